@@ -1,0 +1,52 @@
+# `make` runs what CI runs. `make PYTHON=python` uses an environment of your own instead of .venv.
+
+VENV := .venv
+PYTHON ?= $(VENV)/bin/python
+PYTEST = $(PYTHON) -m pytest -q
+RULES = tests/test_layers.py tests/test_catalogue_complete.py tests/test_kernels_policy.py tests/test_packaging.py
+
+# The tests of other targets, so that nothing runs twice.
+ELSEWHERE = $(foreach file,$(RULES) tests/test_lint.py tests/test_documents.py,--ignore=$(file))
+
+.PHONY: all environment format format-check lint types layers tests documents documents-write uncompiled bench
+
+all: format-check lint types layers tests documents
+
+environment: $(if $(filter $(VENV)/bin/python,$(PYTHON)),$(VENV)/installed)
+
+$(VENV)/installed: setup.cfg
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install -q -e '.[test]'
+	touch $@
+
+format: environment
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+format-check: environment
+	$(PYTHON) -m ruff format --check .
+
+lint: environment
+	$(PYTHON) -m ruff check .
+
+types: environment
+	$(PYTHON) -m mypy
+
+layers: environment
+	$(PYTEST) -n 0 $(RULES)
+
+tests: environment
+	$(PYTEST) $(ELSEWHERE)
+
+documents: environment
+	$(PYTEST) tests/test_documents.py
+
+documents-write: environment
+	$(PYTHON) tests/documents.py --write
+
+# The kernels as plain Python, on the models that are small enough for it.
+uncompiled: environment
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m small
+
+bench: environment
+	$(PYTHON) -m benchmarks

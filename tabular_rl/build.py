@@ -1,0 +1,281 @@
+"""From rows with names and lines to a model: the one way in for text files and lists of outcomes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from tabular_rl.errors import Fault, ModelError, closest, quoted
+from tabular_rl.model import LARGEST, MDP, Exact, sum_text
+from tabular_rl.names import Names
+from tabular_rl.rationals import RationalArray, as_fraction, nearest, spell
+
+Number = Fraction | float
+
+
+@dataclass(slots=True)
+class Row:
+    """A state-action pair as it was read: outcomes (next state, probability, reward or None), its own reward, its line."""
+
+    state: int
+    action: int
+    outcomes: list[tuple[int, Number, Number | None]] = field(default_factory=list)
+    reward: Number | None = None
+    line: int | None = None
+    lines: list[int] | None = None  # of the outcomes, where they have their own
+
+
+def model_of_rows(
+    rows: list[Row],
+    gamma: Any,
+    states: Names,
+    actions: Names,
+    *,
+    terminal: Iterable[int] = (),
+    start: dict[int, Number] | None = None,
+    final_reward: dict[int, Number] | None = None,
+    exact: bool = True,
+    normalize: bool = False,
+    state_lines: dict[int, int] | None = None,
+    faults: Sequence[Fault] = (),
+    **options: Any,
+) -> MDP:
+    """Return the model of these rows, in any order; ModelError with all faults, each at its line.
+
+    With `exact` all numbers are rationals and a row must sum to exactly 1; otherwise they are float64. `faults` are
+    those that the reader has found already.
+    """
+    found = list(faults)
+    lines = state_lines or {}
+    ends = np.zeros(len(states), dtype=bool)
+    ends[list(terminal)] = True
+    rows = sorted(rows, key=lambda row: (row.state, row.action))
+    seen: dict[tuple[int, int], Row] = {}
+    with_rows = {row.state for row in rows}
+    for s in range(len(states)) if len(with_rows) + int(ends.sum()) != len(states) else ():
+        if s not in with_rows and not ends[s]:
+            found.append(
+                Fault(
+                    "has no actions, expected some. Declare it terminal, or give it one.",
+                    state=states[s],
+                    line=lines.get(s),
+                )
+            )
+    for row in rows:
+        where: dict[str, Any] = {"state": states[row.state], "action": actions[row.action], "line": row.line}
+        twin = seen.setdefault((row.state, row.action), row)
+        if twin is not row:
+            at = f" on line {twin.line}" if twin.line is not None else ""
+            found.append(Fault(f"found twice, first{at}, expected once", **where))
+        if ends[row.state]:
+            found.append(
+                Fault(
+                    "found an action of a terminal state, expected none. Remove it, or the state from `terminal`.",
+                    **where,
+                )
+            )
+        own = [o for o in row.outcomes if o[2] is not None]
+        if row.reward is not None and own:
+            found.append(Fault("found a reward on the action and on its outcomes, expected one of them", **where))
+        _check_numbers(row, states, where, found, exact, normalize)
+    if not rows and not found and not ends.all():
+        found.append(Fault("no actions: found 0, expected at least 1"))
+    if found:
+        found.sort(key=lambda fault: (fault.line is None, fault.line or 0))
+        raise ModelError(found)
+
+    L = len(rows)
+    pair_ptr = np.zeros(len(states) + 1, dtype=np.int64)
+    np.add.at(pair_ptr, np.array([row.state for row in rows], dtype=np.int64) + 1, 1)
+    np.cumsum(pair_ptr, out=pair_ptr)
+    row_ptr = np.zeros(L + 1, dtype=np.int64)
+    np.cumsum([len(row.outcomes) for row in rows], out=row_ptr[1:])
+    prob = [p for row in rows for _, p, _ in row.outcomes]
+    by_pair = all(o[2] is None for row in rows for o in row.outcomes)
+    reward = None if by_pair else [_outcome_reward(row, o[2]) for row in rows for o in row.outcomes]
+    r = [row.reward or 0 for row in rows] if by_pair else None
+    if normalize and exact:
+        # Three 0.333 are rescaled as rationals: the model stays exact.
+        sums = [sum((Fraction(p) for _, p, _ in row.outcomes), Fraction(0)) for row in rows]
+        prob = [Fraction(p) / total for row, total in zip(rows, sums, strict=True) for _, p, _ in row.outcomes]
+        worst = max((abs(Fraction(p) * (1 / t - 1)) for row, t in zip(rows, sums, strict=True) for _, p, _ in row.outcomes), default=0)
+        options["correction"] = float(worst)
+    elif normalize:
+        options["normalize"] = True
+
+    def floats(values: Sequence[Any]) -> Any:
+        return np.array([nearest(x) if isinstance(x, Fraction) else float(x) for x in values], dtype=np.float64)
+
+    def spread(given: dict[int, Number] | None) -> list[Any] | None:
+        return None if given is None else [given.get(s, Fraction(0) if exact else 0.0) for s in range(len(states))]
+
+    first, last = spread(start), spread(final_reward)
+    kept = None
+    if exact:
+        kept = Exact(
+            prob=RationalArray.of(prob),
+            reward=None if reward is None else RationalArray.of(map(Fraction, reward)),
+            r=None if r is None else RationalArray.of(map(Fraction, r)),
+            start=None if first is None else RationalArray.of(map(Fraction, first)),
+            final_reward=None if last is None else RationalArray.of(map(Fraction, last)),
+        )
+    return MDP.from_rows(
+        pair_ptr=pair_ptr,
+        pair_action=np.array([row.action for row in rows], dtype=np.int64),
+        row_ptr=row_ptr,
+        next_state=np.array([o[0] for row in rows for o in row.outcomes], dtype=np.int64),
+        prob=floats(prob),
+        reward=None if reward is None else floats(reward),
+        r=None if r is None else floats(r),
+        gamma=gamma,
+        terminal=ends,
+        states=states,
+        actions=actions,
+        start=None if first is None else floats(first),
+        final_reward=None if last is None else floats(last),
+        exact=kept,
+        copy=False,
+        **options,
+    )
+
+
+def _outcome_reward(row: Row, own: Number | None) -> Number:
+    given = own if own is not None else row.reward
+    return given if given is not None else Fraction(0)
+
+
+def _check_numbers(
+    row: Row, states: Names, where: dict[str, Any], found: list[Fault], exact: bool, normalize: bool
+) -> None:
+    """Check probabilities and rewards of a row; add what is wrong to `found`."""
+    right = True
+    for j, (s2, p, reward) in enumerate(row.outcomes):
+        place = {**where, "line": row.lines[j]} if row.lines else where
+        if not 0 <= p <= 1 + 2.0**-40 or (exact and p > 1):
+            text = spell(p) if isinstance(p, Fraction) else repr(p)
+            found.append(
+                Fault(f"found probability {text}, expected a number from 0 to 1", next_state=states[s2], **place)
+            )
+            right = False
+        if reward is not None and not abs(reward) <= LARGEST:
+            found.append(Fault(_reward_text(reward), next_state=states[s2], **place))
+    if row.reward is not None and not abs(row.reward) <= LARGEST:
+        found.append(Fault(_reward_text(row.reward), **where))
+    if not row.outcomes:
+        found.append(Fault("has no outcomes, expected probabilities that sum to 1", **where))
+    elif right and exact:
+        total = sum((Fraction(p) for _, p, _ in row.outcomes), Fraction(0))
+        if total != 1 and not (normalize and total > 0):
+            found.append(Fault(exact_sum_text(total, len(row.outcomes)), **where))
+    elif right and not normalize:
+        total_float = math.fsum(p for _, p, _ in row.outcomes)
+        if abs(total_float - 1) > len(row.outcomes) * 2.0**-52:
+            found.append(Fault(sum_text(total_float), **where))
+
+
+def _reward_text(reward: Number) -> str:
+    shown = f"{float(reward)!r}" if not isinstance(reward, Fraction) else spell(reward)[:40]
+    return f"found reward {shown}, expected a finite number up to {LARGEST:g}"
+
+
+def exact_sum_text(total: Fraction, n: int) -> str:
+    """Say what a row of exact numbers sums to, what is missing, and the way out.
+
+    >>> exact_sum_text(Fraction(999, 1000), 3)
+    'probabilities sum to 999/1000, expected 1 (1/1000 missing). Fix the row, or load with --normalize to rescale it.'
+    """
+    gap = abs(1 - total)
+    shown = f"{gap.numerator}/{gap.denominator}"
+    sums = f"{total.numerator}/{total.denominator}" if total.denominator > 1 else str(total.numerator)
+    text = f"probabilities sum to {sums}, expected 1 ({shown} {'missing' if total < 1 else 'too much'})."
+    if gap < Fraction(1, 10**12):
+        return (
+            text + ' These look like rounded fractions: write "1/3" for one third, say numbers = "float64", or load'
+            " with --normalize."
+        )
+    return text + " Fix the row, or load with --normalize to rescale it."
+
+
+def model_of_outcomes(
+    outcomes: Iterable[Sequence[Any]],
+    gamma: Any,
+    terminal: Iterable[Any],
+    states: Iterable[Any] | None,
+    actions: Iterable[Any] | None,
+    start: Any,
+    options: dict[str, Any],
+) -> MDP:
+    """What MDP.from_outcomes does."""
+    listed = [tuple(o) for o in outcomes]
+    wrong = next((i for i, o in enumerate(listed) if len(o) != 5), None)
+    if wrong is not None:
+        raise ModelError(
+            f"outcome {wrong}: found {len(listed[wrong])} entries, expected 5: "
+            "state, action, next state, probability, reward"
+        )
+    ends = [str(s) for s in terminal]
+    state_list = list(dict.fromkeys(map(str, states or ())))
+    if states is None:
+        state_list = list(dict.fromkeys(str(o[0]) for o in listed))
+        state_list += list(dict.fromkeys(s for s in ends if s not in set(state_list)))
+    action_list = list(dict.fromkeys(str(o[1]) for o in listed)) if actions is None else list(map(str, actions))
+    state_names, action_names = Names(state_list), Names(action_list)
+
+    def state_index(name: Any) -> int:
+        at = state_names.find(str(name))
+        if at is None:
+            raise ModelError(
+                f"state {quoted(name)}: found no actions for it and no declaration, expected one"
+                f"{closest(str(name), state_list)} Declare it terminal, or give it actions."
+            )
+        return at
+
+    def action_index(name: Any) -> int:
+        at = action_names.find(str(name))
+        if at is None:
+            raise ModelError(f"action {quoted(name)}: not among the actions{closest(str(name), action_list)}")
+        return at
+
+    exact = not any(isinstance(o[3], (float, np.floating)) or isinstance(o[4], (float, np.floating)) for o in listed)
+
+    def number(value: Any, what: str, o: Sequence[Any]) -> Number:
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            if not exact and isinstance(value, (float, np.floating)):
+                return float(value)
+            made = as_fraction(value)
+            return made if exact else nearest(made)
+        except (ValueError, OverflowError, TypeError):
+            place = Fault(
+                f"found {what} {quoted(value)}, expected a number", str(o[0]), str(o[1]), str(o[2])
+            )
+            raise ModelError(place) from None
+
+    rows: dict[tuple[int, int], Row] = {}
+    for o in listed:
+        s, a, s2 = state_index(o[0]), action_index(o[1]), state_index(o[2])
+        row = rows.setdefault((s, a), Row(s, a))
+        row.outcomes.append((s2, number(o[3], "probability", o), number(o[4], "reward", o)))
+    begin = start
+    if isinstance(start, str):
+        begin = {start: 1}
+    if isinstance(begin, dict):
+        begin = {state_index(s): number(p, "start", (s, "", "")) for s, p in begin.items()}
+    elif begin is not None:
+        begin = {s: number(p, "start", (state_names[s], "", "")) for s, p in enumerate(begin)}
+    return model_of_rows(
+        list(rows.values()),
+        gamma,
+        state_names,
+        action_names,
+        terminal=[state_index(s) for s in ends],
+        start=begin,
+        exact=exact,
+        **options,
+    )

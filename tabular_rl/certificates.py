@@ -1,0 +1,410 @@
+"""From a model, values and a policy to a proven interval: the only place where an error bound may be claimed.
+
+For any v and any π, with one backup computed in floating point, q̂, that is off by at most E:
+
+    α = min_s (q̂(s, π(s)) - v(s)) - E                 β = max_s (max_a q̂(s,a) - v(s)) + E
+    lower(s) = q̂(s, π(s)) - E + γ α / (1 - γ)         upper(s) = max_a q̂(s,a) + E + γ β / (1 - γ)
+
+then lower ≤ v_π ≤ v* ≤ upper, state by state (MacQueen 1966; Porteus 1971; Puterman 1994, Theorem 6.6.3). Where a
+terminal state exists α is at most 0 and β at least 0, since its residual is 0. With u = 2**-53 and
+γ_k = k u / (1 - k u), for rows of at most n outcomes,
+
+    E = γ_{n+4} (Rmax + γ Vmax) + n 2**-1074 + γ τ Vmax + (error of r)
+
+covers every rounding of the backup, in any order and with fused operations, and the rounding of the data. Everything
+that forms E, α, β, lower and upper is itself rounded outward. All values here are in the sign of maximisation.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import NumericalError
+from tabular_rl.model import MDP
+from tabular_rl.policy import Policy
+from tabular_rl.run import Run
+from tabular_rl.solution import Certificate, Solution, Status, largest_width
+from tabular_rl.sweeps import Sweeper, check_finite
+
+Floats = NDArray[np.float64]
+U = 2.0**-53
+RATIONAL_STATES = 100
+
+
+def up(x: Any) -> Any:
+    """The next float above: the result of one operation, rounded outward."""
+    return np.nextafter(x, math.inf)
+
+
+def down(x: Any) -> Any:
+    """The next float below."""
+    return np.nextafter(x, -math.inf)
+
+
+def roundings(k: int) -> float:
+    """γ_k = k u / (1 - k u), rounded up: the relative error of k roundings."""
+    ku = k * U
+    if ku >= 0.5:
+        raise NumericalError(f"a row of {k} outcomes is too long for a floating-point certificate")
+    return float(up(up(ku) / down(1 - ku)))
+
+
+def check_arithmetic() -> None:
+    """Raise NumericalError where floats are flushed to zero or not rounded to nearest: no bound would hold."""
+    tiny, one, half_ulp = float("5e-324"), float("1"), float("1.1102230246251565e-16")
+    small = float("2.2250738585072014e-308")
+    kept = tiny * one == tiny and tiny != 0 and (small / 2) * 2 == small
+    nearest = one + half_ulp == one and -one - half_ulp == -one and one + half_ulp * 1.5 > one
+    if not (kept and nearest):
+        raise NumericalError(
+            "floating-point arithmetic is not the standard's (flush-to-zero or a rounding mode set by another "
+            "library): nothing can be proven. Use --exact."
+        )
+
+
+def backup_error(mdp: MDP, vmax: float, policy: Policy | None = None) -> float:
+    """E: how far one computed backup can be from the true one, for values up to vmax, rounded up.
+
+    A stochastic policy's backup is a mixture: one product and one rounding of the data for each probability, and a
+    sum over actions.
+    """
+    facts = mdp.facts
+    n, extra, loose = facts.longest_row, 0, 0.0
+    if policy is not None and policy.rows is None:
+        most = int(np.max(np.diff(mdp.pair_ptr)))
+        extra = most + 2
+        if policy.exact is None:
+            loose = most * 2.0**-52
+    scale = float(up(facts.largest_reward + up(mdp.gamma * up(vmax))))
+    error = float(up(roundings(n + 4 + extra) * scale))
+    error = float(up(error + (n + extra) * 2.0**-1074 * 4))
+    error = float(up(error + up(facts.mass_defect * up(vmax))))
+    error = float(up(error + facts.r_error))
+    return float(up(error + up(loose * scale))) if loose else error
+
+
+def geometric(mdp: MDP, x: float, toward: float) -> float:
+    """γ x / (1 - γ), rounded toward +inf or -inf; infinite where the discount rounds to 1."""
+    if x == 0.0:
+        return 0.0
+    grow = (x > 0) == (toward > 0)  # the magnitude is rounded up
+    g = mdp.gamma
+    exact = Fraction(g)
+    if grow:
+        g = g if exact >= mdp.gamma_exact else float(up(g))
+        if g >= 1:
+            return toward
+        factor = float(up(g / down(1 - g))) if g else 0.0
+        return math.copysign(float(up(abs(x) * factor)), x) if factor else 0.0
+    g = g if exact <= mdp.gamma_exact else float(down(g))
+    factor = float(down(g / up(1 - g))) if g else 0.0
+    return math.copysign(max(float(down(abs(x) * factor)), 0.0), x)
+
+
+class Certifier:
+    """Certificates of one model: for v* (policy None), or for v_π of a given policy.
+
+    `certificate(v)` costs one sweep for a discounted model; `certificate(v, decide=True)` one more, and tells which
+    actions are proven worse.
+    """
+
+    def __init__(
+        self, mdp: MDP, policy: Policy | None = None, run: Run | None = None, threads: int = 1, total: Any = None
+    ) -> None:
+        check_arithmetic()
+        mdp.facts  # noqa: B018  (a mapped model is validated here)
+        self.mdp, self.policy = mdp, policy
+        self.sweeper = Sweeper(mdp, run, threads)
+        self.ends = bool(mdp.terminal.any())
+        self.total: Any = None
+        if mdp.problem == "total-reward":
+            from tabular_rl.certificates_total import TotalCertifier
+
+            self.total = TotalCertifier(mdp, total)
+
+    def certificate(self, v: Floats, rows: NDArray[Any] | None = None, decide: bool = False) -> Certificate:
+        """Return the proven interval from values v (S,), and for control from the policy `rows` (greedy if None)."""
+        v = np.array(v, dtype=np.float64)
+        v[self.mdp.terminal] = 0.0
+        check_finite(self.mdp, v, "in the answer")
+        if self.total is not None:
+            if self.policy is not None:
+                return self.total.prediction(v, self.policy)  # type: ignore[no-any-return]
+            return self.total.control(v, rows)  # type: ignore[no-any-return]
+        vmax = float(np.max(np.abs(v), initial=0.0))
+        error = backup_error(self.mdp, vmax, self.policy)
+        best, chosen = np.empty(self.mdp.S), np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
+        if self.policy is not None:
+            low, high = self.sweeper.policy(self.policy, v, best)
+            kept = best
+        else:
+            low, high = self.sweeper.optimal(v, best, chosen)
+            kept = best
+            if rows is not None:
+                kept = np.empty(self.mdp.S)
+                low, _ = self.sweeper.policy(Policy(self.mdp, rows=rows), v, kept)
+                chosen = rows
+        check_finite(self.mdp, best, "in one sweep")
+        alpha, beta = float(down(down(low) - error)), float(up(up(high) + error))
+        if self.ends:
+            alpha, beta = min(alpha, 0.0), max(beta, 0.0)
+        fall, rise = geometric(self.mdp, alpha, -math.inf), geometric(self.mdp, beta, math.inf)
+        lower = down(down(kept - error) + fall)
+        upper = up(up(best + error) + rise)
+        lower[self.mdp.terminal] = upper[self.mdp.terminal] = 0.0
+        floor = geometric(self.mdp, error, math.inf)
+        smallest = float(up(2 * up(error + floor)))
+        keep = proven = None
+        if decide and self.policy is None:
+            keep, proven = self._decide(v, error, rise, lower, chosen)
+        return Certificate(lower, upper, keep, proven, smallest)
+
+    def _decide(
+        self, v: Floats, error: float, rise: float, lower: Floats, chosen: NDArray[Any]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Mark the rows not proven worse, and the states from which the policy is proven optimal.
+
+        q̂(s,a) + E + γ β / (1 - γ) < lower(s) proves q*(s,a) < v*(s).
+        """
+        mdp = self.mdp
+        keep = np.zeros(mdp.L, dtype=bool)
+        for first, last in self.sweeper.blocks:
+            i, j = int(mdp.pair_ptr[first]), int(mdp.pair_ptr[last])
+            counts = np.diff(mdp.pair_ptr[first : last + 1])
+            q = self.sweeper.rows_of(v, first, last)
+            keep[i:j] = up(up(q + error) + rise) >= np.repeat(lower[first:last], counts)
+        return keep, proven_states(mdp, keep, chosen)
+
+    def finite(self, v: Floats, decide: bool = True) -> Certificate:
+        """Return the interval of time-dependent values v (T + 1, S): bounds accumulate backward, E_t = γ E_{t+1} + E."""
+        mdp = self.mdp
+        T = len(v) - 1
+        lower, upper = np.array(v), np.array(v)
+        last = mdp.final_reward
+        wanted = np.zeros(mdp.S) if last is None else mdp.sign * last
+        slip = float(np.max(np.abs(v[T] - wanted), initial=0.0))
+        if mdp.exact is not None and last is not None:
+            slip = float(up(slip + up(np.max(np.abs(last), initial=0.0) * 2 * U)))
+        fall = rise = slip
+        keep = np.ones((T, mdp.L), dtype=bool) if decide and self.policy is None else None
+        best, chosen = np.empty(mdp.S), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
+        proven = np.zeros((T, mdp.S), dtype=bool) if keep is not None else None
+        lower[T], upper[T] = down(v[T] - fall) if fall else v[T], up(v[T] + rise) if rise else v[T]
+        sure = np.ones(mdp.S, dtype=bool)
+        for t in range(T - 1, -1, -1):
+            error = backup_error(mdp, float(np.max(np.abs(v[t + 1]), initial=0.0)), self.policy)
+            if self.policy is not None:
+                low, high = self.sweeper_policy(t, v[t + 1], v[t], best)
+            else:
+                self.sweeper.optimal(v[t + 1], best, chosen)
+                low, high = _span(best - v[t], mdp.terminal)
+            g = float(up(mdp.gamma)) if mdp.gamma < 1 else 1.0
+            # The error at t + 1 passes through the discounted average; the residual and E come on top.
+            carried_fall, carried_rise = float(up(g * fall)), float(up(g * rise))
+            fall = max(float(up(up(carried_fall + up(error)) - down(low))), 0.0)
+            rise = max(float(up(up(carried_rise + up(error)) + up(high))), 0.0)
+            check_finite(mdp, best, f"at time {t}")
+            lower[t], upper[t] = down(v[t] - fall), up(v[t] + rise)
+            lower[t][mdp.terminal] = upper[t][mdp.terminal] = 0.0
+            if keep is not None and proven is not None:
+                for first, end in self.sweeper.blocks:
+                    i, j = int(mdp.pair_ptr[first]), int(mdp.pair_ptr[end])
+                    counts = np.diff(mdp.pair_ptr[first : end + 1])
+                    q = self.sweeper.rows_of(v[t + 1], first, end)
+                    keep[t, i:j] = up(up(q + error) + carried_rise) >= np.repeat(lower[t][first:end], counts)
+                sure = _sure_before(mdp, keep[t], chosen, sure)
+                proven[t] = sure
+        return Certificate(lower, upper, keep, proven, largest_width(lower, upper))
+
+    def sweeper_policy(self, t: int, v: Floats, before: Floats, out: Floats) -> tuple[float, float]:
+        """One backup of the policy of time t; return the span of its residual."""
+        assert self.policy is not None
+        self.sweeper.policy(self.policy.at(t), v, out)
+        return _span(out - before, self.mdp.terminal)
+
+
+def _span(change: Floats, terminal: NDArray[np.bool_]) -> tuple[float, float]:
+    live = change[~terminal]
+    return (float(live.min()), float(live.max())) if live.size else (0.0, 0.0)
+
+
+def proven_states(mdp: MDP, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:
+    """The states from which the policy meets only states whose other actions are all proven worse."""
+    live = np.flatnonzero(~mdp.terminal)
+    rivals = np.add.reduceat(keep, mdp.pair_ptr[live].astype(np.intp)) if live.size else np.zeros(0)
+    open_states = np.zeros(mdp.S, dtype=bool)
+    open_states[live] = (rivals != 1) | ~keep[chosen[live]]
+    if not open_states.any():
+        return ~open_states
+    from tabular_rl.structure import can_reach
+
+    used = np.zeros(mdp.L, dtype=bool)
+    used[chosen[live]] = True
+    return ~can_reach(mdp, open_states, used)
+
+
+def _sure_before(
+    mdp: MDP, keep: NDArray[np.bool_], chosen: NDArray[Any], after: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """The same one time step earlier: the action is proven best and leads only to states that are sure after."""
+    live = np.flatnonzero(~mdp.terminal)
+    sure = np.ones(mdp.S, dtype=bool)
+    if not live.size:
+        return sure
+    alone = (np.add.reduceat(keep, mdp.pair_ptr[live].astype(np.intp)) == 1) & keep[chosen[live]]
+    if after.all():
+        sure[live] = alone
+        return sure
+    from tabular_rl.model import _row_sums
+
+    doubt = _row_sums(((mdp.prob > 0) & ~after[mdp.next_state]).astype(np.float64), mdp.row_ptr)
+    sure[live] = alone & (doubt[chosen[live]] == 0)
+    return sure
+
+
+def exact_certificate(
+    values: Any, keep: NDArray[np.bool_] | None, shape: tuple[int, ...], proven: NDArray[np.bool_] | None = None
+) -> Certificate:
+    """Enclose exact rational values (flat, in the sign of maximisation) in floats: equal bounds where they are floats."""
+    values = tuple(values)
+    lower, upper = np.empty(len(values)), np.empty(len(values))
+    for i, x in enumerate(values):
+        try:
+            near = x.numerator / x.denominator
+        except OverflowError:
+            raise NumericalError("a value is larger than any float64") from None
+        gap = Fraction(near) - x
+        lower[i] = near if gap <= 0 else math.nextafter(near, -math.inf)
+        upper[i] = near if gap >= 0 else math.nextafter(near, math.inf)
+    return Certificate(lower.reshape(shape), upper.reshape(shape), keep, proven, 0.0, values)
+
+
+def conclude(
+    run: Run,
+    mdp: MDP,
+    certificate: Certificate | None,
+    *,
+    task: str,
+    policy: Policy | None,
+    tolerance: float,
+    v: Floats | None = None,
+    relative: bool = False,
+    stopped: str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Solution:
+    """Return the Solution: what may be claimed follows from the certificate alone.
+
+    `v` (in the sign of maximisation) is reported where nothing is proven; otherwise the midpoint of the interval.
+    `stopped` is why the run ended early: "time", "signal" or "budget".
+    """
+    sign = mdp.sign
+    lower = upper = None
+    bound, note, exact = math.inf, "", None
+    if certificate is not None:
+        note = certificate.note
+        if np.isfinite(certificate.lower).all() and np.isfinite(certificate.upper).all():
+            v = certificate.lower + (certificate.upper - certificate.lower) / 2
+            v = np.clip(v, certificate.lower, certificate.upper)
+            half = np.maximum(certificate.upper - v, v - certificate.lower)
+            bound = float(np.max(half, initial=0.0))
+            bound = float(up(bound)) if bound else 0.0
+        lower, upper = certificate.lower, certificate.upper
+        if certificate.exact is not None:
+            exact = tuple(x if sign > 0 else -x for x in certificate.exact)
+            v = np.array([x.numerator / x.denominator for x in certificate.exact]).reshape(lower.shape)
+            half = np.maximum(certificate.upper - v, v - certificate.lower)
+            bound = float(np.max(half, initial=0.0))
+    assert v is not None
+    width = math.inf if certificate is None else certificate.width
+    if exact is not None:
+        status = Status.EXACT
+    elif width <= allowed(tolerance, relative, v):
+        status = Status.CERTIFIED
+    elif stopped == "signal":
+        status = Status.INTERRUPTED
+    elif stopped == "time":
+        status = Status.TIME_SPENT
+    elif certificate is not None and certificate.smallest > allowed(tolerance, relative, v):
+        status = Status.FLOATS_SPENT
+        note = note or f"the smallest tolerance that can be proven here is about {certificate.smallest:.1e}"
+    else:
+        status = Status.BUDGET_SPENT
+
+    def signed(array: Floats | None) -> Floats | None:
+        return None if array is None else array * sign + 0.0
+
+    if sign < 0:
+        lower, upper = upper, lower
+    return Solution(
+        mdp=mdp,
+        v=v * sign + 0.0,
+        policy=policy,
+        status=status,
+        method=run.method,
+        task=task,
+        lower=signed(lower),
+        upper=signed(upper),
+        bound=bound,
+        proven_optimal=None if certificate is None else certificate.proven_optimal,
+        optimal_actions=None if certificate is None else certificate.keep,
+        exact=exact,
+        work=dict(run.work),
+        history=tuple(run.history),
+        options=dict(run.options),
+        seconds=run.seconds,
+        note=note,
+        extra=extra or {},
+    )
+
+
+def allowed(tolerance: float, relative: bool, v: Floats) -> float:
+    """The width that is asked for: the tolerance, or its share of the largest |value|."""
+    return tolerance * float(np.max(np.abs(v), initial=0.0)) if relative else tolerance
+
+
+def verify(
+    mdp: MDP,
+    values: Any,
+    *,
+    policy: Policy | None = None,
+    lower: Any = None,
+    upper: Any = None,
+    evaluation: bool = False,
+) -> tuple[Certificate, float]:
+    """Return what one rigorous sweep proves of an answer from anywhere, and how far its values can be from the truth.
+
+    `values` (S,), or (T + 1, S) for a finite horizon, in the sign of the model, and the policy if there is one;
+    `evaluation` tells that they are meant as the policy's own values, not as optimal ones. `lower` and `upper` of the
+    answer are not believed but tried as further starting points of the sweep: they prove themselves or not.
+    """
+    sign = mdp.sign
+    wanted = policy if evaluation else None
+    judge = Certifier(mdp, wanted)
+    rows = policy.rows if policy is not None and not evaluation and not policy.timed else None
+    if not evaluation and policy is not None and policy.rows is None:
+        rows = None
+    claimed = sign * np.asarray(values, dtype=np.float64)
+    if mdp.problem == "finite-horizon":
+        certificate = judge.finite(claimed)
+    else:
+        certificate = judge.certificate(claimed, rows=rows, decide=True)
+        low, high = certificate.lower, certificate.upper
+        ends = (lower, upper) if sign > 0 else (upper, lower)
+        for side, start in enumerate(ends):
+            if start is None or not np.isfinite(np.asarray(start, dtype=np.float64)).all():
+                continue
+            other = judge.certificate(sign * np.asarray(start, dtype=np.float64), rows=rows)
+            low = np.maximum(low, other.lower) if side == 0 else low
+            high = np.minimum(high, other.upper) if side == 1 else high
+        certificate = Certificate(
+            low, high, certificate.keep, certificate.proven_optimal, certificate.smallest, None, certificate.note
+        )
+    with np.errstate(invalid="ignore"):
+        off = np.maximum(certificate.upper - claimed, claimed - certificate.lower)
+    worst = float(np.max(off, initial=0.0))
+    return certificate, math.inf if math.isnan(worst) else float(up(worst)) if worst else 0.0

@@ -1,0 +1,152 @@
+"""Every deliberate error. Anything else that escapes is a bug of ours and keeps its traceback.
+
+An error is one line a fault: where it is, what was found, what was expected, and the way out. `exit_code` is what
+the command line returns for it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+SHOWN_FAULTS = 10
+
+
+def escape(name: object) -> str:
+    """Return a name in a form that cannot move the cursor or colour the screen.
+
+    >>> escape("young"), escape("a\\nb"), escape("\\x1b[31mred")
+    ('young', 'a\\\\nb', '\\\\x1b[31mred')
+    """
+    text = str(name)
+    if len(text) > 80:
+        text = text[:77] + "..."
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c if c == " " or unicodedata.category(c)[0] not in "CZ" else repr(c)[1:-1] for c in text
+    )
+
+
+def quoted(name: object) -> str:
+    """Return an escaped name in single quotes, as error lines show it."""
+    return f"'{escape(name)}'"
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'x'?" for the known word nearest to `word`, or nothing.
+
+    >>> closest("yuong", ["young", "old"])
+    "; did you mean 'young'?"
+    """
+    if len(word) > 200:
+        return ""
+    near = difflib.get_close_matches(word, list(known)[:10_000], n=1)
+    return f"; did you mean {quoted(near[0])}?" if near else ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a model: `what` was found and expected, and where.
+
+    >>> str(Fault("probabilities sum to 9/10, expected 1", state="young", action="wait", line=14))
+    "state 'young', action 'wait': probabilities sum to 9/10, expected 1"
+    """
+
+    what: str
+    state: str | None = None
+    action: str | None = None
+    next_state: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = [
+            f"{word} {quoted(name)}"
+            for word, name in (
+                ("state", self.state),
+                ("action", self.action),
+                ("next state", self.next_state),
+            )
+            if name is not None
+        ]
+        return f"{', '.join(place)}: {self.what}" if place else self.what
+
+
+class TabularError(Exception):
+    """A mistake that the user can mend; its text is for the screen as it stands."""
+
+    exit_code = 2
+
+
+class ModelError(TabularError, ValueError):
+    """A model that is malformed. `faults` holds each fault with its place."""
+
+    def __init__(self, faults: Fault | str | Sequence[Fault], source: str | None = None) -> None:
+        if isinstance(faults, str):
+            faults = Fault(faults)
+        self.faults: tuple[Fault, ...] = (faults,) if isinstance(faults, Fault) else tuple(faults)
+        self.source = source
+        super().__init__(self.faults, source)
+
+    def __str__(self) -> str:
+        lines = []
+        for fault in self.faults[:SHOWN_FAULTS]:
+            place = escape(self.source) if self.source else ""
+            if fault.line is not None:
+                place += f":{fault.line}"
+            lines.append(f"{place}: {fault}" if place else str(fault))
+        more = len(self.faults) - SHOWN_FAULTS
+        if more > 0:
+            lines.append(f"... and {more} more faults")
+        return "\n".join(lines)
+
+    def at(self, source: str) -> ModelError:
+        """Return the same error with the name of the file it came from."""
+        return ModelError(self.faults, source)
+
+
+class OptionError(TabularError, ValueError):
+    """An option, argument or policy that does not fit."""
+
+
+class NotAnswerable(TabularError, ValueError):
+    """A method that does not fit this model; the text says what it needs and which methods fit."""
+
+
+class NoFiniteAnswer(TabularError, ArithmeticError):
+    """The total reward is not finite; `states` are those that make it so."""
+
+    exit_code = 4
+
+    def __init__(self, what: str, states: Sequence[str] = ()) -> None:
+        self.what = what
+        self.states = tuple(states)
+        super().__init__(what, self.states)
+
+    def __str__(self) -> str:
+        shown = ", ".join(quoted(s) for s in self.states[:SHOWN_FAULTS])
+        more = len(self.states) - SHOWN_FAULTS
+        if more > 0:
+            shown += f" and {more} more"
+        return f"no finite answer: {self.what}" + (f": {shown}" if shown else "")
+
+
+class NumericalError(TabularError, ArithmeticError):
+    """A computation that left the range of floating-point numbers."""
+
+    exit_code = 3
+
+
+class OutputError(TabularError, OSError):
+    """The output could not be written; what stood there before is intact."""
+
+    exit_code = 5
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class MissingExtra(TabularError, ImportError):
+    """Something that an optional extra brings; the text names it."""

@@ -1,0 +1,80 @@
+"""The models that come with the package, by name.
+
+In a checkout and in an editable installation they lie in mdps/ beside the package; a wheel carries the same
+files inside it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tabular_rl.errors import OptionError, closest, quoted
+
+FORMATS = (".toml", ".csv", ".npz")
+NOT_MODELS = {"answers"}
+
+
+def examples_folder() -> Path:
+    """Return the folder of the models that come with the package.
+
+    Returns
+    -------
+    The folder as it lies on disk, whichever way the package was installed.
+
+    Raises
+    ------
+    OptionError, where an installation has lost its models.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "mdps", package.parent / "mdps"):
+        if folder.is_dir():
+            return folder
+    raise OptionError(
+        f"{package / 'mdps'}: no such folder; the models are missing. Install tabular-rl again."
+    )
+
+
+def examples() -> list[str]:
+    """Return the names of the models that come with the package, sorted.
+
+    Returns
+    -------
+    Names that `tabular_rl.load("example:NAME")` and `tabular-rl solve example:NAME` understand.
+
+    Examples
+    --------
+    >>> "recycling_robot" in examples()
+    True
+    """
+    found = {path.stem for path in examples_folder().iterdir() if path.suffix in FORMATS}
+    return sorted(found - NOT_MODELS)
+
+
+def example_path(name: str) -> Path:
+    """Return the file of a model that comes with the package.
+
+    Parameters
+    ----------
+    name : a name from `examples()`.
+
+    Returns
+    -------
+    The path of the file, TOML where the same model lies there in several formats.
+
+    Raises
+    ------
+    OptionError, with the closest name, where there is no such model.
+
+    Examples
+    --------
+    >>> example_path("recycling_robot").name
+    'recycling_robot.toml'
+    >>> example_path("recycling-robot")
+    Traceback (most recent call last):
+    tabular_rl.errors.OptionError: no example 'recycling-robot'; did you mean 'recycling_robot'?
+    """
+    known = examples()
+    if name not in known:
+        way_out = closest(name, known) or f"; known are {', '.join(known)}"
+        raise OptionError(f"no example {quoted(name)}{way_out}")
+    return next(path for s in FORMATS if (path := examples_folder() / f"{name}{s}").is_file())

@@ -1,0 +1,220 @@
+"""Model files: TOML for people, CSV for spreadsheets, npz and directories of arrays for programs."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tabular_rl.errors import ModelError, OptionError, OutputError, TabularError, escape, quoted
+from tabular_rl.model import MDP, Sense, checked_gamma, checked_horizon
+
+FORMATS = ("toml", "csv", "npz", "directory")
+SUFFIXES = {".toml": "toml", ".csv": "csv", ".npz": "npz"}
+EXAMPLE = "example:"
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    gamma: Any = None,
+    horizon: int | None = None,
+    terminal: Iterable[str] | None = None,
+    sense: Sense | None = None,
+    normalize: bool = False,
+) -> MDP:
+    """Return the model of a file.
+
+    Parameters
+    ----------
+    path : a file, a directory of arrays, "-" for standard input, or "example:NAME" for a model of the package
+    format : "toml", "csv", "npz" or "directory"; by default what the suffix says
+    gamma, horizon, terminal, sense : take the place of what the file says; gamma as a text is an exact rational
+    normalize : rescale rows that do not sum to 1
+
+    Returns
+    -------
+    MDP. Arrays of a directory are mapped, not read; their contents are validated when they are first needed.
+
+    Raises
+    ------
+    ModelError : path, line and reason of each fault
+
+    Examples
+    --------
+    >>> load("example:recycling_robot").states[0]
+    'high'
+    """
+    from tabular_rl.formats.fields import Asked
+
+    if format is not None and format not in FORMATS:
+        raise OptionError(f"format: found {quoted(format)}, expected one of {', '.join(FORMATS)}")
+    if sense not in (None, "max", "min"):
+        raise OptionError(f"sense: found {quoted(sense)}, expected 'max' or 'min'")
+    asked = Asked(
+        gamma=None if gamma is None else checked_gamma(gamma),
+        horizon=checked_horizon(horizon),
+        terminal=None if terminal is None else tuple(map(str, terminal)),
+        sense=sense,
+        normalize=normalize,
+    )
+    name = os.fspath(path)
+    if name.startswith(EXAMPLE):
+        from tabular_rl.examples import example_path
+
+        name = str(example_path(name.removeprefix(EXAMPLE)))
+    source = "<stdin>" if name == "-" else name
+    try:
+        return _read(name, format, replace(asked)).replace(origin=source)
+    except ModelError as error:
+        raise error.at(source) from None
+    except MemoryError:
+        raise ModelError("needs more memory than there is. A directory of arrays needs least.", source) from None
+
+
+def _read(name: str, format: str | None, asked: Any) -> MDP:
+    from tabular_rl.formats import input
+
+    if name == "-":
+        return _read_stream(input.standard_input(), format, asked)
+    with input.reporting():
+        if "\0" in name:
+            raise ModelError("found a NUL byte in the path")
+        about = os.stat(name)
+        if stat.S_ISDIR(about.st_mode):
+            if format not in (None, "directory") or not (Path(name) / "header.json").exists():
+                raise ModelError("is a directory without header.json, expected a file or a directory of arrays")
+            from tabular_rl.formats.directory import read_directory
+
+            return read_directory(Path(name), asked)
+        if format == "directory":
+            raise ModelError("is a file, expected a directory of arrays")
+        file = open(name, "rb")
+    with file:
+        if not stat.S_ISREG(about.st_mode):
+            return _read_stream(file, format, asked)
+        suffix = Path(name).suffix.lower()
+        by_suffix = format or SUFFIXES.get(suffix)
+        if by_suffix is None:
+            raise ModelError(
+                f"found suffix {quoted(suffix)}, expected one of {', '.join(SUFFIXES)}, or say which format it is"
+            )
+        with input.reporting():
+            head = file.read(8)
+            file.seek(0)
+        _check_kind(input.kind_of(head), by_suffix)
+        if by_suffix == "npz":
+            from tabular_rl.formats.npz import read_npz
+
+            return read_npz(file, asked)
+        return _read_text(input.read_all(file), by_suffix, asked)
+
+
+def _read_stream(file: BinaryIO, format: str | None, asked: Any) -> MDP:
+    """Read a pipe: npz by its magic, otherwise the format, TOML by default."""
+    from tabular_rl.formats import input
+
+    if format == "directory":
+        raise ModelError("is no directory of arrays")
+    try:
+        data = input.read_all(file)
+    except ValueError as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError("closed, expected a model") from None
+    kind = input.kind_of(data[:8])
+    chosen = format or ("npz" if kind == "an npz archive" else "toml")
+    _check_kind(kind, chosen)
+    if chosen == "npz":
+        from tabular_rl.formats.npz import read_npz
+
+        return read_npz(io.BytesIO(data), asked)
+    return _read_text(data, chosen, asked)
+
+
+def _check_kind(kind: str, format: str) -> None:
+    if kind == "nothing":
+        raise ModelError("empty, expected a model")
+    if format == "npz" and kind != "an npz archive":
+        raise ModelError(f"found {kind}, expected an npz archive")
+    if format != "npz" and kind == "an npz archive":
+        raise ModelError(f"found an npz archive, expected {format.upper()}. Name it .npz.")
+
+
+def _read_text(data: bytes, format: str, asked: Any) -> MDP:
+    from tabular_rl.formats.input import decode
+
+    text = decode(data)
+    del data
+    if format == "csv":
+        from tabular_rl.formats.csv import read_csv
+
+        return read_csv(text, asked)
+    from tabular_rl.formats.toml import read_toml
+
+    return read_toml(text, asked)
+
+
+def save(mdp: MDP, path: str | os.PathLike[str], *, format: str | None = None) -> None:
+    """Write a model to a file, or to a directory of arrays.
+
+    What stood there is replaced when the new file is complete, and is intact if that fails.
+
+    Parameters
+    ----------
+    mdp : the model
+    path : a file, a directory, or "-" for standard output
+    format : "toml", "csv", "npz" or "directory"; by default what the suffix says: without one, a directory
+
+    Raises
+    ------
+    OutputError : path and reason
+    """
+    from tabular_rl.formats.output import write_atomically
+
+    chosen = format or format_of(path)
+    mdp.facts  # noqa: B018  (a mapped model is validated before anything is written)
+    if chosen == "directory":
+        from tabular_rl.formats.directory import write_directory
+
+        write_directory(mdp, Path(path))
+        return
+
+    def write(file: BinaryIO) -> None:
+        if chosen == "npz":
+            from tabular_rl.formats.npz import write_npz
+
+            write_npz(mdp, file)
+            return
+        from tabular_rl.formats import csv, toml
+
+        lines = toml.write_toml(mdp) if chosen == "toml" else csv.write_csv(mdp)
+        with io.TextIOWrapper(io.BufferedWriter(file, 1 << 20), encoding="utf-8", newline="") as text:  # type: ignore[type-var]
+            text.writelines(lines)
+            text.flush()
+            text.detach().detach()  # type: ignore[attr-defined]
+
+    write_atomically(path, write)
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Return the format that a name to write to says.
+
+    >>> format_of("robot.toml"), format_of("big")
+    ('toml', 'directory')
+    """
+    if os.fspath(path) == "-":
+        return "toml"
+    suffix = Path(path).suffix.lower()
+    if os.path.isdir(path) or not suffix:
+        return "directory"
+    if suffix not in SUFFIXES:
+        raise OptionError(
+            f"{escape(path)}: found suffix {quoted(suffix)}, expected one of {', '.join(SUFFIXES)}, or none for a directory"
+        )
+    return SUFFIXES[suffix]

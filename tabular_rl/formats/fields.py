@@ -1,0 +1,337 @@
+"""What the text formats have in common: numbers, names, and the keys at the top of a file, each with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from tabular_rl.build import Number, Row, model_of_rows
+from tabular_rl.errors import Fault, ModelError, closest, escape, quoted
+from tabular_rl.formats.lines import Spot
+from tabular_rl.model import LARGEST, MDP, Layout
+from tabular_rl.names import Names
+from tabular_rl.rationals import DECIMAL, FRACTION, fraction, nearest
+
+VERSION = 1
+TOP = (
+    "format",
+    "name",
+    "source",
+    "discount",
+    "sense",
+    "numbers",
+    "states",
+    "actions",
+    "terminal",
+    "start",
+    "horizon",
+    "final_reward",
+    "outcomes",
+    "layout",
+)
+LONGEST_NAME = 10_000
+A_NUMBER = 'expected a number such as 1, 0.5 or "2/3"'
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the caller asks for in place of what the file says."""
+
+    gamma: Any = None
+    horizon: int | None = None
+    terminal: tuple[str, ...] | None = None
+    sense: str | None = None
+    normalize: bool = False
+
+
+@dataclass
+class Reader:
+    """Reads located values; notes what is wrong with them in `faults` and goes on."""
+
+    asked: Asked
+    exact: bool = True
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, what: str, spot: Spot | None = None, **place: Any) -> None:
+        self.faults.append(Fault(what, line=spot.line if spot else None, **place))
+
+    def table(self, spot: Spot, what: str, known: Iterable[str] | None = None, **place: Any) -> dict[str, Spot]:
+        """Return the entries of a table, without those that are not known."""
+        if not isinstance(spot.value, dict):
+            self.fault(f"{what}: found {escape(spot)}, expected a table", spot, **place)
+            return {}
+        if known is None:
+            return spot.value
+        allowed = tuple(known)
+        for key, value in spot.value.items():
+            if key not in allowed:
+                way_out = closest(key, allowed) or f", expected one of {', '.join(allowed)}"
+                self.fault(f"{what}: unknown key {quoted(key)}{way_out}", value, **place)
+        return {key: value for key, value in spot.value.items() if key in allowed}
+
+    def array(self, spot: Spot, what: str, **place: Any) -> list[Spot]:
+        if not isinstance(spot.value, list):
+            self.fault(f"{what}: found {escape(spot)}, expected an array", spot, **place)
+            return []
+        return spot.value
+
+    def text(self, spot: Spot, what: str, choices: tuple[str, ...] = (), **place: Any) -> str | None:
+        if not is_text(spot):
+            self.fault(f"{what}: found {escape(spot)}, expected a text in quotes", spot, **place)
+            return None
+        if choices and spot.value not in choices:
+            expected = " or ".join(f'"{choice}"' for choice in choices)
+            self.fault(f"{what}: found {escape(spot)}, expected {expected}", spot, **place)
+            return None
+        return str(spot.value)
+
+    def boolean(self, spot: Spot, what: str, **place: Any) -> bool:
+        if not isinstance(spot.value, bool):
+            self.fault(f"{what}: found {escape(spot)}, expected true or false", spot, **place)
+            return False
+        return spot.value
+
+    def whole(self, spot: Spot, what: str, least: int, **place: Any) -> int | None:
+        number = spot.value
+        plain = isinstance(number, int) and not isinstance(number, bool) and spot.spelled.isdigit()
+        if not plain or not least <= number < 2**63:
+            self.fault(f"{what}: found {escape(spot)}, expected a whole number, {least} or more", spot, **place)
+            return None
+        return int(number)
+
+    def number(self, spot: Spot, what: str, **place: Any) -> Number:
+        """Return a number; 0 where it is none, with a fault."""
+        text = spot.value if is_text(spot) else spot.spelled
+        fits = FRACTION if is_text(spot) else DECIMAL
+        if isinstance(spot.value, (dict, list)) or not fits.fullmatch(text):
+            self.fault(f"found {what} {escape(spot)}, {A_NUMBER}", spot, **place)
+            return Fraction(0)
+        number = read_number(text, self.exact)
+        if number is None:
+            self.fault(f"found {what} {escape(spot)}, expected a number up to {LARGEST:g}", spot, **place)
+            return Fraction(0)
+        return number
+
+    def names(self, spot: Spot, what: str) -> dict[str, int]:
+        """Return names in order, each with its line."""
+        found: dict[str, int] = {}
+        for item in self.array(spot, f"{what}s"):
+            name = self.text(item, what)
+            if name is None:
+                continue
+            if name in found:
+                self.fault(
+                    f"{what} {quoted(name)}: found twice, first on line {found[name]}, expected distinct names", item
+                )
+            self.check_name(name, what, item)
+            found.setdefault(name, item.line)
+        return found
+
+    def check_name(self, name: str, what: str, spot: Spot) -> None:
+        if len(name) > LONGEST_NAME:
+            self.fault(
+                f"{what} {quoted(name)}: found a name of {len(name)} characters, expected at most {LONGEST_NAME}", spot
+            )
+
+    def state(self, name: str, states: Names, spot: Spot, **place: Any) -> int | None:
+        """Return the index of a state that is referred to."""
+        at = states.find(name)
+        if at is None:
+            self.fault(f"no such state{closest(name, states)}", spot, **place)
+        return at
+
+
+def is_text(spot: Spot) -> bool:
+    """True for a string; a decimal, which is kept as it is spelled, is none."""
+    return type(spot.value) is str
+
+
+def read_number(text: str, exact: bool) -> Number | None:
+    """Return the number of a text that looks like one; None where it is out of range or divided by 0."""
+    try:
+        number = fraction(text)
+    except ValueError:
+        return None
+    if abs(number) > LARGEST:
+        return None
+    if exact:
+        return number
+    return nearest(number) if "/" in text else float(text)
+
+
+@dataclass
+class Head:
+    """The keys at the top of a text file that need no knowledge of its states."""
+
+    gamma: Any
+    states: dict[str, int] | None
+    actions: dict[str, int] | None
+    terminal: dict[str, int]
+    outcomes: Spot | None
+    start: Spot | None
+    final_reward: Spot | None
+    options: dict[str, Any]  # of the model: horizon, sense, name, source, layout
+
+
+def read_head(reader: Reader, top: dict[str, Spot]) -> Head:
+    """Read the keys at the top of a file."""
+    asked = reader.asked
+    if "format" in top:
+        version = reader.whole(top["format"], "format", 1)
+        if version is not None and version != VERSION:
+            raise ModelError(
+                Fault(f"format: found version {version}, expected {VERSION}", line=top["format"].line)
+            )
+    if "numbers" in top:
+        reader.exact = reader.text(top["numbers"], "numbers", ("exact", "float64")) != "float64"
+    gamma = asked.gamma
+    if gamma is None and "discount" not in top:
+        reader.fault("discount: found none, expected a number from 0 to 1")
+        gamma = 0
+    elif gamma is None:
+        gamma = _discount(reader, top["discount"])
+    options: dict[str, Any] = {}
+    for key in ("name", "source"):
+        if key in top:
+            options[key] = reader.text(top[key], key) or ""
+    if "sense" in top:
+        options["sense"] = reader.text(top["sense"], "sense", ("max", "min")) or "max"
+    if asked.sense is not None:
+        options["sense"] = asked.sense
+    if "horizon" in top:
+        options["horizon"] = reader.whole(top["horizon"], "horizon", 1)
+        if (options["horizon"] or 0) >= 2**31:
+            reader.fault(f"horizon: found {top['horizon']}, expected at most {2**31 - 1}", top["horizon"])
+    if asked.horizon is not None:
+        options["horizon"] = asked.horizon
+    if "final_reward" in top and options.get("horizon") is None:
+        reader.fault("final_reward: found with no horizon, expected both. Add a horizon.", top["final_reward"])
+    if "layout" in top:
+        options["layout"] = _layout(reader, top["layout"])
+    terminal = reader.names(top["terminal"], "terminal state") if "terminal" in top else {}
+    if asked.terminal is not None:
+        terminal = dict.fromkeys(asked.terminal, 0)
+    return Head(
+        gamma=gamma,
+        states=reader.names(top["states"], "state") if "states" in top else None,
+        actions=reader.names(top["actions"], "action") if "actions" in top else None,
+        terminal=terminal,
+        outcomes=top.get("outcomes"),
+        start=top.get("start"),
+        final_reward=top.get("final_reward"),
+        options=options,
+    )
+
+
+def _discount(reader: Reader, spot: Spot) -> Any:
+    faults = len(reader.faults)
+    exact, reader.exact = reader.exact, reader.exact or is_text(spot)  # "9/10" is exact, whatever `numbers` says
+    gamma = reader.number(spot, "discount")
+    reader.exact = exact
+    if len(reader.faults) == faults and not 0 <= gamma <= 1:
+        reader.fault(f"discount: found {escape(spot)}, expected a number from 0 to 1", spot)
+        return 0
+    return gamma
+
+
+def _layout(reader: Reader, spot: Spot) -> Layout | None:
+    import numpy as np
+
+    before = len(reader.faults)
+    entries = reader.table(spot, "layout", ("rows", "columns", "cell"))
+    for key in ("rows", "columns"):
+        if key not in entries:
+            reader.fault(f"layout: found no {key}, expected rows and columns", spot)
+    sizes = [reader.whole(entries[key], f"layout: {key}", 1) for key in ("rows", "columns") if key in entries]
+    cell = None
+    if "cell" in entries:
+        cell = [reader.whole(item, "layout: cell", 0) for item in reader.array(entries["cell"], "layout: cell")]
+    if len(reader.faults) > before:
+        return None
+    rows, columns = sizes
+    return Layout(rows or 0, columns or 0, None if cell is None else np.array(cell, dtype=np.int64))
+
+
+def finish(
+    reader: Reader,
+    head: Head,
+    rows: list[Row],
+    states: Names,
+    actions: Names,
+    *,
+    terminal: Iterable[int] = (),
+    start: dict[int, Number] | None = None,
+    state_lines: dict[int, int] | None = None,
+    **options: Any,
+) -> MDP:
+    """Resolve what refers to states, and return the model of these rows; ModelError with all faults."""
+    ends = set(terminal)
+    for name, line in head.terminal.items():
+        at = reader.state(name, states, Spot(line), state=name) if line else states.find(name)
+        if at is None and not line:
+            reader.fault(f"terminal: no such state {quoted(name)}{closest(name, states)}")
+        if at is not None:
+            ends.add(at)
+    if head.start is not None:
+        start = _start(reader, head.start, states, ends)
+    final = None
+    if head.final_reward is not None:
+        final = {}
+        for name, spot in reader.table(head.final_reward, "final_reward").items():
+            at = reader.state(name, states, spot, state=name)
+            value = reader.number(spot, "final reward", state=name)
+            if at is not None:
+                final[at] = value
+    count = sum(len(row.outcomes) for row in rows)
+    if head.outcomes is not None:
+        stated = reader.whole(head.outcomes, "outcomes", 0)
+        if stated is not None and stated != count and not reader.faults:
+            reader.fault(f"outcomes: found {count} transitions, stated are {stated}. Is the file cut off?", head.outcomes)
+    layout = head.options.get("layout")
+    if layout is not None and not reader.faults and len(layout.cells(len(states))) != len(states):
+        reader.fault(f"layout: found {len(layout.cell)} cells, expected one for each of {len(states)} states")
+    return model_of_rows(
+        rows,
+        head.gamma,
+        states,
+        actions,
+        terminal=sorted(ends),
+        start=start,
+        final_reward=final,
+        exact=reader.exact,
+        normalize=reader.asked.normalize,
+        state_lines=state_lines,
+        faults=reader.faults,
+        **{**options, **head.options},
+    )
+
+
+def _start(reader: Reader, spot: Spot, states: Names, ends: set[int]) -> dict[int, Number] | None:
+    """Return the start distribution: one name, or a table of probabilities."""
+    before = len(reader.faults)
+    if is_text(spot):
+        given: dict[str, tuple[Number, Spot]] = {spot.value: (Fraction(1) if reader.exact else 1.0, spot)}
+    else:
+        given = {
+            name: (reader.number(p, "start probability", state=name), p)
+            for name, p in reader.table(spot, "start").items()
+        }
+    start: dict[int, Number] = {}
+    for name, (p, where) in given.items():
+        at = reader.state(name, states, where, state=name)
+        if at is None:
+            continue
+        if not 0 <= p <= 1:
+            reader.fault(f"found start probability {where}, expected a number from 0 to 1", where, state=name)
+        if at in ends and p:
+            reader.fault("start: found a terminal state, expected one with actions", where, state=name)
+        start[at] = p
+    if len(reader.faults) == before:
+        total = sum(map(Fraction, start.values()), Fraction(0))
+        slack = 0 if reader.exact else Fraction(max(2, len(start)), 2**52)
+        if abs(total - 1) > slack:
+            shown = total if reader.exact else repr(float(total))
+            reader.fault(f"start: probabilities sum to {shown}, expected 1", spot)
+    return start

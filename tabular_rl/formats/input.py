@@ -1,0 +1,124 @@
+"""Reading a file whole, within limits, as text whose faults have lines."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from tabular_rl.errors import Fault, ModelError
+from tabular_rl.model import size_text
+
+LIMIT = 1 << 30  # bytes of a text file, or of anything on standard input
+CHUNK = 1 << 20
+REASONS = {
+    errno.ENOENT: "no such file",
+    errno.ELOOP: "symbolic links in a circle, expected a file",
+    errno.EISDIR: "is a directory, expected a file",
+    errno.ENOTDIR: "no such file: a part of the path is not a directory",
+    errno.EACCES: "permission denied",
+}
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Turn an OSError of reading into a ModelError with the reason."""
+    try:
+        yield
+    except OSError as error:
+        reason = REASONS.get(error.errno or 0) or (error.strerror or str(error)).lower()
+        raise ModelError(reason) from error
+
+
+def standard_input() -> BinaryIO:
+    """Return standard input as bytes; ModelError where it is closed."""
+    if sys.stdin is None or sys.stdin.closed:
+        raise ModelError("closed, expected a model")
+    return sys.stdin.buffer
+
+
+def read_all(file: BinaryIO) -> bytes:
+    """Return all bytes of a file; ModelError past the limit, which an endless pipe reaches too."""
+    with reporting():
+        about = os.fstat(file.fileno()) if _has_fileno(file) else None
+        if about is not None and stat.S_ISREG(about.st_mode) and about.st_size > LIMIT:
+            raise ModelError(_too_long(about.st_size))
+        parts, size = [], 0
+        while part := file.read(CHUNK):
+            parts.append(part)
+            size += len(part)
+            if size > LIMIT:
+                raise ModelError(_too_long(size))
+    return b"".join(parts)
+
+
+def _has_fileno(file: BinaryIO) -> bool:
+    try:
+        file.fileno()
+    except (OSError, AttributeError, io.UnsupportedOperation):
+        return False
+    return True
+
+
+def _too_long(size: int) -> str:
+    return (
+        f"limit reached: found {size_text(size)} or more, expected at most {size_text(LIMIT)} of text. "
+        "Keep larger models as .npz or as a directory."
+    )
+
+
+def kind_of(head: bytes) -> str:
+    """Say what a file holds by its first bytes, for messages.
+
+    >>> kind_of(b"PK\\x03\\x04..."), kind_of(b"discount = 1"), kind_of(b"")
+    ('an npz archive', 'text', 'nothing')
+    """
+    if not head:
+        return "nothing"
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "an npz archive"
+    if head.startswith(b"\x93NUMPY"):
+        return "a single npy array"
+    if head[0] == 0x80 and head[1:2] and head[1] <= 5:
+        return "a pickle"
+    if head.startswith(b"\x1f\x8b"):
+        return "a gzip file"
+    if b"\0" in head[:4] or b"\xff\xfe" == head[:2] or b"\xfe\xff" == head[:2]:
+        return "binary data, or text in UTF-16"
+    return "text"
+
+
+def decode(data: bytes) -> str:
+    """Return the text of a file: UTF-8, with or without byte order mark, without NUL; ModelError with the line."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    kind = kind_of(data[:8])
+    if kind == "nothing":
+        raise ModelError("empty, expected a model")
+    if kind not in ("text", "binary data, or text in UTF-16"):
+        raise ModelError(f"found {kind}, expected text")
+    at = data.find(b"\0")
+    if at >= 0:
+        hint = " (is it UTF-16?)" if "UTF-16" in kind else ""
+        raise ModelError(Fault(f"found a NUL byte, expected UTF-8 text{hint}", line=_line(data, at)))
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        byte = data[error.start]
+        raise ModelError(
+            Fault(f"found byte 0x{byte:02x}, expected UTF-8 text", line=_line(data, error.start))
+        ) from None
+
+
+def _line(data: bytes, at: int) -> int:
+    before = data[:at].replace(b"\r\n", b"\n")
+    return before.count(b"\n") + before.count(b"\r") + 1
+
+
+def plain_ends(text: str) -> str:
+    """Return a text with all its line ends as newlines."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

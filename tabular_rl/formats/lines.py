@@ -1,0 +1,261 @@
+"""The lines of a TOML text.
+
+tomllib reads values and tells no lines. Here the text is scanned a second time, for places and spellings only; both
+results are laid over each other, and if they ever disagreed that would be an error of ours, not a wrong line.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+
+from tabular_rl.errors import Fault, ModelError, quoted
+
+BLANK = re.compile(r"[ \t]*")
+SKIP = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*+")
+KEY = re.compile(r"""[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+'""")
+SCALAR = re.compile(
+    r'''"""(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}'''
+    r"""|\'\'\'(?:[^']++|'{1,2}(?!'))*+'{3,5}"""
+    r'''|"(?:[^"\\\n]++|\\.)*+"|'[^'\n]*+\''''
+    r"""|\d{4}-\d\d-\d\d[Tt ]\d\d:[\d:.]++(?:[Zz]|[+-]\d\d:\d\d)?"""
+    r"""|[^\s,\]}#"'{\[]++""",
+    re.DOTALL,
+)
+WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+DEEPEST = 100
+
+
+@dataclass(slots=True)
+class Spot:
+    """A value with its line (that of its key, where it has one) and its spelling.
+
+    `value` is a dict or list of Spots, or the scalar that tomllib read; a decimal is left as it is spelled.
+    """
+
+    line: int
+    spelled: str = ""
+    value: Any = None
+
+    def __str__(self) -> str:
+        if isinstance(self.value, dict):
+            return "a table"
+        return "an array" if isinstance(self.value, list) else self.spelled
+
+
+class Decimal(str):
+    """A decimal as it is spelled."""
+
+    __slots__ = ()
+
+
+def locate(text: str) -> Spot:
+    """Return the values of a TOML text (line ends are newlines) with their lines.
+
+    >>> root = locate('discount = 0.90\\n[state.a]\\ngo = { to = "b" }')
+    >>> root.value["state"].value["a"].value["go"].line, root.value["discount"].value
+    (3, '0.90')
+    """
+    try:
+        plain = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(_syntax_fault(text, str(error))) from None
+    except RecursionError:
+        raise ModelError(f"found arrays or tables nested too deep, expected at most {DEEPEST} levels") from None
+    except ValueError:  # int() refuses to read thousands of digits
+        longest = max(re.finditer(r"[0-9_]+", text), key=lambda m: len(m[0]))
+        line = text.count("\n", 0, longest.start()) + 1
+        raise ModelError(
+            Fault(f"found a number of {len(longest[0])} digits, expected at most 4000", line=line)
+        ) from None
+    spot = _Scan(text).document()
+    _join(spot, plain)
+    return spot
+
+
+def _syntax_fault(text: str, said: str) -> Fault:
+    match = WHERE.search(said)
+    what = said[: match.start()] if match else said
+    if match is None or match[1] is None:
+        line, place = text.rstrip("\n").count("\n") + 1, "at the end"
+    else:
+        line, place = int(match[1]), f"column {match[2]}"
+    scan = _Scan(text)
+    try:
+        scan.document()
+    except (_Lost, RecursionError):
+        pass
+    for path, first, second in scan.twice:
+        if second == line:
+            return _twice(path, first, second)
+    return Fault(f"not valid TOML: {what} ({place})", line=line)
+
+
+def _twice(path: tuple[str, ...], first: int, line: int) -> Fault:
+    what = f"found twice, first on line {first}, expected once"
+    names = dict(zip(("state", "action"), path[1:], strict=False)) if path[0] == "state" else {}
+    if len(path) == 5 and path[3] == "to":
+        names["next_state"] = path[4]
+    elif len(path) > 3 or not names:
+        what = f"{quoted('.'.join(path))}: {what}"
+    return Fault(what, line=line, **names)
+
+
+def _join(spot: Spot, value: Any) -> None:
+    """Put the values of tomllib into the places that were scanned."""
+    found = spot.value
+    if isinstance(value, dict):
+        agree = isinstance(found, dict) and found.keys() == value.keys()
+        if agree:
+            for key, item in value.items():
+                _join(found[key], item)
+    elif isinstance(value, list):
+        agree = isinstance(found, list) and len(found) == len(value)
+        if agree:
+            for inner, item in zip(found, value, strict=True):
+                _join(inner, item)
+    else:
+        text = spot.spelled
+        if isinstance(value, Decimal):
+            agree = text == value
+        elif isinstance(value, str):
+            agree = text[:1] in ('"', "'")
+        elif isinstance(value, bool):
+            agree = text == str(value).lower()
+        elif isinstance(value, int):
+            agree = int(text.replace("_", ""), 0) == value
+        else:
+            agree = found is None
+        spot.value = value
+    if not agree:
+        raise RuntimeError(f"line {spot.line}: the scan for lines and tomllib disagree")
+
+
+class _Lost(Exception):
+    """The text is not TOML from here on; tomllib says how."""
+
+
+class _Scan:
+    """One pass over a TOML text for lines and spellings. It trusts the text: tomllib judges it."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.at = text, 0
+        self.line, self.counted = 1, 0
+        self.twice: list[tuple[tuple[str, ...], int, int]] = []  # path of a key, its first and second line
+
+    def here(self) -> int:
+        self.line += self.text.count("\n", self.counted, self.at)
+        self.counted = self.at
+        return self.line
+
+    def take(self, pattern: re.Pattern[str]) -> str:
+        match = pattern.match(self.text, self.at)
+        if match is None:
+            raise _Lost
+        self.at = match.end()
+        return match[0]
+
+    def next_is(self, mark: str) -> bool:
+        if not self.text.startswith(mark, self.at):
+            return False
+        self.at += len(mark)
+        return True
+
+    def document(self) -> Spot:
+        root = Spot(1, value={})
+        table, path = root, ()
+        declared: dict[tuple[str, ...], int] = {}
+        while True:
+            self.take(SKIP)
+            if self.at >= len(self.text):
+                return root
+            line = self.here()
+            if self.next_is("[["):
+                path = self.key()
+                self.at += 2
+                items = self.child(self.descend(root, path[:-1], line), path, Spot(line, value=[]))
+                if not isinstance(items.value, list):
+                    raise _Lost
+                table = Spot(line, value={})
+                items.value.append(table)
+            elif self.next_is("["):
+                path = self.key()
+                self.at += 1
+                if path in declared:
+                    self.twice.append((path, declared[path], line))
+                declared[path] = line
+                parent = self.descend(root, path[:-1], line)
+                if path[-1] in parent.value and not isinstance(parent.value[path[-1]].value, dict):
+                    self.twice.append((path, parent.value[path[-1]].line, line))
+                    raise _Lost
+                table = self.child(parent, path, Spot(line, value={}))
+                table.line = line
+            else:
+                self.pair(table, path)
+
+    def child(self, table: Spot, path: tuple[str, ...], fresh: Spot) -> Spot:
+        return table.value.setdefault(path[-1], fresh)
+
+    def descend(self, table: Spot, keys: tuple[str, ...], line: int) -> Spot:
+        for key in keys:
+            table = table.value.setdefault(key, Spot(line, value={}))
+            if isinstance(table.value, list) and table.value:
+                table = table.value[-1]
+            if not isinstance(table.value, dict):
+                raise _Lost
+        return table
+
+    def key(self) -> tuple[str, ...]:
+        parts = []
+        while True:
+            self.take(BLANK)
+            part = self.take(KEY)
+            if part[0] in "\"'":
+                if "\\" in part:
+                    try:
+                        part = tomllib.loads(f"key = {part}")["key"]
+                    except tomllib.TOMLDecodeError:
+                        raise _Lost from None
+                else:
+                    part = part[1:-1]
+            parts.append(part)
+            self.take(BLANK)
+            if not self.next_is("."):
+                return tuple(parts)
+
+    def pair(self, table: Spot, path: tuple[str, ...]) -> None:
+        line = self.here()
+        keys = self.key()
+        if not self.next_is("="):
+            raise _Lost
+        self.take(BLANK)
+        table = self.descend(table, keys[:-1], line)
+        spot = self.value(path + keys)
+        spot.line = line
+        first = table.value.setdefault(keys[-1], spot)
+        if first is not spot:
+            self.twice.append((path + keys, first.line, line))
+
+    def value(self, path: tuple[str, ...]) -> Spot:
+        line = self.here()
+        if self.next_is("["):
+            items: list[Spot] = []
+            while True:
+                self.take(SKIP)
+                if self.next_is("]"):
+                    return Spot(line, value=items)
+                items.append(self.value(path))
+                self.take(SKIP)
+                self.next_is(",")
+        if self.next_is("{"):
+            table = Spot(line, value={})
+            while True:
+                self.take(SKIP)
+                if self.next_is("}"):
+                    return table
+                self.pair(table, path)
+                self.take(SKIP)
+                self.next_is(",")
+        return Spot(line, self.take(SCALAR))

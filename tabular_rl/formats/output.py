@@ -1,0 +1,122 @@
+"""Writing a file so that it is either the old one or the complete new one, whatever happens in between."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from tabular_rl.errors import OutputError, TabularError, escape
+
+Target = str | os.PathLike[str]
+
+
+def write_atomically(path: Target, write: Callable[[BinaryIO], None]) -> None:
+    """Call `write` with a file that takes the place of `path` when it is complete.
+
+    It is a temporary file in the same folder, flushed to the disk, then renamed; on any failure it is removed and
+    what stood at `path` is intact. A symbolic link stays a link. "-", a device or a pipe is written directly.
+
+    Parameters
+    ----------
+    path : where to
+    write : takes the open binary file
+
+    Raises
+    ------
+    OutputError : path and reason, of any OSError
+    """
+    if path == "-":
+        write(sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        return
+    with reporting(path):
+        place = Path(os.path.realpath(path))
+        if _direct(path):
+            with open(path, "wb") as file:
+                write(file)
+            return
+        file, temporary = _beside(place)
+        try:
+            with file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, place)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        sync_folder(place.parent)
+
+
+def probe(path: Target) -> None:
+    """Check that `path` can be written, without touching what stands there; OutputError otherwise."""
+    if path == "-":
+        return
+    with reporting(path):
+        if _direct(path):
+            if not os.access(path, os.W_OK):
+                raise PermissionError(0, "Permission denied")
+            return
+        file, temporary = _beside(Path(os.path.realpath(path)))
+        file.close()
+        temporary.unlink()
+
+
+@contextlib.contextmanager
+def reporting(path: Target) -> Iterator[None]:
+    """Turn an OSError into an OutputError that names the path and the reason."""
+    try:
+        yield
+    except TabularError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{escape(path)}: cannot be written: {error.strerror or error}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder last through a power cut, where the system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def hidden(place: Path) -> Path:
+    """Return a new name in the same folder for what is not yet complete."""
+    return place.parent / f".tabular-rl-{secrets.token_hex(8)}.tmp"
+
+
+def _direct(path: Target) -> bool:
+    """True for what has no folder to rename in: devices, pipes, the standard streams by their path."""
+    if os.fspath(path).startswith(("/dev/", "/proc/")):
+        return True
+    try:
+        kind = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
+
+
+def _beside(place: Path) -> tuple[BinaryIO, Path]:
+    """Open a temporary file that `place` can be replaced with, with its permissions."""
+    mode = None
+    if place.exists():
+        if place.is_dir():
+            raise IsADirectoryError(0, "Is a directory")
+        if not os.access(place, os.W_OK):
+            raise PermissionError(0, "Permission denied")
+        mode = stat.S_IMODE(place.stat().st_mode)
+    temporary = hidden(place)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    if mode is not None and hasattr(os, "fchmod"):
+        os.fchmod(handle, mode)
+    return os.fdopen(handle, "wb"), temporary

@@ -1,0 +1,129 @@
+"""How the text formats spell the parts of a model, so that reading them back gives the same model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Any
+
+from tabular_rl.errors import ModelError, quoted
+from tabular_rl.model import MDP
+from tabular_rl.rationals import LONGEST, spell
+
+BARE = re.compile(r"[A-Za-z0-9_-]+")
+ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}
+
+
+class Speller:
+    """Spells the names and numbers of one model."""
+
+    def __init__(self, mdp: MDP) -> None:
+        self.mdp = mdp
+        self.known: dict[str, str] = {}
+
+    def text(self, value: str) -> str:
+        """A TOML text in quotes; what does not print is escaped."""
+        made = self.known.get(value)
+        if made is None:
+            made = self.known[value] = f'"{"".join(map(_escaped, value))}"'
+        return made
+
+    def key(self, name: str) -> str:
+        return name if BARE.fullmatch(name) else self.text(name)
+
+    def number(self, value: Any) -> str:
+        """An exact number as a decimal or a quoted fraction, a float as its shortest decimal."""
+        if not isinstance(value, Fraction):
+            return repr(float(value))
+        made = plain(value)
+        return f'"{made}"' if "/" in made else made
+
+    def prob(self, k: int) -> str:
+        exact = self.mdp.exact
+        return self.number(exact.prob[k] if exact else self.mdp.prob[k])
+
+    def reward(self, k: int) -> str:
+        exact, reward = self.mdp.exact, self.mdp.reward
+        assert reward is not None
+        return self.number(exact.reward[k] if exact and exact.reward is not None else reward[k])
+
+    def r(self, i: int) -> str:
+        exact = self.mdp.exact
+        return self.number(exact.r[i] if exact and exact.r is not None else self.mdp.r[i])
+
+    def gamma(self) -> str:
+        """The discount, in quotes where it is not the double that a plain number would be read as."""
+        mdp = self.mdp
+        if mdp.exact is not None:
+            return self.number(mdp.gamma_exact)
+        if mdp.gamma_exact == Fraction(mdp.gamma):
+            return repr(mdp.gamma)
+        return f'"{mdp.gamma_exact.numerator}/{mdp.gamma_exact.denominator}"'
+
+    def head(self) -> Iterator[str]:
+        """The keys at the top, one a line; the count of outcomes shows a reader that the file is complete."""
+        mdp = self.mdp
+        for key in ("name", "source"):
+            if value := getattr(mdp, key):
+                yield f"{key} = {self.text(value)}\n"
+        yield f"discount = {self.gamma()}\n"
+        if mdp.sense != "max":
+            yield f'sense = "{mdp.sense}"\n'
+        if mdp.exact is None:
+            yield 'numbers = "float64"\n'
+        counts = (mdp.pair_ptr[1:] - mdp.pair_ptr[:-1]).tolist()
+        ends = [s for s, end in enumerate(mdp.terminal.tolist()) if end]
+        if [s for s, n in enumerate(counts) if n] + ends != list(range(mdp.S)):
+            yield self.list("states", mdp.states)
+        if list(dict.fromkeys(mdp.pair_action.tolist())) != list(range(mdp.A)):
+            yield self.list("actions", mdp.actions)
+        if ends:
+            yield self.list("terminal", (mdp.states[s] for s in ends))
+        exact = mdp.exact
+        if mdp.start_given:
+            start: Any = exact.start if exact and exact.start is not None else mdp.start
+            given = [(s, p) for s, p in enumerate(start) if p]
+            if len(given) == 1 and given[0][1] == 1:
+                yield f"start = {self.text(mdp.states[given[0][0]])}\n"
+            else:
+                yield self.table("start", given)
+        if mdp.horizon is not None:
+            yield f"horizon = {mdp.horizon}\n"
+        if mdp.final_reward is not None:
+            final: Any = exact.final_reward if exact and exact.final_reward is not None else mdp.final_reward
+            yield self.table("final_reward", [(s, x) for s, x in enumerate(final) if x])
+        if mdp.layout is not None:
+            cell = "" if mdp.layout.cell is None else f", cell = {mdp.layout.cell.tolist()}"
+            yield f"layout = {{ rows = {mdp.layout.rows}, columns = {mdp.layout.columns}{cell} }}\n"
+        yield f"outcomes = {mdp.K}\n"
+
+    def list(self, key: str, names: Iterable[str]) -> str:
+        return f"{key} = [{', '.join(map(self.text, names))}]\n"
+
+    def table(self, key: str, entries: list[tuple[int, Any]]) -> str:
+        inside = ", ".join(f"{self.key(self.mdp.states[s])} = {self.number(x)}" for s, x in entries)
+        return f"{key} = {{ {inside} }}\n" if inside else f"{key} = {{}}\n"
+
+
+def plain(value: Fraction) -> str:
+    """Return an exact number as the text that `fraction` reads back; ModelError where that is too long."""
+    try:
+        made = spell(value)
+    except ValueError:  # thousands of digits
+        made = " " * (LONGEST + 1)
+    if len(made) > LONGEST:
+        raise ModelError(
+            f"found a number of more than {LONGEST} characters, which text formats do not hold. Write it as .npz."
+        )
+    return made
+
+
+def _escaped(c: str) -> str:
+    if c in ESCAPES:
+        return ESCAPES[c]
+    if c.isprintable():
+        return c
+    if "\ud800" <= c <= "\udfff":
+        raise ModelError(f"name {quoted(c)}: found half of a surrogate pair, expected text that UTF-8 can hold")
+    return f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"

@@ -1,0 +1,293 @@
+"""TOML, for people: states and actions by name, exact numbers, arrays for those who think in arrays, pictures of
+gridworlds. The grammar is in docs/file-format.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from tabular_rl.build import Number, Row
+from tabular_rl.errors import ModelError, closest, quoted
+from tabular_rl.formats.fields import TOP, VERSION, Asked, Head, Reader, finish, is_text, read_head
+from tabular_rl.formats.grid import read_grid
+from tabular_rl.formats.input import plain_ends
+from tabular_rl.formats.lines import Spot, locate
+from tabular_rl.formats.spelling import Speller
+from tabular_rl.model import MDP
+from tabular_rl.names import Names
+
+BODIES = ("state", "tensors", "grid")
+
+
+def read_toml(text: str, asked: Asked) -> MDP:
+    """Return the model that a TOML text describes; ModelError with all its faults."""
+    root = locate(plain_ends(text))
+    reader = Reader(asked)
+    top = reader.table(root, "model", (*TOP, *BODIES))
+    if not root.value:
+        raise ModelError("no states: found 0, expected at least 1")
+    head = read_head(reader, top)
+    bodies = [key for key in BODIES if key in top]
+    if not bodies:
+        reader.fault("no states: found none of [state.NAME], [tensors] and [grid], expected one of them")
+        raise ModelError(reader.faults)
+    for key in bodies[1:]:
+        reader.fault(f"found [{key}] and [{bodies[0]}] on line {top[bodies[0]].line}, expected one of them", top[key])
+    body = top[bodies[0]]
+    if bodies[0] == "state":
+        return _read_states(reader, head, body)
+    if bodies[0] == "tensors":
+        return _read_tensors(reader, head, body)
+    return read_grid(reader, head, body)
+
+
+# -- states and actions by name ---------------------------------------------------------------------------------
+
+
+def _read_states(reader: Reader, head: Head, body: Spot) -> MDP:
+    sections = reader.table(body, "state")
+    if head.states is None:
+        lines = {name: spot.line for name, spot in sections.items()}
+        for name, spot in sections.items():
+            reader.check_name(name, "state", spot)
+        for name, line in head.terminal.items():
+            if line:
+                lines.setdefault(name, line)
+    else:
+        lines = head.states
+    states = Names(list(lines))
+    actions = dict.fromkeys(head.actions or ())
+    tables = {}
+    for name, spot in sections.items():
+        entries = reader.table(spot, f"state {quoted(name)}")
+        if reader.state(name, states, spot, state=name) is None:
+            continue
+        tables[name] = entries
+        for action, entry in entries.items():
+            if head.actions is None:
+                if action not in actions:
+                    reader.check_name(action, "action", entry)
+                actions[action] = None
+            elif action not in actions:
+                reader.fault(f"no such action{closest(action, actions)}", entry, state=name, action=action)
+    names = Names(list(actions))
+    rows = [
+        _read_row(reader, Row(states.index(state), at, line=spot.line), spot, state, action, states)
+        for state, entries in tables.items()
+        for action, spot in entries.items()
+        if (at := names.find(action)) is not None
+    ]
+    return finish(
+        reader, head, rows, states, names, state_lines={i: line for i, line in enumerate(lines.values()) if line}
+    )
+
+
+def _read_row(reader: Reader, row: Row, spot: Spot, state: str, action: str, states: Names) -> Row:
+    place = {"state": state, "action": action}
+    before = len(reader.faults)
+    entries = reader.table(spot, "action", ("to", "reward"), **place)
+    if "reward" in entries:
+        row.reward = reader.number(entries["reward"], "reward", **place)
+    to = entries.get("to")
+    one: Number = Fraction(1) if reader.exact else 1.0
+
+    def add(name: str, where: Spot, p: Number, reward: Number | None = None) -> None:
+        at = reader.state(name, states, where, next_state=name, **place)
+        if at is not None:
+            row.outcomes.append((at, p, reward))
+
+    if to is None:
+        if isinstance(spot.value, dict):
+            reader.fault("found no `to`, expected where the action leads", spot, **place)
+    elif is_text(to):
+        add(to.value, to, one)
+    elif isinstance(to.value, dict):
+        for name, p in to.value.items():
+            add(name, p, reader.number(p, "probability", next_state=name, **place))
+    elif isinstance(to.value, list):
+        row.lines = []
+        for item in to.value:
+            outcome = reader.table(item, "outcome", ("state", "p", "reward"), **place)
+            missing = [key for key in ("state", "p") if key not in outcome]
+            if missing and isinstance(item.value, dict):
+                reader.fault(f"outcome: found no `{missing[0]}`, expected {{ state = NAME, p = NUMBER }}", item, **place)
+            if missing:
+                continue
+            name = reader.text(outcome["state"], "next state", **place)
+            if name is None:
+                continue
+            p = reader.number(outcome["p"], "probability", next_state=name, **place)
+            reward = None
+            if "reward" in outcome:
+                reward = reader.number(outcome["reward"], "reward", next_state=name, **place)
+            if row.reward is not None and reward is not None:
+                first = entries["reward"].line
+                reader.fault(
+                    f"found a reward on the outcome and one on the action on line {first}, expected one of them",
+                    outcome["reward"],
+                    **place,
+                )
+            add(name, outcome["state"], p, reward)
+            row.lines.append(item.line)
+    else:
+        reader.fault(f"to: found {to}, expected a name, a table of probabilities or an array of outcomes", to, **place)
+    if len(reader.faults) > before:  # one fault must not bring others with it
+        row.outcomes, row.lines, row.reward = [(row.state, one, None)], None, None
+    return row
+
+
+# -- arrays -----------------------------------------------------------------------------------------------------
+
+
+def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
+    entries = reader.table(body, "tensors", ("axes", "P", "R", "reward_axes"))
+    if not isinstance(body.value, dict):
+        raise ModelError(reader.faults)
+    axes = reader.text(entries["axes"], "axes", ("sas", "ass")) if "axes" in entries else None
+    if "axes" not in entries:
+        reader.fault('axes: found none, expected "sas" for P[s][a][s2] or "ass" for P[a][s][s2]', body)
+    for key in ("P", "R"):
+        if key not in entries:
+            reader.fault(f"{key}: found none, expected an array", body)
+    if axes is None or "P" not in entries or "R" not in entries:
+        raise ModelError(reader.faults)
+    shape = _shape(reader, entries["P"], "P", 3)
+    if shape is None:
+        raise ModelError(reader.faults)
+    outer, inner, last = shape
+    S, A = (outer, inner) if axes == "sas" else (inner, outer)
+    if S != last:
+        reader.fault(
+            f'P: found {last} next states for {S} states under axes = "{axes}", expected as many', entries["P"]
+        )
+        raise ModelError(reader.faults)
+    names = []
+    for what, given, size in (("states", head.states, S), ("actions", head.actions, A)):
+        if given is not None and len(given) != size:
+            reader.fault(f"{what}: found {len(given)} names, expected {size} as in P", entries["P"])
+            given = None
+        names.append(Names(size if given is None else list(given)))
+    states, actions = names
+    reward_of = _rewards(reader, entries, axes, S, A)
+    if reward_of is None:
+        raise ModelError(reader.faults)
+
+    P = entries["P"].value
+    rows = []
+    for s, a in ((s, a) for s in range(S) for a in range(A)):
+        spots = P[s][a] if axes == "sas" else P[a][s]
+        place = {"state": states[s], "action": actions[a]}
+        row = Row(s, a, line=spots.line)
+        if not reward_of.by_outcome:
+            row.reward = reader.number(reward_of(s, a), "reward", **place)
+        for s2, spot in enumerate(spots.value):
+            place["next_state"] = states[s2]
+            p = reader.number(spot, "probability", **place)
+            reward = reader.number(reward_of(s, a, s2), "reward", **place) if reward_of.by_outcome else None
+            if p != 0:
+                row.outcomes.append((s2, p, reward))
+        if row.outcomes:
+            rows.append(row)
+    return finish(reader, head, rows, states, actions)
+
+
+def _shape(reader: Reader, spot: Spot, what: str, depth: int) -> tuple[int, ...] | None:
+    """Return the lengths of nested arrays, the same at each depth; None with a fault otherwise."""
+    level, shape = [spot], []
+    for _ in range(depth):
+        for item in level:
+            if not isinstance(item.value, list):
+                reader.fault(f"{what}: found {item}, expected arrays nested {depth} deep", item)
+                return None
+            if len(item.value) != len(level[0].value):
+                reader.fault(
+                    f"{what}: found an array of {len(item.value)} entries, expected {len(level[0].value)} as in the first",
+                    item,
+                )
+                return None
+        shape.append(len(level[0].value))
+        if shape[-1] == 0:
+            reader.fault(f"{what}: found an empty array, expected entries", level[0])
+            return None
+        level = [inner for item in level for inner in item.value]
+    return tuple(shape)
+
+
+@dataclass(frozen=True)
+class _Rewards:
+    """The array R and the names of its axes."""
+
+    R: Spot
+    axes: str
+
+    @property
+    def by_outcome(self) -> bool:
+        return len(self.axes) == 3
+
+    def __call__(self, s: int, a: int, s2: int = 0) -> Spot:
+        spot = self.R
+        for at in (a, s, s2)[: len(self.axes)] if self.axes[0] == "a" else (s, a, s2)[: len(self.axes)]:
+            spot = spot.value[at]
+        return spot
+
+
+def _rewards(reader: Reader, entries: dict[str, Spot], axes: str, S: int, A: int) -> _Rewards | None:
+    """Return the rewards after a look at their shape; None with a fault."""
+    R = entries["R"]
+    depth, inside = 0, R
+    while isinstance(inside.value, list) and inside.value:
+        depth, inside = depth + 1, inside.value[0]
+    named = {1: "s", 2: "sa", 3: axes}.get(depth)
+    if "reward_axes" in entries:
+        named = reader.text(entries["reward_axes"], "reward_axes", ("sa", "as", "s", "sas", "ass"))
+    elif named is None:
+        reader.fault(f"R: found {R}, expected an array nested 1, 2 or 3 deep", R)
+    shape = named and _shape(reader, R, "R", len(named))
+    if not named or not shape:
+        return None
+    wanted = {"s": (S,), "sa": (S, A), "as": (A, S), "sas": (S, A, S), "ass": (A, S, S)}[named]
+    if shape != wanted:
+        reader.fault(f'R: found shape {shape}, expected {wanted} under reward_axes = "{named}"', R)
+        return None
+    return _Rewards(R, named)
+
+
+# -- writing ----------------------------------------------------------------------------------------------------
+
+
+def write_toml(mdp: MDP) -> Iterator[str]:
+    """Yield the lines of a TOML text that reads back as the same model."""
+    say = Speller(mdp)
+    yield f"format = {VERSION}\n"
+    yield from say.head()
+    for s in range(mdp.S):
+        rows = mdp.rows(s)
+        if not rows:
+            continue
+        yield f"\n[state.{say.key(mdp.states[s])}]\n"
+        for i in rows:
+            yield f"{say.key(mdp.actions[int(mdp.pair_action[i])])} = {_row(mdp, say, i)}\n"
+
+
+def _row(mdp: MDP, say: Speller, i: int) -> str:
+    ks = range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))
+    to = mdp.next_state[ks.start : ks.stop].tolist()
+    names = [mdp.states[s] for s in to]
+    p = [say.prob(k) for k in ks]
+    if mdp.reward is not None:
+        outcomes = ", ".join(
+            f"{{ state = {say.text(name)}, p = {x}, reward = {say.reward(k)} }}"
+            for name, x, k in zip(names, p, ks, strict=True)
+        )
+        return f"{{ to = [{outcomes}] }}"
+    reward = say.r(i)
+    tail = "" if reward in ("0", "0.0") else f", reward = {reward}"
+    if p in (["1"], ["1.0"]):
+        return f"{{ to = {say.text(names[0])}{tail} }}"
+    if len(set(to)) == len(to):
+        inside = ", ".join(f"{say.key(name)} = {x}" for name, x in zip(names, p, strict=True))
+        return f"{{ to = {{ {inside} }}{tail} }}"
+    inside = ", ".join(f"{{ state = {say.text(name)}, p = {x} }}" for name, x in zip(names, p, strict=True))
+    return f"{{ to = [{inside}]{tail} }}"

@@ -1,0 +1,77 @@
+"""The one compile policy: every kernel is compiled here, and nowhere else.
+
+No fastmath: it licenses reordering, and the error bounds would be void. The interpreter's lock is released, so that
+threads can sweep. Compiled code is kept in a folder named by a digest of all kernel files: a change in one kernel
+otherwise leaves stale callers of it. Where no folder can be written, kernels are compiled anew in each process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config
+
+HERE = Path(__file__).parent
+
+
+def _digest() -> str:
+    h = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
+    for path in sorted(HERE.glob("*.py")):
+        h.update(path.read_bytes())
+    return h.hexdigest()[:16]
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _cache_folder() -> str | None:
+    """The first folder that can be written: NUMBA_CACHE_DIR, the user's cache, or none (with one warning)."""
+    digest = _digest()
+    places = []
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        places.append(Path(os.environ["NUMBA_CACHE_DIR"]))
+    else:
+        if os.environ.get("XDG_CACHE_HOME"):
+            places.append(Path(os.environ["XDG_CACHE_HOME"]))
+        with contextlib.suppress(RuntimeError):
+            places.append(Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache"))
+    for place in places:
+        folder = place / "tabular-rl" / digest
+        if _writable(folder):
+            return str(folder)
+    warnings.warn(
+        "tabular-rl: no folder for compiled code can be written, so each run compiles anew. "
+        "Set NUMBA_CACHE_DIR to a folder that can be.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
+
+
+CACHE = _cache_folder()
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a kernel on its first call; `.py_func` is the Python function it was made of."""
+    before = config.CACHE_DIR
+    try:
+        if CACHE is not None:
+            config.CACHE_DIR = CACHE
+        return numba.njit(cache=CACHE is not None, nogil=True, error_model="numpy")(function)
+    finally:
+        config.CACHE_DIR = before

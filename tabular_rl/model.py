@@ -1,0 +1,906 @@
+"""The model: a frozen, validated Markov decision process in read-only arrays.
+
+A row for each available state-action pair, rows ordered by state then action, and in a row its outcomes:
+
+    rows of state s         pair_ptr[s] : pair_ptr[s + 1]          pair_action[i] is the action of row i
+    outcomes of row i       row_ptr[i]  : row_ptr[i + 1]           next_state[k], prob[k], reward[k]
+    expected reward         r[i] = Σ_k prob[k] reward[k]
+
+Ragged action sets, terminal states without actions, sparse and dense models are all the same thing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tabular_rl.errors import Fault, ModelError, quoted
+from tabular_rl.names import Names
+from tabular_rl.rationals import RationalArray, as_fraction, nearest, spell
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.integer[Any]]
+Sense = Literal["max", "min"]
+
+BLOCK = 1 << 20  # outcomes looked at together when a model is validated
+LARGEST = 1e300  # rewards beyond it overflow in sums
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each state stands when it is drawn: `cell` (S,) is row * columns + column; None means state = cell."""
+
+    rows: int
+    columns: int
+    cell: Ints | None = None
+
+    def cells(self, states: int) -> Ints:
+        return np.arange(states, dtype=np.int64) if self.cell is None else self.cell
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Layout) or (self.rows, self.columns) != (other.rows, other.columns):
+            return False
+        size = len(self.cell) if self.cell is not None else len(other.cell) if other.cell is not None else 0
+        return bool(np.array_equal(self.cells(size), other.cells(size)))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The numbers of a model as the exact rationals that its source spelled.
+
+    `prob` and `reward` have one entry an outcome; `r` one a row, where the reward is given by state and action.
+    """
+
+    prob: RationalArray
+    reward: RationalArray | None = None
+    r: RationalArray | None = None
+    start: RationalArray | None = None
+    final_reward: RationalArray | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one pass over the numbers of a model tells, and every certificate needs."""
+
+    longest_row: int  # n: outcomes in the longest row
+    mass_defect: float  # τ = max |1 - Σ p| over rows, rounded up; 0 where the probabilities are exact
+    largest_reward: float  # Rmax = max |r(s, a, s')|
+    r_error: float  # bound on |computed r - true r|, beyond the rounding of r itself
+    correction: float  # largest change that `normalize` made to a probability
+
+
+class MDP:
+    """A finite Markov decision process.
+
+    `MDP(P, R, gamma)` takes the tensors of the textbooks, `MDP.from_outcomes` lists of outcomes, `MDP.from_rows` the
+    arrays of this storage, `tabular_rl.load` a file.
+
+    Parameters
+    ----------
+    P : transition probabilities, dense (S, A, S) or one scipy.sparse matrix (S, S) an action (axes="ass")
+    R : rewards (S, A, S), (S, A) or (S,)
+    gamma : discount, 0 ≤ γ ≤ 1; a text such as "9/10" is that exact rational
+    axes : "sas" for P[s, a, s'], "ass" for P[a, s, s']: shapes cannot tell
+
+    Raises
+    ------
+    ModelError : each fault with the state and the action that it concerns
+
+    Examples
+    --------
+    >>> mdp = MDP(P=[[[0.5, 0.5]], [[0.0, 1.0]]], R=[[1.0], [0.0]], gamma=0.9)
+    >>> mdp
+    MDP(states=2, actions=1, pairs=2, outcomes=3, gamma=0.9)
+    """
+
+    __slots__ = (
+        "_digest",
+        "_facts",
+        "actions",
+        "exact",
+        "final_reward",
+        "gamma",
+        "gamma_exact",
+        "horizon",
+        "layout",
+        "name",
+        "next_state",
+        "origin",
+        "pair_action",
+        "pair_ptr",
+        "prob",
+        "r",
+        "reward",
+        "row_ptr",
+        "sense",
+        "source",
+        "start",
+        "start_given",
+        "states",
+        "terminal",
+    )
+
+    gamma: float
+    gamma_exact: Fraction
+    pair_ptr: Ints
+    pair_action: Ints
+    row_ptr: Ints
+    next_state: Ints
+    prob: Floats
+    reward: Floats | None
+    r: Floats
+    terminal: NDArray[np.bool_]
+    start: Floats
+    start_given: bool
+    states: Names
+    actions: Names
+    layout: Layout | None
+    horizon: int | None
+    final_reward: Floats | None
+    exact: Exact | None
+    sense: Sense
+    name: str
+    source: str
+    origin: str  # the file that it came from, for messages
+    _facts: Facts | Callable[[MDP], Facts]
+    _digest: str | None
+
+    def __init__(self, P: Any, R: Any, gamma: Any, *, axes: str = "sas", **options: Any) -> None:
+        made = MDP.from_tensors(P, R, gamma, axes=axes, **options)
+        for field in MDP.__slots__:
+            object.__setattr__(self, field, getattr(made, field))
+
+    def __setattr__(self, field: str, value: object) -> None:
+        raise AttributeError(f"a model is frozen: use mdp.replace({field}=...)")
+
+    def __delattr__(self, field: str) -> None:
+        raise AttributeError("a model is frozen")
+
+    def __reduce__(self) -> Any:
+        self.facts  # noqa: B018  (a pickle holds a validated model)
+        return _restore, ({f: getattr(self, f) for f in MDP.__slots__},)
+
+    # -- making one ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_rows(
+        cls,
+        *,
+        pair_ptr: ArrayLike,
+        pair_action: ArrayLike,
+        row_ptr: ArrayLike,
+        next_state: ArrayLike,
+        prob: ArrayLike,
+        gamma: Any,
+        reward: ArrayLike | None = None,
+        r: ArrayLike | None = None,
+        terminal: ArrayLike | None = None,
+        start: ArrayLike | None = None,
+        states: Names | Iterable[str] | int | None = None,
+        actions: Names | Iterable[str] | int | None = None,
+        layout: Layout | None = None,
+        horizon: int | None = None,
+        final_reward: ArrayLike | None = None,
+        exact: Exact | None = None,
+        sense: Sense = "max",
+        name: str = "",
+        source: str = "",
+        origin: str = "",
+        normalize: bool = False,
+        correction: float = 0.0,
+        copy: bool = True,
+        lazy: Callable[[MDP], None] | None = None,
+    ) -> MDP:
+        """Return the model of these arrays (shapes: see the module). Give `reward` (K,), or `r` (L,), or both.
+
+        `terminal` defaults to no state. `copy=False` hands the arrays over: the caller must not write to them again.
+        `lazy` is for mapped files: contents are validated in one pass when first needed, then `lazy(mdp)` is called.
+        """
+        put = object.__setattr__
+        mdp = object.__new__(cls)
+        gamma_exact = checked_gamma(gamma)
+        put(mdp, "gamma_exact", gamma_exact)
+        put(mdp, "gamma", nearest(gamma_exact))
+        put(mdp, "name", str(name))
+        put(mdp, "source", str(source))
+        put(mdp, "origin", str(origin))
+        put(mdp, "_digest", None)
+        if sense not in ("max", "min"):
+            raise ModelError(f"sense: found {quoted(sense)}, expected 'max' or 'min'")
+        put(mdp, "sense", sense)
+
+        S = max(np.size(pair_ptr) - 1, 0)
+        if S == 0:
+            raise ModelError("no states: found 0, expected at least 1")
+        state_names = states if isinstance(states, Names) else Names(S if states is None else states)
+        action_array = np.asarray(pair_action)
+        if actions is None:
+            actions = int(action_array.max()) + 1 if action_array.size else 0
+        action_names = actions if isinstance(actions, Names) else Names(actions)
+        if len(state_names) != S:
+            raise ModelError(f"names of states: found {len(state_names)}, expected {S}")
+        for what, names in (("state", state_names), ("action", action_names)):
+            _distinct(what, names)
+        put(mdp, "states", state_names)
+        put(mdp, "actions", action_names)
+
+        K, L = np.size(next_state), np.size(pair_action)
+        small = np.int32 if max(L, S, len(action_names)) < 2**31 else np.int64
+        pointer = np.int32 if small is np.int32 and K < 2**31 else np.int64
+        put(mdp, "pair_ptr", _frozen("pair_ptr", pair_ptr, small, copy))
+        put(mdp, "pair_action", _frozen("pair_action", pair_action, small, copy))
+        put(mdp, "row_ptr", _frozen("row_ptr", row_ptr, pointer, copy))
+        put(mdp, "next_state", _frozen("next_state", next_state, small, copy))
+        put(mdp, "prob", _frozen("prob", prob, np.float64, copy))
+        put(mdp, "reward", None if reward is None else _frozen("reward", reward, np.float64, copy))
+        ends = np.zeros(S, dtype=bool) if terminal is None else terminal
+        put(mdp, "terminal", _frozen("terminal", ends, np.bool_, copy))
+        put(mdp, "layout", layout)
+        put(mdp, "exact", exact)
+        put(mdp, "horizon", checked_horizon(horizon))
+        put(
+            mdp,
+            "final_reward",
+            None if final_reward is None else _frozen("final_reward", final_reward, np.float64, copy),
+        )
+
+        faults = _shape_faults(mdp, K, L)
+        if faults:
+            raise ModelError(faults)
+        if reward is None and r is None:
+            raise ModelError("no rewards: give reward (K,) or r (L,)")
+        if normalize:
+            correction = max(correction, _normalise(mdp, put))
+        if r is None:
+            r = _expected_reward(mdp)
+        put(mdp, "r", _frozen("r", r, np.float64, copy))
+        if mdp.r.shape != (L,):
+            raise ModelError(f"r: found shape {mdp.r.shape}, expected ({L},)")
+
+        put(mdp, "start_given", start is not None)
+        put(mdp, "start", _start(mdp, start))
+        if final_reward is not None and mdp.horizon is None:
+            raise ModelError("final_reward: found with no horizon, expected both. Add a horizon.")
+
+        def look(model: MDP) -> Facts:
+            facts = _validate(model, correction)
+            if lazy is not None:
+                lazy(model)
+            return facts
+
+        put(mdp, "_facts", look)
+        if lazy is None:
+            mdp.facts  # noqa: B018
+        return mdp
+
+    @classmethod
+    def from_tensors(
+        cls,
+        P: Any,
+        R: Any,
+        gamma: Any,
+        *,
+        axes: str = "sas",
+        reward_axes: str | None = None,
+        terminal: Iterable[Any] | None = None,
+        **options: Any,
+    ) -> MDP:
+        """Return the model of textbook tensors, dense or sparse.
+
+        A row P[s, a] of zeros is an unavailable action. `reward_axes` is "sa", "as", "s" or the axes of P; without it a
+        matrix is (S, A) and a tensor has the axes of P. `terminal` names states without rows (by index, name or mask).
+
+        >>> P = [[[0.9, 0.1], [0.0, 1.0]]]                      # P[a][s][s2]
+        >>> MDP.from_tensors(P, [[1.0], [0.0]], "1/2", axes="ass").r.tolist()
+        [1.0, 0.0]
+        """
+        from tabular_rl.tensors import rows_of_tensors
+
+        return cls.from_rows(
+            gamma=gamma,
+            copy=False,
+            **rows_of_tensors(P, R, axes, reward_axes, terminal, options),
+        )
+
+    @classmethod
+    def from_outcomes(
+        cls,
+        outcomes: Iterable[Sequence[Any]],
+        gamma: Any,
+        *,
+        terminal: Iterable[Any] = (),
+        states: Iterable[Any] | None = None,
+        actions: Iterable[Any] | None = None,
+        start: Any = None,
+        **options: Any,
+    ) -> MDP:
+        """Return the model of a list of (state, action, next state, probability, reward).
+
+        States and actions are named by any text or number, in order of first appearance unless `states` and
+        `actions` say otherwise. Probabilities and rewards that are texts, integers or fractions are exact; where one
+        is a float, all are.
+
+        >>> MDP.from_outcomes([("a", "go", "end", "1/3", 1), ("a", "go", "a", "2/3", 0)], "0.9", terminal=["end"])
+        MDP(states=2, actions=1, pairs=1, outcomes=2, gamma=0.9)
+        """
+        from tabular_rl.build import model_of_outcomes
+
+        return model_of_outcomes(outcomes, gamma, terminal, states, actions, start, options)
+
+    def replace(self, **changes: Any) -> MDP:
+        """Return a changed copy that shares the arrays: gamma, horizon, final_reward, sense, start, name, layout.
+
+        >>> MDP([[[1.0]]], [[1.0]], 0.9).replace(gamma=0.5).gamma
+        0.5
+        """
+        allowed = {"gamma", "horizon", "final_reward", "sense", "start", "name", "source", "layout", "origin"}
+        unknown = sorted(set(changes) - allowed)
+        if unknown:
+            raise ModelError(f"replace: found {unknown}, expected some of {sorted(allowed)}")
+        made = object.__new__(MDP)
+        put = object.__setattr__
+        for field in MDP.__slots__:
+            put(made, field, getattr(self, field))
+        put(made, "_digest", None)
+        exact = self.exact
+        for field, value in changes.items():
+            if field == "gamma":
+                put(made, "gamma_exact", checked_gamma(value))
+                put(made, "gamma", nearest(made.gamma_exact))
+            elif field == "horizon":
+                put(made, "horizon", checked_horizon(value))
+                if value is None:
+                    put(made, "final_reward", None)
+            elif field == "start":
+                put(made, "start_given", value is not None)
+                put(made, "start", _start(made, value))
+                exact = exact and Exact(exact.prob, exact.reward, exact.r, None, exact.final_reward)
+            elif field == "final_reward":
+                array = None if value is None else _frozen(field, value, np.float64, True)
+                put(made, field, array)
+                exact = exact and Exact(exact.prob, exact.reward, exact.r, exact.start, None)
+            elif field == "sense" and value not in ("max", "min"):
+                raise ModelError(f"sense: found {quoted(value)}, expected 'max' or 'min'")
+            else:
+                put(made, field, value)
+        put(made, "exact", exact)
+        if made.final_reward is not None:
+            if made.horizon is None:
+                raise ModelError("final_reward: found with no horizon, expected both. Add a horizon.")
+            if made.final_reward.shape != (self.S,) or not np.isfinite(made.final_reward).all():
+                raise ModelError(f"final_reward: expected {self.S} finite numbers")
+        return made
+
+    # -- looking at one -----------------------------------------------------------------------------------------
+
+    @property
+    def S(self) -> int:
+        """Number of states."""
+        return len(self.pair_ptr) - 1
+
+    @property
+    def A(self) -> int:
+        """Number of actions, over all states."""
+        return len(self.actions)
+
+    @property
+    def L(self) -> int:
+        """Number of available state-action pairs."""
+        return len(self.pair_action)
+
+    @property
+    def K(self) -> int:
+        """Number of outcomes."""
+        return len(self.next_state)
+
+    @property
+    def sign(self) -> float:
+        """+1 where rewards are maximised, -1 where they are costs."""
+        return 1.0 if self.sense == "max" else -1.0
+
+    @property
+    def facts(self) -> Facts:
+        """What validation found; a mapped model is validated here, on first use."""
+        if not isinstance(self._facts, Facts):
+            object.__setattr__(self, "_facts", self._facts(self))
+        return self._facts  # type: ignore[return-value]
+
+    @property
+    def P(self) -> Any:
+        """The transition probabilities as a scipy.sparse.csr_array (L, S) that shares this model's memory."""
+        from scipy.sparse import csr_array
+
+        return csr_array((self.prob, self.next_state, self.row_ptr), shape=(self.L, self.S), copy=False)
+
+    @property
+    def pair_state(self) -> Ints:
+        """The state of each row (L,)."""
+        return np.repeat(np.arange(self.S, dtype=self.pair_ptr.dtype), np.diff(self.pair_ptr))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays."""
+        arrays = (self.pair_ptr, self.pair_action, self.row_ptr, self.next_state, self.prob, self.reward)
+        more = (self.r, self.terminal, self.start, self.final_reward)
+        return sum(int(a.nbytes) for a in arrays + more if a is not None)
+
+    @property
+    def problem(self) -> str:
+        """ "finite-horizon", "discounted" or "total-reward": which question the model asks."""
+        if self.horizon is not None:
+            return "finite-horizon"
+        return "discounted" if self.gamma_exact < 1 else "total-reward"
+
+    def rows(self, state: int) -> range:
+        """The rows of a state, by index."""
+        return range(int(self.pair_ptr[state]), int(self.pair_ptr[state + 1]))
+
+    def row(self, state: Any, action: Any) -> int:
+        """The row of a state and an action, by name or index; KeyError where the action is not available."""
+        s = state if isinstance(state, (int, np.integer)) else self.states.index(state)
+        a = action if isinstance(action, (int, np.integer)) else self.actions.index(action)
+        for i in self.rows(int(s)):
+            if self.pair_action[i] == a:
+                return i
+        raise KeyError((state, action))
+
+    def state_of_row(self, row: int) -> int:
+        return int(np.searchsorted(self.pair_ptr, row, side="right")) - 1
+
+    def table(self, q: NDArray[Any], fill: float = -math.inf) -> NDArray[Any]:
+        """Return values over rows (L,) as a table (S, A), with `fill` where an action is not available."""
+        out = np.full((self.S, self.A), fill, dtype=np.result_type(q.dtype, type(fill)))
+        out[self.pair_state, self.pair_action] = q
+        return out
+
+    def rational(self, row: int) -> tuple[list[tuple[int, Fraction]], Fraction]:
+        """Return what a row means: its (next state, probability) and expected reward, as exact rationals.
+
+        Probabilities stored as floats are their dyadics over their sum.
+
+        >>> MDP([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.9).rational(0)
+        ([(0, Fraction(1, 2)), (1, Fraction(1, 2))], Fraction(1, 1))
+        """
+        ks = range(int(self.row_ptr[row]), int(self.row_ptr[row + 1]))
+        exact = self.exact
+        p = [exact.prob[k] if exact else Fraction(float(self.prob[k])) for k in ks]
+        total = sum(p, Fraction(0))
+        if total != 1:
+            p = [x / total for x in p]
+        if exact and exact.r is not None:
+            r = exact.r[row]
+        elif exact and exact.reward is not None:
+            r = sum((x * exact.reward[k] for x, k in zip(p, ks, strict=True)), Fraction(0))
+        elif self.reward is not None:
+            r = sum((x * Fraction(float(self.reward[k])) for x, k in zip(p, ks, strict=True)), Fraction(0))
+        else:
+            r = Fraction(float(self.r[row]))
+        return [(int(self.next_state[k]), x) for k, x in zip(ks, p, strict=True)], r
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 of everything that the answer depends on; the same through every file format."""
+        if self._digest is None:
+            h = hashlib.sha256()
+            sizes = [self.S, self.A, self.L, self.K, self.horizon, self.sense, spell(self.gamma_exact)]
+            h.update(json.dumps(sizes).encode())
+            for names in (self.states, self.actions):
+                h.update(json.dumps(list(names)).encode() if names.given else b"-")
+            for array in (self.pair_ptr, self.pair_action, self.row_ptr, self.next_state):
+                for i in range(0, len(array), BLOCK):
+                    h.update(np.ascontiguousarray(array[i : i + BLOCK], dtype="<i8").data)
+            for floats in (self.prob, self.r, self.reward, self.start, self.final_reward):
+                h.update(b"-" if floats is None else b"+")
+                for i in range(0, 0 if floats is None else len(floats), BLOCK):
+                    h.update((np.asarray(floats[i : i + BLOCK], dtype="<f8") + 0.0).data)  # type: ignore[index]
+            h.update(np.packbits(self.terminal).data)
+            object.__setattr__(self, "_digest", h.hexdigest())
+        return self._digest  # type: ignore[return-value]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MDP):
+            return NotImplemented
+        return (
+            self.digest == other.digest
+            and self.exact == other.exact
+            and self.layout == other.layout
+            and (self.name, self.source, self.start_given)
+            == (other.name, other.source, other.start_given)
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        first = f"{self.name!r}, " if self.name else ""
+        more = f", horizon={self.horizon}" if self.horizon is not None else ""
+        more += ", sense='min'" if self.sense == "min" else ""
+        return (
+            f"MDP({first}states={self.S}, actions={self.A}, pairs={self.L}, outcomes={self.K}, "
+            f"gamma={spell_gamma(self)}{more})"
+        )
+
+    def __str__(self) -> str:
+        ends = int(self.terminal.sum())
+        problem = {
+            "discounted": f"discounted, γ = {spell_gamma(self)}",
+            "total-reward": "total reward (γ = 1)",
+            "finite-horizon": f"finite horizon, {self.horizon} decisions, γ = {spell_gamma(self)}",
+        }[self.problem]
+        kind = "costs are minimised" if self.sense == "min" else "rewards are maximised"
+        lines = [
+            self.name or "a Markov decision process",
+            f"  {problem}; {kind}",
+            f"  {self.S} states ({ends} terminal), {self.A} actions, {self.L} pairs, {self.K} outcomes",
+            f"  numbers: {'exact rationals' if self.exact else 'float64'}; arrays {size_text(self.nbytes)}",
+        ]
+        if self.source:
+            lines.append(f"  source: {self.source}")
+        return "\n".join(lines)
+
+
+def size_text(nbytes: float) -> str:
+    """Return a memory size for people.
+
+    >>> size_text(2048), size_text(5_000_000)
+    ('2.0 kB', '5.0 MB')
+    """
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if nbytes >= scale:
+            return f"{nbytes / scale:.1f} {unit}"
+    return f"{int(nbytes)} bytes"
+
+
+def spell_gamma(mdp: MDP) -> str:
+    """Return the discount as its source spelled it, or as the shortest decimal of the float."""
+    text = spell(mdp.gamma_exact)
+    return text if len(text) <= 12 else repr(mdp.gamma)
+
+
+def checked_gamma(gamma: Any) -> Fraction:
+    """Return a discount as a rational in [0, 1]; ModelError otherwise."""
+    try:
+        if isinstance(gamma, bool):
+            raise ValueError
+        value = as_fraction(gamma)
+    except (ValueError, OverflowError, TypeError):
+        raise ModelError(f"gamma: found {quoted(gamma)}, expected a number from 0 to 1") from None
+    if not 0 <= value <= 1:
+        raise ModelError(f"gamma: found {spell(value)}, expected a number from 0 to 1")
+    return value
+
+
+def checked_horizon(horizon: Any) -> int | None:
+    """Return a horizon as a number of decisions, or None; ModelError otherwise."""
+    if horizon is None:
+        return None
+    whole = isinstance(horizon, (int, np.integer)) and not isinstance(horizon, bool)
+    if not whole or not 0 < int(horizon) < 2**31:
+        raise ModelError(f"horizon: found {quoted(horizon)}, expected a whole number of decisions, 1 or more")
+    return int(horizon)
+
+
+def _restore(fields: Mapping[str, Any]) -> MDP:
+    mdp = object.__new__(MDP)
+    for field, value in fields.items():
+        object.__setattr__(mdp, field, value)
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+    return mdp
+
+
+def _distinct(what: str, names: Names) -> None:
+    if not names.given:
+        return
+    seen: dict[str, int] = {}
+    for i, name in enumerate(names):
+        if name in seen:
+            raise ModelError(
+                f"{what} {quoted(name)}: found twice, as number {seen[name]} and {i}, expected distinct names"
+            )
+        if len(name) > 10_000:
+            raise ModelError(
+                f"{what} {quoted(name)}: found a name of {len(name)} characters, expected at most 10000"
+            )
+        seen[name] = i
+
+
+def _frozen(field: str, values: Any, dtype: Any, copy: bool) -> NDArray[Any]:
+    """Return values as a contiguous read-only array of the dtype; numbers that do not fit are an error."""
+    given = np.asanyarray(values)
+    kind = np.dtype(dtype).kind
+    if given.ndim != 1:
+        raise ModelError(f"{field}: found {given.ndim} dimensions, expected 1")
+    if kind == "i" and given.size and given.dtype.kind not in "iu":
+        raise ModelError(f"{field}: found dtype {given.dtype}, expected whole numbers")
+    if kind == "f" and given.dtype.kind not in "iuf":
+        raise ModelError(f"{field}: found dtype {given.dtype}, expected float64")
+    if kind == "b" and given.dtype.kind != "b":
+        raise ModelError(f"{field}: found dtype {given.dtype}, expected bool")
+    if kind == "i" and given.size and given.dtype.itemsize > np.dtype(dtype).itemsize:
+        limit = np.iinfo(dtype)
+        if int(given.max()) > limit.max or int(given.min()) < limit.min:
+            raise ModelError(f"{field}: found {int(given.max())}, expected at most {limit.max}")
+    made = np.array(given, dtype=dtype, order="C", copy=True) if copy else np.ascontiguousarray(given, dtype)
+    made = made.view()
+    made.setflags(write=False)
+    return made
+
+
+def _shape_faults(mdp: MDP, K: int, L: int) -> list[Fault]:
+    """Check what can be checked from sizes and pointers alone."""
+    faults = []
+    S = mdp.S
+    for field, ptr, count, last in (
+        ("pair_ptr", mdp.pair_ptr, S + 1, L),
+        ("row_ptr", mdp.row_ptr, L + 1, K),
+    ):
+        if len(ptr) != count:
+            faults.append(Fault(f"{field}: found length {len(ptr)}, expected {count}"))
+        elif ptr[0] != 0 or ptr[-1] != last:
+            faults.append(Fault(f"{field}: found {ptr[0]} to {ptr[-1]}, expected 0 to {last}"))
+    for field, array, count in (
+        ("prob", mdp.prob, K),
+        ("reward", mdp.reward, K),
+        ("terminal", mdp.terminal, S),
+        ("final_reward", mdp.final_reward, S),
+    ):
+        if array is not None and len(array) != count:
+            faults.append(Fault(f"{field}: found length {len(array)}, expected {count}"))
+    layout = mdp.layout
+    if layout is not None:
+        cell = layout.cells(S)
+        cells = layout.rows * layout.columns
+        if len(cell) != S or (S and (int(cell.max()) >= cells or int(cell.min()) < 0)):
+            faults.append(Fault(f"layout: expected one cell of {layout.rows} x {layout.columns} for each state"))
+    final = mdp.final_reward
+    if final is not None and not np.isfinite(final).all():
+        s = int(np.flatnonzero(~np.isfinite(final))[0])
+        faults.append(Fault(f"final_reward: found {final[s]}, expected a finite number", state=mdp.states[s]))
+    if not faults:
+        backward = np.flatnonzero(np.diff(mdp.pair_ptr) < 0)
+        if backward.size:
+            s = int(backward[0])
+            faults.append(Fault(f"pair_ptr: found it falling at position {s + 1}, expected it not to fall"))
+        for first in range(0, L, BLOCK):
+            steps = np.diff(mdp.row_ptr[first : min(first + BLOCK, L) + 1])
+            bad = np.flatnonzero(steps < 0)
+            if bad.size:
+                faults.append(
+                    Fault(f"row_ptr: found it falling at position {first + int(bad[0]) + 1}, expected it to rise")
+                )
+                break
+    return faults
+
+
+def _expected_reward(mdp: MDP) -> Floats:
+    """r[i] = Σ_k prob[k] reward[k], correctly rounded where the numbers are exact."""
+    exact = mdp.exact
+    if exact is not None:
+        if exact.r is not None:
+            return exact.r.floats()
+        r = [mdp.rational(i)[1] for i in range(mdp.L)]
+        return np.array([nearest(x) for x in r], dtype=np.float64)
+    assert mdp.reward is not None
+    out = np.zeros(mdp.L)
+    for first, last, k0, k1 in _row_blocks(mdp.row_ptr):
+        with np.errstate(over="ignore", invalid="ignore"):
+            products = mdp.prob[k0:k1] * mdp.reward[k0:k1]
+            out[first:last] = _row_sums(products, mdp.row_ptr[first : last + 1] - k0)
+    return out
+
+
+def _row_blocks(row_ptr: Ints) -> Iterable[tuple[int, int, int, int]]:
+    """Cut rows into blocks of about BLOCK outcomes: (first row, last row, first outcome, last outcome)."""
+    L = len(row_ptr) - 1
+    first = 0
+    while first < L:
+        k0 = int(row_ptr[first])
+        last = max(first + 1, int(np.searchsorted(row_ptr, k0 + BLOCK, side="right")) - 1)
+        last = min(last, L, first + BLOCK)
+        yield first, last, k0, int(row_ptr[last])
+        first = last
+
+
+def _row_sums(values: Floats, ptr: Ints) -> Floats:
+    """Sum values over rows; an empty row sums to 0 (np.add.reduceat would give it its neighbour)."""
+    full = np.diff(ptr) > 0
+    out = np.zeros(len(ptr) - 1)
+    if values.size:
+        out[full] = np.add.reduceat(values, ptr[:-1][full].astype(np.intp))
+    return out
+
+
+def _mass_defects(prob: Floats, ptr: Ints) -> Floats:
+    """1 - Σ p of each row to within 2**-100: the parts above 2**-26 and above 2**-52 add without rounding."""
+    high = np.rint(prob * 2.0**26) * 2.0**-26
+    rest = prob - high
+    middle = np.rint(rest * 2.0**52) * 2.0**-52
+    low = rest - middle
+    return ((1.0 - _row_sums(high, ptr)) - _row_sums(middle, ptr)) - _row_sums(low, ptr)
+
+
+def _normalise(mdp: MDP, put: Callable[[object, str, object], None]) -> float:
+    """Divide each row by its sum where that is a fault; return the largest change."""
+    prob = np.array(mdp.prob)
+    if not np.isfinite(prob).all() or (prob < 0).any():
+        return 0.0  # validation names the number
+    largest = 0.0
+    for first, last, k0, k1 in _row_blocks(mdp.row_ptr):
+        ptr = mdp.row_ptr[first : last + 1] - k0
+        defect = _mass_defects(prob[k0:k1], ptr)
+        length = np.diff(ptr)
+        total = np.where((np.abs(defect) > length * 2.0**-52) & (defect < 1.0), 1.0 - defect, 1.0)
+        scaled = prob[k0:k1] / np.repeat(total, length)
+        if scaled.size:
+            largest = max(largest, float(np.max(np.abs(scaled - prob[k0:k1]))))
+        prob[k0:k1] = scaled
+    prob.setflags(write=False)
+    put(mdp, "prob", prob)
+    if largest and mdp.exact is not None:
+        put(mdp, "exact", None)
+    return largest
+
+
+def _start(mdp: MDP, start: Any) -> Floats:
+    """Return the start distribution; uniform over the non-terminal states where none is given."""
+    if start is None:
+        live = ~mdp.terminal
+        count = int(live.sum())
+        made = np.where(live, 1.0 / count, 0.0) if count else np.full(mdp.S, 1.0 / mdp.S)
+    else:
+        made = np.array(start, dtype=np.float64)
+        if made.shape != (mdp.S,):
+            raise ModelError(f"start: found shape {made.shape}, expected ({mdp.S},)")
+        if not np.isfinite(made).all() or (made < 0).any():
+            s = int(np.flatnonzero(~np.isfinite(made) | (made < 0))[0])
+            raise ModelError(
+                Fault(f"start: found {made[s]}, expected a probability from 0 to 1", state=mdp.states[s])
+            )
+        total = math.fsum(made)
+        if abs(total - 1) > max(2, np.count_nonzero(made)) * 2.0**-52:
+            raise ModelError(f"start: probabilities sum to {total!r}, expected 1")
+        ends = np.flatnonzero((made > 0) & mdp.terminal)
+        if ends.size:
+            raise ModelError(
+                Fault("start: found a terminal state, expected one with actions", state=mdp.states[int(ends[0])])
+            )
+    made.setflags(write=False)
+    return made
+
+
+def _validate(mdp: MDP, correction: float) -> Facts:
+    """Look at every number once, in blocks; ModelError with the first faults, else the facts of the model."""
+    faults: list[Fault] = []
+
+    def place(row: int) -> dict[str, str]:
+        return {
+            "state": mdp.states[mdp.state_of_row(row)],
+            "action": mdp.actions[int(mdp.pair_action[row])]
+            if 0 <= mdp.pair_action[row] < mdp.A
+            else str(mdp.pair_action[row]),
+        }
+
+    def report(rows: Iterable[int], text: Callable[[int], str]) -> None:
+        for row in rows:
+            if len(faults) <= 10_000:
+                faults.append(Fault(text(row), **place(row)))
+
+    counts = np.diff(mdp.pair_ptr)
+    for s in np.flatnonzero((counts == 0) & ~mdp.terminal)[:50].tolist():
+        faults.append(
+            Fault("has no actions, expected some. Declare it terminal, or give it one.", state=mdp.states[s])
+        )
+    for s in np.flatnonzero((counts > 0) & mdp.terminal)[:50].tolist():
+        faults.append(
+            Fault("is declared terminal and has actions, expected one or the other", state=mdp.states[s])
+        )
+    if mdp.A == 0 and not mdp.terminal.all():
+        faults.append(Fault("no actions: found 0, expected at least 1"))
+
+    actions = mdp.pair_action
+    report(
+        np.flatnonzero((actions < 0) | (actions >= mdp.A))[:50].tolist(),
+        lambda i: f"pair_action: found {actions[i]} at position {i}, expected 0 to {mdp.A - 1}",
+    )
+    if len(actions) > 1 and not faults:
+        first = np.zeros(len(actions), dtype=bool)
+        starts = mdp.pair_ptr[:-1][counts > 0]
+        first[starts] = True
+        wrong = np.flatnonzero((np.diff(actions) <= 0) & ~first[1:]) + 1
+        report(
+            wrong[:50].tolist(),
+            lambda i: f"row {i} repeats or precedes the action before it, expected rising actions within a state",
+        )
+
+    longest, defect, largest, r_error, slack_rows = 0, 0.0, 0.0, 0.0, 0
+    largest_r = float(np.max(np.abs(mdp.r))) if mdp.L else 0.0
+    for first_row, last_row, k0, k1 in _row_blocks(mdp.row_ptr):
+        if len(faults) > 50:
+            break
+        ptr = mdp.row_ptr[first_row : last_row + 1] - k0
+        length = np.diff(ptr)
+        longest = max(longest, int(length.max()))
+        report(
+            (first_row + np.flatnonzero(length == 0)[:20]).tolist(),
+            lambda i: "has no outcomes, expected probabilities that sum to 1",
+        )
+        prob, to = mdp.prob[k0:k1], mdp.next_state[k0:k1]
+        row_of = np.repeat(np.arange(first_row, last_row), length)
+
+        def outcome(bad: NDArray[np.bool_], what: Callable[[int], str], rows: Any = row_of, at: int = k0) -> bool:
+            for j in np.flatnonzero(bad)[:20].tolist():
+                s2 = int(mdp.next_state[at + j])
+                near = mdp.states[s2] if 0 <= s2 < mdp.S else None
+                faults.append(Fault(what(at + j), next_state=near, **place(int(rows[j]))))
+            return bool(bad.any())
+
+        if outcome(
+            (to < 0) | (to >= mdp.S),
+            lambda k: f"next_state: found {mdp.next_state[k]} at position {k}, expected 0 to {mdp.S - 1}",
+        ):
+            continue
+        wrong_number = outcome(
+            ~(prob >= 0) | (prob > 1 + 2.0**-40),
+            lambda k: f"found probability {float(mdp.prob[k])!r}, expected a number from 0 to 1",
+        )
+        if mdp.reward is not None:
+            rewards = mdp.reward[k0:k1]
+            wrong_number |= outcome(
+                ~(np.abs(rewards) <= LARGEST),
+                lambda k: f"found reward {float(mdp.reward[k])!r}, expected a finite number up to {LARGEST:g}",  # type: ignore[index]
+            )
+        if wrong_number:
+            continue
+        missing = _mass_defects(prob, ptr)
+        off = (np.abs(missing) > length * 2.0**-52) & (length > 0)
+        for j in np.flatnonzero(off)[:20].tolist():
+            faults.append(Fault(sum_text(1.0 - float(missing[j])), **place(first_row + j)))
+        if len(missing):
+            defect = max(defect, float(np.max(np.abs(missing))))
+        if mdp.reward is not None and rewards.size:
+            largest = max(largest, float(np.max(np.abs(rewards))))
+            if not off.any() and mdp.exact is None:
+                found = mdp.r[first_row:last_row]
+                computed = _row_sums(prob * rewards, ptr)
+                scale = float(np.max(np.abs(rewards)))
+                gap = np.abs(found - computed) > (2 * longest + 10) * 2.0**-52 * scale
+                report(
+                    (first_row + np.flatnonzero(gap | np.isnan(found))[:20]).tolist(),
+                    lambda i: f"r: found {float(mdp.r[i])!r}, expected Σ p r(s,a,s') of its outcomes",
+                )
+        slack_rows += int((missing != 0).sum())
+    report(
+        np.flatnonzero(~(np.abs(mdp.r) <= LARGEST))[:20].tolist(),
+        lambda i: f"found expected reward {float(mdp.r[i])!r}, expected a finite number up to {LARGEST:g}",
+    )
+    if faults:
+        raise ModelError(faults, mdp.origin or None)
+    if mdp.exact is not None:
+        defect = 0.0
+    elif defect:
+        defect = math.nextafter(defect * (1 + 2.0**-40), math.inf)
+    if mdp.exact is None and mdp.reward is not None:
+        # r was summed in floats, by us (γ_{n+3} + τ, in units of the largest reward) or by whoever wrote the file.
+        r_error = ((5 * longest + 24) * 2.0**-53 * (1 + 2.0**-20) + defect) * largest * (1 + 2.0**-50)
+        if largest:
+            r_error = math.nextafter(r_error, math.inf)
+    return Facts(longest, defect, max(largest, largest_r), r_error, correction)
+
+
+def sum_text(total: float) -> str:
+    """Say what a row's probabilities sum to, what is missing, and the way out."""
+    by = f"{abs(1 - total):.6g} {'missing' if total < 1 else 'too much'}"
+    return (
+        f"probabilities sum to {total!r}, expected 1 ({by}). Fix the row, or load with --normalize to rescale it."
+    )

@@ -1,0 +1,72 @@
+"""Names of states and actions: any text, or none at all (an index counts as a name, and costs no memory)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import overload
+
+INDEX = re.compile(r"0|[1-9][0-9]*")
+
+
+class Names(Sequence[str]):
+    """An immutable sequence of distinct names with the way back from a name to its index.
+
+    >>> Names(["high", "low"]).index("low"), Names(3)[2], Names(3).index("2")
+    (1, '2', 2)
+    """
+
+    __slots__ = ("_index", "_names", "_size")
+
+    def __init__(self, names: Iterable[str] | int) -> None:
+        self._names = None if isinstance(names, int) else tuple(map(str, names))
+        self._size = names if isinstance(names, int) else len(self._names or ())
+        self._index: dict[str, int] | None = None
+        if self._names is not None and self._names == tuple(map(str, range(self._size))):
+            self._names = None
+
+    @property
+    def given(self) -> bool:
+        """True where the names say more than the index."""
+        return self._names is not None
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+    @overload
+    def __getitem__(self, i: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, i: int | slice) -> str | tuple[str, ...]:
+        if self._names is not None:
+            return self._names[i]
+        at = range(self._size)[i]
+        return str(at) if isinstance(at, int) else tuple(map(str, at))
+
+    def index(self, name: object, start: int = 0, stop: int | None = None) -> int:
+        """Return the index of a name; ValueError if there is none."""
+        at = self.find(str(name))
+        if at is None:
+            raise ValueError(name)
+        return at
+
+    def find(self, name: str) -> int | None:
+        """Return the index of a name, or None."""
+        if self._names is None:
+            at = int(name) if len(name) <= 19 and name.isascii() and INDEX.fullmatch(name) else -1
+            return at if 0 <= at < self._size else None
+        if self._index is None:
+            self._index = {name: i for i, name in enumerate(self._names)}
+        return self._index.get(name)
+
+    def __contains__(self, name: object) -> bool:
+        return self.find(str(name)) is not None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Names) and self._size == other._size and self._names == other._names
+
+    def __hash__(self) -> int:
+        return hash((self._size, self._names))
+
+    def __repr__(self) -> str:
+        return f"Names({self._size if self._names is None else list(self[:6])!r})"

@@ -1,0 +1,152 @@
+"""What every planning loop shares: when to ask for a certificate, when to stop, and what to return.
+
+A sweep gives the least and the largest change for nothing; from it follows a guess at the width of the interval. Only
+where the guess is good enough is a certificate asked for, and only the certificate decides.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.certificates import Certifier, backup_error, conclude
+from tabular_rl.errors import NumericalError
+from tabular_rl.model import MDP
+from tabular_rl.policy import Policy
+from tabular_rl.run import Run, Stop
+from tabular_rl.solution import Certificate, Solution
+from tabular_rl.sweeps import Sweeper, check_finite
+
+Floats = NDArray[np.float64]
+
+
+class Goal:
+    """The question of one run: v* of a model (policy None) or v_π, to a tolerance.
+
+    `model` is what the loop sweeps over: the model itself, or for total reward its quotient, in which no policy can
+    stay for ever without losing.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        mdp: MDP,
+        *,
+        tolerance: float,
+        relative: bool = False,
+        threads: int = 1,
+        policy: Policy | None = None,
+    ) -> None:
+        mdp.facts  # noqa: B018  (a mapped model is validated before a kernel sees it)
+        self.run, self.mdp, self.policy = run, mdp, policy
+        self.tolerance, self.relative, self.threads = tolerance, relative, threads
+        self.total: Any = None
+        self.model = mdp
+        if mdp.problem == "total-reward" and policy is None:
+            from tabular_rl.structure import total_reward
+
+            self.total = total_reward(mdp)
+            self.model = self.total.quotient
+        self.certifier = Certifier(mdp, policy, run, threads, self.total)
+        self.sweeper = self.certifier.sweeper if self.model is mdp else Sweeper(self.model, run, threads)
+        self.ends = bool(self.model.terminal.any())
+        g = mdp.gamma
+        self.factor = g / (1 - g) if g < 1 else 1.0
+        self.reached = False
+        self.hopeless = False
+        self.vmax, self.look, self.wanted = 0.0, 0, tolerance
+
+    def start(self, start_from: Any = None) -> Floats:
+        """The first values: zeros, or a warm start."""
+        if start_from is None:
+            return np.zeros(self.model.S)
+        from tabular_rl.solution import checked_values
+
+        v = checked_values(self.mdp, start_from)
+        return v if self.total is None else self.total.lower_values(v)  # type: ignore[no-any-return]
+
+    def rows(self) -> NDArray[Any]:
+        return np.empty(self.model.S, dtype=self.model.pair_ptr.dtype)
+
+    def lift(self, v: Floats, rows: NDArray[Any] | None) -> tuple[Floats, NDArray[Any] | None]:
+        """Values and rows of the model that was asked about."""
+        if self.total is None or self.model is self.mdp:
+            return v, rows
+        return self.total.lift_values(v), None if rows is None else self.total.lift_rows(rows)
+
+    def met(self, low: float, high: float, v: Floats, rows: NDArray[Any] | None, sweep: int) -> bool:
+        """Return True when the loop can stop: the tolerance is proven, or floats cannot prove it."""
+        if math.isnan(low) or math.isnan(high) or math.isinf(low) or math.isinf(high):
+            check_finite(self.model, v, f"in sweep {sweep}")
+            raise NumericalError(f"overflow in sweep {sweep}. Scale the rewards down.")
+        spread = self.spread(low, high)
+        if sweep >= self.look:
+            # Now and then: the size of the values, for the rounding error and a relative tolerance.
+            self.vmax = float(np.max(np.abs(v), initial=0.0))
+            self.look = sweep + 1 + sweep // 4
+        if self.relative:
+            self.wanted = self.tolerance * self.vmax
+        wanted = self.wanted
+        self.run.record(sweep, spread, wanted / self.factor if self.factor else 0.0)
+        noise = spread <= backup_error(self.model, self.vmax)
+        if spread * self.factor > 0.5 * wanted and not noise:
+            return False
+        certificate = self.certificate(v, rows)
+        if certificate.width <= wanted:
+            self.reached = True
+        elif noise or certificate.smallest > wanted:
+            self.hopeless = True
+        elif spread > 0:
+            # The guess was too good: ask again when the change has shrunk as far as this width must.
+            width = certificate.width if math.isfinite(certificate.width) else 16 * wanted
+            self.factor = max(2 * self.factor, width / spread)
+        return self.reached or self.hopeless
+
+    def spread(self, low: float, high: float) -> float:
+        """What a sweep's changes say of the width of the interval, up to `factor`."""
+        if self.ends or self.mdp.gamma_exact == 1:
+            low, high = min(low, 0.0), max(high, 0.0)
+        return high - low
+
+    def enough(self, low: float, high: float) -> bool:
+        """True where more sweeps of the same policy would be finer than what is wanted."""
+        return self.spread(low, high) * self.factor <= 0.25 * self.wanted
+
+    def certificate(self, v: Floats, rows: NDArray[Any] | None, decide: bool = False) -> Certificate:
+        full, full_rows = self.lift(v, rows)
+        return self.certifier.certificate(full, full_rows if self.total is not None else None, decide=decide)
+
+    def solution(
+        self, v: Floats, rows: NDArray[Any] | None = None, stopped: str | None = None, extra: Any = None
+    ) -> Solution:
+        """The answer from the last values: one more certificate, with its decisions on actions."""
+        self.certifier.sweeper.run = None  # the clock may be over: the last sweep is still made
+        policy = self.policy
+        certificate = self.certificate(v, rows, decide=True)
+        full, full_rows = self.lift(v, rows)
+        if policy is None:
+            if self.total is None:
+                greedy, out = self.rows(), np.empty(self.mdp.S)
+                self.sweeper.run = None
+                self.sweeper.optimal(np.where(self.mdp.terminal, 0.0, full), out, greedy)
+                full_rows = greedy
+            policy = Policy(self.mdp, rows=full_rows)
+        self.certifier.sweeper.close()
+        return conclude(
+            self.run,
+            self.mdp,
+            certificate,
+            task="control" if self.policy is None else "prediction",
+            policy=policy,
+            tolerance=self.tolerance,
+            relative=self.relative,
+            v=full,
+            stopped=stopped or (None if self.reached or self.hopeless else "budget"),
+            extra=extra,
+        )
+
+
+__all__ = ["Goal", "Stop"]

@@ -1,0 +1,140 @@
+"""The method that chooses a method, from structure and counts, never from a clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tabular_rl import options
+from tabular_rl.certificates import RATIONAL_STATES
+from tabular_rl.model import MDP
+from tabular_rl.options import Relative, Threads, TimeLimit, Tolerance
+from tabular_rl.planning.backward_induction import backward_induction
+from tabular_rl.planning.modified_policy_iteration import modified_policy_iteration
+from tabular_rl.planning.policy_evaluation import policy_evaluation
+from tabular_rl.planning.policy_iteration import policy_iteration
+from tabular_rl.policy import Policy
+from tabular_rl.solution import Solution, Status
+from tabular_rl.solver import DISCOUNTED, FINITE, TOTAL, solver
+
+SMALL = 500  # states up to which policy iteration with dense linear solves is quickest
+
+
+@solver(
+    "auto",
+    task="control",
+    family="planning",
+    equation="v*(s) = max_a [ r(s,a) + γ Σ_s' p(s'|s,a) v*(s') ]",
+    source="docs/choosing-a-method.md",
+    problems=(DISCOUNTED, TOTAL, FINITE),
+)
+def auto(
+    mdp: MDP,
+    *,
+    tolerance: Tolerance = 1e-6,
+    relative: Relative = False,
+    threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    start_from: Any = None,
+) -> Solution:
+    """Find the optimal values with the method that fits the model.
+
+    A finite horizon is solved by backward induction; small models by policy iteration; large ones by modified policy
+    iteration, with Gauss-Seidel inner sweeps where states are reached by short moves. Up to 100 states, where floats
+    cannot prove the tolerance, rational arithmetic does.
+
+    Parameters
+    ----------
+    mdp : any model
+    tolerance, relative, threads, time_limit, start_from : as in value_iteration
+
+    Returns
+    -------
+    Solution; its `method` names the method that was used.
+
+    Examples
+    --------
+    >>> from tabular_rl import MDP
+    >>> auto(MDP([[[1.0]]], [[1.0]], 0.5)).method
+    'policy-iteration'
+    """
+    tolerance, relative, threads, time_limit = options.check(
+        tolerance=tolerance, relative=relative, threads=threads, time_limit=time_limit
+    )
+    shared: dict[str, Any] = {"tolerance": tolerance, "relative": relative, "time_limit": time_limit}
+    if mdp.horizon is not None:
+        answer = backward_induction(mdp, threads=threads, **shared)
+    elif mdp.S <= SMALL:
+        answer = policy_iteration(mdp, threads=threads, start_from=start_from, **shared)
+    else:
+        answer = modified_policy_iteration(
+            mdp, threads=threads, start_from=start_from, in_place=moves_are_local(mdp), **shared
+        )
+    if answer.status in (Status.FLOATS_SPENT, Status.BUDGET_SPENT) and mdp.S <= RATIONAL_STATES:
+        from tabular_rl.exact.rational import rational
+
+        return rational(mdp, time_limit=time_limit)
+    return answer
+
+
+@solver(
+    "auto-evaluation",
+    task="prediction",
+    family="planning",
+    equation="v(s) = Σ_a π(a|s) [ r(s,a) + γ Σ_s' p(s'|s,a) v(s') ]",
+    source="docs/choosing-a-method.md",
+    problems=(DISCOUNTED, TOTAL, FINITE),
+)
+def auto_evaluation(
+    mdp: MDP,
+    policy: Policy,
+    *,
+    tolerance: Tolerance = 1e-6,
+    relative: Relative = False,
+    time_limit: TimeLimit = None,
+) -> Solution:
+    """Find the values of a policy with the method that fits the model.
+
+    A finite horizon is evaluated backward, anything else by a linear solve; up to 100 states rational arithmetic
+    takes over where floats cannot prove the tolerance.
+
+    Parameters
+    ----------
+    mdp, policy : any model, and a policy for it
+    tolerance, relative, time_limit : as in value_iteration
+
+    Returns
+    -------
+    Solution; its `method` names the method that was used.
+
+    Examples
+    --------
+    >>> from tabular_rl import MDP, Policy
+    >>> mdp = MDP([[[1.0]]], [[1.0]], 0.5)
+    >>> auto_evaluation(mdp, Policy.uniform(mdp))["0"]
+    2.0
+    """
+    shared: dict[str, Any] = {"tolerance": tolerance, "relative": relative, "time_limit": time_limit}
+    if mdp.horizon is not None:
+        answer = policy_evaluation(mdp, policy, **shared)
+    else:
+        from tabular_rl.exact.linear_solve import linear_solve
+
+        answer = linear_solve(mdp, policy, **shared)
+    if answer.status in (Status.FLOATS_SPENT, Status.BUDGET_SPENT) and mdp.S <= RATIONAL_STATES:
+        from tabular_rl.exact.rational import rational_evaluation
+
+        return rational_evaluation(mdp, policy, time_limit=time_limit)
+    return answer
+
+
+def moves_are_local(mdp: MDP) -> bool:
+    """True where most moves go to states nearby in storage, as on grids, queues and chains."""
+    import numpy as np
+
+    rows = np.linspace(0, mdp.L - 1, min(mdp.L, 4096)).astype(np.int64)
+    states = np.searchsorted(mdp.pair_ptr, rows, side="right") - 1
+    first = mdp.row_ptr[rows].astype(np.int64)
+    far = np.abs(mdp.next_state[first].astype(np.int64) - states) > max(4 * np.sqrt(mdp.S), 16)
+    return bool(np.mean(far) < 0.1)
+
+

@@ -1,0 +1,126 @@
+"""Modified policy iteration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tabular_rl import options
+from tabular_rl.model import MDP
+from tabular_rl.options import InnerSweeps, InPlace, Relative, Sweeps, Threads, TimeLimit, Tolerance
+from tabular_rl.planning._goal import Goal
+from tabular_rl.policy import Policy
+from tabular_rl.run import Run, Stop
+from tabular_rl.solution import Solution
+from tabular_rl.solver import DISCOUNTED, TOTAL, admit, solver
+
+MOST_INNER = 512
+
+
+@solver(
+    "modified-policy-iteration",
+    task="control",
+    family="planning",
+    equation="π ← greedy(v);  v ← T_π^m v",
+    source="Puterman (1994), 6.5; Puterman & Shin (1978)",
+    problems=(DISCOUNTED, TOTAL),
+)
+def modified_policy_iteration(
+    mdp: MDP,
+    *,
+    tolerance: Tolerance = 1e-6,
+    relative: Relative = False,
+    sweeps: Sweeps = 1_000_000,
+    inner_sweeps: InnerSweeps = None,
+    in_place: InPlace = False,
+    threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    start_from: Any = None,
+) -> Solution:
+    """Find the optimal values by improving the policy, and evaluating it by a few sweeps only.
+
+        π(s) ← argmax_a [ r(s,a) + γ Σ_s' p(s'|s,a) v(s') ],    then m times    v ← T_π v
+
+    A sweep of one policy costs a share 1/|A| of a full backup. Without `inner_sweeps` m grows while the policy keeps
+    its actions and shrinks when it changes. With `in_place` the m sweeps are Gauss-Seidel, forward and backward.
+
+    Parameters
+    ----------
+    mdp : the model; discounted, or total reward (γ = 1)
+    inner_sweeps : m, the same each time
+    sweeps : give up after so many sweeps, of either kind
+    tolerance, relative, in_place, threads, time_limit, start_from : as in value_iteration
+
+    Returns
+    -------
+    Solution with v (S,), lower, upper (S,), the greedy policy, and optimal_actions (L,).
+
+    Sources
+    -------
+    Puterman (1994), section 6.5.
+
+    Examples
+    --------
+    Stay for 1, or leave to a state that earns 3 for ever: at γ = 1/2 leaving is worth 0 + 6/2 = 3, staying 2.
+
+    >>> from tabular_rl import MDP
+    >>> mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[1, 0], [3, 0]], 0.5, actions=["stay", "go"])
+    >>> answer = modified_policy_iteration(mdp)
+    >>> answer.policy["0"], round(answer["0"], 5), bool(answer.proven_optimal.all())
+    ('go', 3.0, True)
+    """
+    admit(modified_policy_iteration, mdp)
+    tolerance, relative, sweeps, inner_sweeps, in_place, threads, time_limit = options.check(
+        tolerance=tolerance, relative=relative, sweeps=sweeps, inner_sweeps=inner_sweeps, in_place=in_place,
+        threads=threads, time_limit=time_limit,
+    )  # fmt: skip
+    run = Run("modified-policy-iteration", {"tolerance": tolerance, "in_place": in_place}, time_limit)
+    goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads)
+    v, rows = goal.start(start_from), goal.rows()
+    before, spare = goal.rows(), np.empty_like(v)
+    before[:] = -1
+    if goal.total is not None and start_from is None:
+        # From the values of a proper policy: from above, a greedy policy may be one that never ends.
+        v = proper_values(goal)
+    stopped: str | None = "budget"
+    m = 4 if inner_sweeps is None else inner_sweeps
+    done = 0
+    try:
+        while done < sweeps:
+            low, high = goal.sweeper.optimal(v, spare, rows)
+            v, spare = spare, v
+            done += 1
+            run.did("sweeps")
+            run.did("improvements")
+            if goal.met(low, high, v, rows, done):
+                stopped = None
+                break
+            if inner_sweeps is None:
+                changed = int(np.count_nonzero(rows != before))
+                # Few changes: evaluate longer. Many: a precise value of this policy is worth little.
+                m = min(2 * m, MOST_INNER) if changed * 50 <= len(rows) else max(m // 2, 4)
+                before[:] = rows
+            policy = Policy(goal.model, rows=rows)
+            for inner in range(min(m, sweeps - done)):
+                if in_place:
+                    low, high = goal.sweeper.policy_in_place(policy, v, forward=inner % 2 == 0)
+                else:
+                    low, high = goal.sweeper.policy(policy, v, spare)
+                    v, spare = spare, v
+                done += 1
+                run.did("evaluation sweeps")
+                if goal.enough(low, high):
+                    break
+    except Stop as stop:
+        stopped = stop.why
+    return goal.solution(v, rows, stopped)
+
+
+def proper_values(goal: Goal) -> Any:
+    """Values of one policy that ends, to start from at γ = 1."""
+    from tabular_rl.exact.linear_solve import chain, solve_chain
+
+    policy = Policy(goal.model, rows=goal.total.proper_rows)
+    P_pi, r_pi = chain(goal.model, policy)
+    return solve_chain(P_pi, r_pi, 1.0, "auto", goal.run)

@@ -1,0 +1,379 @@
+"""Policies: a type of its own, never inferred from the shape of an array.
+
+A policy is either one action a state, or a probability for each available pair; for a finite horizon, one of these
+for each time step. Its rows obey the rules of a model's rows: exact rationals sum to exactly 1, floats to within
+n 2**-52.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tabular_rl.errors import OptionError, closest, quoted
+from tabular_rl.model import MDP
+from tabular_rl.rationals import RationalArray, as_fraction, nearest
+
+Ints = NDArray[np.integer[Any]]
+Floats = NDArray[np.float64]
+
+
+class Policy:
+    """What to do in each state.
+
+    `rows` (S,) is the chosen row of each state, -1 at terminals, where the policy is deterministic; `probs` (L,) the
+    probability of each row where it is not. With a leading time axis (T, ...) for finite-horizon problems.
+
+    >>> from tabular_rl import MDP
+    >>> mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[0, 1], [0, 0]], 0.9, actions=["stay", "go"])
+    >>> Policy.uniform(mdp)
+    Policy(stochastic, 2 states)
+    >>> Policy.of_actions(mdp, {"0": "go", "1": "stay"})["0"]
+    'go'
+    """
+
+    __slots__ = ("exact", "mdp", "probs", "rows")
+
+    def __init__(
+        self,
+        mdp: MDP,
+        *,
+        rows: Ints | None = None,
+        probs: Floats | None = None,
+        exact: RationalArray | None = None,
+    ) -> None:
+        if (rows is None) == (probs is None):
+            raise OptionError("a policy: expected rows or probs, one of them")
+        put = object.__setattr__
+        put(self, "mdp", mdp)
+        put(self, "exact", exact)
+        for field, given in (("rows", rows), ("probs", probs)):
+            if given is not None:
+                given = np.ascontiguousarray(given).view()
+                given.setflags(write=False)
+            put(self, field, given)
+
+    rows: Ints | None
+    probs: Floats | None
+    exact: RationalArray | None
+    mdp: MDP
+
+    def __setattr__(self, field: str, value: object) -> None:
+        raise AttributeError("a policy is frozen")
+
+    # -- making one ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    def uniform(cls, mdp: MDP) -> Policy:
+        """Each available action with probability exactly 1 / |A(s)|."""
+        counts = np.diff(mdp.pair_ptr)
+        per_row = np.repeat(counts, counts)
+        exact = None
+        if mdp.L <= 1_000_000:
+            exact = RationalArray(np.ones(mdp.L, dtype=np.int64), per_row.astype(np.int64))
+        return cls(mdp, probs=1.0 / per_row, exact=exact)
+
+    @classmethod
+    def of_actions(cls, mdp: MDP, actions: Mapping[Any, Any] | ArrayLike) -> Policy:
+        """One action a state: a mapping of names, or an array (S,) of action indices with -1 at terminals.
+
+        (T, S) is one array a time step.
+        """
+        if isinstance(actions, Mapping):
+            chosen = np.full(mdp.S, -1, dtype=np.int64)
+            for state, action in actions.items():
+                s, a = _index(mdp.states, state, "state"), _index(mdp.actions, action, "action")
+                chosen[s] = a
+        else:
+            chosen = np.asarray(actions)
+            if chosen.dtype.kind not in "iu":
+                raise OptionError(f"actions of a policy: found {chosen.dtype}, expected whole numbers")
+        if chosen.shape[-1:] != (mdp.S,) or chosen.ndim > 2:
+            raise OptionError(
+                f"actions of a policy: found shape {chosen.shape}, expected ({mdp.S},), or (T, {mdp.S})"
+            )
+        rows = np.empty(chosen.shape, dtype=mdp.pair_ptr.dtype)
+        for at in range(chosen.shape[0]) if chosen.ndim == 2 else (...,):
+            rows[at] = _rows_of(mdp, chosen[at])
+        return cls(mdp, rows=rows)
+
+    @classmethod
+    def of_probs(cls, mdp: MDP, probs: Any) -> Policy:
+        """A probability for each pair: an array (L,), or a table (S, A) as a nested mapping {state: {action: p}}.
+
+        Probabilities that are texts, integers or Fractions are exact.
+        """
+        if isinstance(probs, Mapping):
+            exact_row = [Fraction(0)] * mdp.L
+            exact = True
+            for state, row in probs.items():
+                s = _index(mdp.states, state, "state")
+                row = row if isinstance(row, Mapping) else {row: 1}
+                for action, p in row.items():
+                    a = _index(mdp.actions, action, "action")
+                    try:
+                        i = mdp.row(s, a)
+                        exact = exact and not isinstance(p, float)
+                        exact_row[i] = as_fraction(p)
+                    except KeyError:
+                        raise OptionError(_unavailable(mdp, s, a)) from None
+                    except (ValueError, OverflowError):
+                        raise OptionError(
+                            f"policy: state {quoted(state)}, action {quoted(action)}: found {quoted(p)}, "
+                            "expected a probability"
+                        ) from None
+            values = np.array([nearest(p) for p in exact_row])
+            return cls(mdp, probs=_checked(mdp, values, exact_row if exact else None),
+                       exact=RationalArray.of(exact_row) if exact else None)
+        values = np.asarray(probs, dtype=np.float64)
+        if values.shape[-1:] != (mdp.L,) or values.ndim > 2:
+            raise OptionError(
+                f"policy: found shape {values.shape}, expected ({mdp.L},): a probability for each pair. "
+                "Policy.of_table takes (S, A), Policy.of_actions one action a state."
+            )
+        for at in range(values.shape[0]) if values.ndim == 2 else (...,):
+            _checked(mdp, values[at], None)
+        return cls(mdp, probs=np.array(values))
+
+    @classmethod
+    def of_table(cls, mdp: MDP, table: ArrayLike) -> Policy:
+        """A probability for each state and action: an array (S, A), 0 where an action is not available."""
+        values = np.asarray(table, dtype=np.float64)
+        if values.shape != (mdp.S, mdp.A):
+            raise OptionError(f"policy: found shape {values.shape}, expected ({mdp.S}, {mdp.A})")
+        states, actions = mdp.pair_state, mdp.pair_action
+        available = np.zeros(values.shape, dtype=bool)
+        available[states, actions] = True
+        wrong = np.argwhere(~available & (values != 0) & ~mdp.terminal[:, None])
+        if wrong.size:
+            s, a = map(int, wrong[0])
+            raise OptionError(_unavailable(mdp, s, a))
+        return cls.of_probs(mdp, values[states, actions])
+
+    @classmethod
+    def greedy(cls, mdp: MDP, q: ArrayLike) -> Policy:
+        """The best row of each state by values q (L,), the lowest action at ties."""
+        best = mdp.sign * np.asarray(q, dtype=np.float64)
+        if best.shape != (mdp.L,):
+            raise OptionError(f"q: found shape {best.shape}, expected ({mdp.L},)")
+        live = np.diff(mdp.pair_ptr) > 0
+        starts = mdp.pair_ptr[:-1][live].astype(np.intp)
+        rows = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
+        if starts.size:
+            top = np.repeat(np.maximum.reduceat(best, starts), np.diff(mdp.pair_ptr)[live])
+            hits = np.where(best == top, np.arange(mdp.L), mdp.L)
+            rows[live] = np.minimum.reduceat(hits, starts)
+        return cls(mdp, rows=rows)
+
+    @classmethod
+    def epsilon_greedy(cls, mdp: MDP, policy: Policy, epsilon: Any) -> Policy:
+        """The policy with probability 1 - ε, else any available action, uniformly.
+
+        >>> from tabular_rl import MDP
+        >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9)
+        >>> Policy.epsilon_greedy(mdp, Policy.of_actions(mdp, [1]), 0.5).probs.tolist()
+        [0.25, 0.75]
+        """
+        try:
+            eps = as_fraction(epsilon)
+        except (ValueError, OverflowError):
+            eps = Fraction(-1)
+        if not 0 <= eps <= 1:
+            raise OptionError(f"epsilon: found {quoted(epsilon)}, expected a number from 0 to 1")
+        if policy.timed:
+            raise OptionError("epsilon-greedy: found a policy that depends on time, expected one that does not")
+        uniform = cls.uniform(mdp)
+        if mdp.L <= 100_000 and policy.rational(0 if mdp.L else None) is not None:
+            mixed = [
+                eps * Fraction(1, int(n)) + (1 - eps) * p
+                for n, p in zip(
+                    np.repeat(np.diff(mdp.pair_ptr), np.diff(mdp.pair_ptr)).tolist(),
+                    policy.rationals(),
+                    strict=True,
+                )
+            ]
+            return cls(mdp, probs=np.array([nearest(p) for p in mixed]), exact=RationalArray.of(mixed))
+        assert uniform.probs is not None
+        return cls(mdp, probs=nearest(eps) * uniform.probs + nearest(1 - eps) * policy.weights)
+
+    @classmethod
+    def softmax(cls, mdp: MDP, preferences: ArrayLike, temperature: float = 1.0) -> Policy:
+        """π(a|s) ∝ exp(h(s, a) / temperature) over preferences h (L,); maximises rewards, whatever the sense."""
+        if not (temperature > 0 and math.isfinite(temperature)):
+            raise OptionError(f"temperature: found {temperature}, expected a positive number")
+        h = np.asarray(preferences, dtype=np.float64) / temperature
+        if h.shape != (mdp.L,):
+            raise OptionError(f"preferences: found shape {h.shape}, expected ({mdp.L},)")
+        counts = np.diff(mdp.pair_ptr)
+        live = counts > 0
+        starts = mdp.pair_ptr[:-1][live].astype(np.intp)
+        weights = np.exp(h - np.repeat(np.maximum.reduceat(h, starts), counts[live]))
+        return cls(mdp, probs=weights / np.repeat(np.add.reduceat(weights, starts), counts[live]))
+
+    # -- looking at one -----------------------------------------------------------------------------------------
+
+    @property
+    def timed(self) -> bool:
+        """True where there is one row of decisions a time step."""
+        array = self.rows if self.rows is not None else self.probs
+        return array is not None and array.ndim == 2
+
+    @property
+    def deterministic(self) -> bool:
+        return self.rows is not None
+
+    @property
+    def actions(self) -> Ints:
+        """The chosen action of each state (S,), -1 at terminals, of a deterministic policy."""
+        if self.rows is None:
+            raise OptionError("actions: found a stochastic policy, expected a deterministic one. Use .probs.")
+        if self.mdp.L == 0:
+            return np.full(self.rows.shape, -1, dtype=np.int64)
+        return np.where(self.rows >= 0, self.mdp.pair_action[self.rows], -1)
+
+    @property
+    def weights(self) -> Floats:
+        """The probability of each row, (L,) or (T, L), whatever the kind."""
+        if self.probs is not None:
+            return self.probs
+        assert self.rows is not None
+        if self.rows.ndim == 2:
+            return np.stack([self.at(t).weights for t in range(len(self.rows))])
+        out = np.zeros(self.mdp.L)
+        out[self.rows[self.rows >= 0]] = 1.0
+        return out
+
+    @property
+    def table(self) -> Floats:
+        """The probabilities as a table (S, A)."""
+        return self.mdp.table(self.weights, fill=0.0)
+
+    def at(self, t: int) -> Policy:
+        """The policy of one time step."""
+        if not self.timed:
+            return self
+        if self.rows is not None:
+            return Policy(self.mdp, rows=self.rows[t])
+        assert self.probs is not None
+        return Policy(self.mdp, probs=self.probs[t])
+
+    def rational(self, row: int | None) -> Fraction | None:
+        """The exact probability of a row."""
+        if row is None:
+            return None
+        if self.exact is not None:
+            return self.exact[row]  # type: ignore[no-any-return]
+        if self.rows is not None:
+            return Fraction(int((self.rows == row).any()))
+        return self.rationals()[row]
+
+    def rationals(self) -> list[Fraction]:
+        """The exact probability of each row: dyadics over their sum where they are floats."""
+        if self.exact is not None:
+            return list(self.exact)
+        weights = [Fraction(float(p)) for p in self.weights]
+        if self.rows is None:
+            for s in range(self.mdp.S):
+                rows = self.mdp.rows(s)
+                total = sum(weights[i] for i in rows)
+                for i in rows:
+                    weights[i] /= total
+        return weights
+
+    def replace_model(self, mdp: MDP) -> Policy:
+        """The same decisions for a model with the same rows (another discount, say)."""
+        return Policy(mdp, rows=self.rows, probs=self.probs, exact=self.exact)
+
+    def __getitem__(self, state: Any) -> Any:
+        """The action of a state by name, or {action: probability}."""
+        s = _index(self.mdp.states, state, "state")
+        mdp = self.mdp
+        if self.timed:
+            return [self.at(t)[mdp.states[s]] for t in range(len(self.weights))]
+        if self.rows is not None:
+            return mdp.actions[int(mdp.pair_action[self.rows[s]])] if self.rows[s] >= 0 else None
+        return {mdp.actions[int(mdp.pair_action[i])]: float(self.weights[i]) for i in mdp.rows(s)}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Policy):
+            return NotImplemented
+        same_rows = np.array_equal(self.rows, other.rows) if self.rows is not None and other.rows is not None else (
+            self.rows is None and other.rows is None)
+        same_probs = np.array_equal(self.probs, other.probs) if (
+            self.probs is not None and other.probs is not None) else self.probs is None and other.probs is None
+        return bool(same_rows and same_probs)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        kind = "deterministic" if self.deterministic else "stochastic"
+        time = f", {len(self.weights)} time steps" if self.timed else ""
+        return f"Policy({kind}, {self.mdp.S} states{time})"
+
+
+def _index(names: Any, name: Any, what: str) -> int:
+    at = names.find(str(name))
+    if at is None:
+        raise OptionError(f"policy: {what} {quoted(name)}: no such {what}{closest(str(name), names[:1000])}")
+    return int(at)
+
+
+def _unavailable(mdp: MDP, s: int, a: int) -> str:
+    available = ", ".join(quoted(mdp.actions[int(mdp.pair_action[i])]) for i in mdp.rows(s))
+    return (
+        f"policy: state {quoted(mdp.states[s])}, action {quoted(mdp.actions[a]) if 0 <= a < mdp.A else a}: "
+        f"not available, expected one of {available or 'none (a terminal state)'}"
+    )
+
+
+def _rows_of(mdp: MDP, chosen: Ints) -> Ints:
+    """Turn one action index a state into one row a state."""
+    table_row = np.full(mdp.S, -1, dtype=np.int64)
+    match = mdp.pair_action == chosen[mdp.pair_state]
+    hit = np.flatnonzero(match)
+    table_row[mdp.pair_state[hit]] = hit
+    wrong = np.flatnonzero((table_row < 0) & ~mdp.terminal)
+    if wrong.size:
+        s = int(wrong[0])
+        if chosen[s] < 0:
+            raise OptionError(f"policy: state {quoted(mdp.states[s])}: found no action, expected one")
+        raise OptionError(_unavailable(mdp, s, int(chosen[s])))
+    return table_row
+
+
+def _checked(mdp: MDP, values: Floats, exact: Iterable[Fraction] | None) -> Floats:
+    """Check that each state's probabilities are in [0, 1] and sum to 1."""
+    bad = np.flatnonzero(~((values >= 0) & (values <= 1 + 2.0**-40)))
+    if bad.size:
+        i = int(bad[0])
+        s = mdp.state_of_row(i)
+        raise OptionError(
+            f"policy: state {quoted(mdp.states[s])}, action {quoted(mdp.actions[int(mdp.pair_action[i])])}: "
+            f"found probability {float(values[i])!r}, expected a number from 0 to 1"
+        )
+    listed = None if exact is None else list(exact)
+    counts = np.diff(mdp.pair_ptr)
+    live = counts > 0
+    if listed is None and values.size:
+        sums = np.add.reduceat(values, mdp.pair_ptr[:-1][live].astype(np.intp))
+        doubtful = np.flatnonzero(live)[np.abs(sums - 1) > counts[live] * 2.0**-54]
+    else:
+        doubtful = np.flatnonzero(live)
+    for s in doubtful.tolist():
+        rows = mdp.rows(s)
+        if listed is not None:
+            total: Any = sum((listed[i] for i in rows), Fraction(0))
+            wrong = total != 1
+        else:
+            total = math.fsum(values[i] for i in rows)
+            wrong = abs(total - 1) > len(rows) * 2.0**-52
+        if wrong:
+            raise OptionError(
+                f"policy: state {quoted(mdp.states[s])}: probabilities sum to {total}, expected 1"
+            )
+    return values

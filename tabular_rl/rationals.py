@@ -1,0 +1,129 @@
+"""Arrays of exact rationals, and the reading of numbers as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+INT64 = 2**63 - 1
+FRACTION = re.compile(r"-?[0-9]+/[0-9]+")
+DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+LONGEST = 4000  # characters, and the largest decimal exponent: beyond it a number is an attack, not data
+
+
+def fraction(text: str) -> Fraction:
+    """Return the rational that a text spells: "0.1" is one tenth, "2/3" two thirds. ValueError otherwise.
+
+    >>> fraction("0.1"), fraction("-2/3"), fraction("1e-3")
+    (Fraction(1, 10), Fraction(-2, 3), Fraction(1, 1000))
+    """
+    if len(text) <= LONGEST:
+        if DECIMAL.fullmatch(text):
+            exponent = re.search(r"[eE]([+-]?[0-9]+)", text)
+            if exponent is None or abs(int(exponent[1])) <= LONGEST:
+                return Fraction(text)
+        elif FRACTION.fullmatch(text) and int(text.split("/")[1]) != 0:
+            return Fraction(text)
+    raise ValueError(text)
+
+
+def spell(value: Fraction) -> str:
+    """Return the shortest text that `fraction` reads back: a decimal where it is finite and short.
+
+    >>> spell(Fraction(1, 10)), spell(Fraction(2, 3)), spell(Fraction(5)), spell(Fraction(-1, 8))
+    ('0.1', '2/3', '5', '-0.125')
+    """
+    if value.denominator == 1:
+        return str(value.numerator)
+    den, digits = value.denominator, 0
+    while den % 10 == 0:
+        den, digits = den // 10, digits + 1
+    for prime in (2, 5):
+        while den % prime == 0 and digits < 30:
+            den, digits = den // prime, digits + 1
+    if den != 1 or digits >= 30:
+        return f"{value.numerator}/{value.denominator}"
+    shifted = abs(value.numerator) * 10**digits // value.denominator
+    whole, part = divmod(shifted, 10**digits)
+    return f"{'-' if value < 0 else ''}{whole}.{part:0{digits}d}".rstrip("0")
+
+
+def as_fraction(value: Any) -> Fraction:
+    """Return a number as the rational that it is: a text as it spells, a float as its dyadic."""
+    if isinstance(value, str):
+        return fraction(value)
+    if isinstance(value, (Fraction, int, float, Decimal, np.integer, np.floating)):
+        return Fraction(value.item() if isinstance(value, np.generic) else value)
+    raise ValueError(value)
+
+
+def nearest(value: Fraction) -> float:
+    """Return the nearest float64, or OverflowError (never inf)."""
+    return value.numerator / value.denominator
+
+
+class RationalArray(Sequence[Fraction]):
+    """Exact rationals as two integer arrays; int64 where they fit, Python integers otherwise.
+
+    >>> RationalArray.of([Fraction(1, 3), Fraction(2, 3)])[1]
+    Fraction(2, 3)
+    """
+
+    __slots__ = ("den", "num")
+
+    def __init__(self, num: NDArray[Any], den: NDArray[Any]) -> None:
+        self.num, self.den = num, den
+        num.setflags(write=False)
+        den.setflags(write=False)
+
+    @classmethod
+    def of(cls, values: Iterable[Fraction]) -> RationalArray:
+        pairs = [(x.numerator, x.denominator) for x in values]
+        fits = all(-INT64 <= n <= INT64 and d <= INT64 for n, d in pairs)
+        dtype: Any = np.int64 if fits else object
+        return cls(
+            np.array([n for n, _ in pairs], dtype=dtype), np.array([d for _, d in pairs], dtype=dtype)
+        )
+
+    def __len__(self) -> int:
+        return len(self.num)
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return RationalArray(self.num[i], self.den[i])
+        return Fraction(int(self.num[i]), int(self.den[i]))
+
+    def __iter__(self) -> Iterator[Fraction]:
+        for n, d in zip(self.num.tolist(), self.den.tolist(), strict=True):
+            yield Fraction(n, d)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, RationalArray)
+            and len(self) == len(other)
+            and bool(np.all(self.num == other.num) and np.all(self.den == other.den))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"RationalArray([{', '.join(spell(x) for x in self[:6])}{', ...' * (len(self) > 6)}])"
+
+    def floats(self) -> NDArray[np.float64]:
+        """Return the nearest float64 of each (correctly rounded); OverflowError past the range."""
+        return np.array(
+            [n / d for n, d in zip(self.num.tolist(), self.den.tolist(), strict=True)], dtype=np.float64
+        )
+
+    def take(self, order: NDArray[np.integer]) -> RationalArray:
+        return RationalArray(self.num[order], self.den[order])
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.num.nbytes + self.den.nbytes)

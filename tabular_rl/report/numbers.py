@@ -1,0 +1,157 @@
+"""Numbers on the screen: no more digits than the proof supports, and a ± that is true of the digits shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.rationals import spell
+
+MOST = 15  # significant digits of a float64
+LONGEST_FRACTION = 40  # characters of a fraction in a table
+
+
+def places(bound: float, tolerance: float = 1e-6, largest: float = 1.0) -> int:
+    """How many decimals a value deserves whose error is at most `bound`; negative for tens, hundreds, ...
+
+    As many as are right to within one unit of the last digit, but no more than the tolerance asks for (or four
+    digits of the largest value, where that is more).
+
+    >>> places(4e-7), places(1e-12), places(0.03), places(2000.0), places(1e-15, largest=1e-7)
+    (6, 6, 1, -4, 11)
+    """
+    largest = max(largest, 1e-300)
+    size = math.floor(math.log10(largest)) + 1
+    supported = MOST - size if bound <= 0 else math.floor(-math.log10(2 * bound))
+    wanted = max(math.ceil(-math.log10(tolerance) - 1e-9), 5 - size, 0)
+    return min(supported, wanted, MOST - size)
+
+
+def shown(value: float, decimals: int) -> str:
+    """Return a value with so many decimals, in the exponent form where there are less than none.
+
+    >>> shown(-0.0001, 2), shown(15.254, 2), shown(123456.0, -3), shown(77.0, -4)
+    ('0.00', '15.25', '1.23e+05', '0e+04')
+    """
+    if not math.isfinite(value):
+        return "?"
+    if decimals >= 0:
+        text = f"{value:.{decimals}f}"
+    else:
+        size = math.floor(math.log10(abs(value))) if value else 0
+        if size + decimals < 0:
+            scaled = round(value * 10.0**decimals)
+            text = f"{scaled}e+{-decimals:02d}"
+        else:
+            text = f"{value:.{size + decimals}e}"
+    return text[1:] if text.startswith("-") and not any(c in "123456789" for c in text.split("e")[0]) else text
+
+
+def rounded_up(error: Fraction | float) -> str:
+    """Return an error with two digits, rounded up.
+
+    >>> rounded_up(4.12e-10), rounded_up(0), rounded_up(Fraction(1, 3)), rounded_up(9.99)
+    ('4.2e-10', '0', '0.34', '10')
+    """
+    if error == 0:
+        return "0"
+    if isinstance(error, float) and not math.isfinite(error):
+        return "?"
+    exact = Fraction(error)
+    power = math.floor(math.log10(exact.numerator) - math.log10(exact.denominator)) - 1
+    while exact >= Fraction(100) * Fraction(10) ** power:
+        power += 1
+    while exact < Fraction(10) * Fraction(10) ** power:
+        power -= 1
+    digits = math.ceil(exact / Fraction(10) ** power)
+    if digits == 100:
+        digits, power = 10, power + 1
+    if -5 < power < 4:
+        value = Fraction(digits) * Fraction(10) ** power
+        text = f"{float(value):.{max(-power, 0)}f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{digits // 10}.{digits % 10}e{power + 1:+03d}" if digits % 10 else f"{digits // 10}e{power + 1:+03d}"
+
+
+def plus_minus(text: str, lower: float, upper: float) -> str:
+    """Return how far the true value, between `lower` and `upper`, can be from the digits shown.
+
+    >>> plus_minus("15.25", 15.125, 15.5)
+    '0.25'
+    """
+    if not (math.isfinite(lower) and math.isfinite(upper)) or text == "?":
+        return "?"
+    value = Fraction(text)
+    return rounded_up(max(Fraction(upper) - value, value - Fraction(lower), Fraction(0)))
+
+
+def fraction_text(value: Fraction, longest: int = LONGEST_FRACTION) -> str:
+    """Return a fraction as text; a long one by the number of its digits.
+
+    >>> fraction_text(Fraction(2, 3)), fraction_text(Fraction(1, 2))
+    ('2/3', '1/2')
+    >>> fraction_text(Fraction(10**50, 3))
+    '(51 digits)/(1 digit)'
+    """
+    text = str(value)
+    if len(text) <= longest:
+        return text
+
+    def count(n: int) -> str:
+        digits = len(str(abs(n)))
+        return f"({digits} digit{'s' * (digits != 1)})"
+
+    return f"{'-' if value < 0 else ''}{count(value.numerator)}/{count(value.denominator)}"
+
+
+def general(value: float, digits: int = 6) -> str:
+    """Return a number that nothing is proven of, short.
+
+    >>> general(0.1), general(-3.0), general(123456789.0)
+    ('0.1', '-3', '1.23457e+08')
+    """
+    return f"{value:.{digits}g}"
+
+
+def aligned(texts: Iterable[str]) -> list[str]:
+    """Pad numbers on the right so that their decimal points stand below each other when set flush right.
+
+    >>> aligned(["1.25", "10", "-0.5"])
+    ['1.25', '10   ', '-0.5 ']
+    """
+    texts = list(texts)
+    after = [len(t) - t.index(".") if "." in t else 0 for t in texts]
+    most = max(after, default=0)
+    return [t + " " * (most - n) for t, n in zip(texts, after, strict=True)]
+
+
+def exact_or_decimal(value: Fraction | None, nearest: float) -> str:
+    """Return a number of a model: as its source spelled it where that is short."""
+    if value is not None:
+        text = spell(value)
+        if len(text) <= 14:
+            return text
+    return repr(nearest).removesuffix(".0")
+
+
+def start_interval(
+    start: NDArray[np.float64], lower: NDArray[np.float64], upper: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Σ start(s) lower(s) and Σ start(s) upper(s), rounded outward.
+
+    Each product is rounded and start(s) itself may be the rounding of a fraction: 2 ulp each; fsum rounds once.
+    """
+    used = start > 0
+    p, low, high = start[used], lower[used], upper[used]
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        return -math.inf, math.inf
+    slack_low = math.fsum(np.abs(p * low)) * 2.0**-51
+    slack_high = math.fsum(np.abs(p * high)) * 2.0**-51
+    return (
+        math.nextafter(math.fsum(p * low) - slack_low, -math.inf),
+        math.nextafter(math.fsum(p * high) + slack_high, math.inf),
+    )

@@ -1,0 +1,360 @@
+"""Answers and models as tables of text."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import escape
+from tabular_rl.model import MDP, spell_gamma
+from tabular_rl.report.grid import grid_text
+from tabular_rl.report.numbers import (
+    aligned,
+    exact_or_decimal,
+    fraction_text,
+    general,
+    places,
+    plus_minus,
+    rounded_up,
+    shown,
+    start_interval,
+)
+from tabular_rl.report.screen import signs
+from tabular_rl.solution import Solution, Status
+
+HEAD, TAIL = 12, 6
+LONGEST = 24  # rows that are shown without a gap
+LISTED = 8  # states that are listed by name in a sentence
+
+
+def width(text: str) -> int:
+    """The columns that a text takes on a terminal.
+
+    >>> width("abc"), width("状态")
+    (3, 4)
+    """
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
+    )
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: str = "") -> str:
+    """Return rows as a table; columns whose header is in `left` (comma-separated) are flush left, others right.
+
+    >>> print(table(["state", "value"], [["high", "15.2"], ["low", "9.0"]], left="state"))
+    state  value
+    high    15.2
+    low      9.0
+    """
+    flush_left = [h in left.split(",") for h in headers]
+    widths = [max(map(width, column)) for column in zip(headers, *rows, strict=True)]
+    lines = []
+    for row in (headers, *rows):
+        cells = [
+            text + " " * (w - width(text)) if at_left else " " * (w - width(text)) + text
+            for text, w, at_left in zip(row, widths, flush_left, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def head_and_tail(count: int, everything: bool = False) -> tuple[range, range]:
+    """Which rows of a long table are shown: the first ones and the last ones.
+
+    >>> head_and_tail(10), head_and_tail(1000)
+    ((range(0, 10), range(10, 10)), (range(0, 12), range(994, 1000)))
+    """
+    if everything or count <= LONGEST:
+        return range(count), range(count, count)
+    return range(HEAD), range(count - TAIL, count)
+
+
+def gap_line(head: range, tail: range, what: str = "states") -> list[str]:
+    """The row that stands for those left out."""
+    return [f"{signs().dots} {tail.start - head.stop} more {what}"] if len(tail) else []
+
+
+def with_gap(lines: list[str], head: range, tail: range, what: str = "states") -> str:
+    """Join the lines of a table (header first), with a line for the rows left out."""
+    at = 1 + len(head)
+    return "\n".join([*lines[:at], *gap_line(head, tail, what), *lines[at:]])
+
+
+def plural(count: int, what: str) -> str:
+    """
+    >>> plural(1, "state"), plural(1200, "sweep")
+    ('1 state', '1200 sweeps')
+    """
+    return f"{count} {what}" + ("s" if count != 1 else "")
+
+
+def listed(mdp: MDP, states: NDArray[Any]) -> str:
+    """Names of some states, the first few."""
+    names = ", ".join(escape(mdp.states[int(s)]) for s in states[:LISTED])
+    return names + (f" and {len(states) - LISTED} more" if len(states) > LISTED else "")
+
+
+# -- the parts of an answer ----------------------------------------------------------------------------------------
+
+
+def problem_text(mdp: MDP) -> str:
+    """
+    >>> problem_text(MDP([[[1.0]]], [[1.0]], 0.5, sense="min"))
+    'discounted, γ = 0.5, costs'
+    """
+    gamma = f"{signs().gamma} = {spell_gamma(mdp)}"
+    text = {
+        "discounted": f"discounted, {gamma}",
+        "total-reward": f"total reward, {gamma}",
+        "finite-horizon": f"{plural(mdp.horizon or 0, 'decision')}, {gamma}",
+    }[mdp.problem]
+    return text + (", costs" if mdp.sense == "min" else "")
+
+
+def title(mdp: MDP) -> str:
+    """The name of a model for the screen."""
+    return escape(mdp.name or mdp.origin or "a model")
+
+
+def action_text(solution: Solution, state: int, t: int | None = None) -> str:
+    """The action of a state and those that may be as good: "=" for a proven tie, "≈" for one not proven worse."""
+    mdp, policy = solution.mdp, solution.policy
+    if policy is None or mdp.terminal[state]:
+        return ""
+    policy = policy.at(t) if t is not None else policy
+    if policy.rows is None:
+        parts = []
+        for i in mdp.rows(state):
+            p = policy.weights[i]
+            if p > 0:
+                exact = policy.exact[i] if policy.exact is not None else None
+                parts.append(f"{escape(mdp.actions[int(mdp.pair_action[i])])} {exact_or_decimal(exact, float(p))}")
+        return ", ".join(parts)
+    row = int(policy.rows[state])
+    names = [escape(mdp.actions[int(mdp.pair_action[row])])]
+    if solution.task == "control" and solution.optimal_actions is not None:
+        keep = solution.optimal_actions if t is None else solution.optimal_actions[t]
+        names += [escape(mdp.actions[int(mdp.pair_action[i])]) for i in mdp.rows(state) if keep[i] and i != row]
+    if len(names) > 6:
+        names[5:] = [f"{len(names) - 5} more"]
+    return (" = " if solution.status is Status.EXACT else f" {signs().close} ").join(names)
+
+
+def decimals_of(solution: Solution) -> int:
+    """The decimals that every value of the answer is shown with."""
+    v = solution.v[np.isfinite(solution.v)]
+    largest = float(np.max(np.abs(v), initial=0.0))
+    tolerance = float(solution.options.get("tolerance") or 1e-6)
+    if solution.options.get("relative") and largest:
+        tolerance *= largest
+    return places(solution.bound, min(tolerance, 1.0), largest or 1.0)
+
+
+def value_cells(solution: Solution, states: Sequence[int]) -> tuple[list[str], list[str], list[str]]:
+    """The texts of values, their ±, and the exact fractions ("" where there are none) of some states at t = 0."""
+    v = solution.v if solution.v.ndim == 1 else solution.v[0]
+    if not math.isfinite(solution.bound) or solution.lower is None or solution.upper is None:
+        lower, upper = solution.lower, solution.upper
+        if lower is None or upper is None:
+            return aligned([general(float(v[s])) for s in states]), ["?"] * len(states), []
+        return (
+            aligned([general(float(v[s])) for s in states]),
+            [_one_sided(float(lower[..., s].flat[0]), float(upper[..., s].flat[0])) for s in states],
+            [],
+        )
+    lower, upper = np.atleast_2d(solution.lower)[0], np.atleast_2d(solution.upper)[0]
+    decimals = decimals_of(solution)
+    values = [shown(float(v[s]), decimals) for s in states]
+    errors = [plus_minus(x, float(lower[s]), float(upper[s])) for x, s in zip(values, states, strict=True)]
+    exact = solution.exact
+    fractions = [fraction_text(exact[s]) for s in states] if exact is not None else []
+    return values, errors, fractions
+
+
+def _one_sided(lower: float, upper: float) -> str:
+    """What is proven where a side is open."""
+    if math.isfinite(lower) and math.isfinite(upper):
+        return f"{general(lower)} to {general(upper)}"
+    if math.isfinite(lower):
+        return f"at least {general(lower)}"
+    return f"at most {general(upper)}" if math.isfinite(upper) else "?"
+
+
+def values_table(solution: Solution, everything: bool = False) -> str:
+    """state / value / ± / action, or one column a time step for a finite horizon."""
+    mdp = solution.mdp
+    head, tail = head_and_tail(mdp.S, everything)
+    states = [*head, *tail]
+    names = [escape(mdp.states[s]) for s in states]
+    if solution.v.ndim == 2:
+        return _timed_tables(solution, names, states, head, tail, everything)
+    values, errors, fractions = value_cells(solution, states)
+    open_ended = not math.isfinite(solution.bound)
+    headers = ["state", "not proven" if open_ended else "value", "proven" if open_ended else signs().plus_minus]
+    columns = [names, values, errors]
+    if fractions:
+        headers, columns = ["state", "exact", "value", signs().plus_minus], [names, fractions, values, errors]
+        if all(e == "0" for e in errors):
+            del headers[-1], columns[-1]
+    if solution.policy is not None:
+        headers.append("policy" if solution.task == "prediction" else "action")
+        columns.append([action_text(solution, s) for s in states])
+    rows = list(zip(*columns, strict=True))
+    lines = table(headers, rows, left="state,action,policy,proven").split("\n")
+    return with_gap(lines, head, tail)
+
+
+def _timed_tables(
+    solution: Solution, names: list[str], states: list[int], head: range, tail: range, everything: bool
+) -> str:
+    """Values, then actions, with a column for each time step; the first ones and the last ones of many."""
+    mdp = solution.mdp
+    T = mdp.horizon or 0
+    decimals = decimals_of(solution)
+
+    def times(count: int, most: int = 8) -> list[int | None]:
+        if everything or count <= most:
+            return list(range(count))
+        return [*range(most - 3), None, count - 2, count - 1]
+
+    def block(columns: list[int | None], cell: Any) -> str:
+        headers = ["state"] + [f"t = {t}" if t is not None else signs().dots for t in columns]
+        rows = [
+            [name, *(cell(s, t) if t is not None else signs().dots for t in columns)]
+            for name, s in zip(names, states, strict=True)
+        ]
+        return with_gap(table(headers, rows, left=",".join(["state", *kept])).split("\n"), head, tail)
+
+    kept: list[str] = []
+    proven = math.isfinite(solution.bound)
+    parts = [
+        block(
+            times(T + 1),
+            lambda s, t: shown(float(solution.v[t, s]), decimals) if proven else general(float(solution.v[t, s])),
+        )
+    ]
+    if solution.policy is not None:
+        kept = [f"t = {t}" for t in range(T)]
+        parts.append(block(times(T), lambda s, t: action_text(solution, s, t)))
+    if proven and solution.lower is not None and solution.upper is not None:
+        # One ± for all: what the digits shown can be off by at most.
+        rounding = 0.5 * 10.0**-decimals
+        parts.insert(1, f"all {signs().plus_minus} {rounded_up(solution.bound + rounding)} at most")
+    return "\n\n".join(parts)
+
+
+def start_text(solution: Solution) -> str:
+    """The value of the start distribution, and which one it is."""
+    mdp = solution.mdp
+    used = np.flatnonzero(mdp.start > 0)
+    if not mdp.start_given:
+        where = "uniform over non-terminal states"
+        if len(used) == 1:
+            where = escape(mdp.states[int(used[0])])
+    elif len(used) == 1:
+        where = escape(mdp.states[int(used[0])])
+    elif len(used) <= 4:
+        where = ", ".join(f"{escape(mdp.states[int(s)])} {float(mdp.start[s]):.4g}" for s in used)
+    else:
+        where = f"{len(used)} states"
+    return f"start: {where}; value {start_value(solution)}"
+
+
+def start_value(solution: Solution) -> str:
+    """Σ start(s) v(s) with its ±."""
+    mdp = solution.mdp
+    if solution.lower is None or solution.upper is None or not math.isfinite(solution.bound):
+        return f"{general(solution.value_of_start())} (not proven)"
+    low, high = start_interval(mdp.start, np.atleast_2d(solution.lower)[0], np.atleast_2d(solution.upper)[0])
+    text = shown((low + high) / 2, decimals_of(solution))
+    return f"{text} {signs().plus_minus} {plus_minus(text, low, high)}"
+
+
+def bound_text(solution: Solution) -> str:
+    """What is proven, in one line."""
+    tolerance = solution.options.get("tolerance")
+    asked = ""
+    if tolerance is not None and solution.status is not Status.EXACT:
+        relative = " of the largest value" if solution.options.get("relative") else ""
+        asked = f" (interval {rounded_up(_width(solution))} wide, tolerance {tolerance:g}{relative})"
+    if not math.isfinite(solution.bound):
+        return "bound: none, nothing is proven of these values"
+    if solution.bound == 0:
+        return "bound: 0, the values are exact" + asked
+    return f"bound: {rounded_up(solution.bound)}{asked}"
+
+
+def _width(solution: Solution) -> float:
+    if solution.lower is None or solution.upper is None:
+        return math.inf
+    return float(np.max(solution.upper - solution.lower, initial=0.0))
+
+
+def policy_text(solution: Solution) -> str:
+    """From which states the policy is proven optimal, and which actions are undecided."""
+    mdp, proven, keep = solution.mdp, solution.proven_optimal, solution.optimal_actions
+    if solution.task != "control":
+        return "values of the given policy"
+    if proven is None or keep is None:
+        return "policy: not proven optimal"
+    exact = solution.status is Status.EXACT
+    if proven.ndim == 2:
+        if proven.all():
+            return "policy: proven optimal at every time and state"
+        count = int(proven[:, ~mdp.terminal].sum())
+        all_of_them = len(proven) * int((~mdp.terminal).sum())
+        return f"policy: proven optimal from {count} of {all_of_them} times and states"
+    live = np.flatnonzero(~mdp.terminal)
+    counts = np.add.reduceat(keep, mdp.pair_ptr[live].astype(np.intp)) if live.size else np.zeros(0)
+    tied = live[counts > 1]
+    if proven.all():
+        text = "policy: proven optimal in every state"
+        return text + (f"; {plural(len(tied), 'state')} with ties (=)" if len(tied) else "")
+    first = f"policy: proven optimal from {int(proven[live].sum())} of {plural(len(live), 'state')}"
+    if exact and not len(tied):
+        return first
+    return (
+        f"{first}; {signs().close} marks actions too close to tell apart: "
+        f"{plural(len(tied), 'state')} ({listed(mdp, tied)})"
+    )
+
+
+def work_text(solution: Solution) -> str:
+    """The work done, without the seconds: the same on every run."""
+    return ", ".join(
+        plural(count, unit[:-1]) if unit.endswith("s") else f"{unit}: {count}" for unit, count in solution.work.items()
+    )
+
+
+def status_text(solution: Solution) -> str:
+    note = f" ({solution.note})" if solution.note else ""
+    return f"{solution.status.value}{note}"
+
+
+def header_text(solution: Solution) -> str:
+    mdp = solution.mdp
+    what = "" if solution.task == "control" else ", value of a policy"
+    return f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}; {solution.method}{what}"
+
+
+def answer_text(solution: Solution, everything: bool = False) -> str:
+    """Return the answer as it is printed: a header, the values (as a grid where the model is one), and what is proven."""
+    body = grid_text(solution) if not everything else None
+    lines = [
+        header_text(solution),
+        "",
+        body if body is not None else values_table(solution, everything),
+        "",
+        start_text(solution),
+        status_text(solution),
+        bound_text(solution),
+        policy_text(solution),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,110 @@
+"""One run of a solver: its clock, its work, its history, and the questions "may I go on?" and "how far am I?".
+
+Kernels run in pieces well under a second; between them a solver calls `Run.breathe`, which raises Stop when the time
+is over or a signal has come. Calls into native libraries that may run long go through `Run.call`.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+MEMORY_OF_HISTORY = 1000
+
+
+class Stop(Exception):
+    """The run must end now with the best interval so far; `why` is "time" or "signal"."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+class Interrupt:
+    """Where a signal handler leaves its number; the command line installs the handler, a library run has none."""
+
+    signum: int | None = None
+
+
+interrupt = Interrupt()
+# Set by the command line: called with (method, share done or None, text) at most ten times a second.
+listener: Callable[[str, float | None, str], None] | None = None
+
+
+class Run:
+    """The clock and the records of one run."""
+
+    def __init__(self, method: str, options: dict[str, Any], time_limit: float | None = None) -> None:
+        self.method, self.options = method, options
+        self.started = time.monotonic()
+        self.deadline = math.inf if time_limit is None else self.started + time_limit
+        self.work: dict[str, int] = {}
+        self.history: list[tuple[int, float]] = []
+        self._told = self.started
+        self._stride = 1
+        self._first_residual = math.nan
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def did(self, unit: str, count: int = 1) -> None:
+        """Count work done: sweeps, improvements, linear solves."""
+        self.work[unit] = self.work.get(unit, 0) + count
+
+    def breathe(self) -> None:
+        """Raise Stop when the run must end."""
+        if interrupt.signum is not None:
+            raise Stop("signal")
+        if time.monotonic() >= self.deadline:
+            raise Stop("time")
+
+    def record(self, sweep: int, residual: float, target: float = 0.0) -> None:
+        """Add to the history (thinned to a bounded length) and tell the listener."""
+        if sweep % self._stride == 0:
+            self.history.append((sweep, residual))
+            if len(self.history) >= MEMORY_OF_HISTORY:
+                self.history = self.history[::2]
+                self._stride *= 2
+        if math.isnan(self._first_residual) and residual > 0:
+            self._first_residual = residual
+        now = time.monotonic()
+        if listener is not None and now - self._told > 0.1:
+            self._told = now
+            share = None
+            if 0 < target < self._first_residual and residual > 0:
+                share = math.log(self._first_residual / residual) / math.log(self._first_residual / target)
+                share = min(max(share, 0.0), 1.0)
+            listener(self.method, share, f"{sweep} sweeps, residual {residual:.2g}")
+
+    def call(self, function: Callable[..., T], *args: Any, **more: Any) -> T:
+        """Call a native routine in a worker thread, so that this one can still react."""
+        self.breathe()
+        if threading.current_thread() is not threading.main_thread():
+            return function(*args, **more)
+        box: dict[str, Any] = {}
+
+        def work() -> None:
+            try:
+                box["result"] = function(*args, **more)
+            except BaseException as error:
+                box["error"] = error
+
+        worker = threading.Thread(target=work, daemon=True)
+        worker.start()
+        while True:
+            worker.join(0.02 if self.seconds < 1 else 0.1)
+            if not worker.is_alive():
+                break
+            now = time.monotonic()
+            if listener is not None and now - self._told > 0.1:
+                self._told = now
+                listener(self.method, None, "solving a linear system")
+            self.breathe()
+        if "error" in box:
+            raise box["error"]
+        return box["result"]  # type: ignore[no-any-return]

@@ -1,0 +1,182 @@
+"""What every solver returns: one frozen Solution, whose status is the sentence that the user reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import OptionError, closest, quoted
+from tabular_rl.model import MDP
+from tabular_rl.policy import Policy
+
+Floats = NDArray[np.float64]
+
+
+class Status(Enum):
+    """Why a solver stopped, as a sentence with a way out."""
+
+    EXACT = "exact: solved in rational arithmetic"
+    CERTIFIED = "certified: every interval is proven and no wider than the tolerance"
+    BUDGET_SPENT = "not converged: the budget is spent; raise --sweeps or loosen --tolerance"
+    FLOATS_SPENT = (
+        "not reached: floating-point numbers cannot prove this tolerance; loosen --tolerance or use --exact"
+    )
+    TIME_SPENT = "not reached: the time limit is over; raise --time-limit or loosen --tolerance"
+    SAMPLED = "no certificate: the answer comes from samples; compare it with an exact method"
+    INTERRUPTED = "interrupted: the best interval so far; run again to finish"
+
+    @property
+    def reached(self) -> bool:
+        """True where the answer is what was asked for."""
+        return self in (Status.EXACT, Status.CERTIFIED, Status.SAMPLED)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What has been proven of an answer, in the sign of maximisation. Made by certificates.py alone.
+
+    `lower` ≤ v ≤ `upper` (S,), or (T + 1, S); `keep` (L,) or (T, L) marks the actions not proven worse than the best;
+    `smallest` is the smallest width that floating-point numbers can prove here.
+    """
+
+    lower: Floats
+    upper: Floats
+    keep: NDArray[np.bool_] | None = None
+    proven_optimal: NDArray[np.bool_] | None = None
+    smallest: float = 0.0
+    exact: tuple[Fraction, ...] | None = None
+    note: str = ""
+
+    @property
+    def width(self) -> float:
+        """The largest upper - lower, rounded up; inf where nothing is proven."""
+        return largest_width(self.lower, self.upper)
+
+
+def largest_width(lower: Floats, upper: Floats) -> float:
+    """The largest upper - lower, rounded up; inf where a bound is infinite or missing."""
+    with np.errstate(invalid="ignore"):
+        width = float(np.max(upper - lower)) if lower.size else 0.0
+    if math.isnan(width):
+        return math.inf
+    return math.nextafter(width, math.inf) if width > 0 else width
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution:
+    """The answer of a solver, in the sign of the model.
+
+    v (S,), or (T + 1, S) for a finite horizon; `lower` ≤ v_true ≤ `upper` are proven, or None; `bound` is the largest
+    half width in units of reward, inf where nothing is proven. `proven_optimal` (S,) marks the states from which the
+    policy is proven optimal; `optimal_actions` (L,) every action not proven worse: ties are part of the answer.
+    """
+
+    mdp: MDP
+    v: Floats
+    policy: Policy | None
+    status: Status
+    method: str
+    task: str
+    lower: Floats | None = None
+    upper: Floats | None = None
+    bound: float = math.inf
+    proven_optimal: NDArray[np.bool_] | None = None
+    optimal_actions: NDArray[np.bool_] | None = None
+    exact: tuple[Fraction, ...] | None = None
+    work: Mapping[str, int] = field(default_factory=dict)
+    history: tuple[tuple[int, float], ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    seconds: float = 0.0
+    note: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for array in (self.v, self.lower, self.upper, self.proven_optimal, self.optimal_actions):
+            if array is not None:
+                array.setflags(write=False)
+
+    @property
+    def q(self) -> Floats:
+        """q(s, a) = r(s, a) + γ Σ p v(s') for each row, (L,) or (T, L), computed from v."""
+        if self.v.ndim == 1:
+            return backed_up(self.mdp, self.v)
+        return np.stack([backed_up(self.mdp, self.v[t + 1]) for t in range(len(self.v) - 1)])
+
+    @property
+    def q_table(self) -> Floats:
+        """q as a table (S, A), -inf (inf for costs) where an action is not available."""
+        fill = -math.inf * self.mdp.sign
+        q = self.q
+        if q.ndim == 1:
+            return self.mdp.table(q, fill)
+        return np.stack([self.mdp.table(row, fill) for row in q])
+
+    @property
+    def action_gap(self) -> Floats:
+        """How much better the best action of each state is than the next, by q; 0 at ties, inf where there is one.
+
+        (S,), or (T, S) for a finite horizon.
+        """
+        mdp, q = self.mdp, np.atleast_2d(self.q) * self.mdp.sign
+        gaps = np.full((len(q), mdp.S), math.inf)
+        state = mdp.pair_state
+        for gap, row in zip(gaps, q, strict=True):
+            order = np.lexsort((-row, state))
+            head = mdp.pair_ptr[:-1][np.diff(mdp.pair_ptr) > 1].astype(np.intp)
+            gap[state[order[head]]] = row[order[head]] - row[order[head + 1]]
+        return gaps if self.v.ndim == 2 else gaps[0]
+
+    def __getitem__(self, state: Any) -> Any:
+        """The value of a state by name: a float, or one a time step."""
+        at = self.mdp.states.find(str(state))
+        if at is None:
+            raise KeyError(f"no state {quoted(state)}{closest(str(state), self.mdp.states[:1000])}")
+        value = self.v[..., at]
+        return float(value) if value.ndim == 0 else value
+
+    def value_of_start(self) -> float:
+        """Σ start(s) v(s): the value before the first state is drawn."""
+        v = self.v if self.v.ndim == 1 else self.v[0]
+        return float(np.dot(self.mdp.start, v))
+
+    def __repr__(self) -> str:
+        name = f"{self.mdp.name!r}, " if self.mdp.name else ""
+        return f"Solution({name}{self.method}, {self.status.name}, bound={self.bound:.2g}, states={self.mdp.S})"
+
+    def __str__(self) -> str:
+        from tabular_rl.report.tables import answer_text
+
+        return answer_text(self)
+
+
+def backed_up(mdp: MDP, v: Floats) -> Floats:
+    """r + γ P v over rows (L,), a terminal state counting 0, in blocks."""
+    from tabular_rl.model import _row_blocks, _row_sums
+
+    value = np.where(mdp.terminal, 0.0, v) if mdp.horizon is None else v
+    q = np.empty(mdp.L)
+    for first, last, k0, k1 in _row_blocks(mdp.row_ptr):
+        products = mdp.prob[k0:k1] * value[mdp.next_state[k0:k1]]
+        sums = _row_sums(products, mdp.row_ptr[first : last + 1] - k0)
+        q[first:last] = mdp.r[first:last] + mdp.gamma * sums
+    return q
+
+
+def checked_values(mdp: MDP, values: Any) -> Floats:
+    """Return a starting point for an iteration as values (S,) in the sign of maximisation."""
+    if isinstance(values, Solution):
+        values = values.v if values.v.ndim == 1 else values.v[0]
+    v = np.array(values, dtype=np.float64)
+    if v.shape != (mdp.S,) or not np.isfinite(v).all():
+        raise OptionError(f"start_from: found shape {v.shape}, expected {mdp.S} finite values or a Solution")
+    v *= mdp.sign
+    v[mdp.terminal] = 0.0
+    return v

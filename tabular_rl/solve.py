@@ -1,0 +1,81 @@
+"""The two questions: the best policy of a model, and the value of a policy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tabular_rl.catalogue import check_options, find
+from tabular_rl.model import MDP
+from tabular_rl.policy import Policy
+from tabular_rl.solution import Solution
+
+
+def solve(mdp: MDP, method: str = "auto", tolerance: float = 1e-6, **options: Any) -> Solution:
+    """Find the optimal values and a policy, with an interval around every value that is proven.
+
+        v*(s) = max_a [ r(s,a) + γ Σ_s' p(s'|s,a) v*(s') ]
+
+    Parameters
+    ----------
+    mdp : the model
+    method : a name from `tabular-rl methods`; "auto" chooses by structure
+    tolerance : largest width of the interval, in units of reward
+    options : those of the method
+
+    Returns
+    -------
+    Solution: v, policy, lower ≤ v* ≤ upper, and a status that says what was reached.
+
+    Raises
+    ------
+    OptionError : an option that the method does not have, or out of range
+    NoFiniteAnswer : at γ = 1, where the total reward is not finite
+
+    Examples
+    --------
+    >>> from tabular_rl import MDP
+    >>> answer = solve(MDP([[[1.0]]], [[1.0]], "1/2"))
+    >>> answer["0"], answer.status.name
+    (2.0, 'CERTIFIED')
+    """
+    function = find(method, "control")
+    options = _with_tolerance(function, tolerance, options)
+    check_options(function, options)
+    return function(mdp, **options)  # type: ignore[no-any-return]
+
+
+def evaluate(
+    mdp: MDP, policy: Policy, method: str = "auto", tolerance: float = 1e-6, **options: Any
+) -> Solution:
+    """Find the values of a policy, with an interval around every value that is proven.
+
+        v_π(s) = Σ_a π(a|s) [ r(s,a) + γ Σ_s' p(s'|s,a) v_π(s') ]
+
+    Parameters
+    ----------
+    mdp, policy : the model, and a Policy for it
+    method : a name from `tabular-rl methods`; "auto" chooses by structure
+    tolerance : largest width of the interval, in units of reward
+    options : those of the method
+
+    Returns
+    -------
+    Solution: v, lower ≤ v_π ≤ upper, and a status that says what was reached.
+
+    Examples
+    --------
+    >>> from tabular_rl import MDP, Policy
+    >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], "1/2")
+    >>> evaluate(mdp, Policy.uniform(mdp))["0"]                          # v = 1/2 + v/2
+    1.0
+    """
+    function = find(method, "prediction")
+    options = _with_tolerance(function, tolerance, options)
+    check_options(function, options)
+    return function(mdp, policy, **options)  # type: ignore[no-any-return]
+
+
+def _with_tolerance(function: Any, tolerance: float, options: dict[str, Any]) -> dict[str, Any]:
+    """Pass the tolerance to the methods that have one; an exact method has none."""
+    has = function.__kwdefaults__ or {}
+    return {"tolerance": tolerance, **options} if "tolerance" in has else dict(options)

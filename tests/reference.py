@@ -1,0 +1,324 @@
+"""Slow, obvious twins of the kernels, and exact answers to small models.
+
+A twin takes what its kernel takes and must leave the same bits behind. The oracles read the arrays of a model
+themselves and reckon in Fractions: they share no arithmetic with the package. All of their answers are in the sign
+of the model (costs stay costs).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+
+# -- twins of kernels/bellman.py ------------------------------------------------------------------------------------
+
+
+def backup(i, row_ptr, next_state, prob, r, gamma, sign, v):
+    """r(i) + γ Σ p v(s') of one row, summed in the order of storage."""
+    expected = 0.0
+    for k in range(row_ptr[i], row_ptr[i + 1]):
+        expected += float(prob[k]) * float(v[next_state[k]])
+    return float(sign) * float(r[i]) + float(gamma) * expected
+
+
+def widen(span, change):
+    """Make span = [low, high] hold change; NaN goes in and stays in."""
+    if math.isnan(change):
+        span[0] = span[1] = change
+    if change < span[0]:
+        span[0] = change
+    if change > span[1]:
+        span[1] = change
+
+
+def optimal_backup(pair_ptr, row_ptr, next_state, prob, r, gamma, sign, v, first, last, span, rows, out):
+    before = [float(x) for x in v]
+    for s in range(first, last):
+        q = {
+            i: backup(i, row_ptr, next_state, prob, r, gamma, sign, before)
+            for i in range(pair_ptr[s], pair_ptr[s + 1])
+        }
+        rows[s] = max(q, key=q.__getitem__, default=-1)  # the first of the largest
+        out[s] = q.get(int(rows[s]), 0.0)
+        if q:
+            widen(span, float(out[s]) - before[s])
+
+
+def optimal_backup_in_place(
+    pair_ptr, row_ptr, next_state, prob, r, gamma, sign, first, last, step, span, rows, v
+):
+    for s in range(first, last, step):
+        q = {
+            i: backup(i, row_ptr, next_state, prob, r, gamma, sign, v)
+            for i in range(pair_ptr[s], pair_ptr[s + 1])
+        }
+        rows[s] = max(q, key=q.__getitem__, default=-1)
+        if q:
+            best = q[int(rows[s])]
+            widen(span, best - float(v[s]))
+            v[s] = best
+
+
+def chosen_backup(row_ptr, next_state, prob, r, gamma, sign, rows, v, first, last, span, out):
+    before = [float(x) for x in v]
+    for s in range(first, last):
+        out[s] = 0.0
+        if rows[s] >= 0:
+            out[s] = backup(rows[s], row_ptr, next_state, prob, r, gamma, sign, before)
+            widen(span, float(out[s]) - before[s])
+
+
+def chosen_backup_in_place(row_ptr, next_state, prob, r, gamma, sign, rows, first, last, step, span, v):
+    for s in range(first, last, step):
+        if rows[s] >= 0:
+            new = backup(rows[s], row_ptr, next_state, prob, r, gamma, sign, v)
+            widen(span, new - float(v[s]))
+            v[s] = new
+
+
+def mixture(s, pair_ptr, row_ptr, next_state, prob, r, gamma, sign, weight, v):
+    total = 0.0
+    for i in range(pair_ptr[s], pair_ptr[s + 1]):
+        if weight[i] != 0:
+            total += float(weight[i]) * backup(i, row_ptr, next_state, prob, r, gamma, sign, v)
+    return total
+
+
+def mixed_backup(pair_ptr, row_ptr, next_state, prob, r, gamma, sign, weight, v, first, last, span, out):
+    before = [float(x) for x in v]
+    for s in range(first, last):
+        out[s] = mixture(s, pair_ptr, row_ptr, next_state, prob, r, gamma, sign, weight, before)
+        if pair_ptr[s] < pair_ptr[s + 1]:
+            widen(span, float(out[s]) - before[s])
+
+
+def mixed_backup_in_place(
+    pair_ptr, row_ptr, next_state, prob, r, gamma, sign, weight, first, last, step, span, v
+):
+    for s in range(first, last, step):
+        if pair_ptr[s] < pair_ptr[s + 1]:
+            new = mixture(s, pair_ptr, row_ptr, next_state, prob, r, gamma, sign, weight, v)
+            widen(span, new - float(v[s]))
+            v[s] = new
+
+
+def row_backup(pair_ptr, row_ptr, next_state, prob, r, gamma, sign, v, first, last, out):
+    for i in range(pair_ptr[first], pair_ptr[last]):
+        out[i] = backup(i, row_ptr, next_state, prob, r, gamma, sign, v)
+
+
+# -- exact answers ----------------------------------------------------------------------------------------------------
+
+
+def exact_rows(mdp):
+    """What each row of a model means: ({next state: probability}, expected reward) in Fractions."""
+    exact, rows = mdp.exact, []
+    for i in range(len(mdp.pair_action)):
+        ks = range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))
+        if exact is not None:
+            p = [Fraction(int(exact.prob.num[k]), int(exact.prob.den[k])) for k in ks]
+        else:
+            p = [Fraction(float(mdp.prob[k])) for k in ks]
+        p = [x / sum(p) for x in p]
+        if exact is not None and exact.r is not None:
+            r = Fraction(int(exact.r.num[i]), int(exact.r.den[i]))
+        elif exact is not None:
+            r = sum(x * Fraction(int(exact.reward.num[k]), int(exact.reward.den[k])) for x, k in zip(p, ks, strict=True))
+        elif mdp.reward is not None:
+            r = sum(x * Fraction(float(mdp.reward[k])) for x, k in zip(p, ks, strict=True))
+        else:
+            r = Fraction(float(mdp.r[i]))
+        successors = {}
+        for x, k in zip(p, ks, strict=True):
+            s2 = int(mdp.next_state[k])
+            successors[s2] = successors.get(s2, Fraction(0)) + x
+        rows.append(({s2: x for s2, x in successors.items() if x}, Fraction(r)))
+    return rows
+
+
+def exact_weights(policy):
+    """The probability of each row under a policy that does not depend on time, in Fractions."""
+    mdp = policy.mdp
+    if policy.exact is not None:
+        return [Fraction(int(n), int(d)) for n, d in zip(policy.exact.num, policy.exact.den, strict=True)]
+    if policy.rows is not None:
+        chosen = {int(i) for i in policy.rows}
+        return [Fraction(i in chosen) for i in range(len(mdp.pair_action))]
+    weights = [Fraction(float(x)) for x in policy.probs]
+    for s in range(mdp.S):
+        a, b = int(mdp.pair_ptr[s]), int(mdp.pair_ptr[s + 1])
+        weights[a:b] = [x / sum(weights[a:b]) for x in weights[a:b]]
+    return weights
+
+
+def exact_chain(mdp, weights, rows=None):
+    """The chain of a policy: ({next state: probability}, expected reward) a state, ({}, 0) at terminals."""
+    rows = exact_rows(mdp) if rows is None else rows
+    chain = []
+    for s in range(mdp.S):
+        successors, r = {}, Fraction(0)
+        for i in range(int(mdp.pair_ptr[s]), int(mdp.pair_ptr[s + 1])):
+            if weights[i]:
+                r += weights[i] * rows[i][1]
+                for s2, x in rows[i][0].items():
+                    successors[s2] = successors.get(s2, Fraction(0)) + weights[i] * x
+        chain.append((successors, r))
+    return chain
+
+
+def eliminate(chain, gamma, known):
+    """Solve x(s) = r(s) + γ Σ p x(s') by substituting one state after the other; known values are given."""
+    equations = {}
+    for s, (successors, r) in enumerate(chain):
+        if s not in known:
+            constant = r + gamma * sum(x * known[s2] for s2, x in successors.items() if s2 in known)
+            equations[s] = [constant, {s2: gamma * x for s2, x in successors.items() if s2 not in known}]
+    for s in list(equations):
+        constant, terms = equations[s]
+        rest = 1 - terms.pop(s, Fraction(0))
+        equations[s] = [constant / rest, {t: c / rest for t, c in terms.items()}]
+        for t, (b, others) in equations.items():
+            if t != s and s in others:
+                c = others.pop(s)
+                equations[t][0] = b + c * equations[s][0]
+                for u, d in equations[s][1].items():
+                    others[u] = others.get(u, Fraction(0)) + c * d
+    return [known.get(s, equations[s][0] if s in equations else None) for s in range(len(chain))]
+
+
+def reachable(chain):
+    """The states that each state can reach in one step or more."""
+    reach = [set(successors) for successors, _ in chain]
+    for via in range(len(chain)):
+        for s in range(len(chain)):
+            if via in reach[s]:
+                reach[s] |= reach[via]
+    return reach
+
+
+def chain_value(chain, gamma, terminal):
+    """The value of each state of a chain: a Fraction, or -inf or inf as a float (γ = 1).
+
+    At γ = 1 a recurrent class without rewards is worth 0, and one with rewards infinitely much by the sign of its
+    average reward; where that is 0, or both infinities threaten, ArithmeticError.
+    """
+    known = {s: Fraction(0) for s in range(len(chain)) if terminal[s]}
+    if gamma < 1:
+        return eliminate(chain, gamma, known)
+    reach = reachable(chain)
+    endless = {}
+    for s in range(len(chain)):
+        if s in known or not all(s in reach[t] for t in reach[s]):
+            continue
+        if all(chain[t][1] == 0 for t in reach[s]):
+            known[s] = Fraction(0)
+        else:
+            # One tour from s back to s: expected reward of the class between two visits.
+            cut = [({t: x for t, x in successors.items() if t != s}, r) for successors, r in chain]
+            outside = {t: Fraction(0) for t in range(len(chain)) if t not in reach[s]}
+            tour = eliminate(cut, Fraction(1), outside)[s]
+            if tour == 0:
+                raise ArithmeticError("a recurrent class with rewards whose average is 0")
+            endless[s] = math.inf if tour > 0 else -math.inf
+    infinite = {}
+    for s in range(len(chain)):
+        signs = {x for t, x in endless.items() if t == s or t in reach[s]}
+        if len(signs) == 2:
+            raise ArithmeticError("both infinities")
+        if signs:
+            infinite[s] = signs.pop()
+    finite = eliminate(chain, Fraction(1), {**known, **dict.fromkeys(infinite, Fraction(0))})
+    return [infinite.get(s, x) for s, x in enumerate(finite)]
+
+
+def exact_policy_value(mdp, policy):
+    """v_π in Fractions: (S,), or for a finite horizon a list over t = 0 .. T of such lists."""
+    rows = exact_rows(mdp)
+    if mdp.horizon is not None:
+        v = [final_values(mdp)]
+        for t in reversed(range(mdp.horizon)):
+            chain = exact_chain(mdp, exact_weights(policy.at(t) if policy.timed else policy), rows)
+            v.insert(0, [r + mdp.gamma_exact * dot(p, v[0]) for p, r in chain])
+        return v
+    v = chain_value(exact_chain(mdp, exact_weights(policy), rows), mdp.gamma_exact, mdp.terminal)
+    if any(isinstance(x, float) for x in v):
+        raise ArithmeticError("no finite value")
+    return v
+
+
+def dot(successors, v):
+    return sum((x * v[s2] for s2, x in successors.items()), Fraction(0))
+
+
+def final_values(mdp):
+    if mdp.final_reward is None:
+        return [Fraction(0)] * mdp.S
+    if mdp.exact is not None and mdp.exact.final_reward is not None:
+        final = mdp.exact.final_reward
+        return [Fraction(int(n), int(d)) for n, d in zip(final.num, final.den, strict=True)]
+    return [Fraction(float(x)) for x in mdp.final_reward]
+
+
+def exact_q(mdp, v, rows=None):
+    """q(s, a) = r + γ Σ p v(s') of each row, in Fractions."""
+    rows = exact_rows(mdp) if rows is None else rows
+    return [r + mdp.gamma_exact * dot(p, v) for p, r in rows]
+
+
+def best_of(mdp, q):
+    """max_a q(s, a) (min for costs) of each state, 0 at terminals."""
+    pick = max if mdp.sense == "max" else min
+    spans = itertools.pairwise(mdp.pair_ptr.tolist())
+    return [pick(q[a:b]) if a < b else Fraction(0) for a, b in spans]
+
+
+def exact_optimal_value(mdp):
+    """v* in Fractions: (S,), or for a finite horizon a list over t = 0 .. T of such lists.
+
+    Discounted: policies are improved until their value solves the optimality equation, which has one solution. At
+    γ = 1 the best of all deterministic policies (at most 100,000 of them), state by state.
+    """
+    rows = exact_rows(mdp)
+    if mdp.horizon is not None:
+        v = [final_values(mdp)]
+        for _ in range(mdp.horizon):
+            v.insert(0, best_of(mdp, exact_q(mdp, v[0], rows)))
+        return v
+    spans = [range(a, b) for a, b in itertools.pairwise(mdp.pair_ptr.tolist())]
+    if mdp.gamma_exact == 1:
+        return best_deterministic(mdp, spans, rows)
+    chosen = {s: span[0] for s, span in enumerate(spans) if len(span)}
+    while True:
+        chain = [rows[chosen[s]] if s in chosen else ({}, Fraction(0)) for s in range(mdp.S)]
+        v = chain_value(chain, mdp.gamma_exact, mdp.terminal)
+        q = exact_q(mdp, v, rows)
+        best = best_of(mdp, q)
+        if best == v:
+            return v
+        for s in chosen:
+            if best[s] != v[s]:
+                chosen[s] = next(i for i in spans[s] if q[i] == best[s])
+
+
+def best_deterministic(mdp, spans, rows):
+    live = [span for span in spans if len(span)]
+    if math.prod(map(len, live)) > 100_000:
+        raise ValueError("too many policies for brute force")
+    worst = -math.inf if mdp.sense == "max" else math.inf
+    best = [worst] * mdp.S
+    pick = max if mdp.sense == "max" else min
+    for choice in itertools.product(*live):
+        chain = [({}, Fraction(0)) for _ in range(mdp.S)]
+        for i in choice:
+            chain[mdp.state_of_row(i)] = rows[i]
+        best = list(map(pick, best, chain_value(chain, Fraction(1), mdp.terminal)))
+    if any(isinstance(x, float) for x in best):
+        raise ArithmeticError("no finite value")
+    return best
+
+
+def exact_optimal_rows(mdp, v):
+    """The rows that attain the optimum: q*(s, a) = v*(s), as a list of bools (L,), given v*."""
+    q = exact_q(mdp, v)
+    return [q[i] == v[mdp.state_of_row(i)] for i in range(len(q))]
