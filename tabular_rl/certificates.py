@@ -121,6 +121,7 @@ class Certifier:
         self.mdp, self.policy = mdp, policy
         self.sweeper = Sweeper(mdp, run, threads)
         self.ends = bool(mdp.terminal.any())
+        self._plain: tuple[float, float] | None = None
         self.total: Any = None
         if mdp.problem == "total-reward":
             from tabular_rl.certificates_total import TotalCertifier
@@ -156,13 +157,31 @@ class Certifier:
         fall, rise = geometric(self.mdp, alpha, -math.inf), geometric(self.mdp, beta, math.inf)
         lower = down(down(kept - error) + fall)
         upper = up(up(best + error) + rise)
+        floor, ceiling = self.plain_bounds()
+        np.maximum(lower, floor, out=lower)
+        np.minimum(upper, ceiling, out=upper)
         lower[self.mdp.terminal] = upper[self.mdp.terminal] = 0.0
-        floor = geometric(self.mdp, error, math.inf)
-        smallest = float(up(2 * up(error + floor)))
+        smallest = float(up(2 * up(error + geometric(self.mdp, error, math.inf))))
         keep = proven = None
         if decide and self.policy is None:
             keep, proven = self._decide(v, error, rise, lower, chosen)
         return Certificate(lower, upper, keep, proven, smallest)
+
+    def plain_bounds(self) -> tuple[float, float]:
+        """min r / (1 - γ) and max r / (1 - γ), rounded outward: what no policy falls below or exceeds."""
+        if self._plain is None:
+            mdp = self.mdp
+            ends = [float(np.min(mdp.r)), float(np.max(mdp.r))] if mdp.L else [0.0, 0.0]
+            low, high = sorted(mdp.sign * x for x in ends)
+            slack = float(up(mdp.facts.r_error + up(mdp.facts.largest_reward * 2 * U)))
+            low, high = float(down(low - slack)), float(up(high + slack))
+            if self.ends:
+                low, high = min(low, 0.0), max(high, 0.0)
+            self._plain = (
+                float(down(low + geometric(mdp, low, -math.inf))),
+                float(up(high + geometric(mdp, high, math.inf))),
+            )
+        return self._plain
 
     def _decide(
         self, v: Floats, error: float, rise: float, lower: Floats, chosen: NDArray[Any]
@@ -260,9 +279,9 @@ def _sure_before(
     if after.all():
         sure[live] = alone
         return sure
-    from tabular_rl.model import _row_sums
+    from tabular_rl.model import row_sums
 
-    doubt = _row_sums(((mdp.prob > 0) & ~after[mdp.next_state]).astype(np.float64), mdp.row_ptr)
+    doubt = row_sums(((mdp.prob > 0) & ~after[mdp.next_state]).astype(np.float64), mdp.row_ptr)
     sure[live] = alone & (doubt[chosen[live]] == 0)
     return sure
 

@@ -689,18 +689,34 @@ def _expected_reward(mdp: MDP) -> Floats:
     if exact is not None:
         if exact.r is not None:
             return exact.r.floats()
-        r = [mdp.rational(i)[1] for i in range(mdp.L)]
-        return np.array([nearest(x) for x in r], dtype=np.float64)
+        return _expected_exact(mdp, exact)
     assert mdp.reward is not None
     out = np.zeros(mdp.L)
-    for first, last, k0, k1 in _row_blocks(mdp.row_ptr):
+    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
         with np.errstate(over="ignore", invalid="ignore"):
             products = mdp.prob[k0:k1] * mdp.reward[k0:k1]
-            out[first:last] = _row_sums(products, mdp.row_ptr[first : last + 1] - k0)
+            out[first:last] = row_sums(products, mdp.row_ptr[first : last + 1] - k0)
     return out
 
 
-def _row_blocks(row_ptr: Ints) -> Iterable[tuple[int, int, int, int]]:
+def _expected_exact(mdp: MDP, exact: Exact) -> Floats:
+    """Σ_k prob[k] reward[k] as rationals, then rounded: in integers where these are small, which most are."""
+    assert exact.reward is not None
+    out = np.zeros(mdp.L)
+    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
+        p, x = exact.prob[k0:k1].common(), exact.reward[k0:k1].common()
+        if p is not None and x is not None:
+            # Probabilities sum to 1, so that no sum is above the largest reward times both denominators.
+            if max(int(np.max(np.abs(x[0]))), x[1]) * p[1] <= 2**53:
+                ptr = np.asarray(mdp.row_ptr[first : last + 1], dtype=np.int64) - k0
+                full = np.diff(ptr) > 0
+                out[first:last][full] = np.add.reduceat(p[0] * x[0], ptr[:-1][full]) / (p[1] * x[1])
+                continue
+        out[first:last] = [nearest(mdp.rational(i)[1]) for i in range(first, last)]
+    return out
+
+
+def row_blocks(row_ptr: Ints) -> Iterable[tuple[int, int, int, int]]:
     """Cut rows into blocks of about BLOCK outcomes: (first row, last row, first outcome, last outcome)."""
     L = len(row_ptr) - 1
     first = 0
@@ -712,7 +728,7 @@ def _row_blocks(row_ptr: Ints) -> Iterable[tuple[int, int, int, int]]:
         first = last
 
 
-def _row_sums(values: Floats, ptr: Ints) -> Floats:
+def row_sums(values: Floats, ptr: Ints) -> Floats:
     """Sum values over rows; an empty row sums to 0 (np.add.reduceat would give it its neighbour)."""
     full = np.diff(ptr) > 0
     out = np.zeros(len(ptr) - 1)
@@ -727,7 +743,7 @@ def _mass_defects(prob: Floats, ptr: Ints) -> Floats:
     rest = prob - high
     middle = np.rint(rest * 2.0**52) * 2.0**-52
     low = rest - middle
-    return ((1.0 - _row_sums(high, ptr)) - _row_sums(middle, ptr)) - _row_sums(low, ptr)
+    return ((1.0 - row_sums(high, ptr)) - row_sums(middle, ptr)) - row_sums(low, ptr)
 
 
 def _normalise(mdp: MDP, put: Callable[[object, str, object], None]) -> float:
@@ -736,7 +752,7 @@ def _normalise(mdp: MDP, put: Callable[[object, str, object], None]) -> float:
     if not np.isfinite(prob).all() or (prob < 0).any():
         return 0.0  # validation names the number
     largest = 0.0
-    for first, last, k0, k1 in _row_blocks(mdp.row_ptr):
+    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
         ptr = mdp.row_ptr[first : last + 1] - k0
         defect = _mass_defects(prob[k0:k1], ptr)
         length = np.diff(ptr)
@@ -825,7 +841,7 @@ def _validate(mdp: MDP, correction: float) -> Facts:
 
     longest, defect, largest, r_error, slack_rows = 0, 0.0, 0.0, 0.0, 0
     largest_r = float(np.max(np.abs(mdp.r))) if mdp.L else 0.0
-    for first_row, last_row, k0, k1 in _row_blocks(mdp.row_ptr):
+    for first_row, last_row, k0, k1 in row_blocks(mdp.row_ptr):
         if len(faults) > 50:
             break
         ptr = mdp.row_ptr[first_row : last_row + 1] - k0
@@ -872,7 +888,7 @@ def _validate(mdp: MDP, correction: float) -> Facts:
             largest = max(largest, float(np.max(np.abs(rewards))))
             if not off.any() and mdp.exact is None:
                 found = mdp.r[first_row:last_row]
-                computed = _row_sums(prob * rewards, ptr)
+                computed = row_sums(prob * rewards, ptr)
                 scale = float(np.max(np.abs(rewards)))
                 gap = np.abs(found - computed) > (2 * longest + 10) * 2.0**-52 * scale
                 report(

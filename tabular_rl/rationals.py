@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -117,9 +118,30 @@ class RationalArray(Sequence[Fraction]):
 
     def floats(self) -> NDArray[np.float64]:
         """Return the nearest float64 of each (correctly rounded); OverflowError past the range."""
+        if self.num.dtype == np.int64 and self.num.size:
+            if max(int(self.num.max()), -int(self.num.min()), int(self.den.max())) <= 2**53:
+                return self.num / self.den  # both are float64 exactly, and one division rounds once
         return np.array(
             [n / d for n, d in zip(self.num.tolist(), self.den.tolist(), strict=True)], dtype=np.float64
         )
+
+    def common(self) -> tuple[NDArray[np.int64], int] | None:
+        """Return the numerators over one denominator, and that; None where they are past 2**62.
+
+        >>> RationalArray.of([Fraction(1, 2), Fraction(1, 3)]).common()
+        (array([3, 2]), 6)
+        """
+        if self.num.dtype != np.int64 or not self.num.size:
+            return None
+        den = 1
+        for d in np.unique(self.den).tolist():
+            den = math.lcm(den, d)
+            if den > 2**62:
+                return None
+        scale = den // self.den
+        if np.max(np.abs(self.num.astype(np.float64)) * scale) > 2.0**61:
+            return None
+        return self.num * scale, den
 
     def take(self, order: NDArray[np.integer]) -> RationalArray:
         return RationalArray(self.num[order], self.den[order])

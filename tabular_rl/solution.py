@@ -159,13 +159,13 @@ class Solution:
 
 def backed_up(mdp: MDP, v: Floats) -> Floats:
     """r + γ P v over rows (L,), a terminal state counting 0, in blocks."""
-    from tabular_rl.model import _row_blocks, _row_sums
+    from tabular_rl.model import row_blocks, row_sums
 
     value = np.where(mdp.terminal, 0.0, v) if mdp.horizon is None else v
     q = np.empty(mdp.L)
-    for first, last, k0, k1 in _row_blocks(mdp.row_ptr):
+    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
         products = mdp.prob[k0:k1] * value[mdp.next_state[k0:k1]]
-        sums = _row_sums(products, mdp.row_ptr[first : last + 1] - k0)
+        sums = row_sums(products, mdp.row_ptr[first : last + 1] - k0)
         q[first:last] = mdp.r[first:last] + mdp.gamma * sums
     return q
 

@@ -1,0 +1,224 @@
+"""The command line: `main` is the program `tabular-rl`. One file a command; a command is imported when it is called."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from tabular_rl.errors import OptionError, OutputError, TabularError, closest, escape, quoted
+
+# Name -> what `tabular-rl --help` says of it, so that listing the commands imports none of them.
+COMMANDS = {
+    "solve": "Find the best policy of a model, with a proven interval around every value.",
+    "evaluate": "Find the values of a policy, with a proven interval around each.",
+    "compare": "Compare methods on a model with the exact answer.",
+    "verify": "Check an answer from anywhere, without trusting whoever made it.",
+    "simulate": "Estimate what a policy earns by playing it, beside the exact value.",
+    "check": "Check that a model file is valid, and count what is in it.",
+    "show": "Show a model as tables of states, actions and outcomes.",
+    "convert": "Write a model in another format.",
+    "make": "Make a model of a family, of any size.",
+    "methods": "List the methods, or describe one with its equation and options.",
+    "examples": "List the models that come with the program.",
+}
+PROGRAM = "tabular-rl"
+BUG = 70
+
+
+class Interrupted(BaseException):
+    """A signal came where there is no interval to save: while reading, compiling or writing."""
+
+    def __init__(self, signum: int) -> None:
+        self.signum = signum
+        super().__init__(signum)
+
+
+class Program(click.Group):
+    """A group whose commands are imported on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f"tabular_rl.commands.{cmd_name}").command  # type: ignore[no-any-return]
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {quoted(args[0])}{closest(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def version_text() -> str:
+    from tabular_rl import __version__
+
+    return f"{PROGRAM} {__version__}"
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from tabular_rl.report.screen import out
+
+        out(version_text() + "\n")
+        ctx.exit()
+
+
+@click.group(
+    PROGRAM,
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Start with `tabular-rl solve example:recycling_robot`.  Exit codes: 0 answered, 1 the answer is no, 2 wrong "
+    "usage or input, 3 not reached within the limits, 4 no finite answer exists, 5 the output could not be written, "
+    "70 a bug, 130 and 143 interrupted.",
+)
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version, help="Show the version and exit."
+)
+def program() -> None:
+    """Solve finite Markov decision processes, with a proven interval around every value.
+
+    MODEL is a file (TOML, CSV, npz), a directory of arrays, - for standard input, or example:NAME.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code."""
+    from tabular_rl.report.screen import note, spelled
+
+    try:
+        code = program.main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        note(error.format_message() + "\n")
+        return 2
+    except click.UsageError as error:
+        note(spelled(usage_line(error)) + "\n")
+        return 2
+    except click.ClickException as error:
+        note(f"{PROGRAM}: {error.format_message()}\n")
+        return 2
+    except TabularError as error:
+        note(f"{error}\n")
+        return error.exit_code
+    except Interrupted as stop:
+        note("interrupted: nothing is proven yet\n")
+        return 128 + stop.signum
+    except (KeyboardInterrupt, click.Abort):
+        note("interrupted: nothing is proven yet\n")
+        return 130
+    except SystemExit as done:  # Click, after shell completion or when nobody reads what it writes
+        return int(done.code or 0) if f"_{PROGRAM.replace('-', '_').upper()}_COMPLETE" in os.environ else 0
+    except MemoryError as error:
+        what = str(error).rstrip(".")
+        note(f"not enough memory{': ' + escape(what) if what else ''}. A directory of arrays needs least; see convert.\n")
+        return OptionError.exit_code
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT) and error.filename is None:
+            note(f"standard output: {error.strerror}\n")
+            return OutputError.exit_code
+        return _bug()
+    except Exception:
+        return _bug()
+
+
+def _bug() -> int:
+    from tabular_rl.report.screen import note
+
+    note(f"{traceback.format_exc()}\nThis is a bug of tabular-rl ({version_text()}); please report the lines above.\n")
+    return BUG
+
+
+def usage_line(error: click.UsageError) -> str:
+    """What is wrong with the usage, and the usage, in one line."""
+    ctx = error.ctx
+    name = ctx.command_path if ctx else PROGRAM
+    usage = " ".join(ctx.get_usage().split()).removeprefix("Usage: ") if ctx else f"{PROGRAM} COMMAND"
+    message = error.format_message().rstrip(".")
+    if isinstance(error, click.NoSuchOption):
+        hint = closest(error.option_name, _flags(ctx))
+        message = f"no option {quoted(error.option_name)}{hint}"
+    message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+    return f"{name}: {message}{'' if message.endswith('?') else '.'} Usage: {usage} (see {name} --help)"
+
+
+def _flags(ctx: click.Context | None) -> list[str]:
+    return [] if ctx is None else [opt for p in ctx.command.params for opt in p.opts]
+
+
+# -- signals and leaving -------------------------------------------------------------------------------------------
+
+
+class _State:
+    solving = False
+
+
+def handle(signum: int, frame: Any) -> None:
+    """Stop a solver between two kernels, anything else at once; a second signal quits."""
+    from tabular_rl.run import interrupt
+
+    if interrupt.signum is not None:
+        os._exit(128 + signum)
+    interrupt.signum = signum
+    if not _State.solving or _compiling(frame):
+        raise Interrupted(signum)
+
+
+def _compiling(frame: Any) -> bool:
+    """Whether a frame stands in the compiler, which asks nobody whether it may go on."""
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] in ("numba", "llvmlite"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+@contextlib.contextmanager
+def solving() -> Any:
+    """While this holds, a signal is left to the solver, which returns its best interval."""
+    _State.solving = True
+    try:
+        yield
+    finally:
+        _State.solving = False
+
+
+def leave(code: int) -> NoReturn:
+    """Exit; threads that are still in native code do not keep the process."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    if threading.active_count() > 1 or code >= 128:
+        os._exit(code)
+    sys.exit(code)
+
+
+def main() -> NoReturn:
+    """The program `tabular-rl`."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(signum, handle)
+    try:
+        code = run(sys.argv[1:])
+    except Interrupted as stop:
+        code = 128 + stop.signum
+    leave(code)

@@ -6,11 +6,10 @@ import io
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tabular_rl.errors import ModelError, OptionError, OutputError, TabularError, escape, quoted
+from tabular_rl.errors import ModelError, OptionError, escape, quoted
 from tabular_rl.model import MDP, Sense, checked_gamma, checked_horizon
 
 FORMATS = ("toml", "csv", "npz", "directory")
@@ -70,7 +69,7 @@ def load(
         name = str(example_path(name.removeprefix(EXAMPLE)))
     source = "<stdin>" if name == "-" else name
     try:
-        return _read(name, format, replace(asked)).replace(origin=source)
+        return _read(name, format, asked).replace(origin=source)
     except ModelError as error:
         raise error.at(source) from None
     except MemoryError:
@@ -190,14 +189,14 @@ def save(mdp: MDP, path: str | os.PathLike[str], *, format: str | None = None) -
             from tabular_rl.formats.npz import write_npz
 
             write_npz(mdp, file)
-            return
-        from tabular_rl.formats import csv, toml
+        elif chosen == "csv":
+            from tabular_rl.formats.csv import write_csv
 
-        lines = toml.write_toml(mdp) if chosen == "toml" else csv.write_csv(mdp)
-        with io.TextIOWrapper(io.BufferedWriter(file, 1 << 20), encoding="utf-8", newline="") as text:  # type: ignore[type-var]
-            text.writelines(lines)
-            text.flush()
-            text.detach().detach()  # type: ignore[attr-defined]
+            file.writelines(line.encode("utf-8") for line in write_csv(mdp))
+        else:
+            from tabular_rl.formats.toml import write_toml
+
+            file.writelines(line.encode("utf-8") for line in write_toml(mdp))
 
     write_atomically(path, write)
 

@@ -57,6 +57,9 @@ class Reader:
     def fault(self, what: str, spot: Spot | None = None, **place: Any) -> None:
         self.faults.append(Fault(what, line=spot.line if spot else None, **place))
 
+    def fault_at(self, what: str, line: int, **place: Any) -> None:
+        self.faults.append(Fault(what, line=line, **place))
+
     def table(self, spot: Spot, what: str, known: Iterable[str] | None = None, **place: Any) -> dict[str, Spot]:
         """Return the entries of a table, without those that are not known."""
         if not isinstance(spot.value, dict):
@@ -254,6 +257,43 @@ def _layout(reader: Reader, spot: Spot) -> Layout | None:
     return Layout(rows or 0, columns or 0, None if cell is None else np.array(cell, dtype=np.int64))
 
 
+@dataclass
+class Resolved:
+    """What the keys at the top say of the states, by index."""
+
+    ends: set[int]
+    start: dict[int, Number] | None
+    final_reward: dict[int, Number] | None
+
+
+def resolve(reader: Reader, head: Head, states: Names, outcomes: int, ends: Iterable[int] = ()) -> Resolved:
+    """Find the states that the keys at the top refer to, and check the count of outcomes."""
+    found = set(ends)
+    for name, line in head.terminal.items():
+        at = states.find(name)
+        if at is not None:
+            found.add(at)
+        elif line:
+            reader.state(name, states, Spot(line), state=name)
+        else:
+            reader.fault(f"terminal: no such state {quoted(name)}{closest(name, states)}")
+    start = None if head.start is None else _start(reader, head.start, states, found)
+    final = None
+    if head.final_reward is not None:
+        final = {}
+        for name, spot in reader.table(head.final_reward, "final_reward").items():
+            at = reader.state(name, states, spot, state=name)
+            value = reader.number(spot, "final reward", state=name)
+            if at is not None:
+                final[at] = value
+    if head.outcomes is not None:
+        stated = reader.whole(head.outcomes, "outcomes", 0)
+        if stated is not None and stated != outcomes and not reader.faults:
+            what = f"outcomes: found {outcomes} transitions, expected {stated} as stated. Is the file cut off?"
+            reader.fault(what, head.outcomes)
+    return Resolved(found, start, final)
+
+
 def finish(
     reader: Reader,
     head: Head,
@@ -266,40 +306,16 @@ def finish(
     state_lines: dict[int, int] | None = None,
     **options: Any,
 ) -> MDP:
-    """Resolve what refers to states, and return the model of these rows; ModelError with all faults."""
-    ends = set(terminal)
-    for name, line in head.terminal.items():
-        at = reader.state(name, states, Spot(line), state=name) if line else states.find(name)
-        if at is None and not line:
-            reader.fault(f"terminal: no such state {quoted(name)}{closest(name, states)}")
-        if at is not None:
-            ends.add(at)
-    if head.start is not None:
-        start = _start(reader, head.start, states, ends)
-    final = None
-    if head.final_reward is not None:
-        final = {}
-        for name, spot in reader.table(head.final_reward, "final_reward").items():
-            at = reader.state(name, states, spot, state=name)
-            value = reader.number(spot, "final reward", state=name)
-            if at is not None:
-                final[at] = value
-    count = sum(len(row.outcomes) for row in rows)
-    if head.outcomes is not None:
-        stated = reader.whole(head.outcomes, "outcomes", 0)
-        if stated is not None and stated != count and not reader.faults:
-            reader.fault(f"outcomes: found {count} transitions, stated are {stated}. Is the file cut off?", head.outcomes)
-    layout = head.options.get("layout")
-    if layout is not None and not reader.faults and len(layout.cells(len(states))) != len(states):
-        reader.fault(f"layout: found {len(layout.cell)} cells, expected one for each of {len(states)} states")
+    """Return the model of these rows; ModelError with all faults."""
+    found = resolve(reader, head, states, sum(len(row.outcomes) for row in rows), terminal)
     return model_of_rows(
         rows,
         head.gamma,
         states,
         actions,
-        terminal=sorted(ends),
-        start=start,
-        final_reward=final,
+        terminal=sorted(found.ends),
+        start=start if found.start is None else found.start,
+        final_reward=found.final_reward,
         exact=reader.exact,
         normalize=reader.asked.normalize,
         state_lines=state_lines,

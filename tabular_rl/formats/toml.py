@@ -177,7 +177,7 @@ def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
     P = entries["P"].value
     rows = []
     for s, a in ((s, a) for s in range(S) for a in range(A)):
-        spots = P[s][a] if axes == "sas" else P[a][s]
+        spots = P[s].value[a] if axes == "sas" else P[a].value[s]
         place = {"state": states[s], "action": actions[a]}
         row = Row(s, a, line=spots.line)
         if not reward_of.by_outcome:

@@ -21,6 +21,7 @@ from tabular_rl.solution import Certificate, Solution
 from tabular_rl.sweeps import Sweeper, check_finite
 
 Floats = NDArray[np.float64]
+FAR = 1e9  # values to start from are not larger: their rounding would stay
 
 
 class Goal:
@@ -60,9 +61,17 @@ class Goal:
         self.vmax, self.look, self.wanted = 0.0, 0, tolerance
 
     def start(self, start_from: Any = None) -> Floats:
-        """The first values: zeros, or a warm start."""
+        """The first values: from below, so that they rise and good news travels; or a warm start.
+
+        v(s) = min r / (1 - γ) everywhere but at terminals: no policy is worse, and T v ≥ v.
+        """
         if start_from is None:
-            return np.zeros(self.model.S)
+            v = np.zeros(self.model.S)
+            g = self.mdp.gamma
+            if self.ends and g < 1 and self.model.L:
+                worst = min(float(np.min(self.model.r * self.model.sign)), 0.0) / (1 - g)
+                v[~self.model.terminal] = max(worst, -FAR)
+            return v
         from tabular_rl.solution import checked_values
 
         v = checked_values(self.mdp, start_from)

@@ -78,38 +78,43 @@ def modified_policy_iteration(
     run = Run("modified-policy-iteration", {"tolerance": tolerance, "in_place": in_place}, time_limit)
     goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads)
     v, rows = goal.start(start_from), goal.rows()
-    before, spare = goal.rows(), np.empty_like(v)
-    before[:] = -1
+    spare = v if in_place else np.empty_like(v)
+    forward = False
     if goal.total is not None and start_from is None:
         # From the values of a proper policy: from above, a greedy policy may be one that never ends.
         v = proper_values(goal)
+        spare = np.empty_like(v)
     stopped: str | None = "budget"
     m = 4 if inner_sweeps is None else inner_sweeps
     done = 0
+    inner_spread = 0.0
     try:
         while done < sweeps:
-            low, high = goal.sweeper.optimal(v, spare, rows)
-            v, spare = spare, v
+            if in_place:
+                low, high = goal.sweeper.optimal_in_place(v, rows, forward=forward)
+                forward = not forward
+            else:
+                low, high = goal.sweeper.optimal(v, spare, rows)
+                v, spare = spare, v
             done += 1
             run.did("sweeps")
-            run.did("improvements")
             if goal.met(low, high, v, rows, done):
                 stopped = None
                 break
             if inner_sweeps is None:
-                changed = int(np.count_nonzero(rows != before))
-                # Few changes: evaluate longer. Many: a precise value of this policy is worth little.
-                m = min(2 * m, MOST_INNER) if changed * 50 <= len(rows) else max(m // 2, 4)
-                before[:] = rows
+                # Improving changed little more than evaluating did: evaluate longer. Else improve more often.
+                m = min(2 * m, MOST_INNER) if goal.spread(low, high) <= 2 * inner_spread else max(m // 2, 1)
             policy = Policy(goal.model, rows=rows)
-            for inner in range(min(m, sweeps - done)):
+            for _ in range(min(m, sweeps - done)):
                 if in_place:
-                    low, high = goal.sweeper.policy_in_place(policy, v, forward=inner % 2 == 0)
+                    low, high = goal.sweeper.policy_in_place(policy, v, forward=forward)
+                    forward = not forward
                 else:
                     low, high = goal.sweeper.policy(policy, v, spare)
                     v, spare = spare, v
                 done += 1
                 run.did("evaluation sweeps")
+                inner_spread = goal.spread(low, high)
                 if goal.enough(low, high):
                     break
     except Stop as stop:

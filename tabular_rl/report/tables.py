@@ -288,7 +288,7 @@ def bound_text(solution: Solution) -> str:
         return "bound: none, nothing is proven of these values"
     if solution.bound == 0:
         return "bound: 0, the values are exact" + asked
-    return f"bound: {rounded_up(solution.bound)}{asked}"
+    return f"bound: {rounded_up(solution.bound)} before rounding to the digits shown{asked}"
 
 
 def _width(solution: Solution) -> float:

@@ -594,7 +594,7 @@ def shown(x: float) -> str:
 
 
 def table(models: dict[str, Model], answers: dict[str, Any], shows: dict[str, str]) -> str:
-    """Return the table of mdps/README.md; it shows the value of the first state with a published one."""
+    """Return the table of mdps/README.md; it shows a state with a published value, the start if that is one."""
     lines = ["| file | states | actions | discount | source | known answer | what it shows |"]
     lines.append("|---|---:|---:|---|---|---|---|")
     for file, m in models.items():
@@ -604,7 +604,8 @@ def table(models: dict[str, Model], answers: dict[str, Any], shows: dict[str, st
         else:
             v = record["optimal"]["v"]
             printed = [s for p in record.get("published", []) for s in p.get("v", {}) if s in m.rows]
-            state = [*printed, *sorted(m.start, key=lambda s: -m.start[s]), *m.rows][0]
+            begin = sorted(m.start, key=lambda s: -m.start[s])
+            state = [*(s for s in begin if s in printed), *printed, *begin, *m.rows][0]
             x = Fraction(v[state])
             known = f"v({state}) = {x if len(str(x)) <= 9 else shown(float(x))}"
         gamma = shown(float(m.gamma))

@@ -1,0 +1,290 @@
+"""What several commands share: their options, reading the model, showing and writing an answer."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import click
+
+from tabular_rl import run as running
+from tabular_rl.catalogue import SOLVERS, check_options, find
+from tabular_rl.commands import solving
+from tabular_rl.errors import OptionError, OutputError, escape, quoted
+from tabular_rl.model import MDP
+from tabular_rl.options import OPTIONS, Option
+from tabular_rl.policy import Policy
+from tabular_rl.rationals import fraction, nearest
+from tabular_rl.report.progress import Progress
+from tabular_rl.report.screen import note, out, spelled
+from tabular_rl.report.tables import answer_text, work_text
+from tabular_rl.solution import Solution, Status
+
+C = TypeVar("C", bound=Callable[..., Any])
+WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
+FORMATS = ("toml", "csv", "npz", "directory")
+SEVERAL = "Repeat the option for several."
+
+
+class Command(click.Command):
+    """A command whose help is written as it stands, in signs that the screen can show."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        return spelled(super().get_help(ctx))
+
+
+class Value(click.ParamType):
+    """The value of an option of the solvers: a strict number, checked for its range."""
+
+    def __init__(self, option: Option) -> None:
+        self.option = option
+        self.name = "|".join(option.choices) or ("number" if option.kind is float else "n")
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not isinstance(value, str) or self.option.choices:
+            return self.option.check(value)
+        try:
+            exact = fraction(value)
+            number: Any = nearest(exact)
+            if self.option.kind is int and exact.denominator == 1:
+                number = int(exact)
+        except (ValueError, OverflowError):
+            raise OptionError(f"{self.option.flag}: found {quoted(value)}, expected {self.option.expected}") from None
+        try:
+            return self.option.check(number)
+        except OptionError:
+            raise OptionError(f"{self.option.flag}: found {quoted(value)}, expected {self.option.expected}") from None
+
+
+class Gamma(click.ParamType):
+    """A discount: the exact rational that a text spells."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        try:
+            gamma = fraction(value) if isinstance(value, str) else Fraction(value)
+            if 0 <= gamma <= 1:
+                return gamma
+        except (ValueError, OverflowError):
+            pass
+        raise OptionError(f"--gamma: found {quoted(value)}, expected a number from 0 to 1, such as 0.9 or 9/10")
+
+
+class Horizon(click.ParamType):
+    """A number of decisions."""
+
+    name = "n"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, int) or (len(value) < 12 and WHOLE.fullmatch(value) and 0 < int(value) < 2**31):
+            return int(value)
+        raise OptionError(f"--horizon: found {quoted(value)}, expected a whole number of decisions, 1 or more")
+
+
+def together(*decorators: Callable[[Any], Any]) -> Callable[[C], C]:
+    """Several decorators as one, in the order that they are shown in."""
+
+    def decorate(function: C) -> C:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+model_options = together(
+    click.argument("model", metavar="MODEL"),
+    click.option("--format", "format", type=click.Choice(FORMATS), help="Format of MODEL, where its name does not say it."),
+    click.option("--gamma", type=Gamma(), help="Discount, in place of the file's; 9/10 and 0.9 are exact."),
+    click.option("--horizon", type=Horizon(), help="Number of decisions: solve a finite-horizon problem."),
+    click.option("--terminal", multiple=True, metavar="STATE", help=f"Terminal states, in place of the file's. {SEVERAL}"),
+    click.option("--minimize", is_flag=True, help="Rewards are costs: find the least."),
+    click.option("--normalize", is_flag=True, help="Rescale rows that do not sum to 1, and tell the largest correction."),
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Nothing on standard error but errors; with -o nothing at all.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+all_option = click.option("--all", "everything", is_flag=True, help="Print every state, as a table.")
+answer_options = together(
+    click.option("-o", "--output", metavar="FILE", help="Write the answer to FILE too: CSV where it ends in .csv, else JSON."),
+    json_option,
+    all_option,
+    quiet_option,
+)
+policy_option = click.option(
+    "--policy",
+    default="uniform",
+    show_default=True,
+    metavar="POLICY",
+    help="uniform, a policy or answer FILE, greedy:FILE, epsilon-greedy:0.1:POLICY or action:NAME.",
+)
+
+
+def method_options(task: str) -> Callable[[C], C]:
+    """--method, --exact, --start-from and the options of every method of a task, as the catalogue has them."""
+    names = [name for name, f in SOLVERS.items() if f.spec.task == task]  # type: ignore[attr-defined]
+    shown = ["auto" if name == "auto-evaluation" else name for name in names]
+    return together(
+        click.option(
+            "--method", default="auto", show_default=True, metavar="METHOD", shell_complete=lambda c, p, i: [n for n in shown if n.startswith(i)],
+            help=f"One of {', '.join(shown)}.",
+        ),
+        click.option("--exact", is_flag=True, help="Solve in rational arithmetic: values as fractions, ties proven."),
+        *solver_flags(names),
+        click.option("--start-from", metavar="ANSWER", help="Begin with the values of an answer file."),
+    )  # fmt: skip
+
+
+def solver_flags(names: list[str]) -> list[Callable[[Any], Any]]:
+    """A click option for each option that one of the solvers has; it says which methods have it, where not all do."""
+    having: dict[str, list[str]] = {}
+    options: dict[str, Option] = {}
+    for name in names:
+        for key, (option, _) in SOLVERS[name].spec.options.items():  # type: ignore[attr-defined]
+            options[key] = option
+            having.setdefault(key, []).append(name)
+    order = {name: at for at, name in enumerate(OPTIONS)}
+    flags = []
+    for key in sorted(options, key=lambda k: order.get(k, len(order))):
+        option, methods = options[key], having[key]
+        text = option.help[0].upper() + option.help[1:]
+        if not any(name.startswith("auto") for name in methods):
+            text += f" [{', '.join(methods)}]"
+        if option.kind is bool:
+            flags.append(click.option(option.flag, key, is_flag=True, default=None, help=text))
+        else:
+            flags.append(click.option(option.flag, key, type=Value(option), help=text))
+    return flags
+
+
+# -- what commands do ----------------------------------------------------------------------------------------------
+
+
+def read_model(given: Mapping[str, Any]) -> MDP:
+    """Load the model that a command was given, with what stands in place of the file's."""
+    from tabular_rl.formats import load
+
+    mdp = load(
+        given["model"],
+        format=given["format"],
+        gamma=given["gamma"],
+        horizon=given["horizon"],
+        terminal=given["terminal"] or None,
+        sense="min" if given["minimize"] else None,
+        normalize=given["normalize"],
+    )
+    if given["normalize"] and not given.get("quiet"):
+        largest = mdp.facts.correction
+        note(
+            f"{escape(mdp.origin)}: --normalize changed probabilities by {largest:.2g} at most\n"
+            if largest
+            else f"{escape(mdp.origin)}: every row sums to 1, --normalize changed nothing\n"
+        )
+    return mdp
+
+
+def check_output(output: str | None, *inputs: str | None) -> None:
+    """Raise before anything is solved where the output cannot be written, or is one of the inputs."""
+    from tabular_rl.formats.output import probe
+
+    if output is None or output == "-":
+        return
+    if output == "":
+        raise OptionError("--output: found '', expected the name of a file")
+    for source in inputs:
+        path = input_path(source)
+        if path is not None and os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
+            raise OptionError(f"{escape(output)}: is also the input, expected another file")
+    if os.path.isdir(output):
+        raise OutputError(f"{escape(output)}: cannot be written: is a directory")
+    probe(output)
+
+
+def input_path(source: str | None) -> str | None:
+    """The file that an input is read from."""
+    if source is None or source == "-":
+        return None
+    if source.startswith("example:"):
+        from tabular_rl.examples import example_path
+
+        return str(example_path(source.removeprefix("example:")))
+    return source
+
+
+def chosen_method(given: Mapping[str, Any], task: str) -> tuple[str, dict[str, Any]]:
+    """Return the method and the options that were given for it; OptionError where it has no such option."""
+    method = given["method"]
+    if given["exact"]:
+        rational = next(n for n, f in SOLVERS.items() if n.startswith("rational") and f.spec.task == task)  # type: ignore[attr-defined]
+        if method not in ("auto", rational):
+            raise OptionError(f"--exact: found --method {method} too, expected one of them")
+        method = rational
+    options = {key: given[key] for key in OPTIONS if given.get(key) is not None}
+    function = find(method, task)
+    if given.get("start_from") is not None:
+        check_options(function, {**options, "start_from": None})
+    else:
+        check_options(function, options)
+    return method, options
+
+
+def check_memory(mdp: MDP) -> None:
+    """Raise before anything is allocated where the vectors of a solver would not fit: a dozen numbers a state."""
+    from tabular_rl.report.memory import room
+
+    steps = 1 if mdp.horizon is None else mdp.horizon + 1
+    needed = 8 * mdp.S * (12 if mdp.horizon is None else 6 * steps)
+    free = room()
+    if free is not None and needed > free:
+        from tabular_rl.model import size_text
+
+        raise OptionError(
+            f"{escape(mdp.origin)}: solving needs about {size_text(needed)} of memory, and {size_text(free)} is free"
+        )
+
+
+def solved(mdp: MDP, method: str, options: dict[str, Any], quiet: bool, policy: Policy | None = None) -> Solution:
+    """Run a solver where signals stop it and progress is shown."""
+    from tabular_rl.solve import evaluate, solve
+
+    check_memory(mdp)
+    mdp.facts  # noqa: B018  (a mapped model is validated here, where a signal raises)
+    with Progress(quiet), solving():
+        if policy is None:
+            return solve(mdp, method, **options)
+        return evaluate(mdp, policy, method, **options)
+
+
+def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
+    """Write an answer where it was asked for, and return the exit code."""
+    from tabular_rl.answers import answer_document, json_parts, write_answer
+
+    output, quiet = given["output"], given["quiet"]
+    to_stdout = output == "-" or given["as_json"]
+    if output is not None and output != "-":
+        write_answer(solution, output)
+    if to_stdout:
+        for part in json_parts(answer_document(solution)):
+            out(part)
+    elif not (quiet and output is not None):
+        out(answer_text(solution, given["everything"]) + "\n")
+    if not quiet:
+        did = work_text(solution)
+        note(f"{solution.method}: {did + ' ' if did else ''}in {solution.seconds:.2g} s\n")
+        if output is not None and output != "-":
+            note(f"{escape(output)}: written\n")
+    return exit_code(solution)
+
+
+def exit_code(solution: Solution) -> int:
+    """0 where the answer is what was asked for, 3 where it is not, 128 + signal where it was interrupted."""
+    if solution.status.reached:
+        return 0
+    if solution.status is Status.INTERRUPTED:
+        return 128 + (running.interrupt.signum or 2)
+    return 3
+
+

@@ -1,0 +1,48 @@
+"""tabular-rl evaluate"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tabular_rl.commands import COMMANDS
+from tabular_rl.commands._shared import (
+    Command,
+    answer_options,
+    check_output,
+    chosen_method,
+    deliver,
+    method_options,
+    model_options,
+    policy_option,
+    read_model,
+    solved,
+)
+from tabular_rl.commands.solve import starting_values
+
+
+@click.command("evaluate", cls=Command, short_help=COMMANDS["evaluate"])
+@model_options
+@policy_option
+@method_options("prediction")
+@answer_options
+def command(**given: Any) -> int:
+    """Find the values of a policy, with a proven interval around each.
+
+    POLICY is `uniform` (every action equally often), a policy or answer FILE, `greedy:FILE` (greedy by the values
+    of an answer), `epsilon-greedy:0.1:POLICY`, or `action:NAME` (always the same).
+
+    \b
+    tabular-rl evaluate example:gridworld_4x4 --policy uniform
+    tabular-rl evaluate forest.toml --policy epsilon-greedy:0.1:answer.json
+    """
+    from tabular_rl.policies import read_policy
+
+    method, options = chosen_method(given, "prediction")
+    check_output(given["output"], given["model"], given["start_from"], given["policy"].rpartition(":")[2])
+    mdp = read_model(given)
+    policy = read_policy(given["policy"], mdp)
+    if given["start_from"] is not None:
+        options["start_from"] = starting_values(given["start_from"], mdp)
+    return deliver(solved(mdp, method, options, given["quiet"], policy), given)

@@ -1,0 +1,54 @@
+"""tabular-rl solve"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tabular_rl.commands import COMMANDS
+from tabular_rl.commands._shared import (
+    Command,
+    answer_options,
+    check_output,
+    chosen_method,
+    deliver,
+    method_options,
+    model_options,
+    read_model,
+    solved,
+)
+
+
+@click.command("solve", cls=Command, short_help=COMMANDS["solve"])
+@model_options
+@method_options("control")
+@answer_options
+def command(**given: Any) -> int:
+    """Find the best policy of a model, with a proven interval around every value.
+
+    Each value is shown with no more digits than are proven, and with a ± that contains the truth. Actions joined by =
+    are proven ties, by ≈ too close to tell apart. Where the tolerance is not reached, the interval so far is shown
+    and the exit code is 3; where no finite answer exists it is 4.
+
+    \b
+    tabular-rl solve example:recycling_robot
+    tabular-rl solve forest.toml --gamma 99/100 --method value-iteration -o answer.json
+    """
+    method, options = chosen_method(given, "control")
+    check_output(given["output"], given["model"], given["start_from"])
+    mdp = read_model(given)
+    if given["start_from"] is not None:
+        options["start_from"] = starting_values(given["start_from"], mdp)
+    return deliver(solved(mdp, method, options, given["quiet"]), given)
+
+
+def starting_values(path: str, mdp: Any) -> Any:
+    """The values of an answer file, to begin with."""
+    from tabular_rl.answers import read_answer
+    from tabular_rl.errors import OptionError, escape
+
+    answer = read_answer(path, mdp)
+    if answer.values is None:
+        raise OptionError(f"--start-from: {escape(path)}: found no values, expected an answer file")
+    return answer.values

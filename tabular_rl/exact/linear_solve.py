@@ -1,0 +1,303 @@
+"""The value of a policy by one linear solve: v_π = r_π + γ P_π v_π."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.certificates import Certifier, conclude
+from tabular_rl.errors import NumericalError, OptionError
+from tabular_rl.model import MDP, size_text
+from tabular_rl.options import LinearSolver, Relative, TimeLimit, Tolerance, check
+from tabular_rl.planning.policy_evaluation import fitting
+from tabular_rl.policy import Policy
+from tabular_rl.run import Run, Stop
+from tabular_rl.solution import Solution
+from tabular_rl.solver import DISCOUNTED, TOTAL, admit, solver
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+DENSE_STATES = 300  # up to here a dense solve takes no time, and needs no import
+DENSE_LARGEST = 20_000  # a dense matrix beyond it is 3.2 GB, twice
+FILL = 2e7  # most entries of the factors of a sparse LU
+FLOPS = 2e10  # and most operations
+KRYLOV = 2000  # iterations of BiCGStab before it counts as stuck
+
+
+@solver(
+    "linear-solve",
+    task="prediction",
+    family="exact",
+    equation="(I - γ P_π) v = r_π",
+    source="Puterman (1994), Theorem 6.1.1; Sutton & Barto (2018), equation 4.4",
+    problems=(DISCOUNTED, TOTAL),
+)
+def linear_solve(
+    mdp: MDP,
+    policy: Policy,
+    *,
+    tolerance: Tolerance = 1e-6,
+    relative: Relative = False,
+    linear_solver: LinearSolver = "auto",
+    time_limit: TimeLimit = None,
+) -> Solution:
+    """Evaluate a policy by solving one linear system.
+
+    The values of a policy obey one linear equation a state,
+
+        v(s) = r_π(s) + γ Σ_s' P_π(s, s') v(s')        that is        (I - γ P_π) v = r_π
+
+    with P_π(s, s') = Σ_a π(a|s) P(s, a, s') and r_π(s) = Σ_a π(a|s) r(s, a). At γ = 1 it is solved where the policy
+    is sure to leave; where it stays for ever without reward, v = 0. The system is solved dense (LAPACK), by sparse LU
+    (SuperLU), or by BiCGStab where the factors of LU would fill in, and refined once; `auto` decides from the number
+    of states and the structure.
+
+    Parameters
+    ----------
+    tolerance : largest width of the proven interval
+    relative : the tolerance is a share of the largest |v|
+    linear_solver : "auto", "dense", "sparse" or "iterative"
+    time_limit : seconds
+
+    Returns
+    -------
+    Solution with v (S,) = v_π and its interval; q (L,) by `Solution.q`
+
+    Raises
+    ------
+    NoFiniteAnswer : γ = 1 and the policy collects reward for ever; the states are named
+    NotAnswerable : the model has a finite horizon
+    OptionError : the policy belongs to another model, or depends on time
+
+    Sources
+    -------
+    Puterman (1994), Theorem 6.1.1. Sutton & Barto (2018), equation 4.4.
+
+    Examples
+    --------
+    Heads (1/2) ends with reward 1, tails tries again for half the value: v = 1/2 + v/4 = 2/3.
+
+    >>> from tabular_rl.model import MDP
+    >>> from tabular_rl.policy import Policy
+    >>> outcomes = [("toss", "go", "end", "1/2", 1), ("toss", "go", "toss", "1/2", 0)]
+    >>> coin = MDP.from_outcomes(outcomes, "1/2", terminal=["end"])
+    >>> round(linear_solve(coin, Policy.uniform(coin))["toss"], 12)
+    0.666666666667
+    """
+    admit(linear_solve, mdp)
+    tolerance, relative, linear_solver, time_limit = check(
+        tolerance=tolerance, relative=relative, linear_solver=linear_solver, time_limit=time_limit
+    )
+    policy = fitting(mdp, policy)
+    options = {"tolerance": tolerance, "relative": relative, "linear_solver": linear_solver}
+    run = Run("linear-solve", options, time_limit)
+    zero = policy_zero(mdp, policy)
+    stopped, v, certificate = None, np.zeros(mdp.S), None
+    try:
+        v = policy_values(mdp, policy, linear_solver, run, zero)
+        run.did("linear solves")
+    except Stop as stop:
+        stopped = stop.why
+    except NumericalError:
+        pass  # singular in floats: what can be proven without a solution is the answer
+    if stopped is None or mdp.problem == DISCOUNTED:
+        certificate = Certifier(mdp, policy).certificate(v)
+    return conclude(
+        run,
+        mdp,
+        certificate,
+        task="prediction",
+        policy=policy,
+        tolerance=tolerance,
+        relative=relative,
+        v=v,
+        stopped=stopped,
+    )
+
+
+def policy_zero(mdp: MDP, policy: Policy) -> Mask | None:
+    """The states that are worth 0 without solving (γ = 1): terminal, or left never and without reward."""
+    if mdp.problem != TOTAL:
+        return None
+    from tabular_rl.structure import policy_total
+
+    return policy_total(mdp, policy).zero
+
+
+def policy_values(
+    mdp: MDP, policy: Policy, how: str = "auto", run: Run | None = None, zero: Mask | None = None
+) -> Floats:
+    """Return v_π (S,) in the sign of maximisation, 0 where `zero`; NumericalError where the system is singular."""
+    if how == "dense" or (how == "auto" and mdp.S <= DENSE_STATES):
+        dense_fits(mdp.S)
+        return solve_chain(*dense_chain(mdp, policy), mdp.gamma, "dense", run, zero)
+    return solve_chain(*chain(mdp, policy), mdp.gamma, how, run, zero)
+
+
+def dense_fits(n: int) -> None:
+    if n > DENSE_LARGEST:
+        raise OptionError(
+            f"--linear-solver: found dense for {n} states, a matrix of {size_text(8.0 * n * n)}; "
+            f"expected at most {DENSE_LARGEST} states. Use sparse, iterative or auto."
+        )
+
+
+def chain(mdp: MDP, policy: Policy) -> tuple[Any, Floats]:
+    """Return the chain of a policy: P_π (S, S) as a csr_array, and r_π (S,) in the sign of maximisation."""
+    from scipy.sparse import csr_array
+
+    live = np.flatnonzero(~mdp.terminal)
+    pointer = np.int32 if max(mdp.K, mdp.L) < 2**31 else np.int64
+    if policy.rows is not None:
+        columns, weights = policy.rows[live].astype(pointer), np.ones(len(live))
+        per_state = (~mdp.terminal).astype(pointer)
+    else:
+        columns, weights = np.arange(mdp.L, dtype=pointer), np.asarray(policy.weights)
+        per_state = np.diff(mdp.pair_ptr)
+    ptr = np.concatenate([[0], np.cumsum(per_state)]).astype(pointer)
+    choose = csr_array((weights, columns, ptr), shape=(mdp.S, mdp.L))
+    P_pi = csr_array(choose @ mdp.P)
+    P_pi.sum_duplicates()
+    return P_pi, choose @ (mdp.sign * mdp.r)
+
+
+def dense_chain(mdp: MDP, policy: Policy) -> tuple[Floats, Floats]:
+    """The same with P_π as a plain array (S, S)."""
+    P_pi, r_pi = np.zeros((mdp.S, mdp.S)), np.zeros(mdp.S)
+    weights, states = policy.weights, mdp.pair_state
+    row = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
+    np.add.at(P_pi, (states[row], mdp.next_state), weights[row] * mdp.prob)
+    np.add.at(r_pi, states, weights * (mdp.sign * mdp.r))
+    return P_pi, r_pi
+
+
+def solve_chain(
+    P_pi: Any,
+    r_pi: Floats,
+    gamma: float,
+    how: str = "auto",
+    run: Run | None = None,
+    zero: Mask | None = None,
+) -> Floats:
+    """Solve (I - γ P_π) v = r_π with one step of refinement; v = 0 is given where `zero`.
+
+    NumericalError where the matrix is singular in floating point or memory ends.
+    """
+    if zero is not None and zero.any():
+        v, free = np.zeros(len(r_pi)), np.flatnonzero(~zero)
+        if free.size:
+            v[free] = solve_chain(P_pi[free][:, free], r_pi[free], gamma, how, run)
+        return v
+    if how == "auto":
+        how = "dense" if isinstance(P_pi, np.ndarray) else chosen_solver(P_pi)
+    run = run or Run(how, {})
+    method = {"dense": dense_solve, "sparse": sparse_solve, "iterative": iterative_solve}[how]
+    try:
+        v = method(P_pi, r_pi, gamma, run)
+    except (np.linalg.LinAlgError, RuntimeError) as error:  # SuperLU says singular by RuntimeError
+        raise NumericalError(f"the linear system cannot be solved in floating point ({error}). Use --exact.") from None
+    except MemoryError:
+        raise NumericalError(
+            f"not enough memory to factorize {len(r_pi)} equations. Use --linear-solver iterative."
+        ) from None
+    if not np.isfinite(v).all():
+        raise NumericalError("the linear system cannot be solved in floating point (overflow). Use --exact.")
+    return v
+
+
+def chosen_solver(P_pi: Any) -> str:
+    """Return "dense", "sparse" or "iterative" from counts and the structure of a chain, never from a clock.
+
+    After reverse Cuthill-McKee a graph of bandwidth w has separators of about w states; the factors of an ordering by
+    minimum degree then have about 2.5 (n + w²) log₂ w entries (measured on grids), and never many more than the
+    envelope. States that very many lead to stand outside of this, a full row and column each.
+    """
+    n = P_pi.shape[0]
+    if n <= DENSE_STATES or (P_pi.nnz > 0.1 * n * n and n <= DENSE_LARGEST // 4):
+        return "dense"
+    w, entries, operations = fill_estimate(P_pi)
+    return "sparse" if entries <= FILL and operations <= FLOPS else "iterative"
+
+
+def fill_estimate(P_pi: Any) -> tuple[int, float, float]:
+    """Return (bandwidth, entries of L and U, operations) of a sparse LU of I - γ P_π, about."""
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+    n = P_pi.shape[0]
+    into = np.bincount(P_pi.indices, minlength=n)
+    many = 10 * np.sqrt(n) + 10
+    plain = np.flatnonzero((into <= many) & (np.diff(P_pi.indptr) <= many))
+    hubs = n - len(plain)
+    inner = P_pi[plain][:, plain] if hubs else P_pi
+    if not len(plain):
+        return n, 2.0 * n * n, float(n) ** 3
+    order = reverse_cuthill_mckee(inner, symmetric_mode=False)
+    place = np.empty(len(plain), dtype=np.int64)
+    place[order] = np.arange(len(plain))
+    rows = np.repeat(place, np.diff(inner.indptr))
+    columns = place[inner.indices]
+    reach = np.zeros(len(plain))
+    np.maximum.at(reach, np.maximum(rows, columns), np.abs(rows - columns))
+    w = float(reach.max())
+    envelope, squares = 2 * reach.sum() + n, 2 * (reach**2).sum() + n
+    entries = min(envelope, 2.5 * (n + w * w) * np.log2(w + 2)) + 2.0 * hubs * n
+    return int(w), entries, min(squares, 20 * w**3 + n) + 4.0 * hubs * hubs * n
+
+
+def dense_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
+    dense_fits(len(r_pi))
+    A = -gamma * (P_pi if isinstance(P_pi, np.ndarray) else P_pi.toarray())
+    A[np.diag_indices_from(A)] += 1.0
+    v = run.call(np.linalg.solve, A, r_pi)
+    return v + run.call(np.linalg.solve, A, r_pi - A @ v)
+
+
+def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
+    from scipy.sparse.linalg import splu
+
+    A = system(P_pi, gamma).tocsc()
+    # I - γP is diagonally dominant: no pivoting is needed, and the order may be that of a symmetric matrix.
+    factors = run.call(
+        splu, A, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+    )
+    v = factors.solve(r_pi)
+    return v + factors.solve(r_pi - A @ v)
+
+
+def iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
+    """BiCGStab, restarted on the residual until rounding stops it.
+
+    An incomplete LU goes before it where the graph has small separators (as grids have); where it has none, the chain
+    mixes fast and needs no preconditioner.
+    """
+    from scipy.sparse.linalg import LinearOperator, bicgstab, spilu
+
+    A = system(P_pi, gamma).tocsr()
+    n = len(r_pi)
+    M = None
+    if fill_estimate(A)[0] ** 2 <= 16 * n:
+        factors = run.call(spilu, A.tocsc(), drop_tol=1e-3, fill_factor=5, permc_spec="NATURAL", diag_pivot_thresh=0.0)
+        M = LinearOperator(A.shape, factors.solve, dtype=np.float64)
+
+    def tell(_: Any) -> None:
+        run.did("Krylov iterations")
+        run.breathe()
+
+    v, worst = np.zeros(n), float(np.max(np.abs(r_pi), initial=0.0))
+    while worst > 0:
+        step, _ = bicgstab(A, r_pi - A @ v, rtol=1e-10, maxiter=KRYLOV, M=M, callback=tell)
+        residual = float(np.max(np.abs(r_pi - A @ (v + step)), initial=0.0))
+        if not residual < worst / 2:
+            break
+        v, worst = v + step, residual
+    return v
+
+
+def system(P_pi: Any, gamma: float) -> Any:
+    """I - γ P_π, sparse."""
+    from scipy.sparse import csr_array, eye_array
+
+    return csr_array(eye_array(P_pi.shape[0], format="csr") - gamma * P_pi)

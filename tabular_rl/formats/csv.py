@@ -1,0 +1,364 @@
+"""CSV, one line a transition, as it comes out of a spreadsheet or a database.
+
+A file without faults is read column by column; one with faults a second time, line by line, to say where they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from tabular_rl.build import Number, Row
+from tabular_rl.errors import Fault, ModelError, closest, quoted
+from tabular_rl.formats.arrays import rows_off
+from tabular_rl.formats.fields import A_NUMBER, TOP, VERSION, Asked, Head, Reader, finish, read_head, read_number, resolve
+from tabular_rl.formats.lines import locate
+from tabular_rl.formats.spelling import Speller, plain
+from tabular_rl.model import LARGEST, MDP, Exact, _mass_defects
+from tabular_rl.names import Names
+from tabular_rl.rationals import DECIMAL, FRACTION, RationalArray, nearest
+
+COLUMNS = ("state", "action", "next_state", "probability", "reward")
+EXPECTED = f"expected the columns {','.join(COLUMNS)}"
+CHUNK = 1 << 16
+
+
+class _Faulty(Exception):
+    """The file has faults; reading it line by line tells where."""
+
+
+def read_csv(text: str, asked: Asked) -> MDP:
+    """Return the model that a CSV text describes; ModelError with all its faults."""
+    lines = io.StringIO(text, newline="")
+    try:
+        top = _Top(lines, asked)
+        if not top.reader.faults:
+            return _by_columns(top, lines)
+    except _Faulty:
+        pass
+    lines.seek(0)
+    return _by_lines(_Top(lines, asked), lines)
+
+
+class _Top:
+    """What stands above the transitions: lines `# key = value` in TOML, then the names of the columns."""
+
+    def __init__(self, lines: io.StringIO, asked: Asked) -> None:
+        keys = []
+        line = lines.readline()
+        while line and (line.startswith("#") or not line.strip()):
+            keys.append(line.rstrip("\r\n")[1:])
+            line = lines.readline()
+        self.reader = Reader(asked)
+        self.line = len(keys) + 1
+        top = self.reader.table(self._keys(keys), "header", (*TOP, "reward_on"))
+        self.head: Head = read_head(self.reader, top)
+        self.by_pair = (
+            "reward_on" in top
+            and self.reader.text(top["reward_on"], "reward_on", ("pair", "outcome")) == "pair"
+        )
+        names = next(csv.reader([line]), [])
+        self.width = len(names)
+        if not names:
+            raise ModelError("no states: found no line of column names, " + EXPECTED)
+        if set(names) - set(COLUMNS) or len(set(names)) < len(names) or set(COLUMNS[:4]) - set(names):
+            raise ModelError(Fault(_wrong_columns(line.rstrip("\r\n"), names), line=self.line))
+        self.column = {name: i for i, name in enumerate(names)}
+
+    def _keys(self, keys: list[str]) -> Any:
+        try:
+            return locate("\n".join(keys))
+        except ModelError as error:
+            fault = error.faults[0]
+            raise ModelError(
+                Fault(f"{fault.what}. Lines above the columns are # key = value; a remark begins with ##", line=fault.line)
+            ) from None
+
+
+def _wrong_columns(line: str, names: list[str]) -> str:
+    for mark, word in ((";", "semicolons"), ("\t", "tabs")):
+        if mark in line and "," not in line:
+            return f"found columns divided by {word}, expected commas"
+    missing = [name for name in COLUMNS[:4] if name not in names]
+    twice = [name for i, name in enumerate(names) if name in names[:i]]
+    unknown = [name for name in names if name not in COLUMNS]
+    if twice:
+        return f"found the column {quoted(twice[0])} twice, {EXPECTED}"
+    if unknown:
+        return f"found the column {quoted(unknown[0])}{closest(unknown[0], COLUMNS)}, {EXPECTED}"
+    return f"found no column {quoted(missing[0])}, {EXPECTED}"
+
+
+# -- column by column -------------------------------------------------------------------------------------------
+
+
+def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
+    """Return the model of a file without faults; _Faulty where it has some."""
+    reader, head = top.reader, top.head
+    numbers: dict[str, int] = {}
+    state_of: dict[str, int] = {} if head.states is None else {name: i for i, name in enumerate(head.states)}
+    action_of: dict[str, int] = {} if head.actions is None else {name: i for i, name in enumerate(head.actions)}
+    next_of: dict[str, int] = {}
+    known = {"state": state_of, "action": action_of, "next_state": next_of, "probability": numbers, "reward": numbers}
+    columns = {name: _column(known[name]) for name in top.column}
+    rows = csv.reader(lines, strict=True)
+    try:
+        while chunk := list(islice(rows, CHUNK)):
+            kept = [row for row in chunk if row]
+            if any(len(row) != top.width for row in kept):
+                raise _Faulty
+            for (_, add), values in zip(columns.values(), zip(*kept, strict=True), strict=False):
+                add(values)
+    except csv.Error:
+        raise _Faulty from None
+    index = {name: np.concatenate([np.zeros(0, np.int64), *parts]) for name, (parts, _) in columns.items()}
+    for given, found in ((head.states, state_of), (head.actions, action_of)):
+        if given is not None and len(found) != len(given):
+            raise _Faulty
+    if head.states is None:
+        for name in head.terminal:
+            state_of.setdefault(name, len(state_of))
+    states, actions = Names(list(state_of)), Names(list(action_of))
+    found = resolve(reader, head, states, len(index["state"]))
+    if reader.faults or not state_of or any(name not in state_of for name in next_of):
+        raise _Faulty
+    if max(map(len, state_of)) > 10_000 or max(map(len, action_of), default=0) > 10_000:
+        raise _Faulty
+    values = [_number(text, reader.exact) for text in numbers]
+    if None in values:
+        raise _Faulty
+    s, a = index["state"], index["action"]
+    to = np.array([state_of[name] for name in next_of], dtype=np.int64)[index["next_state"]]
+    pair = s * max(len(actions), 1) + a
+    order = None if bool(np.all(pair[1:] >= pair[:-1])) else np.argsort(pair, kind="stable")
+    if order is not None:
+        pair, s, a, to = pair[order], s[order], a[order], to[order]
+        index = {name: index[name][order] for name in index}
+    first = np.flatnonzero(np.diff(pair, prepend=-1))
+    row_ptr = np.append(first, len(pair))
+    counts = np.bincount(s[first], minlength=len(states))
+    ends = np.zeros(len(states), dtype=bool)
+    ends[list(found.ends)] = True
+    if ((counts > 0) == ends).any():
+        raise _Faulty
+
+    zero: Number = Fraction(0) if reader.exact else 0.0
+    table = _Numbers(values, reader.exact)
+    prob = table.take(index["probability"])
+    if not bool(np.all((prob.floats >= 0) & (prob.floats <= 1))) or _off(prob, row_ptr):
+        raise _Faulty
+    reward, r = None, _Numbers([zero], reader.exact).take(np.zeros(len(first), dtype=np.int64))
+    if "reward" in index:
+        if top.by_pair:
+            same = np.repeat(index["reward"][first], np.diff(row_ptr))
+            if not np.array_equal(index["reward"], same):  # as texts: 1 and 1.0 are looked at line by line
+                raise _Faulty
+            r = table.take(index["reward"][first])
+        elif len(pair):
+            reward = table.take(index["reward"])
+    start, final = (
+        None if given is None else _Numbers([given.get(i, zero) for i in range(len(states))], reader.exact)
+        for given in (found.start, found.final_reward)
+    )
+    return MDP.from_rows(
+        pair_ptr=np.concatenate([[0], np.cumsum(counts)]),
+        pair_action=a[first],
+        row_ptr=row_ptr,
+        next_state=to,
+        prob=prob.floats,
+        reward=None if reward is None else reward.floats,
+        r=None if reward is not None else r.floats,
+        gamma=head.gamma,
+        terminal=ends,
+        start=None if start is None else start.floats,
+        final_reward=None if final is None else final.floats,
+        states=states,
+        actions=actions,
+        exact=None
+        if prob.exact is None
+        else Exact(
+            prob.exact,
+            None if reward is None else reward.exact,
+            None if reward is not None else r.exact,
+            None if start is None else start.exact,
+            None if final is None else final.exact,
+        ),
+        copy=False,
+        **head.options,
+    )
+
+
+def _column(known: dict[str, int]) -> tuple[list[Any], Any]:
+    parts: list[Any] = []
+
+    def add(values: tuple[str, ...]) -> None:
+        parts.append(np.array([known.setdefault(text, len(known)) for text in values], dtype=np.int64))
+
+    return parts, add
+
+
+class _Numbers:
+    """Numbers as floats, and as rationals where they are exact."""
+
+    def __init__(self, values: list[Any], exact: bool) -> None:
+        self.exact = RationalArray.of(values) if exact else None
+        self.floats = np.array([nearest(x) for x in values] if exact else values, dtype=np.float64)
+
+    def take(self, index: Any) -> _Numbers:
+        made = object.__new__(_Numbers)
+        made.exact = None if self.exact is None else self.exact.take(index)
+        made.floats = self.floats[index]
+        return made
+
+
+def _off(prob: _Numbers, row_ptr: Any) -> bool:
+    if prob.exact is not None:
+        return next(rows_off(prob.exact, row_ptr), None) is not None
+    return bool((np.abs(_mass_defects(prob.floats, row_ptr)) > np.diff(row_ptr) * 2.0**-52).any())
+
+
+# -- line by line -----------------------------------------------------------------------------------------------
+
+
+def _number(text: str, exact: bool) -> Number | None:
+    if not (DECIMAL.fullmatch(text) or FRACTION.fullmatch(text)):
+        return None
+    return read_number(text, exact)
+
+
+def _records(top: _Top, lines: io.StringIO) -> Iterator[tuple[int, list[str]]]:
+    """Yield the fields of each transition with its line."""
+    rows = csv.reader(lines, strict=True)
+    while True:
+        line = top.line + rows.line_num + 1
+        try:
+            fields = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            top.reader.fault_at(f"not valid CSV: {error}", line)
+            return
+        if not fields:
+            continue
+        if len(fields) != top.width:
+            top.reader.fault_at(f"found {len(fields)} fields, expected {top.width} as in the line of column names", line)
+            continue
+        yield line, [fields[top.column[name]] if name in top.column else "" for name in COLUMNS]
+
+
+def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
+    """Read line by line, with every fault at its line."""
+    reader, head = top.reader, top.head
+    records = list(_records(top, lines))
+    state_of: dict[str, int] = dict(head.states or {})
+    action_of: dict[str, int] = dict(head.actions or {})
+    for line, (state, action, *_) in records:
+        for name, known, given, word in ((state, state_of, head.states, "state"), (action, action_of, head.actions, "action")):
+            if name in known:
+                continue
+            if given is not None:
+                reader.fault_at(f"no such {word}{closest(name, known)}", line, state=state, action=action)
+            elif len(name) > 10_000:
+                reader.fault_at(f"{word} {quoted(name)}: found a name of {len(name)} characters, expected at most 10000", line)
+            else:
+                known[name] = line
+    if head.states is None:
+        for name, line in head.terminal.items():
+            state_of.setdefault(name, line)
+    if not state_of:
+        reader.fault("no states: found no transitions, expected at least 1")
+        raise ModelError(reader.faults)
+    states, actions = Names(list(state_of)), Names(list(action_of))
+    rows: dict[tuple[int, int], Row] = {}
+    broken: set[tuple[int, int]] = set()
+    said: set[str] = set()
+    for line, (state, action, next_state, probability, reward) in records:
+        s, a, s2 = states.find(state), actions.find(action), states.find(next_state)
+        if s is None or a is None:
+            continue
+        place = {"state": state, "action": action, "next_state": next_state}
+        before = len(reader.faults)
+        row = rows.setdefault((s, a), Row(s, a, line=line, lines=[]))
+        p = _read(reader, probability, "probability", line, place)
+        worth = _read(reader, reward, "reward", line, place) if "reward" in top.column else None
+        if s2 is None:
+            if next_state not in said:
+                way_out = closest(next_state, state_of) or ", expected one with transitions, or declared terminal"
+                reader.fault_at(f"no such state{way_out}", line, **place)
+            said.add(next_state)
+            broken.add((s, a))
+            continue
+        if top.by_pair and worth is not None:
+            if row.reward is None:
+                row.reward = worth
+            elif row.reward != worth:
+                reader.fault_at('found a second reward, expected one for the pair (reward_on = "pair")', line, **place)
+            worth = None
+        row.outcomes.append((s2, p, worth))
+        assert row.lines is not None
+        row.lines.append(line)
+        if len(reader.faults) > before:
+            broken.add((s, a))
+    for key in broken:  # one fault must not bring others with it
+        rows[key] = Row(key[0], key[1], [(key[0], 1, None)], line=rows[key].line)
+    return finish(
+        reader,
+        head,
+        list(rows.values()),
+        states,
+        actions,
+        state_lines={i: line for i, line in enumerate(state_of.values()) if line},
+    )
+
+
+def _read(reader: Reader, text: str, what: str, line: int, place: dict[str, str]) -> Number:
+    number = _number(text, reader.exact)
+    if number is None:
+        looks = DECIMAL.fullmatch(text) or FRACTION.fullmatch(text)
+        expected = f"expected a number up to {LARGEST:g}" if looks else A_NUMBER.replace('"', "")
+        reader.fault_at(f"found {what} {quoted(text)}, {expected}", line, **place)
+    return 0 if number is None else number
+
+
+# -- writing ----------------------------------------------------------------------------------------------------
+
+
+def write_csv(mdp: MDP) -> Iterator[str]:
+    """Yield the lines of a CSV text that reads back as the same model."""
+    say = Speller(mdp)
+    yield f"# format = {VERSION}\n"
+    for line in say.head():
+        yield f"# {line}"
+    if mdp.reward is None:
+        yield '# reward_on = "pair"\n'
+    yield ",".join(COLUMNS) + "\n"
+    names = [_quoted(name) for name in mdp.states]
+    actions = [_quoted(name) for name in mdp.actions]
+    row_ptr = mdp.row_ptr.tolist()
+    exact = mdp.exact
+    prob: Any = mdp.prob if exact is None else exact.prob
+    reward: Any = mdp.reward if exact is None else exact.reward
+    r: Any = mdp.r if exact is None else exact.r
+    for s in range(mdp.S):
+        for i in mdp.rows(s):
+            pair = f"{names[s]},{actions[int(mdp.pair_action[i])]}"
+            worth = _spelled(r[i]) if reward is None else ""
+            for k in range(row_ptr[i], row_ptr[i + 1]):
+                last = worth if reward is None else _spelled(reward[k])
+                yield f"{pair},{names[int(mdp.next_state[k])]},{_spelled(prob[k])},{last}\n"
+
+
+def _spelled(x: Any) -> str:
+    return repr(float(x)) if isinstance(x, float) else plain(x)
+
+
+def _quoted(name: str) -> str:
+    if not name or name[0] == "#" or any(c in name for c in ',"\r\n'):
+        return '"' + name.replace('"', '""') + '"'
+    return name

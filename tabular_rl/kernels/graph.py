@@ -1,0 +1,175 @@
+"""Graph searches over the rows of a model: an outcome of positive weight is an edge, a row that is not in use is none.
+
+`use` (L,) says which rows count, `row_state` (L,) whose they are. Work arrays come from the caller.
+"""
+
+from __future__ import annotations
+
+from tabular_rl.kernels._jit import kernel
+
+
+@kernel
+def strong_components(
+    pair_ptr, row_ptr, next_state, weight, use, number, low, stack, path, row_at, outcome_at, label
+):
+    """label(s) ← its strongly connected component (Tarjan, without recursion), successors first; returns the count.
+
+    `number` and `label` must be -1 at first.
+    """
+    count = 0
+    clock = 0
+    top = 0
+    for root in range(len(label)):
+        if number[root] >= 0:
+            continue
+        depth = 0
+        new = root
+        while depth >= 0:
+            if new >= 0:
+                number[new] = low[new] = clock
+                clock += 1
+                stack[top] = new
+                top += 1
+                path[depth] = new
+                row_at[new] = pair_ptr[new]
+                outcome_at[new] = row_ptr[pair_ptr[new]]
+                new = -1
+            s = path[depth]
+            i = row_at[s]
+            k = outcome_at[s]
+            while i < pair_ptr[s + 1] and new < 0:
+                if use[i]:
+                    while k < row_ptr[i + 1]:
+                        if weight[k] > 0.0:
+                            s2 = next_state[k]
+                            if number[s2] < 0:
+                                new = s2  # and this outcome is looked at once more on the way back
+                                break
+                            if label[s2] < 0 and low[s2] < low[s]:
+                                low[s] = low[s2]
+                        k += 1
+                if new < 0:
+                    i += 1
+                    k = row_ptr[i]
+            row_at[s] = i
+            outcome_at[s] = k
+            if new >= 0:
+                depth += 1
+                continue
+            if low[s] == number[s]:
+                while True:
+                    top -= 1
+                    label[stack[top]] = count
+                    if stack[top] == s:
+                        break
+                count += 1
+            depth -= 1
+    return count
+
+
+@kernel
+def count_incoming(row_ptr, next_state, weight, use, in_ptr):
+    """in_ptr ← where the edges into each state will begin (in_ptr[0] = 0, all 0 at first)."""
+    for i in range(len(use)):
+        if use[i]:
+            for k in range(row_ptr[i], row_ptr[i + 1]):
+                if weight[k] > 0.0:
+                    in_ptr[next_state[k] + 1] += 1
+    for s in range(len(in_ptr) - 1):
+        in_ptr[s + 1] += in_ptr[s]
+
+
+@kernel
+def fill_incoming(row_ptr, next_state, weight, use, at, in_row):
+    """in_row ← the rows with an edge into each state; `at` is a copy of in_ptr that moves on."""
+    for i in range(len(use)):
+        if use[i]:
+            for k in range(row_ptr[i], row_ptr[i + 1]):
+                if weight[k] > 0.0:
+                    s2 = next_state[k]
+                    in_row[at[s2]] = i
+                    at[s2] += 1
+
+
+@kernel
+def search_forward(pair_ptr, row_ptr, next_state, weight, use, queue, found):
+    """found(s) ← s can be reached from a state found at first."""
+    size = 0
+    for s in range(len(found)):
+        if found[s]:
+            queue[size] = s
+            size += 1
+    head = 0
+    while head < size:
+        s = queue[head]
+        head += 1
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            if use[i]:
+                for k in range(row_ptr[i], row_ptr[i + 1]):
+                    s2 = next_state[k]
+                    if weight[k] > 0.0 and not found[s2]:
+                        found[s2] = True
+                        queue[size] = s2
+                        size += 1
+
+
+@kernel
+def search_backward(in_ptr, in_row, row_state, use, queue, via, found):
+    """found(s) ← s can reach a state found at first; via(s) ← a row of s that begins a shortest way."""
+    size = 0
+    for s in range(len(found)):
+        if found[s]:
+            queue[size] = s
+            size += 1
+    head = 0
+    while head < size:
+        s2 = queue[head]
+        head += 1
+        for j in range(in_ptr[s2], in_ptr[s2 + 1]):
+            i = in_row[j]
+            s = row_state[i]
+            if use[i] and not found[s]:
+                found[s] = True
+                via[s] = i
+                queue[size] = s
+                size += 1
+
+
+@kernel
+def discard(in_ptr, in_row, row_state, size, queue, left, use):
+    """Drop every row into the `size` states queued; a state whose last row is dropped joins them.
+
+    left(s) is the number of rows of s in use; a state with left(s) < 0 is never dropped. Returns how many are queued.
+    """
+    head = 0
+    while head < size:
+        s2 = queue[head]
+        head += 1
+        for j in range(in_ptr[s2], in_ptr[s2 + 1]):
+            i = in_row[j]
+            if use[i]:
+                use[i] = False
+                s = row_state[i]
+                left[s] -= 1
+                if left[s] == 0:
+                    queue[size] = s
+                    size += 1
+    return size
+
+
+@kernel
+def drop_leaving(row_ptr, next_state, weight, row_state, label, queue, left, use):
+    """Drop the rows with an outcome in another component; returns how many states lost their last row (queued)."""
+    size = 0
+    for i in range(len(use)):
+        if use[i]:
+            s = row_state[i]
+            for k in range(row_ptr[i], row_ptr[i + 1]):
+                if weight[k] > 0.0 and label[next_state[k]] != label[s]:
+                    use[i] = False
+                    left[s] -= 1
+                    if left[s] == 0:
+                        queue[size] = s
+                        size += 1
+                    break
+    return size

@@ -1,0 +1,85 @@
+"""The policies that `--policy` understands.
+
+    uniform                       each available action equally often
+    FILE                          the policy of a policy or answer file; greedy by its values if it names no actions
+    greedy:FILE                   greedy by the values of an answer file, whatever actions it names
+    epsilon-greedy:E:POLICY       POLICY with probability 1 - E, else any action (E such as 0.1 or 1/3)
+    action:NAME                   the same action everywhere
+
+POLICY is again any of these. A file whose name begins like a keyword is written with its folder: ./uniform
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tabular_rl.answers import read_answer
+from tabular_rl.errors import OptionError, closest, escape, quoted
+from tabular_rl.model import MDP
+from tabular_rl.policy import Policy
+from tabular_rl.solution import Floats, backed_up
+
+KEYWORDS = ("uniform", "greedy:FILE", "epsilon-greedy:E:POLICY", "action:NAME")
+
+
+def read_policy(text: str, mdp: MDP) -> Policy:
+    """Return the policy that a text asks for.
+
+    Parameters
+    ----------
+    text : see above
+    mdp : the model that the policy is for
+
+    Raises
+    ------
+    OptionError, ModelError : what was found and what was expected, with the file and line where it is in a file
+
+    Examples
+    --------
+    >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9, actions=["left", "right"])
+    >>> read_policy("epsilon-greedy:1/2:action:right", mdp)["0"]
+    {'left': 0.25, 'right': 0.75}
+    """
+    keyword, colon, rest = text.partition(":")
+    if text == "uniform":
+        return Policy.uniform(mdp)
+    if text in ("greedy", "epsilon-greedy", "action", "") or (colon and not rest):
+        raise OptionError(f"--policy: found {quoted(text)}, expected {', '.join(KEYWORDS)} or a file")
+    if keyword == "greedy" and colon:
+        return greedy(mdp, rest)
+    if keyword == "epsilon-greedy" and colon:
+        epsilon, second, policy = rest.partition(":")
+        if not second:
+            raise OptionError(f"--policy: found {quoted(text)}, expected epsilon-greedy:E:POLICY")
+        return Policy.epsilon_greedy(mdp, read_policy(policy, mdp), epsilon)
+    if keyword == "action" and colon:
+        return same_action(mdp, rest)
+    answer = read_answer(text, mdp)
+    if answer.policy is not None:
+        return answer.policy
+    assert answer.values is not None
+    return greedy_by(mdp, answer.values)
+
+
+def greedy(mdp: MDP, path: str) -> Policy:
+    """The greedy policy by the values of an answer file."""
+    answer = read_answer(path, mdp)
+    if answer.values is None:
+        raise OptionError(f"{escape(path)}: found no values, expected an answer file. --policy {escape(path)} takes its actions.")
+    return greedy_by(mdp, answer.values)
+
+
+def greedy_by(mdp: MDP, values: Floats) -> Policy:
+    """argmax_a [ r(s,a) + γ Σ p v(s') ]: (S,) values give one row a state, (T + 1, S) one a time step and state."""
+    if values.ndim == 1:
+        return Policy.greedy(mdp, backed_up(mdp, values))
+    rows = [Policy.greedy(mdp, backed_up(mdp, v)).rows for v in values[1:]]
+    return Policy(mdp, rows=np.stack([row for row in rows if row is not None]))
+
+
+def same_action(mdp: MDP, name: str) -> Policy:
+    """One action in every state."""
+    a = mdp.actions.find(name)
+    if a is None:
+        raise OptionError(f"--policy: no action {quoted(name)}{closest(name, mdp.actions[:1000])}")
+    return Policy.of_actions(mdp, np.where(mdp.terminal, -1, a))

@@ -1,0 +1,68 @@
+"""One line on standard error that tells how far a run is, once it has lasted a second."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from tabular_rl import run
+from tabular_rl.report.screen import encodes, is_terminal, note
+
+BAR = 24
+FIRST = 1.0  # seconds without a word
+
+
+class Progress:
+    """Listens to the runs inside it. On a terminal the line is redrawn; elsewhere lines come ever more rarely."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.terminal = is_terminal(sys.stderr)
+        self.started: float | None = None
+        self.next = FIRST
+        self.drawn = 0
+
+    def __enter__(self) -> Progress:
+        self.before = run.listener
+        run.listener = None if self.quiet else self.tell
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        run.listener = self.before
+        self.clear()
+
+    def tell(self, method: str, share: float | None, text: str) -> None:
+        """Show a line if it is time for one."""
+        now = time.monotonic()
+        if self.started is None:
+            self.started = now
+        lasted = now - self.started
+        if lasted < self.next:
+            return
+        line = f"{method}: {self.bar(share)}{text}, {lasted:.0f} s"
+        if self.terminal:
+            note("\r" + line.ljust(self.drawn))
+            self.drawn = len(line)
+            self.next = lasted + 0.1
+        else:
+            note(line + "\n")
+            self.next = 2 * lasted
+
+    def bar(self, share: float | None) -> str:
+        """
+        >>> Progress(quiet=True).bar(None)
+        ''
+        """
+        if share is None:
+            return ""
+        if not self.terminal:
+            return f"{share:.0%}, "
+        full, empty = ("█", "·") if encodes("█·", sys.stderr) else ("#", ".")
+        done = round(share * BAR)
+        return f"{full * done}{empty * (BAR - done)} {share:4.0%}  "
+
+    def clear(self) -> None:
+        if self.drawn:
+            note("\r" + " " * self.drawn + "\r")
+            self.drawn = 0
