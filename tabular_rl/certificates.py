@@ -203,10 +203,15 @@ class Certifier:
         """Return the interval of time-dependent values v (T + 1, S): bounds accumulate backward, E_t = γ E_{t+1} + E."""
         mdp = self.mdp
         T = len(v) - 1
+        v = np.array(v, dtype=np.float64)
+        v[:T, mdp.terminal] = 0.0  # as above: a value there would prove itself
+        for t in range(T + 1):
+            check_finite(mdp, v[t], f"at time {t} of the answer")
         lower, upper = np.array(v), np.array(v)
         last = mdp.final_reward
         wanted = np.zeros(mdp.S) if last is None else mdp.sign * last
         slip = float(np.max(np.abs(v[T] - wanted), initial=0.0))
+        slip = float(up(slip)) if slip else 0.0
         if mdp.exact is not None and last is not None:
             slip = float(up(slip + up(np.max(np.abs(last), initial=0.0) * 2 * U)))
         fall = rise = slip

@@ -15,6 +15,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -199,12 +200,14 @@ class MDP:
         normalize: bool = False,
         correction: float = 0.0,
         copy: bool = True,
-        lazy: Callable[[MDP], None] | None = None,
+        start_given: bool | None = None,
+        lazy: Callable[[MDP], AbstractContextManager[None]] | None = None,
     ) -> MDP:
         """Return the model of these arrays (shapes: see the module). Give `reward` (K,), or `r` (L,), or both.
 
         `terminal` defaults to no state. `copy=False` hands the arrays over: the caller must not write to them again.
-        `lazy` is for mapped files: contents are validated in one pass when first needed, then `lazy(mdp)` is called.
+        `lazy` is for mapped files: contents are validated in one pass when first needed, inside `with lazy(mdp):`, and
+        nothing that grows with the model is touched before.
         """
         put = object.__setattr__
         mdp = object.__new__(cls)
@@ -229,8 +232,6 @@ class MDP:
         action_names = actions if isinstance(actions, Names) else Names(actions)
         if len(state_names) != S:
             raise ModelError(f"names of states: found {len(state_names)}, expected {S}")
-        for what, names in (("state", state_names), ("action", action_names)):
-            _distinct(what, names)
         put(mdp, "states", state_names)
         put(mdp, "actions", action_names)
 
@@ -257,6 +258,8 @@ class MDP:
         faults = _shape_faults(mdp, K, L)
         if faults:
             raise ModelError(faults)
+        if lazy is None:
+            _check_order(mdp)
         if reward is None and r is None:
             raise ModelError("no rewards: give reward (K,) or r (L,)")
         if normalize:
@@ -267,16 +270,20 @@ class MDP:
         if mdp.r.shape != (L,):
             raise ModelError(f"r: found shape {mdp.r.shape}, expected ({L},)")
 
-        put(mdp, "start_given", start is not None)
-        put(mdp, "start", _start(mdp, start))
+        put(mdp, "start_given", start is not None if start_given is None else start_given)
+        put(mdp, "start", _start(mdp, start) if lazy is None else _frozen("start", start, np.float64, copy))
         if final_reward is not None and mdp.horizon is None:
             raise ModelError("final_reward: found with no horizon, expected both. Add a horizon.")
+        if lazy is None:
+            _complete(mdp)
 
         def look(model: MDP) -> Facts:
-            facts = _validate(model, correction)
-            if lazy is not None:
-                lazy(model)
-            return facts
+            if lazy is None:
+                return _validate(model, correction)
+            with lazy(model):
+                _check_order(model)
+                _start(model, model.start)
+                return _validate(model, correction)
 
         put(mdp, "_facts", look)
         if lazy is None:
@@ -377,8 +384,12 @@ class MDP:
         if made.final_reward is not None:
             if made.horizon is None:
                 raise ModelError("final_reward: found with no horizon, expected both. Add a horizon.")
-            if made.final_reward.shape != (self.S,) or not np.isfinite(made.final_reward).all():
+            if "final_reward" in changes and (
+                made.final_reward.shape != (self.S,) or not np.isfinite(made.final_reward).all()
+            ):
                 raise ModelError(f"final_reward: expected {self.S} finite numbers")
+        if {"start", "final_reward"} & set(changes):
+            _complete(made)
         return made
 
     # -- looking at one -----------------------------------------------------------------------------------------
@@ -657,30 +668,52 @@ def _shape_faults(mdp: MDP, K: int, L: int) -> list[Fault]:
     ):
         if array is not None and len(array) != count:
             faults.append(Fault(f"{field}: found length {len(array)}, expected {count}"))
+    cell = None if mdp.layout is None else mdp.layout.cell
+    if cell is not None and len(cell) != S:
+        faults.append(Fault(f"layout: found {len(cell)} cells, expected one for each of {S} states"))
+    return faults
+
+
+def _check_order(mdp: MDP) -> None:
+    """Check names, pointers, cells and final rewards; ModelError with what is wrong."""
+    for what, names in (("state", mdp.states), ("action", mdp.actions)):
+        _distinct(what, names)
+    faults = []
     layout = mdp.layout
     if layout is not None:
-        cell = layout.cells(S)
-        cells = layout.rows * layout.columns
-        if len(cell) != S or (S and (int(cell.max()) >= cells or int(cell.min()) < 0)):
+        cell, cells = layout.cells(mdp.S), layout.rows * layout.columns
+        if int(cell.max()) >= cells or int(cell.min()) < 0:
             faults.append(Fault(f"layout: expected one cell of {layout.rows} x {layout.columns} for each state"))
     final = mdp.final_reward
     if final is not None and not np.isfinite(final).all():
         s = int(np.flatnonzero(~np.isfinite(final))[0])
         faults.append(Fault(f"final_reward: found {final[s]}, expected a finite number", state=mdp.states[s]))
-    if not faults:
-        backward = np.flatnonzero(np.diff(mdp.pair_ptr) < 0)
-        if backward.size:
-            s = int(backward[0])
-            faults.append(Fault(f"pair_ptr: found it falling at position {s + 1}, expected it not to fall"))
-        for first in range(0, L, BLOCK):
-            steps = np.diff(mdp.row_ptr[first : min(first + BLOCK, L) + 1])
-            bad = np.flatnonzero(steps < 0)
-            if bad.size:
-                faults.append(
-                    Fault(f"row_ptr: found it falling at position {first + int(bad[0]) + 1}, expected it to rise")
-                )
+    for field, ptr in (("pair_ptr", mdp.pair_ptr), ("row_ptr", mdp.row_ptr)):
+        for first in range(0, len(ptr) - 1, BLOCK):
+            falls = np.flatnonzero(ptr[first + 1 : first + 1 + BLOCK] < ptr[first : min(first + BLOCK, len(ptr) - 1)])
+            if falls.size:
+                at = first + int(falls[0]) + 1
+                faults.append(Fault(f"{field}: found it falling at position {at}, expected it to rise"))
                 break
-    return faults
+    if faults:
+        raise ModelError(faults, mdp.origin or None)
+
+
+def _complete(mdp: MDP) -> None:
+    """Where the numbers are exact, make all of them exact: floats are their dyadics, a start divided by its sum."""
+    exact = mdp.exact
+    if exact is None:
+        return
+    start, final = exact.start, exact.final_reward
+    if mdp.start_given and start is None:
+        total = sum((Fraction(p) for p in mdp.start.tolist()), Fraction(0))
+        start = RationalArray.of(Fraction(p) / total for p in mdp.start.tolist())
+        nearest_start = start.floats()
+        nearest_start.setflags(write=False)
+        object.__setattr__(mdp, "start", nearest_start)
+    if mdp.final_reward is not None and final is None:
+        final = RationalArray.of(map(Fraction, mdp.final_reward.tolist()))
+    object.__setattr__(mdp, "exact", Exact(exact.prob, exact.reward, exact.r, start, final))
 
 
 def _expected_reward(mdp: MDP) -> Floats:

@@ -311,7 +311,7 @@ class TotalReward:
         if not self.merged:
             return rows
         mdp = self.mdp
-        chosen = np.where(rows >= 0, self.row_of[rows], -1)
+        chosen = self.row_of[rows[rows >= 0]]
         leaves = chosen[chosen >= 0]
         at = mdp.pair_state[leaves]
         target = np.zeros(mdp.S, dtype=bool)
@@ -373,8 +373,7 @@ def total_reward(mdp: MDP) -> TotalReward:
     total = _merge(mdp, zero, internal)
     quotient = total.quotient
     if total.merged:
-        real = total.row_of >= 0
-        signs = np.where(real, signs[np.where(real, total.row_of, 0)], 0).astype(np.int8) if mdp.L else signs
+        signs = np.append(signs, np.int8(0))[total.row_of]  # staying, -1, earns 0
     if (signs > 0).any():
         _refuse_recurring(total, signs)
     sure, proper = almost_surely_reaching(quotient, quotient.terminal)

@@ -95,8 +95,8 @@ def broken(count, spoil=None, **more):
 
 
 def test_interval_holds_for_any_values_and_any_policy():
-    wrong, tried = broken(400)
-    assert tried == 400 * 16
+    wrong, tried = broken(1000)
+    assert tried == 1000 * 16
     assert wrong == 0
 
 
@@ -145,10 +145,10 @@ def test_width_at_the_answer_is_rounding_alone():
         optimum = inner(mdp, reference.exact_optimal_value(mdp))
         v = next(starting_values(rng, optimum, mdp.terminal))
         certificate = Certifier(mdp).certificate(v)
-        ulp = 2.0**-52 * float(np.max(np.abs(v), initial=0.0))
-        g = mdp.gamma
-        error = backup_error(mdp, float(np.max(np.abs(v))))
-        assert certificate.width <= 2 * (error + 2 * ulp) / (1 - g) * (1 + 1e-9) + 8 * ulp + 1e-300
+        vmax = float(np.max(np.abs(v)))
+        ulp, g, error = 2.0**-52 * vmax, mdp.gamma, backup_error(mdp, vmax)
+        # E twice on either side: once as it is claimed, once as it happens.
+        assert certificate.width <= (4 * error + 2 * ulp) / (1 - g) * (1 + 1e-9) + 8 * ulp + 1e-300
         assert certificate.smallest <= 2 * error / (1 - g) * (1 + 1e-9) + 1e-300
 
 
@@ -218,7 +218,7 @@ def test_eliminated_actions_are_worse_and_proven_states_are_optimal():
 
 
 def test_exact_tie_is_never_eliminated():
-    mdp = MDP([[[1.0], [1.0], [1.0]]], [["1", "1", "1"]] and [[1.0, 1.0, 1.0 - 1e-9]], "9/10")
+    mdp = MDP([[[1.0], [1.0], [1.0]]], [[1.0, 1.0, 1.0 - 1e-9]], "9/10")
     certificate = Certifier(mdp).certificate(np.array([10.0]), decide=True)
     assert certificate.keep.tolist() == [True, True, False]
     assert certificate.proven_optimal.tolist() == [False]

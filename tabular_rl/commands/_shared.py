@@ -203,6 +203,19 @@ def check_output(output: str | None, *inputs: str | None) -> None:
     probe(output)
 
 
+def check_new(output: str, source: str | None) -> None:
+    """Raise where a directory of arrays cannot be made at this place, or is the input."""
+    path = input_path(source)
+    if path is not None and os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
+        raise OptionError(f"{escape(output)}: is also the input, expected another directory")
+    parent = os.path.dirname(os.path.abspath(output))
+    if not os.path.isdir(parent) or not os.access(parent, os.W_OK):
+        reason = "Permission denied" if os.path.isdir(parent) else "No such directory"
+        raise OutputError(f"{escape(output)}: cannot be written: {reason}")
+    if os.path.exists(output) and not os.path.isdir(output):
+        raise OutputError(f"{escape(output)}: cannot be written: is a file, expected a directory or nothing")
+
+
 def input_path(source: str | None) -> str | None:
     """The file that an input is read from."""
     if source is None or source == "-":

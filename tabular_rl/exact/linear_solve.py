@@ -209,42 +209,43 @@ def solve_chain(
 
 
 def chosen_solver(P_pi: Any) -> str:
-    """Return "dense", "sparse" or "iterative" from counts and the structure of a chain, never from a clock.
-
-    After reverse Cuthill-McKee a graph of bandwidth w has separators of about w states; the factors of an ordering by
-    minimum degree then have about 2.5 (n + w²) log₂ w entries (measured on grids), and never many more than the
-    envelope. States that very many lead to stand outside of this, a full row and column each.
-    """
+    """Return "dense", "sparse" or "iterative" from counts and the structure of a chain, never from a clock."""
     n = P_pi.shape[0]
     if n <= DENSE_STATES or (P_pi.nnz > 0.1 * n * n and n <= DENSE_LARGEST // 4):
         return "dense"
-    w, entries, operations = fill_estimate(P_pi)
-    return "sparse" if entries <= FILL and operations <= FLOPS else "iterative"
+    shape = Shape(P_pi)
+    return "sparse" if shape.entries <= FILL and shape.operations <= FLOPS else "iterative"
 
 
-def fill_estimate(P_pi: Any) -> tuple[int, float, float]:
-    """Return (bandwidth, entries of L and U, operations) of a sparse LU of I - γ P_π, about."""
-    from scipy.sparse.csgraph import reverse_cuthill_mckee
+class Shape:
+    """What a sparse LU of I - γ P_π would cost, and an order of states that keeps neighbours together.
 
-    n = P_pi.shape[0]
-    into = np.bincount(P_pi.indices, minlength=n)
-    many = 10 * np.sqrt(n) + 10
-    plain = np.flatnonzero((into <= many) & (np.diff(P_pi.indptr) <= many))
-    hubs = n - len(plain)
-    inner = P_pi[plain][:, plain] if hubs else P_pi
-    if not len(plain):
-        return n, 2.0 * n * n, float(n) ** 3
-    order = reverse_cuthill_mckee(inner, symmetric_mode=False)
-    place = np.empty(len(plain), dtype=np.int64)
-    place[order] = np.arange(len(plain))
-    rows = np.repeat(place, np.diff(inner.indptr))
-    columns = place[inner.indices]
-    reach = np.zeros(len(plain))
-    np.maximum.at(reach, np.maximum(rows, columns), np.abs(rows - columns))
-    w = float(reach.max())
-    envelope, squares = 2 * reach.sum() + n, 2 * (reach**2).sum() + n
-    entries = min(envelope, 2.5 * (n + w * w) * np.log2(w + 2)) + 2.0 * hubs * n
-    return int(w), entries, min(squares, 20 * w**3 + n) + 4.0 * hubs * hubs * n
+    After reverse Cuthill-McKee a graph of bandwidth w has separators of about w states; the factors of an ordering by
+    minimum degree then have about 2.5 (n + w²) log₂ w entries (measured on grids), and never many more than the
+    envelope. Hubs, states that very many lead to or from, stand outside of this: a full row and column each.
+    """
+
+    def __init__(self, P_pi: Any) -> None:
+        from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+        n = P_pi.shape[0]
+        many = 10 * np.sqrt(n) + 10
+        hub = (np.bincount(P_pi.indices, minlength=n) > many) | (np.diff(P_pi.indptr) > many)
+        plain, hubs = np.flatnonzero(~hub), np.flatnonzero(hub)
+        self.hubs = len(hubs)
+        inner = P_pi[plain][:, plain] if self.hubs else P_pi
+        order = reverse_cuthill_mckee(inner, symmetric_mode=False)
+        self.order = np.concatenate([plain[order], hubs])
+        place = np.empty(len(plain), dtype=np.int64)
+        place[order] = np.arange(len(plain))
+        rows, columns = np.repeat(place, np.diff(inner.indptr)), place[inner.indices]
+        reach = np.zeros(len(plain))
+        np.maximum.at(reach, np.maximum(rows, columns), np.abs(rows - columns))
+        w = float(np.max(reach, initial=0.0))
+        self.width = int(w)
+        full = 2.0 * self.hubs * n
+        self.entries = min(2 * float(reach.sum()) + n, 2.5 * (n + w * w) * float(np.log2(w + 2))) + full
+        self.operations = min(2 * float((reach**2).sum()) + n, 20 * w**3 + n) + full * self.hubs
 
 
 def dense_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
@@ -259,10 +260,13 @@ def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     from scipy.sparse.linalg import splu
 
     A = system(P_pi, gamma).tocsc()
-    # I - γP is diagonally dominant: no pivoting is needed, and the order may be that of a symmetric matrix.
-    factors = run.call(
-        splu, A, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
-    )
+    # I - γP is diagonally dominant: no pivoting is needed, and the order may be that of a symmetric matrix. Minimum
+    # degree takes long where there are hubs.
+    if Shape(P_pi).hubs:
+        factors = run.call(splu, A, permc_spec="COLAMD", diag_pivot_thresh=0.0)
+    else:
+        symmetric = {"SymmetricMode": True}
+        factors = run.call(splu, A, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=symmetric)
     v = factors.solve(r_pi)
     return v + factors.solve(r_pi - A @ v)
 
@@ -275,10 +279,11 @@ def iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     """
     from scipy.sparse.linalg import LinearOperator, bicgstab, spilu
 
-    A = system(P_pi, gamma).tocsr()
     n = len(r_pi)
-    M = None
-    if fill_estimate(A)[0] ** 2 <= 16 * n:
+    shape = Shape(P_pi)
+    order, M = shape.order, None
+    A, b = system(P_pi[order][:, order], gamma), r_pi[order]
+    if shape.width**2 <= 16 * n:
         factors = run.call(spilu, A.tocsc(), drop_tol=1e-3, fill_factor=5, permc_spec="NATURAL", diag_pivot_thresh=0.0)
         M = LinearOperator(A.shape, factors.solve, dtype=np.float64)
 
@@ -286,13 +291,15 @@ def iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
         run.did("Krylov iterations")
         run.breathe()
 
-    v, worst = np.zeros(n), float(np.max(np.abs(r_pi), initial=0.0))
+    x, worst = np.zeros(n), float(np.max(np.abs(b), initial=0.0))
     while worst > 0:
-        step, _ = bicgstab(A, r_pi - A @ v, rtol=1e-10, maxiter=KRYLOV, M=M, callback=tell)
-        residual = float(np.max(np.abs(r_pi - A @ (v + step)), initial=0.0))
+        step, _ = bicgstab(A, b - A @ x, rtol=1e-10, maxiter=KRYLOV, M=M, callback=tell)
+        residual = float(np.max(np.abs(b - A @ (x + step)), initial=0.0))
         if not residual < worst / 2:
             break
-        v, worst = v + step, residual
+        x, worst = x + step, residual
+    v = np.empty(n)
+    v[order] = x
     return v
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tabular_rl import options
 from tabular_rl.certificates import RATIONAL_STATES
 from tabular_rl.model import MDP
@@ -17,6 +19,7 @@ from tabular_rl.solution import Solution, Status
 from tabular_rl.solver import DISCOUNTED, FINITE, TOTAL, solver
 
 SMALL = 500  # states up to which policy iteration with dense linear solves is quickest
+NARROW = 8  # moves up to which a linear solve is a narrow band
 
 
 @solver(
@@ -63,12 +66,13 @@ def auto(
     shared: dict[str, Any] = {"tolerance": tolerance, "relative": relative, "time_limit": time_limit}
     if mdp.horizon is not None:
         answer = backward_induction(mdp, threads=threads, **shared)
-    elif mdp.S <= SMALL:
-        answer = policy_iteration(mdp, threads=threads, start_from=start_from, **shared)
     else:
-        answer = modified_policy_iteration(
-            mdp, threads=threads, start_from=start_from, in_place=moves_are_local(mdp), **shared
-        )
+        shared |= {"threads": threads, "start_from": start_from}
+        moves = longest_moves(mdp)
+        if mdp.S <= SMALL or moves <= NARROW:
+            answer = policy_iteration(mdp, **shared)
+        else:
+            answer = modified_policy_iteration(mdp, in_place=moves <= 4 * mdp.S**0.5, **shared)
     if answer.status in (Status.FLOATS_SPENT, Status.BUDGET_SPENT) and mdp.S <= RATIONAL_STATES:
         from tabular_rl.exact.rational import rational
 
@@ -127,14 +131,12 @@ def auto_evaluation(
     return answer
 
 
-def moves_are_local(mdp: MDP) -> bool:
-    """True where most moves go to states nearby in storage, as on grids, queues and chains."""
-    import numpy as np
-
+def longest_moves(mdp: MDP) -> int:
+    """How far apart in storage a state and its successors are, at the 90th percentile of up to 4096 rows."""
+    if mdp.L == 0:
+        return 0
     rows = np.linspace(0, mdp.L - 1, min(mdp.L, 4096)).astype(np.int64)
     states = np.searchsorted(mdp.pair_ptr, rows, side="right") - 1
-    first = mdp.row_ptr[rows].astype(np.int64)
-    far = np.abs(mdp.next_state[first].astype(np.int64) - states) > max(4 * np.sqrt(mdp.S), 16)
-    return bool(np.mean(far) < 0.1)
-
-
+    ends = np.stack([mdp.row_ptr[rows], mdp.row_ptr[rows + 1] - 1]).astype(np.int64)
+    moves = np.abs(mdp.next_state[ends].astype(np.int64) - states).max(axis=0)
+    return int(np.quantile(moves, 0.9, method="lower"))

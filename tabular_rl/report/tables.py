@@ -24,7 +24,7 @@ from tabular_rl.report.numbers import (
     shown,
     start_interval,
 )
-from tabular_rl.report.screen import signs
+from tabular_rl.report.screen import signs, spelled
 from tabular_rl.solution import Solution, Status
 
 HEAD, TAIL = 12, 6
@@ -358,3 +358,81 @@ def answer_text(solution: Solution, everything: bool = False) -> str:
         policy_text(solution),
     ]
     return "\n".join(lines)
+
+
+# -- a model -------------------------------------------------------------------------------------------------------
+
+
+def model_text(mdp: MDP) -> list[str]:
+    """What a model is, in a few lines; names from the file are escaped."""
+    lines = [spelled(line) for line in str(mdp.replace(name="", source="")).split("\n")[1:]]
+    source = [f"  source: {escape(mdp.source)}"] if mdp.source else []
+    start = [f"  start: {_start_names(mdp)}"]
+    return [title(mdp), *lines, *start, *source]
+
+
+def _start_names(mdp: MDP) -> str:
+    used = np.flatnonzero(mdp.start > 0)
+    if not mdp.start_given:
+        return "uniform over non-terminal states (the model gives none)"
+    if len(used) == 1:
+        return escape(mdp.states[int(used[0])])
+    exact = mdp.exact.start if mdp.exact is not None else None
+    shown = ", ".join(
+        f"{escape(mdp.states[int(s)])} {exact_or_decimal(exact[int(s)] if exact is not None else None, float(mdp.start[s]))}"
+        for s in used[:LISTED]
+    )
+    return shown + (f" and {len(used) - LISTED} more" if len(used) > LISTED else "")
+
+
+def model_table(mdp: MDP, states: Sequence[int] | None = None, everything: bool = False) -> str:
+    """Every outcome on a line: state, action, next state, probability, reward; head and tail of a long model."""
+    rows = range(mdp.L) if states is None else [i for s in states for i in mdp.rows(s)]
+    if states is None:
+        outcomes = mdp.K
+        head, tail = head_and_tail(outcomes, everything)
+        wanted = [*head, *tail]
+        places_of = [(mdp_row(mdp, k), k) for k in wanted]
+    else:
+        places_of = [(i, k) for i in rows for k in range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))]
+        head, tail = head_and_tail(len(places_of), everything)
+        places_of = [places_of[j] for j in (*head, *tail)]
+    exact = mdp.exact
+    lines, before = [], (-1, -1)
+    for i, k in places_of:
+        s, a = mdp.state_of_row(i), int(mdp.pair_action[i])
+        p = exact_or_decimal(exact.prob[k] if exact else None, float(mdp.prob[k]))
+        if mdp.reward is not None:
+            reward = exact_or_decimal(exact.reward[k] if exact and exact.reward is not None else None, float(mdp.reward[k]))
+        else:
+            reward = exact_or_decimal(exact.r[i] if exact and exact.r is not None else None, float(mdp.r[i]))
+        lines.append(
+            [
+                escape(mdp.states[s]) if s != before[0] else "",
+                escape(mdp.actions[a]) if (s, a) != before else "",
+                escape(mdp.states[int(mdp.next_state[k])]),
+                p,
+                reward,
+            ]
+        )
+        before = (s, a)
+    for column in (3, 4):
+        for line, padded in zip(lines, aligned(line[column] for line in lines), strict=True):
+            line[column] = padded
+    ends = [s for s in (states if states is not None else []) if mdp.terminal[s]]
+    headers = ["state", "action", "next state", "probability", "cost" if mdp.sense == "min" else "reward"]
+    text = with_gap(table(headers, lines, left="state,action,next state").split("\n"), head, tail, "outcomes")
+    parts = [text] if lines else []
+    shown_ends = np.flatnonzero(mdp.terminal) if states is None else np.array(ends)
+    if len(shown_ends):
+        parts.append(f"terminal: {listed(mdp, shown_ends)}")
+    if mdp.final_reward is not None:
+        final = np.flatnonzero(mdp.final_reward)
+        text = ", ".join(f"{escape(mdp.states[int(s)])} {general(float(mdp.final_reward[s]))}" for s in final[:LISTED])
+        parts.append(f"final reward: {text}" + (f" and {len(final) - LISTED} more" if len(final) > LISTED else ""))
+    return "\n\n".join(parts)
+
+
+def mdp_row(mdp: MDP, outcome: int) -> int:
+    """The row that an outcome belongs to."""
+    return int(np.searchsorted(mdp.row_ptr, outcome, side="right")) - 1

@@ -1,0 +1,85 @@
+"""tabular-rl methods"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import click
+
+from tabular_rl.catalogue import SOLVERS
+from tabular_rl.commands import COMMANDS
+from tabular_rl.commands._shared import Command, json_option, quiet_option
+from tabular_rl.errors import OptionError, closest, quoted
+from tabular_rl.report.screen import out, spelled
+from tabular_rl.report.tables import table
+
+
+@click.command("methods", cls=Command, short_help=COMMANDS["methods"])
+@click.argument("method", required=False)
+@json_option
+@quiet_option
+def command(method: str | None, as_json: bool, quiet: bool) -> int:
+    """List the methods, or describe one with its equation and options.
+
+    \b
+    tabular-rl methods
+    tabular-rl methods value-iteration
+    """
+    if method is not None and method not in SOLVERS:
+        raise OptionError(f"no method {quoted(method)}{closest(method, SOLVERS)} `tabular-rl methods` lists them.")
+    names = list(SOLVERS) if method is None else [method]
+    if as_json:
+        from tabular_rl.answers import json_parts
+
+        out("".join(json_parts({"schema": "tabular-rl methods", "version": 1, "methods": [entry(n) for n in names]})))
+    else:
+        out(spelled(listing() if method is None else page(method)) + "\n")
+    return 0
+
+
+def entry(name: str) -> dict[str, Any]:
+    spec = SOLVERS[name].spec  # type: ignore[attr-defined]
+    return {
+        "name": name, "task": spec.task, "family": spec.family, "problems": list(spec.problems),
+        "summary": spec.summary, "equation": spec.equation, "source": spec.source,
+        "options": {
+            key: {"flag": option.flag, "default": default, "help": option.help, "expected": option.expected}
+            for key, (option, default) in spec.options.items()
+        },
+    }  # fmt: skip
+
+
+def listing() -> str:
+    """All methods, those of each task together."""
+    parts = []
+    for task, heading in (("control", "solve: find the best policy"), ("prediction", "evaluate: find the values of a policy")):
+        specs = [f.spec for f in SOLVERS.values() if f.spec.task == task]  # type: ignore[attr-defined]
+        rows = [[s.name, ", ".join(s.problems), s.summary] for s in specs]
+        parts.append(f"{heading}\n\n{table(['method', 'problems', 'what it does'], rows, left='method,problems,what it does')}")
+    return "\n\n".join(parts)
+
+
+def page(name: str) -> str:
+    """One method: its docstring, and its options with their defaults."""
+    function = SOLVERS[name]
+    spec = function.spec  # type: ignore[attr-defined]
+    rows = [
+        [option.flag, "" if default is None else str(default).lower() if default in (True, False) else f"{default:g}" if isinstance(default, float) else str(default), option.help]
+        for option, default in spec.options.values()
+    ]
+    command = "solve" if spec.task == "control" else "evaluate"
+    return "\n".join(
+        [
+            f"{name} (tabular-rl {command} MODEL --method {name})",
+            f"  {spec.equation}",
+            f"  problems: {', '.join(spec.problems)}" + (f"; up to {spec.largest} states" if spec.largest else ""),
+            f"  source: {spec.source}",
+            "",
+            inspect.getdoc(function) or "",
+            "",
+            "On the command line",
+            "-------------------",
+            table(["option", "default", "meaning"], rows, left="option,default,meaning") if rows else "no options",
+        ]
+    )

@@ -1,0 +1,41 @@
+"""tabular-rl show"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tabular_rl.commands import COMMANDS
+from tabular_rl.commands._shared import SEVERAL, Command, model_options, quiet_option, read_model
+from tabular_rl.errors import OptionError, closest, quoted
+from tabular_rl.report.screen import out
+from tabular_rl.report.tables import model_table, model_text
+
+
+@click.command("show", cls=Command, short_help=COMMANDS["show"])
+@model_options
+@click.option("--state", multiple=True, metavar="STATE", help=f"Only this state. {SEVERAL}")
+@click.option("--all", "everything", is_flag=True, help="Every outcome, however many there are.")
+@quiet_option
+def command(**given: Any) -> int:
+    """Show a model as tables of states, actions and outcomes.
+
+    Numbers are shown as the file spells them. A reward that depends on the state and the action alone stands beside
+    each of its outcomes.
+
+    \b
+    tabular-rl show example:recycling_robot
+    tabular-rl show example:taxi --state "0:0 R to G"
+    """
+    mdp = read_model(given)
+    states = None
+    if given["state"]:
+        states = []
+        for name in given["state"]:
+            at = mdp.states.find(name)
+            if at is None:
+                raise OptionError(f"--state: no state {quoted(name)}{closest(name, mdp.states[:10_000])}")
+            states.append(at)
+    out("\n".join(model_text(mdp)) + "\n\n" + model_table(mdp, states, given["everything"]) + "\n")
+    return 0

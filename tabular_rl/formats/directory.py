@@ -1,0 +1,226 @@
+"""A directory of .npy files for models that are larger than comfortable: mapped, not read.
+
+    header.json     what the model is, its sizes, the digest of its contents
+    names.json      names of states and actions, where they have any
+    prob.npy ...    one array a file
+
+Opening looks at headers and sizes alone. Contents are validated in one pass when they are first needed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import ModelError, OptionError, OutputError, escape, quoted
+from tabular_rl.formats.arrays import (
+    MEMBERS,
+    WHOLE,
+    Header,
+    arrays_of,
+    check_exact,
+    check_npy,
+    checked_names,
+    header_json,
+    header_of,
+    model_of,
+    npy_bytes,
+    parse_json,
+    read_header,
+    read_npy_header,
+)
+from tabular_rl.formats.fields import Asked
+from tabular_rl.formats.input import read_all, reporting
+from tabular_rl.formats.output import hidden, sync_folder
+from tabular_rl.formats.output import reporting as writing
+from tabular_rl.model import MDP
+
+HEADER, NAMES = "header.json", "names.json"
+
+Stamp = tuple[int, int, int]  # size, time of the last change, number of the file
+
+
+def read_directory(path: Path, asked: Asked) -> MDP:
+    """Return the model of a directory, mapped; ModelError with the file that is wrong."""
+    stamps: dict[Path, Stamp] = {}
+    header = _read_header(path, stamps)
+    types = _types(header)
+    arrays = {
+        name: _map(path / f"{name}.npy", name, length, (types[name],) if name in types else allowed, stamps)
+        for name, (length, allowed) in header.lengths().items()
+    }
+    for found in path.glob("*.npy"):
+        if found.stem not in arrays:
+            raise ModelError(f"file {quoted(found.name)}: unexpected, expected what the header lists")
+    if asked.normalize or asked.terminal is not None:
+        _check_digest(model_of(header, arrays, Asked()), header)
+        if asked.normalize and "reward" in arrays:
+            del arrays["r"]
+        return model_of(header, arrays, asked, normalize=asked.normalize, start_given=header.start_given)
+
+    original: list[MDP] = []
+
+    @contextmanager
+    def lazy(mdp: MDP) -> Iterator[None]:
+        source = mdp.origin or str(path)
+        try:
+            _check_unchanged(stamps)
+            yield
+            check_exact(mdp)
+            _check_digest(original[0], header)
+            _check_unchanged(stamps)
+        except ModelError as error:
+            raise error.at(source) from None
+
+    mdp = model_of(header, arrays, Asked(), start_given=header.start_given, lazy=lazy)
+    original.append(mdp)
+    changes = {"gamma": asked.gamma, "horizon": asked.horizon, "sense": asked.sense}
+    return mdp.replace(**{field: value for field, value in changes.items() if value is not None})
+
+
+def _read_header(path: Path, stamps: dict[Path, Stamp]) -> Header:
+    found = parse_json(_read(path / HEADER, stamps), HEADER)
+    header = read_header(found, HEADER, ("digest", "named"))
+    header.digest = found.get("digest")
+    if not isinstance(header.digest, str):
+        raise ModelError(f"{HEADER}: found no digest, expected one")
+    if found.get("named"):
+        names = parse_json(_read(path / NAMES, stamps), NAMES)
+        if not isinstance(names, dict) or set(names) != {"states", "actions"}:
+            raise ModelError(f"{NAMES}: expected the keys states and actions")
+        header.states = checked_names(names["states"], f"{NAMES}: states", header.S)
+        header.actions = checked_names(names["actions"], f"{NAMES}: actions", header.A)
+    if "start" not in header.arrays:
+        raise ModelError(f"{HEADER}: arrays: found no start, expected it")
+    return header
+
+
+def _types(header: Header) -> dict[str, str]:
+    """The types of the index arrays, which solvers use as they are."""
+    small = WHOLE[max(header.L, header.S, header.A) >= 2**31]
+    pointer = WHOLE[small == "int64" or header.K >= 2**31]
+    return {"pair_ptr": small, "pair_action": small, "next_state": small, "row_ptr": pointer}
+
+
+def _stamp(about: os.stat_result) -> Stamp:
+    return about.st_size, about.st_mtime_ns, about.st_ino
+
+
+def _read(path: Path, stamps: dict[Path, Stamp]) -> bytes:
+    with _naming(path), reporting(), open(path, "rb") as file:
+        stamps[path] = _stamp(os.fstat(file.fileno()))
+        return read_all(file)
+
+
+def _map(
+    path: Path, name: str, length: int | None, types: tuple[str, ...], stamps: dict[Path, Stamp]
+) -> NDArray[Any]:
+    """Return an array of a file without reading it."""
+    with _naming(path), reporting(), open(path, "rb") as file:
+        about = os.fstat(file.fileno())
+        stamps[path] = _stamp(about)
+        shape, dtype = read_npy_header(file, path.name)
+        check_npy(path.name, shape, dtype, length, types, about.st_size - file.tell())
+        if shape[0] == 0:
+            return np.empty(0, dtype=dtype)
+        return np.asarray(np.memmap(file, dtype=dtype, mode="r", offset=file.tell(), shape=shape))
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the name of the file into errors that lack it."""
+    try:
+        yield
+    except ModelError as error:
+        what = error.faults[0].what
+        raise ModelError(what if what.startswith(path.name) else f"{path.name}: {what}") from None
+
+
+def _check_unchanged(stamps: dict[Path, Stamp]) -> None:
+    for path, stamp in stamps.items():
+        try:
+            now = _stamp(os.stat(path))
+        except OSError:
+            raise ModelError(f"{path.name}: is gone since the model was opened. Load it again.") from None
+        if now != stamp:
+            raise ModelError(f"{path.name}: has changed since the model was opened. Load it again.")
+
+
+def _check_digest(mdp: MDP, header: Header) -> None:
+    if mdp.digest != header.digest:
+        raise ModelError(f"found contents with the digest {mdp.digest[:12]}..., expected {escape(header.digest)[:12]}...")
+
+
+# -- writing ----------------------------------------------------------------------------------------------------
+
+
+def write_directory(mdp: MDP, path: Path) -> None:
+    """Write a model block by block into a directory beside `path`, which then takes its place."""
+    with writing(path):
+        place = Path(os.path.realpath(path))
+        if mdp.origin and os.path.isdir(mdp.origin) and os.path.realpath(mdp.origin) == str(place):
+            raise OptionError(f"{escape(path)}: is the directory that the model is mapped from, expected another")
+        if place.exists() and not (place / HEADER).is_file() and not (place.is_dir() and not any(place.iterdir())):
+            raise OutputError(f"{escape(path)}: cannot be written: something else stands there, expected a model")
+        temporary = hidden(place)
+        temporary.mkdir()
+        try:
+            _write_files(mdp, temporary)
+            sync_folder(temporary)
+            if place.exists():
+                if not _exchange(temporary, place):
+                    aside = hidden(place)
+                    place.rename(aside)
+                    temporary.rename(place)
+                    temporary = aside
+            else:
+                temporary.rename(place)
+            sync_folder(place.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_files(mdp: MDP, folder: Path) -> None:
+    arrays = arrays_of(mdp, start=True)
+    header = header_of(mdp, tuple(arrays))
+    named = header.states is not None or header.actions is not None
+    for name, array in arrays.items():
+        _write(folder / f"{name}.npy", npy_bytes(array))
+    if named:
+        names = {"states": header.states, "actions": header.actions}
+        _write(folder / NAMES, [json.dumps(names).encode("ascii")])
+    text = json.dumps({**header_json(header), "named": named, "digest": mdp.digest}, indent=2)
+    _write(folder / HEADER, [text.encode("ascii"), b"\n"])
+
+
+def _write(path: Path, parts: Any) -> None:
+    with open(path, "xb") as file:
+        for part in parts:
+            file.write(part)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Let two directories change places in one step; False where the system cannot."""
+    call: Callable[..., int]
+    with suppress(OSError, AttributeError, ValueError):
+        libc = ctypes.CDLL(None, use_errno=True)
+        first, second = os.fsencode(a), os.fsencode(b)
+        if sys.platform == "linux":
+            call = libc.renameat2
+            return call(-100, first, -100, second, 2) == 0  # AT_FDCWD, RENAME_EXCHANGE
+        if sys.platform == "darwin":
+            call = libc.renamex_np
+            return call(first, second, 2) == 0  # RENAME_SWAP
+    return False

@@ -1,0 +1,168 @@
+"""npz: the arrays of a model in one zip archive, readable with np.load, never with pickles.
+
+What an archive declares is checked against the bytes that are there before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from struct import error as struct_error
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import ModelError, escape, quoted
+from tabular_rl.formats.arrays import (
+    BLOCK,
+    MEMBERS,
+    Header,
+    arrays_of,
+    check_exact,
+    check_npy,
+    checked_names,
+    header_json,
+    header_of,
+    model_of,
+    npy_bytes,
+    parse_json,
+    read_header,
+    read_npy_header,
+)
+from tabular_rl.formats.fields import Asked
+from tabular_rl.formats.memory import require
+from tabular_rl.model import MDP, size_text
+
+META = "meta"
+RATIO = 100  # a compressed member may be this many times as long when it is read,
+SMALL = 1 << 24  # or this many bytes
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    OverflowError,
+    IndexError,
+    struct_error,
+)
+
+
+def read_npz(file: BinaryIO, asked: Asked) -> MDP:
+    """Return the model of an npz archive; ModelError with the member that is wrong."""
+    size = file.seek(0, 2)
+    with _damage(f"not a complete npz archive ({size} bytes)"):
+        archive = zipfile.ZipFile(file)
+        members = archive.infolist()
+    with archive:
+        infos = _checked_members(members, size)
+        header = _read_meta(archive, infos)
+        expected = header.lengths()
+        for name in [*expected, *infos]:
+            if name not in infos:
+                raise ModelError(f"found no member {quoted(name)}, expected it")
+            if name not in expected and name != META:
+                raise ModelError(f"member {quoted(name)}: found it, expected none: meta does not list it")
+        require(sum(info.file_size for info in infos.values()), "Keep the model as a directory of arrays.")
+        arrays = {
+            name: _read_array(archive, infos[name], name, length, types) for name, (length, types) in expected.items()
+        }
+    if asked.normalize:
+        arrays = {name: array for name, array in arrays.items() if name != "r" or "reward" not in arrays}
+    mdp = model_of(header, arrays, asked, normalize=asked.normalize)
+    check_exact(mdp)
+    return mdp
+
+
+@contextmanager
+def _damage(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ModelError:
+        raise
+    except DAMAGED as error:
+        reason = escape(str(error).rstrip(".") or type(error).__name__)
+        raise ModelError(f"{what}: {reason}. Is the file cut off or damaged?") from None
+
+
+def _checked_members(members: list[zipfile.ZipInfo], size: int) -> dict[str, zipfile.ZipInfo]:
+    """Return the members by name, after a look at what they declare."""
+    found: dict[str, zipfile.ZipInfo] = {}
+    for info in members:
+        member = f"member {quoted(info.orig_filename)}"
+        name = info.orig_filename.removesuffix(".npy")
+        if any(mark in info.orig_filename for mark in ("/", "\\", "..", "\0", ":")):
+            raise ModelError(f"{member}: found a path, expected a plain name")
+        if name == info.orig_filename or name not in (META, *MEMBERS):
+            raise ModelError(f"{member}: unexpected, expected the arrays of a model")
+        if name in found:
+            raise ModelError(f"{member}: found twice, expected once")
+        if info.flag_bits & 1:
+            raise ModelError(f"{member}: is encrypted, expected it to be readable")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ModelError(f"{member}: found compression {info.compress_type}, expected none or deflate")
+        packed, declared = info.compress_size, info.file_size
+        if info.compress_type == zipfile.ZIP_STORED and declared != packed:
+            raise ModelError(f"{member}: found {declared} bytes declared and {packed} stored, expected as many")
+        if packed > size:
+            raise ModelError(f"{member}: found {packed} bytes declared, expected at most the {size} of the file")
+        if info.compress_type == zipfile.ZIP_DEFLATED and declared > max(SMALL, RATIO * packed):
+            raise ModelError(
+                f"{member}: found a declared size of {size_text(declared)} from {size_text(packed)}, "
+                f"limit {RATIO} times as many or {size_text(SMALL)}"
+            )
+        found[name] = info
+    if META not in found:
+        raise ModelError(f"found no member {quoted(META + '.npy')}, expected the npz of a model")
+    return found
+
+
+def _read_meta(archive: zipfile.ZipFile, infos: dict[str, zipfile.ZipInfo]) -> Header:
+    require(20 * infos[META].file_size)
+    text = _read_array(archive, infos[META], META, None, ("uint8",)).tobytes()
+    meta = parse_json(text, META)
+    header = read_header(meta, META, ("state_names", "action_names"))
+    header.states = checked_names(meta.get("state_names"), f"{META}: state_names", header.S)
+    header.actions = checked_names(meta.get("action_names"), f"{META}: action_names", header.A)
+    return header
+
+
+def _read_array(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, length: int | None, types: tuple[str, ...]
+) -> NDArray[Any]:
+    member = f"member {quoted(name)}"
+    with _damage(member), archive.open(info) as file:
+        shape, dtype = read_npy_header(file, member)  # type: ignore[arg-type]
+        check_npy(member, shape, dtype, length, types, info.file_size - file.tell())
+        array = np.empty(shape, dtype=dtype)
+        into = memoryview(array.view(np.uint8)) if array.size else memoryview(bytearray())
+        at = 0
+        while at < len(into):
+            part = file.read(min(BLOCK, len(into) - at))
+            if not part:
+                raise ModelError(f"{member}: stops after {at} of {len(into)} bytes")
+            into[at : at + len(part)] = part
+            at += len(part)
+        file.read(1)  # the end of a member is where zipfile compares its checksum
+    return array
+
+
+def write_npz(mdp: MDP, file: BinaryIO) -> None:
+    """Write a model as an npz archive, uncompressed; the same model gives the same bytes."""
+    arrays = arrays_of(mdp, start=False)
+    header = header_of(mdp, tuple(arrays))
+    meta = {**header_json(header), "state_names": header.states, "action_names": header.actions}
+    text = np.frombuffer(json.dumps(meta).encode("ascii"), dtype=np.uint8)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in {META: text, **arrays}.items():
+            info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            info.file_size = array.nbytes + 256
+            with archive.open(info, "w") as member:
+                for part in npy_bytes(array):
+                    member.write(part)
