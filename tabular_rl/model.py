@@ -738,13 +738,12 @@ def _expected_exact(mdp: MDP, exact: Exact) -> Floats:
     out = np.zeros(mdp.L)
     for first, last, k0, k1 in row_blocks(mdp.row_ptr):
         p, x = exact.prob[k0:k1].common(), exact.reward[k0:k1].common()
-        if p is not None and x is not None:
+        if p is not None and x is not None and max(int(np.max(np.abs(x[0]))), x[1]) * p[1] <= 2**53:
             # Probabilities sum to 1, so that no sum is above the largest reward times both denominators.
-            if max(int(np.max(np.abs(x[0]))), x[1]) * p[1] <= 2**53:
-                ptr = np.asarray(mdp.row_ptr[first : last + 1], dtype=np.int64) - k0
-                full = np.diff(ptr) > 0
-                out[first:last][full] = np.add.reduceat(p[0] * x[0], ptr[:-1][full]) / (p[1] * x[1])
-                continue
+            ptr = np.asarray(mdp.row_ptr[first : last + 1], dtype=np.int64) - k0
+            full = np.diff(ptr) > 0
+            out[first:last][full] = np.add.reduceat(p[0] * x[0], ptr[:-1][full]) / (p[1] * x[1])
+            continue
         out[first:last] = [nearest(mdp.rational(i)[1]) for i in range(first, last)]
     return out
 

@@ -118,9 +118,9 @@ class RationalArray(Sequence[Fraction]):
 
     def floats(self) -> NDArray[np.float64]:
         """Return the nearest float64 of each (correctly rounded); OverflowError past the range."""
-        if self.num.dtype == np.int64 and self.num.size:
-            if max(int(self.num.max()), -int(self.num.min()), int(self.den.max())) <= 2**53:
-                return self.num / self.den  # both are float64 exactly, and one division rounds once
+        small = self.num.dtype == np.int64 and self.num.size
+        if small and max(int(self.num.max()), -int(self.num.min()), int(self.den.max())) <= 2**53:
+            return self.num / self.den  # both are float64 exactly, and one division rounds once
         return np.array(
             [n / d for n, d in zip(self.num.tolist(), self.den.tolist(), strict=True)], dtype=np.float64
         )

@@ -560,8 +560,9 @@ def _up(x: float) -> float:
 def largest_mean_sign(part: MDP) -> tuple[int | None, Mask]:
     """Return the sign of the largest mean reward a step of an end component, and the states that show it.
 
-    `part` holds the component alone, each state reachable from each other. The sign is proven: negative by values h with
-    r + P h - h < 0 at every row (Puterman 1994, 8.5), positive or 0 by a cycle of a policy; None where it is not found.
+    `part` holds the component alone, each state reachable from each other. What is returned is proven: negative by
+    values h with r + P h - h < 0 at every row (Puterman 1994, 8.5), positive by a cycle of a policy. In a component of
+    more than SMALL states 0 is a cycle of mean 0 beside which no positive one was found, and None is nothing found.
     """
     from tabular_rl.kernels.bellman import optimal_backup
 
@@ -570,6 +571,7 @@ def largest_mean_sign(part: MDP) -> tuple[int | None, Mask]:
     h, out = np.zeros(S), np.empty(S)
     rows = np.empty(S, dtype=part.pair_ptr.dtype)
     tried: set[bytes] = set()
+    even: Mask | None = None
     done, check = 0, 4
     while done * part.K < WORK:
         span = np.array([math.inf, -math.inf])
@@ -583,6 +585,10 @@ def largest_mean_sign(part: MDP) -> tuple[int | None, Mask]:
             return -1, every
         if done == check:
             check *= 4
+            if S <= SMALL:
+                return _largest_mean_sign_exact(part, rows)
+            if even is not None:
+                return 0, even
             for cycle in _cycles(part, rows):
                 if float(change[cycle].min()) - 2 * error > 0:
                     return 1, cycle
@@ -591,12 +597,10 @@ def largest_mean_sign(part: MDP) -> tuple[int | None, Mask]:
                     continue
                 tried.add(key)
                 mean = _evaluate(part, rows, np.flatnonzero(cycle))[0]
-                if mean >= 0:
-                    return _sign(mean), cycle
-            if S <= SMALL:
-                sign, cycle = _largest_mean_sign_exact(part, rows)
-                if sign is not None:
-                    return sign, cycle
+                if mean > 0:
+                    return 1, cycle
+                if mean == 0:
+                    even = cycle
         # Half a step: the same signs, and a period cannot keep the changes apart.
         h += 0.5 * change
         h -= h.max()

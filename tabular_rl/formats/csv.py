@@ -18,7 +18,7 @@ from tabular_rl.build import Number, Row
 from tabular_rl.errors import Fault, ModelError, closest, quoted
 from tabular_rl.formats.arrays import rows_off
 from tabular_rl.formats.fields import A_NUMBER, TOP, VERSION, Asked, Head, Reader, finish, read_head, read_number, resolve
-from tabular_rl.formats.lines import locate
+from tabular_rl.formats.lines import Spot, locate
 from tabular_rl.formats.spelling import Speller, plain
 from tabular_rl.model import LARGEST, MDP, Exact, _mass_defects
 from tabular_rl.names import Names
@@ -76,9 +76,8 @@ class _Top:
             return locate("\n".join(keys))
         except ModelError as error:
             fault = error.faults[0]
-            raise ModelError(
-                Fault(f"{fault.what}. Lines above the columns are # key = value; a remark begins with ##", line=fault.line)
-            ) from None
+            what = f"{fault.what}. Lines above the columns are # key = value; a remark begins with ##"
+            raise ModelError(Fault(what, line=fault.line)) from None
 
 
 def _wrong_columns(line: str, names: list[str]) -> str:
@@ -113,8 +112,8 @@ def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
             kept = [row for row in chunk if row]
             if any(len(row) != top.width for row in kept):
                 raise _Faulty
-            for (_, add), values in zip(columns.values(), zip(*kept, strict=True), strict=False):
-                add(values)
+            for (_, add), texts in zip(columns.values(), zip(*kept, strict=True), strict=False):
+                add(texts)
     except csv.Error:
         raise _Faulty from None
     index = {name: np.concatenate([np.zeros(0, np.int64), *parts]) for name, (parts, _) in columns.items()}
@@ -125,7 +124,7 @@ def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
         for name in head.terminal:
             state_of.setdefault(name, len(state_of))
     states, actions = Names(list(state_of)), Names(list(action_of))
-    found = resolve(reader, head, states, len(index["state"]))
+    said = resolve(reader, head, states, len(index["state"]))
     if reader.faults or not state_of or any(name not in state_of for name in next_of):
         raise _Faulty
     if max(map(len, state_of)) > 10_000 or max(map(len, action_of), default=0) > 10_000:
@@ -144,7 +143,7 @@ def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
     row_ptr = np.append(first, len(pair))
     counts = np.bincount(s[first], minlength=len(states))
     ends = np.zeros(len(states), dtype=bool)
-    ends[list(found.ends)] = True
+    ends[list(said.ends)] = True
     if ((counts > 0) == ends).any():
         raise _Faulty
 
@@ -164,7 +163,7 @@ def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
             reward = table.take(index["reward"])
     start, final = (
         None if given is None else _Numbers([given.get(i, zero) for i in range(len(states))], reader.exact)
-        for given in (found.start, found.final_reward)
+        for given in (said.start, said.final_reward)
     )
     return MDP.from_rows(
         pair_ptr=np.concatenate([[0], np.cumsum(counts)]),
@@ -247,7 +246,8 @@ def _records(top: _Top, lines: io.StringIO) -> Iterator[tuple[int, list[str]]]:
         if not fields:
             continue
         if len(fields) != top.width:
-            top.reader.fault_at(f"found {len(fields)} fields, expected {top.width} as in the line of column names", line)
+            what = f"found {len(fields)} fields, expected {top.width} as in the line of column names"
+            top.reader.fault_at(what, line)
             continue
         yield line, [fields[top.column[name]] if name in top.column else "" for name in COLUMNS]
 
@@ -259,15 +259,17 @@ def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
     state_of: dict[str, int] = dict(head.states or {})
     action_of: dict[str, int] = dict(head.actions or {})
     for line, (state, action, *_) in records:
-        for name, known, given, word in ((state, state_of, head.states, "state"), (action, action_of, head.actions, "action")):
+        for word, name, known, given in (
+            ("state", state, state_of, head.states),
+            ("action", action, action_of, head.actions),
+        ):
             if name in known:
                 continue
             if given is not None:
                 reader.fault_at(f"no such {word}{closest(name, known)}", line, state=state, action=action)
-            elif len(name) > 10_000:
-                reader.fault_at(f"{word} {quoted(name)}: found a name of {len(name)} characters, expected at most 10000", line)
-            else:
-                known[name] = line
+                continue
+            reader.check_name(name, word, Spot(line))
+            known[name] = line
     if head.states is None:
         for name, line in head.terminal.items():
             state_of.setdefault(name, line)

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import ModelError, OptionError, OutputError, escape, quoted
 from tabular_rl.formats.arrays import (
-    MEMBERS,
     WHOLE,
     Header,
     arrays_of,
@@ -158,7 +157,7 @@ def _check_unchanged(stamps: dict[Path, Stamp]) -> None:
 
 def _check_digest(mdp: MDP, header: Header) -> None:
     if mdp.digest != header.digest:
-        raise ModelError(f"found contents with the digest {mdp.digest[:12]}..., expected {escape(header.digest)[:12]}...")
+        raise ModelError(f"found contents with the digest {mdp.digest[:12]}, expected {escape(header.digest)[:12]}")
 
 
 # -- writing ----------------------------------------------------------------------------------------------------

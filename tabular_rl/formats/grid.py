@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.build import Number, Row
-from tabular_rl.errors import ModelError, closest, quoted
+from tabular_rl.errors import ModelError, quoted
 from tabular_rl.formats.fields import Head, Reader, finish
 from tabular_rl.formats.lines import Spot
 from tabular_rl.model import MDP, Layout
@@ -74,7 +74,7 @@ class Grid:
         if kind is not None and kind.jump is not None:
             reward = self.step_reward if kind.jump_reward is None else kind.jump_reward
             return {(kind.jump, reward): self.slip * 0 + 1}
-        ways = [(move, 1 - self.slip)]
+        ways: list[tuple[Cell, Number]] = [(move, 1 - self.slip)]
         if self.slip:
             aside = (move[1], move[0])
             ways += [(aside, self.slip / 2), ((-aside[0], -aside[1]), self.slip / 2)]
@@ -128,6 +128,7 @@ def read_grid(reader: Reader, head: Head, body: Spot) -> MDP:
     rows = []
     for (i, j), s in at.items():
         for a, move in enumerate(grid.moves.values()) if s not in ends else ():
+            outcomes: list[tuple[int, Number, Number | None]]
             outcomes = [(at[cell], p, reward) for (cell, reward), p in grid.outcomes((i, j), move).items()]
             rows.append(Row(s, a, outcomes, line=line(i)))
     share = Fraction(1, len(starts)) if starts else Fraction(1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,10 +84,8 @@ def _syntax_fault(text: str, said: str) -> Fault:
     else:
         line, place = int(match[1]), f"column {match[2]}"
     scan = _Scan(text)
-    try:
+    with suppress(_Lost, RecursionError):
         scan.document()
-    except (_Lost, RecursionError):
-        pass
     for path, first, second in scan.twice:
         if second == line:
             return _twice(path, first, second)

@@ -38,6 +38,5 @@ def require(nbytes: int, way_out: str = "") -> None:
     """ModelError where this much memory is not there."""
     free = free_memory()
     if free is not None and nbytes > free:
-        raise ModelError(
-            f"needs {size_text(nbytes)} of memory, expected at most the {size_text(free)} that are free. {way_out}".rstrip()
-        )
+        text = f"needs {size_text(nbytes)} of memory, expected at most the {size_text(free)} that are free."
+        raise ModelError(f"{text} {way_out}".rstrip())

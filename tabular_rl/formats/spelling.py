@@ -75,11 +75,11 @@ class Speller:
         counts = (mdp.pair_ptr[1:] - mdp.pair_ptr[:-1]).tolist()
         ends = [s for s, end in enumerate(mdp.terminal.tolist()) if end]
         if [s for s, n in enumerate(counts) if n] + ends != list(range(mdp.S)):
-            yield self.list("states", mdp.states)
+            yield self.names("states", mdp.states)
         if list(dict.fromkeys(mdp.pair_action.tolist())) != list(range(mdp.A)):
-            yield self.list("actions", mdp.actions)
+            yield self.names("actions", mdp.actions)
         if ends:
-            yield self.list("terminal", (mdp.states[s] for s in ends))
+            yield self.names("terminal", (mdp.states[s] for s in ends))
         exact = mdp.exact
         if mdp.start_given:
             start: Any = exact.start if exact and exact.start is not None else mdp.start
@@ -98,7 +98,7 @@ class Speller:
             yield f"layout = {{ rows = {mdp.layout.rows}, columns = {mdp.layout.columns}{cell} }}\n"
         yield f"outcomes = {mdp.K}\n"
 
-    def list(self, key: str, names: Iterable[str]) -> str:
+    def names(self, key: str, names: Iterable[str]) -> str:
         return f"{key} = [{', '.join(map(self.text, names))}]\n"
 
     def table(self, key: str, entries: list[tuple[int, Any]]) -> str:

@@ -112,7 +112,8 @@ def _read_row(reader: Reader, row: Row, spot: Spot, state: str, action: str, sta
             outcome = reader.table(item, "outcome", ("state", "p", "reward"), **place)
             missing = [key for key in ("state", "p") if key not in outcome]
             if missing and isinstance(item.value, dict):
-                reader.fault(f"outcome: found no `{missing[0]}`, expected {{ state = NAME, p = NUMBER }}", item, **place)
+                what = f"outcome: found no `{missing[0]}`, expected {{ state = NAME, p = NUMBER }}"
+                reader.fault(what, item, **place)
             if missing:
                 continue
             name = reader.text(outcome["state"], "next state", **place)
@@ -202,10 +203,9 @@ def _shape(reader: Reader, spot: Spot, what: str, depth: int) -> tuple[int, ...]
                 reader.fault(f"{what}: found {item}, expected arrays nested {depth} deep", item)
                 return None
             if len(item.value) != len(level[0].value):
-                reader.fault(
-                    f"{what}: found an array of {len(item.value)} entries, expected {len(level[0].value)} as in the first",
-                    item,
-                )
+                first = len(level[0].value)
+                found = f"found an array of {len(item.value)} entries, expected {first} as in the first"
+                reader.fault(f"{what}: {found}", item)
                 return None
         shape.append(len(level[0].value))
         if shape[-1] == 0:
