@@ -15,6 +15,8 @@ from tabular_rl.errors import (
     OutputError,
     TabularError,
 )
+from tabular_rl.examples import examples
+from tabular_rl.formats import load, save
 from tabular_rl.model import MDP, Layout
 from tabular_rl.policy import Policy
 from tabular_rl.solution import Certificate, Solution, Status

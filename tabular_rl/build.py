@@ -156,7 +156,7 @@ def _check_numbers(
     right = True
     for j, (s2, p, reward) in enumerate(row.outcomes):
         place = {**where, "line": row.lines[j]} if row.lines else where
-        if not 0 <= p <= 1 + 2.0**-40 or (exact and p > 1):
+        if not 0 <= p <= (1 if exact else 1 + 2.0**-40):
             text = spell(p) if isinstance(p, Fraction) else repr(p)
             found.append(
                 Fault(f"found probability {text}, expected a number from 0 to 1", next_state=states[s2], **place)

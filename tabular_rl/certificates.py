@@ -137,6 +137,9 @@ class Certifier:
             if self.policy is not None:
                 return self.total.prediction(v, self.policy)  # type: ignore[no-any-return]
             return self.total.control(v, rows)  # type: ignore[no-any-return]
+        if not self.ends:
+            # Without terminal states a constant off v changes nothing but the size of the numbers, and with it E.
+            v -= (v.max() + v.min()) / 2
         vmax = float(np.max(np.abs(v), initial=0.0))
         error = backup_error(self.mdp, vmax, self.policy)
         best, chosen = np.empty(self.mdp.S), np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +27,7 @@ ANSWERS = json.loads((MODELS / "answers.json").read_text(encoding="utf-8"))
 SMALLEST = 12  # states of a model of mdps/ that is quick without compilation
 LARGEST = 110  # states up to which a model of mdps/ is taken here
 TOLERANCE = Fraction(1e-6)
-# Costs a sweep 40 s as plain Python at least; the compiled pass has them.
+# Large: their own test files have them.
 SLOW = {"blackjack", "jacks_car_rental", "taxi"}
 
 solvers = pytest.mark.parametrize("name", SOLVERS)
@@ -425,8 +426,9 @@ def test_options_out_of_range_are_refused(name):
     q = questions(name, "random")[0]
     for option, (kind, _) in function.spec.options.items():
         for wrong in (math.nan, -1, "x", math.inf, [], 10**400):
-            with pytest.raises(OptionError, match=f"^--{option.replace('_', '-')}: found .*, expected {kind.expected}$"):
+            with pytest.raises(OptionError, match=re.escape(f"{kind.flag}: found ")) as caught:
                 q.ask(function, **{option: wrong})
+            assert str(caught.value).endswith(f", expected {kind.expected}")
 
 
 @solvers
@@ -455,8 +457,8 @@ def test_policy_of_another_model_is_refused(name):
 
 
 def test_solvers_agree_that_there_is_something_to_test():
-    """Every solver is asked at least ten questions; without this the loops above could all be empty."""
+    """Every solver is asked at least eight questions; without this the loops above could all be empty."""
     for name in SOLVERS:
-        assert len(questions(name, "random")) >= 10, name
+        assert len(questions(name, "random")) >= 8, name
     assert {q.mdp.problem for q in random_questions("control")} == {"discounted", "total-reward", "finite-horizon"}
     assert sum(q.truth is None for q in random_questions("prediction")) >= 3

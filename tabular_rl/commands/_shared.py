@@ -20,7 +20,7 @@ from tabular_rl.policy import Policy
 from tabular_rl.rationals import fraction, nearest
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import note, out, spelled
-from tabular_rl.report.tables import answer_text, work_text
+from tabular_rl.report.tables import answer_text, seconds_text, work_text
 from tabular_rl.solution import Solution, Status
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -286,7 +286,7 @@ def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
         out(answer_text(solution, given["everything"]) + "\n")
     if not quiet:
         did = work_text(solution)
-        note(f"{solution.method}: {did + ' ' if did else ''}in {solution.seconds:.2g} s\n")
+        note(f"{solution.method}: {did + ' ' if did else ''}in {seconds_text(solution.seconds)}\n")
         if output is not None and output != "-":
             note(f"{escape(output)}: written\n")
     return exit_code(solution)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -234,7 +235,7 @@ class Shape:
         plain, hubs = np.flatnonzero(~hub), np.flatnonzero(hub)
         self.hubs = len(hubs)
         inner = P_pi[plain][:, plain] if self.hubs else P_pi
-        order = reverse_cuthill_mckee(inner, symmetric_mode=False)
+        order = reverse_cuthill_mckee(inner, symmetric_mode=False) if len(plain) else plain
         self.order = np.concatenate([plain[order], hubs])
         place = np.empty(len(plain), dtype=np.int64)
         place[order] = np.arange(len(plain))
@@ -284,8 +285,10 @@ def iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     order, M = shape.order, None
     A, b = system(P_pi[order][:, order], gamma), r_pi[order]
     if shape.width**2 <= 16 * n:
-        factors = run.call(spilu, A.tocsc(), drop_tol=1e-3, fill_factor=5, permc_spec="NATURAL", diag_pivot_thresh=0.0)
-        M = LinearOperator(A.shape, factors.solve, dtype=np.float64)
+        with contextlib.suppress(RuntimeError):  # a zero pivot: do without
+            options = {"drop_tol": 1e-3, "fill_factor": 5, "permc_spec": "NATURAL", "diag_pivot_thresh": 0.0}
+            factors = run.call(spilu, A.tocsc(), **options)
+            M = LinearOperator(A.shape, factors.solve, dtype=np.float64)
 
     def tell(_: Any) -> None:
         run.did("Krylov iterations")

@@ -73,7 +73,9 @@ def load(
     except ModelError as error:
         raise error.at(source) from None
     except MemoryError:
-        raise ModelError("needs more memory than there is. A directory of arrays needs least.", source) from None
+        raise ModelError(
+            "needs more memory than there is. A directory of arrays needs least.", source
+        ) from None
 
 
 def _read(name: str, format: str | None, asked: Any) -> MDP:
@@ -87,7 +89,9 @@ def _read(name: str, format: str | None, asked: Any) -> MDP:
         about = os.stat(name)
         if stat.S_ISDIR(about.st_mode):
             if format not in (None, "directory") or not (Path(name) / "header.json").exists():
-                raise ModelError("is a directory without header.json, expected a file or a directory of arrays")
+                raise ModelError(
+                    "is a directory without header.json, expected a file or a directory of arrays"
+                )
             from tabular_rl.formats.directory import read_directory
 
             return read_directory(Path(name), asked)

@@ -136,7 +136,9 @@ def parse_json(data: bytes, what: str) -> Any:
     except ModelError:
         raise
     except UnicodeDecodeError as error:
-        raise ModelError(f"{what}: found byte 0x{data[error.start]:02x} at {error.start}, expected UTF-8") from None
+        raise ModelError(
+            f"{what}: found byte 0x{data[error.start]:02x} at {error.start}, expected UTF-8"
+        ) from None
     except json.JSONDecodeError as error:
         raise ModelError(f"{what}: not valid JSON: {error.msg} (byte {error.pos} of {len(data)})") from None
     except (ValueError, RecursionError):
@@ -175,7 +177,9 @@ def read_header(found: Any, what: str, extra: tuple[str, ...] = ()) -> Header:
     try:
         gamma = fraction(found["discount"])
     except ValueError:
-        raise ModelError(f"{what}: discount: found {quoted(found['discount'])}, expected a fraction") from None
+        raise ModelError(
+            f"{what}: discount: found {quoted(found['discount'])}, expected a fraction"
+        ) from None
     header = Header(
         S=found["states"],
         A=found["actions"],
@@ -203,7 +207,9 @@ def _is_layout(x: Any) -> bool:
 
 
 def _is_members(x: Any) -> bool:
-    return isinstance(x, list) and all(isinstance(m, str) and m in MEMBERS for m in x) and len(set(x)) == len(x)
+    return (
+        isinstance(x, list) and all(isinstance(m, str) and m in MEMBERS for m in x) and len(set(x)) == len(x)
+    )
 
 
 def _check_members(header: Header, what: str) -> None:
@@ -216,7 +222,9 @@ def _check_members(header: Header, what: str) -> None:
     for field in EXACT:
         parts = {part for part in ("num", "den", "text") if f"{field}_{part}" in here}
         if parts not in (set(), {"num", "den"}, {"text"}):
-            raise ModelError(f"{what}: arrays: found parts {sorted(parts)} of {field}, expected num and den, or text")
+            raise ModelError(
+                f"{what}: arrays: found parts {sorted(parts)} of {field}, expected num and den, or text"
+            )
         if parts:
             exact.add(field)
             needed.add(field)
@@ -224,7 +232,9 @@ def _check_members(header: Header, what: str) -> None:
     if not header.start_given:
         wanted.discard("start")
     if exact and wanted - exact:
-        raise ModelError(f"{what}: arrays: found exact numbers without those of {min(wanted - exact)}, expected all")
+        raise ModelError(
+            f"{what}: arrays: found exact numbers without those of {min(wanted - exact)}, expected all"
+        )
     missing = [member for member in MEMBERS if member in needed - here]
     if missing:
         raise ModelError(f"{what}: arrays: found no {missing[0]}, expected it")
@@ -319,7 +329,12 @@ def read_npy_header(file: BinaryIO, member: str) -> tuple[tuple[int, ...], np.dt
 
 
 def check_npy(
-    member: str, shape: tuple[int, ...], dtype: np.dtype[Any], length: int | None, types: tuple[str, ...], data: int
+    member: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    length: int | None,
+    types: tuple[str, ...],
+    data: int,
 ) -> None:
     """Check what an npy header declares against what is expected and the bytes of data that are there."""
     expected = " or ".join(types)
@@ -334,9 +349,8 @@ def check_npy(
         raise ModelError(f"{member}: found length {shape[0]}, expected {length}")
     needed = shape[0] * dtype.itemsize
     if needed != data:
-        raise ModelError(
-            f"{member}: found {shape[0]} entries declared ({size_text(needed)}), expected the {data} bytes that are there"
-        )
+        declared = f"found {shape[0]} entries declared ({size_text(needed)})"
+        raise ModelError(f"{member}: {declared}, expected the {data} bytes that are there")
 
 
 def npy_bytes(array: NDArray[Any]) -> Iterator[bytes | memoryview]:
@@ -428,7 +442,9 @@ def check_exact(mdp: MDP) -> None:
         wrong = np.flatnonzero(_expected_reward(mdp) != mdp.r)
         if wrong.size:
             i = int(wrong[0])
-            raise ModelError(f"r: found {float(mdp.r[i])!r} at position {i}, expected Σ p r(s,a,s') of its outcomes")
+            raise ModelError(
+                f"r: found {float(mdp.r[i])!r} at position {i}, expected Σ p r(s,a,s') of its outcomes"
+            )
 
 
 def _check_field(field: str, rationals: RationalArray, floats: NDArray[Any]) -> None:
@@ -440,7 +456,9 @@ def _check_field(field: str, rationals: RationalArray, floats: NDArray[Any]) -> 
             wrong = np.gcd(num, den) != 1
             if wrong.any():
                 i = int(np.flatnonzero(wrong)[0])
-                raise ModelError(f"{field}: found {num[i]}/{den[i]} at position {at + i}, expected lowest terms")
+                raise ModelError(
+                    f"{field}: found {num[i]}/{den[i]} at position {at + i}, expected lowest terms"
+                )
             try:
                 wrong = RationalArray(num, den).floats() != floats[at : at + step]
             except OverflowError:

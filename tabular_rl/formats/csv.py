@@ -17,7 +17,18 @@ import numpy as np
 from tabular_rl.build import Number, Row
 from tabular_rl.errors import Fault, ModelError, closest, quoted
 from tabular_rl.formats.arrays import rows_off
-from tabular_rl.formats.fields import A_NUMBER, TOP, VERSION, Asked, Head, Reader, finish, read_head, read_number, resolve
+from tabular_rl.formats.fields import (
+    A_NUMBER,
+    TOP,
+    VERSION,
+    Asked,
+    Head,
+    Reader,
+    finish,
+    read_head,
+    read_number,
+    resolve,
+)
 from tabular_rl.formats.lines import Spot, locate
 from tabular_rl.formats.spelling import Speller, plain
 from tabular_rl.model import LARGEST, MDP, Exact, _mass_defects
@@ -26,7 +37,7 @@ from tabular_rl.rationals import DECIMAL, FRACTION, RationalArray, nearest
 
 COLUMNS = ("state", "action", "next_state", "probability", "reward")
 EXPECTED = f"expected the columns {','.join(COLUMNS)}"
-CHUNK = 1 << 16
+CHUNK = 1 << 10  # lines at once: lists that live for long cost time in the garbage collector
 
 
 class _Faulty(Exception):
@@ -102,9 +113,17 @@ def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
     reader, head = top.reader, top.head
     numbers: dict[str, int] = {}
     state_of: dict[str, int] = {} if head.states is None else {name: i for i, name in enumerate(head.states)}
-    action_of: dict[str, int] = {} if head.actions is None else {name: i for i, name in enumerate(head.actions)}
+    action_of: dict[str, int] = (
+        {} if head.actions is None else {name: i for i, name in enumerate(head.actions)}
+    )
     next_of: dict[str, int] = {}
-    known = {"state": state_of, "action": action_of, "next_state": next_of, "probability": numbers, "reward": numbers}
+    known = {
+        "state": state_of,
+        "action": action_of,
+        "next_state": next_of,
+        "probability": numbers,
+        "reward": numbers,
+    }
     columns = {name: _column(known[name]) for name in top.column}
     rows = csv.reader(lines, strict=True)
     try:
@@ -291,7 +310,9 @@ def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
         worth = _read(reader, reward, "reward", line, place) if "reward" in top.column else None
         if s2 is None:
             if next_state not in said:
-                way_out = closest(next_state, state_of) or ", expected one with transitions, or declared terminal"
+                way_out = (
+                    closest(next_state, state_of) or ", expected one with transitions, or declared terminal"
+                )
                 reader.fault_at(f"no such state{way_out}", line, **place)
             said.add(next_state)
             broken.add((s, a))
@@ -300,7 +321,9 @@ def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
             if row.reward is None:
                 row.reward = worth
             elif row.reward != worth:
-                reader.fault_at('found a second reward, expected one for the pair (reward_on = "pair")', line, **place)
+                reader.fault_at(
+                    'found a second reward, expected one for the pair (reward_on = "pair")', line, **place
+                )
             worth = None
         row.outcomes.append((s2, p, worth))
         assert row.lines is not None

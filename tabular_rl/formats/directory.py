@@ -157,7 +157,9 @@ def _check_unchanged(stamps: dict[Path, Stamp]) -> None:
 
 def _check_digest(mdp: MDP, header: Header) -> None:
     if mdp.digest != header.digest:
-        raise ModelError(f"found contents with the digest {mdp.digest[:12]}, expected {escape(header.digest)[:12]}")
+        raise ModelError(
+            f"found contents with the digest {mdp.digest[:12]}, expected {escape(header.digest)[:12]}"
+        )
 
 
 # -- writing ----------------------------------------------------------------------------------------------------
@@ -168,9 +170,17 @@ def write_directory(mdp: MDP, path: Path) -> None:
     with writing(path):
         place = Path(os.path.realpath(path))
         if mdp.origin and os.path.isdir(mdp.origin) and os.path.realpath(mdp.origin) == str(place):
-            raise OptionError(f"{escape(path)}: is the directory that the model is mapped from, expected another")
-        if place.exists() and not (place / HEADER).is_file() and not (place.is_dir() and not any(place.iterdir())):
-            raise OutputError(f"{escape(path)}: cannot be written: something else stands there, expected a model")
+            raise OptionError(
+                f"{escape(path)}: is the directory that the model is mapped from, expected another"
+            )
+        if (
+            place.exists()
+            and not (place / HEADER).is_file()
+            and not (place.is_dir() and not any(place.iterdir()))
+        ):
+            raise OutputError(
+                f"{escape(path)}: cannot be written: something else stands there, expected a model"
+            )
         temporary = hidden(place)
         temporary.mkdir()
         try:

@@ -60,7 +60,9 @@ class Reader:
     def fault_at(self, what: str, line: int, **place: Any) -> None:
         self.faults.append(Fault(what, line=line, **place))
 
-    def table(self, spot: Spot, what: str, known: Iterable[str] | None = None, **place: Any) -> dict[str, Spot]:
+    def table(
+        self, spot: Spot, what: str, known: Iterable[str] | None = None, **place: Any
+    ) -> dict[str, Spot]:
         """Return the entries of a table, without those that are not known."""
         if not isinstance(spot.value, dict):
             self.fault(f"{what}: found {escape(spot)}, expected a table", spot, **place)
@@ -100,7 +102,9 @@ class Reader:
         number = spot.value
         plain = isinstance(number, int) and not isinstance(number, bool) and spot.spelled.isdigit()
         if not plain or not least <= number < 2**63:
-            self.fault(f"{what}: found {escape(spot)}, expected a whole number, {least} or more", spot, **place)
+            self.fault(
+                f"{what}: found {escape(spot)}, expected a whole number, {least} or more", spot, **place
+            )
             return None
         return int(number)
 
@@ -126,7 +130,8 @@ class Reader:
                 continue
             if name in found:
                 self.fault(
-                    f"{what} {quoted(name)}: found twice, first on line {found[name]}, expected distinct names", item
+                    f"{what} {quoted(name)}: found twice, first on line {found[name]}, expected distinct names",
+                    item,
                 )
             self.check_name(name, what, item)
             found.setdefault(name, item.line)
@@ -135,7 +140,8 @@ class Reader:
     def check_name(self, name: str, what: str, spot: Spot) -> None:
         if len(name) > LONGEST_NAME:
             self.fault(
-                f"{what} {quoted(name)}: found a name of {len(name)} characters, expected at most {LONGEST_NAME}", spot
+                f"{what} {quoted(name)}: found a name of {len(name)} characters, expected at most {LONGEST_NAME}",
+                spot,
             )
 
     def state(self, name: str, states: Names, spot: Spot, **place: Any) -> int | None:
@@ -210,7 +216,9 @@ def read_head(reader: Reader, top: dict[str, Spot]) -> Head:
     if asked.horizon is not None:
         options["horizon"] = asked.horizon
     if "final_reward" in top and options.get("horizon") is None:
-        reader.fault("final_reward: found with no horizon, expected both. Add a horizon.", top["final_reward"])
+        reader.fault(
+            "final_reward: found with no horizon, expected both. Add a horizon.", top["final_reward"]
+        )
     if "layout" in top:
         options["layout"] = _layout(reader, top["layout"])
     terminal = reader.names(top["terminal"], "terminal state") if "terminal" in top else {}
@@ -230,7 +238,10 @@ def read_head(reader: Reader, top: dict[str, Spot]) -> Head:
 
 def _discount(reader: Reader, spot: Spot) -> Any:
     faults = len(reader.faults)
-    exact, reader.exact = reader.exact, reader.exact or is_text(spot)  # "9/10" is exact, whatever `numbers` says
+    exact, reader.exact = (
+        reader.exact,
+        reader.exact or is_text(spot),
+    )  # "9/10" is exact, whatever `numbers` says
     gamma = reader.number(spot, "discount")
     reader.exact = exact
     if len(reader.faults) == faults and not 0 <= gamma <= 1:
@@ -250,7 +261,9 @@ def _layout(reader: Reader, spot: Spot) -> Layout | None:
     sizes = [reader.whole(entries[key], f"layout: {key}", 1) for key in ("rows", "columns") if key in entries]
     cell = None
     if "cell" in entries:
-        cell = [reader.whole(item, "layout: cell", 0) for item in reader.array(entries["cell"], "layout: cell")]
+        cell = [
+            reader.whole(item, "layout: cell", 0) for item in reader.array(entries["cell"], "layout: cell")
+        ]
     if len(reader.faults) > before:
         return None
     rows, columns = sizes
@@ -289,7 +302,9 @@ def resolve(reader: Reader, head: Head, states: Names, outcomes: int, ends: Iter
     if head.outcomes is not None:
         stated = reader.whole(head.outcomes, "outcomes", 0)
         if stated is not None and stated != outcomes and not reader.faults:
-            what = f"outcomes: found {outcomes} transitions, expected {stated} as stated. Is the file cut off?"
+            what = (
+                f"outcomes: found {outcomes} transitions, expected {stated} as stated. Is the file cut off?"
+            )
             reader.fault(what, head.outcomes)
     return Resolved(found, start, final)
 
@@ -345,7 +360,7 @@ def _start(reader: Reader, spot: Spot, states: Names, ends: set[int]) -> dict[in
             reader.fault("start: found a terminal state, expected one with actions", where, state=name)
         start[at] = p
     if len(reader.faults) == before:
-        total = sum(map(Fraction, start.values()), Fraction(0))
+        total = sum((Fraction(p) for p in start.values()), Fraction(0))
         slack = 0 if reader.exact else Fraction(max(2, len(start)), 2**52)
         if abs(total - 1) > slack:
             shown = total if reader.exact else repr(float(total))

@@ -20,7 +20,7 @@ KEY = re.compile(r"""[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+'""")
 SCALAR = re.compile(
     r'''"""(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}'''
     r"""|\'\'\'(?:[^']++|'{1,2}(?!'))*+'{3,5}"""
-    r'''|"(?:[^"\\\n]++|\\.)*+"|'[^'\n]*+\''''
+    r"""|"(?:[^"\\\n]++|\\.)*+"|'[^'\n]*+\'"""
     r"""|\d{4}-\d\d-\d\d[Tt ]\d\d:[\d:.]++(?:[Zz]|[+-]\d\d:\d\d)?"""
     r"""|[^\s,\]}#"'{\[]++""",
     re.DOTALL,
@@ -64,7 +64,9 @@ def locate(text: str) -> Spot:
     except tomllib.TOMLDecodeError as error:
         raise ModelError(_syntax_fault(text, str(error))) from None
     except RecursionError:
-        raise ModelError(f"found arrays or tables nested too deep, expected at most {DEEPEST} levels") from None
+        raise ModelError(
+            f"found arrays or tables nested too deep, expected at most {DEEPEST} levels"
+        ) from None
     except ValueError:  # int() refuses to read thousands of digits
         longest = max(re.finditer(r"[0-9_]+", text), key=lambda m: len(m[0]))
         line = text.count("\n", 0, longest.start()) + 1
@@ -164,7 +166,8 @@ class _Scan:
 
     def document(self) -> Spot:
         root = Spot(1, value={})
-        table, path = root, ()
+        table = root
+        path: tuple[str, ...] = ()
         declared: dict[tuple[str, ...], int] = {}
         while True:
             self.take(SKIP)

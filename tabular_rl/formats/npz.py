@@ -71,7 +71,8 @@ def read_npz(file: BinaryIO, asked: Asked) -> MDP:
                 raise ModelError(f"member {quoted(name)}: found it, expected none: meta does not list it")
         require(sum(info.file_size for info in infos.values()), "Keep the model as a directory of arrays.")
         arrays = {
-            name: _read_array(archive, infos[name], name, length, types) for name, (length, types) in expected.items()
+            name: _read_array(archive, infos[name], name, length, types)
+            for name, (length, types) in expected.items()
         }
     if asked.normalize:
         arrays = {name: array for name, array in arrays.items() if name != "r" or "reward" not in arrays}
@@ -109,9 +110,13 @@ def _checked_members(members: list[zipfile.ZipInfo], size: int) -> dict[str, zip
             raise ModelError(f"{member}: found compression {info.compress_type}, expected none or deflate")
         packed, declared = info.compress_size, info.file_size
         if info.compress_type == zipfile.ZIP_STORED and declared != packed:
-            raise ModelError(f"{member}: found {declared} bytes declared and {packed} stored, expected as many")
+            raise ModelError(
+                f"{member}: found {declared} bytes declared and {packed} stored, expected as many"
+            )
         if packed > size:
-            raise ModelError(f"{member}: found {packed} bytes declared, expected at most the {size} of the file")
+            raise ModelError(
+                f"{member}: found {packed} bytes declared, expected at most the {size} of the file"
+            )
         if info.compress_type == zipfile.ZIP_DEFLATED and declared > max(SMALL, RATIO * packed):
             raise ModelError(
                 f"{member}: found a declared size of {size_text(declared)} from {size_text(packed)}, "
@@ -141,13 +146,13 @@ def _read_array(
         shape, dtype = read_npy_header(file, member)  # type: ignore[arg-type]
         check_npy(member, shape, dtype, length, types, info.file_size - file.tell())
         array = np.empty(shape, dtype=dtype)
-        into = memoryview(array.view(np.uint8)) if array.size else memoryview(bytearray())
+        into: Any = array.view(np.uint8) if array.size else array
         at = 0
         while at < len(into):
             part = file.read(min(BLOCK, len(into) - at))
             if not part:
                 raise ModelError(f"{member}: stops after {at} of {len(into)} bytes")
-            into[at : at + len(part)] = part
+            into[at : at + len(part)] = np.frombuffer(part, dtype=np.uint8)
             at += len(part)
         file.read(1)  # the end of a member is where zipfile compares its checksum
     return array

@@ -38,8 +38,8 @@ def write_atomically(path: Target, write: Callable[[BinaryIO], None]) -> None:
     with reporting(path):
         place = Path(os.path.realpath(path))
         if _direct(path):
-            with open(path, "wb") as file:
-                write(file)
+            with open(path, "wb") as device:
+                write(device)
             return
         file, temporary = _beside(place)
         try:

@@ -125,5 +125,7 @@ def _escaped(c: str) -> str:
     if c.isprintable():
         return c
     if "\ud800" <= c <= "\udfff":
-        raise ModelError(f"name {quoted(c)}: found half of a surrogate pair, expected text that UTF-8 can hold")
+        raise ModelError(
+            f"name {quoted(c)}: found half of a surrogate pair, expected text that UTF-8 can hold"
+        )
     return f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"

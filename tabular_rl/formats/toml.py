@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from tabular_rl.build import Number, Row
 from tabular_rl.errors import ModelError, closest, quoted
@@ -34,7 +35,9 @@ def read_toml(text: str, asked: Asked) -> MDP:
         reader.fault("no states: found none of [state.NAME], [tensors] and [grid], expected one of them")
         raise ModelError(reader.faults)
     for key in bodies[1:]:
-        reader.fault(f"found [{key}] and [{bodies[0]}] on line {top[bodies[0]].line}, expected one of them", top[key])
+        reader.fault(
+            f"found [{key}] and [{bodies[0]}] on line {top[bodies[0]].line}, expected one of them", top[key]
+        )
     body = top[bodies[0]]
     if bodies[0] == "state":
         return _read_states(reader, head, body)
@@ -80,12 +83,17 @@ def _read_states(reader: Reader, head: Head, body: Spot) -> MDP:
         if (at := names.find(action)) is not None
     ]
     return finish(
-        reader, head, rows, states, names, state_lines={i: line for i, line in enumerate(lines.values()) if line}
+        reader,
+        head,
+        rows,
+        states,
+        names,
+        state_lines={i: line for i, line in enumerate(lines.values()) if line},
     )
 
 
 def _read_row(reader: Reader, row: Row, spot: Spot, state: str, action: str, states: Names) -> Row:
-    place = {"state": state, "action": action}
+    place: dict[str, Any] = {"state": state, "action": action}
     before = len(reader.faults)
     entries = reader.table(spot, "action", ("to", "reward"), **place)
     if "reward" in entries:
@@ -133,7 +141,9 @@ def _read_row(reader: Reader, row: Row, spot: Spot, state: str, action: str, sta
             add(name, outcome["state"], p, reward)
             row.lines.append(item.line)
     else:
-        reader.fault(f"to: found {to}, expected a name, a table of probabilities or an array of outcomes", to, **place)
+        reader.fault(
+            f"to: found {to}, expected a name, a table of probabilities or an array of outcomes", to, **place
+        )
     if len(reader.faults) > before:  # one fault must not bring others with it
         row.outcomes, row.lines, row.reward = [(row.state, one, None)], None, None
     return row
@@ -161,7 +171,8 @@ def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
     S, A = (outer, inner) if axes == "sas" else (inner, outer)
     if S != last:
         reader.fault(
-            f'P: found {last} next states for {S} states under axes = "{axes}", expected as many', entries["P"]
+            f'P: found {last} next states for {S} states under axes = "{axes}", expected as many',
+            entries["P"],
         )
         raise ModelError(reader.faults)
     names = []

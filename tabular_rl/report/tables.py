@@ -250,21 +250,21 @@ def _timed_tables(
     return "\n\n".join(parts)
 
 
+def start_where(mdp: MDP) -> str:
+    """The start distribution in words."""
+    used = np.flatnonzero(mdp.start > 0)
+    if len(used) == 1:
+        return escape(mdp.states[int(used[0])])
+    if not mdp.start_given:
+        return "uniform over non-terminal states"
+    if len(used) <= 4:
+        return ", ".join(f"{escape(mdp.states[int(s)])} {float(mdp.start[s]):.4g}" for s in used)
+    return f"{len(used)} states"
+
+
 def start_text(solution: Solution) -> str:
     """The value of the start distribution, and which one it is."""
-    mdp = solution.mdp
-    used = np.flatnonzero(mdp.start > 0)
-    if not mdp.start_given:
-        where = "uniform over non-terminal states"
-        if len(used) == 1:
-            where = escape(mdp.states[int(used[0])])
-    elif len(used) == 1:
-        where = escape(mdp.states[int(used[0])])
-    elif len(used) <= 4:
-        where = ", ".join(f"{escape(mdp.states[int(s)])} {float(mdp.start[s]):.4g}" for s in used)
-    else:
-        where = f"{len(used)} states"
-    return f"start: {where}; value {start_value(solution)}"
+    return f"start: {start_where(solution.mdp)}; value {start_value(solution)}"
 
 
 def start_value(solution: Solution) -> str:
@@ -324,6 +324,14 @@ def policy_text(solution: Solution) -> str:
         f"{first}; {signs().close} marks actions too close to tell apart: "
         f"{plural(len(tied), 'state')} ({listed(mdp, tied)})"
     )
+
+
+def seconds_text(seconds: float) -> str:
+    """
+    >>> seconds_text(0.123), seconds_text(75.2)
+    ('0.12 s', '75 s')
+    """
+    return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
 def work_text(solution: Solution) -> str:

@@ -1,0 +1,204 @@
+"""What a policy earns, estimated by playing it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import OptionError
+from tabular_rl.model import MDP
+from tabular_rl.options import OPTIONS, Option
+from tabular_rl.policy import Policy
+from tabular_rl.run import Run, Stop
+
+EPISODES = Option("episodes", int, "episodes to play", low=1, high=1e9)
+STEPS = Option("steps", int, "steps after which an episode is cut off", low=1, high=1e9)
+SEED = Option("seed", int, "start of the random numbers; the same seed gives the same episodes", low=0, high=2**63 - 1)
+LEVEL = Option("level", float, "level of the confidence interval", low=0.5, high=0.999999)
+
+TOGETHER = 4096  # episodes played side by side
+CHUNK = 64  # steps between two looks at which have ended
+CUT = 1e-6  # share of the largest possible return that discounted episodes may leave out
+LONGEST = 1_000_000  # steps of an episode at γ = 1
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """The mean return of a policy, and how sure it is.
+
+    With probability about `level` the expected return is within `mean` ± `half_width`. That is z s / √n by the normal
+    approximation, plus `cut`: what the steps left out can be worth at most. `unended` counts episodes at γ = 1
+    that were still going on; then there is no interval (`half_width` is inf).
+    """
+
+    episodes: int
+    mean: float
+    deviation: float
+    half_width: float
+    cut: float
+    level: float
+    steps: int
+    longest: int
+    unended: int
+    seed: int
+    seconds: float
+    stopped: str | None = None
+
+    @property
+    def lower(self) -> float:
+        return self.mean - self.half_width
+
+    @property
+    def upper(self) -> float:
+        return self.mean + self.half_width
+
+
+def simulate(
+    mdp: MDP,
+    policy: Policy,
+    *,
+    episodes: int = 10_000,
+    steps: int | None = None,
+    seed: int = 0,
+    level: float = 0.99,
+    time_limit: float | None = None,
+) -> Simulation:
+    """Estimate the expected return of a policy from the start distribution.
+
+        G = Σ_t γ^t R_t,    mean = Σ G / n,    mean ± z s / √n
+
+    An episode ends at a terminal state, at the horizon, or where γ^t Rmax / (1 - γ), which is all that could still
+    come, has become small; that amount is added to the interval. At γ = 1 it also ends where the policy stays for
+    ever and earns 0 on average.
+
+    Parameters
+    ----------
+    mdp, policy : the model, and a Policy for it
+    episodes : how many
+    steps : cut an episode off after so many (default: from γ; 1,000,000 at γ = 1)
+    seed : the same seed gives the same episodes. Each step takes two uniforms, the start of an episode one.
+    level : of the confidence interval
+    time_limit : seconds
+
+    Returns
+    -------
+    Simulation
+
+    Raises
+    ------
+    NoFiniteAnswer : at γ = 1, where the policy earns or pays for ever
+    OptionError : an option out of range, or no state to start from
+
+    Sources
+    -------
+    Sutton & Barto (2018), section 5.1: Monte Carlo prediction.
+
+    Examples
+    --------
+    One state that pays 1 a step: every return is Σ γ^t = 2, up to what was cut off.
+
+    >>> mdp = MDP([[[1.0]]], [[1.0]], 0.5)
+    >>> s = simulate(mdp, Policy.uniform(mdp), episodes=10)
+    >>> s.lower <= 2 <= s.upper, s.half_width < 1e-5
+    (True, True)
+    """
+    from tabular_rl.kernels.simulate import play
+
+    episodes, seed, level = EPISODES.check(episodes), SEED.check(seed), LEVEL.check(level)
+    steps, time_limit = STEPS.check(steps), OPTIONS["time_limit"].check(time_limit)
+    if mdp.terminal.all():
+        raise OptionError("no state to start from: all states are terminal")
+    run = Run("simulate", {}, time_limit)
+    limit, cut = _limit(mdp, steps)
+    stop = np.array(mdp.terminal)
+    if mdp.problem == "total-reward":
+        from tabular_rl.structure import policy_total
+
+        stop |= policy_total(mdp, policy).zero
+    rows, weight = _decisions(mdp, policy)
+    reward = mdp.reward if mdp.reward is not None else np.zeros(0)
+    numbers = (mdp.pair_ptr, mdp.row_ptr, mdp.next_state, mdp.prob, reward, mdp.r, mdp.gamma, stop, rows, weight)
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
+    begin = np.cumsum(mdp.start)
+    last_start = int(np.flatnonzero(mdp.start)[-1])
+
+    n, mean, squares, total, longest, unended = 0, 0.0, 0.0, 0, 0, 0
+    stopped: str | None = None
+    try:
+        while n < episodes:
+            count = min(TOGETHER, episodes - n)
+            state = np.minimum(np.searchsorted(begin, rng.random(count), side="right"), last_start)
+            G, factor, done = np.zeros(count), np.ones(count), np.zeros(count, dtype=np.int64)
+            live = np.flatnonzero(~stop[state])
+            time = 0
+            while time < limit and live.size:
+                run.breathe()
+                uniforms = rng.random((live.size, min(CHUNK, limit - time), 2))
+                part = state[live], factor[live], done[live], G[live]
+                play(*numbers, time, uniforms, *part)
+                state[live], factor[live], done[live], G[live] = part
+                time += uniforms.shape[1]
+                live = live[~stop[state[live]]]
+            if mdp.final_reward is not None:
+                there = done == limit
+                G[there] += factor[there] * mdp.final_reward[state[there]]
+            if mdp.problem == "total-reward":
+                unended += live.size
+            # Chan's update of mean and squares by a batch.
+            delta, batch = float(G.mean()) - mean, float(np.square(G - G.mean()).sum())
+            squares += batch + delta**2 * n * count / (n + count)
+            mean += delta * count / (n + count)
+            n, total, longest = n + count, total + int(done.sum()), max(longest, int(done.max()))
+            run.did("episodes", count)
+            run.record(n, 0.0)
+    except Stop as error:
+        stopped = error.why
+    deviation = math.sqrt(squares / (n - 1)) if n > 1 else math.inf
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    # Rounding: each return is a sum of `longest` products, each a few ulp of the largest return wrong.
+    rounding = (longest + 10) * 2.0**-51 * _largest_return(mdp, max(longest, 1))
+    half = z * deviation / math.sqrt(n) + cut + rounding if n > 1 and not unended else math.inf
+    return Simulation(
+        n, mean if n else math.nan, deviation, half, cut, level, total, longest, unended, seed, run.seconds, stopped
+    )
+
+
+def _largest_return(mdp: MDP, steps: int) -> float:
+    """Rmax Σ_t γ^t over so many steps, and the final reward."""
+    gamma, largest = mdp.gamma, mdp.facts.largest_reward
+    total = largest * (min(steps, 1 / (1 - gamma)) if gamma < 1 else steps)
+    return total + (float(np.max(np.abs(mdp.final_reward))) if mdp.final_reward is not None else 0.0)
+
+
+def _limit(mdp: MDP, steps: int | None) -> tuple[int, float]:
+    """After how many steps an episode is cut off, and what is left out at most."""
+    if mdp.horizon is not None:
+        if steps is not None and steps < mdp.horizon:
+            raise OptionError(f"--steps: found {steps}, expected the horizon, {mdp.horizon}, or more")
+        return mdp.horizon, 0.0
+    gamma, largest = mdp.gamma, mdp.facts.largest_reward
+    if mdp.gamma_exact == 1:
+        return steps or LONGEST, 0.0
+    if gamma >= 1.0:
+        raise OptionError("simulate: the discount is too near 1 for a float. Use evaluate, which is exact.")
+    if steps is None:
+        steps = max(1, math.ceil(math.log(CUT) / math.log(gamma))) if gamma > 0 else 1
+        if steps > STEPS.high:
+            raise OptionError(
+                f"simulate: at this discount an episode takes {steps:.2g} steps. Cut it off with --steps, or use evaluate."
+            )
+    left = math.exp(steps * math.log(gamma)) * (1 + steps * 2.0**-50) if gamma > 0 else 0.0
+    return steps, left * largest / (1 - gamma) * (1 + 1e-9)
+
+
+def _decisions(mdp: MDP, policy: Policy) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """The rows that a policy chooses (time, S), -1 where it is random, and its weights (time, L)."""
+    if policy.rows is not None:
+        return np.atleast_2d(policy.rows).astype(np.int64), np.zeros((1, 1))
+    assert policy.probs is not None
+    return np.full((1, mdp.S), -1, dtype=np.int64), np.atleast_2d(policy.probs)
