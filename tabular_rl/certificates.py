@@ -139,7 +139,7 @@ class Certifier:
             return self.total.control(v, rows)  # type: ignore[no-any-return]
         if not self.ends:
             # Without terminal states a constant off v changes nothing but the size of the numbers, and with it E.
-            v -= (v.max() + v.min()) / 2
+            v -= v.max() / 2 + v.min() / 2
         vmax = float(np.max(np.abs(v), initial=0.0))
         error = backup_error(self.mdp, vmax, self.policy)
         best, chosen = np.empty(self.mdp.S), np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)

@@ -282,7 +282,8 @@ class MDP:
                 return _validate(model, correction)
             with lazy(model):
                 _check_order(model)
-                _start(model, model.start)
+                if model.start_given:
+                    _start(model, model.start)
                 return _validate(model, correction)
 
         put(mdp, "_facts", look)

@@ -536,21 +536,12 @@ def _made_of(
 # -- the mean reward of a component -----------------------------------------------------------------------------
 
 
-def backup_error(facts: Facts, largest: float, largest_r: float | None = None, more: int = 0) -> float:
-    """Return E ≥ |computed - true| of a backup r + Σ p v with |v| ≤ largest and |r| ≤ largest_r.
-
-    E = γ_{n+4} (Rmax + Vmax) + n 2**-1074 + τ Vmax + r_error, with γ_k = k u / (1 - k u), u = 2**-53, each operation
-    rounded up; `more` counts roundings and outcomes beyond those of one row.
-
-    >>> mdp = MDP([[[1.0]]], [[0.0]], 0.9)
-    >>> backup_error(mdp.facts, 1.0) / (5 * 2.0**-53) - 1 < 1e-12
-    True
-    """
-    k = facts.longest_row + 4 + more
+def _backup_error(facts: Facts, largest: float) -> float:
+    """E ≥ |computed - true| of r + Σ p h with |h| ≤ largest, rounded up: see certificates.backup_error."""
+    k = facts.longest_row + 4
     unit = _up(k * 2.0**-53 / (1.0 - k * 2.0**-53))
-    rounding = _up(unit * _up((facts.largest_reward if largest_r is None else largest_r) + largest))
-    under = (facts.longest_row + more) * 2.0**-1074
-    return _up(_up(rounding + under) + _up(_up(facts.mass_defect * largest) + facts.r_error))
+    rounding = _up(_up(unit * _up(facts.largest_reward + largest)) + facts.longest_row * 2.0**-1074)
+    return _up(rounding + _up(_up(facts.mass_defect * largest) + facts.r_error))
 
 
 def _up(x: float) -> float:
@@ -579,7 +570,7 @@ def largest_mean_sign(part: MDP) -> tuple[int | None, Mask]:
             part.pair_ptr, part.row_ptr, part.next_state, part.prob, part.r, 1.0, part.sign, h, 0, S, span, rows, out
         )
         done += 1
-        error = backup_error(part.facts, float(np.max(np.abs(h))))
+        error = _backup_error(part.facts, float(np.max(np.abs(h))))
         change = out - h
         if _up(_up(float(change.max())) + error) < 0:
             return -1, every
@@ -732,36 +723,41 @@ def policy_total(mdp: MDP, policy: Policy) -> PolicyTotal:
     ...
     tabular_rl.errors.NoFiniteAnswer: no finite answer: the policy never terminates and collects reward for ever, in: '0', '1'
     """
-    weights = policy.weights
-    use = weights > 0
+    use = policy.weights > 0
     if policy.exact is not None:
         use |= policy.exact.num > 0
-    recurrent, labels = _recurrent(mdp, use)
-    collects = np.zeros(mdp.S, dtype=bool)
-    collects[_collecting(mdp, policy, use, recurrent)] = True
+    zero, collects = settled(mdp, use, policy)
     if collects.any():
-        never = np.isin(labels, np.unique(labels[collects]))
         word = "pays" if mdp.sense == "min" else "collects reward"
-        raise NoFiniteAnswer(f"the policy never terminates and {word} for ever, in", _names(mdp, never))
-    return PolicyTotal(policy, recurrent)
+        raise NoFiniteAnswer(f"the policy never terminates and {word} for ever, in", _names(mdp, collects))
+    return PolicyTotal(policy, zero)
 
 
-def _collecting(mdp: MDP, policy: Policy, use: Mask, recurrent: Mask) -> Ints:
-    """The recurrent states whose expected reward under the policy is not exactly 0."""
+def settled(
+    mdp: MDP, use: Mask, policy: Policy | None = None, signs: NDArray[np.int8] | None = None
+) -> tuple[Mask, Mask]:
+    """Return the states (S,) that recur under a policy and collect nothing, and those that recur and collect.
+
+    `use` (L,) are the rows that it takes; without `policy` it takes one a state. `signs` saves computing them.
+    """
+    recurrent, labels = _recurrent(mdp, use)
     rows = np.flatnonzero(use & recurrent[mdp.pair_state])
-    if not rows.size:
-        return rows
     state = mdp.pair_state[rows]
-    signs = reward_signs(mdp)[rows]
-    some = np.bincount(state[signs > 0], minlength=mdp.S) > 0
-    other = np.bincount(state[signs < 0], minlength=mdp.S) > 0
-    collects = some ^ other
-    for s in np.flatnonzero(some & other).tolist():
-        mean = Fraction(0)
-        for i in rows[state == s].tolist():
-            p = policy.exact[i] if policy.exact is not None else Fraction(float(policy.weights[i]))
-            mean += p * mdp.rational(i)[1]
-        collects[s] = mean != 0
-    return np.flatnonzero(collects)
+    sign = (reward_signs(mdp) if signs is None else signs)[rows]
+    some = np.bincount(state[sign > 0], minlength=mdp.S) > 0
+    other = np.bincount(state[sign < 0], minlength=mdp.S) > 0
+    pays = some | other
+    if policy is not None:
+        for s in np.flatnonzero(some & other).tolist():
+            pays[s] = _expected_reward(mdp, policy, rows[state == s]) != 0
+    collects = recurrent & np.isin(labels, np.unique(labels[pays]))
+    return recurrent & ~collects, collects
 
 
+def _expected_reward(mdp: MDP, policy: Policy, rows: Ints) -> Fraction:
+    """Σ_a π(a|s) r(s, a) of one state, up to a positive factor."""
+    mean = Fraction(0)
+    for i in rows.tolist():
+        p = policy.exact[i] if policy.exact is not None else Fraction(float(policy.weights[i]))
+        mean += p * mdp.rational(i)[1]
+    return mean

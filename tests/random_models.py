@@ -85,14 +85,6 @@ def random_model(seed, problem="discounted", *, exact=True, sense="max", gamma=N
                 rewards[-1] = float(-rest / Fraction(p[-1]))
             own = rewards[0]
             rows.append((s, a, list(zip(to, p, rewards, strict=True)), own))
-    pair_ptr = np.searchsorted([row[0] for row in rows], np.arange(S + 1))
-    row_ptr = np.cumsum([0] + [len(row[2]) for row in rows])
-    prob = [o[1] for row in rows for o in row[2]]
-    outcome_rewards = [o[2] for row in rows for o in row[2]]
-    pair_rewards = [row[3] for row in rows]
-    arrays = {"reward": np.array([float(x) for x in outcome_rewards])}
-    if by_pair:
-        arrays = {"r": np.array([float(x) for x in pair_rewards])}
     horizon = final = None
     if problem == "finite-horizon":
         horizon = rng.randint(1, 6)
@@ -100,29 +92,64 @@ def random_model(seed, problem="discounted", *, exact=True, sense="max", gamma=N
     if gamma is None:
         gamma = "1" if total else rng.choice(DISCOUNTS if horizon is None else [*DISCOUNTS, "1"])
         gamma = gamma if exact else float(Fraction(gamma))
+    return assemble(
+        rows, S, A, gamma, np.arange(S) >= live, exact=exact, by_pair=by_pair, final=final, horizon=horizon, sense=sense,
+        name=f"{problem} {kind if total else ''} {'exact' if exact else 'float'} {sense} {seed}",
+    )  # fmt: skip
+
+
+def assemble(rows, S, A, gamma, terminal, *, exact, by_pair, final=None, **more):
+    """Return the model of rows (state, action, [(next state, probability, reward)], reward of the pair)."""
+    rows = sorted(rows, key=lambda row: row[:2])
+    flat = [o for row in rows for o in row[2]]
+    prob, rewards, own = [o[1] for o in flat], [o[2] for o in flat], [row[3] for row in rows]
+
+    def floats(values):
+        return None if values is None else np.array([float(x) for x in values])
+
+    def rationals(values):
+        return None if values is None else RationalArray.of(map(Fraction, values))
+
     return MDP.from_rows(
-        pair_ptr=pair_ptr,
-        pair_action=np.array([row[1] for row in rows]),
-        row_ptr=row_ptr,
-        next_state=np.array([o[0] for row in rows for o in row[2]]),
-        prob=np.array([float(x) for x in prob]),
-        **arrays,
+        pair_ptr=np.searchsorted([row[0] for row in rows], np.arange(S + 1)),
+        pair_action=np.array([row[1] for row in rows], dtype=np.int64),
+        row_ptr=np.cumsum([0] + [len(row[2]) for row in rows]),
+        next_state=np.array([o[0] for o in flat], dtype=np.int64),
+        prob=floats(prob),
+        reward=None if by_pair else floats(rewards),
+        r=floats(own) if by_pair else None,
         gamma=gamma,
-        terminal=np.arange(S) >= live,
+        terminal=terminal,
         actions=A,
-        horizon=horizon,
-        final_reward=None if final is None else np.array([float(x) for x in final]),
+        final_reward=floats(final),
         exact=Exact(
-            prob=RationalArray.of(prob),
-            reward=None if by_pair else RationalArray.of(outcome_rewards),
-            r=RationalArray.of(pair_rewards) if by_pair else None,
-            final_reward=None if final is None else RationalArray.of(final),
+            prob=rationals(prob),
+            reward=None if by_pair else rationals(rewards),
+            r=rationals(own) if by_pair else None,
+            final_reward=rationals(final),
         )
         if exact
         else None,
-        sense=sense,
-        name=f"{problem} {kind if total else ''} {'exact' if exact else 'float'} {sense} {seed}",
+        **more,
     )
+
+
+def take_apart(mdp):
+    """Return what `assemble` takes, as the arguments it takes: rows can then be changed one by one."""
+    exact, by_pair = mdp.exact, mdp.reward is None
+    prob = list(exact.prob) if exact else mdp.prob.tolist()
+    rewards = [0] * mdp.K if by_pair else list(exact.reward) if exact else mdp.reward.tolist()
+    own = list(exact.r) if exact and by_pair else mdp.r.tolist()
+    final = None if mdp.final_reward is None else list(exact.final_reward) if exact else mdp.final_reward.tolist()
+    rows = []
+    for i in range(mdp.L):
+        ks = range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))
+        outcomes = [(int(mdp.next_state[k]), prob[k], rewards[k]) for k in ks]
+        rows.append((mdp.state_of_row(i), int(mdp.pair_action[i]), outcomes, own[i]))
+    return {
+        "rows": rows, "S": mdp.S, "A": mdp.A, "gamma": mdp.gamma_exact, "terminal": np.array(mdp.terminal),
+        "exact": exact is not None, "by_pair": by_pair, "final": final, "horizon": mdp.horizon, "sense": mdp.sense,
+    }  # fmt: skip
 
 
 def random_models():

@@ -211,6 +211,9 @@ def leave(code: int) -> NoReturn:
 
 def main() -> NoReturn:
     """The program `tabular-rl`."""
+    from tabular_rl.commands._memory import refuse_more_than_there_is
+
+    refuse_more_than_there_is()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -13,14 +14,16 @@ import click
 from tabular_rl import run as running
 from tabular_rl.catalogue import SOLVERS, check_options, find
 from tabular_rl.commands import solving
+from tabular_rl.commands._memory import check_memory
 from tabular_rl.errors import OptionError, OutputError, escape, quoted
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS, Option
 from tabular_rl.policy import Policy
 from tabular_rl.rationals import fraction, nearest
+from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import note, out, spelled
-from tabular_rl.report.tables import answer_text, seconds_text, work_text
+from tabular_rl.report.tables import answer_text, interval_width, seconds_text, work_text
 from tabular_rl.solution import Solution, Status
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -244,21 +247,6 @@ def chosen_method(given: Mapping[str, Any], task: str) -> tuple[str, dict[str, A
     return method, options
 
 
-def check_memory(mdp: MDP) -> None:
-    """Raise before anything is allocated where the vectors of a solver would not fit: a dozen numbers a state."""
-    from tabular_rl.report.memory import room
-
-    steps = 1 if mdp.horizon is None else mdp.horizon + 1
-    needed = 8 * mdp.S * (12 if mdp.horizon is None else 6 * steps)
-    free = room()
-    if free is not None and needed > free:
-        from tabular_rl.model import size_text
-
-        raise OptionError(
-            f"{escape(mdp.origin)}: solving needs about {size_text(needed)} of memory, and {size_text(free)} is free"
-        )
-
-
 def solved(mdp: MDP, method: str, options: dict[str, Any], quiet: bool, policy: Policy | None = None) -> Solution:
     """Run a solver where signals stop it and progress is shown."""
     from tabular_rl.solve import evaluate, solve
@@ -286,6 +274,9 @@ def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
         out(answer_text(solution, given["everything"]) + "\n")
     if not quiet:
         did = work_text(solution)
+        if solution.status is Status.INTERRUPTED:
+            width = interval_width(solution)
+            note(f"interrupted: {'nothing is proven yet' if width == math.inf else f'the best interval so far is {rounded_up(width)} wide'}\n")
         note(f"{solution.method}: {did + ' ' if did else ''}in {seconds_text(solution.seconds)}\n")
         if output is not None and output != "-":
             note(f"{escape(output)}: written\n")

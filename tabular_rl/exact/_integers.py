@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -122,9 +121,13 @@ class Values:
         common = math.lcm(*sums)
         return sum(x * (common // d) for d, x in sums.items()), common
 
-    @cached_property
-    def fractions(self) -> list[Fraction]:
-        return [Fraction(n, d) for n, d in zip(self.num, self.den, strict=True)]
+    def fractions(self, run: Run) -> list[Fraction]:
+        """The values in lowest terms."""
+        found = []
+        for n, d in zip(self.num, self.den, strict=True):
+            run.breathe()
+            found.append(Fraction(n, d))
+        return found
 
 
 def chain_rows(rows: Rows, policy: Policy) -> list[Row | None]:

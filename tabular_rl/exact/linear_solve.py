@@ -15,7 +15,7 @@ from tabular_rl.options import LinearSolver, Relative, TimeLimit, Tolerance, che
 from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
 from tabular_rl.run import Run, Stop
-from tabular_rl.solution import Solution
+from tabular_rl.solution import Solution, backed_up
 from tabular_rl.solver import DISCOUNTED, TOTAL, admit, solver
 
 Floats = NDArray[np.float64]
@@ -93,6 +93,7 @@ def linear_solve(
         tolerance=tolerance, relative=relative, linear_solver=linear_solver, time_limit=time_limit
     )
     policy = fitting(mdp, policy)
+    mdp.facts  # noqa: B018  (a mapped model is validated here)
     options = {"tolerance": tolerance, "relative": relative, "linear_solver": linear_solver}
     run = Run("linear-solve", options, time_limit)
     zero = policy_zero(mdp, policy)
@@ -136,6 +137,46 @@ def policy_values(
         dense_fits(mdp.S)
         return solve_chain(*dense_chain(mdp, policy), mdp.gamma, "dense", run, zero)
     return solve_chain(*chain(mdp, policy), mdp.gamma, how, run, zero)
+
+
+def used_rows(policy: Policy) -> Mask:
+    """The rows (L,) that a policy takes with positive probability, even if its float64 is 0."""
+    used = policy.weights > 0
+    if policy.exact is not None:
+        used |= policy.exact.num > 0
+    return used
+
+
+def polish(mdp: MDP, rows: NDArray[Any], run: Run, proper: NDArray[Any]) -> tuple[Floats, NDArray[Any]]:
+    """Improve rows (S,) by policy iteration in floating point: the values and the policy, of which nothing is claimed.
+
+    At γ = 1 the model is one where staying for ever is worth -∞, and the rows `proper` end surely.
+    """
+    v = np.zeros(mdp.S)
+    live = np.flatnonzero(~mdp.terminal)
+    for _ in range(1000):
+        run.breathe()
+        try:
+            v = policy_values(mdp, Policy(mdp, rows=rows), "auto", run)
+        except NumericalError:
+            break
+        run.did("linear solves")
+        q = mdp.sign * backed_up(mdp, mdp.sign * v)
+        better = Policy.greedy(mdp, mdp.sign * q).rows
+        assert better is not None
+        switch = np.zeros(mdp.S, dtype=bool)
+        switch[live] = q[better[live]] - q[rows[live]] > 1e-10 * (1 + np.abs(v[live]))
+        if not switch.any():
+            break
+        rows = np.where(switch, better, rows)
+        run.did("improvements")
+        if mdp.problem == TOTAL:
+            from tabular_rl.structure import repaired
+
+            rows, lost = repaired(mdp, rows, mdp.terminal, proper)
+            if lost.any():  # rounding took a policy that never ends for a better one
+                break
+    return v, rows
 
 
 def dense_fits(n: int) -> None:
@@ -197,7 +238,8 @@ def solve_chain(
     run = run or Run(how, {})
     method = {"dense": dense_solve, "sparse": sparse_solve, "iterative": iterative_solve}[how]
     try:
-        v = method(P_pi, r_pi, gamma, run)
+        with np.errstate(over="ignore", invalid="ignore"):
+            v = method(P_pi, r_pi, gamma, run)
     except (np.linalg.LinAlgError, RuntimeError) as error:  # SuperLU says singular by RuntimeError
         raise NumericalError(f"the linear system cannot be solved in floating point ({error}). Use --exact.") from None
     except MemoryError:

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.certificates import Certifier, conclude, exact_certificate
-from tabular_rl.errors import NumericalError, OptionError
+from tabular_rl.errors import OptionError
 from tabular_rl.exact._integers import Rows, Values, chain_rows, over_one, solve_blocks
-from tabular_rl.exact.linear_solve import policy_values
+from tabular_rl.exact.linear_solve import polish, used_rows
 from tabular_rl.model import MDP
 from tabular_rl.options import TimeLimit, check
 from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
 from tabular_rl.run import Run, Stop
-from tabular_rl.solution import Solution, backed_up
+from tabular_rl.solution import Solution
 from tabular_rl.solver import DISCOUNTED, FINITE, TOTAL, admit, solver
 
 Mask = NDArray[np.bool_]
@@ -97,9 +97,9 @@ def rational(mdp: MDP, *, time_limit: TimeLimit = None) -> Solution:
     rows[model.terminal] = -1
     v, stopped, certificate = np.zeros(model.S), None, None
     try:
-        v, rows = guess(model, rows, run)
+        v, rows = polish(model, rows, run, rows)
         x, rows, ties = improve(model, rows, run)
-        values = x.fractions
+        values = x.fractions(run)
         if total is not None:
             values, ties = [values[s] for s in total.of_state.tolist()], total.lift_keep(ties)
         certificate = exact_certificate(values, ties, (mdp.S,), np.ones(mdp.S, dtype=bool))
@@ -159,6 +159,7 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: TimeLimit = Non
     admit(rational_evaluation, mdp)
     (time_limit,) = check(time_limit=time_limit)
     policy = fitting(mdp, policy)
+    mdp.facts  # noqa: B018
     run = Run("rational-evaluation", {}, time_limit)
     if mdp.horizon is not None:
         return finite(mdp, policy, run)
@@ -177,54 +178,22 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: TimeLimit = Non
 
 def rational_values(mdp: MDP, policy: Policy, run: Run | None = None) -> list[Fraction]:
     """Return v_π (S,) as Fractions, in the sign of maximisation, of a policy that does not depend on time."""
-    zero = mdp.terminal
+    run, zero = run or Run("", {}), mdp.terminal
     if mdp.problem == TOTAL:
         from tabular_rl.structure import policy_total
 
         zero = policy_total(mdp, policy).zero
-    return chain_values(Rows(mdp), policy, zero, run or Run("", {})).fractions
+    return chain_values(Rows(mdp), policy, zero, run).fractions(run)
 
 
 def chain_values(rows: Rows, policy: Policy, zero: Mask, run: Run) -> Values:
     from tabular_rl.structure import components
 
     mdp = rows.mdp
-    used = policy.weights > 0
-    if policy.exact is not None:
-        used |= policy.exact.num > 0
-    _, labels = components(mdp, used)
+    _, labels = components(mdp, used_rows(policy))
     x = solve_blocks(chain_rows(rows, policy), mdp.gamma_exact, zero, labels, run)
     run.did("linear solves")
     return x
-
-
-def guess(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Policy iteration in floating point from `rows` (S,): its last values and policy, of which nothing is claimed."""
-    v = np.zeros(mdp.S)
-    proper = rows
-    live = np.flatnonzero(~mdp.terminal)
-    for _ in range(1000):
-        run.breathe()
-        try:
-            v = policy_values(mdp, Policy(mdp, rows=rows), "auto", run)
-        except NumericalError:
-            break
-        q = mdp.sign * backed_up(mdp, mdp.sign * v)
-        better = Policy.greedy(mdp, mdp.sign * q).rows
-        assert better is not None
-        gain = np.zeros(mdp.S)
-        gain[live] = q[better[live]] - q[rows[live]]
-        switch = gain > 1e-10 * (1 + np.abs(v))
-        if not switch.any():
-            break
-        rows = np.where(switch, better, rows)
-        if mdp.problem == TOTAL:
-            from tabular_rl.structure import repaired
-
-            rows, lost = repaired(mdp, rows, mdp.terminal, proper)
-            if lost.any():  # rounding took a policy that never ends for a better one
-                break
-    return v, rows
 
 
 def improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[Any], Mask]:
@@ -282,7 +251,7 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
         last = mdp.exact.final_reward if mdp.exact is not None else None
         num, den = over_one(mdp.final_reward if last is None else last)
         x.put(list(range(S)), num if mdp.sense == "max" else [-n for n in num], den)
-    values[T * S :] = x.fractions
+    values[T * S :] = x.fractions(run)
     chain: list[Any] = []
     try:
         for t in range(T - 1, -1, -1):
@@ -308,19 +277,17 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
             den = math.lcm(*{d for _, d in found})
             x.put(list(range(S)), [n * (den // d) for n, d in found], den)
             x.bits = bits = bits + x.bits
-            values[t * S : (t + 1) * S] = x.fractions
+            values[t * S : (t + 1) * S] = x.fractions(run)
             run.did("sweeps")
         proven = np.ones((T, S), dtype=bool) if policy is None else None
         certificate = exact_certificate(values, keep if policy is None else None, (T + 1, S), proven)
     except Stop as stop:
         stopped = stop.why
-    if policy is None:
-        chosen[(chosen < 0) & ~mdp.terminal] = 0
-    return conclude(
-        run, mdp, certificate, task="control" if policy is None else "prediction",
-        policy=policy if policy is not None else Policy(mdp, rows=chosen) if certificate is not None else None,
-        tolerance=0.0, v=np.zeros((T + 1, S)), stopped=stopped,
-    )  # fmt: skip
+    task = "control" if policy is None else "prediction"
+    if policy is None and certificate is not None:
+        policy = Policy(mdp, rows=chosen)
+    v = np.zeros((T + 1, S))
+    return conclude(run, mdp, certificate, task=task, policy=policy, tolerance=0.0, v=v, stopped=stopped)
 
 
 def backup(row: tuple[dict[int, int], int, Fraction], gamma: Fraction, x: Values) -> tuple[int, int]:

@@ -50,6 +50,7 @@ def load(
     'high'
     """
     from tabular_rl.formats.fields import Asked
+    from tabular_rl.formats.input import reporting
 
     if format is not None and format not in FORMATS:
         raise OptionError(f"format: found {quoted(format)}, expected one of {', '.join(FORMATS)}")
@@ -69,7 +70,8 @@ def load(
         name = str(example_path(name.removeprefix(EXAMPLE)))
     source = "<stdin>" if name == "-" else name
     try:
-        return _read(name, format, asked).replace(origin=source)
+        with reporting():
+            return _read(name, format, asked).replace(origin=source)
     except ModelError as error:
         raise error.at(source) from None
     except MemoryError:
@@ -83,39 +85,33 @@ def _read(name: str, format: str | None, asked: Any) -> MDP:
 
     if name == "-":
         return _read_stream(input.standard_input(), format, asked)
-    with input.reporting():
-        if "\0" in name:
-            raise ModelError("found a NUL byte in the path")
-        about = os.stat(name)
-        if stat.S_ISDIR(about.st_mode):
-            if format not in (None, "directory") or not (Path(name) / "header.json").exists():
-                raise ModelError(
-                    "is a directory without header.json, expected a file or a directory of arrays"
-                )
-            from tabular_rl.formats.directory import read_directory
+    if "\0" in name:
+        raise ModelError("found a NUL byte in the path, expected a path")
+    about = os.stat(name)
+    if stat.S_ISDIR(about.st_mode):
+        if format not in (None, "directory") or not (Path(name) / "header.json").exists():
+            raise ModelError("is a directory without header.json, expected a file or a directory of arrays")
+        from tabular_rl.formats.directory import read_directory
 
-            return read_directory(Path(name), asked)
-        if format == "directory":
-            raise ModelError("is a file, expected a directory of arrays")
-        file = open(name, "rb")  # noqa: SIM115
-    with file:
+        return read_directory(Path(name), asked)
+    if format == "directory":
+        raise ModelError("is a file, expected a directory of arrays")
+    with open(name, "rb") as file:
         if not stat.S_ISREG(about.st_mode):
             return _read_stream(file, format, asked)
         suffix = Path(name).suffix.lower()
-        by_suffix = format or SUFFIXES.get(suffix)
-        if by_suffix is None:
-            raise ModelError(
-                f"found suffix {quoted(suffix)}, expected one of {', '.join(SUFFIXES)}, or say which format it is"
-            )
-        with input.reporting():
-            head = file.read(8)
-            file.seek(0)
-        _check_kind(input.kind_of(head), by_suffix)
-        if by_suffix == "npz":
+        chosen = format or SUFFIXES.get(suffix)
+        if chosen is None:
+            expected = f"expected one of {', '.join(SUFFIXES)}, or say which format it is"
+            raise ModelError(f"found suffix {quoted(suffix)}, {expected}")
+        head = file.read(8)
+        file.seek(0)
+        _check_kind(input.kind_of(head), chosen)
+        if chosen == "npz":
             from tabular_rl.formats.npz import read_npz
 
             return read_npz(file, asked)
-        return _read_text(input.read_all(file), by_suffix, asked)
+        return _read_text(input.read_all(file), chosen, asked)
 
 
 def _read_stream(file: BinaryIO, format: str | None, asked: Any) -> MDP:
@@ -196,13 +192,21 @@ def save(mdp: MDP, path: str | os.PathLike[str], *, format: str | None = None) -
         elif chosen == "csv":
             from tabular_rl.formats.csv import write_csv
 
-            file.writelines(line.encode("utf-8") for line in write_csv(mdp))
+            file.writelines(map(_utf8, write_csv(mdp)))
         else:
             from tabular_rl.formats.toml import write_toml
 
-            file.writelines(line.encode("utf-8") for line in write_toml(mdp))
+            file.writelines(map(_utf8, write_toml(mdp)))
 
     write_atomically(path, write)
+
+
+def _utf8(line: str) -> bytes:
+    try:
+        return line.encode("utf-8")
+    except UnicodeEncodeError as error:
+        found = quoted(line[error.start])
+        raise ModelError(f"a name holds {found}, half of a surrogate pair, expected text in UTF-8") from None
 
 
 def format_of(path: str | os.PathLike[str]) -> str:

@@ -68,7 +68,7 @@ class _Top:
             line = lines.readline()
         self.reader = Reader(asked)
         self.line = len(keys) + 1
-        top = self.reader.table(self._keys(keys), "header", (*TOP, "reward_on"))
+        top = self.reader.table(self._keys(keys), "", (*TOP, "reward_on"))
         self.head: Head = read_head(self.reader, top)
         self.by_pair = (
             "reward_on" in top
@@ -384,6 +384,8 @@ def _spelled(x: Any) -> str:
 
 
 def _quoted(name: str) -> str:
+    if "\0" in name:
+        raise ModelError(f"name {quoted(name)}: found a NUL character, which CSV does not hold. Write it as .npz.")
     if not name or name[0] == "#" or any(c in name for c in ',"\r\n'):
         return '"' + name.replace('"', '""') + '"'
     return name

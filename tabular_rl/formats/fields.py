@@ -73,7 +73,8 @@ class Reader:
         for key, value in spot.value.items():
             if key not in allowed:
                 way_out = closest(key, allowed) or f", expected one of {', '.join(allowed)}"
-                self.fault(f"{what}: unknown key {quoted(key)}{way_out}", value, **place)
+                where = f"{what}: " if what else ""
+                self.fault(f"{where}unknown key {quoted(key)}{way_out}", value, **place)
         return {key: value for key, value in spot.value.items() if key in allowed}
 
     def array(self, spot: Spot, what: str, **place: Any) -> list[Spot]:
@@ -117,7 +118,8 @@ class Reader:
             return Fraction(0)
         number = read_number(text, self.exact)
         if number is None:
-            self.fault(f"found {what} {escape(spot)}, expected a number up to {LARGEST:g}", spot, **place)
+            expected = A_NUMBER if is_text(spot) else f"expected a number up to {LARGEST:g}"
+            self.fault(f"found {what} {escape(spot)}, {expected}", spot, **place)
             return Fraction(0)
         return number
 
@@ -144,11 +146,12 @@ class Reader:
                 spot,
             )
 
-    def state(self, name: str, states: Names, spot: Spot, **place: Any) -> int | None:
+    def state(self, name: str, states: Names, spot: Spot, what: str = "", **place: Any) -> int | None:
         """Return the index of a state that is referred to."""
         at = states.find(name)
         if at is None:
-            self.fault(f"no such state{closest(name, states)}", spot, **place)
+            where = f"{what}: " if what else ""
+            self.fault(f"{where}no such state{closest(name, states)}", spot, **place)
         return at
 
 
@@ -178,6 +181,7 @@ class Head:
     states: dict[str, int] | None
     actions: dict[str, int] | None
     terminal: dict[str, int]
+    layout: Spot | None
     outcomes: Spot | None
     start: Spot | None
     final_reward: Spot | None
@@ -229,6 +233,7 @@ def read_head(reader: Reader, top: dict[str, Spot]) -> Head:
         states=reader.names(top["states"], "state") if "states" in top else None,
         actions=reader.names(top["actions"], "action") if "actions" in top else None,
         terminal=terminal,
+        layout=top.get("layout"),
         outcomes=top.get("outcomes"),
         start=top.get("start"),
         final_reward=top.get("final_reward"),
@@ -237,14 +242,10 @@ def read_head(reader: Reader, top: dict[str, Spot]) -> Head:
 
 
 def _discount(reader: Reader, spot: Spot) -> Any:
-    faults = len(reader.faults)
-    exact, reader.exact = (
-        reader.exact,
-        reader.exact or is_text(spot),
-    )  # "9/10" is exact, whatever `numbers` says
-    gamma = reader.number(spot, "discount")
-    reader.exact = exact
-    if len(reader.faults) == faults and not 0 <= gamma <= 1:
+    exact = reader.exact or is_text(spot)  # "9/10" is exact, whatever `numbers` says
+    trial = Reader(reader.asked, exact)
+    gamma = trial.number(spot, "discount")
+    if trial.faults or not 0 <= gamma <= 1:
         reader.fault(f"discount: found {escape(spot)}, expected a number from 0 to 1", spot)
         return 0
     return gamma
@@ -266,8 +267,10 @@ def _layout(reader: Reader, spot: Spot) -> Layout | None:
         ]
     if len(reader.faults) > before:
         return None
-    rows, columns = sizes
-    return Layout(rows or 0, columns or 0, None if cell is None else np.array(cell, dtype=np.int64))
+    rows, columns = (size or 1 for size in sizes)
+    if cell is not None and any((at or 0) >= rows * columns for at in cell):
+        reader.fault(f"layout: found cell {max(at or 0 for at in cell)}, expected less than {rows} x {columns}", spot)
+    return Layout(rows, columns, None if cell is None else np.array(cell, dtype=np.int64))
 
 
 @dataclass
@@ -287,7 +290,7 @@ def resolve(reader: Reader, head: Head, states: Names, outcomes: int, ends: Iter
         if at is not None:
             found.add(at)
         elif line:
-            reader.state(name, states, Spot(line), state=name)
+            reader.state(name, states, Spot(line), "terminal", state=name)
         else:
             reader.fault(f"terminal: no such state {quoted(name)}{closest(name, states)}")
     start = None if head.start is None else _start(reader, head.start, states, found)
@@ -295,10 +298,15 @@ def resolve(reader: Reader, head: Head, states: Names, outcomes: int, ends: Iter
     if head.final_reward is not None:
         final = {}
         for name, spot in reader.table(head.final_reward, "final_reward").items():
-            at = reader.state(name, states, spot, state=name)
+            at = reader.state(name, states, spot, "final_reward", state=name)
             value = reader.number(spot, "final reward", state=name)
             if at is not None:
                 final[at] = value
+    layout: Layout | None = head.options.get("layout")
+    if layout is not None:
+        cells = layout.rows * layout.columns if layout.cell is None else len(layout.cell)
+        if cells < len(states) or (layout.cell is not None and cells != len(states)):
+            reader.fault(f"layout: found {cells} cells, expected one for each of {len(states)} states", head.layout)
     if head.outcomes is not None:
         stated = reader.whole(head.outcomes, "outcomes", 0)
         if stated is not None and stated != outcomes and not reader.faults:
@@ -351,7 +359,7 @@ def _start(reader: Reader, spot: Spot, states: Names, ends: set[int]) -> dict[in
         }
     start: dict[int, Number] = {}
     for name, (p, where) in given.items():
-        at = reader.state(name, states, where, state=name)
+        at = reader.state(name, states, where, "start", state=name)
         if at is None:
             continue
         if not 0 <= p <= 1:

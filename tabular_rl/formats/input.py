@@ -44,16 +44,15 @@ def standard_input() -> BinaryIO:
 
 def read_all(file: BinaryIO) -> bytes:
     """Return all bytes of a file; ModelError past the limit, which an endless pipe reaches too."""
-    with reporting():
-        about = os.fstat(file.fileno()) if _has_fileno(file) else None
-        if about is not None and stat.S_ISREG(about.st_mode) and about.st_size > LIMIT:
-            raise ModelError(_too_long(about.st_size))
-        parts, size = [], 0
-        while part := file.read(CHUNK):
-            parts.append(part)
-            size += len(part)
-            if size > LIMIT:
-                raise ModelError(_too_long(size))
+    about = os.fstat(file.fileno()) if _has_fileno(file) else None
+    if about is not None and stat.S_ISREG(about.st_mode) and about.st_size > LIMIT:
+        raise ModelError(_too_long(about.st_size))
+    parts, size = [], 0
+    while part := file.read(CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > LIMIT:
+            raise ModelError(_too_long(size))
     return b"".join(parts)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
-from tabular_rl.errors import ModelError, quoted
+from tabular_rl.errors import ModelError
 from tabular_rl.model import MDP
 from tabular_rl.rationals import LONGEST, spell
 
@@ -122,10 +122,6 @@ def plain(value: Fraction) -> str:
 def _escaped(c: str) -> str:
     if c in ESCAPES:
         return ESCAPES[c]
-    if c.isprintable():
+    if c.isprintable() or "\ud800" <= c <= "\udfff":
         return c
-    if "\ud800" <= c <= "\udfff":
-        raise ModelError(
-            f"name {quoted(c)}: found half of a surrogate pair, expected text that UTF-8 can hold"
-        )
     return f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"

@@ -26,24 +26,21 @@ def read_toml(text: str, asked: Asked) -> MDP:
     """Return the model that a TOML text describes; ModelError with all its faults."""
     root = locate(plain_ends(text))
     reader = Reader(asked)
-    top = reader.table(root, "model", (*TOP, *BODIES))
+    top = reader.table(root, "", (*TOP, *BODIES))
     if not root.value:
         raise ModelError("no states: found 0, expected at least 1")
     head = read_head(reader, top)
     bodies = [key for key in BODIES if key in top]
-    if not bodies:
+    if not bodies and not head.states and not head.terminal:
         reader.fault("no states: found none of [state.NAME], [tensors] and [grid], expected one of them")
         raise ModelError(reader.faults)
     for key in bodies[1:]:
         reader.fault(
             f"found [{key}] and [{bodies[0]}] on line {top[bodies[0]].line}, expected one of them", top[key]
         )
-    body = top[bodies[0]]
-    if bodies[0] == "state":
-        return _read_states(reader, head, body)
-    if bodies[0] == "tensors":
-        return _read_tensors(reader, head, body)
-    return read_grid(reader, head, body)
+    kind = bodies[0] if bodies else "state"
+    read = {"state": _read_states, "tensors": _read_tensors, "grid": read_grid}[kind]
+    return read(reader, head, top.get(kind, Spot(1, value={})))
 
 
 # -- states and actions by name ---------------------------------------------------------------------------------
@@ -192,6 +189,7 @@ def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
         spots = P[s].value[a] if axes == "sas" else P[a].value[s]
         place = {"state": states[s], "action": actions[a]}
         row = Row(s, a, line=spots.line)
+        before = len(reader.faults)
         if not reward_of.by_outcome:
             row.reward = reader.number(reward_of(s, a), "reward", **place)
         for s2, spot in enumerate(spots.value):
@@ -200,9 +198,12 @@ def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
             reward = reader.number(reward_of(s, a, s2), "reward", **place) if reward_of.by_outcome else None
             if p != 0:
                 row.outcomes.append((s2, p, reward))
+        if len(reader.faults) > before:  # one fault must not bring others with it
+            row = Row(s, a, [(s, Fraction(1), None)])
         if row.outcomes:
             rows.append(row)
-    return finish(reader, head, rows, states, actions)
+    lines = {s: (P[s] if axes == "sas" else P[0].value[s]).line for s in range(S)}
+    return finish(reader, head, rows, states, actions, state_lines=lines)
 
 
 def _shape(reader: Reader, spot: Spot, what: str, depth: int) -> tuple[int, ...] | None:

@@ -22,11 +22,16 @@ def places(bound: float, tolerance: float = 1e-6, largest: float = 1.0) -> int:
     digits of the largest value, where that is more).
 
     >>> places(4e-7), places(1e-12), places(0.03), places(2000.0), places(1e-15, largest=1e-7)
-    (6, 6, 1, -4, 11)
+    (6, 6, 1, -3, 11)
     """
     largest = max(largest, 1e-300)
     size = math.floor(math.log10(largest)) + 1
-    supported = MOST - size if bound <= 0 else math.floor(-math.log10(2 * bound))
+    if bound <= 0:
+        supported = MOST - size
+    elif bound < 1:
+        supported = math.floor(-math.log10(bound))
+    else:
+        supported = -math.floor(math.log10(bound))
     wanted = max(math.ceil(-math.log10(tolerance) - 1e-9), 5 - size, 0)
     return min(supported, wanted, MOST - size)
 

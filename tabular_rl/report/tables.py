@@ -283,7 +283,7 @@ def bound_text(solution: Solution) -> str:
     asked = ""
     if tolerance is not None and solution.status is not Status.EXACT:
         relative = " of the largest value" if solution.options.get("relative") else ""
-        asked = f" (interval {rounded_up(_width(solution))} wide, tolerance {tolerance:g}{relative})"
+        asked = f" (interval {rounded_up(interval_width(solution))} wide, tolerance {tolerance:g}{relative})"
     if not math.isfinite(solution.bound):
         return "bound: none, nothing is proven of these values"
     if solution.bound == 0:
@@ -291,39 +291,42 @@ def bound_text(solution: Solution) -> str:
     return f"bound: {rounded_up(solution.bound)} before rounding to the digits shown{asked}"
 
 
-def _width(solution: Solution) -> float:
+def interval_width(solution: Solution) -> float:
+    """The largest upper - lower; inf where nothing is proven."""
     if solution.lower is None or solution.upper is None:
         return math.inf
     return float(np.max(solution.upper - solution.lower, initial=0.0))
 
 
 def policy_text(solution: Solution) -> str:
-    """From which states the policy is proven optimal, and which actions are undecided."""
+    """From which states the policy is proven optimal, what it loses at most, and which actions are undecided."""
     mdp, proven, keep = solution.mdp, solution.proven_optimal, solution.optimal_actions
     if solution.task != "control":
         return "values of the given policy"
+    width = interval_width(solution)
+    loses = f"loses at most {rounded_up(width)}" if math.isfinite(width) else "not proven optimal"
     if proven is None or keep is None:
-        return "policy: not proven optimal"
-    exact = solution.status is Status.EXACT
-    if proven.ndim == 2:
-        if proven.all():
-            return "policy: proven optimal at every time and state"
-        count = int(proven[:, ~mdp.terminal].sum())
-        all_of_them = len(proven) * int((~mdp.terminal).sum())
-        return f"policy: proven optimal from {count} of {all_of_them} times and states"
-    live = np.flatnonzero(~mdp.terminal)
-    counts = np.add.reduceat(keep, mdp.pair_ptr[live].astype(np.intp)) if live.size else np.zeros(0)
-    tied = live[counts > 1]
+        return f"policy: {loses}"
     if proven.all():
-        text = "policy: proven optimal in every state"
+        tied = tied_states(mdp, keep) if keep.ndim == 1 else np.zeros(0)
+        text = "policy: proven optimal in every state" + (" at every time" if proven.ndim == 2 else "")
         return text + (f"; {plural(len(tied), 'state')} with ties (=)" if len(tied) else "")
-    first = f"policy: proven optimal from {int(proven[live].sum())} of {plural(len(live), 'state')}"
-    if exact and not len(tied):
-        return first
-    return (
-        f"{first}; {signs().close} marks actions too close to tell apart: "
-        f"{plural(len(tied), 'state')} ({listed(mdp, tied)})"
-    )
+    live = np.flatnonzero(~mdp.terminal)
+    count, all_of_them = int(proven[..., live].sum()), len(live) * (len(proven) if proven.ndim == 2 else 1)
+    what = "states and times" if proven.ndim == 2 else "states"
+    text = f"policy: {loses}; proven optimal from {count} of {all_of_them} {what}"
+    tied = tied_states(mdp, keep.any(axis=0) if keep.ndim == 2 else keep)
+    if solution.status is Status.EXACT or not len(tied):
+        return text
+    if keep.ndim == 2:
+        return f"{text}\nundecided actions are joined by {signs().close}"
+    return f"{text}\nundecided actions: {plural(len(tied), 'state')} ({listed(mdp, tied)})"
+
+
+def tied_states(mdp: MDP, keep: NDArray[np.bool_]) -> NDArray[Any]:
+    """The states that have several actions not proven worse."""
+    live = np.flatnonzero(np.diff(mdp.pair_ptr) > 0)
+    return live[np.add.reduceat(keep, mdp.pair_ptr[live].astype(np.intp)) > 1] if live.size else live
 
 
 def seconds_text(seconds: float) -> str:

@@ -1,0 +1,426 @@
+"""Proven intervals at γ = 1, the expected total reward: for v* of a model and for v_π of a policy.
+
+One theorem carries them all. structure.py has decided on the graph that every policy that may fail to end collects -∞
+(after zero-reward end components are merged), or that a given policy ends surely. Then, with 0 at terminals,
+
+    T u ≤ u everywhere     proves   v* ≤ u            T_π u ≤ u   proves   v_π ≤ u
+    T_π l ≥ l everywhere   proves   l ≤ v_π ≤ v*
+
+since u ≥ T_π u ≥ ... ≥ T_πⁿ u → v_π for every π that ends. How u and l were found does not matter; each inequality is
+verified by one sweep in floating point, rounded outward by the error E of a backup. The candidates are
+
+    u = v + (1.25 β + 2 E) w,   β = max(0, max T v - v),        l = v - (1.25 α + 2 E) w,   α = max(0, max v - T_π v)
+
+with w the expected time to the end: of the policy, for l; for u the longest over actions that tie, found by sweeps of
+u ← T u + 1.25 β + 2 E, that charge each action with what it loses. All values are in the sign of maximisation.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.certificates import backup_error, down, up
+from tabular_rl.model import MDP, Floats, Ints
+from tabular_rl.policy import Policy
+from tabular_rl.run import Run
+from tabular_rl.solution import Certificate
+from tabular_rl.structure import (
+    Mask,
+    PolicyTotal,
+    TotalReward,
+    can_reach,
+    policy_total,
+    repaired,
+    reward_signs,
+    row_mask_of,
+    settled,
+    total_reward,
+)
+from tabular_rl.sweeps import Sweeper
+
+SWEEPS = 10_000  # spent on w in one call, at most
+CHUNK = 32  # sweeps before a linear solve is tried
+DENSE = 500  # states up to which it is dense
+LEAST = 1e-290  # of a step: below it w would be lost in the smallest floats
+SETTLED = 0.2  # w is good enough when a sweep lengthens no time by more than this
+
+
+def certify_total_control(
+    mdp: MDP, v: Floats, total: TotalReward | None = None, rows: Ints | None = None
+) -> Certificate:
+    """Return the proven interval of v* at γ = 1 from any values v (S,), and from the policy `rows` (S,).
+
+    >>> mdp = MDP.from_outcomes([("s", "go", "t", 1, -1), ("s", "try", "t", "1/2", -1), ("s", "try", "s", "1/2", -1)],
+    ...                         1, terminal=["t"])
+    >>> proven = certify_total_control(mdp, np.array([-1.001, 0.0]))
+    >>> bool(proven.lower[0] <= -1 <= proven.upper[0]), proven.width < 0.003, proven.keep.tolist()
+    (True, True, [True, False])
+    """
+    return TotalCertifier(mdp, total).control(v, rows)
+
+
+def certify_total_prediction(
+    mdp: MDP, v: Floats, policy: Policy, ptotal: PolicyTotal | None = None
+) -> Certificate:
+    """Return the proven interval of v_π at γ = 1 from any values v (S,).
+
+    >>> mdp = MDP.from_outcomes([("s", "try", "t", "1/2", -1), ("s", "try", "s", "1/2", -1)], 1, terminal=["t"])
+    >>> proven = certify_total_prediction(mdp, np.array([-1.999, 0.0]), Policy.uniform(mdp))
+    >>> bool(proven.lower[0] <= -2 <= proven.upper[0]), proven.width < 0.003
+    (True, True)
+    """
+    return TotalCertifier(mdp).prediction(v, policy, ptotal)
+
+
+class TotalCertifier:
+    """Certificates of one model at γ = 1; what was found for one answer (w, graph facts) serves the next.
+
+    `rows` (S,) is, after `control`, the policy whose value `lower` bounds: the one given, or one that ends surely in
+    the places where that does not.
+    """
+
+    def __init__(
+        self, mdp: MDP, total: TotalReward | None = None, run: Run | None = None, threads: int = 1
+    ) -> None:
+        self.mdp, self.run, self.threads = mdp, run, threads
+        self.rows: Ints | None = None
+        self._total = total
+        self._given: Ints | None = None
+        self._signs: NDArray[np.int8] | None = None
+        self._chain: _Chain | None = None
+        self._best: _Best | None = None
+
+    @property
+    def total(self) -> TotalReward:
+        if self._total is None:
+            self._total = total_reward(self.mdp)
+        return self._total
+
+    def prediction(
+        self, v: Floats, policy: Policy, ptotal: PolicyTotal | None = None, sweeps: int = SWEEPS
+    ) -> Certificate:
+        """Return the proven interval of v_π from any values v (S,).
+
+        Raises
+        ------
+        NoFiniteAnswer : where the policy never terminates and collects reward for ever
+        """
+        if self._chain is None or self._chain.policy is not policy:
+            ptotal = policy_total(self.mdp, policy) if ptotal is None else ptotal
+            self._chain = _Chain(self.mdp, policy, ptotal.zero, self.run, self.threads)
+        lower, upper, smallest = self._chain.bounds(v, sweeps)
+        return Certificate(lower, upper, smallest=smallest, note=_note(lower, upper))
+
+    def control(self, v: Floats, rows: Ints | None = None, sweeps: int = SWEEPS) -> Certificate:
+        """Return the proven interval of v* from any values v (S,), with the decisions on actions.
+
+        lower ≤ v_π ≤ v* ≤ upper for the policy `rows` (S,), greedy by v if None, if it ends surely; otherwise for
+        `self.rows`, and the note says so. `sweeps` limits the work on w; what it found is kept for the next call.
+
+        Raises
+        ------
+        NoFiniteAnswer : where the optimal total reward is not finite
+        """
+        total = self.total
+        if self._best is None:
+            self._best = _Best(total, self.run, self.threads)
+        upper, of_rows, greedy, smallest = self._best.bound(total.lower_values(v), sweeps)
+        note = ""
+        if rows is None:
+            ended = total.quotient.terminal
+            greedy, _ = repaired(total.quotient, greedy, ended, total.proper_rows)
+            rows = total.lift_rows(greedy)
+        if self._given is None or not np.array_equal(rows, self._given):
+            self._given = np.array(rows)
+            self._follow(self._given)
+        assert self._chain is not None and self.rows is not None
+        if self.rows is not self._given:
+            note = "the policy may never end: the lower bound is that of one that ends"
+        lower, _, small = self._chain.bounds(v, sweeps, above=False)
+        keep = of_rows >= total.lower_values(lower)[total.quotient.pair_state]
+        lifted = total.lift_values(upper)
+        return Certificate(
+            lower,
+            lifted,
+            total.lift_keep(keep),
+            self._proven(keep),
+            float(up(smallest + small)) if smallest and small else 0.0,
+            note="; ".join(filter(None, (note, _note(lower, lifted)))),
+        )
+
+    def _follow(self, rows: Ints) -> None:
+        """Make the chain of a policy, mended where it might collect reward for ever or never end."""
+        if self._signs is None:
+            self._signs = reward_signs(self.mdp)
+        zero, collects = settled(self.mdp, row_mask_of(self.mdp, rows), signs=self._signs)
+        self.rows = rows
+        if collects.any():
+            proper = self.total.lift_rows(self.total.proper_rows)
+            self.rows, _ = repaired(self.mdp, rows, zero, proper)
+            zero, collects = settled(self.mdp, row_mask_of(self.mdp, self.rows), signs=self._signs)
+            assert not collects.any()
+        time = None if self._chain is None else self._chain.time
+        self._chain = _Chain(self.mdp, Policy(self.mdp, rows=self.rows), zero, self.run, self.threads, time)
+
+    def _proven(self, keep: Mask) -> Mask:
+        """The states (S,) from which the policy meets only actions proven optimal, and ends where that is.
+
+        An action is where all others are proven worse, or where it moves inside of a merged component (which changes
+        nothing); staying in one for ever, where all rows that leave it are proven worse.
+        """
+        mdp, total, chain = self.mdp, self.total, self._chain
+        assert chain is not None and self.rows is not None
+        quotient = total.quotient
+        live = np.diff(quotient.pair_ptr) > 0
+        starts = quotient.pair_ptr[:-1][live].astype(np.intp)
+        alone = np.zeros(quotient.S, dtype=bool)
+        alone[live] = np.add.reduceat(keep, starts, dtype=np.int64) == 1 if starts.size else False
+        only = keep & alone[quotient.pair_state]  # (L',) the one action left
+        sure = mdp.terminal.copy()
+        own = np.flatnonzero(~mdp.terminal)
+        rows = self.rows[own]
+        optimal = np.zeros(mdp.L, dtype=bool)
+        real = total.row_of >= 0
+        optimal[total.row_of[real]] = only[real]
+        sure[own] = optimal[rows]
+        if total.merged:
+            stays = quotient.terminal.copy()
+            stays[quotient.pair_state[only & ~real]] = True
+            inside = total.internal[rows]
+            sure[own] |= inside & (~chain.zero[own] | stays[total.of_state[own]])
+        return sure if sure.all() else ~can_reach(mdp, ~sure, row_mask_of(mdp, self.rows))
+
+
+def _note(lower: Floats, upper: Floats) -> str:
+    missing = [what for what, x in (("lower", lower), ("upper", upper)) if not np.isfinite(x).all()]
+    return f"no {' and no '.join(missing)} bound could be verified" if missing else ""
+
+
+class _With(Sweeper):
+    """A sweeper with other rewards (L,), in the sign of maximisation."""
+
+    def __init__(self, mdp: MDP, r: Floats, run: Run | None) -> None:
+        super().__init__(mdp, run)
+        r.setflags(write=False)
+        self.r = r
+
+    @property
+    def _rows(self) -> tuple[Any, ...]:
+        m = self.mdp
+        return m.row_ptr, m.next_state, m.prob, self.r, 1.0, 1.0
+
+
+class _Chain:
+    """The chain of a policy that ends surely in the states `zero` (S,), where its value is 0."""
+
+    def __init__(
+        self, mdp: MDP, policy: Policy, zero: Mask, run: Run | None, threads: int, time: Floats | None = None
+    ) -> None:
+        self.mdp, self.policy, self.zero = mdp, policy, zero
+        # The rows of states of value 0 are not taken: they are ends, like terminals.
+        if policy.rows is not None:
+            self.moving = Policy(mdp, rows=np.where(zero, -1, policy.rows).astype(mdp.pair_ptr.dtype))
+        else:
+            self.moving = Policy(mdp, probs=np.where(zero[mdp.pair_state], 0.0, policy.probs), exact=policy.exact)
+        self.sweeper = Sweeper(mdp, run, threads)
+        self.clock = _With(mdp, np.ones(mdp.L), run)
+        self.time = np.zeros(mdp.S) if time is None else np.where(zero, 0.0, time)
+        self.settled = False
+        self._out = np.empty(mdp.S)
+
+    def bounds(self, v: Floats, sweeps: int, above: bool = True) -> tuple[Floats, Floats, float]:
+        """Return (lower, upper, smallest provable width), ∓inf where nothing is verified."""
+        v = np.where(self.zero, 0.0, v)
+        low, high = self.sweeper.policy(self.moving, v, self._out)
+        fall, rise = max(0.0, -low), max(0.0, high)
+        none = np.where(self.zero, 0.0, math.inf)
+        if not (np.isfinite(v).all() and math.isfinite(fall) and math.isfinite(rise)):
+            return -none, none, 0.0
+        if not self.settled:
+            self._settle(sweeps)
+        vmax = float(np.max(np.abs(v), initial=0.0))
+        lower = self._verified(v, fall, vmax, -1)
+        upper = self._verified(v, rise, vmax, 1) if above else none
+        smallest = 0.0
+        if self.settled:
+            smallest = 2 * backup_error(self.mdp, vmax, self.policy) * float(np.max(self.time, initial=0.0))
+            smallest *= 2 if above else 1
+        return -none if lower is None else lower, none if upper is None else upper, smallest
+
+    def _verified(self, v: Floats, off: float, vmax: float, side: int) -> Floats | None:
+        """v ± (1.25 off + 2 E) w if T_π keeps it on its side, after that step; or None."""
+        for _ in range(2):
+            error = backup_error(self.mdp, vmax, self.policy)
+            with np.errstate(over="ignore", invalid="ignore"):
+                x = v + side * max(1.25 * off + 2 * error, LEAST) * self.time
+            if not np.isfinite(x).all():
+                return None
+            vmax = float(np.max(np.abs(x), initial=0.0))
+            error = backup_error(self.mdp, vmax, self.policy)
+            self.sweeper.policy(self.moving, x, self._out)
+            stepped = up(self._out + error) if side > 0 else down(self._out - error)
+            stepped[self.zero] = 0.0
+            if bool((stepped <= x if side > 0 else stepped >= x).all()):
+                return stepped
+        return None
+
+    def _settle(self, sweeps: int) -> None:
+        """Bring w to w ≥ 1 - SETTLED + P_π w, by sweeps or by a linear solve."""
+        w, tried = self.time, False
+        for sweep in range(sweeps):
+            before = w.copy()
+            self.clock.policy_in_place(self.moving, w, forward=sweep % 2 == 1)
+            change = w - before
+            if change.max(initial=0.0) <= SETTLED and -change.min(initial=0.0) <= 0.05 * w.max(initial=0.0):
+                self.settled = True
+                return
+            if sweep >= CHUNK and not tried:
+                tried = True
+                solved = _solve(self.mdp, self.moving, self.clock.r, self.zero, self.sweeper.run)
+                if solved is not None and (solved >= 0).all():
+                    w[:] = solved
+
+
+class _Best:
+    """Upper bounds on v* of the quotient."""
+
+    def __init__(self, total: TotalReward, run: Run | None, threads: int) -> None:
+        self.total, self.mdp = total, total.quotient
+        self.sweeper = Sweeper(self.mdp, run, threads)
+        self.r = self.mdp.sign * self.mdp.r
+        self.time: Floats | None = None
+        self.live = np.diff(self.mdp.pair_ptr) > 0
+        self._out = np.empty(self.mdp.S)
+        self._greedy = np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
+
+    def bound(self, v: Floats, sweeps: int) -> tuple[Floats, Floats, Ints, float]:
+        """Return upper (S',), upper bounds on q* (L'), the greedy rows of v, and the smallest provable distance."""
+        mdp = self.mdp
+        v = np.where(mdp.terminal, 0.0, v)
+        _, high = self.sweeper.optimal(v, self._out, self._greedy)
+        greedy = self._greedy.copy()
+        none, of_rows = np.where(mdp.terminal, 0.0, math.inf), np.full(mdp.L, math.inf)
+        rise = max(0.0, high)
+        if not (np.isfinite(v).all() and math.isfinite(rise)):
+            return none, of_rows, greedy, 0.0
+        vmax = float(np.max(np.abs(v), initial=0.0))
+        first = self.time is None
+        if first:
+            # Where every step costs c or more, -v / c is no shorter than the time that is left.
+            cost = -float(np.max(self.r, initial=-math.inf))
+            self.time = np.maximum(-v, 0.0) / cost if 0 < cost < math.inf else np.zeros(mdp.S)
+        assert self.time is not None
+        for _ in range(3):
+            shift = max(1.25 * rise + 2 * backup_error(mdp, vmax), LEAST)
+            with np.errstate(over="ignore", invalid="ignore"):
+                u = v + shift * self.time
+            u, solved = self._raised(v, u, shift, sweeps)
+            if u is None:
+                break
+            self.time = np.maximum(u - v, 0.0) / shift
+            vmax = float(np.max(np.abs(u), initial=0.0))
+            upper = self._verified(u, vmax, of_rows)
+            if upper is not None:
+                longest = float(np.max(self.time, initial=0.0))
+                return upper, of_rows, greedy, 2 * backup_error(mdp, vmax) * longest
+            if not solved:
+                break
+        return none, np.full(mdp.L, math.inf), greedy, 0.0
+
+    def _verified(self, u: Floats, umax: float, of_rows: Floats) -> Floats | None:
+        """T u + E if that is nowhere above u, with its rows in `of_rows`; or None."""
+        mdp = self.mdp
+        error = backup_error(mdp, umax)
+        upper = np.zeros(mdp.S)
+        for first, last in self.sweeper.blocks:
+            i, j = int(mdp.pair_ptr[first]), int(mdp.pair_ptr[last])
+            of_rows[i:j] = up(self.sweeper.rows_of(u, first, last) + error)
+            live = np.flatnonzero(self.live[first:last]) + first
+            if live.size:
+                upper[live] = np.maximum.reduceat(of_rows[i:j], (mdp.pair_ptr[live] - i).astype(np.intp))
+        return upper if bool((upper <= u).all()) else None
+
+    def _raised(self, v: Floats, u: Floats, shift: float, sweeps: int) -> tuple[Floats | None, bool]:
+        """u ← T u + shift until it rises by no more than a part of the shift; (None, False) where it grows for ever."""
+        mdp = self.mdp
+        if not np.isfinite(u).all():
+            return None, False
+        sweeper = _With(mdp, self.r + shift, self.sweeper.run)
+        rows = np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
+        for sweep in range(sweeps):
+            low, high = sweeper.optimal_in_place(u, rows, forward=sweep % 2 == 1)
+            if not (math.isfinite(low) and math.isfinite(high)):
+                return None, False
+            if high <= SETTLED * shift and -low <= 0.05 * float(np.max(u - v, initial=0.0)):
+                return u, True
+            if sweep and sweep % CHUNK == 0:
+                # Policy iteration for the same equation; where it cannot be solved the sweeps go on.
+                rows, _ = repaired(mdp, rows, mdp.terminal, self.total.proper_rows)
+                policy = Policy(mdp, rows=rows)
+                sweeper.policy(policy, v, self._out)
+                solved = _solve(mdp, policy, self._out - v, mdp.terminal, self.sweeper.run, by_state=True)
+                if solved is not None:
+                    u = np.where(mdp.terminal, 0.0, v + solved)
+        self.time = np.maximum(u - v, 0.0) / shift
+        return None, False
+
+
+def _solve(
+    mdp: MDP, policy: Policy, r: Floats, zero: Mask, run: Run | None, by_state: bool = False
+) -> Floats | None:
+    """Solve x = r_π + P_π x in floats, x = 0 where `zero`; None where that is too much work or fails.
+
+    Nothing is claimed of x. `r` is over rows (L,), or over states (S,).
+    """
+    from scipy.sparse import csr_array, eye_array
+
+    live = np.flatnonzero(~zero)
+    n = len(live)
+    out = np.zeros(mdp.S)
+    if not n:
+        return out
+    P = mdp.P
+    if policy.rows is not None:
+        chosen = policy.rows[live]
+        P_pi, r_pi = P[chosen], r[live] if by_state else r[chosen]
+    else:
+        mix = csr_array((policy.weights, np.arange(mdp.L), mdp.pair_ptr), shape=(mdp.S, mdp.L))[live]
+        P_pi, r_pi = mix @ P, mix @ r
+    A = (eye_array(n, format="csr") - P_pi[:, live]).tocsc()
+    if n > DENSE and not _sparse_enough(A):
+        return None
+
+    def solve() -> Floats:
+        if n <= DENSE:
+            return np.linalg.solve(A.toarray(), r_pi)
+        from scipy.sparse.linalg import splu
+
+        return splu(A, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}).solve(r_pi)
+
+    try:
+        out[live] = solve() if run is None else run.call(solve)
+    except (np.linalg.LinAlgError, RuntimeError, MemoryError):
+        return None
+    return out if np.isfinite(out).all() else None
+
+
+def _sparse_enough(A: Any) -> bool:
+    """True where the envelope of A after reverse Cuthill-McKee bounds the work of a sparse LU by a second or two."""
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+    n = A.shape[0]
+    if A.nnz > 20 * n:
+        return False
+    place = np.empty(n, dtype=np.int64)
+    place[reverse_cuthill_mckee(A, symmetric_mode=False)] = np.arange(n)
+    coo = A.tocoo()
+    rows, columns = place[coo.row], place[coo.col]
+    reach = np.zeros(n)
+    np.maximum.at(reach, np.maximum(rows, columns), np.abs(rows - columns))
+    return bool(reach.sum() <= 5e7 and (reach**2).sum() <= 1e10)
+
+

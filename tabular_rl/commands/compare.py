@@ -1,0 +1,170 @@
+"""tabular-rl compare"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+
+from tabular_rl import run as running
+from tabular_rl.commands import COMMANDS, solving
+from tabular_rl.commands._memory import check_memory
+from tabular_rl.commands._shared import (
+    SEVERAL,
+    Command,
+    Value,
+    check_output,
+    json_option,
+    model_options,
+    quiet_option,
+    read_model,
+)
+from tabular_rl.compare import Assertion, Compared, Comparison, compare
+from tabular_rl.errors import OptionError, escape
+from tabular_rl.options import OPTIONS
+from tabular_rl.report.numbers import rounded_up
+from tabular_rl.report.progress import Progress
+from tabular_rl.report.screen import coloured, out, signs
+from tabular_rl.report.tables import plural, problem_text, seconds_text, table, title, work_text
+
+NO = 1
+
+
+@click.command("compare", cls=Command, short_help=COMMANDS["compare"])
+@model_options
+@click.option("--method", "methods", multiple=True, metavar="METHOD", help=f"Only this method. {SEVERAL}")
+@click.option("--policy", metavar="POLICY", help="Compare evaluations of this policy, not searches for the best one.")
+@click.option("--assert", "asserted", multiple=True, metavar="TEXT", help=f"Exit with 1 unless this is proven, such as 'value-iteration < 1e-6'. {SEVERAL}")
+@click.option("--tolerance", type=Value(OPTIONS["tolerance"]), help="Tolerance of each method.")
+@click.option("--threads", type=Value(OPTIONS["threads"]), help="Threads of each method that has them.")
+@click.option("--time-limit", type=Value(OPTIONS["time_limit"]), help="Seconds for each method.")
+@click.option("-o", "--output", metavar="FILE", help="Write the comparison to FILE too, as JSON.")
+@json_option
+@quiet_option
+def command(**given: Any) -> int:
+    """Compare methods on a model with the exact answer.
+
+    Every method that fits the model is run, or those named. Shown are the largest error of its values, what it has
+    proven itself (bound), what its policy loses, its work and its time. Up to 100 states the exact answer is rational.
+
+    An assertion is METHOD < NUMBER for the error, or METHOD.bound, METHOD.loss, METHOD.seconds with <, <=, > or >=.
+
+    \b
+    tabular-rl compare example:forest
+    tabular-rl compare example:forest --method value-iteration --assert "value-iteration < 0.05"
+    """
+    from tabular_rl.policies import read_policy
+
+    assertions = [Assertion.of(text) for text in given["asserted"]]
+    wanted = set(given["methods"])
+    for assertion in assertions:
+        if wanted and assertion.method not in wanted:
+            raise OptionError(f"--assert: method {escape(assertion.method)} is not among those named with --method")
+    check_output(given["output"], given["model"])
+    mdp = read_model(given)
+    policy = read_policy(given["policy"], mdp) if given["policy"] is not None else None
+    options = {key: given[key] for key in ("tolerance", "threads", "time_limit") if given[key] is not None}
+    check_memory(mdp)
+    mdp.facts  # noqa: B018
+    with Progress(given["quiet"]), solving():
+        found = compare(mdp, given["methods"] or None, policy, **options)
+    verdicts = [assertion.holds(found) for assertion in assertions]
+    if given["output"] is not None and given["output"] != "-":
+        from tabular_rl.formats.output import write_atomically
+
+        data = document(found, assertions, verdicts).encode()
+        write_atomically(given["output"], lambda file: file.write(data) and None)
+    if given["as_json"] or given["output"] == "-":
+        out(document(found, assertions, verdicts))
+    elif not (given["quiet"] and given["output"] is not None):
+        out(text(found, assertions, verdicts))
+    if running.interrupt.signum is not None:
+        return 128 + running.interrupt.signum
+    return 0 if all(verdicts) else NO
+
+
+def text(found: Comparison, assertions: list[Assertion], verdicts: list[bool]) -> str:
+    """A line a method, the exact answer named above."""
+    mdp, best = found.reference.mdp, found.reference
+    exact = best.exact is not None
+    control = best.task == "control"
+    what = "exact, in rational arithmetic" if exact else f"{best.method}, proven to within {rounded_up(best.bound)}"
+    headers = ["method", "error", "bound"] + ["policy"] * control + ["status", "work", "time"]
+    rows = []
+    for row in found.rows:
+        solution = row.solution
+        rows.append(
+            [row.method, _error(row, exact), rounded_up(solution.bound) if math.isfinite(solution.bound) else "none"]
+            + [policy_cell(row, exact)] * control
+            + [solution.status.name.lower().replace("_", " "), work_text(solution), seconds_text(solution.seconds)]
+        )
+    lines = [
+        f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}",
+        f"reference: {what}",
+        "",
+        table(headers, rows, left="method,policy,status,work"),
+    ]
+    if assertions:
+        lines.append("")
+    for assertion, holds in zip(assertions, verdicts, strict=True):
+        lines.append(f"{escape(assertion.text.strip())}: {coloured('yes', '32') if holds else coloured('no', '31')}")
+    return "\n".join(lines) + "\n"
+
+
+def _error(row: Compared, exact: bool) -> str:
+    """The error, or what it is at most where the reference is an interval that reaches as far."""
+    low, high = row.error
+    if not math.isfinite(high):
+        return "?"
+    return rounded_up(high) if exact or low > 0.9 * high else f"{signs().at_most} {rounded_up(high)}"
+
+
+def policy_cell(row: Compared, exact: bool) -> str:
+    """What the policy is worth."""
+    if row.loss is None:
+        return "none"
+    low, high = row.loss
+    if not row.ends:
+        return "never ends"
+    if exact:
+        return "optimal" if high == 0 else f"loses {rounded_up(high)}"
+    if not math.isfinite(high):
+        return "?"
+    return f"loses {signs().at_most} {rounded_up(high)}" if low <= 0 else f"loses {rounded_up(high)}"
+
+
+def document(found: Comparison, assertions: list[Assertion], verdicts: list[bool]) -> str:
+    from tabular_rl.answers import json_parts
+
+    best = found.reference
+    entries = [
+        {
+            "method": row.method,
+            "error": row.error[1],
+            "error_at_least": row.error[0],
+            "bound": row.solution.bound,
+            "loss": None if row.loss is None else row.loss[1],
+            "loss_at_least": None if row.loss is None else row.loss[0],
+            "optimal": None if row.loss is None else row.ends and row.loss[1] == 0,
+            "status": row.solution.status.name,
+            "work": dict(row.solution.work),
+            "seconds": row.solution.seconds,
+        }
+        for row in found.rows
+    ]
+    return "".join(
+        json_parts(
+            {
+                "schema": "tabular-rl comparison",
+                "version": 1,
+                "model": best.mdp.name,
+                "digest": best.mdp.digest,
+                "reference": {"method": best.method, "exact": best.exact is not None, "bound": best.bound},
+                "methods": entries,
+                "assertions": [
+                    {"text": a.text, "holds": holds} for a, holds in zip(assertions, verdicts, strict=True)
+                ],
+            }
+        )
+    )

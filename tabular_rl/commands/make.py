@@ -1,0 +1,80 @@
+"""tabular-rl make"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from tabular_rl.commands import COMMANDS
+from tabular_rl.commands._shared import FORMATS, Command, Value, check_new, check_output, quiet_option
+from tabular_rl.errors import OptionError, closest, escape, quoted
+from tabular_rl.families import FAMILIES
+from tabular_rl.model import MDP, size_text
+from tabular_rl.options import options_of
+from tabular_rl.report.screen import note, spelled
+
+
+class Families(click.Group):
+    """One command a family, with the options of its function."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name.replace("_", "-") for name in FAMILIES]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        function = FAMILIES.get(cmd_name.replace("-", "_"))
+        return None if function is None else family_command(cmd_name, function)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        names = self.list_commands(ctx)
+        if args and args[0].replace("_", "-") not in names and not args[0].startswith("-"):
+            raise click.UsageError(f"no family {quoted(args[0])}{closest(args[0], names) or ', known are ' + ', '.join(names)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def get_help(self, ctx: click.Context) -> str:
+        return spelled(super().get_help(ctx))
+
+
+def family_command(name: str, function: Callable[..., MDP]) -> click.Command:
+    """The command that makes a model of one family."""
+
+    def make(output: str, to: str | None, quiet: bool, **sizes: Any) -> int:
+        from tabular_rl.formats import format_of, save
+
+        form = to or format_of(output)
+        if form == "directory":
+            check_new(output, None)
+        else:
+            check_output(output)
+        given = {key: value for key, value in sizes.items() if value is not None}
+        mdp = function(**given)
+        save(mdp, output, format=form)
+        if not quiet and output != "-":
+            note(f"{escape(output)}: written as {form}, {mdp.S} states, {mdp.K} outcomes, {size_text(mdp.nbytes)}\n")
+        return 0
+
+    parameters: list[click.Parameter] = [
+        click.Option([option.flag, key], type=Value(option), default=None, help=f"{option.help}  [default: {default:g}]")
+        for key, (option, default) in options_of(function).items()
+    ]
+    parameters += [
+        click.Option(["-o", "--output"], required=True, metavar="FILE", help="Where to: .toml, .csv, .npz, or a directory of arrays."),
+        click.Option(["--to"], type=click.Choice(FORMATS), help="Format, where the name of FILE does not say it."),
+    ]
+    doc = inspect.getdoc(function) or ""
+    command = Command(
+        name, callback=make, params=parameters, short_help=doc.partition("\n")[0], help="\b\n" + doc.split("\n\nParameters")[0].replace("\n\n", "\n\n\b\n")
+    )
+    return quiet_option(command)  # type: ignore[no-any-return]
+
+
+@click.command("make", cls=Families, short_help=COMMANDS["make"], subcommand_metavar="FAMILY [OPTIONS]")
+def command() -> None:
+    """Make a model of a family, of any size; the same seed makes the same model, bit for bit.
+
+    \b
+    tabular-rl make gridworld --rows 20 --columns 30 --seed 1 -o grid.toml
+    tabular-rl make garnet --states 100000 --actions 10 -o garnet     # a directory of arrays
+    """
