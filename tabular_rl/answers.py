@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import os
@@ -141,11 +142,11 @@ def _names(mdp: MDP) -> Iterator[list[str]]:
 
 
 def _kept(mdp: MDP, keep: NDArray[np.bool_], first: int = 0, last: int | None = None) -> list[list[str]]:
-    ptr = mdp.pair_ptr[first : (mdp.S if last is None else last) + 1].tolist()
-    return [
-        [mdp.actions[int(mdp.pair_action[i])] for i in range(a, b) if keep[i]]
-        for a, b in zip(ptr[:-1], ptr[1:], strict=True)
-    ]
+    ptr = mdp.pair_ptr[first : (mdp.S if last is None else last) + 1]
+    begin, names = int(ptr[0]), list(mdp.actions)
+    actions, kept = mdp.pair_action[begin : int(ptr[-1])].tolist(), keep[begin : int(ptr[-1])].tolist()
+    ends = (ptr - begin).tolist()
+    return [[names[actions[i]] for i in range(a, b) if kept[i]] for a, b in itertools.pairwise(ends)]
 
 
 def _policy_entry(mdp: MDP, policy: Policy) -> tuple[Any, str | None]:
@@ -232,28 +233,27 @@ def csv_parts(solution: Solution) -> Iterator[str]:
         ["time"] * timed + ["state", "value"] + ["lower", "upper"] * interval + ["action"] * (policy is not None)
     ) + "\n"
     v = np.atleast_2d(solution.v)
+    columns = [v]
+    if solution.lower is not None and solution.upper is not None:
+        columns += [np.atleast_2d(solution.lower), np.atleast_2d(solution.upper)]
     for t in range(len(v)):
         rows = None
         if policy is not None and policy.rows is not None and t < (len(v) - timed):
             rows = policy.at(t).rows
         for first, last in _blocks(mdp.S):
+            lines: list[list[Any]] = [[t] * (last - first)] if timed else []
+            lines.append(list(mdp.states[first:last]))
+            lines += [[_number_text(x) for x in column[t, first:last].tolist()] for column in columns]
+            if policy is not None:
+                chosen = [-1] * (last - first) if rows is None else rows[first:last].tolist()
+                lines.append([mdp.actions[int(mdp.pair_action[i])] if i >= 0 else "" for i in chosen])
             text = io.StringIO()
-            write = csv.writer(text, lineterminator="\n").writerow
-            for s in range(first, last):
-                line: list[Any] = [t] if timed else []
-                line += [mdp.states[s], _number_text(v[t, s])]
-                if interval:
-                    lower, upper = np.atleast_2d(solution.lower), np.atleast_2d(solution.upper)  # type: ignore[arg-type]
-                    line += [_number_text(lower[t, s]), _number_text(upper[t, s])]
-                if policy is not None:
-                    row = -1 if rows is None else int(rows[s])
-                    line.append(mdp.actions[int(mdp.pair_action[row])] if row >= 0 else "")
-                write(line)
+            csv.writer(text, lineterminator="\n").writerows(zip(*lines, strict=True))
             yield text.getvalue()
 
 
-def _number_text(x: Any) -> str:
-    return repr(float(x)) if math.isfinite(x) else ""
+def _number_text(x: float) -> str:
+    return repr(x) if math.isfinite(x) else ""
 
 
 # -- reading -------------------------------------------------------------------------------------------------------
@@ -410,7 +410,7 @@ def _time(mdp: MDP, text: str, place: Mapping[str, Any]) -> int:
 
 def _add_action(policy: dict[str, Any], mdp: MDP, s: int, action: Any, p: Any, place: Mapping[str, Any]) -> None:
     a = mdp.actions.find(str(action))
-    if a is None or not any(mdp.pair_action[i] == a for i in mdp.rows(s)):
+    if a is None or a not in mdp.pair_action[mdp.pair_ptr[s] : mdp.pair_ptr[s + 1]]:
         known = [mdp.actions[int(mdp.pair_action[i])] for i in mdp.rows(s)]
         expected = ", ".join(map(quoted, known[:8])) or "none, since the state is terminal"
         raise ModelError(Fault(f"found action {quoted(action)}, expected {'one of ' * (len(known) > 1)}{expected}", **place))

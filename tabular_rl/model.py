@@ -929,10 +929,11 @@ def _validate(mdp: MDP, correction: float) -> Facts:
                     lambda i: f"r: found {float(mdp.r[i])!r}, expected Σ p r(s,a,s') of its outcomes",
                 )
         slack_rows += int((missing != 0).sum())
-    report(
-        np.flatnonzero(~(np.abs(mdp.r) <= LARGEST))[:20].tolist(),
-        lambda i: f"found expected reward {float(mdp.r[i])!r}, expected a finite number up to {LARGEST:g}",
-    )
+    if mdp.reward is None or not faults:  # otherwise it follows from a fault that is named
+        report(
+            np.flatnonzero(~(np.abs(mdp.r) <= LARGEST))[:20].tolist(),
+            lambda i: f"found expected reward {float(mdp.r[i])!r}, expected a finite number up to {LARGEST:g}",
+        )
     if faults:
         raise ModelError(faults, mdp.origin or None)
     if mdp.exact is not None:

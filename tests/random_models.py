@@ -153,14 +153,15 @@ def take_apart(mdp):
 
 
 def random_models():
-    """Some thirty models: each problem, exact and float, rewards and costs, several sizes."""
+    """Some fifty models: each problem, exact and float, rewards and costs, several sizes."""
     made = []
     for exact in (True, False):
         for sense in ("max", "min"):
             for seed in range(4):
                 made.append(random_model(seed, exact=exact, sense=sense, S=1 + 2 * seed, ends=None if seed else 0))
             made += [random_model(seed, "finite-horizon", exact=exact, sense=sense, S=4) for seed in range(2)]
-            made += [random_model(0, "total-reward", exact=exact, sense=sense, kind=kind) for kind in TOTAL]
+            for seed in range(2):
+                made += [random_model(seed, "total-reward", exact=exact, sense=sense, kind=kind) for kind in TOTAL]
     return made
 
 

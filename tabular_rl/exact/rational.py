@@ -192,7 +192,7 @@ def chain_values(rows: Rows, policy: Policy, zero: Mask, run: Run) -> Values:
     mdp = rows.mdp
     _, labels = components(mdp, used_rows(policy))
     x = solve_blocks(chain_rows(rows, policy), mdp.gamma_exact, zero, labels, run)
-    run.did("linear solves")
+    run.did("rational solves")
     return x
 
 
@@ -212,13 +212,13 @@ def improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[Any
                 ties[i] = gap == 0
                 if gap > best:
                     best, changed, rows[s] = Fraction(gap), True, i
-        run.did("sweeps")
+        run.did("rational sweeps")
         if not changed:
             lowest = np.full(mdp.S, -1, dtype=rows.dtype)
             hits = np.flatnonzero(ties)[::-1]
             lowest[mdp.pair_state[hits]] = hits
             return x, lowest, ties
-        run.did("improvements")
+        run.did("rational improvements")
 
 
 def advantage(row: tuple[dict[int, int], int, Fraction], gamma: Fraction, x: Values, s: int) -> Fraction | int:
@@ -251,9 +251,9 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
         last = mdp.exact.final_reward if mdp.exact is not None else None
         num, den = over_one(mdp.final_reward if last is None else last)
         x.put(list(range(S)), num if mdp.sense == "max" else [-n for n in num], den)
-    values[T * S :] = x.fractions(run)
     chain: list[Any] = []
     try:
+        values[T * S :] = x.fractions(run)
         for t in range(T - 1, -1, -1):
             run.breathe()
             if policy is not None and (policy.timed or not chain):
@@ -278,7 +278,7 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
             x.put(list(range(S)), [n * (den // d) for n, d in found], den)
             x.bits = bits = bits + x.bits
             values[t * S : (t + 1) * S] = x.fractions(run)
-            run.did("sweeps")
+            run.did("rational sweeps")
         proven = np.ones((T, S), dtype=bool) if policy is None else None
         certificate = exact_certificate(values, keep if policy is None else None, (T + 1, S), proven)
     except Stop as stop:

@@ -101,7 +101,7 @@ def _wrong_columns(line: str, names: list[str]) -> str:
     if twice:
         return f"found the column {quoted(twice[0])} twice, {EXPECTED}"
     if unknown:
-        return f"found the column {quoted(unknown[0])}{closest(unknown[0], COLUMNS)}, {EXPECTED}"
+        return f"found the column {quoted(unknown[0])}, {EXPECTED}"
     return f"found no column {quoted(missing[0])}, {EXPECTED}"
 
 
@@ -345,8 +345,8 @@ def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
 def _read(reader: Reader, text: str, what: str, line: int, place: dict[str, str]) -> Number:
     number = _number(text, reader.exact)
     if number is None:
-        looks = DECIMAL.fullmatch(text) or FRACTION.fullmatch(text)
-        expected = f"expected a number up to {LARGEST:g}" if looks else A_NUMBER.replace('"', "")
+        fits = DECIMAL.fullmatch(text)
+        expected = f"expected a number up to {LARGEST:g}" if fits else A_NUMBER.replace('"', "")
         reader.fault_at(f"found {what} {quoted(text)}, {expected}", line, **place)
     return 0 if number is None else number
 

@@ -66,18 +66,16 @@ def _read_states(reader: Reader, head: Head, body: Spot) -> MDP:
             continue
         tables[name] = entries
         for action, entry in entries.items():
-            if head.actions is None:
-                if action not in actions:
-                    reader.check_name(action, "action", entry)
-                actions[action] = None
+            if head.actions is not None and action not in head.actions:
+                reader.fault(f"no such action{closest(action, head.actions)}", entry, state=name, action=action)
             elif action not in actions:
-                reader.fault(f"no such action{closest(action, actions)}", entry, state=name, action=action)
+                reader.check_name(action, "action", entry)
+            actions[action] = None
     names = Names(list(actions))
     rows = [
-        _read_row(reader, Row(states.index(state), at, line=spot.line), spot, state, action, states)
+        _read_row(reader, Row(states.index(state), names.index(action), line=spot.line), spot, state, action, states)
         for state, entries in tables.items()
         for action, spot in entries.items()
-        if (at := names.find(action)) is not None
     ]
     return finish(
         reader,

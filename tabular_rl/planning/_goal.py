@@ -78,7 +78,10 @@ class Goal:
         return v if self.total is None else self.total.lower_values(v)  # type: ignore[no-any-return]
 
     def rows(self) -> NDArray[Any]:
-        return np.empty(self.model.S, dtype=self.model.pair_ptr.dtype)
+        """A policy to start from, should the run stop before its first sweep is over: one that ends, at γ = 1."""
+        if self.total is not None:
+            return np.array(self.total.proper_rows)
+        return np.where(self.model.terminal, -1, self.model.pair_ptr[:-1]).astype(self.model.pair_ptr.dtype)
 
     def lift(self, v: Floats, rows: NDArray[Any] | None) -> tuple[Floats, NDArray[Any] | None]:
         """Values and rows of the model that was asked about."""

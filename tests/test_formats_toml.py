@@ -1,0 +1,369 @@
+"""Reading TOML: what files mean, and what is said of those that are wrong."""
+
+from __future__ import annotations
+
+from fractions import Fraction as F
+
+import pytest
+
+from tabular_rl.errors import ModelError
+from tabular_rl.formats import load, save
+
+ROBOT = """
+discount = 0.9
+start = "high"
+[state.high]
+search = { to = { high = "2/3", low = "1/3" }, reward = 5 }
+wait = { to = "high", reward = 0.1 }
+[state.low]
+search = { to = [
+  { state = "low", p = 0.6, reward = 5 },
+  { state = "high", p = 0.4, reward = -3 },
+] }
+recharge = { to = "high" }
+"""
+OK = '[state.a]\ngo = { to = "a" }\n'
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text, **options):
+        path = tmp_path / "m.toml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return load(path, **options)
+
+    return read
+
+
+@pytest.fixture
+def said(read, tmp_path):
+    """The lines of the error that a text gives, without the folder."""
+
+    def said(text, **options):
+        with pytest.raises(ModelError) as caught:
+            read(text, **options)
+        return str(caught.value).replace(f"{tmp_path}/", "").split("\n")
+
+    return said
+
+
+def rows(mdp):
+    return {
+        (mdp.states[s], mdp.actions[int(mdp.pair_action[i])]): (
+            {mdp.states[s2]: p for s2, p in mdp.rational(i)[0]},
+            mdp.rational(i)[1],
+        )
+        for s in range(mdp.S)
+        for i in mdp.rows(s)
+    }
+
+
+def test_numbers_are_what_they_spell(read):
+    mdp = read(ROBOT)
+    assert rows(mdp) == {
+        ("high", "search"): ({"high": F(2, 3), "low": F(1, 3)}, F(5)),
+        ("high", "wait"): ({"high": F(1)}, F(1, 10)),
+        ("low", "search"): ({"low": F(3, 5), "high": F(2, 5)}, F(9, 5)),  # 0.6 * 5 - 0.4 * 3
+        ("low", "recharge"): ({"high": F(1)}, F(0)),
+    }
+    assert mdp.gamma_exact == F(9, 10)
+    assert list(mdp.states) == ["high", "low"]
+    assert list(mdp.actions) == ["search", "wait", "recharge"]
+    assert mdp.start.tolist() == [1.0, 0.0]
+    assert mdp.start_given
+
+
+def test_lists_give_the_order(read):
+    mdp = read('states = ["low", "high"]\nactions = ["wait", "recharge", "search", "sleep"]\n' + ROBOT)
+    assert list(mdp.states) == ["low", "high"]
+    assert list(mdp.actions) == ["wait", "recharge", "search", "sleep"]
+    assert rows(mdp) == rows(read(ROBOT))
+
+
+def test_terminal_states_come_last(read):
+    mdp = read('discount = 1\nterminal = ["end", "other"]\n[state.a]\ngo = { to = "end" }\n')
+    assert list(mdp.states) == ["a", "end", "other"]
+    assert mdp.terminal.tolist() == [False, True, True]
+
+
+def test_finite_horizon(read):
+    mdp = read('discount = 1\nhorizon = 3\nfinal_reward = { b = "1/3" }\n' + OK + '[state.b]\ngo = { to = "a" }\n')
+    assert mdp.horizon == 3
+    assert list(mdp.exact.final_reward) == [F(0), F(1, 3)]
+
+
+def test_numbers_as_doubles(read):
+    mdp = read('numbers = "float64"\ndiscount = 0.9\n[state.a]\ngo = { to = { a = 0.1, b = 0.9 }, reward = "1/3" }\n'
+               '[state.b]\ngo = { to = "a" }\n')  # fmt: skip
+    assert mdp.exact is None
+    assert mdp.prob.tolist() == [0.1, 0.9, 1.0]
+    assert mdp.r.tolist() == [1 / 3, 0.0]
+    assert mdp.gamma_exact == F(0.9) != F(9, 10)
+    assert read('numbers = "float64"\ndiscount = "9/10"\n' + OK).gamma_exact == F(9, 10)
+
+
+def test_thirds_of_a_program_are_doubles(read):
+    text = '[state.a]\ngo = { to = [ { state = "a", p = 0.33333333333333337 }, { state = "a", p = 0.33333333333333337 }, { state = "a", p = 0.3333333333333333 } ] }\n'
+    assert read('numbers = "float64"\ndiscount = 1\n' + text).exact is None
+
+
+def test_ten_tenths_are_one(read):
+    ten = ", ".join('{ state = "a", p = 0.1 }' for _ in range(10))
+    assert read(f"discount = 1\n[state.a]\ngo = {{ to = [{ten}] }}\n").prob.tolist() == [0.1] * 10
+
+
+def test_normalize_rescales_in_rationals(read):
+    mdp = read("discount = 1\n[state.a]\ngo = { to = { a = 0.333, b = 0.333, c = 0.333 } }\n"
+               "[state.b]\ngo = { to = 'a' }\n[state.c]\ngo = { to = 'a' }\n", normalize=True)  # fmt: skip
+    assert list(mdp.exact.prob)[:3] == [F(1, 3)] * 3
+    assert mdp.facts.correction == float(F(1, 3) - F(333, 1000))
+
+
+@pytest.mark.parametrize("name", ["0", "01", "1e0", "nan", "true", "-"])
+def test_names_are_never_numbers(read, name):
+    mdp = read(f'discount = 1\n[state.{name}]\n{name} = {{ to = "{name}" }}\n')
+    assert (mdp.states[0], mdp.actions[0]) == (name, name)
+
+
+def test_minus_zero_is_zero(read):
+    assert read('discount = 1\n[state.a]\ngo = { to = { a = 1, b = -0.0 } }\n[state.b]\ngo = { to = "a" }\n').K == 3
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_and_byte_order_mark_change_nothing(read, end):
+    text = ROBOT.strip().replace("\n", end)
+    for data in (text, text + end, "\ufeff" + text):
+        mdp = read(data.encode())
+        assert mdp == read(ROBOT)
+
+
+def test_overrides_take_the_place_of_what_the_file_says(read):
+    mdp = read('sense = "max"\nhorizon = 2\n' + ROBOT, gamma="1/3", horizon=5, sense="min")
+    assert (mdp.gamma_exact, mdp.horizon, mdp.sense) == (F(1, 3), 5, "min")
+    mdp = read('discount = 1\n[state.a]\ngo = { to = "a" }\n[state.b]\n', terminal=["b"])
+    assert mdp.terminal.tolist() == [False, True]
+
+
+def test_tensors_both_ways(read):
+    body = "[tensors]\naxes = {}\nP = {}\nR = {}\n"
+    a = read("discount = 1\n" + body.format('"sas"', '[[[0.9, 0.1], ["1/3", "2/3"]], [[0, 1], [0, 0]]]', "[[1, 2], [3, 9]]"))
+    b = read("discount = 1\n" + body.format('"ass"', '[[[0.9, 0.1], [0, 1]], [["1/3", "2/3"], [0, 0]]]', "[[1, 2], [3, 9]]"))
+    assert a == b
+    assert rows(a) == {
+        ("0", "0"): ({"0": F(9, 10), "1": F(1, 10)}, F(1)),
+        ("0", "1"): ({"0": F(1, 3), "1": F(2, 3)}, F(2)),
+        ("1", "0"): ({"1": F(1)}, F(3)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("axes", "R", "expected"),
+    [
+        (None, "[1, 2]", [1, 1, 2, 2]),
+        ('"s"', "[1, 2]", [1, 1, 2, 2]),
+        ('"sa"', "[[1, 2], [3, 4]]", [1, 2, 3, 4]),
+        ('"as"', "[[1, 3], [2, 4]]", [1, 2, 3, 4]),
+        (None, "[[[1, 9], [9, 2]], [[9, 3], [4, 9]]]", [1, 2, 3, 4]),  # as P: s, a, s2
+        ('"ass"', "[[[1, 9], [9, 3]], [[9, 2], [4, 9]]]", [1, 2, 3, 4]),
+    ],
+)
+def test_reward_axes(read, axes, R, expected):
+    named = f"reward_axes = {axes}\n" if axes else ""
+    mdp = read(f'discount = 1\n[tensors]\naxes = "sas"\nP = [[[1, 0], [0, 1]], [[0, 1], [1, 0]]]\nR = {R}\n{named}')
+    assert mdp.r.tolist() == expected
+
+
+SUM = "Fix the row, or load with --normalize to rescale it."
+NUMBER = 'expected a number such as 1, 0.5 or "2/3"'
+
+
+def row(text):
+    return f'discount = 1\n[state.a]\ngo = {text}\n[state.b]\ngo = {{ to = "a" }}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "m.toml: empty, expected a model"),
+        ("\ufeff", "m.toml: empty, expected a model"),
+        (" \n\t\n", "m.toml: no states: found 0, expected at least 1"),
+        ("# nothing\n", "m.toml: no states: found 0, expected at least 1"),
+        ("discount = 1\n", "m.toml: no states: found none of [state.NAME], [tensors] and [grid], expected one of them"),
+        ("format = 2\ndiscont = 1\n", "m.toml:1: format: found version 2, expected 1"),
+        (OK, "m.toml: discount: found none, expected a number from 0 to 1"),
+        ("discount = 1\ndiscount = 0.9\n" + OK, "m.toml:2: 'discount': found twice, first on line 1, expected once"),
+        ("discount = 1.5\n" + OK, "m.toml:1: discount: found 1.5, expected a number from 0 to 1"),
+        ("discount = -1\n" + OK, "m.toml:1: discount: found -1, expected a number from 0 to 1"),
+        ("discount = nan\n" + OK, "m.toml:1: discount: found nan, expected a number from 0 to 1"),
+        ('discount = "0.9 "\n' + OK, 'm.toml:1: discount: found "0.9 ", expected a number from 0 to 1'),
+        ("discount = 1\nhorizon = 0\n" + OK, "m.toml:2: horizon: found 0, expected a whole number, 1 or more"),
+        ("discount = 1\nhorizon = 2.5\n" + OK, "m.toml:2: horizon: found 2.5, expected a whole number, 1 or more"),
+        ("discount = 1\nhorizon = true\n" + OK, "m.toml:2: horizon: found true, expected a whole number, 1 or more"),
+        ("discount = 1\nhorizon = 0x2\n" + OK, "m.toml:2: horizon: found 0x2, expected a whole number, 1 or more"),
+        ("discount = 1\nhorizon = 3000000000\n" + OK, "m.toml:2: horizon: found 3000000000, expected at most 2147483647"),
+        (
+            "discount = 1\nfinal_reward = { a = 1 }\n" + OK,
+            "m.toml:2: final_reward: found with no horizon, expected both. Add a horizon.",
+        ),
+        (
+            "discount = 1\nsence = 'min'\n" + OK,
+            "m.toml:2: unknown key 'sence'; did you mean 'sense'?",
+        ),
+        ("discount = 1\nsense = 'most'\n" + OK, "m.toml:2: sense: found 'most', expected \"max\" or \"min\""),
+        (
+            "discount = 1\nstates = ['a',\n'b',\n'a']\n" + OK + "[state.b]\ngo = { to = 'a' }\n",
+            "m.toml:4: state 'a': found twice, first on line 2, expected distinct names",
+        ),
+        (
+            "discount = 1\nstates = ['a', 'b']\n" + OK,
+            "m.toml:2: state 'b': has no actions, expected some. Declare it terminal, or give it one.",
+        ),
+        ("discount = 1\nactions = ['goo']\n" + OK, "m.toml:4: state 'a', action 'go': no such action; did you mean 'goo'?"),
+        (
+            "discount = 1\nterminal = ['a']\n" + OK,
+            "m.toml:4: state 'a', action 'go': found an action of a terminal state, expected none. "
+            "Remove it, or the state from `terminal`.",
+        ),
+        ("discount = 1\nstart = 'b'\n" + OK, "m.toml:2: state 'b': start: no such state"),
+        ("discount = 1\nstart = { a = 0.5 }\n" + OK, "m.toml:2: start: probabilities sum to 1/2, expected 1"),
+        (
+            "discount = 1\nterminal = ['t']\nstart = 't'\n" + OK,
+            "m.toml:3: state 't': start: found a terminal state, expected one with actions",
+        ),
+        ("discount = 1\noutcomes = 2\n" + OK, "m.toml:2: outcomes: found 1 transitions, expected 2 as stated. Is the file cut off?"),
+        (
+            "discount = 1\nlayout = { rows = 2, columns = 1, cell = [2] }\n" + OK,
+            "m.toml:2: layout: found cell 2, expected less than 2 x 1",
+        ),
+        ("discount = 1\n" + OK + OK, "m.toml:4: state 'a': found twice, first on line 2, expected once"),
+        ("discount = 1\n" + OK + "go = { to = 'a' }\n", "m.toml:4: state 'a', action 'go': found twice, first on line 3, expected once"),
+        ("discount = 1\n" + OK + "[tensors]\n", "m.toml:4: found [tensors] and [state] on line 2, expected one of them"),
+        (row("3"), "m.toml:3: state 'a', action 'go': action: found 3, expected a table"),
+        (row("{}"), "m.toml:3: state 'a', action 'go': found no `to`, expected where the action leads"),
+        (row("{ to = {} }"), "m.toml:3: state 'a', action 'go': has no outcomes, expected probabilities that sum to 1"),
+        (
+            row("{ to = 'a', rewrad = 1 }"),
+            "m.toml:3: state 'a', action 'go': action: unknown key 'rewrad'; did you mean 'reward'?",
+        ),
+        (row("{ to = 'a', reward = '5' }"), f"m.toml:3: state 'a', action 'go': found reward '5', {NUMBER}"),
+        (row("{ to = 'a', reward = inf }"), f"m.toml:3: state 'a', action 'go': found reward inf, {NUMBER}"),
+        (
+            row("{ to = 'a', reward = 1e308 }"),
+            "m.toml:3: state 'a', action 'go': found reward 1e308, expected a number up to 1e+300",
+        ),
+        (
+            row("{ to = [\n{ state = 'a', p = 1, reward = 1 } ], reward = 2 }"),
+            "m.toml:4: state 'a', action 'go': found a reward on the outcome and one on the action on line 4, expected one of them",
+        ),
+        (
+            row("{ to = { a = 0.5, bb = 0.5 } }"),
+            "m.toml:3: state 'a', action 'go', next state 'bb': no such state; did you mean 'b'?",
+        ),
+        (
+            row("{ to = { a = 0.9, b = 0.099 } }"),
+            f"m.toml:3: state 'a', action 'go': probabilities sum to 999/1000, expected 1 (1/1000 missing). {SUM}",
+        ),
+        (
+            row("{ to = { a = 0.9, b = 0.9 } }"),
+            f"m.toml:3: state 'a', action 'go': probabilities sum to 9/5, expected 1 (4/5 too much). {SUM}",
+        ),
+        (
+            row("{ to = { a = 0.99657 } }"),
+            f"m.toml:3: state 'a', action 'go': probabilities sum to 99657/100000, expected 1 (343/100000 missing). {SUM}",
+        ),
+        (
+            row("{ to = [ { state = 'a', p = 0.5 },\n{ state = 'b', p = 0.5, rward = 3 } ] }"),
+            "m.toml:4: state 'a', action 'go': outcome: unknown key 'rward'; did you mean 'reward'?",
+        ),
+        (
+            "discount = 1\n[state.\"\\u202e\\u001b[31m\"]\ngo = { to = 'x' }\n",
+            "m.toml:3: state '\\u202e\\x1b[31m', action 'go', next state 'x': no such state",
+        ),
+    ],
+)  # fmt: skip
+def test_fault(said, text, expected):
+    assert said(text) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("spelled", "line"),
+    [
+        ("nan", NUMBER), ("-inf", NUMBER), ("1_000", NUMBER), ("0x10", NUMBER), ("0o7", NUMBER), ("0b1", NUMBER),
+        ("+0.5", NUMBER), ("true", NUMBER), ('"0.5"', NUMBER), ('"1/0"', NUMBER), ('"1/-3"', NUMBER),
+        ('"1 / 3"', NUMBER), ('"1/3/1"', NUMBER), ('"1,5"', NUMBER), ('""', NUMBER), ("1979-05-27", NUMBER),
+        ("1e400", "expected a number up to 1e+300"), ("1e99999", "expected a number up to 1e+300"),
+        ('"3/2"', "expected a number from 0 to 1"), ("-0.1", "expected a number from 0 to 1"),
+    ],
+)  # fmt: skip
+def test_not_a_probability(said, spelled, line):
+    (found,) = said(f'discount = 1\n[state.a]\ngo = {{ to = [\n  {{ state = "a", p = {spelled} }},\n] }}\n')
+    shown = {'"3/2"': "1.5"}.get(spelled, spelled)
+    where = "m.toml:4: state 'a', action 'go', next state 'a'"
+    assert found == f"{where}: found probability {shown}, {line}"
+
+
+@pytest.mark.parametrize("spelled", [".5", "5.", "1e", "1,5", "01", "0.5.", "--1"])
+def test_not_toml(said, spelled):
+    (found,) = said(f'discount = 1\n[state.a]\ngo = {{ to = [\n  {{ state = "a", p = {spelled} }},\n] }}\n')
+    assert found.startswith("m.toml:4: not valid TOML: ")
+
+
+def test_sixteen_digits_of_a_third(said):
+    third = "p = 0.3333333333333333"
+    (found,) = said(row("{ to = [" + ", ".join(f"{{ state = 'a', {third} }}" for _ in range(3)) + "] }"))
+    assert 'write "1/3" for one third' in found
+    assert "--normalize" in found
+
+
+def test_many_faults_are_said_together(said):
+    found = said('discount = 2\nstats = 1\n[state.a]\ngo = { to = "b" }\nrun = { to = { a = 0.5 } }\n')
+    assert [line.split(":")[1] for line in found] == ["1", "2", "4", "5"]
+
+
+def test_ten_faults_are_shown_and_the_rest_counted(said):
+    found = said("discount = 1\n[state.a]\n" + "".join(f'a{i} = {{ to = "b" }}\n' for i in range(15)))
+    assert len(found) == 11
+    assert found[-1] == "... and 5 more faults"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("P = [[[1]]]\nR = [[1]]", '2: axes: found none, expected "sas" for P[s][a][s2] or "ass" for P[a][s][s2]'),
+        ('axes = "sas"\nP = [[[1]]]', "2: R: found none, expected an array"),
+        ('axes = "ssa"\nP = [[[1]]]\nR = [1]', '3: axes: found "ssa", expected "sas" or "ass"'),
+        ('axes = "sas"\nP = [[[1, 0]]]\nR = [1]', '4: P: found 2 next states for 1 states under axes = "sas", expected as many'),
+        ('axes = "sas"\nP = [[1]]\nR = [1]', "4: P: found 1, expected arrays nested 3 deep"),
+        ('axes = "sas"\nP = [[[1]], []]\nR = [1]', "4: P: found an array of 0 entries, expected 1 as in the first"),
+        ('axes = "sas"\nP = []\nR = [1]', "4: P: found an empty array, expected entries"),
+        ('axes = "sas"\nP = [[[1]]]\nR = [[1, 2]]', '5: R: found shape (1, 2), expected (1, 1) under reward_axes = "sa"'),
+        ('axes = "sas"\nP = [[[1]]]\nR = 1', "5: R: found 1, expected an array nested 1, 2 or 3 deep"),
+        ('axes = "sas"\nP = [[["x"]]]\nR = [1]', f"4: state '0', action '0', next state '0': found probability \"x\", {NUMBER}"),
+        ('axes = "sas"\nP = [[[0]]]\nR = [1]', "4: state '0': has no actions, expected some. Declare it terminal, or give it one."),
+        ('axes = "sas"\nP = [[[0.9]]]\nR = [1]', f"4: state '0', action '0': probabilities sum to 9/10, expected 1 (1/10 missing). {SUM}"),
+        ('axis = "sas"\naxes = "sas"\nP = [[[1]]]\nR = [1]', "3: tensors: unknown key 'axis'; did you mean 'axes'?"),
+    ],
+)  # fmt: skip
+def test_fault_of_tensors(said, body, expected):
+    assert said(f"discount = 1\n[tensors]\n{body}\n") == [f"m.toml:{expected}"]
+
+
+def test_what_is_written_is_for_people(read, tmp_path):
+    save(read('name = "robot"\nhorizon = 2\nterminal = ["the end"]\n' + ROBOT), tmp_path / "out.toml")
+    assert (tmp_path / "out.toml").read_text() == '''\
+format = 1
+name = "robot"
+discount = 0.9
+terminal = ["the end"]
+start = "high"
+horizon = 2
+outcomes = 6
+
+[state.high]
+search = { to = [{ state = "high", p = "2/3", reward = 5 }, { state = "low", p = "1/3", reward = 5 }] }
+wait = { to = [{ state = "high", p = 1, reward = 0.1 }] }
+
+[state.low]
+search = { to = [{ state = "low", p = 0.6, reward = 5 }, { state = "high", p = 0.4, reward = -3 }] }
+recharge = { to = [{ state = "high", p = 1, reward = 0 }] }
+'''

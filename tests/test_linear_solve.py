@@ -1,0 +1,268 @@
+"""The value of a policy by a linear solve: hand calculations, fractions, and systems that are hard on floats."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from reference import exact_policy_value
+from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, OptionError
+from tabular_rl.exact import linear_solve as module
+from tabular_rl.exact.linear_solve import chain, chosen_solver, dense_chain, linear_solve, policy_values, solve_chain
+from tabular_rl.model import MDP
+from tabular_rl.policy import Policy
+from tabular_rl.solution import Status
+
+HOW = ("auto", "dense", "sparse", "iterative")
+
+
+def random_walk(n=5):
+    moves = [(s, "go", s2, "1/2", int(s2 == n + 1)) for s in range(1, n + 1) for s2 in (s - 1, s + 1)]
+    return MDP.from_outcomes(moves, 1, terminal=[0, n + 1])
+
+
+def gridworld():
+    """Sutton & Barto (2018), Example 4.1: 4 x 4, two corners end, -1 a step."""
+    outcomes = []
+    for s in range(1, 15):
+        row, column = divmod(s, 4)
+        for name, (i, j) in {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}.items():
+            to = (row + i) * 4 + column + j if 0 <= row + i < 4 and 0 <= column + j < 4 else s
+            outcomes.append((s, name, to % 15, 1, -1))  # both corners are state 0
+    return MDP.from_outcomes(outcomes, 1, terminal=[0])
+
+
+def garnet(S, gamma, seed, sense="max", b=3):
+    rng = np.random.default_rng(seed)
+    A = 2
+    weights = rng.integers(1, 10, (S * A, b))
+    return MDP.from_outcomes(
+        [
+            (s, a, int(rng.integers(S)), Fraction(int(w), int(row.sum())), int(rng.integers(-9, 10)))
+            for s in range(S) for a in range(A) for row in [weights[s * A + a]] for w in row
+        ],
+        gamma, states=range(S), sense=sense,
+    )  # fmt: skip
+
+
+def encloses(answer, exact):
+    return all(low <= x <= high for low, x, high in zip(answer.lower, exact, answer.upper, strict=True))
+
+
+def far_ends(n):
+    """One step forward with 1/2, else back to the middle; both ends are 2**n steps away (Haddad & Monmege 2014)."""
+    outcomes = [("0", "go", "1", "1/2", 0), ("0", "go", "-1", "1/2", 0)]
+    for k in range(1, n):
+        for side in (1, -1):
+            win = int(k == n - 1 and side == 1)
+            outcomes += [(side * k, "go", side * (k + 1), "1/2", win), (side * k, "go", 0, "1/2", 0)]
+    return MDP.from_outcomes(outcomes, 1, terminal=[n, -n])
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_random_walk_has_sixths(how):
+    answer = linear_solve(random_walk(), Policy.uniform(random_walk()), linear_solver=how)
+    assert answer.status is Status.CERTIFIED
+    assert [answer[str(s)] for s in range(7)] == pytest.approx([0, 1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 0], abs=1e-12)
+
+
+def test_gridworld_of_sutton_and_barto():
+    mdp = gridworld()
+    answer = linear_solve(mdp, Policy.uniform(mdp))
+    figure = {1: -14, 2: -20, 3: -22, 4: -14, 5: -18, 6: -20, 7: -20, 8: -20, 9: -20, 10: -18, 11: -14, 12: -22}
+    assert {s: round(answer[str(s)], 9) for s in figure} == figure
+    assert answer.bound < 1e-9
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_recycling_robot_in_closed_form(how):
+    """Search when high, recharge when low: h = r + γ (α h + (1 - α) l), l = γ h."""
+    alpha, beta, r, gamma = 0.7, 0.6, 2.0, 0.9
+    mdp = MDP.from_outcomes(
+        [("high", "search", "high", alpha, r), ("high", "search", "low", 1 - alpha, r),
+         ("high", "wait", "high", 1.0, 1.0), ("low", "wait", "low", 1.0, 1.0), ("low", "recharge", "high", 1.0, 0.0),
+         ("low", "search", "low", beta, r), ("low", "search", "high", 1 - beta, -3.0)],
+        gamma,
+    )  # fmt: skip
+    answer = linear_solve(mdp, Policy.of_actions(mdp, {"high": "search", "low": "recharge"}), linear_solver=how)
+    high = r / (1 - gamma * alpha - gamma**2 * (1 - alpha))
+    assert [answer["high"], answer["low"]] == pytest.approx([high, gamma * high], abs=1e-12)
+    assert answer.q[mdp.row("low", "search")] == pytest.approx(
+        beta * (r + gamma * gamma * high) + (1 - beta) * (-3 + gamma * high)
+    )
+
+
+@pytest.mark.parametrize("sense", ["max", "min"])
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("gamma", [0, "1/2", "99/100"])
+def test_interval_holds_the_fraction(how, sense, gamma):
+    mdp = garnet(12, gamma, 1, sense)
+    policies = [
+        Policy.uniform(mdp),
+        Policy.of_actions(mdp, np.arange(12) % 2),
+        Policy.of_table(mdp, np.tile([0.1, 0.9], (12, 1))),
+    ]
+    for policy in policies:
+        answer = linear_solve(mdp, policy, linear_solver=how)
+        assert answer.status is Status.CERTIFIED and answer.bound < 1e-10
+        assert encloses(answer, exact_policy_value(mdp, policy))
+
+
+def test_both_ways_to_build_a_chain_agree():
+    mdp = random_walk(4)
+    for policy in (Policy.uniform(mdp), Policy.of_actions(mdp, np.where(mdp.terminal, -1, 0))):
+        P, r = chain(mdp, policy)
+        dense, dense_r = dense_chain(mdp, policy)
+        assert np.array_equal(P.toarray(), dense) and np.array_equal(r, dense_r)
+        assert P.sum(axis=1).tolist() == (~mdp.terminal).tolist()
+
+
+def test_repeated_successors_are_added_and_costs_are_negative_rewards():
+    mdp = MDP.from_outcomes(
+        [("s", "a", "s", "1/4", 8), ("s", "a", "s", "1/4", 0), ("s", "a", "end", "1/2", 2)], "1/2",
+        terminal=["end"], sense="min",
+    )  # fmt: skip
+    P, r = chain(mdp, Policy.uniform(mdp))
+    assert P.toarray().tolist() == [[0.5, 0.5], [0.0, 0.0]] and r.tolist() == [-3.0, 0.0]
+    assert linear_solve(mdp, Policy.uniform(mdp))["s"] == pytest.approx(4.0, abs=1e-14)  # v = 3 + v/4
+
+
+def test_improper_policy_has_no_finite_value():
+    mdp = gridworld()
+    with pytest.raises(NoFiniteAnswer) as found:
+        linear_solve(mdp, Policy.of_actions(mdp, {str(s): "up" for s in range(1, 15)}))
+    assert "1" in found.value.states and found.value.exit_code == 4
+
+
+def test_loop_without_reward_is_worth_nothing():
+    mdp = MDP.from_outcomes([("a", "go", "b", 1, 5), ("b", "go", "c", 1, 0), ("c", "go", "b", 1, 0)], 1)
+    answer = linear_solve(mdp, Policy.uniform(mdp))
+    assert answer.v.tolist() == [5.0, 0.0, 0.0] and answer.bound < 1e-12
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_hard_chain_is_reported_honestly(how):
+    """79 states, ends 2**40 steps away: the middle is worth exactly 1/2, and floats lose digits (condition 1e12)."""
+    mdp = far_ends(40)
+    answer = linear_solve(mdp, Policy.uniform(mdp), linear_solver=how)
+    exact = exact_policy_value(mdp, Policy.uniform(mdp))
+    assert exact[0] == Fraction(1, 2)
+    if answer.lower is not None:
+        assert encloses(answer, exact)
+    off = max(abs(Fraction(float(x)) - y) for x, y in zip(answer.v, exact, strict=True))
+    assert off <= answer.bound
+    assert answer.status.reached == (answer.bound <= 5e-7)
+
+
+def test_discount_that_rounds_to_one_proves_nothing():
+    mdp = MDP.from_outcomes([("s", "a", "s", 1, 1)], Fraction(10**20 - 1, 10**20))
+    answer = linear_solve(mdp, Policy.uniform(mdp))
+    assert mdp.gamma == 1.0 and not answer.status.reached and answer.bound == np.inf
+
+
+def line(n):
+    """A walk on a line that is lost at both ends."""
+    from scipy.sparse import diags_array
+
+    return diags_array([np.full(n - 1, 0.5), np.full(n - 1, 0.5)], offsets=[1, -1]).tocsr()
+
+
+def scattered(n, b=5, seed=0):
+    from scipy.sparse import csr_array
+
+    rng = np.random.default_rng(seed)
+    to = rng.integers(0, n, n * b)
+    made = csr_array((np.full(n * b, 1 / b), (np.repeat(np.arange(n), b), to)), shape=(n, n))
+    made.sum_duplicates()
+    return made
+
+
+def grid(m):
+    from scipy.sparse import eye_array, kron
+
+    made = (kron(line(m), eye_array(m)) + kron(eye_array(m), line(m))).tocsr() * 0.5
+    return made
+
+
+def with_hub(P):
+    """Any state goes to state 0 with probability 1/10."""
+    from scipy.sparse import csr_array
+
+    n = P.shape[0]
+    return (0.9 * P + csr_array((np.full(n, 0.1), (np.arange(n), np.zeros(n, dtype=int))), shape=(n, n))).tocsr()
+
+
+@pytest.mark.parametrize(
+    ("P", "how"),
+    [(line(200), "dense"), (line(50_000), "sparse"), (grid(100), "sparse"), (scattered(500), "sparse"),
+     (with_hub(line(50_000)), "sparse"), (scattered(10_000), "iterative"), (scattered(400, 200), "dense")],
+    ids=["short line", "line", "grid", "few scattered", "hub", "scattered", "full"],
+)  # fmt: skip
+def test_solver_follows_the_structure(P, how):
+    assert chosen_solver(P) == how
+    r = np.random.default_rng(1).random(P.shape[0])
+    v = solve_chain(P, r, 0.99)
+    assert np.max(np.abs(v - 0.99 * (P @ v) - r)) < 1e-11  # ten roundings of values up to 100
+
+
+@pytest.mark.parametrize("P", [line(2000), grid(40), with_hub(line(2000)), scattered(2000)])
+def test_all_solvers_agree(P):
+    r = np.random.default_rng(2).normal(size=P.shape[0])
+    ways = [solve_chain(P, r, 0.999, how) for how in ("dense", "sparse", "iterative")]
+    for v in ways:
+        assert np.max(np.abs(v - ways[0])) < 1e-10
+
+
+def test_order_of_states_does_not_matter_to_the_iterative_solver():
+    P, p = grid(60), np.random.default_rng(3).permutation(3600)
+    r = np.random.default_rng(4).random(3600)
+    mixed = solve_chain(P[p][:, p], r[p], 0.999, "iterative")
+    assert np.max(np.abs(mixed - solve_chain(P, r, 0.999, "iterative")[p])) < 1e-9
+
+
+def test_known_zeros_are_left_out():
+    """State 1 keeps itself at γ = 1: the whole system is singular, the rest of it is not."""
+    P = np.array([[0.5, 0.5], [0.0, 1.0]])
+    assert solve_chain(P, np.array([1.0, 0.0]), 1.0, "dense", None, np.array([False, True])).tolist() == [2.0, 0.0]
+
+
+def test_time_limit_leaves_a_proven_interval(monkeypatch):
+    mdp = garnet(12, "1/2", 1)
+    solve = np.linalg.solve
+
+    def slow(*args):
+        time.sleep(2)
+        return solve(*args)
+
+    monkeypatch.setattr(module.np.linalg, "solve", slow)
+    started = time.monotonic()
+    answer = linear_solve(mdp, Policy.uniform(mdp), time_limit=0.1)
+    assert time.monotonic() - started < 1.5
+    assert answer.status is Status.TIME_SPENT
+    assert encloses(answer, exact_policy_value(mdp, Policy.uniform(mdp)))
+
+
+def test_bad_arguments_are_named():
+    mdp = garnet(12, "1/2", 1)
+    uniform = Policy.uniform(mdp)
+    with pytest.raises(OptionError, match="--linear-solver: found 'lu', expected one of"):
+        linear_solve(mdp, uniform, linear_solver="lu")
+    with pytest.raises(OptionError, match="another model"):
+        linear_solve(mdp, Policy.uniform(random_walk()))
+    with pytest.raises(OptionError, match="time steps"):
+        linear_solve(mdp, Policy(mdp, rows=np.stack([mdp.pair_ptr[:-1]] * 3)))
+    with pytest.raises(NotAnswerable):
+        linear_solve(mdp.replace(horizon=3), uniform)
+    with pytest.raises(OptionError, match="dense for 30000 states"):
+        policy_values(MDP.from_outcomes([(s, "a", s, 1, 1) for s in range(30_000)], 0), None, "dense")
+
+
+def test_model_is_untouched_and_bits_repeat():
+    mdp = garnet(12, "99/100", 7)
+    arrays = (mdp.pair_ptr, mdp.row_ptr, mdp.next_state, mdp.prob, mdp.r)
+    before = [a.tobytes() for a in arrays]
+    first, second = (linear_solve(mdp, Policy.uniform(mdp)) for _ in range(2))
+    assert first.v.tobytes() == second.v.tobytes()
+    assert [a.tobytes() for a in arrays] == before

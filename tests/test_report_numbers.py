@@ -1,0 +1,80 @@
+"""What is printed is true: the digits shown and the ± beside them contain the interval they stand for."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tabular_rl.report.numbers import aligned, fraction_text, places, plus_minus, rounded_up, shown, start_interval
+
+VALUES = st.floats(-1e12, 1e12, allow_subnormal=False)
+BOUNDS = st.floats(1e-13, 1e8)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(VALUES, BOUNDS)
+def test_digits_and_plus_minus_contain_the_interval(v, bound):
+    lower, upper = v - bound, v + bound
+    text = shown(v, places(bound, 1e-6, abs(v) or 1.0))
+    error = Fraction(plus_minus(text, lower, upper))
+    assert Fraction(text) - error <= Fraction(lower)
+    assert Fraction(upper) <= Fraction(text) + error
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(VALUES, BOUNDS)
+def test_last_digit_is_no_finer_than_the_bound(v, bound):
+    decimals = places(bound, 1e-9, abs(v) or 1.0)
+    unit = Fraction(10) ** -decimals
+    assert 10 * unit > Fraction(bound) if bound >= 1 else unit >= Fraction(bound)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.fractions(min_value=0, max_value=10**20))
+def test_errors_are_rounded_up_to_two_digits(x):
+    text = Fraction(rounded_up(x))
+    assert x <= text <= x * Fraction(11, 10) + Fraction(1, 10**300)
+
+
+@pytest.mark.parametrize(("bound", "text"), [(1e-14, "13.000000"), (0.004, "13.00"), (0.4, "13"), (4, "13"), (40, "1e+01")])
+def test_thirteen_is_shown_as_far_as_it_is_proven(bound, text):
+    assert shown(13.0, places(bound, 1e-6, 13.0)) == text
+
+
+def test_small_values_keep_their_digits():
+    assert shown(1.2345678e-7, places(1e-15, 1e-6, 1.2345678e-7)) == "0.00000012346"
+
+
+def test_zero_has_no_sign():
+    assert shown(-1e-9, 3) == "0.000"
+    assert shown(-0.0, 0) == "0"
+
+
+def test_nothing_infinite_is_printed_as_a_number():
+    assert shown(math.inf, 3) == "?"
+    assert plus_minus("1.0", -math.inf, 1.0) == "?"
+
+
+def test_decimal_points_stand_below_each_other():
+    lines = [x.rjust(8) for x in aligned(["1.25", "-10.5", "3"])]
+    assert {line.index(".") for line in lines[:2]} == {5}
+    assert lines[2].rstrip().endswith("3") and len(lines[2].rstrip()) == 5
+
+
+def test_long_fractions_are_counted():
+    assert fraction_text(Fraction(-(10**45), 7)) == "-(46 digits)/(1 digit)"
+
+
+def test_start_interval_is_rounded_outward():
+    # 1/3 and 0.1 are no floats: the exact mean of the exact numbers must lie inside.
+    start = np.full(3, 1 / 3)
+    v = np.array([0.1, 0.2, 0.7])
+    low, high = start_interval(start, v, v)
+    exact = sum(Fraction(float(x)) for x in v) / 3
+    assert Fraction(low) <= exact <= Fraction(high)
+    assert high - low < 1e-14

@@ -1,0 +1,144 @@
+"""Answers as text, against values worked out by hand."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+import pytest
+
+import tabular_rl
+from tabular_rl import MDP, Policy
+from tabular_rl.formats import load
+from tabular_rl.report import tables
+from tabular_rl.report.tables import answer_text, head_and_tail, model_table, table, values_table, width
+
+# v_high = 2 + 0.9 (0.8 v_high + 0.2 v_low), v_low = 0.9 v_high: v_high = 2 / 0.118.
+ROBOT = {"high": Fraction(2000, 118), "low": Fraction(1800, 118)}
+
+
+@pytest.fixture(scope="module")
+def robot():
+    return tabular_rl.solve(load("example:recycling_robot"))
+
+
+def rows_of(text):
+    return {line.split()[0]: line.split()[1:] for line in text.splitlines()[1:]}
+
+
+def test_shown_values_contain_the_truth(robot):
+    rows = rows_of(values_table(robot))
+    for state, truth in ROBOT.items():
+        value, error = rows[state][:2]
+        assert abs(Fraction(value) - truth) <= Fraction(error) < Fraction(1, 10**6)
+    assert rows["high"][2:] == ["search"] and rows["low"][2:] == ["recharge"]
+
+
+def test_start_value_contains_the_truth(robot):
+    line = next(line for line in answer_text(robot).splitlines() if line.startswith("start:"))
+    value, error = re.search(r"value (\S+) ± (\S+)", line).groups()
+    assert abs(Fraction(value) - ROBOT["high"]) <= Fraction(error)
+    assert line.startswith("start: high;")
+
+
+def test_start_that_is_not_given_is_said():
+    assert "start: uniform over non-terminal states" in answer_text(tabular_rl.solve(load("example:forest")))
+
+
+def test_costs_are_shown_in_the_users_sign():
+    # Arad to Bucharest: 140 + 80 + 97 + 101 kilometres.
+    answer = tabular_rl.solve(load("example:romania"))
+    value, error, action = rows_of(values_table(answer))["Arad"]
+    assert abs(Fraction(value) - 418) <= Fraction(error)
+    assert action == "Sibiu"
+    assert ", costs" in answer_text(answer)
+
+
+def test_ties_that_floats_cannot_decide_are_marked():
+    mdp = MDP([[[1.0], [1.0]]], [[1.0, 1.0]], "9/10", actions=["left", "right"])
+    text = answer_text(tabular_rl.solve(mdp))
+    assert "left ≈ right" in text
+    assert "undecided actions: 1 state (0)" in text
+
+
+def test_proven_ties_are_marked_by_an_equals_sign():
+    mdp = MDP([[[1.0], [1.0]]], [[1.0, 1.0]], "9/10", actions=["left", "right"])
+    text = answer_text(tabular_rl.solve(mdp, method="rational"))
+    assert "left = right" in text
+    assert "ties (=)" in text
+
+
+def test_exact_answers_show_fractions():
+    text = values_table(tabular_rl.solve(load("example:recycling_robot"), method="rational"))
+    assert rows_of(text)["high"][0] == "1000/59"
+    assert rows_of(text)["low"][0] == "900/59"
+
+
+def test_long_tables_show_head_and_tail():
+    mdp = MDP([[[0.5 if t in (s - 1, s + 1) else 0.0 for t in range(42)]] if 0 < s < 41 else [[0.0] * 42] for s in range(42)],
+              [[-1.0]] * 42, 1, terminal=["0", "41"])  # fmt: skip
+    answer = tabular_rl.solve(mdp)
+    lines = values_table(answer).splitlines()
+    assert len(lines) == 1 + tables.HEAD + 1 + tables.TAIL
+    assert lines[1 + tables.HEAD] == f"… {42 - tables.HEAD - tables.TAIL} more states"
+    assert lines[-1].split()[0] == "41"
+    assert len(values_table(answer, everything=True).splitlines()) == 43
+    # A fair walk lasts i (41 - i) steps (Feller 1968, XIV.3): -40 from state 1.
+    value, error = lines[2].split()[1:3]
+    assert abs(Fraction(value) + 40) <= Fraction(error)
+
+
+def test_finite_horizon_has_a_column_a_time_step():
+    # Two years: old forests wait for 4, then 4 again; cutting at the end is worth 1 in the middle.
+    text = values_table(tabular_rl.solve(load("example:forest_horizon", horizon=1)))
+    first = text.split("\n\n")[0].splitlines()
+    assert first[0].split() == ["state", "t", "=", "0", "t", "=", "1"]
+    assert [line.split() for line in first[1:]] == [
+        ["young", "0.000000", "0.000000"], ["middle", "1.000000", "0.000000"], ["old", "4.000000", "0.000000"]
+    ]  # fmt: skip
+
+
+def test_long_horizons_show_the_first_and_last_times():
+    text = values_table(tabular_rl.solve(load("example:forest_horizon", horizon=50)))
+    header = text.splitlines()[0]
+    assert "t = 0" in header and "t = 50" in header and "…" in header and "t = 25" not in header
+
+
+def test_random_policies_are_shown_with_their_probabilities():
+    mdp = load("example:recycling_robot")
+    text = values_table(tabular_rl.evaluate(mdp, Policy.uniform(mdp)))
+    assert "search 1/3, wait 1/3, recharge 1/3" in text
+
+
+def test_nothing_proven_is_called_so():
+    mdp = load("example:haddad_monmege")
+    answer = tabular_rl.solve(mdp, method="value-iteration", sweeps=10)
+    text = answer_text(answer)
+    assert "not converged" in text
+    proven = re.search(r"interval (\S+) wide", text)
+    assert proven is None or float(proven[1]) > 1e-6
+
+
+def test_names_from_files_cannot_colour_the_screen():
+    name = "\x1b[31mred\n\u202e"
+    mdp = MDP([[[1.0]]], [[1.0]], "1/2", states=[name], name=name)
+    text = answer_text(tabular_rl.solve(mdp)) + model_table(mdp)
+    assert "\x1b" not in text and "\u202e" not in text
+    assert "\\x1b[31mred\\n\\u202e" in text
+
+
+def test_columns_of_wide_characters_are_aligned():
+    text = table(["state", "value"], [["状态", "1.0"], ["ab", "2.0"]], left="state").splitlines()
+    assert width(text[1]) == width(text[2])
+
+
+def test_no_gap_where_all_fits():
+    assert head_and_tail(tables.LONGEST)[1] == range(tables.LONGEST, tables.LONGEST)
+
+
+def test_model_table_shows_numbers_as_they_are_spelled():
+    mdp = MDP.from_outcomes([("a", "go", "a", "2/3", "0.10"), ("a", "go", "b", "1/3", -5)], "0.9", terminal=["b"])
+    lines = [line.split() for line in model_table(mdp).splitlines()]
+    assert lines[1] == ["a", "go", "a", "2/3", "0.1"]
+    assert lines[2] == ["b", "1/3", "-5"]
+    assert lines[-1] == ["terminal:", "b"]
