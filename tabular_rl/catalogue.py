@@ -9,6 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from tabular_rl.errors import OptionError, closest, quoted
+from tabular_rl.exact.linear_programme import linear_programme
+from tabular_rl.exact.linear_solve import linear_solve
+from tabular_rl.exact.rational import rational, rational_evaluation
 from tabular_rl.planning.auto import auto, auto_evaluation
 from tabular_rl.planning.backward_induction import backward_induction
 from tabular_rl.planning.modified_policy_iteration import modified_policy_iteration
@@ -24,8 +27,12 @@ SOLVERS: dict[str, Callable[..., Any]] = {
         policy_iteration,
         modified_policy_iteration,
         backward_induction,
+        linear_programme,
+        rational,
         auto_evaluation,
         policy_evaluation,
+        linear_solve,
+        rational_evaluation,
     )
 }
 

@@ -80,6 +80,8 @@ def backup_error(mdp: MDP, vmax: float, policy: Policy | None = None) -> float:
         extra = most + 2
         if policy.exact is None:
             loose = most * 2.0**-52
+    if not math.isfinite(up(vmax)):
+        return math.inf
     scale = float(up(facts.largest_reward + up(mdp.gamma * up(vmax))))
     error = float(up(roundings(n + 4 + extra) * scale))
     error = float(up(error + (n + extra) * 2.0**-1074 * 4))

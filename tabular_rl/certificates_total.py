@@ -88,6 +88,7 @@ class TotalCertifier:
     ) -> None:
         self.mdp, self.run, self.threads = mdp, run, threads
         self.rows: Ints | None = None
+        self.sweeps = SWEEPS
         self._total = total
         self._given: Ints | None = None
         self._signs: NDArray[np.int8] | None = None
@@ -100,9 +101,16 @@ class TotalCertifier:
             self._total = total_reward(self.mdp)
         return self._total
 
-    def prediction(
-        self, v: Floats, policy: Policy, ptotal: PolicyTotal | None = None, sweeps: int = SWEEPS
-    ) -> Certificate:
+    def hurry(self) -> None:
+        """Make the next certificates from what is known already, without a clock: for a run that has been stopped."""
+        self.run, self.sweeps = None, 4
+        for part in (self._chain, self._best):
+            if part is not None:
+                part.sweeper.run = None
+        if self._chain is not None:
+            self._chain.clock.run = None
+
+    def prediction(self, v: Floats, policy: Policy, ptotal: PolicyTotal | None = None) -> Certificate:
         """Return the proven interval of v_π from any values v (S,).
 
         Raises
@@ -112,14 +120,14 @@ class TotalCertifier:
         if self._chain is None or self._chain.policy is not policy:
             ptotal = policy_total(self.mdp, policy) if ptotal is None else ptotal
             self._chain = _Chain(self.mdp, policy, ptotal.zero, self.run, self.threads)
-        lower, upper, smallest = self._chain.bounds(v, sweeps)
+        lower, upper, smallest = self._chain.bounds(v, self.sweeps)
         return Certificate(lower, upper, smallest=smallest, note=_note(lower, upper))
 
-    def control(self, v: Floats, rows: Ints | None = None, sweeps: int = SWEEPS) -> Certificate:
+    def control(self, v: Floats, rows: Ints | None = None) -> Certificate:
         """Return the proven interval of v* from any values v (S,), with the decisions on actions.
 
         lower ≤ v_π ≤ v* ≤ upper for the policy `rows` (S,), greedy by v if None, if it ends surely; otherwise for
-        `self.rows`, and the note says so. `sweeps` limits the work on w; what it found is kept for the next call.
+        `self.rows`, and the note says so. `self.sweeps` limits the work on w; what was found serves the next call.
 
         Raises
         ------
@@ -128,19 +136,24 @@ class TotalCertifier:
         total = self.total
         if self._best is None:
             self._best = _Best(total, self.run, self.threads)
-        upper, of_rows, greedy, smallest = self._best.bound(total.lower_values(v), sweeps)
-        note = ""
+        best = self._best
+        lowered = np.where(total.quotient.terminal, 0.0, total.lower_values(v))
+        span = best.look(lowered)
+        asked = rows is not None
         if rows is None:
-            ended = total.quotient.terminal
-            greedy, _ = repaired(total.quotient, greedy, ended, total.proper_rows)
-            rows = total.lift_rows(greedy)
+            rows = total.lift_rows(best.greedy)
         if self._given is None or not np.array_equal(rows, self._given):
             self._given = np.array(rows)
             self._follow(self._given)
-        assert self._chain is not None and self.rows is not None
-        if self.rows is not self._given:
+        chain = self._chain
+        assert chain is not None
+        note = ""
+        if asked and self.rows is not self._given:
             note = "the policy may never end: the lower bound is that of one that ends"
-        lower, _, small = self._chain.bounds(v, sweeps, above=False)
+        lower, _, small = chain.bounds(v, self.sweeps, above=False)
+        if best.time is None and chain.settled:
+            best.time = total.lower_values(chain.time)
+        upper, of_rows, smallest = best.bound(lowered, span, self.sweeps)
         keep = of_rows >= total.lower_values(lower)[total.quotient.pair_state]
         lifted = total.lift_values(upper)
         return Certificate(
@@ -225,7 +238,8 @@ class _Chain:
         if policy.rows is not None:
             self.moving = Policy(mdp, rows=np.where(zero, -1, policy.rows).astype(mdp.pair_ptr.dtype))
         else:
-            self.moving = Policy(mdp, probs=np.where(zero[mdp.pair_state], 0.0, policy.probs), exact=policy.exact)
+            probs = np.where(zero[mdp.pair_state], 0.0, policy.weights)
+            self.moving = Policy(mdp, probs=probs, exact=policy.exact)
         self.sweeper = Sweeper(mdp, run, threads)
         self.clock = _With(mdp, np.ones(mdp.L), run)
         self.time = np.zeros(mdp.S) if time is None else np.where(zero, 0.0, time)
@@ -241,7 +255,7 @@ class _Chain:
         if not (np.isfinite(v).all() and math.isfinite(fall) and math.isfinite(rise)):
             return -none, none, 0.0
         if not self.settled:
-            self._settle(sweeps)
+            self._settle(v, sweeps)
         vmax = float(np.max(np.abs(v), initial=0.0))
         lower = self._verified(v, fall, vmax, -1)
         upper = self._verified(v, rise, vmax, 1) if above else none
@@ -268,14 +282,14 @@ class _Chain:
                 return stepped
         return None
 
-    def _settle(self, sweeps: int) -> None:
+    def _settle(self, v: Floats, sweeps: int) -> None:
         """Bring w to w ≥ 1 - SETTLED + P_π w, by sweeps or by a linear solve."""
+        if not self.time.any():
+            self.time = self._guess(v)
         w, tried = self.time, False
         for sweep in range(sweeps):
-            before = w.copy()
-            self.clock.policy_in_place(self.moving, w, forward=sweep % 2 == 1)
-            change = w - before
-            if change.max(initial=0.0) <= SETTLED and -change.min(initial=0.0) <= 0.05 * w.max(initial=0.0):
+            low, high = self.clock.policy_in_place(self.moving, w, forward=sweep % 2 == 1)
+            if max(high, -low) <= SETTLED:
                 self.settled = True
                 return
             if sweep >= CHUNK and not tried:
@@ -283,6 +297,12 @@ class _Chain:
                 solved = _solve(self.mdp, self.moving, self.clock.r, self.zero, self.sweeper.run)
                 if solved is not None and (solved >= 0).all():
                     w[:] = solved
+
+    def _guess(self, v: Floats) -> Floats:
+        """Where every step costs about c, -v / c is about the time that is left."""
+        cost = -self.mdp.sign * self.mdp.r[self.moving.weights > 0]
+        least, most = float(cost.min(initial=math.inf)), float(cost.max(initial=0.0))
+        return np.maximum(-v, 0.0) / least if 0 < most <= 4 * least < math.inf else np.zeros(self.mdp.S)
 
 
 class _Best:
@@ -295,41 +315,37 @@ class _Best:
         self.time: Floats | None = None
         self.live = np.diff(self.mdp.pair_ptr) > 0
         self._out = np.empty(self.mdp.S)
-        self._greedy = np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
+        self.greedy = np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
 
-    def bound(self, v: Floats, sweeps: int) -> tuple[Floats, Floats, Ints, float]:
-        """Return upper (S',), upper bounds on q* (L'), the greedy rows of v, and the smallest provable distance."""
+    def look(self, v: Floats) -> tuple[float, float]:
+        """One sweep from v: its greedy rows, and how far T v falls below v and rises above it."""
+        low, high = self.sweeper.optimal(v, self._out, self.greedy)
+        return max(0.0, -low), max(0.0, high)
+
+    def bound(self, v: Floats, span: tuple[float, float], sweeps: int) -> tuple[Floats, Floats, float]:
+        """Return upper (S',), upper bounds on q* (L'), and the smallest provable distance."""
         mdp = self.mdp
-        v = np.where(mdp.terminal, 0.0, v)
-        _, high = self.sweeper.optimal(v, self._out, self._greedy)
-        greedy = self._greedy.copy()
+        fall, rise = span
         none, of_rows = np.where(mdp.terminal, 0.0, math.inf), np.full(mdp.L, math.inf)
-        rise = max(0.0, high)
-        if not (np.isfinite(v).all() and math.isfinite(rise)):
-            return none, of_rows, greedy, 0.0
+        if not (np.isfinite(v).all() and math.isfinite(rise) and math.isfinite(fall)):
+            return none, of_rows, 0.0
         vmax = float(np.max(np.abs(v), initial=0.0))
-        first = self.time is None
-        if first:
-            # Where every step costs c or more, -v / c is no shorter than the time that is left.
-            cost = -float(np.max(self.r, initial=-math.inf))
-            self.time = np.maximum(-v, 0.0) / cost if 0 < cost < math.inf else np.zeros(mdp.S)
-        assert self.time is not None
+        time = np.zeros(mdp.S) if self.time is None else self.time
         for _ in range(3):
             shift = max(1.25 * rise + 2 * backup_error(mdp, vmax), LEAST)
             with np.errstate(over="ignore", invalid="ignore"):
-                u = v + shift * self.time
-            u, solved = self._raised(v, u, shift, sweeps)
-            if u is None:
+                u, settled = self._raised(v, v + shift * time, shift, fall, sweeps)
+                time = np.maximum((u - v) / shift, 0.0)
+            if not np.isfinite(time).all():
                 break
-            self.time = np.maximum(u - v, 0.0) / shift
             vmax = float(np.max(np.abs(u), initial=0.0))
             upper = self._verified(u, vmax, of_rows)
+            if self.time is None or time.min(initial=math.inf, where=self.live) >= 0.5:
+                self.time = time  # not where u < v: there v itself was what it had to descend from
             if upper is not None:
-                longest = float(np.max(self.time, initial=0.0))
-                return upper, of_rows, greedy, 2 * backup_error(mdp, vmax) * longest
-            if not solved:
-                break
-        return none, np.full(mdp.L, math.inf), greedy, 0.0
+                longest = float(np.max(self.time, initial=0.0)) if settled else 0.0
+                return upper, of_rows, 2 * backup_error(mdp, vmax) * longest
+        return none, np.full(mdp.L, math.inf), 0.0
 
     def _verified(self, u: Floats, umax: float, of_rows: Floats) -> Floats | None:
         """T u + E if that is nowhere above u, with its rows in `of_rows`; or None."""
@@ -344,18 +360,16 @@ class _Best:
                 upper[live] = np.maximum.reduceat(of_rows[i:j], (mdp.pair_ptr[live] - i).astype(np.intp))
         return upper if bool((upper <= u).all()) else None
 
-    def _raised(self, v: Floats, u: Floats, shift: float, sweeps: int) -> tuple[Floats | None, bool]:
-        """u ← T u + shift until it rises by no more than a part of the shift; (None, False) where it grows for ever."""
+    def _raised(self, v: Floats, u: Floats, shift: float, fall: float, sweeps: int) -> tuple[Floats, bool]:
+        """u ← T u + shift until it moves by no more than a part of the shift (and v's own fall); True if it did."""
         mdp = self.mdp
-        if not np.isfinite(u).all():
-            return None, False
         sweeper = _With(mdp, self.r + shift, self.sweeper.run)
         rows = np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
         for sweep in range(sweeps):
             low, high = sweeper.optimal_in_place(u, rows, forward=sweep % 2 == 1)
             if not (math.isfinite(low) and math.isfinite(high)):
-                return None, False
-            if high <= SETTLED * shift and -low <= 0.05 * float(np.max(u - v, initial=0.0)):
+                break
+            if high <= SETTLED * shift and -low <= SETTLED * shift + 2 * fall:
                 return u, True
             if sweep and sweep % CHUNK == 0:
                 # Policy iteration for the same equation; where it cannot be solved the sweeps go on.
@@ -365,8 +379,7 @@ class _Best:
                 solved = _solve(mdp, policy, self._out - v, mdp.terminal, self.sweeper.run, by_state=True)
                 if solved is not None:
                     u = np.where(mdp.terminal, 0.0, v + solved)
-        self.time = np.maximum(u - v, 0.0) / shift
-        return None, False
+        return u, False
 
 
 def _solve(
@@ -389,7 +402,7 @@ def _solve(
         P_pi, r_pi = P[chosen], r[live] if by_state else r[chosen]
     else:
         mix = csr_array((policy.weights, np.arange(mdp.L), mdp.pair_ptr), shape=(mdp.S, mdp.L))[live]
-        P_pi, r_pi = mix @ P, mix @ r
+        P_pi, r_pi = mix @ P, np.asarray(mix @ r)
     A = (eye_array(n, format="csr") - P_pi[:, live]).tocsc()
     if n > DENSE and not _sparse_enough(A):
         return None
@@ -399,7 +412,9 @@ def _solve(
             return np.linalg.solve(A.toarray(), r_pi)
         from scipy.sparse.linalg import splu
 
-        return splu(A, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}).solve(r_pi)
+        return splu(
+            A, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+        ).solve(r_pi)
 
     try:
         out[live] = solve() if run is None else run.call(solve)
@@ -422,5 +437,3 @@ def _sparse_enough(A: Any) -> bool:
     reach = np.zeros(n)
     np.maximum.at(reach, np.maximum(rows, columns), np.abs(rows - columns))
     return bool(reach.sum() <= 5e7 and (reach**2).sum() <= 1e10)
-
-

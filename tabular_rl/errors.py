@@ -12,17 +12,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 SHOWN_FAULTS = 10
+LONGEST_PATH = 1000
 
 
-def escape(name: object) -> str:
+def escape(name: object, longest: int = 80) -> str:
     """Return a name in a form that cannot move the cursor or colour the screen.
 
     >>> escape("young"), escape("a\\nb"), escape("\\x1b[31mred")
     ('young', 'a\\\\nb', '\\\\x1b[31mred')
     """
     text = str(name)
-    if len(text) > 80:
-        text = text[:77] + "..."
+    if len(text) > longest:
+        text = text[: longest - 3] + "..."
     if text.isascii() and text.isprintable():
         return text
     return "".join(
@@ -93,7 +94,7 @@ class ModelError(TabularError, ValueError):
     def __str__(self) -> str:
         lines = []
         for fault in self.faults[:SHOWN_FAULTS]:
-            place = escape(self.source) if self.source else ""
+            place = escape(self.source, LONGEST_PATH) if self.source else ""
             if fault.line is not None:
                 place += f":{fault.line}"
             lines.append(f"{place}: {fault}" if place else str(fault))

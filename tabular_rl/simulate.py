@@ -18,7 +18,7 @@ from tabular_rl.run import Run, Stop
 
 EPISODES = Option("episodes", int, "episodes to play", low=1, high=1e9)
 STEPS = Option("steps", int, "steps after which an episode is cut off", low=1, high=1e9)
-SEED = Option("seed", int, "start of the random numbers; the same seed gives the same episodes", low=0, high=2**63 - 1)
+SEED = Option("seed", int, "start of the random numbers; the same seed gives the same episodes", low=0, high=2**53)
 LEVEL = Option("level", float, "level of the confidence interval", low=0.5, high=0.999999)
 
 TOGETHER = 4096  # episodes played side by side
@@ -127,7 +127,7 @@ def simulate(
     begin = np.cumsum(mdp.start)
     last_start = int(np.flatnonzero(mdp.start)[-1])
 
-    n, mean, squares, total, longest, unended = 0, 0.0, 0.0, 0, 0, 0
+    n, mean, squares, total, longest, going_on = 0, 0.0, 0.0, 0, 0, 0
     stopped: str | None = None
     try:
         while n < episodes:
@@ -147,8 +147,7 @@ def simulate(
             if mdp.final_reward is not None:
                 there = done == limit
                 G[there] += factor[there] * mdp.final_reward[state[there]]
-            if mdp.problem == "total-reward":
-                unended += live.size
+            going_on += live.size
             # Chan's update of mean and squares by a batch.
             delta, batch = float(G.mean()) - mean, float(np.square(G - G.mean()).sum())
             squares += batch + delta**2 * n * count / (n + count)
@@ -158,6 +157,8 @@ def simulate(
             run.record(n, 0.0)
     except Stop as error:
         stopped = error.why
+    unended = going_on if mdp.problem == "total-reward" else 0
+    cut = cut * going_on / n * (1 + 1e-15) if n else 0.0
     deviation = math.sqrt(squares / (n - 1)) if n > 1 else math.inf
     z = NormalDist().inv_cdf(0.5 + level / 2)
     # Rounding: each return is a sum of `longest` products, each a few ulp of the largest return wrong.

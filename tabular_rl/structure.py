@@ -191,7 +191,6 @@ def almost_surely_reaching(mdp: MDP, target: Mask, row_mask: Mask | None = None)
     graph = Graph(mdp, row_mask)
     graph.use &= ~target[graph.row_state]
     left = graph.rows_left()
-    left[target] = -1
     alive = np.ones(mdp.S, dtype=bool)
     while True:
         found = target.copy()
@@ -201,7 +200,6 @@ def almost_surely_reaching(mdp: MDP, target: Mask, row_mask: Mask | None = None)
             return alive, via
         alive[dead] = False
         graph.use &= alive[graph.row_state]
-        left[dead] = -1
         alive[graph.discard(dead, left)] = False
 
 
@@ -416,9 +414,7 @@ def _refuse_recurring(total: TotalReward, signs: NDArray[np.int8]) -> None:
                 else "reward recurs and the total diverges to +inf, in the cycle through"
             )
         elif sign == 0:
-            what = (
-                "rewards of both signs recur with mean 0, so that the total does not settle, in the cycle through"
-            )
+            what = "rewards of both signs recur with mean 0, so that the total does not settle, in the cycle through"
         else:
             what = (
                 "rewards of both signs recur and their mean could not be told from 0, so that the total could not "
@@ -472,7 +468,8 @@ def _part(mdp: MDP, states: Ints, rows: Ints) -> MDP:
     """The states of an end component and its rows as a model of its own."""
     of_state = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
     of_state[states] = np.arange(len(states))
-    return _made_of(mdp, rows, of_state[mdp.pair_state[rows]], of_state, np.zeros(len(states), dtype=bool), None)
+    owner = of_state[mdp.pair_state[rows]]
+    return _made_of(mdp, rows, owner, of_state, np.zeros(len(states), dtype=bool), None)
 
 
 def _made_of(
@@ -558,6 +555,7 @@ def largest_mean_sign(part: MDP) -> tuple[int | None, Mask]:
     from tabular_rl.kernels.bellman import optimal_backup
 
     S = part.S
+    numbers = part.pair_ptr, part.row_ptr, part.next_state, part.prob, part.r, 1.0, part.sign
     every = np.ones(S, dtype=bool)
     h, out = np.zeros(S), np.empty(S)
     rows = np.empty(S, dtype=part.pair_ptr.dtype)
@@ -566,9 +564,7 @@ def largest_mean_sign(part: MDP) -> tuple[int | None, Mask]:
     done, check = 0, 4
     while done * part.K < WORK:
         span = np.array([math.inf, -math.inf])
-        optimal_backup(
-            part.pair_ptr, part.row_ptr, part.next_state, part.prob, part.r, 1.0, part.sign, h, 0, S, span, rows, out
-        )
+        optimal_backup(*numbers, h, 0, S, span, rows, out)
         done += 1
         error = _backup_error(part.facts, float(np.max(np.abs(h))))
         change = out - h
@@ -615,7 +611,6 @@ def _recurrent(mdp: MDP, use: Mask) -> tuple[Mask, Ints]:
     drop_leaving(*graph.arrays, graph.row_state, labels, graph.queue, graph.rows_left(), kept)
     closed = np.ones(count, dtype=bool)
     closed[labels[graph.row_state[use & ~kept]]] = False
-    closed[labels[mdp.terminal]] = True
     return closed[labels], labels
 
 
@@ -645,9 +640,9 @@ def _evaluate(mdp: MDP, rows: Ints, states: Ints) -> tuple[Fraction, dict[int, F
         way[s] = {s2: p / stay for s2, p in way[s].items()}
         reward[s], time[s] = reward[s] / stay, time[s] / stay
         for before in into[s]:
-            p = way[before].pop(s, None) if before != s else None
-            if p is None:
+            if before == s or s not in way[before]:
                 continue
+            p = way[before].pop(s)
             for s2, p2 in way[s].items():
                 way[before][s2] = way[before].get(s2, Fraction(0)) + p * p2
                 into[s2].add(before)
@@ -666,7 +661,8 @@ def _largest_mean_sign_exact(part: MDP, rows: Ints) -> tuple[int | None, Mask]:
     rows = rows.copy()
     sign = int(part.sign)
     for _ in range(100):
-        means = [(_evaluate(part, rows, np.flatnonzero(cycle))[0], cycle) for cycle in _cycles(part, rows, part.S)]
+        cycles = _cycles(part, rows, part.S)
+        means = [(_evaluate(part, rows, np.flatnonzero(cycle))[0], cycle) for cycle in cycles]
         mean, cycle = max(means, key=lambda found: found[0])
         if mean >= 0:
             return _sign(mean), cycle
@@ -718,10 +714,10 @@ def policy_total(mdp: MDP, policy: Policy) -> PolicyTotal:
     Examples
     --------
     >>> ring = MDP([[[0, 1]], [[1, 0]]], [[1], [1]], 1)
-    >>> policy_total(ring, Policy.uniform(ring))
+    >>> policy_total(ring, Policy.uniform(ring))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    tabular_rl.errors.NoFiniteAnswer: no finite answer: the policy never terminates and collects reward for ever, in: '0', '1'
+    tabular_rl.errors.NoFiniteAnswer: no finite answer: the policy never terminates and collects reward ...: '0', '1'
     """
     use = policy.weights > 0
     if policy.exact is not None:

@@ -108,6 +108,138 @@ def row_backup(pair_ptr, row_ptr, next_state, prob, r, gamma, sign, v, first, la
         out[i] = backup(i, row_ptr, next_state, prob, r, gamma, sign, v)
 
 
+# -- twins of kernels/graph.py --------------------------------------------------------------------------------------
+
+
+def edges(i, row_ptr, next_state, weight):
+    """The next states of a row with positive weight, in the order of storage."""
+    return [int(next_state[k]) for k in range(row_ptr[i], row_ptr[i + 1]) if weight[k] > 0]
+
+
+def strong_components(
+    pair_ptr, row_ptr, next_state, weight, use, number, low, stack, path, row_at, outcome_at, label
+):
+    """Tarjan's algorithm as it is told, by recursion; of the work arrays only `label` is filled."""
+    numbers, lows, open_states, count = {}, {}, [], 0
+
+    def visit(s):
+        nonlocal count
+        numbers[s] = lows[s] = len(numbers)
+        open_states.append(s)
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            for s2 in edges(i, row_ptr, next_state, weight) if use[i] else ():
+                if s2 not in numbers:
+                    visit(s2)
+                    lows[s] = min(lows[s], lows[s2])
+                elif s2 in open_states:
+                    lows[s] = min(lows[s], numbers[s2])
+        if lows[s] == numbers[s]:
+            while s in open_states:
+                label[open_states.pop()] = count
+            count += 1
+
+    for s in range(len(label)):
+        if s not in numbers:
+            visit(s)
+    return count
+
+
+def count_incoming(row_ptr, next_state, weight, use, in_ptr):
+    into = [0] * (len(in_ptr) - 1)
+    for i in range(len(use)):
+        for s2 in edges(i, row_ptr, next_state, weight) if use[i] else ():
+            into[s2] += 1
+    in_ptr[1:] = list(itertools.accumulate(into))
+
+
+def fill_incoming(row_ptr, next_state, weight, use, at, in_row):
+    for i in range(len(use)):
+        for s2 in edges(i, row_ptr, next_state, weight) if use[i] else ():
+            in_row[at[s2]] = i
+            at[s2] += 1
+
+
+def search_forward(pair_ptr, row_ptr, next_state, weight, use, queue, found):
+    grew = True
+    while grew:
+        grew = False
+        for s in range(len(found)):
+            for i in range(pair_ptr[s], pair_ptr[s + 1]) if found[s] else ():
+                for s2 in edges(i, row_ptr, next_state, weight) if use[i] else ():
+                    grew = grew or not found[s2]
+                    found[s2] = True
+
+
+def search_backward(in_ptr, in_row, row_state, use, queue, via, found):
+    waiting = [s for s in range(len(found)) if found[s]]
+    for s2 in waiting:  # it grows
+        for i in in_row[in_ptr[s2] : in_ptr[s2 + 1]]:
+            s = int(row_state[i])
+            if use[i] and not found[s]:
+                found[s], via[s] = True, i
+                waiting.append(s)
+
+
+def discard(in_ptr, in_row, row_state, size, queue, left, use):
+    dead = [int(s) for s in queue[:size]]
+    for s2 in dead:  # it grows
+        for i in in_row[in_ptr[s2] : in_ptr[s2 + 1]]:
+            if use[i]:
+                use[i] = False
+                left[row_state[i]] -= 1
+                if left[row_state[i]] == 0:
+                    dead.append(int(row_state[i]))
+    queue[: len(dead)] = dead
+    return len(dead)
+
+
+def drop_leaving(row_ptr, next_state, weight, row_state, label, queue, left, use):
+    lost = []
+    for i in range(len(use)):
+        s = int(row_state[i])
+        if use[i] and any(label[s2] != label[s] for s2 in edges(i, row_ptr, next_state, weight)):
+            use[i] = False
+            left[s] -= 1
+            if left[s] == 0:
+                lost.append(s)
+    queue[: len(lost)] = lost
+    return len(lost)
+
+
+# -- twins of kernels/simulate.py -----------------------------------------------------------------------------------
+
+
+def drawn(places, weights, uniform):
+    """Where the running sum of weights passes the uniform; the last possible place if rounding keeps it below."""
+    rest, at = float(uniform), None
+    for place in places:
+        if weights[place] > 0:
+            at = place
+            rest -= float(weights[place])
+            if rest < 0:
+                break
+    return at
+
+
+def play(
+    pair_ptr, row_ptr, next_state, prob, reward, r, gamma, stop, rows, weight, time, uniforms, state, factor, steps, G
+):
+    for e in range(len(state)):
+        for k, (choice, chance) in enumerate(uniforms[e]):
+            s = int(state[e])
+            if stop[s]:
+                break
+            i = int(rows[min(time + k, len(rows) - 1)][s])
+            if i < 0:
+                now = weight[min(time + k, len(weight) - 1)]
+                i = drawn(range(pair_ptr[s], pair_ptr[s + 1]), now, choice)
+            out = drawn(range(row_ptr[i], row_ptr[i + 1]), prob, chance)
+            G[e] += float(factor[e]) * float(reward[out] if len(reward) else r[i])
+            factor[e] *= float(gamma)
+            steps[e] += 1
+            state[e] = next_state[out]
+
+
 # -- exact answers ----------------------------------------------------------------------------------------------------
 
 
@@ -124,7 +256,8 @@ def exact_rows(mdp):
         if exact is not None and exact.r is not None:
             r = Fraction(int(exact.r.num[i]), int(exact.r.den[i]))
         elif exact is not None:
-            r = sum(x * Fraction(int(exact.reward.num[k]), int(exact.reward.den[k])) for x, k in zip(p, ks, strict=True))
+            rewards = [Fraction(int(exact.reward.num[k]), int(exact.reward.den[k])) for k in ks]
+            r = sum(x * y for x, y in zip(p, rewards, strict=True))
         elif mdp.reward is not None:
             r = sum(x * Fraction(float(mdp.reward[k])) for x, k in zip(p, ks, strict=True))
         else:

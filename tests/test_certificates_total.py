@@ -8,14 +8,19 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from test_structure import as_model, chain_of, gridworld, policy_values, random_rows, truth
 
-from tabular_rl.certificates_total import TotalCertifier, certify_total_control, certify_total_prediction
+from tabular_rl.certificates_total import (
+    TotalCertifier,
+    _Best,
+    certify_total_control,
+    certify_total_prediction,
+)
 from tabular_rl.errors import NoFiniteAnswer
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
 from tabular_rl.rationals import RationalArray
 from tabular_rl.structure import total_reward
-from test_structure import as_model, chain_of, gridworld, policy_values, random_rows, truth
 
 NOISES = (0.0, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1.0, 1e3)
 
@@ -43,7 +48,7 @@ def disturbed(rng, values, noise):
 def test_control_interval_holds(kind):
     rng = random.Random(f"control {kind}")
     narrow = asked = models = decided = sure = 0
-    while models < 120:
+    while models < 60:
         # Mostly costs: few models of both signs have a finite answer.
         signs = rng.choice(((-1, 0), (-1, -1, 0, 1), (-1, -1, -1, 1), (1, 1, 0)))
         ends = 1.2 if signs[0] > 0 else 0.6
@@ -52,11 +57,11 @@ def test_control_interval_holds(kind):
         if what != "finite" or all(not own for own in rows):
             continue
         models += 1
-        mdp = as_model(rows, "min" if kind == "costs" else "max", Fraction(1) if kind == "by outcome" else None)
+        mdp = as_model(
+            rows, "min" if kind == "costs" else "max", Fraction(1) if kind == "by outcome" else None
+        )
         certifier = TotalCertifier(mdp, total_reward(mdp))
-        q_star = [
-            r + sum(p * best[s2] for s2, p in law.items()) for own in rows for _, law, r, _ in own
-        ]
+        q_star = [r + sum(p * best[s2] for s2, p in law.items()) for own in rows for _, law, r, _ in own]
         optimal = np.array([q == best[s] for q, s in zip(q_star, mdp.pair_state, strict=True)])
         for noise in NOISES:
             v = disturbed(rng, best, noise)
@@ -82,14 +87,14 @@ def test_control_interval_holds(kind):
                 asked += 1
                 narrow += proven.width <= 1e3 * (noise + 1e-13)
     assert narrow >= 0.97 * asked, (narrow, asked)
-    assert decided > 300 and sure > 300
+    assert decided > 150 and sure > 150
 
 
 @pytest.mark.parametrize("kind", ["exact", "float64", "by outcome", "costs"])
 def test_prediction_interval_holds(kind):
     rng = random.Random(f"prediction {kind}")
     narrow = asked = models = 0
-    while models < 150:
+    while models < 100:
         rows = random_rows(rng, rng.choice((2, 3, 4)), signs=(-1, 0, 1, 1), float64=kind == "float64")
         weights, probs = [], []
         for own in rows:
@@ -111,7 +116,9 @@ def test_prediction_interval_holds(kind):
             law.append({s2: p for s2, p in mixed.items() if p})
             r.append(sum((w * x[2] for w, x in zip(weight, own, strict=True)), Fraction(0)))
         values = policy_values(law, r)
-        mdp = as_model(rows, "min" if kind == "costs" else "max", Fraction(1) if kind == "by outcome" else None)
+        mdp = as_model(
+            rows, "min" if kind == "costs" else "max", Fraction(1) if kind == "by outcome" else None
+        )
         exact = None if kind == "float64" else RationalArray.of(probs)
         policy = Policy(mdp, probs=np.array([float(p) for p in probs]), exact=exact)
         if not all(isinstance(x, Fraction) for x in values):
@@ -132,7 +139,7 @@ def test_one_long_run_of_models():
     """Thousands of intervals around the exact value and around nothing in particular."""
     rng = random.Random("long")
     held = 0
-    while held < 3000:
+    while held < 2000:
         rows = random_rows(rng, 3, signs=(-1, -1, 0, 1))
         what, best = truth(rows)
         if what != "finite" or all(not own for own in rows):
@@ -141,7 +148,8 @@ def test_one_long_run_of_models():
         certifier = TotalCertifier(mdp)
         for _ in range(10):
             v = disturbed(rng, best, 10.0 ** rng.uniform(-17, 3))
-            proven = certifier.control(v, sweeps=rng.choice((0, 1, 3, 10_000)))
+            certifier.sweeps = rng.choice((0, 1, 3, 10_000))
+            proven = certifier.control(v)
             assert inside(proven.lower, best, proven.upper)
             held += 1
 
@@ -183,6 +191,27 @@ def test_staying_for_nothing_is_worth_nothing():
     leaves = TotalCertifier(mdp)
     proven = leaves.control(np.zeros(2), np.array([0, -1]))
     assert proven.lower[0] <= -1 and not proven.proven_optimal[0] and leaves.rows.tolist() == [0, -1]
+
+
+def test_what_is_not_verified_is_not_claimed():
+    """Values a rounding or two beside v* are verified as bounds only where they are."""
+    rng = random.Random("verify")
+    refused = claimed = 0
+    while claimed < 500:
+        rows = random_rows(rng, 3, signs=(-1, -1, 1), float64=True)
+        what, best = truth(rows)
+        if what != "finite" or all(not own for own in rows):
+            continue
+        mdp = as_model(rows)
+        bounds = _Best(total_reward(mdp), None, 1)
+        for off in (-1e-3, -3e-16, -1e-16, 0.0, 1e-16, 1e-15, 1e-3):
+            u = np.array([float(x) * (1 + off * rng.random()) for x in best])
+            upper = bounds._verified(u, float(np.abs(u).max()), np.empty(mdp.L))
+            claimed += upper is not None
+            refused += upper is None
+            if upper is not None:
+                assert inside([-math.inf] * mdp.S, best, upper)
+    assert refused > 500
 
 
 def test_a_policy_that_never_ends_is_mended():
@@ -295,7 +324,9 @@ def test_values_that_are_no_numbers_prove_nothing():
     for bad in (math.nan, math.inf, 1e308):
         proven = certify_total_control(mdp, np.full(16, bad))
         assert not (proven.lower > [-math.inf if s not in (0, 15) else -1 for s in range(16)]).all()
-        assert inside(proven.lower, [-min(s // 4 + s % 4, 6 - s // 4 - s % 4) for s in range(16)], proven.upper)
+        assert inside(
+            proven.lower, [-min(s // 4 + s % 4, 6 - s // 4 - s % 4) for s in range(16)], proven.upper
+        )
 
 
 def test_rewards_by_states_that_end_at_once():
@@ -311,14 +342,17 @@ def test_rewards_by_states_that_end_at_once():
 def test_the_next_certificate_is_cheap():
     mdp = gridworld(60)
     side = 60
-    steps = np.array([-float(min(s // side + s % side, 2 * (side - 1) - s // side - s % side)) for s in range(side**2)])
+    steps = np.array(
+        [-float(min(s // side + s % side, 2 * (side - 1) - s // side - s % side)) for s in range(side**2)]
+    )
     rng = np.random.default_rng(0)
     certifier = TotalCertifier(mdp)
     certifier.control(steps)
+    certifier.sweeps = 3
     for noise in (1e-3, 1e-6, 1e-9):
         v = steps + rng.uniform(-noise, noise, mdp.S)
         v[mdp.terminal] = 0.0
-        proven = certifier.control(v, sweeps=3)
+        proven = certifier.control(v)
         assert inside(proven.lower, map(Fraction, steps.astype(int).tolist()), proven.upper)
         assert proven.width < 2000 * noise
 
@@ -342,5 +376,3 @@ def test_large_random_walk():
     ):
         assert inside(proven.lower, map(Fraction, value.tolist()), proven.upper)
         assert proven.width < 0.1 and proven.smallest <= proven.width * 1.01
-
-

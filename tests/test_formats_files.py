@@ -79,7 +79,8 @@ def test_file_without_permission(tmp_path):
 
 
 def test_nul_in_the_path():
-    assert "NUL" in said("a\0b.toml")
+    with pytest.raises(ModelError, match=r"^a\\x00b.toml: found a NUL byte in the path, expected a path$"):
+        load("a\0b.toml")
 
 
 def test_suffix_says_the_format(tmp_path):
@@ -257,8 +258,7 @@ def test_places_that_cannot_be_written(tmp_path, act):
     ):
         with pytest.raises(OutputError) as caught:
             act(path)
-        assert str(caught.value) in (f"{path}: cannot be written: {reason}", str(caught.value))
-        assert reason in str(caught.value)
+        assert str(caught.value) == f"{path}: cannot be written: {reason}"
         assert caught.value.exit_code == 5
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]
 

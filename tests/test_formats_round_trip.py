@@ -123,3 +123,14 @@ def test_text_refuses_numbers_too_long_to_read_back(format, tmp_path):
     mdp = MDP.from_outcomes([("a", "go", "a", Fraction(1, 7**6000), 1), ("a", "go", "a", 1 - Fraction(1, 7**6000), 1)], 1)
     with pytest.raises(ModelError, match="more than 4000 characters"):
         save(mdp, tmp_path / NAMES[format])
+
+
+def test_every_toml_block_of_the_page_is_a_model(tmp_path):
+    import documents
+
+    page = documents.ROOT / "docs" / "file-format.md"
+    found = [b for b in documents.blocks(page.read_text(encoding="utf-8")) if b.language == "toml"]
+    assert len(found) == 4
+    for block in found:
+        (tmp_path / "m.toml").write_text(block.text)
+        assert load(tmp_path / "m.toml").S >= 2

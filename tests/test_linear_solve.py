@@ -8,9 +8,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from reference import exact_policy_value
+
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, OptionError
 from tabular_rl.exact import linear_solve as module
-from tabular_rl.exact.linear_solve import chain, chosen_solver, dense_chain, linear_solve, policy_values, solve_chain
+from tabular_rl.exact.linear_solve import (
+    chain,
+    chosen_solver,
+    dense_chain,
+    linear_solve,
+    policy_values,
+    solve_chain,
+)
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
 from tabular_rl.solution import Status

@@ -114,7 +114,7 @@ def test_nothing_proven_is_called_so():
     mdp = load("example:haddad_monmege")
     answer = tabular_rl.solve(mdp, method="value-iteration", sweeps=10)
     text = answer_text(answer)
-    assert "not converged" in text
+    assert "not converged" in text or "not reached" in text
     proven = re.search(r"interval (\S+) wide", text)
     assert proven is None or float(proven[1]) > 1e-6
 

@@ -147,7 +147,10 @@ def truth(rows):
     return ("-inf" if -math.inf in best else "finite"), best
 
 
-KINDS = {"+inf": ("diverges to +inf", "cost diverges to -inf"), "-inf": ("diverges to -inf", "cost diverges to +inf")}
+KINDS = {
+    "+inf": ("diverges to +inf", "cost diverges to -inf"),
+    "-inf": ("diverges to -inf", "cost diverges to +inf"),
+}
 
 
 @pytest.mark.parametrize("kind", ["exact", "float64", "by outcome", "costs"])
@@ -293,7 +296,9 @@ def test_graph_searches_agree_with_closures():
             assert label[t] <= label[s] or not edge[s][t]
         # Which sets of states can be kept for ever: all subsets.
         inside = [-1] * S
-        laws = [[{t for t, p in mdp.rational(i)[0] if p > 0} for i in mdp.rows(s) if use[i]] for s in range(S)]
+        laws = [
+            [{t for t, p in mdp.rational(i)[0] if p > 0} for i in mdp.rows(s) if use[i]] for s in range(S)
+        ]
         for size in range(1, S + 1):
             for states in itertools.combinations(range(S), size):
                 if closed_and_connected(states, laws):
@@ -423,9 +428,7 @@ def test_a_probability_below_all_floats_is_an_edge():
 
 
 def test_tiny_rewards_may_stay():
-    mdp = MDP.from_outcomes(
-        [("s", "leave", "t", 1, -1), ("s", "stay", "s", 1, 0)], 1, terminal=["t"]
-    )
+    mdp = MDP.from_outcomes([("s", "leave", "t", 1, -1), ("s", "stay", "s", 1, 0)], 1, terminal=["t"])
     total = total_reward(mdp)
     q = total.quotient
     assert (q.S, q.L, total.row_of.tolist()) == (3, 2, [0, -1])
@@ -460,7 +463,9 @@ def gridworld(side=4, reward=-1.0, ends=None):
     cells = np.arange(S)
     row, column = cells // side, cells % side
     moves = [(-1, 0), (0, 1), (1, 0), (0, -1)]
-    to = np.stack([np.clip(row + i, 0, side - 1) * side + np.clip(column + j, 0, side - 1) for i, j in moves], 1)
+    to = np.stack(
+        [np.clip(row + i, 0, side - 1) * side + np.clip(column + j, 0, side - 1) for i, j in moves], 1
+    )
     terminal = np.zeros(S, dtype=bool)
     terminal[ends] = True
     live = np.repeat(~terminal, 4)

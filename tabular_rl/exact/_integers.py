@@ -230,12 +230,13 @@ def dixon(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[list[int], i
     With C = A⁻¹ mod p:  x_k = C r_k mod p,  r_{k+1} = (r_k - A x_k) / p,  x = Σ x_k p^k.
     """
     n = len(b)
-    full = np.zeros((n, n), dtype=object)
+    full: NDArray[Any] = np.zeros((n, n), dtype=object)
     for i, row in enumerate(A):
         for j, a in row.items():
             full[i, j] = a
     p, inverse = inverse_mod(full)
-    limbs, rest = [], abs(full)
+    limbs: list[NDArray[Any]] = []
+    rest: Any = abs(full)
     signs = np.where(full < 0, -1, 1)
     while rest.any():
         limbs.append((rest & ((1 << DIGIT) - 1)).astype(np.int64) * signs)
@@ -288,11 +289,11 @@ def joined(digits: list[NDArray[Any]], p: int) -> list[int]:
             level.append(np.zeros_like(level[0]))
         level = [low + high * base for low, high in zip(level[::2], level[1::2], strict=True)]
         base *= base
-    return level[0].tolist()  # type: ignore[no-any-return]
+    return level[0].tolist()
 
 
 def rational_vector(x: list[int], M: int, run: Run) -> tuple[list[int], int] | None:
-    """Fractions with one denominator that are x modulo M, and small enough to be no accident; None if there are none."""
+    """Fractions with one denominator that are x modulo M and too small to be an accident, or None."""
     den, num = 1, []
     dens = []
     for residue in x:

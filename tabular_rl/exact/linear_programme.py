@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
     equation="min Σ c(s) v(s)  subject to  v(s) ≥ r(s,a) + γ Σ p(s'|s,a) v(s')",
     source="d'Epenoux (1963); Puterman (1994), 6.9",
     problems=(DISCOUNTED, TOTAL),
-    largest=20_000,
+    largest=10_000,
 )
 def linear_programme(
     mdp: MDP,
@@ -63,13 +63,13 @@ def linear_programme(
 
     Returns
     -------
-    Solution with v (S,), policy, and in `extra`: "occupancy" (L,), the x of the dual, 0 on rows that stay inside a merged
-    component; "weights" (S,), the c (where states are merged, each bears its own part); "objective", Σ c v by HiGHS
+    Solution with v (S,), policy, and in `extra`: "occupancy" (L,), the x of the dual, 0 on rows that stay inside a
+    merged component; "weights" (S,), the c; "objective", Σ c v by HiGHS
 
     Raises
     ------
     NoFiniteAnswer : γ = 1 and no finite answer exists
-    NotAnswerable : a finite horizon, or more than 20,000 states
+    NotAnswerable : a finite horizon, or more than 10,000 states
     NumericalError : HiGHS gave up
 
     Sources
@@ -147,13 +147,16 @@ def programme(mdp: MDP, c: Floats) -> tuple[float, Floats]:
     live = np.flatnonzero(~mdp.terminal)
     r = mdp.sign * mdp.r
     scale = float(np.max(np.abs(r), initial=0.0)) or 1.0
-    state = csr_array((np.ones(mdp.L), mdp.pair_state, np.arange(mdp.L + 1)), shape=(mdp.L, mdp.S))
-    A = csr_array(mdp.gamma * mdp.P - state)[:, live]
-    found = linprog(
-        c[live], A_ub=A, b_ub=-r / scale, bounds=(None, None), method="highs",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )  # fmt: skip
-    if found.status != 0:
+    state: Any = csr_array((np.ones(mdp.L), mdp.pair_state, np.arange(mdp.L + 1)), shape=(mdp.L, mdp.S))
+    A: Any = csr_array(mdp.gamma * mdp.P - state)[:, live]
+    options: Any = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+    # The interior point method with crossover ends at a vertex too, and was 20 times faster on 2000 scattered states.
+    methods: tuple[Any, ...] = ("highs-ipm", "highs-ds")
+    for method in methods:
+        found = linprog(c[live], A_ub=A, b_ub=-r / scale, bounds=(None, None), method=method, options=options)
+        if found.status == 0:
+            break
+    else:
         raise NumericalError(f"HiGHS found no solution ({found.message.strip()}). Use another method.")
     x = np.maximum(-found.ineqlin.marginals, 0.0) + 0.0
     return float(found.fun) * scale * mdp.sign + 0.0, x

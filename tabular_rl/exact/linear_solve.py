@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.certificates import Certifier, conclude
+from tabular_rl.certificates import Certifier, backup_error, conclude
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.model import MDP, size_text
 from tabular_rl.options import LinearSolver, Relative, TimeLimit, Tolerance, check
@@ -165,7 +165,8 @@ def polish(mdp: MDP, rows: NDArray[Any], run: Run, proper: NDArray[Any]) -> tupl
         better = Policy.greedy(mdp, mdp.sign * q).rows
         assert better is not None
         switch = np.zeros(mdp.S, dtype=bool)
-        switch[live] = q[better[live]] - q[rows[live]] > 1e-10 * (1 + np.abs(v[live]))
+        margin = 2 * backup_error(mdp, float(np.max(np.abs(v), initial=0.0)))
+        switch[live] = q[better[live]] - q[rows[live]] > margin
         if not switch.any():
             break
         rows = np.where(switch, better, rows)
@@ -200,7 +201,7 @@ def chain(mdp: MDP, policy: Policy) -> tuple[Any, Floats]:
         columns, weights = np.arange(mdp.L, dtype=pointer), np.asarray(policy.weights)
         per_state = np.diff(mdp.pair_ptr)
     ptr = np.concatenate([[0], np.cumsum(per_state)]).astype(pointer)
-    choose = csr_array((weights, columns, ptr), shape=(mdp.S, mdp.L))
+    choose: Any = csr_array((weights, columns, ptr), shape=(mdp.S, mdp.L))
     P_pi = csr_array(choose @ mdp.P)
     P_pi.sum_duplicates()
     return P_pi, choose @ (mdp.sign * mdp.r)
@@ -304,8 +305,9 @@ def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
 
     A = system(P_pi, gamma).tocsc()
     # I - γP is diagonally dominant: no pivoting is needed, and the order may be that of a symmetric matrix. Minimum
-    # degree takes long where there are hubs.
-    if Shape(P_pi).hubs:
+    # degree takes long where there are hubs or much fill-in, and it holds the interpreter's lock: no signal is heard.
+    shape = Shape(P_pi)
+    if shape.hubs or shape.operations > FLOPS:
         factors = run.call(splu, A, permc_spec="COLAMD", diag_pivot_thresh=0.0)
     else:
         symmetric = {"SymmetricMode": True}

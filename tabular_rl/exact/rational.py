@@ -237,7 +237,7 @@ def advantage(row: tuple[dict[int, int], int, Fraction], gamma: Fraction, x: Val
 
 
 def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
-    """Backward induction: v_T the final reward, v_t = max_a (or Σ_a π_t) [ r + γ Σ p v_{t+1} ], over one denominator."""
+    """Backward induction from v_T, the final reward: v_t = max_a (or Σ_a π_t) [ r + γ Σ p v_{t+1} ]."""
     T, S = mdp.horizon or 0, mdp.S
     if (T + 1) * S > LARGEST_TABLE:
         raise OptionError(f"--exact: found {T + 1} time steps of {S} states, expected at most {LARGEST_TABLE} values")

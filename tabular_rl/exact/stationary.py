@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import NoFiniteAnswer, NotAnswerable
-from tabular_rl.exact._integers import Row, Rows, chain_rows, over_one, solve_integers, block_fits
+from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError
+from tabular_rl.exact._integers import Row, Rows, block_fits, chain_rows, over_one, solve_integers
 from tabular_rl.exact.linear_solve import chain, solve_chain, used_rows
 from tabular_rl.model import MDP
 from tabular_rl.planning.policy_evaluation import fitting
@@ -19,6 +19,7 @@ from tabular_rl.run import Run
 
 Mask = NDArray[np.bool_]
 GTH_STATES = 1000  # up to here a class is reduced state by state; beyond it by a sparse solve
+MOST_STEPS = 1e9  # between two states: more cost too many digits of a sparse solve
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ def stationary_distribution(mdp: MDP, policy: Policy, *, exact: bool = False) ->
         P(i,j) ← P(i,j) + P(i,n) P(n,j) / Σ_{k<n} P(n,k)
 
     adding, multiplying and dividing positive numbers alone: each entry is found to full relative precision, whatever
-    the condition. A terminal state is absorbing, a class of its own. The discount plays no part.
+    the condition. Classes of more than 1000 states are solved sparse. A terminal state is absorbing, a class of its
+    own. The discount plays no part.
 
     Parameters
     ----------
@@ -57,6 +59,7 @@ def stationary_distribution(mdp: MDP, policy: Policy, *, exact: bool = False) ->
     Raises
     ------
     OptionError : the policy does not fit the model, or depends on time
+    NumericalError : a class of more than 1000 states of which some hardly meet
     MissingExtra : `exact`, and a class of more than 100 states without python-flint
 
     Sources
@@ -67,7 +70,8 @@ def stationary_distribution(mdp: MDP, policy: Policy, *, exact: bool = False) ->
     --------
     Two states that are left with probability 1/10 and 1/5: twice as long in the first.
 
-    >>> mdp = MDP([[["0.9", "0.1"]], [["0.2", "0.8"]]], [[0], [0]], 1)
+    >>> outcomes = [(s, "go", s2, p, 0) for s, s2, p in [(0, 0, "0.9"), (0, 1, "0.1"), (1, 0, "0.2"), (1, 1, "0.8")]]
+    >>> mdp = MDP.from_outcomes(outcomes, 1)
     >>> found = stationary_distribution(mdp, Policy.uniform(mdp), exact=True)
     >>> found.limit.tolist()
     [Fraction(2, 3), Fraction(1, 3)]
@@ -176,7 +180,7 @@ def occupancy(mdp: MDP, policy: Policy, *, normalized: bool = False, exact: bool
 
     Examples
     --------
-    >>> mdp = MDP([[["1"], ["1"]]], [[0, 1]], "1/2")
+    >>> mdp = MDP([[[1], [1]]], [[0, 1]], "1/2")
     >>> occupancy(mdp, Policy.uniform(mdp)).tolist()
     [1.0, 1.0]
     """
@@ -247,9 +251,21 @@ def float_class(P: Any) -> NDArray[np.float64]:
         if n == 1 or not inner.any():
             return np.full(n, 1.0 / n)  # absorbing: terminal states have no row
         return gth(inner)
-    # Visits to the others between two visits to the first state.
-    visits = solve_chain(P[1:, 1:].T.tocsr(), P[[0], 1:].toarray().ravel(), 1.0)
-    mu = np.maximum(np.concatenate([[1.0], visits]), 0.0)
+    # Visits to the others between two visits to one state: well conditioned where that is soon met from everywhere.
+    mu = np.full(n, 1.0 / n)
+    for _ in range(500):
+        mu = 0.5 * (mu + P.T @ mu)
+    hub = int(np.argmax(mu))
+    others = np.delete(np.arange(n), hub)
+    inner = P[others][:, others]
+    steps = solve_chain(inner, np.ones(n - 1), 1.0)
+    if not (steps.min() > 0 and steps.max() < MOST_STEPS):
+        raise NumericalError(
+            f"the stationary distribution of {n} states that hardly meet cannot be found in floating point. "
+            "Use exact=True, up to 500 states."
+        )
+    mu[hub] = 1.0
+    mu[others] = np.maximum(solve_chain(inner.T.tocsr(), P[[hub]][:, others].toarray().ravel(), 1.0), 0.0)
     return mu / mu.sum()
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import ModelError, OptionError, OutputError, escape, quoted
+from tabular_rl.errors import LONGEST_PATH, ModelError, OptionError, OutputError, escape, quoted
 from tabular_rl.formats.arrays import (
     WHOLE,
     Header,
@@ -171,7 +171,7 @@ def write_directory(mdp: MDP, path: Path) -> None:
         place = Path(os.path.realpath(path))
         if mdp.origin and os.path.isdir(mdp.origin) and os.path.realpath(mdp.origin) == str(place):
             raise OptionError(
-                f"{escape(path)}: is the directory that the model is mapped from, expected another"
+                f"{escape(path, LONGEST_PATH)}: is the directory that the model is mapped from, expected another"
             )
         if (
             place.exists()
@@ -179,7 +179,7 @@ def write_directory(mdp: MDP, path: Path) -> None:
             and not (place.is_dir() and not any(place.iterdir()))
         ):
             raise OutputError(
-                f"{escape(path)}: cannot be written: something else stands there, expected a model"
+                f"{escape(path, LONGEST_PATH)}: cannot be written: something else stands there, expected a model"
             )
         temporary = hidden(place)
         temporary.mkdir()
@@ -209,7 +209,7 @@ def _write_files(mdp: MDP, folder: Path) -> None:
         names = {"states": header.states, "actions": header.actions}
         _write(folder / NAMES, [json.dumps(names).encode("ascii")])
     text = json.dumps({**header_json(header), "named": named, "digest": mdp.digest}, indent=2)
-    _write(folder / HEADER, [text.encode("ascii"), b"\n"])
+    _write(folder / HEADER, [text.encode("ascii")])  # no newline at the end: every cut shows
 
 
 def _write(path: Path, parts: Any) -> None:

@@ -139,7 +139,7 @@ def search_backward(in_ptr, in_row, row_state, use, queue, via, found):
 def discard(in_ptr, in_row, row_state, size, queue, left, use):
     """Drop every row into the `size` states queued; a state whose last row is dropped joins them.
 
-    left(s) is the number of rows of s in use; a state with left(s) < 0 is never dropped. Returns how many are queued.
+    left(s) is the number of rows of s in use. Returns how many states are queued then.
     """
     head = 0
     while head < size:

@@ -104,7 +104,7 @@ class Goal:
         wanted = self.wanted
         self.run.record(sweep, spread, wanted / self.factor if self.factor else 0.0)
         noise = spread <= backup_error(self.model, self.vmax)
-        if spread * self.factor > 0.5 * wanted and not noise:
+        if spread * self.factor > wanted and not noise:
             return False
         certificate = self.certificate(v, rows)
         if certificate.width <= wanted:
@@ -114,7 +114,7 @@ class Goal:
         elif spread > 0:
             # The guess was too good: ask again when the change has shrunk as far as this width must.
             width = certificate.width if math.isfinite(certificate.width) else 16 * wanted
-            self.factor = max(2 * self.factor, width / spread)
+            self.factor = max(1.1 * self.factor, width / spread)
         return self.reached or self.hopeless
 
     def spread(self, low: float, high: float) -> float:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tabular_rl import options
 from tabular_rl.certificates import RATIONAL_STATES
+from tabular_rl.errors import NumericalError
+from tabular_rl.exact.linear_solve import linear_solve
+from tabular_rl.exact.rational import rational, rational_evaluation
 from tabular_rl.model import MDP
 from tabular_rl.options import Relative, Threads, TimeLimit, Tolerance
 from tabular_rl.planning.backward_induction import backward_induction
@@ -64,20 +68,33 @@ def auto(
         tolerance=tolerance, relative=relative, threads=threads, time_limit=time_limit
     )
     shared: dict[str, Any] = {"tolerance": tolerance, "relative": relative, "time_limit": time_limit}
-    if mdp.horizon is not None:
-        answer = backward_induction(mdp, threads=threads, **shared)
-    else:
-        shared |= {"threads": threads, "start_from": start_from}
+
+    def floats() -> Solution:
+        if mdp.horizon is not None:
+            return backward_induction(mdp, threads=threads, **shared)
+        more: dict[str, Any] = {"threads": threads, "start_from": start_from, **shared}
         moves = longest_moves(mdp)
         if mdp.S <= SMALL or moves <= NARROW:
-            answer = policy_iteration(mdp, **shared)
-        else:
-            answer = modified_policy_iteration(mdp, in_place=moves <= 4 * mdp.S**0.5, **shared)
-    if answer.status in (Status.FLOATS_SPENT, Status.BUDGET_SPENT) and mdp.S <= RATIONAL_STATES:
-        from tabular_rl.exact.rational import rational
+            return policy_iteration(mdp, **more)
+        return modified_policy_iteration(mdp, in_place=moves <= 4 * mdp.S**0.5, **more)
 
+    def exactly() -> Solution:
         return rational(mdp, time_limit=time_limit)
-    return answer
+
+    return first_that_answers(mdp, floats, exactly)
+
+
+def first_that_answers(mdp: MDP, floats: Callable[[], Solution], exactly: Callable[[], Solution]) -> Solution:
+    """The answer of floats; of a small model that of rationals, where floats cannot reach it."""
+    small = mdp.S <= RATIONAL_STATES
+    try:
+        answer = floats()
+    except NumericalError:
+        if not small:
+            raise
+        return exactly()
+    spent = answer.status in (Status.FLOATS_SPENT, Status.BUDGET_SPENT)
+    return exactly() if spent and small else answer
 
 
 @solver(
@@ -118,17 +135,16 @@ def auto_evaluation(
     2.0
     """
     shared: dict[str, Any] = {"tolerance": tolerance, "relative": relative, "time_limit": time_limit}
-    if mdp.horizon is not None:
-        answer = policy_evaluation(mdp, policy, **shared)
-    else:
-        from tabular_rl.exact.linear_solve import linear_solve
 
-        answer = linear_solve(mdp, policy, **shared)
-    if answer.status in (Status.FLOATS_SPENT, Status.BUDGET_SPENT) and mdp.S <= RATIONAL_STATES:
-        from tabular_rl.exact.rational import rational_evaluation
+    def floats() -> Solution:
+        if mdp.horizon is not None:
+            return policy_evaluation(mdp, policy, **shared)
+        return linear_solve(mdp, policy, **shared)
 
+    def exactly() -> Solution:
         return rational_evaluation(mdp, policy, time_limit=time_limit)
-    return answer
+
+    return first_that_answers(mdp, floats, exactly)
 
 
 def longest_moves(mdp: MDP) -> int:

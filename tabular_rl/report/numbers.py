@@ -30,6 +30,7 @@ def places(bound: float, tolerance: float = 1e-6, largest: float = 1.0) -> int:
         supported = MOST - size
     elif bound < 1:
         supported = math.floor(-math.log10(bound))
+        supported -= Fraction(bound) * 10**supported > 1  # the logarithm was rounded
     else:
         supported = -math.floor(math.log10(bound))
     wanted = max(math.ceil(-math.log10(tolerance) - 1e-9), 5 - size, 0)

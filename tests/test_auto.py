@@ -1,0 +1,79 @@
+"""The method that chooses: which one it takes, and that rationals take over where floats cannot prove the tolerance."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tabular_rl import MDP, Policy, Status, evaluate, solve
+from tabular_rl.planning import auto as module
+from tabular_rl.planning.auto import auto, auto_evaluation, longest_moves
+
+ONE = MDP([[[1.0]]], [[1.0]], "1/2")
+
+
+def corridor(n, gamma=0.9, step=1):
+    """Going on by `step` earns 1 at the end of n states."""
+    return MDP.from_rows(
+        pair_ptr=np.arange(n + 1), pair_action=np.zeros(n, dtype=int), row_ptr=np.arange(n + 1),
+        next_state=np.minimum(np.arange(n) + step, n - 1), prob=np.ones(n), r=(np.arange(n) == n - 1) * 1.0, gamma=gamma,
+    )  # fmt: skip
+
+
+def scattered(n):
+    """The same, with every state leading far away."""
+    to = (np.arange(n) * 7919 + n // 2) % n
+    return MDP.from_rows(
+        pair_ptr=np.arange(n + 1), pair_action=np.zeros(n, dtype=int), row_ptr=np.arange(n + 1), next_state=to,
+        prob=np.ones(n), r=np.ones(n), gamma=0.5,
+    )  # fmt: skip
+
+
+def test_choice_follows_the_structure():
+    assert auto(ONE).method == "policy-iteration"
+    assert auto(ONE.replace(horizon=2)).method == "backward-induction"
+    assert auto_evaluation(ONE, Policy.uniform(ONE)).method == "linear-solve"
+    timed = ONE.replace(horizon=2)
+    assert auto_evaluation(timed, Policy.uniform(timed)).method == "policy-evaluation"
+
+
+def test_moves_to_neighbours_are_told_from_jumps():
+    """A narrow band is solved, a grid's moves are swept in place, jumps in turn; small models are solved anyway."""
+    assert [longest_moves(m) for m in (corridor(5000), corridor(5000, step=50))] == [1, 50]
+    assert longest_moves(scattered(5000)) > 1000
+    assert auto(corridor(5000)).method == "policy-iteration"
+    for mdp, in_place in ((corridor(5000, step=50), True), (scattered(5000), False)):
+        answer = auto(mdp)
+        assert answer.method == "modified-policy-iteration" and answer.options["in_place"] is in_place
+    assert auto(scattered(module.SMALL)).method == "policy-iteration"
+
+
+def test_large_corridor_is_right():
+    """v(s) = γ^(distance) / (1 - γ)."""
+    n = 2000
+    for step in (1, 20):
+        v = auto(corridor(n, step=step)).v
+        expected = [10 * 0.9 ** -(-(n - 1 - s) // step) for s in range(n)]
+        assert v == pytest.approx(expected, abs=1e-6)
+
+
+def test_rationals_take_over_where_floats_cannot_prove_the_tolerance():
+    """γ = 1 - 1e-12 and reward 1: v is exactly 10**12, with no rounding at all."""
+    mdp = ONE.replace(gamma=1 - Fraction(1, 10**12))
+    answer = solve(mdp)
+    assert answer.status is Status.EXACT and answer.exact == (Fraction(10**12),) and answer.method == "rational"
+    answer = evaluate(mdp, Policy.uniform(mdp))
+    assert answer.status is Status.EXACT and answer.exact == (Fraction(10**12),)
+
+
+def test_rationals_do_not_take_over_where_they_are_too_slow():
+    mdp = corridor(101, 1 - Fraction(1, 10**12))
+    answer = solve(mdp, tolerance=1e-12)
+    assert answer.status is Status.FLOATS_SPENT and "smallest tolerance" in answer.note
+
+
+def test_exact_discount_below_one_that_is_one_as_a_float():
+    mdp = ONE.replace(gamma=1 - Fraction(1, 10**30))
+    assert solve(mdp).exact == (Fraction(10**30),)

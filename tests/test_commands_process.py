@@ -1,0 +1,245 @@
+"""The program as a process: signals, closed pipes, full disks, odd terminals and locales, little memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from program import ROOT, command_of, environment, inside, outside
+
+from tabular_rl.formats import load, save
+from tabular_rl.families import FAMILIES
+
+ROBOT = "example:recycling_robot"
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and pipes")
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    """A model that value iteration takes minutes for."""
+    path = tmp_path_factory.mktemp("slow") / "slow.npz"
+    save(FAMILIES["garnet"](states=60_000, actions=4, gamma=0.999999), path)
+    return path
+
+
+def start(*arguments, **more):
+    return subprocess.Popen(command_of(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+
+
+def until_it_solves(process, timeout=90):
+    """Wait for the first line of progress, which comes a second after the first sweep."""
+    assert select.select([process.stderr], [], [], timeout)[0], "no progress was shown"
+    return process.stderr.readline().decode()
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_stop_a_solver_with_its_best_interval(slow, tmp_path, signum, code):
+    answer = tmp_path / "a.json"
+    process = start("solve", slow, "--method", "value-iteration", "-o", answer)
+    assert "sweeps" in until_it_solves(process)
+    process.send_signal(signum)
+    sent = time.monotonic()
+    out, err = process.communicate(timeout=30)
+    # The promise is a second; a loaded machine is given more.
+    assert process.returncode == code and time.monotonic() - sent < 10
+    assert b"interrupted: the best interval so far" in out and b"Traceback" not in err
+    assert re.search(rb"interrupted: the best interval so far is \S+ wide", err)
+    assert json.loads(answer.read_text())["status"] == "INTERRUPTED"
+
+
+def test_signals_while_reading_stop_at_once(tmp_path):
+    pipe = tmp_path / "pipe.toml"
+    os.mkfifo(pipe)
+    process = start("solve", pipe)
+    end = os.open(pipe, os.O_WRONLY)  # returns when the program has opened its end
+    os.write(end, b"discount = 0.9\n")
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    os.close(end)
+    assert (process.returncode, out, err) == (130, b"", b"interrupted: nothing is proven yet\n")
+
+
+def test_a_second_signal_quits_at_once(slow):
+    process = start("solve", slow, "--method", "value-iteration")
+    until_it_solves(process)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode in (130, 143)
+
+
+def test_progress_is_a_line_redrawn_on_a_terminal_and_nothing_when_quiet(slow):
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        command_of("solve", slow, "--method", "value-iteration", "--time-limit", "4"),
+        env=environment({"TERM": "xterm"}), stdout=subprocess.PIPE, stderr=slave,
+    )  # fmt: skip
+    os.close(slave)
+    process.communicate(timeout=120)
+    os.set_blocking(master, False)
+    seen = os.read(master, 1 << 20).decode()
+    os.close(master)
+    assert process.returncode == 3
+    assert seen.count("\r") >= 3 and "%" in seen and "sweeps" in seen
+    quiet = outside("solve", slow, "--method", "value-iteration", "--time-limit", "3", "-q")
+    assert (quiet.code, quiet.err) == (3, "")
+
+
+@pytest.mark.parametrize("command", [("solve", "example:taxi", "--all"), ("show", "example:taxi", "--all"), ("methods",), ("--help",)])
+def test_a_reader_that_leaves_early_is_no_fault(command):
+    process = start(*command)
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(timeout=60) == 0
+    assert b"Traceback" not in err and b"Broken" not in err and b"ignored" not in err
+
+
+def test_the_output_file_is_written_whoever_reads_stdout(tmp_path):
+    process = start("solve", ROBOT, "-o", tmp_path / "a.json")
+    process.stdout.close()
+    process.stderr.read()
+    assert process.wait(timeout=60) == 0
+    assert json.loads((tmp_path / "a.json").read_text())["reached"] is True
+
+
+def test_closed_standard_streams_are_no_fault():
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        line = " ".join(map(str, command_of("solve", ROBOT))) + " " + closed
+        done = subprocess.run(["sh", "-c", line], env=environment(), capture_output=True, timeout=60)
+        assert done.returncode == 0, (closed, done.stderr)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("command", [("solve", ROBOT), ("solve", ROBOT, "--json"), ("--help",)])
+def test_a_full_disk_behind_stdout_exits_with_5(command):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command_of(*command), env=environment(), stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 5
+    assert done.stderr.decode().splitlines()[0] == "standard output: No space left on device"
+
+
+def test_a_file_size_limit_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    done = outside("solve", "example:taxi", "-o", path, preexec_fn=limit, env={"NUMBA_CACHE_DIR": str(tmp_path / "none" / "x")})
+    assert done.code == 5 and str(path) in done.err
+    assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_names_that_the_terminal_cannot_show_are_spelled_out(tmp_path):
+    path = tmp_path / "m.toml"
+    path.write_text('discount = 0.5\n[state."zustand-ä"]\n"→" = { to = "zustand-ä", reward = 1 }\n', encoding="utf-8")
+    done = outside("solve", path, env={"LC_ALL": "C"}, flags=("-X", "utf8=0"))
+    assert done.code == 0, done.err
+    assert "zustand-\\xe4" in done.out and "\\u2192" in done.out and "gamma = 0.5" in done.out
+    assert done.out.isascii()
+    for command in (["methods", "value-iteration"], ["solve", "--help"], ["show", str(path)], ["check", str(path)]):
+        again = outside(*command, env={"LC_ALL": "C"}, flags=("-X", "utf8=0"))
+        assert again.code == 0 and again.out.isascii() and "\\u03b3" not in again.out, again.err
+
+
+@pytest.mark.parametrize(
+    ("more", "colour"), [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({}, False)]
+)
+def test_colour_only_where_it_is_wanted(tmp_path, capsys, more, colour):
+    answer = tmp_path / "a.json"
+    inside(capsys, "solve", ROBOT, "-q", "-o", answer)
+    master, slave = pty.openpty()
+    process = subprocess.Popen(command_of("verify", ROBOT, answer), env=environment(more), stdout=slave, stderr=slave)
+    os.close(slave)
+    assert process.wait(timeout=60) == 0
+    seen = os.read(master, 1 << 16).decode()
+    os.close(master)
+    assert ("\x1b[" in seen) is colour and "proven" in seen
+
+
+def test_no_colour_in_a_pipe(tmp_path, capsys):
+    answer = tmp_path / "a.json"
+    inside(capsys, "solve", ROBOT, "-q", "-o", answer)
+    assert "\x1b" not in outside("verify", ROBOT, answer, env={"TERM": "xterm"}).out
+
+
+@pytest.mark.parametrize("flags", [("-O",), ("-OO",), ("-W", "error"), ("-X", "utf8=0"), ("-X", "dev", "-W", "error")])
+def test_flags_of_the_interpreter_change_nothing(flags):
+    done = outside("solve", ROBOT, flags=flags)
+    assert done.code == 0, done.err
+    assert done.out == outside("solve", ROBOT).out
+
+
+def test_a_model_from_standard_input():
+    text = (ROOT / "mdps" / "recycling_robot.toml").read_bytes()
+    assert "16.949153" in outside("solve", "-", input=text).out
+    empty = outside("solve", "-", input=b"")
+    assert empty.code == 2 and "<stdin>" in empty.err and "empty" in empty.err
+
+
+def test_too_little_memory_exits_with_2_and_the_size():
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+
+    done = outside("make", "garnet", "--states", "3000000", "--actions", "10", "-o", "x.npz", preexec_fn=limit, cwd="/tmp")
+    assert done.code == 2, done.err
+    assert "Traceback" not in done.err and re.search(r"\d (GB|GiB|MB|MiB)", done.err)
+
+
+def test_memory_of_a_solver_is_estimated_before_it_is_taken(tmp_path):
+    path = tmp_path / "m.npz"
+    save(load("example:taxi").replace(horizon=10_000_000), path)
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+
+    done = outside("solve", path, preexec_fn=limit)
+    assert done.code == 2 and "needs" in done.err and "GB" in done.err and "Traceback" not in done.err
+
+
+def test_bugs_keep_their_traceback(capsys, monkeypatch):
+    import tabular_rl.commands.solve as module
+
+    monkeypatch.setattr(module, "solved", lambda *a: 1 / 0)
+    done = inside(capsys, "solve", ROBOT)
+    assert done.code == 70 and "Traceback" in done.err and "ZeroDivisionError" in done.err and "bug of tabular-rl" in done.err
+
+
+def test_memory_errors_have_no_traceback(capsys, monkeypatch):
+    import tabular_rl.commands.solve as module
+
+    def full(*arguments):
+        raise MemoryError("Unable to allocate 7.45 GiB for an array with shape (1000000000,) and data type float64")
+
+    monkeypatch.setattr(module, "solved", full)
+    done = inside(capsys, "solve", ROBOT)
+    assert done.code == 2 and "7.45 GiB" in done.err and done.err.count("\n") == 1
+
+
+def test_shell_completion_offers_commands_and_methods():
+    env = {"_TABULAR_RL_COMPLETE": "bash_complete", "COMP_WORDS": "tabular-rl so", "COMP_CWORD": "1"}
+    assert "plain,solve" in outside(env=env).out.splitlines()
+    env |= {"COMP_WORDS": "tabular-rl solve --method val", "COMP_CWORD": "3"}
+    assert outside(env=env).out.splitlines() == ["plain,value-iteration"]
+
+
+def test_twenty_runs_at_once_on_a_fresh_cache(tmp_path):
+    env = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    runs = [
+        subprocess.Popen(command_of("solve", ROBOT, "--method", "value-iteration"), env=environment(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(20)
+    ]
+    found = [process.communicate(timeout=250) for process in runs]
+    assert [process.returncode for process in runs] == [0] * 20, [err for _, err in found if b"Trace" in err][:1]
+    assert len({out for out, _ in found}) == 1

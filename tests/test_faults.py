@@ -1,0 +1,776 @@
+"""What a user meets when something goes wrong around the program: signals, full disks, closed streams, killed writes,
+little memory, odd settings. Each input of docs/robustness.md under "Faults" has its test here.
+
+No clock is asserted, but for signals, with a margin for a loaded machine: idle they act within a second.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import program
+import pytest
+from program import command_of, environment, inside, one_line, outside
+
+from tabular_rl import MDP, ModelError, NumericalError, families, load, save, solve
+from tabular_rl.planning.value_iteration import value_iteration
+
+ROOT = program.ROOT
+ROBOT = "example:recycling_robot"
+SOON = 8.0  # seconds that a signal may take on a loaded machine
+LIMIT = 100  # seconds until a test gives up waiting
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals, limits and devices of POSIX")
+pytestmark = posix
+
+if os.name == "posix":
+    import resource
+
+
+def ring(states, gamma, reward=1.0):
+    """A ring, with a reward at one place: value iteration needs about log(1/ε) / (1 - γ) sweeps, since it is periodic."""
+    n = np.arange(states)
+    return MDP.from_rows(
+        pair_ptr=np.arange(states + 1), pair_action=np.zeros(states, dtype=int), row_ptr=np.arange(states + 1),
+        next_state=(n + 1) % states, prob=np.ones(states), r=np.where(n == 0, reward, 0.0), gamma=gamma,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Files of models that take long in different places."""
+    folder = tmp_path_factory.mktemp("models")
+    save(ring(2, "0.999999"), folder / "slow.npz")
+    save(ring(200_000, "0.999999"), folder / "large.npz")
+    save(families.garnet(states=12_000, actions=2, branching=5, gamma=0.999), folder / "filling.npz")
+    save(families.garnet(states=8_000, actions=2, branching=3), folder / "answer.npz")
+    save(families.garnet(states=2_000, actions=3, branching=6, gamma=0.9), folder / "middle.npz")
+    return folder
+
+
+class Running:
+    """A program of ours that runs, whose standard error is read as it comes."""
+
+    def __init__(self, *arguments, env=None, **more):
+        self.process = subprocess.Popen(
+            command_of(*arguments), env=environment(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, **more,
+        )  # fmt: skip
+        self.err, self.out = "", ""
+        self.readers = [threading.Thread(target=self._listen), threading.Thread(target=self._read)]
+        for reader in self.readers:
+            reader.start()
+
+    def _listen(self):
+        for line in self.process.stderr:
+            self.err += line.decode()
+
+    def _read(self):
+        self.out = self.process.stdout.read().decode()
+
+    def wait_for(self, true):
+        """Wait until something is true; fail where the program has ended before."""
+        until = time.monotonic() + LIMIT
+        while not true():
+            assert self.process.poll() is None and time.monotonic() < until, self.err
+            time.sleep(0.01)
+
+    def send(self, signum):
+        """Send a signal; return the exit code and how long it took."""
+        sent = time.monotonic()
+        self.process.send_signal(signum)
+        return self.end(), time.monotonic() - sent
+
+    def end(self):
+        try:
+            code = self.process.wait(LIMIT)
+        finally:
+            self.process.kill()
+            for reader in self.readers:
+                reader.join()
+            self.process.stdout.close()
+            self.process.stderr.close()
+        return code
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+# -- signals -------------------------------------------------------------------------------------------------------
+
+VALUE_ITERATION = ("--method", "value-iteration", "--tolerance", "1")
+
+
+@pytest.mark.parametrize("name, code", [("SIGINT", 130), ("SIGTERM", 143)])
+def test_signal_during_a_solve_gives_the_best_interval(models, name, code):
+    running = Running("solve", models / "slow.npz", *VALUE_ITERATION)
+    running.wait_for(lambda: "sweeps" in running.err)
+    assert code == running.send(getattr(signal, name))[0]
+    assert "interrupted: the best interval so far" in running.out and "Traceback" not in running.err
+    assert re.search(r"interval \S+ wide, tolerance 1\b", running.out)
+    assert len(re.findall("interrupted", running.err)) == 1
+    assert "certified" not in running.out
+
+
+@pytest.mark.parametrize(
+    "file, options, word",
+    [
+        ("slow.npz", VALUE_ITERATION, "sweeps"),
+        ("large.npz", (*VALUE_ITERATION, "--threads", "2"), "sweeps"),
+        ("filling.npz", ("--method", "policy-iteration", "--linear-solver", "sparse"), "linear system"),  # SuperLU
+        ("filling.npz", ("--method", "policy-iteration", "--linear-solver", "dense"), "linear system"),  # LAPACK
+    ],
+    ids=["sweeps", "threads", "SuperLU", "LAPACK"],
+)  # fmt: skip
+def test_signal_is_heard_soon(models, file, options, word):
+    running = Running("solve", models / file, *options, "--json")
+    running.wait_for(lambda: word in running.err)
+    code, seconds = running.send(signal.SIGINT)
+    answer = json.loads(running.out)
+    assert (code, answer["status"]) == (130, "INTERRUPTED")
+    assert all(low <= high for low, high in zip(answer["lower"], answer["upper"], strict=True))
+    assert seconds < SOON, f"{seconds:.1f} s"
+
+
+def test_interval_of_an_interrupted_solve_contains_the_truth(models):
+    """The ring of two with reward 1 at state 0: v(0) = 1 / (1 - γ²), v(1) = γ v(0)."""
+    running = Running("solve", models / "slow.npz", *VALUE_ITERATION, "--json", "-q")
+    time.sleep(2.5)
+    assert running.send(signal.SIGTERM)[0] == 143
+    answer, gamma = json.loads(running.out), 1 - 1e-6
+    truth = [1 / (1 - gamma**2), gamma / (1 - gamma**2)]
+    assert all(a <= v <= b for a, v, b in zip(answer["lower"], truth, answer["upper"], strict=True))
+    assert running.err == ""
+
+
+@pytest.mark.slow
+def test_signal_during_rational_arithmetic(tmp_path):
+    pytest.importorskip("flint")
+    save(families.garnet(states=450, actions=3, branching=50, gamma=0.99), tmp_path / "model.npz")
+    running = Running("solve", tmp_path / "model.npz", "--exact")
+    running.wait_for(lambda: "linear system" in running.err)
+    code, seconds = running.send(signal.SIGINT)
+    assert code == 130 and seconds < SOON
+    assert "interrupted" in running.out
+
+
+def test_signal_during_compilation_leaves_the_cache_whole(tmp_path):
+    """Sent again and again into runs on a cache that is being written; the next run compiles what is missing."""
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    for delay in (0.0, 0.2, 0.5):
+        shutil.rmtree(tmp_path)
+        tmp_path.mkdir()
+        running = Running("solve", ROBOT, env=cache)
+        running.wait_for(lambda: files(tmp_path))
+        time.sleep(delay)
+        code, _ = running.send(signal.SIGINT)
+        assert code in (130, 0) and "Traceback" not in running.err
+        if code == 130:
+            assert "interrupted" in running.err
+    done = outside("solve", ROBOT, env=cache)
+    assert (done.code, done.out) == (0, outside("solve", ROBOT).out)
+
+
+def test_signal_while_reading_says_that_nothing_is_proven(tmp_path):
+    fifo = tmp_path / "model.toml"
+    os.mkfifo(fifo)
+    running = Running("solve", fifo)
+    with open(fifo, "wb"):  # which waits until the program reads
+        time.sleep(0.2)
+        code, _ = running.send(signal.SIGINT)
+    assert (code, running.out) == (130, "")
+    assert one_line(running.err) == "interrupted: nothing is proven yet"
+
+
+def test_second_signal_ends_at_once(models):
+    running = Running("solve", models / "large.npz", *VALUE_ITERATION)
+    running.wait_for(lambda: "sweeps" in running.err)
+    running.process.send_signal(signal.SIGTERM)
+    assert running.send(signal.SIGTERM)[0] == 143
+    assert "Traceback" not in running.err
+
+
+# -- limits that are reached ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        (("--time-limit", "0"), "not reached: the time limit is over"),
+        (("--method", "value-iteration", "--sweeps", "3"), "not converged: the budget is spent"),
+    ],
+    ids=["time", "sweeps"],
+)
+def test_limit_reached_gives_the_interval_so_far(capsys, options, sentence):
+    """The exact values are 1000/59 and 900/59, by hand from the two linear equations of search and recharge."""
+    done = inside(capsys, "solve", ROBOT, *options)
+    assert done.code == 3 and sentence in done.out and "certified" not in done.out
+    assert "±" in done.out and re.search(r"interval \S+ wide, tolerance 1e-06", done.out)
+    answer = json.loads(inside(capsys, "solve", ROBOT, *options, "--json").out)
+    for low, truth, high in zip(answer["lower"], (1000 / 59, 900 / 59), answer["upper"], strict=True):
+        assert low <= truth <= high and high - low > 1e-6
+
+
+def test_clock_that_jumps_does_not_matter(capsys, monkeypatch):
+    hours = itertools.count(0, 3600)
+    monkeypatch.setattr(time, "time", lambda: next(hours))
+    assert inside(capsys, "solve", ROBOT, "--time-limit", "60").code == 0
+
+
+def test_answer_starts_the_next_run(capsys, tmp_path):
+    """Going on from a budget that was spent ends where one run ends: the same policy, and intervals that overlap."""
+    partial, whole = tmp_path / "partial.json", tmp_path / "whole.json"
+    method = ("--method", "value-iteration")
+    assert inside(capsys, "solve", "example:forest", *method, "--sweeps", "5", "-o", partial).code == 3
+    assert inside(capsys, "solve", "example:forest", *method, "--start-from", partial, "-o", whole).code == 0
+    plain = json.loads(inside(capsys, "solve", "example:forest", *method, "--json").out)
+    found = json.loads(whole.read_text())
+    assert found["policy"] == plain["policy"] and found["work"]["sweeps"] < plain["work"]["sweeps"]
+    for a, b, c, d in zip(found["lower"], plain["upper"], plain["lower"], found["upper"], strict=True):
+        assert a <= b and c <= d
+
+
+def test_answer_to_another_model_is_refused_with_both_digests(capsys, tmp_path):
+    answer = tmp_path / "answer.json"
+    assert inside(capsys, "solve", ROBOT, "-o", answer).code == 0
+    done = inside(capsys, "verify", ROBOT, answer, "--gamma", "0.8")
+    digests = {load(ROBOT).digest[:16], load(ROBOT, gamma="0.8").digest[:16]}
+    assert (done.code, done.out) == (2, "")
+    assert digests <= set(re.findall(r"\b[0-9a-f]{16}\b", one_line(done.err)))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_not_a_number_in_the_middle_stops_at_once(capsys, monkeypatch, wrong):
+    """A kernel that goes wrong in its third sweep, at one state."""
+    from tabular_rl.sweeps import Sweeper
+
+    sweep, calls = Sweeper.optimal, itertools.count(1)
+
+    def spoilt(self, v, out, rows):
+        span = sweep(self, v, out, rows)
+        if next(calls) == 3:
+            out[1] = wrong
+            return wrong, wrong
+        return span
+
+    monkeypatch.setattr(Sweeper, "optimal", spoilt)
+    done = inside(capsys, "solve", ROBOT, "--method", "value-iteration")
+    assert (done.code, done.out) == (3, "")
+    assert one_line(done.err).startswith(f"overflow at state 'low' in sweep 3: found {wrong}, expected a finite value")
+
+
+# -- output that cannot be written ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("solve", ROBOT), ("solve", ROBOT, "--json"), ("show", ROBOT), ("methods",), ("--help",), ("--version",), ("convert", ROBOT, "-")],
+    ids=" ".join,
+)  # fmt: skip
+def test_standard_output_on_a_full_disk(arguments):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command_of(*arguments), env=environment(), stdout=full, stderr=subprocess.PIPE, timeout=LIMIT
+        )
+    assert done.returncode == 5
+    assert done.stderr.decode().splitlines()[0] == "standard output: No space left on device"
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("solve", ROBOT, "-o"), ("convert", ROBOT, "--to", "toml")], ids=["answer", "model"])
+def test_output_file_on_a_full_disk(capsys, arguments):
+    done = inside(capsys, *arguments, "/dev/full")
+    assert (done.code, done.out) == (5, "")
+    assert one_line(done.err) == "/dev/full: cannot be written: No space left on device"
+
+
+@pytest.mark.parametrize(
+    "command, name", [("solve", "out.json"), ("solve", "out.csv"), ("convert", "out.toml"), ("convert", "out.npz"), ("convert", "out")]
+)
+def test_file_size_limit_leaves_the_old_file(models, tmp_path, command, name):
+    """RLIMIT_FSIZE stands for a disk that fills while the file is written."""
+    out = tmp_path / name
+    if name == "out":
+        save(load(ROBOT), out)
+    else:
+        out.write_bytes(b"what stood here")
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    arguments = ("solve", models / "answer.npz", "-o", out) if command == "solve" else ("convert", models / "answer.npz", out)
+    # The cache of compiled code is written by an earlier run, without the limit.
+    done = outside(*arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)))
+    assert (done.code, done.out) == (5, "")
+    assert one_line(done.err) == f"{out}: cannot be written: File too large"
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs users")
+def test_folder_that_is_read_only(capsys, tmp_path):
+    (tmp_path / "old.json").write_text("old")
+    tmp_path.chmod(0o555)
+    user = os.geteuid()
+    try:
+        if user == 0:  # who may write anywhere
+            os.seteuid(65534)
+        for arguments in (("solve", ROBOT, "-o", "new.json"), ("solve", ROBOT, "-o", "old.json"), ("convert", ROBOT, "new"), ("make", "forest", "-o", "new.npz")):
+            path = tmp_path / arguments[-1]
+            done = inside(capsys, *arguments[:-1], path)
+            assert (done.code, done.out) == (5, ""), done
+            assert one_line(done.err) == f"{path}: cannot be written: Permission denied"
+    finally:
+        os.seteuid(user)
+        tmp_path.chmod(0o755)
+    assert files(tmp_path) == ["old.json"]
+
+
+@pytest.mark.parametrize(
+    "place, reason",
+    [("missing/out.json", "No such file or directory"), ("file/out.json", "Not a directory"), (".", "is a directory")],
+)
+def test_output_is_looked_at_before_anything_else(capsys, tmp_path, place, reason):
+    """The model does not exist: that would be said first, if it were read first."""
+    (tmp_path / "file").write_text("x")
+    out = tmp_path / place
+    done = inside(capsys, "solve", tmp_path / "none.toml", "-o", out)
+    assert (done.code, done.out) == (5, "")
+    assert one_line(done.err) == f"{out}: cannot be written: {reason}"
+    assert files(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("link", ["same", "hard", "symbolic"])
+@pytest.mark.parametrize("command", ["solve", "convert"])
+def test_output_is_never_the_input(capsys, tmp_path, command, link):
+    model, out = tmp_path / "model.toml", tmp_path / "other.toml"
+    save(load(ROBOT), model)
+    if link == "same":
+        out = model
+    else:
+        (os.link if link == "hard" else os.symlink)(model, out)
+    before, names = model.read_bytes(), files(tmp_path)
+    done = inside(capsys, command, model, *(("-o", out) if command == "solve" else (out,)))
+    assert (done.code, done.out) == (2, "")
+    assert one_line(done.err) == f"{out}: is also the input, expected another file"
+    assert (model.read_bytes(), files(tmp_path)) == (before, names)
+
+
+def test_output_replaces_what_stood_there(capsys, tmp_path):
+    out, link = tmp_path / "out.json", tmp_path / "link.json"
+    out.write_text("old")
+    out.chmod(0o640)
+    link.symlink_to(out)
+    assert inside(capsys, "solve", ROBOT, "-o", link).code == 0
+    assert json.loads(out.read_text())["status"] == "CERTIFIED"
+    assert link.is_symlink() and out.stat().st_mode & 0o777 == 0o640
+    assert files(tmp_path) == ["link.json", "out.json"]
+
+
+def killed_while_writing(models, folder, name, delays, signum):
+    """Convert over an old file, stopped by a signal so long after the new one was begun; yield what is found."""
+    for delay in delays:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        out = folder / name
+        old = load(ROBOT)
+        save(old, out)
+        running = Running("convert", models / "middle.npz", out)
+        running.wait_for(lambda: any(f.endswith(".tmp") for f in files(folder)) or running.process.poll() is not None)
+        time.sleep(delay)
+        yield running, running.send(signum)[0], load(out), old
+
+
+@pytest.mark.parametrize("name", ["out.toml", "out.npz", "out"])
+def test_killed_write_leaves_the_old_or_the_new_file(models, tmp_path, name):
+    new = load(models / "middle.npz")
+    for _, code, found, old in killed_while_writing(models, tmp_path / "out", name, (0.0, 0.02), signal.SIGKILL):
+        found.facts  # noqa: B018
+        assert found in (old, new)
+        assert code in (-signal.SIGKILL, 0)
+        assert code != 0 or found == new
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["out.toml", "out.csv", "out.npz", "out"])
+def test_killed_write_at_every_hundredth_of_a_second(models, tmp_path, name):
+    new = load(models / "middle.npz")
+    outcomes = set()
+    delays = [i / 100 for i in range(40)]
+    for _, _, found, old in killed_while_writing(models, tmp_path / "out", name, delays, signal.SIGKILL):
+        assert found in (old, new)
+        outcomes.add(found == new)
+    assert True in outcomes
+
+
+@pytest.mark.parametrize("signum, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_write_leaves_no_temporary_file(models, tmp_path, signum, code):
+    for running, found_code, found, old in killed_while_writing(models, tmp_path / "out", "out.toml", (0.0,), signum):
+        assert (found_code, found) == (code, old)
+        assert one_line(running.err) == "interrupted: nothing is proven yet"
+    assert files(tmp_path / "out") == ["out.toml"]
+
+
+# -- standard streams ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("show", "example:taxi", "--all"), ("convert", "example:taxi", "-"), ("solve", "example:taxi", "--json"), ("--help",)],
+    ids=" ".join,
+)  # fmt: skip
+def test_reader_that_stops_early_is_no_fault(arguments):
+    process = subprocess.Popen(
+        command_of(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(LIMIT) == 0
+    assert not re.search("Traceback|BrokenPipe|Exception ignored", err)
+
+
+@pytest.mark.parametrize(
+    "closed, code, said",
+    [(0, 0, "policy-iteration"), (1, 0, "policy-iteration"), (2, 0, "")],
+    ids=["stdin", "stdout", "stderr"],
+)
+def test_stream_that_is_closed(closed, code, said):
+    shell = f"exec {closed}>&-; exec {' '.join(command_of('solve', ROBOT))}"
+    done = subprocess.run(["sh", "-c", shell], env=environment(), capture_output=True, timeout=LIMIT)
+    assert done.returncode == code
+    assert said in done.stderr.decode() and b"Traceback" not in done.stderr
+    assert closed == 1 or b"16.949153" in done.stdout
+
+
+def test_standard_input_that_is_closed():
+    done = subprocess.run(
+        ["sh", "-c", f"exec 0<&-; exec {' '.join(command_of('solve', '-'))}"], env=environment(), capture_output=True
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert one_line(done.stderr.decode()) == "<stdin>: closed, expected a model"
+
+
+def terminal_output(env):
+    """What the program writes to a terminal."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command_of("solve", ROBOT), env=environment(env), stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        parts = []
+        try:
+            while part := os.read(ours, 4096):
+                parts.append(part)
+        except OSError:  # the other side is closed
+            pass
+        os.close(ours)
+        assert process.wait(LIMIT) == 0
+    return b"".join(parts).decode()
+
+
+def test_colour_is_for_terminals_that_want_it():
+    assert "\x1b[" in terminal_output({"TERM": "xterm"})  # the two below could fail
+    assert "\x1b" not in terminal_output({"TERM": "dumb"})
+    assert "\x1b" not in terminal_output({"TERM": "xterm", "NO_COLOR": "1"})
+    assert "\x1b" not in outside("solve", ROBOT, env={"TERM": "xterm"}).out
+
+
+UNICODE = """discount = 0.5
+[state."ä→"]
+"gö" = { to = "ä→", reward = 1 }
+"""
+
+
+@pytest.mark.parametrize("command", ["solve", "show", "check", "solve --json", "convert"])
+def test_plain_terminal_is_shown_unicode_names_escaped(tmp_path, command):
+    model = tmp_path / "model.toml"
+    model.write_text(UNICODE, encoding="utf-8")
+    verb, *more = command.split()
+    done = outside(verb, model, *more, *(["-"] if verb == "convert" else []), env={"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}, flags=("-X", "utf8=0"))
+    assert done.code == 0, done.err
+    assert done.out and not re.search("Traceback|Error", done.err)
+    if verb in ("solve", "show"):
+        assert done.out.isascii() and r"\xe4\u2192" in done.out.replace("\\u00e4", r"\xe4")
+    if verb == "convert":  # a file is a file, whatever the terminal
+        assert "ä→" in done.out
+
+
+def test_plain_terminal_and_a_path_in_unicode(tmp_path):
+    done = outside("solve", tmp_path / "nö.toml", env={"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}, flags=("-X", "utf8=0"))
+    assert (done.code, done.out) == (2, "")
+    assert one_line(done.err).isascii() and done.err.endswith(".toml: no such file\n")
+
+
+# -- the interpreter and the cache ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "flags", [("-O",), ("-OO",), ("-W", "error"), ("-X", "utf8=0"), ("-X", "dev"), ("-I",)], ids=lambda flags: "".join(flags)
+)
+def test_flags_of_the_interpreter_change_nothing(flags):
+    plain = inside_out()
+    done = outside("solve", ROBOT, "-q", flags=flags) if flags != ("-I",) else isolated()
+    assert (done.code, done.out) == (0, plain)
+    assert not re.search("Traceback|Error", done.err)
+
+
+def inside_out():
+    return outside("solve", ROBOT, "-q").out
+
+
+def isolated():
+    """`-I` ignores PYTHONPATH and the folder: an installed program run from elsewhere."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = ['x', 'solve', '{ROBOT}', '-q']; from tabular_rl.commands import main; main()"
+    done = subprocess.run([sys.executable, "-I", "-c", code], env=environment(), capture_output=True, cwd="/", timeout=LIMIT)
+    return program.Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.mark.parametrize("flags", [(), ("-O",), ("-W", "error")], ids=["plain", "O", "W error"])
+def test_bad_model_is_refused_under_every_flag(tmp_path, flags):
+    (tmp_path / "bad.csv").write_text("# discount = 0.9\nstate,action,next_state,probability,reward\na,go,a,0.9,0\n")
+    done = outside("solve", tmp_path / "bad.csv", flags=flags)
+    assert (done.code, done.out) == (2, "")
+    assert "state 'a', action 'go': probabilities sum to 9/10, expected 1" in one_line(done.err)
+
+
+def test_no_cache_can_be_written(tmp_path):
+    """Below a file there are no folders, for root neither."""
+    (tmp_path / "file").write_text("")
+    env = {k: v for k, v in environment().items() if k not in ("HOME", "XDG_CACHE_HOME")}
+    env["NUMBA_CACHE_DIR"] = str(tmp_path / "file" / "cache")
+    done = subprocess.run(command_of("solve", ROBOT, "-q"), env=env, capture_output=True, timeout=LIMIT)
+    assert (done.returncode, done.stdout.decode()) == (0, inside_out())
+    assert one_line(done.stderr.decode()).startswith("warning: ") and b"NUMBA_CACHE_DIR" in done.stderr
+
+
+def test_no_home():
+    env = {k: v for k, v in environment().items() if k not in ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "USER")}
+    done = subprocess.run(command_of("solve", ROBOT, "-q"), env=env, capture_output=True, timeout=LIMIT)
+    assert (done.returncode, done.stdout.decode()) == (0, inside_out())
+    assert b"Traceback" not in done.stderr
+
+
+def runs_at_once(folder, count):
+    command = command_of("solve", "example:gridworld_4x4", "--method", "value-iteration", "--json", "-q")
+    env = environment({"NUMBA_CACHE_DIR": str(folder)})
+    processes = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(count)]
+    found = [process.communicate(timeout=280) for process in processes]
+    assert [process.returncode for process in processes] == [0] * count, found
+    assert all(err == b"" for _, err in found), found
+    return {without_times(out) for out, _ in found}
+
+
+def without_times(out):
+    document = json.loads(out)
+    document.pop("seconds")
+    document.pop("options", None)
+    return json.dumps(document)
+
+
+def test_runs_at_once_on_a_fresh_cache(tmp_path):
+    assert len(runs_at_once(tmp_path, 6)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_twenty_runs_at_once_on_a_fresh_cache(tmp_path):
+    assert len(runs_at_once(tmp_path, 20)) == 1
+
+
+@pytest.mark.parametrize("method", ["value-iteration", "modified-policy-iteration"])
+def test_same_bits_for_any_number_of_threads(models, method):
+    answers = set()
+    for variable, option in (("1", "1"), ("2", "2"), ("64", "7")):
+        env = {"OMP_NUM_THREADS": variable, "NUMBA_NUM_THREADS": variable, "OPENBLAS_NUM_THREADS": variable}
+        done = outside("solve", models / "middle.npz", "--method", method, "--threads", option, "--json", "-q", env=env)
+        assert done.code == 0, done.err
+        answers.add(without_times(done.out))
+    assert len(answers) == 1
+
+
+# -- arithmetic that is not the standard's -------------------------------------------------------------------------
+
+LOAD_FIRST = """
+import ctypes, sys
+{spoil}
+tiny = float("5e-324")
+print("spoilt" if tiny * 1.0 == 0 or 1.0 + float("1e-30") != 1.0 or 1.0 - float("1e-30") != 1.0 else "standard", file=sys.stderr)
+sys.argv = ["tabular-rl", *sys.argv[1:]]
+from tabular_rl.commands import main
+main()
+"""
+REFUSAL = "floating-point arithmetic is not the standard's"
+
+
+def run_spoilt(spoil, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD_FIRST.format(spoil=spoil), *arguments],
+        env=environment(), capture_output=True, text=True, timeout=LIMIT,
+    )  # fmt: skip
+    state, _, said = done.stderr.partition("\n")
+    return state, program.Done(done.returncode, done.stdout, said)
+
+
+@pytest.fixture(scope="module")
+def fast_math(tmp_path_factory):
+    """A library compiled with -ffast-math, which flushes to zero for whoever loads it (with GCC before 13)."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    folder = tmp_path_factory.mktemp("library")
+    (folder / "library.c").write_text("int nothing(void) { return 0; }\n")
+    made = subprocess.run(
+        [compiler, "-shared", "-fPIC", "-ffast-math", "-o", "library.so", "library.c"], cwd=folder, capture_output=True
+    )
+    if made.returncode:
+        pytest.skip("the C compiler makes no shared library")
+    return folder / "library.so"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("solve", ROBOT), ("solve", ROBOT, "--method", "value-iteration"), ("solve", "example:forest_horizon"), ("evaluate", "example:random_walk_5")],
+    ids=["auto", "value-iteration", "horizon", "evaluate"],
+)
+def test_flush_to_zero_is_refused(fast_math, arguments):
+    state, done = run_spoilt(f"ctypes.CDLL({str(fast_math)!r})", *arguments)
+    if state != "spoilt":
+        pytest.skip("this compiler's -ffast-math does not flush to zero")
+    assert (done.code, done.out) == (3, "")
+    assert one_line(done.err).startswith(REFUSAL)
+
+
+@pytest.mark.parametrize("mode", ["up", "down", "to zero"])
+def test_rounding_mode_is_refused(mode):
+    modes = {"x86_64": {"up": 0x800, "down": 0x400, "to zero": 0xC00}, "aarch64": {"up": 0x400000, "down": 0x800000, "to zero": 0xC00000}}
+    machine = os.uname().machine
+    if machine not in modes or sys.platform != "linux":
+        pytest.skip("the numbers of the rounding modes are those of Linux on x86-64 and ARM")
+    state, done = run_spoilt(f"ctypes.CDLL('libm.so.6').fesetround({modes[machine][mode]})", "solve", ROBOT)
+    assert state == "spoilt"
+    assert (done.code, done.out) == (3, "")
+    assert one_line(done.err).startswith(REFUSAL)
+
+
+def test_answer_under_flush_to_zero_is_not_verified(fast_math, capsys, tmp_path):
+    answer = tmp_path / "answer.json"
+    assert inside(capsys, "solve", ROBOT, "-o", answer).code == 0
+    state, done = run_spoilt(f"ctypes.CDLL({str(fast_math)!r})", "verify", ROBOT, str(answer))
+    if state != "spoilt":
+        pytest.skip("this compiler's -ffast-math does not flush to zero")
+    assert (done.code, done.out) == (3, "")
+    assert one_line(done.err).startswith(REFUSAL)
+
+
+def test_compiled_and_plain_kernels_agree():
+    """FMA, or its absence, changes roundings and nothing more: 1e-12 of values up to 17."""
+    found = []
+    for env in ({}, {"NUMBA_DISABLE_JIT": "1"}):
+        done = outside("solve", ROBOT, "--method", "value-iteration", "--json", "-q", env=env)
+        found.append(json.loads(done.out)["values"])
+    assert found[0] == pytest.approx(found[1], abs=1e-11, rel=0)
+
+
+# -- memory --------------------------------------------------------------------------------------------------------
+
+
+def limited(gigabytes):
+    size = int(gigabytes * 2**30)
+    return lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is enforced on Linux")
+
+
+@linux
+def test_solve_that_needs_more_memory_than_there_is():
+    """Ten million steps of two states: the size is told before anything is allocated."""
+    done = outside("solve", ROBOT, "--horizon", 20_000_000, preexec_fn=limited(2), env={"OPENBLAS_NUM_THREADS": "1"})
+    assert (done.code, done.out) == (2, "")
+    line = one_line(done.err)
+    assert re.search(r"needs about [\d.]+ GB of memory, expected at most the [\d.]+ [MG]B that are free", line), line
+
+
+@linux
+def test_model_that_needs_more_memory_than_there_is(tmp_path):
+    done = outside("make", "garnet", "--states", 5_000_000, "-o", tmp_path / "model", preexec_fn=limited(1), env={"OPENBLAS_NUM_THREADS": "1"})
+    assert (done.code, done.out, files(tmp_path)) == (2, "", [])
+    line = one_line(done.err)
+    assert "memory" in line and re.search(r"\d [kMGT]i?B", line), line
+
+
+@linux
+def test_file_that_needs_more_memory_than_there_is(models, tmp_path):
+    save(families.garnet(states=300_000, actions=4, branching=10), tmp_path / "large.npz")  # 190 MB
+    limit = {"OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    done = outside("solve", tmp_path / "large.npz", preexec_fn=limited(0.45), env=limit)
+    assert (done.code, done.out) == (2, "")
+    assert re.search(r"large\.npz: .*needs .*\d [kMG]B", one_line(done.err))
+
+
+# -- files that change ---------------------------------------------------------------------------------------------
+
+
+def test_mapped_file_that_changes_after_it_was_opened(capsys, monkeypatch, tmp_path):
+    from tabular_rl.commands import _shared
+
+    folder = tmp_path / "model"
+    save(load(ROBOT), folder)
+    read = _shared.read_model
+
+    def read_and_spoil(given):
+        mdp = read(given)
+        array = np.load(folder / "r.npy")
+        array[0] += 1
+        np.save(folder / "r.npy", array)
+        return mdp
+
+    import tabular_rl.commands.solve as command
+
+    monkeypatch.setattr(command, "read_model", read_and_spoil)
+    done = inside(capsys, "solve", folder)
+    assert (done.code, done.out) == (2, "")
+    assert one_line(done.err) == f"{folder}: r.npy: has changed since the model was opened. Load it again."
+
+
+def test_mapped_file_with_other_contents(tmp_path):
+    """The same size and type, another number: the digest tells."""
+    folder = tmp_path / "model"
+    save(families.garnet(states=20), folder)
+    array = np.load(folder / "r.npy")
+    array[0] += 1
+    np.save(folder / "r.npy", array)
+    with pytest.raises(ModelError, match="digest"):
+        solve(load(folder))
+
+
+# -- a wide range --------------------------------------------------------------------------------------------------
+
+
+def test_overflow_is_named_and_never_printed_as_a_value(capsys, tmp_path):
+    """v = 1e300 / (1 - γ) is past the range of floats; the largest reward itself is allowed."""
+    for gamma in ("0.9999999999", "0.999999999"):
+        save(ring(2, gamma, 1e300), tmp_path / "model.npz")
+        done = inside(capsys, "solve", tmp_path / "model.npz")
+        assert (done.code, done.out) == (3, ""), done
+        assert re.search("overflow|cannot be solved in floating point", one_line(done.err))
+        assert "Warning" not in done.err
+
+
+def test_value_iteration_names_the_state_that_overflows():
+    mdp = ring(3, "0.9", 1e300)
+    with pytest.raises(NumericalError, match="overflow"):
+        value_iteration(mdp, start_from=[1.7e308, -1.7e308, 1.7e308], tolerance=1.0)
+
+

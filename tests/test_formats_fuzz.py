@@ -1,0 +1,137 @@
+"""Damaged files of every format are errors that the user can read, never anything else."""
+
+from __future__ import annotations
+
+import random
+import shutil
+
+import pytest
+
+from tabular_rl.errors import ModelError, TabularError
+from tabular_rl.formats import load, save
+
+ROBOT = "example:recycling_robot"
+GRID = b"""discount = 0.9
+[grid]
+map = '''
+S..#
+.CAG
+'''
+moves = "four"
+step_reward = -1
+slip = 0.2
+wind = [0, 0, 1, 0]
+[grid.legend]
+G = { terminal = true, reward = "1/3" }
+C = { goto = "S", reward = -100 }
+A = { jump = "G", jump_reward = 10 }
+"""
+TENSORS = b"""discount = 0.9
+states = ["a", "b"]
+terminal = ["b"]
+[tensors]
+axes = "ass"
+P = [[[0.1, 0.9], [0, 0]]]
+R = [[1], [0]]
+reward_axes = "sa"
+"""
+TOP = b"""format = 1
+name = "x"
+discount = "9/10"
+sense = "min"
+numbers = "exact"
+states = ["a", "b", "c d"]
+actions = ["go", "run"]
+terminal = ["b"]
+start = { a = 0.5, "c d" = "1/2" }
+horizon = 3
+final_reward = { b = -1 }
+outcomes = 4
+layout = { rows = 2, columns = 2, cell = [0, 1, 3] }
+[state.a]
+go = { to = [ { state = "a", p = 0.6, reward = 5 },
+  { state = "b", p = 0.4, reward = -3 } ] }
+[state."c d".run]
+to = { a = 0.5, b = "1/2" }
+reward = 2
+"""
+PIECES = [b"", b"0", b"-", b'"', b"'", b"\n", b"\r", b"\0", b"\xff", b"[", b"]", b"{", b"}", b"=", b",", b"#", b".", b"nan",
+          b"1e999", b"1/0", b"to", b"state", b"true", b"9" * 20, b"\xe2\x80\xae", b"a", b"_"]  # fmt: skip
+
+
+def damage(data, rng):
+    """A few bytes changed, dropped, doubled or moved."""
+    data = bytearray(data)
+    for _ in range(rng.choice([1, 1, 1, 2, 5])):
+        at = rng.randrange(len(data) + 1)
+        kind = rng.randrange(5)
+        if kind == 0:
+            data[at : at + 1] = bytes([rng.randrange(256)])
+        elif kind == 1:
+            data[at : at + rng.choice([0, 1, 3])] = rng.choice(PIECES)
+        elif kind == 2:
+            del data[at : at + rng.choice([1, 2, 8, 40])]
+        elif kind == 3:
+            data[at:at] = data[at : at + rng.choice([1, 5, 30])]
+        else:
+            other = rng.randrange(len(data) + 1)
+            data[at:at] = data[other : other + rng.choice([1, 5, 30])]
+    return bytes(data)
+
+
+def try_to_read(path, source):
+    try:
+        load(path).facts  # noqa: B018
+    except ModelError as error:
+        lines = str(error).split("\n")
+        assert all(line.startswith((str(source), "... and ")) for line in lines)
+        assert all(line.isprintable() for line in lines)
+    except TabularError:
+        raise AssertionError("not an error of the model") from None
+
+
+def written(format, tmp_path):
+    path = tmp_path / f"m.{format}"
+    save(load(ROBOT), path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["toml", "csv", "npz", "grid", "tensors", "top"])
+def test_damaged_files(kind, tmp_path):
+    texts = {"grid": GRID, "tensors": TENSORS, "top": TOP}
+    good = texts.get(kind) or written(kind, tmp_path)
+    path = tmp_path / f"bad.{kind if kind in ('csv', 'npz') else 'toml'}"
+    path.write_bytes(good)
+    load(path)
+    rng = random.Random(f"damage {kind}")
+    for _ in range(1500):
+        path.write_bytes(damage(good, rng))
+        try_to_read(path, path)
+
+
+def test_damaged_directories(tmp_path):
+    save(load(ROBOT), tmp_path / "good")
+    files = sorted(p.name for p in (tmp_path / "good").iterdir())
+    shutil.copytree(tmp_path / "good", tmp_path / "bad")
+    rng = random.Random("damage directory")
+    for _ in range(600):
+        name = rng.choice(files)
+        good = (tmp_path / "good" / name).read_bytes()
+        (tmp_path / "bad" / name).write_bytes(damage(good, rng))
+        try_to_read(tmp_path / "bad", tmp_path / "bad")
+        (tmp_path / "bad" / name).write_bytes(good)
+
+
+@pytest.mark.parametrize("kind", ["toml", "csv"])
+def test_a_cut_text_fails_or_is_whole(kind, tmp_path):
+    data = written(kind, tmp_path)
+    path = tmp_path / f"cut.{kind}"
+    whole = load(ROBOT)
+    for size in range(len(data)):
+        path.write_bytes(data[:size])
+        try:
+            found = load(path)
+        except ModelError:
+            continue
+        # What is left is complete, or lacks but the digits of the last number.
+        assert found == whole or data[size:] in (b"\n", b"") or size > len(data) - 4
