@@ -139,10 +139,12 @@ class Certifier:
             if self.policy is not None:
                 return self.total.prediction(v, self.policy)  # type: ignore[no-any-return]
             return self.total.control(v, rows)  # type: ignore[no-any-return]
-        if not self.ends:
-            # Without terminal states a constant off v changes nothing but the size of the numbers, and with it E.
-            v -= v.max() / 2 + v.min() / 2
         vmax = float(np.max(np.abs(v), initial=0.0))
+        middle = v.max() / 2 + v.min() / 2
+        if not self.ends and self.mdp.gamma > 0.99 and abs(middle) > 0.9 * vmax:
+            # Large and nearly equal: without terminal states a constant off v changes nothing but its size, and so E.
+            v -= middle
+            vmax = float(np.max(np.abs(v), initial=0.0))
         error = backup_error(self.mdp, vmax, self.policy)
         best, chosen = np.empty(self.mdp.S), np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
         if self.policy is not None:
@@ -170,7 +172,8 @@ class Certifier:
         keep = proven = None
         if decide and self.policy is None:
             keep, proven = self._decide(v, error, rise, lower, chosen)
-        return Certificate(lower, upper, keep, proven, smallest)
+        middle = best + (fall / 2 + rise / 2) if math.isfinite(fall) and math.isfinite(rise) else None
+        return Certificate(lower, upper, keep, proven, smallest, middle=middle)
 
     def plain_bounds(self) -> tuple[float, float]:
         """min r / (1 - γ) and max r / (1 - γ), rounded outward: what no policy falls below or exceeds."""
@@ -338,6 +341,10 @@ def conclude(
         note = certificate.note
         if np.isfinite(certificate.lower).all() and np.isfinite(certificate.upper).all():
             v = certificate.lower + (certificate.upper - certificate.lower) / 2
+            if certificate.middle is not None:
+                # Outward rounding moves the midpoint by a few last places: 2.0000000000000004 for 2.
+                near = np.abs(certificate.middle - v) <= 4 * np.spacing(np.abs(v))
+                v = np.where(near, certificate.middle, v)
             v = np.clip(v, certificate.lower, certificate.upper)
             half = np.maximum(certificate.upper - v, v - certificate.lower)
             bound = float(np.max(half, initial=0.0))

@@ -208,6 +208,11 @@ class TotalCertifier:
         return sure if sure.all() else ~can_reach(mdp, ~sure, row_mask_of(mdp, self.rows))
 
 
+def _steps(time: Floats) -> float:
+    """How many E a bound is off where v is exact: 2 E w, less the E by which the verifying sweep improves it."""
+    return max(2 * float(np.max(time, initial=0.0)) - 1, 0.0)
+
+
 def _note(lower: Floats, upper: Floats) -> str:
     missing = [what for what, x in (("lower", lower), ("upper", upper)) if not np.isfinite(x).all()]
     return f"no {' and no '.join(missing)} bound could be verified" if missing else ""
@@ -261,8 +266,7 @@ class _Chain:
         upper = self._verified(v, rise, vmax, 1) if above else none
         smallest = 0.0
         if self.settled:
-            smallest = 2 * backup_error(self.mdp, vmax, self.policy) * float(np.max(self.time, initial=0.0))
-            smallest *= 2 if above else 1
+            smallest = backup_error(self.mdp, vmax, self.policy) * _steps(self.time) * (2 if above else 1)
         return -none if lower is None else lower, none if upper is None else upper, smallest
 
     def _verified(self, v: Floats, off: float, vmax: float, side: int) -> Floats | None:
@@ -343,8 +347,7 @@ class _Best:
             if self.time is None or time.min(initial=math.inf, where=self.live) >= 0.5:
                 self.time = time  # not where u < v: there v itself was what it had to descend from
             if upper is not None:
-                longest = float(np.max(self.time, initial=0.0)) if settled else 0.0
-                return upper, of_rows, 2 * backup_error(mdp, vmax) * longest
+                return upper, of_rows, backup_error(mdp, vmax) * _steps(self.time) if settled else 0.0
         return none, np.full(mdp.L, math.inf), 0.0
 
     def _verified(self, u: Floats, umax: float, of_rows: Floats) -> Floats | None:

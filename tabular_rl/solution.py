@@ -53,6 +53,7 @@ class Certificate:
     smallest: float = 0.0
     exact: tuple[Fraction, ...] | None = None
     note: str = ""
+    middle: Floats | None = None  # what the bounds lie around, before they were rounded outward
 
     @property
     def width(self) -> float:

@@ -7,6 +7,7 @@ the graph and from signs of rewards that are known exactly, before any iteration
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -339,12 +340,12 @@ class TotalReward:
         return first
 
 
-def total_reward(mdp: MDP) -> TotalReward:
+def total_reward(mdp: MDP, breathe: Callable[[], None] | None = None) -> TotalReward:
     """Decide whether the optimal total reward (γ = 1) is finite, and return the model in a form that can be iterated.
 
     Rewards that recur are rewards of an end component. One of reward 0 is worth 0 to stay in, and is merged. After
     that the optimal value is finite exactly if every end component has a negative largest mean reward and from every
-    state some policy ends surely.
+    state some policy ends surely. `breathe` is called now and then where this may take long; it may raise.
 
     Raises
     ------
@@ -373,7 +374,7 @@ def total_reward(mdp: MDP) -> TotalReward:
     if total.merged:
         signs = np.append(signs, np.int8(0))[total.row_of]  # staying, -1, earns 0
     if (signs > 0).any():
-        _refuse_recurring(total, signs)
+        _refuse_recurring(total, signs, breathe)
     sure, proper = almost_surely_reaching(quotient, quotient.terminal)
     if not sure.all():
         what = (
@@ -386,7 +387,9 @@ def total_reward(mdp: MDP) -> TotalReward:
     return total
 
 
-def _refuse_recurring(total: TotalReward, signs: NDArray[np.int8]) -> None:
+def _refuse_recurring(
+    total: TotalReward, signs: NDArray[np.int8], breathe: Callable[[], None] | None
+) -> None:
     """Raise NoFiniteAnswer unless every end component of the quotient has a negative largest mean reward."""
     quotient = total.quotient
     labels, inside = _end_components(quotient)
@@ -398,7 +401,7 @@ def _refuse_recurring(total: TotalReward, signs: NDArray[np.int8]) -> None:
         states = np.flatnonzero(labels == component)
         if negative[component]:
             rows = np.flatnonzero(inside & (of_row == component))
-            sign, found = largest_mean_sign(_part(quotient, states, rows))
+            sign, found = largest_mean_sign(_part(quotient, states, rows), breathe)
             states = states[found]
         else:
             sign = 1
@@ -545,7 +548,7 @@ def _up(x: float) -> float:
     return math.nextafter(x, math.inf)
 
 
-def largest_mean_sign(part: MDP) -> tuple[int | None, Mask]:
+def largest_mean_sign(part: MDP, breathe: Callable[[], None] | None = None) -> tuple[int | None, Mask]:
     """Return the sign of the largest mean reward a step of an end component, and the states that show it.
 
     `part` holds the component alone, each state reachable from each other. What is returned is proven: negative by
@@ -563,6 +566,8 @@ def largest_mean_sign(part: MDP) -> tuple[int | None, Mask]:
     even: Mask | None = None
     done, check = 0, 4
     while done * part.K < WORK:
+        if breathe is not None:
+            breathe()
         span = np.array([math.inf, -math.inf])
         optimal_backup(*numbers, h, 0, S, span, rows, out)
         done += 1

@@ -104,8 +104,9 @@ def mixed_backup_in_place(
 
 
 def row_backup(pair_ptr, row_ptr, next_state, prob, r, gamma, sign, v, first, last, out):
-    for i in range(pair_ptr[first], pair_ptr[last]):
-        out[i] = backup(i, row_ptr, next_state, prob, r, gamma, sign, v)
+    start = pair_ptr[first]
+    for i in range(start, pair_ptr[last]):
+        out[i - start] = backup(i, row_ptr, next_state, prob, r, gamma, sign, v)
 
 
 # -- twins of kernels/graph.py --------------------------------------------------------------------------------------

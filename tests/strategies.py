@@ -73,7 +73,9 @@ def models(draw, *, exact=None, gamma=None, horizon=True):
         if draw(st.booleans()):
             final = {s: draw(number) for s in draw(st.sets(st.integers(0, S - 1)))}
     if gamma is None:
-        gamma = draw(st.sampled_from([Fraction(9, 10), Fraction(1), Fraction(0), Fraction(1, 3), 0.9, 1.0, 0.0]))
+        gamma = draw(
+            st.sampled_from([Fraction(9, 10), Fraction(1), Fraction(0), Fraction(1, 3), 0.9, 1.0, 0.0])
+        )
     return model_of_rows(
         rows,
         gamma,

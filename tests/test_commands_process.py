@@ -27,7 +27,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals a
 def slow(tmp_path_factory):
     """A model that value iteration takes minutes for."""
     path = tmp_path_factory.mktemp("slow") / "slow.npz"
-    save(FAMILIES["garnet"](states=60_000, actions=4, gamma=0.999999), path)
+    # News travels a state a sweep, and a walk across takes the square of that.
+    save(FAMILIES["random_walk"](states=5000, gamma=0.99999999), path)
     return path
 
 
@@ -136,7 +137,8 @@ def test_a_file_size_limit_leaves_the_old_file(tmp_path):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
-    done = outside("solve", "example:taxi", "-o", path, preexec_fn=limit, env={"NUMBA_CACHE_DIR": str(tmp_path / "none" / "x")})
+    assert outside("solve", "example:taxi").code == 0  # what is compiled is in the cache from here on
+    done = outside("solve", "example:taxi", "-o", path, preexec_fn=limit)
     assert done.code == 5 and str(path) in done.err
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
@@ -175,10 +177,10 @@ def test_no_colour_in_a_pipe(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("flags", [("-O",), ("-OO",), ("-W", "error"), ("-X", "utf8=0"), ("-X", "dev", "-W", "error")])
-def test_flags_of_the_interpreter_change_nothing(flags):
+def test_flags_of_the_interpreter_change_nothing(capsys, flags):
     done = outside("solve", ROBOT, flags=flags)
     assert done.code == 0, done.err
-    assert done.out == outside("solve", ROBOT).out
+    assert done.out == inside(capsys, "solve", ROBOT).out
 
 
 def test_a_model_from_standard_input():

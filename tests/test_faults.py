@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -234,9 +235,9 @@ def test_answer_starts_the_next_run(capsys, tmp_path):
     """Going on from a budget that was spent ends where one run ends: the same policy, and intervals that overlap."""
     partial, whole = tmp_path / "partial.json", tmp_path / "whole.json"
     method = ("--method", "value-iteration")
-    assert inside(capsys, "solve", "example:forest", *method, "--sweeps", "5", "-o", partial).code == 3
-    assert inside(capsys, "solve", "example:forest", *method, "--start-from", partial, "-o", whole).code == 0
-    plain = json.loads(inside(capsys, "solve", "example:forest", *method, "--json").out)
+    assert inside(capsys, "solve", ROBOT, *method, "--sweeps", "5", "-o", partial).code == 3
+    assert inside(capsys, "solve", ROBOT, *method, "--start-from", partial, "-o", whole).code == 0
+    plain = json.loads(inside(capsys, "solve", ROBOT, *method, "--json").out)
     found = json.loads(whole.read_text())
     assert found["policy"] == plain["policy"] and found["work"]["sweeps"] < plain["work"]["sweeps"]
     for a, b, c, d in zip(found["lower"], plain["upper"], plain["lower"], found["upper"], strict=True):
@@ -316,23 +317,25 @@ def test_file_size_limit_leaves_the_old_file(models, tmp_path, command, name):
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs users")
-def test_folder_that_is_read_only(capsys, tmp_path):
-    (tmp_path / "old.json").write_text("old")
-    tmp_path.chmod(0o555)
+def test_folder_that_is_read_only(capsys):
+    folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users
+    (folder / "old.json").write_text("old")
+    folder.chmod(0o555)
     user = os.geteuid()
     try:
         if user == 0:  # who may write anywhere
             os.seteuid(65534)
-        for arguments in (("solve", ROBOT, "-o", "new.json"), ("solve", ROBOT, "-o", "old.json"), ("convert", ROBOT, "new"), ("make", "forest", "-o", "new.npz")):
-            path = tmp_path / arguments[-1]
-            done = inside(capsys, *arguments[:-1], path)
+        for command in (("solve", ROBOT, "-o", "new.json"), ("solve", ROBOT, "-o", "old.json"), ("convert", ROBOT, "new"), ("make", "forest", "-o", "new.npz")):
+            path = folder / command[-1]
+            done = inside(capsys, *command[:-1], path)
             assert (done.code, done.out) == (5, ""), done
             assert one_line(done.err) == f"{path}: cannot be written: Permission denied"
     finally:
         os.seteuid(user)
-        tmp_path.chmod(0o755)
-    assert files(tmp_path) == ["old.json"]
+        found = files(folder)
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+    assert found == ["old.json"]
 
 
 @pytest.mark.parametrize(
@@ -462,11 +465,11 @@ def test_standard_input_that_is_closed():
     assert one_line(done.stderr.decode()) == "<stdin>: closed, expected a model"
 
 
-def terminal_output(env):
-    """What the program writes to a terminal."""
+def terminal_output(answer, env):
+    """What the program writes to a terminal: of a verdict, which has a colour."""
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
-    with subprocess.Popen(command_of("solve", ROBOT), env=environment(env), stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    with subprocess.Popen(command_of("verify", ROBOT, answer), env=environment(env), stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         parts = []
         try:
@@ -479,11 +482,13 @@ def terminal_output(env):
     return b"".join(parts).decode()
 
 
-def test_colour_is_for_terminals_that_want_it():
-    assert "\x1b[" in terminal_output({"TERM": "xterm"})  # the two below could fail
-    assert "\x1b" not in terminal_output({"TERM": "dumb"})
-    assert "\x1b" not in terminal_output({"TERM": "xterm", "NO_COLOR": "1"})
-    assert "\x1b" not in outside("solve", ROBOT, env={"TERM": "xterm"}).out
+def test_colour_is_for_terminals_that_want_it(capsys, tmp_path):
+    answer = tmp_path / "answer.json"
+    assert inside(capsys, "solve", ROBOT, "-o", answer).code == 0
+    assert "\x1b[" in terminal_output(answer, {"TERM": "xterm"})  # so that the others could fail
+    assert "\x1b" not in terminal_output(answer, {"TERM": "dumb"})
+    assert "\x1b" not in terminal_output(answer, {"TERM": "xterm", "NO_COLOR": "1"})
+    assert "\x1b" not in outside("verify", ROBOT, answer, env={"TERM": "xterm"}).out
 
 
 UNICODE = """discount = 0.5
@@ -640,8 +645,13 @@ def fast_math(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("solve", ROBOT), ("solve", ROBOT, "--method", "value-iteration"), ("solve", "example:forest_horizon"), ("evaluate", "example:random_walk_5")],
-    ids=["auto", "value-iteration", "horizon", "evaluate"],
+    [
+        ("solve", ROBOT, "--method", "value-iteration"),
+        ("solve", "example:taxi"),
+        ("solve", "example:forest_horizon", "--method", "backward-induction"),
+        ("evaluate", "example:taxi"),
+    ],
+    ids=["value-iteration", "auto", "horizon", "evaluate"],
 )
 def test_flush_to_zero_is_refused(fast_math, arguments):
     state, done = run_spoilt(f"ctypes.CDLL({str(fast_math)!r})", *arguments)
@@ -651,13 +661,20 @@ def test_flush_to_zero_is_refused(fast_math, arguments):
     assert one_line(done.err).startswith(REFUSAL)
 
 
+def test_small_models_are_solved_in_fractions_where_floats_are_not_the_standard_s(fast_math):
+    """By hand: 1000/59 and 900/59."""
+    _, done = run_spoilt(f"ctypes.CDLL({str(fast_math)!r})", "solve", ROBOT, "--exact")
+    assert done.code == 0, done.err
+    assert "1000/59" in done.out and "900/59" in done.out
+
+
 @pytest.mark.parametrize("mode", ["up", "down", "to zero"])
 def test_rounding_mode_is_refused(mode):
     modes = {"x86_64": {"up": 0x800, "down": 0x400, "to zero": 0xC00}, "aarch64": {"up": 0x400000, "down": 0x800000, "to zero": 0xC00000}}
     machine = os.uname().machine
     if machine not in modes or sys.platform != "linux":
         pytest.skip("the numbers of the rounding modes are those of Linux on x86-64 and ARM")
-    state, done = run_spoilt(f"ctypes.CDLL('libm.so.6').fesetround({modes[machine][mode]})", "solve", ROBOT)
+    state, done = run_spoilt(f"ctypes.CDLL('libm.so.6').fesetround({modes[machine][mode]})", "solve", "example:taxi")
     assert state == "spoilt"
     assert (done.code, done.out) == (3, "")
     assert one_line(done.err).startswith(REFUSAL)

@@ -97,7 +97,9 @@ def test_duplicated_outcomes_are_both_kept(read, way):
 
 
 def test_names_are_texts(read, way):
-    mdp = read(f'# discount = 1\n{HEAD}01,"a,b",1e0,1,0\n1e0,"say ""x""",#x,1,0\n#x,"two\nlines", nan ,1,0\n nan ,,01,1,0\n')
+    mdp = read(
+        f'# discount = 1\n{HEAD}01,"a,b",1e0,1,0\n1e0,"say ""x""",#x,1,0\n#x,"two\nlines", nan ,1,0\n nan ,,01,1,0\n'
+    )
     assert list(mdp.states) == ["01", "1e0", "#x", " nan "]
     assert list(mdp.actions) == ["a,b", 'say "x"', "two\nlines", ""]
 
@@ -110,13 +112,22 @@ def test_line_ends_and_byte_order_mark_change_nothing(read, end):
 
 
 def test_remarks_and_lists_over_lines_in_the_header(read, way):
-    mdp = read('## from a spreadsheet\n\n# discount = 1  # no discount\n# terminal = [\n#   "end",\n# ]\n' + HEAD + "a,go,end,1,0\n")
+    mdp = read(
+        '## from a spreadsheet\n\n# discount = 1  # no discount\n# terminal = [\n#   "end",\n# ]\n'
+        + HEAD
+        + "a,go,end,1,0\n"
+    )
     assert mdp.terminal.tolist() == [False, True]
 
 
 def test_command_line_replaces_the_header(read, way):
     mdp = read(HEAD + "a,go,end,1,1\n", gamma="1/3", terminal=["end"], horizon=3, sense="min")
-    assert (mdp.gamma_exact, mdp.terminal.tolist(), mdp.horizon, mdp.sense) == (F(1, 3), [False, True], 3, "min")
+    assert (mdp.gamma_exact, mdp.terminal.tolist(), mdp.horizon, mdp.sense) == (
+        F(1, 3),
+        [False, True],
+        3,
+        "min",
+    )
 
 
 def test_normalize(read, way):
@@ -126,7 +137,9 @@ def test_normalize(read, way):
 
 def test_what_is_written_is_for_spreadsheets(read, tmp_path):
     save(read('# terminal = ["the end"]\n' + ROBOT), tmp_path / "out.csv")
-    assert (tmp_path / "out.csv").read_text() == f"""\
+    assert (
+        (tmp_path / "out.csv").read_text()
+        == f"""\
 # format = 1
 # discount = 0.9
 # terminal = ["the end"]
@@ -139,6 +152,7 @@ low,search,low,0.6,5
 low,search,high,0.4,-3
 low,recharge,high,1,0
 """
+    )
 
 
 COLUMNS = "expected the columns state,action,next_state,probability,reward"
@@ -202,10 +216,31 @@ def test_fault(said, text, expected):
     assert expected in said(text)
 
 
-@pytest.mark.parametrize("spelled", ["nan", "inf", "1_000", "0x10", "1e", ".5", "5.", "+0.5", "0.9 ", "1/0", "1/-3", "1 / 3", "1/3/1", "", "٣"])
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "nan",
+        "inf",
+        "1_000",
+        "0x10",
+        "1e",
+        ".5",
+        "5.",
+        "+0.5",
+        "0.9 ",
+        "1/0",
+        "1/-3",
+        "1 / 3",
+        "1/3/1",
+        "",
+        "٣",
+    ],
+)
 def test_not_a_number(said, spelled):
     (found,) = said(f"{ONE}a,go,a,{spelled},0\n")
-    assert found == f"m.csv:3: state 'a', action 'go', next state 'a': found probability '{spelled}', {NUMBER}"
+    assert (
+        found == f"m.csv:3: state 'a', action 'go', next state 'a': found probability '{spelled}', {NUMBER}"
+    )
 
 
 def test_a_plain_remark_is_explained(said):

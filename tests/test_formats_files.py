@@ -14,7 +14,7 @@ import pytest
 
 from tabular_rl.errors import ModelError, OptionError, OutputError
 from tabular_rl.formats import input as reading
-from tabular_rl.formats import load, save
+from tabular_rl.formats import load, memory, save
 from tabular_rl.formats.output import probe, write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,10 +88,16 @@ def test_suffix_says_the_format(tmp_path):
         (tmp_path / name).write_text(MODEL)
         assert load(tmp_path / name).S == 1
     (tmp_path / "m.txt").write_text(MODEL)
-    assert said(tmp_path / "m.txt") == " found suffix '.txt', expected one of .toml, .csv, .npz, or say which format it is"
+    assert (
+        said(tmp_path / "m.txt")
+        == " found suffix '.txt', expected one of .toml, .csv, .npz, or say which format it is"
+    )
     assert load(tmp_path / "m.txt", format="toml").S == 1
     (tmp_path / "m").write_text(CSV)
-    assert said(tmp_path / "m") == " found suffix '', expected one of .toml, .csv, .npz, or say which format it is"
+    assert (
+        said(tmp_path / "m")
+        == " found suffix '', expected one of .toml, .csv, .npz, or say which format it is"
+    )
     assert load(tmp_path / "m", format="csv").S == 1
     with pytest.raises(OptionError, match="format: found 'yaml', expected one of toml, csv, npz, directory"):
         load(tmp_path / "m", format="yaml")
@@ -162,6 +168,14 @@ def test_endless_input_reaches_a_limit(monkeypatch):
     assert said("/dev/zero") == (
         " limit reached: found 5.2 MB or more, expected at most 4.2 MB of text. "
         "Keep larger models as .npz or as a directory."
+    )
+
+
+def test_memory_that_is_not_there_is_not_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 2000)
+    (tmp_path / "m.toml").write_text(MODEL.ljust(1050))
+    assert said(tmp_path / "m.toml") == (
+        " needs 42.0 kB of memory, expected at most the 2.0 kB that are free. A directory of arrays needs least."
     )
 
 
@@ -247,7 +261,9 @@ def test_a_link_stays_a_link(tmp_path):
     assert (tmp_path / "real.toml").read_bytes() == b"new"
 
 
-@pytest.mark.parametrize("act", [lambda path: write_atomically(path, put(b"x")), probe], ids=["write", "probe"])
+@pytest.mark.parametrize(
+    "act", [lambda path: write_atomically(path, put(b"x")), probe], ids=["write", "probe"]
+)
 def test_places_that_cannot_be_written(tmp_path, act):
     (tmp_path / "file").write_bytes(b"x")
     for path, reason in (
@@ -304,7 +320,9 @@ def test_standard_output(capfdbinary, model):
 
 
 def test_name_says_the_format_to_write(tmp_path, model):
-    with pytest.raises(OptionError, match=r"found suffix '.txt', expected one of .toml, .csv, .npz, or none for a directory"):
+    with pytest.raises(
+        OptionError, match=r"found suffix '.txt', expected one of .toml, .csv, .npz, or none for a directory"
+    ):
         save(model, tmp_path / "m.txt")
     save(model, tmp_path / "m")
     assert (tmp_path / "m" / "header.json").exists()
@@ -321,7 +339,9 @@ def test_killed_while_writing_leaves_the_old_or_the_new(format, tmp_path, model)
     )
     new = load("example:dyna_maze")
     for wait in range(0, 60, 10):
-        with subprocess.Popen([sys.executable, "-c", code, path], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            [sys.executable, "-c", code, path], cwd=ROOT, stdout=subprocess.PIPE
+        ) as process:
             assert process.stdout.readline() == b"ready\n"
             threading.Event().wait(wait / 1000)
             process.kill()

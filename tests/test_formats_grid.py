@@ -74,7 +74,10 @@ def test_reward_of_a_cell_is_for_entering_not_for_staying(grid):
 
 
 def test_goto_is_no_state(grid):
-    mdp = grid("S.G\n.CC\n", 'step_reward = -1\n[grid.legend]\nC = { goto = "S", reward = -100 }\nG = { terminal = true }\n')
+    mdp = grid(
+        "S.G\n.CC\n",
+        'step_reward = -1\n[grid.legend]\nC = { goto = "S", reward = -100 }\nG = { terminal = true }\n',
+    )
     assert list(mdp.states) == ["0,0", "0,1", "0,2", "1,0"]
     assert moves(mdp, "1,0")["right"] == {("0,0", -100): 1}
     assert moves(mdp, "0,1")["down"] == {("0,0", -100): 1}

@@ -132,7 +132,11 @@ def test_scan_never_disagrees(text):
     [
         ("a = 1\na = 2", 2, "'a': found twice, first on line 1, expected once"),
         ("[state.x]\n[state.y]\n[state.x]", 3, "state 'x': found twice, first on line 1, expected once"),
-        ("[state.x]\ngo = {}\n\ngo = {}", 4, "state 'x', action 'go': found twice, first on line 2, expected once"),
+        (
+            "[state.x]\ngo = {}\n\ngo = {}",
+            4,
+            "state 'x', action 'go': found twice, first on line 2, expected once",
+        ),
         (
             "[state.x]\ngo = { to = { y = 1, y = 1 } }",
             2,

@@ -16,7 +16,10 @@ from tabular_rl.formats import FORMATS, load, save
 
 NAMES = {"toml": "m.toml", "csv": "m.csv", "npz": "m.npz", "directory": "m"}
 quick = settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
@@ -25,7 +28,17 @@ def same(a: MDP, b: MDP) -> None:
     assert (a.gamma_exact, a.states, a.actions, a.horizon, a.sense) == (
         b.gamma_exact, b.states, b.actions, b.horizon, b.sense,
     )  # fmt: skip
-    for field in ("pair_ptr", "pair_action", "row_ptr", "next_state", "prob", "reward", "r", "terminal", "start"):
+    for field in (
+        "pair_ptr",
+        "pair_action",
+        "row_ptr",
+        "next_state",
+        "prob",
+        "reward",
+        "r",
+        "terminal",
+        "start",
+    ):
         x, y = getattr(a, field), getattr(b, field)
         assert (x is None) == (y is None), field
         assert x is None or np.array_equal(x, y), field
@@ -67,7 +80,9 @@ def test_thirds_stay_thirds(format, tmp_path):
 @pytest.mark.parametrize("format", FORMATS)
 def test_float_bits_survive(format, tmp_path):
     p = [0.1 + 0.2, 0.7 - 2.0**-53]  # misses 1 by less than 2 * 2**-52
-    mdp = MDP.from_outcomes([("a", "go", "a", p[0], 1 / 3), ("a", "go", "b", p[1], 1e-300), ("b", "go", "b", 1.0, 0.0)], 0.9)
+    mdp = MDP.from_outcomes(
+        [("a", "go", "a", p[0], 1 / 3), ("a", "go", "b", p[1], 1e-300), ("b", "go", "b", 1.0, 0.0)], 0.9
+    )
     save(mdp, tmp_path / NAMES[format])
     found = load(tmp_path / NAMES[format])
     assert found.prob.tolist() == [*p, 1.0]
@@ -113,14 +128,18 @@ def test_half_a_surrogate_is_not_written(format, tmp_path):
 @pytest.mark.parametrize("format", ["npz", "directory"])
 def test_arrays_hold_any_name_and_any_number(format, tmp_path):
     huge = Fraction(1, 7**6000)
-    mdp = MDP.from_outcomes([("\ud800", "go", "\ud800", 1 - huge, 1), ("\ud800", "go", "\ud800", huge, 1)], "1/2")
+    mdp = MDP.from_outcomes(
+        [("\ud800", "go", "\ud800", 1 - huge, 1), ("\ud800", "go", "\ud800", huge, 1)], "1/2"
+    )
     save(mdp, tmp_path / NAMES[format])
     same(mdp, load(tmp_path / NAMES[format]))
 
 
 @pytest.mark.parametrize("format", ["toml", "csv"])
 def test_text_refuses_numbers_too_long_to_read_back(format, tmp_path):
-    mdp = MDP.from_outcomes([("a", "go", "a", Fraction(1, 7**6000), 1), ("a", "go", "a", 1 - Fraction(1, 7**6000), 1)], 1)
+    mdp = MDP.from_outcomes(
+        [("a", "go", "a", Fraction(1, 7**6000), 1), ("a", "go", "a", 1 - Fraction(1, 7**6000), 1)], 1
+    )
     with pytest.raises(ModelError, match="more than 4000 characters"):
         save(mdp, tmp_path / NAMES[format])
 

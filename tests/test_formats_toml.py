@@ -87,7 +87,9 @@ def test_terminal_states_come_last(read):
 
 
 def test_finite_horizon(read):
-    mdp = read('discount = 1\nhorizon = 3\nfinal_reward = { b = "1/3" }\n' + OK + '[state.b]\ngo = { to = "a" }\n')
+    mdp = read(
+        'discount = 1\nhorizon = 3\nfinal_reward = { b = "1/3" }\n' + OK + '[state.b]\ngo = { to = "a" }\n'
+    )
     assert mdp.horizon == 3
     assert list(mdp.exact.final_reward) == [F(0), F(1, 3)]
 
@@ -126,7 +128,10 @@ def test_names_are_never_numbers(read, name):
 
 
 def test_minus_zero_is_zero(read):
-    assert read('discount = 1\n[state.a]\ngo = { to = { a = 1, b = -0.0 } }\n[state.b]\ngo = { to = "a" }\n').K == 3
+    assert (
+        read('discount = 1\n[state.a]\ngo = { to = { a = 1, b = -0.0 } }\n[state.b]\ngo = { to = "a" }\n').K
+        == 3
+    )
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -146,8 +151,14 @@ def test_overrides_take_the_place_of_what_the_file_says(read):
 
 def test_tensors_both_ways(read):
     body = "[tensors]\naxes = {}\nP = {}\nR = {}\n"
-    a = read("discount = 1\n" + body.format('"sas"', '[[[0.9, 0.1], ["1/3", "2/3"]], [[0, 1], [0, 0]]]', "[[1, 2], [3, 9]]"))
-    b = read("discount = 1\n" + body.format('"ass"', '[[[0.9, 0.1], [0, 1]], [["1/3", "2/3"], [0, 0]]]', "[[1, 2], [3, 9]]"))
+    a = read(
+        "discount = 1\n"
+        + body.format('"sas"', '[[[0.9, 0.1], ["1/3", "2/3"]], [[0, 1], [0, 0]]]', "[[1, 2], [3, 9]]")
+    )
+    b = read(
+        "discount = 1\n"
+        + body.format('"ass"', '[[[0.9, 0.1], [0, 1]], [["1/3", "2/3"], [0, 0]]]', "[[1, 2], [3, 9]]")
+    )
     assert a == b
     assert rows(a) == {
         ("0", "0"): ({"0": F(9, 10), "1": F(1, 10)}, F(1)),
@@ -169,7 +180,9 @@ def test_tensors_both_ways(read):
 )
 def test_reward_axes(read, axes, R, expected):
     named = f"reward_axes = {axes}\n" if axes else ""
-    mdp = read(f'discount = 1\n[tensors]\naxes = "sas"\nP = [[[1, 0], [0, 1]], [[0, 1], [1, 0]]]\nR = {R}\n{named}')
+    mdp = read(
+        f'discount = 1\n[tensors]\naxes = "sas"\nP = [[[1, 0], [0, 1]], [[0, 1], [1, 0]]]\nR = {R}\n{named}'
+    )
     assert mdp.r.tolist() == expected
 
 
@@ -350,7 +363,9 @@ def test_fault_of_tensors(said, body, expected):
 
 def test_what_is_written_is_for_people(read, tmp_path):
     save(read('name = "robot"\nhorizon = 2\nterminal = ["the end"]\n' + ROBOT), tmp_path / "out.toml")
-    assert (tmp_path / "out.toml").read_text() == '''\
+    assert (
+        (tmp_path / "out.toml").read_text()
+        == """\
 format = 1
 name = "robot"
 discount = 0.9
@@ -366,4 +381,5 @@ wait = { to = [{ state = "high", p = 1, reward = 0.1 }] }
 [state.low]
 search = { to = [{ state = "low", p = 0.6, reward = 5 }, { state = "high", p = 0.4, reward = -3 }] }
 recharge = { to = [{ state = "high", p = 1, reward = 0 }] }
-'''
+"""
+    )

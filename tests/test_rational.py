@@ -330,3 +330,11 @@ def test_time_limit_is_kept():
     answer = rational_evaluation(mdp, Policy.uniform(mdp), time_limit=0)
     assert answer.status is Status.TIME_SPENT and answer.exact is None
     assert rational(mdp.replace(horizon=3), time_limit=0).status is Status.TIME_SPENT
+
+
+@pytest.mark.parametrize("horizon", [None, 50])
+def test_digits_past_the_memory_are_an_error(monkeypatch, horizon):
+    monkeypatch.setattr(_integers, "MEMORY", 2000)
+    outcomes = [(s, "go", s2, "1/2", 1) for s in range(50) for s2 in (s, s + 1)]
+    with pytest.raises(OptionError, match="values of more than 1 GB"):
+        rational(MDP.from_outcomes(outcomes, "1/2", terminal=[50], horizon=horizon))

@@ -269,6 +269,7 @@ def test_prediction_agrees_with_the_chain():
     assert all(n >= 20 for n in seen.values()), seen
 
 
+@pytest.mark.small
 def test_graph_searches_agree_with_closures():
     rng = random.Random("graph")
     for _ in range(300):
@@ -369,6 +370,7 @@ def sure(law, s, target):
 # -- by hand ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.small
 def test_ring_with_reward_diverges():
     ring = MDP([[[0, 1]], [[1, 0]]], [[1], [1]], 1, states=["a", "b"])
     with pytest.raises(NoFiniteAnswer, match=r"diverges to \+inf.*'a', 'b'"):
@@ -379,6 +381,7 @@ def test_ring_with_reward_diverges():
         total_reward(MDP([[[0, 1]], [[1, 0]]], [[-1], [-1]], 1, sense="min"))
 
 
+@pytest.mark.small
 def test_ring_with_mean_zero_does_not_settle():
     with pytest.raises(NoFiniteAnswer, match=r"does not settle.*'0', '1'"):
         total_reward(MDP([[[0, 1]], [[1, 0]]], [[1], [-1]], 1))
@@ -405,6 +408,7 @@ def test_a_mean_that_floats_cannot_see():
     assert not total.merged
 
 
+@pytest.mark.small
 def test_rewards_that_cancel_are_zero():
     # A fair coin for ±0.1, and a third of three against a half of two: exactly 0, whatever the floats say.
     coin = [("s", "toss", "s", "1/2", "0.1"), ("s", "toss", "s", "1/2", "-0.1"), ("s", "end", "t", 1, "-1")]
@@ -427,6 +431,7 @@ def test_a_probability_below_all_floats_is_an_edge():
     assert can_reach(listed, listed.terminal).tolist() == [False, True]
 
 
+@pytest.mark.small
 def test_tiny_rewards_may_stay():
     mdp = MDP.from_outcomes([("s", "leave", "t", 1, -1), ("s", "stay", "s", 1, 0)], 1, terminal=["t"])
     total = total_reward(mdp)
@@ -445,6 +450,7 @@ def test_a_model_without_zero_loops_is_its_own_quotient():
     assert total.quotient is mdp and total.proper_rows.tolist() == [0, -1]
 
 
+@pytest.mark.small
 def test_always_north_never_ends():
     # Sutton & Barto, example 4.1: 4x4, two corners terminal, -1 a move, bumps stay.
     mdp = gridworld()

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from tabular_rl import run as running
-from tabular_rl.catalogue import SOLVERS, check_options, find
+from tabular_rl.catalogue import SOLVERS, find
 from tabular_rl.commands import solving
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.errors import OptionError, OutputError, escape, quoted
@@ -239,12 +239,17 @@ def chosen_method(given: Mapping[str, Any], task: str) -> tuple[str, dict[str, A
             raise OptionError(f"--exact: found --method {method} too, expected one of them")
         method = rational
     options = {key: given[key] for key in OPTIONS if given.get(key) is not None}
-    function = find(method, task)
-    if given.get("start_from") is not None:
-        check_options(function, {**options, "start_from": None})
-    else:
-        check_options(function, options)
+    has = find(method, task).__kwdefaults__ or {}
+    asked = [*options, *(["start_from"] if given.get("start_from") is not None else [])]
+    for key in asked:
+        if key not in has:
+            known = ", ".join(flag(k) for k in has) or "none"
+            raise OptionError(f"{flag(key)}: {method} has no such option, expected some of {known}")
     return method, options
+
+
+def flag(key: str) -> str:
+    return "--" + key.replace("_", "-")
 
 
 def solved(mdp: MDP, method: str, options: dict[str, Any], quiet: bool, policy: Policy | None = None) -> Solution:

@@ -120,7 +120,7 @@ def judged(mdp: MDP, answer: Answer, policy: Policy | None, evaluation: bool, to
     elif not findings["proven"]:
         gap = np.max(np.maximum(high - values, values - low).reshape(-1, mdp.S), axis=0)
         s = int(np.argmax(np.where(np.isnan(gap), np.inf, gap)))
-        findings["reason"] = f"least is proven of state {escape(mdp.states[s])}" + (
+        findings["reason"] = f"state {escape(mdp.states[s])} is the least sure" + (
             f"; {certificate.note}" if certificate.note else ""
         )
     return findings

@@ -7,19 +7,24 @@ products and comparisons are then those of integers, without a greatest common d
 from __future__ import annotations
 
 import math
+import pickle
+import subprocess
+import sys
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import MissingExtra, OptionError
+from tabular_rl.errors import MissingExtra, NumericalError, OptionError
+from tabular_rl.exact import _flint_child
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
 from tabular_rl.run import Run
 
 OWN_STATES = 100  # largest block of the arithmetic below
 FLINT_STATES = 500  # largest block with python-flint
+QUICK = 3e8  # n² (bits of the solution): below it python-flint takes less than a fifth of a second
 DIGIT = 28  # bits of a digit: n products of two digits fit in 63 bits for n up to 127
 MEMORY = 8e9  # bits of the values, 1 GB
 
@@ -208,17 +213,40 @@ def solve_integers(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[lis
         sign = -1 if A[0][0] < 0 else 1
         return [sign * b[0]], sign * A[0][0]
     try:
-        from flint import fmpz_mat
+        import flint  # noqa: F401
     except ImportError:
         block_fits(n)
         return dixon(A, b, run)
-    entries = [0] * (n * n)
-    for i, row in enumerate(A):
-        for j, a in row.items():
-            entries[i * n + j] = a
-    matrix, right = fmpz_mat(n, n, entries), fmpz_mat(n, 1, b)
-    num, den = run.call(lambda: matrix.solve(right).numer_denom())
-    return [int(x) for x in num.entries()], int(den)
+    system = n, [(i, j, a) for i, row in enumerate(A) for j, a in row.items()], b
+    longest = max(a.bit_length() for _, _, a in system[1])
+    if n * n * (n * longest + max(map(int.bit_length, b))) < QUICK:
+        return _flint_child.solve(*system)
+    return in_child(system, run)
+
+
+def in_child(system: tuple[Any, ...], run: Run) -> tuple[list[int], int]:
+    """Solve by python-flint in a child process, so that this one can still react; it is killed when the run ends."""
+    command = [sys.executable, "-P", _flint_child.__file__]
+    message: bytes | None = pickle.dumps(system)
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as child:
+        try:
+            while True:
+                try:
+                    answer, _ = child.communicate(message, timeout=0.05)
+                    break
+                except subprocess.TimeoutExpired:
+                    message = None  # sent already
+                    run.breathe()
+        finally:
+            child.kill()
+    if child.returncode:
+        raise NumericalError(
+            f"python-flint ended with code {child.returncode} on {system[0]} equations: not enough memory, perhaps. "
+            "Solve it without --exact."
+        )
+    return pickle.loads(answer)  # type: ignore[no-any-return]
 
 
 # -- our own solver: p-adic lifting (Dixon 1982) -----------------------------------------------------------------

@@ -245,7 +245,7 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
     chosen = np.full((T, S), -1, dtype=mdp.pair_ptr.dtype)
     keep = np.zeros((T, mdp.L), dtype=bool)
     values: list[Fraction] = [Fraction(0)] * ((T + 1) * S)
-    certificate, stopped, bits = None, None, 0
+    certificate, stopped = None, None
     x = Values(S)
     if mdp.final_reward is not None:
         last = mdp.exact.final_reward if mdp.exact is not None else None
@@ -259,6 +259,7 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
             if policy is not None and (policy.timed or not chain):
                 chain = chain_rows(integers, policy.at(t))
             x, new = Values(S), x
+            x.bits = new.bits
             found = []
             for s in range(S):
                 run.breathe()
@@ -276,7 +277,6 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
                 found.append(best)
             den = math.lcm(*{d for _, d in found})
             x.put(list(range(S)), [n * (den // d) for n, d in found], den)
-            x.bits = bits = bits + x.bits
             values[t * S : (t + 1) * S] = x.fractions(run)
             run.did("rational sweeps")
         proven = np.ones((T, S), dtype=bool) if policy is None else None

@@ -15,6 +15,7 @@ from tabular_rl.model import MDP, Sense, checked_gamma, checked_horizon
 FORMATS = ("toml", "csv", "npz", "directory")
 SUFFIXES = {".toml": "toml", ".csv": "csv", ".npz": "npz"}
 EXAMPLE = "example:"
+NEEDS = {"toml": 40, "csv": 12}  # about how many times its length a text takes while it is read
 
 
 def load(
@@ -147,7 +148,9 @@ def _check_kind(kind: str, format: str) -> None:
 
 def _read_text(data: bytes, format: str, asked: Any) -> MDP:
     from tabular_rl.formats.input import decode
+    from tabular_rl.formats.memory import require
 
+    require(NEEDS[format] * len(data), "A directory of arrays needs least.")
     text = decode(data)
     del data
     if format == "csv":

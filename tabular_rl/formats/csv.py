@@ -385,7 +385,9 @@ def _spelled(x: Any) -> str:
 
 def _quoted(name: str) -> str:
     if "\0" in name:
-        raise ModelError(f"name {quoted(name)}: found a NUL character, which CSV does not hold. Write it as .npz.")
+        raise ModelError(
+            f"name {quoted(name)}: found a NUL character, which CSV does not hold. Write it as .npz."
+        )
     if not name or name[0] == "#" or any(c in name for c in ',"\r\n'):
         return '"' + name.replace('"', '""') + '"'
     return name

@@ -182,8 +182,8 @@ def write_directory(mdp: MDP, path: Path) -> None:
                 f"{escape(path, LONGEST_PATH)}: cannot be written: something else stands there, expected a model"
             )
         temporary = hidden(place)
-        temporary.mkdir()
         try:
+            temporary.mkdir()
             _write_files(mdp, temporary)
             sync_folder(temporary)
             if place.exists():

@@ -32,6 +32,7 @@ TOP = (
     "layout",
 )
 LONGEST_NAME = 10_000
+TOO_LARGE = int(LARGEST)  # fractions compare faster with integers than with floats
 A_NUMBER = 'expected a number such as 1, 0.5 or "2/3"'
 
 
@@ -166,7 +167,7 @@ def read_number(text: str, exact: bool) -> Number | None:
         number = fraction(text)
     except ValueError:
         return None
-    if abs(number) > LARGEST:
+    if abs(number) > TOO_LARGE:
         return None
     if exact:
         return number
@@ -269,7 +270,9 @@ def _layout(reader: Reader, spot: Spot) -> Layout | None:
         return None
     rows, columns = (size or 1 for size in sizes)
     if cell is not None and any((at or 0) >= rows * columns for at in cell):
-        reader.fault(f"layout: found cell {max(at or 0 for at in cell)}, expected less than {rows} x {columns}", spot)
+        reader.fault(
+            f"layout: found cell {max(at or 0 for at in cell)}, expected less than {rows} x {columns}", spot
+        )
     return Layout(rows, columns, None if cell is None else np.array(cell, dtype=np.int64))
 
 
@@ -306,7 +309,9 @@ def resolve(reader: Reader, head: Head, states: Names, outcomes: int, ends: Iter
     if layout is not None:
         cells = layout.rows * layout.columns if layout.cell is None else len(layout.cell)
         if cells < len(states) or (layout.cell is not None and cells != len(states)):
-            reader.fault(f"layout: found {cells} cells, expected one for each of {len(states)} states", head.layout)
+            reader.fault(
+                f"layout: found {cells} cells, expected one for each of {len(states)} states", head.layout
+            )
     if head.outcomes is not None:
         stated = reader.whole(head.outcomes, "outcomes", 0)
         if stated is not None and stated != outcomes and not reader.faults:

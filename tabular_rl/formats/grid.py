@@ -13,6 +13,7 @@ from tabular_rl.build import Number, Row
 from tabular_rl.errors import ModelError, quoted
 from tabular_rl.formats.fields import Head, Reader, finish
 from tabular_rl.formats.lines import Spot
+from tabular_rl.formats.memory import require
 from tabular_rl.model import MDP, Layout
 from tabular_rl.names import Names
 
@@ -118,6 +119,7 @@ def read_grid(reader: Reader, head: Head, body: Spot) -> MDP:
         reader.fault("map: found no free cells, expected at least 1", entries["map"])
     if reader.faults:
         raise ModelError(reader.faults)
+    require(500 * len(at) * len(grid.moves))
 
     states = Names([f"{i},{j}" for i, j in at])
     ends = {s for s, cell in enumerate(at) if grid.kinds[cells[cell[0]][cell[1]]].terminal}

@@ -91,7 +91,9 @@ def _syntax_fault(text: str, said: str) -> Fault:
     for path, first, second in scan.twice:
         if second == line:
             return _twice(path, first, second)
-    if what == "Invalid initial character for a key part" and text.split("\n")[line - 1].rstrip().endswith(","):
+    if what == "Invalid initial character for a key part" and text.split("\n")[line - 1].rstrip().endswith(
+        ","
+    ):
         what += ": a table in braces stands on one line"
     return Fault(f"not valid TOML: {what} ({place})", line=line)
 

@@ -41,9 +41,9 @@ def write_atomically(path: Target, write: Callable[[BinaryIO], None]) -> None:
             with open(path, "wb") as device:
                 write(device)
             return
-        file, temporary = _beside(place)
-        try:
-            with file:
+        mode, temporary = _mode(place), hidden(place)
+        try:  # from before the file is there: a signal may come at any time
+            with _new(temporary, mode) as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -64,9 +64,13 @@ def probe(path: Target) -> None:
             if not os.access(path, os.W_OK):
                 raise PermissionError(0, "Permission denied")
             return
-        file, temporary = _beside(Path(os.path.realpath(path)))
-        file.close()
-        temporary.unlink()
+        place = Path(os.path.realpath(path))
+        mode, temporary = _mode(place), hidden(place)
+        try:
+            _new(temporary, mode).close()
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 @contextlib.contextmanager
@@ -77,7 +81,9 @@ def reporting(path: Target) -> Iterator[None]:
     except TabularError:
         raise
     except OSError as error:
-        raise OutputError(f"{escape(path, LONGEST_PATH)}: cannot be written: {error.strerror or error}") from error
+        raise OutputError(
+            f"{escape(path, LONGEST_PATH)}: cannot be written: {error.strerror or error}"
+        ) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -106,17 +112,20 @@ def _direct(path: Target) -> bool:
     return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
 
 
-def _beside(place: Path) -> tuple[BinaryIO, Path]:
-    """Open a temporary file that `place` can be replaced with, with its permissions."""
-    mode = None
-    if place.exists():
-        if place.is_dir():
-            raise IsADirectoryError(0, "Is a directory")
-        if not os.access(place, os.W_OK):
-            raise PermissionError(0, "Permission denied")
-        mode = stat.S_IMODE(place.stat().st_mode)
-    temporary = hidden(place)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+def _mode(place: Path) -> int | None:
+    """The permissions of the file that is to be replaced, or None; OSError where it cannot be."""
+    if not place.exists():
+        return None
+    if place.is_dir():
+        raise IsADirectoryError(0, "Is a directory")
+    if not os.access(place, os.W_OK):
+        raise PermissionError(0, "Permission denied")
+    return stat.S_IMODE(place.stat().st_mode)
+
+
+def _new(path: Path, mode: int | None) -> BinaryIO:
+    """Open a file that is not there yet."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     if mode is not None and hasattr(os, "fchmod"):
         os.fchmod(handle, mode)
-    return os.fdopen(handle, "wb"), temporary
+    return os.fdopen(handle, "wb")

@@ -67,13 +67,17 @@ def _read_states(reader: Reader, head: Head, body: Spot) -> MDP:
         tables[name] = entries
         for action, entry in entries.items():
             if head.actions is not None and action not in head.actions:
-                reader.fault(f"no such action{closest(action, head.actions)}", entry, state=name, action=action)
+                reader.fault(
+                    f"no such action{closest(action, head.actions)}", entry, state=name, action=action
+                )
             elif action not in actions:
                 reader.check_name(action, "action", entry)
             actions[action] = None
     names = Names(list(actions))
     rows = [
-        _read_row(reader, Row(states.index(state), names.index(action), line=spot.line), spot, state, action, states)
+        _read_row(
+            reader, Row(states.index(state), names.index(action), line=spot.line), spot, state, action, states
+        )
         for state, entries in tables.items()
         for action, spot in entries.items()
     ]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tabular_rl.rationals import spell
 
 MOST = 15  # significant digits of a float64
+TINY = 1e-9  # errors below it are rounding, and differ from machine to machine
 LONGEST_FRACTION = 40  # characters of a fraction in a table
 
 
@@ -58,10 +59,10 @@ def shown(value: float, decimals: int) -> str:
 
 
 def rounded_up(error: Fraction | float) -> str:
-    """Return an error with two digits, rounded up.
+    """Return an error with two digits, rounded up; below TINY, where digits say nothing, as a power of ten.
 
-    >>> rounded_up(4.12e-10), rounded_up(0), rounded_up(Fraction(1, 3)), rounded_up(9.99)
-    ('4.2e-10', '0', '0.34', '10')
+    >>> rounded_up(4.12e-7), rounded_up(0), rounded_up(Fraction(1, 3)), rounded_up(9.99), rounded_up(3e-14)
+    ('4.2e-07', '0', '0.34', '10', '1e-13')
     """
     if error == 0:
         return "0"
@@ -74,6 +75,8 @@ def rounded_up(error: Fraction | float) -> str:
     while exact < Fraction(10) * Fraction(10) ** power:
         power -= 1
     digits = math.ceil(exact / Fraction(10) ** power)
+    if exact < TINY and digits > 10:
+        digits = 100
     if digits == 100:
         digits, power = 10, power + 1
     if -5 < power < 4:

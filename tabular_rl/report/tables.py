@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import escape
 from tabular_rl.model import MDP, spell_gamma
+from tabular_rl.rationals import nearest
 from tabular_rl.report.grid import grid_text
 from tabular_rl.report.numbers import (
     aligned,
@@ -30,6 +32,7 @@ from tabular_rl.solution import Solution, Status
 HEAD, TAIL = 12, 6
 LONGEST = 24  # rows that are shown without a gap
 LISTED = 8  # states that are listed by name in a sentence
+FEW = 4  # with a number each
 
 
 def width(text: str) -> int:
@@ -200,9 +203,7 @@ def values_table(solution: Solution, everything: bool = False) -> str:
     headers = ["state", "not proven" if open_ended else "value", "proven" if open_ended else signs().plus_minus]
     columns = [names, values, errors]
     if fractions:
-        headers, columns = ["state", "exact", "value", signs().plus_minus], [names, fractions, values, errors]
-        if all(e == "0" for e in errors):
-            del headers[-1], columns[-1]
+        headers, columns = ["state", "exact", "rounded"], [names, fractions, values]
     if solution.policy is not None:
         headers.append("policy" if solution.task == "prediction" else "action")
         columns.append([action_text(solution, s) for s in states])
@@ -262,14 +263,29 @@ def start_where(mdp: MDP) -> str:
     return f"{len(used)} states"
 
 
+def start_fractions(mdp: MDP) -> list[tuple[int, Fraction]]:
+    """The start distribution in exact numbers: floats are their dyadics over their sum."""
+    used = np.flatnonzero(mdp.start > 0).tolist()
+    if not mdp.start_given:
+        return [(s, Fraction(1, len(used))) for s in used]
+    given = mdp.exact.start if mdp.exact is not None else None
+    weights = [given[s] if given is not None else Fraction(float(mdp.start[s])) for s in used]
+    total = sum(weights, Fraction(0))
+    return [(s, p / total) for s, p in zip(used, weights, strict=True)]
+
+
 def start_text(solution: Solution) -> str:
     """The value of the start distribution, and which one it is."""
     return f"start: {start_where(solution.mdp)}; value {start_value(solution)}"
 
 
 def start_value(solution: Solution) -> str:
-    """Σ start(s) v(s) with its ±."""
+    """Σ start(s) v(s) with its ±, or as a fraction."""
     mdp = solution.mdp
+    if solution.exact is not None:
+        exact = sum((p * solution.exact[s] for s, p in start_fractions(mdp)), Fraction(0))
+        decimal = shown(nearest(exact), decimals_of(solution))
+        return decimal if Fraction(decimal) == exact else f"{fraction_text(exact)}, rounded {decimal}"
     if solution.lower is None or solution.upper is None or not math.isfinite(solution.bound):
         return f"{general(solution.value_of_start())} (not proven)"
     low, high = start_interval(mdp.start, np.atleast_2d(solution.lower)[0], np.atleast_2d(solution.upper)[0])
@@ -281,11 +297,13 @@ def bound_text(solution: Solution) -> str:
     """What is proven, in one line."""
     tolerance = solution.options.get("tolerance")
     asked = ""
-    if tolerance is not None and solution.status is not Status.EXACT:
+    if tolerance is not None:
         relative = " of the largest value" if solution.options.get("relative") else ""
         asked = f" (interval {rounded_up(interval_width(solution))} wide, tolerance {tolerance:g}{relative})"
     if not math.isfinite(solution.bound):
         return "bound: none, nothing is proven of these values"
+    if solution.exact is not None:
+        return "bound: 0, the fractions are the values"
     if solution.bound == 0:
         return "bound: 0, the values are exact" + asked
     return f"bound: {rounded_up(solution.bound)} before rounding to the digits shown{asked}"
@@ -391,9 +409,9 @@ def _start_names(mdp: MDP) -> str:
     exact = mdp.exact.start if mdp.exact is not None else None
     shown = ", ".join(
         f"{escape(mdp.states[int(s)])} {exact_or_decimal(exact[int(s)] if exact is not None else None, float(mdp.start[s]))}"
-        for s in used[:LISTED]
+        for s in used[:FEW]
     )
-    return shown + (f" and {len(used) - LISTED} more" if len(used) > LISTED else "")
+    return shown + (f" and {len(used) - FEW} more" if len(used) > FEW else "")
 
 
 def model_table(mdp: MDP, states: Sequence[int] | None = None, everything: bool = False) -> str:
