@@ -68,7 +68,11 @@ def write_answer(solution: Solution, path: str | os.PathLike[str], **more: Any) 
     OutputError : path and reason; what stood there before is intact
     """
     as_csv = os.fspath(path).lower().endswith(".csv")
-    parts = csv_parts(solution) if as_csv else json_parts(answer_document(solution, **more))
+    write_parts(csv_parts(solution) if as_csv else json_parts(answer_document(solution, **more)), path)
+
+
+def write_parts(parts: Iterable[str], path: str | os.PathLike[str]) -> None:
+    """Write pieces of text atomically; OutputError names the path."""
 
     def write(file: BinaryIO) -> None:
         for part in parts:
@@ -115,7 +119,9 @@ def answer_document(solution: Solution, **more: Any) -> dict[str, Any]:
     }
     if solution.exact is not None:
         exact = [spell(x) for x in solution.exact]
-        document["exact"] = exact if solution.v.ndim == 1 else [exact[i : i + mdp.S] for i in range(0, len(exact), mdp.S)]
+        document["exact"] = (
+            exact if solution.v.ndim == 1 else [exact[i : i + mdp.S] for i in range(0, len(exact), mdp.S)]
+        )
     if solution.policy is not None:
         document["policy"], numbers = _policy_entry(mdp, solution.policy)
         if numbers is not None:
@@ -124,7 +130,9 @@ def answer_document(solution: Solution, **more: Any) -> dict[str, Any]:
         keep = solution.optimal_actions
         timed = keep.ndim == 2
         document["optimal_actions"] = (
-            [_kept(mdp, row) for row in keep] if timed else Blocks(_kept(mdp, keep, *ends) for ends in _blocks(mdp.S))
+            [_kept(mdp, row) for row in keep]
+            if timed
+            else Blocks(_kept(mdp, keep, *ends) for ends in _blocks(mdp.S))
         )
     return document
 
@@ -170,7 +178,9 @@ def _policy_entry(mdp: MDP, policy: Policy) -> tuple[Any, str | None]:
     def probabilities(first: int, last: int) -> list[dict[str, Any] | None]:
         return [
             {
-                mdp.actions[int(mdp.pair_action[i])]: spell(exact[i]) if exact is not None else float(weights[i])
+                mdp.actions[int(mdp.pair_action[i])]: spell(exact[i])
+                if exact is not None
+                else float(weights[i])
                 for i in mdp.rows(s)
             }
             or None
@@ -229,9 +239,15 @@ def csv_parts(solution: Solution) -> Iterator[str]:
     mdp, timed = solution.mdp, solution.v.ndim == 2
     policy = solution.policy if solution.policy is not None and solution.policy.rows is not None else None
     interval = solution.lower is not None and solution.upper is not None
-    yield ",".join(
-        ["time"] * timed + ["state", "value"] + ["lower", "upper"] * interval + ["action"] * (policy is not None)
-    ) + "\n"
+    yield (
+        ",".join(
+            ["time"] * timed
+            + ["state", "value"]
+            + ["lower", "upper"] * interval
+            + ["action"] * (policy is not None)
+        )
+        + "\n"
+    )
     v = np.atleast_2d(solution.v)
     columns = [v]
     if solution.lower is not None and solution.upper is not None:
@@ -331,7 +347,9 @@ class _Table:
         steps = 1 if mdp.horizon is None else mdp.horizon + 1
         size = steps * mdp.S * 8
         if size > 1 << 34:
-            raise ModelError(f"{steps} time steps of {mdp.S} states: found {size >> 30} GB of values, the limit is 16 GB")
+            raise ModelError(
+                f"{steps} time steps of {mdp.S} states: found {size >> 30} GB of values, the limit is 16 GB"
+            )
         self.array = np.full((steps, mdp.S), math.nan)
 
     def done(self, what: str) -> Floats:
@@ -352,7 +370,11 @@ class _Table:
 def _state(mdp: MDP, name: Any, line: int | None = None) -> int:
     at = mdp.states.find(str(name))
     if at is None:
-        raise ModelError(Fault(f"no such state in the model{closest(str(name), mdp.states[:10_000])}", str(name), line=line))
+        raise ModelError(
+            Fault(
+                f"no such state in the model{closest(str(name), mdp.states[:10_000])}", str(name), line=line
+            )
+        )
     return at
 
 
@@ -364,15 +386,26 @@ def _from_csv(text: str, mdp: MDP) -> Answer:
         lines = ((reader.line_num, line) for line in reader if line)
         line_number, header = next(lines)
         columns = [name.strip().lower() for name in header]
-        if "state" not in columns or not {"value", "action"} & set(columns) or len(set(columns)) < len(columns):
+        if (
+            "state" not in columns
+            or not {"value", "action"} & set(columns)
+            or len(set(columns)) < len(columns)
+        ):
             shown = ", ".join(map(escape, header[:8]))
             raise ModelError(
-                Fault(f"found the columns {shown}; expected state and value, or state and action", line=line_number)
+                Fault(
+                    f"found the columns {shown}; expected state and value, or state and action",
+                    line=line_number,
+                )
             )
         if "time" in columns and not timed:
-            raise ModelError(Fault("found a column time, expected none: the model has no horizon", line=line_number))
+            raise ModelError(
+                Fault("found a column time, expected none: the model has no horizon", line=line_number)
+            )
         if "time" not in columns and timed and "value" in columns:
-            raise ModelError(Fault("found no column time, expected one: the model has a horizon", line=line_number))
+            raise ModelError(
+                Fault("found no column time, expected one: the model has a horizon", line=line_number)
+            )
         at = {name: columns.index(name) for name in COLUMNS if name in columns}
         tables = {name: _Table(mdp) for name in ("value", "lower", "upper") if name in at}
         policies: dict[int, dict[str, Any]] = {}
@@ -381,7 +414,7 @@ def _from_csv(text: str, mdp: MDP) -> Answer:
             if len(line) != len(header):
                 raise ModelError(Fault(f"found {len(line)} fields, expected {len(header)}", line=line_number))
             s = _state(mdp, line[at["state"]], line_number)
-            place = {"state": mdp.states[s], "line": line_number}
+            place: dict[str, Any] = {"state": mdp.states[s], "line": line_number}
             t = _time(mdp, line[at["time"]], place) if "time" in at else 0
             twin = seen.setdefault((t, s), line_number)
             if twin != line_number and "probability" not in at:
@@ -408,12 +441,18 @@ def _time(mdp: MDP, text: str, place: Mapping[str, Any]) -> int:
     raise ModelError(Fault(f"found time {quoted(text)}, expected 0 to {T}", **place))
 
 
-def _add_action(policy: dict[str, Any], mdp: MDP, s: int, action: Any, p: Any, place: Mapping[str, Any]) -> None:
+def _add_action(
+    policy: dict[str, Any], mdp: MDP, s: int, action: Any, p: Any, place: Mapping[str, Any]
+) -> None:
     a = mdp.actions.find(str(action))
     if a is None or a not in mdp.pair_action[mdp.pair_ptr[s] : mdp.pair_ptr[s + 1]]:
         known = [mdp.actions[int(mdp.pair_action[i])] for i in mdp.rows(s)]
         expected = ", ".join(map(quoted, known[:8])) or "none, since the state is terminal"
-        raise ModelError(Fault(f"found action {quoted(action)}, expected {'one of ' * (len(known) > 1)}{expected}", **place))
+        raise ModelError(
+            Fault(
+                f"found action {quoted(action)}, expected {'one of ' * (len(known) > 1)}{expected}", **place
+            )
+        )
     state = mdp.states[s]
     if p is None:
         policy[state] = str(action)
@@ -453,7 +492,9 @@ def _from_json(text: str, mdp: MDP) -> Answer:
         return found
 
     try:
-        document = json.loads(text, parse_float=Spelled, parse_int=Spelled, parse_constant=refuse, object_pairs_hook=once)
+        document = json.loads(
+            text, parse_float=Spelled, parse_int=Spelled, parse_constant=refuse, object_pairs_hook=once
+        )
     except json.JSONDecodeError as error:
         raise ModelError(Fault(f"not JSON: {error.msg} at column {error.colno}", line=error.lineno)) from None
     except RecursionError:
@@ -464,7 +505,9 @@ def _from_json(text: str, mdp: MDP) -> Answer:
         if document.get("schema") != SCHEMA:
             raise ModelError(f"found schema {quoted(document.get('schema'))}, expected {quoted(SCHEMA)}")
         if document.get("version") != str(VERSION):
-            raise ModelError(f"found version {quoted(document.get('version'))}, expected {VERSION}, which this program reads")
+            raise ModelError(
+                f"found version {quoted(document.get('version'))}, expected {VERSION}, which this program reads"
+            )
     elif not {"values", "policy"} & set(document):
         # {"young": "wait", ...} is a policy, {"young": 26.2, ...} are values.
         plain = all(isinstance(x, Spelled) for x in document.values())
@@ -532,14 +575,19 @@ def _numbers(entries: Any, what: str, mdp: MDP, order: list[int] | None) -> Floa
 
 
 def _json_policy(entries: Any, mdp: MDP, order: list[int] | None, floats: bool) -> Policy:
-    timed = mdp.horizon is not None and isinstance(entries, list) and bool(entries) and isinstance(entries[0], (list, dict))
+    timed = (
+        mdp.horizon is not None
+        and isinstance(entries, list)
+        and bool(entries)
+        and isinstance(entries[0], (list, dict))
+    )
     if timed and isinstance(entries[0], dict) and not set(entries[0]) <= set(mdp.states):
         timed = False  # one object a state: its keys are actions
     policies: dict[int, dict[str, Any]] = {}
     for t, step in enumerate(_steps(entries, "policy", mdp, mdp.horizon or 0) if timed else [entries]):
         chosen = policies.setdefault(t, {})
         for s, entry in _by_state(step, "policy", mdp, order):
-            place = {"state": mdp.states[s]}
+            place: dict[str, Any] = {"state": mdp.states[s]}
             if isinstance(entry, dict):
                 for action, p in entry.items():
                     if not isinstance(p, str):

@@ -171,11 +171,21 @@ def _check_numbers(
     elif right and exact:
         total = sum((Fraction(p) for _, p, _ in row.outcomes), Fraction(0))
         if total != 1 and not (normalize and total > 0):
-            found.append(Fault(exact_sum_text(total, len(row.outcomes)), **where))
+            found.append(Fault(exact_sum_text(total, len(row.outcomes)) + _repeat_text(row, total), **where))
     elif right and not normalize:
         total_float = math.fsum(p for _, p, _ in row.outcomes)
         if abs(total_float - 1) > len(row.outcomes) * 2.0**-52:
-            found.append(Fault(sum_text(total_float), **where))
+            found.append(Fault(sum_text(total_float) + _repeat_text(row, total_float), **where))
+
+
+def _repeat_text(row: Row, total: Number) -> str:
+    """Where a row sums to more than 1 because a line of the file stands twice: both lines."""
+    seen: dict[tuple[int, Number, Number | None], int] = {}
+    for outcome, line in zip(row.outcomes, row.lines or (), strict=False) if total > 1 else ():
+        first = seen.setdefault(outcome, line)
+        if first != line:
+            return f" The outcome on line {first} stands again on line {line}."
+    return ""
 
 
 def _reward_text(reward: Number) -> str:
@@ -190,9 +200,7 @@ def exact_sum_text(total: Fraction, n: int) -> str:
     'probabilities sum to 999/1000, expected 1 (1/1000 missing). Fix the row, or load with --normalize to rescale it.'
     """
     gap = abs(1 - total)
-    shown = f"{gap.numerator}/{gap.denominator}"
-    sums = f"{total.numerator}/{total.denominator}" if total.denominator > 1 else str(total.numerator)
-    text = f"probabilities sum to {sums}, expected 1 ({shown} {'missing' if total < 1 else 'too much'})."
+    text = f"probabilities sum to {total}, expected 1 ({gap} {'missing' if total < 1 else 'too much'})."
     if gap < Fraction(1, 10**12):
         return (
             text + ' These look like rounded fractions: write "1/3" for one third, say numbers = "float64", or load'

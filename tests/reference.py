@@ -223,7 +223,22 @@ def drawn(places, weights, uniform):
 
 
 def play(
-    pair_ptr, row_ptr, next_state, prob, reward, r, gamma, stop, rows, weight, time, uniforms, state, factor, steps, G
+    pair_ptr,
+    row_ptr,
+    next_state,
+    prob,
+    reward,
+    r,
+    gamma,
+    stop,
+    rows,
+    weight,
+    time,
+    uniforms,
+    state,
+    factor,
+    steps,
+    G,
 ):
     for e in range(len(state)):
         for k, (choice, chance) in enumerate(uniforms[e]):

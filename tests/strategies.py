@@ -12,8 +12,9 @@ from tabular_rl.model import Layout
 from tabular_rl.names import Names
 
 ODD_NAMES = [
-    "0", "01", "1e0", "nan", "true", "-", "", " ", "#a", "a,b", 'say "x"', "it's", '"', "a\nb", "a\r\nb", "\r", "\t",
-    "\x1b[31m", "\u202eright", "é", "状態", "😀", "\\", "\\n", "a.b", "[x]", "state", "to", "'''", '"""', "\x7f", "\ufeff",
+    "0", "01", "1e0", "nan", "true", "-", "", " ", "#a", "a,b", 'say "x"', "it's", '"', "a\nb", "a\r\nb", "\r",
+    "\t", "\x1b[31m", "\u202eright", "é", "状態", "😀", "\\", "\\n", "a.b", "[x]", "state", "to", "'''", '"""',
+    "\x7f", "\ufeff",
 ]  # fmt: skip
 
 

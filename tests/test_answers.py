@@ -94,7 +94,11 @@ def test_document_says_how_it_was_reached(tmp_path, robot):
     assert document["optimal_actions"] == [["search"], ["recharge"]]
     assert document["work"]["sweeps"] >= 1 and document["seconds"] > 0
     for value, low, high, truth in zip(
-        document["values"], document["lower"], document["upper"], (Fraction(1000, 59), Fraction(900, 59)), strict=True
+        document["values"],
+        document["lower"],
+        document["upper"],
+        (Fraction(1000, 59), Fraction(900, 59)),
+        strict=True,
     ):
         assert low <= truth <= high and abs(value - truth) <= document["bound"]
 
@@ -198,7 +202,10 @@ def written(tmp_path, text):
 )
 def test_policies_are_read_from_files(tmp_path, robot, text):
     policy = read_policy(written(tmp_path, text), robot)
-    assert policy.weights.tolist() == Policy.of_actions(robot, {"high": "wait", "low": "recharge"}).weights.tolist()
+    assert (
+        policy.weights.tolist()
+        == Policy.of_actions(robot, {"high": "wait", "low": "recharge"}).weights.tolist()
+    )
 
 
 def test_probabilities_are_exact(tmp_path, robot):
@@ -211,14 +218,23 @@ def test_probabilities_are_exact(tmp_path, robot):
     ("text", "says"),
     [
         ("state,action\nhigh,wait\n", "state 'low': found no action"),
-        ("state,action\nhigh,wait\nlow,fly\n", ":3: state 'low': found action 'fly', expected one of 'search', 'wait', 'recharge'"),
-        ("state,action\nhigh,recharge\nlow,wait\n", ":2: state 'high': found action 'recharge', expected one of"),
+        (
+            "state,action\nhigh,wait\nlow,fly\n",
+            ":3: state 'low': found action 'fly', expected one of 'search', 'wait', 'recharge'",
+        ),
+        (
+            "state,action\nhigh,recharge\nlow,wait\n",
+            ":2: state 'high': found action 'recharge', expected one of",
+        ),
         ("state,action,probability\nhigh,wait,0.9\nlow,wait,1\n", "state 'high': probabilities sum to 9/10"),
         ("state,action,probability\nhigh,wait,-1\nhigh,search,2\nlow,wait,1\n", "found probability"),
         ("state,action,probability\nhigh,wait,x\nlow,wait,1\n", "found 'x', expected a probability"),
-        ("state,action,probability\nhigh,wait,1\nhigh,wait,1\nlow,wait,1\n", ":3: state 'high': found action 'wait' twice"),
+        (
+            "state,action,probability\nhigh,wait,1\nhigh,wait,1\nlow,wait,1\n",
+            ":3: state 'high': found action 'wait' twice",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_policies_are_refused(tmp_path, robot, text, says):
     path = written(tmp_path, text)
     with pytest.raises(TabularError) as caught:
@@ -245,8 +261,19 @@ def test_greedy_minimises_costs(tmp_path):
     assert read_policy("greedy:" + written(tmp_path, "state,value\n0,0\n"), mdp)["0"] == "cheap"
 
 
-@pytest.mark.parametrize("text", ["greedy", "greedy:", "epsilon-greedy:0.1", "epsilon-greedy:2:uniform", "epsilon-greedy:nan:uniform",
-                                  "action:", "action:fly", ""])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "greedy",
+        "greedy:",
+        "epsilon-greedy:0.1",
+        "epsilon-greedy:2:uniform",
+        "epsilon-greedy:nan:uniform",
+        "action:",
+        "action:fly",
+        "",
+    ],
+)
 def test_other_texts_are_refused(robot, text):
     with pytest.raises(TabularError):
         read_policy(text, robot)

@@ -18,7 +18,8 @@ def corridor(n, gamma=0.9, step=1):
     """Going on by `step` earns 1 at the end of n states."""
     return MDP.from_rows(
         pair_ptr=np.arange(n + 1), pair_action=np.zeros(n, dtype=int), row_ptr=np.arange(n + 1),
-        next_state=np.minimum(np.arange(n) + step, n - 1), prob=np.ones(n), r=(np.arange(n) == n - 1) * 1.0, gamma=gamma,
+        next_state=np.minimum(np.arange(n) + step, n - 1), prob=np.ones(n), r=(np.arange(n) == n - 1) * 1.0,
+        gamma=gamma,
     )  # fmt: skip
 
 
@@ -63,7 +64,9 @@ def test_rationals_take_over_where_floats_cannot_prove_the_tolerance():
     """γ = 1 - 1e-12 and reward 1: v is exactly 10**12, with no rounding at all."""
     mdp = ONE.replace(gamma=1 - Fraction(1, 10**12))
     answer = solve(mdp)
-    assert answer.status is Status.EXACT and answer.exact == (Fraction(10**12),) and answer.method == "rational"
+    assert (
+        answer.status is Status.EXACT and answer.exact == (Fraction(10**12),) and answer.method == "rational"
+    )
     answer = evaluate(mdp, Policy.uniform(mdp))
     assert answer.status is Status.EXACT and answer.exact == (Fraction(10**12),)
 

@@ -41,7 +41,11 @@ def test_secretary_problem_by_hand():
     rows = []
     for k in range(1, n + 1):
         best, other = f"{k} best", f"{k} other"
-        later = [(f"{k + 1} best", Fraction(1, k + 1)), (f"{k + 1} other", Fraction(k, k + 1))] if k < n else [("end", Fraction(1))]
+        later = (
+            [(f"{k + 1} best", Fraction(1, k + 1)), (f"{k + 1} other", Fraction(k, k + 1))]
+            if k < n
+            else [("end", Fraction(1))]
+        )
         rows.append((best, "take", "end", 1, Fraction(k, n)))
         for state in (best, other):
             rows += [(state, "pass", to, p, 0) for to, p in later]
@@ -84,7 +88,9 @@ def test_optimality_is_proven_from_a_time_on():
 
 def test_long_horizon_stays_within_its_bound():
     for seed in range(3):
-        mdp = random_model(seed, "finite-horizon", exact=seed == 0, S=4, gamma="1" if seed else "99/100").replace(horizon=200)
+        mdp = random_model(
+            seed, "finite-horizon", exact=seed == 0, S=4, gamma="1" if seed else "99/100"
+        ).replace(horizon=200)
         answer = backward_induction(mdp)
         truth = reference.exact_optimal_value(mdp)
         for t in (0, 77, 199):
@@ -100,5 +106,7 @@ def test_value_that_overflows_is_an_error_that_names_the_state():
 
 
 def test_model_without_a_horizon_is_refused():
-    with pytest.raises(NotAnswerable, match="backward-induction solves finite-horizon problems, and this is a discounted one"):
+    with pytest.raises(
+        NotAnswerable, match="backward-induction solves finite-horizon problems, and this is a discounted one"
+    ):
         backward_induction(MDP([[[1.0]]], [[1.0]], 0.5))

@@ -12,7 +12,12 @@ from tabular_rl import MDP, ModelError
 from tabular_rl.build import Row, model_of_rows
 from tabular_rl.names import Names
 
-GOOD = [("a", "go", "b", "1/3", 1), ("a", "go", "a", "2/3", "0.1"), ("b", "go", "a", 1, 0), ("b", "stay", "b", 1, -1)]
+GOOD = [
+    ("a", "go", "b", "1/3", 1),
+    ("a", "go", "a", "2/3", "0.1"),
+    ("b", "go", "a", 1, 0),
+    ("b", "stay", "b", 1, -1),
+]
 
 
 def fault(outcomes, gamma="9/10", **more):
@@ -62,7 +67,10 @@ def test_start_by_name_by_weights_and_by_list():
 
 
 def test_ten_tenths_as_text_sum_to_one():
-    assert MDP.from_outcomes([("a", "x", "a", "0.1", 0)] * 10, "1/2").rational(0)[0] == [(0, Fraction(1, 10))] * 10
+    assert (
+        MDP.from_outcomes([("a", "x", "a", "0.1", 0)] * 10, "1/2").rational(0)[0]
+        == [(0, Fraction(1, 10))] * 10
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,7 +85,10 @@ def test_ten_tenths_as_text_sum_to_one():
 )
 def test_exact_row_that_does_not_sum_to_one_is_refused(prob, text):
     outcomes = [("young", "wait", "young", p, 0) for p in prob]
-    assert fault(outcomes) == f"state 'young', action 'wait': {text} Fix the row, or load with --normalize to rescale it."
+    assert (
+        fault(outcomes)
+        == f"state 'young', action 'wait': {text} Fix the row, or load with --normalize to rescale it."
+    )
 
 
 def test_rounded_thirds_are_told_how_to_write_a_third():
@@ -92,7 +103,10 @@ def test_normalize_keeps_exact_numbers_exact():
     assert mdp.facts.correction == pytest.approx(1 / 3 - 0.333)
 
 
-@pytest.mark.parametrize("wrong", ["1/0", "1/-3", "1 / 3", "1/3/1", "1_000", "0x10", "1e", ".5", "5.", "+0.5", "1,5", "", "nan", "1e9999"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["1/0", "1/-3", "1 / 3", "1/3/1", "1_000", "0x10", "1e", ".5", "5.", "+0.5", "1,5", "", "nan", "1e9999"],
+)
 def test_text_that_spells_no_number_is_refused(wrong):
     assert fault([("a", "x", "b", wrong, 0)], terminal=["b"]) == (
         f"state 'a', action 'x', next state 'b': found probability '{wrong}', expected a number"
@@ -100,21 +114,33 @@ def test_text_that_spells_no_number_is_refused(wrong):
     assert "found reward" in fault([("a", "x", "b", 1, wrong)], terminal=["b"])
 
 
-@pytest.mark.parametrize(("wrong", "shown"), [("3/2", "1.5"), ("-0.1", "-0.1"), (-0.1, "-0.1"), (math.nan, "nan"), (math.inf, "inf")])
+@pytest.mark.parametrize(
+    ("wrong", "shown"),
+    [("3/2", "1.5"), ("-0.1", "-0.1"), (-0.1, "-0.1"), (math.nan, "nan"), (math.inf, "inf")],
+)
 def test_number_that_is_no_probability_is_refused(wrong, shown):
     text = fault([("a", "x", "b", wrong, 0)], terminal=["b"])
-    assert f"state 'a', action 'x', next state 'b': found probability {shown}, expected a number from 0 to 1" in text
+    assert (
+        f"state 'a', action 'x', next state 'b': found probability {shown}, expected a number from 0 to 1"
+        in text
+    )
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, 1e308, "1e301", True, None, [1]])
 def test_reward_that_is_no_number_is_refused(wrong):
-    assert "state 'a', action 'x', next state 'b': found reward" in fault([("a", "x", "b", 1, wrong)], terminal=["b"])
+    assert "state 'a', action 'x', next state 'b': found reward" in fault(
+        [("a", "x", "b", 1, wrong)], terminal=["b"]
+    )
 
 
 def test_unknown_state_names_the_closest():
     text = fault([("young", "wait", "yuong", 1, 0)])
-    assert text.startswith("state 'yuong': found no actions for it and no declaration, expected one; did you mean 'young'?")
-    assert fault([("a", "fly", "a", 1, 0)], actions=["fl", "walk"]).startswith("action 'fly': not among the actions")
+    assert text.startswith(
+        "state 'yuong': found no actions for it and no declaration, expected one; did you mean 'young'?"
+    )
+    assert fault([("a", "fly", "a", 1, 0)], actions=["fl", "walk"]).startswith(
+        "action 'fly': not among the actions"
+    )
 
 
 def test_state_without_actions_is_refused():
@@ -131,14 +157,16 @@ def test_action_of_a_terminal_state_is_refused():
 
 
 def test_outcome_of_the_wrong_length_is_refused():
-    assert fault([("a", "x", "a", 1)]).startswith("outcome 0: found 4 entries, expected 5: state, action, next state,")
+    assert fault([("a", "x", "a", 1)]).startswith(
+        "outcome 0: found 4 entries, expected 5: state, action, next state,"
+    )
 
 
 def test_nothing_at_all_is_refused():
     assert fault([]) == "no states: found 0, expected at least 1"
 
 
-# -- rows with lines, as the readers of files give them -------------------------------------------------------------------
+# -- rows with lines, as the readers of files give them -----------------------------------------------------------
 
 
 def rows_fault(rows, **more):
@@ -153,7 +181,9 @@ HALF = Fraction(1, 2)
 def test_faults_are_sorted_by_line_and_all_there():
     rows = [Row(0, 0, [(0, HALF, None)], line=9), Row(1, 1, [(0, Fraction(2), None)], line=4)]
     text = rows_fault(rows).splitlines()
-    assert text[0].startswith("m.toml:4: state 'b', action 'y', next state 'a': found probability 2, expected")
+    assert text[0].startswith(
+        "m.toml:4: state 'b', action 'y', next state 'a': found probability 2, expected"
+    )
     assert text[1].startswith("m.toml:9: state 'a', action 'x': probabilities sum to 1/2")
 
 
@@ -164,13 +194,22 @@ def test_row_given_twice_names_both_lines():
 
 
 def test_reward_of_pair_and_of_outcome_cannot_both_be_given():
-    rows = [Row(0, 0, [(1, Fraction(1), HALF)], reward=HALF, line=3), Row(1, 0, [(1, Fraction(1), None)], line=5)]
-    assert rows_fault(rows) == "m.toml:3: state 'a', action 'x': found a reward on the action and on its outcomes, expected one of them"
+    rows = [
+        Row(0, 0, [(1, Fraction(1), HALF)], reward=HALF, line=3),
+        Row(1, 0, [(1, Fraction(1), None)], line=5),
+    ]
+    assert (
+        rows_fault(rows)
+        == "m.toml:3: state 'a', action 'x': found a reward on the action and on its outcomes, expected one of them"
+    )
 
 
 def test_row_without_outcomes_is_refused():
     rows = [Row(0, 0, [], line=3), Row(1, 0, [(1, Fraction(1), None)], line=5)]
-    assert rows_fault(rows) == "m.toml:3: state 'a', action 'x': has no outcomes, expected probabilities that sum to 1"
+    assert (
+        rows_fault(rows)
+        == "m.toml:3: state 'a', action 'x': has no outcomes, expected probabilities that sum to 1"
+    )
 
 
 def test_rewards_by_pair_stay_by_pair():

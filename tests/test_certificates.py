@@ -1,4 +1,4 @@
-"""Certificates: for any values and any policy the interval holds, in exact arithmetic, and is no wider than it must be."""
+"""Certificates: for any values and any policy the interval holds, exactly, and is no wider than it must be."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def broken(count, spoil=None, **more):
     return wrong, tried
 
 
-# -- the interval holds -----------------------------------------------------------------------------------------------
+# -- the interval holds -------------------------------------------------------------------------------------------
 
 
 def test_interval_holds_for_any_values_and_any_policy():
@@ -152,7 +152,7 @@ def test_width_at_the_answer_is_rounding_alone():
         assert certificate.smallest <= 2 * error / (1 - g) * (1 + 1e-9) + 1e-300
 
 
-# -- traps -----------------------------------------------------------------------------------------------------------
+# -- traps --------------------------------------------------------------------------------------------------------
 
 
 def test_value_at_a_terminal_state_certifies_nothing():
@@ -189,13 +189,15 @@ def test_discount_that_rounds_to_one_has_no_certificate(gamma):
 
 def test_certificate_of_nan_is_refused_with_the_state():
     mdp = MDP([[[1.0, 0.0]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.5, states=["good", "bad"])
-    with pytest.raises(NumericalError, match=r"state 'bad' in the answer: found nan, expected a finite value"):
+    with pytest.raises(
+        NumericalError, match=r"state 'bad' in the answer: found nan, expected a finite value"
+    ):
         Certifier(mdp).certificate(np.array([0.0, math.nan]))
     with pytest.raises(NumericalError, match="state 'bad'"):
         Certifier(mdp).certificate(np.array([0.0, math.inf]))
 
 
-# -- elimination -----------------------------------------------------------------------------------------------------
+# -- elimination --------------------------------------------------------------------------------------------------
 
 
 def test_eliminated_actions_are_worse_and_proven_states_are_optimal():
@@ -233,7 +235,7 @@ def test_optimality_is_proven_only_where_all_that_follows_is():
     assert answer.proven_optimal.tolist() == [False, False, True]
 
 
-# -- finite horizon --------------------------------------------------------------------------------------------------
+# -- finite horizon -----------------------------------------------------------------------------------------------
 
 
 def timed_values(rng, truth):
@@ -292,7 +294,7 @@ def test_finite_horizon_certificate_of_nan_is_refused():
         Certifier(mdp).finite(np.array([[math.nan], [0.0]]))
 
 
-# -- constants of rounding --------------------------------------------------------------------------------------------
+# -- constants of rounding ----------------------------------------------------------------------------------------
 
 
 def test_roundings_are_rounded_up_and_no_more():
@@ -351,7 +353,7 @@ def test_outward_means_outward():
     assert certificates.up(0.0) == 5e-324 == -certificates.down(0.0)
 
 
-# -- the arithmetic of the machine -----------------------------------------------------------------------------------
+# -- the arithmetic of the machine --------------------------------------------------------------------------------
 
 
 class Environment:
@@ -373,7 +375,8 @@ class Environment:
 
 
 @pytest.mark.skipif(
-    platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc", reason="sets the control word of x86-64"
+    platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc",
+    reason="sets the control word of x86-64",
 )
 @pytest.mark.parametrize("bits", [0x8000, 0x0040, 0x8040, 0x2000, 0x4000, 0x6000])
 def test_flush_to_zero_and_rounding_modes_are_detected(bits):
@@ -396,7 +399,7 @@ def test_every_certifier_checks_the_arithmetic(monkeypatch):
         solve(MDP([[[1.0]]], [[1.0]], "1/2"), method="value-iteration")
 
 
-# -- verify -----------------------------------------------------------------------------------------------------------
+# -- verify -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("problem", ["discounted", "finite-horizon", "total-reward"])

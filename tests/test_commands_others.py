@@ -92,7 +92,11 @@ def test_examples_lists_all(capsys):
     assert [line.split()[0] for line in lines] == [f"example:{name}" for name in examples()]
     document = json.loads(inside(capsys, "examples", "--json").out)
     robot = next(x for x in document["examples"] if x["example"] == "recycling_robot")
-    assert robot == {"example": "recycling_robot", "name": "recycling robot", "source": "Sutton & Barto (2018), Example 3.3"}
+    assert robot == {
+        "example": "recycling_robot",
+        "name": "recycling robot",
+        "source": "Sutton & Barto (2018), Example 3.3",
+    }
 
 
 def test_unknown_examples_are_told_with_the_closest(capsys):
@@ -121,8 +125,10 @@ def test_check_tells_every_fault_with_its_line(capsys, tmp_path):
 
 def test_check_remarks_on_what_is_odd(capsys, tmp_path):
     path = tmp_path / "m.toml"
-    path.write_text('discount = 0.9\nstart = "a"\nactions = ["go", "fly"]\n[state.a]\ngo = { to = "a" }\n'
-                    '[state.island]\ngo = { to = "a" }\n')  # fmt: skip
+    path.write_text(
+        'discount = 0.9\nstart = "a"\nactions = ["go", "fly"]\n[state.a]\ngo = { to = "a" }\n'
+        '[state.island]\ngo = { to = "a" }\n'
+    )
     out = inside(capsys, "check", path).out
     assert "1 state cannot be reached from the start: island" in out
     assert "no state has the action fly" in out
@@ -170,7 +176,9 @@ def test_convert_writes_to_stdout(capfdbinary):
 def test_convert_refuses_before_it_reads(capsys, tmp_path, monkeypatch, name, code):
     import tabular_rl.commands.convert as module
 
-    monkeypatch.setattr(module, "read_model", lambda given: pytest.fail("read before the output was looked at"))
+    monkeypatch.setattr(
+        module, "read_model", lambda given: pytest.fail("read before the output was looked at")
+    )
     (tmp_path / "file").touch()
     done = inside(capsys, "convert", ROBOT, tmp_path / name)
     assert done.code == code and str(tmp_path) in one_line(done.err)
@@ -194,7 +202,12 @@ def test_every_family_makes_a_valid_model(capsys, tmp_path, family):
 
 def test_make_takes_options(capsys, tmp_path):
     path = tmp_path / "m.toml"
-    assert inside(capsys, "make", "gridworld", "--rows", 3, "--columns", 4, "--gamma", "1/2", "-o", path, "-q").code == 0
+    assert (
+        inside(
+            capsys, "make", "gridworld", "--rows", 3, "--columns", 4, "--gamma", "1/2", "-o", path, "-q"
+        ).code
+        == 0
+    )
     mdp = load(path)
     assert (mdp.S, mdp.gamma) == (12, 0.5)
 
@@ -229,17 +242,32 @@ def test_compare_shows_a_line_a_method(capsys):
 
 
 def test_compare_asserts(capsys):
-    yes = inside(capsys, "compare", ROBOT, "--method", "value-iteration", "--assert", "value-iteration < 0.05")
+    yes = inside(
+        capsys, "compare", ROBOT, "--method", "value-iteration", "--assert", "value-iteration < 0.05"
+    )
     assert yes.code == 0 and "value-iteration < 0.05: yes" in yes.out
-    no = inside(capsys, "compare", ROBOT, "--method", "value-iteration", "--assert", "value-iteration.bound > 5")
+    no = inside(
+        capsys, "compare", ROBOT, "--method", "value-iteration", "--assert", "value-iteration.bound > 5"
+    )
     assert no.code == 1 and "value-iteration.bound > 5: no" in no.out
-    wrong = inside(capsys, "compare", ROBOT, "--method", "value-iteration", "--assert", "policy-iteration < 1")
+    wrong = inside(
+        capsys, "compare", ROBOT, "--method", "value-iteration", "--assert", "policy-iteration < 1"
+    )
     assert wrong.code == 2 and "policy-iteration" in one_line(wrong.err)
 
 
 def test_compare_finds_an_answer_that_is_too_coarse(capsys):
-    done = inside(capsys, "compare", "example:random_walk_19", "--method", "value-iteration", "--tolerance", 0.5,
-                  "--assert", "value-iteration < 1e-9")  # fmt: skip
+    done = inside(
+        capsys,
+        "compare",
+        "example:random_walk_19",
+        "--method",
+        "value-iteration",
+        "--tolerance",
+        0.5,
+        "--assert",
+        "value-iteration < 1e-9",
+    )
     assert done.code == 1 and "value-iteration < 1e-9: no" in done.out
 
 
@@ -261,7 +289,9 @@ def test_simulate_shows_the_exact_value_beside(capsys):
 
 
 def test_simulate_as_json(capsys):
-    document = json.loads(inside(capsys, "simulate", ROBOT, "--episodes", 100, "--level", 0.9, "--json", "-q").out)
+    document = json.loads(
+        inside(capsys, "simulate", ROBOT, "--episodes", 100, "--level", 0.9, "--json", "-q").out
+    )
     assert document["episodes"] == 100 and document["lower"] < document["mean"] < document["upper"]
     assert document["verdict"]
 

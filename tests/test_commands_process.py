@@ -16,8 +16,8 @@ import time
 import pytest
 from program import ROOT, command_of, environment, inside, outside
 
-from tabular_rl.formats import load, save
 from tabular_rl.families import FAMILIES
+from tabular_rl.formats import load, save
 
 ROBOT = "example:recycling_robot"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and pipes")
@@ -33,7 +33,9 @@ def slow(tmp_path_factory):
 
 
 def start(*arguments, **more):
-    return subprocess.Popen(command_of(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+    return subprocess.Popen(
+        command_of(*arguments), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
+    )
 
 
 def until_it_solves(process, timeout=90):
@@ -83,8 +85,10 @@ def test_progress_is_a_line_redrawn_on_a_terminal_and_nothing_when_quiet(slow):
     master, slave = pty.openpty()
     process = subprocess.Popen(
         command_of("solve", slow, "--method", "value-iteration", "--time-limit", "4"),
-        env=environment({"TERM": "xterm"}), stdout=subprocess.PIPE, stderr=slave,
-    )  # fmt: skip
+        env=environment({"TERM": "xterm"}),
+        stdout=subprocess.PIPE,
+        stderr=slave,
+    )
     os.close(slave)
     process.communicate(timeout=120)
     os.set_blocking(master, False)
@@ -96,7 +100,10 @@ def test_progress_is_a_line_redrawn_on_a_terminal_and_nothing_when_quiet(slow):
     assert (quiet.code, quiet.err) == (3, "")
 
 
-@pytest.mark.parametrize("command", [("solve", "example:taxi", "--all"), ("show", "example:taxi", "--all"), ("methods",), ("--help",)])
+@pytest.mark.parametrize(
+    "command",
+    [("solve", "example:taxi", "--all"), ("show", "example:taxi", "--all"), ("methods",), ("--help",)],
+)
 def test_a_reader_that_leaves_early_is_no_fault(command):
     process = start(*command)
     process.stdout.close()
@@ -124,7 +131,9 @@ def test_closed_standard_streams_are_no_fault():
 @pytest.mark.parametrize("command", [("solve", ROBOT), ("solve", ROBOT, "--json"), ("--help",)])
 def test_a_full_disk_behind_stdout_exits_with_5(command):
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(command_of(*command), env=environment(), stdout=full, stderr=subprocess.PIPE, timeout=60)
+        done = subprocess.run(
+            command_of(*command), env=environment(), stdout=full, stderr=subprocess.PIPE, timeout=60
+        )
     assert done.returncode == 5
     assert done.stderr.decode().splitlines()[0] == "standard output: No space left on device"
 
@@ -145,24 +154,39 @@ def test_a_file_size_limit_leaves_the_old_file(tmp_path):
 
 def test_names_that_the_terminal_cannot_show_are_spelled_out(tmp_path):
     path = tmp_path / "m.toml"
-    path.write_text('discount = 0.5\n[state."zustand-ä"]\n"→" = { to = "zustand-ä", reward = 1 }\n', encoding="utf-8")
+    path.write_text(
+        'discount = 0.5\n[state."zustand-ä"]\n"→" = { to = "zustand-ä", reward = 1 }\n', encoding="utf-8"
+    )
     done = outside("solve", path, env={"LC_ALL": "C"}, flags=("-X", "utf8=0"))
     assert done.code == 0, done.err
     assert "zustand-\\xe4" in done.out and "\\u2192" in done.out and "gamma = 0.5" in done.out
     assert done.out.isascii()
-    for command in (["methods", "value-iteration"], ["solve", "--help"], ["show", str(path)], ["check", str(path)]):
+    for command in (
+        ["methods", "value-iteration"],
+        ["solve", "--help"],
+        ["show", str(path)],
+        ["check", str(path)],
+    ):
         again = outside(*command, env={"LC_ALL": "C"}, flags=("-X", "utf8=0"))
         assert again.code == 0 and again.out.isascii() and "\\u03b3" not in again.out, again.err
 
 
 @pytest.mark.parametrize(
-    ("more", "colour"), [({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({}, False)]
+    ("more", "colour"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "dumb"}, False),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({}, False),
+    ],
 )
 def test_colour_only_where_it_is_wanted(tmp_path, capsys, more, colour):
     answer = tmp_path / "a.json"
     inside(capsys, "solve", ROBOT, "-q", "-o", answer)
     master, slave = pty.openpty()
-    process = subprocess.Popen(command_of("verify", ROBOT, answer), env=environment(more), stdout=slave, stderr=slave)
+    process = subprocess.Popen(
+        command_of("verify", ROBOT, answer), env=environment(more), stdout=slave, stderr=slave
+    )
     os.close(slave)
     assert process.wait(timeout=60) == 0
     seen = os.read(master, 1 << 16).decode()
@@ -176,7 +200,9 @@ def test_no_colour_in_a_pipe(tmp_path, capsys):
     assert "\x1b" not in outside("verify", ROBOT, answer, env={"TERM": "xterm"}).out
 
 
-@pytest.mark.parametrize("flags", [("-O",), ("-OO",), ("-W", "error"), ("-X", "utf8=0"), ("-X", "dev", "-W", "error")])
+@pytest.mark.parametrize(
+    "flags", [("-O",), ("-OO",), ("-W", "error"), ("-X", "utf8=0"), ("-X", "dev", "-W", "error")]
+)
 def test_flags_of_the_interpreter_change_nothing(capsys, flags):
     done = outside("solve", ROBOT, flags=flags)
     assert done.code == 0, done.err
@@ -194,7 +220,18 @@ def test_too_little_memory_exits_with_2_and_the_size():
     def limit():
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 
-    done = outside("make", "garnet", "--states", "3000000", "--actions", "10", "-o", "x.npz", preexec_fn=limit, cwd="/tmp")
+    done = outside(
+        "make",
+        "garnet",
+        "--states",
+        "3000000",
+        "--actions",
+        "10",
+        "-o",
+        "x.npz",
+        preexec_fn=limit,
+        cwd="/tmp",
+    )
     assert done.code == 2, done.err
     assert "Traceback" not in done.err and re.search(r"\d (GB|GiB|MB|MiB)", done.err)
 
@@ -215,14 +252,21 @@ def test_bugs_keep_their_traceback(capsys, monkeypatch):
 
     monkeypatch.setattr(module, "solved", lambda *a: 1 / 0)
     done = inside(capsys, "solve", ROBOT)
-    assert done.code == 70 and "Traceback" in done.err and "ZeroDivisionError" in done.err and "bug of tabular-rl" in done.err
+    assert (
+        done.code == 70
+        and "Traceback" in done.err
+        and "ZeroDivisionError" in done.err
+        and "bug of tabular-rl" in done.err
+    )
 
 
 def test_memory_errors_have_no_traceback(capsys, monkeypatch):
     import tabular_rl.commands.solve as module
 
     def full(*arguments):
-        raise MemoryError("Unable to allocate 7.45 GiB for an array with shape (1000000000,) and data type float64")
+        raise MemoryError(
+            "Unable to allocate 7.45 GiB for an array with shape (1000000000,) and data type float64"
+        )
 
     monkeypatch.setattr(module, "solved", full)
     done = inside(capsys, "solve", ROBOT)
@@ -239,9 +283,36 @@ def test_shell_completion_offers_commands_and_methods():
 def test_twenty_runs_at_once_on_a_fresh_cache(tmp_path):
     env = {"NUMBA_CACHE_DIR": str(tmp_path)}
     runs = [
-        subprocess.Popen(command_of("solve", ROBOT, "--method", "value-iteration"), env=environment(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        subprocess.Popen(
+            command_of("solve", ROBOT, "--method", "value-iteration"),
+            env=environment(env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         for _ in range(20)
     ]
     found = [process.communicate(timeout=250) for process in runs]
-    assert [process.returncode for process in runs] == [0] * 20, [err for _, err in found if b"Trace" in err][:1]
+    assert [process.returncode for process in runs] == [0] * 20, [err for _, err in found if b"Trace" in err][
+        :1
+    ]
     assert len({out for out, _ in found}) == 1
+
+
+def test_a_solver_that_does_not_listen_is_left(capsys, monkeypatch):
+    import tabular_rl.commands as program
+
+    def deaf(*arguments, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        while True:
+            time.sleep(0.01)
+
+    before = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGALRM)}
+    monkeypatch.setattr(sys.modules["tabular_rl.solve"], "solve", deaf)
+    monkeypatch.setattr(program, "PATIENCE", 0.2)
+    try:
+        signal.signal(signal.SIGTERM, program.handle)
+        done = inside(capsys, "solve", ROBOT)
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+    assert (done.code, done.out) == (143, "") and "nothing is proven yet" in done.err

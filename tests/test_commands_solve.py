@@ -61,7 +61,9 @@ def test_horizon_and_minimize_change_the_problem(capsys):
     # One decision, costs: the robot waits for 1 (or recharges for 0 in low).
     done = inside(capsys, "solve", ROBOT, "--horizon", 1, "--minimize")
     assert done.code == 0 and "1 decision, γ = 0.9, costs" in done.out
-    values = {line.split()[0]: line.split()[1] for line in done.out.splitlines() if line.startswith(("high", "low"))}
+    values = {
+        line.split()[0]: line.split()[1] for line in done.out.splitlines() if line.startswith(("high", "low"))
+    }
     assert values["high"] in ("wait", "1.000000") and "recharge" in done.out
 
 
@@ -75,7 +77,9 @@ def test_terminal_states_are_given_on_the_command_line(capsys, tmp_path):
 
 def test_normalize_tells_the_largest_correction(capsys, tmp_path):
     path = tmp_path / "m.toml"
-    path.write_text('discount = 0.9\n[state.a]\ngo = { to = { a = 0.3, b = 0.6 } }\n[state.b]\ngo = { to = "b" }\n')
+    path.write_text(
+        'discount = 0.9\n[state.a]\ngo = { to = { a = 0.3, b = 0.6 } }\n[state.b]\ngo = { to = "b" }\n'
+    )
     refused = inside(capsys, "solve", path)
     assert refused.code == 2 and "sum to 9/10" in one_line(refused.err) and refused.out == ""
     done = inside(capsys, "solve", path, "--normalize")
@@ -169,15 +173,25 @@ def test_exact_prints_fractions(capsys):
 
 def test_missing_and_odd_files_exit_with_2(capsys, tmp_path):
     (tmp_path / "empty.toml").touch()
-    for path, says in ((tmp_path / "none.toml", "no such file"), (tmp_path / "empty.toml", "empty"), (tmp_path, "directory")):
+    for path, says in (
+        (tmp_path / "none.toml", "no such file"),
+        (tmp_path / "empty.toml", "empty"),
+        (tmp_path, "directory"),
+    ):
         done = inside(capsys, "solve", path)
         assert (done.code, done.out) == (2, "")
         assert str(path) in one_line(done.err) and says in done.err
 
 
 def test_control_characters_of_the_command_line_are_escaped(capsys):
-    for arguments in (["solve", "\x1b[31m.toml"], ["\x1b[31m"], ["solve", ROBOT, "--\x1b[31m"], ["solve", ROBOT, "--method", "\x1b[31m"],
-                      ["evaluate", ROBOT, "--policy", "\x1b[31m"], ["solve", ROBOT, "x\ny"]):  # fmt: skip
+    for arguments in (
+        ["solve", "\x1b[31m.toml"],
+        ["\x1b[31m"],
+        ["solve", ROBOT, "--\x1b[31m"],
+        ["solve", ROBOT, "--method", "\x1b[31m"],
+        ["evaluate", ROBOT, "--policy", "\x1b[31m"],
+        ["solve", ROBOT, "x\ny"],
+    ):
         done = inside(capsys, *arguments)
         assert done.code == 2
         one_line(done.err)
@@ -206,7 +220,9 @@ def test_output_replaces_the_old_file_only_when_it_is_complete(capsys, tmp_path)
 
 def test_answers_that_are_not_reached_are_written_as_such(capsys, tmp_path):
     path = tmp_path / "answer.json"
-    assert inside(capsys, "solve", CHAIN, "--method", "value-iteration", "--sweeps", 100, "-o", path).code == 3
+    assert (
+        inside(capsys, "solve", CHAIN, "--method", "value-iteration", "--sweeps", 100, "-o", path).code == 3
+    )
     document = json.loads(path.read_text())
     assert document["status"] == "BUDGET_SPENT" and document["reached"] is False
 
@@ -217,7 +233,11 @@ def test_outputs_that_cannot_be_written_exit_with_5_before_solving(capsys, tmp_p
 
     monkeypatch.setattr(module, "solved", lambda *a: pytest.fail("solved before probing the output"))
     (tmp_path / "file").touch()
-    path = {"missing folder": tmp_path / "none" / "a.json", "folder": tmp_path, "file as folder": tmp_path / "file" / "a"}[kind]
+    path = {
+        "missing folder": tmp_path / "none" / "a.json",
+        "folder": tmp_path,
+        "file as folder": tmp_path / "file" / "a",
+    }[kind]
     done = inside(capsys, "solve", ROBOT, "-o", path)
     assert (done.code, done.out) == (5, "")
     assert str(path) in one_line(done.err)

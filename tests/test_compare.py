@@ -11,7 +11,16 @@ import pytest
 
 import tabular_rl
 from tabular_rl import MDP, Policy
-from tabular_rl.compare import Assertion, Compared, Comparison, compare, error_between, fitting_methods, policy_loss, reference
+from tabular_rl.compare import (
+    Assertion,
+    Compared,
+    Comparison,
+    compare,
+    error_between,
+    fitting_methods,
+    policy_loss,
+    reference,
+)
 from tabular_rl.errors import NotAnswerable, OptionError
 from tabular_rl.formats import load
 
@@ -43,7 +52,9 @@ def test_errors_against_an_interval_are_bounded_from_both_sides(robot):
 
 def test_loss_of_a_policy_is_exact(robot):
     # Always wait: 1 / (1 - 0.9) = 10 everywhere; the best is 1000/59.
-    loss, ends = policy_loss(robot, reference(robot), Policy.of_actions(robot, {"high": "wait", "low": "wait"}))
+    loss, ends = policy_loss(
+        robot, reference(robot), Policy.of_actions(robot, {"high": "wait", "low": "wait"})
+    )
     assert ends and loss == (pytest.approx(float(HIGH - 10)),) * 2
 
 
@@ -85,16 +96,24 @@ def found_with(robot, error):
 @pytest.mark.parametrize(
     ("text", "holds"),
     [
-        ("value-iteration < 0.2", True), ("value-iteration < 0.1", False), ("value-iteration <= 0.125", True),
-        ("value-iteration > 0.06", True), ("value-iteration > 0.1", False), ("value-iteration.loss < 1", True),
-        ("value-iteration.bound <= 1e-3", True), ("value-iteration.error<1/2", True),
+        ("value-iteration < 0.2", True),
+        ("value-iteration < 0.1", False),
+        ("value-iteration <= 0.125", True),
+        ("value-iteration > 0.06", True),
+        ("value-iteration > 0.1", False),
+        ("value-iteration.loss < 1", True),
+        ("value-iteration.bound <= 1e-3", True),
+        ("value-iteration.error<1/2", True),
     ],
-)  # fmt: skip
+)
 def test_assertions_hold_where_they_are_proven(robot, text, holds):
     assert Assertion.of(text).holds(found_with(robot, (0.0625, 0.125))) is holds
 
 
-@pytest.mark.parametrize("text", ["", "value-iteration", "value-iteration < x", "value-iteration = 1", "a.b < 1", "value-iteration < nan"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "value-iteration", "value-iteration < x", "value-iteration = 1", "a.b < 1", "value-iteration < nan"],
+)
 def test_assertions_that_make_no_sense_are_refused(text):
     with pytest.raises(OptionError, match="--assert"):
         Assertion.of(text)

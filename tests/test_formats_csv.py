@@ -1,5 +1,7 @@
 """Reading CSV: what files mean, and what is said of those that are wrong."""
 
+# ruff: noqa: E501  (tables of cases: one a line)
+
 from __future__ import annotations
 
 from fractions import Fraction as F

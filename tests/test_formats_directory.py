@@ -185,7 +185,7 @@ def test_files_that_are_replaced_or_gone_after_opening(folder, name):
 def test_directory_replaced_after_opening(folder):
     mdp = load(folder)
     save(load("example:ties"), folder)
-    with pytest.raises(ModelError, match="has changed since the model was opened|is gone since"):
+    with pytest.raises(ModelError, match=r"has changed since the model was opened|is gone since"):
         mdp.facts  # noqa: B018
     assert load(folder) == load("example:ties")
 
@@ -194,7 +194,7 @@ def test_a_truncated_file_is_seen_before_it_is_touched(folder):
     mdp = load(folder)
     with open(folder / "prob.npy", "r+b") as file:
         file.truncate(100)
-    with pytest.raises(ModelError, match="prob.npy: has changed"):
+    with pytest.raises(ModelError, match=r"prob.npy: has changed"):
         mdp.facts  # noqa: B018
 
 

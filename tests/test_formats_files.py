@@ -302,7 +302,8 @@ def test_file_size_limit(format, tmp_path, model):
     save(model, tmp_path / "out", format=format)
     code = (
         "import resource, sys; from tabular_rl.formats import load, save; from tabular_rl.errors import OutputError\n"
-        f"model = load('example:jacks_car_rental'); resource.setrlimit(resource.RLIMIT_FSIZE, (20000, {resource.RLIM_INFINITY}))\n"
+        "model = load('example:jacks_car_rental')\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, (20000, {resource.RLIM_INFINITY}))\n"
         f"try: save(model, sys.argv[1], format={format!r})\n"
         "except OutputError as error: print(error)"
     )

@@ -55,8 +55,8 @@ go = { to = [ { state = "a", p = 0.6, reward = 5 },
 to = { a = 0.5, b = "1/2" }
 reward = 2
 """
-PIECES = [b"", b"0", b"-", b'"', b"'", b"\n", b"\r", b"\0", b"\xff", b"[", b"]", b"{", b"}", b"=", b",", b"#", b".", b"nan",
-          b"1e999", b"1/0", b"to", b"state", b"true", b"9" * 20, b"\xe2\x80\xae", b"a", b"_"]  # fmt: skip
+PIECES = [b"", b"0", b"-", b'"', b"'", b"\n", b"\r", b"\0", b"\xff", b"[", b"]", b"{", b"}", b"=", b",", b"#", b".",
+          b"nan", b"1e999", b"1/0", b"to", b"state", b"true", b"9" * 20, b"\xe2\x80\xae", b"a", b"_"]  # fmt: skip
 
 
 def damage(data, rng):

@@ -1,5 +1,7 @@
 """Gridworlds drawn as pictures."""
 
+# ruff: noqa: E501  (tables of cases: one a line)
+
 from __future__ import annotations
 
 from fractions import Fraction as F

@@ -90,7 +90,8 @@ def test_values_are_those_of_tomllib():
 
 
 scalars = st.sampled_from(
-    ["1", "-2", "+3", "1_000", "0x1F", "0o7", "0b1", "1.5", "-1e-3", "inf", "-nan", "true", "false", '""', "''", '"a\\"b"',
+    ["1", "-2", "+3", "1_000", "0x1F", "0o7", "0b1", "1.5", "-1e-3", "inf", "-nan", "true", "false", '""', "''",
+     '"a\\"b"',
      "'a\"b'", '"""a\n"b" """', "'''\n'a' '''", '""""a"" """', "1979-05-27", "07:32:00", "1979-05-27T07:32:00.5-07:00",
      '"# [x] {y} = ,"']
 )  # fmt: skip
@@ -121,7 +122,7 @@ def test_scan_never_disagrees(text):
     try:
         expected = tomllib.loads(text, parse_float=str)
     except ValueError:
-        with pytest.raises(ModelError, match="line|found twice|not valid TOML"):
+        with pytest.raises(ModelError, match=r"found twice|not valid TOML"):
             locate(text)
         return
     assert repr(values(locate(text))) == repr(expected)

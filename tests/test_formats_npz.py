@@ -1,5 +1,7 @@
 """npz archives: never a pickle, never more memory than the bytes that are there, never half a file."""
 
+# ruff: noqa: E501  (tables of cases: one a line)
+
 from __future__ import annotations
 
 import io
@@ -7,6 +9,7 @@ import json
 import pickle
 import tracemalloc
 import zipfile
+from contextlib import suppress
 from fractions import Fraction
 
 import numpy as np
@@ -116,7 +119,7 @@ def test_normalize(tmp_path):
     with zipfile.ZipFile(tmp_path / "m.npz", "w") as archive:
         for name, data in members.items():
             archive.writestr(name, data)
-    with pytest.raises(ModelError, match="state '0', action '0': probabilities sum to 0.5, expected 1"):
+    with pytest.raises(ModelError, match=r"state '0', action '0': probabilities sum to 0.5, expected 1"):
         load(tmp_path / "m.npz")
     assert load(tmp_path / "m.npz", normalize=True).prob.tolist() == [0.5, 0.5, 1.0]
 
@@ -138,10 +141,8 @@ def test_every_flipped_bit_of_the_data_is_seen(model, tmp_path):
     for at in range(0, len(whole), 7):
         whole[at] ^= 1
         path.write_bytes(whole)
-        try:
+        with suppress(ModelError):
             assert load(path) == model  # a date, say
-        except ModelError:
-            pass
         whole[at] ^= 1
 
 
@@ -200,9 +201,11 @@ def test_declared_sizes_are_compared_with_the_bytes_that_are_there(model, member
     members["prob.npy"] = header((10**12,), data=b"\0" * 64)
     members["next_state.npy"] = header((10**12,), "<i4", data=b"\0" * 64)
     tracemalloc.start()
-    text = said(members)
-    assert tracemalloc.get_traced_memory()[1] < 5_000_000
-    tracemalloc.stop()
+    try:
+        text = said(members)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
     assert text == (
         "member 'next_state': found 1000000000000 entries declared (4000.0 GB), expected the 64 bytes that are there"
     )
@@ -218,7 +221,6 @@ def test_meta_that_declares_too_much(members, said):
 
 def test_zip_bomb(members, said):
     members["prob.npy"] = header((20_000_000,), data=bytes(160_000_000))
-    tracemalloc.start()
     text = said(members, zipfile.ZIP_DEFLATED)
     assert "member 'prob.npy': found a declared size of 160.0 MB from 15" in text
     assert text.endswith("limit 100 times as many or 16.8 MB")

@@ -23,10 +23,13 @@ def garnet(seed, gamma="9/10", S=8, sense="max", ends=0, start=None):
         for a in range(3):
             weights = rng.integers(1, 9, 3).tolist()
             outcomes += [
-                (s, a, int(rng.integers(S + ends)), F(w, sum(weights)), int(rng.integers(-9, 10))) for w in weights
+                (s, a, int(rng.integers(S + ends)), F(w, sum(weights)), int(rng.integers(-9, 10)))
+                for w in weights
             ]
     states = range(S + ends)
-    return MDP.from_outcomes(outcomes, gamma, states=states, terminal=range(S, S + ends), sense=sense, start=start)
+    return MDP.from_outcomes(
+        outcomes, gamma, states=states, terminal=range(S, S + ends), sense=sense, start=start
+    )
 
 
 def balance(mdp, x, c):

@@ -73,13 +73,28 @@ def far_ends(n):
 def test_random_walk_has_sixths(how):
     answer = linear_solve(random_walk(), Policy.uniform(random_walk()), linear_solver=how)
     assert answer.status is Status.CERTIFIED
-    assert [answer[str(s)] for s in range(7)] == pytest.approx([0, 1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 0], abs=1e-12)
+    assert [answer[str(s)] for s in range(7)] == pytest.approx(
+        [0, 1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 0], abs=1e-12
+    )
 
 
 def test_gridworld_of_sutton_and_barto():
     mdp = gridworld()
     answer = linear_solve(mdp, Policy.uniform(mdp))
-    figure = {1: -14, 2: -20, 3: -22, 4: -14, 5: -18, 6: -20, 7: -20, 8: -20, 9: -20, 10: -18, 11: -14, 12: -22}
+    figure = {
+        1: -14,
+        2: -20,
+        3: -22,
+        4: -14,
+        5: -18,
+        6: -20,
+        7: -20,
+        8: -20,
+        9: -20,
+        10: -18,
+        11: -14,
+        12: -22,
+    }
     assert {s: round(answer[str(s)], 9) for s in figure} == figure
     assert answer.bound < 1e-9
 
@@ -94,7 +109,9 @@ def test_recycling_robot_in_closed_form(how):
          ("low", "search", "low", beta, r), ("low", "search", "high", 1 - beta, -3.0)],
         gamma,
     )  # fmt: skip
-    answer = linear_solve(mdp, Policy.of_actions(mdp, {"high": "search", "low": "recharge"}), linear_solver=how)
+    answer = linear_solve(
+        mdp, Policy.of_actions(mdp, {"high": "search", "low": "recharge"}), linear_solver=how
+    )
     high = r / (1 - gamma * alpha - gamma**2 * (1 - alpha))
     assert [answer["high"], answer["low"]] == pytest.approx([high, gamma * high], abs=1e-12)
     assert answer.q[mdp.row("low", "search")] == pytest.approx(
@@ -199,7 +216,9 @@ def with_hub(P):
     from scipy.sparse import csr_array
 
     n = P.shape[0]
-    return (0.9 * P + csr_array((np.full(n, 0.1), (np.arange(n), np.zeros(n, dtype=int))), shape=(n, n))).tocsr()
+    return (
+        0.9 * P + csr_array((np.full(n, 0.1), (np.arange(n), np.zeros(n, dtype=int))), shape=(n, n))
+    ).tocsr()
 
 
 @pytest.mark.parametrize(
@@ -233,7 +252,10 @@ def test_order_of_states_does_not_matter_to_the_iterative_solver():
 def test_known_zeros_are_left_out():
     """State 1 keeps itself at γ = 1: the whole system is singular, the rest of it is not."""
     P = np.array([[0.5, 0.5], [0.0, 1.0]])
-    assert solve_chain(P, np.array([1.0, 0.0]), 1.0, "dense", None, np.array([False, True])).tolist() == [2.0, 0.0]
+    assert solve_chain(P, np.array([1.0, 0.0]), 1.0, "dense", None, np.array([False, True])).tolist() == [
+        2.0,
+        0.0,
+    ]
 
 
 def test_time_limit_leaves_a_proven_interval(monkeypatch):

@@ -30,7 +30,9 @@ def test_with_many_inner_sweeps_it_improves_as_seldom_as_policy_iteration(in_pla
         assert many.work["sweeps"] < value_iteration(mdp).work["sweeps"]
 
 
-@pytest.mark.parametrize("options", [{}, {"inner_sweeps": 3}, {"in_place": True}, {"in_place": True, "inner_sweeps": 1}])
+@pytest.mark.parametrize(
+    "options", [{}, {"inner_sweeps": 3}, {"in_place": True}, {"in_place": True, "inner_sweeps": 1}]
+)
 def test_puterman_two_states(options):
     mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], 0.95)
     answer = modified_policy_iteration(mdp, **options)

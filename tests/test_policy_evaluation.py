@@ -79,7 +79,9 @@ def test_stochastic_policies_of_floats_are_their_dyadics_over_their_sum():
         policy = random_policy(mdp, seed)
         answer = policy_evaluation(mdp, policy, tolerance=1e-8)
         truth = reference.exact_policy_value(mdp, policy)
-        assert all(a <= x <= b for a, x, b in zip(answer.lower.tolist(), truth, answer.upper.tolist(), strict=True))
+        assert all(
+            a <= x <= b for a, x, b in zip(answer.lower.tolist(), truth, answer.upper.tolist(), strict=True)
+        )
         assert answer.status is Status.CERTIFIED
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_models import TOTAL, assemble, random_model, random_policy, take_apart
 
-from tabular_rl import Policy
+from tabular_rl import Policy, Status
 from tabular_rl.catalogue import SOLVERS
 from tabular_rl.certificates import backup_error
 from tabular_rl.sweeps import Sweeper
@@ -25,7 +25,7 @@ settings.register_profile(
 FIXED = settings.get_profile("fixed")
 TOLERANCE = 1e-6
 # Their inner loops are HiGHS's: its tolerances are absolute, so it promises the certificate and not the bits.
-NOT_OUR_BITS = {"linear-programme"}
+NOT_OUR_BITS = {"linear-programming"}
 
 solvers = pytest.mark.parametrize("name", SOLVERS)
 
@@ -55,7 +55,11 @@ def accepts(name, mdp):
 def ask(name, mdp, **options):
     function = SOLVERS[name]
     options = {k: x for k, x in options.items() if k in function.__kwdefaults__}
-    return function(mdp, **options) if function.spec.task == "control" else function(mdp, Policy.uniform(mdp), **options)
+    return (
+        function(mdp, **options)
+        if function.spec.task == "control"
+        else function(mdp, Policy.uniform(mdp), **options)
+    )
 
 
 def changed(mdp, **changes):
@@ -87,7 +91,7 @@ def check_meet(first, second, law=lambda x, s, t: x, where=slice(None)):
             assert low <= d[s] and c[s] <= high, (first.method, s, t, float(low), float(d[s]))
 
 
-# -- the operator -----------------------------------------------------------------------------------------------------
+# -- the operator -------------------------------------------------------------------------------------------------
 
 
 @st.composite
@@ -132,7 +136,7 @@ def test_backups_are_monotone_in_every_bit(drawn):
         assert (first <= second).all()
 
 
-# -- rewards ----------------------------------------------------------------------------------------------------------
+# -- rewards ------------------------------------------------------------------------------------------------------
 
 
 @solvers
@@ -167,7 +171,9 @@ def test_constant_reward_shifts_values_by_c_over_one_minus_gamma(name, mdp, c):
         return
     c = c if mdp.exact else Fraction(round(c * 4), 4)
     add = c if mdp.exact else float(c)
-    rows = [(s, a, [(t, p, x + add) for t, p, x in row], own + add) for s, a, row, own in take_apart(mdp)["rows"]]
+    rows = [
+        (s, a, [(t, p, x + add) for t, p, x in row], own + add) for s, a, row, own in take_apart(mdp)["rows"]
+    ]
     # A float reward plus c is rounded: that moves values by a rounding over 1 - γ, far below the tolerance.
     slack = 0 if mdp.exact else Fraction(1, 10**9)
     shift = c / (1 - mdp.gamma_exact)
@@ -181,7 +187,10 @@ def test_constant_reward_shifts_values_by_c_over_one_minus_gamma(name, mdp, c):
 
 @solvers
 @FIXED
-@given(mdp=models(problems=("discounted", "total-reward"), exact=True, by_pair=False, kind="proper"), seed=st.integers(0, 99))
+@given(
+    mdp=models(problems=("discounted", "total-reward"), exact=True, by_pair=False, kind="proper"),
+    seed=st.integers(0, 99),
+)
 def test_potential_based_shaping_moves_values_by_the_potential(name, mdp, seed):
     """Ng, Harada & Russell (1999): r + γ Φ(s') - Φ(s) with Φ(terminal) = 0 gives v - Φ."""
     if not accepts(name, mdp):
@@ -221,8 +230,10 @@ def test_without_a_future_the_value_is_the_reward(name, mdp):
     if SOLVERS[name].spec.task == "control":
         pick = max if mdp.sense == "max" else min
     else:
+
         def pick(values):
             return sum(values) / len(values)
+
     answer = ask(name, mdp)
     lower, upper = np.atleast_2d(answer.lower)[0], np.atleast_2d(answer.upper)[0]
     for s in range(mdp.S):
@@ -232,7 +243,7 @@ def test_without_a_future_the_value_is_the_reward(name, mdp):
     assert answer.work.get("sweeps", 0) <= (mdp.horizon or 2)
 
 
-# -- the same model, written otherwise -----------------------------------------------------------------------------------
+# -- the same model, written otherwise ----------------------------------------------------------------------------
 
 
 @solvers
@@ -251,7 +262,11 @@ def test_doubled_actions_change_nothing(name, mdp):
         for mask in masks:
             table = doubled.table(mask, fill=False)
             assert np.array_equal(table[:, : mdp.A], table[:, mdp.A :]), "twins are kept or dropped together"
-        if mdp.problem != "total-reward" and SOLVERS[name].spec.task == "control":
+        if (
+            second.status is Status.CERTIFIED
+            and mdp.problem != "total-reward"
+            and second.proven_optimal is not None
+        ):
             assert not np.atleast_2d(second.proven_optimal)[:, ~mdp.terminal].any(), "there is always a tie"
 
 
@@ -291,7 +306,8 @@ def test_discount_is_the_same_as_ending_with_the_rest_of_it(name, mdp):
         return
     end, parts = mdp.S, take_apart(mdp)
     rows = [
-        (s, a, [(t, g * p, x) for t, p, x in row] + [(end, 1 - g, 0)], own) for s, a, row, own in parts["rows"]
+        (s, a, [(t, g * p, x) for t, p, x in row] + [(end, 1 - g, 0)], own)
+        for s, a, row, own in parts["rows"]
     ]
     ending = changed(mdp, rows=rows, S=mdp.S + 1, gamma=1, terminal=np.append(parts["terminal"], True))
     assert ending.problem == "total-reward"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from fractions import Fraction as F
 from math import nextafter
 
@@ -10,13 +11,13 @@ import numpy as np
 import pytest
 from reference import exact_optimal_rows, exact_optimal_value, exact_policy_value, exact_q
 
-from tabular_rl.errors import MissingExtra, NoFiniteAnswer, OptionError
+from tabular_rl.errors import MissingExtra, NoFiniteAnswer, NumericalError, OptionError
 from tabular_rl.exact import _integers
 from tabular_rl.exact._integers import dixon, solve_integers
 from tabular_rl.exact.rational import rational, rational_evaluation, rational_values
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
-from tabular_rl.run import Run
+from tabular_rl.run import Run, Stop
 from tabular_rl.solution import Status
 
 
@@ -51,7 +52,9 @@ def random_model(rng, gamma, horizon=None, sense="max", exact=True):
                 p, r = F(w, int(weights.sum())), int(rng.integers(-5, 6))
                 outcomes.append((s, a, int(rng.integers(0, S + ends)), p if exact else float(p), r))
     terminal = range(S, S + ends)
-    return MDP.from_outcomes(outcomes, gamma, states=range(S + ends), terminal=terminal, sense=sense, horizon=horizon)
+    return MDP.from_outcomes(
+        outcomes, gamma, states=range(S + ends), terminal=terminal, sense=sense, horizon=horizon
+    )
 
 
 def flat(v):
@@ -203,7 +206,9 @@ def test_costs_are_minimised():
 
 @pytest.mark.parametrize("own", [False, True], ids=["flint", "own"])
 @pytest.mark.parametrize("sense", ["max", "min"])
-@pytest.mark.parametrize(("gamma", "horizon"), [(0, None), ("9/10", None), ("99/100", None), (1, None), ("9/10", 4)])
+@pytest.mark.parametrize(
+    ("gamma", "horizon"), [(0, None), ("9/10", None), ("99/100", None), (1, None), ("9/10", 4)]
+)
 def test_all_promises_on_random_models(monkeypatch, gamma, horizon, sense, own):
     if own:
         monkeypatch.setitem(sys.modules, "flint", None)
@@ -288,6 +293,29 @@ def test_lifting_survives_a_matrix_that_is_singular_modulo_the_first_prime():
     assert _integers.inverse_mod(np.array([[p, 1], [0, 1]], dtype=object))[0] < p
 
 
+def test_flint_in_a_process_of_its_own(monkeypatch):
+    """It holds the interpreter's lock: a long solve runs beside this process, and is killed when time is over."""
+    pytest.importorskip("flint")
+    A, b = [{0: 2, 1: 1}, {0: -1, 1: 3}], [1, 2**70]
+    monkeypatch.setattr(_integers, "QUICK", 0)
+    num, den = solve_integers(A, b, Run("", {}))
+    assert [F(x, den) for x in num] == gauss(A, b)
+    wide = [
+        {j: 10**9 * (i == j) + (i * j) % 1009 for j in range(300)} for i in range(300)
+    ]  # more than a pipe holds
+    num, den = solve_integers(wide, [1] * 300, Run("", {}))
+    assert all(sum(a * num[j] for j, a in row.items()) == den for row in wide)
+    n = 400
+    hard = [{j: 3 ** (50 + (i * j) % 101) + (i == j) * 10**90 for j in range(n)} for i in range(n)]
+    started = time.monotonic()
+    with pytest.raises(Stop):
+        solve_integers(hard, [1] * n, Run("", {}, time_limit=0.3))
+    assert time.monotonic() - started < 2
+    monkeypatch.setattr(_integers._flint_child, "__file__", "no such file")
+    with pytest.raises(NumericalError, match="python-flint ended with code 2"):
+        solve_integers(A, b, Run("", {}))
+
+
 def ring(S):
     """S states that lead to each other."""
     outcomes = [(s, "go", s2, "1/2", s % 7) for s in range(S) for s2 in ((s + 1) % S, (s + 3) % S)]
@@ -300,7 +328,9 @@ def test_own_arithmetic_ends_at_a_hundred_states():
     x, mdp = answer.exact, answer.mdp
     assert all(x[s] == s % 7 + F(9, 20) * (x[(s + 1) % 100] + x[(s + 3) % 100]) for s in range(100)), mdp
     for solve in (rational, lambda mdp: rational_evaluation(mdp, Policy.uniform(mdp))):
-        with pytest.raises(MissingExtra, match=r"found 101 states .* pip install 'tabular-rl\[exact\]'") as found:
+        with pytest.raises(
+            MissingExtra, match=r"found 101 states .* pip install 'tabular-rl\[exact\]'"
+        ) as found:
             solve(ring(101))
         assert found.value.exit_code == 2
 

@@ -24,8 +24,11 @@ def test_values_of_the_random_policy_stand_in_their_cells(corners):
     # Sutton & Barto (2018), Figure 4.1, k = infinity.
     text = grid_text(tabular_rl.evaluate(corners, Policy.uniform(corners)))
     assert grid_of(text, 0) == [
-        ["0", "-14", "-20", "-22"], ["-14", "-18", "-20", "-20"], ["-20", "-20", "-18", "-14"], ["-22", "-20", "-14", "0"]
-    ]  # fmt: skip
+        ["0", "-14", "-20", "-22"],
+        ["-14", "-18", "-20", "-20"],
+        ["-20", "-20", "-18", "-14"],
+        ["-22", "-20", "-14", "0"],
+    ]
 
 
 def test_arrows_show_all_shortest_ways(corners):

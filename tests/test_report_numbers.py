@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabular_rl.report.numbers import TINY, aligned, fraction_text, places, plus_minus, rounded_up, shown, start_interval
+from tabular_rl.report.numbers import (
+    TINY,
+    aligned,
+    fraction_text,
+    places,
+    plus_minus,
+    rounded_up,
+    shown,
+    start_interval,
+)
 
 VALUES = st.floats(-1e12, 1e12, allow_subnormal=False)
 BOUNDS = st.floats(1e-13, 1e8)
@@ -41,7 +50,9 @@ def test_errors_are_rounded_up_to_two_digits_or_a_power_of_ten(x):
     assert x <= text <= x * (Fraction(11, 10) if x >= TINY else 10)
 
 
-@pytest.mark.parametrize(("bound", "text"), [(1e-14, "13.000000"), (0.004, "13.00"), (0.4, "13"), (4, "13"), (40, "1e+01")])
+@pytest.mark.parametrize(
+    ("bound", "text"), [(1e-14, "13.000000"), (0.004, "13.00"), (0.4, "13"), (4, "13"), (40, "1e+01")]
+)
 def test_thirteen_is_shown_as_far_as_it_is_proven(bound, text):
     assert shown(13.0, places(bound, 1e-6, 13.0)) == text
 

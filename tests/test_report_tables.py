@@ -75,8 +75,15 @@ def test_exact_answers_show_fractions():
 
 
 def test_long_tables_show_head_and_tail():
-    mdp = MDP([[[0.5 if t in (s - 1, s + 1) else 0.0 for t in range(42)]] if 0 < s < 41 else [[0.0] * 42] for s in range(42)],
-              [[-1.0]] * 42, 1, terminal=["0", "41"])  # fmt: skip
+    mdp = MDP(
+        [
+            [[0.5 if t in (s - 1, s + 1) else 0.0 for t in range(42)]] if 0 < s < 41 else [[0.0] * 42]
+            for s in range(42)
+        ],
+        [[-1.0]] * 42,
+        1,
+        terminal=["0", "41"],
+    )
     answer = tabular_rl.solve(mdp)
     lines = values_table(answer).splitlines()
     assert len(lines) == 1 + tables.HEAD + 1 + tables.TAIL
@@ -94,8 +101,10 @@ def test_finite_horizon_has_a_column_a_time_step():
     first = text.split("\n\n")[0].splitlines()
     assert first[0].split() == ["state", "t", "=", "0", "t", "=", "1"]
     assert [line.split() for line in first[1:]] == [
-        ["young", "0.000000", "0.000000"], ["middle", "1.000000", "0.000000"], ["old", "4.000000", "0.000000"]
-    ]  # fmt: skip
+        ["young", "0.000000", "0.000000"],
+        ["middle", "1.000000", "0.000000"],
+        ["old", "4.000000", "0.000000"],
+    ]
 
 
 def test_long_horizons_show_the_first_and_last_times():
@@ -137,7 +146,9 @@ def test_no_gap_where_all_fits():
 
 
 def test_model_table_shows_numbers_as_they_are_spelled():
-    mdp = MDP.from_outcomes([("a", "go", "a", "2/3", "0.10"), ("a", "go", "b", "1/3", -5)], "0.9", terminal=["b"])
+    mdp = MDP.from_outcomes(
+        [("a", "go", "a", "2/3", "0.10"), ("a", "go", "b", "1/3", -5)], "0.9", terminal=["b"]
+    )
     lines = [line.split() for line in model_table(mdp).splitlines()]
     assert lines[1] == ["a", "go", "a", "2/3", "0.1"]
     assert lines[2] == ["b", "1/3", "-5"]

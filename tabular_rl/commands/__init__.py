@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -33,6 +34,7 @@ COMMANDS = {
 }
 PROGRAM = "tabular-rl"
 BUG = 70
+PATIENCE = 5.0  # seconds that a solver is given to return its interval after a signal
 
 
 class Interrupted(BaseException):
@@ -52,7 +54,7 @@ class Program(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f"tabular_rl.commands.{cmd_name}").command  # type: ignore[no-any-return]
+        return importlib.import_module(f"tabular_rl.commands.{cmd_name}").command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
@@ -82,12 +84,17 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     PROGRAM,
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Start with `tabular-rl solve example:recycling_robot`.  Exit codes: 0 answered, 1 the answer is no, 2 wrong "
+    epilog="Start with `tabular-rl solve example:recycling_robot`. Exit codes: 0 answered, 1 the answer is no, 2 wrong "
     "usage or input, 3 not reached within the limits, 4 no finite answer exists, 5 the output could not be written, "
     "70 a bug, 130 and 143 interrupted.",
 )
 @click.option(
-    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version, help="Show the version and exit."
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
 )
 def program() -> None:
     """Solve finite Markov decision processes, with a proven interval around every value.
@@ -115,8 +122,11 @@ def run(arguments: Sequence[str]) -> int:
         note(f"{PROGRAM}: {error.format_message()}\n")
         return 2
     except TabularError as error:
+        from tabular_rl.run import interrupt
+
         note(f"{error}\n")
-        return error.exit_code
+        stopped = getattr(error, "why", None) == "signal" and interrupt.signum is not None
+        return 128 + interrupt.signum if stopped else error.exit_code  # type: ignore[operator]
     except Interrupted as stop:
         note("interrupted: nothing is proven yet\n")
         return 128 + stop.signum
@@ -126,8 +136,10 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as done:  # Click, after shell completion or when nobody reads what it writes
         return int(done.code or 0) if f"_{PROGRAM.replace('-', '_').upper()}_COMPLETE" in os.environ else 0
     except MemoryError as error:
-        what = str(error).rstrip(".")
-        note(f"not enough memory{': ' + escape(what) if what else ''}. A directory of arrays needs least; see convert.\n")
+        what = str(error).partition(" for an array")[0].rstrip(".")
+        note(
+            f"not enough memory{': ' + escape(what) if what else ''}. A directory of arrays needs least; see convert.\n"
+        )
         return OptionError.exit_code
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT) and error.filename is None:
@@ -141,7 +153,9 @@ def run(arguments: Sequence[str]) -> int:
 def _bug() -> int:
     from tabular_rl.report.screen import note
 
-    note(f"{traceback.format_exc()}\nThis is a bug of tabular-rl ({version_text()}); please report the lines above.\n")
+    note(
+        f"{traceback.format_exc()}\nThis is a bug of tabular-rl ({version_text()}); please report the lines above.\n"
+    )
     return BUG
 
 
@@ -178,6 +192,17 @@ def handle(signum: int, frame: Any) -> None:
     interrupt.signum = signum
     if not _State.solving or _compiling(frame):
         raise Interrupted(signum)
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _give_up)
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+
+
+def _give_up(_signum: int, _frame: Any) -> None:
+    """The solver did not come back with its interval."""
+    from tabular_rl.run import interrupt
+
+    if _State.solving:
+        raise Interrupted(interrupt.signum or signal.SIGINT)
 
 
 def _compiling(frame: Any) -> bool:
@@ -197,6 +222,8 @@ def solving() -> Any:
         yield
     finally:
         _State.solving = False
+        if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def leave(code: int) -> NoReturn:
@@ -209,11 +236,19 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as one line, without the place in our code."""
+    from tabular_rl.report.screen import note
+
+    note(f"warning: {message}\n")
+
+
 def main() -> NoReturn:
     """The program `tabular-rl`."""
     from tabular_rl.commands._memory import refuse_more_than_there_is
 
     refuse_more_than_there_is()
+    warnings.showwarning = _warn
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from pathlib import Path
 
 from tabular_rl.errors import OptionError, escape
 from tabular_rl.model import MDP, size_text
+
+LIBRARIES = (
+    420_000_000  # bytes of address space that Numba, LLVM and SciPy take when they are loaded (measured),
+)
+BLAS_THREAD = 40_000_000  # and each thread of BLAS
 
 
 def refuse_more_than_there_is() -> None:
@@ -21,6 +28,7 @@ def refuse_more_than_there_is() -> None:
 
         free = free_memory()
         if free is not None:
+            free = max(free, LIBRARIES)
             used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
             soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
             if soft == resource.RLIM_INFINITY or used + free < soft:
@@ -31,11 +39,34 @@ def check_memory(mdp: MDP) -> None:
     """Raise before anything is allocated where the vectors of a solver would not fit: a dozen numbers a state."""
     from tabular_rl.formats.memory import free_memory
 
+    check_libraries(mdp)
     steps = 1 if mdp.horizon is None else mdp.horizon + 1
-    needed = 8 * mdp.S * (12 if mdp.horizon is None else 6 * steps) + (mdp.L * steps if mdp.horizon is not None else 0)
+    needed = 8 * mdp.S * (12 if mdp.horizon is None else 6 * steps) + (
+        mdp.L * steps if mdp.horizon is not None else 0
+    )
     free = free_memory()
     if free is not None and needed > free:
         raise OptionError(
             f"{escape(mdp.origin)}: solving needs about {size_text(needed)} of memory, expected at most the "
             f"{size_text(free)} that are free"
+        )
+
+
+def check_libraries(mdp: MDP) -> None:
+    """Raise where a limit on the address space leaves no room for the libraries: short of it they crash or hang."""
+    if "llvmlite" in sys.modules:
+        return
+    left = None
+    with contextlib.suppress(ImportError, OSError, ValueError, IndexError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            left = limit - int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    named = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS") or ""
+    needed = LIBRARIES + BLAS_THREAD * (int(named) if named.isdigit() else os.cpu_count() or 1)
+    if left is not None and left < needed:
+        raise OptionError(
+            f"{escape(mdp.origin)}: solving needs about {size_text(needed)} of address space for its libraries, expected "
+            f"at most the {size_text(max(left, 0))} that the limit leaves (ulimit -v)"
         )

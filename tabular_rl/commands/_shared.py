@@ -55,11 +55,15 @@ class Value(click.ParamType):
             if self.option.kind is int and exact.denominator == 1:
                 number = int(exact)
         except (ValueError, OverflowError):
-            raise OptionError(f"{self.option.flag}: found {quoted(value)}, expected {self.option.expected}") from None
+            raise OptionError(
+                f"{self.option.flag}: found {quoted(value)}, expected {self.option.expected}"
+            ) from None
         try:
             return self.option.check(number)
         except OptionError:
-            raise OptionError(f"{self.option.flag}: found {quoted(value)}, expected {self.option.expected}") from None
+            raise OptionError(
+                f"{self.option.flag}: found {quoted(value)}, expected {self.option.expected}"
+            ) from None
 
 
 class Gamma(click.ParamType):
@@ -74,7 +78,9 @@ class Gamma(click.ParamType):
                 return gamma
         except (ValueError, OverflowError):
             pass
-        raise OptionError(f"--gamma: found {quoted(value)}, expected a number from 0 to 1, such as 0.9 or 9/10")
+        raise OptionError(
+            f"--gamma: found {quoted(value)}, expected a number from 0 to 1, such as 0.9 or 9/10"
+        )
 
 
 class Horizon(click.ParamType):
@@ -85,7 +91,9 @@ class Horizon(click.ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if isinstance(value, int) or (len(value) < 12 and WHOLE.fullmatch(value) and 0 < int(value) < 2**31):
             return int(value)
-        raise OptionError(f"--horizon: found {quoted(value)}, expected a whole number of decisions, 1 or more")
+        raise OptionError(
+            f"--horizon: found {quoted(value)}, expected a whole number of decisions, 1 or more"
+        )
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[C], C]:
@@ -101,18 +109,39 @@ def together(*decorators: Callable[[Any], Any]) -> Callable[[C], C]:
 
 model_options = together(
     click.argument("model", metavar="MODEL"),
-    click.option("--format", "format", type=click.Choice(FORMATS), help="Format of MODEL, where its name does not say it."),
+    click.option(
+        "--format",
+        "format",
+        type=click.Choice(FORMATS),
+        help="Format of MODEL, where its name does not say it.",
+    ),
     click.option("--gamma", type=Gamma(), help="Discount, in place of the file's; 9/10 and 0.9 are exact."),
     click.option("--horizon", type=Horizon(), help="Number of decisions: solve a finite-horizon problem."),
-    click.option("--terminal", multiple=True, metavar="STATE", help=f"Terminal states, in place of the file's. {SEVERAL}"),
+    click.option(
+        "--terminal",
+        multiple=True,
+        metavar="STATE",
+        help=f"Terminal states, in place of the file's. {SEVERAL}",
+    ),
     click.option("--minimize", is_flag=True, help="Rewards are costs: find the least."),
-    click.option("--normalize", is_flag=True, help="Rescale rows that do not sum to 1, and tell the largest correction."),
+    click.option(
+        "--normalize",
+        is_flag=True,
+        help="Rescale rows that do not sum to 1, and tell the largest correction.",
+    ),
 )
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Nothing on standard error but errors; with -o nothing at all.")
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="Nothing on standard error but errors; with -o nothing at all."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 all_option = click.option("--all", "everything", is_flag=True, help="Print every state, as a table.")
 answer_options = together(
-    click.option("-o", "--output", metavar="FILE", help="Write the answer to FILE too: CSV where it ends in .csv, else JSON."),
+    click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Write the answer to FILE too: CSV where it ends in .csv, else JSON.",
+    ),
     json_option,
     all_option,
     quiet_option,
@@ -132,7 +161,8 @@ def method_options(task: str) -> Callable[[C], C]:
     shown = ["auto" if name == "auto-evaluation" else name for name in names]
     return together(
         click.option(
-            "--method", default="auto", show_default=True, metavar="METHOD", shell_complete=lambda c, p, i: [n for n in shown if n.startswith(i)],
+            "--method", default="auto", show_default=True, metavar="METHOD",
+            shell_complete=lambda _ctx, _parameter, typed: [n for n in shown if n.startswith(typed)],
             help=f"One of {', '.join(shown)}.",
         ),
         click.option("--exact", is_flag=True, help="Solve in rational arithmetic: values as fractions, ties proven."),
@@ -199,7 +229,12 @@ def check_output(output: str | None, *inputs: str | None) -> None:
         raise OptionError("--output: found '', expected the name of a file")
     for source in inputs:
         path = input_path(source)
-        if path is not None and os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
+        if (
+            path is not None
+            and os.path.exists(output)
+            and os.path.exists(path)
+            and os.path.samefile(output, path)
+        ):
             raise OptionError(f"{escape(output)}: is also the input, expected another file")
     if os.path.isdir(output):
         raise OutputError(f"{escape(output)}: cannot be written: is a directory")
@@ -209,7 +244,12 @@ def check_output(output: str | None, *inputs: str | None) -> None:
 def check_new(output: str, source: str | None) -> None:
     """Raise where a directory of arrays cannot be made at this place, or is the input."""
     path = input_path(source)
-    if path is not None and os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
+    if (
+        path is not None
+        and os.path.exists(output)
+        and os.path.exists(path)
+        and os.path.samefile(output, path)
+    ):
         raise OptionError(f"{escape(output)}: is also the input, expected another directory")
     parent = os.path.dirname(os.path.abspath(output))
     if not os.path.isdir(parent) or not os.access(parent, os.W_OK):
@@ -252,7 +292,9 @@ def flag(key: str) -> str:
     return "--" + key.replace("_", "-")
 
 
-def solved(mdp: MDP, method: str, options: dict[str, Any], quiet: bool, policy: Policy | None = None) -> Solution:
+def solved(
+    mdp: MDP, method: str, options: dict[str, Any], quiet: bool, policy: Policy | None = None
+) -> Solution:
     """Run a solver where signals stop it and progress is shown."""
     from tabular_rl.solve import evaluate, solve
 
@@ -281,7 +323,12 @@ def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
         did = work_text(solution)
         if solution.status is Status.INTERRUPTED:
             width = interval_width(solution)
-            note(f"interrupted: {'nothing is proven yet' if width == math.inf else f'the best interval so far is {rounded_up(width)} wide'}\n")
+            known = (
+                f"the best interval so far is {rounded_up(width)} wide"
+                if math.isfinite(width)
+                else "nothing is proven yet"
+            )
+            note(f"interrupted: {known}\n")
         note(f"{solution.method}: {did + ' ' if did else ''}in {seconds_text(solution.seconds)}\n")
         if output is not None and output != "-":
             note(f"{escape(output)}: written\n")
@@ -295,5 +342,3 @@ def exit_code(solution: Solution) -> int:
     if solution.status is Status.INTERRUPTED:
         return 128 + (running.interrupt.signum or 2)
     return 3
-
-

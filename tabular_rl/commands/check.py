@@ -54,7 +54,9 @@ def remarks(mdp: MDP) -> list[str]:
     if mdp.start_given:
         never = np.flatnonzero(~reachable(mdp, mdp.start > 0))
         if len(never):
-            found.append(f"{plural(len(never), 'state')} cannot be reached from the start: {listed(mdp, never)}")
+            found.append(
+                f"{plural(len(never), 'state')} cannot be reached from the start: {listed(mdp, never)}"
+            )
     used = np.bincount(mdp.pair_action, minlength=mdp.A) if mdp.L else np.zeros(mdp.A, dtype=int)
     idle = [mdp.actions[int(a)] for a in np.flatnonzero(used == 0)[:5]]
     if idle:

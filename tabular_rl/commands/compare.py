@@ -34,8 +34,16 @@ NO = 1
 @click.command("compare", cls=Command, short_help=COMMANDS["compare"])
 @model_options
 @click.option("--method", "methods", multiple=True, metavar="METHOD", help=f"Only this method. {SEVERAL}")
-@click.option("--policy", metavar="POLICY", help="Compare evaluations of this policy, not searches for the best one.")
-@click.option("--assert", "asserted", multiple=True, metavar="TEXT", help=f"Exit with 1 unless this is proven, such as 'value-iteration < 1e-6'. {SEVERAL}")
+@click.option(
+    "--policy", metavar="POLICY", help="Compare evaluations of this policy, not searches for the best one."
+)
+@click.option(
+    "--assert",
+    "asserted",
+    multiple=True,
+    metavar="TEXT",
+    help=f"Exit with 1 unless this is proven, such as 'value-iteration < 1e-6'. {SEVERAL}",
+)
 @click.option("--tolerance", type=Value(OPTIONS["tolerance"]), help="Tolerance of each method.")
 @click.option("--threads", type=Value(OPTIONS["threads"]), help="Threads of each method that has them.")
 @click.option("--time-limit", type=Value(OPTIONS["time_limit"]), help="Seconds for each method.")
@@ -60,7 +68,9 @@ def command(**given: Any) -> int:
     wanted = set(given["methods"])
     for assertion in assertions:
         if wanted and assertion.method not in wanted:
-            raise OptionError(f"--assert: method {escape(assertion.method)} is not among those named with --method")
+            raise OptionError(
+                f"--assert: method {escape(assertion.method)} is not among those named with --method"
+            )
     check_output(given["output"], given["model"])
     mdp = read_model(given)
     policy = read_policy(given["policy"], mdp) if given["policy"] is not None else None
@@ -71,10 +81,9 @@ def command(**given: Any) -> int:
         found = compare(mdp, given["methods"] or None, policy, **options)
     verdicts = [assertion.holds(found) for assertion in assertions]
     if given["output"] is not None and given["output"] != "-":
-        from tabular_rl.formats.output import write_atomically
+        from tabular_rl.answers import write_parts
 
-        data = document(found, assertions, verdicts).encode()
-        write_atomically(given["output"], lambda file: file.write(data) and None)
+        write_parts([document(found, assertions, verdicts)], given["output"])
     if given["as_json"] or given["output"] == "-":
         out(document(found, assertions, verdicts))
     elif not (given["quiet"] and given["output"] is not None):
@@ -89,15 +98,27 @@ def text(found: Comparison, assertions: list[Assertion], verdicts: list[bool]) -
     mdp, best = found.reference.mdp, found.reference
     exact = best.exact is not None
     control = best.task == "control"
-    what = "exact, in rational arithmetic" if exact else f"{best.method}, proven to within {rounded_up(best.bound)}"
+    what = (
+        "exact, in rational arithmetic"
+        if exact
+        else f"{best.method}, proven to within {rounded_up(best.bound)}"
+    )
     headers = ["method", "error", "bound"] + ["policy"] * control + ["status", "work", "time"]
     rows = []
     for row in found.rows:
         solution = row.solution
         rows.append(
-            [row.method, _error(row, exact), rounded_up(solution.bound) if math.isfinite(solution.bound) else "none"]
+            [
+                row.method,
+                _error(row, exact),
+                rounded_up(solution.bound) if math.isfinite(solution.bound) else "none",
+            ]
             + [policy_cell(row, exact)] * control
-            + [solution.status.name.lower().replace("_", " "), work_text(solution), seconds_text(solution.seconds)]
+            + [
+                solution.status.name.lower().replace("_", " "),
+                work_text(solution),
+                seconds_text(solution.seconds),
+            ]
         )
     lines = [
         f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}",
@@ -108,7 +129,9 @@ def text(found: Comparison, assertions: list[Assertion], verdicts: list[bool]) -
     if assertions:
         lines.append("")
     for assertion, holds in zip(assertions, verdicts, strict=True):
-        lines.append(f"{escape(assertion.text.strip())}: {coloured('yes', '32') if holds else coloured('no', '31')}")
+        lines.append(
+            f"{escape(assertion.text.strip())}: {coloured('yes', '32') if holds else coloured('no', '31')}"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from tabular_rl.commands import COMMANDS
-from tabular_rl.commands._shared import FORMATS, Command, check_new, check_output, model_options, quiet_option, read_model
+from tabular_rl.commands._shared import (
+    FORMATS,
+    Command,
+    check_new,
+    check_output,
+    model_options,
+    quiet_option,
+    read_model,
+)
 from tabular_rl.errors import escape
 from tabular_rl.report.screen import note
 

@@ -36,6 +36,8 @@ def command(as_json: bool, quiet: bool) -> int:
         entries = [{"example": a, "name": b, "source": c} for a, b, c in rows]
         out("".join(json_parts({"schema": "tabular-rl examples", "version": 1, "examples": entries})))
         return 0
-    shown = [[f"example:{name}", source if len(source) <= 78 else source[:77] + "..."] for name, _, source in rows]
+    shown = [
+        [f"example:{name}", source if len(source) <= 78 else source[:77] + "..."] for name, _, source in rows
+    ]
     out(table(["model", "source"], shown, left="model,source") + "\n")
     return 0

@@ -10,7 +10,7 @@ import click
 
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import FORMATS, Command, Value, check_new, check_output, quiet_option
-from tabular_rl.errors import OptionError, closest, escape, quoted
+from tabular_rl.errors import closest, escape, quoted
 from tabular_rl.families import FAMILIES
 from tabular_rl.model import MDP, size_text
 from tabular_rl.options import options_of
@@ -30,7 +30,10 @@ class Families(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         names = self.list_commands(ctx)
         if args and args[0].replace("_", "-") not in names and not args[0].startswith("-"):
-            raise click.UsageError(f"no family {quoted(args[0])}{closest(args[0], names) or ', known are ' + ', '.join(names)}", ctx)
+            raise click.UsageError(
+                f"no family {quoted(args[0])}{closest(args[0], names) or ', known are ' + ', '.join(names)}",
+                ctx,
+            )
         return super().resolve_command(ctx, args)
 
     def get_help(self, ctx: click.Context) -> str:
@@ -52,22 +55,40 @@ def family_command(name: str, function: Callable[..., MDP]) -> click.Command:
         mdp = function(**given)
         save(mdp, output, format=form)
         if not quiet and output != "-":
-            note(f"{escape(output)}: written as {form}, {mdp.S} states, {mdp.K} outcomes, {size_text(mdp.nbytes)}\n")
+            note(
+                f"{escape(output)}: written as {form}, {mdp.S} states, {mdp.K} outcomes, {size_text(mdp.nbytes)}\n"
+            )
         return 0
 
     parameters: list[click.Parameter] = [
-        click.Option([option.flag, key], type=Value(option), default=None, help=f"{option.help}  [default: {default:g}]")
+        click.Option(
+            [option.flag, key],
+            type=Value(option),
+            default=None,
+            help=f"{option.help}  [default: {default:g}]",
+        )
         for key, (option, default) in options_of(function).items()
     ]
     parameters += [
-        click.Option(["-o", "--output"], required=True, metavar="FILE", help="Where to: .toml, .csv, .npz, or a directory of arrays."),
-        click.Option(["--to"], type=click.Choice(FORMATS), help="Format, where the name of FILE does not say it."),
+        click.Option(
+            ["-o", "--output"],
+            required=True,
+            metavar="FILE",
+            help="Where to: .toml, .csv, .npz, or a directory of arrays.",
+        ),
+        click.Option(
+            ["--to"], type=click.Choice(FORMATS), help="Format, where the name of FILE does not say it."
+        ),
     ]
     doc = inspect.getdoc(function) or ""
     command = Command(
-        name, callback=make, params=parameters, short_help=doc.partition("\n")[0], help="\b\n" + doc.split("\n\nParameters")[0].replace("\n\n", "\n\n\b\n")
+        name,
+        callback=make,
+        params=parameters,
+        short_help=doc.partition("\n")[0],
+        help="\b\n" + doc.split("\n\nParameters")[0].replace("\n\n", "\n\n\b\n"),
     )
-    return quiet_option(command)  # type: ignore[no-any-return]
+    return quiet_option(command)
 
 
 @click.command("make", cls=Families, short_help=COMMANDS["make"], subcommand_metavar="FAMILY [OPTIONS]")

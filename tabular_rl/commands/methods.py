@@ -27,12 +27,20 @@ def command(method: str | None, as_json: bool, quiet: bool) -> int:
     tabular-rl methods value-iteration
     """
     if method is not None and method not in SOLVERS:
-        raise OptionError(f"no method {quoted(method)}{closest(method, SOLVERS)} `tabular-rl methods` lists them.")
+        raise OptionError(
+            f"no method {quoted(method)}{closest(method, SOLVERS)} `tabular-rl methods` lists them."
+        )
     names = list(SOLVERS) if method is None else [method]
     if as_json:
         from tabular_rl.answers import json_parts
 
-        out("".join(json_parts({"schema": "tabular-rl methods", "version": 1, "methods": [entry(n) for n in names]})))
+        out(
+            "".join(
+                json_parts(
+                    {"schema": "tabular-rl methods", "version": 1, "methods": [entry(n) for n in names]}
+                )
+            )
+        )
     else:
         out(spelled(listing() if method is None else page(method)) + "\n")
     return 0
@@ -53,10 +61,15 @@ def entry(name: str) -> dict[str, Any]:
 def listing() -> str:
     """All methods, those of each task together."""
     parts = []
-    for task, heading in (("control", "solve: find the best policy"), ("prediction", "evaluate: find the values of a policy")):
+    for task, heading in (
+        ("control", "solve: find the best policy"),
+        ("prediction", "evaluate: find the values of a policy"),
+    ):
         specs = [f.spec for f in SOLVERS.values() if f.spec.task == task]  # type: ignore[attr-defined]
         rows = [[s.name, ", ".join(s.problems), s.summary] for s in specs]
-        parts.append(f"{heading}\n\n{table(['method', 'problems', 'what it does'], rows, left='method,problems,what it does')}")
+        parts.append(
+            f"{heading}\n\n{table(['method', 'problems', 'what it does'], rows, left='method,problems,what it does')}"
+        )
     return "\n\n".join(parts)
 
 
@@ -65,7 +78,17 @@ def page(name: str) -> str:
     function = SOLVERS[name]
     spec = function.spec  # type: ignore[attr-defined]
     rows = [
-        [option.flag, "" if default is None else str(default).lower() if default in (True, False) else f"{default:g}" if isinstance(default, float) else str(default), option.help]
+        [
+            option.flag,
+            ""
+            if default is None
+            else str(default).lower()
+            if default in (True, False)
+            else f"{default:g}"
+            if isinstance(default, float)
+            else str(default),
+            option.help,
+        ]
         for option, default in spec.options.values()
     ]
     command = "solve" if spec.task == "control" else "evaluate"
@@ -73,13 +96,16 @@ def page(name: str) -> str:
         [
             f"{name} (tabular-rl {command} MODEL --method {name})",
             f"  {spec.equation}",
-            f"  problems: {', '.join(spec.problems)}" + (f"; up to {spec.largest} states" if spec.largest else ""),
+            f"  problems: {', '.join(spec.problems)}"
+            + (f"; up to {spec.largest} states" if spec.largest else ""),
             f"  source: {spec.source}",
             "",
             inspect.getdoc(function) or "",
             "",
             "On the command line",
             "-------------------",
-            table(["option", "default", "meaning"], rows, left="option,default,meaning") if rows else "no options",
+            table(["option", "default", "meaning"], rows, left="option,default,meaning")
+            if rows
+            else "no options",
         ]
     )

@@ -39,10 +39,18 @@ FEW = 30  # episodes below which the normal approximation is rough
 @policy_option
 @click.option("--start", metavar="STATE", help="Start here, in place of the file's start.")
 @click.option("--episodes", type=Value(EPISODES), default=10_000, show_default=True, help="Episodes to play.")
-@click.option("--steps", type=Value(STEPS), help="Cut an episode off after so many steps (default: from the discount).")
+@click.option(
+    "--steps", type=Value(STEPS), help="Cut an episode off after so many steps (default: from the discount)."
+)
 @click.option("--seed", type=Value(SEED), default=0, show_default=True, help="Start of the random numbers.")
-@click.option("--level", type=Value(LEVEL), default=0.99, show_default=True, help="Level of the confidence interval.")
-@click.option("--time-limit", type=Value(OPTIONS["time_limit"]), help="Seconds after which the episodes so far are the answer.")
+@click.option(
+    "--level", type=Value(LEVEL), default=0.99, show_default=True, help="Level of the confidence interval."
+)
+@click.option(
+    "--time-limit",
+    type=Value(OPTIONS["time_limit"]),
+    help="Seconds after which the episodes so far are the answer.",
+)
 @json_option
 @quiet_option
 def command(**given: Any) -> int:
@@ -143,11 +151,16 @@ def text(mdp: MDP, policy: str, played: Simulation, exact: Solution | None) -> s
     lines += [f"{name}  {value}" for name, value in rows]
     if math.isfinite(played.half_width):
         lines.append("")
-        lines.append(f"{played.level:.6g} confidence interval: mean {signs().plus_minus} z s / sqrt(n), normal approximation")
+        lines.append(
+            f"{played.level:.6g} confidence interval: mean {signs().plus_minus} z s / sqrt(n), normal approximation"
+        )
         if played.episodes < FEW:
             lines.append(f"with fewer than {FEW} episodes that is rough")
         if played.cut > 0:
-            lines.append(f"episodes are cut off after {plural(played.longest, 'step')}; {rounded_up(played.cut)} is added for the rest")
+            added = rounded_up(played.cut)
+            lines.append(
+                f"episodes are cut off after {plural(played.longest, 'step')}; {added} is added for the rest"
+            )
     return "\n".join(lines) + "\n"
 
 

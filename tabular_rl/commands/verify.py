@@ -26,11 +26,16 @@ NO = 1
 @model_options
 @click.argument("answer", metavar="ANSWER")
 @click.option(
-    "--tolerance", type=Value(OPTIONS["tolerance"]), default=1e-6, show_default=True,
+    "--tolerance",
+    type=Value(OPTIONS["tolerance"]),
+    default=1e-6,
+    show_default=True,
     help="How far a value may be from the truth.",
 )
 @click.option("--relative", is_flag=True, help="The tolerance is a share of the largest |value|.")
-@click.option("--policy", metavar="POLICY", help="Take the values as those of this policy, not as the best ones.")
+@click.option(
+    "--policy", metavar="POLICY", help="Take the values as those of this policy, not as the best ones."
+)
 @json_option
 @quiet_option
 def command(**given: Any) -> int:
@@ -54,7 +59,7 @@ def command(**given: Any) -> int:
     if answer.digest is not None and answer.digest != mdp.digest:
         raise OptionError(
             f"{source}: found an answer to another model: its digest is {escape(answer.digest[:16])}, that of "
-            f"{escape(mdp.origin)} is {mdp.digest[:16]}. Give the options that it was solved with (--gamma, --horizon ...)."
+            f"{escape(mdp.origin)} is {mdp.digest[:16]}. Give the options it was solved with (--gamma ...)."
         )
     policy, evaluation = answer.policy, answer.task == "prediction"
     if given["policy"] is not None:
@@ -70,13 +75,27 @@ def command(**given: Any) -> int:
     if given["as_json"]:
         from tabular_rl.answers import json_parts
 
-        out("".join(json_parts({"schema": "tabular-rl verdict", "version": 1, "model": mdp.name, "digest": mdp.digest, **findings})))
+        out(
+            "".join(
+                json_parts(
+                    {
+                        "schema": "tabular-rl verdict",
+                        "version": 1,
+                        "model": mdp.name,
+                        "digest": mdp.digest,
+                        **findings,
+                    }
+                )
+            )
+        )
     elif not given["quiet"]:
         out(text(mdp, findings, tolerance))
     return 0 if findings["proven"] else NO
 
 
-def judged(mdp: MDP, answer: Answer, policy: Policy | None, evaluation: bool, tolerance: float) -> dict[str, Any]:
+def judged(
+    mdp: MDP, answer: Answer, policy: Policy | None, evaluation: bool, tolerance: float
+) -> dict[str, Any]:
     """What one rigorous sweep proves of an answer, by name."""
     from tabular_rl.certificates import verify
 
@@ -94,13 +113,23 @@ def judged(mdp: MDP, answer: Answer, policy: Policy | None, evaluation: bool, to
             f"state {escape(mdp.states[s])} is terminal: found the value {general(float(rows[t, s]))}, expected 0"
         )
         return findings
-    lower, upper = (_finite(answer.lower), _finite(answer.upper)) if not evaluation or policy is answer.policy else (None, None)
+    lower, upper = (
+        (_finite(answer.lower), _finite(answer.upper))
+        if not evaluation or policy is answer.policy
+        else (None, None)
+    )
     certificate, error = verify(mdp, values, policy=policy, lower=lower, upper=upper, evaluation=evaluation)
     low, high = mdp.sign * certificate.lower, mdp.sign * certificate.upper
     low, high = np.minimum(low, high), np.maximum(low, high)
     findings["error"] = error
-    findings["states"], findings["lower"], findings["upper"] = list(mdp.states) if mdp.S <= 10_000 else None, low, high
-    wrong = np.flatnonzero(((values > high + tolerance) | (values < low - tolerance)).reshape(-1, mdp.S).any(axis=0))
+    findings["states"], findings["lower"], findings["upper"] = (
+        list(mdp.states) if mdp.S <= 10_000 else None,
+        low,
+        high,
+    )
+    wrong = np.flatnonzero(
+        ((values > high + tolerance) | (values < low - tolerance)).reshape(-1, mdp.S).any(axis=0)
+    )
     findings["wrong"] = [mdp.states[int(s)] for s in wrong[:100]]
     if not evaluation and policy is not None:
         # What the policy earns is at least the lower end for the policy, what can be earned at most the upper one.
@@ -111,10 +140,15 @@ def judged(mdp: MDP, answer: Answer, policy: Policy | None, evaluation: bool, to
         findings["proven"] = error <= tolerance
     if len(wrong):
         s = int(wrong[0])
-        t = int(np.flatnonzero(((values > high + tolerance) | (values < low - tolerance)).reshape(-1, mdp.S)[:, s])[0])
+        t = int(
+            np.flatnonzero(
+                ((values > high + tolerance) | (values < low - tolerance)).reshape(-1, mdp.S)[:, s]
+            )[0]
+        )
         v, a, b = (float(np.atleast_2d(x)[t, s]) for x in (values, low, high))
+        when = f" at time {t}" if values.ndim == 2 else ""
         findings["reason"] = (
-            f"state {escape(mdp.states[s])}{f' at time {t}' if values.ndim == 2 else ''}: found the value {general(v, 12)}, "
+            f"state {escape(mdp.states[s])}{when}: found the value {general(v, 12)}, "
             f"the truth is from {general(a, 12)} to {general(b, 12)}"
         )
     elif not findings["proven"]:
@@ -146,7 +180,10 @@ def text(mdp: MDP, findings: dict[str, Any], tolerance: float) -> str:
     """The verdict in a few lines."""
     proven = findings["proven"]
     verdict = coloured("proven", "32") if proven else coloured("not proven", "31")
-    lines = [f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}", f"{verdict} within the tolerance {tolerance:g}"]
+    lines = [
+        f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}",
+        f"{verdict} within the tolerance {tolerance:g}",
+    ]
     if findings["reason"]:
         lines.append(findings["reason"])
     if math.isfinite(findings["error"]):

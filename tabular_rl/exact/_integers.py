@@ -7,8 +7,6 @@ products and comparisons are then those of integers, without a greatest common d
 from __future__ import annotations
 
 import math
-import pickle
-import subprocess
 import sys
 from fractions import Fraction
 from typing import Any
@@ -226,19 +224,19 @@ def solve_integers(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[lis
 
 def in_child(system: tuple[Any, ...], run: Run) -> tuple[list[int], int]:
     """Solve by python-flint in a child process, so that this one can still react; it is killed when the run ends."""
+    import pickle
+    import subprocess
+
     command = [sys.executable, "-P", _flint_child.__file__]
-    message: bytes | None = pickle.dumps(system)
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     ) as child:
         try:
-            while True:
-                try:
-                    answer, _ = child.communicate(message, timeout=0.05)
-                    break
-                except subprocess.TimeoutExpired:
-                    message = None  # sent already
-                    run.breathe()
+            answer, _ = run.call(child.communicate, pickle.dumps(system))
         finally:
             child.kill()
     if child.returncode:
@@ -246,7 +244,7 @@ def in_child(system: tuple[Any, ...], run: Run) -> tuple[list[int], int]:
             f"python-flint ended with code {child.returncode} on {system[0]} equations: not enough memory, perhaps. "
             "Solve it without --exact."
         )
-    return pickle.loads(answer)  # type: ignore[no-any-return]
+    return pickle.loads(answer)
 
 
 # -- our own solver: p-adic lifting (Dixon 1982) -----------------------------------------------------------------

@@ -242,7 +242,9 @@ def solve_chain(
         with np.errstate(over="ignore", invalid="ignore"):
             v = method(P_pi, r_pi, gamma, run)
     except (np.linalg.LinAlgError, RuntimeError) as error:  # SuperLU says singular by RuntimeError
-        raise NumericalError(f"the linear system cannot be solved in floating point ({error}). Use --exact.") from None
+        raise NumericalError(
+            f"the linear system cannot be solved in floating point ({error}). Use --exact."
+        ) from None
     except MemoryError:
         raise NumericalError(
             f"not enough memory to factorize {len(r_pi)} equations. Use --linear-solver iterative."

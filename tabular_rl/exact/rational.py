@@ -110,7 +110,14 @@ def rational(mdp: MDP, *, time_limit: TimeLimit = None) -> Solution:
     if certificate is None and stopped is not None:
         certificate = Certifier(mdp, total=total).certificate(v, rows, decide=True)
     return conclude(
-        run, mdp, certificate, task="control", policy=Policy(mdp, rows=rows), tolerance=0.0, v=v, stopped=stopped
+        run,
+        mdp,
+        certificate,
+        task="control",
+        policy=Policy(mdp, rows=rows),
+        tolerance=0.0,
+        v=v,
+        stopped=stopped,
     )
 
 
@@ -221,7 +228,9 @@ def improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[Any
         run.did("rational improvements")
 
 
-def advantage(row: tuple[dict[int, int], int, Fraction], gamma: Fraction, x: Values, s: int) -> Fraction | int:
+def advantage(
+    row: tuple[dict[int, int], int, Fraction], gamma: Fraction, x: Values, s: int
+) -> Fraction | int:
     """r + γ Σ p x(s') - x(s), a negative one as -1."""
     successors, d, r = row
     num, den = x.expected(successors)
@@ -240,7 +249,9 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
     """Backward induction from v_T, the final reward: v_t = max_a (or Σ_a π_t) [ r + γ Σ p v_{t+1} ]."""
     T, S = mdp.horizon or 0, mdp.S
     if (T + 1) * S > LARGEST_TABLE:
-        raise OptionError(f"--exact: found {T + 1} time steps of {S} states, expected at most {LARGEST_TABLE} values")
+        raise OptionError(
+            f"--exact: found {T + 1} time steps of {S} states, expected at most {LARGEST_TABLE} values"
+        )
     integers, gamma = Rows(mdp), mdp.gamma_exact
     chosen = np.full((T, S), -1, dtype=mdp.pair_ptr.dtype)
     keep = np.zeros((T, mdp.L), dtype=bool)

@@ -271,7 +271,9 @@ def float_class(P: Any) -> NDArray[np.float64]:
 
 def transient_visits(P: Any, start: NDArray[np.float64], gamma: float, outside: Mask) -> NDArray[np.float64]:
     """d = start + γ Pᵀ d over the states not `outside`, 0 there."""
-    return np.maximum(solve_chain(P.T.tocsr(), np.where(outside, 0.0, start), gamma, "auto", None, outside), 0.0)
+    return np.maximum(
+        solve_chain(P.T.tocsr(), np.where(outside, 0.0, start), gamma, "auto", None, outside), 0.0
+    )
 
 
 def exact_class(rows: list[Row | None], states: list[int]) -> list[Fraction]:

@@ -75,9 +75,11 @@ def load(
             return _read(name, format, asked).replace(origin=source)
     except ModelError as error:
         raise error.at(source) from None
-    except MemoryError:
+    except MemoryError as error:
+        what = str(error).partition(" for an array")[0].rstrip(".")
+        found = f" ({what})" if what else ""
         raise ModelError(
-            "needs more memory than there is. A directory of arrays needs least.", source
+            f"needs more memory than there is{found}. A directory of arrays needs least.", source
         ) from None
 
 

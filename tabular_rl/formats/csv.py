@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.build import Number, Row
-from tabular_rl.errors import Fault, ModelError, closest, quoted
+from tabular_rl.errors import Fault, ModelError, quoted
 from tabular_rl.formats.arrays import rows_off
 from tabular_rl.formats.fields import (
     A_NUMBER,
@@ -285,7 +285,9 @@ def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
             if name in known:
                 continue
             if given is not None:
-                reader.fault_at(f"no such {word}{closest(name, known)}", line, state=state, action=action)
+                reader.fault_at(
+                    f"no such {word}{reader.closest(name, known)}", line, state=state, action=action
+                )
                 continue
             reader.check_name(name, word, Spot(line))
             known[name] = line
@@ -293,7 +295,8 @@ def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
         for name, line in head.terminal.items():
             state_of.setdefault(name, line)
     if not state_of:
-        reader.fault("no states: found no transitions, expected at least 1")
+        if not reader.faults:
+            reader.fault("no states: found no transitions, expected at least 1")
         raise ModelError(reader.faults)
     states, actions = Names(list(state_of)), Names(list(action_of))
     rows: dict[tuple[int, int], Row] = {}
@@ -311,7 +314,8 @@ def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
         if s2 is None:
             if next_state not in said:
                 way_out = (
-                    closest(next_state, state_of) or ", expected one with transitions, or declared terminal"
+                    reader.closest(next_state, state_of)
+                    or ", expected one with transitions, or declared terminal"
                 )
                 reader.fault_at(f"no such state{way_out}", line, **place)
             said.add(next_state)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from tabular_rl.build import Number, Row, model_of_rows
-from tabular_rl.errors import Fault, ModelError, closest, escape, quoted
+from tabular_rl.errors import SHOWN_FAULTS, Fault, ModelError, closest, escape, quoted
 from tabular_rl.formats.lines import Spot
 from tabular_rl.model import LARGEST, MDP, Layout
 from tabular_rl.names import Names
@@ -73,10 +73,14 @@ class Reader:
         allowed = tuple(known)
         for key, value in spot.value.items():
             if key not in allowed:
-                way_out = closest(key, allowed) or f", expected one of {', '.join(allowed)}"
+                way_out = self.closest(key, allowed) or f", expected one of {', '.join(allowed)}"
                 where = f"{what}: " if what else ""
                 self.fault(f"{where}unknown key {quoted(key)}{way_out}", value, **place)
         return {key: value for key, value in spot.value.items() if key in allowed}
+
+    def closest(self, name: str, known: Iterable[str]) -> str:
+        """Return a suggestion; none past the faults that are shown, since the search takes its time."""
+        return closest(name, known) if len(self.faults) < SHOWN_FAULTS else ""
 
     def array(self, spot: Spot, what: str, **place: Any) -> list[Spot]:
         if not isinstance(spot.value, list):
@@ -152,7 +156,7 @@ class Reader:
         at = states.find(name)
         if at is None:
             where = f"{what}: " if what else ""
-            self.fault(f"{where}no such state{closest(name, states)}", spot, **place)
+            self.fault(f"{where}no such state{self.closest(name, states)}", spot, **place)
         return at
 
 
@@ -295,7 +299,7 @@ def resolve(reader: Reader, head: Head, states: Names, outcomes: int, ends: Iter
         elif line:
             reader.state(name, states, Spot(line), "terminal", state=name)
         else:
-            reader.fault(f"terminal: no such state {quoted(name)}{closest(name, states)}")
+            reader.fault(f"terminal: no such state {quoted(name)}{reader.closest(name, states)}")
     start = None if head.start is None else _start(reader, head.start, states, found)
     final = None
     if head.final_reward is not None:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from tabular_rl.build import Number, Row
-from tabular_rl.errors import ModelError, closest, quoted
+from tabular_rl.errors import ModelError, quoted
 from tabular_rl.formats.fields import TOP, VERSION, Asked, Head, Reader, finish, is_text, read_head
 from tabular_rl.formats.grid import read_grid
 from tabular_rl.formats.input import plain_ends
@@ -68,7 +68,7 @@ def _read_states(reader: Reader, head: Head, body: Spot) -> MDP:
         for action, entry in entries.items():
             if head.actions is not None and action not in head.actions:
                 reader.fault(
-                    f"no such action{closest(action, head.actions)}", entry, state=name, action=action
+                    f"no such action{reader.closest(action, head.actions)}", entry, state=name, action=action
                 )
             elif action not in actions:
                 reader.check_name(action, "action", entry)

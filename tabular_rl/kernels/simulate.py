@@ -7,13 +7,28 @@ from tabular_rl.kernels._jit import kernel
 
 @kernel
 def play(
-    pair_ptr, row_ptr, next_state, prob, reward, r, gamma, stop, rows, weight, time, uniforms, state, factor, steps, G
+    pair_ptr,
+    row_ptr,
+    next_state,
+    prob,
+    reward,
+    r,
+    gamma,
+    stop,
+    rows,
+    weight,
+    time,
+    uniforms,
+    state,
+    factor,
+    steps,
+    G,
 ):
     """G ← G + γ^t R_t for each episode e, from time `time` on, until it stops or its uniforms (n, m, 2) are used up.
 
     Each step takes two uniforms, whatever the policy: the first chooses the row, where rows[t, state] is -1 by
-    weight[t], the second the outcome. `reward` (K,) is empty where rewards r (L,) belong to rows. The last row of `rows`
-    and of `weight` holds from there on.
+    weight[t], the second the outcome. `reward` (K,) is empty where rewards r (L,) belong to rows. The last row of
+    `rows` and of `weight` holds from there on.
     """
     for e in range(len(state)):
         s = state[e]

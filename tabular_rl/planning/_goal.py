@@ -49,7 +49,7 @@ class Goal:
         if mdp.problem == "total-reward" and policy is None:
             from tabular_rl.structure import total_reward
 
-            self.total = total_reward(mdp)
+            self.total = total_reward(mdp, run.breathe)
             self.model = self.total.quotient
         self.certifier = Certifier(mdp, policy, run, threads, self.total)
         self.sweeper = self.certifier.sweeper if self.model is mdp else Sweeper(self.model, run, threads)
@@ -58,6 +58,7 @@ class Goal:
         self.factor = g / (1 - g) if g < 1 else 1.0
         self.reached = False
         self.hopeless = False
+        self.proof: Certificate | None = None
         self.vmax, self.look, self.wanted = 0.0, 0, tolerance
 
     def start(self, start_from: Any = None) -> Floats:
@@ -109,6 +110,7 @@ class Goal:
         certificate = self.certificate(v, rows)
         if certificate.width <= wanted:
             self.reached = True
+            self.proof = certificate
         elif noise or certificate.smallest > wanted:
             self.hopeless = True
         elif spread > 0:
@@ -127,25 +129,22 @@ class Goal:
         """True where more sweeps of the same policy would be finer than what is wanted."""
         return self.spread(low, high) * self.factor <= 0.25 * self.wanted
 
-    def certificate(self, v: Floats, rows: NDArray[Any] | None, decide: bool = False) -> Certificate:
+    def certificate(self, v: Floats, rows: NDArray[Any] | None) -> Certificate:
         full, full_rows = self.lift(v, rows)
-        return self.certifier.certificate(full, full_rows if self.total is not None else None, decide=decide)
+        return self.certifier.certificate(full, full_rows if self.total is not None else None)
 
     def solution(
         self, v: Floats, rows: NDArray[Any] | None = None, stopped: str | None = None, extra: Any = None
     ) -> Solution:
-        """The answer from the last values: one more certificate, with its decisions on actions."""
-        self.certifier.sweeper.run = None  # the clock may be over: the last sweep is still made
-        policy = self.policy
-        certificate = self.certificate(v, rows, decide=True)
-        full, full_rows = self.lift(v, rows)
-        if policy is None:
-            if self.total is None:
-                greedy, out = self.rows(), np.empty(self.mdp.S)
-                self.sweeper.run = None
-                self.sweeper.optimal(np.where(self.mdp.terminal, 0.0, full), out, greedy)
-                full_rows = greedy
-            policy = Policy(self.mdp, rows=full_rows)
+        """The answer from the last values: their certificate, with its decisions on actions."""
+        # The clock may be over: the last sweep is still made.
+        self.certifier.sweeper.run = self.sweeper.run = None
+        if stopped in ("time", "signal") and self.certifier.total is not None:
+            self.certifier.total.hurry()
+        certificate = self.proof or self.certificate(v, rows)
+        certificate = self.certifier.decided(certificate)
+        full, _ = self.lift(v, None)
+        policy = self.policy or Policy(self.mdp, rows=self.certifier.rows)
         self.certifier.sweeper.close()
         return conclude(
             self.run,

@@ -16,11 +16,11 @@ CELL_DIGITS = 7  # characters that a value may take before digits are dropped
 
 
 def grid_text(solution: Solution) -> str | None:
-    """Return values and arrows in the places of their cells, "#" for walls; None where the model is not a small grid."""
+    """Return values and arrows in the places of their cells, "#" for walls; None where it is no small grid."""
     mdp, layout = solution.mdp, solution.mdp.layout
     if layout is None or solution.v.ndim != 1 or solution.lower is None or solution.upper is None:
         return None
-    if layout.rows > TALLEST or layout.columns * 4 > WIDEST or solution.exact is not None and mdp.S <= 24:
+    if layout.rows > TALLEST or layout.columns * 4 > WIDEST or (solution.exact is not None and mdp.S <= 24):
         return None
     cells = layout.cells(mdp.S)
     if len(np.unique(cells)) != mdp.S:
@@ -41,10 +41,15 @@ def grid_text(solution: Solution) -> str | None:
     values = _draw(texts, cells.tolist(), layout.rows, layout.columns)
     if proven:
         worst = max(
-            (plus_minus(x, float(lo), float(hi)) for x, lo, hi in zip(texts, solution.lower, solution.upper, strict=True)),
+            (
+                plus_minus(x, float(lo), float(hi))
+                for x, lo, hi in zip(texts, solution.lower, solution.upper, strict=True)
+            ),
             key=float,
         )
-        values += f"\n\nall {signs().plus_minus} {rounded_up(float(worst)) if worst == '?' else worst} at most"
+        values += (
+            f"\n\nall {signs().plus_minus} {rounded_up(float(worst)) if worst == '?' else worst} at most"
+        )
     else:
         values += "\n\nnot proven"
     arrows = _arrows(solution)

@@ -55,7 +55,9 @@ def shown(value: float, decimals: int) -> str:
             text = f"{scaled}e+{-decimals:02d}"
         else:
             text = f"{value:.{size + decimals}e}"
-    return text[1:] if text.startswith("-") and not any(c in "123456789" for c in text.split("e")[0]) else text
+    return (
+        text[1:] if text.startswith("-") and not any(c in "123456789" for c in text.split("e")[0]) else text
+    )
 
 
 def rounded_up(error: Fraction | float) -> str:
@@ -83,7 +85,11 @@ def rounded_up(error: Fraction | float) -> str:
         value = Fraction(digits) * Fraction(10) ** power
         text = f"{float(value):.{max(-power, 0)}f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{digits // 10}.{digits % 10}e{power + 1:+03d}" if digits % 10 else f"{digits // 10}e{power + 1:+03d}"
+    return (
+        f"{digits // 10}.{digits % 10}e{power + 1:+03d}"
+        if digits % 10
+        else f"{digits // 10}e{power + 1:+03d}"
+    )
 
 
 def plus_minus(text: str, lower: float, upper: float) -> str:

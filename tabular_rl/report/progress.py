@@ -28,7 +28,9 @@ class Progress:
         run.listener = None if self.quiet else self.tell
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
         run.listener = self.before
         self.clear()
 

@@ -138,13 +138,17 @@ def action_text(solution: Solution, state: int, t: int | None = None) -> str:
             p = policy.weights[i]
             if p > 0:
                 exact = policy.exact[i] if policy.exact is not None else None
-                parts.append(f"{escape(mdp.actions[int(mdp.pair_action[i])])} {exact_or_decimal(exact, float(p))}")
+                parts.append(
+                    f"{escape(mdp.actions[int(mdp.pair_action[i])])} {exact_or_decimal(exact, float(p))}"
+                )
         return ", ".join(parts)
     row = int(policy.rows[state])
     names = [escape(mdp.actions[int(mdp.pair_action[row])])]
     if solution.task == "control" and solution.optimal_actions is not None:
         keep = solution.optimal_actions if t is None else solution.optimal_actions[t]
-        names += [escape(mdp.actions[int(mdp.pair_action[i])]) for i in mdp.rows(state) if keep[i] and i != row]
+        names += [
+            escape(mdp.actions[int(mdp.pair_action[i])]) for i in mdp.rows(state) if keep[i] and i != row
+        ]
     if len(names) > 6:
         names[5:] = [f"{len(names) - 5} more"]
     return (" = " if solution.status is Status.EXACT else f" {signs().close} ").join(names)
@@ -200,7 +204,11 @@ def values_table(solution: Solution, everything: bool = False) -> str:
         return _timed_tables(solution, names, states, head, tail, everything)
     values, errors, fractions = value_cells(solution, states)
     open_ended = not math.isfinite(solution.bound)
-    headers = ["state", "not proven" if open_ended else "value", "proven" if open_ended else signs().plus_minus]
+    headers = [
+        "state",
+        "not proven" if open_ended else "value",
+        "proven" if open_ended else signs().plus_minus,
+    ]
     columns = [names, values, errors]
     if fractions:
         headers, columns = ["state", "exact", "rounded"], [names, fractions, values]
@@ -238,7 +246,9 @@ def _timed_tables(
     parts = [
         block(
             times(T + 1),
-            lambda s, t: shown(float(solution.v[t, s]), decimals) if proven else general(float(solution.v[t, s])),
+            lambda s, t: (
+                shown(float(solution.v[t, s]), decimals) if proven else general(float(solution.v[t, s]))
+            ),
         )
     ]
     if solution.policy is not None:
@@ -333,7 +343,7 @@ def policy_text(solution: Solution) -> str:
     count, all_of_them = int(proven[..., live].sum()), len(live) * (len(proven) if proven.ndim == 2 else 1)
     what = "states and times" if proven.ndim == 2 else "states"
     text = f"policy: {loses}; proven optimal from {count} of {all_of_them} {what}"
-    tied = tied_states(mdp, keep.any(axis=0) if keep.ndim == 2 else keep)
+    tied = tied_states(mdp, np.asarray(np.atleast_2d(keep).any(axis=0)))
     if solution.status is Status.EXACT or not len(tied):
         return text
     if keep.ndim == 2:
@@ -358,7 +368,8 @@ def seconds_text(seconds: float) -> str:
 def work_text(solution: Solution) -> str:
     """The work done, without the seconds: the same on every run."""
     return ", ".join(
-        plural(count, unit[:-1]) if unit.endswith("s") else f"{unit}: {count}" for unit, count in solution.work.items()
+        plural(count, unit[:-1]) if unit.endswith("s") else f"{unit}: {count}"
+        for unit, count in solution.work.items()
     )
 
 
@@ -374,7 +385,7 @@ def header_text(solution: Solution) -> str:
 
 
 def answer_text(solution: Solution, everything: bool = False) -> str:
-    """Return the answer as it is printed: a header, the values (as a grid where the model is one), and what is proven."""
+    """Return the answer as it is printed: a header, the values (drawn as a grid where it is one), what is proven."""
     body = grid_text(solution) if not everything else None
     lines = [
         header_text(solution),
@@ -407,9 +418,9 @@ def _start_names(mdp: MDP) -> str:
     if len(used) == 1:
         return escape(mdp.states[int(used[0])])
     exact = mdp.exact.start if mdp.exact is not None else None
+    shares = [(s, exact[s] if exact is not None else None) for s in used[:FEW].tolist()]
     shown = ", ".join(
-        f"{escape(mdp.states[int(s)])} {exact_or_decimal(exact[int(s)] if exact is not None else None, float(mdp.start[s]))}"
-        for s in used[:FEW]
+        f"{escape(mdp.states[s])} {exact_or_decimal(p, float(mdp.start[s]))}" for s, p in shares
     )
     return shown + (f" and {len(used) - FEW} more" if len(used) > FEW else "")
 
@@ -432,7 +443,9 @@ def model_table(mdp: MDP, states: Sequence[int] | None = None, everything: bool 
         s, a = mdp.state_of_row(i), int(mdp.pair_action[i])
         p = exact_or_decimal(exact.prob[k] if exact else None, float(mdp.prob[k]))
         if mdp.reward is not None:
-            reward = exact_or_decimal(exact.reward[k] if exact and exact.reward is not None else None, float(mdp.reward[k]))
+            reward = exact_or_decimal(
+                exact.reward[k] if exact and exact.reward is not None else None, float(mdp.reward[k])
+            )
         else:
             reward = exact_or_decimal(exact.r[i] if exact and exact.r is not None else None, float(mdp.r[i]))
         lines.append(
@@ -457,8 +470,12 @@ def model_table(mdp: MDP, states: Sequence[int] | None = None, everything: bool 
         parts.append(f"terminal: {listed(mdp, shown_ends)}")
     if mdp.final_reward is not None:
         final = np.flatnonzero(mdp.final_reward)
-        text = ", ".join(f"{escape(mdp.states[int(s)])} {general(float(mdp.final_reward[s]))}" for s in final[:LISTED])
-        parts.append(f"final reward: {text}" + (f" and {len(final) - LISTED} more" if len(final) > LISTED else ""))
+        text = ", ".join(
+            f"{escape(mdp.states[int(s)])} {general(float(mdp.final_reward[s]))}" for s in final[:LISTED]
+        )
+        parts.append(
+            f"final reward: {text}" + (f" and {len(final) - LISTED} more" if len(final) > LISTED else "")
+        )
     return "\n\n".join(parts)
 
 

@@ -1,0 +1,1 @@
+"""Speed as ratios against rivals, measured in one run: `python -m benchmarks`."""

@@ -1,0 +1,173 @@
+"""Solution: values by name, q and the action gap by hand, and words that a reader understands."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from random_models import random_model
+
+from tabular_rl import MDP, OptionError, Policy, Solution, Status, solve
+from tabular_rl.certificates import conclude
+from tabular_rl.run import Run
+from tabular_rl.solution import Certificate, backed_up, checked_values, largest_width
+
+# Wait for 1 (and stay), or sell for 3 and be done; at γ = 1/2: waiting for ever is worth 2, selling 3.
+MODEL = MDP([[[1, 0], [0, 1]], [[0, 0], [0, 0]]], [[1, 3], [0, 0]], "1/2", states=["owner", "sold"],
+            actions=["wait", "sell"], terminal=["sold"])  # fmt: skip
+
+
+def test_values_by_name():
+    answer = solve(MODEL)
+    assert answer["owner"] == pytest.approx(3) and type(answer["owner"]) is float and answer["sold"] == 0
+    with pytest.raises(KeyError, match="no state 'ower'; did you mean 'owner'"):
+        answer["ower"]
+    assert answer.value_of_start() == pytest.approx(3), (
+        "the start is uniform over states that are not terminal"
+    )
+    assert solve(MODEL.replace(horizon=2))["owner"].tolist() == pytest.approx([3, 3, 0])
+
+
+def test_q_and_the_action_gap_by_hand():
+    answer = solve(MODEL)
+    assert answer.q == pytest.approx([1 + 3 / 2, 3]) and answer.action_gap == pytest.approx([0.5, math.inf])
+    assert answer.q_table[0] == pytest.approx([2.5, 3]) and answer.q_table[1].tolist() == [-math.inf] * 2
+    costs = solve(MODEL.replace(sense="min"))
+    assert costs.q == pytest.approx([1 + 2 / 2, 3]) and costs.q_table[1].tolist() == [math.inf] * 2
+    assert costs["owner"] == pytest.approx(2) and costs.action_gap[0] == pytest.approx(1)
+    timed = solve(MODEL.replace(horizon=2))
+    assert timed.q == pytest.approx(np.array([[2.5, 3], [1, 3]])) and timed.q_table.shape == (2, 2, 2)
+    assert timed.action_gap[:, 0] == pytest.approx([0.5, 2])
+
+
+def test_q_of_any_model_is_r_plus_the_discounted_mean():
+    for seed in range(5):
+        mdp = random_model(seed, S=6)
+        v = np.random.default_rng(seed).normal(size=mdp.S)
+        v[mdp.terminal] = 0
+        assert backed_up(mdp, v) == pytest.approx(mdp.r + mdp.gamma * (mdp.P @ v))
+        garbage = np.where(mdp.terminal, 99.0, v)
+        assert np.array_equal(backed_up(mdp, garbage), backed_up(mdp, v)), "a terminal state counts 0"
+
+
+def test_solution_is_frozen_and_its_arrays_read_only():
+    answer = solve(MODEL)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        answer.v = np.zeros(2)
+    for array in (answer.v, answer.lower, answer.upper, answer.optimal_actions, answer.proven_optimal):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_repr_is_short():
+    answer = solve(MODEL.replace(name="asset"), tolerance=1e-3)
+    assert repr(answer).startswith(
+        "Solution('asset', policy-iteration, CERTIFIED, bound="
+    ) and "states=2" in repr(answer)
+    assert "owner" in str(answer)
+
+
+def test_statuses_are_sentences_with_a_way_out():
+    for status in Status:
+        assert status.value[0].islower() and len(status.value) > 20
+        if not status.reached and status is not Status.INTERRUPTED:
+            assert "--" in status.value, status
+    assert {s for s in Status if s.reached} == {Status.EXACT, Status.CERTIFIED, Status.SAMPLED}
+
+
+# -- what may be claimed ------------------------------------------------------------------------------------------
+
+
+def concluded(lower, upper, mdp=MODEL, **more):
+    options = {"task": "control", "policy": None, "tolerance": 1e-3} | more
+    certificate = Certificate(np.array(lower), np.array(upper)) if lower is not None else None
+    return conclude(Run("m", {}), mdp, certificate, **options)
+
+
+def test_midpoint_and_half_the_width_are_claimed():
+    answer = concluded([1.0, 0.0], [1.5, 0.0])
+    assert answer.v.tolist() == [1.25, 0] and 0.25 <= answer.bound <= 0.25 + 1e-15
+    turned = concluded([1.0, 0.0], [1.5, 0.0], mdp=MODEL.replace(sense="min"))
+    assert (
+        turned.v.tolist() == [-1.25, 0]
+        and turned.lower.tolist() == [-1.5, 0]
+        and turned.upper.tolist() == [-1, 0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "more", "status"),
+    [
+        (1e-4, {}, Status.CERTIFIED),
+        (1e-4, {"stopped": "signal"}, Status.CERTIFIED),
+        (1e-2, {}, Status.BUDGET_SPENT),
+        (1e-2, {"stopped": "budget"}, Status.BUDGET_SPENT),
+        (1e-2, {"stopped": "time"}, Status.TIME_SPENT),
+        (1e-2, {"stopped": "signal"}, Status.INTERRUPTED),
+        (1e-2, {"relative": True, "tolerance": 0.1}, Status.CERTIFIED),
+        (math.inf, {"stopped": "time", "v": np.array([1.0, 0.0])}, Status.TIME_SPENT),
+    ],
+)
+def test_status_follows_from_the_width_alone(width, more, status):
+    answer = concluded([1.0, 0.0], [1.0 + width, 0.0], **more)
+    assert answer.status is status
+    assert (answer.bound == math.inf) == (width == math.inf)
+
+
+def test_width_of_exactly_the_tolerance_is_not_claimed_beyond_it():
+    """1.001 - 1 is more than 0.001 in exact arithmetic, although not as floats print it."""
+    tolerance = 1.001 - 1
+    assert (
+        concluded([1.0, 0.0], [1.001, 0.0], tolerance=math.nextafter(tolerance, 0)).status
+        is Status.BUDGET_SPENT
+    )
+
+
+def test_no_certificate_is_no_bound():
+    answer = concluded(None, None, v=np.array([1.0, 0.0]), stopped="time")
+    assert answer.bound == math.inf and answer.lower is None and answer.status is Status.TIME_SPENT
+
+
+def test_what_floats_cannot_prove_is_said():
+    certificate = Certificate(np.array([1.0, 0.0]), np.array([1.5, 0.0]), smallest=0.25)
+    answer = conclude(Run("m", {}), MODEL, certificate, task="control", policy=None, tolerance=0.1)
+    assert answer.status is Status.FLOATS_SPENT
+    assert answer.note == "the smallest tolerance that can be proven here is about 2.5e-01"
+
+
+def test_largest_width_is_rounded_up_and_knows_infinity():
+    a = np.array([0.0, 1.0])
+    assert largest_width(a, a) == 0 and largest_width(a, a + [0, 0.5]) > 0.5
+    assert largest_width(a, np.array([0.0, math.inf])) == math.inf
+    assert largest_width(np.array([-math.inf, 0.0]), a) == math.inf
+    assert largest_width(np.array([math.inf, 0.0]), np.array([math.inf, 0.0])) == math.inf
+    assert largest_width(np.array([math.nan, 0.0]), a) == math.inf
+
+
+# -- warm starts --------------------------------------------------------------------------------------------------
+
+
+def test_start_values_are_turned_and_zero_at_terminals():
+    assert checked_values(MODEL, [5, 7]).tolist() == [5, 0]
+    assert checked_values(MODEL.replace(sense="min"), [5, 7]).tolist() == [-5, 0]
+    assert checked_values(MODEL, solve(MODEL))[0] == pytest.approx(3)
+    timed = solve(MODEL.replace(horizon=2))
+    assert checked_values(MODEL, timed)[0] == pytest.approx(3), "the first decision of a finite horizon"
+
+
+@pytest.mark.parametrize("wrong", [[1.0], [[1.0, 2.0]], [1.0, math.nan], [1.0, math.inf], 3.0])
+def test_start_values_that_do_not_fit_are_refused(wrong):
+    with pytest.raises(
+        OptionError, match=r"start_from: found shape .*, expected 2 finite values or a Solution"
+    ):
+        checked_values(MODEL, wrong)
+
+
+def test_answer_of_another_discount_warms_up():
+    first = solve(MODEL, method="value-iteration")
+    again = solve(MODEL.replace(gamma="51/100"), method="value-iteration", start_from=first)
+    assert (
+        isinstance(again, Solution) and again.status is Status.CERTIFIED and isinstance(again.policy, Policy)
+    )
