@@ -277,10 +277,15 @@ def model_of_outcomes(
         begin = {state_index(s): number(p, "start", (s, "", "")) for s, p in begin.items()}
     elif begin is not None:
         begin = {s: number(p, "start", (state_names[s], "", "")) for s, p in enumerate(begin)}
+    last = options.pop("final_reward", None)
+    if last is not None:
+        named = last.items() if isinstance(last, dict) else zip(state_list, last, strict=True)
+        last = {state_index(s): number(x, "final_reward", (s, "", "")) for s, x in named}
     return model_of_rows(
         list(rows.values()),
         gamma,
         state_names,
+        final_reward=last,
         action_names,
         terminal=[state_index(s) for s in ends],
         start=begin,

@@ -389,6 +389,8 @@ class MDP:
                 made.final_reward.shape != (self.S,) or not np.isfinite(made.final_reward).all()
             ):
                 raise ModelError(f"final_reward: expected {self.S} finite numbers")
+            if made.final_reward[self.terminal].any():
+                raise ModelError("final_reward: found one for a terminal state, expected 0 there")
         if {"start", "final_reward"} & set(changes):
             _complete(made)
         return made
@@ -689,6 +691,15 @@ def _check_order(mdp: MDP) -> None:
     if final is not None and not np.isfinite(final).all():
         s = int(np.flatnonzero(~np.isfinite(final))[0])
         faults.append(Fault(f"final_reward: found {final[s]}, expected a finite number", state=mdp.states[s]))
+    elif final is not None and len(final) == len(mdp.terminal) and final[mdp.terminal].any():
+        s = int(np.flatnonzero(mdp.terminal & (final != 0))[0])
+        faults.append(
+            Fault(
+                f"final_reward: found {final[s]} for a terminal state, whose value is 0 at all times. "
+                "Put the reward on the transitions that lead there.",
+                state=mdp.states[s],
+            )
+        )
     for field, ptr in (("pair_ptr", mdp.pair_ptr), ("row_ptr", mdp.row_ptr)):
         for first in range(0, len(ptr) - 1, BLOCK):
             falls = np.flatnonzero(ptr[first + 1 : first + 1 + BLOCK] < ptr[first : min(first + BLOCK, len(ptr) - 1)])

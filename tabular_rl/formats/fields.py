@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from tabular_rl.build import Number, Row, model_of_rows
@@ -165,6 +166,7 @@ def is_text(spot: Spot) -> bool:
     return type(spot.value) is str
 
 
+@lru_cache(maxsize=1 << 16)
 def read_number(text: str, exact: bool) -> Number | None:
     """Return the number of a text that looks like one; None where it is out of range or divided by 0."""
     try:
