@@ -285,10 +285,10 @@ def model_of_outcomes(
         list(rows.values()),
         gamma,
         state_names,
-        final_reward=last,
         action_names,
         terminal=[state_index(s) for s in ends],
         start=begin,
         exact=exact,
+        final_reward=last,
         **options,
     )

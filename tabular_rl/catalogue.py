@@ -45,7 +45,7 @@ def find(name: str, task: str) -> Callable[..., Any]:
     known = [n for n, f in SOLVERS.items() if f.spec.task == task]  # type: ignore[attr-defined]
     if function is None:
         raise OptionError(
-            f"method {quoted(name)}: no such method{closest(name, SOLVERS)} Methods: {', '.join(known)}."
+            f"method {quoted(name)}: no such method{closest(name, SOLVERS) or '.'} Methods: {', '.join(known)}."
         )
     if function.spec.task != task:  # type: ignore[attr-defined]
         what = "evaluates a policy" if task == "control" else "finds the best policy"
@@ -61,5 +61,5 @@ def check_options(function: Callable[..., Any], options: dict[str, Any]) -> None
             flags = ", ".join("--" + n.replace("_", "-") for n in sorted(has)) or "none"
             method = function.spec.name  # type: ignore[attr-defined]
             raise OptionError(
-                f"--{name.replace('_', '-')}: {method} has no such option{closest(name, has)} It has {flags}."
+                f"--{name.replace('_', '-')}: {method} has no such option{closest(name, has) or '.'} It has {flags}."
             )

@@ -90,7 +90,7 @@ def random_model(seed, problem="discounted", *, exact=True, sense="max", gamma=N
     horizon = final = None
     if problem == "finite-horizon":
         horizon = rng.randint(1, 6)
-        final = [reward() for _ in range(S)] if rng.random() < 0.5 else None
+        final = [reward() if s < live else 0 for s in range(S)] if rng.random() < 0.5 else None
     if gamma is None:
         gamma = "1" if total else rng.choice(DISCOUNTS if horizon is None else [*DISCOUNTS, "1"])
         gamma = gamma if exact else float(Fraction(gamma))

@@ -72,7 +72,7 @@ def models(draw, *, exact=None, gamma=None, horizon=True):
     if horizon and draw(st.booleans()):
         options["horizon"] = draw(st.integers(1, 5))
         if draw(st.booleans()):
-            final = {s: draw(number) for s in draw(st.sets(st.integers(0, S - 1)))}
+            final = {s: draw(number) for s in live if draw(st.booleans())}
     if gamma is None:
         gamma = draw(
             st.sampled_from([Fraction(9, 10), Fraction(1), Fraction(0), Fraction(1, 3), 0.9, 1.0, 0.0])

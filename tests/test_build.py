@@ -80,7 +80,7 @@ def test_ten_tenths_as_text_sum_to_one():
         (["0.5", "0.4"], "probabilities sum to 9/10, expected 1 (1/10 missing)."),
         (["0.6", "0.5"], "probabilities sum to 11/10, expected 1 (1/10 too much)."),
         (["0.9", "0.9"], "probabilities sum to 9/5, expected 1 (4/5 too much)."),
-        (["0"], "probabilities sum to 0, expected 1 (1/1 missing)."),
+        (["0"], "probabilities sum to 0, expected 1 (1 missing)."),
     ],
 )
 def test_exact_row_that_does_not_sum_to_one_is_refused(prob, text):

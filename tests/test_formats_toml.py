@@ -221,6 +221,10 @@ def row(text):
             "m.toml:2: final_reward: found with no horizon, expected both. Add a horizon.",
         ),
         (
+            "discount = 1\nhorizon = 1\nterminal = ['t']\nfinal_reward = { a = 1, t = 2 }\n" + OK,
+            "m.toml:4: state 't': found a final reward of a terminal state, expected none: its value is 0",
+        ),
+        (
             "discount = 1\nsence = 'min'\n" + OK,
             "m.toml:2: unknown key 'sence'; did you mean 'sense'?",
         ),

@@ -67,6 +67,6 @@ def check_libraries(mdp: MDP) -> None:
     needed = LIBRARIES + BLAS_THREAD * (int(named) if named.isdigit() else os.cpu_count() or 1)
     if left is not None and left < needed:
         raise OptionError(
-            f"{escape(mdp.origin)}: solving needs about {size_text(needed)} of address space for its libraries, expected "
-            f"at most the {size_text(max(left, 0))} that the limit leaves (ulimit -v)"
+            f"{escape(mdp.origin)}: solving needs about {size_text(needed)} of address space for its libraries, "
+            f"expected at most the {size_text(max(left, 0))} that the limit leaves (ulimit -v)"
         )

@@ -309,6 +309,12 @@ def resolve(reader: Reader, head: Head, states: Names, outcomes: int, ends: Iter
         for name, spot in reader.table(head.final_reward, "final_reward").items():
             at = reader.state(name, states, spot, "final_reward", state=name)
             value = reader.number(spot, "final reward", state=name)
+            if at in found and value:
+                reader.fault(
+                    "found a final reward of a terminal state, expected none: its value is 0",
+                    spot,
+                    state=name,
+                )
             if at is not None:
                 final[at] = value
     layout: Layout | None = head.options.get("layout")

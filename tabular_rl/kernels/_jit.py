@@ -72,6 +72,23 @@ def kernel(function: Callable[..., Any]) -> Any:
     try:
         if CACHE is not None:
             config.CACHE_DIR = CACHE
-        return numba.njit(cache=CACHE is not None, nogil=True, error_model="numpy")(function)
+        compiled = numba.njit(cache=CACHE is not None, nogil=True, error_model="numpy")(function)
     finally:
         config.CACHE_DIR = before
+    _spare_full_disks(compiled)
+    return compiled
+
+
+def _spare_full_disks(compiled: Any) -> None:
+    """Let a kernel that cannot be saved (a full disk, a limit on file sizes) be used all the same."""
+    cache = getattr(compiled, "_cache", None)
+    save = getattr(cache, "save_overload", None)
+    if save is None:
+        return
+
+    def save_or_not(*args: Any) -> None:
+        with contextlib.suppress(OSError):
+            save(*args)
+
+    with contextlib.suppress(AttributeError):
+        cache.save_overload = save_or_not  # type: ignore[union-attr]
