@@ -34,6 +34,21 @@ def fraction(text: str) -> Fraction:
     raise ValueError(text)
 
 
+def decimal_text(n: int) -> str:
+    """Return the digits of an integer of any size; `str` refuses those of more than 4300 digits.
+
+    >>> decimal_text(-12), len(decimal_text(10**5000)), decimal_text(10**5000 + 7)[-3:]
+    ('-12', 5001, '007')
+    """
+    if n.bit_length() < 14_000:
+        return str(n)
+    if n < 0:
+        return "-" + decimal_text(-n)
+    low = n.bit_length() * 3 // 20  # about half of the digits
+    head, tail = divmod(n, 10**low)
+    return decimal_text(head) + decimal_text(tail).zfill(low)
+
+
 def spell(value: Fraction) -> str:
     """Return the shortest text that `fraction` reads back: a decimal where it is finite and short.
 
@@ -41,7 +56,7 @@ def spell(value: Fraction) -> str:
     ('0.1', '2/3', '5', '-0.125')
     """
     if value.denominator == 1:
-        return str(value.numerator)
+        return decimal_text(value.numerator)
     den, digits = value.denominator, 0
     while den % 10 == 0:
         den, digits = den // 10, digits + 1
@@ -49,7 +64,7 @@ def spell(value: Fraction) -> str:
         while den % prime == 0 and digits < 30:
             den, digits = den // prime, digits + 1
     if den != 1 or digits >= 30:
-        return f"{value.numerator}/{value.denominator}"
+        return f"{decimal_text(value.numerator)}/{decimal_text(value.denominator)}"
     shifted = abs(value.numerator) * 10**digits // value.denominator
     whole, part = divmod(shifted, 10**digits)
     return f"{'-' if value < 0 else ''}{whole}.{part:0{digits}d}".rstrip("0")

@@ -45,7 +45,7 @@ actions = ["go", "run"]
 terminal = ["b"]
 start = { a = 0.5, "c d" = "1/2" }
 horizon = 3
-final_reward = { b = -1 }
+final_reward = { "c d" = -1 }
 outcomes = 4
 layout = { rows = 2, columns = 2, cell = [0, 1, 3] }
 [state.a]

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.rationals import spell
+from tabular_rl.rationals import decimal_text, spell
 
 MOST = 15  # significant digits of a float64
 TINY = 1e-9  # errors below it are rounding, and differ from machine to machine
@@ -112,12 +112,13 @@ def fraction_text(value: Fraction, longest: int = LONGEST_FRACTION) -> str:
     >>> fraction_text(Fraction(10**50, 3))
     '(51 digits)/(1 digit)'
     """
-    text = str(value)
-    if len(text) <= longest:
-        return text
+    if max(value.numerator.bit_length(), value.denominator.bit_length()) < 4 * longest:
+        text = str(value)
+        if len(text) <= longest:
+            return text
 
     def count(n: int) -> str:
-        digits = len(str(abs(n)))
+        digits = len(decimal_text(abs(n)))
         return f"({digits} digit{'s' * (digits != 1)})"
 
     return f"{'-' if value < 0 else ''}{count(value.numerator)}/{count(value.denominator)}"
