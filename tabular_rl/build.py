@@ -81,7 +81,9 @@ def model_of_rows(
             )
         own = [o for o in row.outcomes if o[2] is not None]
         if row.reward is not None and own:
-            found.append(Fault("found a reward on the action and on its outcomes, expected one of them", **where))
+            found.append(
+                Fault("found a reward on the action and on its outcomes, expected one of them", **where)
+            )
         _check_numbers(row, states, where, found, exact, normalize)
     if not rows and not found and not ends.all():
         found.append(Fault("no actions: found 0, expected at least 1"))
@@ -102,17 +104,32 @@ def model_of_rows(
     if normalize and exact:
         # Three 0.333 are rescaled as rationals: the model stays exact.
         sums = [sum((Fraction(p) for _, p, _ in row.outcomes), Fraction(0)) for row in rows]
-        prob = [Fraction(p) / total for row, total in zip(rows, sums, strict=True) for _, p, _ in row.outcomes]
-        worst = max((abs(Fraction(p) * (1 / t - 1)) for row, t in zip(rows, sums, strict=True) for _, p, _ in row.outcomes), default=0)
+        prob = [
+            Fraction(p) / total for row, total in zip(rows, sums, strict=True) for _, p, _ in row.outcomes
+        ]
+        worst = max(
+            (
+                abs(Fraction(p) * (1 / t - 1))
+                for row, t in zip(rows, sums, strict=True)
+                for _, p, _ in row.outcomes
+            ),
+            default=0,
+        )
         options["correction"] = float(worst)
     elif normalize:
         options["normalize"] = True
 
     def floats(values: Sequence[Any]) -> Any:
-        return np.array([nearest(x) if isinstance(x, Fraction) else float(x) for x in values], dtype=np.float64)
+        return np.array(
+            [nearest(x) if isinstance(x, Fraction) else float(x) for x in values], dtype=np.float64
+        )
 
     def spread(given: dict[int, Number] | None) -> list[Any] | None:
-        return None if given is None else [given.get(s, Fraction(0) if exact else 0.0) for s in range(len(states))]
+        return (
+            None
+            if given is None
+            else [given.get(s, Fraction(0) if exact else 0.0) for s in range(len(states))]
+        )
 
     first, last = spread(start), spread(final_reward)
     kept = None
@@ -159,7 +176,9 @@ def _check_numbers(
         if not 0 <= p <= (1 if exact else 1 + 2.0**-40):
             text = spell(p) if isinstance(p, Fraction) else repr(p)
             found.append(
-                Fault(f"found probability {text}, expected a number from 0 to 1", next_state=states[s2], **place)
+                Fault(
+                    f"found probability {text}, expected a number from 0 to 1", next_state=states[s2], **place
+                )
             )
             right = False
         if reward is not None and not abs(reward) <= LARGEST:
@@ -203,7 +222,8 @@ def exact_sum_text(total: Fraction, n: int) -> str:
     text = f"probabilities sum to {total}, expected 1 ({gap} {'missing' if total < 1 else 'too much'})."
     if gap < Fraction(1, 10**12):
         return (
-            text + ' These look like rounded fractions: write "1/3" for one third, say numbers = "float64", or load'
+            text
+            + ' These look like rounded fractions: write "1/3" for one third, say numbers = "float64", or load'
             " with --normalize."
         )
     return text + " Fix the row, or load with --normalize to rescale it."
@@ -231,7 +251,9 @@ def model_of_outcomes(
     if states is None:
         state_list = list(dict.fromkeys(str(o[0]) for o in listed))
         state_list += list(dict.fromkeys(s for s in ends if s not in set(state_list)))
-    action_list = list(dict.fromkeys(str(o[1]) for o in listed)) if actions is None else list(map(str, actions))
+    action_list = (
+        list(dict.fromkeys(str(o[1]) for o in listed)) if actions is None else list(map(str, actions))
+    )
     state_names, action_names = Names(state_list), Names(action_list)
 
     def state_index(name: Any) -> int:
@@ -249,7 +271,9 @@ def model_of_outcomes(
             raise ModelError(f"action {quoted(name)}: not among the actions{closest(str(name), action_list)}")
         return at
 
-    exact = not any(isinstance(o[3], (float, np.floating)) or isinstance(o[4], (float, np.floating)) for o in listed)
+    exact = not any(
+        isinstance(o[3], (float, np.floating)) or isinstance(o[4], (float, np.floating)) for o in listed
+    )
 
     def number(value: Any, what: str, o: Sequence[Any]) -> Number:
         try:
@@ -260,9 +284,7 @@ def model_of_outcomes(
             made = as_fraction(value)
             return made if exact else nearest(made)
         except (ValueError, OverflowError, TypeError):
-            place = Fault(
-                f"found {what} {quoted(value)}, expected a number", str(o[0]), str(o[1]), str(o[2])
-            )
+            place = Fault(f"found {what} {quoted(value)}, expected a number", str(o[0]), str(o[1]), str(o[2]))
             raise ModelError(place) from None
 
     rows: dict[tuple[int, int], Row] = {}

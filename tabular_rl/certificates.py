@@ -117,7 +117,12 @@ class Certifier:
     """
 
     def __init__(
-        self, mdp: MDP, policy: Policy | None = None, run: Run | None = None, threads: int = 1, total: Any = None
+        self,
+        mdp: MDP,
+        policy: Policy | None = None,
+        run: Run | None = None,
+        threads: int = 1,
+        total: Any = None,
     ) -> None:
         check_arithmetic()
         mdp.facts  # noqa: B018  (a mapped model is validated here)
@@ -296,7 +301,10 @@ def _sure_before(
 
 
 def exact_certificate(
-    values: Any, keep: NDArray[np.bool_] | None, shape: tuple[int, ...], proven: NDArray[np.bool_] | None = None
+    values: Any,
+    keep: NDArray[np.bool_] | None,
+    shape: tuple[int, ...],
+    proven: NDArray[np.bool_] | None = None,
 ) -> Certificate:
     """Enclose exact rational values (flat, in the sign of maximisation) in floats: equal bounds where they are floats."""
     values = tuple(values)
@@ -434,7 +442,13 @@ def verify(
             low = np.maximum(low, other.lower) if side == 0 else low
             high = np.minimum(high, other.upper) if side == 1 else high
         certificate = Certificate(
-            low, high, certificate.keep, certificate.proven_optimal, certificate.smallest, None, certificate.note
+            low,
+            high,
+            certificate.keep,
+            certificate.proven_optimal,
+            certificate.smallest,
+            None,
+            certificate.note,
         )
     with np.errstate(invalid="ignore"):
         off = np.maximum(certificate.upper - claimed, claimed - certificate.lower)

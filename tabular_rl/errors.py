@@ -26,9 +26,7 @@ def escape(name: object, longest: int = 80) -> str:
         text = text[: longest - 3] + "..."
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        c if c == " " or unicodedata.category(c)[0] not in "CZ" else repr(c)[1:-1] for c in text
-    )
+    return "".join(c if c == " " or unicodedata.category(c)[0] not in "CZ" else repr(c)[1:-1] for c in text)
 
 
 def quoted(name: object) -> str:

@@ -528,8 +528,7 @@ class MDP:
             self.digest == other.digest
             and self.exact == other.exact
             and self.layout == other.layout
-            and (self.name, self.source, self.start_given)
-            == (other.name, other.source, other.start_given)
+            and (self.name, self.source, self.start_given) == (other.name, other.source, other.start_given)
         )
 
     def __hash__(self) -> int:
@@ -686,7 +685,9 @@ def _check_order(mdp: MDP) -> None:
     if layout is not None:
         cell, cells = layout.cells(mdp.S), layout.rows * layout.columns
         if int(cell.max()) >= cells or int(cell.min()) < 0:
-            faults.append(Fault(f"layout: expected one cell of {layout.rows} x {layout.columns} for each state"))
+            faults.append(
+                Fault(f"layout: expected one cell of {layout.rows} x {layout.columns} for each state")
+            )
     final = mdp.final_reward
     if final is not None and not np.isfinite(final).all():
         s = int(np.flatnonzero(~np.isfinite(final))[0])
@@ -702,7 +703,9 @@ def _check_order(mdp: MDP) -> None:
         )
     for field, ptr in (("pair_ptr", mdp.pair_ptr), ("row_ptr", mdp.row_ptr)):
         for first in range(0, len(ptr) - 1, BLOCK):
-            falls = np.flatnonzero(ptr[first + 1 : first + 1 + BLOCK] < ptr[first : min(first + BLOCK, len(ptr) - 1)])
+            falls = np.flatnonzero(
+                ptr[first + 1 : first + 1 + BLOCK] < ptr[first : min(first + BLOCK, len(ptr) - 1)]
+            )
             if falls.size:
                 at = first + int(falls[0]) + 1
                 faults.append(Fault(f"{field}: found it falling at position {at}, expected it to rise"))
@@ -833,7 +836,9 @@ def _start(mdp: MDP, start: Any) -> Floats:
         ends = np.flatnonzero((made > 0) & mdp.terminal)
         if ends.size:
             raise ModelError(
-                Fault("start: found a terminal state, expected one with actions", state=mdp.states[int(ends[0])])
+                Fault(
+                    "start: found a terminal state, expected one with actions", state=mdp.states[int(ends[0])]
+                )
             )
     made.setflags(write=False)
     return made
@@ -880,7 +885,9 @@ def _validate(mdp: MDP, correction: float) -> Facts:
         wrong = np.flatnonzero((np.diff(actions) <= 0) & ~first[1:]) + 1
         report(
             wrong[:50].tolist(),
-            lambda i: f"row {i} repeats or precedes the action before it, expected rising actions within a state",
+            lambda i: (
+                f"row {i} repeats or precedes the action before it, expected rising actions within a state"
+            ),
         )
 
     longest, defect, largest, r_error, slack_rows = 0, 0.0, 0.0, 0.0, 0
@@ -898,7 +905,9 @@ def _validate(mdp: MDP, correction: float) -> Facts:
         prob, to = mdp.prob[k0:k1], mdp.next_state[k0:k1]
         row_of = np.repeat(np.arange(first_row, last_row), length)
 
-        def outcome(bad: NDArray[np.bool_], what: Callable[[int], str], rows: Any = row_of, at: int = k0) -> bool:
+        def outcome(
+            bad: NDArray[np.bool_], what: Callable[[int], str], rows: Any = row_of, at: int = k0
+        ) -> bool:
             for j in np.flatnonzero(bad)[:20].tolist():
                 s2 = int(mdp.next_state[at + j])
                 near = mdp.states[s2] if 0 <= s2 < mdp.S else None
@@ -918,7 +927,9 @@ def _validate(mdp: MDP, correction: float) -> Facts:
             rewards = mdp.reward[k0:k1]
             wrong_number |= outcome(
                 ~(np.abs(rewards) <= LARGEST),
-                lambda k: f"found reward {float(mdp.reward[k])!r}, expected a finite number up to {LARGEST:g}",  # type: ignore[index]
+                lambda k: (
+                    f"found reward {float(mdp.reward[k])!r}, expected a finite number up to {LARGEST:g}"
+                ),  # type: ignore[index]
             )
         if wrong_number:
             continue
@@ -943,7 +954,9 @@ def _validate(mdp: MDP, correction: float) -> Facts:
     if mdp.reward is None or not faults:  # otherwise it follows from a fault that is named
         report(
             np.flatnonzero(~(np.abs(mdp.r) <= LARGEST))[:20].tolist(),
-            lambda i: f"found expected reward {float(mdp.r[i])!r}, expected a finite number up to {LARGEST:g}",
+            lambda i: (
+                f"found expected reward {float(mdp.r[i])!r}, expected a finite number up to {LARGEST:g}"
+            ),
         )
     if faults:
         raise ModelError(faults, mdp.origin or None)
@@ -962,6 +975,4 @@ def _validate(mdp: MDP, correction: float) -> Facts:
 def sum_text(total: float) -> str:
     """Say what a row's probabilities sum to, what is missing, and the way out."""
     by = f"{abs(1 - total):.6g} {'missing' if total < 1 else 'too much'}"
-    return (
-        f"probabilities sum to {total!r}, expected 1 ({by}). Fix the row, or load with --normalize to rescale it."
-    )
+    return f"probabilities sum to {total!r}, expected 1 ({by}). Fix the row, or load with --normalize to rescale it."

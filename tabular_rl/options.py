@@ -89,7 +89,11 @@ Sweeps = Annotated[
 InnerSweeps = Annotated[
     int | None,
     _option(
-        "inner_sweeps", int, "evaluation sweeps between two improvements (default: chosen adaptively)", low=0, high=1e6
+        "inner_sweeps",
+        int,
+        "evaluation sweeps between two improvements (default: chosen adaptively)",
+        low=0,
+        high=1e6,
     ),
 ]
 Improvements = Annotated[
@@ -99,15 +103,29 @@ InPlace = Annotated[
     bool, _option("in_place", bool, "use each new value at once (Gauss-Seidel) instead of after the sweep")
 ]
 Threads = Annotated[
-    int, _option("threads", int, "threads to sweep with; the answer has the same bits for any number", low=1, high=1024)
+    int,
+    _option(
+        "threads", int, "threads to sweep with; the answer has the same bits for any number", low=1, high=1024
+    ),
 ]
 TimeLimit = Annotated[
     float | None,
-    _option("time_limit", float, "seconds after which the best proven interval so far is the answer", low=0, high=1e9),
+    _option(
+        "time_limit",
+        float,
+        "seconds after which the best proven interval so far is the answer",
+        low=0,
+        high=1e9,
+    ),
 ]
 LinearSolver = Annotated[
     str,
-    _option("linear_solver", str, "how linear systems are solved", choices=("auto", "dense", "sparse", "iterative")),
+    _option(
+        "linear_solver",
+        str,
+        "how linear systems are solved",
+        choices=("auto", "dense", "sparse", "iterative"),
+    ),
 ]
 
 OPTIONS: dict[str, Option] = {
@@ -115,7 +133,15 @@ OPTIONS: dict[str, Option] = {
     for option in (
         get_args(hint)[1]
         for hint in (
-            Tolerance, Relative, Sweeps, InnerSweeps, Improvements, InPlace, Threads, TimeLimit, LinearSolver,
+            Tolerance,
+            Relative,
+            Sweeps,
+            InnerSweeps,
+            Improvements,
+            InPlace,
+            Threads,
+            TimeLimit,
+            LinearSolver,
         )
     )
 }

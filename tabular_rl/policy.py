@@ -128,8 +128,11 @@ class Policy:
                             "expected a probability"
                         ) from None
             values = np.array([nearest(p) for p in exact_row])
-            return cls(mdp, probs=_checked(mdp, values, exact_row if exact else None),
-                       exact=RationalArray.of(exact_row) if exact else None)
+            return cls(
+                mdp,
+                probs=_checked(mdp, values, exact_row if exact else None),
+                exact=RationalArray.of(exact_row) if exact else None,
+            )
         values = np.asarray(probs, dtype=np.float64)
         if values.shape[-1:] != (mdp.L,) or values.ndim > 2:
             raise OptionError(
@@ -186,7 +189,9 @@ class Policy:
         if not 0 <= eps <= 1:
             raise OptionError(f"epsilon: found {quoted(epsilon)}, expected a number from 0 to 1")
         if policy.timed:
-            raise OptionError("epsilon-greedy: found a policy that depends on time, expected one that does not")
+            raise OptionError(
+                "epsilon-greedy: found a policy that depends on time, expected one that does not"
+            )
         uniform = cls.uniform(mdp)
         if mdp.L <= 100_000 and policy.rational(0 if mdp.L else None) is not None:
             mixed = [
@@ -302,10 +307,16 @@ class Policy:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Policy):
             return NotImplemented
-        same_rows = np.array_equal(self.rows, other.rows) if self.rows is not None and other.rows is not None else (
-            self.rows is None and other.rows is None)
-        same_probs = np.array_equal(self.probs, other.probs) if (
-            self.probs is not None and other.probs is not None) else self.probs is None and other.probs is None
+        same_rows = (
+            np.array_equal(self.rows, other.rows)
+            if self.rows is not None and other.rows is not None
+            else (self.rows is None and other.rows is None)
+        )
+        same_probs = (
+            np.array_equal(self.probs, other.probs)
+            if (self.probs is not None and other.probs is not None)
+            else self.probs is None and other.probs is None
+        )
         return bool(same_rows and same_probs)
 
     __hash__ = None  # type: ignore[assignment]

@@ -103,9 +103,7 @@ class RationalArray(Sequence[Fraction]):
         pairs = [(x.numerator, x.denominator) for x in values]
         fits = all(-INT64 <= n <= INT64 and d <= INT64 for n, d in pairs)
         dtype: Any = np.int64 if fits else object
-        return cls(
-            np.array([n for n, _ in pairs], dtype=dtype), np.array([d for _, d in pairs], dtype=dtype)
-        )
+        return cls(np.array([n for n, _ in pairs], dtype=dtype), np.array([d for _, d in pairs], dtype=dtype))
 
     def __len__(self) -> int:
         return len(self.num)

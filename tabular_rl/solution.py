@@ -150,7 +150,9 @@ class Solution:
 
     def __repr__(self) -> str:
         name = f"{self.mdp.name!r}, " if self.mdp.name else ""
-        return f"Solution({name}{self.method}, {self.status.name}, bound={self.bound:.2g}, states={self.mdp.S})"
+        return (
+            f"Solution({name}{self.method}, {self.status.name}, bound={self.bound:.2g}, states={self.mdp.S})"
+        )
 
     def __str__(self) -> str:
         from tabular_rl.report.tables import answer_text

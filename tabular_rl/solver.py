@@ -45,7 +45,9 @@ class Spec:
     def refuses(self, mdp: MDP) -> str | None:
         """Why this method does not fit a model, or None."""
         if mdp.problem not in self.problems:
-            return f"{self.name} solves {' and '.join(self.problems)} problems, and this is a {mdp.problem} one"
+            return (
+                f"{self.name} solves {' and '.join(self.problems)} problems, and this is a {mdp.problem} one"
+            )
         if self.largest is not None and mdp.S > self.largest:
             return f"{self.name} takes up to {self.largest} states, and this model has {mdp.S}"
         return None
@@ -75,4 +77,6 @@ def admit(function: Callable[..., Any], mdp: MDP) -> None:
     spec: Spec = function.spec  # type: ignore[attr-defined]
     why = spec.refuses(mdp)
     if why is not None:
-        raise NotAnswerable(f"{why}. `tabular-rl methods` lists the others; method 'auto' chooses one that fits.")
+        raise NotAnswerable(
+            f"{why}. `tabular-rl methods` lists the others; method 'auto' chooses one that fits."
+        )

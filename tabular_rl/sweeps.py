@@ -112,7 +112,9 @@ class Sweeper:
         numbers = self._rows
         if policy.rows is not None:
             chosen, rows = self.kernels.chosen_backup_in_place, policy.rows
-            return self._in_turn(forward, lambda a, b, step, span: chosen(*numbers, rows, a, b, step, span, v))
+            return self._in_turn(
+                forward, lambda a, b, step, span: chosen(*numbers, rows, a, b, step, span, v)
+            )
         mixed, ptr, weight = self.kernels.mixed_backup_in_place, self.mdp.pair_ptr, policy.probs
         return self._in_turn(
             forward, lambda a, b, step, span: mixed(ptr, *numbers, weight, a, b, step, span, v)
@@ -130,12 +132,12 @@ class Sweeper:
         ptr, keep = self.mdp.pair_ptr, np.empty(self.mdp.L, dtype=bool)
         for first, last in self.blocks:
             counts = np.diff(ptr[first : last + 1])
-            keep[ptr[first] : ptr[last]] = self.rows_of(v, first, last) >= np.repeat(least[first:last], counts)
+            keep[ptr[first] : ptr[last]] = self.rows_of(v, first, last) >= np.repeat(
+                least[first:last], counts
+            )
         return keep
 
-    def _in_turn(
-        self, forward: bool, call: Callable[[int, int, int, Floats], Any]
-    ) -> tuple[float, float]:
+    def _in_turn(self, forward: bool, call: Callable[[int, int, int, Floats], Any]) -> tuple[float, float]:
         order = range(len(self.blocks))
         for block in order if forward else reversed(order):
             first, last = self.blocks[block]

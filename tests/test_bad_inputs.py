@@ -834,7 +834,7 @@ def test_rewards_that_overflow_in_a_sum(capsys):
 
 
 def test_reward_given_twice(refused):
-    twice = 'to = [{ state = "young", p = 0.1 },\n { state = "old", p = 0.9, reward = 1 }], reward = 4'
+    twice = 'reward = 4, to = [{ state = "young", p = 0.1 },\n { state = "old", p = 0.9, reward = 1 }]'
     text = forest("to = { young = 0.1, old = 0.9 }, reward = 4", twice)
     what = "found a reward on the outcome and one on the action on line 6, expected one of them"
     refused("m.toml", text, f":7: state 'old', action 'wait': {what}")

@@ -57,6 +57,7 @@ def models(tmp_path_factory):
     save(ring(200_000, "0.999999"), folder / "large.npz")
     save(families.garnet(states=12_000, actions=2, branching=5, gamma=0.999), folder / "filling.npz")
     save(families.garnet(states=6_000, actions=2, branching=5, gamma=0.999), folder / "dense.npz")
+    save(families.garnet(states=4_000, actions=4, branching=8, gamma=0.99), folder / "programme.npz")
     save(families.garnet(states=8_000, actions=2, branching=3), folder / "answer.npz")
     save(families.garnet(states=2_000, actions=3, branching=6, gamma=0.9), folder / "middle.npz")
     return folder
@@ -136,8 +137,9 @@ def test_signal_during_a_solve_gives_the_best_interval(models, name, code):
         ("large.npz", (*VALUE_ITERATION, "--threads", "2"), "sweeps"),
         ("filling.npz", ("--method", "policy-iteration", "--linear-solver", "sparse"), "linear system"),  # SuperLU
         ("dense.npz", ("--method", "policy-iteration", "--linear-solver", "dense"), "linear system"),  # LAPACK
+        ("programme.npz", ("--method", "linear-programming"), "linear"),  # HiGHS
     ],
-    ids=["sweeps", "threads", "SuperLU", "LAPACK"],
+    ids=["sweeps", "threads", "SuperLU", "LAPACK", "HiGHS"],
 )  # fmt: skip
 def test_signal_is_heard_soon(models, file, options, word):
     running = Running("solve", models / file, *options, "--json")

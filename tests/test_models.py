@@ -107,7 +107,9 @@ def test_verify_accepts_the_answer_and_rejects_a_moved_value(name: str) -> None:
             assert worst > 5e-5
 
 
-@pytest.mark.parametrize("name", ["gambler_40.toml", "taxicab.toml", "inventory_horizon.toml", "windy_gridworld.toml"])
+@pytest.mark.parametrize(
+    "name", ["gambler_40.toml", "taxicab.toml", "inventory_horizon.toml", "windy_gridworld.toml"]
+)
 def test_verify_on_the_command_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = str(FOLDER / name)
     answer = tmp_path / "answer.json"

@@ -120,7 +120,9 @@ def fitting(mdp: MDP, policy: Policy) -> Policy:
             and np.array_equal(policy.mdp.pair_action, mdp.pair_action)
         )  # fmt: skip
         if not same:
-            raise OptionError("policy: found one of another model, expected one with the same states and actions")
+            raise OptionError(
+                "policy: found one of another model, expected one with the same states and actions"
+            )
         policy = policy.replace_model(mdp)
     if policy.timed:
         steps = len(policy.rows if policy.rows is not None else policy.probs)  # type: ignore[arg-type]
