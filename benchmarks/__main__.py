@@ -93,8 +93,8 @@ def main() -> None:
     lines = [
         "# Benchmarks",
         "",
-        f"`python -m benchmarks`; {platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}. CPU "
-        "seconds, one thread, everything compiled.",
+        f"`python -m benchmarks`; {platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}. "
+        "CPU seconds, one thread, everything compiled.",
         "Only ratios within a run mean something. Ours is `solve` with method `auto`: its time includes the proof.",
         "",
         "| model | ours, s | " + " | ".join(f"{name}: ratio, error" for name in RIVALS) + " |",

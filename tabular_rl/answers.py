@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import Fault, ModelError, OptionError, closest, escape, quoted
+from tabular_rl.errors import Fault, ModelError, OptionError, closest, escape, path_text, quoted
 from tabular_rl.formats.input import decode, plain_ends, read_all, reporting, standard_input
 from tabular_rl.formats.output import write_atomically
 from tabular_rl.model import MDP, spell_gamma
@@ -312,7 +312,7 @@ def read_answer(path: str, mdp: MDP) -> Answer:
     except ModelError as error:
         raise error.at(source) from None
     except OptionError as error:
-        raise OptionError(f"{escape(source)}: {error}") from None
+        raise OptionError(f"{path_text(source)}: {error}") from None
 
 
 def _decoded(data: bytes) -> str:

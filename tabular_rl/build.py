@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.errors import Fault, ModelError, closest, quoted
-from tabular_rl.model import LARGEST, MDP, Exact, sum_text
+from tabular_rl.model import MDP, Exact
 from tabular_rl.names import Names
 from tabular_rl.rationals import RationalArray, as_fraction, nearest, spell
+from tabular_rl.rows import LARGEST
+from tabular_rl.validation import sum_text
 
 Number = Fraction | float
 
 
 @dataclass(slots=True)
 class Row:
-    """A state-action pair as it was read: outcomes (next state, probability, reward or None), its own reward, its line."""
+    """A state-action pair as it was read: its outcomes (next state, probability, reward or None) and their lines."""
 
     state: int
     action: int
@@ -135,9 +137,9 @@ def model_of_rows(
     kept = None
     if exact:
         kept = Exact(
-            prob=RationalArray.of(prob),
-            reward=None if reward is None else RationalArray.of(map(Fraction, reward)),
-            r=None if r is None else RationalArray.of(map(Fraction, r)),
+            prob=RationalArray.of(Fraction(p) for p in prob),
+            reward=None if reward is None else RationalArray.of(Fraction(x) for x in reward),
+            r=None if r is None else RationalArray.of(Fraction(x) for x in r),
             start=None if first is None else RationalArray.of(map(Fraction, first)),
             final_reward=None if last is None else RationalArray.of(map(Fraction, last)),
         )
@@ -173,7 +175,8 @@ def _check_numbers(
     right = True
     for j, (s2, p, reward) in enumerate(row.outcomes):
         place = {**where, "line": row.lines[j]} if row.lines else where
-        if not 0 <= p <= (1 if exact else 1 + 2.0**-40):
+        most: Number = 1.0 if exact else 1 + 2.0**-40
+        if not 0 <= p <= most:
             text = spell(p) if isinstance(p, Fraction) else repr(p)
             found.append(
                 Fault(
@@ -181,9 +184,9 @@ def _check_numbers(
                 )
             )
             right = False
-        if reward is not None and not abs(reward) <= LARGEST:
+        if reward is not None and not _finite(reward):
             found.append(Fault(_reward_text(reward), next_state=states[s2], **place))
-    if row.reward is not None and not abs(row.reward) <= LARGEST:
+    if row.reward is not None and not _finite(row.reward):
         found.append(Fault(_reward_text(row.reward), **where))
     if not row.outcomes:
         found.append(Fault("has no outcomes, expected probabilities that sum to 1", **where))
@@ -205,6 +208,10 @@ def _repeat_text(row: Row, total: Number) -> str:
         if first != line:
             return f" The outcome on line {first} stands again on line {line}."
     return ""
+
+
+def _finite(x: Number) -> bool:
+    return -LARGEST <= x <= LARGEST
 
 
 def _reward_text(reward: Number) -> str:

@@ -19,22 +19,21 @@ from tabular_rl.planning.policy_evaluation import policy_evaluation
 from tabular_rl.planning.policy_iteration import policy_iteration
 from tabular_rl.planning.value_iteration import value_iteration
 
-SOLVERS: dict[str, Callable[..., Any]] = {
-    function.spec.name: function  # type: ignore[attr-defined]
-    for function in (
-        auto,
-        value_iteration,
-        policy_iteration,
-        modified_policy_iteration,
-        backward_induction,
-        linear_programme,
-        rational,
-        auto_evaluation,
-        policy_evaluation,
-        linear_solve,
-        rational_evaluation,
-    )
-}
+_LISTED: tuple[Any, ...] = (
+    auto,
+    value_iteration,
+    policy_iteration,
+    modified_policy_iteration,
+    backward_induction,
+    linear_programme,
+    rational,
+    auto_evaluation,
+    policy_evaluation,
+    linear_solve,
+    rational_evaluation,
+)
+
+SOLVERS: dict[str, Callable[..., Any]] = {function.spec.name: function for function in _LISTED}
 
 
 def find(name: str, task: str) -> Callable[..., Any]:

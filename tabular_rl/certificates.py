@@ -145,10 +145,10 @@ class Certifier:
         check_finite(self.mdp, v, "in the answer")
         if self.total is not None:
             if self.policy is not None:
-                return self.total.prediction(v, self.policy)  # type: ignore[no-any-return]
+                return self.total.prediction(v, self.policy)
             certificate = self.total.control(v, rows)
             self.rows = self.total.rows
-            return certificate  # type: ignore[no-any-return]
+            return certificate
         if not self.ends:
             # Without terminal states a constant off v changes nothing but the size of the numbers, and with it E.
             v -= v.max() / 2 + v.min() / 2
@@ -213,7 +213,7 @@ class Certifier:
         return replace(certificate, keep=keep, proven_optimal=proven_states(self.mdp, keep, self.rows))
 
     def finite(self, v: Floats, decide: bool = True) -> Certificate:
-        """Return the interval of time-dependent values v (T + 1, S): bounds accumulate backward, E_t = γ E_{t+1} + E."""
+        """Return the interval of values v (T + 1, S): bounds accumulate backward, E_t = γ E_{t+1} + E."""
         mdp = self.mdp
         T = len(v) - 1
         v = np.array(v, dtype=np.float64)
@@ -293,7 +293,7 @@ def _sure_before(
     if after.all():
         sure[live] = alone
         return sure
-    from tabular_rl.model import row_sums
+    from tabular_rl.rows import row_sums
 
     doubt = row_sums(((mdp.prob > 0) & ~after[mdp.next_state]).astype(np.float64), mdp.row_ptr)
     sure[live] = alone & (doubt[chosen[live]] == 0)
@@ -306,7 +306,7 @@ def exact_certificate(
     shape: tuple[int, ...],
     proven: NDArray[np.bool_] | None = None,
 ) -> Certificate:
-    """Enclose exact rational values (flat, in the sign of maximisation) in floats: equal bounds where they are floats."""
+    """Enclose exact values (flat, in the sign of maximisation) in floats, tightly."""
     values = tuple(values)
     lower, upper = np.empty(len(values)), np.empty(len(values))
     for i, x in enumerate(values):

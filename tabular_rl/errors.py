@@ -29,6 +29,11 @@ def escape(name: object, longest: int = 80) -> str:
     return "".join(c if c == " " or unicodedata.category(c)[0] not in "CZ" else repr(c)[1:-1] for c in text)
 
 
+def path_text(path: object) -> str:
+    """Return an escaped path whole: its end says which file it is."""
+    return escape(path, LONGEST_PATH)
+
+
 def quoted(name: object) -> str:
     """Return an escaped name in single quotes, as error lines show it."""
     return f"'{escape(name)}'"
@@ -92,7 +97,7 @@ class ModelError(TabularError, ValueError):
     def __str__(self) -> str:
         lines = []
         for fault in self.faults[:SHOWN_FAULTS]:
-            place = escape(self.source, LONGEST_PATH) if self.source else ""
+            place = path_text(self.source) if self.source else ""
             if fault.line is not None:
                 place += f":{fault.line}"
             lines.append(f"{place}: {fault}" if place else str(fault))

@@ -26,13 +26,10 @@ from numpy.typing import ArrayLike, NDArray
 from tabular_rl.errors import Fault, ModelError, quoted
 from tabular_rl.names import Names
 from tabular_rl.rationals import RationalArray, as_fraction, nearest, spell
+from tabular_rl.rows import BLOCK, Floats, Ints, mass_defects, row_blocks, row_sums
+from tabular_rl.validation import Facts, check_order, shape_faults, validate
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.integer[Any]]
 Sense = Literal["max", "min"]
-
-BLOCK = 1 << 20  # outcomes looked at together when a model is validated
-LARGEST = 1e300  # rewards beyond it overflow in sums
 
 
 @dataclass(frozen=True)
@@ -67,17 +64,6 @@ class Exact:
     r: RationalArray | None = None
     start: RationalArray | None = None
     final_reward: RationalArray | None = None
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What one pass over the numbers of a model tells, and every certificate needs."""
-
-    longest_row: int  # n: outcomes in the longest row
-    mass_defect: float  # τ = max |1 - Σ p| over rows, rounded up; 0 where the probabilities are exact
-    largest_reward: float  # Rmax = max |r(s, a, s')|
-    r_error: float  # bound on |computed r - true r|, beyond the rounding of r itself
-    correction: float  # largest change that `normalize` made to a probability
 
 
 class MDP:
@@ -255,17 +241,17 @@ class MDP:
             None if final_reward is None else _frozen("final_reward", final_reward, np.float64, copy),
         )
 
-        faults = _shape_faults(mdp, K, L)
+        faults = shape_faults(mdp, K, L)
         if faults:
             raise ModelError(faults)
         if lazy is None:
-            _check_order(mdp)
+            check_order(mdp)
         if reward is None and r is None:
             raise ModelError("no rewards: give reward (K,) or r (L,)")
         if normalize:
             correction = max(correction, _normalise(mdp, put))
         if r is None:
-            r = _expected_reward(mdp)
+            r = expected_reward(mdp)
         put(mdp, "r", _frozen("r", r, np.float64, copy))
         if mdp.r.shape != (L,):
             raise ModelError(f"r: found shape {mdp.r.shape}, expected ({L},)")
@@ -279,12 +265,12 @@ class MDP:
 
         def look(model: MDP) -> Facts:
             if lazy is None:
-                return _validate(model, correction)
+                return validate(model, correction)
             with lazy(model):
-                _check_order(model)
+                check_order(model)
                 if model.start_given:
                     _start(model, model.start)
-                return _validate(model, correction)
+                return validate(model, correction)
 
         put(mdp, "_facts", look)
         if lazy is None:
@@ -612,22 +598,6 @@ def _restore(fields: Mapping[str, Any]) -> MDP:
     return mdp
 
 
-def _distinct(what: str, names: Names) -> None:
-    if not names.given:
-        return
-    seen: dict[str, int] = {}
-    for i, name in enumerate(names):
-        if name in seen:
-            raise ModelError(
-                f"{what} {quoted(name)}: found twice, as number {seen[name]} and {i}, expected distinct names"
-            )
-        if len(name) > 10_000:
-            raise ModelError(
-                f"{what} {quoted(name)}: found a name of {len(name)} characters, expected at most 10000"
-            )
-        seen[name] = i
-
-
 def _frozen(field: str, values: Any, dtype: Any, copy: bool) -> NDArray[Any]:
     """Return values as a contiguous read-only array of the dtype; numbers that do not fit are an error."""
     given = np.asanyarray(values)
@@ -650,70 +620,6 @@ def _frozen(field: str, values: Any, dtype: Any, copy: bool) -> NDArray[Any]:
     return made
 
 
-def _shape_faults(mdp: MDP, K: int, L: int) -> list[Fault]:
-    """Check what can be checked from sizes and pointers alone."""
-    faults = []
-    S = mdp.S
-    for field, ptr, count, last in (
-        ("pair_ptr", mdp.pair_ptr, S + 1, L),
-        ("row_ptr", mdp.row_ptr, L + 1, K),
-    ):
-        if len(ptr) != count:
-            faults.append(Fault(f"{field}: found length {len(ptr)}, expected {count}"))
-        elif ptr[0] != 0 or ptr[-1] != last:
-            faults.append(Fault(f"{field}: found {ptr[0]} to {ptr[-1]}, expected 0 to {last}"))
-    for field, array, count in (
-        ("prob", mdp.prob, K),
-        ("reward", mdp.reward, K),
-        ("terminal", mdp.terminal, S),
-        ("final_reward", mdp.final_reward, S),
-    ):
-        if array is not None and len(array) != count:
-            faults.append(Fault(f"{field}: found length {len(array)}, expected {count}"))
-    cell = None if mdp.layout is None else mdp.layout.cell
-    if cell is not None and len(cell) != S:
-        faults.append(Fault(f"layout: found {len(cell)} cells, expected one for each of {S} states"))
-    return faults
-
-
-def _check_order(mdp: MDP) -> None:
-    """Check names, pointers, cells and final rewards; ModelError with what is wrong."""
-    for what, names in (("state", mdp.states), ("action", mdp.actions)):
-        _distinct(what, names)
-    faults = []
-    layout = mdp.layout
-    if layout is not None:
-        cell, cells = layout.cells(mdp.S), layout.rows * layout.columns
-        if int(cell.max()) >= cells or int(cell.min()) < 0:
-            faults.append(
-                Fault(f"layout: expected one cell of {layout.rows} x {layout.columns} for each state")
-            )
-    final = mdp.final_reward
-    if final is not None and not np.isfinite(final).all():
-        s = int(np.flatnonzero(~np.isfinite(final))[0])
-        faults.append(Fault(f"final_reward: found {final[s]}, expected a finite number", state=mdp.states[s]))
-    elif final is not None and len(final) == len(mdp.terminal) and final[mdp.terminal].any():
-        s = int(np.flatnonzero(mdp.terminal & (final != 0))[0])
-        faults.append(
-            Fault(
-                f"final_reward: found {final[s]} for a terminal state, whose value is 0 at all times. "
-                "Put the reward on the transitions that lead there.",
-                state=mdp.states[s],
-            )
-        )
-    for field, ptr in (("pair_ptr", mdp.pair_ptr), ("row_ptr", mdp.row_ptr)):
-        for first in range(0, len(ptr) - 1, BLOCK):
-            falls = np.flatnonzero(
-                ptr[first + 1 : first + 1 + BLOCK] < ptr[first : min(first + BLOCK, len(ptr) - 1)]
-            )
-            if falls.size:
-                at = first + int(falls[0]) + 1
-                faults.append(Fault(f"{field}: found it falling at position {at}, expected it to rise"))
-                break
-    if faults:
-        raise ModelError(faults, mdp.origin or None)
-
-
 def _complete(mdp: MDP) -> None:
     """Where the numbers are exact, make all of them exact: floats are their dyadics, a start divided by its sum."""
     exact = mdp.exact
@@ -731,7 +637,7 @@ def _complete(mdp: MDP) -> None:
     object.__setattr__(mdp, "exact", Exact(exact.prob, exact.reward, exact.r, start, final))
 
 
-def _expected_reward(mdp: MDP) -> Floats:
+def expected_reward(mdp: MDP) -> Floats:
     """r[i] = Σ_k prob[k] reward[k], correctly rounded where the numbers are exact."""
     exact = mdp.exact
     if exact is not None:
@@ -763,36 +669,6 @@ def _expected_exact(mdp: MDP, exact: Exact) -> Floats:
     return out
 
 
-def row_blocks(row_ptr: Ints) -> Iterable[tuple[int, int, int, int]]:
-    """Cut rows into blocks of about BLOCK outcomes: (first row, last row, first outcome, last outcome)."""
-    L = len(row_ptr) - 1
-    first = 0
-    while first < L:
-        k0 = int(row_ptr[first])
-        last = max(first + 1, int(np.searchsorted(row_ptr, k0 + BLOCK, side="right")) - 1)
-        last = min(last, L, first + BLOCK)
-        yield first, last, k0, int(row_ptr[last])
-        first = last
-
-
-def row_sums(values: Floats, ptr: Ints) -> Floats:
-    """Sum values over rows; an empty row sums to 0 (np.add.reduceat would give it its neighbour)."""
-    full = np.diff(ptr) > 0
-    out = np.zeros(len(ptr) - 1)
-    if values.size:
-        out[full] = np.add.reduceat(values, ptr[:-1][full].astype(np.intp))
-    return out
-
-
-def _mass_defects(prob: Floats, ptr: Ints) -> Floats:
-    """1 - Σ p of each row to within 2**-100: the parts above 2**-26 and above 2**-52 add without rounding."""
-    high = np.rint(prob * 2.0**26) * 2.0**-26
-    rest = prob - high
-    middle = np.rint(rest * 2.0**52) * 2.0**-52
-    low = rest - middle
-    return ((1.0 - row_sums(high, ptr)) - row_sums(middle, ptr)) - row_sums(low, ptr)
-
-
 def _normalise(mdp: MDP, put: Callable[[object, str, object], None]) -> float:
     """Divide each row by its sum where that is a fault; return the largest change."""
     prob = np.array(mdp.prob)
@@ -801,7 +677,7 @@ def _normalise(mdp: MDP, put: Callable[[object, str, object], None]) -> float:
     largest = 0.0
     for first, last, k0, k1 in row_blocks(mdp.row_ptr):
         ptr = mdp.row_ptr[first : last + 1] - k0
-        defect = _mass_defects(prob[k0:k1], ptr)
+        defect = mass_defects(prob[k0:k1], ptr)
         length = np.diff(ptr)
         total = np.where((np.abs(defect) > length * 2.0**-52) & (defect < 1.0), 1.0 - defect, 1.0)
         scaled = prob[k0:k1] / np.repeat(total, length)
@@ -831,7 +707,7 @@ def _start(mdp: MDP, start: Any) -> Floats:
                 Fault(f"start: found {made[s]}, expected a probability from 0 to 1", state=mdp.states[s])
             )
         total = math.fsum(made)
-        if abs(total - 1) > max(2, np.count_nonzero(made)) * 2.0**-52:
+        if abs(total - 1) > max(2, int(np.count_nonzero(made))) * 2.0**-52:
             raise ModelError(f"start: probabilities sum to {total!r}, expected 1")
         ends = np.flatnonzero((made > 0) & mdp.terminal)
         if ends.size:
@@ -842,137 +718,3 @@ def _start(mdp: MDP, start: Any) -> Floats:
             )
     made.setflags(write=False)
     return made
-
-
-def _validate(mdp: MDP, correction: float) -> Facts:
-    """Look at every number once, in blocks; ModelError with the first faults, else the facts of the model."""
-    faults: list[Fault] = []
-
-    def place(row: int) -> dict[str, str]:
-        return {
-            "state": mdp.states[mdp.state_of_row(row)],
-            "action": mdp.actions[int(mdp.pair_action[row])]
-            if 0 <= mdp.pair_action[row] < mdp.A
-            else str(mdp.pair_action[row]),
-        }
-
-    def report(rows: Iterable[int], text: Callable[[int], str]) -> None:
-        for row in rows:
-            if len(faults) <= 10_000:
-                faults.append(Fault(text(row), **place(row)))
-
-    counts = np.diff(mdp.pair_ptr)
-    for s in np.flatnonzero((counts == 0) & ~mdp.terminal)[:50].tolist():
-        faults.append(
-            Fault("has no actions, expected some. Declare it terminal, or give it one.", state=mdp.states[s])
-        )
-    for s in np.flatnonzero((counts > 0) & mdp.terminal)[:50].tolist():
-        faults.append(
-            Fault("is declared terminal and has actions, expected one or the other", state=mdp.states[s])
-        )
-    if mdp.A == 0 and not mdp.terminal.all():
-        faults.append(Fault("no actions: found 0, expected at least 1"))
-
-    actions = mdp.pair_action
-    report(
-        np.flatnonzero((actions < 0) | (actions >= mdp.A))[:50].tolist(),
-        lambda i: f"pair_action: found {actions[i]} at position {i}, expected 0 to {mdp.A - 1}",
-    )
-    if len(actions) > 1 and not faults:
-        first = np.zeros(len(actions), dtype=bool)
-        starts = mdp.pair_ptr[:-1][counts > 0]
-        first[starts] = True
-        wrong = np.flatnonzero((np.diff(actions) <= 0) & ~first[1:]) + 1
-        report(
-            wrong[:50].tolist(),
-            lambda i: (
-                f"row {i} repeats or precedes the action before it, expected rising actions within a state"
-            ),
-        )
-
-    longest, defect, largest, r_error, slack_rows = 0, 0.0, 0.0, 0.0, 0
-    largest_r = float(np.max(np.abs(mdp.r))) if mdp.L else 0.0
-    for first_row, last_row, k0, k1 in row_blocks(mdp.row_ptr):
-        if len(faults) > 50:
-            break
-        ptr = mdp.row_ptr[first_row : last_row + 1] - k0
-        length = np.diff(ptr)
-        longest = max(longest, int(length.max()))
-        report(
-            (first_row + np.flatnonzero(length == 0)[:20]).tolist(),
-            lambda i: "has no outcomes, expected probabilities that sum to 1",
-        )
-        prob, to = mdp.prob[k0:k1], mdp.next_state[k0:k1]
-        row_of = np.repeat(np.arange(first_row, last_row), length)
-
-        def outcome(
-            bad: NDArray[np.bool_], what: Callable[[int], str], rows: Any = row_of, at: int = k0
-        ) -> bool:
-            for j in np.flatnonzero(bad)[:20].tolist():
-                s2 = int(mdp.next_state[at + j])
-                near = mdp.states[s2] if 0 <= s2 < mdp.S else None
-                faults.append(Fault(what(at + j), next_state=near, **place(int(rows[j]))))
-            return bool(bad.any())
-
-        if outcome(
-            (to < 0) | (to >= mdp.S),
-            lambda k: f"next_state: found {mdp.next_state[k]} at position {k}, expected 0 to {mdp.S - 1}",
-        ):
-            continue
-        wrong_number = outcome(
-            ~(prob >= 0) | (prob > 1 + 2.0**-40),
-            lambda k: f"found probability {float(mdp.prob[k])!r}, expected a number from 0 to 1",
-        )
-        if mdp.reward is not None:
-            rewards = mdp.reward[k0:k1]
-            wrong_number |= outcome(
-                ~(np.abs(rewards) <= LARGEST),
-                lambda k: (
-                    f"found reward {float(mdp.reward[k])!r}, expected a finite number up to {LARGEST:g}"
-                ),  # type: ignore[index]
-            )
-        if wrong_number:
-            continue
-        missing = _mass_defects(prob, ptr)
-        off = (np.abs(missing) > length * 2.0**-52) & (length > 0)
-        for j in np.flatnonzero(off)[:20].tolist():
-            faults.append(Fault(sum_text(1.0 - float(missing[j])), **place(first_row + j)))
-        if len(missing):
-            defect = max(defect, float(np.max(np.abs(missing))))
-        if mdp.reward is not None and rewards.size:
-            largest = max(largest, float(np.max(np.abs(rewards))))
-            if not off.any() and mdp.exact is None:
-                found = mdp.r[first_row:last_row]
-                computed = row_sums(prob * rewards, ptr)
-                scale = float(np.max(np.abs(rewards)))
-                gap = np.abs(found - computed) > (2 * longest + 10) * 2.0**-52 * scale
-                report(
-                    (first_row + np.flatnonzero(gap | np.isnan(found))[:20]).tolist(),
-                    lambda i: f"r: found {float(mdp.r[i])!r}, expected Σ p r(s,a,s') of its outcomes",
-                )
-        slack_rows += int((missing != 0).sum())
-    if mdp.reward is None or not faults:  # otherwise it follows from a fault that is named
-        report(
-            np.flatnonzero(~(np.abs(mdp.r) <= LARGEST))[:20].tolist(),
-            lambda i: (
-                f"found expected reward {float(mdp.r[i])!r}, expected a finite number up to {LARGEST:g}"
-            ),
-        )
-    if faults:
-        raise ModelError(faults, mdp.origin or None)
-    if mdp.exact is not None:
-        defect = 0.0
-    elif defect:
-        defect = math.nextafter(defect * (1 + 2.0**-40), math.inf)
-    if mdp.exact is None and mdp.reward is not None:
-        # r was summed in floats, by us (γ_{n+3} + τ, in units of the largest reward) or by whoever wrote the file.
-        r_error = ((5 * longest + 24) * 2.0**-53 * (1 + 2.0**-20) + defect) * largest * (1 + 2.0**-50)
-        if largest:
-            r_error = math.nextafter(r_error, math.inf)
-    return Facts(longest, defect, max(largest, largest_r), r_error, correction)
-
-
-def sum_text(total: float) -> str:
-    """Say what a row's probabilities sum to, what is missing, and the way out."""
-    by = f"{abs(1 - total):.6g} {'missing' if total < 1 else 'too much'}"
-    return f"probabilities sum to {total!r}, expected 1 ({by}). Fix the row, or load with --normalize to rescale it."

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from tabular_rl.answers import read_answer
-from tabular_rl.errors import OptionError, closest, escape, quoted
+from tabular_rl.errors import OptionError, closest, path_text, quoted
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
 from tabular_rl.solution import Floats, backed_up
@@ -66,7 +66,8 @@ def greedy(mdp: MDP, path: str) -> Policy:
     answer = read_answer(path, mdp)
     if answer.values is None:
         raise OptionError(
-            f"{escape(path)}: found no values, expected an answer file. --policy {escape(path)} takes its actions."
+            f"{path_text(path)}: found no values, expected an answer file. "
+            f"--policy {path_text(path)} takes its actions."
         )
     return greedy_by(mdp, answer.values)
 

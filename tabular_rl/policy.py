@@ -53,10 +53,11 @@ class Policy:
         put(self, "mdp", mdp)
         put(self, "exact", exact)
         for field, given in (("rows", rows), ("probs", probs)):
-            if given is not None:
-                given = np.ascontiguousarray(given).view()
-                given.setflags(write=False)
-            put(self, field, given)
+            array: Any = given
+            if array is not None:
+                array = np.ascontiguousarray(array).view()
+                array.setflags(write=False)
+            put(self, field, array)
 
     rows: Ints | None
     probs: Floats | None
@@ -272,7 +273,7 @@ class Policy:
         if row is None:
             return None
         if self.exact is not None:
-            return self.exact[row]  # type: ignore[no-any-return]
+            return Fraction(self.exact[row])
         if self.rows is not None:
             return Fraction(int((self.rows == row).any()))
         return self.rationals()[row]

@@ -119,4 +119,5 @@ class Run:
             self.breathe()
         if "error" in box:
             raise box["error"]
-        return box["result"]  # type: ignore[no-any-return]
+        result: T = box["result"]
+        return result

@@ -162,7 +162,7 @@ class Solution:
 
 def backed_up(mdp: MDP, v: Floats) -> Floats:
     """r + γ P v over rows (L,), a terminal state counting 0, in blocks."""
-    from tabular_rl.model import row_blocks, row_sums
+    from tabular_rl.rows import row_blocks, row_sums
 
     value = np.where(mdp.terminal, 0.0, v) if mdp.horizon is None else v
     q = np.empty(mdp.L)

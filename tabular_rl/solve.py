@@ -41,7 +41,7 @@ def solve(mdp: MDP, method: str = "auto", tolerance: float = 1e-6, **options: An
     function = find(method, "control")
     options = _with_tolerance(function, tolerance, options)
     check_options(function, options)
-    return function(mdp, **options)  # type: ignore[no-any-return]
+    return function(mdp, **options)
 
 
 def evaluate(
@@ -72,7 +72,7 @@ def evaluate(
     function = find(method, "prediction")
     options = _with_tolerance(function, tolerance, options)
     check_options(function, options)
-    return function(mdp, policy, **options)  # type: ignore[no-any-return]
+    return function(mdp, policy, **options)
 
 
 def _with_tolerance(function: Any, tolerance: float, options: dict[str, Any]) -> dict[str, Any]:

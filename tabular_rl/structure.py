@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NoFiniteAnswer
-from tabular_rl.model import MDP, Exact, Facts, Floats, Ints, row_blocks
+from tabular_rl.model import MDP, Exact
 from tabular_rl.policy import Policy
 from tabular_rl.rationals import RationalArray
+from tabular_rl.rows import Floats, Ints, row_blocks
+from tabular_rl.validation import Facts
 
 Mask = NDArray[np.bool_]
 

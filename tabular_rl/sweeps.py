@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class Sweeper:
         inner = np.searchsorted(mdp.row_ptr, wanted) if mdp.L else np.zeros(0, dtype=np.int64)
         states = np.searchsorted(mdp.pair_ptr, inner)
         edges = np.unique(np.concatenate([[0], states, [mdp.S]])).tolist()
-        self.blocks = list(zip(edges[:-1], edges[1:], strict=True))
+        self.blocks = list(pairwise(edges))
         self.spans = [np.empty(2) for _ in self.blocks]
         self.pool: Any = None
         if threads > 1 and len(self.blocks) > 1:

@@ -24,8 +24,8 @@ ORDER = (
     ("structure", "sweeps"),
     ("kernels",),
     ("solver", "solution", "run"),
-    ("options", "model", "policy", "build", "tensors", "families"),
-    ("examples", "names", "rationals"),
+    ("options", "model", "policy", "build", "validation", "tensors", "families"),
+    ("examples", "names", "rationals", "rows"),
     ("errors",),
 )
 LEVEL = {name: level for level, names in enumerate(reversed(ORDER)) for name in names}

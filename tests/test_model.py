@@ -12,7 +12,7 @@ import pytest
 from random_models import random_model, random_models
 
 from tabular_rl import MDP, Layout, ModelError, Policy
-from tabular_rl.model import row_blocks, row_sums
+from tabular_rl.rows import row_blocks, row_sums
 from tabular_rl.sweeps import Sweeper
 
 WAY_OUT = "Fix the row, or load with --normalize to rescale it."
@@ -115,7 +115,7 @@ def test_block_sums_are_sums():
 
 
 def test_blocks_cover_all_rows_once(monkeypatch):
-    monkeypatch.setattr("tabular_rl.model.BLOCK", 4)
+    monkeypatch.setattr("tabular_rl.rows.BLOCK", 4)
     ptr = np.array([0, 3, 3, 4, 20, 21, 21])
     assert list(row_blocks(ptr)) == [(0, 3, 0, 4), (3, 4, 4, 20), (4, 6, 20, 21)]
 
@@ -123,7 +123,7 @@ def test_blocks_cover_all_rows_once(monkeypatch):
 def test_validation_in_blocks_finds_the_same(monkeypatch):
     """With blocks of 4 outcomes each model is looked at in many pieces; the facts must not depend on it."""
     whole = [random_model(seed, exact=False, S=6) for seed in range(10)]
-    monkeypatch.setattr("tabular_rl.model.BLOCK", 4)
+    monkeypatch.setattr("tabular_rl.rows.BLOCK", 4)
     for seed, mdp in enumerate(whole):
         assert random_model(seed, exact=False, S=6).facts == mdp.facts
     bad = rows(prob=[0.5, 0.25, 0.25, 1.0, 0.5])

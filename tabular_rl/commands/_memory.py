@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from tabular_rl.errors import OptionError, escape
+from tabular_rl.errors import OptionError, path_text
 from tabular_rl.model import MDP, size_text
 
 LIBRARIES = (
@@ -47,7 +47,7 @@ def check_memory(mdp: MDP) -> None:
     free = free_memory()
     if free is not None and needed > free:
         raise OptionError(
-            f"{escape(mdp.origin)}: solving needs about {size_text(needed)} of memory, expected at most the "
+            f"{path_text(mdp.origin)}: solving needs about {size_text(needed)} of memory, expected at most the "
             f"{size_text(free)} that are free"
         )
 
@@ -67,6 +67,6 @@ def check_libraries(mdp: MDP) -> None:
     needed = LIBRARIES + BLAS_THREAD * (int(named) if named.isdigit() else os.cpu_count() or 1)
     if left is not None and left < needed:
         raise OptionError(
-            f"{escape(mdp.origin)}: solving needs about {size_text(needed)} of address space for its libraries, "
+            f"{path_text(mdp.origin)}: solving needs about {size_text(needed)} of address space for its libraries, "
             f"expected at most the {size_text(max(left, 0))} that the limit leaves (ulimit -v)"
         )

@@ -15,7 +15,7 @@ from tabular_rl import run as running
 from tabular_rl.catalogue import SOLVERS, find
 from tabular_rl.commands import solving
 from tabular_rl.commands._memory import check_memory
-from tabular_rl.errors import OptionError, OutputError, escape, quoted
+from tabular_rl.errors import OptionError, OutputError, path_text, quoted
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS, Option
 from tabular_rl.policy import Policy
@@ -212,9 +212,9 @@ def read_model(given: Mapping[str, Any]) -> MDP:
     if given["normalize"] and not given.get("quiet"):
         largest = mdp.facts.correction
         note(
-            f"{escape(mdp.origin)}: --normalize changed probabilities by {largest:.2g} at most\n"
+            f"{path_text(mdp.origin)}: --normalize changed probabilities by {largest:.2g} at most\n"
             if largest
-            else f"{escape(mdp.origin)}: every row sums to 1, --normalize changed nothing\n"
+            else f"{path_text(mdp.origin)}: every row sums to 1, --normalize changed nothing\n"
         )
     return mdp
 
@@ -235,9 +235,9 @@ def check_output(output: str | None, *inputs: str | None) -> None:
             and os.path.exists(path)
             and os.path.samefile(output, path)
         ):
-            raise OptionError(f"{escape(output)}: is also the input, expected another file")
+            raise OptionError(f"{path_text(output)}: is also the input, expected another file")
     if os.path.isdir(output):
-        raise OutputError(f"{escape(output)}: cannot be written: is a directory")
+        raise OutputError(f"{path_text(output)}: cannot be written: is a directory")
     probe(output)
 
 
@@ -250,13 +250,15 @@ def check_new(output: str, source: str | None) -> None:
         and os.path.exists(path)
         and os.path.samefile(output, path)
     ):
-        raise OptionError(f"{escape(output)}: is also the input, expected another directory")
+        raise OptionError(f"{path_text(output)}: is also the input, expected another directory")
     parent = os.path.dirname(os.path.abspath(output))
     if not os.path.isdir(parent) or not os.access(parent, os.W_OK):
         reason = "Permission denied" if os.path.isdir(parent) else "No such directory"
-        raise OutputError(f"{escape(output)}: cannot be written: {reason}")
+        raise OutputError(f"{path_text(output)}: cannot be written: {reason}")
     if os.path.exists(output) and not os.path.isdir(output):
-        raise OutputError(f"{escape(output)}: cannot be written: is a file, expected a directory or nothing")
+        raise OutputError(
+            f"{path_text(output)}: cannot be written: is a file, expected a directory or nothing"
+        )
 
 
 def input_path(source: str | None) -> str | None:
@@ -331,7 +333,7 @@ def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
             note(f"interrupted: {known}\n")
         note(f"{solution.method}: {did + ' ' if did else ''}in {seconds_text(solution.seconds)}\n")
         if output is not None and output != "-":
-            note(f"{escape(output)}: written\n")
+            note(f"{path_text(output)}: written\n")
     return exit_code(solution)
 
 

@@ -16,7 +16,7 @@ from tabular_rl.commands._shared import (
     quiet_option,
     read_model,
 )
-from tabular_rl.errors import escape
+from tabular_rl.errors import path_text
 from tabular_rl.report.screen import note
 
 
@@ -45,5 +45,5 @@ def command(**given: Any) -> int:
     mdp = read_model(given)
     save(mdp, given["output"], format=form)
     if not given["quiet"] and given["output"] != "-":
-        note(f"{escape(given['output'])}: written as {form}, {mdp.S} states, {mdp.K} outcomes\n")
+        note(f"{path_text(given['output'])}: written as {form}, {mdp.S} states, {mdp.K} outcomes\n")
     return 0

@@ -10,7 +10,7 @@ import click
 
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import FORMATS, Command, Value, check_new, check_output, quiet_option
-from tabular_rl.errors import closest, escape, quoted
+from tabular_rl.errors import closest, path_text, quoted
 from tabular_rl.families import FAMILIES
 from tabular_rl.model import MDP, size_text
 from tabular_rl.options import options_of
@@ -56,7 +56,7 @@ def family_command(name: str, function: Callable[..., MDP]) -> click.Command:
         save(mdp, output, format=form)
         if not quiet and output != "-":
             note(
-                f"{escape(output)}: written as {form}, {mdp.S} states, {mdp.K} outcomes, {size_text(mdp.nbytes)}\n"
+                f"{path_text(output)}: written as {form}, {mdp.S} states, {mdp.K} outcomes, {size_text(mdp.nbytes)}\n"
             )
         return 0
 

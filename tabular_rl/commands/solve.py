@@ -46,9 +46,9 @@ def command(**given: Any) -> int:
 def starting_values(path: str, mdp: Any) -> Any:
     """The values of an answer file, to begin with."""
     from tabular_rl.answers import read_answer
-    from tabular_rl.errors import OptionError, escape
+    from tabular_rl.errors import OptionError, path_text
 
     answer = read_answer(path, mdp)
     if answer.values is None:
-        raise OptionError(f"--start-from: {escape(path)}: found no values, expected an answer file")
+        raise OptionError(f"--start-from: {path_text(path)}: found no values, expected an answer file")
     return answer.values

@@ -11,7 +11,7 @@ import numpy as np
 from tabular_rl.answers import Answer, read_answer
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, Value, json_option, model_options, quiet_option, read_model
-from tabular_rl.errors import OptionError, escape
+from tabular_rl.errors import OptionError, escape, path_text
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS
 from tabular_rl.policy import Policy
@@ -53,13 +53,13 @@ def command(**given: Any) -> int:
         raise OptionError("found - twice, expected one of MODEL and ANSWER on standard input")
     mdp = read_model(given)
     answer = read_answer(given["answer"], mdp)
-    source = "<stdin>" if given["answer"] == "-" else escape(given["answer"])
+    source = "<stdin>" if given["answer"] == "-" else path_text(given["answer"])
     if answer.values is None:
         raise OptionError(f"{source}: found no values, expected a value for each state")
     if answer.digest is not None and answer.digest != mdp.digest:
         raise OptionError(
             f"{source}: found an answer to another model: its digest is {escape(answer.digest[:16])}, that of "
-            f"{escape(mdp.origin)} is {mdp.digest[:16]}. Give the options it was solved with (--gamma ...)."
+            f"{path_text(mdp.origin)} is {mdp.digest[:16]}. Give the options it was solved with (--gamma ...)."
         )
     policy, evaluation = answer.policy, answer.task == "prediction"
     if given["policy"] is not None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tabular_rl.errors import LONGEST_PATH, ModelError, OptionError, escape, quoted
+from tabular_rl.errors import ModelError, OptionError, path_text, quoted
 from tabular_rl.model import MDP, Sense, checked_gamma, checked_horizon
 
 FORMATS = ("toml", "csv", "npz", "directory")
@@ -227,5 +227,5 @@ def format_of(path: str | os.PathLike[str]) -> str:
         return "directory"
     if suffix not in SUFFIXES:
         expected = f"expected one of {', '.join(SUFFIXES)}, or none for a directory"
-        raise OptionError(f"{escape(path, LONGEST_PATH)}: found suffix {quoted(suffix)}, {expected}")
+        raise OptionError(f"{path_text(path)}: found suffix {quoted(suffix)}, {expected}")
     return SUFFIXES[suffix]

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError, closest, escape, quoted
 from tabular_rl.formats.fields import Asked
-from tabular_rl.model import MDP, Exact, Layout, _expected_reward, row_blocks, size_text
+from tabular_rl.model import MDP, Exact, Layout, expected_reward, size_text
 from tabular_rl.names import Names
 from tabular_rl.rationals import RationalArray, fraction
+from tabular_rl.rows import row_blocks
 
 VERSION = 1
 PROGRAM = "tabular-rl"
@@ -439,7 +440,7 @@ def check_exact(mdp: MDP) -> None:
     if exact.start is not None and sum(exact.start, Fraction(0)) != 1:
         raise ModelError("start: exact probabilities do not sum to 1")
     if exact.reward is not None:
-        wrong = np.flatnonzero(_expected_reward(mdp) != mdp.r)
+        wrong = np.flatnonzero(expected_reward(mdp) != mdp.r)
         if wrong.size:
             i = int(wrong[0])
             raise ModelError(

@@ -31,9 +31,10 @@ from tabular_rl.formats.fields import (
 )
 from tabular_rl.formats.lines import Spot, locate
 from tabular_rl.formats.spelling import Speller, plain
-from tabular_rl.model import LARGEST, MDP, Exact, _mass_defects
+from tabular_rl.model import MDP, Exact
 from tabular_rl.names import Names
 from tabular_rl.rationals import DECIMAL, FRACTION, RationalArray, nearest
+from tabular_rl.rows import LARGEST, mass_defects
 
 COLUMNS = ("state", "action", "next_state", "probability", "reward")
 EXPECTED = f"expected the columns {','.join(COLUMNS)}"
@@ -238,7 +239,7 @@ class _Numbers:
 def _off(prob: _Numbers, row_ptr: Any) -> bool:
     if prob.exact is not None:
         return next(rows_off(prob.exact, row_ptr), None) is not None
-    return bool((np.abs(_mass_defects(prob.floats, row_ptr)) > np.diff(row_ptr) * 2.0**-52).any())
+    return bool((np.abs(mass_defects(prob.floats, row_ptr)) > np.diff(row_ptr) * 2.0**-52).any())
 
 
 # -- line by line -----------------------------------------------------------------------------------------------

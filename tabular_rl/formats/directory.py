@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import LONGEST_PATH, ModelError, OptionError, OutputError, escape, quoted
+from tabular_rl.errors import ModelError, OptionError, OutputError, escape, path_text, quoted
 from tabular_rl.formats.arrays import (
     WHOLE,
     Header,
@@ -171,7 +171,7 @@ def write_directory(mdp: MDP, path: Path) -> None:
         place = Path(os.path.realpath(path))
         if mdp.origin and os.path.isdir(mdp.origin) and os.path.realpath(mdp.origin) == str(place):
             raise OptionError(
-                f"{escape(path, LONGEST_PATH)}: is the directory that the model is mapped from, expected another"
+                f"{path_text(path)}: is the directory that the model is mapped from, expected another"
             )
         if (
             place.exists()
@@ -179,7 +179,7 @@ def write_directory(mdp: MDP, path: Path) -> None:
             and not (place.is_dir() and not any(place.iterdir()))
         ):
             raise OutputError(
-                f"{escape(path, LONGEST_PATH)}: cannot be written: something else stands there, expected a model"
+                f"{path_text(path)}: cannot be written: something else stands there, expected a model"
             )
         temporary = hidden(place)
         try:

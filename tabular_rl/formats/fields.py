@@ -11,9 +11,10 @@ from typing import Any
 from tabular_rl.build import Number, Row, model_of_rows
 from tabular_rl.errors import SHOWN_FAULTS, Fault, ModelError, closest, escape, quoted
 from tabular_rl.formats.lines import Spot
-from tabular_rl.model import LARGEST, MDP, Layout
+from tabular_rl.model import MDP, Layout
 from tabular_rl.names import Names
 from tabular_rl.rationals import DECIMAL, FRACTION, fraction, nearest
+from tabular_rl.rows import LARGEST
 
 VERSION = 1
 TOP = (

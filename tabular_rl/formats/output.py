@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from tabular_rl.errors import LONGEST_PATH, OutputError, TabularError, escape
+from tabular_rl.errors import OutputError, TabularError, path_text
 
 Target = str | os.PathLike[str]
 
@@ -81,9 +81,7 @@ def reporting(path: Target) -> Iterator[None]:
     except TabularError:
         raise
     except OSError as error:
-        raise OutputError(
-            f"{escape(path, LONGEST_PATH)}: cannot be written: {error.strerror or error}"
-        ) from error
+        raise OutputError(f"{path_text(path)}: cannot be written: {error.strerror or error}") from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -76,7 +76,7 @@ class Goal:
         from tabular_rl.solution import checked_values
 
         v = checked_values(self.mdp, start_from)
-        return v if self.total is None else self.total.lower_values(v)  # type: ignore[no-any-return]
+        return v if self.total is None else self.total.lower_values(v)
 
     def rows(self) -> NDArray[Any]:
         """A policy to start from, should the run stop before its first sweep is over: one that ends, at γ = 1."""
