@@ -192,9 +192,7 @@ def validate(mdp: MDP, correction: float) -> Facts:
             rewards = mdp.reward[k0:k1]
             wrong_number |= outcome(
                 ~(np.abs(rewards) <= LARGEST),
-                lambda k, given=rewards, at=k0: (
-                    f"found reward {float(given[k - at])!r}, expected a finite number up to {LARGEST:g}"
-                ),
+                reward_text_of(rewards, k0),
             )
         if wrong_number:
             continue
@@ -235,6 +233,11 @@ def validate(mdp: MDP, correction: float) -> Facts:
         if largest:
             r_error = math.nextafter(r_error, math.inf)
     return Facts(longest, defect, max(largest, largest_r), r_error, correction)
+
+
+def reward_text_of(rewards: NDArray[np.float64], first: int) -> Callable[[int], str]:
+    """Say what is wrong with the reward of an outcome; `rewards` are those from outcome `first` on."""
+    return lambda k: f"found reward {float(rewards[k - first])!r}, expected a finite number up to {LARGEST:g}"
 
 
 def sum_text(total: float) -> str:
