@@ -42,6 +42,12 @@ def test_q_and_the_action_gap_by_hand():
     assert timed.action_gap[:, 0] == pytest.approx([0.5, 2])
 
 
+def test_gap_of_costs_is_to_the_next_cheapest():
+    three = MDP([[[1.0], [1.0], [1.0]]], [[1.0, 3.0, 10.0]], 0)
+    assert solve(three).action_gap == pytest.approx([7])
+    assert solve(three.replace(sense="min")).action_gap == pytest.approx([2])
+
+
 def test_q_of_any_model_is_r_plus_the_discounted_mean():
     for seed in range(5):
         mdp = random_model(seed, S=6)
@@ -95,6 +101,12 @@ def test_midpoint_and_half_the_width_are_claimed():
         and turned.lower.tolist() == [-1.5, 0]
         and turned.upper.tolist() == [-1, 0]
     )
+
+
+def test_bound_covers_the_farther_end():
+    """Between two neighbouring floats there is no middle: the value is one of them, and the bound reaches the other."""
+    answer = concluded([1.0, 0.0], [1.0 + 2.0**-52, 0.0])
+    assert answer.bound >= 2.0**-52
 
 
 @pytest.mark.parametrize(
