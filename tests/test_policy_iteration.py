@@ -114,3 +114,13 @@ def test_discount_close_to_one():
     answer = policy_iteration(MDP([[[0, 1.0]], [[1.0, 0]]], [[1], [0]], gamma), tolerance=1e-3)
     assert answer.status is Status.CERTIFIED
     assert answer.v == pytest.approx([float(1 / (1 - gamma**2)), float(gamma / (1 - gamma**2))], abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["gambler_40", "gridworld_4x4", "gridworld_5x5", "windy_gridworld", "ties"])
+def test_of_tied_actions_the_lowest_is_taken_as_in_exact_arithmetic(name):
+    import tabular_rl
+
+    mdp = tabular_rl.load(f"example:{name}")
+    answer = policy_iteration(mdp)
+    assert answer.status.reached
+    assert answer.policy == tabular_rl.rational(mdp).policy

@@ -17,12 +17,13 @@ from tabular_rl.run import MEMORY_OF_HISTORY, Run, Stop
 
 def test_clock_and_signal_stop_a_run(monkeypatch):
     Run("m", {}).breathe()
-    with pytest.raises(Stop, match="time") as caught:
+    with pytest.raises(Stop) as caught:
         Run("m", {}, time_limit=0).breathe()
     assert caught.value.why == "time"
     monkeypatch.setattr(run.interrupt, "signum", 2)
-    with pytest.raises(Stop, match="signal"):
+    with pytest.raises(Stop) as caught:
         Run("m", {}).breathe()
+    assert caught.value.why == "signal"
 
 
 def test_clock_is_the_one_that_never_jumps(monkeypatch):
@@ -77,8 +78,9 @@ def test_native_calls_return_and_raise_what_they_do():
 
 def test_native_call_that_takes_too_long_is_left():
     release = threading.Event()
-    with pytest.raises(Stop, match="time"):
+    with pytest.raises(Stop) as caught:
         Run("m", {}, time_limit=0.05).call(release.wait, 60)
+    assert caught.value.why == "time"
     release.set()
 
 

@@ -21,6 +21,7 @@ from tabular_rl.solution import Certificate, Solution
 from tabular_rl.sweeps import Sweeper, check_finite
 
 Floats = NDArray[np.float64]
+TIDY = 100_000  # rows up to which ties are tidied: it costs two more sweeps
 FAR = 1e9  # values to start from are not larger: their rounding would stay
 
 
@@ -119,6 +120,26 @@ class Goal:
             self.factor = max(1.1 * self.factor, width / spread)
         return self.reached or self.hopeless
 
+    def lowest_of_ties(self, v: Floats, certificate: Certificate) -> Certificate:
+        """Take the lowest of actions that rounding cannot tell apart, as with exact ties; keep it where that is proven."""
+        model, before = self.model, self.certifier.rows
+        if not 0 < model.L <= TIDY or before is None:
+            return certificate
+        best, rows = np.empty(model.S), self.rows()
+        low, high = self.sweeper.optimal(v, best, rows)
+        margin = 2 * backup_error(model, float(np.max(np.abs(v), initial=0.0))) + 2 * self.spread(low, high)
+        near = self.sweeper.not_worse(v, best - min(margin, 1e-3 * self.wanted))
+        live = np.flatnonzero(np.diff(model.pair_ptr) > 0)
+        starts = model.pair_ptr[live].astype(np.intp)
+        rows[live] = np.minimum.reduceat(np.where(near, np.arange(model.L), model.L), starts)
+        _, full_rows = self.lift(v, rows)
+        if np.array_equal(full_rows, before):
+            return certificate
+        tidy = self.certifier.certificate(self.lift(v, None)[0], full_rows)
+        if tidy.width <= self.wanted and np.array_equal(self.certifier.rows, full_rows):
+            return tidy
+        return self.certifier.certificate(self.lift(v, None)[0], before)
+
     def spread(self, low: float, high: float) -> float:
         """What a sweep's changes say of the width of the interval, up to `factor`."""
         if self.ends or self.mdp.gamma_exact == 1:
@@ -142,6 +163,8 @@ class Goal:
         if stopped in ("time", "signal") and self.certifier.total is not None:
             self.certifier.total.hurry()
         certificate = self.proof or self.certificate(v, rows)
+        if self.reached and self.policy is None:
+            certificate = self.lowest_of_ties(v, certificate)
         certificate = self.certifier.decided(certificate)
         full, _ = self.lift(v, None)
         policy = self.policy or Policy(self.mdp, rows=self.certifier.rows)
