@@ -346,6 +346,9 @@ def test_file_size_limit_leaves_the_old_file(models, tmp_path, command, name):
 
 
 def test_folder_that_is_read_only(capsys):
+    closed = [p for p in (Path(__file__), *Path(__file__).resolve().parents) if not p.stat().st_mode & 0o005]
+    if os.geteuid() == 0 and closed:
+        pytest.skip(f"root may write anywhere, and other users may not read {closed[0].name}")
     folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users
     (folder / "old.json").write_text("old")
     folder.chmod(0o555)
