@@ -121,7 +121,7 @@ class Goal:
         return self.reached or self.hopeless
 
     def lowest_of_ties(self, v: Floats, certificate: Certificate) -> Certificate:
-        """Take the lowest of actions that rounding cannot tell apart, as with exact ties; keep it where that is proven."""
+        """Take the lowest of actions that rounding cannot tell apart, where that is proven to lose nothing."""
         model, before = self.model, self.certifier.rows
         if not 0 < model.L <= TIDY or before is None:
             return certificate
@@ -132,13 +132,14 @@ class Goal:
         live = np.flatnonzero(np.diff(model.pair_ptr) > 0)
         starts = model.pair_ptr[live].astype(np.intp)
         rows[live] = np.minimum.reduceat(np.where(near, np.arange(model.L), model.L), starts)
-        _, full_rows = self.lift(v, rows)
-        if np.array_equal(full_rows, before):
+        full, lowest = self.lift(v, rows)
+        if lowest is None or np.array_equal(lowest, before):
             return certificate
-        tidy = self.certifier.certificate(self.lift(v, None)[0], full_rows)
-        if tidy.width <= self.wanted and np.array_equal(self.certifier.rows, full_rows):
+        tidy = self.certifier.certificate(full, lowest)
+        used = self.certifier.rows
+        if tidy.width <= self.wanted and used is not None and np.array_equal(used, lowest):
             return tidy
-        return self.certifier.certificate(self.lift(v, None)[0], before)
+        return self.certifier.certificate(full, before)
 
     def spread(self, low: float, high: float) -> float:
         """What a sweep's changes say of the width of the interval, up to `factor`."""
