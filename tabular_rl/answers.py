@@ -398,6 +398,10 @@ def _from_csv(text: str, mdp: MDP) -> Answer:
                     line=line_number,
                 )
             )
+        unknown = next((name for name in columns if name not in COLUMNS), None)
+        if unknown is not None:
+            way_out = closest(unknown, COLUMNS) or f", expected {', '.join(COLUMNS)}"
+            raise ModelError(Fault(f"found the column {quoted(unknown)}{way_out}", line=line_number))
         if "time" in columns and not timed:
             raise ModelError(
                 Fault("found a column time, expected none: the model has no horizon", line=line_number)

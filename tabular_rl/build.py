@@ -268,7 +268,7 @@ def model_of_outcomes(
         if at is None:
             raise ModelError(
                 f"state {quoted(name)}: found no actions for it and no declaration, expected one"
-                f"{closest(str(name), state_list)} Declare it terminal, or give it actions."
+                f"{closest(str(name), state_list) or '.'} Declare it terminal, or give it actions."
             )
         return at
 
@@ -304,6 +304,8 @@ def model_of_outcomes(
         begin = {start: 1}
     if isinstance(begin, dict):
         begin = {state_index(s): number(p, "start", (s, "", "")) for s, p in begin.items()}
+    elif isinstance(begin, int):
+        begin = {state_index(begin): Fraction(1) if exact else 1.0}
     elif begin is not None:
         begin = {s: number(p, "start", (state_names[s], "", "")) for s, p in enumerate(begin)}
     last = options.pop("final_reward", None)

@@ -369,11 +369,15 @@ def conclude(
         status = Status.INTERRUPTED
     elif stopped == "time":
         status = Status.TIME_SPENT
-    elif certificate is not None and certificate.smallest > allowed(tolerance, relative, v):
-        status = Status.FLOATS_SPENT
-        note = note or f"the smallest tolerance that can be proven here is about {certificate.smallest:.1e}"
-    else:
+    elif stopped == "budget" and (
+        certificate is None or certificate.smallest <= allowed(tolerance, relative, v)
+    ):
         status = Status.BUDGET_SPENT
+    else:
+        status = Status.FLOATS_SPENT
+        least = width if stopped is None or certificate is None else certificate.smallest
+        if math.isfinite(least):
+            note = note or f"the smallest tolerance that can be proven here is about {1.05 * least:.1e}"
 
     def signed(array: Floats | None) -> Floats | None:
         return None if array is None else array * sign + 0.0

@@ -447,11 +447,12 @@ class MDP:
 
     def row(self, state: Any, action: Any) -> int:
         """The row of a state and an action, by name or index; KeyError where the action is not available."""
-        s = state if isinstance(state, (int, np.integer)) else self.states.index(state)
-        a = action if isinstance(action, (int, np.integer)) else self.actions.index(action)
-        for i in self.rows(int(s)):
-            if self.pair_action[i] == a:
-                return i
+        s = state if isinstance(state, (int, np.integer)) else self.states.find(str(state))
+        a = action if isinstance(action, (int, np.integer)) else self.actions.find(str(action))
+        if s is not None and 0 <= s < self.S:
+            for i in self.rows(int(s)):
+                if self.pair_action[i] == a:
+                    return i
         raise KeyError((state, action))
 
     def state_of_row(self, row: int) -> int:
@@ -575,7 +576,7 @@ def checked_gamma(gamma: Any) -> Fraction:
     except (ValueError, OverflowError, TypeError):
         raise ModelError(f"gamma: found {quoted(gamma)}, expected a number from 0 to 1") from None
     if not 0 <= value <= 1:
-        raise ModelError(f"gamma: found {spell(value)}, expected a number from 0 to 1")
+        raise ModelError(f"gamma: found {gamma}, expected a number from 0 to 1")
     return value
 
 
@@ -698,6 +699,20 @@ def _start(mdp: MDP, start: Any) -> Floats:
         count = int(live.sum())
         made = np.where(live, 1.0 / count, 0.0) if count else np.full(mdp.S, 1.0 / mdp.S)
     else:
+        if isinstance(start, str):
+            start = {start: 1.0}
+        if isinstance(start, Mapping):
+            named, start = start, np.zeros(mdp.S)
+            for state, p in named.items():
+                at = mdp.states.find(str(state))
+                if at is None:
+                    raise ModelError(f"start: no state {quoted(state)}")
+                try:
+                    start[at] = nearest(as_fraction(p))
+                except (ValueError, OverflowError):
+                    raise ModelError(
+                        f"start: found {quoted(p)}, expected a probability from 0 to 1"
+                    ) from None
         made = np.array(start, dtype=np.float64)
         if made.shape != (mdp.S,):
             raise ModelError(f"start: found shape {made.shape}, expected ({mdp.S},)")

@@ -24,6 +24,7 @@ class Option:
     high: float = math.inf
     open_low: bool = False
     choices: tuple[str, ...] = ()
+    optional: bool = False
 
     @property
     def flag(self) -> str:
@@ -48,7 +49,7 @@ class Option:
         >>> OPTIONS["sweeps"].check(1e3)
         1000
         """
-        if value is None:
+        if value is None and self.optional:
             return None
         try:
             if self.choices:
@@ -94,6 +95,7 @@ InnerSweeps = Annotated[
         "evaluation sweeps between two improvements (default: chosen adaptively)",
         low=0,
         high=1e6,
+        optional=True,
     ),
 ]
 Improvements = Annotated[
@@ -116,6 +118,7 @@ TimeLimit = Annotated[
         "seconds after which the best proven interval so far is the answer",
         low=0,
         high=1e9,
+        optional=True,
     ),
 ]
 LinearSolver = Annotated[

@@ -11,10 +11,13 @@ POLICY is again any of these. A file whose name begins like a keyword is written
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from tabular_rl.answers import read_answer
 from tabular_rl.errors import OptionError, closest, path_text, quoted
+from tabular_rl.formats.input import near
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
 from tabular_rl.solution import Floats, backed_up
@@ -54,6 +57,9 @@ def read_policy(text: str, mdp: MDP) -> Policy:
         return Policy.epsilon_greedy(mdp, read_policy(policy, mdp), epsilon)
     if keyword == "action" and colon:
         return same_action(mdp, rest)
+    if text != "-" and not os.path.exists(text):
+        meant = closest(keyword.lower(), (known.partition(":")[0] for known in KEYWORDS)) or near(text)
+        raise OptionError(f"{path_text(text)}: no such file{meant}")
     answer = read_answer(text, mdp)
     if answer.policy is not None:
         return answer.policy

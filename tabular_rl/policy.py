@@ -8,14 +8,14 @@ n 2**-52.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tabular_rl.errors import OptionError, closest, quoted
+from tabular_rl.errors import OptionError, closest, escape, quoted
 from tabular_rl.model import MDP
 from tabular_rl.rationals import RationalArray, as_fraction, nearest
 
@@ -81,8 +81,9 @@ class Policy:
 
     @classmethod
     def of_actions(cls, mdp: MDP, actions: Mapping[Any, Any] | ArrayLike) -> Policy:
-        """One action a state: a mapping of names, or an array (S,) of action indices with -1 at terminals.
+        """One action a state: a mapping of names, a list of names with None at terminals, or an array (S,) of indices.
 
+        In an array terminals have -1.
         (T, S) is one array a time step.
         """
         if isinstance(actions, Mapping):
@@ -92,6 +93,9 @@ class Policy:
                 chosen[s] = a
         else:
             chosen = np.asarray(actions)
+            listed = chosen.tolist() if chosen.ndim == 1 and chosen.dtype.kind in "UO" else [0]
+            if all(x is None or isinstance(x, str) for x in listed):
+                chosen = np.array([-1 if x is None else _index(mdp.actions, x, "action") for x in listed])
             if chosen.dtype.kind not in "iu":
                 raise OptionError(f"actions of a policy: found {chosen.dtype}, expected whole numbers")
         if chosen.shape[-1:] != (mdp.S,) or chosen.ndim > 2:
@@ -305,6 +309,24 @@ class Policy:
             return mdp.actions[int(mdp.pair_action[self.rows[s]])] if self.rows[s] >= 0 else None
         return {mdp.actions[int(mdp.pair_action[i])]: float(self.weights[i]) for i in mdp.rows(s)}
 
+    def __reduce__(self) -> Any:
+        return _policy, (self.mdp, self.rows, self.probs, self.exact)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.mdp.states)
+
+    def __len__(self) -> int:
+        return self.mdp.S
+
+    def keys(self) -> Sequence[str]:
+        """The states, so that dict(policy) is {state: action} or {state: {action: probability}}."""
+        return self.mdp.states
+
+    def __str__(self) -> str:
+        shown = [f"{escape(s)}: {self[s]}" for s in self.mdp.states[:20]]
+        more = self.mdp.S - len(shown)
+        return "\n".join([*shown, f"... and {more} more states"] if more > 0 else shown)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Policy):
             return NotImplemented
@@ -326,6 +348,10 @@ class Policy:
         kind = "deterministic" if self.deterministic else "stochastic"
         time = f", {len(self.weights)} time steps" if self.timed else ""
         return f"Policy({kind}, {self.mdp.S} states{time})"
+
+
+def _policy(mdp: MDP, rows: Any, probs: Any, exact: Any) -> Policy:
+    return Policy(mdp, rows=rows, probs=probs, exact=exact)
 
 
 def _index(names: Any, name: Any, what: str) -> int:

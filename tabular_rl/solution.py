@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
@@ -143,6 +143,19 @@ class Solution:
         value = self.v[..., at]
         return float(value) if value.ndim == 0 else value
 
+    def __contains__(self, state: object) -> bool:
+        return state in self.mdp.states
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.mdp.states)
+
+    def __len__(self) -> int:
+        return self.mdp.S
+
+    def keys(self) -> Sequence[str]:
+        """The states, so that dict(solution) is {state: value}."""
+        return self.mdp.states
+
     def value_of_start(self) -> float:
         """Σ start(s) v(s): the value before the first state is drawn."""
         v = self.v if self.v.ndim == 1 else self.v[0]
@@ -177,7 +190,12 @@ def checked_values(mdp: MDP, values: Any) -> Floats:
     """Return a starting point for an iteration as values (S,) in the sign of maximisation."""
     if isinstance(values, Solution):
         values = values.v if values.v.ndim == 1 else values.v[0]
-    v = np.array(values, dtype=np.float64)
+    try:
+        v = np.array(values, dtype=np.float64)
+    except (ValueError, TypeError):
+        raise OptionError(
+            f"start_from: found {quoted(values)}, expected {mdp.S} values or a Solution"
+        ) from None
     if v.shape != (mdp.S,) or not np.isfinite(v).all():
         raise OptionError(f"start_from: found shape {v.shape}, expected {mdp.S} finite values or a Solution")
     v *= mdp.sign

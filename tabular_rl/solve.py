@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tabular_rl.catalogue import check_options, find
+from tabular_rl.errors import OptionError
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
 from tabular_rl.solution import Solution
@@ -38,6 +39,7 @@ def solve(mdp: MDP, method: str = "auto", tolerance: float = 1e-6, **options: An
     >>> answer["0"], answer.status.name
     (2.0, 'CERTIFIED')
     """
+    _check_model(mdp)
     function = find(method, "control")
     options = _with_tolerance(function, tolerance, options)
     check_options(function, options)
@@ -69,10 +71,18 @@ def evaluate(
     >>> evaluate(mdp, Policy.uniform(mdp))["0"]                          # v = 1/2 + v/2
     1.0
     """
+    _check_model(mdp)
     function = find(method, "prediction")
     options = _with_tolerance(function, tolerance, options)
     check_options(function, options)
     return function(mdp, policy, **options)
+
+
+def _check_model(mdp: object) -> None:
+    if not isinstance(mdp, MDP):
+        raise OptionError(
+            f"found {type(mdp).__name__}, expected a model: tabular_rl.load(FILE) or MDP(P, R, gamma)"
+        )
 
 
 def _with_tolerance(function: Any, tolerance: float, options: dict[str, Any]) -> dict[str, Any]:

@@ -172,3 +172,12 @@ def test_repr_says_what_it_is():
     assert repr(Policy.uniform(MODEL)) == "Policy(stochastic, 3 states)"
     assert repr(Policy.of_actions(MODEL, [[0, 1, -1]] * 2)) == "Policy(deterministic, 3 states, 2 time steps)"
     assert Policy.uniform(MODEL) != Policy.of_actions(MODEL, [0, 1, -1]) and Policy.uniform(MODEL) != 3
+
+
+def test_actions_may_be_listed_by_name():
+    mdp = MDP(
+        [[[1, 0], [0, 1]], [[0, 0], [0, 0]]], [[1, 0], [0, 0]], 0.5, actions=["stay", "go"], terminal=[1]
+    )
+    assert Policy.of_actions(mdp, ["go", None]).actions.tolist() == [1, -1]
+    with pytest.raises(OptionError, match="no such action"):
+        Policy.of_actions(mdp, ["gone", None])

@@ -51,7 +51,8 @@ def test_errors_are_rounded_up_to_two_digits_or_a_power_of_ten(x):
 
 
 @pytest.mark.parametrize(
-    ("bound", "text"), [(1e-14, "13.000000"), (0.004, "13.00"), (0.4, "13"), (4, "13"), (40, "1e+01")]
+    ("bound", "text"),
+    [(1e-14, "13.000000"), (0.004, "13.00"), (0.4, "13"), (4, "13"), (40, "10"), (400, "0")],
 )
 def test_thirteen_is_shown_as_far_as_it_is_proven(bound, text):
     assert shown(13.0, places(bound, 1e-6, 13.0)) == text

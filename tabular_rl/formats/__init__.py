@@ -90,7 +90,10 @@ def _read(name: str, format: str | None, asked: Any) -> MDP:
         return _read_stream(input.standard_input(), format, asked)
     if "\0" in name:
         raise ModelError("found a NUL byte in the path, expected a path")
-    about = os.stat(name)
+    try:
+        about = os.stat(name)
+    except FileNotFoundError:
+        raise ModelError(f"no such file{input.near(name)}") from None
     if stat.S_ISDIR(about.st_mode):
         if format not in (None, "directory") or not (Path(name) / "header.json").exists():
             raise ModelError("is a directory without header.json, expected a file or a directory of arrays")
@@ -105,7 +108,7 @@ def _read(name: str, format: str | None, asked: Any) -> MDP:
         suffix = Path(name).suffix.lower()
         chosen = format or SUFFIXES.get(suffix)
         if chosen is None:
-            expected = f"expected one of {', '.join(SUFFIXES)}, or say which format it is"
+            expected = f"expected one of {', '.join(SUFFIXES)}, or say which format it is (--format, or format=... in Python)"
             raise ModelError(f"found suffix {quoted(suffix)}, {expected}")
         head = file.read(8)
         file.seek(0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.build import Number, Row
-from tabular_rl.errors import Fault, ModelError, quoted
+from tabular_rl.errors import Fault, ModelError, escape, quoted
 from tabular_rl.formats.arrays import rows_off
 from tabular_rl.formats.fields import (
     A_NUMBER,
@@ -38,6 +39,7 @@ from tabular_rl.rows import LARGEST, mass_defects
 
 COLUMNS = ("state", "action", "next_state", "probability", "reward")
 EXPECTED = f"expected the columns {','.join(COLUMNS)}"
+EMPTY_CELLS = re.compile(r"(?:[,;]\s*){2,}$|(?<=[\]}])[,;]\s*$")  # but one comma may stand inside an array
 CHUNK = 1 << 10  # lines at once: lists that live for long cost time in the garbage collector
 
 
@@ -64,8 +66,8 @@ class _Top:
     def __init__(self, lines: io.StringIO, asked: Asked) -> None:
         keys = []
         line = lines.readline()
-        while line and (line.startswith("#") or not line.strip()):
-            keys.append(line.rstrip("\r\n")[1:])
+        while line and (line.startswith(("#", '"#')) or not line.strip(" \t\r\n,;")):
+            keys.append(_key(line.rstrip("\r\n")))
             line = lines.readline()
         self.reader = Reader(asked)
         self.line = len(keys) + 1
@@ -75,13 +77,17 @@ class _Top:
             "reward_on" in top
             and self.reader.text(top["reward_on"], "reward_on", ("pair", "outcome")) == "pair"
         )
-        names = next(csv.reader([line]), [])
+        names = _full([name.strip().lower() for name in next(csv.reader([line]), [])])
         self.width = len(names)
         if not names:
             raise ModelError("no states: found no line of column names, " + EXPECTED)
         if set(names) - set(COLUMNS) or len(set(names)) < len(names) or set(COLUMNS[:4]) - set(names):
             raise ModelError(Fault(_wrong_columns(line.rstrip("\r\n"), names), line=self.line))
         self.column = {name: i for i, name in enumerate(names)}
+
+    def cut(self, fields: list[str]) -> list[str]:
+        """Return the fields of a line without empty ones past the columns."""
+        return fields if any(fields[self.width :]) else fields[: self.width]
 
     def _keys(self, keys: list[str]) -> Any:
         try:
@@ -92,17 +98,45 @@ class _Top:
             raise ModelError(Fault(what, line=fault.line)) from None
 
 
+def _full(cells: list[str]) -> list[str]:
+    """Return cells without the empty ones at the end, which a sheet adds to its shorter lines."""
+    n = len(cells)
+    while n and not cells[n - 1]:
+        n -= 1
+    return cells[:n]
+
+
+def _key(line: str) -> str:
+    """Return what stands behind the # of a line above the columns, which may have gone through a sheet.
+
+    >>> _key('# discount = 0.9,,,,'), _key('"# terminal = [""a""]",,,,')
+    (' discount = 0.9', ' terminal = ["a"]')
+    """
+    if line.startswith('"'):
+        return ",".join(_full(next(csv.reader([line]))))[1:]
+    return EMPTY_CELLS.sub("", line)[1:]
+
+
 def _wrong_columns(line: str, names: list[str]) -> str:
+    key, *values = (name.strip() for name in (names[0].split("=") if "=" in names[0] else names))
+    if key in (*TOP, "reward_on"):
+        found, value = escape(line.rstrip(" \t,;")), escape(_full(values)[0] if values else "")
+        if key in ("states", "actions", "terminal"):
+            value = f'["{value}"]'
+        elif not DECIMAL.fullmatch(value):
+            value = f'"{value}"'
+        return f"found '{found}', expected it as: # {key} = {value}"
     for mark, word in ((";", "semicolons"), ("\t", "tabs")):
         if mark in line and "," not in line:
             return f"found columns divided by {word}, expected commas"
     missing = [name for name in COLUMNS[:4] if name not in names]
     twice = [name for i, name in enumerate(names) if name in names[:i]]
     unknown = [name for name in names if name not in COLUMNS]
+    if unknown:
+        name = f"the column {quoted(unknown[0])}" if unknown[0] else "a column without a name"
+        return f"found {name}, {EXPECTED}"
     if twice:
         return f"found the column {quoted(twice[0])} twice, {EXPECTED}"
-    if unknown:
-        return f"found the column {quoted(unknown[0])}, {EXPECTED}"
     return f"found no column {quoted(missing[0])}, {EXPECTED}"
 
 
@@ -129,7 +163,7 @@ def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
     rows = csv.reader(lines, strict=True)
     try:
         while chunk := list(islice(rows, CHUNK)):
-            kept = [row for row in chunk if row]
+            kept = [row if len(row) == top.width else top.cut(row) for row in chunk if any(row)]
             if any(len(row) != top.width for row in kept):
                 raise _Faulty
             for (_, add), texts in zip(columns.values(), zip(*kept, strict=True), strict=False):
@@ -263,8 +297,9 @@ def _records(top: _Top, lines: io.StringIO) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as error:
             top.reader.fault_at(f"not valid CSV: {error}", line)
             return
-        if not fields:
+        if not any(fields):
             continue
+        fields = top.cut(fields)
         if len(fields) != top.width:
             what = f"found {len(fields)} fields, expected {top.width} as in the line of column names"
             top.reader.fault_at(what, line)

@@ -193,6 +193,7 @@ class Head:
     outcomes: Spot | None
     start: Spot | None
     final_reward: Spot | None
+    listed: dict[str, int]  # how many entries `states` and `actions` have, with those that stand twice
     options: dict[str, Any]  # of the model: horizon, sense, name, source, layout
 
 
@@ -227,7 +228,7 @@ def read_head(reader: Reader, top: dict[str, Spot]) -> Head:
             reader.fault(f"horizon: found {top['horizon']}, expected at most {2**31 - 1}", top["horizon"])
     if asked.horizon is not None:
         options["horizon"] = asked.horizon
-    if "final_reward" in top and options.get("horizon") is None:
+    if "final_reward" in top and "horizon" not in options:
         reader.fault(
             "final_reward: found with no horizon, expected both. Add a horizon.", top["final_reward"]
         )
@@ -245,6 +246,11 @@ def read_head(reader: Reader, top: dict[str, Spot]) -> Head:
         outcomes=top.get("outcomes"),
         start=top.get("start"),
         final_reward=top.get("final_reward"),
+        listed={
+            key: len(top[key].value)
+            for key in ("states", "actions")
+            if key in top and isinstance(top[key].value, list)
+        },
         options=options,
     )
 

@@ -8,10 +8,11 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import BinaryIO
 
-from tabular_rl.errors import Fault, ModelError
+from tabular_rl.errors import Fault, ModelError, closest
 from tabular_rl.model import size_text
 
 LIMIT = 1 << 30  # bytes of a text file, or of anything on standard input
@@ -33,6 +34,13 @@ def reporting() -> Iterator[None]:
     except OSError as error:
         reason = REASONS.get(error.errno or 0) or (error.strerror or str(error)).lower()
         raise ModelError(reason) from error
+
+
+def near(path: str) -> str:
+    """Return a suggestion for a path that is not there, from what its folder holds."""
+    with suppress(OSError, ValueError), os.scandir(os.path.dirname(path) or ".") as entries:
+        return closest(os.path.basename(path), [entry.name for entry in islice(entries, 10_000)])
+    return ""
 
 
 def standard_input() -> BinaryIO:

@@ -26,6 +26,9 @@ SCALAR = re.compile(
     re.DOTALL,
 )
 WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+QUOTED = re.compile(r""""(?:[^"\\]|\\.)*+"|'[^']*+'|#.*""")
+BARE_FRACTION = re.compile(r"(?<![\w./-])-?\d++/\d++(?![\w./-])")
+OPEN_TABLE = ("Invalid initial character for a key part", "Unclosed inline table")
 DEEPEST = 100
 
 
@@ -91,11 +94,14 @@ def _syntax_fault(text: str, said: str) -> Fault:
     for path, first, second in scan.twice:
         if second == line:
             return _twice(path, first, second)
-    if what == "Invalid initial character for a key part" and text.split("\n")[line - 1].rstrip().endswith(
-        ","
-    ):
-        what += ": a table in braces stands on one line"
-    return Fault(f"not valid TOML: {what} ({place})", line=line)
+    here = text.split("\n")[line - 1]
+    fraction = BARE_FRACTION.search(QUOTED.sub(" ", here))
+    hint = ""
+    if fraction:
+        hint = f'. Write "{fraction[0]}" in quotes.'
+    elif what in OPEN_TABLE and match and match[2] and not QUOTED.sub("", here[int(match[2]) - 1 :]).strip():
+        hint = ". A table in braces stands on one line; [state.NAME.ACTION] is the way to write a long one."
+    return Fault(f"not valid TOML: {what} ({place}){hint}", line=line)
 
 
 def _twice(path: tuple[str, ...], first: int, line: int) -> Fault:

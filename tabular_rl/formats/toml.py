@@ -10,12 +10,12 @@ from fractions import Fraction
 from typing import Any
 
 from tabular_rl.build import Number, Row
-from tabular_rl.errors import ModelError, quoted
+from tabular_rl.errors import ModelError, escape, quoted
 from tabular_rl.formats.fields import TOP, VERSION, Asked, Head, Reader, finish, is_text, read_head
 from tabular_rl.formats.grid import read_grid
 from tabular_rl.formats.input import plain_ends
 from tabular_rl.formats.lines import Spot, locate
-from tabular_rl.formats.spelling import Speller
+from tabular_rl.formats.spelling import BARE, Speller
 from tabular_rl.model import MDP
 from tabular_rl.names import Names
 
@@ -29,6 +29,7 @@ def read_toml(text: str, asked: Asked) -> MDP:
     top = reader.table(root, "", (*TOP, *BODIES))
     if not root.value:
         raise ModelError("no states: found 0, expected at least 1")
+    _mend_states(reader, top)
     head = read_head(reader, top)
     bodies = [key for key in BODIES if key in top]
     if not bodies and not head.states and not head.terminal:
@@ -43,6 +44,20 @@ def read_toml(text: str, asked: Asked) -> MDP:
     return read(reader, head, top.get(kind, Spot(1, value={})))
 
 
+def _mend_states(reader: Reader, top: dict[str, Spot]) -> None:
+    """Read [states.NAME] as [state.NAME], with one fault: it must not bring others with it."""
+    sections = top["states"].value if "states" in top else None
+    if not isinstance(sections, dict) or not all(isinstance(x.value, dict) for x in sections.values()):
+        return
+    for name, spot in list(sections.items())[:1]:
+        key = escape(name if BARE.fullmatch(name) else f'"{name}"')
+        reader.fault(f"found [states.{key}], expected [state.{key}]", spot)
+        body = top.setdefault("state", Spot(spot.line, value={}))
+        if isinstance(body.value, dict):
+            body.value = sections | body.value
+        del top["states"]
+
+
 # -- states and actions by name ---------------------------------------------------------------------------------
 
 
@@ -52,8 +67,9 @@ def _read_states(reader: Reader, head: Head, body: Spot) -> MDP:
         lines = {name: spot.line for name, spot in sections.items()}
         for name, spot in sections.items():
             reader.check_name(name, "state", spot)
+        reached = set() if all(head.terminal.values()) else set(_next_states(sections))
         for name, line in head.terminal.items():
-            if line:
+            if line or name in reached:  # one that the caller asked for has no line
                 lines.setdefault(name, line)
     else:
         lines = head.states
@@ -76,7 +92,13 @@ def _read_states(reader: Reader, head: Head, body: Spot) -> MDP:
     names = Names(list(actions))
     rows = [
         _read_row(
-            reader, Row(states.index(state), names.index(action), line=spot.line), spot, state, action, states
+            reader,
+            Row(states.index(state), names.index(action), line=spot.line),
+            spot,
+            state,
+            action,
+            states,
+            listed=head.states is not None,
         )
         for state, entries in tables.items()
         for action, spot in entries.items()
@@ -91,7 +113,24 @@ def _read_states(reader: Reader, head: Head, body: Spot) -> MDP:
     )
 
 
-def _read_row(reader: Reader, row: Row, spot: Spot, state: str, action: str, states: Names) -> Row:
+def _next_states(sections: dict[str, Spot]) -> Iterator[str]:
+    """Yield the names that actions lead to, whatever is wrong around them."""
+    for entry in (entry for spot in sections.values() for entry in _entries(spot).values()):
+        to = _entries(entry).get("to", entry)
+        if is_text(to):
+            yield to.value
+        elif isinstance(to.value, list):
+            yield from (str(_entries(item)["state"].value) for item in to.value if "state" in _entries(item))
+        elif to is not entry:
+            yield from _entries(to)
+
+
+def _entries(spot: Spot) -> dict[str, Spot]:
+    return spot.value if isinstance(spot.value, dict) else {}
+
+
+def _read_row(reader: Reader, row: Row, spot: Spot, state: str, action: str, states: Names, listed: bool
+) -> Row:
     place: dict[str, Any] = {"state": state, "action": action}
     before = len(reader.faults)
     entries = reader.table(spot, "action", ("to", "reward"), **place)
@@ -101,8 +140,15 @@ def _read_row(reader: Reader, row: Row, spot: Spot, state: str, action: str, sta
     one: Number = Fraction(1) if reader.exact else 1.0
 
     def add(name: str, where: Spot, p: Number, reward: Number | None = None) -> None:
-        at = reader.state(name, states, where, next_state=name, **place)
-        if at is not None:
+        at = states.find(name)
+        if at is None:
+            way_out = reader.closest(name, states)
+            if not way_out and listed:
+                way_out = ", expected one of `states`"
+            elif not way_out:
+                way_out = f'; declare it terminal (terminal = ["{escape(name)}"]) or give it actions'
+            reader.fault(f"no such state{way_out}", where, next_state=name, **place)
+        else:
             row.outcomes.append((at, p, reward))
 
     if to is None:
@@ -177,7 +223,8 @@ def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
     names = []
     for what, given, size in (("states", head.states, S), ("actions", head.actions, A)):
         if given is not None and len(given) != size:
-            reader.fault(f"{what}: found {len(given)} names, expected {size} as in P", entries["P"])
+            if head.listed.get(what, size) != size:
+                reader.fault(f"{what}: found {len(given)} names, expected {size} as in P", entries["P"])
             given = None
         names.append(Names(size if given is None else list(given)))
     states, actions = names

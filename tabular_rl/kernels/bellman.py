@@ -2,8 +2,8 @@
 
 Everything is in the sign of maximisation: `sign` is +1 for rewards and -1 for costs, and v is already multiplied by
 it. Terminal states have no rows and keep v = 0. Sums run in the order of storage, whatever the block, so that the
-bits do not depend on how states are shared among threads. The inner loop stands in each kernel: as a function of its own
-it was 1.25 times slower.
+bits do not depend on how states are shared among threads. The inner loop stands in each kernel:
+as a function of its own it was 1.25 times slower.
 """
 
 from __future__ import annotations

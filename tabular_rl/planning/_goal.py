@@ -179,7 +179,7 @@ class Goal:
             tolerance=self.tolerance,
             relative=self.relative,
             v=full,
-            stopped=stopped or (None if self.reached or self.hopeless else "budget"),
+            stopped=stopped,
             extra=extra,
         )
 

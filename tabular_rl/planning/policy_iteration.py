@@ -95,7 +95,7 @@ def policy_iteration(
             changed, low, high = improve(goal, v, rows, best)
             run.did("improvements")
             if goal.met(low, high, v, rows, improvement) or not changed:
-                stopped = None
+                stopped = None  # without a change more work would change nothing: floats can do no better
                 break
     except Stop as stop:
         stopped = stop.why

@@ -3,60 +3,129 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sys
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tabular_rl.report.numbers import general, places, plus_minus, rounded_up, shown
-from tabular_rl.report.screen import signs
+from tabular_rl.errors import escape
+from tabular_rl.report.numbers import general, places, plus_minus, shown
+from tabular_rl.report.screen import is_terminal, signs
 from tabular_rl.solution import Solution, Status
 
-WIDEST = 120  # characters
+WIDEST = 160  # characters, where standard output is no terminal, which tells its own width
 TALLEST = 50  # rows
 CELL_DIGITS = 7  # characters that a value may take before digits are dropped
+DIGITS = 4  # significant digits that the largest value and the spread of the values keep
+NAME = 8  # characters of an action that is named in a cell
 
 
 def grid_text(solution: Solution) -> str | None:
-    """Return values and arrows in the places of their cells, "#" for walls; None where it is no small grid."""
+    """Return values and policy in the places of their cells, "#" for walls; None where it is no small grid.
+
+    A policy is drawn by arrows, or by the names of the actions where these have no arrows and are short. There is no
+    grid either where it could not show the policy, or too few digits of the values.
+    """
+    values = values_grid(solution)
+    if values is None or solution.policy is None:
+        return values
+    policy = policy_grid(solution)
+    return None if policy is None else f"{values}\n\n{policy}"
+
+
+def _places(solution: Solution) -> NDArray[np.int64] | None:
+    """The cell of each state; None for what is no grid."""
     mdp, layout = solution.mdp, solution.mdp.layout
     if layout is None or solution.v.ndim != 1 or solution.lower is None or solution.upper is None:
         return None
-    if layout.rows > TALLEST or layout.columns * 4 > WIDEST or (solution.exact is not None and mdp.S <= 24):
+    if not 1 < layout.rows <= TALLEST or layout.columns < 2 or layout.columns * 3 > widest():
+        return None
+    if solution.exact is not None and mdp.S <= 24:
         return None
     cells = layout.cells(mdp.S)
-    if len(np.unique(cells)) != mdp.S:
+    return cells if len(np.unique(cells)) == mdp.S else None
+
+
+def widest() -> int:
+    """How many characters a line may have."""
+    return shutil.get_terminal_size((WIDEST, 24)).columns if is_terminal(sys.stdout) else WIDEST
+
+
+def values_grid(solution: Solution) -> str | None:
+    """The values in their cells and what the digits shown can be off by; None where too few digits fit."""
+    cells = _places(solution)
+    if cells is None or solution.mdp.layout is None or solution.lower is None or solution.upper is None:
         return None
+    columns = solution.mdp.layout.columns
     proven = math.isfinite(solution.bound)
-    largest = float(np.max(np.abs(solution.v), initial=0.0))
-    decimals = places(solution.bound, 1e-6, largest or 1.0) if proven else 0
-    fits = decimals
+    known = solution.v[np.isfinite(solution.v)]
+    sizes = [float(np.max(np.abs(known), initial=0.0)), float(np.ptp(known)) if known.size else 0.0]
+    most = places(solution.bound, 1e-6, sizes[0] or 1.0) if proven else 0
+    least = most
+    if proven and any(sizes):
+        wanted = max(DIGITS - 1 - math.floor(math.log10(x)) for x in sizes if x > 0)
+        least = min(most, max(wanted, 0))
     texts: list[str] = []
-    for fits in range(decimals, min(decimals, 0) - 1, -1):
-        texts = [shown(float(x), fits) if proven else general(float(x), 4) for x in solution.v]
-        if max(map(len, texts)) <= CELL_DIGITS and (max(map(len, texts)) + 2) * layout.columns <= WIDEST:
+    for decimals in range(most, least - 1, -1):
+        texts = [shown(float(x), decimals) if proven else general(float(x), DIGITS) for x in solution.v]
+        if proven and decimals > 0 and all(float(x) == round(float(x)) for x in texts):
+            texts = [x.split(".")[0] for x in texts]
+        wide = max(map(len, texts))
+        if wide <= CELL_DIGITS and (wide + 2) * columns - 2 <= widest():
             break
-    if (max(map(len, texts)) + 2) * layout.columns > WIDEST:
+    if (max(map(len, texts)) + 2) * columns - 2 > widest():
         return None
-    if proven and fits > 0 and all(float(x) == round(float(x)) and "." in x for x in texts):
-        texts = [x.split(".")[0] for x in texts]
-    values = _draw(texts, cells.tolist(), layout.rows, layout.columns)
-    if proven:
-        worst = max(
-            (
-                plus_minus(x, float(lo), float(hi))
-                for x, lo, hi in zip(texts, solution.lower, solution.upper, strict=True)
-            ),
-            key=float,
+    values = _draw(texts, cells.tolist(), solution.mdp.layout.rows, columns)
+    if not proven:
+        return values + "\n\nnot proven"
+    errors = [
+        plus_minus(x, float(lo), float(hi))
+        for x, lo, hi in zip(texts, solution.lower, solution.upper, strict=True)
+    ]
+    cut = "; --all shows every digit" if decimals < most and any("." in x for x in texts) else ""
+    return f"{values}\n\nall {signs().plus_minus} {max(errors, key=float)} at most{cut}"
+
+
+def policy_grid(solution: Solution) -> str | None:
+    """The policy in its cells, and what the signs mean; None where there is none, or its actions do not fit."""
+    cells, mdp, layout = _places(solution), solution.mdp, solution.mdp.layout
+    if cells is None or layout is None:
+        return None
+    drawn = _arrows(solution)
+    named = drawn is None
+    if drawn is None:
+        drawn = _names(solution)
+    if drawn is None or (max(map(len, drawn)) + 2) * layout.columns - 2 > widest():
+        return None
+    legend = _legend(solution, drawn, mdp.S < layout.rows * layout.columns, named)
+    grid = _draw(drawn, cells.tolist(), layout.rows, layout.columns)
+    return f"{grid}\n\n{legend}" if legend else grid
+
+
+def _names(solution: Solution) -> list[str] | None:
+    """One action a state, by its name, with a mark where others are not proven worse; None where names are long."""
+    mdp, policy = solution.mdp, solution.policy
+    if policy is None or policy.timed or policy.rows is None:
+        return None
+    names = [escape(name) for name in mdp.actions]
+    if not all(name.isascii() and len(name) <= NAME for name in names):
+        return None
+    tied = np.zeros(mdp.S, dtype=np.bool_)
+    if solution.optimal_actions is not None and solution.task == "control":
+        live = np.flatnonzero(~mdp.terminal)
+        kept = (
+            np.add.reduceat(solution.optimal_actions, mdp.pair_ptr[live].astype(np.intp)) if live.size else 0
         )
-        values += (
-            f"\n\nall {signs().plus_minus} {rounded_up(float(worst)) if worst == '?' else worst} at most"
-        )
-    else:
-        values += "\n\nnot proven"
-    arrows = _arrows(solution)
-    if arrows is None:
-        return values
-    drawn = _draw(arrows, cells.tolist(), layout.rows, layout.columns)
-    return f"{values}\n\n{drawn}\n\n{_legend(solution, arrows, mdp.S < layout.rows * layout.columns)}"
+        tied[live] = kept > 1
+    mark = "=" if solution.status is Status.EXACT else signs().close
+    space = " " if tied.any() else ""
+    return [
+        signs().terminal + space
+        if mdp.terminal[s]
+        else names[int(mdp.pair_action[policy.rows[s]])] + (mark if tied[s] else space)
+        for s in range(mdp.S)
+    ]
 
 
 def _draw(texts: list[str], cells: list[int], rows: int, columns: int) -> str:
@@ -93,11 +162,16 @@ def _arrows(solution: Solution) -> list[str] | None:
     return out
 
 
-def _legend(solution: Solution, arrows: list[str], walls: bool) -> str:
+def _legend(solution: Solution, drawn: list[str], walls: bool, named: bool) -> str:
     parts = ["# wall"] if walls else []
     if solution.mdp.terminal.any():
         parts.append(f"{signs().terminal} terminal")
-    if any(len(x) > 1 for x in arrows):
+    if named:
+        if any(x.endswith("=") for x in drawn):
+            parts.append("= ties with other actions")
+        if any(x.endswith(signs().close) for x in drawn):
+            parts.append(f"{signs().close} other actions are too close to tell apart; --all names them")
+    elif any(len(x) > 1 for x in drawn):
         if solution.task == "prediction":
             parts.append("several arrows: the policy is random")
         elif solution.status is Status.EXACT:

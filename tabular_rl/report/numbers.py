@@ -13,6 +13,7 @@ from tabular_rl.rationals import decimal_text, spell
 
 MOST = 15  # significant digits of a float64
 TINY = 1e-9  # errors below it are rounding, and differ from machine to machine
+PLAIN = 1e9  # values below it need no exponent
 LONGEST_FRACTION = 40  # characters of a fraction in a table
 
 
@@ -39,22 +40,20 @@ def places(bound: float, tolerance: float = 1e-6, largest: float = 1.0) -> int:
 
 
 def shown(value: float, decimals: int) -> str:
-    """Return a value with so many decimals, in the exponent form where there are less than none.
+    """Return a value with so many decimals, or rounded to tens, hundreds, ... where there are less than none.
 
-    >>> shown(-0.0001, 2), shown(15.254, 2), shown(123456.0, -3), shown(77.0, -4)
-    ('0.00', '15.25', '1.23e+05', '0e+04')
+    >>> shown(-0.0001, 2), shown(15.254, 2), shown(123456.0, -3), shown(77.0, -4), shown(1.26e12, -10)
+    ('0.00', '15.25', '123000', '0', '1.26e+12')
     """
     if not math.isfinite(value):
         return "?"
     if decimals >= 0:
         text = f"{value:.{decimals}f}"
+    elif abs(value) < PLAIN:
+        text = str(round(Fraction(value) / 10**-decimals) * 10**-decimals)
     else:
-        size = math.floor(math.log10(abs(value))) if value else 0
-        if size + decimals < 0:
-            scaled = round(value * 10.0**decimals)
-            text = f"{scaled}e+{-decimals:02d}"
-        else:
-            text = f"{value:.{size + decimals}e}"
+        size = math.floor(math.log10(abs(value)))
+        text = f"{value:.{size + decimals}e}" if size + decimals >= 0 else "0"
     return (
         text[1:] if text.startswith("-") and not any(c in "123456789" for c in text.split("e")[0]) else text
     )

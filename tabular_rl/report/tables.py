@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from tabular_rl.errors import escape
 from tabular_rl.model import MDP, spell_gamma
 from tabular_rl.rationals import nearest
-from tabular_rl.report.grid import grid_text
+from tabular_rl.report.grid import grid_text, policy_grid
 from tabular_rl.report.numbers import (
+    TINY,
     aligned,
     exact_or_decimal,
     fraction_text,
@@ -81,7 +82,7 @@ def head_and_tail(count: int, everything: bool = False) -> tuple[range, range]:
 
 def gap_line(head: range, tail: range, what: str = "states") -> list[str]:
     """The row that stands for those left out."""
-    return [f"{signs().dots} {tail.start - head.stop} more {what}"] if len(tail) else []
+    return [f"{signs().dots} {tail.start - head.stop} more {what} (--all shows them)"] if len(tail) else []
 
 
 def with_gap(lines: list[str], head: range, tail: range, what: str = "states") -> str:
@@ -258,6 +259,8 @@ def _timed_tables(
         # One ± for all: what the digits shown can be off by at most.
         rounding = 0.5 * 10.0**-decimals
         parts.insert(1, f"all {signs().plus_minus} {rounded_up(solution.bound + rounding)} at most")
+    if None in times(T + 1):
+        parts.append(f"{T + 1} times; --all shows them all")
     return "\n\n".join(parts)
 
 
@@ -309,7 +312,11 @@ def bound_text(solution: Solution) -> str:
     asked = ""
     if tolerance is not None:
         relative = " of the largest value" if solution.options.get("relative") else ""
-        asked = f" (interval {rounded_up(interval_width(solution))} wide, tolerance {tolerance:g}{relative})"
+        wide = interval_width(solution)
+        size = (
+            f"interval {rounded_up(wide)} wide, " if wide >= TINY else ""
+        )  # below, it would repeat the bound
+        asked = f" ({size}tolerance {tolerance:g}{relative})"
     if not math.isfinite(solution.bound):
         return "bound: none, nothing is proven of these values"
     if solution.exact is not None:
@@ -387,10 +394,15 @@ def header_text(solution: Solution) -> str:
 def answer_text(solution: Solution, everything: bool = False) -> str:
     """Return the answer as it is printed: a header, the values (drawn as a grid where it is one), what is proven."""
     body = grid_text(solution) if not everything else None
+    if body is None:
+        body = values_table(solution, everything)
+        # Where too few digits of the values fit into the cells, the policy may.
+        policy = policy_grid(solution) if not everything and solution.mdp.S > LONGEST else None
+        body += f"\n\n{policy}" if policy else ""
     lines = [
         header_text(solution),
         "",
-        body if body is not None else values_table(solution, everything),
+        body,
         "",
         start_text(solution),
         status_text(solution),
