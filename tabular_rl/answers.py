@@ -31,6 +31,12 @@ from tabular_rl.solution import Solution
 Floats = NDArray[np.float64]
 SCHEMA, VERSION = "tabular-rl answer", 1
 BLOCK = 1 << 14  # entries written together
+CLAIMS = (
+    "status",
+    "start_value",
+    "optimal_actions",
+    "proven_optimal",
+)  # of an answer, which nobody reads back
 COLUMNS = ("time", "state", "value", "lower", "upper", "action", "probability")
 
 
@@ -46,7 +52,8 @@ class Answer:
     """What an answer file says, in the order of the model's states and in its sign.
 
     `values`, `lower` and `upper` are (S,), or (T + 1, S) for a finite horizon; None where the file is silent. `task` is
-    "prediction" where the values are meant as those of the policy.
+    "prediction" where the values are meant as those of the policy. `exact` are the fractions, in the order of `values`,
+    and `claims` the names of the other claims that the file makes.
     """
 
     values: Floats | None
@@ -55,6 +62,9 @@ class Answer:
     policy: Policy | None = None
     task: str = "control"
     digest: str | None = None
+    exact: tuple[Fraction, ...] | None = None
+    bound: float | None = None
+    claims: tuple[str, ...] = ()
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
@@ -281,13 +291,14 @@ class Spelled(str):
     __slots__ = ()
 
 
-def read_answer(path: str, mdp: MDP) -> Answer:
+def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
     """Return what an answer or policy file says about a model.
 
     Parameters
     ----------
     path : a JSON or CSV file, told apart by their first character; "-" is standard input
     mdp : the model that it answers
+    policy_only : skip the values where the file names actions; they may be those of another horizon
 
     Raises
     ------
@@ -307,8 +318,8 @@ def read_answer(path: str, mdp: MDP) -> Answer:
         if not text.strip():
             raise ModelError("empty, expected an answer (JSON or CSV)")
         if text.lstrip()[0] in "{[":
-            return _from_json(text, mdp)
-        return _from_csv(text, mdp)
+            return _from_json(text, mdp, policy_only)
+        return _from_csv(text, mdp, policy_only)
     except ModelError as error:
         raise error.at(source) from None
     except OptionError as error:
@@ -378,7 +389,7 @@ def _state(mdp: MDP, name: Any, line: int | None = None) -> int:
     return at
 
 
-def _from_csv(text: str, mdp: MDP) -> Answer:
+def _from_csv(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
     """[time,]state[,value][,lower,upper][,action[,probability]], the columns in any order."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     timed = mdp.horizon is not None
@@ -406,12 +417,13 @@ def _from_csv(text: str, mdp: MDP) -> Answer:
             raise ModelError(
                 Fault("found a column time, expected none: the model has no horizon", line=line_number)
             )
-        if "time" not in columns and timed and "value" in columns:
+        wanted = () if policy_only and "action" in columns else ("value", "lower", "upper")
+        if "time" not in columns and timed and "value" in columns and wanted:
             raise ModelError(
                 Fault("found no column time, expected one: the model has a horizon", line=line_number)
             )
         at = {name: columns.index(name) for name in COLUMNS if name in columns}
-        tables = {name: _Table(mdp) for name in ("value", "lower", "upper") if name in at}
+        tables = {name: _Table(mdp) for name in wanted if name in at}
         policies: dict[int, dict[str, Any]] = {}
         seen: dict[tuple[int, int], int] = {}
         for line_number, line in lines:
@@ -483,7 +495,7 @@ def _policy_of(mdp: MDP, policies: Mapping[int, Mapping[str, Any]], timed: bool)
     return Policy(mdp, probs=np.stack([p.weights for p in made]))
 
 
-def _from_json(text: str, mdp: MDP) -> Answer:
+def _from_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
     def refuse(name: str) -> NoReturn:
         raise ModelError(f"found {name}, expected finite numbers, or null")
 
@@ -523,15 +535,32 @@ def _from_json(text: str, mdp: MDP) -> Answer:
     if digest is not None and not isinstance(digest, str):
         raise ModelError(f"digest: found {quoted(digest)}, expected a text")
     order = _order(document.get("states"), mdp)
+    policy = None
+    if document.get("policy") is not None:
+        policy = _json_policy(document["policy"], mdp, order, document.get("numbers") == "float64")
+    if policy_only and policy is not None:
+        return Answer(None, policy=policy, task=task, digest=digest)
     found = {
         key: _numbers(document[key], key, mdp, order)
         for key in ("values", "lower", "upper")
         if document.get(key) is not None
     }
-    policy = None
-    if document.get("policy") is not None:
-        policy = _json_policy(document["policy"], mdp, order, document.get("numbers") == "float64")
-    return Answer(found.get("values"), found.get("lower"), found.get("upper"), policy, task, digest)
+    exact = None
+    if document.get("exact") is not None:
+        exact = _fractions(document["exact"], mdp, order)
+    bound = None if document.get("bound") is None else _value(document["bound"], {}, "bound")
+    claims = tuple(key for key in CLAIMS if document.get(key) is not None)
+    return Answer(
+        found.get("values"),
+        found.get("lower"),
+        found.get("upper"),
+        policy,
+        task,
+        digest,
+        exact,
+        bound,
+        claims,
+    )
 
 
 def _order(states: Any, mdp: MDP) -> list[int] | None:
@@ -576,6 +605,24 @@ def _numbers(entries: Any, what: str, mdp: MDP, order: list[int] | None) -> Floa
         for s, x in _by_state(step, what, mdp, order):
             table.array[t, s] = _value(x, {"state": mdp.states[s]}, what.removesuffix("s"), empty)
     return table.done(what.removesuffix("s"))
+
+
+def _fractions(entries: Any, mdp: MDP, order: list[int] | None) -> tuple[Fraction, ...]:
+    """The exact values, those of one time step after those of the other."""
+    out: list[Fraction] = []
+    for step in _steps(entries, "exact", mdp, (mdp.horizon or 0) + 1):
+        row = dict.fromkeys(np.flatnonzero(mdp.terminal).tolist(), Fraction(0))
+        for s, x in _by_state(step, "exact", mdp, order):
+            try:
+                row[s] = fraction(x)
+            except (ValueError, OverflowError, TypeError):
+                raise ModelError(
+                    Fault(f"found exact value {quoted(x)}, expected a fraction", state=mdp.states[s])
+                ) from None
+        if len(row) < mdp.S:
+            raise ModelError(f"exact: found {len(row)} values, expected {mdp.S}, one for each state")
+        out += [row[s] for s in range(mdp.S)]
+    return tuple(out)
 
 
 def _json_policy(entries: Any, mdp: MDP, order: list[int] | None, floats: bool) -> Policy:

@@ -78,6 +78,14 @@ class MDP:
     R : rewards (S, A, S), (S, A) or (S,)
     gamma : discount, 0 ≤ γ ≤ 1; a text such as "9/10" is that exact rational
     axes : "sas" for P[s, a, s'], "ass" for P[a, s, s']: shapes cannot tell
+    reward_axes : "sa", "as", "s" or the axes of P, where the number of dimensions does not say it
+    terminal : states of value 0, by name, index or mask; all states without actions must be declared
+    states, actions : names, any text; the index counts as a name where there are none
+    start : a state, {state: probability} or an array (S,); default uniform over the non-terminal states
+    sense : "max" for rewards, "min" for costs
+    horizon, final_reward : number of decisions T, and the reward v_T (S,) after the last one
+    normalize : rescale rows that do not sum to 1
+    name, source, layout : for people and for drawing
 
     Raises
     ------

@@ -58,9 +58,11 @@ def read_policy(text: str, mdp: MDP) -> Policy:
     if keyword == "action" and colon:
         return same_action(mdp, rest)
     if text != "-" and not os.path.exists(text):
-        meant = closest(keyword.lower(), (known.partition(":")[0] for known in KEYWORDS)) or near(text)
-        raise OptionError(f"{path_text(text)}: no such file{meant}")
-    answer = read_answer(text, mdp)
+        words = [known.partition(":")[0] for known in KEYWORDS]
+        meant = ("" if set(keyword) & set("./\\") else closest(keyword.lower(), words)) or near(text)
+        if meant:
+            raise OptionError(f"{path_text(text)}: no such file{meant}")
+    answer = read_answer(text, mdp, policy_only=True)
     if answer.policy is not None:
         return answer.policy
     assert answer.values is not None

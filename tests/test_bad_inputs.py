@@ -182,7 +182,9 @@ def test_name_says_another_format_than_the_content(refused):
     refused("m.csv", data, ": found an npz archive, expected CSV. Name it .npz.")
     refused("m.toml", b"\x1f\x8b\x08 and so on", ": found a gzip file, expected text")
     refused(
-        "m.txt", FOREST, ": found suffix '.txt', expected one of .toml, .csv, .npz, or say which format it is"
+        "m.txt",
+        FOREST,
+        ": found suffix '.txt', expected one of .toml, .csv, .npz, or say which format it is (--format, or format=... in Python)",
     )
 
 

@@ -90,13 +90,13 @@ def test_suffix_says_the_format(tmp_path):
     (tmp_path / "m.txt").write_text(MODEL)
     assert (
         said(tmp_path / "m.txt")
-        == " found suffix '.txt', expected one of .toml, .csv, .npz, or say which format it is"
+        == " found suffix '.txt', expected one of .toml, .csv, .npz, or say which format it is (--format, or format=... in Python)"
     )
     assert load(tmp_path / "m.txt", format="toml").S == 1
     (tmp_path / "m").write_text(CSV)
     assert (
         said(tmp_path / "m")
-        == " found suffix '', expected one of .toml, .csv, .npz, or say which format it is"
+        == " found suffix '', expected one of .toml, .csv, .npz, or say which format it is (--format, or format=... in Python)"
     )
     assert load(tmp_path / "m", format="csv").S == 1
     with pytest.raises(OptionError, match="format: found 'yaml', expected one of toml, csv, npz, directory"):

@@ -87,7 +87,7 @@ def test_long_tables_show_head_and_tail():
     answer = tabular_rl.solve(mdp)
     lines = values_table(answer).splitlines()
     assert len(lines) == 1 + tables.HEAD + 1 + tables.TAIL
-    assert lines[1 + tables.HEAD] == f"… {42 - tables.HEAD - tables.TAIL} more states"
+    assert lines[1 + tables.HEAD] == f"… {42 - tables.HEAD - tables.TAIL} more states (--all shows them)"
     assert lines[-1].split()[0] == "41"
     assert len(values_table(answer, everything=True).splitlines()) == 43
     # A fair walk lasts i (41 - i) steps (Feller 1968, XIV.3): -40 from state 1.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
@@ -39,7 +38,6 @@ from tabular_rl.rows import LARGEST, mass_defects
 
 COLUMNS = ("state", "action", "next_state", "probability", "reward")
 EXPECTED = f"expected the columns {','.join(COLUMNS)}"
-EMPTY_CELLS = re.compile(r"(?:[,;]\s*){2,}$|(?<=[\]}])[,;]\s*$")  # but one comma may stand inside an array
 CHUNK = 1 << 10  # lines at once: lists that live for long cost time in the garbage collector
 
 
@@ -94,7 +92,7 @@ class _Top:
             return locate("\n".join(keys))
         except ModelError as error:
             fault = error.faults[0]
-            what = f"{fault.what}. Lines above the columns are # key = value; a remark begins with ##"
+            what = f"{fault.what.rstrip('.')}. Lines above the columns are # key = value; a remark begins with ##"
             raise ModelError(Fault(what, line=fault.line)) from None
 
 
@@ -114,13 +112,22 @@ def _key(line: str) -> str:
     """
     if line.startswith('"'):
         return ",".join(_full(next(csv.reader([line]))))[1:]
-    return EMPTY_CELLS.sub("", line)[1:]
+    body = line.rstrip(" \t,;")
+    tail = line[len(body) :]
+    if tail.count(",") + tail.count(";") > 1 or body.endswith(("]", "}")):  # one may stand inside an array
+        line = body
+    return line[1:] if line.startswith("#") else ""
 
 
 def _wrong_columns(line: str, names: list[str]) -> str:
-    key, *values = (name.strip() for name in (names[0].split("=") if "=" in names[0] else names))
-    if key in (*TOP, "reward_on"):
-        found, value = escape(line.rstrip(" \t,;")), escape(_full(values)[0] if values else "")
+    cells = next(csv.reader([line]))
+    key, *values = (cell.strip() for cell in (cells[0].split("=") if "=" in cells[0] else cells))
+    if key.lower() in (*TOP, "reward_on"):
+        key, found, value = (
+            key.lower(),
+            escape(line.rstrip(" \t,;")),
+            escape("".join(values[:1]).strip("\"'")),
+        )
         if key in ("states", "actions", "terminal"):
             value = f'["{value}"]'
         elif not DECIMAL.fullmatch(value):

@@ -100,7 +100,7 @@ def _syntax_fault(text: str, said: str) -> Fault:
     if fraction:
         hint = f'. Write "{fraction[0]}" in quotes.'
     elif what in OPEN_TABLE and match and match[2] and not QUOTED.sub("", here[int(match[2]) - 1 :]).strip():
-        hint = ". A table in braces stands on one line; [state.NAME.ACTION] is the way to write a long one."
+        hint = ". A table in braces stands on one line; a long action is written [state.NAME.ACTION]."
     return Fault(f"not valid TOML: {what} ({place}){hint}", line=line)
 
 

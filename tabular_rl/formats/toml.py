@@ -47,15 +47,17 @@ def read_toml(text: str, asked: Asked) -> MDP:
 def _mend_states(reader: Reader, top: dict[str, Spot]) -> None:
     """Read [states.NAME] as [state.NAME], with one fault: it must not bring others with it."""
     sections = top["states"].value if "states" in top else None
-    if not isinstance(sections, dict) or not all(isinstance(x.value, dict) for x in sections.values()):
+    if not sections or not isinstance(sections, dict) or "tensors" in top or "grid" in top:
         return
-    for name, spot in list(sections.items())[:1]:
-        key = escape(name if BARE.fullmatch(name) else f'"{name}"')
-        reader.fault(f"found [states.{key}], expected [state.{key}]", spot)
-        body = top.setdefault("state", Spot(spot.line, value={}))
-        if isinstance(body.value, dict):
-            body.value = sections | body.value
-        del top["states"]
+    if not all(isinstance(section.value, dict) for section in sections.values()):
+        return
+    name, spot = next(iter(sections.items()))
+    key = escape(name if BARE.fullmatch(name) else f'"{name}"')
+    reader.fault(f"found [states.{key}], expected [state.{key}]", spot)
+    del top["states"]
+    body = top.setdefault("state", Spot(spot.line, value={}))
+    if isinstance(body.value, dict):
+        body.value = sections | body.value
 
 
 # -- states and actions by name ---------------------------------------------------------------------------------
@@ -129,7 +131,8 @@ def _entries(spot: Spot) -> dict[str, Spot]:
     return spot.value if isinstance(spot.value, dict) else {}
 
 
-def _read_row(reader: Reader, row: Row, spot: Spot, state: str, action: str, states: Names, listed: bool
+def _read_row(
+    reader: Reader, row: Row, spot: Spot, state: str, action: str, states: Names, listed: bool
 ) -> Row:
     place: dict[str, Any] = {"state": state, "action": action}
     before = len(reader.faults)
