@@ -394,9 +394,11 @@ def _from_csv(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     timed = mdp.horizon is not None
     try:
-        lines = ((reader.line_num, line) for line in reader if line)
+        lines = ((reader.line_num, line) for line in reader if any(line))
         line_number, header = next(lines)
         columns = [name.strip().lower() for name in header]
+        while not columns[-1] and len(columns) > 1:  # a sheet fills its lines with empty cells
+            columns.pop()
         if (
             "state" not in columns
             or not {"value", "action"} & set(columns)
@@ -411,7 +413,8 @@ def _from_csv(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
             )
         unknown = next((name for name in columns if name not in COLUMNS), None)
         if unknown is not None:
-            way_out = closest(unknown, COLUMNS) or f", expected {', '.join(COLUMNS)}"
+            begun = next((name for name in COLUMNS if unknown and name.startswith(unknown)), unknown)
+            way_out = closest(begun, COLUMNS) or f", expected {', '.join(COLUMNS)}"
             raise ModelError(Fault(f"found the column {quoted(unknown)}{way_out}", line=line_number))
         if "time" in columns and not timed:
             raise ModelError(
@@ -427,8 +430,10 @@ def _from_csv(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
         policies: dict[int, dict[str, Any]] = {}
         seen: dict[tuple[int, int], int] = {}
         for line_number, line in lines:
-            if len(line) != len(header):
-                raise ModelError(Fault(f"found {len(line)} fields, expected {len(header)}", line=line_number))
+            if len(line) < len(columns) or any(line[len(columns) :]):
+                raise ModelError(
+                    Fault(f"found {len(line)} fields, expected {len(columns)}", line=line_number)
+                )
             s = _state(mdp, line[at["state"]], line_number)
             place: dict[str, Any] = {"state": mdp.states[s], "line": line_number}
             t = _time(mdp, line[at["time"]], place) if "time" in at else 0

@@ -584,7 +584,8 @@ def checked_gamma(gamma: Any) -> Fraction:
     except (ValueError, OverflowError, TypeError):
         raise ModelError(f"gamma: found {quoted(gamma)}, expected a number from 0 to 1") from None
     if not 0 <= value <= 1:
-        raise ModelError(f"gamma: found {gamma}, expected a number from 0 to 1")
+        shown = spell(gamma) if isinstance(gamma, Fraction) else gamma
+        raise ModelError(f"gamma: found {shown}, expected a number from 0 to 1")
     return value
 
 

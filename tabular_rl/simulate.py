@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl import run as running
 from tabular_rl.errors import OptionError
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS, Option
@@ -17,7 +18,7 @@ from tabular_rl.policy import Policy
 from tabular_rl.run import Run, Stop
 
 EPISODES = Option("episodes", int, "episodes to play", low=1, high=1e9)
-STEPS = Option("steps", int, "steps after which an episode is cut off", low=1, high=1e9)
+STEPS = Option("steps", int, "steps after which an episode is cut off", low=1, high=1e9, optional=True)
 SEED = Option(
     "seed", int, "start of the random numbers; the same seed gives the same episodes", low=0, high=2**53
 )
@@ -151,6 +152,8 @@ def simulate(
             time = 0
             while time < limit and live.size:
                 run.breathe()
+                if running.listener is not None:
+                    running.listener("simulate", n / episodes, f"{n} of {episodes} episodes")
                 uniforms = rng.random((live.size, min(CHUNK, limit - time), 2))
                 part = state[live], factor[live], done[live], G[live]
                 play(*numbers, time, uniforms, *part)
@@ -167,7 +170,6 @@ def simulate(
             mean += delta * count / (n + count)
             n, total, longest = n + count, total + int(done.sum()), max(longest, int(done.max()))
             run.did("episodes", count)
-            run.record(n, 0.0)
     except Stop as error:
         stopped = error.why
     unended = going_on if mdp.problem == "total-reward" else 0

@@ -198,6 +198,7 @@ def written(tmp_path, text):
         '{"high": "wait", "low": "recharge"}',
         '{"policy": {"high": {"wait": 1}, "low": {"recharge": "1"}}}',
         "state,action,probability\nhigh,wait,1\nlow,recharge,1\nlow,wait,0\n",
+        "State,Action,,\nhigh,wait,,\n,,,\nlow,recharge,,\n",
     ],
 )
 def test_policies_are_read_from_files(tmp_path, robot, text):
@@ -206,6 +207,17 @@ def test_policies_are_read_from_files(tmp_path, robot, text):
         policy.weights.tolist()
         == Policy.of_actions(robot, {"high": "wait", "low": "recharge"}).weights.tolist()
     )
+
+
+def test_a_keyword_in_capitals_and_a_missing_file_get_a_suggestion(tmp_path, robot):
+    for asked, meant in (
+        ("Uniform", "uniform"),
+        ("Action:wait", "action"),
+        (written(tmp_path, "").replace("policy", "polcy"), "policy"),
+    ):
+        with pytest.raises(TabularError) as caught:
+            read_policy(asked, robot)
+        assert str(caught.value) == f"{asked}: no such file; did you mean '{meant}'?"
 
 
 def test_probabilities_are_exact(tmp_path, robot):
@@ -232,6 +244,18 @@ def test_probabilities_are_exact(tmp_path, robot):
         (
             "state,action,probability\nhigh,wait,1\nhigh,wait,1\nlow,wait,1\n",
             ":3: state 'high': found action 'wait' twice",
+        ),
+        (
+            "state,action,probabilty\nhigh,wait,1\nlow,wait,1\n",
+            ":1: found the column 'probabilty'; did you mean 'probability'?",
+        ),
+        (
+            "state,action,prob\nhigh,wait,1\nlow,wait,1\n",
+            ":1: found the column 'prob'; did you mean 'probability'?",
+        ),
+        (
+            "state,action,x\nhigh,wait,1\nlow,wait,1\n",
+            ":1: found the column 'x', expected time, state, value",
         ),
     ],
 )

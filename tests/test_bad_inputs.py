@@ -184,7 +184,8 @@ def test_name_says_another_format_than_the_content(refused):
     refused(
         "m.txt",
         FOREST,
-        ": found suffix '.txt', expected one of .toml, .csv, .npz, or say which format it is (--format, or format=... in Python)",
+        ": found suffix '.txt', expected one of .toml, .csv, .npz, or say which format it is "
+        "(--format, or format=... in Python)",
     )
 
 

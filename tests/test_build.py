@@ -138,6 +138,10 @@ def test_unknown_state_names_the_closest():
     assert text.startswith(
         "state 'yuong': found no actions for it and no declaration, expected one; did you mean 'young'?"
     )
+    assert fault([("a", "sell", "sold", 1, 0)]) == (
+        "state 'sold': found no actions for it and no declaration, expected one. "
+        "Declare it terminal, or give it actions."
+    )
     assert fault([("a", "fly", "a", 1, 0)], actions=["fl", "walk"]).startswith(
         "action 'fly': not among the actions"
     )

@@ -11,8 +11,9 @@ import pytest
 from program import inside, one_line
 
 from tabular_rl import families
+from tabular_rl import run as running
 from tabular_rl.catalogue import SOLVERS
-from tabular_rl.commands import COMMANDS
+from tabular_rl.commands import COMMANDS, Interrupted
 from tabular_rl.examples import examples
 from tabular_rl.formats import load
 
@@ -318,3 +319,45 @@ def test_simulate_refuses_what_makes_no_sense(capsys, arguments, code, says):
 def test_episodes_that_do_not_end_are_no_answer(capsys):
     done = inside(capsys, "simulate", "example:gridworld_4x4", "--steps", 2, "--episodes", 50)
     assert done.code == 3 and "raise --steps" in done.out and "mean return" not in done.out
+
+
+def test_assertions_name_the_methods_compared(capsys):
+    done = inside(capsys, "compare", "example:forest", "--method", "rational", "--assert", "vi < 1")
+    assert done.code == 2 and "'vi' is not compared, expected one of rational" in one_line(done.err)
+
+
+def test_a_policy_of_another_horizon_is_simulated(capsys, tmp_path):
+    for path in (tmp_path / "a.json", tmp_path / "a.csv"):
+        assert inside(capsys, "solve", "example:forest", "-q", "-o", path).code == 0
+        done = inside(
+            capsys, "simulate", "example:forest", "--policy", path, "--horizon", 5, "--episodes", 50
+        )
+        assert done.code == 0 and "exact value" in done.out
+
+
+def test_the_time_limit_holds_for_the_exact_value(capsys, monkeypatch):
+    import tabular_rl.commands.simulate as module
+
+    given = []
+
+    def solved(mdp, method, options, *rest):
+        given.append(options["time_limit"])
+        raise running.Stop("time")
+
+    monkeypatch.setattr(module, "solved", solved)
+    done = inside(capsys, "simulate", "example:forest", "--episodes", 50, "--time-limit", 5)
+    assert done.code == 0 and 0 < given[0] < 5
+    assert "exact value  not computed: the time limit is over" in done.out
+
+
+@pytest.mark.parametrize(
+    ("command", "says"), [("convert", "nothing was written"), ("check", "nothing is proven yet")]
+)
+def test_an_interruption_says_what_was_lost(capsys, monkeypatch, tmp_path, command, says):
+    def stop(*_, **__):
+        raise Interrupted(2)
+
+    monkeypatch.setattr("tabular_rl.formats.load", stop)
+    more = [tmp_path / "a.toml"] if command == "convert" else []
+    done = inside(capsys, command, "example:forest", *more)
+    assert done.code == 130 and one_line(done.err) == f"interrupted: {says}"

@@ -296,3 +296,32 @@ def test_answers_to_other_models_do_not_start_anything(capsys, tmp_path):
     inside(capsys, "solve", ROBOT, "-o", answer)
     done = inside(capsys, "solve", "example:forest", "--start-from", answer)
     assert done.code == 2 and str(answer) in one_line(done.err)
+
+
+def test_a_folder_is_no_output(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = inside(capsys, "solve", ROBOT, "-o", "none/")
+    assert done.code == 5 and one_line(done.err).endswith("no such folder none")
+    done = inside(capsys, "solve", ROBOT, "-o", "none/a.json")
+    assert done.code == 5 and one_line(done.err).endswith("no such folder none")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["solve", "evaluate", "compare"])
+def test_unknown_suffixes_of_an_answer_are_refused(capsys, tmp_path, command):
+    done = inside(capsys, command, ROBOT, "-o", tmp_path / "a.xlsx")
+    assert done.code == 2 and ".json" in one_line(done.err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_shows_choices_as_they_are_typed_and_defaults(capsys):
+    text = " ".join(inside(capsys, "solve", "--help").out.split())
+    assert "--linear-solver auto|dense|sparse|iterative" in text
+    assert "in units of reward [default: 1e-06]" in text
+
+
+def test_a_bound_is_not_told_twice(capsys):
+    assert (
+        "wide, tolerance" not in inside(capsys, "solve", ROBOT).out
+    )  # 1e-13 and 1e-12 say nothing of a half
+    assert "wide, tolerance" in inside(capsys, "solve", ROBOT, "--method", "value-iteration").out

@@ -136,3 +136,63 @@ def test_models_without_a_finite_answer_stay_so(capsys, tmp_path):
     path.write_text("state,value\nhere,0\nthere,0\n")
     done = inside(capsys, "verify", "example:no_proper_policy", path)
     assert done.code in (1, NoFiniteAnswer.exit_code)
+
+
+def tampered(capsys, tmp_path, model, change, *options):
+    path = solved(capsys, tmp_path, model, *options)
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+    return inside(capsys, "verify", model, path)
+
+
+def test_the_time_and_state_that_are_off_are_named(capsys, tmp_path):
+    def change(document):
+        document["values"][1][1] += 1  # middle, at time 1: 3.24
+
+    done = tampered(capsys, tmp_path, "example:forest_horizon", change)
+    assert done.code == 1
+    assert "state middle at time 1: found the value 4.24, the truth is from 3.24 to 3.24" in done.out
+    assert "policy: loses at most 1e-" in done.out
+
+
+def test_right_values_stay_right_beside_a_worse_action(capsys, tmp_path):
+    # forest: wait earns 0.9 (0.9 v(old)) + 4 in old, cut 2 at once and then v(young).
+    for model, at in (("example:forest", "state old"), ("example:forest_horizon", "state old at time 0")):
+
+        def change(document, timed="horizon" in model):
+            (document["policy"][0] if timed else document["policy"])[2] = "cut"
+
+        done = tampered(capsys, tmp_path, model, change)
+        assert done.code == 1
+        assert "values: within 1e-" in done.out and f"{at}: by the values, action cut is worth" in done.out
+        loss = float(done.out.partition("loses at most ")[2].split()[0])
+        assert 7 < loss < 34
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"upper": [15.0, 15.0]}, "lower is above upper"),
+        ({"lower": [0, 0], "upper": [15.0, 20]}, "does not contain the truth"),
+        ({"lower": [17.0, 0], "upper": [20, 20]}, "does not contain the truth"),
+        ({"exact": ["1000/59", "901/59"]}, "state low: exact: found 901/59"),
+        ({"bound": -1}, "bound: found -1"),
+    ],
+)
+def test_false_claims_are_told(capsys, tmp_path, change, says):
+    done = tampered(capsys, tmp_path, ROBOT, lambda document: document.update(change), "--exact")
+    assert done.code == 1 and says in done.out
+
+
+def test_what_is_checked_is_said(capsys, tmp_path):
+    path = solved(capsys, tmp_path, ROBOT, "--exact")
+    out = inside(capsys, "verify", ROBOT, path).out
+    assert "checked: values, policy, lower, upper, exact, bound; not checked: status, start_value" in out
+    write_answer(evaluate(load(ROBOT), Policy.uniform(load(ROBOT))), path)
+    assert "values of the given policy: within" in inside(capsys, "verify", ROBOT, path).out
+
+
+def test_fractions_that_are_none_are_refused(capsys, tmp_path):
+    done = tampered(capsys, tmp_path, ROBOT, lambda document: document.update(exact=["x", "1"]))
+    assert done.code == 2 and "expected a fraction" in one_line(done.err)

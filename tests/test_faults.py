@@ -377,7 +377,7 @@ def test_folder_that_is_read_only(capsys):
 @pytest.mark.parametrize(
     "place, reason",
     [
-        ("missing/out.json", "No such file or directory"),
+        ("missing/out.json", "no such folder {}/missing"),
         ("file/out.json", "Not a directory"),
         (".", "is a directory"),
     ],
@@ -388,7 +388,7 @@ def test_output_is_looked_at_before_anything_else(capsys, tmp_path, place, reaso
     out = tmp_path / place
     done = inside(capsys, "solve", tmp_path / "none.toml", "-o", out)
     assert (done.code, done.out) == (5, "")
-    assert one_line(done.err) == f"{out}: cannot be written: {reason}"
+    assert one_line(done.err) == f"{out}: cannot be written: {reason.format(tmp_path)}"
     assert files(tmp_path) == ["file"]
 
 

@@ -179,7 +179,7 @@ ONE = GAMMA + HEAD
         (GAMMA + "state,action,next_state\n", f"m.csv:2: found no column 'probability', {COLUMNS}"),
         (GAMMA + "state,state,action,next_state,probability\n", f"m.csv:2: found the column 'state' twice, {COLUMNS}"),
         (ONE + "a,go,a,1\n", "m.csv:3: found 4 fields, expected 5 as in the line of column names"),
-        (ONE + "a,go,a,1,0\n\n\na,go,a,1,0,\n", "m.csv:6: found 6 fields, expected 5 as in the line of column names"),
+        (ONE + "a,go,a,1,0\n\n\na,go,a,1,0,x\n", "m.csv:6: found 6 fields, expected 5 as in the line of column names"),
         (ONE + 'a,"two\nlines",a,1,0\nb,go,a,x,0\n', f"m.csv:5: state 'b', action 'go', next state 'a': found probability 'x', {NUMBER}"),
         (ONE + 'a,"go"x,a,1,0\n', "m.csv:3: not valid CSV: ',' expected after '\"'"),
         (ONE + "a,go,a,1,1 000\n", f"m.csv:3: state 'a', action 'go', next state 'a': found reward '1 000', {NUMBER}"),
@@ -254,3 +254,43 @@ def test_a_plain_remark_is_explained(said):
 def test_one_fault_brings_no_others(said):
     found = said(ONE + "a,go,b,0.5,0\na,go,a,half,0\n")
     assert [line.split(":")[1] for line in found] == ["3", "4"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# discount = 0.9,,,,\n# terminal = ['b'],,,,\n" + HEAD,
+        '"# discount = 0.9",,,,\n"# terminal = [""b""]",,,,\n' + HEAD,
+        "## a remark, with commas,,,\n,,,,\n# discount = 0.9,,,,\n# terminal = ['b'],\n,,,,\n" + HEAD,
+        "# discount = 0.9\n# terminal = ['b']\nState, Action ,NEXT_STATE,Probability,Reward,,\n",
+    ],
+)
+def test_what_a_spreadsheet_adds_is_no_fault(read, text):
+    mdp = read(text + "a,go,a,1/3,3\n,,,,\n,,,,,,\na,go,b,2/3,0,,\n\n")
+    assert (list(mdp.states), mdp.gamma_exact, mdp.terminal.tolist()) == (["a", "b"], F(9, 10), [False, True])
+    assert mdp.rational(0) == ([(0, F(1, 3)), (1, F(2, 3))], F(1))
+
+
+def test_an_array_above_the_columns_may_take_several_lines(read):
+    mdp = read("# discount = 1\n# states = ['b',\n# 'a']\n# terminal = ['b']\n" + HEAD + "a,go,b,1,0\n")
+    assert list(mdp.states) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("discount,0.9,,,", "found 'discount,0.9', expected it as: # discount = 0.9"),
+        ("Discount = 0.9", "found 'Discount = 0.9', expected it as: # discount = 0.9"),
+        ("discount,9/10,,,", "found 'discount,9/10', expected it as: # discount = \"9/10\""),
+        ("terminal,Sold,,,", "found 'terminal,Sold', expected it as: # terminal = [\"Sold\"]"),
+        ("state,,action,,next_state", "found a column without a name, expected the columns"),
+    ],
+)  # fmt: skip
+def test_a_key_without_its_mark_is_told_how_it_is_written(said, line, expected):
+    (found,) = said(f"{line}\n{HEAD}a,go,a,1,0\n")
+    assert found.startswith(f"m.csv:1: {expected}")
+
+
+def test_faults_past_empty_cells_keep_their_lines(said):
+    text = "# discount = 0.9,,,,\n,,,,\n" + HEAD + ",,,,\na,go,a,0.5,0,,\na,go,a,half,0,\na,run,a,1,0,,x\n"
+    assert [line.split(":")[1] for line in said(text)] == ["6", "7"]

@@ -83,21 +83,25 @@ def test_nul_in_the_path():
         load("a\0b.toml")
 
 
+def test_a_missing_file_suggests_the_closest_of_its_folder(tmp_path):
+    for name in ("maint.toml", "robot.toml"):
+        (tmp_path / name).write_text(MODEL)
+    assert said(tmp_path / "mant.toml") == " no such file; did you mean 'maint.toml'?"
+    assert said(tmp_path / "x") == " no such file"
+
+
 def test_suffix_says_the_format(tmp_path):
     for name in ("m.TOML", "m.toml"):
         (tmp_path / name).write_text(MODEL)
         assert load(tmp_path / name).S == 1
     (tmp_path / "m.txt").write_text(MODEL)
-    assert (
-        said(tmp_path / "m.txt")
-        == " found suffix '.txt', expected one of .toml, .csv, .npz, or say which format it is (--format, or format=... in Python)"
+    way_out = (
+        "expected one of .toml, .csv, .npz, or say which format it is (--format, or format=... in Python)"
     )
+    assert said(tmp_path / "m.txt") == f" found suffix '.txt', {way_out}"
     assert load(tmp_path / "m.txt", format="toml").S == 1
     (tmp_path / "m").write_text(CSV)
-    assert (
-        said(tmp_path / "m")
-        == " found suffix '', expected one of .toml, .csv, .npz, or say which format it is (--format, or format=... in Python)"
-    )
+    assert said(tmp_path / "m") == f" found suffix '', {way_out}"
     assert load(tmp_path / "m", format="csv").S == 1
     with pytest.raises(OptionError, match="format: found 'yaml', expected one of toml, csv, npz, directory"):
         load(tmp_path / "m", format="yaml")

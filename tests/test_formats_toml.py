@@ -296,7 +296,8 @@ def row(text):
         ),
         (
             "discount = 1\n[state.\"\\u202e\\u001b[31m\"]\ngo = { to = 'x' }\n",
-            "m.toml:3: state '\\u202e\\x1b[31m', action 'go', next state 'x': no such state",
+            "m.toml:3: state '\\u202e\\x1b[31m', action 'go', next state 'x': no such state; "
+            'declare it terminal (terminal = ["x"]) or give it actions',
         ),
     ],
 )  # fmt: skip
@@ -389,3 +390,85 @@ search = { to = [{ state = "low", p = 0.6, reward = 5 }, { state = "high", p = 0
 recharge = { to = [{ state = "high", p = 1, reward = 0 }] }
 """
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "fraction"),
+    [
+        ('[state.a]\ngo = { to = { a = "2/3", b = 1/3 } }\n', 2, "1/3"),
+        ("discount = 9/10\n" + OK, 1, "9/10"),
+        ('[tensors]\naxes = "sas"\nP = [[\n[1/2, 0.5]]]\n', 4, "1/2"),
+    ],
+)
+def test_a_bare_fraction_is_told_to_be_put_in_quotes(said, text, line, fraction):
+    (found,) = said(text)
+    assert found.startswith(f"m.toml:{line}: not valid TOML: ")
+    assert found.endswith(f'Write "{fraction}" in quotes.')
+
+
+def test_a_fraction_in_quotes_or_in_a_remark_is_not_blamed(said):
+    (found,) = said('[state.a]\ngo = { to = { a = "2/3", b = } } # 1/3\n')
+    assert found.startswith("m.toml:2: not valid TOML: ") and "quotes" not in found
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        'go = { to = "a",\n  reward = 1 }',
+        'go = {\n  to = "a" }',
+        'go = { to = "a" # here\n}',
+        'go = { to = { a = 1 },  # "there"\n reward = 1 }',
+    ],
+)
+def test_a_table_over_two_lines_is_told_how_it_is_written(said, action):
+    (found,) = said(f"discount = 1\n[state.a]\n{action}\n")
+    assert found.startswith("m.toml:3: not valid TOML: ")
+    assert found.endswith(
+        "A table in braces stands on one line; a long action is written [state.NAME.ACTION]."
+    )
+
+
+def test_one_states_for_state_is_one_fault(said):
+    text = 'discount = 1\n[state.new]\nuse = { to = "worn" }\n[states.worn]\nswap = { to = "new" }\n'
+    assert said(text) == ["m.toml:4: found [states.worn], expected [state.worn]"]
+    assert said(text.replace("state.new", "states.new")) == [
+        "m.toml:2: found [states.new], expected [state.new]"
+    ]
+    assert said(text.replace("worn", '"a b"').replace('""a b""', '"a b"'))[0].endswith(
+        'expected [state."a b"]'
+    )
+
+
+def test_a_forgotten_terminal_state_is_told_how_to_declare_it(said):
+    text = 'discount = 1\n[state.new]\nsell = { to = "gone" }\n'
+    place = "state 'new', action 'sell', next state 'gone': no such state"
+    assert said(text) == [f'm.toml:3: {place}; declare it terminal (terminal = ["gone"]) or give it actions']
+    assert said('states = ["new"]\n' + text) == [f"m.toml:4: {place}, expected one of `states`"]
+
+
+@pytest.mark.parametrize(
+    "to",
+    ['"sold"', "{ sold = 1 }", '[{ state = "sold", p = 1 }]'],
+)
+def test_a_terminal_state_that_the_caller_names_is_a_state(read, said, to):
+    text = f"discount = 1\n[state.new]\nsell = {{ to = {to}, reward = 7 }}\n"
+    mdp = read(text, terminal=["sold"])
+    assert (list(mdp.states), mdp.terminal.tolist()) == (["new", "sold"], [False, True])
+    assert "m.toml: terminal: no such state 'elsewhere'" in said(text, terminal=["sold", "elsewhere"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "discount = 1\nhorizon = 4.5\nfinal_reward = { a = 1 }\n" + OK,
+            "m.toml:2: horizon: found 4.5, expected a whole number, 1 or more",
+        ),
+        (
+            'discount = 1\nstates = ["lo", "lo"]\n[tensors]\naxes = "sas"\nP = [[[1, 0]], [[0, 1]]]\nR = [0, 1]\n',
+            "m.toml:2: state 'lo': found twice, first on line 2, expected distinct names",
+        ),
+    ],
+)
+def test_one_fault_is_said_once(said, text, expected):
+    assert said(text) == [expected]

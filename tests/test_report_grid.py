@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 import tabular_rl
-from tabular_rl import Policy
+from tabular_rl import MDP, Policy
 from tabular_rl.formats import load
-from tabular_rl.report import screen
+from tabular_rl.model import Layout
+from tabular_rl.report import grid, screen
 from tabular_rl.report.grid import grid_text
+from tabular_rl.report.numbers import shown
+from tabular_rl.report.tables import answer_text
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +65,53 @@ def test_a_screen_without_arrows_gets_letters(corners, monkeypatch):
 
 def test_other_models_have_no_grid():
     assert grid_text(tabular_rl.solve(load("example:forest"))) is None
+
+
+def walk(rows, columns, actions, reward=-1.0, layout=True):
+    """Each action leads to the next cell, all but the first at twice the price; the last cell is terminal."""
+    S = rows * columns
+    outcomes = [
+        [[float(t == s + 1) for t in range(S)] if s < S - 1 else [0.0] * S for s in range(S)] for _ in actions
+    ]
+    r = [[reward * (1 + (a > 0)) for a in range(len(actions))] for _ in range(S)]
+    P = [[outcomes[a][s] for a in range(len(actions))] for s in range(S)]
+    return MDP(
+        P, r, 1, terminal=[str(S - 1)], actions=actions, layout=Layout(rows, columns) if layout else None
+    )
+
+
+def test_actions_without_arrows_are_named_in_their_cells():
+    text = grid_text(tabular_rl.solve(walk(2, 2, ["go", "pay"])))
+    assert grid_of(text, 2) == [["go", "go"], ["go", "■"]]
+    assert text.endswith("■ terminal")
+
+
+def test_long_names_are_left_to_the_table():
+    answer = tabular_rl.solve(walk(2, 2, ["a long name of an action", "pay"]))
+    assert grid_text(answer) is None
+    assert "a long name of an action" in answer_text(answer)
+
+
+def test_one_row_is_a_table():
+    answer = tabular_rl.solve(walk(1, 4, ["left", "right"]))
+    assert grid_text(answer) is None and "action" in answer_text(answer)
+
+
+def test_four_digits_are_kept_of_the_spread():
+    # The values are the number of steps left times -1/7; 13 columns would fit at one digit after the point as well.
+    text = grid_text(tabular_rl.solve(walk(2, 13, ["go"], -1 / 7)))
+    first = grid_of(text, 0)[0][0]
+    assert abs(float(first) + 25 / 7) < 0.0006
+    assert "all ± 5" in text and "--all shows every digit" in text
+
+
+def test_a_grid_too_wide_for_its_digits_becomes_a_table_with_the_policy(monkeypatch):
+    monkeypatch.setattr(grid, "WIDEST", 26 * 3)
+    answer = tabular_rl.solve(walk(2, 26, ["right", "left"], -1 / 7))
+    assert grid_text(answer) is None
+    text = answer_text(answer)
+    assert "more states (--all shows them)" in text and text.count("→") > 50
+
+
+def test_digits_that_are_not_proven_are_plain_zeros():
+    assert (shown(-52.0, -1), shown(0.0, -1), shown(-4.0, -1)) == ("-50", "0", "0")

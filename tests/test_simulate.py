@@ -218,3 +218,14 @@ def test_options_out_of_range_are_refused(wrong):
     mdp = load("example:recycling_robot")
     with pytest.raises(OptionError, match=f"--{next(iter(wrong))}: found .* expected"):
         simulate(mdp, Policy.uniform(mdp), **wrong)
+
+
+def test_progress_counts_episodes(monkeypatch):
+    from tabular_rl import run as running
+
+    told = []
+    monkeypatch.setattr(running, "listener", lambda *line: told.append(line))
+    mdp = load("example:recycling_robot")
+    simulate(mdp, Policy.uniform(mdp), episodes=5000)
+    assert told[0] == ("simulate", 0.0, "0 of 5000 episodes")
+    assert told[-1] == ("simulate", 4096 / 5000, "4096 of 5000 episodes")

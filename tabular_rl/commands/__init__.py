@@ -33,6 +33,7 @@ COMMANDS = {
     "examples": "List the models that come with the program.",
 }
 PROGRAM = "tabular-rl"
+INTERRUPTED = {"convert": "nothing was written", "make": "nothing was written"}
 BUG = 70
 PATIENCE = 5.0  # seconds that a solver is given to return its interval after a signal
 
@@ -107,6 +108,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
     from tabular_rl.report.screen import note, spelled
 
+    interrupted = INTERRUPTED.get(arguments[0] if arguments else "", "nothing is proven yet")
     try:
         code = program.main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
         return code if isinstance(code, int) else 0
@@ -128,10 +130,10 @@ def run(arguments: Sequence[str]) -> int:
         stopped = getattr(error, "why", None) == "signal" and interrupt.signum is not None
         return 128 + interrupt.signum if stopped else error.exit_code  # type: ignore[operator]
     except Interrupted as stop:
-        note("interrupted: nothing is proven yet\n")
+        note(f"interrupted: {interrupted}\n")
         return 128 + stop.signum
     except (KeyboardInterrupt, click.Abort):
-        note("interrupted: nothing is proven yet\n")
+        note(f"interrupted: {interrupted}\n")
         return 130
     except SystemExit as done:  # Click, after shell completion or when nobody reads what it writes
         return int(done.code or 0) if f"_{PROGRAM.replace('-', '_').upper()}_COMPLETE" in os.environ else 0

@@ -28,6 +28,7 @@ from tabular_rl.solution import Solution, Status
 
 C = TypeVar("C", bound=Callable[..., Any])
 WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
+ANSWERS = (".json", ".csv")
 FORMATS = ("toml", "csv", "npz", "directory")
 SEVERAL = "Repeat the option for several."
 
@@ -45,6 +46,10 @@ class Value(click.ParamType):
     def __init__(self, option: Option) -> None:
         self.option = option
         self.name = "|".join(option.choices) or ("number" if option.kind is float else "n")
+
+    def get_metavar(self, *_: Any, **__: Any) -> str | None:
+        """Choices as they are to be typed; what stands for a number in capitals."""
+        return self.name if self.option.choices else None
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if not isinstance(value, str) or self.option.choices:
@@ -175,9 +180,11 @@ def solver_flags(names: list[str]) -> list[Callable[[Any], Any]]:
     """A click option for each option that one of the solvers has; it says which methods have it, where not all do."""
     having: dict[str, list[str]] = {}
     options: dict[str, Option] = {}
+    defaults: dict[str, set[Any]] = {}
     for name in names:
-        for key, (option, _) in SOLVERS[name].spec.options.items():  # type: ignore[attr-defined]
+        for key, (option, default) in SOLVERS[name].spec.options.items():  # type: ignore[attr-defined]
             options[key] = option
+            defaults.setdefault(key, set()).add(default)
             having.setdefault(key, []).append(name)
     order = {name: at for at, name in enumerate(OPTIONS)}
     flags = []
@@ -186,11 +193,21 @@ def solver_flags(names: list[str]) -> list[Callable[[Any], Any]]:
         text = option.help[0].upper() + option.help[1:]
         if not any(name.startswith("auto") for name in methods):
             text += f" [{', '.join(methods)}]"
+        if option.kind is not bool and len(defaults[key]) == 1 and None not in defaults[key]:
+            text += f"  [default: {default_text(*defaults[key])}]"
         if option.kind is bool:
             flags.append(click.option(option.flag, key, is_flag=True, default=None, help=text))
         else:
             flags.append(click.option(option.flag, key, type=Value(option), help=text))
     return flags
+
+
+def default_text(value: Any) -> str:
+    """
+    >>> default_text(1e-6), default_text(1000000), default_text("auto")
+    ('1e-06', '1000000', 'auto')
+    """
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 # -- what commands do ----------------------------------------------------------------------------------------------
@@ -219,8 +236,8 @@ def read_model(given: Mapping[str, Any]) -> MDP:
     return mdp
 
 
-def check_output(output: str | None, *inputs: str | None) -> None:
-    """Raise before anything is solved where the output cannot be written, or is one of the inputs."""
+def check_output(output: str | None, *inputs: str | None, suffixes: tuple[str, ...] = ()) -> None:
+    """Raise before anything is solved where the output cannot be written, is one of the inputs, or has no known suffix."""
     from tabular_rl.formats.output import probe
 
     if output is None or output == "-":
@@ -238,6 +255,17 @@ def check_output(output: str | None, *inputs: str | None) -> None:
             raise OptionError(f"{path_text(output)}: is also the input, expected another file")
     if os.path.isdir(output):
         raise OutputError(f"{path_text(output)}: cannot be written: is a directory")
+    folder = os.path.dirname(output)
+    if folder and not os.path.exists(folder):
+        raise OutputError(f"{path_text(output)}: cannot be written: no such folder {path_text(folder)}")
+    if not os.path.basename(output):
+        raise OutputError(f"{path_text(output)}: cannot be written: ends like a folder, expected a file")
+    suffix = os.path.splitext(output)[1].lower()
+    if suffixes and suffix and suffix not in suffixes:
+        raise OptionError(
+            f"--output: {path_text(output)}: found the suffix {quoted(suffix)}, expected "
+            f"{' or '.join(suffixes)}; without one it is JSON"
+        )
     probe(output)
 
 
@@ -253,7 +281,7 @@ def check_new(output: str, source: str | None) -> None:
         raise OptionError(f"{path_text(output)}: is also the input, expected another directory")
     parent = os.path.dirname(os.path.abspath(output))
     if not os.path.isdir(parent) or not os.access(parent, os.W_OK):
-        reason = "Permission denied" if os.path.isdir(parent) else "No such directory"
+        reason = "Permission denied" if os.path.isdir(parent) else f"no such folder {path_text(parent)}"
         raise OutputError(f"{path_text(output)}: cannot be written: {reason}")
     if os.path.exists(output) and not os.path.isdir(output):
         raise OutputError(

@@ -20,8 +20,8 @@ from tabular_rl.commands._shared import (
     quiet_option,
     read_model,
 )
-from tabular_rl.compare import Assertion, Compared, Comparison, compare
-from tabular_rl.errors import OptionError, escape
+from tabular_rl.compare import Assertion, Compared, Comparison, compare, fitting_methods
+from tabular_rl.errors import OptionError, escape, quoted
 from tabular_rl.options import OPTIONS
 from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.progress import Progress
@@ -44,7 +44,9 @@ NO = 1
     metavar="TEXT",
     help=f"Exit with 1 unless this is proven, such as 'value-iteration < 1e-6'. {SEVERAL}",
 )
-@click.option("--tolerance", type=Value(OPTIONS["tolerance"]), help="Tolerance of each method.")
+@click.option(
+    "--tolerance", type=Value(OPTIONS["tolerance"]), help="Tolerance of each method  [default: 1e-06]."
+)
 @click.option("--threads", type=Value(OPTIONS["threads"]), help="Threads of each method that has them.")
 @click.option("--time-limit", type=Value(OPTIONS["time_limit"]), help="Seconds for each method.")
 @click.option("-o", "--output", metavar="FILE", help="Write the comparison to FILE too, as JSON.")
@@ -65,15 +67,15 @@ def command(**given: Any) -> int:
     from tabular_rl.policies import read_policy
 
     assertions = [Assertion.of(text) for text in given["asserted"]]
-    wanted = set(given["methods"])
-    for assertion in assertions:
-        if wanted and assertion.method not in wanted:
-            raise OptionError(
-                f"--assert: method {escape(assertion.method)} is not among those named with --method"
-            )
-    check_output(given["output"], given["model"])
+    check_output(given["output"], given["model"], suffixes=(".json",))
     mdp = read_model(given)
     policy = read_policy(given["policy"], mdp) if given["policy"] is not None else None
+    known = given["methods"] or fitting_methods(mdp, "control" if policy is None else "prediction")
+    for assertion in assertions:
+        if assertion.method not in known:
+            raise OptionError(
+                f"--assert: method {quoted(assertion.method)} is not compared, expected one of {', '.join(map(escape, known))}"
+            )
     options = {key: given[key] for key in ("tolerance", "threads", "time_limit") if given[key] is not None}
     check_memory(mdp)
     mdp.facts  # noqa: B018

@@ -8,6 +8,7 @@ import click
 
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import (
+    ANSWERS,
     Command,
     answer_options,
     check_output,
@@ -40,7 +41,8 @@ def command(**given: Any) -> int:
     from tabular_rl.policies import read_policy
 
     method, options = chosen_method(given, "prediction")
-    check_output(given["output"], given["model"], given["start_from"], given["policy"].rpartition(":")[2])
+    inputs = given["model"], given["start_from"], given["policy"].rpartition(":")[2]
+    check_output(given["output"], *inputs, suffixes=ANSWERS)
     mdp = read_model(given)
     policy = read_policy(given["policy"], mdp)
     if given["start_from"] is not None:

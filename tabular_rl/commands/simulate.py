@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from typing import Any
 
 import click
@@ -49,7 +50,7 @@ FEW = 30  # episodes below which the normal approximation is rough
 @click.option(
     "--time-limit",
     type=Value(OPTIONS["time_limit"]),
-    help="Seconds after which the episodes so far are the answer.",
+    help="Seconds after which the episodes so far are the answer; the exact value has what is left of them.",
 )
 @json_option
 @quiet_option
@@ -70,26 +71,33 @@ def command(**given: Any) -> int:
     if given["start"] is not None:
         mdp = starting_at(mdp, given["start"])
     policy = read_policy(given["policy"], mdp)
-    exact: Solution | None = None
-    try:
-        exact = solved(mdp, "auto", {}, given["quiet"], policy)
-        if running.interrupt.signum is not None:
-            note("interrupted: no episode was played\n")
-            return 128 + running.interrupt.signum
-    except NotAnswerable:
-        pass
+    started = time.monotonic()
     with Progress(given["quiet"]), solving():
         played = simulate(
             mdp, policy, episodes=given["episodes"], steps=given["steps"], seed=given["seed"], level=given["level"],
             time_limit=given["time_limit"],
         )  # fmt: skip
+    exact: Solution | None = None
+    missing = ""
+    left: dict[str, Any] = {}
+    if given["time_limit"] is not None:
+        left = {"time_limit": max(given["time_limit"] - (time.monotonic() - started), 0.0)}
+    try:
+        if played.stopped is None:
+            exact = solved(mdp, "auto", left, given["quiet"], policy)
+    except NotAnswerable:
+        left = {}
+    except running.Stop:
+        pass
+    if left and running.interrupt.signum is None and (exact is None or not exact.status.reached):
+        missing, exact = "not computed: the time limit is over", None
     if given["as_json"]:
         out(json_text(mdp, given["policy"], played, exact))
     else:
-        out(text(mdp, given["policy"], played, exact))
+        out(text(mdp, given["policy"], played, exact, missing))
     if not given["quiet"]:
         note(f"{plural(played.steps, 'step')} in {seconds_text(played.seconds)}\n")
-    if played.stopped == "signal":
+    if running.interrupt.signum is not None:
         return 128 + (running.interrupt.signum or 2)
     return NOT_REACHED if played.stopped or played.unended else 0
 
@@ -121,7 +129,7 @@ def verdict(played: Simulation, exact: Solution) -> str:
     return "at the edge of the interval"
 
 
-def text(mdp: MDP, policy: str, played: Simulation, exact: Solution | None) -> str:
+def text(mdp: MDP, policy: str, played: Simulation, exact: Solution | None, missing: str = "") -> str:
     """The mean return with its interval, and the exact value below it."""
     longest = f", the longest {plural(played.longest, 'step')}" if played.episodes else ""
     lines = [
@@ -148,6 +156,8 @@ def text(mdp: MDP, policy: str, played: Simulation, exact: Solution | None) -> s
     if exact is not None:
         where = verdict(played, exact)
         rows.append(("exact value", start_value(exact) + (f", {where}" if where else "")))
+    elif missing:
+        rows.append(("exact value", missing))
     lines += [f"{name}  {value}" for name, value in rows]
     if math.isfinite(played.half_width):
         lines.append("")

@@ -8,6 +8,7 @@ import click
 
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import (
+    ANSWERS,
     Command,
     answer_options,
     check_output,
@@ -36,7 +37,7 @@ def command(**given: Any) -> int:
     tabular-rl solve forest.toml --gamma 99/100 --method value-iteration -o answer.json
     """
     method, options = chosen_method(given, "control")
-    check_output(given["output"], given["model"], given["start_from"])
+    check_output(given["output"], given["model"], given["start_from"], suffixes=ANSWERS)
     mdp = read_model(given)
     if given["start_from"] is not None:
         options["start_from"] = starting_values(given["start_from"], mdp)

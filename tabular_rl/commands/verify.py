@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from fractions import Fraction
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from tabular_rl.answers import Answer, read_answer
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, Value, json_option, model_options, quiet_option, read_model
-from tabular_rl.errors import OptionError, escape, path_text
+from tabular_rl.errors import NotAnswerable, OptionError, escape, path_text
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS
 from tabular_rl.policy import Policy
@@ -225,7 +226,7 @@ def _worst_action(mdp: MDP, values: Any, policy: Policy) -> str:
 
 
 def _solved(mdp: MDP, policy: Policy | None) -> Any:
-    """Values of a finite horizon from elsewhere than the answer; they cost one sweep."""
+    """Values from elsewhere than the answer."""
     from tabular_rl.solve import evaluate, solve
 
     return (solve(mdp) if policy is None else evaluate(mdp, policy)).v
@@ -249,8 +250,9 @@ def _loss(
         return math.inf if math.isnan(most) else math.nextafter(most, math.inf) if most > 0 else 0.0
 
     found = loss(values, evaluation=policy.rows is None or mdp.problem == "finite-horizon")
-    if mdp.problem == "finite-horizon" and not found <= tolerance:
-        found = loss(_solved(mdp, policy), evaluation=True)
+    if not found <= tolerance:
+        with contextlib.suppress(NotAnswerable):  # it never ends, or earns for ever
+            found = min(found, loss(_solved(mdp, policy), evaluation=True))
     return found
 
 
@@ -274,12 +276,15 @@ def text(mdp: MDP, findings: dict[str, Any], evaluation: bool) -> str:
     if findings["loss"] is not None:
         known = math.isfinite(findings["loss"])
         lines.append(
-            f"policy: loses at most {rounded_up(findings['loss'])}" if known else "policy: nothing is proven of it"
+            f"policy: loses at most {rounded_up(findings['loss'])}"
+            if known
+            else "policy: nothing is proven of it"
         )
     lines += [f"false claim: {claim}" for claim in findings["claims"]]
     if findings["checked"]:
         rest = findings["not_checked"]
         lines.append(
-            f"checked: {', '.join(findings['checked'])}" + (f"; not checked: {', '.join(rest)}" if rest else "")
+            f"checked: {', '.join(findings['checked'])}"
+            + (f"; not checked: {', '.join(rest)}" if rest else "")
         )
     return "\n".join(lines) + "\n"

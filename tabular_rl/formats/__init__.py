@@ -108,8 +108,10 @@ def _read(name: str, format: str | None, asked: Any) -> MDP:
         suffix = Path(name).suffix.lower()
         chosen = format or SUFFIXES.get(suffix)
         if chosen is None:
-            expected = f"expected one of {', '.join(SUFFIXES)}, or say which format it is (--format, or format=... in Python)"
-            raise ModelError(f"found suffix {quoted(suffix)}, {expected}")
+            way_out = "or say which format it is (--format, or format=... in Python)"
+            raise ModelError(
+                f"found suffix {quoted(suffix)}, expected one of {', '.join(SUFFIXES)}, {way_out}"
+            )
         head = file.read(8)
         file.seek(0)
         _check_kind(input.kind_of(head), chosen)
