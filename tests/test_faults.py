@@ -464,7 +464,7 @@ def test_interrupted_write_leaves_no_temporary_file(models, tmp_path, signum, co
         models, tmp_path / "out", "out.toml", (0.0,), signum
     ):
         assert (found_code, found) == (code, old)
-        assert one_line(running.err) == "interrupted: nothing is proven yet"
+        assert one_line(running.err) == "interrupted: nothing was written"
     assert files(tmp_path / "out") == ["out.toml"]
 
 

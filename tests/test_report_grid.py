@@ -98,11 +98,11 @@ def test_one_row_is_a_table():
 
 
 def test_four_digits_are_kept_of_the_spread():
-    # The values are the number of steps left times -1/7; 13 columns would fit at one digit after the point as well.
+    # The values are the number of steps left times -1/7; 7 characters hold four digits after the point.
     text = grid_text(tabular_rl.solve(walk(2, 13, ["go"], -1 / 7)))
     first = grid_of(text, 0)[0][0]
     assert abs(float(first) + 25 / 7) < 0.0006
-    assert "all ± 5" in text and "--all shows every digit" in text
+    assert "all ± 4.3e-05 at most; --all shows every digit" in text  # 25 / 7 = 3.571428...
 
 
 def test_a_grid_too_wide_for_its_digits_becomes_a_table_with_the_policy(monkeypatch):

@@ -145,7 +145,7 @@ answer_options = together(
         "-o",
         "--output",
         metavar="FILE",
-        help="Write the answer to FILE too: CSV where it ends in .csv, else JSON.",
+        help="Write the answer to FILE too: CSV where it ends in .csv; JSON in .json or no suffix.",
     ),
     json_option,
     all_option,
@@ -237,7 +237,7 @@ def read_model(given: Mapping[str, Any]) -> MDP:
 
 
 def check_output(output: str | None, *inputs: str | None, suffixes: tuple[str, ...] = ()) -> None:
-    """Raise before anything is solved where the output cannot be written, is one of the inputs, or has no known suffix."""
+    """Raise before anything is solved where the output cannot be written, is an input, or has no known suffix."""
     from tabular_rl.formats.output import probe
 
     if output is None or output == "-":

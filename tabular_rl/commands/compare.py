@@ -74,7 +74,8 @@ def command(**given: Any) -> int:
     for assertion in assertions:
         if assertion.method not in known:
             raise OptionError(
-                f"--assert: method {quoted(assertion.method)} is not compared, expected one of {', '.join(map(escape, known))}"
+                f"--assert: method {quoted(assertion.method)} is not compared, "
+                f"expected one of {', '.join(map(escape, known))}"
             )
     options = {key: given[key] for key in ("tolerance", "threads", "time_limit") if given[key] is not None}
     check_memory(mdp)

@@ -119,10 +119,10 @@ def judged(
         )
         return findings
     own = not evaluation or policy is answer.policy  # the claims of the file are about these values
-    ends = (_finite(answer.lower), _finite(answer.upper)) if own else (None, None)
+    sides = (_finite(answer.lower), _finite(answer.upper)) if own else (None, None)
     wanted = policy if evaluation else None
     certificate, error = verify(
-        mdp, values, policy=wanted, lower=ends[0], upper=ends[1], evaluation=evaluation
+        mdp, values, policy=wanted, lower=sides[0], upper=sides[1], evaluation=evaluation
     )
     if mdp.problem == "finite-horizon" and not error <= tolerance:
         # A sweep from values of our own: then only the values that are off are found to be off.
@@ -153,7 +153,7 @@ def judged(
         )
     if not evaluation and policy is not None:
         # What the policy earns is at least the lower end for the policy, what can be earned at most the upper one.
-        loss = findings["loss"] = _loss(mdp, certificate, values, ends, policy, tolerance)
+        loss = findings["loss"] = _loss(mdp, certificate, values, sides, policy, tolerance)
         if not loss <= tolerance:
             findings["proven"] = False
             findings["action"] = _worst_action(mdp, values, policy)
@@ -187,12 +187,11 @@ def _false_claims(mdp: MDP, answer: Answer, low: Any, high: Any) -> list[str]:
             false.append(f"{_where(mdp, values, t, s)}: {what}: found {a} to {b}")
             break
     for at, x in enumerate(answer.exact or ()):
-        a, b = float(low.flat[at]), float(high.flat[at])
-        if (math.isfinite(a) and x < Fraction(a)) or (math.isfinite(b) and x > Fraction(b)):
+        first, last = float(low.flat[at]), float(high.flat[at])
+        if (math.isfinite(first) and x < Fraction(first)) or (math.isfinite(last) and x > Fraction(last)):
             where = _where(mdp, values, *divmod(at, mdp.S))
-            false.append(
-                f"{where}: exact: found {fraction_text(x)}, the truth is from {general(a, 12)} to {general(b, 12)}"
-            )
+            truth = f"from {general(first, 12)} to {general(last, 12)}"
+            false.append(f"{where}: exact: found {fraction_text(x)}, the truth is {truth}")
             break
     if answer.bound is not None:
         far = np.maximum(values - high, low - values)

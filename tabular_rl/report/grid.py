@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ def grid_text(solution: Solution) -> str | None:
     return None if policy is None else f"{values}\n\n{policy}"
 
 
-def _places(solution: Solution) -> NDArray[np.int64] | None:
+def _places(solution: Solution) -> NDArray[Any] | None:
     """The cell of each state; None for what is no grid."""
     mdp, layout = solution.mdp, solution.mdp.layout
     if layout is None or solution.v.ndim != 1 or solution.lower is None or solution.upper is None:
