@@ -1,7 +1,7 @@
 """Time `tabular_rl.solve` against rivals on the same models in one run, and write benchmarks/results.md.
 
 A rival that is not installed is recorded as such. Times are CPU seconds of one process, the least of three calls after
-one that compiles; each rival is asked for the same true error and is checked against the proven interval.
+one that compiles; each rival is asked for the same tolerance, and its difference from our values stands beside.
 """
 
 from __future__ import annotations

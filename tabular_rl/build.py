@@ -310,6 +310,10 @@ def model_of_outcomes(
         begin = {s: number(p, "start", (state_names[s], "", "")) for s, p in enumerate(begin)}
     last = options.pop("final_reward", None)
     if last is not None:
+        if not isinstance(last, dict) and len(last) != len(state_list):
+            raise ModelError(
+                f"final_reward: found {len(last)} numbers, expected {len(state_list)}, one a state"
+            )
         named = last.items() if isinstance(last, dict) else zip(state_list, last, strict=True)
         last = {state_index(s): number(x, "final_reward", (s, "", "")) for s, x in named}
     return model_of_rows(

@@ -9,7 +9,7 @@ then lower ≤ v_π ≤ v* ≤ upper, state by state (MacQueen 1966; Porteus 197
 terminal state exists α is at most 0 and β at least 0, since its residual is 0. With u = 2**-53 and
 γ_k = k u / (1 - k u), for rows of at most n outcomes,
 
-    E = γ_{n+4} (Rmax + γ Vmax) + n 2**-1074 + γ τ Vmax + (error of r)
+    E = γ_{n+4} (Rmax + γ Vmax) + n 2**-1074 + τ Vmax + (error of r)
 
 covers every rounding of the backup, in any order and with fused operations, and the rounding of the data. Everything
 that forms E, α, β, lower and upper is itself rounded outward. All values here are in the sign of maximisation.

@@ -241,10 +241,10 @@ class _Chain:
         self.mdp, self.policy, self.zero = mdp, policy, zero
         # The rows of states of value 0 are not taken: they are ends, like terminals.
         if policy.rows is not None:
-            self.moving = Policy(mdp, rows=np.where(zero, -1, policy.rows).astype(mdp.pair_ptr.dtype))
+            self.moving = Policy.partial(mdp, rows=np.where(zero, -1, policy.rows).astype(mdp.pair_ptr.dtype))
         else:
             probs = np.where(zero[mdp.pair_state], 0.0, policy.weights)
-            self.moving = Policy(mdp, probs=probs, exact=policy.exact)
+            self.moving = Policy.partial(mdp, probs=probs, exact=policy.exact)
         self.sweeper = Sweeper(mdp, run, threads)
         self.clock = _With(mdp, np.ones(mdp.L), run)
         self.time = np.zeros(mdp.S) if time is None else np.where(zero, 0.0, time)

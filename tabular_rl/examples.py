@@ -12,6 +12,7 @@ from tabular_rl.errors import OptionError, closest, quoted
 
 FORMATS = (".toml", ".csv", ".npz")
 NOT_MODELS = {"answers"}
+ALIASES = {"gambler": "gambler_40"}  # the one of the book's figure
 
 
 def examples_folder() -> Path:
@@ -74,6 +75,7 @@ def example_path(name: str) -> Path:
     tabular_rl.errors.OptionError: no example 'recycling-robot'; did you mean 'recycling_robot'?
     """
     known = examples()
+    name = ALIASES.get(name, name)
     if name not in known:
         way_out = closest(name, known) or f"; known are {', '.join(known)}"
         raise OptionError(f"no example {quoted(name)}{way_out}")

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import Fault, ModelError, quoted
 from tabular_rl.names import Names
-from tabular_rl.rationals import RationalArray, as_fraction, nearest, spell
+from tabular_rl.rationals import INT64, RationalArray, as_fraction, decimal_text, nearest, spell
 from tabular_rl.rows import BLOCK, Floats, Ints, mass_defects, row_blocks, row_sums
 from tabular_rl.validation import Facts, check_order, shape_faults, validate
 
@@ -264,6 +264,8 @@ class MDP:
         if mdp.r.shape != (L,):
             raise ModelError(f"r: found shape {mdp.r.shape}, expected ({L},)")
 
+        if exact is not None and copy:
+            _agree(exact, mdp)
         put(mdp, "start_given", start is not None if start_given is None else start_given)
         put(mdp, "start", _start(mdp, start) if lazy is None else _frozen("start", start, np.float64, copy))
         if final_reward is not None and mdp.horizon is None:
@@ -513,6 +515,11 @@ class MDP:
                 for i in range(0, 0 if floats is None else len(floats), BLOCK):
                     h.update((np.asarray(floats[i : i + BLOCK], dtype="<f8") + 0.0).data)  # type: ignore[index]
             h.update(np.packbits(self.terminal).data)
+            for rationals in (self.exact.prob, self.exact.reward, self.exact.r) if self.exact else ():
+                for part in () if rationals is None else (rationals.num, rationals.den):
+                    whole = part.dtype != object or all(-INT64 <= x <= INT64 for x in part)
+                    text = " ".join(map(decimal_text, () if whole else part)).encode()
+                    h.update(part.astype("<i8").tobytes() if whole else text)
             object.__setattr__(self, "_digest", h.hexdigest())
         return self._digest  # type: ignore[return-value]
 
@@ -597,6 +604,14 @@ def checked_horizon(horizon: Any) -> int | None:
     if not whole or not 0 < int(horizon) < 2**31:
         raise ModelError(f"horizon: found {quoted(horizon)}, expected a whole number of decisions, 1 or more")
     return int(horizon)
+
+
+def _agree(exact: Exact, mdp: MDP) -> None:
+    """Check that the floats of a model are the nearest to its exact numbers."""
+    for field, floats in (("prob", mdp.prob), ("reward", mdp.reward), ("r", mdp.r)):
+        rationals = getattr(exact, field)
+        if rationals is not None and (floats is None or not np.array_equal(rationals.floats(), floats)):
+            raise ModelError(f"exact {field}: found numbers whose nearest floats are not {field}")
 
 
 def _restore(fields: Mapping[str, Any]) -> MDP:

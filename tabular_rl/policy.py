@@ -52,12 +52,17 @@ class Policy:
         put = object.__setattr__
         put(self, "mdp", mdp)
         put(self, "exact", exact)
+        if rows is not None:
+            rows = np.array(rows)
+            _check_rows(mdp, rows)
+        elif exact is None:
+            probs = np.array(probs, dtype=np.float64)
+            for at in range(len(probs)) if probs.ndim == 2 else (...,):
+                _checked(mdp, probs[at], None)
         for field, given in (("rows", rows), ("probs", probs)):
-            array: Any = given
-            if array is not None:
-                array = np.ascontiguousarray(array).view()
-                array.setflags(write=False)
-            put(self, field, array)
+            if given is not None:
+                given.setflags(write=False)
+            put(self, field, given)
 
     rows: Ints | None
     probs: Floats | None
@@ -66,6 +71,21 @@ class Policy:
 
     def __setattr__(self, field: str, value: object) -> None:
         raise AttributeError("a policy is frozen")
+
+    @classmethod
+    def partial(
+        cls,
+        mdp: MDP,
+        *,
+        rows: Ints | None = None,
+        probs: Floats | None = None,
+        exact: RationalArray | None = None,
+    ) -> Policy:
+        """What to do in some states, for sweeps: row -1, or no probability, where nothing is done; unchecked."""
+        made = object.__new__(cls)
+        for field, value in (("mdp", mdp), ("rows", rows), ("probs", probs), ("exact", exact)):
+            object.__setattr__(made, field, value)
+        return made
 
     # -- making one ---------------------------------------------------------------------------------------------
 
@@ -169,6 +189,8 @@ class Policy:
         best = mdp.sign * np.asarray(q, dtype=np.float64)
         if best.shape != (mdp.L,):
             raise OptionError(f"q: found shape {best.shape}, expected ({mdp.L},)")
+        if np.isnan(best).any():
+            raise OptionError("q: found nan, expected numbers")
         live = np.diff(mdp.pair_ptr) > 0
         starts = mdp.pair_ptr[:-1][live].astype(np.intp)
         rows = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
@@ -384,8 +406,31 @@ def _rows_of(mdp: MDP, chosen: Ints) -> Ints:
     return table_row
 
 
+def _check_rows(mdp: MDP, rows: NDArray[Any]) -> None:
+    """Check that each state has one of its own rows, and a terminal state -1."""
+    if rows.shape[-1:] != (mdp.S,) or rows.ndim > 2 or rows.dtype.kind not in "iu":
+        raise OptionError(
+            f"rows of a policy: found {rows.dtype} {rows.shape}, expected one row for {mdp.S} states"
+        )
+    live = np.diff(mdp.pair_ptr) > 0
+    own = (rows >= mdp.pair_ptr[:-1]) & (rows < mdp.pair_ptr[1:])
+    wrong = np.argwhere(np.where(live, ~own, rows != -1))
+    if wrong.size:
+        s = int(wrong[0][-1])
+        expected = (
+            f"one of {mdp.pair_ptr[s]} to {mdp.pair_ptr[s + 1] - 1}" if live[s] else "-1, a terminal state"
+        )
+        raise OptionError(
+            f"policy: state {quoted(mdp.states[s])}: found row {rows[tuple(wrong[0])]}, expected {expected}"
+        )
+
+
 def _checked(mdp: MDP, values: Floats, exact: Iterable[Fraction] | None) -> Floats:
     """Check that each state's probabilities are in [0, 1] and sum to 1."""
+    if values.shape != (mdp.L,):
+        raise OptionError(
+            f"policy: found shape {values.shape}, expected ({mdp.L},): a probability for each pair"
+        )
     bad = np.flatnonzero(~((values >= 0) & (values <= 1 + 2.0**-40)))
     if bad.size:
         i = int(bad[0])

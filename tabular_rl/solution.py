@@ -24,7 +24,9 @@ class Status(Enum):
 
     EXACT = "exact: solved in rational arithmetic"
     CERTIFIED = "certified: every interval is proven and no wider than the tolerance"
-    BUDGET_SPENT = "not converged: the budget is spent; raise --sweeps or loosen --tolerance"
+    BUDGET_SPENT = (
+        "not converged: the budget is spent; raise --sweeps (or --improvements) or loosen --tolerance"
+    )
     FLOATS_SPENT = (
         "not reached: floating-point numbers cannot prove this tolerance; loosen --tolerance or use --exact"
     )

@@ -83,6 +83,8 @@ def check_order(mdp: MDP) -> None:
             faults.append(
                 Fault(f"layout: expected one cell of {layout.rows} x {layout.columns} for each state")
             )
+        elif layout.cell is not None and len(np.unique(cell)) != mdp.S:
+            faults.append(Fault("layout: found two states in one cell, expected a cell for each"))
     final = mdp.final_reward
     if final is not None and not np.isfinite(final).all():
         s = int(np.flatnonzero(~np.isfinite(final))[0])

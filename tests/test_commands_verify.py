@@ -196,3 +196,26 @@ def test_what_is_checked_is_said(capsys, tmp_path):
 def test_fractions_that_are_none_are_refused(capsys, tmp_path):
     done = tampered(capsys, tmp_path, ROBOT, lambda document: document.update(exact=["x", "1"]))
     assert done.code == 2 and "expected a fraction" in one_line(done.err)
+
+
+def test_a_policy_that_never_ends_is_not_proven(tmp_path, capsys):
+    """From s: go ends for -1, loop pays 1 for ever. The values of go beside the policy loop are no answer."""
+    model, answer = tmp_path / "m.toml", tmp_path / "a.json"
+    model.write_text(
+        'discount = 1\nterminal = ["end"]\n[state.s]\n'
+        'go = { to = "end", reward = -1 }\nloop = { to = "s", reward = -1 }\n'
+    )
+    for action, code in (("loop", 1), ("go", 0)):
+        answer.write_text(json.dumps({"values": {"s": -1, "end": 0}, "policy": {"s": action}}))
+        assert inside(capsys, "verify", model, answer).code == code
+
+
+def test_a_policy_without_times_is_judged_at_each_time(tmp_path, capsys):
+    """Two decisions of good (+1) or bad (-5): always bad loses 12."""
+    model, answer = tmp_path / "m.toml", tmp_path / "a.json"
+    model.write_text(
+        'discount = 1\nhorizon = 2\n[state.s]\ngood = { to = "s", reward = 1 }\nbad = { to = "s", reward = -5 }\n'
+    )
+    for action, code in (("bad", 1), ("good", 0)):
+        answer.write_text(json.dumps({"values": [{"s": 2}, {"s": 1}, {"s": 0}], "policy": {"s": action}}))
+        assert inside(capsys, "verify", model, answer).code == code

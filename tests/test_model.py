@@ -591,3 +591,27 @@ def test_blocks_of_states_do_not_cut_a_row(monkeypatch):
     assert sweeper.blocks[-1][1] == mdp.S and Policy.uniform(mdp).probs.sum() == pytest.approx(
         (~mdp.terminal).sum()
     )
+
+
+def test_digest_tells_one_third_from_its_nearest_float():
+    exact = MDP.from_outcomes([("a", "go", "a", "1/3", 1), ("a", "go", "b", "2/3", 0)], "1/2", terminal=["b"])
+    floats = MDP.from_outcomes(
+        [("a", "go", "a", 1 / 3, 1), ("a", "go", "b", 2 / 3, 0)], "1/2", terminal=["b"]
+    )
+    assert exact.prob.tolist() == floats.prob.tolist() and exact.digest != floats.digest
+
+
+def test_exact_numbers_that_are_not_those_of_the_floats_are_refused():
+    exact = MDP.from_outcomes([("a", "go", "a", 1, 7)], "1/2").exact
+    with pytest.raises(ModelError, match="exact reward"):
+        MDP.from_rows(**rows_of_one(reward=[1.0]), exact=exact)
+
+
+def rows_of_one(reward):
+    return {"pair_ptr": [0, 1], "pair_action": [0], "row_ptr": [0, 1], "next_state": [0], "prob": [1.0],
+            "reward": reward, "gamma": 0.5}  # fmt: skip
+
+
+def test_two_states_in_one_cell_are_refused():
+    with pytest.raises(ModelError, match="two states in one cell"):
+        MDP([[[1.0, 0.0]], [[0.0, 1.0]]], [[0.0], [0.0]], 0.5, layout=Layout(1, 2, np.array([0, 0])))

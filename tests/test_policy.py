@@ -181,3 +181,35 @@ def test_actions_may_be_listed_by_name():
     assert Policy.of_actions(mdp, ["go", None]).actions.tolist() == [1, -1]
     with pytest.raises(OptionError, match="no such action"):
         Policy.of_actions(mdp, ["gone", None])
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"probs": [0.4, 0.4]}, "probabilities sum to 0.8"),
+        ({"probs": [2.0, -1.0]}, "found probability 2.0"),
+        ({"probs": [1.0]}, "found shape (1,)"),
+        ({"rows": [2]}, "found row 2, expected one of 0 to 1"),
+        ({"rows": [-1]}, "found row -1"),
+        ({"rows": [0, 0]}, "expected one row for 1 states"),
+    ],
+)
+def test_what_is_no_policy_is_refused(given, text):
+    mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.5)
+    with pytest.raises(OptionError) as caught:
+        Policy(mdp, **{field: np.array(x) for field, x in given.items()})
+    assert text in str(caught.value)
+
+
+def test_a_policy_does_not_share_the_array_that_it_was_given():
+    mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.5)
+    rows = np.array([0])
+    policy = Policy(mdp, rows=rows)
+    rows[0] = 1
+    assert policy.actions.tolist() == [0]
+
+
+def test_greedy_by_nan_is_refused():
+    mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.5)
+    with pytest.raises(OptionError, match="found nan"):
+        Policy.greedy(mdp, [math.nan, 1.0])

@@ -13,7 +13,7 @@ import numpy as np
 from tabular_rl.answers import Answer, read_answer
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, Value, json_option, model_options, quiet_option, read_model
-from tabular_rl.errors import NotAnswerable, OptionError, escape, path_text
+from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, OptionError, escape, path_text
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS
 from tabular_rl.policy import Policy
@@ -248,9 +248,12 @@ def _loss(
             most = float(np.max(certificate.upper - low, initial=0.0))
         return math.inf if math.isnan(most) else math.nextafter(most, math.inf) if most > 0 else 0.0
 
-    found = loss(values, evaluation=policy.rows is None or mdp.problem == "finite-horizon")
+    # At γ = 1 and for finite horizons the sweep must follow the policy itself: it may never end, or depend on time.
+    found = math.inf
+    with contextlib.suppress(NotAnswerable, NoFiniteAnswer):
+        found = loss(values, evaluation=policy.rows is None or mdp.problem != "discounted")
     if not found <= tolerance:
-        with contextlib.suppress(NotAnswerable):  # it never ends, or earns for ever
+        with contextlib.suppress(NotAnswerable, NoFiniteAnswer):  # it never ends, or earns for ever
             found = min(found, loss(_solved(mdp, policy), evaluation=True))
     return found
 

@@ -163,7 +163,12 @@ class Goal:
         self.certifier.sweeper.run = self.sweeper.run = None
         if stopped in ("time", "signal") and self.certifier.total is not None:
             self.certifier.total.hurry()
-        certificate = self.proof or self.certificate(v, rows)
+        try:
+            certificate = self.proof or self.certificate(v, rows)
+        except Stop as stop:
+            stopped = stop.why
+            self.certifier.total.hurry()
+            certificate = self.certificate(v, rows)
         if self.reached and self.policy is None:
             certificate = self.lowest_of_ties(v, certificate)
         certificate = self.certifier.decided(certificate)

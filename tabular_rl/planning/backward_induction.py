@@ -66,7 +66,7 @@ def backward_induction(
     tolerance, relative, threads, time_limit = options.check(
         tolerance=tolerance, relative=relative, threads=threads, time_limit=time_limit
     )
-    run = Run("backward-induction", {"tolerance": tolerance}, time_limit)
+    run = Run("backward-induction", {"tolerance": tolerance, "relative": relative}, time_limit)
     certifier = Certifier(mdp, None, run, threads)
     T = mdp.horizon or 0
     v = np.zeros((T + 1, mdp.S))

@@ -78,7 +78,9 @@ def policy_evaluation(
         time_limit=time_limit,
     )  # fmt: skip
     policy = fitting(mdp, policy)
-    run = Run("policy-evaluation", {"tolerance": tolerance, "in_place": in_place}, time_limit)
+    run = Run(
+        "policy-evaluation", {"tolerance": tolerance, "relative": relative, "in_place": in_place}, time_limit
+    )
     if mdp.horizon is not None:
         return _finite(run, mdp, policy, tolerance, relative)
     goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads, policy=policy)

@@ -78,7 +78,11 @@ def policy_iteration(
     )  # fmt: skip
     from tabular_rl.exact.linear_solve import chain, solve_chain
 
-    run = Run("policy-iteration", {"tolerance": tolerance, "linear_solver": linear_solver}, time_limit)
+    run = Run(
+        "policy-iteration",
+        {"tolerance": tolerance, "relative": relative, "linear_solver": linear_solver},
+        time_limit,
+    )
     goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads)
     v, rows = goal.start(start_from), goal.rows()
     best = np.empty_like(v)

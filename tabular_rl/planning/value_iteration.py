@@ -81,7 +81,9 @@ def value_iteration(
         tolerance=tolerance, relative=relative, sweeps=sweeps, in_place=in_place, threads=threads,
         time_limit=time_limit,
     )  # fmt: skip
-    run = Run("value-iteration", {"tolerance": tolerance, "in_place": in_place}, time_limit)
+    run = Run(
+        "value-iteration", {"tolerance": tolerance, "relative": relative, "in_place": in_place}, time_limit
+    )
     goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads)
     v, rows = goal.start(start_from), goal.rows()
     spare = v if in_place else np.empty_like(v)

@@ -26,6 +26,8 @@ def places(bound: float, tolerance: float = 1e-6, largest: float = 1.0) -> int:
     >>> places(4e-7), places(1e-12), places(0.03), places(2000.0), places(1e-15, largest=1e-7)
     (6, 6, 1, -3, 11)
     """
+    if not math.isfinite(bound) or not math.isfinite(largest):
+        return 0  # nothing is proven, and ± says so
     largest = max(largest, 1e-300)
     size = math.floor(math.log10(largest)) + 1
     if bound <= 0:
