@@ -380,13 +380,19 @@ def conclude(
             note = note or f"the smallest tolerance that can be proven here is about {1.05 * least:.1e}"
 
     def signed(array: Floats | None) -> Floats | None:
-        return None if array is None else array * sign + 0.0
+        if array is None:
+            return None
+        array = array if sign > 0 else -array
+        # No -0.0 on the screen; in place where that is ours to do, since a copy of a large answer is felt.
+        return np.add(array, 0.0, out=array if array.flags.writeable else None)
 
     if sign < 0:
         lower, upper = upper, lower
+    shown = signed(np.array(v))
+    assert shown is not None
     return Solution(
         mdp=mdp,
-        v=v * sign + 0.0,
+        v=shown,
         policy=policy,
         status=status,
         method=run.method,
