@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.catalogue import SOLVERS, find
-from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, OptionError, closest, quoted
+from tabular_rl.errors import MissingExtra, NoFiniteAnswer, NotAnswerable, OptionError, closest, quoted
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
 from tabular_rl.rationals import fraction
@@ -21,6 +21,7 @@ from tabular_rl.solution import Solution, Status
 
 RATIONAL_STATES = 100  # up to here the reference is exact
 TIGHT = 1e-12  # tolerance of the reference beyond; what is reached is part of the error shown
+LINEAR_STATES = 100_000  # states up to which policy iteration is the reference
 ASSERTION = re.compile(r"\s*([A-Za-z][\w-]*)(?:\.(error|bound|loss|seconds))?\s*(<=|<|>=|>)\s*(\S+)\s*")
 
 
@@ -158,7 +159,7 @@ def compare(
         given = {key: value for key, value in options.items() if key in has}
         try:
             solution = function(mdp, **given) if policy is None else function(mdp, policy, **given)
-        except NotAnswerable:
+        except (NotAnswerable, OptionError, MissingExtra):  # too large a model for this method, say
             if named:
                 raise
             continue
@@ -171,12 +172,17 @@ def compare(
 
 
 def reference(mdp: MDP, policy: Policy | None = None, **options: Any) -> Solution:
-    """The exact answer: rational for small models, else the tightest interval that linear algebra reaches."""
+    """The exact answer: rational for small models, else policy iteration, whose every step is a linear solve.
+
+    Beyond LINEAR_STATES the method that fits the model stands in; its name and its bound are printed.
+    """
     from tabular_rl.solve import evaluate, solve
 
     task = "control" if policy is None else "prediction"
     rational = next((n for n, f in SOLVERS.items() if n.startswith("rational") and f.spec.task == task), None)  # type: ignore[attr-defined]
     method, more = "auto", {"tolerance": TIGHT, **options}
+    if policy is None and mdp.horizon is None and mdp.S <= LINEAR_STATES:
+        method = "policy-iteration"
     if rational is not None and mdp.S <= RATIONAL_STATES and SOLVERS[rational].spec.refuses(mdp) is None:  # type: ignore[attr-defined]
         method, more = rational, options
     try:

@@ -21,7 +21,7 @@ from tabular_rl.compare import (
     policy_loss,
     reference,
 )
-from tabular_rl.errors import NotAnswerable, OptionError
+from tabular_rl.errors import MissingExtra, NotAnswerable, OptionError
 from tabular_rl.formats import load
 
 HIGH, LOW = Fraction(1000, 59), Fraction(900, 59)  # the recycling robot, see test_report_tables.py
@@ -122,3 +122,12 @@ def test_assertions_that_make_no_sense_are_refused(text):
 def test_assertions_about_other_methods_are_refused(robot):
     with pytest.raises(OptionError, match="did you mean 'value-iteration'"):
         Assertion.of("value-iteratoin < 1").holds(found_with(robot, (0.0, 0.0)))
+
+
+def test_a_method_that_the_model_is_too_large_for_is_left_out():
+    """Jack's car rental has a block of more states than rational arithmetic takes."""
+    mdp = load("example:jacks_car_rental")
+    found = {row.method for row in compare(mdp, tolerance=1e-3).rows}
+    assert "policy-iteration" in found and "rational" not in found
+    with pytest.raises((OptionError, MissingExtra)):
+        compare(mdp, ["rational"])
