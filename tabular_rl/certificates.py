@@ -436,8 +436,6 @@ def verify(
     wanted = policy if evaluation else None
     judge = Certifier(mdp, wanted)
     rows = policy.rows if policy is not None and not evaluation and not policy.timed else None
-    if not evaluation and policy is not None and policy.rows is None:
-        rows = None
     claimed = sign * np.asarray(values, dtype=np.float64)
     if mdp.problem == "finite-horizon":
         certificate = judge.finite(claimed)

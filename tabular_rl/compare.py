@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.catalogue import SOLVERS, find
+from tabular_rl.certificates import RATIONAL_STATES
 from tabular_rl.errors import MissingExtra, NoFiniteAnswer, NotAnswerable, OptionError, closest, quoted
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
 from tabular_rl.rationals import fraction
 from tabular_rl.solution import Solution, Status
 
-RATIONAL_STATES = 100  # up to here the reference is exact
 TIGHT = 1e-12  # tolerance of the reference beyond; what is reached is part of the error shown
 LINEAR_STATES = 100_000  # states up to which policy iteration is the reference
 ASSERTION = re.compile(r"\s*([A-Za-z][\w-]*)(?:\.(error|bound|loss|seconds))?\s*(<=|<|>=|>)\s*(\S+)\s*")

@@ -219,8 +219,7 @@ class Policy:
             raise OptionError(
                 "epsilon-greedy: found a policy that depends on time, expected one that does not"
             )
-        uniform = cls.uniform(mdp)
-        if mdp.L <= 100_000 and policy.rational(0 if mdp.L else None) is not None:
+        if mdp.L <= 100_000:
             mixed = [
                 eps * Fraction(1, int(n)) + (1 - eps) * p
                 for n, p in zip(
@@ -230,8 +229,7 @@ class Policy:
                 )
             ]
             return cls(mdp, probs=np.array([nearest(p) for p in mixed]), exact=RationalArray.of(mixed))
-        assert uniform.probs is not None
-        return cls(mdp, probs=nearest(eps) * uniform.probs + nearest(1 - eps) * policy.weights)
+        return cls(mdp, probs=nearest(eps) * cls.uniform(mdp).weights + nearest(1 - eps) * policy.weights)
 
     @classmethod
     def softmax(cls, mdp: MDP, preferences: ArrayLike, temperature: float = 1.0) -> Policy:
@@ -293,16 +291,6 @@ class Policy:
             return Policy(self.mdp, rows=self.rows[t])
         assert self.probs is not None
         return Policy(self.mdp, probs=self.probs[t])
-
-    def rational(self, row: int | None) -> Fraction | None:
-        """The exact probability of a row."""
-        if row is None:
-            return None
-        if self.exact is not None:
-            return Fraction(self.exact[row])
-        if self.rows is not None:
-            return Fraction(int((self.rows == row).any()))
-        return self.rationals()[row]
 
     def rationals(self) -> list[Fraction]:
         """The exact probability of each row: dyadics over their sum where they are floats."""

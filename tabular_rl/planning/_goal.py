@@ -44,7 +44,7 @@ class Goal:
     ) -> None:
         mdp.facts  # noqa: B018  (a mapped model is validated before a kernel sees it)
         self.run, self.mdp, self.policy = run, mdp, policy
-        self.tolerance, self.relative, self.threads = tolerance, relative, threads
+        self.tolerance, self.relative = tolerance, relative
         self.total: Any = None
         self.model = mdp
         if mdp.problem == "total-reward" and policy is None:
@@ -58,7 +58,6 @@ class Goal:
         g = mdp.gamma
         self.factor = g / (1 - g) if g < 1 else 1.0
         self.reached = False
-        self.hopeless = False
         self.proof: Certificate | None = None
         self.vmax, self.look, self.wanted = 0.0, 0, tolerance
 
@@ -113,12 +112,12 @@ class Goal:
             self.reached = True
             self.proof = certificate
         elif noise or certificate.smallest > wanted:
-            self.hopeless = True
+            return True  # floats can do no better
         elif spread > 0:
             # The guess was too good: ask again when the change has shrunk as far as this width must.
             width = certificate.width if math.isfinite(certificate.width) else 16 * wanted
             self.factor = max(1.1 * self.factor, width / spread)
-        return self.reached or self.hopeless
+        return self.reached
 
     def lowest_of_ties(self, v: Floats, certificate: Certificate) -> Certificate:
         """Take the lowest of actions that rounding cannot tell apart, where that is proven to lose nothing."""
@@ -187,6 +186,3 @@ class Goal:
             stopped=stopped,
             extra=extra,
         )
-
-
-__all__ = ["Goal", "Stop"]
