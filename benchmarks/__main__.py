@@ -1,4 +1,4 @@
-"""Time `tabular_rl.solve` against rivals on the same models in one run, and write benchmarks/results.md.
+"""Time `tabular_rl.solve` against rivals on the same models in one run: the first part of results.md.
 
 A rival that is not installed is recorded as such. Times are CPU seconds of one process, the least of three calls after
 one that compiles; each rival is asked for the same tolerance, and its difference from our values stands beside.
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import tabular_rl
+from benchmarks.learners import TITLE
 from tabular_rl import MDP, families
 
 TOLERANCE = 1e-6
@@ -111,7 +112,9 @@ def main() -> None:
                 cells.append("not installed")
         lines.append("| " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
-    Path(__file__).with_name("results.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = Path(__file__).with_name("results.md")
+    _, title, learners = path.read_text(encoding="utf-8").partition(TITLE)
+    path.write_text("\n".join(lines) + f"\n\n{title}{learners}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,12 +15,30 @@ from tabular_rl.errors import (
     OutputError,
     TabularError,
 )
+from tabular_rl.estimate import Estimate, behavior_of, estimate
 from tabular_rl.exact.linear_programme import linear_programme
 from tabular_rl.exact.linear_solve import linear_solve
 from tabular_rl.exact.rational import rational, rational_evaluation
 from tabular_rl.exact.stationary import occupancy, stationary_distribution, visit_distribution
 from tabular_rl.examples import examples
 from tabular_rl.formats import load, save
+from tabular_rl.formats.transitions import Log, read_log, write_log
+from tabular_rl.learned import Curve, Learned
+from tabular_rl.learning.batch_td import batch_td, certainty_equivalence
+from tabular_rl.learning.double_q_learning import double_q_learning
+from tabular_rl.learning.dyna_q import dyna_q
+from tabular_rl.learning.expected_sarsa import expected_sarsa, q_evaluation
+from tabular_rl.learning.linear_q import linear_q_evaluation, linear_q_learning
+from tabular_rl.learning.linear_td import linear_td
+from tabular_rl.learning.monte_carlo import monte_carlo
+from tabular_rl.learning.n_step_td import n_step_td
+from tabular_rl.learning.prioritized_sweeping import prioritized_sweeping
+from tabular_rl.learning.q_lambda import q_lambda
+from tabular_rl.learning.q_learning import q_learning
+from tabular_rl.learning.sarsa import sarsa, sarsa_evaluation
+from tabular_rl.learning.td0 import td0
+from tabular_rl.learning.td_lambda import td_lambda
+from tabular_rl.learning.tree_backup import tree_backup
 from tabular_rl.model import MDP, Layout
 from tabular_rl.planning.auto import auto, auto_evaluation
 from tabular_rl.planning.backward_induction import backward_induction
@@ -29,8 +47,10 @@ from tabular_rl.planning.policy_evaluation import policy_evaluation
 from tabular_rl.planning.policy_iteration import policy_iteration
 from tabular_rl.planning.value_iteration import value_iteration
 from tabular_rl.policy import Policy
+from tabular_rl.simulate import sample_transitions
 from tabular_rl.solution import Certificate, Solution, Status
-from tabular_rl.solve import evaluate, solve
+from tabular_rl.solve import evaluate, learn, solve
+from tabular_rl.transitions import Transitions
 
 __version__ = "0.1.0"
 
@@ -38,7 +58,11 @@ __version__ = "0.1.0"
 __all__ = [
     "MDP",
     "Certificate",
+    "Curve",
+    "Estimate",
     "Layout",
+    "Learned",
+    "Log",
     "MissingExtra",
     "ModelError",
     "NoFiniteAnswer",
@@ -50,23 +74,49 @@ __all__ = [
     "Solution",
     "Status",
     "TabularError",
+    "Transitions",
     "auto",
     "auto_evaluation",
     "backward_induction",
+    "batch_td",
+    "behavior_of",
+    "certainty_equivalence",
+    "double_q_learning",
+    "dyna_q",
+    "estimate",
     "evaluate",
     "examples",
+    "expected_sarsa",
+    "learn",
     "linear_programme",
+    "linear_q_evaluation",
+    "linear_q_learning",
     "linear_solve",
+    "linear_td",
     "load",
     "modified_policy_iteration",
+    "monte_carlo",
+    "n_step_td",
     "occupancy",
     "policy_evaluation",
     "policy_iteration",
+    "prioritized_sweeping",
+    "q_evaluation",
+    "q_lambda",
+    "q_learning",
     "rational",
     "rational_evaluation",
+    "read_log",
+    "sample_transitions",
+    "sarsa",
+    "sarsa_evaluation",
     "save",
     "solve",
     "stationary_distribution",
+    "td0",
+    "td_lambda",
+    "tree_backup",
     "value_iteration",
     "visit_distribution",
+    "write_log",
 ]

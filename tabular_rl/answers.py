@@ -37,7 +37,7 @@ CLAIMS = (
     "optimal_actions",
     "proven_optimal",
 )  # of an answer, which nobody reads back
-COLUMNS = ("time", "state", "value", "lower", "upper", "action", "probability")
+COLUMNS = ("time", "state", "value", "lower", "upper", "visits", "action", "probability")
 
 
 class Blocks:

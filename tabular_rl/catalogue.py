@@ -12,6 +12,21 @@ from tabular_rl.errors import OptionError, closest, quoted
 from tabular_rl.exact.linear_programme import linear_programme
 from tabular_rl.exact.linear_solve import linear_solve
 from tabular_rl.exact.rational import rational, rational_evaluation
+from tabular_rl.learning.batch_td import batch_td, certainty_equivalence
+from tabular_rl.learning.double_q_learning import double_q_learning
+from tabular_rl.learning.dyna_q import dyna_q
+from tabular_rl.learning.expected_sarsa import expected_sarsa, q_evaluation
+from tabular_rl.learning.linear_q import linear_q_evaluation, linear_q_learning
+from tabular_rl.learning.linear_td import linear_td
+from tabular_rl.learning.monte_carlo import monte_carlo
+from tabular_rl.learning.n_step_td import n_step_td
+from tabular_rl.learning.prioritized_sweeping import prioritized_sweeping
+from tabular_rl.learning.q_lambda import q_lambda
+from tabular_rl.learning.q_learning import q_learning
+from tabular_rl.learning.sarsa import sarsa, sarsa_evaluation
+from tabular_rl.learning.td0 import td0
+from tabular_rl.learning.td_lambda import td_lambda
+from tabular_rl.learning.tree_backup import tree_backup
 from tabular_rl.planning.auto import auto, auto_evaluation
 from tabular_rl.planning.backward_induction import backward_induction
 from tabular_rl.planning.modified_policy_iteration import modified_policy_iteration
@@ -33,7 +48,31 @@ _LISTED: tuple[Any, ...] = (
     rational_evaluation,
 )
 
+_LEARNERS: tuple[Any, ...] = (
+    q_learning,
+    double_q_learning,
+    sarsa,
+    expected_sarsa,
+    dyna_q,
+    prioritized_sweeping,
+    td0,
+    monte_carlo,
+    batch_td,
+    certainty_equivalence,
+    sarsa_evaluation,
+    q_evaluation,
+    linear_q_learning,
+    linear_td,
+    linear_q_evaluation,
+    n_step_td,
+    td_lambda,
+    tree_backup,
+    q_lambda,
+)
+
 SOLVERS: dict[str, Callable[..., Any]] = {function.spec.name: function for function in _LISTED}
+LEARNERS: dict[str, Callable[..., Any]] = {function.spec.name: function for function in _LEARNERS}
+METHODS = {**SOLVERS, **LEARNERS}
 
 
 def find(name: str, task: str) -> Callable[..., Any]:
@@ -41,6 +80,8 @@ def find(name: str, task: str) -> Callable[..., Any]:
     if name == "auto" and task == "prediction":
         name = "auto-evaluation"
     function = SOLVERS.get(name)
+    if name in LEARNERS:
+        raise OptionError(f"method {quoted(name)} learns from samples, and proves nothing. Use learn.")
     known = [n for n, f in SOLVERS.items() if f.spec.task == task]  # type: ignore[attr-defined]
     if function is None:
         raise OptionError(
@@ -50,6 +91,18 @@ def find(name: str, task: str) -> Callable[..., Any]:
         what = "evaluates a policy" if task == "control" else "finds the best policy"
         raise OptionError(f"method {quoted(name)} {what}, expected one of {', '.join(known)}")
     return function
+
+
+def find_learner(name: str) -> Callable[..., Any]:
+    """Return the learner of a name; OptionError lists them."""
+    if name in LEARNERS:
+        return LEARNERS[name]
+    known = ", ".join(LEARNERS)
+    if name in SOLVERS:
+        raise OptionError(f"method {quoted(name)} plans with the model, expected a learner: {known}")
+    raise OptionError(
+        f"method {quoted(name)}: no such method{closest(name, LEARNERS) or '.'} Learners: {known}."
+    )
 
 
 def check_options(function: Callable[..., Any], options: dict[str, Any]) -> None:

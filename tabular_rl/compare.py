@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.catalogue import SOLVERS, find
+from tabular_rl.catalogue import LEARNERS, SOLVERS, check_options, find
 from tabular_rl.certificates import RATIONAL_STATES
-from tabular_rl.errors import MissingExtra, NoFiniteAnswer, NotAnswerable, OptionError, closest, quoted
+from tabular_rl.errors import (
+    MissingExtra,
+    NoFiniteAnswer,
+    NotAnswerable,
+    NumericalError,
+    OptionError,
+    closest,
+    quoted,
+)
+from tabular_rl.learned import Learned
 from tabular_rl.model import MDP
+from tabular_rl.options import OPTIONS
 from tabular_rl.policy import Policy
-from tabular_rl.rationals import fraction
-from tabular_rl.solution import Solution, Status
+from tabular_rl.rationals import fraction, nearest
+from tabular_rl.run import Stop
+from tabular_rl.solution import Floats, Solution, Status
+
+if TYPE_CHECKING:
+    from tabular_rl.laws.expected import Expected
 
 TIGHT = 1e-12  # tolerance of the reference beyond; what is reached is part of the error shown
 LINEAR_STATES = 100_000  # states up to which policy iteration is the reference
-ASSERTION = re.compile(r"\s*([A-Za-z][\w-]*)(?:\.(error|bound|loss|seconds))?\s*(<=|<|>=|>)\s*(\S+)\s*")
+LAW_STEPS = 2000  # steps and entries up to which the law of a learner is computed: about a second
+LAW_ENTRIES = 60
+POLICIES = 200  # different policies that are evaluated for a regret
+OUTCOMES = 20_000_000  # outcomes of a model times policies, at most
+QUANTITIES = ("error", "rms", "loss", "bound", "seconds")
+ASSERTION = re.compile(
+    rf"\s*([A-Za-z][\w-]*(?:,[^\s<>]*?)?)(?:\.({'|'.join(QUANTITIES)}))?\s*(<=|<|>=|>)\s*([^\s<>=]+)\s*"
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +71,10 @@ class Compared:
             return self.solution.bound
         if quantity == "seconds":
             return self.solution.seconds
+        if quantity == "rms":
+            raise OptionError(
+                f"--assert: {self.method} does not learn, expected error, loss, bound or seconds"
+            )
         pair = self.error if quantity == "error" else self.loss
         if pair is None:
             raise OptionError(
@@ -57,16 +84,67 @@ class Compared:
 
 
 @dataclass(frozen=True)
+class Regret:
+    """What the greedy policies of the runs of a learner earn from the start, by the exact values of each.
+
+    `earned` (runs,) is Σ start(s) v_π(s), `regret` (runs,) what the best policy earns more (costs less): 0 where that
+    is not proven to be more, inf where the policy never ends, NaN where it was not evaluated: `left_out` runs.
+    """
+
+    earned: Floats
+    regret: Floats
+    policies: int
+
+    @property
+    def left_out(self) -> int:
+        return int(np.isnan(self.regret).sum())
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One learner that was compared: the runs with their curves (`learned.curve`), and the regret of their policies.
+
+    `law` is the exact expected behaviour at the first recorded steps, None where no closed recursion gives it.
+    `label` is the method as it was asked for, with the options of its own.
+    """
+
+    label: str
+    learned: Learned
+    regret: Regret | None = None
+    law: Expected | None = None
+
+    def of(self, quantity: str) -> float:
+        """The median over the runs of a quantity, at the end."""
+        if quantity == "seconds":
+            return self.learned.seconds
+        if quantity == "bound":
+            raise OptionError(
+                f"--assert: {self.label} learns, and proves no bound, expected error, rms, loss or seconds"
+            )
+        if quantity == "loss":
+            if self.regret is None:
+                raise OptionError(
+                    f"--assert: {self.label} has no policy of its own, expected error, rms or seconds"
+                )
+            return middle(self.regret.regret)
+        return middle(self.learned.sup_error if quantity == "error" else self.learned.rms_error)
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """The reference and the methods compared with it."""
+    """The reference and the methods compared with it: those that plan, and those that learn."""
 
     reference: Solution
     rows: tuple[Compared, ...]
+    curves: tuple[Curves, ...] = ()
 
 
 @dataclass(frozen=True)
 class Assertion:
-    """METHOD[.QUANTITY] < NUMBER, with quantity error (if none is named), bound, loss or seconds."""
+    """METHOD[.QUANTITY] < NUMBER, with quantity error (if none is named), rms, loss, bound or seconds.
+
+    Of a learner error, rms and loss are medians over its runs.
+    """
 
     text: str
     method: str
@@ -88,18 +166,22 @@ class Assertion:
         except ValueError:
             raise OptionError(
                 f"--assert: found {quoted(text)}, expected such as 'value-iteration < 0.05' or 'auto.seconds < 10' "
-                "(quantities: error, bound, loss, seconds)"
+                f"(quantities: {', '.join(QUANTITIES)})"
             ) from None
 
     def holds(self, comparison: Comparison) -> bool:
         """Whether it is proven to hold."""
         row = next((row for row in comparison.rows if row.method == self.method), None)
-        if row is None:
-            known = [row.method for row in comparison.rows]
+        curves = next((x for x in comparison.curves if x.label == self.method), None)
+        if row is not None:
+            x = row.of(self.quantity, self.relation.startswith(">"))
+        elif curves is not None:
+            x = curves.of(self.quantity)
+        else:
+            known = [row.method for row in comparison.rows] + [x.label for x in comparison.curves]
             raise OptionError(
                 f"--assert: method {quoted(self.method)} was not compared{closest(self.method, known)}"
             )
-        x = row.of(self.quantity, self.relation.startswith(">"))
         if not math.isfinite(x):
             return self.relation.startswith(">") and x > 0 and self.quantity == "bound"
         exact = Fraction(x)
@@ -117,6 +199,49 @@ def fitting_methods(mdp: MDP, task: str) -> list[str]:
     ]
 
 
+def asked_method(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the options of METHOD[,OPTION=VALUE...], values checked.
+
+    >>> asked_method("value-iteration,sweeps=10")
+    ('value-iteration', {'sweeps': 10})
+    """
+    name, *parts = text.split(",")
+    options = {}
+    for part in parts:
+        key, equals, value = part.partition("=")
+        key = key.strip().removeprefix("--").replace("-", "_")
+        option = OPTIONS.get(key)
+        if option is None:
+            known = closest(key, OPTIONS)
+            raise OptionError(
+                f"method {quoted(text)}: no option {quoted(key)}{known or ', expected OPTION=VALUE'}"
+            )
+        given: Any = value if equals else True
+        if option.kind is bool and isinstance(given, str):
+            given = {"true": True, "false": False}.get(given, given)
+        elif option.parse is None and not option.choices and isinstance(given, str):
+            with contextlib.suppress(ValueError, OverflowError):  # `check` says what was expected
+                given = nearest(fraction(given))
+        options[key] = option.check(given)
+    return name.strip(), options
+
+
+def task_of(names: Iterable[str], policy: Policy | None) -> str:
+    """What methods are compared for: "prediction" for a policy, and where all of them learn the values of one."""
+    tasks = {LEARNERS[n].spec.task if n in LEARNERS else "" for n in names}  # type: ignore[attr-defined]
+    return "prediction" if policy is not None or tasks == {"prediction"} else "control"
+
+
+def _function(name: str, task: str) -> Any:
+    learner = LEARNERS.get(name)
+    if learner is None:
+        return find(name, task)
+    if learner.spec.task != task:  # type: ignore[attr-defined]
+        what = "evaluates a policy" if task == "control" else "finds the best policy"
+        raise OptionError(f"method {quoted(name)} {what}, the others do not: compare them apart")
+    return learner
+
+
 def compare(
     mdp: MDP, methods: Sequence[str] | None = None, policy: Policy | None = None, **options: Any
 ) -> Comparison:
@@ -125,13 +250,16 @@ def compare(
     Parameters
     ----------
     mdp : the model
-    methods : names; by default every method that takes the model
-    policy : compare evaluations of this policy; by default searches for the best one
+    methods : names, with options of their own where wanted, "q-learning,step-size=1/n"; by default every method that
+        plans and takes the model
+    policy : compare evaluations of this policy; by default searches for the best one (where all methods evaluate, of
+        the uniform policy)
     options : passed to each method that has them
 
     Returns
     -------
-    Comparison; up to 100 states its reference is rational and errors are exact, beyond they are proven intervals.
+    Comparison; up to 100 states its reference is rational and errors are exact, beyond they are proven intervals. Of
+    methods that learn it has the learning curves.
 
     Raises
     ------
@@ -142,33 +270,181 @@ def compare(
     >>> mdp = MDP([[[1.0]]], [[1.0]], "1/2")
     >>> [row.error for row in compare(mdp, ["value-iteration"]).rows]
     [(0.0, 0.0)]
+    >>> found = compare(mdp, ["q-learning,step-size=1"], steps=3)
+    >>> found.curves[0].learned.curve.sup.ravel().tolist()                  # q* = 2; q = 1, 1 1/2, 1 3/4
+    [1.0, 0.5, 0.25]
     """
-    task = "control" if policy is None else "prediction"
     named = methods is not None
-    names = list(dict.fromkeys(methods)) if methods is not None else fitting_methods(mdp, task)
-    functions = [find(name, task) for name in names]
-    for function in functions:
-        why = function.spec.refuses(mdp)  # type: ignore[attr-defined]
+    labels = list(dict.fromkeys(methods)) if methods is not None else []
+    asked = [asked_method(label) for label in labels]
+    task = task_of([name for name, _ in asked], policy)
+    if methods is None:
+        labels = fitting_methods(mdp, task)
+        asked = [(name, {}) for name in labels]
+    elif task == "prediction" and policy is None:
+        policy = Policy.uniform(mdp)
+    functions = [_function(name, task) for name, _ in asked]
+    for function, (_, own) in zip(functions, asked, strict=True):
+        check_options(function, own)
+        why = function.spec.refuses(mdp)
         if named and why is not None:
             raise NotAnswerable(why)
     limits = {k: v for k, v in options.items() if k == "time_limit"}
     best = reference(mdp, policy, **limits)
-    rows = []
-    for name, function in zip(names, functions, strict=True):
+    rows, curves = [], []
+    for label, (name, own), function in zip(labels, asked, functions, strict=True):
         has = function.__kwdefaults__ or {}
-        given = {key: value for key, value in options.items() if key in has}
+        given = {key: value for key, value in options.items() if key in has} | own
+        if name in LEARNERS:
+            given.setdefault("reference", best)
         try:
             solution = function(mdp, **given) if policy is None else function(mdp, policy, **given)
         except (NotAnswerable, OptionError, MissingExtra):  # too large a model for this method, say
             if named:
                 raise
             continue
-        solution = replace(solution, method=name)
-        loss, ends = (None, True) if policy is not None else policy_loss(mdp, best, solution.policy)
-        rows.append(Compared(solution, error_between(best, solution), loss, ends))
+        if isinstance(solution, Learned):
+            fast = most_policies(mdp)
+            lost = (
+                regret(solution, fast)
+                if task == "control" and solution.status is not Status.INTERRUPTED
+                else None
+            )
+            curves.append(Curves(label, solution, lost, law_of(solution, policy, given)))
+        else:
+            solution = replace(solution, method=label)
+            loss, ends = (None, True) if policy is not None else policy_loss(mdp, best, solution.policy)
+            rows.append(Compared(solution, error_between(best, solution), loss, ends))
         if solution.status is Status.INTERRUPTED:
             break
-    return Comparison(best, tuple(rows))
+    return Comparison(best, tuple(rows), tuple(curves))
+
+
+def law_of(learned: Learned, policy: Policy | None, options: dict[str, Any]) -> Expected | None:
+    """The exact moments of a learner at the first LAW_STEPS of its recorded steps; None where none are known."""
+    from tabular_rl.laws.expected import expected
+
+    if policy is None or learned.curve is None or learned.estimates[0].size > LAW_ENTRIES:
+        return None
+    if learned.status is Status.INTERRUPTED:
+        return None
+    points = learned.curve.steps[learned.curve.steps <= LAW_STEPS]
+    try:
+        return expected(learned.method, learned.mdp, policy, points=points.tolist(), **options)
+    except (OptionError, NotAnswerable, NumericalError):
+        return None
+
+
+def greedy_of_runs(learned: Learned) -> list[Policy]:
+    """The greedy policy of each run, by its table; an action that the run has never tried is taken last.
+
+    >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, -1.0]], "1/2")
+    >>> from tabular_rl.learning.q_learning import q_learning
+    >>> greedy_of_runs(q_learning(mdp, steps=1, explore="greedy"))[0]["0"]
+    '0'
+    """
+    mdp = learned.mdp
+    if learned.learned_q is None:
+        raise OptionError(f"regret: {learned.method} learns the values of states, expected action values")
+    q = np.where(learned.visits > 0, learned.estimates, -mdp.sign * math.inf)
+    if mdp.horizon is None:
+        return [Policy.greedy(mdp, row) for row in q]
+    return [Policy(mdp, rows=np.stack([Policy.greedy(mdp, row).rows for row in run])) for run in q]  # type: ignore[misc]
+
+
+def most_policies(mdp: MDP) -> int:
+    """How many policies are worth evaluating on a model of its size."""
+    return max(1, min(POLICIES, OUTCOMES // max(1, mdp.K * (mdp.horizon or 1))))
+
+
+def regret(learned: Learned, most: int = POLICIES, time_limit: float | None = None) -> Regret:
+    """Evaluate the greedy policy of each run exactly, and compare what it earns from the start with the best.
+
+        regret = Σ_s start(s) [ v*(s) - v_π(s) ],    π = greedy(q of the run)
+
+    Parameters
+    ----------
+    learned : the answer of a learner that finds a policy
+    most : different policies that are evaluated; equal ones are evaluated once
+    time_limit : seconds after which the others are left out
+
+    Returns
+    -------
+    Regret: `earned` and `regret` (runs,), in the sign of the model and as a loss.
+
+    Examples
+    --------
+    >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], "1/2")
+    >>> from tabular_rl.learning.q_learning import q_learning
+    >>> regret(q_learning(mdp, steps=100, explore="epsilon-greedy:1")).regret.tolist()
+    [0.0]
+    """
+    from tabular_rl.planning.auto import auto
+
+    mdp = learned.mdp
+    policies = greedy_of_runs(learned)
+    best = learned.reference
+    if best is None or best.task != "control":
+        best = auto(mdp, tolerance=1e-9, relative=True)
+    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
+    earned, lost = np.full(learned.runs, math.nan), np.full(learned.runs, math.nan)
+    known: dict[bytes, tuple[float, float]] = {}
+    for e, policy in enumerate(policies):
+        policy = _from_the_start(policy, best)
+        key = np.ascontiguousarray(policy.rows).tobytes()
+        if key not in known:
+            left = deadline - time.monotonic()
+            if len(known) >= most or left <= 0:
+                continue
+            limit = None if time_limit is None else left
+            known[key] = _earned(mdp, best, policy, limit)
+        earned[e], lost[e] = known[key]
+    return Regret(earned, lost, len(known))
+
+
+def _from_the_start(policy: Policy, best: Solution) -> Policy:
+    """The policy, with the rows of the best one in states that it never comes to: those cost it nothing."""
+    from tabular_rl.structure import reachable
+
+    mdp = policy.mdp
+    assert policy.rows is not None
+    if mdp.horizon is not None or best.policy is None or best.policy.rows is None:
+        return policy
+    used = np.zeros(mdp.L, dtype=bool)
+    used[policy.rows[policy.rows >= 0]] = True
+    return Policy(mdp, rows=np.where(reachable(mdp, mdp.start > 0, used), policy.rows, best.policy.rows))
+
+
+def _earned(mdp: MDP, best: Solution, policy: Policy, time_limit: float | None) -> tuple[float, float]:
+    """What a policy earns from the start, and what it loses there."""
+    from tabular_rl.planning.auto import auto_evaluation
+
+    try:
+        value = auto_evaluation(mdp, policy, tolerance=1e-9, relative=True, time_limit=time_limit)
+    except NoFiniteAnswer:  # it collects cost for ever
+        return -mdp.sign * math.inf, math.inf
+    except Stop:
+        return math.nan, math.nan
+    if value.status in (Status.INTERRUPTED, Status.TIME_SPENT):
+        return math.nan, math.nan
+    earned = value.value_of_start()
+    lost = mdp.sign * (best.value_of_start() - earned)
+    if math.isfinite(value.bound) and math.isfinite(best.bound) and lost <= value.bound + best.bound:
+        lost = 0.0
+    return earned, lost
+
+
+def middle(numbers: Floats) -> float:
+    """The median of numbers that may be infinite, NaN left out; NaN where there are none.
+
+    >>> middle(np.array([1.0, math.inf, math.inf, math.nan])), middle(np.array([1.0, 2.0]))
+    (inf, 1.5)
+    """
+    ordered = np.sort(numbers[~np.isnan(numbers)])
+    if not len(ordered):
+        return math.nan
+    low, high = float(ordered[(len(ordered) - 1) // 2]), float(ordered[len(ordered) // 2])
+    return low if low == high else (low + high) / 2
 
 
 def reference(mdp: MDP, policy: Policy | None = None, **options: Any) -> Solution:

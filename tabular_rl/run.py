@@ -45,6 +45,8 @@ class Interrupt:
 interrupt = Interrupt()
 # Set by the command line: called with (method, share done or None, text) at most ten times a second.
 listener: Callable[[str, float | None, str], None] | None = None
+# Set by the command line: called with each sentence that a user should read before a run begins.
+adviser: Callable[[str], None] | None = None
 
 
 class Run:

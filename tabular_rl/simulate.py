@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -16,6 +17,7 @@ from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS, Option
 from tabular_rl.policy import Policy
 from tabular_rl.run import Run, Stop
+from tabular_rl.transitions import Transitions
 
 EPISODES = Option("episodes", int, "episodes to play", low=1, high=1e9)
 STEPS = Option("steps", int, "steps after which an episode is cut off", low=1, high=1e9, optional=True)
@@ -28,6 +30,7 @@ TOGETHER = 4096  # episodes played side by side
 CHUNK = 64  # steps between two looks at which have ended
 CUT = 1e-6  # share of the largest possible return that discounted episodes may leave out
 LONGEST = 1_000_000  # steps of an episode at γ = 1
+RECORDED = 4096  # transitions whose uniforms are drawn at once
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def simulate(
     if mdp.terminal.all():
         raise OptionError("no state to start from: all states are terminal")
     run = Run("simulate", {}, time_limit)
-    limit, cut = _limit(mdp, steps)
+    limit, cut = episode_limit(mdp, steps)
     stop = np.array(mdp.terminal)
     if mdp.problem == "total-reward":
         from tabular_rl.structure import policy_total
@@ -202,7 +205,7 @@ def _largest_return(mdp: MDP, steps: int) -> float:
     return total + (float(np.max(np.abs(mdp.final_reward))) if mdp.final_reward is not None else 0.0)
 
 
-def _limit(mdp: MDP, steps: int | None) -> tuple[int, float]:
+def episode_limit(mdp: MDP, steps: int | None) -> tuple[int, float]:
     """After how many steps an episode is cut off, and what is left out at most."""
     if mdp.horizon is not None:
         if steps is not None and steps < mdp.horizon:
@@ -229,3 +232,86 @@ def _decisions(mdp: MDP, policy: Policy) -> tuple[NDArray[Any], NDArray[np.float
         return np.atleast_2d(policy.rows).astype(np.int64), np.zeros((1, 1))
     assert policy.probs is not None
     return np.full((1, mdp.S), -1, dtype=np.int64), np.atleast_2d(policy.probs)
+
+
+# -- transitions to learn from ------------------------------------------------------------------------------------
+
+
+def sample_transitions(
+    mdp: MDP,
+    behavior: Policy,
+    steps: int,
+    seed: int = 0,
+    *,
+    episodes: int | None = None,
+    episode_steps: int | None = None,
+) -> Transitions:
+    """Return transitions of a policy, as a log of it would hold them.
+
+    An episode begins by the start distribution and ends at a terminal state; at the horizon, or after `episode_steps`,
+    it is cut off, which is not `done`.
+
+    Parameters
+    ----------
+    mdp, behavior : the model, and the policy that chooses the actions
+    steps : how many transitions
+    seed : the same seed gives the same transitions, and fewer steps the first of them. A transition takes three
+        uniforms: action, outcome, start of the next episode; the first start takes one.
+    episodes : stop after so many, where that is sooner
+    episode_steps : cut an episode off after so many transitions
+
+    Returns
+    -------
+    Transitions
+
+    Raises
+    ------
+    OptionError : an option out of range, or no state to start from
+
+    Examples
+    --------
+    >>> mdp = MDP([[[0, 1]], [[0, 0]]], [[1.0], [0.0]], 1, states=["a", "end"], terminal=["end"])
+    >>> log = sample_transitions(mdp, Policy.uniform(mdp), steps=3)
+    >>> log.reward.tolist(), log.done.tolist()
+    ([1.0, 1.0, 1.0], [True, True, True])
+    """
+    from tabular_rl.sampling import policy_cum, sampling_model
+
+    steps, seed = STEPS.check(steps), SEED.check(seed)
+    limit = OPTIONS["episode_steps"].check(episode_steps) or steps
+    most = steps if episodes is None else EPISODES.check(episodes)
+    if mdp.terminal.all():
+        raise OptionError("no state to start from: all states are terminal")
+    times = 1 if mdp.horizon is None else mdp.horizon
+    limit = limit if mdp.horizon is None else min(limit, times)
+    model = sampling_model(mdp)
+    actions = [policy_cum(behavior.at(t)).tolist() for t in range(times if behavior.timed else 1)]
+    outcomes, starts = model.cum.tolist(), model.start.tolist()
+    pairs, rows, to = mdp.pair_ptr.tolist(), mdp.row_ptr.tolist(), mdp.next_state.tolist()
+    terminal = mdp.terminal.tolist()
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
+    row, outcome, cut = np.empty(steps, np.int64), np.empty(steps, np.int64), np.zeros(steps, np.bool_)
+    s, time, n, played = bisect_right(starts, rng.random()), 0, 0, 0
+    while n < steps and played < most:
+        for at, u, again in rng.random((min(RECORDED, steps - n), 3)).tolist():
+            cum = actions[min(time, len(actions) - 1)]
+            i = bisect_right(cum, at, pairs[s], pairs[s + 1])
+            k = bisect_right(outcomes, u, rows[i], rows[i + 1])
+            row[n], outcome[n] = i, k
+            s, time = to[k], time + 1
+            if terminal[s] or time == limit:
+                cut[n] = not terminal[s]
+                s, time, played = bisect_right(starts, again), 0, played + 1
+            n += 1
+            if played == most:
+                break
+    row, outcome = row[:n], outcome[:n]
+    made = Transitions.of_arrays(
+        mdp,
+        row,
+        mdp.r[row] if mdp.reward is None else mdp.reward[outcome],
+        mdp.next_state[outcome],
+        np.zeros(n, np.bool_),
+    )
+    made.next_row[cut[:n]] = -1
+    return made

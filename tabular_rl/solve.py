@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tabular_rl.catalogue import check_options, find
-from tabular_rl.errors import OptionError
+from tabular_rl.catalogue import check_options, find, find_learner
+from tabular_rl.errors import OptionError, quoted
+from tabular_rl.learned import Learned
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
 from tabular_rl.solution import Solution
@@ -76,6 +77,40 @@ def evaluate(
     options = _with_tolerance(function, tolerance, options)
     check_options(function, options)
     return function(mdp, policy, **options)
+
+
+def learn(mdp: MDP, method: str, policy: Policy | None = None, **options: Any) -> Learned:
+    """Learn from sampled transitions, by any learner of the catalogue. The answer carries no certificate.
+
+    Parameters
+    ----------
+    mdp : the model
+    method : a learner from `tabular-rl methods`, such as "q-learning"
+    policy : for a learner that evaluates a policy: which
+    options : those of the method
+
+    Returns
+    -------
+    Learned: v, q, policy of the mean over the runs; the table of each run; the errors against the exact answer.
+
+    Raises
+    ------
+    OptionError : no such learner, an option that it does not have, or a policy missing or too many
+
+    Examples
+    --------
+    >>> from tabular_rl import MDP
+    >>> learn(MDP([[[1.0]]], [[1.0]], "1/2"), "q-learning", steps=2, step_size=1)["0"]
+    1.5
+    """
+    _check_model(mdp)
+    function = find_learner(method)
+    check_options(function, options)
+    if function.spec.task == "control":  # type: ignore[attr-defined]
+        if policy is not None:
+            raise OptionError(f"method {quoted(method)} finds its own policy, found one that is given")
+        return function(mdp, **options)
+    return function(mdp, Policy.uniform(mdp) if policy is None else policy, **options)
 
 
 def _check_model(mdp: object) -> None:

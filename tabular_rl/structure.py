@@ -606,12 +606,12 @@ def largest_mean_sign(part: MDP, breathe: Callable[[], None] | None = None) -> t
 
 def _cycles(mdp: MDP, rows: Ints, limit: int = 20) -> list[Mask]:
     """The recurrent classes of a policy, as masks (S,)."""
-    recurrent, labels = _recurrent(mdp, row_mask_of(mdp, rows))
+    recurrent, labels = recurring(mdp, row_mask_of(mdp, rows))
     found = np.unique(labels[recurrent])[:limit]
     return [labels == label for label in found.tolist()]
 
 
-def _recurrent(mdp: MDP, use: Mask) -> tuple[Mask, Ints]:
+def recurring(mdp: MDP, use: Mask) -> tuple[Mask, Ints]:
     """The states (S,) that recur when the rows in use are all taken, and the component of each state."""
     from tabular_rl.kernels.graph import drop_leaving
 
@@ -762,7 +762,7 @@ def settled(
 
     `use` (L,) are the rows that it takes; without `policy` it takes one a state. `signs` saves computing them.
     """
-    recurrent, labels = _recurrent(mdp, use)
+    recurrent, labels = recurring(mdp, use)
     rows = np.flatnonzero(use & recurrent[mdp.pair_state])
     state = mdp.pair_state[rows]
     sign = (reward_signs(mdp) if signs is None else signs)[rows]

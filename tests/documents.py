@@ -4,7 +4,7 @@ How a page is written (README.md and docs/**/*.md):
 
 - ```console: a line that starts with `$ ` is a command, what follows up to the next one is what the screen shows,
   standard error included. `$ command  # exit 4` states an exit code other than 0. A line `...` stands for any lines.
-  Times such as `0.12 s` are not compared.
+  Times such as `0.12 s`, and rates such as `26.5 million`, are not compared.
 - ```python: runs in the page's one namespace. With `>>>` it is a doctest; without, what it prints stands in
   the ```text block that follows.
 - ```toml tiny.toml (any language but these two, then a file name): the block is written to that file first, so that
@@ -37,7 +37,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = {"console", "python", "text", "toml", "csv", "json", "make", "ini"}
 FENCE = re.compile(r"^( *)(`{3,}|~{3,})[ ]*(.*?)\s*$")
-TIME = re.compile(r" *(?<![\w.])\d+(?:\.\d+)? ?(?:ns|µs|us|ms|s|min|h)(?!\w)")
+TIME = re.compile(r" *(?<![\w.])\d+(?:\.\d+)? ?(?:ns|µs|us|ms|s|min|h|million)(?!\w)")
 EXIT = re.compile(r"\s+# exit (\d+)\s*$")
 PROGRAMS = {"tabular-rl": "-m tabular_rl", "python": "", "python3": ""}
 

@@ -31,6 +31,7 @@ def inside(capsys: Any, *arguments: object) -> Done:
     capsys.readouterr()
     running.interrupt.signum = None
     code = run([str(a) for a in arguments])
+    running.interrupt.signum = None  # a signal of this test is none of the next
     shown = capsys.readouterr()
     return Done(code, shown.out, shown.err)
 

@@ -471,3 +471,20 @@ def exact_optimal_rows(mdp, v):
     """The rows that attain the optimum: q*(s, a) = v*(s), as a list of bools (L,), given v*."""
     q = exact_q(mdp, v)
     return [q[i] == v[mdp.state_of_row(i)] for i in range(len(q))]
+
+
+from reference_learning import *  # noqa: E402, F403  (accumulate, scan, search, rate, greedy, other_choice, explore,
+#   begin, tally, follow, update, td0_walk, td0_given, own_value, expectation, q_walk, q_given)
+
+
+# -- twins in files of their own: reference_linear.py: dot, climb, linear_td_walk, linear_q_walk ----------------------
+
+
+# reference_traces.py: mixed, look_back, n_step, n_step_walk, n_step_given, forget, trace_step, td_lambda_walk,
+#   td_lambda_given, q_lambda_walk, q_lambda_given
+# reference_control.py: put, take, worth, reweigh, q_replay, q_replay_given, tied, onward, double_update,
+#   double_q_walk, double_q_given, drawn, dyna_walk, learned_backup, sweeping_walk, and a dict for before, swap, sift,
+#   push, pop
+
+
+# reference_returns.py: learn_returns, returns_walk, returns_given, count_walk, find_ways_out, present

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from tabular_rl.catalogue import SOLVERS
+from tabular_rl.catalogue import METHODS
 
 PACKAGE = Path(__file__).resolve().parents[1] / "tabular_rl"
 FAMILIES = ("exact", "planning", "learning", "gradient")
@@ -30,20 +30,20 @@ def is_solver(decorator: ast.expr) -> bool:
 
 
 def test_every_solver_is_in_the_catalogue():
-    listed = {f"{function.__module__}.{function.__name__}" for function in SOLVERS.values()}
+    listed = {f"{function.__module__}.{function.__name__}" for function in METHODS.values()}
     missing = sorted(set(solver_functions(PACKAGE)) - listed)
     assert not missing, f"add a line to tabular_rl/catalogue.py for {', '.join(missing)}"
 
 
 def test_every_entry_is_a_solver_of_a_family():
     found = solver_functions(PACKAGE)
-    for name, function in SOLVERS.items():
+    for name, function in METHODS.items():
         assert f"{function.__module__}.{function.__name__}" in found, name
         assert function.spec is not None
 
 
 def test_no_solver_is_listed_twice():
-    assert len({id(function) for function in SOLVERS.values()}) == len(SOLVERS)
+    assert len({id(function) for function in METHODS.values()}) == len(METHODS)
 
 
 def test_one_solver_has_one_file_and_one_test_file():

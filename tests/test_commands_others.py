@@ -12,7 +12,7 @@ from program import inside, one_line
 
 from tabular_rl import families
 from tabular_rl import run as running
-from tabular_rl.catalogue import SOLVERS
+from tabular_rl.catalogue import METHODS, SOLVERS
 from tabular_rl.commands import COMMANDS, Interrupted
 from tabular_rl.examples import examples
 from tabular_rl.formats import load
@@ -66,14 +66,14 @@ def test_options_come_from_the_catalogue(capsys):
 
 def test_methods_lists_all(capsys):
     out = inside(capsys, "methods").out
-    for name, function in SOLVERS.items():
+    for name, function in METHODS.items():
         assert re.search(rf"^{name} .*{re.escape(function.spec.summary[:30])}", out, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("name", METHODS)
 def test_a_method_is_described(capsys, name):
     out = inside(capsys, "methods", name).out
-    spec = SOLVERS[name].spec
+    spec = METHODS[name].spec
     assert spec.equation in out and spec.source in out and "Examples" in out
     assert all(option.flag in out for option, _ in spec.options.values())
 
@@ -85,7 +85,7 @@ def test_unknown_methods_are_told_with_the_closest(capsys):
 
 def test_methods_as_json(capsys):
     document = json.loads(inside(capsys, "methods", "--json").out)
-    assert [m["name"] for m in document["methods"]] == list(SOLVERS)
+    assert [m["name"] for m in document["methods"]] == list(METHODS)
 
 
 def test_examples_lists_all(capsys):

@@ -101,7 +101,9 @@ def written_by_us() -> list[Path]:
         path for top in tops for path in (ROOT / top).rglob("*") if path.suffix in endings and path.is_file()
     ]
     found += [path for path in ROOT.iterdir() if path.is_file() and path.suffix in endings]
-    return [path for path in found if "__pycache__" not in path.parts]
+    # Folders that begin with a point, other than .ci, are made by tools.
+    made = {"__pycache__", ".environments"}
+    return [path for path in found if not made & set(path.parts)]
 
 
 MACHINE = re.compile(r"(?<![\w.>}])/(?:home|root|tmp|work|Users|var/folders)(?:/|\b)")

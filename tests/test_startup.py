@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("numba", "llvmlite", "scipy.sparse", "scipy.optimize", "flint")
+HEAVY = ("numba", "llvmlite", "scipy.sparse", "scipy.optimize", "flint", "matplotlib")
 
 
 def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -37,7 +37,10 @@ def heavy(report: str) -> list[str]:
     return [module for module in loaded if any(module == h or module.startswith(f"{h}.") for h in HEAVY)]
 
 
-@pytest.mark.parametrize("arguments", ["--help", "--version", "methods", "solve --help", "make --help"])
+@pytest.mark.parametrize(
+    "arguments",
+    ["--help", "--version", "methods", "solve --help", "make --help", "learn --help", "compare --help"],
+)
 def test_nothing_heavy_is_loaded_to_answer(arguments):
     done = run("-X", "importtime", "-m", "tabular_rl", *arguments.split())
     assert done.returncode == 0

@@ -22,9 +22,11 @@ from tabular_rl.errors import OptionError, OutputError, TabularError, closest, e
 COMMANDS = {
     "solve": "Find the best policy of a model, with a proven interval around every value.",
     "evaluate": "Find the values of a policy, with a proven interval around each.",
+    "learn": "Learn from sampled transitions, beside the exact answer.",
     "compare": "Compare methods on a model with the exact answer.",
     "verify": "Check an answer from anywhere, without trusting whoever made it.",
     "simulate": "Estimate what a policy earns by playing it, beside the exact value.",
+    "estimate": "Estimate a model from a log of transitions, with its counts.",
     "check": "Check that a model file is valid, and count what is in it.",
     "show": "Show a model as tables of states, actions and outcomes.",
     "convert": "Write a model in another format.",
@@ -33,7 +35,11 @@ COMMANDS = {
     "examples": "List the models that come with the program.",
 }
 PROGRAM = "tabular-rl"
-INTERRUPTED = {"convert": "nothing was written", "make": "nothing was written"}
+INTERRUPTED = {
+    "learn": "nothing was learned yet",
+    "convert": "nothing was written",
+    "make": "nothing was written",
+}
 BUG = 70
 PATIENCE = 5.0  # seconds that a solver is given to return its interval after a signal
 

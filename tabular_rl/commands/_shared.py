@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from tabular_rl import run as running
-from tabular_rl.catalogue import SOLVERS, find
+from tabular_rl.catalogue import METHODS, SOLVERS, find
 from tabular_rl.commands import solving
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.errors import OptionError, OutputError, path_text, quoted
@@ -30,6 +31,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 ANSWERS = (".json", ".csv")
 FORMATS = ("toml", "csv", "npz", "directory")
+SHORT = 4  # names in a help text
 SEVERAL = "Repeat the option for several."
 
 
@@ -41,18 +43,20 @@ class Command(click.Command):
 
 
 class Value(click.ParamType):
-    """The value of an option of the solvers: a strict number, checked for its range."""
+    """The value of an option of a method: a strict number, or a text of the option's own grammar, checked."""
 
     def __init__(self, option: Option) -> None:
         self.option = option
-        self.name = "|".join(option.choices) or ("number" if option.kind is float else "n")
+        self.name = "|".join(option.choices) or (
+            "text" if option.parse is not None else "number" if option.kind is float else "n"
+        )
 
     def get_metavar(self, *_: Any, **__: Any) -> str | None:
         """Choices as they are to be typed; what stands for a number in capitals."""
         return self.name if self.option.choices else None
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if not isinstance(value, str) or self.option.choices:
+        if not isinstance(value, str) or self.option.choices or self.option.parse is not None:
             return self.option.check(value)
         try:
             exact = fraction(value)
@@ -176,30 +180,52 @@ def method_options(task: str) -> Callable[[C], C]:
     )  # fmt: skip
 
 
-def solver_flags(names: list[str]) -> list[Callable[[Any], Any]]:
-    """A click option for each option that one of the solvers has; it says which methods have it, where not all do."""
+def solver_flags(
+    names: list[str],
+    helps: Mapping[str, str] | None = None,
+    but: tuple[str, ...] = (),
+    last: tuple[str, ...] = (),
+) -> list[Callable[[Any], Any]]:
+    """A click option for each option that one of the methods has; it says which have it, where not all do.
+
+    `helps` are texts in place of the options' own, `but` options that are left out, `last` those that come last.
+    """
     having: dict[str, list[str]] = {}
     options: dict[str, Option] = {}
-    defaults: dict[str, set[Any]] = {}
+    defaults: dict[str, list[Any]] = {}
     for name in names:
-        for key, (option, default) in SOLVERS[name].spec.options.items():  # type: ignore[attr-defined]
+        for key, (option, default) in METHODS[name].spec.options.items():  # type: ignore[attr-defined]
             options[key] = option
-            defaults.setdefault(key, set()).add(default)
+            defaults.setdefault(key, []).append(default)
             having.setdefault(key, []).append(name)
     order = {name: at for at, name in enumerate(OPTIONS)}
     flags = []
-    for key in sorted(options, key=lambda k: order.get(k, len(order))):
+    for key in sorted(options.keys() - set(but), key=lambda k: (k in last, order.get(k, len(order)))):
         option, methods = options[key], having[key]
-        text = option.help[0].upper() + option.help[1:]
-        if not any(name.startswith("auto") for name in methods):
-            text += f" [{', '.join(methods)}]"
-        if option.kind is not bool and len(defaults[key]) == 1 and None not in defaults[key]:
-            text += f"  [default: {default_text(*defaults[key])}]"
+        text = (helps or {}).get(key, option.help)
+        text = text[0].upper() + text[1:]
+        if len(methods) < len(names) and not any(name.startswith("auto") for name in methods):
+            text += f" [{having_text(methods, names)}]"
+        usual, count = Counter(defaults[key]).most_common(1)[0]
+        if option.kind is not bool and usual is not None and 2 * count > len(methods):
+            text += f"  [default: {default_text(usual)}{' (most methods)' * (count < len(methods))}]"
         if option.kind is bool:
             flags.append(click.option(option.flag, key, is_flag=True, default=None, help=text))
         else:
             flags.append(click.option(option.flag, key, type=Value(option), help=text))
     return flags
+
+
+def having_text(methods: list[str], names: list[str]) -> str:
+    """Which methods have an option, short.
+
+    >>> [having_text(list("abcde"), list(names)) for names in ("abcdef", "abcdefghij")], having_text(["a"], ["a", "b"])
+    (['all but f', 'some: see methods METHOD'], 'a')
+    """
+    missing = [name for name in names if name not in methods]
+    if len(methods) <= SHORT:
+        return ", ".join(methods)
+    return f"all but {', '.join(missing)}" if len(missing) <= SHORT else "some: see methods METHOD"
 
 
 def default_text(value: Any) -> str:
@@ -236,14 +262,16 @@ def read_model(given: Mapping[str, Any]) -> MDP:
     return mdp
 
 
-def check_output(output: str | None, *inputs: str | None, suffixes: tuple[str, ...] = ()) -> None:
+def check_output(
+    output: str | None, *inputs: str | None, suffixes: tuple[str, ...] = (), name: str = "--output"
+) -> None:
     """Raise before anything is solved where the output cannot be written, is an input, or has no known suffix."""
     from tabular_rl.formats.output import probe
 
     if output is None or output == "-":
         return
     if output == "":
-        raise OptionError("--output: found '', expected the name of a file")
+        raise OptionError(f"{name}: found '', expected the name of a file")
     for source in inputs:
         path = input_path(source)
         if (
@@ -263,8 +291,8 @@ def check_output(output: str | None, *inputs: str | None, suffixes: tuple[str, .
     suffix = os.path.splitext(output)[1].lower()
     if suffixes and suffix and suffix not in suffixes:
         raise OptionError(
-            f"--output: {path_text(output)}: found the suffix {quoted(suffix)}, expected "
-            f"{' or '.join(suffixes)}; without one it is JSON"
+            f"{name}: {path_text(output)}: found the suffix {quoted(suffix)}, expected "
+            f"{' or '.join(suffixes)}{'; without one it is JSON' if '.json' in suffixes else ''}"
         )
     probe(output)
 

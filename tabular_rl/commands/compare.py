@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tabular_rl import run as running
+from tabular_rl.catalogue import LEARNERS, METHODS
 from tabular_rl.commands import COMMANDS, solving
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
@@ -15,27 +16,54 @@ from tabular_rl.commands._shared import (
     Command,
     Value,
     check_output,
+    flag,
     json_option,
     model_options,
     quiet_option,
     read_model,
+    solver_flags,
+    together,
 )
-from tabular_rl.compare import Assertion, Compared, Comparison, compare, fitting_methods
+from tabular_rl.commands.learn import behavior, read_data
+from tabular_rl.compare import (
+    Assertion,
+    Compared,
+    Comparison,
+    asked_method,
+    compare,
+    fitting_methods,
+)
 from tabular_rl.errors import OptionError, escape, quoted
 from tabular_rl.options import OPTIONS
+from tabular_rl.report.learned import curves_csv, curves_entry, curves_table
 from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import coloured, out, signs
 from tabular_rl.report.tables import plural, problem_text, seconds_text, table, title, work_text
 
 NO = 1
+ALWAYS = ("tolerance", "threads", "time_limit")  # options that a method without them ignores
+OF_LEARNERS = solver_flags(list(LEARNERS), but=ALWAYS)
 
 
 @click.command("compare", cls=Command, short_help=COMMANDS["compare"])
 @model_options
+@click.argument(
+    "names",
+    metavar="[METHOD...]",
+    nargs=-1,
+    shell_complete=lambda _ctx, _parameter, typed: [n for n in METHODS if n.startswith(typed)],
+)
 @click.option("--method", "methods", multiple=True, metavar="METHOD", help=f"Only this method. {SEVERAL}")
 @click.option(
     "--policy", metavar="POLICY", help="Compare evaluations of this policy, not searches for the best one."
+)
+@together(
+    click.option(
+        "--behavior", metavar="POLICY", help="Learners choose their actions by this policy: off policy."
+    ),
+    click.option("--data", metavar="LOG", help="Learners learn from the transitions of a log."),
+    *OF_LEARNERS,
 )
 @click.option(
     "--assert",
@@ -49,6 +77,12 @@ NO = 1
 )
 @click.option("--threads", type=Value(OPTIONS["threads"]), help="Threads of each method that has them.")
 @click.option("--time-limit", type=Value(OPTIONS["time_limit"]), help="Seconds for each method.")
+@click.option(
+    "--csv", "as_csv", metavar="FILE", help="Write the learning curves to FILE: method, run, step, errors."
+)
+@click.option(
+    "--plot", metavar="FILE", help="Draw the learning curves as FILE, png, svg or pdf (needs the extra plot)."
+)
 @click.option("-o", "--output", metavar="FILE", help="Write the comparison to FILE too, as JSON.")
 @json_option
 @quiet_option
@@ -58,35 +92,60 @@ def command(**given: Any) -> int:
     Every method that fits the model is run, or those named. Shown are the largest error of its values, what it has
     proven itself (bound), what its policy loses, its work and its time. Up to 100 states the exact answer is rational.
 
-    An assertion is METHOD < NUMBER for the error, or METHOD.bound, METHOD.loss, METHOD.seconds with <, <=, > or >=.
+    Methods that learn are compared where they are named: their largest error on the way and at the end, over the runs,
+    and what their greedy policies lose from the start (regret). METHOD may carry options of its own:
+    q-learning,step-size=1/n,explore=boltzmann:1.
+
+    An assertion is METHOD < NUMBER for the error, or METHOD.loss, METHOD.seconds, METHOD.bound (of a learner
+    METHOD.rms) with <, <=, > or >=; of a learner the median over the runs is meant.
 
     \b
     tabular-rl compare example:forest
     tabular-rl compare example:forest --method value-iteration --assert "value-iteration < 0.05"
+    tabular-rl compare example:forest q-learning sarsa --steps 1e5 --runs 20
     """
     from tabular_rl.policies import read_policy
 
     assertions = [Assertion.of(text) for text in given["asserted"]]
+    named = [*given["names"], *given["methods"]]
+    options = asked_options(given, named)
     check_output(given["output"], given["model"], suffixes=(".json",))
+    check_output(given["as_csv"], given["model"], suffixes=(".csv",), name="--csv")
+    if given["plot"] is not None:
+        from tabular_rl.report.plot import SUFFIXES, require_plot
+
+        check_output(given["plot"], given["model"], suffixes=SUFFIXES, name="--plot")
+        require_plot()
     mdp = read_model(given)
     policy = read_policy(given["policy"], mdp) if given["policy"] is not None else None
-    known = given["methods"] or fitting_methods(mdp, "control" if policy is None else "prediction")
+    known = named or fitting_methods(mdp, "control" if policy is None else "prediction")
     for assertion in assertions:
         if assertion.method not in known:
             raise OptionError(
                 f"--assert: method {quoted(assertion.method)} is not compared, "
                 f"expected one of {', '.join(map(escape, known))}"
             )
-    options = {key: given[key] for key in ("tolerance", "threads", "time_limit") if given[key] is not None}
+    if given["behavior"] is not None:
+        options["behavior"] = behavior(given["behavior"], mdp)
+    if given["data"] is not None:
+        options["data"] = read_data(given["data"], mdp)
     check_memory(mdp)
     mdp.facts  # noqa: B018
     with Progress(given["quiet"]), solving():
-        found = compare(mdp, given["methods"] or None, policy, **options)
+        found = compare(mdp, named or None, policy, **options)
     verdicts = [assertion.holds(found) for assertion in assertions]
     if given["output"] is not None and given["output"] != "-":
         from tabular_rl.answers import write_parts
 
         write_parts([document(found, assertions, verdicts)], given["output"])
+    if given["as_csv"] is not None:
+        from tabular_rl.answers import write_parts
+
+        write_parts(curves_csv(found), given["as_csv"])
+    if given["plot"] is not None:
+        from tabular_rl.report.plot import plot_curves
+
+        plot_curves(found, given["plot"])
     if given["as_json"] or given["output"] == "-":
         out(document(found, assertions, verdicts))
     elif not (given["quiet"] and given["output"] is not None):
@@ -94,6 +153,23 @@ def command(**given: Any) -> int:
     if running.interrupt.signum is not None:
         return 128 + running.interrupt.signum
     return 0 if all(verdicts) else NO
+
+
+def asked_options(given: dict[str, Any], named: list[str]) -> dict[str, Any]:
+    """The options for all methods; OptionError where none of those that are named has one."""
+    options = {key: given[key] for key in OPTIONS if given.get(key) is not None}
+    functions = [METHODS[name] for name in (asked_method(text)[0] for text in named) if name in METHODS]
+    learners = [f for f in functions if f.spec.family == "learning"]  # type: ignore[attr-defined]
+    for key in [*options, *(k for k in ("behavior", "data", "as_csv", "plot") if given[k] is not None)]:
+        shown = "csv" if key == "as_csv" else key
+        if key in ("as_csv", "plot"):
+            if not learners:
+                raise OptionError(f"--{shown}: found no method that learns, expected one, such as q-learning")
+        elif key not in ALWAYS and not any(key in (f.__kwdefaults__ or {}) for f in functions):
+            raise OptionError(
+                f"{flag(shown)}: found no method that has this option. `methods METHOD` lists those it has."
+            )
+    return options
 
 
 def text(found: Comparison, assertions: list[Assertion], verdicts: list[bool]) -> str:
@@ -123,12 +199,11 @@ def text(found: Comparison, assertions: list[Assertion], verdicts: list[bool]) -
                 seconds_text(solution.seconds),
             ]
         )
-    lines = [
-        f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}",
-        f"reference: {what}",
-        "",
-        table(headers, rows, left="method,policy,status,work"),
-    ]
+    lines = [f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}", f"reference: {what}"]
+    if rows:
+        lines += ["", table(headers, rows, left="method,policy,status,work")]
+    if found.curves:
+        lines += ["", curves_table(found)]
     if assertions:
         lines.append("")
     for assertion, holds in zip(assertions, verdicts, strict=True):
@@ -188,6 +263,7 @@ def document(found: Comparison, assertions: list[Assertion], verdicts: list[bool
                 "digest": best.mdp.digest,
                 "reference": {"method": best.method, "exact": best.exact is not None, "bound": best.bound},
                 "methods": entries,
+                "learners": [curves_entry(curves) for curves in found.curves],
                 "assertions": [
                     {"text": a.text, "holds": holds} for a, holds in zip(assertions, verdicts, strict=True)
                 ],

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tabular_rl.catalogue import SOLVERS
+from tabular_rl.catalogue import LEARNERS, METHODS, SOLVERS
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, json_option, quiet_option
 from tabular_rl.errors import OptionError, closest, quoted
@@ -26,11 +26,11 @@ def command(method: str | None, as_json: bool, quiet: bool) -> int:
     tabular-rl methods
     tabular-rl methods value-iteration
     """
-    if method is not None and method not in SOLVERS:
+    if method is not None and method not in METHODS:
         raise OptionError(
-            f"no method {quoted(method)}{closest(method, SOLVERS)} `tabular-rl methods` lists them."
+            f"no method {quoted(method)}{closest(method, METHODS)} `tabular-rl methods` lists them."
         )
-    names = list(SOLVERS) if method is None else [method]
+    names = list(METHODS) if method is None else [method]
     if as_json:
         from tabular_rl.answers import json_parts
 
@@ -47,25 +47,32 @@ def command(method: str | None, as_json: bool, quiet: bool) -> int:
 
 
 def entry(name: str) -> dict[str, Any]:
-    spec = SOLVERS[name].spec  # type: ignore[attr-defined]
+    spec = METHODS[name].spec  # type: ignore[attr-defined]
     return {
         "name": name, "task": spec.task, "family": spec.family, "problems": list(spec.problems),
         "summary": spec.summary, "equation": spec.equation, "source": spec.source,
         "options": {
-            key: {"flag": option.flag, "default": default, "help": option.help, "expected": option.expected}
+            key: {"flag": option.flag, "default": plain(default), "help": option.help, "expected": option.expected}
             for key, (option, default) in spec.options.items()
         },
     }  # fmt: skip
 
 
+def plain(default: Any) -> Any:
+    """A default as JSON knows it."""
+    return default if default is None or isinstance(default, (bool, int, float, str)) else str(default)
+
+
 def listing() -> str:
     """All methods, those of each task together."""
     parts = []
-    for task, heading in (
-        ("control", "solve: find the best policy"),
-        ("prediction", "evaluate: find the values of a policy"),
+    for methods, task, heading in (
+        (SOLVERS, "control", "solve: find the best policy"),
+        (SOLVERS, "prediction", "evaluate: find the values of a policy"),
+        (LEARNERS, "control", "learn: find the best policy from samples"),
+        (LEARNERS, "prediction", "learn: find the values of a policy from samples"),
     ):
-        specs = [f.spec for f in SOLVERS.values() if f.spec.task == task]  # type: ignore[attr-defined]
+        specs = [f.spec for f in methods.values() if f.spec.task == task]  # type: ignore[attr-defined]
         rows = [[s.name, ", ".join(s.problems), s.summary] for s in specs]
         parts.append(
             f"{heading}\n\n{table(['method', 'problems', 'what it does'], rows, left='method,problems,what it does')}"
@@ -75,7 +82,7 @@ def listing() -> str:
 
 def page(name: str) -> str:
     """One method: its docstring, and its options with their defaults."""
-    function = SOLVERS[name]
+    function = METHODS[name]
     spec = function.spec  # type: ignore[attr-defined]
     rows = [
         [
@@ -91,7 +98,7 @@ def page(name: str) -> str:
         ]
         for option, default in spec.options.values()
     ]
-    command = "solve" if spec.task == "control" else "evaluate"
+    command = "learn" if name in LEARNERS else "solve" if spec.task == "control" else "evaluate"
     return "\n".join(
         [
             f"{name} (tabular-rl {command} MODEL --method {name})",

@@ -14,6 +14,7 @@ from tabular_rl.commands import COMMANDS, solving
 from tabular_rl.commands._shared import (
     Command,
     Value,
+    check_output,
     json_option,
     model_options,
     policy_option,
@@ -21,17 +22,28 @@ from tabular_rl.commands._shared import (
     read_model,
     solved,
 )
-from tabular_rl.errors import NotAnswerable, OptionError, closest, escape, quoted
+from tabular_rl.errors import NotAnswerable, OptionError, closest, escape, path_text, quoted
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS
+from tabular_rl.policy import Policy
 from tabular_rl.report.numbers import rounded_up, shown
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import note, out, signs
 from tabular_rl.report.tables import plural, problem_text, seconds_text, start_value, start_where, title
-from tabular_rl.simulate import EPISODES, LEVEL, SEED, STEPS, Simulation, simulate
+from tabular_rl.simulate import (
+    EPISODES,
+    LEVEL,
+    SEED,
+    STEPS,
+    Simulation,
+    episode_limit,
+    sample_transitions,
+    simulate,
+)
 from tabular_rl.solution import Solution
 
 NOT_REACHED = 3
+MOST_LOGGED = 10_000_000
 FEW = 30  # episodes below which the normal approximation is rough
 
 
@@ -52,6 +64,11 @@ FEW = 30  # episodes below which the normal approximation is rough
     type=Value(OPTIONS["time_limit"]),
     help="Seconds after which the episodes so far are the answer; the exact value has what is left of them.",
 )
+@click.option(
+    "--log",
+    metavar="FILE",
+    help="Write the transitions of the episodes to FILE (.csv, .npz), and estimate nothing.",
+)
 @json_option
 @quiet_option
 def command(**given: Any) -> int:
@@ -64,13 +81,22 @@ def command(**given: Any) -> int:
     \b
     tabular-rl simulate example:recycling_robot --policy uniform
     tabular-rl simulate forest.toml --policy answer.json --episodes 100000
+    tabular-rl simulate forest.toml --episodes 100 --steps 20 --log log.csv
     """
     from tabular_rl.policies import read_policy
 
+    if given["log"] is not None:
+        for key in ("as_json", "time_limit"):
+            if given[key]:
+                flag = "--json" if key == "as_json" else "--time-limit"
+                raise OptionError(f"{flag}: found --log too, which estimates nothing, expected one of them")
+        check_output(given["log"], given["model"])
     mdp = read_model(given)
     if given["start"] is not None:
         mdp = starting_at(mdp, given["start"])
     policy = read_policy(given["policy"], mdp)
+    if given["log"] is not None:
+        return write(mdp, policy, given)
     started = time.monotonic()
     with Progress(given["quiet"]), solving():
         played = simulate(
@@ -100,6 +126,30 @@ def command(**given: Any) -> int:
     if running.interrupt.signum is not None:
         return 128 + (running.interrupt.signum or 2)
     return NOT_REACHED if played.stopped or played.unended else 0
+
+
+def write(mdp: MDP, policy: Policy, given: dict[str, Any]) -> int:
+    """Write the transitions of the episodes."""
+    from tabular_rl.formats.transitions import write_log
+
+    log = sample_transitions(
+        mdp,
+        policy,
+        MOST_LOGGED,
+        given["seed"],
+        episodes=given["episodes"],
+        episode_steps=episode_limit(mdp, given["steps"])[0],
+    )
+    if len(log) == MOST_LOGGED:
+        raise OptionError(
+            f"--log: found more than {MOST_LOGGED:,} transitions, expected fewer. "
+            "Limit them with --episodes or --steps."
+        )
+    write_log(log, given["log"])
+    if not given["quiet"] and given["log"] != "-":
+        held = f"{plural(given['episodes'], 'episode')}, {plural(len(log), 'transition')}"
+        note(f"{path_text(given['log'])}: written, {held}\n")
+    return 0
 
 
 def starting_at(mdp: MDP, name: str) -> MDP:

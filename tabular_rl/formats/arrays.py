@@ -337,11 +337,15 @@ def check_npy(
     types: tuple[str, ...],
     data: int,
 ) -> None:
-    """Check what an npy header declares against what is expected and the bytes of data that are there."""
+    """Check what an npy header declares against what is expected and the bytes of data that are there.
+
+    The type "str" stands for texts of any length.
+    """
     expected = " or ".join(types)
     if dtype.hasobject:
         raise ModelError(f"{member}: object arrays are not allowed: found dtype {dtype}, expected {expected}")
-    if dtype.str not in [np.dtype(t).newbyteorder("<").str for t in types]:
+    text = "str" in types and dtype.str[:2] == "<U" and dtype.itemsize > 0
+    if not text and dtype.str not in [np.dtype(t).newbyteorder("<").str for t in types if t != "str"]:
         order = "big-endian " if dtype.str[:1] == ">" else ""
         raise ModelError(f"{member}: found dtype {order}{escape(dtype.name)}, expected {expected}")
     if len(shape) != 1 or any(isinstance(n, bool) or n < 0 for n in shape):

@@ -410,8 +410,8 @@ def write_csv(mdp: MDP) -> Iterator[str]:
     if mdp.reward is None:
         yield '# reward_on = "pair"\n'
     yield ",".join(COLUMNS) + "\n"
-    names = [_quoted(name) for name in mdp.states]
-    actions = [_quoted(name) for name in mdp.actions]
+    names = [csv_text(name) for name in mdp.states]
+    actions = [csv_text(name) for name in mdp.actions]
     row_ptr = mdp.row_ptr.tolist()
     exact = mdp.exact
     prob: Any = mdp.prob if exact is None else exact.prob
@@ -430,7 +430,8 @@ def _spelled(x: Any) -> str:
     return repr(float(x)) if isinstance(x, float) else plain(x)
 
 
-def _quoted(name: str) -> str:
+def csv_text(name: str) -> str:
+    """Return a name as a field of CSV, in quotes where it needs them."""
     if "\0" in name:
         raise ModelError(
             f"name {quoted(name)}: found a NUL character, which CSV does not hold. Write it as .npz."

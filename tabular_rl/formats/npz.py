@@ -57,11 +57,13 @@ DAMAGED = (
 def read_npz(file: BinaryIO, asked: Asked) -> MDP:
     """Return the model of an npz archive; ModelError with the member that is wrong."""
     size = file.seek(0, 2)
-    with _damage(f"not a complete npz archive ({size} bytes)"):
+    with damage(f"not a complete npz archive ({size} bytes)"):
         archive = zipfile.ZipFile(file)
         members = archive.infolist()
     with archive:
-        infos = _checked_members(members, size)
+        infos = checked_members(members, size, (META, *MEMBERS), "the arrays of a model")
+        if META not in infos:
+            raise ModelError(f"found no member {quoted(META + '.npy')}, expected the npz of a model")
         header = _read_meta(archive, infos)
         expected = header.lengths()
         for name in [*expected, *infos]:
@@ -71,7 +73,7 @@ def read_npz(file: BinaryIO, asked: Asked) -> MDP:
                 raise ModelError(f"member {quoted(name)}: found it, expected none: meta does not list it")
         require(sum(info.file_size for info in infos.values()), "Keep the model as a directory of arrays.")
         arrays = {
-            name: _read_array(archive, infos[name], name, length, types)
+            name: read_array(archive, infos[name], name, length, types)
             for name, (length, types) in expected.items()
         }
     if asked.normalize:
@@ -82,7 +84,7 @@ def read_npz(file: BinaryIO, asked: Asked) -> MDP:
 
 
 @contextmanager
-def _damage(what: str) -> Iterator[None]:
+def damage(what: str) -> Iterator[None]:
     try:
         yield
     except ModelError:
@@ -92,16 +94,18 @@ def _damage(what: str) -> Iterator[None]:
         raise ModelError(f"{what}: {reason}. Is the file cut off or damaged?") from None
 
 
-def _checked_members(members: list[zipfile.ZipInfo], size: int) -> dict[str, zipfile.ZipInfo]:
-    """Return the members by name, after a look at what they declare."""
+def checked_members(
+    members: list[zipfile.ZipInfo], size: int, known: tuple[str, ...], expected: str
+) -> dict[str, zipfile.ZipInfo]:
+    """Return the members by name, after a look at what they declare; `known` are those that may be there."""
     found: dict[str, zipfile.ZipInfo] = {}
     for info in members:
         member = f"member {quoted(info.orig_filename)}"
         name = info.orig_filename.removesuffix(".npy")
         if any(mark in info.orig_filename for mark in ("/", "\\", "..", "\0", ":")):
             raise ModelError(f"{member}: found a path, expected a plain name")
-        if name == info.orig_filename or name not in (META, *MEMBERS):
-            raise ModelError(f"{member}: unexpected, expected the arrays of a model")
+        if name == info.orig_filename or name not in known:
+            raise ModelError(f"{member}: unexpected, expected {expected}")
         if name in found:
             raise ModelError(f"{member}: found twice, expected once")
         if info.flag_bits & 1:
@@ -123,14 +127,12 @@ def _checked_members(members: list[zipfile.ZipInfo], size: int) -> dict[str, zip
                 f"limit {RATIO} times as many or {size_text(SMALL)}"
             )
         found[name] = info
-    if META not in found:
-        raise ModelError(f"found no member {quoted(META + '.npy')}, expected the npz of a model")
     return found
 
 
 def _read_meta(archive: zipfile.ZipFile, infos: dict[str, zipfile.ZipInfo]) -> Header:
     require(20 * infos[META].file_size)
-    text = _read_array(archive, infos[META], META, None, ("uint8",)).tobytes()
+    text = read_array(archive, infos[META], META, None, ("uint8",)).tobytes()
     meta = parse_json(text, META)
     header = read_header(meta, META, ("state_names", "action_names"))
     header.states = checked_names(meta.get("state_names"), f"{META}: state_names", header.S)
@@ -138,11 +140,11 @@ def _read_meta(archive: zipfile.ZipFile, infos: dict[str, zipfile.ZipInfo]) -> H
     return header
 
 
-def _read_array(
+def read_array(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, length: int | None, types: tuple[str, ...]
 ) -> NDArray[Any]:
     member = f"member {quoted(name)}"
-    with _damage(member), archive.open(info) as file:
+    with damage(member), archive.open(info) as file:
         shape, dtype = read_npy_header(file, member)  # type: ignore[arg-type]
         check_npy(member, shape, dtype, length, types, info.file_size - file.tell())
         array = np.empty(shape, dtype=dtype)
@@ -164,8 +166,13 @@ def write_npz(mdp: MDP, file: BinaryIO) -> None:
     header = header_of(mdp, tuple(arrays))
     meta = {**header_json(header), "state_names": header.states, "action_names": header.actions}
     text = np.frombuffer(json.dumps(meta).encode("ascii"), dtype=np.uint8)
+    write_arrays({META: text, **arrays}, file)
+
+
+def write_arrays(arrays: dict[str, NDArray[Any]], file: BinaryIO) -> None:
+    """Write arrays as the members of an npz archive, uncompressed."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in {META: text, **arrays}.items():
+        for name, array in arrays.items():
             info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
             info.file_size = array.nbytes + 256
             with archive.open(info, "w") as member:

@@ -67,12 +67,16 @@ CACHE = _cache_folder()
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a kernel on its first call; `.py_func` is the Python function it was made of."""
+    """Compile a kernel on its first call; `.py_func` is the Python function it was made of.
+
+    Kernels allocate nothing, so references to arrays are not counted (`_nrt`): counting made a learner's step ten times
+    as long, wherever a loop takes a view or calls another kernel.
+    """
     before = config.CACHE_DIR
     try:
         if CACHE is not None:
             config.CACHE_DIR = CACHE
-        compiled = numba.njit(cache=CACHE is not None, nogil=True, error_model="numpy")(function)
+        compiled = numba.njit(cache=CACHE is not None, nogil=True, error_model="numpy", _nrt=False)(function)
     finally:
         config.CACHE_DIR = before
     _spare_full_disks(compiled)

@@ -35,10 +35,12 @@ def grid_text(solution: Solution) -> str | None:
     return None if policy is None else f"{values}\n\n{policy}"
 
 
-def _places(solution: Solution) -> NDArray[Any] | None:
-    """The cell of each state; None for what is no grid."""
+def _places(solution: Solution, sampled: bool = False) -> NDArray[Any] | None:
+    """The cell of each state; None for what is no grid, or has no interval and is not sampled."""
     mdp, layout = solution.mdp, solution.mdp.layout
-    if layout is None or solution.v.ndim != 1 or solution.lower is None or solution.upper is None:
+    if layout is None or solution.v.ndim != 1:
+        return None
+    if not sampled and (solution.lower is None or solution.upper is None):
         return None
     if not 1 < layout.rows <= TALLEST or layout.columns < 2 or layout.columns * 3 > widest():
         return None
@@ -88,15 +90,20 @@ def values_grid(solution: Solution) -> str | None:
     return f"{values}\n\nall {signs().plus_minus} {max(errors, key=float)} at most{cut}"
 
 
-def policy_grid(solution: Solution) -> str | None:
-    """The policy in its cells, and what the signs mean; None where there is none, or its actions do not fit."""
-    cells, mdp, layout = _places(solution), solution.mdp, solution.mdp.layout
+def policy_grid(solution: Solution, unknown: NDArray[np.bool_] | None = None) -> str | None:
+    """The policy in its cells, and what the signs mean; None where there is none, or its actions do not fit.
+
+    `unknown` (S,) marks the states where what was learned from samples is not known; they are drawn as "?".
+    """
+    cells, mdp, layout = _places(solution, unknown is not None), solution.mdp, solution.mdp.layout
     if cells is None or layout is None:
         return None
     drawn = _arrows(solution)
     named = drawn is None
     if drawn is None:
         drawn = _names(solution)
+    if drawn is not None and unknown is not None:
+        drawn = ["?" if never else text for text, never in zip(drawn, unknown.tolist(), strict=True)]
     if drawn is None or (max(map(len, drawn)) + 2) * layout.columns - 2 > widest():
         return None
     legend = _legend(solution, drawn, mdp.S < layout.rows * layout.columns, named)
@@ -165,6 +172,8 @@ def _arrows(solution: Solution) -> list[str] | None:
 
 def _legend(solution: Solution, drawn: list[str], walls: bool, named: bool) -> str:
     parts = ["# wall"] if walls else []
+    if "?" in drawn:
+        parts.append("? never visited")
     if solution.mdp.terminal.any():
         parts.append(f"{signs().terminal} terminal")
     if named:

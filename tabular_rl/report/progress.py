@@ -25,13 +25,15 @@ class Progress:
 
     def __enter__(self) -> Progress:
         self.before = run.listener
+        self.advised = run.adviser
         run.listener = None if self.quiet else self.tell
+        run.adviser = None if self.quiet else self.advise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        run.listener = self.before
+        run.listener, run.adviser = self.before, self.advised
         self.clear()
 
     def tell(self, method: str, share: float | None, text: str) -> None:
@@ -50,6 +52,11 @@ class Progress:
         else:
             note(line + "\n")
             self.next = 2 * lasted
+
+    def advise(self, text: str) -> None:
+        """Show a sentence that should be read before a run begins."""
+        self.clear()
+        note(f"warning: {text}\n")
 
     def bar(self, share: float | None) -> str:
         """

@@ -1,0 +1,130 @@
+"""tabular-rl estimate"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tabular_rl.commands import COMMANDS
+from tabular_rl.commands._shared import (
+    FORMATS,
+    SEVERAL,
+    Command,
+    Gamma,
+    check_new,
+    check_output,
+    json_option,
+    quiet_option,
+)
+from tabular_rl.errors import ModelError, escape, path_text
+from tabular_rl.estimate import Estimate, counts_path, estimate, save_counts
+from tabular_rl.report.screen import note, out
+from tabular_rl.report.tables import listed, plural
+
+SHOWN = 12  # pairs that are listed
+
+
+@click.command("estimate", cls=Command, short_help=COMMANDS["estimate"])
+@click.argument("log", metavar="LOG")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="Where the model goes: .toml, .csv, .npz, or a directory of arrays. Its counts go beside it, as .counts.csv.",
+)
+@click.option("--to", type=click.Choice(FORMATS), help="Format, where the name of FILE does not say it.")
+@click.option("--gamma", type=Gamma(), required=True, help="Discount of the model; 9/10 and 0.9 are exact.")
+@click.option(
+    "--terminal",
+    multiple=True,
+    metavar="STATE",
+    help=f"States that are terminal, whatever the log says. {SEVERAL}",
+)
+@click.option("--minimize", is_flag=True, help="Rewards are costs.")
+@json_option
+@quiet_option
+def command(**given: Any) -> int:  # fmt: skip
+    """Estimate a model from a log of transitions, with its counts.
+
+    LOG is CSV with the columns state, action, reward, next_state, done, or npz with the arrays s, a, r, s2, done.
+    Probabilities are the shares of what was seen, as exact fractions, and rewards the means. A pair that was never
+    tried is not available in the model; those are listed. How often each outcome was seen is written beside it.
+
+    \b
+    tabular-rl simulate example:recycling_robot --episodes 100 --log log.csv
+    tabular-rl estimate log.csv --gamma 0.9 -o robot.toml
+    tabular-rl solve robot.toml
+    """
+    from tabular_rl.formats import format_of, save
+    from tabular_rl.formats.transitions import read_log
+
+    output = given["output"]
+    counts = None if output == "-" else counts_path(output)
+    form = given["to"] or format_of(output)
+    if form == "directory":
+        check_new(output, given["log"])
+    else:
+        check_output(output, given["log"])
+    check_output(counts, given["log"])
+    log = read_log(given["log"])
+    try:
+        found = estimate(
+            log, given["gamma"], terminal=given["terminal"], sense="min" if given["minimize"] else "max"
+        )
+    except ModelError as error:
+        raise error.at("<stdin>" if given["log"] == "-" else given["log"]) from None
+    if counts is not None:
+        save_counts(found, counts)
+    save(found.mdp, output, format=form)
+    if given["as_json"]:
+        out(json_text(found))
+    elif output != "-" and not given["quiet"]:
+        out(text(found))
+    if not given["quiet"] and counts is not None:
+        note(f"{path_text(output)}: written as {form}\n{path_text(counts)}: written\n")
+    return 0
+
+
+def text(found: Estimate) -> str:
+    """What the log held, and what was never tried."""
+    mdp, tries, untried = found.mdp, found.tries, found.untried
+    ends = int(mdp.terminal.sum())
+    lines = [
+        f"{plural(found.transitions, 'transition')}, {plural(found.episodes, 'episode')}",
+        f"{plural(mdp.S, 'state')} ({ends} terminal), {plural(mdp.L, 'pair')}, {plural(mdp.K, 'outcome')}",
+    ]
+    if ends:
+        lines.append(f"terminal: {listed(mdp, mdp.terminal.nonzero()[0])}")
+    if found.added_end:
+        lines.append(
+            f"added: {escape(found.added_end)}, where episodes ended in states that others went on from"
+        )
+    i = int(tries.argmin())
+    fewest = f"{escape(mdp.states[mdp.state_of_row(i)])} {escape(mdp.actions[int(mdp.pair_action[i])])}"
+    few, most = int(tries.min()), int(tries.max())
+    times = plural(most, "time") if few == most else f"{few} to {plural(most, 'time')}, least {fewest}"
+    lines.append(f"each pair tried {times}")
+    if untried:
+        shown = ", ".join(f"{escape(s)} {escape(a)}" for s, a in untried[:SHOWN])
+        more = f" and {len(untried) - SHOWN} more" if len(untried) > SHOWN else ""
+        lines.append(f"never tried, so not available in the model: {shown}{more}")
+    else:
+        lines.append("each action was tried in each state")
+    return "\n".join(lines) + "\n"
+
+
+def json_text(found: Estimate) -> str:
+    from tabular_rl.answers import json_parts
+
+    mdp = found.mdp
+    document = {
+        "schema": "tabular-rl estimate", "version": 1, "digest": mdp.digest, "transitions": found.transitions,
+        "episodes": found.episodes, "states": mdp.S, "actions": mdp.A,
+        "terminal": [mdp.states[int(s)] for s in mdp.terminal.nonzero()[0]],
+        "pairs": mdp.L, "outcomes": mdp.K, "added_end": found.added_end,
+        "fewest_tries": int(found.tries.min()), "most_tries": int(found.tries.max()),
+        "untried": [list(pair) for pair in found.untried],
+    }  # fmt: skip
+    return "".join(json_parts(document))

@@ -1,0 +1,220 @@
+"""tabular-rl learn"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from tabular_rl import run as running
+from tabular_rl.catalogue import LEARNERS, find_learner
+from tabular_rl.commands import COMMANDS, solving
+from tabular_rl.commands._memory import check_memory
+from tabular_rl.commands._shared import (
+    ANSWERS,
+    Command,
+    all_option,
+    check_output,
+    flag,
+    json_option,
+    model_options,
+    quiet_option,
+    read_model,
+    solver_flags,
+    together,
+)
+from tabular_rl.compare import Regret, most_policies, regret
+from tabular_rl.errors import OptionError, path_text
+from tabular_rl.learned import Learned
+from tabular_rl.model import MDP
+from tabular_rl.options import OPTIONS
+from tabular_rl.policy import Policy
+from tabular_rl.report.learned import cut_short, learned_csv, learned_document, learned_text, work_line
+from tabular_rl.report.progress import Progress
+from tabular_rl.report.screen import note, out
+from tabular_rl.solution import Status
+
+NOT_REACHED = 3
+DEFAULT = "q-learning"
+LATER = 0.1  # of the time limit goes to the evaluation of the policies, once the learning is over
+
+
+learner_options = together(
+    click.option(
+        "--policy",
+        metavar="POLICY",
+        help="Whose values are learned, by methods that evaluate a policy: as in evaluate  [default: uniform].",
+    ),
+    click.option(
+        "--behavior", metavar="POLICY", help="Choose the actions by this policy while learning: off policy."
+    ),
+    click.option(
+        "--data", metavar="LOG", help="Learn from the transitions of a log (CSV, npz), over and over."
+    ),
+    *solver_flags(
+        list(LEARNERS),
+        {
+            "threads": "threads that share the runs; the answer has the same bits for any number",
+            "time_limit": "seconds after which what was learned so far is the answer",
+        },
+        last=("sweeps", "threads", "time_limit"),
+    ),
+)
+
+
+@click.command("learn", cls=Command, short_help=COMMANDS["learn"])
+@model_options
+@click.option(
+    "--method",
+    metavar="METHOD",
+    shell_complete=lambda _ctx, _parameter, typed: [n for n in LEARNERS if n.startswith(typed)],
+    help=f"One of {', '.join(LEARNERS)}  [default: {DEFAULT}].",
+)
+@learner_options
+@click.option(
+    "--no-reference", is_flag=True, help="Do not solve the model: no exact values, no errors and no regret."
+)
+@click.option("--checkpoint", metavar="FILE", help="Write the run to FILE now and then, and when it ends.")
+@click.option(
+    "--resume",
+    metavar="FILE",
+    help="Go on from a checkpoint, with its method and options: the same bits as without the stop.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write what was learned to FILE too: CSV where it ends in .csv; JSON in .json or no suffix.",
+)
+@json_option
+@all_option
+@quiet_option
+def command(**given: Any) -> int:
+    """Learn from sampled transitions, beside the exact answer.
+
+    Shown are the mean of the learned values over the runs beside the exact ones, how often each state was visited, the
+    errors, and what the greedy policy of each run truly earns. What is learned from samples carries no certificate.
+    The same seed gives the same answer; run 3 of 8 is run 3 of 100.
+
+    Before the run it is told where theory says that it will not converge. Ctrl-C keeps what was learned.
+
+    \b
+    tabular-rl learn example:recycling_robot --steps 1e5 --runs 8
+    tabular-rl learn example:random_walk_5 --method td0 --step-size 1/n
+    """
+    from tabular_rl.policies import read_policy
+
+    state = None
+    if given["resume"] is not None:
+        from tabular_rl.formats.checkpoint import read_checkpoint
+
+        state = read_checkpoint(given["resume"])
+    method = given["method"] or (state["method"] if state is not None else DEFAULT)
+    function = find_learner(method)
+    options = asked_options(given, method, function)
+    if state is not None:
+        has = function.__kwdefaults__ or {}
+        kept = {**state["options"], "steps": state["steps"]}
+        options = {k: x for k, x in kept.items() if k in has and x is not None} | options
+        options["resume"] = state
+    check_files(given)
+    mdp = read_model(given)
+    policy = None
+    if function.spec.task == "prediction":  # type: ignore[attr-defined]
+        policy = read_policy(given["policy"] or "uniform", mdp)
+    elif given["policy"] is not None:
+        raise OptionError(
+            f"--policy: {method} finds its own policy, expected a method that evaluates one. See methods."
+        )
+    if given["behavior"] is not None:
+        options["behavior"] = behavior(given["behavior"], mdp)
+    if given["data"] is not None:
+        options["data"] = read_data(given["data"], mdp)
+    if given["no_reference"]:
+        options["reference"] = False
+    if given["checkpoint"] is not None:
+        from tabular_rl.formats.checkpoint import checkpoint_to
+
+        options["checkpoint"] = checkpoint_to(given["checkpoint"])
+    check_memory(mdp)
+    mdp.facts  # noqa: B018  (a mapped model is validated here, where a signal raises)
+    with Progress(given["quiet"]), solving():
+        learned = function(mdp, **options) if policy is None else function(mdp, policy, **options)
+        lost = regret_of(learned, options.get("time_limit"))
+    return deliver(learned, lost, given)
+
+
+def asked_options(given: dict[str, Any], method: str, function: Any) -> dict[str, Any]:
+    """The options that were given; OptionError where the method does not have one."""
+    has = function.__kwdefaults__ or {}
+    options = {key: given[key] for key in OPTIONS if given.get(key) is not None}
+    for key in [*options, *(k for k in ("behavior", "data") if given.get(k) is not None)]:
+        if key not in has:
+            known = ", ".join(flag(k) for k in has if k in OPTIONS or k in ("behavior", "data"))
+            raise OptionError(f"{flag(key)}: {method} has no such option, expected some of {known}")
+    return options
+
+
+def check_files(given: dict[str, Any]) -> None:
+    """Raise before anything is learned where a file cannot be written, or is one that is read."""
+    inputs = [given["model"], given["data"], given["resume"]]
+    inputs += [text.rpartition(":")[2] for text in (given["policy"], given["behavior"]) if text]
+    check_output(given["output"], *inputs, suffixes=ANSWERS)
+    checkpoint = given["checkpoint"]
+    if checkpoint is None:
+        return
+    if checkpoint in ("-", ""):
+        raise OptionError(f"--checkpoint: found {checkpoint!r}, expected the name of a file")
+    check_output(checkpoint, *(path for path in inputs if path != given["resume"]), name="--checkpoint")
+    if given["output"] is not None and os.path.abspath(given["output"]) == os.path.abspath(checkpoint):
+        raise OptionError(f"{path_text(checkpoint)}: is also the output, expected another file")
+
+
+def behavior(text: str, mdp: MDP) -> Policy:
+    from tabular_rl.policies import read_policy
+
+    try:
+        return read_policy(text, mdp)
+    except OptionError as error:
+        raise OptionError(str(error).replace("--policy:", "--behavior:")) from None
+
+
+def read_data(path: str, mdp: MDP) -> Any:
+    from tabular_rl.formats.transitions import read_log
+
+    return read_log(path, mdp)
+
+
+def regret_of(learned: Learned, time_limit: float | None) -> Regret | None:
+    """What the greedy policies lose, where there are any and there is a best one to compare with."""
+    if learned.task != "control" or learned.reference is None or learned.status is Status.INTERRUPTED:
+        return None
+    limit = None if time_limit is None else max(LATER * time_limit, 0.1)
+    return regret(learned, most_policies(learned.mdp), limit)
+
+
+def deliver(learned: Learned, lost: Regret | None, given: dict[str, Any]) -> int:
+    """Write what was learned where it was asked for, and return the exit code."""
+    from tabular_rl.answers import json_parts, write_parts
+
+    output, quiet = given["output"], given["quiet"]
+    if output is not None and output != "-":
+        as_csv = output.lower().endswith(".csv")
+        write_parts(learned_csv(learned) if as_csv else json_parts(learned_document(learned, lost)), output)
+    if output == "-" or given["as_json"]:
+        for part in json_parts(learned_document(learned, lost)):
+            out(part)
+    elif not (quiet and output is not None):
+        policy = given["policy"] or "uniform"
+        out(learned_text(learned, lost, given["everything"], policy) + "\n")
+    if not quiet:
+        if learned.status is not Status.SAMPLED:
+            note(cut_short(learned) + "\n")
+        note(work_line(learned) + "\n")
+        for path in (given["checkpoint"], output):
+            if path is not None and path != "-":
+                note(f"{path_text(path)}: written\n")
+    if running.interrupt.signum is not None:
+        return 128 + running.interrupt.signum
+    return 0 if learned.status is Status.SAMPLED else NOT_REACHED

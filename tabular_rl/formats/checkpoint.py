@@ -1,0 +1,175 @@
+"""Checkpoints of learners: an npz of the arrays that a run needs to go on with the same bits, never with pickles.
+
+Members: `meta`, JSON as bytes; `streams` (runs, 6), the state of each random stream; `curve_steps` (P,) and
+`curve` (3, P, runs), the errors so far; `array_NAME` for each array of the learner.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import ModelError, OptionError, escape, quoted
+from tabular_rl.formats.arrays import read_npy_header
+from tabular_rl.formats.input import reporting
+from tabular_rl.formats.memory import require
+from tabular_rl.formats.output import write_atomically
+
+SCHEMA, VERSION = "tabular-rl checkpoint", 1
+ARRAY = "array_"
+KINDS = ("<f8", "<i8", "|b1", "|u1", "<u8", "<i4")
+LOW = (1 << 64) - 1
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, ValueError, OverflowError,
+    IndexError, TypeError, AttributeError,
+)  # fmt: skip
+
+
+def write_checkpoint(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write the state of a learner (`Learned.state`) atomically.
+
+    Raises
+    ------
+    OutputError : path and reason; what stood there before is intact
+    """
+    special = ("arrays", "streams", "curve")
+    meta = {"schema": SCHEMA, "version": VERSION, **{k: v for k, v in state.items() if k not in special}}
+    curve = state["curve"]
+    members = {
+        "meta": np.frombuffer(json.dumps(meta).encode("ascii"), dtype=np.uint8),
+        "streams": packed(state["streams"]),
+        "curve_steps": np.array([row[0] for row in curve], dtype=np.int64),
+        "curve": np.array([[row[i] for row in curve] for i in (1, 2, 3)], dtype=np.float64),
+    } | {ARRAY + name: array for name, array in state["arrays"].items()}
+
+    def write(file: BinaryIO) -> None:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name, array in members.items():
+                info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+                with archive.open(info, "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
+
+    write_atomically(path, write)
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the state of a learner, for its option `resume`.
+
+    Raises
+    ------
+    ModelError : no such file, not a checkpoint, cut off or damaged
+    """
+    try:
+        with reporting(), open(path, "rb") as file:
+            return _read(file)
+    except ModelError as error:
+        raise error.at(os.fspath(path)) from None
+    except DAMAGED as error:
+        reason = escape(str(error).strip("'\"").rstrip(".") or type(error).__name__)
+        raise ModelError(f"not a complete checkpoint: {reason}. Is the file cut off or damaged?").at(
+            os.fspath(path)
+        ) from None
+
+
+def _read(file: BinaryIO) -> dict[str, Any]:
+    size = file.seek(0, 2)
+    with zipfile.ZipFile(file) as archive:
+        found: dict[str, NDArray[Any]] = {}
+        infos = archive.infolist()
+        require(sum(info.file_size for info in infos))
+        for info in infos:
+            member = f"member {quoted(info.orig_filename)}"
+            name = info.orig_filename.removesuffix(".npy")
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size > size:
+                raise ModelError(f"{member}: found a packed member, expected it stored as it is")
+            if name == info.orig_filename or name in found:
+                raise ModelError(f"{member}: unexpected, expected the arrays of a checkpoint")
+            with archive.open(info) as opened:
+                found[name] = _array(opened, member, info.file_size)
+    if "meta" not in found:
+        raise ModelError("found no member 'meta.npy', expected a checkpoint of learn")
+    state = json.loads(found["meta"].tobytes().decode("ascii"))
+    if not isinstance(state, dict) or state.pop("schema", None) != SCHEMA:
+        raise ModelError(f"found another schema, expected {quoted(SCHEMA)}")
+    version = state.pop("version", None)
+    if version != VERSION:
+        raise ModelError(f"found version {quoted(version)}, expected {VERSION}, which this program reads")
+    kinds = {"method": str, "digest": str, "inputs": str, "options": dict, "done": int, "steps": int}
+    for key, kind in kinds.items():
+        if not isinstance(state.get(key), kind) or state[key] is True:
+            raise ModelError(f"meta: {key}: found {quoted(state.get(key))}, expected it as learn writes it")
+    steps, curve = found["curve_steps"], found["curve"]
+    if curve.ndim != 3 or steps.shape != curve.shape[1:2] or len(curve) != 3 or state["done"] < 0:
+        raise ModelError(f"member 'curve.npy': found shape {curve.shape}, expected (3, {len(steps)}, runs)")
+    return {
+        **state,
+        "options": {k: tuple(x) if isinstance(x, list) else x for k, x in state["options"].items()},
+        "streams": unpacked(found["streams"]),
+        "curve": [(int(k), *(column[i].copy() for column in curve)) for i, k in enumerate(steps)],
+        "arrays": {n.removeprefix(ARRAY): x for n, x in found.items() if n.startswith(ARRAY)},
+    }
+
+
+def _array(opened: Any, member: str, size: int) -> NDArray[Any]:
+    shape, dtype = read_npy_header(opened, member)
+    if dtype.str not in KINDS:
+        raise ModelError(f"{member}: found {dtype}, expected one of {', '.join(KINDS)}")
+    count = 1
+    for n in shape:
+        count *= n
+    data = opened.read()
+    if len(data) != count * dtype.itemsize:
+        raise ModelError(f"{member}: found {len(data)} bytes, expected {count * dtype.itemsize}")
+    return np.frombuffer(data, dtype=dtype).reshape(shape).copy()
+
+
+def packed(streams: list[Mapping[str, Any]]) -> NDArray[np.uint64]:
+    """The states of PCG64 generators as whole numbers of 64 bits (runs, 6)."""
+    rows = []
+    for stream in streams:
+        if stream["bit_generator"] != "PCG64":
+            raise OptionError(f"checkpoint: found a {stream['bit_generator']} generator, expected PCG64")
+        state, inc = stream["state"]["state"], stream["state"]["inc"]
+        rows.append(
+            (state >> 64, state & LOW, inc >> 64, inc & LOW, stream["has_uint32"], stream["uinteger"])
+        )
+    return np.array(rows, dtype=np.uint64).reshape(-1, 6)
+
+
+def unpacked(rows: NDArray[Any]) -> list[dict[str, Any]]:
+    """
+    >>> rng = np.random.default_rng(0)
+    >>> unpacked(packed([rng.bit_generator.state])) == [rng.bit_generator.state]
+    True
+    """
+    if rows.ndim != 2 or rows.shape[1] != 6 or rows.dtype != np.uint64:
+        raise ModelError(f"member 'streams.npy': found {rows.dtype} {rows.shape}, expected uint64 (runs, 6)")
+    return [
+        {
+            "bit_generator": "PCG64",
+            "state": {"state": (a << 64) + b, "inc": (c << 64) + d},
+            "has_uint32": has,
+            "uinteger": number,
+        }
+        for a, b, c, d, has, number in rows.tolist()
+    ]
+
+
+def checkpoint_to(path: str | os.PathLike[str]) -> Any:
+    """A function for the option `checkpoint` of a learner, which writes its state to a file.
+
+    >>> checkpoint_to("run.npz").__name__
+    'save'
+    """
+
+    def save(state: Mapping[str, Any]) -> None:
+        write_checkpoint(state, path)
+
+    return save

@@ -1,0 +1,533 @@
+"""The exact law of any learner over a few steps: all its sample paths, weighed in rational arithmetic.
+
+Learners with a maximum, with step sizes that count visits or with actions that depend on what was learned obey no
+closed recursion. For a few steps none is needed: there are only so many things that can happen.
+
+Rewards and tables are in the sign of maximisation, as in the learners: `mdp.sign` times those of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tabular_rl.errors import NotAnswerable, OptionError, quoted
+from tabular_rl.exact.stationary import exact_start
+from tabular_rl.exploration import Exploration
+from tabular_rl.model import MDP
+from tabular_rl.options import check
+from tabular_rl.planning.policy_evaluation import fitting
+from tabular_rl.policy import Policy
+from tabular_rl.rationals import as_fraction
+from tabular_rl.schedules import Schedule
+from tabular_rl.transitions import Transitions
+
+MOST = 1_000_000  # different situations at one time; more would take hours
+RULES = ("td0", "sarsa-evaluation", "q-evaluation", "q-learning", "sarsa", "expected-sarsa")
+
+Numbers = tuple[Fraction, ...]
+
+
+class PathStep(NamedTuple):
+    """One transition: the row of (s, a), r, s', whether s' is terminal, and the row of a' (-1: not chosen yet)."""
+
+    row: int
+    reward: Fraction
+    next_state: int
+    done: bool
+    next_row: int = -1
+
+
+class Table(NamedTuple):
+    """What the learners of `exact_moments` know: their estimates, how often each was updated, the target table."""
+
+    values: Numbers
+    visits: tuple[int, ...]
+    target: Numbers
+
+
+Choice = Mapping[int, Fraction]
+Acting = Callable[[Any, int, int], Choice]
+Rule = Callable[[Any, PathStep, int], Any]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """E[x] and E[x x^T] of a vector x, in Fractions."""
+
+    mean: Numbers
+    second: tuple[Numbers, ...]
+
+    @property
+    def covariance(self) -> tuple[Numbers, ...]:
+        """E[x x^T] - E[x] E[x]^T."""
+        m = self.mean
+        return tuple(tuple(x - m[i] * m[j] for j, x in enumerate(row)) for i, row in enumerate(self.second))
+
+
+def enumerate_paths(
+    mdp: MDP, behavior: Policy, steps: int, *, source: str = "trajectory", episode_steps: int | None = None
+) -> Iterator[tuple[Fraction, list[PathStep]]]:
+    """Yield every sequence of transitions that a policy can meet, with its probability.
+
+        Pr(path) = start(s_0) Π_k b(a_k|s_k) p(s_{k+1}|s_k, a_k),    start(s) again after a terminal state
+
+    Parameters
+    ----------
+    behavior : b, which chooses the actions
+    steps : transitions in a path
+    source : "trajectory" (with restarts), "independent" pairs (a state, all alike, and an action of b), or "sweeps"
+    episode_steps : cut an episode off after so many steps, and start anew
+
+    Returns
+    -------
+    pairs (probability, list of PathStep); the probabilities sum to 1
+
+    Raises
+    ------
+    OptionError : too many paths, or an option out of range
+
+    Sources
+    -------
+    Bertsekas & Tsitsiklis (1996), 4.1, for what a sample of transitions is.
+
+    Examples
+    --------
+    A coin thrown until heads (the end): after two throws TT, TH, HT, HH; a new game begins after H.
+
+    >>> mdp = MDP.from_outcomes([("s", "toss", "s", "1/2", 0), ("s", "toss", "end", "1/2", 1)], 1, terminal=["end"])
+    >>> for p, path in enumerate_paths(mdp, Policy.uniform(mdp), 2):
+    ...     print(p, [str(x.reward) for x in path])
+    1/4 ['0', '0']
+    1/4 ['0', '1']
+    1/4 ['1', '0']
+    1/4 ['1', '1']
+    """
+    behavior = fitting(mdp, behavior)
+    found = outcome_law(
+        mdp, fixed(behavior), lambda path, x, k: (*path, x), (), steps, source=source, episode_steps=episode_steps,
+        ahead=True, pairs=behavior,
+    )  # fmt: skip
+    for path, p in found.items():
+        yield p, list(path)
+
+
+def expected_by_paths(
+    step: Rule,
+    begin: Hashable,
+    mdp: MDP,
+    acting: Policy | Acting,
+    steps: int,
+    *,
+    vector: Callable[[Any], Sequence[Fraction]] = lambda table: table,
+    **options: Any,
+) -> Moments:
+    """Return the exact mean and second moment of what an update rule has learned after some steps.
+
+        E[x_k] = Σ_paths Pr(path) x_k(path),    and the same of x_k x_k^T
+
+    Parameters
+    ----------
+    step : (table, PathStep, k) -> the table after update number k = 1, 2, ...; where the rule throws a coin, a list of
+        (probability, table)
+    begin : the table before the first step; tables are hashable (tuples)
+    acting : the policy that acts, or (table, state, k) -> {row: probability} where actions depend on the table
+    steps : updates
+    vector : what to average of a table
+    options : those of `outcome_law`: source, episode_steps, ahead, pairs
+
+    Returns
+    -------
+    Moments
+
+    Raises
+    ------
+    OptionError : too many paths, or an option out of range
+
+    Sources
+    -------
+    None: this is the definition of an expectation.
+
+    Examples
+    --------
+    The average of two throws of a coin that pays 1 for heads: mean 1/2, second moment 1/4 + 1/8 = 3/8.
+
+    >>> mdp = MDP.from_outcomes([("s", "toss", "s", "1/2", 0), ("s", "toss", "end", "1/2", 1)], 1, terminal=["end"])
+    >>> average = lambda v, x, k: (v[0] + (x.reward - v[0]) / k,)
+    >>> expected_by_paths(average, (Fraction(0),), mdp, Policy.uniform(mdp), 2)
+    Moments(mean=(Fraction(1, 2),), second=((Fraction(3, 8),),))
+    """
+    if isinstance(acting, Policy):
+        policy = fitting(mdp, acting)
+        options = {"pairs": policy, "ahead": True} | options
+        acting = fixed(policy)
+    return moments(outcome_law(mdp, acting, step, begin, steps, **options), vector)
+
+
+def moments(law: Mapping[Any, Fraction], vector: Callable[[Any], Sequence[Fraction]]) -> Moments:
+    """E[x] and E[x x^T] of the vector of a random table."""
+    weighed = [(p, tuple(vector(table))) for table, p in law.items()]
+    n = range(len(weighed[0][1]))
+    zero = Fraction(0)
+    return Moments(
+        tuple(sum((p * x[i] for p, x in weighed), zero) for i in n),
+        tuple(tuple(sum((p * x[i] * x[j] for p, x in weighed), zero) for j in n) for i in n),
+    )
+
+
+def outcome_law(
+    mdp: MDP,
+    acting: Acting,
+    step: Rule,
+    begin: Hashable,
+    steps: int,
+    *,
+    source: str = "trajectory",
+    episode_steps: int | None = None,
+    ahead: bool = False,
+    pairs: Policy | None = None,
+) -> dict[Any, Fraction]:
+    """Return the exact distribution {table: probability} of what a learner knows after some steps.
+
+    Paths that have come to the same table in the same place go on as one, so that more steps are within reach than by
+    a list of all paths.
+
+    Parameters
+    ----------
+    acting : (table, state, k) -> {row: probability}: how update number k chooses actions
+    step, begin, steps : as in expected_by_paths
+    source, episode_steps : as in enumerate_paths
+    ahead : choose a' before the update and give it to `step` as next_row, as SARSA does
+    pairs : the policy of independent pairs (default: uniform)
+
+    Returns
+    -------
+    {table: probability}, of sum 1
+
+    Raises
+    ------
+    OptionError : more than a million situations at a time, or an option out of range
+    NotAnswerable : the model has a finite horizon (`unroll` makes one without)
+
+    Sources
+    -------
+    None: this is the definition of a learner.
+
+    Examples
+    --------
+    Two throws of a coin, of which the number of heads is kept.
+
+    >>> mdp = MDP.from_outcomes([("s", "toss", "s", "1/2", 0), ("s", "toss", "end", "1/2", 1)], 1, terminal=["end"])
+    >>> law = outcome_law(mdp, fixed(Policy.uniform(mdp)), lambda n, x, k: n + int(x.reward), 0, 2)
+    >>> {n: str(p) for n, p in law.items()}
+    {0: '1/4', 1: '1/2', 2: '1/4'}
+    """
+    source, episode_steps, steps = check(source=source, episode_steps=episode_steps, steps=steps)
+    if mdp.horizon is not None:
+        raise NotAnswerable(
+            "paths: found a model with a finite horizon, expected one without. unroll(mdp) makes one."
+        )
+    if mdp.terminal.all():
+        raise OptionError("no state to start from: all states are terminal")
+    outcomes, live = [_outcomes(mdp, i) for i in range(mdp.L)], int((~mdp.terminal).sum())
+    weights = (Policy.uniform(mdp) if pairs is None else fitting(mdp, pairs)).rationals()
+    anew = {i: p / live for i, p in enumerate(weights) if p}
+    starts = [(s, p) for s, p in enumerate(exact_start(mdp)) if p]
+
+    def restart(table: Any, k: int) -> Iterator[tuple[int, Fraction]]:
+        for s, p in starts:
+            for i, chosen in acting(table, s, k).items():
+                yield i, p * chosen
+
+    first: Iterable[tuple[int, Fraction]] = restart(begin, 1)
+    if source != "trajectory":
+        first = anew.items() if source == "independent" else [(0, Fraction(1))]
+    now: dict[tuple[Any, int, int], Fraction] = {}  # (table, row, steps of this episode) -> probability
+    for i, p in first:
+        _add(now, (begin, i, 0), p)
+    for k in range(1, steps + 1):
+        after: dict[tuple[Any, int, int], Fraction] = {}
+        for (table, row, clock), so_far in now.items():
+            for s2, p, reward in outcomes[row]:
+                done = bool(mdp.terminal[s2])
+                # None stands for an action that is not known yet.
+                coming: Iterable[tuple[int | None, Fraction]] = [(None, Fraction(1))]
+                if ahead and not done:
+                    coming = acting(table, s2, k).items()
+                for chosen, by in coming:
+                    x = PathStep(row, reward, s2, done, -1 if chosen is None else chosen)
+                    learned = step(table, x, k)
+                    for coin, new in learned if isinstance(learned, list) else [(Fraction(1), learned)]:
+                        weight = so_far * p * by * coin
+                        if source == "sweeps":
+                            _add(after, (new, (row + 1) % mdp.L, 0), weight)
+                            continue
+                        follow: Iterable[tuple[int, Fraction]]
+                        age = clock + 1
+                        if source == "independent":
+                            follow, age = anew.items(), 0
+                        elif done or age == episode_steps:
+                            follow, age = restart(new, k), 0
+                        elif chosen is not None:
+                            follow = [(chosen, Fraction(1))]
+                        else:
+                            follow = acting(new, s2, k).items()
+                        for i, q in follow:
+                            # Without a limit the clock stands still: it would keep equal situations apart.
+                            _add(after, (new, i, age if episode_steps else 0), weight * q)
+            if len(after) > MOST:
+                raise OptionError(
+                    f"paths: found more than {MOST:,} situations at step {k}, expected fewer steps"
+                )
+        now = after
+    law: dict[Any, Fraction] = {}
+    for (table, _, _), p in now.items():
+        _add(law, table, p)
+    return law
+
+
+def _add(law: dict[Any, Fraction], key: Any, p: Fraction) -> None:
+    if p:
+        law[key] = law.get(key, Fraction(0)) + p
+
+
+def _outcomes(mdp: MDP, row: int) -> list[tuple[int, Fraction, Fraction]]:
+    """The (next state, probability, reward) of a row as Fractions, rewards in the sign of maximisation."""
+    sign, exact = int(mdp.sign), mdp.exact
+    found, r = mdp.rational(row)
+    made = []
+    for k, (s2, p) in enumerate(found, start=int(mdp.row_ptr[row])):
+        if mdp.reward is None:
+            reward = r
+        elif exact is not None and exact.reward is not None:
+            reward = exact.reward[k]
+        else:
+            reward = Fraction(float(mdp.reward[k]))
+        if p:
+            made.append((s2, p, sign * reward))
+    return made
+
+
+def transitions_of(mdp: MDP, path: Sequence[PathStep]) -> Transitions:
+    """Return a path as Transitions, to run a learner on it: `learn(mdp, method, data=transitions_of(mdp, path))`."""
+    return Transitions(
+        mdp,
+        np.array([x.row for x in path], dtype=np.int64),
+        mdp.sign * np.array([float(x.reward) for x in path]),
+        np.array([x.next_state for x in path], dtype=np.int64),
+        np.array([x.done for x in path], dtype=bool),
+        np.array([x.next_row for x in path], dtype=np.int64),
+    )
+
+
+# -- ways to act ------------------------------------------------------------------------------------------------------
+
+
+def fixed(policy: Policy) -> Acting:
+    """Act by a policy, whatever was learned."""
+    mdp, p = policy.mdp, policy.rationals()
+    choices = [{i: p[i] for i in mdp.rows(s) if p[i]} for s in range(mdp.S)]
+    return lambda table, s, k: choices[s]
+
+
+def epsilon_greedy(mdp: MDP, epsilon: Any) -> Acting:
+    """Act ε-greedily by the values of a Table over pairs; `epsilon` is a number or a schedule over the steps."""
+    schedule = epsilon if isinstance(epsilon, Schedule) else None
+    number = None if schedule is not None else as_fraction(epsilon)
+
+    def acting(table: Table, s: int, k: int) -> Choice:
+        rate = number if number is not None else _rate(schedule, k)
+        rows = mdp.rows(s)
+        chosen = dict.fromkeys(rows, rate / len(rows))
+        top = max(table.values[i] for i in rows)
+        ties = [i for i in rows if table.values[i] == top]
+        for i in ties:
+            chosen[i] += (1 - rate) / len(ties)
+        return {i: p for i, p in chosen.items() if p}
+
+    return acting
+
+
+def best_row(values: Sequence[Fraction], rows: Sequence[int]) -> int:
+    """The first of the best rows."""
+    return max(rows, key=lambda i: (values[i], -i))
+
+
+def _rate(schedule: Any, n: int) -> Fraction:
+    """x(n) of a schedule: exactly c / n, else the float that learners use."""
+    return Fraction(schedule.a) / n if schedule.kind == "harmonic" else Fraction(schedule.at(n))
+
+
+# -- the project's own one-step rules ---------------------------------------------------------------------------------
+
+
+def one_step_rule(
+    method: str,
+    mdp: MDP,
+    policy: Policy | None = None,
+    *,
+    behavior: Policy | None = None,
+    step_size: Any = "1/n",
+    per: str = "visit",
+    explore: Any = None,
+    target: Any = "none",
+) -> Callable[[Table, PathStep, int], Table]:
+    """Return the update of a one-step learner in Fractions, (Table, PathStep, k) -> Table.
+
+        x(j) ← x(j) + α ρ [ r + γ (what the method takes s' to be worth) - x(j) ]
+
+    Parameters
+    ----------
+    method : one of RULES
+    policy : π, for the methods that evaluate one
+    behavior : b, for ρ = π / b of td0 and for sarsa and expected-sarsa without `explore`
+    step_size, per, explore, target : as in the learners; their floats mean the dyadic rationals that they are, and c/n
+        is divided exactly; `explore` (for expected-sarsa) is an ε-greedy one
+
+    Returns
+    -------
+    the rule, to be given to expected_by_paths or to be run along a path
+
+    Raises
+    ------
+    OptionError : no such method, or a way to explore that has no rational probabilities
+
+    Sources
+    -------
+    Sutton & Barto (2018), (6.2), (6.7), (6.8), (6.9).
+
+    Examples
+    --------
+    >>> mdp = MDP([[[1.0]]], [[1.0]], "1/2")
+    >>> rule = one_step_rule("q-learning", mdp, step_size=1)
+    >>> rule(Table((Fraction(4),), (0,), (Fraction(4),)), PathStep(0, Fraction(1), 0, False), 1).values   # 1 + 4/2
+    (Fraction(3, 1),)
+    """
+    if method not in RULES:
+        raise OptionError(
+            f"method {quoted(method)}: found no exact rule for it, expected one of {', '.join(RULES)}"
+        )
+    step_size, per, (kind, by) = check(step_size=step_size, per=per, target=target)
+    pi = None if policy is None else fitting(mdp, policy).rationals()
+    b = pi if behavior is None else fitting(mdp, behavior).rationals()
+    if method in ("td0", "sarsa-evaluation", "q-evaluation") and pi is None:
+        raise OptionError(f"method {quoted(method)} evaluates a policy, expected one")
+    own = None
+    if method == "expected-sarsa":
+        own = fixed(behavior) if behavior is not None else epsilon_greedy(mdp, _epsilon(explore))
+    gamma, state = mdp.gamma_exact, [mdp.state_of_row(i) for i in range(mdp.L)]
+
+    def worth(table: Table, x: PathStep, k: int) -> Fraction:
+        bar, rows = table.target, mdp.rows(x.next_state)
+        if method == "td0":
+            return bar[x.next_state]
+        if method == "q-learning":
+            return max(bar[i] for i in rows)
+        if method == "q-evaluation":
+            assert pi is not None
+            return sum((pi[i] * bar[i] for i in rows), Fraction(0))
+        if own is not None:
+            return sum((p * bar[i] for i, p in own(table, x.next_state, k).items()), Fraction(0))
+        return bar[x.next_row]
+
+    def rule(table: Table, x: PathStep, k: int) -> Table:
+        if method.startswith("sarsa") and not x.done and x.next_row < 0:
+            return table  # a log that does not say what came next
+        aim = x.reward + (0 if x.done else gamma * worth(table, x, k))
+        j = state[x.row] if method == "td0" else x.row
+        rho = pi[x.row] / b[x.row] if method == "td0" and pi is not None and b is not None else 1
+        visits = _put(table.visits, j, table.visits[j] + 1)
+        alpha = _rate(step_size, visits[j] if per == "visit" else k)
+        values = _put(table.values, j, table.values[j] + alpha * rho * (aim - table.values[j]))
+        bar = values if kind == "none" else table.target
+        if kind == "copy" and k % int(by) == 0:
+            bar = values
+        elif kind == "average":
+            bar = tuple(y + Fraction(by) * (z - y) for y, z in zip(bar, values, strict=True))
+        return Table(values, visits, bar)
+
+    return rule
+
+
+def _put(values: tuple[Any, ...], j: int, value: Any) -> tuple[Any, ...]:
+    return (*values[:j], value, *values[j + 1 :])
+
+
+def _epsilon(explore: Any) -> Schedule:
+    made = Exploration.of(explore or "epsilon-greedy:0.1")
+    if made.kind != "epsilon-greedy":
+        raise OptionError(
+            f"--explore: found {made}, expected epsilon-greedy: others have no rational probabilities"
+        )
+    return made.rate
+
+
+def exact_moments(
+    method: str,
+    mdp: MDP,
+    policy: Policy | None = None,
+    *,
+    steps: int,
+    behavior: Policy | None = None,
+    step_size: Any = "n^-0.7",
+    per: str = "visit",
+    explore: Any = "epsilon-greedy:0.1",
+    source: str = "trajectory",
+    episode_steps: int | None = None,
+    start_value: float = 0.0,
+    target: Any = "none",
+) -> Moments:
+    """Return the exact mean and second moment of a one-step learner's estimates after a few steps.
+
+    Every option means what it means to the learner of the name. The estimates are those of states for td0 (a terminal
+    one is 0), and of pairs for the others, in the sign of the model.
+
+    Parameters
+    ----------
+    method : one of RULES
+    policy : π, for the methods that evaluate one (default: uniform)
+    steps : updates; a handful
+    behavior, step_size, per, explore, source, episode_steps, start_value, target : as in the learners
+
+    Returns
+    -------
+    Moments
+
+    Raises
+    ------
+    OptionError : too many paths, or an option that has no exact law
+
+    Sources
+    -------
+    Sutton & Barto (2018), (6.2), (6.7), (6.8), (6.9).
+
+    Examples
+    --------
+    Q-learning with α = 1/2 on a coin that pays 1 for heads and ends: 1/2 · 1/2, and E[q²] = 1/2 · 1/4.
+
+    >>> mdp = MDP.from_outcomes([("s", "toss", "end", "1/2", 0), ("s", "toss", "end", "1/2", 1)], 1, terminal=["end"])
+    >>> exact_moments("q-learning", mdp, steps=1, step_size="1/2")
+    Moments(mean=(Fraction(1, 4),), second=((Fraction(1, 8),),))
+    """
+    evaluates = method in ("td0", "sarsa-evaluation", "q-evaluation")
+    if evaluates and policy is None:
+        policy = Policy.uniform(mdp)
+    (source,) = check(source=source)
+    if source == "sweeps":
+        target = f"copy:{mdp.L}"
+    options = {"step_size": step_size, "per": per, "target": target}
+    rule = one_step_rule(method, mdp, policy, behavior=behavior, explore=explore, **options)
+    acts = behavior if behavior is not None else policy if evaluates else None
+    acting = fixed(fitting(mdp, acts)) if acts is not None else epsilon_greedy(mdp, _epsilon(explore))
+    value = Fraction(int(mdp.sign)) * as_fraction(start_value)
+    n = mdp.S if method == "td0" else mdp.L
+    values = tuple(Fraction(0) if method == "td0" and mdp.terminal[j] else value for j in range(n))
+    law = outcome_law(
+        mdp, acting, rule, Table(values, (0,) * n, values), steps, source=source, episode_steps=episode_steps,
+        ahead=method.startswith("sarsa"), pairs=acts,
+    )  # fmt: skip
+    return moments(law, lambda table: [int(mdp.sign) * x for x in table.values])

@@ -1,0 +1,261 @@
+"""Slow, obvious twins of kernels/walk.py and kernels/one_step.py: one run after the other, one draw after the other.
+
+A twin takes what its kernel takes and must leave the same bits behind. Where a kernel is clever (bisection, a best
+action that it remembers), its twin looks again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+# -- twins of kernels/walk.py ---------------------------------------------------------------------------------------
+
+
+def accumulate(ptr, weight, out):
+    for a, b in itertools.pairwise(int(x) for x in ptr):
+        group = [float(x) for x in weight[a:b]]
+        positive = [j for j, x in enumerate(group) if x > 0]
+        last = positive[-1] if positive else 0
+        for j, total in enumerate(itertools.accumulate(group)):
+            out[a + j] = total if j < last else 2.0
+
+
+def scan(cum, first, u):
+    return next(j for j in range(first, len(cum)) if u < cum[j])
+
+
+def search(cum, u):
+    return scan(cum, 0, u)
+
+
+def rate(schedule, n):
+    kind, a, b, c = map(float, schedule)
+    if kind == 0:
+        return a
+    if kind == 1:
+        return a / n
+    if kind == 2:
+        return a * math.pow(n, -b)
+    if kind == 3:
+        return a + (b - a) * (1.0 if n > c else (n - 1) / c)
+    return max(a * math.pow(b, n - 1), c)
+
+
+def greedy(q, e, first, last):
+    return max(range(first, last), key=lambda i: q[e, i])  # the first of the largest
+
+
+def other_choice(kind, x, first, last, q, visits, e, best, u):
+    rows = range(first, last)
+    if kind == 2:
+        top = max(float(q[e, i]) for i in rows)
+        weights = [math.exp((float(q[e, i]) - top) / x) for i in rows]
+        rest = float(u) * list(itertools.accumulate(weights))[-1]
+        for i, weight in zip(rows, weights, strict=True):
+            rest -= weight
+            if rest < 0:
+                return i
+        return best
+    tried = [int(visits[e, i]) for i in rows]
+    if 0 in tried:
+        return first + tried.index(0)
+    scores = [
+        float(q[e, i]) + x * math.sqrt(math.log(sum(tried)) / n) for i, n in zip(rows, tried, strict=True)
+    ]
+    return first + scores.index(max(scores))
+
+
+def explore(kind, x, first, last, cum, q, visits, e, best, u):
+    u = float(u)
+    if kind == 0:
+        return scan(cum, first, u)
+    if kind > 1:
+        return other_choice(kind, x, first, last, q, visits, e, best, u)
+    if u >= x:
+        ties = [i for i in range(first, last) if float(q[e, i]) == float(q[e, best])]
+        return ties[min(math.floor((u - x) / (1.0 - x) * len(ties)), len(ties) - 1)]
+    return min(first + math.floor(u / x * (last - first)), last - 1)
+
+
+# -- twins of kernels/one_step.py -----------------------------------------------------------------------------------
+
+
+def begin(model, kind, x, cum, source, pairs, visits, q, uniforms, row):
+    for e, (u, action) in enumerate(uniforms.tolist()):
+        if source == 0:
+            row[e] = choose(model, search(model.start, u), kind, x, cum, q, visits, e, action)
+        else:
+            row[e] = search(pairs, u) if source == 1 else 0
+
+
+def choose(model, s, kind, x, cum, q, visits, e, u):
+    """The row that is taken in state s."""
+    first, last = int(model.pair_ptr[s]), int(model.pair_ptr[s + 1])
+    best = greedy(q, e, first, last) if kind > 0 else first
+    return int(explore(kind, x, first, last, cum, q, visits, e, best, u))
+
+
+def tally(table, e, j, k, total, since):
+    total[e, j] += float(table[e, j]) * (k - int(since[e, j]))
+    since[e, j] = k
+
+
+def follow(table, e, k, kind, by, bar):
+    if kind == 1 and (k + 1) % by == 0:
+        bar[e] = table[e]
+    if kind == 2:
+        bar[e] = [old + by * (new - old) for old, new in zip(bar[e].tolist(), table[e].tolist(), strict=True)]
+
+
+def update(table, e, j, aim, rho, step_size, per_step, k, visits, total, since):
+    visits[e, j] += 1
+    if total.shape[1]:
+        tally(table, e, j, k, total, since)
+    alpha = rate(step_size, k + 1 if per_step else int(visits[e, j]))
+    table[e, j] = float(table[e, j]) + alpha * float(rho) * (aim - float(table[e, j]))
+
+
+def outcome_of(model, i, u):
+    """(reward, next state, is that the end?) of a uniform."""
+    out = scan(model.cum, int(model.row_ptr[i]), u)
+    s2 = int(model.next_state[out])
+    reward = model.reward[out] if len(model.reward) else model.r[i]
+    return float(reward), s2, bool(model.terminal[s2])
+
+
+def elsewhere(source, pairs, i, rows, u):
+    """The next row where there is no trajectory."""
+    return search(pairs, u) if source == 1 else (i + 1) % rows
+
+
+def td0_walk(
+    model, cum, rho, step_size, per_step, source, pairs, target, by, episode_steps, uniforms, step, clock, row, visits,
+    total, since, bar, v,
+):  # fmt: skip
+    for e in range(len(row)):
+        for k, (chance, again, action) in enumerate(uniforms[e].tolist(), start=step):
+            i = int(row[e])
+            aim, s2, done = outcome_of(model, i, chance)
+            if not done:
+                aim = aim + float(model.gamma) * float(bar[e, s2])
+            update(v, e, int(model.pair_state[i]), aim, rho[i], step_size, per_step, k, visits, total, since)
+            follow(v, e, k, target, by, bar)
+            if source > 0:
+                row[e] = elsewhere(source, pairs, i, len(model.pair_state), again)
+                continue
+            clock[e] += 1
+            if done or clock[e] == episode_steps:
+                clock[e], s2 = 0, search(model.start, again)
+            row[e] = scan(cum, int(model.pair_ptr[s2]), action)
+
+
+def td0_given(
+    given, pair_state, gamma, rho, step_size, per_step, target, by, steps, step, visits, total, since, bar, v
+):  # fmt: skip
+    for e in range(len(v)):
+        for k in range(step, step + steps):
+            at = k % len(given.row)
+            i, aim = int(given.row[at]), float(given.reward[at])
+            if not given.done[at]:
+                aim = aim + float(gamma) * float(bar[e, given.next_state[at]])
+            update(v, e, int(pair_state[i]), aim, rho[i], step_size, per_step, k, visits, total, since)
+            follow(v, e, k, target, by, bar)
+
+
+def own_value(kind, x, first, last, cum, visits, q, e, best, bar):
+    values = [float(y) for y in bar[e, first:last]]
+    if kind == 0:
+        sums = [0.0] + [min(float(c), 1.0) for c in cum[first:last]]
+        return added((b - a) * y for (a, b), y in zip(itertools.pairwise(sums), values, strict=True))
+    if kind == 1:
+        ties = [y for y, choice in zip(values, q[e, first:last], strict=True) if choice == q[e, best]]
+        return x * (added(values) / len(values)) + (1.0 - x) * (added(ties) / len(ties))
+    if kind == 2:
+        top = max(float(y) for y in q[e, first:last])
+        weights = [math.exp((float(y) - top) / x) for y in q[e, first:last]]
+        return added(w * y for w, y in zip(weights, values, strict=True)) / added(weights)
+    return float(bar[e, other_choice(kind, x, first, last, q, visits, e, best, 0.0)])
+
+
+def added(numbers):
+    """The sum from left to right; sum() of newer Pythons compensates."""
+    total = 0.0
+    for x in numbers:
+        total += x
+    return total
+
+
+def expectation(pi, first, last, bar, e):
+    return added(float(p) * float(y) for p, y in zip(pi[first:last], bar[e, first:last], strict=True))
+
+
+def q_walk(
+    model, rule, pi, kind, explore_rate, cum, step_size, per_step, source, pairs, target, by, episode_steps, uniforms,
+    step, clock, row, visits, total, since, bar, q,
+):  # fmt: skip
+    for e in range(len(row)):
+        for k, (chance, again, action, *fourth) in enumerate(uniforms[e].tolist(), start=step):
+            x = rate(explore_rate, k + 1)
+            i = int(row[e])
+            aim, s2, done = outcome_of(model, i, chance)
+            next_row = None
+            if not done:
+                first, last = int(model.pair_ptr[s2]), int(model.pair_ptr[s2 + 1])
+                if rule == 0:
+                    next_row = choose(model, s2, kind, x, cum, q, visits, e, action)
+                    worth = float(bar[e, next_row])
+                elif rule == 1:
+                    worth = expectation(pi, first, last, bar, e)
+                elif rule == 2:
+                    worth = max(float(y) for y in bar[e, first:last])
+                else:
+                    worth = own_value(kind, x, first, last, cum, visits, q, e, greedy(q, e, first, last), bar)
+                aim = aim + float(model.gamma) * worth
+            update(q, e, i, aim, 1.0, step_size, per_step, k, visits, total, since)
+            follow(q, e, k, target, by, bar)
+            if source > 0:
+                row[e] = elsewhere(source, pairs, i, len(model.pair_state), again)
+                continue
+            clock[e] += 1
+            if done or clock[e] == episode_steps:
+                clock[e], s2, next_row = 0, search(model.start, again), None
+                action = fourth[0] if rule == 0 else action
+            row[e] = choose(model, s2, kind, x, cum, q, visits, e, action) if next_row is None else next_row
+
+
+def q_given(
+    given,
+    pair_ptr,
+    gamma,
+    rule,
+    pi,
+    step_size,
+    per_step,
+    target,
+    by,
+    steps,
+    step,
+    visits,
+    total,
+    since,
+    bar,
+    q,
+):
+    for e in range(len(q)):
+        for k in range(step, step + steps):
+            at = k % len(given.row)
+            aim, done, next_row = float(given.reward[at]), bool(given.done[at]), int(given.next_row[at])
+            if done or rule != 0 or next_row >= 0:
+                if not done:
+                    s2 = int(given.next_state[at])
+                    first, last = int(pair_ptr[s2]), int(pair_ptr[s2 + 1])
+                    if rule == 0:
+                        worth = float(bar[e, next_row])
+                    elif rule == 1:
+                        worth = expectation(pi, first, last, bar, e)
+                    else:
+                        worth = max(float(y) for y in bar[e, first:last])
+                    aim = aim + float(gamma) * worth
+                update(q, e, int(given.row[at]), aim, 1.0, step_size, per_step, k, visits, total, since)
+            follow(q, e, k, target, by, bar)  # a copy is due where the transition itself is passed over, too
