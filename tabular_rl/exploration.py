@@ -17,9 +17,19 @@ from tabular_rl.schedules import Schedule, checked_schedule
 FIXED, EPSILON_GREEDY, BOLTZMANN, UCB = range(4)
 KINDS = ("policy", "epsilon-greedy", "boltzmann", "ucb")
 GRAMMAR = "epsilon-greedy:RATE, boltzmann:TEMPERATURE, ucb:C or greedy"
+
+
+def _temperature(given: Any) -> Schedule:
+    """A schedule above 0: one that ends at 0, or comes there by rounding, has no distribution there."""
+    made: Schedule = checked_schedule(0.0, 1e300, open_low=True)(given)
+    if made.kind in ("linear", "exponential") and made.limit <= 0:
+        raise ValueError(given)
+    return made
+
+
 _RATES = {
     "epsilon-greedy": checked_schedule(0.0, 1.0),
-    "boltzmann": checked_schedule(0.0, 1e300, open_low=True),
+    "boltzmann": _temperature,
     "ucb": checked_schedule(0.0, 1e300),
 }
 

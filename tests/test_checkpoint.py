@@ -308,3 +308,19 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(capsys, tmp_path):
     for key in b.keys() - {"seconds", "steps_a_second", "curve"}:
         assert a[key] == b[key], key
     assert a["curve"]["start_value"][-1] == b["curve"]["start_value"][-1]
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_lose_the_run(capsys, monkeypatch, tmp_path):
+    def full(path):
+        def write(state):
+            raise OutputError(f"{path}: No space left on device")
+
+        return write
+
+    monkeypatch.setattr("tabular_rl.formats.checkpoint.checkpoint_to", full)
+    path = tmp_path / "c.npz"
+    done = inside(capsys, "learn", "example:recycling_robot", "--steps", 100, "--checkpoint", path)
+    assert done.code == 5 and "largest error" in done.out
+    assert (
+        done.err.count("No space left") == 2 and "The run goes on." in done.err and "written" not in done.err
+    )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from tabular_rl import MDP, OptionError, Policy, learn
+from tabular_rl import MDP, NoFiniteAnswer, OptionError, Policy, learn, load, n_step_td, q_learning, td0
 from tabular_rl.laws.q_learning import harmonic_error
 from tabular_rl.schedules import Schedule
 
+MODELS = Path(__file__).resolve().parents[1] / "mdps"
 # A state with two actions, noise, and an end.
 COIN = MDP.from_outcomes(
     [("s", "toss", "s", "1/2", 0), ("s", "toss", "end", "1/2", 1), ("s", "stop", "end", 1, 0)],
@@ -39,8 +43,6 @@ SILENT = [
     ("q-learning", {"source": "independent"}),
     ("q-learning", {"source": "sweeps"}),
     ("q-learning", {"step_size": "0.5*n^-0.51", "average": True}),
-    ("sarsa", {"explore": "epsilon-greedy:n^-0.5"}),
-    ("expected-sarsa", {"explore": "epsilon-greedy:n^-0.5"}),
     ("double-q-learning", {}),
     ("td0", {}),
     ("td0", {"step_size": "1/n"}),
@@ -295,3 +297,74 @@ def test_every_verdict_is_one_line_that_says_what_to_do():
     for verdict in found:
         assert "\n" not in verdict and (";" in verdict or "--" in verdict)
         assert not verdict.endswith(".")
+
+
+# -- exploration that falls to 0, loops, long products, logs -------------------------------------------------------
+
+
+@pytest.mark.parametrize(("rate", "steps"), [("1/n", 1), ("n^-0.5", 2), ("n^-0.3", 3)])
+def test_fading_exploration_says_how_far_it_reaches(rate, steps):
+    # Σ n^(-w d) is infinite where w d is at most 1: d = 1, 2, 3.
+    mdp = load(MODELS / "gridworld_5x5.toml")
+    (found,) = q_learning(mdp, steps=1, explore=f"epsilon-greedy:{rate}", reference=False).verdicts
+    assert f"falls to 0: what takes more than {steps} exploratory actions" in found
+
+
+def test_loops_without_reward_are_told_at_discount_one():
+    found = q_learning(load(MODELS / "tiny_rewards.toml"), steps=1, reference=False).verdicts
+    assert sum("stay for ever at no reward" in said for said in found) == 1
+    assert not q_learning(load(MODELS / "cliff_walking.toml"), steps=1, reference=False).verdicts
+
+
+def test_products_of_ratios_are_told_before_they_are_too_long():
+    # One state, two actions: a policy that always takes the first, and uniform behaviour: ρ = 2, so 2^n times α.
+    mdp = MDP([[[1.0], [1.0]]], [[1.0, 0.0]], "1/2")
+    policy, uniform = Policy.of_actions(mdp, [0]), Policy.uniform(mdp)
+    options = {"behavior": uniform, "steps": 1, "reference": False, "step_size": "0.25*n^-0.7"}
+    assert not n_step_td(mdp, policy, n=3, **options).verdicts  # 8 / 4 = 2
+    (found,) = n_step_td(mdp, policy, n=4, **options).verdicts
+    assert "up to 16: times a step size of 0.25" in found
+
+
+@pytest.mark.parametrize(("model", "per", "rate"), [("random_walk_5", "visit", 1 - math.cos(math.pi / 6))])
+def test_rate_of_harmonic_steps_is_the_least_eigenvalue(model, per, rate):
+    # The walk on n states inside a fence has the eigenvalues 1 - cos(k π / (n + 1)).
+    mdp = load(MODELS / f"{model}.toml")
+    (found,) = td0(mdp, Policy.uniform(mdp), steps=1, step_size="1/n", per=per, reference=False).verdicts
+    assert f"n^-{rate:.2g} " in found
+    assert not td0(
+        mdp, Policy.uniform(mdp), steps=1, step_size="1/n", start_value=0, per=per, target="copy:5"
+    ).verdicts
+
+
+def test_log_that_cannot_be_of_the_policy_is_refused():
+    mdp = MDP([[[1.0], [1.0]]], [[1.0, 0.0]], "1/2")
+    uniform, first = Policy.uniform(mdp), Policy.of_actions(mdp, [0])
+    log = [(0, 0, 1.0, 0)]
+    assert td0(mdp, uniform, data=29 * log, steps=1).visits.sum() == 1  # 2^-29 = 1.9e-9 may happen
+    with pytest.raises(OptionError, match=r"taken 0 times of 30 in the log, .* probability 0\.5"):
+        td0(mdp, uniform, data=30 * log, steps=1)
+    with pytest.raises(
+        OptionError, match="taken 0 times of 1 in the log, and the policy takes it with probability 1"
+    ):
+        td0(mdp, first, data=[(0, 1, 0.0, 0)], steps=1)
+    assert (
+        td0(mdp, uniform, behavior=Policy.of_probs(mdp, [0.9, 0.1]), data=30 * log, steps=1).visits.sum() == 1
+    )
+
+
+def test_no_finite_answer_without_a_reference_either():
+    mdp = MDP(
+        [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]], [[-1.0, -1.0], [0.0, 0.0]], 1, terminal=[1]
+    )
+    with pytest.raises(NoFiniteAnswer):
+        td0(mdp, Policy.of_actions(mdp, [0, -1]), steps=1, reference=False)
+    endless = MDP([[[1.0]]], [[1.0]], 1)
+    with pytest.raises(NoFiniteAnswer):
+        q_learning(endless, steps=1, reference=False)
+
+
+def test_temperature_that_comes_to_zero_is_refused():
+    for rate in ("linear:1:0:100", "exponential:1:0.9", "0"):
+        with pytest.raises(OptionError, match="--explore: found"):
+            q_learning(MDP([[[1.0]]], [[1.0]], "1/2"), steps=1, explore=f"boltzmann:{rate}")

@@ -25,7 +25,7 @@ from tabular_rl.commands._shared import (
     together,
 )
 from tabular_rl.compare import Regret, most_policies, regret
-from tabular_rl.errors import OptionError, path_text
+from tabular_rl.errors import OptionError, OutputError, path_text
 from tabular_rl.learned import Learned
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS
@@ -133,16 +133,38 @@ def command(**given: Any) -> int:
         options["data"] = read_data(given["data"], mdp)
     if given["no_reference"]:
         options["reference"] = False
+    saver = None
     if given["checkpoint"] is not None:
-        from tabular_rl.formats.checkpoint import checkpoint_to
-
-        options["checkpoint"] = checkpoint_to(given["checkpoint"])
+        saver = options["checkpoint"] = Saver(given["checkpoint"])
     check_memory(mdp)
     mdp.facts  # noqa: B018  (a mapped model is validated here, where a signal raises)
     with Progress(given["quiet"]), solving():
         learned = function(mdp, **options) if policy is None else function(mdp, policy, **options)
         lost = regret_of(learned, options.get("time_limit"))
-    return deliver(learned, lost, given)
+    code = deliver(learned, lost, given, saved=saver is None or saver.failed is None)
+    if saver is not None and saver.failed is not None:
+        note(f"{saver.failed}\n")
+        return saver.failed.exit_code
+    return code
+
+
+class Saver:
+    """Writes checkpoints. One that cannot be written does not end the run: what is learned is worth more."""
+
+    def __init__(self, path: str) -> None:
+        from tabular_rl.formats.checkpoint import checkpoint_to
+
+        self.write = checkpoint_to(path)
+        self.failed: OutputError | None = None
+
+    def __call__(self, state: dict[str, Any]) -> None:
+        before, self.failed = self.failed, None
+        try:
+            self.write(state)
+        except OutputError as error:
+            self.failed = error
+            if before is None:
+                note(f"warning: {error}. The run goes on.\n")
 
 
 def asked_options(given: dict[str, Any], method: str, function: Any) -> dict[str, Any]:
@@ -194,7 +216,7 @@ def regret_of(learned: Learned, time_limit: float | None) -> Regret | None:
     return regret(learned, most_policies(learned.mdp), limit)
 
 
-def deliver(learned: Learned, lost: Regret | None, given: dict[str, Any]) -> int:
+def deliver(learned: Learned, lost: Regret | None, given: dict[str, Any], saved: bool = True) -> int:
     """Write what was learned where it was asked for, and return the exit code."""
     from tabular_rl.answers import json_parts, write_parts
 
@@ -212,7 +234,7 @@ def deliver(learned: Learned, lost: Regret | None, given: dict[str, Any]) -> int
         if learned.status is not Status.SAMPLED:
             note(cut_short(learned) + "\n")
         note(work_line(learned) + "\n")
-        for path in (given["checkpoint"], output):
+        for path in (given["checkpoint"] if saved else None, output):
             if path is not None and path != "-":
                 note(f"{path_text(path)}: written\n")
     if running.interrupt.signum is not None:

@@ -137,8 +137,20 @@ class Learning:
             raise OptionError(f"weights: found shape {found.shape}, expected {self.entries} numbers from 0")
         return np.where(live, found, 0.0) / found[live].sum()
 
+    def _check_finite(self) -> None:
+        """Raise NoFiniteAnswer where there is nothing finite to learn: the reference does so, where there is one."""
+        if self.whole.problem != "total-reward":
+            return
+        from tabular_rl.structure import policy_total, total_reward
+
+        if self.policy is None:
+            total_reward(self.whole)
+        else:
+            policy_total(self.whole, self.policy)
+
     def _reference(self, reference: Any) -> Solution | None:
         if reference is False:
+            self._check_finite()
             return None
         if reference is not None:
             if not isinstance(reference, Solution):

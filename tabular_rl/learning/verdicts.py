@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tabular_rl.errors import OptionError, quoted
+from tabular_rl.errors import NumericalError, OptionError, quoted
 from tabular_rl.unroll import state_name
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ NO_CHANCE = (
     "q-evaluation",
     "expected-sarsa",
     "dyna-q",
+    "tree-backup",
+    "q-lambda",
+    "linear-q-learning",
+    "linear-q-evaluation",
 )  # in which action is next
 ONE_STEP = (*NO_CHANCE[:4], "td0", "sarsa", "sarsa-evaluation")  # whose targets are one reward and estimates
 
@@ -44,7 +48,7 @@ def check_coverage(run: Learning) -> None:
 
 def verdicts(run: Learning) -> list[str]:
     """Return a sentence for each reason why the run will not converge to the exact values, or takes for ever to."""
-    said = [*_step_size(run), *_exploration(run), *_importance(run)]
+    said = [*_step_size(run), *_exploration(run), *_importance(run), *_loops(run)]
     if run.data is None and run.option.get("source") != "sweeps" and "features" not in run.option:
         said += _reach(run)
     return said
@@ -74,16 +78,46 @@ def _step_size(run: Learning) -> list[str]:
                 f"step size {step_size}: the sum of its squares is infinite, so the estimates keep their noise and do "
                 "not settle (Robbins & Monro); n^-0.7 settles"
             ]
-    gamma, (target, _) = run.mdp.gamma, run.option.get("target", ("none", 0.0))
-    rate = step_size.a * (1 - gamma)
-    # Without an end some error is the same in all states, and each update takes 1 - γ of it.
-    plain = run.spec.name in ONE_STEP and target == "none" and not run.mdp.terminal.any()
-    if plain and step_size.kind == "harmonic" and 0 < rate < 0.5:
+    rate = _harmonic_rate(run)
+    if 0 < rate < 0.5:
         return [
-            f"step size {step_size}: at γ = {gamma:g} errors fall only like n^-{rate:.2g} (Even-Dar & Mansour "
+            f"step size {step_size}: at γ = {run.mdp.gamma:g} errors fall only like n^-{rate:.2g} (Even-Dar & Mansour "
             "2003); n^-0.7 is faster"
         ]
     return []
+
+
+def _harmonic_rate(run: Learning) -> float:
+    """Errors fall like n^-rate with steps a/n: a times the least eigenvalue of D (I - γP), inf where that is unknown.
+
+    D is the identity where n counts visits, else the share of the updates of each entry.
+    """
+    step_size, (target, _) = run.option["step_size"], run.option.get("target", ("none", 0.0))
+    if (
+        step_size.kind != "harmonic"
+        or run.spec.name not in ONE_STEP
+        or target != "none"
+        or run.data is not None
+    ):
+        return np.inf
+    small = run.entries <= 300 and run.mdp is run.whole and run.policy is not None
+    if not small:
+        # Without an end some error is the same in all states, and each update takes 1 - γ of it.
+        return np.inf if run.mdp.terminal.any() else float(step_size.a * (1 - run.mdp.gamma))
+    from tabular_rl.laws.projected import q_fixed_point, td_fixed_point
+
+    assert run.policy is not None
+    states = run.table_kind == "states"
+    solved, keep = (
+        (td_fixed_point, ~run.mdp.terminal) if states else (q_fixed_point, np.ones(run.entries, bool))
+    )
+    apart = run.option["source"] if run.option["source"] != "sweeps" else "independent"
+    shares = {"d": keep.astype(float)} if run.option["per"] == "visit" else {"source": apart}
+    try:
+        found = solved(run.mdp, run.policy, np.eye(run.entries)[:, keep], behavior=run.behavior, **shares)
+    except NumericalError:
+        return np.inf
+    return float(step_size.a * found.rates[0])
 
 
 def _noisy(run: Learning) -> bool:
@@ -113,18 +147,39 @@ def _exploration(run: Learning) -> list[str]:
     if explore is None or run.data is not None:
         return []
     if run.option.get("source", "trajectory") == "trajectory":
-        fades = explore.kind == "boltzmann" and explore.rate.limit == 0
-        if fades or not explore.rate.sum_diverges:
+        cold = explore.kind == "boltzmann" and explore.rate.limit == 0
+        if cold or not explore.rate.sum_diverges:
             said.append(
                 f"exploration {explore}: actions that do not look best are tried only finitely often, so some may be "
                 "given up before their value is known; epsilon-greedy:0.1 goes on"
             )
+        elif explore.kind == "epsilon-greedy" and explore.rate.limit == 0:
+            enough = 1.0 if explore.rate.kind == "harmonic" else 1 / explore.rate.b
+            said.append(
+                f"exploration {explore} falls to 0: what takes more than {int(enough + 1e-9)} exploratory actions in a "
+                "row to reach is met only finitely often, so it may never be known; epsilon-greedy:0.1 goes on"
+            )
     if name in ON_POLICY and explore.kind != "ucb" and explore.rate.limit > 0:
         said.append(
             f"exploration {explore} never ends, and {name} learns the values of a policy that explores so, not the "
-            "optimal ones; those of epsilon-greedy:n^-0.5 end there, or q-learning"
+            "optimal ones; q-learning learns those, or a rate that falls to 0 where exploring is easy"
         )
     return said
+
+
+def _loops(run: Learning) -> list[str]:
+    """At γ = 1, places to stay for ever at no reward: worth 0, but every value there is a fixed point of the update."""
+    if run.whole.problem != "total-reward" or run.policy is not None:
+        return []
+    from tabular_rl.structure import total_reward
+
+    loops = total_reward(run.whole)
+    if not loops.merged:
+        return []
+    return [
+        "at γ = 1 one can stay for ever at no reward, in a loop that is worth 0; in such a loop any value above agrees "
+        "with the update, so estimates may stay where they began; a discount below 1 has one answer alone"
+    ]
 
 
 def _importance(run: Learning) -> list[str]:
@@ -137,16 +192,23 @@ def _importance(run: Learning) -> list[str]:
     ):
         return []
     name, kind = run.spec.name, run.option.get("importance")
-    if name == "td0":
+    if name in ("td0", "n-step-td"):
         b = run.behavior.weights if run.behavior is not None else run.policy.weights
         largest = float(
             np.max(np.divide(run.policy.weights, b, out=np.zeros(len(b)), where=b > 0), initial=0.0)
         )
-        alpha = run.option["step_size"].limit
-        if alpha * largest > 2:
+        factors = run.option["n"] if name == "n-step-td" else 1
+        if factors > 1:
+            # A product of n ratios multiplies a step: even one that falls to 0 is too long for long.
+            most, alpha = largest**factors, run.option["step_size"].at(1)
+            cure = "a smaller --n, or tree-backup, which has no ratios, is safe"
+        else:
+            most, alpha = largest, run.option["step_size"].limit
+            cure = "a step size that falls to 0 is safe"
+        if alpha * most > 2:
             return [
-                f"importance ratios are up to {largest:.3g}: times a step size of {alpha:g} that is above 2, so an "
-                "update can leave an estimate further off than it was; a step size that falls to 0 is safe"
+                f"importance ratios are up to {most:.3g}: times a step size of {alpha:g} that is above 2, so an "
+                f"update can leave an estimate further off than it was; {cure}"
             ]
         return []
     decay = None
@@ -242,6 +304,8 @@ def check_log_coverage(run: Learning) -> list[str]:
             run.spec.name.startswith("sarsa") if run.table_kind == "pairs" else run.behavior is run.policy
         )
         wanted &= (run.policy.weights > 0) & (not follows)
+    if run.policy is not None and run.table_kind == "states" and run.behavior is run.policy:
+        _check_on_policy(run)
     if not wanted.any():
         return []
     # Ratios put the expectation right where the behaviour takes all that the policy takes: a log may lack it by chance.
@@ -262,3 +326,27 @@ def check_log_coverage(run: Learning) -> list[str]:
             "policy that takes what was logged, or estimate a model and use that."
         )
     return [f"the log never has {place}{more}: such values stay at the start value, and may look best"]
+
+
+def _check_on_policy(run: Learning) -> None:
+    """Raise OptionError where a log without --behavior cannot be one of the policy.
+
+    It takes an action that the policy never takes, or lacks one that the policy would have taken, but for a chance
+    below 1e-9.
+    """
+    assert run.data is not None and run.policy is not None
+    mdp = run.mdp
+    times = np.bincount(run.data.row, minlength=mdp.L)
+    visits = np.add.reduceat(np.append(times, 0), mdp.pair_ptr[:-1].astype(np.intp))
+    visits = visits * (np.diff(mdp.pair_ptr) > 0)
+    p = run.policy.weights
+    with np.errstate(divide="ignore", invalid="ignore"):  # never visited: 0 · log 0
+        never = visits[mdp.pair_state] * np.log1p(-np.minimum(p, 1.0))
+    wrong = ((times > 0) & (p == 0)) | ((times == 0) & (p > 0) & (never < np.log(1e-9)))
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        n = int(visits[mdp.pair_state[i]])
+        raise OptionError(
+            f"--data: {_pair(run, i)}: taken {times[i]:,} times of {n:,} in the log, and the policy takes it with "
+            f"probability {p[i]:.3g}, so the log is not one of the policy. Say with --behavior what made it."
+        )

@@ -66,7 +66,7 @@ def mistakes_of(rule: str, schedule: Schedule) -> list[str]:
     """The mistakes that can be made with a rule."""
     no = {
         "td0": {"policy at s", "maximum", "expectation", "same action"},
-        "sarsa": {"policy at s", "maximum", "expectation"},
+        "sarsa": {"policy at s", "expectation"},
         "expected-sarsa": {"expectation", "same action"},
         "q-learning": {"policy at s", "maximum", "same action"},
     }[rule]
@@ -136,7 +136,7 @@ def value_of_next(
     """What a rule takes s' to be worth."""
     if rule == "td0":
         return float(table[s2])
-    if rule == "sarsa":
+    if rule == "sarsa" and mistake != "maximum":
         return float(table[s2][a if mistake == "same action" or a2 is None else a2])
     if (rule == "q-learning" and mistake != "expectation") or mistake == "maximum":
         return float(max(table[s2]))
