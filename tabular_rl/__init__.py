@@ -23,6 +23,13 @@ from tabular_rl.exact.stationary import occupancy, stationary_distribution, visi
 from tabular_rl.examples import examples
 from tabular_rl.formats import load, save
 from tabular_rl.formats.transitions import Log, read_log, write_log
+from tabular_rl.gradient.actor_critic import actor_critic, advantage_actor_critic
+from tabular_rl.gradient.enumeration import enumerated_moments
+from tabular_rl.gradient.exact import exact_gradient, gradient_ascent
+from tabular_rl.gradient.moments import all_moments, estimator_moments, score_identity
+from tabular_rl.gradient.reinforce import reinforce
+from tabular_rl.gradient.sample import sample_gradient
+from tabular_rl.gradient.softmax import SoftmaxPolicy
 from tabular_rl.learned import Curve, Learned
 from tabular_rl.learning.batch_td import batch_td, certainty_equivalence
 from tabular_rl.learning.double_q_learning import double_q_learning
@@ -71,10 +78,14 @@ __all__ = [
     "OptionError",
     "OutputError",
     "Policy",
+    "SoftmaxPolicy",
     "Solution",
     "Status",
     "TabularError",
     "Transitions",
+    "actor_critic",
+    "advantage_actor_critic",
+    "all_moments",
     "auto",
     "auto_evaluation",
     "backward_induction",
@@ -83,10 +94,14 @@ __all__ = [
     "certainty_equivalence",
     "double_q_learning",
     "dyna_q",
+    "enumerated_moments",
     "estimate",
+    "estimator_moments",
     "evaluate",
+    "exact_gradient",
     "examples",
     "expected_sarsa",
+    "gradient_ascent",
     "learn",
     "linear_programme",
     "linear_q_evaluation",
@@ -107,10 +122,13 @@ __all__ = [
     "rational",
     "rational_evaluation",
     "read_log",
+    "reinforce",
+    "sample_gradient",
     "sample_transitions",
     "sarsa",
     "sarsa_evaluation",
     "save",
+    "score_identity",
     "solve",
     "stationary_distribution",
     "td0",

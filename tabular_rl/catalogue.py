@@ -12,6 +12,8 @@ from tabular_rl.errors import OptionError, closest, quoted
 from tabular_rl.exact.linear_programme import linear_programme
 from tabular_rl.exact.linear_solve import linear_solve
 from tabular_rl.exact.rational import rational, rational_evaluation
+from tabular_rl.gradient.actor_critic import actor_critic, advantage_actor_critic
+from tabular_rl.gradient.reinforce import reinforce
 from tabular_rl.learning.batch_td import batch_td, certainty_equivalence
 from tabular_rl.learning.double_q_learning import double_q_learning
 from tabular_rl.learning.dyna_q import dyna_q
@@ -68,6 +70,9 @@ _LEARNERS: tuple[Any, ...] = (
     td_lambda,
     tree_backup,
     q_lambda,
+    reinforce,
+    actor_critic,
+    advantage_actor_critic,
 )
 
 SOLVERS: dict[str, Callable[..., Any]] = {function.spec.name: function for function in _LISTED}

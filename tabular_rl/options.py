@@ -304,7 +304,16 @@ Replay = Annotated[
 Capacity = Annotated[
     int, _option("capacity", int, "transitions that the buffer of --replay holds", low=1, high=2**24)
 ]
-Batch = Annotated[int, _option("batch", int, "draws from the buffer of --replay a step", low=1, high=10_000)]
+Batch = Annotated[
+    int,
+    _option(
+        "batch",
+        int,
+        "draws from the buffer of --replay a step; of gradient learners, episodes (reinforce) or steps an update",
+        low=1,
+        high=10_000,
+    ),
+]
 Planning = Annotated[
     int, _option("planning", int, "updates from the learned model after each real step", low=0, high=10_000)
 ]
@@ -340,6 +349,34 @@ Visit = Annotated[
     ),
 ]
 Lookahead = Annotated[int, _option("n", int, "rewards in a return before it is cut off", low=1, high=10_000)]
+
+CriticStepSize = Annotated[
+    Any,
+    _option(
+        "critic_step_size",
+        str,
+        "step size of the baseline or critic that a gradient learner keeps; n counts its updates of the same entry",
+        parse=checked_schedule(0.0, 1.0, open_low=True),
+        grammar=f"{schedules.GRAMMAR}, above 0 and up to 1",
+    ),
+]
+Estimator = Annotated[
+    str,
+    _option(
+        "estimator",
+        str,
+        "what the score of an action is multiplied by: the whole return, that less its mean, the return from there on, "
+        "or that less the value of the state",
+        choices=("return", "return-mean", "reward-to-go", "reward-to-go-value"),
+    ),
+]
+Entropy = Annotated[
+    float,
+    _option("entropy", float, "weight of the entropy of the policy in what is climbed", low=0, high=1e300),
+]
+Undiscounted = Annotated[
+    bool, _option("undiscounted", bool, "leave out the weight γ^t of step t of an episode, as handouts do")
+]
 
 OPTIONS: dict[str, Option] = {
     option.name: option
@@ -377,6 +414,10 @@ OPTIONS: dict[str, Option] = {
             Importance,
             Visit,
             Lookahead,
+            CriticStepSize,
+            Estimator,
+            Entropy,
+            Undiscounted,
         )
     )
 }

@@ -488,3 +488,7 @@ from reference_learning import *  # noqa: E402, F403  (accumulate, scan, search,
 
 
 # reference_returns.py: learn_returns, returns_walk, returns_given, count_walk, find_ways_out, present
+
+
+# reference_actor.py: softmax_choice, actor_begin, push, push_entropy, learn_episode, reinforce_walk, actor_critic_walk
+# reference_gradient.py: play_episodes, episode_estimates

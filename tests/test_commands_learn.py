@@ -307,7 +307,9 @@ def test_every_learner_runs_on_a_model_of_the_package(capsys, name):
     model = "example:random_walk_5" if LEARNERS[name].spec.task == "prediction" else ROBOT
     done = inside(capsys, "learn", model, "--method", name, "--steps", 200, "--runs", 2)
     assert done.code == 0, done.err
-    assert len(line_of(done.out, "largest error")) == 3 and "no certificate" in done.out
+    assert "no certificate" in done.out
+    gradient = LEARNERS[name].spec.family == "gradient"  # preferences have no errors, the policy has a regret
+    assert gradient or len(line_of(done.out, "largest error")) == 3
     assert ("regret of the policy" in done.out) is (LEARNERS[name].spec.task == "control")
 
 

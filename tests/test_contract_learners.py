@@ -22,6 +22,7 @@ from tabular_rl.catalogue import LEARNERS
 from tabular_rl.learning import _learning
 
 learners = pytest.mark.parametrize("name", LEARNERS)
+of_values = pytest.mark.parametrize("name", [n for n, f in LEARNERS.items() if f.spec.family == "learning"])
 PROBLEMS = ("discounted", "total-reward", "finite-horizon")
 
 
@@ -218,7 +219,7 @@ def exact_entries(answer, mdp, policy=None):
     return np.array([[float(x) for x in reference.exact_q(mdp, v[t + 1], rows)] for t in range(mdp.horizon)])
 
 
-@learners
+@of_values
 def test_truth_is_the_exact_answer(name):
     """What errors are measured against, for every kind of model and for costs; a policy that changes with time, too."""
     control = LEARNERS[name].spec.task == "control"
@@ -232,7 +233,7 @@ def test_truth_is_the_exact_answer(name):
             assert np.abs(answer.truth - exact).max() <= 1e-8 * np.abs(exact).max(), (problem, sense)
 
 
-@learners
+@of_values
 def test_error_shrinks_with_a_table_for_each_time(name):
     """A finite horizon, by the same measure as below: a third of the error is left."""
     if "finite-horizon" not in accepted(name):
@@ -253,7 +254,7 @@ def test_error_shrinks_with_a_table_for_each_time(name):
     assert left[1] < left[0] / 3
 
 
-@learners
+@of_values
 def test_error_shrinks(name):
     """Of 16 runs, the median error after 40,000 steps is below a quarter of that after 40, and the errors are true.
 

@@ -159,7 +159,7 @@ def asked_options(given: dict[str, Any], named: list[str]) -> dict[str, Any]:
     """The options for all methods; OptionError where none of those that are named has one."""
     options = {key: given[key] for key in OPTIONS if given.get(key) is not None}
     functions = [METHODS[name] for name in (asked_method(text)[0] for text in named) if name in METHODS]
-    learners = [f for f in functions if f.spec.family == "learning"]  # type: ignore[attr-defined]
+    learners = [f for f in functions if f.spec.family in ("learning", "gradient")]  # type: ignore[attr-defined]
     for key in [*options, *(k for k in ("behavior", "data", "as_csv", "plot") if given[k] is not None)]:
         shown = "csv" if key == "as_csv" else key
         if key in ("as_csv", "plot"):

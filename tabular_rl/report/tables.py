@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import escape
+from tabular_rl.learned import Learned
 from tabular_rl.model import MDP, spell_gamma
 from tabular_rl.rationals import nearest
 from tabular_rl.report.grid import grid_text, policy_grid
@@ -139,9 +140,10 @@ def action_text(solution: Solution, state: int, t: int | None = None) -> str:
             p = policy.weights[i]
             if p > 0:
                 exact = policy.exact[i] if policy.exact is not None else None
-                parts.append(
-                    f"{escape(mdp.actions[int(mdp.pair_action[i])])} {exact_or_decimal(exact, float(p))}"
-                )
+                share = exact_or_decimal(exact, float(p))
+                if isinstance(solution, Learned):
+                    share = general(float(p), 3)
+                parts.append(f"{escape(mdp.actions[int(mdp.pair_action[i])])} {share}")
         return ", ".join(parts)
     row = int(policy.rows[state])
     names = [escape(mdp.actions[int(mdp.pair_action[row])])]

@@ -1,0 +1,54 @@
+"""Slow, obvious twins of kernels/gradient.py."""
+
+from __future__ import annotations
+
+
+def first_above(cum, first, u):
+    j = int(first)
+    while u >= cum[j]:
+        j += 1
+    return j
+
+
+def play_episodes(pair_ptr, row_ptr, next_state, cum, actions, start, end, steps, uniforms, state, clock, rows,
+                  outcomes, last):  # fmt: skip
+    for n, (u_action, u_outcome, u_start) in enumerate(uniforms.tolist()):
+        rows[n] = first_above(actions, pair_ptr[int(state[0])], u_action)
+        outcomes[n] = first_above(cum, row_ptr[int(rows[n])], u_outcome)
+        state[0] = next_state[int(outcomes[n])]
+        clock[0] += 1
+        last[n] = bool(end[int(state[0])]) or clock[0] == steps
+        if last[n]:
+            state[0], clock[0] = first_above(start, 0, u_start), 0
+
+
+def episode_estimates(
+    pair_state, scores, whole, signal, decay, baseline, weight, rows, outcomes, last, psi, out
+):
+    """Each episode by itself: Y_t by its own sum from the end down to t."""
+    episodes, now = [], []
+    for i, k, is_last in zip(rows.tolist(), outcomes.tolist(), last.tolist(), strict=True):
+        now.append((i, k))
+        if is_last:
+            episodes.append(now)
+            now = []
+    for e, steps in enumerate(episodes):
+        out[e] = 0.0
+        w = 1.0
+        for t, (i, _) in enumerate(steps):
+            if whole:
+                change = ahead(signal, decay, steps, 0) - float(baseline[0, 0])
+            else:
+                b = float(baseline[min(t, len(baseline) - 1), pair_state[i]])
+                change = w * (ahead(signal, decay, steps, t) - b)
+                w *= weight
+            for j in range(out.shape[1]):
+                out[e, j] += change * float(scores[i, j])
+    return len(episodes)
+
+
+def ahead(signal, decay, steps, t):
+    """Y_t = signal[t] + decay Y_{t+1}."""
+    if t == len(steps):
+        return 0.0
+    return float(signal[min(t, len(signal) - 1), steps[t][1]]) + decay * ahead(signal, decay, steps, t + 1)
