@@ -23,6 +23,7 @@ COMMANDS = {
     "solve": "Find the best policy of a model, with a proven interval around every value.",
     "evaluate": "Find the values of a policy, with a proven interval around each.",
     "learn": "Learn from sampled transitions, beside the exact answer.",
+    "gradient": "Find the exact policy gradient, with bias and variance of its estimators.",
     "compare": "Compare methods on a model with the exact answer.",
     "verify": "Check an answer from anywhere, without trusting whoever made it.",
     "simulate": "Estimate what a policy earns by playing it, beside the exact value.",

@@ -299,6 +299,10 @@ def curves_table(found: Comparison) -> str:
         else ""
     )
     lines = [f"largest error after so many steps{of}", "", table(headers, rows, left="method")]
+    climbers = [c.label for c in found.curves if METHODS[c.learned.method].spec.family == "gradient"]  # type: ignore[attr-defined]
+    if climbers:
+        said = "errors are the regret of the policy, as preferences are no values"
+        lines += ["", f"{', '.join(climbers)}: {said}"]
     lines += laws_lines(found)
     lines += [f"{c.label}: {cut_short(c.learned)}" for c in found.curves if cut_short(c.learned)]
     return "\n".join(lines)
