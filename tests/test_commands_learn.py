@@ -379,3 +379,19 @@ def test_regret_of_costs_is_what_is_paid_too_much(arms):
     found = regret(learned)
     assert found.regret.tolist() == pytest.approx((2.0 * went_right).tolist(), abs=1e-8)
     assert found.earned.tolist() == pytest.approx((2.0 * went_right).tolist(), abs=1e-8)
+
+
+def test_behavior_log_is_the_policy_that_the_log_was_made_by(capsys, tmp_path):
+    """Two arms that end, worth 1 and 3, tried 3 times and once: always the second is worth 3, by ratios of 4 and 0."""
+    model = tmp_path / "arms.toml"
+    model.write_text(
+        'discount = 1\nterminal = ["end"]\n[state.s]\n'
+        'first = { to = "end", reward = 1 }\nsecond = { to = "end", reward = 3 }\n'
+    )
+    log = tmp_path / "log.csv"
+    log.write_text("state,action,reward,next_state,done\n" + 3 * "s,first,1,end,1\n" + "s,second,3,end,1\n")
+    asked = ["learn", model, "--method", "batch-td", "--policy", "action:second", "--data", log, "--json"]
+    refused = inside(capsys, *asked)
+    assert refused.code == 2 and "--behavior log" in refused.err
+    done = inside(capsys, *asked, "--behavior", "log")
+    assert done.code == 0 and json.loads(done.out)["values"][0] == pytest.approx(3)

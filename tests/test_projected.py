@@ -87,3 +87,11 @@ def test_refusals():
         # A = 1 - γ P with one feature (1, c): d such that A = 0 and b = 1: x = (1, 4), d = (1, 1/8).
         # A = 1 (1 - 1/2 · 4) + 1/8 · 4 (4 - 1/2) = -1 + 7/4; choose d = (1, 1/14): -1 + 1 = 0, b = 1.
         td_fixed_point(mdp, Policy.uniform(mdp), [[1.0], [4.0]], d=[1.0, 1 / 14])
+
+
+def test_costs_keep_their_sign():
+    mdp = load(MODELS / "machine_replacement.toml")
+    policy = Policy.uniform(mdp)
+    truth = [float(x) for x in exact_policy_value(mdp, policy)]
+    d = np.where(mdp.terminal, 0.0, 1.0)
+    assert td_fixed_point(mdp, policy, np.eye(mdp.S), d=d).values == pytest.approx(truth)

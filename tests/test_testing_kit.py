@@ -225,3 +225,24 @@ def test_not_a_number_is_wrong():
 def test_refusals(learner, options, message):
     with pytest.raises(OptionError, match=message):
         check_learner(learner, **{"rule": "td0", **options})
+
+
+def test_parts_named_in_any_order_are_understood():
+    def sarsa(q, s, a, r, s2, a2, done, gamma, step_size):
+        q[s, a] += step_size * (r + (0 if done else gamma * q[s2, a2]) - q[s, a])
+
+    def other_order(v, s, a, s2, r, done, gamma):
+        v[s] += 0.25 * (r + (0 if done else gamma * v[s2]) - v[s])
+
+    assert_learns(sarsa, "sarsa", sampled=False)
+    assert_learns(other_order, "td0", sampled=False)
+
+
+@pytest.mark.parametrize("other", ["q-learning", "expected-sarsa"])
+def test_the_rule_of_another_method_is_named(other):
+    def learner(transitions, table, gamma, pi):
+        return learner_of(other, Schedule.of(0.25))([t[:5] for t in transitions], table, gamma, pi)
+
+    verdict = check_learner(learner, "sarsa", sampled=False, seed=1)
+    said = "maximum" if other == "q-learning" else "that of expected-sarsa"
+    assert not verdict and len(verdict.mistakes) == 1 and said in verdict.mistakes[0]

@@ -33,7 +33,7 @@ from tabular_rl.compare import (
     compare,
     fitting_methods,
 )
-from tabular_rl.errors import OptionError, escape, quoted
+from tabular_rl.errors import OptionError, closest, escape, quoted
 from tabular_rl.options import OPTIONS
 from tabular_rl.report.learned import curves_csv, curves_entry, curves_table
 from tabular_rl.report.numbers import rounded_up
@@ -158,6 +158,10 @@ def command(**given: Any) -> int:
 def asked_options(given: dict[str, Any], named: list[str]) -> dict[str, Any]:
     """The options for all methods; OptionError where none of those that are named has one."""
     options = {key: given[key] for key in OPTIONS if given.get(key) is not None}
+    for text in named:
+        name = asked_method(text)[0]
+        if name not in METHODS:
+            raise OptionError(f"method {quoted(name)}: no such method{closest(name, METHODS) or '.'}")
     functions = [METHODS[name] for name in (asked_method(text)[0] for text in named) if name in METHODS]
     learners = [f for f in functions if f.spec.family in ("learning", "gradient")]  # type: ignore[attr-defined]
     for key in [*options, *(k for k in ("behavior", "data", "as_csv", "plot") if given[k] is not None)]:

@@ -47,7 +47,10 @@ learner_options = together(
         help="Whose values are learned, by methods that evaluate a policy: as in evaluate  [default: uniform].",
     ),
     click.option(
-        "--behavior", metavar="POLICY", help="Choose the actions by this policy while learning: off policy."
+        "--behavior",
+        metavar="POLICY",
+        help="Choose the actions by this policy while learning: off policy. "
+        "`log`: the one that made --data, estimated from it.",
     ),
     click.option(
         "--data", metavar="LOG", help="Learn from the transitions of a log (CSV, npz), over and over."
@@ -127,10 +130,14 @@ def command(**given: Any) -> int:
         raise OptionError(
             f"--policy: {method} finds its own policy, expected a method that evaluates one. See methods."
         )
-    if given["behavior"] is not None:
-        options["behavior"] = behavior(given["behavior"], mdp)
     if given["data"] is not None:
         options["data"] = read_data(given["data"], mdp)
+    if given["behavior"] == "log" and given["data"] is not None:
+        from tabular_rl.estimate import behavior_of
+
+        options["behavior"] = behavior_of(options["data"])
+    elif given["behavior"] is not None:
+        options["behavior"] = behavior(given["behavior"], mdp)
     if given["no_reference"]:
         options["reference"] = False
     saver = None

@@ -28,7 +28,7 @@ def command(method: str | None, as_json: bool, quiet: bool) -> int:
     """
     if method is not None and method not in METHODS:
         raise OptionError(
-            f"no method {quoted(method)}{closest(method, METHODS)} `tabular-rl methods` lists them."
+            f"no method {quoted(method)}{closest(method, METHODS) or '.'} `tabular-rl methods` lists them."
         )
     names = list(METHODS) if method is None else [method]
     if as_json:

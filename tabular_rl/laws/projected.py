@@ -124,7 +124,7 @@ def td_fixed_point(
         else np.asarray(d, dtype=np.float64)
     )
     X = np.where(mdp.terminal[:, None], 0.0, X)
-    return _solved(mdp, X, P, np.where(mdp.terminal, 0.0, np.asarray(r_pi)), weight)
+    return _solved(mdp, X, P, mdp.sign * np.where(mdp.terminal, 0.0, np.asarray(r_pi)), weight)
 
 
 def q_fixed_point(

@@ -81,6 +81,9 @@ class Learning:
             values["explore"] = self.run.options["explore"] = None
         elif self.behavior is None:
             self.behavior = self._policy(Policy.uniform(self.whole))
+        if self.data is not None:
+            for name in ("explore", "source", "episode_steps"):  # these play no part with a log
+                self.run.options.pop(name, None)
         self.entries = self.mdp.S if table == "states" else self.mdp.L
         self.weights = self._weights(given.get("weights"))
         self.reference = self._reference(given.get("reference"))

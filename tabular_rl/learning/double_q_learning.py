@@ -65,7 +65,7 @@ def double_q_learning(
     A coin says at each step which table learns. The largest of many noisy estimates is too high on average; the other
     table's estimate of the same action is not. What is reported is q = (q₁ + q₂) / 2, by which actions are chosen. A
     step takes four uniforms: the outcome; the restart, or the next independent pair; the next action; the coin. Ties
-    are broken at random while it explores.
+    are broken at random in what it does, and go to the lowest action in what it learns.
 
     Parameters
     ----------

@@ -348,5 +348,6 @@ def _check_on_policy(run: Learning) -> None:
         n = int(visits[mdp.pair_state[i]])
         raise OptionError(
             f"--data: {_pair(run, i)}: taken {times[i]:,} times of {n:,} in the log, and the policy takes it with "
-            f"probability {p[i]:.3g}, so the log is not one of the policy. Say with --behavior what made it."
+            f"probability {p[i]:.3g}, so the log is not one of the policy. Say with --behavior what made it; "
+            "--behavior log estimates that."
         )

@@ -25,6 +25,7 @@ MISTAKES = {
     "policy at s": "the policy is read at s in place of s'",
     "maximum": "the maximum over the next actions is taken in place of the expectation",
     "expectation": "the expectation over the next actions is taken in place of the maximum",
+    "mean": "the mean over all next actions is taken",
     "same action": "q(s', a) of the same action is read in place of q(s', a')",
     "minus": "the sign is wrong: the table goes away from the target (minus for plus)",
     "no discount": "the discount γ is missing",
@@ -65,10 +66,10 @@ def known_rule(name: str) -> str:
 def mistakes_of(rule: str, schedule: Schedule) -> list[str]:
     """The mistakes that can be made with a rule."""
     no = {
-        "td0": {"policy at s", "maximum", "expectation", "same action"},
+        "td0": {"policy at s", "maximum", "expectation", "mean", "same action"},
         "sarsa": {"policy at s", "expectation"},
-        "expected-sarsa": {"expectation", "same action"},
-        "q-learning": {"policy at s", "maximum", "same action"},
+        "expected-sarsa": {"expectation"},
+        "q-learning": {"policy at s", "maximum"},
     }[rule]
     if schedule.kind == "constant":
         no = no | {"count from 2", "root"}
@@ -136,8 +137,12 @@ def value_of_next(
     """What a rule takes s' to be worth."""
     if rule == "td0":
         return float(table[s2])
+    if mistake == "same action":
+        return float(table[s2][a])
+    if mistake == "mean":
+        return float(sum(table[s2]) / len(table[s2]))
     if rule == "sarsa" and mistake != "maximum":
-        return float(table[s2][a if mistake == "same action" or a2 is None else a2])
+        return float(table[s2][a if a2 is None else a2])
     if (rule == "q-learning" and mistake != "expectation") or mistake == "maximum":
         return float(max(table[s2]))
     weights = pi[s if mistake == "policy at s" else s2]

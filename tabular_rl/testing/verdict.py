@@ -210,6 +210,8 @@ class Put:
                 f"({', '.join(STEP)}) or a learner (transitions, table), and any of {', '.join(NAMES)}"
             )
         self.kind = kind
+        # A function that names all parts of a transition may have them in any order.
+        self.by_name = kind == "step" and set(STEP[1:]) <= set(parameters)
         self.wants = [name for name in NAMES if name in parameters]
 
     def start(self, case: Case) -> np.ndarray:
@@ -233,7 +235,12 @@ class Put:
             key = t.s if self.rule == "td0" else (t.s, t.a)
             n = counts[key] = counts.get(key, 0) + 1
             given |= {"n": n, "step_size": self.schedule.at(n), "a2": 0 if t.a2 is None else t.a2}
-            made = self.learner(table, *t[:5], **{k: v for k, v in given.items() if k in self.wants})
+            more = {k: v for k, v in given.items() if k in self.wants}
+            parts = dict(zip(STEP[1:], t[:5], strict=True))
+            if self.by_name:
+                made = self.learner(table, **parts, **more)
+            else:
+                made = self.learner(table, *parts.values(), **more)
             table = self.checked(made, table)
         return table
 
@@ -258,14 +265,14 @@ class Put:
         )  # fmt: skip
 
     def compared(
-        self, case: Case, transitions: Sequence[Transition], mistake: str | None = None
+        self, case: Case, transitions: Sequence[Transition], mistake: str | None = None, told: bool = True
     ) -> tuple[float, str]:
         """The largest relative difference to the rule on a sequence, and where it first shows."""
         table, rng = self.start(case), np.random.default_rng(0)
         live = ~case.mdp.terminal
         expected = self.by_rule(case, transitions, table, mistake)
         off = difference(self.run(case, transitions, table, rng)[live], expected[live])
-        if off <= ROUNDING or mistake is not None:
+        if off <= ROUNDING or not told:
             return off, ""
         for k in range(1, len(transitions) + 1):
             found = self.run(case, transitions[:k], table, rng)
@@ -284,14 +291,25 @@ class Put:
 
     def diagnosed(self, tested: Sequence[Case], seed: int) -> tuple[str, ...]:
         """The known mistakes whose tables are those of the learner on every sequence."""
-        return tuple(
+        found = [
             MISTAKES[mistake]
             for mistake in mistakes_of(self.rule, self.schedule)
-            if all(
-                self.compared(case, sequence, mistake)[0] <= ROUNDING
-                for case in tested
-                for sequence in explicit_sequences(case, seed)
-            )
+            if self.fits(tested, seed, mistake)
+        ]
+        rule = self.rule
+        for other in () if found or rule == "td0" else ("sarsa", "expected-sarsa", "q-learning"):
+            self.rule = other
+            if other != rule and self.fits(tested, seed):
+                found.append(f"the rule is that of {other}: {RULES[other]}")
+        self.rule = rule
+        return tuple(found)
+
+    def fits(self, tested: Sequence[Case], seed: int, mistake: str | None = None) -> bool:
+        """Whether the tables of the learner are those of the rule, with a mistake or without, on every sequence."""
+        return all(
+            self.compared(case, sequence, mistake, told=False)[0] <= ROUNDING
+            for case in tested
+            for sequence in explicit_sequences(case, seed)
         )
 
     def diagnosed_by_samples(self, found: Sequence[Sampled]) -> tuple[str, ...]:
