@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from learners import hand_model, listed
 from random_models import random_model, random_policy
 from reference_linear import linear_td_walk
 
@@ -40,6 +41,42 @@ def test_hand_computed_steps():
         for n in (1, 2, 3, 4)
     ]
     assert found == [0.5, -0.5, 0.0, -0.25]
+
+
+# Two to begin with, then (outcome, restart, next action): a left to a for 2, a right to b for 1, b left to a for 0,
+# a left to b for 0, b left to the end for 4, and again from b, left to a for 0.
+WALK = [0.2, 0.1, *(0.2, 0.9, 0.9), *(0.5, 0.9, 0.3), *(0.7, 0.9, 0.3), *(0.6, 0.9, 0.4), *(0.1, 0.8, 0.3),
+        *(0.6, 0.1, 0.2)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pi", "target", "weights"),
+    [
+        # γ = α = 1/2, x(a) = (1, 1/2), x(b) = (2, -1), w = 0. δ, then w ← w + δ/2 x:
+        # a: 2 + 0 - 0 = 2, w = (1, 1/2).                          a: 1 + (3/2)/2 - 5/4 = 1/2, w = (5/4, 5/8).
+        # b: 0 + (25/16)/2 - 15/8 = -35/32, w = (5/32, 75/64).     a: 0 + (-55/64)/2 - 95/128 = -75/64.
+        # b: 4 - (-445/256) = 1469/256, the end counts 0.          b: 0 + (4417/1024)/2 - 6455/512 = -21403/2048.
+        (None, "none",
+         [(1, 1 / 2), (5 / 4, 5 / 8), (5 / 32, 75 / 64), (-55 / 128, 225 / 256), (1359 / 256, -1019 / 512),
+          (-10531 / 2048, 13251 / 4096)]),
+        # Off policy, π(left|a) = 1/4, so ρ = 1/2 and 3/2 in a, 1 in b: w = (1/2, 1/4). a: δ = 1 + (3/4)/2 - 5/8 = 3/4,
+        # w + 1/2 3/2 3/4 x(a) = (17/16, 17/32). b: δ = (85/64)/2 - 51/32 = -119/128.
+        ([0.25, 0.75, 1.0], "none", [(1 / 2, 1 / 4), (17 / 16, 17 / 32), (17 / 128, 255 / 256)]),
+        # w̄ = 0 for two steps, then w. a: δ = 1 + 0 - 5/4 = -1/4, w̄ = w = (7/8, 7/16). b: δ = 35/64 - 21/16 = -49/64.
+        (None, "copy:2", [(1, 1 / 2), (7 / 8, 7 / 16), (7 / 64, 105 / 128)]),
+    ],
+)  # fmt: skip
+def test_a_trajectory_by_hand(monkeypatch, pi, target, weights):
+    mdp = hand_model()
+    uniform = Policy.uniform(mdp)
+    policy = uniform if pi is None else Policy.of_probs(mdp, pi)
+    for steps, w in enumerate(weights, 1):
+        listed(monkeypatch, WALK[: 2 + 3 * steps])
+        learned = linear_td(
+            mdp, policy, behavior=uniform, features=[[1, 0.5], [2, -1], [9, 9]], target=target, steps=steps,
+            step_size=0.5, reference=False,
+        )  # fmt: skip
+        assert learned.extra["weights"].tolist() == [list(w)]
 
 
 @pytest.mark.parametrize(
