@@ -57,7 +57,7 @@ def push_entropy(ptr, col, value, first, last, change, e, prob, out):
             out[e, c] += change * (-x * (math.log(x) + H)) * y
 
 
-def learn_episode(ptr, col, value, pair_ptr, pair_state, gamma, form, weighted, critic_step_size, e, last, rows,
+def learn_episode(ptr, col, value, pair_ptr, pair_state, gamma, form, weighted, critic_step_size, e, last, whole, rows,
                   returns, episode, visits, seen, baseline, v, prob, grad):  # fmt: skip
     rewards = [float(x) for x in returns[e, :last]]
     for t in range(last):
@@ -80,7 +80,7 @@ def learn_episode(ptr, col, value, pair_ptr, pair_state, gamma, form, weighted, 
     if form == 1:
         baseline[e] += rate_at(critic_step_size, episode[e] + 1) * (returns[e, 0] - baseline[e])
     if form == 3:
-        for t in range(last):
+        for t in range(whole):
             s = pair_state[rows[e, t]]
             seen[e, s] += 1
             v[e, s] += rate_at(critic_step_size, seen[e, s]) * (returns[e, t] - v[e, s])
@@ -98,7 +98,8 @@ def reinforce_walk(model, ptr, col, value, form, weighted, batch, step_size, cri
             done = bool(model.terminal[s2])
             if done or clock[e] == rows.shape[1]:
                 learn_episode(ptr, col, value, model.pair_ptr, model.pair_state, model.gamma, form, weighted,
-                              critic_step_size, e, t + 1, rows, returns, episode, visits, seen, baseline, v, prob,
+                              critic_step_size, e, t + 1,
+                              t + 1 if done else (t + 1) // 2, rows, returns, episode, visits, seen, baseline, v, prob,
                               grad)  # fmt: skip
                 cut[e] += not done
                 episode[e] += 1

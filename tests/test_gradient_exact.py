@@ -127,6 +127,13 @@ def test_ascent_comes_to_the_optimum(name, optimum, natural):
         assert found.regret < 1e-6
 
 
+@pytest.mark.parametrize("name", ["machine_replacement", "romania", "river_swim"])
+def test_long_steps_do_not_end_on_a_plateau(name):
+    """Where rewards are large, or paths long: steps without a limit once left a saturated, worse policy behind."""
+    found = gradient_ascent(load(f"example:{name}"), steps=300)
+    assert found.stationary and found.regret < 1e-6 * abs(found.J_optimal)
+
+
 def test_short_corridor_of_the_textbook():
     """Sutton & Barto, example 13.1: where all states look alike, right with probability .59 is best, J = -11.6.
 

@@ -168,8 +168,8 @@ def gradient_ascent(
 
         θ ← θ + α ∇J        or        θ + α F⁺ ∇J
 
-    with α found by a line search: twice that of the step before, halved until J gains at least 10⁻⁴ α |∇J|² (Armijo);
-    where J changes by its rounding alone, until the gradient is smaller.
+    with α found by a line search: twice that of the step before, but so that no preference moves by more than 1, halved
+    until J gains at least 10⁻⁴ α |∇J|² (Armijo); where J changes by its rounding alone, until the gradient is smaller.
 
     Parameters
     ----------
@@ -210,7 +210,8 @@ def gradient_ascent(
             break
         direction = sign * (found.natural if natural else found.gradient)
         promise = sign * float(found.gradient @ direction)
-        alpha *= 2.0
+        # No preference moves by more than 1 at once: a long step can end on a plateau, where nothing is to be gained.
+        alpha = min(2.0 * alpha, 1.0 / float(np.abs(direction).max()))
         better: Gradient | None = None
         while better is None and alpha > SHORTEST:
             better = _tried(here, alpha * direction, horizon)

@@ -62,13 +62,16 @@ class Moments:
 
     @property
     def samples_needed(self) -> float:
-        """Episodes after which the mean of the estimates points uphill with probability 95%, were it unbiased.
+        """Episodes after which the mean of the estimates points uphill with probability 95%.
 
-        N = 1.645² gᵀΣg / |g|⁴ with g = ∇J, by the normal approximation; nan where g = 0.
+        N = 1.645² gᵀΣg / (g·E[g(τ)])² with g = ∇J, by the normal approximation: below stands |g|⁴ where there is no
+        bias. inf where the mean points downhill, nan where g = 0.
         """
         g = self.discounted
-        square = float(g @ g)
-        return Z**2 * float(g @ self.covariance @ g) / square**2 if square > 0 else math.nan
+        uphill = float(g @ self.mean)
+        if not g.any():
+            return math.nan
+        return Z**2 * float(g @ self.covariance @ g) / uphill**2 if uphill > 0 else math.inf
 
 
 def estimator_moments(

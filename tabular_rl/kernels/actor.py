@@ -82,6 +82,7 @@ def learn_episode(
     critic_step_size,
     e,
     last,
+    whole,
     rows,
     returns,
     episode,
@@ -93,6 +94,8 @@ def learn_episode(
     grad,
 ):
     """grad[e] += Σ_t w_t Ψ_t ∇log π(a_t|s_t) over steps 0 ... last - 1 of an episode; then the baseline learns.
+
+    It learns of the first `whole` steps alone: the returns near a cut lack what would have come.
 
     `returns` holds the rewards of the steps, and G_t = r_t + γ G_{t+1} afterwards. form 0: Ψ = G_0; 1: G_0 - b with the
     mean return b; 2: Ψ_t = G_t; 3: G_t - v(s_t). The weight w_t is γ^t in forms 2 and 3 where `weighted`, else 1.
@@ -117,7 +120,7 @@ def learn_episode(
     if form == 1:
         baseline[e] += rate(critic_step_size, episode[e] + 1) * (G - baseline[e])
     elif form == 3:
-        for t in range(last):
+        for t in range(whole):
             s = pair_state[rows[e, t]]
             seen[e, s] += 1
             v[e, s] += rate(critic_step_size, seen[e, s]) * (returns[e, t] - v[e, s])
@@ -169,8 +172,8 @@ def reinforce_walk(
             t += 1
             if done or t == rows.shape[1]:
                 learn_episode(
-                    ptr, col, value, pair_ptr, pair_state, gamma, form, weighted, critic_step_size, e, t, rows, returns,
-                    episode, visits, seen, baseline, v, prob, grad,
+                    ptr, col, value, pair_ptr, pair_state, gamma, form, weighted, critic_step_size, e, t,
+                    t if done else t // 2, rows, returns, episode, visits, seen, baseline, v, prob, grad,
                 )  # fmt: skip
                 episode[e] += 1
                 if not done:

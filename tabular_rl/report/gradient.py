@@ -171,12 +171,12 @@ def estimators_lines(report: GradientReport) -> list[str]:
     if report.total:
         lines.append("bias, γ = 1: that for the reward without discount")
     lines.append("trace: of the covariance of g, exactly: its mean squared distance from E[g]")
-    lines.append("episodes: 1.645² ∇Jᵀ Σ ∇J / |∇J|⁴, whose mean points uphill with probability 95%")
+    lines.append("episodes: 1.645² ∇Jᵀ Σ ∇J / (∇J·E[g])², whose mean points uphill with probability 95%")
     if sampled:
         first = next(e.sampled for e in report.estimates if e.sampled is not None)
         lines.append(
             f"error: of the mean of {plural(first.episodes, 'episode')}, seed {first.seed}, in standard errors "
-            "√(trace / n); about 1. sampled: trace"
+            "√(trace / n); about 1, seldom above 3. sampled: trace"
         )
     return lines
 
@@ -211,7 +211,8 @@ def gradient_document(report: GradientReport) -> dict[str, Any]:
         "policy": report.policy, "problem": mdp.problem, "gamma": mdp.gamma, "horizon": mdp.horizon,
         "sense": mdp.sense, "J": found.J, "norm": found.norm,
         "gradient": entries(report, found.gradient), "natural": entries(report, found.natural),
-        "left_out": report.left_out,
+        "left_out": report.left_out, "episodes_end": report.kind.strip("; ") or None,
+        "weighted_by_discount": not report.total,
         "estimators": [estimate_entry(report, e) for e in report.estimates],
     }  # fmt: skip
 
@@ -234,6 +235,7 @@ def estimate_entry(report: GradientReport, e: Estimate) -> dict[str, Any]:
         "estimator": m.estimator, "mean": m.mean.tolist(), "bias": float(np.abs(m.bias).max(initial=0.0)),
         "bias_without_discount": None if m.total_bias is None else float(np.abs(m.total_bias).max(initial=0.0)),
         "trace": m.trace, "variance": np.diag(m.covariance).tolist(),
+        "covariance": m.covariance.tolist(),
         "episodes_needed": None if report.zero else m.samples_needed,
         "sampled": None if s is None else {
             "episodes": s.episodes, "steps": s.steps, "seed": s.seed, "mean": s.mean.tolist(),

@@ -182,7 +182,8 @@ def summary(learned: Learned, regret: Regret | None) -> str:
         rows.append(["largest error", *spread(learned.sup_error)])
         rows.append(["root mean square error", *spread(learned.rms_error)])
     start = learned.curve.start[-1] if learned.curve is not None else np.full(learned.runs, math.nan)
-    rows.append(["start value, learned", *spread(start, 6)])
+    if "preferences" not in learned.extra:  # of a policy gradient it is that of the policy, below
+        rows.append(["start value, learned", *spread(start, 6)])
     if regret is not None:
         rows.append(["start value, of the policy", *spread(regret.earned, 6)])
         rows.append(["regret of the policy", *spread(regret.regret)])
