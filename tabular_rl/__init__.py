@@ -5,6 +5,9 @@ A model (an MDP) goes in; `solve` and `evaluate` return a Solution, whose interv
 
 from __future__ import annotations
 
+from tabular_rl.ask import evaluate, learn, solve
+from tabular_rl.bundled import examples
+from tabular_rl.comparison import Comparison, compare
 from tabular_rl.errors import (
     MissingExtra,
     ModelError,
@@ -15,12 +18,11 @@ from tabular_rl.errors import (
     OutputError,
     TabularError,
 )
-from tabular_rl.estimate import Estimate, behavior_of, estimate
-from tabular_rl.exact.linear_programme import linear_programme
+from tabular_rl.estimation import Estimate, behavior_of, estimate
+from tabular_rl.exact.linear_programming import linear_programming
 from tabular_rl.exact.linear_solve import linear_solve
 from tabular_rl.exact.rational import rational, rational_evaluation
 from tabular_rl.exact.stationary import occupancy, stationary_distribution, visit_distribution
-from tabular_rl.examples import examples
 from tabular_rl.formats import load, save
 from tabular_rl.formats.transitions import Log, read_log, write_log
 from tabular_rl.gradient.actor_critic import actor_critic, advantage_actor_critic
@@ -54,9 +56,8 @@ from tabular_rl.planning.policy_evaluation import policy_evaluation
 from tabular_rl.planning.policy_iteration import policy_iteration
 from tabular_rl.planning.value_iteration import value_iteration
 from tabular_rl.policy import Policy
-from tabular_rl.simulate import sample_transitions
+from tabular_rl.simulation import Simulation, sample_transitions, simulate
 from tabular_rl.solution import Certificate, Solution, Status
-from tabular_rl.solve import evaluate, learn, solve
 from tabular_rl.transitions import Transitions
 
 __version__ = "0.1.0"
@@ -65,6 +66,7 @@ __version__ = "0.1.0"
 __all__ = [
     "MDP",
     "Certificate",
+    "Comparison",
     "Curve",
     "Estimate",
     "Layout",
@@ -78,6 +80,7 @@ __all__ = [
     "OptionError",
     "OutputError",
     "Policy",
+    "Simulation",
     "SoftmaxPolicy",
     "Solution",
     "Status",
@@ -92,6 +95,7 @@ __all__ = [
     "batch_td",
     "behavior_of",
     "certainty_equivalence",
+    "compare",
     "double_q_learning",
     "dyna_q",
     "enumerated_moments",
@@ -103,7 +107,7 @@ __all__ = [
     "expected_sarsa",
     "gradient_ascent",
     "learn",
-    "linear_programme",
+    "linear_programming",
     "linear_q_evaluation",
     "linear_q_learning",
     "linear_solve",
@@ -129,6 +133,7 @@ __all__ = [
     "sarsa_evaluation",
     "save",
     "score_identity",
+    "simulate",
     "solve",
     "stationary_distribution",
     "td0",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tabular_rl.errors import OptionError, closest, quoted
-from tabular_rl.exact.linear_programme import linear_programme
+from tabular_rl.exact.linear_programming import linear_programming
 from tabular_rl.exact.linear_solve import linear_solve
 from tabular_rl.exact.rational import rational, rational_evaluation
 from tabular_rl.gradient.actor_critic import actor_critic, advantage_actor_critic
@@ -42,7 +42,7 @@ _LISTED: tuple[Any, ...] = (
     policy_iteration,
     modified_policy_iteration,
     backward_induction,
-    linear_programme,
+    linear_programming,
     rational,
     auto_evaluation,
     policy_evaluation,

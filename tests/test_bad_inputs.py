@@ -1170,7 +1170,7 @@ def page_rows():
 
 def test_every_row_of_the_page_has_its_test():
     known = set()
-    others = ("test_faults.py", "test_kernels_policy.py", "test_formats_transitions.py", "test_estimate.py")
+    others = ("test_faults.py", "test_kernels_policy.py", "test_formats_transitions.py", "test_estimation.py")
     for path in (HERE, *(HERE.parent / name for name in others)):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         known |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}

@@ -13,7 +13,7 @@ import pytest
 from program import inside, one_line
 
 from tabular_rl import MDP, Policy
-from tabular_rl.compare import Assertion, Regret, asked_method, compare, middle
+from tabular_rl.comparison import Assertion, Regret, asked_method, compare, middle
 from tabular_rl.errors import NotAnswerable, OptionError
 from tabular_rl.formats import load
 from tabular_rl.learning.q_learning import q_learning

@@ -12,7 +12,7 @@ from program import inside, one_line
 
 from tabular_rl import learn
 from tabular_rl.catalogue import LEARNERS
-from tabular_rl.compare import greedy_of_runs, regret
+from tabular_rl.comparison import greedy_of_runs, regret
 from tabular_rl.formats import load
 
 ROBOT = "example:recycling_robot"

@@ -12,9 +12,9 @@ from program import inside, one_line
 
 from tabular_rl import families
 from tabular_rl import run as running
+from tabular_rl.bundled import examples
 from tabular_rl.catalogue import METHODS, SOLVERS
 from tabular_rl.commands import COMMANDS, Interrupted
-from tabular_rl.examples import examples
 from tabular_rl.formats import load
 
 ROBOT = "example:recycling_robot"

@@ -11,8 +11,8 @@ from program import inside, one_line
 
 from tabular_rl import Policy, evaluate
 from tabular_rl.answers import write_answer
+from tabular_rl.bundled import examples
 from tabular_rl.errors import NoFiniteAnswer
-from tabular_rl.examples import examples
 from tabular_rl.formats import load
 
 ROBOT = "example:recycling_robot"

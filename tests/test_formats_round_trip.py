@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from strategies import models
 
 from tabular_rl import MDP
+from tabular_rl.bundled import examples
 from tabular_rl.errors import ModelError
-from tabular_rl.examples import examples
 from tabular_rl.formats import FORMATS, load, save
 
 NAMES = {"toml": "m.toml", "csv": "m.csv", "npz": "m.npz", "directory": "m"}

@@ -17,15 +17,15 @@ ORDER = (
     ("commands",),
     ("__init__",),
     ("report", "testing"),
-    ("compare",),
-    ("catalogue", "solve"),
+    ("comparison",),
+    ("catalogue", "ask"),
     ("exact", "planning", "learning", "gradient", "laws"),
     (
         "formats",
         "answers",
         "policies",
-        "estimate",
-        "simulate",
+        "estimation",
+        "simulation",
         "sampling",
         "certificates",
         "certificates_total",
@@ -35,7 +35,7 @@ ORDER = (
     ("solver", "solution", "run", "learned"),
     ("options", "model", "policy", "build", "validation", "tensors", "families", "transitions", "unroll"),
     ("exploration", "schedules"),
-    ("examples", "names", "rationals", "rows"),
+    ("bundled", "names", "rationals", "rows"),
     ("errors",),
 )
 LEVEL = {name: level for level, names in enumerate(reversed(ORDER)) for name in names}

@@ -11,8 +11,8 @@ import pytest
 
 import tabular_rl
 from tabular_rl import examples as examples_function
+from tabular_rl.bundled import example_path, examples, examples_folder
 from tabular_rl.errors import OptionError
-from tabular_rl.examples import example_path, examples, examples_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -54,7 +54,7 @@ def test_pyproject_holds_tools_only():
 
 
 def test_examples_are_the_models_of_mdps():
-    assert examples_function is examples, "tabular_rl.examples must be the function, not its module"
+    assert examples_function is examples, "tabular_rl.examples must be the function, not a module"
     assert examples_folder() == ROOT / "mdps"
     assert "recycling_robot" in examples()
     assert all(example_path(name).is_file() for name in examples())

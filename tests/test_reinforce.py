@@ -26,7 +26,7 @@ from tabular_rl import (
     load,
     reinforce,
 )
-from tabular_rl.compare import regret
+from tabular_rl.comparison import regret
 from tabular_rl.kernels import actor as kernels
 from tabular_rl.planning.auto import auto_evaluation
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tabular_rl import MDP, Policy, Status
-from tabular_rl.compare import Comparison, Curves, regret
+from tabular_rl.comparison import Comparison, Curves, regret
 from tabular_rl.formats import load
 from tabular_rl.learning.q_learning import q_learning
 from tabular_rl.learning.td0 import td0

@@ -52,7 +52,7 @@ def test_rules_are_those_of_the_package(rule, schedule):
     name = {"sarsa": "sarsa-evaluation", "expected-sarsa": "q-evaluation"}.get(rule, rule)
     for case in cases():
         mdp = case.mdp
-        log = tabular_rl.simulate.sample_transitions(mdp, case.policy, steps=60, seed=3)
+        log = tabular_rl.simulation.sample_transitions(mdp, case.policy, steps=60, seed=3)
         steps = [
             Transition(
                 mdp.state_of_row(i),

@@ -322,7 +322,7 @@ def input_path(source: str | None) -> str | None:
     if source is None or source == "-":
         return None
     if source.startswith("example:"):
-        from tabular_rl.examples import example_path
+        from tabular_rl.bundled import example_path
 
         return str(example_path(source.removeprefix("example:")))
     return source
@@ -354,7 +354,7 @@ def solved(
     mdp: MDP, method: str, options: dict[str, Any], quiet: bool, policy: Policy | None = None
 ) -> Solution:
     """Run a solver where signals stop it and progress is shown."""
-    from tabular_rl.solve import evaluate, solve
+    from tabular_rl.ask import evaluate, solve
 
     check_memory(mdp)
     mdp.facts  # noqa: B018  (a mapped model is validated here, where a signal raises)

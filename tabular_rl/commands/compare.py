@@ -25,7 +25,7 @@ from tabular_rl.commands._shared import (
     together,
 )
 from tabular_rl.commands.learn import behavior, read_data
-from tabular_rl.compare import (
+from tabular_rl.comparison import (
     Assertion,
     Compared,
     Comparison,

@@ -18,7 +18,7 @@ from tabular_rl.commands._shared import (
     quiet_option,
 )
 from tabular_rl.errors import ModelError, escape, path_text
-from tabular_rl.estimate import Estimate, counts_path, estimate, save_counts
+from tabular_rl.estimation import Estimate, counts_path, estimate, save_counts
 from tabular_rl.report.screen import note, out
 from tabular_rl.report.tables import listed, plural
 

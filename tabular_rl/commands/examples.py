@@ -6,9 +6,9 @@ import re
 
 import click
 
+from tabular_rl.bundled import example_path, examples
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, json_option, quiet_option
-from tabular_rl.examples import example_path, examples
 from tabular_rl.report.screen import out
 from tabular_rl.report.tables import table
 

@@ -29,7 +29,7 @@ from tabular_rl.options import OPTIONS
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import note, out
 from tabular_rl.report.tables import plural, seconds_text
-from tabular_rl.simulate import EPISODES, SEED, STEPS
+from tabular_rl.simulation import EPISODES, SEED, STEPS
 
 NOT_REACHED = 3
 MOST_PAIRS = 600  # state-action pairs up to which all estimators are computed unasked

@@ -24,7 +24,7 @@ from tabular_rl.commands._shared import (
     solver_flags,
     together,
 )
-from tabular_rl.compare import Regret, most_policies, regret
+from tabular_rl.comparison import Regret, most_policies, regret
 from tabular_rl.errors import OptionError, OutputError, path_text
 from tabular_rl.learned import Learned
 from tabular_rl.model import MDP
@@ -133,7 +133,7 @@ def command(**given: Any) -> int:
     if given["data"] is not None:
         options["data"] = read_data(given["data"], mdp)
     if given["behavior"] == "log" and given["data"] is not None:
-        from tabular_rl.estimate import behavior_of
+        from tabular_rl.estimation import behavior_of
 
         options["behavior"] = behavior_of(options["data"])
     elif given["behavior"] is not None:

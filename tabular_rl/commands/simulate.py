@@ -30,7 +30,7 @@ from tabular_rl.report.numbers import rounded_up, shown
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import note, out, signs
 from tabular_rl.report.tables import plural, problem_text, seconds_text, start_value, start_where, title
-from tabular_rl.simulate import (
+from tabular_rl.simulation import (
     EPISODES,
     LEVEL,
     SEED,

@@ -226,7 +226,7 @@ def _worst_action(mdp: MDP, values: Any, policy: Policy) -> str:
 
 def _solved(mdp: MDP, policy: Policy | None) -> Any:
     """Values from elsewhere than the answer."""
-    from tabular_rl.solve import evaluate, solve
+    from tabular_rl.ask import evaluate, solve
 
     return (solve(mdp) if policy is None else evaluate(mdp, policy)).v
 

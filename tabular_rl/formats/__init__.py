@@ -66,7 +66,7 @@ def load(
     )
     name = os.fspath(path)
     if name.startswith(EXAMPLE):
-        from tabular_rl.examples import example_path
+        from tabular_rl.bundled import example_path
 
         name = str(example_path(name.removeprefix(EXAMPLE)))
     source = "<stdin>" if name == "-" else name

@@ -17,7 +17,7 @@ from tabular_rl.options import OPTIONS
 from tabular_rl.policy import Policy
 from tabular_rl.run import Run, Stop
 from tabular_rl.sampling import cumulative, sampling_model
-from tabular_rl.simulate import EPISODES, SEED
+from tabular_rl.simulation import EPISODES, SEED
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tabular_rl.answers import Blocks, answer_document
 from tabular_rl.catalogue import METHODS
-from tabular_rl.compare import Comparison, Curves, Regret, middle
+from tabular_rl.comparison import Comparison, Curves, Regret, middle
 from tabular_rl.errors import escape
 from tabular_rl.learned import Curve, Learned
 from tabular_rl.options import OPTIONS

@@ -13,7 +13,7 @@ from tabular_rl import MDP, Policy
 from tabular_rl.errors import NoFiniteAnswer, OptionError
 from tabular_rl.formats import load
 from tabular_rl.kernels.simulate import play
-from tabular_rl.simulate import CUT, simulate
+from tabular_rl.simulation import CUT, simulate
 
 
 def twin(mdp, policy, stop, time, uniforms, state, factor, steps, G):
@@ -153,7 +153,7 @@ def test_mean_and_deviation_are_those_of_the_returns(monkeypatch):
     mdp = MDP.from_outcomes(
         [("a", "go", "end", "1/2", 0), ("a", "go", "end", "1/2", 6)], "1/2", terminal=["end"]
     )
-    monkeypatch.setattr(sys.modules["tabular_rl.simulate"], "TOGETHER", 7)
+    monkeypatch.setattr(sys.modules["tabular_rl.simulation"], "TOGETHER", 7)
     played = simulate(mdp, Policy.uniform(mdp), episodes=1000)
     wins = round(played.mean * 1000 / 6)
     assert played.mean == pytest.approx(6 * wins / 1000)

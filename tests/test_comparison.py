@@ -11,7 +11,7 @@ import pytest
 
 import tabular_rl
 from tabular_rl import MDP, Policy
-from tabular_rl.compare import (
+from tabular_rl.comparison import (
     Assertion,
     Compared,
     Comparison,

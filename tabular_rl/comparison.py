@@ -455,7 +455,7 @@ def reference(mdp: MDP, policy: Policy | None = None, **options: Any) -> Solutio
 
     Beyond LINEAR_STATES the method that fits the model stands in; its name and its bound are printed.
     """
-    from tabular_rl.solve import evaluate, solve
+    from tabular_rl.ask import evaluate, solve
 
     task = "control" if policy is None else "prediction"
     rational = next((n for n, f in SOLVERS.items() if n.startswith("rational") and f.spec.task == task), None)  # type: ignore[attr-defined]

@@ -36,7 +36,7 @@ from tabular_rl import (
     td0,
     write_log,
 )
-from tabular_rl.estimate import load_counts, save_counts
+from tabular_rl.estimation import load_counts, save_counts
 from tabular_rl.exact.rational import rational_evaluation
 
 HEAD = "state,action,reward,next_state,done\n"

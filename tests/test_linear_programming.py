@@ -11,7 +11,7 @@ import scipy.optimize
 from reference import exact_optimal_value, exact_policy_value
 
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError
-from tabular_rl.exact.linear_programme import linear_programme
+from tabular_rl.exact.linear_programming import linear_programming
 from tabular_rl.model import MDP
 from tabular_rl.solution import Status
 
@@ -49,7 +49,7 @@ def test_putermans_two_states():
     """Example 6.2.1 at γ = .95 > 10/11: stay, so v(0) = (5 - 5.5 γ) / ((1 - γ/2)(1 - γ)), v(1) = -20."""
     g = 0.95
     mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], g)
-    answer = linear_programme(mdp)
+    answer = linear_programming(mdp)
     assert answer.v == pytest.approx([(5 - 5.5 * g) / ((1 - 0.5 * g) * (1 - g)), -1 / (1 - g)], abs=1e-10)
     assert answer.status is Status.CERTIFIED and answer.proven_optimal.all()
     # Start in either state with 1/2: state 0 is seen .5 / (1 - γ/2) times, and all in all it is 1 / (1 - γ).
@@ -61,7 +61,7 @@ def test_putermans_two_states():
 @pytest.mark.parametrize("seed", range(5))
 def test_interval_holds_the_fraction_and_policy_attains_it(seed, sense):
     mdp = garnet(seed, sense=sense, ends=seed % 2)
-    answer, v = linear_programme(mdp), exact_optimal_value(mdp)
+    answer, v = linear_programming(mdp), exact_optimal_value(mdp)
     assert answer.status is Status.CERTIFIED and encloses(answer, v)
     assert exact_policy_value(mdp, answer.policy) == v
 
@@ -70,7 +70,7 @@ def test_interval_holds_the_fraction_and_policy_attains_it(seed, sense):
 @pytest.mark.parametrize("seed", range(3))
 def test_dual_is_the_occupancy_of_the_start(seed, gamma):
     mdp = garnet(seed, gamma)
-    answer = linear_programme(mdp)
+    answer = linear_programming(mdp)
     x, c = answer.extra["occupancy"], answer.extra["weights"]
     assert c == pytest.approx(mdp.start) and x.shape == (mdp.L,) and (x >= 0).all()
     assert x.sum() == pytest.approx(1 / (1 - mdp.gamma), rel=1e-7)
@@ -86,7 +86,7 @@ def test_dual_is_the_occupancy_of_the_start(seed, gamma):
 
 def test_start_in_one_state_still_gives_all_values():
     mdp = garnet(3, start={0: 1})
-    answer, v = linear_programme(mdp), exact_optimal_value(mdp)
+    answer, v = linear_programming(mdp), exact_optimal_value(mdp)
     assert encloses(answer, v) and answer.bound < 1e-9
     c = answer.extra["weights"]
     assert c[0] == 0.5 + 0.5 / 8 and (c > 0).all()
@@ -99,7 +99,7 @@ def test_total_reward_counts_visits():
         [("s", "toss", "s", "1/2", 1), ("s", "toss", "end", "1/2", 1), ("s", "buy", "end", 1, 3)], 1,
         terminal=["end"], sense="min",
     )  # fmt: skip
-    answer = linear_programme(mdp)
+    answer = linear_programming(mdp)
     assert answer["s"] == pytest.approx(2, abs=1e-12) and answer.status is Status.CERTIFIED
     assert answer.extra["occupancy"] == pytest.approx([2, 0], abs=1e-9)
     assert answer.extra["objective"] == pytest.approx(2)
@@ -107,15 +107,15 @@ def test_total_reward_counts_visits():
 
 def test_staying_for_nothing_beats_leaving_at_a_price():
     mdp = MDP.from_outcomes([("s", "leave", "end", 1, -1), ("s", "stay", "s", 1, 0)], 1, terminal=["end"])
-    answer = linear_programme(mdp)
+    answer = linear_programming(mdp)
     assert answer["s"] == pytest.approx(0, abs=1e-12) and answer.policy["s"] == "stay"
     # Without an end nothing is left to solve.
-    assert linear_programme(MDP.from_outcomes([("s", "stay", "s", 1, 0)], 1)).v.tolist() == [0.0]
+    assert linear_programming(MDP.from_outcomes([("s", "stay", "s", 1, 0)], 1)).v.tolist() == [0.0]
 
 
 def test_reward_that_recurs_has_no_finite_answer():
     with pytest.raises(NoFiniteAnswer):
-        linear_programme(MDP.from_outcomes([("a", "go", "b", 1, 1), ("b", "go", "a", 1, 1)], 1))
+        linear_programming(MDP.from_outcomes([("a", "go", "b", 1, 1), ("b", "go", "a", 1, 1)], 1))
 
 
 @pytest.mark.parametrize("power", [-200, 0, 200])
@@ -125,17 +125,17 @@ def test_scale_of_rewards_does_not_matter(power):
         pair_ptr=mdp.pair_ptr, pair_action=mdp.pair_action, row_ptr=mdp.row_ptr, next_state=mdp.next_state,
         prob=mdp.prob, r=mdp.r * 2.0**power, gamma=mdp.gamma,
     )  # fmt: skip
-    answer = linear_programme(scaled, relative=True)
+    answer = linear_programming(scaled, relative=True)
     assert answer.status is Status.CERTIFIED
-    assert answer.v * 2.0**-power == pytest.approx(linear_programme(mdp).v, rel=1e-12)
+    assert answer.v * 2.0**-power == pytest.approx(linear_programming(mdp).v, rel=1e-12)
 
 
 def test_finite_horizon_and_large_models_are_refused():
     with pytest.raises(NotAnswerable):
-        linear_programme(garnet(0).replace(horizon=3))
+        linear_programming(garnet(0).replace(horizon=3))
     large = MDP.from_outcomes([(s, "a", s, 1, 1) for s in range(10_001)], "1/2")
     with pytest.raises(NotAnswerable, match="10000 states"):
-        linear_programme(large)
+        linear_programming(large)
 
 
 def test_failure_of_highs_is_an_error_not_an_answer(monkeypatch):
@@ -144,13 +144,13 @@ def test_failure_of_highs_is_an_error_not_an_answer(monkeypatch):
 
     monkeypatch.setattr(scipy.optimize, "linprog", lambda *_, **__: Failed)
     with pytest.raises(NumericalError, match=r"HiGHS found no solution \(numerical difficulties\)"):
-        linear_programme(garnet(0))
+        linear_programming(garnet(0))
 
 
 def test_time_limit_leaves_a_proven_interval(monkeypatch):
     monkeypatch.setattr(scipy.optimize, "linprog", lambda *_, **__: time.sleep(2))
     mdp = garnet(0)
     started = time.monotonic()
-    answer = linear_programme(mdp, time_limit=0.1)
+    answer = linear_programming(mdp, time_limit=0.1)
     assert time.monotonic() - started < 1.5 and answer.status is Status.TIME_SPENT
     assert encloses(answer, exact_optimal_value(mdp))

@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
     problems=(DISCOUNTED, TOTAL),
     largest=10_000,
 )
-def linear_programme(
+def linear_programming(
     mdp: MDP,
     *,
     tolerance: Tolerance = 1e-6,
@@ -82,11 +82,11 @@ def linear_programme(
 
     >>> from tabular_rl.model import MDP
     >>> mdp = MDP.from_outcomes([("s", "stay", "s", 1, 1), ("s", "leave", "end", 1, 5)], "0.9", terminal=["end"])
-    >>> answer = linear_programme(mdp)
+    >>> answer = linear_programming(mdp)
     >>> round(answer["s"], 9), answer.policy["s"], [round(float(x), 6) for x in answer.extra["occupancy"]]
     (10.0, 'stay', [10.0, 0.0])
     """
-    admit(linear_programme, mdp)
+    admit(linear_programming, mdp)
     tolerance, relative, time_limit = check(tolerance=tolerance, relative=relative, time_limit=time_limit)
     mdp.facts  # noqa: B018
     run = Run("linear-programming", {"tolerance": tolerance, "relative": relative}, time_limit)
