@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from program import command_of, environment, inside, one_line
 
-from tabular_rl import MDP, Policy
+from tabular_rl import MDP, Policy, sample_transitions
 from tabular_rl.catalogue import LEARNERS
 from tabular_rl.errors import ModelError, OptionError, OutputError
 from tabular_rl.formats import load
@@ -138,15 +138,110 @@ def test_other_data_are_refused():
         LEARNERS["td0"](mdp, policy, data=data[::-1], steps=4, resume=state)
 
 
-def test_arrays_that_do_not_fit_are_refused(robot):
-    state = LEARNERS["q-learning"](robot, steps=50).state
-    for arrays in (
-        {**state["arrays"], "estimates": np.zeros((1, 3))},
-        {**state["arrays"], "visits": state["arrays"]["visits"].astype(float)},
-        {name: x for name, x in state["arrays"].items() if name != "clock"},
-    ):
-        with pytest.raises(OptionError, match=r"array '(estimates|visits|clock)': found"):
-            LEARNERS["q-learning"](robot, steps=100, resume={**state, "arrays": arrays})
+# Each learner, and its ways of running that keep other arrays.
+WAYS = [
+    *((name, {}) for name in LEARNERS),
+    ("q-learning", {"replay": "uniform", "capacity": 12, "batch": 2}),
+    ("q-learning", {"replay": "prioritized", "capacity": 12, "batch": 2}),
+    ("q-learning", {"target": "copy:3", "average": True}),
+    ("td-lambda", {"data": True}),
+    ("monte-carlo", {"importance": "ordinary", "visit": "every"}),
+    ("reinforce", {"estimator": "reward-to-go-value"}),
+    ("advantage-actor-critic", {"batch": 4}),
+]
+
+
+def damaged(array):
+    """Copies of an array of a checkpoint that no run of 50 steps on five rows can have left behind."""
+    yield np.zeros(array.shape, dtype=np.int64 if array.dtype.kind == "f" else np.float64)
+    yield np.concatenate([array, array])
+    if array.size == 0:
+        return
+    sound = np.argwhere(np.isfinite(array))
+    for value in (10**7, 2**62, -(10**7), -(2**62)) if array.dtype.kind == "i" else (np.nan, -np.inf):
+        for at in map(tuple, sound[[0, -1]] if len(sound) else ()):
+            changed = array.copy()
+            changed[at] = value
+            yield changed
+
+
+@pytest.mark.parametrize(("name", "more"), WAYS, ids=lambda x: x if isinstance(x, str) else "-".join(x))
+def test_arrays_that_do_not_fit_are_refused_by_every_learner(name, more, robot):
+    """Kernels read where these arrays say, so that one number too large ends the program."""
+    more = {"runs": 2, "seed": 3, "average": True, "episode_steps": 7} | more
+    if more.get("data"):
+        uniform = Policy.uniform(robot)
+        more["data"] = sample_transitions(robot, uniform, 30, 1)
+    state = run_of(name, robot, steps=50, **more).state
+    run_of(name, robot, steps=50, resume=state, **more)  # so that the others could pass
+    for key, array in state["arrays"].items():
+        for changed in damaged(array):
+            arrays = {**state["arrays"], key: changed}
+            with pytest.raises(OptionError, match=f"resume: array '{key}': found .*start afresh"):
+                run_of(name, robot, steps=100, resume={**state, "arrays": arrays}, **more)
+        missing = {k: x for k, x in state["arrays"].items() if k != key}
+        with pytest.raises(OptionError, match=f"array '{key}': found None"):
+            run_of(name, robot, steps=100, resume={**state, "arrays": missing}, **more)
+
+
+def twice(array):
+    array[0, :2] = array[0, 0]
+
+
+def one_more(array):
+    array.reshape(-1)[1] += 1
+
+
+def none(array):
+    array[...] = 0
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "key", "change"),
+    [
+        ("td-lambda", {}, "count", none),
+        ("td-lambda", {}, "active", twice),
+        ("q-lambda", {}, "traces", none),
+        ("dyna-q", {}, "known", twice),
+        ("dyna-q", {}, "size", none),
+        ("dyna-q", {}, "counts", one_more),
+        ("dyna-q", {}, "tried", none),
+        ("prioritized-sweeping", {"threshold": 1e-300, "planning": 0}, "heap", twice),
+        ("prioritized-sweeping", {"threshold": 1e-300, "planning": 0}, "place", none),
+        ("prioritized-sweeping", {}, "counts", one_more),
+        ("double-q-learning", {}, "visits", none),
+        ("q-learning", {"replay": "prioritized", "capacity": 12}, "sums", one_more),
+        ("q-learning", {"replay": "prioritized", "capacity": 12}, "least", one_more),
+    ],
+)
+def test_arrays_that_contradict_each_other_are_refused(name, more, key, change, robot):
+    """Each number is in its range, but a list names an entry twice, or counts do not add up."""
+    more = {"runs": 2, "seed": 3} | more
+    state = run_of(name, robot, steps=50, **more).state
+    arrays = {k: x.copy() for k, x in state["arrays"].items()}
+    change(arrays[key])
+    assert not same(arrays[key], state["arrays"][key])
+    with pytest.raises(OptionError, match=r"array .* found .*start afresh"):
+        run_of(name, robot, steps=100, resume={**state, "arrays": arrays}, **more)
+
+
+def test_priorities_past_the_end_of_the_buffer_are_refused():
+    """Trees have a power of two of leaves, buffers need not: leaf 3 of a buffer of 3 is past its end."""
+    from tabular_rl.learning._replay import wrong_trees
+
+    sums = np.array([[0.0, 4, 2, 2, 1, 1, 1, 1]])
+    least = np.array([[np.inf, 1, 1, 1, 1, 1, 1, 1]])
+    assert wrong_trees(sums, least, 4) is None
+    assert "priorities" in wrong_trees(sums, least, 3)
+
+
+def test_a_curve_that_does_not_fit_is_refused(robot):
+    state = LEARNERS["q-learning"](robot, steps=50, runs=2).state
+    short = [(k, *(x[:1] for x in columns)) for k, *columns in state["curve"]]
+    late = [(k + 40, *columns) for k, *columns in state["curve"]]
+    for curve in (short, late, state["curve"][::-1]):
+        with pytest.raises(OptionError, match=r"curve: found .*start afresh"):
+            LEARNERS["q-learning"](robot, steps=100, runs=2, resume={**state, "curve": curve})
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +257,7 @@ def test_a_file_that_is_cut_off_is_refused(written, tmp_path):
         path.write_bytes(written[:size])
         with pytest.raises(ModelError) as caught:
             read_checkpoint(path)
-        assert str(path) in str(caught.value)
+        assert str(path) in str(caught.value) and "start afresh" in str(caught.value)
 
 
 def test_damaged_bytes_never_crash(written, tmp_path):
@@ -212,6 +307,10 @@ def meta(members, **more):
         (lambda m: meta(m, schema="tabular-rl answer"), "another schema"),
         (lambda m: meta(m, done="3"), "meta: done: found '3'"),
         (lambda m: m | {"streams.npy": npy(np.zeros((1, 5), dtype=np.uint64))}, "streams.npy"),
+        (
+            lambda m: m | {"streams.npy": npy(np.full((1, 6), 2**64 - 1, dtype=np.uint64))},
+            "streams.npy': found numbers that no random stream has",
+        ),
         (lambda m: m | {"curve.npy": npy(np.zeros((2, 1)))}, "curve.npy"),
         (lambda m: {k: x for k, x in m.items() if k != "meta.npy"}, "no member 'meta.npy'"),
         (lambda m: {k: x for k, x in m.items() if k != "streams.npy"}, "streams"),
@@ -230,6 +329,15 @@ def test_what_is_no_checkpoint_is_refused(written, tmp_path, change, says):
 def test_a_checkpoint_that_cannot_be_written_says_so(robot, tmp_path):
     with pytest.raises(OutputError, match="none"):
         LEARNERS["q-learning"](robot, steps=3, checkpoint=checkpoint_to(tmp_path / "none" / "c.npz"))
+
+
+def test_a_row_past_the_end_of_the_model_is_refused_with_the_file(capsys, tmp_path, written):
+    path = tmp_path / "c.npz"
+    path.write_bytes(repacked(written, lambda m: m | {"array_row.npy": npy(np.array([10**7]))}))
+    done = inside(capsys, "learn", ROBOT, "--resume", path, "--steps", 10)
+    assert (done.code, done.out) == (2, "")
+    assert one_line(done.err).startswith(f"{path}: array 'row': found 10000000, expected 0 to 4.")
+    assert "start afresh, without --resume" in done.err
 
 
 # -- on the command line -------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ No clock is asserted, but for signals, with a margin for a loaded machine: idle 
 
 from __future__ import annotations
 
+import errno
 import functools
 import itertools
 import json
@@ -25,7 +26,7 @@ import program
 import pytest
 from program import command_of, environment, inside, one_line, outside
 
-from tabular_rl import MDP, ModelError, NumericalError, families, load, save, solve
+from tabular_rl import MDP, ModelError, NumericalError, commands, families, load, save, solve
 from tabular_rl.planning.value_iteration import value_iteration
 
 ROOT = program.ROOT
@@ -417,6 +418,134 @@ def test_output_replaces_what_stood_there(capsys, tmp_path):
     assert json.loads(out.read_text())["status"] == "CERTIFIED"
     assert link.is_symlink() and out.stat().st_mode & 0o777 == 0o640
     assert files(tmp_path) == ["link.json", "out.json"]
+
+
+WRITERS = {  # what writes a file -> its arguments, the file last
+    "answer": ("solve", ROBOT, "-o", "new.json"),
+    "answer as CSV": ("evaluate", ROBOT, "-o", "new.csv"),
+    "model": ("convert", ROBOT, "new.toml"),
+    "directory": ("convert", ROBOT, "new"),
+    "made model": ("make", "forest", "-o", "new.npz"),
+    "made directory": ("make", "forest", "-o", "new"),
+    "log": ("simulate", ROBOT, "--episodes", 2, "--steps", 3, "--log", "new.csv"),
+    "estimate": ("estimate", "log.csv", "--gamma", "0.9", "-o", "new.toml"),
+    "counts": ("estimate", "log.csv", "--gamma", "0.9", "-o", "new.toml"),
+    "learned": ("learn", ROBOT, "--steps", 3, "-o", "new.json"),
+    "checkpoint": ("learn", ROBOT, "--steps", 3, "--checkpoint", "new.npz"),
+    "comparison": ("compare", ROBOT, "value-iteration", "-o", "new.json"),
+    "curves": ("compare", ROBOT, "q-learning", "--steps", 10, "--csv", "new.csv"),
+    "curve plot": ("compare", ROBOT, "q-learning", "--steps", 10, "--plot", "new.svg"),
+    "gradient": ("gradient", ROBOT, "-o", "new.json"),
+    "gradient plot": ("gradient", ROBOT, "--steps", 2, "--plot", "new.svg"),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_link_that_leads_nowhere_is_refused_by_every_writer(capsys, monkeypatch, tmp_path, writer):
+    """A link to what is not there would write into another folder; a circle of links is not ours to replace."""
+    work, other = tmp_path / "work", tmp_path / "other"
+    work.mkdir()
+    other.mkdir()
+    monkeypatch.chdir(work)
+    log = "state,action,reward,next_state,done\nhigh,wait,1,high,0\nhigh,wait,1,low,1\n"
+    (work / "log.csv").write_text(log)
+    *arguments, name = WRITERS[writer]
+    out = work / name
+    link = work / "new.counts.csv" if writer == "counts" else out
+    for target, says in (
+        (other / "elsewhere", "a symbolic link to .*elsewhere, which is not there"),
+        (link, "circle"),
+    ):
+        link.symlink_to(target)
+        done = inside(capsys, *arguments, out)
+        assert (done.code, done.out) == (5, ""), done
+        assert re.match(f"{link}: cannot be written: .*{says}", one_line(done.err)), done.err
+        assert link.is_symlink() and files(other) == [] and set(files(work)) == {"log.csv", link.name}
+        link.unlink()
+
+
+def test_a_link_to_what_is_there_is_written_through(capsys, tmp_path):
+    """A link to a link to a file, and one to a directory of arrays."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "answer.json").write_text("old")
+    (tmp_path / "middle.json").symlink_to(other / "answer.json")
+    (tmp_path / "link.json").symlink_to("middle.json")
+    assert inside(capsys, "solve", ROBOT, "-o", tmp_path / "link.json").code == 0
+    assert json.loads((other / "answer.json").read_text())["status"] == "CERTIFIED"
+    save(families.forest(), other / "model")
+    (tmp_path / "link").symlink_to(other / "model")
+    assert inside(capsys, "convert", ROBOT, tmp_path / "link").code == 0
+    assert load(other / "model") == load(ROBOT)
+    assert files(tmp_path) == ["link", "link.json", "middle.json", "other"]
+    assert all((tmp_path / name).is_symlink() for name in ("link", "link.json", "middle.json"))
+
+
+SEVERAL = {  # what writes several files -> their options
+    "estimate": (("estimate", "log.csv", "--gamma", "0.9"), {"-o": "new.toml", "": "new.counts.csv"}),
+    "estimate to a directory": (
+        ("estimate", "log.csv", "--gamma", "0.9"),
+        {"-o": "new", "": "new.counts.csv"},
+    ),
+    "compare": (
+        ("compare", ROBOT, "q-learning", "--steps", 10),
+        {"-o": "new.json", "--csv": "new.csv", "--plot": "new.svg"},
+    ),
+    "gradient": (("gradient", ROBOT, "--episodes", 2), {"-o": "new.json", "--plot": "new.svg"}),
+}
+
+
+@pytest.mark.parametrize("command", SEVERAL)
+@pytest.mark.parametrize("stop", ["full disk", "signal"])
+def test_files_of_one_command_are_all_new_or_all_old(capsys, monkeypatch, tmp_path, command, stop):
+    """The disk is full, or a signal comes, when the n-th file is written, for each n until all goes well."""
+    monkeypatch.chdir(tmp_path)
+    log = "state,action,reward,next_state,done\nhigh,wait,1,high,0\nhigh,wait,1,low,1\n"
+    Path("log.csv").write_text(log)
+    arguments, outputs = SEVERAL[command]
+    asked = [x for flag, name in outputs.items() if flag for x in (flag, name)]
+    fsync, left = os.fsync, [0]
+
+    def spoilt(handle):
+        left[0] -= 1
+        if left[0] == 0 and stop == "signal":
+            signal.raise_signal(signal.SIGTERM)
+        if left[0] == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", spoilt)
+    before = signal.signal(signal.SIGTERM, commands.handle)
+    codes = []
+    try:
+        for n in range(1, 100):
+            for name in outputs.values():
+                shutil.rmtree(name, ignore_errors=True)
+                left[0] = 0
+                if name == "new":
+                    save(families.forest(), name)
+                else:
+                    Path(name).write_text("old")
+            old = {name: contents(name) for name in outputs.values()}
+            left[0] = n
+            done = inside(capsys, *arguments, *asked)
+            codes.append(done.code)
+            left[0] = 0
+            changed = [name for name in old if contents(name) != old[name]]
+            if done.code == 0:
+                assert changed == list(old)
+                break
+            assert done.code == (5 if stop == "full disk" else 143), done
+            assert changed == [] or (stop == "signal" and changed == list(old))
+            assert files(tmp_path) == sorted({"log.csv", *old})
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(codes) > len(outputs) and codes[-1] == 0
+
+
+def contents(name):
+    path = Path(name)
+    return {p.name: p.read_bytes() for p in (path.iterdir() if path.is_dir() else [path])}
 
 
 def killed_while_writing(models, folder, name, delays, signum):

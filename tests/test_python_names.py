@@ -11,9 +11,7 @@ import pytest
 import tabular_rl
 from tabular_rl.catalogue import METHODS
 
-QUESTIONS = (
-    "solve", "evaluate", "learn", "simulate", "compare", "verify", "estimate", "load", "save", "examples",
-)  # fmt: skip
+QUESTIONS = ("solve", "evaluate", "learn", "simulate", "compare", "estimate", "load", "save", "examples")
 
 
 def submodules() -> list[str]:

@@ -299,6 +299,8 @@ def check_output(
 
 def check_new(output: str, source: str | None) -> None:
     """Raise where a directory of arrays cannot be made at this place, or is the input."""
+    from tabular_rl.formats.output import place_of, reporting
+
     path = input_path(source)
     if (
         path is not None
@@ -307,6 +309,8 @@ def check_new(output: str, source: str | None) -> None:
         and os.path.samefile(output, path)
     ):
         raise OptionError(f"{path_text(output)}: is also the input, expected another directory")
+    with reporting(output):
+        place_of(output)
     parent = os.path.dirname(os.path.abspath(output))
     if not os.path.isdir(parent) or not os.access(parent, os.W_OK):
         reason = "Permission denied" if os.path.isdir(parent) else f"no such folder {path_text(parent)}"

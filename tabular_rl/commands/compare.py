@@ -104,6 +104,8 @@ def command(**given: Any) -> int:
     tabular-rl compare example:forest --method value-iteration --assert "value-iteration < 0.05"
     tabular-rl compare example:forest q-learning sarsa --steps 1e5 --runs 20
     """
+    from tabular_rl.answers import write_parts
+    from tabular_rl.formats.output import all_or_none
     from tabular_rl.policies import read_policy
 
     assertions = [Assertion.of(text) for text in given["asserted"]]
@@ -134,18 +136,15 @@ def command(**given: Any) -> int:
     with Progress(given["quiet"]), solving():
         found = compare(mdp, named or None, policy, **options)
     verdicts = [assertion.holds(found) for assertion in assertions]
-    if given["output"] is not None and given["output"] != "-":
-        from tabular_rl.answers import write_parts
+    with all_or_none():
+        if given["output"] is not None and given["output"] != "-":
+            write_parts([document(found, assertions, verdicts)], given["output"])
+        if given["as_csv"] is not None:
+            write_parts(curves_csv(found), given["as_csv"])
+        if given["plot"] is not None:
+            from tabular_rl.report.plot import plot_curves
 
-        write_parts([document(found, assertions, verdicts)], given["output"])
-    if given["as_csv"] is not None:
-        from tabular_rl.answers import write_parts
-
-        write_parts(curves_csv(found), given["as_csv"])
-    if given["plot"] is not None:
-        from tabular_rl.report.plot import plot_curves
-
-        plot_curves(found, given["plot"])
+            plot_curves(found, given["plot"])
     if given["as_json"] or given["output"] == "-":
         out(document(found, assertions, verdicts))
     elif not (given["quiet"] and given["output"] is not None):

@@ -58,6 +58,7 @@ def command(**given: Any) -> int:  # fmt: skip
     tabular-rl solve robot.toml
     """
     from tabular_rl.formats import format_of, save
+    from tabular_rl.formats.output import all_or_none
     from tabular_rl.formats.transitions import read_log
 
     output = given["output"]
@@ -75,9 +76,10 @@ def command(**given: Any) -> int:  # fmt: skip
         )
     except ModelError as error:
         raise error.at("<stdin>" if given["log"] == "-" else given["log"]) from None
-    if counts is not None:
-        save_counts(found, counts)
-    save(found.mdp, output, format=form)
+    with all_or_none():
+        save(found.mdp, output, format=form)
+        if counts is not None:
+            save_counts(found, counts)
     if given["as_json"]:
         out(json_text(found))
     elif output != "-" and not given["quiet"]:

@@ -100,7 +100,8 @@ def command(**given: Any) -> int:
     tabular-rl gradient forest.toml --horizon 5 --policy epsilon-greedy:0.1:answer.json
     tabular-rl gradient forest.toml --estimator q --estimator gae:0.9 --plot ellipses.png
     """
-    from tabular_rl.formats.output import write_atomically
+    from tabular_rl.answers import write_parts
+    from tabular_rl.formats.output import all_or_none
     from tabular_rl.policies import read_policy
     from tabular_rl.report.gradient import gradient_csv, gradient_json, gradient_text, plot_gradient
 
@@ -125,14 +126,16 @@ def command(**given: Any) -> int:
     policy = read_policy(given["policy"], mdp)
     check_memory(mdp)
     report = found(mdp, policy, given)
-    if given["plot"] is not None:
-        if not report.estimates:
-            raise OptionError("--plot: found a model of many pairs, expected an --estimator to draw")
-        plot_gradient(report, given["plot"], axes)
     output, quiet = given["output"], given["quiet"]
-    if output is not None and output != "-":
-        parts = gradient_csv(report) if output.lower().endswith(".csv") else [gradient_json(report)]
-        write_atomically(output, lambda file: file.writelines(part.encode() for part in parts))
+    with all_or_none():
+        if given["plot"] is not None:
+            if not report.estimates:
+                raise OptionError("--plot: found a model of many pairs, expected an --estimator to draw")
+            plot_gradient(report, given["plot"], axes)
+        if output is not None and output != "-":
+            write_parts(
+                gradient_csv(report) if output.lower().endswith(".csv") else [gradient_json(report)], output
+            )
     if given["as_json"] or output == "-":
         out(gradient_json(report))
     elif not (quiet and output is not None):

@@ -26,6 +26,7 @@ SCHEMA, VERSION = "tabular-rl checkpoint", 1
 ARRAY = "array_"
 KINDS = ("<f8", "<i8", "|b1", "|u1", "<u8", "<i4")
 LOW = (1 << 64) - 1
+AFRESH = "Is the file cut off or damaged? Then start afresh, without --resume."
 DAMAGED = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, ValueError, OverflowError,
     IndexError, TypeError, AttributeError,
@@ -68,14 +69,16 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     try:
         with reporting(), open(path, "rb") as file:
-            return _read(file)
+            return {**_read(file), "path": os.fspath(path)}
     except ModelError as error:
         raise error.at(os.fspath(path)) from None
     except DAMAGED as error:
         reason = escape(str(error).strip("'\"").rstrip(".") or type(error).__name__)
-        raise ModelError(f"not a complete checkpoint: {reason}. Is the file cut off or damaged?").at(
-            os.fspath(path)
-        ) from None
+        raise ModelError(f"not a complete checkpoint: {reason}. {AFRESH}").at(os.fspath(path)) from None
+
+
+def _damaged(what: str) -> ModelError:
+    return ModelError(f"{what}. {AFRESH}")
 
 
 def _read(file: BinaryIO) -> dict[str, Any]:
@@ -88,13 +91,13 @@ def _read(file: BinaryIO) -> dict[str, Any]:
             member = f"member {quoted(info.orig_filename)}"
             name = info.orig_filename.removesuffix(".npy")
             if info.compress_type != zipfile.ZIP_STORED or info.file_size > size:
-                raise ModelError(f"{member}: found a packed member, expected it stored as it is")
+                raise _damaged(f"{member}: found a packed member, expected it stored as it is")
             if name == info.orig_filename or name in found:
-                raise ModelError(f"{member}: unexpected, expected the arrays of a checkpoint")
+                raise _damaged(f"{member}: unexpected, expected the arrays of a checkpoint")
             with archive.open(info) as opened:
                 found[name] = _array(opened, member, info.file_size)
     if "meta" not in found:
-        raise ModelError("found no member 'meta.npy', expected a checkpoint of learn")
+        raise _damaged("found no member 'meta.npy', expected a checkpoint of learn")
     state = json.loads(found["meta"].tobytes().decode("ascii"))
     if not isinstance(state, dict) or state.pop("schema", None) != SCHEMA:
         raise ModelError(f"found another schema, expected {quoted(SCHEMA)}")
@@ -104,10 +107,12 @@ def _read(file: BinaryIO) -> dict[str, Any]:
     kinds = {"method": str, "digest": str, "inputs": str, "options": dict, "done": int, "steps": int}
     for key, kind in kinds.items():
         if not isinstance(state.get(key), kind) or state[key] is True:
-            raise ModelError(f"meta: {key}: found {quoted(state.get(key))}, expected it as learn writes it")
+            raise _damaged(f"meta: {key}: found {quoted(state.get(key))}, expected it as learn writes it")
     steps, curve = found["curve_steps"], found["curve"]
+    if (steps.dtype.kind, curve.dtype.kind) != ("i", "f"):
+        raise _damaged(f"members 'curve_steps.npy', 'curve.npy': found {steps.dtype}, {curve.dtype}")
     if curve.ndim != 3 or steps.shape != curve.shape[1:2] or len(curve) != 3 or state["done"] < 0:
-        raise ModelError(f"member 'curve.npy': found shape {curve.shape}, expected (3, {len(steps)}, runs)")
+        raise _damaged(f"member 'curve.npy': found shape {curve.shape}, expected (3, {len(steps)}, runs)")
     return {
         **state,
         "options": {k: tuple(x) if isinstance(x, list) else x for k, x in state["options"].items()},
@@ -120,13 +125,13 @@ def _read(file: BinaryIO) -> dict[str, Any]:
 def _array(opened: Any, member: str, size: int) -> NDArray[Any]:
     shape, dtype = read_npy_header(opened, member)
     if dtype.str not in KINDS:
-        raise ModelError(f"{member}: found {dtype}, expected one of {', '.join(KINDS)}")
+        raise _damaged(f"{member}: found {dtype}, expected one of {', '.join(KINDS)}")
     count = 1
     for n in shape:
         count *= n
     data = opened.read()
     if len(data) != count * dtype.itemsize:
-        raise ModelError(f"{member}: found {len(data)} bytes, expected {count * dtype.itemsize}")
+        raise _damaged(f"{member}: found {len(data)} bytes, expected {count * dtype.itemsize}")
     return np.frombuffer(data, dtype=dtype).reshape(shape).copy()
 
 
@@ -150,7 +155,11 @@ def unpacked(rows: NDArray[Any]) -> list[dict[str, Any]]:
     True
     """
     if rows.ndim != 2 or rows.shape[1] != 6 or rows.dtype != np.uint64:
-        raise ModelError(f"member 'streams.npy': found {rows.dtype} {rows.shape}, expected uint64 (runs, 6)")
+        raise _damaged(f"member 'streams.npy': found {rows.dtype} {rows.shape}, expected uint64 (runs, 6)")
+    if (rows[:, 3] % 2 == 0).any() or (rows[:, 4] > 1).any() or (rows[:, 5] >> 32 > 0).any():
+        raise _damaged(
+            "member 'streams.npy': found numbers that no random stream has, expected states of PCG64"
+        )
     return [
         {
             "bit_generator": "PCG64",

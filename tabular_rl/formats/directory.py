@@ -40,7 +40,7 @@ from tabular_rl.formats.arrays import (
 )
 from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.input import read_all, reporting
-from tabular_rl.formats.output import hidden, sync_folder
+from tabular_rl.formats.output import Complete, hidden, place_of, settle, sync_folder
 from tabular_rl.formats.output import reporting as writing
 from tabular_rl.model import MDP
 
@@ -168,7 +168,7 @@ def _check_digest(mdp: MDP, header: Header) -> None:
 def write_directory(mdp: MDP, path: Path) -> None:
     """Write a model block by block into a directory beside `path`, which then takes its place."""
     with writing(path):
-        place = Path(os.path.realpath(path))
+        place = place_of(path)
         if mdp.origin and os.path.isdir(mdp.origin) and os.path.realpath(mdp.origin) == str(place):
             raise OptionError(
                 f"{path_text(path)}: is the directory that the model is mapped from, expected another"
@@ -181,22 +181,27 @@ def write_directory(mdp: MDP, path: Path) -> None:
             raise OutputError(
                 f"{path_text(path)}: cannot be written: something else stands there, expected a model"
             )
-        temporary = hidden(place)
+        temporary, aside = hidden(place), hidden(place)
+
+        def rename() -> None:
+            if not place.exists():
+                temporary.rename(place)
+            elif not _exchange(temporary, place):
+                place.rename(aside)
+                temporary.rename(place)
+
+        def drop() -> None:
+            for folder in (temporary, aside):
+                shutil.rmtree(folder, ignore_errors=True)
+
         try:
             temporary.mkdir()
             _write_files(mdp, temporary)
             sync_folder(temporary)
-            if place.exists():
-                if not _exchange(temporary, place):
-                    aside = hidden(place)
-                    place.rename(aside)
-                    temporary.rename(place)
-                    temporary = aside
-            else:
-                temporary.rename(place)
-            sync_folder(place.parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        except BaseException:
+            drop()
+            raise
+        settle(Complete(path, place, rename, drop))
 
 
 def _write_files(mdp: MDP, folder: Path) -> None:

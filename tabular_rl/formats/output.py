@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from tabular_rl.errors import OutputError, TabularError, path_text
 
@@ -20,7 +22,8 @@ def write_atomically(path: Target, write: Callable[[BinaryIO], None]) -> None:
     """Call `write` with a file that takes the place of `path` when it is complete.
 
     It is a temporary file in the same folder, flushed to the disk, then renamed; on any failure it is removed and
-    what stood at `path` is intact. A symbolic link stays a link. "-", a device or a pipe is written directly.
+    what stood at `path` is intact. A symbolic link to a file stays a link; one that leads nowhere is refused. "-", a
+    device or a pipe is written directly.
 
     Parameters
     ----------
@@ -36,23 +39,86 @@ def write_atomically(path: Target, write: Callable[[BinaryIO], None]) -> None:
         sys.stdout.buffer.flush()
         return
     with reporting(path):
-        place = Path(os.path.realpath(path))
         if _direct(path):
             with open(path, "wb") as device:
                 write(device)
             return
+        place = place_of(path)
         mode, temporary = _mode(place), hidden(place)
+
+        def drop() -> None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
         try:  # from before the file is there: a signal may come at any time
             with _new(temporary, mode) as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, place)
         except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+            drop()
             raise
-        sync_folder(place.parent)
+        settle(Complete(path, place, lambda: os.replace(temporary, place), drop))
+
+
+class Complete(NamedTuple):
+    """What is written, and has not taken its place yet."""
+
+    path: Target
+    place: Path
+    rename: Callable[[], None]  # into its place
+    drop: Callable[[], None]  # what is left of it elsewhere
+
+
+class _Waiting:
+    """What waits for the rest of `all_or_none`; None outside of it."""
+
+    files: list[Complete] | None = None
+
+
+@contextlib.contextmanager
+def all_or_none() -> Iterator[None]:
+    """Let the files that are written in this block take their places together, when all are complete, or none of them.
+
+    Only renames, one right after the other, stand between the first and the last; signals wait for them.
+    """
+    if _Waiting.files is not None:
+        yield
+        return
+    files: list[Complete] = []
+    _Waiting.files = files
+    try:
+        yield
+        _rename(files)
+    finally:
+        _Waiting.files = None
+        for file in files:
+            file.drop()
+
+
+def settle(file: Complete) -> None:
+    """Let a complete file take its place: now, or with the others of `all_or_none`."""
+    if _Waiting.files is not None:
+        _Waiting.files.append(file)
+        return
+    try:
+        _rename([file])
+    finally:
+        file.drop()
+
+
+def _rename(files: list[Complete]) -> None:
+    mask = getattr(signal, "pthread_sigmask", None)
+    before = mask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM}) if mask else None
+    try:
+        for file in files:
+            with reporting(file.path):
+                file.rename()
+    finally:
+        if mask:
+            mask(signal.SIG_SETMASK, before)
+    for folder in {file.place.parent for file in files}:
+        sync_folder(folder)
 
 
 def probe(path: Target) -> None:
@@ -64,7 +130,7 @@ def probe(path: Target) -> None:
             if not os.access(path, os.W_OK):
                 raise PermissionError(0, "Permission denied")
             return
-        place = Path(os.path.realpath(path))
+        place = place_of(path)
         mode, temporary = _mode(place), hidden(place)
         try:
             _new(temporary, mode).close()
@@ -82,6 +148,24 @@ def reporting(path: Target) -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputError(f"{path_text(path)}: cannot be written: {error.strerror or error}") from error
+
+
+def place_of(path: Target) -> Path:
+    """Where a write to `path` goes: through a symbolic link to what is there; OSError where a link leads nowhere.
+
+    A link to a file that is not there may point into any folder: who follows it writes where nobody looked.
+    """
+    if not os.path.islink(os.fspath(path).rstrip(os.sep)):
+        return Path(os.path.realpath(path))
+    try:
+        return Path(os.path.realpath(path, strict=True))
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(error.errno, "symbolic links in a circle, expected a file or a free name") from None
+        to = path_text(os.readlink(os.fspath(path).rstrip(os.sep)))
+        raise OSError(
+            error.errno, f"a symbolic link to {to}, which is not there; expected a file or a free name"
+        ) from None
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tabular_rl.gradient._actor import Actor
 from tabular_rl.learned import Learned
 from tabular_rl.model import MDP
@@ -186,11 +184,11 @@ def _learn(function: Callable[..., Any], given: dict[str, Any]) -> Learned:
     batch, entropy, weighted = option.get("batch", 1), option.get("entropy", 0.0), not option["undiscounted"]
     codes = option["step_size"].code, option["critic_step_size"].code
     model, longest = run.model(), run.longest
-    clock, row = run.add("clock", 0, -1, dtype=np.int64), run.add("row", 0, -1, dtype=np.int64)
-    weight, seen = run.add("weight", 1.0, -1), run.add("seen", 0, S, dtype=np.int64)
+    clock, row = run.add_walk(longest)
+    weight, seen = run.add("weight", 1.0, -1, within=(0.0, 1.0)), run.add_count("seen", S)
     several = batch > 1
     sums = run.add("sums", 0.0, S * several)
-    counts = run.add("counts", 0, S * several, dtype=np.int64)
+    counts = run.add_count("counts", S * several)
     grad = run.add("gradient", 0.0, x.d * several)
     arrays = (
         clock,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tabular_rl.errors import OptionError
 from tabular_rl.gradient._actor import Actor
 from tabular_rl.learned import Learned
@@ -135,11 +133,10 @@ def reinforce(
     form, batch, weighted = ESTIMATORS.index(option["estimator"]), option["batch"], not option["undiscounted"]
     codes = option["step_size"].code, option["critic_step_size"].code
     model, has_v = run.model(), form == 3
-    clock, row, episode, cut = (
-        run.add(name, 0, -1, dtype=np.int64) for name in ("clock", "row", "episode", "cut")
-    )
-    kept = run.add("rows", 0, longest, dtype=np.int64), run.add("returns", 0.0, longest)
-    seen = run.add("seen", 0, run.mdp.S if has_v else 0, dtype=np.int64)
+    clock, row = run.add_walk(longest)
+    episode, cut = run.add_count("episode", -1), run.add_count("cut", -1)
+    kept = run.add_index("rows", run.mdp.L, longest), run.add("returns", 0.0, longest)
+    seen = run.add_count("seen", run.mdp.S if has_v else 0)
     baseline = run.add("baseline", run.mdp.sign * option["start_value"], -1)
     grad, v = run.add("gradient", 0.0, x.d), run.critic(has_v)
     arrays = clock, row, *kept, episode, cut, run.visits, seen, baseline, grad, v, run.estimates, run.theta

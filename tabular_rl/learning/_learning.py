@@ -4,7 +4,7 @@ A learner of the family is a file with a function of its name. It makes a `Learn
 keeps, and hands over a function that advances some runs by some steps:
 
     run = Learning(td0, locals(), table="states")
-    run.add("clock", 0, np.int64) ...
+    clock, row = run.add_walk() ...
     return run.learn(advance)
 
 The rest (blocks of uniforms, threads, errors against the truth, checkpoints, interrupts, the answer) is here.
@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl import run as running
-from tabular_rl.errors import NumericalError, OptionError, escape, quoted
+from tabular_rl.errors import NumericalError, OptionError, escape, path_text, quoted
 from tabular_rl.learned import Curve, Learned
 from tabular_rl.learning.verdicts import check_coverage, check_log_coverage, verdicts
 from tabular_rl.model import MDP
@@ -38,6 +38,7 @@ from tabular_rl.transitions import Transitions
 from tabular_rl.unroll import state_name, unroll, unroll_policy
 
 POINTS = 100  # steps at which the error is recorded, evenly on a logarithmic scale
+LARGEST = float(np.finfo(np.float64).max)
 LONGEST_CALL = 0.1  # seconds in a kernel between two looks at signals and the clock
 SAVE_EVERY = 30.0  # seconds between two checkpoints
 SOURCES = ("trajectory", "independent", "sweeps")
@@ -95,15 +96,18 @@ class Learning:
         self.uniforms = 3  # a step
         self.done = 0
         self.arrays: dict[str, NDArray[Any]] = {}
+        self.within: dict[str, tuple[float, float | None]] = {}
+        self.conditions: list[Callable[[], str | None]] = []
         self.rngs = streams(values["seed"], self.runs)
         start_value = self.mdp.sign * values.get("start_value", 0.0)
         self.estimates = self.add("estimates", start_value)
         if table == "states":
             self.estimates[:, self.mdp.terminal] = math.nan
-        self.visits = self.add("visits", 0, dtype=np.int64)
+        self.updates = 1  # a step, of one entry or of several
+        self.visits = self.add_count("visits")
         kept = self.entries if values.get("average") else 0
         self.total = self.add("total", 0.0, kept)
-        self.since = self.add("since", 0, kept, dtype=np.int64)
+        self.since = self.add_count("since", kept)
         self.curve: list[tuple[int, Floats, Floats, Floats]] = []
         self.verdicts = verdicts(self)
         if cut_off:
@@ -180,11 +184,52 @@ class Learning:
     # -- what a learner adds ----------------------------------------------------------------------------------------
 
     def add(
-        self, name: str, value: Any, entries: int | None = None, *, dtype: Any = np.float64
+        self,
+        name: str,
+        value: float,
+        entries: int | None = None,
+        *,
+        within: tuple[float, float] = (-LARGEST, LARGEST),
+    ) -> Floats:
+        """Return an array (runs, entries) of numbers that a checkpoint holds; entries = -1 gives (runs,).
+
+        `within` are the least and the largest number that a sound checkpoint holds there. NaN stands where it stands
+        in a new run, and nowhere else.
+        """
+        return self._added(name, value, entries, np.float64, within)
+
+    def add_count(
+        self,
+        name: str,
+        entries: int | None = None,
+        *,
+        value: int = 0,
+        low: int = 0,
+        most: int | None = None,
+    ) -> NDArray[np.int64]:
+        """Return an array as `add` does of whole numbers from `low` to `most`, by default the updates so far."""
+        return self._added(name, value, entries, np.int64, (low, most))
+
+    def add_index(
+        self, name: str, size: int, entries: int | None = None, *, value: int = 0, low: int = 0
+    ) -> NDArray[np.int64]:
+        """Return an array as `add` does of places in an array of this size: kernels read there without looking."""
+        return self._added(name, value, entries, np.int64, (low, size - 1))
+
+    def add_walk(self, longest: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where each run is: the steps of its episode, below `longest` unless that is 0, and its next row."""
+        clock = self.add_index("clock", longest, -1) if longest else self.add_count("clock", -1)
+        return clock, self.add_index("row", self.mdp.L, -1)
+
+    def add_condition(self, condition: Callable[[], str | None]) -> None:
+        """Ask this of the arrays of a checkpoint: what is wrong with them together, or None."""
+        self.conditions.append(condition)
+
+    def _added(
+        self, name: str, value: float, entries: int | None, dtype: Any, within: tuple[float, float | None]
     ) -> NDArray[Any]:
-        """Return an array (runs, entries) that a checkpoint holds; entries = -1 gives (runs,)."""
         shape = (self.runs,) if entries == -1 else (self.runs, self.entries if entries is None else entries)
-        self.arrays[name] = np.full(shape, value, dtype=dtype)
+        self.arrays[name], self.within[name] = np.full(shape, value, dtype=dtype), within
         return self.arrays[name]
 
     def model(self) -> Model:
@@ -394,6 +439,7 @@ class Learning:
     def _restore(self, resume: Learned | dict[str, Any]) -> None:
         state = resume if isinstance(resume, dict) else resume.state
         mine = self.state()
+        where = path_text(state["path"]) if "path" in state else "resume"
         for key, what in (
             ("method", "method"), ("digest", "model (digest)"), ("inputs", "policies or data (digest)"),
             ("options", "options"),
@@ -407,25 +453,18 @@ class Learning:
                     ", ".join(f"--{n.replace('_', '-')} {x.get(n)}" for n in names) for x in (found, expected)
                 )
             raise OptionError(
-                f"resume: found a checkpoint of the {what} {escape(found)}, expected {escape(expected)}"
+                f"{where}: found a checkpoint of the {what} {escape(found)}, expected {escape(expected)}"
             )
-        for name in sorted({*state["arrays"], *self.arrays}):
-            kinds = [
-                None if x is None else (x.dtype.str, x.shape)
-                for x in (state["arrays"].get(name), self.arrays.get(name))
-            ]
-            if kinds[0] != kinds[1]:
-                raise OptionError(f"resume: array {quoted(name)}: found {kinds[0]}, expected {kinds[1]}")
-        if len(state["streams"]) != self.runs:
-            raise OptionError(f"resume: found {len(state['streams'])} random streams, expected {self.runs}")
         if state["done"] > self.steps:
             raise OptionError(
-                f"resume: found a checkpoint after {state['done']} steps, expected --steps of more than that"
+                f"{where}: found a checkpoint after {state['done']} steps, expected --steps of more than that"
             )
-        for name, array in state["arrays"].items():
-            self.arrays[name][...] = array
-        for rng, saved in zip(self.rngs, state["streams"], strict=True):
-            rng.bit_generator.state = saved
+        wrong = self._what_is_wrong(state)
+        if wrong is not None:
+            raise OptionError(
+                f"{where}: {wrong}. The checkpoint is damaged, or of another version of the program: start afresh, "
+                "without --resume."
+            )
         self.done, self.curve = state["done"], list(state["curve"])
         # A run that was stopped recorded where; one that was not has no such point.
         if self.curve and self.curve[-1][0] not in record_points(self.steps):
@@ -433,12 +472,43 @@ class Learning:
         self.run.did("steps", self.done)
         self.run.history = [(step, float(np.median(sup))) for step, sup, *_ in self.curve]
 
+    def _what_is_wrong(self, state: Mapping[str, Any]) -> str | None:
+        """Take over arrays and streams, each looked at before a kernel can read it: what does not fit, or None."""
+        for name in sorted({*state["arrays"], *self.arrays}):
+            new, array = self.arrays.get(name), state["arrays"].get(name)
+            kinds = [None if x is None else (x.dtype.str, x.shape) for x in (array, new)]
+            if array is None or new is None or kinds[0] != kinds[1]:
+                return f"array {quoted(name)}: found {kinds[0]}, expected {kinds[1]}"
+            low, high = self.within[name]
+            high = state["done"] * self.updates if high is None else high
+            sound = (array >= low) & (array <= high)
+            if new.dtype.kind == "f":
+                sound |= np.isnan(array) & np.isnan(new)
+            if not sound.all():
+                found = array[~sound][0]
+                return f"array {quoted(name)}: found {found}, expected {number_range(low, high)}"
+            new[...] = array
+        for condition in self.conditions:
+            wrong = condition()
+            if wrong is not None:
+                return wrong
+        if len(state["streams"]) != self.runs:
+            return f"found {len(state['streams'])} random streams, expected {self.runs}"
+        for rng, saved in zip(self.rngs, state["streams"], strict=True):
+            rng.bit_generator.state = saved
+        steps = [row[0] for row in state["curve"]]
+        if steps != sorted(set(steps)) or not all(0 < step <= state["done"] for step in steps):
+            return f"curve: found other steps than rising ones up to {state['done']}"
+        if any(column.shape != (self.runs,) for _, *columns in state["curve"] for column in columns):
+            return f"curve: found other columns than those of {self.runs} runs"
+        return None
+
     # -- the answer -------------------------------------------------------------------------------------------------
 
     def _learned(self, stopped: str | None, state: dict[str, Any], rate: float) -> Learned:
         mdp, whole, sign = self.mdp, self.whole, self.mdp.sign
         table = sign * self.current()
-        visits = self.visits.copy()
+        visits: NDArray[Any] = self.visits.copy()
         seen = visits.sum(axis=0) > 0
         # The mean over the runs that were there; NaN where none was.
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -528,6 +598,16 @@ def folded(policy: Policy, whole: MDP) -> Policy:
     rows = policy.rows.reshape(T + 1, whole.S)[:T].astype(np.int64)
     rows = np.where(rows >= 0, rows - np.arange(T)[:, None] * whole.L, -1)
     return Policy(whole, rows=rows)
+
+
+def number_range(low: float, high: float) -> str:
+    """
+    >>> number_range(0, 5), number_range(0.0, math.inf), number_range(-LARGEST, LARGEST)
+    ('0 to 5', 'a number from 0', 'a finite number')
+    """
+    if high < LARGEST:
+        return f"{low:g} to {high:g}" if isinstance(low, float) else f"{low} to {high}"
+    return "a finite number" if low == -LARGEST else f"a number from {low:g}"
 
 
 def record_points(steps: int) -> NDArray[np.int64]:

@@ -100,7 +100,7 @@ class LinearLearning(Learning):
         if self.policy is not None and self.behavior is not self.policy:
             self._warn_of_divergence()
         self.total = self.add("total", 0.0, kept)
-        self.since = self.add("since", 0, kept, dtype=np.int64)
+        self.since = self.add_count("since", kept)
 
     def _warn_of_divergence(self) -> None:
         """Off policy with shared features the mean update may grow without bound: say so before the run."""

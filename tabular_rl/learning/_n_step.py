@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tabular_rl.learned import Learned
 from tabular_rl.learning._learning import Learning
 from tabular_rl.sampling import Floats
@@ -23,11 +21,9 @@ def learn_n_step(function: Callable[..., Any], given: dict[str, Any], kind: int)
     assert run.policy is not None
     code, per_step = run.option["step_size"].code, run.option["per"] == "step"
     ratio = run.policy.weights if kind == TREE else run.rho()
-    clock = run.add("clock", 0, -1, dtype=np.int64)
-    held, earned = (
-        run.add("held", 0, run.option["n"], dtype=np.int64),
-        run.add("earned", 0.0, run.option["n"]),
-    )
+    limit = (run.option["episode_steps"] or 0) if run.data is None else 0
+    clock, row = run.add_walk(limit)
+    held, earned = run.add_index("held", run.mdp.L, run.option["n"]), run.add("earned", 0.0, run.option["n"])
     kept = (clock, held, earned, run.visits, run.total, run.since, run.estimates)
     if run.data is not None:
         run.uniforms = 0
@@ -40,8 +36,7 @@ def learn_n_step(function: Callable[..., Any], given: dict[str, Any], kind: int)
             )  # fmt: skip
 
         return run.learn(replay)
-    model, cum, limit = run.model(), run.cum(), run.option["episode_steps"] or 0
-    row = run.add("row", 0, -1, dtype=np.int64)
+    model, cum = run.model(), run.cum()
 
     def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
         tables = (x[first:last] for x in (clock, row, *kept[1:]))

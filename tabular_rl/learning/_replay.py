@@ -9,9 +9,10 @@ import numpy as np
 
 from tabular_rl.errors import OptionError
 from tabular_rl.learned import Learned
-from tabular_rl.learning._learning import Learning
+from tabular_rl.learning._learning import LARGEST, Learning
 from tabular_rl.sampling import Floats
 
+SMALLEST = 5e-324
 MOST = 2**28  # transitions in the buffers of all runs
 
 
@@ -45,8 +46,10 @@ def learn_replayed(run: Learning, rule: int) -> Learned:
             "Use a smaller --capacity or fewer --runs."
         )
     leaves = 1 << (held - 1).bit_length() if how == "prioritized" else 0
-    sums, least = run.add("sums", 0.0, 2 * leaves), run.add("least", math.inf, 2 * leaves)
-    top = run.add("top", 1.0, -1)
+    sums = run.add("sums", 0.0, 2 * leaves, within=(0.0, LARGEST))
+    least = run.add("least", math.inf, 2 * leaves, within=(0.0, math.inf))
+    top = run.add("top", 1.0, -1, within=(SMALLEST, LARGEST))
+    run.add_condition(lambda: wrong_trees(sums, least, held))
     if how == "prioritized" and beta < 1:
         run.verdicts.append(
             f"replay prioritized, β = {beta:g}: below 1, transitions of large error count for more than their share, "
@@ -68,10 +71,12 @@ def learn_replayed(run: Learning, rule: int) -> Learned:
     run.uniforms = 3 + batch
     kind, rate, first_rate = run.exploring()
     model, cum, pairs, where = run.model(), run.cum(), run.pairs(), run.source()
-    clock, row = run.add("clock", 0, -1, dtype=np.int64), run.add("row", 0, -1, dtype=np.int64)
-    stored = run.add("stored", 0, -1, dtype=np.int64)
-    held_row, held_outcome = (run.add(x, 0, capacity, dtype=np.int64) for x in ("held_row", "held_outcome"))
     limit = run.option["episode_steps"] or 0
+    clock, row = run.add_walk(limit)
+    run.updates = batch
+    stored = run.add_count("stored", -1)
+    held_row = run.add_index("held_row", run.mdp.L, capacity)
+    held_outcome = run.add_index("held_outcome", run.mdp.K, capacity)
 
     def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
         arrays: tuple[Any, ...] = (
@@ -86,6 +91,20 @@ def learn_replayed(run: Learning, rule: int) -> Learned:
     return run.learn(
         walk, lambda u: begin(model, kind, first_rate, cum, where, pairs, run.visits, run.estimates, u, row)
     )
+
+
+def wrong_trees(sums: Floats, least: Floats, held: int) -> str | None:
+    """What is wrong with trees (runs, 2 · leaves): a draw must end at one of the first `held` leaves."""
+    half = sums.shape[1] // 2
+    inner = np.arange(1, half)
+    if not np.array_equal(sums[:, inner], sums[:, 2 * inner] + sums[:, 2 * inner + 1]):
+        return "array 'sums': found a node that is not the sum of the two below it"
+    if not np.array_equal(least[:, inner], np.minimum(least[:, 2 * inner], least[:, 2 * inner + 1])):
+        return "array 'least': found a node that is not the smaller of the two below it"
+    leaves, priority = sums[:, half:], least[:, half:]
+    if (leaves[:, held:] > 0).any() or not np.array_equal(np.where(leaves > 0, leaves, math.inf), priority):
+        return "array 'sums': found priorities that are not those of array 'least'"
+    return None
 
 
 def fill(sums: Floats, least: Floats, held: int) -> None:

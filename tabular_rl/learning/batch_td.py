@@ -253,7 +253,7 @@ class Batch(Learning):
             reward = mdp.sign * (mdp.r[i] if mdp.reward is None else mdp.reward)
             over = mdp.terminal[mdp.next_state]
             self.seen = Seen(mdp.pair_state[i], reward, mdp.next_state, over, rho[i])
-        self.count = self.add("count", 0, 0 if self.data is not None else mdp.K, dtype=np.int64)
+        self.count = self.add_count("count", 0 if self.data is not None else mdp.K)
 
     def learn_batch(self) -> Learned:
         from tabular_rl.kernels.batch import count_walk
@@ -263,8 +263,8 @@ class Batch(Learning):
             self.uniforms = 0
             return self.learn(lambda first, last, uniforms, step: None)
         model, cum, pairs, where = self.model(), self.cum(), self.pairs(), self.source()
-        clock, row = self.add("clock", 0, -1, dtype=np.int64), self.add("row", 0, -1, dtype=np.int64)
         limit = self.option["episode_steps"] or 0
+        clock, row = self.add_walk(limit)
 
         def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
             tables = (x[first:last] for x in (clock, row, self.count))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tabular_rl.learned import Learned
 from tabular_rl.learning._learning import Learning
 from tabular_rl.model import MDP
@@ -107,7 +105,10 @@ def double_q_learning(
 
     run = Learning(double_q_learning, locals(), table="pairs")
     code, per_step = run.option["step_size"].code, run.option["per"] == "step"
-    heads = run.add("heads", 0, dtype=np.int64)
+    heads = run.add_count("heads")
+    run.add_condition(
+        lambda: "array 'heads': found more than in array 'visits'" if (heads > run.visits).any() else None
+    )
     qa, qb = run.add("qa", 0.0), run.add("qb", 0.0)
     qa[:] = qb[:] = run.estimates
     tables = (run.visits, heads, run.total, run.since, qa, qb, run.estimates)
@@ -131,8 +132,8 @@ def double_q_learning(
     run.uniforms = 4
     kind, rate, first_rate = run.exploring()
     model, cum, pairs, where = run.model(), run.cum(), run.pairs(), run.source()
-    clock, row = run.add("clock", 0, -1, dtype=np.int64), run.add("row", 0, -1, dtype=np.int64)
     limit = run.option["episode_steps"] or 0
+    clock, row = run.add_walk(limit)
 
     def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
         double_q_walk(

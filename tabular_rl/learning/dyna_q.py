@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tabular_rl.learned import Learned
+from tabular_rl.learning._kept import add_learned_model, wrong_list
 from tabular_rl.learning._learning import Learning
 from tabular_rl.model import MDP
 from tabular_rl.options import (
@@ -107,10 +106,12 @@ def dyna_q(
     code, per_step = run.option["step_size"].code, run.option["per"] == "step"
     kind, rate, first_rate = run.exploring()
     model, cum = run.model(), run.cum()
-    clock, row, size = (run.add(x, 0, -1, dtype=np.int64) for x in ("clock", "row", "size"))
-    known, tried = run.add("known", 0, dtype=np.int64), run.add("tried", 0, dtype=np.int64)
-    counts = run.add("counts", 0, run.mdp.K, dtype=np.int64)
     limit = run.option["episode_steps"] or 0
+    clock, row = run.add_walk(limit)
+    run.updates = planning + 1
+    size, known = run.add_count("size", -1, most=run.mdp.L), run.add_index("known", run.mdp.L)
+    tried, counts = add_learned_model(run)
+    run.add_condition(lambda: wrong_list("known", known, size, tried > 0))
     arrays = (clock, row, known, size, tried, counts, run.visits, run.total, run.since, run.estimates)
 
     def walk(first: int, last: int, uniforms: Floats, step: int) -> None:

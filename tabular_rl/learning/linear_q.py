@@ -201,8 +201,8 @@ def _learn(function: Callable[..., Any], given: dict[str, Any], rule: int) -> Le
     rate = np.zeros(4) if explore is None else explore.rate.code
     first_rate = 0.0 if explore is None else explore.rate.at(1)
     model, cum, pairs, where = run.model(), run.cum(), run.pairs(), run.source()
-    clock, row = run.add("clock", 0, -1, dtype=np.int64), run.add("row", 0, -1, dtype=np.int64)
     limit, x = run.option["episode_steps"] or 0, run.features
+    clock, row = run.add_walk(limit)
     scratch = run.estimates
     scratch[:] = x.times(run.w)
 

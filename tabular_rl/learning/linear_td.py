@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tabular_rl.learned import Learned
 from tabular_rl.learning._linear import LinearLearning
 from tabular_rl.model import MDP
@@ -111,8 +109,8 @@ def linear_td(
     target, by, bar = run.target()
     code, per_step, rho = run.option["step_size"].code, run.option["per"] == "step", run.rho()
     model, cum, pairs, where = run.model(), run.cum(), run.pairs(), run.source()
-    clock, row = run.add("clock", 0, -1, dtype=np.int64), run.add("row", 0, -1, dtype=np.int64)
     limit, x = run.option["episode_steps"] or 0, run.features
+    clock, row = run.add_walk(limit)
 
     def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
         tables = (t[first:last] for t in (clock, row, run.visits, run.total, run.since, bar, run.w))

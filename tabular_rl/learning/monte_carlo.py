@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError, quoted
 from tabular_rl.learned import Learned
-from tabular_rl.learning._learning import Learning
+from tabular_rl.learning._learning import LARGEST, Learning
 from tabular_rl.model import MDP, size_text
 from tabular_rl.options import (
     Average,
@@ -137,8 +137,8 @@ def monte_carlo(
     option, mdp = run.option, run.mdp
     code, per_step = option["step_size"].code, option["per"] == "step"
     kind, first_visit, rho = IMPORTANCE.index(option["importance"]), option["visit"] == "first", run.rho()
-    episode, cut = run.add("episode", 0, -1, dtype=np.int64), run.add("cut", 0, -1, dtype=np.int64)
-    mass = run.add("mass", 0.0, None if kind == 1 else 0)
+    episode, cut = run.add_count("episode", -1), run.add_count("cut", -1)
+    mass = run.add("mass", 0.0, None if kind == 1 else 0, within=(0.0, LARGEST))
     needed = rewards_needed(mdp.gamma)
     if run.data is not None:
         run.uniforms = 0
@@ -162,9 +162,9 @@ def monte_carlo(
         )
     warn_of_cuts(run, longest, missing)
     model, cum, restart = run.model(), run.cum(), option["episode_steps"] is not None
-    clock, row = run.add("clock", 0, -1, dtype=np.int64), run.add("row", 0, -1, dtype=np.int64)
-    kept = run.add("rows", 0, longest, dtype=np.int64), run.add("rewards", 0.0, longest)
-    seen = run.add("seen", -1, None if first_visit else 0, dtype=np.int64)
+    clock, row = run.add_walk(longest)
+    kept = run.add_index("rows", mdp.L, longest, low=-mdp.L), run.add("rewards", 0.0, longest)
+    seen = run.add_count("seen", None if first_visit else 0, value=-1, low=-1)
     arrays = clock, row, *kept, seen, episode, cut, mass, run.visits, run.total, run.since, run.estimates
 
     def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
@@ -218,8 +218,8 @@ def warn_of_cuts(run: Learning, longest: int, missing: int) -> None:
     """Say before the run that returns are cut off, where they surely are: where an end cannot be reached."""
     mdp, behavior = run.mdp, run.behavior
     assert behavior is not None
-    takes, drawn = behavior.weights > 0, mdp.prob
-    endless = reachable(mdp, mdp.start > 0, takes, drawn) & ~can_reach(mdp, mdp.terminal, takes, drawn)
+    takes = behavior.weights > 0
+    endless = reachable(mdp, mdp.start > 0, takes) & ~can_reach(mdp, mdp.terminal, takes)
     if endless.any():
         s = quoted(state_name(run.whole, mdp, int(np.argmax(endless))))
         missed = (

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.learned import Learned
+from tabular_rl.learning._kept import add_learned_model, wrong_list
 from tabular_rl.learning._learning import Learning
 from tabular_rl.model import MDP
 from tabular_rl.options import (
@@ -107,15 +108,23 @@ def prioritized_sweeping(
     into = np.argsort(mdp.next_state, kind="stable")
     in_ptr = np.searchsorted(mdp.next_state[into], np.arange(mdp.S + 1))
     in_row = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))[into]
-    clock, row, size = (run.add(x, 0, -1, dtype=np.int64) for x in ("clock", "row", "size"))
-    heap, place, tried = (
-        run.add(x, y, dtype=np.int64) for x, y in (("heap", 0), ("place", -1), ("tried", 0))
-    )
-    priority = run.add("priority", 0.0)
-    counts = run.add("counts", 0, mdp.K, dtype=np.int64)
+    limit = run.option["episode_steps"] or 0
+    clock, row = run.add_walk(limit)
+    run.updates = planning + 1
+    size, heap = run.add_count("size", -1, most=mdp.L), run.add_index("heap", mdp.L)
+    place = run.add_index("place", mdp.L, value=-1, low=-1)
+    priority = run.add("priority", 0.0, within=(0.0, np.inf))
+    tried, counts = add_learned_model(run)
     v = run.add("v", run.estimates[0, 0], mdp.S)
     v[:, mdp.terminal] = np.nan
-    limit = run.option["episode_steps"] or 0
+
+    def wrong_heap() -> str | None:
+        e, at = np.nonzero(place >= 0)
+        if not np.array_equal(heap[e, place[e, at]], at):
+            return "array 'place': found other places than those in array 'heap'"
+        return wrong_list("heap", heap, size, place >= 0)
+
+    run.add_condition(wrong_heap)
     arrays = (clock, row, heap, place, priority, size, tried, counts, v, run.visits, run.estimates)
 
     def walk(first: int, last: int, uniforms: Floats, step: int) -> None:

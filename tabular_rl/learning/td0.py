@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tabular_rl.learned import Learned
 from tabular_rl.learning._learning import Learning
 from tabular_rl.model import MDP
@@ -135,8 +133,8 @@ def td0(
 
         return run.learn(replay)
     model, cum, pairs, where = run.model(), run.cum(), run.pairs(), run.source()
-    clock, row = run.add("clock", 0, -1, dtype=np.int64), run.add("row", 0, -1, dtype=np.int64)
     limit = run.option["episode_steps"] or 0
+    clock, row = run.add_walk(limit)
 
     def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
         tables = (x[first:last] for x in (clock, row, run.visits, run.total, run.since, bar, run.estimates))

@@ -8,6 +8,7 @@ import numpy as np
 
 from tabular_rl.errors import OptionError
 from tabular_rl.learned import Learned
+from tabular_rl.learning._kept import add_traces
 from tabular_rl.learning._learning import Learning
 from tabular_rl.model import MDP
 from tabular_rl.options import (
@@ -130,8 +131,7 @@ def td_lambda(
         )
     kind, decay, rho = KINDS.index(traces), run.mdp.gamma * run.option["trace"], run.rho()
     code, per_step = run.option["step_size"].code, run.option["per"] == "step"
-    before, count = run.add("before", 0.0, -1), run.add("count", 0, -1, dtype=np.int64)
-    active, faded = run.add("active", 0, dtype=np.int64), run.add("traces", 0.0)
+    before, (count, active, faded) = run.add("before", 0.0, -1), add_traces(run)
     kept = (before, count, active, faded, run.visits, run.total, run.since, run.estimates)
     if run.data is not None:
         run.uniforms = 0
@@ -145,7 +145,7 @@ def td_lambda(
 
         return run.learn(replay)
     model, cum, limit = run.model(), run.cum(), run.option["episode_steps"] or 0
-    clock, row = run.add("clock", 0, -1, dtype=np.int64), run.add("row", 0, -1, dtype=np.int64)
+    clock, row = run.add_walk(limit)
 
     def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
         tables = (x[first:last] for x in (clock, row, *kept))
