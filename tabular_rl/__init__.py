@@ -59,6 +59,7 @@ from tabular_rl.policy import Policy
 from tabular_rl.simulation import Simulation, sample_transitions, simulate
 from tabular_rl.solution import Certificate, Solution, Status
 from tabular_rl.transitions import Transitions
+from tabular_rl.verification import Verdict, verify
 
 __version__ = "0.1.0"
 
@@ -86,6 +87,7 @@ __all__ = [
     "Status",
     "TabularError",
     "Transitions",
+    "Verdict",
     "actor_critic",
     "advantage_actor_critic",
     "all_moments",
@@ -140,6 +142,7 @@ __all__ = [
     "td_lambda",
     "tree_backup",
     "value_iteration",
+    "verify",
     "visit_distribution",
     "write_log",
 ]

@@ -326,6 +326,42 @@ def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
         raise OptionError(f"{path_text(source)}: {error}") from None
 
 
+def answer_of(mdp: MDP, values: Any) -> Answer:
+    """Return values by state {name: number} or as an array (S,), (T + 1, S) for a horizon, as an answer without claims.
+
+    >>> answer_of(MDP([[[1.0]]], [[1.0]], "1/2"), {"0": 2}).values.tolist()
+    [2.0]
+    """
+    steps = 1 if mdp.horizon is None else mdp.horizon + 1
+    if isinstance(values, Mapping) and mdp.horizon is None:
+        table = _Table(mdp)
+        for name, x in values.items():
+            table.array[0, _state(mdp, name)] = _number(x, mdp.states[_state(mdp, name)])
+        return Answer(table.done("value"))
+    shape = (mdp.S,) if mdp.horizon is None else (steps, mdp.S)
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.zeros(())
+    if array.shape != shape:
+        found = f"shape {array.shape}" if array.ndim else type(values).__name__
+        raise OptionError(f"answer: found {found}, expected values {shape}, a Solution or the path of a file")
+    if not np.isfinite(array).all():
+        s = int(np.argwhere(~np.isfinite(array))[0][-1])
+        raise OptionError(f"answer: state {quoted(mdp.states[s])}: found no finite value, expected a number")
+    return Answer(array)
+
+
+def _number(x: Any, state: str) -> float:
+    try:
+        number = float(x)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise OptionError(f"answer: state {quoted(state)}: found {quoted(x)}, expected a finite number")
+    return number
+
+
 def _decoded(data: bytes) -> str:
     if not data:
         raise ModelError("empty, expected an answer (JSON or CSV)")

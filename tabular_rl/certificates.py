@@ -294,8 +294,9 @@ def _sure_before(
         sure[live] = alone
         return sure
     from tabular_rl.rows import row_sums
+    from tabular_rl.structure import edges
 
-    doubt = row_sums(((mdp.prob > 0) & ~after[mdp.next_state]).astype(np.float64), mdp.row_ptr)
+    doubt = row_sums(((edges(mdp) > 0) & ~after[mdp.next_state]).astype(np.float64), mdp.row_ptr)
     sure[live] = alone & (doubt[chosen[live]] == 0)
     return sure
 

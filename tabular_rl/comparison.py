@@ -407,7 +407,7 @@ def regret(learned: Learned, most: int = POLICIES, time_limit: float | None = No
 
 def _from_the_start(policy: Policy, best: Solution) -> Policy:
     """The policy, with the rows of the best one in states that it never comes to: those cost it nothing."""
-    from tabular_rl.structure import reachable
+    from tabular_rl.structure import reachable, starts
 
     mdp = policy.mdp
     assert policy.rows is not None
@@ -415,7 +415,7 @@ def _from_the_start(policy: Policy, best: Solution) -> Policy:
         return policy
     used = np.zeros(mdp.L, dtype=bool)
     used[policy.rows[policy.rows >= 0]] = True
-    return Policy(mdp, rows=np.where(reachable(mdp, mdp.start > 0, used), policy.rows, best.policy.rows))
+    return Policy(mdp, rows=np.where(reachable(mdp, starts(mdp), used), policy.rows, best.policy.rows))
 
 
 def _earned(mdp: MDP, best: Solution, policy: Policy, time_limit: float | None) -> tuple[float, float]:

@@ -279,6 +279,12 @@ class Policy:
         return out
 
     @property
+    def takes(self) -> NDArray[np.bool_]:
+        """The rows, (L,) or (T, L), that are taken with a positive probability, even where that is 0 as a float."""
+        taken = self.weights > 0
+        return taken if self.exact is None else taken | np.asarray(self.exact.num > 0)
+
+    @property
     def table(self) -> Floats:
         """The probabilities as a table (S, A)."""
         return self.mdp.table(self.weights, fill=0.0)
@@ -350,6 +356,8 @@ class Policy:
             if (self.probs is not None and other.probs is not None)
             else self.probs is None and other.probs is None
         )
+        if self.exact is not None and other.exact is not None:
+            same_probs = same_probs and list(self.exact) == list(other.exact)
         return bool(same_rows and same_probs)
 
     __hash__ = None  # type: ignore[assignment]

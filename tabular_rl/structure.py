@@ -37,11 +37,11 @@ WORK = 4_000_000_000  # outcomes looked at, likewise
 class Graph:
     """The edges of a model in both directions, over the rows that `row_mask` (L,) marks."""
 
-    def __init__(self, mdp: MDP, row_mask: Mask | None = None) -> None:
+    def __init__(self, mdp: MDP, row_mask: Mask | None = None, weight: Floats | None = None) -> None:
         self.mdp = mdp
         self.use = np.ones(mdp.L, dtype=bool) if row_mask is None else np.array(row_mask, dtype=bool)
         self.row_state = mdp.pair_state
-        self.weight = edges(mdp)
+        self.weight = edges(mdp) if weight is None else weight
         self.queue = np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
         self._incoming: tuple[Ints, Ints] | None = None
 
@@ -111,8 +111,24 @@ def edges(mdp: MDP) -> Floats:
     return mdp.prob
 
 
-def reachable(mdp: MDP, sources: Mask, row_mask: Mask | None = None) -> Mask:
+def starts(mdp: MDP) -> Mask:
+    """Return the states (S,) in which an episode can begin, even with a probability that is 0 as a float."""
+    if mdp.exact is not None and mdp.exact.start is not None:
+        return np.asarray(mdp.exact.start.num > 0)
+    return mdp.start > 0
+
+
+def unseen(mdp: MDP, *policies: Policy) -> bool:
+    """Return True where a positive probability, of the model or of a policy, is 0 as a float."""
+    hidden = [edges(mdp) > mdp.prob, starts(mdp) & (mdp.start == 0)]
+    hidden += [policy.takes & (policy.weights == 0) for policy in policies]
+    return any(bool(part.any()) for part in hidden)
+
+
+def reachable(mdp: MDP, sources: Mask, row_mask: Mask | None = None, weight: Floats | None = None) -> Mask:
     """Return the states (S,) that can be reached from `sources` (S,), themselves included, by the rows marked.
+
+    An edge is where `weight` (K,) is positive: by default the exact probability; `mdp.prob` for what can be drawn.
 
     >>> chain = MDP([[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]], [[1], [1], [0]], 1, terminal=[2])
     >>> import numpy as np
@@ -121,16 +137,16 @@ def reachable(mdp: MDP, sources: Mask, row_mask: Mask | None = None) -> Mask:
     """
     from tabular_rl.kernels.graph import search_forward
 
-    graph = Graph(mdp, row_mask)
+    graph = Graph(mdp, row_mask, weight)
     found = np.array(sources, dtype=bool)
     search_forward(mdp.pair_ptr, *graph.arrays, graph.use, graph.queue, found)
     return found
 
 
-def can_reach(mdp: MDP, target: Mask, row_mask: Mask | None = None) -> Mask:
-    """Return the states (S,) from which `target` (S,) can be reached, itself included, by the rows marked."""
+def can_reach(mdp: MDP, target: Mask, row_mask: Mask | None = None, weight: Floats | None = None) -> Mask:
+    """Return the states (S,) from which `target` (S,) can be reached, itself included, as in `reachable`."""
     found = np.array(target, dtype=bool)
-    Graph(mdp, row_mask).backward(found)
+    Graph(mdp, row_mask, weight).backward(found)
     return found
 
 
@@ -611,11 +627,11 @@ def _cycles(mdp: MDP, rows: Ints, limit: int = 20) -> list[Mask]:
     return [labels == label for label in found.tolist()]
 
 
-def recurring(mdp: MDP, use: Mask) -> tuple[Mask, Ints]:
+def recurring(mdp: MDP, use: Mask, weight: Floats | None = None) -> tuple[Mask, Ints]:
     """The states (S,) that recur when the rows in use are all taken, and the component of each state."""
     from tabular_rl.kernels.graph import drop_leaving
 
-    graph = Graph(mdp, use)
+    graph = Graph(mdp, use, weight)
     count, labels = graph.components()
     kept = use.copy()
     drop_leaving(*graph.arrays, graph.row_state, labels, graph.queue, graph.rows_left(), kept)
@@ -745,10 +761,7 @@ def policy_total(mdp: MDP, policy: Policy) -> PolicyTotal:
     ...
     tabular_rl.errors.NoFiniteAnswer: no finite answer: the policy never terminates and collects reward ...: '0', '1'
     """
-    use = policy.weights > 0
-    if policy.exact is not None:
-        use |= policy.exact.num > 0
-    zero, collects = settled(mdp, use, policy)
+    zero, collects = settled(mdp, policy.takes, policy)
     if collects.any():
         word = "pays" if mdp.sense == "min" else "collects reward"
         raise NoFiniteAnswer(f"the policy never terminates and {word} for ever, in", _names(mdp, collects))

@@ -16,7 +16,7 @@ ORDER = (
     ("__main__",),
     ("commands",),
     ("__init__",),
-    ("report", "testing"),
+    ("report", "testing", "verification"),
     ("comparison",),
     ("catalogue", "ask"),
     ("exact", "planning", "learning", "gradient", "laws"),

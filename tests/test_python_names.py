@@ -11,7 +11,9 @@ import pytest
 import tabular_rl
 from tabular_rl.catalogue import METHODS
 
-QUESTIONS = ("solve", "evaluate", "learn", "simulate", "compare", "estimate", "load", "save", "examples")
+QUESTIONS = (
+    "solve", "evaluate", "learn", "simulate", "compare", "verify", "estimate", "load", "save", "examples",
+)  # fmt: skip
 
 
 def submodules() -> list[str]:

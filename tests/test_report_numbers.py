@@ -86,7 +86,7 @@ def test_start_interval_is_rounded_outward():
     # 1/3 and 0.1 are no floats: the exact mean of the exact numbers must lie inside.
     start = np.full(3, 1 / 3)
     v = np.array([0.1, 0.2, 0.7])
-    low, high = start_interval(start, v, v)
+    low, high = start_interval(start, v, v, start > 0)
     exact = sum(Fraction(float(x)) for x in v) / 3
     assert Fraction(low) <= exact <= Fraction(high)
     assert high - low < 1e-14

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tabular_rl.errors import NoFiniteAnswer
+from tabular_rl.exact.rational import rational_evaluation
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
 from tabular_rl.structure import (
@@ -430,6 +431,16 @@ def test_a_probability_below_all_floats_is_an_edge():
     assert end_components(mdp).tolist() == [-1, -1]
     listed = MDP([[[1, 0], [1, 0]], [[0, 0], [0, 0]]], np.zeros((2, 2)), 1, terminal=[1])
     assert can_reach(listed, listed.terminal).tolist() == [False, True]
+
+
+def test_a_policy_that_leaves_with_a_probability_below_all_floats_ends():
+    # Stay for 0, or leave for 1 with 10^-400: it leaves at last, so s is not worth the 0 of a state that is kept.
+    mdp = MDP.from_outcomes([("s", "stay", "s", 1, 0), ("s", "leave", "t", 1, 1)], 1, terminal=["t"])
+    least = Fraction(1, 10**400)
+    policy = Policy.of_probs(mdp, {"s": {"stay": 1 - least, "leave": least}})
+    assert policy.weights.tolist() == [1, 0]
+    assert policy_total(mdp, policy).zero.tolist() == [False, True]
+    assert rational_evaluation(mdp, policy).exact == (1, 0)
 
 
 @pytest.mark.small

@@ -48,11 +48,11 @@ def command(**given: Any) -> int:
 
 def remarks(mdp: MDP) -> list[str]:
     """What is allowed, and worth a second look."""
-    from tabular_rl.structure import reachable
+    from tabular_rl.structure import edges, reachable, starts
 
     found = []
     if mdp.start_given:
-        never = np.flatnonzero(~reachable(mdp, mdp.start > 0))
+        never = np.flatnonzero(~reachable(mdp, starts(mdp)))
         if len(never):
             found.append(
                 f"{plural(len(never), 'state')} cannot be reached from the start: {listed(mdp, never)}"
@@ -63,7 +63,7 @@ def remarks(mdp: MDP) -> list[str]:
         from tabular_rl.errors import escape
 
         found.append(f"no state has the action {', '.join(map(escape, idle))}")
-    zero = int((mdp.prob == 0).sum())
+    zero = int((edges(mdp) == 0).sum())
     if zero:
         found.append(f"{plural(zero, 'outcome')} with probability 0")
     if mdp.problem == "total-reward" and not mdp.terminal.any():

@@ -167,11 +167,12 @@ def starting_at(mdp: MDP, name: str) -> MDP:
 def verdict(played: Simulation, exact: Solution) -> str:
     """Where the exact value lies."""
     from tabular_rl.report.numbers import start_interval
+    from tabular_rl.structure import starts
 
     if exact.lower is None or exact.upper is None or not math.isfinite(played.half_width):
         return ""
     lower, upper = (x if x.ndim == 1 else x[0] for x in (exact.lower, exact.upper))
-    low, high = start_interval(exact.mdp.start, lower, upper)
+    low, high = start_interval(exact.mdp.start, lower, upper, starts(exact.mdp))
     if played.lower <= low and high <= played.upper:
         return "inside the interval"
     if high < played.lower or low > played.upper:

@@ -139,14 +139,6 @@ def policy_values(
     return solve_chain(*chain(mdp, policy), mdp.gamma, how, run, zero)
 
 
-def used_rows(policy: Policy) -> Mask:
-    """The rows (L,) that a policy takes with positive probability, even if its float64 is 0."""
-    used = policy.weights > 0
-    if policy.exact is not None:
-        used |= policy.exact.num > 0
-    return used
-
-
 def polish(mdp: MDP, rows: NDArray[Any], run: Run, proper: NDArray[Any]) -> tuple[Floats, NDArray[Any]]:
     """Improve rows (S,) by policy iteration in floating point: the values and the policy, of which nothing is claimed.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tabular_rl.certificates import Certifier, conclude, exact_certificate
 from tabular_rl.errors import OptionError
 from tabular_rl.exact._integers import Rows, Values, chain_rows, over_one, solve_blocks
-from tabular_rl.exact.linear_solve import polish, used_rows
+from tabular_rl.exact.linear_solve import polish
 from tabular_rl.model import MDP
 from tabular_rl.options import TimeLimit, check
 from tabular_rl.planning.policy_evaluation import fitting
@@ -197,7 +197,7 @@ def chain_values(rows: Rows, policy: Policy, zero: Mask, run: Run) -> Values:
     from tabular_rl.structure import components
 
     mdp = rows.mdp
-    _, labels = components(mdp, used_rows(policy))
+    _, labels = components(mdp, policy.takes)
     x = solve_blocks(chain_rows(rows, policy), mdp.gamma_exact, zero, labels, run)
     run.did("rational solves")
     return x

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError
 from tabular_rl.exact._integers import Row, Rows, block_fits, chain_rows, over_one, solve_integers
-from tabular_rl.exact.linear_solve import chain, solve_chain, used_rows
+from tabular_rl.exact.linear_solve import chain, solve_chain
 from tabular_rl.model import MDP
 from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
@@ -200,7 +200,7 @@ def recurrent_classes(mdp: MDP, policy: Policy) -> tuple[tuple[NDArray[Any], ...
     """The recurrent classes of a policy's chain, by their lowest state, and the mask (S,) of transient states."""
     from tabular_rl.structure import components, edges
 
-    used = used_rows(policy)
+    used = policy.takes
     count, labels = components(mdp, used)
     row = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
     real = used[row] & (edges(mdp) > 0)
@@ -215,10 +215,10 @@ def recurrent_classes(mdp: MDP, policy: Policy) -> tuple[tuple[NDArray[Any], ...
 
 def stays(mdp: MDP, policy: Policy) -> Mask:
     """The recurrent states (S,); NoFiniteAnswer where one that is not terminal is met from the start."""
-    from tabular_rl.structure import reachable
+    from tabular_rl.structure import reachable, starts
 
     _, transient = recurrent_classes(mdp, policy)
-    met = reachable(mdp, mdp.start > 0, used_rows(policy)) & ~transient & ~mdp.terminal
+    met = reachable(mdp, starts(mdp), policy.takes) & ~transient & ~mdp.terminal
     if met.any():
         names = [mdp.states[s] for s in np.flatnonzero(met).tolist()]
         raise NoFiniteAnswer("the policy never terminates and visits for ever", names)
@@ -233,14 +233,21 @@ def gth(P: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     P = np.array(P, dtype=np.float64)
     n = len(P)
-    for k in range(n - 1, 0, -1):
-        P[:k, k] /= P[k, :k].sum()
-        P[:k, :k] += np.outer(P[:k, k], P[k, :k])
-    mu = np.zeros(n)
-    mu[0] = 1.0
-    for k in range(1, n):
-        mu[k] = mu[:k] @ P[:k, k]
-    return mu / mu.sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for k in range(n - 1, 0, -1):
+            P[:k, k] /= P[k, :k].sum()
+            P[:k, :k] += np.outer(P[:k, k], P[k, :k])
+        mu = np.zeros(n)
+        mu[0] = 1.0
+        for k in range(1, n):
+            mu[k] = mu[:k] @ P[:k, k]
+        mu /= mu.sum()
+    if not np.isfinite(mu).all():  # states that are connected by probabilities that are 0 as floats
+        raise NumericalError(
+            f"the stationary distribution of {n} states that hardly meet cannot be found in floating point. "
+            "Use exact=True, up to 500 states."
+        )
+    return mu
 
 
 def float_class(P: Any) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from tabular_rl.learning._linear import read_features
 from tabular_rl.learning.monte_carlo import rewards_needed
 from tabular_rl.policy import Policy
 from tabular_rl.sampling import Floats
-from tabular_rl.structure import reachable
+from tabular_rl.structure import reachable, starts
 
 LONGEST = 10_000  # steps of an episode where the discount asks for no number and the user for none
 QUICK = 1e7  # multiplications of a record that may be made at each point of a curve
@@ -52,7 +52,7 @@ class Actor(Learning):
         self.within["estimates"] = (0.0, 1.0)
         self.longest: int = self.option["episode_steps"] or whole.horizon or self._needed()
         self.starts = mdp.pair_ptr[:-1][np.diff(mdp.pair_ptr) > 0].astype(np.intp)
-        self.there = reachable(mdp, mdp.start > 0) & ~mdp.terminal
+        self.there = reachable(mdp, starts(mdp)) & ~mdp.terminal
         self.zero = self._zero()
         self.verdicts = self._said()
 

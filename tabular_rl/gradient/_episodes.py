@@ -125,10 +125,10 @@ class Episodes:
 
     def _settle(self) -> None:
         """Find the states after which nothing is earned, and those that recur with reward."""
-        from tabular_rl.structure import reachable, settled
+        from tabular_rl.structure import reachable, settled, starts
 
         mdp = self.mdp
-        use = self.policy.pi > 0
+        use = self.policy.policy.takes
         idle, collects = settled(mdp, use)
         if mdp.reward is not None:  # rewards that are 0 on average still make noise
             row = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
@@ -139,7 +139,7 @@ class Episodes:
                 collects, idle = collects | idle, np.zeros(mdp.S, dtype=bool)
         self.end |= idle
         self.collects = collects
-        self.unending = collects & reachable(mdp, mdp.start > 0, use)
+        self.unending = collects & reachable(mdp, starts(mdp), use)
         if mdp.gamma_exact == 1 and collects.any():
             raise NoFiniteAnswer(
                 "the policy may never end, and meets rewards for ever, in", self.names(collects)
@@ -266,9 +266,9 @@ class Episodes:
 
     @cached_property
     def _met(self) -> Mask:
-        from tabular_rl.structure import reachable
+        from tabular_rl.structure import reachable, starts
 
-        return reachable(self.mdp, self.mdp.start > 0, self.policy.pi > 0)
+        return reachable(self.mdp, starts(self.mdp), self.policy.policy.takes)
 
     def _factor(self, w: float) -> Callable[[Floats, bool], Floats]:
         """A solver of the system, factorised once."""

@@ -81,9 +81,10 @@ class SoftmaxPolicy:
         if none.size:
             i = int(none[0])
             s, a = mdp.states[mdp.state_of_row(i)], mdp.actions[int(mdp.pair_action[i])]
+            small = " as a float" if policy.takes[i] else ""
             raise OptionError(
-                f"policy: state {quoted(s)}, action {quoted(a)}: found probability 0, which a softmax policy never "
-                "has; expected positive ones. Mix in the others: epsilon-greedy."
+                f"policy: state {quoted(s)}, action {quoted(a)}: found probability 0{small}, "
+                "which a softmax policy never has; expected positive ones. Mix in the others: epsilon-greedy."
             )
         made = cls(mdp, np.log(policy.weights))
         made.policy = policy

@@ -23,7 +23,7 @@ from tabular_rl.model import MDP
 from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
 from tabular_rl.sampling import Floats
-from tabular_rl.structure import can_reach, reachable
+from tabular_rl.structure import can_reach, edges, reachable, starts
 from tabular_rl.unroll import state_name, unroll, unroll_policy
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ Mask = NDArray[np.bool_]
 SWEEPS = 2000  # of a power iteration; what is not decided by then is called undecided
 WORK = 300_000_000  # entries that it looks at, likewise
 CLOSE = 1e-12  # a radius nearer to 1 than this counts as 1: a solve would lose all its digits
+TINY = 1e-250  # the least positive entry of M
 NONE = 1e-24  # a variance below this share of the largest is a rounding error of 0
 
 
@@ -98,13 +99,14 @@ def importance_law(mdp: MDP, policy: Policy, behavior: Policy) -> Importance:
     if mdp.horizon is not None:
         flat = unroll(mdp)
         pi, b = unroll_policy(pi, flat), unroll_policy(b, flat)
-    wanted = (pi.weights > 0) & ~(b.weights > 0)
-    if wanted.any():
+    wanted = pi.takes & ~(b.weights > 0)
+    if wanted.any() and b is not pi:
         i = int(np.flatnonzero(wanted)[0])
+        small = " as a float" if b.takes[i] else ""
         place = quoted(state_name(mdp, flat, flat.state_of_row(i)))
         raise OptionError(
-            f"behavior: state {place}, action {quoted(flat.actions[int(flat.pair_action[i])])}: found probability 0, "
-            "expected more, as the policy takes it"
+            f"behavior: state {place}, action {quoted(flat.actions[int(flat.pair_action[i])])}: "
+            f"found probability 0{small}, expected more, as the policy takes it"
         )
     v = policy_values(flat, pi, zero=policy_zero(flat, pi))
     M, ends = second_moment_kernel(flat, pi, b)
@@ -122,7 +124,7 @@ def importance_law(mdp: MDP, policy: Policy, behavior: Policy) -> Importance:
     per_decision = _series(flat.gamma**2 * M, noise)
 
     # Whole episodes, where the policy is sure to end.
-    use = pi.weights > 0
+    use = pi.takes
     never = ~can_reach(flat, flat.terminal, use)
     endless = can_reach(flat, never, use) if never.any() else never
     inside = np.where(endless, 0.0, 1.0)
@@ -148,12 +150,22 @@ def importance_law(mdp: MDP, policy: Policy, behavior: Policy) -> Importance:
 
 
 def second_moment_kernel(mdp: MDP, policy: Policy, behavior: Policy) -> tuple[csr_array[Any], Floats]:
-    """Return M (S, S), sparse, 0 in rows and columns of terminal states, and Σ_a π²/b p(terminal|s,a) (S,)."""
+    """Return M (S, S), sparse, 0 in rows and columns of terminal states, and Σ_a π²/b p(terminal|s,a) (S,).
+
+    An entry that is positive and below TINY is TINY: a variance may be infinite through it, however small it is.
+    """
     from scipy.sparse import csr_array
 
-    weights = _ratio_squared(policy, behavior) * behavior.weights
-    take = csr_array((weights, np.arange(mdp.L), mdp.pair_ptr.astype(np.int64)), shape=(mdp.S, mdp.L))
-    whole = csr_array(take @ mdp.P)
+    def chain(weights: Floats, prob: Floats) -> Any:
+        P: Any = csr_array((prob, mdp.next_state, mdp.row_ptr), shape=(mdp.L, mdp.S))
+        take: Any = csr_array(
+            (weights, np.arange(mdp.L), mdp.pair_ptr.astype(np.int64)), shape=(mdp.S, mdp.L)
+        )
+        return csr_array(take @ P)
+
+    ways = chain(policy.takes.astype(float), (edges(mdp) > 0).astype(float))
+    ways.data[:] = np.where(ways.data > 0, TINY, 0.0)
+    whole = csr_array(chain(_ratio_squared(policy, behavior) * behavior.weights, mdp.prob).maximum(ways))
     return csr_array(whole.multiply(np.where(mdp.terminal, 0.0, 1.0)[None, :])), whole @ mdp.terminal.astype(
         float
     )
@@ -174,7 +186,7 @@ def weights_are_finite(mdp: MDP, policy: Policy, behavior: Policy, decay: float 
     [True, False]
     """
     M, _ = second_moment_kernel(mdp, policy, behavior)
-    inside = np.where(reachable(mdp, mdp.start > 0, policy.weights > 0), 1.0, 0.0)
+    inside = np.where(reachable(mdp, starts(mdp), policy.takes), 1.0, 0.0)
     lower, upper = spectral_radius(decay**2 * _scaled(M, inside), around=1.0)
     return True if upper < 1 - CLOSE else False if lower >= 1 - CLOSE else None
 

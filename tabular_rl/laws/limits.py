@@ -18,6 +18,7 @@ from tabular_rl.errors import NumericalError, OptionError, quoted
 from tabular_rl.laws._events import Law
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
+from tabular_rl.structure import unseen
 from tabular_rl.unroll import state_name
 
 Floats = NDArray[np.float64]
@@ -244,6 +245,11 @@ def stationary(law: Law) -> tuple[Floats, NDArray[np.bool_]]:
 
 def _law(method: str, mdp: MDP, policy: Policy | None, options: dict[str, Any]) -> Law:
     law = Law(method, mdp, Policy.uniform(mdp) if policy is None else policy, 1, options)
+    run = law.learner
+    if unseen(mdp, *(p for p in (run.policy, run.behavior) if p is not None)):
+        raise NumericalError(
+            f"{method}: a probability is positive but 0 as a float; where the updates end up may depend on it"
+        )
     if not np.isfinite(law.centre).all():
         raise NumericalError(f"{method}: the expected update is zero nowhere, or in many places")
     return law

@@ -22,6 +22,7 @@ from tabular_rl.model import MDP
 from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
 from tabular_rl.sampling import Floats
+from tabular_rl.structure import unseen
 
 DENSE = 3000  # states or pairs up to which matrices are built
 
@@ -63,7 +64,12 @@ def update_distribution(mdp: MDP, behavior: Policy, source: str = "trajectory") 
     from tabular_rl.exact.stationary import stationary_distribution
 
     _small(mdp.S)
-    P_b, _ = chain(mdp, fitting(mdp, behavior))
+    behavior = fitting(mdp, behavior)
+    if unseen(mdp, behavior):
+        raise NumericalError(
+            "a trajectory: a probability is positive but 0 as a float; where it ends up may depend on it"
+        )
+    P_b, _ = chain(mdp, behavior)
     P = np.asarray(P_b.todense() if hasattr(P_b, "todense") else P_b, dtype=np.float64)
     P[mdp.terminal] = 0.0
     P = P + np.outer(P[:, mdp.terminal].sum(axis=1), mdp.start)

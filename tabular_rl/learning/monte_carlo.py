@@ -218,8 +218,8 @@ def warn_of_cuts(run: Learning, longest: int, missing: int) -> None:
     """Say before the run that returns are cut off, where they surely are: where an end cannot be reached."""
     mdp, behavior = run.mdp, run.behavior
     assert behavior is not None
-    takes = behavior.weights > 0
-    endless = reachable(mdp, mdp.start > 0, takes) & ~can_reach(mdp, mdp.terminal, takes)
+    takes, drawn = behavior.weights > 0, mdp.prob
+    endless = reachable(mdp, mdp.start > 0, takes, drawn) & ~can_reach(mdp, mdp.terminal, takes, drawn)
     if endless.any():
         s = quoted(state_name(run.whole, mdp, int(np.argmax(endless))))
         missed = (

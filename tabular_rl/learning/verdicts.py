@@ -36,12 +36,14 @@ def check_coverage(run: Learning) -> None:
     assert run.behavior is not None
     if run.policy is None and run.option.get("source") == "sweeps":
         return
-    wanted = np.ones(run.mdp.L, dtype=bool) if run.policy is None else run.policy.weights > 0
-    lacking = wanted & ~(run.behavior.weights > 0)
-    if lacking.any():
+    wanted = np.ones(run.mdp.L, dtype=bool) if run.policy is None else run.policy.takes
+    lacking = wanted & ~(run.behavior.weights > 0)  # as floats: so are actions drawn, and ratios formed
+    if lacking.any() and run.behavior is not run.policy:
+        first = int(np.argmax(lacking))
         why = "as its value is to be learned" if run.policy is None else "as the policy takes it"
+        small = " as a float" if run.behavior.takes[first] else ""
         raise OptionError(
-            f"--behavior: {_pair(run, int(np.argmax(lacking)))}: found probability 0, expected more, {why}. "
+            f"--behavior: {_pair(run, first)}: found probability 0{small}, expected more, {why}. "
             "epsilon-greedy:0.1:POLICY takes every action."
         )
 
@@ -235,10 +237,11 @@ def _reach(run: Learning) -> list[str]:
 
     mdp, behavior = run.mdp, run.behavior
     assert behavior is not None
+    # What can be drawn: floats decide, not the exact numbers that they are near to.
     use = np.ones(mdp.L, dtype=bool) if run.option.get("explore") is not None else behavior.weights > 0
     there, trajectory = ~mdp.terminal, run.option.get("source", "trajectory") == "trajectory"
     if trajectory:
-        there = reachable(mdp, mdp.start > 0, use) & ~mdp.terminal
+        there = reachable(mdp, mdp.start > 0, use, mdp.prob) & ~mdp.terminal
     tried = use & there[mdp.pair_state]
     missing, what = (~tried, "pairs") if run.table_kind == "pairs" else (~there & ~mdp.terminal, "states")
     said = []
@@ -260,7 +263,7 @@ def _reach(run: Learning) -> list[str]:
             f"{missing.sum():,} of {total:,} {what} are never updated, such as {place}: {why}; {cure}"
         )
     if trajectory and run.option.get("episode_steps", 0) is None:
-        recurs, label = recurring(mdp, use)
+        recurs, label = recurring(mdp, use, mdp.prob)
         recurrent = recurs & there
         if recurrent.any():
             cure = "--episode-steps 1000 begins anew now and then"
@@ -303,7 +306,7 @@ def check_log_coverage(run: Learning) -> list[str]:
         follows = (
             run.spec.name.startswith("sarsa") if run.table_kind == "pairs" else run.behavior is run.policy
         )
-        wanted &= (run.policy.weights > 0) & (not follows)
+        wanted &= run.policy.takes & (not follows)
     if run.policy is not None and run.table_kind == "states" and run.behavior is run.policy:
         _check_on_policy(run)
     if not wanted.any():

@@ -153,11 +153,11 @@ def _arrows(solution: Solution) -> list[str] | None:
     if any(name is None for name in names):
         return None
     if policy.rows is None:
-        keep = policy.weights > 0
+        keep = policy.takes
     elif solution.optimal_actions is not None and solution.task == "control":
         keep = solution.optimal_actions
     else:
-        keep = policy.weights > 0
+        keep = policy.takes
     out = []
     for s in range(mdp.S):
         if mdp.terminal[s]:

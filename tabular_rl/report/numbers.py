@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -147,27 +148,36 @@ def aligned(texts: Iterable[str]) -> list[str]:
 
 
 def exact_or_decimal(value: Fraction | None, nearest: float) -> str:
-    """Return a number of a model: as its source spelled it where that is short."""
+    """Return a number of a model: as its source spelled it where that is short; never 0 for one that is not.
+
+    >>> exact_or_decimal(Fraction(1, 10**400), 0.0)
+    '1e-400'
+    """
     if value is not None:
         text = spell(value)
         if len(text) <= 14:
             return text
+        if nearest == 0.0:
+            return f"{Decimal(value.numerator) / Decimal(value.denominator):.3g}"
     return repr(nearest).removesuffix(".0")
 
 
 def start_interval(
-    start: NDArray[np.float64], lower: NDArray[np.float64], upper: NDArray[np.float64]
+    start: NDArray[np.float64],
+    lower: NDArray[np.float64],
+    upper: NDArray[np.float64],
+    used: NDArray[np.bool_],
 ) -> tuple[float, float]:
-    """Σ start(s) lower(s) and Σ start(s) upper(s), rounded outward.
+    """Σ start(s) lower(s) and Σ start(s) upper(s) over the states `used` (S,), rounded outward.
 
-    Each product is rounded and start(s) itself may be the rounding of a fraction: 2 ulp each; fsum rounds once.
+    Each product is rounded and start(s) itself may be the rounding of a fraction: 2 ulp each, or one of the smallest
+    floats where it is below them; fsum rounds once.
     """
-    used = start > 0
     p, low, high = start[used], lower[used], upper[used]
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         return -math.inf, math.inf
-    slack_low = math.fsum(np.abs(p * low)) * 2.0**-51
-    slack_high = math.fsum(np.abs(p * high)) * 2.0**-51
+    slack_low = math.fsum(np.abs(p * low)) * 2.0**-51 + math.fsum(1 + np.abs(low)) * 2.0**-1073
+    slack_high = math.fsum(np.abs(p * high)) * 2.0**-51 + math.fsum(1 + np.abs(high)) * 2.0**-1073
     return (
         math.nextafter(math.fsum(p * low) - slack_low, -math.inf),
         math.nextafter(math.fsum(p * high) + slack_high, math.inf),

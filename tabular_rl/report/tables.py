@@ -30,6 +30,7 @@ from tabular_rl.report.numbers import (
 )
 from tabular_rl.report.screen import signs, spelled
 from tabular_rl.solution import Solution, Status
+from tabular_rl.structure import starts
 
 HEAD, TAIL = 12, 6
 LONGEST = 24  # rows that are shown without a gap
@@ -138,7 +139,7 @@ def action_text(solution: Solution, state: int, t: int | None = None) -> str:
         parts = []
         for i in mdp.rows(state):
             p = policy.weights[i]
-            if p > 0:
+            if policy.takes[i]:
                 exact = policy.exact[i] if policy.exact is not None else None
                 share = exact_or_decimal(exact, float(p))
                 if isinstance(solution, Learned):
@@ -268,19 +269,25 @@ def _timed_tables(
 
 def start_where(mdp: MDP) -> str:
     """The start distribution in words."""
-    used = np.flatnonzero(mdp.start > 0)
+    used = np.flatnonzero(starts(mdp))
     if len(used) == 1:
         return escape(mdp.states[int(used[0])])
     if not mdp.start_given:
         return "uniform over non-terminal states"
     if len(used) <= 4:
-        return ", ".join(f"{escape(mdp.states[int(s)])} {float(mdp.start[s]):.4g}" for s in used)
+        given = mdp.exact.start if mdp.exact is not None else None
+
+        def share(s: int) -> str:
+            p = float(mdp.start[s])
+            return f"{p:.4g}" if p or given is None else exact_or_decimal(given[s], p)
+
+        return ", ".join(f"{escape(mdp.states[s])} {share(s)}" for s in used.tolist())
     return f"{len(used)} states"
 
 
 def start_fractions(mdp: MDP) -> list[tuple[int, Fraction]]:
     """The start distribution in exact numbers: floats are their dyadics over their sum."""
-    used = np.flatnonzero(mdp.start > 0).tolist()
+    used = np.flatnonzero(starts(mdp)).tolist()
     if not mdp.start_given:
         return [(s, Fraction(1, len(used))) for s in used]
     given = mdp.exact.start if mdp.exact is not None else None
@@ -303,7 +310,9 @@ def start_value(solution: Solution) -> str:
         return decimal if Fraction(decimal) == exact else f"{fraction_text(exact)}, rounded {decimal}"
     if solution.lower is None or solution.upper is None or not math.isfinite(solution.bound):
         return f"{general(solution.value_of_start())} (not proven)"
-    low, high = start_interval(mdp.start, np.atleast_2d(solution.lower)[0], np.atleast_2d(solution.upper)[0])
+    low, high = start_interval(
+        mdp.start, np.atleast_2d(solution.lower)[0], np.atleast_2d(solution.upper)[0], starts(mdp)
+    )
     text = shown((low + high) / 2, decimals_of(solution))
     return f"{text} {signs().plus_minus} {plus_minus(text, low, high)}"
 
@@ -426,7 +435,7 @@ def model_text(mdp: MDP) -> list[str]:
 
 
 def _start_names(mdp: MDP) -> str:
-    used = np.flatnonzero(mdp.start > 0)
+    used = np.flatnonzero(starts(mdp))
     if not mdp.start_given:
         return "uniform over non-terminal states (the model gives none)"
     if len(used) == 1:
