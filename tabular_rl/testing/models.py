@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class Case:
     policy: Policy
     start: np.ndarray
 
-    @property
+    @cached_property
     def pi(self) -> np.ndarray:
         """The policy as a table (S, A); uniform at terminal states, so that a sum over them shows."""
         table = np.array(self.policy.table)
@@ -38,6 +39,11 @@ def cases() -> list[Case]:
     >>> [str(case) for case in cases()]
     ['chain', 'ring', 'chances', 'walk']
     """
+    return list(_cases())
+
+
+@cache
+def _cases() -> tuple[Case, ...]:
     chain = MDP(
         [[[0.5, 0.5, 0], [0, 0.75, 0.25]], [[0.25, 0, 0.75], [0.5, 0.25, 0.25]], [[0, 0, 0], [0, 0, 0]]],
         [[1.0, -2.0], [3.0, 0.5], [0, 0]],
@@ -78,4 +84,4 @@ def cases() -> list[Case]:
         start = np.linspace(-1.0, 2.0, mdp.S * mdp.A).reshape(mdp.S, mdp.A)
         start[mdp.terminal] = GARBAGE * (1 + np.arange(mdp.A))
         found.append(Case(mdp.name, mdp, Policy.of_table(mdp, table), start))
-    return found
+    return tuple(found)

@@ -1,13 +1,14 @@
-"""The one-step rules in plain Python, and the mistakes that are made with them.
+"""The rules in plain Python, and the mistakes that are made with them.
 
-A table is a list, one number a state, or a list of lists, one number a state and action. The rules here are written
-for being read; the package's own learners are tested against them, and they against hand calculations.
+A table is a list, one number a state; a list of lists, one number a state and action; or two of these, for double
+Q-learning. The rules here are written for being read; the package's own learners are tested against them, and they
+against hand calculations. `episodes.py` has those that learn from more than one transition at a time.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tabular_rl.errors import OptionError, closest, quoted
@@ -18,28 +19,108 @@ RULES = {
     "sarsa": "q(s,a) ← q(s,a) + α [ r + γ q(s',a') - q(s,a) ]",
     "expected-sarsa": "q(s,a) ← q(s,a) + α [ r + γ Σ_a' π(a'|s') q(s',a') - q(s,a) ]",
     "q-learning": "q(s,a) ← q(s,a) + α [ r + γ max_a' q(s',a') - q(s,a) ]",
+    "double-q-learning": "q₁(s,a) ← q₁(s,a) + α [ r + γ q₂(s', argmax_a' q₁(s',a')) - q₁(s,a) ], or exchanged",
+    "monte-carlo": "v(s) ← v(s) + α [ G - v(s) ],  G = r + γ r' + γ² r'' + ... to the end of the episode",
+    "n-step-td": "v(s) ← v(s) + α [ r_1 + γ r_2 + ... + γ^(n-1) r_n + γ^n v(s_n) - v(s) ]",
+    "td-lambda": "z ← γλ z + α e_s,  v ← v + [ r + γ v(s') - v(s) ] z",
 }
+EPISODIC = ("monte-carlo", "n-step-td", "td-lambda")  # what is learned depends on where episodes end
+OF_STATES = ("td0", *EPISODIC)  # the table has one number a state
+OF_ACTIONS = ("sarsa", "expected-sarsa", "q-learning")
 
-# What is said when a mistake fits; the keys are how `learned_by` is told of them.
+# What is said when a mistake fits; the keys are how `learned_by` is asked for them.
 MISTAKES = {
     "policy at s": "the policy is read at s in place of s'",
     "maximum": "the maximum over the next actions is taken in place of the expectation",
     "expectation": "the expectation over the next actions is taken in place of the maximum",
     "mean": "the mean over all next actions is taken",
     "same action": "q(s', a) of the same action is read in place of q(s', a')",
+    "values at s": "the values of s are read in place of those of s'",
+    "all at s": "the policy and the values are read at s in place of s'",
+    "index at s": "the best action is looked up at s, and its value read at s'",
+    "action 0": "q(s', 0) is read, whatever the next action is",
+    "action after next": "off by one: the action after the next one is read at s'",
     "minus": "the sign is wrong: the table goes away from the target (minus for plus)",
     "no discount": "the discount γ is missing",
     "no mask": "the mask of terminal states is missing: the value of a terminal s' is read, which must count 0",
     "no bootstrap": "the value of s' is missing from the target",
     "updates s'": "the entry of s' is updated in place of that of s",
+    "early": "the entry is changed before the target is read, which shows where s' is s",
+    "own values": "the table that chooses the action also values it: that is Q-learning twice",
+    "other chooses": "the other table chooses the action and values it",
+    "both learn": "both tables learn from each transition",
     "last left out": "off by one: the last transition is not learned from",
     "first left out": "off by one: the first transition is not learned from",
     "count from 2": "off by one: the count n of the step size is one too high",
+    "shared count": "the step size is shared: n counts all updates in place of those of this entry",
+    "count of s": "the step size is shared: n counts the updates of s in place of those of s and a",
     "root": "the step size is 1/√n in place of 1/n",
     "1% too large": "the step size is 1% too large",
     "replaces": "the target replaces the estimate: the step size is 1",
     "reward of the next": "off by one: the reward of the following transition is used",
+    "every visit": "every visit of a state is learned from, in place of the first of an episode",
+    "first visit": "the first visit of a state in an episode alone is learned from, in place of every one",
+    "last visit": "the last visit of a state in an episode is learned from, in place of the first",
+    "return of the start": "the return of the whole episode is used at each state, in place of what follows it",
+    "reward before": "off by one: the return begins one reward late",
+    "discounted at once": "the first reward of a return is discounted",
+    "returns run on": "the return is not set to 0 at the end of an episode",
+    "n + 1": "off by one: returns have n + 1 rewards",
+    "n - 1": "off by one: returns have n - 1 rewards",
+    "one discount": "v(s_n) is discounted by γ in place of γ^n",
+    "rewards undiscounted": "the rewards of a return are not discounted",
+    "tail left out": "the last states of an episode are never updated",
+    "traces kept": "the traces are not set to 0 at the end of an episode",
+    "no γ in the trace": "the traces fade by λ in place of γλ",
+    "no λ in the trace": "the traces fade by γ in place of γλ",
+    "no trace": "the TD error reaches the state s alone: that is TD(0)",
+    "fades at once": "the trace of s fades before it is used: z ← γλ (z + e_s)",
+    "accumulating": "the traces accumulate, in place of being replaced",
+    "replacing": "the traces are replaced, in place of being added up",
+    "step size of now": "the step size is that of the state now, not that of each visit: α belongs in the trace",
 }
+# Other words for the same mistake in another rule.
+SAID = {
+    (
+        "sarsa",
+        "maximum",
+    ): "the maximum over the next actions is taken in place of the action a' that was taken",
+    ("sarsa", "mean"): "the mean over all next actions is taken in place of the action a' that was taken",
+    ("q-learning", "values at s"): "the maximum is taken over q(s, ·) in place of q(s', ·)",
+    ("double-q-learning", "values at s"): "the action is chosen and valued at s in place of s'",
+    ("double-q-learning", "mean"): "the mean over all next actions is taken, of the other table",
+    ("monte-carlo", "last left out"): "off by one: the last episode is not learned from",
+    ("monte-carlo", "first left out"): "off by one: the first episode is not learned from",
+}
+
+_STEPS = ("count from 2", "shared count", "root", "1% too large", "replaces")
+_ONE_STEP = (
+    "minus", "no discount", "no mask", "no bootstrap", "updates s'", "early", "last left out", "first left out",
+    "reward of the next", *_STEPS,
+)  # fmt: skip
+_Q = ("mean", "values at s", "action 0", "count of s")
+OF_RULE: dict[str, tuple[str, ...]] = {
+    "td0": ("values at s", *_ONE_STEP),
+    "sarsa": ("maximum", "same action", "action after next", *_Q, *_ONE_STEP),
+    "expected-sarsa": ("policy at s", "all at s", "maximum", "same action", *_Q, *_ONE_STEP),
+    "q-learning": ("expectation", "same action", "index at s", *_Q, *_ONE_STEP),
+    "double-q-learning": (
+        "own values", "other chooses", "both learn", "same action", "index at s", *_Q,
+        *(m for m in _ONE_STEP if m != "early"),
+    ),
+    "monte-carlo": (
+        "every visit", "first visit", "last visit", "return of the start", "reward before", "discounted at once",
+        "returns run on", "minus", "no discount", "last left out", "first left out", *_STEPS,
+    ),
+    "n-step-td": (
+        "n + 1", "n - 1", "one discount", "rewards undiscounted", "tail left out", "minus", "no discount", "no mask",
+        "no bootstrap", *_STEPS,
+    ),
+    "td-lambda": (
+        "traces kept", "no γ in the trace", "no λ in the trace", "no trace", "fades at once", "accumulating",
+        "replacing", "step size of now", "minus", "no discount", "no mask", "no bootstrap", *_STEPS,
+    ),
+}  # fmt: skip
 
 
 class Transition(NamedTuple):
@@ -53,6 +134,39 @@ class Transition(NamedTuple):
     a2: int | None = None
 
 
+@dataclass(frozen=True)
+class Rule:
+    """A rule with its numbers: α, n of n-step TD, λ and the kind of traces of TD(λ), the visits of Monte Carlo."""
+
+    name: str
+    step_size: Schedule
+    n: int = 3
+    trace: float = 0.75
+    traces: str = "accumulating"
+    visit: str = "first"
+
+    @property
+    def mistakes(self) -> list[str]:
+        """The mistakes that can be made with it."""
+        no = {"replacing" if self.traces == "replacing" else "accumulating", f"{self.visit} visit"}
+        if self.visit == "every":
+            no.add("last visit")
+        if self.step_size.kind == "constant":
+            no |= {"count from 2", "shared count", "count of s", "root", "step size of now"}
+        if self.name == "n-step-td" and self.n == 1:
+            no |= {"n - 1", "one discount", "rewards undiscounted", "tail left out"}
+        return [name for name in OF_RULE[self.name] if name not in no]
+
+    def said(self, mistake: str) -> str:
+        """The sentence of a mistake."""
+        return SAID.get((self.name, mistake), MISTAKES[mistake])
+
+    @property
+    def of_states(self) -> bool:
+        """Whether its table has one number a state."""
+        return self.name in OF_STATES
+
+
 def known_rule(name: str) -> str:
     """Return the name of a rule; OptionError lists them."""
     name = {"q-evaluation": "expected-sarsa", "sarsa-evaluation": "sarsa"}.get(name, name)
@@ -63,87 +177,96 @@ def known_rule(name: str) -> str:
     return name
 
 
-def mistakes_of(rule: str, schedule: Schedule) -> list[str]:
-    """The mistakes that can be made with a rule."""
-    no = {
-        "td0": {"policy at s", "maximum", "expectation", "mean", "same action"},
-        "sarsa": {"policy at s", "expectation"},
-        "expected-sarsa": {"expectation"},
-        "q-learning": {"policy at s", "maximum"},
-    }[rule]
-    if schedule.kind == "constant":
-        no = no | {"count from 2", "root"}
-    return [name for name in MISTAKES if name not in no]
+def copied(table: Any) -> Any:
+    """Return a copy of a table of lists."""
+    return [copied(row) for row in table] if isinstance(table, list) else table
+
+
+def step_of(step_size: Schedule, n: int, mistake: str | None) -> float:
+    """α of the n-th update, or what a mistake makes of it."""
+    if mistake == "count from 2":
+        return step_size.at(n + 1)
+    if mistake == "root":
+        return step_size.a / n**0.5
+    if mistake == "1% too large":
+        return step_size.at(n) * 1.01
+    return 1.0 if mistake == "replaces" else step_size.at(n)
 
 
 def learned_by(
-    rule: str,
+    rule: Rule,
     transitions: Sequence[Transition],
     table: Any,
     *,
     gamma: float,
-    step_size: Schedule,
     pi: Sequence[Sequence[float]],
     mistake: str | None = None,
+    coins: Sequence[int] | None = None,
 ) -> Any:
     """Return the table after the transitions, learned by a rule, or by one with a mistake in it.
 
+    `coins` say which of the two tables of double Q-learning learns from each transition, 0 or 1.
+
     >>> one = [Transition(0, 0, 1.0, 1, False), Transition(1, 0, 0.0, 2, True)]
-    >>> learned_by("td0", one, [0.0, 4.0, 99.0], gamma=0.5, step_size=Schedule.of(0.5), pi=[[1.0]] * 3)
+    >>> learned_by(Rule("td0", Schedule.of(0.5)), one, [0.0, 4.0, 99.0], gamma=0.5, pi=[[1.0]] * 3)
     [1.5, 2.0, 99.0]
     """
-    table = copy.deepcopy(table)
+    if rule.name in EPISODIC:
+        from tabular_rl.testing.episodes import learned_from_episodes
+
+        return learned_from_episodes(rule, transitions, table, gamma, mistake)
+    tables = copied(table) if rule.name == "double-q-learning" else [copied(table)]
     counts: dict[Any, int] = {}
-    for k, (s, a, r, s2, done, a2) in enumerate(transitions):
+    for k, t in enumerate(transitions):
         if (mistake == "last left out" and k == len(transitions) - 1) or (
             mistake == "first left out" and k == 0
         ):
             continue
-        if mistake == "reward of the next" and k + 1 < len(transitions):
-            r = transitions[k + 1].r
-        key = s if rule == "td0" else (s, a)
-        n = counts[key] = counts.get(key, 0) + 1
-        alpha = step_size.at(n)
-        if mistake == "count from 2":
-            alpha = step_size.at(n + 1)
-        elif mistake == "root":
-            alpha = step_size.a / n**0.5
-        elif mistake == "1% too large":
-            alpha *= 1.01
-        elif mistake == "replaces":
-            alpha = 1.0
-        after = 0.0
-        if (not done or mistake == "no mask") and mistake != "no bootstrap":
-            after = value_of_next(rule, table, s, a, s2, a2, pi, mistake)
-        target = r + (1.0 if mistake == "no discount" else gamma) * after
-        row, at = (table, s) if rule == "td0" else (table[s], a)
-        if mistake == "updates s'":
-            row, at = (table, s2) if rule == "td0" else (table[s2], a)
-        change = alpha * (target - row[at])
-        row[at] += -change if mistake == "minus" else change
-    return table
+        coin = coins[k] if coins is not None and len(tables) == 2 else 0
+        for own in (0, 1) if mistake == "both learn" else (coin,):
+            key: Any = (own, t.s) if rule.of_states or mistake == "count of s" else (own, t.s, t.a)
+            key = () if mistake == "shared count" else key
+            n = counts[key] = counts.get(key, 0) + 1
+            alpha = step_of(rule.step_size, n, mistake)
+            chooses, values = tables[own], tables[1 - own] if len(tables) == 2 else tables[own]
+            if mistake in ("own values", "other chooses"):
+                chooses = values = tables[own if mistake == "own values" else 1 - own]
+            changed = t.s2 if mistake == "updates s'" else t.s
+            row, at = (tables[own], changed) if rule.of_states else (tables[own][changed], t.a)
+            before = row[at]
+            if mistake == "early":
+                row[at] *= 1 - alpha
+            after = 0.0
+            if (not t.done or mistake == "no mask") and mistake != "no bootstrap":
+                following = transitions[k + 1] if k + 1 < len(transitions) else t
+                a2 = following.a2 if mistake == "action after next" and following.a2 is not None else t.a2
+                after = value_of_next(rule.name, chooses, values, t._replace(a2=a2), pi, mistake)
+            r = t.r
+            if mistake == "reward of the next" and k + 1 < len(transitions):
+                r = transitions[k + 1].r
+            target = r + (1.0 if mistake == "no discount" else gamma) * after
+            change = alpha * (target - before)
+            row[at] = before + (-change if mistake == "minus" else change)
+    return tables if rule.name == "double-q-learning" else tables[0]
 
 
 def value_of_next(
-    rule: str,
-    table: Any,
-    s: int,
-    a: int,
-    s2: int,
-    a2: int | None,
-    pi: Sequence[Sequence[float]],
-    mistake: str | None,
+    rule: str, chooses: Any, values: Any, t: Transition, pi: Sequence[Sequence[float]], mistake: str | None
 ) -> float:
-    """What a rule takes s' to be worth."""
+    """What a rule takes s' to be worth: by `chooses` it looks for the best action, by `values` it values it."""
+    at = t.s if mistake in ("values at s", "all at s") else t.s2
     if rule == "td0":
-        return float(table[s2])
+        return float(values[at])
     if mistake == "same action":
-        return float(table[s2][a])
+        return float(values[at][t.a])
+    if mistake == "action 0":
+        return float(values[at][0])
     if mistake == "mean":
-        return float(sum(table[s2]) / len(table[s2]))
+        return float(sum(values[at]) / len(values[at]))
     if rule == "sarsa" and mistake != "maximum":
-        return float(table[s2][a if a2 is None else a2])
-    if (rule == "q-learning" and mistake != "expectation") or mistake == "maximum":
-        return float(max(table[s2]))
-    weights = pi[s if mistake == "policy at s" else s2]
-    return sum(w * x for w, x in zip(weights, table[s2], strict=True))
+        return float(values[at][t.a if t.a2 is None else t.a2])
+    if (rule in ("q-learning", "double-q-learning") and mistake != "expectation") or mistake == "maximum":
+        best = chooses[t.s if mistake == "index at s" else at]
+        return float(values[at][best.index(max(best))])
+    weights = pi[t.s if mistake in ("policy at s", "all at s") else t.s2]
+    return sum(w * x for w, x in zip(weights, values[at], strict=True))

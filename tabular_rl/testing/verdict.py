@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
-import random
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,25 +11,17 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.errors import OptionError
-from tabular_rl.model import MDP
 from tabular_rl.options import check
-from tabular_rl.policy import Policy
-from tabular_rl.schedules import Schedule
+from tabular_rl.testing.evidence import ROUNDING, Evidence, coins_of, diagnosis
 from tabular_rl.testing.models import Case, cases
-from tabular_rl.testing.rules import MISTAKES, RULES, Transition, known_rule, learned_by, mistakes_of
+from tabular_rl.testing.rules import EPISODIC, RULES, Rule, Transition, known_rule
+from tabular_rl.testing.samples import LAWS, Sampled, diagnosed_by_samples
+from tabular_rl.testing.walks import LONGEST, explicit_sequences
 
 FALSE_ALARM = 1e-6
-ROUNDING = 1e-9  # relative difference that another order of the same arithmetic may cause
-LONGEST = 12  # transitions of an explicit sequence
-SEQUENCES = 8  # explicit sequences a model
-NAMES = (
-    "gamma",
-    "step_size",
-    "pi",
-    "a2",
-    "n",
-    "rng",
-)  # what a function is given where it has a parameter of the name
+OWN_COINS = 6  # transitions of a sequence on which all 2^6 coins of double Q-learning are tried
+# What a function is given where it has a parameter of the name.
+NAMES = ("gamma", "step_size", "pi", "a2", "n", "rng", "coin", "coins", "trace", "lam")
 STEP = ("table", "s", "a", "r", "s2", "done")
 
 
@@ -41,7 +31,8 @@ class Verdict:
 
     `mistakes` are sentences about the known mistakes that fit, `difference` the largest difference on explicit
     sequences, `false_alarm` a proven bound on the probability that a right learner fails, `detects` the smallest
-    error of a mean that is found with probability 99.9%, in units of reward, None where nothing was sampled.
+    error of a mean that is found with probability 99.9%, in units of reward, None where nothing was sampled; `steps`
+    are those of a training loop.
     """
 
     rule: str
@@ -54,6 +45,7 @@ class Verdict:
     false_alarm: float
     detects: float | None
     seed: int
+    steps: int = 0
 
     def __bool__(self) -> bool:
         return self.passed
@@ -65,14 +57,28 @@ class Verdict:
         lines += [f"  this fits: {said}" for said in self.mistakes]
         if not self.passed and not self.mistakes:
             lines.append("  none of the known mistakes fits")
-        if self.sequences:
-            lines.append(f"  explicit: {self.sequences} sequences, largest difference {self.difference:.2g}")
+        if self.steps:
+            lines.append(
+                f"  trained: {self.steps} steps on {self.sequences} models, seed {self.seed}, largest difference "
+                f"{shown(self.difference)}"
+            )
+            if self.false_alarm:
+                lines.append(f"  actions: a right loop fails with probability at most {self.false_alarm:g}")
+        elif self.sequences:
+            lines.append(
+                f"  explicit: {self.sequences} sequences, largest difference {shown(self.difference)}"
+            )
         if self.detects is not None:
             lines.append(
                 f"  sampled: {self.runs} runs a model, seed {self.seed}: a right learner fails with probability at "
                 f"most {self.false_alarm:g};\n  a mean that is off by {self.detects:.2g} is found (99.9%)"
             )
         return "\n".join(lines)
+
+
+def shown(difference: float) -> str:
+    """A difference; one that another order of the arithmetic makes is no number to compare with."""
+    return "at most 1e-09" if difference <= ROUNDING else f"{difference:.2g}"
 
 
 def check_learner(
@@ -88,6 +94,10 @@ def check_learner(
     false_alarm: float = FALSE_ALARM,
     seed: int | None = None,
     models: Sequence[Case] | None = None,
+    n: int = 3,
+    trace: float = 0.75,
+    traces: str = "accumulating",
+    visit: str = "first",
 ) -> Verdict:
     """Test a learner of your own against the exact behaviour of a rule, and name the mistake in it.
 
@@ -99,11 +109,15 @@ def check_learner(
 
         learner(transitions, table)
 
-    For sarsa each transition has a sixth part, the next action, None where done. Tables are arrays (S,) for td0 and
-    (S, A) for the others; entries of terminal states start at garbage. Parameters named gamma, step_size (α of n =
-    1), pi (S, A), a2 (the next action), n (updates of this entry, from 1) and rng are filled in where the function
-    has them; what `step_size` is as a schedule, such as "1/n", it has to count itself, or take step_size, which a
-    step function is given for each update.
+    For sarsa each transition has a sixth part, the next action, None where done. monte-carlo, n-step-td and td-lambda
+    take learners only, which are given whole episodes, one after the other. Tables are arrays (S,) for td0 and these
+    three, (2, S, A) for double-q-learning and (S, A) for the others; entries of terminal states start at garbage.
+
+    Parameters with these names are filled in where the function has them: gamma; step_size (α of n = 1); pi (S, A); a2
+    (the next action); n (of a step function, the updates of this entry, from 1; of an n-step learner, its n); trace or
+    lam (λ); rng; coin of a step function, coins of a learner (which table of double Q-learning learns, 0 or 1; one that
+    tosses its own coins must match one of all ways in which they can fall). What `step_size` is as a schedule, such as
+    "1/n", a learner has to count itself; a step function may take step_size, which it is given for each update.
 
     First explicit sequences: the table must be what the rule makes of them, but for rounding, so that a right learner
     never fails. Then, for the rules whose moments obey a closed recursion (td0, sarsa, expected-sarsa, with a constant
@@ -116,7 +130,8 @@ def check_learner(
     Parameters
     ----------
     learner : the function
-    rule : "td0", "sarsa", "expected-sarsa" (also called "q-evaluation") or "q-learning"
+    rule : "td0", "sarsa", "expected-sarsa" (also called "q-evaluation"), "q-learning", "double-q-learning",
+        "monte-carlo", "n-step-td" or "td-lambda"
     step_size : α that the learner uses, or is to use
     kind : "step" or "batch" (a list of transitions); "auto" tells by the first parameters
     explicit, sampled : which tests are made; a learner with random choices of its own fits `explicit=False`
@@ -124,6 +139,9 @@ def check_learner(
     false_alarm : probability that a right learner fails, at most
     seed : of the samples; fresh where it is None, and shown
     models : Cases, in place of those of `cases()`
+    n : rewards in a return of n-step-td
+    trace, traces : λ of td-lambda; "accumulating" or "replacing"
+    visit : "first" or "every" visit of a state counts in monte-carlo
 
     Returns
     -------
@@ -148,35 +166,50 @@ def check_learner(
     >>> check_learner(forgot_gamma, "td0", sampled=False).mistakes
     ('the discount γ is missing',)
     """
-    rule = known_rule(rule)
     (schedule,) = check(step_size=step_size)
     steps, runs = check(steps=steps, runs=runs)
     if not 0 < false_alarm < 1:
         raise OptionError(f"false_alarm: found {false_alarm}, expected a probability above 0, below 1")
     seed = secrets.randbits(32) if seed is None else check(seed=seed)[0]
-    put = Put(learner, rule, schedule, kind)
+    put = Put(learner, made_rule(rule, schedule, n, trace, traces, visit), kind)
+    name = put.rule.name
     tested = list(cases() if models is None else models)
-    difference, where, count = 0.0, "", 0
+    difference, count = 0.0, 0
     if explicit:
-        for case in tested:
-            for sequence in explicit_sequences(case, seed):
-                count += 1
-                off, said = put.compared(case, sequence)
-                if not off <= difference:
-                    difference, where = off, said
+        evidence = put.sequences(tested, seed)
+        count = len(evidence)
+        off = [e.off(put.rule) for e in evidence]
+        difference = max(off)
         if not difference <= ROUNDING:
-            return Verdict(
-                rule, False, where, put.diagnosed(tested, seed), count, difference, 0, 0.0, None, seed
+            where = put.first_shown(evidence[off.index(difference)])
+            mistakes = diagnosis(put.rule, evidence)
+            return Verdict(name, False, where, mistakes, count, difference, 0, 0.0, None, seed)
+        if put.own_coins and (tosses := put.same_coin(tested[0], seed)):
+            said = f"the same table learned from each of {tosses} transitions"
+            return Verdict(name, False, said, (), count, difference, 0, 2.0 ** (1 - tosses), None, seed)
+    if not sampled or name not in LAWS or schedule.kind != "constant":
+        if not count:
+            raise OptionError(
+                f"explicit: found False, but {name} with this step size has no exact moments to sample against"
             )
-    if not sampled or rule == "q-learning" or schedule.kind != "constant":
-        return Verdict(rule, True, "", (), count, difference, 0, 0.0, None, seed)
+        return Verdict(name, True, "", (), count, difference, 0, 0.0, None, seed)
     found = [Sampled(put, case, steps, runs, seed + at) for at, case in enumerate(tested)]
     share = false_alarm / sum(2 * sample.entries for sample in found)
     wrong = [said for sample in found if (said := sample.wrong(share))]
     return Verdict(
-        rule, not wrong, wrong[0] if wrong else "", put.diagnosed_by_samples(found) if wrong else (), count,
+        name, not wrong, wrong[0] if wrong else "", diagnosed_by_samples(put.rule, found) if wrong else (), count,
         difference, runs, false_alarm, max(sample.detects(share) for sample in found), seed,
     )  # fmt: skip
+
+
+def made_rule(name: str, step_size: Any, n: int, trace: float, traces: str, visit: str) -> Rule:
+    """Return the rule of a name with its numbers, each checked."""
+    n, trace = check(n=n, trace=trace)
+    if traces not in ("accumulating", "replacing"):
+        raise OptionError(f"traces: found {traces!r}, expected accumulating or replacing")
+    if visit not in ("first", "every"):
+        raise OptionError(f"visit: found {visit!r}, expected first or every")
+    return Rule(known_rule(name), step_size, n, trace, traces, visit)
 
 
 def assert_learns(learner: Callable[..., Any], rule: str, **options: Any) -> None:
@@ -195,8 +228,8 @@ def assert_learns(learner: Callable[..., Any], rule: str, **options: Any) -> Non
 class Put:
     """A learner put to the test: its parameters understood, called in one way whatever its kind."""
 
-    def __init__(self, learner: Callable[..., Any], rule: str, schedule: Schedule, kind: str) -> None:
-        self.learner, self.rule, self.schedule = learner, rule, schedule
+    def __init__(self, learner: Callable[..., Any], rule: Rule, kind: str) -> None:
+        self.learner, self.rule = learner, rule
         parameters = inspect.signature(learner).parameters
         positional = [
             p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
@@ -209,32 +242,51 @@ class Put:
                 f"learner: found the parameters ({', '.join(parameters)}), expected a step function "
                 f"({', '.join(STEP)}) or a learner (transitions, table), and any of {', '.join(NAMES)}"
             )
+        if kind == "step" and rule.name in EPISODIC:
+            raise OptionError(
+                f"learner: found a step function, but {rule.name} learns from episodes: expected a learner "
+                "(transitions, table)"
+            )
         self.kind = kind
         # A function that names all parts of a transition may have them in any order.
         self.by_name = kind == "step" and set(STEP[1:]) <= set(parameters)
         self.wants = [name for name in NAMES if name in parameters]
-
-    def start(self, case: Case) -> np.ndarray:
-        return case.start[:, 0].copy() if self.rule == "td0" else case.start.copy()
+        self.own_coins = rule.name == "double-q-learning" and not {"coin", "coins"} & set(self.wants)
+        if self.own_coins and rule.step_size.kind != "constant":
+            raise OptionError(
+                "learner: with a step size that changes, double Q-learning must take its coins from a parameter: "
+                "coin of a step function, coins of a learner from transitions"
+            )
 
     def run(self, case: Case, transitions: Sequence[Transition], table: Any, rng: np.random.Generator) -> Any:
         """The table that the learner makes of the transitions."""
         table = np.array(table, dtype=np.float64)
+        coins, rule = coins_of(transitions), self.rule
         given = {
             "gamma": case.mdp.gamma,
             "pi": case.pi,
             "rng": rng,
-            "step_size": self.schedule.at(1),
+            "step_size": rule.step_size.at(1),
+            "trace": rule.trace,
+            "lam": rule.trace,
+            "n": rule.n,
+            "coins": coins,
         }
         if self.kind == "batch":
-            listed = [tuple(t) if self.rule == "sarsa" else tuple(t[:5]) for t in transitions]
+            listed = [tuple(t) if rule.name == "sarsa" else tuple(t[:5]) for t in transitions]
             made = self.learner(listed, table, **{k: v for k, v in given.items() if k in self.wants})
             return self.checked(made, table)
         counts: dict[Any, int] = {}
-        for t in transitions:
-            key = t.s if self.rule == "td0" else (t.s, t.a)
+        for t, coin in zip(transitions, coins, strict=True):
+            own = coin if rule.name == "double-q-learning" else 0
+            key = (own, t.s) if rule.of_states else (own, t.s, t.a)
             n = counts[key] = counts.get(key, 0) + 1
-            given |= {"n": n, "step_size": self.schedule.at(n), "a2": 0 if t.a2 is None else t.a2}
+            given |= {
+                "n": n,
+                "step_size": rule.step_size.at(n),
+                "a2": 0 if t.a2 is None else t.a2,
+                "coin": coin,
+            }
             more = {k: v for k, v in given.items() if k in self.wants}
             parts = dict(zip(STEP[1:], t[:5], strict=True))
             if self.by_name:
@@ -253,208 +305,50 @@ class Put:
             raise OptionError(f"learner: returned the shape {found.shape}, expected a table {table.shape}")
         return np.array(found)
 
-    def by_rule(
-        self, case: Case, transitions: Sequence[Transition], table: Any, mistake: str | None = None
-    ) -> Any:
-        pi = case.pi.tolist()
-        return np.array(
-            learned_by(
-                self.rule, transitions, table.tolist(), gamma=case.mdp.gamma, step_size=self.schedule, pi=pi,
-                mistake=mistake,
-            )
-        )  # fmt: skip
+    def evidence(self, case: Case, transitions: Sequence[Transition]) -> Evidence:
+        """What the learner makes of a sequence."""
+        start = self.rule_start(case)
+        found = self.run(case, transitions, start, np.random.default_rng(0))
+        coins = None if self.own_coins else coins_of(transitions)
+        return Evidence(case, list(transitions), start, found, ~case.mdp.terminal, coins)
 
-    def compared(
-        self, case: Case, transitions: Sequence[Transition], mistake: str | None = None, told: bool = True
-    ) -> tuple[float, str]:
-        """The largest relative difference to the rule on a sequence, and where it first shows."""
-        table, rng = self.start(case), np.random.default_rng(0)
-        live = ~case.mdp.terminal
-        expected = self.by_rule(case, transitions, table, mistake)
-        off = difference(self.run(case, transitions, table, rng)[live], expected[live])
-        if off <= ROUNDING or not told:
-            return off, ""
-        for k in range(1, len(transitions) + 1):
-            found = self.run(case, transitions[:k], table, rng)
-            expected = self.by_rule(case, transitions[:k], table)
-            if not difference(found[live], expected[live]) <= ROUNDING:
-                break
-        gap = np.nan_to_num(np.abs(found - expected), nan=math.inf)
-        gap[~live] = -1.0
-        at = np.unravel_index(int(np.argmax(gap)), gap.shape)
-        t = transitions[k - 1]
-        entry = f"s={at[0]}" if self.rule == "td0" else f"s={at[0]}, a={at[1]}"
-        return off, (
-            f"model {case.name}, transition {k} (s={t.s}, a={t.a}, r={t.r:g}, s'={t.s2}{', done' if t.done else ''}): "
-            f"found {found[at]:.6g} at {entry}, expected {expected[at]:.6g}"
-        )
+    def rule_start(self, case: Case) -> np.ndarray:
+        """The table that a learner starts from: (S,), (S, A), or two of these."""
+        if self.rule.of_states:
+            return case.start[:, 0].copy()
+        if self.rule.name == "double-q-learning":
+            return np.stack([case.start, case.start[:, ::-1] + 0.375])
+        return case.start.copy()
 
-    def diagnosed(self, tested: Sequence[Case], seed: int) -> tuple[str, ...]:
-        """The known mistakes whose tables are those of the learner on every sequence."""
-        found = [
-            MISTAKES[mistake]
-            for mistake in mistakes_of(self.rule, self.schedule)
-            if self.fits(tested, seed, mistake)
+    def sequences(self, tested: Sequence[Case], seed: int) -> list[Evidence]:
+        """What the learner makes of explicit sequences on each model that its rule can learn from."""
+        whole = self.rule.name in EPISODIC
+        longest = OWN_COINS if self.own_coins else LONGEST
+        used = [case for case in tested if case.mdp.terminal.any() or not whole]
+        if not used:
+            raise OptionError(f"models: found none whose episodes end, which {self.rule.name} needs")
+        return [
+            self.evidence(case, sequence)
+            for case in used
+            for sequence in explicit_sequences(case, seed, whole=whole, longest=longest)
         ]
-        rule = self.rule
-        for other in () if found or rule == "td0" else ("sarsa", "expected-sarsa", "q-learning"):
-            self.rule = other
-            if other != rule and self.fits(tested, seed):
-                found.append(f"the rule is that of {other}: {RULES[other]}")
-        self.rule = rule
-        return tuple(found)
 
-    def fits(self, tested: Sequence[Case], seed: int, mistake: str | None = None) -> bool:
-        """Whether the tables of the learner are those of the rule, with a mistake or without, on every sequence."""
-        return all(
-            self.compared(case, sequence, mistake, told=False)[0] <= ROUNDING
-            for case in tested
-            for sequence in explicit_sequences(case, seed)
-        )
+    def same_coin(self, case: Case, seed: int) -> int:
+        """How many transitions one of the two tables of double Q-learning learned from, where the other never did;
+        else 0. A fair coin shows one side in k tosses with probability 2^(1-k)."""
+        start, rng = self.rule_start(case), np.random.default_rng(seed)
+        sequences = explicit_sequences(case, seed)
+        moved = np.zeros(2, dtype=bool)
+        for sequence in sequences:
+            moved |= (self.run(case, sequence, start, rng) != start).any(axis=(1, 2))
+        return 0 if moved.all() else sum(map(len, sequences))
 
-    def diagnosed_by_samples(self, found: Sequence[Sampled]) -> tuple[str, ...]:
-        """The known mistake whose tables, learned from the same transitions, are nearest, where it is much nearer."""
-        if not found:
-            return ()
-        distance = {
-            mistake: max(sample.distance(mistake) for sample in found)
-            for mistake in [None, *mistakes_of(self.rule, self.schedule)]
-        }
-        best = min(distance, key=lambda m: distance[m])
-        if best is None or not distance[best] < 0.25 * distance[None]:
-            return ()
-        return (MISTAKES[best],)
-
-
-class Sampled:
-    """Many runs of a learner on one model, beside the exact moments of its table."""
-
-    def __init__(self, put: Put, case: Case, steps: int, runs: int, seed: int) -> None:
-        from tabular_rl.laws.expected import expected
-
-        self.put, self.case, mdp = put, case, case.mdp
-        start = np.where(mdp.terminal[:, None], case.start, 0.5)
-        self.start = start[:, 0] if put.rule == "td0" else start
-        method = {"td0": "td0", "sarsa": "sarsa-evaluation", "expected-sarsa": "q-evaluation"}[put.rule]
-        law = expected(method, mdp, case.policy, points=[steps], step_size=put.schedule, start_value=0.5)
-        self.mean, self.sd = law.mean[-1], law.sd[-1]
-        walk = Walk(mdp, case.policy, random.Random(seed))
-        self.sequences = [walk.transitions(steps) for _ in range(runs)]
-        rng = np.random.default_rng(seed)
-        self.tables = np.stack([self.entries_of(put.run(case, s, self.start, rng)) for s in self.sequences])
-        self.entries = self.tables.shape[1]
-        # |table| ≤ M after k updates follows from M ← (1 - α) M + α (Rmax + γ M), whichever entry is updated.
-        most = float(np.abs(mdp.r if mdp.reward is None else mdp.reward).max())
-        alpha, self.largest = put.schedule.at(1), 0.5
-        for _ in range(steps):
-            self.largest = max(
-                self.largest, (1 - alpha) * self.largest + alpha * (most + mdp.gamma * self.largest)
-            )
-
-    def entries_of(self, table: Any) -> np.ndarray:
-        """The entries in the order of the law: (S,) with 0 at terminal states, or (L,)."""
-        mdp = self.case.mdp
-        if table.ndim == 1:
-            return np.where(mdp.terminal, 0.0, table)
-        return np.asarray(table[mdp.pair_state, mdp.pair_action])
-
-    def wrong(self, share: float) -> str:
-        """What is said of the entry whose mean or variance is furthest off, '' where none is off."""
-        mean = self.tables.mean(axis=0)
-        second = np.square(self.tables - self.mean).mean(axis=0)
-        most = 2 * self.largest
-        for name, found, expected, sd, bound in (
-            ("mean", mean, self.mean, self.sd, most),
-            ("variance", second, self.sd**2, most * self.sd, most**2),
-        ):
-            allowed = np.array([bernstein(x, bound, len(self.tables), share) for x in sd]) + 1e-9 * (
-                1 + np.abs(expected)
-            )
-            off = np.abs(found - expected) - allowed
-            off[np.isnan(off)] = math.inf
-            j = int(np.argmax(off))
-            if off[j] > 0:
-                return (
-                    f"model {self.case.name}, {self.entry(j)}: the {name} over {len(self.tables)} runs is "
-                    f"{found[j]:.4g}, expected {expected[j]:.4g} ± {allowed[j]:.2g}"
-                )
-        return ""
-
-    def entry(self, j: int) -> str:
-        if self.put.rule == "td0":
-            return f"s={j}"
-        mdp = self.case.mdp
-        return f"s={int(mdp.pair_state[j])}, a={int(mdp.pair_action[j])}"
-
-    def detects(self, share: float) -> float:
-        """An error of a mean that is found with probability 99.9%: twice the way, once for each side."""
-        n = len(self.tables)
-        return max(
-            bernstein(x, 2 * self.largest, n, share) + bernstein(x, 2 * self.largest, n, 1e-3)
-            for x in self.sd
-        )
-
-    def distance(self, mistake: str | None) -> float:
-        """How far the mean table is from that of the rule with a mistake, on the same transitions."""
-        made = [self.entries_of(self.put.by_rule(self.case, s, self.start, mistake)) for s in self.sequences]
-        return float(np.abs(np.mean(made, axis=0) - self.tables.mean(axis=0)).max())
-
-
-def bernstein(sd: float, largest: float, n: int, probability: float) -> float:
-    """The t with 2 exp( -n t² / (2 σ² + 2 M t / 3) ) = probability.
-
-    >>> t = bernstein(1.0, 3.0, 1000, 1e-6)
-    >>> round(2 * math.exp(-1000 * t**2 / (2 + 2 * t)), 9)
-    1e-06
-    """
-    log = math.log(2 / probability)
-    linear = largest * log / (3 * n)
-    return linear + math.sqrt(linear**2 + 2 * sd**2 * log / n)
-
-
-def difference(found: Any, expected: Any) -> float:
-    """The largest difference, relative where numbers are large; inf where one is NaN."""
-    off = np.abs(found - expected) / np.maximum(1.0, np.abs(expected))
-    return float(np.max(off)) if not np.isnan(off).any() else math.inf
-
-
-def explicit_sequences(case: Case, seed: int) -> list[list[Transition]]:
-    """Sequences of 1, 2, ... transitions along trajectories of a policy that is not the one learned of."""
-    lengths = [1 + at * (LONGEST - 1) // (SEQUENCES - 1) for at in range(SEQUENCES)]
-    walk = Walk(case.mdp, Policy.uniform(case.mdp), random.Random(seed))
-    return [walk.transitions(length) for length in lengths]
-
-
-class Walk:
-    """Trajectories of a policy, with restarts, in plain Python."""
-
-    def __init__(self, mdp: MDP, policy: Policy, rng: random.Random) -> None:
-        self.mdp, self.rng = mdp, rng
-        self.terminal = mdp.terminal.tolist()
-        self.starts = mdp.start.tolist()
-        self.rows = [list(mdp.rows(s)) for s in range(mdp.S)]
-        self.weights = [[float(policy.weights[i]) for i in rows] for rows in self.rows]
-        ptr = mdp.row_ptr.tolist()
-        self.outcomes = [list(range(ptr[i], ptr[i + 1])) for i in range(mdp.L)]
-        self.prob = [[float(mdp.prob[k]) for k in outcomes] for outcomes in self.outcomes]
-        self.next_state, self.action = mdp.next_state.tolist(), mdp.pair_action.tolist()
-        self.reward = None if mdp.reward is None else mdp.reward.tolist()
-        self.r = mdp.r.tolist()
-
-    def act(self, s: int) -> int:
-        return int(self.rng.choices(self.rows[s], self.weights[s])[0])
-
-    def transitions(self, steps: int) -> list[Transition]:
-        """So many transitions; a' is known in all but where the episode is done."""
-        states = range(self.mdp.S)
-        s = self.rng.choices(states, self.starts)[0]
-        i, made = self.act(s), []
-        for _ in range(steps):
-            k = self.rng.choices(self.outcomes[i], self.prob[i])[0]
-            s2, r = self.next_state[k], self.r[i] if self.reward is None else self.reward[k]
-            done = self.terminal[s2]
-            at = self.rng.choices(states, self.starts)[0] if done else s2
-            after = self.act(at)
-            made.append(Transition(s, self.action[i], r, s2, done, None if done else self.action[after]))
-            s, i = at, after
-        return made
+    def first_shown(self, whole: Evidence) -> str:
+        """Where the learner first differs from its rule on a sequence."""
+        for k in range(1, len(whole.transitions) + 1):
+            shorter = self.evidence(whole.case, whole.transitions[:k])
+            if not shorter.off(self.rule) <= ROUNDING:
+                t = whole.transitions[k - 1]
+                where = f"transition {k} (s={t.s}, a={t.a}, r={t.r:g}, s'={t.s2}{', done' if t.done else ''})"
+                return f"model {whole.case.name}, {where}: {shorter.said(self.rule)}"
+        return f"model {whole.case.name}: {whole.said(self.rule)}"

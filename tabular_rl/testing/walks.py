@@ -1,0 +1,63 @@
+"""Trajectories of the kit's models, in plain Python."""
+
+from __future__ import annotations
+
+import random
+from functools import lru_cache
+
+from tabular_rl.model import MDP
+from tabular_rl.policy import Policy
+from tabular_rl.testing.models import Case
+from tabular_rl.testing.rules import Transition
+
+LONGEST = 12  # transitions of an explicit sequence
+SEQUENCES = 8  # explicit sequences a model
+
+
+@lru_cache(maxsize=64)
+def explicit_sequences(
+    case: Case, seed: int, *, whole: bool = False, longest: int = LONGEST
+) -> list[list[Transition]]:
+    """Sequences of 1, 2, ... transitions along trajectories of a policy that is not the one learned of.
+
+    `whole` episodes go on to the end of the last one.
+    """
+    lengths = [1 + at * (longest - 1) // (SEQUENCES - 1) for at in range(SEQUENCES)]
+    walk = Walk(case.mdp, Policy.uniform(case.mdp), random.Random(seed))
+    return [walk.transitions(length, whole=whole) for length in lengths]
+
+
+class Walk:
+    """Trajectories of a policy, with restarts, in plain Python."""
+
+    def __init__(self, mdp: MDP, policy: Policy, rng: random.Random) -> None:
+        self.mdp, self.rng = mdp, rng
+        self.terminal = mdp.terminal.tolist()
+        self.starts = mdp.start.tolist()
+        self.rows = [list(mdp.rows(s)) for s in range(mdp.S)]
+        self.weights = [[float(policy.weights[i]) for i in rows] for rows in self.rows]
+        ptr = mdp.row_ptr.tolist()
+        self.outcomes = [list(range(ptr[i], ptr[i + 1])) for i in range(mdp.L)]
+        self.prob = [[float(mdp.prob[k]) for k in outcomes] for outcomes in self.outcomes]
+        self.next_state, self.action = mdp.next_state.tolist(), mdp.pair_action.tolist()
+        self.reward = None if mdp.reward is None else mdp.reward.tolist()
+        self.r = mdp.r.tolist()
+
+    def act(self, s: int) -> int:
+        return int(self.rng.choices(self.rows[s], self.weights[s])[0])
+
+    def transitions(self, steps: int, *, whole: bool = False) -> list[Transition]:
+        """So many transitions, or as many more as end the last episode; a' is known where the episode goes on."""
+        states = range(self.mdp.S)
+        s = self.rng.choices(states, self.starts)[0]
+        i = self.act(s)
+        made: list[Transition] = []
+        while len(made) < steps or (whole and not made[-1].done):
+            k = self.rng.choices(self.outcomes[i], self.prob[i])[0]
+            s2, r = self.next_state[k], self.r[i] if self.reward is None else self.reward[k]
+            done = self.terminal[s2]
+            at = self.rng.choices(states, self.starts)[0] if done else s2
+            after = self.act(at)
+            made.append(Transition(s, self.action[i], r, s2, done, None if done else self.action[after]))
+            s, i = at, after
+        return made
