@@ -8,7 +8,7 @@ import tabular_rl
 from tabular_rl import MDP, Policy
 from tabular_rl.formats import load
 from tabular_rl.model import Layout
-from tabular_rl.report import grid, screen
+from tabular_rl.report import screen
 from tabular_rl.report.grid import grid_text
 from tabular_rl.report.numbers import shown
 from tabular_rl.report.tables import answer_text
@@ -97,7 +97,8 @@ def test_one_row_is_a_table():
     assert grid_text(answer) is None and "action" in answer_text(answer)
 
 
-def test_four_digits_are_kept_of_the_spread():
+def test_four_digits_are_kept_of_the_spread(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     # The values are the number of steps left times -1/7; 7 characters hold four digits after the point.
     text = grid_text(tabular_rl.solve(walk(2, 13, ["go"], -1 / 7)))
     first = grid_of(text, 0)[0][0]
@@ -106,11 +107,11 @@ def test_four_digits_are_kept_of_the_spread():
 
 
 def test_a_grid_too_wide_for_its_digits_becomes_a_table_with_the_policy(monkeypatch):
-    monkeypatch.setattr(grid, "WIDEST", 26 * 3)
+    monkeypatch.setenv("COLUMNS", str(26 * 3))
     answer = tabular_rl.solve(walk(2, 26, ["right", "left"], -1 / 7))
     assert grid_text(answer) is None
     text = answer_text(answer)
-    assert "more states (--all shows them)" in text and text.count("→") > 50
+    assert "more states, same action (--all shows them)" in text and text.count("→") > 50
 
 
 def test_digits_that_are_not_proven_are_plain_zeros():

@@ -10,8 +10,8 @@ import pytest
 import tabular_rl
 from tabular_rl import MDP, Policy
 from tabular_rl.formats import load
-from tabular_rl.report import tables
-from tabular_rl.report.tables import answer_text, head_and_tail, model_table, table, values_table, width
+from tabular_rl.report import layout
+from tabular_rl.report.tables import answer_text, model_table, values_table
 
 # v_high = 2 + 0.9 (0.8 v_high + 0.2 v_low), v_low = 0.9 v_high: v_high = 2 / 0.118.
 ROBOT = {"high": Fraction(2000, 118), "low": Fraction(1800, 118)}
@@ -86,8 +86,8 @@ def test_long_tables_show_head_and_tail():
     )
     answer = tabular_rl.solve(mdp)
     lines = values_table(answer).splitlines()
-    assert len(lines) == 1 + tables.HEAD + 1 + tables.TAIL
-    assert lines[1 + tables.HEAD] == f"… {42 - tables.HEAD - tables.TAIL} more states (--all shows them)"
+    assert len(lines) == 1 + layout.HEAD + 1 + layout.TAIL
+    assert lines[1 + layout.HEAD] == f"… {42 - layout.HEAD - layout.TAIL} more states (--all shows them)"
     assert lines[-1].split()[0] == "41"
     assert len(values_table(answer, everything=True).splitlines()) == 43
     # A fair walk lasts i (41 - i) steps (Feller 1968, XIV.3): -40 from state 1.
@@ -136,15 +136,6 @@ def test_names_from_files_cannot_colour_the_screen():
     assert "\\x1b[31mred\\n\\u202e" in text
 
 
-def test_columns_of_wide_characters_are_aligned():
-    text = table(["state", "value"], [["状态", "1.0"], ["ab", "2.0"]], left="state").splitlines()
-    assert width(text[1]) == width(text[2])
-
-
-def test_no_gap_where_all_fits():
-    assert head_and_tail(tables.LONGEST)[1] == range(tables.LONGEST, tables.LONGEST)
-
-
 def test_model_table_shows_numbers_as_they_are_spelled():
     mdp = MDP.from_outcomes(
         [("a", "go", "a", "2/3", "0.10"), ("a", "go", "b", "1/3", -5)], "0.9", terminal=["b"]
@@ -153,3 +144,36 @@ def test_model_table_shows_numbers_as_they_are_spelled():
     assert lines[1] == ["a", "go", "a", "2/3", "0.1"]
     assert lines[2] == ["b", "1/3", "-5"]
     assert lines[-1] == ["terminal:", "b"]
+
+
+def test_time_steps_that_do_the_same_share_a_column():
+    # Two choices that are worth 0 and 1 now; waiting is best but for the last decision, where taking 1 is.
+    mdp = MDP.from_outcomes(
+        [("s", "wait", "s", 1, 0), ("s", "take", "end", 1, 1), ("e", "go", "end", 1, 0)], 1, terminal=["end"]
+    )
+    text = values_table(tabular_rl.evaluate(mdp.replace(horizon=12), Policy.uniform(mdp)), everything=True)
+    assert "t = 0 to 11" in text and text.count("wait 0.5, take 0.5") == 1
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_a_finite_horizon_fits_the_screen(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    answer = tabular_rl.solve(load("example:forest_horizon", horizon=50))
+    for everything in (False, True):
+        text = values_table(answer, everything)
+        assert max(map(layout.width, text.splitlines())) <= columns
+    assert all(f"t = {t}" in text for t in range(51))  # --all folds the times below each other
+
+
+def test_a_threshold_inside_a_long_table_is_shown():
+    # 100 states in a row, a reward of 1 for "up" below 50 and for "down" from 50 on: the action changes once.
+    outcomes = []
+    for s in range(100):
+        for action in ("up", "down"):
+            outcomes.append((f"s{s}", action, "end", 1, int((action == "up") == (s < 50))))
+    answer = tabular_rl.solve(MDP.from_outcomes(outcomes, "1/2", terminal=["end"]))
+    lines = values_table(answer).splitlines()
+    assert [line for line in lines if line.startswith("s50 ") and line.endswith("down")]
+    assert sum("same action" in line for line in lines) == 2
+    shown = {line.split()[0] for line in lines}
+    assert {"s0", "s11", "s50"} <= shown and not {"s49", "s51"} & shown

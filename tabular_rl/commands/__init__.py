@@ -36,6 +36,7 @@ COMMANDS = {
     "examples": "List the models that come with the program.",
 }
 PROGRAM = "tabular-rl"
+WIDEST = 110  # characters of a line of help
 INTERRUPTED = {
     "learn": "nothing was learned yet",
     "convert": "nothing was written",
@@ -91,7 +92,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.group(
     PROGRAM,
     cls=Program,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
     epilog="Start with `tabular-rl solve example:recycling_robot`. Exit codes: 0 answered, 1 the answer is no, 2 wrong "
     "usage or input, 3 not reached within the limits, 4 no finite answer exists, 5 the output could not be written, "
     "70 a bug, 130 and 143 interrupted.",

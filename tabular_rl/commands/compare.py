@@ -35,11 +35,12 @@ from tabular_rl.comparison import (
 )
 from tabular_rl.errors import OptionError, closest, escape, quoted
 from tabular_rl.options import OPTIONS
+from tabular_rl.report.layout import table
 from tabular_rl.report.learned import curves_csv, curves_entry, curves_table
 from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import coloured, out, signs
-from tabular_rl.report.tables import plural, problem_text, seconds_text, table, title, work_text
+from tabular_rl.report.tables import plural, problem_text, seconds_text, title, work_text
 
 NO = 1
 ALWAYS = ("tolerance", "threads", "time_limit")  # options that a method without them ignores
@@ -204,7 +205,7 @@ def text(found: Comparison, assertions: list[Assertion], verdicts: list[bool]) -
         )
     lines = [f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}", f"reference: {what}"]
     if rows:
-        lines += ["", table(headers, rows, left="method,policy,status,work")]
+        lines += ["", table(headers, rows, left="method,policy,status,work", wrap="work", drop="work")]
     if found.curves:
         lines += ["", curves_table(found)]
     if assertions:

@@ -9,8 +9,8 @@ import click
 from tabular_rl.bundled import example_path, examples
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, json_option, quiet_option
+from tabular_rl.report.layout import table
 from tabular_rl.report.screen import out
-from tabular_rl.report.tables import table
 
 KEY = re.compile(r'^[# ]*(name|source)\s*=\s*"([^"]*)"', re.MULTILINE)
 
@@ -36,8 +36,6 @@ def command(as_json: bool, quiet: bool) -> int:
         entries = [{"example": a, "name": b, "source": c} for a, b, c in rows]
         out("".join(json_parts({"schema": "tabular-rl examples", "version": 1, "examples": entries})))
         return 0
-    shown = [
-        [f"example:{name}", source if len(source) <= 78 else source[:77] + "..."] for name, _, source in rows
-    ]
-    out(table(["model", "source"], shown, left="model,source") + "\n")
+    shown = [[f"example:{name}", source] for name, _, source in rows]
+    out(table(["model", "source"], shown, left="model,source", wrap="source") + "\n")
     return 0

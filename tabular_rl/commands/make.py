@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from tabular_rl.commands import COMMANDS
+from tabular_rl.commands import COMMANDS, WIDEST
 from tabular_rl.commands._shared import FORMATS, Command, Value, check_new, check_output, quiet_option
 from tabular_rl.errors import closest, path_text, quoted
 from tabular_rl.families import FAMILIES
 from tabular_rl.model import MDP, size_text
 from tabular_rl.options import options_of
+from tabular_rl.report.layout import columns, reflowed
 from tabular_rl.report.screen import note, spelled
 
 
@@ -80,13 +81,13 @@ def family_command(name: str, function: Callable[..., MDP]) -> click.Command:
             ["--to"], type=click.Choice(FORMATS), help="Format, where the name of FILE does not say it."
         ),
     ]
-    doc = inspect.getdoc(function) or ""
+    doc = reflowed((inspect.getdoc(function) or "").split("\n\nParameters")[0], min(columns(), WIDEST) - 4)
     command = Command(
         name,
         callback=make,
         params=parameters,
         short_help=doc.partition("\n")[0],
-        help="\b\n" + doc.split("\n\nParameters")[0].replace("\n\n", "\n\n\b\n"),
+        help="\b\n" + doc.replace("\n\n", "\n\n\b\n"),
     )
     return quiet_option(command)
 

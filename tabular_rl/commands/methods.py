@@ -11,8 +11,8 @@ from tabular_rl.catalogue import LEARNERS, METHODS, SOLVERS
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, json_option, quiet_option
 from tabular_rl.errors import OptionError, closest, quoted
+from tabular_rl.report.layout import columns, reflowed, table
 from tabular_rl.report.screen import out, spelled
-from tabular_rl.report.tables import table
 
 
 @click.command("methods", cls=Command, short_help=COMMANDS["methods"])
@@ -73,10 +73,10 @@ def listing() -> str:
         (LEARNERS, "prediction", "learn: find the values of a policy from samples"),
     ):
         specs = [f.spec for f in methods.values() if f.spec.task == task]  # type: ignore[attr-defined]
-        rows = [[s.name, ", ".join(s.problems), s.summary] for s in specs]
-        parts.append(
-            f"{heading}\n\n{table(['method', 'problems', 'what it does'], rows, left='method,problems,what it does')}"
-        )
+        rows = [[s.name, "all" if len(s.problems) == 3 else ", ".join(s.problems), s.summary] for s in specs]
+        headers = ["method", "problems", "what it does"]
+        shown = table(headers, rows, left=",".join(headers), wrap="problems,what it does")
+        parts.append(f"{heading}\n\n{shown}")
     return "\n\n".join(parts)
 
 
@@ -107,11 +107,11 @@ def page(name: str) -> str:
             + (f"; up to {spec.largest} states" if spec.largest else ""),
             f"  source: {spec.source}",
             "",
-            inspect.getdoc(function) or "",
+            reflowed(inspect.getdoc(function) or "", columns()),
             "",
             "On the command line",
             "-------------------",
-            table(["option", "default", "meaning"], rows, left="option,default,meaning")
+            table(["option", "default", "meaning"], rows, left="option,default,meaning", wrap="meaning")
             if rows
             else "no options",
         ]

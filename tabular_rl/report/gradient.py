@@ -20,9 +20,10 @@ from tabular_rl.gradient.exact import Gradient
 from tabular_rl.gradient.moments import Moments
 from tabular_rl.gradient.sample import Sampled
 from tabular_rl.model import MDP
+from tabular_rl.report.layout import table
 from tabular_rl.report.numbers import general
 from tabular_rl.report.screen import spelled
-from tabular_rl.report.tables import plural, problem_text, start_where, table, title
+from tabular_rl.report.tables import plural, problem_text, start_where, title
 
 Floats = NDArray[np.float64]
 
@@ -164,7 +165,7 @@ def estimators_lines(report: GradientReport) -> list[str]:
     lines = [
         f"estimators, one episode each{report.kind}",
         "",
-        *table(headers, rows, left="estimator").split("\n"),
+        *table(headers, rows, left="estimator", wrap="estimator", drop="error,sampled").split("\n"),
         "",
     ]
     lines += ["bias: the largest entry of E[g] - ∇J, exactly; 0 is no more than rounding"]

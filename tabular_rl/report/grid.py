@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-import shutil
-import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import escape
+from tabular_rl.report.layout import columns as widest
 from tabular_rl.report.numbers import general, places, plus_minus, shown
-from tabular_rl.report.screen import is_terminal, signs
+from tabular_rl.report.screen import signs
 from tabular_rl.solution import Solution, Status
 
-WIDEST = 160  # characters, where standard output is no terminal, which tells its own width
 TALLEST = 50  # rows
 CELL_DIGITS = 7  # characters that a value may take before digits are dropped
 DIGITS = 4  # significant digits that the largest value and the spread of the values keep
@@ -48,11 +46,6 @@ def _places(solution: Solution, sampled: bool = False) -> NDArray[Any] | None:
         return None
     cells = layout.cells(mdp.S)
     return cells if len(np.unique(cells)) == mdp.S else None
-
-
-def widest() -> int:
-    """How many characters a line may have."""
-    return shutil.get_terminal_size((WIDEST, 24)).columns if is_terminal(sys.stdout) else WIDEST
 
 
 def values_grid(solution: Solution) -> str | None:

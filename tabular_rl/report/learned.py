@@ -17,18 +17,16 @@ from tabular_rl.errors import escape
 from tabular_rl.learned import Curve, Learned
 from tabular_rl.options import OPTIONS
 from tabular_rl.report.grid import policy_grid
+from tabular_rl.report.layout import LONGEST, rows_shown, table
 from tabular_rl.report.numbers import general, rounded_up, shown
 from tabular_rl.report.tables import (
-    LONGEST,
+    action_changes,
     action_text,
-    head_and_tail,
     listed,
     plural,
     problem_text,
     seconds_text,
-    table,
     title,
-    with_gap,
 )
 from tabular_rl.solution import Floats, Status
 
@@ -122,11 +120,12 @@ def states_table(learned: Learned, everything: bool = False) -> str:
     places = [(t, s) for t in range(len(visits)) for s in range(mdp.S)] if everything or not timed else [
         (int(t), int(s)) for t, s in np.argwhere(visits > 0)
     ]  # fmt: skip
-    head, tail = head_and_tail(len(places), everything)
-    chosen = [places[i] for i in (*head, *tail)]
+    chosen = rows_shown(
+        len(places), everything, "states and times" if timed else "states", action_changes(learned)
+    )
     decimals = decimals_of(learned)
     rows = []
-    for t, s in chosen:
+    for t, s in (places[i] for i in chosen.rows):
         unknown = "" if not math.isnan(v[t, s]) else UNTRIED if visits[t, s] else NEVER
         acts = learned.task == "control" and not unknown
         rows.append(
@@ -142,8 +141,7 @@ def states_table(learned: Learned, everything: bool = False) -> str:
         )
     headers = ["time"] * timed + ["state", "learned"] + ["exact"] * (exact is not None) + ["visits"]
     headers += ["action"] * (learned.task == "control")
-    lines = table(headers, rows, left="state,action").split("\n")
-    return with_gap(lines, head, tail, "states and times" if timed else "states")
+    return table(headers, rows, left="state,action", wrap="action", gaps=chosen.gaps)
 
 
 def decimals_of(learned: Learned) -> int:
@@ -299,7 +297,11 @@ def curves_table(found: Comparison) -> str:
         if several
         else ""
     )
-    lines = [f"largest error after so many steps{of}", "", table(headers, rows, left="method")]
+    lines = [
+        f"largest error after so many steps{of}",
+        "",
+        table(headers, rows, left="method", wrap="method", fold=1),
+    ]
     climbers = [c.label for c in found.curves if METHODS[c.learned.method].spec.family == "gradient"]  # type: ignore[attr-defined]
     if climbers:
         said = "errors are the regret of the policy, as preferences are no values"
@@ -335,7 +337,7 @@ def laws_lines(found: Comparison) -> list[str]:
         "",
         "root mean square error, over entries and runs, and what theory says it is",
         "",
-        table(headers, rows, left="method,"),
+        table(headers, rows, left="method,", wrap="method", fold=2),
     ]
 
 

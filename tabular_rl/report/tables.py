@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -16,6 +15,7 @@ from tabular_rl.learned import Learned
 from tabular_rl.model import MDP, spell_gamma
 from tabular_rl.rationals import nearest
 from tabular_rl.report.grid import grid_text, policy_grid
+from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown, table, width
 from tabular_rl.report.numbers import (
     TINY,
     aligned,
@@ -32,65 +32,9 @@ from tabular_rl.report.screen import signs, spelled
 from tabular_rl.solution import Solution, Status
 from tabular_rl.structure import starts
 
-HEAD, TAIL = 12, 6
-LONGEST = 24  # rows that are shown without a gap
 LISTED = 8  # states that are listed by name in a sentence
 FEW = 4  # with a number each
-
-
-def width(text: str) -> int:
-    """The columns that a text takes on a terminal.
-
-    >>> width("abc"), width("状态")
-    (3, 4)
-    """
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
-
-
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: str = "") -> str:
-    """Return rows as a table; columns whose header is in `left` (comma-separated) are flush left, others right.
-
-    >>> print(table(["state", "value"], [["high", "15.2"], ["low", "9.0"]], left="state"))
-    state  value
-    high    15.2
-    low      9.0
-    """
-    flush_left = [h in left.split(",") for h in headers]
-    widths = [max(map(width, column)) for column in zip(headers, *rows, strict=True)]
-    lines = []
-    for row in (headers, *rows):
-        cells = [
-            text + " " * (w - width(text)) if at_left else " " * (w - width(text)) + text
-            for text, w, at_left in zip(row, widths, flush_left, strict=True)
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
-def head_and_tail(count: int, everything: bool = False) -> tuple[range, range]:
-    """Which rows of a long table are shown: the first ones and the last ones.
-
-    >>> head_and_tail(10), head_and_tail(1000)
-    ((range(0, 10), range(10, 10)), (range(0, 12), range(994, 1000)))
-    """
-    if everything or count <= LONGEST:
-        return range(count), range(count, count)
-    return range(HEAD), range(count - TAIL, count)
-
-
-def gap_line(head: range, tail: range, what: str = "states") -> list[str]:
-    """The row that stands for those left out."""
-    return [f"{signs().dots} {tail.start - head.stop} more {what} (--all shows them)"] if len(tail) else []
-
-
-def with_gap(lines: list[str], head: range, tail: range, what: str = "states") -> str:
-    """Join the lines of a table (header first), with a line for the rows left out."""
-    at = 1 + len(head)
-    return "\n".join([*lines[:at], *gap_line(head, tail, what), *lines[at:]])
+LEAST_TIMES = 4  # columns of a finite horizon: the first, a gap, and the last two
 
 
 def plural(count: int, what: str) -> str:
@@ -201,11 +145,11 @@ def _one_sided(lower: float, upper: float) -> str:
 def values_table(solution: Solution, everything: bool = False) -> str:
     """state / value / ± / action, or one column a time step for a finite horizon."""
     mdp = solution.mdp
-    head, tail = head_and_tail(mdp.S, everything)
-    states = [*head, *tail]
+    chosen = rows_shown(mdp.S, everything, changes=action_changes(solution))
+    states = chosen.rows
     names = [escape(mdp.states[s]) for s in states]
     if solution.v.ndim == 2:
-        return _timed_tables(solution, names, states, head, tail, everything)
+        return _timed_tables(solution, names, chosen, everything)
     values, errors, fractions = value_cells(solution, states)
     open_ended = not math.isfinite(solution.bound)
     headers = [
@@ -213,58 +157,101 @@ def values_table(solution: Solution, everything: bool = False) -> str:
         "not proven" if open_ended else "value",
         "proven" if open_ended else signs().plus_minus,
     ]
-    columns = [names, values, errors]
+    cells = [names, values, errors]
     if fractions:
-        headers, columns = ["state", "exact", "rounded"], [names, fractions, values]
+        headers, cells = ["state", "exact", "rounded"], [names, fractions, values]
     if solution.policy is not None:
         headers.append("policy" if solution.task == "prediction" else "action")
-        columns.append([action_text(solution, s) for s in states])
-    rows = list(zip(*columns, strict=True))
-    lines = table(headers, rows, left="state,action,policy,proven").split("\n")
-    return with_gap(lines, head, tail)
+        cells.append([action_text(solution, s) for s in states])
+    rows = list(zip(*cells, strict=True))
+    return table(
+        headers, rows, left="state,action,policy,proven", wrap="action,policy,proven", gaps=chosen.gaps
+    )
 
 
-def _timed_tables(
-    solution: Solution, names: list[str], states: list[int], head: range, tail: range, everything: bool
-) -> str:
-    """Values, then actions, with a column for each time step; the first ones and the last ones of many."""
-    mdp = solution.mdp
+def action_changes(solution: Solution) -> NDArray[Any] | None:
+    """The states whose action is another than that of the state before; None where there is nothing to choose."""
+    policy, mdp = solution.policy, solution.mdp
+    if policy is None or policy.rows is None or policy.timed or mdp.A < 2:
+        return None
+    action = np.where(policy.rows >= 0, mdp.pair_action[policy.rows], -1)
+    return np.flatnonzero(np.diff(action)) + 1
+
+
+def _timed_tables(solution: Solution, names: list[str], chosen: Rows, everything: bool) -> str:
+    """Values, then actions, with a column for each time step; of many those that fit, the first ones and the last ones.
+
+    Steps in which every state shown does the same share a column.
+    """
+    mdp, states = solution.mdp, chosen.rows
     T = mdp.horizon or 0
     decimals = decimals_of(solution)
-
-    def times(count: int, most: int = 8) -> list[int | None]:
-        if everything or count <= most:
-            return list(range(count))
-        return [*range(most - 3), None, count - 2, count - 1]
-
-    def block(columns: list[int | None], cell: Any) -> str:
-        headers = ["state"] + [f"t = {t}" if t is not None else signs().dots for t in columns]
-        rows = [
-            [name, *(cell(s, t) if t is not None else signs().dots for t in columns)]
-            for name, s in zip(names, states, strict=True)
-        ]
-        return with_gap(table(headers, rows, left=",".join(["state", *kept])).split("\n"), head, tail)
-
-    kept: list[str] = []
     proven = math.isfinite(solution.bound)
-    parts = [
-        block(
-            times(T + 1),
-            lambda s, t: (
-                shown(float(solution.v[t, s]), decimals) if proven else general(float(solution.v[t, s]))
-            ),
-        )
-    ]
+
+    def value(s: int, t: int) -> str:
+        x = float(solution.v[t, s])
+        return shown(x, decimals) if proven else general(x)
+
+    def block(spans: list[tuple[int, int]], cell: Any, left: bool) -> tuple[str, bool]:
+        """The table, and whether columns were left out."""
+        counts = [len(spans)]
+        if not everything and len(spans) > LEAST_TIMES:
+            counts = list(range(min(len(spans), max(columns() // 4, LEAST_TIMES)), LEAST_TIMES - 1, -1))
+        for most in counts:
+            kept = spans if most == len(spans) else [*spans[: most - 3], None, *spans[-2:]]
+            headers = ["state", *(signs().dots if span is None else span_text(*span) for span in kept)]
+            rows = [
+                [name, *(signs().dots if span is None else cell(s, span[0]) for span in kept)]
+                for name, s in zip(names, states, strict=True)
+            ]
+            last = most == counts[-1]
+            flush = ",".join(headers) if left else "state"
+            text = table(headers, rows, left=flush, wrap=flush, fold=int(last), gaps=chosen.gaps)
+            if last or max(map(width, text.split("\n"))) <= columns():
+                break
+        return text, None in kept
+
+    text, cut = block([(t, t) for t in range(T + 1)], value, False)
+    parts = [text]
     if solution.policy is not None:
-        kept = [f"t = {t}" for t in range(T)]
-        parts.append(block(times(T), lambda s, t: action_text(solution, s, t)))
+        spans = time_spans(solution, states)
+        text, more = block(spans, lambda s, t: action_text(solution, s, t), True)
+        parts.append(text)
+        cut |= more
     if proven and solution.lower is not None and solution.upper is not None:
         # One ± for all: what the digits shown can be off by at most.
         rounding = 0.5 * 10.0**-decimals
         parts.insert(1, f"all {signs().plus_minus} {rounded_up(solution.bound + rounding)} at most")
-    if None in times(T + 1):
+    if cut:
         parts.append(f"{T + 1} times; --all shows them all")
     return "\n\n".join(parts)
+
+
+def span_text(first: int, last: int) -> str:
+    """
+    >>> span_text(3, 3), span_text(0, 8)
+    ('t = 3', 't = 0 to 8')
+    """
+    return f"t = {first}" + (f" to {last}" if last > first else "")
+
+
+def time_spans(solution: Solution, states: Sequence[int]) -> list[tuple[int, int]]:
+    """The longest spans of time steps (first, last) in which each of some states has the same policy and ties."""
+    mdp, policy = solution.mdp, solution.policy
+    T = mdp.horizon or 0
+    if policy is None:
+        return []
+    rows = [i for s in states for i in mdp.rows(s)]
+    changes = np.zeros(T, dtype=np.bool_)
+    changes[0] = True
+    if policy.timed:
+        parts = policy.weights[:, rows] if policy.rows is None else policy.rows[:, states]
+        changes[1:] |= (parts[1:] != parts[:-1]).any(axis=1)
+    if solution.task == "control" and solution.optimal_actions is not None:
+        keep = solution.optimal_actions[:, rows]
+        changes[1:] |= (keep[1:] != keep[:-1]).any(axis=1)
+    firsts = np.flatnonzero(changes).tolist()
+    return [(first, after - 1) for first, after in zip(firsts, [*firsts[1:], T], strict=True)]
 
 
 def start_where(mdp: MDP) -> str:
@@ -450,16 +437,14 @@ def _start_names(mdp: MDP) -> str:
 
 def model_table(mdp: MDP, states: Sequence[int] | None = None, everything: bool = False) -> str:
     """Every outcome on a line: state, action, next state, probability, reward; head and tail of a long model."""
-    rows = range(mdp.L) if states is None else [i for s in states for i in mdp.rows(s)]
     if states is None:
-        outcomes = mdp.K
-        head, tail = head_and_tail(outcomes, everything)
-        wanted = [*head, *tail]
-        places_of = [(mdp_row(mdp, k), k) for k in wanted]
+        outcomes = rows_shown(mdp.K, everything, "outcomes")
+        places_of = [(mdp_row(mdp, k), k) for k in outcomes.rows]
     else:
-        places_of = [(i, k) for i in rows for k in range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))]
-        head, tail = head_and_tail(len(places_of), everything)
-        places_of = [places_of[j] for j in (*head, *tail)]
+        rows = [i for s in states for i in mdp.rows(s)]
+        all_of_them = [(i, k) for i in rows for k in range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))]
+        outcomes = rows_shown(len(all_of_them), everything, "outcomes")
+        places_of = [all_of_them[j] for j in outcomes.rows]
     exact = mdp.exact
     lines, before = [], (-1, -1)
     for i, k in places_of:
@@ -486,7 +471,7 @@ def model_table(mdp: MDP, states: Sequence[int] | None = None, everything: bool 
             line[column] = padded
     ends = [s for s in (states if states is not None else []) if mdp.terminal[s]]
     headers = ["state", "action", "next state", "probability", "cost" if mdp.sense == "min" else "reward"]
-    text = with_gap(table(headers, lines, left="state,action,next state").split("\n"), head, tail, "outcomes")
+    text = table(headers, lines, left="state,action,next state", gaps=outcomes.gaps)
     parts = [text] if lines else []
     shown_ends = np.flatnonzero(mdp.terminal) if states is None else np.array(ends)
     if len(shown_ends):

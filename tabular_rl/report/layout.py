@@ -1,0 +1,268 @@
+"""Tables that fit the screen: columns are wrapped, folded below each other or left out, which is then said."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.report.screen import signs
+
+USUAL = 80  # characters of a line where neither COLUMNS nor a terminal says how many
+LEAST = 20  # of a line: a narrower screen breaks the lines itself
+NARROW = 12  # characters that a column is wrapped to at least
+ROOM = 24  # and one that may be left out instead
+BROKEN = 8  # and one that is broken within words, where nothing else helps
+HEAD, TAIL = 12, 6
+LONGEST = 24  # rows that are shown without a gap
+CHANGES = 12  # rows more, where the action changes
+ENTRY = re.compile(r"[\w, ]+ : ")  # of a list of parameters
+
+
+def columns() -> int:
+    """How many characters a line may have: what COLUMNS says, else the terminal, else 80."""
+    return max(shutil.get_terminal_size((USUAL, 24)).columns, LEAST)
+
+
+def width(text: str) -> int:
+    """The columns that a text takes on a terminal.
+
+    >>> width("abc"), width("状态")
+    (3, 4)
+    """
+    return len(text) if text.isascii() else sum(map(_width, text))
+
+
+def _width(c: str) -> int:
+    return 0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+
+
+def wrapped(text: str, most: int) -> list[str]:
+    """The lines of a text, broken at spaces, and within words that are longer than a line.
+
+    >>> wrapped("1 linear solve, 1 sweep", 16), wrapped("abcdef", 4), wrapped("", 4)
+    (['1 linear solve,', '1 sweep'], ['abcd', 'ef'], [''])
+    """
+    lines, line = [], ""
+    for word in text.split(" "):
+        if line and width(line) + 1 + width(word) <= most:
+            line += " " + word
+            continue
+        if line:
+            lines.append(line)
+        while width(word) > most:
+            at = 1
+            while width(word[: at + 1]) <= most:
+                at += 1
+            lines.append(word[:at])
+            word = word[at:]
+        line = word
+    return [*lines, line]
+
+
+def reflowed(text: str, most: int) -> str:
+    """A docstring with lines of at most so many characters; indented paragraphs and entries stay so.
+
+    What fits, and examples (>>>), are left as they are.
+
+    >>> print(reflowed("One long line of words.\\n\\n    x = y\\n\\nsteps : how many of them", 16))
+    One long line of
+    words.
+    <BLANKLINE>
+        x = y
+    <BLANKLINE>
+    steps : how many
+        of them
+    """
+    parts = []
+    for block in re.split(r"(\n\s*\n)", text):
+        rows = block.split("\n")
+        if not block.strip() or ">>>" in block or max(map(width, rows)) <= most:
+            parts.append(block)
+            continue
+        lines: list[str] = []
+        for indent, words in _paragraphs(rows):
+            hang = indent + "    " * bool(ENTRY.match(words))
+            first, *rest = wrapped(words, most - len(indent))
+            lines.append(indent + first)
+            if rest:
+                lines += [hang + line for line in wrapped(" ".join(rest), most - len(hang))]
+        parts.append("\n".join(lines))
+    return "".join(parts)
+
+
+def _paragraphs(rows: Sequence[str]) -> list[tuple[str, str]]:
+    """(indent, words) of each paragraph, and of each entry "name : ..." with the indented lines that go on with it."""
+    found: list[tuple[str, str]] = []
+    for row in rows:
+        words = row.lstrip(" ")
+        indent = row[: len(row) - len(words)]
+        if found and not ENTRY.match(words) and words.strip("-"):
+            before, said = found[-1]
+            if said.strip("-") and (indent == before or (ENTRY.match(said) and len(indent) > len(before))):
+                found[-1] = before, f"{said} {words}"
+                continue
+        found.append((indent, words))
+    return found
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows of a long table are shown, and what is said in place of those before a row that are not."""
+
+    rows: list[int]
+    gaps: Mapping[int, str] = field(default_factory=dict)  # by place in `rows`
+
+
+def rows_shown(
+    count: int, everything: bool = False, what: str = "states", changes: NDArray[Any] | None = None
+) -> Rows:
+    """The first rows and the last ones of a long table, and between them those where the action changes.
+
+    `changes` are those rows, in order; where there are too many they are counted only.
+
+    >>> rows_shown(10).rows == list(range(10)), rows_shown(1000).rows == [*range(12), *range(994, 1000)]
+    (True, True)
+    >>> rows_shown(1000, changes=np.array([5, 50])).gaps[13]
+    '… 943 more states, same action'
+    """
+    if everything or count <= LONGEST:
+        return Rows(list(range(count)))
+    first, last = HEAD, count - TAIL
+    inside = np.zeros(0, np.int64) if changes is None else changes[(changes >= first) & (changes < last)]
+    kept = inside.tolist() if len(inside) <= CHANGES else []
+    rows = [*range(first), *kept, *range(last, count)]
+    same = ", same action" if changes is not None and len(inside) <= CHANGES else ""
+    if len(inside) > CHANGES:
+        same = f", whose action changes {len(inside)} times"
+    gaps: dict[int, str] = {}
+    for place in range(1, len(rows)):
+        left = rows[place] - rows[place - 1] - 1
+        if left:
+            shows = "" if gaps else " (--all shows them)"
+            gaps[place] = f"{signs().dots} {left} more {what if left > 1 else what.rstrip('s')}{same}{shows}"
+    return Rows(rows, gaps)
+
+
+def table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    left: str = "",
+    *,
+    wrap: str = "",
+    drop: str = "",
+    fold: int = 0,
+    gaps: Mapping[int, str] | None = None,
+) -> str:
+    """Return rows as a table that fits the screen.
+
+    Where the columns do not fit, those in `wrap` are wrapped; those in `drop` are left out, the first one first, and a
+    line below says so; with `fold` the first so many columns are repeated, with what does not fit below; and as the
+    last resort long texts are broken. A terminal that is narrower still breaks the lines.
+
+    Parameters
+    ----------
+    headers, rows : the texts
+    left : headers of columns that are flush left, comma-separated; others are flush right
+    wrap, drop : headers, comma-separated
+    fold : columns that stand in every block
+    gaps : lines that stand before a row
+
+    >>> print(table(["state", "value"], [["high", "15.2"], ["low", "9.0"]], left="state"))
+    state  value
+    high    15.2
+    low      9.0
+    """
+    most, headers = columns(), list(headers)
+    flush_left, may_wrap, may_drop = _set(left), _set(wrap), _set(drop)
+    natural = [max(map(width, column)) for column in zip(headers, *rows, strict=True)]
+    shown, dropped = list(range(len(headers))), []
+
+    def total(widths: Mapping[int, int]) -> int:
+        return sum(widths.values()) + 2 * (len(widths) - 1)
+
+    def widths_of(kept: Sequence[int], narrow: Mapping[int, int]) -> dict[int, int]:
+        """Natural widths where they fit; else columns that may be wrapped share what the others leave."""
+        widths = {c: natural[c] for c in kept}
+        if total(widths) <= most:
+            return widths
+        for c in kept:
+            widths[c] = min(natural[c], narrow.get(c, natural[c]))
+        room = most - total(widths)
+        while room > 0:
+            growing = [c for c in kept if widths[c] < natural[c]]
+            if not growing:
+                break
+            widths[max(growing, key=lambda c: natural[c] / widths[c])] += 1
+            room -= 1
+        return widths
+
+    narrow = {
+        c: max(
+            ROOM if h in may_drop else NARROW,
+            *(
+                min(width(word), 2 * NARROW)
+                for text in (h, *(row[c] for row in rows))
+                for word in text.split()
+            ),
+        )
+        for c, h in enumerate(headers)
+        if h in may_wrap
+    }
+    widths = widths_of(shown, narrow)
+    for name in drop.split(",") if drop else ():
+        if total(widths) > most and name in headers:
+            dropped.append(headers.index(name))
+            shown = [c for c in shown if c not in dropped]
+            widths = widths_of(shown, narrow)
+    blocks = [shown]
+    if fold and total(widths) > most:
+        blocks, always = [], shown[:fold]
+        for c in shown[fold:]:
+            if blocks and total({k: widths[k] for k in [*blocks[-1], c]}) <= most:
+                blocks[-1].append(c)
+            else:
+                blocks.append([*always, c])
+    elif total(widths) > most:
+        broken = {c: max(BROKEN, width(h)) for c, h in enumerate(headers) if h in flush_left}
+        widths = widths_of(shown, broken)
+    text = "\n\n".join(_lines(headers, rows, block, widths, flush_left, gaps or {}) for block in blocks)
+    if dropped:
+        names = ", ".join(headers[c] for c in sorted(dropped))
+        wide = sum(natural) + 2 * (len(natural) - 1)
+        text += f"\n\nleft out on a screen {most} wide: {names} (COLUMNS={wide} shows all)"
+    return text
+
+
+def _set(names: str) -> set[str]:
+    return set(names.split(","))
+
+
+def _lines(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    block: Sequence[int],
+    widths: Mapping[int, int],
+    flush_left: set[str],
+    gaps: Mapping[int, str],
+) -> str:
+    """One block of columns."""
+    lines = []
+    for at, row in enumerate((headers, *rows), start=-1):
+        if at in gaps:
+            lines.append(gaps[at])
+        cells = [wrapped(row[c], widths[c]) if width(row[c]) > widths[c] else [row[c]] for c in block]
+        for i in range(max(map(len, cells))):
+            parts = []
+            for c, cell in zip(block, cells, strict=True):
+                text = cell[i] if i < len(cell) else ""
+                space = " " * (widths[c] - width(text))
+                parts.append(text + space if headers[c] in flush_left else space + text)
+            lines.append("  ".join(parts).rstrip())
+    return "\n".join(lines)

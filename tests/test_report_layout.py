@@ -1,0 +1,107 @@
+"""Tables that fit the screen: nothing is wider than it, and nothing is lost without a word."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from tabular_rl.report import layout
+from tabular_rl.report.layout import reflowed, rows_shown, table, width
+
+WORDS = [[f"m{i}", f"{i}.25", "one linear solve and two sweeps " * 3, "certified"] for i in range(3)]
+HEADERS = ["method", "error", "work", "status"]
+
+
+def widest(text):
+    return max(map(width, text.splitlines()))
+
+
+@pytest.fixture(params=[40, 60, 80, 120])
+def columns(request, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(request.param))
+    return request.param
+
+
+def test_columns_is_80_where_nothing_says_more(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("os.get_terminal_size", lambda fd: (_ for _ in ()).throw(OSError()))
+    assert layout.columns() == 80
+
+
+def test_wrapped_columns_keep_every_word(columns):
+    text = table(HEADERS, WORDS, left="method,work,status", wrap="work")
+    assert widest(text) <= columns
+    assert len(re.findall(r"sweeps|solve", text)) == 18
+
+
+def test_what_fits_is_left_as_it_is(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "17")  # less than the least, 20
+    text = table(["a", "b"], [["x" * 9, "y" * 9]], left="a,b", wrap="b")
+    assert text.splitlines()[1] == "x" * 9 + "  " + "y" * 9
+
+
+def test_dropped_columns_are_named(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    text = table(HEADERS, WORDS, left="method,work,status", drop="work,status")
+    assert widest(text.split("\n\n")[0]) <= 60 and "sweeps" not in text and "certified" in text
+    wide = re.search(r"left out on a screen 60 wide: work \(COLUMNS=(\d+) shows all\)", text)[1]
+    monkeypatch.setenv("COLUMNS", wide)
+    assert "sweeps" in table(HEADERS, WORDS, left="method,work,status", drop="work,status")
+    monkeypatch.setenv("COLUMNS", str(int(wide) - 1))
+    assert "left out" in table(HEADERS, WORDS, left="method,work,status", drop="work,status")
+
+
+def test_folded_columns_stand_below_with_the_first_one_again(columns):
+    headers = ["state", *(f"t = {t}" for t in range(30))]
+    rows = [[f"s{s}", *(f"{100 * s + t}" for t in range(30))] for s in range(2)]
+    text = table(headers, rows, left="state", fold=1)
+    assert widest(text) <= columns
+    assert re.findall(r"\b1\d\d\b", text) == [str(100 + t) for t in range(30)]
+    assert text.count("s1") == text.count("state")
+
+
+def test_long_names_are_broken_at_last(columns):
+    text = table(["state", "value"], [["x" * 300, "1.0"]], left="state")
+    assert widest(text) <= columns and text.count("x") == 300
+
+
+def test_wide_characters_are_aligned_and_broken_by_what_they_take(columns):
+    text = table(["state", "value"], [["状态" * 60, "1.0"], ["ab", "2.0"]], left="state")
+    assert widest(text) <= columns and text.count("状") == 60
+    lines = [line for line in text.splitlines() if line.endswith(".0")]
+    assert len({width(line) for line in lines}) == 1
+
+
+def test_gaps_stand_before_their_rows():
+    text = table(["a"], [["1"], ["2"], ["3"]], gaps={2: "and more"})
+    assert text.splitlines() == ["a", "1", "2", "and more", "3"]
+
+
+def test_short_tables_have_no_gap():
+    assert rows_shown(layout.LONGEST) == layout.Rows(list(range(layout.LONGEST)))
+
+
+def test_few_changes_are_kept_and_many_are_counted():
+    few = rows_shown(1000, changes=np.array([3, 100, 200, 998]))
+    assert few.rows == [*range(12), 100, 200, *range(994, 1000)]
+    assert few.gaps == {
+        12: "… 88 more states, same action (--all shows them)",
+        13: "… 99 more states, same action",
+        14: "… 793 more states, same action",
+    }
+    many = rows_shown(1000, changes=np.arange(100, 200))
+    assert many.rows == [*range(12), *range(994, 1000)]
+    assert many.gaps == {12: "… 982 more states, whose action changes 100 times (--all shows them)"}
+
+
+def test_all_shows_all():
+    assert rows_shown(1000, everything=True).rows == list(range(1000))
+
+
+def test_paragraphs_are_filled_and_examples_are_not():
+    text = "A sentence of some words that is long.\n\n>>> code(that, is, not, to, be, broken, whatever)"
+    shown = reflowed(text, 20)
+    assert shown.splitlines()[:3] == ["A sentence of some", "words that is long.", ""]
+    assert shown.splitlines()[3] == text.splitlines()[2]
