@@ -79,9 +79,32 @@ SOLVERS: dict[str, Callable[..., Any]] = {function.spec.name: function for funct
 LEARNERS: dict[str, Callable[..., Any]] = {function.spec.name: function for function in _LEARNERS}
 METHODS = {**SOLVERS, **LEARNERS}
 
+# What courses and papers call a method, in any case.
+ALIASES = {
+    "VI": "value-iteration",
+    "PI": "policy-iteration",
+    "MPI": "modified-policy-iteration",
+    "LP": "linear-programming",
+    "TD": "td0",
+    "MC": "monte-carlo",
+}
+
+
+def canonical(text: str) -> str:
+    """Return a method, with the options that may follow it, by the catalogue's name; an unknown one as it is.
+
+    >>> canonical("vi"), canonical("Value_Iteration"), canonical("mc,visit=every"), canonical("simplex")
+    ('value-iteration', 'value-iteration', 'monte-carlo,visit=every', 'simplex')
+    """
+    name, comma, options = text.partition(",")
+    plain = name.strip().lower().replace("_", "-")
+    known = ALIASES.get(plain.upper(), plain)
+    return known + comma + options if known in METHODS else text
+
 
 def find(name: str, task: str) -> Callable[..., Any]:
-    """Return the solver of a name; OptionError lists those of the task."""
+    """Return the solver of a name or alias; OptionError lists those of the task."""
+    name = canonical(name)
     if name == "auto" and task == "prediction":
         name = "auto-evaluation"
     function = SOLVERS.get(name)
@@ -99,7 +122,8 @@ def find(name: str, task: str) -> Callable[..., Any]:
 
 
 def find_learner(name: str) -> Callable[..., Any]:
-    """Return the learner of a name; OptionError lists them."""
+    """Return the learner of a name or alias; OptionError lists them."""
+    name = canonical(name)
     if name in LEARNERS:
         return LEARNERS[name]
     known = ", ".join(LEARNERS)

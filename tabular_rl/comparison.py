@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.catalogue import LEARNERS, SOLVERS, check_options, find
+from tabular_rl.catalogue import LEARNERS, SOLVERS, canonical, check_options, find
 from tabular_rl.certificates import RATIONAL_STATES
 from tabular_rl.errors import (
     MissingExtra,
@@ -162,7 +162,7 @@ class Assertion:
         try:
             if match is None:
                 raise ValueError
-            return cls(text, match[1], match[2] or "error", match[3], fraction(match[4]))
+            return cls(text, canonical(match[1]), match[2] or "error", match[3], fraction(match[4]))
         except ValueError:
             raise OptionError(
                 f"--assert: found {quoted(text)}, expected such as 'value-iteration < 0.05' or 'auto.seconds < 10' "
@@ -202,10 +202,10 @@ def fitting_methods(mdp: MDP, task: str) -> list[str]:
 def asked_method(text: str) -> tuple[str, dict[str, Any]]:
     """Return the name and the options of METHOD[,OPTION=VALUE...], values checked.
 
-    >>> asked_method("value-iteration,sweeps=10")
+    >>> asked_method("VI,sweeps=10")
     ('value-iteration', {'sweeps': 10})
     """
-    name, *parts = text.split(",")
+    name, *parts = canonical(text).split(",")
     options = {}
     for part in parts:
         key, equals, value = part.partition("=")
@@ -275,7 +275,7 @@ def compare(
     [1.0, 0.5, 0.25]
     """
     named = methods is not None
-    labels = list(dict.fromkeys(methods)) if methods is not None else []
+    labels = list(dict.fromkeys(map(canonical, methods))) if methods is not None else []
     asked = [asked_method(label) for label in labels]
     task = task_of([name for name, _ in asked], policy)
     if methods is None:

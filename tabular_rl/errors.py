@@ -7,9 +7,11 @@ the command line returns for it.
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 SHOWN_FAULTS = 10
 LONGEST_PATH = 1000
@@ -40,15 +42,58 @@ def quoted(name: object) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean 'x'?" for the known word nearest to `word`, or nothing.
+    """Return "; did you mean 'x'?" for the known word nearest to `word`, or nothing where none is a slip away.
 
-    >>> closest("yuong", ["young", "old"])
-    "; did you mean 'young'?"
+    >>> closest("yuong", ["young", "old"]), closest("s13", ["s12"]), closest("--lambda", ["--gamma"])
+    ("; did you mean 'young'?", '', '')
     """
+    found = closest_word(word, known)
+    return f"; did you mean {quoted(found)}?" if found is not None else ""
+
+
+def closest_word(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that `word` may be a slip of, or None."""
     if len(word) > 200:
-        return ""
-    near = difflib.get_close_matches(word, list(known)[:10_000], n=1)
-    return f"; did you mean {quoted(near[0])}?" if near else ""
+        return None
+    asked = _plain(word)
+    plain = {_plain(other): other for other in reversed(list(islice(known, 10_000)))}
+    near = difflib.get_close_matches(asked, plain, n=3)
+    return next((plain[other] for other in near if _slipped(asked, other)), None)
+
+
+def _plain(word: str) -> str:
+    """A word without what people mix up: capitals, and which sign stands between two parts.
+
+    >>> _plain("--Step_size")
+    'step-size'
+    """
+    return re.sub(r"[\W_]+", "-", word.lower()).strip("-") or word
+
+
+def _slipped(a: str, b: str) -> bool:
+    """Whether one of two words may be a slip of the other: a letter in three is wrong at most, and not a number."""
+    numbers = [re.findall(r"[0-9]+", text) for text in (a, b)]
+    if len(numbers[0]) == len(numbers[1]) and numbers[0] != numbers[1]:
+        return False  # another number is another thing
+    if min(len(a), len(b)) >= 3 and (a.startswith(b) or b.startswith(a)):
+        return True
+    return _slips(a, b) <= max(1, max(len(a), len(b)) // 3)
+
+
+def _slips(a: str, b: str) -> int:
+    """How many letters are missing, too many, wrong, or changed places.
+
+    >>> _slips("yuong", "young"), _slips("lambda", "gamma")
+    (1, 3)
+    """
+    before, row = [0] * (len(b) + 1), list(range(len(b) + 1))
+    for i, x in enumerate(a):
+        last, before, row = before, row, [i + 1]
+        for j, y in enumerate(b):
+            best = min(before[j] + (x != y), before[j + 1] + 1, row[j] + 1)
+            swapped = i > 0 and j > 0 and x == b[j - 1] and a[i - 1] == y
+            row.append(min(best, last[j - 1] + 1) if swapped else best)
+    return row[-1]
 
 
 @dataclass(frozen=True)

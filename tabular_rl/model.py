@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import Fault, ModelError, quoted
 from tabular_rl.names import Names
-from tabular_rl.rationals import INT64, RationalArray, as_fraction, decimal_text, nearest, spell
+from tabular_rl.rationals import INT64, RationalArray, as_fraction, calculated, decimal_text, nearest, spell
 from tabular_rl.rows import BLOCK, Floats, Ints, mass_defects, row_blocks, row_sums
 from tabular_rl.validation import Facts, check_order, shape_faults, validate
 
@@ -587,7 +587,7 @@ def checked_gamma(gamma: Any) -> Fraction:
     try:
         if isinstance(gamma, bool):
             raise ValueError
-        value = as_fraction(gamma)
+        value = calculated(gamma) if isinstance(gamma, str) else as_fraction(gamma)
     except (ValueError, OverflowError, TypeError):
         raise ModelError(f"gamma: found {quoted(gamma)}, expected a number from 0 to 1") from None
     if not 0 <= value <= 1:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from operator import add, mul, truediv
+from operator import sub as subtract
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,8 @@ from numpy.typing import NDArray
 INT64 = 2**63 - 1
 FRACTION = re.compile(r"-?[0-9]+/[0-9]+")
 DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_NUMBER = r"(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
+CALCULATION = re.compile(rf"(?P<a>{_NUMBER}) *(?P<sign>[-+*/]) *(?P<b>{_NUMBER})")
 LONGEST = 4000  # characters, and the largest decimal exponent: beyond it a number is an attack, not data
 
 
@@ -32,6 +36,21 @@ def fraction(text: str) -> Fraction:
         elif FRACTION.fullmatch(text) and int(text.split("/")[1]) != 0:
             return Fraction(text)
     raise ValueError(text)
+
+
+def calculated(text: str) -> Fraction:
+    """Return the rational of a number, or of two joined by + - * or /. ValueError otherwise.
+
+    >>> calculated("0.9"), calculated("1/1.02"), calculated("1 - 0.05"), calculated("0.99*0.95")
+    (Fraction(9, 10), Fraction(50, 51), Fraction(19, 20), Fraction(1881, 2000))
+    """
+    found = CALCULATION.fullmatch(text) if len(text) <= LONGEST else None
+    if found is None:
+        return fraction(text)
+    a, b = fraction(found["a"]), fraction(found["b"])
+    if found["sign"] == "/" and b == 0:
+        raise ValueError(text)
+    return {"+": add, "-": subtract, "*": mul, "/": truediv}[found["sign"]](a, b)
 
 
 def decimal_text(n: int) -> str:

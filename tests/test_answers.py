@@ -12,7 +12,7 @@ import pytest
 import tabular_rl
 from tabular_rl import MDP, Policy
 from tabular_rl.answers import read_answer, write_answer
-from tabular_rl.errors import ModelError, TabularError
+from tabular_rl.errors import ModelError, OptionError, TabularError
 from tabular_rl.formats import load
 from tabular_rl.policies import read_policy
 
@@ -213,11 +213,52 @@ def test_a_keyword_in_capitals_and_a_missing_file_get_a_suggestion(tmp_path, rob
     for asked, meant in (
         ("Uniform", "uniform"),
         ("Action:wait", "action"),
+        ("search", "action:search"),
         (written(tmp_path, "").replace("policy", "polcy"), "policy"),
     ):
         with pytest.raises(TabularError) as caught:
             read_policy(asked, robot)
-        assert str(caught.value) == f"{asked}: no such file; did you mean '{meant}'?"
+        assert str(caught.value).startswith(
+            f"{asked}: no such file; did you mean '{meant}'? Expected uniform, "
+        )
+
+
+def test_a_policy_that_is_none_names_what_there_is(robot):
+    with pytest.raises(OptionError) as caught:
+        read_policy("walk", robot)
+    assert str(caught.value) == (
+        "walk: no such file. Expected uniform, optimal, greedy, greedy:FILE, epsilon-greedy:E:POLICY, action:NAME "
+        "or a FILE"
+    )
+
+
+def test_the_optimal_policy_needs_no_file(robot):
+    """Sutton & Barto, Example 3.3: with these numbers search when high, recharge when low."""
+    for text in ("optimal", "greedy"):
+        policy = read_policy(text, robot)
+        assert (policy["high"], policy["low"]) == ("search", "recharge")
+    mixed = read_policy("epsilon-greedy:1/2:optimal", robot)
+    assert mixed["high"] == {"search": 0.75, "wait": 0.25}
+
+
+def test_the_optimal_policy_of_a_large_model_and_of_a_horizon():
+    """100 states beyond those of rational arithmetic: stepping pays 1 in each; of costs the cheap one is taken."""
+    n = 200
+    to = [[[float(j == (i + 1) % n) for j in range(n)]] * 2 for i in range(n)]
+    for sense, best in (("max", "second"), ("min", "first")):
+        mdp = MDP(to, [[0.0, 1.0]] * n, "1/2", actions=["first", "second"], sense=sense)
+        assert {read_policy("optimal", mdp)[str(s)] for s in range(n)} == {best}
+    timed = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 1, actions=["first", "second"], horizon=3)
+    assert read_policy("optimal", timed).timed
+
+
+def test_one_action_where_it_is_available():
+    """In b there is no `go`: each of its two actions has half."""
+    pairs = [("a", "go", "b"), ("a", "stay", "a"), ("b", "stay", "b"), ("b", "back", "a")]
+    mdp = MDP.from_outcomes([(s, a, s2, 1, 0) for s, a, s2 in pairs], "1/2")
+    policy = read_policy("action:go", mdp)
+    assert policy.rationals() == [1, 0, Fraction(1, 2), Fraction(1, 2)]
+    assert {read_policy("action:stay", mdp)[s] for s in "ab"} == {"stay"}
 
 
 def test_probabilities_are_exact(tmp_path, robot):
@@ -288,7 +329,6 @@ def test_greedy_minimises_costs(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "greedy",
         "greedy:",
         "epsilon-greedy:0.1",
         "epsilon-greedy:2:uniform",

@@ -880,7 +880,8 @@ def test_discount_option_that_is_none(capsys, value):
     done = inside(capsys, "solve", ROBOT, "--gamma", value)
     assert (done.code, done.out) == (2, "")
     assert (
-        one_line(done.err) == f"--gamma: found '{value}', expected a number from 0 to 1, such as 0.9 or 9/10"
+        one_line(done.err)
+        == f"--gamma: found '{value}', expected a number from 0 to 1, such as 0.9, 9/10 or 1/1.02"
     )
 
 

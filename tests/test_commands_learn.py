@@ -243,7 +243,8 @@ def test_the_command_line_says_what_python_does(capsys):
         (("--method", "td0", "--explore", "greedy"), "--explore: td0 has no such option"),
         (("--policy", "uniform"), "--policy: q-learning finds its own policy"),
         (("--behavior", "uniformly"), "uniformly: no such file"),
-        (("--behavior", "greedy"), "--behavior: found 'greedy', expected uniform"),
+        (("--behavior", "action"), "--behavior: found 'action', expected uniform, optimal"),
+        (("--behavior", "optimal"), "found probability 0, expected more, as its value is to be learned"),
         (
             ("--method", "td0", "--behavior", "action:left", "--gamma", "0.9"),
             "state 'a', action 'right': found probability 0",

@@ -13,7 +13,7 @@ from program import inside, one_line
 from tabular_rl import families
 from tabular_rl import run as running
 from tabular_rl.bundled import examples
-from tabular_rl.catalogue import METHODS, SOLVERS
+from tabular_rl.catalogue import ALIASES, METHODS, SOLVERS
 from tabular_rl.commands import COMMANDS, Interrupted
 from tabular_rl.formats import load
 
@@ -324,8 +324,10 @@ def test_episodes_that_do_not_end_are_no_answer(capsys):
 
 
 def test_assertions_name_the_methods_compared(capsys):
-    done = inside(capsys, "compare", "example:forest", "--method", "rational", "--assert", "vi < 1")
-    assert done.code == 2 and "'vi' is not compared, expected one of rational" in one_line(done.err)
+    done = inside(capsys, "compare", "example:forest", "--method", "rational", "--assert", "VI < 1")
+    assert done.code == 2 and "'value-iteration' is not compared, expected one of rational" in one_line(
+        done.err
+    )
 
 
 def test_a_policy_of_another_horizon_is_simulated(capsys, tmp_path):
@@ -363,3 +365,39 @@ def test_an_interruption_says_what_was_lost(capsys, monkeypatch, tmp_path, comma
     more = [tmp_path / "a.toml"] if command == "convert" else []
     done = inside(capsys, command, "example:forest", *more)
     assert done.code == 130 and one_line(done.err) == f"interrupted: {says}"
+
+
+def test_every_short_name_is_one_of_a_method():
+    assert set(ALIASES.values()) <= set(METHODS) and all(alias.isupper() for alias in ALIASES)
+
+
+def test_short_names_of_methods_in_any_case(capsys):
+    for short, name in (
+        ("VI", "value-iteration"),
+        ("mpi", "modified-policy-iteration"),
+        ("Lp", "linear-programming"),
+    ):
+        done = inside(capsys, "solve", "example:forest", "--method", short, "--json", "-q")
+        assert (done.code, json.loads(done.out)["method"]) == (0, name)
+    assert inside(capsys, "methods", "mc").out == inside(capsys, "methods", "monte-carlo").out
+    assert inside(capsys, "methods").out.endswith("TD td0, MC monte-carlo\n")
+    done = inside(capsys, "evaluate", "example:forest", "--method", "PI")
+    assert done.code == 2 and "'policy-iteration' finds the best policy" in one_line(done.err)
+    done = inside(
+        capsys, "compare", "example:forest", "VI", "value-iteration", "--assert", "vi < 1e-3", "--json"
+    )
+    assert [row["method"] for row in json.loads(done.out)["methods"]] == ["value-iteration"]
+
+
+@pytest.mark.parametrize(
+    "text, gamma", [("1/1.02", "50/51"), ("1-0.05", "0.95"), ("0.9 * 0.9", "0.81"), ("0.25+0.25", "0.5")]
+)
+def test_a_discount_may_be_calculated_and_stays_exact(capsys, text, gamma):
+    done = inside(capsys, "solve", "example:forest", "--gamma", text, "--json", "-q")
+    assert (done.code, json.loads(done.out)["gamma_exact"]) == (0, gamma)
+
+
+@pytest.mark.parametrize("text", ["1/0.5", "1/0.0", "1/1.02/2", "1.02-", "0.5**2", "1//2", "--0.5", "(0.5)"])
+def test_a_discount_that_cannot_be_calculated_is_refused(capsys, text):
+    done = inside(capsys, "solve", "example:forest", f"--gamma={text}")
+    assert done.code == 2 and f"--gamma: found '{text}', expected a number from 0 to 1" in one_line(done.err)

@@ -88,6 +88,10 @@ def test_a_missing_file_suggests_the_closest_of_its_folder(tmp_path):
         (tmp_path / name).write_text(MODEL)
     assert said(tmp_path / "mant.toml") == " no such file; did you mean 'maint.toml'?"
     assert said(tmp_path / "x") == " no such file"
+    (tmp_path / "ice.toml").write_text(MODEL)
+    assert said(tmp_path / "forrest.toml") == " no such file"  # only the suffix is that of ice.toml
+    assert said(tmp_path / "maint.csv") == " no such file; did you mean 'maint.toml'?"
+    assert said(tmp_path / "forest.toml") == " no such file; did you mean 'example:forest'?"
 
 
 def test_suffix_says_the_format(tmp_path):

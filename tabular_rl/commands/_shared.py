@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 import click
 
 from tabular_rl import run as running
-from tabular_rl.catalogue import METHODS, SOLVERS, find
+from tabular_rl.catalogue import METHODS, SOLVERS, canonical, find
 from tabular_rl.commands import solving
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.errors import OptionError, OutputError, path_text, quoted
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS, Option
 from tabular_rl.policy import Policy
-from tabular_rl.rationals import fraction, nearest
+from tabular_rl.rationals import calculated, nearest
 from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import note, out, spelled
@@ -59,7 +59,7 @@ class Value(click.ParamType):
         if not isinstance(value, str) or self.option.choices or self.option.parse is not None:
             return self.option.check(value)
         try:
-            exact = fraction(value)
+            exact = calculated(value)
             number: Any = nearest(exact)
             if self.option.kind is int and exact.denominator == 1:
                 number = int(exact)
@@ -82,13 +82,13 @@ class Gamma(click.ParamType):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         try:
-            gamma = fraction(value) if isinstance(value, str) else Fraction(value)
+            gamma = calculated(value) if isinstance(value, str) else Fraction(value)
             if 0 <= gamma <= 1:
                 return gamma
         except (ValueError, OverflowError):
             pass
         raise OptionError(
-            f"--gamma: found {quoted(value)}, expected a number from 0 to 1, such as 0.9 or 9/10"
+            f"--gamma: found {quoted(value)}, expected a number from 0 to 1, such as 0.9, 9/10 or 1/1.02"
         )
 
 
@@ -124,7 +124,9 @@ model_options = together(
         type=click.Choice(FORMATS),
         help="Format of MODEL, where its name does not say it.",
     ),
-    click.option("--gamma", type=Gamma(), help="Discount, in place of the file's; 9/10 and 0.9 are exact."),
+    click.option(
+        "--gamma", type=Gamma(), help="Discount, in place of the file's; 0.9, 9/10 and 1/1.02 are exact."
+    ),
     click.option("--horizon", type=Horizon(), help="Number of decisions: solve a finite-horizon problem."),
     click.option(
         "--terminal",
@@ -160,7 +162,7 @@ policy_option = click.option(
     default="uniform",
     show_default=True,
     metavar="POLICY",
-    help="uniform, a policy or answer FILE, greedy:FILE, epsilon-greedy:0.1:POLICY or action:NAME.",
+    help="uniform, optimal, a policy or answer FILE, greedy:FILE, epsilon-greedy:0.1:POLICY or action:NAME.",
 )
 
 
@@ -334,7 +336,7 @@ def input_path(source: str | None) -> str | None:
 
 def chosen_method(given: Mapping[str, Any], task: str) -> tuple[str, dict[str, Any]]:
     """Return the method and the options that were given for it; OptionError where it has no such option."""
-    method = given["method"]
+    method = canonical(given["method"])
     if given["exact"]:
         rational = next(n for n, f in SOLVERS.items() if n.startswith("rational") and f.spec.task == task)  # type: ignore[attr-defined]
         if method not in ("auto", rational):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tabular_rl import run as running
-from tabular_rl.catalogue import LEARNERS, METHODS
+from tabular_rl.catalogue import LEARNERS, METHODS, canonical
 from tabular_rl.commands import COMMANDS, solving
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
@@ -110,7 +110,7 @@ def command(**given: Any) -> int:
     from tabular_rl.policies import read_policy
 
     assertions = [Assertion.of(text) for text in given["asserted"]]
-    named = [*given["names"], *given["methods"]]
+    named = [canonical(text) for text in (*given["names"], *given["methods"])]
     options = asked_options(given, named)
     check_output(given["output"], given["model"], suffixes=(".json",))
     check_output(given["as_csv"], given["model"], suffixes=(".csv",), name="--csv")

@@ -35,7 +35,9 @@ SHOWN = 12  # pairs that are listed
     help="Where the model goes: .toml, .csv, .npz, or a directory of arrays. Its counts go beside it, as .counts.csv.",
 )
 @click.option("--to", type=click.Choice(FORMATS), help="Format, where the name of FILE does not say it.")
-@click.option("--gamma", type=Gamma(), required=True, help="Discount of the model; 9/10 and 0.9 are exact.")
+@click.option(
+    "--gamma", type=Gamma(), required=True, help="Discount of the model; 0.9, 9/10 and 1/1.02 are exact."
+)
 @click.option(
     "--terminal",
     multiple=True,

@@ -31,8 +31,9 @@ from tabular_rl.commands.solve import starting_values
 def command(**given: Any) -> int:
     """Find the values of a policy, with a proven interval around each.
 
-    POLICY is `uniform` (every action equally often), a policy or answer FILE, `greedy:FILE` (greedy by the values
-    of an answer), `epsilon-greedy:0.1:POLICY`, or `action:NAME` (always the same).
+    POLICY is `uniform` (every action equally often), `optimal` (a best one of the model), a policy or answer FILE,
+    `greedy:FILE` (greedy by the values of an answer), `epsilon-greedy:0.1:POLICY`, or `action:NAME` (always the same,
+    where it is available).
 
     \b
     tabular-rl evaluate example:gridworld_4x4 --policy uniform

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tabular_rl import run as running
-from tabular_rl.catalogue import LEARNERS, find_learner
+from tabular_rl.catalogue import LEARNERS, canonical, find_learner
 from tabular_rl.commands import COMMANDS, solving
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
@@ -113,7 +113,7 @@ def command(**given: Any) -> int:
         from tabular_rl.formats.checkpoint import read_checkpoint
 
         state = read_checkpoint(given["resume"])
-    method = given["method"] or (state["method"] if state is not None else DEFAULT)
+    method = canonical(given["method"] or "") or (state["method"] if state is not None else DEFAULT)
     function = find_learner(method)
     options = asked_options(given, method, function)
     if state is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tabular_rl.catalogue import LEARNERS, METHODS, SOLVERS
+from tabular_rl.catalogue import ALIASES, LEARNERS, METHODS, SOLVERS, canonical
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, json_option, quiet_option
 from tabular_rl.errors import OptionError, closest, quoted
@@ -26,6 +26,7 @@ def command(method: str | None, as_json: bool, quiet: bool) -> int:
     tabular-rl methods
     tabular-rl methods value-iteration
     """
+    method = None if method is None else canonical(method)
     if method is not None and method not in METHODS:
         raise OptionError(
             f"no method {quoted(method)}{closest(method, METHODS) or '.'} `tabular-rl methods` lists them."
@@ -49,8 +50,8 @@ def command(method: str | None, as_json: bool, quiet: bool) -> int:
 def entry(name: str) -> dict[str, Any]:
     spec = METHODS[name].spec  # type: ignore[attr-defined]
     return {
-        "name": name, "task": spec.task, "family": spec.family, "problems": list(spec.problems),
-        "summary": spec.summary, "equation": spec.equation, "source": spec.source,
+        "name": name, "aliases": aliases(name), "task": spec.task, "family": spec.family,
+        "problems": list(spec.problems), "summary": spec.summary, "equation": spec.equation, "source": spec.source,
         "options": {
             key: {"flag": option.flag, "default": plain(default), "help": option.help, "expected": option.expected}
             for key, (option, default) in spec.options.items()
@@ -77,7 +78,14 @@ def listing() -> str:
         headers = ["method", "problems", "what it does"]
         shown = table(headers, rows, left=",".join(headers), wrap="problems,what it does")
         parts.append(f"{heading}\n\n{shown}")
+    parts.append(
+        "Short names, in any case: " + ", ".join(f"{alias} {name}" for alias, name in ALIASES.items())
+    )
     return "\n\n".join(parts)
+
+
+def aliases(name: str) -> list[str]:
+    return [alias for alias, method in ALIASES.items() if method == name]
 
 
 def page(name: str) -> str:
@@ -101,7 +109,7 @@ def page(name: str) -> str:
     command = "learn" if name in LEARNERS else "solve" if spec.task == "control" else "evaluate"
     return "\n".join(
         [
-            f"{name} (tabular-rl {command} MODEL --method {name})",
+            f"{name} (tabular-rl {command} MODEL --method {' or '.join([name, *aliases(name)])})",
             f"  {spec.equation}",
             f"  problems: {', '.join(spec.problems)}"
             + (f"; up to {spec.largest} states" if spec.largest else ""),

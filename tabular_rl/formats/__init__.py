@@ -83,6 +83,14 @@ def load(
         ) from None
 
 
+def _example_of(name: str) -> str:
+    """A suggestion for a file that is not there, where a model of its name comes along."""
+    from tabular_rl.bundled import examples
+
+    stem = Path(name).stem
+    return f"; did you mean 'example:{stem}'?" if stem in examples() else ""
+
+
 def _read(name: str, format: str | None, asked: Any) -> MDP:
     from tabular_rl.formats import input
 
@@ -93,7 +101,7 @@ def _read(name: str, format: str | None, asked: Any) -> MDP:
     try:
         about = os.stat(name)
     except FileNotFoundError:
-        raise ModelError(f"no such file{input.near(name)}") from None
+        raise ModelError(f"no such file{input.near(name) or _example_of(name)}") from None
     if stat.S_ISDIR(about.st_mode):
         if format not in (None, "directory") or not (Path(name) / "header.json").exists():
             raise ModelError("is a directory without header.json, expected a file or a directory of arrays")

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import BinaryIO
 
-from tabular_rl.errors import Fault, ModelError, closest
+from tabular_rl.errors import Fault, ModelError, closest_word, quoted
 from tabular_rl.model import size_text
 
 LIMIT = 1 << 30  # bytes of a text file, or of anything on standard input
@@ -37,9 +37,15 @@ def reporting() -> Iterator[None]:
 
 
 def near(path: str) -> str:
-    """Return a suggestion for a path that is not there, from what its folder holds."""
+    """Return a suggestion for a path that is not there, from what its folder holds.
+
+    Names are compared without their suffixes, in which they are all alike.
+    """
     with suppress(OSError, ValueError), os.scandir(os.path.dirname(path) or ".") as entries:
-        return closest(os.path.basename(path), [entry.name for entry in islice(entries, 10_000)])
+        stems = {os.path.splitext(entry.name)[0]: entry.name for entry in islice(entries, 10_000)}
+        meant = closest_word(os.path.splitext(os.path.basename(path))[0], stems)
+        if meant is not None:
+            return f"; did you mean {quoted(stems[meant])}?"
     return ""
 
 
