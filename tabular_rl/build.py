@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.errors import Fault, ModelError, closest, quoted
-from tabular_rl.model import MDP, Exact
+from tabular_rl.model import MDP, Exact, start_values
 from tabular_rl.names import Names
 from tabular_rl.rationals import RationalArray, as_fraction, nearest, spell
 from tabular_rl.rows import LARGEST
@@ -74,14 +74,17 @@ def model_of_rows(
         if twin is not row:
             at = f" on line {twin.line}" if twin.line is not None else ""
             found.append(Fault(f"found twice, first{at}, expected once", **where))
-        if ends[row.state]:
-            found.append(
-                Fault(
-                    "found an action of a terminal state, expected none. Remove it, or the state from `terminal`.",
-                    **where,
-                )
-            )
         own = [o for o in row.outcomes if o[2] is not None]
+        if ends[row.state]:
+            what = (
+                "found an action of a terminal state, expected none. Remove it, or the state from `terminal`."
+            )
+            rewards = [x for x in (row.reward, *(o[2] for o in own)) if x]
+            if rewards:
+                what += (
+                    f" Its reward {_shown(rewards[0])} is never collected: put it on the transitions into it."
+                )
+            found.append(Fault(what, **where))
         if row.reward is not None and own:
             found.append(
                 Fault("found a reward on the action and on its outcomes, expected one of them", **where)
@@ -215,8 +218,11 @@ def _finite(x: Number) -> bool:
 
 
 def _reward_text(reward: Number) -> str:
-    shown = f"{float(reward)!r}" if not isinstance(reward, Fraction) else spell(reward)[:40]
-    return f"found reward {shown}, expected a finite number up to {LARGEST:g}"
+    return f"found reward {_shown(reward)}, expected a finite number up to {LARGEST:g}"
+
+
+def _shown(reward: Number) -> str:
+    return f"{float(reward)!r}" if not isinstance(reward, Fraction) else spell(reward)[:40]
 
 
 def exact_sum_text(total: Fraction, n: int) -> str:
@@ -299,15 +305,10 @@ def model_of_outcomes(
         s, a, s2 = state_index(o[0]), action_index(o[1]), state_index(o[2])
         row = rows.setdefault((s, a), Row(s, a))
         row.outcomes.append((s2, number(o[3], "probability", o), number(o[4], "reward", o)))
-    begin = start
-    if isinstance(start, str):
-        begin = {start: 1}
-    if isinstance(begin, dict):
-        begin = {state_index(s): number(p, "start", (s, "", "")) for s, p in begin.items()}
-    elif isinstance(begin, int):
-        begin = {state_index(begin): Fraction(1) if exact else 1.0}
-    elif begin is not None:
-        begin = {s: number(p, "start", (state_names[s], "", "")) for s, p in enumerate(begin)}
+    begin = None
+    if start is not None:
+        given = enumerate(start_values(start, state_names, by_name=True))
+        begin = {s: number(p, "start probability", (state_names[s], None, None)) for s, p in given if p != 0}
     last = options.pop("final_reward", None)
     if last is not None:
         if not isinstance(last, dict) and len(last) != len(state_list):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -94,6 +94,29 @@ def _slips(a: str, b: str) -> int:
             swapped = i > 0 and j > 0 and x == b[j - 1] and a[i - 1] == y
             row.append(min(best, last[j - 1] + 1) if swapped else best)
     return row[-1]
+
+
+def kind_text(value: object) -> str:
+    """Return what a value is, for an error line: its kind where it has many parts, the value where it is one.
+
+    >>> kind_text({1: 2}), kind_text(None), kind_text({1}), kind_text("abc"), kind_text(5), kind_text([[None, 1]])
+    ('a dictionary', 'None', 'a set', "'abc'", '5', 'a list with None in it')
+    """
+    if isinstance(value, str):
+        return quoted(value)
+    if value is None or isinstance(value, (int, float)):
+        return escape(value)
+    if isinstance(value, Mapping):
+        return "a dictionary"
+    if isinstance(value, (list, tuple)):
+        inside: object = value
+        while isinstance(inside, (list, tuple)) and inside:
+            odd = [x for x in inside if not isinstance(x, (int, float))]
+            inside = odd[0] if odd else inside[0]
+        plain = isinstance(inside, (int, float, list, tuple))
+        return f"a {type(value).__name__}" + ("" if plain else f" with {kind_text(inside)} in it")
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIO' else 'a'} {name}"
 
 
 @dataclass(frozen=True)

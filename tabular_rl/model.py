@@ -18,13 +18,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tabular_rl.errors import Fault, ModelError, quoted
-from tabular_rl.names import Names
+from tabular_rl.errors import Fault, ModelError, kind_text, quoted
+from tabular_rl.names import Names, by_state
 from tabular_rl.rationals import INT64, RationalArray, as_fraction, calculated, decimal_text, nearest, spell
 from tabular_rl.rows import BLOCK, Floats, Ints, mass_defects, row_blocks, row_sums
 from tabular_rl.validation import Facts, check_order, shape_faults, validate
@@ -74,12 +75,13 @@ class MDP:
 
     Parameters
     ----------
-    P : transition probabilities, dense (S, A, S) or one scipy.sparse matrix (S, S) an action (axes="ass")
+    P : transition probabilities, dense (S, A, S), (A, S, S) or (S, S, A), or a list of scipy.sparse matrices
     R : rewards (S, A, S), (S, A) or (S,)
     gamma : discount, 0 ≤ γ ≤ 1; a text such as "9/10" is that exact rational
-    axes : "sas" for P[s, a, s'], "ass" for P[a, s, s']: shapes cannot tell
+    axes : "sas" for P[s, a, s'], "ass" for P[a, s, s'], "ssa" for P[s, s', a]; needed where S = A: shapes cannot tell
     reward_axes : "sa", "as", "s" or the axes of P, where the number of dimensions does not say it
     terminal : states of value 0, by name, index or mask; all states without actions must be declared
+    terminal_rewards : "on entry" to pay R(g) of a terminal state g on the transitions into it; refused otherwise
     states, actions : names, any text; the index counts as a name where there are none
     start : a state, {state: probability} or an array (S,); default uniform over the non-terminal states
     sense : "max" for rewards, "min" for costs
@@ -110,6 +112,7 @@ class MDP:
         "layout",
         "name",
         "next_state",
+        "on_entry",
         "origin",
         "pair_action",
         "pair_ptr",
@@ -147,10 +150,11 @@ class MDP:
     name: str
     source: str
     origin: str  # the file that it came from, for messages
+    on_entry: bool  # True where rewards hold γ R(g) of terminal states g, so that they follow the discount
     _facts: Facts | Callable[[MDP], Facts]
     _digest: str | None
 
-    def __init__(self, P: Any, R: Any, gamma: Any, *, axes: str = "sas", **options: Any) -> None:
+    def __init__(self, P: Any, R: Any, gamma: Any, *, axes: str | None = None, **options: Any) -> None:
         made = MDP.from_tensors(P, R, gamma, axes=axes, **options)
         for field in MDP.__slots__:
             object.__setattr__(self, field, getattr(made, field))
@@ -195,6 +199,7 @@ class MDP:
         correction: float = 0.0,
         copy: bool = True,
         start_given: bool | None = None,
+        on_entry: bool = False,
         lazy: Callable[[MDP], AbstractContextManager[None]] | None = None,
     ) -> MDP:
         """Return the model of these arrays (shapes: see the module). Give `reward` (K,), or `r` (L,), or both.
@@ -212,6 +217,7 @@ class MDP:
         put(mdp, "source", str(source))
         put(mdp, "origin", str(origin))
         put(mdp, "_digest", None)
+        put(mdp, "on_entry", on_entry)
         if sense not in ("max", "min"):
             raise ModelError(f"sense: found {quoted(sense)}, expected 'max' or 'min'")
         put(mdp, "sense", sense)
@@ -267,7 +273,10 @@ class MDP:
         if exact is not None and copy:
             _agree(exact, mdp)
         put(mdp, "start_given", start is not None if start_given is None else start_given)
-        put(mdp, "start", _start(mdp, start) if lazy is None else _frozen("start", start, np.float64, copy))
+        if lazy is None:
+            _put_start(mdp, start)
+        else:
+            put(mdp, "start", _frozen("start", start, np.float64, copy))
         if final_reward is not None and mdp.horizon is None:
             raise ModelError("final_reward: found with no horizon, expected both. Add a horizon.")
         if lazy is None:
@@ -294,26 +303,36 @@ class MDP:
         R: Any,
         gamma: Any,
         *,
-        axes: str = "sas",
+        axes: str | None = None,
         reward_axes: str | None = None,
         terminal: Iterable[Any] | None = None,
+        terminal_rewards: str | None = None,
         **options: Any,
     ) -> MDP:
         """Return the model of textbook tensors, dense or sparse.
 
-        A row P[s, a] of zeros is an unavailable action. `reward_axes` is "sa", "as", "s" or the axes of P; without it a
-        matrix is (S, A) and a tensor has the axes of P. `terminal` names states without rows (by index, name or mask).
+        A row P[s, a] of zeros is an unavailable action. Without `axes` the shape tells them where there are not as many
+        actions as states. `reward_axes` is "sa", "as", "s" or the axes of P; without it a matrix is (S, A) and a tensor
+        has the axes of P. `terminal` names states without rows (by index, name or mask).
+
+        A terminal state takes no actions, so that a reward R[g] of its own would never be collected: it is refused.
+        With terminal_rewards="on entry", R(s) or R(s, a) of a terminal state g is paid by whoever enters it: γ R(g) is
+        added to r(s, a, g). The values of the other states are then those of a model where v(g) = R(g).
 
         >>> P = [[[0.9, 0.1], [0.0, 1.0]]]                      # P[a][s][s2]
         >>> MDP.from_tensors(P, [[1.0], [0.0]], "1/2", axes="ass").r.tolist()
         [1.0, 0.0]
+        >>> chain = [[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]]
+        >>> MDP.from_tensors(chain, [-3, -3, 100], 1, terminal=[2], terminal_rewards="on entry").r.tolist()
+        [-3.0, 97.0]
         """
         from tabular_rl.tensors import rows_of_tensors
 
+        gamma = checked_gamma(gamma)
         return cls.from_rows(
             gamma=gamma,
             copy=False,
-            **rows_of_tensors(P, R, axes, reward_axes, terminal, options),
+            **rows_of_tensors(P, R, gamma, axes, reward_axes, terminal, terminal_rewards, options),
         )
 
     @classmethod
@@ -347,7 +366,9 @@ class MDP:
         >>> MDP([[[1.0]]], [[1.0]], 0.9).replace(gamma=0.5).gamma
         0.5
         """
-        allowed = {"gamma", "horizon", "final_reward", "sense", "start", "name", "source", "layout", "origin"}
+        allowed = {
+            "gamma", "horizon", "final_reward", "sense", "start", "name", "source", "layout", "origin", "on_entry",
+        }  # fmt: skip
         unknown = sorted(set(changes) - allowed)
         if unknown:
             raise ModelError(f"replace: found {unknown}, expected some of {sorted(allowed)}")
@@ -361,14 +382,26 @@ class MDP:
             if field == "gamma":
                 put(made, "gamma_exact", checked_gamma(value))
                 put(made, "gamma", nearest(made.gamma_exact))
+                if made.gamma_exact != self.gamma_exact and changes.get("on_entry", self.on_entry):
+                    raise ModelError(
+                        f"gamma: rewards of terminal states were put on the transitions into them, times gamma = "
+                        f"{spell_gamma(self)}. Make the model again with gamma = {spell_gamma(made)}, or say "
+                        "on_entry=False to keep the rewards as they are"
+                    )
             elif field == "horizon":
                 put(made, "horizon", checked_horizon(value))
-                if value is None:
+                if value is None and changes.get("final_reward") is None:
                     put(made, "final_reward", None)
+                    exact = exact and Exact(exact.prob, exact.reward, exact.r, exact.start, None)
             elif field == "start":
                 put(made, "start_given", value is not None)
-                put(made, "start", _start(made, value))
-                exact = exact and Exact(exact.prob, exact.reward, exact.r, None, exact.final_reward)
+                put(
+                    made,
+                    "exact",
+                    exact and Exact(exact.prob, exact.reward, exact.r, None, exact.final_reward),
+                )
+                _put_start(made, value)
+                exact = made.exact
             elif field == "final_reward":
                 array = None if value is None else _frozen(field, value, np.float64, True)
                 put(made, field, array)
@@ -716,44 +749,90 @@ def _normalise(mdp: MDP, put: Callable[[object, str, object], None]) -> float:
     return largest
 
 
-def _start(mdp: MDP, start: Any) -> Floats:
-    """Return the start distribution; uniform over the non-terminal states where none is given."""
+def _start(mdp: MDP, start: Any) -> tuple[Floats, RationalArray | None]:
+    """Return the start distribution, and its exact numbers where all are; uniform where none is given.
+
+    It is a state or {state: probability}, by name or index, or one probability a state.
+    """
     if start is None:
         live = ~mdp.terminal
         count = int(live.sum())
         made = np.where(live, 1.0 / count, 0.0) if count else np.full(mdp.S, 1.0 / mdp.S)
-    else:
-        if isinstance(start, str):
-            start = {start: 1.0}
-        if isinstance(start, Mapping):
-            named, start = start, np.zeros(mdp.S)
-            for state, p in named.items():
-                at = mdp.states.find(str(state))
-                if at is None:
-                    raise ModelError(f"start: no state {quoted(state)}")
-                try:
-                    start[at] = nearest(as_fraction(p))
-                except (ValueError, OverflowError):
-                    raise ModelError(
-                        f"start: found {quoted(p)}, expected a probability from 0 to 1"
-                    ) from None
+        made.setflags(write=False)
+        return made, None
+    exact: list[Fraction] | None = None
+    if not isinstance(start, np.ndarray) or start.dtype == object or start.ndim == 0:
+        given = start_values(start, mdp.states)
+        if any(isinstance(p, (float, np.floating)) for p in given):
+            start = [_probability(p) for p in given]
+        else:
+            exact = [_probability(p) for p in given]
+            start = [nearest(p) for p in exact]
+    try:
         made = np.array(start, dtype=np.float64)
-        if made.shape != (mdp.S,):
-            raise ModelError(f"start: found shape {made.shape}, expected ({mdp.S},)")
-        if not np.isfinite(made).all() or (made < 0).any():
-            s = int(np.flatnonzero(~np.isfinite(made) | (made < 0))[0])
-            raise ModelError(
-                Fault(f"start: found {made[s]}, expected a probability from 0 to 1", state=mdp.states[s])
-            )
-        total = math.fsum(made)
-        if abs(total - 1) > max(2, int(np.count_nonzero(made))) * 2.0**-52:
-            raise ModelError(f"start: probabilities sum to {total!r}, expected 1")
-        ends = np.flatnonzero((made > 0) & mdp.terminal)
-        if ends.size:
-            raise ModelError(
-                Fault(
-                    "start: found a terminal state, expected one with actions", state=mdp.states[int(ends[0])]
-                )
-            )
+    except (ValueError, TypeError):
+        raise ModelError(f"start: found {kind_text(start)}, expected {A_START}") from None
+    if made.shape != (mdp.S,):
+        raise ModelError(f"start: found shape {made.shape}, expected ({mdp.S},)")
+    if not np.isfinite(made).all() or (made < 0).any():
+        s = int(np.flatnonzero(~np.isfinite(made) | (made < 0))[0])
+        raise ModelError(
+            Fault(f"start: found {made[s]}, expected a probability from 0 to 1", state=mdp.states[s])
+        )
+    total = math.fsum(made)
+    if abs(total - 1) > max(2, int(np.count_nonzero(made))) * 2.0**-52:
+        raise ModelError(f"start: probabilities sum to {total!r}, expected 1")
+    if exact is not None and sum(exact) != 1:
+        raise ModelError(f"start: probabilities sum to {sum(exact)}, expected 1")
+    ends = np.flatnonzero((made > 0) & mdp.terminal)
+    if ends.size:
+        raise ModelError(
+            Fault("start: found a terminal state, expected one with actions", state=mdp.states[int(ends[0])])
+        )
     made.setflags(write=False)
-    return made
+    return made, None if exact is None else RationalArray.of(exact)
+
+
+def _put_start(mdp: MDP, start: Any) -> None:
+    """Set the start of a model; exact numbers are kept where the model has such, and the start comes without."""
+    floats, rationals = _start(mdp, start)
+    object.__setattr__(mdp, "start", floats)
+    exact = mdp.exact
+    if exact is not None and exact.start is None and rationals is not None:
+        made = Exact(exact.prob, exact.reward, exact.r, rationals, exact.final_reward)
+        object.__setattr__(mdp, "exact", made)
+
+
+def start_values(start: Any, states: Names, *, by_name: bool = False) -> list[Any]:
+    """Return one value a state of a start: a state, {state: probability}, or one probability a state.
+
+    >>> start_values("low", Names(["high", "low"])), start_values({1: "1/2", 0: "1/2"}, Names(2))
+    ([0, 1], ['1/2', '1/2'])
+    """
+    if hasattr(start, "to_dict") and np.ndim(start) == 1:
+        start = start.to_dict()
+    if isinstance(start, str) or (isinstance(start, Integral) and not isinstance(start, bool)):
+        start = {start: 1}
+    if isinstance(start, Mapping):
+        found = by_state(start, states, "start", by_name=by_name)
+        return [found.get(s, 0) for s in range(len(states))]
+    if (
+        isinstance(start, (set, frozenset))
+        or not isinstance(start, (Sequence, np.ndarray))
+        or not np.ndim(start)
+    ):
+        raise ModelError(f"start: found {kind_text(start)}, expected {A_START}")
+    values = list(start)
+    if len(values) != len(states):
+        raise ModelError(f"start: found {len(values)} entries, expected {A_START} ({len(states)})")
+    return values
+
+
+A_START = "a state, {state: probability} or one probability a state"
+
+
+def _probability(p: Any) -> Any:
+    try:
+        return float(p) if isinstance(p, (float, np.floating)) else as_fraction(p)
+    except (ValueError, OverflowError, TypeError):
+        raise ModelError(f"start: found {quoted(p)}, expected a probability from 0 to 1") from None

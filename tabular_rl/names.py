@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import overload
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
+from typing import Any, overload
+
+from tabular_rl.errors import ModelError, closest, quoted
 
 INDEX = re.compile(r"0|[1-9][0-9]*")
 
@@ -70,3 +73,46 @@ class Names(Sequence[str]):
 
     def __repr__(self) -> str:
         return f"Names({self._size if self._names is None else list(self[:6])!r})"
+
+
+def state_at(names: Names, state: Any, what: str, *, by_name: bool = False) -> int:
+    """Return the index of a state that is given by name or by index; ModelError where there is none.
+
+    A whole number that is one state's name and another's index is refused, or taken as the name with `by_name`.
+
+    >>> state_at(Names(["high", "low"]), "low", "start"), state_at(Names(["high", "low"]), 1, "start")
+    (1, 1)
+    """
+    named = names.find(str(state))
+    if not isinstance(state, Integral) or isinstance(state, bool):
+        if named is None:
+            near = closest(str(state), names)
+            raise ModelError(f"{what}: found {quoted(state)}, expected the name or index of a state{near}")
+        return named
+    number = int(state)
+    index = number if 0 <= number < len(names) else None
+    if named is not None and index is not None and index != named and not by_name:
+        one, other = quoted(names[named]), quoted(names[index])
+        raise ModelError(
+            f"{what}: found {state}, the name of state number {named} and the number of state {other}. "
+            f"Give the name as a text: {one} or {other}"
+        )
+    at = index if named is None else named
+    if at is None:
+        raise ModelError(f"{what}: found {quoted(state)}, expected the name or index of a state")
+    return at
+
+
+def by_state(given: Mapping[Any, Any], names: Names, what: str, *, by_name: bool = False) -> dict[int, Any]:
+    """Return {index: value} of a mapping from states, by name or index, to values; ModelError where one is given twice.
+
+    >>> by_state({"low": 0.25, 0: 0.75}, Names(["high", "low"]), "start")
+    {1: 0.25, 0: 0.75}
+    """
+    found: dict[int, Any] = {}
+    for state, value in given.items():
+        at = state_at(names, state, what, by_name=by_name)
+        if at in found:
+            raise ModelError(f"{what}: found state {quoted(names[at])} twice, expected once")
+        found[at] = value
+    return found

@@ -30,7 +30,7 @@ class Policy:
     probability of each row where it is not. With a leading time axis (T, ...) for finite-horizon problems.
 
     >>> from tabular_rl import MDP
-    >>> mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[0, 1], [0, 0]], 0.9, actions=["stay", "go"])
+    >>> mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[0, 1], [0, 0]], 0.9, actions=["stay", "go"], axes="sas")
     >>> Policy.uniform(mdp)
     Policy(stochastic, 2 states)
     >>> Policy.of_actions(mdp, {"0": "go", "1": "stay"})["0"]

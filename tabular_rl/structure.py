@@ -167,7 +167,7 @@ def end_components(mdp: MDP, row_mask: Mask | None = None) -> Ints:
     An end component is a set of states with a choice of rows that never lead out of it and lead from each of its
     states to each other: exactly the sets in which some policy can stay for ever (de Alfaro 1997).
 
-    >>> end_components(MDP([[[1, 0], [0, 1]], [[0, 0], [0, 1]]], [[0, 0], [0, 0]], 1)).tolist()
+    >>> end_components(MDP([[[1, 0], [0, 1]], [[0, 0], [0, 1]]], [[0, 0], [0, 0]], 1, axes="sas")).tolist()
     [0, 1]
     """
     return _end_components(mdp, row_mask)[0]

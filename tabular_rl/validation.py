@@ -135,7 +135,11 @@ def validate(mdp: MDP, correction: float) -> Facts:
         )
     for s in np.flatnonzero((counts > 0) & mdp.terminal)[:50].tolist():
         faults.append(
-            Fault("is declared terminal and has actions, expected one or the other", state=mdp.states[s])
+            Fault(
+                "is declared terminal and has actions, expected one or the other. Its value is 0: remove its actions, "
+                "or the state from `terminal`.",
+                state=mdp.states[s],
+            )
         )
     if mdp.A == 0 and not mdp.terminal.all():
         faults.append(Fault("no actions: found 0, expected at least 1"))

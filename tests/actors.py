@@ -24,7 +24,13 @@ def two_steps(sense="max", gamma="9/10"):
     sign = 1 if sense == "max" else -1
     P = [[[0.25, 0.75], [0.5, 0.5]], [[0.75, 0.25], [0.125, 0.875]]]
     return MDP(
-        P, [[sign * 1, sign * -2], [sign * 4, sign * 0.5]], gamma, horizon=2, start=[0.75, 0.25], sense=sense
+        P,
+        [[sign * 1, sign * -2], [sign * 4, sign * 0.5]],
+        gamma,
+        axes="sas",
+        horizon=2,
+        start=[0.75, 0.25],
+        sense=sense,
     )
 
 

@@ -302,7 +302,7 @@ def test_best_policy_is_found(name, method):
 
 def test_entropy_keeps_the_policy_from_the_best():
     """One choice between 1 and 0, then the end; J + τ H is best at π = 1 / (1 + exp(-1/τ)), 0.731 for τ = 1."""
-    mdp = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[1, 0], [0, 0]], 1, terminal=[1], start="0")
+    mdp = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[1, 0], [0, 0]], 1, terminal=[1], start="0", axes="sas")
     answer = advantage_actor_critic(
         mdp, entropy=1.0, steps=100_000, step_size=0.05, runs=40, seed=fresh_seed()
     )

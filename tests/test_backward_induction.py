@@ -63,7 +63,14 @@ def test_putermans_inventory():
 
 
 def test_one_decision_is_the_best_reward_and_what_is_left():
-    mdp = MDP([[[1, 0], [0, 1]], [[1, 0], [0, 1]]], [[1, 0], [5, 4]], "1/2", horizon=1, final_reward=[2, 8])
+    mdp = MDP(
+        [[[1, 0], [0, 1]], [[1, 0], [0, 1]]],
+        [[1, 0], [5, 4]],
+        "1/2",
+        horizon=1,
+        final_reward=[2, 8],
+        axes="sas",
+    )
     answer = backward_induction(mdp)
     assert answer.v.tolist() == [[4, 8], [2, 8]] and answer.policy.actions.tolist() == [[1, 1]]
     assert answer.q.tolist() == [[2, 4, 6, 8]]

@@ -848,11 +848,14 @@ def test_reward_given_twice(refused):
 
 def test_terminal_state_with_a_row(refused):
     what = "found an action of a terminal state, expected none. Remove it, or the state from `terminal`."
+    never = "Its reward {} is never collected: put it on the transitions into it."
     refused(
         "m.toml", 'terminal = ["old"]\n' + FOREST,
-        f":7: state 'old', action 'wait': {what}", f"m.toml:8: state 'old', action 'cut': {what}"[len("m.toml") :],
+        f":7: state 'old', action 'wait': {what} {never.format(4)}",
+        f":8: state 'old', action 'cut': {what} {never.format(2)}",
     )  # fmt: skip
-    refused("m.csv", ENDS + "end,go,end,1,1\n", f":4: state 'end', action 'go': {what}")
+    refused("m.csv", ENDS + "end,go,end,1,100\n", f":4: state 'end', action 'go': {what} {never.format(100)}")
+    refused("m.csv", ENDS + "end,go,end,1,0\n", f":4: state 'end', action 'go': {what}")
 
 
 # -- discount and terminal states ----------------------------------------------------------------------------------

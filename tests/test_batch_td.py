@@ -79,7 +79,12 @@ def test_predictor(method):
 def test_ratios_by_hand(method):
     """ρ = 3/2 and 1/2: v = (3/2·1 + 1/2·4) / 2 = 7/4; three transitions: (3/2·1 + 3/2·2 + 1/2·4) / (7/2) = 13/7."""
     mdp = MDP(
-        [[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[0, 0], [0, 0]], 1, states=["a", "end"], terminal=["end"]
+        [[[0, 1], [0, 1]], [[0, 0], [0, 0]]],
+        [[0, 0], [0, 0]],
+        1,
+        states=["a", "end"],
+        terminal=["end"],
+        axes="sas",
     )
     pi, b = Policy.of_probs(mdp, [0.75, 0.25]), Policy.of_probs(mdp, [0.5, 0.5])
     log = [("a", 0, 1, "end"), ("a", 1, 4, "end"), ("a", 0, 2, "end")]

@@ -158,6 +158,12 @@ def test_action_of_a_terminal_state_is_refused():
         "state 'end', action 'x': found an action of a terminal state, expected none. "
         "Remove it, or the state from `terminal`."
     )
+    for goal in (
+        [("end", "x", "end", 1, 100)],
+        [("end", "x", "end", "1/2", 0), ("end", "x", "a", "1/2", 100)],
+    ):
+        text = fault([("a", "x", "end", 1, 0), *goal], terminal=["end"])
+        assert text.endswith("Its reward 100 is never collected: put it on the transitions into it.")
 
 
 def test_outcome_of_the_wrong_length_is_refused():

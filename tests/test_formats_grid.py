@@ -85,6 +85,14 @@ def test_goto_is_no_state(grid):
     assert moves(mdp, "0,1")["down"] == {("0,0", -100): 1}
 
 
+def test_jump_reward_of_a_terminal_cell_is_refused(grid):
+    legend = '[grid.legend]\nA = { jump = "a", jump_reward = 10 }\na = {}\n'
+    with pytest.raises(
+        ModelError, match=r"5: terminal state '0,1' has the jump_reward 10, which is never collected"
+    ):
+        grid(".A\na.\n", legend, top='terminal = ["0,1"]\n')
+
+
 def test_jump_leads_away_whatever_one_does(grid):
     mdp = grid(".A\na.\n", '[grid.legend]\nA = { jump = "a", jump_reward = 10 }\na = {}\n')
     assert moves(mdp, "0,1") == {action: {("1,0", 10): 1} for action in mdp.actions}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from fractions import Fraction as F
 
+import numpy as np
 import pytest
 
 from tabular_rl.errors import ModelError
@@ -188,6 +189,82 @@ def test_reward_axes(read, axes, R, expected):
     assert mdp.r.tolist() == expected
 
 
+@pytest.mark.parametrize(("axes", "order"), [("sas", (0, 1, 2)), ("ass", (1, 0, 2)), ("ssa", (0, 2, 1))])
+def test_axes_are_told_by_the_shape_or_said(read, axes, order):
+    """P[s, a, s2] of one action: stay with 3/4, and the three orders in which it may stand."""
+    P, R = np.array([[[0.75, 0.25]], [[0.25, 0.75]]]), np.array([[[1, 9]], [[9, 3]]])
+    text = f"[tensors]\nP = {P.transpose(order).tolist()}\nR = {R.transpose(order).tolist()}\n"
+    for said in ("", f'axes = "{axes}"\n'):
+        mdp = read(f"discount = 1\n{text}{said}")
+        assert rows(mdp) == {
+            ("0", "0"): ({"0": F(3, 4), "1": F(1, 4)}, F(3)),
+            ("1", "0"): ({"0": F(1, 4), "1": F(3, 4)}, F(9, 2)),
+        }
+
+
+def test_axes_are_needed_where_readings_differ(read):
+    text = "discount = 1\n[tensors]\nP = {}\nR = {}\n"
+    wide = "[[[0.9, 0.2], [0.1, 0.8]], [[0.5, 0.7], [0.5, 0.3]]]"  # P[s, s2, a]
+    with pytest.raises(ModelError, match=r'3: axes: found none, .* Rows sum to 1 under "ssa" only\.'):
+        read(text.format(wide, "[1, 2]"))
+    assert rows(read(text.format(wide, "[1, 2]") + 'axes = "ssa"'))["0", "1"] == (
+        {"0": F(1, 5), "1": F(4, 5)},
+        F(1),
+    )
+    same = str([[[0.5] * 2] * 2] * 2)
+    assert read(text.format(same, "[1, 2]")).r.tolist() == [1, 1, 2, 2], "all readings are one model"
+    with pytest.raises(ModelError, match="axes: found none, and with as many actions as states"):
+        read(text.format(same, "[[[1, 2], [3, 4]], [[1, 2], [3, 4]]]"))
+
+
+CHAIN = """
+discount = {}
+states = ["a", "b", "goal"]
+terminal = ["goal"]
+[tensors]
+P = [[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]]
+R = {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("reward", "expected"),
+    [
+        ("[-3, -3, 100]", ', or say terminal_rewards = "on entry" in [tensors]'),
+        ("[[-3], [-3],\n[100]]", ', or say terminal_rewards = "on entry" in [tensors]'),
+        ("[[[0, 0, 0]], [[0, 0, 0]], [[0, 0, 100]]]", ""),
+    ],
+)
+def test_reward_of_a_terminal_state_is_refused_with_its_line(read, reward, expected):
+    line = 7 + reward.count("\n")
+    text = "terminal state 'goal' has reward 100, which is never collected: put it on the transitions into it"
+    for more in ("", 'numbers = "float64"'):
+        with pytest.raises(ModelError) as caught:
+            read(more + CHAIN.format(1, reward))
+        fault = caught.value.faults[0]
+        assert (fault.line, str(fault)) == (line, text + expected)
+
+
+def test_nan_of_a_terminal_state_is_one_fault(read):
+    with pytest.raises(ModelError) as caught:
+        read(CHAIN.format(1, "[-3, -3, nan]"))
+    assert [fault.what for fault in caught.value.faults] == [f"found reward nan, {NUMBER}"]
+
+
+def test_rewards_of_terminal_states_are_paid_on_entry(read):
+    """r(b, goal) = -3 + γ 100, as the fraction that it is; the discount asked for takes the place of the file's."""
+    for reward in ("[-3, -3, 100]", "[[-3], [-3], [100]]"):
+        text = CHAIN.format('"1/3"', reward) + 'terminal_rewards = "on entry"\n'
+        assert rows(read(text))["b", "0"] == ({"goal": F(1)}, F(-3) + F(100, 3))
+        assert rows(read(text, gamma="9/10"))["b", "0"] == ({"goal": F(1)}, F(87))
+        assert read('numbers = "float64"\n' + text).r.tolist() == [-3, 91 / 3]
+    own = CHAIN.format(1, "[[[0, 0, 0]], [[0, 0, 0]], [[0, 0, 100]]]") + 'terminal_rewards = "on entry"\n'
+    with pytest.raises(ModelError, match="has reward 100 on a transition of its own, which it never takes"):
+        read(own)
+    with pytest.raises(ModelError, match='terminal_rewards: found "on exit", expected "on entry"'):
+        read(CHAIN.format(1, "[0, 0, 0]") + 'terminal_rewards = "on exit"\n')
+
+
 SUM = "Fix the row, or load with --normalize to rescale it."
 NUMBER = 'expected a number such as 1, 0.5 or "2/3"'
 
@@ -349,9 +426,9 @@ def test_ten_faults_are_shown_and_the_rest_counted(said):
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ("P = [[[1]]]\nR = [[1]]", '2: axes: found none, expected "sas" for P[s][a][s2] or "ass" for P[a][s][s2]'),
+        ("P = [[[1], [0]], [[0], [1]], [[0], [0]]]\nR = [[1]]", "3: P: found shape 3 x 2 x 1, expected as many next states as states"),
         ('axes = "sas"\nP = [[[1]]]', "2: R: found none, expected an array"),
-        ('axes = "ssa"\nP = [[[1]]]\nR = [1]', '3: axes: found "ssa", expected "sas" or "ass"'),
+        ('axes = "saa"\nP = [[[1]]]\nR = [1]', '3: axes: found "saa", expected "sas" or "ass" or "ssa"'),
         ('axes = "sas"\nP = [[[1, 0]]]\nR = [1]', '4: P: found 2 next states for 1 states under axes = "sas", expected as many'),
         ('axes = "sas"\nP = [[1]]\nR = [1]', "4: P: found 1, expected arrays nested 3 deep"),
         ('axes = "sas"\nP = [[[1]], []]\nR = [1]', "4: P: found an array of 0 entries, expected 1 as in the first"),

@@ -157,7 +157,7 @@ def test_ascent_descends_costs():
 
 
 def test_reward_for_ever_has_no_gradient():
-    ring = MDP([[[0, 1], [1, 0]], [[1, 0], [0, 1]]], [[1, 0], [0, -1]], 1)
+    ring = MDP([[[0, 1], [1, 0]], [[1, 0], [0, 1]]], [[1, 0], [0, -1]], 1, axes="sas")
     with pytest.raises(NoFiniteAnswer):
         exact_gradient(SoftmaxPolicy(ring))
 

@@ -238,7 +238,7 @@ def test_last_decision_of_a_horizon_is_learned_exactly():
     Two states, move or stay, T = 3; stay pays 1 in the second, which is worth 8 at the end; γ = 1/2.
     """
     P = [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 0.0]]]
-    mdp = MDP(P, [[0.0, 0.0], [1.0, 0.0]], 0.5, horizon=3, final_reward=[0.0, 8.0])
+    mdp = MDP(P, [[0.0, 0.0], [1.0, 0.0]], 0.5, axes="sas", horizon=3, final_reward=[0.0, 8.0])
     answer = q_learning(mdp, steps=5000, step_size=1, explore="epsilon-greedy:1", seed=1)
     # Backward by hand: q₂ = (0, 4 | 5, 0); q₁ = (2, 2.5 | 3.5, 2); q₀ = (1.25, 1.75 | 2.75, 1.25).
     assert answer.q.tolist() == [[1.25, 1.75, 2.75, 1.25], [2.0, 2.5, 3.5, 2.0], [0.0, 4.0, 5.0, 0.0]]
@@ -258,6 +258,7 @@ def test_divergence_names_the_entry():
         1,
         states=["home", "end"],
         terminal=["end"],
+        axes="sas",
     )
     policy, behavior = Policy.of_actions(mdp, [0, -1]), Policy.of_probs(mdp, [0.25, 0.75])
     log = [("home", 0, 1.0, "end")]

@@ -48,7 +48,7 @@ def encloses(answer, exact):
 def test_putermans_two_states():
     """Example 6.2.1 at γ = .95 > 10/11: stay, so v(0) = (5 - 5.5 γ) / ((1 - γ/2)(1 - γ)), v(1) = -20."""
     g = 0.95
-    mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], g)
+    mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], g, axes="sas")
     answer = linear_programming(mdp)
     assert answer.v == pytest.approx([(5 - 5.5 * g) / ((1 - 0.5 * g) * (1 - g)), -1 / (1 - g)], abs=1e-10)
     assert answer.status is Status.CERTIFIED and answer.proven_optimal.all()

@@ -34,7 +34,7 @@ def test_with_many_inner_sweeps_it_improves_as_seldom_as_policy_iteration(in_pla
     "options", [{}, {"inner_sweeps": 3}, {"in_place": True}, {"in_place": True, "inner_sweeps": 1}]
 )
 def test_puterman_two_states(options):
-    mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], 0.95)
+    mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], 0.95, axes="sas")
     answer = modified_policy_iteration(mdp, **options)
     assert answer.status is Status.CERTIFIED and answer.proven_optimal.all()
     assert answer.v == pytest.approx([-60 / 7, -20], abs=1e-6)

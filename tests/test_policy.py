@@ -176,7 +176,12 @@ def test_repr_says_what_it_is():
 
 def test_actions_may_be_listed_by_name():
     mdp = MDP(
-        [[[1, 0], [0, 1]], [[0, 0], [0, 0]]], [[1, 0], [0, 0]], 0.5, actions=["stay", "go"], terminal=[1]
+        [[[1, 0], [0, 1]], [[0, 0], [0, 0]]],
+        [[1, 0], [0, 0]],
+        0.5,
+        actions=["stay", "go"],
+        terminal=[1],
+        axes="sas",
     )
     assert Policy.of_actions(mdp, ["go", None]).actions.tolist() == [1, -1]
     with pytest.raises(OptionError, match="no such action"):

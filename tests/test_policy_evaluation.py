@@ -48,7 +48,7 @@ def test_random_walks(file, n):
 def test_timed_policy_of_a_finite_horizon():
     """Wait (1), then sell (3): v_0 = 1 + 3; sell at once and then nothing: 3."""
     P = [[[1, 0], [0, 1]], [[0, 0], [0, 0]]]
-    mdp = MDP(P, [[1, 3], [0, 0]], 1, terminal=[1], horizon=2)
+    mdp = MDP(P, [[1, 3], [0, 0]], 1, axes="sas", terminal=[1], horizon=2)
     patient = policy_evaluation(mdp, Policy.of_actions(mdp, [[0, -1], [1, -1]]))
     hasty = policy_evaluation(mdp, Policy.of_actions(mdp, [[1, -1], [1, -1]]))
     assert patient["0"].tolist() == [4, 3, 0] and hasty["0"].tolist() == [3, 3, 0]
@@ -93,7 +93,7 @@ def test_policy_of_the_same_rows_and_another_discount_fits():
 
 def test_time_steps_of_the_policy_must_be_those_of_the_model():
     P = [[[1, 0], [0, 1]], [[0, 0], [0, 0]]]
-    mdp = MDP(P, [[1, 3], [0, 0]], 0.5, terminal=[1], horizon=3)
+    mdp = MDP(P, [[1, 3], [0, 0]], 0.5, axes="sas", terminal=[1], horizon=3)
     with pytest.raises(OptionError, match="policy: found 2 time steps, expected 3"):
         policy_evaluation(mdp, Policy.of_actions(mdp, [[0, -1], [1, -1]]))
     with pytest.raises(OptionError, match="policy: found 3 time steps, expected none"):

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.small
 
 
 def test_puterman_two_states():
-    mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], 0.95)
+    mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], 0.95, axes="sas")
     answer = policy_iteration(mdp)
     assert answer.v == pytest.approx([-60 / 7, -20], abs=1e-9) and answer.policy.actions.tolist() == [0, 0]
     assert answer.work["linear solves"] <= 3

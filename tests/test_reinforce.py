@@ -281,7 +281,7 @@ def test_what_is_told_before_a_run():
     assert reinforce(mdp, undiscounted=True, estimator="return", **few).verdicts == ()
     assert "its sum is finite" in reinforce(mdp, step_size="n^-2", **few).verdicts[0]
     assert "move preferences by 4" in reinforce(mdp, step_size=1, **few).verdicts[0]
-    apart = MDP(2 * [2 * [[1.0, 0.0]]], [[1, 0], [0, 1]], 0, start="0")
+    apart = MDP(2 * [2 * [[1.0, 0.0]]], [[1, 0], [0, 1]], 0, axes="sas", start="0")
     assert "2 of 4 pairs are never updated, such as state '1'" in reinforce(apart, **few).verdicts[0]
 
 
@@ -304,7 +304,14 @@ def test_what_is_refused():
 
 def test_preferences_that_diverge():
     """A reward of 1e200 times a feature of 1e200 is beyond all numbers."""
-    huge = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[1e200, -1e200], [0, 0]], 1, terminal=[1], start="0")
+    huge = MDP(
+        [[[0, 1], [0, 1]], [[0, 0], [0, 0]]],
+        [[1e200, -1e200], [0, 0]],
+        1,
+        terminal=[1],
+        start="0",
+        axes="sas",
+    )
     with pytest.raises(
         NumericalError, match=r"^reinforce: the preferences of run 0 are not finite after 1 steps"
     ):
@@ -340,7 +347,14 @@ def test_values_of_many_states_are_those_of_the_policy(monkeypatch):
 
 def test_policy_that_never_ends_loses_everything():
     """Preferences of ±1000: the way out has probability 0 in floating point, and each step costs 1."""
-    mdp = MDP([[[1.0, 0.0], [0.0, 1.0]], [[0, 0], [0, 0]]], [[-1, -1], [0, 0]], 1, terminal=[1], start="0")
+    mdp = MDP(
+        [[[1.0, 0.0], [0.0, 1.0]], [[0, 0], [0, 0]]],
+        [[-1, -1], [0, 0]],
+        1,
+        terminal=[1],
+        start="0",
+        axes="sas",
+    )
     answer = reinforce(
         mdp,
         steps=1,

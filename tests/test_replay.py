@@ -125,7 +125,12 @@ def draws(log, q, p, omega, beta, uniforms, step_size=0.5):
 def test_priorities_by_hand():
     """Two pairs of one state, worth 3 and 1 at the end. ω = β = 1, α = 1/2."""
     mdp = MDP(
-        [[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[3, 1], [0, 0]], 1, states=["a", "end"], terminal=["end"]
+        [[[0, 1], [0, 1]], [[0, 0], [0, 0]]],
+        [[3, 1], [0, 0]],
+        1,
+        states=["a", "end"],
+        terminal=["end"],
+        axes="sas",
     )
     log = Transitions.of(mdp, [("a", 0, 3.0, "end"), ("a", 1, 1.0, "end")])
     # p = (1, 1), u = 0.25: the first; weight 1, error 3: q = 3/2, p = 3 + MARGIN.

@@ -73,10 +73,16 @@ def walk(rows, columns, actions, reward=-1.0, layout=True):
     outcomes = [
         [[float(t == s + 1) for t in range(S)] if s < S - 1 else [0.0] * S for s in range(S)] for _ in actions
     ]
-    r = [[reward * (1 + (a > 0)) for a in range(len(actions))] for _ in range(S)]
+    r = [[reward * (1 + (a > 0)) * (s < S - 1) for a in range(len(actions))] for s in range(S)]
     P = [[outcomes[a][s] for a in range(len(actions))] for s in range(S)]
     return MDP(
-        P, r, 1, terminal=[str(S - 1)], actions=actions, layout=Layout(rows, columns) if layout else None
+        P,
+        r,
+        1,
+        axes="sas",
+        terminal=[str(S - 1)],
+        actions=actions,
+        layout=Layout(rows, columns) if layout else None,
     )
 
 

@@ -80,7 +80,7 @@ def test_long_tables_show_head_and_tail():
             [[0.5 if t in (s - 1, s + 1) else 0.0 for t in range(42)]] if 0 < s < 41 else [[0.0] * 42]
             for s in range(42)
         ],
-        [[-1.0]] * 42,
+        [[0.0], *[[-1.0]] * 40, [0.0]],
         1,
         terminal=["0", "41"],
     )

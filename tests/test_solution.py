@@ -16,7 +16,7 @@ from tabular_rl.solution import Certificate, backed_up, checked_values, largest_
 
 # Wait for 1 (and stay), or sell for 3 and be done; at γ = 1/2: waiting for ever is worth 2, selling 3.
 MODEL = MDP([[[1, 0], [0, 1]], [[0, 0], [0, 0]]], [[1, 3], [0, 0]], "1/2", states=["owner", "sold"],
-            actions=["wait", "sell"], terminal=["sold"])  # fmt: skip
+            actions=["wait", "sell"], terminal=["sold"], axes="sas")  # fmt: skip
 
 
 def test_values_by_name():
@@ -187,7 +187,9 @@ def test_answer_and_policy_are_mappings_and_survive_pickle():
     import copy
     import pickle
 
-    mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[1, 0], [3, 0]], "1/2", actions=["stay", "go"])
+    mdp = MDP(
+        [[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[1, 0], [3, 0]], "1/2", actions=["stay", "go"], axes="sas"
+    )
     answer = solve(mdp, method="rational")
     # Staying in 0 is worth 2, going there 0 + 6/2 = 3; state 1 earns 3 for ever: 6.
     assert dict(answer) == {"0": 3.0, "1": 6.0} and "1" in answer and "2" not in answer

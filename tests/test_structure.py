@@ -429,7 +429,7 @@ def test_a_probability_below_all_floats_is_an_edge():
     mdp = MDP.from_outcomes(rows, 1, terminal=["t"])
     assert mdp.prob.min() == 0
     assert end_components(mdp).tolist() == [-1, -1]
-    listed = MDP([[[1, 0], [1, 0]], [[0, 0], [0, 0]]], np.zeros((2, 2)), 1, terminal=[1])
+    listed = MDP([[[1, 0], [1, 0]], [[0, 0], [0, 0]]], np.zeros((2, 2)), 1, terminal=[1], axes="sas")
     assert can_reach(listed, listed.terminal).tolist() == [False, True]
 
 

@@ -162,7 +162,7 @@ def test_a_moving_average_by_hand():
 def test_a_moving_or_copied_target_is_linear_in_two_tables(target):
     """The law of expected SARSA with a target: the mean of (q, q̄) over all sequences of four equally likely
     transitions is a linear recursion in twice the dimension. All 4^4 sequences, by dyadic numbers, without rounding."""
-    mdp = MDP([[[0.5, 0.5], [1, 0]], [[0, 1], [0.5, 0.5]]], [[1, 2], [0, -4]], "1/2")
+    mdp = MDP([[[0.5, 0.5], [1, 0]], [[0, 1], [0.5, 0.5]]], [[1, 2], [0, -4]], "1/2", axes="sas")
     pi = Policy.uniform(mdp)
     draws = [(0, 0, 1.0, 0), (0, 1, 2.0, 0), (1, 0, 0.5, 1), (1, 1, -4.0, 0)]
     kind, number = target.split(":")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.small
 
 def puterman(gamma):
     """Puterman (1994), section 3.1: in state 0 stay for 5 (and leave with probability 1/2), or leave for 10."""
-    return MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], gamma)
+    return MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], gamma, axes="sas")
 
 
 def robot(alpha, beta, search, wait, gamma):
@@ -145,7 +145,7 @@ def test_costs_are_minimised():
     """At 1 a step for ever, or 5 once: min(1 / (1 - γ), 5 + 0)."""
     P = [[[1, 0], [0, 1]], [[0, 0], [0, 0]]]
     for gamma, best in (("1/2", 2), ("9/10", 5)):
-        answer = value_iteration(MDP(P, [[1, 5], [0, 0]], gamma, terminal=[1], sense="min"))
+        answer = value_iteration(MDP(P, [[1, 5], [0, 0]], gamma, axes="sas", terminal=[1], sense="min"))
         assert answer["0"] == pytest.approx(best, abs=1e-6)
 
 
@@ -178,7 +178,7 @@ def test_values_that_grow_without_end_are_refused_before_the_first_sweep():
 
 def test_loop_without_reward_is_worth_nothing_beside_a_costly_exit():
     """Storm's tiny_rewards: stay for 0 for ever, or leave for -1. Not "reach the goal": 0."""
-    mdp = MDP([[[1, 0], [0, 1]], [[0, 0], [0, 0]]], [[0, -1], [0, 0]], 1, terminal=[1])
+    mdp = MDP([[[1, 0], [0, 1]], [[0, 0], [0, 0]]], [[0, -1], [0, 0]], 1, terminal=[1], axes="sas")
     answer = value_iteration(mdp)
     assert abs(answer["0"]) < 1e-12 and answer.policy.actions.tolist() == [0, -1]
 

@@ -20,7 +20,7 @@ COIN = MDP.from_outcomes(
     terminal=["end"],
 )
 # No chance in it, and no end.
-RING = MDP([[[0, 1], [1, 0]], [[1, 0], [0, 1]]], [[1, 0], [0, 2]], "1/2")
+RING = MDP([[[0, 1], [1, 0]], [[1, 0], [0, 1]]], [[1, 0], [0, 2]], "1/2", axes="sas")
 # From a to b, where one stays.
 TRAP = MDP.from_outcomes(
     [("a", "go", "a", "1/2", 1), ("a", "go", "b", "1/2", 1), ("b", "go", "b", 1, 1)], "1/2"
@@ -355,7 +355,11 @@ def test_log_that_cannot_be_of_the_policy_is_refused():
 
 def test_no_finite_answer_without_a_reference_either():
     mdp = MDP(
-        [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]], [[-1.0, -1.0], [0.0, 0.0]], 1, terminal=[1]
+        [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]],
+        [[-1.0, -1.0], [0.0, 0.0]],
+        1,
+        terminal=[1],
+        axes="sas",
     )
     with pytest.raises(NoFiniteAnswer):
         td0(mdp, Policy.of_actions(mdp, [0, -1]), steps=1, reference=False)

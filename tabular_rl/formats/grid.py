@@ -124,6 +124,13 @@ def read_grid(reader: Reader, head: Head, body: Spot) -> MDP:
     states = Names([f"{i},{j}" for i, j in at])
     ends = {s for s, cell in enumerate(at) if grid.kinds[cells[cell[0]][cell[1]]].terminal}
     ends |= {s for name in head.terminal if (s := states.find(name)) is not None}
+    for (i, j), s in at.items():
+        kind = grid.kinds[cells[i][j]]
+        if s in ends and kind.jump_reward:
+            what = f"terminal state {quoted(states[s])} has the jump_reward {kind.jump_reward}"
+            reader.fault(
+                f"{what}, which is never collected: put it on the transitions into it", Spot(line(i))
+            )
     starts = [s for s, cell in enumerate(at) if grid.kinds[cells[cell[0]][cell[1]]].start]
     if starts and head.start is not None:
         reader.fault("start: found with start cells in the map, expected one of them", head.start)

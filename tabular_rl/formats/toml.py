@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from tabular_rl.build import Number, Row
-from tabular_rl.errors import ModelError, escape, quoted
+from tabular_rl.errors import Fault, ModelError, escape, quoted
 from tabular_rl.formats.fields import TOP, VERSION, Asked, Head, Reader, finish, is_text, read_head
 from tabular_rl.formats.grid import read_grid
 from tabular_rl.formats.input import plain_ends
@@ -18,6 +20,7 @@ from tabular_rl.formats.lines import Spot, locate
 from tabular_rl.formats.spelling import BARE, Speller
 from tabular_rl.model import MDP
 from tabular_rl.names import Names
+from tabular_rl.tensors import ON_ENTRY, ORDER, ambiguous_text, entry_reward, readings, terminal_reward
 
 BODIES = ("state", "tensors", "grid")
 
@@ -201,22 +204,24 @@ def _read_row(
 
 
 def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
-    entries = reader.table(body, "tensors", ("axes", "P", "R", "reward_axes"))
+    entries = reader.table(body, "tensors", ("axes", "P", "R", "reward_axes", "terminal_rewards"))
     if not isinstance(body.value, dict):
         raise ModelError(reader.faults)
-    axes = reader.text(entries["axes"], "axes", ("sas", "ass")) if "axes" in entries else None
-    if "axes" not in entries:
-        reader.fault('axes: found none, expected "sas" for P[s][a][s2] or "ass" for P[a][s][s2]', body)
+    axes = reader.text(entries["axes"], "axes", tuple(ORDER)) if "axes" in entries else None
+    on_entry = None
+    if "terminal_rewards" in entries:
+        on_entry = reader.text(entries["terminal_rewards"], "terminal_rewards", (ON_ENTRY,))
     for key in ("P", "R"):
         if key not in entries:
             reader.fault(f"{key}: found none, expected an array", body)
-    if axes is None or "P" not in entries or "R" not in entries:
+    if ("axes" in entries and axes is None) or "P" not in entries or "R" not in entries:
         raise ModelError(reader.faults)
     shape = _shape(reader, entries["P"], "P", 3)
-    if shape is None:
+    if axes is None and shape is not None:
+        axes = _told_axes(reader, entries, shape)
+    if shape is None or axes is None:
         raise ModelError(reader.faults)
-    outer, inner, last = shape
-    S, A = (outer, inner) if axes == "sas" else (inner, outer)
+    S, A, last = (shape[at] for at in ORDER[axes])
     if S != last:
         reader.fault(
             f'P: found {last} next states for {S} states under axes = "{axes}", expected as many',
@@ -235,27 +240,84 @@ def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
     if reward_of is None:
         raise ModelError(reader.faults)
 
-    P = entries["P"].value
+    p_of = _Tensor(entries["P"], axes)
+    ends = {s for name in head.terminal if (s := states.find(name)) is not None}
     rows = []
     for s, a in ((s, a) for s in range(S) for a in range(A)):
-        spots = P[s].value[a] if axes == "sas" else P[a].value[s]
         place = {"state": states[s], "action": actions[a]}
-        row = Row(s, a, line=spots.line)
+        row = Row(s, a, line=p_of(s, a, 0).line)
         before = len(reader.faults)
         if not reward_of.by_outcome:
             row.reward = reader.number(reward_of(s, a), "reward", **place)
-        for s2, spot in enumerate(spots.value):
+        for s2 in range(S):
             place["next_state"] = states[s2]
-            p = reader.number(spot, "probability", **place)
+            p = reader.number(p_of(s, a, s2), "probability", **place)
             reward = reader.number(reward_of(s, a, s2), "reward", **place) if reward_of.by_outcome else None
             if p != 0:
                 row.outcomes.append((s2, p, reward))
         if len(reader.faults) > before:  # one fault must not bring others with it
-            row = Row(s, a, [(s, Fraction(1), None)])
+            row = Row(s, a, [] if s in ends else [(s, Fraction(1), None)])
         if row.outcomes:
             rows.append(row)
-    lines = {s: (P[s] if axes == "sas" else P[0].value[s]).line for s in range(S)}
-    return finish(reader, head, rows, states, actions, state_lines=lines)
+    ends -= {row.state for row in rows}  # an action of a terminal state is a fault of its own
+    paid = _terminal_rewards(reader, reward_of, states, A, ends, on_entry)
+    for row in rows if paid else ():
+        own = Fraction(0) if row.reward is None else row.reward
+        row.outcomes = [
+            (s2, p, entry_reward(own if x is None else x, head.gamma, paid.get(s2, 0)))
+            for s2, p, x in row.outcomes
+        ]
+        row.reward = None
+    lines = {s: p_of(s, 0, 0).line for s in range(S)}
+    return finish(reader, head, rows, states, actions, state_lines=lines, on_entry=bool(paid))
+
+
+def _told_axes(reader: Reader, entries: dict[str, Spot], shape: tuple[int, ...]) -> str | None:
+    """Return the order of the axes of P where its shape tells it or it cannot matter; None with a fault otherwise."""
+    possible = readings(shape)
+    if not possible:
+        found = " x ".join(map(str, shape))
+        reader.fault(f"P: found shape {found}, expected as many next states as states", entries["P"])
+        return None
+    if len(possible) == 1:
+        return possible[0]
+    trial = Reader(reader.asked, reader.exact)  # what is no number is told later, with its place
+
+    def numbers(spot: Spot) -> Any:
+        return [numbers(x) for x in spot.value] if isinstance(spot.value, list) else trial.number(spot, "")
+
+    P, R = np.array(numbers(entries["P"]), dtype=object), entries["R"]
+    tensors = [P]
+    if _depth(R) == 3 and "reward_axes" not in entries and _shape(trial, R, "R", 3) == shape:
+        tensors.append(np.array(numbers(R), dtype=object))
+    if all(np.array_equal(x, x.transpose(ORDER[axes])) for x in tensors for axes in possible):
+        return possible[0]
+    sums = {axes: P.transpose(ORDER[axes]).sum(axis=2).ravel() for axes in possible}
+    fits = [axes for axes, totals in sums.items() if all(x == 0 or abs(x - 1) < 1e-9 for x in totals)]
+    reader.fault(ambiguous_text(shape[0], fits), entries["P"])
+    return None
+
+
+def _terminal_rewards(
+    reader: Reader, reward_of: _Tensor, states: Names, A: int, ends: set[int], option: str | None
+) -> dict[int, Number]:
+    """Return the rewards of terminal states that are paid on entry; those that are dropped are faults."""
+    S = len(states)
+
+    def spots(s: int) -> list[Spot]:
+        if reward_of.by_outcome:
+            return [reward_of(s, a, s2) for a in range(A) for s2 in range(S)]
+        return [reward_of(s, a) for a in range(A)]
+
+    def of_state(s: int) -> tuple[list[Number], bool]:
+        quiet = Reader(reader.asked, reader.exact)  # what is no number was told with its row
+        return [quiet.number(spot, "reward") for spot in spots(s)], reward_of.by_outcome
+
+    def report(fault: Fault, s: int) -> None:
+        reader.fault(fault.what, next(x for x, v in zip(spots(s), of_state(s)[0], strict=True) if v != 0))
+
+    spelled = f'terminal_rewards = "{ON_ENTRY}" in [tensors]'
+    return terminal_reward(of_state, sorted(ends), states, option, spelled=spelled, report=report)
 
 
 def _shape(reader: Reader, spot: Spot, what: str, depth: int) -> tuple[int, ...] | None:
@@ -279,11 +341,18 @@ def _shape(reader: Reader, spot: Spot, what: str, depth: int) -> tuple[int, ...]
     return tuple(shape)
 
 
-@dataclass(frozen=True)
-class _Rewards:
-    """The array R and the names of its axes."""
+def _depth(spot: Spot) -> int:
+    depth = 0
+    while isinstance(spot.value, list) and spot.value:
+        depth, spot = depth + 1, spot.value[0]
+    return depth
 
-    R: Spot
+
+@dataclass(frozen=True)
+class _Tensor:
+    """An array and the names of its axes: "s", "sa", "as", or the three of P in their order."""
+
+    array: Spot
     axes: str
 
     @property
@@ -291,31 +360,36 @@ class _Rewards:
         return len(self.axes) == 3
 
     def __call__(self, s: int, a: int, s2: int = 0) -> Spot:
-        spot = self.R
-        for at in (a, s, s2)[: len(self.axes)] if self.axes[0] == "a" else (s, a, s2)[: len(self.axes)]:
-            spot = spot.value[at]
+        """Return the entry of a state, an action and a next state."""
+        if self.by_outcome:
+            place = [0, 0, 0]
+            for at, index in zip(ORDER[self.axes], (s, a, s2), strict=True):
+                place[at] = index
+        else:
+            place = [a if axis == "a" else s for axis in self.axes]
+        spot = self.array
+        for index in place:
+            spot = spot.value[index]
         return spot
 
 
-def _rewards(reader: Reader, entries: dict[str, Spot], axes: str, S: int, A: int) -> _Rewards | None:
+def _rewards(reader: Reader, entries: dict[str, Spot], axes: str, S: int, A: int) -> _Tensor | None:
     """Return the rewards after a look at their shape; None with a fault."""
     R = entries["R"]
-    depth, inside = 0, R
-    while isinstance(inside.value, list) and inside.value:
-        depth, inside = depth + 1, inside.value[0]
-    named = {1: "s", 2: "sa", 3: axes}.get(depth)
+    named = {1: "s", 2: "sa", 3: axes}.get(_depth(R))
     if "reward_axes" in entries:
-        named = reader.text(entries["reward_axes"], "reward_axes", ("sa", "as", "s", "sas", "ass"))
+        named = reader.text(entries["reward_axes"], "reward_axes", ("sa", "as", "s", *ORDER))
     elif named is None:
         reader.fault(f"R: found {R}, expected an array nested 1, 2 or 3 deep", R)
     shape = named and _shape(reader, R, "R", len(named))
     if not named or not shape:
         return None
-    wanted = {"s": (S,), "sa": (S, A), "as": (A, S), "sas": (S, A, S), "ass": (A, S, S)}[named]
+    size = {"s": S, "a": A}
+    wanted = tuple(size[axis] for axis in named)
     if shape != wanted:
         reader.fault(f'R: found shape {shape}, expected {wanted} under reward_axes = "{named}"', R)
         return None
-    return _Rewards(R, named)
+    return _Tensor(R, named)
 
 
 # -- writing ----------------------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def actor_critic(
     --------
     One choice, reward 1 or 0, then the end. The better one: δ = 1, v = 1/2, θ = (0, 0) + 1 · (1/2, -1/2).
 
-    >>> mdp = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[1, 0], [0, 0]], 1, terminal=[1], start="0")
+    >>> mdp = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[1, 0], [0, 0]], 1, terminal=[1], start="0", axes="sas")
     >>> found = actor_critic(mdp, step_size=1, critic_step_size=0.5, steps=1)
     >>> found["0"], found.extra["preferences"].tolist()
     (0.5, [[0.5, -0.5]])
@@ -169,7 +169,7 @@ def advantage_actor_critic(
     --------
     One choice, reward 1 either way, then the end: δ = 1 in both steps of the batch, and v = 1/2 · 1.
 
-    >>> mdp = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[1, 1], [0, 0]], 1, terminal=[1], start="0")
+    >>> mdp = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[1, 1], [0, 0]], 1, terminal=[1], start="0", axes="sas")
     >>> advantage_actor_critic(mdp, batch=2, critic_step_size=0.5, steps=2)["0"]
     0.5
     """

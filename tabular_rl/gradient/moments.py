@@ -169,7 +169,7 @@ def both_gradients(episodes: Episodes) -> tuple[Floats, Floats | None]:
 
 
 def _undiscounted(softmax: SoftmaxPolicy) -> SoftmaxPolicy:
-    made = SoftmaxPolicy(softmax.mdp.replace(gamma=1), softmax.theta, softmax.features)
+    made = SoftmaxPolicy(softmax.mdp.replace(gamma=1, on_entry=False), softmax.theta, softmax.features)
     made.policy = softmax.policy.replace_model(made.mdp)
     return made
 

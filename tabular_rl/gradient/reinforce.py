@@ -115,7 +115,7 @@ def reinforce(
     --------
     One choice, reward 1 or 0. π = 1/2 each; the better one, when taken, moves θ by 1 · 1 · (1 - 1/2) and -1/2.
 
-    >>> mdp = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[1, 0], [0, 0]], 1, terminal=[1], start="0")
+    >>> mdp = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[1, 0], [0, 0]], 1, terminal=[1], start="0", axes="sas")
     >>> found = reinforce(mdp, estimator="return", step_size=1, steps=1)
     >>> found.visits.tolist(), found.extra["preferences"].tolist()
     ([[1, 0]], [[0.5, -0.5]])

@@ -106,7 +106,8 @@ def q_learning(
     --------
     Two actions, both end the episode, worth 0 and 1: with α = 1 each is known once it was tried.
 
-    >>> mdp = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[0, 1], [0, 0]], 1, states=["a", "end"], terminal=["end"])
+    >>> mdp = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[0, 1], [0, 0]], 1, axes="sas", states=["a", "end"],
+    ...           terminal=["end"])
     >>> answer = q_learning(mdp, steps=100, step_size=1, explore="epsilon-greedy:0.5")
     >>> answer.q.tolist(), answer.policy.actions.tolist()
     ([0.0, 1.0], [1, -1])

@@ -57,7 +57,7 @@ def backward_induction(
     >>> from tabular_rl import MDP
     >>> P = [[[1, 0], [0, 1]], [[0, 0], [0, 0]]]
     >>> mdp = MDP(P, [[1, 3], [0, 0]], 1, states=["owner", "sold"], actions=["wait", "sell"],
-    ...           terminal=["sold"], horizon=2)
+    ...           terminal=["sold"], horizon=2, axes="sas")
     >>> answer = backward_induction(mdp)
     >>> answer["owner"].tolist(), answer.policy["owner"]
     ([4.0, 3.0, 0.0], ['wait', 'sell'])

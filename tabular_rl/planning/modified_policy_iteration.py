@@ -68,7 +68,7 @@ def modified_policy_iteration(
     Stay for 1, or leave to a state that earns 3 for ever: at γ = 1/2 leaving is worth 0 + 6/2 = 3, staying 2.
 
     >>> from tabular_rl import MDP
-    >>> mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[1, 0], [3, 0]], 0.5, actions=["stay", "go"])
+    >>> mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[1, 0], [3, 0]], 0.5, actions=["stay", "go"], axes="sas")
     >>> answer = modified_policy_iteration(mdp)
     >>> answer.policy["0"], round(answer["0"], 5), bool(answer.proven_optimal.all())
     ('go', 3.0, True)

@@ -66,7 +66,7 @@ def policy_iteration(
     1 for ever, so v(1) = -1 / (1 - γ) = -20.
 
     >>> from tabular_rl import MDP
-    >>> mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], 0.95)
+    >>> mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], 0.95, axes="sas")
     >>> answer = policy_iteration(mdp)
     >>> round(answer["1"], 6), round(answer["0"], 4) == round((5 - 5.5 * .95) / (.525 * .05), 4)
     (-20.0, True)
