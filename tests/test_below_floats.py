@@ -160,7 +160,12 @@ def test_the_screen_shows_every_action_that_a_policy_takes():
     from tabular_rl.report.tables import action_text
 
     mdp = MDP(
-        [[[1, 0], [0, 1]], [[0, 0], [0, 0]]], np.zeros((2, 2)), "1/2", axes="sas", terminal=[1], actions=["left", "right"]
+        [[[1, 0], [0, 1]], [[0, 0], [0, 0]]],
+        np.zeros((2, 2)),
+        "1/2",
+        axes="sas",
+        terminal=[1],
+        actions=["left", "right"],
     )
     policy = Policy.of_probs(mdp, {"0": {"left": REST, "right": LEAST}})
     answer = tabular_rl.evaluate(mdp, policy)
