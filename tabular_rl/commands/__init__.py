@@ -140,7 +140,9 @@ def run(arguments: Sequence[str]) -> int:
     except Interrupted as stop:
         note(f"interrupted: {interrupted}\n")
         return 128 + stop.signum
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as stop:
+        if isinstance(stop.__cause__, EOFError):  # which Click takes for Ctrl-D
+            return _bug()
         note(f"interrupted: {interrupted}\n")
         return 130
     except SystemExit as done:  # Click, after shell completion or when nobody reads what it writes

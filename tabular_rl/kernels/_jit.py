@@ -2,7 +2,9 @@
 
 No fastmath: it licenses reordering, and the error bounds would be void. The interpreter's lock is released, so that
 threads can sweep. Compiled code is kept in a folder named by a digest of all kernel files: a change in one kernel
-otherwise leaves stale callers of it. Where no folder can be written, kernels are compiled anew in each process.
+otherwise leaves stale callers of it. Where no folder can be written, kernels are compiled anew in each process. Each
+file there ends in a digest of what it holds: one that is empty, cut off, changed or unreadable counts as missing, so
+that the kernel is compiled again, and the file replaced.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pickle
 import sys
 import tempfile
 import warnings
@@ -19,6 +22,7 @@ from typing import Any
 
 import numba
 from numba.core import config
+from numba.core.caching import IndexDataCacheFile
 
 HERE = Path(__file__).parent
 
@@ -79,8 +83,41 @@ def kernel(function: Callable[..., Any]) -> Any:
         compiled = numba.njit(cache=CACHE is not None, nogil=True, error_model="numpy", _nrt=False)(function)
     finally:
         config.CACHE_DIR = before
+    _spare_damaged_files(compiled)
     _spare_full_disks(compiled)
     return compiled
+
+
+class _CheckedFiles(IndexDataCacheFile):
+    """The files of the compiled code of a kernel: an index, and one a signature."""
+
+    def _dump(self, obj: Any) -> bytes:
+        data = super()._dump(obj)
+        return data + hashlib.sha256(data).digest()  # which pickle does not read
+
+    def _load_index(self) -> Any:
+        with contextlib.suppress(Exception):
+            with open(self._index_path, "rb") as file:
+                version = pickle.load(file)
+                data = file.read()
+            if version == self._version and _whole(data):
+                stamp, signatures = pickle.loads(data)
+                return signatures if stamp == self._source_stamp else {}
+        return {}
+
+    def _load_data(self, name: str) -> Any:
+        data = Path(self._data_path(name)).read_bytes()
+        return pickle.loads(data) if _whole(data) else None
+
+
+def _whole(data: bytes) -> bool:
+    return hashlib.sha256(data[:-32]).digest() == data[-32:]
+
+
+def _spare_damaged_files(compiled: Any) -> None:
+    files = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if type(files) is IndexDataCacheFile:
+        files.__class__ = _CheckedFiles
 
 
 def _spare_full_disks(compiled: Any) -> None:
