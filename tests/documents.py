@@ -37,6 +37,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = {"console", "python", "text", "toml", "csv", "json", "make", "ini"}
 FENCE = re.compile(r"^( *)(`{3,}|~{3,})[ ]*(.*?)\s*$")
+PROGRESS = re.compile(r"[\w-]+: .*, \d+ s")  # a line that shows on a busy machine
 TIME = re.compile(r" *(?<![\w.])\d+(?:\.\d+)? ?(?:ns|µs|us|ms|s|min|h|million)(?!\w)")
 EXIT = re.compile(r"\s+# exit (\d+)\s*$")
 PROGRAMS = {"tabular-rl": "-m tabular_rl", "python": "", "python3": ""}
@@ -133,7 +134,9 @@ def commands(block: Block) -> list[Command]:
 
 
 def normal(lines: list[str]) -> list[str]:
-    """Return lines with what may differ from run to run taken out: times, spaces at the end, empty lines there."""
+    """Return lines with what may differ from run to run taken out: progress, times, spaces at the end, empty lines
+    there."""
+    lines = [line for line in lines if not PROGRESS.fullmatch(line)]
     lines = [TIME.sub(" TIME", line).rstrip() for line in lines]
     while lines and not lines[-1]:
         lines.pop()
@@ -209,26 +212,45 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
+def output_of(line: str, folder: Path) -> tuple[int, str]:
+    """Run a command line; return its exit code and what it prints, standard error included.
+
+    A command of the program alone runs in this process, which is quick; what needs a shell, or Python, gets one.
+    """
+    words = shlex.split(line, comments=True)
+    if words[:1] == ["tabular-rl"] and not set(line) & set("|&;<>$`*?~(){}\n"):
+        from unittest import mock
+
+        from tabular_rl.commands import run
+
+        printed = io.StringIO()
+        with (
+            mock.patch.dict(os.environ, environment(folder), clear=True),
+            mock.patch("sys.stdin", io.StringIO()),
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(printed),
+        ):
+            return run(words[1:]), printed.getvalue()
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=folder,
+        env=environment(folder),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
 def run_console(block: Block, session: Session) -> None:
     """Run the commands of a block and note where the screen differs from the page."""
     shown: list[str] = []
     for command in commands(block):
-        done = subprocess.run(
-            ["bash", "-c", command.text],
-            cwd=session.folder,
-            env=environment(session.folder),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=120,
-        )
-        actual = done.stdout.decode("utf-8", "replace").splitlines()
+        code, printed = output_of(command.text, session.folder)
+        actual = printed.splitlines()
         first = block.lines[command.line - block.line]
-        if done.returncode != command.exit_code:
-            printed = "\n".join(actual)
-            session.fault(
-                command.line, f"`{first}` exits {done.returncode}, not {command.exit_code}\n{printed}"
-            )
+        if code != command.exit_code:
+            session.fault(command.line, f"`{first}` exits {code}, not {command.exit_code}\n{printed}")
             return
         fits = agrees(command.shown, actual)
         if not fits:

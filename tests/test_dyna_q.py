@@ -170,6 +170,7 @@ def hitting_time(mdp, policy):
     return mdp.start[live] @ h, np.sqrt(mdp.start[live] @ variance)
 
 
+@pytest.mark.slow
 def test_figure_8_2(monkeypatch):
     """The figure, read off: n = 50 is near the optimum by the third episode, n = 5 by the sixth, n = 0 not by the
     tenth.

@@ -382,6 +382,7 @@ def test_best_policy_is_found(name, form):
     assert (answer.sup_error < most).sum() >= 30
 
 
+@pytest.mark.slow
 def test_what_a_baseline_is_good_for():
     """Rewards that are all positive make every action better when it is taken: some policies freeze too early.
 
