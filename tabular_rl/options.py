@@ -29,6 +29,7 @@ class Option:
     optional: bool = False
     parse: Callable[[Any], Any] | None = None  # makes the value of a text, or raises ValueError
     grammar: str = ""  # what such a text may be
+    begins: tuple[str, ...] = ()  # how such texts begin, for completion
 
     @property
     def flag(self) -> str:
@@ -200,6 +201,7 @@ StepSize = Annotated[
         str,
         "step size α, a number or a schedule over the count of `per`",
         parse=checked_schedule(0.0, 1.0, open_low=True),
+        begins=("1/n", "n^-0.7", "linear:", "exponential:"),
         grammar=f"{schedules.GRAMMAR}, above 0 and up to 1",
     ),
 ]
@@ -219,6 +221,7 @@ Explore = Annotated[
         str,
         "how actions are chosen while learning; --behavior chooses by a policy instead",
         parse=exploration.Exploration.of,
+        begins=("greedy", "epsilon-greedy:", "boltzmann:", "ucb:"),
         grammar=exploration.GRAMMAR,
     ),
 ]
@@ -270,6 +273,7 @@ Target = Annotated[
         "table that targets are read from: none (the estimate itself), copy:M (a copy made every M steps) or "
         "average:T (an exponential moving average with weight T)",
         parse=parse_target,
+        begins=("none", "copy:", "average:"),
         grammar="none, copy:M or average:T",
     ),
 ]
@@ -281,6 +285,7 @@ Features = Annotated[
         "what a linear learner sees of a state (or pair): one-hot, aggregate:N (N in a row share a weight), "
         "or a file of a matrix, .csv or .npy, a line each",
         parse=parse_features,
+        begins=("one-hot", "aggregate:"),
         grammar="one-hot, aggregate:N, a file .csv or .npy, or a matrix of finite numbers",
     ),
 ]
@@ -298,6 +303,7 @@ Replay = Annotated[
         "learn from transitions drawn from a buffer of earlier ones, all alike or by (|delta| + 0.01)^OMEGA with "
         "weights (smallest p / p)^BETA",
         parse=parse_replay,
+        begins=("none", "uniform", "prioritized"),
         grammar="none, uniform or prioritized[:OMEGA[:BETA]] with OMEGA from 0 to 10 and BETA from 0 to 1",
     ),
 ]
@@ -357,6 +363,7 @@ CriticStepSize = Annotated[
         str,
         "step size of the baseline or critic that a gradient learner keeps; n counts its updates of the same entry",
         parse=checked_schedule(0.0, 1.0, open_low=True),
+        begins=("1/n", "n^-0.7", "linear:", "exponential:"),
         grammar=f"{schedules.GRAMMAR}, above 0 and up to 1",
     ),
 ]

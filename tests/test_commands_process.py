@@ -273,13 +273,6 @@ def test_memory_errors_have_no_traceback(capsys, monkeypatch):
     assert done.code == 2 and "7.45 GiB" in done.err and done.err.count("\n") == 1
 
 
-def test_shell_completion_offers_commands_and_methods():
-    env = {"_TABULAR_RL_COMPLETE": "bash_complete", "COMP_WORDS": "tabular-rl so", "COMP_CWORD": "1"}
-    assert "plain,solve" in outside(env=env).out.splitlines()
-    env |= {"COMP_WORDS": "tabular-rl solve --method val", "COMP_CWORD": "3"}
-    assert outside(env=env).out.splitlines() == ["plain,value-iteration"]
-
-
 def test_a_solver_that_does_not_listen_is_left(capsys, monkeypatch):
     import tabular_rl.commands as program
 

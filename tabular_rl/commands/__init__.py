@@ -118,6 +118,10 @@ def run(arguments: Sequence[str]) -> int:
 
     interrupted = INTERRUPTED.get(arguments[0] if arguments else "", "nothing is proven yet")
     try:
+        if instruction := os.environ.get("_TABULAR_RL_COMPLETE"):
+            from tabular_rl.commands._completion import completion
+
+            return completion(instruction)
         code = program.main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as done:
@@ -145,8 +149,8 @@ def run(arguments: Sequence[str]) -> int:
             return _bug()
         note(f"interrupted: {interrupted}\n")
         return 130
-    except SystemExit as done:  # Click, after shell completion or when nobody reads what it writes
-        return int(done.code or 0) if f"_{PROGRAM.replace('-', '_').upper()}_COMPLETE" in os.environ else 0
+    except SystemExit:  # Click, when nobody reads what it writes
+        return 0
     except MemoryError as error:
         what = str(error).partition(" for an array")[0].rstrip(".")
         note(

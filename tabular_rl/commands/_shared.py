@@ -173,7 +173,6 @@ def method_options(task: str) -> Callable[[C], C]:
     return together(
         click.option(
             "--method", default="auto", show_default=True, metavar="METHOD",
-            shell_complete=lambda _ctx, _parameter, typed: [n for n in shown if n.startswith(typed)],
             help=f"One of {', '.join(shown)}.",
         ),
         click.option("--exact", is_flag=True, help="Solve in rational arithmetic: values as fractions, ties proven."),

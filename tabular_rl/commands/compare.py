@@ -53,7 +53,6 @@ OF_LEARNERS = solver_flags(list(LEARNERS), but=ALWAYS)
     "names",
     metavar="[METHOD...]",
     nargs=-1,
-    shell_complete=lambda _ctx, _parameter, typed: [n for n in METHODS if n.startswith(typed)],
 )
 @click.option("--method", "methods", multiple=True, metavar="METHOD", help=f"Only this method. {SEVERAL}")
 @click.option(

@@ -71,7 +71,6 @@ learner_options = together(
 @click.option(
     "--method",
     metavar="METHOD",
-    shell_complete=lambda _ctx, _parameter, typed: [n for n in LEARNERS if n.startswith(typed)],
     help=f"One of {', '.join(LEARNERS)}  [default: {DEFAULT}].",
 )
 @learner_options
