@@ -1,18 +1,15 @@
 """From a model, values and a policy to a proven interval: the only place where an error bound may be claimed.
 
-For any v and any π, with one backup computed in floating point, q̂, that is off by at most E:
+For any v and any π, with one backup computed in floating point, q̂, that is off by at most E(s,a):
 
-    α = min_s (q̂(s, π(s)) - v(s)) - E                 β = max_s (max_a q̂(s,a) - v(s)) + E
-    lower(s) = q̂(s, π(s)) - E + γ α / (1 - γ)         upper(s) = max_a q̂(s,a) + E + γ β / (1 - γ)
+    l(s) = q̂(s, π(s)) - E(s, π(s))         ≤ T_π v      α = min_s l(s) - v(s)      lower(s) = l(s) + γ α / (1 - γ)
+    m(s) = max_a [ q̂(s,a) + E(s,a) ]       ≥ T v        β = max_s m(s) - v(s)      upper(s) = m(s) + γ β / (1 - γ)
 
 then lower ≤ v_π ≤ v* ≤ upper, state by state (MacQueen 1966; Porteus 1971; Puterman 1994, Theorem 6.6.3). Where a
-terminal state exists α is at most 0 and β at least 0, since its residual is 0. With u = 2**-53 and
-γ_k = k u / (1 - k u), for rows of at most n outcomes,
-
-    E = γ_{n+4} (Rmax + γ Vmax) + n 2**-1074 + τ Vmax + (error of r)
-
-covers every rounding of the backup, in any order and with fused operations, and the rounding of the data. Everything
-that forms E, α, β, lower and upper is itself rounded outward. All values here are in the sign of maximisation.
+terminal state exists α is at most 0 and β at least 0, since its residual is 0. E(s,a) grows with the rewards of its
+own row (rounding.py). Most rows share one E; those whose rewards stand out are backed up once more, with their own, so
+that a penalty widens the interval only where it is taken. Everything that forms E, α, β, lower and upper is itself
+rounded outward. All values here are in the sign of maximisation.
 """
 
 from __future__ import annotations
@@ -20,7 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,31 +25,13 @@ from numpy.typing import NDArray
 from tabular_rl.errors import NumericalError
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
+from tabular_rl.rounding import LargeRewards, U, backup_error, down, shared_error, shared_reward, up
 from tabular_rl.run import Run
 from tabular_rl.solution import Certificate, Solution, Status, largest_width
 from tabular_rl.sweeps import Sweeper, check_finite
 
 Floats = NDArray[np.float64]
-U = 2.0**-53
 RATIONAL_STATES = 100
-
-
-def up(x: Any) -> Any:
-    """The next float above: the result of one operation, rounded outward."""
-    return np.nextafter(x, math.inf)
-
-
-def down(x: Any) -> Any:
-    """The next float below."""
-    return np.nextafter(x, -math.inf)
-
-
-def roundings(k: int) -> float:
-    """γ_k = k u / (1 - k u), rounded up: the relative error of k roundings."""
-    ku = k * U
-    if ku >= 0.5:
-        raise NumericalError(f"a row of {k} outcomes is too long for a floating-point certificate")
-    return float(up(up(ku) / down(1 - ku)))
 
 
 def check_arithmetic() -> None:
@@ -66,29 +45,6 @@ def check_arithmetic() -> None:
             "floating-point arithmetic is not the standard's (flush-to-zero or a rounding mode set by another "
             "library): nothing can be proven. Use --exact."
         )
-
-
-def backup_error(mdp: MDP, vmax: float, policy: Policy | None = None) -> float:
-    """E: how far one computed backup can be from the true one, for values up to vmax, rounded up.
-
-    A stochastic policy's backup is a mixture: one product and one rounding of the data for each probability, and a
-    sum over actions.
-    """
-    facts = mdp.facts
-    n, extra, loose = facts.longest_row, 0, 0.0
-    if policy is not None and policy.rows is None:
-        most = int(np.max(np.diff(mdp.pair_ptr)))
-        extra = most + 2
-        if policy.exact is None:
-            loose = most * 2.0**-52
-    if not math.isfinite(up(vmax)):
-        return math.inf
-    scale = float(up(facts.largest_reward + up(mdp.gamma * up(vmax))))
-    error = float(up(roundings(n + 4 + extra) * scale))
-    error = float(up(error + (n + extra) * 2.0**-1074 * 4))
-    error = float(up(error + up(facts.mass_defect * up(vmax))))
-    error = float(up(error + facts.r_error))
-    return float(up(error + up(loose * scale))) if loose else error
 
 
 def geometric(mdp: MDP, x: float, toward: float) -> float:
@@ -130,8 +86,9 @@ class Certifier:
         self.sweeper = Sweeper(mdp, run, threads)
         self.ends = bool(mdp.terminal.any())
         self.rows: NDArray[Any] | None = None
+        self.large = LargeRewards(mdp)
         self._plain: tuple[float, float] | None = None
-        self._last: tuple[Floats, float, float] | None = None
+        self._last: tuple[Floats, float, float, _Beyond] | None = None
         self.total: Any = None
         if mdp.problem == "total-reward":
             from tabular_rl.certificates_total import TotalCertifier
@@ -153,7 +110,6 @@ class Certifier:
             # Without terminal states a constant off v changes nothing but the size of the numbers, and with it E.
             v -= v.max() / 2 + v.min() / 2
         vmax = float(np.max(np.abs(v), initial=0.0))
-        error = backup_error(self.mdp, vmax, self.policy)
         best, chosen = np.empty(self.mdp.S), np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
         if self.policy is not None:
             low, high = self.sweeper.policy(self.policy, v, best)
@@ -166,23 +122,47 @@ class Certifier:
                 low, _ = self.sweeper.policy(Policy(self.mdp, rows=rows), v, kept)
                 chosen = rows
         check_finite(self.mdp, best, "in one sweep")
-        alpha, beta = float(down(down(low) - error)), float(up(up(high) + error))
+        policy = self.policy or Policy.partial(self.mdp, rows=chosen)
+        own, shared, beyond = self.errors(v, vmax, policy)
+        alpha, beta = float(down(down(low) - own)), float(up(up(high) + shared))
+        lower, upper = down(kept - own), up(best + shared)
+        beta = max(beta, beyond.rise(v))
+        wider = float(up(shared + beyond.lift(upper)))
         if self.ends:
             alpha, beta = min(alpha, 0.0), max(beta, 0.0)
         fall, rise = geometric(self.mdp, alpha, -math.inf), geometric(self.mdp, beta, math.inf)
-        lower = down(down(kept - error) + fall)
-        upper = up(up(best + error) + rise)
+        lower, upper = down(lower + fall), up(upper + rise)
         floor, ceiling = self.plain_bounds()
         np.maximum(lower, floor, out=lower)
         np.minimum(upper, ceiling, out=upper)
         lower[self.mdp.terminal] = upper[self.mdp.terminal] = 0.0
-        smallest = float(up(2 * up(error + geometric(self.mdp, error, math.inf))))
+        widths = [float(up(x + geometric(self.mdp, x, math.inf))) for x in (own, wider)]
+        smallest = float(up(sum(widths)))
         middle = best + (fall / 2 + rise / 2) if math.isfinite(fall) and math.isfinite(rise) else None
         certificate = Certificate(lower, upper, smallest=smallest, middle=middle)
         if self.policy is not None:
             return certificate
-        self.rows, self._last = chosen, (v, error, rise)
+        self.rows, self._last = chosen, (v, shared, rise, beyond)
         return self.decided(certificate) if decide else certificate
+
+    def errors(self, v: Floats, vmax: float, policy: Policy) -> tuple[float, float, _Beyond]:
+        """E of the backups of a policy, E of the rows that share one, and the rows that have their own.
+
+        Where the value of a policy is asked for the first is all there is.
+        """
+        mdp, own = self.mdp, self.large.error(policy, vmax)
+        if self.policy is not None:
+            return own, own, NONE_BEYOND
+        shared = shared_error(mdp, vmax)
+        rows, rewards, states = self.large.beyond(shared_reward(mdp, vmax))
+        if not rows.size:
+            return own, shared, NONE_BEYOND
+        high = up(self.sweeper.listed(rows, v) + backup_error(mdp, vmax, None, rewards))
+        return own, shared, _Beyond(rows, states, high)
+
+    def noise(self, mdp: MDP, vmax: float) -> float:
+        """E of the sweeps of a solver over the model, or over its quotient: smaller changes tell nothing."""
+        return shared_error(mdp, vmax) if self.policy is None else self.large.error(self.policy, vmax)
 
     def plain_bounds(self) -> tuple[float, float]:
         """min r / (1 - γ) and max r / (1 - γ), rounded outward: what no policy falls below or exceeds."""
@@ -208,8 +188,9 @@ class Certifier:
         """
         if self._last is None or self.rows is None or certificate.keep is not None:
             return certificate
-        v, error, rise = self._last
-        keep = self.sweeper.not_worse(v, down(down(certificate.lower - rise) - error))
+        v, error, rise, beyond = self._last
+        least = down(certificate.lower - rise)
+        keep = beyond.keep(self.sweeper.not_worse(v, down(least - error)), least)
         return replace(certificate, keep=keep, proven_optimal=proven_states(self.mdp, keep, self.rows))
 
     def finite(self, v: Floats, decide: bool = True) -> Certificate:
@@ -234,31 +215,56 @@ class Certifier:
         lower[T], upper[T] = down(v[T] - fall) if fall else v[T], up(v[T] + rise) if rise else v[T]
         sure = np.ones(mdp.S, dtype=bool)
         for t in range(T - 1, -1, -1):
-            error = backup_error(mdp, float(np.max(np.abs(v[t + 1]), initial=0.0)), self.policy)
+            vmax = float(np.max(np.abs(v[t + 1]), initial=0.0))
             if self.policy is not None:
-                low, high = self.sweeper_policy(t, v[t + 1], v[t], best)
+                policy = self.policy.at(t) if self.policy.timed else self.policy
+                self.sweeper.policy(policy, v[t + 1], best)
             else:
                 self.sweeper.optimal(v[t + 1], best, chosen)
-                low, high = _span(best - v[t], mdp.terminal)
+                policy = Policy.partial(mdp, rows=chosen)
+            low, high = _span(best - v[t], mdp.terminal)
+            own, shared, beyond = self.errors(v[t + 1], vmax, policy)
             g = float(up(mdp.gamma)) if mdp.gamma < 1 else 1.0
             # The error at t + 1 passes through the discounted average; the residual and E come on top.
             carried_fall, carried_rise = float(up(g * fall)), float(up(g * rise))
-            fall = max(float(up(up(carried_fall + up(error)) - down(low))), 0.0)
-            rise = max(float(up(up(carried_rise + up(error)) + up(high))), 0.0)
+            off = max(float(up(shared + up(high))), beyond.rise(v[t]))
+            fall = max(float(up(up(carried_fall + own) - down(low))), 0.0)
+            rise = max(float(up(carried_rise + off)), 0.0)
             check_finite(mdp, best, f"at time {t}")
             lower[t], upper[t] = down(v[t] - fall), up(v[t] + rise)
             lower[t][mdp.terminal] = upper[t][mdp.terminal] = 0.0
             if keep is not None and proven is not None:
-                keep[t] = self.sweeper.not_worse(v[t + 1], down(down(lower[t] - carried_rise) - error))
+                least = down(lower[t] - carried_rise)
+                keep[t] = beyond.keep(self.sweeper.not_worse(v[t + 1], down(least - shared)), least)
                 sure = _sure_before(mdp, keep[t], chosen, sure)
                 proven[t] = sure
         return Certificate(lower, upper, keep, proven, largest_width(lower, upper))
 
-    def sweeper_policy(self, t: int, v: Floats, before: Floats, out: Floats) -> tuple[float, float]:
-        """One backup of the policy of time t; return the span of its residual."""
-        assert self.policy is not None
-        self.sweeper.policy(self.policy.at(t), v, out)
-        return _span(out - before, self.mdp.terminal)
+
+class _Beyond(NamedTuple):
+    """Rows whose rewards stand out, each with an E of its own: `high` is q̂ + E, rounded up."""
+
+    rows: NDArray[Any]
+    states: NDArray[Any]
+    high: Floats
+
+    def rise(self, v: Floats) -> float:
+        """The largest q̂ + E - v(s), rounded up."""
+        return float(np.max(up(self.high - v[self.states]), initial=-math.inf))
+
+    def lift(self, upper: Floats) -> float:
+        """upper(s) ← max of upper(s) and q̂ + E of the rows of s; return the most that an entry rises."""
+        rise = float(np.max(up(self.high - upper[self.states]), initial=0.0))
+        np.maximum.at(upper, self.states, self.high)
+        return max(rise, 0.0)
+
+    def keep(self, keep: NDArray[np.bool_], least: Floats) -> NDArray[np.bool_]:
+        """Mark of these rows those with q̂ + E ≥ least(s)."""
+        keep[self.rows] = self.high >= least[self.states]
+        return keep
+
+
+NONE_BEYOND = _Beyond(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
 
 
 def _span(change: Floats, terminal: NDArray[np.bool_]) -> tuple[float, float]:

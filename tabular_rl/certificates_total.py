@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.certificates import backup_error, down, up
 from tabular_rl.model import MDP, Floats, Ints
 from tabular_rl.policy import Policy
+from tabular_rl.rounding import LargeRewards, backup_error, down, shared_error, shared_reward, up
 from tabular_rl.run import Run
 from tabular_rl.solution import Certificate
 from tabular_rl.structure import (
@@ -246,6 +246,7 @@ class _Chain:
             probs = np.where(zero[mdp.pair_state], 0.0, policy.weights)
             self.moving = Policy.partial(mdp, probs=probs, exact=policy.exact)
         self.sweeper = Sweeper(mdp, run, threads)
+        self.large = LargeRewards(mdp)
         self.clock = _With(mdp, np.ones(mdp.L), run)
         self.time = np.zeros(mdp.S) if time is None else np.where(zero, 0.0, time)
         self.settled = False
@@ -266,19 +267,23 @@ class _Chain:
         upper = self._verified(v, rise, vmax, 1) if above else none
         smallest = 0.0
         if self.settled:
-            smallest = backup_error(self.mdp, vmax, self.policy) * _steps(self.time) * (2 if above else 1)
+            smallest = self._error(vmax) * _steps(self.time) * (2 if above else 1)
         return -none if lower is None else lower, none if upper is None else upper, smallest
+
+    def _error(self, vmax: float) -> float:
+        """E of a backup of the policy, which counts the rewards that it meets on its way, for values up to vmax."""
+        return self.large.error(self.moving, vmax, self.policy)
 
     def _verified(self, v: Floats, off: float, vmax: float, side: int) -> Floats | None:
         """v ± (1.25 off + 2 E) w if T_π keeps it on its side, after that step; or None."""
         for _ in range(2):
-            error = backup_error(self.mdp, vmax, self.policy)
+            error = self._error(vmax)
             with np.errstate(over="ignore", invalid="ignore"):
                 x = v + side * max(1.25 * off + 2 * error, LEAST) * self.time
             if not np.isfinite(x).all():
                 return None
             vmax = float(np.max(np.abs(x), initial=0.0))
-            error = backup_error(self.mdp, vmax, self.policy)
+            error = self._error(vmax)
             self.sweeper.policy(self.moving, x, self._out)
             stepped = up(self._out + error) if side > 0 else down(self._out - error)
             stepped[self.zero] = 0.0
@@ -315,6 +320,7 @@ class _Best:
     def __init__(self, total: TotalReward, run: Run | None, threads: int) -> None:
         self.total, self.mdp = total, total.quotient
         self.sweeper = Sweeper(self.mdp, run, threads)
+        self.large = LargeRewards(self.mdp)
         self.r = self.mdp.sign * self.mdp.r
         self.time: Floats | None = None
         self.live = np.diff(self.mdp.pair_ptr) > 0
@@ -336,7 +342,9 @@ class _Best:
         vmax = float(np.max(np.abs(v), initial=0.0))
         time = np.zeros(mdp.S) if self.time is None else self.time
         for _ in range(3):
-            shift = max(1.25 * rise + 2 * backup_error(mdp, vmax), LEAST)
+            error = shared_error(mdp, vmax)
+            off = max(rise, self._rise_of_large(v, vmax) - error)
+            shift = max(1.25 * off + 2 * error, LEAST)
             with np.errstate(over="ignore", invalid="ignore"):
                 u, settled = self._raised(v, v + shift * time, shift, fall, sweeps)
                 time = np.maximum((u - v) / shift, 0.0)
@@ -347,17 +355,32 @@ class _Best:
             if self.time is None or time.min(initial=math.inf, where=self.live) >= 0.5:
                 self.time = time  # not where u < v: there v itself was what it had to descend from
             if upper is not None:
-                return upper, of_rows, backup_error(mdp, vmax) * _steps(self.time) if settled else 0.0
+                return upper, of_rows, shared_error(mdp, vmax) * _steps(self.time) if settled else 0.0
         return none, np.full(mdp.L, math.inf), 0.0
+
+    def _large(self, v: Floats, vmax: float) -> tuple[Ints, Floats, Ints]:
+        """The rows that have an E of their own, with q̂ + E, rounded up, and their states."""
+        rows, rewards, states = self.large.beyond(shared_reward(self.mdp, vmax))
+        if not rows.size:
+            return rows, rewards, states
+        return rows, up(self.sweeper.listed(rows, v) + backup_error(self.mdp, vmax, None, rewards)), states
+
+    def _rise_of_large(self, v: Floats, vmax: float) -> float:
+        """The largest q̂ + E - v(s) of the rows that have an E of their own."""
+        _, high, states = self._large(v, vmax)
+        return float(np.max(high - v[states], initial=-math.inf))
 
     def _verified(self, u: Floats, umax: float, of_rows: Floats) -> Floats | None:
         """T u + E if that is nowhere above u, with its rows in `of_rows`; or None."""
         mdp = self.mdp
-        error = backup_error(mdp, umax)
+        error = shared_error(mdp, umax)
+        large, high, _ = self._large(u, umax)
         upper = np.zeros(mdp.S)
         for first, last in self.sweeper.blocks:
             i, j = int(mdp.pair_ptr[first]), int(mdp.pair_ptr[last])
             of_rows[i:j] = up(self.sweeper.rows_of(u, first, last) + error)
+            here = (large >= i) & (large < j)
+            of_rows[large[here]] = high[here]
             live = np.flatnonzero(self.live[first:last]) + first
             if live.size:
                 upper[live] = np.maximum.reduceat(of_rows[i:j], (mdp.pair_ptr[live] - i).astype(np.intp))

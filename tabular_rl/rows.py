@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tabular_rl.model import MDP
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
@@ -34,6 +37,15 @@ def row_sums(values: Floats, ptr: Ints) -> Floats:
     if values.size:
         out[full] = np.add.reduceat(values, ptr[:-1][full].astype(np.intp))
     return out
+
+
+def largest_of_rows(mdp: MDP, first: int, last: int, k0: int, k1: int) -> Floats:
+    """The largest |r(s,a,s')| of each row first ≤ i < last, whose outcomes are k0 ≤ k < k1; no row is empty."""
+    largest = np.abs(mdp.r[first:last])
+    if mdp.reward is not None:
+        starts = (mdp.row_ptr[first:last] - k0).astype(np.intp)
+        np.maximum(largest, np.maximum.reduceat(np.abs(mdp.reward[k0:k1]), starts), out=largest)
+    return largest
 
 
 def mass_defects(prob: Floats, ptr: Ints) -> Floats:

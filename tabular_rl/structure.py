@@ -19,8 +19,8 @@ from tabular_rl.errors import NoFiniteAnswer
 from tabular_rl.model import MDP, Exact
 from tabular_rl.policy import Policy
 from tabular_rl.rationals import RationalArray
+from tabular_rl.rounding import LargeRewards, backup_error, shared_error, shared_reward, up
 from tabular_rl.rows import Floats, Ints, row_blocks
-from tabular_rl.validation import Facts
 
 Mask = NDArray[np.bool_]
 
@@ -557,18 +557,6 @@ def _made_of(
 # -- the mean reward of a component -----------------------------------------------------------------------------
 
 
-def _backup_error(facts: Facts, largest: float) -> float:
-    """E ≥ |computed - true| of r + Σ p h with |h| ≤ largest, rounded up: see certificates.backup_error."""
-    k = facts.longest_row + 4
-    unit = _up(k * 2.0**-53 / (1.0 - k * 2.0**-53))
-    rounding = _up(_up(unit * _up(facts.largest_reward + largest)) + facts.longest_row * 2.0**-1074)
-    return _up(rounding + _up(_up(facts.mass_defect * largest) + facts.r_error))
-
-
-def _up(x: float) -> float:
-    return math.nextafter(x, math.inf)
-
-
 def largest_mean_sign(part: MDP, breathe: Callable[[], None] | None = None) -> tuple[int | None, Mask]:
     """Return the sign of the largest mean reward a step of an end component, and the states that show it.
 
@@ -584,6 +572,7 @@ def largest_mean_sign(part: MDP, breathe: Callable[[], None] | None = None) -> t
     h, out = np.zeros(S), np.empty(S)
     rows = np.empty(S, dtype=part.pair_ptr.dtype)
     tried: set[bytes] = set()
+    large = LargeRewards(part)
     even: Mask | None = None
     done, check = 0, 4
     while done < MEAN_SWEEPS and done * part.K < WORK:
@@ -592,9 +581,9 @@ def largest_mean_sign(part: MDP, breathe: Callable[[], None] | None = None) -> t
         span = np.array([math.inf, -math.inf])
         optimal_backup(*numbers, h, 0, S, span, rows, out)
         done += 1
-        error = _backup_error(part.facts, float(np.max(np.abs(h))))
+        hmax = float(np.max(np.abs(h)))
         change = out - h
-        if _up(_up(float(change.max())) + error) < 0:
+        if _negative(part, large, h, hmax, float(change.max())):
             return -1, every
         if done == check:
             check *= 4
@@ -602,6 +591,7 @@ def largest_mean_sign(part: MDP, breathe: Callable[[], None] | None = None) -> t
                 return _largest_mean_sign_exact(part, rows)
             if even is not None:
                 return 0, even
+            error = large.error(Policy.partial(part, rows=rows), hmax)
             for cycle in _cycles(part, rows):
                 if float(change[cycle].min()) - 2 * error > 0:
                     return 1, cycle
@@ -618,6 +608,21 @@ def largest_mean_sign(part: MDP, breathe: Callable[[], None] | None = None) -> t
         h += 0.5 * change
         h -= h.max()
     return None, every
+
+
+def _negative(part: MDP, large: LargeRewards, h: Floats, hmax: float, highest: float) -> bool:
+    """True where r + P h - h < 0 is proven at every row; `highest` is the largest that was computed."""
+    if float(up(up(highest) + shared_error(part, hmax))) >= 0:
+        return False
+    rows, rewards, states = large.beyond(shared_reward(part, hmax))
+    if not rows.size:
+        return True
+    from tabular_rl.kernels.bellman import listed_backup
+
+    q = np.empty(len(rows))
+    listed_backup(part.row_ptr, part.next_state, part.prob, part.r, 1.0, part.sign, rows, h, q)
+    high = up(q + backup_error(part, hmax, None, rewards))
+    return bool((up(high - h[states]) < 0).all())
 
 
 def _cycles(mdp: MDP, rows: Ints, limit: int = 20) -> list[Mask]:

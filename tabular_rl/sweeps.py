@@ -128,6 +128,15 @@ class Sweeper:
         self.kernels.row_backup(ptr, *self._rows, v, first, last, q)
         return q
 
+    def listed(self, rows: NDArray[Any], v: Floats) -> Floats:
+        """The backed-up values of the rows in a list."""
+        q, step = np.empty(len(rows)), 1 << 16
+        for i in range(0, len(rows), step):
+            self.kernels.listed_backup(*self._rows, rows[i : i + step], v, q[i : i + step])
+            if self.run is not None:
+                self.run.breathe()
+        return q
+
     def not_worse(self, v: Floats, least: Floats) -> NDArray[np.bool_]:
         """Mark the rows (L,) whose backed-up value is at least `least` (S,) of their state."""
         ptr, keep = self.mdp.pair_ptr, np.empty(self.mdp.L, dtype=bool)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError, quoted
 from tabular_rl.names import Names
-from tabular_rl.rows import BLOCK, LARGEST, mass_defects, row_blocks, row_sums
+from tabular_rl.rows import BLOCK, LARGEST, largest_of_rows, mass_defects, row_blocks, row_sums
 
 if TYPE_CHECKING:
     from tabular_rl.model import MDP
@@ -25,8 +25,14 @@ class Facts:
     longest_row: int  # n: outcomes in the longest row
     mass_defect: float  # τ = max |1 - Σ p| over rows, rounded up; 0 where the probabilities are exact
     largest_reward: float  # Rmax = max |r(s, a, s')|
-    r_error: float  # bound on |computed r - true r|, beyond the rounding of r itself
+    common_reward: float  # max over states of the least R_i of their rows, R_i = max |r(s, a, s')| of row i
+    r_relative: float  # bound on |computed r - true r| / R_i of a row, beyond the rounding of r itself
     correction: float  # largest change that `normalize` made to a probability
+
+    @property
+    def r_error(self) -> float:
+        """Bound on |computed r - true r| in any row."""
+        return math.nextafter(self.r_relative * self.largest_reward, math.inf) if self.r_relative else 0.0
 
 
 def distinct(what: str, names: Names) -> None:
@@ -161,8 +167,9 @@ def validate(mdp: MDP, correction: float) -> Facts:
             ),
         )
 
-    longest, defect, largest, r_error, slack_rows = 0, 0.0, 0.0, 0.0, 0
+    longest, defect, largest, r_relative, slack_rows = 0, 0.0, 0.0, 0.0, 0
     largest_r = float(np.max(np.abs(mdp.r))) if mdp.L else 0.0
+    least = np.full(mdp.S, math.inf)  # R_i of the row of each state where it is smallest
     for first_row, last_row, k0, k1 in row_blocks(mdp.row_ptr):
         if len(faults) > 50:
             break
@@ -208,13 +215,20 @@ def validate(mdp: MDP, correction: float) -> Facts:
             faults.append(Fault(sum_text(1.0 - float(missing[j])), **place(first_row + j)))
         if len(missing):
             defect = max(defect, float(np.max(np.abs(missing))))
+        if faults:
+            continue
+        of_rows = largest_of_rows(mdp, first_row, last_row, k0, k1)
+        _lower(least, mdp, first_row, last_row, of_rows)
         if mdp.reward is not None and rewards.size:
-            largest = max(largest, float(np.max(np.abs(rewards))))
-            if not off.any() and mdp.exact is None:
+            largest = max(largest, float(np.max(of_rows)))
+            if mdp.exact is None:
                 found = mdp.r[first_row:last_row]
                 computed = row_sums(prob * rewards, ptr)
-                scale = float(np.max(np.abs(rewards)))
-                gap = np.abs(found - computed) > (2 * longest + 10) * 2.0**-52 * scale
+                # In units of the row's own rewards: its E counts no others.
+                scale = np.maximum.reduceat(np.abs(rewards), ptr[:-1].astype(np.intp))
+                gap = ~(
+                    np.abs(found - computed) <= (2 * longest + 10) * 2.0**-52 * scale + longest * 2.0**-1074
+                )
                 report(
                     (first_row + np.flatnonzero(gap | np.isnan(found))[:20]).tolist(),
                     lambda i: f"r: found {float(mdp.r[i])!r}, expected Σ p r(s,a,s') of its outcomes",
@@ -235,10 +249,18 @@ def validate(mdp: MDP, correction: float) -> Facts:
         defect = math.nextafter(defect * (1 + 2.0**-40), math.inf)
     if mdp.exact is None and mdp.reward is not None:
         # r was summed in floats, by us (γ_{n+3} + τ, in units of the largest reward) or by whoever wrote the file.
-        r_error = ((5 * longest + 24) * 2.0**-53 * (1 + 2.0**-20) + defect) * largest * (1 + 2.0**-50)
-        if largest:
-            r_error = math.nextafter(r_error, math.inf)
-    return Facts(longest, defect, max(largest, largest_r), r_error, correction)
+        r_relative = ((5 * longest + 24) * 2.0**-53 * (1 + 2.0**-20) + defect) * (1 + 2.0**-50)
+    common = float(np.max(least, initial=0.0, where=np.isfinite(least)))
+    return Facts(longest, defect, max(largest, largest_r), common, r_relative, correction)
+
+
+def _lower(least: NDArray[np.float64], mdp: MDP, first: int, last: int, of_rows: NDArray[np.float64]) -> None:
+    """least(s) ← min of least(s) and of the numbers of its rows among first ≤ i < last."""
+    a = int(np.searchsorted(mdp.pair_ptr, first, side="right")) - 1
+    b = int(np.searchsorted(mdp.pair_ptr, last))
+    ptr = np.clip(mdp.pair_ptr[a : b + 1], first, last).astype(np.intp) - first
+    states = a + np.flatnonzero(np.diff(ptr))
+    least[states] = np.minimum(least[states], np.minimum.reduceat(of_rows, ptr[states - a]))
 
 
 def reward_text_of(rewards: NDArray[np.float64], first: int) -> Callable[[int], str]:

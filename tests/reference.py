@@ -109,6 +109,10 @@ def row_backup(pair_ptr, row_ptr, next_state, prob, r, gamma, sign, v, first, la
         out[i - start] = backup(i, row_ptr, next_state, prob, r, gamma, sign, v)
 
 
+def listed_backup(row_ptr, next_state, prob, r, gamma, sign, listed, v, out):
+    out[:] = [backup(i, row_ptr, next_state, prob, r, gamma, sign, v) for i in listed]
+
+
 # -- twins of kernels/graph.py --------------------------------------------------------------------------------------
 
 

@@ -11,10 +11,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import reference
-from random_models import random_model, random_policy
+from random_models import assemble, random_model, random_policy, take_apart
 
-from tabular_rl import MDP, NumericalError, Policy, certificates, solve
-from tabular_rl.certificates import Certifier, backup_error, check_arithmetic, geometric, roundings, verify
+from tabular_rl import MDP, NumericalError, Policy, certificates, evaluate, solve
+from tabular_rl.certificates import Certifier, check_arithmetic, geometric, verify
+from tabular_rl.rounding import LargeRewards, backup_error, roundings, shared_reward
 
 U = Fraction(1, 2**53)
 GAMMAS = ["0", "1/2", "9/10", "99/100", "9999/10000"]
@@ -151,6 +152,183 @@ def test_width_at_the_answer_is_rounding_alone():
         # E twice on either side: once as it is claimed, once as it happens.
         assert certificate.width <= (4 * error + 2 * ulp) / (1 - g) * (1 + 1e-9) + 8 * ulp + 1e-300
         assert certificate.smallest <= 2 * error / (1 - g) * (1 + 1e-9) + 1e-300
+
+
+# -- rewards that stand out ---------------------------------------------------------------------------------------
+
+
+def with_penalties(rng, mdp, spared=True, bonus=0.0):
+    """The model with penalties of 10**6 to 10**15 on about half of its rows, on one outcome or on all of them.
+
+    `spared` leaves the first row of each state as it is; `bonus` is the share of them that are rewards instead.
+    """
+    parts, seen, rows = take_apart(mdp), set(), []
+    for s, a, outcomes, own in parts["rows"]:
+        if (s in seen or not spared) and rng.random() < 0.5:
+            size = 10 ** rng.randint(6, 15) * (1 if parts["exact"] else 1 + rng.random())
+            size *= (1 if rng.random() < bonus else -1) * int(mdp.sign)
+            one = rng.randrange(len(outcomes)) if bonus or not spared else None
+            outcomes = [(t, p, size if one in (None, k) else x) for k, (t, p, x) in enumerate(outcomes)]
+            own = size
+        seen.add(s)
+        rows.append((s, a, outcomes, own))
+    return assemble(**(parts | {"rows": rows}))
+
+
+def scale_of(mdp, values):
+    """The largest |value|, and |reward| in the row of each state where that is smallest."""
+    of_rows = [
+        np.max(np.abs(mdp.r[i : i + 1] if mdp.reward is None else mdp.reward[slice(*mdp.row_ptr[i : i + 2])]))
+        for i in range(mdp.L)
+    ]
+    least = [min(of_rows[i] for i in mdp.rows(s)) for s in range(mdp.S) if mdp.rows(s)]
+    return max([1.0, *map(float, least), *(abs(float(x)) for x in values)])
+
+
+@pytest.mark.parametrize("kind", ["never taken", "everywhere", "rewards too"])
+def test_interval_holds_beside_penalties_of_any_size(kind):
+    narrow = dropped = 0
+    more = {"cancelling": False} if kind == "never taken" else {}
+    for rng, plain in adversaries(120, **more):
+        mdp = with_penalties(rng, plain, kind == "never taken", 0.4 if kind == "rewards too" else 0.0)
+        truth = reference.exact_optimal_value(mdp)
+        optimum, best = inner(mdp, truth), reference.exact_optimal_rows(mdp, truth)
+        fixed = random_policy(mdp, rng.random(), stochastic=False)
+        mixed = Policy.uniform(mdp) if rng.random() < 0.3 else random_policy(mdp, rng.random())
+        judge = Certifier(mdp)
+        for v in starting_values(rng, optimum, mdp.terminal):
+            free = judge.certificate(v, decide=True)
+            assert holds(free.lower, optimum, free.upper)
+            assert all(kept for kept, optimal in zip(free.keep.tolist(), best, strict=True) if optimal)
+            dropped += int((~free.keep).sum())
+            bound = judge.certificate(v, fixed.rows)
+            assert holds(bound.lower, optimum, bound.upper)
+            assert below(bound.lower, inner(mdp, reference.exact_policy_value(mdp, fixed)))
+        for policy in (fixed, mixed):
+            values = inner(mdp, reference.exact_policy_value(mdp, policy))
+            for v in starting_values(rng, values, mdp.terminal):
+                certificate = Certifier(mdp, policy).certificate(v)
+                assert holds(certificate.lower, values, certificate.upper)
+        if kind == "never taken":
+            width = judge.certificate(np.array([float(x) for x in optimum])).width
+            assert width <= 1000 * 2.0**-53 * scale_of(mdp, truth) / (1 - mdp.gamma)
+            narrow += mdp.facts.largest_reward > 1e5
+    assert dropped > 200
+    assert narrow > 40 or kind != "never taken"
+
+
+def test_a_finite_horizon_interval_holds_beside_penalties():
+    for seed in range(60):
+        rng = random.Random(f"finite penalties {seed}")
+        plain = random_model(
+            seed, "finite-horizon", exact=seed % 2 == 0, sense=rng.choice(["max", "min"]), S=rng.randint(2, 4)
+        )
+        mdp = with_penalties(rng, plain, seed % 3 < 2, 0.2 if seed % 3 == 1 else 0.0)
+        truth = reference.exact_optimal_value(mdp)
+        policy = random_policy(mdp, seed, stochastic=seed % 4 < 2)
+        optimum = [inner(mdp, row) for row in truth]
+        of_policy = [inner(mdp, row) for row in reference.exact_policy_value(mdp, policy)]
+        for values, judge in ((optimum, Certifier(mdp)), (of_policy, Certifier(mdp, policy))):
+            for v in timed_values(rng, values):
+                found = judge.finite(v)
+                for t in range(len(values)):
+                    assert holds(found.lower[t], values[t], found.upper[t]), (seed, t)
+                if judge.policy is None:
+                    for t in range(mdp.horizon):
+                        q = inner(mdp, reference.exact_q(mdp, truth[t + 1]))
+                        gone = np.flatnonzero(~found.keep[t]).tolist()
+                        assert all(q[i] < optimum[t][mdp.state_of_row(i)] for i in gone)
+            if judge.policy is None and seed % 3 == 0:
+                v = np.array([[float(x) for x in row] for row in optimum])
+                wide = 1000 * 2.0**-53 * scale_of(mdp, [x for row in truth for x in row])
+                assert judge.finite(v).width <= wide * (mdp.horizon + 1)
+
+
+def walled_grid(penalty, gamma, side=6, **more):
+    """Walk to the last cell at -1 a step; each move into a wall stays and costs `penalty`."""
+    outcomes, end = [], side * side - 1
+    for s in range(end):
+        y, x = divmod(s, side)
+        for action, i, j in (("N", y - 1, x), ("S", y + 1, x), ("W", y, x - 1), ("E", y, x + 1)):
+            inside = 0 <= i < side and 0 <= j < side
+            outcomes.append((s, action, i * side + j if inside else s, 1, -1 if inside else -penalty))
+    return MDP.from_outcomes(outcomes, gamma, terminal=[end], states=range(side * side), **more)
+
+
+@pytest.mark.parametrize("gamma", ["99/100", "1"])
+@pytest.mark.parametrize("penalty", [10**8, 10**12, 10**15])
+def test_a_penalty_that_is_never_taken_widens_nothing(gamma, penalty):
+    """Ten steps from the first corner: -(1 - γ**10) / (1 - γ), to 1e-10, whatever hitting a wall would cost."""
+    g = Fraction(gamma)
+    first = -sum(g**k for k in range(10))
+    mdp = walled_grid(penalty, gamma)
+    for method in ("value-iteration", "policy-iteration", "linear-programming"):
+        answer = solve(mdp, method=method, tolerance=1e-10)
+        assert answer.status.name == "CERTIFIED", method
+        assert answer.lower[0] <= first <= answer.upper[0]
+    assert evaluate(mdp, answer.policy, tolerance=1e-10).status.name == "CERTIFIED"
+    assert solve(walled_grid(penalty, gamma, horizon=12), tolerance=1e-10).status.name == "CERTIFIED"
+    # Without discount the walls are never shared: each is beyond the rewards that all states can do with.
+    judge = Certifier(mdp)
+    assert mdp.facts.common_reward == 1
+    assert len(judge.large.beyond(1.0)[0]) == 22  # 4 sides of 6 cells, less 2 at the end
+    assert judge.large.beyond(float(penalty))[0].size == 0
+
+
+def looks_worse(gamma, **more):
+    """Action "plain" gives .4; "huge" gives .412... of terms up to 4e15, which floats add up to .375."""
+    to = "end" if more.pop("ends", False) else "s"
+    rows = [
+        ("s", "plain", to, 1.0, 0.4),
+        ("s", "huge", to, 0.1, 4e15),
+        ("s", "huge", to, 0.9, -444444444444444.0),
+    ]
+    mdp = MDP.from_outcomes(rows, gamma, terminal=["end"] if to == "end" else [], **more)
+    assert mdp.r[0] == 0.4 and mdp.r[1] < 0.4 < float(mdp.rational(1)[1])
+    assert mdp.facts.common_reward == 0.4
+    return mdp
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.9999])
+def test_the_better_action_looks_worse_in_floats(gamma):
+    """Its own E counts where it is taken, in β, and where actions are eliminated."""
+    mdp = looks_worse(gamma)
+    truth = reference.exact_optimal_value(mdp)[0]
+    proven = Certifier(mdp).certificate(np.array([0.4 / (1 - gamma)]), decide=True)
+    assert proven.lower[0] <= truth <= proven.upper[0]
+    assert proven.keep.tolist() == [True, True] and not proven.proven_optimal[0]
+    timed = looks_worse(gamma or 1.0, horizon=100)
+    plain = np.array([[sum(0.4 * timed.gamma**k for k in range(100 - t))] for t in range(101)])
+    proven = Certifier(timed).finite(plain)
+    assert proven.lower[0, 0] <= reference.exact_optimal_value(timed)[0][0] <= proven.upper[0, 0]
+    assert proven.keep[99].tolist() == [True, True] and not proven.proven_optimal[99, 0]
+
+
+def test_the_better_action_looks_worse_in_floats_at_discount_1():
+    mdp = looks_worse(1.0, ends=True)
+    proven = Certifier(mdp).certificate(np.array([0.4, 0.0]), decide=True)
+    assert proven.lower[0] <= reference.exact_optimal_value(mdp)[0] <= proven.upper[0]
+    assert proven.keep.tolist() == [True, True] and not proven.proven_optimal[0]
+
+
+def test_rows_share_one_error_where_rewards_are_of_one_scale():
+    for mdp in (MDP([[[1.0], [1.0]]], [[1.0, 4.0]], "1/2"), MDP([[[1.0], [1.0]]], [[0.0, 0.0]], "1/2")):
+        assert shared_reward(mdp, 0.0) == mdp.facts.largest_reward
+    mdp = MDP([[[1.0], [1.0]]], [[1.0, 5.0]], "1/2")
+    assert [shared_reward(mdp, vmax) for vmax in (0.0, 1.1, 1.25, 1e9, math.inf)] == [1, 1.1, 5, 5, 5]
+
+
+def test_a_mixture_counts_a_penalty_by_its_probability():
+    """Ways with probability 1/2 to -10**6 and 1/4 to -8: rewards of the mixture up to 1 + 10**6 / 2 + 8 / 4."""
+    mdp = MDP([[[1.0], [1.0], [1.0]]], [[1.0, -(10.0**6), -8.0]], "1/2")
+    large = LargeRewards(mdp)
+    assert large.beyond(1.0)[0].tolist() == [1, 2]
+    mixed = large.of_policy(Policy.of_probs(mdp, [0.25, 0.5, 0.25]), 1.0)
+    assert 500003 <= mixed <= 500003 * (1 + 1e-9)
+    assert large.of_policy(Policy.of_actions(mdp, [0]), 1.0) == 1
+    assert large.of_policy(Policy.of_actions(mdp, [2]), 1.0) == 8
+    tiny = Policy.of_probs(mdp, {"0": {"0": 1 - Fraction(1, 10**400), "1": Fraction(1, 10**400)}})
+    assert 1 < large.of_policy(tiny, 1.0)
 
 
 # -- traps --------------------------------------------------------------------------------------------------------

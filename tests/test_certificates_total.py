@@ -137,6 +137,42 @@ def test_prediction_interval_holds(kind, most):
     assert narrow >= 0.99 * asked, (narrow, asked)
 
 
+@pytest.mark.parametrize("kind", ["exact", "float64", "costs"])
+def test_control_interval_holds_beside_penalties(kind):
+    """Further actions that cost 10**6 to 10**15 change no value, and no width."""
+    rng = random.Random(f"penalties {kind}")
+    narrow = models = 0
+    while models < 25:
+        rows = random_rows(
+            rng, 3, signs=rng.choice(((-1, 0), (-1, -1, 0, 1), (1, 1, 0))), float64=kind == "float64"
+        )
+        what, best = truth(rows)
+        if what != "finite" or all(not own for own in rows):
+            continue
+        models += 1
+        for own in rows:
+            if own and rng.random() < 0.6:
+                _, law, _, floats = rng.choice(own)
+                own.append((len(own), law, Fraction(-(10 ** rng.randint(6, 15))), floats))
+        assert truth(rows) == (what, best)
+        mdp = as_model(rows, "min" if kind == "costs" else "max")
+        certifier, scale = TotalCertifier(mdp), max(1.0, *(abs(float(x)) for x in best))
+        certifier.sweeps = 500
+        for noise in NOISES[:6]:
+            v = disturbed(rng, best, noise)
+            proven = certifier.control(v)
+            assert inside(proven.lower, best, proven.upper)
+            if noise == 0:
+                narrow += proven.width <= 1e-12 * scale
+            chosen = [None if i < 0 else int(i) - int(mdp.pair_ptr[s]) for s, i in enumerate(certifier.rows)]
+            values = policy_values(*chain_of(rows, chosen))
+            own = TotalCertifier(mdp).prediction(
+                disturbed(rng, values, noise), Policy(mdp, rows=certifier.rows)
+            )
+            assert inside(own.lower, values, own.upper)
+    assert narrow >= 0.95 * models
+
+
 @pytest.mark.slow
 def test_one_long_run_of_models():
     """Thousands of intervals around the exact value and around nothing in particular."""

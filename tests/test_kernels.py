@@ -79,6 +79,8 @@ def test_bellman_kernels_have_the_bits_of_their_twins(seed, sign):
         same(bellman.chosen_backup, *model, chosen, v, first, last, span, out)
         same(bellman.mixed_backup, pair_ptr, *model, weight, v, first, last, span, out)
         same(bellman.row_backup, pair_ptr, *model, v, first, last, q)
+        listed = rng.permutation(L)[:last].astype(np.int32)
+        same(bellman.listed_backup, *model, listed, v, q[: len(listed)])
         for a, b, step in ((first, last, 1), (last - 1, first - 1, -1)):
             same(bellman.optimal_backup_in_place, pair_ptr, *model, a, b, step, span, rows, v)
             same(bellman.chosen_backup_in_place, *model, chosen, a, b, step, span, v)

@@ -34,7 +34,7 @@ ORDER = (
     ("solver", "solution", "run", "learned"),
     ("options", "model", "policy", "build", "validation", "tensors", "families", "transitions", "unroll"),
     ("exploration", "schedules"),
-    ("bundled", "names", "rationals", "rows"),
+    ("bundled", "names", "rationals", "rounding", "rows"),
     ("errors",),
 )
 LEVEL = {name: level for level, names in enumerate(reversed(ORDER)) for name in names}

@@ -15,7 +15,7 @@ from random_models import TOTAL, assemble, random_model, random_policy, take_apa
 
 from tabular_rl import Policy, Status
 from tabular_rl.catalogue import SOLVERS
-from tabular_rl.certificates import backup_error
+from tabular_rl.rounding import backup_error
 from tabular_rl.sweeps import Sweeper
 
 settings.register_profile(

@@ -588,6 +588,17 @@ def test_sign_of_the_mean_agrees_with_all_policies():
     assert all(n > 10 for n in seen.values()), seen
 
 
+def test_the_mean_is_proven_beside_a_penalty_that_is_never_taken():
+    """A ring of 70 states at -1/1000 a step, where standing still costs 10**15: rounding of that row tells nothing."""
+    steps = [(s, "go", (s + 1) % 70, 1, Fraction(-1, 1000)) for s in range(70)]
+    ring = MDP.from_outcomes([*steps, (0, "stand", 0, 1, -(10**15))], 1, states=range(70))
+    assert largest_mean_sign(ring)[0] == -1
+    paid = MDP.from_outcomes(
+        [*steps, (0, "stand", 0, 1, 10**15), (1, "stand", 1, 1, -(10**15))], 1, states=range(70)
+    )
+    assert largest_mean_sign(paid)[0] == 1
+
+
 def _inside(mdp):
     return [list(mdp.rows(s)) for s in range(mdp.S)]
 

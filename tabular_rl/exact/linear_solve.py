@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.certificates import Certifier, backup_error, conclude
+from tabular_rl.certificates import Certifier, conclude
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.model import MDP, size_text
 from tabular_rl.options import LinearSolver, Relative, TimeLimit, Tolerance, check
 from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
+from tabular_rl.rounding import shared_error
 from tabular_rl.run import Run, Stop
 from tabular_rl.solution import Solution, backed_up
 from tabular_rl.solver import DISCOUNTED, TOTAL, admit, solver
@@ -157,7 +158,7 @@ def polish(mdp: MDP, rows: NDArray[Any], run: Run, proper: NDArray[Any]) -> tupl
         better = Policy.greedy(mdp, mdp.sign * q).rows
         assert better is not None
         switch = np.zeros(mdp.S, dtype=bool)
-        margin = 2 * backup_error(mdp, float(np.max(np.abs(v), initial=0.0)))
+        margin = 2 * shared_error(mdp, float(np.max(np.abs(v), initial=0.0)))
         switch[live] = q[better[live]] - q[rows[live]] > margin
         if not switch.any():
             break

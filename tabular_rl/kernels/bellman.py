@@ -170,3 +170,14 @@ def row_backup(pair_ptr, row_ptr, next_state, prob, r, gamma, sign, v, first, la
         for k in range(row_ptr[i], row_ptr[i + 1]):
             expected += prob[k] * v[next_state[k]]
         out[i - start] = sign * r[i] + gamma * expected
+
+
+@kernel
+def listed_backup(row_ptr, next_state, prob, r, gamma, sign, listed, v, out):
+    """out(j) ← r(i) + γ Σ p v(s') for the row i = listed(j)."""
+    for j in range(len(listed)):
+        i = listed[j]
+        expected = 0.0
+        for k in range(row_ptr[i], row_ptr[i + 1]):
+            expected += prob[k] * v[next_state[k]]
+        out[j] = sign * r[i] + gamma * expected

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.certificates import Certifier, backup_error, conclude
+from tabular_rl.certificates import Certifier, conclude
 from tabular_rl.errors import NumericalError
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
+from tabular_rl.rounding import shared_error
 from tabular_rl.run import Run, Stop
 from tabular_rl.solution import Certificate, Solution
 from tabular_rl.sweeps import Sweeper, check_finite
@@ -104,7 +105,7 @@ class Goal:
             self.wanted = self.tolerance * self.vmax
         wanted = self.wanted
         self.run.record(sweep, spread, wanted / self.factor if self.factor else 0.0)
-        noise = spread <= backup_error(self.model, self.vmax)
+        noise = spread <= self.certifier.noise(self.model, self.vmax)
         if spread * self.factor > wanted and not noise:
             return False
         certificate = self.certificate(v, rows)
@@ -126,7 +127,7 @@ class Goal:
             return certificate
         best, rows = np.empty(model.S), self.rows()
         low, high = self.sweeper.optimal(v, best, rows)
-        margin = 2 * backup_error(model, float(np.max(np.abs(v), initial=0.0))) + 2 * self.spread(low, high)
+        margin = 2 * shared_error(model, float(np.max(np.abs(v), initial=0.0))) + 2 * self.spread(low, high)
         near = self.sweeper.not_worse(v, best - min(margin, 1e-3 * self.wanted))
         live = np.flatnonzero(np.diff(model.pair_ptr) > 0)
         starts = model.pair_ptr[live].astype(np.intp)

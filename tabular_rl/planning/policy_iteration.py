@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl import options
-from tabular_rl.certificates import backup_error
 from tabular_rl.model import MDP
 from tabular_rl.options import Improvements, LinearSolver, Relative, Threads, TimeLimit, Tolerance
 from tabular_rl.planning._goal import Goal
 from tabular_rl.policy import Policy
+from tabular_rl.rounding import shared_error
 from tabular_rl.run import Run, Stop
 from tabular_rl.solution import Solution
 from tabular_rl.solver import DISCOUNTED, TOTAL, admit, solver
@@ -113,7 +113,7 @@ def improve(goal: Goal, v: Floats, rows: NDArray[Any], best: Floats) -> tuple[bo
     kept = np.empty_like(v)
     goal.sweeper.policy(Policy(goal.model, rows=rows), v, kept)
     vmax = float(np.max(np.abs(v), initial=0.0))
-    margin = 2 * backup_error(goal.model, vmax)
+    margin = 2 * shared_error(goal.model, vmax)
     better = best - kept > margin
     rows[better] = greedy[better]
     return bool(better.any()), low, high
