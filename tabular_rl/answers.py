@@ -15,13 +15,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError, OptionError, closest, escape, path_text, quoted
 from tabular_rl.formats.input import decode, plain_ends, read_all, reporting, standard_input
+from tabular_rl.formats.json import read_json
 from tabular_rl.formats.output import write_atomically
 from tabular_rl.model import MDP, spell_gamma
 from tabular_rl.policy import Policy
@@ -537,25 +538,7 @@ def _policy_of(mdp: MDP, policies: Mapping[int, Mapping[str, Any]], timed: bool)
 
 
 def _from_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
-    def refuse(name: str) -> NoReturn:
-        raise ModelError(f"found {name}, expected finite numbers, or null")
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [key for key, _ in pairs]
-            twice = next(key for i, key in enumerate(names) if key in names[:i])
-            raise ModelError(f"found {quoted(twice)} twice in one object, expected once")
-        return found
-
-    try:
-        document = json.loads(
-            text, parse_float=Spelled, parse_int=Spelled, parse_constant=refuse, object_pairs_hook=once
-        )
-    except json.JSONDecodeError as error:
-        raise ModelError(Fault(f"not JSON: {error.msg} at column {error.colno}", line=error.lineno)) from None
-    except RecursionError:
-        raise ModelError("nested too deeply, expected an answer") from None
+    document = read_json(text, Spelled)
     if not isinstance(document, dict):
         raise ModelError("found a JSON array, expected an object")
     if "schema" in document or "version" in document:

@@ -10,14 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from tabular_rl.errors import Fault, ModelError, closest, quoted
+from tabular_rl.errors import Fault, ModelError, closest, escape, quoted
 from tabular_rl.model import MDP, Exact, start_values
 from tabular_rl.names import Names
-from tabular_rl.rationals import RationalArray, as_fraction, nearest, spell
+from tabular_rl.rationals import DIGITS, RationalArray, as_fraction, exact_sum, nearest, shown
 from tabular_rl.rows import LARGEST
 from tabular_rl.validation import sum_text
 
 Number = Fraction | float
+SMALL = 20  # the largest denominator of a fraction that a rounded number is taken for
+LONGEST_ROW = 1000  # outcomes of a row in which rounded numbers are looked for
+TOO_FINE = (
+    f"found fractions whose common denominator has more than {DIGITS:,} digits, expected fewer. "
+    'Write them as decimals, or say numbers = "float64".'
+)
 
 
 @dataclass(slots=True)
@@ -108,7 +114,7 @@ def model_of_rows(
     r = [row.reward or 0 for row in rows] if by_pair else None
     if normalize and exact:
         # Three 0.333 are rescaled as rationals: the model stays exact.
-        sums = [sum((Fraction(p) for _, p, _ in row.outcomes), Fraction(0)) for row in rows]
+        sums = [exact_sum(Fraction(p) for _, p, _ in row.outcomes) or Fraction(1) for row in rows]
         prob = [
             Fraction(p) / total for row, total in zip(rows, sums, strict=True) for _, p, _ in row.outcomes
         ]
@@ -180,7 +186,7 @@ def _check_numbers(
         place = {**where, "line": row.lines[j]} if row.lines else where
         most: Number = 1.0 if exact else 1 + 2.0**-40
         if not 0 <= p <= most:
-            text = spell(p) if isinstance(p, Fraction) else repr(p)
+            text = shown(p) if isinstance(p, Fraction) else repr(p)
             found.append(
                 Fault(
                     f"found probability {text}, expected a number from 0 to 1", next_state=states[s2], **place
@@ -194,9 +200,12 @@ def _check_numbers(
     if not row.outcomes:
         found.append(Fault("has no outcomes, expected probabilities that sum to 1", **where))
     elif right and exact:
-        total = sum((Fraction(p) for _, p, _ in row.outcomes), Fraction(0))
-        if total != 1 and not (normalize and total > 0):
-            found.append(Fault(exact_sum_text(total, len(row.outcomes)) + _repeat_text(row, total), **where))
+        p_exact = [Fraction(p) for _, p, _ in row.outcomes]
+        total = exact_sum(p_exact)
+        if total is None:
+            found.append(Fault(TOO_FINE, **where))
+        elif total != 1 and not (normalize and total > 0):
+            found.append(Fault(exact_sum_text(total, p_exact) + _repeat_text(row, total), **where))
     elif right and not normalize:
         total_float = math.fsum(p for _, p, _ in row.outcomes)
         if abs(total_float - 1) > len(row.outcomes) * 2.0**-52:
@@ -222,24 +231,46 @@ def _reward_text(reward: Number) -> str:
 
 
 def _shown(reward: Number) -> str:
-    return f"{float(reward)!r}" if not isinstance(reward, Fraction) else spell(reward)[:40]
+    return shown(reward) if isinstance(reward, Fraction) else repr(float(reward))
 
 
-def exact_sum_text(total: Fraction, n: int) -> str:
+def exact_sum_text(total: Fraction, probabilities: Sequence[Fraction]) -> str:
     """Say what a row of exact numbers sums to, what is missing, and the way out.
 
-    >>> exact_sum_text(Fraction(999, 1000), 3)
-    'probabilities sum to 999/1000, expected 1 (1/1000 missing). Fix the row, or load with --normalize to rescale it.'
+    >>> exact_sum_text(Fraction(9, 10), [Fraction(1, 2), Fraction(2, 5)])
+    'probabilities sum to 9/10, expected 1 (1/10 missing). Fix the row, or load with --normalize to rescale it.'
     """
     gap = abs(1 - total)
-    text = f"probabilities sum to {total}, expected 1 ({gap} {'missing' if total < 1 else 'too much'})."
+    text = f"probabilities sum to {shown(total)}, expected 1 ({shown(gap)} {'missing' if total < 1 else 'too much'})."
     if gap < Fraction(1, 10**12):
         return (
             text
             + ' These look like rounded fractions: write "1/3" for one third, say numbers = "float64", or load'
             " with --normalize."
         )
+    if fractions := _unrounded(probabilities):
+        return f'{text} These look like rounded fractions: write "{fractions[0]}", or load with --normalize.'
     return text + " Fix the row, or load with --normalize to rescale it."
+
+
+def _unrounded(probabilities: Sequence[Fraction]) -> list[Fraction]:
+    """Return the small fractions of which decimals are the rounding, where those sum to 1 as these do not.
+
+    >>> _unrounded([Fraction("0.333")] * 3), _unrounded([Fraction("0.17"), Fraction("0.82")])
+    ([Fraction(1, 3)], [])
+    """
+    if len(probabilities) > LONGEST_ROW:
+        return []
+    meant = [p.limit_denominator(SMALL) for p in probabilities]
+    for p, small in zip(probabilities, meant, strict=True):
+        digits = next((n for n in range(2, 20) if 10**n % p.denominator == 0), None)
+        if p != small and (digits is None or abs(p - small) >= Fraction(1, 10**digits)):
+            return []
+    return (
+        [small for p, small in zip(probabilities, meant, strict=True) if p != small][:1]
+        if sum(meant) == 1
+        else []
+    )
 
 
 def model_of_outcomes(
@@ -289,15 +320,21 @@ def model_of_outcomes(
     )
 
     def number(value: Any, what: str, o: Sequence[Any]) -> Number:
+        names = str(o[0]), str(o[1]), str(o[2])
         try:
             if isinstance(value, bool):
                 raise ValueError
-            if not exact and isinstance(value, (float, np.floating)):
-                return float(value)
-            made = as_fraction(value)
-            return made if exact else nearest(made)
+            made = (
+                as_fraction(value) if exact or not isinstance(value, (float, np.floating)) else float(value)
+            )
+            if what == "probability" and not 0 <= made <= 1 + 2.0**-40:
+                place = Fault(f"found {what} {escape(value)}, expected a number from 0 to 1", *names)
+                raise ModelError(place)
+            return made if exact or isinstance(made, float) else nearest(made)
+        except ModelError:
+            raise
         except (ValueError, OverflowError, TypeError):
-            place = Fault(f"found {what} {quoted(value)}, expected a number", str(o[0]), str(o[1]), str(o[2]))
+            place = Fault(f"found {what} {quoted(value)}, expected a number", *names)
             raise ModelError(place) from None
 
     rows: dict[tuple[int, int], Row] = {}

@@ -46,6 +46,8 @@ def closest(word: str, known: Iterable[str]) -> str:
 
     >>> closest("yuong", ["young", "old"]), closest("s13", ["s12"]), closest("--lambda", ["--gamma"])
     ("; did you mean 'young'?", '', '')
+    >>> closest("bb", ["ab", "bc"]), closest("bb", ["cc"])
+    ("; did you mean 'ab'?", '')
     """
     found = closest_word(word, known)
     return f"; did you mean {quoted(found)}?" if found is not None else ""
@@ -58,6 +60,8 @@ def closest_word(word: str, known: Iterable[str]) -> str | None:
     asked = _plain(word)
     plain = {_plain(other): other for other in reversed(list(islice(known, 10_000)))}
     near = difflib.get_close_matches(asked, plain, n=3)
+    if not near and 1 < len(asked) < 4:  # a letter of two is half of them: below the cutoff of difflib
+        near = [other for other in plain if _one_off(asked, other)]
     return next((plain[other] for other in near if _slipped(asked, other)), None)
 
 
@@ -117,6 +121,15 @@ def kind_text(value: object) -> str:
         return f"a {type(value).__name__}" + ("" if plain else f" with {kind_text(inside)} in it")
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiouAEIO' else 'a'} {name}"
+
+
+def _one_off(a: str, b: str) -> bool:
+    """True where one letter is another, and the first or the last is the same.
+
+    >>> _one_off("bb", "bc"), _one_off("bb", "cc"), _one_off("bb", "bbc")
+    (True, False, False)
+    """
+    return len(a) == len(b) and sum(x != y for x, y in zip(a, b, strict=True)) == 1
 
 
 @dataclass(frozen=True)

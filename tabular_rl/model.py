@@ -26,7 +26,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import Fault, ModelError, kind_text, quoted
 from tabular_rl.names import Names, by_state
-from tabular_rl.rationals import INT64, RationalArray, as_fraction, calculated, decimal_text, nearest, spell
+from tabular_rl.rationals import (
+    DIGITS,
+    INT64,
+    RationalArray,
+    as_fraction,
+    calculated,
+    decimal_text,
+    exact_sum,
+    nearest,
+    spell,
+)
 from tabular_rl.rows import BLOCK, Floats, Ints, mass_defects, row_blocks, row_sums
 from tabular_rl.validation import Facts, check_order, shape_faults, validate
 
@@ -518,17 +528,26 @@ class MDP:
         ks = range(int(self.row_ptr[row]), int(self.row_ptr[row + 1]))
         exact = self.exact
         p = [exact.prob[k] if exact else Fraction(float(self.prob[k])) for k in ks]
-        total = sum(p, Fraction(0))
-        if total != 1:
+        total = exact_sum(p)
+        if total is not None and total != 1:
             p = [x / total for x in p]
         if exact and exact.r is not None:
             r = exact.r[row]
         elif exact and exact.reward is not None:
-            r = sum((x * exact.reward[k] for x, k in zip(p, ks, strict=True)), Fraction(0))
+            r = exact_sum(x * exact.reward[k] for x, k in zip(p, ks, strict=True))
         elif self.reward is not None:
-            r = sum((x * Fraction(float(self.reward[k])) for x, k in zip(p, ks, strict=True)), Fraction(0))
+            r = exact_sum(x * Fraction(float(self.reward[k])) for x, k in zip(p, ks, strict=True))
         else:
             r = Fraction(float(self.r[row]))
+        if total is None or r is None:
+            raise ModelError(
+                Fault(
+                    f"the expected reward is a fraction of more than {DIGITS:,} digits, expected fewer. "
+                    "Write probabilities and rewards as decimals.",
+                    self.states[self.state_of_row(row)],
+                    self.actions[int(self.pair_action[row])],
+                )
+            )
         return [(int(self.next_state[k]), x) for k, x in zip(ks, p, strict=True)], r
 
     @property
@@ -685,7 +704,8 @@ def _complete(mdp: MDP) -> None:
         return
     start, final = exact.start, exact.final_reward
     if mdp.start_given and start is None:
-        total = sum((Fraction(p) for p in mdp.start.tolist()), Fraction(0))
+        total = exact_sum(Fraction(p) for p in mdp.start.tolist())
+        assert total is not None  # dyadics
         start = RationalArray.of(Fraction(p) / total for p in mdp.start.tolist())
         nearest_start = start.floats()
         nearest_start.setflags(write=False)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import OptionError, closest, escape, quoted
 from tabular_rl.model import MDP
-from tabular_rl.rationals import RationalArray, as_fraction, nearest
+from tabular_rl.rationals import DIGITS, RationalArray, as_fraction, exact_sum, nearest, shown
 
 Ints = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
@@ -446,8 +446,9 @@ def _checked(mdp: MDP, values: Floats, exact: Iterable[Fraction] | None) -> Floa
     for s in doubtful.tolist():
         rows = mdp.rows(s)
         if listed is not None:
-            total: Any = sum((listed[i] for i in rows), Fraction(0))
+            total: Any = exact_sum(listed[i] for i in rows)
             wrong = total != 1
+            total = f"a fraction of more than {DIGITS:,} digits" if total is None else shown(total)
         else:
             total = math.fsum(values[i] for i in rows)
             wrong = abs(total - 1) > len(rows) * 2.0**-52

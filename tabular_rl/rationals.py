@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 from operator import add, mul, truediv
 from operator import sub as subtract
@@ -19,6 +19,7 @@ FRACTION = re.compile(r"-?[0-9]+/[0-9]+")
 DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _NUMBER = r"(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 CALCULATION = re.compile(rf"(?P<a>{_NUMBER}) *(?P<sign>[-+*/]) *(?P<b>{_NUMBER})")
+DIGITS = 10_000  # of the common denominator of numbers that are added: beyond it their sum takes no end
 LONGEST = 4000  # characters, and the largest decimal exponent: beyond it a number is an attack, not data
 
 
@@ -87,6 +88,35 @@ def spell(value: Fraction) -> str:
     shifted = abs(value.numerator) * 10**digits // value.denominator
     whole, part = divmod(shifted, 10**digits)
     return f"{'-' if value < 0 else ''}{whole}.{part:0{digits}d}".rstrip("0")
+
+
+def shown(value: Fraction) -> str:
+    """Return a fraction for a message: as it is where that is short, else about what it is.
+
+    >>> shown(Fraction(9, 10)), shown(Fraction(1, 10**2200)), shown(1 - Fraction(1, 10**50))
+    ('9/10', 'about 1E-2200', 'about 1.00000')
+    """
+    if value.numerator.bit_length() + value.denominator.bit_length() < 128:
+        return str(value)
+    context = Context(prec=6, Emax=MAX_EMAX, Emin=MIN_EMIN)
+    return f"about {context.divide(Decimal(value.numerator), Decimal(value.denominator))}"
+
+
+def exact_sum(values: Iterable[Fraction]) -> Fraction | None:
+    """Return the sum of fractions, None where their common denominator has more than DIGITS digits.
+
+    >>> exact_sum([Fraction(1, 3), Fraction(1, 6)]), exact_sum(Fraction(1, 7**n) for n in range(20_000))
+    (Fraction(1, 2), None)
+    """
+    parts: dict[int, int] = {}  # denominator -> sum of numerators
+    den = 1
+    for x in values:
+        if x.denominator not in parts:
+            den = math.lcm(den, x.denominator)
+            if den.bit_length() > DIGITS * 10 // 3:
+                return None
+        parts[x.denominator] = parts.get(x.denominator, 0) + x.numerator
+    return Fraction(sum(n * (den // d) for d, n in parts.items()), den)
 
 
 def as_fraction(value: Any) -> Fraction:

@@ -144,15 +144,15 @@ REFUSED = {
     '{"values": {"high": 1}}': "found no value for 'low'",
     '{"values": {"high": 1, "low": NaN}}': "found NaN",
     '{"values": {"high": 1, "low": null}}': "found no value",
-    '{"values": {"high": 1, "high": 2}}': "'high' twice",
+    '{"values": {"high": 1, "high": 2}}': "key 'high': found twice, first on line 1",
     '{"values": [1]}': "found 1 entries, expected 2",
     '{"values": 3}': "values: expected a list",
     '{"values": {"high": 1, "low": 2}, "policy": ["search", "fly"]}': "found action 'fly'",
     '{"schema": "tabular-rl answer", "version": 2}': "found version '2', expected 1",
     '{"schema": "another"}': "found schema 'another'",
-    '{"values": {"high": 1, "low": 2}': ":1: not JSON",
+    '{"values": {"high": 1, "low": 2}': ":1: not valid JSON",
     "[1, 2]": "expected an object",
-    "[" * 100_000: "nested too deeply",
+    "[" * 100_000: "nested too deep",
     '{"values": {"\\u001b[31m": 1}}': "\\x1b[31m",
 }
 

@@ -76,7 +76,7 @@ def test_ten_tenths_as_text_sum_to_one():
 @pytest.mark.parametrize(
     ("prob", "text"),
     [
-        (["0.333"] * 3, "probabilities sum to 999/1000, expected 1 (1/1000 missing)."),
+        (["0.5", "0.499"], "probabilities sum to 999/1000, expected 1 (1/1000 missing)."),
         (["0.5", "0.4"], "probabilities sum to 9/10, expected 1 (1/10 missing)."),
         (["0.6", "0.5"], "probabilities sum to 11/10, expected 1 (1/10 too much)."),
         (["0.9", "0.9"], "probabilities sum to 9/5, expected 1 (4/5 too much)."),
@@ -95,6 +95,15 @@ def test_rounded_thirds_are_told_how_to_write_a_third():
     text = fault([("a", "x", "a", "0.3333333333333333", 0)] * 3)
     assert "probabilities sum to 9999999999999999/10000000000000000" in text
     assert 'write "1/3" for one third, say numbers = "float64", or load with --normalize' in text
+    for digits, sum_text, missing in (("0.333", "999/1000", "1/1000"), ("0.33", "99/100", "1/100")):
+        assert fault([("a", "x", "a", digits, 0)] * 3) == (
+            f"state 'a', action 'x': probabilities sum to {sum_text}, expected 1 ({missing} missing). These look like "
+            'rounded fractions: write "1/3", or load with --normalize.'
+        )
+    sixths = fault([("a", "x", "a", "0.17", 0), ("a", "x", "b", "0.83", 0), ("b", "x", "b", "0.01", 0)])
+    assert "write" not in sixths.splitlines()[0]  # 0.17 + 0.83 is 1
+    text = fault([("a", "x", "a", "0.167", 0), ("a", "x", "b", "0.834", 0), ("b", "x", "b", 1, 0)])
+    assert "1001/1000" in text and 'write "1/6"' in text  # 1/6 + 5/6: both were rounded up
 
 
 def test_normalize_keeps_exact_numbers_exact():
@@ -116,7 +125,14 @@ def test_text_that_spells_no_number_is_refused(wrong):
 
 @pytest.mark.parametrize(
     ("wrong", "shown"),
-    [("3/2", "1.5"), ("-0.1", "-0.1"), (-0.1, "-0.1"), (math.nan, "nan"), (math.inf, "inf")],
+    [
+        ("3/2", "3/2"),
+        ("-1e-17", "-1e-17"),
+        ("-0.1", "-0.1"),
+        (-0.1, "-0.1"),
+        (math.nan, "nan"),
+        (math.inf, "inf"),
+    ],
 )
 def test_number_that_is_no_probability_is_refused(wrong, shown):
     text = fault([("a", "x", "b", wrong, 0)], terminal=["b"])

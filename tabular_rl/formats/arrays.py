@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError, closest, escape, quoted
 from tabular_rl.formats.fields import Asked
+from tabular_rl.formats.json import read_json
 from tabular_rl.model import MDP, Exact, Layout, expected_reward, size_text
 from tabular_rl.names import Names
-from tabular_rl.rationals import RationalArray, fraction
+from tabular_rl.rationals import DIGITS, RationalArray, exact_sum, fraction
 from tabular_rl.rows import row_blocks
 
 VERSION = 1
@@ -38,6 +40,8 @@ ARRAYS: dict[str, tuple[str, int, tuple[str, ...]]] = {
 }
 EXACT = ("prob", "reward", "r", "start", "final_reward")
 MEMBERS = (*ARRAYS, *(f"{field}_{part}" for field in EXACT for part in ("num", "den", "text")))
+HEXADECIMAL = re.compile(r"(-?[0-9a-f]+)/([0-9a-f]+)")
+LONGEST_TEXT = 4 * DIGITS  # characters of a fraction in hexadecimal
 BLOCK = 1 << 22  # bytes written or read at once
 
 
@@ -119,31 +123,17 @@ def header_json(header: Header) -> dict[str, Any]:
 
 
 def parse_json(data: bytes, what: str) -> Any:
-    """Return strict JSON: UTF-8, each key once, no NaN."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise ModelError(f"{what}: key {quoted(key)}: found twice, expected once")
-            found[key] = value
-        return found
-
-    def refuse(text: str) -> None:
-        raise ModelError(f"{what}: found {text}, expected a finite number")
-
+    """Return strict JSON: UTF-8, each key once, no NaN; ModelError with `what` it is and the line."""
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=once, parse_constant=refuse)
-    except ModelError:
-        raise
+        return read_json(data.decode("utf-8"))
+    except ModelError as error:
+        fault = error.faults[0]
+        line = f", line {fault.line}" if fault.line is not None and data.count(b"\n") else ""
+        raise ModelError(f"{what}{line}: {fault.what}") from None
     except UnicodeDecodeError as error:
         raise ModelError(
             f"{what}: found byte 0x{data[error.start]:02x} at {error.start}, expected UTF-8"
         ) from None
-    except json.JSONDecodeError as error:
-        raise ModelError(f"{what}: not valid JSON: {error.msg} (byte {error.pos} of {len(data)})") from None
-    except (ValueError, RecursionError):
-        raise ModelError(f"{what}: not valid JSON") from None
 
 
 def read_header(found: Any, what: str, extra: tuple[str, ...] = ()) -> Header:
@@ -302,11 +292,14 @@ def _rationals(array: NDArray[Any], member: str, length: int) -> RationalArray:
         raise ModelError(f"{member}: expected a list of {length} fractions")
     made = []
     for i, text in enumerate(listed):
-        try:
-            num, den = text.split("/")
-            made.append((int(num, 16), int(den, 16)))
-        except (ValueError, AttributeError):
-            raise ModelError(f"{member}: found {quoted(text)} at position {i}, expected a fraction") from None
+        pair = HEXADECIMAL.fullmatch(text) if isinstance(text, str) else None
+        if pair is None or len(text) > LONGEST_TEXT:
+            size = f" of {len(text)} characters" if pair else ""
+            raise ModelError(
+                f"{member}: found {quoted(text)}{size} at position {i}, expected a fraction in hexadecimal "
+                f"of at most {LONGEST_TEXT:,} characters"
+            )
+        made.append((int(pair[1], 16), int(pair[2], 16)))
     return RationalArray(
         np.array([n for n, _ in made], dtype=object), np.array([d for _, d in made], dtype=object)
     )
@@ -425,7 +418,7 @@ def rows_off(prob: RationalArray, row_ptr: Any) -> Iterator[int]:
             yield from (first + np.flatnonzero(sums != over[1])).tolist()
             continue
         for i in range(len(ptr) - 1):
-            if sum(prob[k0 + int(ptr[i]) : k0 + int(ptr[i + 1])], Fraction(0)) != 1:
+            if exact_sum(prob[k0 + int(ptr[i]) : k0 + int(ptr[i + 1])]) != 1:
                 yield first + i
 
 
@@ -441,7 +434,7 @@ def check_exact(mdp: MDP) -> None:
     for i in rows_off(exact.prob, mdp.row_ptr):
         state, action = mdp.states[mdp.state_of_row(i)], mdp.actions[int(mdp.pair_action[i])]
         raise ModelError(Fault("exact probabilities do not sum to 1", state, action))
-    if exact.start is not None and sum(exact.start, Fraction(0)) != 1:
+    if exact.start is not None and exact_sum(exact.start) != 1:
         raise ModelError("start: exact probabilities do not sum to 1")
     if exact.reward is not None:
         wrong = np.flatnonzero(expected_reward(mdp) != mdp.r)
@@ -450,6 +443,14 @@ def check_exact(mdp: MDP) -> None:
             raise ModelError(
                 f"r: found {float(mdp.r[i])!r} at position {i}, expected Σ p r(s,a,s') of its outcomes"
             )
+
+
+def _pair(num: Any, den: Any) -> str:
+    """A numerator and a denominator for a message, whatever they are."""
+    n, d = int(num), int(den)
+    return (
+        f"{n}/{d}" if max(abs(n), abs(d)) < 2**64 else f"a fraction of {n.bit_length() + d.bit_length()} bits"
+    )
 
 
 def _check_field(field: str, rationals: RationalArray, floats: NDArray[Any]) -> None:
@@ -462,7 +463,7 @@ def _check_field(field: str, rationals: RationalArray, floats: NDArray[Any]) -> 
             if wrong.any():
                 i = int(np.flatnonzero(wrong)[0])
                 raise ModelError(
-                    f"{field}: found {num[i]}/{den[i]} at position {at + i}, expected lowest terms"
+                    f"{field}: found {_pair(num[i], den[i])} at position {at + i}, expected lowest terms"
                 )
             try:
                 wrong = RationalArray(num, den).floats() != floats[at : at + step]
@@ -470,5 +471,5 @@ def _check_field(field: str, rationals: RationalArray, floats: NDArray[Any]) -> 
                 wrong = np.ones(len(num), dtype=bool)
         if wrong.any():
             i = int(np.flatnonzero(wrong)[0])
-            what = f"{field}: found {num[i]}/{den[i]} at position {at + i}"
+            what = f"{field}: found {_pair(num[i], den[i])} at position {at + i}"
             raise ModelError(f"{what}, expected the fraction nearest to {float(floats[at + i])!r}")

@@ -19,6 +19,7 @@ from tabular_rl.errors import Fault, ModelError, escape, quoted
 from tabular_rl.formats.arrays import rows_off
 from tabular_rl.formats.fields import (
     A_NUMBER,
+    A_PROBABILITY,
     TOP,
     VERSION,
     Asked,
@@ -395,7 +396,11 @@ def _read(reader: Reader, text: str, what: str, line: int, place: dict[str, str]
         fits = DECIMAL.fullmatch(text)
         expected = f"expected a number up to {LARGEST:g}" if fits else A_NUMBER.replace('"', "")
         reader.fault_at(f"found {what} {quoted(text)}, {expected}", line, **place)
-    return 0 if number is None else number
+        return 0
+    if what == "probability" and not 0 <= number <= reader.most:
+        reader.fault_at(f"found {what} {escape(text)}, {A_PROBABILITY}", line, **place)
+        return 0
+    return number
 
 
 # -- writing ----------------------------------------------------------------------------------------------------

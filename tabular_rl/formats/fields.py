@@ -8,12 +8,12 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from tabular_rl.build import Number, Row, model_of_rows
+from tabular_rl.build import TOO_FINE, Number, Row, model_of_rows
 from tabular_rl.errors import SHOWN_FAULTS, Fault, ModelError, closest, escape, quoted
 from tabular_rl.formats.lines import Spot
 from tabular_rl.model import MDP, Layout
 from tabular_rl.names import Names
-from tabular_rl.rationals import DECIMAL, FRACTION, fraction, nearest
+from tabular_rl.rationals import DECIMAL, FRACTION, exact_sum, fraction, nearest, shown
 from tabular_rl.rows import LARGEST
 
 VERSION = 1
@@ -35,6 +35,7 @@ TOP = (
 )
 LONGEST_NAME = 10_000
 TOO_LARGE = int(LARGEST)  # fractions compare faster with integers than with floats
+A_PROBABILITY = "expected a number from 0 to 1"
 A_NUMBER = 'expected a number such as 1, 0.5 or "2/3"'
 
 
@@ -129,6 +130,19 @@ class Reader:
             self.fault(f"found {what} {escape(spot)}, {expected}", spot, **place)
             return Fraction(0)
         return number
+
+    def probability(self, spot: Spot, what: str = "probability", **place: Any) -> Number:
+        """Return a number from 0 to 1; 0 where it is none, with a fault that shows it as it is spelled."""
+        number = self.number(spot, what, **place)
+        if not 0 <= number <= self.most:
+            self.fault(f"found {what} {escape(spot)}, {A_PROBABILITY}", spot, **place)
+            return Fraction(0)
+        return number
+
+    @property
+    def most(self) -> Number:
+        """The largest number that is taken for a probability; a sum of doubles may miss 1."""
+        return 1.0 if self.exact else 1 + 2.0**-40
 
     def names(self, spot: Spot, what: str) -> dict[str, int]:
         """Return names in order, each with its line."""
@@ -378,7 +392,7 @@ def _start(reader: Reader, spot: Spot, states: Names, ends: set[int]) -> dict[in
         given: dict[str, tuple[Number, Spot]] = {spot.value: (Fraction(1) if reader.exact else 1.0, spot)}
     else:
         given = {
-            name: (reader.number(p, "start probability", state=name), p)
+            name: (reader.probability(p, "start probability", state=name), p)
             for name, p in reader.table(spot, "start").items()
         }
     start: dict[int, Number] = {}
@@ -386,15 +400,15 @@ def _start(reader: Reader, spot: Spot, states: Names, ends: set[int]) -> dict[in
         at = reader.state(name, states, where, "start", state=name)
         if at is None:
             continue
-        if not 0 <= p <= 1:
-            reader.fault(f"found start probability {where}, expected a number from 0 to 1", where, state=name)
         if at in ends and p:
             reader.fault("start: found a terminal state, expected one with actions", where, state=name)
         start[at] = p
     if len(reader.faults) == before:
-        total = sum((Fraction(p) for p in start.values()), Fraction(0))
+        total = exact_sum(Fraction(p) for p in start.values())
         slack = 0 if reader.exact else Fraction(max(2, len(start)), 2**52)
-        if abs(total - 1) > slack:
-            shown = total if reader.exact else repr(float(total))
-            reader.fault(f"start: probabilities sum to {shown}, expected 1", spot)
+        if total is None:
+            reader.fault(f"start: {TOO_FINE}", spot)
+        elif abs(total - 1) > slack:
+            found = shown(total) if reader.exact else repr(float(total))
+            reader.fault(f"start: probabilities sum to {found}, expected 1", spot)
     return start

@@ -28,6 +28,16 @@ SCALAR = re.compile(
 WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 QUOTED = re.compile(r""""(?:[^"\\]|\\.)*+"|'[^']*+'|#.*""")
 BARE_FRACTION = re.compile(r"(?<![\w./-])-?\d++/\d++(?![\w./-])")
+# What nests, and what hides it: texts and comments, brackets, keys of three parts and more.
+NESTING = re.compile(
+    r'''"""(?:[^"\\]++|\\.|"{1,2}(?!"))*+(?:"{3,5}|\Z)'''
+    r"""|\'\'\'(?:[^']++|'{1,2}(?!'))*+(?:'{3,5}|\Z)"""
+    r"""|(?P<key>(?<![A-Za-z0-9_-])(?:PART[ \t]*+\.[ \t]*+){2,}+(?:PART)?)"""
+    r"""|"(?:[^"\\\n]++|\\.)*+"?|'[^'\n]*+'?|#[^\n]*+|(?P<open>[\[{])|(?P<close>[\]}])""".replace(
+        "PART", "(?:" + KEY.pattern + ")"
+    ),
+    re.DOTALL,
+)
 OPEN_TABLE = ("Invalid initial character for a key part", "Unclosed inline table")
 DEEPEST = 100
 
@@ -62,14 +72,11 @@ def locate(text: str) -> Spot:
     >>> root.value["state"].value["a"].value["go"].line, root.value["discount"].value
     (3, '0.90')
     """
+    _check_nesting(text)
     try:
         plain = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise ModelError(_syntax_fault(text, str(error))) from None
-    except RecursionError:
-        raise ModelError(
-            f"found arrays or tables nested too deep, expected at most {DEEPEST} levels"
-        ) from None
     except ValueError:  # int() refuses to read thousands of digits
         longest = max(re.finditer(r"[0-9_]+", text), key=lambda m: len(m[0]))
         line = text.count("\n", 0, longest.start()) + 1
@@ -79,6 +86,26 @@ def locate(text: str) -> Spot:
     spot = _Scan(text).document()
     _join(spot, plain)
     return spot
+
+
+def _check_nesting(text: str) -> None:
+    """Raise where tables, arrays and dotted keys nest deeper than any model does, before a parser goes down there."""
+    levels, waiting = [0], 0  # how deep each open bracket is, and the parts of the key before the next
+    for match in NESTING.finditer(text):
+        kind = match.lastgroup
+        if kind == "close":
+            if len(levels) > 1:
+                levels.pop()
+            waiting = 0
+            continue
+        if kind == "key":
+            waiting = match[0].count(".") + 1
+        elif kind == "open":
+            levels.append(levels[-1] + waiting + 1)
+            waiting = 0
+        if levels[-1] + waiting > DEEPEST:
+            what = f"found arrays or tables nested too deep, expected at most {DEEPEST} levels"
+            raise ModelError(Fault(what, line=text.count("\n", 0, match.start()) + 1))
 
 
 def _syntax_fault(text: str, said: str) -> Fault:

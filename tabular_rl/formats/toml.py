@@ -164,7 +164,7 @@ def _read_row(
         add(to.value, to, one)
     elif isinstance(to.value, dict):
         for name, p in to.value.items():
-            add(name, p, reader.number(p, "probability", next_state=name, **place))
+            add(name, p, reader.probability(p, next_state=name, **place))
     elif isinstance(to.value, list):
         row.lines = []
         for item in to.value:
@@ -178,7 +178,7 @@ def _read_row(
             name = reader.text(outcome["state"], "next state", **place)
             if name is None:
                 continue
-            p = reader.number(outcome["p"], "probability", next_state=name, **place)
+            p = reader.probability(outcome["p"], next_state=name, **place)
             reward = None
             if "reward" in outcome:
                 reward = reader.number(outcome["reward"], "reward", next_state=name, **place)
@@ -251,7 +251,7 @@ def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
             row.reward = reader.number(reward_of(s, a), "reward", **place)
         for s2 in range(S):
             place["next_state"] = states[s2]
-            p = reader.number(p_of(s, a, s2), "probability", **place)
+            p = reader.probability(p_of(s, a, s2), **place)
             reward = reader.number(reward_of(s, a, s2), "reward", **place) if reward_of.by_outcome else None
             if p != 0:
                 row.outcomes.append((s2, p, reward))

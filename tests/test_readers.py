@@ -1,0 +1,270 @@
+"""One list of bad inputs for everything that reads a file: each reader refuses each of them in one line, with exit
+code 2, or it is said why it cannot meet it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import zipfile
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tabular_rl.answers import read_answer
+from tabular_rl.errors import ModelError, OptionError
+from tabular_rl.formats import load, save
+from tabular_rl.formats.transitions import read_log, write_log
+from tabular_rl.policies import read_policy
+from tabular_rl.transitions import Transitions
+
+ROBOT = "example:recycling_robot"
+READERS = {
+    "toml": ("m.toml", lambda path, _: load(path).facts),
+    "csv": ("m.csv", lambda path, _: load(path).facts),
+    "npz": ("m.npz", lambda path, _: load(path).facts),
+    "directory": ("m", lambda path, _: load(path).facts),
+    "log csv": ("log.csv", lambda path, _: read_log(path)),
+    "log npz": ("log.npz", lambda path, _: read_log(path)),
+    "answer json": ("a.json", lambda path, mdp: read_answer(str(path), mdp)),
+    "answer csv": ("a.csv", lambda path, mdp: read_answer(str(path), mdp)),
+    "policy": ("p.json", lambda path, mdp: read_policy(str(path), mdp)),
+}
+
+
+# -- how the inputs are made ---------------------------------------------------------------------------------------
+
+
+def toml(state="a", p='"1/2"', q='"1/2"', top="", more=""):
+    key = json.dumps(state)
+    return (
+        f'discount = 0.9\nterminal = ["end"]\n{top}[state.{key}]\ngo = {{ to = [ {{ state = {key}, p = {p} }},\n'
+        f'  {{ state = "end", p = {q} }} ] }}\n{more}'
+    )
+
+
+def csv(state="a", p="1/2", q="1/2", top="", more=""):
+    head = "state,action,next_state,probability,reward\n"
+    rows = f"{state},go,{state},{p},1\n{state},go,end,{q},1\n{more}"
+    return f'# discount = 0.9\n# terminal = ["end"]\n{top}{head}{rows}'
+
+
+def log(state="a", reward="1", head="state,action,reward,next_state,done", more=""):
+    return f"{head}\n{state},go,{reward},{state},0\n{state},go,1,end,1\n{more}"
+
+
+def answer(value="1", high="high", more=""):
+    return f'{{"values": {{"{high}": {value}, "low": 2}}{more}}}'
+
+
+def policy(p='"1/2"', q='"1/2"', more=""):
+    return f'{{"high": {{"search": {p}, "wait": {q}}}, "low": "wait"{more}}}'
+
+
+def npy(array):
+    data = io.BytesIO()
+    np.lib.format.write_array(data, np.asarray(array))
+    return data.getvalue()
+
+
+def as_bytes(value):
+    return npy(
+        np.frombuffer(value if isinstance(value, bytes) else json.dumps(value).encode(), dtype=np.uint8)
+    )
+
+
+def zipped(members):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+def changed(header, changes):
+    return changes(header) if callable(changes) else {**header, **changes}
+
+
+def with_texts(header):
+    """A header of which the exact probabilities are texts."""
+    return {
+        **header,
+        "arrays": [name for name in header["arrays"] if name + ".npy" not in PARTS] + ["prob_text"],
+    }
+
+
+def npz(meta=None, drop=(), **members):
+    """The recycling robot with other members, and other entries of its header."""
+
+    def make(path):
+        save(load(ROBOT), path)
+        with zipfile.ZipFile(path) as archive:
+            found = {name: archive.read(name) for name in archive.namelist()}
+        if isinstance(meta, bytes):
+            found["meta.npy"] = as_bytes(meta)
+        elif meta:
+            header = json.loads(np.load(io.BytesIO(found["meta.npy"])).tobytes())
+            found["meta.npy"] = as_bytes(changed(header, meta))
+        found |= {f"{name}.npy": content for name, content in members.items()}
+        path.write_bytes(zipped({name: x for name, x in found.items() if name not in drop}))
+
+    return make
+
+
+def folder(header=None, drop=(), **files):
+    """The recycling robot as a directory with other files, and other entries of its header."""
+
+    def make(path):
+        save(load(ROBOT), path)
+        if isinstance(header, bytes):
+            (path / "header.json").write_bytes(header)
+        elif header:
+            found = json.loads((path / "header.json").read_text())
+            (path / "header.json").write_text(json.dumps(changed(found, header)))
+        for name, content in files.items():
+            (path / f"{name}.npy").write_bytes(content)
+        for name in drop:
+            (path / name).unlink()
+
+    return make
+
+
+def log_npz(**members):
+    def make(path):
+        mdp = load(ROBOT)
+        write_log(Transitions.of(mdp, [("high", "search", 5.0, "low"), ("low", "wait", 1.0, "low")]), path)
+        with zipfile.ZipFile(path) as archive:
+            found = {name: archive.read(name) for name in archive.namelist()}
+        path.write_bytes(zipped(found | {f"{name}.npy": content for name, content in members.items()}))
+
+    return make
+
+
+# -- the list ------------------------------------------------------------------------------------------------------
+
+# Numerators and denominators of 1,990 digits, odd and so without a common factor with each other but by chance.
+DRAW = random.Random("fractions")
+WIDE = [f"{DRAW.randrange(10**1980)}/{DRAW.randrange(10**1989, 10**1990) | 1}" for _ in range(8)]
+SHORT_OF_ONE = [f"1/1{'0' * 2200}1", f"1/1{'0' * 2198}1"]
+DIGITS = "9" * 5000
+TOO_FINE = "common denominator has more than 10,000 digits, expected fewer"
+DOTS = ".".join("a" * 1000)
+PARTS = ("prob_num.npy", "prob_den.npy")
+# The probabilities of the robot, in hexadecimal; those of its first row are off by one part in 10^1990.
+WIDEST = 10**1990 + 9
+ROWS = [
+    Fraction(4 * WIDEST // 5, WIDEST),
+    Fraction(WIDEST // 5, WIDEST),
+    *map(Fraction, ("1", "3/5", "2/5", "1", "1")),
+]
+NEARLY = [f"{x.numerator:x}/{x.denominator:x}" for x in ROWS]
+SUM = ": state 'high', action 'search': exact probabilities do not sum to 1"
+TOO_SMALL = (
+    ":4: state 'a', action 'go': probabilities sum to about 1.01000E-2199, expected 1 (about 1.00000 missing)"
+)
+NESTED = "found arrays or tables nested too deep, expected at most 100 levels"
+DEEP = "[" * 50_000
+
+# case -> reader -> (the input, what the line says)
+CASES = {
+    "fractions whose sum takes no end": {
+        "toml": (toml(more="run = { to = [" + ", ".join(f'{{ state = "end", p = "{x}" }}' for x in WIDE) + "] }\n"),
+                 f":6: state 'a', action 'run': found fractions whose {TOO_FINE}"),
+        "csv": (csv(more="".join(f"a,run,end,{x},0\n" for x in WIDE)),
+                f":6: state 'a', action 'run': found fractions whose {TOO_FINE}"),
+        "policy": (policy(f'"{WIDE[0]}"', f'"{WIDE[1]}"'), "state 'high': probabilities sum to about "),
+    },
+    "fractions whose sum is too long to print": {
+        "toml": (toml(p=f'"{SHORT_OF_ONE[0]}"', q=f'"{SHORT_OF_ONE[1]}"'),
+                 TOO_SMALL),
+        "csv": (csv(p=SHORT_OF_ONE[0], q=SHORT_OF_ONE[1]),
+                TOO_SMALL),
+        "npz": (npz(prob_text=as_bytes(NEARLY), meta=with_texts, drop=PARTS),
+                SUM),
+        "directory": (folder(prob_text=as_bytes(NEARLY), header=with_texts, drop=PARTS),
+                      SUM),
+        "policy": (policy(*(f'"{x}"' for x in SHORT_OF_ONE)),
+                   "state 'high': probabilities sum to about 1.01000E-2199, expected 1"),
+    },
+    "a number of 5,000 digits": {
+        "toml": (toml(p=DIGITS), ":4: found a number of 5000 digits, expected at most 4000"),
+        "csv": (csv(p=DIGITS), ":4: state 'a', action 'go', next state 'a': found probability '99999"),
+        "npz": (npz(meta=b'{"pairs": ' + DIGITS.encode() + b"}"),
+                ": meta: found a number of 5000 digits, expected fewer"),
+        "directory": (folder(header=b'{"pairs": ' + DIGITS.encode() + b"}"),
+                      ": header.json: found a number of 5000 digits, expected fewer"),
+        "log csv": (log(reward=DIGITS), ":2: state 'a', action 'go': found reward '99999"),
+        "answer json": (answer(DIGITS), ": state 'high': found value '99999"),
+        "answer csv": (f"state,value\nhigh,{DIGITS}\nlow,1\n", ":2: state 'high': found value '99999"),
+        "policy": (policy(DIGITS), ": policy: state 'high', action 'search': found '99999"),
+    },
+    "nested without end": {
+        "toml": (f"{DOTS} = 1\n", f":1: {NESTED}"),
+        "csv": (f"# discount = 0.9\n# {DOTS} = 1\nstate,action,next_state,probability\na,go,a,1\n", f":2: {NESTED}"),
+        "npz": (npz(meta=DEEP.encode()), ": meta: found arrays or objects nested too deep"),
+        "directory": (folder(header=DEEP.encode()), ": header.json: found arrays or objects nested too deep"),
+        "answer json": (answer(DEEP), ": found arrays or objects nested too deep"),
+        "policy": (policy(DEEP), ": found arrays or objects nested too deep"),
+    },
+    "a key that stands twice": {
+        "toml": (toml(top="discount = 0.5\n"), ":3: 'discount': found twice, first on line 1"),
+        "csv": (csv(top="# discount = 0.5\n"), ":3: 'discount': found twice, first on line 1"),
+        "npz": (npz(meta=b'{"a": 1, "a": 2}'), ": meta: key 'a': found twice, first on line 1"),
+        "directory": (folder(header=b'{"a": 1,\n"a": 2}'),
+                      ": header.json, line 2: key 'a': found twice, first on line 1"),
+        "log csv": (log(head="state,action,reward,next_state,reward"), ":1: found the column 'reward' twice"),
+        "answer json": (answer(more=',\n"values": 3'), ":2: key 'values': found twice, first on line 1"),
+        "answer csv": ("state,value,value\nhigh,1,1\nlow,1,1\n", ":1: found the columns state, value, value"),
+        "policy": (policy(more=',\n"high": "wait"'), ":2: key 'high': found twice, first on line 1"),
+    },
+}  # fmt: skip
+NO_KEYS = "has no keys"
+WITHOUT = {
+    "fractions whose sum takes no end": {
+        "npz": "see the next", "directory": "see the next",
+        "log csv": "rewards of a log are not added", "log npz": "holds no fractions",
+        "answer json": "values are not added", "answer csv": "values are not added",
+    },
+    "fractions whose sum is too long to print": {
+        "log csv": "rewards of a log are not added", "log npz": "holds no fractions",
+        "answer json": "values are not added", "answer csv": "values are not added",
+    },
+    "a number of 5,000 digits": {"log npz": "numbers have 64 bits"},
+    "nested without end": {name: "does not nest" for name in ("log csv", "log npz", "answer csv")},
+    "a key that stands twice": {"log npz": "see members"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def robot():
+    return load(ROBOT)
+
+
+def refusal(reader, path, mdp):
+    """The lines with which a reader refuses a file."""
+    with pytest.raises((ModelError, OptionError)) as caught:
+        READERS[reader][1](path, mdp)
+    lines = str(caught.value).splitlines()
+    assert caught.value.exit_code == 2 and lines
+    assert all(line.startswith((str(path), "... and ")) and line.isprintable() for line in lines)
+    assert all(len(line) < len(str(path)) + 500 for line in lines)
+    return lines
+
+
+@pytest.mark.parametrize(("case", "reader"), [(case, reader) for case in CASES for reader in CASES[case]])
+def test_bad_input_is_refused(case, reader, tmp_path, robot):
+    content, expected = CASES[case][reader]
+    path = tmp_path / READERS[reader][0]
+    if callable(content):
+        content(path)
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert expected in "\n".join(refusal(reader, path, robot))
+
+
+def test_each_reader_has_each_case():
+    for case, found in CASES.items():
+        assert set(found) | set(WITHOUT.get(case, {})) == set(READERS), case
+        assert not set(found) & set(WITHOUT.get(case, {})), case
