@@ -153,7 +153,15 @@ def _blocks(size: int) -> Iterator[tuple[int, int]]:
 
 
 def _array(values: NDArray[Any]) -> Blocks:
-    return Blocks(values[first:last].tolist() for first, last in _blocks(len(values)))
+    """The blocks of an array (n,), infinities and NaN as None."""
+
+    def listed(values: NDArray[Any]) -> list[Any]:
+        known = np.isfinite(values) if values.dtype.kind == "f" else None
+        if known is None or known.all():
+            return values.tolist()
+        return [x if ok else None for x, ok in zip(values.tolist(), known.tolist(), strict=True)]
+
+    return Blocks(listed(values[first:last]) for first, last in _blocks(len(values)))
 
 
 def _names(mdp: MDP) -> Iterator[list[str]]:
@@ -162,10 +170,10 @@ def _names(mdp: MDP) -> Iterator[list[str]]:
 
 def _kept(mdp: MDP, keep: NDArray[np.bool_], first: int = 0, last: int | None = None) -> list[list[str]]:
     ptr = mdp.pair_ptr[first : (mdp.S if last is None else last) + 1]
-    begin, names = int(ptr[0]), list(mdp.actions)
-    actions, kept = mdp.pair_action[begin : int(ptr[-1])].tolist(), keep[begin : int(ptr[-1])].tolist()
-    ends = (ptr - begin).tolist()
-    return [[names[actions[i]] for i in range(a, b) if kept[i]] for a, b in itertools.pairwise(ends)]
+    begin, names, kept = int(ptr[0]), list(mdp.actions), keep[int(ptr[0]) : int(ptr[-1])]
+    chosen = [names[a] for a in mdp.pair_action[begin : int(ptr[-1])][kept].tolist()]
+    ends = np.append(0, np.cumsum(kept))[ptr - begin].tolist()
+    return [chosen[a:b] for a, b in itertools.pairwise(ends)]
 
 
 def _policy_entry(mdp: MDP, policy: Policy) -> tuple[Any, str | None]:
@@ -176,29 +184,29 @@ def _policy_entry(mdp: MDP, policy: Policy) -> tuple[Any, str | None]:
         flat = [[x for block in entry.blocks for x in block] for entry, _ in made]
         return flat, made[0][1] if made else None
     if policy.rows is not None:
-        rows = policy.rows
-
-        def actions(first: int, last: int) -> list[str | None]:
-            return [
-                mdp.actions[int(mdp.pair_action[i])] if i >= 0 else None for i in rows[first:last].tolist()
-            ]
-
-        return Blocks(actions(*ends) for ends in _blocks(mdp.S)), None
+        rows, names = policy.rows, [*mdp.actions, None]
+        return Blocks(_actions(mdp, rows[first:last], names) for first, last in _blocks(mdp.S)), None
     weights, exact = policy.weights, policy.exact
 
     def probabilities(first: int, last: int) -> list[dict[str, Any] | None]:
+        ptr = mdp.pair_ptr[first : last + 1].tolist()
+        begin, end, names = ptr[0], ptr[-1], list(mdp.actions)
+        actions = [names[a] for a in mdp.pair_action[begin:end].tolist()]
+        probs: list[Any] = weights[begin:end].tolist()
+        if exact is not None:
+            probs = [spell(exact[i]) for i in range(begin, end)]
         return [
-            {
-                mdp.actions[int(mdp.pair_action[i])]: spell(exact[i])
-                if exact is not None
-                else float(weights[i])
-                for i in mdp.rows(s)
-            }
-            or None
-            for s in range(first, last)
+            dict(zip(actions[a - begin : b - begin], probs[a - begin : b - begin], strict=True)) or None
+            for a, b in itertools.pairwise(ptr)
         ]
 
     return Blocks(probabilities(*ends) for ends in _blocks(mdp.S)), None if exact is not None else "float64"
+
+
+def _actions(mdp: MDP, rows: NDArray[Any], names: list[Any]) -> list[Any]:
+    """The names of the actions of rows; the last of `names` where a row is -1."""
+    actions = np.where(rows >= 0, mdp.pair_action[np.maximum(rows, 0)], -1) if mdp.L else rows
+    return [names[a] for a in actions.tolist()]
 
 
 def json_parts(document: Mapping[str, Any]) -> Iterator[str]:
@@ -213,19 +221,39 @@ def json_parts(document: Mapping[str, Any]) -> Iterator[str]:
     yield "{"
     for at, (key, value) in enumerate(document.items()):
         yield f"{',' * (at > 0)}\n  {json.dumps(key)}: "
-        if isinstance(value, np.ndarray) and value.ndim == 1:
-            value = _array(value)
-        if isinstance(value, Blocks):
-            yield "["
-            first = True
-            for block in value.blocks:
-                if block:
-                    yield (", " * (not first)) + json.dumps(_plain(block), allow_nan=False)[1:-1]
-                    first = False
-            yield "]"
-        else:
-            yield json.dumps(_plain(value), allow_nan=False)
+        yield from _value_parts(value)
     yield "\n}\n"
+
+
+def _value_parts(value: Any) -> Iterator[str]:
+    """Yield a value as JSON text, in pieces between which a signal is heard."""
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        value = _array(value)
+    if isinstance(value, Blocks):
+        yield "["
+        first = True
+        for block in value.blocks:
+            if block:
+                yield (", " * (not first)) + _json(block)[1:-1]
+                first = False
+        yield "]"
+    elif (isinstance(value, np.ndarray) and value.ndim > 1) or (
+        isinstance(value, list) and value and isinstance(value[0], list)
+    ):
+        yield "["
+        for at, row in enumerate(value):
+            yield ", " * (at > 0)
+            yield from _value_parts(row)
+        yield "]"
+    else:
+        yield _json(value)
+
+
+def _json(value: Any) -> str:
+    try:  # which is ten times as quick, where all is plain
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return json.dumps(_plain(value), allow_nan=False)
 
 
 def _plain(value: Any) -> Any:
@@ -260,7 +288,7 @@ def csv_parts(solution: Solution) -> Iterator[str]:
         + "\n"
     )
     v = np.atleast_2d(solution.v)
-    columns = [v]
+    columns, names = [v], [*mdp.actions, ""]
     if solution.lower is not None and solution.upper is not None:
         columns += [np.atleast_2d(solution.lower), np.atleast_2d(solution.upper)]
     for t in range(len(v)):
@@ -272,8 +300,8 @@ def csv_parts(solution: Solution) -> Iterator[str]:
             lines.append(list(mdp.states[first:last]))
             lines += [[_number_text(x) for x in column[t, first:last].tolist()] for column in columns]
             if policy is not None:
-                chosen = [-1] * (last - first) if rows is None else rows[first:last].tolist()
-                lines.append([mdp.actions[int(mdp.pair_action[i])] if i >= 0 else "" for i in chosen])
+                here = np.full(last - first, -1) if rows is None else rows[first:last]
+                lines.append(_actions(mdp, here, names))
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(zip(*lines, strict=True))
             yield text.getvalue()

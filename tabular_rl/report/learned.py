@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -467,10 +468,16 @@ def _q_entry(learned: Learned) -> Any:
     """For each state the learned value of each action by name; one list a time step for a finite horizon."""
     mdp, q = learned.mdp, learned.q
 
+    names = list(mdp.actions)
+
     def rows(q: Floats, first: int, last: int) -> list[dict[str, float]]:
+        ptr = mdp.pair_ptr[first : last + 1]
+        begin, ends = int(ptr[0]), (ptr - ptr[0]).tolist()
+        actions = [names[a] for a in mdp.pair_action[begin : int(ptr[-1])].tolist()]
+        values = q[begin : int(ptr[-1])].tolist()
         return [
-            {mdp.actions[int(mdp.pair_action[i])]: float(q[i]) for i in mdp.rows(s)}
-            for s in range(first, last)
+            dict(zip(actions[a:b], values[a:b], strict=True))
+            for a, b in itertools.pairwise(ends)
         ]
 
     if q.ndim == 2:
