@@ -5,6 +5,8 @@ A model (an MDP) goes in; `solve` and `evaluate` return a Solution, whose interv
 
 from __future__ import annotations
 
+from tabular_rl import startup as startup  # isort: skip  (first of all: see there)
+
 from tabular_rl.ask import evaluate, learn, solve
 from tabular_rl.bundled import examples
 from tabular_rl.comparison import Comparison, compare

@@ -28,6 +28,7 @@ from program import command_of, environment, inside, one_line, outside
 
 from tabular_rl import MDP, ModelError, NumericalError, commands, families, load, save, solve
 from tabular_rl.planning.value_iteration import value_iteration
+from tabular_rl.run import interrupt
 
 ROOT = program.ROOT
 ROBOT = "example:recycling_robot"
@@ -152,15 +153,117 @@ def test_signal_is_heard_soon(models, file, options, word):
     assert seconds < SOON, f"{seconds:.1f} s"
 
 
-def test_interval_of_an_interrupted_solve_contains_the_truth(models):
-    """The ring of two with reward 1 at state 0: v(0) = 1 / (1 - γ²), v(1) = γ v(0)."""
-    running = Running("solve", models / "slow.npz", *VALUE_ITERATION, "--json", "-q")
-    time.sleep(2.5)
-    assert running.send(signal.SIGTERM)[0] == 143
-    answer, gamma = json.loads(running.out), 1 - 1e-6
+def stopped_in_sweep(monkeypatch, number, signum=signal.SIGTERM):
+    """Let a signal come in a sweep of value iteration, and be handled as the program does."""
+    from tabular_rl.sweeps import Sweeper
+
+    sweep, calls = Sweeper.optimal, itertools.count(1)
+
+    def one(self, v, out, rows):
+        if next(calls) == number:
+            signal.raise_signal(signum)
+        return sweep(self, v, out, rows)
+
+    monkeypatch.setattr(Sweeper, "optimal", one)
+
+
+@pytest.fixture
+def handled():
+    """The handlers of the program, in this process."""
+    hook, sys.unraisablehook = sys.unraisablehook, commands._once_more
+    before = {signum: signal.signal(signum, commands.handle) for signum in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for signum, handler in before.items():
+        signal.signal(signum, handler)
+    sys.unraisablehook = hook
+
+
+def test_interval_of_an_interrupted_solve_contains_the_truth(handled, capsys, models, monkeypatch):
+    """The ring of two with reward 1 at state 0: v(0) = 1 / (1 - γ²), v(1) = γ v(0). It is said under -q too."""
+    stopped_in_sweep(monkeypatch, 1000)
+    done = inside(capsys, "solve", models / "slow.npz", *VALUE_ITERATION, "--json", "-q")
+    answer, gamma = json.loads(done.out), 1 - 1e-6
     truth = [1 / (1 - gamma**2), gamma / (1 - gamma**2)]
     assert all(a <= v <= b for a, v, b in zip(answer["lower"], truth, answer["upper"], strict=True))
-    assert running.err == ""
+    assert (done.code, answer["status"]) == (143, "INTERRUPTED")
+    assert one_line(done.err).startswith("interrupted: the best interval so far is ")
+
+
+def test_an_interrupt_is_told_before_the_answer_is_written(handled, capsys, models, monkeypatch, tmp_path):
+    """A long answer takes a while to write: who pressed the keys hears at once."""
+    stopped_in_sweep(monkeypatch, 3)
+    said = []
+
+    def write(solution, path):
+        said.append(capsys.readouterr().err)
+
+    monkeypatch.setattr("tabular_rl.answers.write_answer", write)
+    assert (
+        inside(capsys, "solve", models / "slow.npz", *VALUE_ITERATION, "-o", tmp_path / "o.json").code == 143
+    )
+    assert len(said) == 1 and one_line(said[0]).startswith("interrupted: ")
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["the first", "a second"])
+def test_signal_while_a_finished_answer_is_written(handled, capsys, models, monkeypatch, tmp_path, first):
+    """The old file stays, no temporary one, and it is not said that nothing is proven."""
+    out = tmp_path / "out.json"
+    out.write_text("old")
+    if first:
+        stopped_in_sweep(monkeypatch, 3)
+    from tabular_rl import answers
+
+    parts = answers._value_parts
+
+    def interrupted(value):
+        if isinstance(value, np.ndarray):  # the values: half of the file is written
+            signal.raise_signal(signal.SIGINT)
+        return parts(value)
+
+    monkeypatch.setattr(answers, "_value_parts", interrupted)
+    done = inside(capsys, "solve", models / "slow.npz", *VALUE_ITERATION, "-o", out)
+    assert (done.code, done.out, out.read_text(), files(tmp_path)) == (130, "", "old", ["out.json"])
+    *earlier, last = done.err.splitlines()
+    assert last.startswith(f"interrupted: the answer was found, and was being written: {out} is the old file")
+    assert "nothing" not in done.err and len(earlier) >= first
+
+
+AT = """
+import os, signal, sys
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == os.environ["SIGNAL_AT"]:
+            os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+sys.meta_path.insert(0, Finder)
+"""
+
+
+@pytest.mark.parametrize("signum, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("module", ["tabular_rl.ask", "click", "tabular_rl.commands.solve"])
+def test_signal_during_imports_is_one_line(tmp_path, module, signum, code):
+    """Sent when a module is looked for: the first of the package, one of others, a command."""
+    (tmp_path / "sitecustomize.py").write_text(AT)
+    env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "SIGNAL_AT": module, "SIGNAL": str(int(signum))}
+    done = outside("solve", ROBOT, env=env)
+    assert (done.code, done.out) == (code, "")
+    assert one_line(done.err).startswith("interrupted: nothing ")
+
+
+def test_interrupt_in_a_finalizer_is_raised_again(handled):
+    """Python lets nothing out of a `__del__` but a report; an interrupt must not be lost there."""
+
+    class Dies:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    one, interrupt.signum = Dies(), None
+    try:
+        with pytest.raises(commands.Interrupted):
+            del one
+            signal.pause()  # until it comes again
+    finally:
+        interrupt.signum = None
 
 
 @pytest.mark.slow

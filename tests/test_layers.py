@@ -36,6 +36,7 @@ ORDER = (
     ("exploration", "schedules"),
     ("bundled", "names", "rationals", "rounding", "rows"),
     ("errors",),
+    ("startup",),
 )
 LEVEL = {name: level for level, names in enumerate(reversed(ORDER)) for name in names}
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -41,6 +41,7 @@ INTERRUPTED = {
     "learn": "nothing was learned yet",
     "convert": "nothing was written",
     "make": "nothing was written",
+    "estimate": "nothing was written",
 }
 BUG = 70
 PATIENCE = 5.0  # seconds that a solver is given to return its interval after a signal
@@ -116,7 +117,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
     from tabular_rl.report.screen import note, spelled
 
-    interrupted = INTERRUPTED.get(arguments[0] if arguments else "", "nothing is proven yet")
+    _State.known = INTERRUPTED.get(arguments[0] if arguments else "", "nothing is proven yet")
     try:
         if instruction := os.environ.get("_TABULAR_RL_COMPLETE"):
             from tabular_rl.commands._completion import completion
@@ -142,12 +143,12 @@ def run(arguments: Sequence[str]) -> int:
         stopped = getattr(error, "why", None) == "signal" and interrupt.signum is not None
         return 128 + interrupt.signum if stopped else error.exit_code  # type: ignore[operator]
     except Interrupted as stop:
-        note(f"interrupted: {interrupted}\n")
+        note(f"interrupted: {_State.known}\n")
         return 128 + stop.signum
     except (KeyboardInterrupt, click.Abort) as stop:
         if isinstance(stop.__cause__, EOFError):  # which Click takes for Ctrl-D
             return _bug()
-        note(f"interrupted: {interrupted}\n")
+        note(f"interrupted: {_State.known}\n")
         return 130
     except SystemExit:  # Click, when nobody reads what it writes
         return 0
@@ -197,14 +198,17 @@ def _flags(ctx: click.Context | None) -> list[str]:
 
 class _State:
     solving = False
+    leaving = False
+    known = "nothing is proven yet"
 
 
 def handle(signum: int, frame: Any) -> None:
-    """Stop a solver between two kernels, anything else at once; a second signal quits."""
+    """Stop a solver between two kernels, anything else at once; a second signal does not wait for a solver."""
     from tabular_rl.run import interrupt
 
-    if interrupt.signum is not None:
+    if interrupt.signum is not None and (_State.solving or _State.leaving):
         os._exit(128 + signum)
+    _State.leaving = interrupt.signum is not None  # a file that is being written is removed first
     interrupt.signum = signum
     if not _State.solving or _compiling(frame):
         raise Interrupted(signum)
@@ -242,6 +246,35 @@ def solving() -> Any:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+@contextlib.contextmanager
+def writing(output: object | None) -> Iterator[None]:
+    """While this holds, an answer is there: a signal says so, and where it was going."""
+    from tabular_rl.errors import path_text
+
+    place = "standard output" if output is None else path_text(output)
+    rest = "is not complete" if output is None else "is the old file or the complete new one"
+    before, _State.known = _State.known, f"the answer was found, and was being written: {place} {rest}"
+    try:
+        yield
+    finally:
+        if not isinstance(sys.exception(), Interrupted):
+            _State.known = before
+
+
+def _once_more(unraisable: Any) -> None:
+    """Raise an Interrupted again that came where Python lets nothing through, such as a `__del__`."""
+    if not isinstance(unraisable.exc_value, Interrupted):
+        sys.__unraisablehook__(unraisable)
+    elif hasattr(signal, "setitimer"):
+        signum = unraisable.exc_value.signum
+
+        def again(_signum: int, _frame: Any) -> None:
+            raise Interrupted(signum)
+
+        signal.signal(signal.SIGALRM, again)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+
 def leave(code: int) -> NoReturn:
     """Exit; threads that are still in native code do not keep the process."""
     for stream in (sys.stdout, sys.stderr):
@@ -265,6 +298,7 @@ def main() -> NoReturn:
 
     refuse_more_than_there_is()
     warnings.showwarning = _warn
+    sys.unraisablehook = _once_more
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -273,6 +307,8 @@ def main() -> NoReturn:
             signal.signal(signum, handle)
     try:
         code = run(sys.argv[1:])
-    except Interrupted as stop:
+    except Interrupted as stop:  # before or after everything
+        with contextlib.suppress(OSError, AttributeError, ValueError):
+            sys.stderr.write(f"interrupted: {_State.known}\n")
         code = 128 + stop.signum
     leave(code)

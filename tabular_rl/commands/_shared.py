@@ -14,7 +14,7 @@ import click
 
 from tabular_rl import run as running
 from tabular_rl.catalogue import METHODS, SOLVERS, canonical, find
-from tabular_rl.commands import solving
+from tabular_rl.commands import solving, writing
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.errors import OptionError, OutputError, path_text, quoted
 from tabular_rl.model import MDP
@@ -375,23 +375,25 @@ def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
 
     output, quiet = given["output"], given["quiet"]
     to_stdout = output == "-" or given["as_json"]
+    if solution.status is Status.INTERRUPTED:  # said at once: to write a long answer takes a while
+        width = interval_width(solution)
+        known = (
+            f"the best interval so far is {rounded_up(width)} wide"
+            if math.isfinite(width)
+            else "nothing is proven yet"
+        )
+        note(f"interrupted: {known}\n")
     if output is not None and output != "-":
-        write_answer(solution, output)
-    if to_stdout:
-        for part in json_parts(answer_document(solution)):
-            out(part)
-    elif not (quiet and output is not None):
-        out(answer_text(solution, given["everything"]) + "\n")
+        with writing(output):
+            write_answer(solution, output)
+    with writing(None):
+        if to_stdout:
+            for part in json_parts(answer_document(solution)):
+                out(part)
+        elif not (quiet and output is not None):
+            out(answer_text(solution, given["everything"]) + "\n")
     if not quiet:
         did = work_text(solution)
-        if solution.status is Status.INTERRUPTED:
-            width = interval_width(solution)
-            known = (
-                f"the best interval so far is {rounded_up(width)} wide"
-                if math.isfinite(width)
-                else "nothing is proven yet"
-            )
-            note(f"interrupted: {known}\n")
         note(f"{solution.method}: {did + ' ' if did else ''}in {seconds_text(solution.seconds)}\n")
         if output is not None and output != "-":
             note(f"{path_text(output)}: written\n")

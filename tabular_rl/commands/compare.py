@@ -9,7 +9,7 @@ import click
 
 from tabular_rl import run as running
 from tabular_rl.catalogue import LEARNERS, METHODS, canonical
-from tabular_rl.commands import COMMANDS, solving
+from tabular_rl.commands import COMMANDS, solving, writing
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
     SEVERAL,
@@ -136,7 +136,7 @@ def command(**given: Any) -> int:
     with Progress(given["quiet"]), solving():
         found = compare(mdp, named or None, policy, **options)
     verdicts = [assertion.holds(found) for assertion in assertions]
-    with all_or_none():
+    with all_or_none(), writing(given["output"] or given["as_csv"] or given["plot"]):
         if given["output"] is not None and given["output"] != "-":
             write_parts([document(found, assertions, verdicts)], given["output"])
         if given["as_csv"] is not None:

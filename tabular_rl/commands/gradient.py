@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from tabular_rl import run as running
-from tabular_rl.commands import COMMANDS, solving
+from tabular_rl.commands import COMMANDS, solving, writing
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
     ANSWERS,
@@ -127,7 +127,7 @@ def command(**given: Any) -> int:
     check_memory(mdp)
     report = found(mdp, policy, given)
     output, quiet = given["output"], given["quiet"]
-    with all_or_none():
+    with all_or_none(), writing(output or given["plot"]):
         if given["plot"] is not None:
             if not report.estimates:
                 raise OptionError("--plot: found a model of many pairs, expected an --estimator to draw")

@@ -9,7 +9,7 @@ import click
 
 from tabular_rl import run as running
 from tabular_rl.catalogue import LEARNERS, canonical, find_learner
-from tabular_rl.commands import COMMANDS, solving
+from tabular_rl.commands import COMMANDS, solving, writing
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
     ANSWERS,
@@ -227,17 +227,24 @@ def deliver(learned: Learned, lost: Regret | None, given: dict[str, Any], saved:
     from tabular_rl.answers import json_parts, write_parts
 
     output, quiet = given["output"], given["quiet"]
+    if learned.status is Status.INTERRUPTED:
+        note(cut_short(learned) + "\n")
     if output is not None and output != "-":
         as_csv = output.lower().endswith(".csv")
-        write_parts(learned_csv(learned) if as_csv else json_parts(learned_document(learned, lost)), output)
+        with writing(output):
+            write_parts(
+                learned_csv(learned) if as_csv else json_parts(learned_document(learned, lost)), output
+            )
     if output == "-" or given["as_json"]:
-        for part in json_parts(learned_document(learned, lost)):
-            out(part)
+        with writing(None):
+            for part in json_parts(learned_document(learned, lost)):
+                out(part)
     elif not (quiet and output is not None):
         policy = given["policy"] or "uniform"
-        out(learned_text(learned, lost, given["everything"], policy) + "\n")
+        with writing(None):
+            out(learned_text(learned, lost, given["everything"], policy) + "\n")
     if not quiet:
-        if learned.status is not Status.SAMPLED:
+        if learned.status not in (Status.SAMPLED, Status.INTERRUPTED):
             note(cut_short(learned) + "\n")
         note(work_line(learned) + "\n")
         for path in (given["checkpoint"] if saved else None, output):

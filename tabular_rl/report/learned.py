@@ -475,10 +475,7 @@ def _q_entry(learned: Learned) -> Any:
         begin, ends = int(ptr[0]), (ptr - ptr[0]).tolist()
         actions = [names[a] for a in mdp.pair_action[begin : int(ptr[-1])].tolist()]
         values = q[begin : int(ptr[-1])].tolist()
-        return [
-            dict(zip(actions[a:b], values[a:b], strict=True))
-            for a, b in itertools.pairwise(ends)
-        ]
+        return [dict(zip(actions[a:b], values[a:b], strict=True)) for a, b in itertools.pairwise(ends)]
 
     if q.ndim == 2:
         return [rows(row, 0, mdp.S) for row in q]
