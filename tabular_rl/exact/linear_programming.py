@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,7 +59,9 @@ def linear_programming(
     -∞ and the programme is bounded.
 
     HiGHS solves it to a tolerance of its own. The reported values are those of the policy of the dual by a linear
-    solve, with policy improvement where greedy knows better than HiGHS, and are certified like all others.
+    solve, with policy improvement where greedy knows better than HiGHS, and are certified like all others. Where HiGHS
+    fails, as it does for discounts close to 1, policy improvement starts from the first action of each state, and the
+    note says so.
 
     Parameters
     ----------
@@ -64,13 +72,13 @@ def linear_programming(
     Returns
     -------
     Solution with v (S,), policy, and in `extra`: "occupancy" (L,), the x of the dual, 0 on rows that stay inside a
-    merged component; "weights" (S,), the c; "objective", Σ c v by HiGHS
+    merged component; "weights" (S,), the c; "objective", Σ c v by HiGHS. Without "occupancy" and "objective" where
+    HiGHS failed
 
     Raises
     ------
     NoFiniteAnswer : γ = 1 and no finite answer exists
     NotAnswerable : a finite horizon, or more than 10,000 states
-    NumericalError : HiGHS gave up
 
     Sources
     -------
@@ -100,35 +108,72 @@ def linear_programming(
     rows[model.terminal] = -1
     weights = start_weights(mdp)
     c = weights if total is None else np.bincount(total.of_state, weights, minlength=model.S)
-    v, proper, stopped = np.zeros(model.S), rows, None
+    v, proper, stopped, failure = np.zeros(model.S), rows, None, ""
     extra: dict[str, Any] = {"weights": weights}
     try:
         if model.L:
-            objective, x = run.call(programme, model, c)
-            chosen = Policy.greedy(model, model.sign * x).rows
-            assert chosen is not None
-            if total is not None:
-                from tabular_rl.structure import repaired
-
-                chosen, _ = repaired(model, chosen, model.terminal, proper)
-                extra["occupancy"] = np.zeros(mdp.L)
-                real = total.row_of >= 0
-                extra["occupancy"][total.row_of[real]] = x[real]
+            try:
+                with own_standard_output():
+                    objective, x = run.call(programme, model, c)
+            except NumericalError as error:
+                failure = str(error)
             else:
-                extra["occupancy"] = x
-            extra["objective"] = objective
-            run.did("linear programmes")
-            rows = chosen
+                rows, extra["occupancy"] = primal(mdp, model, x, total)
+                extra["objective"] = objective
+                run.did("linear programmes")
         v, rows = polish(model, rows, run, proper)
     except Stop as stop:
         stopped = stop.why
     if total is not None:
         v, rows = total.lift_values(v), total.lift_rows(rows)
     certificate = Certifier(mdp, total=total).certificate(v, rows, decide=True)
-    return conclude(
+    answer = conclude(
         run, mdp, certificate, task="control", policy=Policy(mdp, rows=rows), tolerance=tolerance,
         relative=relative, v=v, stopped=stopped, extra=extra,
     )  # fmt: skip
+    return replace(answer, note="; ".join(filter(None, (failure, answer.note)))) if failure else answer
+
+
+def primal(mdp: MDP, model: MDP, x: Floats, total: Any) -> tuple[NDArray[Any], Floats]:
+    """The policy (S,) that takes the action with the most visits x, in `model`, and the visits by rows of `mdp`."""
+    rows = Policy.greedy(model, model.sign * x).rows
+    assert rows is not None
+    if total is None:
+        return rows, x
+    from tabular_rl.structure import repaired
+
+    rows, _ = repaired(model, rows, model.terminal, total.proper_rows)
+    visits, real = np.zeros(mdp.L), total.row_of >= 0
+    visits[total.row_of[real]] = x[real]
+    return rows, visits
+
+
+@contextlib.contextmanager
+def own_standard_output() -> Iterator[None]:
+    """Drop the lines that HiGHS prints on standard output by itself where it fails; all others are passed on."""
+
+    def flush() -> None:  # what C code has printed and not written yet
+        with contextlib.suppress(OSError, AttributeError, TypeError):
+            ctypes.CDLL(None).fflush(None)
+
+    try:
+        flush()
+        before = os.dup(1)
+    except OSError:  # standard output is closed
+        yield
+        return
+    with tempfile.TemporaryFile() as printed:
+        os.dup2(printed.fileno(), 1)
+        try:
+            yield
+        finally:
+            flush()
+            os.dup2(before, 1)
+            os.close(before)
+            printed.seek(0)
+            others = b"".join(line for line in printed if not line.startswith(b"Highs::"))
+            if others:
+                os.write(1, others)
 
 
 def start_weights(mdp: MDP) -> Floats:
@@ -157,6 +202,12 @@ def programme(mdp: MDP, c: Floats) -> tuple[float, Floats]:
         if found.status == 0:
             break
     else:
-        raise NumericalError(f"HiGHS found no solution ({found.message.strip()}). Use another method.")
+        # Each of these programmes has a solution: the rewards are finite, and so are the values.
+        calls = {2: "takes it for infeasible", 3: "takes it for unbounded"}.get(
+            found.status, "has numerical difficulties"
+        )
+        raise NumericalError(
+            f"HiGHS failed on this programme, it {calls}: solved by policy improvement alone"
+        )
     x = np.maximum(-found.ineqlin.marginals, 0.0) + 0.0
     return float(found.fun) * scale * mdp.sign + 0.0, x
