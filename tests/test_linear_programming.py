@@ -161,7 +161,7 @@ def test_failure_of_highs_is_told_and_answered_without_it(monkeypatch, capfd, st
             answer.note == f"HiGHS failed on this programme, it {words}: solved by policy improvement alone"
         )
         assert "occupancy" not in answer.extra and answer.work["improvements"] > 0
-    # What HiGHS prints by itself is no answer; what others print meanwhile is not lost. Each model: two ways to solve it.
+    # What HiGHS prints by itself is no answer; what others print meanwhile is not lost.
     assert capfd.readouterr().out == "of others\n" * 6
 
 
