@@ -11,6 +11,7 @@ Ragged action sets, terminal states without actions, sparse and dense models are
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -24,7 +25,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tabular_rl.errors import Fault, ModelError, kind_text, quoted
+from tabular_rl.errors import Fault, ModelError, closest, kind_text, quoted
 from tabular_rl.names import Names, by_state
 from tabular_rl.rationals import (
     DIGITS,
@@ -37,8 +38,8 @@ from tabular_rl.rationals import (
     nearest,
     spell,
 )
-from tabular_rl.rows import BLOCK, Floats, Ints, mass_defects, row_blocks, row_sums
-from tabular_rl.validation import Facts, check_order, shape_faults, validate
+from tabular_rl.rows import BLOCK, LARGEST, Floats, Ints, mass_defects, row_blocks, row_sums
+from tabular_rl.validation import Facts, check_layout, check_order, shape_faults, validate
 
 Sense = Literal["max", "min"]
 
@@ -75,6 +76,11 @@ class Exact:
     r: RationalArray | None = None
     start: RationalArray | None = None
     final_reward: RationalArray | None = None
+
+
+AVERAGED = (
+    "rewards are r(s, a): replace(r=...) dropped those of the outcomes, and samples do not vary by them"
+)
 
 
 class MDP:
@@ -114,6 +120,7 @@ class MDP:
         "_digest",
         "_facts",
         "actions",
+        "averaged",
         "exact",
         "final_reward",
         "gamma",
@@ -161,6 +168,9 @@ class MDP:
     source: str
     origin: str  # the file that it came from, for messages
     on_entry: bool  # True where rewards hold γ R(g) of terminal states g, so that they follow the discount
+    averaged: (
+        bool  # True where `replace(r=...)` dropped the rewards of outcomes: samples vary less than they did
+    )
     _facts: Facts | Callable[[MDP], Facts]
     _digest: str | None
 
@@ -228,9 +238,8 @@ class MDP:
         put(mdp, "origin", str(origin))
         put(mdp, "_digest", None)
         put(mdp, "on_entry", on_entry)
-        if sense not in ("max", "min"):
-            raise ModelError(f"sense: found {quoted(sense)}, expected 'max' or 'min'")
-        put(mdp, "sense", sense)
+        put(mdp, "averaged", False)
+        put(mdp, "sense", checked_sense(sense))
 
         S = max(np.size(pair_ptr) - 1, 0)
         if S == 0:
@@ -371,67 +380,65 @@ class MDP:
         return model_of_outcomes(outcomes, gamma, terminal, states, actions, start, options)
 
     def replace(self, **changes: Any) -> MDP:
-        """Return a changed copy that shares the arrays: gamma, horizon, final_reward, sense, start, name, layout.
+        """Return a changed copy that shares the arrays.
 
-        >>> MDP([[[1.0]]], [[1.0]], 0.9).replace(gamma=0.5).gamma
-        0.5
+        gamma, horizon, sense, name, source, layout : as in `MDP`
+        start, final_reward : by state, as a dictionary or an array
+        r (L,) : expected rewards; alone it drops the rewards of outcomes, and sampling then says so
+        reward (K,) : rewards of outcomes; alone it computes r again, and both must agree
+        on_entry : False keeps rewards that were put on entry under another gamma as they are
+
+        Where the model is exact, new numbers are the rationals that they are: a text "1/3" is one third.
+
+        >>> mdp = MDP([[[1.0]]], [[1.0]], 0.9)
+        >>> mdp.replace(gamma=0.5).gamma, mdp.replace(r=[2.0]).r.tolist()
+        (0.5, [2.0])
+
+        Raises
+        ------
+        ModelError : an argument that does not fit, with what was found and expected
         """
-        allowed = {
-            "gamma", "horizon", "final_reward", "sense", "start", "name", "source", "layout", "origin", "on_entry",
-        }  # fmt: skip
-        unknown = sorted(set(changes) - allowed)
+        allowed = (
+            "gamma", "horizon", "final_reward", "sense", "start", "name", "source", "layout", "origin", "on_entry", "r",
+            "reward",
+        )  # fmt: skip
+        unknown = [field for field in changes if field not in allowed]
         if unknown:
-            raise ModelError(f"replace: found {unknown}, expected some of {sorted(allowed)}")
+            expected = closest(unknown[0], allowed) or f", expected some of {', '.join(allowed)}"
+            raise ModelError(f"replace: found {quoted(unknown[0])}{expected}")
         made = object.__new__(MDP)
         put = object.__setattr__
         for field in MDP.__slots__:
             put(made, field, getattr(self, field))
         put(made, "_digest", None)
-        exact = self.exact
-        for field, value in changes.items():
-            if field == "gamma":
-                put(made, "gamma_exact", checked_gamma(value))
-                put(made, "gamma", nearest(made.gamma_exact))
-                if made.gamma_exact != self.gamma_exact and changes.get("on_entry", self.on_entry):
-                    raise ModelError(
-                        f"gamma: rewards of terminal states were put on the transitions into them, times gamma = "
-                        f"{spell_gamma(self)}. Make the model again with gamma = {spell_gamma(made)}, or say "
-                        "on_entry=False to keep the rewards as they are"
-                    )
-            elif field == "horizon":
-                put(made, "horizon", checked_horizon(value))
-                if value is None and changes.get("final_reward") is None:
-                    put(made, "final_reward", None)
-                    exact = exact and Exact(exact.prob, exact.reward, exact.r, exact.start, None)
-            elif field == "start":
-                put(made, "start_given", value is not None)
-                put(
-                    made,
-                    "exact",
-                    exact and Exact(exact.prob, exact.reward, exact.r, None, exact.final_reward),
+        for field in ("name", "source", "layout", "origin", "on_entry"):
+            if field in changes:
+                put(made, field, changes[field])
+        if "sense" in changes:
+            put(made, "sense", checked_sense(changes["sense"]))
+        if "r" in changes or "reward" in changes:
+            _put_rewards(made, changes)
+        if "gamma" in changes:
+            put(made, "gamma_exact", checked_gamma(changes["gamma"]))
+            put(made, "gamma", nearest(made.gamma_exact))
+            if made.on_entry and made.gamma_exact != self.gamma_exact:
+                raise ModelError(
+                    "gamma: rewards of terminal states were put on the transitions into them, times gamma = "
+                    f"{spell_gamma(self)}. Make the model again with gamma = {spell_gamma(made)}, or say "
+                    "on_entry=False to keep the rewards as they are"
                 )
-                _put_start(made, value)
-                exact = made.exact
-            elif field == "final_reward":
-                array = None if value is None else _frozen(field, value, np.float64, True)
-                put(made, field, array)
-                exact = exact and Exact(exact.prob, exact.reward, exact.r, exact.start, None)
-            elif field == "sense" and value not in ("max", "min"):
-                raise ModelError(f"sense: found {quoted(value)}, expected 'max' or 'min'")
-            else:
-                put(made, field, value)
-        put(made, "exact", exact)
-        if made.final_reward is not None:
-            if made.horizon is None:
-                raise ModelError("final_reward: found with no horizon, expected both. Add a horizon.")
-            if "final_reward" in changes and (
-                made.final_reward.shape != (self.S,) or not np.isfinite(made.final_reward).all()
-            ):
-                raise ModelError(f"final_reward: expected {self.S} finite numbers")
-            if made.final_reward[self.terminal].any():
-                raise ModelError("final_reward: found one for a terminal state, expected 0 there")
-        if {"start", "final_reward"} & set(changes):
-            _complete(made)
+        if "horizon" in changes:
+            put(made, "horizon", checked_horizon(changes["horizon"]))
+        if "final_reward" in changes or made.horizon is None:
+            _put_final_reward(made, changes.get("final_reward"))
+        if "start" in changes:
+            put(made, "start_given", changes["start"] is not None)
+            if made.exact is not None:
+                put(made, "exact", dataclasses.replace(made.exact, start=None))
+            _put_start(made, changes["start"])
+        if "layout" in changes:
+            check_layout(made)
+        _complete(made)
         return made
 
     # -- looking at one -----------------------------------------------------------------------------------------
@@ -611,6 +618,8 @@ class MDP:
             f"  {self.S} states ({ends} terminal), {self.A} actions, {self.L} pairs, {self.K} outcomes",
             f"  numbers: {'exact rationals' if self.exact else 'float64'}; arrays {size_text(self.nbytes)}",
         ]
+        if self.averaged:
+            lines.append(f"  {AVERAGED}")
         if self.source:
             lines.append(f"  source: {self.source}")
         return "\n".join(lines)
@@ -646,6 +655,13 @@ def checked_gamma(gamma: Any) -> Fraction:
         shown = spell(gamma) if isinstance(gamma, Fraction) else gamma
         raise ModelError(f"gamma: found {shown}, expected a number from 0 to 1")
     return value
+
+
+def checked_sense(sense: Any) -> Sense:
+    """Return a sense; ModelError where it is none."""
+    if sense not in ("max", "min"):
+        raise ModelError(f"sense: found {quoted(sense)}, expected 'max' or 'min'")
+    return sense
 
 
 def checked_horizon(horizon: Any) -> int | None:
@@ -813,14 +829,121 @@ def _start(mdp: MDP, start: Any) -> tuple[Floats, RationalArray | None]:
     return made, None if exact is None else RationalArray.of(exact)
 
 
+def _put_final_reward(mdp: MDP, final: Any) -> None:
+    """Set the final reward of a copy: {state: reward} by name or index, one number a state, or None."""
+    put = object.__setattr__
+    if mdp.exact is not None:
+        put(mdp, "exact", dataclasses.replace(mdp.exact, final_reward=None))
+    if final is None:
+        put(mdp, "final_reward", None)
+        return
+    if mdp.horizon is None:
+        raise ModelError("final_reward: found with no horizon, expected both. Add a horizon.")
+    if isinstance(final, Mapping):
+        found = by_state(final, mdp.states, "final_reward")
+        final = [found.get(s, 0) for s in range(mdp.S)]
+    floats, exact = _numbers("final_reward", final, mdp.S, mdp.exact is not None)
+    put(mdp, "final_reward", floats)
+    if floats[mdp.terminal].any():
+        raise ModelError("final_reward: found one for a terminal state, expected 0 there")
+    if mdp.exact is not None:
+        put(mdp, "exact", dataclasses.replace(mdp.exact, final_reward=exact))
+
+
+def _put_rewards(mdp: MDP, changes: Mapping[str, Any]) -> None:
+    """Set r, reward or both of a copy, and validate it: see `MDP.replace`."""
+    put = object.__setattr__
+    correction = mdp.facts.correction
+    exact = mdp.exact
+    had = mdp.reward is not None or mdp.averaged
+    given, reward = changes.get("r"), changes.get("reward")
+    if reward is not None:
+        floats, numbers = _numbers("reward", reward, mdp.K, exact is not None)
+        put(mdp, "reward", floats)
+        put(mdp, "exact", exact and dataclasses.replace(exact, reward=numbers, r=None))
+        put(mdp, "r", _readonly(expected_reward(mdp)))
+        if given is not None:
+            floats, _ = _numbers("r", given, mdp.L, False)
+            _check_r(mdp, floats)
+            if exact is None:
+                put(mdp, "r", floats)
+    else:
+        if given is None:
+            if "r" in changes:
+                raise ModelError(f"r: found None, expected {mdp.L} numbers, one a pair of state and action")
+            given = mdp.r if exact is None else [mdp.rational(i)[1] for i in range(mdp.L)]
+        floats, numbers = _numbers("r", given, mdp.L, exact is not None)
+        put(mdp, "reward", None)
+        put(mdp, "r", floats)
+        put(mdp, "exact", exact and dataclasses.replace(exact, reward=None, r=numbers))
+    put(mdp, "averaged", had and reward is None)
+    put(mdp, "on_entry", False)
+    put(mdp, "_facts", validate(mdp, correction))
+
+
+def _check_r(mdp: MDP, r: Floats) -> None:
+    """Check that r, which is given beside rewards of outcomes, is what follows from them, to rounding."""
+    reward = mdp.reward
+    assert reward is not None
+    scale = np.maximum.reduceat(np.abs(reward), mdp.row_ptr[:-1].astype(np.intp)) if mdp.L else np.zeros(0)
+    room = (2 * np.diff(mdp.row_ptr) + 10) * 2.0**-52 * scale
+    wrong = np.flatnonzero(np.abs(r - mdp.r) > room)
+    if wrong.size:
+        i = int(wrong[0])
+        what = (
+            f"r: found {float(r[i])!r}, expected {float(mdp.r[i])!r}, the mean of the rewards of its outcomes"
+        )
+        raise ModelError(Fault(what, mdp.states[mdp.state_of_row(i)], mdp.actions[int(mdp.pair_action[i])]))
+
+
+def _numbers(field: str, values: Any, size: int, exact: bool) -> tuple[Floats, RationalArray | None]:
+    """Return one number an entry as floats, and as rationals where asked; ModelError with what is wrong."""
+    rationals = None
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+        floats = _frozen(field, values, np.float64, True)
+    else:
+        if not isinstance(values, (Sequence, np.ndarray)) or isinstance(values, str) or np.ndim(values) != 1:
+            raise ModelError(f"{field}: found {kind_text(values)}, expected {size} numbers")
+        listed = []
+        for i, value in enumerate(values):
+            try:
+                if isinstance(value, (bool, np.bool_)):
+                    raise ValueError
+                plain = isinstance(value, (float, np.floating))
+                listed.append(float(value) if plain else as_fraction(value))
+            except (ValueError, OverflowError, TypeError):
+                raise ModelError(
+                    f"{field}: found {quoted(value)} at position {i}, expected a number"
+                ) from None
+        floats = np.array([x if isinstance(x, float) else nearest(x) for x in listed], dtype=np.float64)
+        floats.setflags(write=False)
+        if exact and np.isfinite(floats).all():
+            rationals = RationalArray.of(Fraction(x) for x in listed)
+    if floats.shape != (size,):
+        raise ModelError(f"{field}: found {len(floats)} numbers, expected {size}")
+    if not (np.abs(floats) <= LARGEST).all():
+        i = int(np.flatnonzero(~(np.abs(floats) <= LARGEST))[0])
+        what = (
+            f"{field}: found {float(floats[i])!r} at position {i}, expected a finite number up to {LARGEST:g}"
+        )
+        raise ModelError(what)
+    if exact and rationals is None:
+        rationals = RationalArray.of(map(Fraction, floats.tolist()))
+    return floats, rationals
+
+
+def _readonly(array: NDArray[Any]) -> NDArray[Any]:
+    array.setflags(write=False)
+    return array
+
+
 def _put_start(mdp: MDP, start: Any) -> None:
     """Set the start of a model; exact numbers are kept where the model has such, and the start comes without."""
     floats, rationals = _start(mdp, start)
     object.__setattr__(mdp, "start", floats)
     exact = mdp.exact
     if exact is not None and exact.start is None and rationals is not None:
-        made = Exact(exact.prob, exact.reward, exact.r, rationals, exact.final_reward)
-        object.__setattr__(mdp, "exact", made)
+        object.__setattr__(mdp, "exact", dataclasses.replace(exact, start=rationals))
 
 
 def start_values(start: Any, states: Names, *, by_name: bool = False) -> list[Any]:

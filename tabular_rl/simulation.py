@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tabular_rl import run as running
 from tabular_rl.errors import OptionError
-from tabular_rl.model import MDP
+from tabular_rl.model import AVERAGED, MDP
 from tabular_rl.options import OPTIONS, Option
 from tabular_rl.policy import Policy
 from tabular_rl.run import Run, Stop
@@ -39,7 +39,8 @@ class Simulation:
 
     With probability about `level` the expected return is within `mean` ± `half_width`. That is z s / √n by the normal
     approximation, plus `cut`: what the steps left out can be worth at most. `unended` counts episodes at γ = 1
-    that were still going on; then there is no interval (`half_width` is inf).
+    that were still going on; then there is no interval (`half_width` is inf). `note` says where the model has lost the
+    rewards of its outcomes, so that returns vary less.
     """
 
     episodes: int
@@ -54,6 +55,7 @@ class Simulation:
     seed: int
     seconds: float
     stopped: str | None = None
+    note: str = ""
 
     @property
     def lower(self) -> float:
@@ -195,6 +197,7 @@ def simulate(
         seed,
         run.seconds,
         stopped,
+        AVERAGED if mdp.averaged else "",
     )
 
 

@@ -15,7 +15,7 @@ from tabular_rl.names import Names
 from tabular_rl.rows import BLOCK, LARGEST, largest_of_rows, mass_defects, row_blocks, row_sums
 
 if TYPE_CHECKING:
-    from tabular_rl.model import MDP
+    from tabular_rl.model import MDP, Layout
 
 
 @dataclass(frozen=True)
@@ -71,26 +71,54 @@ def shape_faults(mdp: MDP, K: int, L: int) -> list[Fault]:
     ):
         if array is not None and len(array) != count:
             faults.append(Fault(f"{field}: found length {len(array)}, expected {count}"))
-    cell = None if mdp.layout is None else mdp.layout.cell
-    if cell is not None and len(cell) != S:
-        faults.append(Fault(f"layout: found {len(cell)} cells, expected one for each of {S} states"))
+    if not faults:
+        faults += layout_faults(mdp)
     return faults
+
+
+def layout_faults(mdp: MDP) -> list[Fault]:
+    """Check that a layout has a cell for each state: `cell` says which, or there are as many cells as states."""
+    if mdp.layout is None:
+        return []
+    what = layout_text(mdp.layout, mdp.S)
+    return [Fault(what)] if what else []
+
+
+def layout_text(layout: Layout, S: int) -> str:
+    """Say how a layout does not fit S states; nothing where it does."""
+    cells = layout.rows * layout.columns
+    if layout.cell is None and cells != S:
+        found = f"layout: found {layout.rows} x {layout.columns} = {cells} cells for {S} states"
+        return f"{found}, expected as many, or `cell`, which says where each state is drawn"
+    if layout.cell is not None and len(layout.cell) != S:
+        return f"layout: found {len(layout.cell)} cells, expected one for each of {S} states"
+    return ""
+
+
+def check_layout(mdp: MDP) -> None:
+    """Check the layout of a model; ModelError where it does not fit the states."""
+    faults = layout_faults(mdp) or _cell_faults(mdp)
+    if faults:
+        raise ModelError(faults, mdp.origin or None)
+
+
+def _cell_faults(mdp: MDP) -> list[Fault]:
+    layout = mdp.layout
+    if layout is None or layout.cell is None:
+        return []
+    cell = layout.cell
+    if int(cell.max()) >= layout.rows * layout.columns or int(cell.min()) < 0:
+        return [Fault(f"layout: expected one cell of {layout.rows} x {layout.columns} for each state")]
+    if len(np.unique(cell)) != mdp.S:
+        return [Fault("layout: found two states in one cell, expected a cell for each")]
+    return []
 
 
 def check_order(mdp: MDP) -> None:
     """Check names, pointers, cells and final rewards; ModelError with what is wrong."""
     for what, names in (("state", mdp.states), ("action", mdp.actions)):
         distinct(what, names)
-    faults = []
-    layout = mdp.layout
-    if layout is not None:
-        cell, cells = layout.cells(mdp.S), layout.rows * layout.columns
-        if int(cell.max()) >= cells or int(cell.min()) < 0:
-            faults.append(
-                Fault(f"layout: expected one cell of {layout.rows} x {layout.columns} for each state")
-            )
-        elif layout.cell is not None and len(np.unique(cell)) != mdp.S:
-            faults.append(Fault("layout: found two states in one cell, expected a cell for each"))
+    faults = _cell_faults(mdp)
     final = mdp.final_reward
     if final is not None and not np.isfinite(final).all():
         s = int(np.flatnonzero(~np.isfinite(final))[0])

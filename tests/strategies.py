@@ -65,7 +65,7 @@ def models(draw, *, exact=None, gamma=None, horizon=True):
         options |= {"name": draw(st.sampled_from(ODD_NAMES)), "source": draw(st.sampled_from(ODD_NAMES))}
     if draw(st.booleans()):
         cell = draw(st.none() | st.permutations(range(S + 1)).map(lambda order: np.array(order[:S])))
-        options["layout"] = Layout(1, S + 1, cell)
+        options["layout"] = Layout(1, S if cell is None else S + 1, cell)
     start = final = None
     if live and draw(st.booleans()):
         start = dict(zip(live, draw(distributions(len(live), exact)), strict=True))

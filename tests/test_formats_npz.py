@@ -291,7 +291,14 @@ def change(members, **changes):
         ({"sense": "most"}, 'meta: sense: found "most", expected max or min'),
         ({"name": 3}, "meta: name: found 3, expected a text"),
         ({"layout": [1]}, "meta: layout: found [1], expected rows and columns, or null"),
-        ({"layout": [1, 2]}, "layout: expected one cell of 1 x 2 for each state"),
+        (
+            {"layout": [1, 2]},
+            "layout: found 1 x 2 = 2 cells for 3 states, expected as many, or `cell`, which says where each state is drawn",
+        ),
+        (
+            {"layout": [2, 2]},
+            "layout: found 2 x 2 = 4 cells for 3 states, expected as many, or `cell`, which says where each state is drawn",
+        ),
         ({"colour": "red"}, "meta: unknown key 'colour'"),
         ({"discount": "DELETE"}, "meta: found no discount, expected a fraction such as 9/10"),
         ({"state_names": ["a"]}, "meta: state_names: found 1 names, expected 3"),

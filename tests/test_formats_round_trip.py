@@ -149,7 +149,7 @@ def test_every_toml_block_of_the_page_is_a_model(tmp_path):
 
     page = documents.ROOT / "docs" / "file-format.md"
     found = [b for b in documents.blocks(page.read_text(encoding="utf-8")) if b.language == "toml"]
-    assert len(found) == 4
+    assert len(found) == 5
     for block in found:
         (tmp_path / "m.toml").write_text(block.text)
         assert load(tmp_path / "m.toml").S >= 2

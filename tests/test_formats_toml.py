@@ -328,6 +328,11 @@ def row(text):
         ),
         ("discount = 1\noutcomes = 2\n" + OK, "m.toml:2: outcomes: found 1 transitions, expected 2 as stated. Is the file cut off?"),
         (
+            "discount = 1\nlayout = { rows = 2, columns = 2 }\n" + OK,
+            "m.toml:2: layout: found 2 x 2 = 4 cells for 1 states, expected as many, or `cell`, which says where each "
+            "state is drawn",
+        ),
+        (
             "discount = 1\nlayout = { rows = 2, columns = 1, cell = [2] }\n" + OK,
             "m.toml:2: layout: found cell 2, expected less than 2 x 1",
         ),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from random_models import random_model, random_models
 
-from tabular_rl import MDP, Layout, ModelError, Policy
+from tabular_rl import MDP, Layout, ModelError, Policy, learn, simulate, solve
 from tabular_rl.rows import row_blocks, row_sums
 from tabular_rl.sweeps import Sweeper
 
@@ -418,11 +418,166 @@ def test_layout_has_a_cell_for_each_state():
     assert MDP.from_rows(**rows(layout=Layout(1, 2))).layout == Layout(1, 2, np.array([0, 1]))
     for wrong in (
         Layout(1, 1),
+        Layout(2, 2),
         Layout(1, 2, np.array([0, 2])),
         Layout(1, 2, np.array([0])),
         Layout(1, 2, np.array([-1, 0])),
     ):
         assert fault(layout=wrong).startswith("layout: ")
+        with pytest.raises(ModelError, match="layout: "):
+            MDP.from_rows(**rows()).replace(layout=wrong)
+    what = "layout: found 2 x 2 = 4 cells for 2 states, expected as many, or `cell`, which says where"
+    assert fault(layout=Layout(2, 2)).startswith(what)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [1, np.int64(1), "old", {"old": 1}, {1: "1"}, {np.int32(1): 1.0}, [0, 1], (0.0, 1.0), np.array([0, 1])],
+)
+def test_start_is_a_state_or_a_distribution_everywhere(start):
+    """By name, index, dictionary or array; in every way to make a model, and in replace."""
+    outcomes = [("young", "wait", "old", 1, 0), ("old", "wait", "young", 1, 0)]
+    P, R, states = [[[0, 1]], [[1, 0]]], [[0], [0]], ["young", "old"]
+    for mdp in (
+        MDP.from_rows(**rows(start=start)),
+        MDP(P, R, 0.5, states=states, start=start),
+        MDP.from_outcomes(outcomes, 0.5, start=start),
+        MDP.from_outcomes(outcomes, 0.5).replace(start=start),
+        MDP.from_rows(**rows()).replace(start=start),
+    ):
+        assert mdp.start.tolist() == [0, 1] and mdp.start_given
+        assert mdp.exact is None or mdp.exact.start[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("start", "text"),
+    [
+        ("odl", "start: found 'odl', expected the name or index of a state; did you mean 'old'?"),
+        (2, "start: found '2', expected the name or index of a state"),
+        (-1, "start: found '-1', expected the name or index of a state"),
+        (True, "start: found True, expected a state, {state: probability} or one probability a state"),
+        ({"old": 0.5, 1: 0.5}, "start: found state 'old' twice, expected once"),
+        ({"old": "x"}, "start: found 'x', expected a probability from 0 to 1"),
+        ({"old": "1/3"}, "start: probabilities sum to 0.3333333333333333, expected 1"),
+        ({"old"}, "start: found a set, expected a state, {state: probability} or one probability a state"),
+        (["young", "old"], "start: found 'young', expected a probability from 0 to 1"),
+        (1.0, "start: found 1.0, expected a state, {state: probability} or one probability a state"),
+        (np.eye(2), "start: found shape (2, 2), expected (2,)"),
+    ],
+)
+def test_start_that_names_no_state_or_distribution_is_refused(start, text):
+    assert fault(start=start) == text
+    with pytest.raises(ModelError) as caught:
+        MDP.from_rows(**rows()).replace(start=start)
+    assert str(caught.value) == text
+
+
+def test_number_that_is_a_name_and_another_states_index_is_refused():
+    """States named "1" and "0": which is 1? Of a list of outcomes numbers are the names themselves."""
+    text = "start: found 1, the name of state number 0 and the number of state '0'. Give the name as a text: '1' or '0'"
+    assert fault(states=["1", "0"], start=1) == text
+    assert fault(states=["1", "0"], start={1: 1}) == text
+    assert MDP.from_rows(**rows(states=["1", "0"], start="1")).start.tolist() == [1, 0]
+    mdp = MDP.from_outcomes([(1, "go", 0, 1, 0), (0, "go", 1, 1, 0)], 0.5, start=1)
+    assert mdp.start.tolist() == [1, 0] and mdp.states[0] == "1"
+
+
+def test_exact_start_stays_exact():
+    """1/3 given as text or fraction is one third where the model is exact; a float is its dyadic over the sum."""
+    mdp = MDP.from_outcomes([("a", "go", "b", 1, 0), ("b", "go", "a", 1, 0)], 0.5)
+    for start in ({"a": "1/3", "b": "2/3"}, [Fraction(1, 3), Fraction(2, 3)]):
+        assert list(mdp.replace(start=start).exact.start) == [Fraction(1, 3), Fraction(2, 3)]
+    third = 1 / 3
+    total = Fraction(third) + Fraction(1 - third)
+    assert mdp.replace(start=[third, 1 - third]).exact.start[0] == Fraction(third) / total
+    assert mdp.replace(start=None).exact.start is None
+
+
+# -- other rewards, the same rows ---------------------------------------------------------------------------------
+
+
+def test_r_alone_drops_the_rewards_of_outcomes_and_sampling_says_so():
+    mdp = MDP.from_rows(**rows())
+    other = mdp.replace(r=[1, 2.5, 3])
+    assert other.r.tolist() == [1, 2.5, 3] and other.reward is None and mdp.reward is not None
+    for field in ("pair_ptr", "pair_action", "row_ptr", "next_state", "prob"):
+        assert getattr(other, field) is getattr(mdp, field)
+    assert other == MDP.from_rows(**rows(reward=None, r=[1, 2.5, 3])) and other.facts.r_error == 0
+    note = (
+        "rewards are r(s, a): replace(r=...) dropped those of the outcomes, and samples do not vary by them"
+    )
+    policy = Policy.uniform(other)
+    assert simulate(other, policy, episodes=2).note == note and note in str(other)
+    assert learn(other, "q-learning", steps=1).note == note
+    again = other.replace(r=[0, 0, 0])
+    assert again.averaged and not again.replace(reward=[0.0] * 5).averaged
+    plain = MDP.from_rows(**rows(reward=None, r=[1, 2.5, 3])).replace(r=[0, 0, 0])
+    assert not plain.averaged and simulate(mdp, Policy.uniform(mdp), episodes=2).note == ""
+
+
+def test_reward_alone_computes_r_again():
+    """r(young, wait) = 4/2 + 8/4 + 0/4."""
+    mdp = MDP.from_rows(**rows()).replace(reward=[4, 8, 0, 1, -1])
+    assert mdp.r.tolist() == [4, 1, -1] and mdp.reward.tolist() == [4, 8, 0, 1, -1]
+    assert mdp == MDP.from_rows(**rows(reward=[4, 8, 0, 1, -1])) and mdp.facts.largest_reward == 8
+    assert solve(mdp, tolerance=1e-9)["old"] == pytest.approx(-10)
+
+
+def test_r_and_reward_must_agree():
+    mdp = MDP.from_rows(**rows())
+    assert mdp.replace(reward=[4, 8, 0, 1, -1], r=[4, 1, -1]).r.tolist() == [4, 1, -1]
+    with pytest.raises(ModelError) as caught:
+        mdp.replace(reward=[4, 8, 0, 1, -1], r=[4, 1.5, -1])
+    text = "state 'young', action 'cut': r: found 1.5, expected 1.0, the mean of the rewards of its outcomes"
+    assert str(caught.value) == text
+    exact = MDP.from_outcomes([("a", "go", "a", "1/3", 1), ("a", "go", "a", "2/3", 0)], "1/2")
+    with pytest.raises(ModelError, match=r"state 'a', action 'go': r: found 0\.5, expected 0\.33"):
+        exact.replace(reward=[1, 0], r=[0.5])
+    assert exact.replace(reward=[1, 0], r=[1 / 3]) == exact, "a float that is near stands for the fraction"
+
+
+def test_exact_numbers_follow_the_rewards():
+    mdp = MDP.from_outcomes([("a", "go", "a", "1/3", 1), ("a", "go", "a", "2/3", 0)], "1/2")
+    by_pair = mdp.replace(r=["1/7"])
+    assert list(by_pair.exact.r) == [Fraction(1, 7)] and by_pair.exact.reward is None
+    assert solve(by_pair, method="rational").exact[0] == Fraction(2, 7)
+    by_outcome = mdp.replace(reward=[Fraction(1, 7), "1/2"])
+    assert by_outcome.rational(0)[1] == Fraction(1, 21) + Fraction(1, 3)
+    assert mdp.replace(r=[0.1]).exact.r[0] == Fraction(0.1)
+    assert mdp.replace(reward=None).exact.r[0] == Fraction(1, 3), "what the rewards were on average"
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"r": [1, 2]}, "r: found 2 numbers, expected 3"),
+        ({"reward": [1] * 4}, "reward: found 4 numbers, expected 5"),
+        ({"r": None}, "r: found None, expected 3 numbers, one a pair of state and action"),
+        ({"r": 5}, "r: found 5, expected 3 numbers"),
+        ({"r": {"a": 1}}, "r: found a dictionary, expected 3 numbers"),
+        ({"r": ["x", 1, 2]}, "r: found 'x' at position 0, expected a number"),
+        ({"r": [1, math.nan, 2]}, "r: found nan at position 1, expected a finite number up to 1e+300"),
+        (
+            {"reward": np.array([1, 2, 3, 4, np.inf])},
+            "reward: found inf at position 4, expected a finite number up to",
+        ),
+    ],
+)
+def test_rewards_that_do_not_fit_are_refused(changes, text):
+    for mdp in (MDP.from_rows(**rows()), MDP.from_rows(**rows(reward=None, r=[0, 0, 0]))):
+        with pytest.raises(ModelError) as caught:
+            mdp.replace(**changes)
+        assert str(caught.value).startswith(text)
+
+
+def test_model_without_a_horizon_again_is_the_model_built_afresh():
+    mdp = MDP.from_outcomes([("a", "go", "a", 1, 0)], "1/2", horizon=2, final_reward=[3])
+    plain = MDP.from_outcomes([("a", "go", "a", 1, 0)], "1/2")
+    assert mdp.replace(horizon=None) == plain and mdp.replace(horizon=None).exact.final_reward is None
+    again = plain.replace(horizon=2, final_reward={"a": "1/3"})
+    assert again.exact.final_reward[0] == Fraction(1, 3) and again.final_reward.tolist() == [1 / 3]
+    with pytest.raises(ModelError, match="final_reward: found with no horizon, expected both"):
+        mdp.replace(horizon=None, final_reward=[1])
 
 
 # -- nothing can change it ----------------------------------------------------------------------------------------
@@ -476,11 +631,16 @@ def test_replace_shares_arrays_and_changes_only_what_it_is_told():
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"prob": [1.0]}, "replace: found ['prob'], expected some of"),
+        ({"prob": [1.0]}, "replace: found 'prob', expected some of gamma, horizon"),
+        ({"gama": 1}, "replace: found 'gama'; did you mean 'gamma'?"),
         ({"gamma": 2}, "gamma: found 2"),
         ({"sense": "most"}, "sense: found 'most'"),
         ({"final_reward": [0.0, 0.0]}, "final_reward: found with no horizon"),
-        ({"horizon": 2, "final_reward": [0.0]}, "final_reward: expected 2 finite numbers"),
+        ({"horizon": 2, "final_reward": [0.0]}, "final_reward: found 1 numbers, expected 2"),
+        (
+            {"horizon": 2, "final_reward": [0.0, math.inf]},
+            "final_reward: found inf at position 1, expected a finite",
+        ),
         ({"start": [0.0, 0.5]}, "start: probabilities sum to 0.5"),
     ],
 )

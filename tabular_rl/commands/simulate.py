@@ -210,6 +210,8 @@ def text(mdp: MDP, policy: str, played: Simulation, exact: Solution | None, miss
     elif missing:
         rows.append(("exact value", missing))
     lines += [f"{name}  {value}" for name, value in rows]
+    if played.note:
+        lines.append(played.note)
     if math.isfinite(played.half_width):
         lines.append("")
         lines.append(

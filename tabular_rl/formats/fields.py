@@ -15,6 +15,7 @@ from tabular_rl.model import MDP, Layout
 from tabular_rl.names import Names
 from tabular_rl.rationals import DECIMAL, FRACTION, exact_sum, fraction, nearest, shown
 from tabular_rl.rows import LARGEST
+from tabular_rl.validation import layout_text
 
 VERSION = 1
 TOP = (
@@ -339,12 +340,8 @@ def resolve(reader: Reader, head: Head, states: Names, outcomes: int, ends: Iter
             if at is not None:
                 final[at] = value
     layout: Layout | None = head.options.get("layout")
-    if layout is not None:
-        cells = layout.rows * layout.columns if layout.cell is None else len(layout.cell)
-        if cells < len(states) or (layout.cell is not None and cells != len(states)):
-            reader.fault(
-                f"layout: found {cells} cells, expected one for each of {len(states)} states", head.layout
-            )
+    if layout is not None and (wrong := layout_text(layout, len(states))):
+        reader.fault(wrong, head.layout)
     if head.outcomes is not None:
         stated = reader.whole(head.outcomes, "outcomes", 0)
         if stated is not None and stated != outcomes and not reader.faults:

@@ -26,7 +26,7 @@ from tabular_rl import run as running
 from tabular_rl.errors import NumericalError, OptionError, escape, path_text, quoted
 from tabular_rl.learned import Curve, Learned
 from tabular_rl.learning.verdicts import check_coverage, check_log_coverage, verdicts
-from tabular_rl.model import MDP
+from tabular_rl.model import AVERAGED, MDP
 from tabular_rl.planning.auto import auto, auto_evaluation
 from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
@@ -541,6 +541,10 @@ class Learning:
             steps, *columns = zip(*self.curve, strict=True)
             curve = Curve(np.array(steps), *(np.stack(column) for column in columns))
         status = {"time": Status.TIME_SPENT, "signal": Status.INTERRUPTED}.get(stopped or "", Status.SAMPLED)
+        notes = (
+            [] if stopped is None else [f"what was learned in {self.done:,} of {self.steps:,} steps is kept"]
+        )
+        notes += [AVERAGED] if whole.averaged else []
         return Learned(
             mdp=whole,
             v=v,
@@ -553,9 +557,7 @@ class Learning:
             options=dict(self.run.options),
             seed=self.option["seed"],
             seconds=self.run.seconds,
-            note=""
-            if stopped is None
-            else f"what was learned in {self.done:,} of {self.steps:,} steps is kept",
+            note="; ".join(notes),
             extra={"steps_a_second": rate},
             estimates=table,
             visits=visits,
