@@ -121,7 +121,7 @@ class TotalCertifier:
             ptotal = policy_total(self.mdp, policy) if ptotal is None else ptotal
             self._chain = _Chain(self.mdp, policy, ptotal.zero, self.run, self.threads)
         lower, upper, smallest = self._chain.bounds(v, self.sweeps)
-        return Certificate(lower, upper, smallest=smallest, note=_note(lower, upper))
+        return Certificate(lower, upper, smallest=smallest, note=_note(self.mdp, lower, upper))
 
     def control(self, v: Floats, rows: Ints | None = None) -> Certificate:
         """Return the proven interval of v* from any values v (S,), with the decisions on actions.
@@ -149,7 +149,8 @@ class TotalCertifier:
         assert chain is not None
         note = ""
         if asked and self.rows is not self._given:
-            note = "the policy may never end: the lower bound is that of one that ends"
+            side = "lower" if self.mdp.sense == "max" else "upper"
+            note = f"the policy may never end: the {side} bound is that of one that ends"
         lower, _, small = chain.bounds(v, self.sweeps, above=False)
         if best.time is None and chain.settled:
             best.time = total.lower_values(chain.time)
@@ -162,7 +163,7 @@ class TotalCertifier:
             total.lift_keep(keep),
             self._proven(keep),
             float(up(smallest + small)) if smallest and small else 0.0,
-            note="; ".join(filter(None, (note, _note(lower, lifted)))),
+            note="; ".join(filter(None, (note, _note(self.mdp, lower, lifted)))),
         )
 
     def _follow(self, rows: Ints) -> None:
@@ -213,8 +214,12 @@ def _steps(time: Floats) -> float:
     return max(2 * float(np.max(time, initial=0.0)) - 1, 0.0)
 
 
-def _note(lower: Floats, upper: Floats) -> str:
-    missing = [what for what, x in (("lower", lower), ("upper", upper)) if not np.isfinite(x).all()]
+def _note(mdp: MDP, lower: Floats, upper: Floats) -> str:
+    """Which side is missing, in the sign of the model: what bounds a reward from below bounds a cost from above."""
+    sides = (
+        [("lower", lower), ("upper", upper)] if mdp.sense == "max" else [("lower", upper), ("upper", lower)]
+    )
+    missing = [what for what, x in sides if not np.isfinite(x).all()]
     return f"no {' and no '.join(missing)} bound could be verified" if missing else ""
 
 

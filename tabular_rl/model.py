@@ -37,6 +37,7 @@ from tabular_rl.rationals import (
     exact_sum,
     nearest,
     spell,
+    spell_short,
 )
 from tabular_rl.rows import BLOCK, LARGEST, Floats, Ints, mass_defects, row_blocks, row_sums
 from tabular_rl.validation import Facts, check_layout, check_order, shape_faults, validate
@@ -639,8 +640,7 @@ def size_text(nbytes: float) -> str:
 
 def spell_gamma(mdp: MDP) -> str:
     """Return the discount as its source spelled it, or as the shortest decimal of the float."""
-    text = spell(mdp.gamma_exact)
-    return text if len(text) <= 12 else repr(mdp.gamma)
+    return spell_short(mdp.gamma_exact)
 
 
 def checked_gamma(gamma: Any) -> Fraction:

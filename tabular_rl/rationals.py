@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from operator import add, mul, truediv
 from operator import sub as subtract
@@ -117,6 +117,64 @@ def exact_sum(values: Iterable[Fraction]) -> Fraction | None:
                 return None
         parts[x.denominator] = parts.get(x.denominator, 0) + x.numerator
     return Fraction(sum(n * (den // d) for d, n in parts.items()), den)
+
+
+def rounded(value: Fraction | float, digits: int, direction: str = ROUND_HALF_UP) -> str:
+    """Return a number with so many significant digits, rounded to the nearest one, or as `direction` of decimal says.
+
+    >>> rounded(Fraction(2, 3), 3), rounded(1234567.8, 6), rounded(Fraction(1, 10**400), 3), rounded(0.5, 3)
+    ('0.667', '1.23457e+06', '1e-400', '0.5')
+    """
+    exact = Fraction(value)
+    if exact == 0:
+        return "0"
+    context = Context(prec=digits, rounding=direction, Emax=MAX_EMAX, Emin=MIN_EMIN)
+    decimal = context.divide(Decimal(exact.numerator), Decimal(exact.denominator))
+    power = decimal.adjusted()
+    sign, figures, _ = decimal.as_tuple()
+    text = "".join(map(str, figures)).rstrip("0")
+    if -5 < power < digits:
+        whole = text[: power + 1].ljust(power + 1, "0") if power >= 0 else "0"
+        part = text[power + 1 :] if power >= 0 else "0" * (-power - 1) + text
+        return "-" * sign + whole + ("." + part if part else "")
+    return "-" * sign + text[0] + ("." + text[1:] if text[1:] else "") + f"e{power:+03d}"
+
+
+def outward(bound: Fraction | float, upper: bool, digits: int = 6) -> str:
+    """Return a proven bound with so many digits: a lower one rounded down, an upper one up, so that it still holds.
+
+    >>> outward(1234567.8, upper=False), outward(1234567.8, upper=True), outward(Fraction(1, 3), upper=True, digits=2)
+    ('1.23456e+06', '1.23457e+06', '0.34')
+    """
+    return rounded(bound, digits, ROUND_CEILING if upper else ROUND_FLOOR)
+
+
+def spell_short(value: Fraction, most: int = 12) -> str:
+    """Return a number exactly where that is short, else the shortest decimal of its float; never 1 for what is not 1.
+
+    >>> spell_short(Fraction(2, 3)), spell_short(Fraction(10**17 - 1, 10**17)), spell_short(Fraction(1, 10**400))
+    ('2/3', '1 - 1e-17', '1e-400')
+    """
+    text = spell(value) if max(value.numerator.bit_length(), value.denominator.bit_length()) < 400 else ""
+    if text and len(text) <= most:
+        return text
+    try:
+        near = nearest(value)
+    except OverflowError:
+        return rounded(value, 6)
+    if near.is_integer() and near != value and abs(near) < 2**53:
+        off = rounded(abs(value - int(near)), 3)
+        return f"{int(near)} {'+' if value > near else '-'} {off}" if near else rounded(value, 3)
+    return spell_float(near)
+
+
+def spell_float(value: float) -> str:
+    """Return the shortest decimal of a float, which reads back as it.
+
+    >>> spell_float(1e-6), spell_float(3.0), spell_float(0.99999999)
+    ('1e-06', '3', '0.99999999')
+    """
+    return repr(float(value)).removesuffix(".0")
 
 
 def as_fraction(value: Any) -> Fraction:

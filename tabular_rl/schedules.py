@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.rationals import fraction, nearest
+from tabular_rl.rationals import fraction, nearest, spell_float
 
 CONSTANT, HARMONIC, POWER, LINEAR, EXPONENTIAL = range(5)
 KINDS = ("constant", "harmonic", "power", "linear", "exponential")
@@ -55,7 +55,7 @@ class Schedule:
         if isinstance(given, bool):
             raise ValueError(given)
         if not isinstance(given, str):
-            return cls("constant", _finite(float(given)), text=f"{float(given):g}")
+            return cls("constant", _finite(float(given)), text=spell_float(given))
         text = given.replace(" ", "")
         word, *parts = text.split(":")
         if word == "linear" and len(parts) == 3:

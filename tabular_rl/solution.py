@@ -164,10 +164,11 @@ class Solution:
         return float(np.dot(self.mdp.start, v))
 
     def __repr__(self) -> str:
+        from tabular_rl.report.numbers import rounded_up
+
         name = f"{self.mdp.name!r}, " if self.mdp.name else ""
-        return (
-            f"Solution({name}{self.method}, {self.status.name}, bound={self.bound:.2g}, states={self.mdp.S})"
-        )
+        bound = rounded_up(self.bound) if math.isfinite(self.bound) else "inf"
+        return f"Solution({name}{self.method}, {self.status.name}, bound={bound}, states={self.mdp.S})"
 
     def __str__(self) -> str:
         from tabular_rl.report.tables import answer_text

@@ -17,7 +17,8 @@ from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, OptionError, escape
 from tabular_rl.model import MDP
 from tabular_rl.options import check
 from tabular_rl.policy import Policy
-from tabular_rl.report.numbers import fraction_text, general
+from tabular_rl.rationals import spell_float
+from tabular_rl.report.numbers import fraction_text, general, interval_text, rounded_up
 from tabular_rl.solution import Floats, Solution, backed_up
 
 
@@ -52,7 +53,7 @@ class Verdict:
 
     def __repr__(self) -> str:
         found = "proven" if self.proven else "not proven"
-        return f"Verdict({found}, error={self.error:.2g}, tolerance={self.tolerance:g})"
+        return f"Verdict({found}, error={rounded_up(self.error)}, tolerance={spell_float(self.tolerance)})"
 
     def __str__(self) -> str:
         from tabular_rl.report.verdict import verdict_text
@@ -162,7 +163,7 @@ def _judged(
         t, s = map(int, ends[0])
         findings["wrong"] = [mdp.states[s]]
         findings["reason"] = (
-            f"state {escape(mdp.states[s])} is terminal: found the value {general(float(rows[t, s]))}, expected 0"
+            f"state {escape(mdp.states[s])} is terminal: found the value {spell_float(rows[t, s])}, expected 0"
         )
         return findings
     own = not evaluation or policy is answer.policy  # the claims of the file are about these values
@@ -189,7 +190,7 @@ def _judged(
     if not findings["proven"]:
         t, s = divmod(int(np.argmax(outside if len(wrong) else off)), mdp.S)
         v, a, b = (float(np.atleast_2d(x)[t, s]) for x in (values, low, high))
-        truth = f"found the value {general(v, 12)}, the truth is from {general(a, 12)} to {general(b, 12)}"
+        truth = f"found the value {spell_float(v)}, the truth is {interval_text(a, b)}"
         least = "" if len(wrong) else " is the least sure"
         findings["reason"] = f"{_where(mdp, values, t, s)}{least}: {truth}" + (
             f"; {certificate.note}" if certificate.note and not len(wrong) else ""
@@ -226,20 +227,20 @@ def _false_claims(mdp: MDP, answer: Answer, low: Any, high: Any) -> list[str]:
     ):
         if bad.any():
             t, s = divmod(int(np.argmax(bad)), mdp.S)
-            a, b = (general(float(np.atleast_2d(x)[t, s]), 12) for x in (below, above))
+            a, b = (spell_float(np.atleast_2d(x)[t, s]) for x in (below, above))
             false.append(f"{_where(mdp, values, t, s)}: {what}: found {a} to {b}")
             break
     for at, x in enumerate(answer.exact or ()):
         first, last = float(low.flat[at]), float(high.flat[at])
         if (math.isfinite(first) and x < Fraction(first)) or (math.isfinite(last) and x > Fraction(last)):
             where = _where(mdp, values, *divmod(at, mdp.S))
-            truth = f"from {general(first, 12)} to {general(last, 12)}"
+            truth = interval_text(first, last)
             false.append(f"{where}: exact: found {fraction_text(x)}, the truth is {truth}")
             break
     if answer.bound is not None:
         far = np.maximum(values - high, low - values)
         if answer.bound < 0 or float(np.nanmax(far, initial=0.0)) > answer.bound:
-            false.append(f"bound: found {answer.bound:g}, a value is further from the truth")
+            false.append(f"bound: found {spell_float(answer.bound)}, a value is further from the truth")
     return false
 
 

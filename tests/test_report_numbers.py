@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -14,10 +15,13 @@ from tabular_rl.report.numbers import (
     TINY,
     aligned,
     fraction_text,
+    interval_text,
     places,
     plus_minus,
     rounded_up,
+    share_text,
     shown,
+    shown_exact,
     start_interval,
 )
 
@@ -48,6 +52,68 @@ def test_last_digit_is_no_finer_than_the_bound(v, bound):
 def test_errors_are_rounded_up_to_two_digits_or_a_power_of_ten(x):
     text = Fraction(rounded_up(x))
     assert x <= text <= x * (Fraction(11, 10) if x >= TINY else 10)
+
+
+def ends(text):
+    """The interval (low, high) that a text claims; None where a side is open."""
+    number = r"(-?\d[\d.]*(?:e[+-]\d+)?)"
+    if found := re.fullmatch(f"from {number} to {number}", text):
+        return Fraction(found[1]), Fraction(found[2])
+    if found := re.fullmatch(f"at least {number}", text):
+        return Fraction(found[1]), None
+    if found := re.fullmatch(f"at most {number}", text):
+        return None, Fraction(found[1])
+    return Fraction(text), Fraction(text)
+
+
+ANY = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(ANY, ANY, st.sampled_from([6, 9, 12]), st.booleans(), st.booleans())
+def test_intervals_are_rounded_outward(x, y, digits, low_open, high_open):
+    lower, upper = min(x, y), max(x, y)
+    if low_open and high_open:
+        return
+    text = interval_text(-math.inf if low_open else lower, math.inf if high_open else upper, digits)
+    low, high = ends(text)
+    assert (low is None) == low_open and (high is None) == high_open
+    if low is not None:
+        assert low <= Fraction(lower) and Fraction(lower) - low <= abs(Fraction(lower)) * Fraction(10) ** (
+            1 - digits
+        )
+    if high is not None:
+        assert Fraction(upper) <= high and high - Fraction(upper) <= abs(Fraction(upper)) * Fraction(10) ** (
+            1 - digits
+        )
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.fractions(), st.integers(-12, 12))
+def test_exact_values_are_rounded_to_the_nearest_digit_shown(x, decimals):
+    text = Fraction(shown_exact(x, decimals))
+    assert abs(text - x) <= max(
+        Fraction(10) ** -decimals / 2 if decimals >= 0 else 0, abs(x) * Fraction(10) ** -6
+    )
+    assert (text == 0) == (x == 0)
+
+
+def test_halves_are_rounded_away_from_0():
+    # 0.125, 0.375, 0.625 lie in the middle, exactly; 0.145 as a float is below the middle, 1.005 too.
+    texts = [shown(x, 2) for x in (0.125, 0.375, 0.625, -0.125, 0.145, 1.005)]
+    assert texts == [
+        "0.13",
+        "0.38",
+        "0.63",
+        "-0.13",
+        "0.14" if Fraction(0.145) < Fraction(145, 1000) else "0.15",
+        "1.00",
+    ]
+
+
+@pytest.mark.parametrize("p", [0.9996, 0.99999999, 1 - 2**-53])
+def test_what_is_not_sure_is_not_shown_as_sure(p):
+    assert float(share_text(p)) < 1
 
 
 @pytest.mark.parametrize(

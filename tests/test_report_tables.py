@@ -10,7 +10,7 @@ import pytest
 import tabular_rl
 from tabular_rl import MDP, Policy
 from tabular_rl.formats import load
-from tabular_rl.report import layout
+from tabular_rl.report import layout, tables
 from tabular_rl.report.tables import answer_text, model_table, values_table
 
 # v_high = 2 + 0.9 (0.8 v_high + 0.2 v_low), v_low = 0.9 v_high: v_high = 2 / 0.118.
@@ -177,3 +177,60 @@ def test_a_threshold_inside_a_long_table_is_shown():
     assert sum("same action" in line for line in lines) == 2
     shown = {line.split()[0] for line in lines}
     assert {"s0", "s11", "s50"} <= shown and not {"s49", "s51"} & shown
+
+
+def one_sided(sense, reward):
+    """Leave for 1234567.8, or stay for next to nothing: floats prove one side only."""
+    return MDP.from_outcomes(
+        [("s", "leave", "end", 1, "1234567.8"), ("s", "stay", "s", 1, reward)],
+        1,
+        sense=sense,
+        terminal=["end"],
+    )
+
+
+@pytest.mark.parametrize(("sense", "reward", "word"), [("max", "-1e-20", "least"), ("min", "1e-20", "most")])
+def test_what_is_proven_is_rounded_outward(sense, reward, word):
+    # To stay costs something, however little, so that the value of s is 1234567.8.
+    text = answer_text(tabular_rl.solve(one_sided(sense, reward), method="value-iteration", sweeps=20))
+    proven = Fraction(re.search(rf"at {word} (\S+)", text)[1])
+    truth = Fraction("1234567.8")
+    assert proven <= truth if word == "least" else proven >= truth
+    assert abs(proven - truth) < Fraction(1, 10)
+    assert f"no {'upper' if word == 'least' else 'lower'} bound could be verified" in text
+    assert "open on a side" in text and "nothing is proven" not in text
+
+
+def test_exact_values_of_different_sizes_are_all_shown():
+    mdp = MDP.from_outcomes(
+        [("a", "go", "end", 1, "1e30"), ("b", "go", "end", 1, "-1234567"), ("c", "go", "end", 1, "1/3000000")],
+        1, terminal=["end"],
+    )  # fmt: skip
+    rows = rows_of(values_table(tabular_rl.solve(mdp, method="rational")))
+    assert Fraction(rows["a"][1]) == 10**30 and Fraction(rows["b"][1]) == -1234567
+    assert abs(Fraction(rows["c"][1]) - Fraction(1, 3000000)) < Fraction(1, 10**12)
+
+
+@pytest.mark.parametrize(
+    ("gamma", "text"),
+    [
+        ("0.99999999999999999", "γ = 1 - 1e-17"),
+        ("1e-400", "γ = 1e-400"),
+        ("1", "γ = 1"),
+        ("99/100", "γ = 0.99"),
+    ],
+)
+def test_a_discount_below_1_is_never_called_1(gamma, text):
+    mdp = MDP.from_outcomes([("a", "go", "a", 1, 1)], gamma)
+    assert re.search(rf"{re.escape(text)}(?![\d.])", tables.problem_text(mdp))
+    assert text in str(mdp)
+
+
+def test_a_probability_below_1_is_never_called_1():
+    p = 1 - Fraction(1, 10**20)
+    mdp = MDP.from_outcomes(
+        [("a", "go", "a", p, 0), ("a", "go", "b", 1 - p, 1), ("b", "go", "b", 1, 0)],
+        "1/2",
+        start={"a": p, "b": 1 - p},
+    )
+    assert "1 - 1e-20" in model_table(mdp)

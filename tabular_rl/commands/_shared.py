@@ -256,7 +256,7 @@ def read_model(given: Mapping[str, Any]) -> MDP:
     if given["normalize"] and not given.get("quiet"):
         largest = mdp.facts.correction
         note(
-            f"{path_text(mdp.origin)}: --normalize changed probabilities by {largest:.2g} at most\n"
+            f"{path_text(mdp.origin)}: --normalize changed probabilities by {rounded_up(largest)} at most\n"
             if largest
             else f"{path_text(mdp.origin)}: every row sums to 1, --normalize changed nothing\n"
         )

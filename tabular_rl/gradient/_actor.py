@@ -15,6 +15,7 @@ from tabular_rl.learned import Learned
 from tabular_rl.learning._learning import Learning, folded, record_points
 from tabular_rl.learning._linear import read_features
 from tabular_rl.learning.monte_carlo import rewards_needed
+from tabular_rl.model import spell_gamma
 from tabular_rl.policy import Policy
 from tabular_rl.sampling import Floats
 from tabular_rl.structure import reachable, starts
@@ -83,7 +84,7 @@ class Actor(Learning):
         whole_return = self.option.get("estimator", "").startswith("return")
         if self.option["undiscounted"] and mdp.gamma < 1 and not whole_return:
             said.append(
-                f"undiscounted: at γ = {mdp.gamma:g} without the weight γ^t the mean update is the gradient of no "
+                f"undiscounted: at γ = {spell_gamma(mdp)} without the weight γ^t the mean update is the gradient of no "
                 "objective (Nota & Thomas 2020)"
             )
         if self.option.get("entropy"):

@@ -18,6 +18,7 @@ from tabular_rl.errors import NumericalError, OptionError, quoted
 from tabular_rl.laws._events import Law
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
+from tabular_rl.rationals import outward
 from tabular_rl.structure import unseen
 from tabular_rl.unroll import state_name
 
@@ -267,7 +268,7 @@ def _settled(after: Callable[[Floats, float], Floats], some: Floats, law: Law, w
     if largest * law.step_size.a > 1.0 and _growth(after, some) >= 1.0:
         raise NumericalError(
             f"{law.method}: the {what} grows without end with step size {law.step_size}. "
-            f"Up to {1 / largest:.3g} is safe."
+            f"Up to {outward(1 / largest, upper=False, digits=3)} is safe."
         )
     size = len(some)
     constant = after(np.zeros(size), 1.0)

@@ -21,7 +21,7 @@ from tabular_rl.gradient.moments import Moments
 from tabular_rl.gradient.sample import Sampled
 from tabular_rl.model import MDP
 from tabular_rl.report.layout import table
-from tabular_rl.report.numbers import general
+from tabular_rl.report.numbers import general, share_text
 from tabular_rl.report.screen import spelled
 from tabular_rl.report.tables import plural, problem_text, start_where, title
 
@@ -130,7 +130,7 @@ def entries_lines(report: GradientReport, everything: bool) -> list[str]:
     cells = [
         [
             escape(mdp.states[mdp.state_of_row(i)]), escape(mdp.actions[int(mdp.pair_action[i])]),
-            general(float(found.policy.pi[i]), 4), general(settled(float(g[i]), found.norm), 4),
+            share_text(float(found.policy.pi[i]), 4), general(settled(float(g[i]), found.norm), 4),
         ]
         for i in rows
     ]  # fmt: skip

@@ -17,6 +17,7 @@ from tabular_rl.comparison import Comparison, Curves, Regret, middle
 from tabular_rl.errors import escape
 from tabular_rl.learned import Curve, Learned
 from tabular_rl.options import OPTIONS
+from tabular_rl.rationals import spell_float
 from tabular_rl.report.grid import policy_grid
 from tabular_rl.report.layout import LONGEST, rows_shown, table
 from tabular_rl.report.numbers import general, rounded_up, shown
@@ -104,7 +105,7 @@ def option_text(value: Any) -> str:
         return ":".join(map(option_text, value))
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return spell_float(value) if isinstance(value, float) else str(value)
 
 
 def exact_values(learned: Learned) -> Floats | None:

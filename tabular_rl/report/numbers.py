@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.rationals import decimal_text, spell
+from tabular_rl.rationals import decimal_text, outward, rounded, spell_float, spell_short
 
 MOST = 15  # significant digits of a float64
 TINY = 1e-9  # errors below it are rounding, and differ from machine to machine
@@ -45,13 +45,19 @@ def places(bound: float, tolerance: float = 1e-6, largest: float = 1.0) -> int:
 def shown(value: float, decimals: int) -> str:
     """Return a value with so many decimals, or rounded to tens, hundreds, ... where there are less than none.
 
+    Halves are rounded away from 0, as on paper.
+
     >>> shown(-0.0001, 2), shown(15.254, 2), shown(123456.0, -3), shown(77.0, -4), shown(1.26e12, -10)
     ('0.00', '15.25', '123000', '0', '1.26e+12')
+    >>> shown(0.625, 2), shown(-0.625, 2), shown(2.5, 0)
+    ('0.63', '-0.63', '3')
     """
     if not math.isfinite(value):
         return "?"
     if decimals >= 0:
-        text = f"{value:.{decimals}f}"
+        # Only a number of so few binary places can lie in the middle of two decimals.
+        tie = not value.is_integer() and (value * 2.0 ** (decimals + 1)).is_integer()
+        text = str(_at(Fraction(value), decimals)) if tie else f"{value:.{decimals}f}"
     elif abs(value) < PLAIN:
         text = str(round(Fraction(value) / 10**-decimals) * 10**-decimals)
     else:
@@ -60,6 +66,36 @@ def shown(value: float, decimals: int) -> str:
     return (
         text[1:] if text.startswith("-") and not any(c in "123456789" for c in text.split("e")[0]) else text
     )
+
+
+def _at(value: Fraction, decimals: int) -> Decimal:
+    """A number with so many decimals, halves away from 0."""
+    scaled = abs(value) * 10**decimals
+    whole = int(scaled + Fraction(1, 2))
+    return Decimal(-whole if value < 0 else whole).scaleb(-decimals, Context(prec=max(len(str(whole)), 1)))
+
+
+def shown_exact(value: Fraction, decimals: int, digits: int = 7) -> str:
+    """Return an exact value with so many decimals; by its own size where these say too little of it.
+
+    >>> shown_exact(Fraction(2, 3), 6), shown_exact(Fraction(-1234567), -16), shown_exact(Fraction(1, 3 * 10**9), 6)
+    ('0.666667', '-1234567', '3.333333e-10')
+    """
+    told = value == 0 or 1 <= abs(value) * 10**decimals < PLAIN * 10**6 * 10**decimals
+    if decimals >= 0 and told:
+        return f"{_at(value, decimals):f}"
+    return rounded(value, digits)
+
+
+def share_text(p: float, digits: int = 3) -> str:
+    """Return a probability, short; never as 1 where it is less.
+
+    >>> share_text(1 / 3), share_text(0.9999), share_text(1.0)
+    ('0.333', '0.9999', '1')
+    """
+    while p != 1 and float(f"{p:.{digits}g}") == 1 and digits < 17:
+        digits += 1
+    return f"{p:.{digits}g}"
 
 
 def rounded_up(error: Fraction | float) -> str:
@@ -106,6 +142,21 @@ def plus_minus(text: str, lower: float, upper: float) -> str:
     return rounded_up(max(Fraction(upper) - value, value - Fraction(lower), Fraction(0)))
 
 
+def interval_text(lower: float, upper: float, digits: int = 12) -> str:
+    """Return a proven interval, rounded outward; what is open on a side by the other one.
+
+    >>> interval_text(0.1, 2.0), interval_text(-math.inf, 1234567.8, 6), interval_text(-math.inf, math.inf)
+    ('from 0.1 to 2', 'at most 1.23457e+06', 'not known')
+    """
+    low, high = (
+        outward(x, upper=i > 0, digits=digits) if math.isfinite(x) else ""
+        for i, x in enumerate((lower, upper))
+    )
+    if low and high:
+        return low if low == high else f"from {low} to {high}"
+    return f"at least {low}" if low else f"at most {high}" if high else "not known"
+
+
 def fraction_text(value: Fraction, longest: int = LONGEST_FRACTION) -> str:
     """Return a fraction as text; a long one by the number of its digits.
 
@@ -150,16 +201,10 @@ def aligned(texts: Iterable[str]) -> list[str]:
 def exact_or_decimal(value: Fraction | None, nearest: float) -> str:
     """Return a number of a model: as its source spelled it where that is short; never 0 for one that is not.
 
-    >>> exact_or_decimal(Fraction(1, 10**400), 0.0)
-    '1e-400'
+    >>> exact_or_decimal(Fraction(1, 10**400), 0.0), exact_or_decimal(1 - Fraction(1, 10**20), 1.0)
+    ('1e-400', '1 - 1e-20')
     """
-    if value is not None:
-        text = spell(value)
-        if len(text) <= 14:
-            return text
-        if nearest == 0.0:
-            return f"{Decimal(value.numerator) / Decimal(value.denominator):.3g}"
-    return repr(nearest).removesuffix(".0")
+    return spell_float(nearest) if value is None else spell_short(value, 14)
 
 
 def start_interval(

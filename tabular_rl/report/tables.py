@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tabular_rl.errors import escape
 from tabular_rl.learned import Learned
 from tabular_rl.model import MDP, spell_gamma
-from tabular_rl.rationals import nearest
+from tabular_rl.rationals import spell_float
 from tabular_rl.report.grid import grid_text, policy_grid
 from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown, table, width
 from tabular_rl.report.numbers import (
@@ -22,10 +22,13 @@ from tabular_rl.report.numbers import (
     exact_or_decimal,
     fraction_text,
     general,
+    interval_text,
     places,
     plus_minus,
     rounded_up,
+    share_text,
     shown,
+    shown_exact,
     start_interval,
 )
 from tabular_rl.report.screen import signs, spelled
@@ -87,7 +90,7 @@ def action_text(solution: Solution, state: int, t: int | None = None) -> str:
                 exact = policy.exact[i] if policy.exact is not None else None
                 share = exact_or_decimal(exact, float(p))
                 if isinstance(solution, Learned):
-                    share = general(float(p), 3)
+                    share = share_text(float(p))
                 parts.append(f"{escape(mdp.actions[int(mdp.pair_action[i])])} {share}")
         return ", ".join(parts)
     row = int(policy.rows[state])
@@ -121,25 +124,18 @@ def value_cells(solution: Solution, states: Sequence[int]) -> tuple[list[str], l
             return aligned([general(float(v[s])) for s in states]), ["?"] * len(states), []
         return (
             aligned([general(float(v[s])) for s in states]),
-            [_one_sided(float(lower[..., s].flat[0]), float(upper[..., s].flat[0])) for s in states],
+            [interval_text(float(lower[..., s].flat[0]), float(upper[..., s].flat[0]), 9) for s in states],
             [],
         )
     lower, upper = np.atleast_2d(solution.lower)[0], np.atleast_2d(solution.upper)[0]
     decimals = decimals_of(solution)
+    exact = solution.exact
+    if exact is not None:
+        rounded = [shown_exact(exact[s], decimals) for s in states]
+        return rounded, ["0"] * len(rounded), [fraction_text(exact[s]) for s in states]
     values = [shown(float(v[s]), decimals) for s in states]
     errors = [plus_minus(x, float(lower[s]), float(upper[s])) for x, s in zip(values, states, strict=True)]
-    exact = solution.exact
-    fractions = [fraction_text(exact[s]) for s in states] if exact is not None else []
-    return values, errors, fractions
-
-
-def _one_sided(lower: float, upper: float) -> str:
-    """What is proven where a side is open."""
-    if math.isfinite(lower) and math.isfinite(upper):
-        return f"{general(lower)} to {general(upper)}"
-    if math.isfinite(lower):
-        return f"at least {general(lower)}"
-    return f"at most {general(upper)}" if math.isfinite(upper) else "?"
+    return values, errors, []
 
 
 def values_table(solution: Solution, everything: bool = False) -> str:
@@ -266,7 +262,7 @@ def start_where(mdp: MDP) -> str:
 
         def share(s: int) -> str:
             p = float(mdp.start[s])
-            return f"{p:.4g}" if p or given is None else exact_or_decimal(given[s], p)
+            return share_text(p, 4) if p or given is None else exact_or_decimal(given[s], p)
 
         return ", ".join(f"{escape(mdp.states[s])} {share(s)}" for s in used.tolist())
     return f"{len(used)} states"
@@ -293,7 +289,7 @@ def start_value(solution: Solution) -> str:
     mdp = solution.mdp
     if solution.exact is not None:
         exact = sum((p * solution.exact[s] for s, p in start_fractions(mdp)), Fraction(0))
-        decimal = shown(nearest(exact), decimals_of(solution))
+        decimal = shown_exact(exact, decimals_of(solution))
         return decimal if Fraction(decimal) == exact else f"{fraction_text(exact)}, rounded {decimal}"
     if solution.lower is None or solution.upper is None or not math.isfinite(solution.bound):
         return f"{general(solution.value_of_start())} (not proven)"
@@ -314,9 +310,11 @@ def bound_text(solution: Solution) -> str:
         size = (
             f"interval {rounded_up(wide)} wide, " if wide >= TINY else ""
         )  # below, it would repeat the bound
-        asked = f" ({size}tolerance {tolerance:g}{relative})"
+        asked = f" ({size}tolerance {spell_float(tolerance)}{relative})"
     if not math.isfinite(solution.bound):
-        return "bound: none, nothing is proven of these values"
+        sides = [x for x in (solution.lower, solution.upper) if x is not None]
+        one = any(bool(np.isfinite(x[..., ~solution.mdp.terminal]).any()) for x in sides)
+        return f"bound: none, {'as intervals are open on a side' if one else 'nothing is proven of these values'}"
     if solution.exact is not None:
         return "bound: 0, the fractions are the values"
     if solution.bound == 0:

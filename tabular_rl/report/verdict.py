@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from tabular_rl.rationals import spell_float
 from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.screen import coloured
 from tabular_rl.report.tables import plural, problem_text, title
@@ -21,7 +22,7 @@ def verdict_text(verdict: Verdict) -> str:
     found = coloured("proven", "32") if verdict.proven else coloured("not proven", "31")
     lines = [
         f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}",
-        f"{found} within the tolerance {tolerance:g}",
+        f"{found} within the tolerance {spell_float(tolerance)}",
     ]
     if verdict.reason:
         lines.append(verdict.reason)
