@@ -126,7 +126,9 @@ def test_verdicts_come_first_and_on_standard_error(capsys):
     done = inside(capsys, *given, "--step-size", "n^-0.5")
     assert done.code == 0
     assert done.err.startswith("warning: td0: step size n^-0.5: ") and "warning" not in done.out
-    assert inside(capsys, *given, "--step-size", "n^-0.5", "-q").err == ""
+    quiet = inside(capsys, *given, "--step-size", "n^-0.5", "-q")
+    assert one_line(quiet.err).startswith("warning: td0: step size n^-0.5: ")
+    assert inside(capsys, *given, "--step-size", "n^-0.5", "-qq").err == ""
     assert not inside(capsys, *given, "--step-size", "n^-0.7").err.startswith("warning")
 
 

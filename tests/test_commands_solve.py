@@ -10,6 +10,7 @@ from fractions import Fraction
 import pytest
 from program import inside, one_line
 
+from tabular_rl.commands import COMMANDS
 from tabular_rl.formats import load
 
 HIGH, LOW = Fraction(1000, 59), Fraction(900, 59)  # the recycling robot, see test_report_tables.py
@@ -40,6 +41,39 @@ def test_same_run_same_bytes_on_stdout(capsys):
 def test_quiet_leaves_stderr_empty(capsys):
     done = inside(capsys, "solve", ROBOT, "--quiet")
     assert done.err == "" and "16.949153" in done.out
+
+
+SHORT = ("solve", "example:haddad_monmege", "--method", "value-iteration", "--sweeps", "10")
+
+
+@pytest.mark.parametrize("more", [("-o", "answer.json"), ("--json",), ("-o", "answer.csv")])
+def test_quiet_leaves_the_warning_that_the_answer_is_not_what_was_asked(capsys, tmp_path, monkeypatch, more):
+    monkeypatch.chdir(tmp_path)
+    done = inside(capsys, *SHORT, *more, "-q")
+    assert done.code == 3 and one_line(done.err).startswith("warning: value-iteration: not reached: ")
+    done = inside(capsys, *SHORT, *more, "-qq")
+    assert (done.code, done.err) == (3, "")
+
+
+def test_what_stands_on_the_screen_is_not_warned_of_again(capsys):
+    done = inside(capsys, *SHORT, "-q")
+    assert (done.code, done.err) == (3, "") and "not reached" in done.out
+
+
+def test_quiet_ends_with_its_command(capsys):
+    assert inside(capsys, "solve", ROBOT, "-qq").err == ""
+    assert inside(capsys, "solve", ROBOT).err != ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_can_be_quiet(capsys, command):
+    more = ["inventory"] if command == "make" else []
+    assert "-qq: no" in " ".join(inside(capsys, command, *more, "--help").out.split())
+
+
+def test_errors_are_told_however_quiet(capsys):
+    done = inside(capsys, "solve", "missing.toml", "-qq")
+    assert done.code == 2 and "missing.toml" in one_line(done.err)
 
 
 def test_json_holds_the_truth(capsys):

@@ -115,8 +115,9 @@ def program() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
-    from tabular_rl.report.screen import note, spelled
+    from tabular_rl.report.screen import be_quiet, note, spelled
 
+    be_quiet(0)
     _State.known = INTERRUPTED.get(arguments[0] if arguments else "", "nothing is proven yet")
     try:
         if instruction := os.environ.get("_TABULAR_RL_COMPLETE"):
@@ -287,9 +288,9 @@ def leave(code: int) -> NoReturn:
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     """A warning as one line, without the place in our code."""
-    from tabular_rl.report.screen import note
+    from tabular_rl.report.screen import warn
 
-    note(f"warning: {message}\n")
+    warn(str(message))
 
 
 def main() -> NoReturn:

@@ -23,8 +23,8 @@ from tabular_rl.policy import Policy
 from tabular_rl.rationals import calculated, nearest
 from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.progress import Progress
-from tabular_rl.report.screen import note, out, spelled
-from tabular_rl.report.tables import answer_text, interval_width, seconds_text, work_text
+from tabular_rl.report.screen import be_quiet, note, out, spelled, warn
+from tabular_rl.report.tables import answer_text, interval_width, seconds_text, status_text, work_text
 from tabular_rl.solution import Solution, Status
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -141,8 +141,19 @@ model_options = together(
         help="Rescale rows that do not sum to 1, and tell the largest correction.",
     ),
 )
+
+
+def _be_quiet(_ctx: click.Context, _parameter: click.Parameter, level: int) -> int:
+    be_quiet(level)
+    return level
+
+
 quiet_option = click.option(
-    "-q", "--quiet", is_flag=True, help="Nothing on standard error but errors; with -o nothing at all."
+    "-q",
+    "--quiet",
+    count=True,
+    callback=_be_quiet,
+    help="No progress and no remarks; with -o nothing on standard output. -qq: no warnings either.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 all_option = click.option("--all", "everything", is_flag=True, help="Print every state, as a table.")
@@ -356,7 +367,7 @@ def flag(key: str) -> str:
 
 
 def solved(
-    mdp: MDP, method: str, options: dict[str, Any], quiet: bool, policy: Policy | None = None
+    mdp: MDP, method: str, options: dict[str, Any], quiet: int, policy: Policy | None = None
 ) -> Solution:
     """Run a solver where signals stop it and progress is shown."""
     from tabular_rl.ask import evaluate, solve
@@ -375,7 +386,7 @@ def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
 
     output, quiet = given["output"], given["quiet"]
     to_stdout = output == "-" or given["as_json"]
-    if solution.status is Status.INTERRUPTED:  # said at once: to write a long answer takes a while
+    if solution.status is Status.INTERRUPTED and quiet < 2:  # said at once: to write a long answer takes a while
         width = interval_width(solution)
         known = (
             f"the best interval so far is {rounded_up(width)} wide"
@@ -392,6 +403,12 @@ def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
                 out(part)
         elif not (quiet and output is not None):
             out(answer_text(solution, given["everything"]) + "\n")
+    if (
+        (to_stdout or (quiet and output is not None))
+        and not solution.status.reached
+        and solution.status is not Status.INTERRUPTED
+    ):
+        warn(f"{solution.method}: {status_text(solution)}")
     if not quiet:
         did = work_text(solution)
         note(f"{solution.method}: {did + ' ' if did else ''}in {seconds_text(solution.seconds)}\n")

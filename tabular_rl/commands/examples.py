@@ -18,7 +18,7 @@ KEY = re.compile(r'^[# ]*(name|source)\s*=\s*"([^"]*)"', re.MULTILINE)
 @click.command("examples", cls=Command, short_help=COMMANDS["examples"])
 @json_option
 @quiet_option
-def command(as_json: bool, quiet: bool) -> int:
+def command(as_json: bool, quiet: int) -> int:
     """List the models that come with the program.
 
     \b

@@ -27,7 +27,7 @@ from tabular_rl.gradient.estimators import ESTIMATORS, checked_name
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS
 from tabular_rl.report.progress import Progress
-from tabular_rl.report.screen import note, out
+from tabular_rl.report.screen import note, out, warn
 from tabular_rl.report.tables import plural, seconds_text
 from tabular_rl.simulation import EPISODES, SEED, STEPS
 
@@ -143,7 +143,7 @@ def command(**given: Any) -> int:
     sampled = next((e.sampled for e in report.estimates if e.sampled is not None), None)
     if sampled is not None and sampled.stopped:
         why = {"time": "the time limit is over; raise --time-limit", "signal": "interrupted"}[sampled.stopped]
-        note(f"not reached: {why}\n")
+        warn(f"not reached: {why}")
     if not quiet:
         if sampled is not None:
             note(

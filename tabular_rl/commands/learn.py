@@ -32,7 +32,7 @@ from tabular_rl.options import OPTIONS
 from tabular_rl.policy import Policy
 from tabular_rl.report.learned import cut_short, learned_csv, learned_document, learned_text, work_line
 from tabular_rl.report.progress import Progress
-from tabular_rl.report.screen import note, out
+from tabular_rl.report.screen import note, out, warn
 from tabular_rl.solution import Status
 
 NOT_REACHED = 3
@@ -170,7 +170,7 @@ class Saver:
         except OutputError as error:
             self.failed = error
             if before is None:
-                note(f"warning: {error}. The run goes on.\n")
+                warn(f"{error}. The run goes on.")
 
 
 def asked_options(given: dict[str, Any], method: str, function: Any) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def deliver(learned: Learned, lost: Regret | None, given: dict[str, Any], saved:
     from tabular_rl.answers import json_parts, write_parts
 
     output, quiet = given["output"], given["quiet"]
-    if learned.status is Status.INTERRUPTED:
+    if learned.status is Status.INTERRUPTED and quiet < 2:
         note(cut_short(learned) + "\n")
     if output is not None and output != "-":
         as_csv = output.lower().endswith(".csv")
@@ -243,9 +243,9 @@ def deliver(learned: Learned, lost: Regret | None, given: dict[str, Any], saved:
         policy = given["policy"] or "uniform"
         with writing(None):
             out(learned_text(learned, lost, given["everything"], policy) + "\n")
+    if learned.status not in (Status.SAMPLED, Status.INTERRUPTED):
+        warn(f"{learned.method}: {cut_short(learned)}")
     if not quiet:
-        if learned.status not in (Status.SAMPLED, Status.INTERRUPTED):
-            note(cut_short(learned) + "\n")
         note(work_line(learned) + "\n")
         for path in (given["checkpoint"] if saved else None, output):
             if path is not None and path != "-":

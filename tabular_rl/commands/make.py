@@ -44,7 +44,7 @@ class Families(click.Group):
 def family_command(name: str, function: Callable[..., MDP]) -> click.Command:
     """The command that makes a model of one family."""
 
-    def make(output: str, to: str | None, quiet: bool, **sizes: Any) -> int:
+    def make(output: str, to: str | None, quiet: int, **sizes: Any) -> int:
         from tabular_rl.formats import format_of, save
 
         form = to or format_of(output)

@@ -19,7 +19,7 @@ from tabular_rl.report.screen import out, spelled
 @click.argument("method", required=False)
 @json_option
 @quiet_option
-def command(method: str | None, as_json: bool, quiet: bool) -> int:
+def command(method: str | None, as_json: bool, quiet: int) -> int:
     """List the methods, or describe one with its equation and options.
 
     \b

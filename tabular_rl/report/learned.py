@@ -65,6 +65,8 @@ def learned_text(
             f"policies: those of {learned.runs - regret.left_out} of {learned.runs} runs were evaluated"
         )
     lines += ["", status_line(learned)]
+    if learned.note and learned.status is Status.SAMPLED:
+        lines.append(learned.note)
     return "\n".join(lines)
 
 

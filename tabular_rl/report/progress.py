@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 
 from tabular_rl import run
-from tabular_rl.report.screen import encodes, is_terminal, note
+from tabular_rl.report.screen import encodes, is_terminal, note, warn
 
 BAR = 24
 FIRST = 1.0  # seconds without a word
@@ -16,7 +16,7 @@ FIRST = 1.0  # seconds without a word
 class Progress:
     """Listens to the runs inside it. On a terminal the line is redrawn; elsewhere lines come ever more rarely."""
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: int = 0) -> None:
         self.quiet = quiet
         self.terminal = is_terminal(sys.stderr)
         self.started: float | None = None
@@ -27,7 +27,7 @@ class Progress:
         self.before = run.listener
         self.advised = run.adviser
         run.listener = None if self.quiet else self.tell
-        run.adviser = None if self.quiet else self.advise
+        run.adviser = self.advise
         return self
 
     def __exit__(
@@ -56,11 +56,11 @@ class Progress:
     def advise(self, text: str) -> None:
         """Show a sentence that should be read before a run begins."""
         self.clear()
-        note(f"warning: {text}\n")
+        warn(text)
 
     def bar(self, share: float | None) -> str:
         """
-        >>> Progress(quiet=True).bar(None)
+        >>> Progress(quiet=1).bar(None)
         ''
         """
         if share is None:

@@ -91,6 +91,21 @@ def out(text: str) -> None:
         raise OutputError(f"standard output: {error.strerror or error}") from None
 
 
+class _Quiet:
+    level = 0  # 1: no progress and no remarks (-q); 2: no warnings either (-qq)
+
+
+def be_quiet(level: int) -> None:
+    """Say from now on what -q, given so many times, leaves."""
+    _Quiet.level = level
+
+
+def warn(text: str) -> None:
+    """Say that the answer is not what was asked, or what else should be known of it; -q leaves it, -qq does not."""
+    if _Quiet.level < 2:
+        note(f"warning: {text}\n")
+
+
 def note(text: str) -> None:
     """Write to standard error; where nobody can read it, that is no fault."""
     try:
