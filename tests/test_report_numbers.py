@@ -78,14 +78,18 @@ def test_intervals_are_rounded_outward(x, y, digits, low_open, high_open):
     text = interval_text(-math.inf if low_open else lower, math.inf if high_open else upper, digits)
     low, high = ends(text)
     assert (low is None) == low_open and (high is None) == high_open
+    lost = Fraction(0)
     if low is not None:
-        assert low <= Fraction(lower) and Fraction(lower) - low <= abs(Fraction(lower)) * Fraction(10) ** (
-            1 - digits
-        )
+        assert low <= Fraction(lower)
+        lost = max(lost, Fraction(lower) - low)
     if high is not None:
-        assert Fraction(upper) <= high and high - Fraction(upper) <= abs(Fraction(upper)) * Fraction(10) ** (
-            1 - digits
-        )
+        assert Fraction(upper) <= high
+        lost = max(lost, high - Fraction(upper))
+    size = max(abs(Fraction(lower)), abs(Fraction(upper)))
+    if low_open or high_open or lower == upper:
+        assert lost <= size * Fraction(10) ** (1 - digits)
+    else:
+        assert lost <= max((Fraction(upper) - Fraction(lower)) / 1000, size / 10**16)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

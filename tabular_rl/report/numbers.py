@@ -142,12 +142,17 @@ def plus_minus(text: str, lower: float, upper: float) -> str:
     return rounded_up(max(Fraction(upper) - value, value - Fraction(lower), Fraction(0)))
 
 
-def interval_text(lower: float, upper: float, digits: int = 12) -> str:
-    """Return a proven interval, rounded outward; what is open on a side by the other one.
+def interval_text(lower: float, upper: float, digits: int = 9) -> str:
+    """Return a proven interval, rounded outward by no more than a thousandth of its width; or its one side, with
+    so many digits.
 
-    >>> interval_text(0.1, 2.0), interval_text(-math.inf, 1234567.8, 6), interval_text(-math.inf, math.inf)
-    ('from 0.1 to 2', 'at most 1.23457e+06', 'not known')
+    >>> interval_text(15.24737295, 15.2923725), interval_text(-math.inf, 1234567.8), interval_text(-math.inf, math.inf)
+    ('from 15.24737 to 15.29238', 'at most 1234567.81', 'not known')
     """
+    if math.isfinite(upper) and math.isfinite(lower) and lower < upper:
+        width = Fraction(upper) - Fraction(lower)
+        size = max(abs(Fraction(lower)), abs(Fraction(upper))) / width
+        digits = min(len(str(int(size))) + 4, 17)
     low, high = (
         outward(x, upper=i > 0, digits=digits) if math.isfinite(x) else ""
         for i, x in enumerate((lower, upper))

@@ -124,7 +124,7 @@ def value_cells(solution: Solution, states: Sequence[int]) -> tuple[list[str], l
             return aligned([general(float(v[s])) for s in states]), ["?"] * len(states), []
         return (
             aligned([general(float(v[s])) for s in states]),
-            [interval_text(float(lower[..., s].flat[0]), float(upper[..., s].flat[0]), 9) for s in states],
+            [interval_text(float(lower[..., s].flat[0]), float(upper[..., s].flat[0])) for s in states],
             [],
         )
     lower, upper = np.atleast_2d(solution.lower)[0], np.atleast_2d(solution.upper)[0]
