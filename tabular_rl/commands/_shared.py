@@ -386,7 +386,9 @@ def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
 
     output, quiet = given["output"], given["quiet"]
     to_stdout = output == "-" or given["as_json"]
-    if solution.status is Status.INTERRUPTED and quiet < 2:  # said at once: to write a long answer takes a while
+    if (
+        solution.status is Status.INTERRUPTED and quiet < 2
+    ):  # said at once: to write a long answer takes a while
         width = interval_width(solution)
         known = (
             f"the best interval so far is {rounded_up(width)} wide"
