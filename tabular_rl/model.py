@@ -28,19 +28,13 @@ from numpy.typing import ArrayLike, NDArray
 from tabular_rl.errors import Fault, ModelError, closest, kind_text, quoted
 from tabular_rl.names import Names, by_state
 from tabular_rl.rationals import (
-<<<<<<< HEAD
     DIGITS,
-=======
->>>>>>> 2d6bbd7 (Format)
     INT64,
     RationalArray,
     as_fraction,
     calculated,
     decimal_text,
-<<<<<<< HEAD
     exact_sum,
-=======
->>>>>>> 2d6bbd7 (Format)
     nearest,
     spell,
     spell_short,
