@@ -1,6 +1,6 @@
-"""The models that come with the package, by name.
+"""The models and documents that come with the package, by name.
 
-In a checkout and in an editable installation they lie in mdps/ beside the package; a wheel carries the same
+In a checkout and in an editable installation they lie in mdps/ and docs/ beside the package; a wheel carries the same
 files inside it.
 """
 
@@ -26,13 +26,34 @@ def examples_folder() -> Path:
     ------
     OptionError, where an installation has lost its models.
     """
+    return _folder("mdps", "models")
+
+
+def documents_folder() -> Path:
+    """Return the folder of the documents, which come with the package as the models do.
+
+    Raises
+    ------
+    OptionError, where an installation has lost its documents.
+    """
+    return _folder("docs", "documents")
+
+
+def documents() -> list[str]:
+    """Return the names of the pages that `tabular-rl help PAGE` shows, sorted.
+
+    >>> "certificates" in documents()
+    True
+    """
+    return sorted(path.stem for path in documents_folder().glob("*.md"))
+
+
+def _folder(name: str, what: str) -> Path:
     package = Path(__file__).resolve().parent
-    for folder in (package / "mdps", package.parent / "mdps"):
+    for folder in (package / name, package.parent / name):
         if folder.is_dir():
             return folder
-    raise OptionError(
-        f"{package / 'mdps'}: no such folder; the models are missing. Install tabular-rl again."
-    )
+    raise OptionError(f"{package / name}: no such folder; the {what} are missing. Install tabular-rl again.")
 
 
 def examples() -> list[str]:

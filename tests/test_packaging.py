@@ -27,12 +27,16 @@ def setup():
 def test_every_package_is_listed(setup):
     listed = setup["options"]["packages"].split()
     folders = {path.parent.relative_to(ROOT) for path in (ROOT / "tabular_rl").rglob("*.py")}
-    assert sorted(listed) == sorted([".".join(folder.parts) for folder in folders] + ["tabular_rl.mdps"])
+    assert sorted(listed) == sorted(
+        [".".join(folder.parts) for folder in folders] + ["tabular_rl.docs", "tabular_rl.mdps"]
+    )
 
 
-def test_every_file_of_mdps_is_installed(setup):
-    patterns = setup["options.package_data"]["tabular_rl.mdps"].replace(",", " ").split()
-    files = [p.relative_to(ROOT / "mdps") for p in (ROOT / "mdps").rglob("*") if p.is_file()]
+@pytest.mark.parametrize("name", ["docs", "mdps"])
+def test_every_file_of_a_folder_is_installed(setup, name):
+    assert f"\ntabular_rl.{name} = {name}" in setup["options"]["package_dir"]
+    patterns = setup["options.package_data"][f"tabular_rl.{name}"].replace(",", " ").split()
+    files = [p.relative_to(ROOT / name) for p in (ROOT / name).rglob("*") if p.is_file()]
     for path in files:
         assert any(p.count("/") == len(path.parts) - 1 and fnmatch(str(path), p) for p in patterns), path
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "make": "Make a model of a family, of any size.",
     "methods": "List the methods, or describe one with its equation and options.",
     "examples": "List the models that come with the program.",
+    "help": "Show the help of a command, a method, or a page of the documents.",
 }
 PROGRAM = "tabular-rl"
 WIDEST = 110  # characters of a line of help
@@ -74,6 +75,14 @@ class Program(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from tabular_rl.bundled import documents, documents_folder
+
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Documents"):
+            formatter.write_text(f"{PROGRAM} help PAGE shows a page: {', '.join(documents())}.")
+            formatter.write(f"  They lie in {documents_folder()}\n")
 
 
 def version_text() -> str:

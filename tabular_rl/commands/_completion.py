@@ -304,6 +304,8 @@ def _values(name: str, parameter: click.Parameter, word: str, given: dict[str, A
         return _policies(word, given, log=str(parameter.name) == "behavior")
     if kind == "METHOD":
         return _methods(name, word)
+    if kind == "COMMAND|METHOD|PAGE":
+        return _topics(given)
     if kind in ("STATE", "STATE ACTION"):
         second = kind != "STATE" and len(given.get(str(parameter.name), ())) % 2
         return _plain(_names(given)[1 if second else 0])
@@ -366,6 +368,19 @@ def _methods(name: str, word: str) -> Offer:
         offer = Offer([(o.flag[2:] + "=" * (o.kind is not bool), o.help) for o, _ in options.values()])
         return offer.behind(head + ",")
     return Offer([("auto" if task and s.name.startswith("auto") else s.name, s.summary) for s in specs])
+
+
+def _topics(given: dict[str, Any]) -> Offer:
+    """What `help` knows: commands, pages and methods; behind `make` its families."""
+    from tabular_rl.bundled import documents
+    from tabular_rl.catalogue import METHODS
+    from tabular_rl.commands import COMMANDS, program
+
+    if given:
+        below = program.get_command(click.Context(program), str(given["topic"]))
+        return _commands(below, None) if isinstance(below, click.Group) else Offer()
+    methods = [(name, f.spec.summary) for name, f in METHODS.items()]  # type: ignore[attr-defined]
+    return Offer([*COMMANDS.items(), *((page, "a page of the documents") for page in documents()), *methods])
 
 
 def _names(given: dict[str, Any]) -> tuple[list[str], list[str]]:

@@ -15,6 +15,7 @@ import click
 from tabular_rl import run as running
 from tabular_rl.catalogue import METHODS, SOLVERS, canonical, find
 from tabular_rl.commands import solving, writing
+from tabular_rl.commands._help import Command as Command
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.errors import OptionError, OutputError, path_text, quoted
 from tabular_rl.model import MDP
@@ -23,7 +24,7 @@ from tabular_rl.policy import Policy
 from tabular_rl.rationals import calculated, nearest
 from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.progress import Progress
-from tabular_rl.report.screen import be_quiet, note, out, spelled, warn
+from tabular_rl.report.screen import be_quiet, note, out, warn
 from tabular_rl.report.tables import answer_text, interval_width, seconds_text, status_text, work_text
 from tabular_rl.solution import Solution, Status
 
@@ -33,13 +34,6 @@ ANSWERS = (".json", ".csv")
 FORMATS = ("toml", "csv", "npz", "directory")
 SHORT = 4  # names in a help text
 SEVERAL = "Repeat the option for several."
-
-
-class Command(click.Command):
-    """A command whose help is written as it stands, in signs that the screen can show."""
-
-    def get_help(self, ctx: click.Context) -> str:
-        return spelled(super().get_help(ctx))
 
 
 class Value(click.ParamType):
@@ -218,9 +212,8 @@ def solver_flags(
         text = text[0].upper() + text[1:]
         if len(methods) < len(names) and not any(name.startswith("auto") for name in methods):
             text += f" [{having_text(methods, names)}]"
-        usual, count = Counter(defaults[key]).most_common(1)[0]
-        if option.kind is not bool and usual is not None and 2 * count > len(methods):
-            text += f"  [default: {default_text(usual)}{' (most methods)' * (count < len(methods))}]"
+        if option.kind is not bool and "default" not in text:
+            text += f"  [default: {usual_text(defaults[key], methods)}]"
         if option.kind is bool:
             flags.append(click.option(option.flag, key, is_flag=True, default=None, help=text))
         else:
@@ -240,12 +233,26 @@ def having_text(methods: list[str], names: list[str]) -> str:
     return f"all but {', '.join(missing)}" if len(missing) <= SHORT else "some: see methods METHOD"
 
 
+def usual_text(defaults: list[Any], methods: list[str]) -> str:
+    """The default of an option: of all methods, of most of them, or of each.
+
+    >>> usual_text([0.5, 0.5], ["a", "b"]), usual_text([1, 1, None], ["a", "b", "c"]), usual_text([1, 2], ["a", "b"])
+    ('0.5', '1 (most methods)', '1 (a), 2 (b)')
+    """
+    usual, count = Counter(defaults).most_common(1)[0]
+    if count == len(defaults):
+        return default_text(usual)
+    if 2 * count > len(defaults):
+        return f"{default_text(usual)} (most methods)"
+    return ", ".join(f"{default_text(x)} ({name})" for x, name in zip(defaults, methods, strict=True))
+
+
 def default_text(value: Any) -> str:
     """
-    >>> default_text(1e-6), default_text(1000000), default_text("auto")
-    ('1e-06', '1000000', 'auto')
+    >>> default_text(1e-6), default_text(1000000), default_text("auto"), default_text(None)
+    ('1e-06', '1000000', 'auto', 'none')
     """
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 # -- what commands do ----------------------------------------------------------------------------------------------

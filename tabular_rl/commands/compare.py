@@ -101,7 +101,7 @@ def command(**given: Any) -> int:
 
     \b
     tabular-rl compare example:forest
-    tabular-rl compare example:forest --method value-iteration --assert "value-iteration < 0.05"
+    tabular-rl compare example:forest VI PI --assert "VI < 0.05"
     tabular-rl compare example:forest q-learning sarsa --steps 1e5 --runs 20
     """
     from tabular_rl.answers import write_parts

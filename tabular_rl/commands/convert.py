@@ -33,7 +33,7 @@ def command(**given: Any) -> int:
 
     \b
     tabular-rl convert example:taxi taxi.npz
-    tabular-rl convert big.npz big            # a directory, opened by memory mapping
+    tabular-rl convert taxi.npz taxi   # a directory, opened by memory mapping
     """
     from tabular_rl.formats import format_of, save
 

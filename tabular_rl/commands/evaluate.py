@@ -37,7 +37,7 @@ def command(**given: Any) -> int:
 
     \b
     tabular-rl evaluate example:gridworld_4x4 --policy uniform
-    tabular-rl evaluate forest.toml --policy epsilon-greedy:0.1:answer.json
+    tabular-rl evaluate example:forest --policy epsilon-greedy:0.1:optimal
     """
     from tabular_rl.policies import read_policy
 

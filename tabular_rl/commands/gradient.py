@@ -97,8 +97,8 @@ def command(**given: Any) -> int:
 
     \b
     tabular-rl gradient example:recycling_robot
-    tabular-rl gradient forest.toml --horizon 5 --policy epsilon-greedy:0.1:answer.json
-    tabular-rl gradient forest.toml --estimator q --estimator gae:0.9 --plot ellipses.png
+    tabular-rl gradient example:forest --policy epsilon-greedy:0.1:optimal
+    tabular-rl gradient example:forest --horizon 5 --estimator q --plot q.png
     """
     from tabular_rl.answers import write_parts
     from tabular_rl.formats.output import all_or_none

@@ -10,10 +10,10 @@ import click
 from tabular_rl import run as running
 from tabular_rl.catalogue import LEARNERS, canonical, find_learner
 from tabular_rl.commands import COMMANDS, solving, writing
+from tabular_rl.commands._help import Learning
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
     ANSWERS,
-    Command,
     all_option,
     check_output,
     flag,
@@ -66,12 +66,12 @@ learner_options = together(
 )
 
 
-@click.command("learn", cls=Command, short_help=COMMANDS["learn"])
+@click.command("learn", cls=Learning, short_help=COMMANDS["learn"])
 @model_options
 @click.option(
     "--method",
     metavar="METHOD",
-    help=f"One of {', '.join(LEARNERS)}  [default: {DEFAULT}].",
+    help=f"One of the methods above  [default: {DEFAULT}]",
 )
 @learner_options
 @click.option(

@@ -8,18 +8,24 @@ from typing import Any
 
 import click
 
-from tabular_rl.commands import COMMANDS, WIDEST
+from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import FORMATS, Command, Value, check_new, check_output, quiet_option
 from tabular_rl.errors import closest, path_text, quoted
 from tabular_rl.families import FAMILIES
 from tabular_rl.model import MDP, size_text
 from tabular_rl.options import options_of
-from tabular_rl.report.layout import columns, reflowed
-from tabular_rl.report.screen import note, spelled
+from tabular_rl.report.screen import note
 
 
-class Families(click.Group):
+class Families(Command, click.Group):
     """One command a family, with the options of its function."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            raise click.UsageError(
+                f"found no family, expected one of {', '.join(self.list_commands(ctx))}", ctx
+            )
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name.replace("_", "-") for name in FAMILIES]
@@ -37,8 +43,13 @@ class Families(click.Group):
             )
         return super().resolve_command(ctx, args)
 
-    def get_help(self, ctx: click.Context) -> str:
-        return spelled(super().get_help(ctx))
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        texts = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Families"):
+            formatter.write_dl(
+                [(name, family.short_help or "") for name, family in texts if family is not None]
+            )
 
 
 def family_command(name: str, function: Callable[..., MDP]) -> click.Command:
@@ -66,7 +77,7 @@ def family_command(name: str, function: Callable[..., MDP]) -> click.Command:
             [option.flag, key],
             type=Value(option),
             default=None,
-            help=f"{option.help}  [default: {default:g}]",
+            help=f"{option.help[0].upper()}{option.help[1:]}  [default: {default:g}]",
         )
         for key, (option, default) in options_of(function).items()
     ]
@@ -81,13 +92,13 @@ def family_command(name: str, function: Callable[..., MDP]) -> click.Command:
             ["--to"], type=click.Choice(FORMATS), help="Format, where the name of FILE does not say it."
         ),
     ]
-    doc = reflowed((inspect.getdoc(function) or "").split("\n\nParameters")[0], min(columns(), WIDEST) - 4)
+    doc = (inspect.getdoc(function) or "").split("\n\nParameters")[0]
     command = Command(
         name,
         callback=make,
         params=parameters,
         short_help=doc.partition("\n")[0],
-        help="\b\n" + doc.replace("\n\n", "\n\n\b\n"),
+        help=doc,
     )
     return quiet_option(command)
 
@@ -98,5 +109,5 @@ def command() -> None:
 
     \b
     tabular-rl make gridworld --rows 20 --columns 30 --seed 1 -o grid.toml
-    tabular-rl make garnet --states 100000 --actions 10 -o garnet     # a directory of arrays
+    tabular-rl make garnet --states 100000 -o garnet   # a directory of arrays
     """

@@ -11,7 +11,7 @@ from tabular_rl.catalogue import ALIASES, LEARNERS, METHODS, SOLVERS, canonical
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, json_option, quiet_option
 from tabular_rl.errors import OptionError, closest, quoted
-from tabular_rl.report.layout import columns, reflowed, table
+from tabular_rl.report.layout import columns, reflowed, table, wrapped
 from tabular_rl.report.screen import out, spelled
 
 
@@ -78,9 +78,8 @@ def listing() -> str:
         headers = ["method", "problems", "what it does"]
         shown = table(headers, rows, left=",".join(headers), wrap="problems,what it does")
         parts.append(f"{heading}\n\n{shown}")
-    parts.append(
-        "Short names, in any case: " + ", ".join(f"{alias} {name}" for alias, name in ALIASES.items())
-    )
+    short = "Short names, in any case: " + ", ".join(f"{alias} {name}" for alias, name in ALIASES.items())
+    parts.append("\n".join(wrapped(short, columns())))
     return "\n\n".join(parts)
 
 

@@ -80,8 +80,8 @@ def command(**given: Any) -> int:
 
     \b
     tabular-rl simulate example:recycling_robot --policy uniform
-    tabular-rl simulate forest.toml --policy answer.json --episodes 100000
-    tabular-rl simulate forest.toml --episodes 100 --steps 20 --log log.csv
+    tabular-rl simulate example:forest --policy optimal --episodes 100000
+    tabular-rl simulate example:forest --episodes 100 --steps 20 --log log.csv
     """
     from tabular_rl.policies import read_policy
 

@@ -34,7 +34,7 @@ def command(**given: Any) -> int:
 
     \b
     tabular-rl solve example:recycling_robot
-    tabular-rl solve forest.toml --gamma 99/100 --method value-iteration -o answer.json
+    tabular-rl solve example:forest --gamma 99/100 --method VI -o answer.json
     """
     method, options = chosen_method(given, "control")
     check_output(given["output"], given["model"], given["start_from"], suffixes=ANSWERS)
