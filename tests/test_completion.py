@@ -107,6 +107,8 @@ def names(methods, task):
         ("solve x y", []),
         ("solve --tolerance 1 ", ["example:", "<>"]),
         ("solve -q -o ", ["<>"]),
+        ("solve --quiet exa", ["example:", "<>"]),
+        ("solve -qq exa", ["example:", "<>"]),
         ("solve x --ex", ["--exact"]),
         ("solve x -- --ex", []),
         ("learn x --policy ", ["uniform", "optimal", "greedy:", "epsilon-greedy:", "action:", "<>"]),
@@ -141,7 +143,11 @@ def test_what_is_offered(line, want):
 def test_every_option_that_is_no_number_is_completed(name):
     command = program.get_command(click.Context(program), name)
     for parameter in command.params:
-        if getattr(parameter, "is_flag", False) or (name == "estimate" and parameter.metavar == "STATE"):
+        if (
+            getattr(parameter, "is_flag", False)
+            or getattr(parameter, "count", False)
+            or (name == "estimate" and parameter.metavar == "STATE")
+        ):
             continue  # of a log the states are not looked for
         free = parameter.name in ("gamma", "horizon", "asserted")  # numbers, and a text with numbers in it
         if isinstance(parameter.type, Value):

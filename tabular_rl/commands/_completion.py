@@ -228,7 +228,7 @@ def offered(words: list[str], word: str) -> Offer:
             return _flags(command).only(word)
         flag, _, value = word.partition("=")
         found = _options(command).get(flag)
-        if found is None or found.is_flag:
+        if found is None or not _waits(found):
             return Offer()
         return _values(name, found, value, given).only(value).behind(flag + "=")
     if waiting is None:
@@ -251,6 +251,11 @@ def _commands(group: click.Group, known: dict[str, str] | None) -> Offer:
 
 def _options(command: click.Command) -> dict[str, click.Option]:
     return {flag: p for p in command.params if isinstance(p, click.Option) for flag in p.opts}
+
+
+def _waits(option: click.Option) -> bool:
+    """Whether an option takes a value: a flag does not, nor one that is counted, such as -qq."""
+    return not (option.is_flag or option.count)
 
 
 def _flags(command: click.Command) -> Offer:
@@ -278,7 +283,7 @@ def _parsed(command: click.Command, words: list[str]) -> tuple[dict[str, Any], c
             option = options.get(flag)
             if option is not None and equals:
                 given.setdefault(str(option.name), []).append(value)
-            elif option is not None and not option.is_flag:
+            elif option is not None and _waits(option):
                 waiting, missing = option, option.nargs
         else:
             argument = next(arguments, None)
