@@ -46,8 +46,8 @@ def closest(word: str, known: Iterable[str]) -> str:
 
     >>> closest("yuong", ["young", "old"]), closest("s13", ["s12"]), closest("--lambda", ["--gamma"])
     ("; did you mean 'young'?", '', '')
-    >>> closest("bb", ["ab", "bc"]), closest("bb", ["cc"])
-    ("; did you mean 'ab'?", '')
+    >>> closest("bb", ["aa", "bc"]), closest("bb", ["cc"])
+    ("; did you mean 'bc'?", '')
     """
     found = closest_word(word, known)
     return f"; did you mean {quoted(found)}?" if found is not None else ""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tabular_rl.model import MDP, Layout
 
 
+MOST_CELLS = 10_000_000  # of a map, or of a layout
+
+
 @dataclass(frozen=True)
 class Facts:
     """What one pass over the numbers of a model tells, and every certificate needs."""
@@ -87,6 +90,9 @@ def layout_faults(mdp: MDP) -> list[Fault]:
 def layout_text(layout: Layout, S: int) -> str:
     """Say how a layout does not fit S states; nothing where it does."""
     cells = layout.rows * layout.columns
+    if cells > max(MOST_CELLS, 10 * S):
+        found = f"layout: found {layout.rows} x {layout.columns} cells"
+        return f"{found}, expected at most {MOST_CELLS:,}, or ten for each state"
     if layout.cell is None and cells != S:
         found = f"layout: found {layout.rows} x {layout.columns} = {cells} cells for {S} states"
         return f"{found}, expected as many, or `cell`, which says where each state is drawn"

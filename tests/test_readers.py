@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import zipfile
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from program import inside, one_line
 
 from tabular_rl.answers import read_answer
 from tabular_rl.errors import ModelError, OptionError
@@ -142,6 +144,58 @@ def log_npz(**members):
     return make
 
 
+def damaged(make, packed=False):
+    """An archive with a byte of a member changed behind its header: of `prob` or `r`."""
+
+    def damage(path):
+        make(path)
+        with zipfile.ZipFile(path) as archive:
+            found = {name: archive.read(name) for name in archive.namelist()}
+        method = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+        with zipfile.ZipFile(path, "w", method) as archive:
+            for name, content in found.items():
+                archive.writestr(name, content)
+            info = archive.getinfo("prob.npy" if "prob.npy" in found else "r.npy")
+        data = bytearray(path.read_bytes())
+        first = info.header_offset + 30 + len(info.filename)
+        if packed:
+            data[first : first + 4] = b"\xff" * 4
+        else:
+            data[first + info.compress_size - 1] ^= 1
+        path.write_bytes(data)
+
+    return damage
+
+
+def flipped(name):
+    """The recycling robot as a directory with one bit of a file changed, in its last byte but seven."""
+
+    def make(path):
+        save(load(ROBOT), path)
+        data = bytearray((path / name).read_bytes())
+        data[-8] ^= 2
+        (path / name).write_bytes(data)
+
+    return make
+
+
+def pipe(path):
+    save(load(ROBOT), path)
+    (path / "prob.npy").unlink()
+    os.mkfifo(path / "prob.npy")
+
+
+def behind_nul(make):
+    def hide(path):
+        make(path)
+        with zipfile.ZipFile(path) as archive:
+            found = {name: archive.read(name) for name in archive.namelist()}
+        found["prob.npyX.txt"] = found.pop("prob.npy")
+        path.write_bytes(zipped(found).replace(b"prob.npyX.txt", b"prob.npy\0.txt"))
+
+    return hide
+
+
 # -- the list ------------------------------------------------------------------------------------------------------
 
 # Numerators and denominators of 1,990 digits, odd and so without a common factor with each other but by chance.
@@ -149,6 +203,11 @@ DRAW = random.Random("fractions")
 WIDE = [f"{DRAW.randrange(10**1980)}/{DRAW.randrange(10**1989, 10**1990) | 1}" for _ in range(8)]
 SHORT_OF_ONE = [f"1/1{'0' * 2200}1", f"1/1{'0' * 2198}1"]
 DIGITS = "9" * 5000
+TEXTS = ("toml", "csv", "log csv", "answer json", "answer csv", "policy")
+NO_MODEL = ("log csv", "log npz", "answer json", "answer csv", "policy")
+TOO_MANY_CELLS = (
+    "layout: found 1000000000 x 1000000 cells, expected at most 10,000,000, or ten for each state"
+)
 TOO_FINE = "common denominator has more than 10,000 digits, expected fewer"
 DOTS = ".".join("a" * 1000)
 PARTS = ("prob_num.npy", "prob_den.npy")
@@ -165,6 +224,9 @@ TOO_SMALL = (
     ":4: state 'a', action 'go': probabilities sum to about 1.01000E-2199, expected 1 (about 1.00000 missing)"
 )
 NESTED = "found arrays or tables nested too deep, expected at most 100 levels"
+CUT = b"\x93NUMPY\x01\x00" + (
+    b"{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2, }" + b" " * 60 + b"\n"
+).join([b"\x76\0", b""])
 DEEP = "[" * 50_000
 
 # case -> reader -> (the input, what the line says)
@@ -219,8 +281,37 @@ CASES = {
         "answer csv": ("state,value,value\nhigh,1,1\nlow,1,1\n", ":1: found the columns state, value, value"),
         "policy": (policy(more=',\n"high": "wait"'), ":2: key 'high': found twice, first on line 1"),
     },
+    "damaged data": {
+        "npz": (damaged(npz()), ": member 'prob': damaged, its data are not those of its checksum"),
+        "directory": (flipped("prob_num.npy"), ": prob: found "),
+        "log npz": (damaged(log_npz()), ": member 'r': damaged, its data are not those of its checksum"),
+    },
+    "damaged data that were compressed": {
+        "npz": (damaged(npz(), packed=True), ": member 'prob': damaged, its data cannot be decompressed"),
+        "log npz": (damaged(log_npz(), packed=True), ": member 'r': damaged, its data cannot be decompressed"),
+    },
+    "a header that is cut off": {
+        "npz": (npz(prob=CUT), ": member 'prob': not an npy array: "),
+        "directory": (folder(prob=CUT), ": prob.npy: not an npy array: "),
+        "log npz": (log_npz(r=CUT), ": member 'r': not an npy array: "),
+    },
+    "a layout of more cells than can be drawn": {
+        "toml": (toml(top="layout = { rows = 1000000000, columns = 1000000 }\n"), TOO_MANY_CELLS),
+        "csv": (csv(top="# layout = { rows = 1000000000, columns = 1000000 }\n"), TOO_MANY_CELLS),
+        "npz": (npz(meta={"layout": [10**9, 10**6]}), TOO_MANY_CELLS),
+        "directory": (folder(header={"layout": [10**9, 10**6]}), TOO_MANY_CELLS),
+    },
+    "a layout that was edited": {
+        "directory": (folder(header={"layout": [1, 2]}), ": found contents with the digest "),
+    },
+    "a pipe in place of a file": {
+        "directory": (pipe, ": prob.npy: is a pipe or a device, expected a file"),
+    },
+    "a member whose name goes on behind a NUL": {
+        "npz": (behind_nul(npz()), "member 'prob.npy\\x00.txt': found a path, expected a plain name"),
+        "log npz": (behind_nul(log_npz(prob=b"")), "member 'prob.npy\\x00.txt': found a path, expected a plain name"),
+    },
 }  # fmt: skip
-NO_KEYS = "has no keys"
 WITHOUT = {
     "fractions whose sum takes no end": {
         "npz": "see the next", "directory": "see the next",
@@ -234,6 +325,13 @@ WITHOUT = {
     "a number of 5,000 digits": {"log npz": "numbers have 64 bits"},
     "nested without end": {name: "does not nest" for name in ("log csv", "log npz", "answer csv")},
     "a key that stands twice": {"log npz": "see members"},
+    "damaged data": dict.fromkeys(TEXTS, "has no checksum"),
+    "damaged data that were compressed": dict.fromkeys((*TEXTS, "directory"), "is not compressed"),
+    "a header that is cut off": dict.fromkeys(TEXTS, "has no such header"),
+    "a layout of more cells than can be drawn": dict.fromkeys(NO_MODEL, "has no layout"),
+    "a layout that was edited": dict.fromkeys((*TEXTS[:2], "npz", *NO_MODEL), "may be edited, or has no layout"),
+    "a pipe in place of a file": dict.fromkeys((*TEXTS, "npz", "log npz"), "is read as a stream"),
+    "a member whose name goes on behind a NUL": dict.fromkeys((*TEXTS, "directory"), "has no members"),
 }  # fmt: skip
 
 
@@ -251,6 +349,27 @@ def refusal(reader, path, mdp):
     assert all(line.startswith((str(path), "... and ")) and line.isprintable() for line in lines)
     assert all(len(line) < len(str(path)) + 500 for line in lines)
     return lines
+
+
+def test_a_model_that_is_wrong_is_not_shown(tmp_path, capsys):
+    """Every command looks at the contents of a directory before it says anything of them."""
+    flipped("prob_num.npy")(tmp_path / "m")
+    for arguments in (
+        ("show",),
+        ("show", "--state", "high"),
+        ("check",),
+        ("solve",),
+        ("simulate", "--episodes", 2),
+    ):
+        done = inside(capsys, arguments[0], tmp_path / "m", *arguments[1:])
+        assert (done.code, done.out) == (2, "")
+        assert one_line(done.err).startswith(f"{tmp_path}/m: prob: found ")
+
+
+def test_directories_of_earlier_versions_are_read(tmp_path, robot):
+    """Their digest is that of the model alone."""
+    folder(header={"digest": robot.digest})(tmp_path / "m")
+    assert load(tmp_path / "m") == robot
 
 
 @pytest.mark.parametrize(("case", "reader"), [(case, reader) for case in CASES for reader in CASES[case]])

@@ -52,6 +52,18 @@ def check_memory(mdp: MDP) -> None:
         )
 
 
+def check_states(mdp: MDP) -> None:
+    """Raise before the contents of a mapped model are looked at where that needs more memory than there is."""
+    from tabular_rl.formats.memory import free_memory
+
+    needed, free = 32 * mdp.S, free_memory()
+    if free is not None and needed > free:
+        raise OptionError(
+            f"{path_text(mdp.origin)}: checking needs about {size_text(needed)} of memory, expected at most the "
+            f"{size_text(free)} that are free"
+        )
+
+
 def check_libraries(mdp: MDP) -> None:
     """Raise where a limit on the address space leaves no room for the libraries: short of it they crash or hang."""
     if "llvmlite" in sys.modules:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import os
 import re
+import signal
+import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any, TypeVar
 
@@ -16,7 +19,7 @@ from tabular_rl import run as running
 from tabular_rl.catalogue import METHODS, SOLVERS, canonical, find
 from tabular_rl.commands import solving, writing
 from tabular_rl.commands._help import Command as Command
-from tabular_rl.commands._memory import check_memory
+from tabular_rl.commands._memory import check_memory, check_states
 from tabular_rl.errors import OptionError, OutputError, path_text, quoted
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS, Option
@@ -258,19 +261,42 @@ def default_text(value: Any) -> str:
 # -- what commands do ----------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def limited(seconds: float | None) -> Iterator[None]:
+    """Raise Stop where reading takes longer than a time limit, or than a second if that is longer."""
+    main = threading.current_thread() is threading.main_thread()
+    if not seconds or not math.isfinite(seconds) or not main or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def over(_signum: int, _frame: Any) -> None:
+        raise running.Stop("time")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1.0))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def read_model(given: Mapping[str, Any]) -> MDP:
     """Load the model that a command was given, with what stands in place of the file's."""
     from tabular_rl.formats import load
 
-    mdp = load(
-        given["model"],
-        format=given["format"],
-        gamma=given["gamma"],
-        horizon=given["horizon"],
-        terminal=given["terminal"] or None,
-        sense="min" if given["minimize"] else None,
-        normalize=given["normalize"],
-    )
+    with limited(given.get("time_limit")):
+        mdp = load(
+            given["model"],
+            format=given["format"],
+            gamma=given["gamma"],
+            horizon=given["horizon"],
+            terminal=given["terminal"] or None,
+            sense="min" if given["minimize"] else None,
+            normalize=given["normalize"],
+        )
+        check_states(mdp)
+        mdp.facts  # noqa: B018  (the contents of a mapped directory are looked at here, whatever the command does)
     if given["normalize"] and not given.get("quiet"):
         largest = mdp.facts.correction
         note(

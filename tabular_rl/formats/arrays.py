@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,7 +15,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from tabular_rl.errors import Fault, ModelError, closest, escape, quoted
+from tabular_rl.errors import Fault, ModelError, TabularError, closest, escape, quoted
 from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.json import read_json
 from tabular_rl.model import MDP, Exact, Layout, expected_reward, size_text
@@ -315,7 +317,7 @@ def read_npy_header(file: BinaryIO, member: str) -> tuple[tuple[int, ...], np.dt
             shape, _, dtype = npy.read_array_header_2_0(file)
         else:
             raise ModelError(f"{member}: found npy version {version}, expected 1.0, 2.0 or 3.0")
-    except ModelError:
+    except (TabularError, zipfile.BadZipFile, zlib.error):
         raise
     except Exception as error:  # the parsers of numpy raise many kinds on damaged bytes
         raise ModelError(f"{member}: not an npy array: {escape(error)}") from None

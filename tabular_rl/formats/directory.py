@@ -10,6 +10,7 @@ Opening looks at headers and sizes alone. Contents are validated in one pass whe
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 import os
 import shutil
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import ModelError, OptionError, OutputError, escape, path_text, quoted
 from tabular_rl.formats.arrays import (
+    BLOCK,
     WHOLE,
     Header,
     arrays_of,
@@ -39,7 +41,7 @@ from tabular_rl.formats.arrays import (
     read_npy_header,
 )
 from tabular_rl.formats.fields import Asked
-from tabular_rl.formats.input import read_all, reporting
+from tabular_rl.formats.input import open_file, read_all, reporting
 from tabular_rl.formats.output import Complete, hidden, place_of, settle, sync_folder
 from tabular_rl.formats.output import reporting as writing
 from tabular_rl.model import MDP
@@ -116,7 +118,7 @@ def _stamp(about: os.stat_result) -> Stamp:
 
 
 def _read(path: Path, stamps: dict[Path, Stamp]) -> bytes:
-    with _naming(path), reporting(), open(path, "rb") as file:
+    with _naming(path), reporting(), open_file(path) as file:
         stamps[path] = _stamp(os.fstat(file.fileno()))
         return read_all(file)
 
@@ -125,7 +127,7 @@ def _map(
     path: Path, name: str, length: int | None, types: tuple[str, ...], stamps: dict[Path, Stamp]
 ) -> NDArray[Any]:
     """Return an array of a file without reading it."""
-    with _naming(path), reporting(), open(path, "rb") as file:
+    with _naming(path), reporting(), open_file(path) as file:
         about = os.fstat(file.fileno())
         stamps[path] = _stamp(about)
         shape, dtype = read_npy_header(file, path.name)
@@ -156,10 +158,24 @@ def _check_unchanged(stamps: dict[Path, Stamp]) -> None:
 
 
 def _check_digest(mdp: MDP, header: Header) -> None:
-    if mdp.digest != header.digest:
+    found = contents_digest(mdp, header)
+    if header.digest not in (found, mdp.digest):  # what earlier versions wrote covers the model alone
         raise ModelError(
-            f"found contents with the digest {mdp.digest[:12]}, expected {escape(header.digest)[:12]}"
+            f"found contents with the digest {found[:12]}, expected {escape(header.digest)[:12]}"
         )
+
+
+def contents_digest(mdp: MDP, header: Header) -> str:
+    """A SHA-256 of all that a directory holds: the model, and what no answer depends on, such as its layout."""
+    h = hashlib.sha256(json.dumps([mdp.digest, header_json(header)]).encode())
+    for part in (mdp.exact.start, mdp.exact.final_reward) if mdp.exact else ():
+        h.update(
+            b"-" if part is None else " ".join(map("{0.numerator:x}/{0.denominator:x}".format, part)).encode()
+        )
+    cell = None if mdp.layout is None else mdp.layout.cell
+    for i in range(0, 0 if cell is None else len(cell), BLOCK):
+        h.update(np.ascontiguousarray(cell[i : i + BLOCK], dtype="<i8").data)  # type: ignore[index]
+    return h.hexdigest()
 
 
 # -- writing ----------------------------------------------------------------------------------------------------
@@ -213,7 +229,9 @@ def _write_files(mdp: MDP, folder: Path) -> None:
     if named:
         names = {"states": header.states, "actions": header.actions}
         _write(folder / NAMES, [json.dumps(names).encode("ascii")])
-    text = json.dumps({**header_json(header), "named": named, "digest": mdp.digest}, indent=2)
+    text = json.dumps(
+        {**header_json(header), "named": named, "digest": contents_digest(mdp, header)}, indent=2
+    )
     _write(folder / HEADER, [text.encode("ascii")])  # no newline at the end: every cut shows
 
 

@@ -36,6 +36,19 @@ def reporting() -> Iterator[None]:
         raise ModelError(reason) from error
 
 
+def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file that must be one: a pipe would wait for somebody to write, and a device may never end."""
+    flags = (
+        os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    )
+    descriptor = os.open(path, flags)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise ModelError(f"is a {'directory' if stat.S_ISDIR(mode) else 'pipe or a device'}, expected a file")
+    return os.fdopen(descriptor, "rb")
+
+
 def near(path: str) -> str:
     """Return a suggestion for a path that is not there, from what its folder holds.
 

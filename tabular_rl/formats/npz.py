@@ -91,6 +91,10 @@ def damage(what: str) -> Iterator[None]:
         raise
     except DAMAGED as error:
         reason = escape(str(error).rstrip(".") or type(error).__name__)
+        if isinstance(error, zlib.error):
+            reason = "damaged, its data cannot be decompressed"
+        elif reason.startswith("Bad CRC-32"):
+            reason = "damaged, its data are not those of its checksum"
         raise ModelError(f"{what}: {reason}. Is the file cut off or damaged?") from None
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NumericalError, OptionError, path_text
+from tabular_rl.formats.arrays import read_npy_header
+from tabular_rl.formats.input import open_file
 from tabular_rl.learned import Learned
 from tabular_rl.learning._learning import Learning
 from tabular_rl.sampling import Floats
@@ -63,6 +65,8 @@ def _read(path: str) -> Floats:
         raise OptionError(f"{path_text(path)}: no such file, expected a matrix of features")
     try:
         if path.endswith(".npy"):
+            with open_file(path) as file:  # the parser of numpy raises many kinds of errors
+                read_npy_header(file, "header")
             matrix = np.load(path, allow_pickle=False, mmap_mode="r")
         else:
             matrix = np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")
