@@ -30,6 +30,7 @@ from tabular_rl.rationals import DECIMAL, fraction, nearest, spell
 from tabular_rl.solution import Solution
 
 Floats = NDArray[np.float64]
+SUFFIXES = (".json", ".csv")
 SCHEMA, VERSION = "tabular-rl answer", 1
 BLOCK = 1 << 14  # entries written together
 CLAIMS = (
@@ -80,6 +81,16 @@ def write_answer(solution: Solution, path: str | os.PathLike[str], **more: Any) 
     """
     as_csv = os.fspath(path).lower().endswith(".csv")
     write_parts(csv_parts(solution) if as_csv else json_parts(answer_document(solution, **more)), path)
+
+
+def check_suffix(path: str | os.PathLike[str]) -> None:
+    """Raise where a name to write to ends like no answer file."""
+    suffix = os.path.splitext(os.fspath(path))[1]
+    if suffix and suffix.lower() not in SUFFIXES:
+        raise OptionError(
+            f"{path_text(os.fspath(path))}: found the suffix {quoted(suffix)}, expected {' or '.join(SUFFIXES)}; "
+            "without one it is JSON"
+        )
 
 
 def write_parts(parts: Iterable[str], path: str | os.PathLike[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tabular_rl.arguments import public
 from tabular_rl.catalogue import check_options, find, find_learner
 from tabular_rl.errors import OptionError, quoted
 from tabular_rl.learned import Learned
@@ -12,7 +13,8 @@ from tabular_rl.policy import Policy
 from tabular_rl.solution import Solution
 
 
-def solve(mdp: MDP, method: str = "auto", tolerance: float = 1e-6, **options: Any) -> Solution:
+@public
+def solve(mdp: MDP, method: Any = "auto", tolerance: float = 1e-6, **options: Any) -> Solution:
     """Find the optimal values and a policy, with an interval around every value that is proven.
 
         v*(s) = max_a [ r(s,a) + γ Σ_s' p(s'|s,a) v*(s') ]
@@ -20,7 +22,7 @@ def solve(mdp: MDP, method: str = "auto", tolerance: float = 1e-6, **options: An
     Parameters
     ----------
     mdp : the model
-    method : a name from `tabular-rl methods`; "auto" chooses by structure
+    method : a name from `tabular-rl methods`, or its function; "auto" chooses by structure
     tolerance : largest width of the interval, in units of reward
     options : those of the method
 
@@ -40,15 +42,15 @@ def solve(mdp: MDP, method: str = "auto", tolerance: float = 1e-6, **options: An
     >>> answer["0"], answer.status.name
     (2.0, 'CERTIFIED')
     """
-    _check_model(mdp)
     function = find(method, "control")
     options = _with_tolerance(function, tolerance, options)
     check_options(function, options)
     return function(mdp, **options)
 
 
+@public
 def evaluate(
-    mdp: MDP, policy: Policy, method: str = "auto", tolerance: float = 1e-6, **options: Any
+    mdp: MDP, policy: Any, method: Any = "auto", tolerance: float = 1e-6, **options: Any
 ) -> Solution:
     """Find the values of a policy, with an interval around every value that is proven.
 
@@ -56,8 +58,8 @@ def evaluate(
 
     Parameters
     ----------
-    mdp, policy : the model, and a Policy for it
-    method : a name from `tabular-rl methods`; "auto" chooses by structure
+    mdp, policy : the model, and a policy: a Policy, "uniform", an action a state, a table (S, A); see `Policy.of`
+    method : a name from `tabular-rl methods`, or its function; "auto" chooses by structure
     tolerance : largest width of the interval, in units of reward
     options : those of the method
 
@@ -67,19 +69,19 @@ def evaluate(
 
     Examples
     --------
-    >>> from tabular_rl import MDP, Policy
+    >>> from tabular_rl import MDP
     >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], "1/2")
-    >>> evaluate(mdp, Policy.uniform(mdp))["0"]                          # v = 1/2 + v/2
-    1.0
+    >>> evaluate(mdp, "uniform")["0"], evaluate(mdp, [1])["0"]           # v = 1/2 + v/2; v = 1 + v/2
+    (1.0, 2.0)
     """
-    _check_model(mdp)
     function = find(method, "prediction")
     options = _with_tolerance(function, tolerance, options)
     check_options(function, options)
     return function(mdp, policy, **options)
 
 
-def learn(mdp: MDP, method: str, policy: Policy | None = None, **options: Any) -> Learned:
+@public
+def learn(mdp: MDP, method: Any, policy: Any = None, **options: Any) -> Learned:
     """Learn from sampled transitions, by any learner of the catalogue. The answer carries no certificate.
 
     Parameters
@@ -103,7 +105,6 @@ def learn(mdp: MDP, method: str, policy: Policy | None = None, **options: Any) -
     >>> learn(MDP([[[1.0]]], [[1.0]], "1/2"), "q-learning", steps=2, step_size=1)["0"]
     1.5
     """
-    _check_model(mdp)
     function = find_learner(method)
     check_options(function, options)
     if function.spec.task == "control":  # type: ignore[attr-defined]
@@ -111,13 +112,6 @@ def learn(mdp: MDP, method: str, policy: Policy | None = None, **options: Any) -
             raise OptionError(f"method {quoted(method)} finds its own policy, found one that is given")
         return function(mdp, **options)
     return function(mdp, Policy.uniform(mdp) if policy is None else policy, **options)
-
-
-def _check_model(mdp: object) -> None:
-    if not isinstance(mdp, MDP):
-        raise OptionError(
-            f"found {type(mdp).__name__}, expected a model: tabular_rl.load(FILE) or MDP(P, R, gamma)"
-        )
 
 
 def _with_tolerance(function: Any, tolerance: float, options: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tabular_rl.calls import unknown_option
 from tabular_rl.errors import OptionError, closest, quoted
 from tabular_rl.exact.linear_programming import linear_programming
 from tabular_rl.exact.linear_solve import linear_solve
@@ -102,9 +103,9 @@ def canonical(text: str) -> str:
     return known + comma + options if known in METHODS else text
 
 
-def find(name: str, task: str) -> Callable[..., Any]:
-    """Return the solver of a name or alias; OptionError lists those of the task."""
-    name = canonical(name)
+def find(name: Any, task: str) -> Callable[..., Any]:
+    """Return the solver of a name, an alias, or its function; OptionError lists those of the task."""
+    name = canonical(method_name(name))
     if name == "auto" and task == "prediction":
         name = "auto-evaluation"
     function = SOLVERS.get(name)
@@ -121,9 +122,23 @@ def find(name: str, task: str) -> Callable[..., Any]:
     return function
 
 
-def find_learner(name: str) -> Callable[..., Any]:
-    """Return the learner of a name or alias; OptionError lists them."""
-    name = canonical(name)
+def method_name(given: Any) -> str:
+    """Return the name of a method that is given by its name or as its function.
+
+    >>> method_name(value_iteration), method_name("td0")
+    ('value-iteration', 'td0')
+    """
+    if isinstance(given, str):
+        return given
+    if hasattr(given, "spec"):
+        return str(given.spec.name)
+    what = getattr(given, "__name__", None) or type(given).__name__
+    raise OptionError(f"method: found {what}, expected a name such as 'value-iteration', or its function")
+
+
+def find_learner(name: Any) -> Callable[..., Any]:
+    """Return the learner of a name, an alias, or its function; OptionError lists them."""
+    name = canonical(method_name(name))
     if name in LEARNERS:
         return LEARNERS[name]
     known = ", ".join(LEARNERS)
@@ -139,8 +154,4 @@ def check_options(function: Callable[..., Any], options: dict[str, Any]) -> None
     has = set(function.__kwdefaults__ or {})
     for name in options:
         if name not in has:
-            flags = ", ".join("--" + n.replace("_", "-") for n in sorted(has)) or "none"
-            method = function.spec.name  # type: ignore[attr-defined]
-            raise OptionError(
-                f"--{name.replace('_', '-')}: {method} has no such option{closest(name, has) or '.'} It has {flags}."
-            )
+            raise unknown_option(function.spec.name, name, has)  # type: ignore[attr-defined]

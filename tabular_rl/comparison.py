@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.arguments import public
 from tabular_rl.catalogue import LEARNERS, SOLVERS, canonical, check_options, find
 from tabular_rl.certificates import RATIONAL_STATES
 from tabular_rl.errors import (
@@ -242,6 +243,7 @@ def _function(name: str, task: str) -> Any:
     return learner
 
 
+@public
 def compare(
     mdp: MDP, methods: Sequence[str] | None = None, policy: Policy | None = None, **options: Any
 ) -> Comparison:

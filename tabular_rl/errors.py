@@ -6,12 +6,15 @@ the command line returns for it.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+
+from tabular_rl.words import form_of, in_python, meant
 
 SHOWN_FAULTS = 10
 LONGEST_PATH = 1000
@@ -42,14 +45,18 @@ def quoted(name: object) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean 'x'?" for the known word nearest to `word`, or nothing where none is a slip away.
+    """Return "; did you mean 'x'?" for the known words of the same idea, else for one that is a slip away, or nothing.
 
-    >>> closest("yuong", ["young", "old"]), closest("s13", ["s12"]), closest("--lambda", ["--gamma"])
-    ("; did you mean 'young'?", '', '')
+    >>> closest("yuong", ["young", "old"]), closest("alpha", ["all", "step_size"]), closest("--lambda", ["--gamma"])
+    ("; did you mean 'young'?", "; did you mean 'step_size'?", '')
     >>> closest("bb", ["aa", "bc"]), closest("bb", ["cc"])
     ("; did you mean 'bc'?", '')
     """
-    found = closest_word(word, known)
+    listed = list(islice(known, 10_000))
+    same = meant(word, listed) if len(word) <= 200 else None
+    if same:
+        return "; did you mean " + " or ".join(quoted(name) + form_of(word, name) for name in same[:3]) + "?"
+    found = closest_word(word, listed)
     return f"; did you mean {quoted(found)}?" if found is not None else ""
 
 
@@ -132,6 +139,34 @@ def _one_off(a: str, b: str) -> bool:
     return len(a) == len(b) and sum(x != y for x, y in zip(a, b, strict=True)) == 1
 
 
+class _Voice:
+    command_line = False
+
+
+@contextlib.contextmanager
+def on_command_line() -> Iterator[None]:
+    """While this holds, messages speak of `--sweeps`; otherwise of `sweeps=`."""
+    before, _Voice.command_line = _Voice.command_line, True
+    try:
+        yield
+    finally:
+        _Voice.command_line = before
+
+
+def option_name(name: str) -> str:
+    """An option as whoever reads it writes it.
+
+    >>> option_name("step_size")
+    'step_size'
+    """
+    return "--" + name.replace("_", "-") if _Voice.command_line else name
+
+
+def spoken(message: str) -> str:
+    """A message that speaks of options, as it is for whoever reads it: on the command line, or in Python."""
+    return message if _Voice.command_line else in_python(message)
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing that is wrong with a model: `what` was found and expected, and where.
@@ -164,6 +199,9 @@ class TabularError(Exception):
 
     exit_code = 2
 
+    def __str__(self) -> str:
+        return spoken(Exception.__str__(self))  # that of KeyError is a repr
+
 
 class ModelError(TabularError, ValueError):
     """A model that is malformed. `faults` holds each fault with its place."""
@@ -185,7 +223,7 @@ class ModelError(TabularError, ValueError):
         more = len(self.faults) - SHOWN_FAULTS
         if more > 0:
             lines.append(f"... and {more} more faults")
-        return "\n".join(lines)
+        return spoken("\n".join(lines))
 
     def at(self, source: str) -> ModelError:
         """Return the same error with the name of the file it came from."""
@@ -194,6 +232,10 @@ class ModelError(TabularError, ValueError):
 
 class OptionError(TabularError, ValueError):
     """An option, argument or policy that does not fit."""
+
+
+class NoSuchName(OptionError, KeyError):
+    """A state or an action that the model does not have."""
 
 
 class NotAnswerable(TabularError, ValueError):
@@ -215,7 +257,7 @@ class NoFiniteAnswer(TabularError, ArithmeticError):
         more = len(self.states) - SHOWN_FAULTS
         if more > 0:
             shown += f" and {more} more"
-        return f"no finite answer: {self.what}" + (f": {shown}" if shown else "")
+        return spoken(f"no finite answer: {self.what}") + (f": {shown}" if shown else "")
 
 
 class NumericalError(TabularError, ArithmeticError):

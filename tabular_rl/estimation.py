@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.arguments import public
 from tabular_rl.errors import Fault, ModelError, closest, quoted
 from tabular_rl.formats.csv import csv_text
 from tabular_rl.formats.output import write_atomically
@@ -56,6 +57,7 @@ class Estimate:
         return [(mdp.states[s], mdp.actions[a]) for s, a in np.argwhere(~there).tolist()]
 
 
+@public
 def estimate(
     log: Log | Transitions, gamma: Any, *, terminal: Iterable[str] = (), sense: str = "max", name: str = ""
 ) -> Estimate:
@@ -216,6 +218,7 @@ def _sums(log: Log, outcome: Ints, K: int) -> list[Fraction]:
     return [x * scale for x in whole]
 
 
+@public
 def behavior_of(transitions: Transitions) -> Policy:
     """Return the policy that a log was most likely made by: the share of each action among those taken in a state.
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.solution import Floats, Solution
+from tabular_rl.solution import Floats, Solution, Status
+
+if TYPE_CHECKING:
+    from tabular_rl.comparison import Regret
 
 
 @dataclass(frozen=True)
@@ -80,10 +85,37 @@ class Learned(Solution):
         """The weighted root mean square error of each run (runs,), at the end."""
         return self.curve.rms[-1] if self.curve is not None else np.full(self.runs, math.nan)
 
+    @cached_property
+    def regret(self) -> Regret | None:
+        """What the greedy policy of each run loses from the start; None for values of a policy or without a reference.
+
+        It is computed when it is first asked for, by evaluating the policies exactly.
+        """
+        from tabular_rl.comparison import most_policies, regret
+
+        if self.task != "control" or self.reference is None or self.status is Status.INTERRUPTED:
+            return None
+        return regret(self, most_policies(self.mdp))
+
     def value_of_start(self) -> float:
         """Σ start(s) v(s), NaN where a state that it needs was never visited."""
         used = self.mdp.start > 0
         return float(np.dot(self.mdp.start[used], np.atleast_2d(self.v)[0][used]))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what was learned, with its visits, to a file: CSV where it ends in .csv, else JSON with the curve."""
+        from tabular_rl.answers import check_suffix, json_parts, write_parts
+        from tabular_rl.report.learned import learned_csv, learned_document
+
+        check_suffix(path)
+        as_csv = os.fspath(path).lower().endswith(".csv")
+        write_parts(learned_csv(self) if as_csv else json_parts(learned_document(self, self.regret)), path)
+
+    def __str__(self) -> str:
+        from tabular_rl.report.learned import learned_text
+
+        warnings = [f"{self.method}: {verdict}" for verdict in self.verdicts]
+        return "\n".join([learned_text(self, self.regret), *([""] if warnings else []), *warnings])
 
     @property
     def steps_a_second(self) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, overload
 
-from tabular_rl.errors import ModelError, closest, quoted
+from tabular_rl.errors import ModelError, NoSuchName, OptionError, closest, quoted
 
 INDEX = re.compile(r"0|[1-9][0-9]*")
 
@@ -61,6 +61,34 @@ class Names(Sequence[str]):
         if self._index is None:
             self._index = {name: i for i, name in enumerate(self._names)}
         return self._index.get(name)
+
+    def at(self, given: object, what: str) -> int:
+        """Return the index of what is given as a name or as an index; `what` it is, for messages.
+
+        Raises
+        ------
+        NoSuchName : no such name or index
+        OptionError : the name of one and the index of another
+
+        >>> Names(["high", "low"]).at("low", "state"), Names(["high", "low"]).at(0, "state")
+        (1, 0)
+        """
+        named = self.find(str(given)) if isinstance(given, (str, Integral)) else None
+        whole = isinstance(given, Integral) and not isinstance(given, bool)
+        counted = int(given) if whole and 0 <= int(given) < self._size else None  # type: ignore[call-overload]
+        if named is not None and counted is not None and named != counted:
+            raise OptionError(
+                f"{what} {given}: found the index of {quoted(self[counted])} and the name of another, expected one of "
+                f"them. Write '{given}' for the name."
+            )
+        at = named if named is not None else counted
+        if at is not None and not isinstance(given, bool):
+            return at
+        if whole:
+            last = f" to {self._size - 1}" if self._size else ", of which there is none"
+            raise NoSuchName(f"{what} {given}: no such {what}, expected a name, or an index from 0{last}")
+        found = quoted(given) if isinstance(given, str) else f"({type(given).__name__}) {quoted(given)}"
+        raise NoSuchName(f"{what} {found}: no such {what}{closest(str(given), self[:1000])}")
 
     def __contains__(self, name: object) -> bool:
         return self.find(str(name)) is not None

@@ -8,23 +8,24 @@ n 2**-52.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tabular_rl.errors import OptionError, closest, escape, quoted
+from tabular_rl.errors import OptionError, escape, quoted
 from tabular_rl.model import MDP
+from tabular_rl.names import Names
 from tabular_rl.rationals import DIGITS, RationalArray, as_fraction, exact_sum, nearest, shown
 
 Ints = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 
 
-class Policy:
-    """What to do in each state.
+class Policy(Mapping[str, Any]):
+    """What to do in each state: a mapping of states to actions, or to {action: probability}.
 
     `rows` (S,) is the chosen row of each state, -1 at terminals, where the policy is deterministic; `probs` (L,) the
     probability of each row where it is not. With a leading time axis (T, ...) for finite-horizon problems.
@@ -100,24 +101,41 @@ class Policy:
         return cls(mdp, probs=1.0 / per_row, exact=exact)
 
     @classmethod
-    def of_actions(cls, mdp: MDP, actions: Mapping[Any, Any] | ArrayLike) -> Policy:
-        """One action a state: a mapping of names, a list of names with None at terminals, or an array (S,) of indices.
+    def of(cls, mdp: MDP, given: Any) -> Policy:
+        """Return what is given as a policy, in any form that functions take: see `tabular_rl.arguments.policy_of`.
 
-        In an array terminals have -1.
+        >>> from tabular_rl import MDP
+        >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9)
+        >>> Policy.of(mdp, "uniform") == Policy.of(mdp, [[0.5, 0.5]]), Policy.of(mdp, [1])["0"]
+        (True, '1')
+        """
+        from tabular_rl.arguments import policy_of
+
+        return policy_of(mdp, given)
+
+    @classmethod
+    def of_actions(cls, mdp: MDP, actions: Mapping[Any, Any] | ArrayLike) -> Policy:
+        """One action a state, by name or index: a mapping, a list with None at terminals, an array (S,) with -1 there.
+
         (T, S) is one array a time step.
         """
         if isinstance(actions, Mapping):
             chosen = np.full(mdp.S, -1, dtype=np.int64)
             for state, action in actions.items():
-                s, a = _index(mdp.states, state, "state"), _index(mdp.actions, action, "action")
-                chosen[s] = a
+                s = _index(mdp.states, state, "state")
+                chosen[s] = -1 if action is None else _index(mdp.actions, action, "action")
         else:
-            chosen = np.asarray(actions)
-            listed = chosen.tolist() if chosen.ndim == 1 and chosen.dtype.kind in "UO" else [0]
-            if all(x is None or isinstance(x, str) for x in listed):
-                chosen = np.array([-1 if x is None else _index(mdp.actions, x, "action") for x in listed])
+            chosen = _array(actions, "actions of a policy")
+            if chosen.dtype.kind in "UO":
+                given = np.asarray(actions, dtype=object)
+                listed = [
+                    -1 if x is None else _index(mdp.actions, x, "action") for x in given.ravel().tolist()
+                ]
+                chosen = np.reshape(np.array(listed, dtype=np.int64), given.shape)
             if chosen.dtype.kind not in "iu":
-                raise OptionError(f"actions of a policy: found {chosen.dtype}, expected whole numbers")
+                raise OptionError(
+                    f"actions of a policy: found {chosen.dtype}, expected whole numbers, or names"
+                )
         if chosen.shape[-1:] != (mdp.S,) or chosen.ndim > 2:
             raise OptionError(
                 f"actions of a policy: found shape {chosen.shape}, expected ({mdp.S},), or (T, {mdp.S})"
@@ -129,16 +147,16 @@ class Policy:
 
     @classmethod
     def of_probs(cls, mdp: MDP, probs: Any) -> Policy:
-        """A probability for each pair: an array (L,), or a table (S, A) as a nested mapping {state: {action: p}}.
+        """A probability for each pair: an array (L,), a table (S, A), or a nested mapping {state: {action: p}}.
 
-        Probabilities that are texts, integers or Fractions are exact.
+        Probabilities of a mapping that are texts, integers or Fractions are exact. (T, ...) is one array a time step.
         """
         if isinstance(probs, Mapping):
             exact_row = [Fraction(0)] * mdp.L
             exact = True
             for state, row in probs.items():
                 s = _index(mdp.states, state, "state")
-                row = row if isinstance(row, Mapping) else {row: 1}
+                row = row if isinstance(row, Mapping) else {} if row is None else {row: 1}
                 for action, p in row.items():
                     a = _index(mdp.actions, action, "action")
                     try:
@@ -147,7 +165,7 @@ class Policy:
                         exact_row[i] = as_fraction(p)
                     except KeyError:
                         raise OptionError(_unavailable(mdp, s, a)) from None
-                    except (ValueError, OverflowError):
+                    except (ValueError, OverflowError, TypeError):
                         raise OptionError(
                             f"policy: state {quoted(state)}, action {quoted(action)}: found {quoted(p)}, "
                             "expected a probability"
@@ -158,11 +176,13 @@ class Policy:
                 probs=_checked(mdp, values, exact_row if exact else None),
                 exact=RationalArray.of(exact_row) if exact else None,
             )
-        values = np.asarray(probs, dtype=np.float64)
+        values = _array(probs, "policy", np.float64)
+        if values.shape[-2:] == (mdp.S, mdp.A) and values.ndim in (2, 3):
+            return cls.of_table(mdp, values)
         if values.shape[-1:] != (mdp.L,) or values.ndim > 2:
             raise OptionError(
-                f"policy: found shape {values.shape}, expected ({mdp.L},): a probability for each pair. "
-                "Policy.of_table takes (S, A), Policy.of_actions one action a state."
+                f"policy: found shape {values.shape}, expected ({mdp.L},): a probability for each pair, or a table "
+                f"({mdp.S}, {mdp.A}). Policy.of_actions takes one action a state."
             )
         for at in range(values.shape[0]) if values.ndim == 2 else (...,):
             _checked(mdp, values[at], None)
@@ -170,25 +190,30 @@ class Policy:
 
     @classmethod
     def of_table(cls, mdp: MDP, table: ArrayLike) -> Policy:
-        """A probability for each state and action: an array (S, A), 0 where an action is not available."""
-        values = np.asarray(table, dtype=np.float64)
-        if values.shape != (mdp.S, mdp.A):
+        """A probability for each state and action: an array (S, A) or (T, S, A), 0 where an action is not available."""
+        values = _array(table, "policy", np.float64)
+        if values.shape[-2:] != (mdp.S, mdp.A) or values.ndim > 3:
             raise OptionError(f"policy: found shape {values.shape}, expected ({mdp.S}, {mdp.A})")
         states, actions = mdp.pair_state, mdp.pair_action
-        available = np.zeros(values.shape, dtype=bool)
+        available = np.zeros((mdp.S, mdp.A), dtype=bool)
         available[states, actions] = True
         wrong = np.argwhere(~available & (values != 0) & ~mdp.terminal[:, None])
         if wrong.size:
-            s, a = map(int, wrong[0])
+            s, a = map(int, wrong[0][-2:])
             raise OptionError(_unavailable(mdp, s, a))
-        return cls.of_probs(mdp, values[states, actions])
+        return cls.of_probs(mdp, values[..., states, actions])
 
     @classmethod
     def greedy(cls, mdp: MDP, q: ArrayLike) -> Policy:
-        """The best row of each state by values q (L,), the lowest action at ties."""
-        best = mdp.sign * np.asarray(q, dtype=np.float64)
-        if best.shape != (mdp.L,):
-            raise OptionError(f"q: found shape {best.shape}, expected ({mdp.L},)")
+        """The best row of each state by values q (L,) or (S, A), the lowest action at ties; (T, ...) a time step each.
+
+        >>> from tabular_rl import MDP
+        >>> Policy.greedy(MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9), [[2.0, 3.0]])["0"]
+        '1'
+        """
+        best = mdp.sign * _by_pair(mdp, q, "q")
+        if best.ndim == 2:
+            return cls(mdp, rows=np.stack([cls.greedy(mdp, mdp.sign * row).rows for row in best]))  # type: ignore[misc]
         if np.isnan(best).any():
             raise OptionError("q: found nan, expected numbers")
         live = np.diff(mdp.pair_ptr) > 0
@@ -209,9 +234,10 @@ class Policy:
         >>> Policy.epsilon_greedy(mdp, Policy.of_actions(mdp, [1]), 0.5).probs.tolist()
         [0.25, 0.75]
         """
+        policy = cls.of(mdp, policy)
         try:
             eps = as_fraction(epsilon)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, TypeError):
             eps = Fraction(-1)
         if not 0 <= eps <= 1:
             raise OptionError(f"epsilon: found {quoted(epsilon)}, expected a number from 0 to 1")
@@ -233,12 +259,15 @@ class Policy:
 
     @classmethod
     def softmax(cls, mdp: MDP, preferences: ArrayLike, temperature: float = 1.0) -> Policy:
-        """π(a|s) ∝ exp(h(s, a) / temperature) over preferences h (L,); maximises rewards, whatever the sense."""
-        if not (temperature > 0 and math.isfinite(temperature)):
-            raise OptionError(f"temperature: found {temperature}, expected a positive number")
-        h = np.asarray(preferences, dtype=np.float64) / temperature
-        if h.shape != (mdp.L,):
-            raise OptionError(f"preferences: found shape {h.shape}, expected ({mdp.L},)")
+        """π(a|s) ∝ exp(h(s, a) / temperature) over preferences h (L,) or (S, A); maximises, whatever the sense."""
+        if not (isinstance(temperature, (int, float, np.number)) and 0 < temperature < math.inf):
+            raise OptionError(f"temperature: found {quoted(temperature)}, expected a positive number")
+        given = _by_pair(mdp, preferences, "preferences")
+        if given.ndim == 2:
+            return cls(mdp, probs=np.stack([cls.softmax(mdp, row, temperature).weights for row in given]))
+        h = given / temperature
+        if np.isnan(h).any() or (h == math.inf).any():
+            raise OptionError("preferences: found nan or inf, expected numbers")
         counts = np.diff(mdp.pair_ptr)
         live = counts > 0
         starts = mdp.pair_ptr[:-1][live].astype(np.intp)
@@ -286,7 +315,9 @@ class Policy:
 
     @property
     def table(self) -> Floats:
-        """The probabilities as a table (S, A)."""
+        """The probabilities as a table (S, A), or (T, S, A)."""
+        if self.timed:
+            return np.stack([self.mdp.table(row, fill=0.0) for row in self.weights])
         return self.mdp.table(self.weights, fill=0.0)
 
     def at(self, t: int) -> Policy:
@@ -316,7 +347,7 @@ class Policy:
         return Policy(mdp, rows=self.rows, probs=self.probs, exact=self.exact)
 
     def __getitem__(self, state: Any) -> Any:
-        """The action of a state by name, or {action: probability}."""
+        """The action of a state by name or index, or {action: probability}; a list of these, one a time step."""
         s = _index(self.mdp.states, state, "state")
         mdp = self.mdp
         if self.timed:
@@ -333,10 +364,6 @@ class Policy:
 
     def __len__(self) -> int:
         return self.mdp.S
-
-    def keys(self) -> Sequence[str]:
-        """The states, so that dict(policy) is {state: action} or {state: {action: probability}}."""
-        return self.mdp.states
 
     def __str__(self) -> str:
         shown = [f"{escape(s)}: {self[s]}" for s in self.mdp.states[:20]]
@@ -372,18 +399,47 @@ def _policy(mdp: MDP, rows: Any, probs: Any, exact: Any) -> Policy:
     return Policy(mdp, rows=rows, probs=probs, exact=exact)
 
 
-def _index(names: Any, name: Any, what: str) -> int:
-    at = names.find(str(name))
-    if at is None:
-        raise OptionError(f"policy: {what} {quoted(name)}: no such {what}{closest(str(name), names[:1000])}")
-    return int(at)
+def _index(names: Names, name: Any, what: str) -> int:
+    try:
+        return names.at(name, what)
+    except OptionError as error:
+        raise type(error)(f"policy: {error}") from None
+
+
+def _array(given: Any, what: str, dtype: Any = None) -> NDArray[Any]:
+    """An array of what is given, or an OptionError that says what it is."""
+    try:
+        return np.asarray(given, dtype=dtype)
+    except (ValueError, TypeError):
+        found = (
+            "lists of different lengths, or no numbers"
+            if isinstance(given, (list, tuple))
+            else type(given).__name__
+        )
+        raise OptionError(f"{what}: found {found}, expected an array of numbers") from None
+
+
+def _by_pair(mdp: MDP, given: Any, what: str) -> Floats:
+    """Numbers for pairs, (L,) or a table (S, A), as (L,); with a time axis in front of either as (T, L)."""
+    values = np.asarray(_array(given, what, np.float64))
+    if values.ndim in (2, 3) and values.shape[-2:] == (mdp.S, mdp.A):
+        return np.ascontiguousarray(values[..., mdp.pair_state, mdp.pair_action])
+    if values.ndim in (1, 2) and values.shape[-1] == mdp.L:
+        return values
+    raise OptionError(
+        f"{what}: found shape {values.shape}, expected ({mdp.L},), a number for each pair, or ({mdp.S}, {mdp.A})"
+    )
 
 
 def _unavailable(mdp: MDP, s: int, a: int) -> str:
     available = ", ".join(quoted(mdp.actions[int(mdp.pair_action[i])]) for i in mdp.rows(s))
     return (
         f"policy: state {quoted(mdp.states[s])}, action {quoted(mdp.actions[a]) if 0 <= a < mdp.A else a}: "
-        f"not available, expected one of {available or 'none (a terminal state)'}"
+        + (
+            f"not available, expected one of {available}"
+            if available
+            else "a terminal state has none, expected -1 in an array, None in a list, or nothing"
+        )
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl import run as running
+from tabular_rl.arguments import public
 from tabular_rl.errors import OptionError
 from tabular_rl.model import AVERAGED, MDP
 from tabular_rl.options import OPTIONS, Option
@@ -66,6 +67,7 @@ class Simulation:
         return self.mean + self.half_width
 
 
+@public
 def simulate(
     mdp: MDP,
     policy: Policy,
@@ -240,6 +242,7 @@ def _decisions(mdp: MDP, policy: Policy) -> tuple[NDArray[Any], NDArray[np.float
 # -- transitions to learn from ------------------------------------------------------------------------------------
 
 
+@public
 def sample_transitions(
     mdp: MDP,
     behavior: Policy,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from enum import property as enum_property
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import OptionError, closest, quoted
+from tabular_rl.errors import OptionError, quoted, spoken
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
 
@@ -33,6 +35,11 @@ class Status(Enum):
     TIME_SPENT = "not reached: the time limit is over; raise --time-limit or loosen --tolerance"
     SAMPLED = "no certificate: the answer comes from samples; compare it with an exact method"
     INTERRUPTED = "interrupted: the best interval so far; run again to finish"
+
+    @enum_property
+    def value(self) -> str:
+        """The sentence, for whoever reads it: it names options on the command line, and arguments in Python."""
+        return spoken(self._value_)
 
     @property
     def reached(self) -> bool:
@@ -73,8 +80,8 @@ def largest_width(lower: Floats, upper: Floats) -> float:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Solution:
-    """The answer of a solver, in the sign of the model.
+class Solution(Mapping[str, Any]):
+    """The answer of a solver, in the sign of the model: a mapping of states to values.
 
     v (S,), or (T + 1, S) for a finite horizon; `lower` ≤ v_true ≤ `upper` are proven, or None; `bound` is the largest
     half width in units of reward, inf where nothing is proven. `proven_optimal` (S,) marks the states from which the
@@ -138,15 +145,9 @@ class Solution:
         return gaps if self.v.ndim == 2 else gaps[0]
 
     def __getitem__(self, state: Any) -> Any:
-        """The value of a state by name: a float, or one a time step."""
-        at = self.mdp.states.find(str(state))
-        if at is None:
-            raise KeyError(f"no state {quoted(state)}{closest(str(state), self.mdp.states[:1000])}")
-        value = self.v[..., at]
+        """The value of a state by name or index: a float, or one a time step."""
+        value = self.v[..., self.mdp.states.at(state, "state")]
         return float(value) if value.ndim == 0 else value
-
-    def __contains__(self, state: object) -> bool:
-        return state in self.mdp.states
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.mdp.states)
@@ -154,9 +155,25 @@ class Solution:
     def __len__(self) -> int:
         return self.mdp.S
 
-    def keys(self) -> Sequence[str]:
-        """The states, so that dict(solution) is {state: value}."""
-        return self.mdp.states
+    __eq__ = (
+        object.__eq__
+    )  # a mapping would compare its values; two answers are the same only where they are one
+    __hash__ = object.__hash__
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the answer to a file: CSV (state, value, lower, upper, action) where it ends in .csv, else JSON.
+
+        `verify` reads both; with `start_from`, or as a policy, they are read on the command line too.
+
+        Raises
+        ------
+        OptionError : another suffix than .csv or .json
+        OutputError : path and reason; what stood there before is intact
+        """
+        from tabular_rl.answers import check_suffix, write_answer
+
+        check_suffix(path)
+        write_answer(self, path)
 
     def value_of_start(self) -> float:
         """Σ start(s) v(s): the value before the first state is drawn."""

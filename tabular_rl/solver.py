@@ -1,6 +1,6 @@
 """@solver attaches to a function what the catalogue, the command line and the documents need to know of it.
 
-The function itself is returned unchanged, so that doctests, help() and type checkers see it as it is written.
+It is called as every public function is (see arguments.py); doctests, help() and type checkers see it as it is written.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from tabular_rl.arguments import public
 from tabular_rl.errors import NotAnswerable
 from tabular_rl.model import MDP
 from tabular_rl.options import Option, options_of
@@ -66,8 +67,10 @@ def solver(
     """Attach a Spec to a solver function, as `function.spec`."""
 
     def attach(function: F) -> F:
-        function.spec = Spec(name, task, family, equation, source, problems, function, largest)  # type: ignore[attr-defined]
-        return function
+        made = public(function)
+        spec = Spec(name, task, family, equation, source, problems, made, largest)
+        function.spec = made.spec = spec  # type: ignore[attr-defined]
+        return made
 
     return attach
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.answers import CLAIMS, Answer, answer_of, read_answer
+from tabular_rl.arguments import public
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, OptionError, escape, path_text
 from tabular_rl.model import MDP
 from tabular_rl.options import check
@@ -61,6 +62,7 @@ class Verdict:
         return verdict_text(self)
 
 
+@public
 def verify(
     mdp: MDP,
     answer: Any,

@@ -265,9 +265,9 @@ def test_what_is_told_and_refused(method):
     mdp, few = actors.two_steps(), {"steps": 10, "reference": False}
     assert learn(mdp, method, **few).verdicts == ()
     assert "gradient of no objective" in learn(mdp, method, undiscounted=True, **few).verdicts[0]
-    with pytest.raises(OptionError, match=r"^--critic-step-size: found '0', expected"):
+    with pytest.raises(OptionError, match=r"^critic_step_size: found '0', expected"):
         learn(mdp, method, critic_step_size=0)
-    with pytest.raises(OptionError, match=r"^--features: found 3 rows of 1, expected 8"):
+    with pytest.raises(OptionError, match=r"^features: found 3 rows of 1, expected 8"):
         learn(mdp, method, features=[[1], [2], [3]])
     with pytest.raises(NoFiniteAnswer):
         learn(MDP([[[1.0], [1.0]]], [[1.0, 0.0]], 1), method, reference=False)

@@ -87,18 +87,18 @@ def test_exact_row_that_does_not_sum_to_one_is_refused(prob, text):
     outcomes = [("young", "wait", "young", p, 0) for p in prob]
     assert (
         fault(outcomes)
-        == f"state 'young', action 'wait': {text} Fix the row, or load with --normalize to rescale it."
+        == f"state 'young', action 'wait': {text} Fix the row, or load with normalize=True to rescale it."
     )
 
 
 def test_rounded_thirds_are_told_how_to_write_a_third():
     text = fault([("a", "x", "a", "0.3333333333333333", 0)] * 3)
     assert "probabilities sum to 9999999999999999/10000000000000000" in text
-    assert 'write "1/3" for one third, say numbers = "float64", or load with --normalize' in text
+    assert 'write "1/3" for one third, say numbers = "float64", or load with normalize=True' in text
     for digits, sum_text, missing in (("0.333", "999/1000", "1/1000"), ("0.33", "99/100", "1/100")):
         assert fault([("a", "x", "a", digits, 0)] * 3) == (
             f"state 'a', action 'x': probabilities sum to {sum_text}, expected 1 ({missing} missing). These look like "
-            'rounded fractions: write "1/3", or load with --normalize.'
+            'rounded fractions: write "1/3", or load with normalize=True.'
         )
     sixths = fault([("a", "x", "a", "0.17", 0), ("a", "x", "b", "0.83", 0), ("b", "x", "b", "0.01", 0)])
     assert "write" not in sixths.splitlines()[0]  # 0.17 + 0.83 is 1

@@ -103,9 +103,9 @@ def test_random_streams_go_on_with_the_same_numbers():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"seed": 2}, ("--seed 1", "--seed 2")),
-        ({"runs": 3}, ("--runs 2", "--runs 3")),
-        ({"step_size": "1/n"}, ("--step-size n^-0.7", "--step-size 1/n")),
+        ({"seed": 2}, ("seed 1", "seed 2")),
+        ({"runs": 3}, ("runs 2", "runs 3")),
+        ({"step_size": "1/n"}, ("step_size n^-0.7", "step_size 1/n")),
         ({"steps": 20}, ("after 50 steps", "more than that")),
     ],
 )

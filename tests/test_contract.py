@@ -436,7 +436,7 @@ def test_unknown_options_are_refused_with_those_there_are(name):
     spec = SOLVERS[name].spec
     q = questions(name, "random")[0]
     method = "auto" if name == "auto-evaluation" else name
-    with pytest.raises(OptionError, match=f"^--no-such: {name} has no such option.* It has ") as caught:
+    with pytest.raises(OptionError, match=f"^no_such: {name} has no such option.* It has ") as caught:
         if spec.task == "control":
             solve(q.mdp, method=method, no_such=1)
         else:

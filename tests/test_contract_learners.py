@@ -305,7 +305,7 @@ def test_options_out_of_range_are_refused(name):
 
 @learners
 def test_unknown_options_are_refused_with_those_there_are(name):
-    with pytest.raises(OptionError, match=f"^--no-such: {name} has no such option.* It has ") as caught:
+    with pytest.raises(OptionError, match=f"^no_such: {name} has no such option.* It has ") as caught:
         learn(hand_model(), name, no_such=1)
     for option in LEARNERS[name].__kwdefaults__:
         assert "--" + option.replace("_", "-") in str(caught.value)

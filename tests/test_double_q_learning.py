@@ -140,7 +140,7 @@ def test_reaches_the_optimal_values():
 
 
 def test_options_out_of_range_are_named():
-    with pytest.raises(OptionError, match="--step-size"):
+    with pytest.raises(OptionError, match="step_size"):
         double_q_learning(ONE, step_size=0)
 
 

@@ -128,7 +128,7 @@ def test_resumes_with_the_same_bits():
 
 
 def test_options_out_of_range_are_named():
-    with pytest.raises(OptionError, match="--planning: found '-1', expected a whole number from 0"):
+    with pytest.raises(OptionError, match="planning: found '-1', expected a whole number from 0"):
         dyna_q(CORRIDOR, planning=-1)
 
 

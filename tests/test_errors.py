@@ -16,7 +16,7 @@ from tabular_rl.errors import closest, closest_word
         ("Value-Iteration", ["value-iteration"], "value-iteration"),
         ("valueiteration", ["policy-iteration", "value-iteration"], "value-iteration"),
         ("--tolerence", ["--tolerance", "--terminal"], "--tolerance"),
-        ("--tol", ["--to", "--tolerance"], "--to"),
+        ("--ste", ["--st", "--step-size"], "--st"),
         ("A", ["a", "b"], "a"),
         # Words that only look alike to a program.
         ("--lambda", ["--gamma"], None),

@@ -125,7 +125,7 @@ def test_episodes_begin_where_the_log_says_so(logged):
     ("text", "terminal", "expected"),
     [
         ("a,go,0,b,0\nb,go,0,x,0\nb,go,0,x,1\n", [], "state 'x': found no transition from it, and transition 2 leads there "
-         "without done: what follows is not known. Declare it terminal (--terminal), mark the transition done, or leave "
+         "without done: what follows is not known. Declare it terminal (terminal=), mark the transition done, or leave "
          "it out."),
         ("a,go,0,b,0\nb,go,0,a,0\n", ["a"], "state 'a': found transition 1 from it, expected none from a terminal state"),
         ("left,go,0,left,0\n", ["letf"], "terminal: no such state 'letf' in the log; did you mean 'left'?"),
@@ -302,7 +302,7 @@ def test_ratios_by_the_estimated_behaviour_give_the_mean_reward_of_each_action()
 def test_values_of_a_policy_need_its_pairs_in_the_log():
     mdp, log = bandit(("l", 1), ("l", 2))
     expected = (
-        r"--data: state 's', action 'r': found no transition in the log, expected one, as the policy takes it"
+        r"data: state 's', action 'r': found no transition in the log, expected one, as the policy takes it"
     )
     both, left = Policy.uniform(mdp), Policy.of_actions(mdp, {"s": "l", "t": "r"})
     with pytest.raises(OptionError, match=expected):
@@ -371,9 +371,9 @@ def test_a_horizon_cuts_and_policies_may_depend_on_time():
 
 def test_sampling_faults():
     mdp = load("example:recycling_robot")
-    with pytest.raises(OptionError, match="--steps"):
+    with pytest.raises(OptionError, match="steps"):
         sample_transitions(mdp, Policy.uniform(mdp), 0)
-    with pytest.raises(OptionError, match="--seed"):
+    with pytest.raises(OptionError, match="seed"):
         sample_transitions(mdp, Policy.uniform(mdp), 1, -1)
 
 

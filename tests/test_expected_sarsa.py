@@ -112,7 +112,7 @@ def test_kernel_equals_its_twin():
 
 
 def test_a_log_does_not_have_the_exploration():
-    with pytest.raises(OptionError, match=r"^--data: expected-sarsa learns the value of its own exploration"):
+    with pytest.raises(OptionError, match=r"^data: expected-sarsa learns the value of its own exploration"):
         expected_sarsa(hand_model(), data=[("a", 1, 1, "b")], steps=1)
 
 

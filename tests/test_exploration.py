@@ -110,6 +110,6 @@ def test_spelling():
 )  # fmt: skip
 def test_anything_else_is_refused(wrong):
     with pytest.raises(
-        OptionError, match=r"^--explore: found .*expected epsilon-greedy:RATE, boltzmann:TEMPERATURE"
+        OptionError, match=r"^explore: found .*expected epsilon-greedy:RATE, boltzmann:TEMPERATURE"
     ):
         OPTIONS["explore"].check(wrong)

@@ -32,17 +32,32 @@ ORDER = (
     ("structure", "sweeps"),
     ("kernels",),
     ("solver", "solution", "run", "learned"),
-    ("options", "model", "policy", "build", "validation", "tensors", "families", "transitions", "unroll"),
+    (
+        "options",
+        "model",
+        "policy",
+        "arguments",
+        "build",
+        "validation",
+        "tensors",
+        "families",
+        "transitions",
+        "unroll",
+    ),
     ("exploration", "schedules"),
     ("bundled", "names", "rationals", "rounding", "rows"),
-    ("errors",),
+    ("errors", "words", "calls"),
     ("startup",),
 )
 LEVEL = {name: level for level, names in enumerate(reversed(ORDER)) for name in names}
 
 # Who may look uphill, inside a function only, and at what. The reason stands beside each.
 EXCEPTIONS: dict[str, set[str]] = {
-    "solution": set(LEVEL),  # computes q and draws itself with what lies above it
+    "solution": set(LEVEL),  # computes q, draws and writes itself with what lies above it
+    "learned": set(LEVEL),  # likewise
+    "comparison": {"report"},  # draws itself
+    "simulation": {"report", "ask"},  # likewise, beside the exact value
+    "arguments": {"policies"},  # a policy may be named by a text, as on the command line
 }
 
 

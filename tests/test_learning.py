@@ -129,7 +129,7 @@ def test_every_checkpoint_leads_to_the_same_end(monkeypatch):
         ({"seed": 6}, "resume: found a checkpoint of the options "),
         ({"step_size": 0.1}, "resume: found a checkpoint of the options "),
         ({"runs": 2}, "resume: found a checkpoint of the options "),
-        ({"steps": 99}, "resume: found a checkpoint after 100 steps, expected --steps of more than that"),
+        ({"steps": 99}, "resume: found a checkpoint after 100 steps, expected steps= of more than that"),
         ({"mdp": hand_model("min")}, "resume: found a checkpoint of the model (digest) "),
     ],
 )

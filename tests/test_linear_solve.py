@@ -277,7 +277,7 @@ def test_time_limit_leaves_a_proven_interval(monkeypatch):
 def test_bad_arguments_are_named():
     mdp = garnet(12, "1/2", 1)
     uniform = Policy.uniform(mdp)
-    with pytest.raises(OptionError, match="--linear-solver: found 'lu', expected one of"):
+    with pytest.raises(OptionError, match="linear_solver: found 'lu', expected one of"):
         linear_solve(mdp, uniform, linear_solver="lu")
     with pytest.raises(OptionError, match="another model"):
         linear_solve(mdp, Policy.uniform(random_walk()))

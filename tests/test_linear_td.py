@@ -208,12 +208,12 @@ def test_costs_are_learned_in_their_sign():
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        ("x", "--features: found 'x', expected one-hot, aggregate:N"),
-        ("aggregate:0", "--features: found 'aggregate:0', expected one-hot"),
-        ("aggregate:-1", "--features: found 'aggregate:-1', expected one-hot"),
-        ([[math.nan], [1]], "--features: found"),
-        ([1, 2], "--features: found"),
-        ([[1], [2], [3]], "--features: found 3 rows of 1, expected 2: one for each of the states"),
+        ("x", "features: found 'x', expected one-hot, aggregate:N"),
+        ("aggregate:0", "features: found 'aggregate:0', expected one-hot"),
+        ("aggregate:-1", "features: found 'aggregate:-1', expected one-hot"),
+        ([[math.nan], [1]], "features: found"),
+        ([1, 2], "features: found"),
+        ([[1], [2], [3]], "features: found 3 rows of 1, expected 2: one for each of the states"),
         ("missing.csv", "missing.csv: no such file"),
     ],
 )

@@ -15,7 +15,7 @@ from tabular_rl import MDP, Layout, ModelError, Policy, learn, simulate, solve
 from tabular_rl.rows import row_blocks, row_sums
 from tabular_rl.sweeps import Sweeper
 
-WAY_OUT = "Fix the row, or load with --normalize to rescale it."
+WAY_OUT = "Fix the row, or load with normalize=True to rescale it."
 
 
 def rows(**changes):

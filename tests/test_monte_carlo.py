@@ -488,7 +488,7 @@ def test_options_out_of_range(options):
 
 
 def test_episodes_beyond_memory_are_refused():
-    with pytest.raises(OptionError, match=r"--episode-steps: found 1000000; the episodes of 2000 runs take"):
+    with pytest.raises(OptionError, match=r"episode_steps: found 1000000; the episodes of 2000 runs take"):
         monte_carlo(TWO, PI, runs=2000, episode_steps=10**6, steps=1, reference=False)
 
 

@@ -62,7 +62,9 @@ def test_greedy_takes_the_lowest_of_the_best():
     assert Policy.greedy(MODEL, [1.0, 1.0, 0.0]).actions.tolist() == [0, 1, -1]
     assert Policy.greedy(MODEL, [1.0, 2.0, 0.0]).actions.tolist() == [1, 1, -1]
     assert Policy.greedy(MODEL.replace(sense="min"), [1.0, 2.0, 0.0]).actions.tolist() == [0, 1, -1]
-    assert fault(Policy.greedy, [1.0]) == "q: found shape (1,), expected (3,)"
+    assert (
+        fault(Policy.greedy, [1.0]) == "q: found shape (1,), expected (3,), a number for each pair, or (3, 2)"
+    )
 
 
 def test_epsilon_greedy_mixes_exactly():
@@ -110,13 +112,13 @@ def test_timed_policy_has_a_row_a_time_step():
         ({"a": {"x": "3/2", "y": "-1/2"}, "b": "y"}, "policy: state 'a', action 'x': found probability 1.5, expected"),
         ({"a": {"x": "much", "y": 0}, "b": "y"}, "policy: state 'a', action 'x': found 'much', expected a probability"),
         ({"b": {"x": 1}}, "policy: state 'b', action 'x': not available, expected one of 'y'"),
-        ({"end": "y"}, "policy: state 'end', action 'y': not available, expected one of none (a terminal state)"),
+        ({"end": "y"}, "policy: state 'end', action 'y': a terminal state has none, expected -1 in an array, None"),
         ({"A": "x"}, "policy: state 'A': no such state"),
         ({"a": "z"}, "policy: action 'z': no such action"),
         ([0.5, 0.4, 1.0], "policy: state 'a': probabilities sum to 0.9, expected 1"),
         ([math.nan, 1.0, 1.0], "policy: state 'a', action 'x': found probability nan, expected a number from 0 to 1"),
         ([-0.5, 1.5, 1.0], "policy: state 'a', action 'x': found probability -0.5, expected a number from 0 to 1"),
-        ([1.0], "policy: found shape (1,), expected (3,): a probability for each pair."),
+        ([1.0], "policy: found shape (1,), expected (3,): a probability for each pair, or a table (3, 2)."),
     ],
 )  # fmt: skip
 def test_probabilities_that_do_not_fit_are_refused(probs, text):
@@ -130,7 +132,7 @@ def test_probabilities_that_do_not_fit_are_refused(probs, text):
         ([0, -1, -1], "policy: state 'b': found no action, expected one"),
         ([0, 7, -1], "policy: state 'b', action 7: not available, expected one of 'y'"),
         ([0, 1], "actions of a policy: found shape (2,), expected (3,), or (T, 3)"),
-        ([0.0, 1.0, -1.0], "actions of a policy: found float64, expected whole numbers"),
+        ([0.0, 1.0, -1.0], "actions of a policy: found float64, expected whole numbers, or names"),
         ({"a": "x"}, "policy: state 'b': found no action, expected one"),
     ],
 )

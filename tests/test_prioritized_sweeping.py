@@ -168,5 +168,5 @@ def test_resumes_with_the_same_bits():
 
 
 def test_options_out_of_range_are_named():
-    with pytest.raises(OptionError, match="--threshold: found '-1', expected a number from 0"):
+    with pytest.raises(OptionError, match="threshold: found '-1', expected a number from 0"):
         prioritized_sweeping(CORRIDOR, threshold=-1)

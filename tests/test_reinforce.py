@@ -287,15 +287,13 @@ def test_what_is_told_before_a_run():
 
 def test_what_is_refused():
     mdp = hand_model()
-    with pytest.raises(OptionError, match=r"^--estimator: found 'q', expected one of return, return-mean"):
+    with pytest.raises(OptionError, match=r"^estimator: found 'q', expected one of return, return-mean"):
         reinforce(mdp, estimator="q")
-    with pytest.raises(OptionError, match=r"^--features: found 2 rows of 2, expected 3"):
+    with pytest.raises(OptionError, match=r"^features: found 2 rows of 2, expected 3"):
         reinforce(mdp, features=[[1, 0], [0, 1]])
     with pytest.raises(OptionError, match=r"^start_preferences: found shape \(2,\), expected 3"):
         reinforce(mdp, start_preferences=[0, 1])
-    with pytest.raises(
-        OptionError, match=r"^--episode-steps: found 1000000000; the episodes of 100 runs take"
-    ):
+    with pytest.raises(OptionError, match=r"^episode_steps: found 1000000000; the episodes of 100 runs take"):
         reinforce(mdp, episode_steps=10**9, runs=100)
     loop = MDP([[[1.0], [1.0]]], [[1.0, 0.0]], 1)
     with pytest.raises(NoFiniteAnswer):

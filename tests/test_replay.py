@@ -347,7 +347,7 @@ def test_replay_is_read(given, meant):
 @pytest.mark.parametrize("given", ["", "all", "uniform:1", "prioritized:", "prioritized:-1", "prioritized:1:2",
                                    "prioritized:1:1:1", "prioritized:nan", 1, None, ("a",)])  # fmt: skip
 def test_replay_that_is_none_is_refused(given):
-    with pytest.raises(OptionError, match=r"^--replay: found .*, expected none, uniform or prioritized"):
+    with pytest.raises(OptionError, match=r"^replay: found .*, expected none, uniform or prioritized"):
         OPTIONS["replay"].check(given)
 
 
@@ -362,12 +362,12 @@ def test_a_bias_is_told_before_the_run():
 
 def test_a_log_has_no_exploration_to_learn_the_value_of():
     log, _ = logged()
-    with pytest.raises(OptionError, match="--data: expected-sarsa learns the value of its own exploration"):
+    with pytest.raises(OptionError, match="data: expected-sarsa learns the value of its own exploration"):
         learn(log.mdp, "expected-sarsa", data=log, replay="uniform", steps=1)
 
 
 def test_a_buffer_that_no_memory_holds_is_refused():
     with pytest.raises(
-        OptionError, match=r"--replay: found 1000 runs with 1000000 transitions each.* --capacity"
+        OptionError, match=r"replay: found 1000 runs with 1000000 transitions each.* capacity="
     ):
         learn(CORRIDOR, "q-learning", replay="uniform", capacity=1_000_000, runs=1000, steps=1)

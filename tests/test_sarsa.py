@@ -99,7 +99,7 @@ def test_another_behavior_is_not_taken():
     from tabular_rl import learn
 
     mdp = hand_model()
-    with pytest.raises(OptionError, match=r"^--behavior: sarsa-evaluation has no such option"):
+    with pytest.raises(OptionError, match=r"^behavior: sarsa-evaluation has no such option"):
         learn(mdp, "sarsa-evaluation", Policy.uniform(mdp), behavior=Policy.uniform(mdp))
 
 

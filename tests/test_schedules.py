@@ -93,12 +93,12 @@ def test_conditions_of_robbins_and_monro(text, sum_diverges, squares_converge):
     ],
 )  # fmt: skip
 def test_anything_else_is_refused(wrong):
-    with pytest.raises(OptionError, match=r"^--step-size: found .*expected 0\.1, 1/n, n\^-0\.7, linear:"):
+    with pytest.raises(OptionError, match=r"^step_size: found .*expected 0\.1, 1/n, n\^-0\.7, linear:"):
         OPTIONS["step_size"].check(wrong)
 
 
 @pytest.mark.parametrize("wrong", ["0", "-0.1", "1.1", "2/n", "linear:0.5:1.5:10", "linear:1:-0.1:10",
                                    "exponential:0.5:0.9:2", "-1/n", "0*n^-1", "n^--1"])  # fmt: skip
 def test_step_size_out_of_range_is_refused(wrong):
-    with pytest.raises(OptionError, match=r"^--step-size: found "):
+    with pytest.raises(OptionError, match=r"^step_size: found "):
         OPTIONS["step_size"].check(wrong)

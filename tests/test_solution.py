@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from random_models import random_model
 
 from tabular_rl import MDP, OptionError, Policy, Solution, Status, solve
 from tabular_rl.certificates import conclude
+from tabular_rl.errors import on_command_line
 from tabular_rl.run import Run
 from tabular_rl.solution import Certificate, backed_up, checked_values, largest_width
 
@@ -22,7 +24,7 @@ MODEL = MDP([[[1, 0], [0, 1]], [[0, 0], [0, 0]]], [[1, 3], [0, 0]], "1/2", state
 def test_values_by_name():
     answer = solve(MODEL)
     assert answer["owner"] == pytest.approx(3) and type(answer["owner"]) is float and answer["sold"] == 0
-    with pytest.raises(KeyError, match="no state 'ower'; did you mean 'owner'"):
+    with pytest.raises(KeyError, match="state 'ower': no such state; did you mean 'owner'"):
         answer["ower"]
     assert answer.value_of_start() == pytest.approx(3), (
         "the start is uniform over states that are not terminal"
@@ -79,7 +81,9 @@ def test_statuses_are_sentences_with_a_way_out():
     for status in Status:
         assert status.value[0].islower() and len(status.value) > 20
         if not status.reached and status is not Status.INTERRUPTED:
-            assert "--" in status.value, status
+            assert re.search("raise [a-z_]+=|loosen tolerance=", status.value), status
+            with on_command_line():
+                assert re.search("raise --[a-z-]+|loosen --tolerance", status.value), status
     assert {s for s in Status if s.reached} == {Status.EXACT, Status.CERTIFIED, Status.SAMPLED}
 
 

@@ -207,6 +207,6 @@ def test_estimates_go_to_the_exact_values(source, off_policy):
 def test_coverage_is_demanded():
     mdp = hand_model()
     with pytest.raises(
-        OptionError, match=r"^--behavior: state 'a', action '1': found probability 0, expected more"
+        OptionError, match=r"^behavior: state 'a', action '1': found probability 0, expected more"
     ):
         td0(mdp, Policy.uniform(mdp), behavior=Policy.of_actions(mdp, [0, 0, -1]), steps=10)

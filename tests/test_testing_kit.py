@@ -371,7 +371,7 @@ def test_not_a_number_is_wrong():
         (lambda x: x, {}, r"learner: found the parameters \(x\), expected a step function"),
         (lambda transitions, table: table[:1], {}, r"learner: returned the shape \(1,\), expected a table"),
         (lambda transitions, table: table, {"rule": "td(0)"}, "rule 'td.0.': no such rule"),
-        (lambda transitions, table: table, {"step_size": 2}, "--step-size: found '2'"),
+        (lambda transitions, table: table, {"step_size": 2}, "step_size: found '2'"),
         (lambda transitions, table: table, {"false_alarm": 0}, "false_alarm: found 0"),
     ],
 )

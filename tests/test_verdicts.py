@@ -134,7 +134,7 @@ def test_greedy_alone_may_never_find_the_best():
 def test_exploration_for_ever_is_part_of_what_sarsa_learns(method):
     assert "learns the values of a policy that explores so" in one(COIN, method)
     assert "learns the values of a policy that explores so" in one(COIN, method, explore="boltzmann:1")
-    assert "learns the values of the policy of --behavior" in one(COIN, method, behavior=Policy.uniform(COIN))
+    assert "learns the values of the policy of behavior=" in one(COIN, method, behavior=Policy.uniform(COIN))
     alone = MDP([[[0.5, 0.5]], [[0, 0]]], [[1], [0]], 1, terminal=["1"])
     assert said(alone, method) == []  # no choice, nothing to explore
 
@@ -269,7 +269,7 @@ def test_finite_variance_where_it_is_weighted_discounted_or_on_policy():
 def test_traces_carry_ratios_on():
     mdp, left = loop("0.75")
     options = {"behavior": Policy.uniform(mdp), "traces": "accumulating"}
-    assert "a smaller --trace" in one(mdp, "td-lambda", left, trace=0.9, **options)  # 0.81 · 3/2 > 1
+    assert "a smaller trace=" in one(mdp, "td-lambda", left, trace=0.9, **options)  # 0.81 · 3/2 > 1
     assert said(mdp, "td-lambda", left, trace=0.8, **options) == []  # 0.64 · 3/2 < 1
     assert said(mdp, "td0", left, behavior=Policy.uniform(mdp)) == []  # one ratio at a time
 
@@ -370,5 +370,5 @@ def test_no_finite_answer_without_a_reference_either():
 
 def test_temperature_that_comes_to_zero_is_refused():
     for rate in ("linear:1:0:100", "exponential:1:0.9", "0"):
-        with pytest.raises(OptionError, match="--explore: found"):
+        with pytest.raises(OptionError, match="explore: found"):
             q_learning(MDP([[[1.0]]], [[1.0]], "1/2"), steps=1, explore=f"boltzmann:{rate}")

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import click
 
-from tabular_rl.errors import OptionError, OutputError, TabularError, closest, escape, quoted
+from tabular_rl.errors import OptionError, OutputError, TabularError, closest, escape, on_command_line, quoted
 
 # Name -> what `tabular-rl --help` says of it, so that listing the commands imports none of them.
 COMMANDS = {
@@ -124,6 +124,11 @@ def program() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
+    with on_command_line():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     from tabular_rl.report.screen import be_quiet, note, spelled
 
     be_quiet(0)

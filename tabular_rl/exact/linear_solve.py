@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.arguments import policy_of
 from tabular_rl.certificates import Certifier, conclude
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.model import MDP, size_text
 from tabular_rl.options import LinearSolver, Relative, TimeLimit, Tolerance, check
-from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
 from tabular_rl.rounding import shared_error
 from tabular_rl.run import Run, Stop
@@ -93,7 +93,7 @@ def linear_solve(
     tolerance, relative, linear_solver, time_limit = check(
         tolerance=tolerance, relative=relative, linear_solver=linear_solver, time_limit=time_limit
     )
-    policy = fitting(mdp, policy)
+    policy = policy_of(mdp, policy)
     mdp.facts  # noqa: B018  (a mapped model is validated here)
     options = {"tolerance": tolerance, "relative": relative, "linear_solver": linear_solver}
     run = Run("linear-solve", options, time_limit)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.arguments import policy_of
 from tabular_rl.certificates import Certifier, conclude, exact_certificate
 from tabular_rl.errors import OptionError
 from tabular_rl.exact._integers import Rows, Values, chain_rows, over_one, solve_blocks
 from tabular_rl.exact.linear_solve import polish
 from tabular_rl.model import MDP
 from tabular_rl.options import TimeLimit, check
-from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
 from tabular_rl.run import Run, Stop
 from tabular_rl.solution import Solution
@@ -165,7 +165,7 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: TimeLimit = Non
     """
     admit(rational_evaluation, mdp)
     (time_limit,) = check(time_limit=time_limit)
-    policy = fitting(mdp, policy)
+    policy = policy_of(mdp, policy)
     mdp.facts  # noqa: B018
     run = Run("rational-evaluation", {}, time_limit)
     if mdp.horizon is not None:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.arguments import policy_of, public
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError
 from tabular_rl.exact._integers import Row, Rows, block_fits, chain_rows, over_one, solve_integers
 from tabular_rl.exact.linear_solve import chain, solve_chain
 from tabular_rl.model import MDP
-from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
 from tabular_rl.run import Run
 
@@ -37,6 +37,7 @@ class Stationary:
     limit: NDArray[Any]
 
 
+@public
 def stationary_distribution(mdp: MDP, policy: Policy, *, exact: bool = False) -> Stationary:
     """Find the stationary distribution of each recurrent class of a policy's chain, and the limit from the start.
 
@@ -107,6 +108,7 @@ def stationary_distribution(mdp: MDP, policy: Policy, *, exact: bool = False) ->
     return Stationary(classes, distributions, weights, weights @ distributions)
 
 
+@public
 def visit_distribution(
     mdp: MDP, policy: Policy, *, normalized: bool = False, exact: bool = False
 ) -> NDArray[Any]:
@@ -157,6 +159,7 @@ def visit_distribution(
     return d / total if normalized and total else d
 
 
+@public
 def occupancy(mdp: MDP, policy: Policy, *, normalized: bool = False, exact: bool = False) -> NDArray[Any]:
     """Count the discounted number of times that a policy takes each action from the start distribution.
 
@@ -193,7 +196,7 @@ def occupancy(mdp: MDP, policy: Policy, *, normalized: bool = False, exact: bool
 def still(mdp: MDP, policy: Policy) -> Policy:
     """The policy as one of this model that does not depend on time."""
     mdp.facts  # noqa: B018
-    return fitting(mdp.replace(horizon=None) if mdp.horizon is not None else mdp, policy)
+    return policy_of(mdp.replace(horizon=None) if mdp.horizon is not None else mdp, policy)
 
 
 def recurrent_classes(mdp: MDP, policy: Policy) -> tuple[tuple[NDArray[Any], ...], Mask]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tabular_rl.arguments import public
 from tabular_rl.errors import ModelError, OptionError, path_text, quoted
 from tabular_rl.model import MDP, Sense, checked_gamma, checked_horizon
 
@@ -18,6 +19,7 @@ EXAMPLE = "example:"
 NEEDS = {"toml": 40, "csv": 12}  # about how many times its length a text takes while it is read
 
 
+@public
 def load(
     path: str | os.PathLike[str],
     *,
@@ -177,6 +179,7 @@ def _read_text(data: bytes, format: str, asked: Any) -> MDP:
     return read_toml(text, asked)
 
 
+@public
 def save(mdp: MDP, path: str | os.PathLike[str], *, format: str | None = None) -> None:
     """Write a model to a file, or to a directory of arrays.
 

@@ -31,6 +31,7 @@ from typing import Any, BinaryIO, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.arguments import public
 from tabular_rl.errors import SHOWN_FAULTS, Fault, ModelError, OptionError, closest, quoted
 from tabular_rl.formats import input
 from tabular_rl.formats.csv import csv_text
@@ -640,6 +641,7 @@ def _indices(array: NDArray[Any], names: Names, word: str) -> Ints:
 # -- writing ----------------------------------------------------------------------------------------------------
 
 
+@public
 def write_log(transitions: Transitions, path: str | os.PathLike[str]) -> None:
     """Write transitions as CSV or npz, by the suffix; "-" is CSV on standard output.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.arguments import public
 from tabular_rl.errors import OptionError
 from tabular_rl.gradient.estimators import WHOLE, checked_name
 from tabular_rl.gradient.softmax import SoftmaxPolicy, as_softmax
@@ -41,6 +42,7 @@ class Enumerated:
     episodes: int
 
 
+@public
 def enumerate_episodes(policy: SoftmaxPolicy | Policy, *, horizon: int | None = None) -> list[Episode]:
     """Return all episodes of a finite horizon, with exact probabilities.
 
@@ -111,6 +113,7 @@ def _start(mdp: MDP) -> list[Fraction]:
     return [x / total for x in p]
 
 
+@public
 def enumerated_moments(
     policy: SoftmaxPolicy | Policy,
     estimator: str = "return",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tabular_rl.arguments import public
 from tabular_rl.errors import NoFiniteAnswer, NumericalError, OptionError
 from tabular_rl.gradient._episodes import Episodes
 from tabular_rl.gradient.softmax import MOST, SoftmaxPolicy, as_softmax
@@ -78,6 +79,7 @@ class Gradient:
         return np.where(self.visits.sum(axis=0)[of] > 0, w - mean[of], 0.0)
 
 
+@public
 def objective(policy: SoftmaxPolicy | Policy, *, horizon: int | None = None) -> float:
     """Return J = E Σ_t γ^t r_t (+ γ^T final reward) from the start distribution, in the sign of the model.
 
@@ -89,6 +91,7 @@ def objective(policy: SoftmaxPolicy | Policy, *, horizon: int | None = None) -> 
     return float(episodes.start @ episodes.v[0])
 
 
+@public
 def exact_gradient(policy: SoftmaxPolicy | Policy, *, horizon: int | None = None) -> Gradient:
     """Return the gradient of J(θ) by linear algebra.
 
@@ -154,6 +157,7 @@ class Ascent:
     curve: tuple[float, ...]
 
 
+@public
 def gradient_ascent(
     mdp: MDP,
     *,

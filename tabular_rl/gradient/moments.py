@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tabular_rl.arguments import public
 from tabular_rl.errors import NoFiniteAnswer, OptionError
 from tabular_rl.gradient._episodes import Episodes
 from tabular_rl.gradient.estimators import (
@@ -74,6 +75,7 @@ class Moments:
         return Z**2 * float(g @ self.covariance @ g) / uphill**2 if uphill > 0 else math.inf
 
 
+@public
 def estimator_moments(
     policy: SoftmaxPolicy | Policy,
     estimator: str = "return",
@@ -136,6 +138,7 @@ def estimator_moments(
     return Moments(estimator, mean, covariance, *both_gradients(episodes), form)
 
 
+@public
 def all_moments(
     policy: SoftmaxPolicy | Policy,
     estimators: Iterable[str] = ESTIMATORS,
@@ -285,6 +288,7 @@ class Identity:
     covariance: Floats
 
 
+@public
 def score_identity(p: ArrayLike, f: ArrayLike, jacobian: ArrayLike | None = None) -> Identity:
     """Return both sides of ∇ E[f(X)] = E[f(X) ∇log p(X)] for a discrete distribution.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl import run as running
+from tabular_rl.arguments import public
 from tabular_rl.errors import NoFiniteAnswer, OptionError
 from tabular_rl.gradient._episodes import Episodes
 from tabular_rl.gradient.estimators import Form, make_form
@@ -67,6 +68,7 @@ class _Sums:
         self.n += n
 
 
+@public
 def sample_gradient(
     policy: SoftmaxPolicy | Policy,
     estimators: Sequence[str] = ("return",),

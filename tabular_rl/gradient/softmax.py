@@ -147,5 +147,12 @@ class SoftmaxPolicy:
 
 
 def as_softmax(policy: SoftmaxPolicy | Policy) -> SoftmaxPolicy:
-    """Return either kind as a softmax policy."""
-    return policy if isinstance(policy, SoftmaxPolicy) else SoftmaxPolicy.of(policy)
+    """Return either kind as a softmax policy, and the policy of a Solution."""
+    if isinstance(policy, SoftmaxPolicy):
+        return policy
+    given = getattr(policy, "policy", policy)
+    if isinstance(given, Policy):
+        return SoftmaxPolicy.of(given)
+    raise OptionError(
+        f"policy: found {type(policy).__name__}, expected a SoftmaxPolicy or a Policy, or (mdp, policy)"
+    )

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tabular_rl.arguments import public
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.laws._events import Law
 from tabular_rl.model import MDP
@@ -76,6 +77,7 @@ class Expected:
         return self.covariance
 
 
+@public
 def expected(
     method: str,
     mdp: MDP,
@@ -163,6 +165,7 @@ def expected(
     )
 
 
+@public
 def rms_curve(
     method: str, mdp: MDP, policy: Policy | None = None, *, points: Iterable[int] | int, **options: Any
 ) -> Floats:

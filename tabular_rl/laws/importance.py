@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.arguments import policy_of, public
 from tabular_rl.errors import OptionError, quoted
 from tabular_rl.exact.linear_solve import policy_values, policy_zero
 from tabular_rl.model import MDP
-from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
 from tabular_rl.sampling import Floats
 from tabular_rl.structure import can_reach, edges, reachable, starts
@@ -55,6 +55,7 @@ class Importance:
     radius: tuple[float, float]
 
 
+@public
 def importance_law(mdp: MDP, policy: Policy, behavior: Policy) -> Importance:
     """Return the exact mean and variance of importance-sampled returns, per decision and of whole episodes.
 
@@ -94,7 +95,7 @@ def importance_law(mdp: MDP, policy: Policy, behavior: Policy) -> Importance:
     >>> [part.round(12).tolist() for part in (law.weight, law.full, law.per_decision)]
     [[6.0, 1.0], [5.0, 0.0], [5.0, 0.0]]
     """
-    pi, b = fitting(mdp, policy), fitting(mdp, behavior)
+    pi, b = policy_of(mdp, policy), policy_of(mdp, behavior)
     flat = mdp
     if mdp.horizon is not None:
         flat = unroll(mdp)

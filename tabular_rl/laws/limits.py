@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.arguments import public
 from tabular_rl.errors import NumericalError, OptionError, quoted
 from tabular_rl.laws._events import Law
 from tabular_rl.model import MDP
@@ -51,6 +52,7 @@ class Limit:
         return np.asarray(np.sqrt(np.maximum(np.diagonal(self.covariance), 0.0)))
 
 
+@public
 def limit(
     method: str, mdp: MDP, policy: Policy | None = None, *, covariance: bool = True, **options: Any
 ) -> Limit:
@@ -138,6 +140,7 @@ def limit(
     return Limit(sign * law.full(mean), second, sign * law.truth())
 
 
+@public
 def asymptotic_covariance(method: str, mdp: MDP, policy: Policy | None = None, **options: Any) -> Floats:
     """Find the covariance (n, n) that √k (average - v_π) tends to, where steps fall as n^-w with 1/2 < w < 1.
 

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tabular_rl.arguments import policy_of, public
 from tabular_rl.errors import NotAnswerable, OptionError, quoted
 from tabular_rl.exact.stationary import exact_start
 from tabular_rl.exploration import Exploration
 from tabular_rl.model import MDP
 from tabular_rl.options import check
-from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
 from tabular_rl.rationals import as_fraction
 from tabular_rl.schedules import Schedule
@@ -69,6 +69,7 @@ class Moments:
         return tuple(tuple(x - m[i] * m[j] for j, x in enumerate(row)) for i, row in enumerate(self.second))
 
 
+@public
 def enumerate_paths(
     mdp: MDP, behavior: Policy, steps: int, *, source: str = "trajectory", episode_steps: int | None = None
 ) -> Iterator[tuple[Fraction, list[PathStep]]]:
@@ -107,7 +108,7 @@ def enumerate_paths(
     1/4 ['1', '0']
     1/4 ['1', '1']
     """
-    behavior = fitting(mdp, behavior)
+    behavior = policy_of(mdp, behavior)
     found = outcome_law(
         mdp, fixed(behavior), lambda path, x, k: (*path, x), (), steps, source=source, episode_steps=episode_steps,
         ahead=True, pairs=behavior,
@@ -162,7 +163,7 @@ def expected_by_paths(
     Moments(mean=(Fraction(1, 2),), second=((Fraction(3, 8),),))
     """
     if isinstance(acting, Policy):
-        policy = fitting(mdp, acting)
+        policy = policy_of(mdp, acting)
         options = {"pairs": policy, "ahead": True} | options
         acting = fixed(policy)
     return moments(outcome_law(mdp, acting, step, begin, steps, **options), vector)
@@ -234,7 +235,7 @@ def outcome_law(
     if mdp.terminal.all():
         raise OptionError("no state to start from: all states are terminal")
     outcomes, live = [_outcomes(mdp, i) for i in range(mdp.L)], int((~mdp.terminal).sum())
-    weights = (Policy.uniform(mdp) if pairs is None else fitting(mdp, pairs)).rationals()
+    weights = (Policy.uniform(mdp) if pairs is None else policy_of(mdp, pairs)).rationals()
     anew = {i: p / live for i, p in enumerate(weights) if p}
     starts = [(s, p) for s, p in enumerate(exact_start(mdp)) if p]
 
@@ -412,8 +413,8 @@ def one_step_rule(
             f"method {quoted(method)}: found no exact rule for it, expected one of {', '.join(RULES)}"
         )
     step_size, per, (kind, by) = check(step_size=step_size, per=per, target=target)
-    pi = None if policy is None else fitting(mdp, policy).rationals()
-    b = pi if behavior is None else fitting(mdp, behavior).rationals()
+    pi = None if policy is None else policy_of(mdp, policy).rationals()
+    b = pi if behavior is None else policy_of(mdp, behavior).rationals()
     if method in ("td0", "sarsa-evaluation", "q-evaluation") and pi is None:
         raise OptionError(f"method {quoted(method)} evaluates a policy, expected one")
     own = None
@@ -466,6 +467,7 @@ def _epsilon(explore: Any) -> Schedule:
     return made.rate
 
 
+@public
 def exact_moments(
     method: str,
     mdp: MDP,
@@ -522,7 +524,7 @@ def exact_moments(
     options = {"step_size": step_size, "per": per, "target": target}
     rule = one_step_rule(method, mdp, policy, behavior=behavior, explore=explore, **options)
     acts = behavior if behavior is not None else policy if evaluates else None
-    acting = fixed(fitting(mdp, acts)) if acts is not None else epsilon_greedy(mdp, _epsilon(explore))
+    acting = fixed(policy_of(mdp, acts)) if acts is not None else epsilon_greedy(mdp, _epsilon(explore))
     value = Fraction(int(mdp.sign)) * as_fraction(start_value)
     n = mdp.S if method == "td0" else mdp.L
     values = tuple(Fraction(0) if method == "td0" and mdp.terminal[j] else value for j in range(n))

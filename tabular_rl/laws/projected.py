@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tabular_rl.arguments import policy_of, public
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.exact.linear_solve import chain
 from tabular_rl.model import MDP
-from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
 from tabular_rl.sampling import Floats
 from tabular_rl.structure import unseen
@@ -64,7 +64,7 @@ def update_distribution(mdp: MDP, behavior: Policy, source: str = "trajectory") 
     from tabular_rl.exact.stationary import stationary_distribution
 
     _small(mdp.S)
-    behavior = fitting(mdp, behavior)
+    behavior = policy_of(mdp, behavior)
     if unseen(mdp, behavior):
         raise NumericalError(
             "a trajectory: a probability is positive but 0 as a float; where it ends up may depend on it"
@@ -83,6 +83,7 @@ def update_distribution(mdp: MDP, behavior: Policy, source: str = "trajectory") 
     return d
 
 
+@public
 def td_fixed_point(
     mdp: MDP,
     policy: Policy,
@@ -120,7 +121,7 @@ def td_fixed_point(
     [1.0]
     """
     _small(mdp.S)
-    policy = fitting(mdp, policy)
+    policy = policy_of(mdp, policy)
     P_pi, r_pi = chain(mdp, policy)
     P = np.asarray(P_pi.todense() if hasattr(P_pi, "todense") else P_pi, dtype=np.float64)
     X = _matrix(features, mdp.S)
@@ -133,6 +134,7 @@ def td_fixed_point(
     return _solved(mdp, X, P, mdp.sign * np.where(mdp.terminal, 0.0, np.asarray(r_pi)), weight)
 
 
+@public
 def q_fixed_point(
     mdp: MDP,
     policy: Policy,
@@ -151,8 +153,8 @@ def q_fixed_point(
     [1.0]
     """
     _small(mdp.L)
-    policy = fitting(mdp, policy)
-    behavior = policy if behavior is None else fitting(mdp, behavior)
+    policy = policy_of(mdp, policy)
+    behavior = policy if behavior is None else policy_of(mdp, behavior)
     X = _matrix(features, mdp.L)
     onto = np.zeros((mdp.S, mdp.L))
     onto[mdp.pair_state, np.arange(mdp.L)] = policy.weights

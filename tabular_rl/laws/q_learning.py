@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tabular_rl.arguments import policy_of, public
 from tabular_rl.errors import NotAnswerable, OptionError, quoted
 from tabular_rl.model import MDP
 from tabular_rl.options import check
-from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
 from tabular_rl.rationals import as_fraction
 from tabular_rl.sampling import Floats
@@ -21,6 +21,7 @@ EXACT = (
 )
 
 
+@public
 def q_lower_bound(
     mdp: MDP,
     steps: int,
@@ -87,7 +88,7 @@ def q_lower_bound(
         return mdp.sign * backed_up(mdp, mdp.sign * v)
 
     if source == "independent":
-        b = Policy.uniform(mdp) if behavior is None else fitting(mdp, behavior)
+        b = Policy.uniform(mdp) if behavior is None else policy_of(mdp, behavior)
         d = b.weights / int((~mdp.terminal).sum())
         for k in range(1, steps + 1):
             m += step_size.at(k) * d * (aim() - m)
@@ -100,6 +101,7 @@ def q_lower_bound(
     return mdp.sign * m
 
 
+@public
 def harmonic_error(gamma: Any, n: int) -> float:
     """Return the share of the first error that is left after n updates with the step size 1/n.
 

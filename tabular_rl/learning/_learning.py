@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl import run as running
-from tabular_rl.errors import NumericalError, OptionError, escape, path_text, quoted
+from tabular_rl.arguments import policy_of
+from tabular_rl.errors import NumericalError, OptionError, escape, option_name, path_text, quoted, spoken
 from tabular_rl.learned import Curve, Learned
 from tabular_rl.learning.verdicts import check_coverage, check_log_coverage, verdicts
 from tabular_rl.model import AVERAGED, MDP
 from tabular_rl.planning.auto import auto, auto_evaluation
-from tabular_rl.planning.policy_evaluation import fitting
 from tabular_rl.policy import Policy
 from tabular_rl.run import Run, Stop
 from tabular_rl.sampling import BLOCK, Model, policy_cum, sampling_model, streams
@@ -118,7 +118,7 @@ class Learning:
     # -- what it is given -------------------------------------------------------------------------------------------
 
     def _policy(self, policy: Any) -> Policy:
-        policy = fitting(self.whole, policy)
+        policy = policy_of(self.whole, policy)
         return policy if self.mdp is self.whole else unroll_policy(policy, self.mdp)
 
     def _data(self, data: Any) -> Transitions | None:
@@ -450,7 +450,7 @@ class Learning:
             if key == "options":
                 names = sorted(n for n in {*found, *expected} if found.get(n) != expected.get(n))
                 found, expected = (
-                    ", ".join(f"--{n.replace('_', '-')} {x.get(n)}" for n in names) for x in (found, expected)
+                    ", ".join(f"{option_name(n)} {x.get(n)}" for n in names) for x in (found, expected)
                 )
             raise OptionError(
                 f"{where}: found a checkpoint of the {what} {escape(found)}, expected {escape(expected)}"
@@ -565,7 +565,7 @@ class Learning:
             curve=curve,
             steps=self.done,
             runs=self.runs,
-            verdicts=tuple(self.verdicts),
+            verdicts=tuple(map(spoken, self.verdicts)),
             learned_q=learned_q,
             state=state,
             reference=self.reference,

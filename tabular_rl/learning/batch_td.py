@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import NumericalError
+from tabular_rl.errors import NumericalError, spoken
 from tabular_rl.exact.linear_solve import DENSE_STATES, solve_chain
 from tabular_rl.learned import Learned
 from tabular_rl.learning._learning import Learning
@@ -117,7 +117,7 @@ def batch_td(
     if not run.unfinished:
         return answer
     note = f"v still changed after {limit:,} sweeps; raise --sweeps, or use certainty-equivalence"
-    return replace(answer, note="; ".join(filter(None, (answer.note, note))))
+    return replace(answer, note=spoken("; ".join(filter(None, (answer.note, note)))))
 
 
 @solver(

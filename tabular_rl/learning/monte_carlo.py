@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import OptionError, quoted
+from tabular_rl.errors import OptionError, quoted, spoken
 from tabular_rl.learned import Learned
 from tabular_rl.learning._learning import LARGEST, Learning
 from tabular_rl.model import MDP, size_text
@@ -241,4 +241,4 @@ def told(answer: Learned, episode: NDArray[np.int64], cut: NDArray[np.int64], lo
     elif not count:
         notes.append("no episode came to its end, so nothing was learned")
     counts = {"episodes": count, "cut": cuts}
-    return replace(answer, note="; ".join(notes), extra={**answer.extra, **counts})
+    return replace(answer, note=spoken("; ".join(notes)), extra={**answer.extra, **counts})

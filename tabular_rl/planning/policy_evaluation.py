@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl import options
+from tabular_rl.arguments import policy_of
 from tabular_rl.certificates import Certifier, conclude
 from tabular_rl.model import MDP
 from tabular_rl.options import InPlace, Relative, Sweeps, Threads, TimeLimit, Tolerance
@@ -77,7 +78,7 @@ def policy_evaluation(
         tolerance=tolerance, relative=relative, sweeps=sweeps, in_place=in_place, threads=threads,
         time_limit=time_limit,
     )  # fmt: skip
-    policy = fitting(mdp, policy)
+    policy = policy_of(mdp, policy)
     run = Run(
         "policy-evaluation", {"tolerance": tolerance, "relative": relative, "in_place": in_place}, time_limit
     )
@@ -105,32 +106,6 @@ def policy_evaluation(
     except Stop as stop:
         stopped = stop.why
     return goal.solution(v, stopped=stopped)
-
-
-def fitting(mdp: MDP, policy: Policy) -> Policy:
-    """Return the policy as one of this model, or raise OptionError."""
-    from tabular_rl.errors import OptionError
-
-    if not isinstance(policy, Policy):
-        raise OptionError(
-            f"policy: found {type(policy).__name__}, expected a Policy: Policy.uniform(mdp), Policy.of_actions, "
-            "Policy.of_probs or Policy.of_table"
-        )
-    if policy.mdp is not mdp:
-        same = (
-            np.array_equal(policy.mdp.pair_ptr, mdp.pair_ptr)
-            and np.array_equal(policy.mdp.pair_action, mdp.pair_action)
-        )  # fmt: skip
-        if not same:
-            raise OptionError(
-                "policy: found one of another model, expected one with the same states and actions"
-            )
-        policy = policy.replace_model(mdp)
-    if policy.timed:
-        steps = len(policy.rows if policy.rows is not None else policy.probs)  # type: ignore[arg-type]
-        if steps != mdp.horizon:
-            raise OptionError(f"policy: found {steps} time steps, expected {mdp.horizon or 'none'}")
-    return policy
 
 
 def _finite(run: Run, mdp: MDP, policy: Policy, tolerance: float, relative: bool) -> Solution:

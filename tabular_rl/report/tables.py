@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import escape
+from tabular_rl.errors import escape, spoken
 from tabular_rl.learned import Learned
 from tabular_rl.model import MDP, spell_gamma
 from tabular_rl.rationals import spell_float
@@ -377,7 +377,7 @@ def work_text(solution: Solution) -> str:
 
 
 def status_text(solution: Solution) -> str:
-    note = f" ({solution.note})" if solution.note else ""
+    note = f" ({spoken(solution.note)})" if solution.note else ""
     return f"{solution.status.value}{note}"
 
 
