@@ -26,7 +26,7 @@ from tabular_rl.formats.json import read_json
 from tabular_rl.formats.output import write_atomically
 from tabular_rl.model import MDP, spell_gamma
 from tabular_rl.policy import Policy
-from tabular_rl.rationals import DECIMAL, fraction, nearest, spell
+from tabular_rl.rationals import DECIMAL, fraction, long_fraction, nearest, spell
 from tabular_rl.solution import Solution
 
 Floats = NDArray[np.float64]
@@ -677,7 +677,7 @@ def _fractions(entries: Any, mdp: MDP, order: list[int] | None) -> tuple[Fractio
         row = dict.fromkeys(np.flatnonzero(mdp.terminal).tolist(), Fraction(0))
         for s, x in _by_state(step, "exact", mdp, order):
             try:
-                row[s] = fraction(x)
+                row[s] = long_fraction(x)
             except (ValueError, OverflowError, TypeError):
                 raise ModelError(
                     Fault(f"found exact value {quoted(x)}, expected a fraction", state=mdp.states[s])

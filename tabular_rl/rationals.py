@@ -21,6 +21,7 @@ _NUMBER = r"(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 CALCULATION = re.compile(rf"(?P<a>{_NUMBER}) *(?P<sign>[-+*/]) *(?P<b>{_NUMBER})")
 DIGITS = 10_000  # of the common denominator of numbers that are added: beyond it their sum takes no end
 LONGEST = 4000  # characters, and the largest decimal exponent: beyond it a number is an attack, not data
+LONGEST_EXACT = 200_000  # characters of an exact value, which grows with the model
 
 
 def fraction(text: str) -> Fraction:
@@ -37,6 +38,36 @@ def fraction(text: str) -> Fraction:
         elif FRACTION.fullmatch(text) and int(text.split("/")[1]) != 0:
             return Fraction(text)
     raise ValueError(text)
+
+
+def long_fraction(text: str) -> Fraction:
+    """Return the rational of a text such as "2/3" whose numerator and denominator may have thousands of digits.
+
+    >>> long_fraction("1" + "0" * 5000 + "/3") * 3 == 10**5000, long_fraction("0.5")
+    (True, Fraction(1, 2))
+    """
+    if len(text) <= LONGEST:
+        return fraction(text)
+    num, _, den = text.partition("/")
+    if len(text) <= LONGEST_EXACT and FRACTION.fullmatch(f"{num}/{den or 1}"):
+        below = whole(den) if den else 1
+        if below:
+            return Fraction(whole(num), below)
+    raise ValueError(text)
+
+
+def whole(text: str) -> int:
+    """Return the integer of any number of digits; `int` refuses more than 4300.
+
+    >>> whole("-12"), whole("1" + "0" * 5000) == 10**5000
+    (-12, True)
+    """
+    if len(text) <= LONGEST:
+        return int(text)
+    if text[0] == "-":
+        return -whole(text[1:])
+    low = len(text) // 2
+    return whole(text[:-low]) * 10**low + whole(text[-low:])
 
 
 def calculated(text: str) -> Fraction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -14,13 +14,24 @@ import numpy as np
 
 from tabular_rl.answers import CLAIMS, Answer, answer_of, read_answer
 from tabular_rl.arguments import public
-from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, OptionError, escape, path_text
+from tabular_rl.certificates import RATIONAL_STATES, exact_certificate
+from tabular_rl.certificates import verify as sweep
+from tabular_rl.errors import (
+    MissingExtra,
+    NoFiniteAnswer,
+    NotAnswerable,
+    NumericalError,
+    OptionError,
+    escape,
+    path_text,
+)
+from tabular_rl.exact._truth import where_unsolved
 from tabular_rl.model import MDP
 from tabular_rl.options import check
 from tabular_rl.policy import Policy
 from tabular_rl.rationals import spell_float
 from tabular_rl.report.numbers import fraction_text, general, interval_text, rounded_up
-from tabular_rl.solution import Floats, Solution, backed_up
+from tabular_rl.solution import Certificate, Floats, Solution, backed_up
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,7 +85,8 @@ def verify(
     """Check an answer from anywhere, without trusting whoever made it.
 
     One rigorous sweep from the values proves how far they can be from the truth, and what the policy of the answer
-    loses at most. Checked are values, policy, lower, upper, exact and bound; the other claims of a file are not.
+    loses at most. Exact values are put into the equation in fractions, and up to 100 states fractions decide where
+    floats are too coarse. Checked are values, policy, lower, upper, exact and bound, and no other claims of a file.
 
         max_s |v(s) - v*(s)| ≤ tolerance,    max_s v*(s) - v_π(s) ≤ tolerance
 
@@ -151,8 +163,6 @@ def _judged(
     mdp: MDP, answer: Answer, policy: Policy | None, evaluation: bool, tolerance: float
 ) -> dict[str, Any]:
     """What one rigorous sweep proves of an answer, by name."""
-    from tabular_rl.certificates import verify as sweep
-
     values = answer.values
     assert values is not None
     findings: dict[str, Any] = {
@@ -177,10 +187,14 @@ def _judged(
     if mdp.problem == "finite-horizon" and not error <= tolerance:
         # A sweep from values of our own: then only the values that are off are found to be off.
         certificate, _ = sweep(mdp, _solved(mdp, wanted), policy=wanted, evaluation=evaluation)
-    low, high = mdp.sign * certificate.lower, mdp.sign * certificate.upper
-    low, high = np.minimum(low, high), np.maximum(low, high)
+    low, high = _ends(mdp, certificate)
+    decided = error <= tolerance or bool((np.maximum(values - high, low - values) > tolerance).any())
+    truth, unsolved = _in_fractions(mdp, answer.exact if own else None, wanted, decided)
+    if truth is not None:
+        certificate = exact_certificate([int(mdp.sign) * x for x in truth], None, values.shape)
+        low, high = _ends(mdp, certificate)
     off = np.maximum(high - values, values - low)
-    if mdp.problem == "finite-horizon":
+    if mdp.problem == "finite-horizon" or truth is not None:
         error = float(np.nextafter(np.max(off), math.inf)) if off.any() else 0.0
     off = np.where(np.isnan(off), math.inf, off).reshape(-1, mdp.S)
     findings["error"] = error
@@ -192,19 +206,20 @@ def _judged(
     if not findings["proven"]:
         t, s = divmod(int(np.argmax(outside if len(wrong) else off)), mdp.S)
         v, a, b = (float(np.atleast_2d(x)[t, s]) for x in (values, low, high))
-        truth = f"found the value {spell_float(v)}, the truth is {interval_text(a, b)}"
+        span = f"found the value {spell_float(v)}, the truth is {interval_text(a, b)}"
         least = "" if len(wrong) else " is the least sure"
-        findings["reason"] = f"{_where(mdp, values, t, s)}{least}: {truth}" + (
+        findings["reason"] = f"{_where(mdp, values, t, s)}{least}: {span}" + (
             f"; {certificate.note}" if certificate.note and not len(wrong) else ""
         )
     if not evaluation and policy is not None:
         # What the policy earns is at least the lower end for the policy, what can be earned at most the upper one.
-        loss = findings["loss"] = _loss(mdp, certificate, values, sides, policy, tolerance)
+        loss = _loss(mdp, certificate, values, sides, policy, tolerance, truth)
+        findings["loss"] = loss
         if not loss <= tolerance:
             findings["proven"] = False
             findings["action"] = _worst_action(mdp, values, policy)
     if own:
-        findings["claims"] = _false_claims(mdp, answer, low, high)
+        findings["claims"] = _false_claims(mdp, answer, low, high, truth, unsolved)
         findings["proven"] = findings["proven"] and not findings["claims"]
         claimed = {"lower": answer.lower, "upper": answer.upper, "exact": answer.exact, "bound": answer.bound}
         findings["checked"] = ["values"] + ["policy"] * (policy is not None and not evaluation)
@@ -213,12 +228,47 @@ def _judged(
     return findings
 
 
+def _ends(mdp: MDP, certificate: Certificate) -> tuple[Floats, Floats]:
+    """The interval of a certificate in the sign of the model."""
+    return (
+        (certificate.lower, certificate.upper) if mdp.sign > 0 else (-certificate.upper, -certificate.lower)
+    )
+
+
 def _where(mdp: MDP, values: Any, t: int, s: int) -> str:
     return f"state {escape(mdp.states[s])}" + (f" at time {t}" if values.ndim == 2 else "")
 
 
-def _false_claims(mdp: MDP, answer: Answer, low: Any, high: Any) -> list[str]:
-    """The claims of an answer beside its values that the proven intervals refute, one sentence each."""
+def _in_fractions(
+    mdp: MDP, claimed: Sequence[Fraction] | None, policy: Policy | None, decided: bool
+) -> tuple[Sequence[Fraction] | None, int | None]:
+    """The exact truth (S,) or (T + 1) S, or None; and where the exact values of an answer do not solve the equation.
+
+    Those that solve it are the truth. Otherwise rational arithmetic finds it, for small models, where floats decide
+    nothing or the exact values are wrong.
+    """
+    at = None
+    if claimed is not None:
+        at = where_unsolved(mdp, claimed, policy)
+        if at is None:
+            return claimed, None
+    steps = 1 if mdp.horizon is None else mdp.horizon + 1
+    if mdp.S > RATIONAL_STATES or steps * mdp.S > 10_000 or (decided and at is None):
+        return None, at
+    from tabular_rl.ask import evaluate, solve
+
+    try:
+        if policy is None:
+            return solve(mdp, method="rational").exact, at
+        return evaluate(mdp, policy, method="rational-evaluation").exact, at
+    except (MissingExtra, OptionError, NumericalError):
+        return None, at
+
+
+def _false_claims(
+    mdp: MDP, answer: Answer, low: Any, high: Any, truth: Sequence[Fraction] | None, unsolved: int | None
+) -> list[str]:
+    """The claims of an answer beside its values that are refuted, one sentence each."""
     values, false = answer.values, []
     assert values is not None
     below = answer.lower if answer.lower is not None else np.full_like(low, -math.inf)
@@ -232,13 +282,14 @@ def _false_claims(mdp: MDP, answer: Answer, low: Any, high: Any) -> list[str]:
             a, b = (spell_float(np.atleast_2d(x)[t, s]) for x in (below, above))
             false.append(f"{_where(mdp, values, t, s)}: {what}: found {a} to {b}")
             break
-    for at, x in enumerate(answer.exact or ()):
-        first, last = float(low.flat[at]), float(high.flat[at])
-        if (math.isfinite(first) and x < Fraction(first)) or (math.isfinite(last) and x > Fraction(last)):
-            where = _where(mdp, values, *divmod(at, mdp.S))
-            truth = interval_text(first, last)
-            false.append(f"{where}: exact: found {fraction_text(x)}, the truth is {truth}")
-            break
+    if answer.exact is not None and unsolved is not None:
+        if truth is not None:
+            unsolved = next(i for i, x in enumerate(answer.exact) if x != truth[i])
+            rest = f"the truth is {fraction_text(truth[unsolved])}"
+        else:
+            rest = "which does not solve Bellman's equation"
+        where = _where(mdp, values, *divmod(unsolved, mdp.S))
+        false.append(f"{where}: exact: found {fraction_text(answer.exact[unsolved])}, {rest}")
     if answer.bound is not None:
         far = np.maximum(values - high, low - values)
         if answer.bound < 0 or float(np.nanmax(far, initial=0.0)) > answer.bound:
@@ -282,17 +333,29 @@ def _finite(side: Any) -> Any:
 
 
 def _loss(
-    mdp: MDP, certificate: Any, values: Any, ends: tuple[Any, Any], policy: Policy, tolerance: float
+    mdp: MDP,
+    certificate: Any,
+    values: Any,
+    ends: tuple[Any, Any],
+    policy: Policy,
+    tolerance: float,
+    truth: Sequence[Fraction] | None,
 ) -> float:
     """What the policy can lose at most, against the best: upper of v* minus lower of v_π."""
-    from tabular_rl.certificates import verify as sweep
+    if truth is not None:
+        with contextlib.suppress(NoFiniteAnswer):
+            if where_unsolved(mdp, truth, policy) is None:
+                return 0.0
+
+    def rounded(most: float) -> float:
+        return math.nextafter(most, math.inf) if most > 0 else 0.0
 
     def loss(values: Any, evaluation: bool) -> float:
         lower, upper = (None, None) if evaluation else ends
         low = sweep(mdp, values, policy=policy, lower=lower, upper=upper, evaluation=evaluation)[0].lower
         with np.errstate(invalid="ignore"):
             most = float(np.max(certificate.upper - low, initial=0.0))
-        return math.inf if math.isnan(most) else math.nextafter(most, math.inf) if most > 0 else 0.0
+        return math.inf if math.isnan(most) else rounded(most)
 
     # At γ = 1 and for finite horizons the sweep must follow the policy itself: it may never end, or depend on time.
     found = math.inf
@@ -301,4 +364,8 @@ def _loss(
     if not found <= tolerance:
         with contextlib.suppress(NotAnswerable, NoFiniteAnswer):  # it never ends, or earns for ever
             found = min(found, loss(_solved(mdp, policy), evaluation=True))
+            own = None if found <= tolerance else _in_fractions(mdp, None, policy, decided=False)[0]
+            if own is not None:
+                low = exact_certificate([int(mdp.sign) * x for x in own], None, values.shape).lower
+                found = min(found, rounded(float(np.max(certificate.upper - low, initial=0.0))))
     return found

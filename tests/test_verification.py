@@ -31,8 +31,9 @@ def test_wrong_values_are_named():
     verdict = t.verify(MODEL, {"s": 3.5})
     assert not verdict and verdict.wrong == ("s",) and "found the value 3.5" in verdict.reason
     assert verdict.lower[0] <= 3 <= verdict.upper[0]
-    # The sweep proves 2.5 to 3: a backup of 3.5 gives 3, and the residual of -1/2 may come twice.
-    assert t.verify(MODEL, {"s": 3.5}, tolerance=1.1) and not t.verify(MODEL, {"s": 3.5}, tolerance=0.9)
+    # The sweep proves 2.5 to 3: a backup of 3.5 gives 3, and the residual of -1/2 may come twice. Fractions know it.
+    assert t.verify(MODEL, {"s": 3.5}, tolerance=1.1) and t.verify(MODEL, {"s": 3.5}, tolerance=0.500001)
+    assert not t.verify(MODEL, {"s": 3.5}, tolerance=0.499999)
     assert t.verify(MODEL, {"s": 3.5}, tolerance=0.4, relative=True)  # 0.4 · 3.5 = 1.4
 
 

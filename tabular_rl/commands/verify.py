@@ -38,9 +38,10 @@ def command(**given: Any) -> int:
     """Check an answer from anywhere, without trusting whoever made it.
 
     One rigorous sweep over MODEL from the values in ANSWER proves how far they can be from the truth, and what its
-    policy loses at most. ANSWER is JSON or CSV; of a file from another program the columns state and value are
-    enough. Checked are values, policy, lower, upper, exact and bound; the other claims of a file are not. The exit code
-    is 0 where everything is proven to be within the tolerance and no claim is refuted, 1 where it is not.
+    policy loses at most; exact values are checked in fractions. ANSWER is JSON or CSV; of a file from another program
+    the columns state and value are enough. Checked are values, policy, lower, upper, exact and bound; the other claims
+    of a file are not. The exit code is 0 where everything is proven to be within the tolerance and no claim is refuted,
+    1 where it is not.
 
     \b
     tabular-rl solve example:taxicab -o answer.json

@@ -215,7 +215,7 @@ def improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[Any
             run.breathe()
             best = Fraction(0)
             for i in mdp.rows(s):
-                gap = advantage(integers[i], gamma, x, s)
+                gap = advantage(integers[i], gamma, x, (x.num[s], x.den[s]))
                 ties[i] = gap == 0
                 if gap > best:
                     best, changed, rows[s] = Fraction(gap), True, i
@@ -229,20 +229,29 @@ def improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[Any
 
 
 def advantage(
-    row: tuple[dict[int, int], int, Fraction], gamma: Fraction, x: Values, s: int
+    row: tuple[dict[int, int], int, Fraction], gamma: Fraction, x: Values, own: tuple[int, int]
 ) -> Fraction | int:
-    """r + γ Σ p x(s') - x(s), a negative one as -1."""
+    """r + γ Σ p x(s') - x(s), a negative one as -1; `own` is x(s), numerator and denominator."""
     successors, d, r = row
     num, den = x.expected(successors)
-    if den != x.den[s]:
-        common = math.lcm(den, x.den[s])
-        num, own = num * (common // den), x.num[s] * (common // x.den[s])
-    else:
-        common, own = den, x.num[s]
-    # over the denominator γd d rd common
+    value, below = own
+    if den != below:
+        common = math.lcm(den, below)
+        num, value, den = num * (common // den), value * (common // below), common
+    # over the denominator γd d rd den
     scale = gamma.denominator * d
-    above = scale * r.numerator * common + r.denominator * (gamma.numerator * num - scale * own)
-    return Fraction(above, scale * r.denominator * common) if above > 0 else (above > 0) - (above < 0)
+    above = scale * r.numerator * den + r.denominator * (gamma.numerator * num - scale * value)
+    return Fraction(above, scale * r.denominator * den) if above > 0 else (above > 0) - (above < 0)
+
+
+def final_values(mdp: MDP) -> Values:
+    """The final reward (S,), exact, in the sign of maximisation; 0 where there is none."""
+    x = Values(mdp.S)
+    if mdp.final_reward is not None:
+        last = mdp.exact.final_reward if mdp.exact is not None else None
+        num, den = over_one(mdp.final_reward if last is None else last)
+        x.put(list(range(mdp.S)), num if mdp.sense == "max" else [-n for n in num], den)
+    return x
 
 
 def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
@@ -257,11 +266,7 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
     keep = np.zeros((T, mdp.L), dtype=bool)
     values: list[Fraction] = [Fraction(0)] * ((T + 1) * S)
     certificate, stopped = None, None
-    x = Values(S)
-    if mdp.final_reward is not None:
-        last = mdp.exact.final_reward if mdp.exact is not None else None
-        num, den = over_one(mdp.final_reward if last is None else last)
-        x.put(list(range(S)), num if mdp.sense == "max" else [-n for n in num], den)
+    x = final_values(mdp)
     chain: list[Any] = []
     try:
         values[T * S :] = x.fractions(run)
