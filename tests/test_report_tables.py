@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 import tabular_rl
 from tabular_rl import MDP, Policy
+from tabular_rl.certificates_total import _note
 from tabular_rl.formats import load
 from tabular_rl.report import layout, tables
 from tabular_rl.report.tables import answer_text, model_table, values_table
@@ -179,26 +183,27 @@ def test_a_threshold_inside_a_long_table_is_shown():
     assert {"s0", "s11", "s50"} <= shown and not {"s49", "s51"} & shown
 
 
-def one_sided(sense, reward):
-    """Leave for 1234567.8, or stay for next to nothing: floats prove one side only."""
-    return MDP.from_outcomes(
-        [("s", "leave", "end", 1, "1234567.8"), ("s", "stay", "s", 1, reward)],
-        1,
-        sense=sense,
-        terminal=["end"],
-    )
-
-
-@pytest.mark.parametrize(("sense", "reward", "word"), [("max", "-1e-20", "least"), ("min", "1e-20", "most")])
-def test_what_is_proven_is_rounded_outward(sense, reward, word):
-    # To stay costs something, however little, so that the value of s is 1234567.8.
-    text = answer_text(tabular_rl.solve(one_sided(sense, reward), method="value-iteration", sweeps=20))
+@pytest.mark.parametrize(("sense", "word"), [("max", "least"), ("min", "most")])
+def test_what_is_proven_is_rounded_outward(sense, word):
+    # To leave is worth 1234567.8, and the other side is open: no better bound is known of staying.
+    mdp = MDP.from_outcomes([("s", "leave", "end", 1, "1234567.8")], 1, sense=sense, terminal=["end"])
+    sides = [np.array([1234567.8, 0.0]), np.array([math.inf if word == "least" else -math.inf, 0.0])]
+    lower, upper = sides if word == "least" else sides[::-1]
+    answer = replace(tabular_rl.solve(mdp), lower=lower, upper=upper, bound=math.inf)
+    text = answer_text(answer)
     proven = Fraction(re.search(rf"at {word} (\S+)", text)[1])
-    truth = Fraction("1234567.8")
+    truth = Fraction(1234567.8)
     assert proven <= truth if word == "least" else proven >= truth
     assert abs(proven - truth) < Fraction(1, 10)
-    assert f"no {'upper' if word == 'least' else 'lower'} bound could be verified" in text
     assert "open on a side" in text and "nothing is proven" not in text
+
+
+def test_the_side_of_a_cost_that_is_missing_is_named():
+    # In the sign of maximisation the upper bound is missing: a cost then has no lower one.
+    known, missing = np.zeros(1), np.full(1, math.inf)
+    for sense, side in (("max", "upper"), ("min", "lower")):
+        mdp = MDP([[[1.0]]], [[0.0]], "1/2", sense=sense)
+        assert _note(mdp, known, missing) == f"no {side} bound could be verified"
 
 
 def test_exact_values_of_different_sizes_are_all_shown():
