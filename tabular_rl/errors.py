@@ -243,21 +243,28 @@ class NotAnswerable(TabularError, ValueError):
 
 
 class NoFiniteAnswer(TabularError, ArithmeticError):
-    """The total reward is not finite; `states` are those that make it so."""
+    """The total reward is not finite; `states` are those that make it so, and `way_out` says what to do next."""
 
     exit_code = 4
 
-    def __init__(self, what: str, states: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        what: str,
+        states: Sequence[str] = (),
+        way_out: str = "A discount below 1 (--gamma 0.99) or a horizon (--horizon 100) gives a finite one",
+    ) -> None:
         self.what = what
         self.states = tuple(states)
-        super().__init__(what, self.states)
+        self.way_out = way_out
+        super().__init__(what, self.states, way_out)
 
     def __str__(self) -> str:
         shown = ", ".join(quoted(s) for s in self.states[:SHOWN_FAULTS])
         more = len(self.states) - SHOWN_FAULTS
         if more > 0:
             shown += f" and {more} more"
-        return spoken(f"no finite answer: {self.what}") + (f": {shown}" if shown else "")
+        text = spoken(f"no finite answer: {self.what}") + (f": {shown}" if shown else "")
+        return text + (f". {spoken(self.way_out)}" if self.way_out else "")
 
 
 class NumericalError(TabularError, ArithmeticError):

@@ -764,7 +764,7 @@ def policy_total(mdp: MDP, policy: Policy) -> PolicyTotal:
     >>> policy_total(ring, Policy.uniform(ring))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    tabular_rl.errors.NoFiniteAnswer: no finite answer: the policy never terminates and collects reward ...: '0', '1'
+    tabular_rl.errors.NoFiniteAnswer: no finite answer: the policy never terminates and collects reward ...: '0', '1'. A discount ...
     """
     zero, collects = settled(mdp, policy.takes, policy)
     if collects.any():

@@ -919,7 +919,8 @@ def test_total_reward_that_diverges(capsys):
     line = one_line(done.err)
     assert (
         line
-        == "no finite answer: reward recurs and the total diverges to +inf, in the cycle through: 'here', 'there'"
+        == "no finite answer: reward recurs and the total diverges to +inf, in the cycle through: 'here', 'there'. "
+        "A discount below 1 (--gamma 0.99) or a horizon (--horizon 100) gives a finite one"
     )
 
 

@@ -43,6 +43,21 @@ def test_quiet_leaves_stderr_empty(capsys):
     assert done.err == "" and "16.949153" in done.out
 
 
+def test_a_method_that_stops_on_the_way_says_what_is_shown(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # γ = 1/2, reward 1: the first iterate is 1, the truth 2, and one sweep proves it.
+    text = "discount = 0.5\n[state.a]\ngo = { to = 'a', reward = 1 }\nstop = { to = 'b', reward = 0 }\n"
+    text += "[state.b]\ngo = { to = 'b', reward = 0 }\n"
+    with open("two.toml", "w") as file:
+        file.write(text)
+    done = inside(capsys, "solve", "two.toml", "--method", "value-iteration", "--sweeps", 1)
+    assert done.code == 3
+    assert (
+        "values: the middle of the proven interval after 1 sweep, not an iterate of the method\n" in done.out
+    )
+    assert "values:" not in inside(capsys, "solve", "two.toml", "--method", "value-iteration").out
+
+
 SHORT = ("solve", "example:haddad_monmege", "--method", "value-iteration", "--sweeps", "10")
 
 

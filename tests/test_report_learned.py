@@ -11,6 +11,7 @@ import pytest
 from tabular_rl import MDP, Policy, Status
 from tabular_rl.comparison import Comparison, Curves, regret
 from tabular_rl.formats import load
+from tabular_rl.learning.batch_td import certainty_equivalence
 from tabular_rl.learning.q_learning import q_learning
 from tabular_rl.learning.td0 import td0
 from tabular_rl.report.learned import (
@@ -28,6 +29,7 @@ from tabular_rl.report.learned import (
     shown_steps,
     spread,
     states_table,
+    work_line,
 )
 
 
@@ -66,6 +68,40 @@ def test_the_table_says_what_was_never_visited(learned):
     assert rows[4] == ["end", "0.0", "0.0"]
     text = never_text(learned)
     assert text.startswith("never visited: 1 state (c)") and "0" not in text.splitlines()[0]
+
+
+def test_the_largest_error_is_named(learned):
+    # Truth: a on -2, b on -1, b back -3, c on -1. By hand: -1, -1, -2, and c is 0 as at the start; the first one of 1.
+    assert learned.estimates.tolist() == [[-1, -1, -2, 0]]
+    assert "errors are those of q; the largest is that of state a, action on\n" in learned_text(learned)
+    assert learned_document(learned)["sup_error_at"] == {
+        "table": "q", "state": "a", "action": "on", "time": None, "run": 0,
+    }  # fmt: skip
+
+
+def test_the_largest_error_is_that_of_its_table_run_and_time(line):
+    # Start values of 7 where the truth is -1 for a and b with one step left, -2 for a with two: at worst 9.
+    timed = td0(
+        line.replace(horizon=2), Policy.of_actions(line, {s: "on" for s in "abc"}), steps=1, start_value=7
+    )
+    found = learned_document(timed)["sup_error_at"]
+    off = np.abs(timed.estimates - timed.truth)[:, :2, :3]
+    run, t, s = np.unravel_index(off.argmax(), off.shape)
+    assert found == {"table": "v", "state": "abc"[s], "action": None, "time": t, "run": run}
+    two = q_learning(line, steps=50, runs=2)
+    worst = learned_document(two)["sup_error_at"]["run"]
+    assert two.sup_error[worst] == two.sup_error.max()
+    assert f" in run {worst}\n" in learned_text(two)
+
+
+def test_a_log_is_told_by_its_transitions_and_has_no_rate(line):
+    log = [("a", "on", -1, "b"), ("b", "on", -1, "end")] * 5
+    answer = certainty_equivalence(line, Policy.uniform(line), data=log)
+    assert answer.steps == 10 and math.isnan(answer.steps_a_second)
+    assert learned_text(answer).splitlines()[1] == "10 transitions, seed 0"
+    assert work_line(answer).startswith(
+        "certainty-equivalence: 10 transitions in "
+    ) and "a second" not in work_line(answer)
 
 
 def test_actions_never_tried_in_states_that_were_visited_are_counted(line):

@@ -261,6 +261,7 @@ class Episodes:
                 "without the weight γ^t the sum of scores does not end, as the policy does not; stop with probability "
                 "1 - γ, or give a horizon. It recurs in",
                 self.names(self.unending),
+                way_out="",
             )
         return np.flatnonzero(self._met & ~self.end if w == 1.0 and self.collects.any() else ~self.end)
 

@@ -135,6 +135,7 @@ def sample_gradient(
         raise NoFiniteAnswer(
             "episodes never end; stop with probability 1 - γ, or give a horizon or steps. The policy recurs in",
             walk.names(walk.unending),
+            way_out="",
         )
     forms = []
     for name in estimators:

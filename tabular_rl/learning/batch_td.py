@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -261,7 +262,10 @@ class Batch(Learning):
 
         if self.data is not None:
             self.uniforms = 0
-            return self.learn(lambda first, last, uniforms, step: None)
+            self.steps = min(self.steps, len(self.data))
+            answer = self.learn(lambda first, last, uniforms, step: None)
+            # Nothing is walked, so that there is no rate to tell.
+            return replace(answer, extra={**answer.extra, "steps_a_second": math.nan, "unit": "transition"})
         model, cum, pairs, where = self.model(), self.cum(), self.pairs(), self.source()
         limit = self.option["episode_steps"] or 0
         clock, row = self.add_walk(limit)

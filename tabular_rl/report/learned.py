@@ -7,6 +7,7 @@ import io
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tabular_rl.catalogue import METHODS
 from tabular_rl.comparison import Comparison, Curves, Regret, middle
 from tabular_rl.errors import escape
 from tabular_rl.learned import Curve, Learned
+from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS
 from tabular_rl.rationals import spell_float
 from tabular_rl.report.grid import policy_grid
@@ -50,13 +52,17 @@ def learned_text(
     runs = f"{learned.runs:,} runs of " if learned.runs > 1 else ""
     lines = [
         f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}; {learned.method}{what}",
-        f"{runs}{count(learned.steps, 'step')}, seed {learned.seed}; {options_text(learned)}",
+        "; ".join(filter(None, (f"{runs}{steps_text(learned)}, seed {learned.seed}", options_text(learned)))),
         "",
         states_table(learned, everything),
         *policy_lines(learned, everything),
         "",
         summary(learned, regret),
     ]
+    worst = worst_entry(learned)
+    if worst is not None:
+        lines.append("")
+        lines.append(f"errors are those of {worst.table}; the largest is that of {worst.name(learned)}")
     never = never_text(learned)
     if never:
         lines += ["", never]
@@ -68,6 +74,11 @@ def learned_text(
     if learned.note and learned.status is Status.SAMPLED:
         lines.append(learned.note)
     return "\n".join(lines)
+
+
+def steps_text(learned: Learned) -> str:
+    """How much was learned from: steps of a walk, or transitions of a log."""
+    return count(learned.steps, learned.extra.get("unit", "step"))
 
 
 def policy_lines(learned: Learned, everything: bool) -> list[str]:
@@ -196,6 +207,61 @@ def summary(learned: Learned, regret: Regret | None) -> str:
     return table(headers, rows, left=",").lstrip("\n")
 
 
+@dataclass(frozen=True)
+class Worst:
+    """The entry of a table whose error is the largest: of which table and run, and where."""
+
+    table: str  # "v" or "q"
+    run: int
+    state: int
+    action: int | None
+    time: int | None
+
+    def name(self, learned: Learned) -> str:
+        """
+        >>> Worst("q", 0, 0, 1, None).entry(MDP([[[1.0], [1.0]]], [[1.0, 1.0]], 0.5))
+        {'table': 'q', 'state': '0', 'action': '1', 'time': None, 'run': 0}
+        """
+        found = self.entry(learned.mdp)
+        text = f"state {escape(found['state'])}"
+        text += "" if self.action is None else f", action {escape(found['action'])}"
+        text += "" if self.time is None else f", time {self.time}"
+        return text + (f" in run {self.run}" if learned.runs > 1 else "")
+
+    def entry(self, mdp: MDP) -> dict[str, Any]:
+        """As an entry of the JSON object."""
+        action = None if self.action is None else mdp.actions[self.action]
+        return {
+            "table": self.table, "state": mdp.states[self.state], "action": action, "time": self.time,
+            "run": self.run,
+        }  # fmt: skip
+
+
+def worst_entry(learned: Learned) -> Worst | None:
+    """Where the largest error of all runs is; None where the errors are not those of a table."""
+    mdp, truth, table = learned.mdp, learned.truth, learned.estimates
+    if (
+        truth is None
+        or learned.curve is None
+        or table.shape[1:] != truth.shape
+        or "preferences" in learned.extra
+    ):
+        return None
+    off = np.abs(table - truth).reshape(learned.runs, -1, truth.shape[-1])
+    pairs = learned.learned_q is not None
+    if not pairs:
+        off[..., mdp.terminal] = 0.0
+        off = off[:, : mdp.horizon or 1]
+    largest = off >= off.max(initial=0.0) * (1 - 1e-9)  # of those that rounding sets apart the first
+    run, time, at = map(int, np.unravel_index(int(np.argmax(largest)), off.shape))
+    if not off[run, time, at] > 0 or not math.isclose(
+        off[run, time, at], learned.sup_error.max(), rel_tol=1e-9
+    ):
+        return None
+    state, action = (mdp.state_of_row(at), int(mdp.pair_action[at])) if pairs else (at, None)
+    return Worst("q" if pairs else "v", run, state, action, time if mdp.horizon is not None else None)
+
+
 def never_text(learned: Learned) -> str:
     """Which states were never visited, and how many state-action pairs."""
     mdp, never = learned.mdp, learned.never_visited
@@ -249,7 +315,8 @@ def work_line(learned: Learned) -> str:
     rate = learned.steps_a_second
     fast = f", {rate_text(rate)} a second" if math.isfinite(rate) else ""
     total = learned.steps * learned.runs
-    return f"{learned.method}: {count(total, 'step')} in {seconds_text(learned.seconds)}{fast}"
+    what = count(total, learned.extra.get("unit", "step"))
+    return f"{learned.method}: {what} in {seconds_text(learned.seconds)}{fast}"
 
 
 def rate_text(rate: float) -> str:
@@ -437,7 +504,7 @@ def over_runs(numbers: Floats) -> dict[str, Any]:
 
 def learned_document(learned: Learned, regret: Regret | None = None) -> dict[str, Any]:
     """The entries of the JSON object: an answer, and what is known of the runs. NaN and infinities become null."""
-    never = learned.never_visited
+    never, worst = learned.never_visited, worst_entry(learned)
     curve = learned.curve
     more: dict[str, Any] = {
         "message": status_line(learned).replace("\n", "; "),
@@ -453,6 +520,7 @@ def learned_document(learned: Learned, regret: Regret | None = None) -> dict[str
             "start_value": learned.reference.value_of_start(),
         },
         "sup_error": over_runs(learned.sup_error),
+        "sup_error_at": None if worst is None else worst.entry(learned.mdp),
         "rms_error": over_runs(learned.rms_error),
         "earned": None if regret is None else over_runs(regret.earned),
         "regret": None if regret is None else over_runs(regret.regret),

@@ -58,11 +58,12 @@ def plot_curves(found: Comparison, path: str | os.PathLike[str]) -> None:
     )
     exact = found.reference.value_of_start()
     right.axhline(exact, color="black", linewidth=1, linestyle=":", label="exact")
+    expected = any(curves.law is not None for curves in found.curves)
     right.set(
         xscale="log",
         xlabel="steps",
         ylabel="value of the start",
-        title="runs, and behind them what is expected",
+        title="runs, and behind them what is expected" if expected else "runs",
     )
     for axes in (left, right):
         axes.legend(frameon=False, fontsize="small")

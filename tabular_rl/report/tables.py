@@ -381,6 +381,16 @@ def status_text(solution: Solution) -> str:
     return f"{solution.status.value}{note}"
 
 
+def shown_lines(solution: Solution) -> list[str]:
+    """What the values shown are, where the method stopped on the way: nobody should take them for an iterate."""
+    if solution.status.reached or not solution.work:
+        return []
+    after = f"after {work_text(solution)}"
+    if not math.isfinite(solution.bound):
+        return [f"values: as they were {after}"]
+    return [f"values: the middle of the proven interval {after}, not an iterate of the method"]
+
+
 def header_text(solution: Solution) -> str:
     mdp = solution.mdp
     what = "" if solution.task == "control" else ", value of a policy"
@@ -402,6 +412,7 @@ def answer_text(solution: Solution, everything: bool = False) -> str:
         "",
         start_text(solution),
         status_text(solution),
+        *shown_lines(solution),
         bound_text(solution),
         policy_text(solution),
     ]
