@@ -285,7 +285,8 @@ class RationalArray(Sequence[Fraction]):
         if self.num.dtype != np.int64 or not self.num.size:
             return None
         den = 1
-        for d in np.unique(self.den).tolist():
+        same = self.den.min() == self.den.max()  # most often; to look for others takes long
+        for d in self.den[:1].tolist() if same else np.unique(self.den).tolist():
             den = math.lcm(den, d)
             if den > 2**62:
                 return None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import random
 from fractions import Fraction as F
 
 import pytest
@@ -187,3 +188,101 @@ def test_fault(grid, tmp_path, picture, rules, expected):
 def test_what_the_map_says_is_not_said_twice(grid, top, expected):
     with pytest.raises(ModelError, match=expected):
         grid("S.\n", top=top)
+
+
+# -- against a walk, cell by cell ----------------------------------------------------------------------------------
+
+
+def walked(picture, slip, wind, step, bump, moves):
+    """{cell: {move: {(next cell, reward): probability}}} of a map with the legend below, one move at a time."""
+    height, width = len(picture), len(picture[0])
+    place = {c: (i, j) for i, row in enumerate(picture) for j, c in enumerate(row)}
+    enters = {"R": F(1, 3), "H": -7}
+
+    def land(i, j, move):
+        up = wind[j] if wind else 0
+        ii, jj = i + move[0] - up, j + move[1]
+        if wind:
+            ii, jj = min(max(ii, 0), height - 1), min(max(jj, 0), width - 1)
+        inside = 0 <= ii < height and 0 <= jj < width
+        if not inside or picture[ii][jj] == "#" or (ii, jj) == (i, j):
+            return (i, j), (bump if (move[0] - up, move[1]) != (0, 0) else step)
+        c = picture[ii][jj]
+        return (place["S"] if c == "H" else (ii, jj)), enters.get(c, step)
+
+    found = {}
+    for i, row in enumerate(picture):
+        for j, c in enumerate(row):
+            if c in "#HG":
+                continue
+            for name, move in moves.items():
+                ends = {}
+                aside = (move[1], move[0]), (-move[1], -move[0])
+                ways = [(move, 1 - slip), (aside[0], slip / 2), (aside[1], slip / 2)]
+                for way, p in ways if c != "J" else ():
+                    if p:
+                        end = land(i, j, way)
+                        ends[end] = ends.get(end, 0) + p
+                found.setdefault((i, j), {})[name] = ends if c != "J" else {(place["S"], 10): 1}
+    return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_maps_agree_with_a_walk_cell_by_cell(grid, seed):
+    rng = random.Random(seed)
+    height, width = rng.randint(1, 4), rng.randint(3, 5)
+    cells = [rng.choice("...#RHJ") for _ in range(height * width)]
+    cells[rng.randrange(len(cells))] = "G"
+    cells[rng.choice([k for k, c in enumerate(cells) if c != "G"])] = "S"
+    picture = ["".join(cells[i * width : (i + 1) * width]) for i in range(height)]
+    slip = F(rng.choice([0, 0, 1, 2, 10]), 10)
+    wind = [rng.randint(0, 5) for _ in range(width)] if rng.random() < 0.4 else None
+    step, bump = rng.choice([(0, 0), (-1, -1), (-1, -5)])
+    four = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
+    nine = four | {f"{a}-{b}": (four[a][0], four[b][1]) for a in ("up", "down") for b in ("left", "right")}
+    moves_of = four if slip else nine | {"stay": (0, 0)}
+    rules = f"step_reward = {step}\nbump_reward = {bump}\n"
+    rules += f'slip = "{slip.numerator}/{slip.denominator}"\n' if slip else 'moves = "nine"\n'
+    rules += f"wind = {wind}\n" if wind else ""
+    legend = """[grid.legend]
+R = { reward = "1/3" }
+H = { goto = "S", reward = -7 }
+J = { jump = "S", jump_reward = 10 }
+G = { terminal = true }
+"""
+    mdp = grid("\n".join(picture) + "\n", rules + legend)
+    wanted = walked(picture, slip, wind, step, bump, moves_of)
+    found = {
+        tuple(map(int, name.split(","))): {
+            action: {(tuple(map(int, end.split(","))), r): p for (end, r), p in outcomes.items()}
+            for action, outcomes in moves(mdp, name).items()
+        }
+        for s, name in enumerate(mdp.states)
+        if not mdp.terminal[s]
+    }
+    assert found == wanted
+
+
+def test_doubles_are_those_of_the_fractions(grid):
+    """With `numbers = "float64"` 1 - 0.1 is the double 0.9, and 0.05 twice are those to the sides."""
+    mdp = grid("..\n..\n", "slip = 0.1\nstep_reward = 0.1\n", 'numbers = "float64"\n')
+    assert mdp.exact is None and set(mdp.reward.tolist()) == {0.1}
+    assert set(mdp.prob.tolist()) == {1 - 0.1, 0.05, 1 - 0.1 + 0.05}
+
+
+@pytest.mark.parametrize("cells", [10_000, pytest.param(10**6, marks=pytest.mark.slow)])
+def test_cells_of_a_long_line_are_counted(grid, cells):
+    """Up and down keep one where it is, and so does left in the first cell; the last one is an end."""
+    live = cells - 1
+    mdp = grid("." * live + "G\n", "[grid.legend]\nG = { terminal = true, reward = 5 }\n")
+    assert (mdp.S, mdp.L, mdp.K) == (cells, 4 * live, 4 * live)
+    stays = mdp.next_state == mdp.pair_state
+    assert stays.sum() == 2 * live + 1
+    assert mdp.r.sum() == 5
+
+
+@pytest.mark.slow
+def test_a_large_square_is_read(grid):
+    mdp = grid(("." * 1500 + "\n") * 1500)
+    assert (mdp.S, mdp.K) == (1500**2, 4 * 1500**2)
+    assert (mdp.next_state == mdp.pair_state).sum() == 4 * 1500  # at each edge

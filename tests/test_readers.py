@@ -203,6 +203,8 @@ DRAW = random.Random("fractions")
 WIDE = [f"{DRAW.randrange(10**1980)}/{DRAW.randrange(10**1989, 10**1990) | 1}" for _ in range(8)]
 SHORT_OF_ONE = [f"1/1{'0' * 2200}1", f"1/1{'0' * 2198}1"]
 DIGITS = "9" * 5000
+MAP = "discount = 0.9\n[grid]\nmap = '''\n{}'''\n"
+NO_MAP = ("csv", "npz", "directory", "log csv", "log npz", "answer json", "answer csv", "policy")
 TEXTS = ("toml", "csv", "log csv", "answer json", "answer csv", "policy")
 NO_MODEL = ("log csv", "log npz", "answer json", "answer csv", "policy")
 TOO_MANY_CELLS = (
@@ -311,6 +313,13 @@ CASES = {
         "npz": (behind_nul(npz()), "member 'prob.npy\\x00.txt': found a path, expected a plain name"),
         "log npz": (behind_nul(log_npz(prob=b"")), "member 'prob.npy\\x00.txt': found a path, expected a plain name"),
     },
+    "a map of more cells than are drawn": {
+        "toml": (MAP.format("." * 4000 + "\n" + ".\n" * 2600), ":3: map: found 2601 x 4000 = 10,404,000 cells"),
+    },
+    "a map that would be padded without end": {
+        "toml": (MAP.format("." + "\n" * 30_000 + " " * 30_000 + "."),
+                 ":3: map: found 30001 x 30001 = 900,060,001 cells, expected at most 10,000,000"),
+    },
 }  # fmt: skip
 WITHOUT = {
     "fractions whose sum takes no end": {
@@ -332,6 +341,8 @@ WITHOUT = {
     "a layout that was edited": dict.fromkeys((*TEXTS[:2], "npz", *NO_MODEL), "may be edited, or has no layout"),
     "a pipe in place of a file": dict.fromkeys((*TEXTS, "npz", "log npz"), "is read as a stream"),
     "a member whose name goes on behind a NUL": dict.fromkeys((*TEXTS, "directory"), "has no members"),
+    "a map of more cells than are drawn": dict.fromkeys(NO_MAP, "has no map"),
+    "a map that would be padded without end": dict.fromkeys(NO_MAP, "has no map"),
 }  # fmt: skip
 
 

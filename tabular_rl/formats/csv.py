@@ -24,7 +24,9 @@ from tabular_rl.formats.fields import (
     VERSION,
     Asked,
     Head,
+    Numbers,
     Reader,
+    exact_of,
     finish,
     read_head,
     read_number,
@@ -32,9 +34,9 @@ from tabular_rl.formats.fields import (
 )
 from tabular_rl.formats.lines import Spot, locate
 from tabular_rl.formats.spelling import Speller, plain
-from tabular_rl.model import MDP, Exact
+from tabular_rl.model import MDP
 from tabular_rl.names import Names
-from tabular_rl.rationals import DECIMAL, FRACTION, RationalArray, nearest
+from tabular_rl.rationals import DECIMAL, FRACTION
 from tabular_rl.rows import LARGEST, mass_defects
 
 COLUMNS = ("state", "action", "next_state", "probability", "reward")
@@ -210,11 +212,11 @@ def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
         raise _Faulty
 
     zero: Number = Fraction(0) if reader.exact else 0.0
-    table = _Numbers(values, reader.exact)
+    table = Numbers(values, reader.exact)
     prob = table.take(index["probability"])
     if not bool(np.all((prob.floats >= 0) & (prob.floats <= 1))) or _off(prob, row_ptr):
         raise _Faulty
-    reward, r = None, _Numbers([zero], reader.exact).take(np.zeros(len(first), dtype=np.int64))
+    reward, r = None, Numbers([zero], reader.exact).take(np.zeros(len(first), dtype=np.int64))
     if "reward" in index:
         if top.by_pair:
             same = np.repeat(index["reward"][first], np.diff(row_ptr))
@@ -224,7 +226,7 @@ def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
         elif len(pair):
             reward = table.take(index["reward"])
     start, final = (
-        None if given is None else _Numbers([given.get(i, zero) for i in range(len(states))], reader.exact)
+        None if given is None else Numbers.spread(given, len(states), reader.exact)
         for given in (said.start, said.final_reward)
     )
     return MDP.from_rows(
@@ -241,15 +243,7 @@ def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
         final_reward=None if final is None else final.floats,
         states=states,
         actions=actions,
-        exact=None
-        if prob.exact is None
-        else Exact(
-            prob.exact,
-            None if reward is None else reward.exact,
-            None if reward is not None else r.exact,
-            None if start is None else start.exact,
-            None if final is None else final.exact,
-        ),
+        exact=exact_of(prob, reward, None if reward is not None else r, start, final),
         copy=False,
         **head.options,
     )
@@ -264,21 +258,7 @@ def _column(known: dict[str, int]) -> tuple[list[Any], Any]:
     return parts, add
 
 
-class _Numbers:
-    """Numbers as floats, and as rationals where they are exact."""
-
-    def __init__(self, values: list[Any], exact: bool) -> None:
-        self.exact = RationalArray.of(values) if exact else None
-        self.floats = np.array([nearest(x) for x in values] if exact else values, dtype=np.float64)
-
-    def take(self, index: Any) -> _Numbers:
-        made = object.__new__(_Numbers)
-        made.exact = None if self.exact is None else self.exact.take(index)
-        made.floats = self.floats[index]
-        return made
-
-
-def _off(prob: _Numbers, row_ptr: Any) -> bool:
+def _off(prob: Numbers, row_ptr: Any) -> bool:
     if prob.exact is not None:
         return next(rows_off(prob.exact, row_ptr), None) is not None
     return bool((np.abs(mass_defects(prob.floats, row_ptr)) > np.diff(row_ptr) * 2.0**-52).any())

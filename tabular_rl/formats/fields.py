@@ -8,12 +8,14 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from tabular_rl.build import TOO_FINE, Number, Row, model_of_rows
 from tabular_rl.errors import SHOWN_FAULTS, Fault, ModelError, closest, escape, quoted
 from tabular_rl.formats.lines import Spot
-from tabular_rl.model import MDP, Layout
+from tabular_rl.model import MDP, Exact, Layout
 from tabular_rl.names import Names
-from tabular_rl.rationals import DECIMAL, FRACTION, exact_sum, fraction, nearest, shown
+from tabular_rl.rationals import DECIMAL, FRACTION, RationalArray, exact_sum, fraction, nearest, shown
 from tabular_rl.rows import LARGEST
 from tabular_rl.validation import layout_text
 
@@ -196,6 +198,43 @@ def read_number(text: str, exact: bool) -> Number | None:
     return nearest(number) if "/" in text else float(text)
 
 
+class Numbers:
+    """Numbers as floats, and as rationals where they are exact."""
+
+    def __init__(self, values: list[Any], exact: bool) -> None:
+        self.exact = RationalArray.of(map(Fraction, values)) if exact else None
+        floats = [nearest(x) if isinstance(x, Fraction) else float(x) for x in values]
+        self.floats = np.array(floats, dtype=np.float64)
+
+    def take(self, index: Any) -> Numbers:
+        made = object.__new__(Numbers)
+        made.exact = None if self.exact is None else self.exact.take(index)
+        made.floats = self.floats[index]
+        return made
+
+    @classmethod
+    def spread(cls, given: dict[int, Number], size: int, exact: bool) -> Numbers:
+        """Return `size` numbers: those that are given by index, 0 elsewhere."""
+        codes: dict[Number, int] = {Fraction(0) if exact else 0.0: 0}
+        index = np.zeros(size, dtype=np.int64)
+        for at, x in given.items():
+            index[at] = codes.setdefault(x, len(codes))
+        return cls(list(codes), exact).take(index)
+
+
+def exact_of(
+    prob: Numbers,
+    reward: Numbers | None = None,
+    r: Numbers | None = None,
+    start: Numbers | None = None,
+    final_reward: Numbers | None = None,
+) -> Exact | None:
+    """Return the rationals of a model's numbers, None where they are floats."""
+    if prob.exact is None:
+        return None
+    return Exact(prob.exact, *(None if x is None else x.exact for x in (reward, r, start, final_reward)))
+
+
 @dataclass
 class Head:
     """The keys at the top of a text file that need no knowledge of its states."""
@@ -281,8 +320,6 @@ def _discount(reader: Reader, spot: Spot) -> Any:
 
 
 def _layout(reader: Reader, spot: Spot) -> Layout | None:
-    import numpy as np
-
     before = len(reader.faults)
     entries = reader.table(spot, "layout", ("rows", "columns", "cell"))
     for key in ("rows", "columns"):

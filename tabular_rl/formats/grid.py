@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tabular_rl.build import Number, Row
-from tabular_rl.errors import ModelError, quoted
-from tabular_rl.formats.fields import Head, Reader, finish
+from tabular_rl.build import Number
+from tabular_rl.errors import SHOWN_FAULTS, ModelError, quoted
+from tabular_rl.formats.fields import Head, Numbers, Reader, exact_of, finish, resolve
 from tabular_rl.formats.lines import Spot
 from tabular_rl.formats.memory import require
 from tabular_rl.model import MDP, Layout
 from tabular_rl.names import Names
+from tabular_rl.rows import Ints
+from tabular_rl.validation import MOST_CELLS
 
 FOUR = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 EIGHT = {**FOUR, "up-left": (-1, -1), "up-right": (-1, 1), "down-left": (1, -1), "down-right": (1, 1)}
@@ -24,6 +26,10 @@ WALLS = "# "
 KEYS = ("map", "moves", "step_reward", "slip", "bump_reward", "wind", "legend")
 ENTRY = ("terminal", "start", "reward", "goto", "jump", "jump_reward")
 
+CERTAIN = 8  # the way of a jump, which nothing turns aside
+BYTES = 150  # of an outcome, while it is made
+MOST_FAULTS = 1000
+
 Cell = tuple[int, int]
 
 
@@ -31,6 +37,7 @@ Cell = tuple[int, int]
 class Kind:
     """What a character of the map means."""
 
+    wall: bool = False
     terminal: bool = False
     start: bool = False
     reward: Number | None = None  # of entering, instead of the step reward
@@ -39,52 +46,97 @@ class Kind:
     jump_reward: Number | None = None
 
 
+WALL = Kind(wall=True)
+
+
 @dataclass
 class Grid:
-    """A map, what its characters mean, and the rules of moving on it."""
+    """A map, what its characters mean, and the rules of moving on it. `codes` (R, C) are indices into `kinds`."""
 
-    cells: list[str]
-    kinds: dict[str, Kind]
+    codes: Ints
+    kinds: list[Kind]
     step_reward: Number
     bump_reward: Number
     slip: Number
     wind: list[int] | None
     moves: dict[str, Cell]
 
-    def kind(self, cell: Cell) -> Kind | None:
-        """The meaning of a cell; None for a wall."""
-        return self.kinds.get(self.cells[cell[0]][cell[1]])
+    def __post_init__(self) -> None:
+        self.state = np.array([not kind.wall and kind.goto is None for kind in self.kinds])[self.codes]
+        self.index = np.where(
+            self.state, np.cumsum(self.state, dtype=np.int32).reshape(self.codes.shape) - 1, -1
+        )
+        self.rewards = _Table([self.step_reward, self.bump_reward])
 
-    def land(self, cell: Cell, move: Cell) -> tuple[Cell, Number]:
-        """Where a move leads, and its reward."""
-        i, j = cell[0] + move[0], cell[1] + move[1]
+    def of(self, field: str) -> NDArray[np.bool_]:
+        """Where a field of a cell's kind is true (R, C)."""
+        return np.array([bool(getattr(kind, field)) for kind in self.kinds])[self.codes]
+
+    def land(self, i: Ints, j: Ints, move: Cell) -> tuple[Ints, Ints]:
+        """The state in which a move from each cell (i, j) ends, and the code of its reward."""
+        rows, columns = self.codes.shape
+        wind = 0 if self.wind is None else np.array(self.wind, dtype=np.int64)[j]
+        to_i, to_j = i + move[0] - wind, j + move[1]
         if self.wind is not None:
-            i = min(max(i - self.wind[cell[1]], 0), len(self.cells) - 1)
-            j = min(max(j, 0), len(self.cells[0]) - 1)
-        blocked = not (0 <= i < len(self.cells) and 0 <= j < len(self.cells[0]))
-        kind = None if blocked else self.kind((i, j))
-        if kind is None or (i, j) == cell:
-            shift = move[0] - (self.wind[cell[1]] if self.wind else 0), move[1]
-            return cell, self.bump_reward if shift != (0, 0) else self.step_reward
-        reward = self.step_reward if kind.reward is None else kind.reward
-        return kind.goto or (i, j), reward
+            to_i, to_j = np.clip(to_i, 0, rows - 1), np.clip(to_j, 0, columns - 1)
+        inside = (to_i >= 0) & (to_i < rows) & (to_j >= 0) & (to_j < columns)
+        to_i, to_j = np.where(inside, to_i, i), np.where(inside, to_j, j)
+        kind = self.codes[to_i, to_j]
+        wall = np.array([kind.wall for kind in self.kinds])
+        stays = ~inside | wall[kind] | ((to_i == i) & (to_j == j))
+        enters = [kind.reward if kind.reward is not None else self.step_reward for kind in self.kinds]
+        goto = np.array([-1 if kind.goto is None else self.index[kind.goto] for kind in self.kinds])
+        to = np.where(goto[kind] >= 0, goto[kind], self.index[to_i, to_j])
+        shifted = (move[0] - wind != 0) | (move[1] != 0)
+        return (
+            np.where(stays, self.index[i, j], to),
+            np.where(stays, np.where(shifted, 1, 0), self.rewards.codes(enters)[kind]),
+        )
 
-    def outcomes(self, cell: Cell, move: Cell) -> dict[tuple[Cell, Number], Number]:
-        """The (next cell, reward) of a move, each with its probability."""
-        kind = self.kind(cell)
-        if kind is not None and kind.jump is not None:
-            reward = self.step_reward if kind.jump_reward is None else kind.jump_reward
-            return {(kind.jump, reward): self.slip * 0 + 1}
-        ways: list[tuple[Cell, Number]] = [(move, 1 - self.slip)]
-        if self.slip:
-            aside = (move[1], move[0])
-            ways += [(aside, self.slip / 2), ((-aside[0], -aside[1]), self.slip / 2)]
-        found: dict[tuple[Cell, Number], Number] = {}
-        for way, p in ways:
-            if p:
-                end = self.land(cell, way)
-                found[end] = found.get(end, 0) + p
-        return found
+    def outcomes(self, i: Ints, j: Ints, move: Cell) -> tuple[Ints, Ints, Ints]:
+        """The next states, codes of rewards and ways (N, W) of a move from each cell.
+
+        A way is a set of bits: 1 goes ahead, 2 and 4 to the sides; 0 stands for no outcome. Ways that end in the same
+        state with the same reward are one outcome.
+        """
+        aside = (move[1], move[0])
+        ways = [move] + [aside, (-aside[0], -aside[1])] * bool(self.slip)
+        ends, worth = zip(*(self.land(i, j, way) for way in ways), strict=True)
+        to, reward = np.stack(ends, axis=1), np.stack(worth, axis=1)
+        way = np.broadcast_to(1 << np.arange(len(ways)), to.shape).copy()
+        if self.slip == 1:
+            way[:, 0] = 0
+        for first, second in ((0, 1), (0, 2), (1, 2)) if len(ways) == 3 else ():
+            same = (to[:, first] == to[:, second]) & (reward[:, first] == reward[:, second])
+            same &= (way[:, first] > 0) & (way[:, second] > 0)
+            way[same, first] |= way[same, second]
+            way[same, second] = 0
+        jumps = np.array([-1 if kind.jump is None else self.index[kind.jump] for kind in self.kinds])
+        paid = [kind.jump_reward if kind.jump_reward is not None else self.step_reward for kind in self.kinds]
+        kind, code = self.codes[i, j], self.rewards.codes(paid)
+        at = np.flatnonzero(jumps[kind] >= 0)
+        to[at, 0], reward[at, 0], way[at, 0] = jumps[kind[at]], code[kind[at]], CERTAIN
+        way[at, 1:] = 0
+        return to, reward, way
+
+    def probabilities(self) -> list[Number]:
+        """The probability of each set of ways."""
+        zero, one = self.slip * 0, self.slip * 0 + 1
+        each = [1 - self.slip, self.slip / 2, self.slip / 2]
+        return [sum((p for b, p in enumerate(each) if way >> b & 1), zero) for way in range(CERTAIN)] + [one]
+
+
+class _Table:
+    """Numbers, each once, with a code."""
+
+    def __init__(self, values: list[Number]) -> None:
+        self.values = list(values)
+
+    def codes(self, values: list[Number]) -> Ints:
+        for x in values:
+            if x not in self.values:
+                self.values.append(x)
+        return np.array([self.values.index(x) for x in values])
 
 
 def read_grid(reader: Reader, head: Head, body: Spot) -> MDP:
@@ -103,73 +155,110 @@ def read_grid(reader: Reader, head: Head, body: Spot) -> MDP:
     text = reader.text(entries["map"], "map")
     if text is None:
         raise ModelError(reader.faults)
-    cells, line = _cells(text, entries["map"])
-    grid = _read_rules(reader, entries, cells, line)
-
-    at: dict[Cell, int] = {}
-    for i, row in enumerate(cells):
-        for j, character in enumerate(row):
-            kind = grid.kinds.get(character)
-            if kind is None and character not in WALLS:
-                way_out = f"expected one of {' '.join(grid.kinds)} # or an entry in [grid.legend]"
-                reader.fault(f"map: found {quoted(character)} in column {j}, {way_out}", Spot(line(i)))
-            elif kind is not None and kind.goto is None:
-                at[i, j] = len(at)
-    if not at and not reader.faults:
+    cells, line = _cells(reader, text, entries["map"])
+    legend = _read_legend(reader, entries, cells)
+    grid = _read_rules(reader, entries, cells, line, legend)
+    if not grid.state.any() and not reader.faults:
         reader.fault("map: found no free cells, expected at least 1", entries["map"])
     if reader.faults:
         raise ModelError(reader.faults)
-    require(500 * len(at) * len(grid.moves))
+    i, j = np.nonzero(grid.state)
+    require((300 + BYTES * len(grid.moves) * (3 if grid.slip else 1)) * len(i))
 
-    states = Names([f"{i},{j}" for i, j in at])
-    ends = {s for s, cell in enumerate(at) if grid.kinds[cells[cell[0]][cell[1]]].terminal}
-    ends |= {s for name in head.terminal if (s := states.find(name)) is not None}
-    for (i, j), s in at.items():
-        kind = grid.kinds[cells[i][j]]
-        if s in ends and kind.jump_reward:
-            what = f"terminal state {quoted(states[s])} has the jump_reward {kind.jump_reward}"
-            reader.fault(
-                f"{what}, which is never collected: put it on the transitions into it", Spot(line(i))
-            )
-    starts = [s for s, cell in enumerate(at) if grid.kinds[cells[cell[0]][cell[1]]].start]
-    if starts and head.start is not None:
+    states = Names([f"{a},{b}" for a, b in zip(i.tolist(), j.tolist(), strict=True)])
+    ended = grid.of("terminal")[i, j]
+    for name in head.terminal:
+        at = states.find(name)
+        if at is not None:
+            ended[at] = True
+    for s in np.flatnonzero(ended & grid.of("jump_reward")[i, j])[:SHOWN_FAULTS].tolist():
+        paid = grid.kinds[grid.codes[i[s], j[s]]].jump_reward
+        what = f"terminal state {quoted(states[s])} has the jump_reward {paid}, which is never collected"
+        reader.fault(f"{what}: put it on the transitions into it", Spot(line(int(i[s]))))
+    starts = np.flatnonzero(grid.of("start")[i, j])
+    if len(starts) and head.start is not None:
         reader.fault("start: found with start cells in the map, expected one of them", head.start)
-    rows = []
-    for (i, j), s in at.items():
-        for a, move in enumerate(grid.moves.values()) if s not in ends else ():
-            outcomes: list[tuple[int, Number, Number | None]]
-            outcomes = [(at[cell], p, reward) for (cell, reward), p in grid.outcomes((i, j), move).items()]
-            rows.append(Row(s, a, outcomes, line=line(i)))
-    share = Fraction(1, len(starts)) if starts else Fraction(1)
-    return finish(
-        reader,
-        head,
-        rows,
-        states,
-        Names(list(grid.moves)),
-        terminal=ends,
-        start={s: share if reader.exact else float(share) for s in starts} or None,
-        layout=Layout(len(cells), len(cells[0]), np.array([i * len(cells[0]) + j for i, j in at])),
+    share = Fraction(1, len(starts)) if len(starts) else Fraction(1)
+    begin = dict.fromkeys(starts.tolist(), share if reader.exact else float(share)) or None
+    rows, columns = grid.codes.shape
+    layout = Layout(rows, columns, i * columns + j)
+    return _model(reader, head, grid, (i, j), states, ended, begin, layout)
+
+
+def _model(
+    reader: Reader,
+    head: Head,
+    grid: Grid,
+    where: tuple[Ints, Ints],
+    states: Names,
+    ended: NDArray[np.bool_],
+    begin: dict[int, Number] | None,
+    layout: Layout,
+) -> MDP:
+    live = np.flatnonzero(~ended)
+    if not len(live):
+        ends = np.flatnonzero(ended).tolist()
+        actions = Names(list(grid.moves))
+        return finish(reader, head, [], states, actions, terminal=ends, start=begin, layout=layout)
+    i, j = where[0][live], where[1][live]
+    parts = [grid.outcomes(i, j, move) for move in grid.moves.values()]
+    to, reward, way = (
+        np.stack(part, axis=1).reshape(len(live) * len(parts), -1) for part in zip(*parts, strict=True)
+    )
+    there = way > 0
+    row_ptr = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    said = resolve(reader, head, states, int(row_ptr[-1]), np.flatnonzero(ended).tolist())
+    if reader.faults:
+        raise ModelError(reader.faults)
+    exact = reader.exact
+    prob = Numbers(grid.probabilities(), exact).take(way[there])
+    worth = Numbers(grid.rewards.values, exact).take(reward[there])
+    start, final = (
+        None if given is None else Numbers.spread(given, len(states), exact)
+        for given in (begin if said.start is None else said.start, said.final_reward)
+    )
+    return MDP.from_rows(
+        pair_ptr=np.concatenate([[0], np.cumsum(~ended * len(parts))]),
+        pair_action=np.tile(np.arange(len(parts)), len(live)),
+        row_ptr=row_ptr,
+        next_state=to[there],
+        prob=prob.floats,
+        reward=worth.floats,
+        gamma=head.gamma,
+        terminal=ended,
+        start=None if start is None else start.floats,
+        final_reward=None if final is None else final.floats,
+        states=states,
+        actions=Names(list(grid.moves)),
+        exact=exact_of(prob, worth, start=start, final_reward=final),
+        copy=False,
+        **{"layout": layout, **head.options},
     )
 
 
-def _cells(text: str, spot: Spot) -> tuple[list[str], Any]:
-    """Return the lines of a map, as long as the longest, and a function from a row to its line in the file."""
+def _cells(reader: Reader, text: str, spot: Spot) -> tuple[Ints, Any]:
+    """Return the characters of a map as numbers (R, C), and a function from a row to its line in the file."""
     lines = text.split("\n")
-    first = spot.line + (spot.spelled[3:4] == "\n") if spot.spelled[:3] in ("'''", '"""') else None
-    while lines and not lines[0].strip():
-        lines = lines[1:]
-        first = first and first + 1
-    while lines and not lines[-1].strip():
-        lines = lines[:-1]
+    full = [at for at, line in enumerate(lines) if line.strip()]
+    above = full[0] if full else 0
+    lines = lines[above : full[-1] + 1] if full else [""]
     indent = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
-    width = max((len(line) for line in lines), default=0)
-    if first is None or "\\" in spot.spelled:
-        return [line.ljust(width)[indent:] for line in lines], lambda row: spot.line
-    return [line.ljust(width)[indent:] for line in lines], lambda row: first + row
+    width = max(len(line) for line in lines) - indent
+    if len(lines) * width > MOST_CELLS:
+        size = f"{len(lines)} x {width} = {len(lines) * width:,} cells"
+        reader.fault(f"map: found {size}, expected at most {MOST_CELLS:,}", spot)
+        raise ModelError(reader.faults)
+    padded = "".join(line[indent:].ljust(width) for line in lines)
+    cells = np.frombuffer(padded.encode("utf-32-le"), dtype=np.uint32).reshape(len(lines), width)
+    if spot.spelled[:3] not in ("'''", '"""') or "\\" in spot.spelled:
+        return cells, lambda row: spot.line
+    first = spot.line + (spot.spelled[3:4] == "\n") + above
+    return cells, lambda row: first + row
 
 
-def _read_rules(reader: Reader, entries: dict[str, Spot], cells: list[str], line: Any) -> Grid:
+def _read_rules(
+    reader: Reader, entries: dict[str, Spot], cells: Ints, line: Any, legend: dict[str, Kind]
+) -> Grid:
     def number(key: str, default: Number) -> Number:
         return reader.number(entries[key], key) if key in entries else default
 
@@ -186,18 +275,29 @@ def _read_rules(reader: Reader, entries: dict[str, Spot], cells: list[str], line
     wind = None
     if "wind" in entries:
         wind = [reader.whole(item, "wind", 0) or 0 for item in reader.array(entries["wind"], "wind")]
-        width = len(cells[0]) if cells else 0
+        wind = [min(shift, len(cells)) for shift in wind]  # further than the edge is as far
+        width = cells.shape[1]
         if len(wind) != width:
             reader.fault(f"wind: found {len(wind)} columns, expected {width} as in the map", entries["wind"])
-    kinds = {".": Kind(), "S": Kind(start=True)}
-    if "legend" in entries:
-        kinds |= _read_legend(reader, entries["legend"], cells)
-    return Grid(cells, kinds, step, number("bump_reward", step), slip, wind, MOVES[moves])
+            wind = None
+    kinds = {".": Kind(), "S": Kind(start=True), **legend}
+    known = [
+        *({ord(character): kind for character, kind in kinds.items()}.items()),
+        *((ord(c), WALL) for c in WALLS),
+    ]
+    codes = np.full(cells.shape, -1, dtype=np.int32)
+    for at, (character, _) in enumerate(known):
+        codes[cells == character] = at
+    for i, j in np.argwhere(codes < 0)[:MOST_FAULTS].tolist():
+        way_out = f"expected one of {' '.join(kinds)} # or an entry in [grid.legend]"
+        reader.fault(f"map: found {quoted(chr(cells[i, j]))} in column {j}, {way_out}", Spot(line(i)))
+    return Grid(
+        codes, [kind for _, kind in known], step, number("bump_reward", step), slip, wind, MOVES[moves]
+    )
 
 
-def _read_legend(reader: Reader, spot: Spot, cells: list[str]) -> dict[str, Kind]:
-    legend = reader.table(spot, "legend")
-    count = Counter(character for row in cells for character in row)
+def _read_legend(reader: Reader, entries: dict[str, Spot], cells: Ints) -> dict[str, Kind]:
+    legend = reader.table(entries["legend"], "legend") if "legend" in entries else {}
     kinds: dict[str, Kind] = {}
     for character, entry in legend.items():
         what = f"legend {quoted(character)}"
@@ -214,7 +314,7 @@ def _read_legend(reader: Reader, spot: Spot, cells: list[str]) -> dict[str, Kind
                 setattr(kind, key, reader.number(found[key], f"{key} of {what}"))
         for key in ("goto", "jump"):
             if key in found:
-                setattr(kind, key, _target(reader, found[key], f"{what}: {key}", legend, cells, count))
+                setattr(kind, key, _target(reader, found[key], f"{what}: {key}", legend, cells))
         exclusive = [key for key in ("terminal", "goto", "jump") if getattr(kind, key) not in (False, None)]
         if len(exclusive) > 1 or (kind.start and exclusive and exclusive != ["jump"]):
             also = [*exclusive, *(["start"] if kind.start else [])]
@@ -224,19 +324,18 @@ def _read_legend(reader: Reader, spot: Spot, cells: list[str]) -> dict[str, Kind
     return kinds
 
 
-def _target(
-    reader: Reader, spot: Spot, what: str, legend: dict[str, Spot], cells: list[str], count: Counter[str]
-) -> Cell | None:
+def _target(reader: Reader, spot: Spot, what: str, legend: dict[str, Spot], cells: Ints) -> Cell | None:
     """Return the only cell with a character."""
     character = reader.text(spot, what)
     if character is None:
         return None
-    if len(character) != 1 or count[character] != 1:
-        found = f"{count[character]} cells {quoted(character)}" if len(character) == 1 else quoted(character)
+    found_at = np.argwhere(cells == ord(character)) if len(character) == 1 else cells[:0]
+    if len(found_at) != 1:
+        found = f"{len(found_at)} cells {quoted(character)}" if len(character) == 1 else quoted(character)
         reader.fault(f"{what}: found {found}, expected the character of a single cell", spot)
         return None
     entry = legend.get(character)
     if character in WALLS or (entry and isinstance(entry.value, dict) and "goto" in entry.value):
         reader.fault(f"{what}: found {quoted(character)}, expected a cell that is a state", spot)
         return None
-    return next((i, row.index(character)) for i, row in enumerate(cells) if character in row)
+    return int(found_at[0, 0]), int(found_at[0, 1])
