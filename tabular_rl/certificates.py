@@ -347,7 +347,7 @@ def conclude(
     """
     sign = mdp.sign
     lower = upper = None
-    bound, note, exact = math.inf, "", None
+    bound, note, moved, exact = math.inf, "", "", None
     if certificate is not None:
         note = certificate.note
         if np.isfinite(certificate.lower).all() and np.isfinite(certificate.upper).all():
@@ -360,6 +360,14 @@ def conclude(
             half = np.maximum(certificate.upper - v, v - certificate.lower)
             bound = float(np.max(half, initial=0.0))
             bound = float(up(bound)) if bound else 0.0
+        elif v is not None and certificate.exact is None:
+            # Open on a side: the values are what the solver found, and it may have found what is proven wrong.
+            found, v = v, np.clip(v, certificate.lower, certificate.upper)
+            moved = (
+                ""
+                if np.array_equal(found, v)
+                else "values outside of their proven interval are moved to its end"
+            )
         lower, upper = certificate.lower, certificate.upper
         if certificate.exact is not None:
             exact = tuple(x if sign > 0 else -x for x in certificate.exact)
@@ -414,7 +422,7 @@ def conclude(
         history=tuple(run.history),
         options=dict(run.options),
         seconds=run.seconds,
-        note=note,
+        note="; ".join(filter(None, (note, moved))),
         extra=extra or {},
     )
 

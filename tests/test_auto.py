@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from program import inside
 
-from tabular_rl import MDP, Policy, Status, evaluate, solve
+from tabular_rl import MDP, NumericalError, Policy, Status, evaluate, save, solve
 from tabular_rl.planning import auto as module
 from tabular_rl.planning.auto import auto, auto_evaluation, longest_moves
 
@@ -69,6 +71,32 @@ def test_rationals_take_over_where_floats_cannot_prove_the_tolerance():
     )
     answer = evaluate(mdp, Policy.uniform(mdp))
     assert answer.status is Status.EXACT and answer.exact == (Fraction(10**12),)
+
+
+def test_the_time_and_the_work_of_floats_are_told_too(capsys, tmp_path, monkeypatch):
+    mdp = ONE.replace(gamma=1 - Fraction(1, 10**12))
+    for answer, first in (
+        (solve(mdp), "policy-iteration"),
+        (evaluate(mdp, Policy.uniform(mdp)), "linear-solve"),
+    ):
+        assert answer.note == f"{first} in floats could not prove the tolerance"
+        assert answer.work["linear solves"] > 0 and answer.work["rational solves"] == 1
+        assert list(answer.extra["seconds"]) == [first, answer.method]
+        assert answer.seconds == pytest.approx(sum(answer.extra["seconds"].values()))
+    save(mdp, tmp_path / "m.toml")
+    done = inside(capsys, "solve", tmp_path / "m.toml")
+    assert re.search(
+        r"rational: .*linear solve.*rational solve.* in \S+ s \(policy-iteration \S+ s, rational \S+ s\)",
+        done.err,
+    )
+
+    def fail(*_, **__):
+        raise NumericalError("singular")
+
+    monkeypatch.setattr(module, "policy_iteration", fail)
+    answer = solve(mdp)
+    assert answer.exact == (10**12,) and answer.note == "floats could not solve it"
+    assert answer.seconds >= answer.extra["seconds"]["rational"]
 
 
 def test_rationals_do_not_take_over_where_they_are_too_slow():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from random_models import random_model
 
-from tabular_rl import MDP, OptionError, Policy, Solution, Status, solve
+from tabular_rl import MDP, OptionError, Policy, Solution, Status, evaluate, solve
 from tabular_rl.certificates import conclude
 from tabular_rl.errors import on_command_line
 from tabular_rl.run import Run
@@ -30,6 +30,24 @@ def test_values_by_name():
         "the start is uniform over states that are not terminal"
     )
     assert solve(MODEL.replace(horizon=2))["owner"].tolist() == pytest.approx([3, 3, 0])
+
+
+@pytest.mark.parametrize("sense", ["max", "min"])
+def test_a_value_lies_in_its_own_interval_even_where_that_is_open(sense):
+    """3 a step for ever at 1 - 10**-17 is 3e17: floats prove a lower bound (an upper one of costs -3) and no other."""
+    sign = 1 if sense == "max" else -1
+    mdp = MDP([[[1.0]]], [[3.0 * sign]], "0.99999999999999999", sense=sense)
+    for answer in (
+        solve(mdp, method="value-iteration"), evaluate(mdp, Policy.uniform(mdp), method="policy-evaluation"),
+    ):  # fmt: skip
+        assert answer.lower[0] <= answer.v[0] <= answer.upper[0] and answer.bound == math.inf
+        assert 1e16 < sign * answer.v[0] <= 3e17
+        assert "moved to its end" in answer.note
+    inside = conclude(
+        Run("by hand", {}), mdp, Certificate(np.array([1.0]), np.array([math.inf])), task="control",
+        policy=None, tolerance=1e-6, v=np.array([2.0]),
+    )  # fmt: skip
+    assert inside.v[0] == 2 * sign and "moved" not in inside.note
 
 
 def test_q_and_the_action_gap_by_hand():

@@ -446,7 +446,11 @@ def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
         warn(f"{solution.method}: {status_text(solution)}")
     if not quiet:
         did = work_text(solution)
-        note(f"{solution.method}: {did + ' ' if did else ''}in {seconds_text(solution.seconds)}\n")
+        parts = ", ".join(
+            f"{name} {seconds_text(x)}" for name, x in solution.extra.get("seconds", {}).items()
+        )
+        spent = seconds_text(solution.seconds) + (f" ({parts})" if parts else "")
+        note(f"{solution.method}: {did + ' ' if did else ''}in {spent}\n")
         if output is not None and output != "-":
             note(f"{path_text(output)}: written\n")
     return exit_code(solution)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,15 +88,29 @@ def auto(
 
 def first_that_answers(mdp: MDP, floats: Callable[[], Solution], exactly: Callable[[], Solution]) -> Solution:
     """The answer of floats; of a small model that of rationals, where floats cannot reach it."""
-    small = mdp.S <= RATIONAL_STATES
+    small, started, answer = mdp.S <= RATIONAL_STATES, time.monotonic(), None
     try:
         answer = floats()
     except NumericalError:
         if not small:
             raise
-        return exactly()
-    spent = answer.status in (Status.FLOATS_SPENT, Status.BUDGET_SPENT)
-    return exactly() if spent and small else answer
+    if answer is not None and not (small and answer.status in (Status.FLOATS_SPENT, Status.BUDGET_SPENT)):
+        return answer
+    return after(answer, time.monotonic() - started, exactly())
+
+
+def after(floats: Solution | None, seconds: float, answer: Solution) -> Solution:
+    """The answer of rationals, with the work and the time of floats before it (None: they failed)."""
+    before = {} if floats is None else floats.work
+    name = "floats" if floats is None else floats.method
+    why = "floats could not solve it" if floats is None else f"{name} in floats could not prove the tolerance"
+    return replace(
+        answer,
+        work={unit: before.get(unit, 0) + answer.work.get(unit, 0) for unit in {**before, **answer.work}},
+        seconds=seconds + answer.seconds,
+        note=answer.note or why,
+        extra={**answer.extra, "seconds": {name: seconds, answer.method: answer.seconds}},
+    )
 
 
 @solver(
