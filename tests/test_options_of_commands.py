@@ -87,7 +87,7 @@ def test_a_tolerance_may_be_a_share_of_the_values(capsys, tmp_path):
     model.write_text('discount = 0.9\n[state.s]\nstay = { to = "s", reward = 100 }\n')
     answer.write_text("state,value\ns,1000.5\n")
     for relative, code in (((), 1), (("--relative",), 0)):
-        assert inside(capsys, "verify", model, answer, "--tolerance", ".001", *relative).code == code
+        assert inside(capsys, "verify", model, answer, "--tolerance", "0.001", *relative).code == code
     # Two states whose values differ: v(u) = 50 / (1 - 0.9), v(s) = (100 + 0.09 v(u)) / (1 - 0.81), about 763.
     model.write_text(
         "discount = 0.9\n[state.s]\nstay = { to = { s = 0.9, u = 0.1 }, reward = 100 }\n"
