@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from tabular_rl.errors import Fault, ModelError, closest, escape, quoted
+from tabular_rl.errors import Fault, ModelError, closest, escape, kind_text, quoted
 from tabular_rl.model import MDP, Exact, start_values
-from tabular_rl.names import Names
-from tabular_rl.rationals import DIGITS, RationalArray, as_fraction, exact_sum, nearest, shown
+from tabular_rl.names import Names, state_at
+from tabular_rl.rationals import DIGITS, UNDERFLOWS, RationalArray, as_fraction, exact_sum, nearest, shown
 from tabular_rl.rows import LARGEST
 from tabular_rl.validation import sum_text
 
@@ -273,6 +273,54 @@ def _unrounded(probabilities: Sequence[Fraction]) -> list[Fraction]:
     )
 
 
+AN_OUTCOME = "state, action, next state, probability, reward"
+COLUMNS = ["state", "action", "next_state", "probability", "reward"]
+A_DICTIONARY = (
+    "found a dictionary, expected {}. From Gymnasium's {{state: {{action: [(p, next state, reward, done)]}}}} make a "
+    "list of (state, action, next state, p, reward) for MDP.from_outcomes. States entered with done = True are "
+    "terminal: leave out their own outcomes, and name them with terminal=[...]"
+)
+
+
+def _listed(outcomes: Any) -> list[tuple[Any, ...]]:
+    """Return the outcomes as tuples whose states and actions are texts; ModelError with what was found instead."""
+    if isinstance(outcomes, Mapping):
+        raise ModelError("outcomes: " + A_DICTIONARY.format(f"a list of ({AN_OUTCOME})"))
+    if hasattr(outcomes, "itertuples"):
+        found = [str(name) for name in outcomes.columns]
+        if set(found) != set(COLUMNS) or len(found) != 5:
+            raise ModelError(
+                f"outcomes: found a {type(outcomes).__name__} with the columns {escape(', '.join(found))}, "
+                f"expected the columns {', '.join(COLUMNS)}"
+            )
+        outcomes = outcomes[COLUMNS].itertuples(index=False)
+    if isinstance(outcomes, (str, bytes)) or not isinstance(outcomes, Iterable):
+        raise ModelError(f"outcomes: found {kind_text(outcomes)}, expected a list of ({AN_OUTCOME})")
+    listed = []
+    for i, outcome in enumerate(outcomes):
+        if not isinstance(outcome, (list, tuple, np.ndarray)):
+            raise ModelError(f"outcome {i}: found {kind_text(outcome)}, expected 5 entries: {AN_OUTCOME}")
+        if len(outcome) != 5:
+            raise ModelError(f"outcome {i}: found {len(outcome)} entries, expected 5: {AN_OUTCOME}")
+        state, action, to, p, reward = outcome
+        for what, name in (("state", state), ("action", action), ("next state", to)):
+            if name is None or (isinstance(name, (float, np.floating)) and math.isnan(name)):
+                raise ModelError(f"outcome {i}: found {name} as the {what}, expected its name")
+        listed.append((_name(state), _name(action), _name(to), p, reward))
+    return listed
+
+
+def _names(given: Any) -> list[str]:
+    """Return names as texts; ModelError where they come in no order. A number says how many there are."""
+    listed = isinstance(given, Iterable) and not isinstance(given, (str, bytes, set, frozenset))
+    return list(map(_name, given)) if listed else list(Names(given))
+
+
+def _name(x: Any) -> str:
+    """Return the name that a text or number is: 3.0, as a column of numbers may hold it, is "3"."""
+    return str(int(x)) if isinstance(x, (float, np.floating)) and float(x).is_integer() else str(x)
+
+
 def model_of_outcomes(
     outcomes: Iterable[Sequence[Any]],
     gamma: Any,
@@ -283,31 +331,36 @@ def model_of_outcomes(
     options: dict[str, Any],
 ) -> MDP:
     """What MDP.from_outcomes does."""
-    listed = [tuple(o) for o in outcomes]
-    wrong = next((i for i, o in enumerate(listed) if len(o) != 5), None)
-    if wrong is not None:
-        raise ModelError(
-            f"outcome {wrong}: found {len(listed[wrong])} entries, expected 5: "
-            "state, action, next state, probability, reward"
-        )
-    ends = [str(s) for s in terminal]
-    state_list = list(dict.fromkeys(map(str, states or ())))
+    listed = _listed(outcomes)
+    given = [terminal] if isinstance(terminal, (str, int, np.integer)) else terminal
+    if not isinstance(given, Iterable):
+        raise ModelError(f"terminal: found {kind_text(terminal)}, expected a list of states")
+    ends: list[Any] = list(given)
     if states is None:
-        state_list = list(dict.fromkeys(str(o[0]) for o in listed))
-        state_list += list(dict.fromkeys(s for s in ends if s not in set(state_list)))
-    action_list = (
-        list(dict.fromkeys(str(o[1]) for o in listed)) if actions is None else list(map(str, actions))
-    )
+        state_list = list(dict.fromkeys(o[0] for o in listed))
+        known = set(state_list)
+        state_list += [x for x in dict.fromkeys(map(_name, ends)) if x not in known]
+    else:
+        state_list = list(dict.fromkeys(_names(states)))
+    action_list = list(dict.fromkeys(o[1] for o in listed)) if actions is None else _names(actions)
     state_names, action_names = Names(state_list), Names(action_list)
 
     def state_index(name: Any) -> int:
-        at = state_names.find(str(name))
+        at = state_names.find(_name(name))
         if at is None:
             raise ModelError(
                 f"state {quoted(name)}: found no actions for it and no declaration, expected one"
                 f"{closest(str(name), state_list) or '.'} Declare it terminal, or give it actions."
             )
         return at
+
+    def terminal_index(state: Any) -> int:
+        if state_names.find(_name(state)) is None and isinstance(state, str):
+            near = closest(state, state_list)
+            raise ModelError(f"terminal: found {quoted(state)}, expected one of `states`{near}")
+        return state_at(
+            state_names, _name(state) if isinstance(state, float) else state, "terminal", by_name=True
+        )
 
     def action_index(name: Any) -> int:
         at = action_names.find(str(name))
@@ -320,7 +373,7 @@ def model_of_outcomes(
     )
 
     def number(value: Any, what: str, o: Sequence[Any]) -> Number:
-        names = str(o[0]), str(o[1]), str(o[2])
+        names = o[0], o[1], o[2]
         try:
             if isinstance(value, bool):
                 raise ValueError
@@ -330,7 +383,12 @@ def model_of_outcomes(
             if what == "probability" and not 0 <= made <= 1 + 2.0**-40:
                 place = Fault(f"found {what} {escape(value)}, expected a number from 0 to 1", *names)
                 raise ModelError(place)
-            return made if exact or isinstance(made, float) else nearest(made)
+            if exact or isinstance(made, float):
+                return made
+            if made and not nearest(made):
+                what = f"found {what} {escape(value)}, which {UNDERFLOWS}. Give all numbers as texts or fractions"
+                raise ModelError(Fault(what, *names))
+            return nearest(made)
         except ModelError:
             raise
         except (ValueError, OverflowError, TypeError):
@@ -359,7 +417,7 @@ def model_of_outcomes(
         gamma,
         state_names,
         action_names,
-        terminal=[state_index(s) for s in ends],
+        terminal=[terminal_index(s) for s in ends],
         start=begin,
         exact=exact,
         final_reward=last,

@@ -30,6 +30,7 @@ from tabular_rl.names import Names, by_state
 from tabular_rl.rationals import (
     DIGITS,
     INT64,
+    UNDERFLOWS,
     RationalArray,
     as_fraction,
     calculated,
@@ -708,6 +709,8 @@ def _frozen(field: str, values: Any, dtype: Any, copy: bool) -> NDArray[Any]:
         if int(given.max()) > limit.max or int(given.min()) < limit.min:
             raise ModelError(f"{field}: found {int(given.max())}, expected at most {limit.max}")
     made = np.array(given, dtype=dtype, order="C", copy=True) if copy else np.ascontiguousarray(given, dtype)
+    if kind == "f" and given.dtype.itemsize > 8 and ((made == 0) & (given != 0)).any():
+        raise ModelError(f"{field}: found a number that {UNDERFLOWS}")
     made = made.view()
     made.setflags(write=False)
     return made
@@ -775,6 +778,10 @@ def _normalise(mdp: MDP, put: Callable[[object, str, object], None]) -> float:
         length = np.diff(ptr)
         total = np.where((np.abs(defect) > length * 2.0**-52) & (defect < 1.0), 1.0 - defect, 1.0)
         scaled = prob[k0:k1] / np.repeat(total, length)
+        if ((scaled == 0) & (prob[k0:k1] > 0)).any():
+            raise ModelError(
+                f"normalize: found a probability that {UNDERFLOWS} when it is divided by the sum of its row"
+            )
         if scaled.size:
             largest = max(largest, float(np.max(np.abs(scaled - prob[k0:k1]))))
         prob[k0:k1] = scaled
@@ -804,6 +811,8 @@ def _start(mdp: MDP, start: Any) -> tuple[Floats, RationalArray | None]:
         else:
             exact = [_probability(p) for p in given]
             start = [nearest(p) for p in exact]
+            if mdp.exact is None and any(p and not x for p, x in zip(exact, start, strict=True)):
+                raise ModelError(f"start: found a probability that {UNDERFLOWS}")
     try:
         made = np.array(start, dtype=np.float64)
     except (ValueError, TypeError):
@@ -902,7 +911,8 @@ def _numbers(field: str, values: Any, size: int, exact: bool) -> tuple[Floats, R
     if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
         floats = _frozen(field, values, np.float64, True)
     else:
-        if not isinstance(values, (Sequence, np.ndarray)) or isinstance(values, str) or np.ndim(values) != 1:
+        listable = isinstance(values, Sequence) and not isinstance(values, str)
+        if not listable and not (isinstance(values, np.ndarray) and values.ndim == 1):
             raise ModelError(f"{field}: found {kind_text(values)}, expected {size} numbers")
         listed = []
         for i, value in enumerate(values):
@@ -952,18 +962,14 @@ def start_values(start: Any, states: Names, *, by_name: bool = False) -> list[An
     >>> start_values("low", Names(["high", "low"])), start_values({1: "1/2", 0: "1/2"}, Names(2))
     ([0, 1], ['1/2', '1/2'])
     """
-    if hasattr(start, "to_dict") and np.ndim(start) == 1:
+    if hasattr(start, "to_dict") and getattr(start, "ndim", 0) == 1:  # a pandas Series
         start = start.to_dict()
     if isinstance(start, str) or (isinstance(start, Integral) and not isinstance(start, bool)):
         start = {start: 1}
     if isinstance(start, Mapping):
         found = by_state(start, states, "start", by_name=by_name)
         return [found.get(s, 0) for s in range(len(states))]
-    if (
-        isinstance(start, (set, frozenset))
-        or not isinstance(start, (Sequence, np.ndarray))
-        or not np.ndim(start)
-    ):
+    if not isinstance(start, (Sequence, np.ndarray)) or (isinstance(start, np.ndarray) and not start.ndim):
         raise ModelError(f"start: found {kind_text(start)}, expected {A_START}")
     values = list(start)
     if len(values) != len(states):

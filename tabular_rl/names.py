@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, overload
 
-from tabular_rl.errors import ModelError, NoSuchName, OptionError, closest, quoted
+from tabular_rl.errors import ModelError, NoSuchName, OptionError, closest, kind_text, quoted
 
 INDEX = re.compile(r"0|[1-9][0-9]*")
 
@@ -22,6 +22,8 @@ class Names(Sequence[str]):
     __slots__ = ("_index", "_names", "_size")
 
     def __init__(self, names: Iterable[str] | int) -> None:
+        if isinstance(names, (str, bytes, set, frozenset)) or not isinstance(names, (int, Iterable)):
+            raise ModelError(f"names: found {kind_text(names)}, expected a list of texts in their order")
         self._names = None if isinstance(names, int) else tuple(map(str, names))
         self._size = names if isinstance(names, int) else len(self._names or ())
         self._index: dict[str, int] | None = None

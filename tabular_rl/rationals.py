@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 INT64 = 2**63 - 1
+UNDERFLOWS = "underflows: its nearest float64 is 0"
 FRACTION = re.compile(r"-?[0-9]+/[0-9]+")
 DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _NUMBER = r"(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?"

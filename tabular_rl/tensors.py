@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.build import A_DICTIONARY
 from tabular_rl.errors import Fault, ModelError, kind_text, quoted
 from tabular_rl.names import Names, state_at
-from tabular_rl.rationals import nearest, spell
+from tabular_rl.rationals import UNDERFLOWS, nearest, spell
 from tabular_rl.rows import LARGEST, Floats, Ints
 
 # Where the state, the action and the next state stand among the axes of a tensor.
@@ -232,6 +233,10 @@ def _entries(P: Any, what: str) -> Entries:
 
 
 def _numbers(values: Any, what: str) -> Floats:
+    if isinstance(values, Mapping):
+        raise ModelError(f"{what}: " + A_DICTIONARY.format("an array of numbers"))
+    if isinstance(values, str):
+        raise ModelError(f"{what}: found {kind_text(values)}, expected an array of numbers")
     try:
         array = np.asarray(values)
     except (ValueError, TypeError):
@@ -247,7 +252,7 @@ def _numbers(values: Any, what: str) -> Floats:
 def _float64(array: Any, what: str) -> Floats:
     made: Floats = array.astype(np.float64)
     if array.dtype.itemsize > 8 and ((made == 0) & (array != 0)).any():
-        raise ModelError(f"{what}: found a number that underflows: float64 would hold it as 0")
+        raise ModelError(f"{what}: found a number that {UNDERFLOWS}")
     return made
 
 

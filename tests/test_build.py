@@ -244,3 +244,115 @@ def test_rewards_by_pair_stay_by_pair():
         "1/2", Names(["a", "b"]), Names(["x"]),
     )  # fmt: skip
     assert mdp.reward is None and list(mdp.exact.r) == [Fraction(1, 3), 0] and mdp.r.tolist() == [1 / 3, 0]
+
+
+ENV_P = {0: {0: [(1.0, 1, 0.0, True)]}, 1: {0: [(1.0, 1, 0.0, True)]}}  # as Gymnasium's env.P
+WANTED = "(state, action, next state, probability, reward)"
+
+
+class Frame:
+    """What is used of a pandas DataFrame."""
+
+    def __init__(self, rows, columns):
+        self.rows, self.columns = rows, columns
+
+    def __getitem__(self, names):
+        order = [list(self.columns).index(name) for name in names]
+        return Frame([tuple(row[i] for i in order) for row in self.rows], names)
+
+    def itertuples(self, index=True):
+        return iter(self.rows)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (
+            ENV_P,
+            f"outcomes: found a dictionary, expected a list of {WANTED}. From Gymnasium's {{state: {{action: [(p,",
+        ),
+        (None, f"outcomes: found None, expected a list of {WANTED}"),
+        (7, f"outcomes: found 7, expected a list of {WANTED}"),
+        ("abcde", f"outcomes: found 'abcde', expected a list of {WANTED}"),
+        (
+            ["abcde"],
+            "outcome 0: found 'abcde', expected 5 entries: state, action, next state, probability, reward",
+        ),
+        ([1, 2], "outcome 0: found 1, expected 5 entries"),
+        ({1, 2}, "outcome 0: found 1, expected 5 entries"),
+        ([GOOD], "outcome 0: found 4 entries, expected 5"),
+        ([None], "outcome 0: found None, expected 5 entries"),
+        ([{"a": 1}], "outcome 0: found a dictionary, expected 5 entries"),
+        ([{"a", "b", "c", 1, 2}], "outcome 0: found a set, expected 5 entries"),
+        ([("a", "go", None, 1, 0)], "outcome 0: found None as the next state, expected its name"),
+        ([(math.nan, "go", "a", 1, 0)], "outcome 0: found nan as the state, expected its name"),
+        (
+            [("a", "go", "a", None, 0)],
+            "state 'a', action 'go', next state 'a': found probability 'None', expected a numb",
+        ),
+        (
+            Frame([(1, 2)], ["state", "p"]),
+            "outcomes: found a Frame with the columns state, p, expected the columns state,",
+        ),
+    ],
+)
+def test_what_is_no_list_of_outcomes_is_told_in_one_line(given, text):
+    found = fault(given)
+    assert found.startswith(text) and "\n" not in found
+
+
+@pytest.mark.parametrize(
+    "given", [ENV_P, None, "abc", {1, 2}, [1, 2], [["a"]], [None], object(), [[[None]]], [[1], 2]]
+)
+def test_what_is_no_tensor_is_told_in_one_line(given):
+    for P, R in ((given, [[1]]), ([[[1.0]]], given)):
+        with pytest.raises(ModelError, match=r"^[PR]: found [^\n]*expected[^\n]*$"):
+            MDP(P, R, 0.5)
+    with pytest.raises(ModelError, match=r"^(start|state|P): [^\n]*$"):
+        MDP([[[1.0]]], [[1.0]], 0.5, start=given or {})
+
+
+@pytest.mark.parametrize("field", ["states", "actions"])
+@pytest.mark.parametrize("names", ["ab", {"a", "b"}, 1.5])
+def test_names_come_in_a_list(field, names):
+    text = "names: found .*, expected a list of texts in their order"
+    with pytest.raises(ModelError, match=text):
+        MDP([[[1.0, 0.0]], [[0.0, 1.0]]], [0, 0], 0.5, **{field: names})
+    with pytest.raises(ModelError, match=text):
+        MDP.from_outcomes(GOOD, 0.5, **{field: names})
+
+
+def test_frame_with_the_columns_of_a_csv_file_is_a_list_of_outcomes():
+    columns = ["reward", "state", "action", "next_state", "probability"]
+    frame = Frame([(o[4], *o[:4]) for o in GOOD], columns)
+    assert MDP.from_outcomes(frame, "9/10") == MDP.from_outcomes(GOOD, "9/10")
+
+
+def test_whole_numbers_are_one_name_whatever_their_type():
+    """An array of floats holds states 0.0 and 1.0; they are the states 0 and 1."""
+    rows = np.array([[0, 0, 1, 1, 5], [1, 0, 0, 1, 0]], dtype=float)
+    mdp = MDP.from_outcomes(rows, 0.5)
+    assert list(mdp.states) == ["0", "1"] and list(mdp.actions) == ["0"] and mdp.r.tolist() == [5, 0]
+    assert mdp == MDP.from_outcomes([(0, 0, 1, 1.0, 5), (1.0, 0, 0, 1, 0)], 0.5)
+    assert MDP.from_outcomes(rows[:1], 0.5, terminal=[1.0], start=0).terminal.tolist() == [False, True]
+
+
+def test_terminal_states_of_outcomes_by_name_or_index():
+    one = [("a", "go", "end", 1, 0)]
+    for terminal in (["end"], "end", {"end"}, ("end",)):
+        assert list(MDP.from_outcomes(one, 0.5, terminal=terminal).states) == ["a", "end"]
+    listed = MDP.from_outcomes(one, 0.5, terminal=[1], states=["a", "end"])
+    assert listed.terminal.tolist() == [False, True]
+    assert fault(one, terminal=["edn"], states=["a", "end"]) == (
+        "terminal: found 'edn', expected one of `states`; did you mean 'end'?"
+    )
+    assert fault(one, terminal=None) == "terminal: found None, expected a list of states"
+
+
+def test_probability_that_underflows_is_refused_and_not_made_0():
+    """With a float among the numbers all are floats, and 1e-400 would be 0: the goal would be out of reach."""
+    chance = [("a", "try", "a", 1.0, 0), ("a", "try", "goal", "1e-400", 1)]
+    text = "state 'a', action 'try', next state 'goal': found probability 1e-400, which underflows: its nearest float64"
+    assert fault(chance, terminal=["goal"]).startswith(text)
+    exact = [("a", "try", "a", 1 - Fraction(1, 10**400), 0), ("a", "try", "goal", "1e-400", 1)]
+    assert MDP.from_outcomes(exact, 1, terminal=["goal"]).exact.prob[1] == Fraction(1, 10**400)

@@ -137,6 +137,41 @@ def test_check_remarks_on_what_is_odd(capsys, tmp_path):
     assert "no state has the action fly" in out
 
 
+def test_check_remarks_on_rewards_and_ends_that_nothing_leads_to(capsys, tmp_path):
+    path = tmp_path / "m.toml"
+    path.write_text(
+        'discount = 0.9\nterminal = ["end", "gaol"]\n[state.a]\n'
+        'go = { to = [{ state = "a", p = 1 }, { state = "end", p = 0, reward = 5 }] }\n'
+    )
+    out = inside(capsys, "check", path).out
+    first = "state 'a', action 'go', next state 'end': reward 5"
+    assert f"remark: 1 outcome with probability 0; rewards there are never collected: {first}\n" in out
+    assert "remark: no transition leads to 2 terminal states: end, gaol\n" in out
+    most = f'"{10**400 - 1}/{10**400}"'
+    path.write_text(
+        f'discount = 1\nterminal = ["end"]\n[state.a]\ngo = {{ to = {{ a = {most}, end = 1e-400 }} }}\n'
+    )
+    assert "remark:" not in inside(capsys, "check", path).out
+    path.write_text(
+        'numbers = "float64"\ndiscount = 1\nterminal = ["end"]\n[state.a]\ngo = { to = { a = 1, end = 1e-400 } }\n'
+    )
+    done = inside(capsys, "check", path)
+    assert done.code == 2 and "found probability 1e-400, which underflows" in one_line(done.err)
+
+
+def test_check_does_not_call_dropped_rewards_valid(capsys, tmp_path):
+    path = tmp_path / "m.toml"
+    text = 'discount = 1\nterminal = ["1"]\n[tensors]\nP = [[[0, 1]], [[0, 0]]]\nR = [-3, 100]\n'
+    path.write_text(text)
+    done = inside(capsys, "check", path)
+    assert done.code == 2 and "terminal state '1' has reward 100, which is never collected" in one_line(
+        done.err
+    )
+    path.write_text(text + 'terminal_rewards = "on entry"\n')
+    assert "valid" in inside(capsys, "check", path).out
+    assert "97" in inside(capsys, "solve", path).out
+
+
 def test_show_prints_the_model(capsys):
     out = inside(capsys, "show", ROBOT).out
     table = [line.split() for line in out.split("\n\n")[1].splitlines()]

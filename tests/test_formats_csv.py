@@ -245,6 +245,22 @@ def test_not_a_number(said, spelled):
     )
 
 
+def test_number_that_underflows_is_refused(said, read, way):
+    head = '# numbers = "float64"\n# terminal = ["end"]\n'
+    (found,) = said(f"{head}{ONE}a,go,a,1,0\na,go,end,1e-400,0\n")
+    what = "found probability '1e-400', which underflows: its nearest float64 is 0. Say numbers = \"exact\""
+    assert found == f"m.csv:6: state 'a', action 'go', next state 'end': {what}"
+    (found,) = said(f"{head}{ONE}a,go,end,1,-1e-400\n")
+    assert "found reward '-1e-400', which underflows" in found
+
+
+def test_terminal_state_that_is_asked_for_must_be_there(said, read, way):
+    rows = "a,go,b,1,0\nb,go,a,1,0\n"
+    assert said(ONE + rows, terminal=["zz"]) == ["m.csv: terminal: no such state 'zz'"]
+    mdp = read(ONE + rows[: rows.index("b,go")], terminal=["b"])
+    assert list(mdp.states) == ["a", "b"] and mdp.terminal.tolist() == [False, True]
+
+
 def test_a_plain_remark_is_explained(said):
     (found,) = said("# from a spreadsheet\n" + ONE)
     assert found.startswith("m.csv:1: not valid TOML: ")

@@ -265,6 +265,53 @@ def test_rewards_of_terminal_states_are_paid_on_entry(read):
         read(CHAIN.format(1, "[0, 0, 0]") + 'terminal_rewards = "on exit"\n')
 
 
+@pytest.mark.parametrize(
+    ("spelled", "expected"),
+    [('"1"', 1), ('"0"', 0), ('"0.9"', F(9, 10)), ('"9/10"', F(9, 10)), ('"1/1.02"', F(50, 51)), ("1", 1)],
+)
+def test_discount_is_a_number_with_or_without_quotes(read, spelled, expected):
+    for more in ("", 'numbers = "float64"\n'):
+        assert read(f"discount = {spelled}\n{more}{OK}").gamma_exact == expected
+
+
+UNDERFLOWS = 'which underflows: its nearest float64 is 0. Say numbers = "exact"'
+
+
+@pytest.mark.parametrize(
+    ("top", "body", "expected"),
+    [
+        ("", "go = { to = { a = 1, end = 1e-400 } }", "probability"),
+        ("", 'go = { to = [{ state = "a", p = 1 }, { state = "end", p = 1e-400 }] }', "probability"),
+        ("", 'go = { to = "end", reward = 1e-400 }', "reward"),
+        ("start = { a = 1, b = 1e-400 }\n", 'go = { to = "end" }', "start probability"),
+        ("horizon = 1\nfinal_reward = { a = 1e-400 }\n", 'go = { to = "end" }', "final reward"),
+    ],
+)
+def test_number_that_underflows_is_refused(read, top, body, expected):
+    text = f'discount = 1\n{top}terminal = ["end"]\n[state.a]\n{body}\n[state.b]\ngo = {{ to = "end" }}\n'
+    with pytest.raises(ModelError) as caught:
+        read('numbers = "float64"\n' + text)
+    assert [fault.what for fault in caught.value.faults] == [f"found {expected} 1e-400, {UNDERFLOWS}"]
+
+
+def test_arrays_slips_and_discounts_that_underflow_are_refused(read):
+    float64 = 'numbers = "float64"\n'
+    for text, found in (
+        ("discount = 1e-400\n" + OK, "found discount 1e-400, " + UNDERFLOWS),
+        (
+            "discount = 1\n[tensors]\nP = [[[1, 1e-400]], [[1, 0]]]\nR = [1, 0]\n",
+            "found probability 1e-400, " + UNDERFLOWS,
+        ),
+        ('discount = 1\n[grid]\nmap = ".."\nslip = 1e-400\n', "found slip 1e-400, " + UNDERFLOWS),
+        ('discount = 1\n[grid]\nmap = ".."\nslip = 5e-324\n', "slip: found 5e-324: half of it underflows"),
+    ):
+        with pytest.raises(ModelError) as caught:
+            read(float64 + text)
+        assert caught.value.faults[0].what.startswith(found)
+    exact = 'discount = 1\nterminal = ["end"]\n[state.a]\ngo = { to = { a = "%s/%s", end = 1e-400 } }\n'
+    assert read(exact % (10**400 - 1, 10**400)).exact.prob[1] == F(1, 10**400)
+
+
 SUM = "Fix the row, or load with --normalize to rescale it."
 NUMBER = 'expected a number such as 1, 0.5 or "2/3"'
 

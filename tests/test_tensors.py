@@ -290,3 +290,14 @@ def test_a_sum_is_rounded_once():
         [[[0, 1]], [[0, 0]]], [-(2.0**53), 3 * 2.0**53 + 4], "1/3", terminal=[1], terminal_rewards="on entry"
     )
     assert mdp.r.tolist() == [4 / 3]
+
+
+@pytest.mark.skipif(np.longdouble("1e-400") == 0, reason="long doubles are doubles here")
+def test_numbers_that_underflow_are_refused():
+    small = np.array([[[1, 0]], [[0, 1]]], dtype=np.longdouble)
+    small[0, 0, 1] = np.longdouble("1e-400")
+    assert fault(small, [0, 0], 1) == "P: found a number that underflows: its nearest float64 is 0"
+    assert (
+        fault(small.astype(float), [0, small[0, 0, 1]], 1)
+        == "R: found a number that underflows: its nearest float64 is 0"
+    )

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, json_option, model_options, quiet_option, read_model
@@ -63,9 +64,30 @@ def remarks(mdp: MDP) -> list[str]:
         from tabular_rl.errors import escape
 
         found.append(f"no state has the action {', '.join(map(escape, idle))}")
-    zero = int((edges(mdp) == 0).sum())
-    if zero:
-        found.append(f"{plural(zero, 'outcome')} with probability 0")
+    never = edges(mdp) == 0
+    if never.any():
+        found.append(f"{plural(int(never.sum()), 'outcome')} with probability 0{_unpaid(mdp, never)}")
+    if not mdp.start_given:
+        entered = np.zeros(mdp.S, dtype=bool)
+        entered[mdp.next_state[~never]] = True
+        lost = np.flatnonzero(mdp.terminal & ~entered)
+        if len(lost):
+            found.append(f"no transition leads to {plural(len(lost), 'terminal state')}: {listed(mdp, lost)}")
     if mdp.problem == "total-reward" and not mdp.terminal.any():
         found.append("the discount is 1 and no state is terminal")
     return found
+
+
+def _unpaid(mdp: MDP, never: NDArray[np.bool_]) -> str:
+    """Name the first outcome that has a reward and no probability; nothing where there is none."""
+    from tabular_rl.errors import Fault
+
+    paid = np.flatnonzero(never & (mdp.reward != 0)) if mdp.reward is not None else np.empty(0, dtype=int)
+    if mdp.reward is None or not len(paid):
+        return ""
+    k = int(paid[0])
+    row = int(np.searchsorted(mdp.row_ptr, k, side="right")) - 1
+    action = mdp.actions[int(mdp.pair_action[row])]
+    what = f"reward {float(mdp.reward[k]):.12g}"
+    first = Fault(what, mdp.states[mdp.state_of_row(row)], action, mdp.states[int(mdp.next_state[k])])
+    return f"; rewards there are never collected: {first}"

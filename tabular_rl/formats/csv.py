@@ -26,8 +26,10 @@ from tabular_rl.formats.fields import (
     Head,
     Numbers,
     Reader,
+    add_terminal,
     exact_of,
     finish,
+    out_of_range,
     read_head,
     read_number,
     resolve,
@@ -37,7 +39,7 @@ from tabular_rl.formats.spelling import Speller, plain
 from tabular_rl.model import MDP
 from tabular_rl.names import Names
 from tabular_rl.rationals import DECIMAL, FRACTION
-from tabular_rl.rows import LARGEST, mass_defects
+from tabular_rl.rows import mass_defects
 
 COLUMNS = ("state", "action", "next_state", "probability", "reward")
 EXPECTED = f"expected the columns {','.join(COLUMNS)}"
@@ -185,7 +187,8 @@ def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
         if given is not None and len(found) != len(given):
             raise _Faulty
     if head.states is None:
-        for name in head.terminal:
+        new = add_terminal(head, dict.fromkeys(state_of, 0), next_of)
+        for name in new:
             state_of.setdefault(name, len(state_of))
     states, actions = Names(list(state_of)), Names(list(action_of))
     said = resolve(reader, head, states, len(index["state"]))
@@ -316,8 +319,7 @@ def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
             reader.check_name(name, word, Spot(line))
             known[name] = line
     if head.states is None:
-        for name, line in head.terminal.items():
-            state_of.setdefault(name, line)
+        add_terminal(head, state_of, {next_state for _, (_, _, next_state, *_) in records})
     if not state_of:
         if not reader.faults:
             reader.fault("no states: found no transitions, expected at least 1")
@@ -373,8 +375,9 @@ def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
 def _read(reader: Reader, text: str, what: str, line: int, place: dict[str, str]) -> Number:
     number = _number(text, reader.exact)
     if number is None:
-        fits = DECIMAL.fullmatch(text)
-        expected = f"expected a number up to {LARGEST:g}" if fits else A_NUMBER.replace('"', "")
+        fits = DECIMAL.fullmatch(text) or FRACTION.fullmatch(text)
+        expected = out_of_range(text) if fits else A_NUMBER
+        expected = expected.replace('"', "") if expected == A_NUMBER else expected  # no quotes in CSV
         reader.fault_at(f"found {what} {quoted(text)}, {expected}", line, **place)
         return 0
     if what == "probability" and not 0 <= number <= reader.most:

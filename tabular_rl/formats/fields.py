@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -15,7 +15,17 @@ from tabular_rl.errors import SHOWN_FAULTS, Fault, ModelError, closest, escape, 
 from tabular_rl.formats.lines import Spot
 from tabular_rl.model import MDP, Exact, Layout
 from tabular_rl.names import Names
-from tabular_rl.rationals import DECIMAL, FRACTION, RationalArray, exact_sum, fraction, nearest, shown
+from tabular_rl.rationals import (
+    DECIMAL,
+    FRACTION,
+    UNDERFLOWS,
+    RationalArray,
+    calculated,
+    exact_sum,
+    fraction,
+    nearest,
+    shown,
+)
 from tabular_rl.rows import LARGEST
 from tabular_rl.validation import layout_text
 
@@ -129,8 +139,7 @@ class Reader:
             return Fraction(0)
         number = read_number(text, self.exact)
         if number is None:
-            expected = A_NUMBER if is_text(spot) else f"expected a number up to {LARGEST:g}"
-            self.fault(f"found {what} {escape(spot)}, {expected}", spot, **place)
+            self.fault(f"found {what} {escape(spot)}, {out_of_range(text)}", spot, **place)
             return Fraction(0)
         return number
 
@@ -184,9 +193,20 @@ def is_text(spot: Spot) -> bool:
     return type(spot.value) is str
 
 
+def out_of_range(text: str) -> str:
+    """Say why `read_number` does not take a text that looks like a number."""
+    try:
+        number = fraction(text)
+    except ValueError:
+        return A_NUMBER if "/" in text else f"expected a number up to {LARGEST:g}"
+    if abs(number) > TOO_LARGE:
+        return A_NUMBER if "/" in text else f"expected a number up to {LARGEST:g}"
+    return f'which {UNDERFLOWS}. Say numbers = "exact"'
+
+
 @lru_cache(maxsize=1 << 16)
 def read_number(text: str, exact: bool) -> Number | None:
-    """Return the number of a text that looks like one; None where it is out of range or divided by 0."""
+    """Return the number of a text that looks like one; None where it is out of range, underflows or is divided by 0."""
     try:
         number = fraction(text)
     except ValueError:
@@ -195,7 +215,8 @@ def read_number(text: str, exact: bool) -> Number | None:
         return None
     if exact:
         return number
-    return nearest(number) if "/" in text else float(text)
+    value = nearest(number) if "/" in text else float(text)
+    return None if number and not value else value
 
 
 class Numbers:
@@ -310,9 +331,15 @@ def read_head(reader: Reader, top: dict[str, Spot]) -> Head:
 
 
 def _discount(reader: Reader, spot: Spot) -> Any:
-    exact = reader.exact or is_text(spot)  # "9/10" is exact, whatever `numbers` says
-    trial = Reader(reader.asked, exact)
-    gamma = trial.number(spot, "discount")
+    """Return the discount. In quotes it is exact, whatever `numbers` says: "9/10", "1", "1/1.02"."""
+    trial = Reader(reader.asked, reader.exact)
+    try:
+        gamma = calculated(spot.value) if is_text(spot) else trial.number(spot, "discount")
+    except ValueError:
+        gamma = -1
+    if trial.faults and trial.faults[0].what.find(UNDERFLOWS) >= 0:
+        reader.faults += trial.faults
+        return 0
     if trial.faults or not 0 <= gamma <= 1:
         reader.fault(f"discount: found {escape(spot)}, expected a number from 0 to 1", spot)
         return 0
@@ -339,6 +366,17 @@ def _layout(reader: Reader, spot: Spot) -> Layout | None:
             f"layout: found cell {max(at or 0 for at in cell)}, expected less than {rows} x {columns}", spot
         )
     return Layout(rows, columns, None if cell is None else np.array(cell, dtype=np.int64))
+
+
+def add_terminal(head: Head, lines: dict[str, int], reached: Container[str]) -> dict[str, int]:
+    """Add the terminal states to states by name with their lines, where the file lists no `states`; return them.
+
+    One that the caller asked for, which has no line, must be reached: otherwise it is misspelt.
+    """
+    for name, line in head.terminal.items():
+        if line or name in reached:
+            lines.setdefault(name, line)
+    return lines
 
 
 @dataclass

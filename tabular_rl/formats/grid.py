@@ -16,6 +16,7 @@ from tabular_rl.formats.lines import Spot
 from tabular_rl.formats.memory import require
 from tabular_rl.model import MDP, Layout
 from tabular_rl.names import Names
+from tabular_rl.rationals import UNDERFLOWS
 from tabular_rl.rows import Ints
 from tabular_rl.validation import MOST_CELLS
 
@@ -270,6 +271,8 @@ def _read_rules(
     slip = number("slip", zero)
     if "slip" in entries and not 0 <= slip <= 1:
         reader.fault(f"slip: found {entries['slip']}, expected a number from 0 to 1", entries["slip"])
+    if slip and not slip / 2:
+        reader.fault(f"slip: found {entries['slip']}: half of it {UNDERFLOWS}", entries["slip"])
     if slip and moves != "four":
         reader.fault(f'slip: found with moves = "{moves}", expected moves = "four"', entries["slip"])
     wind = None

@@ -13,7 +13,17 @@ import numpy as np
 
 from tabular_rl.build import Number, Row
 from tabular_rl.errors import Fault, ModelError, escape, quoted
-from tabular_rl.formats.fields import TOP, VERSION, Asked, Head, Reader, finish, is_text, read_head
+from tabular_rl.formats.fields import (
+    TOP,
+    VERSION,
+    Asked,
+    Head,
+    Reader,
+    add_terminal,
+    finish,
+    is_text,
+    read_head,
+)
 from tabular_rl.formats.grid import read_grid
 from tabular_rl.formats.input import plain_ends
 from tabular_rl.formats.lines import Spot, locate
@@ -72,10 +82,7 @@ def _read_states(reader: Reader, head: Head, body: Spot) -> MDP:
         lines = {name: spot.line for name, spot in sections.items()}
         for name, spot in sections.items():
             reader.check_name(name, "state", spot)
-        reached = set() if all(head.terminal.values()) else set(_next_states(sections))
-        for name, line in head.terminal.items():
-            if line or name in reached:  # one that the caller asked for has no line
-                lines.setdefault(name, line)
+        add_terminal(head, lines, () if all(head.terminal.values()) else set(_next_states(sections)))
     else:
         lines = head.states
     states = Names(list(lines))
