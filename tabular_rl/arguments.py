@@ -104,9 +104,9 @@ def policy_of(mdp: MDP, given: Any, name: str = "policy") -> Policy:
 
     Examples
     --------
-    >>> mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[0, 1], [0, 0]], 0.9, actions=["stay", "go"])
-    >>> [policy_of(mdp, given)["0"] for given in (["go", "stay"], {0: "go", "1": 0}, "action:go", [[0, 1], [1, 0]])]
-    ['go', 'go', 'go', {'stay': 0.0, 'go': 1.0}]
+    >>> mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[0, 1], [0, 0]], 0.9, axes="sas", actions=["stay", "go"])
+    >>> [policy_of(mdp, given)["0"] for given in (["go", "stay"], {0: "go", "1": 0}, [[0, 1], [1, 0]])]
+    ['go', 'go', {'stay': 0.0, 'go': 1.0}]
     """
     try:
         return _fitting(mdp, _policy(mdp, given))

@@ -261,6 +261,8 @@ def test_rewards_of_terminal_states_are_paid_on_entry(read):
     own = CHAIN.format(1, "[[[0, 0, 0]], [[0, 0, 0]], [[0, 0, 100]]]") + 'terminal_rewards = "on entry"\n'
     with pytest.raises(ModelError, match="has reward 100 on a transition of its own, which it never takes"):
         read(own)
+    with pytest.raises(ModelError, match=r"unknown key 'terminal_rewards', expected it in \[tensors\]"):
+        read('terminal_rewards = "on entry"' + CHAIN.format(1, "[0, 0, 0]"))
     with pytest.raises(ModelError, match='terminal_rewards: found "on exit", expected "on entry"'):
         read(CHAIN.format(1, "[0, 0, 0]") + 'terminal_rewards = "on exit"\n')
 

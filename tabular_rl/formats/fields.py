@@ -90,6 +90,10 @@ class Reader:
         for key, value in spot.value.items():
             if key not in allowed:
                 way_out = self.closest(key, allowed) or f", expected one of {', '.join(allowed)}"
+                if key == "terminal_rewards":
+                    way_out = (
+                        ", expected it in [tensors], the only part whose rewards may stand at terminal states"
+                    )
                 where = f"{what}: " if what else ""
                 self.fault(f"{where}unknown key {quoted(key)}{way_out}", value, **place)
         return {key: value for key, value in spot.value.items() if key in allowed}
