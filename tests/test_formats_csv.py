@@ -197,7 +197,7 @@ ONE = GAMMA + HEAD
         (
             ONE + "a,go,a,0.5,0\nb,go,b,1,0\na,go,b,0.4,0\n",
             "m.csv:3: state 'a', action 'go': probabilities sum to 9/10, expected 1 (1/10 missing). "
-            "Fix the row, or load with --normalize to rescale it.",
+            "Fix the row, or load with normalize=True to rescale it.",
         ),
         (
             GAMMA + "# terminal = ['a']\n" + HEAD + "a,go,a,1,0\n",

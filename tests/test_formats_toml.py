@@ -314,7 +314,7 @@ def test_arrays_slips_and_discounts_that_underflow_are_refused(read):
     assert read(exact % (10**400 - 1, 10**400)).exact.prob[1] == F(1, 10**400)
 
 
-SUM = "Fix the row, or load with --normalize to rescale it."
+SUM = "Fix the row, or load with normalize=True to rescale it."
 NUMBER = 'expected a number such as 1, 0.5 or "2/3"'
 
 
@@ -462,7 +462,7 @@ def test_sixteen_digits_of_a_third(said):
     third = "p = 0.3333333333333333"
     (found,) = said(row("{ to = [" + ", ".join(f"{{ state = 'a', {third} }}" for _ in range(3)) + "] }"))
     assert 'write "1/3" for one third' in found
-    assert "--normalize" in found
+    assert "normalize=True" in found
 
 
 def test_many_faults_are_said_together(said):
