@@ -26,7 +26,7 @@ from tabular_rl.formats.json import read_json
 from tabular_rl.formats.output import write_atomically
 from tabular_rl.model import MDP, spell_gamma
 from tabular_rl.policy import Policy
-from tabular_rl.rationals import DECIMAL, fraction, long_fraction, nearest, spell
+from tabular_rl.rationals import DECIMAL, fraction, long_fraction, nearest, spell, spell_float
 from tabular_rl.solution import Solution
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ CLAIMS = (
     "optimal_actions",
     "proven_optimal",
 )  # of an answer, which nobody reads back
-COLUMNS = ("time", "state", "value", "lower", "upper", "visits", "action", "probability")
+COLUMNS = ("time", "state", "value", "lower", "upper", "visits", "action", "probability", "q")
 
 
 class Blocks:
@@ -72,15 +72,18 @@ class Answer:
 # -- writing -------------------------------------------------------------------------------------------------------
 
 
-def write_answer(solution: Solution, path: str | os.PathLike[str], **more: Any) -> None:
-    """Write an answer atomically: as CSV where the path ends in .csv, else as JSON.
+def write_answer(solution: Solution, path: str | os.PathLike[str], show_q: bool = False, **more: Any) -> None:
+    """Write an answer atomically: as CSV where the path ends in .csv, else as JSON; `show_q` adds q of every action.
 
     Raises
     ------
     OutputError : path and reason; what stood there before is intact
     """
     as_csv = os.fspath(path).lower().endswith(".csv")
-    write_parts(csv_parts(solution) if as_csv else json_parts(answer_document(solution, **more)), path)
+    if show_q:
+        more["q"] = q_entry(solution.mdp, solution.q)
+    rows = q_csv(solution) if show_q else csv_parts(solution)
+    write_parts(rows if as_csv else json_parts(answer_document(solution, **more)), path)
 
 
 def check_suffix(path: str | os.PathLike[str]) -> None:
@@ -220,6 +223,22 @@ def _actions(mdp: MDP, rows: NDArray[Any], names: list[Any]) -> list[Any]:
     return [names[a] for a in actions.tolist()]
 
 
+def q_entry(mdp: MDP, q: Floats) -> Any:
+    """For each state the value of each action by name, from q (L,) or (T, L): then one list a time step."""
+    names = list(mdp.actions)
+
+    def rows(q: Floats, first: int, last: int) -> list[dict[str, float]]:
+        ptr = mdp.pair_ptr[first : last + 1]
+        begin, ends = int(ptr[0]), (ptr - ptr[0]).tolist()
+        actions = [names[a] for a in mdp.pair_action[begin : int(ptr[-1])].tolist()]
+        values = q[begin : int(ptr[-1])].tolist()
+        return [dict(zip(actions[a:b], values[a:b], strict=True)) for a, b in itertools.pairwise(ends)]
+
+    if q.ndim == 2:
+        return [rows(row, 0, mdp.S) for row in q]
+    return Blocks(rows(q, first, min(first + BLOCK, mdp.S)) for first in range(0, mdp.S, BLOCK))
+
+
 def json_parts(document: Mapping[str, Any]) -> Iterator[str]:
     """Yield a document as JSON text, in ASCII, a key a line; infinities are null.
 
@@ -316,6 +335,43 @@ def csv_parts(solution: Solution) -> Iterator[str]:
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(zip(*lines, strict=True))
             yield text.getvalue()
+
+
+def q_csv(solution: Solution, more: Mapping[str, NDArray[Any]] | None = None) -> Iterator[str]:
+    """Yield [time,]state,value[,lower,upper][,...],action,probability,q: a line an action, one for a terminal state.
+
+    `more` are further columns, numbers by state (S,) or (T, S).
+    """
+    mdp, timed, policy = solution.mdp, solution.v.ndim == 2, solution.policy
+    v, q = np.atleast_2d(solution.v), np.atleast_2d(solution.q)
+    columns = {"value": v}
+    if solution.lower is not None and solution.upper is not None:
+        columns |= {"lower": np.atleast_2d(solution.lower), "upper": np.atleast_2d(solution.upper)}
+    columns |= {name: np.atleast_2d(x) for name, x in (more or {}).items()}
+    header = ["time"] * timed + ["state", *columns, "action"] + ["probability"] * (policy is not None) + ["q"]
+    yield ",".join(header) + "\n"
+    for t in range(len(v)):
+        now = policy.at(t) if policy is not None and policy.timed and t < len(q) else policy
+        for first, last in _blocks(mdp.S):
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator="\n")
+            for s in range(first, last):
+                numbers = [x[t, s].item() if t < len(x) else 0 for x in columns.values()]
+                begin = [t] * timed + [mdp.states[s]]
+                begin += [_number_text(x) if isinstance(x, float) else x for x in numbers]
+                rows = mdp.rows(s) if t < len(q) else range(0)
+                for i in rows:
+                    p = [] if now is None else [_probability_text(now, i)]
+                    writer.writerow(
+                        [*begin, mdp.actions[int(mdp.pair_action[i])], *p, _number_text(float(q[t, i]))]
+                    )
+                if not rows:
+                    writer.writerow([*begin, ""] + [""] * (policy is not None) + [""])
+            yield text.getvalue()
+
+
+def _probability_text(policy: Policy, row: int) -> str:
+    return spell(policy.exact[row]) if policy.exact is not None else spell_float(policy.weights[row])
 
 
 def _number_text(x: float) -> str:

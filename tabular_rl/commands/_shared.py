@@ -8,7 +8,7 @@ import re
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from tabular_rl.catalogue import METHODS, SOLVERS, canonical, find
 from tabular_rl.commands import solving, writing
 from tabular_rl.commands._help import Command as Command
 from tabular_rl.commands._memory import check_memory, check_states
-from tabular_rl.errors import OptionError, OutputError, path_text, quoted
+from tabular_rl.errors import OptionError, OutputError, closest, path_text, quoted
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS, Option
 from tabular_rl.policy import Policy
@@ -154,6 +154,15 @@ quiet_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 all_option = click.option("--all", "everything", is_flag=True, help="Print every state, as a table.")
+shown_options = together(
+    click.option(
+        "--show", type=click.Choice(["q"]), help="Show q(s,a) of every action beside v(s), in JSON and CSV too."
+    ),
+    click.option(
+        "--state", "only", multiple=True, metavar="STATE",
+        help=f"Show this state only; JSON and files hold all. {SEVERAL}",
+    ),
+)  # fmt: skip
 answer_options = together(
     click.option(
         "-o",
@@ -161,6 +170,7 @@ answer_options = together(
         metavar="FILE",
         help="Write the answer to FILE too: CSV where it ends in .csv; JSON in .json or no suffix.",
     ),
+    shown_options,
     json_option,
     all_option,
     quiet_option,
@@ -413,9 +423,20 @@ def solved(
         return evaluate(mdp, policy, method, **options)
 
 
+def named_states(mdp: MDP, names: Sequence[str]) -> list[int] | None:
+    """The states that --state names, in the order given; None where it names none."""
+    found = []
+    for name in names:
+        at = mdp.states.find(name)
+        if at is None:
+            raise OptionError(f"--state: no state {quoted(name)}{closest(name, mdp.states[:10_000])}")
+        found.append(at)
+    return found or None
+
+
 def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
     """Write an answer where it was asked for, and return the exit code."""
-    from tabular_rl.answers import answer_document, json_parts, write_answer
+    from tabular_rl.answers import answer_document, json_parts, q_entry, write_answer
 
     output, quiet = given["output"], given["quiet"]
     to_stdout = output == "-" or given["as_json"]
@@ -431,13 +452,15 @@ def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
         note(f"interrupted: {known}\n")
     if output is not None and output != "-":
         with writing(output):
-            write_answer(solution, output)
+            write_answer(solution, output, given["show"] == "q")
     with writing(None):
         if to_stdout:
-            for part in json_parts(answer_document(solution)):
+            more = {"q": q_entry(solution.mdp, solution.q)} if given["show"] else {}
+            for part in json_parts(answer_document(solution, **more)):
                 out(part)
         elif not (quiet and output is not None):
-            out(answer_text(solution, given["everything"]) + "\n")
+            only = named_states(solution.mdp, given["only"])
+            out(answer_text(solution, given["everything"], only, given["show"] == "q") + "\n")
     if (
         (to_stdout or (quiet and output is not None))
         and not solution.status.reached

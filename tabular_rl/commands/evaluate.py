@@ -16,6 +16,7 @@ from tabular_rl.commands._shared import (
     deliver,
     method_options,
     model_options,
+    named_states,
     policy_option,
     read_model,
     solved,
@@ -45,6 +46,7 @@ def command(**given: Any) -> int:
     inputs = given["model"], given["start_from"], given["policy"].rpartition(":")[2]
     check_output(given["output"], *inputs, suffixes=ANSWERS)
     mdp = read_model(given)
+    named_states(mdp, given["only"])
     policy = read_policy(given["policy"], mdp)
     if given["start_from"] is not None:
         options["start_from"] = starting_values(given["start_from"], mdp)

@@ -19,8 +19,10 @@ from tabular_rl.commands._shared import (
     flag,
     json_option,
     model_options,
+    named_states,
     quiet_option,
     read_model,
+    shown_options,
     solver_flags,
     together,
 )
@@ -89,6 +91,7 @@ learner_options = together(
     metavar="FILE",
     help="Write what was learned to FILE too: CSV where it ends in .csv; JSON in .json or no suffix.",
 )
+@shown_options
 @json_option
 @all_option
 @quiet_option
@@ -122,6 +125,7 @@ def command(**given: Any) -> int:
         options["resume"] = state
     check_files(given)
     mdp = read_model(given)
+    named_states(mdp, given["only"])
     policy = None
     if function.spec.task == "prediction":  # type: ignore[attr-defined]
         policy = read_policy(given["policy"] or "uniform", mdp)
@@ -227,22 +231,26 @@ def deliver(learned: Learned, lost: Regret | None, given: dict[str, Any], saved:
     from tabular_rl.answers import json_parts, write_parts
 
     output, quiet = given["output"], given["quiet"]
+    show_q, only = given["show"] == "q", named_states(learned.mdp, given["only"])
     if learned.status is Status.INTERRUPTED and quiet < 2:
         note(cut_short(learned) + "\n")
     if output is not None and output != "-":
         as_csv = output.lower().endswith(".csv")
         with writing(output):
             write_parts(
-                learned_csv(learned) if as_csv else json_parts(learned_document(learned, lost)), output
+                learned_csv(learned, show_q)
+                if as_csv
+                else json_parts(learned_document(learned, lost, show_q)),
+                output,
             )
     if output == "-" or given["as_json"]:
         with writing(None):
-            for part in json_parts(learned_document(learned, lost)):
+            for part in json_parts(learned_document(learned, lost, show_q)):
                 out(part)
     elif not (quiet and output is not None):
         policy = given["policy"] or "uniform"
         with writing(None):
-            out(learned_text(learned, lost, given["everything"], policy) + "\n")
+            out(learned_text(learned, lost, given["everything"], policy, only, show_q) + "\n")
     if learned.status not in (Status.SAMPLED, Status.INTERRUPTED):
         warn(f"{learned.method}: {cut_short(learned)}")
     if not quiet:

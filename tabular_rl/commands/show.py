@@ -7,8 +7,14 @@ from typing import Any
 import click
 
 from tabular_rl.commands import COMMANDS
-from tabular_rl.commands._shared import SEVERAL, Command, model_options, quiet_option, read_model
-from tabular_rl.errors import OptionError, closest, quoted
+from tabular_rl.commands._shared import (
+    SEVERAL,
+    Command,
+    model_options,
+    named_states,
+    quiet_option,
+    read_model,
+)
 from tabular_rl.report.screen import out
 from tabular_rl.report.tables import model_table, model_text
 
@@ -29,13 +35,6 @@ def command(**given: Any) -> int:
     tabular-rl show example:taxi --state "0:0 R to G"
     """
     mdp = read_model(given)
-    states = None
-    if given["state"]:
-        states = []
-        for name in given["state"]:
-            at = mdp.states.find(name)
-            if at is None:
-                raise OptionError(f"--state: no state {quoted(name)}{closest(name, mdp.states[:10_000])}")
-            states.append(at)
+    states = named_states(mdp, given["state"])
     out("\n".join(model_text(mdp)) + "\n\n" + model_table(mdp, states, given["everything"]) + "\n")
     return 0

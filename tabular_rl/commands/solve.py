@@ -16,6 +16,7 @@ from tabular_rl.commands._shared import (
     deliver,
     method_options,
     model_options,
+    named_states,
     read_model,
     solved,
 )
@@ -39,6 +40,7 @@ def command(**given: Any) -> int:
     method, options = chosen_method(given, "control")
     check_output(given["output"], given["model"], given["start_from"], suffixes=ANSWERS)
     mdp = read_model(given)
+    named_states(mdp, given["only"])
     if given["start_from"] is not None:
         options["start_from"] = starting_values(given["start_from"], mdp)
     return deliver(solved(mdp, method, options, given["quiet"]), given)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tabular_rl.answers import Blocks, answer_document
+from tabular_rl.answers import answer_document, q_csv, q_entry
 from tabular_rl.catalogue import METHODS
 from tabular_rl.comparison import Comparison, Curves, Regret, middle
 from tabular_rl.errors import escape
@@ -20,6 +19,7 @@ from tabular_rl.learned import Curve, Learned
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS
 from tabular_rl.rationals import spell_float
+from tabular_rl.report.actions import learned_q_table
 from tabular_rl.report.grid import policy_grid
 from tabular_rl.report.layout import LONGEST, rows_shown, table
 from tabular_rl.report.numbers import general, rounded_up, shown
@@ -40,9 +40,17 @@ BLOCK = 1 << 14  # states written together
 
 
 def learned_text(
-    learned: Learned, regret: Regret | None = None, everything: bool = False, policy: str | None = None
+    learned: Learned,
+    regret: Regret | None = None,
+    everything: bool = False,
+    policy: str | None = None,
+    only: Sequence[int] | None = None,
+    show_q: bool = False,
 ) -> str:
-    """The values beside the exact ones, the errors over the runs, what the greedy policies earn, and the status."""
+    """The values beside the exact ones, the errors over the runs, what the greedy policies earn, and the status.
+
+    `only` are the states that are shown; `show_q` shows the value of every action too.
+    """
     mdp = learned.mdp
     what = (
         ""
@@ -54,8 +62,8 @@ def learned_text(
         f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}; {learned.method}{what}",
         "; ".join(filter(None, (f"{runs}{steps_text(learned)}, seed {learned.seed}", options_text(learned)))),
         "",
-        states_table(learned, everything),
-        *policy_lines(learned, everything),
+        states_table(learned, everything, only, show_q),
+        *policy_lines(learned, everything or only is not None),
         "",
         summary(learned, regret),
     ]
@@ -126,7 +134,9 @@ def exact_values(learned: Learned) -> Floats | None:
     return None if learned.reference is None else learned.reference.v
 
 
-def states_table(learned: Learned, everything: bool = False) -> str:
+def states_table(
+    learned: Learned, everything: bool = False, only: Sequence[int] | None = None, show_q: bool = False
+) -> str:
     """state / learned / exact / visits / action; of a finite horizon the states and times that were visited."""
     mdp, timed = learned.mdp, learned.mdp.horizon is not None
     v, visits = np.atleast_2d(learned.v), np.atleast_2d(learned.state_visits)
@@ -135,10 +145,17 @@ def states_table(learned: Learned, everything: bool = False) -> str:
     places = [(t, s) for t in range(len(visits)) for s in range(mdp.S)] if everything or not timed else [
         (int(t), int(s)) for t, s in np.argwhere(visits > 0)
     ]  # fmt: skip
+    if only is not None:
+        places = [(t, s) for t in range(len(visits)) for s in only]
     chosen = rows_shown(
-        len(places), everything, "states and times" if timed else "states", action_changes(learned)
+        len(places),
+        everything or only is not None,
+        "states and times" if timed else "states",
+        action_changes(learned),
     )
     decimals = decimals_of(learned)
+    if show_q:
+        return learned_q_table(learned, [places[i] for i in chosen.rows], decimals, chosen)
     rows = []
     for t, s in (places[i] for i in chosen.rows):
         unknown = "" if not math.isnan(v[t, s]) else UNTRIED if visits[t, s] else NEVER
@@ -502,7 +519,7 @@ def over_runs(numbers: Floats) -> dict[str, Any]:
     }
 
 
-def learned_document(learned: Learned, regret: Regret | None = None) -> dict[str, Any]:
+def learned_document(learned: Learned, regret: Regret | None = None, show_q: bool = False) -> dict[str, Any]:
     """The entries of the JSON object: an answer, and what is known of the runs. NaN and infinities become null."""
     never, worst = learned.never_visited, worst_entry(learned)
     curve = learned.curve
@@ -530,32 +547,17 @@ def learned_document(learned: Learned, regret: Regret | None = None) -> dict[str
         if never.ndim == 1
         else [[learned.mdp.states[int(s)] for s in np.flatnonzero(row)] for row in never],
         "exact_values": exact_values(learned),
-        "q": None if learned.learned_q is None else _q_entry(learned),
+        "q": q_entry(learned.mdp, learned.q) if show_q or learned.learned_q is not None else None,
     }
     return answer_document(learned, **more)
 
 
-def _q_entry(learned: Learned) -> Any:
-    """For each state the learned value of each action by name; one list a time step for a finite horizon."""
-    mdp, q = learned.mdp, learned.q
-
-    names = list(mdp.actions)
-
-    def rows(q: Floats, first: int, last: int) -> list[dict[str, float]]:
-        ptr = mdp.pair_ptr[first : last + 1]
-        begin, ends = int(ptr[0]), (ptr - ptr[0]).tolist()
-        actions = [names[a] for a in mdp.pair_action[begin : int(ptr[-1])].tolist()]
-        values = q[begin : int(ptr[-1])].tolist()
-        return [dict(zip(actions[a:b], values[a:b], strict=True)) for a, b in itertools.pairwise(ends)]
-
-    if q.ndim == 2:
-        return [rows(row, 0, mdp.S) for row in q]
-    return Blocks(rows(q, first, min(first + BLOCK, mdp.S)) for first in range(0, mdp.S, BLOCK))
-
-
-def learned_csv(learned: Learned) -> Iterator[str]:
+def learned_csv(learned: Learned, show_q: bool = False) -> Iterator[str]:
     """Yield [time,]state,value,visits[,action]; the value of a state that was never visited is empty."""
     mdp, timed = learned.mdp, learned.mdp.horizon is not None
+    if show_q:
+        yield from q_csv(learned, {"visits": learned.state_visits})
+        return
     v, visits = np.atleast_2d(learned.v), np.atleast_2d(learned.state_visits)
     policy = learned.policy if learned.policy is not None and learned.policy.rows is not None else None
     yield ",".join(["time"] * timed + ["state", "value", "visits"] + ["action"] * (policy is not None)) + "\n"

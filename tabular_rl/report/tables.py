@@ -14,6 +14,7 @@ from tabular_rl.errors import escape, spoken
 from tabular_rl.learned import Learned
 from tabular_rl.model import MDP, spell_gamma
 from tabular_rl.rationals import spell_float
+from tabular_rl.report.actions import q_table
 from tabular_rl.report.grid import grid_text, policy_grid
 from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown, table, width
 from tabular_rl.report.numbers import (
@@ -138,10 +139,16 @@ def value_cells(solution: Solution, states: Sequence[int]) -> tuple[list[str], l
     return values, errors, []
 
 
-def values_table(solution: Solution, everything: bool = False) -> str:
-    """state / value / ± / action, or one column a time step for a finite horizon."""
+def values_table(
+    solution: Solution, everything: bool = False, only: Sequence[int] | None = None, show_q: bool = False
+) -> str:
+    """state / value / ± / action, or one column a time step for a finite horizon; of the states `only` where given."""
     mdp = solution.mdp
     chosen = rows_shown(mdp.S, everything, changes=action_changes(solution))
+    if only is not None:
+        chosen = Rows(list(only))
+    if show_q:
+        return q_table(solution, chosen, decimals_of(solution))
     states = chosen.rows
     names = [escape(mdp.states[s]) for s in states]
     if solution.v.ndim == 2:
@@ -397,13 +404,19 @@ def header_text(solution: Solution) -> str:
     return f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}; {solution.method}{what}"
 
 
-def answer_text(solution: Solution, everything: bool = False) -> str:
-    """Return the answer as it is printed: a header, the values (drawn as a grid where it is one), what is proven."""
-    body = grid_text(solution) if not everything else None
+def answer_text(
+    solution: Solution, everything: bool = False, only: Sequence[int] | None = None, show_q: bool = False
+) -> str:
+    """Return the answer as it is printed: a header, the values (drawn as a grid where it is one), what is proven.
+
+    `only` are the states that are shown; `show_q` shows the value of every action beside that of its state.
+    """
+    as_table = everything or only is not None or show_q
+    body = grid_text(solution) if not as_table else None
     if body is None:
-        body = values_table(solution, everything)
+        body = values_table(solution, everything, only, show_q)
         # Where too few digits of the values fit into the cells, the policy may.
-        policy = policy_grid(solution) if not everything and solution.mdp.S > LONGEST else None
+        policy = policy_grid(solution) if not as_table and solution.mdp.S > LONGEST else None
         body += f"\n\n{policy}" if policy else ""
     lines = [
         header_text(solution),
