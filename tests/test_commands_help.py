@@ -10,7 +10,7 @@ import pytest
 from program import inside, one_line
 
 from tabular_rl.bundled import documents, documents_folder, examples
-from tabular_rl.catalogue import LEARNERS
+from tabular_rl.catalogue import LEARNERS, METHODS
 from tabular_rl.commands import COMMANDS, _help, program
 from tabular_rl.families import FAMILIES
 
@@ -92,11 +92,14 @@ def test_options_are_grouped_and_none_is_lost(capsys, eighty):
     assert titles == ["Methods", *({"What to find": "What to learn"}.get(t, t) for t in _help.GROUPS)]
 
 
-def test_learn_lists_each_method_once_by_its_purpose(capsys, eighty):
-    found = _help.by_purpose(LEARNERS)
-    assert sorted(name for names in found.values() for name in names) == sorted(LEARNERS)
-    text = inside(capsys, "learn", "--help").out
-    assert set(LEARNERS) <= set(re.findall(r"[\w-]+", text.replace("-\n", "-")))
+def test_learn_and_compare_list_each_method_by_its_purpose(capsys, eighty):
+    for command, methods in (("learn", LEARNERS), ("compare", METHODS)):
+        found = _help.by_purpose(methods)
+        assert sorted(name for names in found.values() for name in names) == sorted(methods)
+        text = inside(capsys, command, "--help").out
+        listed = text.partition("Methods:\n")[2].partition("\n\n")[0]
+        for name in methods:
+            assert len(re.findall(rf"(?<![\w-]){name}(?![\w-])", listed)) >= 1, name
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -11,6 +11,7 @@ import click
 from tabular_rl.report.layout import reflowed
 from tabular_rl.report.screen import spelled
 
+HYPHEN = "\u2011"  # the one that no line is broken at; it is a plain one again before it is shown
 FEW = 10  # options that need no groups
 
 # The groups of options, in the order that they are shown in. What stands in none is about the output.
@@ -43,17 +44,22 @@ PAGES = {
 PAGE = "command-line"
 
 
+def whole(text: str) -> str:
+    """A text in which no line ends within a name, such as value-iteration: Click breaks lines at hyphens."""
+    return text.replace("-", HYPHEN)
+
+
 class Command(click.Command):
     """A command whose help fits the screen, in signs that it can show."""
 
     def get_help(self, ctx: click.Context) -> str:
-        return spelled(super().get_help(ctx))
+        return spelled(super().get_help(ctx).replace(HYPHEN, "-"))
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The docstring: indented paragraphs, such as equations, keep their indentation and fit too."""
         room = formatter.width - 2
         parts = re.split(r"\n\s*\n", inspect.cleandoc(self.help or ""))
-        shown = ["\b\n" + reflowed(part, room) if part.startswith(" ") else part for part in parts]
+        shown = ["\b\n" + reflowed(part, room) if part.startswith(" ") else whole(part) for part in parts]
         formatter.write_paragraph()
         with formatter.indentation():
             formatter.write_text("\n\n".join(shown))
@@ -65,7 +71,8 @@ class Command(click.Command):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
-                groups[GROUP.get(str(parameter.name), "Output") if many else "Output"].append(record)
+                title = GROUP.get(str(parameter.name), "Output") if many else "Output"
+                groups[title].append((record[0], whole(record[1])))
         for title, records in groups.items():
             if records:
                 shown = LEARNING.get(title, title) if self.name == "learn" else title
@@ -78,43 +85,48 @@ class Command(click.Command):
         formatter.write_text(f"More: tabular-rl help {page}")
 
 
-class Learning(Command):
-    """A command of many methods, which are listed by what they are for."""
+class OfMethods(Command):
+    """A command of many methods, which are listed by what they are for: learners, and in `compare` planners too."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from tabular_rl.catalogue import LEARNERS
+        from tabular_rl.catalogue import LEARNERS, METHODS
 
+        found = by_purpose(LEARNERS if self.name == "learn" else METHODS)
         with formatter.section("Methods"):
-            formatter.write_dl([(what, ", ".join(names)) for what, names in by_purpose(LEARNERS).items()])
+            formatter.write_dl([(what, whole(", ".join(names))) for what, names in found.items()])
         super().format_options(ctx, formatter)
 
 
 def by_purpose(names: Iterable[str]) -> dict[str, list[str]]:
-    """The learners of each purpose, by what they are and which options they have.
+    """The methods of each purpose, by what they are and which options they have.
 
-    >>> by_purpose(["q-learning", "td0", "linear-td", "reinforce", "batch-td"])["a policy's values"]
-    ['td0']
+    >>> by_purpose(["rational", "q-learning", "td0", "linear-td", "reinforce"])
+    {'plan': ['rational'], 'best policy': ['q-learning'], 'its gradient': ['reinforce'], "a policy's values": ['td0'],
+     'linear features': ['linear-td']}
     """
-    from tabular_rl.catalogue import LEARNERS
+    from tabular_rl.catalogue import METHODS
 
-    found: dict[str, list[str]] = {
-        what: []
-        for what in (
-            "best policy",
-            "its gradient",
-            "a policy's values",
-            "values, from a log",
-            "linear features",
-        )
-    }
+    purposes = (
+        "plan",
+        "evaluate",
+        "best policy",
+        "its gradient",
+        "a policy's values",
+        "values, from a log",
+        "linear features",
+    )
+    found: dict[str, list[str]] = {what: [] for what in purposes}
     for name in names:
-        spec = LEARNERS[name].spec  # type: ignore[attr-defined]
+        spec = METHODS[name].spec  # type: ignore[attr-defined]
+        control = spec.task == "control"
         if spec.family == "gradient":
             found["its gradient"].append(name)
+        elif spec.family != "learning":
+            found["plan" if control else "evaluate"].append(name)
         elif "features" in spec.options:
             found["linear features"].append(name)
-        elif spec.task == "control":
+        elif control:
             found["best policy"].append(name)
         else:
             found["a policy's values" if "step_size" in spec.options else "values, from a log"].append(name)
-    return found
+    return {what: listed for what, listed in found.items() if listed}

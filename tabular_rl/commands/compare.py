@@ -10,10 +10,10 @@ import click
 from tabular_rl import run as running
 from tabular_rl.catalogue import LEARNERS, METHODS, canonical
 from tabular_rl.commands import COMMANDS, solving, writing
+from tabular_rl.commands._help import OfMethods
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
     SEVERAL,
-    Command,
     Value,
     check_output,
     flag,
@@ -47,7 +47,7 @@ ALWAYS = ("tolerance", "threads", "time_limit")  # options that a method without
 OF_LEARNERS = solver_flags(list(LEARNERS), but=ALWAYS)
 
 
-@click.command("compare", cls=Command, short_help=COMMANDS["compare"])
+@click.command("compare", cls=OfMethods, short_help=COMMANDS["compare"])
 @model_options
 @click.argument(
     "names",

@@ -10,7 +10,7 @@ import click
 from tabular_rl import run as running
 from tabular_rl.catalogue import LEARNERS, canonical, find_learner
 from tabular_rl.commands import COMMANDS, solving, writing
-from tabular_rl.commands._help import Learning
+from tabular_rl.commands._help import OfMethods
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
     ANSWERS,
@@ -68,7 +68,7 @@ learner_options = together(
 )
 
 
-@click.command("learn", cls=Learning, short_help=COMMANDS["learn"])
+@click.command("learn", cls=OfMethods, short_help=COMMANDS["learn"])
 @model_options
 @click.option(
     "--method",
