@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tabular_rl.arguments import public
@@ -45,7 +46,7 @@ def solve(mdp: MDP, method: Any = "auto", tolerance: float = 1e-6, **options: An
     function = find(method, "control")
     options = _with_tolerance(function, tolerance, options)
     check_options(function, options)
-    return function(mdp, **options)
+    return _advised(function(mdp, **options))
 
 
 @public
@@ -77,7 +78,7 @@ def evaluate(
     function = find(method, "prediction")
     options = _with_tolerance(function, tolerance, options)
     check_options(function, options)
-    return function(mdp, policy, **options)
+    return _advised(function(mdp, policy, **options))
 
 
 @public
@@ -112,6 +113,15 @@ def learn(mdp: MDP, method: Any, policy: Any = None, **options: Any) -> Learned:
             raise OptionError(f"method {quoted(method)} finds its own policy, found one that is given")
         return function(mdp, **options)
     return function(mdp, Policy.uniform(mdp) if policy is None else policy, **options)
+
+
+def _advised(answer: Solution) -> Solution:
+    """The answer, with the method that would do in its note where this one fell short."""
+    if answer.status.reached:
+        return answer
+    from tabular_rl.planning.auto import other_method
+
+    return replace(answer, note="; ".join(filter(None, [answer.note, other_method(answer)])))
 
 
 def _with_tolerance(function: Any, tolerance: float, options: dict[str, Any]) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class Certifier:
         self.rows: NDArray[Any] | None = None
         self.large = LargeRewards(mdp)
         self._plain: tuple[float, float] | None = None
-        self._last: tuple[Floats, float, float, _Beyond] | None = None
+        self.last: tuple[Floats, float, float, _Beyond] | None = None
         self.total: Any = None
         if mdp.problem == "total-reward":
             from tabular_rl.certificates_total import TotalCertifier
@@ -142,7 +142,7 @@ class Certifier:
         certificate = Certificate(lower, upper, smallest=smallest, middle=middle)
         if self.policy is not None:
             return certificate
-        self.rows, self._last = chosen, (v, shared, rise, beyond)
+        self.rows, self.last = chosen, (v, shared, rise, beyond)
         return self.decided(certificate) if decide else certificate
 
     def errors(self, v: Floats, vmax: float, policy: Policy) -> tuple[float, float, _Beyond]:
@@ -186,9 +186,9 @@ class Certifier:
 
         q̂(s,a) + E + γ β / (1 - γ) < lower(s) proves q*(s,a) < v*(s).
         """
-        if self._last is None or self.rows is None or certificate.keep is not None:
+        if self.last is None or self.rows is None or certificate.keep is not None:
             return certificate
-        v, error, rise, beyond = self._last
+        v, error, rise, beyond = self.last
         least = down(certificate.lower - rise)
         keep = beyond.keep(self.sweeper.not_worse(v, down(least - error)), least)
         return replace(certificate, keep=keep, proven_optimal=proven_states(self.mdp, keep, self.rows))
@@ -391,8 +391,10 @@ def conclude(
     else:
         status = Status.FLOATS_SPENT
         least = width if stopped is None or certificate is None else certificate.smallest
-        if math.isfinite(least):
+        if math.isfinite(least) and not run.remarks:
             note = note or f"the smallest tolerance that can be proven here is about {1.05 * least:.1e}"
+
+    note = "; ".join(filter(None, [*run.remarks, note]))
 
     def signed(array: Floats | None) -> Floats | None:
         if array is None:

@@ -44,7 +44,11 @@ from tabular_rl.sweeps import Sweeper
 
 SWEEPS = 10_000  # spent on w in one call, at most
 CHUNK = 32  # sweeps before a linear solve is tried
+SOLVES = {CHUNK * k for k in range(1, 9)} | {
+    CHUNK << k for k in range(3, 9)
+}  # after which one is tried for u
 DENSE = 500  # states up to which it is dense
+STEPS = 64  # of T_π from 0, where there is no other bound
 LEAST = 1e-290  # of a step: below it w would be lost in the smallest floats
 SETTLED = 0.2  # w is good enough when a sweep lengthens no time by more than this
 
@@ -270,6 +274,8 @@ class _Chain:
         vmax = float(np.max(np.abs(v), initial=0.0))
         lower = self._verified(v, fall, vmax, -1)
         upper = self._verified(v, rise, vmax, 1) if above else none
+        lower = self._from_zero(-1) if lower is None else lower
+        upper = self._from_zero(1) if upper is None else upper
         smallest = 0.0
         if self.settled:
             smallest = self._error(vmax) * _steps(self.time) * (2 if above else 1)
@@ -295,6 +301,24 @@ class _Chain:
             if bool((stepped <= x if side > 0 else stepped >= x).all()):
                 return stepped
         return None
+
+    def _from_zero(self, side: int) -> Floats | None:
+        """A bound where no reward is negative (side -1), or none positive (1): T_πⁿ 0, rounded outward; else None.
+
+        0 ≤ T_π 0 ≤ T_π² 0 ≤ ... ≤ v_π in the first case.
+        """
+        signs = reward_signs(self.mdp)[self.policy.takes & ~self.zero[self.mdp.pair_state]]
+        if (signs * side > 0).any():
+            return None
+        x = np.zeros(self.mdp.S)
+        for _ in range(STEPS):
+            error = self._error(float(np.max(np.abs(x), initial=0.0)))
+            self.sweeper.policy(self.moving, x, self._out)
+            stepped = (
+                np.minimum(x, up(self._out + error)) if side > 0 else np.maximum(x, down(self._out - error))
+            )
+            x = np.where(self.zero, 0.0, stepped)
+        return x
 
     def _settle(self, v: Floats, sweeps: int) -> None:
         """Bring w to w ≥ 1 - SETTLED + P_π w, by sweeps or by a linear solve."""
@@ -361,7 +385,9 @@ class _Best:
                 self.time = time  # not where u < v: there v itself was what it had to descend from
             if upper is not None:
                 return upper, of_rows, shared_error(mdp, vmax) * _steps(self.time) if settled else 0.0
-        return none, np.full(mdp.L, math.inf), 0.0
+        if (reward_signs(mdp) > 0).any():
+            return none, np.full(mdp.L, math.inf), 0.0
+        return np.zeros(mdp.S), np.full(mdp.L, math.inf), 0.0  # nobody earns anything
 
     def _large(self, v: Floats, vmax: float) -> tuple[Ints, Floats, Ints]:
         """The rows that have an E of their own, with q̂ + E, rounded up, and their states."""
@@ -402,7 +428,7 @@ class _Best:
                 break
             if high <= SETTLED * shift and -low <= SETTLED * shift + 2 * fall:
                 return u, True
-            if sweep and sweep % CHUNK == 0:
+            if sweep in SOLVES:
                 # Policy iteration for the same equation; where it cannot be solved the sweeps go on.
                 rows, _ = repaired(mdp, rows, mdp.terminal, self.total.proper_rows)
                 policy = Policy(mdp, rows=rows)
@@ -448,7 +474,7 @@ def _solve(
         ).solve(r_pi)
 
     try:
-        out[live] = solve() if run is None else run.call(solve)
+        out[live] = solve() if run is None or n <= DENSE else run.call(solve)  # a thread costs more than that
     except (np.linalg.LinAlgError, RuntimeError, MemoryError):
         return None
     return out if np.isfinite(out).all() else None

@@ -58,6 +58,7 @@ class Run:
         self.deadline = math.inf if time_limit is None else self.started + time_limit
         self.work: dict[str, int] = {}
         self.history: list[tuple[int, float]] = []
+        self.remarks: list[str] = []
         self._told = self.started
         self._stride = 1
         self._first_residual = math.nan
@@ -69,6 +70,11 @@ class Run:
     def did(self, unit: str, count: int = 1) -> None:
         """Count work done: sweeps, improvements, linear solves."""
         self.work[unit] = self.work.get(unit, 0) + count
+
+    def remark(self, text: str) -> None:
+        """Keep a sentence for the answer, once."""
+        if text not in self.remarks:
+            self.remarks.append(text)
 
     def breathe(self) -> None:
         """Raise Stop when the run must end."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import NoFiniteAnswer
+from tabular_rl.errors import NoFiniteAnswer, NumericalError, quoted
 from tabular_rl.model import MDP, Exact
 from tabular_rl.policy import Policy
 from tabular_rl.rationals import RationalArray
@@ -25,6 +25,7 @@ from tabular_rl.rows import Floats, Ints, row_blocks
 Mask = NDArray[np.bool_]
 
 SMALL = 64  # states of a component up to which its mean reward is decided in rationals
+LATE = 256  # sweeps before rationals are tried on larger ones
 CYCLE = 2000  # states of a cycle up to which its mean reward is tried in rationals
 FRACTIONS = 50_000  # operations on them, at most
 MEAN_SWEEPS = 100_000  # before the sign of a mean reward is given up
@@ -361,18 +362,20 @@ class TotalReward:
         return first
 
 
-def total_reward(mdp: MDP, breathe: Callable[[], None] | None = None) -> TotalReward:
+def total_reward(mdp: MDP, breathe: Callable[[], None] | None = None, exactly: bool = False) -> TotalReward:
     """Decide whether the optimal total reward (γ = 1) is finite, and return the model in a form that can be iterated.
 
     Rewards that recur are rewards of an end component. One of reward 0 is worth 0 to stay in, and is merged. After
     that the optimal value is finite exactly if every end component has a negative largest mean reward and from every
-    state some policy ends surely. `breathe` is called now and then where this may take long; it may raise.
+    state some policy ends surely. `breathe` is called now and then where this may take long; it may raise. With
+    `exactly` means are decided in rationals, however many states share one.
 
     Raises
     ------
     NoFiniteAnswer : with the states of a component whose largest mean reward is positive (+∞), or exactly 0 with
-        rewards that are not (the sum does not settle), or cannot be told from 0; or with those from which every policy
-        may collect negative reward for ever (-∞)
+        rewards that are not (the sum does not settle); or with those from which every policy may collect negative
+        reward for ever (-∞)
+    NumericalError : where a mean reward could not be told from 0
 
     Sources: Puterman (1994), 7.2 and 9.5; Bertsekas & Tsitsiklis (1991); Baier et al. (2018), "Stochastic shortest
     paths and weight-bounded properties", for merging.
@@ -395,7 +398,7 @@ def total_reward(mdp: MDP, breathe: Callable[[], None] | None = None) -> TotalRe
     if total.merged:
         signs = np.append(signs, np.int8(0))[total.row_of]  # staying, -1, earns 0
     if (signs > 0).any():
-        _refuse_recurring(total, signs, breathe)
+        _refuse_recurring(total, signs, breathe, exactly)
     sure, proper = almost_surely_reaching(quotient, quotient.terminal)
     if not sure.all():
         what = (
@@ -409,10 +412,10 @@ def total_reward(mdp: MDP, breathe: Callable[[], None] | None = None) -> TotalRe
 
 
 def _refuse_recurring(
-    total: TotalReward, signs: NDArray[np.int8], breathe: Callable[[], None] | None
+    total: TotalReward, signs: NDArray[np.int8], breathe: Callable[[], None] | None, exactly: bool
 ) -> None:
-    """Raise NoFiniteAnswer unless every end component of the quotient has a negative largest mean reward."""
-    quotient = total.quotient
+    """Raise unless every end component of the quotient has a negative largest mean reward."""
+    mdp, quotient = total.mdp, total.quotient
     labels, inside = _end_components(quotient)
     of_row = labels[quotient.pair_state]
     count = int(labels.max(initial=-1)) + 1
@@ -422,7 +425,7 @@ def _refuse_recurring(
         states = np.flatnonzero(labels == component)
         if negative[component]:
             rows = np.flatnonzero(inside & (of_row == component))
-            sign, found = largest_mean_sign(_part(quotient, states, rows), breathe)
+            sign, found = largest_mean_sign(_part(quotient, states, rows), breathe, exactly)
             states = states[found]
         else:
             sign = 1
@@ -440,11 +443,18 @@ def _refuse_recurring(
         elif sign == 0:
             what = "rewards of both signs recur with mean 0, so that the total does not settle, in the cycle through"
         else:
-            what = (
-                "rewards of both signs recur and their mean could not be told from 0, so that the total could not "
-                "be proven finite, in the cycles through"
+            raise NumericalError(
+                "not settled: rewards of both signs recur, and their mean could not be told from 0, so that it is not "
+                f"known whether the total is finite, in the cycles through {_few(mdp, mask[total.of_state])}. Use "
+                "--exact, which takes up to 500 states that lead to each other."
             )
         raise NoFiniteAnswer(what, _names(total.mdp, mask[total.of_state]))
+
+
+def _few(mdp: MDP, mask: Mask) -> str:
+    names = _names(mdp, mask)
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(map(quoted, names[:3])) + more
 
 
 def _names(mdp: MDP, mask: Mask) -> list[str]:
@@ -557,12 +567,15 @@ def _made_of(
 # -- the mean reward of a component -----------------------------------------------------------------------------
 
 
-def largest_mean_sign(part: MDP, breathe: Callable[[], None] | None = None) -> tuple[int | None, Mask]:
+def largest_mean_sign(
+    part: MDP, breathe: Callable[[], None] | None = None, exactly: bool = False
+) -> tuple[int | None, Mask]:
     """Return the sign of the largest mean reward a step of an end component, and the states that show it.
 
     `part` holds the component alone, each state reachable from each other. What is returned is proven: negative by
-    values h with r + P h - h < 0 at every row (Puterman 1994, 8.5), positive by a cycle of a policy. In a component of
-    more than SMALL states 0 is a cycle of mean 0 beside which no positive one was found, and None is nothing found.
+    values h with r + P h - h < 0 at every row (Puterman 1994, 8.5), in floats or in rationals; positive by a cycle of a
+    policy. In a component of more than SMALL states 0 is a cycle of mean 0 beside which no positive one was found, and
+    None is nothing found, unless it was to be decided `exactly`.
     """
     from tabular_rl.kernels.bellman import optimal_backup
 
@@ -587,8 +600,8 @@ def largest_mean_sign(part: MDP, breathe: Callable[[], None] | None = None) -> t
             return -1, every
         if done == check:
             check *= 4
-            if S <= SMALL:
-                return _largest_mean_sign_exact(part, rows)
+            if S <= SMALL or (exactly and done >= LATE):
+                return _largest_mean_sign_exact(part, rows, math.inf, breathe)
             if even is not None:
                 return 0, even
             error = large.error(Policy.partial(part, rows=rows), hmax)
@@ -596,7 +609,7 @@ def largest_mean_sign(part: MDP, breathe: Callable[[], None] | None = None) -> t
                 if float(change[cycle].min()) - 2 * error > 0:
                     return 1, cycle
                 key = np.packbits(cycle).tobytes()
-                if key in tried or int(cycle.sum()) > CYCLE:
+                if (key in tried and done != LATE) or int(cycle.sum()) > CYCLE:
                     continue
                 tried.add(key)
                 found = _evaluate(part, rows, np.flatnonzero(cycle), FRACTIONS)
@@ -604,6 +617,11 @@ def largest_mean_sign(part: MDP, breathe: Callable[[], None] | None = None) -> t
                     return 1, cycle
                 if found is not None and found[0] == 0:
                     even = cycle
+                elif found is not None and done >= LATE and S <= CYCLE:
+                    # A mean below 0 by less than rounding, perhaps: its h may prove all others negative.
+                    sign, states = _largest_mean_sign_exact(part, rows, FRACTIONS, breathe)
+                    if sign is not None:
+                        return sign, states
         # Half a step: the same signs, and a period cannot keep the changes apart.
         h += 0.5 * change
         h -= h.max()
@@ -646,7 +664,7 @@ def recurring(mdp: MDP, use: Mask, weight: Floats | None = None) -> tuple[Mask, 
 
 
 def _evaluate(
-    mdp: MDP, rows: Ints, states: Ints, limit: float
+    mdp: MDP, rows: Ints, states: Ints, limit: float, breathe: Callable[[], None] | None = None
 ) -> tuple[Fraction, dict[int, Fraction]] | None:
     """Solve g + h(s) = r(s) + Σ p h(s'), h = 0 in the first state, over a closed set of states, in rationals.
 
@@ -670,11 +688,14 @@ def _evaluate(
     first = int(states[0])
     order = [s for s in time if s != first]
     for s in order:
+        if breathe is not None:
+            breathe()
         stay = 1 - way[s].pop(s, Fraction(0))
         way[s] = {s2: p / stay for s2, p in way[s].items()}
         reward[s], time[s] = reward[s] / stay, time[s] / stay
-        for before in into[s]:
-            if before == s or s not in way[before]:
+        into[s].discard(s)
+        for before in into.pop(s):
+            if before not in into:  # taken out before: its way on leads to s, whose h is found first
                 continue
             p = way[before].pop(s)
             limit -= len(way[s])
@@ -692,32 +713,36 @@ def _evaluate(
     return mean, h
 
 
-def _evaluated(mdp: MDP, rows: Ints, states: Ints) -> tuple[Fraction, dict[int, Fraction]]:
-    found = _evaluate(mdp, rows, states, math.inf)
-    assert found is not None
-    return found
+def _largest_mean_sign_exact(
+    part: MDP, rows: Ints, limit: float = math.inf, breathe: Callable[[], None] | None = None
+) -> tuple[int | None, Mask]:
+    """Policy iteration in rationals on an end component, from `rows` (Howard 1960).
 
-
-def _largest_mean_sign_exact(part: MDP, rows: Ints) -> tuple[int | None, Mask]:
-    """Policy iteration in rationals on a small end component, from `rows` (Howard 1960)."""
+    None where one evaluation takes more than `limit` operations, or there is no end in 100 improvements (10 with a
+    limit).
+    """
     every = np.ones(part.S, dtype=bool)
     rows = rows.copy()
     sign = int(part.sign)
-    for _ in range(100):
-        mean, cycle = max(
-            (
-                (_evaluated(part, rows, np.flatnonzero(cycle))[0], cycle)
-                for cycle in _cycles(part, rows, part.S)
-            ),
-            key=lambda found: found[0],
-        )
+    for _ in range(100 if limit == math.inf else 10):
+        worth = []
+        for cycle in _cycles(part, rows, part.S):
+            found = _evaluate(part, rows, np.flatnonzero(cycle), limit, breathe)
+            if found is None:
+                return None, every
+            worth.append((found[0], cycle))
+        mean, cycle = max(worth, key=lambda found: found[0])
         if mean > 0:
             return 1, cycle
         # All other states lead to the best cycle: an end component lets them.
         _, way = almost_surely_reaching(part, cycle)
         rows, _ = repaired(part, rows, cycle, way)
         lead = int(np.flatnonzero(cycle)[0])
-        _, h = _evaluated(part, rows, np.array([lead, *(s for s in range(part.S) if s != lead)]))
+        order = np.array([lead, *(s for s in range(part.S) if s != lead)])
+        found = _evaluate(part, rows, order, limit, breathe)
+        if found is None:
+            return None, every
+        h = found[1]
         negative, changed = True, False
         for s in range(part.S):
             best = h[s] + mean

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from program import inside
+from test_linear_solve import far_ends
 
 from tabular_rl import MDP, NumericalError, Policy, Status, evaluate, save, solve
+from tabular_rl.exact import _integers, linear_solve
+from tabular_rl.exact._integers import OWN_STATES, QUICK_STATES, quick_states
 from tabular_rl.planning import auto as module
 from tabular_rl.planning.auto import auto, auto_evaluation, longest_moves
 
@@ -100,9 +104,55 @@ def test_the_time_and_the_work_of_floats_are_told_too(capsys, tmp_path, monkeypa
 
 
 def test_rationals_do_not_take_over_where_they_are_too_slow():
-    mdp = corridor(101, 1 - Fraction(1, 10**12))
+    mdp = corridor(QUICK_STATES + 1, 1 - Fraction(1, 10**12))
     answer = solve(mdp, tolerance=1e-12)
     assert answer.status is Status.FLOATS_SPENT and "smallest tolerance" in answer.note
+
+
+@pytest.mark.parametrize("flint, taken", [(None, OWN_STATES), ("here", QUICK_STATES)])
+def test_rationals_take_over_as_far_as_they_are_quick(monkeypatch, flint, taken):
+    monkeypatch.setattr(_integers, "find_spec", lambda name: flint)
+    assert taken == (150 if flint else 100) == quick_states()
+    for states, exact in ((taken, True), (taken + 1, False)):  # a chain, solved state by state
+        answer = solve(corridor(states, 1 - Fraction(1, 10**12)), tolerance=1e-12)
+        assert (answer.status is Status.EXACT) is exact
+
+
+def test_what_is_proven_is_given_where_a_system_is_singular():
+    """321 states, ends 2**160 steps away: the last one is worth 1/2 + 1/4, and the float of I - P is singular."""
+    mdp = far_ends(160)
+    for answer in (solve(mdp), solve(mdp, "policy-iteration"), evaluate(mdp, Policy.uniform(mdp))):
+        at = mdp.states.find("159")
+        assert not answer.status.reached and 0.49 < answer.lower[at] <= 0.75 <= answer.upper[at]
+        assert "rational" in answer.note or find_spec("flint") is None
+    small = far_ends(61)  # 123 states
+    if find_spec("flint") is not None:
+        assert solve(small).exact[small.states.find("0")] == Fraction(1, 2)
+
+
+def test_policy_iteration_goes_on_by_sweeps_where_a_system_cannot_be_solved(monkeypatch):
+    def singular(*args, **more):
+        raise NumericalError("the linear system cannot be solved in floating point (singular)")
+
+    monkeypatch.setattr(linear_solve, "solve_chain", singular)
+    answer = solve(corridor(200, "9/10"), "policy-iteration")
+    assert answer.status is Status.CERTIFIED and "singular" in answer.note and answer.work["sweeps"] > 0
+    assert answer.v == pytest.approx([10 * 0.9 ** (199 - s) for s in range(200)], abs=1e-6)
+
+
+def test_a_named_method_that_falls_short_says_which_would_do():
+    # 81 states in a row, 7/10 back and 3/10 on, -1 a step: 10**28 steps are expected, more than floats can prove.
+    moves = [(s, "go", s + 1, "3/10", -1) for s in range(81)] + [
+        (s, "go", max(s - 1, 0), "7/10", -1) for s in range(81)
+    ]
+    mdp = MDP.from_outcomes(moves, 1, terminal=[81])
+    policy = Policy.uniform(mdp)
+    answer = evaluate(mdp, policy, "linear-solve")
+    assert answer.status is Status.FLOATS_SPENT and "method rational-evaluation (--exact) has" in answer.note
+    assert evaluate(mdp, policy, "rational-evaluation").exact == evaluate(mdp, policy).exact
+    best = solve(mdp, "value-iteration", sweeps=1000)
+    assert "method rational (--exact) has" in best.note
+    assert solve(corridor(20, "1/2"), "value-iteration").note == ""
 
 
 def test_exact_discount_below_one_that_is_one_as_a_float():

@@ -169,7 +169,7 @@ def test_the_screen_shows_every_action_that_a_policy_takes():
     )
     policy = Policy.of_probs(mdp, {"0": {"left": REST, "right": LEAST}})
     answer = tabular_rl.evaluate(mdp, policy)
-    assert action_text(answer, 0) == "left 1, right 1e-400"
+    assert action_text(answer, 0) == "left 1 - 1e-400, right 1e-400"
     assert len(_arrows(answer)[0]) == 2
 
 

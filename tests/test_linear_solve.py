@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from reference import exact_policy_value
 
-from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, OptionError
+from tabular_rl.ask import evaluate
+from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError, OptionError
 from tabular_rl.exact import linear_solve as module
 from tabular_rl.exact.linear_solve import (
     chain,
@@ -20,6 +21,7 @@ from tabular_rl.exact.linear_solve import (
     solve_chain,
 )
 from tabular_rl.model import MDP
+from tabular_rl.planning.policy_iteration import policy_iteration
 from tabular_rl.policy import Policy
 from tabular_rl.solution import Status
 
@@ -296,3 +298,81 @@ def test_model_is_untouched_and_bits_repeat():
     first, second = (linear_solve(mdp, Policy.uniform(mdp)) for _ in range(2))
     assert first.v.tobytes() == second.v.tobytes()
     assert [a.tobytes() for a in arrays] == before
+
+
+# -- systems on which BiCGStab breaks down -------------------------------------------------------------------------
+
+
+def goal_of_many(S, near=100, seed=0):
+    """`near` states lead to the goal, for 1; each other to an earlier one (9/10) or to any (1/10): all are worth 1."""
+    rng = np.random.default_rng(seed)
+    state = np.arange(near, S)
+    to = np.stack([rng.integers(0, state), rng.integers(0, S, S - near)], 1).ravel()
+    return MDP.from_rows(
+        pair_ptr=np.append(np.arange(S + 1), S), pair_action=np.zeros(S, dtype=int),
+        row_ptr=np.concatenate([np.arange(near), near + 2 * np.arange(S - near + 1)]),
+        next_state=np.concatenate([np.full(near, S), to]), gamma=1, terminal=np.arange(S + 1) == S,
+        prob=np.concatenate([np.ones(near), np.tile([0.9, 0.1], S - near)]), r=(np.arange(S) < near).astype(float),
+    )  # fmt: skip
+
+
+def back_to_the_start(n):
+    """Forward with 9/10, else back to state 0; 1 at the end."""
+    moves = [(s, "go", s + 1, "9/10", int(s == n - 1)) for s in range(n)]
+    return MDP.from_outcomes([*moves, *((s, "go", 0, "1/10", 0) for s in range(n))], 1, terminal=[n])
+
+
+@pytest.mark.parametrize("S", [2000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_values_of_reachability_are_proven(S):
+    mdp = goal_of_many(S)
+    truth = np.where(mdp.terminal, 0.0, 1.0)
+    policy = Policy.uniform(mdp)
+    for answer in (
+        evaluate(mdp, policy),
+        linear_solve(mdp, policy, linear_solver="iterative"),
+        policy_iteration(mdp, linear_solver="iterative"),
+    ):
+        assert answer.status is Status.CERTIFIED and answer.bound < 1e-9
+        assert (answer.lower <= truth).all() and (truth <= answer.upper).all()
+
+
+@pytest.mark.parametrize("n", [50, 60])
+def test_rare_rewards_do_not_break_the_iterative_solver(n):
+    mdp = back_to_the_start(n)
+    answer = linear_solve(mdp, Policy.uniform(mdp), linear_solver="iterative")
+    assert answer.status is Status.CERTIFIED and answer.bound < 1e-9
+    assert np.abs(answer.v[:-1] - 1).max() <= answer.bound
+
+
+def test_no_answer_of_a_krylov_method_is_trusted_unseen(monkeypatch):
+    import scipy.sparse.linalg as sparse
+
+    mdp = goal_of_many(300, near=5)
+    policy = Policy.uniform(mdp)
+    for lie in (lambda A, b, **_: (np.full(len(b), 7.0), 0), lambda A, b, **_: (np.full(len(b), np.nan), 0)):
+        monkeypatch.setattr(sparse, "bicgstab", lie)
+        answer = linear_solve(mdp, policy, linear_solver="iterative")
+        assert answer.status is Status.CERTIFIED and np.abs(answer.v[:-1] - 1).max() <= answer.bound < 1e-9
+        assert "BiCGStab stopped at a residual" in answer.note and answer.work["sparse LU"] == 1
+    # And where neither factorisation is to be had, sweeps come to the same.
+    monkeypatch.setattr(module, "LU_LARGEST", 0)
+    monkeypatch.setattr(
+        module, "incomplete_lu", lambda *a, **k: (_ for _ in ()).throw(RuntimeError("singular"))
+    )
+    answer = linear_solve(mdp, policy, linear_solver="iterative")
+    assert answer.status is Status.CERTIFIED and np.abs(answer.v[:-1] - 1).max() <= answer.bound < 1e-9
+    assert "sweeps took over" in answer.note and "sparse LU" not in answer.work
+
+
+def test_memory_that_ends_is_no_end_of_auto(monkeypatch):
+    def full(*args, **more):
+        raise MemoryError
+
+    monkeypatch.setattr(module, "sparse_solve", full)
+    mdp = goal_of_many(400, near=5)
+    P_pi, r_pi = chain(mdp, Policy.uniform(mdp))
+    monkeypatch.setattr(module, "chosen_solver", lambda P: "sparse")
+    v = solve_chain(P_pi, r_pi, 1.0, "auto", zero=mdp.terminal)
+    assert np.abs(v[:-1] - 1).max() < 1e-12
+    with pytest.raises(NumericalError, match="not enough memory"):
+        solve_chain(P_pi, r_pi, 1.0, "sparse", zero=mdp.terminal)

@@ -225,5 +225,6 @@ def test_tolerance_that_floats_cannot_prove_names_one_that_they_can():
     mdp = MDP([[[0.5, 0.5]], [[0.25, 0.75]]], [[1000.0], [-300.0]], 0.99)
     refused = solve(mdp, method="value-iteration", tolerance=1e-14)
     assert refused.status is Status.FLOATS_SPENT
-    named = float(refused.note.split()[-1])
+    assert "method rational (--exact) has the values in fractions" in refused.note
+    named = float(refused.note.split(";")[0].split()[-1])
     assert solve(mdp, method="value-iteration", tolerance=named).status is Status.CERTIFIED

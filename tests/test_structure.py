@@ -10,8 +10,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tabular_rl.errors import NoFiniteAnswer
-from tabular_rl.exact.rational import rational_evaluation
+from tabular_rl import structure
+from tabular_rl.errors import NoFiniteAnswer, NumericalError
+from tabular_rl.exact.rational import rational, rational_evaluation
 from tabular_rl.model import MDP
 from tabular_rl.policy import Policy
 from tabular_rl.structure import (
@@ -563,6 +564,44 @@ def test_long_rings(gains, sign):
         with pytest.raises(NoFiniteAnswer, match=r"\+inf" if sign > 0 else "settle") as caught:
             total_reward(mdp)
         assert len(caught.value.states) == S
+
+
+def ring_of_both_signs(first, S=100):
+    """A ring of 1, -1, 1, ..., whose first reward is another, and a free way out of state 0."""
+    rewards = [first, *(1 - 2 * (s % 2) for s in range(1, S))]
+    rows = [(s, "on", (s + 1) % S, 1, r) for s, r in enumerate(rewards)]
+    return MDP.from_outcomes([*rows, (0, "out", "end", 1, 0)], 1, terminal=["end"])
+
+
+@pytest.mark.parametrize("S", [100, 400])
+def test_a_mean_smaller_than_rounding_is_decided_in_rationals(S):
+    least = Fraction(1, 10**13)
+    mdp = ring_of_both_signs(1 - least, S)
+    assert total_reward(mdp).quotient is mdp  # once round costs 10^-13, so leaving is best
+    exact = rational(mdp).exact if S == 100 else None
+    assert exact is None or exact[:4] == (0, -1, 0, -1)
+    with pytest.raises(NoFiniteAnswer, match=r"\+inf"):
+        total_reward(ring_of_both_signs(1 + least, S))
+    with pytest.raises(NoFiniteAnswer, match="does not settle"):
+        total_reward(ring_of_both_signs(1, S))
+
+
+def test_a_mean_that_is_not_decided_is_no_answer_of_4(monkeypatch):
+    # Where neither floats nor the fractions allowed can tell, nothing is known: 3, not 4. By --exact it is decided.
+    monkeypatch.setattr(structure, "FRACTIONS", 0)
+    monkeypatch.setattr(structure, "MEAN_SWEEPS", 2000)
+    for first in (1 - Fraction(1, 10**13), 1 + Fraction(1, 10**13), Fraction(1)):
+        mdp = ring_of_both_signs(first)
+        with pytest.raises(
+            NumericalError, match=r"not settled: .*could not be told from 0.*--exact"
+        ) as caught:
+            total_reward(mdp)
+        assert caught.value.exit_code == 3
+        if first < 1:
+            assert total_reward(mdp, exactly=True).quotient is mdp and rational(mdp).exact[:2] == (0, -1)
+        else:
+            with pytest.raises(NoFiniteAnswer):
+                rational(mdp)
 
 
 def test_all_states_that_never_terminate_are_named():

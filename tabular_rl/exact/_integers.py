@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from fractions import Fraction
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from tabular_rl.policy import Policy
 from tabular_rl.run import Run
 
 OWN_STATES = 100  # largest block of the arithmetic below
+QUICK_STATES = 150  # states up to which it takes a second or two in all
 FLINT_STATES = 500  # largest block with python-flint
 QUICK = 3e8  # n² (bits of the solution): below it python-flint takes less than a fifth of a second
 DIGIT = 28  # bits of a digit: n products of two digits fit in 63 bits for n up to 127
@@ -198,6 +200,22 @@ def block_fits(n: int) -> None:
             f"--exact: found {n} states that lead to each other, expected at most {OWN_STATES}, or up to "
             f"{FLINT_STATES} with python-flint: pip install 'tabular-rl[exact]'"
         ) from None
+
+
+def quick_states() -> int:
+    """Up to how many states fractions take a second or two: more with python-flint."""
+    return OWN_STATES if find_spec("flint") is None else QUICK_STATES
+
+
+def solvable(mdp: MDP) -> bool:
+    """Return True where no block of states that lead to each other is too large for fractions."""
+    if mdp.horizon is not None:
+        return True
+    from tabular_rl.structure import components
+
+    _, labels = components(mdp)
+    largest = int(np.bincount(labels).max())
+    return largest <= (OWN_STATES if find_spec("flint") is None else FLINT_STATES)
 
 
 def solve_integers(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[list[int], int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,9 @@ DENSE_LARGEST = 20_000  # a dense matrix beyond it is 3.2 GB, twice
 FILL = 2e7  # most entries of the factors of a sparse LU
 FLOPS = 2e10  # and most operations
 KRYLOV = 2000  # iterations of BiCGStab before it counts as stuck
+SWEEPS = 32  # before each of its runs
+MOST_SWEEPS = 1_000_000  # where nothing else solves the system
+LU_LARGEST = 5000  # states up to which a sparse LU of any structure fits, and takes seconds
 
 
 @solver(
@@ -104,8 +108,8 @@ def linear_solve(
         run.did("linear solves")
     except Stop as stop:
         stopped = stop.why
-    except NumericalError:
-        pass  # singular in floats: what can be proven without a solution is the answer
+    except NumericalError as error:
+        run.remark(str(error))  # what can be proven without a solution is the answer
     if stopped is None or mdp.problem == DISCOUNTED:
         certificate = Certifier(mdp, policy).certificate(v)
     return conclude(
@@ -227,6 +231,7 @@ def solve_chain(
         if free.size:
             v[free] = solve_chain(P_pi[free][:, free], r_pi[free], gamma, how, run)
         return v
+    asked = how
     if how == "auto":
         how = "dense" if isinstance(P_pi, np.ndarray) else chosen_solver(P_pi)
     run = run or Run(how, {})
@@ -235,15 +240,15 @@ def solve_chain(
         with np.errstate(over="ignore", invalid="ignore"):
             v = method(P_pi, r_pi, gamma, run)
     except (np.linalg.LinAlgError, RuntimeError) as error:  # SuperLU says singular by RuntimeError
-        raise NumericalError(
-            f"the linear system cannot be solved in floating point ({error}). Use --exact."
-        ) from None
+        raise NumericalError(f"the linear system cannot be solved in floating point ({error})") from None
     except MemoryError:
+        if how == "sparse" and asked == "auto":
+            return solve_chain(P_pi, r_pi, gamma, "iterative", run)
         raise NumericalError(
             f"not enough memory to factorize {len(r_pi)} equations. Use --linear-solver iterative."
         ) from None
     if not np.isfinite(v).all():
-        raise NumericalError("the linear system cannot be solved in floating point (overflow). Use --exact.")
+        raise NumericalError("the linear system cannot be solved in floating point (overflow)")
     return v
 
 
@@ -312,37 +317,117 @@ def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
 
 
 def iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
-    """BiCGStab, restarted on the residual until rounding stops it.
+    """BiCGStab on the residual, again and again until that is a rounding error, with sweeps v ← r + γ P v in between.
 
     An incomplete LU goes before it where the graph has small separators (as grids have); where it has none, the chain
-    mixes fast and needs no preconditioner.
+    mixes fast and needs no preconditioner. BiCGStab may break down, and says so in a number that is no residual: each
+    step is taken only where it lessens |r - (I - γ P) v|. Where none does, an incomplete LU with an order of its own
+    is tried, then a sparse LU, then sweeps alone, which come to the solution always; `run.remarks` says so.
     """
-    from scipy.sparse.linalg import LinearOperator, bicgstab, spilu
-
     n = len(r_pi)
     shape = Shape(P_pi)
-    order, M = shape.order, None
-    A, b = system(P_pi[order][:, order], gamma), r_pi[order]
-    if shape.width**2 <= 16 * n:
+    order = shape.order
+    P = P_pi[order][:, order]
+    A, b = system(P, gamma), r_pi[order]
+    most = int(np.max(np.diff(A.indptr), initial=0))
+
+    def residual(x: Floats) -> float:
+        return float(np.max(np.abs(b - A @ x), initial=0.0))
+
+    def settled(x: Floats, worst: float) -> bool:
+        """Whether the residual is the rounding error of its own computation."""
+        scale = float(np.max(np.abs(b), initial=0.0)) + 2 * float(np.max(np.abs(x), initial=0.0))
+        return worst <= (most + 2) * 2.0**-53 * scale
+
+    def swept(x: Floats, sweeps: int) -> Floats:
+        for _ in range(sweeps):
+            x = b + gamma * (P @ x)
+            run.did("sweeps")
+            run.breathe()
+        return x
+
+    def krylov(M: Any) -> Callable[[Floats], Floats]:
+        from scipy.sparse.linalg import bicgstab
+
+        def tell(_: Any) -> None:
+            run.did("Krylov iterations")
+            run.breathe()
+
+        def step(x: Floats) -> Floats:
+            # Rewards that are 0 almost everywhere make it break down; sweeps spread them.
+            x = swept(x, SWEEPS)
+            return x + bicgstab(A, b - A @ x, rtol=1e-10, maxiter=KRYLOV, M=M, callback=tell)[0]
+
+        return step
+
+    def narrow() -> Callable[[Floats], Floats]:
         with contextlib.suppress(RuntimeError):  # a zero pivot: do without
-            options = {"drop_tol": 1e-3, "fill_factor": 5, "permc_spec": "NATURAL", "diag_pivot_thresh": 0.0}
-            factors = run.call(spilu, A.tocsc(), **options)
-            M = LinearOperator(A.shape, factors.solve, dtype=np.float64)
+            if shape.width**2 <= 16 * n:
+                return krylov(incomplete_lu(A, run, drop_tol=1e-3, fill_factor=5, permc_spec="NATURAL"))
+        return krylov(None)
 
-    def tell(_: Any) -> None:
-        run.did("Krylov iterations")
-        run.breathe()
+    def wide() -> Callable[[Floats], Floats] | None:
+        return krylov(incomplete_lu(A, run, drop_tol=1e-4, fill_factor=10, permc_spec="COLAMD"))
 
-    x, worst = np.zeros(n), float(np.max(np.abs(b), initial=0.0))
-    while worst > 0:
-        step, _ = bicgstab(A, b - A @ x, rtol=1e-10, maxiter=KRYLOV, M=M, callback=tell)
-        residual = float(np.max(np.abs(b - A @ (x + step)), initial=0.0))
-        if not residual < worst / 2:
+    def full() -> Callable[[Floats], Floats] | None:
+        if n > LU_LARGEST:
+            return None
+        from scipy.sparse.linalg import splu
+
+        factors = run.call(splu, A.tocsc(), permc_spec="COLAMD", diag_pivot_thresh=0.0)
+        run.did("sparse LU")
+        return lambda x: x + factors.solve(b - A @ x)
+
+    x = np.zeros(n)
+    worst = residual(x)
+    for name, make in (("BiCGStab", narrow), ("an incomplete LU", wide), ("a sparse LU", full)):
+        try:
+            step = make()
+        except (RuntimeError, MemoryError):
+            step = None
+        while step is not None and not settled(x, worst):
+            nearer = step(x)
+            left = residual(nearer)
+            if not left < worst / 2:
+                break
+            x, worst = nearer, left
+        if settled(x, worst):
             break
-        x, worst = x + step, residual
+        if step is not None:
+            run.remark(f"{name} stopped at a residual of {worst:.1e}")
+    else:
+        run.remark("sweeps took over")
+        x = _swept_until(settled, swept, residual, x, worst)
     v = np.empty(n)
     v[order] = x
     return v
+
+
+def _swept_until(
+    settled: Callable[[Floats, float], bool],
+    swept: Callable[[Floats, int], Floats],
+    residual: Callable[[Floats], float],
+    x: Floats,
+    worst: float,
+) -> Floats:
+    """Sweep until the residual is a rounding error, or shrinks no more: the best there was."""
+    best, since, done = x, 0, 0
+    while done < MOST_SWEEPS and not settled(best, worst):
+        x = swept(x, SWEEPS)
+        done += SWEEPS
+        left = residual(x)
+        if left < worst:
+            best, worst, since = x, left, done
+        elif done - since > 2000 + since:
+            break
+    return best
+
+
+def incomplete_lu(A: Any, run: Run, **options: Any) -> Any:
+    from scipy.sparse.linalg import LinearOperator, spilu
+
+    factors = run.call(spilu, A.tocsc(), diag_pivot_thresh=0.0, **options)
+    return LinearOperator(A.shape, factors.solve, dtype=np.float64)
 
 
 def system(P_pi: Any, gamma: float) -> Any:

@@ -22,6 +22,7 @@ from tabular_rl.solution import Solution
 from tabular_rl.solver import DISCOUNTED, FINITE, TOTAL, admit, solver
 
 Mask = NDArray[np.bool_]
+EXACT_MEANS = 2000  # states up to which means that recur are decided in fractions
 LARGEST_TABLE = 10_000_000  # values over all time steps of a finite horizon
 
 
@@ -92,7 +93,7 @@ def rational(mdp: MDP, *, time_limit: TimeLimit = None) -> Solution:
     if mdp.problem == TOTAL:
         from tabular_rl.structure import total_reward
 
-        total = total_reward(mdp)
+        total = total_reward(mdp, run.breathe, exactly=mdp.S <= EXACT_MEANS)
         model, rows = total.quotient, total.proper_rows.copy()
     rows[model.terminal] = -1
     v, stopped, certificate = np.zeros(model.S), None, None

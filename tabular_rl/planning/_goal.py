@@ -23,6 +23,8 @@ from tabular_rl.sweeps import Sweeper, check_finite
 
 Floats = NDArray[np.float64]
 TIDY = 100_000  # rows up to which ties are tidied: it costs two more sweeps
+NEAR = 64  # times E: changes below are near to rounding
+STALLED = 8  # sweeps without a smaller change, all of them rounding errors
 FAR = 1e9  # values to start from are not larger: their rounding would stay
 
 
@@ -60,6 +62,11 @@ class Goal:
         self.factor = g / (1 - g) if g < 1 else 1.0
         self.reached = False
         self.proof: Certificate | None = None
+        self.best: tuple[Certificate, Any, Any, Floats] | None = (
+            None  # the narrowest so far, and what it is of
+        )
+        self.beyond = False  # the tolerance is finer than floats can prove: go on to the best that they can
+        self.least, self.shrunk, self.asked, self.seen = math.inf, 0, math.inf, math.inf
         self.vmax, self.look, self.wanted = 0.0, 0, tolerance
 
     def start(self, start_from: Any = None) -> Floats:
@@ -77,7 +84,19 @@ class Goal:
         from tabular_rl.solution import checked_values
 
         v = checked_values(self.mdp, start_from)
-        return v if self.total is None else self.total.lower_values(v)
+        return self.tamed(v) if self.total is None else self.total.lower_values(self.tamed(v))
+
+    def tamed(self, v: Floats) -> Floats:
+        """The values of a warm start, cut to what is proven without them: far from it they cost sweeps and digits."""
+        if self.certifier.total is None:
+            cut = np.clip(v, *self.certifier.plain_bounds())
+        else:
+            try:
+                proven = self.certificate(np.zeros(self.model.S), self.rows())
+            except Stop:
+                return v
+            cut = np.clip(v, proven.lower, proven.upper)
+        return np.where(self.mdp.terminal, 0.0, cut)
 
     def rows(self) -> NDArray[Any]:
         """A policy to start from, should the run stop before its first sweep is over: one that ends, at γ = 1."""
@@ -92,7 +111,11 @@ class Goal:
         return self.total.lift_values(v), None if rows is None else self.total.lift_rows(rows)
 
     def met(self, low: float, high: float, v: Floats, rows: NDArray[Any] | None, sweep: int) -> bool:
-        """Return True when the loop can stop: the tolerance is proven, or floats cannot prove it."""
+        """Return True when the loop can stop: the tolerance is proven, or floats can prove nothing narrower.
+
+        A tolerance that is finer than floats can prove does not end the loop, so that to ask for less width never
+        brings more of it: it goes on until the changes are rounding errors.
+        """
         if math.isnan(low) or math.isnan(high) or math.isinf(low) or math.isinf(high):
             check_finite(self.model, v, f"in sweep {sweep}")
             raise NumericalError(f"overflow in sweep {sweep}. Scale the rewards down.")
@@ -105,20 +128,47 @@ class Goal:
             self.wanted = self.tolerance * self.vmax
         wanted = self.wanted
         self.run.record(sweep, spread, wanted / self.factor if self.factor else 0.0)
-        noise = spread <= self.certifier.noise(self.model, self.vmax)
-        if spread * self.factor > wanted and not noise:
+        noise = self.only_rounding(spread, v, sweep)
+        if noise or self.worth_asking(spread):
+            certificate = self.certificate(v, rows)
+            if certificate.width <= wanted:
+                self.reached = True
+                self.proof = certificate
+                return True
+            self.asked, self.beyond = spread, certificate.smallest > wanted
+            if self.best is None or certificate.width < self.best[0].width:
+                self.best = certificate, self.certifier.rows, self.certifier.last, v.copy()
+            if spread > 0 and not self.beyond:
+                # The guess was too good: ask again when the change has shrunk as far as this width must.
+                width = certificate.width if math.isfinite(certificate.width) else 16 * wanted
+                self.factor = max(1.1 * self.factor, width / spread)
+        return noise
+
+    def worth_asking(self, spread: float) -> bool:
+        """Return True where a certificate may be narrow enough, or narrower than the last.
+
+        Where changes come near to rounding, when to ask does not depend on the tolerance: a stricter one sees all that
+        a looser one has seen.
+        """
+        if spread > NEAR * self.certifier.noise(self.model, self.vmax):
+            return spread * self.factor <= self.wanted and (not self.beyond or spread <= self.asked / 16)
+        if spread > self.seen / 2:
             return False
-        certificate = self.certificate(v, rows)
-        if certificate.width <= wanted:
-            self.reached = True
-            self.proof = certificate
-        elif noise or certificate.smallest > wanted:
-            return True  # floats can do no better
-        elif spread > 0:
-            # The guess was too good: ask again when the change has shrunk as far as this width must.
-            width = certificate.width if math.isfinite(certificate.width) else 16 * wanted
-            self.factor = max(1.1 * self.factor, width / spread)
-        return self.reached
+        self.seen = spread
+        return True
+
+    def only_rounding(self, spread: float, v: Floats, sweep: int) -> bool:
+        """Return True where more sweeps change nothing but the last digits.
+
+        The changes are no larger than E, and shrink no more.
+        """
+        if spread < self.least:
+            self.least, self.shrunk = spread, sweep
+        if spread > self.certifier.noise(self.model, self.vmax):
+            return self.beyond and sweep - self.shrunk > 1000 + self.shrunk // 4
+        self.vmax = float(np.max(np.abs(v), initial=0.0))  # as it is now, whatever the start was
+        error = self.certifier.noise(self.model, self.vmax)
+        return spread == 0 or (spread <= error and sweep - self.shrunk > STALLED)
 
     def lowest_of_ties(self, v: Floats, certificate: Certificate) -> Certificate:
         """Take the lowest of actions that rounding cannot tell apart, where that is proven to lose nothing."""
@@ -149,7 +199,8 @@ class Goal:
 
     def enough(self, low: float, high: float) -> bool:
         """True where more sweeps of the same policy would be finer than what is wanted."""
-        return self.spread(low, high) * self.factor <= 0.25 * self.wanted
+        near = NEAR / 2 * self.certifier.noise(self.model, self.vmax)
+        return self.spread(low, high) <= max(0.25 * self.wanted / self.factor if self.factor else 0.0, near)
 
     def certificate(self, v: Floats, rows: NDArray[Any] | None) -> Certificate:
         full, full_rows = self.lift(v, rows)
@@ -163,14 +214,17 @@ class Goal:
         self.certifier.sweeper.run = self.sweeper.run = None
         if stopped in ("time", "signal") and self.certifier.total is not None:
             self.certifier.total.hurry()
+        known = self.best is not None and np.array_equal(self.best[3], v)
         try:
-            certificate = self.proof or self.certificate(v, rows)
+            certificate = self.proof or (self.best[0] if known and self.best else self.certificate(v, rows))
         except Stop as stop:
             stopped = stop.why
             self.certifier.total.hurry()
             certificate = self.certificate(v, rows)
         if self.reached and self.policy is None:
             certificate = self.lowest_of_ties(v, certificate)
+        if self.best is not None and self.best[0].width <= certificate.width:
+            certificate, self.certifier.rows, self.certifier.last, v = self.best
         certificate = self.certifier.decided(certificate)
         full, _ = self.lift(v, None)
         policy = self.policy or Policy(self.mdp, rows=self.certifier.rows)

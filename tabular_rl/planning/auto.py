@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from tabular_rl import options
-from tabular_rl.certificates import RATIONAL_STATES
-from tabular_rl.errors import NumericalError
+from tabular_rl.errors import MissingExtra, NumericalError, OptionError
+from tabular_rl.exact._integers import quick_states, solvable
 from tabular_rl.exact.linear_solve import linear_solve
 from tabular_rl.exact.rational import rational, rational_evaluation
 from tabular_rl.model import MDP
@@ -48,8 +48,8 @@ def auto(
     """Find the optimal values with the method that fits the model.
 
     A finite horizon is solved by backward induction; small models by policy iteration; large ones by modified policy
-    iteration, with Gauss-Seidel inner sweeps where states are reached by short moves. Up to 100 states, where floats
-    cannot prove the tolerance, rational arithmetic does.
+    iteration, with Gauss-Seidel inner sweeps where states are reached by short moves. Up to 100 states (150 with
+    python-flint), where floats cannot prove the tolerance, rational arithmetic does.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def auto(
 
 def first_that_answers(mdp: MDP, floats: Callable[[], Solution], exactly: Callable[[], Solution]) -> Solution:
     """The answer of floats; of a small model that of rationals, where floats cannot reach it."""
-    small, started, answer = mdp.S <= RATIONAL_STATES, time.monotonic(), None
+    small, started, answer = mdp.S <= quick_states(), time.monotonic(), None
     try:
         answer = floats()
     except NumericalError:
@@ -96,7 +96,13 @@ def first_that_answers(mdp: MDP, floats: Callable[[], Solution], exactly: Callab
             raise
     if answer is not None and not (small and answer.status in (Status.FLOATS_SPENT, Status.BUDGET_SPENT)):
         return answer
-    return after(answer, time.monotonic() - started, exactly())
+    taken = time.monotonic() - started
+    try:
+        return after(answer, taken, exactly())
+    except (MissingExtra, OptionError):  # numbers of too many digits
+        if answer is None:
+            raise
+        return answer
 
 
 def after(floats: Solution | None, seconds: float, answer: Solution) -> Solution:
@@ -111,6 +117,16 @@ def after(floats: Solution | None, seconds: float, answer: Solution) -> Solution
         note=answer.note or why,
         extra={**answer.extra, "seconds": {name: seconds, answer.method: answer.seconds}},
     )
+
+
+def other_method(answer: Solution) -> str:
+    """Say which method would do where the one that was named fell short; "" where none is known."""
+    name, mdp = answer.method, answer.mdp
+    short = answer.status in (Status.FLOATS_SPENT, Status.BUDGET_SPENT)
+    if not short or "rational" in name or not solvable(mdp):
+        return ""
+    exact = "rational" if answer.task == "control" else "rational-evaluation"
+    return f"method {exact} (--exact) has the values in fractions"
 
 
 @solver(
@@ -131,8 +147,8 @@ def auto_evaluation(
 ) -> Solution:
     """Find the values of a policy with the method that fits the model.
 
-    A finite horizon is evaluated backward, anything else by a linear solve; up to 100 states rational arithmetic
-    takes over where floats cannot prove the tolerance.
+    A finite horizon is evaluated backward, anything else by a linear solve; up to 100 states (150 with python-flint)
+    rational arithmetic takes over where floats cannot prove the tolerance.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl import options
+from tabular_rl.errors import NumericalError
 from tabular_rl.model import MDP
 from tabular_rl.options import Improvements, LinearSolver, Relative, Threads, TimeLimit, Tolerance
 from tabular_rl.planning._goal import Goal
@@ -18,6 +19,7 @@ from tabular_rl.solution import Solution
 from tabular_rl.solver import DISCOUNTED, TOTAL, admit, solver
 
 Floats = NDArray[np.float64]
+SWEEPS = 10_000  # where a linear system cannot be solved
 
 
 @solver(
@@ -103,7 +105,25 @@ def policy_iteration(
                 break
     except Stop as stop:
         stopped = stop.why
+    except NumericalError as error:
+        run.remark(f"policy iteration stopped: {error}")
+        v, rows, stopped = swept(goal, start_from)
     return goal.solution(v, rows, stopped)
+
+
+def swept(goal: Goal, start_from: Any) -> tuple[Floats, NDArray[Any], str | None]:
+    """Values and rows by value iteration, where a system cannot be solved: what can be proven of them is the answer."""
+    v, rows, spare = goal.start(start_from), goal.rows(), np.empty(goal.model.S)
+    try:
+        for sweep in range(1, SWEEPS + 1):
+            low, high = goal.sweeper.optimal(v, spare, rows)
+            v, spare = spare, v
+            goal.run.did("sweeps")
+            if goal.met(low, high, v, rows, sweep):
+                return v, rows, None
+    except Stop as stop:
+        return v, rows, stop.why
+    return v, rows, "budget"
 
 
 def improve(goal: Goal, v: Floats, rows: NDArray[Any], best: Floats) -> tuple[bool, float, float]:
