@@ -25,7 +25,7 @@ GROUPS = {
     "Replay, targets and planning": "target replay capacity batch planning threshold",
     "Run": "steps sweeps inner_sweeps improvements in_place linear_solver start_from episodes runs seed threads "
     "time_limit no_reference checkpoint resume",
-    "Output": "output to as_json everything quiet as_csv plot axes log state show help",
+    "Output": "output to as_json everything only show quiet as_csv plot axes log state help",
 }
 LEARNING = {"What to find": "What to learn"}
 GROUP = {name: title for title, names in GROUPS.items() for name in names.split()}
