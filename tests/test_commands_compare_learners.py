@@ -57,10 +57,10 @@ def test_a_method_has_its_options_or_those_for_all(loop):
     ("text", "says"),
     [
         ("q-learning,stepsize=1", "no option 'stepsize'; did you mean 'step_size'?"),
-        ("q-learning,steps=x", "--steps: found 'x'"),
-        ("q-learning,steps", "--steps: found 'True'"),
+        ("q-learning,steps=x", "steps: found 'x'"),
+        ("q-learning,steps", "steps: found 'True'"),
         ("q-learning,trace=1", "q-learning has no such option"),
-        ("q-learning,average=maybe", "--average: found 'maybe'"),
+        ("q-learning,average=maybe", "average: found 'maybe'"),
         ("q-lerning,steps=1", "no such method"),
     ],
 )

@@ -442,7 +442,7 @@ def test_unknown_options_are_refused_with_those_there_are(name):
         else:
             evaluate(q.mdp, q.policy, method=method, no_such=1)
     for option in SOLVERS[name].__kwdefaults__:
-        assert "--" + option.replace("_", "-") in str(caught.value)
+        assert option in str(caught.value)
 
 
 @solvers
@@ -451,7 +451,7 @@ def test_options_out_of_range_are_refused(name):
     q = questions(name, "random")[0]
     for option, (kind, _) in function.spec.options.items():
         for wrong in (math.nan, -1, "x", math.inf, [], 10**400):
-            with pytest.raises(OptionError, match=re.escape(f"{kind.flag}: found ")) as caught:
+            with pytest.raises(OptionError, match=re.escape(f"{option}: found ")) as caught:
                 q.ask(function, **{option: wrong})
             assert str(caught.value).endswith(f", expected {kind.expected}")
 
@@ -479,8 +479,8 @@ def test_policy_of_another_model_is_refused(name):
     other = MDP([[[1.0], [1.0], [1.0], [1.0]]], [[0.0, 0.0, 0.0, 0.0]], 0.5)
     with pytest.raises(OptionError, match="policy: found one of another model"):
         function(q.mdp, Policy.uniform(other))
-    with pytest.raises(OptionError, match="policy: found ndarray, expected a Policy"):
-        function(q.mdp, np.ones(q.mdp.L))
+    with pytest.raises(OptionError, match="policy: found float64 of shape"):
+        function(q.mdp, np.ones(q.mdp.L + q.mdp.S + 1))
 
 
 def test_solvers_agree_that_there_is_something_to_test():

@@ -296,7 +296,7 @@ def test_options_out_of_range_are_refused(name):
             try:
                 kind.check(wrong)
             except OptionError:
-                with pytest.raises(OptionError, match=re.escape(f"{kind.flag}: found ")) as caught:
+                with pytest.raises(OptionError, match=re.escape(f"{option}: found ")) as caught:
                     ask(name, hand_model(), **{option: wrong})
                 assert str(caught.value).endswith(f", expected {kind.expected}"), option
             else:
@@ -308,7 +308,7 @@ def test_unknown_options_are_refused_with_those_there_are(name):
     with pytest.raises(OptionError, match=f"^no_such: {name} has no such option.* It has ") as caught:
         learn(hand_model(), name, no_such=1)
     for option in LEARNERS[name].__kwdefaults__:
-        assert "--" + option.replace("_", "-") in str(caught.value)
+        assert option in str(caught.value)
 
 
 @learners
@@ -318,8 +318,8 @@ def test_policy_of_another_model_is_refused(name):
     if LEARNERS[name].spec.task == "prediction":
         with pytest.raises(OptionError, match=r"policy: found one of another model"):
             ask(name, mdp, Policy.uniform(other))
-        with pytest.raises(OptionError, match=r"policy: found ndarray, expected a Policy"):
-            ask(name, mdp, np.ones(mdp.L))
+        with pytest.raises(OptionError, match=r"policy: found float64 of shape"):
+            ask(name, mdp, np.ones(mdp.L + mdp.S + 1))
     if takes(name, "behavior"):
         with pytest.raises(OptionError, match=r"found one of another model"):
             ask(name, mdp, behavior=Policy.uniform(other))

@@ -205,12 +205,12 @@ def table(
 
     narrow = {
         c: max(
-            ROOM if h in may_drop else NARROW,
-            *(
+            [ROOM if h in may_drop else NARROW]
+            + [
                 min(width(word), 2 * NARROW)
                 for text in (h, *(row[c] for row in rows))
                 for word in text.split()
-            ),
+            ]
         )
         for c, h in enumerate(headers)
         if h in may_wrap
