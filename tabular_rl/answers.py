@@ -512,6 +512,8 @@ class _Table:
 
 def _state(mdp: MDP, name: Any, line: int | None = None) -> int:
     at = mdp.states.find(str(name))
+    if at is None and name == "":
+        raise ModelError(Fault("state: found an empty cell, expected the name of a state", line=line))
     if at is None:
         raise ModelError(
             Fault(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from numbers import Integral
+from operator import eq
 from typing import Any, overload
 
 from tabular_rl.errors import ModelError, NoSuchName, OptionError, closest, kind_text, quoted
 
 INDEX = re.compile(r"0|[1-9][0-9]*")
+LONGEST_NAME = 10_000
+SHOWN = 8  # characters of which the code points are shown
+WHOLE = re.compile(r"(-?[0-9]+)(\.0+)?")
 
 
 class Names(Sequence[str]):
@@ -146,3 +152,118 @@ def by_state(given: Mapping[Any, Any], names: Names, what: str, *, by_name: bool
             raise ModelError(f"{what}: found state {quoted(names[at])} twice, expected once")
         found[at] = value
     return found
+
+
+# -- names that people cannot tell apart -------------------------------------------------------------------------
+
+
+def name_fault(name: str) -> str:
+    """Say what is wrong with a name by itself; nothing where it can be one.
+
+    >>> name_fault("the end"), name_fault(" a"), name_fault("")
+    ('', "found a space before or after the name, expected 'a'", 'found an empty name, expected a text')
+    """
+    bare = name.strip()
+    if not bare:
+        return "found an empty name, expected a text"
+    if bare != name:
+        return f"found a space before or after the name, expected {quoted(bare)}"
+    if len(name) > LONGEST_NAME:
+        return f"found a name of {len(name)} characters, expected at most {LONGEST_NAME}"
+    return ""
+
+
+def are_good(texts: Collection[str]) -> bool:
+    """Whether each of many texts can be a name by itself, without a look at each."""
+    return not texts or (
+        "" not in texts
+        and max(map(len, texts)) <= LONGEST_NAME
+        and all(map(eq, texts, map(str.strip, texts)))
+    )
+
+
+def check_names(what: str, names: Names) -> None:
+    """Raise where two names are the same, or differ in what has no width; warn where they look the same.
+
+    Linear in the names; those in ASCII that differ in more than capitals cost no look at each.
+    """
+    if not names.given:
+        return
+    texts = names[:]
+    if len(set(texts)) < len(texts):
+        i, j = _first_pair(texts)
+        raise ModelError(
+            f"{what} {quoted(texts[j])}: found twice, as number {i} and {j}, expected distinct names"
+        )
+    if not are_good(texts):
+        name = next(name for name in texts if name_fault(name))
+        raise ModelError(f"{what} {quoted(name)}: {name_fault(name)}")
+    if not all(map(str.isascii, texts)):
+        shown = [text if text.isascii() else without_zero_width(text) for text in texts]
+        if len(set(shown)) < len(shown):
+            i, j = _first_pair(shown)
+            raise ModelError(
+                f"{what}s {_both(texts[i], texts[j])}, which has no width. Expected names that can be told apart."
+            )
+        alike = [text if text.isascii() else unicodedata.normalize("NFKC", text) for text in shown]
+    else:
+        alike = list(texts)
+    folded = [text.casefold() if text.isascii() else _folded(text) for text in alike]
+    if len(set(folded)) < len(folded):
+        i, j = _first_pair(folded)
+        warnings.warn(f"{what}s {_both(texts[i], texts[j])}: they look the same", stacklevel=2)
+    _warn_of_sheets(what, texts)
+
+
+def _warn_of_sheets(what: str, texts: Sequence[str]) -> None:
+    """Warn of what a column of whole numbers becomes in a sheet or a frame where some of its cells are empty."""
+    points = [name for name in texts if name.endswith(".0")]
+    whole = {name for name in texts if name.isdigit()} if points else set()
+    both = next((name for name in points if name[:-2] in whole), None)
+    if both is not None:
+        warnings.warn(
+            f"{what}s {quoted(both[:-2])} and {quoted(both)}: two names for one number? A column with empty cells "
+            "may have turned 1 into 1.0.",
+            stacklevel=3,
+        )
+    missing = next((name for name in texts if name.lower() in ("nan", "none", "null", "na", "<na>")), None)
+    if missing is not None and sum(WHOLE.fullmatch(name) is not None for name in texts) * 2 >= len(texts):
+        warnings.warn(f"{what} {quoted(missing)}: a name among numbers. Is it an empty cell?", stacklevel=3)
+
+
+def without_zero_width(text: str) -> str:
+    """A text without marks that take no room: joiners, marks of direction, soft hyphens, choices of a variant."""
+    return "".join(c for c in text if unicodedata.category(c) != "Cf" and not "\ufe00" <= c <= "\ufe0f")
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text.casefold())
+
+
+def _first_pair(texts: Sequence[str]) -> tuple[int, int]:
+    """The places of the first text that stands twice."""
+    seen: dict[str, int] = {}
+    for j, text in enumerate(texts):
+        i = seen.setdefault(text, j)
+        if i != j:
+            return i, j
+    raise ValueError("all are distinct")
+
+
+def _both(a: str, b: str) -> str:
+    """Two names with the code points in which they differ.
+
+    >>> _both("caf\\u00e9", "cafe\\u0301"), _both("go", "Go")
+    ("'caf\u00e9' with U+00E9 and 'cafe\u0301' with U+0065 U+0301", "'go' with U+0067 and 'Go' with U+0047")
+    """
+    first = next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    last = 0
+    while last < min(len(a), len(b)) - first and a[-1 - last] == b[-1 - last]:
+        last += 1
+    return " and ".join(f"{quoted(x)} with {_points(x[first : len(x) - last])}" for x in (a, b))
+
+
+def _points(text: str) -> str:
+    if not text:
+        return "nothing there"
+    return " ".join(f"U+{ord(c):04X}" for c in text[:SHOWN]) + " ..." * (len(text) > SHOWN)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import Fault, ModelError, quoted
-from tabular_rl.names import Names
+from tabular_rl.errors import Fault, ModelError
+from tabular_rl.names import check_names
 from tabular_rl.rows import BLOCK, LARGEST, largest_of_rows, mass_defects, row_blocks, row_sums
 
 if TYPE_CHECKING:
@@ -36,22 +36,6 @@ class Facts:
     def r_error(self) -> float:
         """Bound on |computed r - true r| in any row."""
         return math.nextafter(self.r_relative * self.largest_reward, math.inf) if self.r_relative else 0.0
-
-
-def distinct(what: str, names: Names) -> None:
-    if not names.given:
-        return
-    seen: dict[str, int] = {}
-    for i, name in enumerate(names):
-        if name in seen:
-            raise ModelError(
-                f"{what} {quoted(name)}: found twice, as number {seen[name]} and {i}, expected distinct names"
-            )
-        if len(name) > 10_000:
-            raise ModelError(
-                f"{what} {quoted(name)}: found a name of {len(name)} characters, expected at most 10000"
-            )
-        seen[name] = i
 
 
 def shape_faults(mdp: MDP, K: int, L: int) -> list[Fault]:
@@ -123,7 +107,7 @@ def _cell_faults(mdp: MDP) -> list[Fault]:
 def check_order(mdp: MDP) -> None:
     """Check names, pointers, cells and final rewards; ModelError with what is wrong."""
     for what, names in (("state", mdp.states), ("action", mdp.actions)):
-        distinct(what, names)
+        check_names(what, names)
     faults = _cell_faults(mdp)
     final = mdp.final_reward
     if final is not None and not np.isfinite(final).all():

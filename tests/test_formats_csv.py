@@ -100,10 +100,10 @@ def test_duplicated_outcomes_are_both_kept(read, way):
 
 def test_names_are_texts(read, way):
     mdp = read(
-        f'# discount = 1\n{HEAD}01,"a,b",1e0,1,0\n1e0,"say ""x""",#x,1,0\n#x,"two\nlines", nan ,1,0\n nan ,,01,1,0\n'
+        f'# discount = 1\n{HEAD}01,"a,b",1e0,1,0\n1e0,"say ""x""",#x,1,0\n#x,"two\nlines",nan,1,0\nnan,-,01,1,0\n'
     )
-    assert list(mdp.states) == ["01", "1e0", "#x", " nan "]
-    assert list(mdp.actions) == ["a,b", 'say "x"', "two\nlines", ""]
+    assert list(mdp.states) == ["01", "1e0", "#x", "nan"]
+    assert list(mdp.actions) == ["a,b", 'say "x"', "two\nlines", "-"]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import random
+import warnings
 import zipfile
 from fractions import Fraction
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from program import inside, one_line
 
+from tabular_rl import MDP, estimate
 from tabular_rl.answers import read_answer
 from tabular_rl.errors import ModelError, OptionError
 from tabular_rl.formats import load, save
@@ -115,7 +117,7 @@ def npz(meta=None, drop=(), **members):
     return make
 
 
-def folder(header=None, drop=(), **files):
+def folder(header=None, drop=(), names=None, **files):
     """The recycling robot as a directory with other files, and other entries of its header."""
 
     def make(path):
@@ -125,6 +127,8 @@ def folder(header=None, drop=(), **files):
         elif header:
             found = json.loads((path / "header.json").read_text())
             (path / "header.json").write_text(json.dumps(changed(found, header)))
+        if names is not None:
+            (path / "names.json").write_text(json.dumps(names))
         for name, content in files.items():
             (path / f"{name}.npy").write_bytes(content)
         for name in drop:
@@ -203,6 +207,8 @@ DRAW = random.Random("fractions")
 WIDE = [f"{DRAW.randrange(10**1980)}/{DRAW.randrange(10**1989, 10**1990) | 1}" for _ in range(8)]
 SHORT_OF_ONE = [f"1/1{'0' * 2200}1", f"1/1{'0' * 2198}1"]
 DIGITS = "9" * 5000
+SPACE = "found a space before or after the name, expected 'a'"
+NO_WIDTH = ": states 'a' with nothing there and 'a\\u200d' with U+200D, which has no width."
 MAP = "discount = 0.9\n[grid]\nmap = '''\n{}'''\n"
 NO_MAP = ("csv", "npz", "directory", "log csv", "log npz", "answer json", "answer csv", "policy")
 TEXTS = ("toml", "csv", "log csv", "answer json", "answer csv", "policy")
@@ -320,6 +326,47 @@ CASES = {
         "toml": (MAP.format("." + "\n" * 30_000 + " " * 30_000 + "."),
                  ":3: map: found 30001 x 30001 = 900,060,001 cells, expected at most 10,000,000"),
     },
+    "a space beside a name": {
+        "toml": (toml(state="a "), f":3: state 'a ': {SPACE}"),
+        "csv": (csv(state="a "), f":4: state 'a ': {SPACE}"),
+        "npz": (npz(meta={"state_names": ["high", "a "]}), f": state 'a ': {SPACE}"),
+        "directory": (folder(names={"states": ["high", "a "], "actions": ["x", "y", "z"]}), f": state 'a ': {SPACE}"),
+        "log csv": (log(state="a "), f":2: state: {SPACE}"),
+        "log npz": (log_npz(s=npy(["a ", "b"]), s2=npy(["b", "a "]), a=npy(["x", "y"])), f": state 'a ': {SPACE}"),
+        "answer json": (answer(high="high "), "state 'high ': no such state in the model; did you mean 'high'?"),
+        "answer csv": ("state,value\nhigh ,1\nlow,1\n", ":2: state 'high ': no such state in the model; did you"),
+        "policy": (policy().replace("low", " low"), "state ' low': no such state in the model; did you mean 'low'?"),
+    },
+    "an action with a space": {
+        "toml": (toml(more='"run " = { to = "end" }\n'), f":6: action 'run ': {SPACE}".replace("'a'", "'run'")),
+        "csv": (csv(more="a,run ,end,1,1\n"), f":6: action 'run ': {SPACE}".replace("'a'", "'run'")),
+        "npz": (npz(meta={"action_names": ["a ", "y", "z"]}), f": action 'a ': {SPACE}"),
+        "directory": (folder(names={"states": ["high", "b"], "actions": ["a ", "y", "z"]}), f": action 'a ': {SPACE}"),
+        "log csv": (log(more="a,a ,1,end,1\n"), f":4: action: {SPACE}"),
+        "log npz": (log_npz(s=npy(["a", "b"]), s2=npy(["b", "a"]), a=npy(["a ", "y"])), f": action 'a ': {SPACE}"),
+        "answer json": (policy().replace("wait", "wait "), "found action 'wait ', expected one of 'search'"),
+        "answer csv": ("state,action\nhigh,wait \nlow,wait\n", ":2: state 'high': found action 'wait ', expected"),
+        "policy": (policy().replace("wait", "wait "), "found action 'wait ', expected one of 'search'"),
+    },
+    "an empty name, or an empty cell": {
+        "toml": (toml(state=""), ":3: state '': found an empty name, expected a text"),
+        "csv": (csv(more="a,run,,1,1\na,,end,1,1\n"), ":6: next_state: found an empty cell, expected a name"),
+        "npz": (npz(meta={"state_names": ["high", ""]}), ": state '': found an empty name, expected a text"),
+        "directory": (folder(names={"states": ["high", ""], "actions": ["x", "y", "z"]}),
+                      ": state '': found an empty name"),
+        "log csv": (log(more="a,run,1,,1\n"), ":4: next_state: found an empty cell, expected a name"),
+        "log npz": (log_npz(s=npy(["a", "b"]), s2=npy(["b", ""]), a=npy(["x", "y"])),
+                    ": state '': found an empty name"),
+        "answer json": (answer(high=""), "state: found an empty cell, expected the name of a state"),
+        "answer csv": ("state,value\n,1\nlow,1\n", ":2: state: found an empty cell, expected the name of a state"),
+        "policy": (policy().replace("low", ""), "state: found an empty cell, expected the name of a state"),
+    },
+    "names that differ in what has no width": {
+        "toml": (toml(more='[state."a\\u200d"]\ngo = { to = "end" }\n'), NO_WIDTH),
+        "csv": (csv(more="a\u200d,go,end,1,1\n"), NO_WIDTH),
+        "npz": (npz(meta={"state_names": ["a", "a\u200d"]}), NO_WIDTH),
+        "directory": (folder(names={"states": ["a", "a\u200d"], "actions": ["x", "y", "z"]}), NO_WIDTH),
+    },
 }  # fmt: skip
 WITHOUT = {
     "fractions whose sum takes no end": {
@@ -343,6 +390,10 @@ WITHOUT = {
     "a member whose name goes on behind a NUL": dict.fromkeys((*TEXTS, "directory"), "has no members"),
     "a map of more cells than are drawn": dict.fromkeys(NO_MAP, "has no map"),
     "a map that would be padded without end": dict.fromkeys(NO_MAP, "has no map"),
+    "names that differ in what has no width": {
+        "log csv": "a model is made of it", "log npz": "a model is made of it", "answer json": "no such state",
+        "answer csv": "no such state", "policy": "no such state",
+    },
 }  # fmt: skip
 
 
@@ -398,3 +449,74 @@ def test_each_reader_has_each_case():
     for case, found in CASES.items():
         assert set(found) | set(WITHOUT.get(case, {})) == set(READERS), case
         assert not set(found) & set(WITHOUT.get(case, {})), case
+
+
+# -- names that look the same --------------------------------------------------------------------------------------
+
+ALIKE = {
+    "NFC and NFD": ("caf\u00e9", "cafe\u0301", "U+00E9", "U+0065 U+0301"),
+    "a compatibility form": ("x\u00b2", "x2", "U+00B2", "U+0032"),
+    "a full-width letter": ("\uff21", "A", "U+FF21", "U+0041"),
+    "capitals": ("Go", "go", "U+0047", "U+0067"),
+    "an inner space": ("a\u00a0b", "a b", "U+00A0", "U+0020"),
+}
+
+
+def models_with(names, tmp_path):
+    """What makes a model with two states of these names, by every way there is."""
+    a, b = names
+    outcomes = [(a, "x", b, 1, 1), (b, "x", a, 1, 1)]
+    mdp = MDP.from_outcomes(outcomes, "1/2")
+    for name in ("m.toml", "m.csv", "m.npz", "m"):
+        save(mdp, tmp_path / name)
+        yield lambda name=name: load(tmp_path / name).facts
+    yield lambda: MDP.from_outcomes(outcomes, "1/2")
+    yield lambda: MDP([[[0.0, 1.0]], [[1.0, 0.0]]], [1.0, 1.0], 0.5, states=names, axes="sas")
+    (tmp_path / "log.csv").write_text(
+        log().split("\n")[0] + f"\n{a},x,1,{b},0\n{b},x,1,{a},0\n", encoding="utf-8"
+    )
+    yield lambda: estimate(read_log(tmp_path / "log.csv"), 0.5)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("case", ALIKE)
+def test_names_that_look_the_same_are_told_by_their_code_points(case, tmp_path):
+    a, b, *points = ALIKE[case]
+    for make in models_with((a, b), tmp_path):
+        with pytest.warns(UserWarning, match="they look the same") as caught:
+            make()
+        text = str(caught[0].message)
+        assert all(point in text for point in points) and text.startswith("states "), text
+
+
+def test_actions_that_look_the_same_are_told_too(tmp_path, capsys):
+    (tmp_path / "m.toml").write_text('discount = 0.9\n[state.a]\ngo = { to = "a" }\nGo = { to = "a" }\n')
+    with pytest.warns(
+        UserWarning, match=r"actions 'go' with U\+0067 and 'Go' with U\+0047: they look the same"
+    ):
+        assert inside(capsys, "solve", tmp_path / "m.toml").code == 0
+
+
+def test_names_that_can_be_told_apart_bring_no_warning():
+    names = ["a", "a b", "\u200dalone", "\u0627\u200c\u0628", "\U0001f600", "1", "10", "x_1", "\u00e9", "e"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        S = len(names)
+        MDP(np.eye(S)[:, None, :], np.zeros(S), 0.5, states=names, axes="sas")
+        MDP(np.eye(S)[None], np.zeros(S), 0.5, states=[str(10 * i) for i in range(S)], axes="ass")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["0", "1", "0.0"], "states '0' and '0.0': two names for one number? A column with empty cells"),
+        (["0", "1", "nan"], "state 'nan': a name among numbers. Is it an empty cell?"),
+    ],
+)
+def test_what_a_frame_with_empty_cells_writes_is_told(names, expected, tmp_path):
+    """pandas writes a column of whole numbers with a missing one as 0.0, 1.0, and the missing one as nan or nothing."""
+    rows = "".join(f"{a},go,{b},1,0\n" for a, b in zip(names, names[1:] + names[:1], strict=True))
+    (tmp_path / "m.csv").write_text(f"# discount = 0.5\nstate,action,next_state,probability,reward\n{rows}")
+    with pytest.warns(UserWarning) as caught:
+        load(tmp_path / "m.csv")
+    assert str(caught[0].message).startswith(expected)

@@ -20,6 +20,7 @@ from tabular_rl.formats.arrays import rows_off
 from tabular_rl.formats.fields import (
     A_NUMBER,
     A_PROBABILITY,
+    AN_EMPTY_CELL,
     TOP,
     VERSION,
     Asked,
@@ -37,7 +38,7 @@ from tabular_rl.formats.fields import (
 from tabular_rl.formats.lines import Spot, locate
 from tabular_rl.formats.spelling import Speller, plain
 from tabular_rl.model import MDP
-from tabular_rl.names import Names
+from tabular_rl.names import Names, are_good
 from tabular_rl.rationals import DECIMAL, FRACTION
 from tabular_rl.rows import mass_defects
 
@@ -194,7 +195,7 @@ def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
     said = resolve(reader, head, states, len(index["state"]))
     if reader.faults or not state_of or any(name not in state_of for name in next_of):
         raise _Faulty
-    if max(map(len, state_of)) > 10_000 or max(map(len, action_of), default=0) > 10_000:
+    if not (are_good(state_of) and are_good(action_of)):
         raise _Faulty
     values = [_number(text, reader.exact) for text in numbers]
     if None in values:
@@ -304,12 +305,15 @@ def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
     records = list(_records(top, lines))
     state_of: dict[str, int] = dict(head.states or {})
     action_of: dict[str, int] = dict(head.actions or {})
-    for line, (state, action, *_) in records:
+    for line, (state, action, next_state, *_) in records:
+        for column, cell in zip(COLUMNS, (state, action, next_state), strict=False):
+            if not cell.strip():
+                reader.fault_at(f"{column}: {AN_EMPTY_CELL}", line)
         for word, name, known, given in (
             ("state", state, state_of, head.states),
             ("action", action, action_of, head.actions),
         ):
-            if name in known:
+            if name in known or not name.strip():
                 continue
             if given is not None:
                 reader.fault_at(
@@ -338,7 +342,7 @@ def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
         p = _read(reader, probability, "probability", line, place)
         worth = _read(reader, reward, "reward", line, place) if "reward" in top.column else None
         if s2 is None:
-            if next_state not in said:
+            if next_state not in said and next_state.strip():
                 way_out = (
                     reader.closest(next_state, state_of)
                     or ", expected one with transitions, or declared terminal"

@@ -14,7 +14,7 @@ from tabular_rl.build import TOO_FINE, Number, Row, model_of_rows
 from tabular_rl.errors import SHOWN_FAULTS, Fault, ModelError, closest, escape, quoted
 from tabular_rl.formats.lines import Spot
 from tabular_rl.model import MDP, Exact, Layout
-from tabular_rl.names import Names
+from tabular_rl.names import Names, name_fault
 from tabular_rl.rationals import (
     DECIMAL,
     FRACTION,
@@ -46,8 +46,8 @@ TOP = (
     "outcomes",
     "layout",
 )
-LONGEST_NAME = 10_000
 TOO_LARGE = int(LARGEST)  # fractions compare faster with integers than with floats
+AN_EMPTY_CELL = "found an empty cell, expected a name"
 A_PROBABILITY = "expected a number from 0 to 1"
 A_NUMBER = 'expected a number such as 1, 0.5 or "2/3"'
 
@@ -177,11 +177,9 @@ class Reader:
         return found
 
     def check_name(self, name: str, what: str, spot: Spot) -> None:
-        if len(name) > LONGEST_NAME:
-            self.fault(
-                f"{what} {quoted(name)}: found a name of {len(name)} characters, expected at most {LONGEST_NAME}",
-                spot,
-            )
+        wrong = name_fault(name)
+        if wrong:
+            self.fault(f"{what} {quoted(name)}: {wrong}", spot)
 
     def state(self, name: str, states: Names, spot: Spot, what: str = "", **place: Any) -> int | None:
         """Return the index of a state that is referred to."""

@@ -35,12 +35,12 @@ from tabular_rl.arguments import public
 from tabular_rl.errors import SHOWN_FAULTS, Fault, ModelError, OptionError, closest, quoted
 from tabular_rl.formats import input
 from tabular_rl.formats.csv import csv_text
-from tabular_rl.formats.fields import LONGEST_NAME, read_number
+from tabular_rl.formats.fields import AN_EMPTY_CELL, read_number
 from tabular_rl.formats.memory import require
 from tabular_rl.formats.npz import checked_members, damage, read_array, write_arrays
 from tabular_rl.formats.output import write_atomically
 from tabular_rl.model import MDP, size_text
-from tabular_rl.names import Names
+from tabular_rl.names import LONGEST_NAME, Names, are_good, name_fault
 from tabular_rl.rationals import DECIMAL, FRACTION, nearest
 from tabular_rl.rows import LARGEST
 from tabular_rl.transitions import Transitions
@@ -433,7 +433,7 @@ def _by_columns(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
     if parts["episode"]:
         begins |= np.concatenate(parts["episode"])
     reward, spelled, code = rewards.done()
-    if any(len(name) > LONGEST_NAME for codes in names.values() for name in codes):
+    if not all(map(are_good, names.values())):
         raise _Faulty
     index = {name: np.concatenate(parts[name]) for name in names}
     del parts
@@ -490,10 +490,14 @@ def _faults(file: BinaryIO, mdp: MDP | None) -> ModelError:
     for line, found in _records(lines, top, faults):
         state, action, next_state = found["state"], found["action"], found["next_state"]
         place = {"state": state, "action": action, "line": line}
-        for word, name in (("state", state), ("action", action), ("next state", next_state)):
-            if len(name) > LONGEST_NAME:
-                what = f"{word}: found a name of {len(name)} characters, expected at most {LONGEST_NAME}"
-                faults.append(Fault(what, line=line))
+        wrong = False
+        for word, name in (("state", state), ("action", action), ("next_state", next_state)):
+            what = name_fault(name) if name.strip() else AN_EMPTY_CELL
+            if what and (mdp is None or len(name) > LONGEST_NAME or not name.strip()):
+                faults.append(Fault(f"{word}: {what}", line=line))
+                wrong = True
+        if wrong:
+            continue
         if mdp is not None:
             few = len(faults) < SHOWN_FAULTS  # the search for the closest name takes its time
             lacking = missing(mdp, state, action, few)
@@ -584,8 +588,8 @@ def _read_npz(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
     if (arrays["s"].dtype.kind == "U") != (arrays["s2"].dtype.kind == "U"):
         raise ModelError("found names in one of s and s2 and indices in the other, expected one kind")
     S = length
-    states, both = _coded(np.concatenate([arrays["s"], arrays["s2"]]))
-    actions, a = _coded(arrays["a"])
+    states, both = _coded(np.concatenate([arrays["s"], arrays["s2"]]), "state")
+    actions, a = _coded(arrays["a"], "action")
     return Log(states, actions, both[:S], a, reward, both[S:], done, begins)
 
 
@@ -603,13 +607,16 @@ def _check_text(array: NDArray[Any], member: str) -> None:
         )
 
 
-def _coded(array: NDArray[Any]) -> tuple[Names, Ints]:
+def _coded(array: NDArray[Any], word: str) -> tuple[Names, Ints]:
     """The names that an array holds, and which one stands where."""
     if array.dtype.kind != "U":
         found, code = np.unique(array, return_inverse=True)
         return Names([str(int(x)) for x in found]), code.astype(np.int64)
     codes = _Codes()
     parts = [codes.of(array[i : i + CHUNK].tolist()) for i in range(0, len(array), CHUNK)]
+    if not are_good(codes):
+        name = next(name for name in codes if name_fault(name))
+        raise ModelError(f"{word} {quoted(name)}: {name_fault(name)}")
     names, place = _ordered(codes)
     return names, place[np.concatenate(parts)]
 
