@@ -282,7 +282,7 @@ def test_a_solver_that_does_not_listen_is_left(capsys, monkeypatch):
             time.sleep(0.01)
 
     before = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGALRM)}
-    monkeypatch.setattr(sys.modules["tabular_rl.solve"], "solve", deaf)
+    monkeypatch.setattr(sys.modules["tabular_rl.ask"], "solve", deaf)
     monkeypatch.setattr(program, "PATIENCE", 0.2)
     try:
         signal.signal(signal.SIGTERM, program.handle)
