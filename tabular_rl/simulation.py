@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from dataclasses import dataclass
+from numbers import Integral
 from statistics import NormalDist
 from typing import Any
 
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 
 from tabular_rl import run as running
 from tabular_rl.arguments import public
-from tabular_rl.errors import OptionError
+from tabular_rl.errors import NotAnswerable, OptionError, quoted
 from tabular_rl.model import AVERAGED, MDP
 from tabular_rl.options import OPTIONS, Option
 from tabular_rl.policy import Policy
 from tabular_rl.run import Run, Stop
+from tabular_rl.solution import Solution
 from tabular_rl.transitions import Transitions
 
 EPISODES = Option("episodes", int, "episodes to play", low=1, high=1e9)
@@ -34,15 +36,19 @@ LONGEST = 1_000_000  # steps of an episode at γ = 1
 RECORDED = 4096  # transitions whose uniforms are drawn at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Simulation:
-    """The mean return of a policy, and how sure it is.
+    """The mean return of a policy, how sure it is, and the exact value beside it.
 
     With probability about `level` the expected return is within `mean` ± `half_width`. That is z s / √n by the normal
     approximation, plus `cut`: what the steps left out can be worth at most. `unended` counts episodes at γ = 1
     that were still going on; then there is no interval (`half_width` is inf). `note` says where the model has lost the
-    rewards of its outcomes, so that returns vary less.
+    rewards of its outcomes, so that returns vary less. `reference` is the exact answer of the policy, None where it was
+    not wanted or not found; `missing` then says why.
     """
+
+    mdp: MDP
+    policy: Policy
 
     episodes: int
     mean: float
@@ -57,6 +63,8 @@ class Simulation:
     seconds: float
     stopped: str | None = None
     note: str = ""
+    reference: Solution | None = None
+    missing: str = ""
 
     @property
     def lower(self) -> float:
@@ -66,19 +74,36 @@ class Simulation:
     def upper(self) -> float:
         return self.mean + self.half_width
 
+    @property
+    def verdict(self) -> str:
+        """Where the exact value lies, in words; "" where one of the two is not known."""
+        from tabular_rl.report.simulation import verdict
+
+        return verdict(self)
+
+    def __repr__(self) -> str:
+        return f"Simulation(mean={self.mean:.6g} ± {self.half_width:.2g}, episodes={self.episodes})"
+
+    def __str__(self) -> str:
+        from tabular_rl.report.simulation import simulation_text
+
+        return simulation_text(self)
+
 
 @public
 def simulate(
     mdp: MDP,
-    policy: Policy,
+    policy: Any,
     *,
+    start: Any = None,
     episodes: int = 10_000,
     steps: int | None = None,
     seed: int = 0,
     level: float = 0.99,
     time_limit: float | None = None,
+    reference: Any = None,
 ) -> Simulation:
-    """Estimate the expected return of a policy from the start distribution.
+    """Estimate the expected return of a policy from the start distribution, beside the exact value.
 
         G = Σ_t γ^t R_t,    mean = Σ G / n,    mean ± z s / √n
 
@@ -88,16 +113,18 @@ def simulate(
 
     Parameters
     ----------
-    mdp, policy : the model, and a Policy for it
+    mdp, policy : the model, and a policy in any form that `Policy.of` takes
+    start : a state by name or index, or a distribution, in place of the model's start
     episodes : how many
     steps : cut an episode off after so many (default: from γ; 1,000,000 at γ = 1)
     seed : the same seed gives the same episodes. Each step takes two uniforms, the start of an episode one.
     level : of the confidence interval
-    time_limit : seconds
+    time_limit : seconds; the exact value has what is left of them
+    reference : the exact Solution to compare with (default: computed), False for none
 
     Returns
     -------
-    Simulation
+    Simulation. `print` shows what the command `simulate` shows.
 
     Raises
     ------
@@ -113,16 +140,18 @@ def simulate(
     One state that pays 1 a step: every return is Σ γ^t = 2, up to what was cut off.
 
     >>> mdp = MDP([[[1.0]]], [[1.0]], 0.5)
-    >>> s = simulate(mdp, Policy.uniform(mdp), episodes=10)
-    >>> s.lower <= 2 <= s.upper, s.half_width < 1e-5
-    (True, True)
+    >>> s = simulate(mdp, "uniform", episodes=10)
+    >>> s.lower <= 2 <= s.upper, s.half_width < 1e-5, s.verdict
+    (True, True, 'inside the interval')
     """
     from tabular_rl.kernels.simulate import play
 
     episodes, seed, level = EPISODES.check(episodes), SEED.check(seed), LEVEL.check(level)
     steps, time_limit = STEPS.check(steps), OPTIONS["time_limit"].check(time_limit)
+    mdp, policy = starting_at(mdp, policy, start)
     if mdp.terminal.all():
         raise OptionError("no state to start from: all states are terminal")
+    reference = _checked_reference(reference)
     run = Run("simulate", {}, time_limit)
     limit, cut = episode_limit(mdp, steps)
     stop = np.array(mdp.terminal)
@@ -186,7 +215,12 @@ def simulate(
     # Rounding: each return is a sum of `longest` products, each a few ulp of the largest return wrong.
     rounding = (longest + 10) * 2.0**-51 * _largest_return(mdp, max(longest, 1))
     half = z * deviation / math.sqrt(n) + cut + rounding if n > 1 and not unended else math.inf
+    exact, missing = reference, ""
+    if reference is None and stopped is None:
+        exact, missing = _exact_value(mdp, policy, time_limit, run.seconds)
     return Simulation(
+        mdp,
+        policy,
         n,
         mean if n else math.nan,
         deviation,
@@ -200,7 +234,52 @@ def simulate(
         run.seconds,
         stopped,
         AVERAGED if mdp.averaged else "",
+        exact or None,
+        missing,
     )
+
+
+def starting_at(mdp: MDP, policy: Policy, start: Any) -> tuple[MDP, Policy]:
+    """The model with another start, a state by name or index, or a distribution, and the policy with it."""
+    if start is None:
+        return mdp, policy
+    if isinstance(start, (str, Integral)):
+        try:
+            at = mdp.states.at(start, "state")
+        except OptionError as error:
+            raise type(error)(f"--start: {error}") from None
+        if mdp.terminal[at]:
+            state = quoted(mdp.states[at])
+            raise OptionError(f"--start: state {state}: found a terminal state, expected one with actions")
+        start = np.zeros(mdp.S)
+        start[at] = 1.0
+    moved = mdp.replace(start=start)
+    return moved, policy.replace_model(moved)
+
+
+def _checked_reference(reference: Any) -> Any:
+    if reference is None or reference is False or isinstance(reference, Solution):
+        return reference
+    raise OptionError(f"reference: found {quoted(reference)}, expected a Solution, or False for none")
+
+
+def _exact_value(
+    mdp: MDP, policy: Policy, time_limit: float | None, spent: float
+) -> tuple[Solution | None, str]:
+    """The exact answer of a policy in what is left of the time, or why there is none."""
+    from tabular_rl.planning.auto import auto_evaluation
+
+    left = None if time_limit is None else max(time_limit - spent, 0.0)
+    exact: Solution | None = None
+    try:
+        exact = auto_evaluation(mdp, policy, time_limit=left)
+    except NotAnswerable:
+        return None, ""
+    except Stop:
+        pass
+    if left is not None and running.interrupt.signum is None and (exact is None or not exact.status.reached):
+        return None, "not computed: the time limit is over"
+    return exact, ""
 
 
 def _largest_return(mdp: MDP, steps: int) -> float:
@@ -245,10 +324,11 @@ def _decisions(mdp: MDP, policy: Policy) -> tuple[NDArray[Any], NDArray[np.float
 @public
 def sample_transitions(
     mdp: MDP,
-    behavior: Policy,
+    behavior: Any,
     steps: int,
     seed: int = 0,
     *,
+    start: Any = None,
     episodes: int | None = None,
     episode_steps: int | None = None,
 ) -> Transitions:
@@ -261,6 +341,7 @@ def sample_transitions(
     ----------
     mdp, behavior : the model, and the policy that chooses the actions
     steps : how many transitions
+    start : a state by name or index, or a distribution, in place of the model's start
     seed : the same seed gives the same transitions, and fewer steps the first of them. A transition takes three
         uniforms: action, outcome, start of the next episode; the first start takes one.
     episodes : stop after so many, where that is sooner
@@ -286,6 +367,7 @@ def sample_transitions(
     steps, seed = STEPS.check(steps), SEED.check(seed)
     limit = OPTIONS["episode_steps"].check(episode_steps) or steps
     most = steps if episodes is None else EPISODES.check(episodes)
+    whole, (mdp, behavior) = mdp, starting_at(mdp, behavior, start)
     if mdp.terminal.all():
         raise OptionError("no state to start from: all states are terminal")
     times = 1 if mdp.horizon is None else mdp.horizon
@@ -313,7 +395,7 @@ def sample_transitions(
                 break
     row, outcome = row[:n], outcome[:n]
     made = Transitions.of_arrays(
-        mdp,
+        whole,
         row,
         mdp.r[row] if mdp.reward is None else mdp.reward[outcome],
         mdp.next_state[outcome],

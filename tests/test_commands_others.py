@@ -337,7 +337,7 @@ def test_simulate_as_json(capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--start", "done"], 2, "no state 'done'"),
+        (["--start", "done"], 2, "--start: state 'done': no such state"),
         (["--start", "0,0"], 2, "found a terminal state"),
         (["--episodes", "0"], 2, "--episodes: found '0', expected a whole number from 1 to"),
         (["--episodes", "1000000000000000000"], 2, "--episodes"),
@@ -375,15 +375,13 @@ def test_a_policy_of_another_horizon_is_simulated(capsys, tmp_path):
 
 
 def test_the_time_limit_holds_for_the_exact_value(capsys, monkeypatch):
-    import tabular_rl.commands.simulate as module
-
     given = []
 
-    def solved(mdp, method, options, *rest):
-        given.append(options["time_limit"])
+    def stopped(mdp, policy, time_limit):
+        given.append(time_limit)
         raise running.Stop("time")
 
-    monkeypatch.setattr(module, "solved", solved)
+    monkeypatch.setattr("tabular_rl.planning.auto.auto_evaluation", stopped)
     done = inside(capsys, "simulate", "example:forest", "--episodes", 50, "--time-limit", 5)
     assert done.code == 0 and 0 < given[0] < 5
     assert "exact value  not computed: the time limit is over" in done.out

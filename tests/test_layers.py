@@ -56,7 +56,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     "solution": set(LEVEL),  # computes q, draws and writes itself with what lies above it
     "learned": set(LEVEL),  # likewise
     "comparison": {"report"},  # draws itself
-    "simulation": {"report", "ask"},  # likewise, beside the exact value
+    "simulation": {"report", "planning"},  # likewise, beside the exact value
     "arguments": {"policies"},  # a policy may be named by a text, as on the command line
 }
 

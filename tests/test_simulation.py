@@ -13,7 +13,7 @@ from tabular_rl import MDP, Policy
 from tabular_rl.errors import NoFiniteAnswer, OptionError
 from tabular_rl.formats import load
 from tabular_rl.kernels.simulate import play
-from tabular_rl.simulation import CUT, simulate
+from tabular_rl.simulation import CUT, sample_transitions, simulate
 
 
 def twin(mdp, policy, stop, time, uniforms, state, factor, steps, G):
@@ -216,7 +216,7 @@ def test_time_limit_reports_what_was_played():
 )
 def test_options_out_of_range_are_refused(wrong):
     mdp = load("example:recycling_robot")
-    with pytest.raises(OptionError, match=f"--{next(iter(wrong))}: found .* expected"):
+    with pytest.raises(OptionError, match=f"{next(iter(wrong))}: found .* expected"):
         simulate(mdp, Policy.uniform(mdp), **wrong)
 
 
@@ -229,3 +229,49 @@ def test_progress_counts_episodes(monkeypatch):
     simulate(mdp, Policy.uniform(mdp), episodes=5000)
     assert told[0] == ("simulate", 0.0, "0 of 5000 episodes")
     assert told[-1] == ("simulate", 4096 / 5000, "4096 of 5000 episodes")
+
+
+# -- as a function of the package ----------------------------------------------------------------------------------
+
+# From a: stop for 4, or go to b; b stops for 2. Always stopping earns 4 from a and 2 from b.
+STOPS = MDP.from_outcomes(
+    [("a", "stop", "end", 1, 4), ("a", "go", "b", 1, 0), ("b", "stop", "end", 1, 2)],
+    1, states=["a", "b", "end"], terminal=["end"], start="a",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("start", ["b", 1, np.int64(1), {"b": 1}, [0, 1, 0]])
+def test_a_start_is_a_name_an_index_or_a_distribution(start):
+    played = simulate(STOPS, "action:stop", start=start, episodes=3)
+    assert played.mean == 2 and played.reference.value_of_start() == 2 and STOPS.start[0] == 1
+    assert sample_transitions(STOPS, "action:stop", 3, start=start).reward.tolist() == [2.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        ("c", "start: state 'c': no such state"),
+        (7, "start: state 7: no such state, expected a name, or an index from 0 to 2"),
+        ("end", "start: state 'end': found a terminal state"),
+    ],
+)
+def test_a_start_that_is_none_is_refused(start, says):
+    for call in (
+        lambda: simulate(STOPS, "uniform", start=start),
+        lambda: sample_transitions(STOPS, "uniform", 3, start=start),
+    ):
+        with pytest.raises(OptionError, match=says):
+            call()
+
+
+def test_a_simulation_prints_the_exact_value_beside_the_mean():
+    played = simulate(STOPS, "action:stop", episodes=50)
+    text = str(played)
+    assert played.verdict == "inside the interval" and "mean return  4.0" in text
+    assert "exact value  4" in text and "a deterministic policy" in text and "--" not in text
+    assert repr(played).startswith("Simulation(mean=4 ± ")
+    alone = simulate(STOPS, "uniform", episodes=50, reference=False)
+    assert alone.reference is None and alone.verdict == "" and "exact" not in str(alone)
+    assert "policy uniform" in str(alone)
+    with pytest.raises(OptionError, match="reference: found '3', expected a Solution"):
+        simulate(STOPS, "uniform", reference=3)

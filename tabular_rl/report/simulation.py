@@ -1,0 +1,107 @@
+"""A simulation as text and as JSON: the mean return with its interval, and the exact value below it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from tabular_rl.errors import escape, spoken
+from tabular_rl.policy import Policy
+from tabular_rl.report.numbers import rounded_up, shown, start_interval
+from tabular_rl.report.screen import signs
+from tabular_rl.report.tables import plural, problem_text, start_value, start_where, title
+
+if TYPE_CHECKING:
+    from tabular_rl.simulation import Simulation
+
+FEW = 30  # episodes below which the normal approximation is rough
+
+
+def verdict(played: Simulation) -> str:
+    """Where the exact value lies."""
+    from tabular_rl.structure import starts
+
+    exact = played.reference
+    if exact is None or exact.lower is None or exact.upper is None or not math.isfinite(played.half_width):
+        return ""
+    lower, upper = (x if x.ndim == 1 else x[0] for x in (exact.lower, exact.upper))
+    low, high = start_interval(exact.mdp.start, lower, upper, starts(exact.mdp))
+    if played.lower <= low and high <= played.upper:
+        return "inside the interval"
+    if high < played.lower or low > played.upper:
+        return f"outside the interval, as in {1 - played.level:.2g} of all runs"
+    return "at the edge of the interval"
+
+
+def simulation_text(played: Simulation, policy: str | None = None) -> str:
+    """The mean return with its interval, and the exact value below it; `policy` is what it is called."""
+    mdp, exact = played.mdp, played.reference
+    called = policy_name(played.policy) if policy is None else f"policy {escape(policy)}"
+    longest = f", the longest {plural(played.longest, 'step')}" if played.episodes else ""
+    lines = [
+        f"{title(mdp)}: {problem_text(mdp)}; {called}, seed {played.seed}",
+        f"start: {start_where(mdp)}",
+        f"{plural(played.episodes, 'episode')}{longest}",
+        "",
+    ]
+    if played.stopped:
+        why = {"time": "the time limit is over; raise --time-limit", "signal": "interrupted"}[played.stopped]
+        lines[2] += f" (not reached: {spoken(why)})"
+    rows = []
+    if played.unended:
+        lines.append(
+            f"not reached: {plural(played.unended, 'episode')} had not ended after {played.longest} steps, and nothing "
+            f"is known of the rest; raise {spoken('--steps')}"
+        )
+    elif math.isfinite(played.half_width):
+        decimals = 1 - math.floor(math.log10(played.half_width)) if played.half_width > 0 else 6
+        mean = shown(played.mean, min(max(decimals, 0), 12))
+        rows.append(("mean return", f"{mean} {signs().plus_minus} {rounded_up(played.half_width)}"))
+    elif played.episodes:
+        lines.append(f"mean return  {played.mean:.6g}, no interval from {plural(played.episodes, 'episode')}")
+    if exact is not None:
+        where = verdict(played)
+        rows.append(("exact value", start_value(exact) + (f", {where}" if where else "")))
+    elif played.missing:
+        rows.append(("exact value", played.missing))
+    lines += [f"{name}  {value}" for name, value in rows]
+    if played.note:
+        lines.append(played.note)
+    if math.isfinite(played.half_width):
+        lines.append("")
+        lines.append(
+            f"{played.level:.6g} confidence interval: mean {signs().plus_minus} z s / sqrt(n), normal approximation"
+        )
+        if played.episodes < FEW:
+            lines.append(f"with fewer than {FEW} episodes that is rough")
+        if played.cut > 0:
+            added = rounded_up(played.cut)
+            lines.append(
+                f"episodes are cut off after {plural(played.longest, 'step')}; {added} is added for the rest"
+            )
+    return "\n".join(lines)
+
+
+def policy_name(policy: Policy) -> str:
+    """What a policy is called that came without a name.
+
+    >>> from tabular_rl.model import MDP
+    >>> policy_name(Policy.uniform(MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9)))
+    'policy uniform'
+    """
+    if policy == Policy.uniform(policy.mdp):
+        return "policy uniform"
+    return f"a {'deterministic' if policy.deterministic else 'stochastic'} policy"
+
+
+def simulation_document(played: Simulation, policy: str) -> dict[str, Any]:
+    """A simulation as the entries of its JSON object."""
+    mdp, exact = played.mdp, played.reference
+    names = ("episodes", "mean", "deviation", "half_width", "cut", "level", "steps", "longest", "unended", "seed",
+             "seconds", "stopped", "note")  # fmt: skip
+    return {
+        "schema": "tabular-rl simulation", "version": 1, "model": mdp.name, "digest": mdp.digest, "policy": policy,
+        **{name: getattr(played, name) for name in names}, "lower": played.lower, "upper": played.upper,
+        "exact_value": None if exact is None else exact.value_of_start(),
+        "exact_bound": None if exact is None else exact.bound, "verdict": played.verdict,
+    }  # fmt: skip
