@@ -23,6 +23,8 @@ from tabular_rl.rationals import DIGITS, RationalArray, as_fraction, exact_sum, 
 Ints = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 
+EXACT_PAIRS = 100_000  # up to which mixed probabilities are kept as fractions too
+
 
 class Policy(Mapping[str, Any]):
     """What to do in each state: a mapping of states to actions, or to {action: probability}.
@@ -245,7 +247,7 @@ class Policy(Mapping[str, Any]):
             raise OptionError(
                 "epsilon-greedy: found a policy that depends on time, expected one that does not"
             )
-        if mdp.L <= 100_000:
+        if mdp.L <= EXACT_PAIRS:
             mixed = [
                 eps * Fraction(1, int(n)) + (1 - eps) * p
                 for n, p in zip(

@@ -38,6 +38,31 @@ def test_round_trip(tmp_path, name, suffix):
     assert again.digest in (None, mdp.digest)
 
 
+@pytest.mark.parametrize("horizon", [None, 2])
+def test_lists_follow_the_names_of_the_states(tmp_path, horizon):
+    """An answer whose states stand in another order than the model's: every list is in theirs."""
+    mdp = MDP.from_outcomes([(s, "stay", s, 1, i) for i, s in enumerate("abc")], "1/3", horizon=horizon)
+    answer = tabular_rl.solve(mdp, method="rational")
+    path = tmp_path / "answer.json"
+    write_answer(answer, path)
+    document = json.loads(path.read_text())
+    order = [2, 0, 1]
+    for key in ("states", "values", "lower", "upper", "exact", "policy"):
+        steps = document[key] if horizon and key != "states" else [document[key]]
+        moved = [[step[i] for i in order] for step in steps]
+        document[key] = moved if horizon and key != "states" else moved[0]
+    assert document["states"] == ["c", "a", "b"]
+    path.write_text(json.dumps(document))
+    again = read_answer(str(path), mdp)
+    # Reward i for ever, or three times: i / (1 - 1/3), or i (1 + 1/3), i, 0.
+    expected = [Fraction(3 * i, 2) for i in range(3)]
+    if horizon:
+        expected = [i * x for x in (Fraction(4, 3), Fraction(1), Fraction(0)) for i in range(3)]
+    assert again.exact == tuple(expected)
+    assert np.array_equal(again.values, answer.v) and np.array_equal(again.lower, answer.lower)
+    assert again.policy == answer.policy and bool(tabular_rl.verify(mdp, path))
+
+
 @pytest.mark.parametrize("suffix", ["json", "csv"])
 def test_odd_names_survive(tmp_path, suffix):
     outcomes = [(s, "go\tup", s, 1, i) for i, s in enumerate(ODD)]

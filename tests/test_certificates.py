@@ -613,6 +613,21 @@ def test_verify_does_not_believe_the_bounds_of_the_answer():
     assert certificate.lower[0] <= 2 <= certificate.upper[0] and worst >= 1
 
 
+def test_the_claimed_upper_end_of_costs_is_tried_as_such():
+    """v = 1 + 1/2 · 1/2 v = 4/3 for costs. In the sign of maximisation their upper end is the lower one, and it alone
+    gains by the claim."""
+    rows = [("s", "go", "s", 0.5, 1), ("s", "go", "end", 0.5, 1)]
+    mdp = MDP.from_outcomes(rows, "1/2", terminal=["end"], sense="min")
+    rough, right = np.array([5.0, 0.0]), np.array([4 / 3, 0.0])
+    alone = verify(mdp, rough)[0]
+    above = verify(mdp, rough, upper=right)[0]
+    assert alone.lower[0] < -1.4 and above.lower[0] == pytest.approx(-4 / 3, abs=1e-12)
+    assert np.array_equal(above.upper, alone.upper)
+    below = verify(mdp, np.array([0.5, 0.0]), lower=right)[0]
+    assert below.upper[0] == pytest.approx(-4 / 3, abs=1e-12)
+    assert np.array_equal(below.lower, verify(mdp, np.array([0.5, 0.0]))[0].lower)
+
+
 def test_verify_judges_the_policy_of_the_answer_too():
     """The optimal values with a policy that does not earn them: the lower bound is the policy's."""
     mdp = MDP([[[1.0], [1.0]]], [[1.0, 0.0]], "1/2")

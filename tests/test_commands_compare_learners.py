@@ -13,7 +13,7 @@ import pytest
 from program import inside, one_line
 
 from tabular_rl import MDP, Policy
-from tabular_rl.comparison import Assertion, Regret, asked_method, compare, middle
+from tabular_rl.comparison import Assertion, Regret, asked_method, compare, greedy_of_runs, middle
 from tabular_rl.errors import NotAnswerable, OptionError
 from tabular_rl.formats import load
 from tabular_rl.learning.q_learning import q_learning
@@ -37,6 +37,17 @@ def test_curves_are_those_of_the_learner_against_the_exact_answer(loop):
     curve = found.curves[0].learned.curve
     assert curve.steps.tolist() == [1, 2, 3, 4] and curve.sup[:, 0].tolist() == [1, 1 / 2, 1 / 4, 1 / 8]
     assert found.reference.exact == (2,) and not found.rows
+
+
+@pytest.mark.parametrize("sense", ["max", "min"])
+def test_an_action_that_was_never_tried_is_not_the_greedy_one(sense):
+    """One update of 1 or 2 (a cost) or -1 or -2 (a reward): the other estimate is still 0, and would look better."""
+    r = np.array([[1.0, 2.0]])
+    mdp = MDP([[[1.0], [1.0]]], r if sense == "min" else -r, "1/2", sense=sense)
+    learned = q_learning(mdp, steps=1, step_size=1, runs=20, seed=1, explore="epsilon-greedy:1")
+    tried = learned.visits.argmax(axis=1)
+    assert set(tried.tolist()) == {0, 1}
+    assert [int(policy.rows[0]) for policy in greedy_of_runs(learned)] == tried.tolist()
 
 
 def test_a_method_has_its_options_or_those_for_all(loop):

@@ -69,6 +69,24 @@ def test_numbers_are_what_they_spell(read, way):
     assert list(mdp.exact.reward) == [5, 5, F(1, 10), 5, -3, 0]
 
 
+def test_outcomes_of_mixed_lines_keep_the_order_of_the_file(read, way):
+    """60 lines, three pairs in turn: the 20 outcomes of each stand as in the file, as the digest counts them."""
+    order = [(7 * i + 3) % 20 for i in range(20)]
+    lines = [f"{s},go,{s if i == 0 else s + str(i)},0.05,{i}\n" for i in order for s in "cab"]
+    ends = ", ".join(f'"{s}{i}"' for s in "abc" for i in range(1, 20))
+    head = f"# discount = 0.9\n# terminal = [{ends}]\n{HEAD}"
+    mdp = read(head + "".join(lines))
+    for s in "abc":
+        i = mdp.row(s, "go")
+        part = slice(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))
+        assert mdp.reward[part].tolist() == order
+        assert [mdp.states[k] for k in mdp.next_state[part]] == [f"{s}{k}" if k else s for k in order]
+    apart = read(head + "".join(sorted(lines, key=lambda line: "cab".index(line[0]))))
+    named = {s: [apart.reward[k] for k in range(apart.row_ptr[i], apart.row_ptr[i + 1])]
+             for s in "abc" for i in [apart.row(s, "go")]}  # fmt: skip
+    assert all(values == order for values in named.values())
+
+
 def test_columns_stand_in_any_order_and_reward_may_lack(read, way):
     mdp = read("# discount = 1\n# terminal = ['end']\nprobability,next_state,state,action\n1,end,a,go\n")
     assert list(mdp.states) == ["a", "end"]

@@ -107,6 +107,15 @@ def test_the_advantage_solves_the_natural_system():
         assert found.fisher @ found.advantage[0] == pytest.approx(found.gradient, abs=1e-10)
 
 
+def test_natural_gradient_of_a_state_that_is_met_later():
+    """Start in a, go to b, choose there 1 or 0: visited at time 1 alone, with A = ±1/2."""
+    rows = [("a", "go", "b", 1, 0), ("b", "one", "end", 1, 1), ("b", "none", "end", 1, 0)]
+    mdp = MDP.from_outcomes(rows, 1, terminal=["end"], start="a", horizon=2)
+    found = exact_gradient(SoftmaxPolicy(mdp))
+    assert found.natural == pytest.approx([0, 0.5, -0.5], abs=1e-15)
+    assert found.gradient == pytest.approx([0, 0.25, -0.25], abs=1e-15)
+
+
 # -- ascent ---------------------------------------------------------------------------------------------------------
 
 
@@ -154,6 +163,14 @@ def test_ascent_descends_costs():
     assert (np.diff(found.curve) < 0).all()
     assert pytest.approx(2.0, abs=1e-6) == found.J
     assert found.J_optimal == 2.0
+
+
+def test_regret_of_costs_is_what_is_paid_too_much():
+    """Costs 1 or 0 a step, half of the time each, γ = 1/2: 1 is paid, 0 would do."""
+    mdp = MDP([[[1.0], [1.0]]], [[1.0, 0.0]], "1/2", sense="min")
+    found = gradient_ascent(mdp, steps=0)
+    assert (found.J, found.J_optimal) == (pytest.approx(1.0), 0) and found.regret == pytest.approx(1.0)
+    assert found.steps == 0 and len(found.curve) == 1
 
 
 def test_reward_for_ever_has_no_gradient():

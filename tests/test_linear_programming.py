@@ -12,7 +12,7 @@ import scipy.optimize
 from reference import exact_optimal_value, exact_policy_value
 
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable
-from tabular_rl.exact.linear_programming import linear_programming
+from tabular_rl.exact.linear_programming import linear_programming, start_weights
 from tabular_rl.model import MDP
 from tabular_rl.solution import Status
 
@@ -129,6 +129,14 @@ def test_scale_of_rewards_does_not_matter(power):
     answer = linear_programming(scaled, relative=True)
     assert answer.status is Status.CERTIFIED
     assert answer.v * 2.0**-power == pytest.approx(linear_programming(mdp).v, rel=1e-12)
+
+
+def test_weights_cover_the_states_that_are_no_start():
+    """Start in a: half of that, and half of 1/2 for each of two states. Uniform starts cover all as they are."""
+    rows = [("a", "go", "b", 1, 1), ("b", "go", "end", 1, 1)]
+    mdp = MDP.from_outcomes(rows, "1/2", terminal=["end"], start="a")
+    assert start_weights(mdp).tolist() == [0.75, 0.25, 0]
+    assert start_weights(MDP.from_outcomes(rows, "1/2", terminal=["end"])).tolist() == [0.5, 0.5, 0]
 
 
 def test_finite_horizon_and_large_models_are_refused():

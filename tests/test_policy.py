@@ -220,3 +220,14 @@ def test_greedy_by_nan_is_refused():
     mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.5)
     with pytest.raises(OptionError, match="found nan"):
         Policy.greedy(mdp, [math.nan, 1.0])
+
+
+def test_epsilon_greedy_of_many_pairs_is_made_in_floats(monkeypatch):
+    """1 - 1/4 + 1/8 for the action of the policy, 1/8 for the other, whatever the number of pairs."""
+    mdp = MDP.from_outcomes([(s, a, s, 1, 0) for s in (0, 1, 2) for a in ("x", "y")], "1/2", states=range(3))
+    policy = Policy.of_actions(mdp, ["x", "y", "x"])
+    for most, exact in ((6, True), (5, False)):
+        monkeypatch.setattr("tabular_rl.policy.EXACT_PAIRS", most)
+        mixed = Policy.epsilon_greedy(mdp, policy, Fraction(1, 4))
+        assert mixed.probs.tolist() == [0.875, 0.125, 0.125, 0.875, 0.875, 0.125]
+        assert (mixed.exact is not None) == exact

@@ -68,6 +68,19 @@ def test_trajectory_distribution_counts_restarts():
     assert update_distribution(mdp, Policy.uniform(mdp), "independent") == pytest.approx([1 / 2, 1 / 2, 0])
 
 
+def test_updates_are_weighed_by_what_the_behavior_does():
+    """γ = 0 and one weight: the mean reward. The behaviour takes "a" with 3/4, and so is in state a so often."""
+    rows = [(s, to, to, 1, int(s == "a")) for s in "ab" for to in "ab"]  # a pays 1, b nothing
+    mdp = MDP.from_outcomes(rows, 0)
+    behavior = Policy.of_probs(mdp, {s: {"a": "3/4", "b": "1/4"} for s in "ab"})
+    uniform = Policy.uniform(mdp)
+    assert td_fixed_point(mdp, uniform, np.ones((2, 1)), behavior=behavior).w == pytest.approx([3 / 4])
+    bandit = MDP.from_outcomes([("s", "one", "s", 1, 1), ("s", "none", "s", 1, 0)], 0)
+    mostly = Policy.of_probs(bandit, {"s": {"one": "3/4", "none": "1/4"}})
+    found = q_fixed_point(bandit, Policy.uniform(bandit), np.ones((2, 1)), behavior=mostly)
+    assert found.w == pytest.approx([3 / 4]) and found.d == pytest.approx([3 / 4, 1 / 4])
+
+
 def test_bairds_star_is_unstable_off_policy_and_stable_on_policy():
     mdp = load(MODELS / "baird_star.toml")
     solid = Policy.of_actions(mdp, {s: "solid" for s in mdp.states})

@@ -183,6 +183,18 @@ def test_finite_horizon_by_hand():
     assert answer.policy["s"] == ["sell", "wait", "wait"]
 
 
+def test_finite_horizon_of_costs_by_hand():
+    """Two decisions, stay for a cost of 1 or stop for 4, γ = 1/2, and whoever is left pays 10: v_1 = min(1 + 5, 4)."""
+    mdp = MDP.from_outcomes(
+        [("s", "stay", "s", 1, 1), ("s", "stop", "end", 1, 4)], "1/2", terminal=["end"], sense="min"
+    ).replace(horizon=2, final_reward=[10.0, 0.0])
+    answer = rational(mdp)
+    assert answer.exact == (F(3), F(0), F(4), F(0), F(10), F(0))  # v_0 = min(1 + 4/2, 4)
+    assert answer.policy["s"] == ["stay", "stop"]
+    staying = Policy.of_actions(mdp, {"s": "stay"})
+    assert rational_evaluation(mdp, staying).exact == (F(4), F(0), F(6), F(0), F(10), F(0))
+
+
 def test_numbers_in_floats_are_their_dyadics_over_their_sum():
     """0.1 is not one tenth there; and three float thirds (they miss 1) are one third each."""
     mdp = MDP([[[1.0]]], [[0.1]], 0.5)
