@@ -29,6 +29,7 @@ from tabular_rl import (
 )
 from tabular_rl.kernels import batch as kernels
 from tabular_rl.kernels.one_step import begin
+from tabular_rl.report.learned import never_text
 from tabular_rl.sampling import cumulative, policy_cum, sampling_model
 
 MODELS = Path(__file__).resolve().parents[1] / "mdps"
@@ -342,3 +343,16 @@ def test_options_out_of_range(method, options):
         return
     with pytest.raises(OptionError, match="--" + next(iter(options)).replace("_", "-")):
         method(PREDICTOR, Policy.uniform(PREDICTOR), **options)
+
+
+@both
+def test_why_a_state_has_no_value_is_told(method):
+    """A is left by an action that π never takes; B goes round: at γ = 1 nothing seen leads on. C is never met."""
+    outcomes = [(s, a, "end", 1, 0) for s in "ABC" for a in ("one", "two")]
+    mdp = MDP.from_outcomes(outcomes, 1, terminal=["end"])
+    pi, behavior = Policy.of_actions(mdp, dict.fromkeys("ABC", "one")), Policy.uniform(mdp)
+    text = never_text(
+        by_log(method, mdp, pi, [("A", "two", 0, "end"), ("B", "one", 0, "B")], behavior=behavior)
+    )
+    assert "visited with weight 0 only: 1 state (A)\n" in text and "never visited: 1 state (C)" in text
+    assert "visited, and nothing that was seen from there leads to an end: 1 state (B)\n" in text

@@ -21,6 +21,7 @@ from tabular_rl import MDP, OptionError, Policy, Status, Transitions, learn, loa
 from tabular_rl.catalogue import LEARNERS
 from tabular_rl.kernels import monte_carlo as kernels
 from tabular_rl.kernels.one_step import begin
+from tabular_rl.report.learned import learned_document, never_text, states_table
 from tabular_rl.sampling import policy_cum, sampling_model
 from tabular_rl.schedules import Schedule
 
@@ -88,6 +89,44 @@ def test_importance_by_hand():
     assert off["per-decision"].v.tolist() == [(1.5 * (1 + 11 / 16) + 1.5) / 2, (1.5 + 1.5 * 4.75) / 2, 0]
     # Constant steps: α W [ G - v ].
     assert by_log(LOG, behavior=B, step_size=0.5)["A"] == 2.75 * 3 / 16 + 0.75 * (1 - 2.75 * 3 / 16)
+
+
+def test_what_was_visited_with_weight_0_only_is_not_called_never_visited():
+    """π never takes action 1. A by action 0, then 1 to the end: W = 0 in both visits. B is in none."""
+    pi = Policy.of_actions(TWO, {"A": 0, "B": 0})
+    log = [("A", 0, 1, "A"), ("A", 1, 2, "end")]
+    text = never_text(by_log(log, pi, behavior=B))
+    assert "visited with weight 0 only: 1 state (A)\nnever visited: 1 state (B)" in text
+    assert "not learned" in states_table(by_log(log, pi, behavior=B))
+    cut = by_log([*log, ("B", 0, 1, "B")], pi, TWO.replace(gamma=1), behavior=B)
+    assert "visited in episodes without an end only: 1 state (B)" in never_text(cut)
+    assert "weight" not in never_text(by_log(log, pi, behavior=B, importance="ordinary"))
+
+
+def test_a_walk_tells_weight_0_from_never_visited():
+    """a: "one" pays and ends, "two" ends; π takes "one", the behaviour hardly ever. b is never met."""
+    outcomes = [("a", "one", "end", 1, 1), ("a", "two", "end", 1, 0), ("b", "one", "end", 1, 1)]
+    mdp = MDP.from_outcomes(outcomes, 1, terminal=["end"], start={"a": 1})
+    pi = Policy.of_actions(mdp, {"a": "one", "b": "one"})
+    seldom = Policy.of_probs(mdp, {"a": {"one": 1e-9, "two": 1 - 1e-9}, "b": {"one": 1.0}})
+    first, every = (
+        monte_carlo(mdp, pi, behavior=seldom, steps=50, visit=visit) for visit in ("first", "every")
+    )
+    assert never_text(first).startswith(
+        "visited with weight 0 only: 1 state (a)\nnever visited: 1 state (b)\n"
+    )
+    assert never_text(every).startswith("never visited, or visited with weight 0 only: 2 states (a, b)\n")
+    document = learned_document(first)
+    assert document["never_visited"] == ["b"] and document["not_learned"] == {
+        "visited with weight 0 only": ["a"]
+    }
+    assert learned_document(monte_carlo(mdp, pi, steps=50))["not_learned"] == {}
+
+
+def test_a_walk_without_an_end_tells_so():
+    loop = MDP([[[1.0]]], [[1.0]], "99/100")
+    text = never_text(monte_carlo(loop, Policy.uniform(loop), steps=100))
+    assert text.startswith("visited in episodes without an end only: 1 state (0)\n")
 
 
 def test_weight_zero_says_nothing():

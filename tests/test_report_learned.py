@@ -209,3 +209,26 @@ def test_a_large_gridworld_is_drawn_with_what_was_never_visited():
     assert "? never visited" not in learned_text(
         q_learning(mdp, steps=1, source="sweeps", runs=1), everything=True
     )
+
+
+def test_a_gridworld_is_drawn_beside_its_table():
+    # Sutton & Barto, Figure 4.1: next to the corners the arrows lead into them.
+    mdp = load("example:gridworld_4x4")
+    text = learned_text(q_learning(mdp, steps=30_000))
+    grid = next(part for part in text.split("\n\n") if part.startswith("■")).splitlines()
+    cells = [line.split() for line in grid]
+    assert cells[0][0] == cells[3][3] == "■" and (cells[0][1], cells[1][0]) == ("←", "↑")
+    assert (cells[3][2], cells[2][3]) == ("→", "↓") and "\n0,1 " in text
+    values = learned_text(td0(mdp, Policy.uniform(mdp), steps=100))
+    assert "learned values\n\n" in values and "←" not in values
+    assert "learned values" not in learned_text(q_learning(mdp, steps=10), everything=True)
+
+
+def test_numbers_that_are_short_are_shown_with_all_their_digits():
+    # One step to an end that pays 5/8 or 0: exact 0.625, and an error too large to ask for three digits.
+    mdp = MDP.from_outcomes(
+        [("a", "go", "end", 1, "0.625"), ("b", "go", "end", 1, "0.5")], 1, terminal=["end"]
+    )
+    text = states_table(td0(mdp, Policy.uniform(mdp), steps=3, step_size=0.5))
+    exact = {line.split()[0]: line.split()[-2] for line in text.splitlines()[1:3]}
+    assert exact == {"a": "0.625", "b": "0.500"}

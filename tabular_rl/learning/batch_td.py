@@ -14,6 +14,7 @@ from tabular_rl.errors import NumericalError, spoken
 from tabular_rl.exact.linear_solve import DENSE_STATES, solve_chain
 from tabular_rl.learned import Learned
 from tabular_rl.learning._learning import Learning
+from tabular_rl.learning.monte_carlo import WEIGHTLESS, with_unused
 from tabular_rl.model import MDP
 from tabular_rl.options import EpisodeSteps, Runs, Seed, Source, StartValue, Steps, Sweeps, Threads, TimeLimit
 from tabular_rl.policy import Policy
@@ -223,6 +224,9 @@ def certainty_equivalence(
     return run.learn_batch()
 
 
+ENDLESS = "visited, and nothing that was seen from there leads to an end"
+
+
 class Seen(NamedTuple):
     """Transitions that can be seen: the outcomes of a model, or the lines of a log."""
 
@@ -245,6 +249,7 @@ class Batch(Learning):
         super().__init__(function, given, table="states")
         mdp, rho = self.mdp, self.rho()
         self.settled, self.given_up, self.unfinished = 0, False, False
+        self.unused = {reason: np.zeros(mdp.S, dtype=bool) for reason in (WEIGHTLESS, ENDLESS)}
         self.start_value = mdp.sign * self.option["start_value"]
         if self.data is not None:
             log = self.data.given()
@@ -265,7 +270,8 @@ class Batch(Learning):
             self.steps = min(self.steps, len(self.data))
             answer = self.learn(lambda first, last, uniforms, step: None)
             # Nothing is walked, so that there is no rate to tell.
-            return replace(answer, extra={**answer.extra, "steps_a_second": math.nan, "unit": "transition"})
+            answer = replace(answer, extra={**answer.extra, "steps_a_second": math.nan, "unit": "transition"})
+            return with_unused(answer, self.unused)
         model, cum, pairs, where = self.model(), self.cum(), self.pairs(), self.source()
         limit = self.option["episode_steps"] or 0
         clock, row = self.add_walk(limit)
@@ -274,9 +280,10 @@ class Batch(Learning):
             tables = (x[first:last] for x in (clock, row, self.count))
             count_walk(model, cum, where, pairs, limit, uniforms, *tables)
 
-        return self.learn(
+        answer = self.learn(
             walk, lambda u: begin(model, 0, 0.0, cum, where, pairs, self.visits, self.estimates, u, row)
         )
+        return with_unused(answer, self.unused)
 
     def current(self) -> Floats:
         """The estimates (runs, S), reckoned anew from all that was seen."""
@@ -284,6 +291,8 @@ class Batch(Learning):
         if seen_now == self.settled or self.given_up:
             return self.estimates
         before = self.estimates.copy(), self.visits.copy()
+        for mask in self.unused.values():
+            mask[:] = False
         self.unfinished = False
         try:
             if self.data is None:
@@ -306,10 +315,13 @@ class Batch(Learning):
         seen = Seen._make(x[use] for x in self.seen)
         weight = count[use] * seen.rho
         mass: Floats = np.bincount(seen.state, weight, mdp.S).astype(np.float64)
+        met = np.bincount(self.seen.state, count > 0, mdp.S) > 0
+        self.unused[WEIGHTLESS] |= met & (mass == 0)
         if mdp.gamma == 1:
             found = np.zeros(mdp.S, dtype=bool)
             find_ways_out(weight, seen.state, seen.next_state, seen.over, mass, found)
             mass[~found] = 0.0
+            self.unused[ENDLESS] |= met & ~found & ~self.unused[WEIGHTLESS]
         # From the start value each time: what is reached must not depend on when it was asked for.
         v[~mdp.terminal] = self.start_value
         self.visits[e] = np.where(mass > 0, np.bincount(seen.state, count[use], mdp.S), 0)

@@ -38,6 +38,8 @@ MISSED = 1e-4  # share of the largest value that the return of an endless episod
 LONGEST = (
     2**15
 )  # steps of an episode that are kept, where the discount asks for no number and the user for none
+WEIGHTLESS = "visited with weight 0 only"
+ENDLESS = "visited in episodes without an end only"
 MOST = 2**34  # bytes of the episodes of all runs
 
 
@@ -152,7 +154,13 @@ def monte_carlo(
                 *tables,
             )  # fmt: skip
 
-        return told(run.learn(replay), episode, cut, 0)
+        answer = told(run.learn(replay), episode, cut, 0)
+        state = mdp.pair_state[run.data.row[: answer.steps]]
+        inside = np.cumsum(np.bincount(begun[begun >= 0], minlength=len(begun) + 1))
+        inside -= np.cumsum(np.bincount(keep[begun >= 0], minlength=len(begun) + 1))
+        met, ended = np.zeros((2, mdp.S), dtype=bool)
+        met[state], ended[state[inside[: len(state)] > 0]] = True, True
+        return with_unused(answer, {WEIGHTLESS: ended, ENDLESS: met & ~ended})
     longest = option["episode_steps"] or run.whole.horizon or int(min(2 * needed, LONGEST))
     missing = int(min(needed - 1, longest // 2))
     if 16.0 * longest * run.runs > MOST:
@@ -174,7 +182,16 @@ def monte_carlo(
         )  # fmt: skip
 
     answer = run.learn(walk, lambda u: begin(model, 0, 0.0, cum, 0, cum, run.visits, run.estimates, u, row))
-    return told(answer, episode, cut, longest)
+    answer = told(answer, episode, cut, longest)
+    weights = kind == 1 and bool((rho == 0).any())
+    if not first_visit:  # nobody looked which states were met
+        return with_unused(answer, {f"never visited, or {WEIGHTLESS}": np.full(mdp.S, weights)})
+    met = seen >= 0
+    ended = (met & (seen < episode[:, None]) & (cut == 0)[:, None] & weights).any(axis=0)
+    either = met.any(axis=0) & ~ended
+    return with_unused(
+        answer, {WEIGHTLESS: ended, f"{WEIGHTLESS}, or {ENDLESS}" if weights else ENDLESS: either}
+    )
 
 
 def rewards_needed(gamma: float) -> float:
@@ -231,6 +248,16 @@ def warn_of_cuts(run: Learning, longest: int, missing: int) -> None:
             f"episodes never end from state {s} on: they are cut off after {longest} steps (--episode-steps), and "
             f"their returns miss {missed}"
         )
+
+
+def with_unused(answer: Learned, unused: dict[str, NDArray[np.bool_]]) -> Learned:
+    """The answer with the states that were met and never learned from, by the reason: masks over the model's states."""
+    T, never, left = answer.mdp.horizon, answer.never_visited, {}
+    for reason, mask in unused.items():
+        found = (mask if T is None else mask.reshape(T + 1, -1)[:T]) & never
+        if found.any():
+            left[reason] = found
+    return replace(answer, extra={**answer.extra, "unused": left})
 
 
 def told(answer: Learned, episode: NDArray[np.int64], cut: NDArray[np.int64], longest: int) -> Learned:

@@ -83,6 +83,22 @@ def values_grid(solution: Solution) -> str | None:
     return f"{values}\n\nall {signs().plus_minus} {max(errors, key=float)} at most{cut}"
 
 
+def learned_grid(solution: Solution, decimals: int) -> str | None:
+    """Learned values in their cells, with no more decimals than fit; "?" where nothing was learned."""
+    cells, layout = _places(solution, sampled=True), solution.mdp.layout
+    if cells is None or layout is None:
+        return None
+    for decimal in range(decimals, -1, -1):
+        texts = ["?" if math.isnan(x) else shown(float(x), decimal) for x in solution.v]
+        wide = max(map(len, texts))
+        if (wide <= CELL_DIGITS or not decimal) and (wide + 2) * layout.columns - 2 <= widest():
+            break
+    else:
+        return None
+    cut = "; --all shows every digit" if decimal < decimals else ""
+    return f"learned values{cut}\n\n{_draw(texts, cells.tolist(), layout.rows, layout.columns)}"
+
+
 def policy_grid(solution: Solution, unknown: NDArray[np.bool_] | None = None) -> str | None:
     """The policy in its cells, and what the signs mean; None where there is none, or its actions do not fit.
 

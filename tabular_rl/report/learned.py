@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.answers import answer_document, q_csv, q_entry
 from tabular_rl.catalogue import METHODS
@@ -20,7 +21,7 @@ from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS
 from tabular_rl.rationals import spell_float
 from tabular_rl.report.actions import learned_q_table
-from tabular_rl.report.grid import policy_grid
+from tabular_rl.report.grid import learned_grid, policy_grid
 from tabular_rl.report.layout import LONGEST, rows_shown, table
 from tabular_rl.report.numbers import general, rounded_up, shown
 from tabular_rl.report.tables import (
@@ -35,6 +36,7 @@ from tabular_rl.report.tables import (
 from tabular_rl.solution import Floats, Status
 
 NEVER = "never visited"
+UNUSED = "not learned"  # visited, but in no visit that could be learned from
 UNTRIED = "not all tried"  # actions of the policy: without them its value here is not known
 BLOCK = 1 << 14  # states written together
 
@@ -63,7 +65,7 @@ def learned_text(
         "; ".join(filter(None, (f"{runs}{steps_text(learned)}, seed {learned.seed}", options_text(learned)))),
         "",
         states_table(learned, everything, only, show_q),
-        *policy_lines(learned, everything or only is not None),
+        *(grid_lines(learned) if not everything and only is None else []),
         "",
         summary(learned, regret),
     ]
@@ -89,12 +91,14 @@ def steps_text(learned: Learned) -> str:
     return count(learned.steps, learned.extra.get("unit", "step"))
 
 
-def policy_lines(learned: Learned, everything: bool) -> list[str]:
-    """The policy of a large gridworld, whose table is cut, as a picture."""
-    if learned.task != "control" or everything or learned.mdp.horizon is not None or learned.mdp.S <= LONGEST:
-        return []
-    drawn = policy_grid(learned, learned.never_visited)
-    return ["", drawn] if drawn else []
+def grid_lines(learned: Learned) -> list[str]:
+    """The policy of a gridworld as a picture; the values too, where the table is cut or there is no policy to draw."""
+    parts = []
+    if learned.mdp.S > LONGEST or learned.task != "control":
+        parts.append(learned_grid(learned, decimals_of(learned)))
+    if learned.task == "control":
+        parts.append(policy_grid(learned, learned.never_visited))
+    return [line for part in parts if part for line in ("", part)]
 
 
 def options_text(learned: Learned) -> str:
@@ -153,17 +157,23 @@ def states_table(
         "states and times" if timed else "states",
         action_changes(learned),
     )
-    decimals = decimals_of(learned)
+    decimals, never = decimals_of(learned), np.atleast_2d(never_met(learned))
     if show_q:
         return learned_q_table(learned, [places[i] for i in chosen.rows], decimals, chosen)
     rows = []
-    for t, s in (places[i] for i in chosen.rows):
-        unknown = "" if not math.isnan(v[t, s]) else UNTRIED if visits[t, s] else NEVER
+    pairs = [places[i] for i in chosen.rows]
+    told, true = (
+        own_decimals([float(x[p]) for p in pairs], decimals) for x in (v, v if exact is None else exact)
+    )
+    for t, s in pairs:
+        unknown = (
+            "" if not math.isnan(v[t, s]) else UNTRIED if visits[t, s] else NEVER if never[t, s] else UNUSED
+        )
         acts = learned.task == "control" and not unknown
         rows.append(
             [str(t)] * timed
-            + [escape(mdp.states[s]), unknown or shown(float(v[t, s]), decimals)]
-            + ([shown(float(exact[t, s]), decimals)] if exact is not None else [])
+            + [escape(mdp.states[s]), unknown or shown(float(v[t, s]), told)]
+            + ([shown(float(exact[t, s]), true)] if exact is not None else [])
             + ["" if mdp.terminal[s] else f"{int(visits[t, s]):,}"]
             + (
                 [action_text(learned, s, t if timed else None) if acts else ""]
@@ -186,6 +196,19 @@ def decimals_of(learned: Learned) -> int:
     if not error > 0:
         error = (float(np.max(np.abs(learned.v[known]), initial=0.0)) or 1.0) * 1e-5
     return min(max(1 - math.floor(math.log10(error)), 0), 12)
+
+
+def own_decimals(values: Sequence[float], decimals: int, more: int = 4) -> int:
+    """The decimals that all values are exact with, where a few more than so many are enough: 0.625 is no 0.63.
+
+    >>> own_decimals([0.625, 0.5], 2), own_decimals([2 / 3, 0.5], 2), own_decimals([0.5, math.nan], 2)
+    (3, 2, 2)
+    """
+    known = [x for x in values if math.isfinite(x)]
+    for places in range(decimals, decimals + more + 1):
+        if all(abs(x - round(x, places)) <= 1e-14 * abs(x) for x in known):
+            return places
+    return decimals
 
 
 def spread(numbers: Sequence[float] | Floats, digits: int = 3) -> list[str]:
@@ -279,10 +302,29 @@ def worst_entry(learned: Learned) -> Worst | None:
     return Worst("q" if pairs else "v", run, state, action, time if mdp.horizon is not None else None)
 
 
+def unused(learned: Learned) -> dict[str, NDArray[np.bool_]]:
+    """The states that were met and never learned from, by the reason: masks (S,), or (T, S) for a finite horizon."""
+    return dict(learned.extra.get("unused", {}))
+
+
+def never_met(learned: Learned) -> NDArray[np.bool_]:
+    """(S,) True at the states where no run has ever been; (T, S) for a finite horizon."""
+    never = learned.never_visited
+    for mask in unused(learned).values():
+        never = never & ~mask
+    return np.asarray(never)
+
+
 def never_text(learned: Learned) -> str:
     """Which states were never visited, and how many state-action pairs."""
-    mdp, never = learned.mdp, learned.never_visited
+    mdp, never = learned.mdp, never_met(learned)
     lines = []
+    for reason, mask in unused(learned).items():
+        if mask.ndim == 2:
+            lines.append(f"{reason}: {int(mask.sum()):,} states and times")
+        else:
+            states = np.flatnonzero(mask)
+            lines.append(f"{reason}: {count(len(states), 'state')} ({listed(mdp, states)})")
     if never.ndim == 2:
         if never.any():
             live = int((~mdp.terminal).sum()) * len(never)
@@ -291,9 +333,9 @@ def never_text(learned: Learned) -> str:
         states = np.flatnonzero(never)
         lines.append(f"{NEVER}: {count(len(states), 'state')} ({listed(mdp, states)})")
     if learned.learned_q is not None:
-        missing = np.isnan(learned.learned_q) & ~np.atleast_2d(never)[..., mdp.pair_state].reshape(
-            learned.learned_q.shape
-        )
+        missing = np.isnan(learned.learned_q) & ~np.atleast_2d(learned.never_visited)[
+            ..., mdp.pair_state
+        ].reshape(learned.learned_q.shape)
         if missing.any():
             lines.append(f"never tried in states that were visited: {count(int(missing.sum()), 'action')}")
     if lines and learned.truth is not None:
@@ -521,7 +563,7 @@ def over_runs(numbers: Floats) -> dict[str, Any]:
 
 def learned_document(learned: Learned, regret: Regret | None = None, show_q: bool = False) -> dict[str, Any]:
     """The entries of the JSON object: an answer, and what is known of the runs. NaN and infinities become null."""
-    never, worst = learned.never_visited, worst_entry(learned)
+    never, worst = never_met(learned), worst_entry(learned)
     curve = learned.curve
     more: dict[str, Any] = {
         "message": status_line(learned).replace("\n", "; "),
@@ -543,13 +585,19 @@ def learned_document(learned: Learned, regret: Regret | None = None, show_q: boo
         "regret": None if regret is None else over_runs(regret.regret),
         "curve": None if curve is None else curve_entry(curve),
         "visits": learned.state_visits,
-        "never_visited": [learned.mdp.states[int(s)] for s in np.flatnonzero(never)]
-        if never.ndim == 1
-        else [[learned.mdp.states[int(s)] for s in np.flatnonzero(row)] for row in never],
+        "never_visited": _named(learned.mdp, never),
+        "not_learned": {reason: _named(learned.mdp, mask) for reason, mask in unused(learned).items()},
         "exact_values": exact_values(learned),
         "q": q_entry(learned.mdp, learned.q) if show_q or learned.learned_q is not None else None,
     }
     return answer_document(learned, **more)
+
+
+def _named(mdp: MDP, mask: NDArray[np.bool_]) -> list[Any]:
+    """The names of the states of a mask (S,); a list for each time of (T, S)."""
+    if mask.ndim == 2:
+        return [_named(mdp, row) for row in mask]
+    return [mdp.states[int(s)] for s in np.flatnonzero(mask)]
 
 
 def learned_csv(learned: Learned, show_q: bool = False) -> Iterator[str]:
