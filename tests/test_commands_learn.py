@@ -49,7 +49,7 @@ def line_of(text, start):
 def test_a_run_by_hand(capsys, coin):
     done = inside(capsys, "learn", coin, "--method", "td0", "--step-size", "1/2", "--steps", 3)
     assert done.code == 0
-    assert line_of(done.out, "a ") == ["0.88", "1.00", "3"]  # 7/8 learned, 1 exact, three visits
+    assert line_of(done.out, "a ") == ["0.875", "1.00", "3"]  # 7/8 learned, 1 exact, three visits
     assert line_of(done.out, "largest error") == ["0.125"]
     assert line_of(done.out, "root mean square error") == ["0.125"]
     assert line_of(done.out, "start value, learned") == ["0.875"] and line_of(

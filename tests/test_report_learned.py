@@ -205,7 +205,9 @@ def test_a_large_gridworld_is_drawn_with_what_was_never_visited():
     text = learned_text(q_learning(mdp, steps=1, reference=False))
     assert "? never visited" in text
     drawn = [line for line in text.splitlines() if len(line.split()) == mdp.layout.columns]
-    assert sum(line.count("?") for line in drawn) == mdp.S - 2  # all but the start and the goal
+    assert sum(line.count("?") for line in drawn) == 2 * (
+        mdp.S - 2
+    )  # values, actions: all but the start and the goal
     assert "? never visited" not in learned_text(
         q_learning(mdp, steps=1, source="sweeps", runs=1), everything=True
     )
