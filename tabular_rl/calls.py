@@ -60,12 +60,22 @@ def unknown_option(who: str, word: str, known: Iterable[str]) -> OptionError:
     return OptionError(f"{option_name(word)}: {who} has no such option{hint}{dot} It has {has}.")
 
 
+def check_options(who: str, options: Iterable[str], known: Iterable[str]) -> None:
+    """Check the names of options that a function hands on; OptionError with the right word for one it does not have."""
+    listed = list(known)
+    for word in options:
+        if word not in listed:
+            raise unknown_option(who, word, listed)
+
+
 def misused(
     function: Any, signature: inspect.Signature, args: tuple[Any, ...], options: dict[str, Any]
 ) -> OptionError:
     """What is wrong with a call that does not fit the signature."""
     parameters = list(signature.parameters.values())
-    who = function.spec.name if hasattr(function, "spec") else function.__name__
+    who = function.spec.name if hasattr(function, "spec") else function.__qualname__.removesuffix(".__init__")
+    if parameters[0].name in ("self", "cls"):
+        parameters, args = parameters[1:], args[1:]
     variadic = any(p.kind is p.VAR_KEYWORD for p in parameters)
     by_place = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     by_name = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
@@ -75,6 +85,9 @@ def misused(
             known = [name for name in (*by_place, *by_name) if name not in needed]
             missing = [name for name in needed[len(args) :] if name not in options]
             return unknown_option(who, word, missing or known)
+        absent = [p.name for p in parameters[len(args) :] if p.default is p.empty and p.name not in options]
+        if word not in signature.parameters and meant(word, absent):
+            return unknown_option(who, word, absent[:-1] if variadic else absent)
     if len(args) > len(by_place):
         more = f"; others by name, such as {by_name[0]}=" if by_name else ""
         return OptionError(

@@ -25,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tabular_rl.calls import check_options, named
 from tabular_rl.errors import Fault, ModelError, closest, kind_text, quoted
 from tabular_rl.names import Names, by_state
 from tabular_rl.rationals import (
@@ -83,6 +84,11 @@ class Exact:
 AVERAGED = (
     "rewards are r(s, a): replace(r=...) dropped those of the outcomes, and samples do not vary by them"
 )
+
+
+OF_ALL = ("horizon", "final_reward", "sense", "normalize", "name", "source", "layout")
+OF_TENSORS = ("axes", "reward_axes", "terminal", "terminal_rewards", "states", "actions", "start", *OF_ALL)
+OF_OUTCOMES = ("terminal", "states", "actions", "start", *OF_ALL)
 
 
 class MDP:
@@ -176,6 +182,7 @@ class MDP:
     _facts: Facts | Callable[[MDP], Facts]
     _digest: str | None
 
+    @named
     def __init__(self, P: Any, R: Any, gamma: Any, *, axes: str | None = None, **options: Any) -> None:
         made = MDP.from_tensors(P, R, gamma, axes=axes, **options)
         for field in MDP.__slots__:
@@ -194,6 +201,7 @@ class MDP:
     # -- making one ---------------------------------------------------------------------------------------------
 
     @classmethod
+    @named
     def from_rows(
         cls,
         *,
@@ -318,6 +326,7 @@ class MDP:
         return mdp
 
     @classmethod
+    @named
     def from_tensors(
         cls,
         P: Any,
@@ -349,6 +358,7 @@ class MDP:
         """
         from tabular_rl.tensors import rows_of_tensors
 
+        check_options("MDP", options, OF_TENSORS)
         gamma = checked_gamma(gamma)
         return cls.from_rows(
             gamma=gamma,
@@ -357,6 +367,7 @@ class MDP:
         )
 
     @classmethod
+    @named
     def from_outcomes(
         cls,
         outcomes: Iterable[Sequence[Any]],
@@ -379,6 +390,12 @@ class MDP:
         """
         from tabular_rl.build import model_of_outcomes
 
+        if "terminal_rewards" in options:
+            raise ModelError(
+                "terminal_rewards: found with outcomes, which give a terminal state no place for a reward. "
+                "Add gamma times it to the reward of each outcome that leads there"
+            )
+        check_options("MDP.from_outcomes", options, OF_OUTCOMES)
         return model_of_outcomes(outcomes, gamma, terminal, states, actions, start, options)
 
     def replace(self, **changes: Any) -> MDP:

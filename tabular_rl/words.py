@@ -38,7 +38,7 @@ IDEAS: tuple[tuple[str, ...], ...] = (
     ("behavior", "behaviour", "behavior_policy", "behaviour_policy", "mu", "b"),
     ("policy", "pi", "target_policy"),
     ("terminal", "terminals", "terminal_states", "absorbing", "goal", "goals", "goal_states"),
-    ("final_reward", "terminal_reward", "terminal_rewards", "salvage"),
+    ("final_reward", "terminal_reward", "salvage"),
     ("reward", "rewards", "R", "r"),
     ("P", "transitions", "transition_probabilities", "T"),
     ("sense", "minimize", "minimise", "objective"),

@@ -234,7 +234,7 @@ def test_a_number_that_names_one_and_counts_another_is_refused():
         (lambda: t.value_iteration(), "value-iteration: found no mdp, expected mdp"),
         (lambda: t.value_iteration(MODEL, mdp=MODEL), "value-iteration: found 'mdp' twice"),
         (lambda: t.evaluate(MODEL), "evaluate: found no policy, expected mdp, policy"),
-        (lambda: t.evaluate(MODEL, pi=RIGHT), "^evaluate: found no policy"),
+        (lambda: t.evaluate(MODEL, pi=RIGHT), "^pi: evaluate has no such option; did you mean .policy.[?]"),
         (lambda: t.evaluate(RIGHT, MODEL), "mdp: found Policy, expected a model"),
         (lambda: t.solve("a.toml"), r"mdp: found str, expected a model: tabular_rl.load\('a.toml'\)"),
         (lambda: t.solve(None), "mdp: found NoneType, expected a model: tabular_rl.load"),

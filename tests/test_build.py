@@ -10,6 +10,7 @@ import pytest
 
 from tabular_rl import MDP, ModelError
 from tabular_rl.build import Row, model_of_rows
+from tabular_rl.errors import TabularError
 from tabular_rl.names import Names
 
 GOOD = [
@@ -320,6 +321,36 @@ def test_names_come_in_a_list(field, names):
         MDP([[[1.0, 0.0]], [[0.0, 1.0]]], [0, 0], 0.5, **{field: names})
     with pytest.raises(ModelError, match=text):
         MDP.from_outcomes(GOOD, 0.5, **{field: names})
+
+
+def test_option_that_a_constructor_does_not_have_is_told_in_one_line():
+    P, R = [[[1.0]]], [[1.0]]
+    for call, text in (
+        (lambda: MDP(P, R, discount=0.5), "discount: MDP has no such option; did you mean 'gamma'?"),
+        (
+            lambda: MDP(P, R, 0.5, state_names=["a"]),
+            "state_names: MDP has no such option; did you mean 'states'?",
+        ),
+        (lambda: MDP(P), "MDP: found no R and no gamma, expected P, R, gamma"),
+        (
+            lambda: MDP(P, R, 0.5, 0.5),
+            "MDP: found 4 arguments by position, expected 3: P, R, gamma; others by name",
+        ),
+        (lambda: MDP.from_tensors(P, R, 0.5, beta=1), "beta: MDP has no such option"),
+        (
+            lambda: MDP.from_outcomes(GOOD, discount=0.5),
+            "discount: MDP.from_outcomes has no such option; did you mean 'g",
+        ),
+        (
+            lambda: MDP.from_outcomes(GOOD, 0.5, terminal_rewards="on entry"),
+            "terminal_rewards: found with outcomes, which",
+        ),
+        (lambda: MDP.from_rows(prb=[1]), "prb: MDP.from_rows has no such option; did you mean 'prob'?"),
+    ):
+        with pytest.raises(TabularError) as caught:
+            call()
+        assert str(caught.value).startswith(text) and "\n" not in str(caught.value)
+        assert isinstance(caught.value, ValueError)
 
 
 def test_frame_with_the_columns_of_a_csv_file_is_a_list_of_outcomes():
