@@ -345,6 +345,7 @@ def test_every_option_that_a_message_names_is_an_argument_in_python():
     known = set(OPTIONS) | {
         "behavior",
         "data",
+        "horizon",
         "policy",
         "format",
         "terminal",
