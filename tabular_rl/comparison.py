@@ -32,7 +32,7 @@ from tabular_rl.options import OPTIONS
 from tabular_rl.policy import Policy
 from tabular_rl.rationals import fraction, nearest
 from tabular_rl.run import Stop
-from tabular_rl.solution import Floats, Solution, Status
+from tabular_rl.solution import Floats, Solution, Status, good_enough
 
 if TYPE_CHECKING:
     from tabular_rl.laws.expected import Expected
@@ -89,7 +89,8 @@ class Regret:
     """What the greedy policies of the runs of a learner earn from the start, by the exact values of each.
 
     `earned` (runs,) is Σ start(s) v_π(s), `regret` (runs,) what the best policy earns more (costs less): 0 where that
-    is not proven to be more, inf where the policy never ends, NaN where it was not evaluated: `left_out` runs.
+    is not proven to be more, inf where the policy never ends, NaN where it was not evaluated (`left_out` runs), or
+    where what the best one earns is not known.
     """
 
     earned: Floats
@@ -387,9 +388,10 @@ def regret(learned: Learned, most: int = POLICIES, time_limit: float | None = No
     best = learned.reference
     if best is None or best.task != "control":
         best = auto(mdp, tolerance=1e-9, relative=True)
+    most_earned = best.value_of_start() if good_enough(best) else math.nan
     own = learned.extra.get("earned")
     if own is not None:  # of policies that are not greedy ones, and are known exactly already
-        return Regret(own, mdp.sign * (best.value_of_start() - own), learned.runs)
+        return Regret(own, mdp.sign * (most_earned - own), learned.runs)
     policies = greedy_of_runs(learned)
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     earned, lost = np.full(learned.runs, math.nan), np.full(learned.runs, math.nan)
@@ -430,9 +432,11 @@ def _earned(mdp: MDP, best: Solution, policy: Policy, time_limit: float | None) 
         return -mdp.sign * math.inf, math.inf
     except Stop:
         return math.nan, math.nan
-    if value.status in (Status.INTERRUPTED, Status.TIME_SPENT):
+    if not good_enough(value):
         return math.nan, math.nan
     earned = value.value_of_start()
+    if not good_enough(best):
+        return earned, math.nan
     lost = mdp.sign * (best.value_of_start() - earned)
     if math.isfinite(value.bound) and math.isfinite(best.bound) and lost <= value.bound + best.bound:
         lost = 0.0

@@ -85,6 +85,20 @@ class Learned(Solution):
         """The weighted root mean square error of each run (runs,), at the end."""
         return self.curve.rms[-1] if self.curve is not None else np.full(self.runs, math.nan)
 
+    @property
+    def truth_bound(self) -> float:
+        """How far the exact values that errors are measured against can be from the truth: 0 where they are exact.
+
+        NaN without a reference.
+        """
+        return (
+            math.nan
+            if self.reference is None
+            else self.reference.bound
+            if self.reference.exact is None
+            else 0.0
+        )
+
     @cached_property
     def regret(self) -> Regret | None:
         """What the greedy policy of each run loses from the start; None for values of a policy or without a reference.

@@ -193,6 +193,27 @@ class Solution(Mapping[str, Any]):
         return answer_text(self)
 
 
+ROUGH = 1e-3  # of the largest |v|: an interval no wider on each side is a truth to measure errors against
+
+
+def good_enough(reference: Solution) -> bool:
+    """Whether errors can be measured against an answer: its values are proven as near as was asked, or to 0.1%."""
+    if not math.isfinite(reference.bound):
+        return False
+    return reference.status.reached or reference.bound <= ROUGH * float(
+        np.max(np.abs(reference.v), initial=0.0)
+    )
+
+
+def why_not(reference: Solution) -> str:
+    """Why an answer is not good enough."""
+    if reference.status in (Status.TIME_SPENT, Status.INTERRUPTED):
+        return "the exact answer was not found in time"
+    if not math.isfinite(reference.bound):
+        return "the exact answer is not proven"
+    return f"the exact answer is proven only to within {math.nextafter(reference.bound, math.inf):.2g}"
+
+
 def backed_up(mdp: MDP, v: Floats) -> Floats:
     """r + γ P v over rows (L,), a terminal state counting 0, in blocks."""
     from tabular_rl.rows import row_blocks, row_sums

@@ -41,6 +41,7 @@ from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import coloured, out, signs
 from tabular_rl.report.tables import plural, problem_text, seconds_text, title, work_text
+from tabular_rl.solution import good_enough, why_not
 
 NO = 1
 ALWAYS = ("tolerance", "threads", "time_limit")  # options that a method without them ignores
@@ -184,6 +185,8 @@ def text(found: Comparison, assertions: list[Assertion], verdicts: list[bool]) -
         "exact, in rational arithmetic"
         if exact
         else f"{best.method}, proven to within {rounded_up(best.bound)}"
+        if math.isfinite(best.bound)
+        else f"{best.method}, not proven"
     )
     headers = ["method", "error", "bound"] + ["policy"] * control + ["status", "work", "time"]
     rows = []
@@ -203,6 +206,8 @@ def text(found: Comparison, assertions: list[Assertion], verdicts: list[bool]) -
             ]
         )
     lines = [f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}", f"reference: {what}"]
+    if not good_enough(best):
+        lines.append(f"{why_not(best)}: errors are intervals, and those of learners are not known")
     if rows:
         lines += ["", table(headers, rows, left="method,policy,status,work", wrap="work", drop="work")]
     if found.curves:
@@ -264,7 +269,12 @@ def document(found: Comparison, assertions: list[Assertion], verdicts: list[bool
                 "version": 1,
                 "model": best.mdp.name,
                 "digest": best.mdp.digest,
-                "reference": {"method": best.method, "exact": best.exact is not None, "bound": best.bound},
+                "reference": {
+                    "method": best.method,
+                    "exact": best.exact is not None,
+                    "bound": best.bound,
+                    "status": best.status.name,
+                },
                 "methods": entries,
                 "learners": [curves_entry(curves) for curves in found.curves],
                 "assertions": [

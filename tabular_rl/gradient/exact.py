@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +14,7 @@ from tabular_rl.gradient._episodes import Episodes
 from tabular_rl.gradient.softmax import MOST, SoftmaxPolicy, as_softmax
 from tabular_rl.model import MDP, size_text
 from tabular_rl.policy import Policy
+from tabular_rl.solution import good_enough
 
 Floats = NDArray[np.float64]
 
@@ -142,9 +142,9 @@ class Ascent:
     """Where gradient ascent came to, and how far that is from the best.
 
     `J_optimal` is that of the best policy, which with a horizon may depend on time; `regret` ≥ 0 what the policy found
-    loses against it; `curve` (steps + 1,) is J after each step. `stationary` says whether every entry of the gradient
-    is at most the tolerance: a softmax policy without features then is near the best only if it has no probability that
-    is nearly 0.
+    loses against it, both NaN where the best is not proven; `curve` (steps + 1,) is J after each step. `stationary`
+    says whether every entry of the gradient is at most the tolerance: a softmax policy without features then is near
+    the best only if it has no probability that is nearly 0.
     """
 
     policy: SoftmaxPolicy
@@ -227,7 +227,8 @@ def gradient_ascent(
         curve.append(found.J)
     best = best_objective(mdp if horizon is None else mdp.replace(horizon=horizon))
     stationary = bool(np.abs(found.gradient).max(initial=0.0) <= tolerance)
-    regret = max(0.0, sign * (best - found.J))
+    regret = sign * (best - found.J)
+    regret = max(0.0, regret) if math.isfinite(regret) else regret
     return Ascent(here, found.J, best, regret, found, len(curve) - 1, stationary, tuple(curve))
 
 
@@ -247,9 +248,11 @@ def _tried(here: SoftmaxPolicy, change: Floats, horizon: int | None) -> Gradient
 
 
 def best_objective(mdp: MDP) -> float:
-    """The largest J of any policy (the smallest, of costs)."""
+    """The largest J of any policy (the smallest, of costs); NaN where it is not proven."""
     from tabular_rl.planning.auto import auto
 
-    solution: Any = auto(mdp, tolerance=1e-10, relative=True)
+    solution = auto(mdp, tolerance=1e-10, relative=True)
+    if not good_enough(solution):
+        return math.nan
     v = solution.v[0] if mdp.horizon is not None else solution.v
     return float(mdp.start @ np.where(mdp.start > 0, v, 0.0))

@@ -32,7 +32,7 @@ from tabular_rl.planning.auto import auto, auto_evaluation
 from tabular_rl.policy import Policy
 from tabular_rl.run import Run, Stop
 from tabular_rl.sampling import BLOCK, Model, policy_cum, sampling_model, streams
-from tabular_rl.solution import Floats, Solution, Status
+from tabular_rl.solution import Floats, Solution, Status, good_enough, why_not
 from tabular_rl.solver import admit
 from tabular_rl.transitions import Transitions
 from tabular_rl.unroll import state_name, unroll, unroll_policy
@@ -88,8 +88,8 @@ class Learning:
         self.entries = self.mdp.S if table == "states" else self.mdp.L
         self.weights = self._weights(given.get("weights"))
         self.reference = self._reference(given.get("reference"))
-        cut_off = self.reference is not None and not good_enough(self.reference)
-        if cut_off:
+        unproven = self.reference if self.reference is not None and not good_enough(self.reference) else None
+        if unproven is not None:
             self.reference = None
         self.resume: Learned | None = given.get("resume")
         self.checkpoint: Callable[[dict[str, Any]], None] | None = given.get("checkpoint")
@@ -110,8 +110,8 @@ class Learning:
         self.since = self.add_count("since", kept)
         self.curve: list[tuple[int, Floats, Floats, Floats]] = []
         self.verdicts = verdicts(self)
-        if cut_off:
-            self.verdicts.append("the exact answer was not found in time, so that no errors are known")
+        if unproven is not None:
+            self.verdicts.append(f"{why_not(unproven)}, so that no errors are known")
         if self.data is not None:
             self.verdicts += check_log_coverage(self)
 
@@ -584,12 +584,6 @@ class Learning:
             top = np.maximum.reduceat(best, starts[live])
             v[live] = mdp.sign * np.where(np.isfinite(top), top, math.nan)
         return v
-
-
-def good_enough(reference: Solution) -> bool:
-    """Whether errors can be measured against an answer: one that was cut off may be anywhere."""
-    cut_off = reference.status in (Status.TIME_SPENT, Status.INTERRUPTED, Status.BUDGET_SPENT)
-    return not cut_off or reference.bound <= 1e-3 * float(np.max(np.abs(reference.v), initial=0.0))
 
 
 def folded(policy: Policy, whole: MDP) -> Policy:

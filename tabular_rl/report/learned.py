@@ -24,6 +24,7 @@ from tabular_rl.report.actions import learned_q_table
 from tabular_rl.report.grid import learned_grid, policy_grid
 from tabular_rl.report.layout import LONGEST, rows_shown, table
 from tabular_rl.report.numbers import general, rounded_up, shown
+from tabular_rl.report.screen import signs
 from tabular_rl.report.tables import (
     action_changes,
     action_text,
@@ -31,6 +32,7 @@ from tabular_rl.report.tables import (
     plural,
     problem_text,
     seconds_text,
+    start_value,
     title,
 )
 from tabular_rl.solution import Floats, Status
@@ -38,6 +40,7 @@ from tabular_rl.solution import Floats, Status
 NEVER = "never visited"
 UNUSED = "not learned"  # visited, but in no visit that could be learned from
 UNTRIED = "not all tried"  # actions of the policy: without them its value here is not known
+SURE = 1e-6  # of the largest |v|: exact values known no better than that are shown with what they may be off
 BLOCK = 1 << 14  # states written together
 
 
@@ -232,8 +235,8 @@ def summary(learned: Learned, regret: Regret | None) -> str:
     """Errors, values of the start and regret: median, least and most over the runs."""
     rows = []
     if learned.truth is not None:
-        rows.append(["largest error", *spread(learned.sup_error)])
-        rows.append(["root mean square error", *spread(learned.rms_error)])
+        rows.append(["largest error" + sure_to(learned), *spread(learned.sup_error)])
+        rows.append(["root mean square error" + sure_to(learned), *spread(learned.rms_error)])
     start = learned.curve.start[-1] if learned.curve is not None else np.full(learned.runs, math.nan)
     if "preferences" not in learned.extra:  # of a policy gradient it is that of the policy, below
         rows.append(["start value, learned", *spread(start, 6)])
@@ -242,9 +245,21 @@ def summary(learned: Learned, regret: Regret | None) -> str:
         rows.append(["regret of the policy", *spread(regret.regret)])
     if learned.reference is not None:
         exact = general(learned.reference.value_of_start(), 6)
+        if sure_to(learned):
+            exact = start_value(learned.reference)
         rows.append(["start value, exact", exact, *["", ""] * (learned.runs > 1)])
     headers = ["", "median", "least", "most"] if learned.runs > 1 else ["", ""]
     return table(headers, rows, left=",").lstrip("\n")
+
+
+def sure_to(learned: Learned) -> str:
+    """How far the errors may be off, where the exact values are not known to more digits than are shown; else ""."""
+    bound = learned.truth_bound
+    if not bound > SURE * float(
+        np.max(np.abs(learned.truth), initial=0.0) if learned.truth is not None else 0.0
+    ):
+        return ""
+    return f", {signs().plus_minus} {rounded_up(bound)} as the exact values are known"
 
 
 @dataclass(frozen=True)
@@ -576,6 +591,7 @@ def learned_document(learned: Learned, regret: Regret | None = None, show_q: boo
         else {
             "method": learned.reference.method,
             "bound": learned.reference.bound,
+            "status": learned.reference.status.name,
             "start_value": learned.reference.value_of_start(),
         },
         "sup_error": over_runs(learned.sup_error),

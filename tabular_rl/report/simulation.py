@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from tabular_rl.errors import escape, spoken
 from tabular_rl.policy import Policy
-from tabular_rl.report.numbers import rounded_up, shown, start_interval
+from tabular_rl.report.numbers import interval_text, rounded_up, shown, start_interval
 from tabular_rl.report.screen import signs
 from tabular_rl.report.tables import plural, problem_text, start_value, start_where, title
+from tabular_rl.solution import Solution, good_enough
 
 if TYPE_CHECKING:
     from tabular_rl.simulation import Simulation
@@ -17,15 +18,31 @@ if TYPE_CHECKING:
 FEW = 30  # episodes below which the normal approximation is rough
 
 
-def verdict(played: Simulation) -> str:
-    """Where the exact value lies."""
+def start_bounds(exact: Solution) -> tuple[float, float]:
+    """What is proven of the exact value of the start."""
     from tabular_rl.structure import starts
 
-    exact = played.reference
-    if exact is None or exact.lower is None or exact.upper is None or not math.isfinite(played.half_width):
-        return ""
+    if exact.lower is None or exact.upper is None:
+        return -math.inf, math.inf
     lower, upper = (x if x.ndim == 1 else x[0] for x in (exact.lower, exact.upper))
-    low, high = start_interval(exact.mdp.start, lower, upper, starts(exact.mdp))
+    return start_interval(exact.mdp.start, lower, upper, starts(exact.mdp))
+
+
+def exact_text(exact: Solution) -> str:
+    """The exact value of the start; no number of it where that is not proven, but the interval that is."""
+    if good_enough(exact):
+        return start_value(exact)
+    return f"not proven: {interval_text(*start_bounds(exact))}"
+
+
+def verdict(played: Simulation) -> str:
+    """Where the exact value lies."""
+    exact = played.reference
+    if exact is None or not math.isfinite(played.half_width):
+        return ""
+    low, high = start_bounds(exact)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
     if played.lower <= low and high <= played.upper:
         return "inside the interval"
     if high < played.lower or low > played.upper:
@@ -61,7 +78,7 @@ def simulation_text(played: Simulation, policy: str | None = None) -> str:
         lines.append(f"mean return  {played.mean:.6g}, no interval from {plural(played.episodes, 'episode')}")
     if exact is not None:
         where = verdict(played)
-        rows.append(("exact value", start_value(exact) + (f", {where}" if where else "")))
+        rows.append(("exact value", exact_text(exact) + (f", {where}" if where else "")))
     elif played.missing:
         rows.append(("exact value", played.missing))
     lines += [f"{name}  {value}" for name, value in rows]
@@ -102,6 +119,8 @@ def simulation_document(played: Simulation, policy: str) -> dict[str, Any]:
     return {
         "schema": "tabular-rl simulation", "version": 1, "model": mdp.name, "digest": mdp.digest, "policy": policy,
         **{name: getattr(played, name) for name in names}, "lower": played.lower, "upper": played.upper,
-        "exact_value": None if exact is None else exact.value_of_start(),
-        "exact_bound": None if exact is None else exact.bound, "verdict": played.verdict,
+        "exact_value": None if exact is None or not good_enough(exact) else exact.value_of_start(),
+        "exact_bound": None if exact is None else exact.bound,
+        "exact_interval": None if exact is None else start_bounds(exact),
+        "exact_status": None if exact is None else exact.status.name, "verdict": played.verdict,
     }  # fmt: skip
