@@ -413,9 +413,11 @@ def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
         text = plain_ends(_decoded(data))
         if not text.strip():
             raise ModelError("empty, expected an answer (JSON or CSV)")
-        if text.lstrip()[0] in "{[":
-            return _from_json(text, mdp, policy_only)
-        return _from_csv(text, mdp, policy_only)
+        read = _from_json if text.lstrip()[0] in "{[" else _from_csv
+        answer = read(text, mdp, policy_only)
+        if answer.values is None and answer.policy is None:
+            raise ModelError("found neither values nor actions, expected some: a line for each state")
+        return answer
     except ModelError as error:
         raise error.at(source) from None
     except OptionError as error:
@@ -583,7 +585,7 @@ def _from_csv(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
     except StopIteration:
         raise ModelError("empty, expected an answer (JSON or CSV)") from None
     except csv.Error as error:
-        raise ModelError(Fault(f"not a CSV file: {error}", line=reader.line_num)) from None
+        raise ModelError(Fault(f"not valid CSV: {error}", line=reader.line_num)) from None
     found = {name: table.done(name) for name, table in tables.items()}
     policy = _policy_of(mdp, policies, "time" in at) if policies else None
     return Answer(found.get("value"), found.get("lower"), found.get("upper"), policy)

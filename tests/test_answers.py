@@ -16,7 +16,7 @@ from tabular_rl.errors import ModelError, OptionError, TabularError
 from tabular_rl.formats import load
 from tabular_rl.policies import read_policy
 
-ODD = ["a,b", 'say "hi"', "line\nbreak", "", "0", "nan", "\x1b[31m", "状态", " x "]
+ODD = ["a,b", 'say "hi"', "line\nbreak", "-", "0", "nan", "\x1b[31m", "状态", "x y"]
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ REFUSED = {
     "state,value\nhigh\nlow,2\n": ":2: found 1 fields, expected 2",
     "name,value\nhigh,1\nlow,2\n": ":1: found the columns name, value",
     "time,state,value\n0,high,1\n": "the model has no horizon",
-    'state,value\n"high,1\n': "not a CSV file",
+    'state,value\n"high,1\n': "not valid CSV",
     '{"values": {"high": 1}}': "found no value for 'low'",
     '{"values": {"high": 1, "low": NaN}}': "found NaN",
     '{"values": {"high": 1, "low": null}}': "found no value",

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import random
+import signal
 import warnings
 import zipfile
 from fractions import Fraction
@@ -15,12 +16,15 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from program import inside, one_line
+from test_formats_fuzz import damage
 
 from tabular_rl import MDP, estimate
 from tabular_rl.answers import read_answer
 from tabular_rl.errors import ModelError, OptionError
+from tabular_rl.estimation import load_counts
 from tabular_rl.formats import load, save
 from tabular_rl.formats.transitions import read_log, write_log
+from tabular_rl.learning._linear import read_features
 from tabular_rl.policies import read_policy
 from tabular_rl.transitions import Transitions
 
@@ -35,7 +39,10 @@ READERS = {
     "answer json": ("a.json", lambda path, mdp: read_answer(str(path), mdp)),
     "answer csv": ("a.csv", lambda path, mdp: read_answer(str(path), mdp)),
     "policy": ("p.json", lambda path, mdp: read_policy(str(path), mdp)),
+    "features": ("f.npy", lambda path, mdp: read_features(str(path), mdp.S, "states")),
+    "counts": ("m.counts.csv", lambda path, mdp: load_counts(path, mdp)),
 }
+OTHERS = {"features": "a matrix of numbers", "counts": "whole numbers beside the names of a model"}
 
 
 # -- how the inputs are made ---------------------------------------------------------------------------------------
@@ -207,6 +214,10 @@ DRAW = random.Random("fractions")
 WIDE = [f"{DRAW.randrange(10**1980)}/{DRAW.randrange(10**1989, 10**1990) | 1}" for _ in range(8)]
 SHORT_OF_ONE = [f"1/1{'0' * 2200}1", f"1/1{'0' * 2198}1"]
 DIGITS = "9" * 5000
+NO_ANSWER = ("toml", "csv", "npz", "directory", "log csv", "log npz")
+LONG = "x" * 200_000
+TOO_LONG = "not valid CSV: field larger than field limit (131072)"
+NO_COLUMNS = ("toml", "npz", "directory", "log npz", "answer json", "policy")
 SPACE = "found a space before or after the name, expected 'a'"
 NO_WIDTH = ": states 'a' with nothing there and 'a\\u200d' with U+200D, which has no width."
 MAP = "discount = 0.9\n[grid]\nmap = '''\n{}'''\n"
@@ -302,6 +313,7 @@ CASES = {
         "npz": (npz(prob=CUT), ": member 'prob': not an npy array: "),
         "directory": (folder(prob=CUT), ": prob.npy: not an npy array: "),
         "log npz": (log_npz(r=CUT), ": member 'r': not an npy array: "),
+        "features": (CUT + bytes(32), ": header: not an npy array: "),
     },
     "a layout of more cells than can be drawn": {
         "toml": (toml(top="layout = { rows = 1000000000, columns = 1000000 }\n"), TOO_MANY_CELLS),
@@ -367,6 +379,29 @@ CASES = {
         "npz": (npz(meta={"state_names": ["a", "a\u200d"]}), NO_WIDTH),
         "directory": (folder(names={"states": ["a", "a\u200d"], "actions": ["x", "y", "z"]}), NO_WIDTH),
     },
+    "a column name of 200 kB": {
+        "csv": (f"# discount = 0.9\nstate,action,next_state,probability,{LONG}\na,go,a,1,1\n", f":2: {TOO_LONG}"),
+        "log csv": (log(head=f"state,action,reward,next_state,done,{LONG}"), f":1: {TOO_LONG}"),
+        "answer csv": (f"state,value,{LONG}\nhigh,1,\nlow,1,\n", f":1: {TOO_LONG}"),
+        "counts": (f"state,action,next_state,{LONG}\n", f":1: {TOO_LONG}"),
+    },
+    "a comment of 200 kB, as a sheet writes it": {
+        "csv": (f'"# name = ""{LONG}"""\n{csv()}', f":1: {TOO_LONG}"),
+        "log csv": (f'"# {LONG}"\n{log()}', f":1: {TOO_LONG}"),
+        "answer csv": (f'"# {LONG}"\nstate,value\n', f":1: {TOO_LONG}"),
+        "counts": (f'"# {LONG}"\nstate,action,next_state,count\n', f":1: {TOO_LONG}"),
+    },
+    "nothing below the names of columns": {
+        "csv": ("# discount = 0.9\nstate,action,next_state,probability\n", ": no states: found no transitions"),
+        "log csv": (log().partition("a,go")[0], ": found no transitions, expected at least one"),
+        "answer csv": ("state,action\n", ": found neither values nor actions, expected some: a line for each state"),
+        "counts": ("state,action,next_state,count\n", ": state 'high', action 'search': found counts 0, 0, expected"),
+    },
+    "an answer that says nothing": {
+        "answer json": ('{"policy": null}', ": found neither values nor actions, expected some"),
+        "answer csv": ("state,action\nhigh,\nlow,\n", ": found neither values nor actions, expected some"),
+        "policy": ('{"values": null}', ": found neither values nor actions, expected some"),
+    },
 }  # fmt: skip
 WITHOUT = {
     "fractions whose sum takes no end": {
@@ -390,6 +425,10 @@ WITHOUT = {
     "a member whose name goes on behind a NUL": dict.fromkeys((*TEXTS, "directory"), "has no members"),
     "a map of more cells than are drawn": dict.fromkeys(NO_MAP, "has no map"),
     "a map that would be padded without end": dict.fromkeys(NO_MAP, "has no map"),
+    "a column name of 200 kB": dict.fromkeys(NO_COLUMNS, "has no columns with names"),
+    "a comment of 200 kB, as a sheet writes it": dict.fromkeys(NO_COLUMNS, "has no such comments"),
+    "nothing below the names of columns": dict.fromkeys(NO_COLUMNS, "has no columns with names"),
+    "an answer that says nothing": dict.fromkeys(NO_ANSWER, "is no answer"),
     "names that differ in what has no width": {
         "log csv": "a model is made of it", "log npz": "a model is made of it", "answer json": "no such state",
         "answer csv": "no such state", "policy": "no such state",
@@ -447,7 +486,7 @@ def test_bad_input_is_refused(case, reader, tmp_path, robot):
 
 def test_each_reader_has_each_case():
     for case, found in CASES.items():
-        assert set(found) | set(WITHOUT.get(case, {})) == set(READERS), case
+        assert set(found) | set(WITHOUT.get(case, {})) | set(OTHERS) == set(READERS), case
         assert not set(found) & set(WITHOUT.get(case, {})), case
 
 
@@ -520,3 +559,63 @@ def test_what_a_frame_with_empty_cells_writes_is_told(names, expected, tmp_path)
     with pytest.warns(UserWarning) as caught:
         load(tmp_path / "m.csv")
     assert str(caught[0].message).startswith(expected)
+
+
+# -- inputs that are damaged by chance -----------------------------------------------------------------------------
+
+GOOD = {
+    "toml": toml(top='start = "a"\nlayout = { rows = 1, columns = 2 }\n'), "csv": csv(),
+    "npz": npz(), "directory": folder(),
+    "answer json": answer(more=', "exact": ["1/3", "2/7"], "policy": ["wait", "wait"]'),
+    "log csv": log(), "log npz": log_npz(),
+    "answer csv": "state,value,lower,upper,action\nhigh,1,0.5,1e3,wait\nlow,2,,,wait\n", "policy": policy(),
+    "features": npy(np.eye(2)),
+    "counts": "state,action,next_state,count\nhigh,search,high,4\nhigh,search,low,1\nhigh,wait,high,1\n"
+              "low,search,low,3\nlow,search,high,2\nlow,wait,low,1\nlow,recharge,high,1\n",
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("times", [15, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("reader", READERS)
+def test_inputs_damaged_by_chance_are_refused_or_read(reader, times, tmp_path, robot):
+    """A few bytes changed, dropped, doubled or moved: an error for people, or another input that is right."""
+    path = tmp_path / READERS[reader][0]
+    make = GOOD[reader]
+    if callable(make):
+        make(path)
+    else:
+        path.write_bytes(make if isinstance(make, bytes) else make.encode())
+    READERS[reader][1](path, robot)
+    rng = random.Random(f"damaged {reader}")
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    whole = {file: file.read_bytes() for file in files}
+    for _ in range(times):
+        file = rng.choice(files)
+        file.write_bytes(damage(whole[file], rng))
+        try:
+            READERS[reader][1](path, robot)
+        except (ModelError, OptionError) as error:
+            lines = str(error).splitlines()
+            assert all(line.isprintable() and len(line) < len(str(path)) + 500 for line in lines), lines
+            assert all(line.startswith((str(path), "... and ")) for line in lines), lines
+        file.write_bytes(whole[file])
+
+
+# -- limits of time ------------------------------------------------------------------------------------------------
+
+
+def test_reading_hears_the_time_limit(tmp_path, capsys, monkeypatch):
+    """A reader that never ends is stopped: with exit code 3, a line, and nothing else."""
+
+    def endless(*_, **__):
+        while True:
+            pass
+
+    monkeypatch.setattr("tabular_rl.commands._shared.SHORTEST", 0.01)
+    monkeypatch.setattr("tabular_rl.formats.load", endless)
+    before = signal.getsignal(signal.SIGALRM)
+    done = inside(capsys, "solve", ROBOT, "--time-limit", "0.01")
+    assert (done.code, done.out) == (3, "")
+    assert one_line(done.err) == "the time limit is over: nothing is proven yet"
+    assert signal.getsignal(signal.SIGALRM) == before and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

@@ -36,6 +36,7 @@ WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 ANSWERS = (".json", ".csv")
 FORMATS = ("toml", "csv", "npz", "directory")
 SHORT = 4  # names in a help text
+SHORTEST = 1.0  # seconds that reading a model may always take
 SEVERAL = "Repeat the option for several."
 
 
@@ -283,7 +284,7 @@ def limited(seconds: float | None) -> Iterator[None]:
         raise running.Stop("time")
 
     before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1.0))
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, SHORTEST))
     try:
         yield
     finally:

@@ -68,10 +68,10 @@ class _Top:
     """What stands above the transitions: lines `# key = value` in TOML, then the names of the columns."""
 
     def __init__(self, lines: io.StringIO, asked: Asked) -> None:
-        keys = []
+        keys: list[str] = []
         line = lines.readline()
         while line and (line.startswith(("#", '"#')) or not line.strip(" \t\r\n,;")):
-            keys.append(_key(line.rstrip("\r\n")))
+            keys.append(_key(line.rstrip("\r\n"), len(keys) + 1))
             line = lines.readline()
         self.reader = Reader(asked)
         self.line = len(keys) + 1
@@ -81,7 +81,7 @@ class _Top:
             "reward_on" in top
             and self.reader.text(top["reward_on"], "reward_on", ("pair", "outcome")) == "pair"
         )
-        names = _full([name.strip().lower() for name in next(csv.reader([line]), [])])
+        names = _full([name.strip().lower() for name in cells_of(line, self.line)])
         self.width = len(names)
         if not names:
             raise ModelError("no states: found no line of column names, " + EXPECTED)
@@ -102,6 +102,18 @@ class _Top:
             raise ModelError(Fault(what, line=fault.line)) from None
 
 
+def cells_of(line: str, number: int) -> list[str]:
+    """Return the cells of a line; ModelError with its number where one is too long.
+
+    >>> cells_of('a,"b,c"', 1)
+    ['a', 'b,c']
+    """
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error as error:
+        raise ModelError(Fault(f"not valid CSV: {error}", line=number)) from None
+
+
 def _full(cells: list[str]) -> list[str]:
     """Return cells without the empty ones at the end, which a sheet adds to its shorter lines."""
     n = len(cells)
@@ -110,14 +122,14 @@ def _full(cells: list[str]) -> list[str]:
     return cells[:n]
 
 
-def _key(line: str) -> str:
+def _key(line: str, number: int = 1) -> str:
     """Return what stands behind the # of a line above the columns, which may have gone through a sheet.
 
     >>> _key('# discount = 0.9,,,,'), _key('"# terminal = [""a""]",,,,')
     (' discount = 0.9', ' terminal = ["a"]')
     """
     if line.startswith('"'):
-        return ",".join(_full(next(csv.reader([line]))))[1:]
+        return ",".join(_full(cells_of(line, number)))[1:]
     body = line.rstrip(" \t,;")
     tail = line[len(body) :]
     if tail.count(",") + tail.count(";") > 1 or body.endswith(("]", "}")):  # one may stand inside an array
@@ -126,7 +138,7 @@ def _key(line: str) -> str:
 
 
 def _wrong_columns(line: str, names: list[str]) -> str:
-    cells = next(csv.reader([line]))
+    cells = cells_of(line, 0)
     key, *values = (cell.strip() for cell in (cells[0].split("=") if "=" in cells[0] else cells))
     if key.lower() in (*TOP, "reward_on"):
         key, found, value = (

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from tabular_rl.arguments import public
 from tabular_rl.errors import SHOWN_FAULTS, Fault, ModelError, OptionError, closest, quoted
 from tabular_rl.formats import input
-from tabular_rl.formats.csv import csv_text
+from tabular_rl.formats.csv import cells_of, csv_text
 from tabular_rl.formats.fields import AN_EMPTY_CELL, read_number
 from tabular_rl.formats.memory import require
 from tabular_rl.formats.npz import checked_members, damage, read_array, write_arrays
@@ -318,7 +318,7 @@ class _Top:
         for number, line in enumerate(lines, 1):  # noqa: B007
             if line.strip(" \t\r\n,;"):
                 break
-        cells = next(csv.reader([line]), [])
+        cells = cells_of(line, number)
         while cells and not cells[-1].strip():
             cells.pop()
         names = [cell.strip().lower() for cell in cells]

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import NumericalError, OptionError, path_text
+from tabular_rl.errors import NumericalError, OptionError, escape, path_text
 from tabular_rl.formats.arrays import read_npy_header
 from tabular_rl.formats.input import open_file
 from tabular_rl.learned import Learned
@@ -64,6 +64,8 @@ def _read(path: str) -> Floats:
     if not os.path.exists(path):
         raise OptionError(f"{path_text(path)}: no such file, expected a matrix of features")
     try:
+        if os.path.getsize(path) == 0:
+            raise ValueError("empty")
         if path.endswith(".npy"):
             with open_file(path) as file:  # the parser of numpy raises many kinds of errors
                 read_npy_header(file, "header")
@@ -75,7 +77,7 @@ def _read(path: str) -> Floats:
         matrix = np.array(matrix, dtype=np.float64)
     except (ValueError, OSError, EOFError, UnicodeDecodeError) as error:
         raise OptionError(
-            f"{path_text(path)}: {' '.join(str(error).split())}; expected a matrix of numbers"
+            f"{path_text(path)}: {escape(' '.join(str(error).split()), 300)}; expected a matrix of numbers"
         ) from None
     if not np.isfinite(matrix).all():
         at = int(np.argwhere(~np.isfinite(matrix))[0][0])
