@@ -8,7 +8,7 @@ from fractions import Fraction as F
 
 import pytest
 
-from tabular_rl.errors import ModelError
+from tabular_rl.errors import ModelError, OptionError
 from tabular_rl.formats import csv, load, save
 
 HEAD = "state,action,next_state,probability,reward\n"
@@ -277,6 +277,12 @@ def test_terminal_state_that_is_asked_for_must_be_there(said, read, way):
     assert said(ONE + rows, terminal=["zz"]) == ["m.csv: terminal: no such state 'zz'"]
     mdp = read(ONE + rows[: rows.index("b,go")], terminal=["b"])
     assert list(mdp.states) == ["a", "b"] and mdp.terminal.tolist() == [False, True]
+    assert read(ONE + rows[: rows.index("b,go")].replace("b", "end"), terminal="end").terminal.tolist() == [
+        False,
+        True,
+    ]
+    with pytest.raises(OptionError, match="terminal: found 5, expected a list of names of states"):
+        read(ONE + rows, terminal=5)
 
 
 def test_a_plain_remark_is_explained(said):

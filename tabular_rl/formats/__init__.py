@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tabular_rl.arguments import public
-from tabular_rl.errors import ModelError, OptionError, path_text, quoted
+from tabular_rl.errors import ModelError, OptionError, kind_text, path_text, quoted
 from tabular_rl.model import MDP, Sense, checked_gamma, checked_horizon
 
 FORMATS = ("toml", "csv", "npz", "directory")
@@ -62,7 +62,7 @@ def load(
     asked = Asked(
         gamma=None if gamma is None else checked_gamma(gamma),
         horizon=checked_horizon(horizon),
-        terminal=None if terminal is None else tuple(map(str, terminal)),
+        terminal=_named(terminal),
         sense=sense,
         normalize=normalize,
     )
@@ -91,6 +91,15 @@ def _example_of(name: str) -> str:
 
     stem = Path(name).stem
     return f"; did you mean 'example:{stem}'?" if stem in examples() else ""
+
+
+def _named(terminal: Any) -> tuple[str, ...] | None:
+    """Return the names of terminal states that the caller asks for: several, or one text."""
+    if terminal is None or isinstance(terminal, str):
+        return None if terminal is None else (terminal,)
+    if not isinstance(terminal, Iterable):
+        raise OptionError(f"terminal: found {kind_text(terminal)}, expected a list of names of states")
+    return tuple(map(str, terminal))
 
 
 def _read(name: str, format: str | None, asked: Any) -> MDP:
