@@ -49,11 +49,16 @@ Sense = Literal["max", "min"]
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each state stands when it is drawn: `cell` (S,) is row * columns + column; None means state = cell."""
+    """Where each state stands when it is drawn: `cell` (S,) is row * columns + column; None means state = cell.
+
+    `elsewhere` are the cells that are no states and no walls: who enters them is taken to another cell. Only a map
+    tells them.
+    """
 
     rows: int
     columns: int
     cell: Ints | None = None
+    elsewhere: tuple[int, ...] = ()
 
     def cells(self, states: int) -> Ints:
         return np.arange(states, dtype=np.int64) if self.cell is None else self.cell

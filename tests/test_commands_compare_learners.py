@@ -332,3 +332,25 @@ def test_a_picture_is_drawn(capsys, tmp_path):
 def test_nothing_is_learned_where_no_learner_is_named(capsys):
     document = json.loads(inside(capsys, "compare", ROBOT, "--json").out)
     assert document["learners"] == [] and len(document["methods"]) > 3
+
+
+@pytest.mark.skipif(not PLOT, reason="needs the extra plot")
+def test_methods_that_do_not_learn_are_drawn_by_their_residuals(capsys, tmp_path):
+    given = ("compare", "example:random_walk_5", "value-iteration", "rational")
+    for name in ("a.svg", "b.svg"):
+        assert inside(capsys, *given, "--plot", tmp_path / name).code == 0
+    picture = (tmp_path / "a.svg").read_text()
+    assert picture == (tmp_path / "b.svg").read_text()
+    assert "value-iteration" in picture and "rational (no residuals)" in picture
+    assert "largest change of a value in a sweep" in picture
+
+
+@pytest.mark.skipif(not PLOT, reason="needs the extra plot")
+def test_the_title_of_a_picture_speaks_of_what_is_drawn(capsys, tmp_path):
+    # The law of td0 is known on this walk; that of q-learning is not drawn.
+    for method, expected in (("td0", True), ("sarsa", False)):
+        more = ("--policy", "uniform") if method == "td0" else ()
+        path = tmp_path / f"{method}.svg"
+        given = ("compare", "example:random_walk_5", method, *more, "--steps", 50, "--step-size", 0.1)
+        assert inside(capsys, *given, "--plot", path).code == 0
+        assert ("behind them what is expected" in path.read_text()) == expected

@@ -122,3 +122,15 @@ def test_a_grid_too_wide_for_its_digits_becomes_a_table_with_the_policy(monkeypa
 
 def test_digits_that_are_not_proven_are_plain_zeros():
     assert (shown(-52.0, -1), shown(0.0, -1), shown(-4.0, -1)) == ("-50", "0", "0")
+
+
+def test_cells_that_lead_elsewhere_are_no_walls(tmp_path):
+    text = 'discount = 0.9\n[grid]\nmap = """\n..C\n.#.\nS.G\n"""\n[grid.legend]\n'
+    text += 'C = { goto = "S", reward = -10 }\nG = { terminal = true, reward = 5 }\n'
+    (tmp_path / "goto.toml").write_text(text)
+    drawn = grid_text(tabular_rl.solve(load(tmp_path / "goto.toml")))
+    assert grid_of(drawn, 0)[0][2] == grid_of(drawn, 2)[0][2] == "@"
+    assert grid_of(drawn, 0)[1][1] == "#"
+    assert "# wall; @ leads to another cell at once; ■ terminal" in drawn
+    (tmp_path / "open.toml").write_text(text.replace(".#.", "..."))
+    assert "wall" not in grid_text(tabular_rl.solve(load(tmp_path / "open.toml")))

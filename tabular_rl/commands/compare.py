@@ -82,7 +82,10 @@ OF_LEARNERS = solver_flags(list(LEARNERS), but=ALWAYS)
     "--csv", "as_csv", metavar="FILE", help="Write the learning curves to FILE: method, run, step, errors."
 )
 @click.option(
-    "--plot", metavar="FILE", help="Draw the learning curves as FILE, png, svg or pdf (needs the extra plot)."
+    "--plot",
+    metavar="FILE",
+    help="Draw the learning curves, or the residuals of methods that do not learn, as FILE, "
+    "png, svg or pdf (needs the extra plot).",
 )
 @click.option("-o", "--output", metavar="FILE", help="Write the comparison to FILE too, as JSON.")
 @json_option
@@ -166,7 +169,9 @@ def asked_options(given: dict[str, Any], named: list[str]) -> dict[str, Any]:
     learners = [f for f in functions if f.spec.family in ("learning", "gradient")]  # type: ignore[attr-defined]
     for key in [*options, *(k for k in ("behavior", "data", "as_csv", "plot") if given[k] is not None)]:
         shown = "csv" if key == "as_csv" else key
-        if key in ("as_csv", "plot"):
+        if key == "plot":
+            continue
+        if key == "as_csv":
             if not learners:
                 raise OptionError(f"--{shown}: found no method that learns, expected one, such as q-learning")
         elif key not in ALWAYS and not any(key in (f.__kwdefaults__ or {}) for f in functions):

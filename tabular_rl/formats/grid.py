@@ -182,7 +182,8 @@ def read_grid(reader: Reader, head: Head, body: Spot) -> MDP:
     share = Fraction(1, len(starts)) if len(starts) else Fraction(1)
     begin = dict.fromkeys(starts.tolist(), share if reader.exact else float(share)) or None
     rows, columns = grid.codes.shape
-    layout = Layout(rows, columns, i * columns + j)
+    goto = np.flatnonzero(np.array([kind.goto is not None for kind in grid.kinds])[grid.codes])
+    layout = Layout(rows, columns, i * columns + j, tuple(goto.tolist()))
     return _model(reader, head, grid, (i, j), states, ended, begin, layout)
 
 

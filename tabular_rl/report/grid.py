@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import escape
+from tabular_rl.model import Layout
 from tabular_rl.report.layout import columns as widest
 from tabular_rl.report.numbers import general, places, plus_minus, shown
 from tabular_rl.report.screen import signs
 from tabular_rl.solution import Solution, Status
 
+WALL, ELSEWHERE = "#", "@"
 TALLEST = 50  # rows
 CELL_DIGITS = 7  # characters that a value may take before digits are dropped
 DIGITS = 4  # significant digits that the largest value and the spread of the values keep
@@ -72,7 +74,7 @@ def values_grid(solution: Solution) -> str | None:
             break
     if (max(map(len, texts)) + 2) * columns - 2 > widest():
         return None
-    values = _draw(texts, cells.tolist(), solution.mdp.layout.rows, columns)
+    values = _draw(texts, cells.tolist(), solution.mdp.layout)
     if not proven:
         return values + "\n\nnot proven"
     errors = [
@@ -96,7 +98,7 @@ def learned_grid(solution: Solution, decimals: int) -> str | None:
     else:
         return None
     cut = "; --all shows every digit" if decimal < decimals else ""
-    return f"learned values{cut}\n\n{_draw(texts, cells.tolist(), layout.rows, layout.columns)}"
+    return f"learned values{cut}\n\n{_draw(texts, cells.tolist(), layout)}"
 
 
 def policy_grid(solution: Solution, unknown: NDArray[np.bool_] | None = None) -> str | None:
@@ -115,8 +117,9 @@ def policy_grid(solution: Solution, unknown: NDArray[np.bool_] | None = None) ->
         drawn = ["?" if never else text for text, never in zip(drawn, unknown.tolist(), strict=True)]
     if drawn is None or (max(map(len, drawn)) + 2) * layout.columns - 2 > widest():
         return None
-    legend = _legend(solution, drawn, mdp.S < layout.rows * layout.columns, named)
-    grid = _draw(drawn, cells.tolist(), layout.rows, layout.columns)
+    walls = mdp.S + len(layout.elsewhere) < layout.rows * layout.columns
+    legend = _legend(solution, drawn, walls, named)
+    grid = _draw(drawn, cells.tolist(), layout)
     return f"{grid}\n\n{legend}" if legend else grid
 
 
@@ -145,10 +148,11 @@ def _names(solution: Solution) -> list[str] | None:
     ]
 
 
-def _draw(texts: list[str], cells: list[int], rows: int, columns: int) -> str:
+def _draw(texts: list[str], cells: list[int], layout: Layout) -> str:
+    rows, columns = layout.rows, layout.columns
     wide = max(map(len, texts))
-    grid = [["#".rjust(wide) for _ in range(columns)] for _ in range(rows)]
-    for text, cell in zip(texts, cells, strict=True):
+    grid = [[WALL.rjust(wide) for _ in range(columns)] for _ in range(rows)]
+    for text, cell in [*((ELSEWHERE, cell) for cell in layout.elsewhere), *zip(texts, cells, strict=True)]:
         grid[cell // columns][cell % columns] = text.rjust(wide)
     return "\n".join("  ".join(line).rstrip() for line in grid)
 
@@ -180,7 +184,10 @@ def _arrows(solution: Solution) -> list[str] | None:
 
 
 def _legend(solution: Solution, drawn: list[str], walls: bool, named: bool) -> str:
-    parts = ["# wall"] if walls else []
+    layout = solution.mdp.layout
+    parts = [f"{WALL} wall"] if walls else []
+    if layout is not None and layout.elsewhere:
+        parts.append(f"{ELSEWHERE} leads to another cell at once")
     if "?" in drawn:
         parts.append("? never visited")
     if solution.mdp.terminal.any():

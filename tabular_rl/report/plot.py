@@ -39,10 +39,11 @@ def plot_curves(found: Comparison, path: str | os.PathLike[str]) -> None:
     runs, and behind them, where a law gives it, the exact mean ± 2 standard deviations.
     """
     require_plot()
-    import matplotlib
     from matplotlib.figure import Figure
 
-    suffix = os.path.splitext(os.fspath(path))[1].lower().removeprefix(".") or "png"
+    if not found.curves:
+        plot_residuals(found, path)
+        return
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     left, right = figure.subplots(1, 2)
     mdp = found.reference.mdp
@@ -68,6 +69,36 @@ def plot_curves(found: Comparison, path: str | os.PathLike[str]) -> None:
     for axes in (left, right):
         axes.legend(frameon=False, fontsize="small")
         axes.spines[["top", "right"]].set_visible(False)
+    _write(figure, path)
+
+
+def plot_residuals(found: Comparison, path: str | os.PathLike[str]) -> None:
+    """Draw how the residual of each method that repeats backups falls, on a logarithmic scale."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    mdp = found.reference.mdp
+    figure.suptitle(_plain(f"{title(mdp)}: {problem_text(mdp)}"))
+    for at, row in enumerate(found.rows):
+        points = [(k, x) for k, x in row.solution.history if x > 0]  # 0 has no place on a logarithmic scale
+        label = _plain(row.method) + ("" if points else " (no residuals)")
+        work, residuals = zip(*points, strict=True) if points else ((), ())
+        axes.plot(
+            work, residuals, label=label, color=COLOURS[at % len(COLOURS)],
+            linestyle=STYLES[at // len(COLOURS) % len(STYLES)], marker="." if len(points) < 2 else "",
+        )  # fmt: skip
+    axes.set(yscale="log", xlabel="sweeps", ylabel="residual", title="largest change of a value in a sweep")
+    axes.legend(frameon=False, fontsize="small")
+    axes.spines[["top", "right"]].set_visible(False)
+    _write(figure, path)
+
+
+def _write(figure: Any, path: str | os.PathLike[str]) -> None:
+    """Write a picture atomically, the same bytes on every run."""
+    import matplotlib
+
+    suffix = os.path.splitext(os.fspath(path))[1].lower().removeprefix(".") or "png"
 
     def write(file: BinaryIO) -> None:
         fixed: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
