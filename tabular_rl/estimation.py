@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.arguments import public
-from tabular_rl.errors import Fault, ModelError, closest, quoted
+from tabular_rl.errors import Fault, ModelError, OptionError, closest, quoted
 from tabular_rl.formats.csv import csv_text
 from tabular_rl.formats.output import write_atomically
-from tabular_rl.formats.transitions import Log
+from tabular_rl.formats.transitions import Log, log_of
 from tabular_rl.model import MDP, Exact
 from tabular_rl.names import Names
 from tabular_rl.policy import Policy
@@ -59,7 +59,7 @@ class Estimate:
 
 @public
 def estimate(
-    log: Log | Transitions, gamma: Any, *, terminal: Iterable[str] = (), sense: str = "max", name: str = ""
+    log: Any, gamma: Any, *, terminal: Iterable[str] = (), sense: str = "max", name: str = ""
 ) -> Estimate:
     """Return the model under which a log is most likely: shares of what was seen, as exact rationals.
 
@@ -72,7 +72,8 @@ def estimate(
 
     Parameters
     ----------
-    log : a Log, or Transitions of a model: then states, actions and sense are those of that model that occur
+    log : a Log, the path of one, or a data frame; or Transitions of a model: then states, actions and sense are those
+        of that model that occur
     gamma : discount of the model; a text such as "9/10" is exact
     terminal : states that are terminal, whatever the log says of them
     sense : "max" for rewards, "min" for costs
@@ -100,7 +101,8 @@ def estimate(
     >>> found.counts.tolist(), found.mdp.rational(0)
     ([1, 2], ([(0, Fraction(1, 3)), (1, Fraction(2, 3))], Fraction(1, 1)))
     """
-    declared = list(terminal)
+    declared = [terminal] if isinstance(terminal, str) else list(terminal)
+    log = log_of(log)
     if isinstance(log, Transitions):
         sense, declared = log.mdp.sense, [*declared, *_ends_of(log)]
         log = Log.of(log)
@@ -231,6 +233,10 @@ def behavior_of(transitions: Transitions) -> Policy:
     >>> behavior_of(Transitions.of(mdp, [("0", 0, 0.0, "0"), ("0", 1, 1.0, "0"), ("0", 1, 1.0, "0")])).rationals()
     [Fraction(1, 3), Fraction(2, 3)]
     """
+    if not isinstance(transitions, Transitions):
+        raise OptionError(
+            f"behavior_of: found {type(transitions).__name__}, expected Transitions: read_log(path, mdp)"
+        )
     mdp = transitions.mdp
     n = np.bincount(transitions.row, minlength=mdp.L).astype(np.int64)
     sizes = np.diff(mdp.pair_ptr)

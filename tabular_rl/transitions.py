@@ -51,7 +51,15 @@ class Transitions:
         [0, -1]
         """
         row, reward, next_state, done = [], [], [], []
-        for at, (s, a, r, s2, *end) in enumerate(transitions):
+        for at, entry in enumerate(transitions):
+            try:
+                s, a, r, s2, *end = entry
+                number = float(r)
+            except (TypeError, ValueError):
+                raise OptionError(
+                    f"transition {at + 1}: found {quoted(entry)}, expected (state, action, reward, next state), and "
+                    "perhaps whether it is done"
+                ) from None
             try:
                 row.append(mdp.row(s, a))
             except KeyError:
@@ -61,7 +69,7 @@ class Transitions:
             to = s2 if isinstance(s2, (int, np.integer)) else mdp.states.find(str(s2))
             if to is None or not 0 <= to < mdp.S:
                 raise OptionError(f"transition {at + 1}: no state {quoted(s2)}")
-            reward.append(float(r))
+            reward.append(number)
             next_state.append(int(to))
             done.append(bool(end[0]) if end else bool(mdp.terminal[to]))
         return cls.of_arrays(mdp, row, reward, next_state, done)

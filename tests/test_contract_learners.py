@@ -16,7 +16,7 @@ import reference
 from learners import hand_model
 from random_models import assemble, random_model, random_policy, take_apart
 
-from tabular_rl import MDP, NotAnswerable, OptionError, Policy, Status, learn
+from tabular_rl import MDP, NotAnswerable, OptionError, Policy, Status, Transitions, learn
 from tabular_rl import run as running
 from tabular_rl.catalogue import LEARNERS
 from tabular_rl.learning import _learning
@@ -345,3 +345,38 @@ def test_there_is_something_to_test():
     assert len(LEARNERS) >= 6 and all(accepted(name) for name in LEARNERS)
     assert sum(len(accepted(name)) for name in LEARNERS) >= 2 * len(LEARNERS)
     assert isinstance(reference.exact_optimal_value(model("discounted", exact=True))[0], Fraction)
+
+
+@learners
+def test_a_log_is_learned_from_where_the_learner_takes_one(name):
+    """Every learner that has `data` learns from a list, from Transitions and from a data frame, the same each time."""
+    if not takes(name, "data"):
+        pytest.skip("takes no log")
+    mdp = hand_model()
+    log = [
+        ("a", "0", 2.0, "a"),
+        ("a", "1", 1.0, "b"),
+        ("b", "0", 4.0, "end"),
+        ("a", "1", 1.0, "b"),
+        ("b", "0", 4.0, "end"),
+    ]
+    given = {"step_size": 0.5} if takes(name, "step_size") else {}
+    answers = [
+        ask(name, mdp, data=data, steps=5, **given) for data in (log, Transitions.of(mdp, log), Frame(log))
+    ]
+    assert answers[0].visits.sum() > 0 and not answers[0].never_visited.any()
+    assert all(np.array_equal(answers[0].estimates, other.estimates, equal_nan=True) for other in answers)
+
+
+class Frame:
+    """As much of a data frame as is looked at."""
+
+    columns = ("state", "action", "reward", "next_state", "done")
+
+    def __init__(self, log):
+        self.log = log
+
+    def to_csv(self, index):
+        assert index is False
+        lines = [",".join(self.columns), *(f"{s},{a},{r},{s2},{s2 == 'end'}" for s, a, r, s2 in self.log)]
+        return "\n".join(lines) + "\n"

@@ -191,7 +191,7 @@ def test_certainty_equivalence(seed, suffix, tmp_path):
 
 def test_a_log_of_a_model_keeps_its_order_and_sense():
     model = MDP.from_outcomes(
-        [("b", "go", "a", 1, 1), ("a", "go", "z", 1, 1)], 1, states="zba", terminal="z", sense="min"
+        [("b", "go", "a", 1, 1), ("a", "go", "z", 1, 1)], 1, states=list("zba"), terminal="z", sense="min"
     )
     found = estimate(Transitions.of(model, [("a", "go", 1, "z"), ("b", "go", 1, "a")]), 1).mdp
     assert (
@@ -410,3 +410,39 @@ def test_shares_of_a_sample_are_those_of_the_model(name):
     off += (begun - len(starts) * mdp.start).tolist()
     bound = math.sqrt(N * math.log(2 * len(off) / FALSE_ALARM) / 2)
     assert len(off) < 40 and max(map(abs, off)) < bound
+
+
+class Frame:
+    """As much of a data frame as is looked at."""
+
+    columns = ("state", "action", "reward", "next_state", "done")
+
+    def to_csv(self, index):
+        return "state,action,reward,next_state,done\ns,x,1,s,False\ns,x,3,end,True\n"
+
+
+def test_a_data_frame_and_a_path_are_logs(tmp_path):
+    """Two transitions from s: to s for 1, to the end for 3."""
+    (tmp_path / "log.csv").write_text(Frame().to_csv(index=False))
+    for log in (Frame(), tmp_path / "log.csv", str(tmp_path / "log.csv"), read_log(Frame())):
+        mdp = estimate(log, "1/2", terminal="end").mdp
+        assert mdp.rational(0) == ([(0, Fraction(1, 2)), (1, Fraction(1, 2))], Fraction(2))
+    assert len(read_log(Frame(), mdp)) == 2
+
+
+@pytest.mark.parametrize("given", [3, None, [("s", "x", 1, "s")], {"state": ["s"]}])
+def test_what_is_no_log_is_told_in_one_line(given):
+    for call in (lambda: estimate(given, 0.5), lambda: read_log(given)):
+        with pytest.raises(
+            OptionError, match=f"log: found {type(given).__name__}, expected the path of a log"
+        ):
+            call()
+    with pytest.raises(OptionError, match=r"behavior_of: found .*, expected Transitions"):
+        behavior_of(given)
+
+
+def test_a_fault_of_a_data_frame_names_its_line():
+    bad = Frame()
+    bad.to_csv = lambda index: "state,action,reward,next_state,done\ns,x,much,s,0\n"
+    with pytest.raises(ModelError, match=r"^DataFrame:2: .*much"):
+        read_log(bad)

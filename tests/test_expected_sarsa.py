@@ -14,7 +14,7 @@ import reference
 from learners import Case, fresh_seed, hand_model, law, listed, same_bits, z_limit, z_of_means
 from random_models import random_model, random_policy
 
-from tabular_rl import MDP, OptionError, Policy, expected_sarsa, q_evaluation
+from tabular_rl import MDP, Policy, expected_sarsa, q_evaluation
 from tabular_rl.schedules import Schedule
 
 OWN = [
@@ -111,9 +111,26 @@ def test_kernel_equals_its_twin():
         assert same_bits(made, case.q(reference.q_walk, rule)), seed
 
 
-def test_a_log_does_not_have_the_exploration():
-    with pytest.raises(OptionError, match=r"^data: expected-sarsa learns the value of its own exploration"):
-        expected_sarsa(hand_model(), data=[("a", 1, 1, "b")], steps=1)
+@pytest.mark.parametrize(
+    ("behavior", "last"),
+    [
+        (None, 4 / 3),
+        ("log", 4 / 3),
+        ("uniform", 5 / 4),
+        ([0], 1.0),
+        ({"0": {"0": "1/4", "1": "3/4"}}, 11 / 8),
+    ],
+)
+def test_a_log_was_explored_by_the_policy_that_made_it(behavior, last):
+    """One state, actions that pay 0 and 1, γ = 1/2, α = 1. The log takes them 1 and 2 times of 3: b = (1/3, 2/3).
+
+    q(0) = 0 + 1/2 · 0, q(1) = 1 + 1/2 · 0, and q(1) = 1 + 1/2 (b(0) · 0 + b(1) · 1).
+    """
+    mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], "1/2")
+    log = [(0, 0, 0.0, 0), (0, 1, 1.0, 0), (0, 1, 1.0, 0)]
+    answer = expected_sarsa(mdp, behavior=behavior, data=log, steps=3, step_size=1, reference=False)
+    assert answer.q.tolist() == pytest.approx([0.0, last], abs=1e-15)
+    assert answer.visits.tolist() == [[1, 2]]
 
 
 RUNS, STEPS = 20_000, 25

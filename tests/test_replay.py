@@ -15,7 +15,7 @@ import pytest
 from random_models import random_model
 from reference_control import same_bits, swapped_in
 
-from tabular_rl import MDP, OptionError, Policy, Transitions, learn
+from tabular_rl import MDP, OptionError, Policy, Transitions, behavior_of, learn
 from tabular_rl.formats import load
 from tabular_rl.kernels.replay import MARGIN, put, q_replay_given, take
 from tabular_rl.options import OPTIONS
@@ -360,10 +360,14 @@ def test_a_bias_is_told_before_the_run():
     assert any("β = 0.5" in text for text in said[1])
 
 
-def test_a_log_has_no_exploration_to_learn_the_value_of():
+def test_a_log_is_replayed_by_the_policy_that_made_it():
+    """The same draws and the same updates as the evaluation of that policy."""
     log, _ = logged()
-    with pytest.raises(OptionError, match="data: expected-sarsa learns the value of its own exploration"):
-        learn(log.mdp, "expected-sarsa", data=log, replay="uniform", steps=1)
+    own = learn(log.mdp, "expected-sarsa", data=log, replay="uniform", steps=50, reference=False)
+    same = learn(
+        log.mdp, "q-evaluation", behavior_of(log), data=log, replay="uniform", steps=50, reference=False
+    )
+    assert np.array_equal(own.estimates, same.estimates) and own.visits.sum() == 50
 
 
 def test_a_buffer_that_no_memory_holds_is_refused():

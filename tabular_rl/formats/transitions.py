@@ -74,6 +74,7 @@ ENDS = {
     "TRUE": True,
 }
 A_NUMBER = "expected a number such as 1, 0.5 or 2/3"
+A_LOG = "expected the path of a log (.csv, .npz), a data frame with its columns, or Transitions of a model"
 CHUNK = 1 << 12  # lines at once
 LONGEST_LINE = 1 << 20  # bytes
 DIGITS = re.compile("([0-9]+)")
@@ -132,15 +133,16 @@ class Log:
 
 
 @overload
-def read_log(path: str | os.PathLike[str], mdp: MDP) -> Transitions: ...
+def read_log(path: Any, mdp: MDP) -> Transitions: ...
 @overload
-def read_log(path: str | os.PathLike[str], mdp: None = None) -> Log: ...
-def read_log(path: str | os.PathLike[str], mdp: MDP | None = None) -> Transitions | Log:
+def read_log(path: Any, mdp: None = None) -> Log: ...
+@public
+def read_log(path: Any, mdp: MDP | None = None) -> Transitions | Log:
     """Return the transitions of a log, as those of a model where one is given.
 
     Parameters
     ----------
-    path : a file .csv or .npz, or "-" for standard input
+    path : a file .csv or .npz, "-" for standard input, or a data frame (pandas) with the columns of a file
     mdp : the model whose states and actions the log names; without it the log has its own
 
     Returns
@@ -151,16 +153,50 @@ def read_log(path: str | os.PathLike[str], mdp: MDP | None = None) -> Transition
     ------
     ModelError : path, line and reason of each fault
     """
-    name = os.fspath(path)
-    source = "<stdin>" if name == "-" else name
+    if is_frame(path):
+        source = "DataFrame"
+    elif isinstance(path, (str, os.PathLike)):
+        source = "<stdin>" if os.fspath(path) == "-" else os.fspath(path)
+    else:
+        raise OptionError(f"log: found {type(path).__name__}, {A_LOG}")
     try:
         with input.reporting():
-            found = _read(name, mdp)
+            if is_frame(path):
+                found = _read_file(io.BytesIO(path.to_csv(index=False).encode()), "csv", mdp)
+            else:
+                found = _read(os.fspath(path), mdp)
     except ModelError as error:
         raise error.at(source) from None
     except MemoryError:
         raise ModelError("needs more memory than there is. As .npz a log needs least.", source) from None
     return found
+
+
+def is_frame(given: object) -> bool:
+    """Whether this is a data frame that can write itself as CSV."""
+    return hasattr(given, "to_csv") and hasattr(given, "columns")
+
+
+def log_of(given: Any) -> Log | Transitions:
+    """Return a log, or what is read as one: the path of a file, or a data frame."""
+    if isinstance(given, (Log, Transitions)):
+        return given
+    found: Log = read_log(given)
+    return found
+
+
+def given_transitions(given: Any, mdp: MDP) -> Transitions:
+    """Return transitions of a model from a list of (s, a, r, s'[, done]), the path of a log, or a data frame."""
+    if isinstance(given, Log):
+        raise OptionError(
+            "data: found a Log, whose names are its own, expected Transitions: read_log(path, mdp)"
+        )
+    if isinstance(given, (str, os.PathLike)) or is_frame(given):
+        found: Transitions = read_log(given, mdp)
+        return found
+    if not isinstance(given, Iterable):
+        raise OptionError(f"data: found {type(given).__name__}, {A_LOG}")
+    return Transitions.of(mdp, given)
 
 
 def _read(name: str, mdp: MDP | None) -> Transitions | Log:

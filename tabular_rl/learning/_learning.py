@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from tabular_rl import run as running
 from tabular_rl.arguments import policy_of
 from tabular_rl.errors import NumericalError, OptionError, escape, option_name, path_text, quoted, spoken
+from tabular_rl.estimation import behavior_of
+from tabular_rl.formats.transitions import given_transitions
 from tabular_rl.learned import Curve, Learned
 from tabular_rl.learning.verdicts import check_coverage, check_log_coverage, verdicts
 from tabular_rl.model import AVERAGED, MDP
@@ -75,6 +77,10 @@ class Learning:
         self.data: Transitions | None = self._data(given.get("data"))
         self.policy = self._policy(given["policy"]) if self.spec.task == "prediction" else None
         behavior = given.get("behavior")
+        if isinstance(behavior, str) and behavior == "log":
+            if self.data is None:
+                raise OptionError("--behavior: found 'log' without --data, expected both")
+            behavior = behavior_of(self.data)
         self.behavior = self._policy(behavior) if behavior is not None else self.policy
         if self.behavior is not None and self.data is None:
             check_coverage(self)
@@ -125,7 +131,7 @@ class Learning:
         if data is None:
             return None
         if not isinstance(data, Transitions):
-            data = Transitions.of(self.whole, data)
+            data = given_transitions(data, self.whole)
         if data.mdp is not self.whole and (data.mdp.S, data.mdp.L) != (self.whole.S, self.whole.L):
             raise OptionError("data: found transitions of another model, expected one with the same pairs")
         if self.mdp is not self.whole:

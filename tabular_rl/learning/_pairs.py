@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tabular_rl.errors import OptionError
+from tabular_rl.estimation import behavior_of
 from tabular_rl.learned import Learned
 from tabular_rl.learning._learning import Learning
 from tabular_rl.learning._replay import learn_replayed
@@ -20,10 +20,10 @@ def learn_pairs(function: Callable[..., Any], given: dict[str, Any], rule: int) 
 
     run = Learning(function, given, table="pairs")
     if run.data is not None and rule == OWN:
-        raise OptionError(
-            f"--data: {run.spec.name} learns the value of its own exploration, which a log does not have, expected "
-            "q-learning, or q-evaluation of a policy"
-        )
+        # The policy that explored is the one that made the log.
+        if given["behavior"] is None:
+            run.behavior = behavior_of(run.data)
+        rule = EXPECTED
     if run.option.get("replay", ("none",))[0] != "none":
         return learn_replayed(run, rule)
     target, by, bar = run.target()
