@@ -44,7 +44,7 @@ def disturbed(rng, values, noise):
     return v + error
 
 
-@pytest.mark.parametrize("most", [20, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("most", [12, pytest.param(60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["exact", "float64", "by outcome", "costs"])
 def test_control_interval_holds(kind, most):
     rng = random.Random(f"control {kind}")

@@ -8,8 +8,9 @@ import os
 import numpy as np
 import pytest
 from program import inside, one_line
+from shipped import shipped
 
-from tabular_rl import examples, load
+from tabular_rl import load
 from tabular_rl.gradient.estimators import ESTIMATORS
 from tabular_rl.gradient.moments import estimator_moments
 from tabular_rl.gradient.sample import sample_gradient
@@ -27,7 +28,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", examples())
+@pytest.mark.parametrize("name", shipped())
 def test_every_model(capsys, name):
     """J, a gradient of which each state's entries sum to 0, and no bias; or the states where there is no J."""
     mdp = load(f"example:{name}")

@@ -201,7 +201,15 @@ def test_no_colour_in_a_pipe(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "flags", [("-O",), ("-OO",), ("-W", "error"), ("-X", "utf8=0"), ("-X", "dev", "-W", "error")]
+    "flags",
+    [
+        ("-OO",),
+        ("-X", "utf8=0"),
+        *(
+            pytest.param(x, marks=pytest.mark.slow)
+            for x in (("-O",), ("-W", "error"), ("-X", "dev", "-W", "error"))
+        ),
+    ],
 )
 def test_flags_of_the_interpreter_change_nothing(capsys, flags):
     done = outside("solve", ROBOT, flags=flags)

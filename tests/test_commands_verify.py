@@ -10,10 +10,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from program import inside, one_line
+from shipped import shipped
 
 from tabular_rl import Policy, evaluate
 from tabular_rl.answers import write_answer
-from tabular_rl.bundled import examples
 from tabular_rl.errors import NoFiniteAnswer
 from tabular_rl.formats import load
 
@@ -29,7 +29,7 @@ def solved(capsys, tmp_path, model, *options, name="a.json"):
     return path
 
 
-@pytest.mark.parametrize("name", examples())
+@pytest.mark.parametrize("name", shipped())
 def test_every_answer_is_accepted_and_rejected_with_one_value_moved(capsys, tmp_path, name):
     path = solved(capsys, tmp_path, f"example:{name}")
     assert inside(capsys, "verify", f"example:{name}", path).code == 0

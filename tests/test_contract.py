@@ -331,7 +331,7 @@ def test_number_of_threads_does_not_change_the_bits(name):
         pytest.skip("has no threads")
     for problem in ("discounted", "total-reward", "finite-horizon"):
         mdp = random_model(
-            1, problem, exact=False, S=1500, A=4, N=12, gamma=0.9 if problem == "discounted" else None
+            1, problem, exact=False, S=850, A=4, N=12, gamma=0.9 if problem == "discounted" else None
         )
         if function.spec.refuses(mdp):
             continue

@@ -337,7 +337,9 @@ def test_name_says_the_format_to_write(tmp_path, model):
     assert (tmp_path / "m" / "header.json").exists()
 
 
-@pytest.mark.parametrize("format", ["toml", "npz", "directory"])
+@pytest.mark.parametrize(
+    "format", ["directory", *(pytest.param(name, marks=pytest.mark.slow) for name in ("toml", "npz"))]
+)
 def test_killed_while_writing_leaves_the_old_or_the_new(format, tmp_path, model):
     path = tmp_path / "out"
     save(model, path, format=format)
@@ -347,7 +349,7 @@ def test_killed_while_writing_leaves_the_old_or_the_new(format, tmp_path, model)
         f"while True: save(model, sys.argv[1], format={format!r})"
     )
     new = load("example:dyna_maze")
-    for wait in range(0, 60, 10):
+    for wait in range(0, 60, 20):
         with subprocess.Popen(
             [sys.executable, "-c", code, path], cwd=ROOT, stdout=subprocess.PIPE
         ) as process:

@@ -7,10 +7,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from shipped import shipped
 from strategies import models
 
 from tabular_rl import MDP
-from tabular_rl.bundled import examples
 from tabular_rl.errors import ModelError
 from tabular_rl.formats import FORMATS, load, save
 
@@ -57,7 +57,7 @@ def test_random_models_survive(format, mdp, tmp_path):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("name", examples())
+@pytest.mark.parametrize("name", shipped())
 def test_examples_survive(format, name, tmp_path):
     mdp = load(f"example:{name}")
     save(mdp, tmp_path / NAMES[format])

@@ -293,8 +293,10 @@ def bernstein(sd, largest):
     [
         ("q-learning", {"explore": "epsilon-greedy:0.5"}),
         ("sarsa", {"explore": "epsilon-greedy:0.5", "episode_steps": 2}),
-        ("expected-sarsa", {"explore": "epsilon-greedy:1/n"}),
-        ("sarsa", {"explore": "epsilon-greedy:0.5", "source": "independent"}),
+        pytest.param("expected-sarsa", {"explore": "epsilon-greedy:1/n"}, marks=pytest.mark.slow),
+        pytest.param(
+            "sarsa", {"explore": "epsilon-greedy:0.5", "source": "independent"}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_sampled_mean_is_the_exact_mean(method, more):
