@@ -311,6 +311,20 @@ def test_the_better_action_looks_worse_in_floats_at_discount_1():
     assert proven.keep.tolist() == [True, True] and not proven.proven_optimal[0]
 
 
+def test_a_penalty_that_is_never_taken_costs_no_sweeps():
+    """Values start at what the best action of the worst state would bring for ever, not at the penalty."""
+    swept = []
+    for penalty in (1, 10**15):
+        rows = [
+            ("s", "try", "end", "1/10", -1),
+            ("s", "try", "s", "9/10", -1),
+            ("s", "wait", "s", 1, -penalty),
+        ]
+        mdp = MDP.from_outcomes(rows, "99/100", terminal=["end"])
+        swept.append(solve(mdp, method="value-iteration").work["sweeps"])
+    assert swept[0] == swept[1] < 200  # 100 (.891)**n < 1e-6 from n = 160 on
+
+
 def test_rows_share_one_error_where_rewards_are_of_one_scale():
     for mdp in (MDP([[[1.0], [1.0]]], [[1.0, 4.0]], "1/2"), MDP([[[1.0], [1.0]]], [[0.0, 0.0]], "1/2")):
         assert shared_reward(mdp, 0.0) == mdp.facts.largest_reward

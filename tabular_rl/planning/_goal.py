@@ -72,13 +72,18 @@ class Goal:
     def start(self, start_from: Any = None) -> Floats:
         """The first values: from below, so that they rise and good news travels; or a warm start.
 
-        v(s) = min r / (1 - γ) everywhere but at terminals: no policy is worse, and T v ≥ v.
+        v(s) = min r / (1 - γ) everywhere but at terminals: no policy is worse, and T v ≥ v. Where penalties make that
+        absurd, v(s) = min_s max_a r / (1 - γ), for which T v ≥ v holds as well.
         """
         if start_from is None:
             v = np.zeros(self.model.S)
             g = self.mdp.gamma
             if self.ends and g < 1 and self.model.L:
-                worst = min(float(np.min(self.model.r * self.model.sign)), 0.0) / (1 - g)
+                r = self.model.r * self.model.sign
+                worst = min(float(np.min(r)), 0.0) / (1 - g)
+                if worst < -FAR and self.policy is None:
+                    starts = self.model.pair_ptr[:-1][np.diff(self.model.pair_ptr) > 0].astype(np.intp)
+                    worst = min(float(np.min(np.maximum.reduceat(r, starts))), 0.0) / (1 - g)
                 v[~self.model.terminal] = max(worst, -FAR)
             return v
         from tabular_rl.solution import checked_values
