@@ -105,3 +105,10 @@ def test_paragraphs_are_filled_and_examples_are_not():
     shown = reflowed(text, 20)
     assert shown.splitlines()[:3] == ["A sentence of some", "words that is long.", ""]
     assert shown.splitlines()[3] == text.splitlines()[2]
+
+
+def test_the_widest_column_gives_way_first(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "34")
+    text = table(["method", "status"], [["modified-policy-iteration", "certified"]], left="method,status")
+    assert text.splitlines()[1].split() == ["modified-policy-", "certified"]
+    assert text.splitlines()[2].strip() == "iteration"

@@ -46,8 +46,8 @@ def _width(c: str) -> int:
 def wrapped(text: str, most: int) -> list[str]:
     """The lines of a text, broken at spaces, and within words that are longer than a line.
 
-    >>> wrapped("1 linear solve, 1 sweep", 16), wrapped("abcdef", 4), wrapped("", 4)
-    (['1 linear solve,', '1 sweep'], ['abcd', 'ef'], [''])
+    >>> wrapped("1 linear solve, 1 sweep", 16), wrapped("abcdef", 4), wrapped("value-iteration", 9), wrapped("", 4)
+    (['1 linear solve,', '1 sweep'], ['abcd', 'ef'], ['value-', 'iteration'], [''])
     """
     lines, line = [], ""
     for word in text.split(" "):
@@ -60,6 +60,8 @@ def wrapped(text: str, most: int) -> list[str]:
             at = 1
             while width(word[: at + 1]) <= most:
                 at += 1
+            hyphen = word.rfind("-", 0, at) + 1
+            at = hyphen if 2 * hyphen > at else at
             lines.append(word[:at])
             word = word[at:]
         line = word
@@ -230,8 +232,13 @@ def table(
             else:
                 blocks.append([*always, c])
     elif total(widths) > most:
-        broken = {c: max(BROKEN, width(h)) for c, h in enumerate(headers) if h in flush_left}
-        widths = widths_of(shown, broken)
+        while total(widths) > most:  # the widest gives way
+            flexible = [
+                c for c in shown if headers[c] in flush_left and widths[c] > max(BROKEN, width(headers[c]))
+            ]
+            if not flexible:
+                break
+            widths[max(flexible, key=lambda c: widths[c])] -= 1
     text = "\n\n".join(_lines(headers, rows, block, widths, flush_left, gaps or {}) for block in blocks)
     if dropped:
         names = ", ".join(headers[c] for c in sorted(dropped))

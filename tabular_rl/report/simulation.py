@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabular_rl.errors import escape, spoken
 from tabular_rl.policy import Policy
+from tabular_rl.rationals import spell_float
 from tabular_rl.report.numbers import interval_text, rounded_up, shown, start_interval
 from tabular_rl.report.screen import signs
 from tabular_rl.report.tables import plural, problem_text, start_value, start_where, title
@@ -87,7 +88,8 @@ def simulation_text(played: Simulation, policy: str | None = None) -> str:
     if math.isfinite(played.half_width):
         lines.append("")
         lines.append(
-            f"{played.level:.6g} confidence interval: mean {signs().plus_minus} z s / sqrt(n), normal approximation"
+            f"{spell_float(played.level)} confidence interval: mean {signs().plus_minus} z s / sqrt(n), "
+            "normal approximation"
         )
         if played.episodes < FEW:
             lines.append(f"with fewer than {FEW} episodes that is rough")
