@@ -281,6 +281,12 @@ CASES = {
         "answer csv": (f"state,value\nhigh,{DIGITS}\nlow,1\n", ":2: state 'high': found value '99999"),
         "policy": (policy(DIGITS), ": policy: state 'high', action 'search': found '99999"),
     },
+    "hexadecimal digits that are no fraction, or have no end": {
+        "npz": (npz(prob_text=as_bytes([*NEARLY[:6], "f" * 5000]), meta=with_texts, drop=PARTS),
+                ": prob_text: found 'fff"),
+        "directory": (folder(prob_text=as_bytes([*NEARLY[:6], "1/" + "f" * 50_000]), header=with_texts, drop=PARTS),
+                      "expected a fraction in hexadecimal of at most 40,000 characters"),
+    },
     "nested without end": {
         "toml": (f"{DOTS} = 1\n", f":1: {NESTED}"),
         "csv": (f"# discount = 0.9\n# {DOTS} = 1\nstate,action,next_state,probability\na,go,a,1\n", f":2: {NESTED}"),
@@ -413,6 +419,7 @@ WITHOUT = {
         "log csv": "rewards of a log are not added", "log npz": "holds no fractions",
         "answer json": "values are not added", "answer csv": "values are not added",
     },
+    "hexadecimal digits that are no fraction, or have no end": dict.fromkeys((*TEXTS, "log npz"), "has none"),
     "a number of 5,000 digits": {"log npz": "numbers have 64 bits"},
     "nested without end": {name: "does not nest" for name in ("log csv", "log npz", "answer csv")},
     "a key that stands twice": {"log npz": "see members"},

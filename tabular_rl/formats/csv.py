@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
@@ -155,7 +156,7 @@ def _wrong_columns(line: str, names: list[str]) -> str:
         if mark in line and "," not in line:
             return f"found columns divided by {word}, expected commas"
     missing = [name for name in COLUMNS[:4] if name not in names]
-    twice = [name for i, name in enumerate(names) if name in names[:i]]
+    twice = [name for name, count in Counter(names).items() if count > 1]
     unknown = [name for name in names if name not in COLUMNS]
     if unknown:
         name = f"the column {quoted(unknown[0])}" if unknown[0] else "a column without a name"

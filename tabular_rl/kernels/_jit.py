@@ -52,15 +52,19 @@ def _cache_folder() -> str | None:
     else:
         if os.environ.get("XDG_CACHE_HOME"):
             places.append(Path(os.environ["XDG_CACHE_HOME"]))
-        with contextlib.suppress(RuntimeError):
-            places.append(Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache"))
+        if os.name != "posix" or os.environ.get(
+            "HOME"
+        ):  # else Path.home() is whatever the system has on file
+            with contextlib.suppress(RuntimeError):
+                places.append(Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache"))
     for place in places:
         folder = place / "tabular-rl" / digest
         if _writable(folder):
             return str(folder)
+    found = f"{str(places[-1])!r} cannot be written" if places else "HOME is not set"
     warnings.warn(
-        "tabular-rl: no folder for compiled code can be written, so each run compiles anew. "
-        "Set NUMBA_CACHE_DIR to a folder that can be.",
+        f"tabular-rl: compiled code is not cached, so each run compiles again: {found}. "
+        "Set NUMBA_CACHE_DIR to a folder that can be written.",
         RuntimeWarning,
         stacklevel=2,
     )
