@@ -593,7 +593,7 @@ def test_a_mean_that_is_not_decided_is_no_answer_of_4(monkeypatch):
     for first in (1 - Fraction(1, 10**13), 1 + Fraction(1, 10**13), Fraction(1)):
         mdp = ring_of_both_signs(first)
         with pytest.raises(
-            NumericalError, match=r"not settled: .*could not be told from 0.*--exact"
+            NumericalError, match=r"not settled: .*could not be told from 0.*Use method=\"rational\""
         ) as caught:
             total_reward(mdp)
         assert caught.value.exit_code == 3
