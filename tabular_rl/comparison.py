@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.arguments import public
-from tabular_rl.catalogue import LEARNERS, SOLVERS, canonical, check_options, find
+from tabular_rl.calls import unknown_option
+from tabular_rl.catalogue import LEARNERS, SOLVERS, canonical, check_options, find, method_name
 from tabular_rl.certificates import RATIONAL_STATES
 from tabular_rl.errors import (
     MissingExtra,
@@ -43,6 +44,7 @@ LAW_STEPS = 2000  # steps and entries up to which the law of a learner is comput
 LAW_ENTRIES = 60
 POLICIES = 200  # different policies that are evaluated for a regret
 OUTCOMES = 20_000_000  # outcomes of a model times policies, at most
+ALWAYS = ("tolerance", "threads", "time_limit")  # options that a method without them ignores
 QUANTITIES = ("error", "rms", "loss", "bound", "seconds")
 ASSERTION = re.compile(
     rf"\s*([A-Za-z][\w-]*(?:,[^\s<>]*?)?)(?:\.({'|'.join(QUANTITIES)}))?\s*(<=|<|>=|>)\s*([^\s<>=]+)\s*"
@@ -132,13 +134,22 @@ class Curves:
         return middle(self.learned.sup_error if quantity == "error" else self.learned.rms_error)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
-    """The reference and the methods compared with it: those that plan, and those that learn."""
+    """The reference and the methods compared with it: `rows` are those that plan, `curves` those that learn."""
 
     reference: Solution
     rows: tuple[Compared, ...]
     curves: tuple[Curves, ...] = ()
+
+    def __repr__(self) -> str:
+        compared = [row.method for row in self.rows] + [curves.label for curves in self.curves]
+        return f"Comparison({', '.join(compared)})"
+
+    def __str__(self) -> str:
+        from tabular_rl.report.comparison import comparison_text
+
+        return comparison_text(self)
 
 
 @dataclass(frozen=True)
@@ -255,14 +266,14 @@ def compare(
     mdp : the model
     methods : names, with options of their own where wanted, "q-learning,step-size=1/n"; by default every method that
         plans and takes the model
-    policy : compare evaluations of this policy; by default searches for the best one (where all methods evaluate, of
-        the uniform policy)
+    policy : compare evaluations of this policy, in any form that `Policy.of` takes; by default searches for the best
+        one (where all methods evaluate, of the uniform policy)
     options : passed to each method that has them
 
     Returns
     -------
-    Comparison; up to 100 states its reference is rational and errors are exact, beyond they are proven intervals. Of
-    methods that learn it has the learning curves.
+    Comparison, printed as the command shows it. Up to 100 states its reference is rational and errors are exact, beyond
+    they are proven intervals. Of methods that learn it has the learning curves.
 
     Raises
     ------
@@ -278,7 +289,7 @@ def compare(
     [1.0, 0.5, 0.25]
     """
     named = methods is not None
-    labels = list(dict.fromkeys(map(canonical, methods))) if methods is not None else []
+    labels = list(dict.fromkeys(map(canonical, map(method_name, methods)))) if methods is not None else []
     asked = [asked_method(label) for label in labels]
     task = task_of([name for name, _ in asked], policy)
     if methods is None:
@@ -287,6 +298,10 @@ def compare(
     elif task == "prediction" and policy is None:
         policy = Policy.uniform(mdp)
     functions = [_function(name, task) for name, _ in asked]
+    has_any = {*ALWAYS, *(key for function in functions for key in function.__kwdefaults__ or {})}
+    for key in options:
+        if key not in has_any:
+            raise unknown_option("compare", key, has_any)
     for function, (_, own) in zip(functions, asked, strict=True):
         check_options(function, own)
         why = function.spec.refuses(mdp)

@@ -131,3 +131,21 @@ def test_a_method_that_the_model_is_too_large_for_is_left_out():
     assert "policy-iteration" in found and "rational" not in found
     with pytest.raises((OptionError, MissingExtra)):
         compare(mdp, ["rational"])
+
+
+def test_a_comparison_prints_what_the_command_shows():
+    """v = 1 + v/2: every method finds 2."""
+    mdp = MDP([[[1.0]]], [[1.0]], "1/2", states=["only"])
+    found = compare(mdp, ["value-iteration", "policy-iteration"])
+    text = str(found)
+    assert "reference: exact, in rational arithmetic" in text and "optimal" in text
+    assert repr(found) == "Comparison(value-iteration, policy-iteration)"
+    learned = compare(mdp, ["q-learning"], steps=10)
+    assert "q-learning" in str(learned) and "regret" in str(learned)
+
+
+def test_options_that_no_method_has_are_refused():
+    mdp = MDP([[[1.0]]], [[1.0]], "1/2")
+    with pytest.raises(OptionError, match=r"^alpha: compare has no such option; did you mean 'step_size'\?"):
+        compare(mdp, ["q-learning", "value-iteration"], alpha=0.1)
+    assert compare(mdp, ["q-learning", "value-iteration"], steps=3).curves[0].learned.steps == 3

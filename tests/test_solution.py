@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
 from random_models import random_model
 
-from tabular_rl import MDP, OptionError, Policy, Solution, Status, evaluate, solve
+from tabular_rl import MDP, OptionError, Policy, Solution, Status, Transitions, evaluate, learn, save, solve
+from tabular_rl.answers import read_answer
 from tabular_rl.certificates import conclude
 from tabular_rl.errors import on_command_line
 from tabular_rl.run import Run
@@ -228,3 +231,66 @@ def test_tolerance_that_floats_cannot_prove_names_one_that_they_can():
     assert "method rational (--exact) has the values in fractions" in refused.note
     named = float(refused.note.split(";")[0].split()[-1])
     assert solve(mdp, method="value-iteration", tolerance=named).status is Status.CERTIFIED
+
+
+# -- a mapping that is saved ---------------------------------------------------------------------------------------
+
+
+def test_answers_and_policies_are_mappings():
+    answer = solve(MODEL)
+    learned = learn(MODEL, "q-learning", steps=100)
+    for made in (answer, learned, answer.policy, Policy.uniform(MODEL)):
+        assert isinstance(made, Mapping) and list(made) == ["owner", "sold"] and len(made) == 2
+        assert dict(made.items()) == dict(zip(made.keys(), made.values(), strict=True)) == dict(made)
+        assert "owner" in made and "ower" not in made
+        assert made.get("owner") == made["owner"] and made.get("ower", 7) == 7 and made.get("ower") is None
+    assert answer.policy.get("sold", "none") is None  # a terminal state has no action
+    assert answer == answer and answer != solve(MODEL) and len({answer, learned}) == 2
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a"])
+def test_answers_are_saved_and_verified(tmp_path, name):
+    for made in (solve(MODEL), evaluate(MODEL, "uniform")):
+        for write in (made.save, lambda path, made=made: save(made, path)):
+            write(tmp_path / name)
+            assert read_answer(str(tmp_path / name), MODEL).values.tolist() == made.v.tolist()
+            (tmp_path / name).unlink()
+
+
+def test_what_was_learned_is_saved(tmp_path):
+    learned = learn(MODEL, "q-learning", steps=100)
+    save(learned, tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text().splitlines()[0] == "state,value,visits,action"
+    learned.save(tmp_path / "a.json")
+    assert json.loads((tmp_path / "a.json").read_text())["steps"] == 100
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        (3, "save: found int, expected a model or an answer"),
+        (
+            Transitions.of(MODEL, [("owner", 0, 1, "owner")]),
+            "found Transitions, .*; write_log writes",
+        ),
+    ],
+)
+def test_what_is_not_saved_is_told(tmp_path, what, says):
+    with pytest.raises(OptionError, match=says):
+        save(what, tmp_path / "a.json")
+    with pytest.raises(OptionError, match=r"a.xyz: found the suffix '.xyz', expected .json or .csv"):
+        solve(MODEL).save(tmp_path / "a.xyz")
+
+
+def test_what_was_learned_prints_as_the_command_shows_it():
+    """One state, one action: 1 a step and γ = 1/2 is worth 2. One run with α = 1 halves the error in each step."""
+    mdp = MDP([[[1.0]]], [[1.0]], "1/2", states=["only"])
+    text = str(learn(mdp, "q-learning", steps=3, step_size=1))
+    head = next(line for line in text.splitlines() if line.startswith("state"))
+    assert head.split() == ["state", "learned", "exact", "visits", "action"]
+    row = next(line for line in text.splitlines() if line.startswith("only"))
+    assert row.split()[:4] == ["only", "1.75", "2.00", "3"]
+    assert "largest error" in text and "0.25" in text and "no certificate" in text and "?" not in text
+    assert "--" not in text
+    told = learn(MODEL, "sarsa", behavior="uniform", steps=10)
+    assert told.verdicts and f"sarsa: {told.verdicts[0]}" in str(told)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import click
 
 from tabular_rl import run as running
+from tabular_rl.answers import json_parts
 from tabular_rl.catalogue import LEARNERS, METHODS, canonical
 from tabular_rl.commands import COMMANDS, solving, writing
 from tabular_rl.commands._help import OfMethods
@@ -26,25 +26,20 @@ from tabular_rl.commands._shared import (
 )
 from tabular_rl.commands.learn import behavior, read_data
 from tabular_rl.comparison import (
+    ALWAYS,
     Assertion,
-    Compared,
-    Comparison,
     asked_method,
     compare,
     fitting_methods,
 )
 from tabular_rl.errors import OptionError, closest, escape, quoted
 from tabular_rl.options import OPTIONS
-from tabular_rl.report.layout import table
-from tabular_rl.report.learned import curves_csv, curves_entry, curves_table
-from tabular_rl.report.numbers import rounded_up
+from tabular_rl.report.comparison import comparison_document, comparison_text
+from tabular_rl.report.learned import curves_csv
 from tabular_rl.report.progress import Progress
-from tabular_rl.report.screen import coloured, out, signs
-from tabular_rl.report.tables import plural, problem_text, seconds_text, title, work_text
-from tabular_rl.solution import good_enough, why_not
+from tabular_rl.report.screen import out
 
 NO = 1
-ALWAYS = ("tolerance", "threads", "time_limit")  # options that a method without them ignores
 OF_LEARNERS = solver_flags(list(LEARNERS), but=ALWAYS)
 
 
@@ -142,7 +137,9 @@ def command(**given: Any) -> int:
     verdicts = [assertion.holds(found) for assertion in assertions]
     with all_or_none(), writing(given["output"] or given["as_csv"] or given["plot"]):
         if given["output"] is not None and given["output"] != "-":
-            write_parts([document(found, assertions, verdicts)], given["output"])
+            write_parts(
+                ["".join(json_parts(comparison_document(found, assertions, verdicts)))], given["output"]
+            )
         if given["as_csv"] is not None:
             write_parts(curves_csv(found), given["as_csv"])
         if given["plot"] is not None:
@@ -150,9 +147,9 @@ def command(**given: Any) -> int:
 
             plot_curves(found, given["plot"])
     if given["as_json"] or given["output"] == "-":
-        out(document(found, assertions, verdicts))
+        out("".join(json_parts(comparison_document(found, assertions, verdicts))))
     elif not (given["quiet"] and given["output"] is not None):
-        out(text(found, assertions, verdicts))
+        out(comparison_text(found, assertions, verdicts) + "\n")
     if running.interrupt.signum is not None:
         return 128 + running.interrupt.signum
     return 0 if all(verdicts) else NO
@@ -179,112 +176,3 @@ def asked_options(given: dict[str, Any], named: list[str]) -> dict[str, Any]:
                 f"{flag(shown)}: found no method that has this option. `methods METHOD` lists those it has."
             )
     return options
-
-
-def text(found: Comparison, assertions: list[Assertion], verdicts: list[bool]) -> str:
-    """A line a method, the exact answer named above."""
-    mdp, best = found.reference.mdp, found.reference
-    exact = best.exact is not None
-    control = best.task == "control"
-    what = (
-        "exact, in rational arithmetic"
-        if exact
-        else f"{best.method}, proven to within {rounded_up(best.bound)}"
-        if math.isfinite(best.bound)
-        else f"{best.method}, not proven"
-    )
-    headers = ["method", "error", "bound"] + ["policy"] * control + ["status", "work", "time"]
-    rows = []
-    for row in found.rows:
-        solution = row.solution
-        rows.append(
-            [
-                row.method,
-                _error(row, exact),
-                rounded_up(solution.bound) if math.isfinite(solution.bound) else "none",
-            ]
-            + [policy_cell(row, exact)] * control
-            + [
-                solution.status.name.lower().replace("_", " "),
-                work_text(solution),
-                seconds_text(solution.seconds),
-            ]
-        )
-    lines = [f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}", f"reference: {what}"]
-    if not good_enough(best):
-        lines.append(f"{why_not(best)}: errors are intervals, and those of learners are not known")
-    if rows:
-        lines += ["", table(headers, rows, left="method,policy,status,work", wrap="work", drop="work")]
-    if found.curves:
-        lines += ["", curves_table(found)]
-    if assertions:
-        lines.append("")
-    for assertion, holds in zip(assertions, verdicts, strict=True):
-        lines.append(
-            f"{escape(assertion.text.strip())}: {coloured('yes', '32') if holds else coloured('no', '31')}"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _error(row: Compared, exact: bool) -> str:
-    """The error, or what it is at most where the reference is an interval that reaches as far."""
-    low, high = row.error
-    if not math.isfinite(high):
-        return "?"
-    return rounded_up(high) if exact or low > 0.9 * high else f"{signs().at_most} {rounded_up(high)}"
-
-
-def policy_cell(row: Compared, exact: bool) -> str:
-    """What the policy is worth."""
-    if row.loss is None:
-        return "none"
-    low, high = row.loss
-    if not row.ends:
-        return "never ends"
-    if exact:
-        return "optimal" if high == 0 else f"loses {rounded_up(high)}"
-    if not math.isfinite(high):
-        return "?"
-    return f"loses {signs().at_most} {rounded_up(high)}" if low <= 0 else f"loses {rounded_up(high)}"
-
-
-def document(found: Comparison, assertions: list[Assertion], verdicts: list[bool]) -> str:
-    from tabular_rl.answers import json_parts
-
-    best = found.reference
-    entries = [
-        {
-            "method": row.method,
-            "error": row.error[1],
-            "error_at_least": row.error[0],
-            "bound": row.solution.bound,
-            "loss": None if row.loss is None else row.loss[1],
-            "loss_at_least": None if row.loss is None else row.loss[0],
-            "optimal": None if row.loss is None else row.ends and row.loss[1] == 0,
-            "status": row.solution.status.name,
-            "work": dict(row.solution.work),
-            "seconds": row.solution.seconds,
-        }
-        for row in found.rows
-    ]
-    return "".join(
-        json_parts(
-            {
-                "schema": "tabular-rl comparison",
-                "version": 1,
-                "model": best.mdp.name,
-                "digest": best.mdp.digest,
-                "reference": {
-                    "method": best.method,
-                    "exact": best.exact is not None,
-                    "bound": best.bound,
-                    "status": best.status.name,
-                },
-                "methods": entries,
-                "learners": [curves_entry(curves) for curves in found.curves],
-                "assertions": [
-                    {"text": a.text, "holds": holds} for a, holds in zip(assertions, verdicts, strict=True)
-                ],
-            }
-        )
-    )

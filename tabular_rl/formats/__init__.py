@@ -189,14 +189,14 @@ def _read_text(data: bytes, format: str, asked: Any) -> MDP:
 
 
 @public
-def save(mdp: MDP, path: str | os.PathLike[str], *, format: str | None = None) -> None:
-    """Write a model to a file, or to a directory of arrays.
+def save(what: Any, path: str | os.PathLike[str], *, format: str | None = None) -> None:
+    """Write a model to a file, or to a directory of arrays; an answer by its own `save`.
 
     What stood there is replaced when the new file is complete, and is intact if that fails.
 
     Parameters
     ----------
-    mdp : the model
+    what : the model; or an answer, which is written as JSON or CSV
     path : a file, a directory, or "-" for standard output
     format : "toml", "csv", "npz" or "directory"; by default what the suffix says: without one, a directory
 
@@ -206,6 +206,18 @@ def save(mdp: MDP, path: str | os.PathLike[str], *, format: str | None = None) -
     """
     from tabular_rl.formats.output import write_atomically
 
+    if not isinstance(what, MDP):
+        if format is None and hasattr(what, "save"):
+            what.save(path)
+            return
+        hint = "; write_log writes transitions" if hasattr(what, "next_row") else ""
+        hint = (
+            "; save its model: save(estimate.mdp, path)"
+            if hasattr(what, "mdp") and hasattr(what, "tries")
+            else hint
+        )
+        raise OptionError(f"save: found {type(what).__name__}, expected a model or an answer{hint}")
+    mdp = what
     chosen = format or format_of(path)
     mdp.facts  # noqa: B018  (a mapped model is validated before anything is written)
     if chosen == "directory":
