@@ -132,7 +132,7 @@ def test_what_is_proven_is_given_where_a_system_is_singular():
 
 def test_policy_iteration_goes_on_by_sweeps_where_a_system_cannot_be_solved(monkeypatch):
     def singular(*args, **more):
-        raise NumericalError("the linear system cannot be solved in floating point (singular)")
+        raise linear_solve.Singular("the linear system cannot be solved in floating point (singular)")
 
     monkeypatch.setattr(linear_solve, "solve_chain", singular)
     answer = solve(corridor(200, "9/10"), "policy-iteration")

@@ -125,6 +125,10 @@ def linear_solve(
     )
 
 
+class Singular(NumericalError):
+    """A system that floats cannot solve, though its solution may well be within their range."""
+
+
 def policy_zero(mdp: MDP, policy: Policy) -> Mask | None:
     """The states that are worth 0 without solving (γ = 1): terminal, or left never and without reward."""
     if mdp.problem != TOTAL:
@@ -240,7 +244,7 @@ def solve_chain(
         with np.errstate(over="ignore", invalid="ignore"):
             v = method(P_pi, r_pi, gamma, run)
     except (np.linalg.LinAlgError, RuntimeError) as error:  # SuperLU says singular by RuntimeError
-        raise NumericalError(f"the linear system cannot be solved in floating point ({error})") from None
+        raise Singular(f"the linear system cannot be solved in floating point ({error})") from None
     except MemoryError:
         if how == "sparse" and asked == "auto":
             return solve_chain(P_pi, r_pi, gamma, "iterative", run)
@@ -248,7 +252,8 @@ def solve_chain(
             f"not enough memory to factorize {len(r_pi)} equations. Use --linear-solver iterative."
         ) from None
     if not np.isfinite(v).all():
-        raise NumericalError("the linear system cannot be solved in floating point (overflow)")
+        kind = NumericalError if gamma < 1 else Singular
+        raise kind("the linear system cannot be solved in floating point (overflow)")
     return v
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl import options
-from tabular_rl.errors import NumericalError
 from tabular_rl.model import MDP
 from tabular_rl.options import Improvements, LinearSolver, Relative, Threads, TimeLimit, Tolerance
 from tabular_rl.planning._goal import Goal
@@ -78,7 +77,7 @@ def policy_iteration(
         tolerance=tolerance, relative=relative, improvements=improvements, linear_solver=linear_solver,
         threads=threads, time_limit=time_limit,
     )  # fmt: skip
-    from tabular_rl.exact.linear_solve import chain, solve_chain
+    from tabular_rl.exact.linear_solve import Singular, chain, solve_chain
 
     run = Run(
         "policy-iteration",
@@ -105,7 +104,7 @@ def policy_iteration(
                 break
     except Stop as stop:
         stopped = stop.why
-    except NumericalError as error:
+    except Singular as error:
         run.remark(f"policy iteration stopped: {error}")
         v, rows, stopped = swept(goal, start_from)
     return goal.solution(v, rows, stopped)
