@@ -173,7 +173,7 @@ def test_a_run_that_was_stopped_says_so_with_the_way_on(learned):
 
 
 def test_names_from_a_file_cannot_move_the_cursor():
-    bad = MDP([[[1, 0]], [[1, 0]]], [[1.0], [1.0]], "1/2", states=["\x1b[31m", "b\n"], name="\x1b]0;x")
+    bad = MDP([[[1, 0]], [[1, 0]]], [[1.0], [1.0]], "1/2", states=["\x1b[31m", "b\nc"], name="\x1b]0;x")
     text = learned_text(q_learning(bad, steps=5))
     assert "\x1b" not in text and "b\\n" in text
 
