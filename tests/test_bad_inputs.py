@@ -184,8 +184,7 @@ def test_name_says_another_format_than_the_content(refused):
     refused(
         "m.txt",
         FOREST,
-        ": found suffix '.txt', expected one of .toml, .csv, .npz, or say which format it is "
-        "(--format, or format=... in Python)",
+        ": found suffix '.txt', expected one of .toml, .csv, .npz, or say which format it is with --format",
     )
 
 
@@ -684,11 +683,11 @@ def test_row_of_an_archive_that_does_not_sum_to_one(refused):
 
 
 def test_row_rescaled_on_request(capsys):
-    """A row of three 0.333 becomes three thirds: each changes by 1/3 - 0.333 = 0.00033."""
+    """A row of three 0.333 becomes three thirds: each changes by 1/3 - 0.333 = 0.000333..., rounded up."""
     Path("m.toml").write_text(row(["0.333"] * 3))
     done = inside(capsys, "solve", "m.toml", "--normalize", "--json")
     assert done.code == 0
-    assert done.err.startswith("m.toml: --normalize changed probabilities by 0.00033 at most\n")
+    assert done.err.startswith("m.toml: --normalize changed probabilities by 3.4e-04 at most\n")
 
 
 @pytest.mark.parametrize(
@@ -1063,7 +1062,7 @@ def test_start_that_is_none(refused, capsys):
     refused("m.toml", "start = { young = 0.5 }\n" + FOREST, ":1: start: probabilities sum to 1/2, expected 1")
     done = inside(capsys, "simulate", ROBOT, "--start", "hihg")
     assert (done.code, done.out) == (2, "")
-    assert one_line(done.err) == "--start: no state 'hihg'; did you mean 'high'?"
+    assert one_line(done.err) == "--start: state 'hihg': no such state; did you mean 'high'?"
     done = inside(capsys, "solve", ROBOT, "--terminal", "hihg")
     assert (done.code, done.out) == (2, "")
     assert "no such state 'hihg'; did you mean 'high'?" in one_line(done.err)

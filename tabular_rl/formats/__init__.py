@@ -127,7 +127,7 @@ def _read(name: str, format: str | None, asked: Any) -> MDP:
         suffix = Path(name).suffix.lower()
         chosen = format or SUFFIXES.get(suffix)
         if chosen is None:
-            way_out = "or say which format it is (--format, or format=... in Python)"
+            way_out = "or say which format it is with --format"
             raise ModelError(
                 f"found suffix {quoted(suffix)}, expected one of {', '.join(SUFFIXES)}, {way_out}"
             )
