@@ -9,9 +9,10 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -45,7 +46,8 @@ INTERRUPTED = {
     "estimate": "nothing was written",
 }
 BUG = 70
-PATIENCE = 5.0  # seconds that a solver is given to return its interval after a signal
+PATIENCE = 5.0  # seconds of work that a solver is given to return its interval after a signal
+LONGEST = 30.0  # and seconds of the clock: on a loaded machine work takes longer
 
 
 class Interrupted(BaseException):
@@ -228,16 +230,20 @@ def handle(signum: int, frame: Any) -> None:
     if not _State.solving or _compiling(frame):
         raise Interrupted(signum)
     if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, _give_up)
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+        signal.signal(signal.SIGALRM, _patience(signum))
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE / 10, PATIENCE / 10)
 
 
-def _give_up(_signum: int, _frame: Any) -> None:
-    """The solver did not come back with its interval."""
-    from tabular_rl.run import interrupt
+def _patience(signum: int) -> Callable[[int, Any], None]:
+    """The handler of a timer: it ends a solver that does not come back with its interval."""
+    worked, begun = time.thread_time(), time.monotonic()
 
-    if _State.solving:
-        raise Interrupted(interrupt.signum or signal.SIGINT)
+    def look(_signum: int, _frame: Any) -> None:
+        late = time.thread_time() - worked > PATIENCE or time.monotonic() - begun > LONGEST
+        if _State.solving and late:
+            raise Interrupted(signum)
+
+    return look
 
 
 def _compiling(frame: Any) -> bool:
@@ -312,6 +318,8 @@ def main() -> NoReturn:
     from tabular_rl.commands._memory import refuse_more_than_there_is
 
     refuse_more_than_there_is()
+    # Numba colours its messages by colorama, which then writes a reset code to standard output at the end.
+    os.environ["NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING"] = "1"
     warnings.showwarning = _warn
     sys.unraisablehook = _once_more
     for stream in (sys.stdout, sys.stderr):
