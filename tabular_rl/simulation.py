@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tabular_rl import run as running
 from tabular_rl.arguments import public
-from tabular_rl.errors import NotAnswerable, OptionError, quoted
+from tabular_rl.errors import NotAnswerable, NumericalError, OptionError, quoted
 from tabular_rl.model import AVERAGED, MDP
 from tabular_rl.options import OPTIONS, Option
 from tabular_rl.policy import Policy
@@ -177,6 +177,8 @@ def simulate(
     begin = np.cumsum(mdp.start)
     last_start = int(np.flatnonzero(mdp.start)[-1])
 
+    # By a power of two, which rounds nothing: squares of returns may be beyond the range of floats.
+    scale = 2.0 ** (math.frexp(_largest_return(mdp, 1))[1] - 1)
     n, mean, squares, total, longest, going_on = 0, 0.0, 0.0, 0, 0, 0
     stopped: str | None = None
     try:
@@ -200,6 +202,9 @@ def simulate(
                 there = done == limit
                 G[there] += factor[there] * mdp.final_reward[state[there]]
             going_on += live.size
+            if not np.isfinite(G).all():
+                raise NumericalError("overflow: the return of an episode is larger than any float64")
+            G /= scale
             # Chan's update of mean and squares by a batch.
             delta, batch = float(G.mean()) - mean, float(np.square(G - G.mean()).sum())
             squares += batch + delta**2 * n * count / (n + count)
@@ -210,7 +215,10 @@ def simulate(
         stopped = error.why
     unended = going_on if mdp.problem == "total-reward" else 0
     cut = cut * going_on / n * (1 + 1e-15) if n else 0.0
-    deviation = math.sqrt(squares / (n - 1)) if n > 1 else math.inf
+    mean *= scale
+    deviation = math.sqrt(squares / (n - 1)) * scale if n > 1 else math.inf
+    if n > 1 and not math.isfinite(deviation):
+        raise NumericalError("overflow: the standard deviation of the returns is larger than any float64")
     z = NormalDist().inv_cdf(0.5 + level / 2)
     # Rounding: each return is a sum of `longest` products, each a few ulp of the largest return wrong.
     rounding = (longest + 10) * 2.0**-51 * _largest_return(mdp, max(longest, 1))

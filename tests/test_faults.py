@@ -284,7 +284,7 @@ left = int(number)
 def look(event, arguments):
     global left
     if event == "open" and isinstance(arguments[0], str) and arguments[0].startswith(folder) and ending in arguments[0]:
-        left -= arguments[1] == "wb"
+        left -= arguments[1] == "w"
         if left == 0:
             left = -1
             os.kill(os.getpid(), int(signum))

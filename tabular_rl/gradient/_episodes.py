@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Layers = Callable[[int], NDArray[Any]]
 
+LARGEST = 1e120  # reward whose square, and that of a return, is a float
 DENSE = 500  # states up to which systems are solved dense
 
 
@@ -122,6 +123,18 @@ class Episodes:
             if self.mdp.reward is not None
             else np.repeat(self.mdp.r, np.diff(self.mdp.row_ptr))
         )
+
+    def check_squares(self) -> None:
+        """Raise NumericalError where the squares of rewards, of which variances are made, leave the range of floats."""
+        largest = float(np.abs(self.reward).max(initial=0.0))
+        if self.final is not None:
+            largest = max(largest, float(np.abs(self.final).max(initial=0.0)))
+        if largest and not 1 / LARGEST < largest < LARGEST:
+            raise NumericalError(
+                f"{'overflow' if largest > 1 else 'underflow'}: the variance of estimates is made of squares of "
+                f"rewards; found a largest |reward| of {largest:g}, expected {1 / LARGEST:g} to {LARGEST:g}. Multiply "
+                "the rewards by a constant."
+            )
 
     def _settle(self) -> None:
         """Find the states after which nothing is earned, and those that recur with reward."""

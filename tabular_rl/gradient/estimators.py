@@ -110,6 +110,7 @@ def make_form(
 ) -> Form:
     """Return an estimator in numbers, with exact values or with those of a critic."""
     kind, trace = checked_name(name)
+    episodes.check_squares()
     gamma = episodes.gamma
     w = gamma if discounted and kind not in WHOLE else 1.0
     v = critic_values(episodes, values)

@@ -42,8 +42,9 @@ class Gradient:
 
     @property
     def norm(self) -> float:
-        """|∇J|, Euclidean."""
-        return float(np.linalg.norm(self.gradient))
+        """|∇J|, Euclidean, also where its square is no float."""
+        largest = float(np.abs(self.gradient).max(initial=0.0))
+        return largest * float(np.linalg.norm(self.gradient / largest)) if largest else 0.0
 
     @property
     def fisher(self) -> Floats:
@@ -112,6 +113,7 @@ def exact_gradient(policy: SoftmaxPolicy | Policy, *, horizon: int | None = None
     Raises
     ------
     NoFiniteAnswer : γ = 1, no horizon, and the policy may meet rewards for ever
+    NumericalError : values or a gradient beyond the range of floats
     OptionError : a policy with a probability 0, or that depends on time
 
     Sources
@@ -134,6 +136,10 @@ def exact_gradient(policy: SoftmaxPolicy | Policy, *, horizon: int | None = None
     advantage = q - v[: len(q), of]
     by_row = np.einsum("tl,tl->l", visits[:, of], advantage) * episodes.pi
     along = by_row if softmax.features is None else softmax.features.T @ by_row
+    if not (np.isfinite(along).all() and np.isfinite(v[0]).all()):
+        raise NumericalError(
+            "overflow: a value or the gradient is larger than any float64. Scale the rewards."
+        )
     return Gradient(softmax, float(episodes.start @ v[0]), along, v, q, advantage, visits)
 
 

@@ -68,10 +68,10 @@ class Moments:
         N = 1.645² gᵀΣg / (g·E[g(τ)])² with g = ∇J, by the normal approximation: below stands |g|⁴ where there is no
         bias. inf where the mean points downhill, nan where g = 0.
         """
-        g = self.discounted
-        uphill = float(g @ self.mean)
-        if not g.any():
+        if not self.discounted.any():
             return math.nan
+        g = self.discounted / np.abs(self.discounted).max()  # N is the same for any length of g
+        uphill = float(g @ self.mean)
         return Z**2 * float(g @ self.covariance @ g) / uphill**2 if uphill > 0 else math.inf
 
 
@@ -115,6 +115,7 @@ def estimator_moments(
     Raises
     ------
     NoFiniteAnswer : sums of scores without weight over episodes that never end
+    NumericalError : rewards whose squares are beyond the range of floats
     OptionError : an unknown estimator, or tables that are too large
 
     Sources

@@ -106,6 +106,7 @@ def sample_gradient(
     Raises
     ------
     NoFiniteAnswer : episodes that never end
+    NumericalError : rewards whose squares are beyond the range of floats
     OptionError : an option out of range, or an episode of more than 1,000,000 steps
 
     Sources

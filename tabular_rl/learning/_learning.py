@@ -383,8 +383,7 @@ class Learning:
         if truth is not None:
             error = np.where(live, table - truth, 0.0)
             sup = np.abs(error).max(axis=1)
-            with np.errstate(over="ignore"):
-                rms = np.sqrt(np.square(error) @ self.weights)
+            rms = root_mean_square(error, self.weights)
         self.curve.append((self.done, sup, rms, self._start_value(table)))
         self.run.history.append((self.done, float(np.median(sup))))
 
@@ -590,6 +589,17 @@ class Learning:
             top = np.maximum.reduceat(best, starts[live])
             v[live] = mdp.sign * np.where(np.isfinite(top), top, math.nan)
         return v
+
+
+def root_mean_square(error: Floats, weights: Floats) -> Floats:
+    """√(Σ w e²) of each run (runs, entries), also where the square of an error is no float.
+
+    >>> root_mean_square(np.array([[3.0, 4.0], [3e200, 4e200], [3e-300, 4e-300], [0.0, 0.0]]), np.ones(2)).tolist()
+    [5.0, 5e+200, 5e-300, 0.0]
+    """
+    # By a power of two, which rounds nothing.
+    scale = np.ldexp(0.5, np.frexp(np.abs(error).max(axis=1, initial=0.0))[1])
+    return np.asarray(scale * np.sqrt(np.square(error / scale[:, None]) @ weights))
 
 
 def folded(policy: Policy, whole: MDP) -> Policy:

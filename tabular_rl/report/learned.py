@@ -17,6 +17,7 @@ from tabular_rl.catalogue import METHODS
 from tabular_rl.comparison import Comparison, Curves, Regret, middle
 from tabular_rl.errors import escape
 from tabular_rl.learned import Curve, Learned
+from tabular_rl.learning._learning import root_mean_square
 from tabular_rl.model import MDP
 from tabular_rl.options import OPTIONS
 from tabular_rl.rationals import spell_float
@@ -467,8 +468,9 @@ def laws_lines(found: Comparison) -> list[str]:
     for curves in known:
         curve, law = curves.learned.curve, curves.law
         assert curve is not None and law is not None
+        mean = np.full(curves.learned.runs, 1 / curves.learned.runs)
         for name, steps, errors in (
-            ("sampled", curve.steps, np.sqrt(np.mean(np.square(curve.rms), axis=1))),
+            ("sampled", curve.steps, root_mean_square(curve.rms, mean)),
             ("expected", law.steps, law.rms()),
         ):
             at = [int(np.searchsorted(steps, k, side="right")) - 1 for k in columns]
