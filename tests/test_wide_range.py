@@ -91,5 +91,5 @@ def test_the_gradient_is_a_number_and_the_variance_is_refused(reward):
 def test_values_beyond_the_range_are_refused():
     """v = 1e300 / (1 - γ) = 1e310."""
     mdp = MDP([[[1.0], [1.0]]], [[1e300, 1e300]], "0.9999999999")
-    with pytest.raises(NumericalError, match="overflow|larger than any float|floating point"):
+    with pytest.raises(NumericalError, match=r"overflow|larger than any float|floating point"):
         exact_gradient(SoftmaxPolicy(mdp))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import islice
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tabular_rl.errors import Fault, ModelError, closest_word, quoted
 from tabular_rl.model import size_text
@@ -74,13 +76,28 @@ def read_all(file: BinaryIO) -> bytes:
     about = os.fstat(file.fileno()) if _has_fileno(file) else None
     if about is not None and stat.S_ISREG(about.st_mode) and about.st_size > LIMIT:
         raise ModelError(_too_long(about.st_size))
+    read: Callable[[int], bytes] = file.read
+    if about is not None and not stat.S_ISREG(about.st_mode) and hasattr(file, "read1"):
+        read = partial(_read_when_there, file)
     parts, size = [], 0
-    while part := file.read(CHUNK):
+    while part := read(CHUNK):
         parts.append(part)
         size += len(part)
         if size > LIMIT:
             raise ModelError(_too_long(size))
     return b"".join(parts)
+
+
+def _read_when_there(file: Any, size: int) -> bytes:
+    """Read from a pipe once it has something: a signal that comes right before a read that waits is heard after it."""
+    poll = getattr(select, "poll", None)
+    if poll is not None:
+        there = poll()
+        there.register(file.fileno(), select.POLLIN)
+        while not there.poll(200):  # milliseconds
+            pass
+    part: bytes = file.read1(size)
+    return part
 
 
 def _has_fileno(file: BinaryIO) -> bool:
