@@ -195,7 +195,7 @@ def test_an_interrupt_is_told_before_the_answer_is_written(handled, capsys, mode
     stopped_in_sweep(monkeypatch, 3)
     said = []
 
-    def write(solution, path):
+    def write(*_, **__):
         said.append(capsys.readouterr().err)
 
     monkeypatch.setattr("tabular_rl.answers.write_answer", write)
@@ -1212,7 +1212,7 @@ def test_overflow_is_named_and_never_printed_as_a_value(capsys, tmp_path):
     """v = 1e300 / (1 - γ) is past the range of floats; the largest reward itself is allowed."""
     for gamma in ("0.9999999999", "0.999999999"):
         save(ring(2, gamma, 1e300), tmp_path / "model.npz")
-        done = inside(capsys, "solve", tmp_path / "model.npz")
+        done = inside(capsys, "solve", tmp_path / "model.npz", "-q")
         assert (done.code, done.out) == (3, ""), done
         assert re.search(
             "overflow|cannot be solved in floating point|larger than any float64", one_line(done.err)

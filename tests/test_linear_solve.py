@@ -368,5 +368,41 @@ def test_memory_that_ends_is_no_end_of_auto(monkeypatch):
     monkeypatch.setattr(module, "chosen_solver", lambda P: "sparse")
     v = solve_chain(P_pi, r_pi, 1.0, "auto", zero=mdp.terminal)
     assert np.abs(v[:-1] - 1).max() < 1e-12
-    with pytest.raises(NumericalError, match="not enough memory"):
+    with pytest.raises(OptionError, match="of 400 equations needs more memory than is free"):
         solve_chain(P_pi, r_pi, 1.0, "sparse", zero=mdp.terminal)
+
+
+def test_factors_that_do_not_fit_into_memory_are_refused_with_their_size(monkeypatch):
+    """Asked for, a sparse LU is refused before it is begun; `auto` does without it."""
+    mdp = MDP.from_outcomes([(s, "go", (s + 1) % 2000, 1, s % 3) for s in range(2000)], "9/10")
+    policy = Policy.uniform(mdp)
+    answer = linear_solve(mdp, policy)
+    monkeypatch.setattr(module, "free_memory", lambda: 1000)
+    with pytest.raises(
+        OptionError, match=r"2000 equations needs about [\d.]+ kB of memory, expected at most the"
+    ):
+        linear_solve(mdp, policy, linear_solver="sparse")
+    assert linear_solve(mdp, policy).v == pytest.approx(answer.v, rel=1e-6)
+
+
+def test_factors_are_given_back_in_the_thread_that_made_them(monkeypatch):
+    """scipy keeps account of SuperLU's memory by thread: what another one drops is never given back."""
+    import weakref
+
+    import scipy.sparse.linalg
+
+    ends = []
+
+    class Factors:
+        def __init__(self, A, **_):
+            self.made = threading.get_ident()
+            self.A = A
+            weakref.finalize(self, lambda made=self.made: ends.append((made, threading.get_ident())))
+
+        def solve(self, b):
+            return np.linalg.solve(self.A.toarray(), b)
+
+    monkeypatch.setattr(scipy.sparse.linalg, "splu", Factors)
+    mdp = MDP.from_outcomes([(s, "go", (s + 1) % 50, 1, s % 3) for s in range(50)], "9/10")
+    linear_solve(mdp, Policy.uniform(mdp), linear_solver="sparse")
+    assert ends and all(made == ended != threading.get_ident() for made, ended in ends)

@@ -82,3 +82,8 @@ def check_libraries(mdp: MDP) -> None:
             f"{path_text(mdp.origin)}: solving needs about {size_text(needed)} of address space for its libraries, "
             f"expected at most the {size_text(max(left, 0))} that the limit leaves (ulimit -v)"
         )
+    if left is not None:  # they are loaded while there is room for them
+        import scipy.sparse.csgraph
+        import scipy.sparse.linalg  # noqa: F401
+
+        import tabular_rl.kernels.bellman  # noqa: F401

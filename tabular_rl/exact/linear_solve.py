@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tabular_rl.arguments import policy_of
 from tabular_rl.certificates import Certifier, conclude
 from tabular_rl.errors import NumericalError, OptionError
+from tabular_rl.formats.memory import free_memory
 from tabular_rl.model import MDP, size_text
 from tabular_rl.options import LinearSolver, Relative, TimeLimit, Tolerance, check
 from tabular_rl.policy import Policy
@@ -228,7 +229,7 @@ def solve_chain(
 ) -> Floats:
     """Solve (I - γ P_π) v = r_π with one step of refinement; v = 0 is given where `zero`.
 
-    NumericalError where the matrix is singular in floating point or memory ends.
+    NumericalError where the matrix is singular in floating point, OptionError where memory does not do.
     """
     if zero is not None and zero.any():
         v, free = np.zeros(len(r_pi)), np.flatnonzero(~zero)
@@ -244,13 +245,13 @@ def solve_chain(
         with np.errstate(over="ignore", invalid="ignore"):
             v = method(P_pi, r_pi, gamma, run)
     except (np.linalg.LinAlgError, RuntimeError) as error:  # SuperLU says singular by RuntimeError
+        if "MALLOC" in str(error):  # and so does it say that memory ends
+            raise no_memory(len(r_pi), error) from None
         raise Singular(f"the linear system cannot be solved in floating point ({error})") from None
-    except MemoryError:
+    except MemoryError as error:
         if how == "sparse" and asked == "auto":
             return solve_chain(P_pi, r_pi, gamma, "iterative", run)
-        raise NumericalError(
-            f"not enough memory to factorize {len(r_pi)} equations. Use --linear-solver iterative."
-        ) from None
+        raise no_memory(len(r_pi), error) from None
     if not np.isfinite(v).all():
         kind = NumericalError if gamma < 1 else Singular
         raise kind("the linear system cannot be solved in floating point (overflow)")
@@ -312,13 +313,40 @@ def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     # I - γP is diagonally dominant: no pivoting is needed, and the order may be that of a symmetric matrix. Minimum
     # degree takes long where there are hubs or much fill-in, and it holds the interpreter's lock: no signal is heard.
     shape = Shape(P_pi)
+    check_factors_fit(shape)
+    how: dict[str, Any] = {"permc_spec": "MMD_AT_PLUS_A", "options": {"SymmetricMode": True}}
     if shape.hubs or shape.operations > FLOPS:
-        factors = run.call(splu, A, permc_spec="COLAMD", diag_pivot_thresh=0.0)
-    else:
-        symmetric = {"SymmetricMode": True}
-        factors = run.call(splu, A, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=symmetric)
-    v = factors.solve(r_pi)
-    return v + factors.solve(r_pi - A @ v)
+        how = {"permc_spec": "COLAMD"}
+
+    def solve() -> (
+        Floats
+    ):  # scipy gives memory back in the thread alone that has taken it, so all is done in one
+        factors = splu(A, diag_pivot_thresh=0.0, **how)
+        v: Floats = factors.solve(r_pi)
+        return v + factors.solve(r_pi - A @ v)
+
+    return run.call(solve)
+
+
+class FactorsTooLarge(MemoryError):
+    """What a sparse LU needs and what there is."""
+
+
+def check_factors_fit(shape: Shape) -> None:
+    """FactorsTooLarge where a sparse LU would not fit: an entry is a number and its row, and grows by a copy."""
+    needed, free = int(2 * 12 * shape.entries), free_memory()
+    if free is not None and needed > free:
+        raise FactorsTooLarge(
+            f"about {size_text(needed)} of memory, expected at most the {size_text(free)} that are free"
+        )
+
+
+def no_memory(n: int, error: Exception) -> OptionError:
+    needs = str(error) if isinstance(error, FactorsTooLarge) else "more memory than is free"
+    return OptionError(
+        f"a factorization of {n} equations needs {needs}. A method that sweeps needs least: value-iteration, or "
+        "policy-evaluation of a policy."
+    )
 
 
 def iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
