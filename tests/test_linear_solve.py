@@ -10,7 +10,7 @@ import pytest
 from reference import exact_policy_value
 
 from tabular_rl.ask import evaluate
-from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError, OptionError
+from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, OptionError
 from tabular_rl.exact import linear_solve as module
 from tabular_rl.exact.linear_solve import (
     chain,
