@@ -238,7 +238,7 @@ class Certifier:
                 keep[t] = beyond.keep(self.sweeper.not_worse(v[t + 1], down(least - shared)), least)
                 sure = _sure_before(mdp, keep[t], chosen, sure)
                 proven[t] = sure
-        return Certificate(lower, upper, keep, proven, largest_width(lower, upper))
+        return Certificate(lower, upper, keep, proven, largest_width(lower, upper), middle=v)
 
 
 class _Beyond(NamedTuple):

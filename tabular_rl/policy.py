@@ -179,13 +179,25 @@ class Policy(Mapping[str, Any]):
                 exact=RationalArray.of(exact_row) if exact else None,
             )
         values = _array(probs, "policy", np.float64)
-        if values.shape[-2:] == (mdp.S, mdp.A) and values.ndim in (2, 3):
+        by_pair = values.shape == (mdp.L,) or values.shape == (mdp.horizon, mdp.L)
+        as_table = values.shape[-2:] == (mdp.S, mdp.A) and values.ndim in (2, 3)
+        if by_pair and as_table and mdp.S > 1:
+            raise OptionError(
+                f"policy: found shape {values.shape}, which is a table of {mdp.S} states and {mdp.A} actions, and "
+                f"{mdp.horizon} time steps of {mdp.L} pairs. Say Policy.of_table(mdp, ...) or Policy(mdp, probs=...)."
+            )
+        if as_table and not by_pair:
             return cls.of_table(mdp, values)
         if values.shape[-1:] != (mdp.L,) or values.ndim > 2:
             raise OptionError(
                 f"policy: found shape {values.shape}, expected ({mdp.L},): a probability for each pair, or a table "
                 f"({mdp.S}, {mdp.A}). Policy.of_actions takes one action a state."
             )
+        return cls._of_pairs(mdp, values)
+
+    @classmethod
+    def _of_pairs(cls, mdp: MDP, values: NDArray[Any]) -> Policy:
+        """Probabilities (L,) or (T, L), each time checked."""
         for at in range(values.shape[0]) if values.ndim == 2 else (...,):
             _checked(mdp, values[at], None)
         return cls(mdp, probs=np.array(values))
@@ -203,7 +215,7 @@ class Policy(Mapping[str, Any]):
         if wrong.size:
             s, a = map(int, wrong[0][-2:])
             raise OptionError(_unavailable(mdp, s, a))
-        return cls.of_probs(mdp, values[..., states, actions])
+        return cls._of_pairs(mdp, values[..., states, actions])
 
     @classmethod
     def greedy(cls, mdp: MDP, q: ArrayLike) -> Policy:

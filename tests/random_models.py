@@ -184,4 +184,4 @@ def random_policy(mdp, seed, stochastic=True):
         return [int(mdp.pair_action[rng.choice(mdp.rows(s))]) if mdp.rows(s) else -1 for s in range(mdp.S)]
 
     chosen = np.array(one() if mdp.horizon is None else [one() for _ in range(mdp.horizon)])
-    return Policy.of_probs(mdp, chosen) if stochastic else Policy.of_actions(mdp, chosen)
+    return Policy(mdp, probs=chosen) if stochastic else Policy.of_actions(mdp, chosen)

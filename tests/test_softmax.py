@@ -70,7 +70,7 @@ def test_large_preferences_do_not_overflow():
         (lambda m: SoftmaxPolicy(m, None, [[1.0]]), "features: found shape (1, 1)"),
         (lambda m: SoftmaxPolicy(m, None, [[1.0], [np.inf]]), "finite"),
         (lambda m: SoftmaxPolicy.of(Policy.of_actions(m, [0])), "action '1': found probability 0"),
-        (lambda m: SoftmaxPolicy.of(Policy.of_probs(m, [[0.5, 0.5]])), "depends on time"),
+        (lambda m: SoftmaxPolicy.of(Policy(m, probs=[[0.5, 0.5], [0.5, 0.5]])), "depends on time"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, says):
