@@ -199,15 +199,13 @@ def validate(mdp: MDP, correction: float) -> Facts:
             lambda i: "has no outcomes, expected probabilities that sum to 1",
         )
         prob, to = mdp.prob[k0:k1], mdp.next_state[k0:k1]
-        row_of = np.repeat(np.arange(first_row, last_row), length)
 
-        def outcome(
-            bad: NDArray[np.bool_], what: Callable[[int], str], rows: Any = row_of, at: int = k0
-        ) -> bool:
+        def outcome(bad: NDArray[np.bool_], what: Callable[[int], str], at: int = k0) -> bool:
             for j in np.flatnonzero(bad)[:20].tolist():
                 s2 = int(mdp.next_state[at + j])
                 near = mdp.states[s2] if 0 <= s2 < mdp.S else None
-                faults.append(Fault(what(at + j), next_state=near, **place(int(rows[j]))))
+                row = int(np.searchsorted(mdp.row_ptr, at + j, side="right")) - 1
+                faults.append(Fault(what(at + j), next_state=near, **place(row)))
             return bool(bad.any())
 
         if outcome(

@@ -313,7 +313,6 @@ def test_every_idea_has_a_word_that_is_used_here():
         "start",
         "terminal",
         "sense",
-        "start",
     }
     assert [idea[0] for idea in IDEAS if idea[0] not in used] == []
     assert {name for _, name in FORMS} <= used
