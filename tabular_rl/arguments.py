@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tabular_rl.calls import as_it_is, misused
 from tabular_rl.errors import OptionError
 from tabular_rl.model import MDP
-from tabular_rl.policy import Policy
+from tabular_rl.policy import Policy, check_model
 
 F = TypeVar("F", bound=Callable[..., Any])
 POLICIES = ("policy", "behavior")
@@ -44,6 +44,7 @@ def public(function: F) -> F:
     parameters = signature.parameters
     asked = [name for name in POLICIES if name in parameters]
     softmax = [name for name in asked if "SoftmaxPolicy" in str(parameters[name].annotation)]
+    paths = "PathLike" in str(parameters["path"].annotation) if "path" in parameters else False
     without_model = next(iter(parameters), "") == "policy" and "mdp" not in parameters
 
     def converted(mdp: MDP, given: Any, name: str) -> Any:
@@ -60,6 +61,8 @@ def public(function: F) -> F:
         except TypeError:
             raise misused(function, signature, args, options) from None
         given = bound.arguments
+        if paths and not isinstance(given["path"], (str, os.PathLike)):
+            raise OptionError(f"path: found {type(given['path']).__name__}, expected the path of a file")
         if "mdp" in given and (given["mdp"] is not None or parameters["mdp"].default is not None):
             check_model(given["mdp"])
             for name in asked:
@@ -72,16 +75,6 @@ def public(function: F) -> F:
 
 def _is(given: Any, text: str) -> bool:
     return isinstance(given, str) and given == text
-
-
-def check_model(mdp: object) -> None:
-    """Raise OptionError where something else stands in the place of a model."""
-    if isinstance(mdp, MDP):
-        return
-    hint = "tabular_rl.load(FILE) or MDP(P, R, gamma)"
-    if isinstance(mdp, (str, os.PathLike)):
-        hint = f"tabular_rl.load({os.fspath(mdp)!r})"
-    raise OptionError(f"mdp: found {type(mdp).__name__}, expected a model: {hint}")
 
 
 # -- policies -------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tabular_rl.calls import named
 from tabular_rl.errors import OptionError, closest, quoted
 
 FORMATS = (".toml", ".csv", ".npz")
@@ -56,6 +57,7 @@ def _folder(name: str, what: str) -> Path:
     raise OptionError(f"{package / name}: no such folder; the {what} are missing. Install tabular-rl again.")
 
 
+@named
 def examples() -> list[str]:
     """Return the names of the models that come with the package, sorted.
 

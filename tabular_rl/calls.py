@@ -74,7 +74,7 @@ def misused(
     """What is wrong with a call that does not fit the signature."""
     parameters = list(signature.parameters.values())
     who = function.spec.name if hasattr(function, "spec") else function.__qualname__.removesuffix(".__init__")
-    if parameters[0].name in ("self", "cls"):
+    if parameters and parameters[0].name in ("self", "cls"):
         parameters, args = parameters[1:], args[1:]
     variadic = any(p.kind is p.VAR_KEYWORD for p in parameters)
     by_place = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -90,9 +90,8 @@ def misused(
             return unknown_option(who, word, absent[:-1] if variadic else absent)
     if len(args) > len(by_place):
         more = f"; others by name, such as {by_name[0]}=" if by_name else ""
-        return OptionError(
-            f"{who}: found {len(args)} arguments by position, expected {len(by_place)}: {', '.join(by_place)}{more}"
-        )
+        expected = f"{len(by_place)}: {', '.join(by_place)}" if by_place else "none"
+        return OptionError(f"{who}: found {len(args)} arguments by position, expected {expected}{more}")
     twice = [name for name in by_place[: len(args)] if name in options]
     if twice:
         return OptionError(f"{who}: found {quoted(twice[0])} twice, by position and by name, expected once")

@@ -288,6 +288,12 @@ def compare(
     >>> found.curves[0].learned.curve.sup.ravel().tolist()                  # q* = 2; q = 1, 1 1/2, 1 3/4
     [1.0, 0.5, 0.25]
     """
+    if isinstance(methods, str) or callable(methods):
+        methods = [methods]
+    if methods is not None and not isinstance(methods, Iterable):
+        raise OptionError(
+            f"methods: found {type(methods).__name__}, expected names such as 'value-iteration'"
+        )
     named = methods is not None
     labels = list(dict.fromkeys(map(canonical, map(method_name, methods)))) if methods is not None else []
     asked = [asked_method(label) for label in labels]

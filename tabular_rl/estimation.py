@@ -101,6 +101,8 @@ def estimate(
     >>> found.counts.tolist(), found.mdp.rational(0)
     ([1, 2], ([(0, Fraction(1, 3)), (1, Fraction(2, 3))], Fraction(1, 1)))
     """
+    if not isinstance(terminal, Iterable):
+        raise ModelError(f"terminal: found {terminal!r}, expected names of states")
     declared = [terminal] if isinstance(terminal, str) else list(terminal)
     log = log_of(log)
     if isinstance(log, Transitions):

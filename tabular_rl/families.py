@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.calls import named
 from tabular_rl.errors import OptionError
 from tabular_rl.model import MDP, Floats, Ints, Layout
 from tabular_rl.options import Option, options_of
@@ -40,8 +41,9 @@ FAMILIES: dict[str, Callable[..., MDP]] = {}
 
 def family(function: Callable[..., MDP]) -> Callable[..., MDP]:
     """Enter a function into FAMILIES under its name; its options are those that its signature is annotated with."""
-    FAMILIES[function.__name__] = function
-    return function
+    made = named(function)
+    FAMILIES[function.__name__] = made
+    return made
 
 
 def _check(function: Callable[..., MDP], **values: Any) -> tuple[Any, ...]:

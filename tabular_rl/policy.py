@@ -8,6 +8,7 @@ n 2**-52.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
@@ -95,6 +96,7 @@ class Policy(Mapping[str, Any]):
     @classmethod
     def uniform(cls, mdp: MDP) -> Policy:
         """Each available action with probability exactly 1 / |A(s)|."""
+        check_model(mdp)
         counts = np.diff(mdp.pair_ptr)
         per_row = np.repeat(counts, counts)
         exact = None
@@ -121,13 +123,14 @@ class Policy(Mapping[str, Any]):
 
         (T, S) is one array a time step.
         """
+        check_model(mdp)
         if isinstance(actions, Mapping):
             chosen = np.full(mdp.S, -1, dtype=np.int64)
             for state, action in actions.items():
                 s = _index(mdp.states, state, "state")
                 chosen[s] = -1 if action is None else _index(mdp.actions, action, "action")
         else:
-            chosen = _array(actions, "actions of a policy")
+            chosen = array_of(actions, "actions of a policy")
             if chosen.dtype.kind in "UO":
                 given = np.asarray(actions, dtype=object)
                 listed = [
@@ -153,6 +156,7 @@ class Policy(Mapping[str, Any]):
 
         Probabilities of a mapping that are texts, integers or Fractions are exact. (T, ...) is one array a time step.
         """
+        check_model(mdp)
         if isinstance(probs, Mapping):
             exact_row = [Fraction(0)] * mdp.L
             exact = True
@@ -178,7 +182,7 @@ class Policy(Mapping[str, Any]):
                 probs=_checked(mdp, values, exact_row if exact else None),
                 exact=RationalArray.of(exact_row) if exact else None,
             )
-        values = _array(probs, "policy", np.float64)
+        values = array_of(probs, "policy", np.float64)
         by_pair = values.shape == (mdp.L,) or values.shape == (mdp.horizon, mdp.L)
         as_table = values.shape[-2:] == (mdp.S, mdp.A) and values.ndim in (2, 3)
         if by_pair and as_table and mdp.S > 1:
@@ -205,7 +209,8 @@ class Policy(Mapping[str, Any]):
     @classmethod
     def of_table(cls, mdp: MDP, table: ArrayLike) -> Policy:
         """A probability for each state and action: an array (S, A) or (T, S, A), 0 where an action is not available."""
-        values = _array(table, "policy", np.float64)
+        check_model(mdp)
+        values = array_of(table, "policy", np.float64)
         if values.shape[-2:] != (mdp.S, mdp.A) or values.ndim > 3:
             raise OptionError(f"policy: found shape {values.shape}, expected ({mdp.S}, {mdp.A})")
         states, actions = mdp.pair_state, mdp.pair_action
@@ -225,6 +230,7 @@ class Policy(Mapping[str, Any]):
         >>> Policy.greedy(MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9), [[2.0, 3.0]])["0"]
         '1'
         """
+        check_model(mdp)
         best = mdp.sign * _by_pair(mdp, q, "q")
         if best.ndim == 2:
             return cls(mdp, rows=np.stack([cls.greedy(mdp, mdp.sign * row).rows for row in best]))  # type: ignore[misc]
@@ -276,6 +282,7 @@ class Policy(Mapping[str, Any]):
         """π(a|s) ∝ exp(h(s, a) / temperature) over preferences h (L,) or (S, A); maximises, whatever the sense."""
         if not (isinstance(temperature, (int, float, np.number)) and 0 < temperature < math.inf):
             raise OptionError(f"temperature: found {quoted(temperature)}, expected a positive number")
+        check_model(mdp)
         given = _by_pair(mdp, preferences, "preferences")
         if given.ndim == 2:
             return cls(mdp, probs=np.stack([cls.softmax(mdp, row, temperature).weights for row in given]))
@@ -413,6 +420,16 @@ def _policy(mdp: MDP, rows: Any, probs: Any, exact: Any) -> Policy:
     return Policy(mdp, rows=rows, probs=probs, exact=exact)
 
 
+def check_model(mdp: object) -> None:
+    """Raise OptionError where something else stands in the place of a model."""
+    if isinstance(mdp, MDP):
+        return
+    hint = "tabular_rl.load(FILE) or MDP(P, R, gamma)"
+    if isinstance(mdp, (str, os.PathLike)):
+        hint = f"tabular_rl.load({os.fspath(mdp)!r})"
+    raise OptionError(f"mdp: found {type(mdp).__name__}, expected a model: {hint}")
+
+
 def _index(names: Names, name: Any, what: str) -> int:
     try:
         return names.at(name, what)
@@ -420,7 +437,7 @@ def _index(names: Names, name: Any, what: str) -> int:
         raise type(error)(f"policy: {error}") from None
 
 
-def _array(given: Any, what: str, dtype: Any = None) -> NDArray[Any]:
+def array_of(given: Any, what: str, dtype: Any = None) -> NDArray[Any]:
     """An array of what is given, or an OptionError that says what it is."""
     try:
         return np.asarray(given, dtype=dtype)
@@ -435,7 +452,7 @@ def _array(given: Any, what: str, dtype: Any = None) -> NDArray[Any]:
 
 def _by_pair(mdp: MDP, given: Any, what: str) -> Floats:
     """Numbers for pairs, (L,) or a table (S, A), as (L,); with a time axis in front of either as (T, L)."""
-    values = np.asarray(_array(given, what, np.float64))
+    values = np.asarray(array_of(given, what, np.float64))
     if values.ndim in (2, 3) and values.shape[-2:] == (mdp.S, mdp.A):
         return np.ascontiguousarray(values[..., mdp.pair_state, mdp.pair_action])
     if values.ndim in (1, 2) and values.shape[-1] == mdp.L:

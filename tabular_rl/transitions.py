@@ -50,6 +50,10 @@ class Transitions:
         >>> Transitions.of(mdp, [("a", 0, 1.0, "a"), ("a", 0, 1.0, "end")]).next_row.tolist()
         [0, -1]
         """
+        if not isinstance(transitions, Iterable):
+            raise OptionError(
+                f"transitions: found {type(transitions).__name__}, expected (state, action, reward, next state), ..."
+            )
         row, reward, next_state, done = [], [], [], []
         for at, entry in enumerate(transitions):
             try:

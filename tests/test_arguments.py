@@ -254,6 +254,66 @@ def test_a_call_that_does_not_fit_is_one_line(call, says):
     assert "\n" not in str(error.value) and "--" not in str(error.value)
 
 
+LOG = t.sample_transitions(MODEL, "uniform", 5)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: t.load(3),
+        lambda: t.save(MODEL, 3),
+        lambda: t.save(3, "a.toml"),
+        lambda: t.examples(3),
+        lambda: families.garnet(n_states=3),
+        lambda: t.MDP([[[1.0]]], [[1.0]], discount=0.5),
+        lambda: t.MDP([[[1.0]]], [[1.0]], 0.5, state_names=["s"]),
+        lambda: t.MDP.from_tensors([[[1.0]]], [[1.0]], 0.5, action_names=["x"]),
+        lambda: t.td0(MODEL, RIGHT, weights="x", steps=1),
+        lambda: t.td0(MODEL, RIGHT, resume=3, steps=1),
+        lambda: t.td0(MODEL, RIGHT, resume={}, steps=1),
+        lambda: t.td0(MODEL, RIGHT, checkpoint=3, steps=1),
+        lambda: t.td0(MODEL, RIGHT, reference=3, steps=1),
+        lambda: t.td0(MODEL, RIGHT, data=3, steps=1),
+        lambda: t.td0(MODEL, RIGHT, data=[1], steps=1),
+        lambda: t.q_learning(MODEL, behavior="log", steps=1),
+        lambda: t.solve(MODEL, start_from="x"),
+        lambda: t.compare(MODEL, 3),
+        lambda: t.gradient_ascent(MODEL, steps="x"),
+        lambda: t.SoftmaxPolicy(3),
+        lambda: t.SoftmaxPolicy(MODEL, theta="x"),
+        lambda: t.SoftmaxPolicy(MODEL, features="x"),
+        lambda: t.estimator_moments(MODEL, "uniform", "return", values="x"),
+        lambda: t.Policy.uniform(3),
+        lambda: t.Policy.greedy(3, [1]),
+        lambda: t.Policy.greedy(MODEL, "x"),
+        lambda: t.Policy.of_actions(None, [1]),
+        lambda: t.Policy.of_probs(MODEL, {"a": {"left": None}}),
+        lambda: t.Transitions.of(MODEL, 3),
+        lambda: t.Log.of(3),
+        lambda: t.write_log(3, "a.csv"),
+        lambda: t.write_log(LOG, 3),
+        lambda: t.estimate(LOG, None),
+        lambda: t.estimate(LOG, 0.5, terminal=3),
+        lambda: t.verify(MODEL, V, tol=1),
+    ],
+)
+def test_a_wrong_kind_of_argument_is_one_line(call):
+    with pytest.raises((t.OptionError, t.ModelError)) as error:
+        call()
+    assert "\n" not in str(error.value) and re.search("found|no such option", str(error.value))
+
+
+@pytest.mark.parametrize("name", ["a.toml", "a.csv"])
+def test_a_file_that_says_gamma_is_told_discount(tmp_path, name):
+    texts = {
+        "a.toml": 'gamma = 0.9\n[state.a]\ngo = { to = "a", reward = 1 }\n',
+        "a.csv": "# gamma = 0.9\nstate,action,next_state,probability,reward\na,go,a,1,1\n",
+    }
+    (tmp_path / name).write_text(texts[name])
+    with pytest.raises(t.ModelError, match="unknown key 'gamma'; did you mean 'discount'"):
+        t.load(tmp_path / name)
+
+
 def test_a_method_is_taken_as_its_function():
     assert t.solve(MODEL, t.value_iteration).method == "value-iteration"
     assert t.evaluate(MODEL, RIGHT, t.linear_solve).method == "linear-solve"

@@ -116,6 +116,8 @@ class Log:
         >>> list(Log.of(Transitions.of(mdp, [("a", 0, 1.0, "end")])).states)
         ['a', 'end']
         """
+        if not isinstance(transitions, Transitions):
+            raise OptionError(f"found {type(transitions).__name__}, expected Transitions of a model")
         mdp, row = transitions.mdp, transitions.row
         s, a, s2 = mdp.pair_state[row], mdp.pair_action[row], transitions.next_state
         met, used = np.unique(np.concatenate([s, s2])), np.unique(a)
@@ -695,6 +697,8 @@ def write_log(transitions: Transitions, path: str | os.PathLike[str]) -> None:
     OptionError : another suffix
     OutputError : path and reason
     """
+    if not isinstance(transitions, Transitions):
+        raise OptionError(f"write_log: found {type(transitions).__name__}, expected Transitions of a model")
     suffix = Path(path).suffix.lower()
     if os.fspath(path) != "-" and suffix not in SUFFIXES:
         raise OptionError(f"log: found suffix {quoted(suffix)}, expected one of {', '.join(SUFFIXES)}")

@@ -32,6 +32,7 @@ from tabular_rl.errors import OptionError, closest, quoted
 from tabular_rl.gradient._episodes import Episodes
 from tabular_rl.gradient.softmax import MOST
 from tabular_rl.model import size_text
+from tabular_rl.policy import array_of
 
 Floats = NDArray[np.float64]
 
@@ -174,7 +175,7 @@ def critic_values(episodes: Episodes, values: ArrayLike | None) -> Floats:
     """
     if values is None:
         return episodes.v
-    given = np.array(values, dtype=np.float64)
+    given = np.array(array_of(values, "values", np.float64))
     S, T = episodes.asked.S, episodes.steps
     if given.shape == (S,):
         v = given[None] if not episodes.timed else np.tile(given, (episodes.layers + 1, 1))
@@ -194,7 +195,7 @@ def critic_values(episodes: Episodes, values: ArrayLike | None) -> Floats:
 
 
 def critic_actions(episodes: Episodes, values: ArrayLike) -> Floats:
-    q = np.array(values, dtype=np.float64)
+    q = np.array(array_of(values, "action_values", np.float64))
     L, T = episodes.mdp.L, episodes.layers if episodes.timed else 1
     if q.shape not in ((L,), (T, L)) or not np.isfinite(q).all():
         raise OptionError(

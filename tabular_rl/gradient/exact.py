@@ -210,7 +210,8 @@ def gradient_ascent(
     >>> found.stationary, round(found.J, 6), found.J_optimal
     (True, 2.0, 2.0)
     """
-    if steps < 0 or not tolerance >= 0:
+    numbers = all(isinstance(x, (int, float, np.number)) for x in (steps, tolerance))
+    if not numbers or steps < 0 or not tolerance >= 0:
         raise OptionError(f"steps, tolerance: found {steps}, {tolerance}; expected 0 or more")
     here = SoftmaxPolicy(mdp, features=features) if policy is None else as_softmax(policy)
     found = exact_gradient(here, horizon=horizon)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import OptionError, quoted
 from tabular_rl.model import MDP, size_text
-from tabular_rl.policy import Policy
+from tabular_rl.policy import Policy, array_of, check_model
 
 Floats = NDArray[np.float64]
 MOST = 2**27  # entries of an array of scores or of covariances: 1 GB
@@ -49,17 +49,18 @@ class SoftmaxPolicy:
     """
 
     def __init__(self, mdp: MDP, theta: ArrayLike | None = None, features: ArrayLike | None = None) -> None:
+        check_model(mdp)
         self.mdp = mdp
         self.features: Floats | None = None
         if features is not None:
-            x = np.array(features, dtype=np.float64)
+            x = np.array(array_of(features, "features", np.float64))
             if x.ndim != 2 or len(x) != mdp.L or not x.shape[1] or not np.isfinite(x).all():
                 raise OptionError(
                     f"features: found shape {x.shape}, expected ({mdp.L}, d) finite numbers: one row a pair"
                 )
             self.features = x
         d = mdp.L if self.features is None else self.features.shape[1]
-        self.theta: Floats = np.zeros(d) if theta is None else np.array(theta, dtype=np.float64)
+        self.theta: Floats = np.zeros(d) if theta is None else np.array(array_of(theta, "theta", np.float64))
         if self.theta.shape != (d,) or not np.isfinite(self.theta).all():
             raise OptionError(f"theta: found shape {self.theta.shape}, expected ({d},) finite numbers")
         if not np.isfinite(self.preferences).all():

@@ -31,7 +31,7 @@ from tabular_rl.learned import Curve, Learned
 from tabular_rl.learning.verdicts import check_coverage, check_log_coverage, verdicts
 from tabular_rl.model import AVERAGED, MDP
 from tabular_rl.planning.auto import auto, auto_evaluation
-from tabular_rl.policy import Policy
+from tabular_rl.policy import Policy, array_of
 from tabular_rl.run import Run, Stop
 from tabular_rl.sampling import BLOCK, Model, policy_cum, sampling_model, streams
 from tabular_rl.solution import Floats, Solution, Status, good_enough, why_not
@@ -99,6 +99,12 @@ class Learning:
             self.reference = None
         self.resume: Learned | None = given.get("resume")
         self.checkpoint: Callable[[dict[str, Any]], None] | None = given.get("checkpoint")
+        if self.resume is not None and not isinstance(self.resume, (Learned, dict)):
+            raise OptionError(f"resume: found {type(self.resume).__name__}, expected a Learned to go on from")
+        if self.checkpoint is not None and not callable(self.checkpoint):
+            raise OptionError(
+                f"checkpoint: found {type(self.checkpoint).__name__}, expected a function that takes the state"
+            )
         self.uniforms = 3  # a step
         self.done = 0
         self.arrays: dict[str, NDArray[Any]] = {}
@@ -145,7 +151,7 @@ class Learning:
         live = ~self.mdp.terminal if self.table_kind == "states" else np.ones(self.entries, dtype=bool)
         if weights is None:
             return live / live.sum()
-        found = np.asarray(weights, dtype=np.float64)
+        found = array_of(weights, "weights", np.float64)
         if found.shape != (self.entries,) or not (found >= 0).all() or not found[live].sum() > 0:
             raise OptionError(f"weights: found shape {found.shape}, expected {self.entries} numbers from 0")
         return np.where(live, found, 0.0) / found[live].sum()
@@ -444,6 +450,9 @@ class Learning:
     def _restore(self, resume: Learned | dict[str, Any]) -> None:
         state = resume if isinstance(resume, dict) else resume.state
         mine = self.state()
+        missing = [name for name in mine if name not in state]
+        if missing:
+            raise OptionError(f"resume: found no {missing[0]}, expected the state of a learner")
         where = path_text(state["path"]) if "path" in state else "resume"
         for key, what in (
             ("method", "method"), ("digest", "model (digest)"), ("inputs", "policies or data (digest)"),
