@@ -1,4 +1,12 @@
-"""What holds for all tests: no example of Hypothesis has a deadline, as kernels compile on first use."""
+"""What holds for all tests: no example of Hypothesis has a deadline, as kernels compile on first use.
+
+Two workers share the cores, and BLAS threads that wait for work burn what the other worker could use: one each, here
+and in the processes that tests start.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from hypothesis import settings
 
