@@ -1178,22 +1178,20 @@ def test_gigabyte_is_enough_for_a_small_model():
 
 
 def test_mapped_file_that_changes_after_it_was_opened(capsys, monkeypatch, tmp_path):
-    from tabular_rl.commands import _shared
+    """It is opened, it changes, and its contents are looked at."""
+    from tabular_rl import formats
 
     folder = tmp_path / "model"
     save(load(ROBOT), folder)
-    read = _shared.read_model
 
-    def read_and_spoil(given):
-        mdp = read(given)
+    def load_and_spoil(*given, **options):
+        mdp = load(*given, **options)
         array = np.load(folder / "r.npy")
         array[0] += 1
         np.save(folder / "r.npy", array)
         return mdp
 
-    import tabular_rl.commands.solve as command
-
-    monkeypatch.setattr(command, "read_model", read_and_spoil)
+    monkeypatch.setattr(formats, "load", load_and_spoil)
     done = inside(capsys, "solve", folder)
     assert (done.code, done.out) == (2, "")
     assert one_line(done.err) == f"{folder}: r.npy: has changed since the model was opened. Load it again."
