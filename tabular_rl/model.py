@@ -17,7 +17,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Integral
 from typing import Any, Literal
@@ -58,7 +58,7 @@ class Layout:
     rows: int
     columns: int
     cell: Ints | None = None
-    elsewhere: tuple[int, ...] = field(default=(), repr=False)
+    elsewhere: tuple[int, ...] = dataclasses.field(default=(), repr=False)
 
     def cells(self, states: int) -> Ints:
         return np.arange(states, dtype=np.int64) if self.cell is None else self.cell
