@@ -95,7 +95,7 @@ def test_the_largest_entries_come_first_whatever_rounding_says():
 def test_all_entries_are_shown_in_their_order():
     report = report_of(Policy.uniform(load("example:aima_4x3")), [])
     few, many = gradient_text(report), gradient_text(report, everything=True)
-    assert "24 smaller (--all shows them)" in few and "smaller" not in many
+    assert "24 smaller (save(path) writes them)" in few and "smaller" not in many
     states = [line.split()[0] for line in many.splitlines()[4:40]]
     mdp = report.mdp
     assert states == [mdp.states[mdp.state_of_row(i)] for i in range(36)]

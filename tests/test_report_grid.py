@@ -109,7 +109,7 @@ def test_four_digits_are_kept_of_the_spread(monkeypatch):
     text = grid_text(tabular_rl.solve(walk(2, 13, ["go"], -1 / 7)))
     first = grid_of(text, 0)[0][0]
     assert abs(float(first) + 25 / 7) < 0.0006
-    assert "all ± 4.3e-05 at most; --all shows every digit" in text  # 25 / 7 = 3.571428...
+    assert "all ± 4.3e-05 at most; save(path) writes every digit" in text  # 25 / 7 = 3.571428...
 
 
 def test_a_grid_too_wide_for_its_digits_becomes_a_table_with_the_policy(monkeypatch):
@@ -117,7 +117,7 @@ def test_a_grid_too_wide_for_its_digits_becomes_a_table_with_the_policy(monkeypa
     answer = tabular_rl.solve(walk(2, 26, ["right", "left"], -1 / 7))
     assert grid_text(answer) is None
     text = answer_text(answer)
-    assert "more states, same action (--all shows them)" in text and text.count("→") > 50
+    assert "more states, same action (save(path) writes them)" in text and text.count("→") > 50
 
 
 def test_digits_that_are_not_proven_are_plain_zeros():

@@ -87,13 +87,13 @@ def test_few_changes_are_kept_and_many_are_counted():
     few = rows_shown(1000, changes=np.array([3, 100, 200, 998]))
     assert few.rows == [*range(12), 100, 200, *range(994, 1000)]
     assert few.gaps == {
-        12: "… 88 more states, same action (--all shows them)",
+        12: "… 88 more states, same action (save(path) writes them)",
         13: "… 99 more states, same action",
         14: "… 793 more states, same action",
     }
     many = rows_shown(1000, changes=np.arange(100, 200))
     assert many.rows == [*range(12), *range(994, 1000)]
-    assert many.gaps == {12: "… 982 more states, whose action changes 100 times (--all shows them)"}
+    assert many.gaps == {12: "… 982 more states, whose action changes 100 times (save(path) writes them)"}
 
 
 def test_all_shows_all():

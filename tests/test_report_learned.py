@@ -166,7 +166,7 @@ def test_counts_and_rates():
 def test_a_run_that_was_stopped_says_so_with_the_way_on(learned):
     assert cut_short(learned) == ""
     late = replace(learned, status=Status.TIME_SPENT, options={**learned.options, "steps": 1000})
-    assert "after 4 of 1,000 steps" in cut_short(late) and "--resume" in cut_short(late)
+    assert "after 4 of 1,000 steps" in cut_short(late) and "resume=learned" in cut_short(late)
     stopped = replace(late, status=Status.INTERRUPTED)
     assert cut_short(stopped).startswith("interrupted after 4 of 1,000 steps")
     assert "no certificate" in learned_text(stopped) and cut_short(stopped) in learned_text(stopped)

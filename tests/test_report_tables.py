@@ -91,7 +91,9 @@ def test_long_tables_show_head_and_tail():
     answer = tabular_rl.solve(mdp)
     lines = values_table(answer).splitlines()
     assert len(lines) == 1 + layout.HEAD + 1 + layout.TAIL
-    assert lines[1 + layout.HEAD] == f"… {42 - layout.HEAD - layout.TAIL} more states (--all shows them)"
+    assert (
+        lines[1 + layout.HEAD] == f"… {42 - layout.HEAD - layout.TAIL} more states (save(path) writes them)"
+    )
     assert lines[-1].split()[0] == "41"
     assert len(values_table(answer, everything=True).splitlines()) == 43
     # A fair walk lasts i (41 - i) steps (Feller 1968, XIV.3): -40 from state 1.

@@ -319,7 +319,10 @@ def score_identity(p: ArrayLike, f: ArrayLike, jacobian: ArrayLike | None = None
     >>> found.gradient.tolist(), found.mean.round(12).tolist()
     ([2.0], [2.0])
     """
-    p, f = np.array(p, dtype=np.float64), np.array(f, dtype=np.float64)
+    try:
+        p, f = np.array(p, dtype=np.float64), np.array(f, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise OptionError("score identity: expected two arrays of numbers (n,)") from None
     if p.ndim != 1 or f.shape != p.shape or not (p >= 0).all() or abs(math.fsum(p) - 1) > len(p) * 2.0**-50:
         raise OptionError("score identity: expected probabilities (n,) that sum to 1 and a function (n,)")
     slope = np.diag(p) - np.outer(p, p) if jacobian is None else np.array(jacobian, dtype=np.float64)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.answers import json_parts
-from tabular_rl.errors import escape
+from tabular_rl.errors import escape, spoken
 from tabular_rl.formats.output import write_atomically
 from tabular_rl.gradient.exact import Gradient
 from tabular_rl.gradient.moments import Moments
@@ -137,7 +137,7 @@ def entries_lines(report: GradientReport, everything: bool) -> list[str]:
     left = len(g) - len(rows)
     lines = table(["state", "action", "probability", "dJ/dθ"], cells, left="state,action").split("\n")
     if left:
-        lines.append(f"{left} smaller (--all shows them)")
+        lines.append(spoken(f"{left} smaller (--all shows them)"))
     return [*lines, f"|∇J| = {general(0.0 if report.zero else found.norm, 4)}"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import escape
+from tabular_rl.errors import escape, spoken
 from tabular_rl.model import Layout
 from tabular_rl.report.layout import columns as widest
 from tabular_rl.report.numbers import general, places, plus_minus, shown
@@ -81,7 +81,7 @@ def values_grid(solution: Solution) -> str | None:
         plus_minus(x, float(lo), float(hi))
         for x, lo, hi in zip(texts, solution.lower, solution.upper, strict=True)
     ]
-    cut = "; --all shows every digit" if decimals < most and any("." in x for x in texts) else ""
+    cut = spoken("; --all shows every digit") if decimals < most and any("." in x for x in texts) else ""
     return f"{values}\n\nall {signs().plus_minus} {max(errors, key=float)} at most{cut}"
 
 
@@ -97,7 +97,7 @@ def learned_grid(solution: Solution, decimals: int) -> str | None:
             break
     else:
         return None
-    cut = "; --all shows every digit" if decimal < decimals else ""
+    cut = spoken("; --all shows every digit") if decimal < decimals else ""
     return f"learned values{cut}\n\n{_draw(texts, cells.tolist(), layout)}"
 
 
@@ -196,7 +196,9 @@ def _legend(solution: Solution, drawn: list[str], walls: bool, named: bool) -> s
         if any(x.endswith("=") for x in drawn):
             parts.append("= ties with other actions")
         if any(x.endswith(signs().close) for x in drawn):
-            parts.append(f"{signs().close} other actions are too close to tell apart; --all names them")
+            parts.append(
+                spoken(f"{signs().close} other actions are too close to tell apart; --all names them")
+            )
     elif any(len(x) > 1 for x in drawn):
         if solution.task == "prediction":
             parts.append("several arrows: the policy is random")

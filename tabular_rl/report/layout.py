@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.errors import spoken
 from tabular_rl.report.screen import signs
 
 USUAL = 80  # characters of a line where neither COLUMNS nor a terminal says how many
@@ -147,7 +148,7 @@ def rows_shown(
     for place in range(1, len(rows)):
         left = rows[place] - rows[place - 1] - 1
         if left:
-            shows = "" if gaps else " (--all shows them)"
+            shows = "" if gaps else spoken(" (--all shows them)")
             gaps[place] = f"{signs().dots} {left} more {what if left > 1 else what.rstrip('s')}{same}{shows}"
     return Rows(rows, gaps)
 

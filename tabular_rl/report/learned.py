@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tabular_rl.answers import answer_document, q_csv, q_entry
 from tabular_rl.catalogue import METHODS
 from tabular_rl.comparison import Comparison, Curves, Regret, middle
-from tabular_rl.errors import escape
+from tabular_rl.errors import escape, spoken
 from tabular_rl.learned import Curve, Learned
 from tabular_rl.learning._learning import root_mean_square
 from tabular_rl.model import MDP
@@ -379,7 +379,9 @@ def cut_short(learned: Learned) -> str:
     """Why a run stopped before its last step, and the way on; nothing where it did not."""
     done = f"after {learned.steps:,} of {count(learned.options.get('steps', learned.steps), 'step')}"
     if learned.status is Status.TIME_SPENT:
-        return f"not reached: the time limit is over {done}; raise --time-limit, or go on with --resume"
+        return spoken(
+            f"not reached: the time limit is over {done}; raise --time-limit, or go on with --resume"
+        )
     if learned.status is Status.INTERRUPTED:
         return f"interrupted {done}: what was learned is kept"
     return ""

@@ -226,7 +226,7 @@ def _timed_tables(solution: Solution, names: list[str], chosen: Rows, everything
         rounding = 0.5 * 10.0**-decimals
         parts.insert(1, f"all {signs().plus_minus} {rounded_up(solution.bound + rounding)} at most")
     if cut:
-        parts.append(f"{T + 1} times; --all shows them all")
+        parts.append(spoken(f"{T + 1} times; --all shows them all"))
     return "\n\n".join(parts)
 
 
