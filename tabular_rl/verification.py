@@ -194,12 +194,16 @@ def _judged(
         certificate = exact_certificate([int(mdp.sign) * x for x in truth], None, values.shape)
         low, high = _ends(mdp, certificate)
     off = np.maximum(high - values, values - low)
-    if mdp.problem == "finite-horizon" or truth is not None:
+    outside = np.maximum(values - high, low - values)
+    if truth is not None:
+        off = outside = _distances(values, truth)
+        error = float(np.max(off, initial=0.0))
+    elif mdp.problem == "finite-horizon":
         error = float(np.nextafter(np.max(off), math.inf)) if off.any() else 0.0
     off = np.where(np.isnan(off), math.inf, off).reshape(-1, mdp.S)
+    outside = outside.reshape(-1, mdp.S)
     findings["error"] = error
     findings["lower"], findings["upper"] = low, high
-    outside = np.maximum(values - high, low - values).reshape(-1, mdp.S)
     wrong = np.flatnonzero((outside > tolerance).any(axis=0))
     findings["wrong"] = [mdp.states[int(s)] for s in wrong[:100]]
     findings["proven"] = error <= tolerance
@@ -226,6 +230,23 @@ def _judged(
         findings["checked"] += [name for name, claim in claimed.items() if claim is not None]
         findings["not_checked"] = list(answer.claims)
     return findings
+
+
+def _distances(values: Floats, truth: Sequence[Fraction]) -> Floats:
+    """|v - x| of each value, the least float that is not below it, where the truth is known in fractions."""
+
+    def distance(v: float, x: Fraction) -> float:
+        if not math.isfinite(v):
+            return math.inf
+        gap = abs(Fraction(v) - x)
+        try:
+            near = gap.numerator / gap.denominator
+        except OverflowError:
+            return math.inf
+        return near if Fraction(near) >= gap else math.nextafter(near, math.inf)
+
+    found = [distance(v, x) for v, x in zip(values.ravel().tolist(), truth, strict=True)]
+    return np.array(found).reshape(values.shape)
 
 
 def _ends(mdp: MDP, certificate: Certificate) -> tuple[Floats, Floats]:
@@ -350,11 +371,19 @@ def _loss(
     def rounded(most: float) -> float:
         return math.nextafter(most, math.inf) if most > 0 else 0.0
 
+    best = certificate.upper
+
     def loss(values: Any, evaluation: bool) -> float:
+        nonlocal best
         lower, upper = (None, None) if evaluation else ends
         low = sweep(mdp, values, policy=policy, lower=lower, upper=upper, evaluation=evaluation)[0].lower
         with np.errstate(invalid="ignore"):
-            most = float(np.max(certificate.upper - low, initial=0.0))
+            coarse = (best - low).max() > tolerance >= (certificate.lower - low).max()
+            if evaluation and truth is None and coarse:
+                # It may be that the values of the answer are too coarse to tell, and not the policy.
+                with contextlib.suppress(NumericalError):
+                    best = np.minimum(best, sweep(mdp, _solved(mdp, None))[0].upper)
+            most = float(np.max(best - low, initial=0.0))
         return math.inf if math.isnan(most) else rounded(most)
 
     # At γ = 1 and for finite horizons the sweep must follow the policy itself: it may never end, or depend on time.
@@ -367,5 +396,5 @@ def _loss(
             own = None if found <= tolerance else _in_fractions(mdp, None, policy, decided=False)[0]
             if own is not None:
                 low = exact_certificate([int(mdp.sign) * x for x in own], None, values.shape).lower
-                found = min(found, rounded(float(np.max(certificate.upper - low, initial=0.0))))
+                found = min(found, rounded(float(np.max(best - low, initial=0.0))))
     return found

@@ -76,3 +76,26 @@ def test_values_of_a_horizon_have_a_row_a_time():
     assert not t.verify(mdp, [[2.5], [1.0], [0.0]])
     with pytest.raises(t.OptionError, match=r"expected values \(3, 1\)"):
         t.verify(mdp, [2.0])
+
+
+# 10¹⁵ a step at γ = 1/4 is worth 4/3 · 10¹⁵; the float nearest to it is 1/12 less, and the next one is 1/4 away.
+LARGE = t.MDP.from_outcomes([("s", "go", "s", 1, 10**15)], "1/4")
+NEAREST = 1333333333333333.25
+
+
+def test_values_are_measured_against_the_fraction_and_not_against_the_floats_around_it():
+    verdict = t.verify(LARGE, [NEAREST], tolerance=0.084)
+    assert verdict and 1 / 12 <= verdict.error < 0.08334
+    assert not t.verify(LARGE, [NEAREST], tolerance=0.083)
+    verdict = t.verify(LARGE, [NEAREST + 0.25], tolerance=0.17)
+    assert verdict and 1 / 6 <= verdict.error < 0.16667
+    assert t.verify(LARGE, [NEAREST + 0.25], tolerance=0.166).wrong == ("s",)
+
+
+def test_coarse_values_do_not_make_a_policy_lose():
+    """Nothing is paid, so all values are 0 and no policy loses. From 5 and 4 one sweep proves values up to 9."""
+    mdp = t.MDP.from_outcomes([("a", "stay", "a", 1, 0), ("b", "go", "a", 1, 0)], "0.9")
+    policy = t.Policy.of_actions(mdp, [0, 1])
+    answer = t.Solution(mdp, np.array([5.0, 4.0]), policy, t.Status.CERTIFIED, "by hand", "control")
+    verdict = t.verify(mdp, answer, tolerance=6)
+    assert verdict and verdict.error > 4.9 and verdict.loss < 1e-9

@@ -112,7 +112,7 @@ def decimals_of(solution: Solution) -> int:
     largest = float(np.max(np.abs(v), initial=0.0))
     tolerance = float(solution.options.get("tolerance") or 1e-6)
     if solution.options.get("relative") and largest:
-        tolerance *= largest
+        tolerance = max(tolerance * largest, 5e-324)
     return places(solution.bound, min(tolerance, 1.0), largest or 1.0)
 
 
