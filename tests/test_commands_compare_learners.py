@@ -269,6 +269,8 @@ def test_curves_as_csv_and_json(capsys, tmp_path):
     path = tmp_path / "curves.csv"
     given = ("compare", WALK, "td0", "td0,step-size=0.5", "--runs", 2, "--steps", 50, "--start-value", 0.5)
     done = inside(capsys, *given, "--csv", path, "--json")
+    assert f"{path}: written" in done.err
+    assert "written" not in inside(capsys, *given, "--csv", path, "-q").err
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
     learned = td0(load(WALK), Policy.uniform(load(WALK)), runs=2, steps=50, start_value=0.5)

@@ -458,6 +458,12 @@ def test_not_toml(said, spelled):
     assert found.startswith("m.toml:4: not valid TOML: ")
 
 
+def test_a_number_that_is_too_long_is_told_its_limit(said):
+    for spelled in ("0." + 5000 * "3", f'"1/{5000 * "7"}"'):
+        (found,) = said(row(f"{{ to = {{ a = 1 }}, reward = {spelled} }}"))
+        assert found.endswith(f", of {len(spelled.strip(chr(34))):,} characters, expected at most 4,000")
+
+
 def test_sixteen_digits_of_a_third(said):
     third = "p = 0.3333333333333333"
     (found,) = said(row("{ to = [" + ", ".join(f"{{ state = 'a', {third} }}" for _ in range(3)) + "] }"))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tabular_rl import MDP, learn, simulate, solve
 from tabular_rl.report.numbers import (
     TINY,
     aligned,
@@ -160,3 +161,18 @@ def test_start_interval_is_rounded_outward():
     exact = sum(Fraction(float(x)) for x in v) / 3
     assert Fraction(low) <= exact <= Fraction(high)
     assert high - low < 1e-14
+
+
+@pytest.mark.parametrize("power", [200, 299, -300])
+def test_values_of_any_size_are_short(power: int) -> None:
+    """Staying is worth reward / (1 - 9/10): ten times the reward."""
+    mdp = MDP([[[1.0]]], [[float(f"1e{power}")]], Fraction(9, 10))
+    texts = (
+        str(solve(mdp, "policy-iteration")),
+        str(learn(mdp, "q-learning", steps=100, reference=False, start_value=float(f"1e{power + 1}"))),
+        str(simulate(mdp, "uniform", episodes=10)),
+    )
+    for text in texts:
+        found = re.search(r"^(0|mean return) +([0-9.e+-]+) ", text, re.MULTILINE)
+        assert found and float(found[2]) == pytest.approx(float(f"1e{power + 1}"), rel=1e-3), text
+        assert len(found[2]) <= 24, text

@@ -32,12 +32,12 @@ from tabular_rl.comparison import (
     compare,
     fitting_methods,
 )
-from tabular_rl.errors import OptionError, closest, escape, quoted
+from tabular_rl.errors import OptionError, closest, escape, path_text, quoted
 from tabular_rl.options import OPTIONS
 from tabular_rl.report.comparison import comparison_document, comparison_text
 from tabular_rl.report.learned import curves_csv
 from tabular_rl.report.progress import Progress
-from tabular_rl.report.screen import out
+from tabular_rl.report.screen import note, out
 
 NO = 1
 OF_LEARNERS = solver_flags(list(LEARNERS), but=ALWAYS)
@@ -150,6 +150,10 @@ def command(**given: Any) -> int:
         out("".join(json_parts(comparison_document(found, assertions, verdicts))))
     elif not (given["quiet"] and given["output"] is not None):
         out(comparison_text(found, assertions, verdicts) + "\n")
+    if not given["quiet"]:
+        for path in (given["output"], given["as_csv"], given["plot"]):
+            if path is not None and path != "-":
+                note(f"{path_text(path)}: written\n")
     if running.interrupt.signum is not None:
         return 128 + running.interrupt.signum
     return 0 if all(verdicts) else NO

@@ -18,6 +18,7 @@ from tabular_rl.names import Names, name_fault
 from tabular_rl.rationals import (
     DECIMAL,
     FRACTION,
+    LONGEST,
     UNDERFLOWS,
     RationalArray,
     calculated,
@@ -200,6 +201,8 @@ def out_of_range(text: str) -> str:
     try:
         number = fraction(text)
     except ValueError:
+        if len(text) > LONGEST:
+            return f"of {len(text):,} characters, expected at most {LONGEST:,}"
         return A_NUMBER if "/" in text else f"expected a number up to {LARGEST:g}"
     if abs(number) > TOO_LARGE:
         return A_NUMBER if "/" in text else f"expected a number up to {LARGEST:g}"

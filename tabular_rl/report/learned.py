@@ -24,7 +24,7 @@ from tabular_rl.rationals import spell_float
 from tabular_rl.report.actions import learned_q_table
 from tabular_rl.report.grid import learned_grid, policy_grid
 from tabular_rl.report.layout import LONGEST, rows_shown, table
-from tabular_rl.report.numbers import general, rounded_up, shown
+from tabular_rl.report.numbers import general, rounded_up, sampled_places, shown
 from tabular_rl.report.screen import signs
 from tabular_rl.report.tables import (
     action_changes,
@@ -197,9 +197,10 @@ def decimals_of(learned: Learned) -> int:
     if truth is not None:
         known &= np.isfinite(truth)
     error = 0.0 if truth is None else float(np.max(np.abs(learned.v - truth)[known], initial=0.0))
-    if not error > 0:
-        error = (float(np.max(np.abs(learned.v[known]), initial=0.0)) or 1.0) * 1e-5
-    return min(max(1 - math.floor(math.log10(error)), 0), 12)
+    largest = float(np.max(np.abs(learned.v[known]), initial=0.0))
+    if truth is not None:
+        largest = max(largest, float(np.max(np.abs(truth[known]), initial=0.0)))
+    return sampled_places(error, largest)
 
 
 def own_decimals(values: Sequence[float], decimals: int, more: int = 4) -> int:

@@ -15,6 +15,7 @@ from tabular_rl.rationals import decimal_text, outward, rounded, spell_float, sp
 MOST = 15  # significant digits of a float64
 TINY = 1e-9  # errors below it are rounding, and differ from machine to machine
 PLAIN = 1e9  # values below it need no exponent
+LONGEST_DECIMALS = 25  # more decimals than that are written with an exponent
 LONGEST_FRACTION = 40  # characters of a fraction in a table
 
 
@@ -42,6 +43,23 @@ def places(bound: float, tolerance: float = 1e-6, largest: float = 1.0) -> int:
     return min(supported, wanted, MOST - size)
 
 
+def sampled_places(error: float, largest: float) -> int:
+    """How many decimals show with two digits an error that is only estimated, of values up to `largest`.
+
+    At most 12, and none less than 0, unless all values are tiny or too long to be written out.
+
+    >>> sampled_places(0.031, 5), sampled_places(400, 5000), sampled_places(0, 1), sampled_places(3e198, 1e201)
+    (3, 0, 6, -197)
+    """
+    if not error > 0:
+        error = (largest or 1.0) * 1e-5
+    decimals = 1 - math.floor(math.log10(error))
+    if largest >= 10.0**MOST:
+        return min(decimals, 0)
+    most = 12 - math.floor(math.log10(largest)) if 0 < largest < 1e-9 else 12
+    return min(max(decimals, 0), most)
+
+
 def shown(value: float, decimals: int) -> str:
     """Return a value with so many decimals, or rounded to tens, hundreds, ... where there are less than none.
 
@@ -51,10 +69,15 @@ def shown(value: float, decimals: int) -> str:
     ('0.00', '15.25', '123000', '0', '1.26e+12')
     >>> shown(0.625, 2), shown(-0.625, 2), shown(2.5, 0)
     ('0.63', '-0.63', '3')
+    >>> shown(1.25e-299, 304), shown(3e-310, 304)
+    ('1.25000e-299', '0')
     """
     if not math.isfinite(value):
         return "?"
-    if decimals >= 0:
+    if decimals > LONGEST_DECIMALS:
+        size = math.floor(math.log10(abs(value))) if value else 0
+        text = f"{value:.{size + decimals}e}" if value and 0 <= size + decimals else "0"
+    elif decimals >= 0:
         # Only a number of so few binary places can lie in the middle of two decimals.
         tie = not value.is_integer() and (value * 2.0 ** (decimals + 1)).is_integer()
         text = str(_at(Fraction(value), decimals)) if tie else f"{value:.{decimals}f}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tabular_rl.errors import escape, spoken
 from tabular_rl.policy import Policy
 from tabular_rl.rationals import spell_float
-from tabular_rl.report.numbers import interval_text, rounded_up, shown, start_interval
+from tabular_rl.report.numbers import interval_text, rounded_up, sampled_places, shown, start_interval
 from tabular_rl.report.screen import signs
 from tabular_rl.report.tables import plural, problem_text, start_value, start_where, title
 from tabular_rl.solution import Solution, good_enough
@@ -72,8 +72,8 @@ def simulation_text(played: Simulation, policy: str | None = None) -> str:
             f"is known of the rest; raise {spoken('--steps')}"
         )
     elif math.isfinite(played.half_width):
-        decimals = 1 - math.floor(math.log10(played.half_width)) if played.half_width > 0 else 6
-        mean = shown(played.mean, min(max(decimals, 0), 12))
+        decimals = sampled_places(played.half_width, abs(played.mean)) if played.half_width > 0 else 6
+        mean = shown(played.mean, decimals)
         rows.append(("mean return", f"{mean} {signs().plus_minus} {rounded_up(played.half_width)}"))
     elif played.episodes:
         lines.append(f"mean return  {played.mean:.6g}, no interval from {plural(played.episodes, 'episode')}")
