@@ -72,15 +72,6 @@ def test_signals_while_reading_stop_at_once(tmp_path):
     assert (process.returncode, out, err) == (130, b"", b"interrupted: nothing is proven yet\n")
 
 
-def test_a_second_signal_quits_at_once(slow):
-    process = start("solve", slow, "--method", "value-iteration")
-    until_it_solves(process)
-    process.send_signal(signal.SIGINT)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=LIMIT)
-    assert process.returncode in (130, 143)
-
-
 def test_progress_is_a_line_redrawn_on_a_terminal(slow):
     master, slave = pty.openpty()
     process = subprocess.Popen(
@@ -117,18 +108,6 @@ def test_progress_follows_the_clock_and_is_nothing_when_quiet(capsys, monkeypatc
     assert (quiet.code, quiet.err) == (3, "")
 
 
-@pytest.mark.parametrize(
-    "command",
-    [("solve", "example:taxi", "--all"), ("show", "example:taxi", "--all"), ("methods",), ("--help",)],
-)
-def test_a_reader_that_leaves_early_is_no_fault(command):
-    process = start(*command)
-    process.stdout.close()
-    err = process.stderr.read()
-    assert process.wait(timeout=LIMIT) == 0
-    assert b"Traceback" not in err and b"Broken" not in err and b"ignored" not in err
-
-
 def test_the_output_file_is_written_whoever_reads_stdout(tmp_path):
     process = start("solve", ROBOT, "-o", tmp_path / "a.json")
     process.stdout.close()
@@ -138,35 +117,10 @@ def test_the_output_file_is_written_whoever_reads_stdout(tmp_path):
 
 
 def test_closed_standard_streams_are_no_fault():
-    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
-        line = " ".join(map(str, command_of("solve", ROBOT))) + " " + closed
-        done = subprocess.run(["sh", "-c", line], env=environment(), capture_output=True, timeout=LIMIT)
-        assert done.returncode == 0, (closed, done.stderr)
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
-@pytest.mark.parametrize("command", [("solve", ROBOT), ("solve", ROBOT, "--json"), ("--help",)])
-def test_a_full_disk_behind_stdout_exits_with_5(command):
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            command_of(*command), env=environment(), stdout=full, stderr=subprocess.PIPE, timeout=LIMIT
-        )
-    assert done.returncode == 5
-    assert done.stderr.decode().splitlines()[0] == "standard output: No space left on device"
-
-
-def test_a_file_size_limit_leaves_the_old_file(tmp_path):
-    path = tmp_path / "a.json"
-    path.write_text("old")
-
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-
-    assert outside("solve", "example:taxi").code == 0  # what is compiled is in the cache from here on
-    done = outside("solve", "example:taxi", "-o", path, preexec_fn=limit)
-    assert done.code == 5 and str(path) in done.err
-    assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+    """All three; test_faults has them one by one."""
+    line = " ".join(map(str, command_of("solve", ROBOT))) + " <&- >&- 2>&-"
+    done = subprocess.run(["sh", "-c", line], env=environment(), capture_output=True, timeout=LIMIT)
+    assert done.returncode == 0
 
 
 def test_names_that_the_terminal_cannot_show_are_spelled_out(tmp_path):
@@ -178,60 +132,9 @@ def test_names_that_the_terminal_cannot_show_are_spelled_out(tmp_path):
     assert done.code == 0, done.err
     assert "zustand-\\xe4" in done.out and "\\u2192" in done.out and "gamma = 0.5" in done.out
     assert done.out.isascii()
-    for command in (
-        ["methods", "value-iteration"],
-        ["solve", "--help"],
-        ["show", str(path)],
-        ["check", str(path)],
-    ):
+    for command in (["methods", "value-iteration"], ["solve", "--help"]):
         again = outside(*command, env={"LC_ALL": "C"}, flags=("-X", "utf8=0"))
         assert again.code == 0 and again.out.isascii() and "\\u03b3" not in again.out, again.err
-
-
-@pytest.mark.parametrize(
-    ("more", "colour"),
-    [
-        ({"TERM": "xterm"}, True),
-        ({"TERM": "dumb"}, False),
-        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
-        ({}, False),
-    ],
-)
-def test_colour_only_where_it_is_wanted(tmp_path, capsys, more, colour):
-    answer = tmp_path / "a.json"
-    inside(capsys, "solve", ROBOT, "-q", "-o", answer)
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        command_of("verify", ROBOT, answer), env=environment(more), stdout=slave, stderr=slave
-    )
-    os.close(slave)
-    assert process.wait(timeout=LIMIT) == 0
-    seen = os.read(master, 1 << 16).decode()
-    os.close(master)
-    assert ("\x1b[" in seen) is colour and "proven" in seen
-
-
-def test_no_colour_in_a_pipe(tmp_path, capsys):
-    answer = tmp_path / "a.json"
-    inside(capsys, "solve", ROBOT, "-q", "-o", answer)
-    assert "\x1b" not in outside("verify", ROBOT, answer, env={"TERM": "xterm"}).out
-
-
-@pytest.mark.parametrize(
-    "flags",
-    [
-        ("-OO",),
-        ("-X", "utf8=0"),
-        *(
-            pytest.param(x, marks=pytest.mark.slow)
-            for x in (("-O",), ("-W", "error"), ("-X", "dev", "-W", "error"))
-        ),
-    ],
-)
-def test_flags_of_the_interpreter_change_nothing(capsys, flags):
-    done = outside("solve", ROBOT, flags=flags)
-    assert done.code == 0, done.err
-    assert done.out == inside(capsys, "solve", ROBOT).out
 
 
 def test_a_model_from_standard_input():
