@@ -29,7 +29,7 @@ from tabular_rl.exact._truth import where_unsolved
 from tabular_rl.model import MDP
 from tabular_rl.options import check
 from tabular_rl.policy import Policy
-from tabular_rl.rationals import spell_float
+from tabular_rl.rationals import nearest, spell_float
 from tabular_rl.report.numbers import fraction_text, general, interval_text, rounded_up
 from tabular_rl.solution import Certificate, Floats, Solution, backed_up
 
@@ -38,11 +38,12 @@ from tabular_rl.solution import Certificate, Floats, Solution, backed_up
 class Verdict:
     """What one rigorous sweep proves of an answer. True where everything is proven and no claim is refuted.
 
-    `error` is how far a value can be from the truth, inf where nothing is proven; `loss` what the policy loses at most
-    against the best one, None where there is none to judge; both are to be within `tolerance`. `lower` and `upper`
-    (S,), or (T + 1, S), are what the sweep proves. `wrong` names the states (up to 100) whose value is proven to be off
-    by more than the tolerance, and `reason` says where the answer falls short, `action` where its policy does. `claims`
-    are the false claims of the answer beside its values, `checked` and `not_checked` what else it says.
+    `error` is how far a value can be from the truth, inf where nothing is proven, and 0 where the answer has the exact
+    value and its nearest float; `loss` what the policy loses at most against the best one, None where there is none to
+    judge; both are to be within `tolerance`. `lower` and `upper` (S,), or (T + 1, S), are what the sweep proves.
+    `wrong` names the states (up to 100) whose value is proven to be off by more than the tolerance, and `reason`
+    says where the answer falls short, `action` where its policy does. `claims` are the false claims of the answer
+    beside its values, `checked` and `not_checked` what else it says.
     """
 
     mdp: MDP
@@ -196,7 +197,11 @@ def _judged(
     off = np.maximum(high - values, values - low)
     outside = np.maximum(values - high, low - values)
     if truth is not None:
-        off = outside = _distances(values, truth)
+        off = _distances(values, truth)
+        if own and answer.exact is not None and unsolved is None:
+            # The values of the answer are its fractions; beside them stand the nearest floats.
+            off[values == np.array([nearest(x) for x in truth]).reshape(values.shape)] = 0.0
+        outside = off
         error = float(np.max(off, initial=0.0))
     elif mdp.problem == "finite-horizon":
         error = float(np.nextafter(np.max(off), math.inf)) if off.any() else 0.0

@@ -1,7 +1,7 @@
 """What holds for all tests: no example of Hypothesis has a deadline, as kernels compile on first use.
 
 Two workers share the cores, and BLAS threads that wait for work burn what the other worker could use: one each, here
-and in the processes that tests start. What stands after the collection stays: the garbage collector need not look at it.
+and in the processes that tests start. The garbage collector need not look at what the collection of tests made.
 """
 
 import gc

@@ -52,7 +52,7 @@ def test_timed_policy_of_a_finite_horizon():
     patient = policy_evaluation(mdp, Policy.of_actions(mdp, [[0, -1], [1, -1]]))
     hasty = policy_evaluation(mdp, Policy.of_actions(mdp, [[1, -1], [1, -1]]))
     assert patient["0"].tolist() == [4, 3, 0] and hasty["0"].tolist() == [3, 3, 0]
-    mixed = policy_evaluation(mdp, Policy.of_probs(mdp, [[0.5, 0.5], [0.5, 0.5]]))
+    mixed = policy_evaluation(mdp, Policy(mdp, probs=[[0.5, 0.5], [0.5, 0.5]]))
     assert mixed["0"].tolist() == [3.0, 2.0, 0.0]  # (1 + 2 + 3) / 2, (1 + 3) / 2
     assert patient.status is Status.CERTIFIED and patient.work == {"sweeps": 2}
 

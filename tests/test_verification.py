@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -99,3 +102,13 @@ def test_coarse_values_do_not_make_a_policy_lose():
     answer = t.Solution(mdp, np.array([5.0, 4.0]), policy, t.Status.CERTIFIED, "by hand", "control")
     verdict = t.verify(mdp, answer, tolerance=6)
     assert verdict and verdict.error > 4.9 and verdict.loss < 1e-9
+
+
+def test_an_exact_answer_is_right_where_no_float_is_near_enough():
+    """Its values are the fractions; the floats beside them, half a unit of the last place off, must be the nearest."""
+    exact = t.solve(LARGE, method="rational")
+    assert exact.exact == (Fraction(4 * 10**15, 3),) and exact.v.tolist() == [NEAREST]
+    verdict = t.verify(LARGE, exact, tolerance=1e-9)
+    assert verdict and verdict.error == 0.0
+    other = dataclasses.replace(exact, v=np.array([NEAREST + 0.25]))
+    assert not t.verify(LARGE, other, tolerance=1e-9)

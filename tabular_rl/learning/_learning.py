@@ -603,8 +603,9 @@ class Learning:
 def root_mean_square(error: Floats, weights: Floats) -> Floats:
     """√(Σ w e²) of each run (runs, entries), also where the square of an error is no float.
 
-    >>> root_mean_square(np.array([[3.0, 4.0], [3e200, 4e200], [3e-300, 4e-300], [0.0, 0.0]]), np.ones(2)).tolist()
-    [5.0, 5e+200, 5e-300, 0.0]
+    >>> errors = np.array([[3.0, 4.0], [3e200, 4e200], [3e-300, 4e-300], [0.0, 0.0]])
+    >>> [f"{x:.12g}" for x in root_mean_square(errors, np.ones(2))]
+    ['5', '5e+200', '5e-300', '0']
     """
     # By a power of two, which rounds nothing.
     scale = np.ldexp(0.5, np.frexp(np.abs(error).max(axis=1, initial=0.0))[1])
