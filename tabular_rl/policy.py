@@ -425,6 +425,8 @@ def check_model(mdp: object) -> None:
     if isinstance(mdp, MDP):
         return
     hint = "tabular_rl.load(FILE) or MDP(P, R, gamma)"
+    if isinstance(getattr(mdp, "mdp", None), MDP):
+        hint = "its .mdp"
     if isinstance(mdp, (str, os.PathLike)):
         hint = f"tabular_rl.load({os.fspath(mdp)!r})"
     raise OptionError(f"mdp: found {type(mdp).__name__}, expected a model: {hint}")

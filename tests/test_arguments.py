@@ -432,3 +432,9 @@ def test_the_voice_is_that_of_the_reader():
     with on_command_line():
         assert str(error).startswith("--steps: ") and spoken("--a") == "--a"
     assert spoken("--a") == "a="
+
+
+def test_what_has_a_model_is_told_where_it_is():
+    """A Solution or an Estimate in the place of a model."""
+    with pytest.raises(OptionError, match=r"^mdp: found Solution, expected a model: its \.mdp$"):
+        t.solve(t.solve(t.load("example:forest")))

@@ -42,6 +42,7 @@ COLUMNS = "state,action,next_state,probability,reward\n"
 CSV = "# discount = 0.9\n" + COLUMNS  # the first transition stands on line 3
 ENDS = '# terminal = ["end"]\n' + CSV  # and here on line 4
 A_NUMBER = 'expected a number such as 1, 0.5 or "2/3"'
+QUOTES = "Write it without the quotes"
 A_CSV_NUMBER = "expected a number such as 1, 0.5 or 2/3"
 RISING = "repeats or precedes the action before it, expected rising actions within a state"
 FIX = "Fix the row, or load with --normalize to rescale it."
@@ -754,7 +755,7 @@ def test_probability_zero_changes_nothing(solved):
         ("-1e-17", "-1e-17, expected a number from 0 to 1"),
         ('"1 / 3"', f'"1 / 3", {A_NUMBER}'),
         ('"1/3/1"', f'"1/3/1", {A_NUMBER}'),
-        ('"0.5"', f'"0.5", {A_NUMBER}'),
+        ('"0.5"', f'"0.5", {A_NUMBER}. {QUOTES}'),
     ],
 )
 @pytest.mark.parametrize("numbers", ["", FLOATS], ids=["exact", "doubles"])
@@ -796,7 +797,7 @@ def test_row_given_twice(refused):
         ("nan", f"nan, {A_NUMBER}"),
         ("inf", f"inf, {A_NUMBER}"),
         ("true", f"true, {A_NUMBER}"),
-        ('"5"', f'"5", {A_NUMBER}'),
+        ('"5"', f'"5", {A_NUMBER}. {QUOTES}'),
         ('"nan"', f'"nan", {A_NUMBER}'),
         ("1979-05-27", f"1979-05-27, {A_NUMBER}"),
         ("[1]", f"an array, {A_NUMBER}"),

@@ -140,7 +140,8 @@ class Reader:
         text = spot.value if is_text(spot) else spot.spelled
         fits = FRACTION if is_text(spot) else DECIMAL
         if isinstance(spot.value, (dict, list)) or not fits.fullmatch(text):
-            self.fault(f"found {what} {escape(spot)}, {A_NUMBER}", spot, **place)
+            cure = ". Write it without the quotes" if is_text(spot) and DECIMAL.fullmatch(text) else ""
+            self.fault(f"found {what} {escape(spot)}, {A_NUMBER}{cure}", spot, **place)
             return Fraction(0)
         number = read_number(text, self.exact)
         if number is None:
