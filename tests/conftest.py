@@ -4,8 +4,11 @@ Two workers share the cores, and BLAS threads that wait for work burn what the o
 and in the processes that tests start. The garbage collector need not look at what the collection of tests made.
 """
 
+import contextlib
 import gc
 import os
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -18,3 +21,33 @@ settings.load_profile("no clock")
 def pytest_collection_finish():
     gc.collect()
     gc.freeze()
+
+
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        compile_one_at_a_time(config.workerinput["testrunuid"])
+
+
+def compile_one_at_a_time(run):
+    """Let no two workers compile the same kernel: who waits for the lock finds it in the cache."""
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        from numba.core.dispatcher import Dispatcher
+
+        lock = Path(tempfile.gettempdir()) / f"tabular-rl-tests-{run}.lock"
+        alone, depth = Dispatcher.compile, 0
+
+        def compile_alone(self, signature):
+            nonlocal depth
+            if depth:  # a kernel that another one calls
+                return alone(self, signature)
+            depth += 1
+            try:
+                with lock.open("w") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    return alone(self, signature)
+            finally:
+                depth -= 1
+
+        Dispatcher.compile = compile_alone

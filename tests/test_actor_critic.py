@@ -131,7 +131,9 @@ def test_cut_is_no_end():
 # -- kernel = twin ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize(
+    "seed", [*range(6), *(pytest.param(k, marks=pytest.mark.slow) for k in range(6, 16))]
+)
 def test_walk_equals_its_twin(seed):
     """Random models, features one-hot and not, batches, entropy, weights, cuts; tables of terminal states are NaN."""
     mdp = random_model(seed, ("discounted", "total-reward")[seed % 2], exact=False, ends=1)
@@ -236,7 +238,7 @@ def test_one_step_learner_climbs_the_same_gradient():
 # -- what it says of itself -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sense", ["max", "min"])
+@pytest.mark.parametrize("sense", ["min", pytest.param("max", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("method", ["reinforce", *METHODS])
 def test_errors_are_the_regret_in_fractions(method, sense):
     """J* - J of the policy that is left, both in rational arithmetic, for every kind of model."""

@@ -199,6 +199,7 @@ def share_of_left(double, runs, episodes, rng):
     return left / runs
 
 
+@pytest.mark.slow
 def test_figure_6_5():
     """The figure, read off: Q-learning rises from 50% to above 85% within some 20 episodes, is below 50% at 100 and
     near, but above, 5% at 300; double Q-learning falls from 50% to near 5%. 4,000 runs: every margin below is more

@@ -136,8 +136,15 @@ def test_a_log_was_explored_by_the_policy_that_made_it(behavior, last):
 RUNS, STEPS = 20_000, 25
 
 
-@pytest.mark.parametrize("source", ["independent", "trajectory"])
-@pytest.mark.parametrize("off_policy", [False, True])
+@pytest.mark.parametrize(
+    ("source", "off_policy"),
+    [
+        ("trajectory", True),
+        pytest.param("trajectory", False, marks=pytest.mark.slow),
+        pytest.param("independent", True, marks=pytest.mark.slow),
+        pytest.param("independent", False, marks=pytest.mark.slow),
+    ],
+)
 def test_mean_over_runs_is_the_exact_one(source, off_policy):
     """Against the closed recursion; |z| of up to 8 entries, false alarm 5e-9."""
     mdp = random_model(5, "total-reward", exact=False, S=4, ends=1, gamma=0.9, sense="min")

@@ -293,7 +293,7 @@ sys.addaudithook(look)
 """
 
 
-@pytest.mark.parametrize("number", [1, 6])
+@pytest.mark.parametrize("number", [1, pytest.param(6, marks=pytest.mark.slow)])
 def test_signal_during_compilation_leaves_the_cache_whole(tmp_path, number):
     """Sent when the n-th file of compiled code is written; the next run compiles what is missing."""
     cache = tmp_path / "cache"
@@ -1007,7 +1007,9 @@ def test_twenty_runs_at_once_on_a_fresh_cache(tmp_path):
     assert len(runs_at_once(tmp_path, 20)) == 1
 
 
-@pytest.mark.parametrize("method", ["value-iteration", "modified-policy-iteration"])
+@pytest.mark.parametrize(
+    "method", ["modified-policy-iteration", pytest.param("value-iteration", marks=pytest.mark.slow)]
+)
 def test_same_bits_for_any_number_of_threads(models, method):
     answers = set()
     for variable, option in (("1", "1"), ("2", "2"), ("64", "7")):

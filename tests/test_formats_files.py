@@ -302,6 +302,7 @@ def test_full_disk(model):
         save(model, "/dev/full", format="toml")
 
 
+@pytest.mark.slow  # test_faults has it for whole commands
 @pytest.mark.parametrize("format", ["toml", "csv", "npz", "directory"])
 def test_file_size_limit(format, tmp_path, model):
     resource = pytest.importorskip("resource")
@@ -335,9 +336,8 @@ def test_name_says_the_format_to_write(tmp_path, model):
     assert (tmp_path / "m" / "header.json").exists()
 
 
-@pytest.mark.parametrize(
-    "format", ["directory", *(pytest.param(name, marks=pytest.mark.slow) for name in ("toml", "npz"))]
-)
+@pytest.mark.slow  # test_faults has it for whole commands
+@pytest.mark.parametrize("format", ["toml", "npz", "directory"])
 def test_killed_while_writing_leaves_the_old_or_the_new(format, tmp_path, model):
     path = tmp_path / "out"
     save(model, path, format=format)

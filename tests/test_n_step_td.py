@@ -269,6 +269,7 @@ def n_step_errors(n, alpha, seed, runs=400):
     return twins.errors_of_ten_episodes(run, seed, runs)
 
 
+@pytest.mark.slow
 def test_figure_7_2():
     """The least errors of the curves for n = 1, 2, 4, 8, 16, as one reads them off the page, and n = 4 has the least.
 

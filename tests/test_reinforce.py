@@ -131,7 +131,9 @@ def test_answer_is_the_softmax_policy_and_its_value():
 # -- kernel = twin ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize(
+    "seed", [*range(6), *(pytest.param(k, marks=pytest.mark.slow) for k in range(6, 16))]
+)
 def test_walk_equals_its_twin(seed):
     """Random models, rewards of rows and of outcomes, features one-hot and not, cuts, batches, schedules."""
     problem = ("discounted", "total-reward")[seed % 2]

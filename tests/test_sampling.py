@@ -97,7 +97,7 @@ def expected_visits(mdp, policy, steps, cut=None):
     return visits
 
 
-@pytest.mark.parametrize("cut", [None, 3])
+@pytest.mark.parametrize("cut", [3, pytest.param(None, marks=pytest.mark.slow)])
 def test_visits_are_as_frequent_as_they_should_be(cut):
     """Hoeffding over 20,000 runs of 12 steps: P(|mean - E| > 12 d) <= 2 exp(-2 n d²) = 1e-9 each: d = 0.023."""
     runs, steps = 20_000, 12

@@ -282,7 +282,7 @@ def test_mean_off_policy_is_the_lambda_backup_of_the_policy(trace, traces):
 # -- the walk -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", range(3))
+@pytest.mark.parametrize("kind", [2, *(pytest.param(k, marks=pytest.mark.slow) for k in range(2))])
 def test_sampled_mean_lies_on_the_exact_one(kind):
     """The mean after 4 steps of a walk, by all of its paths in Fractions, against 20,000 runs.
 
@@ -386,6 +386,7 @@ def trace_errors(kind, trace, alpha, seed, runs=400):
     return twins.errors_of_ten_episodes(run, seed, runs)
 
 
+@pytest.mark.slow
 def test_figures_12_6_and_12_8():
     """19-state walk: points of the curves of TD(λ) and of true online TD(λ), which is the better one at λ = .8.
 
