@@ -106,13 +106,16 @@ def page(name: str) -> str:
         for option, default in spec.options.values()
     ]
     command = "learn" if name in LEARNERS else "solve" if spec.task == "control" else "evaluate"
+    limit = f"; up to {spec.largest} states" if spec.largest else ""
+    head = [
+        f"{name} (tabular-rl {command} MODEL --method {' or '.join([name, *aliases(name)])})",
+        f"  {spec.equation}",
+        f"  problems: {', '.join(spec.problems)}{limit}",
+        f"  source: {spec.source}",
+    ]
     return "\n".join(
         [
-            f"{name} (tabular-rl {command} MODEL --method {' or '.join([name, *aliases(name)])})",
-            f"  {spec.equation}",
-            f"  problems: {', '.join(spec.problems)}"
-            + (f"; up to {spec.largest} states" if spec.largest else ""),
-            f"  source: {spec.source}",
+            *(reflowed(line, columns()) for line in head),
             "",
             reflowed(inspect.getdoc(function) or "", columns()),
             "",

@@ -72,7 +72,7 @@ def wrapped(text: str, most: int) -> list[str]:
 def reflowed(text: str, most: int) -> str:
     """A docstring with lines of at most so many characters; indented paragraphs and entries stay so.
 
-    What fits, and examples (>>>), are left as they are.
+    What fits is left as it is, and what examples print; their code is broken behind a comma.
 
     >>> print(reflowed("One long line of words.\\n\\n    x = y\\n\\nsteps : how many of them", 16))
     One long line of
@@ -86,8 +86,11 @@ def reflowed(text: str, most: int) -> str:
     parts = []
     for block in re.split(r"(\n\s*\n)", text):
         rows = block.split("\n")
-        if not block.strip() or ">>>" in block or max(map(width, rows)) <= most:
+        if not block.strip() or max(map(width, rows)) <= most:
             parts.append(block)
+            continue
+        if ">>>" in block:
+            parts.append("\n".join(line for row in rows for line in _broken(row, most)))
             continue
         lines: list[str] = []
         for indent, words in _paragraphs(rows):
@@ -98,6 +101,27 @@ def reflowed(text: str, most: int) -> str:
                 lines += [hang + line for line in wrapped(" ".join(rest), most - len(hang))]
         parts.append("\n".join(lines))
     return "".join(parts)
+
+
+def _broken(row: str, most: int) -> list[str]:
+    """A line of an example, its code broken behind commas outside of quotes.
+
+    >>> _broken(">>> f(1, 'a, b', 3)", 18)
+    [">>> f(1, 'a, b',", '...     3)']
+    """
+    code = row.lstrip(" ")
+    if width(row) <= most or not code.startswith((">>> ", "... ")):
+        return [row]
+    ends = [
+        found.end()
+        for found in re.finditer(r",(?= )", row)
+        if found.end() <= most and row[: found.end()].count('"') % 2 == row[: found.end()].count("'") % 2 == 0
+    ]
+    if not ends or ends[-1] >= len(row):
+        return [row]
+    indent = row[: len(row) - len(code)]
+    first, rest = row[: ends[-1]], f"{indent}...     {row[ends[-1] :].lstrip()}"
+    return [first, *(_broken(rest, most) if len(rest) < len(row) else [rest])]
 
 
 def _paragraphs(rows: Sequence[str]) -> list[tuple[str, str]]:
