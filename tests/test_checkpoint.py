@@ -41,7 +41,21 @@ def same(a, b):
     return np.array_equal(np.asarray(a), np.asarray(b), equal_nan=np.asarray(a).dtype.kind == "f")
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+# Learners that keep different things always, the others on demand: in memory all of them go on, see the contract.
+KEEPERS = (
+    "q-learning",
+    "double-q-learning",
+    "monte-carlo",
+    "td-lambda",
+    "prioritized-sweeping",
+    "batch-td",
+    "reinforce",
+)
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in KEEPERS else pytest.param(name, marks=pytest.mark.slow) for name in LEARNERS]
+)
 def test_going_on_from_a_file_gives_the_bits_of_a_run_that_never_stopped(name, robot, tmp_path):
     path = tmp_path / "c.npz"
     more = {"runs": 3, "seed": 5, "average": True, "episode_steps": 7}

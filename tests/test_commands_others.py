@@ -16,6 +16,7 @@ from tabular_rl.bundled import examples
 from tabular_rl.catalogue import ALIASES, METHODS, SOLVERS
 from tabular_rl.commands import COMMANDS, Interrupted
 from tabular_rl.formats import load
+from tabular_rl.report.layout import width
 
 ROBOT = "example:recycling_robot"
 
@@ -71,10 +72,12 @@ def test_methods_lists_all(capsys):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_method_is_described(capsys, name):
+def test_a_method_is_described(capsys, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "80")
     out = inside(capsys, "methods", name).out
-    spec = METHODS[name].spec
-    assert spec.equation in out and spec.source in out and "Examples" in out
+    assert max(map(width, out.splitlines())) <= 80
+    spec, words = METHODS[name].spec, " ".join(out.split())
+    assert " ".join(spec.equation.split()) in words and spec.source in words and "Examples" in out
     assert all(option.flag in out for option, _ in spec.options.values())
 
 

@@ -138,8 +138,14 @@ def test_signal_during_a_solve_gives_the_best_interval(models, name, code):
     [
         ("slow.npz", VALUE_ITERATION, "sweeps"),
         ("large.npz", (*VALUE_ITERATION, "--threads", "2"), "sweeps"),
-        ("filling.npz", ("--method", "policy-iteration", "--linear-solver", "sparse"), "linear system"),  # SuperLU
-        ("dense.npz", ("--method", "policy-iteration", "--linear-solver", "dense"), "linear system"),  # LAPACK
+        pytest.param(
+            "filling.npz", ("--method", "policy-iteration", "--linear-solver", "sparse"), "linear system",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "dense.npz", ("--method", "policy-iteration", "--linear-solver", "dense"), "linear system",
+            marks=pytest.mark.slow,
+        ),
         ("programme.npz", ("--method", "linear-programming"), "linear"),  # HiGHS
     ],
     ids=["sweeps", "threads", "SuperLU", "LAPACK", "HiGHS"],
@@ -404,12 +410,12 @@ def test_not_a_number_in_the_middle_stops_at_once(capsys, monkeypatch, wrong):
     "arguments",
     [
         ("solve", ROBOT),
-        ("solve", ROBOT, "--json"),
-        ("show", ROBOT),
-        ("methods",),
         ("--help",),
-        ("--version",),
         ("convert", ROBOT, "-"),
+        *(
+            pytest.param(x, marks=pytest.mark.slow)
+            for x in (("solve", ROBOT, "--json"), ("show", ROBOT), ("methods",), ("--version",))
+        ),
     ],
     ids=" ".join,
 )
@@ -436,10 +442,11 @@ def test_output_file_on_a_full_disk(capsys, arguments):
     "command, name",
     [
         ("solve", "out.json"),
-        ("solve", "out.csv"),
-        ("convert", "out.toml"),
-        ("convert", "out.npz"),
         ("convert", "out"),
+        *(
+            pytest.param(*x, marks=pytest.mark.slow)
+            for x in (("solve", "out.csv"), ("convert", "out.toml"), ("convert", "out.npz"))
+        ),
     ],
 )
 def test_file_size_limit_leaves_the_old_file(models, tmp_path, command, name):
@@ -738,7 +745,7 @@ def steps_of_writing(models, folder, name):
     return int(done.stdout)
 
 
-@pytest.mark.parametrize("name", ["out.toml", "out.npz", "out"])
+@pytest.mark.parametrize("name", ["out.npz", "out", pytest.param("out.toml", marks=pytest.mark.slow)])
 def test_killed_write_leaves_the_old_or_the_new_file(models, tmp_path, name):
     """In the middle, and at the last step."""
     old, new, out = load(ROBOT), load(models / "middle.npz"), tmp_path / "out" / name
@@ -879,7 +886,14 @@ UNICODE = """discount = 0.5
 """
 
 
-@pytest.mark.parametrize("command", ["solve", "show", "check", "solve --json", "convert"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "solve",
+        "convert",
+        *(pytest.param(x, marks=pytest.mark.slow) for x in ("show", "check", "solve --json")),
+    ],
+)
 def test_plain_terminal_is_shown_unicode_names_escaped(tmp_path, command):
     model = tmp_path / "model.toml"
     model.write_text(UNICODE, encoding="utf-8")

@@ -16,7 +16,7 @@ from tabular_rl.formats import FORMATS, load, save
 
 NAMES = {"toml": "m.toml", "csv": "m.csv", "npz": "m.npz", "directory": "m"}
 quick = settings(
-    max_examples=60,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -221,7 +221,7 @@ def test_standard_input(monkeypatch, tmp_path, mdp, read):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".npz"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_round_trip(tmp_path_factory, suffix, data):
     mdp = data.draw(models(horizon=False).filter(lambda m: m.L > 0))
@@ -547,7 +547,7 @@ def test_damaged_files_never_raise_anything_else(members, read, mdp):
             assert told(read(TEXT[:end])) in ([told(read(TEXT))[:n] for n in range(1, 6)])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     parts=st.lists(
         st.sampled_from(

@@ -34,7 +34,9 @@ def models():
     }
 
 
-@pytest.mark.parametrize("name", list(models()))
+@pytest.mark.parametrize(
+    "name", [*list(models())[:2], *(pytest.param(x, marks=pytest.mark.slow) for x in list(models())[2:])]
+)
 @pytest.mark.parametrize(
     "method",
     ["policy-evaluation", "linear-solve", "value-iteration", "modified-policy-iteration", "policy-iteration"],

@@ -35,7 +35,7 @@ def small(seed, problem="finite-horizon"):
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-@pytest.mark.parametrize("d", [None, 2])
+@pytest.mark.parametrize("d", [2, pytest.param(None, marks=pytest.mark.slow)])
 def test_recursion_is_the_sum_over_all_episodes(name, d):
     """Mean and covariance to 1e-11 of their size, with and without the weight; final rewards and costs among them."""
     for seed, problem, discounted in itertools.product(

@@ -292,7 +292,7 @@ def bernstein(sd, largest):
     ("method", "more"),
     [
         ("q-learning", {"explore": "epsilon-greedy:0.5"}),
-        ("sarsa", {"explore": "epsilon-greedy:0.5", "episode_steps": 2}),
+        pytest.param("sarsa", {"explore": "epsilon-greedy:0.5", "episode_steps": 2}, marks=pytest.mark.slow),
         pytest.param("expected-sarsa", {"explore": "epsilon-greedy:1/n"}, marks=pytest.mark.slow),
         pytest.param(
             "sarsa", {"explore": "epsilon-greedy:0.5", "source": "independent"}, marks=pytest.mark.slow
