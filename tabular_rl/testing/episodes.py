@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tabular_rl.testing.rules import Rule, Transition, step_of
+from tabular_rl.testing.rules import Rule, Transition, bootstraps, left_out, step_of
 
 
 def episodes_of(transitions: Sequence[Transition]) -> list[list[Transition]]:
@@ -66,9 +66,7 @@ def _monte_carlo(
         visit = mistake.removesuffix(" visit")
     G = 0.0
     for number, episode in enumerate(episodes):
-        if (mistake == "last left out" and number == len(episodes) - 1) or (
-            mistake == "first left out" and number == 0
-        ):
+        if left_out(number, len(episodes), mistake):
             continue
         if mistake != "returns run on":
             G = 0.0
@@ -109,7 +107,7 @@ def _n_step(
             fade = 1.0 if mistake == "rewards undiscounted" else gamma
             G = sum(fade**i * r for i, r in enumerate(rewards))
             ends = k + n >= last
-            if (not ends or mistake == "no mask") and mistake != "no bootstrap":
+            if bootstraps(ends, mistake):
                 after = v[episode[min(k + n, last) - 1].s2]
                 G += (gamma if mistake == "one discount" else gamma ** len(rewards)) * after
             s = episode[k].s
@@ -135,7 +133,7 @@ def _td_lambda(
             z = [0.0] * len(v)
         for t in episode:
             after = 0.0
-            if (not t.done or mistake == "no mask") and mistake != "no bootstrap":
+            if bootstraps(t.done, mistake):
                 after = v[t.s2]
             delta = t.r + gamma * after - v[t.s]
             alpha = steps.next(t.s)

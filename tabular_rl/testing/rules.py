@@ -193,6 +193,16 @@ def step_of(step_size: Schedule, n: int, mistake: str | None) -> float:
     return 1.0 if mistake == "replaces" else step_size.at(n)
 
 
+def bootstraps(done: bool, mistake: str | None) -> bool:
+    """Whether the value of the state that comes next is read."""
+    return (not done or mistake == "no mask") and mistake != "no bootstrap"
+
+
+def left_out(at: int, count: int, mistake: str | None) -> bool:
+    """Whether number `at` of so many transitions, or episodes, is not learned from."""
+    return (mistake == "last left out" and at == count - 1) or (mistake == "first left out" and at == 0)
+
+
 def learned_by(
     rule: Rule,
     transitions: Sequence[Transition],
@@ -218,9 +228,7 @@ def learned_by(
     tables = copied(table) if rule.name == "double-q-learning" else [copied(table)]
     counts: dict[Any, int] = {}
     for k, t in enumerate(transitions):
-        if (mistake == "last left out" and k == len(transitions) - 1) or (
-            mistake == "first left out" and k == 0
-        ):
+        if left_out(k, len(transitions), mistake):
             continue
         coin = coins[k] if coins is not None and len(tables) == 2 else 0
         for own in (0, 1) if mistake == "both learn" else (coin,):
@@ -237,7 +245,7 @@ def learned_by(
             if mistake == "early":
                 row[at] *= 1 - alpha
             after = 0.0
-            if (not t.done or mistake == "no mask") and mistake != "no bootstrap":
+            if bootstraps(t.done, mistake):
                 following = transitions[k + 1] if k + 1 < len(transitions) else t
                 a2 = following.a2 if mistake == "action after next" and following.a2 is not None else t.a2
                 after = value_of_next(rule.name, chooses, values, t._replace(a2=a2), pi, mistake)
