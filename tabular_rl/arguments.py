@@ -173,7 +173,7 @@ def _of_array(mdp: MDP, array: NDArray[Any]) -> Policy:
     if array.shape in ((S,), (T, S)) and whole and array.dtype.kind != "b":
         readings.append(("an action a state", "of_actions", lambda: Policy.of_actions(mdp, actions)))
     if array.shape in ((S, A), (T, S, A)):
-        readings.append(("a table (S, A) of probabilities", "of_table", lambda: Policy.of_table(mdp, array)))
+        readings.append(("a table (S, A) of probabilities", "of_table", lambda: Policy.of_probs(mdp, array)))
     elif array.shape in ((L,), (T, L)):
         readings.append(("a probability for each pair", "of_probs", lambda: Policy.of_probs(mdp, array)))
     if not readings:

@@ -438,3 +438,11 @@ def test_what_has_a_model_is_told_where_it_is():
     """A Solution or an Estimate in the place of a model."""
     with pytest.raises(OptionError, match=r"^mdp: found Solution, expected a model: its \.mdp$"):
         t.solve(t.solve(t.load("example:forest")))
+
+
+def test_an_array_that_is_a_table_or_time_steps_of_pairs_is_refused_with_both():
+    """Two states, one of them the end, two actions, two decisions: (S, A) = (T, L) = (2, 2)."""
+    P = [[[1, 0], [0, 1]], [[0, 0], [0, 0]]]
+    mdp = t.MDP(P, [[1, 3], [0, 0]], 1, axes="sas", terminal=[1], horizon=2)
+    with pytest.raises(OptionError, match="a table of 2 states and 2 actions, and 2 time steps of 2 pairs"):
+        t.evaluate(mdp, [[0.25, 0.75], [0.5, 0.5]])
