@@ -3,10 +3,10 @@
 VENV := .venv
 PYTHON ?= $(VENV)/bin/python
 PYTEST = $(PYTHON) -m pytest -q
-RULES = tests/test_layers.py tests/test_catalogue_complete.py tests/test_kernels_policy.py tests/test_packaging.py
+RULES = tests/project/test_layers.py tests/methods/test_catalogue_complete.py tests/kernels/test_kernels_policy.py tests/project/test_packaging.py
 
 # The tests of other targets, so that nothing runs twice.
-ELSEWHERE = $(foreach file,$(RULES) tests/test_lint.py tests/test_documents.py,--ignore=$(file))
+ELSEWHERE = $(foreach file,$(RULES) tests/project/test_lint.py tests/project/test_documents.py,--ignore=$(file))
 
 .PHONY: all environment format format-check lint types layers tests documents documents-write uncompiled bench
 
@@ -39,10 +39,10 @@ tests: environment
 	$(PYTEST) $(ELSEWHERE)
 
 documents: environment
-	$(PYTEST) tests/test_documents.py
+	$(PYTEST) tests/project/test_documents.py
 
 documents-write: environment
-	$(PYTHON) tests/documents.py --write
+	$(PYTHON) tests/support/documents.py --write
 
 # The kernels as plain Python, on the models that are small enough for it.
 uncompiled: environment

@@ -5,11 +5,12 @@ A model (an MDP) goes in; `solve` and `evaluate` return a Solution, whose interv
 
 from __future__ import annotations
 
-from tabular_rl import startup as startup  # isort: skip  (first of all: see there)
+from tabular_rl.solving import startup as startup  # isort: skip  (first of all: see there)
 
-from tabular_rl.ask import evaluate, learn, solve
-from tabular_rl.bundled import examples
-from tabular_rl.comparison import Comparison, compare
+from tabular_rl.analysis.comparison import Comparison, compare
+from tabular_rl.analysis.estimation import Estimate, behavior_of, estimate
+from tabular_rl.analysis.simulation import Simulation, sample_transitions, simulate
+from tabular_rl.certificates.verify import Verdict, verify
 from tabular_rl.errors import (
     MissingExtra,
     ModelError,
@@ -20,48 +21,47 @@ from tabular_rl.errors import (
     OutputError,
     TabularError,
 )
-from tabular_rl.estimation import Estimate, behavior_of, estimate
-from tabular_rl.exact.linear_programming import linear_programming
-from tabular_rl.exact.linear_solve import linear_solve
-from tabular_rl.exact.rational import rational, rational_evaluation
-from tabular_rl.exact.stationary import occupancy, stationary_distribution, visit_distribution
 from tabular_rl.formats import load, save
+from tabular_rl.formats.bundled import examples
 from tabular_rl.formats.transitions import Log, read_log, write_log
-from tabular_rl.gradient.actor_critic import actor_critic, advantage_actor_critic
-from tabular_rl.gradient.enumeration import enumerated_moments
-from tabular_rl.gradient.exact import exact_gradient, gradient_ascent
-from tabular_rl.gradient.moments import all_moments, estimator_moments, score_identity
-from tabular_rl.gradient.reinforce import reinforce
-from tabular_rl.gradient.sample import sample_gradient
-from tabular_rl.gradient.softmax import SoftmaxPolicy
-from tabular_rl.learned import Curve, Learned
-from tabular_rl.learning.batch_td import batch_td, certainty_equivalence
-from tabular_rl.learning.double_q_learning import double_q_learning
-from tabular_rl.learning.dyna_q import dyna_q
-from tabular_rl.learning.expected_sarsa import expected_sarsa, q_evaluation
-from tabular_rl.learning.linear_q import linear_q_evaluation, linear_q_learning
-from tabular_rl.learning.linear_td import linear_td
-from tabular_rl.learning.monte_carlo import monte_carlo
-from tabular_rl.learning.n_step_td import n_step_td
-from tabular_rl.learning.prioritized_sweeping import prioritized_sweeping
-from tabular_rl.learning.q_lambda import q_lambda
-from tabular_rl.learning.q_learning import q_learning
-from tabular_rl.learning.sarsa import sarsa, sarsa_evaluation
-from tabular_rl.learning.td0 import td0
-from tabular_rl.learning.td_lambda import td_lambda
-from tabular_rl.learning.tree_backup import tree_backup
-from tabular_rl.model import MDP, Layout
-from tabular_rl.planning.auto import auto, auto_evaluation
-from tabular_rl.planning.backward_induction import backward_induction
-from tabular_rl.planning.modified_policy_iteration import modified_policy_iteration
-from tabular_rl.planning.policy_evaluation import policy_evaluation
-from tabular_rl.planning.policy_iteration import policy_iteration
-from tabular_rl.planning.value_iteration import value_iteration
-from tabular_rl.policy import Policy
-from tabular_rl.simulation import Simulation, sample_transitions, simulate
-from tabular_rl.solution import Certificate, Solution, Status
-from tabular_rl.transitions import Transitions
-from tabular_rl.verification import Verdict, verify
+from tabular_rl.methods.ask import evaluate, learn, solve
+from tabular_rl.methods.exact.linear_programming import linear_programming
+from tabular_rl.methods.exact.linear_solve import linear_solve
+from tabular_rl.methods.exact.rational import rational, rational_evaluation
+from tabular_rl.methods.exact.stationary import occupancy, stationary_distribution, visit_distribution
+from tabular_rl.methods.gradient.actor_critic import actor_critic, advantage_actor_critic
+from tabular_rl.methods.gradient.enumeration import enumerated_moments
+from tabular_rl.methods.gradient.exact import exact_gradient, gradient_ascent
+from tabular_rl.methods.gradient.moments import all_moments, estimator_moments, score_identity
+from tabular_rl.methods.gradient.reinforce import reinforce
+from tabular_rl.methods.gradient.sample import sample_gradient
+from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
+from tabular_rl.methods.learning.batch_td import batch_td, certainty_equivalence
+from tabular_rl.methods.learning.double_q_learning import double_q_learning
+from tabular_rl.methods.learning.dyna_q import dyna_q
+from tabular_rl.methods.learning.expected_sarsa import expected_sarsa, q_evaluation
+from tabular_rl.methods.learning.linear_q import linear_q_evaluation, linear_q_learning
+from tabular_rl.methods.learning.linear_td import linear_td
+from tabular_rl.methods.learning.monte_carlo import monte_carlo
+from tabular_rl.methods.learning.n_step_td import n_step_td
+from tabular_rl.methods.learning.prioritized_sweeping import prioritized_sweeping
+from tabular_rl.methods.learning.q_lambda import q_lambda
+from tabular_rl.methods.learning.q_learning import q_learning
+from tabular_rl.methods.learning.sarsa import sarsa, sarsa_evaluation
+from tabular_rl.methods.learning.td0 import td0
+from tabular_rl.methods.learning.td_lambda import td_lambda
+from tabular_rl.methods.learning.tree_backup import tree_backup
+from tabular_rl.methods.planning.auto import auto, auto_evaluation
+from tabular_rl.methods.planning.backward_induction import backward_induction
+from tabular_rl.methods.planning.modified_policy_iteration import modified_policy_iteration
+from tabular_rl.methods.planning.policy_evaluation import policy_evaluation
+from tabular_rl.methods.planning.policy_iteration import policy_iteration
+from tabular_rl.methods.planning.value_iteration import value_iteration
+from tabular_rl.model.mdp import MDP, Layout
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.transitions import Transitions
+from tabular_rl.solving.learned import Curve, Learned
+from tabular_rl.solving.solution import Certificate, Solution, Status
 
 __version__ = "0.1.0"
 

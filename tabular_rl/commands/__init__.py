@@ -79,7 +79,7 @@ class Program(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from tabular_rl.bundled import documents, documents_folder
+        from tabular_rl.formats.bundled import documents, documents_folder
 
         super().format_epilog(ctx, formatter)
         with formatter.section("Documents"):
@@ -154,7 +154,7 @@ def _run(arguments: Sequence[str]) -> int:
         note(f"{PROGRAM}: {error.format_message()}\n")
         return 2
     except TabularError as error:
-        from tabular_rl.run import interrupt
+        from tabular_rl.solving.run import interrupt
 
         note(f"{error}\n")
         stopped = getattr(error, "why", None) == "signal" and interrupt.signum is not None
@@ -221,7 +221,7 @@ class _State:
 
 def handle(signum: int, frame: Any) -> None:
     """Stop a solver between two kernels, anything else at once; a second signal does not wait for a solver."""
-    from tabular_rl.run import interrupt
+    from tabular_rl.solving.run import interrupt
 
     if interrupt.signum is not None and (_State.solving or _State.leaving):
         os._exit(128 + signum)

@@ -315,7 +315,7 @@ def _values(name: str, parameter: click.Parameter, word: str, given: dict[str, A
         second = kind != "STATE" and len(given.get(str(parameter.name), ())) % 2
         return _plain(_names(given)[1 if second else 0])
     if kind == "NAME":
-        from tabular_rl.gradient.estimators import ESTIMATORS
+        from tabular_rl.methods.gradient.estimators import ESTIMATORS
 
         return _plain([*ESTIMATORS[:-1], "gae:"])
     return Offer()
@@ -333,7 +333,7 @@ def _of_option(option: Any) -> Offer:
 
 def _models(word: str) -> Offer:
     """Files and, behind `example:`, the models that come along."""
-    from tabular_rl.bundled import examples
+    from tabular_rl.formats.bundled import examples
 
     if word.startswith("example:"):
         return _plain(f"example:{name}" for name in examples())
@@ -357,7 +357,7 @@ def _policies(word: str, given: dict[str, Any], log: bool) -> Offer:
 
 def _methods(name: str, word: str) -> Offer:
     """The methods of a command; in `compare` the options of a method may follow it, each behind a comma."""
-    from tabular_rl.catalogue import LEARNERS, METHODS, SOLVERS, canonical
+    from tabular_rl.methods.catalogue import LEARNERS, METHODS, SOLVERS, canonical
 
     task = {"solve": "control", "evaluate": "prediction"}.get(name)
     known = LEARNERS if name == "learn" else SOLVERS if task else METHODS
@@ -377,9 +377,9 @@ def _methods(name: str, word: str) -> Offer:
 
 def _topics(given: dict[str, Any]) -> Offer:
     """What `help` knows: commands, pages and methods; behind `make` its families."""
-    from tabular_rl.bundled import documents
-    from tabular_rl.catalogue import METHODS
     from tabular_rl.commands import COMMANDS, program
+    from tabular_rl.formats.bundled import documents
+    from tabular_rl.methods.catalogue import METHODS
 
     if given:
         below = program.get_command(click.Context(program), str(given["topic"]))

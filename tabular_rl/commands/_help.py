@@ -89,7 +89,7 @@ class OfMethods(Command):
     """A command of many methods, which are listed by what they are for: learners, and in `compare` planners too."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from tabular_rl.catalogue import LEARNERS, METHODS
+        from tabular_rl.methods.catalogue import LEARNERS, METHODS
 
         found = by_purpose(LEARNERS if self.name == "learn" else METHODS)
         with formatter.section("Methods"):
@@ -104,7 +104,7 @@ def by_purpose(names: Iterable[str]) -> dict[str, list[str]]:
     {'plan': ['rational'], 'best policy': ['q-learning'], 'its gradient': ['reinforce'], "a policy's values": ['td0'],
      'linear features': ['linear-td']}
     """
-    from tabular_rl.catalogue import METHODS
+    from tabular_rl.methods.catalogue import METHODS
 
     purposes = (
         "plan",

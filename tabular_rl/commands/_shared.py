@@ -15,21 +15,21 @@ from typing import Any, TypeVar
 
 import click
 
-from tabular_rl import run as running
-from tabular_rl.catalogue import METHODS, SOLVERS, canonical, find
 from tabular_rl.commands import solving, writing
 from tabular_rl.commands._help import Command as Command
 from tabular_rl.commands._memory import check_memory, check_states
 from tabular_rl.errors import OptionError, OutputError, closest, path_text, quoted
-from tabular_rl.model import MDP
-from tabular_rl.options import OPTIONS, Option
-from tabular_rl.policy import Policy
-from tabular_rl.rationals import calculated, nearest
+from tabular_rl.methods.catalogue import METHODS, SOLVERS, canonical, find
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import calculated, nearest
 from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import be_quiet, note, out, warn
 from tabular_rl.report.tables import answer_text, interval_width, seconds_text, status_text, work_text
-from tabular_rl.solution import Solution, Status
+from tabular_rl.solving import run as running
+from tabular_rl.solving.options import OPTIONS, Option
+from tabular_rl.solving.solution import Solution, Status
 
 C = TypeVar("C", bound=Callable[..., Any])
 WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
@@ -382,7 +382,7 @@ def input_path(source: str | None) -> str | None:
     if source is None or source == "-":
         return None
     if source.startswith("example:"):
-        from tabular_rl.bundled import example_path
+        from tabular_rl.formats.bundled import example_path
 
         return str(example_path(source.removeprefix("example:")))
     return source
@@ -414,7 +414,7 @@ def solved(
     mdp: MDP, method: str, options: dict[str, Any], quiet: int, policy: Policy | None = None
 ) -> Solution:
     """Run a solver where signals stop it and progress is shown."""
-    from tabular_rl.ask import evaluate, solve
+    from tabular_rl.methods.ask import evaluate, solve
 
     check_memory(mdp)
     mdp.facts  # noqa: B018  (a mapped model is validated here, where a signal raises)
@@ -437,7 +437,7 @@ def named_states(mdp: MDP, names: Sequence[str]) -> list[int] | None:
 
 def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
     """Write an answer where it was asked for, and return the exit code."""
-    from tabular_rl.answers import answer_document, json_parts, q_entry, write_answer
+    from tabular_rl.formats.answers import answer_document, json_parts, q_entry, write_answer
 
     output, quiet = given["output"], given["quiet"]
     to_stdout = output == "-" or given["as_json"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, json_option, model_options, quiet_option, read_model
-from tabular_rl.model import MDP
+from tabular_rl.model.mdp import MDP
 from tabular_rl.report.screen import out
 from tabular_rl.report.tables import listed, model_text, plural, title
 
@@ -32,7 +32,7 @@ def command(**given: Any) -> int:
     mdp.facts  # noqa: B018  (the contents of a mapped directory are looked at here)
     found = remarks(mdp)
     if given["as_json"]:
-        from tabular_rl.answers import json_parts
+        from tabular_rl.formats.answers import json_parts
 
         document = {
             "schema": "tabular-rl check", "version": 1, "valid": True, "model": mdp.name, "digest": mdp.digest,
@@ -49,7 +49,7 @@ def command(**given: Any) -> int:
 
 def remarks(mdp: MDP) -> list[str]:
     """What is allowed, and worth a second look."""
-    from tabular_rl.structure import edges, reachable, starts
+    from tabular_rl.model.graph.search import edges, reachable, starts
 
     found = []
     if mdp.start_given:

@@ -6,9 +6,13 @@ from typing import Any
 
 import click
 
-from tabular_rl import run as running
-from tabular_rl.answers import json_parts
-from tabular_rl.catalogue import LEARNERS, METHODS, canonical
+from tabular_rl.analysis.comparison import (
+    ALWAYS,
+    Assertion,
+    asked_method,
+    compare,
+    fitting_methods,
+)
 from tabular_rl.commands import COMMANDS, solving, writing
 from tabular_rl.commands._help import OfMethods
 from tabular_rl.commands._memory import check_memory
@@ -25,19 +29,15 @@ from tabular_rl.commands._shared import (
     together,
 )
 from tabular_rl.commands.learn import behavior, read_data
-from tabular_rl.comparison import (
-    ALWAYS,
-    Assertion,
-    asked_method,
-    compare,
-    fitting_methods,
-)
 from tabular_rl.errors import OptionError, closest, escape, path_text, quoted
-from tabular_rl.options import OPTIONS
+from tabular_rl.formats.answers import json_parts
+from tabular_rl.methods.catalogue import LEARNERS, METHODS, canonical
 from tabular_rl.report.comparison import comparison_document, comparison_text
 from tabular_rl.report.learned import curves_csv
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import note, out
+from tabular_rl.solving import run as running
+from tabular_rl.solving.options import OPTIONS
 
 NO = 1
 OF_LEARNERS = solver_flags(list(LEARNERS), but=ALWAYS)
@@ -103,9 +103,9 @@ def command(**given: Any) -> int:
     tabular-rl compare example:forest VI PI --assert "VI < 0.05"
     tabular-rl compare example:forest q-learning sarsa --steps 1e5 --runs 20
     """
-    from tabular_rl.answers import write_parts
+    from tabular_rl.formats.answers import write_parts
+    from tabular_rl.formats.named_policies import read_policy
     from tabular_rl.formats.output import all_or_none
-    from tabular_rl.policies import read_policy
 
     assertions = [Assertion.of(text) for text in given["asserted"]]
     named = [canonical(text) for text in (*given["names"], *given["methods"])]

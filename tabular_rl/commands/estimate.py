@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from tabular_rl.analysis.estimation import Estimate, counts_path, estimate, save_counts
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import (
     FORMATS,
@@ -18,7 +19,6 @@ from tabular_rl.commands._shared import (
     quiet_option,
 )
 from tabular_rl.errors import ModelError, escape, path_text
-from tabular_rl.estimation import Estimate, counts_path, estimate, save_counts
 from tabular_rl.report.screen import note, out
 from tabular_rl.report.tables import listed, plural
 
@@ -120,7 +120,7 @@ def text(found: Estimate) -> str:
 
 
 def json_text(found: Estimate) -> str:
-    from tabular_rl.answers import json_parts
+    from tabular_rl.formats.answers import json_parts
 
     mdp = found.mdp
     document = {

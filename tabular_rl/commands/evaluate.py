@@ -40,7 +40,7 @@ def command(**given: Any) -> int:
     tabular-rl evaluate example:gridworld_4x4 --policy uniform
     tabular-rl evaluate example:forest --policy epsilon-greedy:0.1:optimal
     """
-    from tabular_rl.policies import read_policy
+    from tabular_rl.formats.named_policies import read_policy
 
     method, options = chosen_method(given, "prediction")
     inputs = given["model"], given["start_from"], given["policy"].rpartition(":")[2]

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tabular_rl import run as running
+from tabular_rl.analysis.simulation import EPISODES, SEED, STEPS
 from tabular_rl.commands import COMMANDS, solving, writing
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
@@ -23,13 +23,13 @@ from tabular_rl.commands._shared import (
     read_model,
 )
 from tabular_rl.errors import OptionError, closest, path_text, quoted
-from tabular_rl.gradient.estimators import ESTIMATORS, checked_name
-from tabular_rl.model import MDP
-from tabular_rl.options import OPTIONS
+from tabular_rl.methods.gradient.estimators import ESTIMATORS, checked_name
+from tabular_rl.model.mdp import MDP
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import note, out, warn
 from tabular_rl.report.tables import plural, seconds_text
-from tabular_rl.simulation import EPISODES, SEED, STEPS
+from tabular_rl.solving import run as running
+from tabular_rl.solving.options import OPTIONS
 
 NOT_REACHED = 3
 MOST_PAIRS = 600  # state-action pairs up to which all estimators are computed unasked
@@ -100,9 +100,9 @@ def command(**given: Any) -> int:
     tabular-rl gradient example:forest --policy epsilon-greedy:0.1:optimal
     tabular-rl gradient example:forest --horizon 5 --estimator q --plot q.png
     """
-    from tabular_rl.answers import write_parts
+    from tabular_rl.formats.answers import write_parts
+    from tabular_rl.formats.named_policies import read_policy
     from tabular_rl.formats.output import all_or_none
-    from tabular_rl.policies import read_policy
     from tabular_rl.report.gradient import gradient_csv, gradient_json, gradient_text, plot_gradient
 
     for name in given["estimators"]:
@@ -160,11 +160,11 @@ def command(**given: Any) -> int:
 
 def found(mdp: MDP, policy: Any, given: dict[str, Any]) -> Any:
     """The gradient, and as many estimators as were asked for or take no long time."""
-    from tabular_rl.gradient._episodes import Episodes
-    from tabular_rl.gradient.exact import exact_gradient
-    from tabular_rl.gradient.moments import all_moments
-    from tabular_rl.gradient.sample import sample_gradient
-    from tabular_rl.gradient.softmax import SoftmaxPolicy
+    from tabular_rl.methods.gradient._episodes import Episodes
+    from tabular_rl.methods.gradient.exact import exact_gradient
+    from tabular_rl.methods.gradient.moments import all_moments
+    from tabular_rl.methods.gradient.sample import sample_gradient
+    from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
     from tabular_rl.report.gradient import Estimate, GradientReport
 
     softmax = SoftmaxPolicy.of(policy)

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from tabular_rl import run as running
-from tabular_rl.catalogue import LEARNERS, canonical, find_learner
+from tabular_rl.analysis.comparison import Regret, most_policies, regret
 from tabular_rl.commands import COMMANDS, solving, writing
 from tabular_rl.commands._help import OfMethods
 from tabular_rl.commands._memory import check_memory
@@ -26,16 +25,17 @@ from tabular_rl.commands._shared import (
     solver_flags,
     together,
 )
-from tabular_rl.comparison import Regret, most_policies, regret
 from tabular_rl.errors import OptionError, OutputError, path_text
-from tabular_rl.learned import Learned
-from tabular_rl.model import MDP
-from tabular_rl.options import OPTIONS
-from tabular_rl.policy import Policy
+from tabular_rl.methods.catalogue import LEARNERS, canonical, find_learner
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
 from tabular_rl.report.learned import cut_short, learned_csv, learned_document, learned_text, work_line
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import note, out, warn
-from tabular_rl.solution import Status
+from tabular_rl.solving import run as running
+from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.options import OPTIONS
+from tabular_rl.solving.solution import Status
 
 NOT_REACHED = 3
 DEFAULT = "q-learning"
@@ -108,7 +108,7 @@ def command(**given: Any) -> int:
     tabular-rl learn example:recycling_robot --steps 1e5 --runs 8
     tabular-rl learn example:random_walk_5 --method td0 --step-size 1/n
     """
-    from tabular_rl.policies import read_policy
+    from tabular_rl.formats.named_policies import read_policy
 
     state = None
     if given["resume"] is not None:
@@ -136,7 +136,7 @@ def command(**given: Any) -> int:
     if given["data"] is not None:
         options["data"] = read_data(given["data"], mdp)
     if given["behavior"] == "log" and given["data"] is not None:
-        from tabular_rl.estimation import behavior_of
+        from tabular_rl.analysis.estimation import behavior_of
 
         options["behavior"] = behavior_of(options["data"])
     elif given["behavior"] is not None:
@@ -204,7 +204,7 @@ def check_files(given: dict[str, Any]) -> None:
 
 
 def behavior(text: str, mdp: MDP) -> Policy:
-    from tabular_rl.policies import read_policy
+    from tabular_rl.formats.named_policies import read_policy
 
     try:
         return read_policy(text, mdp)
@@ -228,7 +228,7 @@ def regret_of(learned: Learned, time_limit: float | None) -> Regret | None:
 
 def deliver(learned: Learned, lost: Regret | None, given: dict[str, Any], saved: bool = True) -> int:
     """Write what was learned where it was asked for, and return the exit code."""
-    from tabular_rl.answers import json_parts, write_parts
+    from tabular_rl.formats.answers import json_parts, write_parts
 
     output, quiet = given["output"], given["quiet"]
     show_q, only = given["show"] == "q", named_states(learned.mdp, given["only"])

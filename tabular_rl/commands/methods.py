@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from tabular_rl.catalogue import ALIASES, LEARNERS, METHODS, SOLVERS, canonical
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, json_option, quiet_option
 from tabular_rl.errors import OptionError, closest, quoted
+from tabular_rl.methods.catalogue import ALIASES, LEARNERS, METHODS, SOLVERS, canonical
 from tabular_rl.report.layout import columns, reflowed, table, wrapped
 from tabular_rl.report.screen import out, spelled
 
@@ -33,7 +33,7 @@ def command(method: str | None, as_json: bool, quiet: int) -> int:
         )
     names = list(METHODS) if method is None else [method]
     if as_json:
-        from tabular_rl.answers import json_parts
+        from tabular_rl.formats.answers import json_parts
 
         out(
             "".join(

@@ -6,8 +6,15 @@ from typing import Any
 
 import click
 
-from tabular_rl import run as running
-from tabular_rl.answers import json_parts
+from tabular_rl.analysis.simulation import (
+    EPISODES,
+    LEVEL,
+    SEED,
+    STEPS,
+    episode_limit,
+    sample_transitions,
+    simulate,
+)
 from tabular_rl.commands import COMMANDS, solving
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
@@ -21,14 +28,15 @@ from tabular_rl.commands._shared import (
     read_model,
 )
 from tabular_rl.errors import OptionError, path_text
-from tabular_rl.model import MDP
-from tabular_rl.options import OPTIONS
-from tabular_rl.policy import Policy
+from tabular_rl.formats.answers import json_parts
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import note, out
 from tabular_rl.report.simulation import simulation_document, simulation_text
 from tabular_rl.report.tables import plural, seconds_text
-from tabular_rl.simulation import EPISODES, LEVEL, SEED, STEPS, episode_limit, sample_transitions, simulate
+from tabular_rl.solving import run as running
+from tabular_rl.solving.options import OPTIONS
 
 NOT_REACHED = 3
 MOST_LOGGED = 10_000_000
@@ -71,7 +79,7 @@ def command(**given: Any) -> int:
     tabular-rl simulate example:forest --policy optimal --episodes 100000
     tabular-rl simulate example:forest --episodes 100 --steps 20 --log log.csv
     """
-    from tabular_rl.policies import read_policy
+    from tabular_rl.formats.named_policies import read_policy
 
     if given["log"] is not None:
         for key in ("as_json", "time_limit"):

@@ -48,8 +48,8 @@ def command(**given: Any) -> int:
 
 def starting_values(path: str, mdp: Any) -> Any:
     """The values of an answer file, to begin with."""
-    from tabular_rl.answers import read_answer
     from tabular_rl.errors import OptionError, path_text
+    from tabular_rl.formats.answers import read_answer
 
     answer = read_answer(path, mdp)
     if answer.values is None:

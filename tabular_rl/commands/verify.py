@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from tabular_rl.answers import json_parts
+from tabular_rl.certificates.verify import verify
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, Value, json_option, model_options, quiet_option, read_model
 from tabular_rl.errors import OptionError
-from tabular_rl.options import OPTIONS
+from tabular_rl.formats.answers import json_parts
 from tabular_rl.report.screen import out
 from tabular_rl.report.verdict import verdict_document
-from tabular_rl.verification import verify
+from tabular_rl.solving.options import OPTIONS
 
 NO = 1
 
@@ -47,7 +47,7 @@ def command(**given: Any) -> int:
     tabular-rl solve example:taxicab -o answer.json
     tabular-rl verify example:taxicab answer.json
     """  # fmt: skip
-    from tabular_rl.policies import read_policy
+    from tabular_rl.formats.named_policies import read_policy
 
     if given["model"] == "-" and given["answer"] == "-":
         raise OptionError("found - twice, expected one of MODEL and ANSWER on standard input")

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tabular_rl.arguments import public
 from tabular_rl.errors import ModelError, OptionError, kind_text, path_text, quoted
-from tabular_rl.model import MDP, Sense, checked_gamma, checked_horizon
+from tabular_rl.model.arguments import public
+from tabular_rl.model.mdp import MDP, Sense, checked_gamma, checked_horizon
 
 FORMATS = ("toml", "csv", "npz", "directory")
 SUFFIXES = {".toml": "toml", ".csv": "csv", ".npz": "npz"}
@@ -68,7 +68,7 @@ def load(
     )
     name = os.fspath(path)
     if name.startswith(EXAMPLE):
-        from tabular_rl.bundled import example_path
+        from tabular_rl.formats.bundled import example_path
 
         name = str(example_path(name.removeprefix(EXAMPLE)))
     source = "<stdin>" if name == "-" else name
@@ -87,7 +87,7 @@ def load(
 
 def _example_of(name: str) -> str:
     """A suggestion for a file that is not there, where a model of its name comes along."""
-    from tabular_rl.bundled import examples
+    from tabular_rl.formats.bundled import examples
 
     stem = Path(name).stem
     return f"; did you mean 'example:{stem}'?" if stem in examples() else ""

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from tabular_rl.errors import Fault, ModelError, TabularError, closest, escape, quoted
 from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.json import read_json
-from tabular_rl.model import MDP, Exact, Layout, expected_reward, size_text
-from tabular_rl.names import Names
-from tabular_rl.rationals import DIGITS, RationalArray, exact_sum, fraction
-from tabular_rl.rows import row_blocks
+from tabular_rl.model.mdp import MDP, Exact, Layout, expected_reward, size_text
+from tabular_rl.model.names import Names
+from tabular_rl.model.rationals import DIGITS, RationalArray, exact_sum, fraction
+from tabular_rl.model.rows import row_blocks
 
 VERSION = 1
 PROGRAM = "tabular-rl"

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from tabular_rl.build import Number, Row
 from tabular_rl.errors import Fault, ModelError, escape, quoted
 from tabular_rl.formats.arrays import rows_off
 from tabular_rl.formats.fields import (
@@ -38,10 +37,11 @@ from tabular_rl.formats.fields import (
 )
 from tabular_rl.formats.lines import Spot, locate
 from tabular_rl.formats.spelling import Speller, plain
-from tabular_rl.model import MDP
-from tabular_rl.names import Names, are_good
-from tabular_rl.rationals import DECIMAL, FRACTION
-from tabular_rl.rows import mass_defects
+from tabular_rl.model.build import Number, Row
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.names import Names, are_good
+from tabular_rl.model.rationals import DECIMAL, FRACTION
+from tabular_rl.model.rows import mass_defects
 
 COLUMNS = ("state", "action", "next_state", "probability", "reward")
 EXPECTED = f"expected the columns {','.join(COLUMNS)}"

@@ -44,7 +44,7 @@ from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.input import open_file, read_all, reporting
 from tabular_rl.formats.output import Complete, hidden, place_of, settle, sync_folder
 from tabular_rl.formats.output import reporting as writing
-from tabular_rl.model import MDP
+from tabular_rl.model.mdp import MDP
 
 HEADER, NAMES = "header.json", "names.json"
 

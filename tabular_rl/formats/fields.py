@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from tabular_rl.build import TOO_FINE, Number, Row, model_of_rows
 from tabular_rl.errors import SHOWN_FAULTS, Fault, ModelError, closest, escape, quoted
 from tabular_rl.formats.lines import Spot
-from tabular_rl.model import MDP, Exact, Layout
-from tabular_rl.names import Names, name_fault
-from tabular_rl.rationals import (
+from tabular_rl.model.build import TOO_FINE, Number, Row, model_of_rows
+from tabular_rl.model.mdp import MDP, Exact, Layout
+from tabular_rl.model.names import Names, name_fault
+from tabular_rl.model.rationals import (
     DECIMAL,
     FRACTION,
     LONGEST,
@@ -27,8 +27,8 @@ from tabular_rl.rationals import (
     nearest,
     shown,
 )
-from tabular_rl.rows import LARGEST
-from tabular_rl.validation import layout_text
+from tabular_rl.model.rows import LARGEST
+from tabular_rl.model.validation import layout_text
 
 VERSION = 1
 TOP = (

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.build import Number
 from tabular_rl.errors import SHOWN_FAULTS, ModelError, quoted
 from tabular_rl.formats.fields import Head, Numbers, Reader, exact_of, finish, resolve
 from tabular_rl.formats.lines import Spot
 from tabular_rl.formats.memory import require
-from tabular_rl.model import MDP, Layout
-from tabular_rl.names import Names
-from tabular_rl.rationals import UNDERFLOWS
-from tabular_rl.rows import Ints
-from tabular_rl.validation import MOST_CELLS
+from tabular_rl.model.build import Number
+from tabular_rl.model.mdp import MDP, Layout
+from tabular_rl.model.names import Names
+from tabular_rl.model.rationals import UNDERFLOWS
+from tabular_rl.model.rows import Ints
+from tabular_rl.model.validation import MOST_CELLS
 
 FOUR = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 EIGHT = {**FOUR, "up-left": (-1, -1), "up-right": (-1, 1), "down-left": (1, -1), "down-right": (1, 1)}

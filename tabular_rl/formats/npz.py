@@ -35,7 +35,7 @@ from tabular_rl.formats.arrays import (
 )
 from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.memory import require
-from tabular_rl.model import MDP, size_text
+from tabular_rl.model.mdp import MDP, size_text
 
 META = "meta"
 RATIO = 100  # a compressed member may be this many times as long when it is read,

@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from tabular_rl.errors import ModelError
-from tabular_rl.model import MDP
-from tabular_rl.rationals import LONGEST, spell
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.rationals import LONGEST, spell
 
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\b": "\\b", "\f": "\\f"}

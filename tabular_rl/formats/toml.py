@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from tabular_rl.build import Number, Row
 from tabular_rl.errors import Fault, ModelError, escape, quoted
 from tabular_rl.formats.fields import (
     TOP,
@@ -28,9 +27,10 @@ from tabular_rl.formats.grid import read_grid
 from tabular_rl.formats.input import plain_ends
 from tabular_rl.formats.lines import Spot, locate
 from tabular_rl.formats.spelling import BARE, Speller
-from tabular_rl.model import MDP
-from tabular_rl.names import Names
-from tabular_rl.tensors import ON_ENTRY, ORDER, ambiguous_text, entry_reward, readings, terminal_reward
+from tabular_rl.model.build import Number, Row
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.names import Names
+from tabular_rl.model.tensors import ON_ENTRY, ORDER, ambiguous_text, entry_reward, readings, terminal_reward
 
 BODIES = ("state", "tensors", "grid")
 

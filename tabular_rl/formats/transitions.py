@@ -31,7 +31,6 @@ from typing import Any, BinaryIO, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.arguments import public
 from tabular_rl.errors import SHOWN_FAULTS, Fault, ModelError, OptionError, closest, quoted
 from tabular_rl.formats import input
 from tabular_rl.formats.csv import cells_of, csv_text
@@ -39,11 +38,12 @@ from tabular_rl.formats.fields import AN_EMPTY_CELL, read_number
 from tabular_rl.formats.memory import require
 from tabular_rl.formats.npz import checked_members, damage, read_array, write_arrays
 from tabular_rl.formats.output import write_atomically
-from tabular_rl.model import MDP, size_text
-from tabular_rl.names import LONGEST_NAME, Names, are_good, name_fault
-from tabular_rl.rationals import DECIMAL, FRACTION, nearest
-from tabular_rl.rows import LARGEST
-from tabular_rl.transitions import Transitions
+from tabular_rl.model.arguments import public
+from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.names import LONGEST_NAME, Names, are_good, name_fault
+from tabular_rl.model.rationals import DECIMAL, FRACTION, nearest
+from tabular_rl.model.rows import LARGEST
+from tabular_rl.model.transitions import Transitions
 
 SUFFIXES = {".csv": "csv", ".npz": "npz"}
 COLUMNS = ("state", "action", "reward", "next_state", "done")

@@ -28,13 +28,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError, closest, quoted
-from tabular_rl.learning._learning import Learning
-from tabular_rl.learning.expected_sarsa import q_evaluation
-from tabular_rl.learning.sarsa import sarsa_evaluation
-from tabular_rl.learning.td0 import td0
-from tabular_rl.model import MDP, size_text
-from tabular_rl.policy import Policy
-from tabular_rl.schedules import Schedule
+from tabular_rl.methods.learning._learning import Learning
+from tabular_rl.methods.learning.expected_sarsa import q_evaluation
+from tabular_rl.methods.learning.sarsa import sarsa_evaluation
+from tabular_rl.methods.learning.td0 import td0
+from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving.schedules import Schedule
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

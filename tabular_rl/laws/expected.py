@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tabular_rl.arguments import public
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.laws._events import Law
-from tabular_rl.model import MDP
-from tabular_rl.policy import Policy
+from tabular_rl.model.arguments import public
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
 
 Floats = NDArray[np.float64]
 

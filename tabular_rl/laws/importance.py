@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.arguments import policy_of, public
 from tabular_rl.errors import OptionError, quoted
-from tabular_rl.exact.linear_solve import policy_values, policy_zero
-from tabular_rl.model import MDP
-from tabular_rl.policy import Policy
-from tabular_rl.sampling import Floats
-from tabular_rl.structure import can_reach, edges, reachable, starts
-from tabular_rl.unroll import state_name, unroll, unroll_policy
+from tabular_rl.methods.exact.linear_solve import policy_values, policy_zero
+from tabular_rl.model.arguments import policy_of, public
+from tabular_rl.model.graph.search import can_reach, edges, reachable, starts
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.unroll import state_name, unroll, unroll_policy
+from tabular_rl.solving.sampling import Floats
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.arguments import public
 from tabular_rl.errors import NumericalError, OptionError, quoted
 from tabular_rl.laws._events import Law
-from tabular_rl.model import MDP
-from tabular_rl.policy import Policy
-from tabular_rl.rationals import outward
-from tabular_rl.structure import unseen
-from tabular_rl.unroll import state_name
+from tabular_rl.model.arguments import public
+from tabular_rl.model.graph.search import unseen
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import outward
+from tabular_rl.model.unroll import state_name
 
 Floats = NDArray[np.float64]
 ACCURACY = 1e-11  # of the residual of a limit, relative
@@ -207,7 +207,7 @@ def stationary(law: Law) -> tuple[Floats, NDArray[np.bool_]]:
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-    from tabular_rl.exact.stationary import gth
+    from tabular_rl.methods.exact.stationary import gth
 
     met = np.zeros(law.n, dtype=bool)
     if law.nodes == 1:

@@ -15,16 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tabular_rl.arguments import policy_of, public
 from tabular_rl.errors import NotAnswerable, OptionError, quoted
-from tabular_rl.exact.stationary import exact_start
-from tabular_rl.exploration import Exploration
-from tabular_rl.model import MDP
-from tabular_rl.options import check
-from tabular_rl.policy import Policy
-from tabular_rl.rationals import as_fraction
-from tabular_rl.schedules import Schedule
-from tabular_rl.transitions import Transitions
+from tabular_rl.methods.exact.stationary import exact_start
+from tabular_rl.model.arguments import policy_of, public
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import as_fraction
+from tabular_rl.model.transitions import Transitions
+from tabular_rl.solving.exploration import Exploration
+from tabular_rl.solving.options import check
+from tabular_rl.solving.schedules import Schedule
 
 MOST = 1_000_000  # different situations at one time; more would take hours
 RULES = ("td0", "sarsa-evaluation", "q-evaluation", "q-learning", "sarsa", "expected-sarsa")

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from tabular_rl.arguments import policy_of, public
 from tabular_rl.errors import NotAnswerable, OptionError, quoted
-from tabular_rl.model import MDP
-from tabular_rl.options import check
-from tabular_rl.policy import Policy
-from tabular_rl.rationals import as_fraction
-from tabular_rl.sampling import Floats
-from tabular_rl.solution import backed_up
+from tabular_rl.model.arguments import policy_of, public
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import as_fraction
+from tabular_rl.solving.options import check
+from tabular_rl.solving.sampling import Floats
+from tabular_rl.solving.solution import backed_up
 
 EXACT = (
     1000  # updates that are multiplied out one by one; beyond them the asymptotic series is right to 1e-13

@@ -9,7 +9,6 @@ from fractions import Fraction
 import numpy as np
 
 from tabular_rl.errors import escape
-from tabular_rl.learned import Learned
 from tabular_rl.report.layout import Rows, table
 from tabular_rl.report.numbers import (
     aligned,
@@ -21,7 +20,8 @@ from tabular_rl.report.numbers import (
     shown_exact,
 )
 from tabular_rl.report.screen import signs
-from tabular_rl.solution import Solution, Status
+from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.solution import Solution, Status
 
 SHORT = 16  # characters of a fraction
 

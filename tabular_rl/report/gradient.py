@@ -13,13 +13,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.answers import json_parts
 from tabular_rl.errors import escape, spoken
+from tabular_rl.formats.answers import json_parts
 from tabular_rl.formats.output import write_atomically
-from tabular_rl.gradient.exact import Gradient
-from tabular_rl.gradient.moments import Moments
-from tabular_rl.gradient.sample import Sampled
-from tabular_rl.model import MDP
+from tabular_rl.methods.gradient.exact import Gradient
+from tabular_rl.methods.gradient.moments import Moments
+from tabular_rl.methods.gradient.sample import Sampled
+from tabular_rl.model.mdp import MDP
 from tabular_rl.report.layout import table
 from tabular_rl.report.numbers import general, share_text
 from tabular_rl.report.screen import spelled

@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.answers import answer_document, q_csv, q_entry
-from tabular_rl.catalogue import METHODS
-from tabular_rl.comparison import Comparison, Curves, Regret, middle
+from tabular_rl.analysis.comparison import Comparison, Curves, Regret, middle
 from tabular_rl.errors import escape, spoken
-from tabular_rl.learned import Curve, Learned
-from tabular_rl.learning._learning import root_mean_square
-from tabular_rl.model import MDP
-from tabular_rl.options import OPTIONS
-from tabular_rl.rationals import spell_float
+from tabular_rl.formats.answers import answer_document, q_csv, q_entry
+from tabular_rl.methods.catalogue import METHODS
+from tabular_rl.methods.learning._learning import root_mean_square
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.actions import learned_q_table
 from tabular_rl.report.grid import learned_grid, policy_grid
 from tabular_rl.report.layout import LONGEST, rows_shown, table
@@ -36,7 +34,9 @@ from tabular_rl.report.tables import (
     start_value,
     title,
 )
-from tabular_rl.solution import Floats, Status
+from tabular_rl.solving.learned import Curve, Learned
+from tabular_rl.solving.options import OPTIONS
+from tabular_rl.solving.solution import Floats, Status
 
 NEVER = "never visited"
 UNUSED = "not learned"  # visited, but in no visit that could be learned from

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.rationals import decimal_text, outward, rounded, spell_float, spell_short
+from tabular_rl.model.rationals import decimal_text, outward, rounded, spell_float, spell_short
 
 MOST = 15  # significant digits of a float64
 TINY = 1e-9  # errors below it are rounding, and differ from machine to machine

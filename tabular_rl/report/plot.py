@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from tabular_rl.comparison import Comparison, Curves
+from tabular_rl.analysis.comparison import Comparison, Curves
 from tabular_rl.errors import MissingExtra, escape
 from tabular_rl.formats.output import write_atomically
 from tabular_rl.report.tables import problem_text, title

@@ -6,8 +6,8 @@ import sys
 import time
 from types import TracebackType
 
-from tabular_rl import run
 from tabular_rl.report.screen import encodes, is_terminal, note, warn
+from tabular_rl.solving import run
 
 BAR = 24
 FIRST = 1.0  # seconds without a word

@@ -6,22 +6,22 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tabular_rl.errors import escape, spoken
-from tabular_rl.policy import Policy
-from tabular_rl.rationals import spell_float
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.numbers import interval_text, rounded_up, sampled_places, shown, start_interval
 from tabular_rl.report.screen import signs
 from tabular_rl.report.tables import plural, problem_text, start_value, start_where, title
-from tabular_rl.solution import Solution, good_enough
+from tabular_rl.solving.solution import Solution, good_enough
 
 if TYPE_CHECKING:
-    from tabular_rl.simulation import Simulation
+    from tabular_rl.analysis.simulation import Simulation
 
 FEW = 30  # episodes below which the normal approximation is rough
 
 
 def start_bounds(exact: Solution) -> tuple[float, float]:
     """What is proven of the exact value of the start."""
-    from tabular_rl.structure import starts
+    from tabular_rl.model.graph.search import starts
 
     if exact.lower is None or exact.upper is None:
         return -math.inf, math.inf
@@ -104,7 +104,7 @@ def simulation_text(played: Simulation, policy: str | None = None) -> str:
 def policy_name(policy: Policy) -> str:
     """What a policy is called that came without a name.
 
-    >>> from tabular_rl.model import MDP
+    >>> from tabular_rl.model.mdp import MDP
     >>> policy_name(Policy.uniform(MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9)))
     'policy uniform'
     """

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import escape, spoken
-from tabular_rl.learned import Learned
-from tabular_rl.model import MDP, spell_gamma
-from tabular_rl.rationals import spell_float
+from tabular_rl.model.graph.search import starts
+from tabular_rl.model.mdp import MDP, spell_gamma
+from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.actions import q_table
 from tabular_rl.report.grid import grid_text, policy_grid
 from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown, table, width
@@ -33,8 +33,8 @@ from tabular_rl.report.numbers import (
     start_interval,
 )
 from tabular_rl.report.screen import signs, spelled
-from tabular_rl.solution import Solution, Status
-from tabular_rl.structure import starts
+from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.solution import Solution, Status
 
 LISTED = 8  # states that are listed by name in a sentence
 FEW = 4  # with a number each

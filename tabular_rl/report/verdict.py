@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from tabular_rl.rationals import spell_float
+from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.screen import coloured
 from tabular_rl.report.tables import plural, problem_text, title
 
 if TYPE_CHECKING:
-    from tabular_rl.verification import Verdict
+    from tabular_rl.certificates.verify import Verdict
 
 NAMED = 10_000  # states up to which JSON names them beside the intervals
 

@@ -25,7 +25,7 @@ def learned_from_episodes(
 
     a, then b, then the end, rewards 1 and 2, γ = 1/2, α = 1/2: v(b) = 1/2 · 2, v(a) = 1/2 (1 + 1/2 · 2).
 
-    >>> from tabular_rl.schedules import Schedule
+    >>> from tabular_rl.solving.schedules import Schedule
     >>> episode = [Transition(0, 0, 1.0, 1, False), Transition(1, 0, 2.0, 2, True)]
     >>> learned_from_episodes(Rule("monte-carlo", Schedule.of(0.5)), episode, [0.0, 0.0, 99.0], 0.5)
     [1.0, 1.0, 99.0]

@@ -7,8 +7,8 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from tabular_rl.model import MDP
-from tabular_rl.policy import Policy
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
 
 GARBAGE = 1000.0  # what terminal entries of a table start at: a rule that reads them cannot miss it
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tabular_rl.errors import OptionError, closest, quoted
-from tabular_rl.schedules import Schedule
+from tabular_rl.solving.schedules import Schedule
 
 RULES = {
     "td0": "v(s) ← v(s) + α [ r + γ v(s') - v(s) ]",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.errors import OptionError
-from tabular_rl.options import check
+from tabular_rl.solving.options import check
 from tabular_rl.testing.evidence import ROUNDING, Evidence, diagnosis
 from tabular_rl.testing.models import Case, cases
 from tabular_rl.testing.rules import OF_STATES, Rule, Transition, learned_by

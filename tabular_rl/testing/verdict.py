@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.errors import OptionError
-from tabular_rl.options import check
+from tabular_rl.solving.options import check
 from tabular_rl.testing.evidence import ROUNDING, Evidence, coins_of, diagnosis
 from tabular_rl.testing.models import Case, cases
 from tabular_rl.testing.rules import EPISODIC, RULES, Rule, Transition, known_rule

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from functools import lru_cache
 
-from tabular_rl.model import MDP
-from tabular_rl.policy import Policy
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
 from tabular_rl.testing.models import Case
 from tabular_rl.testing.rules import Transition
 

@@ -1,0 +1,1 @@
+"""Questions that run over methods: compare, simulate, estimate."""

@@ -1,0 +1,413 @@
+"""What a policy earns, estimated by playing it."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from numbers import Integral
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import NotAnswerable, NumericalError, OptionError, quoted
+from tabular_rl.model.arguments import public
+from tabular_rl.model.mdp import AVERAGED, MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.transitions import Transitions
+from tabular_rl.solving import run as running
+from tabular_rl.solving.options import OPTIONS, Option
+from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving.solution import Solution
+
+EPISODES = Option("episodes", int, "episodes to play", low=1, high=1e9)
+STEPS = Option("steps", int, "steps after which an episode is cut off", low=1, high=1e9, optional=True)
+SEED = Option(
+    "seed", int, "start of the random numbers; the same seed gives the same episodes", low=0, high=2**53
+)
+LEVEL = Option("level", float, "level of the confidence interval", low=0.5, high=0.999999)
+
+TOGETHER = 4096  # episodes played side by side
+CHUNK = 64  # steps between two looks at which have ended
+CUT = 1e-6  # share of the largest possible return that discounted episodes may leave out
+LONGEST = 1_000_000  # steps of an episode at γ = 1
+RECORDED = 4096  # transitions whose uniforms are drawn at once
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Simulation:
+    """The mean return of a policy, how sure it is, and the exact value beside it.
+
+    With probability about `level` the expected return is within `mean` ± `half_width`. That is z s / √n by the normal
+    approximation, plus `cut`: what the steps left out can be worth at most. `unended` counts episodes at γ = 1
+    that were still going on; then there is no interval (`half_width` is inf). `note` says where the model has lost the
+    rewards of its outcomes, so that returns vary less. `reference` is the exact answer of the policy, None where it was
+    not wanted or not found; `missing` then says why.
+    """
+
+    mdp: MDP
+    policy: Policy
+
+    episodes: int
+    mean: float
+    deviation: float
+    half_width: float
+    cut: float
+    level: float
+    steps: int
+    longest: int
+    unended: int
+    seed: int
+    seconds: float
+    stopped: str | None = None
+    note: str = ""
+    reference: Solution | None = None
+    missing: str = ""
+
+    @property
+    def lower(self) -> float:
+        return self.mean - self.half_width
+
+    @property
+    def upper(self) -> float:
+        return self.mean + self.half_width
+
+    @property
+    def verdict(self) -> str:
+        """Where the exact value lies, in words; "" where one of the two is not known."""
+        from tabular_rl.report.simulation import verdict
+
+        return verdict(self)
+
+    def __repr__(self) -> str:
+        return f"Simulation(mean={self.mean:.6g} ± {self.half_width:.2g}, episodes={self.episodes})"
+
+    def __str__(self) -> str:
+        from tabular_rl.report.simulation import simulation_text
+
+        return simulation_text(self)
+
+
+@public
+def simulate(
+    mdp: MDP,
+    policy: Any,
+    *,
+    start: Any = None,
+    episodes: int = 10_000,
+    steps: int | None = None,
+    seed: int = 0,
+    level: float = 0.99,
+    time_limit: float | None = None,
+    reference: Any = None,
+) -> Simulation:
+    """Estimate the expected return of a policy from the start distribution, beside the exact value.
+
+        G = Σ_t γ^t R_t,    mean = Σ G / n,    mean ± z s / √n
+
+    An episode ends at a terminal state, at the horizon, or where γ^t Rmax / (1 - γ), which is all that could still
+    come, has become small; that amount is added to the interval. At γ = 1 it also ends where the policy stays for
+    ever and earns 0 on average.
+
+    Parameters
+    ----------
+    mdp, policy : the model, and a policy in any form that `Policy.of` takes
+    start : a state by name or index, or a distribution, in place of the model's start
+    episodes : how many
+    steps : cut an episode off after so many (default: from γ; 1,000,000 at γ = 1)
+    seed : the same seed gives the same episodes. Each step takes two uniforms, the start of an episode one.
+    level : of the confidence interval
+    time_limit : seconds; the exact value has what is left of them
+    reference : the exact Solution to compare with (default: computed), False for none
+
+    Returns
+    -------
+    Simulation. `print` shows what the command `simulate` shows.
+
+    Raises
+    ------
+    NoFiniteAnswer : at γ = 1, where the policy earns or pays for ever
+    OptionError : an option out of range, or no state to start from
+
+    Sources
+    -------
+    Sutton & Barto (2018), section 5.1: Monte Carlo prediction.
+
+    Examples
+    --------
+    One state that pays 1 a step: every return is Σ γ^t = 2, up to what was cut off.
+
+    >>> mdp = MDP([[[1.0]]], [[1.0]], 0.5)
+    >>> s = simulate(mdp, "uniform", episodes=10)
+    >>> s.lower <= 2 <= s.upper, s.half_width < 1e-5, s.verdict
+    (True, True, 'inside the interval')
+    """
+    from tabular_rl.kernels.simulate import play
+
+    episodes, seed, level = EPISODES.check(episodes), SEED.check(seed), LEVEL.check(level)
+    steps, time_limit = STEPS.check(steps), OPTIONS["time_limit"].check(time_limit)
+    mdp, policy = starting_at(mdp, policy, start)
+    if mdp.terminal.all():
+        raise OptionError("no state to start from: all states are terminal")
+    reference = _checked_reference(reference)
+    run = Run("simulate", {}, time_limit)
+    limit, cut = episode_limit(mdp, steps)
+    stop = np.array(mdp.terminal)
+    if mdp.problem == "total-reward":
+        from tabular_rl.model.graph.search import policy_total
+
+        stop |= policy_total(mdp, policy).zero
+    rows, weight = _decisions(mdp, policy)
+    reward = mdp.reward if mdp.reward is not None else np.zeros(0)
+    numbers = (
+        mdp.pair_ptr,
+        mdp.row_ptr,
+        mdp.next_state,
+        mdp.prob,
+        reward,
+        mdp.r,
+        mdp.gamma,
+        stop,
+        rows,
+        weight,
+    )
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
+    begin = np.cumsum(mdp.start)
+    last_start = int(np.flatnonzero(mdp.start)[-1])
+
+    # By a power of two, which rounds nothing: squares of returns may be beyond the range of floats.
+    scale = 2.0 ** (math.frexp(_largest_return(mdp, 1))[1] - 1)
+    n, mean, squares, total, longest, going_on = 0, 0.0, 0.0, 0, 0, 0
+    stopped: str | None = None
+    try:
+        while n < episodes:
+            count = min(TOGETHER, episodes - n)
+            state = np.minimum(np.searchsorted(begin, rng.random(count), side="right"), last_start)
+            G, factor, done = np.zeros(count), np.ones(count), np.zeros(count, dtype=np.int64)
+            live = np.flatnonzero(~stop[state])
+            time = 0
+            while time < limit and live.size:
+                run.breathe()
+                if running.listener is not None:
+                    running.listener("simulate", n / episodes, f"{n} of {episodes} episodes")
+                uniforms = rng.random((live.size, min(CHUNK, limit - time), 2))
+                part = state[live], factor[live], done[live], G[live]
+                play(*numbers, time, uniforms, *part)
+                state[live], factor[live], done[live], G[live] = part
+                time += uniforms.shape[1]
+                live = live[~stop[state[live]]]
+            if mdp.final_reward is not None:
+                there = done == limit
+                G[there] += factor[there] * mdp.final_reward[state[there]]
+            going_on += live.size
+            if not np.isfinite(G).all():
+                raise NumericalError("overflow: the return of an episode is larger than any float64")
+            G /= scale
+            # Chan's update of mean and squares by a batch.
+            delta, batch = float(G.mean()) - mean, float(np.square(G - G.mean()).sum())
+            squares += batch + delta**2 * n * count / (n + count)
+            mean += delta * count / (n + count)
+            n, total, longest = n + count, total + int(done.sum()), max(longest, int(done.max()))
+            run.did("episodes", count)
+    except Stop as error:
+        stopped = error.why
+    unended = going_on if mdp.problem == "total-reward" else 0
+    cut = cut * going_on / n * (1 + 1e-15) if n else 0.0
+    mean *= scale
+    deviation = math.sqrt(squares / (n - 1)) * scale if n > 1 else math.inf
+    if n > 1 and not math.isfinite(deviation):
+        raise NumericalError("overflow: the standard deviation of the returns is larger than any float64")
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    # Rounding: each return is a sum of `longest` products, each a few ulp of the largest return wrong.
+    rounding = (longest + 10) * 2.0**-51 * _largest_return(mdp, max(longest, 1))
+    half = z * deviation / math.sqrt(n) + cut + rounding if n > 1 and not unended else math.inf
+    exact, missing = reference, ""
+    if reference is None and stopped is None:
+        exact, missing = _exact_value(mdp, policy, time_limit, run.seconds)
+    return Simulation(
+        mdp,
+        policy,
+        n,
+        mean if n else math.nan,
+        deviation,
+        half,
+        cut,
+        level,
+        total,
+        longest,
+        unended,
+        seed,
+        run.seconds,
+        stopped,
+        AVERAGED if mdp.averaged else "",
+        exact or None,
+        missing,
+    )
+
+
+def starting_at(mdp: MDP, policy: Policy, start: Any) -> tuple[MDP, Policy]:
+    """The model with another start, a state by name or index, or a distribution, and the policy with it."""
+    if start is None:
+        return mdp, policy
+    if isinstance(start, (str, Integral)):
+        try:
+            at = mdp.states.at(start, "state")
+        except OptionError as error:
+            raise type(error)(f"--start: {error}") from None
+        if mdp.terminal[at]:
+            state = quoted(mdp.states[at])
+            raise OptionError(f"--start: state {state}: found a terminal state, expected one with actions")
+        start = np.zeros(mdp.S)
+        start[at] = 1.0
+    moved = mdp.replace(start=start)
+    return moved, policy.replace_model(moved)
+
+
+def _checked_reference(reference: Any) -> Any:
+    if reference is None or reference is False or isinstance(reference, Solution):
+        return reference
+    raise OptionError(f"reference: found {quoted(reference)}, expected a Solution, or False for none")
+
+
+def _exact_value(
+    mdp: MDP, policy: Policy, time_limit: float | None, spent: float
+) -> tuple[Solution | None, str]:
+    """The exact answer of a policy in what is left of the time, or why there is none."""
+    from tabular_rl.methods.planning.auto import auto_evaluation
+
+    left = None if time_limit is None else max(time_limit - spent, 0.0)
+    exact: Solution | None = None
+    try:
+        exact = auto_evaluation(mdp, policy, time_limit=left)
+    except NotAnswerable:
+        return None, ""
+    except Stop:
+        pass
+    if left is not None and running.interrupt.signum is None and (exact is None or not exact.status.reached):
+        return None, "not computed: the time limit is over"
+    return exact, ""
+
+
+def _largest_return(mdp: MDP, steps: int) -> float:
+    """Rmax Σ_t γ^t over so many steps, and the final reward."""
+    gamma, largest = mdp.gamma, mdp.facts.largest_reward
+    total = largest * (min(steps, 1 / (1 - gamma)) if gamma < 1 else steps)
+    return total + (float(np.max(np.abs(mdp.final_reward))) if mdp.final_reward is not None else 0.0)
+
+
+def episode_limit(mdp: MDP, steps: int | None) -> tuple[int, float]:
+    """After how many steps an episode is cut off, and what is left out at most."""
+    if mdp.horizon is not None:
+        if steps is not None and steps < mdp.horizon:
+            raise OptionError(f"--steps: found {steps}, expected the horizon, {mdp.horizon}, or more")
+        return mdp.horizon, 0.0
+    gamma, largest = mdp.gamma, mdp.facts.largest_reward
+    if mdp.gamma_exact == 1:
+        return steps or LONGEST, 0.0
+    if gamma >= 1.0:
+        raise OptionError("simulate: the discount is too near 1 for a float. Use evaluate, which is exact.")
+    if steps is None:
+        steps = max(1, math.ceil(math.log(CUT) / math.log(gamma))) if gamma > 0 else 1
+        if steps > STEPS.high:
+            raise OptionError(
+                f"simulate: at this discount an episode takes {steps:.2g} steps. Limit them with --steps, or evaluate."
+            )
+    left = math.exp(steps * math.log(gamma)) * (1 + steps * 2.0**-50) if gamma > 0 else 0.0
+    return steps, left * largest / (1 - gamma) * (1 + 1e-9)
+
+
+def _decisions(mdp: MDP, policy: Policy) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """The rows that a policy chooses (time, S), -1 where it is random, and its weights (time, L)."""
+    if policy.rows is not None:
+        return np.atleast_2d(policy.rows).astype(np.int64), np.zeros((1, 1))
+    assert policy.probs is not None
+    return np.full((1, mdp.S), -1, dtype=np.int64), np.atleast_2d(policy.probs)
+
+
+# -- transitions to learn from ------------------------------------------------------------------------------------
+
+
+@public
+def sample_transitions(
+    mdp: MDP,
+    behavior: Any,
+    steps: int,
+    seed: int = 0,
+    *,
+    start: Any = None,
+    episodes: int | None = None,
+    episode_steps: int | None = None,
+) -> Transitions:
+    """Return transitions of a policy, as a log of it would hold them.
+
+    An episode begins by the start distribution and ends at a terminal state; at the horizon, or after `episode_steps`,
+    it is cut off, which is not `done`.
+
+    Parameters
+    ----------
+    mdp, behavior : the model, and the policy that chooses the actions
+    steps : how many transitions
+    start : a state by name or index, or a distribution, in place of the model's start
+    seed : the same seed gives the same transitions, and fewer steps the first of them. A transition takes three
+        uniforms: action, outcome, start of the next episode; the first start takes one.
+    episodes : stop after so many, where that is sooner
+    episode_steps : cut an episode off after so many transitions
+
+    Returns
+    -------
+    Transitions
+
+    Raises
+    ------
+    OptionError : an option out of range, or no state to start from
+
+    Examples
+    --------
+    >>> mdp = MDP([[[0, 1]], [[0, 0]]], [[1.0], [0.0]], 1, states=["a", "end"], terminal=["end"])
+    >>> log = sample_transitions(mdp, Policy.uniform(mdp), steps=3)
+    >>> log.reward.tolist(), log.done.tolist()
+    ([1.0, 1.0, 1.0], [True, True, True])
+    """
+    from tabular_rl.solving.sampling import policy_cum, sampling_model
+
+    steps, seed = STEPS.check(steps), SEED.check(seed)
+    limit = OPTIONS["episode_steps"].check(episode_steps) or steps
+    most = steps if episodes is None else EPISODES.check(episodes)
+    whole, (mdp, behavior) = mdp, starting_at(mdp, behavior, start)
+    if mdp.terminal.all():
+        raise OptionError("no state to start from: all states are terminal")
+    times = 1 if mdp.horizon is None else mdp.horizon
+    limit = limit if mdp.horizon is None else min(limit, times)
+    model = sampling_model(mdp)
+    actions = [policy_cum(behavior.at(t)).tolist() for t in range(times if behavior.timed else 1)]
+    outcomes, starts = model.cum.tolist(), model.start.tolist()
+    pairs, rows, to = mdp.pair_ptr.tolist(), mdp.row_ptr.tolist(), mdp.next_state.tolist()
+    terminal = mdp.terminal.tolist()
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
+    row, outcome, cut = np.empty(steps, np.int64), np.empty(steps, np.int64), np.zeros(steps, np.bool_)
+    s, time, n, played = bisect_right(starts, rng.random()), 0, 0, 0
+    while n < steps and played < most:
+        for at, u, again in rng.random((min(RECORDED, steps - n), 3)).tolist():
+            cum = actions[min(time, len(actions) - 1)]
+            i = bisect_right(cum, at, pairs[s], pairs[s + 1])
+            k = bisect_right(outcomes, u, rows[i], rows[i + 1])
+            row[n], outcome[n] = i, k
+            s, time = to[k], time + 1
+            if terminal[s] or time == limit:
+                cut[n] = not terminal[s]
+                s, time, played = bisect_right(starts, again), 0, played + 1
+            n += 1
+            if played == most:
+                break
+    row, outcome = row[:n], outcome[:n]
+    made = Transitions.of_arrays(
+        whole,
+        row,
+        mdp.r[row] if mdp.reward is None else mdp.reward[outcome],
+        mdp.next_state[outcome],
+        np.zeros(n, np.bool_),
+    )
+    made.next_row[cut[:n]] = -1
+    return made

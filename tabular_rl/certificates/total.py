@@ -1,0 +1,496 @@
+"""Proven intervals at γ = 1, the expected total reward: for v* of a model and for v_π of a policy.
+
+One theorem carries them all. structure.py has decided on the graph that every policy that may fail to end collects -∞
+(after zero-reward end components are merged), or that a given policy ends surely. Then, with 0 at terminals,
+
+    T u ≤ u everywhere     proves   v* ≤ u            T_π u ≤ u   proves   v_π ≤ u
+    T_π l ≥ l everywhere   proves   l ≤ v_π ≤ v*
+
+since u ≥ T_π u ≥ ... ≥ T_πⁿ u → v_π for every π that ends. How u and l were found does not matter; each inequality is
+verified by one sweep in floating point, rounded outward by the error E of a backup. The candidates are
+
+    u = v + (1.25 β + 2 E) w,   β = max(0, max T v - v),        l = v - (1.25 α + 2 E) w,   α = max(0, max v - T_π v)
+
+with w the expected time to the end: of the policy, for l; for u the longest over actions that tie, found by sweeps of
+u ← T u + 1.25 β + 2 E, that charge each action with what it loses. All values are in the sign of maximisation.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.model.graph.search import (
+    Mask,
+    PolicyTotal,
+    TotalReward,
+    can_reach,
+    policy_total,
+    repaired,
+    reward_signs,
+    row_mask_of,
+    settled,
+    total_reward,
+)
+from tabular_rl.model.mdp import MDP, Floats, Ints
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rounding import LargeRewards, backup_error, down, shared_error, shared_reward, up
+from tabular_rl.solving.run import Run
+from tabular_rl.solving.solution import Certificate
+from tabular_rl.solving.sweeps import Sweeper
+
+SWEEPS = 10_000  # spent on w in one call, at most
+CHUNK = 32  # sweeps before a linear solve is tried
+SOLVES = {CHUNK * k for k in range(1, 9)} | {
+    CHUNK << k for k in range(3, 9)
+}  # after which one is tried for u
+DENSE = 500  # states up to which it is dense
+STEPS = 64  # of T_π from 0, where there is no other bound
+LEAST = 1e-290  # of a step: below it w would be lost in the smallest floats
+SETTLED = 0.2  # w is good enough when a sweep lengthens no time by more than this
+
+
+def certify_total_control(
+    mdp: MDP, v: Floats, total: TotalReward | None = None, rows: Ints | None = None
+) -> Certificate:
+    """Return the proven interval of v* at γ = 1 from any values v (S,), and from the policy `rows` (S,).
+
+    >>> mdp = MDP.from_outcomes([("s", "go", "t", 1, -1), ("s", "try", "t", "1/2", -1), ("s", "try", "s", "1/2", -1)],
+    ...                         1, terminal=["t"])
+    >>> proven = certify_total_control(mdp, np.array([-1.001, 0.0]))
+    >>> bool(proven.lower[0] <= -1 <= proven.upper[0]), proven.width < 0.003, proven.keep.tolist()
+    (True, True, [True, False])
+    """
+    return TotalCertifier(mdp, total).control(v, rows)
+
+
+def certify_total_prediction(
+    mdp: MDP, v: Floats, policy: Policy, ptotal: PolicyTotal | None = None
+) -> Certificate:
+    """Return the proven interval of v_π at γ = 1 from any values v (S,).
+
+    >>> mdp = MDP.from_outcomes([("s", "try", "t", "1/2", -1), ("s", "try", "s", "1/2", -1)], 1, terminal=["t"])
+    >>> proven = certify_total_prediction(mdp, np.array([-1.999, 0.0]), Policy.uniform(mdp))
+    >>> bool(proven.lower[0] <= -2 <= proven.upper[0]), proven.width < 0.003
+    (True, True)
+    """
+    return TotalCertifier(mdp).prediction(v, policy, ptotal)
+
+
+class TotalCertifier:
+    """Certificates of one model at γ = 1; what was found for one answer (w, graph facts) serves the next.
+
+    `rows` (S,) is, after `control`, the policy whose value `lower` bounds: the one given, or one that ends surely in
+    the places where that does not.
+    """
+
+    def __init__(
+        self, mdp: MDP, total: TotalReward | None = None, run: Run | None = None, threads: int = 1
+    ) -> None:
+        self.mdp, self.run, self.threads = mdp, run, threads
+        self.rows: Ints | None = None
+        self.sweeps = SWEEPS
+        self._total = total
+        self._given: Ints | None = None
+        self._signs: NDArray[np.int8] | None = None
+        self._chain: _Chain | None = None
+        self._best: _Best | None = None
+
+    @property
+    def total(self) -> TotalReward:
+        if self._total is None:
+            self._total = total_reward(self.mdp)
+        return self._total
+
+    def hurry(self) -> None:
+        """Make the next certificates from what is known already, without a clock: for a run that has been stopped."""
+        self.run, self.sweeps = None, 4
+        for part in (self._chain, self._best):
+            if part is not None:
+                part.sweeper.run = None
+        if self._chain is not None:
+            self._chain.clock.run = None
+
+    def prediction(self, v: Floats, policy: Policy, ptotal: PolicyTotal | None = None) -> Certificate:
+        """Return the proven interval of v_π from any values v (S,).
+
+        Raises
+        ------
+        NoFiniteAnswer : where the policy never terminates and collects reward for ever
+        """
+        if self._chain is None or self._chain.policy is not policy:
+            ptotal = policy_total(self.mdp, policy) if ptotal is None else ptotal
+            self._chain = _Chain(self.mdp, policy, ptotal.zero, self.run, self.threads)
+        lower, upper, smallest = self._chain.bounds(v, self.sweeps)
+        return Certificate(lower, upper, smallest=smallest, note=_note(self.mdp, lower, upper))
+
+    def control(self, v: Floats, rows: Ints | None = None) -> Certificate:
+        """Return the proven interval of v* from any values v (S,), with the decisions on actions.
+
+        lower ≤ v_π ≤ v* ≤ upper for the policy `rows` (S,), greedy by v if None, if it ends surely; otherwise for
+        `self.rows`, and the note says so. `self.sweeps` limits the work on w; what was found serves the next call.
+
+        Raises
+        ------
+        NoFiniteAnswer : where the optimal total reward is not finite
+        """
+        total = self.total
+        if self._best is None:
+            self._best = _Best(total, self.run, self.threads)
+        best = self._best
+        lowered = np.where(total.quotient.terminal, 0.0, total.lower_values(v))
+        span = best.look(lowered)
+        asked = rows is not None
+        if rows is None:
+            rows = total.lift_rows(best.greedy)
+        if self._given is None or not np.array_equal(rows, self._given):
+            self._given = np.array(rows)
+            self._follow(self._given)
+        chain = self._chain
+        assert chain is not None
+        note = ""
+        if asked and self.rows is not self._given:
+            side = "lower" if self.mdp.sense == "max" else "upper"
+            note = f"the policy may never end: the {side} bound is that of one that ends"
+        lower, _, small = chain.bounds(v, self.sweeps, above=False)
+        if best.time is None and chain.settled:
+            best.time = total.lower_values(chain.time)
+        upper, of_rows, smallest = best.bound(lowered, span, self.sweeps)
+        keep = of_rows >= total.lower_values(lower)[total.quotient.pair_state]
+        lifted = total.lift_values(upper)
+        return Certificate(
+            lower,
+            lifted,
+            total.lift_keep(keep),
+            self._proven(keep),
+            float(up(smallest + small)) if smallest and small else 0.0,
+            note="; ".join(filter(None, (note, _note(self.mdp, lower, lifted)))),
+        )
+
+    def _follow(self, rows: Ints) -> None:
+        """Make the chain of a policy, mended where it might collect reward for ever or never end."""
+        if self._signs is None:
+            self._signs = reward_signs(self.mdp)
+        zero, collects = settled(self.mdp, row_mask_of(self.mdp, rows), signs=self._signs)
+        self.rows = rows
+        if collects.any():
+            proper = self.total.lift_rows(self.total.proper_rows)
+            self.rows, _ = repaired(self.mdp, rows, zero, proper)
+            zero, collects = settled(self.mdp, row_mask_of(self.mdp, self.rows), signs=self._signs)
+            assert not collects.any()
+        time = None if self._chain is None else self._chain.time
+        self._chain = _Chain(self.mdp, Policy(self.mdp, rows=self.rows), zero, self.run, self.threads, time)
+
+    def _proven(self, keep: Mask) -> Mask:
+        """The states (S,) from which the policy meets only actions proven optimal, and ends where that is.
+
+        An action is where all others are proven worse, or where it moves inside of a merged component (which changes
+        nothing); staying in one for ever, where all rows that leave it are proven worse.
+        """
+        mdp, total, chain = self.mdp, self.total, self._chain
+        assert chain is not None and self.rows is not None
+        quotient = total.quotient
+        live = np.diff(quotient.pair_ptr) > 0
+        starts = quotient.pair_ptr[:-1][live].astype(np.intp)
+        alone = np.zeros(quotient.S, dtype=bool)
+        alone[live] = np.add.reduceat(keep, starts, dtype=np.int64) == 1 if starts.size else False
+        only = keep & alone[quotient.pair_state]  # (L',) the one action left
+        sure = mdp.terminal.copy()
+        own = np.flatnonzero(~mdp.terminal)
+        rows = self.rows[own]
+        optimal = np.zeros(mdp.L, dtype=bool)
+        real = total.row_of >= 0
+        optimal[total.row_of[real]] = only[real]
+        sure[own] = optimal[rows]
+        if total.merged:
+            stays = quotient.terminal.copy()
+            stays[quotient.pair_state[only & ~real]] = True
+            inside = total.internal[rows]
+            sure[own] |= inside & (~chain.zero[own] | stays[total.of_state[own]])
+        return sure if sure.all() else ~can_reach(mdp, ~sure, row_mask_of(mdp, self.rows))
+
+
+def _steps(time: Floats) -> float:
+    """How many E a bound is off where v is exact: 2 E w, less the E by which the verifying sweep improves it."""
+    return max(2 * float(np.max(time, initial=0.0)) - 1, 0.0)
+
+
+def _note(mdp: MDP, lower: Floats, upper: Floats) -> str:
+    """Which side is missing, in the sign of the model: what bounds a reward from below bounds a cost from above."""
+    sides = (
+        [("lower", lower), ("upper", upper)] if mdp.sense == "max" else [("lower", upper), ("upper", lower)]
+    )
+    missing = [what for what, x in sides if not np.isfinite(x).all()]
+    return f"no {' and no '.join(missing)} bound could be verified" if missing else ""
+
+
+class _With(Sweeper):
+    """A sweeper with other rewards (L,), in the sign of maximisation."""
+
+    def __init__(self, mdp: MDP, r: Floats, run: Run | None) -> None:
+        super().__init__(mdp, run)
+        r.setflags(write=False)
+        self.r = r
+
+    @property
+    def _rows(self) -> tuple[Any, ...]:
+        m = self.mdp
+        return m.row_ptr, self.next_state, m.prob, self.r, 1.0, 1.0
+
+
+class _Chain:
+    """The chain of a policy that ends surely in the states `zero` (S,), where its value is 0."""
+
+    def __init__(
+        self, mdp: MDP, policy: Policy, zero: Mask, run: Run | None, threads: int, time: Floats | None = None
+    ) -> None:
+        self.mdp, self.policy, self.zero = mdp, policy, zero
+        # The rows of states of value 0 are not taken: they are ends, like terminals.
+        if policy.rows is not None:
+            self.moving = Policy.partial(mdp, rows=np.where(zero, -1, policy.rows).astype(mdp.pair_ptr.dtype))
+        else:
+            probs = np.where(zero[mdp.pair_state], 0.0, policy.weights)
+            self.moving = Policy.partial(mdp, probs=probs, exact=policy.exact)
+        self.sweeper = Sweeper(mdp, run, threads)
+        self.large = LargeRewards(mdp)
+        self.clock = _With(mdp, np.ones(mdp.L), run)
+        self.time = np.zeros(mdp.S) if time is None else np.where(zero, 0.0, time)
+        self.settled = False
+        self._out = np.empty(mdp.S)
+
+    def bounds(self, v: Floats, sweeps: int, above: bool = True) -> tuple[Floats, Floats, float]:
+        """Return (lower, upper, smallest provable width), ∓inf where nothing is verified."""
+        v = np.where(self.zero, 0.0, v)
+        low, high = self.sweeper.policy(self.moving, v, self._out)
+        fall, rise = max(0.0, -low), max(0.0, high)
+        none = np.where(self.zero, 0.0, math.inf)
+        if not (np.isfinite(v).all() and math.isfinite(fall) and math.isfinite(rise)):
+            return -none, none, 0.0
+        if not self.settled:
+            self._settle(v, sweeps)
+        vmax = float(np.max(np.abs(v), initial=0.0))
+        lower = self._verified(v, fall, vmax, -1)
+        upper = self._verified(v, rise, vmax, 1) if above else none
+        lower = self._from_zero(-1) if lower is None else lower
+        upper = self._from_zero(1) if upper is None else upper
+        smallest = 0.0
+        if self.settled:
+            smallest = self._error(vmax) * _steps(self.time) * (2 if above else 1)
+        return -none if lower is None else lower, none if upper is None else upper, smallest
+
+    def _error(self, vmax: float) -> float:
+        """E of a backup of the policy, which counts the rewards that it meets on its way, for values up to vmax."""
+        return self.large.error(self.moving, vmax, self.policy)
+
+    def _verified(self, v: Floats, off: float, vmax: float, side: int) -> Floats | None:
+        """v ± (1.25 off + 2 E) w if T_π keeps it on its side, after that step; or None."""
+        for _ in range(2):
+            error = self._error(vmax)
+            with np.errstate(over="ignore", invalid="ignore"):
+                x = v + side * max(1.25 * off + 2 * error, LEAST) * self.time
+            if not np.isfinite(x).all():
+                return None
+            vmax = float(np.max(np.abs(x), initial=0.0))
+            error = self._error(vmax)
+            self.sweeper.policy(self.moving, x, self._out)
+            stepped = up(self._out + error) if side > 0 else down(self._out - error)
+            stepped[self.zero] = 0.0
+            if bool((stepped <= x if side > 0 else stepped >= x).all()):
+                return stepped
+        return None
+
+    def _from_zero(self, side: int) -> Floats | None:
+        """A bound where no reward is negative (side -1), or none positive (1): T_πⁿ 0, rounded outward; else None.
+
+        0 ≤ T_π 0 ≤ T_π² 0 ≤ ... ≤ v_π in the first case.
+        """
+        signs = reward_signs(self.mdp)[self.policy.takes & ~self.zero[self.mdp.pair_state]]
+        if (signs * side > 0).any():
+            return None
+        x = np.zeros(self.mdp.S)
+        for _ in range(STEPS):
+            error = self._error(float(np.max(np.abs(x), initial=0.0)))
+            self.sweeper.policy(self.moving, x, self._out)
+            stepped = (
+                np.minimum(x, up(self._out + error)) if side > 0 else np.maximum(x, down(self._out - error))
+            )
+            x = np.where(self.zero, 0.0, stepped)
+        return x
+
+    def _settle(self, v: Floats, sweeps: int) -> None:
+        """Bring w to w ≥ 1 - SETTLED + P_π w, by sweeps or by a linear solve."""
+        if not self.time.any():
+            self.time = self._guess(v)
+        w, tried = self.time, False
+        for sweep in range(sweeps):
+            low, high = self.clock.policy_in_place(self.moving, w, forward=sweep % 2 == 1)
+            if max(high, -low) <= SETTLED:
+                self.settled = True
+                return
+            if sweep >= CHUNK and not tried:
+                tried = True
+                solved = _solve(self.mdp, self.moving, self.clock.r, self.zero, self.sweeper.run)
+                if solved is not None and (solved >= 0).all():
+                    w[:] = solved
+
+    def _guess(self, v: Floats) -> Floats:
+        """Where every step costs about c, -v / c is about the time that is left."""
+        cost = -self.mdp.sign * self.mdp.r[self.moving.weights > 0]
+        least, most = float(cost.min(initial=math.inf)), float(cost.max(initial=0.0))
+        return np.maximum(-v, 0.0) / least if 0 < most <= 4 * least < math.inf else np.zeros(self.mdp.S)
+
+
+class _Best:
+    """Upper bounds on v* of the quotient."""
+
+    def __init__(self, total: TotalReward, run: Run | None, threads: int) -> None:
+        self.total, self.mdp = total, total.quotient
+        self.sweeper = Sweeper(self.mdp, run, threads)
+        self.large = LargeRewards(self.mdp)
+        self.r = self.mdp.sign * self.mdp.r
+        self.time: Floats | None = None
+        self.live = np.diff(self.mdp.pair_ptr) > 0
+        self._out = np.empty(self.mdp.S)
+        self.greedy = np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
+
+    def look(self, v: Floats) -> tuple[float, float]:
+        """One sweep from v: its greedy rows, and how far T v falls below v and rises above it."""
+        low, high = self.sweeper.optimal(v, self._out, self.greedy)
+        return max(0.0, -low), max(0.0, high)
+
+    def bound(self, v: Floats, span: tuple[float, float], sweeps: int) -> tuple[Floats, Floats, float]:
+        """Return upper (S',), upper bounds on q* (L'), and the smallest provable distance."""
+        mdp = self.mdp
+        fall, rise = span
+        none, of_rows = np.where(mdp.terminal, 0.0, math.inf), np.full(mdp.L, math.inf)
+        if not (np.isfinite(v).all() and math.isfinite(rise) and math.isfinite(fall)):
+            return none, of_rows, 0.0
+        vmax = float(np.max(np.abs(v), initial=0.0))
+        time = np.zeros(mdp.S) if self.time is None else self.time
+        for _ in range(3):
+            error = shared_error(mdp, vmax)
+            off = max(rise, self._rise_of_large(v, vmax) - error)
+            shift = max(1.25 * off + 2 * error, LEAST)
+            with np.errstate(over="ignore", invalid="ignore"):
+                u, settled = self._raised(v, v + shift * time, shift, fall, sweeps)
+                time = np.maximum((u - v) / shift, 0.0)
+            if not np.isfinite(time).all():
+                break
+            vmax = float(np.max(np.abs(u), initial=0.0))
+            upper = self._verified(u, vmax, of_rows)
+            if self.time is None or time.min(initial=math.inf, where=self.live) >= 0.5:
+                self.time = time  # not where u < v: there v itself was what it had to descend from
+            if upper is not None:
+                return upper, of_rows, shared_error(mdp, vmax) * _steps(self.time) if settled else 0.0
+        if (reward_signs(mdp) > 0).any():
+            return none, np.full(mdp.L, math.inf), 0.0
+        return np.zeros(mdp.S), np.full(mdp.L, math.inf), 0.0  # nobody earns anything
+
+    def _large(self, v: Floats, vmax: float) -> tuple[Ints, Floats, Ints]:
+        """The rows that have an E of their own, with q̂ + E, rounded up, and their states."""
+        rows, rewards, states = self.large.beyond(shared_reward(self.mdp, vmax))
+        if not rows.size:
+            return rows, rewards, states
+        return rows, up(self.sweeper.listed(rows, v) + backup_error(self.mdp, vmax, None, rewards)), states
+
+    def _rise_of_large(self, v: Floats, vmax: float) -> float:
+        """The largest q̂ + E - v(s) of the rows that have an E of their own."""
+        _, high, states = self._large(v, vmax)
+        return float(np.max(high - v[states], initial=-math.inf))
+
+    def _verified(self, u: Floats, umax: float, of_rows: Floats) -> Floats | None:
+        """T u + E if that is nowhere above u, with its rows in `of_rows`; or None."""
+        mdp = self.mdp
+        error = shared_error(mdp, umax)
+        large, high, _ = self._large(u, umax)
+        upper = np.zeros(mdp.S)
+        for first, last in self.sweeper.blocks:
+            i, j = int(mdp.pair_ptr[first]), int(mdp.pair_ptr[last])
+            of_rows[i:j] = up(self.sweeper.rows_of(u, first, last) + error)
+            here = (large >= i) & (large < j)
+            of_rows[large[here]] = high[here]
+            live = np.flatnonzero(self.live[first:last]) + first
+            if live.size:
+                upper[live] = np.maximum.reduceat(of_rows[i:j], (mdp.pair_ptr[live] - i).astype(np.intp))
+        return upper if bool((upper <= u).all()) else None
+
+    def _raised(self, v: Floats, u: Floats, shift: float, fall: float, sweeps: int) -> tuple[Floats, bool]:
+        """u ← T u + shift until it moves by no more than a part of the shift (and v's own fall); True if it did."""
+        mdp = self.mdp
+        sweeper = _With(mdp, self.r + shift, self.sweeper.run)
+        rows = np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
+        for sweep in range(sweeps):
+            low, high = sweeper.optimal_in_place(u, rows, forward=sweep % 2 == 1)
+            if not (math.isfinite(low) and math.isfinite(high)):
+                break
+            if high <= SETTLED * shift and -low <= SETTLED * shift + 2 * fall:
+                return u, True
+            if sweep in SOLVES:
+                # Policy iteration for the same equation; where it cannot be solved the sweeps go on.
+                rows, _ = repaired(mdp, rows, mdp.terminal, self.total.proper_rows)
+                policy = Policy(mdp, rows=rows)
+                sweeper.policy(policy, v, self._out)
+                solved = _solve(mdp, policy, self._out - v, mdp.terminal, self.sweeper.run, by_state=True)
+                if solved is not None:
+                    u = np.where(mdp.terminal, 0.0, v + solved)
+        return u, False
+
+
+def _solve(
+    mdp: MDP, policy: Policy, r: Floats, zero: Mask, run: Run | None, by_state: bool = False
+) -> Floats | None:
+    """Solve x = r_π + P_π x in floats, x = 0 where `zero`; None where that is too much work or fails.
+
+    Nothing is claimed of x. `r` is over rows (L,), or over states (S,).
+    """
+    from scipy.sparse import csr_array, eye_array
+
+    live = np.flatnonzero(~zero)
+    n = len(live)
+    out = np.zeros(mdp.S)
+    if not n:
+        return out
+    P = mdp.P
+    if policy.rows is not None:
+        chosen = policy.rows[live]
+        P_pi, r_pi = P[chosen], r[live] if by_state else r[chosen]
+    else:
+        mix = csr_array((policy.weights, np.arange(mdp.L), mdp.pair_ptr), shape=(mdp.S, mdp.L))[live]
+        P_pi, r_pi = mix @ P, np.asarray(mix @ r)
+    A = (eye_array(n, format="csr") - P_pi[:, live]).tocsc()
+    if n > DENSE and not _sparse_enough(A):
+        return None
+
+    def solve() -> Floats:
+        if n <= DENSE:
+            return np.linalg.solve(A.toarray(), r_pi)
+        from scipy.sparse.linalg import splu
+
+        return splu(
+            A, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+        ).solve(r_pi)
+
+    try:
+        out[live] = solve() if run is None or n <= DENSE else run.call(solve)  # a thread costs more than that
+    except (np.linalg.LinAlgError, RuntimeError, MemoryError):
+        return None
+    return out if np.isfinite(out).all() else None
+
+
+def _sparse_enough(A: Any) -> bool:
+    """True where the envelope of A after reverse Cuthill-McKee bounds the work of a sparse LU by a second or two."""
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+    n = A.shape[0]
+    if A.nnz > 20 * n:
+        return False
+    place = np.empty(n, dtype=np.int64)
+    place[reverse_cuthill_mckee(A, symmetric_mode=False)] = np.arange(n)
+    coo = A.tocoo()
+    rows, columns = place[coo.row], place[coo.col]
+    reach = np.zeros(n)
+    np.maximum.at(reach, np.maximum(rows, columns), np.abs(rows - columns))
+    return bool(reach.sum() <= 5e7 and (reach**2).sum() <= 1e10)

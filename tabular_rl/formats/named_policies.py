@@ -1,0 +1,128 @@
+"""The policies that `--policy` understands.
+
+    uniform                       each available action equally often
+    optimal, greedy               a best policy of the model: greedy by its optimal values
+    FILE                          the policy of a policy or answer file; greedy by its values if it names no actions
+    greedy:FILE                   greedy by the values of an answer file, whatever actions it names
+    epsilon-greedy:E:POLICY       POLICY with probability 1 - E, else any action (E such as 0.1 or 1/3)
+    action:NAME                   this action wherever it is available, elsewhere each action equally often
+
+POLICY is again any of these. A file whose name begins like a keyword is written with its folder: ./uniform
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from tabular_rl.analysis.comparison import RATIONAL_STATES, reference
+from tabular_rl.errors import NumericalError, OptionError, closest, path_text, quoted
+from tabular_rl.formats.answers import read_answer
+from tabular_rl.formats.input import near
+from tabular_rl.methods.ask import solve
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import RationalArray
+from tabular_rl.solving.solution import Floats, backed_up
+
+KEYWORDS = ("uniform", "optimal", "greedy", "greedy:FILE", "epsilon-greedy:E:POLICY", "action:NAME")
+
+
+def read_policy(text: str, mdp: MDP) -> Policy:
+    """Return the policy that a text asks for.
+
+    Parameters
+    ----------
+    text : see above
+    mdp : the model that the policy is for
+
+    Raises
+    ------
+    OptionError, ModelError : what was found and what was expected, with the file and line where it is in a file
+
+    Examples
+    --------
+    >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9, actions=["left", "right"])
+    >>> read_policy("epsilon-greedy:1/2:action:right", mdp)["0"]
+    {'left': 0.25, 'right': 0.75}
+    """
+    keyword, colon, rest = text.partition(":")
+    if text == "uniform":
+        return Policy.uniform(mdp)
+    if text in ("optimal", "greedy"):
+        return optimal(mdp)
+    if text in ("epsilon-greedy", "action", "") or (colon and not rest):
+        raise OptionError(f"--policy: found {quoted(text)}, expected {', '.join(KEYWORDS)} or a FILE")
+    if keyword == "greedy" and colon:
+        return greedy(mdp, rest)
+    if keyword == "epsilon-greedy" and colon:
+        epsilon, second, policy = rest.partition(":")
+        if not second:
+            raise OptionError(f"--policy: found {quoted(text)}, expected epsilon-greedy:E:POLICY")
+        return Policy.epsilon_greedy(mdp, read_policy(policy, mdp), epsilon)
+    if keyword == "action" and colon:
+        return same_action(mdp, rest)
+    if text != "-" and not os.path.exists(text):
+        words = [known.partition(":")[0] for known in KEYWORDS]
+        meant = "" if set(keyword) & set("./\\") else closest(keyword.lower(), words)
+        if text in mdp.actions:
+            meant = f"; did you mean {quoted('action:' + text)}?"
+        raise OptionError(
+            f"{path_text(text)}: no such file{meant or near(text) or '.'} Expected {', '.join(KEYWORDS)} or a FILE"
+        )
+    answer = read_answer(text, mdp, policy_only=True)
+    if answer.policy is not None:
+        return answer.policy
+    assert answer.values is not None
+    return greedy_by(mdp, answer.values)
+
+
+def optimal(mdp: MDP) -> Policy:
+    """A best policy: that of the exact answer where the model is small, else of the method that fits it.
+
+    Raises
+    ------
+    NumericalError : where no policy could be proven to lose at most the default tolerance
+    """
+    best = reference(mdp) if mdp.S <= RATIONAL_STATES else solve(mdp)
+    if not best.status.reached or best.policy is None:
+        raise NumericalError(
+            f"--policy optimal: none was proven to be within the tolerance 1e-06 of the best ({best.status.value}). "
+            "Use solve MODEL -o FILE with options of your own, and --policy FILE"
+        )
+    return best.policy
+
+
+def greedy(mdp: MDP, path: str) -> Policy:
+    """The greedy policy by the values of an answer file."""
+    answer = read_answer(path, mdp)
+    if answer.values is None:
+        raise OptionError(
+            f"{path_text(path)}: found no values, expected an answer file. "
+            f"--policy {path_text(path)} takes its actions."
+        )
+    return greedy_by(mdp, answer.values)
+
+
+def greedy_by(mdp: MDP, values: Floats) -> Policy:
+    """argmax_a [ r(s,a) + γ Σ p v(s') ]: (S,) values give one row a state, (T + 1, S) one a time step and state."""
+    if values.ndim == 1:
+        return Policy.greedy(mdp, backed_up(mdp, values))
+    rows = [Policy.greedy(mdp, backed_up(mdp, v)).rows for v in values[1:]]
+    return Policy(mdp, rows=np.stack([row for row in rows if row is not None]))
+
+
+def same_action(mdp: MDP, name: str) -> Policy:
+    """One action wherever it is available, elsewhere each available one equally often."""
+    a = mdp.actions.find(name)
+    if a is None:
+        raise OptionError(f"--policy: no action {quoted(name)}{closest(name, mdp.actions[:1000])}")
+    hits = mdp.pair_action == a
+    has = np.bincount(mdp.pair_state[hits], minlength=mdp.S) > 0
+    if has[~mdp.terminal].all():
+        return Policy.of_actions(mdp, np.where(mdp.terminal, -1, a))
+    one = has[mdp.pair_state]
+    counts = np.where(one, 1, np.diff(mdp.pair_ptr)[mdp.pair_state]).astype(np.int64)
+    exact = RationalArray((hits | ~one).astype(np.int64), counts)
+    return Policy(mdp, probs=exact.floats(), exact=exact)

@@ -1,0 +1,1 @@
+"""The methods: one algorithm a file, one line each in the catalogue."""

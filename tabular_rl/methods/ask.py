@@ -1,0 +1,130 @@
+"""The two questions: the best policy of a model, and the value of a policy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tabular_rl.errors import OptionError, quoted
+from tabular_rl.methods.catalogue import check_options, find, find_learner
+from tabular_rl.model.arguments import public
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.solution import Solution
+
+
+@public
+def solve(mdp: MDP, method: Any = "auto", tolerance: float = 1e-6, **options: Any) -> Solution:
+    """Find the optimal values and a policy, with an interval around every value that is proven.
+
+        v*(s) = max_a [ r(s,a) + γ Σ_s' p(s'|s,a) v*(s') ]
+
+    Parameters
+    ----------
+    mdp : the model
+    method : a name from `tabular-rl methods`, or its function; "auto" chooses by structure
+    tolerance : largest width of the interval, in units of reward
+    options : those of the method
+
+    Returns
+    -------
+    Solution: v, policy, lower ≤ v* ≤ upper, and a status that says what was reached.
+
+    Raises
+    ------
+    OptionError : an option that the method does not have, or out of range
+    NoFiniteAnswer : at γ = 1, where the total reward is not finite
+
+    Examples
+    --------
+    >>> from tabular_rl import MDP
+    >>> answer = solve(MDP([[[1.0]]], [[1.0]], "1/2"))
+    >>> answer["0"], answer.status.name
+    (2.0, 'CERTIFIED')
+    """
+    function = find(method, "control")
+    options = _with_tolerance(function, tolerance, options)
+    check_options(function, options)
+    return _advised(function(mdp, **options))
+
+
+@public
+def evaluate(
+    mdp: MDP, policy: Any, method: Any = "auto", tolerance: float = 1e-6, **options: Any
+) -> Solution:
+    """Find the values of a policy, with an interval around every value that is proven.
+
+        v_π(s) = Σ_a π(a|s) [ r(s,a) + γ Σ_s' p(s'|s,a) v_π(s') ]
+
+    Parameters
+    ----------
+    mdp, policy : the model, and a policy: a Policy, "uniform", an action a state, a table (S, A); see `Policy.of`
+    method : a name from `tabular-rl methods`, or its function; "auto" chooses by structure
+    tolerance : largest width of the interval, in units of reward
+    options : those of the method
+
+    Returns
+    -------
+    Solution: v, lower ≤ v_π ≤ upper, and a status that says what was reached.
+
+    Examples
+    --------
+    >>> from tabular_rl import MDP
+    >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], "1/2")
+    >>> evaluate(mdp, "uniform")["0"], evaluate(mdp, [1])["0"]           # v = 1/2 + v/2; v = 1 + v/2
+    (1.0, 2.0)
+    """
+    function = find(method, "prediction")
+    options = _with_tolerance(function, tolerance, options)
+    check_options(function, options)
+    return _advised(function(mdp, policy, **options))
+
+
+@public
+def learn(mdp: MDP, method: Any, policy: Any = None, **options: Any) -> Learned:
+    """Learn from sampled transitions, by any learner of the catalogue. The answer carries no certificate.
+
+    Parameters
+    ----------
+    mdp : the model
+    method : a learner from `tabular-rl methods`, such as "q-learning"
+    policy : for a learner that evaluates a policy: which
+    options : those of the method
+
+    Returns
+    -------
+    Learned: v, q, policy of the mean over the runs; the table of each run; the errors against the exact answer.
+
+    Raises
+    ------
+    OptionError : no such learner, an option that it does not have, or a policy missing or too many
+
+    Examples
+    --------
+    >>> from tabular_rl import MDP
+    >>> learn(MDP([[[1.0]]], [[1.0]], "1/2"), "q-learning", steps=2, step_size=1)["0"]
+    1.5
+    """
+    function = find_learner(method)
+    check_options(function, options)
+    if function.spec.task == "control":  # type: ignore[attr-defined]
+        if policy is not None:
+            raise OptionError(f"method {quoted(method)} finds its own policy, found one that is given")
+        return function(mdp, **options)
+    return function(mdp, Policy.uniform(mdp) if policy is None else policy, **options)
+
+
+def _advised(answer: Solution) -> Solution:
+    """The answer, with the method that would do in its note where this one fell short."""
+    if answer.status.reached:
+        return answer
+    from tabular_rl.methods.planning.auto import other_method
+
+    return replace(answer, note="; ".join(filter(None, [answer.note, other_method(answer)])))
+
+
+def _with_tolerance(function: Any, tolerance: float, options: dict[str, Any]) -> dict[str, Any]:
+    """Pass the tolerance to the methods that have one; an exact method has none."""
+    has = function.__kwdefaults__ or {}
+    return {"tolerance": tolerance, **options} if "tolerance" in has else dict(options)

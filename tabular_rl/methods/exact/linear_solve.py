@@ -1,0 +1,470 @@
+"""The value of a policy by one linear solve: v_π = r_π + γ P_π v_π."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.certificates.discounted import Certifier, conclude
+from tabular_rl.errors import NumericalError, OptionError
+from tabular_rl.formats.memory import free_memory
+from tabular_rl.model.arguments import policy_of
+from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rounding import shared_error
+from tabular_rl.solving.method import DISCOUNTED, TOTAL, admit, solver
+from tabular_rl.solving.options import LinearSolver, Relative, TimeLimit, Tolerance, check
+from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving.solution import Solution, backed_up
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+DENSE_STATES = 300  # up to here a dense solve takes no time, and needs no import
+DENSE_LARGEST = 20_000  # a dense matrix beyond it is 3.2 GB, twice
+FILL = 2e7  # most entries of the factors of a sparse LU
+FLOPS = 2e10  # and most operations
+KRYLOV = 2000  # iterations of BiCGStab before it counts as stuck
+SWEEPS = 32  # before each of its runs
+MOST_SWEEPS = 1_000_000  # where nothing else solves the system
+LU_LARGEST = 5000  # states up to which a sparse LU of any structure fits, and takes seconds
+
+
+@solver(
+    "linear-solve",
+    task="prediction",
+    family="exact",
+    equation="(I - γ P_π) v = r_π",
+    source="Puterman (1994), Theorem 6.1.1; Sutton & Barto (2018), equation 4.4",
+    problems=(DISCOUNTED, TOTAL),
+)
+def linear_solve(
+    mdp: MDP,
+    policy: Policy,
+    *,
+    tolerance: Tolerance = 1e-6,
+    relative: Relative = False,
+    linear_solver: LinearSolver = "auto",
+    time_limit: TimeLimit = None,
+) -> Solution:
+    """Evaluate a policy by solving one linear system.
+
+    The values of a policy obey one linear equation a state,
+
+        v(s) = r_π(s) + γ Σ_s' P_π(s, s') v(s')        that is        (I - γ P_π) v = r_π
+
+    with P_π(s, s') = Σ_a π(a|s) P(s, a, s') and r_π(s) = Σ_a π(a|s) r(s, a). At γ = 1 it is solved where the policy
+    is sure to leave; where it stays for ever without reward, v = 0. The system is solved dense (LAPACK), by sparse LU
+    (SuperLU), or by BiCGStab where the factors of LU would fill in, and refined once; `auto` decides from the number
+    of states and the structure.
+
+    Parameters
+    ----------
+    tolerance : largest width of the proven interval
+    relative : the tolerance is a share of the largest |v|
+    linear_solver : "auto", "dense", "sparse" or "iterative"
+    time_limit : seconds
+
+    Returns
+    -------
+    Solution with v (S,) = v_π and its interval; q (L,) by `Solution.q`
+
+    Raises
+    ------
+    NoFiniteAnswer : γ = 1 and the policy collects reward for ever; the states are named
+    NotAnswerable : the model has a finite horizon
+    OptionError : the policy belongs to another model, or depends on time
+
+    Sources
+    -------
+    Puterman (1994), Theorem 6.1.1. Sutton & Barto (2018), equation 4.4.
+
+    Examples
+    --------
+    Heads (1/2) ends with reward 1, tails tries again for half the value: v = 1/2 + v/4 = 2/3.
+
+    >>> from tabular_rl.model.mdp import MDP
+    >>> from tabular_rl.model.policy import Policy
+    >>> outcomes = [("toss", "go", "end", "1/2", 1), ("toss", "go", "toss", "1/2", 0)]
+    >>> coin = MDP.from_outcomes(outcomes, "1/2", terminal=["end"])
+    >>> round(linear_solve(coin, Policy.uniform(coin))["toss"], 12)
+    0.666666666667
+    """
+    admit(linear_solve, mdp)
+    tolerance, relative, linear_solver, time_limit = check(
+        tolerance=tolerance, relative=relative, linear_solver=linear_solver, time_limit=time_limit
+    )
+    policy = policy_of(mdp, policy)
+    mdp.facts  # noqa: B018  (a mapped model is validated here)
+    options = {"tolerance": tolerance, "relative": relative, "linear_solver": linear_solver}
+    run = Run("linear-solve", options, time_limit)
+    zero = policy_zero(mdp, policy)
+    stopped, v, certificate = None, np.zeros(mdp.S), None
+    try:
+        v = policy_values(mdp, policy, linear_solver, run, zero)
+        run.did("linear solves")
+    except Stop as stop:
+        stopped = stop.why
+    except NumericalError as error:
+        run.remark(str(error))  # what can be proven without a solution is the answer
+    if stopped is None or mdp.problem == DISCOUNTED:
+        certificate = Certifier(mdp, policy).certificate(v)
+    return conclude(
+        run,
+        mdp,
+        certificate,
+        task="prediction",
+        policy=policy,
+        tolerance=tolerance,
+        relative=relative,
+        v=v,
+        stopped=stopped,
+    )
+
+
+class Singular(NumericalError):
+    """A system that floats cannot solve, though its solution may well be within their range."""
+
+
+def policy_zero(mdp: MDP, policy: Policy) -> Mask | None:
+    """The states that are worth 0 without solving (γ = 1): terminal, or left never and without reward."""
+    if mdp.problem != TOTAL:
+        return None
+    from tabular_rl.model.graph.search import policy_total
+
+    return policy_total(mdp, policy).zero
+
+
+def policy_values(
+    mdp: MDP, policy: Policy, how: str = "auto", run: Run | None = None, zero: Mask | None = None
+) -> Floats:
+    """Return v_π (S,) in the sign of maximisation, 0 where `zero`; NumericalError where the system is singular."""
+    if how == "dense" or (how == "auto" and mdp.S <= DENSE_STATES):
+        dense_fits(mdp.S)
+        return solve_chain(*dense_chain(mdp, policy), mdp.gamma, "dense", run, zero)
+    return solve_chain(*chain(mdp, policy), mdp.gamma, how, run, zero)
+
+
+def polish(mdp: MDP, rows: NDArray[Any], run: Run, proper: NDArray[Any]) -> tuple[Floats, NDArray[Any]]:
+    """Improve rows (S,) by policy iteration in floating point: the values and the policy, of which nothing is claimed.
+
+    At γ = 1 the model is one where staying for ever is worth -∞, and the rows `proper` end surely.
+    """
+    v = np.zeros(mdp.S)
+    live = np.flatnonzero(~mdp.terminal)
+    for _ in range(1000):
+        run.breathe()
+        try:
+            v = policy_values(mdp, Policy(mdp, rows=rows), "auto", run)
+        except NumericalError:
+            break
+        run.did("linear solves")
+        q = mdp.sign * backed_up(mdp, mdp.sign * v)
+        better = Policy.greedy(mdp, mdp.sign * q).rows
+        assert better is not None
+        switch = np.zeros(mdp.S, dtype=bool)
+        margin = 2 * shared_error(mdp, float(np.max(np.abs(v), initial=0.0)))
+        switch[live] = q[better[live]] - q[rows[live]] > margin
+        if not switch.any():
+            break
+        rows = np.where(switch, better, rows)
+        run.did("improvements")
+        if mdp.problem == TOTAL:
+            from tabular_rl.model.graph.search import repaired
+
+            rows, lost = repaired(mdp, rows, mdp.terminal, proper)
+            if lost.any():  # rounding took a policy that never ends for a better one
+                break
+    return v, rows
+
+
+def dense_fits(n: int) -> None:
+    if n > DENSE_LARGEST:
+        raise OptionError(
+            f"--linear-solver: found dense for {n} states, a matrix of {size_text(8.0 * n * n)}; "
+            f"expected at most {DENSE_LARGEST} states. Use sparse, iterative or auto."
+        )
+
+
+def chain(mdp: MDP, policy: Policy) -> tuple[Any, Floats]:
+    """Return the chain of a policy: P_π (S, S) as a csr_array, and r_π (S,) in the sign of maximisation."""
+    from scipy.sparse import csr_array
+
+    live = np.flatnonzero(~mdp.terminal)
+    pointer = np.int32 if max(mdp.K, mdp.L) < 2**31 else np.int64
+    if policy.rows is not None:
+        columns, weights = policy.rows[live].astype(pointer), np.ones(len(live))
+        per_state = (~mdp.terminal).astype(pointer)
+    else:
+        columns, weights = np.arange(mdp.L, dtype=pointer), np.asarray(policy.weights)
+        per_state = np.diff(mdp.pair_ptr)
+    ptr = np.concatenate([[0], np.cumsum(per_state)]).astype(pointer)
+    choose: Any = csr_array((weights, columns, ptr), shape=(mdp.S, mdp.L))
+    P_pi = csr_array(choose @ mdp.P)
+    P_pi.sum_duplicates()
+    return P_pi, choose @ (mdp.sign * mdp.r)
+
+
+def dense_chain(mdp: MDP, policy: Policy) -> tuple[Floats, Floats]:
+    """The same with P_π as a plain array (S, S)."""
+    P_pi, r_pi = np.zeros((mdp.S, mdp.S)), np.zeros(mdp.S)
+    weights, states = policy.weights, mdp.pair_state
+    row = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
+    np.add.at(P_pi, (states[row], mdp.next_state), weights[row] * mdp.prob)
+    np.add.at(r_pi, states, weights * (mdp.sign * mdp.r))
+    return P_pi, r_pi
+
+
+def solve_chain(
+    P_pi: Any,
+    r_pi: Floats,
+    gamma: float,
+    how: str = "auto",
+    run: Run | None = None,
+    zero: Mask | None = None,
+) -> Floats:
+    """Solve (I - γ P_π) v = r_π with one step of refinement; v = 0 is given where `zero`.
+
+    NumericalError where the matrix is singular in floating point, OptionError where memory does not do.
+    """
+    if zero is not None and zero.any():
+        v, free = np.zeros(len(r_pi)), np.flatnonzero(~zero)
+        if free.size:
+            v[free] = solve_chain(P_pi[free][:, free], r_pi[free], gamma, how, run)
+        return v
+    asked = how
+    if how == "auto":
+        how = "dense" if isinstance(P_pi, np.ndarray) else chosen_solver(P_pi)
+    run = run or Run(how, {})
+    method = {"dense": dense_solve, "sparse": sparse_solve, "iterative": iterative_solve}[how]
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            v = method(P_pi, r_pi, gamma, run)
+    except (np.linalg.LinAlgError, RuntimeError) as error:  # SuperLU says singular by RuntimeError
+        if "MALLOC" in str(error):  # and so does it say that memory ends
+            raise no_memory(len(r_pi), error) from None
+        raise Singular(f"the linear system cannot be solved in floating point ({error})") from None
+    except MemoryError as error:
+        if how == "sparse" and asked == "auto":
+            return solve_chain(P_pi, r_pi, gamma, "iterative", run)
+        raise no_memory(len(r_pi), error) from None
+    if not np.isfinite(v).all():
+        kind = NumericalError if gamma < 1 else Singular
+        raise kind("the linear system cannot be solved in floating point (overflow)")
+    return v
+
+
+def chosen_solver(P_pi: Any) -> str:
+    """Return "dense", "sparse" or "iterative" from counts and the structure of a chain, never from a clock."""
+    n = P_pi.shape[0]
+    if n <= DENSE_STATES or (P_pi.nnz > 0.1 * n * n and n <= DENSE_LARGEST // 4):
+        return "dense"
+    shape = Shape(P_pi)
+    return "sparse" if shape.entries <= FILL and shape.operations <= FLOPS else "iterative"
+
+
+class Shape:
+    """What a sparse LU of I - γ P_π would cost, and an order of states that keeps neighbours together.
+
+    After reverse Cuthill-McKee a graph of bandwidth w has separators of about w states; the factors of an ordering by
+    minimum degree then have about 2.5 (n + w²) log₂ w entries (measured on grids), and never many more than the
+    envelope. Hubs, states that very many lead to or from, stand outside of this: a full row and column each.
+    """
+
+    def __init__(self, P_pi: Any) -> None:
+        from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+        n = P_pi.shape[0]
+        many = 10 * np.sqrt(n) + 10
+        hub = (np.bincount(P_pi.indices, minlength=n) > many) | (np.diff(P_pi.indptr) > many)
+        plain, hubs = np.flatnonzero(~hub), np.flatnonzero(hub)
+        self.hubs = len(hubs)
+        inner = P_pi[plain][:, plain] if self.hubs else P_pi
+        order = reverse_cuthill_mckee(inner, symmetric_mode=False) if len(plain) else plain
+        self.order = np.concatenate([plain[order], hubs])
+        place = np.empty(len(plain), dtype=np.int64)
+        place[order] = np.arange(len(plain))
+        rows, columns = np.repeat(place, np.diff(inner.indptr)), place[inner.indices]
+        reach = np.zeros(len(plain))
+        np.maximum.at(reach, np.maximum(rows, columns), np.abs(rows - columns))
+        w = float(np.max(reach, initial=0.0))
+        self.width = int(w)
+        full = 2.0 * self.hubs * n
+        self.entries = min(2 * float(reach.sum()) + n, 2.5 * (n + w * w) * float(np.log2(w + 2))) + full
+        self.operations = min(2 * float((reach**2).sum()) + n, 20 * w**3 + n) + full * self.hubs
+
+
+def dense_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
+    dense_fits(len(r_pi))
+    A = -gamma * (P_pi if isinstance(P_pi, np.ndarray) else P_pi.toarray())
+    A[np.diag_indices_from(A)] += 1.0
+    v = run.call(np.linalg.solve, A, r_pi)
+    return v + run.call(np.linalg.solve, A, r_pi - A @ v)
+
+
+def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
+    from scipy.sparse.linalg import splu
+
+    A = system(P_pi, gamma).tocsc()
+    # I - γP is diagonally dominant: no pivoting is needed, and the order may be that of a symmetric matrix. Minimum
+    # degree takes long where there are hubs or much fill-in, and it holds the interpreter's lock: no signal is heard.
+    shape = Shape(P_pi)
+    check_factors_fit(shape)
+    how: dict[str, Any] = {"permc_spec": "MMD_AT_PLUS_A", "options": {"SymmetricMode": True}}
+    if shape.hubs or shape.operations > FLOPS:
+        how = {"permc_spec": "COLAMD"}
+
+    def solve() -> (
+        Floats
+    ):  # scipy gives memory back in the thread alone that has taken it, so all is done in one
+        factors = splu(A, diag_pivot_thresh=0.0, **how)
+        v: Floats = factors.solve(r_pi)
+        return v + factors.solve(r_pi - A @ v)
+
+    return run.call(solve)
+
+
+class FactorsTooLarge(MemoryError):
+    """What a sparse LU needs and what there is."""
+
+
+def check_factors_fit(shape: Shape) -> None:
+    """FactorsTooLarge where a sparse LU would not fit: an entry is a number and its row, and grows by a copy."""
+    needed, free = int(2 * 12 * shape.entries), free_memory()
+    if free is not None and needed > free:
+        raise FactorsTooLarge(
+            f"about {size_text(needed)} of memory, expected at most the {size_text(free)} that are free"
+        )
+
+
+def no_memory(n: int, error: Exception) -> OptionError:
+    needs = str(error) if isinstance(error, FactorsTooLarge) else "more memory than is free"
+    return OptionError(
+        f"a factorization of {n} equations needs {needs}. A method that sweeps needs least: value-iteration, or "
+        "policy-evaluation of a policy."
+    )
+
+
+def iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
+    """BiCGStab on the residual, again and again until that is a rounding error, with sweeps v ← r + γ P v in between.
+
+    An incomplete LU goes before it where the graph has small separators (as grids have); where it has none, the chain
+    mixes fast and needs no preconditioner. BiCGStab may break down, and says so in a number that is no residual: each
+    step is taken only where it lessens |r - (I - γ P) v|. Where none does, an incomplete LU with an order of its own
+    is tried, then a sparse LU, then sweeps alone, which come to the solution always; `run.remarks` says so.
+    """
+    n = len(r_pi)
+    shape = Shape(P_pi)
+    order = shape.order
+    P = P_pi[order][:, order]
+    A, b = system(P, gamma), r_pi[order]
+    most = int(np.max(np.diff(A.indptr), initial=0))
+
+    def residual(x: Floats) -> float:
+        return float(np.max(np.abs(b - A @ x), initial=0.0))
+
+    def settled(x: Floats, worst: float) -> bool:
+        """Whether the residual is the rounding error of its own computation."""
+        scale = float(np.max(np.abs(b), initial=0.0)) + 2 * float(np.max(np.abs(x), initial=0.0))
+        return worst <= (most + 2) * 2.0**-53 * scale
+
+    def swept(x: Floats, sweeps: int) -> Floats:
+        for _ in range(sweeps):
+            x = b + gamma * (P @ x)
+            run.did("sweeps")
+            run.breathe()
+        return x
+
+    def krylov(M: Any) -> Callable[[Floats], Floats]:
+        from scipy.sparse.linalg import bicgstab
+
+        def tell(_: Any) -> None:
+            run.did("Krylov iterations")
+            run.breathe()
+
+        def step(x: Floats) -> Floats:
+            # Rewards that are 0 almost everywhere make it break down; sweeps spread them.
+            x = swept(x, SWEEPS)
+            return x + bicgstab(A, b - A @ x, rtol=1e-10, maxiter=KRYLOV, M=M, callback=tell)[0]
+
+        return step
+
+    def narrow() -> Callable[[Floats], Floats]:
+        with contextlib.suppress(RuntimeError):  # a zero pivot: do without
+            if shape.width**2 <= 16 * n:
+                return krylov(incomplete_lu(A, run, drop_tol=1e-3, fill_factor=5, permc_spec="NATURAL"))
+        return krylov(None)
+
+    def wide() -> Callable[[Floats], Floats] | None:
+        return krylov(incomplete_lu(A, run, drop_tol=1e-4, fill_factor=10, permc_spec="COLAMD"))
+
+    def full() -> Callable[[Floats], Floats] | None:
+        if n > LU_LARGEST:
+            return None
+        from scipy.sparse.linalg import splu
+
+        factors = run.call(splu, A.tocsc(), permc_spec="COLAMD", diag_pivot_thresh=0.0)
+        run.did("sparse LU")
+        return lambda x: x + factors.solve(b - A @ x)
+
+    x = np.zeros(n)
+    worst = residual(x)
+    for name, make in (("BiCGStab", narrow), ("an incomplete LU", wide), ("a sparse LU", full)):
+        try:
+            step = make()
+        except (RuntimeError, MemoryError):
+            step = None
+        while step is not None and not settled(x, worst):
+            nearer = step(x)
+            left = residual(nearer)
+            if not left < worst / 2:
+                break
+            x, worst = nearer, left
+        if settled(x, worst):
+            break
+        if step is not None:
+            run.remark(f"{name} stopped at a residual of {worst:.1e}")
+    else:
+        run.remark("sweeps took over")
+        x = _swept_until(settled, swept, residual, x, worst)
+    v = np.empty(n)
+    v[order] = x
+    return v
+
+
+def _swept_until(
+    settled: Callable[[Floats, float], bool],
+    swept: Callable[[Floats, int], Floats],
+    residual: Callable[[Floats], float],
+    x: Floats,
+    worst: float,
+) -> Floats:
+    """Sweep until the residual is a rounding error, or shrinks no more: the best there was."""
+    best, since, done = x, 0, 0
+    while done < MOST_SWEEPS and not settled(best, worst):
+        x = swept(x, SWEEPS)
+        done += SWEEPS
+        left = residual(x)
+        if left < worst:
+            best, worst, since = x, left, done
+        elif done - since > 2000 + since:
+            break
+    return best
+
+
+def incomplete_lu(A: Any, run: Run, **options: Any) -> Any:
+    from scipy.sparse.linalg import LinearOperator, spilu
+
+    factors = run.call(spilu, A.tocsc(), diag_pivot_thresh=0.0, **options)
+    return LinearOperator(A.shape, factors.solve, dtype=np.float64)
+
+
+def system(P_pi: Any, gamma: float) -> Any:
+    """I - γ P_π, sparse."""
+    from scipy.sparse import csr_array, eye_array
+
+    return csr_array(eye_array(P_pi.shape[0], format="csr") - gamma * P_pi)

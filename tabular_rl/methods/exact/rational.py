@@ -1,0 +1,315 @@
+"""Rational arithmetic: values as fractions, ties exactly, optimality proven."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.certificates.discounted import Certifier, conclude, exact_certificate
+from tabular_rl.errors import OptionError
+from tabular_rl.methods.exact._integers import Rows, Values, chain_rows, over_one, solve_blocks
+from tabular_rl.methods.exact.linear_solve import polish
+from tabular_rl.model.arguments import policy_of
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, admit, solver
+from tabular_rl.solving.options import TimeLimit, check
+from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving.solution import Solution
+
+Mask = NDArray[np.bool_]
+EXACT_MEANS = 2000  # states up to which means that recur are decided in fractions
+LARGEST_TABLE = 10_000_000  # values over all time steps of a finite horizon
+
+
+@solver(
+    "rational",
+    task="control",
+    family="exact",
+    equation="v*(s) = max_a [ r(s,a) + γ Σ p(s'|s,a) v*(s') ], in fractions",
+    source="Puterman (1994), 6.4; Dixon (1982); Bertsekas & Tsitsiklis (1991)",
+    problems=(DISCOUNTED, TOTAL, FINITE),
+)
+def rational(mdp: MDP, *, time_limit: TimeLimit = None) -> Solution:
+    """Find the optimal values as fractions, with every tie and without any rounding.
+
+    Policy iteration in floating point guesses a policy. Its values x solve (I - γ P_π) x = r_π in rational arithmetic,
+    block by strongly connected block, and one rational sweep compares
+
+        max_a [ r(s,a) + γ Σ p(s'|s,a) x(s') ]   with   x(s)
+
+    Where they are equal everywhere, x = v*, and the rows that attain x are all the optimal actions. Elsewhere the
+    better action is taken and the policy solved again: it is strictly better, so no policy returns.
+
+    γ < 1: x is the one fixed point. γ = 1: zero-reward end components are merged first (staying is worth 0), and in
+    what is left a policy that may never end is worth -∞ somewhere. A policy greedy to x = T_π x of one that ends also
+    ends: otherwise 0 ≤ T_π' x - x, averaged over a class in which it stays for ever, would be its mean reward, which
+    is negative. So policy iteration stays among policies that end, and its fixed point is v*: for any policy that ends
+    x = T x ≥ T_π x ≥ ... → v_π. A finite horizon is solved by backward induction.
+
+    Blocks of up to 100 states; up to 500 with python-flint, `pip install 'tabular-rl[exact]'`.
+
+    Parameters
+    ----------
+    time_limit : seconds
+
+    Returns
+    -------
+    Solution with `exact`, the values as Fractions in the order of states (time step by time step for a finite
+    horizon); v (S,) the nearest floats; lower and upper (S,), neighbouring floats, equal where the value is a float;
+    policy, the lowest optimal action; optimal_actions (L,), all of them
+
+    Raises
+    ------
+    MissingExtra, OptionError : a block is too large
+    NoFiniteAnswer : γ = 1 and no finite answer exists
+
+    Sources
+    -------
+    Puterman (1994), 6.4 and 7. Bertsekas & Tsitsiklis (1991), Proposition 2. Dixon (1982) for the linear solves.
+
+    Examples
+    --------
+    Stay for 1 a step, or leave at once for 10: at γ = 9/10 both are worth 1 / (1 - γ) = 10, a tie.
+
+    >>> from tabular_rl.model.mdp import MDP
+    >>> mdp = MDP.from_outcomes([("s", "stay", "s", 1, 1), ("s", "leave", "end", 1, 10)], "0.9", terminal=["end"])
+    >>> answer = rational(mdp)
+    >>> answer.exact, answer.optimal_actions.tolist(), answer.status.name
+    ((Fraction(10, 1), Fraction(0, 1)), [True, True], 'EXACT')
+    """
+    admit(rational, mdp)
+    (time_limit,) = check(time_limit=time_limit)
+    mdp.facts  # noqa: B018
+    run = Run("rational", {}, time_limit)
+    if mdp.horizon is not None:
+        return finite(mdp, None, run)
+    total: Any = None
+    model, rows = mdp, mdp.pair_ptr[:-1].copy()
+    if mdp.problem == TOTAL:
+        from tabular_rl.model.graph.search import total_reward
+
+        total = total_reward(mdp, run.breathe, exactly=mdp.S <= EXACT_MEANS)
+        model, rows = total.quotient, total.proper_rows.copy()
+    rows[model.terminal] = -1
+    v, stopped, certificate = np.zeros(model.S), None, None
+    try:
+        v, rows = polish(model, rows, run, rows)
+        x, rows, ties = improve(model, rows, run)
+        values = x.fractions(run)
+        if total is not None:
+            values, ties = [values[s] for s in total.of_state.tolist()], total.lift_keep(ties)
+        certificate = exact_certificate(values, ties, (mdp.S,), np.ones(mdp.S, dtype=bool))
+    except Stop as stop:
+        stopped = stop.why
+    if total is not None:
+        v, rows = total.lift_values(v), total.lift_rows(rows)
+    if certificate is None and stopped is not None:
+        certificate = Certifier(mdp, total=total).certificate(v, rows, decide=True)
+    return conclude(
+        run,
+        mdp,
+        certificate,
+        task="control",
+        policy=Policy(mdp, rows=rows),
+        tolerance=0.0,
+        v=v,
+        stopped=stopped,
+    )
+
+
+@solver(
+    "rational-evaluation",
+    task="prediction",
+    family="exact",
+    equation="(I - γ P_π) v = r_π, in fractions",
+    source="Puterman (1994), Theorem 6.1.1; Dixon (1982)",
+    problems=(DISCOUNTED, TOTAL, FINITE),
+)
+def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: TimeLimit = None) -> Solution:
+    """Evaluate a policy in fractions, without any rounding.
+
+    v = r_π + γ P_π v is solved block by strongly connected block; for a finite horizon by backward induction. A policy
+    given in floats means its probabilities over their sum.
+
+    Parameters
+    ----------
+    time_limit : seconds
+
+    Returns
+    -------
+    Solution with `exact`, the values as Fractions in the order of states (time step by time step for a finite
+    horizon); v (S,) the nearest floats; lower and upper (S,), neighbouring floats, equal where the value is a float
+
+    Raises
+    ------
+    MissingExtra, OptionError : a block is too large, or the policy does not fit the model
+    NoFiniteAnswer : γ = 1 and the policy collects reward for ever; the states are named
+
+    Sources
+    -------
+    Puterman (1994), Theorem 6.1.1. Dixon (1982) for the linear solves.
+
+    Examples
+    --------
+    A fair coin thrown until it falls heads: expected number of throws 2.
+
+    >>> from tabular_rl.model.mdp import MDP
+    >>> from tabular_rl.model.policy import Policy
+    >>> mdp = MDP.from_outcomes([("s", "toss", "s", "1/2", 1), ("s", "toss", "end", "1/2", 1)], 1, terminal=["end"])
+    >>> rational_evaluation(mdp, Policy.uniform(mdp)).exact
+    (Fraction(2, 1), Fraction(0, 1))
+    """
+    admit(rational_evaluation, mdp)
+    (time_limit,) = check(time_limit=time_limit)
+    policy = policy_of(mdp, policy)
+    mdp.facts  # noqa: B018
+    run = Run("rational-evaluation", {}, time_limit)
+    if mdp.horizon is not None:
+        return finite(mdp, policy, run)
+    stopped, certificate = None, None
+    try:
+        certificate = exact_certificate(rational_values(mdp, policy, run), None, (mdp.S,))
+    except Stop as stop:
+        stopped = stop.why
+        if mdp.problem == DISCOUNTED:
+            certificate = Certifier(mdp, policy).certificate(np.zeros(mdp.S))
+    v = np.zeros(mdp.S)
+    return conclude(
+        run, mdp, certificate, task="prediction", policy=policy, tolerance=0.0, v=v, stopped=stopped
+    )
+
+
+def rational_values(mdp: MDP, policy: Policy, run: Run | None = None) -> list[Fraction]:
+    """Return v_π (S,) as Fractions, in the sign of maximisation, of a policy that does not depend on time."""
+    run, zero = run or Run("", {}), mdp.terminal
+    if mdp.problem == TOTAL:
+        from tabular_rl.model.graph.search import policy_total
+
+        zero = policy_total(mdp, policy).zero
+    return chain_values(Rows(mdp), policy, zero, run).fractions(run)
+
+
+def chain_values(rows: Rows, policy: Policy, zero: Mask, run: Run) -> Values:
+    from tabular_rl.model.graph.search import components
+
+    mdp = rows.mdp
+    _, labels = components(mdp, policy.takes)
+    x = solve_blocks(chain_rows(rows, policy), mdp.gamma_exact, zero, labels, run)
+    run.did("rational solves")
+    return x
+
+
+def improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[Any], Mask]:
+    """Policy iteration in rationals from `rows` (S,): v*, the lowest optimal row of each state, and all ties (L,)."""
+    integers = Rows(mdp)
+    gamma = mdp.gamma_exact
+    ties = np.zeros(mdp.L, dtype=bool)
+    while True:
+        x = chain_values(integers, Policy(mdp, rows=rows), mdp.terminal, run)
+        rows, changed = rows.copy(), False
+        for s in range(mdp.S):
+            run.breathe()
+            best = Fraction(0)
+            for i in mdp.rows(s):
+                gap = advantage(integers[i], gamma, x, (x.num[s], x.den[s]))
+                ties[i] = gap == 0
+                if gap > best:
+                    best, changed, rows[s] = Fraction(gap), True, i
+        run.did("rational sweeps")
+        if not changed:
+            lowest = np.full(mdp.S, -1, dtype=rows.dtype)
+            hits = np.flatnonzero(ties)[::-1]
+            lowest[mdp.pair_state[hits]] = hits
+            return x, lowest, ties
+        run.did("rational improvements")
+
+
+def advantage(
+    row: tuple[dict[int, int], int, Fraction], gamma: Fraction, x: Values, own: tuple[int, int]
+) -> Fraction | int:
+    """r + γ Σ p x(s') - x(s), a negative one as -1; `own` is x(s), numerator and denominator."""
+    successors, d, r = row
+    num, den = x.expected(successors)
+    value, below = own
+    if den != below:
+        common = math.lcm(den, below)
+        num, value, den = num * (common // den), value * (common // below), common
+    # over the denominator γd d rd den
+    scale = gamma.denominator * d
+    above = scale * r.numerator * den + r.denominator * (gamma.numerator * num - scale * value)
+    return Fraction(above, scale * r.denominator * den) if above > 0 else (above > 0) - (above < 0)
+
+
+def final_values(mdp: MDP) -> Values:
+    """The final reward (S,), exact, in the sign of maximisation; 0 where there is none."""
+    x = Values(mdp.S)
+    if mdp.final_reward is not None:
+        last = mdp.exact.final_reward if mdp.exact is not None else None
+        num, den = over_one(mdp.final_reward if last is None else last)
+        x.put(list(range(mdp.S)), num if mdp.sense == "max" else [-n for n in num], den)
+    return x
+
+
+def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
+    """Backward induction from v_T, the final reward: v_t = max_a (or Σ_a π_t) [ r + γ Σ p v_{t+1} ]."""
+    T, S = mdp.horizon or 0, mdp.S
+    if (T + 1) * S > LARGEST_TABLE:
+        raise OptionError(
+            f"--exact: found {T + 1} time steps of {S} states, expected at most {LARGEST_TABLE} values"
+        )
+    integers, gamma = Rows(mdp), mdp.gamma_exact
+    chosen = np.full((T, S), -1, dtype=mdp.pair_ptr.dtype)
+    keep = np.zeros((T, mdp.L), dtype=bool)
+    values: list[Fraction] = [Fraction(0)] * ((T + 1) * S)
+    certificate, stopped = None, None
+    x = final_values(mdp)
+    chain: list[Any] = []
+    try:
+        values[T * S :] = x.fractions(run)
+        for t in range(T - 1, -1, -1):
+            run.breathe()
+            if policy is not None and (policy.timed or not chain):
+                chain = chain_rows(integers, policy.at(t))
+            x, new = Values(S), x
+            x.bits = new.bits
+            found = []
+            for s in range(S):
+                run.breathe()
+                if policy is not None:
+                    found.append(backup(chain[s], gamma, new) if chain[s] is not None else (0, 1))
+                    continue
+                best = (0, 1)
+                for i in mdp.rows(s):
+                    q = backup(integers[i], gamma, new)
+                    above = q[0] * best[1] - best[0] * q[1]
+                    if chosen[t, s] < 0 or above > 0:
+                        keep[t, mdp.rows(s).start : i] = False
+                        best, chosen[t, s] = q, i
+                    keep[t, i] = chosen[t, s] == i or above == 0
+                found.append(best)
+            den = math.lcm(*{d for _, d in found})
+            x.put(list(range(S)), [n * (den // d) for n, d in found], den)
+            values[t * S : (t + 1) * S] = x.fractions(run)
+            run.did("rational sweeps")
+        proven = np.ones((T, S), dtype=bool) if policy is None else None
+        certificate = exact_certificate(values, keep if policy is None else None, (T + 1, S), proven)
+    except Stop as stop:
+        stopped = stop.why
+    task = "control" if policy is None else "prediction"
+    if policy is None and certificate is not None:
+        policy = Policy(mdp, rows=chosen)
+    v = np.zeros((T + 1, S))
+    return conclude(run, mdp, certificate, task=task, policy=policy, tolerance=0.0, v=v, stopped=stopped)
+
+
+def backup(row: tuple[dict[int, int], int, Fraction], gamma: Fraction, x: Values) -> tuple[int, int]:
+    """r + γ Σ p x(s') as an integer over a denominator."""
+    successors, d, r = row
+    num, den = x.expected(successors)
+    scale = gamma.denominator * d * den
+    return r.numerator * scale + gamma.numerator * num * r.denominator, r.denominator * scale

@@ -1,0 +1,216 @@
+"""Actor-critic: a softmax policy from single transitions, with state values that are learned beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tabular_rl.methods.gradient._actor import Actor
+from tabular_rl.model.mdp import MDP
+from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
+from tabular_rl.solving.options import (
+    Batch,
+    CriticStepSize,
+    Entropy,
+    EpisodeSteps,
+    Features,
+    Runs,
+    Seed,
+    StartValue,
+    Steps,
+    StepSize,
+    Threads,
+    TimeLimit,
+    Undiscounted,
+)
+from tabular_rl.solving.sampling import Floats
+
+
+@solver(
+    "actor-critic",
+    task="control",
+    family="gradient",
+    equation="θ ← θ + α γ^t δ ∇log π(a|s),  δ = r + γ v(s') - v(s),  v(s) ← v(s) + β δ",
+    source="Sutton & Barto (2018), 13.5",
+    problems=(DISCOUNTED, TOTAL, FINITE),
+)
+def actor_critic(
+    mdp: MDP,
+    *,
+    features: Features = "one-hot",
+    steps: Steps = 1_000_000,
+    runs: Runs = 1,
+    seed: Seed = 0,
+    step_size: StepSize = 0.02,
+    critic_step_size: CriticStepSize = 0.1,
+    undiscounted: Undiscounted = False,
+    episode_steps: EpisodeSteps = None,
+    start_value: StartValue = 0.0,
+    start_preferences: Any = None,
+    threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    reference: Any = None,
+    resume: Any = None,
+    checkpoint: Any = None,
+) -> Learned:
+    """Learn a softmax policy and the values of its states from single transitions.
+
+        δ = r + γ v(s') - v(s),    v(s) ← v(s) + β δ,    θ ← θ + α γ^t δ ∇log π(a|s)
+
+    t counts the steps of the episode, v of a terminal state counts 0, and π(a|s) ∝ exp(x(s,a)·θ). With v = v_π the
+    mean of Σ_t γ^t δ_t ∇log π is the gradient of J, the discounted reward from the start. The critic v is not v_π while
+    it learns, and what is missing is a bias: Σ_s d(s) Σ_a π(a|s) ∇log π(a|s) γ Σ_s' p(s'|s,a) [ v(s') - v_π(s') ], with
+    d the discounted visits. `undiscounted` leaves out γ^t, as handouts do: for γ < 1 that is unbiased for no
+    objective. An episode that is cut off is no end: δ takes v(s') there. A step takes three uniforms, as in reinforce.
+
+    Parameters
+    ----------
+    mdp, features, steps, runs, seed : as in reinforce
+    step_size : α, a number or a schedule, where n counts steps
+    critic_step_size : β, where n counts visits of the state; above α, so that the critic keeps up with the policy
+    undiscounted : leave out γ^t
+    episode_steps : when an episode is cut off (default: the horizon; when γ^T ≤ 0.0001, at most 10,000)
+    start_value : v at the start
+    start_preferences, threads, time_limit, reference, resume, checkpoint : as in reinforce
+
+    Returns
+    -------
+    Learned: as of reinforce; v is that of the critic, the mean over the runs, and `extra["critic"]` (runs, S) that of
+    each run.
+
+    Raises
+    ------
+    OptionError : an option out of range, or features that do not fit the model
+    NoFiniteAnswer : at γ = 1, where a policy that takes all actions collects reward for ever
+    NumericalError : the preferences diverge
+
+    Sources
+    -------
+    Barto, Sutton & Anderson (1983). Sutton & Barto (2018), 13.5.
+
+    Examples
+    --------
+    One choice, reward 1 or 0, then the end. The better one: δ = 1, v = 1/2, θ = (0, 0) + 1 · (1/2, -1/2).
+
+    >>> mdp = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[1, 0], [0, 0]], 1, terminal=[1], start="0", axes="sas")
+    >>> found = actor_critic(mdp, step_size=1, critic_step_size=0.5, steps=1)
+    >>> found["0"], found.extra["preferences"].tolist()
+    (0.5, [[0.5, -0.5]])
+    """
+    return _learn(actor_critic, locals())
+
+
+@solver(
+    "advantage-actor-critic",
+    task="control",
+    family="gradient",
+    equation="θ ← θ + α mean γ^t (δ ∇log π(a|s) + τ ∇H(π(·|s))),  v(s) ← v(s) + β mean δ",
+    source="Mnih et al. (2016)",
+    problems=(DISCOUNTED, TOTAL, FINITE),
+)
+def advantage_actor_critic(
+    mdp: MDP,
+    *,
+    features: Features = "one-hot",
+    batch: Batch = 20,
+    entropy: Entropy = 0.0,
+    steps: Steps = 1_000_000,
+    runs: Runs = 1,
+    seed: Seed = 0,
+    step_size: StepSize = 0.2,
+    critic_step_size: CriticStepSize = 0.2,
+    undiscounted: Undiscounted = False,
+    episode_steps: EpisodeSteps = None,
+    start_value: StartValue = 0.0,
+    start_preferences: Any = None,
+    threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    reference: Any = None,
+    resume: Any = None,
+    checkpoint: Any = None,
+) -> Learned:
+    """Learn a softmax policy and the values of its states from batches of transitions.
+
+        θ ← θ + α mean_t γ^t [ δ_t ∇log π(a_t|s_t) + τ ∇H(π(·|s_t)) ],    δ_t = r_t + γ v(s_{t+1}) - v(s_t)
+
+    The mean runs over `batch` steps, in which θ and v stay as they are, across the ends of episodes; then v(s) moves by
+    β times the mean δ of its visits in the batch. τ is `entropy`, the weight of H(π) = -Σ_a π log π of the states
+    visited, which keeps the policy from settling early, and from the best one in the end. δ is an estimate of the
+    advantage, with the bias of the critic: see actor_critic, which this is with a batch of one step. A step takes three
+    uniforms, as in reinforce.
+
+    Parameters
+    ----------
+    mdp, features, steps, runs, seed : as in reinforce
+    batch : steps an update
+    entropy : τ
+    step_size : α, a number or a schedule, where n counts updates
+    critic_step_size : β, where n counts the batches in which the state was visited
+    undiscounted, episode_steps, start_value : as in actor_critic
+    start_preferences, threads, time_limit, reference, resume, checkpoint : as in reinforce
+
+    Returns
+    -------
+    Learned: as of actor_critic.
+
+    Raises
+    ------
+    OptionError : an option out of range, or features that do not fit the model
+    NoFiniteAnswer : at γ = 1, where a policy that takes all actions collects reward for ever
+    NumericalError : the preferences diverge
+
+    Sources
+    -------
+    Mnih et al. (2016), Asynchronous methods for deep reinforcement learning, whose advantage looks n steps ahead; here
+    one, the TD(0) error.
+
+    Examples
+    --------
+    One choice, reward 1 either way, then the end: δ = 1 in both steps of the batch, and v = 1/2 · 1.
+
+    >>> mdp = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[1, 1], [0, 0]], 1, terminal=[1], start="0", axes="sas")
+    >>> advantage_actor_critic(mdp, batch=2, critic_step_size=0.5, steps=2)["0"]
+    0.5
+    """
+    return _learn(advantage_actor_critic, locals())
+
+
+def _learn(function: Callable[..., Any], given: dict[str, Any]) -> Learned:
+    from tabular_rl.kernels.actor import actor_begin, actor_critic_walk
+
+    run = Actor(function, given)
+    option, x, S = run.option, run.features, run.mdp.S
+    batch, entropy, weighted = option.get("batch", 1), option.get("entropy", 0.0), not option["undiscounted"]
+    codes = option["step_size"].code, option["critic_step_size"].code
+    model, longest = run.model(), run.longest
+    clock, row = run.add_walk(longest)
+    weight, seen = run.add("weight", 1.0, -1, within=(0.0, 1.0)), run.add_count("seen", S)
+    several = batch > 1
+    sums = run.add("sums", 0.0, S * several)
+    counts = run.add_count("counts", S * several)
+    grad = run.add("gradient", 0.0, x.d * several)
+    arrays = (
+        clock,
+        row,
+        weight,
+        run.visits,
+        seen,
+        sums,
+        counts,
+        grad,
+        run.critic(True),
+        run.estimates,
+        run.theta,
+    )
+
+    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
+        actor_critic_walk(
+            model, x.ptr, x.col, x.value, weighted, batch, entropy, *codes, longest, uniforms, step,
+            *(a[first:last] for a in arrays),
+        )  # fmt: skip
+
+    answer = run.learn(
+        walk, lambda u: actor_begin(model, x.ptr, x.col, x.value, u, row, run.estimates, run.theta)
+    )
+    return run.learned(answer, True)

@@ -1,0 +1,258 @@
+"""Every episode of a small problem in rational arithmetic: the moments of estimators by their definition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import OptionError
+from tabular_rl.methods.gradient.estimators import WHOLE, checked_name
+from tabular_rl.methods.gradient.softmax import SoftmaxPolicy, as_softmax
+from tabular_rl.model.arguments import public
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+
+EPISODES = 100_000  # most that are enumerated
+Rationals = NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Rows and outcomes taken, rewards received (the last with γ final(s')) and states s_0 ... s_n."""
+
+    probability: Fraction
+    rows: tuple[int, ...]
+    outcomes: tuple[int, ...]
+    rewards: tuple[Fraction, ...]
+    states: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Enumerated:
+    """Mean (d,) and covariance (d, d) of an estimator, the gradient ∇J (d,): Fractions; the number of episodes."""
+
+    mean: Rationals
+    covariance: Rationals
+    gradient: Rationals
+    episodes: int
+
+
+@public
+def enumerate_episodes(policy: SoftmaxPolicy | Policy, *, horizon: int | None = None) -> list[Episode]:
+    """Return all episodes of a finite horizon, with exact probabilities.
+
+    >>> bandit = MDP([[[1.0], [1.0]]], [[1, 0]], 1, horizon=2)
+    >>> [str(e.probability) for e in enumerate_episodes(Policy.uniform(bandit))]
+    ['1/4', '1/4', '1/4', '1/4']
+    """
+    softmax, T = _asked(policy, horizon)
+    mdp, pi = softmax.mdp, softmax.policy.rationals()
+    outcomes = [list(_outcomes(mdp, i)) for i in range(mdp.L)]
+    final = _final(mdp, T)
+    done: list[Episode] = []
+    start = _start(mdp)
+    going = [Episode(p, (), (), (), (s,)) for s, p in enumerate(start) if p]
+    while going:
+        e = going.pop()
+        s, t = e.states[-1], len(e.rows)
+        if mdp.terminal[s] or t == T:
+            done.append(e)
+            if len(done) > EPISODES:
+                raise OptionError(
+                    f"enumeration: found more than {EPISODES:,} episodes; use estimator_moments, or a shorter horizon"
+                )
+            continue
+        for i in mdp.rows(s):
+            for k, s2, p, r in outcomes[i] if pi[i] else ():
+                last = mdp.gamma_exact * final[s2] if t + 1 == T else 0
+                taken = (*e.rows, i), (*e.outcomes, k), (*e.rewards, r + last), (*e.states, s2)
+                going.append(Episode(e.probability * pi[i] * p, *taken))
+        if len(going) > EPISODES:
+            raise OptionError(
+                f"enumeration: found more than {EPISODES:,} episodes; use estimator_moments, or a shorter horizon"
+            )
+    return done
+
+
+def _asked(policy: SoftmaxPolicy | Policy, horizon: int | None) -> tuple[SoftmaxPolicy, int]:
+    softmax = as_softmax(policy)
+    T = softmax.mdp.horizon if horizon is None else horizon
+    if T is None or T < 1:
+        raise OptionError(
+            "enumeration: found no horizon, expected one: without it there is no end to episodes"
+        )
+    return softmax, T
+
+
+def _outcomes(mdp: MDP, i: int) -> Iterator[tuple[int, int, Fraction, Fraction]]:
+    """(index, next state, probability, reward) of each outcome of a row, exactly."""
+    to, r = mdp.rational(i)
+    for k, (s2, p) in zip(range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1])), to, strict=True):
+        if mdp.reward is not None:
+            known = mdp.exact is not None and mdp.exact.reward is not None
+            r = mdp.exact.reward[k] if known else Fraction(float(mdp.reward[k]))  # type: ignore[union-attr,index]
+        yield k, s2, p, r
+
+
+def _final(mdp: MDP, T: int) -> list[Fraction]:
+    if mdp.final_reward is None:
+        return [Fraction(0)] * mdp.S
+    exact = mdp.exact.final_reward if mdp.exact is not None else None
+    return list(exact) if exact is not None else [Fraction(float(x)) for x in mdp.final_reward]
+
+
+def _start(mdp: MDP) -> list[Fraction]:
+    exact = mdp.exact.start if mdp.exact is not None else None
+    p = list(exact) if exact is not None else [Fraction(float(x)) for x in mdp.start]
+    total = sum(p, Fraction(0))
+    return [x / total for x in p]
+
+
+@public
+def enumerated_moments(
+    policy: SoftmaxPolicy | Policy,
+    estimator: str = "return",
+    *,
+    discounted: bool = True,
+    horizon: int | None = None,
+) -> Enumerated:
+    """Return mean and covariance of an estimator as a sum over all episodes, exactly.
+
+    The gradient beside it is E[ R(τ) Σ_t ∇log π(a_t|s_t) ] over the same episodes.
+
+    Parameters
+    ----------
+    policy, estimator, discounted, horizon : as for `estimator_moments`; λ of "gae:λ" as the float it is
+
+    Returns
+    -------
+    Enumerated
+
+    Raises
+    ------
+    OptionError : no horizon, or more than 100,000 episodes
+
+    Examples
+    --------
+    >>> bandit = MDP([[[1.0], [1.0]]], [[1, 0]], 1, horizon=1)
+    >>> nine = Policy.of_probs(bandit, {"0": {"0": "9/10", "1": "1/10"}})
+    >>> [str(enumerated_moments(nine, e).covariance.trace()) for e in ("return", "return-mean", "return-best")]
+    ['9/5000', '72/625', '0']
+    """
+    kind, trace = checked_name(estimator)
+    softmax, T = _asked(policy, horizon)
+    gamma = softmax.mdp.gamma_exact
+    all_of_them = enumerate_episodes(softmax, horizon=horizon)
+    x = _scores(softmax)
+    v, q = _values(softmax, T)
+    w = gamma if discounted and kind not in WHOLE else Fraction(1)
+    d = x.shape[1]
+    zero = np.array([Fraction(0)] * d, dtype=object)
+
+    def returns(e: Episode) -> list[Fraction]:
+        out = [Fraction(0)]
+        for r in reversed(e.rewards):
+            out.append(r + gamma * out[-1])
+        return out[:0:-1]
+
+    def total_score(e: Episode) -> Rationals:
+        return sum((x[i] for i in e.rows), zero)
+
+    def summed(e: Episode, psi: list[Fraction]) -> Rationals:
+        return sum((w**t * y * x[i] for t, (i, y) in enumerate(zip(e.rows, psi, strict=True))), zero)
+
+    def first(e: Episode) -> Fraction:
+        return returns(e)[0] if e.rows else Fraction(0)
+
+    constant = Fraction(0)
+    if kind == "return-mean":
+        constant = sum((e.probability * first(e) for e in all_of_them), Fraction(0))
+    elif kind == "return-best":
+        square = [e.probability * _dot(total_score(e), total_score(e)) for e in all_of_them]
+        below = sum(square, Fraction(0))
+        if below:
+            constant = (
+                sum((n * first(e) for n, e in zip(square, all_of_them, strict=True)), Fraction(0)) / below
+            )
+    best: dict[tuple[int, int], Fraction] = {}
+    if kind == "reward-to-go-best":
+        # E|g|² is stationary where b_t(s) E[w^2t |x|² 1{s_t = s}] = E[w^t x·g 1{s_t = s}], g without baseline.
+        above: dict[tuple[int, int], Fraction] = {}
+        under: dict[tuple[int, int], Fraction] = {}
+        for e in all_of_them:
+            g = summed(e, returns(e))
+            for t, i in enumerate(e.rows):
+                at = (t, e.states[t])
+                above[at] = above.get(at, Fraction(0)) + e.probability * w**t * _dot(x[i], g)
+                under[at] = under.get(at, Fraction(0)) + e.probability * w ** (2 * t) * _dot(x[i], x[i])
+        best = {at: above[at] / under[at] for at in above if under[at]}
+
+    def estimate(e: Episode) -> Rationals:
+        if kind in WHOLE:
+            return total_score(e) * (first(e) - constant)
+        n = len(e.rows)
+        if kind == "q":
+            return summed(e, [q[t][i] for t, i in enumerate(e.rows)])
+        if kind.startswith("reward-to-go"):
+            if kind == "reward-to-go-value":
+                b = [v[t][e.states[t]] for t in range(n)]
+            else:
+                b = [best.get((t, e.states[t]), Fraction(0)) for t in range(n)]
+            return summed(e, [R - c for R, c in zip(returns(e), b, strict=True)])
+        # r_t + γ v_{t+1}(s_{t+1}), where v_T is the final reward, which stands in the last reward already
+        target = [
+            r + (gamma * v[t + 1][e.states[t + 1]] if t + 1 < T else 0) for t, r in enumerate(e.rewards)
+        ]
+        if kind == "bootstrap":
+            return summed(e, target)
+        delta = [y - v[t][e.states[t]] for t, y in enumerate(target)]
+        decay = gamma * Fraction(trace)
+        psi = [sum((decay ** (k - t) * delta[k] for k in range(t, n)), Fraction(0)) for t in range(n)]
+        return summed(e, psi)
+
+    mean, second, gradient = zero, np.outer(zero, zero), zero
+    for e in all_of_them:
+        g = estimate(e)
+        mean = mean + e.probability * g
+        second = second + e.probability * np.outer(g, g)
+        gradient = gradient + e.probability * first(e) * total_score(e)
+    return Enumerated(mean, second - np.outer(mean, mean), gradient, len(all_of_them))
+
+
+def _dot(a: Rationals, b: Rationals) -> Fraction:
+    return sum((y * z for y, z in zip(a, b, strict=True)), Fraction(0))
+
+
+def _scores(softmax: SoftmaxPolicy) -> Rationals:
+    """∇log π of each row (L, d), exactly."""
+    mdp, pi = softmax.mdp, softmax.policy.rationals()
+    if softmax.features is None:
+        x = np.array([[Fraction(int(i == j)) for j in range(mdp.L)] for i in range(mdp.L)], dtype=object)
+    else:
+        x = np.array([[Fraction(float(y)) for y in row] for row in softmax.features], dtype=object)
+    out = x.copy()
+    for s in range(mdp.S):
+        for i in mdp.rows(s):
+            out[i] = x[i] - sum((pi[j] * x[j] for j in mdp.rows(s)), np.array([Fraction(0)] * x.shape[1]))
+    return out
+
+
+def _values(softmax: SoftmaxPolicy, T: int) -> tuple[list[list[Fraction]], list[list[Fraction]]]:
+    """v_t (T + 1, S) and q_t (T, L), exactly."""
+    mdp, pi = softmax.mdp, softmax.policy.rationals()
+    v = [_final(mdp, T)]
+    q: list[list[Fraction]] = []
+    for _ in range(T):
+        after: list[Any] = v[-1]
+        now = []
+        for i in range(mdp.L):
+            to, r = mdp.rational(i)
+            now.append(r + mdp.gamma_exact * sum((p * after[s2] for s2, p in to), Fraction(0)))
+        q.append(now)
+        v.append([sum((pi[i] * now[i] for i in mdp.rows(s)), Fraction(0)) for s in range(mdp.S)])
+    return v[::-1], q[::-1]

@@ -1,0 +1,152 @@
+"""REINFORCE: a softmax policy from the returns of whole episodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tabular_rl.errors import OptionError
+from tabular_rl.methods.gradient._actor import Actor
+from tabular_rl.methods.learning.monte_carlo import MOST, told, warn_of_cuts
+from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
+from tabular_rl.solving.options import (
+    Batch,
+    CriticStepSize,
+    EpisodeSteps,
+    Estimator,
+    Features,
+    Runs,
+    Seed,
+    StartValue,
+    Steps,
+    StepSize,
+    Threads,
+    TimeLimit,
+    Undiscounted,
+)
+from tabular_rl.solving.sampling import Floats
+
+ESTIMATORS = ("return", "return-mean", "reward-to-go", "reward-to-go-value")
+
+
+@solver(
+    "reinforce",
+    task="control",
+    family="gradient",
+    equation="θ ← θ + α Σ_t γ^t (G_t - b(s_t)) ∇log π(a_t|s_t)",
+    source="Williams (1992); Sutton & Barto (2018), 13.3, 13.4",
+    problems=(DISCOUNTED, TOTAL, FINITE),
+)
+def reinforce(
+    mdp: MDP,
+    *,
+    features: Features = "one-hot",
+    estimator: Estimator = "reward-to-go-value",
+    batch: Batch = 1,
+    steps: Steps = 1_000_000,
+    runs: Runs = 1,
+    seed: Seed = 0,
+    step_size: StepSize = 0.02,
+    critic_step_size: CriticStepSize = 0.1,
+    undiscounted: Undiscounted = False,
+    episode_steps: EpisodeSteps = None,
+    start_value: StartValue = 0.0,
+    start_preferences: Any = None,
+    threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    reference: Any = None,
+    resume: Any = None,
+    checkpoint: Any = None,
+) -> Learned:
+    """Learn a softmax policy by stochastic gradient ascent on what whole episodes earn.
+
+        θ ← θ + α Σ_t w_t Ψ_t ∇log π(a_t|s_t),    π(a|s) ∝ exp(x(s,a)·θ),    ∇log π(a|s) = x(s,a) - Σ_a' π(a'|s) x(s,a')
+
+    With G_t = r_t + γ r_{t+1} + ... to the end of the episode, Ψ is by `estimator`
+
+        return                G_0           w = 1
+        return-mean           G_0 - b       w = 1      b the mean return of earlier episodes
+        reward-to-go          G_t           w = γ^t
+        reward-to-go-value    G_t - v(s_t)  w = γ^t    v(s) ← v(s) + β [ G_t - v(s) ] from earlier episodes
+
+    and the mean of each update is α ∇J, where J is the discounted reward from the start: a baseline of earlier episodes
+    leaves the mean as it is. θ stays as it is within an episode, or a batch of them, whose mean is then climbed.
+    `undiscounted` sets w = 1 in the last two forms, as handouts do: for γ < 1 that is unbiased for no objective. An
+    episode that is cut off after T steps makes it the gradient of the first T rewards; the rest is worth γ^T max|v| at
+    most. A step takes three uniforms, whatever happens in it: the outcome; the start state of the next episode; the
+    next action.
+
+    Parameters
+    ----------
+    mdp : the model; with a horizon there are preferences for each time, unless features say otherwise
+    features : X (L, d), a row a pair, in the order of the model's rows; "one-hot", "aggregate:N", or a file; with a
+        horizon (T L, d), or (L, d) for a policy that is the same at all times
+    estimator : "return", "return-mean", "reward-to-go" or "reward-to-go-value"
+    batch : episodes an update
+    steps, runs, seed : transitions a run, independent runs, start of the random numbers
+    step_size : α, a number or a schedule, where n counts updates
+    critic_step_size : β of the baseline, where n counts episodes, or visits of the state
+    undiscounted : leave out γ^t
+    episode_steps : when an episode is cut off (default: the horizon; when γ^T ≤ 0.0001, at most 10,000)
+    start_value : the baseline at the start
+    start_preferences : θ (d,) at the start (default 0: all actions alike)
+    threads, time_limit, reference, resume, checkpoint : as in td0
+
+    Returns
+    -------
+    Learned: `policy`, the softmax policy of the mean preferences over the runs; v (S,), the learned baseline, or else
+    the exact values of that policy, NaN where no run has been; q = r + γ P v. `estimates` (runs, L) are the preferences
+    x(s,a)·θ of each run, times -1 where rewards are costs. The errors of the curve, largest and root mean square alike,
+    are the regret J* - J of the policy of each run, and `start` is J: both exact, by a linear solve. `extra` holds θ
+    (`preferences`), `earned`, J at the end, and counts episodes, and those cut off. No certificate.
+
+    Raises
+    ------
+    OptionError : an option out of range, or features that do not fit the model
+    NoFiniteAnswer : at γ = 1, where a policy that takes all actions collects reward for ever
+    NumericalError : the preferences diverge
+
+    Sources
+    -------
+    Williams (1992). Sutton & Barto (2018), 13.3 and 13.4, which move θ after each step; within an episode θ stays here.
+
+    Examples
+    --------
+    One choice, reward 1 or 0. π = 1/2 each; the better one, when taken, moves θ by 1 · 1 · (1 - 1/2) and -1/2.
+
+    >>> mdp = MDP([[[0, 1], [0, 1]], [[0, 0], [0, 0]]], [[1, 0], [0, 0]], 1, terminal=[1], start="0", axes="sas")
+    >>> found = reinforce(mdp, estimator="return", step_size=1, steps=1)
+    >>> found.visits.tolist(), found.extra["preferences"].tolist()
+    ([[1, 0]], [[0.5, -0.5]])
+    """
+    from tabular_rl.kernels.actor import actor_begin, reinforce_walk
+
+    run = Actor(reinforce, locals())
+    option, x, longest = run.option, run.features, run.longest
+    if 16.0 * longest * run.runs > MOST:
+        raise OptionError(
+            f"--episode-steps: found {longest}; the episodes of {run.runs} runs take "
+            f"{size_text(16.0 * longest * run.runs)}, more than is allowed. Lower it, or --runs."
+        )
+    warn_of_cuts(run, longest, longest - 1)
+    form, batch, weighted = ESTIMATORS.index(option["estimator"]), option["batch"], not option["undiscounted"]
+    codes = option["step_size"].code, option["critic_step_size"].code
+    model, has_v = run.model(), form == 3
+    clock, row = run.add_walk(longest)
+    episode, cut = run.add_count("episode", -1), run.add_count("cut", -1)
+    kept = run.add_index("rows", run.mdp.L, longest), run.add("returns", 0.0, longest)
+    seen = run.add_count("seen", run.mdp.S if has_v else 0)
+    baseline = run.add("baseline", run.mdp.sign * option["start_value"], -1)
+    grad, v = run.add("gradient", 0.0, x.d), run.critic(has_v)
+    arrays = clock, row, *kept, episode, cut, run.visits, seen, baseline, grad, v, run.estimates, run.theta
+
+    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
+        reinforce_walk(
+            model, x.ptr, x.col, x.value, form, weighted, batch, *codes, uniforms, *(a[first:last] for a in arrays)
+        )  # fmt: skip
+
+    answer = run.learn(
+        walk, lambda u: actor_begin(model, x.ptr, x.col, x.value, u, row, run.estimates, run.theta)
+    )
+    return run.learned(told(answer, episode, cut, longest), has_v)

@@ -1,0 +1,226 @@
+"""Estimates of the policy gradient from sampled episodes: what the exact moments are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tabular_rl.analysis.simulation import EPISODES, SEED
+from tabular_rl.errors import NoFiniteAnswer, OptionError
+from tabular_rl.methods.gradient._episodes import Episodes
+from tabular_rl.methods.gradient.estimators import Form, make_form
+from tabular_rl.methods.gradient.softmax import SoftmaxPolicy, as_softmax
+from tabular_rl.model.arguments import public
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving import run as running
+from tabular_rl.solving.options import OPTIONS
+from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving.sampling import cumulative, sampling_model
+
+Floats = NDArray[np.float64]
+
+TOGETHER = 16_384  # steps played at once
+ROOM = 2**21  # entries of estimates held at once
+LONGEST = 1_000_000  # steps of an episode
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Sample mean (d,) and covariance (d, d) of the estimates of so many episodes."""
+
+    estimator: str
+    episodes: int
+    steps: int
+    mean: Floats
+    covariance: Floats
+    seed: int
+    seconds: float
+    stopped: str | None = None
+
+    @property
+    def trace(self) -> float:
+        """The trace of the covariance."""
+        return float(np.trace(self.covariance))
+
+    @property
+    def standard_error(self) -> Floats:
+        """The standard error of the mean, (d,)."""
+        return np.sqrt(np.maximum(np.diag(self.covariance), 0.0) / self.episodes)
+
+
+class _Sums:
+    """Mean and covariance of vectors that arrive in blocks (Chan, Golub & LeVeque 1983)."""
+
+    def __init__(self, d: int) -> None:
+        self.n, self.mean, self.squares = 0, np.zeros(d), np.zeros((d, d))
+
+    def take(self, x: Floats) -> None:
+        n = len(x)
+        if not n:
+            return
+        mean = x.mean(axis=0)
+        y, delta = x - mean, mean - self.mean
+        self.squares += y.T @ y + np.outer(delta, delta) * (self.n * n / (self.n + n))
+        self.mean = self.mean + delta * (n / (self.n + n))
+        self.n += n
+
+
+@public
+def sample_gradient(
+    policy: SoftmaxPolicy | Policy,
+    estimators: Sequence[str] = ("return",),
+    *,
+    episodes: int = 10_000,
+    seed: int = 0,
+    discounted: bool = True,
+    horizon: int | None = None,
+    stopping: bool | None = None,
+    steps: int | None = None,
+    values: ArrayLike | None = None,
+    action_values: ArrayLike | None = None,
+    time_limit: float | None = None,
+) -> list[Sampled]:
+    """Return the mean and covariance of estimators of the gradient over sampled episodes, the same for all of them.
+
+        mean = Σ_e g(τ_e) / N,        covariance = Σ_e (g(τ_e) - mean) (g(τ_e) - mean)ᵀ / (N - 1)
+
+    Without a horizon, at γ < 1, an episode ends after each step with probability 1 - γ and is not discounted then: no
+    bias. `steps` cuts episodes off in its place, which is biased: `estimator_moments` says by how much.
+
+    Parameters
+    ----------
+    policy, discounted, horizon, stopping, steps, values, action_values : as for `estimator_moments`
+    estimators : names
+    episodes : how many
+    seed : the same seed gives the same episodes, and fewer episodes the first of them. A step takes three uniforms:
+        action, outcome, start of the next episode; the first start takes one.
+    time_limit : seconds
+
+    Returns
+    -------
+    a Sampled for each estimator
+
+    Raises
+    ------
+    NoFiniteAnswer : episodes that never end
+    NumericalError : rewards whose squares are beyond the range of floats
+    OptionError : an option out of range, or an episode of more than 1,000,000 steps
+
+    Sources
+    -------
+    Williams (1992), REINFORCE.
+
+    Examples
+    --------
+    The bandit with π = (.9, .1) and rewards (1, 0): with b* = .1 every episode says (.09, -.09).
+
+    >>> from tabular_rl.model.mdp import MDP
+    >>> bandit = MDP([[[1.0], [1.0]]], [[1.0, 0.0]], 1, horizon=1)
+    >>> found, = sample_gradient(SoftmaxPolicy(bandit, np.log([9.0, 1.0])), ["return-best"], episodes=100)
+    >>> found.mean.round(12).tolist(), round(found.trace, 12)
+    ([0.09, -0.09], 0.0)
+    """
+    from tabular_rl.kernels.gradient import episode_estimates, play_episodes
+
+    wanted, seed, time_limit = (
+        EPISODES.check(episodes),
+        SEED.check(seed),
+        OPTIONS["time_limit"].check(time_limit),
+    )
+    softmax = as_softmax(policy)
+    walk = Episodes(softmax, horizon=horizon, stopping=stopping, steps=steps)
+    if walk.steps is None and walk.unending.any():
+        raise NoFiniteAnswer(
+            "episodes never end; stop with probability 1 - γ, or give a horizon or steps. The policy recurs in",
+            walk.names(walk.unending),
+            way_out="",
+        )
+    forms = []
+    for name in estimators:
+        reads = {"values": values} if _reads_values(name) else {}
+        reads |= {"action_values": action_values} if name == "q" else {}
+        forms.append(make_form(walk, name, discounted=discounted, **reads))
+    run = Run("gradient", {}, time_limit)
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
+    d, scores = softmax.d, np.ascontiguousarray(softmax.scores)
+    sums = [_Sums(d) for _ in forms]
+    empty = 1.0 - float(walk.begin.sum())  # episodes that are over where they begin
+    if empty > 1e-12:
+        none = int(rng.binomial(wanted, min(empty, 1.0)))
+        for one in sums:
+            one.n = none
+    else:
+        none = 0
+    total, stopped, done = 0, None, none
+    if done < wanted:
+        model = sampling_model(walk.mdp)
+        actions = cumulative(np.ascontiguousarray(softmax.pi), walk.mdp.pair_ptr)
+        start = cumulative(walk.begin / walk.begin.sum())
+        state = np.searchsorted(start, rng.random(1), side="right").astype(np.int64)
+        clock = np.zeros(1, dtype=np.int64)
+        block = max(256, min(TOGETHER, ROOM // max(d, 1)))
+        rows, outcomes, last = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_)
+        try:
+            while done < wanted:
+                run.breathe()
+                if running.listener is not None:
+                    running.listener("gradient", done / wanted, f"{done} of {wanted} episodes")
+                uniforms = rng.random((block, 3))
+                begun = len(rows)
+                rows, outcomes, last = (
+                    np.concatenate([a, np.empty(block, a.dtype)]) for a in (rows, outcomes, last)
+                )
+                play_episodes(
+                    model.pair_ptr,
+                    model.row_ptr,
+                    model.next_state,
+                    model.cum,
+                    actions,
+                    start,
+                    walk.end,
+                    walk.steps or 0,
+                    uniforms,
+                    state,
+                    clock,
+                    rows[begun:],
+                    outcomes[begun:],
+                    last[begun:],
+                )
+                ends = np.flatnonzero(last)[: wanted - done]
+                whole = int(ends[-1]) + 1 if ends.size else 0
+                if whole:
+                    out, psi = np.empty((len(ends), d)), np.empty(whole)
+                    for form, one in zip(forms, sums, strict=True):
+                        numbers = _numbers(form)
+                        parts = rows[:whole], outcomes[:whole], last[:whole]
+                        episode_estimates(model.pair_state, scores, *numbers, *parts, psi, out)
+                        one.take(out)
+                done, total = done + len(ends), total + whole
+                rows, outcomes, last = rows[whole:], outcomes[whole:], last[whole:]
+                if done < wanted and len(rows) > LONGEST:
+                    raise OptionError(
+                        f"gradient: found an episode of more than {LONGEST:,} steps; cut it off with steps, or give a "
+                        "horizon"
+                    )
+                run.did("episodes", len(ends))
+        except Stop as error:
+            stopped = error.why
+    made = []
+    for form, one in zip(forms, sums, strict=True):
+        covariance = one.squares / (one.n - 1) if one.n > 1 else np.full((d, d), np.nan)
+        mean = one.mean if one.n else np.full(d, np.nan)
+        made.append(Sampled(form.name, one.n, total, mean, covariance, seed, run.seconds, stopped))
+    return made
+
+
+def _reads_values(name: str) -> bool:
+    return name.partition(":")[0] in ("reward-to-go-value", "bootstrap", "advantage", "gae")
+
+
+def _numbers(form: Form) -> tuple[bool, Floats, float, Floats, float]:
+    """What the kernel takes of an estimator."""
+    signal, baseline = (np.ascontiguousarray(a, dtype=np.float64) for a in (form.signal, form.baseline))
+    return form.whole, signal, float(form.decay), baseline, float(form.weight)

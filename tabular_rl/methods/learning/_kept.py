@@ -1,0 +1,50 @@
+"""What learners keep in lists that belong together, and what must hold between them in a checkpoint.
+
+Kernels follow such lists without looking: a place that is listed twice would make them write past the end.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.methods.learning._learning import LARGEST, Learning
+from tabular_rl.solving.sampling import Floats
+
+Ints = NDArray[np.int64]
+
+
+def add_traces(run: Learning) -> tuple[Ints, Ints, Floats]:
+    """Return (count, active, traces): the entries with a trace are the first `count` places of `active`."""
+    count, active = run.add_count("count", -1, most=run.entries), run.add_index("active", run.entries)
+    traces = run.add("traces", 0.0, within=(0.0, LARGEST))
+    run.add_condition(lambda: wrong_list("active", active, count, traces > 0))
+    return count, active, traces
+
+
+def add_learned_model(run: Learning) -> tuple[Ints, Ints]:
+    """Return (tried, counts): how often each row was tried and each outcome seen (runs, K)."""
+    tried, counts = run.add_count("tried"), run.add_count("counts", run.mdp.K)
+
+    def wrong() -> str | None:
+        if np.array_equal(np.add.reduceat(counts, run.mdp.row_ptr[:-1].astype(np.intp), axis=1), tried):
+            return None
+        return "array 'counts': found other sums than in array 'tried'"
+
+    run.add_condition(wrong)
+    return tried, counts
+
+
+def wrong_list(name: str, listed: Ints, size: Ints, there: NDArray[np.bool_]) -> str | None:
+    """What is wrong with lists (runs, entries) whose first `size` places should name each entry that is `there` once.
+
+    >>> wrong_list("known", np.array([[2, 0, 0]]), np.array([2]), np.array([[True, False, True]]))
+    >>> wrong_list("known", np.array([[2, 2, 0]]), np.array([2]), np.array([[True, False, True]]))
+    "array 'known': found other entries than those that are in use, each once"
+    """
+    e, place = np.nonzero(np.arange(listed.shape[1]) < size[:, None])
+    found = np.zeros_like(there)
+    found[e, listed[e, place]] = True
+    if np.array_equal(found, there) and np.array_equal(found.sum(axis=1), size):
+        return None
+    return f"array '{name}': found other entries than those that are in use, each once"

@@ -1,0 +1,117 @@
+"""Experience replay for the learners of action values: the buffer, its priorities, and how the kernels are called."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tabular_rl.errors import OptionError
+from tabular_rl.methods.learning._learning import LARGEST, Learning
+from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.sampling import Floats
+
+SMALLEST = 5e-324
+MOST = 2**28  # transitions in the buffers of all runs
+
+
+def learn_replayed(run: Learning, rule: int) -> Learned:
+    """Learn action values (L,) by updates from a buffer of earlier transitions, or from a log in random order.
+
+        p(j) = (|δ(j)| + 0.01)^ω,    draw j with probability p(j) / Σ p,    weight the update by (min p / p(j))^β
+
+    δ(j) is what was found when j was last drawn; a new transition gets the largest p so far. β = 1 undoes the bias
+    of the draws exactly: the mean update points where that of uniform draws points. All weights are 1 at most, so
+    that no step goes too far. The updates of a batch are made one after the other, each from the table that the last
+    has left. A step takes 3 + batch uniforms, one a draw; with given transitions one.
+
+    Sources
+    -------
+    Lin (1992). Schaul, Quan, Antonoglou & Silver (2016), 3.3 and 3.4.
+    """
+    from tabular_rl.kernels.one_step import begin
+    from tabular_rl.kernels.replay import q_replay, q_replay_given
+
+    target, by, bar = run.target()
+    code, per_step = run.option["step_size"].code, run.option["per"] == "step"
+    how, omega, beta = run.option["replay"]
+    assert run.behavior is not None
+    pi = (run.policy or run.behavior).weights
+    capacity, batch = run.option["capacity"], run.option["batch"]
+    held = capacity if run.data is None else len(run.data)
+    if run.runs * held > MOST:
+        raise OptionError(
+            f"--replay: found {run.runs} runs with {held} transitions each, more than memory is meant to hold. "
+            "Use a smaller --capacity or fewer --runs."
+        )
+    leaves = 1 << (held - 1).bit_length() if how == "prioritized" else 0
+    sums = run.add("sums", 0.0, 2 * leaves, within=(0.0, LARGEST))
+    least = run.add("least", math.inf, 2 * leaves, within=(0.0, math.inf))
+    top = run.add("top", 1.0, -1, within=(SMALLEST, LARGEST))
+    run.add_condition(lambda: wrong_trees(sums, least, held))
+    if how == "prioritized" and beta < 1:
+        run.verdicts.append(
+            f"replay prioritized, β = {beta:g}: below 1, transitions of large error count for more than their share, "
+            "so the estimates need not settle at the exact values (Schaul et al. 2016)"
+        )
+    if run.data is not None:
+        run.uniforms = 1
+        transitions, pair_ptr = run.data.given(), run.mdp.pair_ptr
+        fill(sums, least, held)
+
+        def again(first: int, last: int, uniforms: Floats, step: int) -> None:
+            arrays = (sums, least, top, run.visits, run.total, run.since, bar, run.estimates)
+            q_replay_given(
+                transitions, pair_ptr, run.mdp.gamma, rule, pi, code, per_step, target, by, omega, beta, uniforms, step,
+                *(x[first:last] for x in arrays),
+            )  # fmt: skip
+
+        return run.learn(again)
+    run.uniforms = 3 + batch
+    kind, rate, first_rate = run.exploring()
+    model, cum, pairs, where = run.model(), run.cum(), run.pairs(), run.source()
+    limit = run.option["episode_steps"] or 0
+    clock, row = run.add_walk(limit)
+    run.updates = batch
+    stored = run.add_count("stored", -1)
+    held_row = run.add_index("held_row", run.mdp.L, capacity)
+    held_outcome = run.add_index("held_outcome", run.mdp.K, capacity)
+
+    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
+        arrays: tuple[Any, ...] = (
+            clock, row, stored, held_row, held_outcome, sums, least, top, run.visits, run.total, run.since, bar,
+            run.estimates,
+        )  # fmt: skip
+        q_replay(
+            model, rule, pi, kind, rate, cum, code, per_step, where, pairs, target, by, limit, batch, omega, beta,
+            uniforms, step, *(x[first:last] for x in arrays),
+        )  # fmt: skip
+
+    return run.learn(
+        walk, lambda u: begin(model, kind, first_rate, cum, where, pairs, run.visits, run.estimates, u, row)
+    )
+
+
+def wrong_trees(sums: Floats, least: Floats, held: int) -> str | None:
+    """What is wrong with trees (runs, 2 · leaves): a draw must end at one of the first `held` leaves."""
+    half = sums.shape[1] // 2
+    inner = np.arange(1, half)
+    if not np.array_equal(sums[:, inner], sums[:, 2 * inner] + sums[:, 2 * inner + 1]):
+        return "array 'sums': found a node that is not the sum of the two below it"
+    if not np.array_equal(least[:, inner], np.minimum(least[:, 2 * inner], least[:, 2 * inner + 1])):
+        return "array 'least': found a node that is not the smaller of the two below it"
+    leaves, priority = sums[:, half:], least[:, half:]
+    if (leaves[:, held:] > 0).any() or not np.array_equal(np.where(leaves > 0, leaves, math.inf), priority):
+        return "array 'sums': found priorities that are not those of array 'least'"
+    return None
+
+
+def fill(sums: Floats, least: Floats, held: int) -> None:
+    """Give the first `held` leaves of both trees (runs, 2 · leaves) the priority 1."""
+    half = sums.shape[1] // 2
+    if half:
+        sums[:, half : half + held] = least[:, half : half + held] = 1.0
+    for n in range(half - 1, 0, -1):
+        sums[:, n] = sums[:, 2 * n] + sums[:, 2 * n + 1]
+        least[:, n] = np.minimum(least[:, 2 * n], least[:, 2 * n + 1])

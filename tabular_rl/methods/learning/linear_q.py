@@ -1,0 +1,220 @@
+"""Semi-gradient Q-learning and expected SARSA with linear features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tabular_rl.methods.learning._linear import LinearLearning
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
+from tabular_rl.solving.options import (
+    Average,
+    EpisodeSteps,
+    Explore,
+    Features,
+    Per,
+    Runs,
+    Seed,
+    Source,
+    StartValue,
+    Steps,
+    StepSize,
+    Target,
+    Threads,
+    TimeLimit,
+)
+from tabular_rl.solving.sampling import Floats
+
+EXPECTED, MAX = 1, 2
+
+
+@solver(
+    "linear-q-learning",
+    task="control",
+    family="learning",
+    equation="w ← w + α [ r + γ max_a' w·x(s',a') - w·x(s,a) ] x(s,a)",
+    source="Sutton & Barto (2018), 10.1, 11.1",
+    problems=(DISCOUNTED, TOTAL, FINITE),
+)
+def linear_q_learning(
+    mdp: MDP,
+    *,
+    features: Features = "one-hot",
+    behavior: Policy | None = None,
+    steps: Steps = 1_000_000,
+    runs: Runs = 1,
+    seed: Seed = 0,
+    step_size: StepSize = 0.01,
+    per: Per = "visit",
+    average: Average = False,
+    explore: Explore = "epsilon-greedy:0.1",
+    source: Source = "trajectory",
+    episode_steps: EpisodeSteps = None,
+    start_value: StartValue = 0.0,
+    start_weights: Any = None,
+    target: Target = "none",
+    threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    weights: Any = None,
+    reference: Any = None,
+    resume: Any = None,
+    checkpoint: Any = None,
+) -> Learned:
+    """Learn a linear approximation w·x(s,a) of the optimal action values, by semi-gradient Q-learning.
+
+        w ← w + α [ r + γ max_a' w̄·x(s',a') - w·x(s,a) ] x(s,a)
+
+    w̄ is w itself, or a copy of it (`target`), which slows the moving targets down. With features that are not
+    one-hot it may diverge, and what it converges to need not be near q*. A step takes three uniforms, as in q_learning.
+
+    Parameters
+    ----------
+    mdp : the model; with a horizon each time has its own rows of features
+    features : X (L, d), a row a pair, in the order of the model's rows; "one-hot", "aggregate:N", or a file
+    behavior : a policy that chooses the actions, in place of `explore`
+    explore : how actions are chosen, as in q_learning
+    steps, runs, seed, per, average, source, episode_steps : as in q_learning
+    step_size : α; small enough for the features, or the weights diverge
+    start_value, start_weights : the weights at the start: all alike, or (d,)
+    target : read s' by a copy of the weights: "copy:M" made every M steps, "average:T" moving
+    threads, time_limit, weights, reference, resume, checkpoint : as in q_learning
+
+    Returns
+    -------
+    Learned: q = X w of the mean over the runs, the greedy policy, `estimates` (runs, L); `extra["weights"]` (runs,
+        d) are the weights of each run. No certificate.
+
+    Raises
+    ------
+    OptionError : an option out of range, or features that do not fit the model
+    NumericalError : the weights diverge
+    NoFiniteAnswer : at γ = 1, where no finite answer exists
+
+    Sources
+    -------
+    Baird (1995). Sutton & Barto (2018), sections 10.1 and 11.1.
+
+    Examples
+    --------
+    One feature x = 2, reward 1, then the end; α = 1/4: w = 1/4 · 1 · 2 = 1/2, so q = 1.
+
+    >>> mdp = MDP([[[0, 1]], [[0, 0]]], [[1.0], [0.0]], 1, states=["a", "end"], terminal=["end"])
+    >>> linear_q_learning(mdp, features=[[2.0]], steps=1, step_size=0.25).q.tolist()
+    [1.0]
+    """
+    return _learn(linear_q_learning, locals(), MAX)
+
+
+@solver(
+    "linear-q-evaluation",
+    task="prediction",
+    family="learning",
+    equation="w ← w + α [ r + γ Σ_a' π(a'|s') w·x(s',a') - w·x(s,a) ] x(s,a)",
+    source="Sutton & Barto (2018), 10.1, 11.1",
+    problems=(DISCOUNTED, TOTAL, FINITE),
+)
+def linear_q_evaluation(
+    mdp: MDP,
+    policy: Policy,
+    *,
+    features: Features = "one-hot",
+    behavior: Policy | None = None,
+    steps: Steps = 1_000_000,
+    runs: Runs = 1,
+    seed: Seed = 0,
+    step_size: StepSize = 0.01,
+    per: Per = "visit",
+    average: Average = False,
+    source: Source = "trajectory",
+    episode_steps: EpisodeSteps = None,
+    start_value: StartValue = 0.0,
+    start_weights: Any = None,
+    target: Target = "none",
+    threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    weights: Any = None,
+    reference: Any = None,
+    resume: Any = None,
+    checkpoint: Any = None,
+) -> Learned:
+    """Learn a linear approximation w·x(s,a) of the action values of a policy, by semi-gradient expected SARSA.
+
+        w ← w + α [ r + γ Σ_a' π(a'|s') w̄·x(s',a') - w·x(s,a) ] x(s,a)
+
+    The update of the handouts for data D of any policy: on policy w comes to the projected fixed point, which
+    `laws.projected.q_fixed_point` solves; off policy it may diverge. A step takes three uniforms, as in q_learning.
+
+    Parameters
+    ----------
+    mdp : the model; with a horizon each time has its own rows of features
+    policy : π, whose action values are learned
+    features : X (L, d), a row a pair, in the order of the model's rows; "one-hot", "aggregate:N", or a file
+    behavior : b, which chooses the actions (default: π); it must take every action that π takes
+    steps, runs, seed, per, average, source, episode_steps : as in q_learning
+    step_size : α; small enough for the features, or the weights diverge
+    start_value, start_weights : the weights at the start: all alike, or (d,)
+    target : read s' by a copy of the weights: "copy:M" made every M steps, "average:T" moving
+    threads, time_limit, weights, reference, resume, checkpoint : as in q_learning
+
+    Returns
+    -------
+    Learned: q = X w of the mean over the runs, v = Σ_a π q, `estimates` (runs, L); `extra["weights"]` (runs, d) are
+        the weights of each run. No certificate.
+
+    Raises
+    ------
+    OptionError : an option out of range, or features that do not fit the model
+    NumericalError : the weights diverge
+    NoFiniteAnswer : at γ = 1, where no finite answer exists
+
+    Sources
+    -------
+    Sutton & Barto (2018), section 11.1.
+
+    Examples
+    --------
+    One feature x = 2, reward 1, then the end; α = 1/4: w = 1/4 · 1 · 2 = 1/2, so q = 1.
+
+    >>> mdp = MDP([[[0, 1]], [[0, 0]]], [[1.0], [0.0]], 1, states=["a", "end"], terminal=["end"])
+    >>> linear_q_evaluation(mdp, Policy.uniform(mdp), features=[[2.0]], steps=1, step_size=0.25).q.tolist()
+    [1.0]
+    """
+    return _learn(linear_q_evaluation, locals(), EXPECTED)
+
+
+def _learn(function: Callable[..., Any], given: dict[str, Any], rule: int) -> Learned:
+    from tabular_rl.kernels.linear import linear_q_walk
+    from tabular_rl.kernels.one_step import begin
+
+    run = LinearLearning(function, given, table="pairs")
+    target, by, bar = run.target()
+    code, per_step = run.option["step_size"].code, run.option["per"] == "step"
+    assert run.behavior is not None
+    pi = (run.policy or run.behavior).weights
+    explore = run.option.get("explore")
+    kind = 0 if explore is None else explore.code
+    rate = np.zeros(4) if explore is None else explore.rate.code
+    first_rate = 0.0 if explore is None else explore.rate.at(1)
+    model, cum, pairs, where = run.model(), run.cum(), run.pairs(), run.source()
+    limit, x = run.option["episode_steps"] or 0, run.features
+    clock, row = run.add_walk(limit)
+    scratch = run.estimates
+    scratch[:] = x.times(run.w)
+
+    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
+        tables = (t[first:last] for t in (clock, row, run.visits, run.total, run.since, scratch, bar, run.w))
+        linear_q_walk(
+            model, x.ptr, x.col, x.value, rule, pi, kind, rate, cum, code, per_step, where, pairs, target, by, limit,
+            uniforms, step, *tables,
+        )  # fmt: skip
+
+    return run.learned(
+        run.learn(
+            walk, lambda u: begin(model, kind, first_rate, cum, where, pairs, run.visits, scratch, u, row)
+        )
+    )

@@ -1,0 +1,119 @@
+"""n-step TD: the values of a policy from returns of n rewards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tabular_rl.errors import OptionError
+from tabular_rl.methods.learning._n_step import PER_DECISION, PRODUCT, learn_n_step
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
+from tabular_rl.solving.options import (
+    Average,
+    EpisodeSteps,
+    Importance,
+    Lookahead,
+    Per,
+    Runs,
+    Seed,
+    StartValue,
+    Steps,
+    StepSize,
+    Threads,
+    TimeLimit,
+)
+
+
+@solver(
+    "n-step-td",
+    task="prediction",
+    family="learning",
+    equation="v(s) ← v(s) + α [ r_1 + γ r_2 + ... + γ^(n-1) r_n + γ^n v(s_n) - v(s) ]",
+    source="Sutton & Barto (2018), 7.1, (7.2); off policy (7.9), (7.13)",
+    problems=(DISCOUNTED, TOTAL, FINITE),
+)
+def n_step_td(
+    mdp: MDP,
+    policy: Policy,
+    *,
+    behavior: Policy | None = None,
+    data: Any = None,
+    steps: Steps = 1_000_000,
+    runs: Runs = 1,
+    seed: Seed = 0,
+    n: Lookahead = 4,
+    importance: Importance = "per-decision",
+    step_size: StepSize = "n^-0.7",
+    per: Per = "visit",
+    average: Average = False,
+    episode_steps: EpisodeSteps = None,
+    start_value: StartValue = 0.0,
+    threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    weights: Any = None,
+    reference: Any = None,
+    resume: Any = None,
+    checkpoint: Any = None,
+) -> Learned:
+    """Learn the values of a policy from the next n rewards and the value of the state after them.
+
+        v(s) ← v(s) + α [ G - v(s) ],    G = r_1 + γ r_2 + ... + γ^(n-1) r_n + γ^n v(s_n)
+
+    A state is updated n - 1 steps after it was left; at the end of an episode all states that still wait are, the
+    oldest first, by the rewards there were; at a cut likewise, with the value of the state where it was cut. n = 1 is
+    TD(0), with the same bits. Off policy, with ρ = π(a|s) / b(a|s):
+
+        ordinary        v(s) ← v(s) + α ρ_0 ρ_1 ... ρ_(n-1) [ G - v(s) ]
+        per-decision    G_t = ρ_t (r_(t+1) + γ G_(t+1)) + (1 - ρ_t) v(s_t),  from G_n = v(s_n)
+
+    Both aim at v_π on average; the second varies less. A step takes three uniforms, as in td0, and time and memory in
+    proportion to n.
+
+    Parameters
+    ----------
+    mdp : the model; with a horizon there is a table for each time
+    policy : π, whose values are learned
+    behavior : b, which chooses the actions (default: π); it must take every action that π takes
+    data : Transitions in the order of their episodes, in turn and over again, in place of samples of the model
+    steps, runs, seed : transitions a run, independent runs, start of the random numbers
+    n : rewards in a return
+    importance : "per-decision" or "ordinary", which differ off policy only
+    step_size, per : α, a number or a schedule such as "1/n", where n counts updates of s, or steps
+    average : report the average of all estimates so far
+    episode_steps : when an episode is cut off
+    start_value : v at the start
+    threads, time_limit, weights, reference, resume, checkpoint : as in td0
+
+    Returns
+    -------
+    Learned: v (S,) of the mean over the runs, `estimates` (runs, S), the curve of the errors. No certificate. The last
+    n - 1 states of the run still wait for their update.
+
+    Raises
+    ------
+    OptionError : an option out of range, or a behaviour that lacks an action of the policy
+    NoFiniteAnswer : at γ = 1, where the policy collects reward for ever
+    NumericalError : the estimates diverge
+
+    Sources
+    -------
+    Sutton & Barto (2018), (7.2), (7.9), (7.13). De Asis & Sutton (2018) for the ratios per decision.
+
+    Examples
+    --------
+    a, then b, then the end, rewards 1 and 2, γ = 1/2, α = 1/2, n = 2: after two steps v(a) = 1/2 (1 + 1/2 · 2) and
+    v(b) = 1/2 · 2.
+
+    >>> P = [[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]]
+    >>> mdp = MDP(P, [[1.0], [2.0], [0.0]], "1/2", states=["a", "b", "end"], terminal=["end"], start={"a": 1})
+    >>> n_step_td(mdp, Policy.uniform(mdp), n=2, steps=2, step_size=0.5).v.tolist()
+    [1.0, 1.0, 0.0]
+    """
+    given = locals()
+    if importance == "weighted":
+        raise OptionError(
+            "--importance: found 'weighted', expected ordinary or per-decision; monte-carlo has weighted"
+        )
+    return learn_n_step(n_step_td, given, PRODUCT if importance == "ordinary" else PER_DECISION)

@@ -1,0 +1,145 @@
+"""TD(0): the values of a policy from single transitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tabular_rl.methods.learning._learning import Learning
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
+from tabular_rl.solving.options import (
+    Average,
+    EpisodeSteps,
+    Per,
+    Runs,
+    Seed,
+    Source,
+    StartValue,
+    Steps,
+    StepSize,
+    Target,
+    Threads,
+    TimeLimit,
+)
+from tabular_rl.solving.sampling import Floats
+
+
+@solver(
+    "td0",
+    task="prediction",
+    family="learning",
+    equation="v(s) ← v(s) + α ρ [ r + γ v(s') - v(s) ],  ρ = π(a|s) / b(a|s)",
+    source="Sutton & Barto (2018), 6.1, (6.2); off policy 7.3",
+    problems=(DISCOUNTED, TOTAL, FINITE),
+)
+def td0(
+    mdp: MDP,
+    policy: Policy,
+    *,
+    behavior: Policy | None = None,
+    data: Any = None,
+    steps: Steps = 1_000_000,
+    runs: Runs = 1,
+    seed: Seed = 0,
+    step_size: StepSize = "n^-0.7",
+    per: Per = "visit",
+    average: Average = False,
+    source: Source = "trajectory",
+    episode_steps: EpisodeSteps = None,
+    start_value: StartValue = 0.0,
+    target: Target = "none",
+    threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    weights: Any = None,
+    reference: Any = None,
+    resume: Any = None,
+    checkpoint: Any = None,
+) -> Learned:
+    """Learn the values of a policy from single transitions (s, a, r, s').
+
+        v(s) ← v(s) + α ρ [ r + γ v(s') - v(s) ],    ρ = π(a|s) / b(a|s)
+
+    On policy ρ = 1. Off policy (b ≠ π) the importance ratio ρ puts the expectation over the first action right;
+    v(s') of a terminal s' counts 0. A step takes three uniforms, whatever happens in it: the outcome; the restart,
+    or the next independent pair; the next action.
+
+    Parameters
+    ----------
+    mdp : the model; with a horizon there is a table for each time
+    policy : π, whose values are learned
+    behavior : b, which chooses the actions (default: π); it must take every action that π takes
+    data : Transitions to learn from, in turn and over again, in place of samples of the model
+    steps, runs, seed : transitions a run, independent runs, start of the random numbers
+    step_size, per : α, a number or a schedule such as "1/n", where n counts visits of s, or steps
+    average : report the average of all estimates so far
+    source, episode_steps : where transitions come from; when an episode is cut off
+    start_value : v at the start
+    target : read v(s') from a copy: "copy:M" made every M steps, "average:T" moving
+    threads, time_limit : as in value_iteration; the answer has the same bits for any number of threads
+    weights : (S,) of the states in the mean square error (default: all alike)
+    reference : the exact Solution to measure errors against (default: computed), False for none
+    resume : a Learned, to go on from where it stopped, with the same random stream
+    checkpoint : called with the state now and then
+
+    Returns
+    -------
+    Learned: v (S,) of the mean over the runs, `estimates` (runs, S), the curve of the errors. No certificate.
+
+    Raises
+    ------
+    OptionError : an option out of range, or a behaviour that lacks an action of the policy
+    NoFiniteAnswer : at γ = 1, where the policy collects reward for ever
+    NumericalError : the estimates diverge
+
+    Sources
+    -------
+    Sutton (1988). Sutton & Barto (2018), (6.2).
+
+    Examples
+    --------
+    One transition with reward 1 into a terminal state, α = 1/2: v = 0 + 1/2 (1 - 0), then 1/2 + 1/2 (1 - 1/2).
+
+    >>> mdp = MDP([[[0, 1]], [[0, 0]]], [[1.0], [0.0]], 1, states=["a", "end"], terminal=["end"])
+    >>> [td0(mdp, Policy.uniform(mdp), steps=n, step_size=0.5)["a"] for n in (1, 2)]
+    [0.5, 0.75]
+    """
+    from tabular_rl.kernels.one_step import begin, td0_given, td0_walk
+
+    run = Learning(td0, locals(), table="states")
+    kind, by, bar = run.target()
+    code, per_step = run.option["step_size"].code, run.option["per"] == "step"
+    rho = run.rho()
+    if run.data is not None:
+        run.uniforms = 0
+        given, pair_state = run.data.given(), run.mdp.pair_state
+
+        def replay(first: int, last: int, uniforms: Floats, step: int) -> None:
+            tables = (x[first:last] for x in (run.visits, run.total, run.since, bar, run.estimates))
+            td0_given(
+                given,
+                pair_state,
+                run.mdp.gamma,
+                rho,
+                code,
+                per_step,
+                kind,
+                by,
+                uniforms.shape[1],
+                step,
+                *tables,
+            )
+
+        return run.learn(replay)
+    model, cum, pairs, where = run.model(), run.cum(), run.pairs(), run.source()
+    limit = run.option["episode_steps"] or 0
+    clock, row = run.add_walk(limit)
+
+    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
+        tables = (x[first:last] for x in (clock, row, run.visits, run.total, run.since, bar, run.estimates))
+        td0_walk(model, cum, rho, code, per_step, where, pairs, kind, by, limit, uniforms, step, *tables)
+
+    return run.learn(
+        walk, lambda u: begin(model, 0, 0.0, cum, where, pairs, run.visits, run.estimates, u, row)
+    )

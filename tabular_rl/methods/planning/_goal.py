@@ -1,0 +1,248 @@
+"""What every planning loop shares: when to ask for a certificate, when to stop, and what to return.
+
+A sweep gives the least and the largest change for nothing; from it follows a guess at the width of the interval. Only
+where the guess is good enough is a certificate asked for, and only the certificate decides.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.certificates.discounted import Certifier, conclude
+from tabular_rl.errors import NumericalError
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rounding import shared_error
+from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving.solution import Certificate, Solution
+from tabular_rl.solving.sweeps import Sweeper, check_finite
+
+Floats = NDArray[np.float64]
+TIDY = 100_000  # rows up to which ties are tidied: it costs two more sweeps
+NEAR = 64  # times E: changes below are near to rounding
+STALLED = 8  # sweeps without a smaller change, all of them rounding errors
+FAR = 1e9  # values to start from are not larger: their rounding would stay
+
+
+class Goal:
+    """The question of one run: v* of a model (policy None) or v_π, to a tolerance.
+
+    `model` is what the loop sweeps over: the model itself, or for total reward its quotient, in which no policy can
+    stay for ever without losing.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        mdp: MDP,
+        *,
+        tolerance: float,
+        relative: bool = False,
+        threads: int = 1,
+        policy: Policy | None = None,
+    ) -> None:
+        mdp.facts  # noqa: B018  (a mapped model is validated before a kernel sees it)
+        self.run, self.mdp, self.policy = run, mdp, policy
+        self.tolerance, self.relative = tolerance, relative
+        self.total: Any = None
+        self.model = mdp
+        if mdp.problem == "total-reward" and policy is None:
+            from tabular_rl.model.graph.search import total_reward
+
+            self.total = total_reward(mdp, run.breathe)
+            self.model = self.total.quotient
+        self.certifier = Certifier(mdp, policy, run, threads, self.total)
+        self.sweeper = self.certifier.sweeper if self.model is mdp else Sweeper(self.model, run, threads)
+        self.ends = bool(self.model.terminal.any())
+        g = mdp.gamma
+        self.factor = g / (1 - g) if g < 1 else 1.0
+        self.reached = False
+        self.proof: Certificate | None = None
+        self.best: tuple[Certificate, Any, Any, Floats] | None = (
+            None  # the narrowest so far, and what it is of
+        )
+        self.beyond = False  # the tolerance is finer than floats can prove: go on to the best that they can
+        self.least, self.shrunk, self.asked, self.seen = math.inf, 0, math.inf, math.inf
+        self.vmax, self.look, self.wanted = 0.0, 0, tolerance
+
+    def start(self, start_from: Any = None) -> Floats:
+        """The first values: from below, so that they rise and good news travels; or a warm start.
+
+        v(s) = min r / (1 - γ) everywhere but at terminals: no policy is worse, and T v ≥ v. Where penalties make that
+        absurd, v(s) = min_s max_a r / (1 - γ), for which T v ≥ v holds as well.
+        """
+        if start_from is None:
+            v = np.zeros(self.model.S)
+            g = self.mdp.gamma
+            if self.ends and g < 1 and self.model.L:
+                r = self.model.r * self.model.sign
+                worst = min(float(np.min(r)), 0.0) / (1 - g)
+                if worst < -FAR and self.policy is None:
+                    starts = self.model.pair_ptr[:-1][np.diff(self.model.pair_ptr) > 0].astype(np.intp)
+                    worst = min(float(np.min(np.maximum.reduceat(r, starts))), 0.0) / (1 - g)
+                v[~self.model.terminal] = max(worst, -FAR)
+            return v
+        from tabular_rl.solving.solution import checked_values
+
+        v = checked_values(self.mdp, start_from)
+        return self.tamed(v) if self.total is None else self.total.lower_values(self.tamed(v))
+
+    def tamed(self, v: Floats) -> Floats:
+        """The values of a warm start, cut to what is proven without them: far from it they cost sweeps and digits."""
+        if self.certifier.total is None:
+            cut = np.clip(v, *self.certifier.plain_bounds())
+        else:
+            try:
+                proven = self.certificate(np.zeros(self.model.S), self.rows())
+            except Stop:
+                return v
+            cut = np.clip(v, proven.lower, proven.upper)
+        return np.where(self.mdp.terminal, 0.0, cut)
+
+    def rows(self) -> NDArray[Any]:
+        """A policy to start from, should the run stop before its first sweep is over: one that ends, at γ = 1."""
+        if self.total is not None:
+            return np.array(self.total.proper_rows)
+        return np.where(self.model.terminal, -1, self.model.pair_ptr[:-1]).astype(self.model.pair_ptr.dtype)
+
+    def lift(self, v: Floats, rows: NDArray[Any] | None) -> tuple[Floats, NDArray[Any] | None]:
+        """Values and rows of the model that was asked about."""
+        if self.total is None or self.model is self.mdp:
+            return v, rows
+        return self.total.lift_values(v), None if rows is None else self.total.lift_rows(rows)
+
+    def met(self, low: float, high: float, v: Floats, rows: NDArray[Any] | None, sweep: int) -> bool:
+        """Return True when the loop can stop: the tolerance is proven, or floats can prove nothing narrower.
+
+        A tolerance that is finer than floats can prove does not end the loop, so that to ask for less width never
+        brings more of it: it goes on until the changes are rounding errors.
+        """
+        if math.isnan(low) or math.isnan(high) or math.isinf(low) or math.isinf(high):
+            check_finite(self.model, v, f"in sweep {sweep}")
+            raise NumericalError(f"overflow in sweep {sweep}. Scale the rewards down.")
+        spread = self.spread(low, high)
+        if sweep >= self.look:
+            # Now and then: the size of the values, for the rounding error and a relative tolerance.
+            self.vmax = float(np.max(np.abs(v), initial=0.0))
+            self.look = sweep + 1 + sweep // 4
+        if self.relative:
+            self.wanted = self.tolerance * self.vmax
+        wanted = self.wanted
+        self.run.record(sweep, spread, wanted / self.factor if self.factor else 0.0)
+        noise = self.only_rounding(spread, v, sweep)
+        if noise or self.worth_asking(spread):
+            certificate = self.certificate(v, rows)
+            if certificate.width <= wanted:
+                self.reached = True
+                self.proof = certificate
+                return True
+            self.asked, self.beyond = spread, certificate.smallest > wanted
+            if self.best is None or certificate.width < self.best[0].width:
+                self.best = certificate, self.certifier.rows, self.certifier.last, v.copy()
+            if spread > 0 and not self.beyond:
+                # The guess was too good: ask again when the change has shrunk as far as this width must.
+                width = certificate.width if math.isfinite(certificate.width) else 16 * wanted
+                self.factor = max(1.1 * self.factor, width / spread)
+        return noise
+
+    def worth_asking(self, spread: float) -> bool:
+        """Return True where a certificate may be narrow enough, or narrower than the last.
+
+        Where changes come near to rounding, when to ask does not depend on the tolerance: a stricter one sees all that
+        a looser one has seen.
+        """
+        if spread > NEAR * self.certifier.noise(self.model, self.vmax):
+            return spread * self.factor <= self.wanted and (not self.beyond or spread <= self.asked / 16)
+        if spread > self.seen / 2:
+            return False
+        self.seen = spread
+        return True
+
+    def only_rounding(self, spread: float, v: Floats, sweep: int) -> bool:
+        """Return True where more sweeps change nothing but the last digits.
+
+        The changes are no larger than E, and shrink no more.
+        """
+        if spread < self.least:
+            self.least, self.shrunk = spread, sweep
+        if spread > self.certifier.noise(self.model, self.vmax):
+            return self.beyond and sweep - self.shrunk > 1000 + self.shrunk // 4
+        self.vmax = float(np.max(np.abs(v), initial=0.0))  # as it is now, whatever the start was
+        error = self.certifier.noise(self.model, self.vmax)
+        return spread == 0 or (spread <= error and sweep - self.shrunk > STALLED)
+
+    def lowest_of_ties(self, v: Floats, certificate: Certificate) -> Certificate:
+        """Take the lowest of actions that rounding cannot tell apart, where that is proven to lose nothing."""
+        model, before = self.model, self.certifier.rows
+        if not 0 < model.L <= TIDY or before is None:
+            return certificate
+        best, rows = np.empty(model.S), self.rows()
+        low, high = self.sweeper.optimal(v, best, rows)
+        margin = 2 * shared_error(model, float(np.max(np.abs(v), initial=0.0))) + 2 * self.spread(low, high)
+        near = self.sweeper.not_worse(v, best - min(margin, 1e-3 * self.wanted))
+        live = np.flatnonzero(np.diff(model.pair_ptr) > 0)
+        starts = model.pair_ptr[live].astype(np.intp)
+        rows[live] = np.minimum.reduceat(np.where(near, np.arange(model.L), model.L), starts)
+        full, lowest = self.lift(v, rows)
+        if lowest is None or np.array_equal(lowest, before):
+            return certificate
+        tidy = self.certifier.certificate(full, lowest)
+        used = self.certifier.rows
+        if tidy.width <= self.wanted and used is not None and np.array_equal(used, lowest):
+            return tidy
+        return self.certifier.certificate(full, before)
+
+    def spread(self, low: float, high: float) -> float:
+        """What a sweep's changes say of the width of the interval, up to `factor`."""
+        if self.ends or self.mdp.gamma_exact == 1:
+            low, high = min(low, 0.0), max(high, 0.0)
+        return high - low
+
+    def enough(self, low: float, high: float) -> bool:
+        """True where more sweeps of the same policy would be finer than what is wanted."""
+        near = NEAR / 2 * self.certifier.noise(self.model, self.vmax)
+        return self.spread(low, high) <= max(0.25 * self.wanted / self.factor if self.factor else 0.0, near)
+
+    def certificate(self, v: Floats, rows: NDArray[Any] | None) -> Certificate:
+        full, full_rows = self.lift(v, rows)
+        return self.certifier.certificate(full, full_rows if self.total is not None else None)
+
+    def solution(
+        self, v: Floats, rows: NDArray[Any] | None = None, stopped: str | None = None, extra: Any = None
+    ) -> Solution:
+        """The answer from the last values: their certificate, with its decisions on actions."""
+        # The clock may be over: the last sweep is still made.
+        self.certifier.sweeper.run = self.sweeper.run = None
+        if stopped in ("time", "signal") and self.certifier.total is not None:
+            self.certifier.total.hurry()
+        known = self.best is not None and np.array_equal(self.best[3], v)
+        try:
+            certificate = self.proof or (self.best[0] if known and self.best else self.certificate(v, rows))
+        except Stop as stop:
+            stopped = stop.why
+            self.certifier.total.hurry()
+            certificate = self.certificate(v, rows)
+        if self.reached and self.policy is None:
+            certificate = self.lowest_of_ties(v, certificate)
+        if self.best is not None and self.best[0].width <= certificate.width:
+            certificate, self.certifier.rows, self.certifier.last, v = self.best
+        certificate = self.certifier.decided(certificate)
+        full, _ = self.lift(v, None)
+        policy = self.policy or Policy(self.mdp, rows=self.certifier.rows)
+        self.certifier.sweeper.close()
+        return conclude(
+            self.run,
+            self.mdp,
+            certificate,
+            task="control" if self.policy is None else "prediction",
+            policy=policy,
+            tolerance=self.tolerance,
+            relative=self.relative,
+            v=full,
+            stopped=stopped,
+            extra=extra,
+        )

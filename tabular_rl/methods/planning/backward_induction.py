@@ -1,0 +1,88 @@
+"""Backward induction for finite horizons."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tabular_rl.certificates.discounted import Certifier, conclude
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving import options
+from tabular_rl.solving.method import FINITE, admit, solver
+from tabular_rl.solving.options import Relative, Threads, TimeLimit, Tolerance
+from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving.solution import Solution
+
+
+@solver(
+    "backward-induction",
+    task="control",
+    family="planning",
+    equation="v_t(s) = max_a [ r(s,a) + γ Σ_s' p(s'|s,a) v_{t+1}(s') ],  v_T = final reward",
+    source="Puterman (1994), 4.5; Bellman (1957)",
+    problems=(FINITE,),
+)
+def backward_induction(
+    mdp: MDP,
+    *,
+    tolerance: Tolerance = 1e-6,
+    relative: Relative = False,
+    threads: Threads = 1,
+    time_limit: TimeLimit = None,
+) -> Solution:
+    """Find the optimal values and decisions of each time step, from the last to the first.
+
+        v_T(s) = final reward,    v_t(s) = max_a [ r(s,a) + γ Σ_s' p(s'|s,a) v_{t+1}(s') ]
+
+    T decisions are made, at t = 0 .. T - 1; the policy has one row a time step.
+
+    Parameters
+    ----------
+    mdp : a model with a horizon
+    tolerance : the largest width of the interval that the answer must have; rounding is all that widens it
+    relative, threads, time_limit : as in value_iteration
+
+    Returns
+    -------
+    Solution with v (T + 1, S), policy.actions (T, S), q (T, L), and optimal_actions (T, L).
+
+    Sources
+    -------
+    Puterman (1994), section 4.5.
+
+    Examples
+    --------
+    Wait for 1 a step, or sell for 3 and be done; two decisions: wait first, then sell.
+
+    >>> from tabular_rl import MDP
+    >>> P = [[[1, 0], [0, 1]], [[0, 0], [0, 0]]]
+    >>> mdp = MDP(P, [[1, 3], [0, 0]], 1, states=["owner", "sold"], actions=["wait", "sell"],
+    ...           terminal=["sold"], horizon=2, axes="sas")
+    >>> answer = backward_induction(mdp)
+    >>> answer["owner"].tolist(), answer.policy["owner"]
+    ([4.0, 3.0, 0.0], ['wait', 'sell'])
+    """
+    admit(backward_induction, mdp)
+    tolerance, relative, threads, time_limit = options.check(
+        tolerance=tolerance, relative=relative, threads=threads, time_limit=time_limit
+    )
+    run = Run("backward-induction", {"tolerance": tolerance, "relative": relative}, time_limit)
+    certifier = Certifier(mdp, None, run, threads)
+    T = mdp.horizon or 0
+    v = np.zeros((T + 1, mdp.S))
+    if mdp.final_reward is not None:
+        v[-1] = mdp.sign * mdp.final_reward
+    rows = np.full((T, mdp.S), -1, dtype=mdp.pair_ptr.dtype)
+    certificate, stopped = None, None
+    try:
+        for t in range(T - 1, -1, -1):
+            certifier.sweeper.optimal(v[t + 1], v[t], rows[t])
+            run.did("sweeps")
+        certificate = certifier.finite(v)
+    except Stop as stop:
+        stopped = stop.why
+    certifier.sweeper.close()
+    return conclude(
+        run, mdp, certificate, task="control", policy=Policy(mdp, rows=rows) if certificate else None,
+        tolerance=tolerance, relative=relative, v=v, stopped=stopped,
+    )  # fmt: skip

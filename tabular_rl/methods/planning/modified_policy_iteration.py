@@ -1,0 +1,141 @@
+"""Modified policy iteration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.methods.planning._goal import Goal
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving import options
+from tabular_rl.solving.method import DISCOUNTED, TOTAL, admit, solver
+from tabular_rl.solving.options import InnerSweeps, InPlace, Relative, Sweeps, Threads, TimeLimit, Tolerance
+from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving.solution import Solution
+
+Floats = NDArray[np.float64]
+MOST_INNER = 512
+ROUGH_SWEEPS = 100
+
+
+@solver(
+    "modified-policy-iteration",
+    task="control",
+    family="planning",
+    equation="π ← greedy(v);  v ← T_π^m v",
+    source="Puterman (1994), 6.5; Puterman & Shin (1978)",
+    problems=(DISCOUNTED, TOTAL),
+)
+def modified_policy_iteration(
+    mdp: MDP,
+    *,
+    tolerance: Tolerance = 1e-6,
+    relative: Relative = False,
+    sweeps: Sweeps = 1_000_000,
+    inner_sweeps: InnerSweeps = None,
+    in_place: InPlace = False,
+    threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    start_from: Any = None,
+) -> Solution:
+    """Find the optimal values by improving the policy, and evaluating it by a few sweeps only.
+
+        π(s) ← argmax_a [ r(s,a) + γ Σ_s' p(s'|s,a) v(s') ],    then m times    v ← T_π v
+
+    A sweep of one policy costs a share 1/|A| of a full backup. Without `inner_sweeps` m grows while the policy keeps
+    its actions and shrinks when it changes. With `in_place` the m sweeps are Gauss-Seidel, forward and backward.
+
+    Parameters
+    ----------
+    mdp : the model; discounted, or total reward (γ = 1)
+    inner_sweeps : m, the same each time
+    sweeps : give up after so many sweeps, of either kind
+    tolerance, relative, in_place, threads, time_limit, start_from : as in value_iteration
+
+    Returns
+    -------
+    Solution with v (S,), lower, upper (S,), the greedy policy, and optimal_actions (L,).
+
+    Sources
+    -------
+    Puterman (1994), section 6.5.
+
+    Examples
+    --------
+    Stay for 1, or leave to a state that earns 3 for ever: at γ = 1/2 leaving is worth 0 + 6/2 = 3, staying 2.
+
+    >>> from tabular_rl import MDP
+    >>> mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[1, 0], [3, 0]], 0.5, actions=["stay", "go"], axes="sas")
+    >>> answer = modified_policy_iteration(mdp)
+    >>> answer.policy["0"], round(answer["0"], 5), bool(answer.proven_optimal.all())
+    ('go', 3.0, True)
+    """
+    admit(modified_policy_iteration, mdp)
+    tolerance, relative, sweeps, inner_sweeps, in_place, threads, time_limit = options.check(
+        tolerance=tolerance, relative=relative, sweeps=sweeps, inner_sweeps=inner_sweeps, in_place=in_place,
+        threads=threads, time_limit=time_limit,
+    )  # fmt: skip
+    run = Run(
+        "modified-policy-iteration",
+        {"tolerance": tolerance, "relative": relative, "in_place": in_place},
+        time_limit,
+    )
+    goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads)
+    v, rows = goal.start(start_from), goal.rows()
+    spare = v if in_place else np.empty_like(v)
+    forward = False
+    stopped: str | None = "budget"
+    m = 4 if inner_sweeps is None else inner_sweeps
+    done = 0
+    inner_spread = 0.0
+    try:
+        if goal.total is not None and start_from is None:
+            # From the values of a proper policy: from above, a greedy policy may be one that never ends.
+            v = proper_values(goal)
+            spare = v if in_place else np.empty_like(v)
+        while done < sweeps:
+            if in_place:
+                low, high = goal.sweeper.optimal_in_place(v, rows, forward=forward)
+                forward = not forward
+            else:
+                low, high = goal.sweeper.optimal(v, spare, rows)
+                v, spare = spare, v
+            done += 1
+            run.did("sweeps")
+            if goal.met(low, high, v, rows, done):
+                stopped = None
+                break
+            if inner_sweeps is None:
+                # Improving changed little more than evaluating did: evaluate longer. Else improve more often.
+                m = min(2 * m, MOST_INNER) if goal.spread(low, high) <= 2 * inner_spread else max(m // 2, 1)
+            policy = Policy(goal.model, rows=rows)
+            for _ in range(min(m, sweeps - done)):
+                if in_place:
+                    low, high = goal.sweeper.policy_in_place(policy, v, forward=forward)
+                    forward = not forward
+                else:
+                    low, high = goal.sweeper.policy(policy, v, spare)
+                    v, spare = spare, v
+                done += 1
+                run.did("evaluation sweeps")
+                inner_spread = goal.spread(low, high)
+                if goal.enough(low, high):
+                    break
+    except Stop as stop:
+        stopped = stop.why
+    return goal.solution(v, rows, stopped)
+
+
+def proper_values(goal: Goal) -> Floats:
+    """Rough values of one policy that ends, to start from at γ = 1: a few Gauss-Seidel sweeps suffice."""
+    policy = Policy(goal.model, rows=goal.total.proper_rows)
+    v = np.zeros(goal.model.S)
+    for sweep in range(ROUGH_SWEEPS):
+        low, high = goal.sweeper.policy_in_place(policy, v, forward=sweep % 2 == 1)
+        goal.run.did("evaluation sweeps")
+        if max(-low, high) <= 0.01 * float(np.max(np.abs(v), initial=0.0)):
+            break
+    return v

@@ -1,0 +1,129 @@
+"""Iterative policy evaluation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tabular_rl.certificates.discounted import Certifier, conclude
+from tabular_rl.methods.planning._goal import Goal
+from tabular_rl.model.arguments import policy_of
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving import options
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, admit, solver
+from tabular_rl.solving.options import InPlace, Relative, Sweeps, Threads, TimeLimit, Tolerance
+from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving.solution import Solution
+
+
+@solver(
+    "policy-evaluation",
+    task="prediction",
+    family="planning",
+    equation="v(s) ← Σ_a π(a|s) [ r(s,a) + γ Σ_s' p(s'|s,a) v(s') ]",
+    source="Sutton & Barto (2018), 4.1, (4.5); Puterman (1994), 6.1",
+    problems=(DISCOUNTED, TOTAL, FINITE),
+)
+def policy_evaluation(
+    mdp: MDP,
+    policy: Policy,
+    *,
+    tolerance: Tolerance = 1e-6,
+    relative: Relative = False,
+    sweeps: Sweeps = 1_000_000,
+    in_place: InPlace = False,
+    threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    start_from: Any = None,
+) -> Solution:
+    """Find the values of a policy by repeated Bellman backups.
+
+        v(s) ← Σ_a π(a|s) [ r(s,a) + γ Σ_s' p(s'|s,a) v(s') ]
+
+    until the proven interval is no wider than the tolerance. For a finite horizon one backup a time step is the
+    answer: v_t from v_{t+1}.
+
+    Parameters
+    ----------
+    mdp : the model
+    policy : what to evaluate; one that depends on time for a finite horizon, if you like
+    tolerance, relative, sweeps, in_place, threads, time_limit, start_from : as in value_iteration
+
+    Returns
+    -------
+    Solution with v (S,), or (T + 1, S) for a finite horizon, and the interval that contains v_π.
+
+    Raises
+    ------
+    NoFiniteAnswer : at γ = 1, where the policy collects reward for ever.
+
+    Sources
+    -------
+    Sutton & Barto (2018), section 4.1.
+
+    Examples
+    --------
+    From "a" the policy stops with probability 1/2 and pays 1 a step: v = -1 + v/2, so v = -2.
+
+    >>> from tabular_rl import MDP, Policy
+    >>> mdp = MDP([[[0.5, 0.5]], [[0.0, 0.0]]], [[-1.0], [0.0]], 1, states=["a", "end"], terminal=["end"])
+    >>> answer = policy_evaluation(mdp, Policy.uniform(mdp))
+    >>> abs(answer["a"] - -2) <= answer.bound < 1e-6
+    True
+    """
+    admit(policy_evaluation, mdp)
+    tolerance, relative, sweeps, in_place, threads, time_limit = options.check(
+        tolerance=tolerance, relative=relative, sweeps=sweeps, in_place=in_place, threads=threads,
+        time_limit=time_limit,
+    )  # fmt: skip
+    policy = policy_of(mdp, policy)
+    run = Run(
+        "policy-evaluation", {"tolerance": tolerance, "relative": relative, "in_place": in_place}, time_limit
+    )
+    if mdp.horizon is not None:
+        return _finite(run, mdp, policy, tolerance, relative)
+    goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads, policy=policy)
+    v = goal.start(start_from)
+    if mdp.problem == "total-reward":
+        from tabular_rl.model.graph.search import policy_total
+
+        v[policy_total(mdp, policy).zero] = 0.0
+    spare = v if in_place else np.empty_like(v)
+    stopped: str | None = "budget"
+    try:
+        for sweep in range(1, sweeps + 1):
+            if in_place:
+                low, high = goal.sweeper.policy_in_place(policy, v, forward=sweep % 2 == 1)
+            else:
+                low, high = goal.sweeper.policy(policy, v, spare)
+                v, spare = spare, v
+            run.did("sweeps")
+            if goal.met(low, high, v, None, sweep):
+                stopped = None
+                break
+    except Stop as stop:
+        stopped = stop.why
+    return goal.solution(v, stopped=stopped)
+
+
+def _finite(run: Run, mdp: MDP, policy: Policy, tolerance: float, relative: bool) -> Solution:
+    certifier = Certifier(mdp, policy, run)
+    assert mdp.horizon is not None
+    v = np.zeros((mdp.horizon + 1, mdp.S))
+    if mdp.final_reward is not None:
+        v[-1] = mdp.sign * mdp.final_reward
+    stopped = None
+    certificate = None
+    try:
+        for t in range(mdp.horizon - 1, -1, -1):
+            certifier.sweeper.policy(policy.at(t), v[t + 1], v[t])
+            run.did("sweeps")
+        certificate = certifier.finite(v)
+    except Stop as stop:
+        stopped = stop.why
+    return conclude(
+        run, mdp, certificate, task="prediction", policy=policy, tolerance=tolerance, relative=relative, v=v,
+        stopped=stopped,
+    )  # fmt: skip

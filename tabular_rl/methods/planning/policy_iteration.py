@@ -1,0 +1,138 @@
+"""Policy iteration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.methods.planning._goal import Goal
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rounding import shared_error
+from tabular_rl.solving import options
+from tabular_rl.solving.method import DISCOUNTED, TOTAL, admit, solver
+from tabular_rl.solving.options import Improvements, LinearSolver, Relative, Threads, TimeLimit, Tolerance
+from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving.solution import Solution
+
+Floats = NDArray[np.float64]
+SWEEPS = 10_000  # where a linear system cannot be solved
+
+
+@solver(
+    "policy-iteration",
+    task="control",
+    family="planning",
+    equation="v = (I - γ P_π)⁻¹ r_π;  π ← greedy(v)",
+    source="Howard (1960); Puterman (1994), 6.4",
+    problems=(DISCOUNTED, TOTAL),
+)
+def policy_iteration(
+    mdp: MDP,
+    *,
+    tolerance: Tolerance = 1e-6,
+    relative: Relative = False,
+    improvements: Improvements = 10_000,
+    linear_solver: LinearSolver = "auto",
+    threads: Threads = 1,
+    time_limit: TimeLimit = None,
+    start_from: Any = None,
+) -> Solution:
+    """Find the optimal policy by evaluating it exactly and improving it where that helps.
+
+        v = (I - γ P_π)⁻¹ r_π,    π(s) ← argmax_a [ r(s,a) + γ Σ_s' p(s'|s,a) v(s') ]
+
+    An action is exchanged only for one that is better by more than the rounding error, so that ties never cycle.
+
+    Parameters
+    ----------
+    mdp : the model; discounted, or total reward (γ = 1, from a policy that ends)
+    improvements : give up after so many
+    linear_solver : "auto" chooses by size and structure; "dense", "sparse" or "iterative"
+    tolerance, relative, threads, time_limit, start_from : as in value_iteration
+
+    Returns
+    -------
+    Solution with v (S,), lower, upper (S,), policy, and optimal_actions (L,).
+
+    Sources
+    -------
+    Puterman (1994), section 6.4.
+
+    Examples
+    --------
+    Puterman's two states at γ = .95: in state 0 stay for 5 (and go with probability 1/2), or go for 10; state 1 costs
+    1 for ever, so v(1) = -1 / (1 - γ) = -20.
+
+    >>> from tabular_rl import MDP
+    >>> mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], 0.95, axes="sas")
+    >>> answer = policy_iteration(mdp)
+    >>> round(answer["1"], 6), round(answer["0"], 4) == round((5 - 5.5 * .95) / (.525 * .05), 4)
+    (-20.0, True)
+    """
+    admit(policy_iteration, mdp)
+    tolerance, relative, improvements, linear_solver, threads, time_limit = options.check(
+        tolerance=tolerance, relative=relative, improvements=improvements, linear_solver=linear_solver,
+        threads=threads, time_limit=time_limit,
+    )  # fmt: skip
+    from tabular_rl.methods.exact.linear_solve import Singular, chain, solve_chain
+
+    run = Run(
+        "policy-iteration",
+        {"tolerance": tolerance, "relative": relative, "linear_solver": linear_solver},
+        time_limit,
+    )
+    goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads)
+    v, rows = goal.start(start_from), goal.rows()
+    best = np.empty_like(v)
+    stopped: str | None = "budget"
+    try:
+        if goal.total is not None:
+            rows[:] = goal.total.proper_rows
+        else:
+            goal.sweeper.optimal(v, best, rows)
+        for improvement in range(1, improvements + 1):
+            P_pi, r_pi = chain(goal.model, Policy(goal.model, rows=rows))
+            v = solve_chain(P_pi, r_pi, goal.model.gamma, linear_solver, run)
+            run.did("linear solves")
+            changed, low, high = improve(goal, v, rows, best)
+            run.did("improvements")
+            if goal.met(low, high, v, rows, improvement) or not changed:
+                stopped = None  # without a change more work would change nothing: floats can do no better
+                break
+    except Stop as stop:
+        stopped = stop.why
+    except Singular as error:
+        run.remark(f"policy iteration stopped: {error}")
+        v, rows, stopped = swept(goal, start_from)
+    return goal.solution(v, rows, stopped)
+
+
+def swept(goal: Goal, start_from: Any) -> tuple[Floats, NDArray[Any], str | None]:
+    """Values and rows by value iteration, where a system cannot be solved: what can be proven of them is the answer."""
+    v, rows, spare = goal.start(start_from), goal.rows(), np.empty(goal.model.S)
+    try:
+        for sweep in range(1, SWEEPS + 1):
+            low, high = goal.sweeper.optimal(v, spare, rows)
+            v, spare = spare, v
+            goal.run.did("sweeps")
+            if goal.met(low, high, v, rows, sweep):
+                return v, rows, None
+    except Stop as stop:
+        return v, rows, stop.why
+    return v, rows, "budget"
+
+
+def improve(goal: Goal, v: Floats, rows: NDArray[Any], best: Floats) -> tuple[bool, float, float]:
+    """Exchange the actions that are worse by more than the rounding; return (any?, least and largest T v - v)."""
+    greedy = np.empty_like(rows)
+    low, high = goal.sweeper.optimal(v, best, greedy)
+    kept = np.empty_like(v)
+    goal.sweeper.policy(Policy(goal.model, rows=rows), v, kept)
+    vmax = float(np.max(np.abs(v), initial=0.0))
+    margin = 2 * shared_error(goal.model, vmax)
+    better = best - kept > margin
+    rows[better] = greedy[better]
+    return bool(better.any()), low, high

@@ -1,0 +1,433 @@
+"""From rows with names and lines to a model: the one way in for text files and lists of outcomes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from tabular_rl.errors import Fault, ModelError, closest, escape, kind_text, quoted
+from tabular_rl.model.mdp import MDP, Exact, start_values
+from tabular_rl.model.names import Names, state_at
+from tabular_rl.model.rationals import (
+    DIGITS,
+    UNDERFLOWS,
+    RationalArray,
+    as_fraction,
+    exact_sum,
+    nearest,
+    shown,
+)
+from tabular_rl.model.rows import LARGEST
+from tabular_rl.model.validation import sum_text
+
+Number = Fraction | float
+SMALL = 20  # the largest denominator of a fraction that a rounded number is taken for
+LONGEST_ROW = 1000  # outcomes of a row in which rounded numbers are looked for
+TOO_FINE = (
+    f"found fractions whose common denominator has more than {DIGITS:,} digits, expected fewer. "
+    'Write them as decimals, or say numbers = "float64".'
+)
+
+
+@dataclass(slots=True)
+class Row:
+    """A state-action pair as it was read: its outcomes (next state, probability, reward or None) and their lines."""
+
+    state: int
+    action: int
+    outcomes: list[tuple[int, Number, Number | None]] = field(default_factory=list)
+    reward: Number | None = None
+    line: int | None = None
+    lines: list[int] | None = None  # of the outcomes, where they have their own
+
+
+def model_of_rows(
+    rows: list[Row],
+    gamma: Any,
+    states: Names,
+    actions: Names,
+    *,
+    terminal: Iterable[int] = (),
+    start: dict[int, Number] | None = None,
+    final_reward: dict[int, Number] | None = None,
+    exact: bool = True,
+    normalize: bool = False,
+    state_lines: dict[int, int] | None = None,
+    faults: Sequence[Fault] = (),
+    **options: Any,
+) -> MDP:
+    """Return the model of these rows, in any order; ModelError with all faults, each at its line.
+
+    With `exact` all numbers are rationals and a row must sum to exactly 1; otherwise they are float64. `faults` are
+    those that the reader has found already.
+    """
+    found = list(faults)
+    lines = state_lines or {}
+    ends = np.zeros(len(states), dtype=bool)
+    ends[list(terminal)] = True
+    rows = sorted(rows, key=lambda row: (row.state, row.action))
+    seen: dict[tuple[int, int], Row] = {}
+    with_rows = {row.state for row in rows}
+    for s in range(len(states)) if len(with_rows) + int(ends.sum()) != len(states) else ():
+        if s not in with_rows and not ends[s]:
+            found.append(
+                Fault(
+                    "has no actions, expected some. Declare it terminal, or give it one.",
+                    state=states[s],
+                    line=lines.get(s),
+                )
+            )
+    for row in rows:
+        where: dict[str, Any] = {"state": states[row.state], "action": actions[row.action], "line": row.line}
+        twin = seen.setdefault((row.state, row.action), row)
+        if twin is not row:
+            at = f" on line {twin.line}" if twin.line is not None else ""
+            found.append(Fault(f"found twice, first{at}, expected once", **where))
+        own = [o for o in row.outcomes if o[2] is not None]
+        if ends[row.state]:
+            what = (
+                "found an action of a terminal state, expected none. Remove it, or the state from `terminal`."
+            )
+            rewards = [x for x in (row.reward, *(o[2] for o in own)) if x]
+            if rewards:
+                what += (
+                    f" Its reward {_shown(rewards[0])} is never collected: put it on the transitions into it."
+                )
+            found.append(Fault(what, **where))
+        if row.reward is not None and own:
+            found.append(
+                Fault("found a reward on the action and on its outcomes, expected one of them", **where)
+            )
+        _check_numbers(row, states, where, found, exact, normalize)
+    if not rows and not found and not ends.all():
+        found.append(Fault("no actions: found 0, expected at least 1"))
+    if found:
+        found.sort(key=lambda fault: (fault.line is None, fault.line or 0))
+        raise ModelError(found)
+
+    L = len(rows)
+    pair_ptr = np.zeros(len(states) + 1, dtype=np.int64)
+    np.add.at(pair_ptr, np.array([row.state for row in rows], dtype=np.int64) + 1, 1)
+    np.cumsum(pair_ptr, out=pair_ptr)
+    row_ptr = np.zeros(L + 1, dtype=np.int64)
+    np.cumsum([len(row.outcomes) for row in rows], out=row_ptr[1:])
+    prob = [p for row in rows for _, p, _ in row.outcomes]
+    by_pair = all(o[2] is None for row in rows for o in row.outcomes)
+    reward = None if by_pair else [_outcome_reward(row, o[2]) for row in rows for o in row.outcomes]
+    r = [row.reward or 0 for row in rows] if by_pair else None
+    if normalize and exact:
+        # Three 0.333 are rescaled as rationals: the model stays exact.
+        sums = [exact_sum(Fraction(p) for _, p, _ in row.outcomes) or Fraction(1) for row in rows]
+        prob = [
+            Fraction(p) / total for row, total in zip(rows, sums, strict=True) for _, p, _ in row.outcomes
+        ]
+        worst = max(
+            (
+                abs(Fraction(p) * (1 / t - 1))
+                for row, t in zip(rows, sums, strict=True)
+                for _, p, _ in row.outcomes
+            ),
+            default=0,
+        )
+        options["correction"] = float(worst)
+    elif normalize:
+        options["normalize"] = True
+
+    def floats(values: Sequence[Any]) -> Any:
+        return np.array(
+            [nearest(x) if isinstance(x, Fraction) else float(x) for x in values], dtype=np.float64
+        )
+
+    def spread(given: dict[int, Number] | None) -> list[Any] | None:
+        return (
+            None
+            if given is None
+            else [given.get(s, Fraction(0) if exact else 0.0) for s in range(len(states))]
+        )
+
+    first, last = spread(start), spread(final_reward)
+    kept = None
+    if exact:
+        kept = Exact(
+            prob=RationalArray.of(Fraction(p) for p in prob),
+            reward=None if reward is None else RationalArray.of(Fraction(x) for x in reward),
+            r=None if r is None else RationalArray.of(Fraction(x) for x in r),
+            start=None if first is None else RationalArray.of(map(Fraction, first)),
+            final_reward=None if last is None else RationalArray.of(map(Fraction, last)),
+        )
+    return MDP.from_rows(
+        pair_ptr=pair_ptr,
+        pair_action=np.array([row.action for row in rows], dtype=np.int64),
+        row_ptr=row_ptr,
+        next_state=np.array([o[0] for row in rows for o in row.outcomes], dtype=np.int64),
+        prob=floats(prob),
+        reward=None if reward is None else floats(reward),
+        r=None if r is None else floats(r),
+        gamma=gamma,
+        terminal=ends,
+        states=states,
+        actions=actions,
+        start=None if first is None else floats(first),
+        final_reward=None if last is None else floats(last),
+        exact=kept,
+        copy=False,
+        **options,
+    )
+
+
+def _outcome_reward(row: Row, own: Number | None) -> Number:
+    given = own if own is not None else row.reward
+    return given if given is not None else Fraction(0)
+
+
+def _check_numbers(
+    row: Row, states: Names, where: dict[str, Any], found: list[Fault], exact: bool, normalize: bool
+) -> None:
+    """Check probabilities and rewards of a row; add what is wrong to `found`."""
+    right = True
+    for j, (s2, p, reward) in enumerate(row.outcomes):
+        place = {**where, "line": row.lines[j]} if row.lines else where
+        most: Number = 1.0 if exact else 1 + 2.0**-40
+        if not 0 <= p <= most:
+            text = shown(p) if isinstance(p, Fraction) else repr(p)
+            found.append(
+                Fault(
+                    f"found probability {text}, expected a number from 0 to 1", next_state=states[s2], **place
+                )
+            )
+            right = False
+        if reward is not None and not _finite(reward):
+            found.append(Fault(_reward_text(reward), next_state=states[s2], **place))
+    if row.reward is not None and not _finite(row.reward):
+        found.append(Fault(_reward_text(row.reward), **where))
+    if not row.outcomes:
+        found.append(Fault("has no outcomes, expected probabilities that sum to 1", **where))
+    elif right and exact:
+        p_exact = [Fraction(p) for _, p, _ in row.outcomes]
+        total = exact_sum(p_exact)
+        if total is None:
+            found.append(Fault(TOO_FINE, **where))
+        elif total != 1 and not (normalize and total > 0):
+            found.append(Fault(exact_sum_text(total, p_exact) + _repeat_text(row, total), **where))
+    elif right and not normalize:
+        total_float = math.fsum(p for _, p, _ in row.outcomes)
+        if abs(total_float - 1) > len(row.outcomes) * 2.0**-52:
+            found.append(Fault(sum_text(total_float) + _repeat_text(row, total_float), **where))
+
+
+def _repeat_text(row: Row, total: Number) -> str:
+    """Where a row sums to more than 1 because a line of the file stands twice: both lines."""
+    seen: dict[tuple[int, Number, Number | None], int] = {}
+    for outcome, line in zip(row.outcomes, row.lines or (), strict=False) if total > 1 else ():
+        first = seen.setdefault(outcome, line)
+        if first != line:
+            return f" The outcome on line {first} stands again on line {line}."
+    return ""
+
+
+def _finite(x: Number) -> bool:
+    return -LARGEST <= x <= LARGEST
+
+
+def _reward_text(reward: Number) -> str:
+    return f"found reward {_shown(reward)}, expected a finite number up to {LARGEST:g}"
+
+
+def _shown(reward: Number) -> str:
+    return shown(reward) if isinstance(reward, Fraction) else repr(float(reward))
+
+
+def exact_sum_text(total: Fraction, probabilities: Sequence[Fraction]) -> str:
+    """Say what a row of exact numbers sums to, what is missing, and the way out.
+
+    >>> exact_sum_text(Fraction(9, 10), [Fraction(1, 2), Fraction(2, 5)])
+    'probabilities sum to 9/10, expected 1 (1/10 missing). Fix the row, or load with --normalize to rescale it.'
+    """
+    gap = abs(1 - total)
+    text = f"probabilities sum to {shown(total)}, expected 1 ({shown(gap)} {'missing' if total < 1 else 'too much'})."
+    if gap < Fraction(1, 10**12):
+        return (
+            text
+            + ' These look like rounded fractions: write "1/3" for one third, say numbers = "float64", or load'
+            " with --normalize."
+        )
+    if fractions := _unrounded(probabilities):
+        return f'{text} These look like rounded fractions: write "{fractions[0]}", or load with --normalize.'
+    return text + " Fix the row, or load with --normalize to rescale it."
+
+
+def _unrounded(probabilities: Sequence[Fraction]) -> list[Fraction]:
+    """Return the small fractions of which decimals are the rounding, where those sum to 1 as these do not.
+
+    >>> _unrounded([Fraction("0.333")] * 3), _unrounded([Fraction("0.17"), Fraction("0.82")])
+    ([Fraction(1, 3)], [])
+    """
+    if len(probabilities) > LONGEST_ROW:
+        return []
+    meant = [p.limit_denominator(SMALL) for p in probabilities]
+    for p, small in zip(probabilities, meant, strict=True):
+        digits = next((n for n in range(2, 20) if 10**n % p.denominator == 0), None)
+        if p != small and (digits is None or abs(p - small) >= Fraction(1, 10**digits)):
+            return []
+    return (
+        [small for p, small in zip(probabilities, meant, strict=True) if p != small][:1]
+        if sum(meant) == 1
+        else []
+    )
+
+
+AN_OUTCOME = "state, action, next state, probability, reward"
+COLUMNS = ["state", "action", "next_state", "probability", "reward"]
+A_DICTIONARY = (
+    "found a dictionary, expected {}. From Gymnasium's {{state: {{action: [(p, next state, reward, done)]}}}} make a "
+    "list of (state, action, next state, p, reward) for MDP.from_outcomes. States entered with done = True are "
+    "terminal: leave out their own outcomes, and name them with terminal=[...]"
+)
+
+
+def _listed(outcomes: Any) -> list[tuple[Any, ...]]:
+    """Return the outcomes as tuples whose states and actions are texts; ModelError with what was found instead."""
+    if isinstance(outcomes, Mapping):
+        raise ModelError("outcomes: " + A_DICTIONARY.format(f"a list of ({AN_OUTCOME})"))
+    if hasattr(outcomes, "itertuples"):
+        found = [str(name) for name in outcomes.columns]
+        if set(found) != set(COLUMNS) or len(found) != 5:
+            raise ModelError(
+                f"outcomes: found a {type(outcomes).__name__} with the columns {escape(', '.join(found))}, "
+                f"expected the columns {', '.join(COLUMNS)}"
+            )
+        outcomes = outcomes[COLUMNS].itertuples(index=False)
+    if isinstance(outcomes, (str, bytes)) or not isinstance(outcomes, Iterable):
+        raise ModelError(f"outcomes: found {kind_text(outcomes)}, expected a list of ({AN_OUTCOME})")
+    listed = []
+    for i, outcome in enumerate(outcomes):
+        if not isinstance(outcome, (list, tuple, np.ndarray)):
+            raise ModelError(f"outcome {i}: found {kind_text(outcome)}, expected 5 entries: {AN_OUTCOME}")
+        if len(outcome) != 5:
+            raise ModelError(f"outcome {i}: found {len(outcome)} entries, expected 5: {AN_OUTCOME}")
+        state, action, to, p, reward = outcome
+        for what, name in (("state", state), ("action", action), ("next state", to)):
+            if name is None or (isinstance(name, (float, np.floating)) and math.isnan(name)):
+                raise ModelError(f"outcome {i}: found {name} as the {what}, expected its name")
+        listed.append((_name(state), _name(action), _name(to), p, reward))
+    return listed
+
+
+def _names(given: Any) -> list[str]:
+    """Return names as texts; ModelError where they come in no order. A number says how many there are."""
+    listed = isinstance(given, Iterable) and not isinstance(given, (str, bytes, set, frozenset))
+    return list(map(_name, given)) if listed else list(Names(given))
+
+
+def _name(x: Any) -> str:
+    """Return the name that a text or number is: 3.0, as a column of numbers may hold it, is "3"."""
+    return str(int(x)) if isinstance(x, (float, np.floating)) and float(x).is_integer() else str(x)
+
+
+def model_of_outcomes(
+    outcomes: Iterable[Sequence[Any]],
+    gamma: Any,
+    terminal: Iterable[Any],
+    states: Iterable[Any] | None,
+    actions: Iterable[Any] | None,
+    start: Any,
+    options: dict[str, Any],
+) -> MDP:
+    """What MDP.from_outcomes does."""
+    listed = _listed(outcomes)
+    given = [terminal] if isinstance(terminal, (str, int, np.integer)) else terminal
+    if not isinstance(given, Iterable):
+        raise ModelError(f"terminal: found {kind_text(terminal)}, expected a list of states")
+    ends: list[Any] = list(given)
+    if states is None:
+        state_list = list(dict.fromkeys(o[0] for o in listed))
+        known = set(state_list)
+        state_list += [x for x in dict.fromkeys(map(_name, ends)) if x not in known]
+    else:
+        state_list = list(dict.fromkeys(_names(states)))
+    action_list = list(dict.fromkeys(o[1] for o in listed)) if actions is None else _names(actions)
+    state_names, action_names = Names(state_list), Names(action_list)
+
+    def state_index(name: Any) -> int:
+        at = state_names.find(_name(name))
+        if at is None:
+            raise ModelError(
+                f"state {quoted(name)}: found no actions for it and no declaration, expected one"
+                f"{closest(str(name), state_list) or '.'} Declare it terminal, or give it actions."
+            )
+        return at
+
+    def terminal_index(state: Any) -> int:
+        if state_names.find(_name(state)) is None and isinstance(state, str):
+            near = closest(state, state_list)
+            raise ModelError(f"terminal: found {quoted(state)}, expected one of `states`{near}")
+        return state_at(
+            state_names, _name(state) if isinstance(state, float) else state, "terminal", by_name=True
+        )
+
+    def action_index(name: Any) -> int:
+        at = action_names.find(str(name))
+        if at is None:
+            raise ModelError(f"action {quoted(name)}: not among the actions{closest(str(name), action_list)}")
+        return at
+
+    exact = not any(
+        isinstance(o[3], (float, np.floating)) or isinstance(o[4], (float, np.floating)) for o in listed
+    )
+
+    def number(value: Any, what: str, o: Sequence[Any]) -> Number:
+        names = o[0], o[1], o[2]
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            made = (
+                as_fraction(value) if exact or not isinstance(value, (float, np.floating)) else float(value)
+            )
+            if what == "probability" and not 0 <= made <= 1 + 2.0**-40:
+                place = Fault(f"found {what} {escape(value)}, expected a number from 0 to 1", *names)
+                raise ModelError(place)
+            if exact or isinstance(made, float):
+                return made
+            if made and not nearest(made):
+                what = f"found {what} {escape(value)}, which {UNDERFLOWS}. Give all numbers as texts or fractions"
+                raise ModelError(Fault(what, *names))
+            return nearest(made)
+        except ModelError:
+            raise
+        except (ValueError, OverflowError, TypeError):
+            place = Fault(f"found {what} {quoted(value)}, expected a number", *names)
+            raise ModelError(place) from None
+
+    rows: dict[tuple[int, int], Row] = {}
+    for o in listed:
+        s, a, s2 = state_index(o[0]), action_index(o[1]), state_index(o[2])
+        row = rows.setdefault((s, a), Row(s, a))
+        row.outcomes.append((s2, number(o[3], "probability", o), number(o[4], "reward", o)))
+    begin = None
+    if start is not None:
+        given = enumerate(start_values(start, state_names, by_name=True))
+        begin = {s: number(p, "start probability", (state_names[s], None, None)) for s, p in given if p != 0}
+    last = options.pop("final_reward", None)
+    if last is not None:
+        if not isinstance(last, dict) and len(last) != len(state_list):
+            raise ModelError(
+                f"final_reward: found {len(last)} numbers, expected {len(state_list)}, one a state"
+            )
+        named = last.items() if isinstance(last, dict) else zip(state_list, last, strict=True)
+        last = {state_index(s): number(x, "final_reward", (s, "", "")) for s, x in named}
+    return model_of_rows(
+        list(rows.values()),
+        gamma,
+        state_names,
+        action_names,
+        terminal=[terminal_index(s) for s in ends],
+        start=begin,
+        exact=exact,
+        final_reward=last,
+        **options,
+    )

@@ -1,0 +1,1 @@
+"""What the graph of a model says: what is reached, what ends, what recurs."""

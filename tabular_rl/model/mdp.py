@@ -1,0 +1,1009 @@
+"""The model: a frozen, validated Markov decision process in read-only arrays.
+
+A row for each available state-action pair, rows ordered by state then action, and in a row its outcomes:
+
+    rows of state s         pair_ptr[s] : pair_ptr[s + 1]          pair_action[i] is the action of row i
+    outcomes of row i       row_ptr[i]  : row_ptr[i + 1]           next_state[k], prob[k], reward[k]
+    expected reward         r[i] = Σ_k prob[k] reward[k]
+
+Ragged action sets, terminal states without actions, sparse and dense models are all the same thing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from fractions import Fraction
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tabular_rl.errors import Fault, ModelError, closest, kind_text, quoted
+from tabular_rl.model.calls import check_options, named
+from tabular_rl.model.names import Names, by_state
+from tabular_rl.model.rationals import (
+    DIGITS,
+    INT64,
+    UNDERFLOWS,
+    RationalArray,
+    as_fraction,
+    calculated,
+    decimal_text,
+    exact_sum,
+    nearest,
+    spell,
+    spell_short,
+)
+from tabular_rl.model.rows import BLOCK, LARGEST, Floats, Ints, mass_defects, row_blocks, row_sums
+from tabular_rl.model.validation import Facts, check_layout, check_order, shape_faults, validate
+
+Sense = Literal["max", "min"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each state stands when it is drawn: `cell` (S,) is row * columns + column; None means state = cell.
+
+    `elsewhere` are the cells that are no states and no walls: who enters them is taken to another cell. Only a map
+    tells them.
+    """
+
+    rows: int
+    columns: int
+    cell: Ints | None = None
+    elsewhere: tuple[int, ...] = dataclasses.field(default=(), repr=False)
+
+    def cells(self, states: int) -> Ints:
+        return np.arange(states, dtype=np.int64) if self.cell is None else self.cell
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Layout) or (self.rows, self.columns) != (other.rows, other.columns):
+            return False
+        size = len(self.cell) if self.cell is not None else len(other.cell) if other.cell is not None else 0
+        return bool(np.array_equal(self.cells(size), other.cells(size)))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The numbers of a model as the exact rationals that its source spelled.
+
+    `prob` and `reward` have one entry an outcome; `r` one a row, where the reward is given by state and action.
+    """
+
+    prob: RationalArray
+    reward: RationalArray | None = None
+    r: RationalArray | None = None
+    start: RationalArray | None = None
+    final_reward: RationalArray | None = None
+
+
+AVERAGED = (
+    "rewards are r(s, a): replace(r=...) dropped those of the outcomes, and samples do not vary by them"
+)
+
+
+OF_ALL = ("horizon", "final_reward", "sense", "normalize", "name", "source", "layout")
+OF_TENSORS = ("axes", "reward_axes", "terminal", "terminal_rewards", "states", "actions", "start", *OF_ALL)
+OF_OUTCOMES = ("terminal", "states", "actions", "start", *OF_ALL)
+
+
+class MDP:
+    """A finite Markov decision process.
+
+    `MDP(P, R, gamma)` takes the tensors of the textbooks, `MDP.from_outcomes` lists of outcomes, `MDP.from_rows` the
+    arrays of this storage, `tabular_rl.load` a file.
+
+    Parameters
+    ----------
+    P : transition probabilities, dense (S, A, S), (A, S, S) or (S, S, A), or a list of scipy.sparse matrices
+    R : rewards (S, A, S), (S, A) or (S,)
+    gamma : discount, 0 ≤ γ ≤ 1; a text such as "9/10" is that exact rational
+    axes : "sas" for P[s, a, s'], "ass" for P[a, s, s'], "ssa" for P[s, s', a]; needed where S = A: shapes cannot tell
+    reward_axes : "sa", "as", "s" or the axes of P, where the number of dimensions does not say it
+    terminal : states of value 0, by name, index or mask; all states without actions must be declared
+    terminal_rewards : "on entry" to pay R(g) of a terminal state g on the transitions into it; refused otherwise
+    states, actions : names, any text; the index counts as a name where there are none
+    start : a state, {state: probability} or an array (S,); default uniform over the non-terminal states
+    sense : "max" for rewards, "min" for costs
+    horizon, final_reward : number of decisions T, and the reward v_T (S,) after the last one
+    normalize : rescale rows that do not sum to 1
+    name, source, layout : for people and for drawing
+
+    Raises
+    ------
+    ModelError : each fault with the state and the action that it concerns
+
+    Examples
+    --------
+    >>> mdp = MDP(P=[[[0.5, 0.5]], [[0.0, 1.0]]], R=[[1.0], [0.0]], gamma=0.9)
+    >>> mdp
+    MDP(states=2, actions=1, pairs=2, outcomes=3, gamma=0.9)
+    """
+
+    __slots__ = (
+        "_digest",
+        "_facts",
+        "actions",
+        "averaged",
+        "exact",
+        "final_reward",
+        "gamma",
+        "gamma_exact",
+        "horizon",
+        "layout",
+        "name",
+        "next_state",
+        "on_entry",
+        "origin",
+        "pair_action",
+        "pair_ptr",
+        "prob",
+        "r",
+        "reward",
+        "row_ptr",
+        "sense",
+        "source",
+        "start",
+        "start_given",
+        "states",
+        "terminal",
+    )
+
+    gamma: float
+    gamma_exact: Fraction
+    pair_ptr: Ints
+    pair_action: Ints
+    row_ptr: Ints
+    next_state: Ints
+    prob: Floats
+    reward: Floats | None
+    r: Floats
+    terminal: NDArray[np.bool_]
+    start: Floats
+    start_given: bool
+    states: Names
+    actions: Names
+    layout: Layout | None
+    horizon: int | None
+    final_reward: Floats | None
+    exact: Exact | None
+    sense: Sense
+    name: str
+    source: str
+    origin: str  # the file that it came from, for messages
+    on_entry: bool  # True where rewards hold γ R(g) of terminal states g, so that they follow the discount
+    averaged: (
+        bool  # True where `replace(r=...)` dropped the rewards of outcomes: samples vary less than they did
+    )
+    _facts: Facts | Callable[[MDP], Facts]
+    _digest: str | None
+
+    @named
+    def __init__(self, P: Any, R: Any, gamma: Any, *, axes: str | None = None, **options: Any) -> None:
+        made = MDP.from_tensors(P, R, gamma, axes=axes, **options)
+        for field in MDP.__slots__:
+            object.__setattr__(self, field, getattr(made, field))
+
+    def __setattr__(self, field: str, value: object) -> None:
+        raise AttributeError(f"a model is frozen: use mdp.replace({field}=...)")
+
+    def __delattr__(self, field: str) -> None:
+        raise AttributeError("a model is frozen")
+
+    def __reduce__(self) -> Any:
+        self.facts  # noqa: B018  (a pickle holds a validated model)
+        return _restore, ({f: getattr(self, f) for f in MDP.__slots__},)
+
+    # -- making one ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    @named
+    def from_rows(
+        cls,
+        *,
+        pair_ptr: ArrayLike,
+        pair_action: ArrayLike,
+        row_ptr: ArrayLike,
+        next_state: ArrayLike,
+        prob: ArrayLike,
+        gamma: Any,
+        reward: ArrayLike | None = None,
+        r: ArrayLike | None = None,
+        terminal: ArrayLike | None = None,
+        start: ArrayLike | None = None,
+        states: Names | Iterable[str] | int | None = None,
+        actions: Names | Iterable[str] | int | None = None,
+        layout: Layout | None = None,
+        horizon: int | None = None,
+        final_reward: ArrayLike | None = None,
+        exact: Exact | None = None,
+        sense: Sense = "max",
+        name: str = "",
+        source: str = "",
+        origin: str = "",
+        normalize: bool = False,
+        correction: float = 0.0,
+        copy: bool = True,
+        start_given: bool | None = None,
+        on_entry: bool = False,
+        lazy: Callable[[MDP], AbstractContextManager[None]] | None = None,
+    ) -> MDP:
+        """Return the model of these arrays (shapes: see the module). Give `reward` (K,), or `r` (L,), or both.
+
+        `terminal` defaults to no state. `copy=False` hands the arrays over: the caller must not write to them again.
+        `lazy` is for mapped files: contents are validated in one pass when first needed, inside `with lazy(mdp):`, and
+        nothing that grows with the model is touched before.
+        """
+        put = object.__setattr__
+        mdp = object.__new__(cls)
+        gamma_exact = checked_gamma(gamma)
+        put(mdp, "gamma_exact", gamma_exact)
+        put(mdp, "gamma", nearest(gamma_exact))
+        put(mdp, "name", str(name))
+        put(mdp, "source", str(source))
+        put(mdp, "origin", str(origin))
+        put(mdp, "_digest", None)
+        put(mdp, "on_entry", on_entry)
+        put(mdp, "averaged", False)
+        put(mdp, "sense", checked_sense(sense))
+
+        S = max(np.size(pair_ptr) - 1, 0)
+        if S == 0:
+            raise ModelError("no states: found 0, expected at least 1")
+        state_names = states if isinstance(states, Names) else Names(S if states is None else states)
+        action_array = np.asarray(pair_action)
+        if actions is None:
+            actions = int(action_array.max()) + 1 if action_array.size else 0
+        action_names = actions if isinstance(actions, Names) else Names(actions)
+        if len(state_names) != S:
+            raise ModelError(f"names of states: found {len(state_names)}, expected {S}")
+        put(mdp, "states", state_names)
+        put(mdp, "actions", action_names)
+
+        K, L = np.size(next_state), np.size(pair_action)
+        small = np.int32 if max(L, S, len(action_names)) < 2**31 else np.int64
+        pointer = np.int32 if small is np.int32 and K < 2**31 else np.int64
+        put(mdp, "pair_ptr", _frozen("pair_ptr", pair_ptr, small, copy))
+        put(mdp, "pair_action", _frozen("pair_action", pair_action, small, copy))
+        put(mdp, "row_ptr", _frozen("row_ptr", row_ptr, pointer, copy))
+        put(mdp, "next_state", _frozen("next_state", next_state, small, copy))
+        put(mdp, "prob", _frozen("prob", prob, np.float64, copy))
+        put(mdp, "reward", None if reward is None else _frozen("reward", reward, np.float64, copy))
+        ends = np.zeros(S, dtype=bool) if terminal is None else terminal
+        put(mdp, "terminal", _frozen("terminal", ends, np.bool_, copy))
+        put(mdp, "layout", layout)
+        put(mdp, "exact", exact)
+        put(mdp, "horizon", checked_horizon(horizon))
+        put(
+            mdp,
+            "final_reward",
+            None if final_reward is None else _frozen("final_reward", final_reward, np.float64, copy),
+        )
+
+        faults = shape_faults(mdp, K, L)
+        if faults:
+            raise ModelError(faults)
+        if lazy is None:
+            check_order(mdp)
+        if reward is None and r is None:
+            raise ModelError("no rewards: give reward (K,) or r (L,)")
+        if normalize:
+            correction = max(correction, _normalise(mdp, put))
+        if r is None:
+            r = expected_reward(mdp)
+        put(mdp, "r", _frozen("r", r, np.float64, copy))
+        if mdp.r.shape != (L,):
+            raise ModelError(f"r: found shape {mdp.r.shape}, expected ({L},)")
+
+        if exact is not None and copy:
+            _agree(exact, mdp)
+        put(mdp, "start_given", start is not None if start_given is None else start_given)
+        if lazy is None:
+            _put_start(mdp, start)
+        else:
+            put(mdp, "start", _frozen("start", start, np.float64, copy))
+        if final_reward is not None and mdp.horizon is None:
+            raise ModelError("final_reward: found with no horizon, expected both. Add a horizon.")
+        if lazy is None:
+            _complete(mdp)
+
+        def look(model: MDP) -> Facts:
+            if lazy is None:
+                return validate(model, correction)
+            with lazy(model):
+                check_order(model)
+                if model.start_given:
+                    _start(model, model.start)
+                return validate(model, correction)
+
+        put(mdp, "_facts", look)
+        if lazy is None:
+            mdp.facts  # noqa: B018
+        return mdp
+
+    @classmethod
+    @named
+    def from_tensors(
+        cls,
+        P: Any,
+        R: Any,
+        gamma: Any,
+        *,
+        axes: str | None = None,
+        reward_axes: str | None = None,
+        terminal: Iterable[Any] | None = None,
+        terminal_rewards: str | None = None,
+        **options: Any,
+    ) -> MDP:
+        """Return the model of textbook tensors, dense or sparse.
+
+        A row P[s, a] of zeros is an unavailable action. Without `axes` the shape tells them where there are not as many
+        actions as states. `reward_axes` is "sa", "as", "s" or the axes of P; without it a matrix is (S, A) and a tensor
+        has the axes of P. `terminal` names states without rows (by index, name or mask).
+
+        A terminal state takes no actions, so that a reward R[g] of its own would never be collected: it is refused.
+        With terminal_rewards="on entry", R(s) or R(s, a) of a terminal state g is paid by whoever enters it: γ R(g) is
+        added to r(s, a, g). The values of the other states are then those of a model where v(g) = R(g).
+
+        >>> P = [[[0.9, 0.1], [0.0, 1.0]]]                      # P[a][s][s2]
+        >>> MDP.from_tensors(P, [[1.0], [0.0]], "1/2", axes="ass").r.tolist()
+        [1.0, 0.0]
+        >>> chain = [[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]]
+        >>> MDP.from_tensors(chain, [-3, -3, 100], 1, terminal=[2], terminal_rewards="on entry").r.tolist()
+        [-3.0, 97.0]
+        """
+        from tabular_rl.model.tensors import rows_of_tensors
+
+        check_options("MDP", options, OF_TENSORS)
+        gamma = checked_gamma(gamma)
+        return cls.from_rows(
+            gamma=gamma,
+            copy=False,
+            **rows_of_tensors(P, R, gamma, axes, reward_axes, terminal, terminal_rewards, options),
+        )
+
+    @classmethod
+    @named
+    def from_outcomes(
+        cls,
+        outcomes: Iterable[Sequence[Any]],
+        gamma: Any,
+        *,
+        terminal: Iterable[Any] = (),
+        states: Iterable[Any] | None = None,
+        actions: Iterable[Any] | None = None,
+        start: Any = None,
+        **options: Any,
+    ) -> MDP:
+        """Return the model of a list of (state, action, next state, probability, reward).
+
+        States and actions are named by any text or number, in order of first appearance unless `states` and
+        `actions` say otherwise. Probabilities and rewards that are texts, integers or fractions are exact; where one
+        is a float, all are.
+
+        >>> MDP.from_outcomes([("a", "go", "end", "1/3", 1), ("a", "go", "a", "2/3", 0)], "0.9", terminal=["end"])
+        MDP(states=2, actions=1, pairs=1, outcomes=2, gamma=0.9)
+        """
+        from tabular_rl.model.build import model_of_outcomes
+
+        if "terminal_rewards" in options:
+            raise ModelError(
+                "terminal_rewards: found with outcomes, which give a terminal state no place for a reward. "
+                "Add gamma times it to the reward of each outcome that leads there"
+            )
+        check_options("MDP.from_outcomes", options, OF_OUTCOMES)
+        return model_of_outcomes(outcomes, gamma, terminal, states, actions, start, options)
+
+    def replace(self, **changes: Any) -> MDP:
+        """Return a changed copy that shares the arrays.
+
+        gamma, horizon, sense, name, source, layout : as in `MDP`
+        start, final_reward : by state, as a dictionary or an array
+        r (L,) : expected rewards; alone it drops the rewards of outcomes, and sampling then says so
+        reward (K,) : rewards of outcomes; alone it computes r again, and both must agree
+        on_entry : False keeps rewards that were put on entry under another gamma as they are
+
+        Where the model is exact, new numbers are the rationals that they are: a text "1/3" is one third.
+
+        >>> mdp = MDP([[[1.0]]], [[1.0]], 0.9)
+        >>> mdp.replace(gamma=0.5).gamma, mdp.replace(r=[2.0]).r.tolist()
+        (0.5, [2.0])
+
+        Raises
+        ------
+        ModelError : an argument that does not fit, with what was found and expected
+        """
+        allowed = (
+            "gamma", "horizon", "final_reward", "sense", "start", "name", "source", "layout", "origin", "on_entry", "r",
+            "reward",
+        )  # fmt: skip
+        unknown = [field for field in changes if field not in allowed]
+        if unknown:
+            expected = closest(unknown[0], allowed) or f", expected some of {', '.join(allowed)}"
+            raise ModelError(f"replace: found {quoted(unknown[0])}{expected}")
+        made = object.__new__(MDP)
+        put = object.__setattr__
+        for field in MDP.__slots__:
+            put(made, field, getattr(self, field))
+        put(made, "_digest", None)
+        for field in ("name", "source", "layout", "origin", "on_entry"):
+            if field in changes:
+                put(made, field, changes[field])
+        if "sense" in changes:
+            put(made, "sense", checked_sense(changes["sense"]))
+        if "r" in changes or "reward" in changes:
+            _put_rewards(made, changes)
+        if "gamma" in changes:
+            put(made, "gamma_exact", checked_gamma(changes["gamma"]))
+            put(made, "gamma", nearest(made.gamma_exact))
+            if made.on_entry and made.gamma_exact != self.gamma_exact:
+                raise ModelError(
+                    "gamma: rewards of terminal states were put on the transitions into them, times gamma = "
+                    f"{spell_gamma(self)}. Make the model again with gamma = {spell_gamma(made)}, or say "
+                    "on_entry=False to keep the rewards as they are"
+                )
+        if "horizon" in changes:
+            put(made, "horizon", checked_horizon(changes["horizon"]))
+        if "final_reward" in changes or made.horizon is None:
+            _put_final_reward(made, changes.get("final_reward"))
+        if "start" in changes:
+            put(made, "start_given", changes["start"] is not None)
+            if made.exact is not None:
+                put(made, "exact", dataclasses.replace(made.exact, start=None))
+            _put_start(made, changes["start"])
+        if "layout" in changes:
+            check_layout(made)
+        _complete(made)
+        return made
+
+    # -- looking at one -----------------------------------------------------------------------------------------
+
+    @property
+    def S(self) -> int:
+        """Number of states."""
+        return len(self.pair_ptr) - 1
+
+    @property
+    def A(self) -> int:
+        """Number of actions, over all states."""
+        return len(self.actions)
+
+    @property
+    def L(self) -> int:
+        """Number of available state-action pairs."""
+        return len(self.pair_action)
+
+    @property
+    def K(self) -> int:
+        """Number of outcomes."""
+        return len(self.next_state)
+
+    @property
+    def sign(self) -> float:
+        """+1 where rewards are maximised, -1 where they are costs."""
+        return 1.0 if self.sense == "max" else -1.0
+
+    @property
+    def facts(self) -> Facts:
+        """What validation found; a mapped model is validated here, on first use."""
+        if not isinstance(self._facts, Facts):
+            object.__setattr__(self, "_facts", self._facts(self))
+        return self._facts  # type: ignore[return-value]
+
+    @property
+    def P(self) -> Any:
+        """The transition probabilities as a scipy.sparse.csr_array (L, S) that shares this model's memory."""
+        from scipy.sparse import csr_array
+
+        return csr_array((self.prob, self.next_state, self.row_ptr), shape=(self.L, self.S), copy=False)
+
+    @property
+    def pair_state(self) -> Ints:
+        """The state of each row (L,)."""
+        return np.repeat(np.arange(self.S, dtype=self.pair_ptr.dtype), np.diff(self.pair_ptr))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays."""
+        arrays = (self.pair_ptr, self.pair_action, self.row_ptr, self.next_state, self.prob, self.reward)
+        more = (self.r, self.terminal, self.start, self.final_reward)
+        return sum(int(a.nbytes) for a in arrays + more if a is not None)
+
+    @property
+    def problem(self) -> str:
+        """ "finite-horizon", "discounted" or "total-reward": which question the model asks."""
+        if self.horizon is not None:
+            return "finite-horizon"
+        return "discounted" if self.gamma_exact < 1 else "total-reward"
+
+    def rows(self, state: int) -> range:
+        """The rows of a state, by index."""
+        return range(int(self.pair_ptr[state]), int(self.pair_ptr[state + 1]))
+
+    def row(self, state: Any, action: Any) -> int:
+        """The row of a state and an action, by name or index; KeyError where the action is not available."""
+        s = state if isinstance(state, (int, np.integer)) else self.states.find(str(state))
+        a = action if isinstance(action, (int, np.integer)) else self.actions.find(str(action))
+        if s is not None and 0 <= s < self.S:
+            for i in self.rows(int(s)):
+                if self.pair_action[i] == a:
+                    return i
+        raise KeyError((state, action))
+
+    def state_of_row(self, row: int) -> int:
+        return int(np.searchsorted(self.pair_ptr, row, side="right")) - 1
+
+    def table(self, q: NDArray[Any], fill: float = -math.inf) -> NDArray[Any]:
+        """Return values over rows (L,) as a table (S, A), with `fill` where an action is not available."""
+        out = np.full((self.S, self.A), fill, dtype=np.result_type(q.dtype, type(fill)))
+        out[self.pair_state, self.pair_action] = q
+        return out
+
+    def rational(self, row: int) -> tuple[list[tuple[int, Fraction]], Fraction]:
+        """Return what a row means: its (next state, probability) and expected reward, as exact rationals.
+
+        Probabilities stored as floats are their dyadics over their sum.
+
+        >>> MDP([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.9).rational(0)
+        ([(0, Fraction(1, 2)), (1, Fraction(1, 2))], Fraction(1, 1))
+        """
+        ks = range(int(self.row_ptr[row]), int(self.row_ptr[row + 1]))
+        exact = self.exact
+        p = [exact.prob[k] if exact else Fraction(float(self.prob[k])) for k in ks]
+        total = exact_sum(p)
+        if total is not None and total != 1:
+            p = [x / total for x in p]
+        if exact and exact.r is not None:
+            r = exact.r[row]
+        elif exact and exact.reward is not None:
+            r = exact_sum(x * exact.reward[k] for x, k in zip(p, ks, strict=True))
+        elif self.reward is not None:
+            r = exact_sum(x * Fraction(float(self.reward[k])) for x, k in zip(p, ks, strict=True))
+        else:
+            r = Fraction(float(self.r[row]))
+        if total is None or r is None:
+            raise ModelError(
+                Fault(
+                    f"the expected reward is a fraction of more than {DIGITS:,} digits, expected fewer. "
+                    "Write probabilities and rewards as decimals.",
+                    self.states[self.state_of_row(row)],
+                    self.actions[int(self.pair_action[row])],
+                )
+            )
+        return [(int(self.next_state[k]), x) for k, x in zip(ks, p, strict=True)], r
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 of everything that the answer depends on; the same through every file format."""
+        if self._digest is None:
+            h = hashlib.sha256()
+            sizes = [self.S, self.A, self.L, self.K, self.horizon, self.sense, spell(self.gamma_exact)]
+            h.update(json.dumps(sizes).encode())
+            for names in (self.states, self.actions):
+                h.update(json.dumps(list(names)).encode() if names.given else b"-")
+            for array in (self.pair_ptr, self.pair_action, self.row_ptr, self.next_state):
+                for i in range(0, len(array), BLOCK):
+                    h.update(np.ascontiguousarray(array[i : i + BLOCK], dtype="<i8").data)
+            for floats in (self.prob, self.r, self.reward, self.start, self.final_reward):
+                h.update(b"-" if floats is None else b"+")
+                for i in range(0, 0 if floats is None else len(floats), BLOCK):
+                    h.update((np.asarray(floats[i : i + BLOCK], dtype="<f8") + 0.0).data)  # type: ignore[index]
+            h.update(np.packbits(self.terminal).data)
+            for rationals in (self.exact.prob, self.exact.reward, self.exact.r) if self.exact else ():
+                for part in () if rationals is None else (rationals.num, rationals.den):
+                    whole = part.dtype != object or all(-INT64 <= x <= INT64 for x in part)
+                    text = " ".join(map(decimal_text, () if whole else part)).encode()
+                    h.update(part.astype("<i8").tobytes() if whole else text)
+            object.__setattr__(self, "_digest", h.hexdigest())
+        return self._digest  # type: ignore[return-value]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MDP):
+            return NotImplemented
+        return (
+            self.digest == other.digest
+            and self.exact == other.exact
+            and self.layout == other.layout
+            and (self.name, self.source, self.start_given) == (other.name, other.source, other.start_given)
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        first = f"{self.name!r}, " if self.name else ""
+        more = f", horizon={self.horizon}" if self.horizon is not None else ""
+        more += ", sense='min'" if self.sense == "min" else ""
+        return (
+            f"MDP({first}states={self.S}, actions={self.A}, pairs={self.L}, outcomes={self.K}, "
+            f"gamma={spell_gamma(self)}{more})"
+        )
+
+    def __str__(self) -> str:
+        ends = int(self.terminal.sum())
+        problem = {
+            "discounted": f"discounted, γ = {spell_gamma(self)}",
+            "total-reward": "total reward (γ = 1)",
+            "finite-horizon": f"finite horizon, {self.horizon} decisions, γ = {spell_gamma(self)}",
+        }[self.problem]
+        kind = "costs are minimised" if self.sense == "min" else "rewards are maximised"
+        lines = [
+            self.name or "a Markov decision process",
+            f"  {problem}; {kind}",
+            f"  {self.S} states ({ends} terminal), {self.A} actions, {self.L} pairs, {self.K} outcomes",
+            f"  numbers: {'exact rationals' if self.exact else 'float64'}; arrays {size_text(self.nbytes)}",
+        ]
+        if self.averaged:
+            lines.append(f"  {AVERAGED}")
+        if self.source:
+            lines.append(f"  source: {self.source}")
+        return "\n".join(lines)
+
+
+def size_text(nbytes: float) -> str:
+    """Return a memory size for people.
+
+    >>> size_text(2048), size_text(5_000_000)
+    ('2.0 kB', '5.0 MB')
+    """
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if nbytes >= scale:
+            return f"{nbytes / scale:.1f} {unit}"
+    return f"{int(nbytes)} bytes"
+
+
+def spell_gamma(mdp: MDP) -> str:
+    """Return the discount as its source spelled it, or as the shortest decimal of the float."""
+    return spell_short(mdp.gamma_exact)
+
+
+def checked_gamma(gamma: Any) -> Fraction:
+    """Return a discount as a rational in [0, 1]; ModelError otherwise."""
+    try:
+        if isinstance(gamma, bool):
+            raise ValueError
+        value = calculated(gamma) if isinstance(gamma, str) else as_fraction(gamma)
+    except (ValueError, OverflowError, TypeError):
+        raise ModelError(f"gamma: found {quoted(gamma)}, expected a number from 0 to 1") from None
+    if not 0 <= value <= 1:
+        shown = spell(gamma) if isinstance(gamma, Fraction) else gamma
+        raise ModelError(f"gamma: found {shown}, expected a number from 0 to 1")
+    return value
+
+
+def checked_sense(sense: Any) -> Sense:
+    """Return a sense; ModelError where it is none."""
+    if sense not in ("max", "min"):
+        raise ModelError(f"sense: found {quoted(sense)}, expected 'max' or 'min'")
+    return sense
+
+
+def checked_horizon(horizon: Any) -> int | None:
+    """Return a horizon as a number of decisions, or None; ModelError otherwise."""
+    if horizon is None:
+        return None
+    whole = isinstance(horizon, (int, np.integer)) and not isinstance(horizon, bool)
+    if not whole or not 0 < int(horizon) < 2**31:
+        raise ModelError(f"horizon: found {quoted(horizon)}, expected a whole number of decisions, 1 or more")
+    return int(horizon)
+
+
+def _agree(exact: Exact, mdp: MDP) -> None:
+    """Check that the floats of a model are the nearest to its exact numbers."""
+    for field, floats in (("prob", mdp.prob), ("reward", mdp.reward), ("r", mdp.r)):
+        rationals = getattr(exact, field)
+        if rationals is not None and (floats is None or not np.array_equal(rationals.floats(), floats)):
+            raise ModelError(f"exact {field}: found numbers whose nearest floats are not {field}")
+
+
+def _restore(fields: Mapping[str, Any]) -> MDP:
+    mdp = object.__new__(MDP)
+    for field, value in fields.items():
+        object.__setattr__(mdp, field, value)
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+    return mdp
+
+
+def _frozen(field: str, values: Any, dtype: Any, copy: bool) -> NDArray[Any]:
+    """Return values as a contiguous read-only array of the dtype; numbers that do not fit are an error."""
+    given = np.asanyarray(values)
+    kind = np.dtype(dtype).kind
+    if given.ndim != 1:
+        raise ModelError(f"{field}: found {given.ndim} dimensions, expected 1")
+    if kind == "i" and given.size and given.dtype.kind not in "iu":
+        raise ModelError(f"{field}: found dtype {given.dtype}, expected whole numbers")
+    if kind == "f" and given.dtype.kind not in "iuf":
+        raise ModelError(f"{field}: found dtype {given.dtype}, expected float64")
+    if kind == "b" and given.dtype.kind != "b":
+        raise ModelError(f"{field}: found dtype {given.dtype}, expected bool")
+    if kind == "i" and given.size and given.dtype.itemsize > np.dtype(dtype).itemsize:
+        limit = np.iinfo(dtype)
+        if int(given.max()) > limit.max or int(given.min()) < limit.min:
+            raise ModelError(f"{field}: found {int(given.max())}, expected at most {limit.max}")
+    made = np.array(given, dtype=dtype, order="C", copy=True) if copy else np.ascontiguousarray(given, dtype)
+    if kind == "f" and given.dtype.itemsize > 8 and ((made == 0) & (given != 0)).any():
+        raise ModelError(f"{field}: found a number that {UNDERFLOWS}")
+    made = made.view()
+    made.setflags(write=False)
+    return made
+
+
+def _complete(mdp: MDP) -> None:
+    """Where the numbers are exact, make all of them exact: floats are their dyadics, a start divided by its sum."""
+    exact = mdp.exact
+    if exact is None:
+        return
+    start, final = exact.start, exact.final_reward
+    if mdp.start_given and start is None:
+        total = exact_sum(Fraction(p) for p in mdp.start.tolist())
+        assert total is not None  # dyadics
+        start = RationalArray.of(Fraction(p) / total for p in mdp.start.tolist())
+        nearest_start = start.floats()
+        nearest_start.setflags(write=False)
+        object.__setattr__(mdp, "start", nearest_start)
+    if mdp.final_reward is not None and final is None:
+        final = RationalArray.of(map(Fraction, mdp.final_reward.tolist()))
+    object.__setattr__(mdp, "exact", Exact(exact.prob, exact.reward, exact.r, start, final))
+
+
+def expected_reward(mdp: MDP) -> Floats:
+    """r[i] = Σ_k prob[k] reward[k], correctly rounded where the numbers are exact."""
+    exact = mdp.exact
+    if exact is not None:
+        if exact.r is not None:
+            return exact.r.floats()
+        return _expected_exact(mdp, exact)
+    assert mdp.reward is not None
+    out = np.zeros(mdp.L)
+    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
+        with np.errstate(over="ignore", invalid="ignore"):
+            products = mdp.prob[k0:k1] * mdp.reward[k0:k1]
+            out[first:last] = row_sums(products, mdp.row_ptr[first : last + 1] - k0)
+    return out
+
+
+def _expected_exact(mdp: MDP, exact: Exact) -> Floats:
+    """Σ_k prob[k] reward[k] as rationals, then rounded: in integers where these are small, which most are."""
+    assert exact.reward is not None
+    out = np.zeros(mdp.L)
+    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
+        p, x = exact.prob[k0:k1].common(), exact.reward[k0:k1].common()
+        if p is not None and x is not None and max(int(np.max(np.abs(x[0]))), x[1]) * p[1] <= 2**53:
+            # Probabilities sum to 1, so that no sum is above the largest reward times both denominators.
+            ptr = np.asarray(mdp.row_ptr[first : last + 1], dtype=np.int64) - k0
+            full = np.diff(ptr) > 0
+            out[first:last][full] = np.add.reduceat(p[0] * x[0], ptr[:-1][full]) / (p[1] * x[1])
+            continue
+        out[first:last] = [nearest(mdp.rational(i)[1]) for i in range(first, last)]
+    return out
+
+
+def _normalise(mdp: MDP, put: Callable[[object, str, object], None]) -> float:
+    """Divide each row by its sum where that is a fault; return the largest change."""
+    prob = np.array(mdp.prob)
+    if not np.isfinite(prob).all() or (prob < 0).any():
+        return 0.0  # validation names the number
+    largest = 0.0
+    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
+        ptr = mdp.row_ptr[first : last + 1] - k0
+        defect = mass_defects(prob[k0:k1], ptr)
+        length = np.diff(ptr)
+        total = np.where((np.abs(defect) > length * 2.0**-52) & (defect < 1.0), 1.0 - defect, 1.0)
+        scaled = prob[k0:k1] / np.repeat(total, length)
+        if ((scaled == 0) & (prob[k0:k1] > 0)).any():
+            raise ModelError(
+                f"normalize: found a probability that {UNDERFLOWS} when it is divided by the sum of its row"
+            )
+        if scaled.size:
+            largest = max(largest, float(np.max(np.abs(scaled - prob[k0:k1]))))
+        prob[k0:k1] = scaled
+    prob.setflags(write=False)
+    put(mdp, "prob", prob)
+    if largest and mdp.exact is not None:
+        put(mdp, "exact", None)
+    return largest
+
+
+def _start(mdp: MDP, start: Any) -> tuple[Floats, RationalArray | None]:
+    """Return the start distribution, and its exact numbers where all are; uniform where none is given.
+
+    It is a state or {state: probability}, by name or index, or one probability a state.
+    """
+    if start is None:
+        live = ~mdp.terminal
+        count = int(live.sum())
+        made = np.where(live, 1.0 / count, 0.0) if count else np.full(mdp.S, 1.0 / mdp.S)
+        made.setflags(write=False)
+        return made, None
+    exact: list[Fraction] | None = None
+    if not isinstance(start, np.ndarray) or start.dtype == object or start.ndim == 0:
+        given = start_values(start, mdp.states)
+        if any(isinstance(p, (float, np.floating)) for p in given):
+            start = [_probability(p) for p in given]
+        else:
+            exact = [_probability(p) for p in given]
+            start = [nearest(p) for p in exact]
+            if mdp.exact is None and any(p and not x for p, x in zip(exact, start, strict=True)):
+                raise ModelError(f"start: found a probability that {UNDERFLOWS}")
+    try:
+        made = np.array(start, dtype=np.float64)
+    except (ValueError, TypeError):
+        raise ModelError(f"start: found {kind_text(start)}, expected {A_START}") from None
+    if made.shape != (mdp.S,):
+        raise ModelError(f"start: found shape {made.shape}, expected ({mdp.S},)")
+    if not np.isfinite(made).all() or (made < 0).any():
+        s = int(np.flatnonzero(~np.isfinite(made) | (made < 0))[0])
+        raise ModelError(
+            Fault(f"start: found {made[s]}, expected a probability from 0 to 1", state=mdp.states[s])
+        )
+    total = math.fsum(made)
+    if abs(total - 1) > max(2, int(np.count_nonzero(made))) * 2.0**-52:
+        raise ModelError(f"start: probabilities sum to {total!r}, expected 1")
+    if exact is not None and sum(exact) != 1:
+        raise ModelError(f"start: probabilities sum to {sum(exact)}, expected 1")
+    ends = np.flatnonzero((made > 0) & mdp.terminal)
+    if ends.size:
+        raise ModelError(
+            Fault("start: found a terminal state, expected one with actions", state=mdp.states[int(ends[0])])
+        )
+    made.setflags(write=False)
+    return made, None if exact is None else RationalArray.of(exact)
+
+
+def _put_final_reward(mdp: MDP, final: Any) -> None:
+    """Set the final reward of a copy: {state: reward} by name or index, one number a state, or None."""
+    put = object.__setattr__
+    if mdp.exact is not None:
+        put(mdp, "exact", dataclasses.replace(mdp.exact, final_reward=None))
+    if final is None:
+        put(mdp, "final_reward", None)
+        return
+    if mdp.horizon is None:
+        raise ModelError("final_reward: found with no horizon, expected both. Add a horizon.")
+    if isinstance(final, Mapping):
+        found = by_state(final, mdp.states, "final_reward")
+        final = [found.get(s, 0) for s in range(mdp.S)]
+    floats, exact = _numbers("final_reward", final, mdp.S, mdp.exact is not None)
+    put(mdp, "final_reward", floats)
+    if floats[mdp.terminal].any():
+        raise ModelError("final_reward: found one for a terminal state, expected 0 there")
+    if mdp.exact is not None:
+        put(mdp, "exact", dataclasses.replace(mdp.exact, final_reward=exact))
+
+
+def _put_rewards(mdp: MDP, changes: Mapping[str, Any]) -> None:
+    """Set r, reward or both of a copy, and validate it: see `MDP.replace`."""
+    put = object.__setattr__
+    correction = mdp.facts.correction
+    exact = mdp.exact
+    had = mdp.reward is not None or mdp.averaged
+    given, reward = changes.get("r"), changes.get("reward")
+    if reward is not None:
+        floats, numbers = _numbers("reward", reward, mdp.K, exact is not None)
+        put(mdp, "reward", floats)
+        put(mdp, "exact", exact and dataclasses.replace(exact, reward=numbers, r=None))
+        put(mdp, "r", _readonly(expected_reward(mdp)))
+        if given is not None:
+            floats, _ = _numbers("r", given, mdp.L, False)
+            _check_r(mdp, floats)
+            if exact is None:
+                put(mdp, "r", floats)
+    else:
+        if given is None:
+            if "r" in changes:
+                raise ModelError(f"r: found None, expected {mdp.L} numbers, one a pair of state and action")
+            given = mdp.r if exact is None else [mdp.rational(i)[1] for i in range(mdp.L)]
+        floats, numbers = _numbers("r", given, mdp.L, exact is not None)
+        put(mdp, "reward", None)
+        put(mdp, "r", floats)
+        put(mdp, "exact", exact and dataclasses.replace(exact, reward=None, r=numbers))
+    put(mdp, "averaged", had and reward is None)
+    put(mdp, "on_entry", False)
+    put(mdp, "_facts", validate(mdp, correction))
+
+
+def _check_r(mdp: MDP, r: Floats) -> None:
+    """Check that r, which is given beside rewards of outcomes, is what follows from them, to rounding."""
+    reward = mdp.reward
+    assert reward is not None
+    scale = np.maximum.reduceat(np.abs(reward), mdp.row_ptr[:-1].astype(np.intp)) if mdp.L else np.zeros(0)
+    room = (2 * np.diff(mdp.row_ptr) + 10) * 2.0**-52 * scale
+    wrong = np.flatnonzero(np.abs(r - mdp.r) > room)
+    if wrong.size:
+        i = int(wrong[0])
+        what = (
+            f"r: found {float(r[i])!r}, expected {float(mdp.r[i])!r}, the mean of the rewards of its outcomes"
+        )
+        raise ModelError(Fault(what, mdp.states[mdp.state_of_row(i)], mdp.actions[int(mdp.pair_action[i])]))
+
+
+def _numbers(field: str, values: Any, size: int, exact: bool) -> tuple[Floats, RationalArray | None]:
+    """Return one number an entry as floats, and as rationals where asked; ModelError with what is wrong."""
+    rationals = None
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+        floats = _frozen(field, values, np.float64, True)
+    else:
+        listable = isinstance(values, Sequence) and not isinstance(values, str)
+        if not listable and not (isinstance(values, np.ndarray) and values.ndim == 1):
+            raise ModelError(f"{field}: found {kind_text(values)}, expected {size} numbers")
+        listed = []
+        for i, value in enumerate(values):
+            try:
+                if isinstance(value, (bool, np.bool_)):
+                    raise ValueError
+                plain = isinstance(value, (float, np.floating))
+                listed.append(float(value) if plain else as_fraction(value))
+            except (ValueError, OverflowError, TypeError):
+                raise ModelError(
+                    f"{field}: found {quoted(value)} at position {i}, expected a number"
+                ) from None
+        floats = np.array([x if isinstance(x, float) else nearest(x) for x in listed], dtype=np.float64)
+        floats.setflags(write=False)
+        if exact and np.isfinite(floats).all():
+            rationals = RationalArray.of(Fraction(x) for x in listed)
+    if floats.shape != (size,):
+        raise ModelError(f"{field}: found {len(floats)} numbers, expected {size}")
+    if not (np.abs(floats) <= LARGEST).all():
+        i = int(np.flatnonzero(~(np.abs(floats) <= LARGEST))[0])
+        what = (
+            f"{field}: found {float(floats[i])!r} at position {i}, expected a finite number up to {LARGEST:g}"
+        )
+        raise ModelError(what)
+    if exact and rationals is None:
+        rationals = RationalArray.of(map(Fraction, floats.tolist()))
+    return floats, rationals
+
+
+def _readonly(array: NDArray[Any]) -> NDArray[Any]:
+    array.setflags(write=False)
+    return array
+
+
+def _put_start(mdp: MDP, start: Any) -> None:
+    """Set the start of a model; exact numbers are kept where the model has such, and the start comes without."""
+    floats, rationals = _start(mdp, start)
+    object.__setattr__(mdp, "start", floats)
+    exact = mdp.exact
+    if exact is not None and exact.start is None and rationals is not None:
+        object.__setattr__(mdp, "exact", dataclasses.replace(exact, start=rationals))
+
+
+def start_values(start: Any, states: Names, *, by_name: bool = False) -> list[Any]:
+    """Return one value a state of a start: a state, {state: probability}, or one probability a state.
+
+    >>> start_values("low", Names(["high", "low"])), start_values({1: "1/2", 0: "1/2"}, Names(2))
+    ([0, 1], ['1/2', '1/2'])
+    """
+    if hasattr(start, "to_dict") and getattr(start, "ndim", 0) == 1:  # a pandas Series
+        start = start.to_dict()
+    if isinstance(start, str) or (isinstance(start, Integral) and not isinstance(start, bool)):
+        start = {start: 1}
+    if isinstance(start, Mapping):
+        found = by_state(start, states, "start", by_name=by_name)
+        return [found.get(s, 0) for s in range(len(states))]
+    if not isinstance(start, (Sequence, np.ndarray)) or (isinstance(start, np.ndarray) and not start.ndim):
+        raise ModelError(f"start: found {kind_text(start)}, expected {A_START}")
+    values = list(start)
+    if len(values) != len(states):
+        raise ModelError(f"start: found {len(values)} entries, expected {A_START} ({len(states)})")
+    return values
+
+
+A_START = "a state, {state: probability} or one probability a state"
+
+
+def _probability(p: Any) -> Any:
+    try:
+        return float(p) if isinstance(p, (float, np.floating)) else as_fraction(p)
+    except (ValueError, OverflowError, TypeError):
+        raise ModelError(f"start: found {quoted(p)}, expected a probability from 0 to 1") from None

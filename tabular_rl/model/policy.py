@@ -1,0 +1,548 @@
+"""Policies: a type of its own, never inferred from the shape of an array.
+
+A policy is either one action a state, or a probability for each available pair; for a finite horizon, one of these
+for each time step. Its rows obey the rules of a model's rows: exact rationals sum to exactly 1, floats to within
+n 2**-52.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tabular_rl.errors import OptionError, escape, quoted
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.names import Names
+from tabular_rl.model.rationals import DIGITS, RationalArray, as_fraction, exact_sum, nearest, shown
+
+Ints = NDArray[np.integer[Any]]
+Floats = NDArray[np.float64]
+
+EXACT_PAIRS = 100_000  # up to which mixed probabilities are kept as fractions too
+
+
+class Policy(Mapping[str, Any]):
+    """What to do in each state: a mapping of states to actions, or to {action: probability}.
+
+    `rows` (S,) is the chosen row of each state, -1 at terminals, where the policy is deterministic; `probs` (L,) the
+    probability of each row where it is not. With a leading time axis (T, ...) for finite-horizon problems.
+
+    >>> from tabular_rl import MDP
+    >>> mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[0, 1], [0, 0]], 0.9, actions=["stay", "go"], axes="sas")
+    >>> Policy.uniform(mdp)
+    Policy(stochastic, 2 states)
+    >>> Policy.of_actions(mdp, {"0": "go", "1": "stay"})["0"]
+    'go'
+    """
+
+    __slots__ = ("exact", "mdp", "probs", "rows")
+
+    def __init__(
+        self,
+        mdp: MDP,
+        *,
+        rows: Ints | None = None,
+        probs: Floats | None = None,
+        exact: RationalArray | None = None,
+    ) -> None:
+        if (rows is None) == (probs is None):
+            raise OptionError("a policy: expected rows or probs, one of them")
+        put = object.__setattr__
+        put(self, "mdp", mdp)
+        put(self, "exact", exact)
+        if rows is not None:
+            rows = np.array(rows)
+            _check_rows(mdp, rows)
+        elif exact is None:
+            probs = np.array(probs, dtype=np.float64)
+            for at in range(len(probs)) if probs.ndim == 2 else (...,):
+                _checked(mdp, probs[at], None)
+        for field, given in (("rows", rows), ("probs", probs)):
+            if given is not None:
+                given.setflags(write=False)
+            put(self, field, given)
+
+    rows: Ints | None
+    probs: Floats | None
+    exact: RationalArray | None
+    mdp: MDP
+
+    def __setattr__(self, field: str, value: object) -> None:
+        raise AttributeError("a policy is frozen")
+
+    @classmethod
+    def partial(
+        cls,
+        mdp: MDP,
+        *,
+        rows: Ints | None = None,
+        probs: Floats | None = None,
+        exact: RationalArray | None = None,
+    ) -> Policy:
+        """What to do in some states, for sweeps: row -1, or no probability, where nothing is done; unchecked."""
+        made = object.__new__(cls)
+        for field, value in (("mdp", mdp), ("rows", rows), ("probs", probs), ("exact", exact)):
+            object.__setattr__(made, field, value)
+        return made
+
+    # -- making one ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    def uniform(cls, mdp: MDP) -> Policy:
+        """Each available action with probability exactly 1 / |A(s)|."""
+        check_model(mdp)
+        counts = np.diff(mdp.pair_ptr)
+        per_row = np.repeat(counts, counts)
+        exact = None
+        if mdp.L <= 1_000_000:
+            exact = RationalArray(np.ones(mdp.L, dtype=np.int64), per_row.astype(np.int64))
+        return cls(mdp, probs=1.0 / per_row, exact=exact)
+
+    @classmethod
+    def of(cls, mdp: MDP, given: Any) -> Policy:
+        """Return what is given as a policy, in any form that functions take: see `policy_of` in model/arguments.py.
+
+        >>> from tabular_rl import MDP
+        >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9)
+        >>> Policy.of(mdp, "uniform") == Policy.of(mdp, [[0.5, 0.5]]), Policy.of(mdp, [1])["0"]
+        (True, '1')
+        """
+        from tabular_rl.model.arguments import policy_of
+
+        return policy_of(mdp, given)
+
+    @classmethod
+    def of_actions(cls, mdp: MDP, actions: Mapping[Any, Any] | ArrayLike) -> Policy:
+        """One action a state, by name or index: a mapping, a list with None at terminals, an array (S,) with -1 there.
+
+        (T, S) is one array a time step.
+        """
+        check_model(mdp)
+        if isinstance(actions, Mapping):
+            chosen = np.full(mdp.S, -1, dtype=np.int64)
+            for state, action in actions.items():
+                s = _index(mdp.states, state, "state")
+                chosen[s] = -1 if action is None else _index(mdp.actions, action, "action")
+        else:
+            chosen = array_of(actions, "actions of a policy")
+            if chosen.dtype.kind in "UO":
+                given = np.asarray(actions, dtype=object)
+                listed = [
+                    -1 if x is None else _index(mdp.actions, x, "action") for x in given.ravel().tolist()
+                ]
+                chosen = np.reshape(np.array(listed, dtype=np.int64), given.shape)
+            if chosen.dtype.kind not in "iu":
+                raise OptionError(
+                    f"actions of a policy: found {chosen.dtype}, expected whole numbers, or names"
+                )
+        if chosen.shape[-1:] != (mdp.S,) or chosen.ndim > 2:
+            raise OptionError(
+                f"actions of a policy: found shape {chosen.shape}, expected ({mdp.S},), or (T, {mdp.S})"
+            )
+        rows = np.empty(chosen.shape, dtype=mdp.pair_ptr.dtype)
+        for at in range(chosen.shape[0]) if chosen.ndim == 2 else (...,):
+            rows[at] = _rows_of(mdp, chosen[at])
+        return cls(mdp, rows=rows)
+
+    @classmethod
+    def of_probs(cls, mdp: MDP, probs: Any) -> Policy:
+        """A probability for each pair: an array (L,), a table (S, A), or a nested mapping {state: {action: p}}.
+
+        Probabilities of a mapping that are texts, integers or Fractions are exact. (T, ...) is one array a time step.
+        """
+        check_model(mdp)
+        if isinstance(probs, Mapping):
+            exact_row = [Fraction(0)] * mdp.L
+            exact = True
+            for state, row in probs.items():
+                s = _index(mdp.states, state, "state")
+                row = row if isinstance(row, Mapping) else {} if row is None else {row: 1}
+                for action, p in row.items():
+                    a = _index(mdp.actions, action, "action")
+                    try:
+                        i = mdp.row(s, a)
+                        exact = exact and not isinstance(p, float)
+                        exact_row[i] = as_fraction(p)
+                    except KeyError:
+                        raise OptionError(_unavailable(mdp, s, a)) from None
+                    except (ValueError, OverflowError, TypeError):
+                        raise OptionError(
+                            f"policy: state {quoted(state)}, action {quoted(action)}: found {quoted(p)}, "
+                            "expected a probability"
+                        ) from None
+            values = np.array([nearest(p) for p in exact_row])
+            return cls(
+                mdp,
+                probs=_checked(mdp, values, exact_row if exact else None),
+                exact=RationalArray.of(exact_row) if exact else None,
+            )
+        values = array_of(probs, "policy", np.float64)
+        by_pair = values.shape == (mdp.L,) or values.shape == (mdp.horizon, mdp.L)
+        as_table = values.shape[-2:] == (mdp.S, mdp.A) and values.ndim in (2, 3)
+        if by_pair and as_table and mdp.S > 1:
+            raise OptionError(
+                f"policy: found shape {values.shape}, which is a table of {mdp.S} states and {mdp.A} actions, and "
+                f"{mdp.horizon} time steps of {mdp.L} pairs. Say Policy.of_table(mdp, ...) or Policy(mdp, probs=...)."
+            )
+        if as_table and not by_pair:
+            return cls.of_table(mdp, values)
+        if values.shape[-1:] != (mdp.L,) or values.ndim > 2:
+            raise OptionError(
+                f"policy: found shape {values.shape}, expected ({mdp.L},): a probability for each pair, or a table "
+                f"({mdp.S}, {mdp.A}). Policy.of_actions takes one action a state."
+            )
+        return cls._of_pairs(mdp, values)
+
+    @classmethod
+    def _of_pairs(cls, mdp: MDP, values: NDArray[Any]) -> Policy:
+        """Probabilities (L,) or (T, L), each time checked."""
+        for at in range(values.shape[0]) if values.ndim == 2 else (...,):
+            _checked(mdp, values[at], None)
+        return cls(mdp, probs=np.array(values))
+
+    @classmethod
+    def of_table(cls, mdp: MDP, table: ArrayLike) -> Policy:
+        """A probability for each state and action: an array (S, A) or (T, S, A), 0 where an action is not available."""
+        check_model(mdp)
+        values = array_of(table, "policy", np.float64)
+        if values.shape[-2:] != (mdp.S, mdp.A) or values.ndim > 3:
+            raise OptionError(f"policy: found shape {values.shape}, expected ({mdp.S}, {mdp.A})")
+        states, actions = mdp.pair_state, mdp.pair_action
+        available = np.zeros((mdp.S, mdp.A), dtype=bool)
+        available[states, actions] = True
+        wrong = np.argwhere(~available & (values != 0) & ~mdp.terminal[:, None])
+        if wrong.size:
+            s, a = map(int, wrong[0][-2:])
+            raise OptionError(_unavailable(mdp, s, a))
+        return cls._of_pairs(mdp, values[..., states, actions])
+
+    @classmethod
+    def greedy(cls, mdp: MDP, q: ArrayLike) -> Policy:
+        """The best row of each state by values q (L,) or (S, A), the lowest action at ties; (T, ...) a time step each.
+
+        >>> from tabular_rl import MDP
+        >>> Policy.greedy(MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9), [[2.0, 3.0]])["0"]
+        '1'
+        """
+        check_model(mdp)
+        best = mdp.sign * _by_pair(mdp, q, "q")
+        if best.ndim == 2:
+            return cls(mdp, rows=np.stack([cls.greedy(mdp, mdp.sign * row).rows for row in best]))  # type: ignore[misc]
+        if np.isnan(best).any():
+            raise OptionError("q: found nan, expected numbers")
+        live = np.diff(mdp.pair_ptr) > 0
+        starts = mdp.pair_ptr[:-1][live].astype(np.intp)
+        rows = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
+        if starts.size:
+            top = np.repeat(np.maximum.reduceat(best, starts), np.diff(mdp.pair_ptr)[live])
+            hits = np.where(best == top, np.arange(mdp.L), mdp.L)
+            rows[live] = np.minimum.reduceat(hits, starts)
+        return cls(mdp, rows=rows)
+
+    @classmethod
+    def epsilon_greedy(cls, mdp: MDP, policy: Policy, epsilon: Any) -> Policy:
+        """The policy with probability 1 - ε, else any available action, uniformly.
+
+        >>> from tabular_rl import MDP
+        >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9)
+        >>> Policy.epsilon_greedy(mdp, Policy.of_actions(mdp, [1]), 0.5).probs.tolist()
+        [0.25, 0.75]
+        """
+        policy = cls.of(mdp, policy)
+        try:
+            eps = as_fraction(epsilon)
+        except (ValueError, OverflowError, TypeError):
+            eps = Fraction(-1)
+        if not 0 <= eps <= 1:
+            raise OptionError(f"epsilon: found {quoted(epsilon)}, expected a number from 0 to 1")
+        if policy.timed:
+            raise OptionError(
+                "epsilon-greedy: found a policy that depends on time, expected one that does not"
+            )
+        if mdp.L <= EXACT_PAIRS:
+            mixed = [
+                eps * Fraction(1, int(n)) + (1 - eps) * p
+                for n, p in zip(
+                    np.repeat(np.diff(mdp.pair_ptr), np.diff(mdp.pair_ptr)).tolist(),
+                    policy.rationals(),
+                    strict=True,
+                )
+            ]
+            return cls(mdp, probs=np.array([nearest(p) for p in mixed]), exact=RationalArray.of(mixed))
+        return cls(mdp, probs=nearest(eps) * cls.uniform(mdp).weights + nearest(1 - eps) * policy.weights)
+
+    @classmethod
+    def softmax(cls, mdp: MDP, preferences: ArrayLike, temperature: float = 1.0) -> Policy:
+        """π(a|s) ∝ exp(h(s, a) / temperature) over preferences h (L,) or (S, A); maximises, whatever the sense."""
+        if not (isinstance(temperature, (int, float, np.number)) and 0 < temperature < math.inf):
+            raise OptionError(f"temperature: found {quoted(temperature)}, expected a positive number")
+        check_model(mdp)
+        given = _by_pair(mdp, preferences, "preferences")
+        if given.ndim == 2:
+            return cls(mdp, probs=np.stack([cls.softmax(mdp, row, temperature).weights for row in given]))
+        h = given / temperature
+        if np.isnan(h).any() or (h == math.inf).any():
+            raise OptionError("preferences: found nan or inf, expected numbers")
+        counts = np.diff(mdp.pair_ptr)
+        live = counts > 0
+        starts = mdp.pair_ptr[:-1][live].astype(np.intp)
+        weights = np.exp(h - np.repeat(np.maximum.reduceat(h, starts), counts[live]))
+        return cls(mdp, probs=weights / np.repeat(np.add.reduceat(weights, starts), counts[live]))
+
+    # -- looking at one -----------------------------------------------------------------------------------------
+
+    @property
+    def timed(self) -> bool:
+        """True where there is one row of decisions a time step."""
+        array = self.rows if self.rows is not None else self.probs
+        return array is not None and array.ndim == 2
+
+    @property
+    def deterministic(self) -> bool:
+        return self.rows is not None
+
+    @property
+    def actions(self) -> Ints:
+        """The chosen action of each state (S,), -1 at terminals, of a deterministic policy."""
+        if self.rows is None:
+            raise OptionError("actions: found a stochastic policy, expected a deterministic one. Use .probs.")
+        if self.mdp.L == 0:
+            return np.full(self.rows.shape, -1, dtype=np.int64)
+        return np.where(self.rows >= 0, self.mdp.pair_action[self.rows], -1)
+
+    @property
+    def weights(self) -> Floats:
+        """The probability of each row, (L,) or (T, L), whatever the kind."""
+        if self.probs is not None:
+            return self.probs
+        assert self.rows is not None
+        if self.rows.ndim == 2:
+            return np.stack([self.at(t).weights for t in range(len(self.rows))])
+        out = np.zeros(self.mdp.L)
+        out[self.rows[self.rows >= 0]] = 1.0
+        return out
+
+    @property
+    def takes(self) -> NDArray[np.bool_]:
+        """The rows, (L,) or (T, L), that are taken with a positive probability, even where that is 0 as a float."""
+        taken = self.weights > 0
+        return taken if self.exact is None else taken | np.asarray(self.exact.num > 0)
+
+    @property
+    def table(self) -> Floats:
+        """The probabilities as a table (S, A), or (T, S, A)."""
+        if self.timed:
+            return np.stack([self.mdp.table(row, fill=0.0) for row in self.weights])
+        return self.mdp.table(self.weights, fill=0.0)
+
+    def at(self, t: int) -> Policy:
+        """The policy of one time step."""
+        if not self.timed:
+            return self
+        if self.rows is not None:
+            return Policy(self.mdp, rows=self.rows[t])
+        assert self.probs is not None
+        return Policy(self.mdp, probs=self.probs[t])
+
+    def rationals(self) -> list[Fraction]:
+        """The exact probability of each row: dyadics over their sum where they are floats."""
+        if self.exact is not None:
+            return list(self.exact)
+        weights = [Fraction(float(p)) for p in self.weights]
+        if self.rows is None:
+            for s in range(self.mdp.S):
+                rows = self.mdp.rows(s)
+                total = sum(weights[i] for i in rows)
+                for i in rows:
+                    weights[i] /= total
+        return weights
+
+    def replace_model(self, mdp: MDP) -> Policy:
+        """The same decisions for a model with the same rows (another discount, say)."""
+        return Policy(mdp, rows=self.rows, probs=self.probs, exact=self.exact)
+
+    def __getitem__(self, state: Any) -> Any:
+        """The action of a state by name or index, or {action: probability}; a list of these, one a time step."""
+        s = _index(self.mdp.states, state, "state")
+        mdp = self.mdp
+        if self.timed:
+            return [self.at(t)[mdp.states[s]] for t in range(len(self.weights))]
+        if self.rows is not None:
+            return mdp.actions[int(mdp.pair_action[self.rows[s]])] if self.rows[s] >= 0 else None
+        return {mdp.actions[int(mdp.pair_action[i])]: float(self.weights[i]) for i in mdp.rows(s)}
+
+    def __reduce__(self) -> Any:
+        return _policy, (self.mdp, self.rows, self.probs, self.exact)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.mdp.states)
+
+    def __len__(self) -> int:
+        return self.mdp.S
+
+    def __str__(self) -> str:
+        shown = [f"{escape(s)}: {self[s]}" for s in self.mdp.states[:20]]
+        more = self.mdp.S - len(shown)
+        return "\n".join([*shown, f"... and {more} more states"] if more > 0 else shown)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Policy):
+            return NotImplemented
+        same_rows = (
+            np.array_equal(self.rows, other.rows)
+            if self.rows is not None and other.rows is not None
+            else (self.rows is None and other.rows is None)
+        )
+        same_probs = (
+            np.array_equal(self.probs, other.probs)
+            if (self.probs is not None and other.probs is not None)
+            else self.probs is None and other.probs is None
+        )
+        if self.exact is not None and other.exact is not None:
+            same_probs = same_probs and list(self.exact) == list(other.exact)
+        return bool(same_rows and same_probs)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        kind = "deterministic" if self.deterministic else "stochastic"
+        time = f", {len(self.weights)} time steps" if self.timed else ""
+        return f"Policy({kind}, {self.mdp.S} states{time})"
+
+
+def _policy(mdp: MDP, rows: Any, probs: Any, exact: Any) -> Policy:
+    return Policy(mdp, rows=rows, probs=probs, exact=exact)
+
+
+def check_model(mdp: object) -> None:
+    """Raise OptionError where something else stands in the place of a model."""
+    if isinstance(mdp, MDP):
+        return
+    hint = "tabular_rl.load(FILE) or MDP(P, R, gamma)"
+    if isinstance(getattr(mdp, "mdp", None), MDP):
+        hint = "its .mdp"
+    if isinstance(mdp, (str, os.PathLike)):
+        hint = f"tabular_rl.load({os.fspath(mdp)!r})"
+    raise OptionError(f"mdp: found {type(mdp).__name__}, expected a model: {hint}")
+
+
+def _index(names: Names, name: Any, what: str) -> int:
+    try:
+        return names.at(name, what)
+    except OptionError as error:
+        raise type(error)(f"policy: {error}") from None
+
+
+def array_of(given: Any, what: str, dtype: Any = None) -> NDArray[Any]:
+    """An array of what is given, or an OptionError that says what it is."""
+    try:
+        return np.asarray(given, dtype=dtype)
+    except (ValueError, TypeError):
+        found = (
+            "lists of different lengths, or no numbers"
+            if isinstance(given, (list, tuple))
+            else type(given).__name__
+        )
+        raise OptionError(f"{what}: found {found}, expected an array of numbers") from None
+
+
+def _by_pair(mdp: MDP, given: Any, what: str) -> Floats:
+    """Numbers for pairs, (L,) or a table (S, A), as (L,); with a time axis in front of either as (T, L)."""
+    values = np.asarray(array_of(given, what, np.float64))
+    if values.ndim in (2, 3) and values.shape[-2:] == (mdp.S, mdp.A):
+        return np.ascontiguousarray(values[..., mdp.pair_state, mdp.pair_action])
+    if values.ndim in (1, 2) and values.shape[-1] == mdp.L:
+        return values
+    raise OptionError(
+        f"{what}: found shape {values.shape}, expected ({mdp.L},), a number for each pair, or ({mdp.S}, {mdp.A})"
+    )
+
+
+def _unavailable(mdp: MDP, s: int, a: int) -> str:
+    available = ", ".join(quoted(mdp.actions[int(mdp.pair_action[i])]) for i in mdp.rows(s))
+    return (
+        f"policy: state {quoted(mdp.states[s])}, action {quoted(mdp.actions[a]) if 0 <= a < mdp.A else a}: "
+        + (
+            f"not available, expected one of {available}"
+            if available
+            else "a terminal state has none, expected -1 in an array, None in a list, or nothing"
+        )
+    )
+
+
+def _rows_of(mdp: MDP, chosen: Ints) -> Ints:
+    """Turn one action index a state into one row a state."""
+    table_row = np.full(mdp.S, -1, dtype=np.int64)
+    match = mdp.pair_action == chosen[mdp.pair_state]
+    hit = np.flatnonzero(match)
+    table_row[mdp.pair_state[hit]] = hit
+    wrong = np.flatnonzero((table_row < 0) & (~mdp.terminal | (chosen >= 0)))
+    if wrong.size:
+        s = int(wrong[0])
+        if chosen[s] < 0:
+            raise OptionError(f"policy: state {quoted(mdp.states[s])}: found no action, expected one")
+        raise OptionError(_unavailable(mdp, s, int(chosen[s])))
+    return table_row
+
+
+def _check_rows(mdp: MDP, rows: NDArray[Any]) -> None:
+    """Check that each state has one of its own rows, and a terminal state -1."""
+    if rows.shape[-1:] != (mdp.S,) or rows.ndim > 2 or rows.dtype.kind not in "iu":
+        raise OptionError(
+            f"rows of a policy: found {rows.dtype} {rows.shape}, expected one row for {mdp.S} states"
+        )
+    live = np.diff(mdp.pair_ptr) > 0
+    own = (rows >= mdp.pair_ptr[:-1]) & (rows < mdp.pair_ptr[1:])
+    wrong = np.argwhere(np.where(live, ~own, rows != -1))
+    if wrong.size:
+        s = int(wrong[0][-1])
+        expected = (
+            f"one of {mdp.pair_ptr[s]} to {mdp.pair_ptr[s + 1] - 1}" if live[s] else "-1, a terminal state"
+        )
+        raise OptionError(
+            f"policy: state {quoted(mdp.states[s])}: found row {rows[tuple(wrong[0])]}, expected {expected}"
+        )
+
+
+def _checked(mdp: MDP, values: Floats, exact: Iterable[Fraction] | None) -> Floats:
+    """Check that each state's probabilities are in [0, 1] and sum to 1."""
+    if values.shape != (mdp.L,):
+        raise OptionError(
+            f"policy: found shape {values.shape}, expected ({mdp.L},): a probability for each pair"
+        )
+    bad = np.flatnonzero(~((values >= 0) & (values <= 1 + 2.0**-40)))
+    if bad.size:
+        i = int(bad[0])
+        s = mdp.state_of_row(i)
+        raise OptionError(
+            f"policy: state {quoted(mdp.states[s])}, action {quoted(mdp.actions[int(mdp.pair_action[i])])}: "
+            f"found probability {float(values[i])!r}, expected a number from 0 to 1"
+        )
+    listed = None if exact is None else list(exact)
+    counts = np.diff(mdp.pair_ptr)
+    live = counts > 0
+    if listed is None and values.size:
+        sums = np.add.reduceat(values, mdp.pair_ptr[:-1][live].astype(np.intp))
+        doubtful = np.flatnonzero(live)[np.abs(sums - 1) > counts[live] * 2.0**-54]
+    else:
+        doubtful = np.flatnonzero(live)
+    for s in doubtful.tolist():
+        rows = mdp.rows(s)
+        if listed is not None:
+            total: Any = exact_sum(listed[i] for i in rows)
+            wrong = total != 1
+            total = f"a fraction of more than {DIGITS:,} digits" if total is None else shown(total)
+        else:
+            total = math.fsum(values[i] for i in rows)
+            wrong = abs(total - 1) > len(rows) * 2.0**-52
+        if wrong:
+            raise OptionError(
+                f"policy: state {quoted(mdp.states[s])}: probabilities sum to {total}, expected 1"
+            )
+    return values

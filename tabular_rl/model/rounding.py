@@ -1,0 +1,136 @@
+"""How far a backup computed in floating point can be from the true one.
+
+With u = 2**-53, γ_k = k u / (1 - k u), n the longest row, R_i the largest |r(s,a,s')| of row i and Vmax that of |v|,
+
+    E_i = γ_{n+4} (R_i + γ Vmax) + n 2**-1074 + τ Vmax + (error of r_i)
+
+covers every rounding of the backup of row i, in any order and with fused operations, and the rounding of the data. It
+is a bound for each row and grows with R_i alone: a penalty that is never taken makes its own row uncertain, no other.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import NumericalError
+from tabular_rl.model.rows import largest_of_rows, row_blocks
+
+if TYPE_CHECKING:
+    from tabular_rl.model.mdp import MDP
+    from tabular_rl.model.policy import Policy
+
+Floats = NDArray[np.float64]
+U = 2.0**-53
+
+
+def up(x: Any) -> Any:
+    """The next float above: the result of one operation, rounded outward."""
+    return np.nextafter(x, math.inf)
+
+
+def down(x: Any) -> Any:
+    """The next float below."""
+    return np.nextafter(x, -math.inf)
+
+
+def roundings(k: int) -> float:
+    """γ_k = k u / (1 - k u), rounded up: the relative error of k roundings."""
+    ku = k * U
+    if ku >= 0.5:
+        raise NumericalError(f"a row of {k} outcomes is too long for a floating-point certificate")
+    return float(up(up(ku) / down(1 - ku)))
+
+
+def backup_error(mdp: MDP, vmax: float, policy: Policy | None = None, reward: Any = None) -> Any:
+    """E: how far one computed backup can be from the true one, for values up to vmax, rounded up.
+
+    `reward` is the largest |r(s,a,s')| of the rows that are backed up, a number or an array of them; by default that
+    of the model. A stochastic policy's backup is a mixture: one product and one rounding of the data for each
+    probability, and a sum over actions.
+    """
+    facts = mdp.facts
+    reward = facts.largest_reward if reward is None else reward
+    n, extra, loose = facts.longest_row, 0, 0.0
+    if policy is not None and policy.rows is None:
+        most = int(np.max(np.diff(mdp.pair_ptr)))
+        extra = most + 2
+        if policy.exact is None:
+            loose = most * 2.0**-52
+    if not math.isfinite(up(vmax)):
+        return math.inf if np.ndim(reward) == 0 else np.full(np.shape(reward), math.inf)
+    scale = up(reward + up(mdp.gamma * up(vmax)))
+    error = up(roundings(n + 4 + extra) * scale)
+    error = up(error + (n + extra) * 2.0**-1074 * 4)
+    error = up(error + up(facts.mass_defect * up(vmax)))
+    error = up(error + up(facts.r_relative * reward))
+    error = up(error + up(loose * scale)) if loose else error
+    return float(error) if np.ndim(reward) == 0 else error
+
+
+def shared_reward(mdp: MDP, vmax: float) -> float:
+    """R0: the rewards up to which all rows share one E, given values up to vmax.
+
+    Every state has a row of rewards up to `facts.common_reward`, and rewards up to Vmax do not double E. Where the
+    largest reward is of that size all rows share it.
+    """
+    facts = mdp.facts
+    shared = max(facts.common_reward, min(vmax, facts.largest_reward))
+    return facts.largest_reward if facts.largest_reward <= 4 * shared else shared
+
+
+def shared_error(mdp: MDP, vmax: float) -> float:
+    """E of the rows that share one, for values up to vmax."""
+    return float(backup_error(mdp, vmax, None, shared_reward(mdp, vmax)))
+
+
+class LargeRewards:
+    """The rows of a model whose rewards stand out, the largest first: found when they are first asked for."""
+
+    def __init__(self, mdp: MDP) -> None:
+        self.mdp = mdp
+        self._found: tuple[NDArray[Any], Floats, NDArray[Any]] | None = None
+
+    def beyond(self, shared: float) -> tuple[NDArray[Any], Floats, NDArray[Any]]:
+        """Return the rows i with R_i > shared ≥ common_reward, their R_i, and their states."""
+        mdp = self.mdp
+        if shared >= mdp.facts.largest_reward:
+            none = np.zeros(0, dtype=mdp.pair_ptr.dtype)
+            return none, np.zeros(0), none
+        if self._found is None:
+            rows, rewards = [], []
+            for first, last, k0, k1 in row_blocks(mdp.row_ptr):
+                largest = largest_of_rows(mdp, first, last, k0, k1)
+                far = np.flatnonzero(largest > mdp.facts.common_reward)
+                rows.append(far + first)
+                rewards.append(largest[far])
+            order = np.argsort(-np.concatenate(rewards), kind="stable")
+            row = np.concatenate(rows)[order].astype(mdp.pair_ptr.dtype)
+            state = np.searchsorted(mdp.pair_ptr, row, side="right") - 1
+            self._found = row, np.concatenate(rewards)[order], state.astype(row.dtype)
+        row, largest, state = self._found
+        count = int(np.searchsorted(-largest, -shared))
+        return row[:count], largest[:count], state[:count]
+
+    def of_policy(self, policy: Policy, shared: float) -> float:
+        """The largest Σ_a π(a|s) R(s,a) of a state, rounded up: what takes the place of R in the E of a policy.
+
+        Rows up to `shared` count as that much. A probability too small for a float counts as 2**-1020.
+        """
+        rows, rewards, states = self.beyond(shared)
+        if not rows.size:
+            return shared
+        if policy.rows is not None:
+            taken = policy.rows[states] == rows
+            return float(np.max(rewards, initial=shared, where=taken))
+        most = int(np.max(np.diff(self.mdp.pair_ptr)))
+        sums = np.bincount(states, (policy.weights[rows] + 2.0**-1020) * rewards)
+        return float(up(up(shared + np.max(sums)) * up(1 + roundings(4 * most + 8))))
+
+    def error(self, policy: Policy, vmax: float, given: Policy | None = None) -> float:
+        """E of a policy's backups, for values up to vmax; `given` is the policy that it is a part of."""
+        reward = self.of_policy(policy, shared_reward(self.mdp, vmax))
+        return float(backup_error(self.mdp, vmax, given or policy, reward))

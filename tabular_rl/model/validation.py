@@ -1,0 +1,290 @@
+"""What must hold of a model, and what one pass over its numbers tells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import Fault, ModelError
+from tabular_rl.model.names import check_names
+from tabular_rl.model.rows import BLOCK, LARGEST, largest_of_rows, mass_defects, row_blocks, row_sums
+
+if TYPE_CHECKING:
+    from tabular_rl.model.mdp import MDP, Layout
+
+
+MOST_CELLS = 10_000_000  # of a map, or of a layout
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one pass over the numbers of a model tells, and every certificate needs."""
+
+    longest_row: int  # n: outcomes in the longest row
+    mass_defect: float  # τ = max |1 - Σ p| over rows, rounded up; 0 where the probabilities are exact
+    largest_reward: float  # Rmax = max |r(s, a, s')|
+    common_reward: float  # max over states of the least R_i of their rows, R_i = max |r(s, a, s')| of row i
+    r_relative: float  # bound on |computed r - true r| / R_i of a row, beyond the rounding of r itself
+    correction: float  # largest change that `normalize` made to a probability
+
+    @property
+    def r_error(self) -> float:
+        """Bound on |computed r - true r| in any row."""
+        return math.nextafter(self.r_relative * self.largest_reward, math.inf) if self.r_relative else 0.0
+
+
+def shape_faults(mdp: MDP, K: int, L: int) -> list[Fault]:
+    """Check what can be checked from sizes and pointers alone."""
+    faults = []
+    S = mdp.S
+    for field, ptr, count, last in (
+        ("pair_ptr", mdp.pair_ptr, S + 1, L),
+        ("row_ptr", mdp.row_ptr, L + 1, K),
+    ):
+        if len(ptr) != count:
+            faults.append(Fault(f"{field}: found length {len(ptr)}, expected {count}"))
+        elif ptr[0] != 0 or ptr[-1] != last:
+            faults.append(Fault(f"{field}: found {ptr[0]} to {ptr[-1]}, expected 0 to {last}"))
+    for field, array, count in (
+        ("prob", mdp.prob, K),
+        ("reward", mdp.reward, K),
+        ("terminal", mdp.terminal, S),
+        ("final_reward", mdp.final_reward, S),
+    ):
+        if array is not None and len(array) != count:
+            faults.append(Fault(f"{field}: found length {len(array)}, expected {count}"))
+    if not faults:
+        faults += layout_faults(mdp)
+    return faults
+
+
+def layout_faults(mdp: MDP) -> list[Fault]:
+    """Check that a layout has a cell for each state: `cell` says which, or there are as many cells as states."""
+    if mdp.layout is None:
+        return []
+    what = layout_text(mdp.layout, mdp.S)
+    return [Fault(what)] if what else []
+
+
+def layout_text(layout: Layout, S: int) -> str:
+    """Say how a layout does not fit S states; nothing where it does."""
+    cells = layout.rows * layout.columns
+    if cells > max(MOST_CELLS, 10 * S):
+        found = f"layout: found {layout.rows} x {layout.columns} cells"
+        return f"{found}, expected at most {MOST_CELLS:,}, or ten for each state"
+    if layout.cell is None and cells != S:
+        found = f"layout: found {layout.rows} x {layout.columns} = {cells} cells for {S} states"
+        return f"{found}, expected as many, or `cell`, which says where each state is drawn"
+    if layout.cell is not None and len(layout.cell) != S:
+        return f"layout: found {len(layout.cell)} cells, expected one for each of {S} states"
+    return ""
+
+
+def check_layout(mdp: MDP) -> None:
+    """Check the layout of a model; ModelError where it does not fit the states."""
+    faults = layout_faults(mdp) or _cell_faults(mdp)
+    if faults:
+        raise ModelError(faults, mdp.origin or None)
+
+
+def _cell_faults(mdp: MDP) -> list[Fault]:
+    layout = mdp.layout
+    if layout is None or layout.cell is None:
+        return []
+    cell = layout.cell
+    if int(cell.max()) >= layout.rows * layout.columns or int(cell.min()) < 0:
+        return [Fault(f"layout: expected one cell of {layout.rows} x {layout.columns} for each state")]
+    if len(np.unique(cell)) != mdp.S:
+        return [Fault("layout: found two states in one cell, expected a cell for each")]
+    return []
+
+
+def check_order(mdp: MDP) -> None:
+    """Check names, pointers, cells and final rewards; ModelError with what is wrong."""
+    for what, names in (("state", mdp.states), ("action", mdp.actions)):
+        check_names(what, names)
+    faults = _cell_faults(mdp)
+    final = mdp.final_reward
+    if final is not None and not np.isfinite(final).all():
+        s = int(np.flatnonzero(~np.isfinite(final))[0])
+        faults.append(Fault(f"final_reward: found {final[s]}, expected a finite number", state=mdp.states[s]))
+    elif final is not None and len(final) == len(mdp.terminal) and final[mdp.terminal].any():
+        s = int(np.flatnonzero(mdp.terminal & (final != 0))[0])
+        faults.append(
+            Fault(
+                f"final_reward: found {final[s]} for a terminal state, whose value is 0 at all times. "
+                "Put the reward on the transitions that lead there.",
+                state=mdp.states[s],
+            )
+        )
+    for field, ptr in (("pair_ptr", mdp.pair_ptr), ("row_ptr", mdp.row_ptr)):
+        for first in range(0, len(ptr) - 1, BLOCK):
+            falls = np.flatnonzero(
+                ptr[first + 1 : first + 1 + BLOCK] < ptr[first : min(first + BLOCK, len(ptr) - 1)]
+            )
+            if falls.size:
+                at = first + int(falls[0]) + 1
+                faults.append(Fault(f"{field}: found it falling at position {at}, expected it to rise"))
+                break
+    if faults:
+        raise ModelError(faults, mdp.origin or None)
+
+
+def validate(mdp: MDP, correction: float) -> Facts:
+    """Look at every number once, in blocks; ModelError with the first faults, else the facts of the model."""
+    faults: list[Fault] = []
+
+    def place(row: int) -> dict[str, Any]:
+        return {
+            "state": mdp.states[mdp.state_of_row(row)],
+            "action": mdp.actions[int(mdp.pair_action[row])]
+            if 0 <= mdp.pair_action[row] < mdp.A
+            else str(mdp.pair_action[row]),
+        }
+
+    def report(rows: Iterable[int], text: Callable[[int], str]) -> None:
+        for row in rows:
+            if len(faults) <= 10_000:
+                faults.append(Fault(text(row), **place(row)))
+
+    counts = np.diff(mdp.pair_ptr)
+    for s in np.flatnonzero((counts == 0) & ~mdp.terminal)[:50].tolist():
+        faults.append(
+            Fault("has no actions, expected some. Declare it terminal, or give it one.", state=mdp.states[s])
+        )
+    for s in np.flatnonzero((counts > 0) & mdp.terminal)[:50].tolist():
+        faults.append(
+            Fault(
+                "is declared terminal and has actions, expected one or the other. Its value is 0: remove its actions, "
+                "or the state from `terminal`.",
+                state=mdp.states[s],
+            )
+        )
+    if mdp.A == 0 and not mdp.terminal.all():
+        faults.append(Fault("no actions: found 0, expected at least 1"))
+
+    actions = mdp.pair_action
+    report(
+        np.flatnonzero((actions < 0) | (actions >= mdp.A))[:50].tolist(),
+        lambda i: f"pair_action: found {actions[i]} at position {i}, expected 0 to {mdp.A - 1}",
+    )
+    if len(actions) > 1 and not faults:
+        first = np.zeros(len(actions), dtype=bool)
+        starts = mdp.pair_ptr[:-1][counts > 0]
+        first[starts] = True
+        wrong = np.flatnonzero((np.diff(actions) <= 0) & ~first[1:]) + 1
+        report(
+            wrong[:50].tolist(),
+            lambda i: (
+                f"row {i} repeats or precedes the action before it, expected rising actions within a state"
+            ),
+        )
+
+    longest, defect, largest, r_relative, slack_rows = 0, 0.0, 0.0, 0.0, 0
+    largest_r = float(np.max(np.abs(mdp.r))) if mdp.L else 0.0
+    least = np.full(mdp.S, math.inf)  # R_i of the row of each state where it is smallest
+    for first_row, last_row, k0, k1 in row_blocks(mdp.row_ptr):
+        if len(faults) > 50:
+            break
+        ptr = mdp.row_ptr[first_row : last_row + 1] - k0
+        length = np.diff(ptr)
+        longest = max(longest, int(length.max()))
+        report(
+            (first_row + np.flatnonzero(length == 0)[:20]).tolist(),
+            lambda i: "has no outcomes, expected probabilities that sum to 1",
+        )
+        prob, to = mdp.prob[k0:k1], mdp.next_state[k0:k1]
+
+        def outcome(bad: NDArray[np.bool_], what: Callable[[int], str], at: int = k0) -> bool:
+            for j in np.flatnonzero(bad)[:20].tolist():
+                s2 = int(mdp.next_state[at + j])
+                near = mdp.states[s2] if 0 <= s2 < mdp.S else None
+                row = int(np.searchsorted(mdp.row_ptr, at + j, side="right")) - 1
+                faults.append(Fault(what(at + j), next_state=near, **place(row)))
+            return bool(bad.any())
+
+        if outcome(
+            (to < 0) | (to >= mdp.S),
+            lambda k: f"next_state: found {mdp.next_state[k]} at position {k}, expected 0 to {mdp.S - 1}",
+        ):
+            continue
+        wrong_number = outcome(
+            ~(prob >= 0) | (prob > 1 + 2.0**-40),
+            lambda k: f"found probability {float(mdp.prob[k])!r}, expected a number from 0 to 1",
+        )
+        if mdp.reward is not None:
+            rewards = mdp.reward[k0:k1]
+            wrong_number |= outcome(
+                ~(np.abs(rewards) <= LARGEST),
+                reward_text_of(rewards, k0),
+            )
+        if wrong_number:
+            continue
+        missing = mass_defects(prob, ptr)
+        off = (np.abs(missing) > length * 2.0**-52) & (length > 0)
+        for j in np.flatnonzero(off)[:20].tolist():
+            faults.append(Fault(sum_text(1.0 - float(missing[j])), **place(first_row + j)))
+        if len(missing):
+            defect = max(defect, float(np.max(np.abs(missing))))
+        if faults:
+            continue
+        of_rows = largest_of_rows(mdp, first_row, last_row, k0, k1)
+        _lower(least, mdp, first_row, last_row, of_rows)
+        if mdp.reward is not None and rewards.size:
+            largest = max(largest, float(np.max(of_rows)))
+            if mdp.exact is None:
+                found = mdp.r[first_row:last_row]
+                computed = row_sums(prob * rewards, ptr)
+                # In units of the row's own rewards: its E counts no others.
+                scale = np.maximum.reduceat(np.abs(rewards), ptr[:-1].astype(np.intp))
+                gap = ~(
+                    np.abs(found - computed) <= (2 * longest + 10) * 2.0**-52 * scale + longest * 2.0**-1074
+                )
+                report(
+                    (first_row + np.flatnonzero(gap | np.isnan(found))[:20]).tolist(),
+                    lambda i: f"r: found {float(mdp.r[i])!r}, expected Σ p r(s,a,s') of its outcomes",
+                )
+        slack_rows += int((missing != 0).sum())
+    if mdp.reward is None or not faults:  # otherwise it follows from a fault that is named
+        report(
+            np.flatnonzero(~(np.abs(mdp.r) <= LARGEST))[:20].tolist(),
+            lambda i: (
+                f"found expected reward {float(mdp.r[i])!r}, expected a finite number up to {LARGEST:g}"
+            ),
+        )
+    if faults:
+        raise ModelError(faults, mdp.origin or None)
+    if mdp.exact is not None:
+        defect = 0.0
+    elif defect:
+        defect = math.nextafter(defect * (1 + 2.0**-40), math.inf)
+    if mdp.exact is None and mdp.reward is not None:
+        # r was summed in floats, by us (γ_{n+3} + τ, in units of the largest reward) or by whoever wrote the file.
+        r_relative = ((5 * longest + 24) * 2.0**-53 * (1 + 2.0**-20) + defect) * (1 + 2.0**-50)
+    common = float(np.max(least, initial=0.0, where=np.isfinite(least)))
+    return Facts(longest, defect, max(largest, largest_r), common, r_relative, correction)
+
+
+def _lower(least: NDArray[np.float64], mdp: MDP, first: int, last: int, of_rows: NDArray[np.float64]) -> None:
+    """least(s) ← min of least(s) and of the numbers of its rows among first ≤ i < last."""
+    a = int(np.searchsorted(mdp.pair_ptr, first, side="right")) - 1
+    b = int(np.searchsorted(mdp.pair_ptr, last))
+    ptr = np.clip(mdp.pair_ptr[a : b + 1], first, last).astype(np.intp) - first
+    states = a + np.flatnonzero(np.diff(ptr))
+    least[states] = np.minimum(least[states], np.minimum.reduceat(of_rows, ptr[states - a]))
+
+
+def reward_text_of(rewards: NDArray[np.float64], first: int) -> Callable[[int], str]:
+    """Say what is wrong with the reward of an outcome; `rewards` are those from outcome `first` on."""
+    return lambda k: f"found reward {float(rewards[k - first])!r}, expected a finite number up to {LARGEST:g}"
+
+
+def sum_text(total: float) -> str:
+    """Say what a row's probabilities sum to, what is missing, and the way out."""
+    by = f"{abs(1 - total):.6g} {'missing' if total < 1 else 'too much'}"
+    return f"probabilities sum to {total!r}, expected 1 ({by}). Fix the row, or load with --normalize to rescale it."

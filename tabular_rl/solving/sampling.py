@@ -1,0 +1,81 @@
+"""What samplers share: streams of uniforms, cumulative probabilities, and a model made ready to be sampled."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+
+Floats = NDArray[np.float64]
+BLOCK = 65_536  # uniforms that are drawn at once
+
+
+class Model(NamedTuple):
+    """A model as kernels sample it, rewards in the sign of maximisation.
+
+    `cum` (K,) is cumulative within each row: the outcome of a uniform u is the first j ≥ row_ptr[i] with u < cum[j].
+    `start` (S,) is cumulative over the states. `reward` (K,) is empty where rewards r (L,) belong to rows.
+    """
+
+    pair_ptr: NDArray[Any]
+    pair_state: NDArray[Any]
+    row_ptr: NDArray[Any]
+    next_state: NDArray[Any]
+    cum: Floats
+    reward: Floats
+    r: Floats
+    gamma: float
+    terminal: NDArray[np.bool_]
+    start: Floats
+
+
+def sampling_model(mdp: MDP) -> Model:
+    """Return a model made ready to be sampled.
+
+    >>> sampling_model(MDP([[[0.25, 0.75]], [[0.0, 0.0]]], [[1.0], [0.0]], 1, terminal=["1"])).cum.tolist()
+    [0.25, 2.0]
+    """
+    sign = mdp.sign
+    reward = np.zeros(0) if mdp.reward is None else mdp.reward if sign > 0 else -mdp.reward
+    return Model(
+        mdp.pair_ptr,
+        mdp.pair_state,
+        mdp.row_ptr,
+        mdp.next_state,
+        cumulative(mdp.prob, mdp.row_ptr),
+        reward,
+        mdp.r if sign > 0 else -mdp.r,
+        mdp.gamma,
+        mdp.terminal,
+        cumulative(mdp.start),
+    )
+
+
+def policy_cum(policy: Policy) -> Floats:
+    """The cumulative probabilities (L,) of the actions of each state."""
+    return cumulative(policy.weights, policy.mdp.pair_ptr)
+
+
+def cumulative(weights: Floats, ptr: NDArray[Any] | None = None) -> Floats:
+    """Running sums within the groups of `ptr` (one group without it), 2 from the last positive entry on.
+
+    The first entry above a uniform is thus always there, and never one of weight 0.
+
+    >>> cumulative(np.array([0.5, 0.0, 0.5, 0.0])).tolist()
+    [0.5, 0.5, 2.0, 2.0]
+    """
+    from tabular_rl.kernels.walk import accumulate
+
+    out = np.empty(len(weights))
+    groups = np.array([0, len(weights)]) if ptr is None else ptr
+    accumulate(groups, np.ascontiguousarray(weights, dtype=np.float64), out)
+    return out
+
+
+def streams(seed: int, runs: int) -> list[np.random.Generator]:
+    """One generator a run, spawned from the seed: run e gets the same numbers however many runs there are."""
+    return [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(runs)]

@@ -1,0 +1,244 @@
+"""What every solver returns: one frozen Solution, whose status is the sentence that the user reads."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from enum import property as enum_property
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import OptionError, quoted, spoken
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+
+Floats = NDArray[np.float64]
+
+
+class Status(Enum):
+    """Why a solver stopped, as a sentence with a way out."""
+
+    EXACT = "exact: solved in rational arithmetic"
+    CERTIFIED = "certified: every interval is proven and no wider than the tolerance"
+    BUDGET_SPENT = (
+        "not converged: the budget is spent; raise --sweeps (or --improvements) or loosen --tolerance"
+    )
+    FLOATS_SPENT = (
+        "not reached: floating-point numbers cannot prove this tolerance; loosen --tolerance or use --exact"
+    )
+    TIME_SPENT = "not reached: the time limit is over; raise --time-limit or loosen --tolerance"
+    SAMPLED = "no certificate: the answer comes from samples; compare it with an exact method"
+    INTERRUPTED = "interrupted: the best interval so far; run again to finish"
+
+    @enum_property
+    def value(self) -> str:
+        """The sentence, for whoever reads it: it names options on the command line, and arguments in Python."""
+        return spoken(self._value_)
+
+    @property
+    def reached(self) -> bool:
+        """True where the answer is what was asked for."""
+        return self in (Status.EXACT, Status.CERTIFIED, Status.SAMPLED)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What has been proven of an answer, in the sign of maximisation. Made by certificates.py alone.
+
+    `lower` ≤ v ≤ `upper` (S,), or (T + 1, S); `keep` (L,) or (T, L) marks the actions not proven worse than the best;
+    `smallest` is the smallest width that floating-point numbers can prove here.
+    """
+
+    lower: Floats
+    upper: Floats
+    keep: NDArray[np.bool_] | None = None
+    proven_optimal: NDArray[np.bool_] | None = None
+    smallest: float = 0.0
+    exact: tuple[Fraction, ...] | None = None
+    note: str = ""
+    middle: Floats | None = None  # what the bounds lie around, before they were rounded outward
+
+    @property
+    def width(self) -> float:
+        """The largest upper - lower, rounded up; inf where nothing is proven."""
+        return largest_width(self.lower, self.upper)
+
+
+def largest_width(lower: Floats, upper: Floats) -> float:
+    """The largest upper - lower, rounded up; inf where a bound is infinite or missing."""
+    with np.errstate(invalid="ignore"):
+        width = float(np.max(upper - lower)) if lower.size else 0.0
+    if math.isnan(width):
+        return math.inf
+    return math.nextafter(width, math.inf) if width > 0 else width
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution(Mapping[str, Any]):
+    """The answer of a solver, in the sign of the model: a mapping of states to values.
+
+    v (S,), or (T + 1, S) for a finite horizon; `lower` ≤ v_true ≤ `upper` are proven, or None; `bound` is the largest
+    half width in units of reward, inf where nothing is proven. `proven_optimal` (S,) marks the states from which the
+    policy is proven optimal; `optimal_actions` (L,) every action not proven worse: ties are part of the answer.
+    """
+
+    mdp: MDP
+    v: Floats
+    policy: Policy | None
+    status: Status
+    method: str
+    task: str
+    lower: Floats | None = None
+    upper: Floats | None = None
+    bound: float = math.inf
+    proven_optimal: NDArray[np.bool_] | None = None
+    optimal_actions: NDArray[np.bool_] | None = None
+    exact: tuple[Fraction, ...] | None = None
+    work: Mapping[str, int] = field(default_factory=dict)
+    history: tuple[tuple[int, float], ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    seconds: float = 0.0
+    note: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for array in (self.v, self.lower, self.upper, self.proven_optimal, self.optimal_actions):
+            if array is not None:
+                array.setflags(write=False)
+
+    @property
+    def q(self) -> Floats:
+        """q(s, a) = r(s, a) + γ Σ p v(s') for each row, (L,) or (T, L), computed from v."""
+        if self.v.ndim == 1:
+            return backed_up(self.mdp, self.v)
+        return np.stack([backed_up(self.mdp, self.v[t + 1]) for t in range(len(self.v) - 1)])
+
+    @property
+    def q_table(self) -> Floats:
+        """q as a table (S, A), -inf (inf for costs) where an action is not available."""
+        fill = -math.inf * self.mdp.sign
+        q = self.q
+        if q.ndim == 1:
+            return self.mdp.table(q, fill)
+        return np.stack([self.mdp.table(row, fill) for row in q])
+
+    @property
+    def action_gap(self) -> Floats:
+        """How much better the best action of each state is than the next, by q; 0 at ties, inf where there is one.
+
+        (S,), or (T, S) for a finite horizon.
+        """
+        mdp, q = self.mdp, np.atleast_2d(self.q) * self.mdp.sign
+        gaps = np.full((len(q), mdp.S), math.inf)
+        state = mdp.pair_state
+        for gap, row in zip(gaps, q, strict=True):
+            order = np.lexsort((-row, state))
+            head = mdp.pair_ptr[:-1][np.diff(mdp.pair_ptr) > 1].astype(np.intp)
+            gap[state[order[head]]] = row[order[head]] - row[order[head + 1]]
+        return gaps if self.v.ndim == 2 else gaps[0]
+
+    def __getitem__(self, state: Any) -> Any:
+        """The value of a state by name or index: a float, or one a time step."""
+        value = self.v[..., self.mdp.states.at(state, "state")]
+        return float(value) if value.ndim == 0 else value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.mdp.states)
+
+    def __len__(self) -> int:
+        return self.mdp.S
+
+    __eq__ = (
+        object.__eq__
+    )  # a mapping would compare its values; two answers are the same only where they are one
+    __hash__ = object.__hash__
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the answer to a file: CSV (state, value, lower, upper, action) where it ends in .csv, else JSON.
+
+        `verify` reads both; with `start_from`, or as a policy, they are read on the command line too.
+
+        Raises
+        ------
+        OptionError : another suffix than .csv or .json
+        OutputError : path and reason; what stood there before is intact
+        """
+        from tabular_rl.formats.answers import check_suffix, write_answer
+
+        check_suffix(path)
+        write_answer(self, path)
+
+    def value_of_start(self) -> float:
+        """Σ start(s) v(s): the value before the first state is drawn."""
+        v = self.v if self.v.ndim == 1 else self.v[0]
+        return float(np.dot(self.mdp.start, v))
+
+    def __repr__(self) -> str:
+        from tabular_rl.report.numbers import rounded_up
+
+        name = f"{self.mdp.name!r}, " if self.mdp.name else ""
+        bound = rounded_up(self.bound) if math.isfinite(self.bound) else "inf"
+        return f"Solution({name}{self.method}, {self.status.name}, bound={bound}, states={self.mdp.S})"
+
+    def __str__(self) -> str:
+        from tabular_rl.report.tables import answer_text
+
+        return answer_text(self)
+
+
+ROUGH = 1e-3  # of the largest |v|: an interval no wider on each side is a truth to measure errors against
+
+
+def good_enough(reference: Solution) -> bool:
+    """Whether errors can be measured against an answer: its values are proven as near as was asked, or to 0.1%."""
+    if not math.isfinite(reference.bound):
+        return False
+    return reference.status.reached or reference.bound <= ROUGH * float(
+        np.max(np.abs(reference.v), initial=0.0)
+    )
+
+
+def why_not(reference: Solution) -> str:
+    """Why an answer is not good enough."""
+    if reference.status in (Status.TIME_SPENT, Status.INTERRUPTED):
+        return "the exact answer was not found in time"
+    if not math.isfinite(reference.bound):
+        return "the exact answer is not proven"
+    return f"the exact answer is proven only to within {math.nextafter(reference.bound, math.inf):.2g}"
+
+
+def backed_up(mdp: MDP, v: Floats) -> Floats:
+    """r + γ P v over rows (L,), a terminal state counting 0, in blocks."""
+    from tabular_rl.model.rows import row_blocks, row_sums
+
+    value = np.where(mdp.terminal, 0.0, v) if mdp.horizon is None else v
+    q = np.empty(mdp.L)
+    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
+        products = mdp.prob[k0:k1] * value[mdp.next_state[k0:k1]]
+        sums = row_sums(products, mdp.row_ptr[first : last + 1] - k0)
+        q[first:last] = mdp.r[first:last] + mdp.gamma * sums
+    return q
+
+
+def checked_values(mdp: MDP, values: Any) -> Floats:
+    """Return a starting point for an iteration as values (S,) in the sign of maximisation."""
+    if isinstance(values, Solution):
+        values = values.v if values.v.ndim == 1 else values.v[0]
+    try:
+        v = np.array(values, dtype=np.float64)
+    except (ValueError, TypeError):
+        raise OptionError(
+            f"start_from: found {quoted(values)}, expected {mdp.S} values or a Solution"
+        ) from None
+    if v.shape != (mdp.S,) or not np.isfinite(v).all():
+        raise OptionError(f"start_from: found shape {v.shape}, expected {mdp.S} finite values or a Solution")
+    v *= mdp.sign
+    v[mdp.terminal] = 0.0
+    return v

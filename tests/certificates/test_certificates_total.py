@@ -1,0 +1,421 @@
+"""Intervals at γ = 1 hold the truth: found by a search over all policies in rationals, or by hand."""
+
+from __future__ import annotations
+
+import math
+import random
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from test_graph import as_model, chain_of, gridworld, policy_values, random_rows, truth
+
+from tabular_rl.certificates.total import (
+    TotalCertifier,
+    _Best,
+    certify_total_control,
+    certify_total_prediction,
+)
+from tabular_rl.errors import NoFiniteAnswer
+from tabular_rl.model.graph.search import total_reward
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import RationalArray
+
+NOISES = (0.0, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1.0, 1e3)
+
+
+def inside(lower, values, upper):
+    """lower ≤ values ≤ upper, compared as rationals."""
+    return all(
+        (lo == -math.inf or Fraction(float(lo)) <= x) and (hi == math.inf or x <= Fraction(float(hi)))
+        for lo, x, hi in zip(lower, values, upper, strict=True)
+    )
+
+
+def disturbed(rng, values, noise):
+    kind = rng.choice(("all", "one", "up", "down"))
+    v = np.array([float(x) for x in values])
+    error = np.array([rng.uniform(-1, 1) for _ in v]) * noise
+    if kind == "one":
+        error *= np.arange(len(v)) == rng.randrange(len(v))
+    elif kind != "all":
+        error = np.abs(error) * (1 if kind == "up" else -1)
+    return v + error
+
+
+@pytest.mark.parametrize("most", [12, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["exact", "float64", "by outcome", "costs"])
+def test_control_interval_holds(kind, most):
+    rng = random.Random(f"control {kind}")
+    narrow = asked = models = decided = sure = 0
+    while models < most:
+        # Mostly costs: few models of both signs have a finite answer.
+        signs = rng.choice(((-1, 0), (-1, -1, 0, 1), (-1, -1, -1, 1), (1, 1, 0)))
+        ends = 1.2 if signs[0] > 0 else 0.6
+        rows = random_rows(rng, rng.choice((2, 3, 4)), ends=ends, signs=signs, float64=kind == "float64")
+        what, best = truth(rows)
+        if what != "finite" or all(not own for own in rows):
+            continue
+        models += 1
+        mdp = as_model(
+            rows, "min" if kind == "costs" else "max", Fraction(1) if kind == "by outcome" else None
+        )
+        certifier = TotalCertifier(mdp, total_reward(mdp))
+        q_star = [r + sum(p * best[s2] for s2, p in law.items()) for own in rows for _, law, r, _ in own]
+        optimal = np.array([q == best[s] for q, s in zip(q_star, mdp.pair_state, strict=True)])
+        for noise in NOISES:
+            v = disturbed(rng, best, noise)
+            given = None
+            if rng.random() < 0.5:
+                given = np.array([-1 if not own else rng.choice(mdp.rows(s)) for s, own in enumerate(rows)])
+            if rng.random() < 0.5:  # a new one, or one that remembers
+                certifier = TotalCertifier(mdp)
+            proven = certifier.control(v, given)
+            assert inside(proven.lower, best, proven.upper)
+            choice = [None if i < 0 else int(i) - int(mdp.pair_ptr[s]) for s, i in enumerate(certifier.rows)]
+            v_pi = policy_values(*chain_of(rows, choice))
+            assert inside(proven.lower, v_pi, proven.upper)
+            if given is not None:
+                own = policy_values(*chain_of(rows, [None if i < 0 else int(i) - int(mdp.pair_ptr[s])
+                                                     for s, i in enumerate(given)]))  # fmt: skip
+                assert ("never end" in proven.note) == (-math.inf in own)
+            assert proven.keep[optimal].all()
+            assert all(v_pi[s] == best[s] for s in np.flatnonzero(proven.proven_optimal))
+            decided += int((~proven.keep).sum())
+            sure += int(proven.proven_optimal[~mdp.terminal].sum())
+            if noise <= 1e-6 and given is None:
+                asked += 1
+                narrow += proven.width <= 1e3 * (noise + 1e-13)
+    assert narrow >= 0.97 * asked, (narrow, asked)
+    assert decided > 2.5 * most and sure > 2.5 * most
+
+
+@pytest.mark.parametrize("most", [30, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["exact", "float64", "by outcome", "costs"])
+def test_prediction_interval_holds(kind, most):
+    rng = random.Random(f"prediction {kind}")
+    narrow = asked = models = 0
+    while models < most:
+        rows = random_rows(rng, rng.choice((2, 3, 4)), signs=(-1, 0, 1, 1), float64=kind == "float64")
+        weights, probs = [], []
+        for own in rows:
+            cuts = [rng.choice((1, 1, 2, 3, 0)) for _ in own]
+            cuts = cuts if sum(cuts) else [1] * len(own)
+            if kind == "float64":
+                floats = [c / sum(cuts) for c in cuts]
+                probs += floats
+                weights.append([Fraction(x) / sum(map(Fraction, floats)) for x in floats])
+            else:
+                weights.append([Fraction(c, sum(cuts)) for c in cuts])
+                probs += weights[-1]
+        law, r = [], []
+        for own, weight in zip(rows, weights, strict=True):
+            mixed = {}
+            for w, (_, p, _, _) in zip(weight, own, strict=True):
+                for s2 in p:
+                    mixed[s2] = mixed.get(s2, Fraction(0)) + w * p[s2]
+            law.append({s2: p for s2, p in mixed.items() if p})
+            r.append(sum((w * x[2] for w, x in zip(weight, own, strict=True)), Fraction(0)))
+        values = policy_values(law, r)
+        mdp = as_model(
+            rows, "min" if kind == "costs" else "max", Fraction(1) if kind == "by outcome" else None
+        )
+        exact = None if kind == "float64" else RationalArray.of(probs)
+        policy = Policy(mdp, probs=np.array([float(p) for p in probs]), exact=exact)
+        if not all(isinstance(x, Fraction) for x in values):
+            with pytest.raises(NoFiniteAnswer):
+                certify_total_prediction(mdp, np.zeros(mdp.S), policy)
+            continue
+        models += 1
+        certifier = TotalCertifier(mdp)
+        for noise in NOISES:
+            proven = certifier.prediction(disturbed(rng, values, noise), policy)
+            assert inside(proven.lower, values, proven.upper)
+            asked += 1
+            narrow += proven.width <= 1e3 * (noise + 1e-13)
+    assert narrow >= 0.99 * asked, (narrow, asked)
+
+
+@pytest.mark.parametrize("kind", ["exact", "float64", "costs"])
+def test_control_interval_holds_beside_penalties(kind):
+    """Further actions that cost 10**6 to 10**15 change no value, and no width."""
+    rng = random.Random(f"penalties {kind}")
+    narrow = models = 0
+    while models < 25:
+        rows = random_rows(
+            rng, 3, signs=rng.choice(((-1, 0), (-1, -1, 0, 1), (1, 1, 0))), float64=kind == "float64"
+        )
+        what, best = truth(rows)
+        if what != "finite" or all(not own for own in rows):
+            continue
+        models += 1
+        for own in rows:
+            if own and rng.random() < 0.6:
+                _, law, _, floats = rng.choice(own)
+                own.append((len(own), law, Fraction(-(10 ** rng.randint(6, 15))), floats))
+        assert truth(rows) == (what, best)
+        mdp = as_model(rows, "min" if kind == "costs" else "max")
+        certifier, scale = TotalCertifier(mdp), max(1.0, *(abs(float(x)) for x in best))
+        certifier.sweeps = 500
+        for noise in NOISES[:6]:
+            v = disturbed(rng, best, noise)
+            proven = certifier.control(v)
+            assert inside(proven.lower, best, proven.upper)
+            if noise == 0:
+                narrow += proven.width <= 1e-12 * scale
+            chosen = [None if i < 0 else int(i) - int(mdp.pair_ptr[s]) for s, i in enumerate(certifier.rows)]
+            values = policy_values(*chain_of(rows, chosen))
+            own = TotalCertifier(mdp).prediction(
+                disturbed(rng, values, noise), Policy(mdp, rows=certifier.rows)
+            )
+            assert inside(own.lower, values, own.upper)
+    assert narrow >= 0.95 * models
+
+
+@pytest.mark.slow
+def test_one_long_run_of_models():
+    """Thousands of intervals around the exact value and around nothing in particular."""
+    rng = random.Random("long")
+    held = 0
+    while held < 2000:
+        rows = random_rows(rng, 3, signs=(-1, -1, 0, 1))
+        what, best = truth(rows)
+        if what != "finite" or all(not own for own in rows):
+            continue
+        mdp = as_model(rows)
+        certifier = TotalCertifier(mdp)
+        for _ in range(10):
+            v = disturbed(rng, best, 10.0 ** rng.uniform(-17, 3))
+            certifier.sweeps = rng.choice((0, 1, 3, 10_000))
+            proven = certifier.control(v)
+            assert inside(proven.lower, best, proven.upper)
+            held += 1
+
+
+# -- by hand ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.small
+def test_uniform_policy_of_the_4x4_grid():
+    # Sutton & Barto, figure 4.1: -14, -20, -22 and their mirror images.
+    mdp = gridworld()
+    book = [0, -14, -20, -22, -14, -18, -20, -20, -20, -20, -18, -14, -22, -20, -14, 0]
+    proven = certify_total_prediction(mdp, np.array(book, dtype=float), Policy.uniform(mdp))
+    assert inside(proven.lower, map(Fraction, book), proven.upper)
+    assert 0.9 * proven.smallest < proven.width < 1e-11
+    assert proven.lower[0] == proven.upper[0] == 0
+
+
+@pytest.mark.small
+def test_shortest_ways_of_the_4x4_grid():
+    mdp = gridworld()
+    steps = [-min(s // 4 + s % 4, 6 - s // 4 - s % 4) for s in range(16)]
+    proven = certify_total_control(mdp, np.array(steps, dtype=float))
+    assert inside(proven.lower, map(Fraction, steps), proven.upper) and proven.width < 1e-13
+    # Kept are exactly the moves that shorten the way.
+    shorter = [steps[int(mdp.next_state[i])] > steps[mdp.state_of_row(i)] for i in range(mdp.L)]
+    assert proven.keep.tolist() == shorter
+    # From cell 1 the one shortest way is west; from 5 there are two.
+    assert proven.proven_optimal[1] and not proven.proven_optimal[5]
+
+
+@pytest.mark.small
+def test_staying_for_nothing_is_worth_nothing():
+    mdp = MDP.from_outcomes([("s", "leave", "t", 1, -1), ("s", "stay", "s", 1, 0)], 1, terminal=["t"])
+    proven = certify_total_control(mdp, np.zeros(2))
+    assert inside(proven.lower, [0, 0], proven.upper) and proven.width < 1e-14
+    assert proven.keep.tolist() == [False, True] and proven.proven_optimal.all()
+    # -1 solves Bellman's equation v = max(-1, v) too.
+    wrong = certify_total_control(mdp, np.array([-1.0, 0.0]))
+    assert inside(wrong.lower, [0, 0], wrong.upper)
+    # The policy that leaves is worth -1, and is not the best.
+    leaves = TotalCertifier(mdp)
+    proven = leaves.control(np.zeros(2), np.array([0, -1]))
+    assert proven.lower[0] <= -1 and not proven.proven_optimal[0] and leaves.rows.tolist() == [0, -1]
+
+
+def test_what_is_not_verified_is_not_claimed():
+    """Values a rounding or two beside v* are verified as bounds only where they are."""
+    rng = random.Random("verify")
+    refused = claimed = 0
+    while claimed < 120:
+        rows = random_rows(rng, 3, signs=(-1, -1, 1), float64=True)
+        what, best = truth(rows)
+        if what != "finite" or all(not own for own in rows):
+            continue
+        mdp = as_model(rows)
+        bounds = _Best(total_reward(mdp), None, 1)
+        for off in (-1e-3, -3e-16, -1e-16, 0.0, 1e-16, 1e-15, 1e-3):
+            u = np.array([float(x) * (1 + off * rng.random()) for x in best])
+            upper = bounds._verified(u, float(np.abs(u).max()), np.empty(mdp.L))
+            claimed += upper is not None
+            refused += upper is None
+            if upper is not None:
+                assert inside([-math.inf] * mdp.S, best, upper)
+    assert refused > 120
+
+
+@pytest.mark.small
+def test_a_policy_that_never_ends_is_mended():
+    # Staying costs 1 for ever.
+    mdp = MDP.from_outcomes([("s", "leave", "t", 1, -5), ("s", "stay", "s", 1, -1)], 1, terminal=["t"])
+    certifier = TotalCertifier(mdp)
+    proven = certifier.control(np.array([-5.0, 0.0]), np.array([1, -1]))
+    assert "may never end" in proven.note and certifier.rows.tolist() == [0, -1]
+    assert inside(proven.lower, [-5, 0], proven.upper) and proven.width < 1e-13
+
+
+def test_ring_is_refused():
+    ring = MDP([[[0, 1]], [[1, 0]]], [[1], [1]], 1)
+    for call in (certify_total_control, lambda m, v: certify_total_prediction(m, v, Policy.uniform(m))):
+        with pytest.raises(NoFiniteAnswer):
+            call(ring, np.zeros(2))
+
+
+@pytest.mark.parametrize("probability", ["1/4", "2/5", "11/20"])
+def test_gambler(probability):
+    # Bold play is optimal for p ≤ 1/2, timid play for p > 1/2 (Dubins & Savage 1965); v = 1 at the goal of 8.
+    p, goal = Fraction(probability), 8
+    outcomes = []
+    for s in range(1, goal):
+        for stake in range(1, min(s, goal - s) + 1):
+            outcomes += [(s, stake, s + stake, p, int(s + stake == goal)), (s, stake, s - stake, 1 - p, 0)]
+    mdp = MDP.from_outcomes(outcomes, 1, terminal=[0, goal], states=range(goal + 1))
+    if p > Fraction(1, 2):
+        ratio = (1 - p) / p
+        value = [Fraction(0), *((1 - ratio**s) / (1 - ratio**goal) for s in range(1, goal)), Fraction(0)]
+    else:
+        value = [Fraction(0)] * (goal + 1)
+        for step in (4, 2, 1):  # halves, quarters, eighths of the goal
+            for s in range(step, goal, 2 * step):
+                a = min(s, goal - s)
+                up = Fraction(1) if s + a == goal else value[s + a]
+                value[s] = p * up + (1 - p) * value[s - a]
+    proven = certify_total_control(mdp, np.array([float(x) for x in value]))
+    assert inside(proven.lower, value, proven.upper) and proven.width < 1e-13
+    # From 4 bold play stakes 4, and only that; timid play 1.
+    assert proven.keep[mdp.row("4", "4" if p < Fraction(1, 2) else "1")]
+    assert proven.keep[mdp.rows(4)[0] : mdp.rows(4)[-1] + 1].sum() == 1
+
+
+def test_aima_grid():
+    # Russell & Norvig, figure 17.3: .8 as meant, .1 to each side, -0.04 a step, +1 and -1 at the ends.
+    cells = [(x, y) for y in (1, 2, 3) for x in (1, 2, 3, 4) if (x, y) != (2, 2)]
+    ends = {(4, 3): 1, (4, 2): -1}
+    moves = {"up": (0, 1), "right": (1, 0), "down": (0, -1), "left": (-1, 0)}
+    names = list(moves)
+    outcomes = []
+    for c in cells:
+        for a in names if c not in ends else ():
+            k = names.index(a)
+            for side, p in ((0, "4/5"), (1, "1/10"), (-1, "1/10")):
+                dx, dy = moves[names[(k + side) % 4]]
+                to = (c[0] + dx, c[1] + dy)
+                to = to if to in cells else c
+                outcomes.append((c, a, to, p, Fraction(-1, 25) + ends.get(to, 0)))
+    mdp = MDP.from_outcomes(outcomes, 1, terminal=list(ends), states=cells)
+    v = np.zeros(mdp.S)
+    for _ in range(200):
+        q = mdp.r + mdp.P @ v
+        v[~mdp.terminal] = np.maximum.reduceat(q, mdp.pair_ptr[:-1][~mdp.terminal])
+    proven = certify_total_control(mdp, v)
+    book = {(1, 1): 0.705, (1, 2): 0.762, (1, 3): 0.812, (2, 1): 0.655, (2, 3): 0.868, (3, 1): 0.611, (3, 2): 0.660,
+            (3, 3): 0.918, (4, 1): 0.388}  # fmt: skip
+    for c, x in book.items():
+        s = mdp.states.index(c)
+        assert round(float(proven.lower[s]), 3) == round(float(proven.upper[s]), 3) == x
+    assert proven.width < 1e-11
+    assert proven.proven_optimal.all()
+
+
+def test_chain_that_fools_value_iteration():
+    # Haddad & Monmege (2018): a walk up by 1/2 or back to the start; from the middle both ends are as likely.
+    n = 20
+    outcomes = []
+    for s in range(1, 2 * n):
+        far = 0 if s == n else n
+        up, down = (s + 1, far) if s > n else (far, s - 1) if s < n else (s + 1, s - 1)
+        outcomes += [(s, "go", up, "1/2", int(up == 2 * n)), (s, "go", down, "1/2", int(down == 2 * n))]
+    mdp = MDP.from_outcomes(outcomes, 1, terminal=[0, 2 * n], states=range(2 * n + 1))
+    # By symmetry 1/2 at n; j steps above it, with probability 2**(j - n) the end is met before n.
+    value = [Fraction(0)] * (2 * n + 1)
+    value[n] = Fraction(1, 2)
+    for j in range(1, n):
+        value[n + j] = Fraction(1, 2) + Fraction(1, 2) * Fraction(1, 2 ** (n - j))
+        value[n - j] = Fraction(1, 2) - Fraction(1, 2) * Fraction(1, 2 ** (n - j))
+    certifier = TotalCertifier(mdp)
+    proven = certifier.control(np.array([float(x) for x in value]))
+    assert inside(proven.lower, value, proven.upper)
+    # It takes 2**20 steps, and each may lose a rounding: narrower than this floats cannot prove.
+    assert 0.9 * proven.smallest < proven.width < 1e-7
+    # Where value iteration would stop, with changes of 1e-6 a sweep, the interval is as wide as the error is large.
+    v = np.zeros(2 * n + 1)
+    change = 1.0
+    while change > 1e-6:
+        new = np.where(mdp.terminal, 0.0, 0.0)
+        new[~mdp.terminal] = mdp.r + mdp.P @ v
+        change, v = float(np.max(np.abs(new - v))), new
+    assert v[n] < 0.01
+    proven = certify_total_control(mdp, v)
+    assert inside(proven.lower, value, proven.upper)
+    assert proven.width > 0.4
+
+
+def test_values_that_are_no_numbers_prove_nothing():
+    mdp = gridworld()
+    for bad in (math.nan, math.inf, 1e308):
+        proven = certify_total_control(mdp, np.full(16, bad))
+        assert not (proven.lower > [-math.inf if s not in (0, 15) else -1 for s in range(16)]).all()
+        assert inside(
+            proven.lower, [-min(s // 4 + s % 4, 6 - s // 4 - s % 4) for s in range(16)], proven.upper
+        )
+
+
+def test_rewards_by_states_that_end_at_once():
+    # One decision: 0.1 + 0.2 against 0.3, which floats hold for different numbers.
+    mdp = MDP.from_outcomes(
+        [("s", "a", "t", 1, "0.3"), ("s", "b", "m", 1, "0.1"), ("m", "b", "t", 1, "0.2")], 1, terminal=["t"]
+    )
+    proven = certify_total_control(mdp, np.array([0.3, 0.2, 0.0]))
+    assert inside(proven.lower, [Fraction(3, 10), Fraction(1, 5), 0], proven.upper)
+    assert proven.keep.all() and not proven.proven_optimal[0]
+
+
+def test_the_next_certificate_is_cheap():
+    mdp = gridworld(60)
+    side = 60
+    steps = np.array(
+        [-float(min(s // side + s % side, 2 * (side - 1) - s // side - s % side)) for s in range(side**2)]
+    )
+    rng = np.random.default_rng(0)
+    certifier = TotalCertifier(mdp)
+    certifier.control(steps)
+    certifier.sweeps = 3
+    for noise in (1e-3, 1e-6, 1e-9):
+        v = steps + rng.uniform(-noise, noise, mdp.S)
+        v[mdp.terminal] = 0.0
+        proven = certifier.control(v)
+        assert inside(proven.lower, map(Fraction, steps.astype(int).tolist()), proven.upper)
+        assert proven.width < 2000 * noise
+
+
+def test_large_random_walk():
+    # -1 a step on 0 .. n, ends absorb: v(s) = -s (n - s). Sweeps would take n² of them.
+    n = 3000
+    outcomes = np.stack([np.arange(1, n) - 1, np.arange(1, n) + 1], 1).ravel()
+    terminal = np.zeros(n + 1, dtype=bool)
+    terminal[[0, n]] = True
+    mdp = MDP.from_rows(
+        pair_ptr=np.concatenate([[0], np.arange(n), [n - 1]]), pair_action=np.zeros(n - 1, dtype=int),
+        row_ptr=2 * np.arange(n), next_state=outcomes, prob=np.full(2 * n - 2, 0.5), r=np.full(n - 1, -1.0), gamma=1,
+        terminal=terminal,
+    )  # fmt: skip
+    s = np.arange(n + 1)
+    value = -s * (n - s)
+    for proven in (
+        certify_total_prediction(mdp, value.astype(float), Policy.uniform(mdp)),
+        certify_total_control(mdp, value.astype(float)),
+    ):
+        assert inside(proven.lower, map(Fraction, value.tolist()), proven.upper)
+        assert 0.9 * proven.smallest < proven.width < 0.1

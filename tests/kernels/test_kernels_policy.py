@@ -1,0 +1,116 @@
+"""The rules of compiled code: one compile policy, no fastmath, a twin in plain Python for every kernel."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "tabular_rl"
+TWINS = Path(__file__).parents[1] / "support" / "reference.py"
+COMPILERS = {
+    "jit", "njit", "vectorize", "guvectorize", "cfunc", "stencil", "generated_jit", "jitclass", "prange",
+}  # fmt: skip
+POLICY = Path("kernels") / "_jit.py"
+
+
+def breaches(package: Path) -> list[str]:
+    """Return a line for each place that steps round the compile policy of kernels/_jit.py."""
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for what in breach(node, name == POLICY):
+                found.append(f"{name}:{getattr(node, 'lineno', 1)}: {what}")
+    return found
+
+
+def breach(node: ast.AST, is_policy: bool) -> Iterator[str]:
+    """Yield what is wrong with one node; kernels/_jit.py alone may name Numba, and may refuse fastmath."""
+    if isinstance(node, ast.keyword) and node.arg == "fastmath" and not is_false(node.value):
+        yield "fastmath licenses reordering, which voids every error bound"
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value == "fastmath" and not is_false(value):
+                yield "fastmath licenses reordering, which voids every error bound"
+    if isinstance(node, ast.Assign | ast.AnnAssign) and "fastmath" in ast.unparse(node).split("=")[0]:
+        yield "fastmath is not a thing to set"
+    if is_policy:
+        return
+    if isinstance(node, ast.Import) and any(
+        a.name.split(".")[0] in {"numba", "llvmlite"} for a in node.names
+    ):
+        yield "imports numba; kernels/_jit.py alone does"
+    if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in {"numba", "llvmlite"}:
+        yield "imports numba; kernels/_jit.py alone does"
+    if isinstance(node, ast.Attribute | ast.Name):
+        word = node.attr if isinstance(node, ast.Attribute) else node.id
+        if word in COMPILERS:
+            yield f"uses {word}; kernels are compiled by @kernel alone"
+
+
+def is_false(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False
+
+
+def kernels(package: Path) -> dict[str, str]:
+    """Return the functions under @kernel, each with its place."""
+    found = {}
+    for path in sorted(package.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and any(map(is_kernel, node.decorator_list)):
+                found[node.name] = f"{path.relative_to(package)}:{node.lineno}"
+    return found
+
+
+def is_kernel(decorator: ast.expr) -> bool:
+    callee = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return (callee.attr if isinstance(callee, ast.Attribute) else getattr(callee, "id", "")) == "kernel"
+
+
+def test_compile_policy_is_in_one_place():
+    assert not breaches(PACKAGE), "\n".join(breaches(PACKAGE))
+
+
+def test_kernels_live_in_kernels():
+    found = kernels(PACKAGE)
+    assert found, "the walk found no kernel"
+    elsewhere = {name: place for name, place in found.items() if not place.startswith("kernels")}
+    assert not elsewhere, f"a kernel outside tabular_rl/kernels/: {elsewhere}"
+
+
+def test_every_kernel_has_a_twin():
+    words = set(re.findall(r"\w+", TWINS.read_text(encoding="utf-8")))
+    orphans = {name: place for name, place in kernels(PACKAGE).items() if name not in words}
+    assert not orphans, f"no twin in tests/support/reference.py for {orphans}"
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("kernels/a.py", "@kernel(fastmath=True)\ndef f(v): ..."),
+        ("kernels/_jit.py", "flags = {'fastmath': True}"),
+        ("kernels/_jit.py", "njit(fastmath={'contract'})"),
+        ("kernels/_jit.py", "config.fastmath = True"),
+        ("kernels/a.py", "import numba"),
+        ("planning/a.py", "def f():\n    from numba.core import types"),
+        ("planning/a.py", "@nb.njit\ndef f(v): ..."),
+        ("kernels/a.py", "for s in prange(S): ..."),
+    ],
+)
+def test_planted_breach_is_found(tmp_path, name, source):
+    path = tmp_path / name
+    path.parent.mkdir()
+    path.write_text(source)
+    assert len(breaches(tmp_path)) == 1
+
+
+def test_the_policy_itself_is_allowed(tmp_path):
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels" / "_jit.py").write_text(
+        "from numba import njit\n\ndef kernel(f):\n    return njit(f, nogil=True, fastmath=False)\n"
+    )
+    assert not breaches(tmp_path)

@@ -1,0 +1,160 @@
+"""The method that chooses: which one it takes, and that rationals take over where floats cannot prove the tolerance."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from program import inside
+from test_linear_solve import far_ends
+
+from tabular_rl import MDP, NumericalError, Policy, Status, evaluate, save, solve
+from tabular_rl.methods.exact import _integers, linear_solve
+from tabular_rl.methods.exact._integers import OWN_STATES, QUICK_STATES, quick_states
+from tabular_rl.methods.planning import auto as module
+from tabular_rl.methods.planning.auto import auto, auto_evaluation, longest_moves
+
+ONE = MDP([[[1.0]]], [[1.0]], "1/2")
+
+
+def corridor(n, gamma=0.9, step=1):
+    """Going on by `step` earns 1 at the end of n states."""
+    return MDP.from_rows(
+        pair_ptr=np.arange(n + 1), pair_action=np.zeros(n, dtype=int), row_ptr=np.arange(n + 1),
+        next_state=np.minimum(np.arange(n) + step, n - 1), prob=np.ones(n), r=(np.arange(n) == n - 1) * 1.0,
+        gamma=gamma,
+    )  # fmt: skip
+
+
+def scattered(n):
+    """The same, with every state leading far away."""
+    to = (np.arange(n) * 7919 + n // 2) % n
+    return MDP.from_rows(
+        pair_ptr=np.arange(n + 1), pair_action=np.zeros(n, dtype=int), row_ptr=np.arange(n + 1), next_state=to,
+        prob=np.ones(n), r=np.ones(n), gamma=0.5,
+    )  # fmt: skip
+
+
+def test_choice_follows_the_structure():
+    assert auto(ONE).method == "policy-iteration"
+    assert auto(ONE.replace(horizon=2)).method == "backward-induction"
+    assert auto_evaluation(ONE, Policy.uniform(ONE)).method == "linear-solve"
+    timed = ONE.replace(horizon=2)
+    assert auto_evaluation(timed, Policy.uniform(timed)).method == "policy-evaluation"
+
+
+def test_moves_to_neighbours_are_told_from_jumps():
+    """A narrow band is solved, a grid's moves are swept in place, jumps in turn; small models are solved anyway."""
+    assert [longest_moves(m) for m in (corridor(5000), corridor(5000, step=50))] == [1, 50]
+    assert longest_moves(scattered(5000)) > 1000
+    assert auto(corridor(5000)).method == "policy-iteration"
+    for mdp, in_place in ((corridor(5000, step=50), True), (scattered(5000), False)):
+        answer = auto(mdp)
+        assert answer.method == "modified-policy-iteration" and answer.options["in_place"] is in_place
+    assert auto(scattered(module.SMALL)).method == "policy-iteration"
+
+
+def test_large_corridor_is_right():
+    """v(s) = γ^(distance) / (1 - γ)."""
+    n = 2000
+    for step in (1, 20):
+        v = auto(corridor(n, step=step)).v
+        expected = [10 * 0.9 ** -(-(n - 1 - s) // step) for s in range(n)]
+        assert v == pytest.approx(expected, abs=1e-6)
+
+
+def test_rationals_take_over_where_floats_cannot_prove_the_tolerance():
+    """γ = 1 - 1e-12 and reward 1: v is exactly 10**12, with no rounding at all."""
+    mdp = ONE.replace(gamma=1 - Fraction(1, 10**12))
+    answer = solve(mdp)
+    assert (
+        answer.status is Status.EXACT and answer.exact == (Fraction(10**12),) and answer.method == "rational"
+    )
+    answer = evaluate(mdp, Policy.uniform(mdp))
+    assert answer.status is Status.EXACT and answer.exact == (Fraction(10**12),)
+
+
+def test_the_time_and_the_work_of_floats_are_told_too(capsys, tmp_path, monkeypatch):
+    mdp = ONE.replace(gamma=1 - Fraction(1, 10**12))
+    for answer, first in (
+        (solve(mdp), "policy-iteration"),
+        (evaluate(mdp, Policy.uniform(mdp)), "linear-solve"),
+    ):
+        assert answer.note == f"{first} in floats could not prove the tolerance"
+        assert answer.work["linear solves"] > 0 and answer.work["rational solves"] == 1
+        assert list(answer.extra["seconds"]) == [first, answer.method]
+        assert answer.seconds == pytest.approx(sum(answer.extra["seconds"].values()))
+    save(mdp, tmp_path / "m.toml")
+    done = inside(capsys, "solve", tmp_path / "m.toml")
+    assert re.search(
+        r"rational: .*linear solve.*rational solve.* in \S+ s \(policy-iteration \S+ s, rational \S+ s\)",
+        done.err,
+    )
+
+    def fail(*_, **__):
+        raise NumericalError("singular")
+
+    monkeypatch.setattr(module, "policy_iteration", fail)
+    answer = solve(mdp)
+    assert answer.exact == (10**12,) and answer.note == "floats could not solve it"
+    assert answer.seconds >= answer.extra["seconds"]["rational"]
+
+
+def test_rationals_do_not_take_over_where_they_are_too_slow():
+    mdp = corridor(QUICK_STATES + 1, 1 - Fraction(1, 10**12))
+    answer = solve(mdp, tolerance=1e-12)
+    assert answer.status is Status.FLOATS_SPENT and "smallest tolerance" in answer.note
+
+
+@pytest.mark.parametrize("flint, taken", [(None, OWN_STATES), ("here", QUICK_STATES)])
+def test_rationals_take_over_as_far_as_they_are_quick(monkeypatch, flint, taken):
+    monkeypatch.setattr(_integers, "find_spec", lambda name: flint)
+    assert taken == (150 if flint else 100) == quick_states()
+    for states, exact in ((taken, True), (taken + 1, False)):  # a chain, solved state by state
+        answer = solve(corridor(states, 1 - Fraction(1, 10**12)), tolerance=1e-12)
+        assert (answer.status is Status.EXACT) is exact
+
+
+def test_what_is_proven_is_given_where_a_system_is_singular():
+    """321 states, ends 2**160 steps away: the last one is worth 1/2 + 1/4, and the float of I - P is singular."""
+    mdp = far_ends(160)
+    for answer in (solve(mdp), solve(mdp, "policy-iteration"), evaluate(mdp, Policy.uniform(mdp))):
+        at = mdp.states.find("159")
+        assert not answer.status.reached and 0.49 < answer.lower[at] <= 0.75 <= answer.upper[at]
+        assert "rational" in answer.note or find_spec("flint") is None
+    small = far_ends(61)  # 123 states
+    if find_spec("flint") is not None:
+        assert solve(small).exact[small.states.find("0")] == Fraction(1, 2)
+
+
+def test_policy_iteration_goes_on_by_sweeps_where_a_system_cannot_be_solved(monkeypatch):
+    def singular(*args, **more):
+        raise linear_solve.Singular("the linear system cannot be solved in floating point (singular)")
+
+    monkeypatch.setattr(linear_solve, "solve_chain", singular)
+    answer = solve(corridor(200, "9/10"), "policy-iteration")
+    assert answer.status is Status.CERTIFIED and "singular" in answer.note and answer.work["sweeps"] > 0
+    assert answer.v == pytest.approx([10 * 0.9 ** (199 - s) for s in range(200)], abs=1e-6)
+
+
+def test_a_named_method_that_falls_short_says_which_would_do():
+    # 81 states in a row, 7/10 back and 3/10 on, -1 a step: 10**28 steps are expected, more than floats can prove.
+    moves = [(s, "go", s + 1, "3/10", -1) for s in range(81)] + [
+        (s, "go", max(s - 1, 0), "7/10", -1) for s in range(81)
+    ]
+    mdp = MDP.from_outcomes(moves, 1, terminal=[81])
+    policy = Policy.uniform(mdp)
+    answer = evaluate(mdp, policy, "linear-solve")
+    assert answer.status is Status.FLOATS_SPENT and "method rational-evaluation (--exact) has" in answer.note
+    assert evaluate(mdp, policy, "rational-evaluation").exact == evaluate(mdp, policy).exact
+    best = solve(mdp, "value-iteration", sweeps=1000)
+    assert "method rational (--exact) has" in best.note
+    assert solve(corridor(20, "1/2"), "value-iteration").note == ""
+
+
+def test_exact_discount_below_one_that_is_one_as_a_float():
+    mdp = ONE.replace(gamma=1 - Fraction(1, 10**30))
+    assert solve(mdp).exact == (Fraction(10**30),)

@@ -1,0 +1,99 @@
+"""Nothing heavy is loaded before something is solved, and nothing rests on `assert`.
+
+What a fresh interpreter loads is read from `-X importtime`; no time is asserted, since clocks differ.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("numba", "llvmlite", "scipy.sparse", "scipy.optimize", "flint", "matplotlib")
+
+
+def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PYTHONUTF8": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def heavy(report: str) -> list[str]:
+    """Return the heavy modules that a report of `-X importtime` names."""
+    loaded = re.findall(r"^import time:.*\|\s*(\S+)$", report, re.MULTILINE)
+    assert "encodings" in loaded, "not a report of -X importtime"
+    return [module for module in loaded if any(module == h or module.startswith(f"{h}.") for h in HEAVY)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--help", "--version", "methods", "solve --help", "make --help", "learn --help", "compare --help"],
+)
+def test_nothing_heavy_is_loaded_to_answer(arguments):
+    done = run("-X", "importtime", "-m", "tabular_rl", *arguments.split())
+    assert done.returncode == 0
+    assert done.stdout
+    assert not heavy(done.stderr)
+
+
+def test_import_loads_nothing_heavy():
+    assert not heavy(run("-X", "importtime", "-c", "import tabular_rl; tabular_rl.solve").stderr)
+
+
+def test_catalogue_loads_nothing_heavy():
+    code = "from tabular_rl.methods.catalogue import SOLVERS; assert SOLVERS"
+    assert not heavy(run("-X", "importtime", "-c", code).stderr)
+
+
+def test_solving_is_seen_to_load_numba():
+    """The test above can fail: what it looks for is found where it must be."""
+    done = run("-X", "importtime", "-m", "tabular_rl", "solve", "example:recycling_robot")
+    assert "numba" in heavy(done.stderr)
+
+
+@pytest.mark.parametrize("flags", [[], ["-O"], ["-OO"]], ids=["plain", "O", "OO"])
+def test_validation_does_not_rest_on_assert(tmp_path, flags):
+    bad = tmp_path / "bad.toml"
+    text = (ROOT / "mdps" / "recycling_robot.toml").read_text(encoding="utf-8")
+    spoilt = re.sub(r"(?m)^(discount\s*=\s*).*$", r"\g<1>1.5", text)
+    assert spoilt != text
+    bad.write_text(spoilt, encoding="utf-8")
+    done = run(*flags, "-m", "tabular_rl", "solve", str(bad))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "1.5" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_row_that_does_not_sum_to_one_is_refused_under_O(tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_text("state,action,next_state,probability,reward\na,go,a,0.5,1\na,go,b,0.4,0\nb,go,b,1,0\n")
+    done = run("-O", "-m", "tabular_rl", "solve", "--gamma", "0.9", str(bad))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "9/10" in done.stderr
+
+
+@pytest.mark.parametrize("program", ["cli.py", "-m tabular_rl"])
+def test_all_doors_lead_to_the_same_room(program):
+    here = run(*program.split(), "methods")
+    assert here.returncode == 0
+    assert here.stdout == run("-m", "tabular_rl", "methods").stdout
+
+
+def test_checkout_runs_from_elsewhere(tmp_path):
+    assert run(str(ROOT / "cli.py"), "--version", cwd=tmp_path).returncode == 0
+
+
+def test_warnings_as_errors():
+    done = run("-W", "error", "-m", "tabular_rl", "solve", "example:recycling_robot")
+    assert done.returncode == 0, done.stderr
