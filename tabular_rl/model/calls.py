@@ -8,8 +8,7 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from tabular_rl.errors import OptionError, closest, option_name, quoted
-from tabular_rl.words import meant, plain
+from tabular_rl.errors import OptionError, closest, meant, option_name, plain, quoted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
