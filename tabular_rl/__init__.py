@@ -8,7 +8,7 @@ from __future__ import annotations
 from tabular_rl.solving import startup as startup  # isort: skip  (first of all: see there)
 
 from tabular_rl.analysis.comparison import Comparison, compare
-from tabular_rl.analysis.estimation import Estimate, behavior_of, estimate
+from tabular_rl.analysis.estimation import Estimate, estimate
 from tabular_rl.analysis.simulation import Simulation, sample_transitions, simulate
 from tabular_rl.certificates.verify import Verdict, verify
 from tabular_rl.errors import (
@@ -23,7 +23,7 @@ from tabular_rl.errors import (
 )
 from tabular_rl.formats import load, save
 from tabular_rl.formats.bundled import examples
-from tabular_rl.formats.transitions import Log, read_log, write_log
+from tabular_rl.formats.transitions import read_log, write_log
 from tabular_rl.methods.ask import evaluate, learn, solve
 from tabular_rl.methods.exact.linear_programming import linear_programming
 from tabular_rl.methods.exact.linear_solve import linear_solve
@@ -59,7 +59,7 @@ from tabular_rl.methods.planning.policy_iteration import policy_iteration
 from tabular_rl.methods.planning.value_iteration import value_iteration
 from tabular_rl.model.mdp import MDP, Layout
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.transitions import Transitions
+from tabular_rl.model.transitions import Log, Transitions, behavior_of
 from tabular_rl.solving.learned import Curve, Learned
 from tabular_rl.solving.solution import Certificate, Solution, Status
 

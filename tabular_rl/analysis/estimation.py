@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import Fault, ModelError, OptionError, closest, quoted
-from tabular_rl.formats.csv import csv_text
-from tabular_rl.formats.output import write_atomically
-from tabular_rl.formats.transitions import Log, log_of
+from tabular_rl.errors import Fault, ModelError, closest, quoted
+from tabular_rl.formats.transitions import log_of
 from tabular_rl.model.arguments import public
 from tabular_rl.model.mdp import MDP, Exact
 from tabular_rl.model.names import Names
-from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import RationalArray
-from tabular_rl.model.transitions import Transitions
+from tabular_rl.model.transitions import Log, Transitions
 
 Ints = NDArray[np.int64]
-COLUMNS = ("state", "action", "next_state", "count")
 END = "end"
 
 
@@ -220,113 +214,3 @@ def _sums(log: Log, outcome: Ints, K: int) -> list[Fraction]:
         whole[k] += ((x << 26) + y) << shift
     scale = Fraction(2) ** least
     return [x * scale for x in whole]
-
-
-@public
-def behavior_of(transitions: Transitions) -> Policy:
-    """Return the policy that a log was most likely made by: the share of each action among those taken in a state.
-
-        b(a|s) = n(s,a) / n(s)
-
-    In a state that the log never left, each action is as likely. Importance ratios π(a|s) / b(a|s) by these shares
-    have, for long logs, no more variance than by the true probabilities (Hanna, Niekum & Stone 2019).
-
-    >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], "1/2")
-    >>> behavior_of(Transitions.of(mdp, [("0", 0, 0.0, "0"), ("0", 1, 1.0, "0"), ("0", 1, 1.0, "0")])).rationals()
-    [Fraction(1, 3), Fraction(2, 3)]
-    """
-    if not isinstance(transitions, Transitions):
-        raise OptionError(
-            f"behavior_of: found {type(transitions).__name__}, expected Transitions: read_log(path, mdp)"
-        )
-    mdp = transitions.mdp
-    n = np.bincount(transitions.row, minlength=mdp.L).astype(np.int64)
-    sizes = np.diff(mdp.pair_ptr)
-    total = np.bincount(mdp.pair_state, weights=n, minlength=mdp.S).astype(np.int64)
-    n[(total == 0)[mdp.pair_state]] = 1
-    total = np.where(total == 0, sizes, total)[mdp.pair_state]
-    shared = np.gcd(n, total)
-    exact = RationalArray(n // shared, total // shared)
-    return Policy(mdp, probs=exact.floats(), exact=exact)
-
-
-# -- the counts -------------------------------------------------------------------------------------------------
-
-
-def counts_path(path: str) -> str:
-    """Where the counts of a model are kept: beside it.
-
-    >>> counts_path("robot.toml"), counts_path("big/")
-    ('robot.counts.csv', 'big.counts.csv')
-    """
-    return os.path.splitext(path.rstrip("/"))[0] + ".counts.csv"
-
-
-def save_counts(estimate: Estimate, path: str | os.PathLike[str]) -> None:
-    """Write how often each outcome was seen, as CSV: state,action,next_state,count."""
-    mdp = estimate.mdp
-
-    def write(file: BinaryIO) -> None:
-        states, actions = [csv_text(name) for name in mdp.states], [csv_text(name) for name in mdp.actions]
-        rows = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
-        columns = (mdp.pair_state[rows], mdp.pair_action[rows], mdp.next_state, estimate.counts)
-        file.write((",".join(COLUMNS) + "\n").encode())
-        for s, a, s2, n in zip(*(column.tolist() for column in columns), strict=True):
-            file.write(f"{states[s]},{actions[a]},{states[s2]},{n}\n".encode())
-
-    write_atomically(path, write)
-
-
-def load_counts(path: str | os.PathLike[str], mdp: MDP) -> Ints:
-    """Return the counts (K,) of the outcomes of an estimated model; ModelError where they are not its own."""
-    from tabular_rl.formats.input import decode, read_all, reporting
-
-    source = os.fspath(path)
-    counts = np.zeros(mdp.K, dtype=np.int64)
-    place = {}
-    for i in range(mdp.L):
-        s, a = mdp.states[mdp.state_of_row(i)], mdp.actions[int(mdp.pair_action[i])]
-        for k in range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1])):
-            place[s, a, mdp.states[int(mdp.next_state[k])]] = k
-    try:
-        with reporting(), open(path, "rb") as file:
-            rows = csv.reader(decode(read_all(file)).splitlines(keepends=True), strict=True)
-        if next(rows, None) != list(COLUMNS):
-            raise ModelError(Fault(f"expected the columns {','.join(COLUMNS)}", line=1))
-        for fields in filter(any, rows):
-            line = rows.line_num
-            k = place.get((fields[0], fields[1], fields[2]), -1) if len(fields) == 4 else -1
-            if k < 0:
-                raise ModelError(
-                    Fault("found an outcome that is not one of the model's, expected its own", line=line)
-                )
-            if not (
-                fields[3].isascii() and fields[3].isdigit() and 0 < len(fields[3]) < 19 and int(fields[3]) > 0
-            ):
-                raise ModelError(
-                    Fault(f"count: found {quoted(fields[3])}, expected a whole number from 1", line=line)
-                )
-            if counts[k]:
-                raise ModelError(Fault("found an outcome twice, expected it once", line=line))
-            counts[k] = int(fields[3])
-    except csv.Error as error:
-        raise ModelError(Fault(f"not valid CSV: {error}", line=rows.line_num), source) from None
-    except ModelError as error:
-        raise error.at(source) from None
-    _check_counts(mdp, counts, source)
-    return counts
-
-
-def _check_counts(mdp: MDP, counts: Ints, source: str) -> None:
-    """Raise where the probabilities of the model are not the shares of the counts."""
-    for i in range(mdp.L):
-        ks = slice(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))
-        n = counts[ks].tolist()
-        shares = [Fraction(x, max(sum(n), 1)) for x in n]
-        if [p for _, p in mdp.rational(i)[0]] != shares:
-            fault = Fault(
-                f"found counts {', '.join(map(str, n[:5]))}, expected shares that are the probabilities of the model",
-                mdp.states[mdp.state_of_row(i)],
-                mdp.actions[int(mdp.pair_action[i])],
-            )
-            raise ModelError(fault, source)

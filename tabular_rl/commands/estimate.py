@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tabular_rl.analysis.estimation import Estimate, counts_path, estimate, save_counts
+from tabular_rl.analysis.estimation import Estimate, estimate
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import (
     FORMATS,
@@ -60,6 +60,7 @@ def command(**given: Any) -> int:  # fmt: skip
     tabular-rl solve robot.toml
     """
     from tabular_rl.formats import format_of, save
+    from tabular_rl.formats.counts import counts_path, save_counts
     from tabular_rl.formats.output import all_or_none
     from tabular_rl.formats.transitions import read_log
 
@@ -81,7 +82,7 @@ def command(**given: Any) -> int:  # fmt: skip
     with all_or_none():
         save(found.mdp, output, format=form)
         if counts is not None:
-            save_counts(found, counts)
+            save_counts(found.mdp, found.counts, counts)
     if given["as_json"]:
         out(json_text(found))
     elif output != "-" and not given["quiet"]:

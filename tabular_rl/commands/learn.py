@@ -136,7 +136,7 @@ def command(**given: Any) -> int:
     if given["data"] is not None:
         options["data"] = read_data(given["data"], mdp)
     if given["behavior"] == "log" and given["data"] is not None:
-        from tabular_rl.analysis.estimation import behavior_of
+        from tabular_rl.model.transitions import behavior_of
 
         options["behavior"] = behavior_of(options["data"])
     elif given["behavior"] is not None:

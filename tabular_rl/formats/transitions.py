@@ -43,7 +43,7 @@ from tabular_rl.model.mdp import MDP, size_text
 from tabular_rl.model.names import LONGEST_NAME, Names, are_good, name_fault
 from tabular_rl.model.rationals import DECIMAL, FRACTION, nearest
 from tabular_rl.model.rows import LARGEST
-from tabular_rl.model.transitions import Transitions
+from tabular_rl.model.transitions import Log, Transitions
 
 SUFFIXES = {".csv": "csv", ".npz": "npz"}
 COLUMNS = ("state", "action", "reward", "next_state", "done")
@@ -83,55 +83,6 @@ MOST_FAULTS = 1000
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Log:
-    """N transitions with names of their own, in the order in which they happened: what a log says without a model.
-
-    `s`, `a`, `s2` (N,) are indices into `states` and `actions`; `begins` (N,) is True where an episode begins, as far
-    as the log says so: at its first line, after `done`, where the episode changes. `spelled` holds the different
-    rewards as the exact numbers that the log spells, `code` (N,) which one it is; None where they are floats.
-    """
-
-    states: Names
-    actions: Names
-    s: Ints
-    a: Ints
-    reward: Floats
-    s2: Ints
-    done: NDArray[np.bool_]
-    begins: NDArray[np.bool_]
-    spelled: tuple[Fraction, ...] | None = None
-    code: Ints | None = None
-
-    def __len__(self) -> int:
-        return len(self.s)
-
-    @classmethod
-    def of(cls, transitions: Transitions) -> Log:
-        """Return transitions of a model without the model: the states and actions that occur, in its order.
-
-        >>> mdp = MDP([[[0.5, 0.5]], [[0, 0]]], [[1.0], [0.0]], 1, states=["a", "end"], terminal=["end"])
-        >>> list(Log.of(Transitions.of(mdp, [("a", 0, 1.0, "end")])).states)
-        ['a', 'end']
-        """
-        if not isinstance(transitions, Transitions):
-            raise OptionError(f"found {type(transitions).__name__}, expected Transitions of a model")
-        mdp, row = transitions.mdp, transitions.row
-        s, a, s2 = mdp.pair_state[row], mdp.pair_action[row], transitions.next_state
-        met, used = np.unique(np.concatenate([s, s2])), np.unique(a)
-        follows = (transitions.next_row[:-1] >= 0) & ~transitions.done[:-1]
-        return cls(
-            Names([mdp.states[int(i)] for i in met]),
-            Names([mdp.actions[int(i)] for i in used]),
-            np.searchsorted(met, s),
-            np.searchsorted(used, a),
-            transitions.reward,
-            np.searchsorted(met, s2),
-            transitions.done,
-            np.concatenate([[True], ~follows]),
-        )
 
 
 @overload

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError, quoted
+from tabular_rl.model.arguments import public
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.names import Names
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import RationalArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 class Given(NamedTuple):
@@ -102,3 +110,80 @@ class Transitions:
     def given(self) -> Given:
         """What kernels take."""
         return Given(self.row, self.mdp.sign * self.reward, self.next_state, self.done, self.next_row)
+
+
+@dataclass(frozen=True, eq=False)
+class Log:
+    """N transitions with names of their own, in the order in which they happened: what a log says without a model.
+
+    `s`, `a`, `s2` (N,) are indices into `states` and `actions`; `begins` (N,) is True where an episode begins, as far
+    as the log says so: at its first line, after `done`, where the episode changes. `spelled` holds the different
+    rewards as the exact numbers that the log spells, `code` (N,) which one it is; None where they are floats.
+    """
+
+    states: Names
+    actions: Names
+    s: Ints
+    a: Ints
+    reward: Floats
+    s2: Ints
+    done: NDArray[np.bool_]
+    begins: NDArray[np.bool_]
+    spelled: tuple[Fraction, ...] | None = None
+    code: Ints | None = None
+
+    def __len__(self) -> int:
+        return len(self.s)
+
+    @classmethod
+    def of(cls, transitions: Transitions) -> Log:
+        """Return transitions of a model without the model: the states and actions that occur, in its order.
+
+        >>> mdp = MDP([[[0.5, 0.5]], [[0, 0]]], [[1.0], [0.0]], 1, states=["a", "end"], terminal=["end"])
+        >>> list(Log.of(Transitions.of(mdp, [("a", 0, 1.0, "end")])).states)
+        ['a', 'end']
+        """
+        if not isinstance(transitions, Transitions):
+            raise OptionError(f"found {type(transitions).__name__}, expected Transitions of a model")
+        mdp, row = transitions.mdp, transitions.row
+        s, a, s2 = mdp.pair_state[row], mdp.pair_action[row], transitions.next_state
+        met, used = np.unique(np.concatenate([s, s2])), np.unique(a)
+        follows = (transitions.next_row[:-1] >= 0) & ~transitions.done[:-1]
+        return cls(
+            Names([mdp.states[int(i)] for i in met]),
+            Names([mdp.actions[int(i)] for i in used]),
+            np.searchsorted(met, s),
+            np.searchsorted(used, a),
+            transitions.reward,
+            np.searchsorted(met, s2),
+            transitions.done,
+            np.concatenate([[True], ~follows]),
+        )
+
+
+@public
+def behavior_of(transitions: Transitions) -> Policy:
+    """Return the policy that a log was most likely made by: the share of each action among those taken in a state.
+
+        b(a|s) = n(s,a) / n(s)
+
+    In a state that the log never left, each action is as likely. Importance ratios π(a|s) / b(a|s) by these shares
+    have, for long logs, no more variance than by the true probabilities (Hanna, Niekum & Stone 2019).
+
+    >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], "1/2")
+    >>> behavior_of(Transitions.of(mdp, [("0", 0, 0.0, "0"), ("0", 1, 1.0, "0"), ("0", 1, 1.0, "0")])).rationals()
+    [Fraction(1, 3), Fraction(2, 3)]
+    """
+    if not isinstance(transitions, Transitions):
+        raise OptionError(
+            f"behavior_of: found {type(transitions).__name__}, expected Transitions: read_log(path, mdp)"
+        )
+    mdp = transitions.mdp
+    n = np.bincount(transitions.row, minlength=mdp.L).astype(np.int64)
+    sizes = np.diff(mdp.pair_ptr)
+    total = np.bincount(mdp.pair_state, weights=n, minlength=mdp.S).astype(np.int64)
+    n[(total == 0)[mdp.pair_state]] = 1
+    total = np.where(total == 0, sizes, total)[mdp.pair_state]
+    shared = np.gcd(n, total)
+    exact = RationalArray(n // shared, total // shared)
+    return Policy(mdp, probs=exact.floats(), exact=exact)

@@ -36,7 +36,7 @@ from tabular_rl import (
     td0,
     write_log,
 )
-from tabular_rl.analysis.estimation import load_counts, save_counts
+from tabular_rl.formats.counts import load_counts, save_counts
 from tabular_rl.methods.exact.rational import rational_evaluation
 
 HEAD = "state,action,reward,next_state,done\n"
@@ -223,7 +223,7 @@ def test_counts_are_kept_beside_the_model(tmp_path, logged, suffix):
     # 2 of 4 reduces to 1/2: the probabilities alone do not tell.
     found = estimate(logged("a,go,1,b,0\na,go,1,b,0\na,go,1/7,a,0\na,go,1,a,0\nb,x,0,a,0\n"), "9/10")
     save(found.mdp, tmp_path / f"model{suffix}")
-    save_counts(found, tmp_path / "counts.csv")
+    save_counts(found.mdp, found.counts, tmp_path / "counts.csv")
     again = load(tmp_path / f"model{suffix}")
     assert again == found.mdp
     assert load_counts(tmp_path / "counts.csv", again).tolist() == found.counts.tolist() == [2, 2, 1]
@@ -249,7 +249,7 @@ def test_counts_are_kept_beside_the_model(tmp_path, logged, suffix):
 def test_counts_of_something_else(tmp_path, logged, old, new, expected):
     found = estimate(logged("a,go,1,b,0\na,go,1,b,0\na,go,1,a,0\na,go,1,a,0\nb,x,0,a,0\n"), "9/10")
     path = tmp_path / "counts.csv"
-    save_counts(found, path)
+    save_counts(found.mdp, found.counts, path)
     text = path.read_text()
     assert text.count(old) == 1
     path.write_text(text.replace(old, new))

@@ -12,7 +12,7 @@ import pytest
 from program import inside, one_line, outside
 
 from tabular_rl import load, read_log
-from tabular_rl.analysis.estimation import load_counts
+from tabular_rl.formats.counts import load_counts
 
 ROBOT = "example:recycling_robot"
 HEAD = "state,action,reward,next_state,done\n"

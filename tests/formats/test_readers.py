@@ -19,10 +19,10 @@ from program import inside, one_line
 from test_fuzz import damage
 
 from tabular_rl import MDP, estimate
-from tabular_rl.analysis.estimation import load_counts
 from tabular_rl.errors import ModelError, OptionError
 from tabular_rl.formats import load, save
 from tabular_rl.formats.answers import read_answer
+from tabular_rl.formats.counts import load_counts
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.transitions import read_log, write_log
 from tabular_rl.methods.learning._linear import read_features

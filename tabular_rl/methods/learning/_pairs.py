@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tabular_rl.analysis.estimation import behavior_of
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.methods.learning._replay import learn_replayed
+from tabular_rl.model.transitions import behavior_of
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.sampling import Floats
 

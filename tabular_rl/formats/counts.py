@@ -1,0 +1,96 @@
+"""How often each outcome of an estimated model was seen: CSV beside the file of the model."""
+
+from __future__ import annotations
+
+import csv
+import os
+from fractions import Fraction
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import Fault, ModelError, quoted
+from tabular_rl.formats.csv import csv_text
+from tabular_rl.formats.input import decode, read_all, reporting
+from tabular_rl.formats.output import write_atomically
+from tabular_rl.model.mdp import MDP
+
+Ints = NDArray[np.int64]
+COLUMNS = ("state", "action", "next_state", "count")
+
+
+def counts_path(path: str) -> str:
+    """Where the counts of a model are kept: beside it.
+
+    >>> counts_path("robot.toml"), counts_path("big/")
+    ('robot.counts.csv', 'big.counts.csv')
+    """
+    return os.path.splitext(path.rstrip("/"))[0] + ".counts.csv"
+
+
+def save_counts(mdp: MDP, counts: Ints, path: str | os.PathLike[str]) -> None:
+    """Write how often each outcome of a model was seen (K,), as CSV: state,action,next_state,count."""
+
+    def write(file: BinaryIO) -> None:
+        states, actions = [csv_text(name) for name in mdp.states], [csv_text(name) for name in mdp.actions]
+        rows = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
+        columns = (mdp.pair_state[rows], mdp.pair_action[rows], mdp.next_state, counts)
+        file.write((",".join(COLUMNS) + "\n").encode())
+        for s, a, s2, n in zip(*(column.tolist() for column in columns), strict=True):
+            file.write(f"{states[s]},{actions[a]},{states[s2]},{n}\n".encode())
+
+    write_atomically(path, write)
+
+
+def load_counts(path: str | os.PathLike[str], mdp: MDP) -> Ints:
+    """Return the counts (K,) of the outcomes of an estimated model; ModelError where they are not its own."""
+    source = os.fspath(path)
+    counts = np.zeros(mdp.K, dtype=np.int64)
+    place = {}
+    for i in range(mdp.L):
+        s, a = mdp.states[mdp.state_of_row(i)], mdp.actions[int(mdp.pair_action[i])]
+        for k in range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1])):
+            place[s, a, mdp.states[int(mdp.next_state[k])]] = k
+    try:
+        with reporting(), open(path, "rb") as file:
+            rows = csv.reader(decode(read_all(file)).splitlines(keepends=True), strict=True)
+        if next(rows, None) != list(COLUMNS):
+            raise ModelError(Fault(f"expected the columns {','.join(COLUMNS)}", line=1))
+        for fields in filter(any, rows):
+            line = rows.line_num
+            k = place.get((fields[0], fields[1], fields[2]), -1) if len(fields) == 4 else -1
+            if k < 0:
+                raise ModelError(
+                    Fault("found an outcome that is not one of the model's, expected its own", line=line)
+                )
+            if not (
+                fields[3].isascii() and fields[3].isdigit() and 0 < len(fields[3]) < 19 and int(fields[3]) > 0
+            ):
+                raise ModelError(
+                    Fault(f"count: found {quoted(fields[3])}, expected a whole number from 1", line=line)
+                )
+            if counts[k]:
+                raise ModelError(Fault("found an outcome twice, expected it once", line=line))
+            counts[k] = int(fields[3])
+    except csv.Error as error:
+        raise ModelError(Fault(f"not valid CSV: {error}", line=rows.line_num), source) from None
+    except ModelError as error:
+        raise error.at(source) from None
+    _check_counts(mdp, counts, source)
+    return counts
+
+
+def _check_counts(mdp: MDP, counts: Ints, source: str) -> None:
+    """Raise where the probabilities of the model are not the shares of the counts."""
+    for i in range(mdp.L):
+        ks = slice(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))
+        n = counts[ks].tolist()
+        shares = [Fraction(x, max(sum(n), 1)) for x in n]
+        if [p for _, p in mdp.rational(i)[0]] != shares:
+            fault = Fault(
+                f"found counts {', '.join(map(str, n[:5]))}, expected shares that are the probabilities of the model",
+                mdp.states[mdp.state_of_row(i)],
+                mdp.actions[int(mdp.pair_action[i])],
+            )
+            raise ModelError(fault, source)
