@@ -1,0 +1,286 @@
+"""Small mistakes planted in kernels, one at a time, by their syntax trees: the tests of a kernel must find each.
+
+The mistakes are made from the tree itself, so that they survive any change of its text: each sum becomes a difference,
+each factor is left out once, each condition is turned round, always met and never met, each whole number is one more,
+each write is left out, each name is taken for its neighbour. Kernels run as plain Python. A mistake is found where a
+comparison fails. One that only makes the program fail (an index out of range, a loop without end) is counted apart.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+import itertools
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+KERNELS = Path(__file__).resolve().parents[2] / "tabular_rl" / "kernels"
+LONGEST_LOOP = 100_000
+NEIGHBOURS = (
+    ("i", "i2", "j"), ("s", "s2"), ("bar", "q", "v", "w", "table"), ("qa", "qb"), ("first", "last"), ("pi", "rho"),
+)  # fmt: skip
+NEGATED = {
+    ast.Lt: ast.GtE,
+    ast.GtE: ast.Lt,
+    ast.Gt: ast.LtE,
+    ast.LtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+}
+TURNED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Div: ast.Mult}
+
+
+@functools.cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse((KERNELS / f"{module}.py").read_text(encoding="utf-8"))
+
+
+@functools.cache
+def modules_of(module: str) -> tuple[str, ...]:
+    """A module of kernels after those that it imports kernels from.
+
+    >>> modules_of("one_step")
+    ('walk', 'one_step')
+    """
+    below: list[str] = []
+    for node in tree_of(module).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tabular_rl.kernels."):
+            name = str(node.module).rpartition(".")[2]
+            below += [] if name == "_jit" else modules_of(name)
+    return (*dict.fromkeys(below), module)
+
+
+@functools.cache
+def functions(module: str) -> dict[str, ast.FunctionDef]:
+    """The kernels of one module, by name."""
+    return {node.name: node for node in tree_of(module).body if isinstance(node, ast.FunctionDef)}
+
+
+def plain(module: str) -> dict[str, Any]:
+    """The kernels of a module, and those that they call, as plain Python functions in one namespace."""
+    made: dict[str, Any] = {"kernel": lambda function: function, "math": math, "np": np, "ticks": ticks}
+    for name in modules_of(module):
+        for node in tree_of(name).body:
+            own = isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tabular_rl")
+            if not own and not isinstance(node, ast.FunctionDef):
+                run(ast.Module([node], []), made)
+        for node in functions(name).values():
+            define(node, made)
+    return made
+
+
+def define(node: ast.FunctionDef, made: dict[str, Any]) -> None:
+    """Put a kernel into a namespace; its loops without a known end fail when they are too long."""
+    run(ast.fix_missing_locations(ast.Module([Limited().visit(copy.deepcopy(node))], [])), made)
+
+
+def run(module: ast.Module, made: dict[str, Any]) -> None:
+    exec(compile(module, "kernels", "exec", flags=0, dont_inherit=True), made)
+
+
+class Limited(ast.NodeTransformer):
+    """while x: -> while tick() and x:"""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        self.generic_visit(node)
+        if any(isinstance(x, ast.While) for x in ast.walk(node)):
+            node.body.insert(0, ast.parse("tick = ticks()").body[0])
+        return node
+
+    def visit_While(self, node: ast.While) -> ast.While:
+        self.generic_visit(node)
+        node.test = ast.BoolOp(ast.And(), [ast.parse("next(tick)", mode="eval").body, node.test])
+        return node
+
+
+def ticks() -> Iterator[bool]:
+    yield from itertools.repeat(True, LONGEST_LOOP)
+    raise RuntimeError("a loop without end")
+
+
+# -- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One mistake in one kernel: what was there, what is there instead, and the whole kernel with it."""
+
+    kernel: str
+    old: str
+    new: str
+    number: int  # among those of the same words
+    node: ast.FunctionDef = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        again = f" ({self.number + 1})" if self.number else ""
+        return (
+            f"{self.kernel}: {' '.join(self.old.split())} -> {' '.join(self.new.split()) or 'nothing'}{again}"
+        )
+
+
+def mutants(module: str, kernel: str) -> list[Mutant]:
+    """All small mistakes in a kernel, in the order of its text.
+
+    >>> for mutant in mutants("walk", "scan"):
+    ...     print(mutant)
+    scan: while u >= cum[first]: -> while u < cum[first]:
+    scan: first += 1 -> first -= 1
+    scan: first += 1 -> nothing
+    scan: first += 1 -> first += 2
+    """
+    node = functions(module)[kernel]
+    names = {x.id for x in ast.walk(node) if isinstance(x, ast.Name)} | {x.arg for x in node.args.args}
+    made: list[Mutant] = []
+    for n, (statement, place) in enumerate(places(node)):
+        for new in mistakes(place, names):
+            changed = copy.deepcopy(node)
+            whole, old = list(places(changed))[n]
+            replace(changed, old, copy.deepcopy(new))
+            words = kernel, head(statement), head(new if old is whole else whole)
+            number = sum((m.kernel, m.old, m.new) == words for m in made)
+            made.append(Mutant(*words, number, changed))
+    return made
+
+
+def planted(module: str, kernel: str, old: str, new: str, times: int = 1) -> Mutant:
+    """The mistake that an expression or a statement, wherever it stands in the kernel, is another one."""
+    node = copy.deepcopy(functions(module)[kernel])
+    before, after = (ast.parse(text).body[0] if text else None for text in (old, new))
+    assert before is not None
+    if isinstance(before, ast.Expr):
+        before = before.value
+        after = after.value if isinstance(after, ast.Expr) else after
+    wanted = bare(before)
+    found = [x for x in ast.walk(node) if isinstance(x, (ast.expr, ast.stmt)) and bare(x) == wanted]
+    assert len(found) == times, f"{kernel}: found {old!r} {len(found)} times, expected {times}"
+    for place in found:
+        replace(node, place, copy.deepcopy(after))
+    return Mutant(kernel, old, new, 0, node)
+
+
+def bare(node: ast.AST) -> str:
+    return ast.dump(node).replace("Store()", "Load()")
+
+
+def head(node: ast.AST | None) -> str:
+    """The text of a node; of a compound statement its first line."""
+    return "nothing" if node is None else ast.unparse(node).partition("\n")[0]
+
+
+def places(node: ast.FunctionDef) -> Iterator[tuple[ast.stmt, ast.AST]]:
+    """The expressions of a kernel, each after its statement; those that compare with None left out."""
+    for statement in node.body:
+        if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
+            yield from inside(statement, statement)
+
+
+def inside(statement: ast.stmt, node: ast.AST) -> Iterator[tuple[ast.stmt, ast.AST]]:
+    statement = node if isinstance(node, ast.stmt) else statement
+    if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.Is, ast.IsNot)):
+        return
+    yield statement, node
+    for child in ast.iter_child_nodes(node):
+        yield from inside(statement, child)
+
+
+def replace(tree: ast.AST, old: ast.AST, new: ast.AST | None) -> None:
+    for parent in ast.walk(tree):
+        for name, value in ast.iter_fields(parent):
+            if value is old:
+                setattr(parent, name, new)
+            elif isinstance(value, list) and any(x is old for x in value):
+                put = ast.Pass() if new is None else new
+                setattr(parent, name, [put if x is old else x for x in value])
+    ast.fix_missing_locations(tree)
+
+
+def mistakes(node: Any, names: set[str]) -> Iterator[ast.AST | None]:
+    """What may stand at a place by mistake; None for nothing."""
+
+    def other(**fields: Any) -> Any:
+        return type(node)(**{**dict(ast.iter_fields(node)), **fields})
+
+    match node:
+        case ast.BinOp(op=ast.Mult()):
+            yield from (node.left, node.right)
+        case ast.BinOp(op=ast.FloorDiv() | ast.Mod()):
+            yield node.left
+        case ast.BinOp():
+            yield other(op=TURNED[type(node.op)]())
+        case ast.AugAssign(op=op):
+            if type(op) in TURNED:
+                yield other(op=TURNED[type(op)]())
+            yield None
+        case ast.Assign(targets=[ast.Subscript()]) | ast.Expr(value=ast.Call()):
+            yield None
+        case ast.Compare(ops=[op]) if type(op) in NEGATED:
+            yield other(ops=[NEGATED[type(op)]()])
+        case ast.BoolOp(op=op):
+            yield other(op=ast.And() if isinstance(op, ast.Or) else ast.Or())
+        case ast.UnaryOp():
+            yield node.operand
+        case ast.If(test=test) if not of_none(test):
+            yield from (other(test=ast.Constant(True)), other(test=ast.Constant(False)))
+        case ast.IfExp(test=test) if not of_none(test):
+            yield from (node.body, node.orelse)
+        case ast.Constant(value=bool()):
+            yield ast.Constant(not node.value)
+        case ast.Constant(value=int() | float()):
+            yield ast.Constant(node.value + 1)
+        case ast.Name(ctx=ast.Load()):
+            group = next((group for group in NEIGHBOURS if node.id in group), ())
+            yield from (ast.Name(name, ast.Load()) for name in group if name in names and name != node.id)
+
+
+def of_none(test: ast.expr) -> bool:
+    return any(isinstance(x, (ast.Is, ast.IsNot)) for x in ast.walk(test))
+
+
+# -- what a check says ------------------------------------------------------------------------------------------------
+
+
+class Check(NamedTuple):
+    """What the twin leaves behind, how the kernels of a namespace leave it, and whether two such are equal."""
+
+    expected: Any
+    call: Callable[[dict[str, Any]], Any]
+    equal: Callable[[Any, Any], bool]
+
+
+def fate(made: dict[str, Any], mutant: Mutant, checks: Iterable[Check]) -> str:
+    """ "found" where a comparison fails, "crashed" where all that happens is that the program fails, or "missed"."""
+    right, crashed = made[mutant.kernel], False
+    define(mutant.node, made)
+    try:
+        for expected, call, equal in checks:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    left = call(made)
+            except (Exception, SystemError):
+                crashed = True
+                continue
+            if not equal(expected, left):
+                return "found"
+    finally:
+        made[mutant.kernel] = right
+    return "crashed" if crashed else "missed"
+
+
+def fates(
+    module: str, kernel: str, checks: Iterable[Check], alike: Iterable[str] = ()
+) -> dict[str, list[str]]:
+    """The mutants of a kernel by their fates; those of `alike` change nothing that can be seen, and are left out."""
+    made, alike = plain(module), set(alike)
+    found: dict[str, list[str]] = {"found": [], "crashed": [], "missed": []}
+    for mutant in mutants(module, kernel):
+        if str(mutant) not in alike:
+            found[fate(made, mutant, checks)].append(str(mutant))
+    return found
