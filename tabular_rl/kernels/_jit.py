@@ -1,18 +1,20 @@
 """The one compile policy: every kernel is compiled here, and nowhere else.
 
 No fastmath: it licenses reordering, and the error bounds would be void. The interpreter's lock is released, so that
-threads can sweep. Compiled code is kept in a folder named by a digest of all kernel files: a change in one kernel
-otherwise leaves stale callers of it. Where no folder can be written, kernels are compiled anew in each process. Each
-file there ends in a digest of what it holds: one that is empty, cut off, changed or unreadable counts as missing, so
-that the kernel is compiled again, and the file replaced.
+threads can sweep. Compiled code is kept in a folder named by a digest of the kernel's file and of the kernel files that
+it imports: a change in one kernel otherwise leaves stale callers of it. Where no folder can be written, each process
+compiles its kernels again. Each file there ends in a digest of what it holds: one that is empty, cut off, changed or
+unreadable counts as missing, so that the kernel is compiled again, and the file replaced.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import pickle
+import re
 import sys
 import tempfile
 import warnings
@@ -27,13 +29,27 @@ from numba.core.caching import IndexDataCacheFile
 HERE = Path(__file__).parent
 
 
-def _digest() -> str:
+@functools.cache
+def _uses(path: Path) -> frozenset[Path]:
+    """The kernel files that a file imports from; a parse of it would take ten times as long."""
+    names = re.findall(r"^(?:from|import) tabular_rl\.kernels\.(\w+)", path.read_text("utf-8"), re.MULTILINE)
+    return frozenset(HERE / f"{name}.py" for name in names if (HERE / f"{name}.py").exists())
+
+
+@functools.cache
+def _digest(path: Path) -> str:
+    """A digest of a kernel's file and of all that it is compiled with."""
+    files, found = {path}, {Path(__file__), path}
+    while files:
+        files = {used for file in files for used in _uses(file)} - found
+        found |= files
     h = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
-    for path in sorted(HERE.glob("*.py")):
-        h.update(path.read_bytes())
+    for file in sorted(found):
+        h.update(file.read_bytes())
     return h.hexdigest()[:16]
 
 
+@functools.cache
 def _writable(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +61,6 @@ def _writable(folder: Path) -> bool:
 
 def _cache_folder() -> str | None:
     """The first folder that can be written: NUMBA_CACHE_DIR, the user's cache, or none (with one warning)."""
-    digest = _digest()
     places = []
     if os.environ.get("NUMBA_CACHE_DIR"):
         places.append(Path(os.environ["NUMBA_CACHE_DIR"]))
@@ -58,7 +73,7 @@ def _cache_folder() -> str | None:
             with contextlib.suppress(RuntimeError):
                 places.append(Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache"))
     for place in places:
-        folder = place / "tabular-rl" / digest
+        folder = place / "tabular-rl"
         if _writable(folder):
             return str(folder)
     found = f"{str(places[-1])!r} cannot be written" if places else "HOME is not set"
@@ -81,10 +96,12 @@ def kernel(function: Callable[..., Any]) -> Any:
     as long, wherever a loop takes a view or calls another kernel.
     """
     before = config.CACHE_DIR
+    folder = None if CACHE is None else Path(CACHE) / _digest(Path(function.__code__.co_filename))
+    cached = folder is not None and _writable(folder)
     try:
-        if CACHE is not None:
-            config.CACHE_DIR = CACHE
-        compiled = numba.njit(cache=CACHE is not None, nogil=True, error_model="numpy", _nrt=False)(function)
+        if cached:
+            config.CACHE_DIR = str(folder)
+        compiled = numba.njit(cache=cached, nogil=True, error_model="numpy", _nrt=False)(function)
     finally:
         config.CACHE_DIR = before
     _spare_damaged_files(compiled)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from program import inside
@@ -69,6 +73,61 @@ def test_damaged_files_are_compiled_again_and_replaced(written, tmp_path, damage
     DAMAGES[damage](path)
     assert used(folder) == (21, False)
     assert used(folder) == (21, damage != "unreadable")
+
+
+BEGIN = "from tabular_rl.kernels._jit import kernel\n"
+PLANTED = {
+    "ground": "@kernel\ndef ground(x):\n    return x + 1\n",
+    "above": "from tabular_rl.kernels.ground import ground\n@kernel\ndef above(x):\n    return 10 * ground(x)\n",
+    "top": "from tabular_rl.kernels.above import above\n@kernel\ndef top(x):\n    return 10 * above(x)\n",
+    "beside": "@kernel\ndef beside(x):\n    return -x\n",
+}
+ASK = """
+from tabular_rl.kernels.beside import beside
+from tabular_rl.kernels.ground import ground
+from tabular_rl.kernels.top import above, top
+print([(kernel(1), bool(kernel.stats.cache_hits)) for kernel in (top, above, ground, beside)])
+"""
+
+
+def test_a_changed_kernel_is_compiled_again_with_all_that_use_it_and_nothing_else(tmp_path):
+    folder = tmp_path / "tabular_rl" / "kernels"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    (folder / "__init__.py").touch()
+    shutil.copy(_jit.__file__, folder)
+
+    def write(name, text):
+        (folder / f"{name}.py").write_text(BEGIN + text)
+
+    def found():
+        env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-c", ASK], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return ast.literal_eval(done.stdout)
+
+    for name, text in PLANTED.items():
+        write(name, text)
+    assert found() == [(200, False), (20, False), (2, False), (-1, False)]
+    assert found() == [(200, True), (20, True), (2, True), (-1, True)]
+    write("ground", PLANTED["ground"].replace("x + 1", "x + 2"))
+    assert found() == [(300, False), (30, False), (3, False), (-1, True)]
+    write("top", PLANTED["top"].replace("10", "20"))
+    assert found() == [(600, False), (30, True), (3, True), (-1, True)]
+
+
+@pytest.mark.parametrize("path", sorted(_jit.HERE.glob("*.py")), ids=lambda path: path.stem)
+def test_a_kernel_file_imports_others_in_the_one_way_that_the_key_of_its_compiled_code_reads(path):
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+    ours = {name.split(".")[2] for name in imported if name.startswith("tabular_rl.")}
+    assert {used.stem for used in _jit._uses(path)} == ours
 
 
 def test_an_end_of_file_where_none_is_expected_is_no_interrupt(capsys, monkeypatch):
