@@ -27,9 +27,9 @@ from tabular_rl.formats.answers import CLAIMS, Answer, answer_of, read_answer
 from tabular_rl.methods.exact._truth import where_unsolved
 from tabular_rl.model.arguments import public
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import fraction_text, general, interval_text, rounded_up
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import nearest, spell_float
-from tabular_rl.report.numbers import fraction_text, general, interval_text, rounded_up
 from tabular_rl.solving.options import check
 from tabular_rl.solving.solution import Certificate, Floats, Solution, backed_up
 

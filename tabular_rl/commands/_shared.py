@@ -21,9 +21,9 @@ from tabular_rl.commands._memory import check_memory, check_states
 from tabular_rl.errors import OptionError, OutputError, closest, path_text, quoted
 from tabular_rl.methods.catalogue import METHODS, SOLVERS, canonical, find
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import rounded_up
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import calculated, nearest
-from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import be_quiet, note, out, warn
 from tabular_rl.report.tables import answer_text, interval_width, seconds_text, status_text, work_text

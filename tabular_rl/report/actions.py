@@ -9,8 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from tabular_rl.errors import escape
-from tabular_rl.report.layout import Rows, table
-from tabular_rl.report.numbers import (
+from tabular_rl.model.numbers import (
     aligned,
     fraction_text,
     general,
@@ -19,6 +18,7 @@ from tabular_rl.report.numbers import (
     shown,
     shown_exact,
 )
+from tabular_rl.report.layout import Rows, table
 from tabular_rl.report.screen import signs
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.solution import Solution, Status

@@ -8,9 +8,9 @@ from typing import Any
 
 from tabular_rl.analysis.comparison import Assertion, Compared, Comparison
 from tabular_rl.errors import escape
+from tabular_rl.model.numbers import rounded_up
 from tabular_rl.report.layout import table
 from tabular_rl.report.learned import curves_entry, curves_table
-from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.screen import coloured, signs
 from tabular_rl.report.tables import plural, problem_text, seconds_text, title, work_text
 from tabular_rl.solving.solution import good_enough, why_not

@@ -20,8 +20,8 @@ from tabular_rl.methods.gradient.exact import Gradient
 from tabular_rl.methods.gradient.moments import Moments
 from tabular_rl.methods.gradient.sample import Sampled
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import general, share_text
 from tabular_rl.report.layout import table
-from tabular_rl.report.numbers import general, share_text
 from tabular_rl.report.screen import spelled
 from tabular_rl.report.tables import plural, problem_text, start_where, title
 

@@ -18,11 +18,11 @@ from tabular_rl.formats.answers import answer_document, q_csv, q_entry
 from tabular_rl.methods.catalogue import METHODS
 from tabular_rl.methods.learning._learning import root_mean_square
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import general, rounded_up, sampled_places, shown
 from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.actions import learned_q_table
 from tabular_rl.report.grid import learned_grid, policy_grid
 from tabular_rl.report.layout import LONGEST, rows_shown, table
-from tabular_rl.report.numbers import general, rounded_up, sampled_places, shown
 from tabular_rl.report.screen import signs
 from tabular_rl.report.tables import (
     action_changes,

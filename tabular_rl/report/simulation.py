@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tabular_rl.errors import escape, spoken
+from tabular_rl.model.numbers import interval_text, rounded_up, sampled_places, shown, start_interval
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import spell_float
-from tabular_rl.report.numbers import interval_text, rounded_up, sampled_places, shown, start_interval
 from tabular_rl.report.screen import signs
 from tabular_rl.report.tables import plural, problem_text, start_value, start_where, title
 from tabular_rl.solving.solution import Solution, good_enough

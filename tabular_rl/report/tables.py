@@ -13,11 +13,7 @@ from numpy.typing import NDArray
 from tabular_rl.errors import escape, spoken
 from tabular_rl.model.graph.search import starts
 from tabular_rl.model.mdp import MDP, spell_gamma
-from tabular_rl.model.rationals import spell_float
-from tabular_rl.report.actions import q_table
-from tabular_rl.report.grid import grid_text, policy_grid
-from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown, table, width
-from tabular_rl.report.numbers import (
+from tabular_rl.model.numbers import (
     TINY,
     aligned,
     exact_or_decimal,
@@ -32,6 +28,10 @@ from tabular_rl.report.numbers import (
     shown_exact,
     start_interval,
 )
+from tabular_rl.model.rationals import spell_float
+from tabular_rl.report.actions import q_table
+from tabular_rl.report.grid import grid_text, policy_grid
+from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown, table, width
 from tabular_rl.report.screen import signs, spelled
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.solution import Solution, Status

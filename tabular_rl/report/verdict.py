@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from tabular_rl.model.numbers import rounded_up
 from tabular_rl.model.rationals import spell_float
-from tabular_rl.report.numbers import rounded_up
 from tabular_rl.report.screen import coloured
 from tabular_rl.report.tables import plural, problem_text, title
 

@@ -181,7 +181,7 @@ class Solution(Mapping[str, Any]):
         return float(np.dot(self.mdp.start, v))
 
     def __repr__(self) -> str:
-        from tabular_rl.report.numbers import rounded_up
+        from tabular_rl.model.numbers import rounded_up
 
         name = f"{self.mdp.name!r}, " if self.mdp.name else ""
         bound = rounded_up(self.bound) if math.isfinite(self.bound) else "inf"

@@ -1,4 +1,4 @@
-"""Numbers on the screen: no more digits than the proof supports, and a ± that is true of the digits shown."""
+"""How numbers are written: no more digits than the proof supports, and a ± that is true of the digits shown."""
 
 from __future__ import annotations
 

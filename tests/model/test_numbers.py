@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabular_rl import MDP, learn, simulate, solve
-from tabular_rl.report.numbers import (
+from tabular_rl.model.numbers import (
     TINY,
     aligned,
     fraction_text,
