@@ -57,11 +57,35 @@ from tabular_rl.methods.planning.modified_policy_iteration import modified_polic
 from tabular_rl.methods.planning.policy_evaluation import policy_evaluation
 from tabular_rl.methods.planning.policy_iteration import policy_iteration
 from tabular_rl.methods.planning.value_iteration import value_iteration
+from tabular_rl.model import hooks
 from tabular_rl.model.mdp import MDP, Layout
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.transitions import Log, Transitions, behavior_of
 from tabular_rl.solving.learned import Curve, Learned
 from tabular_rl.solving.solution import Certificate, Solution, Status
+
+
+def _text_of(answer: object) -> str:
+    from tabular_rl.report.answer import text_of
+
+    return text_of(answer)
+
+
+def _write(answer: Solution, path: str) -> None:
+    from tabular_rl.report.answer import write
+
+    write(answer, path)
+
+
+def _regret(learned: Learned) -> object:
+    from tabular_rl.analysis.comparison import most_policies, regret
+
+    return regret(learned, most_policies(learned.mdp))
+
+
+hooks.text_of.fill(_text_of)
+hooks.write.fill(_write)
+hooks.regret.fill(_regret)
 
 __version__ = "0.1.0"
 

@@ -25,6 +25,7 @@ from tabular_rl.errors import (
     quoted,
 )
 from tabular_rl.methods.catalogue import LEARNERS, SOLVERS, canonical, check_options, find, method_name
+from tabular_rl.model import hooks
 from tabular_rl.model.arguments import public
 from tabular_rl.model.calls import unknown_option
 from tabular_rl.model.mdp import MDP
@@ -147,9 +148,7 @@ class Comparison:
         return f"Comparison({', '.join(compared)})"
 
     def __str__(self) -> str:
-        from tabular_rl.report.comparison import comparison_text
-
-        return comparison_text(self)
+        return str(hooks.text_of(self))
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NotAnswerable, NumericalError, OptionError, quoted
+from tabular_rl.model import hooks
 from tabular_rl.model.arguments import public
 from tabular_rl.model.mdp import AVERAGED, MDP
+from tabular_rl.model.numbers import start_interval
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.transitions import Transitions
 from tabular_rl.solving import run as running
@@ -77,17 +79,32 @@ class Simulation:
     @property
     def verdict(self) -> str:
         """Where the exact value lies, in words; "" where one of the two is not known."""
-        from tabular_rl.report.simulation import verdict
-
-        return verdict(self)
+        if self.reference is None or not math.isfinite(self.half_width):
+            return ""
+        low, high = start_bounds(self.reference)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return ""
+        if self.lower <= low and high <= self.upper:
+            return "inside the interval"
+        if high < self.lower or low > self.upper:
+            return f"outside the interval, as in {1 - self.level:.2g} of all runs"
+        return "at the edge of the interval"
 
     def __repr__(self) -> str:
         return f"Simulation(mean={self.mean:.6g} ± {self.half_width:.2g}, episodes={self.episodes})"
 
     def __str__(self) -> str:
-        from tabular_rl.report.simulation import simulation_text
+        return str(hooks.text_of(self))
 
-        return simulation_text(self)
+
+def start_bounds(exact: Solution) -> tuple[float, float]:
+    """What is proven of the exact value of the start."""
+    from tabular_rl.model.graph.search import starts
+
+    if exact.lower is None or exact.upper is None:
+        return -math.inf, math.inf
+    lower, upper = (x if x.ndim == 1 else x[0] for x in (exact.lower, exact.upper))
+    return start_interval(exact.mdp.start, lower, upper, starts(exact.mdp))
 
 
 @public

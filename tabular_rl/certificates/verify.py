@@ -25,6 +25,7 @@ from tabular_rl.errors import (
 )
 from tabular_rl.formats.answers import CLAIMS, Answer, answer_of, read_answer
 from tabular_rl.methods.exact._truth import where_unsolved
+from tabular_rl.model import hooks
 from tabular_rl.model.arguments import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import fraction_text, general, interval_text, rounded_up
@@ -69,9 +70,7 @@ class Verdict:
         return f"Verdict({found}, error={rounded_up(self.error)}, tolerance={spell_float(self.tolerance)})"
 
     def __str__(self) -> str:
-        from tabular_rl.report.verdict import verdict_text
-
-        return verdict_text(self)
+        return str(hooks.text_of(self))
 
 
 @public

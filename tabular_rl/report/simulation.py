@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tabular_rl.analysis.simulation import Simulation, start_bounds
 from tabular_rl.errors import escape, spoken
-from tabular_rl.model.numbers import interval_text, rounded_up, sampled_places, shown, start_interval
+from tabular_rl.model.numbers import interval_text, rounded_up, sampled_places, shown
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.screen import signs
 from tabular_rl.report.tables import plural, problem_text, start_value, start_where, title
 from tabular_rl.solving.solution import Solution, good_enough
 
-if TYPE_CHECKING:
-    from tabular_rl.analysis.simulation import Simulation
-
 FEW = 30  # episodes below which the normal approximation is rough
-
-
-def start_bounds(exact: Solution) -> tuple[float, float]:
-    """What is proven of the exact value of the start."""
-    from tabular_rl.model.graph.search import starts
-
-    if exact.lower is None or exact.upper is None:
-        return -math.inf, math.inf
-    lower, upper = (x if x.ndim == 1 else x[0] for x in (exact.lower, exact.upper))
-    return start_interval(exact.mdp.start, lower, upper, starts(exact.mdp))
 
 
 def exact_text(exact: Solution) -> str:
@@ -34,21 +22,6 @@ def exact_text(exact: Solution) -> str:
     if good_enough(exact):
         return start_value(exact)
     return f"not proven: {interval_text(*start_bounds(exact))}"
-
-
-def verdict(played: Simulation) -> str:
-    """Where the exact value lies."""
-    exact = played.reference
-    if exact is None or not math.isfinite(played.half_width):
-        return ""
-    low, high = start_bounds(exact)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return ""
-    if played.lower <= low and high <= played.upper:
-        return "inside the interval"
-    if high < played.lower or low > played.upper:
-        return f"outside the interval, as in {1 - played.level:.2g} of all runs"
-    return "at the edge of the interval"
 
 
 def simulation_text(played: Simulation, policy: str | None = None) -> str:
@@ -78,7 +51,7 @@ def simulation_text(played: Simulation, policy: str | None = None) -> str:
     elif played.episodes:
         lines.append(f"mean return  {played.mean:.6g}, no interval from {plural(played.episodes, 'episode')}")
     if exact is not None:
-        where = verdict(played)
+        where = played.verdict
         rows.append(("exact value", exact_text(exact) + (f", {where}" if where else "")))
     elif played.missing:
         rows.append(("exact value", played.missing))

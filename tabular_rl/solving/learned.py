@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.model import hooks
 from tabular_rl.solving.solution import Floats, Solution, Status
 
 if TYPE_CHECKING:
@@ -105,11 +106,9 @@ class Learned(Solution):
 
         It is computed when it is first asked for, by evaluating the policies exactly.
         """
-        from tabular_rl.analysis.comparison import most_policies, regret
-
         if self.task != "control" or self.reference is None or self.status is Status.INTERRUPTED:
             return None
-        return regret(self, most_policies(self.mdp))
+        return hooks.regret(self)
 
     def value_of_start(self) -> float:
         """Σ start(s) v(s), NaN where a state that it needs was never visited."""
@@ -118,18 +117,7 @@ class Learned(Solution):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what was learned, with its visits, to a file: CSV where it ends in .csv, else JSON with the curve."""
-        from tabular_rl.formats.answers import check_suffix, json_parts, write_parts
-        from tabular_rl.report.learned import learned_csv, learned_document
-
-        check_suffix(path)
-        as_csv = os.fspath(path).lower().endswith(".csv")
-        write_parts(learned_csv(self) if as_csv else json_parts(learned_document(self, self.regret)), path)
-
-    def __str__(self) -> str:
-        from tabular_rl.report.learned import learned_text
-
-        warnings = [f"{self.method}: {verdict}" for verdict in self.verdicts]
-        return "\n".join([learned_text(self, self.regret), *([""] if warnings else []), *warnings])
+        hooks.write(self, path)
 
     @property
     def steps_a_second(self) -> float:

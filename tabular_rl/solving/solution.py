@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError, quoted, spoken
+from tabular_rl.model import hooks
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import rounded_up
 from tabular_rl.model.policy import Policy
 
 Floats = NDArray[np.float64]
@@ -170,10 +172,7 @@ class Solution(Mapping[str, Any]):
         OptionError : another suffix than .csv or .json
         OutputError : path and reason; what stood there before is intact
         """
-        from tabular_rl.formats.answers import check_suffix, write_answer
-
-        check_suffix(path)
-        write_answer(self, path)
+        hooks.write(self, path)
 
     def value_of_start(self) -> float:
         """Σ start(s) v(s): the value before the first state is drawn."""
@@ -181,16 +180,12 @@ class Solution(Mapping[str, Any]):
         return float(np.dot(self.mdp.start, v))
 
     def __repr__(self) -> str:
-        from tabular_rl.model.numbers import rounded_up
-
         name = f"{self.mdp.name!r}, " if self.mdp.name else ""
         bound = rounded_up(self.bound) if math.isfinite(self.bound) else "inf"
         return f"Solution({name}{self.method}, {self.status.name}, bound={bound}, states={self.mdp.S})"
 
     def __str__(self) -> str:
-        from tabular_rl.report.tables import answer_text
-
-        return answer_text(self)
+        return str(hooks.text_of(self))
 
 
 ROUGH = 1e-3  # of the largest |v|: an interval no wider on each side is a truth to measure errors against

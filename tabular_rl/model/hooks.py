@@ -1,0 +1,36 @@
+"""What a lower folder asks of a higher one. `tabular_rl/__init__.py` fills each hook, and nothing else does.
+
+So an answer draws itself though the folder that draws lies above it, and no import points uphill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Hook:
+    """A function that is filled in from above.
+
+    >>> doubled = Hook("doubles a number")
+    >>> doubled.fill(lambda x: 2 * x)
+    >>> doubled(3)
+    6
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._function: Callable[..., Any] | None = None
+
+    def fill(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        if self._function is None:
+            raise RuntimeError(f"nothing {self.what} yet: import tabular_rl first")
+        return self._function(*arguments, **options)
+
+
+text_of = Hook("prints an answer")  # answer -> the text that `print` shows
+write = Hook("writes an answer to a file")  # answer, path
+regret = Hook("says what learned policies lose")  # Learned -> Regret
