@@ -59,7 +59,7 @@ from tabular_rl.methods.planning.policy_iteration import policy_iteration
 from tabular_rl.methods.planning.value_iteration import value_iteration
 from tabular_rl.model import hooks
 from tabular_rl.model.mdp import MDP, Layout
-from tabular_rl.model.policy import Policy
+from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.model.transitions import Log, Transitions, behavior_of
 from tabular_rl.solving.learned import Curve, Learned
 from tabular_rl.solving.solution import Certificate, Solution, Status
@@ -83,9 +83,18 @@ def _regret(learned: Learned) -> object:
     return regret(learned, most_policies(learned.mdp))
 
 
+def _read_policy(text: str, mdp: MDP) -> Policy:
+    from tabular_rl.formats.named_policies import read_policy
+
+    return read_policy(text, mdp)
+
+
 hooks.text_of.fill(_text_of)
 hooks.write.fill(_write)
 hooks.regret.fill(_regret)
+hooks.is_model.fill(lambda given: isinstance(given, MDP))
+hooks.policy_of.fill(policy_of)
+hooks.read_policy.fill(_read_policy)
 
 __version__ = "0.1.0"
 

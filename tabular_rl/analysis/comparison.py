@@ -26,8 +26,7 @@ from tabular_rl.errors import (
 )
 from tabular_rl.methods.catalogue import LEARNERS, SOLVERS, canonical, check_options, find, method_name
 from tabular_rl.model import hooks
-from tabular_rl.model.arguments import public
-from tabular_rl.model.calls import unknown_option
+from tabular_rl.model.calls import public, unknown_option
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import fraction, nearest

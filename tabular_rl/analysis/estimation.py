@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError, closest, quoted
 from tabular_rl.formats.transitions import log_of
-from tabular_rl.model.arguments import public
+from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP, Exact
 from tabular_rl.model.names import Names
 from tabular_rl.model.rationals import RationalArray

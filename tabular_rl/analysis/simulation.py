@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import NotAnswerable, NumericalError, OptionError, quoted
 from tabular_rl.model import hooks
-from tabular_rl.model.arguments import public
+from tabular_rl.model.calls import Option, public
 from tabular_rl.model.mdp import AVERAGED, MDP
 from tabular_rl.model.numbers import start_interval
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.transitions import Transitions
 from tabular_rl.solving import run as running
-from tabular_rl.solving.options import OPTIONS, Option
+from tabular_rl.solving.options import OPTIONS
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.solution import Solution
 

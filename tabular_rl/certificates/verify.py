@@ -26,7 +26,7 @@ from tabular_rl.errors import (
 from tabular_rl.formats.answers import CLAIMS, Answer, answer_of, read_answer
 from tabular_rl.methods.exact._truth import where_unsolved
 from tabular_rl.model import hooks
-from tabular_rl.model.arguments import public
+from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import fraction_text, general, interval_text, rounded_up
 from tabular_rl.model.policy import Policy

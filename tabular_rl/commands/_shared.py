@@ -20,6 +20,7 @@ from tabular_rl.commands._help import Command as Command
 from tabular_rl.commands._memory import check_memory, check_states
 from tabular_rl.errors import OptionError, OutputError, closest, path_text, quoted
 from tabular_rl.methods.catalogue import METHODS, SOLVERS, canonical, find
+from tabular_rl.model.calls import Option
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import rounded_up
 from tabular_rl.model.policy import Policy
@@ -28,7 +29,7 @@ from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import be_quiet, note, out, warn
 from tabular_rl.report.tables import answer_text, interval_width, seconds_text, status_text, work_text
 from tabular_rl.solving import run as running
-from tabular_rl.solving.options import OPTIONS, Option
+from tabular_rl.solving.options import OPTIONS
 from tabular_rl.solving.solution import Solution, Status
 
 C = TypeVar("C", bound=Callable[..., Any])

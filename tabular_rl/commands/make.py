@@ -11,10 +11,10 @@ import click
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import FORMATS, Command, Value, check_new, check_output, quiet_option
 from tabular_rl.errors import closest, path_text, quoted
+from tabular_rl.model.calls import options_of
 from tabular_rl.model.families import FAMILIES
 from tabular_rl.model.mdp import MDP, size_text
 from tabular_rl.report.screen import note
-from tabular_rl.solving.options import options_of
 
 
 class Families(Command, click.Group):

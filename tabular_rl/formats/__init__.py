@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tabular_rl.errors import ModelError, OptionError, kind_text, path_text, quoted
-from tabular_rl.model.arguments import public
+from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP, Sense, checked_gamma, checked_horizon
 
 FORMATS = ("toml", "csv", "npz", "directory")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tabular_rl.errors import OptionError, closest, quoted
-from tabular_rl.model.calls import named
+from tabular_rl.model.calls import public
 
 FORMATS = (".toml", ".csv", ".npz")
 NOT_MODELS = {"answers"}
@@ -57,7 +57,7 @@ def _folder(name: str, what: str) -> Path:
     raise OptionError(f"{package / name}: no such folder; the {what} are missing. Install tabular-rl again.")
 
 
-@named
+@public
 def examples() -> list[str]:
     """Return the names of the models that come with the package, sorted.
 

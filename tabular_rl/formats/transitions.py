@@ -38,7 +38,7 @@ from tabular_rl.formats.fields import AN_EMPTY_CELL, read_number
 from tabular_rl.formats.memory import require
 from tabular_rl.formats.npz import checked_members, damage, read_array, write_arrays
 from tabular_rl.formats.output import write_atomically
-from tabular_rl.model.arguments import public
+from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP, size_text
 from tabular_rl.model.names import LONGEST_NAME, Names, are_good, name_fault
 from tabular_rl.model.rationals import DECIMAL, FRACTION, nearest

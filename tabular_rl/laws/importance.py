@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError, quoted
 from tabular_rl.methods.exact.linear_solve import policy_values, policy_zero
-from tabular_rl.model.arguments import policy_of, public
+from tabular_rl.model.calls import public
 from tabular_rl.model.graph.search import can_reach, edges, reachable, starts
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.policy import Policy
+from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.model.unroll import state_name, unroll, unroll_policy
 from tabular_rl.solving.sampling import Floats
 

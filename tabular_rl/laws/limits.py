@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import NumericalError, OptionError, quoted
 from tabular_rl.laws._events import Law
-from tabular_rl.model.arguments import public
+from tabular_rl.model.calls import public
 from tabular_rl.model.graph.search import unseen
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy

@@ -17,9 +17,9 @@ import numpy as np
 
 from tabular_rl.errors import NotAnswerable, OptionError, quoted
 from tabular_rl.methods.exact.stationary import exact_start
-from tabular_rl.model.arguments import policy_of, public
+from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.policy import Policy
+from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.model.rationals import as_fraction
 from tabular_rl.model.transitions import Transitions
 from tabular_rl.solving.exploration import Exploration

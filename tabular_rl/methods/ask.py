@@ -7,7 +7,7 @@ from typing import Any
 
 from tabular_rl.errors import OptionError, quoted
 from tabular_rl.methods.catalogue import check_options, find, find_learner
-from tabular_rl.model.arguments import public
+from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.learned import Learned

@@ -1,38 +1,91 @@
-"""A call that does not fit a function is one line that names the right word, not a bare TypeError."""
+"""How public functions are called: what they take is checked and converted, and a call that does not fit is one line.
+
+An option is a keyword argument annotated with an `Option`: its meaning, its range and the words for what is wrong
+stand there once, for Python and for the command line.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
+import math
+import os
 import types
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_type_hints
 
 from tabular_rl.errors import OptionError, closest, meant, option_name, plain, quoted
+from tabular_rl.model import hooks
 
 F = TypeVar("F", bound=Callable[..., Any])
+POLICIES = ("policy", "behavior")
 
 
-def named(function: F) -> F:
-    """Decorate a function whose arguments are to be named as it names them.
+def public(function: F) -> F:
+    """Decorate a function of the package: what it is given is checked and converted by the names of its parameters.
 
-    >>> @named
-    ... def f(*, states: int = 2) -> int:
-    ...     return states
-    >>> f(state_names=3)
+    `mdp` must be a model. `policy` and `behavior` are what `policy_of` takes; a function that has no `mdp`, and whose
+    first parameter is `policy`, also takes (mdp, policy). A keyword that the function does not have, an argument too
+    many or too few is an OptionError that names the right word.
+
+    >>> from tabular_rl import MDP
+    >>> @public
+    ... def value(mdp, policy, *, step_size=1.0):
+    ...     return policy["0"]
+    >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9)
+    >>> value(mdp, [1])
+    '1'
+    >>> value(mdp, [1], alpha=0.5)
     Traceback (most recent call last):
-    tabular_rl.errors.OptionError: state_names: f has no such option; did you mean 'states'? It has states.
+    tabular_rl.errors.OptionError: alpha: value has no such option; did you mean 'step_size'? It has step_size.
     """
     signature = inspect.signature(function)
+    parameters = signature.parameters
+    asked = [name for name in POLICIES if name in parameters]
+    softmax = [name for name in asked if "SoftmaxPolicy" in str(parameters[name].annotation)]
+    paths = "PathLike" in str(parameters["path"].annotation) if "path" in parameters else False
+    without_model = next(iter(parameters), "") == "policy" and "mdp" not in parameters
+
+    def converted(mdp: Any, given: Any, name: str) -> Any:
+        log = name == "behavior" and isinstance(given, str) and given == "log"
+        return (
+            given
+            if log or (name in softmax and hasattr(given, "theta"))
+            else hooks.policy_of(mdp, given, name)
+        )
 
     def enter(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if without_model and args and hooks.is_model(args[0]):
+            given = args[1] if len(args) > 1 else options.pop("policy", None)
+            args = (converted(args[0], given, "policy"), *args[2:])
         try:
-            signature.bind(*args, **options)
+            bound = signature.bind(*args, **options)
         except TypeError:
             raise misused(function, signature, args, options) from None
-        return function(*args, **options)
+        given = bound.arguments
+        if paths and not isinstance(given["path"], (str, os.PathLike)):
+            raise OptionError(f"path: found {type(given['path']).__name__}, expected the path of a file")
+        if "mdp" in given and (given["mdp"] is not None or parameters["mdp"].default is not None):
+            check_model(given["mdp"])
+            for name in asked:
+                if name in given and (given[name] is not None or parameters[name].default is not None):
+                    given[name] = converted(given["mdp"], given[name], name)
+        return function(*bound.args, **bound.kwargs)
 
     return as_it_is(function, enter)
+
+
+def check_model(mdp: object) -> None:
+    """Raise OptionError where something else stands in the place of a model."""
+    if hooks.is_model(mdp):
+        return
+    hint = "tabular_rl.load(FILE) or MDP(P, R, gamma)"
+    if hooks.is_model(getattr(mdp, "mdp", None)):
+        hint = "its .mdp"
+    if isinstance(mdp, (str, os.PathLike)):
+        hint = f"tabular_rl.load({os.fspath(mdp)!r})"
+    raise OptionError(f"mdp: found {type(mdp).__name__}, expected a model: {hint}")
 
 
 def as_it_is(function: F, enter: Callable[[tuple[Any, ...], dict[str, Any]], Any]) -> F:
@@ -46,6 +99,110 @@ def as_it_is(function: F, enter: Callable[[tuple[Any, ...], dict[str, Any]], Any
     functools.update_wrapper(made, function)
     made.__kwdefaults__ = function.__kwdefaults__
     return made  # type: ignore[return-value]
+
+
+# -- options -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: `kind` converts a text, `low` and `high` bound it (excluded where `open_low`)."""
+
+    name: str
+    kind: Callable[[Any], Any]
+    help: str
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    parse: Callable[[Any], Any] | None = None  # makes the value of a text, or raises ValueError
+    grammar: str = ""  # what such a text may be
+    begins: tuple[str, ...] = ()  # how such texts begin, for completion
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def expected(self) -> str:
+        """What a value must be, in words."""
+        if self.parse is not None:
+            return self.grammar
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if self.kind is bool:
+            return "true or false"
+        what = "a whole number" if self.kind is int else "a number"
+        if self.low == -math.inf and self.high == math.inf:
+            return what
+        low = f"{'above' if self.open_low else 'from'} {self.low:g}"
+        return f"{what} {low}" + (f" to {self.high:g}" if self.high < math.inf else "")
+
+    def check(self, value: Any) -> Any:
+        """Return the value as a Python scalar in range, or raise OptionError.
+
+        >>> Option("sweeps", int, "sweeps over the model", low=1).check(1e3)
+        1000
+        """
+        if value is None and self.optional:
+            return None
+        try:
+            if self.parse is not None:
+                return self.parse(value)
+            if self.choices:
+                if value in self.choices:
+                    return value
+                raise ValueError
+            if self.kind is bool:
+                if isinstance(value, bool):
+                    return value
+                raise ValueError
+            if isinstance(value, bool):
+                raise ValueError
+            number = float(value)
+            made = int(value) if self.kind is int and not isinstance(value, str) else self.kind(number)
+            if self.kind is int and made != number:
+                raise ValueError
+            if not (self.low < number if self.open_low else self.low <= number) or not number <= self.high:
+                raise ValueError
+            return made
+        except (ValueError, TypeError, OverflowError):
+            raise OptionError(f"{self.flag}: found {quoted(value)}, expected {self.expected}") from None
+
+
+def options_of(function: Callable[..., Any]) -> dict[str, tuple[Option, Any]]:
+    """Return the options that a solver takes: name -> (option, default), in the order of its signature."""
+    found = {}
+    hints = get_type_hints(function, include_extras=True)
+    defaults = function.__kwdefaults__ or {}
+    for name, hint in hints.items():
+        option = next((x for x in getattr(hint, "__metadata__", ()) if isinstance(x, Option)), None)
+        if option is not None:
+            found[name] = (option, defaults.get(name))
+    return found
+
+
+def with_checked_options(function: F) -> F:
+    """Decorate a function whose options are annotated: it gets each as a scalar in its range, or OptionError.
+
+    >>> from typing import Annotated
+    >>> @with_checked_options
+    ... def make(*, rows: Annotated[int, Option("rows", int, "rows of the grid", low=1)] = 10):
+    ...     return rows
+    >>> make(rows=2.0)
+    2
+    """
+    options = options_of(function)
+
+    def enter(args: tuple[Any, ...], given: dict[str, Any]) -> Any:
+        values = {name: option.check(given[name]) for name, (option, _) in options.items() if name in given}
+        return function(*args, **{**given, **values})
+
+    return as_it_is(function, enter)
+
+
+# -- calls that do not fit ---------------------------------------------------------------------------------------------
 
 
 def unknown_option(who: str, word: str, known: Iterable[str]) -> OptionError:

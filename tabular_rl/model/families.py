@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError
-from tabular_rl.model.calls import named
+from tabular_rl.model.calls import Option, public, with_checked_options
 from tabular_rl.model.mdp import MDP, Floats, Ints, Layout
-from tabular_rl.solving.options import Option, options_of
 
 LARGEST_INDEX = 2**31 - 1  # states and pairs; outcomes may be more
 
@@ -41,15 +40,9 @@ FAMILIES: dict[str, Callable[..., MDP]] = {}
 
 def family(function: Callable[..., MDP]) -> Callable[..., MDP]:
     """Enter a function into FAMILIES under its name; its options are those that its signature is annotated with."""
-    made = named(function)
+    made = public(with_checked_options(function))
     FAMILIES[function.__name__] = made
     return made
-
-
-def _check(function: Callable[..., MDP], **values: Any) -> tuple[Any, ...]:
-    """Return the values as scalars in the ranges of the signature; OptionError names the one that is not."""
-    options = options_of(function)
-    return tuple(options[name][0].check(value) for name, value in values.items())
 
 
 def _fits(what: str, count: int) -> None:
@@ -119,10 +112,6 @@ def gridworld(
     >>> mdp.next_state[mdp.row(0, "right")], mdp.next_state[mdp.row(1, "right")]
     (np.int32(1), np.int32(2))
     """
-    rows, columns, slip, walls, step_reward, gamma, seed = _check(
-        gridworld, rows=rows, columns=columns, slip=slip, walls=walls,
-        step_reward=step_reward, gamma=gamma, seed=seed,
-    )  # fmt: skip
     _fits("pairs", 4 * rows * columns)
     if rows * columns < 2:
         raise OptionError("found a grid of 1 cell, expected at least 2. Raise --rows or --columns.")
@@ -179,9 +168,6 @@ def maze(
     >>> maze(rows=1, columns=2).layout
     Layout(rows=1, columns=3, cell=None)
     """
-    rows, columns, slip, step_reward, gamma, seed = _check(
-        maze, rows=rows, columns=columns, slip=slip, step_reward=step_reward, gamma=gamma, seed=seed
-    )
     _fits("pairs", 4 * (2 * rows - 1) * (2 * columns - 1))
     if rows * columns < 2:
         raise OptionError("found a maze of 1 room, expected at least 2. Raise --rows or --columns.")
@@ -317,7 +303,6 @@ def random_walk(
     >>> mdp.next_state.tolist(), mdp.r.tolist()
     ([0, 2, 1, 3, 2, 4, 3, 5, 4, 6], [0.0, 0.0, 0.0, 0.0, 0.5])
     """
-    states, left, right, gamma = _check(random_walk, states=states, left=left, right=right, gamma=gamma)
     _fits("states", states + 2)
     to = np.empty((states, 2), dtype=np.int32)
     to[:, 0] = np.arange(states)
@@ -392,10 +377,6 @@ def queue(
     >>> mdp.P[mdp.row(1, "1"), :].toarray().tolist(), mdp.r.tolist()
     ([0.5, 0.25, 0.25], [0.0, 10.0, 1.0, 11.0, 2.0, 12.0])
     """
-    capacity, speeds, arrival, service, holding, effort, gamma = _check(
-        queue, capacity=capacity, speeds=speeds, arrival=arrival, service=service,
-        holding=holding, effort=effort, gamma=gamma,
-    )  # fmt: skip
     _fits("pairs", (capacity + 1) * speeds)
     if arrival + service > 1:
         raise OptionError(
@@ -468,9 +449,6 @@ def forest(
     >>> mdp.r.tolist()
     [0.0, 0.0, 0.0, 1.0, 4.0, 2.0]
     """
-    states, fire, wait_reward, cut_reward, gamma = _check(
-        forest, states=states, fire=fire, wait_reward=wait_reward, cut_reward=cut_reward, gamma=gamma
-    )
     _fits("pairs", 2 * states)
     to = np.zeros((states, 3), dtype=np.int32)  # wait: fire, growth; cut
     to[:, 1] = np.minimum(np.arange(1, states + 1), states - 1)
@@ -542,10 +520,6 @@ def inventory(
     >>> mdp.table(mdp.r).tolist()[0], mdp.P[mdp.row(1, "1"), :].toarray().tolist()
     ([0.0, -1.0, -2.0, -5.0], [0.25, 0.5, 0.25, 0.0])
     """
-    capacity, demand, price, unit, fixed, holding, gamma = _check(
-        inventory, capacity=capacity, demand=demand, price=price, unit=unit,
-        fixed=fixed, holding=holding, gamma=gamma,
-    )  # fmt: skip
     pairs = (capacity + 1) * (capacity + 2) // 2
     _fits("pairs", pairs)
     # Integer binomials over a power of two: each probability is rounded once, small ones are exact.
@@ -626,9 +600,6 @@ def car_rental(
     >>> car_rental()
     MDP("Jack's car rental", states=441, actions=11, pairs=4221, outcomes=1861461, gamma=0.9)
     """
-    capacity, moves, move_cost, price, gamma = _check(
-        car_rental, capacity=capacity, moves=moves, move_cost=move_cost, price=price, gamma=gamma
-    )
     width = capacity + 1
     first, rented_first = _rental_day(3, 3, capacity)
     second, rented_second = _rental_day(4, 2, capacity)
@@ -719,9 +690,6 @@ def garnet(
     >>> mdp == garnet(states=20, actions=3, branching=4, seed=1), mdp == garnet(states=20, actions=3, branching=4)
     (True, False)
     """
-    states, actions, branching, gamma, seed = _check(
-        garnet, states=states, actions=actions, branching=branching, gamma=gamma, seed=seed
-    )
     pairs = states * actions
     _fits("pairs", pairs)
     if branching > states:

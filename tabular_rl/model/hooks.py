@@ -34,3 +34,6 @@ class Hook:
 text_of = Hook("prints an answer")  # answer -> the text that `print` shows
 write = Hook("writes an answer to a file")  # answer, path
 regret = Hook("says what learned policies lose")  # Learned -> Regret
+is_model = Hook("tells a model from other things")  # anything -> bool
+policy_of = Hook("makes a policy of what is given")  # model, what is given, what messages call it -> Policy
+read_policy = Hook("reads the text of a policy")  # text, model -> Policy

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import Fault, ModelError, closest, kind_text, quoted
-from tabular_rl.model.calls import check_options, named
+from tabular_rl.model.calls import check_options, public
 from tabular_rl.model.names import Names, by_state
 from tabular_rl.model.rationals import (
     DIGITS,
@@ -187,7 +187,7 @@ class MDP:
     _facts: Facts | Callable[[MDP], Facts]
     _digest: str | None
 
-    @named
+    @public
     def __init__(self, P: Any, R: Any, gamma: Any, *, axes: str | None = None, **options: Any) -> None:
         made = MDP.from_tensors(P, R, gamma, axes=axes, **options)
         for field in MDP.__slots__:
@@ -206,7 +206,7 @@ class MDP:
     # -- making one ---------------------------------------------------------------------------------------------
 
     @classmethod
-    @named
+    @public
     def from_rows(
         cls,
         *,
@@ -331,7 +331,7 @@ class MDP:
         return mdp
 
     @classmethod
-    @named
+    @public
     def from_tensors(
         cls,
         P: Any,
@@ -372,7 +372,7 @@ class MDP:
         )
 
     @classmethod
-    @named
+    @public
     def from_outcomes(
         cls,
         outcomes: Iterable[Sequence[Any]],

@@ -8,8 +8,7 @@ n 2**-52.
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import OptionError, escape, quoted
+from tabular_rl.model import hooks
+from tabular_rl.model.calls import check_model
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
 from tabular_rl.model.rationals import DIGITS, RationalArray, as_fraction, exact_sum, nearest, shown
@@ -106,15 +107,13 @@ class Policy(Mapping[str, Any]):
 
     @classmethod
     def of(cls, mdp: MDP, given: Any) -> Policy:
-        """Return what is given as a policy, in any form that functions take: see `policy_of` in model/arguments.py.
+        """Return what is given as a policy, in any form that functions take: see `policy_of`.
 
         >>> from tabular_rl import MDP
         >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9)
         >>> Policy.of(mdp, "uniform") == Policy.of(mdp, [[0.5, 0.5]]), Policy.of(mdp, [1])["0"]
         (True, '1')
         """
-        from tabular_rl.model.arguments import policy_of
-
         return policy_of(mdp, given)
 
     @classmethod
@@ -420,18 +419,6 @@ def _policy(mdp: MDP, rows: Any, probs: Any, exact: Any) -> Policy:
     return Policy(mdp, rows=rows, probs=probs, exact=exact)
 
 
-def check_model(mdp: object) -> None:
-    """Raise OptionError where something else stands in the place of a model."""
-    if isinstance(mdp, MDP):
-        return
-    hint = "tabular_rl.load(FILE) or MDP(P, R, gamma)"
-    if isinstance(getattr(mdp, "mdp", None), MDP):
-        hint = "its .mdp"
-    if isinstance(mdp, (str, os.PathLike)):
-        hint = f"tabular_rl.load({os.fspath(mdp)!r})"
-    raise OptionError(f"mdp: found {type(mdp).__name__}, expected a model: {hint}")
-
-
 def _index(names: Names, name: Any, what: str) -> int:
     try:
         return names.at(name, what)
@@ -546,3 +533,150 @@ def _checked(mdp: MDP, values: Floats, exact: Iterable[Fraction] | None) -> Floa
                 f"policy: state {quoted(mdp.states[s])}: probabilities sum to {total}, expected 1"
             )
     return values
+
+
+# -- what a user gives ---------------------------------------------------------------------------------------------
+
+FORMS = (
+    "a Policy, 'uniform', an action a state (list, dict or array), or a probability for each pair (L,) or as a table "
+    "(S, A)"
+)
+
+
+def policy_of(mdp: MDP, given: Any, name: str = "policy") -> Policy:
+    """Return what is given as a policy of a model, in whatever form; this is what every function calls.
+
+    Parameters
+    ----------
+    mdp : the model
+    given : a Policy; a Solution, whose policy is meant; a text as for --policy, such as "uniform" or "action:left"; one
+        action a state by name or index, as a list, an array (S,) or {state: action}; a probability for each pair, as
+        {state: {action: p}}, an array (L,), or a table (S, A). For a finite horizon one of these for each time too.
+    name : what messages call it
+
+    Raises
+    ------
+    OptionError : no policy of this model, or an array that could be two different ones
+
+    Examples
+    --------
+    >>> mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[0, 1], [0, 0]], 0.9, axes="sas", actions=["stay", "go"])
+    >>> [policy_of(mdp, given)["0"] for given in (["go", "stay"], {0: "go", "1": 0}, [[0, 1], [1, 0]])]
+    ['go', 'go', {'stay': 0.0, 'go': 1.0}]
+    """
+    try:
+        return _fitting(mdp, _read(mdp, given))
+    except OptionError as error:
+        if name == "policy":
+            raise
+        raise OptionError(str(error).replace("policy:", f"{name}:", 1)) from None
+
+
+def _read(mdp: MDP, given: Any) -> Policy:
+    if isinstance(given, Policy):
+        return given
+    if hasattr(given, "policy"):  # a Solution, a SoftmaxPolicy
+        if isinstance(given.policy, Policy):
+            return given.policy
+        raise OptionError(f"policy: found {type(given).__name__} without a policy, expected {FORMS}")
+    if isinstance(given, str):
+        made: Policy = hooks.read_policy(given, mdp)
+        return made
+    if isinstance(given, Mapping):
+        return _of_mapping(mdp, given)
+    if isinstance(given, (list, tuple)) and any(isinstance(x, Mapping) for x in given):
+        if not all(isinstance(x, Mapping) for x in given) or len(given) != mdp.horizon:
+            raise OptionError(
+                f"policy: found a list of {len(given)}, expected a mapping for each of {mdp.horizon or 'no'} time steps"
+            )
+        return _stacked(mdp, [_of_mapping(mdp, x) for x in given])
+    if isinstance(given, (list, tuple)) and any(x is None or isinstance(x, str) for x in given):
+        return Policy.of_actions(mdp, given)
+    if not hasattr(given, "__len__") or isinstance(given, (set, frozenset, bytes)):
+        raise OptionError(f"policy: found {type(given).__name__}, expected {FORMS}")
+    try:
+        array = np.asarray(given)
+    except (ValueError, TypeError):
+        raise OptionError(f"policy: found lists of different lengths, expected {FORMS}") from None
+    if array.dtype.kind in "UO" and all(x is None or isinstance(x, str) for x in array.ravel().tolist()):
+        return Policy.of_actions(mdp, given)
+    if array.dtype.kind not in "biuf":
+        raise OptionError(f"policy: found {type(given).__name__} of {array.dtype}, expected {FORMS}")
+    return _of_array(mdp, array)
+
+
+def _of_mapping(mdp: MDP, given: Mapping[Any, Any]) -> Policy:
+    rows = list(given.values())
+    if mdp.horizon is not None and rows and all(isinstance(x, (list, tuple)) for x in rows):
+        if any(len(x) != mdp.horizon for x in rows):
+            found = next(len(x) for x in rows if len(x) != mdp.horizon)
+            raise OptionError(f"policy: found {found} time steps, expected {mdp.horizon}")
+        return _stacked(
+            mdp, [_of_mapping(mdp, {s: x[t] for s, x in given.items()}) for t in range(mdp.horizon)]
+        )
+    if any(isinstance(x, Mapping) for x in rows):
+        return Policy.of_probs(mdp, given)
+    return Policy.of_actions(mdp, given)
+
+
+def _stacked(mdp: MDP, policies: list[Policy]) -> Policy:
+    """One policy a time step as one."""
+    if all(policy.rows is not None for policy in policies):
+        return Policy(mdp, rows=np.stack([policy.rows for policy in policies]))  # type: ignore[misc]
+    return Policy(mdp, probs=np.stack([policy.weights for policy in policies]))
+
+
+def _of_array(mdp: MDP, array: NDArray[Any]) -> Policy:
+    """The policy that an array of numbers means; where its shape has two readings, the one that makes a policy."""
+    S, A, L, T = mdp.S, mdp.A, mdp.L, mdp.horizon
+    whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool((array == np.rint(array)).all()))
+    actions = array.astype(np.int64) if whole else array
+    readings: list[tuple[str, str, Callable[[], Policy]]] = []
+    if array.shape in ((S,), (T, S)) and whole and array.dtype.kind != "b":
+        readings.append(("an action a state", "of_actions", lambda: Policy.of_actions(mdp, actions)))
+    if array.shape in ((S, A), (T, S, A)):
+        readings.append(("a table (S, A) of probabilities", "of_table", lambda: Policy.of_probs(mdp, array)))
+    elif array.shape in ((L,), (T, L)):
+        readings.append(("a probability for each pair", "of_probs", lambda: Policy.of_probs(mdp, array)))
+    if not readings:
+        times = f", or with {T} in front" if T is not None else ""
+        raise OptionError(
+            f"policy: found {array.dtype} of shape {array.shape}, expected an action a state ({S},), a probability for "
+            f"each pair ({L},) or a table ({S}, {A}){times}"
+        )
+    made, faults = [], []
+    for what, maker, make in readings:
+        try:
+            made.append((what, maker, make()))
+        except OptionError as error:
+            faults.append(error)
+    if not made:
+        raise faults[0] if len(faults) == 1 else OptionError(
+            f"policy: found an array {array.shape} that is neither {readings[0][0]} ({faults[0]}) nor {readings[1][0]} "
+            f"({faults[1]})"
+        )  # fmt: skip
+    if len(made) == 2 and not np.array_equal(made[0][2].weights, made[1][2].weights):
+        ways = " or ".join(f"{what} (Policy.{maker})" for what, maker, _ in made)
+        raise OptionError(
+            f"policy: found an array {array.shape} that could be {ways}, expected one: say which"
+        )
+    return made[0][2]
+
+
+def _fitting(mdp: MDP, policy: Policy) -> Policy:
+    """Return the policy as one of this model, or raise OptionError."""
+    if policy.mdp is not mdp:
+        same = (
+            np.array_equal(policy.mdp.pair_ptr, mdp.pair_ptr)
+            and np.array_equal(policy.mdp.pair_action, mdp.pair_action)
+        )  # fmt: skip
+        if not same:
+            raise OptionError(
+                "policy: found one of another model, expected one with the same states and actions"
+            )
+        policy = policy.replace_model(mdp)
+    if policy.timed:
+        steps = len(policy.rows if policy.rows is not None else policy.probs)  # type: ignore[arg-type]
+        if steps != mdp.horizon:
+            raise OptionError(f"policy: found {steps} time steps, expected {mdp.horizon or 'none'}")
+    return policy

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError, quoted
-from tabular_rl.model.arguments import public
+from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
 from tabular_rl.model.policy import Policy

@@ -1,6 +1,6 @@
 """@solver attaches to a function what the catalogue, the command line and the documents need to know of it.
 
-It is called as every public function is (see arguments.py); doctests, help() and type checkers see it as it is written.
+It is called as every public function is (see calls.py); doctests, help() and type checkers see it as it is written.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from tabular_rl.errors import NotAnswerable
-from tabular_rl.model.arguments import public
+from tabular_rl.model.calls import Option, options_of, public
 from tabular_rl.model.mdp import MDP
-from tabular_rl.solving.options import Option, options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 Task = Literal["prediction", "control"]

@@ -5,81 +5,11 @@ A solver annotates its keyword arguments with these types; `check` is its first 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, get_args
 
-from tabular_rl.errors import OptionError, quoted
+from tabular_rl.model.calls import Option
 from tabular_rl.solving import exploration, schedules
 from tabular_rl.solving.schedules import checked_schedule
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option: `kind` converts a text, `low` and `high` bound it (excluded where `open_low`)."""
-
-    name: str
-    kind: Callable[[Any], Any]
-    help: str
-    low: float = -math.inf
-    high: float = math.inf
-    open_low: bool = False
-    choices: tuple[str, ...] = ()
-    optional: bool = False
-    parse: Callable[[Any], Any] | None = None  # makes the value of a text, or raises ValueError
-    grammar: str = ""  # what such a text may be
-    begins: tuple[str, ...] = ()  # how such texts begin, for completion
-
-    @property
-    def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
-
-    @property
-    def expected(self) -> str:
-        """What a value must be, in words."""
-        if self.parse is not None:
-            return self.grammar
-        if self.choices:
-            return "one of " + ", ".join(self.choices)
-        if self.kind is bool:
-            return "true or false"
-        what = "a whole number" if self.kind is int else "a number"
-        if self.low == -math.inf and self.high == math.inf:
-            return what
-        low = f"{'above' if self.open_low else 'from'} {self.low:g}"
-        return f"{what} {low}" + (f" to {self.high:g}" if self.high < math.inf else "")
-
-    def check(self, value: Any) -> Any:
-        """Return the value as a Python scalar in range, or raise OptionError.
-
-        >>> OPTIONS["sweeps"].check(1e3)
-        1000
-        """
-        if value is None and self.optional:
-            return None
-        try:
-            if self.parse is not None:
-                return self.parse(value)
-            if self.choices:
-                if value in self.choices:
-                    return value
-                raise ValueError
-            if self.kind is bool:
-                if isinstance(value, bool):
-                    return value
-                raise ValueError
-            if isinstance(value, bool):
-                raise ValueError
-            number = float(value)
-            made = int(value) if self.kind is int and not isinstance(value, str) else self.kind(number)
-            if self.kind is int and made != number:
-                raise ValueError
-            if not (self.low < number if self.open_low else self.low <= number) or not number <= self.high:
-                raise ValueError
-            return made
-        except (ValueError, TypeError, OverflowError):
-            raise OptionError(f"{self.flag}: found {quoted(value)}, expected {self.expected}") from None
 
 
 def parse_target(given: Any) -> tuple[str, float]:
@@ -437,15 +367,3 @@ def check(**values: Any) -> Any:
     (1e-06, 10)
     """
     return tuple(OPTIONS[name].check(value) for name, value in values.items())
-
-
-def options_of(function: Callable[..., Any]) -> dict[str, tuple[Option, Any]]:
-    """Return the options that a solver takes: name -> (option, default), in the order of its signature."""
-    found = {}
-    hints = get_type_hints(function, include_extras=True)
-    defaults = function.__kwdefaults__ or {}
-    for name, hint in hints.items():
-        option = next((x for x in getattr(hint, "__metadata__", ()) if isinstance(x, Option)), None)
-        if option is not None:
-            found[name] = (option, defaults.get(name))
-    return found

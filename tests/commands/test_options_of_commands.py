@@ -8,7 +8,7 @@ import pytest
 from program import inside
 
 from tabular_rl.formats import load
-from tabular_rl.model.mdp import families
+from tabular_rl.model import families
 
 # Rows that sum to 9/10, rewards that are costs, an end that is not declared, a discount of 9/10; and without a suffix.
 LOOSE = """

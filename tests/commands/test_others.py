@@ -14,7 +14,7 @@ from tabular_rl.commands import COMMANDS, Interrupted
 from tabular_rl.formats import load
 from tabular_rl.formats.bundled import examples
 from tabular_rl.methods.catalogue import ALIASES, METHODS, SOLVERS
-from tabular_rl.model.mdp import families
+from tabular_rl.model import families
 from tabular_rl.report.layout import width
 from tabular_rl.solving import run as running
 

@@ -26,7 +26,7 @@ from program import command_of, environment, inside, one_line
 
 from tabular_rl import MDP, load, save, solve
 from tabular_rl.formats import input as reading
-from tabular_rl.model.mdp import families
+from tabular_rl.model import families
 
 ROOT = program.ROOT
 HERE = Path(__file__)

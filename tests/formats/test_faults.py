@@ -29,7 +29,7 @@ from program import command_of, environment, inside, one_line, outside
 
 from tabular_rl import MDP, ModelError, NumericalError, commands, load, save, solve
 from tabular_rl.methods.planning.value_iteration import value_iteration
-from tabular_rl.model.mdp import families
+from tabular_rl.model import families
 from tabular_rl.solving.run import interrupt
 
 ROOT = program.ROOT

@@ -14,9 +14,9 @@ import tabular_rl as t
 from tabular_rl import laws
 from tabular_rl.errors import FORMS, IDEAS, PHRASES, OptionError, closest, in_python, on_command_line, spoken
 from tabular_rl.methods.catalogue import METHODS
-from tabular_rl.model.arguments import policy_of
-from tabular_rl.model.mdp import families
+from tabular_rl.model import families
 from tabular_rl.model.names import Names
+from tabular_rl.model.policy import policy_of
 from tabular_rl.solving.options import OPTIONS
 
 PACKAGE = Path(t.__file__).parent

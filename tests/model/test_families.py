@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tabular_rl.errors import OptionError
+from tabular_rl.model.calls import options_of
 from tabular_rl.model.families import (
     FAMILIES,
     car_rental,
@@ -25,7 +26,6 @@ from tabular_rl.model.families import (
     random_walk,
 )
 from tabular_rl.model.mdp import MDP
-from tabular_rl.solving.options import options_of
 
 SMALL: dict[str, dict[str, Any]] = {
     "gridworld": {"rows": 5, "columns": 7, "walls": 0.3},

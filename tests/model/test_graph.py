@@ -9,10 +9,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from tabular_rl.model.mdp.graph import search as structure
 
 from tabular_rl.errors import NoFiniteAnswer, NumericalError
 from tabular_rl.methods.exact.rational import rational, rational_evaluation
+from tabular_rl.model.graph import search as structure
 from tabular_rl.model.graph.search import (
     _largest_mean_sign_exact,
     almost_surely_reaching,

@@ -26,7 +26,6 @@ ORDER = order(PAGE.read_text(encoding="utf-8"))
 EXCEPTIONS: dict[str, str] = {
     "model.mdp > model.build": "today",
     "model.mdp > model.tensors": "today",
-    "model.policy > model.arguments": "today",
     "commands > commands._completion": "today",
     "commands._shared > commands": "today",
     "testing.rules > testing.episodes": "today",
@@ -36,8 +35,6 @@ EXCEPTIONS: dict[str, str] = {
     "formats.named_policies > methods.ask": "today",
     "methods.gradient.sample > analysis.simulation": "today",
     "methods.learning._learning > laws.verdicts": "today",
-    "model.arguments > formats.named_policies": "today",
-    "model.families > solving.options": "today",
 }
 
 

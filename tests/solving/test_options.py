@@ -9,7 +9,8 @@ import pytest
 
 from tabular_rl import OptionError
 from tabular_rl.methods.catalogue import SOLVERS, check_options, find
-from tabular_rl.solving.options import OPTIONS, check, options_of
+from tabular_rl.model.calls import options_of
+from tabular_rl.solving.options import OPTIONS, check
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from tabular_rl.certificates.discounted import Certifier, conclude
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.formats.memory import free_memory
-from tabular_rl.model.arguments import policy_of
 from tabular_rl.model.mdp import MDP, size_text
-from tabular_rl.model.policy import Policy
+from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.model.rounding import shared_error
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, admit, solver
 from tabular_rl.solving.options import LinearSolver, Relative, TimeLimit, Tolerance, check
@@ -88,7 +87,7 @@ def linear_solve(
     Heads (1/2) ends with reward 1, tails tries again for half the value: v = 1/2 + v/4 = 2/3.
 
     >>> from tabular_rl.model.mdp import MDP
-    >>> from tabular_rl.model.policy import Policy
+    >>> from tabular_rl.model.policy import Policy, policy_of
     >>> outcomes = [("toss", "go", "end", "1/2", 1), ("toss", "go", "toss", "1/2", 0)]
     >>> coin = MDP.from_outcomes(outcomes, "1/2", terminal=["end"])
     >>> round(linear_solve(coin, Policy.uniform(coin))["toss"], 12)

@@ -18,10 +18,10 @@ from numpy.typing import ArrayLike
 
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.methods.exact.linear_solve import chain
-from tabular_rl.model.arguments import policy_of, public
+from tabular_rl.model.calls import public
 from tabular_rl.model.graph.search import unseen
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.policy import Policy
+from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.solving.sampling import Floats
 
 DENSE = 3000  # states or pairs up to which matrices are built

@@ -13,9 +13,8 @@ from tabular_rl.certificates.discounted import Certifier, conclude, exact_certif
 from tabular_rl.errors import OptionError
 from tabular_rl.methods.exact._integers import Rows, Values, chain_rows, over_one, solve_blocks
 from tabular_rl.methods.exact.linear_solve import polish
-from tabular_rl.model.arguments import policy_of
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.policy import Policy
+from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, admit, solver
 from tabular_rl.solving.options import TimeLimit, check
 from tabular_rl.solving.run import Run, Stop
@@ -159,7 +158,7 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: TimeLimit = Non
     A fair coin thrown until it falls heads: expected number of throws 2.
 
     >>> from tabular_rl.model.mdp import MDP
-    >>> from tabular_rl.model.policy import Policy
+    >>> from tabular_rl.model.policy import Policy, policy_of
     >>> mdp = MDP.from_outcomes([("s", "toss", "s", "1/2", 1), ("s", "toss", "end", "1/2", 1)], 1, terminal=["end"])
     >>> rational_evaluation(mdp, Policy.uniform(mdp)).exact
     (Fraction(2, 1), Fraction(0, 1))

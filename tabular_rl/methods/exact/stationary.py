@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError
 from tabular_rl.methods.exact._integers import Row, Rows, block_fits, chain_rows, over_one, solve_integers
 from tabular_rl.methods.exact.linear_solve import chain, solve_chain
-from tabular_rl.model.arguments import policy_of, public
+from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.policy import Policy
+from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.solving.run import Run
 
 Mask = NDArray[np.bool_]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tabular_rl.errors import OptionError
 from tabular_rl.methods.gradient.estimators import WHOLE, checked_name
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy, as_softmax
-from tabular_rl.model.arguments import public
+from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 

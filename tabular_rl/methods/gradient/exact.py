@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from tabular_rl.errors import NoFiniteAnswer, NumericalError, OptionError
 from tabular_rl.methods.gradient._episodes import Episodes
 from tabular_rl.methods.gradient.softmax import MOST, SoftmaxPolicy, as_softmax
-from tabular_rl.model.arguments import public
+from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP, size_text
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.solution import good_enough

@@ -13,7 +13,7 @@ from tabular_rl.errors import NoFiniteAnswer, OptionError
 from tabular_rl.methods.gradient._episodes import Episodes
 from tabular_rl.methods.gradient.estimators import Form, make_form
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy, as_softmax
-from tabular_rl.model.arguments import public
+from tabular_rl.model.calls import public
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import run as running
 from tabular_rl.solving.options import OPTIONS

@@ -8,9 +8,8 @@ import numpy as np
 
 from tabular_rl.certificates.discounted import Certifier, conclude
 from tabular_rl.methods.planning._goal import Goal
-from tabular_rl.model.arguments import policy_of
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.policy import Policy
+from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.solving import options
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, admit, solver
 from tabular_rl.solving.options import InPlace, Relative, Sweeps, Threads, TimeLimit, Tolerance
