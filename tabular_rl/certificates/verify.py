@@ -23,7 +23,8 @@ from tabular_rl.errors import (
     escape,
     path_text,
 )
-from tabular_rl.formats.answers import CLAIMS, Answer, answer_of, read_answer
+from tabular_rl.formats.answer_entries import CLAIMS, Answer
+from tabular_rl.formats.answers import answer_of, read_answer
 from tabular_rl.methods.exact._truth import where_unsolved
 from tabular_rl.model import hooks
 from tabular_rl.model.calls import public

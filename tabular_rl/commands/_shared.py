@@ -438,7 +438,9 @@ def named_states(mdp: MDP, names: Sequence[str]) -> list[int] | None:
 
 def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
     """Write an answer where it was asked for, and return the exit code."""
-    from tabular_rl.formats.answers import answer_document, json_parts, q_entry, write_answer
+    from tabular_rl.formats.answer_json import answer_document, q_entry
+    from tabular_rl.formats.answers import write_answer
+    from tabular_rl.formats.json import json_parts
 
     output, quiet = given["output"], given["quiet"]
     to_stdout = output == "-" or given["as_json"]

@@ -32,7 +32,7 @@ def command(**given: Any) -> int:
     mdp.facts  # noqa: B018  (the contents of a mapped directory are looked at here)
     found = remarks(mdp)
     if given["as_json"]:
-        from tabular_rl.formats.answers import json_parts
+        from tabular_rl.formats.json import json_parts
 
         document = {
             "schema": "tabular-rl check", "version": 1, "valid": True, "model": mdp.name, "digest": mdp.digest,

@@ -30,7 +30,7 @@ from tabular_rl.commands._shared import (
 )
 from tabular_rl.commands.learn import behavior, read_data
 from tabular_rl.errors import OptionError, closest, escape, path_text, quoted
-from tabular_rl.formats.answers import json_parts
+from tabular_rl.formats.json import json_parts
 from tabular_rl.methods.catalogue import LEARNERS, METHODS, canonical
 from tabular_rl.report.comparison import comparison_document, comparison_text
 from tabular_rl.report.learned import curves_csv
@@ -103,9 +103,8 @@ def command(**given: Any) -> int:
     tabular-rl compare example:forest VI PI --assert "VI < 0.05"
     tabular-rl compare example:forest q-learning sarsa --steps 1e5 --runs 20
     """
-    from tabular_rl.formats.answers import write_parts
     from tabular_rl.formats.named_policies import read_policy
-    from tabular_rl.formats.output import all_or_none
+    from tabular_rl.formats.output import all_or_none, write_parts
 
     assertions = [Assertion.of(text) for text in given["asserted"]]
     named = [canonical(text) for text in (*given["names"], *given["methods"])]

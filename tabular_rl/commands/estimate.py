@@ -121,7 +121,7 @@ def text(found: Estimate) -> str:
 
 
 def json_text(found: Estimate) -> str:
-    from tabular_rl.formats.answers import json_parts
+    from tabular_rl.formats.json import json_parts
 
     mdp = found.mdp
     document = {

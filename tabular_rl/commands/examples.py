@@ -31,7 +31,7 @@ def command(as_json: bool, quiet: int) -> int:
         head = dict(KEY.findall(path.read_text(encoding="utf-8")[:4000])) if path.suffix != ".npz" else {}
         rows.append([name, head.get("name", ""), head.get("source", "")])
     if as_json:
-        from tabular_rl.formats.answers import json_parts
+        from tabular_rl.formats.json import json_parts
 
         entries = [{"example": a, "name": b, "source": c} for a, b, c in rows]
         out("".join(json_parts({"schema": "tabular-rl examples", "version": 1, "examples": entries})))

@@ -100,9 +100,8 @@ def command(**given: Any) -> int:
     tabular-rl gradient example:forest --policy epsilon-greedy:0.1:optimal
     tabular-rl gradient example:forest --horizon 5 --estimator q --plot q.png
     """
-    from tabular_rl.formats.answers import write_parts
     from tabular_rl.formats.named_policies import read_policy
-    from tabular_rl.formats.output import all_or_none
+    from tabular_rl.formats.output import all_or_none, write_parts
     from tabular_rl.report.gradient import gradient_csv, gradient_json, gradient_text, plot_gradient
 
     for name in given["estimators"]:

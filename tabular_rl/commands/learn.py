@@ -228,7 +228,8 @@ def regret_of(learned: Learned, time_limit: float | None) -> Regret | None:
 
 def deliver(learned: Learned, lost: Regret | None, given: dict[str, Any], saved: bool = True) -> int:
     """Write what was learned where it was asked for, and return the exit code."""
-    from tabular_rl.formats.answers import json_parts, write_parts
+    from tabular_rl.formats.json import json_parts
+    from tabular_rl.formats.output import write_parts
 
     output, quiet = given["output"], given["quiet"]
     show_q, only = given["show"] == "q", named_states(learned.mdp, given["only"])

@@ -33,7 +33,7 @@ def command(method: str | None, as_json: bool, quiet: int) -> int:
         )
     names = list(METHODS) if method is None else [method]
     if as_json:
-        from tabular_rl.formats.answers import json_parts
+        from tabular_rl.formats.json import json_parts
 
         out(
             "".join(

@@ -28,7 +28,7 @@ from tabular_rl.commands._shared import (
     read_model,
 )
 from tabular_rl.errors import OptionError, path_text
-from tabular_rl.formats.answers import json_parts
+from tabular_rl.formats.json import json_parts
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.report.progress import Progress

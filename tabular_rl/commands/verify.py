@@ -10,7 +10,7 @@ from tabular_rl.certificates.verify import verify
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, Value, json_option, model_options, quiet_option, read_model
 from tabular_rl.errors import OptionError
-from tabular_rl.formats.answers import json_parts
+from tabular_rl.formats.json import json_parts
 from tabular_rl.report.screen import out
 from tabular_rl.report.verdict import verdict_document
 from tabular_rl.solving.options import OPTIONS

@@ -9,7 +9,7 @@ import secrets
 import signal
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -59,6 +59,16 @@ def write_atomically(path: Target, write: Callable[[BinaryIO], None]) -> None:
             drop()
             raise
         settle(Complete(path, place, lambda: os.replace(temporary, place), drop))
+
+
+def write_parts(parts: Iterable[str], path: str | os.PathLike[str]) -> None:
+    """Write pieces of text atomically; OutputError names the path."""
+
+    def write(file: BinaryIO) -> None:
+        for part in parts:
+            file.write(part.encode("utf-8", "backslashreplace"))
+
+    write_atomically(path, write)
 
 
 class Complete(NamedTuple):

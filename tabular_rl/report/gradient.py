@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import escape, spoken
-from tabular_rl.formats.answers import json_parts
+from tabular_rl.formats.json import json_parts
 from tabular_rl.formats.output import write_atomically
 from tabular_rl.methods.gradient.exact import Gradient
 from tabular_rl.methods.gradient.moments import Moments

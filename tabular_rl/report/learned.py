@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from tabular_rl.analysis.comparison import Comparison, Curves, Regret, middle
 from tabular_rl.errors import escape, spoken
-from tabular_rl.formats.answers import answer_document, q_csv, q_entry
+from tabular_rl.formats.answer_csv import q_csv
+from tabular_rl.formats.answer_json import answer_document, q_entry
 from tabular_rl.methods.catalogue import METHODS
 from tabular_rl.methods.learning._learning import root_mean_square
 from tabular_rl.model.mdp import MDP

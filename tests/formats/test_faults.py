@@ -219,16 +219,16 @@ def test_signal_while_a_finished_answer_is_written(handled, capsys, models, monk
     out.write_text("old")
     if first:
         stopped_in_sweep(monkeypatch, 3)
-    from tabular_rl.formats import answers
+    from tabular_rl.formats import json as writing
 
-    parts = answers._value_parts
+    parts = writing._value_parts
 
     def interrupted(value):
         if isinstance(value, np.ndarray):  # the values: half of the file is written
             signal.raise_signal(signal.SIGINT)
         return parts(value)
 
-    monkeypatch.setattr(answers, "_value_parts", interrupted)
+    monkeypatch.setattr(writing, "_value_parts", interrupted)
     model = models / "slow.npz" if first else ROBOT  # one that goes on until it is stopped, and one that ends
     done = inside(capsys, "solve", model, *VALUE_ITERATION, "-o", out)
     assert (done.code, done.out, out.read_text(), files(tmp_path)) == (130, "", "old", ["out.json"])

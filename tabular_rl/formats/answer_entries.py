@@ -1,0 +1,148 @@
+"""What the files of answers have in common: numbers and actions by the names of states."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import Fault, ModelError, closest, quoted
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import DECIMAL, fraction, nearest
+
+Floats = NDArray[np.float64]
+CLAIMS = (
+    "status",
+    "start_value",
+    "optimal_actions",
+    "proven_optimal",
+)  # of an answer, which nobody reads back
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an answer file says, in the order of the model's states and in its sign.
+
+    `values`, `lower` and `upper` are (S,), or (T + 1, S) for a finite horizon; None where the file is silent. `task` is
+    "prediction" where the values are meant as those of the policy. `exact` are the fractions, in the order of `values`,
+    and `claims` the names of the other claims that the file makes.
+    """
+
+    values: Floats | None
+    lower: Floats | None = None
+    upper: Floats | None = None
+    policy: Policy | None = None
+    task: str = "control"
+    digest: str | None = None
+    exact: tuple[Fraction, ...] | None = None
+    bound: float | None = None
+    claims: tuple[str, ...] = ()
+
+
+class Table:
+    """Numbers by state, and by time step where there is a horizon, as they are read."""
+
+    def __init__(self, mdp: MDP) -> None:
+        self.mdp = mdp
+        steps = 1 if mdp.horizon is None else mdp.horizon + 1
+        size = steps * mdp.S * 8
+        if size > 1 << 34:
+            raise ModelError(
+                f"{steps} time steps of {mdp.S} states: found {size >> 30} GB of values, the limit is 16 GB"
+            )
+        self.array = np.full((steps, mdp.S), math.nan)
+
+    def done(self, what: str) -> Floats:
+        """The array, complete; terminal states may be left out."""
+        mdp = self.mdp
+        if mdp.horizon is None:
+            self.array[:, mdp.terminal & np.isnan(self.array[0])] = 0.0
+        elif mdp.final_reward is None:
+            self.array[-1][np.isnan(self.array[-1])] = 0.0
+        missing = np.argwhere(np.isnan(self.array))
+        if len(missing):
+            names = ", ".join(quoted(mdp.states[int(s)]) for _, s in missing[:5])
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            raise ModelError(f"found no {what} for {names}{more}, expected one for each of {self.array.size}")
+        return self.array[0] if mdp.horizon is None else self.array
+
+
+def state_of(mdp: MDP, name: Any, line: int | None = None) -> int:
+    at = mdp.states.find(str(name))
+    if at is None and name == "":
+        raise ModelError(Fault("state: found an empty cell, expected the name of a state", line=line))
+    if at is None:
+        raise ModelError(
+            Fault(
+                f"no such state in the model{closest(str(name), mdp.states[:10_000])}", str(name), line=line
+            )
+        )
+    return at
+
+
+def number_of(text: Any, place: Mapping[str, Any], what: str = "value", empty: float | None = None) -> float:
+    """Return the double nearest to a number as it is spelled; `empty` where there is none."""
+    if text is None or text == "":
+        if empty is not None:
+            return empty
+        raise ModelError(Fault(f"found no {what}, expected a number", **place))
+    if isinstance(text, str):
+        try:
+            if DECIMAL.fullmatch(text):
+                number = float(text)
+                if math.isfinite(number):
+                    return number
+            return nearest(fraction(text))
+        except (ValueError, OverflowError):
+            pass
+    raise ModelError(Fault(f"found {what} {quoted(text)}, expected a finite number", **place))
+
+
+def add_action(
+    policy: dict[str, Any], mdp: MDP, s: int, action: Any, p: Any, place: Mapping[str, Any]
+) -> None:
+    a = mdp.actions.find(str(action))
+    if a is None or a not in mdp.pair_action[mdp.pair_ptr[s] : mdp.pair_ptr[s + 1]]:
+        known = [mdp.actions[int(mdp.pair_action[i])] for i in mdp.rows(s)]
+        expected = ", ".join(map(quoted, known[:8])) or "none, since the state is terminal"
+        raise ModelError(
+            Fault(
+                f"found action {quoted(action)}, expected {'one of ' * (len(known) > 1)}{expected}", **place
+            )
+        )
+    state = mdp.states[s]
+    if p is None:
+        policy[state] = str(action)
+        return
+    row = policy.setdefault(state, {})
+    if str(action) in row:
+        raise ModelError(Fault(f"found action {quoted(action)} twice, expected once", **place))
+    row[str(action)] = p
+
+
+def policy_of_entries(mdp: MDP, policies: Mapping[int, Mapping[str, Any]], timed: bool) -> Policy:
+    """Return the policy of entries {time: {state: action, or {action: probability}}}."""
+    made = []
+    for t in range(mdp.horizon or 0) if timed else (0,):
+        entries = policies.get(t, {})
+        if all(isinstance(x, str) for x in entries.values()):
+            made.append(Policy.of_actions(mdp, entries))
+        else:
+            made.append(Policy.of_probs(mdp, entries))
+    if not timed:
+        return made[0]
+    if all(p.rows is not None for p in made):
+        return Policy(mdp, rows=np.stack([p.rows for p in made if p.rows is not None]))
+    return Policy(mdp, probs=np.stack([p.weights for p in made]))
+
+
+def action_names(mdp: MDP, rows: NDArray[Any], names: list[Any]) -> list[Any]:
+    """The names of the actions of rows; the last of `names` where a row is -1."""
+    actions = np.where(rows >= 0, mdp.pair_action[np.maximum(rows, 0)], -1) if mdp.L else rows
+    return [names[a] for a in actions.tolist()]

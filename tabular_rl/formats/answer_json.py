@@ -1,0 +1,291 @@
+"""Answers as JSON, with everything. The schema is in docs/command-line.md."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import Fault, ModelError, quoted
+from tabular_rl.formats.answer_entries import (
+    CLAIMS,
+    Answer,
+    Floats,
+    Table,
+    action_names,
+    add_action,
+    number_of,
+    policy_of_entries,
+    state_of,
+)
+from tabular_rl.formats.json import Blocks, ranges, read_json
+from tabular_rl.model.mdp import MDP, spell_gamma
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import long_fraction, spell
+from tabular_rl.solving.solution import Solution
+
+SCHEMA, VERSION = "tabular-rl answer", 1
+
+
+class Spelled(str):
+    """A number of a JSON file as it is spelled."""
+
+    __slots__ = ()
+
+
+def read_answer_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
+    document = read_json(text, Spelled)
+    if not isinstance(document, dict):
+        raise ModelError("found a JSON array, expected an object")
+    if "schema" in document or "version" in document:
+        if document.get("schema") != SCHEMA:
+            raise ModelError(f"found schema {quoted(document.get('schema'))}, expected {quoted(SCHEMA)}")
+        if document.get("version") != str(VERSION):
+            raise ModelError(
+                f"found version {quoted(document.get('version'))}, expected {VERSION}, which this program reads"
+            )
+    elif not {"values", "policy"} & set(document):
+        # {"young": "wait", ...} is a policy, {"young": 26.2, ...} are values.
+        plain = all(isinstance(x, Spelled) for x in document.values())
+        document = {"values": document} if plain and document else {"policy": document}
+    task = document.get("task", "control")
+    if task not in ("control", "prediction"):
+        raise ModelError(f"task: found {quoted(task)}, expected 'control' or 'prediction'")
+    digest = document.get("digest")
+    if digest is not None and not isinstance(digest, str):
+        raise ModelError(f"digest: found {quoted(digest)}, expected a text")
+    order = _order(document.get("states"), mdp)
+    policy = None
+    if document.get("policy") is not None:
+        policy = _json_policy(document["policy"], mdp, order, document.get("numbers") == "float64")
+    if policy_only and policy is not None:
+        return Answer(None, policy=policy, task=task, digest=digest)
+    found = {
+        key: _numbers(document[key], key, mdp, order)
+        for key in ("values", "lower", "upper")
+        if document.get(key) is not None
+    }
+    exact = None
+    if document.get("exact") is not None:
+        exact = _fractions(document["exact"], mdp, order)
+    bound = None if document.get("bound") is None else number_of(document["bound"], {}, "bound")
+    claims = tuple(key for key in CLAIMS if document.get(key) is not None)
+    return Answer(
+        found.get("values"),
+        found.get("lower"),
+        found.get("upper"),
+        policy,
+        task,
+        digest,
+        exact,
+        bound,
+        claims,
+    )
+
+
+def _order(states: Any, mdp: MDP) -> list[int] | None:
+    """Where in the model the entries of lists stand; None for its own order."""
+    if states is None:
+        return None
+    if not isinstance(states, list):
+        raise ModelError("states: expected a list of names")
+    order = [state_of(mdp, name) for name in states]
+    if len(set(order)) < len(order):
+        raise ModelError("states: found a name twice, expected each once")
+    return order
+
+
+def _bystate_of(entries: Any, what: str, mdp: MDP, order: list[int] | None) -> Iterator[tuple[int, Any]]:
+    """Yield (state, entry) of a list in order, or of a mapping by name."""
+    if isinstance(entries, dict):
+        for name, entry in entries.items():
+            yield state_of(mdp, name), entry
+    elif isinstance(entries, list):
+        expected = mdp.S if order is None else len(order)
+        if len(entries) != expected:
+            raise ModelError(f"{what}: found {len(entries)} entries, expected {expected}, one for each state")
+        yield from zip(range(mdp.S) if order is None else order, entries, strict=True)
+    else:
+        raise ModelError(f"{what}: expected a list, or an object by names of states")
+
+
+def _steps(entries: Any, what: str, mdp: MDP, steps: int) -> list[Any]:
+    if mdp.horizon is None:
+        return [entries]
+    if not isinstance(entries, list) or len(entries) != steps:
+        found = f"{len(entries)} entries" if isinstance(entries, list) else "an object"
+        raise ModelError(f"{what}: found {found}, expected a list of {steps} time steps")
+    return entries
+
+
+def _numbers(entries: Any, what: str, mdp: MDP, order: list[int] | None) -> Floats:
+    table = Table(mdp)
+    empty = {"lower": -math.inf, "upper": math.inf}.get(what)
+    for t, step in enumerate(_steps(entries, what, mdp, (mdp.horizon or 0) + 1)):
+        for s, x in _bystate_of(step, what, mdp, order):
+            table.array[t, s] = number_of(x, {"state": mdp.states[s]}, what.removesuffix("s"), empty)
+    return table.done(what.removesuffix("s"))
+
+
+def _fractions(entries: Any, mdp: MDP, order: list[int] | None) -> tuple[Fraction, ...]:
+    """The exact values, those of one time step after those of the other."""
+    out: list[Fraction] = []
+    for step in _steps(entries, "exact", mdp, (mdp.horizon or 0) + 1):
+        row = dict.fromkeys(np.flatnonzero(mdp.terminal).tolist(), Fraction(0))
+        for s, x in _bystate_of(step, "exact", mdp, order):
+            try:
+                row[s] = long_fraction(x)
+            except (ValueError, OverflowError, TypeError):
+                raise ModelError(
+                    Fault(f"found exact value {quoted(x)}, expected a fraction", state=mdp.states[s])
+                ) from None
+        if len(row) < mdp.S:
+            raise ModelError(f"exact: found {len(row)} values, expected {mdp.S}, one for each state")
+        out += [row[s] for s in range(mdp.S)]
+    return tuple(out)
+
+
+def _json_policy(entries: Any, mdp: MDP, order: list[int] | None, floats: bool) -> Policy:
+    timed = (
+        mdp.horizon is not None
+        and isinstance(entries, list)
+        and bool(entries)
+        and isinstance(entries[0], (list, dict))
+    )
+    if timed and isinstance(entries[0], dict) and not set(entries[0]) <= set(mdp.states):
+        timed = False  # one object a state: its keys are actions
+    policies: dict[int, dict[str, Any]] = {}
+    for t, step in enumerate(_steps(entries, "policy", mdp, mdp.horizon or 0) if timed else [entries]):
+        chosen = policies.setdefault(t, {})
+        for s, entry in _bystate_of(step, "policy", mdp, order):
+            place: dict[str, Any] = {"state": mdp.states[s]}
+            if isinstance(entry, dict):
+                for action, p in entry.items():
+                    if not isinstance(p, str):
+                        raise ModelError(Fault(f"found probability {quoted(p)}, expected a number", **place))
+                    number: Any = number_of(p, place, "probability") if floats else p
+                    add_action(chosen, mdp, s, action, number, place)
+            elif isinstance(entry, str) and not isinstance(entry, Spelled):
+                add_action(chosen, mdp, s, entry, None, place)
+            elif entry is not None:
+                raise ModelError(Fault(f"found {quoted(entry)}, expected the name of an action", **place))
+    return policy_of_entries(mdp, policies, timed)
+
+
+# -- writing ----------------------------------------------------------------------------------------------------
+
+
+def answer_document(solution: Solution, **more: Any) -> dict[str, Any]:
+    """Return an answer as the entries of its JSON object, in the order of the schema."""
+    mdp = solution.mdp
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "model": mdp.name,
+        "digest": mdp.digest,
+        "problem": mdp.problem,
+        "gamma": mdp.gamma,
+        "gamma_exact": spell_gamma(mdp) if mdp.gamma_exact == Fraction(mdp.gamma) else spell(mdp.gamma_exact),
+        "horizon": mdp.horizon,
+        "sense": mdp.sense,
+        "task": solution.task,
+        "method": solution.method,
+        "options": dict(solution.options),
+        "seed": solution.seed,
+        "status": solution.status.name,
+        "message": solution.status.value + (f" ({solution.note})" if solution.note else ""),
+        "reached": solution.status.reached,
+        "tolerance": solution.options.get("tolerance"),
+        "bound": solution.bound,
+        "start": None if mdp.start_given else "uniform over non-terminal states",
+        "start_value": solution.value_of_start(),
+        "work": dict(solution.work),
+        "seconds": solution.seconds,
+        **more,
+        "states": Blocks(_names(mdp)),
+        "values": solution.v,
+        "lower": solution.lower,
+        "upper": solution.upper,
+        "exact": None,
+        "policy": None,
+        "optimal_actions": None,
+        "proven_optimal": solution.proven_optimal,
+    }
+    if solution.exact is not None:
+        exact = [spell(x) for x in solution.exact]
+        document["exact"] = (
+            exact if solution.v.ndim == 1 else [exact[i : i + mdp.S] for i in range(0, len(exact), mdp.S)]
+        )
+    if solution.policy is not None:
+        document["policy"], numbers = _policy_entry(mdp, solution.policy)
+        if numbers is not None:
+            document["numbers"] = numbers
+    if solution.optimal_actions is not None:
+        keep = solution.optimal_actions
+        timed = keep.ndim == 2
+        document["optimal_actions"] = (
+            [_kept(mdp, row) for row in keep]
+            if timed
+            else Blocks(_kept(mdp, keep, *ends) for ends in ranges(mdp.S))
+        )
+    return document
+
+
+def q_entry(mdp: MDP, q: Floats) -> Any:
+    """For each state the value of each action by name, from q (L,) or (T, L): then one list a time step."""
+    names = list(mdp.actions)
+
+    def rows(q: Floats, first: int, last: int) -> list[dict[str, float]]:
+        ptr = mdp.pair_ptr[first : last + 1]
+        begin, ends = int(ptr[0]), (ptr - ptr[0]).tolist()
+        actions = [names[a] for a in mdp.pair_action[begin : int(ptr[-1])].tolist()]
+        values = q[begin : int(ptr[-1])].tolist()
+        return [dict(zip(actions[a:b], values[a:b], strict=True)) for a, b in itertools.pairwise(ends)]
+
+    if q.ndim == 2:
+        return [rows(row, 0, mdp.S) for row in q]
+    return Blocks(rows(q, *ends) for ends in ranges(mdp.S))
+
+
+def _names(mdp: MDP) -> Iterator[list[str]]:
+    return (list(mdp.states[first:last]) for first, last in ranges(mdp.S))
+
+
+def _kept(mdp: MDP, keep: NDArray[np.bool_], first: int = 0, last: int | None = None) -> list[list[str]]:
+    ptr = mdp.pair_ptr[first : (mdp.S if last is None else last) + 1]
+    begin, names, kept = int(ptr[0]), list(mdp.actions), keep[int(ptr[0]) : int(ptr[-1])]
+    chosen = [names[a] for a in mdp.pair_action[begin : int(ptr[-1])][kept].tolist()]
+    ends = np.append(0, np.cumsum(kept))[ptr - begin].tolist()
+    return [chosen[a:b] for a, b in itertools.pairwise(ends)]
+
+
+def _policy_entry(mdp: MDP, policy: Policy) -> tuple[Any, str | None]:
+    """The policy by names, and "float64" where its probabilities are floats."""
+    if policy.timed:
+        steps = len(policy.weights) if policy.rows is None else len(policy.rows)
+        made = [_policy_entry(mdp, policy.at(t)) for t in range(steps)]
+        flat = [[x for block in entry.blocks for x in block] for entry, _ in made]
+        return flat, made[0][1] if made else None
+    if policy.rows is not None:
+        rows, names = policy.rows, [*mdp.actions, None]
+        return Blocks(action_names(mdp, rows[first:last], names) for first, last in ranges(mdp.S)), None
+    weights, exact = policy.weights, policy.exact
+
+    def probabilities(first: int, last: int) -> list[dict[str, Any] | None]:
+        ptr = mdp.pair_ptr[first : last + 1].tolist()
+        begin, end, names = ptr[0], ptr[-1], list(mdp.actions)
+        actions = [names[a] for a in mdp.pair_action[begin:end].tolist()]
+        probs: list[Any] = weights[begin:end].tolist()
+        if exact is not None:
+            probs = [spell(exact[i]) for i in range(begin, end)]
+        return [
+            dict(zip(actions[a - begin : b - begin], probs[a - begin : b - begin], strict=True)) or None
+            for a, b in itertools.pairwise(ptr)
+        ]
+
+    return Blocks(probabilities(*ends) for ends in ranges(mdp.S)), None if exact is not None else "float64"
