@@ -92,6 +92,7 @@ def _read_policy(text: str, mdp: MDP) -> Policy:
 hooks.text_of.fill(_text_of)
 hooks.write.fill(_write)
 hooks.regret.fill(_regret)
+hooks.greedy.fill(Policy.greedy)
 hooks.is_model.fill(lambda given: isinstance(given, MDP))
 hooks.policy_of.fill(policy_of)
 hooks.read_policy.fill(_read_policy)

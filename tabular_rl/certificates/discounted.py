@@ -81,7 +81,7 @@ class Certifier:
         total: Any = None,
     ) -> None:
         check_arithmetic()
-        mdp.facts  # noqa: B018  (a mapped model is validated here)
+        mdp.validate()
         self.mdp, self.policy = mdp, policy
         self.sweeper = Sweeper(mdp, run, threads)
         self.ends = bool(mdp.terminal.any())

@@ -33,7 +33,7 @@ from tabular_rl.model.numbers import fraction_text, general, interval_text, roun
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import nearest, spell_float
 from tabular_rl.solving.options import check
-from tabular_rl.solving.solution import Certificate, Floats, Solution, backed_up
+from tabular_rl.solving.solution import Certificate, Floats, Solution
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -331,7 +331,7 @@ def _worst_action(mdp: MDP, values: Any, policy: Policy) -> str:
         rows = policy.at(t).rows if policy.timed else policy.rows
         if rows is None:
             return ""
-        q = backed_up(mdp, after)
+        q = mdp.backup(after)
         live = np.flatnonzero(~mdp.terminal)
         best = np.maximum.reduceat(mdp.sign * q, mdp.pair_ptr[live].astype(np.intp))
         short = best - mdp.sign * q[rows[live]]

@@ -308,7 +308,7 @@ def read_model(given: Mapping[str, Any]) -> MDP:
             normalize=given["normalize"],
         )
         check_states(mdp)
-        mdp.facts  # noqa: B018  (the contents of a mapped directory are looked at here, whatever the command does)
+        mdp.validate()  # the contents of a mapped directory are looked at here, whatever the command does
     if given["normalize"] and not given.get("quiet"):
         largest = mdp.facts.correction
         note(
@@ -418,7 +418,7 @@ def solved(
     from tabular_rl.methods.ask import evaluate, solve
 
     check_memory(mdp)
-    mdp.facts  # noqa: B018  (a mapped model is validated here, where a signal raises)
+    mdp.validate()  # a mapped model is validated here, where a signal raises
     with Progress(quiet), solving():
         if policy is None:
             return solve(mdp, method, **options)

@@ -29,7 +29,7 @@ def command(**given: Any) -> int:
     tabular-rl check example:taxi
     """
     mdp = read_model(given)
-    mdp.facts  # noqa: B018  (the contents of a mapped directory are looked at here)
+    mdp.validate()  # the contents of a mapped directory are looked at here
     found = remarks(mdp)
     if given["as_json"]:
         from tabular_rl.formats.json import json_parts

@@ -130,7 +130,7 @@ def command(**given: Any) -> int:
     if given["data"] is not None:
         options["data"] = read_data(given["data"], mdp)
     check_memory(mdp)
-    mdp.facts  # noqa: B018
+    mdp.validate()
     with Progress(given["quiet"]), solving():
         found = compare(mdp, named or None, policy, **options)
     verdicts = [assertion.holds(found) for assertion in assertions]

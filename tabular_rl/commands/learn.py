@@ -147,7 +147,7 @@ def command(**given: Any) -> int:
     if given["checkpoint"] is not None:
         saver = options["checkpoint"] = Saver(given["checkpoint"])
     check_memory(mdp)
-    mdp.facts  # noqa: B018  (a mapped model is validated here, where a signal raises)
+    mdp.validate()  # a mapped model is validated here, where a signal raises
     with Progress(given["quiet"]), solving():
         learned = function(mdp, **options) if policy is None else function(mdp, policy, **options)
         lost = regret_of(learned, options.get("time_limit"))

@@ -92,7 +92,7 @@ def command(**given: Any) -> int:
     if given["log"] is not None:
         return write(mdp, policy, given)
     check_memory(mdp)
-    mdp.facts  # noqa: B018  (a mapped model is validated here, where a signal raises)
+    mdp.validate()  # a mapped model is validated here, where a signal raises
     with Progress(given["quiet"]), solving():
         played = simulate(mdp, policy, **{key: given[key] for key in ASKED})
     if given["as_json"]:

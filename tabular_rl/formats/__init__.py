@@ -219,7 +219,7 @@ def save(what: Any, path: str | os.PathLike[str], *, format: str | None = None) 
         raise OptionError(f"save: found {type(what).__name__}, expected a model or an answer{hint}")
     mdp = what
     chosen = format or format_of(path)
-    mdp.facts  # noqa: B018  (a mapped model is validated before anything is written)
+    mdp.validate()  # a mapped model is validated before anything is written
     if chosen == "directory":
         from tabular_rl.formats.directory import write_directory
 

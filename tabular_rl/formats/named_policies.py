@@ -24,7 +24,7 @@ from tabular_rl.methods.ask import solve
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import RationalArray
-from tabular_rl.solving.solution import Floats, backed_up
+from tabular_rl.solving.solution import Floats
 
 KEYWORDS = ("uniform", "optimal", "greedy", "greedy:FILE", "epsilon-greedy:E:POLICY", "action:NAME")
 
@@ -108,8 +108,8 @@ def greedy(mdp: MDP, path: str) -> Policy:
 def greedy_by(mdp: MDP, values: Floats) -> Policy:
     """argmax_a [ r(s,a) + γ Σ p v(s') ]: (S,) values give one row a state, (T + 1, S) one a time step and state."""
     if values.ndim == 1:
-        return Policy.greedy(mdp, backed_up(mdp, values))
-    rows = [Policy.greedy(mdp, backed_up(mdp, v)).rows for v in values[1:]]
+        return mdp.greedy(values)
+    rows = [mdp.greedy(v).rows for v in values[1:]]
     return Policy(mdp, rows=np.stack([row for row in rows if row is not None]))
 
 

@@ -14,7 +14,6 @@ from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.model.rationals import as_fraction
 from tabular_rl.solving.options import check
 from tabular_rl.solving.sampling import Floats
-from tabular_rl.solving.solution import backed_up
 
 EXACT = (
     1000  # updates that are multiplied out one by one; beyond them the asymptotic series is right to 1e-13
@@ -85,7 +84,7 @@ def q_lower_bound(
 
     def aim() -> Floats:
         v[live] = np.maximum.reduceat(m, starts)
-        return mdp.sign * backed_up(mdp, mdp.sign * v)
+        return mdp.sign * mdp.backup(mdp.sign * v)
 
     if source == "independent":
         b = Policy.uniform(mdp) if behavior is None else policy_of(mdp, behavior)

@@ -34,6 +34,7 @@ class Hook:
 text_of = Hook("prints an answer")  # answer -> the text that `print` shows
 write = Hook("writes an answer to a file")  # answer, path
 regret = Hook("says what learned policies lose")  # Learned -> Regret
+greedy = Hook("makes the policy of the best actions")  # model, q (L,) -> Policy
 is_model = Hook("tells a model from other things")  # anything -> bool
 policy_of = Hook("makes a policy of what is given")  # model, what is given, what messages call it -> Policy
 read_policy = Hook("reads the text of a policy")  # text, model -> Policy

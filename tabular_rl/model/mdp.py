@@ -20,12 +20,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Integral
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tabular_rl.errors import Fault, ModelError, closest, kind_text, quoted
+from tabular_rl.errors import Fault, ModelError, OptionError, closest, kind_text, quoted
+from tabular_rl.model import hooks
 from tabular_rl.model.calls import check_options, public
 from tabular_rl.model.names import Names, by_state
 from tabular_rl.model.rationals import (
@@ -43,6 +44,9 @@ from tabular_rl.model.rationals import (
 )
 from tabular_rl.model.rows import BLOCK, LARGEST, Floats, Ints, mass_defects, row_blocks, row_sums
 from tabular_rl.model.validation import Facts, check_layout, check_order, shape_faults, validate
+
+if TYPE_CHECKING:
+    from tabular_rl.model.policy import Policy
 
 Sense = Literal["max", "min"]
 
@@ -132,6 +136,7 @@ class MDP:
     __slots__ = (
         "_digest",
         "_facts",
+        "_pair_state",
         "actions",
         "averaged",
         "exact",
@@ -186,6 +191,7 @@ class MDP:
     )
     _facts: Facts | Callable[[MDP], Facts]
     _digest: str | None
+    _pair_state: Ints | None
 
     @public
     def __init__(self, P: Any, R: Any, gamma: Any, *, axes: str | None = None, **options: Any) -> None:
@@ -200,8 +206,8 @@ class MDP:
         raise AttributeError("a model is frozen")
 
     def __reduce__(self) -> Any:
-        self.facts  # noqa: B018  (a pickle holds a validated model)
-        return _restore, ({f: getattr(self, f) for f in MDP.__slots__},)
+        self.validate()
+        return _restore, ({f: getattr(self, f) for f in MDP.__slots__} | {"_pair_state": None},)
 
     # -- making one ---------------------------------------------------------------------------------------------
 
@@ -252,6 +258,7 @@ class MDP:
         put(mdp, "source", str(source))
         put(mdp, "origin", str(origin))
         put(mdp, "_digest", None)
+        put(mdp, "_pair_state", None)
         put(mdp, "on_entry", on_entry)
         put(mdp, "averaged", False)
         put(mdp, "sense", checked_sense(sense))
@@ -327,7 +334,7 @@ class MDP:
 
         put(mdp, "_facts", look)
         if lazy is None:
-            mdp.facts  # noqa: B018
+            mdp.validate()
         return mdp
 
     @classmethod
@@ -492,11 +499,24 @@ class MDP:
         """+1 where rewards are maximised, -1 where they are costs."""
         return 1.0 if self.sense == "max" else -1.0
 
+    def validate(self) -> None:
+        """Look at the contents of a mapped model, once; those of every other model were looked at when it was made.
+
+        Raises
+        ------
+        ModelError : each fault with the state and the action that it concerns
+
+        Examples
+        --------
+        >>> MDP([[[1.0]]], [[1.0]], 0.9).validate()
+        """
+        if not isinstance(self._facts, Facts):
+            object.__setattr__(self, "_facts", self._facts(self))
+
     @property
     def facts(self) -> Facts:
         """What validation found; a mapped model is validated here, on first use."""
-        if not isinstance(self._facts, Facts):
-            object.__setattr__(self, "_facts", self._facts(self))
+        self.validate()
         return self._facts  # type: ignore[return-value]
 
     @property
@@ -508,8 +528,11 @@ class MDP:
 
     @property
     def pair_state(self) -> Ints:
-        """The state of each row (L,)."""
-        return np.repeat(np.arange(self.S, dtype=self.pair_ptr.dtype), np.diff(self.pair_ptr))
+        """The state of each row (L,): made on first use and kept, in the type of `pair_ptr`."""
+        if self._pair_state is None:
+            made = np.repeat(np.arange(self.S, dtype=self.pair_ptr.dtype), np.diff(self.pair_ptr))
+            object.__setattr__(self, "_pair_state", _readonly(made))
+        return self._pair_state  # type: ignore[return-value]
 
     @property
     def nbytes(self) -> int:
@@ -547,6 +570,138 @@ class MDP:
         out = np.full((self.S, self.A), fill, dtype=np.result_type(q.dtype, type(fill)))
         out[self.pair_state, self.pair_action] = q
         return out
+
+    # -- Bellman's equation -------------------------------------------------------------------------------------
+
+    def backup(self, v: Any) -> Floats:
+        """Return what each row is worth where the next states are worth v.
+
+            q(s, a) = r(s, a) + γ Σ p(s' | s, a) v(s')
+
+        A terminal s' counts 0, whatever v says. With a horizon, v holds the values at time t + 1 and q those at time t;
+        v at the end is `final_reward`.
+
+        Parameters
+        ----------
+        v : (S,) a value for each state, in the sign of the model: costs are costs; or a Solution, whose v is meant
+
+        Returns
+        -------
+        q (L,) in the sign of the model, one a row; `mdp.table(q)` makes (S, A) of it.
+
+        Raises
+        ------
+        OptionError : v is not one number for each state
+
+        Sources
+        -------
+        Sutton & Barto (2018), (4.6). Puterman (1994), (5.4.1).
+
+        Examples
+        --------
+        In state a one stays for 1, or goes to b for 0: 1 + 1/2 · 2 and 0 + 1/2 · 8. In b one stays for 4: 4 + 1/2 · 8.
+
+        >>> outcomes = [("a", "stay", "a", 1, 1), ("a", "go", "b", 1, 0), ("b", "stay", "b", 1, 4)]
+        >>> MDP.from_outcomes(outcomes, "1/2").backup([2, 8]).tolist()
+        [2.0, 4.0, 8.0]
+        """
+        value = self._values(v)
+        if self.horizon is None:
+            value = np.where(self.terminal, 0.0, value)
+        q = np.empty(self.L)
+        for first, last, k0, k1 in row_blocks(self.row_ptr):
+            products = self.prob[k0:k1] * value[self.next_state[k0:k1]]
+            sums = row_sums(products, self.row_ptr[first : last + 1] - k0)
+            q[first:last] = self.r[first:last] + self.gamma * sums
+        return q
+
+    def bellman(self, v: Any) -> Floats:
+        """Return the optimal backup T v: what each state is worth where one acts best once, and then gets v.
+
+            (T v)(s) = max_a [ r(s, a) + γ Σ p(s' | s, a) v(s') ],   min where the model has costs
+
+        It is 0 at terminal states, and its fixed point is v*. With a horizon, v holds the values at time t + 1 and T v
+        those at time t.
+
+        Parameters
+        ----------
+        v : (S,) a value for each state, in the sign of the model; or a Solution, whose v is meant
+
+        Returns
+        -------
+        T v (S,), in the sign of the model.
+
+        Raises
+        ------
+        OptionError : v is not one number for each state
+
+        Sources
+        -------
+        Bellman (1957). Sutton & Barto (2018), (4.10). Puterman (1994), (6.2.1).
+
+        Examples
+        --------
+        In state a the best of 1 + 1/2 · 2 and 0 + 1/2 · 8, in b 4 + 1/2 · 8.
+
+        >>> outcomes = [("a", "stay", "a", 1, 1), ("a", "go", "b", 1, 0), ("b", "stay", "b", 1, 4)]
+        >>> mdp = MDP.from_outcomes(outcomes, "1/2")
+        >>> mdp.bellman([2, 8]).tolist(), mdp.bellman([4, 8]).tolist()
+        ([4.0, 8.0], [4.0, 8.0])
+        """
+        best = np.zeros(self.S)
+        live = np.diff(self.pair_ptr) > 0
+        if live.any():
+            over = np.maximum if self.sense == "max" else np.minimum
+            best[live] = over.reduceat(self.backup(v), self.pair_ptr[:-1][live].astype(np.intp))
+        return best
+
+    def greedy(self, v: Any) -> Policy:
+        """Return the policy that acts best for one step where the next states are worth v.
+
+            π(s) = argmax_a [ r(s, a) + γ Σ p(s' | s, a) v(s') ],   argmin where the model has costs
+
+        Of equal actions it takes the lowest. It is optimal where v = v*. With a horizon, v holds the values at time
+        t + 1 and π is for time t alone.
+
+        Parameters
+        ----------
+        v : (S,) a value for each state, in the sign of the model; or a Solution, whose v is meant
+
+        Returns
+        -------
+        A deterministic Policy, one action a state.
+
+        Raises
+        ------
+        OptionError : v is not one number for each state, or has nan
+
+        Sources
+        -------
+        Sutton & Barto (2018), (4.9). Puterman (1994), (6.2.2).
+
+        Examples
+        --------
+        In state a staying is worth 1 + 1/2 · 2 = 2, going 0 + 1/2 · 8 = 4.
+
+        >>> outcomes = [("a", "stay", "a", 1, 1), ("a", "go", "b", 1, 0), ("b", "stay", "b", 1, 4)]
+        >>> dict(MDP.from_outcomes(outcomes, "1/2").greedy([2, 8]))
+        {'a': 'go', 'b': 'stay'}
+        """
+        made: Policy = hooks.greedy(self, self.backup(v))
+        return made
+
+    def _values(self, v: Any) -> Floats:
+        """Return the values of the states as (S,)."""
+        given = getattr(v, "v", v)
+        try:
+            values = np.asarray(given, dtype=np.float64)
+        except (ValueError, TypeError):
+            raise OptionError(
+                f"v: found {kind_text(given)}, expected {self.S} numbers, one a state"
+            ) from None
+        if values.shape != (self.S,):
+            raise OptionError(f"v: found shape {values.shape}, expected ({self.S},), a number for each state")
+        return values
 
     def rational(self, row: int) -> tuple[list[tuple[int, Fraction]], Fraction]:
         """Return what a row means: its (next state, probability) and expected reward, as exact rationals.

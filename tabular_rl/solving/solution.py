@@ -119,8 +119,8 @@ class Solution(Mapping[str, Any]):
     def q(self) -> Floats:
         """q(s, a) = r(s, a) + γ Σ p v(s') for each row, (L,) or (T, L), computed from v."""
         if self.v.ndim == 1:
-            return backed_up(self.mdp, self.v)
-        return np.stack([backed_up(self.mdp, self.v[t + 1]) for t in range(len(self.v) - 1)])
+            return self.mdp.backup(self.v)
+        return np.stack([self.mdp.backup(self.v[t + 1]) for t in range(len(self.v) - 1)])
 
     @property
     def q_table(self) -> Floats:
@@ -207,19 +207,6 @@ def why_not(reference: Solution) -> str:
     if not math.isfinite(reference.bound):
         return "the exact answer is not proven"
     return f"the exact answer is proven only to within {math.nextafter(reference.bound, math.inf):.2g}"
-
-
-def backed_up(mdp: MDP, v: Floats) -> Floats:
-    """r + γ P v over rows (L,), a terminal state counting 0, in blocks."""
-    from tabular_rl.model.rows import row_blocks, row_sums
-
-    value = np.where(mdp.terminal, 0.0, v) if mdp.horizon is None else v
-    q = np.empty(mdp.L)
-    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
-        products = mdp.prob[k0:k1] * value[mdp.next_state[k0:k1]]
-        sums = row_sums(products, mdp.row_ptr[first : last + 1] - k0)
-        q[first:last] = mdp.r[first:last] + mdp.gamma * sums
-    return q
 
 
 def checked_values(mdp: MDP, values: Any) -> Floats:

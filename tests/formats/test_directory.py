@@ -41,7 +41,7 @@ def said(folder, need=False):
     with pytest.raises(ModelError) as caught:
         mdp = load(folder)
         assert need, "the fault was not seen on opening"
-        mdp.facts  # noqa: B018
+        mdp.validate()
     assert str(caught.value).startswith(f"{folder}: ")
     return str(caught.value).removeprefix(f"{folder}: ")
 
@@ -118,7 +118,7 @@ def test_overrides_need_no_look_at_the_contents(folder, model):
     mdp = load(folder, gamma="1/3", horizon=3, sense="min")
     assert (mdp.gamma_exact, mdp.horizon, mdp.sense) == (Fraction(1, 3), 3, "min")
     with pytest.raises(ModelError):
-        mdp.facts  # noqa: B018
+        mdp.validate()
 
 
 def test_overrides_do_not_disturb_the_digest(folder, model):
@@ -168,7 +168,7 @@ def test_files_that_change_after_opening(folder, model):
     with pytest.raises(
         ModelError, match=r"m: prob.npy: has changed since the model was opened. Load it again.$"
     ):
-        mdp.facts  # noqa: B018
+        mdp.validate()
     mdp = load(folder)
     assert mdp.facts == model.facts
 
@@ -179,17 +179,17 @@ def test_files_that_are_replaced_or_gone_after_opening(folder, name):
     data = (folder / name).read_bytes()
     (folder / name).unlink()
     with pytest.raises(ModelError, match=f"{name}: is gone since the model was opened"):
-        mdp.facts  # noqa: B018
+        mdp.validate()
     (folder / name).write_bytes(data)
     with pytest.raises(ModelError, match=f"{name}: has changed since the model was opened"):
-        mdp.facts  # noqa: B018
+        mdp.validate()
 
 
 def test_directory_replaced_after_opening(folder):
     mdp = load(folder)
     save(load("example:ties"), folder)
     with pytest.raises(ModelError, match=r"has changed since the model was opened|is gone since"):
-        mdp.facts  # noqa: B018
+        mdp.validate()
     assert load(folder) == load("example:ties")
 
 
@@ -198,7 +198,7 @@ def test_a_truncated_file_is_seen_before_it_is_touched(folder):
     with open(folder / "prob.npy", "r+b") as file:
         file.truncate(100)
     with pytest.raises(ModelError, match=r"prob.npy: has changed"):
-        mdp.facts  # noqa: B018
+        mdp.validate()
 
 
 def test_every_prefix_of_every_file_is_refused(folder):

@@ -81,7 +81,7 @@ def damage(data, rng):
 
 def try_to_read(path, source):
     try:
-        load(path).facts  # noqa: B018
+        load(path).validate()
     except ModelError as error:
         lines = str(error).split("\n")
         assert all(line.startswith((str(source), "... and ")) for line in lines)

@@ -17,7 +17,7 @@ from tabular_rl.certificates.discounted import conclude
 from tabular_rl.errors import on_command_line
 from tabular_rl.formats.answers import read_answer
 from tabular_rl.solving.run import Run
-from tabular_rl.solving.solution import Certificate, backed_up, checked_values, largest_width
+from tabular_rl.solving.solution import Certificate, checked_values, largest_width
 
 # Wait for 1 (and stay), or sell for 3 and be done; at γ = 1/2: waiting for ever is worth 2, selling 3.
 MODEL = MDP([[[1, 0], [0, 1]], [[0, 0], [0, 0]]], [[1, 3], [0, 0]], "1/2", states=["owner", "sold"],
@@ -76,9 +76,9 @@ def test_q_of_any_model_is_r_plus_the_discounted_mean():
         mdp = random_model(seed, S=6)
         v = np.random.default_rng(seed).normal(size=mdp.S)
         v[mdp.terminal] = 0
-        assert backed_up(mdp, v) == pytest.approx(mdp.r + mdp.gamma * (mdp.P @ v))
+        assert mdp.backup(v) == pytest.approx(mdp.r + mdp.gamma * (mdp.P @ v))
         garbage = np.where(mdp.terminal, 99.0, v)
-        assert np.array_equal(backed_up(mdp, garbage), backed_up(mdp, v)), "a terminal state counts 0"
+        assert np.array_equal(mdp.backup(garbage), mdp.backup(v)), "a terminal state counts 0"
 
 
 def test_solution_is_frozen_and_its_arrays_read_only():

@@ -96,7 +96,7 @@ def linear_programming(
     """
     admit(linear_programming, mdp)
     tolerance, relative, time_limit = check(tolerance=tolerance, relative=relative, time_limit=time_limit)
-    mdp.facts  # noqa: B018
+    mdp.validate()
     run = Run("linear-programming", {"tolerance": tolerance, "relative": relative}, time_limit)
     total: Any = None
     model, rows = mdp, mdp.pair_ptr[:-1].copy()

@@ -18,7 +18,7 @@ from tabular_rl.model.rounding import shared_error
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, admit, solver
 from tabular_rl.solving.options import LinearSolver, Relative, TimeLimit, Tolerance, check
 from tabular_rl.solving.run import Run, Stop
-from tabular_rl.solving.solution import Solution, backed_up
+from tabular_rl.solving.solution import Solution
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -98,7 +98,7 @@ def linear_solve(
         tolerance=tolerance, relative=relative, linear_solver=linear_solver, time_limit=time_limit
     )
     policy = policy_of(mdp, policy)
-    mdp.facts  # noqa: B018  (a mapped model is validated here)
+    mdp.validate()
     options = {"tolerance": tolerance, "relative": relative, "linear_solver": linear_solver}
     run = Run("linear-solve", options, time_limit)
     zero = policy_zero(mdp, policy)
@@ -162,7 +162,7 @@ def polish(mdp: MDP, rows: NDArray[Any], run: Run, proper: NDArray[Any]) -> tupl
         except NumericalError:
             break
         run.did("linear solves")
-        q = mdp.sign * backed_up(mdp, mdp.sign * v)
+        q = mdp.sign * mdp.backup(mdp.sign * v)
         better = Policy.greedy(mdp, mdp.sign * q).rows
         assert better is not None
         switch = np.zeros(mdp.S, dtype=bool)

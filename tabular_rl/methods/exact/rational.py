@@ -83,7 +83,7 @@ def rational(mdp: MDP, *, time_limit: TimeLimit = None) -> Solution:
     """
     admit(rational, mdp)
     (time_limit,) = check(time_limit=time_limit)
-    mdp.facts  # noqa: B018
+    mdp.validate()
     run = Run("rational", {}, time_limit)
     if mdp.horizon is not None:
         return finite(mdp, None, run)
@@ -166,7 +166,7 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: TimeLimit = Non
     admit(rational_evaluation, mdp)
     (time_limit,) = check(time_limit=time_limit)
     policy = policy_of(mdp, policy)
-    mdp.facts  # noqa: B018
+    mdp.validate()
     run = Run("rational-evaluation", {}, time_limit)
     if mdp.horizon is not None:
         return finite(mdp, policy, run)

@@ -195,7 +195,7 @@ def occupancy(mdp: MDP, policy: Policy, *, normalized: bool = False, exact: bool
 
 def still(mdp: MDP, policy: Policy) -> Policy:
     """The policy as one of this model that does not depend on time."""
-    mdp.facts  # noqa: B018
+    mdp.validate()
     return policy_of(mdp.replace(horizon=None) if mdp.horizon is not None else mdp, policy)
 
 

@@ -71,7 +71,7 @@ class Learning:
         self.runs: int = values["runs"]
         if self.whole.terminal.all():
             raise OptionError("no state to start from: all states are terminal")
-        self.whole.facts  # noqa: B018
+        self.whole.validate()
         self.mdp = unroll(self.whole) if self.whole.horizon is not None else self.whole
         self.data: Transitions | None = self._data(given.get("data"))
         self.policy = self._policy(given["policy"]) if self.spec.task == "prediction" else None

@@ -45,7 +45,7 @@ class Goal:
         threads: int = 1,
         policy: Policy | None = None,
     ) -> None:
-        mdp.facts  # noqa: B018  (a mapped model is validated before a kernel sees it)
+        mdp.validate()  # a mapped model is validated before a kernel sees it
         self.run, self.mdp, self.policy = run, mdp, policy
         self.tolerance, self.relative = tolerance, relative
         self.total: Any = None
