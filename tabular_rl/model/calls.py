@@ -106,14 +106,13 @@ def as_it_is(function: F, enter: Callable[[tuple[Any, ...], dict[str, Any]], Any
 
 @dataclass(frozen=True)
 class Option:
-    """One option: `kind` converts a text, `low` and `high` bound it (excluded where `open_low`)."""
+    """One option: `kind` converts a text, `low` and `high` bound it."""
 
     name: str
     kind: Callable[[Any], Any]
     help: str
     low: float = -math.inf
     high: float = math.inf
-    open_low: bool = False
     choices: tuple[str, ...] = ()
     optional: bool = False
     parse: Callable[[Any], Any] | None = None  # makes the value of a text, or raises ValueError
@@ -136,8 +135,7 @@ class Option:
         what = "a whole number" if self.kind is int else "a number"
         if self.low == -math.inf and self.high == math.inf:
             return what
-        low = f"{'above' if self.open_low else 'from'} {self.low:g}"
-        return f"{what} {low}" + (f" to {self.high:g}" if self.high < math.inf else "")
+        return f"{what} from {self.low:g}" + (f" to {self.high:g}" if self.high < math.inf else "")
 
     def check(self, value: Any) -> Any:
         """Return the value as a Python scalar in range, or raise OptionError.
@@ -150,21 +148,15 @@ class Option:
         try:
             if self.parse is not None:
                 return self.parse(value)
-            if self.choices:
-                if value in self.choices:
-                    return value
-                raise ValueError
-            if self.kind is bool:
-                if isinstance(value, bool):
+            if self.choices or self.kind is bool:
+                if value in self.choices or (isinstance(value, bool) and self.kind is bool):
                     return value
                 raise ValueError
             if isinstance(value, bool):
                 raise ValueError
             number = float(value)
             made = int(value) if self.kind is int and not isinstance(value, str) else self.kind(number)
-            if self.kind is int and made != number:
-                raise ValueError
-            if not (self.low < number if self.open_low else self.low <= number) or not number <= self.high:
+            if made != number or not self.low <= number <= self.high:
                 raise ValueError
             return made
         except (ValueError, TypeError, OverflowError):

@@ -1,15 +1,18 @@
-"""Options of the solvers: meaning, range and default stand here once, for Python and for the command line.
+"""The options that methods share: help text and range of each stand here once, for Python and the command line.
 
-A solver annotates its keyword arguments with these types; `check` is its first line.
+A method's file says `from tabular_rl.solving import options as o` and annotates its keyword arguments with these types:
+`tolerance: o.Tolerance = 1e-6`. OPTIONS lists them by name, in the order of the help texts.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from tabular_rl.model.calls import Option
 from tabular_rl.solving import exploration, schedules
-from tabular_rl.solving.schedules import checked_schedule
+
+MOST = 2**53  # beyond it not every whole number is a float
 
 
 def parse_target(given: Any) -> tuple[str, float]:
@@ -66,297 +69,222 @@ def parse_replay(given: Any) -> tuple[str, float, float]:
     return kind, omega, beta
 
 
-def _option(name: str, kind: Any, help: str, **more: Any) -> Option:
-    return Option(name, kind, help, **more)
+def _whole(name: str, help: str, low: float, high: float, optional: bool = False) -> Option:
+    return Option(name, int, help, low, high, optional=optional)
 
 
+def _real(name: str, help: str, low: float, high: float, optional: bool = False) -> Option:
+    return Option(name, float, help, low, high, optional=optional)
+
+
+def _switch(name: str, help: str) -> Option:
+    return Option(name, bool, help)
+
+
+def _choice(name: str, help: str, *choices: str) -> Option:
+    return Option(name, str, help, choices=choices)
+
+
+def _text(name: str, help: str, parse: Callable[[Any], Any], grammar: str, *begins: str) -> Option:
+    return Option(name, str, help, parse=parse, grammar=grammar, begins=begins)
+
+
+def _rate(name: str, help: str) -> Option:
+    parse, grammar = (
+        schedules.checked_schedule(0.0, 1.0, open_low=True),
+        f"{schedules.GRAMMAR}, above 0 and up to 1",
+    )
+    return _text(name, help, parse, grammar, "1/n", "n^-0.7", "linear:", "exponential:")
+
+
+# fmt: off  (a table: name, meaning, range)
 Tolerance = Annotated[
-    float,
-    _option(
-        "tolerance", float, "largest width of the proven interval, in units of reward", low=1e-300, high=1e300
-    ),
+    float, _real("tolerance", "largest width of the proven interval, in units of reward", 1e-300, 1e300)
 ]
-Relative = Annotated[bool, _option("relative", bool, "the tolerance is a share of the largest |value|")]
-Sweeps = Annotated[
-    int, _option("sweeps", int, "give up after so many sweeps over the model", low=1, high=2**53)
-]
+Relative = Annotated[bool, _switch("relative", "the tolerance is a share of the largest |value|")]
+Sweeps = Annotated[int, _whole("sweeps", "give up after so many sweeps over the model", 1, MOST)]
 InnerSweeps = Annotated[
     int | None,
-    _option(
+    _whole(
         "inner_sweeps",
-        int,
         "evaluation sweeps between two improvements (default: chosen adaptively)",
-        low=0,
-        high=1e6,
+        0,
+        1e6,
         optional=True,
     ),
 ]
-Improvements = Annotated[
-    int, _option("improvements", int, "give up after so many policy improvements", low=1, high=2**53)
-]
+Improvements = Annotated[int, _whole("improvements", "give up after so many policy improvements", 1, MOST)]
 InPlace = Annotated[
-    bool, _option("in_place", bool, "use each new value at once (Gauss-Seidel) instead of after the sweep")
+    bool, _switch("in_place", "use each new value at once (Gauss-Seidel) instead of after the sweep")
 ]
 Threads = Annotated[
-    int,
-    _option(
-        "threads", int, "threads to sweep with; the answer has the same bits for any number", low=1, high=1024
-    ),
+    int, _whole("threads", "threads to sweep with; the answer has the same bits for any number", 1, 1024)
 ]
 TimeLimit = Annotated[
     float | None,
-    _option(
+    _real(
         "time_limit",
-        float,
         "seconds after which the best proven interval so far is the answer",
-        low=0,
-        high=1e9,
+        0,
+        1e9,
         optional=True,
     ),
 ]
 LinearSolver = Annotated[
-    str,
-    _option(
-        "linear_solver",
-        str,
-        "how linear systems are solved",
-        choices=("auto", "dense", "sparse", "iterative"),
-    ),
+    str, _choice("linear_solver", "how linear systems are solved", "auto", "dense", "sparse", "iterative")
 ]
-
-StepSize = Annotated[
-    Any,
-    _option(
-        "step_size",
-        str,
-        "step size α, a number or a schedule over the count of `per`",
-        parse=checked_schedule(0.0, 1.0, open_low=True),
-        begins=("1/n", "n^-0.7", "linear:", "exponential:"),
-        grammar=f"{schedules.GRAMMAR}, above 0 and up to 1",
-    ),
+Steps = Annotated[int, _whole("steps", "transitions to learn from, in each run", 1, MOST)]
+Runs = Annotated[int, _whole("runs", "independent runs, each with a random stream of its own", 1, 2**20)]
+Seed = Annotated[
+    int, _whole("seed", "start of the random numbers; the same seed gives the same answer", 0, MOST)
 ]
+StepSize = Annotated[Any, _rate("step_size", "step size α, a number or a schedule over the count of `per`")]
 Per = Annotated[
     str,
-    _option(
-        "per",
-        str,
-        "what the n of a step size counts: updates of the same entry, or steps",
-        choices=("visit", "step"),
-    ),
+    _choice("per", "what the n of a step size counts: updates of the same entry, or steps", "visit", "step"),
+]
+Average = Annotated[
+    bool,
+    _switch("average", "report the average of all estimates so far (Polyak-Ruppert) instead of the last"),
 ]
 Explore = Annotated[
     Any,
-    _option(
+    _text(
         "explore",
-        str,
         "how actions are chosen while learning; --behavior chooses by a policy instead",
-        parse=exploration.Exploration.of,
-        begins=("greedy", "epsilon-greedy:", "boltzmann:", "ucb:"),
-        grammar=exploration.GRAMMAR,
-    ),
-]
-Steps = Annotated[int, _option("steps", int, "transitions to learn from, in each run", low=1, high=2**53)]
-Runs = Annotated[
-    int, _option("runs", int, "independent runs, each with a random stream of its own", low=1, high=2**20)
-]
-Seed = Annotated[
-    int,
-    _option(
-        "seed", int, "start of the random numbers; the same seed gives the same answer", low=0, high=2**53
+        exploration.Exploration.of,
+        exploration.GRAMMAR,
+        "greedy",
+        "epsilon-greedy:",
+        "boltzmann:",
+        "ucb:",
     ),
 ]
 Source = Annotated[
     str,
-    _option(
+    _choice(
         "source",
-        str,
         "where transitions come from: one trajectory with restarts, independent pairs, or sweeps over all pairs",
-        choices=("trajectory", "independent", "sweeps"),
+        "trajectory",
+        "independent",
+        "sweeps",
     ),
 ]
 EpisodeSteps = Annotated[
     int | None,
-    _option(
+    _whole(
         "episode_steps",
-        int,
         "cut an episode off after so many steps and start anew (a cut is no end: values go on behind it)",
-        low=1,
-        high=2**31,
+        1,
+        2**31,
         optional=True,
     ),
 ]
 StartValue = Annotated[
-    float,
-    _option(
-        "start_value",
-        float,
-        "value of every entry at the start; a high one is optimistic",
-        low=-1e300,
-        high=1e300,
-    ),
+    float, _real("start_value", "value of every entry at the start; a high one is optimistic", -1e300, 1e300)
 ]
 Target = Annotated[
     Any,
-    _option(
+    _text(
         "target",
-        str,
         "table that targets are read from: none (the estimate itself), copy:M (a copy made every M steps) or "
         "average:T (an exponential moving average with weight T)",
-        parse=parse_target,
-        begins=("none", "copy:", "average:"),
-        grammar="none, copy:M or average:T",
-    ),
-]
-Features = Annotated[
-    Any,
-    _option(
-        "features",
-        str,
-        "what a linear learner sees of a state (or pair): one-hot, aggregate:N (N in a row share a weight), "
-        "or a file of a matrix, .csv or .npy, a line each",
-        parse=parse_features,
-        begins=("one-hot", "aggregate:"),
-        grammar="one-hot, aggregate:N, a file .csv or .npy, or a matrix of finite numbers",
-    ),
-]
-Average = Annotated[
-    bool,
-    _option(
-        "average", bool, "report the average of all estimates so far (Polyak-Ruppert) instead of the last"
+        parse_target,
+        "none, copy:M or average:T",
+        "none",
+        "copy:",
+        "average:",
     ),
 ]
 Replay = Annotated[
     Any,
-    _option(
+    _text(
         "replay",
-        str,
         "learn from transitions drawn from a buffer of earlier ones, all alike or by (|delta| + 0.01)^OMEGA with "
         "weights (smallest p / p)^BETA",
-        parse=parse_replay,
-        begins=("none", "uniform", "prioritized"),
-        grammar="none, uniform or prioritized[:OMEGA[:BETA]] with OMEGA from 0 to 10 and BETA from 0 to 1",
+        parse_replay,
+        "none, uniform or prioritized[:OMEGA[:BETA]] with OMEGA from 0 to 10 and BETA from 0 to 1",
+        "none",
+        "uniform",
+        "prioritized",
     ),
 ]
-Capacity = Annotated[
-    int, _option("capacity", int, "transitions that the buffer of --replay holds", low=1, high=2**24)
-]
+Capacity = Annotated[int, _whole("capacity", "transitions that the buffer of --replay holds", 1, 2**24)]
 Batch = Annotated[
     int,
-    _option(
+    _whole(
         "batch",
-        int,
         "draws from the buffer of --replay a step; of gradient learners, episodes (reinforce) or steps an update",
-        low=1,
-        high=10_000,
+        1,
+        10_000,
     ),
 ]
 Planning = Annotated[
-    int, _option("planning", int, "updates from the learned model after each real step", low=0, high=10_000)
+    int, _whole("planning", "updates from the learned model after each real step", 0, 10_000)
 ]
-Threshold = Annotated[
-    float, _option("threshold", float, "errors up to this are not worth an update", low=0, high=1e300)
+Threshold = Annotated[float, _real("threshold", "errors up to this are not worth an update", 0, 1e300)]
+Features = Annotated[
+    Any,
+    _text(
+        "features",
+        "what a linear learner sees of a state (or pair): one-hot, aggregate:N (N in a row share a weight), "
+        "or a file of a matrix, .csv or .npy, a line each",
+        parse_features,
+        "one-hot, aggregate:N, a file .csv or .npy, or a matrix of finite numbers",
+        "one-hot",
+        "aggregate:",
+    ),
 ]
-Trace = Annotated[float, _option("trace", float, "trace decay λ", low=0, high=1)]
+Trace = Annotated[float, _real("trace", "trace decay λ", 0, 1)]
 Traces = Annotated[
     str,
-    _option(
-        "traces",
-        str,
-        "how a visit adds to the trace of its entry",
-        choices=("accumulating", "replacing", "true-online"),
+    _choice(
+        "traces", "how a visit adds to the trace of its entry", "accumulating", "replacing", "true-online"
     ),
 ]
 Importance = Annotated[
     str,
-    _option(
+    _choice(
         "importance",
-        str,
         "how ratios π / b weigh a return: ordinary (their product), weighted, or per-decision",
-        choices=("ordinary", "weighted", "per-decision"),
+        "ordinary",
+        "weighted",
+        "per-decision",
     ),
 ]
 Visit = Annotated[
-    str,
-    _option(
-        "visit",
-        str,
-        "which visits of a state in an episode are learned from",
-        choices=("first", "every"),
-    ),
+    str, _choice("visit", "which visits of a state in an episode are learned from", "first", "every")
 ]
-Lookahead = Annotated[int, _option("n", int, "rewards in a return before it is cut off", low=1, high=10_000)]
-
+Lookahead = Annotated[int, _whole("n", "rewards in a return before it is cut off", 1, 10_000)]
 CriticStepSize = Annotated[
     Any,
-    _option(
+    _rate(
         "critic_step_size",
-        str,
         "step size of the baseline or critic that a gradient learner keeps; n counts its updates of the same entry",
-        parse=checked_schedule(0.0, 1.0, open_low=True),
-        begins=("1/n", "n^-0.7", "linear:", "exponential:"),
-        grammar=f"{schedules.GRAMMAR}, above 0 and up to 1",
     ),
 ]
 Estimator = Annotated[
     str,
-    _option(
+    _choice(
         "estimator",
-        str,
         "what the score of an action is multiplied by: the whole return, that less its mean, the return from there on, "
         "or that less the value of the state",
-        choices=("return", "return-mean", "reward-to-go", "reward-to-go-value"),
+        "return",
+        "return-mean",
+        "reward-to-go",
+        "reward-to-go-value",
     ),
 ]
 Entropy = Annotated[
-    float,
-    _option("entropy", float, "weight of the entropy of the policy in what is climbed", low=0, high=1e300),
+    float, _real("entropy", "weight of the entropy of the policy in what is climbed", 0, 1e300)
 ]
 Undiscounted = Annotated[
-    bool, _option("undiscounted", bool, "leave out the weight γ^t of step t of an episode, as handouts do")
+    bool, _switch("undiscounted", "leave out the weight γ^t of step t of an episode, as handouts do")
 ]
+# fmt: on
 
 OPTIONS: dict[str, Option] = {
-    option.name: option
-    for option in (
-        get_args(hint)[1]
-        for hint in (
-            Tolerance,
-            Relative,
-            Sweeps,
-            InnerSweeps,
-            Improvements,
-            InPlace,
-            Threads,
-            TimeLimit,
-            LinearSolver,
-            Steps,
-            Runs,
-            Seed,
-            StepSize,
-            Per,
-            Average,
-            Explore,
-            Source,
-            EpisodeSteps,
-            StartValue,
-            Target,
-            Replay,
-            Capacity,
-            Batch,
-            Planning,
-            Threshold,
-            Features,
-            Trace,
-            Traces,
-            Importance,
-            Visit,
-            Lookahead,
-            CriticStepSize,
-            Estimator,
-            Entropy,
-            Undiscounted,
-        )
-    )
+    option.name: option for hint in tuple(globals().values()) for option in getattr(hint, "__metadata__", ())
 }
 
 
