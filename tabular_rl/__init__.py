@@ -10,7 +10,8 @@ from tabular_rl.solving import startup as startup  # isort: skip  (first of all:
 from tabular_rl.analysis.comparison import Comparison, compare
 from tabular_rl.analysis.estimation import Estimate, estimate
 from tabular_rl.analysis.simulation import Simulation, sample_transitions, simulate
-from tabular_rl.certificates.verify import Verdict, verify
+from tabular_rl.analysis.verify import verify
+from tabular_rl.certificates.verdict import Verdict
 from tabular_rl.errors import (
     MissingExtra,
     ModelError,
@@ -78,7 +79,7 @@ def _write(answer: Solution, path: str) -> None:
 
 
 def _regret(learned: Learned) -> object:
-    from tabular_rl.analysis.comparison import most_policies, regret
+    from tabular_rl.analysis.regret import most_policies, regret
 
     return regret(learned, most_policies(learned.mdp))
 

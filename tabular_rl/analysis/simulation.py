@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.certificates.intervals import start_bounds
 from tabular_rl.errors import NotAnswerable, NumericalError, OptionError, quoted
 from tabular_rl.model import hooks
 from tabular_rl.model.calls import Option, public
 from tabular_rl.model.mdp import AVERAGED, MDP
-from tabular_rl.model.numbers import start_interval
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.transitions import Transitions
 from tabular_rl.solving import run as running
@@ -95,16 +95,6 @@ class Simulation:
 
     def __str__(self) -> str:
         return str(hooks.text_of(self))
-
-
-def start_bounds(exact: Solution) -> tuple[float, float]:
-    """What is proven of the exact value of the start."""
-    from tabular_rl.model.graph.search import starts
-
-    if exact.lower is None or exact.upper is None:
-        return -math.inf, math.inf
-    lower, upper = (x if x.ndim == 1 else x[0] for x in (exact.lower, exact.upper))
-    return start_interval(exact.mdp.start, lower, upper, starts(exact.mdp))
 
 
 @public

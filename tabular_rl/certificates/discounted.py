@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.certificates.intervals import enclosing
 from tabular_rl.errors import NumericalError
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -31,7 +32,6 @@ from tabular_rl.solving.solution import Certificate, Solution, Status, largest_w
 from tabular_rl.solving.sweeps import Sweeper, check_finite
 
 Floats = NDArray[np.float64]
-RATIONAL_STATES = 100
 
 
 def check_arithmetic() -> None:
@@ -316,14 +316,11 @@ def exact_certificate(
     """Enclose exact values (flat, in the sign of maximisation) in floats, tightly."""
     values = tuple(values)
     lower, upper = np.empty(len(values)), np.empty(len(values))
-    for i, x in enumerate(values):
-        try:
-            near = x.numerator / x.denominator
-        except OverflowError:
-            raise NumericalError("a value is larger than any float64") from None
-        gap = Fraction(near) - x
-        lower[i] = near if gap <= 0 else math.nextafter(near, -math.inf)
-        upper[i] = near if gap >= 0 else math.nextafter(near, math.inf)
+    try:
+        for i, x in enumerate(values):
+            lower[i], upper[i] = enclosing(x)
+    except OverflowError:
+        raise NumericalError("a value is larger than any float64") from None
     return Certificate(lower.reshape(shape), upper.reshape(shape), keep, proven, 0.0, values)
 
 
@@ -432,50 +429,3 @@ def conclude(
 def allowed(tolerance: float, relative: bool, v: Floats) -> float:
     """The width that is asked for: the tolerance, or its share of the largest |value|."""
     return tolerance * float(np.max(np.abs(v), initial=0.0)) if relative else tolerance
-
-
-def verify(
-    mdp: MDP,
-    values: Any,
-    *,
-    policy: Policy | None = None,
-    lower: Any = None,
-    upper: Any = None,
-    evaluation: bool = False,
-) -> tuple[Certificate, float]:
-    """Return what one rigorous sweep proves of an answer from anywhere, and how far its values can be from the truth.
-
-    `values` (S,), or (T + 1, S) for a finite horizon, in the sign of the model, and the policy if there is one;
-    `evaluation` tells that they are meant as the policy's own values, not as optimal ones. `lower` and `upper` of the
-    answer are not believed but tried as further starting points of the sweep: they prove themselves or not.
-    """
-    sign = mdp.sign
-    wanted = policy if evaluation else None
-    judge = Certifier(mdp, wanted)
-    rows = policy.rows if policy is not None and not evaluation and not policy.timed else None
-    claimed = sign * np.asarray(values, dtype=np.float64)
-    if mdp.problem == "finite-horizon":
-        certificate = judge.finite(claimed)
-    else:
-        certificate = judge.certificate(claimed, rows=rows, decide=True)
-        low, high = certificate.lower, certificate.upper
-        ends = (lower, upper) if sign > 0 else (upper, lower)
-        for side, start in enumerate(ends):
-            if start is None or not np.isfinite(np.asarray(start, dtype=np.float64)).all():
-                continue
-            other = judge.certificate(sign * np.asarray(start, dtype=np.float64), rows=rows)
-            low = np.maximum(low, other.lower) if side == 0 else low
-            high = np.minimum(high, other.upper) if side == 1 else high
-        certificate = Certificate(
-            low,
-            high,
-            certificate.keep,
-            certificate.proven_optimal,
-            certificate.smallest,
-            None,
-            certificate.note,
-        )
-    with np.errstate(invalid="ignore"):
-        off = np.maximum(certificate.upper - claimed, claimed - certificate.lower)
-    worst = float(np.max(off, initial=0.0))
-    return certificate, math.inf if math.isnan(worst) else float(up(worst)) if worst else 0.0

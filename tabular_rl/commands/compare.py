@@ -6,13 +6,8 @@ from typing import Any
 
 import click
 
-from tabular_rl.analysis.comparison import (
-    ALWAYS,
-    Assertion,
-    asked_method,
-    compare,
-    fitting_methods,
-)
+from tabular_rl.analysis.assertion import Assertion
+from tabular_rl.analysis.comparison import ALWAYS, asked_method, compare, fitting_methods
 from tabular_rl.commands import COMMANDS, solving, writing
 from tabular_rl.commands._help import OfMethods
 from tabular_rl.commands._memory import check_memory

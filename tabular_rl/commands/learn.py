@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tabular_rl.analysis.comparison import Regret, most_policies, regret
+from tabular_rl.analysis.regret import Regret, most_policies, regret
 from tabular_rl.commands import COMMANDS, solving, writing
 from tabular_rl.commands._help import OfMethods
 from tabular_rl.commands._memory import check_memory

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tabular_rl.certificates.verify import verify
+from tabular_rl.analysis.verify import verify
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, Value, json_option, model_options, quiet_option, read_model
 from tabular_rl.errors import OptionError

@@ -16,11 +16,10 @@ import os
 
 import numpy as np
 
-from tabular_rl.analysis.comparison import RATIONAL_STATES, reference
 from tabular_rl.errors import NumericalError, OptionError, closest, path_text, quoted
 from tabular_rl.formats.answers import read_answer
 from tabular_rl.formats.input import near
-from tabular_rl.methods.ask import solve
+from tabular_rl.methods.ask import RATIONAL_STATES, reference, solve
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import RationalArray

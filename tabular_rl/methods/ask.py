@@ -1,17 +1,22 @@
-"""The two questions: the best policy of a model, and the value of a policy."""
+"""The questions: the best policy of a model, the value of a policy, what a learner learns; and the exact answer."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from tabular_rl.errors import OptionError, quoted
-from tabular_rl.methods.catalogue import check_options, find, find_learner
+from tabular_rl.errors import NotAnswerable, OptionError, quoted
+from tabular_rl.methods.catalogue import SOLVERS, check_options, find, find_learner
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.solution import Solution
+
+RATIONAL_STATES = 100  # states up to which rational arithmetic is the reference
+LINEAR_STATES = 100_000  # and policy iteration
+TIGHT = 1e-12  # tolerance of the reference beyond; what is reached is part of the error shown
 
 
 @public
@@ -128,3 +133,21 @@ def _with_tolerance(function: Any, tolerance: float, options: dict[str, Any]) ->
     """Pass the tolerance to the methods that have one; an exact method has none."""
     has = function.__kwdefaults__ or {}
     return {"tolerance": tolerance, **options} if "tolerance" in has else dict(options)
+
+
+def reference(mdp: MDP, policy: Policy | None = None, **options: Any) -> Solution:
+    """Return the exact answer: rational for small models, else policy iteration, whose every step is a linear solve.
+
+    Beyond LINEAR_STATES the method that fits the model stands in; its name and its bound are printed.
+    """
+    ask = partial(solve, mdp) if policy is None else partial(evaluate, mdp, policy)
+    tight = {"tolerance": TIGHT, **options}
+    rational = "rational" if policy is None else "rational-evaluation"
+    try:
+        if mdp.S <= RATIONAL_STATES and SOLVERS[rational].spec.refuses(mdp) is None:  # type: ignore[attr-defined]
+            return ask(rational, **options)
+        if policy is None and mdp.horizon is None and mdp.S <= LINEAR_STATES:
+            return ask("policy-iteration", **tight)
+    except NotAnswerable:
+        pass
+    return ask(**tight)

@@ -7,9 +7,6 @@ from collections.abc import Iterable
 from decimal import Context, Decimal
 from fractions import Fraction
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tabular_rl.model.rationals import decimal_text, outward, rounded, spell_float, spell_short
 
 MOST = 15  # significant digits of a float64
@@ -233,25 +230,3 @@ def exact_or_decimal(value: Fraction | None, nearest: float) -> str:
     ('1e-400', '1 - 1e-20')
     """
     return spell_float(nearest) if value is None else spell_short(value, 14)
-
-
-def start_interval(
-    start: NDArray[np.float64],
-    lower: NDArray[np.float64],
-    upper: NDArray[np.float64],
-    used: NDArray[np.bool_],
-) -> tuple[float, float]:
-    """Σ start(s) lower(s) and Σ start(s) upper(s) over the states `used` (S,), rounded outward.
-
-    Each product is rounded and start(s) itself may be the rounding of a fraction: 2 ulp each, or one of the smallest
-    floats where it is below them; fsum rounds once.
-    """
-    p, low, high = start[used], lower[used], upper[used]
-    if not (np.isfinite(low).all() and np.isfinite(high).all()):
-        return -math.inf, math.inf
-    slack_low = math.fsum(np.abs(p * low)) * 2.0**-51 + math.fsum(1 + np.abs(low)) * 2.0**-1073
-    slack_high = math.fsum(np.abs(p * high)) * 2.0**-51 + math.fsum(1 + np.abs(high)) * 2.0**-1073
-    return (
-        math.nextafter(math.fsum(p * low) - slack_low, -math.inf),
-        math.nextafter(math.fsum(p * high) + slack_high, math.inf),
-    )

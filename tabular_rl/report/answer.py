@@ -7,7 +7,7 @@ from typing import Any
 
 from tabular_rl.analysis.comparison import Comparison
 from tabular_rl.analysis.simulation import Simulation
-from tabular_rl.certificates.verify import Verdict
+from tabular_rl.certificates.verdict import Verdict
 from tabular_rl.formats.answers import check_suffix, json_parts, write_answer, write_parts
 from tabular_rl.report.comparison import comparison_text
 from tabular_rl.report.learned import learned_csv, learned_document, learned_text

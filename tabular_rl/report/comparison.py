@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tabular_rl.analysis.comparison import Assertion, Compared, Comparison
+from tabular_rl.analysis.assertion import Assertion
+from tabular_rl.analysis.comparison import Compared, Comparison
 from tabular_rl.errors import escape
 from tabular_rl.model.numbers import rounded_up
 from tabular_rl.report.layout import table

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.analysis.comparison import Comparison, Curves, Regret, middle
+from tabular_rl.analysis.comparison import Comparison, Curves
+from tabular_rl.analysis.regret import Regret, middle
 from tabular_rl.errors import escape, spoken
 from tabular_rl.formats.answer_csv import q_csv
 from tabular_rl.formats.answer_json import answer_document, q_entry

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tabular_rl.analysis.simulation import Simulation, start_bounds
+from tabular_rl.analysis.simulation import Simulation
+from tabular_rl.certificates.intervals import start_bounds
 from tabular_rl.errors import escape, spoken
 from tabular_rl.model.numbers import interval_text, rounded_up, sampled_places, shown
 from tabular_rl.model.policy import Policy

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.certificates.intervals import start_bounds
 from tabular_rl.errors import escape, spoken
 from tabular_rl.model.graph.search import starts
 from tabular_rl.model.mdp import MDP, spell_gamma
@@ -26,7 +27,6 @@ from tabular_rl.model.numbers import (
     share_text,
     shown,
     shown_exact,
-    start_interval,
 )
 from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.actions import q_table
@@ -300,9 +300,7 @@ def start_value(solution: Solution) -> str:
         return decimal if Fraction(decimal) == exact else f"{fraction_text(exact)}, rounded {decimal}"
     if solution.lower is None or solution.upper is None or not math.isfinite(solution.bound):
         return f"{general(solution.value_of_start())} (not proven)"
-    low, high = start_interval(
-        mdp.start, np.atleast_2d(solution.lower)[0], np.atleast_2d(solution.upper)[0], starts(mdp)
-    )
+    low, high = start_bounds(solution)
     text = shown((low + high) / 2, decimals_of(solution))
     return f"{text} {signs().plus_minus} {plus_minus(text, low, high)}"
 

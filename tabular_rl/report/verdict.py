@@ -11,7 +11,7 @@ from tabular_rl.report.screen import coloured
 from tabular_rl.report.tables import plural, problem_text, title
 
 if TYPE_CHECKING:
-    from tabular_rl.certificates.verify import Verdict
+    from tabular_rl.certificates.verdict import Verdict
 
 NAMED = 10_000  # states up to which JSON names them beside the intervals
 

@@ -16,7 +16,7 @@ from tabular_rl.model import hooks
 from tabular_rl.solving.solution import Floats, Solution, Status
 
 if TYPE_CHECKING:
-    from tabular_rl.analysis.comparison import Regret
+    from tabular_rl.analysis.regret import Regret
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,12 @@ import pytest
 
 import tabular_rl
 from tabular_rl import MDP, Policy
-from tabular_rl.analysis.comparison import (
-    Assertion,
-    Compared,
-    Comparison,
-    compare,
-    error_between,
-    fitting_methods,
-    policy_loss,
-    reference,
-)
+from tabular_rl.analysis.assertion import Assertion
+from tabular_rl.analysis.comparison import Compared, Comparison, compare, fitting_methods, policy_loss
+from tabular_rl.certificates.intervals import error_between
 from tabular_rl.errors import MissingExtra, NotAnswerable, OptionError
 from tabular_rl.formats import load
+from tabular_rl.methods.ask import reference
 
 HIGH, LOW = Fraction(1000, 59), Fraction(900, 59)  # the recycling robot, see test_report_tables.py
 

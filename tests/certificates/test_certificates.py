@@ -14,8 +14,9 @@ import reference
 from random_models import assemble, random_model, random_policy, take_apart
 
 from tabular_rl import MDP, NumericalError, Policy, evaluate, solve
-from tabular_rl.certificates.discounted import Certifier, check_arithmetic, geometric, verify
-from tabular_rl.certificates.discounted import discounted as certificates
+from tabular_rl.certificates import discounted as certificates
+from tabular_rl.certificates.discounted import Certifier, check_arithmetic, geometric
+from tabular_rl.certificates.verdict import proven_by_sweep as verify
 from tabular_rl.model.rounding import LargeRewards, backup_error, roundings, shared_reward
 
 U = Fraction(1, 2**53)

@@ -13,7 +13,9 @@ import pytest
 from program import inside, one_line
 
 from tabular_rl import MDP, Policy
-from tabular_rl.analysis.comparison import Assertion, Regret, asked_method, compare, greedy_of_runs, middle
+from tabular_rl.analysis.assertion import Assertion
+from tabular_rl.analysis.comparison import asked_method, compare
+from tabular_rl.analysis.regret import Regret, greedy_of_runs, middle
 from tabular_rl.errors import NotAnswerable, OptionError
 from tabular_rl.formats import load
 from tabular_rl.methods.learning.q_learning import q_learning

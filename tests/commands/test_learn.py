@@ -11,7 +11,7 @@ import pytest
 from program import inside, one_line
 
 from tabular_rl import learn
-from tabular_rl.analysis.comparison import greedy_of_runs, regret
+from tabular_rl.analysis.regret import greedy_of_runs, regret
 from tabular_rl.formats import load
 from tabular_rl.methods.catalogue import LEARNERS
 

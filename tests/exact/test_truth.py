@@ -12,8 +12,8 @@ from program import inside
 from random_models import TOTAL, random_model, random_policy
 
 import tabular_rl as t
+import tabular_rl.analysis.verify as verification
 from tabular_rl import MDP, Policy
-from tabular_rl.certificates.discounted import verify as verification
 from tabular_rl.formats.answers import write_answer
 from tabular_rl.methods.exact._truth import where_unsolved
 from tabular_rl.model.rationals import long_fraction, spell

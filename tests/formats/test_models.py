@@ -12,7 +12,7 @@ import pytest
 
 import tabular_rl
 from tabular_rl import MDP, NoFiniteAnswer, Policy, Status
-from tabular_rl.certificates.discounted import verify
+from tabular_rl.certificates.verdict import proven_by_sweep as verify
 from tabular_rl.commands import run
 
 FOLDER = Path(__file__).parents[2] / "mdps"

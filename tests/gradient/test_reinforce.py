@@ -26,7 +26,7 @@ from tabular_rl import (
     load,
     reinforce,
 )
-from tabular_rl.analysis.comparison import regret
+from tabular_rl.analysis.regret import regret
 from tabular_rl.kernels import actor as kernels
 from tabular_rl.methods.planning.auto import auto_evaluation
 

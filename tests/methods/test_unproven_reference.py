@@ -14,7 +14,7 @@ from test_linear_solve import far_ends
 
 import tabular_rl
 from tabular_rl import MDP, Policy, Status, compare, evaluate, gradient_ascent, solve
-from tabular_rl.analysis.comparison import regret
+from tabular_rl.analysis.regret import regret
 from tabular_rl.methods.learning.q_learning import q_learning
 from tabular_rl.methods.learning.td0 import td0
 from tabular_rl.solving.solution import good_enough, why_not

@@ -137,7 +137,7 @@ def test_a_start_of_the_least_probability_is_a_start():
 
 
 def test_an_interval_of_the_start_value_holds_what_floats_lose():
-    from tabular_rl.model.numbers import start_interval
+    from tabular_rl.certificates.intervals import start_interval
 
     low, high = start_interval(np.array([1.0, 0.0]), *[np.array([0.0, 1e100])] * 2, np.array([True, True]))
     assert Fraction(low) <= LEAST * 10**100 <= Fraction(high)

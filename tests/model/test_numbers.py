@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabular_rl import MDP, learn, simulate, solve
+from tabular_rl.certificates.intervals import start_interval
 from tabular_rl.model.numbers import (
     TINY,
     aligned,
@@ -23,7 +24,6 @@ from tabular_rl.model.numbers import (
     share_text,
     shown,
     shown_exact,
-    start_interval,
 )
 
 VALUES = st.floats(-1e12, 1e12, allow_subnormal=False)

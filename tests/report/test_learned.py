@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tabular_rl import MDP, Policy, Status
-from tabular_rl.analysis.comparison import Comparison, Curves, regret
+from tabular_rl.analysis.comparison import Comparison, Curves
+from tabular_rl.analysis.regret import regret
 from tabular_rl.formats import load
 from tabular_rl.methods.learning.batch_td import certainty_equivalence
 from tabular_rl.methods.learning.q_learning import q_learning

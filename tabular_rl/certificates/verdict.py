@@ -1,39 +1,39 @@
-"""`verify`: one rigorous sweep over a model judges an answer from anywhere, without trusting whoever made it."""
+"""The verdict on an answer from anywhere: one rigorous sweep judges it, without trusting whoever made it."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tabular_rl.certificates.discounted import RATIONAL_STATES, exact_certificate
-from tabular_rl.certificates.discounted import verify as sweep
-from tabular_rl.errors import (
-    MissingExtra,
-    NoFiniteAnswer,
-    NotAnswerable,
-    NumericalError,
-    OptionError,
-    escape,
-    path_text,
-)
-from tabular_rl.formats.answer_entries import CLAIMS, Answer
-from tabular_rl.formats.answers import answer_of, read_answer
-from tabular_rl.methods.exact._truth import where_unsolved
+from tabular_rl.certificates.discounted import Certifier, exact_certificate
+from tabular_rl.certificates.intervals import enclosing
+from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError, escape
+from tabular_rl.formats.answer_entries import Answer
 from tabular_rl.model import hooks
-from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import fraction_text, general, interval_text, rounded_up
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import nearest, spell_float
-from tabular_rl.solving.options import check
-from tabular_rl.solving.solution import Certificate, Floats, Solution
+from tabular_rl.model.rounding import up
+from tabular_rl.solving.solution import Certificate, Floats
+
+
+class Elsewhere(NamedTuple):
+    """What a sweep from the values of an answer does not say. Each is asked for only where it is needed.
+
+    `values` of the best policy (None) or of a given one, by another solve; the same as `fractions`, None where that is
+    too much work; and where fractions do not solve Bellman's equation (`unsolved`), None where they do.
+    """
+
+    values: Callable[[Policy | None], Floats]
+    fractions: Callable[[Policy | None], Sequence[Fraction] | None]
+    unsolved: Callable[[Sequence[Fraction], Policy | None], int | None]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,123 +74,44 @@ class Verdict:
         return str(hooks.text_of(self))
 
 
-@public
-def verify(
-    mdp: MDP,
-    answer: Any,
-    *,
-    policy: Any = None,
-    tolerance: float = 1e-6,
-    relative: bool = False,
+def verdict_on(
+    mdp: MDP, answer: Answer, policy: Policy | None, evaluation: bool, tolerance: float, elsewhere: Elsewhere
 ) -> Verdict:
-    """Check an answer from anywhere, without trusting whoever made it.
-
-    One rigorous sweep from the values proves how far they can be from the truth, and what the policy of the answer
-    loses at most. Exact values are put into the equation in fractions, and up to 100 states fractions decide where
-    floats are too coarse. Checked are values, policy, lower, upper, exact and bound, and no other claims of a file.
-
-        max_s |v(s) - v*(s)| ≤ tolerance,    max_s v*(s) - v_π(s) ≤ tolerance
+    """Return what one rigorous sweep proves of an answer.
 
     Parameters
     ----------
-    mdp : the model
-    answer : a Solution, the path of an answer file (JSON or CSV), values by state {name: number}, or an array (S,),
-        (T + 1, S) for a finite horizon
-    policy : take the values as those of this policy, not as the best ones
+    answer : the values, and what else is claimed of them
+    policy : whose values they are, where `evaluation`; otherwise the policy that is judged against the best one
     tolerance : how far a value may be from the truth, in units of reward
-    relative : the tolerance is a share of the largest |value|
-
-    Returns
-    -------
-    Verdict: true where everything is proven. `print` shows what the command `verify` shows.
-
-    Raises
-    ------
-    OptionError, ModelError : an answer without values, to another model, or with states that the model does not have
-
-    Examples
-    --------
-    One state that pays 1 a step, γ = 1/2: its value is 2.
-
-    >>> mdp = MDP([[[1.0]]], [[1.0]], "1/2")
-    >>> bool(verify(mdp, [2.0])), bool(verify(mdp, {"0": 2.1})), verify(mdp, [2.1]).wrong
-    (True, False, ('0',))
+    elsewhere : what a sweep does not say
     """
-    tolerance, relative = check(tolerance=tolerance, relative=relative)
-    found, source = _answer(mdp, answer)
-    if found.values is None:
-        raise OptionError(f"{source}: found no values, expected a value for each state")
-    if found.digest is not None and found.digest != mdp.digest:
-        raise OptionError(
-            f"{source}: found an answer to another model: its digest is {escape(found.digest[:16])}, that of "
-            f"{path_text(mdp.origin or 'the model')} is {mdp.digest[:16]}. Give the options it was solved with "
-            "(--gamma ...)."
-        )
-    judged_policy, evaluation = found.policy, found.task == "prediction"
-    if policy is not None:
-        judged_policy, evaluation = policy, True
-    elif evaluation and judged_policy is None:
-        raise OptionError(f"{source}: found the values of a policy and no policy. Give it with --policy.")
-    if relative:
-        tolerance *= float(np.max(np.abs(found.values), initial=0.0))
-    findings = _judged(mdp, found, judged_policy, evaluation, tolerance)
-    lists = {name: tuple(x) for name, x in findings.items() if isinstance(x, list)}
-    return Verdict(mdp, task="prediction" if evaluation else "control", **findings | lists)
-
-
-def _answer(mdp: MDP, answer: Any) -> tuple[Answer, str]:
-    """An answer in any form, and what messages call it."""
-    if isinstance(answer, (str, os.PathLike)):
-        path = os.fspath(answer)
-        return read_answer(path, mdp), "<stdin>" if path == "-" else path_text(path)
-    if isinstance(answer, Answer):
-        return answer, "answer"
-    if isinstance(answer, Solution):
-        has = {"status": True, "start_value": True, "optimal_actions": answer.optimal_actions is not None,
-               "proven_optimal": answer.proven_optimal is not None}  # fmt: skip
-        found = Answer(
-            answer.v, answer.lower, answer.upper, answer.policy, answer.task, answer.mdp.digest, answer.exact,
-            answer.bound if math.isfinite(answer.bound) else None, tuple(name for name in CLAIMS if has[name]),
-        )  # fmt: skip
-        return found, "answer"
-    if isinstance(answer, Mapping) or not callable(answer):
-        return answer_of(mdp, answer), "answer"
-    raise OptionError(
-        f"answer: found {type(answer).__name__}, expected a Solution, the path of an answer file, or values"
-    )
-
-
-def _judged(
-    mdp: MDP, answer: Answer, policy: Policy | None, evaluation: bool, tolerance: float
-) -> dict[str, Any]:
-    """What one rigorous sweep proves of an answer, by name."""
+    task = "prediction" if evaluation else "control"
     values = answer.values
     assert values is not None
-    findings: dict[str, Any] = {
-        "proven": False, "tolerance": tolerance, "error": math.inf, "loss": None, "wrong": [], "reason": "",
-        "action": "", "claims": [], "checked": [], "not_checked": [],
-    }  # fmt: skip
     rows = np.atleast_2d(values)
     ends = np.argwhere((rows != 0) & mdp.terminal) if mdp.final_reward is None else np.zeros((0, 2))
     if len(ends):
         t, s = map(int, ends[0])
-        findings["wrong"] = [mdp.states[s]]
-        findings["reason"] = (
-            f"state {escape(mdp.states[s])} is terminal: found the value {spell_float(rows[t, s])}, expected 0"
-        )
-        return findings
+        reason = f"state {escape(mdp.states[s])} is terminal: found the value {spell_float(rows[t, s])}, expected 0"
+        return Verdict(mdp, False, tolerance, wrong=(mdp.states[s],), reason=reason, task=task)
     own = not evaluation or policy is answer.policy  # the claims of the file are about these values
     sides = (_finite(answer.lower), _finite(answer.upper)) if own else (None, None)
     wanted = policy if evaluation else None
-    certificate, error = sweep(
+    certificate, error = proven_by_sweep(
         mdp, values, policy=wanted, lower=sides[0], upper=sides[1], evaluation=evaluation
     )
     if mdp.problem == "finite-horizon" and not error <= tolerance:
         # A sweep from values of our own: then only the values that are off are found to be off.
-        certificate, _ = sweep(mdp, _solved(mdp, wanted), policy=wanted, evaluation=evaluation)
+        certificate, _ = proven_by_sweep(mdp, elsewhere.values(wanted), policy=wanted, evaluation=evaluation)
     low, high = _ends(mdp, certificate)
     decided = error <= tolerance or bool((np.maximum(values - high, low - values) > tolerance).any())
-    truth, unsolved = _in_fractions(mdp, answer.exact if own else None, wanted, decided)
+    claimed: Sequence[Fraction] | None = answer.exact if own else None
+    unsolved = None if claimed is None else elsewhere.unsolved(claimed, wanted)
+    truth = claimed if unsolved is None else None
+    if truth is None and (unsolved is not None or not decided):
+        # Where floats decide nothing or the exact values are wrong.
+        truth = elsewhere.fractions(wanted)
     if truth is not None:
         certificate = exact_certificate([int(mdp.sign) * x for x in truth], None, values.shape)
         low, high = _ends(mdp, certificate)
@@ -198,60 +119,103 @@ def _judged(
     outside = np.maximum(values - high, low - values)
     if truth is not None:
         off = _distances(values, truth)
-        if own and answer.exact is not None and unsolved is None:
+        if truth is claimed:
             # The values of the answer are its fractions; beside them stand the nearest floats.
             off[values == np.array([nearest(x) for x in truth]).reshape(values.shape)] = 0.0
         outside = off
         error = float(np.max(off, initial=0.0))
     elif mdp.problem == "finite-horizon":
-        error = float(np.nextafter(np.max(off), math.inf)) if off.any() else 0.0
+        error = float(up(np.max(off))) if off.any() else 0.0
     off = np.where(np.isnan(off), math.inf, off).reshape(-1, mdp.S)
     outside = outside.reshape(-1, mdp.S)
-    findings["error"] = error
-    findings["lower"], findings["upper"] = low, high
     wrong = np.flatnonzero((outside > tolerance).any(axis=0))
-    findings["wrong"] = [mdp.states[int(s)] for s in wrong[:100]]
-    findings["proven"] = error <= tolerance
-    if not findings["proven"]:
+    proven, reason = error <= tolerance, ""
+    if not proven:
         t, s = divmod(int(np.argmax(outside if len(wrong) else off)), mdp.S)
         v, a, b = (float(np.atleast_2d(x)[t, s]) for x in (values, low, high))
         span = f"found the value {spell_float(v)}, the truth is {interval_text(a, b)}"
         least = "" if len(wrong) else " is the least sure"
-        findings["reason"] = f"{_where(mdp, values, t, s)}{least}: {span}" + (
-            f"; {certificate.note}" if certificate.note and not len(wrong) else ""
-        )
+        more = f"; {certificate.note}" if certificate.note and not len(wrong) else ""
+        reason = f"{_where(mdp, values, t, s)}{least}: {span}{more}"
+    loss, action = None, ""
     if not evaluation and policy is not None:
         # What the policy earns is at least the lower end for the policy, what can be earned at most the upper one.
-        loss = _loss(mdp, certificate, values, sides, policy, tolerance, truth)
-        findings["loss"] = loss
+        loss = _loss(mdp, certificate, values, sides, policy, tolerance, truth, elsewhere)
         if not loss <= tolerance:
-            findings["proven"] = False
-            findings["action"] = _worst_action(mdp, values, policy)
-    if own:
-        findings["claims"] = _false_claims(mdp, answer, low, high, truth, unsolved)
-        findings["proven"] = findings["proven"] and not findings["claims"]
-        claimed = {"lower": answer.lower, "upper": answer.upper, "exact": answer.exact, "bound": answer.bound}
-        findings["checked"] = ["values"] + ["policy"] * (policy is not None and not evaluation)
-        findings["checked"] += [name for name, claim in claimed.items() if claim is not None]
-        findings["not_checked"] = list(answer.claims)
-    return findings
+            proven, action = False, _worst_action(mdp, values, policy)
+    claims = _false_claims(mdp, answer, low, high, truth, unsolved) if own else []
+    beside = {"lower": answer.lower, "upper": answer.upper, "exact": answer.exact, "bound": answer.bound}
+    checked = ["values", *["policy"] * (loss is not None), *(k for k, x in beside.items() if x is not None)]
+    return Verdict(
+        mdp,
+        proven and not claims,
+        tolerance,
+        error,
+        loss,
+        tuple(mdp.states[int(s)] for s in wrong[:100]),
+        reason,
+        action,
+        tuple(claims),
+        tuple(checked) if own else (),
+        tuple(answer.claims) if own else (),
+        low,
+        high,
+        task,
+    )
+
+
+def proven_by_sweep(
+    mdp: MDP,
+    values: Any,
+    *,
+    policy: Policy | None = None,
+    lower: Any = None,
+    upper: Any = None,
+    evaluation: bool = False,
+) -> tuple[Certificate, float]:
+    """Return what one rigorous sweep proves of an answer from anywhere, and how far its values can be from the truth.
+
+    `values` (S,), or (T + 1, S) for a finite horizon, in the sign of the model, and the policy if there is one;
+    `evaluation` tells that they are meant as the policy's own values, not as optimal ones. `lower` and `upper` of the
+    answer are not believed but tried as further starting points of the sweep: they prove themselves or not.
+    """
+    sign = mdp.sign
+    judge = Certifier(mdp, policy if evaluation else None)
+    rows = policy.rows if policy is not None and not evaluation and not policy.timed else None
+    claimed = sign * np.asarray(values, dtype=np.float64)
+    if mdp.problem == "finite-horizon":
+        certificate = judge.finite(claimed)
+    else:
+        certificate = judge.certificate(claimed, rows=rows, decide=True)
+        low, high = certificate.lower, certificate.upper
+        for side, start in enumerate((lower, upper) if sign > 0 else (upper, lower)):
+            if _finite(start) is None:
+                continue
+            other = judge.certificate(sign * np.asarray(start, dtype=np.float64), rows=rows)
+            low = np.maximum(low, other.lower) if side == 0 else low
+            high = np.minimum(high, other.upper) if side == 1 else high
+        certificate = replace(certificate, lower=low, upper=high, middle=None)
+    with np.errstate(invalid="ignore"):
+        off = np.maximum(certificate.upper - claimed, claimed - certificate.lower)
+    worst = float(np.max(off, initial=0.0))
+    return certificate, math.inf if math.isnan(worst) else float(up(worst)) if worst else 0.0
 
 
 def _distances(values: Floats, truth: Sequence[Fraction]) -> Floats:
     """|v - x| of each value, the least float that is not below it, where the truth is known in fractions."""
 
     def distance(v: float, x: Fraction) -> float:
-        if not math.isfinite(v):
-            return math.inf
-        gap = abs(Fraction(v) - x)
         try:
-            near = gap.numerator / gap.denominator
-        except OverflowError:
+            return enclosing(abs(Fraction(v) - x))[1]
+        except (OverflowError, ValueError):  # too large for a float, or v is none
             return math.inf
-        return near if Fraction(near) >= gap else math.nextafter(near, math.inf)
 
     found = [distance(v, x) for v, x in zip(values.ravel().tolist(), truth, strict=True)]
     return np.array(found).reshape(values.shape)
+
+
+def _finite(side: Any) -> Any:
+    return side if side is not None and np.isfinite(side).all() else None
 
 
 def _ends(mdp: MDP, certificate: Certificate) -> tuple[Floats, Floats]:
@@ -263,32 +227,6 @@ def _ends(mdp: MDP, certificate: Certificate) -> tuple[Floats, Floats]:
 
 def _where(mdp: MDP, values: Any, t: int, s: int) -> str:
     return f"state {escape(mdp.states[s])}" + (f" at time {t}" if values.ndim == 2 else "")
-
-
-def _in_fractions(
-    mdp: MDP, claimed: Sequence[Fraction] | None, policy: Policy | None, decided: bool
-) -> tuple[Sequence[Fraction] | None, int | None]:
-    """The exact truth (S,) or (T + 1) S, or None; and where the exact values of an answer do not solve the equation.
-
-    Those that solve it are the truth. Otherwise rational arithmetic finds it, for small models, where floats decide
-    nothing or the exact values are wrong.
-    """
-    at = None
-    if claimed is not None:
-        at = where_unsolved(mdp, claimed, policy)
-        if at is None:
-            return claimed, None
-    steps = 1 if mdp.horizon is None else mdp.horizon + 1
-    if mdp.S > RATIONAL_STATES or steps * mdp.S > 10_000 or (decided and at is None):
-        return None, at
-    from tabular_rl.methods.ask import evaluate, solve
-
-    try:
-        if policy is None:
-            return solve(mdp, method="rational").exact, at
-        return evaluate(mdp, policy, method="rational-evaluation").exact, at
-    except (MissingExtra, OptionError, NumericalError):
-        return None, at
 
 
 def _false_claims(
@@ -347,17 +285,6 @@ def _worst_action(mdp: MDP, values: Any, policy: Policy) -> str:
     return text
 
 
-def _solved(mdp: MDP, policy: Policy | None) -> Any:
-    """Values from elsewhere than the answer."""
-    from tabular_rl.methods.ask import evaluate, solve
-
-    return (solve(mdp) if policy is None else evaluate(mdp, policy)).v
-
-
-def _finite(side: Any) -> Any:
-    return side if side is not None and np.isfinite(side).all() else None
-
-
 def _loss(
     mdp: MDP,
     certificate: Any,
@@ -366,28 +293,31 @@ def _loss(
     policy: Policy,
     tolerance: float,
     truth: Sequence[Fraction] | None,
+    elsewhere: Elsewhere,
 ) -> float:
     """What the policy can lose at most, against the best: upper of v* minus lower of v_π."""
     if truth is not None:
         with contextlib.suppress(NoFiniteAnswer):
-            if where_unsolved(mdp, truth, policy) is None:
+            if elsewhere.unsolved(truth, policy) is None:
                 return 0.0
 
     def rounded(most: float) -> float:
-        return math.nextafter(most, math.inf) if most > 0 else 0.0
+        return float(up(most)) if most > 0 else 0.0
 
     best = certificate.upper
 
     def loss(values: Any, evaluation: bool) -> float:
         nonlocal best
         lower, upper = (None, None) if evaluation else ends
-        low = sweep(mdp, values, policy=policy, lower=lower, upper=upper, evaluation=evaluation)[0].lower
+        low = proven_by_sweep(mdp, values, policy=policy, lower=lower, upper=upper, evaluation=evaluation)[
+            0
+        ].lower
         with np.errstate(invalid="ignore"):
             coarse = (best - low).max() > tolerance >= (certificate.lower - low).max()
             if evaluation and truth is None and coarse:
                 # It may be that the values of the answer are too coarse to tell, and not the policy.
                 with contextlib.suppress(NumericalError):
-                    best = np.minimum(best, sweep(mdp, _solved(mdp, None))[0].upper)
+                    best = np.minimum(best, proven_by_sweep(mdp, elsewhere.values(None))[0].upper)
             most = float(np.max(best - low, initial=0.0))
         return math.inf if math.isnan(most) else rounded(most)
 
@@ -397,8 +327,8 @@ def _loss(
         found = loss(values, evaluation=policy.rows is None or mdp.problem != "discounted")
     if not found <= tolerance:
         with contextlib.suppress(NotAnswerable, NoFiniteAnswer):  # it never ends, or earns for ever
-            found = min(found, loss(_solved(mdp, policy), evaluation=True))
-            own = None if found <= tolerance else _in_fractions(mdp, None, policy, decided=False)[0]
+            found = min(found, loss(elsewhere.values(policy), evaluation=True))
+            own = None if found <= tolerance else elsewhere.fractions(policy)
             if own is not None:
                 low = exact_certificate([int(mdp.sign) * x for x in own], None, values.shape).lower
                 found = min(found, rounded(float(np.max(best - low, initial=0.0))))
