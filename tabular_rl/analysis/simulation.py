@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from dataclasses import dataclass
 from numbers import Integral
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabular_rl.certificates.intervals import start_bounds
 from tabular_rl.errors import NotAnswerable, NumericalError, OptionError, quoted
@@ -35,7 +33,7 @@ TOGETHER = 4096  # episodes played side by side
 CHUNK = 64  # steps between two looks at which have ended
 CUT = 1e-6  # share of the largest possible return that discounted episodes may leave out
 LONGEST = 1_000_000  # steps of an episode at γ = 1
-RECORDED = 4096  # transitions whose uniforms are drawn at once
+RECORDED = 65_536  # transitions recorded at once
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -151,7 +149,8 @@ def simulate(
     >>> s.lower <= 2 <= s.upper, s.half_width < 1e-5, s.verdict
     (True, True, 'inside the interval')
     """
-    from tabular_rl.kernels.simulate import play
+    from tabular_rl.kernels.episodes import play
+    from tabular_rl.solving.sampling import decisions, sampling_model
 
     episodes, seed, level = EPISODES.check(episodes), SEED.check(seed), LEVEL.check(level)
     steps, time_limit = STEPS.check(steps), OPTIONS["time_limit"].check(time_limit)
@@ -166,23 +165,12 @@ def simulate(
         from tabular_rl.model.graph.search import policy_total
 
         stop |= policy_total(mdp, policy).zero
-    rows, weight = _decisions(mdp, policy)
-    reward = mdp.reward if mdp.reward is not None else np.zeros(0)
-    numbers = (
-        mdp.pair_ptr,
-        mdp.row_ptr,
-        mdp.next_state,
-        mdp.prob,
-        reward,
-        mdp.r,
-        mdp.gamma,
-        stop,
-        rows,
-        weight,
-    )
+    # Rewards are those of the model: returns are shown in its sign.
+    reward = np.zeros(0) if mdp.reward is None else mdp.reward
+    model = sampling_model(mdp)._replace(terminal=stop, reward=reward, r=mdp.r)
+    chosen = decisions(policy)
+    nothing_written = [np.empty((0, 0), dtype=kind) for kind in (np.int64, np.int64, np.bool_)]
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
-    begin = np.cumsum(mdp.start)
-    last_start = int(np.flatnonzero(mdp.start)[-1])
 
     # By a power of two, which rounds nothing: squares of returns may be beyond the range of floats.
     scale = 2.0 ** (math.frexp(_largest_return(mdp, 1))[1] - 1)
@@ -191,7 +179,7 @@ def simulate(
     try:
         while n < episodes:
             count = min(TOGETHER, episodes - n)
-            state = np.minimum(np.searchsorted(begin, rng.random(count), side="right"), last_start)
+            state = np.searchsorted(model.start, rng.random(count), side="right")
             G, factor, done = np.zeros(count), np.ones(count), np.zeros(count, dtype=np.int64)
             live = np.flatnonzero(~stop[state])
             time = 0
@@ -200,9 +188,9 @@ def simulate(
                 if running.listener is not None:
                     running.listener("simulate", n / episodes, f"{n} of {episodes} episodes")
                 uniforms = rng.random((live.size, min(CHUNK, limit - time), 2))
-                part = state[live], factor[live], done[live], G[live]
-                play(*numbers, time, uniforms, *part)
-                state[live], factor[live], done[live], G[live] = part
+                part = state[live], done[live], factor[live], G[live]
+                play(model, chosen, 0, uniforms, *part, *nothing_written)
+                state[live], done[live], factor[live], G[live] = part
                 time += uniforms.shape[1]
                 live = live[~stop[state[live]]]
             if mdp.final_reward is not None:
@@ -325,14 +313,6 @@ def episode_limit(mdp: MDP, steps: int | None) -> tuple[int, float]:
     return steps, left * largest / (1 - gamma) * (1 + 1e-9)
 
 
-def _decisions(mdp: MDP, policy: Policy) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """The rows that a policy chooses (time, S), -1 where it is random, and its weights (time, L)."""
-    if policy.rows is not None:
-        return np.atleast_2d(policy.rows).astype(np.int64), np.zeros((1, 1))
-    assert policy.probs is not None
-    return np.full((1, mdp.S), -1, dtype=np.int64), np.atleast_2d(policy.probs)
-
-
 # -- transitions to learn from ------------------------------------------------------------------------------------
 
 
@@ -377,7 +357,8 @@ def sample_transitions(
     >>> log.reward.tolist(), log.done.tolist()
     ([1.0, 1.0, 1.0], [True, True, True])
     """
-    from tabular_rl.solving.sampling import policy_cum, sampling_model
+    from tabular_rl.kernels.episodes import play
+    from tabular_rl.solving.sampling import decisions, sampling_model
 
     steps, seed = STEPS.check(steps), SEED.check(seed)
     limit = OPTIONS["episode_steps"].check(episode_steps) or steps
@@ -385,30 +366,22 @@ def sample_transitions(
     whole, (mdp, behavior) = mdp, starting_at(mdp, behavior, start)
     if mdp.terminal.all():
         raise OptionError("no state to start from: all states are terminal")
-    times = 1 if mdp.horizon is None else mdp.horizon
-    limit = limit if mdp.horizon is None else min(limit, times)
-    model = sampling_model(mdp)
-    actions = [policy_cum(behavior.at(t)).tolist() for t in range(times if behavior.timed else 1)]
-    outcomes, starts = model.cum.tolist(), model.start.tolist()
-    pairs, rows, to = mdp.pair_ptr.tolist(), mdp.row_ptr.tolist(), mdp.next_state.tolist()
-    terminal = mdp.terminal.tolist()
+    limit = limit if mdp.horizon is None else min(limit, mdp.horizon)
+    model, chosen = sampling_model(mdp), decisions(behavior)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
-    row, outcome, cut = np.empty(steps, np.int64), np.empty(steps, np.int64), np.zeros(steps, np.bool_)
-    s, time, n, played = bisect_right(starts, rng.random()), 0, 0, 0
+    state = np.searchsorted(model.start, rng.random(1), side="right")
+    clock = np.zeros(1, dtype=np.int64)
+    row, outcome = np.empty((2, 1, steps), dtype=np.int64)
+    last = np.empty((1, steps), dtype=np.bool_)
+    n, played, no_return = 0, 0, (np.empty(0), np.empty(0))
     while n < steps and played < most:
-        for at, u, again in rng.random((min(RECORDED, steps - n), 3)).tolist():
-            cum = actions[min(time, len(actions) - 1)]
-            i = bisect_right(cum, at, pairs[s], pairs[s + 1])
-            k = bisect_right(outcomes, u, rows[i], rows[i + 1])
-            row[n], outcome[n] = i, k
-            s, time = to[k], time + 1
-            if terminal[s] or time == limit:
-                cut[n] = not terminal[s]
-                s, time, played = bisect_right(starts, again), 0, played + 1
-            n += 1
-            if played == most:
-                break
-    row, outcome = row[:n], outcome[:n]
+        part = np.s_[:, n : n + RECORDED]
+        uniforms = rng.random((1, min(RECORDED, steps - n), 3))
+        play(model, chosen, limit, uniforms, state, clock, *no_return, row[part], outcome[part], last[part])
+        ends = n + np.flatnonzero(last[part])[: most - played] + 1
+        played += len(ends)
+        n = int(ends[-1]) if played == most else n + uniforms.shape[1]
+    row, outcome, last = row[0, :n], outcome[0, :n], last[0, :n]
     made = Transitions.of_arrays(
         whole,
         row,
@@ -416,5 +389,5 @@ def sample_transitions(
         mdp.next_state[outcome],
         np.zeros(n, np.bool_),
     )
-    made.next_row[cut[:n]] = -1
+    made.next_row[last] = -1
     return made

@@ -1,48 +1,8 @@
-"""Episodes of a policy that stays as it is, and the estimates of the policy gradient that they give."""
+"""Estimates of the policy gradient from whole episodes."""
 
 from __future__ import annotations
 
 from tabular_rl.kernels._jit import kernel
-from tabular_rl.kernels.walk import scan, search
-
-
-@kernel
-def play_episodes(
-    pair_ptr,
-    row_ptr,
-    next_state,
-    cum,
-    actions,
-    start,
-    end,
-    steps,
-    uniforms,
-    state,
-    clock,
-    rows,
-    outcomes,
-    last,
-):
-    """Write the rows and outcomes (n,) of n steps, one episode after the other, and where an episode ends.
-
-    An episode ends in a state of `end` and after `steps` steps (0: never). A step takes three uniforms (n, 3): action,
-    outcome, start of the next episode. `state` (1,) and `clock` (1,) go on from call to call.
-    """
-    s = state[0]
-    t = clock[0]
-    for n in range(len(uniforms)):
-        i = scan(actions, pair_ptr[s], uniforms[n, 0])
-        k = scan(cum, row_ptr[i], uniforms[n, 1])
-        rows[n] = i
-        outcomes[n] = k
-        s = next_state[k]
-        t += 1
-        last[n] = end[s] or t == steps
-        if last[n]:
-            t = 0
-            s = search(start, uniforms[n, 2])
-    state[0] = s
-    clock[0] = t
 
 
 @kernel

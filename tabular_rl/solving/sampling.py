@@ -60,6 +60,29 @@ def policy_cum(policy: Policy) -> Floats:
     return cumulative(policy.weights, policy.mdp.pair_ptr)
 
 
+class Decisions(NamedTuple):
+    """What a policy does at each time, for kernels: its rows (T, S), -1 where it is random, and then `cum` (T, L)."""
+
+    rows: NDArray[np.int64]
+    cum: Floats
+
+
+def decisions(policy: Policy) -> Decisions:
+    """Return what a policy does, of one time or of several.
+
+    >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.5)
+    >>> [x.tolist() for x in decisions(Policy.uniform(mdp))], decisions(Policy(mdp, rows=[1])).rows.tolist()
+    ([[[-1]], [[0.5, 2.0]]], [[1]])
+    """
+    if policy.rows is not None:
+        return Decisions(np.atleast_2d(policy.rows).astype(np.int64), np.zeros((1, 1)))
+    assert policy.probs is not None
+    return Decisions(
+        np.full((1, policy.mdp.S), -1, dtype=np.int64),
+        np.stack([cumulative(probs, policy.mdp.pair_ptr) for probs in np.atleast_2d(policy.probs)]),
+    )
+
+
 def cumulative(weights: Floats, ptr: NDArray[Any] | None = None) -> Floats:
     """Running sums within the groups of `ptr` (one group without it), 2 from the last positive entry on.
 

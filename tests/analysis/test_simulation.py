@@ -13,17 +13,18 @@ from tabular_rl import MDP, Policy
 from tabular_rl.analysis.simulation import CUT, sample_transitions, simulate
 from tabular_rl.errors import NoFiniteAnswer, OptionError
 from tabular_rl.formats import load
-from tabular_rl.kernels.simulate import play
+from tabular_rl.kernels.episodes import play
+from tabular_rl.solving.sampling import decisions, sampling_model
 
 
-def twin(mdp, policy, stop, time, uniforms, state, factor, steps, G):
+def twin(mdp, policy, uniforms, state, clock, factor, G):
     """The kernel, an episode and a step at a time, from the meaning of the model."""
     for e in range(len(state)):
         for k in range(uniforms.shape[1]):
             s = int(state[e])
-            if stop[s]:
+            if mdp.terminal[s]:
                 break
-            now = policy.at(min(time + k, len(policy.weights) - 1)) if policy.timed else policy
+            now = policy.at(min(k, len(policy.weights) - 1)) if policy.timed else policy
             if now.rows is not None:
                 row = int(now.rows[s])
             else:
@@ -33,7 +34,7 @@ def twin(mdp, policy, stop, time, uniforms, state, factor, steps, G):
             reward = mdp.reward[chosen] if mdp.reward is not None else mdp.r[row]
             G[e] += factor[e] * reward
             factor[e] *= mdp.gamma
-            steps[e] += 1
+            clock[e] += 1
             state[e] = mdp.next_state[chosen]
 
 
@@ -46,13 +47,11 @@ def draw(choices, u):
     return possible[-1][0]
 
 
-def arguments(mdp, policy, stop):
-    reward = mdp.reward if mdp.reward is not None else np.zeros(0)
-    if policy.rows is not None:
-        rows, weight = np.atleast_2d(policy.rows).astype(np.int64), np.zeros((1, 1))
-    else:
-        rows, weight = np.full((1, mdp.S), -1, dtype=np.int64), np.atleast_2d(policy.weights)
-    return mdp.pair_ptr, mdp.row_ptr, mdp.next_state, mdp.prob, reward, mdp.r, mdp.gamma, stop, rows, weight
+def walk(mdp, policy, uniforms, state, clock, factor, G):
+    """The kernel, with the arguments of its twin."""
+    model = sampling_model(mdp)._replace(reward=np.zeros(0) if mdp.reward is None else mdp.reward, r=mdp.r)
+    none = [np.zeros((0, 0), dtype=kind) for kind in (np.int64, np.int64, np.bool_)]
+    play(model, decisions(policy), 0, uniforms, state, clock, factor, G, *none)
 
 
 @pytest.mark.parametrize(
@@ -72,31 +71,18 @@ def test_kernel_has_the_bits_of_its_twin(name, kind):
     uniforms[:3] = 1 - 2.0**-53  # the largest uniform there is
     live = np.flatnonzero(~mdp.terminal)
     begin = rng.choice(live, n)
-    ours = [begin.copy(), np.ones(n), np.zeros(n, dtype=np.int64), np.zeros(n)]
+    ours = [begin.copy(), np.zeros(n, dtype=np.int64), np.ones(n), np.zeros(n)]
     theirs = [x.copy() for x in ours]
-    play(*arguments(mdp, policy, mdp.terminal), 0, uniforms, *ours)
-    twin(mdp, policy, mdp.terminal, 0, uniforms, *theirs)
+    walk(mdp, policy, uniforms, *ours)
+    twin(mdp, policy, uniforms, *theirs)
     for a, b in zip(ours, theirs, strict=True):
         assert np.array_equal(a, b)
 
 
 def test_outcomes_of_probability_zero_never_happen():
     mdp = MDP.from_outcomes([("a", "go", "a", 1, 0), ("a", "go", "b", 0, 1e9)], "1/2", terminal=["b"])
-    state, factor, steps, G = (
-        np.zeros(4, dtype=np.int64),
-        np.ones(4),
-        np.zeros(4, dtype=np.int64),
-        np.zeros(4),
-    )
-    play(
-        *arguments(mdp, Policy.uniform(mdp), mdp.terminal),
-        0,
-        np.full((4, 10, 2), 1 - 2.0**-53),
-        state,
-        factor,
-        steps,
-        G,
-    )
+    state, clock, factor, G = np.zeros(4, np.int64), np.zeros(4, np.int64), np.ones(4), np.zeros(4)
+    walk(mdp, Policy.uniform(mdp), np.full((4, 10, 2), 1 - 2.0**-53), state, clock, factor, G)
     assert G.tolist() == [0] * 4
 
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import reference
 import reference_gradient as twins
 from learners import fresh_seed, z_limit
 from random_models import random_model
 
 from tabular_rl.errors import NoFiniteAnswer, OptionError
 from tabular_rl.formats import load
-from tabular_rl.kernels.gradient import episode_estimates, play_episodes
+from tabular_rl.kernels.episodes import play
+from tabular_rl.kernels.gradient import episode_estimates
 from tabular_rl.methods.gradient import sample
 from tabular_rl.methods.gradient._episodes import Episodes
 from tabular_rl.methods.gradient.enumeration import enumerate_episodes
@@ -23,7 +25,7 @@ from tabular_rl.methods.gradient.sample import sample_gradient
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.solving.sampling import cumulative, sampling_model
+from tabular_rl.solving.sampling import Decisions, cumulative, sampling_model
 
 
 def random_softmax(mdp, seed, d=None):
@@ -36,18 +38,17 @@ def random_softmax(mdp, seed, d=None):
 
 
 def played(kernel, walk, uniforms, pieces):
-    model, pi = sampling_model(walk.mdp), np.ascontiguousarray(walk.policy.pi)
+    model = sampling_model(walk.mdp)._replace(start=cumulative(walk.begin), terminal=walk.end)
+    pi = cumulative(np.ascontiguousarray(walk.policy.pi), walk.mdp.pair_ptr)
+    policy, nothing = Decisions(np.full((1, walk.mdp.S), -1), pi[None]), np.zeros(0)
     n = len(uniforms)
     rows, outcomes, last = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.bool_)
     state, clock = np.array([int(np.argmax(walk.begin))]), np.zeros(1, np.int64)
     at = 0
     for size in pieces:
         part = slice(at, at + size)
-        kernel(
-            model.pair_ptr, model.row_ptr, model.next_state, model.cum, cumulative(pi, walk.mdp.pair_ptr),
-            cumulative(walk.begin), walk.end, walk.steps or 0, uniforms[part], state, clock,
-            rows[part], outcomes[part], last[part],
-        )  # fmt: skip
+        made = (x[None, part] for x in (rows, outcomes, last))
+        kernel(model, policy, walk.steps or 0, uniforms[None, part], state, clock, nothing, nothing, *made)
         at += size
     return rows, outcomes, last, state, clock
 
@@ -58,9 +59,9 @@ def test_episodes_have_the_bits_of_their_twin(problem):
         walk = Episodes(random_softmax(random_model(seed, problem), seed))
         uniforms = np.random.default_rng(seed).random((200, 3))
         uniforms[:3] = 1 - 2.0**-53
-        ours = played(play_episodes, walk, uniforms, [200])
-        theirs = played(twins.play_episodes, walk, uniforms, [200])
-        in_pieces = played(play_episodes, walk, uniforms, [1, 99, 100])
+        ours = played(play, walk, uniforms, [200])
+        theirs = played(reference.play, walk, uniforms, [200])
+        in_pieces = played(play, walk, uniforms, [1, 99, 100])
         for a, b, c in zip(ours, theirs, in_pieces, strict=True):
             assert a.tolist() == b.tolist() == c.tolist()
         assert ours[2].any()
@@ -70,9 +71,7 @@ def test_episodes_have_the_bits_of_their_twin(problem):
 def test_estimates_have_the_bits_of_their_twin(name):
     for seed, problem in enumerate(("discounted", "finite-horizon", "total-reward")):
         walk = Episodes(random_softmax(random_model(seed, problem), seed, 3))
-        rows, outcomes, last, *_ = played(
-            play_episodes, walk, np.random.default_rng(seed).random((200, 3)), [200]
-        )
+        rows, outcomes, last, *_ = played(play, walk, np.random.default_rng(seed).random((200, 3)), [200])
         numbers = sample._numbers(make_form(walk, name))
         made = []
         for kernel in (episode_estimates, twins.episode_estimates):

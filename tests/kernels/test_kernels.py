@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import reference
 
-from tabular_rl.kernels import bellman, graph, simulate
+from tabular_rl.kernels import bellman, episodes, graph
+from tabular_rl.solving.sampling import Decisions, Model, cumulative
 
 WORK = {"strong_components": {5, 6, 7, 8, 9, 10}, "search_forward": {5}, "search_backward": {4}}
 
@@ -116,23 +117,28 @@ def test_graph_kernels_have_the_bits_of_their_twins(seed):
 
 
 @pytest.mark.small
+@pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize("by_outcome", [False, True])
-@pytest.mark.parametrize("seed", range(10))
-def test_play_has_the_bits_of_its_twin(seed, by_outcome):
+@pytest.mark.parametrize("seed", range(6))
+def test_play_has_the_bits_of_its_twin(seed, by_outcome, restarts):
     rng, pair_ptr, row_ptr, next_state, prob, r = numbers(seed)
     S, L, n, m = len(pair_ptr) - 1, len(r), 6, 5
     stop = np.diff(pair_ptr) == 0
-    reward = rng.normal(size=len(prob)) if by_outcome else np.zeros(0)
-    rows = np.where(rng.random((2, S)) < 0.5, -1, pair_ptr[:-1])
-    weight = rng.random((3, L))
-    for t in range(3):
-        for s in np.flatnonzero(~stop):
-            span = slice(pair_ptr[s], pair_ptr[s + 1])
-            weight[t, span] /= weight[t, span].sum()
-    uniforms = rng.random((n, m, 2))
-    uniforms[0] = 1 - 2.0**-53
-    state, steps = rng.integers(0, S, n), np.zeros(n, dtype=np.int64)
-    same(
-        simulate.play, pair_ptr, row_ptr, next_state, prob, reward, r, 0.9, stop, rows, weight, 1, uniforms, state,
-        np.ones(n), steps, np.zeros(n),
+    start = np.where(stop, 0.0, rng.random(S) * (rng.random(S) < 0.8) + 1e-9)
+    model = Model(
+        pair_ptr, np.repeat(np.arange(S), np.diff(pair_ptr)), row_ptr, next_state, cumulative(prob, row_ptr),
+        rng.normal(size=len(prob)) if by_outcome else np.zeros(0), r, 0.9, stop, cumulative(start / start.sum()),
     )  # fmt: skip
+    rows = np.where(rng.random((2, S)) < 0.5, -1, pair_ptr[:-1].astype(np.int64))
+    weight = rng.random((3, L))
+    sums = np.add.reduceat(weight, pair_ptr[:-1][~stop], axis=1)
+    weight /= np.repeat(sums, np.diff(pair_ptr)[~stop], axis=1)
+    policy = Decisions(rows, np.stack([cumulative(one, pair_ptr) for one in weight]))
+    uniforms = rng.random((n, m, 3 if restarts else 2))
+    uniforms[0] = 1 - 2.0**-53
+    state, clock = rng.choice(np.flatnonzero(~stop), n), rng.integers(0, 2, n)
+    returns = np.full(n, 0.5), np.zeros(n)
+    for kept in (returns, (np.zeros(0), np.zeros(0))):
+        size = (n, m) if len(kept[0]) == 0 or seed % 2 else (0, 0)
+        made = [np.zeros(size, dtype=kind) for kind in (np.int64, np.int64, np.bool_)]
+        same(episodes.play, model, policy, 4 * (seed % 2), uniforms, state, clock, *kept, *made)

@@ -211,53 +211,34 @@ def drop_leaving(row_ptr, next_state, weight, row_state, label, queue, left, use
     return len(lost)
 
 
-# -- twins of kernels/simulate.py -----------------------------------------------------------------------------------
+# -- twins of kernels/episodes.py -----------------------------------------------------------------------------------
 
 
-def drawn(places, weights, uniform):
-    """Where the running sum of weights passes the uniform; the last possible place if rounding keeps it below."""
-    rest, at = float(uniform), None
-    for place in places:
-        if weights[place] > 0:
-            at = place
-            rest -= float(weights[place])
-            if rest < 0:
-                break
-    return at
+def first_above(cum, first, uniform):
+    return next(j for j in range(first, len(cum)) if uniform < cum[j])
 
 
-def play(
-    pair_ptr,
-    row_ptr,
-    next_state,
-    prob,
-    reward,
-    r,
-    gamma,
-    stop,
-    rows,
-    weight,
-    time,
-    uniforms,
-    state,
-    factor,
-    steps,
-    G,
-):
-    for e in range(len(state)):
-        for k, (choice, chance) in enumerate(uniforms[e]):
+def play(model, policy, steps, uniforms, state, clock, factor, G, rows, outcomes, last):
+    for e, walk in enumerate(uniforms.tolist()):
+        for k, (choice, chance, *again) in enumerate(walk):
             s = int(state[e])
-            if stop[s]:
-                break
-            i = int(rows[min(time + k, len(rows) - 1)][s])
+            i = int(policy.rows[min(clock[e], len(policy.rows) - 1)][s])
             if i < 0:
-                now = weight[min(time + k, len(weight) - 1)]
-                i = drawn(range(pair_ptr[s], pair_ptr[s + 1]), now, choice)
-            out = drawn(range(row_ptr[i], row_ptr[i + 1]), prob, chance)
-            G[e] += float(factor[e]) * float(reward[out] if len(reward) else r[i])
-            factor[e] *= float(gamma)
-            steps[e] += 1
-            state[e] = next_state[out]
+                cum = policy.cum[min(clock[e], len(policy.cum) - 1)]
+                i = first_above(cum, int(model.pair_ptr[s]), choice)
+            out = first_above(model.cum, int(model.row_ptr[i]), chance)
+            clock[e] += 1
+            state[e] = model.next_state[out]
+            ends = bool(model.terminal[state[e]]) or clock[e] == steps
+            if len(G):
+                G[e] += float(factor[e]) * float(model.reward[out] if len(model.reward) else model.r[i])
+                factor[e] *= float(model.gamma)
+            if rows.size:
+                rows[e, k], outcomes[e, k], last[e, k] = i, out, ends
+            if ends and again:
+                state[e], clock[e] = first_above(model.start, 0, again[0]), 0
+            elif ends:
+                break
 
 
 # -- exact answers ----------------------------------------------------------------------------------------------------
@@ -495,4 +476,4 @@ from reference_learning import *  # noqa: E402, F403  (accumulate, scan, search,
 
 
 # reference_actor.py: softmax_choice, actor_begin, push, push_entropy, learn_episode, reinforce_walk, actor_critic_walk
-# reference_gradient.py: play_episodes, episode_estimates
+# reference_gradient.py: episode_estimates

@@ -3,25 +3,6 @@
 from __future__ import annotations
 
 
-def first_above(cum, first, u):
-    j = int(first)
-    while u >= cum[j]:
-        j += 1
-    return j
-
-
-def play_episodes(pair_ptr, row_ptr, next_state, cum, actions, start, end, steps, uniforms, state, clock, rows,
-                  outcomes, last):  # fmt: skip
-    for n, (u_action, u_outcome, u_start) in enumerate(uniforms.tolist()):
-        rows[n] = first_above(actions, pair_ptr[int(state[0])], u_action)
-        outcomes[n] = first_above(cum, row_ptr[int(rows[n])], u_outcome)
-        state[0] = next_state[int(outcomes[n])]
-        clock[0] += 1
-        last[n] = bool(end[int(state[0])]) or clock[0] == steps
-        if last[n]:
-            state[0], clock[0] = first_above(start, 0, u_start), 0
-
-
 def episode_estimates(
     pair_state, scores, whole, signal, decay, baseline, weight, rows, outcomes, last, psi, out
 ):

@@ -18,7 +18,7 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.solving import run as running
 from tabular_rl.solving.options import OPTIONS
 from tabular_rl.solving.run import Run, Stop
-from tabular_rl.solving.sampling import cumulative, sampling_model
+from tabular_rl.solving.sampling import Decisions, cumulative, sampling_model
 
 Floats = NDArray[np.float64]
 
@@ -123,7 +123,8 @@ def sample_gradient(
     >>> found.mean.round(12).tolist(), round(found.trace, 12)
     ([0.09, -0.09], 0.0)
     """
-    from tabular_rl.kernels.gradient import episode_estimates, play_episodes
+    from tabular_rl.kernels.episodes import play
+    from tabular_rl.kernels.gradient import episode_estimates
 
     wanted, seed, time_limit = (
         EPISODES.check(episodes),
@@ -156,10 +157,11 @@ def sample_gradient(
         none = 0
     total, stopped, done = 0, None, none
     if done < wanted:
-        model = sampling_model(walk.mdp)
-        actions = cumulative(np.ascontiguousarray(softmax.pi), walk.mdp.pair_ptr)
-        start = cumulative(walk.begin / walk.begin.sum())
-        state = np.searchsorted(start, rng.random(1), side="right").astype(np.int64)
+        begin = cumulative(walk.begin / walk.begin.sum())
+        model = sampling_model(walk.mdp)._replace(start=begin, terminal=walk.end)
+        pi = cumulative(np.ascontiguousarray(softmax.pi), walk.mdp.pair_ptr)
+        chosen = Decisions(np.full((1, walk.mdp.S), -1), pi[None])
+        state = np.searchsorted(begin, rng.random(1), side="right").astype(np.int64)
         clock = np.zeros(1, dtype=np.int64)
         block = max(256, min(TOGETHER, ROOM // max(d, 1)))
         rows, outcomes, last = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_)
@@ -173,21 +175,17 @@ def sample_gradient(
                 rows, outcomes, last = (
                     np.concatenate([a, np.empty(block, a.dtype)]) for a in (rows, outcomes, last)
                 )
-                play_episodes(
-                    model.pair_ptr,
-                    model.row_ptr,
-                    model.next_state,
-                    model.cum,
-                    actions,
-                    start,
-                    walk.end,
+                new = (a[None, begun:] for a in (rows, outcomes, last))
+                play(
+                    model,
+                    chosen,
                     walk.steps or 0,
-                    uniforms,
+                    uniforms[None],
                     state,
                     clock,
-                    rows[begun:],
-                    outcomes[begun:],
-                    last[begun:],
+                    np.empty(0),
+                    np.empty(0),
+                    *new,
                 )
                 ends = np.flatnonzero(last)[: wanted - done]
                 whole = int(ends[-1]) + 1 if ends.size else 0
