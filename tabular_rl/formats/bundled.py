@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tabular_rl.errors import OptionError, closest, quoted
+from tabular_rl.formats.registry import MODELS
 from tabular_rl.model.calls import public
 
-FORMATS = (".toml", ".csv", ".npz")
 NOT_MODELS = {"answers"}
 ALIASES = {"gambler": "gambler_40"}  # the one of the book's figure
 
@@ -70,7 +70,7 @@ def examples() -> list[str]:
     >>> "recycling_robot" in examples()
     True
     """
-    found = {path.stem for path in examples_folder().iterdir() if path.suffix in FORMATS}
+    found = {path.stem for path in examples_folder().iterdir() if path.suffix in MODELS.suffixes}
     return sorted(found - NOT_MODELS)
 
 
@@ -102,4 +102,4 @@ def example_path(name: str) -> Path:
     if name not in known:
         way_out = closest(name, known) or f"; known are {', '.join(known)}"
         raise OptionError(f"no example {quoted(name)}{way_out}")
-    return next(path for s in FORMATS if (path := examples_folder() / f"{name}{s}").is_file())
+    return next(path for s in MODELS.suffixes if (path := examples_folder() / f"{name}{s}").is_file())

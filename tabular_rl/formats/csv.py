@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -35,7 +35,9 @@ from tabular_rl.formats.fields import (
     read_number,
     resolve,
 )
+from tabular_rl.formats.input import text_of
 from tabular_rl.formats.lines import Spot, locate
+from tabular_rl.formats.output import write_lines
 from tabular_rl.formats.spelling import Speller, plain
 from tabular_rl.model.build import Number, Row
 from tabular_rl.model.mdp import MDP
@@ -45,6 +47,7 @@ from tabular_rl.model.rows import mass_defects
 
 COLUMNS = ("state", "action", "next_state", "probability", "reward")
 EXPECTED = f"expected the columns {','.join(COLUMNS)}"
+TIMES = 12  # about how many times its length a text takes while it is read
 CHUNK = 1 << 10  # lines at once: lists that live for long cost time in the garbage collector
 
 
@@ -52,9 +55,9 @@ class _Faulty(Exception):
     """The file has faults; reading it line by line tells where."""
 
 
-def read_csv(text: str, asked: Asked) -> MDP:
+def read_csv(file: BinaryIO, asked: Asked) -> MDP:
     """Return the model that a CSV text describes; ModelError with all its faults."""
-    lines = io.StringIO(text, newline="")
+    lines = io.StringIO(text_of(file, TIMES), newline="")
     try:
         top = _Top(lines, asked)
         if not top.reader.faults:
@@ -406,8 +409,12 @@ def _read(reader: Reader, text: str, what: str, line: int, place: dict[str, str]
 # -- writing ----------------------------------------------------------------------------------------------------
 
 
-def write_csv(mdp: MDP) -> Iterator[str]:
-    """Yield the lines of a CSV text that reads back as the same model."""
+def write_csv(mdp: MDP, file: BinaryIO) -> None:
+    """Write a model as a CSV text that reads back as the same model."""
+    write_lines(_lines(mdp), file)
+
+
+def _lines(mdp: MDP) -> Iterator[str]:
     say = Speller(mdp)
     yield f"# format = {VERSION}\n"
     for line in say.head():

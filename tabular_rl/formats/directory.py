@@ -44,6 +44,7 @@ from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.input import open_file, read_all, reporting
 from tabular_rl.formats.output import Complete, hidden, place_of, settle, sync_folder
 from tabular_rl.formats.output import reporting as writing
+from tabular_rl.formats.registry import NO_ARRAYS
 from tabular_rl.model.mdp import MDP
 
 HEADER, NAMES = "header.json", "names.json"
@@ -53,6 +54,8 @@ Stamp = tuple[int, int, int]  # size, time of the last change, number of the fil
 
 def read_directory(path: Path, asked: Asked) -> MDP:
     """Return the model of a directory, mapped; ModelError with the file that is wrong."""
+    if not (path / HEADER).exists():
+        raise ModelError(NO_ARRAYS)
     stamps: dict[Path, Stamp] = {}
     header = _read_header(path, stamps)
     types = _types(header)

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from tabular_rl.errors import Fault, ModelError, closest_word, quoted
+from tabular_rl.formats.memory import require
 from tabular_rl.model.mdp import size_text
 
 LIMIT = 1 << 30  # bytes of a text file, or of anything on standard input
@@ -29,13 +30,22 @@ REASONS = {
 
 
 @contextmanager
-def reporting() -> Iterator[None]:
-    """Turn an OSError of reading into a ModelError with the reason."""
+def reporting(source: str | None = None) -> Iterator[None]:
+    """Turn an OSError of reading into a ModelError with the reason, and name the source in every ModelError."""
     try:
         yield
     except OSError as error:
         reason = REASONS.get(error.errno or 0) or (error.strerror or str(error)).lower()
-        raise ModelError(reason) from error
+        raise ModelError(reason, source) from error
+    except ModelError as error:
+        if source is None:
+            raise
+        raise error.at(source) from None
+
+
+def source_of(path: str | os.PathLike[str]) -> str:
+    """Return what messages call the place that something is read from."""
+    return "<stdin>" if os.fspath(path) == "-" else os.fspath(path)
 
 
 def open_file(path: str | os.PathLike[str]) -> BinaryIO:
@@ -155,6 +165,14 @@ def decode(data: bytes) -> str:
         raise ModelError(
             Fault(f"found byte 0x{byte:02x}, expected UTF-8 text", line=_line(data, error.start))
         ) from None
+
+
+def text_of(file: BinaryIO, times: int) -> str:
+    """Return the text of a file, where there is memory for what is made of it: this many times its length."""
+    data = read_all(file)
+    file.close()  # what a stream held is not kept beside the text
+    require(times * len(data), "A directory of arrays needs least.")
+    return decode(data)
 
 
 def _line(data: bytes, at: int) -> int:

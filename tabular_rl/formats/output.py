@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from tabular_rl.errors import OutputError, TabularError, path_text
+from tabular_rl.errors import ModelError, OutputError, TabularError, path_text, quoted
 
 Target = str | os.PathLike[str]
 
@@ -69,6 +69,15 @@ def write_parts(parts: Iterable[str], path: str | os.PathLike[str]) -> None:
             file.write(part.encode("utf-8", "backslashreplace"))
 
     write_atomically(path, write)
+
+
+def write_lines(lines: Iterable[str], file: BinaryIO) -> None:
+    """Write text in UTF-8; ModelError where a name is no text."""
+    try:
+        file.writelines(line.encode("utf-8") for line in lines)
+    except UnicodeEncodeError as error:
+        found = quoted(error.object[error.start])
+        raise ModelError(f"a name holds {found}, half of a surrogate pair, expected text in UTF-8") from None
 
 
 class Complete(NamedTuple):

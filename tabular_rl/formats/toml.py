@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -24,20 +24,22 @@ from tabular_rl.formats.fields import (
     read_head,
 )
 from tabular_rl.formats.grid import read_grid
-from tabular_rl.formats.input import plain_ends
+from tabular_rl.formats.input import plain_ends, text_of
 from tabular_rl.formats.lines import Spot, locate
+from tabular_rl.formats.output import write_lines
 from tabular_rl.formats.spelling import BARE, Speller
 from tabular_rl.model.build import Number, Row
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
 from tabular_rl.model.tensors import ON_ENTRY, ORDER, ambiguous_text, entry_reward, readings, terminal_reward
 
+TIMES = 40  # about how many times its length a text takes while it is read
 BODIES = ("state", "tensors", "grid")
 
 
-def read_toml(text: str, asked: Asked) -> MDP:
+def read_toml(file: BinaryIO, asked: Asked) -> MDP:
     """Return the model that a TOML text describes; ModelError with all its faults."""
-    root = locate(plain_ends(text))
+    root = locate(plain_ends(text_of(file, TIMES)))
     reader = Reader(asked)
     top = reader.table(root, "", (*TOP, *BODIES))
     if not root.value:
@@ -402,8 +404,12 @@ def _rewards(reader: Reader, entries: dict[str, Spot], axes: str, S: int, A: int
 # -- writing ----------------------------------------------------------------------------------------------------
 
 
-def write_toml(mdp: MDP) -> Iterator[str]:
-    """Yield the lines of a TOML text that reads back as the same model."""
+def write_toml(mdp: MDP, file: BinaryIO) -> None:
+    """Write a model as a TOML text that reads back as the same model."""
+    write_lines(_lines(mdp), file)
+
+
+def _lines(mdp: MDP) -> Iterator[str]:
     say = Speller(mdp)
     yield f"format = {VERSION}\n"
     yield from say.head()

@@ -1,0 +1,139 @@
+"""Reading and writing a model, whatever its format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tabular_rl.errors import ModelError, OptionError, kind_text, path_text, quoted
+from tabular_rl.formats.bundled import example_path, examples
+from tabular_rl.formats.fields import Asked
+from tabular_rl.formats.input import source_of
+from tabular_rl.formats.registry import MODELS
+from tabular_rl.model.calls import public
+from tabular_rl.model.mdp import MDP, Sense, checked_gamma, checked_horizon
+
+EXAMPLE = "example:"
+
+
+@public
+def load(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    gamma: Any = None,
+    horizon: int | None = None,
+    terminal: Iterable[str] | None = None,
+    sense: Sense | None = None,
+    normalize: bool = False,
+) -> MDP:
+    """Return the model of a file.
+
+    Parameters
+    ----------
+    path : a file, a directory of arrays, "-" for standard input, or "example:NAME" for a model of the package
+    format : "toml", "csv", "npz" or "directory"; by default what the suffix says
+    gamma, horizon, terminal, sense : take the place of what the file says; gamma as a text is an exact rational
+    normalize : rescale rows that do not sum to 1
+
+    Returns
+    -------
+    MDP. Arrays of a directory are mapped, not read; their contents are validated when they are first needed.
+
+    Raises
+    ------
+    ModelError : path, line and reason of each fault
+
+    Examples
+    --------
+    >>> load("example:recycling_robot").states[0]
+    'high'
+    """
+    chosen = None if format is None else MODELS.named(format)
+    if sense not in (None, "max", "min"):
+        raise OptionError(f"sense: found {quoted(sense)}, expected 'max' or 'min'")
+    asked = Asked(
+        gamma=None if gamma is None else checked_gamma(gamma),
+        horizon=checked_horizon(horizon),
+        terminal=_named(terminal),
+        sense=sense,
+        normalize=normalize,
+    )
+    name = os.fspath(path)
+    if name.startswith(EXAMPLE):
+        name = str(example_path(name.removeprefix(EXAMPLE)))
+    try:
+        return MODELS.read(name, asked, format=chosen, hint=_example_of).replace(origin=source_of(name))
+    except MemoryError as error:
+        what = str(error).partition(" for an array")[0].rstrip(".")
+        found = f" ({what})" if what else ""
+        raise ModelError(
+            f"needs more memory than there is{found}. A directory of arrays needs least.", source_of(name)
+        ) from None
+
+
+def _example_of(name: str) -> str:
+    """A suggestion for a file that is not there, where a model of its name comes along."""
+    stem = Path(name).stem
+    return f"; did you mean 'example:{stem}'?" if stem in examples() else ""
+
+
+def _named(terminal: Any) -> tuple[str, ...] | None:
+    """Return the names of terminal states that the caller asks for: several, or one text."""
+    if terminal is None or isinstance(terminal, str):
+        return None if terminal is None else (terminal,)
+    if not isinstance(terminal, Iterable):
+        raise OptionError(f"terminal: found {kind_text(terminal)}, expected a list of names of states")
+    return tuple(map(str, terminal))
+
+
+@public
+def save(what: Any, path: str | os.PathLike[str], *, format: str | None = None) -> None:
+    """Write a model to a file, or to a directory of arrays; an answer by its own `save`.
+
+    What stood there is replaced when the new file is complete, and is intact if that fails.
+
+    Parameters
+    ----------
+    what : the model; or an answer, which is written as JSON or CSV
+    path : a file, a directory, or "-" for standard output
+    format : "toml", "csv", "npz" or "directory"; by default what the suffix says: without one, a directory
+
+    Raises
+    ------
+    OutputError : path and reason
+    """
+    if not isinstance(what, MDP):
+        if format is None and hasattr(what, "save"):
+            what.save(path)
+            return
+        hint = "; write_log writes transitions" if hasattr(what, "next_row") else ""
+        hint = (
+            "; save its model: save(estimate.mdp, path)"
+            if hasattr(what, "mdp") and hasattr(what, "tries")
+            else hint
+        )
+        raise OptionError(f"save: found {type(what).__name__}, expected a model or an answer{hint}")
+    chosen = format_of(path) if format is None else format
+    what.validate()  # a mapped model, before anything is written
+    MODELS.write(what, path, MODELS.named(chosen))
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Return the format that a name to write to says.
+
+    >>> format_of("robot.toml"), format_of("big")
+    ('toml', 'directory')
+    """
+    if os.fspath(path) == "-":
+        return MODELS.names[0]
+    suffix = Path(path).suffix.lower()
+    if os.path.isdir(path) or not suffix:
+        return next(format.name for format in MODELS.formats if format.folder)
+    format = MODELS.of(path)
+    if format is None:
+        expected = f"expected one of {', '.join(MODELS.suffixes)}, or none for a directory"
+        raise OptionError(f"{path_text(path)}: found suffix {quoted(suffix)}, {expected}")
+    return format.name

@@ -1,0 +1,207 @@
+"""The formats of the files that the package reads and writes, a line each.
+
+What loads, saves, completes, lists or explains a format follows from its line: docs/adding-a-format.md shows how.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tabular_rl.errors import ModelError, OptionError, quoted
+from tabular_rl.formats import input
+from tabular_rl.formats.output import write_atomically
+
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+NO_ARRAYS = "is a directory without header.json, expected a file or a directory of arrays"
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format: what it is called, how its files are recognised, who reads and writes them.
+
+    `read` takes an open binary file and what the caller asks for, `write` what there is to write and an open binary
+    file; a format without suffixes is a directory and both take its path. A function is named as "module.function" of
+    this folder, so that it is imported when it is first called. `magic` are the first bytes of a file, none for text,
+    `content` what messages call what such a file holds, `purpose` what it is for.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    read: str | Callable[..., Any]
+    write: str | Callable[..., Any]
+    magic: tuple[bytes, ...] = ()
+    content: str = "text"
+    purpose: str = ""
+
+    @property
+    def folder(self) -> bool:
+        return not self.suffixes
+
+    @property
+    def title(self) -> str:
+        """
+        >>> [format.title for format in MODELS.formats]
+        ['TOML', 'CSV', 'npz', 'directory']
+        """
+        return self.name if self.magic or self.folder else self.name.upper()
+
+
+def _function(named: str | Callable[..., Any]) -> Callable[..., Any]:
+    if callable(named):
+        return named
+    module, _, name = named.rpartition(".")
+    function: Callable[..., Any] = getattr(import_module(f"tabular_rl.formats.{module}"), name)
+    return function
+
+
+class Formats:
+    """The formats of one thing, "a model" say. The first is that of a stream which does not tell its own."""
+
+    def __init__(self, thing: str, *formats: Format, otherwise: str = "") -> None:
+        self.thing, self.formats, self.otherwise = thing, list(formats), otherwise
+
+    @property
+    def names(self) -> list[str]:
+        return [format.name for format in self.formats]
+
+    @property
+    def suffixes(self) -> list[str]:
+        return [suffix for format in self.formats for suffix in format.suffixes]
+
+    def named(self, name: str) -> Format:
+        """Return a format by its name.
+
+        Raises
+        ------
+        OptionError : there is none of this name
+        """
+        for format in self.formats:
+            if format.name == name:
+                return format
+        raise OptionError(f"format: found {quoted(name)}, expected one of {', '.join(self.names)}")
+
+    def of(self, path: str | os.PathLike[str]) -> Format | None:
+        """Return the format that the suffix of a path says, None where it says none.
+
+        >>> MODELS.of("Robot.CSV").name, MODELS.of("robot")
+        ('csv', None)
+        """
+        suffix = Path(path).suffix.lower()
+        return next((format for format in self.formats if suffix in format.suffixes), None)
+
+    def read(
+        self, name: str, *given: Any, format: Format | None = None, hint: Callable[[str], str] | None = None
+    ) -> Any:
+        """Return what a file holds.
+
+        Parameters
+        ----------
+        name : a file, a directory, or "-" for standard input
+        given : what the reader takes besides the file
+        format : by default that of the suffix; in a stream without one that of the first bytes
+        hint : name -> a suggestion where there is no such file
+
+        Raises
+        ------
+        ModelError : the name, and what is wrong
+        """
+        with input.reporting(input.source_of(name)):
+            return self._open(name, given, format, hint)
+
+    def _open(
+        self, name: str, given: tuple[Any, ...], format: Format | None, hint: Callable[[str], str] | None
+    ) -> Any:
+        if name == "-":
+            return self._read_stream(input.standard_input(), format, given)
+        if "\0" in name:
+            raise ModelError("found a NUL byte in the path, expected a path")
+        try:
+            mode = os.stat(name).st_mode
+        except FileNotFoundError:
+            raise ModelError(f"no such file{input.near(name) or (hint(name) if hint else '')}") from None
+        if stat.S_ISDIR(mode):
+            folder = next((known for known in self.formats if known.folder), None)
+            if folder is None:
+                raise ModelError(
+                    f"is a directory, expected {self.thing}: a file {' or '.join(self.suffixes)}"
+                )
+            if format not in (None, folder):
+                raise ModelError(NO_ARRAYS)
+            return _function(folder.read)(Path(name), *given)
+        if format is not None and format.folder:
+            raise ModelError("is a file, expected a directory of arrays")
+        chosen = format or self.of(name)
+        with open(name, "rb") as file:
+            if not stat.S_ISREG(mode):
+                return self._read_stream(file, chosen, given)
+            if chosen is None:
+                suffix = quoted(Path(name).suffix.lower())
+                raise ModelError(
+                    f"found suffix {suffix}, expected one of {', '.join(self.suffixes)}{self.otherwise}"
+                )
+            return self._read(file, chosen, given)
+
+    def _read_stream(self, file: BinaryIO, format: Format | None, given: tuple[Any, ...]) -> Any:
+        if format is not None and format.folder:
+            raise ModelError("is no directory of arrays")
+        try:
+            file = io.BytesIO(input.read_all(file))
+        except ModelError:
+            raise
+        except ValueError:
+            raise ModelError(f"closed, expected {self.thing}") from None
+        return self._read(file, format, given)
+
+    def _read(self, file: BinaryIO, format: Format | None, given: tuple[Any, ...]) -> Any:
+        """Read an open file after a look at its first bytes."""
+        head = file.read(8)
+        file.seek(0)
+        if not head:
+            raise ModelError(f"empty, expected {self.thing}")
+        found = next((known for known in self.formats if head.startswith(known.magic)), None)
+        chosen = format or found or self.formats[0]
+        if chosen.magic and found is not chosen:
+            holds = input.kind_of(head) if found is None else found.content
+            raise ModelError(f"found {holds}, expected {chosen.content}")
+        if found is not None and found is not chosen:
+            raise ModelError(f"found {found.content}, expected {chosen.title}. Name it {found.suffixes[0]}.")
+        return _function(chosen.read)(file, *given)
+
+    def write(self, what: Any, path: str | os.PathLike[str], format: Format) -> None:
+        """Write a file or a directory, which takes the place of what stood there when it is complete."""
+        write = _function(format.write)
+        if format.folder:
+            write(what, Path(path))
+        else:
+            write_atomically(path, lambda file: write(what, file))
+
+
+MODELS = Formats(
+    "a model",
+    Format("toml", (".toml",), "toml.read_toml", "toml.write_toml",
+           purpose="people: comments, names, exact numbers, pictures of gridworlds, arrays"),
+    Format("csv", (".csv",), "csv.read_csv", "csv.write_csv",
+           purpose="spreadsheets and databases: one line a transition"),
+    Format("npz", (".npz",), "npz.read_npz", "npz.write_npz", ZIP, "an npz archive",
+           purpose="programs: the arrays in one file"),
+    Format("directory", (), "directory.read_directory", "directory.write_directory",
+           purpose="models larger than comfortable: mapped, not read"),
+    otherwise=", or say which format it is with --format",
+)  # fmt: skip
+LOGS = Formats(
+    "a log",
+    Format("csv", (".csv",), "log_csv.read_log_csv", "log_csv.write_log_csv"),
+    Format("npz", (".npz",), "log_npz.read_log_npz", "log_npz.write_log_npz", ZIP, "an npz archive"),
+)
+ANSWERS = Formats(
+    "an answer",
+    Format("json", (".json",), "answer_json.read_answer_json", "answer_json.write_answer_json"),
+    Format("csv", (".csv",), "answer_csv.read_answer_csv", "answer_csv.write_answer_csv"),
+)
