@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from tabular_rl.errors import OptionError, OutputError, TabularError, closest, escape, on_command_line, quoted
+from tabular_rl.formats.registry import MODELS
 
 # Name -> what `tabular-rl --help` says of it, so that listing the commands imports none of them.
 COMMANDS = {
@@ -101,8 +102,15 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+HELP = f"""Solve finite Markov decision processes, with a proven interval around every value.
+
+MODEL is a file ({MODELS.titles}), a directory of arrays, - for standard input, or example:NAME.
+"""
+
+
 @click.group(
     PROGRAM,
+    help=HELP,
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
     epilog="Start with `tabular-rl solve example:recycling_robot`. Exit codes: 0 answered, 1 the answer is no, 2 wrong "
@@ -118,10 +126,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     help="Show the version and exit.",
 )
 def program() -> None:
-    """Solve finite Markov decision processes, with a proven interval around every value.
-
-    MODEL is a file (TOML, CSV, npz), a directory of arrays, - for standard input, or example:NAME.
-    """
+    """Solve a model."""
 
 
 def run(arguments: Sequence[str]) -> int:

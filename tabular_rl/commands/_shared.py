@@ -19,6 +19,7 @@ from tabular_rl.commands import solving, writing
 from tabular_rl.commands._help import Command as Command
 from tabular_rl.commands._memory import check_memory, check_states
 from tabular_rl.errors import OptionError, OutputError, closest, path_text, quoted
+from tabular_rl.formats.registry import MODELS
 from tabular_rl.methods.catalogue import METHODS, SOLVERS, canonical, find
 from tabular_rl.model.calls import Option
 from tabular_rl.model.mdp import MDP
@@ -34,8 +35,6 @@ from tabular_rl.solving.solution import Solution, Status
 
 C = TypeVar("C", bound=Callable[..., Any])
 WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
-ANSWERS = (".json", ".csv")
-FORMATS = ("toml", "csv", "npz", "directory")
 SHORT = 4  # names in a help text
 SHORTEST = 1.0  # seconds that reading a model may always take
 SEVERAL = "Repeat the option for several."
@@ -120,7 +119,7 @@ model_options = together(
     click.option(
         "--format",
         "format",
-        type=click.Choice(FORMATS),
+        type=click.Choice(MODELS.names),
         help="Format of MODEL, where its name does not say it.",
     ),
     click.option(
@@ -320,7 +319,7 @@ def read_model(given: Mapping[str, Any]) -> MDP:
 
 
 def check_output(
-    output: str | None, *inputs: str | None, suffixes: tuple[str, ...] = (), name: str = "--output"
+    output: str | None, *inputs: str | None, suffixes: Sequence[str] = (), name: str = "--output"
 ) -> None:
     """Raise before anything is solved where the output cannot be written, is an input, or has no known suffix."""
     from tabular_rl.formats.output import probe
@@ -354,7 +353,19 @@ def check_output(
     probe(output)
 
 
-def check_new(output: str, source: str | None) -> None:
+def model_format(output: str, to: str | None, *inputs: str | None) -> str:
+    """Return the format of the model that is written; raise before anything is made where it cannot be written."""
+    from tabular_rl.formats import format_of
+
+    form = to or format_of(output)
+    if MODELS.named(form).folder:
+        check_new(output, *inputs)
+    else:
+        check_output(output, *inputs)
+    return form
+
+
+def check_new(output: str, source: str | None = None) -> None:
     """Raise where a directory of arrays cannot be made at this place, or is the input."""
     from tabular_rl.formats.output import place_of, reporting
 

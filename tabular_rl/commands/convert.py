@@ -8,40 +8,39 @@ import click
 
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import (
-    FORMATS,
     Command,
-    check_new,
-    check_output,
+    model_format,
     model_options,
     quiet_option,
     read_model,
 )
 from tabular_rl.errors import path_text
+from tabular_rl.formats.registry import MODELS
 from tabular_rl.report.screen import note
 
+HELP = f"""Write a model in another format.
 
-@click.command("convert", cls=Command, short_help=COMMANDS["convert"])
+The format follows from the name of OUTPUT: {MODELS.endings} where it has no suffix.
+Nothing is lost on the way: fractions stay fractions, and the model's digest is the same.
+
+\b
+tabular-rl convert example:taxi taxi.npz
+tabular-rl convert taxi.npz taxi   # a directory, opened by memory mapping
+"""
+
+
+@click.command("convert", cls=Command, short_help=COMMANDS["convert"], help=HELP)
 @model_options
 @click.argument("output", metavar="OUTPUT")
-@click.option("--to", type=click.Choice(FORMATS), help="Format of OUTPUT, where its name does not say it.")
+@click.option(
+    "--to", type=click.Choice(MODELS.names), help="Format of OUTPUT, where its name does not say it."
+)
 @quiet_option
 def command(**given: Any) -> int:
-    """Write a model in another format.
+    """Write a model in another format."""
+    from tabular_rl.formats import save
 
-    The format follows from the name of OUTPUT: .toml, .csv, .npz, or a directory of arrays where it has no suffix.
-    Nothing is lost on the way: fractions stay fractions, and the model's digest is the same.
-
-    \b
-    tabular-rl convert example:taxi taxi.npz
-    tabular-rl convert taxi.npz taxi   # a directory, opened by memory mapping
-    """
-    from tabular_rl.formats import format_of, save
-
-    form = given["to"] or format_of(given["output"])
-    if form == "directory":
-        check_new(given["output"], given["model"])
-    else:
-        check_output(given["output"], given["model"])
+    form = model_format(given["output"], given["to"], given["model"])
     mdp = read_model(given)
     save(mdp, given["output"], format=form)
     if not given["quiet"] and given["output"] != "-":

@@ -9,16 +9,16 @@ import click
 from tabular_rl.analysis.estimation import Estimate, estimate
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import (
-    FORMATS,
     SEVERAL,
     Command,
     Gamma,
-    check_new,
     check_output,
     json_option,
+    model_format,
     quiet_option,
 )
 from tabular_rl.errors import ModelError, escape, path_text
+from tabular_rl.formats.registry import MODELS
 from tabular_rl.report.screen import note, out
 from tabular_rl.report.tables import listed, plural
 
@@ -32,9 +32,9 @@ SHOWN = 12  # pairs that are listed
     "--output",
     required=True,
     metavar="FILE",
-    help="Where the model goes: .toml, .csv, .npz, or a directory of arrays. Its counts go beside it, as .counts.csv.",
+    help=f"Where the model goes: {MODELS.endings}. Its counts go beside it, as .counts.csv.",
 )
-@click.option("--to", type=click.Choice(FORMATS), help="Format, where the name of FILE does not say it.")
+@click.option("--to", type=click.Choice(MODELS.names), help="Format, where the name of FILE does not say it.")
 @click.option(
     "--gamma", type=Gamma(), required=True, help="Discount of the model; 0.9, 9/10 and 1/1.02 are exact."
 )
@@ -59,18 +59,14 @@ def command(**given: Any) -> int:  # fmt: skip
     tabular-rl estimate log.csv --gamma 0.9 -o robot.toml
     tabular-rl solve robot.toml
     """
-    from tabular_rl.formats import format_of, save
+    from tabular_rl.formats import save
     from tabular_rl.formats.counts import counts_path, save_counts
     from tabular_rl.formats.output import all_or_none
     from tabular_rl.formats.transitions import read_log
 
     output = given["output"]
     counts = None if output == "-" else counts_path(output)
-    form = given["to"] or format_of(output)
-    if form == "directory":
-        check_new(output, given["log"])
-    else:
-        check_output(output, given["log"])
+    form = model_format(output, given["to"], given["log"])
     check_output(counts, given["log"])
     log = read_log(given["log"])
     try:

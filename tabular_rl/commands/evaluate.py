@@ -8,7 +8,6 @@ import click
 
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import (
-    ANSWERS,
     Command,
     answer_options,
     check_output,
@@ -22,6 +21,7 @@ from tabular_rl.commands._shared import (
     solved,
 )
 from tabular_rl.commands.solve import starting_values
+from tabular_rl.formats.registry import ANSWERS
 
 
 @click.command("evaluate", cls=Command, short_help=COMMANDS["evaluate"])
@@ -44,7 +44,7 @@ def command(**given: Any) -> int:
 
     method, options = chosen_method(given, "prediction")
     inputs = given["model"], given["start_from"], given["policy"].rpartition(":")[2]
-    check_output(given["output"], *inputs, suffixes=ANSWERS)
+    check_output(given["output"], *inputs, suffixes=ANSWERS.suffixes)
     mdp = read_model(given)
     named_states(mdp, given["only"])
     policy = read_policy(given["policy"], mdp)

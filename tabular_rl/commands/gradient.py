@@ -10,7 +10,6 @@ from tabular_rl.analysis.simulation import EPISODES, SEED, STEPS
 from tabular_rl.commands import COMMANDS, solving, writing
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
-    ANSWERS,
     SEVERAL,
     Command,
     Value,
@@ -23,6 +22,7 @@ from tabular_rl.commands._shared import (
     read_model,
 )
 from tabular_rl.errors import OptionError, closest, path_text, quoted
+from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.methods.gradient.estimators import ESTIMATORS, checked_name
 from tabular_rl.model.mdp import MDP
 from tabular_rl.report.progress import Progress
@@ -113,7 +113,9 @@ def command(**given: Any) -> int:
         check_output(given["plot"], given["model"], suffixes=SUFFIXES, name="--plot")
     elif given["axes"]:
         raise OptionError("--axis: found no --plot, expected one: it says what is drawn")
-    check_output(given["output"], given["model"], given["policy"].rpartition(":")[2], suffixes=ANSWERS)
+    check_output(
+        given["output"], given["model"], given["policy"].rpartition(":")[2], suffixes=ANSWERS.suffixes
+    )
     mdp = read_model(given)
     axes = [pair_of(mdp, state, action) for state, action in given["axes"]]
     if len(axes) not in (0, 2) or len(set(axes)) != len(axes):

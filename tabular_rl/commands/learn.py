@@ -12,7 +12,6 @@ from tabular_rl.commands import COMMANDS, solving, writing
 from tabular_rl.commands._help import OfMethods
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
-    ANSWERS,
     all_option,
     check_output,
     flag,
@@ -26,6 +25,7 @@ from tabular_rl.commands._shared import (
     together,
 )
 from tabular_rl.errors import OptionError, OutputError, path_text
+from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.methods.catalogue import LEARNERS, canonical, find_learner
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -192,7 +192,7 @@ def check_files(given: dict[str, Any]) -> None:
     """Raise before anything is learned where a file cannot be written, or is one that is read."""
     inputs = [given["model"], given["data"], given["resume"]]
     inputs += [text.rpartition(":")[2] for text in (given["policy"], given["behavior"]) if text]
-    check_output(given["output"], *inputs, suffixes=ANSWERS)
+    check_output(given["output"], *inputs, suffixes=ANSWERS.suffixes)
     checkpoint = given["checkpoint"]
     if checkpoint is None:
         return

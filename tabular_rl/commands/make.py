@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from tabular_rl.commands import COMMANDS
-from tabular_rl.commands._shared import FORMATS, Command, Value, check_new, check_output, quiet_option
+from tabular_rl.commands._shared import Command, Value, model_format, quiet_option
 from tabular_rl.errors import closest, path_text, quoted
+from tabular_rl.formats.registry import MODELS
 from tabular_rl.model.calls import options_of
 from tabular_rl.model.families import FAMILIES
 from tabular_rl.model.mdp import MDP, size_text
@@ -56,13 +57,9 @@ def family_command(name: str, function: Callable[..., MDP]) -> click.Command:
     """The command that makes a model of one family."""
 
     def make(output: str, to: str | None, quiet: int, **sizes: Any) -> int:
-        from tabular_rl.formats import format_of, save
+        from tabular_rl.formats import save
 
-        form = to or format_of(output)
-        if form == "directory":
-            check_new(output, None)
-        else:
-            check_output(output)
+        form = model_format(output, to)
         given = {key: value for key, value in sizes.items() if value is not None}
         mdp = function(**given)
         save(mdp, output, format=form)
@@ -86,10 +83,10 @@ def family_command(name: str, function: Callable[..., MDP]) -> click.Command:
             ["-o", "--output"],
             required=True,
             metavar="FILE",
-            help="Where to: .toml, .csv, .npz, or a directory of arrays.",
+            help=f"Where to: {MODELS.endings}.",
         ),
         click.Option(
-            ["--to"], type=click.Choice(FORMATS), help="Format, where the name of FILE does not say it."
+            ["--to"], type=click.Choice(MODELS.names), help="Format, where the name of FILE does not say it."
         ),
     ]
     doc = (inspect.getdoc(function) or "").split("\n\nParameters")[0]

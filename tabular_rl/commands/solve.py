@@ -8,7 +8,6 @@ import click
 
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import (
-    ANSWERS,
     Command,
     answer_options,
     check_output,
@@ -20,6 +19,8 @@ from tabular_rl.commands._shared import (
     read_model,
     solved,
 )
+from tabular_rl.errors import OptionError, path_text
+from tabular_rl.formats.registry import ANSWERS
 
 
 @click.command("solve", cls=Command, short_help=COMMANDS["solve"])
@@ -38,7 +39,7 @@ def command(**given: Any) -> int:
     tabular-rl solve example:forest --gamma 99/100 --method VI -o answer.json
     """
     method, options = chosen_method(given, "control")
-    check_output(given["output"], given["model"], given["start_from"], suffixes=ANSWERS)
+    check_output(given["output"], given["model"], given["start_from"], suffixes=ANSWERS.suffixes)
     mdp = read_model(given)
     named_states(mdp, given["only"])
     if given["start_from"] is not None:
@@ -48,7 +49,6 @@ def command(**given: Any) -> int:
 
 def starting_values(path: str, mdp: Any) -> Any:
     """The values of an answer file, to begin with."""
-    from tabular_rl.errors import OptionError, path_text
     from tabular_rl.formats.answers import read_answer
 
     answer = read_answer(path, mdp)

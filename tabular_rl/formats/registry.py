@@ -75,6 +75,24 @@ class Formats:
     def suffixes(self) -> list[str]:
         return [suffix for format in self.formats for suffix in format.suffixes]
 
+    @property
+    def titles(self) -> str:
+        """
+        >>> MODELS.titles
+        'TOML, CSV, npz'
+        """
+        return ", ".join(format.title for format in self.formats if not format.folder)
+
+    @property
+    def endings(self) -> str:
+        """How the names of files end, as help texts say it.
+
+        >>> MODELS.endings, LOGS.endings
+        ('.toml, .csv, .npz, or a directory of arrays', '.csv, .npz')
+        """
+        folders = [", or a directory of arrays" for format in self.formats if format.folder]
+        return ", ".join(self.suffixes) + "".join(folders)
+
     def named(self, name: str) -> Format:
         """Return a format by its name.
 
