@@ -24,7 +24,7 @@ from tabular_rl.errors import (
 )
 from tabular_rl.formats import load, save
 from tabular_rl.formats.bundled import examples
-from tabular_rl.formats.transitions import read_log, write_log
+from tabular_rl.formats.logs import read_log, write_log
 from tabular_rl.methods.ask import evaluate, learn, solve
 from tabular_rl.methods.exact.linear_programming import linear_programming
 from tabular_rl.methods.exact.linear_solve import linear_solve

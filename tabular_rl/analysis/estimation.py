@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError, closest, quoted
-from tabular_rl.formats.transitions import log_of
+from tabular_rl.formats.logs import log_of
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP, Exact
 from tabular_rl.model.names import Names

@@ -61,8 +61,8 @@ def command(**given: Any) -> int:  # fmt: skip
     """
     from tabular_rl.formats import save
     from tabular_rl.formats.counts import counts_path, save_counts
+    from tabular_rl.formats.logs import read_log
     from tabular_rl.formats.output import all_or_none
-    from tabular_rl.formats.transitions import read_log
 
     output = given["output"]
     counts = None if output == "-" else counts_path(output)

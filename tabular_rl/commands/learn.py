@@ -213,7 +213,7 @@ def behavior(text: str, mdp: MDP) -> Policy:
 
 
 def read_data(path: str, mdp: MDP) -> Any:
-    from tabular_rl.formats.transitions import read_log
+    from tabular_rl.formats.logs import read_log
 
     return read_log(path, mdp)
 

@@ -108,7 +108,7 @@ def command(**given: Any) -> int:
 
 def write(mdp: MDP, policy: Policy, given: dict[str, Any]) -> int:
     """Write the transitions of the episodes."""
-    from tabular_rl.formats.transitions import write_log
+    from tabular_rl.formats.logs import write_log
 
     log = sample_transitions(
         mdp,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError, closest, escape, quoted
 from tabular_rl.formats.answer_entries import (
+    EMPTY,
     Answer,
     Table,
     action_names,
@@ -22,6 +23,7 @@ from tabular_rl.formats.answer_entries import (
     state_of,
 )
 from tabular_rl.formats.json import ranges
+from tabular_rl.formats.sheet import Sheet, cells_of, refuse
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import spell, spell_float
@@ -32,68 +34,51 @@ COLUMNS = ("time", "state", "value", "lower", "upper", "visits", "action", "prob
 
 def read_answer_csv(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
     """[time,]state[,value][,lower,upper][,action[,probability]], the columns in any order."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    timed = mdp.horizon is not None
-    try:
-        lines = ((reader.line_num, line) for line in reader if any(line))
-        line_number, header = next(lines)
-        columns = [name.strip().lower() for name in header]
-        while not columns[-1] and len(columns) > 1:  # a sheet fills its lines with empty cells
-            columns.pop()
-        if (
-            "state" not in columns
-            or not {"value", "action"} & set(columns)
-            or len(set(columns)) < len(columns)
-        ):
-            shown = ", ".join(map(escape, header[:8]))
-            raise ModelError(
-                Fault(
-                    f"found the columns {shown}; expected state and value, or state and action",
-                    line=line_number,
-                )
-            )
-        unknown = next((name for name in columns if name not in COLUMNS), None)
-        if unknown is not None:
-            begun = next((name for name in COLUMNS if unknown and name.startswith(unknown)), unknown)
-            way_out = closest(begun, COLUMNS) or f", expected {', '.join(COLUMNS)}"
-            raise ModelError(Fault(f"found the column {quoted(unknown)}{way_out}", line=line_number))
-        if "time" in columns and not timed:
-            raise ModelError(
-                Fault("found a column time, expected none: the model has no horizon", line=line_number)
-            )
-        wanted = () if policy_only and "action" in columns else ("value", "lower", "upper")
-        if "time" not in columns and timed and "value" in columns and wanted:
-            raise ModelError(
-                Fault("found no column time, expected one: the model has a horizon", line=line_number)
-            )
-        at = {name: columns.index(name) for name in COLUMNS if name in columns}
-        tables = {name: Table(mdp) for name in wanted if name in at}
-        policies: dict[int, dict[str, Any]] = {}
-        seen: dict[tuple[int, int], int] = {}
-        for line_number, line in lines:
-            if len(line) < len(columns) or any(line[len(columns) :]):
-                raise ModelError(
-                    Fault(f"found {len(line)} fields, expected {len(columns)}", line=line_number)
-                )
-            s = state_of(mdp, line[at["state"]], line_number)
-            place: dict[str, Any] = {"state": mdp.states[s], "line": line_number}
-            t = _time(mdp, line[at["time"]], place) if "time" in at else 0
-            twin = seen.setdefault((t, s), line_number)
-            if twin != line_number and "probability" not in at:
-                raise ModelError(Fault(f"found twice, first on line {twin}, expected once", **place))
-            for name, table in tables.items():
-                empty = None if name == "value" else -math.inf if name == "lower" else math.inf
-                table.array[t, s] = number_of(line[at[name]], place, name, empty)
-            if "action" in at and line[at["action"]] != "":
-                p = line[at["probability"]] if "probability" in at else None
-                add_action(policies.setdefault(t, {}), mdp, s, line[at["action"]], p, place)
-    except StopIteration:
-        raise ModelError("empty, expected an answer (JSON or CSV)") from None
-    except csv.Error as error:
-        raise ModelError(Fault(f"not valid CSV: {error}", line=reader.line_num)) from None
+    sheet = Sheet.of(iter(io.StringIO(text, newline="")))
+    if not sheet.names:
+        raise ModelError(EMPTY)
+    at = sheet.column
+    wanted = _wanted(sheet, mdp, policy_only)
+    tables = {name: Table(mdp) for name in wanted if name in at}
+    policies: dict[int, dict[str, Any]] = {}
+    seen: dict[tuple[int, int], int] = {}
+    for number, line in sheet.records():
+        if len(line) != sheet.width:
+            refuse(f"found {len(line)} fields, expected {sheet.width}", number)
+        s = state_of(mdp, line[at["state"]], number)
+        place: dict[str, Any] = {"state": mdp.states[s], "line": number}
+        t = _time(mdp, line[at["time"]], place) if "time" in at else 0
+        twin = seen.setdefault((t, s), number)
+        if twin != number and "probability" not in at:
+            raise ModelError(Fault(f"found twice, first on line {twin}, expected once", **place))
+        for name, table in tables.items():
+            empty = None if name == "value" else -math.inf if name == "lower" else math.inf
+            table.array[t, s] = number_of(line[at[name]], place, name, empty)
+        if "action" in at and line[at["action"]] != "":
+            p = line[at["probability"]] if "probability" in at else None
+            add_action(policies.setdefault(t, {}), mdp, s, line[at["action"]], p, place)
     found = {name: table.done(name) for name, table in tables.items()}
     policy = policy_of_entries(mdp, policies, "time" in at) if policies else None
     return Answer(found.get("value"), found.get("lower"), found.get("upper"), policy)
+
+
+def _wanted(sheet: Sheet, mdp: MDP, policy_only: bool) -> tuple[str, ...]:
+    """Return the columns of numbers that are read; ModelError where the columns are not those of an answer."""
+    columns, timed = sheet.column, mdp.horizon is not None
+    if "state" not in columns or not {"value", "action"} & set(columns) or len(columns) < sheet.width:
+        shown = ", ".join(map(escape, cells_of(sheet.header, sheet.line)[:8]))
+        refuse(f"found the columns {shown}; expected state and value, or state and action", sheet.line)
+    unknown = next((name for name in columns if name not in COLUMNS), None)
+    if unknown is not None:
+        begun = next((name for name in COLUMNS if unknown and name.startswith(unknown)), unknown)
+        way_out = closest(begun, COLUMNS) or f", expected {', '.join(COLUMNS)}"
+        refuse(f"found the column {quoted(unknown)}{way_out}", sheet.line)
+    if "time" in columns and not timed:
+        refuse("found a column time, expected none: the model has no horizon", sheet.line)
+    wanted = () if policy_only and "action" in columns else ("value", "lower", "upper")
+    if "time" not in columns and timed and "value" in columns and wanted:
+        refuse("found no column time, expected one: the model has a horizon", sheet.line)
+    return wanted
 
 
 def _time(mdp: MDP, text: str, place: Mapping[str, Any]) -> int:

@@ -17,6 +17,7 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import DECIMAL, fraction, nearest
 
 Floats = NDArray[np.float64]
+EMPTY = "empty, expected an answer (JSON or CSV)"
 CLAIMS = (
     "status",
     "start_value",

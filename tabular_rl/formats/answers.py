@@ -16,18 +16,18 @@ import numpy as np
 from tabular_rl.errors import ModelError, OptionError, path_text, quoted
 from tabular_rl.formats.answer_csv import csv_parts, q_csv, read_answer_csv
 from tabular_rl.formats.answer_entries import (
+    EMPTY,
     Answer,
     Table,
     state_of,
 )
 from tabular_rl.formats.answer_json import answer_document, q_entry, read_answer_json
-from tabular_rl.formats.input import decode, plain_ends, read_all, reporting, standard_input
+from tabular_rl.formats.input import decode, plain_ends, read_all, reporting, source_of, standard_input
 from tabular_rl.formats.json import json_parts
 from tabular_rl.formats.output import write_parts
+from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.model.mdp import MDP
 from tabular_rl.solving.solution import Solution
-
-SUFFIXES = (".json", ".csv")
 
 
 def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
@@ -43,28 +43,32 @@ def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
     ------
     ModelError : the file and line, and what was found and expected there
     """
-    source = "<stdin>" if path == "-" else path
+    source = source_of(path)
     try:
-        with reporting():
-            if path == "-":
-                data = read_all(standard_input())
-            else:
-                if os.path.isdir(path):
-                    raise ModelError("is a directory, expected an answer file (JSON or CSV)")
-                with open(path, "rb") as file:
-                    data = read_all(file)
-        text = plain_ends(_decoded(data))
-        if not text.strip():
-            raise ModelError("empty, expected an answer (JSON or CSV)")
-        read = read_answer_json if text.lstrip()[0] in "{[" else read_answer_csv
-        answer = read(text, mdp, policy_only)
-        if answer.values is None and answer.policy is None:
-            raise ModelError("found neither values nor actions, expected some: a line for each state")
-        return answer
-    except ModelError as error:
-        raise error.at(source) from None
+        with reporting(source):
+            text = plain_ends(_text_of(path))
+            if not text.strip():
+                raise ModelError(EMPTY)
+            read = read_answer_json if text.lstrip()[0] in "{[" else read_answer_csv
+            answer = read(text, mdp, policy_only)
+            if answer.values is None and answer.policy is None:
+                raise ModelError("found neither values nor actions, expected some: a line for each state")
+            return answer
     except OptionError as error:
         raise OptionError(f"{path_text(source)}: {error}") from None
+
+
+def _text_of(path: str) -> str:
+    if os.path.isdir(path):
+        raise ModelError("is a directory, expected an answer file (JSON or CSV)")
+    if path == "-":
+        data = read_all(standard_input())
+    else:
+        with open(path, "rb") as file:
+            data = read_all(file)
+    if not data:
+        raise ModelError(EMPTY)
+    return decode(data)
 
 
 def answer_of(mdp: MDP, values: Any) -> Answer:
@@ -103,12 +107,6 @@ def _number(x: Any, state: str) -> float:
     return number
 
 
-def _decoded(data: bytes) -> str:
-    if not data:
-        raise ModelError("empty, expected an answer (JSON or CSV)")
-    return decode(data)
-
-
 def write_answer(solution: Solution, path: str | os.PathLike[str], show_q: bool = False, **more: Any) -> None:
     """Write an answer atomically: as CSV where the path ends in .csv, else as JSON; `show_q` adds q of every action.
 
@@ -126,8 +124,8 @@ def write_answer(solution: Solution, path: str | os.PathLike[str], show_q: bool 
 def check_suffix(path: str | os.PathLike[str]) -> None:
     """Raise where a name to write to ends like no answer file."""
     suffix = os.path.splitext(os.fspath(path))[1]
-    if suffix and suffix.lower() not in SUFFIXES:
+    if suffix and suffix.lower() not in ANSWERS.suffixes:
         raise OptionError(
-            f"{path_text(os.fspath(path))}: found the suffix {quoted(suffix)}, expected {' or '.join(SUFFIXES)}; "
-            "without one it is JSON"
+            f"{path_text(os.fspath(path))}: found the suffix {quoted(suffix)}, "
+            f"expected {' or '.join(ANSWERS.suffixes)}; without one it is JSON"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import io
 import os
 from fractions import Fraction
 from typing import BinaryIO
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError, quoted
-from tabular_rl.formats.csv import csv_text
 from tabular_rl.formats.input import decode, read_all, reporting
 from tabular_rl.formats.output import write_atomically
+from tabular_rl.formats.sheet import Sheet, csv_text, refuse
 from tabular_rl.model.mdp import MDP
 
 Ints = NDArray[np.int64]
@@ -52,36 +52,27 @@ def load_counts(path: str | os.PathLike[str], mdp: MDP) -> Ints:
         s, a = mdp.states[mdp.state_of_row(i)], mdp.actions[int(mdp.pair_action[i])]
         for k in range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1])):
             place[s, a, mdp.states[int(mdp.next_state[k])]] = k
-    try:
-        with reporting(), open(path, "rb") as file:
-            rows = csv.reader(decode(read_all(file)).splitlines(keepends=True), strict=True)
-        if next(rows, None) != list(COLUMNS):
-            raise ModelError(Fault(f"expected the columns {','.join(COLUMNS)}", line=1))
-        for fields in filter(any, rows):
-            line = rows.line_num
+    with reporting(source):
+        with open(path, "rb") as file:
+            text = decode(read_all(file))
+        sheet = Sheet.of(iter(io.StringIO(text, newline="")))
+        if sheet.names != list(COLUMNS):
+            refuse(f"expected the columns {','.join(COLUMNS)}", sheet.line)
+        for line, fields in sheet.records():
             k = place.get((fields[0], fields[1], fields[2]), -1) if len(fields) == 4 else -1
             if k < 0:
-                raise ModelError(
-                    Fault("found an outcome that is not one of the model's, expected its own", line=line)
-                )
-            if not (
-                fields[3].isascii() and fields[3].isdigit() and 0 < len(fields[3]) < 19 and int(fields[3]) > 0
-            ):
-                raise ModelError(
-                    Fault(f"count: found {quoted(fields[3])}, expected a whole number from 1", line=line)
-                )
+                refuse("found an outcome that is not one of the model's, expected its own", line)
+            n = fields[3]
+            if not (n.isascii() and n.isdigit() and len(n) < 19 and int(n) > 0):
+                refuse(f"count: found {quoted(n)}, expected a whole number from 1", line)
             if counts[k]:
-                raise ModelError(Fault("found an outcome twice, expected it once", line=line))
-            counts[k] = int(fields[3])
-    except csv.Error as error:
-        raise ModelError(Fault(f"not valid CSV: {error}", line=rows.line_num), source) from None
-    except ModelError as error:
-        raise error.at(source) from None
-    _check_counts(mdp, counts, source)
+                refuse("found an outcome twice, expected it once", line)
+            counts[k] = int(n)
+        _check_counts(mdp, counts)
     return counts
 
 
-def _check_counts(mdp: MDP, counts: Ints, source: str) -> None:
+def _check_counts(mdp: MDP, counts: Ints) -> None:
     """Raise where the probabilities of the model are not the shares of the counts."""
     for i in range(mdp.L):
         ks = slice(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))
@@ -93,4 +84,4 @@ def _check_counts(mdp: MDP, counts: Ints, source: str) -> None:
                 mdp.states[mdp.state_of_row(i)],
                 mdp.actions[int(mdp.pair_action[i])],
             )
-            raise ModelError(fault, source)
+            raise ModelError(fault)

@@ -5,12 +5,9 @@ A file without faults is read column by column; one with faults a second time, l
 
 from __future__ import annotations
 
-import csv
 import io
-from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,7 +15,6 @@ import numpy as np
 from tabular_rl.errors import Fault, ModelError, escape, quoted
 from tabular_rl.formats.arrays import rows_off
 from tabular_rl.formats.fields import (
-    A_NUMBER,
     A_PROBABILITY,
     AN_EMPTY_CELL,
     TOP,
@@ -30,29 +26,25 @@ from tabular_rl.formats.fields import (
     add_terminal,
     exact_of,
     finish,
-    out_of_range,
+    number_fault,
     read_head,
-    read_number,
     resolve,
+    spelled_number,
 )
 from tabular_rl.formats.input import text_of
 from tabular_rl.formats.lines import Spot, locate
 from tabular_rl.formats.output import write_lines
+from tabular_rl.formats.sheet import Codes, Faulty, Sheet, cells_of, csv_text, full, is_blank
 from tabular_rl.formats.spelling import Speller, plain
 from tabular_rl.model.build import Number, Row
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names, are_good
-from tabular_rl.model.rationals import DECIMAL, FRACTION
-from tabular_rl.model.rows import mass_defects
+from tabular_rl.model.rationals import DECIMAL
+from tabular_rl.model.rows import Ints, mass_defects
 
 COLUMNS = ("state", "action", "next_state", "probability", "reward")
 EXPECTED = f"expected the columns {','.join(COLUMNS)}"
 TIMES = 12  # about how many times its length a text takes while it is read
-CHUNK = 1 << 10  # lines at once: lists that live for long cost time in the garbage collector
-
-
-class _Faulty(Exception):
-    """The file has faults; reading it line by line tells where."""
 
 
 def read_csv(file: BinaryIO, asked: Asked) -> MDP:
@@ -61,11 +53,11 @@ def read_csv(file: BinaryIO, asked: Asked) -> MDP:
     try:
         top = _Top(lines, asked)
         if not top.reader.faults:
-            return _by_columns(top, lines)
-    except _Faulty:
+            return _by_columns(top)
+    except Faulty:
         pass
     lines.seek(0)
-    return _by_lines(_Top(lines, asked), lines)
+    return _by_lines(_Top(lines, asked))
 
 
 class _Top:
@@ -74,56 +66,30 @@ class _Top:
     def __init__(self, lines: io.StringIO, asked: Asked) -> None:
         keys: list[str] = []
         line = lines.readline()
-        while line and (line.startswith(("#", '"#')) or not line.strip(" \t\r\n,;")):
+        while line and (line.startswith(("#", '"#')) or is_blank(line)):
             keys.append(_key(line.rstrip("\r\n"), len(keys) + 1))
             line = lines.readline()
         self.reader = Reader(asked)
-        self.line = len(keys) + 1
-        top = self.reader.table(self._keys(keys), "", (*TOP, "reward_on"))
+        top = self.reader.table(_located(keys), "", (*TOP, "reward_on"))
         self.head: Head = read_head(self.reader, top)
         self.by_pair = (
             "reward_on" in top
             and self.reader.text(top["reward_on"], "reward_on", ("pair", "outcome")) == "pair"
         )
-        names = _full([name.strip().lower() for name in cells_of(line, self.line)])
-        self.width = len(names)
-        if not names:
+        self.sheet = Sheet(line, len(keys) + 1, lines)
+        if not self.sheet.names:
             raise ModelError("no states: found no line of column names, " + EXPECTED)
-        if set(names) - set(COLUMNS) or len(set(names)) < len(names) or set(COLUMNS[:4]) - set(names):
-            raise ModelError(Fault(_wrong_columns(line.rstrip("\r\n"), names), line=self.line))
-        self.column = {name: i for i, name in enumerate(names)}
-
-    def cut(self, fields: list[str]) -> list[str]:
-        """Return the fields of a line without empty ones past the columns."""
-        return fields if any(fields[self.width :]) else fields[: self.width]
-
-    def _keys(self, keys: list[str]) -> Any:
-        try:
-            return locate("\n".join(keys))
-        except ModelError as error:
-            fault = error.faults[0]
-            what = f"{fault.what.rstrip('.')}. Lines above the columns are # key = value; a remark begins with ##"
-            raise ModelError(Fault(what, line=fault.line)) from None
+        _check_no_key(self.sheet)
+        self.sheet.check(COLUMNS[:4], COLUMNS, EXPECTED, hints=False)
 
 
-def cells_of(line: str, number: int) -> list[str]:
-    """Return the cells of a line; ModelError with its number where one is too long.
-
-    >>> cells_of('a,"b,c"', 1)
-    ['a', 'b,c']
-    """
+def _located(keys: list[str]) -> Spot:
     try:
-        return next(csv.reader([line]), [])
-    except csv.Error as error:
-        raise ModelError(Fault(f"not valid CSV: {error}", line=number)) from None
-
-
-def _full(cells: list[str]) -> list[str]:
-    """Return cells without the empty ones at the end, which a sheet adds to its shorter lines."""
-    n = len(cells)
-    while n and not cells[n - 1]:
-        n -= 1
-    return cells[:n]
+        return locate("\n".join(keys))
+    except ModelError as error:
+        fault = error.faults[0]
+        what = f"{fault.what.rstrip('.')}. Lines above the columns are # key = value; a remark begins with ##"
+        raise ModelError(Fault(what, line=fault.line)) from None
 
 
 def _key(line: str, number: int = 1) -> str:
@@ -133,7 +99,7 @@ def _key(line: str, number: int = 1) -> str:
     (' discount = 0.9', ' terminal = ["a"]')
     """
     if line.startswith('"'):
-        return ",".join(_full(cells_of(line, number)))[1:]
+        return ",".join(full(cells_of(line, number)))[1:]
     body = line.rstrip(" \t,;")
     tail = line[len(body) :]
     if tail.count(",") + tail.count(";") > 1 or body.endswith(("]", "}")):  # one may stand inside an array
@@ -141,81 +107,51 @@ def _key(line: str, number: int = 1) -> str:
     return line[1:] if line.startswith("#") else ""
 
 
-def _wrong_columns(line: str, names: list[str]) -> str:
+def _check_no_key(sheet: Sheet) -> None:
+    """Raise where a key of the top stands in the place of the column names."""
+    line = sheet.header.rstrip("\r\n")
     cells = cells_of(line, 0)
     key, *values = (cell.strip() for cell in (cells[0].split("=") if "=" in cells[0] else cells))
-    if key.lower() in (*TOP, "reward_on"):
-        key, found, value = (
-            key.lower(),
-            escape(line.rstrip(" \t,;")),
-            escape("".join(values[:1]).strip("\"'")),
-        )
-        if key in ("states", "actions", "terminal"):
-            value = f'["{value}"]'
-        elif not DECIMAL.fullmatch(value):
-            value = f'"{value}"'
-        return f"found '{found}', expected it as: # {key} = {value}"
-    for mark, word in ((";", "semicolons"), ("\t", "tabs")):
-        if mark in line and "," not in line:
-            return f"found columns divided by {word}, expected commas"
-    missing = [name for name in COLUMNS[:4] if name not in names]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    unknown = [name for name in names if name not in COLUMNS]
-    if unknown:
-        name = f"the column {quoted(unknown[0])}" if unknown[0] else "a column without a name"
-        return f"found {name}, {EXPECTED}"
-    if twice:
-        return f"found the column {quoted(twice[0])} twice, {EXPECTED}"
-    return f"found no column {quoted(missing[0])}, {EXPECTED}"
+    key = key.lower()
+    if key not in (*TOP, "reward_on"):
+        return
+    found, value = escape(line.rstrip(" \t,;")), escape("".join(values[:1]).strip("\"'"))
+    if key in ("states", "actions", "terminal"):
+        value = f'["{value}"]'
+    elif not DECIMAL.fullmatch(value):
+        value = f'"{value}"'
+    raise ModelError(Fault(f"found '{found}', expected it as: # {key} = {value}", line=sheet.line))
 
 
 # -- column by column -------------------------------------------------------------------------------------------
 
 
-def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
-    """Return the model of a file without faults; _Faulty where it has some."""
-    reader, head = top.reader, top.head
-    numbers: dict[str, int] = {}
-    state_of: dict[str, int] = {} if head.states is None else {name: i for i, name in enumerate(head.states)}
-    action_of: dict[str, int] = (
-        {} if head.actions is None else {name: i for i, name in enumerate(head.actions)}
-    )
-    next_of: dict[str, int] = {}
-    known = {
-        "state": state_of,
-        "action": action_of,
-        "next_state": next_of,
-        "probability": numbers,
-        "reward": numbers,
-    }
-    columns = {name: _column(known[name]) for name in top.column}
-    rows = csv.reader(lines, strict=True)
-    try:
-        while chunk := list(islice(rows, CHUNK)):
-            kept = [row if len(row) == top.width else top.cut(row) for row in chunk if any(row)]
-            if any(len(row) != top.width for row in kept):
-                raise _Faulty
-            for (_, add), texts in zip(columns.values(), zip(*kept, strict=True), strict=False):
-                add(texts)
-    except csv.Error:
-        raise _Faulty from None
-    index = {name: np.concatenate([np.zeros(0, np.int64), *parts]) for name, (parts, _) in columns.items()}
+def _by_columns(top: _Top) -> MDP:
+    """Return the model of a file without faults; Faulty where it has some."""
+    reader, head, sheet = top.reader, top.head, top.sheet
+    state_of, action_of, next_of, numbers = Codes(), Codes(), Codes(), Codes()
+    state_of.of(list(head.states or ()))
+    action_of.of(list(head.actions or ()))
+    known = dict(zip(COLUMNS, (state_of, action_of, next_of, numbers, numbers), strict=True))
+    parts: dict[str, list[Ints]] = {name: [np.zeros(0, np.int64)] for name in sheet.names}
+    for chunk in sheet.chunks():
+        for name, texts in chunk.items():
+            parts[name].append(known[name].of(texts))
+    index = {name: np.concatenate(parts.pop(name)) for name in sheet.names}
     for given, found in ((head.states, state_of), (head.actions, action_of)):
         if given is not None and len(found) != len(given):
-            raise _Faulty
+            raise Faulty
     if head.states is None:
-        new = add_terminal(head, dict.fromkeys(state_of, 0), next_of)
-        for name in new:
-            state_of.setdefault(name, len(state_of))
+        state_of.of(list(add_terminal(head, dict.fromkeys(state_of, 0), next_of)))
     states, actions = Names(list(state_of)), Names(list(action_of))
     said = resolve(reader, head, states, len(index["state"]))
     if reader.faults or not state_of or any(name not in state_of for name in next_of):
-        raise _Faulty
+        raise Faulty
     if not (are_good(state_of) and are_good(action_of)):
-        raise _Faulty
-    values = [_number(text, reader.exact) for text in numbers]
+        raise Faulty
+    values = [spelled_number(text, reader.exact) for text in numbers]
     if None in values:
-        raise _Faulty
+        raise Faulty
     s, a = index["state"], index["action"]
     to = np.array([state_of[name] for name in next_of], dtype=np.int64)[index["next_state"]]
     pair = s * max(len(actions), 1) + a
@@ -229,19 +165,19 @@ def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
     ends = np.zeros(len(states), dtype=bool)
     ends[list(said.ends)] = True
     if ((counts > 0) == ends).any():
-        raise _Faulty
+        raise Faulty
 
     zero: Number = Fraction(0) if reader.exact else 0.0
     table = Numbers(values, reader.exact)
     prob = table.take(index["probability"])
     if not bool(np.all((prob.floats >= 0) & (prob.floats <= 1))) or _off(prob, row_ptr):
-        raise _Faulty
+        raise Faulty
     reward, r = None, Numbers([zero], reader.exact).take(np.zeros(len(first), dtype=np.int64))
     if "reward" in index:
         if top.by_pair:
             same = np.repeat(index["reward"][first], np.diff(row_ptr))
             if not np.array_equal(index["reward"], same):  # as texts: 1 and 1.0 are looked at line by line
-                raise _Faulty
+                raise Faulty
             r = table.take(index["reward"][first])
         elif len(pair):
             reward = table.take(index["reward"])
@@ -269,15 +205,6 @@ def _by_columns(top: _Top, lines: io.StringIO) -> MDP:
     )
 
 
-def _column(known: dict[str, int]) -> tuple[list[Any], Any]:
-    parts: list[Any] = []
-
-    def add(values: tuple[str, ...]) -> None:
-        parts.append(np.array([known.setdefault(text, len(known)) for text in values], dtype=np.int64))
-
-    return parts, add
-
-
 def _off(prob: Numbers, row_ptr: Any) -> bool:
     if prob.exact is not None:
         return next(rows_off(prob.exact, row_ptr), None) is not None
@@ -287,44 +214,19 @@ def _off(prob: Numbers, row_ptr: Any) -> bool:
 # -- line by line -----------------------------------------------------------------------------------------------
 
 
-def _number(text: str, exact: bool) -> Number | None:
-    if not (DECIMAL.fullmatch(text) or FRACTION.fullmatch(text)):
-        return None
-    return read_number(text, exact)
-
-
-def _records(top: _Top, lines: io.StringIO) -> Iterator[tuple[int, list[str]]]:
-    """Yield the fields of each transition with its line."""
-    rows = csv.reader(lines, strict=True)
-    while True:
-        line = top.line + rows.line_num + 1
-        try:
-            fields = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            top.reader.fault_at(f"not valid CSV: {error}", line)
-            return
-        if not any(fields):
-            continue
-        fields = top.cut(fields)
-        if len(fields) != top.width:
-            what = f"found {len(fields)} fields, expected {top.width} as in the line of column names"
-            top.reader.fault_at(what, line)
-            continue
-        yield line, [fields[top.column[name]] if name in top.column else "" for name in COLUMNS]
-
-
-def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
+def _by_lines(top: _Top) -> MDP:
     """Read line by line, with every fault at its line."""
-    reader, head = top.reader, top.head
-    records = list(_records(top, lines))
+    reader, head, column = top.reader, top.head, top.sheet.column
+    records = [
+        (line, [fields[column[name]] if name in column else "" for name in COLUMNS])
+        for line, fields in top.sheet.fitting(reader.fault_at)
+    ]
     state_of: dict[str, int] = dict(head.states or {})
     action_of: dict[str, int] = dict(head.actions or {})
     for line, (state, action, next_state, *_) in records:
-        for column, cell in zip(COLUMNS, (state, action, next_state), strict=False):
+        for what, cell in zip(COLUMNS, (state, action, next_state), strict=False):
             if not cell.strip():
-                reader.fault_at(f"{column}: {AN_EMPTY_CELL}", line)
+                reader.fault_at(f"{what}: {AN_EMPTY_CELL}", line)
         for word, name, known, given in (
             ("state", state, state_of, head.states),
             ("action", action, action_of, head.actions),
@@ -356,7 +258,7 @@ def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
         before = len(reader.faults)
         row = rows.setdefault((s, a), Row(s, a, line=line, lines=[]))
         p = _read(reader, probability, "probability", line, place)
-        worth = _read(reader, reward, "reward", line, place) if "reward" in top.column else None
+        worth = _read(reader, reward, "reward", line, place) if "reward" in column else None
         if s2 is None:
             if next_state not in said and next_state.strip():
                 way_out = (
@@ -393,12 +295,9 @@ def _by_lines(top: _Top, lines: io.StringIO) -> MDP:
 
 
 def _read(reader: Reader, text: str, what: str, line: int, place: dict[str, str]) -> Number:
-    number = _number(text, reader.exact)
+    number = spelled_number(text, reader.exact)
     if number is None:
-        fits = DECIMAL.fullmatch(text) or FRACTION.fullmatch(text)
-        expected = out_of_range(text) if fits else A_NUMBER
-        expected = expected.replace('"', "") if expected == A_NUMBER else expected  # no quotes in CSV
-        reader.fault_at(f"found {what} {quoted(text)}, {expected}", line, **place)
+        reader.fault_at(f"found {what} {quoted(text)}, {number_fault(text)}", line, **place)
         return 0
     if what == "probability" and not 0 <= number <= reader.most:
         reader.fault_at(f"found {what} {escape(text)}, {A_PROBABILITY}", line, **place)
@@ -440,14 +339,3 @@ def _lines(mdp: MDP) -> Iterator[str]:
 
 def _spelled(x: Any) -> str:
     return repr(float(x)) if isinstance(x, float) else plain(x)
-
-
-def csv_text(name: str) -> str:
-    """Return a name as a field of CSV, in quotes where it needs them."""
-    if "\0" in name:
-        raise ModelError(
-            f"name {quoted(name)}: found a NUL character, which CSV does not hold. Write it as .npz."
-        )
-    if not name or name[0] == "#" or any(c in name for c in ',"\r\n'):
-        return '"' + name.replace('"', '""') + '"'
-    return name

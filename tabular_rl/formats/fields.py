@@ -225,6 +225,20 @@ def read_number(text: str, exact: bool) -> Number | None:
     return None if number and not value else value
 
 
+def spelled_number(text: str, exact: bool) -> Number | None:
+    """Return the number that a cell of a sheet spells, None where it spells none."""
+    if not (DECIMAL.fullmatch(text) or FRACTION.fullmatch(text)):
+        return None
+    return read_number(text, exact)
+
+
+def number_fault(text: str) -> str:
+    """Say why `spelled_number` does not take a text, in which fractions need no quotes."""
+    fits = DECIMAL.fullmatch(text) or FRACTION.fullmatch(text)
+    expected = out_of_range(text) if fits else A_NUMBER
+    return expected.replace('"', "") if expected == A_NUMBER else expected
+
+
 class Numbers:
     """Numbers as floats, and as rationals where they are exact."""
 

@@ -146,14 +146,20 @@ def kind_of(head: bytes) -> str:
     return "text"
 
 
+def check_text(head: bytes) -> str:
+    """Return what a file holds by its first bytes; ModelError where that is another kind of file than text."""
+    kind = kind_of(head)
+    if kind not in ("nothing", "text", "binary data, or text in UTF-16"):
+        raise ModelError(f"found {kind}, expected text")
+    return kind
+
+
 def decode(data: bytes) -> str:
     """Return the text of a file: UTF-8, with or without byte order mark, without NUL; ModelError with the line."""
     data = data.removeprefix(b"\xef\xbb\xbf")
-    kind = kind_of(data[:8])
+    kind = check_text(data[:8])
     if kind == "nothing":
         raise ModelError("empty, expected a model")
-    if kind not in ("text", "binary data, or text in UTF-16"):
-        raise ModelError(f"found {kind}, expected text")
     at = data.find(b"\0")
     if at >= 0:
         hint = " (is it UTF-16?)" if "UTF-16" in kind else ""

@@ -56,12 +56,7 @@ DAMAGED = (
 
 def read_npz(file: BinaryIO, asked: Asked) -> MDP:
     """Return the model of an npz archive; ModelError with the member that is wrong."""
-    size = file.seek(0, 2)
-    with damage(f"not a complete npz archive ({size} bytes)"):
-        archive = zipfile.ZipFile(file)
-        members = archive.infolist()
-    with archive:
-        infos = checked_members(members, size, (META, *MEMBERS), "the arrays of a model")
+    with opened(file, (META, *MEMBERS), "the arrays of a model") as (archive, infos):
         if META not in infos:
             raise ModelError(f"found no member {quoted(META + '.npy')}, expected the npz of a model")
         header = _read_meta(archive, infos)
@@ -96,6 +91,19 @@ def damage(what: str) -> Iterator[None]:
         elif reason.startswith("Bad CRC-32"):
             reason = "damaged, its data are not those of its checksum"
         raise ModelError(f"{what}: {reason}. Is the file cut off or damaged?") from None
+
+
+@contextmanager
+def opened(
+    file: BinaryIO, known: tuple[str, ...], expected: str
+) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
+    """Open an archive, with its members by name after a look at what they declare."""
+    size = file.seek(0, 2)
+    with damage(f"not a complete npz archive ({size} bytes)"):
+        archive = zipfile.ZipFile(file)
+        members = archive.infolist()
+    with archive:
+        yield archive, checked_members(members, size, known, expected)
 
 
 def checked_members(

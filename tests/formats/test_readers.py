@@ -23,8 +23,8 @@ from tabular_rl.errors import ModelError, OptionError
 from tabular_rl.formats import load, save
 from tabular_rl.formats.answers import read_answer
 from tabular_rl.formats.counts import load_counts
+from tabular_rl.formats.logs import read_log, write_log
 from tabular_rl.formats.named_policies import read_policy
-from tabular_rl.formats.transitions import read_log, write_log
 from tabular_rl.methods.learning._linear import read_features
 from tabular_rl.model.transitions import Transitions
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NumericalError, OptionError, escape, option_name, path_text, quoted, spoken
-from tabular_rl.formats.transitions import given_transitions
+from tabular_rl.formats.logs import given_transitions
 from tabular_rl.methods.planning.auto import auto, auto_evaluation
 from tabular_rl.model.mdp import AVERAGED, MDP
 from tabular_rl.model.policy import Policy, array_of, policy_of

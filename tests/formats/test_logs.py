@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from strategies import models
 
 from tabular_rl import MDP, Log, ModelError, OptionError, OutputError, Transitions, read_log, write_log
-from tabular_rl.formats import memory, transitions
+from tabular_rl.formats import log_csv, memory, sheet
 
 HEAD = "state,action,reward,next_state,done\n"
 LINES = ["a,go,1,b,0", "b,go,-0.5,a,0", "b,run,1/3,c,1", "a,go,2e1,a,0", "b,go,0,c,true"]
@@ -126,7 +126,7 @@ def test_done_may_be_anywhere(read, mdp):
 
 @pytest.mark.parametrize("chunk", [1, 2, 4096])
 def test_a_change_of_episode_cuts(read, mdp, monkeypatch, chunk):
-    monkeypatch.setattr(transitions, "CHUNK", chunk)
+    monkeypatch.setattr(sheet, "CHUNK", chunk)
     text = (
         "episode,step,state,action,reward,next_state,done\nx,1,a,go,1,a,0\nx,2,a,go,1,a,0\ny,1,a,go,1,a,0\n"
     )
@@ -170,13 +170,13 @@ def test_chunks_do_not_show(read, monkeypatch, mdp):
     text = HEAD + "".join(line + "\n" for line in LINES * 5)
     whole, own = read(text, mdp), read(text)
     for size in (1, 2, 7):
-        monkeypatch.setattr(transitions, "CHUNK", size)
+        monkeypatch.setattr(sheet, "CHUNK", size)
         assert same(read(text, mdp), whole) and told(read(text)) == told(own)
 
 
 def test_many_different_rewards_are_floats(read, monkeypatch):
-    monkeypatch.setattr(transitions, "KEPT", 2)
-    monkeypatch.setattr(transitions, "CHUNK", 2)
+    monkeypatch.setattr(log_csv, "KEPT", 2)
+    monkeypatch.setattr(sheet, "CHUNK", 2)
     log = read(TEXT)
     assert told(log) == slowly(TEXT) and log.spelled is None
 
@@ -354,7 +354,7 @@ def test_faults_have_a_line(said, content, expected):
 
 @pytest.mark.parametrize("chunk", [1, 4096])
 def test_all_faults_are_told(said, mdp, monkeypatch, chunk):
-    monkeypatch.setattr(transitions, "CHUNK", chunk)
+    monkeypatch.setattr(sheet, "CHUNK", chunk)
     text = HEAD + "aa,go,1,b,0\na,run,1,b,0\na,go,nan,bb,2\nc,go,1,c,1\nb,walk,0,a,0\n"
     assert said(text, mdp) == [
         "2: state 'aa', action 'go': no such state; did you mean 'a'?",
