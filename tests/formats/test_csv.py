@@ -49,7 +49,7 @@ def way(request, monkeypatch):
     if request.param == "lines":
 
         def faulty(*_):
-            raise csv._Faulty
+            raise csv.Faulty
 
         monkeypatch.setattr(csv, "_by_columns", faulty)
 
