@@ -12,7 +12,7 @@ from tabular_rl.kernels.walk import scan, search
 
 @kernel
 def count_walk(model, cum, source, pairs, episode_steps, uniforms, clock, row, count):
-    """Count the outcomes (runs, K) of a walk by the behaviour `cum`; the same steps as in td0_walk."""
+    """Count the outcomes (runs, K) of a walk by the behaviour `cum`; the same steps as in td0."""
     pair_ptr, row_ptr, next_state, outcome = model.pair_ptr, model.row_ptr, model.next_state, model.cum
     terminal, start = model.terminal, model.start
     for k in range(uniforms.shape[1]):

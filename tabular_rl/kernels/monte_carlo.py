@@ -100,7 +100,7 @@ def returns_walk(
     """Walk by the behaviour policy `cum`, and learn at the end of each episode from all of its returns.
 
     An episode that fills `rows` is cut off, counted by `cut`, and its last `missing` visits are not learned from; then
-    the walk starts anew (`restart`) or goes on as a new episode. A step takes three uniforms, as in td0_walk.
+    the walk starts anew (`restart`) or goes on as a new episode. A step takes three uniforms, as in td0.
     """
     pair_ptr, pair_state, row_ptr, next_state, outcome = (
         model.pair_ptr, model.pair_state, model.row_ptr, model.next_state, model.cum,

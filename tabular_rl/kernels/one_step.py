@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 
 from tabular_rl.kernels._jit import kernel
-from tabular_rl.kernels.walk import explore, greedy, rate, scan, search
+from tabular_rl.kernels.walk import explore, greedy, next_row, rate, scan, search, transition
 
 
 @kernel
@@ -62,89 +62,30 @@ def update(table, e, j, aim, rho, step_size, per_step, k, visits, total, since):
 
 
 @kernel
-def td0_walk(
-    model,
-    cum,
-    rho,
-    step_size,
-    per_step,
-    source,
-    pairs,
-    target,
-    by,
-    episode_steps,
-    uniforms,
-    step,
-    clock,
-    row,
-    visits,
-    total,
-    since,
-    bar,
-    v,
-):
-    """TD(0), v(s) ← v(s) + α ρ [ r + γ v̄(s') - v(s) ], on transitions of the behaviour policy `cum`.
-
-    ρ (L,) is π / b of each row; v̄(s') counts 0 where s' is terminal.
-    """
-    pair_ptr, pair_state, row_ptr, next_state, outcome = (
-        model.pair_ptr, model.pair_state, model.row_ptr, model.next_state, model.cum,
-    )  # fmt: skip
-    reward, r, gamma, terminal, start = model.reward, model.r, model.gamma, model.terminal, model.start
+def td0(model, log, walk, uniforms, step, clock, row, visits, total, since, bar, v):
+    """v(s) ← v(s) + α ρ [ r + γ v̄(s') - v(s) ],    v̄(s') = 0 at the end"""
     for k in range(uniforms.shape[1]):
-        for e in range(len(row)):
-            i = row[e]
-            out = scan(outcome, row_ptr[i], uniforms[e, k, 0])
-            s2 = next_state[out]
-            aim = reward[out] if len(reward) > 0 else r[i]
-            done = terminal[s2]
-            if not done:
-                aim += gamma * bar[e, s2]
-            update(v, e, pair_state[i], aim, rho[i], step_size, per_step, step + k, visits, total, since)
-            if target > 0:
-                follow(v, e, step + k, target, by, bar)
-            if source == 0:
-                clock[e] += 1
-                if done or clock[e] == episode_steps:
-                    clock[e] = 0
-                    s2 = search(start, uniforms[e, k, 1])
-                row[e] = scan(cum, pair_ptr[s2], uniforms[e, k, 2])
-            elif source == 1:
-                row[e] = search(pairs, uniforms[e, k, 1])
-            else:
-                row[e] = i + 1 if i + 1 < len(pair_state) else 0
-
-
-@kernel
-def td0_given(
-    given,
-    pair_state,
-    gamma,
-    rho,
-    step_size,
-    per_step,
-    target,
-    by,
-    steps,
-    step,
-    visits,
-    total,
-    since,
-    bar,
-    v,
-):
-    """TD(0) on given transitions, in turn and over again; every run alike."""
-    row, reward, next_state, over = given.row, given.reward, given.next_state, given.done
-    for k in range(steps):
-        at = (step + k) % len(row)
-        i = row[at]
+        t = step + k
         for e in range(len(v)):
-            aim = reward[at]
-            if not over[at]:
-                aim += gamma * bar[e, next_state[at]]
-            update(v, e, pair_state[i], aim, rho[i], step_size, per_step, step + k, visits, total, since)
-            if target > 0:
-                follow(v, e, step + k, target, by, bar)
+            u = uniforms[e, k]
+            i, r, s2 = transition(model, log, t, e, u, row)
+            aim = r + model.gamma * bar[e, s2] if s2 >= 0 else r
+            update(
+                v,
+                e,
+                model.pair_state[i],
+                aim,
+                walk.rho[i],
+                walk.step_size,
+                walk.per_step,
+                t,
+                visits,
+                total,
+                since,
+            )
+            if walk.target > 0:
+                follow(v, e, t, walk.target, walk.by, bar)
+            next_row(model, walk, 0.0, u, s2, -1, -1, e, clock, row, None, None)
 
 
 @kernel

@@ -1,6 +1,10 @@
-"""One step of a random walk through a model, driven by uniforms.
+"""One step of a learner: the transition that it learns from, and where its walk goes on.
 
-These are the pieces that the learners' kernels are made of. They take whole tables (runs, entries) and the run e.
+These are the pieces that the learners' kernels are made of. They take whole tables (runs, entries) and the run e. A
+transition is a sample of the model, or a line of a log; `log` is None where there is none, so that each of the two is
+compiled apart. `walk` holds the settings of a walk, solving.sampling.Walk. Time t counts the steps of a run from 0; u
+are the uniforms of the step: the outcome; the restart, or the next independent pair; the next action; then those that
+a learner adds. A log takes none of these.
 """
 
 from __future__ import annotations
@@ -154,3 +158,61 @@ def onward(
         row[e] = search(pairs, u)
     else:
         row[e] = row[e] + 1 if row[e] + 1 < q.shape[1] else 0
+
+
+@kernel
+def outcome(model, i, out):
+    """(r, s') of an outcome of row i; s' is -1 where it ends the episode."""
+    s2 = model.next_state[out]
+    return model.reward[out] if len(model.reward) > 0 else model.r[i], -1 if model.terminal[s2] else s2
+
+
+@kernel
+def transition(model, log, t, e, u, row):
+    """(i, r, s') of run e at time t: row i, sampled from the model, or line t of the log, over and over again."""
+    if log is None:
+        i = row[e]
+        r, s2 = outcome(model, i, scan(model.cum, model.row_ptr[i], u[0]))
+        return i, r, s2
+    at = t % len(log.row)
+    return log.row[at], log.reward[at], -1 if log.done[at] else log.next_state[at]
+
+
+@kernel
+def action(model, walk, x, s, u, best, e, visits, q):
+    """The row that run e takes in state s by a uniform u; `best` is the greedy one where it is known, else -1.
+
+    It explores at the rate x by the table q, or, where that is None, takes the behaviour policy.
+    """
+    first = model.pair_ptr[s]
+    if q is None:
+        return scan(walk.cum, first, u)
+    last = model.pair_ptr[s + 1]
+    if walk.explore == 0 or (walk.explore == 1 and u < x):
+        best = first  # not asked for
+    elif best < 0:
+        best = greedy(q, e, first, last)
+    return explore(walk.explore, x, first, last, walk.cum, q, visits, e, best, u)
+
+
+@kernel
+def next_row(model, walk, x, u, s2, best, chosen, e, clock, row, visits, q):
+    """row[e] ← where run e goes on after a step to s2 (-1: the end); a log says that itself.
+
+    `best` is the greedy row of s2, `chosen` the row taken there: -1 where they are not known. `action` is called in one
+    place, as it is inlined there: in two places it took twice as long.
+    """
+    if walk.source == 0:
+        clock[e] += 1
+        again = s2 < 0 or clock[e] == walk.episode_steps
+        if again:
+            clock[e] = 0
+            s2 = search(model.start, u[1])
+            best = -1
+        if chosen < 0 or again:
+            chosen = action(model, walk, x, s2, u[walk.again] if again else u[2], best, e, visits, q)
+        row[e] = chosen
+    elif walk.source == 1:
+        row[e] = search(walk.pairs, u[1])
+    elif walk.source == 2:
+        row[e] = row[e] + 1 if row[e] + 1 < len(model.pair_state) else 0

@@ -15,6 +15,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import mutants
 import numpy as np
 import pytest
 import reference
@@ -27,7 +28,7 @@ from random_models import random_model
 
 from tabular_rl import Policy, expected_sarsa, q_evaluation, q_learning, sarsa, td0
 from tabular_rl.kernels import one_step
-from tabular_rl.solving.sampling import cumulative, policy_cum, sampling_model
+from tabular_rl.solving.sampling import Walk, cumulative, policy_cum, sampling_model
 from tabular_rl.solving.schedules import Schedule
 
 KERNELS = Path(__file__).resolve().parents[2] / "tabular_rl" / "kernels"
@@ -116,33 +117,6 @@ MUTANTS = [
     M("begin", "visits, e, best, uniforms[e, 1]", "visits, e, best, uniforms[e, 0]"),
     M("begin", "search(pairs, uniforms[e, 0])", "search(pairs, uniforms[e, 1])"),
     M("begin", "row[e] = 0", "row[e] = 1"),
-    # -- TD(0)
-    M("td0_walk", "gamma * bar[e, s2]", "gamma * bar[e, pair_state[i]]", moments=True),
-    M("td0_walk", "gamma * bar[e, s2]", "bar[e, s2]", moments=True),
-    M("td0_walk", "if not done:", "if True:", moments=True),
-    M("td0_walk", "rho[i], step_size", "1.0, step_size", moments=True),
-    M("td0_walk", "rho[i], step_size", "1.0 / rho[i], step_size", moments=True),
-    M("td0_walk", "gamma * bar[e, s2]", "gamma * v[e, s2]"),
-    M("td0_walk", "reward[out] if len(reward) > 0 else r[i]", "r[i]"),
-    M("td0_walk", "pair_state[i], aim", "s2, aim", moments=True),
-    M("td0_walk", "s2 = search(start, uniforms[e, k, 1])", "pass", moments=True),
-    M("td0_walk", "search(start, uniforms[e, k, 1])", "search(start, uniforms[e, k, 0])"),
-    M("td0_walk", "clock[e] == episode_steps", "clock[e] > episode_steps"),
-    M("td0_walk", "clock[e] = 0", "pass"),
-    M("td0_walk", "done = terminal[s2]", "done = terminal[s2] or clock[e] + 1 == episode_steps"),
-    M("td0_walk", "uniforms[e, k, 2]", "uniforms[e, k, 0]"),
-    M("td0_walk", "search(pairs, uniforms[e, k, 1])", "search(pairs, uniforms[e, k, 0])"),
-    M("td0_walk", "row[e] = scan(cum, pair_ptr[s2]", "row[e] = scan(cum, pair_ptr[pair_state[i]]", moments=True),
-    M("td0_walk", "i + 1 < len(pair_state)", "i + 2 < len(pair_state)"),
-    M("td0_walk", "per_step, step + k,", "per_step, k,"),
-    M("td0_walk", "follow(v, e, step + k,", "follow(v, e, step + k + 1,"),
-    M("td0_walk", "if target > 0:", "if False:"),
-    M("td0_given", "if not over[at]:", "if True:"),
-    M("td0_given", "gamma * bar", "bar"),
-    M("td0_given", "bar[e, next_state[at]]", "bar[e, pair_state[i]]"),
-    M("td0_given", "rho[i]", "1.0"),
-    M("td0_given", "at = (step + k)", "at = (step + k + 1)"),
-    M("td0_given", "if target > 0:", "if False:"),
     # -- SARSA, expected SARSA, Q-learning
     M("q_walk", "aim += gamma * bar[e, best]", "aim += bar[e, best]"),
     M("q_walk", "aim += gamma * bar[e, best]", "aim += gamma * expectation(pi, first, last, bar, e)"),
@@ -202,19 +176,6 @@ MUTANTS = [
 
 def cases():
     """(kernel, its call with a given function) over all kinds of options; each call returns what it left behind."""
-    options = itertools.product(range(3), range(3), (False, True), (False, True), (0, 3))
-    for seed, (source, target, average, per_step, cut) in enumerate(options):
-        case = Case(
-            3000 + seed, states=True, step_size=seed % 5, source=source, target=target, average=average
-        )
-        how = {"per_step": per_step, "episode_steps": cut}
-        yield (
-            "td0_walk",
-            functools.partial(case.td0, **how),
-            functools.partial(case.td0, pieces=(4, 26), **how),
-        )
-        if seed % 4 == 0:
-            yield "td0_given", functools.partial(given_states, case), functools.partial(given_states, case)
     options = itertools.product(range(3), range(3), range(4), range(4))
     for seed, (source, target, kind, rule) in enumerate(options):
         cut = (0, 3)[seed % 5 % 2]
@@ -239,14 +200,6 @@ def cases():
         return {"out": out}
 
     yield "accumulate", sums, sums
-
-
-def given_states(case, kernel):
-    tables = case.copied()
-    del tables["clock"], tables["row"]
-    kernel(case.given(), case.model.pair_state, case.model.gamma, case.rho, case.step_size, False, case.target, case.by,
-           23, 2, *tables.values())  # fmt: skip
-    return tables
 
 
 def given_pairs(case, rule, kernel):
@@ -281,7 +234,7 @@ def hand_differs(made, monkeypatch):
     """Does any sequence worked out by hand come out otherwise?"""
     from tabular_rl import sarsa_evaluation
 
-    for name in ("begin", "td0_walk", "td0_given", "q_walk", "q_given"):
+    for name in ("begin", "td0", "q_walk", "q_given"):
         monkeypatch.setattr(one_step, name, made[name])
     mdp = hand_model()
     uniform, pi = Policy.uniform(mdp), Policy.of_probs(mdp, [0.25, 0.75, 1.0])
@@ -349,7 +302,22 @@ def largest_z(made, learner, source, runs, rng, factor=1.0):
         uniforms = rng.random((runs, 1, 4 if learner == "sarsa-evaluation" else 3))
         common = (code, True, where, pairs, 0, 0.0, 0, uniforms, step, clock, row, visits, none, since, table)
         if learner == "td0":
-            made["td0_walk"](model, cum, policy.weights / behavior.weights, *common, table)
+            walk = Walk(
+                where,
+                pairs,
+                0,
+                0,
+                np.zeros(4),
+                cum,
+                2,
+                code,
+                True,
+                0,
+                0.0,
+                policy.weights,
+                policy.weights / behavior.weights,
+            )
+            made["td0"](model, None, walk, uniforms, step, clock, row, visits, none, since, table, table)
         else:
             rule = 0 if learner == "sarsa-evaluation" else 1
             made["q_walk"](model, rule, policy.weights, 0, np.zeros(4), cum, *common, table)
@@ -370,7 +338,7 @@ def means_differ(made, learner, runs=1500):
     return any(
         largest_z(made, name, source, runs, rng) > LIMIT
         for name, source in QUESTIONS
-        if learner in ("update", "expectation") or name.startswith("td0") == (learner == "td0_walk")
+        if learner in ("update", "expectation") or name.startswith("td0") == (learner == "td0")
     )
 
 
@@ -408,10 +376,18 @@ def test_mutant_that_does_not_apply_is_a_failure():
 
 def test_most_mutants_are_found_by_hand_alone(monkeypatch):
     """The sequences worked out by hand do not rest on the twins: three quarters of the mutants die of them alone."""
-    alone = [found(hand_differs, compiled(m.apply(source())), monkeypatch) for m in MUTANTS]
-    missed = [str(m) for m, seen in zip(MUTANTS, alone, strict=True) if not seen]
-    print(f"{sum(alone)} of {len(MUTANTS)}; not by hand:", *missed, sep="\n")
-    assert sum(alone) >= 0.6 * len(MUTANTS)
+    alone = {str(m): found(hand_differs, compiled(m.apply(source())), monkeypatch) for m in MUTANTS}
+    made = mutants.plain("one_step")
+    for kernel in ("td0", "transition", "outcome"):
+        right = made[kernel]
+        for m in mutants.mutants("one_step", kernel):
+            mutants.define(m.node, made)
+            alone[str(m)] = found(hand_differs, made, monkeypatch)
+        made[kernel] = right
+    print(
+        f"{sum(alone.values())} of {len(alone)}; not by hand:", *(m for m in alone if not alone[m]), sep="\n"
+    )
+    assert sum(alone.values()) >= 0.6 * len(alone)
 
 
 @pytest.mark.parametrize(("learner", "source_"), QUESTIONS)
@@ -421,7 +397,7 @@ def test_means_of_the_kernels_are_exact(learner, source_):
     The smallest difference in a mean that is found is 1.5% of the standard deviation of a run.
     """
     rng = np.random.default_rng(fresh_seed())
-    made = {name: getattr(one_step, name) for name in ("begin", "td0_walk", "q_walk")}
+    made = {name: getattr(one_step, name) for name in ("begin", "td0", "q_walk")}
     z = largest_z(made, learner, source_, 200_000, rng)
     print(f"largest |z| {z:.2f}, limit {LIMIT:.2f}")
     assert z < LIMIT
@@ -429,7 +405,7 @@ def test_means_of_the_kernels_are_exact(learner, source_):
 
 def test_step_off_by_one_percent_is_seen_in_the_means():
     """A million runs of TD(0) whose steps are 1% too long: |z| is beyond the limit."""
-    made = {name: getattr(one_step, name) for name in ("begin", "td0_walk", "q_walk")}
+    made = {name: getattr(one_step, name) for name in ("begin", "td0", "q_walk")}
     z = largest_z(made, "td0", "independent", 1_000_000, np.random.default_rng(1), factor=1.01)
     print(f"largest |z| {z:.1f}, limit {LIMIT:.1f}")
     assert z > LIMIT

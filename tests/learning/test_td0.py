@@ -114,38 +114,31 @@ def test_sweeps_weigh_actions_by_the_policy(monkeypatch):
 @pytest.mark.small
 def test_kernel_equals_its_twin():
     """Every combination of schedule, source, target, averaging, count and cut; terminal entries are NaN."""
-    from tabular_rl.kernels.one_step import td0_walk
+    from tabular_rl.kernels.one_step import td0 as kernel
 
     options = itertools.product(
         range(len(SCHEDULES)), range(3), range(3), (False, True), (False, True), (0, 3)
     )
     for seed, (step_size, source, target, average, per_step, cut) in enumerate(options):
         case = Case(seed, states=True, step_size=step_size, source=source, target=target, average=average)
-        made = case.td0(td0_walk, per_step=per_step, episode_steps=cut, pieces=(4, 25, 1))
-        assert same_bits(made, case.td0(reference.td0_walk, per_step=per_step, episode_steps=cut)), seed
+        how = {"per_step": per_step, "episode_steps": cut}
+        made = case.left_by(kernel, pieces=(4, 25, 1), **how)
+        assert same_bits(made, case.left_by(reference.td0, **how)), seed
         live = ~case.mdp.terminal
         assert np.isfinite(made["table"][:, live]).all() and np.isnan(made["table"][:, ~live]).all(), seed
 
 
 @pytest.mark.small
 def test_kernel_of_given_transitions_equals_its_twin():
-    from tabular_rl.kernels.one_step import td0_given
+    from tabular_rl.kernels.one_step import td0 as kernel
 
     for seed, (step_size, target, average, per_step) in enumerate(
         itertools.product(range(len(SCHEDULES)), range(3), (False, True), (False, True))
     ):
         case = Case(seed, states=True, step_size=step_size, target=target, average=average)
-        given = case.given()
-        both = []
-        for kernel, pieces in ((td0_given, (4, 25, 1)), (reference.td0_given, (30,))):
-            tables, step = case.copied(), 0
-            del tables["clock"], tables["row"]
-            for n in pieces:
-                kernel(given, case.model.pair_state, case.model.gamma, case.rho, case.step_size, per_step, target,
-                       case.by, n, step, *tables.values())  # fmt: skip
-                step += n
-            both.append(tables)
-        assert same_bits(*both), seed
+        how = {"log": case.given(), "per_step": per_step}
+        made = case.left_by(kernel, pieces=(4, 25, 1), **how)
+        assert same_bits(made, case.left_by(reference.td0, **how)), seed
 
 
 # -- the exact mean -------------------------------------------------------------------------------------------------

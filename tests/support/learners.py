@@ -17,7 +17,7 @@ from random_models import assemble, random_model, random_policy
 from tabular_rl.methods.learning import _learning
 from tabular_rl.model.names import Names
 from tabular_rl.model.transitions import Transitions
-from tabular_rl.solving.sampling import cumulative, policy_cum, sampling_model
+from tabular_rl.solving.sampling import Walk, cumulative, policy_cum, sampling_model
 from tabular_rl.solving.schedules import Schedule
 
 RULES = {"sarsa": 0, "expected": 1, "max": 2, "own": 3}
@@ -68,15 +68,23 @@ class Case:
             made["bar"] = made["table"]
         return made
 
-    def td0(self, kernel, *, per_step=False, episode_steps=0, pieces=(30,)):
-        """The tables after a walk in pieces of so many steps."""
+    def walk(self, **changed):
+        """The settings of a walk; of a log, where that is its source."""
+        return Walk(
+            source=self.source, pairs=self.pairs, episode_steps=0, explore=self.kind, explore_rate=self.rate,
+            cum=self.cum, again=2, step_size=self.step_size, per_step=False, target=self.target, by=self.by,
+            pi=self.pi, rho=self.rho,
+        )._replace(**changed)  # fmt: skip
+
+    def left_by(self, kernel, *, log=None, width=3, pieces=(30,), names=None, **changed):
+        """The tables after a walk of a rule in pieces of so many steps: through the model, or over a log."""
         tables, step = self.copied(), 0
+        walk = self.walk(**changed) if log is None else self.walk(source=3, **changed)
         for n in pieces:
-            kernel(
-                self.model, self.cum, self.rho, self.step_size, per_step, self.source, self.pairs, self.target,
-                self.by, episode_steps, np.ascontiguousarray(self.uniforms[:, step : step + n, :3]), step,
-                *tables.values(),
-            )  # fmt: skip
+            uniforms = np.ascontiguousarray(
+                self.uniforms[:, step : step + n, : width if log is None else width - 3]
+            )
+            kernel(self.model, log, walk, uniforms, step, *(tables[name] for name in names or tables))
             step += n
         return tables
 

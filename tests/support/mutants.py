@@ -59,8 +59,9 @@ def modules_of(module: str) -> tuple[str, ...]:
 
 @functools.cache
 def functions(module: str) -> dict[str, ast.FunctionDef]:
-    """The kernels of one module, by name."""
-    return {node.name: node for node in tree_of(module).body if isinstance(node, ast.FunctionDef)}
+    """The kernels of a module, and those that they call, by name."""
+    nodes = itertools.chain.from_iterable(tree_of(name).body for name in modules_of(module))
+    return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
 
 
 def plain(module: str) -> dict[str, Any]:
@@ -71,8 +72,8 @@ def plain(module: str) -> dict[str, Any]:
             own = isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tabular_rl")
             if not own and not isinstance(node, ast.FunctionDef):
                 run(ast.Module([node], []), made)
-        for node in functions(name).values():
-            define(node, made)
+    for node in functions(module).values():
+        define(node, made)
     return made
 
 
@@ -186,8 +187,9 @@ def inside(statement: ast.stmt, node: ast.AST) -> Iterator[tuple[ast.stmt, ast.A
     if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.Is, ast.IsNot)):
         return
     yield statement, node
-    for child in ast.iter_child_nodes(node):
-        yield from inside(statement, child)
+    if not isinstance(node, ast.UnaryOp):
+        for child in ast.iter_child_nodes(node):
+            yield from inside(statement, child)
 
 
 def replace(tree: ast.AST, old: ast.AST, new: ast.AST | None) -> None:
@@ -224,6 +226,8 @@ def mistakes(node: Any, names: set[str]) -> Iterator[ast.AST | None]:
             yield other(ops=[NEGATED[type(op)]()])
         case ast.BoolOp(op=op):
             yield other(op=ast.And() if isinstance(op, ast.Or) else ast.Or())
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as n)):
+            yield ast.Constant(1 - n)
         case ast.UnaryOp():
             yield node.operand
         case ast.If(test=test) if not of_none(test):

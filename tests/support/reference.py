@@ -459,7 +459,7 @@ def exact_optimal_rows(mdp, v):
 
 
 from reference_learning import *  # noqa: E402, F403  (accumulate, scan, search, rate, greedy, other_choice, explore,
-#   begin, tally, follow, update, td0_walk, td0_given, own_value, expectation, q_walk, q_given)
+#   outcome, transition, action, next_row, begin, tally, follow, update, td0, own_value, expectation, q_walk, q_given)
 
 
 # -- twins in files of their own: reference_linear.py: dot, climb, linear_td_walk, linear_q_walk ----------------------

@@ -78,6 +78,39 @@ def explore(kind, x, first, last, cum, q, visits, e, best, u):
     return min(first + math.floor(u / x * (last - first)), last - 1)
 
 
+def outcome(model, i, out):
+    s2 = int(model.next_state[out])
+    return float(model.reward[out] if len(model.reward) else model.r[i]), -1 if model.terminal[s2] else s2
+
+
+def transition(model, log, t, e, u, row):
+    if log is not None:
+        i, r, s2, done, _ = (x[t % len(log.row)] for x in log)
+        return int(i), float(r), -1 if done else int(s2)
+    i = int(row[e])
+    return i, *outcome(model, i, scan(model.cum, int(model.row_ptr[i]), u[0]))
+
+
+def action(model, walk, x, s, u, best, e, visits, q):
+    if q is None:
+        return scan(walk.cum, int(model.pair_ptr[s]), u)
+    return choose(model, s, walk.explore, x, walk.cum, q, visits, e, u)
+
+
+def next_row(model, walk, x, u, s2, best, chosen, e, clock, row, visits, q):
+    if walk.source == 3:
+        return
+    if walk.source > 0:
+        row[e] = search(walk.pairs, u[1]) if walk.source == 1 else (row[e] + 1) % len(model.pair_state)
+        return
+    clock[e] += 1
+    if s2 < 0 or clock[e] == walk.episode_steps:
+        clock[e] = 0
+        row[e] = action(model, walk, x, search(model.start, u[1]), u[walk.again], -1, e, visits, q)
+    else:
+        row[e] = chosen if chosen >= 0 else action(model, walk, x, s2, u[2], -1, e, visits, q)
+
+
 # -- twins of kernels/one_step.py -----------------------------------------------------------------------------------
 
 
@@ -129,38 +162,16 @@ def elsewhere(source, pairs, i, rows, u):
     return search(pairs, u) if source == 1 else (i + 1) % rows
 
 
-def td0_walk(
-    model, cum, rho, step_size, per_step, source, pairs, target, by, episode_steps, uniforms, step, clock, row, visits,
-    total, since, bar, v,
-):  # fmt: skip
-    for e in range(len(row)):
-        for k, (chance, again, action) in enumerate(uniforms[e].tolist(), start=step):
-            i = int(row[e])
-            aim, s2, done = outcome_of(model, i, chance)
-            if not done:
-                aim = aim + float(model.gamma) * float(bar[e, s2])
-            update(v, e, int(model.pair_state[i]), aim, rho[i], step_size, per_step, k, visits, total, since)
-            follow(v, e, k, target, by, bar)
-            if source > 0:
-                row[e] = elsewhere(source, pairs, i, len(model.pair_state), again)
-                continue
-            clock[e] += 1
-            if done or clock[e] == episode_steps:
-                clock[e], s2 = 0, search(model.start, again)
-            row[e] = scan(cum, int(model.pair_ptr[s2]), action)
-
-
-def td0_given(
-    given, pair_state, gamma, rho, step_size, per_step, target, by, steps, step, visits, total, since, bar, v
-):  # fmt: skip
+def td0(model, log, walk, uniforms, step, clock, row, visits, total, since, bar, v):
     for e in range(len(v)):
-        for k in range(step, step + steps):
-            at = k % len(given.row)
-            i, aim = int(given.row[at]), float(given.reward[at])
-            if not given.done[at]:
-                aim = aim + float(gamma) * float(bar[e, given.next_state[at]])
-            update(v, e, int(pair_state[i]), aim, rho[i], step_size, per_step, k, visits, total, since)
-            follow(v, e, k, target, by, bar)
+        for t, u in enumerate(uniforms[e].tolist(), start=step):
+            i, aim, s2 = transition(model, log, t, e, u, row)
+            if s2 >= 0:
+                aim = aim + float(model.gamma) * float(bar[e, s2])
+            s, rho = int(model.pair_state[i]), float(walk.rho[i])
+            update(v, e, s, aim, rho, walk.step_size, walk.per_step, t, visits, total, since)
+            follow(v, e, t, walk.target, walk.by, bar)
+            next_row(model, walk, 0.0, u, s2, -1, -1, e, clock, row, None, None)
 
 
 def own_value(kind, x, first, last, cum, visits, q, e, best, bar):

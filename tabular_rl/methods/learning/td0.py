@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tabular_rl.methods.learning._learning import Learning
+from tabular_rl.methods.learning._walk import learn_by, walk_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.learned import Learned
@@ -23,7 +24,6 @@ from tabular_rl.solving.options import (
     Threads,
     TimeLimit,
 )
-from tabular_rl.solving.sampling import Floats
 
 
 @solver(
@@ -105,41 +105,8 @@ def td0(
     >>> [td0(mdp, Policy.uniform(mdp), steps=n, step_size=0.5)["a"] for n in (1, 2)]
     [0.5, 0.75]
     """
-    from tabular_rl.kernels.one_step import begin, td0_given, td0_walk
+    from tabular_rl.kernels import one_step
 
     run = Learning(td0, locals(), table="states")
-    kind, by, bar = run.target()
-    code, per_step = run.option["step_size"].code, run.option["per"] == "step"
-    rho = run.rho()
-    if run.data is not None:
-        run.uniforms = 0
-        given, pair_state = run.data.given(), run.mdp.pair_state
-
-        def replay(first: int, last: int, uniforms: Floats, step: int) -> None:
-            tables = (x[first:last] for x in (run.visits, run.total, run.since, bar, run.estimates))
-            td0_given(
-                given,
-                pair_state,
-                run.mdp.gamma,
-                rho,
-                code,
-                per_step,
-                kind,
-                by,
-                uniforms.shape[1],
-                step,
-                *tables,
-            )
-
-        return run.learn(replay)
-    model, cum, pairs, where = run.model(), run.cum(), run.pairs(), run.source()
-    limit = run.option["episode_steps"] or 0
-    clock, row = run.add_walk(limit)
-
-    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
-        tables = (x[first:last] for x in (clock, row, run.visits, run.total, run.since, bar, run.estimates))
-        td0_walk(model, cum, rho, code, per_step, where, pairs, kind, by, limit, uniforms, step, *tables)
-
-    return run.learn(
-        walk, lambda u: begin(model, 0, 0.0, cum, where, pairs, run.visits, run.estimates, u, row)
-    )
+    walk, bar = walk_of(run, rho=run.rho())
+    return learn_by(run, one_step.td0, walk, run.visits, run.total, run.since, bar, run.estimates)
