@@ -4,7 +4,8 @@ How a page is written (README.md and docs/**/*.md):
 
 - ```console: a line that starts with `$ ` is a command, what follows up to the next one is what the screen shows,
   standard error included. `$ command  # exit 4` states an exit code other than 0. A line `...` stands for any lines.
-  Times such as `0.12 s`, and rates such as `26.5 million`, are not compared.
+  Times such as `0.12 s`, and rates such as `26.5 million`, are not compared. Numbers with a point or an exponent agree
+  within one unit of the last digit that the page shows, or where both are below 1e-9: machines round differently.
 - ```python: runs in the page's one namespace. With `>>>` it is a doctest; without, what it prints stands in
   the ```text block that follows.
 - ```toml tiny.toml (any language but these two, then a file name): the block is written to that file first, so that
@@ -31,6 +32,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,8 @@ LANGUAGES = {"console", "python", "text", "toml", "csv", "json", "make", "ini"}
 FENCE = re.compile(r"^( *)(`{3,}|~{3,})[ ]*(.*?)\s*$")
 PROGRESS = re.compile(r"[\w-]+: .*, \d+ s")  # a line that shows on a busy machine
 TIME = re.compile(r" *(?<![\w.])\d+(?:\.\d+)? ?(?:ns|µs|us|ms|s|min|h|million)(?!\w)")
+FLOAT = re.compile(r"(?<![\w.])-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)(?![\w.])")
+TINY = Decimal("1e-9")  # what is below is rounding
 EXIT = re.compile(r"\s+# exit (\d+)\s*$")
 PROGRAMS = {"tabular-rl": "-m tabular_rl", "python": "", "python3": ""}
 
@@ -143,6 +147,29 @@ def normal(lines: list[str]) -> list[str]:
     return lines
 
 
+def same(expected: list[str], actual: list[str]) -> bool:
+    """Tell whether lines are the same but for the rounding of their floats.
+
+    >>> same(["v = 0.3333 at 2"], ["v = 0.3334 at 2"]), same(["0.3333"], ["0.3335"]), same(["n = 12"], ["n = 13"])
+    (True, False, False)
+    >>> same(["± 3e-13"], ["± 0.0"]), same(["± 3e-13"], ["± 3e-08"])
+    (True, False)
+    """
+    if expected == actual:
+        return True
+    one, two = "\n".join(expected), "\n".join(actual)
+    if FLOAT.sub("", one) != FLOAT.sub("", two):
+        return False
+    return all(close(a, b) for a, b in zip(FLOAT.findall(one), FLOAT.findall(two), strict=True))
+
+
+def close(shown: str, printed: str) -> bool:
+    """Tell whether two floats agree to within one unit of the last digit of the first, or are both below 1e-9."""
+    a, b = Decimal(shown), Decimal(printed)
+    unit = Decimal((0, (1,), int(a.as_tuple().exponent)))
+    return abs(a - b) <= unit or max(abs(a), abs(b)) < TINY
+
+
 def agrees(expected: list[str], actual: list[str]) -> bool:
     """Tell whether what is shown matches what was printed; a line `...` stands for any lines, also none.
 
@@ -157,15 +184,15 @@ def agrees(expected: list[str], actual: list[str]) -> bool:
             parts[-1].append(line)
     found = normal(actual)
     if len(parts) == 1:
-        return parts[0] == found
+        return same(parts[0], found)
     first, *middle, last = parts
-    if found[: len(first)] != first or len(found) < len(first) + len(last):
+    if not same(first, found[: len(first)]) or len(found) < len(first) + len(last):
         return False
-    if last and found[-len(last) :] != last:
+    if last and not same(last, found[-len(last) :]):
         return False
     at, end = len(first), len(found) - len(last)
     for part in middle:
-        while at + len(part) <= end and found[at : at + len(part)] != part:
+        while at + len(part) <= end and not same(part, found[at : at + len(part)]):
             at += 1
         if at + len(part) > end:
             return False
@@ -283,6 +310,13 @@ def run_python(block: Block, answer: Block | None, session: Session) -> None:
             session.shown[answer.line] = actual
 
 
+class Checker(doctest.OutputChecker):
+    """Compares what a doctest prints as the other blocks are compared."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        return super().check_output(want, got, optionflags) or same(want.split(), got.split())
+
+
 def run_doctest(block: Block, session: Session) -> None:
     """Run a Python block that is written as a session with `>>>`."""
     test = doctest.DocTestParser().get_doctest(
@@ -290,7 +324,8 @@ def run_doctest(block: Block, session: Session) -> None:
     )
     test.globs = session.namespace
     report: list[str] = []
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False)
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    runner = doctest.DocTestRunner(Checker(), optionflags=flags, verbose=False)
     runner.run(test, out=report.append, clear_globs=False)
     if report:
         session.fault(block.line, "".join(report).rstrip())
