@@ -14,6 +14,7 @@ from tabular_rl.certificates.intervals import start_bounds
 from tabular_rl.errors import NotAnswerable, NumericalError, OptionError, quoted
 from tabular_rl.model import hooks
 from tabular_rl.model.calls import Option, public
+from tabular_rl.model.graph.reduction import zero_states
 from tabular_rl.model.mdp import AVERAGED, MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.transitions import Transitions
@@ -160,11 +161,7 @@ def simulate(
     reference = _checked_reference(reference)
     run = Run("simulate", {}, time_limit)
     limit, cut = episode_limit(mdp, steps)
-    stop = np.array(mdp.terminal)
-    if mdp.problem == "total-reward":
-        from tabular_rl.model.graph.search import policy_total
-
-        stop |= policy_total(mdp, policy).zero
+    stop = mdp.terminal | zero_states(mdp, policy)
     # Rewards are those of the model: returns are shown in its sign.
     reward = np.zeros(0) if mdp.reward is None else mdp.reward
     model = sampling_model(mdp)._replace(terminal=stop, reward=reward, r=mdp.r)
@@ -208,7 +205,7 @@ def simulate(
             run.did("episodes", count)
     except Stop as error:
         stopped = error.why
-    unended = going_on if mdp.problem == "total-reward" else 0
+    unended = going_on if mdp.problem.must_end else 0
     cut = cut * going_on / n * (1 + 1e-15) if n else 0.0
     mean *= scale
     deviation = math.sqrt(squares / (n - 1)) * scale if n > 1 else math.inf

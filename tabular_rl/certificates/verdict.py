@@ -101,7 +101,7 @@ def verdict_on(
     certificate, error = proven_by_sweep(
         mdp, values, policy=wanted, lower=sides[0], upper=sides[1], evaluation=evaluation
     )
-    if mdp.problem == "finite-horizon" and not error <= tolerance:
+    if mdp.problem.timed and not error <= tolerance:
         # A sweep from values of our own: then only the values that are off are found to be off.
         certificate, _ = proven_by_sweep(mdp, elsewhere.values(wanted), policy=wanted, evaluation=evaluation)
     low, high = _ends(mdp, certificate)
@@ -124,7 +124,7 @@ def verdict_on(
             off[values == np.array([nearest(x) for x in truth]).reshape(values.shape)] = 0.0
         outside = off
         error = float(np.max(off, initial=0.0))
-    elif mdp.problem == "finite-horizon":
+    elif mdp.problem.timed:
         error = float(up(np.max(off))) if off.any() else 0.0
     off = np.where(np.isnan(off), math.inf, off).reshape(-1, mdp.S)
     outside = outside.reshape(-1, mdp.S)
@@ -183,7 +183,7 @@ def proven_by_sweep(
     judge = Certifier(mdp, policy if evaluation else None)
     rows = policy.rows if policy is not None and not evaluation and not policy.timed else None
     claimed = sign * np.asarray(values, dtype=np.float64)
-    if mdp.problem == "finite-horizon":
+    if mdp.problem.timed:
         certificate = judge.finite(claimed)
     else:
         certificate = judge.certificate(claimed, rows=rows, decide=True)
@@ -324,7 +324,7 @@ def _loss(
     # At γ = 1 and for finite horizons the sweep must follow the policy itself: it may never end, or depend on time.
     found = math.inf
     with contextlib.suppress(NotAnswerable, NoFiniteAnswer):
-        found = loss(values, evaluation=policy.rows is None or mdp.problem != "discounted")
+        found = loss(values, evaluation=policy.rows is None or not mdp.problem.contracts)
     if not found <= tolerance:
         with contextlib.suppress(NotAnswerable, NoFiniteAnswer):  # it never ends, or earns for ever
             found = min(found, loss(elsewhere.values(policy), evaluation=True))

@@ -172,7 +172,7 @@ def _exploration(run: Learning) -> list[str]:
 
 def _loops(run: Learning) -> list[str]:
     """At γ = 1, places to stay for ever at no reward: worth 0, but every value there is a fixed point of the update."""
-    if run.whole.problem != "total-reward" or run.policy is not None:
+    if not run.whole.problem.must_end or run.policy is not None:
         return []
     from tabular_rl.model.graph.search import total_reward
 

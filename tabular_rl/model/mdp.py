@@ -29,6 +29,7 @@ from tabular_rl.errors import Fault, ModelError, OptionError, closest, kind_text
 from tabular_rl.model import hooks
 from tabular_rl.model.calls import check_options, public
 from tabular_rl.model.names import Names, by_state
+from tabular_rl.model.problem import Problem, problem_of
 from tabular_rl.model.rationals import (
     DIGITS,
     INT64,
@@ -542,11 +543,9 @@ class MDP:
         return sum(int(a.nbytes) for a in arrays + more if a is not None)
 
     @property
-    def problem(self) -> str:
-        """ "finite-horizon", "discounted" or "total-reward": which question the model asks."""
-        if self.horizon is not None:
-            return "finite-horizon"
-        return "discounted" if self.gamma_exact < 1 else "total-reward"
+    def problem(self) -> Problem:
+        """ "finite-horizon", "discounted" or "total-reward": which question the model asks, a text that knows more."""
+        return problem_of(self)
 
     def rows(self, state: int) -> range:
         """The rows of a state, by index."""
@@ -785,11 +784,7 @@ class MDP:
 
     def __str__(self) -> str:
         ends = int(self.terminal.sum())
-        problem = {
-            "discounted": f"discounted, γ = {spell_gamma(self)}",
-            "total-reward": "total reward (γ = 1)",
-            "finite-horizon": f"finite horizon, {self.horizon} decisions, γ = {spell_gamma(self)}",
-        }[self.problem]
+        problem = self.problem.text(self, f"γ = {spell_gamma(self)}", self.problem.long)
         kind = "costs are minimised" if self.sense == "min" else "rewards are maximised"
         lines = [
             self.name or "a Markov decision process",

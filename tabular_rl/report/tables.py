@@ -64,12 +64,7 @@ def problem_text(mdp: MDP) -> str:
     'discounted, γ = 0.5, costs'
     """
     gamma = f"{signs().gamma} = {spell_gamma(mdp)}"
-    text = {
-        "discounted": f"discounted, {gamma}",
-        "total-reward": f"total reward, {gamma}",
-        "finite-horizon": f"{plural(mdp.horizon or 0, 'decision')}, {gamma}",
-    }[mdp.problem]
-    return text + (", costs" if mdp.sense == "min" else "")
+    return mdp.problem.text(mdp, gamma, mdp.problem.short) + (", costs" if mdp.sense == "min" else "")
 
 
 def title(mdp: MDP) -> str:

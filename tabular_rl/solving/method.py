@@ -13,10 +13,12 @@ from typing import Any, Literal, TypeVar
 from tabular_rl.errors import NotAnswerable
 from tabular_rl.model.calls import Option, options_of, public
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.problem import DISCOUNTED as DISCOUNTED
+from tabular_rl.model.problem import FINITE as FINITE
+from tabular_rl.model.problem import TOTAL as TOTAL
 
 F = TypeVar("F", bound=Callable[..., Any])
 Task = Literal["prediction", "control"]
-DISCOUNTED, TOTAL, FINITE = "discounted", "total-reward", "finite-horizon"
 
 
 @dataclass(frozen=True)

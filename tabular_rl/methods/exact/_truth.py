@@ -9,6 +9,7 @@ import numpy as np
 
 from tabular_rl.methods.exact._integers import Rows, Values, chain_rows
 from tabular_rl.methods.exact.rational import advantage, final_values
+from tabular_rl.model.graph.reduction import reduced, zero_states
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.run import Run
@@ -31,17 +32,11 @@ def where_unsolved(mdp: MDP, values: Sequence[Fraction], policy: Policy | None =
     """
     sign, S = int(mdp.sign), mdp.S
     inner = [sign * x for x in values]
-    if mdp.horizon is not None:
+    if mdp.problem.timed:
         return _finite(mdp, inner, policy)
-    if mdp.problem == "discounted":
-        return _first(mdp, inner, inner, policy, mdp.terminal)
     if policy is not None:
-        from tabular_rl.model.graph.search import policy_total
-
-        return _first(mdp, inner, inner, policy, policy_total(mdp, policy).zero)
-    from tabular_rl.model.graph.search import total_reward
-
-    total = total_reward(mdp)
+        return _first(mdp, inner, inner, policy, zero_states(mdp, policy))
+    total = reduced(mdp)
     merged: list[Fraction | None] = [None] * total.quotient.S
     for s, to in enumerate(total.of_state.tolist()):
         if merged[to] is None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tabular_rl.certificates.discounted import Certifier, conclude
 from tabular_rl.errors import NumericalError
 from tabular_rl.methods.exact.linear_solve import polish
+from tabular_rl.model.graph.reduction import reduced
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, admit, solver
@@ -98,16 +99,11 @@ def linear_programming(
     tolerance, relative, time_limit = check(tolerance=tolerance, relative=relative, time_limit=time_limit)
     mdp.validate()
     run = Run("linear-programming", {"tolerance": tolerance, "relative": relative}, time_limit)
-    total: Any = None
-    model, rows = mdp, mdp.pair_ptr[:-1].copy()
-    if mdp.problem == TOTAL:
-        from tabular_rl.model.graph.search import total_reward
-
-        total = total_reward(mdp)
-        model, rows = total.quotient, total.proper_rows.copy()
+    total = reduced(mdp)
+    model, rows = total.quotient, total.proper_rows.copy()
     rows[model.terminal] = -1
     weights = start_weights(mdp)
-    c = weights if total is None else np.bincount(total.of_state, weights, minlength=model.S)
+    c = np.bincount(total.of_state, weights, minlength=model.S)
     v, proper, stopped, failure = np.zeros(model.S), rows, None, ""
     extra: dict[str, Any] = {"weights": weights}
     try:
@@ -124,8 +120,7 @@ def linear_programming(
         v, rows = polish(model, rows, run, proper)
     except Stop as stop:
         stopped = stop.why
-    if total is not None:
-        v, rows = total.lift_values(v), total.lift_rows(rows)
+    v, rows = total.lift_values(v), total.lift_rows(rows)
     certificate = Certifier(mdp, total=total).certificate(v, rows, decide=True)
     answer = conclude(
         run, mdp, certificate, task="control", policy=Policy(mdp, rows=rows), tolerance=tolerance,
@@ -138,7 +133,7 @@ def primal(mdp: MDP, model: MDP, x: Floats, total: Any) -> tuple[NDArray[Any], F
     """The policy (S,) that takes the action with the most visits x, in `model`, and the visits by rows of `mdp`."""
     rows = Policy.greedy(model, model.sign * x).rows
     assert rows is not None
-    if total is None:
+    if not mdp.problem.must_end:
         return rows, x
     from tabular_rl.model.graph.search import repaired
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tabular_rl.certificates.discounted import Certifier, conclude
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.formats.memory import free_memory
+from tabular_rl.model.graph.reduction import zero_states
 from tabular_rl.model.mdp import MDP, size_text
 from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.model.rounding import shared_error
@@ -110,7 +111,7 @@ def linear_solve(
         stopped = stop.why
     except NumericalError as error:
         run.remark(str(error))  # what can be proven without a solution is the answer
-    if stopped is None or mdp.problem == DISCOUNTED:
+    if stopped is None or mdp.problem.contracts:
         certificate = Certifier(mdp, policy).certificate(v)
     return conclude(
         run,
@@ -131,11 +132,7 @@ class Singular(NumericalError):
 
 def policy_zero(mdp: MDP, policy: Policy) -> Mask | None:
     """The states that are worth 0 without solving (γ = 1): terminal, or left never and without reward."""
-    if mdp.problem != TOTAL:
-        return None
-    from tabular_rl.model.graph.search import policy_total
-
-    return policy_total(mdp, policy).zero
+    return zero_states(mdp, policy) if mdp.problem.must_end else None
 
 
 def policy_values(
@@ -172,7 +169,7 @@ def polish(mdp: MDP, rows: NDArray[Any], run: Run, proper: NDArray[Any]) -> tupl
             break
         rows = np.where(switch, better, rows)
         run.did("improvements")
-        if mdp.problem == TOTAL:
+        if mdp.problem.must_end:
             from tabular_rl.model.graph.search import repaired
 
             rows, lost = repaired(mdp, rows, mdp.terminal, proper)

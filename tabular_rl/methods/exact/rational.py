@@ -13,6 +13,7 @@ from tabular_rl.certificates.discounted import Certifier, conclude, exact_certif
 from tabular_rl.errors import OptionError
 from tabular_rl.methods.exact._integers import Rows, Values, chain_rows, over_one, solve_blocks
 from tabular_rl.methods.exact.linear_solve import polish
+from tabular_rl.model.graph.reduction import reduced, zero_states
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, admit, solver
@@ -85,28 +86,21 @@ def rational(mdp: MDP, *, time_limit: TimeLimit = None) -> Solution:
     (time_limit,) = check(time_limit=time_limit)
     mdp.validate()
     run = Run("rational", {}, time_limit)
-    if mdp.horizon is not None:
+    if mdp.problem.timed:
         return finite(mdp, None, run)
-    total: Any = None
-    model, rows = mdp, mdp.pair_ptr[:-1].copy()
-    if mdp.problem == TOTAL:
-        from tabular_rl.model.graph.search import total_reward
-
-        total = total_reward(mdp, run.breathe, exactly=mdp.S <= EXACT_MEANS)
-        model, rows = total.quotient, total.proper_rows.copy()
+    total = reduced(mdp, run.breathe, exactly=mdp.S <= EXACT_MEANS)
+    model, rows = total.quotient, total.proper_rows.copy()
     rows[model.terminal] = -1
     v, stopped, certificate = np.zeros(model.S), None, None
     try:
         v, rows = polish(model, rows, run, rows)
         x, rows, ties = improve(model, rows, run)
         values = x.fractions(run)
-        if total is not None:
-            values, ties = [values[s] for s in total.of_state.tolist()], total.lift_keep(ties)
+        values, ties = [values[s] for s in total.of_state.tolist()], total.lift_keep(ties)
         certificate = exact_certificate(values, ties, (mdp.S,), np.ones(mdp.S, dtype=bool))
     except Stop as stop:
         stopped = stop.why
-    if total is not None:
-        v, rows = total.lift_values(v), total.lift_rows(rows)
+    v, rows = total.lift_values(v), total.lift_rows(rows)
     if certificate is None and stopped is not None:
         certificate = Certifier(mdp, total=total).certificate(v, rows, decide=True)
     return conclude(
@@ -168,14 +162,14 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: TimeLimit = Non
     policy = policy_of(mdp, policy)
     mdp.validate()
     run = Run("rational-evaluation", {}, time_limit)
-    if mdp.horizon is not None:
+    if mdp.problem.timed:
         return finite(mdp, policy, run)
     stopped, certificate = None, None
     try:
         certificate = exact_certificate(rational_values(mdp, policy, run), None, (mdp.S,))
     except Stop as stop:
         stopped = stop.why
-        if mdp.problem == DISCOUNTED:
+        if mdp.problem.contracts:
             certificate = Certifier(mdp, policy).certificate(np.zeros(mdp.S))
     v = np.zeros(mdp.S)
     return conclude(
@@ -185,12 +179,8 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: TimeLimit = Non
 
 def rational_values(mdp: MDP, policy: Policy, run: Run | None = None) -> list[Fraction]:
     """Return v_π (S,) as Fractions, in the sign of maximisation, of a policy that does not depend on time."""
-    run, zero = run or Run("", {}), mdp.terminal
-    if mdp.problem == TOTAL:
-        from tabular_rl.model.graph.search import policy_total
-
-        zero = policy_total(mdp, policy).zero
-    return chain_values(Rows(mdp), policy, zero, run).fractions(run)
+    run = run or Run("", {})
+    return chain_values(Rows(mdp), policy, zero_states(mdp, policy), run).fractions(run)
 
 
 def chain_values(rows: Rows, policy: Policy, zero: Mask, run: Run) -> Values:

@@ -157,14 +157,12 @@ class Learning:
 
     def _check_finite(self) -> None:
         """Raise NoFiniteAnswer where there is nothing finite to learn: the reference does so, where there is one."""
-        if self.whole.problem != "total-reward":
-            return
-        from tabular_rl.model.graph.search import policy_total, total_reward
+        from tabular_rl.model.graph.reduction import reduced, zero_states
 
         if self.policy is None:
-            total_reward(self.whole)
+            reduced(self.whole)
         else:
-            policy_total(self.whole, self.policy)
+            zero_states(self.whole, self.policy)
 
     def _reference(self, reference: Any) -> Solution | None:
         if reference is False:

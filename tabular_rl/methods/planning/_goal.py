@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.certificates.discounted import Certifier, conclude
 from tabular_rl.errors import NumericalError
+from tabular_rl.model.graph.reduction import reduced, unreduced
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import shared_error
@@ -48,18 +49,12 @@ class Goal:
         mdp.validate()  # a mapped model is validated before a kernel sees it
         self.run, self.mdp, self.policy = run, mdp, policy
         self.tolerance, self.relative = tolerance, relative
-        self.total: Any = None
-        self.model = mdp
-        if mdp.problem == "total-reward" and policy is None:
-            from tabular_rl.model.graph.search import total_reward
-
-            self.total = total_reward(mdp, run.breathe)
-            self.model = self.total.quotient
+        self.total = reduced(mdp, run.breathe) if policy is None else unreduced(mdp)
+        self.model = self.total.quotient
         self.certifier = Certifier(mdp, policy, run, threads, self.total)
         self.sweeper = self.certifier.sweeper if self.model is mdp else Sweeper(self.model, run, threads)
         self.ends = bool(self.model.terminal.any())
-        g = mdp.gamma
-        self.factor = g / (1 - g) if g < 1 else 1.0
+        self.factor = mdp.problem.factor(mdp.gamma)
         self.reached = False
         self.proof: Certificate | None = None
         self.best: tuple[Certificate, Any, Any, Floats] | None = (
@@ -88,8 +83,7 @@ class Goal:
             return v
         from tabular_rl.solving.solution import checked_values
 
-        v = checked_values(self.mdp, start_from)
-        return self.tamed(v) if self.total is None else self.total.lower_values(self.tamed(v))
+        return self.total.lower_values(self.tamed(checked_values(self.mdp, start_from)))
 
     def tamed(self, v: Floats) -> Floats:
         """The values of a warm start, cut to what is proven without them: far from it they cost sweeps and digits."""
@@ -105,14 +99,10 @@ class Goal:
 
     def rows(self) -> NDArray[Any]:
         """A policy to start from, should the run stop before its first sweep is over: one that ends, at γ = 1."""
-        if self.total is not None:
-            return np.array(self.total.proper_rows)
-        return np.where(self.model.terminal, -1, self.model.pair_ptr[:-1]).astype(self.model.pair_ptr.dtype)
+        return np.array(self.total.proper_rows)
 
     def lift(self, v: Floats, rows: NDArray[Any] | None) -> tuple[Floats, NDArray[Any] | None]:
         """Values and rows of the model that was asked about."""
-        if self.total is None or self.model is self.mdp:
-            return v, rows
         return self.total.lift_values(v), None if rows is None else self.total.lift_rows(rows)
 
     def met(self, low: float, high: float, v: Floats, rows: NDArray[Any] | None, sweep: int) -> bool:
@@ -198,9 +188,7 @@ class Goal:
 
     def spread(self, low: float, high: float) -> float:
         """What a sweep's changes say of the width of the interval, up to `factor`."""
-        if self.ends or self.mdp.gamma_exact == 1:
-            low, high = min(low, 0.0), max(high, 0.0)
-        return high - low
+        return self.mdp.problem.spread(low, high, self.ends)
 
     def enough(self, low: float, high: float) -> bool:
         """True where more sweeps of the same policy would be finer than what is wanted."""
@@ -209,7 +197,7 @@ class Goal:
 
     def certificate(self, v: Floats, rows: NDArray[Any] | None) -> Certificate:
         full, full_rows = self.lift(v, rows)
-        return self.certifier.certificate(full, full_rows if self.total is not None else None)
+        return self.certifier.certificate(full, full_rows if self.mdp.problem.must_end else None)
 
     def solution(
         self, v: Floats, rows: NDArray[Any] | None = None, stopped: str | None = None, extra: Any = None

@@ -92,7 +92,7 @@ def modified_policy_iteration(
     done = 0
     inner_spread = 0.0
     try:
-        if goal.total is not None and start_from is None:
+        if mdp.problem.must_end and start_from is None:
             # From the values of a proper policy: from above, a greedy policy may be one that never ends.
             v = proper_values(goal)
             spare = v if in_place else np.empty_like(v)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tabular_rl.certificates.discounted import Certifier, conclude
 from tabular_rl.methods.planning._goal import Goal
+from tabular_rl.model.graph.reduction import zero_states
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.solving import options
@@ -81,14 +82,11 @@ def policy_evaluation(
     run = Run(
         "policy-evaluation", {"tolerance": tolerance, "relative": relative, "in_place": in_place}, time_limit
     )
-    if mdp.horizon is not None:
+    if mdp.problem.timed:
         return _finite(run, mdp, policy, tolerance, relative)
     goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads, policy=policy)
     v = goal.start(start_from)
-    if mdp.problem == "total-reward":
-        from tabular_rl.model.graph.search import policy_total
-
-        v[policy_total(mdp, policy).zero] = 0.0
+    v[zero_states(mdp, policy)] = 0.0
     spare = v if in_place else np.empty_like(v)
     stopped: str | None = "budget"
     try:

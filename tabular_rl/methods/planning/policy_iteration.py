@@ -89,9 +89,7 @@ def policy_iteration(
     best = np.empty_like(v)
     stopped: str | None = "budget"
     try:
-        if goal.total is not None:
-            rows[:] = goal.total.proper_rows
-        else:
+        if not mdp.problem.must_end:  # where it is, the policy that ends is kept
             goal.sweeper.optimal(v, best, rows)
         for improvement in range(1, improvements + 1):
             P_pi, r_pi = chain(goal.model, Policy(goal.model, rows=rows))

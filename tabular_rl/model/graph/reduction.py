@@ -1,0 +1,46 @@
+"""The model that a method sweeps over, and which states a policy leaves at 0: what a problem asks the graph first.
+
+Only where a policy may earn without end (`Problem.must_end`) does the graph say more than the model does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tabular_rl.model.graph.search import Mask, TotalReward, policy_total, total_reward
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+
+
+def reduced(mdp: MDP, breathe: Callable[[], None] | None = None, exactly: bool = False) -> TotalReward:
+    """Return the model in which Bellman's equation has one solution, with the way back; most often the model itself.
+
+    Parameters
+    ----------
+    breathe : called now and then, and may raise
+    exactly : decide in rational arithmetic what floats leave open
+
+    Raises
+    ------
+    NoFiniteAnswer : with the states where the optimal value is not finite
+    """
+    return total_reward(mdp, breathe, exactly) if mdp.problem.must_end else unreduced(mdp)
+
+
+def unreduced(mdp: MDP) -> TotalReward:
+    """Return the model itself, in the same form."""
+    rows = np.where(mdp.terminal, -1, mdp.pair_ptr[:-1]).astype(mdp.pair_ptr.dtype)
+    none = np.zeros(0, dtype=np.int64)
+    return TotalReward(mdp, mdp, np.arange(mdp.S), none, none.astype(bool), rows)
+
+
+def zero_states(mdp: MDP, policy: Policy) -> Mask:
+    """Return the states (S,) that are worth 0 under a policy whatever it does: terminal, or never left and unpaid.
+
+    Raises
+    ------
+    NoFiniteAnswer : with the states where the policy earns without end
+    """
+    return policy_total(mdp, policy).zero if mdp.problem.must_end else mdp.terminal
