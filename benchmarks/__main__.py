@@ -17,7 +17,7 @@ import numpy as np
 import tabular_rl
 from benchmarks.learners import TITLE
 from tabular_rl import MDP
-from tabular_rl.model.mdp import families
+from tabular_rl.model import families
 
 TOLERANCE = 1e-6
 CALLS = 3

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import tabular_rl
-from tabular_rl.model.mdp import families
+from tabular_rl.model import families
 
 HERE = Path(__file__).parent
 RIVALS = {

@@ -59,7 +59,8 @@ from tabular_rl.methods.planning.policy_evaluation import policy_evaluation
 from tabular_rl.methods.planning.policy_iteration import policy_iteration
 from tabular_rl.methods.planning.value_iteration import value_iteration
 from tabular_rl.model import hooks
-from tabular_rl.model.mdp import MDP, Layout
+from tabular_rl.model.layout import Layout
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.model.transitions import Log, Transitions, behavior_of
 from tabular_rl.solving.learned import Curve, Learned

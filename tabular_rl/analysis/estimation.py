@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from tabular_rl.errors import Fault, ModelError, closest, quoted
 from tabular_rl.formats.logs import log_of
 from tabular_rl.model.calls import public
-from tabular_rl.model.mdp import MDP, Exact
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
-from tabular_rl.model.rationals import RationalArray
+from tabular_rl.model.rationals import Exact, RationalArray
 from tabular_rl.model.transitions import Log, Transitions
 
 Ints = NDArray[np.int64]

@@ -35,9 +35,10 @@ from tabular_rl.model.graph.search import (
     settled,
     total_reward,
 )
-from tabular_rl.model.mdp import MDP, Floats, Ints
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import LargeRewards, backup_error, down, shared_error, shared_reward, up
+from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.solving.run import Run
 from tabular_rl.solving.solution import Certificate
 from tabular_rl.solving.sweeps import Sweeper

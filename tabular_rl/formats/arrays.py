@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from tabular_rl.errors import Fault, ModelError, TabularError, closest, escape, quoted
 from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.json import read_json
-from tabular_rl.model.mdp import MDP, Exact, Layout, expected_reward, size_text
+from tabular_rl.model.layout import Layout
+from tabular_rl.model.mdp import MDP, size_text
 from tabular_rl.model.names import Names
-from tabular_rl.model.rationals import DIGITS, RationalArray, exact_sum, fraction
-from tabular_rl.model.rows import row_blocks
+from tabular_rl.model.rationals import DIGITS, Exact, RationalArray, exact_sum, fraction
+from tabular_rl.model.rows import expected_reward, row_blocks
 
 VERSION = 1
 PROGRAM = "tabular-rl"

@@ -12,14 +12,16 @@ import numpy as np
 
 from tabular_rl.errors import SHOWN_FAULTS, Fault, ModelError, closest, escape, quoted
 from tabular_rl.formats.lines import Spot
-from tabular_rl.model.build import TOO_FINE, Number, Row, model_of_rows
-from tabular_rl.model.mdp import MDP, Exact, Layout
+from tabular_rl.model.build import TOO_FINE, Number, Row, arrays_of_rows
+from tabular_rl.model.layout import Layout
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names, name_fault
 from tabular_rl.model.rationals import (
     DECIMAL,
     FRACTION,
     LONGEST,
     UNDERFLOWS,
+    Exact,
     RationalArray,
     calculated,
     exact_sum,
@@ -28,7 +30,6 @@ from tabular_rl.model.rationals import (
     shown,
 )
 from tabular_rl.model.rows import LARGEST
-from tabular_rl.model.validation import layout_text
 
 VERSION = 1
 TOP = (
@@ -435,7 +436,7 @@ def resolve(reader: Reader, head: Head, states: Names, outcomes: int, ends: Iter
             if at is not None:
                 final[at] = value
     layout: Layout | None = head.options.get("layout")
-    if layout is not None and (wrong := layout_text(layout, len(states))):
+    if layout is not None and (wrong := layout.size_text(len(states))):
         reader.fault(wrong, head.layout)
     if head.outcomes is not None:
         stated = reader.whole(head.outcomes, "outcomes", 0)
@@ -461,7 +462,7 @@ def finish(
 ) -> MDP:
     """Return the model of these rows; ModelError with all faults."""
     found = resolve(reader, head, states, sum(len(row.outcomes) for row in rows), terminal)
-    return model_of_rows(
+    arrays = arrays_of_rows(
         rows,
         head.gamma,
         states,
@@ -475,6 +476,7 @@ def finish(
         faults=reader.faults,
         **{**options, **head.options},
     )
+    return MDP.from_rows(**arrays)
 
 
 def _start(reader: Reader, spot: Spot, states: Names, ends: set[int]) -> dict[int, Number] | None:

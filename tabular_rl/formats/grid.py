@@ -14,11 +14,11 @@ from tabular_rl.formats.fields import Head, Numbers, Reader, exact_of, finish, r
 from tabular_rl.formats.lines import Spot
 from tabular_rl.formats.memory import require
 from tabular_rl.model.build import Number
-from tabular_rl.model.mdp import MDP, Layout
+from tabular_rl.model.layout import MOST_CELLS, Layout
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
 from tabular_rl.model.rationals import UNDERFLOWS
 from tabular_rl.model.rows import Ints
-from tabular_rl.model.validation import MOST_CELLS
 
 FOUR = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 EIGHT = {**FOUR, "up-left": (-1, -1), "up-right": (-1, 1), "down-left": (1, -1), "down-right": (1, 1)}

@@ -13,7 +13,8 @@ from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.input import source_of
 from tabular_rl.formats.registry import MODELS
 from tabular_rl.model.calls import public
-from tabular_rl.model.mdp import MDP, Sense, checked_gamma, checked_horizon
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.settings import Sense, checked_gamma, checked_horizon
 
 EXAMPLE = "example:"
 

@@ -1,4 +1,4 @@
-"""From rows with names and lines to a model: the one way in for text files and lists of outcomes."""
+"""From rows with names and lines to the arrays of a model: the one way in for text files and lists of outcomes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.errors import Fault, ModelError, closest, escape, kind_text, quoted
-from tabular_rl.model.mdp import MDP, Exact, start_values
 from tabular_rl.model.names import Names, state_at
 from tabular_rl.model.rationals import (
     DIGITS,
     UNDERFLOWS,
+    Exact,
     RationalArray,
     as_fraction,
+    as_number,
     exact_sum,
     nearest,
     shown,
 )
 from tabular_rl.model.rows import LARGEST
+from tabular_rl.model.settings import floats_of, start_values
 from tabular_rl.model.validation import sum_text
 
 Number = Fraction | float
@@ -46,7 +48,7 @@ class Row:
     lines: list[int] | None = None  # of the outcomes, where they have their own
 
 
-def model_of_rows(
+def arrays_of_rows(
     rows: list[Row],
     gamma: Any,
     states: Names,
@@ -60,8 +62,8 @@ def model_of_rows(
     state_lines: dict[int, int] | None = None,
     faults: Sequence[Fault] = (),
     **options: Any,
-) -> MDP:
-    """Return the model of these rows, in any order; ModelError with all faults, each at its line.
+) -> dict[str, Any]:
+    """Return the arguments of MDP.from_rows for rows in any order; ModelError with all faults, each at its line.
 
     With `exact` all numbers are rationals and a row must sum to exactly 1; otherwise they are float64. `faults` are
     those that the reader has found already.
@@ -110,74 +112,46 @@ def model_of_rows(
         found.sort(key=lambda fault: (fault.line is None, fault.line or 0))
         raise ModelError(found)
 
-    L = len(rows)
-    pair_ptr = np.zeros(len(states) + 1, dtype=np.int64)
-    np.add.at(pair_ptr, np.array([row.state for row in rows], dtype=np.int64) + 1, 1)
-    np.cumsum(pair_ptr, out=pair_ptr)
-    row_ptr = np.zeros(L + 1, dtype=np.int64)
-    np.cumsum([len(row.outcomes) for row in rows], out=row_ptr[1:])
-    prob = [p for row in rows for _, p, _ in row.outcomes]
-    by_pair = all(o[2] is None for row in rows for o in row.outcomes)
+    outcomes = [o for row in rows for o in row.outcomes]
+    prob = [p for _, p, _ in outcomes]
+    by_pair = all(o[2] is None for o in outcomes)
     reward = None if by_pair else [_outcome_reward(row, o[2]) for row in rows for o in row.outcomes]
     r = [row.reward or 0 for row in rows] if by_pair else None
     if normalize and exact:
         # Three 0.333 are rescaled as rationals: the model stays exact.
         sums = [exact_sum(Fraction(p) for _, p, _ in row.outcomes) or Fraction(1) for row in rows]
-        prob = [
-            Fraction(p) / total for row, total in zip(rows, sums, strict=True) for _, p, _ in row.outcomes
-        ]
-        worst = max(
-            (
-                abs(Fraction(p) * (1 / t - 1))
-                for row, t in zip(rows, sums, strict=True)
-                for _, p, _ in row.outcomes
-            ),
-            default=0,
-        )
-        options["correction"] = float(worst)
+        scaled = [Fraction(p) / t for row, t in zip(rows, sums, strict=True) for _, p, _ in row.outcomes]
+        changes = [abs(x - Fraction(p)) for x, p in zip(scaled, prob, strict=True)]
+        options["correction"] = float(max(changes, default=0))
+        prob = list(scaled)
     elif normalize:
         options["normalize"] = True
-
-    def floats(values: Sequence[Any]) -> Any:
-        return np.array(
-            [nearest(x) if isinstance(x, Fraction) else float(x) for x in values], dtype=np.float64
-        )
-
-    def spread(given: dict[int, Number] | None) -> list[Any] | None:
-        return (
-            None
-            if given is None
-            else [given.get(s, Fraction(0) if exact else 0.0) for s in range(len(states))]
-        )
-
-    first, last = spread(start), spread(final_reward)
-    kept = None
-    if exact:
-        kept = Exact(
-            prob=RationalArray.of(Fraction(p) for p in prob),
-            reward=None if reward is None else RationalArray.of(Fraction(x) for x in reward),
-            r=None if r is None else RationalArray.of(Fraction(x) for x in r),
-            start=None if first is None else RationalArray.of(map(Fraction, first)),
-            final_reward=None if last is None else RationalArray.of(map(Fraction, last)),
-        )
-    return MDP.from_rows(
-        pair_ptr=pair_ptr,
-        pair_action=np.array([row.action for row in rows], dtype=np.int64),
-        row_ptr=row_ptr,
-        next_state=np.array([o[0] for row in rows for o in row.outcomes], dtype=np.int64),
-        prob=floats(prob),
-        reward=None if reward is None else floats(reward),
-        r=None if r is None else floats(r),
-        gamma=gamma,
-        terminal=ends,
-        states=states,
-        actions=actions,
-        start=None if first is None else floats(first),
-        final_reward=None if last is None else floats(last),
-        exact=kept,
-        copy=False,
+    every, zero = range(len(states)), Fraction(0) if exact else 0.0
+    numbers: dict[str, Sequence[Number] | None] = {
+        "prob": prob,
+        "reward": reward,
+        "r": r,
+        "start": None if start is None else [start.get(s, zero) for s in every],
+        "final_reward": None if final_reward is None else [final_reward.get(s, zero) for s in every],
+    }
+    kept: dict[str, Any] = {}
+    for what, given in numbers.items() if exact else ():
+        kept[what] = None if given is None else RationalArray.of(Fraction(x) for x in given)
+    states_of_rows = np.array([row.state for row in rows], dtype=np.int64)
+    return {
+        "pair_ptr": np.append(0, np.cumsum(np.bincount(states_of_rows, minlength=len(states)))),
+        "pair_action": np.array([row.action for row in rows], dtype=np.int64),
+        "row_ptr": np.append(0, np.cumsum([len(row.outcomes) for row in rows], dtype=np.int64)),
+        "next_state": np.array([s2 for s2, _, _ in outcomes], dtype=np.int64),
+        **{field: None if x is None else floats_of(x) for field, x in numbers.items()},
+        "gamma": gamma,
+        "terminal": ends,
+        "states": states,
+        "actions": actions,
+        "exact": Exact(**kept) if exact else None,
+        "copy": False,
         **options,
-    )
+    }
 
 
 def _outcome_reward(row: Row, own: Number | None) -> Number:
@@ -329,7 +303,7 @@ def _name(x: Any) -> str:
     return str(int(x)) if isinstance(x, (float, np.floating)) and float(x).is_integer() else str(x)
 
 
-def model_of_outcomes(
+def arrays_of_outcomes(
     outcomes: Iterable[Sequence[Any]],
     gamma: Any,
     terminal: Iterable[Any],
@@ -337,8 +311,8 @@ def model_of_outcomes(
     actions: Iterable[Any] | None,
     start: Any,
     options: dict[str, Any],
-) -> MDP:
-    """What MDP.from_outcomes does."""
+) -> dict[str, Any]:
+    """Return the keyword arguments of MDP.from_rows for a list of outcomes: what MDP.from_outcomes does."""
     listed = _listed(outcomes)
     given = [terminal] if isinstance(terminal, (str, int, np.integer)) else terminal
     if not isinstance(given, Iterable):
@@ -385,9 +359,7 @@ def model_of_outcomes(
         try:
             if isinstance(value, bool):
                 raise ValueError
-            made = (
-                as_fraction(value) if exact or not isinstance(value, (float, np.floating)) else float(value)
-            )
+            made = as_fraction(value) if exact else as_number(value)
             if what == "probability" and not 0 <= made <= 1 + 2.0**-40:
                 place = Fault(f"found {what} {escape(value)}, expected a number from 0 to 1", *names)
                 raise ModelError(place)
@@ -420,7 +392,7 @@ def model_of_outcomes(
             )
         named = last.items() if isinstance(last, dict) else zip(state_list, last, strict=True)
         last = {state_index(s): number(x, "final_reward", (s, "", "")) for s, x in named}
-    return model_of_rows(
+    return arrays_of_rows(
         list(rows.values()),
         gamma,
         state_names,

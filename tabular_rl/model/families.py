@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError
 from tabular_rl.model.calls import Option, public, with_checked_options
-from tabular_rl.model.mdp import MDP, Floats, Ints, Layout
+from tabular_rl.model.layout import Layout
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.rows import Floats, Ints
 
 LARGEST_INDEX = 2**31 - 1  # states and pairs; outcomes may be more
 

@@ -17,79 +17,57 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from fractions import Fraction
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import Fault, ModelError, OptionError, closest, kind_text, quoted
 from tabular_rl.model import hooks
+from tabular_rl.model.build import arrays_of_outcomes
 from tabular_rl.model.calls import check_options, public
-from tabular_rl.model.names import Names, by_state
+from tabular_rl.model.layout import Layout
+from tabular_rl.model.names import Names
 from tabular_rl.model.problem import Problem, problem_of
 from tabular_rl.model.rationals import (
     DIGITS,
     INT64,
-    UNDERFLOWS,
+    Exact,
     RationalArray,
-    as_fraction,
-    calculated,
     decimal_text,
     exact_sum,
     nearest,
     spell,
     spell_short,
 )
-from tabular_rl.model.rows import BLOCK, LARGEST, Floats, Ints, mass_defects, row_blocks, row_sums
-from tabular_rl.model.validation import Facts, check_layout, check_order, shape_faults, validate
+from tabular_rl.model.rows import (
+    BLOCK,
+    Floats,
+    Ints,
+    check_r,
+    expected_reward,
+    frozen,
+    normalised,
+    readonly,
+    row_blocks,
+    row_sums,
+)
+from tabular_rl.model.settings import (
+    NO_HORIZON,
+    Sense,
+    checked_gamma,
+    checked_horizon,
+    checked_sense,
+    final_reward_of,
+    numbers_of,
+    start_of,
+)
+from tabular_rl.model.tensors import arrays_of_tensors
+from tabular_rl.model.validation import Facts, check_exact, check_layout, check_order, shape_faults, validate
 
 if TYPE_CHECKING:
     from tabular_rl.model.policy import Policy
-
-Sense = Literal["max", "min"]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where each state stands when it is drawn: `cell` (S,) is row * columns + column; None means state = cell.
-
-    `elsewhere` are the cells that are no states and no walls: who enters them is taken to another cell. Only a map
-    tells them.
-    """
-
-    rows: int
-    columns: int
-    cell: Ints | None = None
-    elsewhere: tuple[int, ...] = dataclasses.field(default=(), repr=False)
-
-    def cells(self, states: int) -> Ints:
-        return np.arange(states, dtype=np.int64) if self.cell is None else self.cell
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Layout) or (self.rows, self.columns) != (other.rows, other.columns):
-            return False
-        size = len(self.cell) if self.cell is not None else len(other.cell) if other.cell is not None else 0
-        return bool(np.array_equal(self.cells(size), other.cells(size)))
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-@dataclass(frozen=True)
-class Exact:
-    """The numbers of a model as the exact rationals that its source spelled.
-
-    `prob` and `reward` have one entry an outcome; `r` one a row, where the reward is given by state and action.
-    """
-
-    prob: RationalArray
-    reward: RationalArray | None = None
-    r: RationalArray | None = None
-    start: RationalArray | None = None
-    final_reward: RationalArray | None = None
-
 
 AVERAGED = (
     "rewards are r(s, a): replace(r=...) dropped those of the outcomes, and samples do not vary by them"
@@ -196,9 +174,7 @@ class MDP:
 
     @public
     def __init__(self, P: Any, R: Any, gamma: Any, *, axes: str | None = None, **options: Any) -> None:
-        made = MDP.from_tensors(P, R, gamma, axes=axes, **options)
-        for field in MDP.__slots__:
-            object.__setattr__(self, field, getattr(made, field))
+        _put(self, **_fields(MDP.from_tensors(P, R, gamma, axes=axes, **options)))
 
     def __setattr__(self, field: str, value: object) -> None:
         raise AttributeError(f"a model is frozen: use mdp.replace({field}=...)")
@@ -208,7 +184,7 @@ class MDP:
 
     def __reduce__(self) -> Any:
         self.validate()
-        return _restore, ({f: getattr(self, f) for f in MDP.__slots__} | {"_pair_state": None},)
+        return _restore, (_fields(self) | {"_pair_state": None},)
 
     # -- making one ---------------------------------------------------------------------------------------------
 
@@ -250,53 +226,54 @@ class MDP:
         `lazy` is for mapped files: contents are validated in one pass when first needed, inside `with lazy(mdp):`, and
         nothing that grows with the model is touched before.
         """
-        put = object.__setattr__
         mdp = object.__new__(cls)
         gamma_exact = checked_gamma(gamma)
-        put(mdp, "gamma_exact", gamma_exact)
-        put(mdp, "gamma", nearest(gamma_exact))
-        put(mdp, "name", str(name))
-        put(mdp, "source", str(source))
-        put(mdp, "origin", str(origin))
-        put(mdp, "_digest", None)
-        put(mdp, "_pair_state", None)
-        put(mdp, "on_entry", on_entry)
-        put(mdp, "averaged", False)
-        put(mdp, "sense", checked_sense(sense))
-
+        _put(
+            mdp,
+            gamma_exact=gamma_exact,
+            gamma=nearest(gamma_exact),
+            name=str(name),
+            source=str(source),
+            origin=str(origin),
+            layout=layout,
+            exact=exact,
+            on_entry=on_entry,
+            averaged=False,
+            sense=checked_sense(sense),
+            start_given=start is not None if start_given is None else start_given,
+            _digest=None,
+            _pair_state=None,
+        )
         S = max(np.size(pair_ptr) - 1, 0)
         if S == 0:
             raise ModelError("no states: found 0, expected at least 1")
         state_names = states if isinstance(states, Names) else Names(S if states is None else states)
-        action_array = np.asarray(pair_action)
         if actions is None:
-            actions = int(action_array.max()) + 1 if action_array.size else 0
+            actions = int(np.max(pair_action)) + 1 if np.size(pair_action) else 0
         action_names = actions if isinstance(actions, Names) else Names(actions)
         if len(state_names) != S:
             raise ModelError(f"names of states: found {len(state_names)}, expected {S}")
-        put(mdp, "states", state_names)
-        put(mdp, "actions", action_names)
-
         K, L = np.size(next_state), np.size(pair_action)
         small = np.int32 if max(L, S, len(action_names)) < 2**31 else np.int64
         pointer = np.int32 if small is np.int32 and K < 2**31 else np.int64
-        put(mdp, "pair_ptr", _frozen("pair_ptr", pair_ptr, small, copy))
-        put(mdp, "pair_action", _frozen("pair_action", pair_action, small, copy))
-        put(mdp, "row_ptr", _frozen("row_ptr", row_ptr, pointer, copy))
-        put(mdp, "next_state", _frozen("next_state", next_state, small, copy))
-        put(mdp, "prob", _frozen("prob", prob, np.float64, copy))
-        put(mdp, "reward", None if reward is None else _frozen("reward", reward, np.float64, copy))
-        ends = np.zeros(S, dtype=bool) if terminal is None else terminal
-        put(mdp, "terminal", _frozen("terminal", ends, np.bool_, copy))
-        put(mdp, "layout", layout)
-        put(mdp, "exact", exact)
-        put(mdp, "horizon", checked_horizon(horizon))
-        put(
-            mdp,
-            "final_reward",
-            None if final_reward is None else _frozen("final_reward", final_reward, np.float64, copy),
-        )
 
+        def array(field: str, values: Any, dtype: Any) -> Any:
+            return None if values is None else frozen(field, values, dtype, copy)
+
+        _put(
+            mdp,
+            states=state_names,
+            actions=action_names,
+            pair_ptr=array("pair_ptr", pair_ptr, small),
+            pair_action=array("pair_action", pair_action, small),
+            row_ptr=array("row_ptr", row_ptr, pointer),
+            next_state=array("next_state", next_state, small),
+            prob=array("prob", prob, np.float64),
+            reward=array("reward", reward, np.float64),
+            terminal=array("terminal", np.zeros(S, dtype=bool) if terminal is None else terminal, np.bool_),
+            horizon=checked_horizon(horizon),
+            final_reward=array("final_reward", final_reward, np.float64),
+        )
         faults = shape_faults(mdp, K, L)
         if faults:
             raise ModelError(faults)
@@ -305,22 +282,20 @@ class MDP:
         if reward is None and r is None:
             raise ModelError("no rewards: give reward (K,) or r (L,)")
         if normalize:
-            correction = max(correction, _normalise(mdp, put))
-        if r is None:
-            r = expected_reward(mdp)
-        put(mdp, "r", _frozen("r", r, np.float64, copy))
+            scaled, largest = normalised(mdp)
+            correction = max(correction, largest)
+            _put(mdp, prob=scaled, exact=None if largest else mdp.exact)
+        _put(mdp, r=array("r", expected_reward(mdp) if r is None else r, np.float64))
         if mdp.r.shape != (L,):
             raise ModelError(f"r: found shape {mdp.r.shape}, expected ({L},)")
-
         if exact is not None and copy:
-            _agree(exact, mdp)
-        put(mdp, "start_given", start is not None if start_given is None else start_given)
+            check_exact(mdp, exact)
         if lazy is None:
             _put_start(mdp, start)
         else:
-            put(mdp, "start", _frozen("start", start, np.float64, copy))
+            _put(mdp, start=array("start", start, np.float64))
         if final_reward is not None and mdp.horizon is None:
-            raise ModelError("final_reward: found with no horizon, expected both. Add a horizon.")
+            raise ModelError(NO_HORIZON)
         if lazy is None:
             _complete(mdp)
 
@@ -330,10 +305,10 @@ class MDP:
             with lazy(model):
                 check_order(model)
                 if model.start_given:
-                    _start(model, model.start)
+                    start_of(model, model.start)
                 return validate(model, correction)
 
-        put(mdp, "_facts", look)
+        _put(mdp, _facts=look)
         if lazy is None:
             mdp.validate()
         return mdp
@@ -369,14 +344,12 @@ class MDP:
         >>> MDP.from_tensors(chain, [-3, -3, 100], 1, terminal=[2], terminal_rewards="on entry").r.tolist()
         [-3.0, 97.0]
         """
-        from tabular_rl.model.tensors import rows_of_tensors
-
         check_options("MDP", options, OF_TENSORS)
         gamma = checked_gamma(gamma)
         return cls.from_rows(
             gamma=gamma,
             copy=False,
-            **rows_of_tensors(P, R, gamma, axes, reward_axes, terminal, terminal_rewards, options),
+            **arrays_of_tensors(P, R, gamma, axes, reward_axes, terminal, terminal_rewards, options),
         )
 
     @classmethod
@@ -401,15 +374,13 @@ class MDP:
         >>> MDP.from_outcomes([("a", "go", "end", "1/3", 1), ("a", "go", "a", "2/3", 0)], "0.9", terminal=["end"])
         MDP(states=2, actions=1, pairs=1, outcomes=2, gamma=0.9)
         """
-        from tabular_rl.model.build import model_of_outcomes
-
         if "terminal_rewards" in options:
             raise ModelError(
                 "terminal_rewards: found with outcomes, which give a terminal state no place for a reward. "
                 "Add gamma times it to the reward of each outcome that leads there"
             )
         check_options("MDP.from_outcomes", options, OF_OUTCOMES)
-        return model_of_outcomes(outcomes, gamma, terminal, states, actions, start, options)
+        return cls.from_rows(**arrays_of_outcomes(outcomes, gamma, terminal, states, actions, start, options))
 
     def replace(self, **changes: Any) -> MDP:
         """Return a changed copy that shares the arrays.
@@ -439,20 +410,20 @@ class MDP:
             expected = closest(unknown[0], allowed) or f", expected some of {', '.join(allowed)}"
             raise ModelError(f"replace: found {quoted(unknown[0])}{expected}")
         made = object.__new__(MDP)
-        put = object.__setattr__
-        for field in MDP.__slots__:
-            put(made, field, getattr(self, field))
-        put(made, "_digest", None)
-        for field in ("name", "source", "layout", "origin", "on_entry"):
-            if field in changes:
-                put(made, field, changes[field])
+        plain = ("name", "source", "layout", "origin", "on_entry")
+        _put(
+            made,
+            **_fields(self)
+            | {"_digest": None}
+            | {field: changes[field] for field in plain if field in changes},
+        )
         if "sense" in changes:
-            put(made, "sense", checked_sense(changes["sense"]))
+            _put(made, sense=checked_sense(changes["sense"]))
         if "r" in changes or "reward" in changes:
             _put_rewards(made, changes)
         if "gamma" in changes:
-            put(made, "gamma_exact", checked_gamma(changes["gamma"]))
-            put(made, "gamma", nearest(made.gamma_exact))
+            gamma_exact = checked_gamma(changes["gamma"])
+            _put(made, gamma_exact=gamma_exact, gamma=nearest(gamma_exact))
             if made.on_entry and made.gamma_exact != self.gamma_exact:
                 raise ModelError(
                     "gamma: rewards of terminal states were put on the transitions into them, times gamma = "
@@ -460,13 +431,14 @@ class MDP:
                     "on_entry=False to keep the rewards as they are"
                 )
         if "horizon" in changes:
-            put(made, "horizon", checked_horizon(changes["horizon"]))
+            _put(made, horizon=checked_horizon(changes["horizon"]))
         if "final_reward" in changes or made.horizon is None:
-            _put_final_reward(made, changes.get("final_reward"))
+            floats, rationals = final_reward_of(made, changes.get("final_reward"))
+            _put(made, final_reward=floats)
+            _put_exact(made, final_reward=rationals)
         if "start" in changes:
-            put(made, "start_given", changes["start"] is not None)
-            if made.exact is not None:
-                put(made, "exact", dataclasses.replace(made.exact, start=None))
+            _put(made, start_given=changes["start"] is not None)
+            _put_exact(made, start=None)
             _put_start(made, changes["start"])
         if "layout" in changes:
             check_layout(made)
@@ -512,7 +484,7 @@ class MDP:
         >>> MDP([[[1.0]]], [[1.0]], 0.9).validate()
         """
         if not isinstance(self._facts, Facts):
-            object.__setattr__(self, "_facts", self._facts(self))
+            _put(self, _facts=self._facts(self))
 
     @property
     def facts(self) -> Facts:
@@ -532,7 +504,7 @@ class MDP:
         """The state of each row (L,): made on first use and kept, in the type of `pair_ptr`."""
         if self._pair_state is None:
             made = np.repeat(np.arange(self.S, dtype=self.pair_ptr.dtype), np.diff(self.pair_ptr))
-            object.__setattr__(self, "_pair_state", _readonly(made))
+            _put(self, _pair_state=readonly(made))
         return self._pair_state  # type: ignore[return-value]
 
     @property
@@ -757,7 +729,7 @@ class MDP:
                     whole = part.dtype != object or all(-INT64 <= x <= INT64 for x in part)
                     text = " ".join(map(decimal_text, () if whole else part)).encode()
                     h.update(part.astype("<i8").tobytes() if whole else text)
-            object.__setattr__(self, "_digest", h.hexdigest())
+            _put(self, _digest=h.hexdigest())
         return self._digest  # type: ignore[return-value]
 
     def __eq__(self, other: object) -> bool:
@@ -816,344 +788,79 @@ def spell_gamma(mdp: MDP) -> str:
     return spell_short(mdp.gamma_exact)
 
 
-def checked_gamma(gamma: Any) -> Fraction:
-    """Return a discount as a rational in [0, 1]; ModelError otherwise."""
-    try:
-        if isinstance(gamma, bool):
-            raise ValueError
-        value = calculated(gamma) if isinstance(gamma, str) else as_fraction(gamma)
-    except (ValueError, OverflowError, TypeError):
-        raise ModelError(f"gamma: found {quoted(gamma)}, expected a number from 0 to 1") from None
-    if not 0 <= value <= 1:
-        shown = spell(gamma) if isinstance(gamma, Fraction) else gamma
-        raise ModelError(f"gamma: found {shown}, expected a number from 0 to 1")
-    return value
+# -- setting the fields of a model that is being made ----------------------------------------------------------------
 
 
-def checked_sense(sense: Any) -> Sense:
-    """Return a sense; ModelError where it is none."""
-    if sense not in ("max", "min"):
-        raise ModelError(f"sense: found {quoted(sense)}, expected 'max' or 'min'")
-    return sense
+def _put(mdp: MDP, **fields: Any) -> None:
+    for field, value in fields.items():
+        object.__setattr__(mdp, field, value)
 
 
-def checked_horizon(horizon: Any) -> int | None:
-    """Return a horizon as a number of decisions, or None; ModelError otherwise."""
-    if horizon is None:
-        return None
-    whole = isinstance(horizon, (int, np.integer)) and not isinstance(horizon, bool)
-    if not whole or not 0 < int(horizon) < 2**31:
-        raise ModelError(f"horizon: found {quoted(horizon)}, expected a whole number of decisions, 1 or more")
-    return int(horizon)
-
-
-def _agree(exact: Exact, mdp: MDP) -> None:
-    """Check that the floats of a model are the nearest to its exact numbers."""
-    for field, floats in (("prob", mdp.prob), ("reward", mdp.reward), ("r", mdp.r)):
-        rationals = getattr(exact, field)
-        if rationals is not None and (floats is None or not np.array_equal(rationals.floats(), floats)):
-            raise ModelError(f"exact {field}: found numbers whose nearest floats are not {field}")
+def _fields(mdp: MDP) -> dict[str, Any]:
+    return {field: getattr(mdp, field) for field in MDP.__slots__}
 
 
 def _restore(fields: Mapping[str, Any]) -> MDP:
     mdp = object.__new__(MDP)
-    for field, value in fields.items():
-        object.__setattr__(mdp, field, value)
+    _put(mdp, **fields)
+    for value in fields.values():
         if isinstance(value, np.ndarray):
             value.setflags(write=False)
     return mdp
 
 
-def _frozen(field: str, values: Any, dtype: Any, copy: bool) -> NDArray[Any]:
-    """Return values as a contiguous read-only array of the dtype; numbers that do not fit are an error."""
-    given = np.asanyarray(values)
-    kind = np.dtype(dtype).kind
-    if given.ndim != 1:
-        raise ModelError(f"{field}: found {given.ndim} dimensions, expected 1")
-    if kind == "i" and given.size and given.dtype.kind not in "iu":
-        raise ModelError(f"{field}: found dtype {given.dtype}, expected whole numbers")
-    if kind == "f" and given.dtype.kind not in "iuf":
-        raise ModelError(f"{field}: found dtype {given.dtype}, expected float64")
-    if kind == "b" and given.dtype.kind != "b":
-        raise ModelError(f"{field}: found dtype {given.dtype}, expected bool")
-    if kind == "i" and given.size and given.dtype.itemsize > np.dtype(dtype).itemsize:
-        limit = np.iinfo(dtype)
-        if int(given.max()) > limit.max or int(given.min()) < limit.min:
-            raise ModelError(f"{field}: found {int(given.max())}, expected at most {limit.max}")
-    made = np.array(given, dtype=dtype, order="C", copy=True) if copy else np.ascontiguousarray(given, dtype)
-    if kind == "f" and given.dtype.itemsize > 8 and ((made == 0) & (given != 0)).any():
-        raise ModelError(f"{field}: found a number that {UNDERFLOWS}")
-    made = made.view()
-    made.setflags(write=False)
-    return made
+def _put_exact(mdp: MDP, **rationals: Any) -> None:
+    """Change exact numbers of a model that has such."""
+    if mdp.exact is not None:
+        _put(mdp, exact=dataclasses.replace(mdp.exact, **rationals))
+
+
+def _put_start(mdp: MDP, start: Any) -> None:
+    """Set the start of a model; exact numbers are kept where the start comes without."""
+    floats, rationals = start_of(mdp, start)
+    _put(mdp, start=floats)
+    if rationals is not None and mdp.exact is not None and mdp.exact.start is None:
+        _put_exact(mdp, start=rationals)
 
 
 def _complete(mdp: MDP) -> None:
     """Where the numbers are exact, make all of them exact: floats are their dyadics, a start divided by its sum."""
-    exact = mdp.exact
-    if exact is None:
+    if mdp.exact is None:
         return
-    start, final = exact.start, exact.final_reward
-    if mdp.start_given and start is None:
-        total = exact_sum(Fraction(p) for p in mdp.start.tolist())
+    if mdp.start_given and mdp.exact.start is None:
+        start = [Fraction(p) for p in mdp.start.tolist()]
+        total = exact_sum(start)
         assert total is not None  # dyadics
-        start = RationalArray.of(Fraction(p) / total for p in mdp.start.tolist())
-        nearest_start = start.floats()
-        nearest_start.setflags(write=False)
-        object.__setattr__(mdp, "start", nearest_start)
-    if mdp.final_reward is not None and final is None:
-        final = RationalArray.of(map(Fraction, mdp.final_reward.tolist()))
-    object.__setattr__(mdp, "exact", Exact(exact.prob, exact.reward, exact.r, start, final))
-
-
-def expected_reward(mdp: MDP) -> Floats:
-    """r[i] = Σ_k prob[k] reward[k], correctly rounded where the numbers are exact."""
-    exact = mdp.exact
-    if exact is not None:
-        if exact.r is not None:
-            return exact.r.floats()
-        return _expected_exact(mdp, exact)
-    assert mdp.reward is not None
-    out = np.zeros(mdp.L)
-    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
-        with np.errstate(over="ignore", invalid="ignore"):
-            products = mdp.prob[k0:k1] * mdp.reward[k0:k1]
-            out[first:last] = row_sums(products, mdp.row_ptr[first : last + 1] - k0)
-    return out
-
-
-def _expected_exact(mdp: MDP, exact: Exact) -> Floats:
-    """Σ_k prob[k] reward[k] as rationals, then rounded: in integers where these are small, which most are."""
-    assert exact.reward is not None
-    out = np.zeros(mdp.L)
-    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
-        p, x = exact.prob[k0:k1].common(), exact.reward[k0:k1].common()
-        if p is not None and x is not None and max(int(np.max(np.abs(x[0]))), x[1]) * p[1] <= 2**53:
-            # Probabilities sum to 1, so that no sum is above the largest reward times both denominators.
-            ptr = np.asarray(mdp.row_ptr[first : last + 1], dtype=np.int64) - k0
-            full = np.diff(ptr) > 0
-            out[first:last][full] = np.add.reduceat(p[0] * x[0], ptr[:-1][full]) / (p[1] * x[1])
-            continue
-        out[first:last] = [nearest(mdp.rational(i)[1]) for i in range(first, last)]
-    return out
-
-
-def _normalise(mdp: MDP, put: Callable[[object, str, object], None]) -> float:
-    """Divide each row by its sum where that is a fault; return the largest change."""
-    prob = np.array(mdp.prob)
-    if not np.isfinite(prob).all() or (prob < 0).any():
-        return 0.0  # validation names the number
-    largest = 0.0
-    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
-        ptr = mdp.row_ptr[first : last + 1] - k0
-        defect = mass_defects(prob[k0:k1], ptr)
-        length = np.diff(ptr)
-        total = np.where((np.abs(defect) > length * 2.0**-52) & (defect < 1.0), 1.0 - defect, 1.0)
-        scaled = prob[k0:k1] / np.repeat(total, length)
-        if ((scaled == 0) & (prob[k0:k1] > 0)).any():
-            raise ModelError(
-                f"normalize: found a probability that {UNDERFLOWS} when it is divided by the sum of its row"
-            )
-        if scaled.size:
-            largest = max(largest, float(np.max(np.abs(scaled - prob[k0:k1]))))
-        prob[k0:k1] = scaled
-    prob.setflags(write=False)
-    put(mdp, "prob", prob)
-    if largest and mdp.exact is not None:
-        put(mdp, "exact", None)
-    return largest
-
-
-def _start(mdp: MDP, start: Any) -> tuple[Floats, RationalArray | None]:
-    """Return the start distribution, and its exact numbers where all are; uniform where none is given.
-
-    It is a state or {state: probability}, by name or index, or one probability a state.
-    """
-    if start is None:
-        live = ~mdp.terminal
-        count = int(live.sum())
-        made = np.where(live, 1.0 / count, 0.0) if count else np.full(mdp.S, 1.0 / mdp.S)
-        made.setflags(write=False)
-        return made, None
-    exact: list[Fraction] | None = None
-    if not isinstance(start, np.ndarray) or start.dtype == object or start.ndim == 0:
-        given = start_values(start, mdp.states)
-        if any(isinstance(p, (float, np.floating)) for p in given):
-            start = [_probability(p) for p in given]
-        else:
-            exact = [_probability(p) for p in given]
-            start = [nearest(p) for p in exact]
-            if mdp.exact is None and any(p and not x for p, x in zip(exact, start, strict=True)):
-                raise ModelError(f"start: found a probability that {UNDERFLOWS}")
-    try:
-        made = np.array(start, dtype=np.float64)
-    except (ValueError, TypeError):
-        raise ModelError(f"start: found {kind_text(start)}, expected {A_START}") from None
-    if made.shape != (mdp.S,):
-        raise ModelError(f"start: found shape {made.shape}, expected ({mdp.S},)")
-    if not np.isfinite(made).all() or (made < 0).any():
-        s = int(np.flatnonzero(~np.isfinite(made) | (made < 0))[0])
-        raise ModelError(
-            Fault(f"start: found {made[s]}, expected a probability from 0 to 1", state=mdp.states[s])
-        )
-    total = math.fsum(made)
-    if abs(total - 1) > max(2, int(np.count_nonzero(made))) * 2.0**-52:
-        raise ModelError(f"start: probabilities sum to {total!r}, expected 1")
-    if exact is not None and sum(exact) != 1:
-        raise ModelError(f"start: probabilities sum to {sum(exact)}, expected 1")
-    ends = np.flatnonzero((made > 0) & mdp.terminal)
-    if ends.size:
-        raise ModelError(
-            Fault("start: found a terminal state, expected one with actions", state=mdp.states[int(ends[0])])
-        )
-    made.setflags(write=False)
-    return made, None if exact is None else RationalArray.of(exact)
-
-
-def _put_final_reward(mdp: MDP, final: Any) -> None:
-    """Set the final reward of a copy: {state: reward} by name or index, one number a state, or None."""
-    put = object.__setattr__
-    if mdp.exact is not None:
-        put(mdp, "exact", dataclasses.replace(mdp.exact, final_reward=None))
-    if final is None:
-        put(mdp, "final_reward", None)
-        return
-    if mdp.horizon is None:
-        raise ModelError("final_reward: found with no horizon, expected both. Add a horizon.")
-    if isinstance(final, Mapping):
-        found = by_state(final, mdp.states, "final_reward")
-        final = [found.get(s, 0) for s in range(mdp.S)]
-    floats, exact = _numbers("final_reward", final, mdp.S, mdp.exact is not None)
-    put(mdp, "final_reward", floats)
-    if floats[mdp.terminal].any():
-        raise ModelError("final_reward: found one for a terminal state, expected 0 there")
-    if mdp.exact is not None:
-        put(mdp, "exact", dataclasses.replace(mdp.exact, final_reward=exact))
+        rationals = RationalArray.of(p / total for p in start)
+        _put_exact(mdp, start=rationals)
+        _put(mdp, start=readonly(rationals.floats()))
+    if mdp.final_reward is not None and mdp.exact.final_reward is None:
+        _put_exact(mdp, final_reward=RationalArray.of(map(Fraction, mdp.final_reward.tolist())))
 
 
 def _put_rewards(mdp: MDP, changes: Mapping[str, Any]) -> None:
     """Set r, reward or both of a copy, and validate it: see `MDP.replace`."""
-    put = object.__setattr__
     correction = mdp.facts.correction
-    exact = mdp.exact
+    exact = mdp.exact is not None
     had = mdp.reward is not None or mdp.averaged
     given, reward = changes.get("r"), changes.get("reward")
     if reward is not None:
-        floats, numbers = _numbers("reward", reward, mdp.K, exact is not None)
-        put(mdp, "reward", floats)
-        put(mdp, "exact", exact and dataclasses.replace(exact, reward=numbers, r=None))
-        put(mdp, "r", _readonly(expected_reward(mdp)))
+        floats, rationals = numbers_of("reward", reward, mdp.K, exact)
+        _put(mdp, reward=floats)
+        _put_exact(mdp, reward=rationals, r=None)
+        _put(mdp, r=readonly(expected_reward(mdp)))
         if given is not None:
-            floats, _ = _numbers("r", given, mdp.L, False)
-            _check_r(mdp, floats)
-            if exact is None:
-                put(mdp, "r", floats)
+            floats, _ = numbers_of("r", given, mdp.L, False)
+            check_r(mdp, floats)
+            if not exact:
+                _put(mdp, r=floats)
     else:
         if given is None:
             if "r" in changes:
                 raise ModelError(f"r: found None, expected {mdp.L} numbers, one a pair of state and action")
-            given = mdp.r if exact is None else [mdp.rational(i)[1] for i in range(mdp.L)]
-        floats, numbers = _numbers("r", given, mdp.L, exact is not None)
-        put(mdp, "reward", None)
-        put(mdp, "r", floats)
-        put(mdp, "exact", exact and dataclasses.replace(exact, reward=None, r=numbers))
-    put(mdp, "averaged", had and reward is None)
-    put(mdp, "on_entry", False)
-    put(mdp, "_facts", validate(mdp, correction))
-
-
-def _check_r(mdp: MDP, r: Floats) -> None:
-    """Check that r, which is given beside rewards of outcomes, is what follows from them, to rounding."""
-    reward = mdp.reward
-    assert reward is not None
-    scale = np.maximum.reduceat(np.abs(reward), mdp.row_ptr[:-1].astype(np.intp)) if mdp.L else np.zeros(0)
-    room = (2 * np.diff(mdp.row_ptr) + 10) * 2.0**-52 * scale
-    wrong = np.flatnonzero(np.abs(r - mdp.r) > room)
-    if wrong.size:
-        i = int(wrong[0])
-        what = (
-            f"r: found {float(r[i])!r}, expected {float(mdp.r[i])!r}, the mean of the rewards of its outcomes"
-        )
-        raise ModelError(Fault(what, mdp.states[mdp.state_of_row(i)], mdp.actions[int(mdp.pair_action[i])]))
-
-
-def _numbers(field: str, values: Any, size: int, exact: bool) -> tuple[Floats, RationalArray | None]:
-    """Return one number an entry as floats, and as rationals where asked; ModelError with what is wrong."""
-    rationals = None
-    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
-        floats = _frozen(field, values, np.float64, True)
-    else:
-        listable = isinstance(values, Sequence) and not isinstance(values, str)
-        if not listable and not (isinstance(values, np.ndarray) and values.ndim == 1):
-            raise ModelError(f"{field}: found {kind_text(values)}, expected {size} numbers")
-        listed = []
-        for i, value in enumerate(values):
-            try:
-                if isinstance(value, (bool, np.bool_)):
-                    raise ValueError
-                plain = isinstance(value, (float, np.floating))
-                listed.append(float(value) if plain else as_fraction(value))
-            except (ValueError, OverflowError, TypeError):
-                raise ModelError(
-                    f"{field}: found {quoted(value)} at position {i}, expected a number"
-                ) from None
-        floats = np.array([x if isinstance(x, float) else nearest(x) for x in listed], dtype=np.float64)
-        floats.setflags(write=False)
-        if exact and np.isfinite(floats).all():
-            rationals = RationalArray.of(Fraction(x) for x in listed)
-    if floats.shape != (size,):
-        raise ModelError(f"{field}: found {len(floats)} numbers, expected {size}")
-    if not (np.abs(floats) <= LARGEST).all():
-        i = int(np.flatnonzero(~(np.abs(floats) <= LARGEST))[0])
-        what = (
-            f"{field}: found {float(floats[i])!r} at position {i}, expected a finite number up to {LARGEST:g}"
-        )
-        raise ModelError(what)
-    if exact and rationals is None:
-        rationals = RationalArray.of(map(Fraction, floats.tolist()))
-    return floats, rationals
-
-
-def _readonly(array: NDArray[Any]) -> NDArray[Any]:
-    array.setflags(write=False)
-    return array
-
-
-def _put_start(mdp: MDP, start: Any) -> None:
-    """Set the start of a model; exact numbers are kept where the model has such, and the start comes without."""
-    floats, rationals = _start(mdp, start)
-    object.__setattr__(mdp, "start", floats)
-    exact = mdp.exact
-    if exact is not None and exact.start is None and rationals is not None:
-        object.__setattr__(mdp, "exact", dataclasses.replace(exact, start=rationals))
-
-
-def start_values(start: Any, states: Names, *, by_name: bool = False) -> list[Any]:
-    """Return one value a state of a start: a state, {state: probability}, or one probability a state.
-
-    >>> start_values("low", Names(["high", "low"])), start_values({1: "1/2", 0: "1/2"}, Names(2))
-    ([0, 1], ['1/2', '1/2'])
-    """
-    if hasattr(start, "to_dict") and getattr(start, "ndim", 0) == 1:  # a pandas Series
-        start = start.to_dict()
-    if isinstance(start, str) or (isinstance(start, Integral) and not isinstance(start, bool)):
-        start = {start: 1}
-    if isinstance(start, Mapping):
-        found = by_state(start, states, "start", by_name=by_name)
-        return [found.get(s, 0) for s in range(len(states))]
-    if not isinstance(start, (Sequence, np.ndarray)) or (isinstance(start, np.ndarray) and not start.ndim):
-        raise ModelError(f"start: found {kind_text(start)}, expected {A_START}")
-    values = list(start)
-    if len(values) != len(states):
-        raise ModelError(f"start: found {len(values)} entries, expected {A_START} ({len(states)})")
-    return values
-
-
-A_START = "a state, {state: probability} or one probability a state"
-
-
-def _probability(p: Any) -> Any:
-    try:
-        return float(p) if isinstance(p, (float, np.floating)) else as_fraction(p)
-    except (ValueError, OverflowError, TypeError):
-        raise ModelError(f"start: found {quoted(p)}, expected a probability from 0 to 1") from None
+            given = [mdp.rational(i)[1] for i in range(mdp.L)] if exact else mdp.r
+        floats, rationals = numbers_of("r", given, mdp.L, exact)
+        _put(mdp, reward=None, r=floats)
+        _put_exact(mdp, reward=None, r=rationals)
+    _put(mdp, averaged=had and reward is None, on_entry=False)
+    _put(mdp, _facts=validate(mdp, correction))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from operator import add, mul, truediv
@@ -218,6 +219,15 @@ def as_fraction(value: Any) -> Fraction:
     raise ValueError(value)
 
 
+def as_number(value: Any) -> Fraction | float:
+    """Return a float as it is, any other number as the rational that it is.
+
+    >>> as_number(0.1), as_number("0.1")
+    (0.1, Fraction(1, 10))
+    """
+    return float(value) if isinstance(value, (float, np.floating)) else as_fraction(value)
+
+
 def nearest(value: Fraction) -> float:
     """Return the nearest float64, or OverflowError (never inf)."""
     return value.numerator / value.denominator
@@ -302,3 +312,17 @@ class RationalArray(Sequence[Fraction]):
     @property
     def nbytes(self) -> int:
         return int(self.num.nbytes + self.den.nbytes)
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The numbers of a model as the exact rationals that its source spelled.
+
+    `prob` and `reward` have one entry an outcome; `r` one a row, where the reward is given by state and action.
+    """
+
+    prob: RationalArray
+    reward: RationalArray | None = None
+    r: RationalArray | None = None
+    start: RationalArray | None = None
+    final_reward: RationalArray | None = None

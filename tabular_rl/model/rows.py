@@ -1,4 +1,4 @@
-"""Arithmetic over the outcomes of rows, block by block."""
+"""The arrays of a model: read-only, and reckoned with over the outcomes of rows, block by block."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.errors import Fault, ModelError
+from tabular_rl.model.rationals import UNDERFLOWS, Exact, nearest
+
 if TYPE_CHECKING:
     from tabular_rl.model.mdp import MDP
 
@@ -16,6 +19,34 @@ Ints = NDArray[np.integer[Any]]
 
 BLOCK = 1 << 20  # outcomes looked at together when a model is validated
 LARGEST = 1e300  # rewards beyond it overflow in sums
+
+
+def readonly(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that may not be written to any more."""
+    array.setflags(write=False)
+    return array
+
+
+def frozen(field: str, values: Any, dtype: Any, copy: bool) -> NDArray[Any]:
+    """Return values as a contiguous read-only array of the dtype; numbers that do not fit are an error."""
+    given = np.asanyarray(values)
+    kind = np.dtype(dtype).kind
+    if given.ndim != 1:
+        raise ModelError(f"{field}: found {given.ndim} dimensions, expected 1")
+    if kind == "i" and given.size and given.dtype.kind not in "iu":
+        raise ModelError(f"{field}: found dtype {given.dtype}, expected whole numbers")
+    if kind == "f" and given.dtype.kind not in "iuf":
+        raise ModelError(f"{field}: found dtype {given.dtype}, expected float64")
+    if kind == "b" and given.dtype.kind != "b":
+        raise ModelError(f"{field}: found dtype {given.dtype}, expected bool")
+    if kind == "i" and given.size and given.dtype.itemsize > np.dtype(dtype).itemsize:
+        limit = np.iinfo(dtype)
+        if int(given.max()) > limit.max or int(given.min()) < limit.min:
+            raise ModelError(f"{field}: found {int(given.max())}, expected at most {limit.max}")
+    made = np.array(given, dtype=dtype, order="C", copy=True) if copy else np.ascontiguousarray(given, dtype)
+    if kind == "f" and given.dtype.itemsize > 8 and ((made == 0) & (given != 0)).any():
+        raise ModelError(f"{field}: found a number that {UNDERFLOWS}")
+    return readonly(made.view())
 
 
 def row_blocks(row_ptr: Ints) -> Iterable[tuple[int, int, int, int]]:
@@ -55,3 +86,72 @@ def mass_defects(prob: Floats, ptr: Ints) -> Floats:
     middle = np.rint(rest * 2.0**52) * 2.0**-52
     low = rest - middle
     return ((1.0 - row_sums(high, ptr)) - row_sums(middle, ptr)) - row_sums(low, ptr)
+
+
+def expected_reward(mdp: MDP) -> Floats:
+    """r[i] = Σ_k prob[k] reward[k], correctly rounded where the numbers are exact."""
+    exact = mdp.exact
+    if exact is not None:
+        if exact.r is not None:
+            return exact.r.floats()
+        return _expected_exact(mdp, exact)
+    assert mdp.reward is not None
+    out = np.zeros(mdp.L)
+    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
+        with np.errstate(over="ignore", invalid="ignore"):
+            products = mdp.prob[k0:k1] * mdp.reward[k0:k1]
+            out[first:last] = row_sums(products, mdp.row_ptr[first : last + 1] - k0)
+    return out
+
+
+def _expected_exact(mdp: MDP, exact: Exact) -> Floats:
+    """Σ_k prob[k] reward[k] as rationals, then rounded: in integers where these are small, which most are."""
+    assert exact.reward is not None
+    out = np.zeros(mdp.L)
+    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
+        p, x = exact.prob[k0:k1].common(), exact.reward[k0:k1].common()
+        if p is not None and x is not None and max(int(np.max(np.abs(x[0]))), x[1]) * p[1] <= 2**53:
+            # Probabilities sum to 1, so that no sum is above the largest reward times both denominators.
+            ptr = np.asarray(mdp.row_ptr[first : last + 1], dtype=np.int64) - k0
+            full = np.diff(ptr) > 0
+            out[first:last][full] = np.add.reduceat(p[0] * x[0], ptr[:-1][full]) / (p[1] * x[1])
+            continue
+        out[first:last] = [nearest(mdp.rational(i)[1]) for i in range(first, last)]
+    return out
+
+
+def check_r(mdp: MDP, r: Floats) -> None:
+    """Check that r, which is given beside rewards of outcomes, is what follows from them, to rounding."""
+    reward = mdp.reward
+    assert reward is not None
+    scale = np.maximum.reduceat(np.abs(reward), mdp.row_ptr[:-1].astype(np.intp)) if mdp.L else np.zeros(0)
+    room = (2 * np.diff(mdp.row_ptr) + 10) * 2.0**-52 * scale
+    wrong = np.flatnonzero(np.abs(r - mdp.r) > room)
+    if wrong.size:
+        i = int(wrong[0])
+        what = (
+            f"r: found {float(r[i])!r}, expected {float(mdp.r[i])!r}, the mean of the rewards of its outcomes"
+        )
+        raise ModelError(Fault(what, mdp.states[mdp.state_of_row(i)], mdp.actions[int(mdp.pair_action[i])]))
+
+
+def normalised(mdp: MDP) -> tuple[Floats, float]:
+    """Return prob with each row divided by its sum where that is a fault, and the largest change."""
+    prob = np.array(mdp.prob)
+    if not np.isfinite(prob).all() or (prob < 0).any():
+        return mdp.prob, 0.0  # validation names the number
+    largest = 0.0
+    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
+        ptr = mdp.row_ptr[first : last + 1] - k0
+        defect = mass_defects(prob[k0:k1], ptr)
+        length = np.diff(ptr)
+        total = np.where((np.abs(defect) > length * 2.0**-52) & (defect < 1.0), 1.0 - defect, 1.0)
+        scaled = prob[k0:k1] / np.repeat(total, length)
+        if ((scaled == 0) & (prob[k0:k1] > 0)).any():
+            raise ModelError(
+                f"normalize: found a probability that {UNDERFLOWS} when it is divided by the sum of its row"
+            )
+        if scaled.size:
+            largest = max(largest, float(np.max(np.abs(scaled - prob[k0:k1]))))
+        prob[k0:k1] = scaled
+    return readonly(prob), largest

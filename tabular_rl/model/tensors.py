@@ -38,7 +38,7 @@ class Entries(NamedTuple):
         return self.shape[s], self.shape[a], self.shape[to]
 
 
-def rows_of_tensors(
+def arrays_of_tensors(
     P: Any,
     R: Any,
     gamma: Fraction,

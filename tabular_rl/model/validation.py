@@ -15,10 +15,8 @@ from tabular_rl.model.names import check_names
 from tabular_rl.model.rows import BLOCK, LARGEST, largest_of_rows, mass_defects, row_blocks, row_sums
 
 if TYPE_CHECKING:
-    from tabular_rl.model.mdp import MDP, Layout
-
-
-MOST_CELLS = 10_000_000  # of a map, or of a layout
+    from tabular_rl.model.mdp import MDP
+    from tabular_rl.model.rationals import Exact
 
 
 @dataclass(frozen=True)
@@ -58,57 +56,31 @@ def shape_faults(mdp: MDP, K: int, L: int) -> list[Fault]:
     ):
         if array is not None and len(array) != count:
             faults.append(Fault(f"{field}: found length {len(array)}, expected {count}"))
-    if not faults:
-        faults += layout_faults(mdp)
+    if not faults and mdp.layout is not None and (what := mdp.layout.size_text(S)):
+        faults.append(Fault(what))
     return faults
-
-
-def layout_faults(mdp: MDP) -> list[Fault]:
-    """Check that a layout has a cell for each state: `cell` says which, or there are as many cells as states."""
-    if mdp.layout is None:
-        return []
-    what = layout_text(mdp.layout, mdp.S)
-    return [Fault(what)] if what else []
-
-
-def layout_text(layout: Layout, S: int) -> str:
-    """Say how a layout does not fit S states; nothing where it does."""
-    cells = layout.rows * layout.columns
-    if cells > max(MOST_CELLS, 10 * S):
-        found = f"layout: found {layout.rows} x {layout.columns} cells"
-        return f"{found}, expected at most {MOST_CELLS:,}, or ten for each state"
-    if layout.cell is None and cells != S:
-        found = f"layout: found {layout.rows} x {layout.columns} = {cells} cells for {S} states"
-        return f"{found}, expected as many, or `cell`, which says where each state is drawn"
-    if layout.cell is not None and len(layout.cell) != S:
-        return f"layout: found {len(layout.cell)} cells, expected one for each of {S} states"
-    return ""
 
 
 def check_layout(mdp: MDP) -> None:
     """Check the layout of a model; ModelError where it does not fit the states."""
-    faults = layout_faults(mdp) or _cell_faults(mdp)
-    if faults:
-        raise ModelError(faults, mdp.origin or None)
+    if mdp.layout is not None and (what := mdp.layout.size_text(mdp.S) or mdp.layout.cell_text(mdp.S)):
+        raise ModelError([Fault(what)], mdp.origin or None)
 
 
-def _cell_faults(mdp: MDP) -> list[Fault]:
-    layout = mdp.layout
-    if layout is None or layout.cell is None:
-        return []
-    cell = layout.cell
-    if int(cell.max()) >= layout.rows * layout.columns or int(cell.min()) < 0:
-        return [Fault(f"layout: expected one cell of {layout.rows} x {layout.columns} for each state")]
-    if len(np.unique(cell)) != mdp.S:
-        return [Fault("layout: found two states in one cell, expected a cell for each")]
-    return []
+def check_exact(mdp: MDP, exact: Exact) -> None:
+    """Check that the floats of a model are the nearest to its exact numbers."""
+    for field, floats in (("prob", mdp.prob), ("reward", mdp.reward), ("r", mdp.r)):
+        rationals = getattr(exact, field)
+        if rationals is not None and (floats is None or not np.array_equal(rationals.floats(), floats)):
+            raise ModelError(f"exact {field}: found numbers whose nearest floats are not {field}")
 
 
 def check_order(mdp: MDP) -> None:
     """Check names, pointers, cells and final rewards; ModelError with what is wrong."""
     for what, names in (("state", mdp.states), ("action", mdp.actions)):
         check_names(what, names)
-    faults = _cell_faults(mdp)
+    what = "" if mdp.layout is None else mdp.layout.cell_text(mdp.S)
+    faults = [Fault(what)] if what else []
     final = mdp.final_reward
     if final is not None and not np.isfinite(final).all():
         s = int(np.flatnonzero(~np.isfinite(final))[0])

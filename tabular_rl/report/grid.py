@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import escape, spoken
-from tabular_rl.model.mdp import Layout
+from tabular_rl.model.layout import Layout
 from tabular_rl.model.numbers import general, places, plus_minus, shown
 from tabular_rl.report.layout import columns as widest
 from tabular_rl.report.screen import signs

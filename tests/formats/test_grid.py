@@ -11,7 +11,7 @@ import pytest
 
 from tabular_rl.errors import ModelError
 from tabular_rl.formats import load
-from tabular_rl.model.mdp import Layout
+from tabular_rl.model.layout import Layout
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from tabular_rl import MDP, ModelError
 from tabular_rl.errors import TabularError
-from tabular_rl.model.build import Row, model_of_rows
+from tabular_rl.model.build import Row, arrays_of_rows
 from tabular_rl.model.names import Names
 
 GOOD = [
@@ -196,9 +196,13 @@ def test_nothing_at_all_is_refused():
 # -- rows with lines, as the readers of files give them -----------------------------------------------------------
 
 
+def model(*rows, **more):
+    return MDP.from_rows(**arrays_of_rows(*rows, **more))
+
+
 def rows_fault(rows, **more):
     with pytest.raises(ModelError) as caught:
-        model_of_rows(rows, "1/2", Names(["a", "b"]), Names(["x", "y"]), **more)
+        model(rows, "1/2", Names(["a", "b"]), Names(["x", "y"]), **more)
     return str(caught.value.at("m.toml"))
 
 
@@ -240,7 +244,7 @@ def test_row_without_outcomes_is_refused():
 
 
 def test_rewards_by_pair_stay_by_pair():
-    mdp = model_of_rows(
+    mdp = model(
         [Row(0, 0, [(1, HALF, None), (0, HALF, None)], reward=Fraction(1, 3)), Row(1, 0, [(1, Fraction(1), None)])],
         "1/2", Names(["a", "b"]), Names(["x"]),
     )  # fmt: skip

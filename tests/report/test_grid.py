@@ -7,7 +7,7 @@ import pytest
 import tabular_rl
 from tabular_rl import MDP, Policy
 from tabular_rl.formats import load
-from tabular_rl.model.mdp import Layout
+from tabular_rl.model.layout import Layout
 from tabular_rl.model.numbers import shown
 from tabular_rl.report import screen
 from tabular_rl.report.grid import grid_text

@@ -12,8 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from tabular_rl import MDP, Policy
-from tabular_rl.model.mdp import Exact
-from tabular_rl.model.rationals import RationalArray
+from tabular_rl.model.rationals import Exact, RationalArray
 
 DISCOUNTS = ["0", "1/2", "9/10", "19/20", "99/100"]
 TOTAL = ("proper", "costs", "loops", "mixed")  # kinds of total reward that have a finite answer

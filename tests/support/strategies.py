@@ -7,8 +7,9 @@ from fractions import Fraction
 import numpy as np
 from hypothesis import strategies as st
 
-from tabular_rl.model.build import Row, model_of_rows
-from tabular_rl.model.mdp import Layout
+from tabular_rl import MDP
+from tabular_rl.model.build import Row, arrays_of_rows
+from tabular_rl.model.layout import Layout
 from tabular_rl.model.names import Names, name_fault, without_zero_width
 
 ODD_NAMES = [
@@ -78,7 +79,7 @@ def models(draw, *, exact=None, gamma=None, horizon=True):
         gamma = draw(
             st.sampled_from([Fraction(9, 10), Fraction(1), Fraction(0), Fraction(1, 3), 0.9, 1.0, 0.0])
         )
-    return model_of_rows(
+    arrays = arrays_of_rows(
         rows,
         gamma,
         Names(draw(names(S))),
@@ -89,3 +90,4 @@ def models(draw, *, exact=None, gamma=None, horizon=True):
         exact=exact,
         **options,
     )
+    return MDP.from_rows(**arrays)

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NoFiniteAnswer, NumericalError, quoted
-from tabular_rl.model.mdp import MDP, Exact
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rationals import RationalArray
+from tabular_rl.model.rationals import Exact, RationalArray
 from tabular_rl.model.rounding import LargeRewards, backup_error, shared_error, shared_reward, up
 from tabular_rl.model.rows import Floats, Ints, row_blocks
 
