@@ -26,38 +26,14 @@ from tabular_rl.formats import load, save
 from tabular_rl.formats.bundled import examples
 from tabular_rl.formats.logs import read_log, write_log
 from tabular_rl.methods.ask import evaluate, learn, solve
-from tabular_rl.methods.exact.linear_programming import linear_programming
-from tabular_rl.methods.exact.linear_solve import linear_solve
-from tabular_rl.methods.exact.rational import rational, rational_evaluation
+from tabular_rl.methods.catalogue import *  # noqa: F403
 from tabular_rl.methods.exact.stationary import occupancy, stationary_distribution, visit_distribution
-from tabular_rl.methods.gradient.actor_critic import actor_critic, advantage_actor_critic
 from tabular_rl.methods.gradient.enumeration import enumerated_moments
 from tabular_rl.methods.gradient.exact import exact_gradient, gradient_ascent
 from tabular_rl.methods.gradient.moments import all_moments, estimator_moments, score_identity
-from tabular_rl.methods.gradient.reinforce import reinforce
 from tabular_rl.methods.gradient.sample import sample_gradient
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
-from tabular_rl.methods.learning.batch_td import batch_td, certainty_equivalence
-from tabular_rl.methods.learning.double_q_learning import double_q_learning
-from tabular_rl.methods.learning.dyna_q import dyna_q
-from tabular_rl.methods.learning.expected_sarsa import expected_sarsa, q_evaluation
-from tabular_rl.methods.learning.linear_q import linear_q_evaluation, linear_q_learning
-from tabular_rl.methods.learning.linear_td import linear_td
-from tabular_rl.methods.learning.monte_carlo import monte_carlo
-from tabular_rl.methods.learning.n_step_td import n_step_td
-from tabular_rl.methods.learning.prioritized_sweeping import prioritized_sweeping
-from tabular_rl.methods.learning.q_lambda import q_lambda
-from tabular_rl.methods.learning.q_learning import q_learning
-from tabular_rl.methods.learning.sarsa import sarsa, sarsa_evaluation
-from tabular_rl.methods.learning.td0 import td0
-from tabular_rl.methods.learning.td_lambda import td_lambda
-from tabular_rl.methods.learning.tree_backup import tree_backup
-from tabular_rl.methods.planning.auto import auto, auto_evaluation
-from tabular_rl.methods.planning.backward_induction import backward_induction
-from tabular_rl.methods.planning.modified_policy_iteration import modified_policy_iteration
-from tabular_rl.methods.planning.policy_evaluation import policy_evaluation
-from tabular_rl.methods.planning.policy_iteration import policy_iteration
-from tabular_rl.methods.planning.value_iteration import value_iteration
+from tabular_rl.methods.lookup import METHODS
 from tabular_rl.model import hooks
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
@@ -101,7 +77,7 @@ hooks.read_policy.fill(_read_policy)
 
 __version__ = "0.1.0"
 
-# In teaching order: a model, a policy, the two questions, the answer; then each algorithm under its own name.
+# Beside these each method of the catalogue stands under its own name.
 __all__ = [
     "MDP",
     "Certificate",
@@ -126,61 +102,29 @@ __all__ = [
     "TabularError",
     "Transitions",
     "Verdict",
-    "actor_critic",
-    "advantage_actor_critic",
     "all_moments",
-    "auto",
-    "auto_evaluation",
-    "backward_induction",
-    "batch_td",
     "behavior_of",
-    "certainty_equivalence",
     "compare",
-    "double_q_learning",
-    "dyna_q",
     "enumerated_moments",
     "estimate",
     "estimator_moments",
     "evaluate",
     "exact_gradient",
     "examples",
-    "expected_sarsa",
     "gradient_ascent",
     "learn",
-    "linear_programming",
-    "linear_q_evaluation",
-    "linear_q_learning",
-    "linear_solve",
-    "linear_td",
     "load",
-    "modified_policy_iteration",
-    "monte_carlo",
-    "n_step_td",
     "occupancy",
-    "policy_evaluation",
-    "policy_iteration",
-    "prioritized_sweeping",
-    "q_evaluation",
-    "q_lambda",
-    "q_learning",
-    "rational",
-    "rational_evaluation",
     "read_log",
-    "reinforce",
     "sample_gradient",
     "sample_transitions",
-    "sarsa",
-    "sarsa_evaluation",
     "save",
     "score_identity",
     "simulate",
     "solve",
     "stationary_distribution",
-    "td0",
-    "td_lambda",
-    "tree_backup",
-    "value_iteration",
     "verify",
     "visit_distribution",
     "write_log",
 ]
+__all__ += sorted(method.function.__name__ for method in METHODS.values())

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from tabular_rl.analysis.comparison import Comparison
 from tabular_rl.errors import OptionError, closest, quoted
-from tabular_rl.methods.catalogue import canonical
+from tabular_rl.methods.lookup import canonical
 from tabular_rl.model.rationals import fraction
 
 QUANTITIES = ("error", "rms", "loss", "bound", "seconds")

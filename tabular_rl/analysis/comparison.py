@@ -20,13 +20,14 @@ from tabular_rl.errors import (
     quoted,
 )
 from tabular_rl.methods.ask import reference
-from tabular_rl.methods.catalogue import LEARNERS, SOLVERS, canonical, check_options, find, method_name
+from tabular_rl.methods.lookup import LEARNERS, PLANNERS, canonical, method_name, planner_of
 from tabular_rl.model import hooks
 from tabular_rl.model.calls import public, unknown_option
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import fraction, nearest
 from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.method import Method
 from tabular_rl.solving.options import OPTIONS
 from tabular_rl.solving.solution import Solution, Status
 
@@ -123,8 +124,8 @@ def fitting_methods(mdp: MDP, task: str) -> list[str]:
     """The methods of a task that take this model, without those that only choose another."""
     return [
         name
-        for name, f in SOLVERS.items()
-        if f.spec.task == task and not name.startswith("auto") and f.spec.refuses(mdp) is None  # type: ignore[attr-defined]
+        for name, f in PLANNERS.items()
+        if f.task == task and not name.startswith("auto") and f.refuses(mdp) is None
     ]
 
 
@@ -157,15 +158,15 @@ def asked_method(text: str) -> tuple[str, dict[str, Any]]:
 
 def task_of(names: Iterable[str], policy: Policy | None) -> str:
     """What methods are compared for: "prediction" for a policy, and where all of them learn the values of one."""
-    tasks = {LEARNERS[n].spec.task if n in LEARNERS else "" for n in names}  # type: ignore[attr-defined]
+    tasks = {LEARNERS[n].task if n in LEARNERS else "" for n in names}
     return "prediction" if policy is not None or tasks == {"prediction"} else "control"
 
 
-def _function(name: str, task: str) -> Any:
+def _method(name: str, task: str) -> Method[..., Any]:
     learner = LEARNERS.get(name)
     if learner is None:
-        return find(name, task)
-    if learner.spec.task != task:  # type: ignore[attr-defined]
+        return planner_of(name, task)
+    if learner.task != task:
         what = "evaluates a policy" if task == "control" else "finds the best policy"
         raise OptionError(f"method {quoted(name)} {what}, the others do not: compare them apart")
     return learner
@@ -219,26 +220,25 @@ def compare(
         asked = [(name, {}) for name in labels]
     elif task == "prediction" and policy is None:
         policy = Policy.uniform(mdp)
-    functions = [_function(name, task) for name, _ in asked]
-    has_any = {*ALWAYS, *(key for function in functions for key in function.__kwdefaults__ or {})}
+    found = [_method(name, task) for name, _ in asked]
+    has_any = {*ALWAYS, *(key for method in found for key in method.defaults)}
     for key in options:
         if key not in has_any:
             raise unknown_option("compare", key, has_any)
-    for function, (_, own) in zip(functions, asked, strict=True):
-        check_options(function, own)
-        why = function.spec.refuses(mdp)
+    for method, (_, own) in zip(found, asked, strict=True):
+        method.check_options(own)
+        why = method.refuses(mdp)
         if named and why is not None:
             raise NotAnswerable(why)
     limits = {k: v for k, v in options.items() if k == "time_limit"}
     best = reference(mdp, policy, **limits)
     rows, curves = [], []
-    for label, (name, own), function in zip(labels, asked, functions, strict=True):
-        has = function.__kwdefaults__ or {}
-        given = {key: value for key, value in options.items() if key in has} | own
-        if name in LEARNERS:
+    for label, (_, own), method in zip(labels, asked, found, strict=True):
+        given = {key: value for key, value in options.items() if key in method.defaults} | own
+        if method.learns:
             given.setdefault("reference", best)
         try:
-            solution = function(mdp, **given) if policy is None else function(mdp, policy, **given)
+            solution = method.ask(mdp, policy, **given)
         except (NotAnswerable, OptionError, MissingExtra):  # too large a model for this method, say
             if named:
                 raise

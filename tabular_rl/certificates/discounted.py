@@ -161,7 +161,7 @@ class Certifier:
         return own, shared, _Beyond(rows, states, high)
 
     def noise(self, mdp: MDP, vmax: float) -> float:
-        """E of the sweeps of a solver over the model, or over its quotient: smaller changes tell nothing."""
+        """E of the sweeps of a method over the model, or over its quotient: smaller changes tell nothing."""
         return shared_error(mdp, vmax) if self.policy is None else self.large.error(self.policy, vmax)
 
     def plain_bounds(self) -> tuple[float, float]:
@@ -358,7 +358,7 @@ def conclude(
             bound = float(np.max(half, initial=0.0))
             bound = float(up(bound)) if bound else 0.0
         elif v is not None and certificate.exact is None:
-            # Open on a side: the values are what the solver found, and it may have found what is proven wrong.
+            # Open on a side: the values are what the method found, and it may have found what is proven wrong.
             found, v = v, np.clip(v, certificate.lower, certificate.upper)
             moved = (
                 ""

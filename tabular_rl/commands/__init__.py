@@ -47,7 +47,7 @@ INTERRUPTED = {
     "estimate": "nothing was written",
 }
 BUG = 70
-PATIENCE = 5.0  # seconds of work that a solver is given to return its interval after a signal
+PATIENCE = 5.0  # seconds of work that a method is given to return its interval after a signal
 LONGEST = 30.0  # and seconds of the clock: on a loaded machine work takes longer
 
 
@@ -225,7 +225,7 @@ class _State:
 
 
 def handle(signum: int, frame: Any) -> None:
-    """Stop a solver between two kernels, anything else at once; a second signal does not wait for a solver."""
+    """Stop a method between two kernels, anything else at once; a second signal does not wait for a method."""
     from tabular_rl.solving.run import interrupt
 
     if interrupt.signum is not None and (_State.solving or _State.leaving):
@@ -240,7 +240,7 @@ def handle(signum: int, frame: Any) -> None:
 
 
 def _patience(signum: int) -> Callable[[int, Any], None]:
-    """The handler of a timer: it ends a solver that does not come back with its interval."""
+    """The handler of a timer: it ends a method that does not come back with its interval."""
     worked, begun = time.thread_time(), time.monotonic()
 
     def look(_signum: int, _frame: Any) -> None:
@@ -262,7 +262,7 @@ def _compiling(frame: Any) -> bool:
 
 @contextlib.contextmanager
 def solving() -> Any:
-    """While this holds, a signal is left to the solver, which returns its best interval."""
+    """While this holds, a signal is left to the method, which returns its best interval."""
     _State.solving = True
     try:
         yield

@@ -357,34 +357,34 @@ def _policies(word: str, given: dict[str, Any], log: bool) -> Offer:
 
 def _methods(name: str, word: str) -> Offer:
     """The methods of a command; in `compare` the options of a method may follow it, each behind a comma."""
-    from tabular_rl.methods.catalogue import LEARNERS, METHODS, SOLVERS, canonical
+    from tabular_rl.methods.lookup import LEARNERS, METHODS, PLANNERS, canonical
 
     task = {"solve": "control", "evaluate": "prediction"}.get(name)
-    known = LEARNERS if name == "learn" else SOLVERS if task else METHODS
-    specs = [f.spec for f in known.values() if task is None or f.spec.task == task]  # type: ignore[attr-defined]
+    known = LEARNERS if name == "learn" else PLANNERS if task else METHODS
+    found = [f for f in known.values() if task is None or f.task == task]
     head, comma, last = word.rpartition(",")
     if comma and name == "compare":
-        found = METHODS.get(canonical(head.split(",")[0]))
-        options = {} if found is None else found.spec.options  # type: ignore[attr-defined]
+        method = METHODS.get(canonical(head.split(",")[0]))
+        options = {} if method is None else method.options
         key, equals, _ = last.partition("=")
         if equals:
             option = options.get(key.replace("-", "_"))
             return (Offer() if option is None else _of_option(option[0])).behind(f"{head},{key}=")
         offer = Offer([(o.flag[2:] + "=" * (o.kind is not bool), o.help) for o, _ in options.values()])
         return offer.behind(head + ",")
-    return Offer([("auto" if task and s.name.startswith("auto") else s.name, s.summary) for s in specs])
+    return Offer([("auto" if task and s.name.startswith("auto") else s.name, s.summary) for s in found])
 
 
 def _topics(given: dict[str, Any]) -> Offer:
     """What `help` knows: commands, pages and methods; behind `make` its families."""
     from tabular_rl.commands import COMMANDS, program
     from tabular_rl.formats.bundled import documents
-    from tabular_rl.methods.catalogue import METHODS
+    from tabular_rl.methods.lookup import METHODS
 
     if given:
         below = program.get_command(click.Context(program), str(given["topic"]))
         return _commands(below, None) if isinstance(below, click.Group) else Offer()
-    methods = [(name, f.spec.summary) for name, f in METHODS.items()]  # type: ignore[attr-defined]
+    methods = [(name, f.summary) for name, f in METHODS.items()]
     return Offer([*COMMANDS.items(), *((page, "a page of the documents") for page in documents()), *methods])
 
 

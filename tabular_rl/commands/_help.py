@@ -89,7 +89,7 @@ class OfMethods(Command):
     """A command of many methods, which are listed by what they are for: learners, and in `compare` planners too."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from tabular_rl.methods.catalogue import LEARNERS, METHODS
+        from tabular_rl.methods.lookup import LEARNERS, METHODS
 
         found = by_purpose(LEARNERS if self.name == "learn" else METHODS)
         with formatter.section("Methods"):
@@ -104,7 +104,7 @@ def by_purpose(names: Iterable[str]) -> dict[str, list[str]]:
     {'plan': ['rational'], 'best policy': ['q-learning'], 'its gradient': ['reinforce'], "a policy's values": ['td0'],
      'linear features': ['linear-td']}
     """
-    from tabular_rl.methods.catalogue import METHODS
+    from tabular_rl.methods.lookup import METHODS
 
     purposes = (
         "plan",
@@ -117,16 +117,16 @@ def by_purpose(names: Iterable[str]) -> dict[str, list[str]]:
     )
     found: dict[str, list[str]] = {what: [] for what in purposes}
     for name in names:
-        spec = METHODS[name].spec  # type: ignore[attr-defined]
-        control = spec.task == "control"
-        if spec.family == "gradient":
+        method = METHODS[name]
+        control = method.task == "control"
+        if method.family == "gradient":
             found["its gradient"].append(name)
-        elif spec.family != "learning":
+        elif method.family != "learning":
             found["plan" if control else "evaluate"].append(name)
-        elif "features" in spec.options:
+        elif "features" in method.options:
             found["linear features"].append(name)
         elif control:
             found["best policy"].append(name)
         else:
-            found["a policy's values" if "step_size" in spec.options else "values, from a log"].append(name)
+            found["a policy's values" if "step_size" in method.options else "values, from a log"].append(name)
     return {what: listed for what, listed in found.items() if listed}

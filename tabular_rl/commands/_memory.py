@@ -36,7 +36,7 @@ def refuse_more_than_there_is() -> None:
 
 
 def check_memory(mdp: MDP) -> None:
-    """Raise before anything is allocated where the vectors of a solver would not fit: a dozen numbers a state."""
+    """Raise before anything is allocated where the vectors of a method would not fit: a dozen numbers a state."""
     from tabular_rl.formats.memory import free_memory
 
     check_libraries(mdp)

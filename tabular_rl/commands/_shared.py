@@ -20,7 +20,7 @@ from tabular_rl.commands._help import Command as Command
 from tabular_rl.commands._memory import check_memory, check_states
 from tabular_rl.errors import OptionError, OutputError, closest, path_text, quoted
 from tabular_rl.formats.registry import MODELS
-from tabular_rl.methods.catalogue import METHODS, SOLVERS, canonical, find
+from tabular_rl.methods.lookup import METHODS, PLANNERS, canonical, planner_of
 from tabular_rl.model.calls import Option
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import rounded_up
@@ -30,6 +30,7 @@ from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import be_quiet, note, out, warn
 from tabular_rl.report.tables import answer_text, interval_width, seconds_text, status_text, work_text
 from tabular_rl.solving import run as running
+from tabular_rl.solving.method import Method
 from tabular_rl.solving.options import OPTIONS
 from tabular_rl.solving.solution import Solution, Status
 
@@ -187,7 +188,7 @@ policy_option = click.option(
 
 def method_options(task: str) -> Callable[[C], C]:
     """--method, --exact, --start-from and the options of every method of a task, as the catalogue has them."""
-    names = [name for name, f in SOLVERS.items() if f.spec.task == task]  # type: ignore[attr-defined]
+    names = [name for name, f in PLANNERS.items() if f.task == task]
     shown = ["auto" if name == "auto-evaluation" else name for name in names]
     return together(
         click.option(
@@ -195,12 +196,12 @@ def method_options(task: str) -> Callable[[C], C]:
             help=f"One of {', '.join(shown)}.",
         ),
         click.option("--exact", is_flag=True, help="Solve in rational arithmetic: values as fractions, ties proven."),
-        *solver_flags(names),
+        *option_flags(names),
         click.option("--start-from", metavar="ANSWER", help="Begin with the values of an answer file."),
     )  # fmt: skip
 
 
-def solver_flags(
+def option_flags(
     names: list[str],
     helps: Mapping[str, str] | None = None,
     but: tuple[str, ...] = (),
@@ -214,7 +215,7 @@ def solver_flags(
     options: dict[str, Option] = {}
     defaults: dict[str, list[Any]] = {}
     for name in names:
-        for key, (option, default) in METHODS[name].spec.options.items():  # type: ignore[attr-defined]
+        for key, (option, default) in METHODS[name].options.items():
             options[key] = option
             defaults.setdefault(key, []).append(default)
             having.setdefault(key, []).append(name)
@@ -404,18 +405,23 @@ def chosen_method(given: Mapping[str, Any], task: str) -> tuple[str, dict[str, A
     """Return the method and the options that were given for it; OptionError where it has no such option."""
     method = canonical(given["method"])
     if given["exact"]:
-        rational = next(n for n, f in SOLVERS.items() if n.startswith("rational") and f.spec.task == task)  # type: ignore[attr-defined]
+        rational = next(n for n, f in PLANNERS.items() if n.startswith("rational") and f.task == task)
         if method not in ("auto", rational):
             raise OptionError(f"--exact: found --method {method} too, expected one of them")
         method = rational
+    return method, asked_options(given, method, planner_of(method, task), "start_from")
+
+
+def asked_options(
+    given: Mapping[str, Any], name: str, method: Method[..., Any], *inputs: str
+) -> dict[str, Any]:
+    """Return the options that were given; OptionError where the method has not got one, or one of these inputs."""
     options = {key: given[key] for key in OPTIONS if given.get(key) is not None}
-    has = find(method, task).__kwdefaults__ or {}
-    asked = [*options, *(["start_from"] if given.get("start_from") is not None else [])]
-    for key in asked:
-        if key not in has:
-            known = ", ".join(flag(k) for k in has) or "none"
-            raise OptionError(f"{flag(key)}: {method} has no such option, expected some of {known}")
-    return method, options
+    for key in [*options, *(key for key in inputs if given.get(key) is not None)]:
+        if key not in method.defaults:
+            known = ", ".join(flag(k) for k in method.defaults if k in OPTIONS or k in inputs)
+            raise OptionError(f"{flag(key)}: {name} has no such option, expected some of {known}")
+    return options
 
 
 def flag(key: str) -> str:
@@ -425,7 +431,7 @@ def flag(key: str) -> str:
 def solved(
     mdp: MDP, method: str, options: dict[str, Any], quiet: int, policy: Policy | None = None
 ) -> Solution:
-    """Run a solver where signals stop it and progress is shown."""
+    """Run a planner where signals stop it and progress is shown."""
     from tabular_rl.methods.ask import evaluate, solve
 
     check_memory(mdp)

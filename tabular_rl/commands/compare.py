@@ -18,15 +18,15 @@ from tabular_rl.commands._shared import (
     flag,
     json_option,
     model_options,
+    option_flags,
     quiet_option,
     read_model,
-    solver_flags,
     together,
 )
 from tabular_rl.commands.learn import behavior, read_data
-from tabular_rl.errors import OptionError, closest, escape, path_text, quoted
+from tabular_rl.errors import OptionError, escape, path_text, quoted
 from tabular_rl.formats.json import json_parts
-from tabular_rl.methods.catalogue import LEARNERS, METHODS, canonical
+from tabular_rl.methods.lookup import LEARNERS, METHODS, canonical, unknown_method
 from tabular_rl.report.comparison import comparison_document, comparison_text
 from tabular_rl.report.learned import curves_csv
 from tabular_rl.report.progress import Progress
@@ -35,7 +35,7 @@ from tabular_rl.solving import run as running
 from tabular_rl.solving.options import OPTIONS
 
 NO = 1
-OF_LEARNERS = solver_flags(list(LEARNERS), but=ALWAYS)
+OF_LEARNERS = option_flags(list(LEARNERS), but=ALWAYS)
 
 
 @click.command("compare", cls=OfMethods, short_help=COMMANDS["compare"])
@@ -159,17 +159,16 @@ def asked_options(given: dict[str, Any], named: list[str]) -> dict[str, Any]:
     for text in named:
         name = asked_method(text)[0]
         if name not in METHODS:
-            raise OptionError(f"method {quoted(name)}: no such method{closest(name, METHODS) or '.'}")
-    functions = [METHODS[name] for name in (asked_method(text)[0] for text in named) if name in METHODS]
-    learners = [f for f in functions if f.spec.family in ("learning", "gradient")]  # type: ignore[attr-defined]
+            raise unknown_method(name, METHODS)
+    methods = [METHODS[asked_method(text)[0]] for text in named]
     for key in [*options, *(k for k in ("behavior", "data", "as_csv", "plot") if given[k] is not None)]:
         shown = "csv" if key == "as_csv" else key
         if key == "plot":
             continue
         if key == "as_csv":
-            if not learners:
+            if not any(m.learns for m in methods):
                 raise OptionError(f"--{shown}: found no method that learns, expected one, such as q-learning")
-        elif key not in ALWAYS and not any(key in (f.__kwdefaults__ or {}) for f in functions):
+        elif key not in ALWAYS and not any(key in m.defaults for m in methods):
             raise OptionError(
                 f"{flag(shown)}: found no method that has this option. `methods METHOD` lists those it has."
             )

@@ -8,7 +8,7 @@ from tabular_rl.commands import COMMANDS, PROGRAM, program
 from tabular_rl.commands._shared import Command
 from tabular_rl.errors import OptionError, closest, quoted
 from tabular_rl.formats.bundled import documents, documents_folder
-from tabular_rl.methods.catalogue import METHODS, canonical
+from tabular_rl.methods.lookup import METHODS, canonical
 from tabular_rl.report.screen import out
 
 

@@ -13,20 +13,20 @@ from tabular_rl.commands._help import OfMethods
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._shared import (
     all_option,
+    asked_options,
     check_output,
-    flag,
     json_option,
     model_options,
     named_states,
+    option_flags,
     quiet_option,
     read_model,
     shown_options,
-    solver_flags,
     together,
 )
 from tabular_rl.errors import OptionError, OutputError, path_text
 from tabular_rl.formats.registry import ANSWERS
-from tabular_rl.methods.catalogue import LEARNERS, canonical, find_learner
+from tabular_rl.methods.lookup import LEARNERS, canonical, learner_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.report.learned import cut_short, learned_csv, learned_document, learned_text, work_line
@@ -34,7 +34,6 @@ from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import note, out, warn
 from tabular_rl.solving import run as running
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.options import OPTIONS
 from tabular_rl.solving.solution import Status
 
 NOT_REACHED = 3
@@ -57,7 +56,7 @@ learner_options = together(
     click.option(
         "--data", metavar="LOG", help="Learn from the transitions of a log (CSV, npz), over and over."
     ),
-    *solver_flags(
+    *option_flags(
         list(LEARNERS),
         {
             "threads": "threads that share the runs; the answer has the same bits for any number",
@@ -116,18 +115,17 @@ def command(**given: Any) -> int:
 
         state = read_checkpoint(given["resume"])
     method = canonical(given["method"] or "") or (state["method"] if state is not None else DEFAULT)
-    function = find_learner(method)
-    options = asked_options(given, method, function)
+    learner = learner_of(method)
+    options = asked_options(given, method, learner, "behavior", "data")
     if state is not None:
-        has = function.__kwdefaults__ or {}
         kept = {**state["options"], "steps": state["steps"]}
-        options = {k: x for k, x in kept.items() if k in has and x is not None} | options
+        options = {k: x for k, x in kept.items() if k in learner.defaults and x is not None} | options
         options["resume"] = state
     check_files(given)
     mdp = read_model(given)
     named_states(mdp, given["only"])
     policy = None
-    if function.spec.task == "prediction":  # type: ignore[attr-defined]
+    if learner.task == "prediction":
         policy = read_policy(given["policy"] or "uniform", mdp)
     elif given["policy"] is not None:
         raise OptionError(
@@ -149,7 +147,7 @@ def command(**given: Any) -> int:
     check_memory(mdp)
     mdp.validate()  # a mapped model is validated here, where a signal raises
     with Progress(given["quiet"]), solving():
-        learned = function(mdp, **options) if policy is None else function(mdp, policy, **options)
+        learned = learner.ask(mdp, policy, **options)
         lost = regret_of(learned, options.get("time_limit"))
     code = deliver(learned, lost, given, saved=saver is None or saver.failed is None)
     if saver is not None and saver.failed is not None:
@@ -175,17 +173,6 @@ class Saver:
             self.failed = error
             if before is None:
                 warn(f"{error}. The run goes on.")
-
-
-def asked_options(given: dict[str, Any], method: str, function: Any) -> dict[str, Any]:
-    """The options that were given; OptionError where the method does not have one."""
-    has = function.__kwdefaults__ or {}
-    options = {key: given[key] for key in OPTIONS if given.get(key) is not None}
-    for key in [*options, *(k for k in ("behavior", "data") if given.get(k) is not None)]:
-        if key not in has:
-            known = ", ".join(flag(k) for k in has if k in OPTIONS or k in ("behavior", "data"))
-            raise OptionError(f"{flag(key)}: {method} has no such option, expected some of {known}")
-    return options
 
 
 def check_files(given: dict[str, Any]) -> None:

@@ -9,8 +9,7 @@ import click
 
 from tabular_rl.commands import COMMANDS
 from tabular_rl.commands._shared import Command, json_option, quiet_option
-from tabular_rl.errors import OptionError, closest, quoted
-from tabular_rl.methods.catalogue import ALIASES, LEARNERS, METHODS, SOLVERS, canonical
+from tabular_rl.methods.lookup import ALIASES, LEARNERS, METHODS, PLANNERS, canonical, unknown_method
 from tabular_rl.report.layout import columns, reflowed, table, wrapped
 from tabular_rl.report.screen import out, spelled
 
@@ -28,9 +27,7 @@ def command(method: str | None, as_json: bool, quiet: int) -> int:
     """
     method = None if method is None else canonical(method)
     if method is not None and method not in METHODS:
-        raise OptionError(
-            f"no method {quoted(method)}{closest(method, METHODS) or '.'} `tabular-rl methods` lists them."
-        )
+        raise unknown_method(method, METHODS, "`tabular-rl methods` lists them.")
     names = list(METHODS) if method is None else [method]
     if as_json:
         from tabular_rl.formats.json import json_parts
@@ -48,13 +45,14 @@ def command(method: str | None, as_json: bool, quiet: int) -> int:
 
 
 def entry(name: str) -> dict[str, Any]:
-    spec = METHODS[name].spec  # type: ignore[attr-defined]
+    method = METHODS[name]
     return {
-        "name": name, "aliases": aliases(name), "task": spec.task, "family": spec.family,
-        "problems": list(spec.problems), "summary": spec.summary, "equation": spec.equation, "source": spec.source,
+        "name": name, "aliases": aliases(name), "task": method.task, "family": method.family,
+        "problems": list(method.problems), "summary": method.summary, "equation": method.equation,
+        "source": method.source,
         "options": {
             key: {"flag": option.flag, "default": plain(default), "help": option.help, "expected": option.expected}
-            for key, (option, default) in spec.options.items()
+            for key, (option, default) in method.options.items()
         },
     }  # fmt: skip
 
@@ -68,13 +66,16 @@ def listing() -> str:
     """All methods, those of each task together."""
     parts = []
     for methods, task, heading in (
-        (SOLVERS, "control", "solve: find the best policy"),
-        (SOLVERS, "prediction", "evaluate: find the values of a policy"),
+        (PLANNERS, "control", "solve: find the best policy"),
+        (PLANNERS, "prediction", "evaluate: find the values of a policy"),
         (LEARNERS, "control", "learn: find the best policy from samples"),
         (LEARNERS, "prediction", "learn: find the values of a policy from samples"),
     ):
-        specs = [f.spec for f in methods.values() if f.spec.task == task]  # type: ignore[attr-defined]
-        rows = [[s.name, "all" if len(s.problems) == 3 else ", ".join(s.problems), s.summary] for s in specs]
+        rows = [
+            [m.name, "all" if len(m.problems) == 3 else ", ".join(m.problems), m.summary]
+            for m in methods.values()
+            if m.task == task
+        ]
         headers = ["method", "problems", "what it does"]
         shown = table(headers, rows, left=",".join(headers), wrap="problems,what it does")
         parts.append(f"{heading}\n\n{shown}")
@@ -84,13 +85,12 @@ def listing() -> str:
 
 
 def aliases(name: str) -> list[str]:
-    return [alias for alias, method in ALIASES.items() if method == name]
+    return [alias for alias, known in ALIASES.items() if known == name]
 
 
 def page(name: str) -> str:
     """One method: its docstring, and its options with their defaults."""
-    function = METHODS[name]
-    spec = function.spec  # type: ignore[attr-defined]
+    method = METHODS[name]
     rows = [
         [
             option.flag,
@@ -103,21 +103,21 @@ def page(name: str) -> str:
             else str(default),
             option.help,
         ]
-        for option, default in spec.options.values()
+        for option, default in method.options.values()
     ]
-    command = "learn" if name in LEARNERS else "solve" if spec.task == "control" else "evaluate"
-    limit = f"; up to {spec.largest} states" if spec.largest else ""
+    command = "learn" if name in LEARNERS else "solve" if method.task == "control" else "evaluate"
+    limit = f"; up to {method.largest} states" if method.largest else ""
     head = [
         f"{name} (tabular-rl {command} MODEL --method {' or '.join([name, *aliases(name)])})",
-        f"  {spec.equation}",
-        f"  problems: {', '.join(spec.problems)}{limit}",
-        f"  source: {spec.source}",
+        f"  {method.equation}",
+        f"  problems: {', '.join(method.problems)}{limit}",
+        f"  source: {method.source}",
     ]
     return "\n".join(
         [
             *(reflowed(line, columns()) for line in head),
             "",
-            reflowed(inspect.getdoc(function) or "", columns()),
+            reflowed(inspect.getdoc(method) or "", columns()),
             "",
             "On the command line",
             "-------------------",

@@ -110,7 +110,7 @@ def _read_header(path: Path, stamps: dict[Path, Stamp]) -> Header:
 
 
 def _types(header: Header) -> dict[str, str]:
-    """The types of the index arrays, which solvers use as they are."""
+    """The types of the index arrays, which methods use as they are."""
     small = WHOLE[max(header.L, header.S, header.A) >= 2**31]
     pointer = WHOLE[small == "int64" or header.K >= 2**31]
     return {"pair_ptr": small, "pair_action": small, "next_state": small, "row_ptr": pointer}

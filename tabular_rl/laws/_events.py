@@ -22,7 +22,7 @@ the start distribution. g has few entries, so that the cost of a step is that of
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +34,14 @@ from tabular_rl.methods.learning.sarsa import sarsa_evaluation
 from tabular_rl.methods.learning.td0 import td0
 from tabular_rl.model.mdp import MDP, size_text
 from tabular_rl.model.policy import Policy
+from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.method import Method
 from tabular_rl.solving.schedules import Schedule
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MOST = 2**30  # bytes of a table of second moments
-LAWS = {
+LAWS: dict[str, tuple[Method[..., Learned], Literal["states", "pairs"]]] = {
     "td0": (td0, "states"),
     "sarsa-evaluation": (sarsa_evaluation, "pairs"),
     "q-evaluation": (q_evaluation, "pairs"),
@@ -143,8 +145,8 @@ class Law:
                 f"method {quoted(method)}: found no closed recursion for its moments{closest(method, LAWS) or ''}, "
                 f"expected one of {', '.join(LAWS)}"
             )
-        function, kind = LAWS[method]
-        defaults = function.__kwdefaults__ or {}
+        learner, kind = LAWS[method]
+        defaults = learner.defaults
         for name in options:
             if name not in defaults:
                 raise OptionError(f"{method} has no option {quoted(name)}{closest(name, defaults)}")
@@ -156,10 +158,10 @@ class Law:
             "resume": None,
             "checkpoint": None,
         }
-        given = {"mdp": mdp, "policy": policy, **defaults, **options, **of_sampling}
+        given = learner.checked({**defaults, **options, **of_sampling}) | {"mdp": mdp, "policy": policy}
         if given.get("data") is not None:
             raise OptionError("data: found transitions, which leave nothing to chance, expected a source")
-        self.learner = run = Learning(function, given, table=kind)  # type: ignore[arg-type]
+        self.learner = run = Learning(learner, given, table=kind)
         self.method, self.kind, self.mdp = method, kind, run.mdp
         self.step_size: Schedule = run.option["step_size"]
         if run.option["per"] == "visit" and self.step_size.kind != "constant":

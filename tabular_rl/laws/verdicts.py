@@ -98,7 +98,7 @@ def _harmonic_rate(run: Learning) -> float:
     step_size, (target, _) = run.option["step_size"], run.option.get("target", ("none", 0.0))
     if (
         step_size.kind != "harmonic"
-        or run.spec.name not in ONE_STEP
+        or run.method.name not in ONE_STEP
         or target != "none"
         or run.data is not None
     ):
@@ -127,7 +127,7 @@ def _noisy(run: Learning) -> bool:
     """Whether a target depends on chance: on the outcome, or on the next action where the method samples it."""
     if (np.diff(run.mdp.row_ptr) > 1).any():
         return True
-    if run.spec.name in NO_CHANCE:
+    if run.method.name in NO_CHANCE:
         return False
     assert run.behavior is not None
     return run.option.get("explore") is not None or bool((run.behavior.weights % 1 > 0).any())
@@ -137,7 +137,7 @@ def _exploration(run: Learning) -> list[str]:
     """Whether every action is tried for ever, and whose values are learned."""
     if run.policy is not None or not (np.diff(run.mdp.pair_ptr) > 1).any():
         return []
-    explore, name = run.option.get("explore"), run.spec.name
+    explore, name = run.option.get("explore"), run.method.name
     said = []
     if name in ON_POLICY and run.data is not None:
         return [
@@ -194,7 +194,7 @@ def _importance(run: Learning) -> list[str]:
         or "features" in run.option
     ):
         return []
-    name, kind = run.spec.name, run.option.get("importance")
+    name, kind = run.method.name, run.option.get("importance")
     if name in ("td0", "n-step-td"):
         b = run.behavior.weights if run.behavior is not None else run.policy.weights
         largest = float(
@@ -252,7 +252,7 @@ def _reach(run: Learning) -> list[str]:
         place = _pair(run, first) if what == "pairs" else f"state {quoted(state_name(run.whole, mdp, s))}"
         if there[s]:
             why = "the behaviour never takes it"
-            other = "q-evaluation with " if run.spec.name.startswith("sarsa") else ""
+            other = "q-evaluation with " if run.method.name.startswith("sarsa") else ""
             cure = f"{other}--behavior epsilon-greedy:0.1:POLICY takes every action"
         else:
             why = "it cannot be reached from the start"
@@ -305,7 +305,7 @@ def check_log_coverage(run: Learning) -> list[str]:
     wanted = there[mdp.pair_state] & ~tried
     if run.policy is not None:
         follows = (
-            run.spec.name.startswith("sarsa") if run.table_kind == "pairs" else run.behavior is run.policy
+            run.method.name.startswith("sarsa") if run.table_kind == "pairs" else run.behavior is run.policy
         )
         wanted &= run.policy.takes & (not follows)
     if run.policy is not None and run.table_kind == "states" and run.behavior is run.policy:

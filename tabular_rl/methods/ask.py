@@ -6,12 +6,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tabular_rl.errors import NotAnswerable, OptionError, quoted
-from tabular_rl.methods.catalogue import SOLVERS, check_options, find, find_learner
+from tabular_rl.errors import NotAnswerable
+from tabular_rl.methods.lookup import PLANNERS, learner_of, planner_of
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.method import Method
 from tabular_rl.solving.solution import Solution
 
 RATIONAL_STATES = 100  # states up to which rational arithmetic is the reference
@@ -48,10 +49,7 @@ def solve(mdp: MDP, method: Any = "auto", tolerance: float = 1e-6, **options: An
     >>> answer["0"], answer.status.name
     (2.0, 'CERTIFIED')
     """
-    function = find(method, "control")
-    options = _with_tolerance(function, tolerance, options)
-    check_options(function, options)
-    return _advised(function(mdp, **options))
+    return _answer(planner_of(method, "control"), mdp, None, tolerance, options)
 
 
 @public
@@ -80,10 +78,7 @@ def evaluate(
     >>> evaluate(mdp, "uniform")["0"], evaluate(mdp, [1])["0"]           # v = 1/2 + v/2; v = 1 + v/2
     (1.0, 2.0)
     """
-    function = find(method, "prediction")
-    options = _with_tolerance(function, tolerance, options)
-    check_options(function, options)
-    return _advised(function(mdp, policy, **options))
+    return _answer(planner_of(method, "prediction"), mdp, policy, tolerance, options)
 
 
 @public
@@ -111,28 +106,24 @@ def learn(mdp: MDP, method: Any, policy: Any = None, **options: Any) -> Learned:
     >>> learn(MDP([[[1.0]]], [[1.0]], "1/2"), "q-learning", steps=2, step_size=1)["0"]
     1.5
     """
-    function = find_learner(method)
-    check_options(function, options)
-    if function.spec.task == "control":  # type: ignore[attr-defined]
-        if policy is not None:
-            raise OptionError(f"method {quoted(method)} finds its own policy, found one that is given")
-        return function(mdp, **options)
-    return function(mdp, Policy.uniform(mdp) if policy is None else policy, **options)
+    learner = learner_of(method)
+    if learner.task == "prediction" and policy is None:
+        policy = Policy.uniform(mdp)
+    return learner.ask(mdp, policy, **options)
 
 
-def _advised(answer: Solution) -> Solution:
+def _answer(
+    planner: Method[..., Solution], mdp: MDP, policy: Any, tolerance: float, options: dict[str, Any]
+) -> Solution:
     """The answer, with the method that would do in its note where this one fell short."""
+    if "tolerance" in planner.defaults:  # an exact method has none
+        options = {"tolerance": tolerance, **options}
+    answer = planner.ask(mdp, policy, **options)
     if answer.status.reached:
         return answer
     from tabular_rl.methods.planning.auto import other_method
 
     return replace(answer, note="; ".join(filter(None, [answer.note, other_method(answer)])))
-
-
-def _with_tolerance(function: Any, tolerance: float, options: dict[str, Any]) -> dict[str, Any]:
-    """Pass the tolerance to the methods that have one; an exact method has none."""
-    has = function.__kwdefaults__ or {}
-    return {"tolerance": tolerance, **options} if "tolerance" in has else dict(options)
 
 
 def reference(mdp: MDP, policy: Policy | None = None, **options: Any) -> Solution:
@@ -144,7 +135,7 @@ def reference(mdp: MDP, policy: Policy | None = None, **options: Any) -> Solutio
     tight = {"tolerance": TIGHT, **options}
     rational = "rational" if policy is None else "rational-evaluation"
     try:
-        if mdp.S <= RATIONAL_STATES and SOLVERS[rational].spec.refuses(mdp) is None:  # type: ignore[attr-defined]
+        if mdp.S <= RATIONAL_STATES and PLANNERS[rational].refuses(mdp) is None:
             return ask(rational, **options)
         if policy is None and mdp.horizon is None and mdp.S <= LINEAR_STATES:
             return ask("policy-iteration", **tight)

@@ -22,8 +22,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 POLICIES = ("policy", "behavior")
 
 
-def public(function: F) -> F:
+def public(function: F, name: str = "") -> F:
     """Decorate a function of the package: what it is given is checked and converted by the names of its parameters.
+
+    Messages call it by `name`, else as it is named in the source.
 
     `mdp` must be a model. `policy` and `behavior` are what `policy_of` takes; a function that has no `mdp`, and whose
     first parameter is `policy`, also takes (mdp, policy). A keyword that the function does not have, an argument too
@@ -40,7 +42,7 @@ def public(function: F) -> F:
     Traceback (most recent call last):
     tabular_rl.errors.OptionError: alpha: value has no such option; did you mean 'step_size'? It has step_size.
     """
-    signature = inspect.signature(function)
+    signature, who = inspect.signature(function), name or function.__qualname__.removesuffix(".__init__")
     parameters = signature.parameters
     asked = [name for name in POLICIES if name in parameters]
     softmax = [name for name in asked if "SoftmaxPolicy" in str(parameters[name].annotation)]
@@ -62,7 +64,7 @@ def public(function: F) -> F:
         try:
             bound = signature.bind(*args, **options)
         except TypeError:
-            raise misused(function, signature, args, options) from None
+            raise misused(who, signature, args, options) from None
         given = bound.arguments
         if paths and not isinstance(given["path"], (str, os.PathLike)):
             raise OptionError(f"path: found {type(given['path']).__name__}, expected the path of a file")
@@ -164,7 +166,7 @@ class Option:
 
 
 def options_of(function: Callable[..., Any]) -> dict[str, tuple[Option, Any]]:
-    """Return the options that a solver takes: name -> (option, default), in the order of its signature."""
+    """Return the options that a function takes: name -> (option, default), in the order of its signature."""
     found = {}
     hints = get_type_hints(function, include_extras=True)
     defaults = function.__kwdefaults__ or {}
@@ -217,11 +219,10 @@ def check_options(who: str, options: Iterable[str], known: Iterable[str]) -> Non
 
 
 def misused(
-    function: Any, signature: inspect.Signature, args: tuple[Any, ...], options: dict[str, Any]
+    who: str, signature: inspect.Signature, args: tuple[Any, ...], options: dict[str, Any]
 ) -> OptionError:
     """What is wrong with a call that does not fit the signature."""
     parameters = list(signature.parameters.values())
-    who = function.spec.name if hasattr(function, "spec") else function.__qualname__.removesuffix(".__init__")
     if parameters and parameters[0].name in ("self", "cls"):
         parameters, args = parameters[1:], args[1:]
     variadic = any(p.kind is p.VAR_KEYWORD for p in parameters)

@@ -17,8 +17,8 @@ from tabular_rl.analysis.regret import Regret, middle
 from tabular_rl.errors import escape, spoken
 from tabular_rl.formats.answer_csv import q_csv
 from tabular_rl.formats.answer_json import answer_document, q_entry
-from tabular_rl.methods.catalogue import METHODS
 from tabular_rl.methods.learning._learning import root_mean_square
+from tabular_rl.methods.lookup import METHODS
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import general, rounded_up, sampled_places, shown
 from tabular_rl.model.rationals import spell_float
@@ -109,7 +109,7 @@ def grid_lines(learned: Learned) -> list[str]:
 
 def options_text(learned: Learned) -> str:
     """The step size, the exploration, and the options that are not as they are by default."""
-    defaults = {name: default for name, (_, default) in METHODS[learned.method].spec.options.items()}  # type: ignore[attr-defined]
+    defaults = {name: default for name, (_, default) in METHODS[learned.method].options.items()}
     told = []
     for name, value in learned.options.items():
         if name in ("steps", "runs", "seed") or value is None:
@@ -453,7 +453,7 @@ def curves_table(found: Comparison) -> str:
         "",
         table(headers, rows, left="method", wrap="method", fold=1),
     ]
-    climbers = [c.label for c in found.curves if METHODS[c.learned.method].spec.family == "gradient"]  # type: ignore[attr-defined]
+    climbers = [c.label for c in found.curves if METHODS[c.learned.method].family == "gradient"]
     if climbers:
         said = "errors are the regret of the policy, as preferences are no values"
         lines += ["", f"{', '.join(climbers)}: {said}"]

@@ -1,48 +1,89 @@
-"""@solver attaches to a function what the catalogue, the command line and the documents need to know of it.
+"""A method: an algorithm under its name, with its task, its options and the problems that it solves.
 
-It is called as every public function is (see calls.py); doctests, help() and type checkers see it as it is written.
+`@method(...)` makes one of a function. It is called as the function is, and doctests, help() and type checkers see it
+as it is written. Before the body runs the model fits the method, and each option is checked.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
-from tabular_rl.errors import NotAnswerable
-from tabular_rl.model.calls import Option, options_of, public
+from tabular_rl.errors import NotAnswerable, OptionError, quoted
+from tabular_rl.model.calls import Option, check_options, options_of, public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.problem import DISCOUNTED as DISCOUNTED
 from tabular_rl.model.problem import FINITE as FINITE
 from tabular_rl.model.problem import TOTAL as TOTAL
+from tabular_rl.solving.run import Run
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
 Task = Literal["prediction", "control"]
+OF_FUNCTIONS = ("__kwdefaults__", "__globals__")  # what else tools ask a function for
+LIMITS = ("sweeps", "improvements", "inner_sweeps", "threads", "time_limit")  # no part of what was asked
 
 
-@dataclass(frozen=True)
-class Spec:
-    """What a solver is: `task` is "control" (best policy) or "prediction" (value of a policy)."""
+@dataclass(eq=False, repr=False)
+class Method(Generic[P, Answer]):
+    """An algorithm: `task` is "control" (the best policy) or "prediction" (the value of a policy)."""
 
+    function: Callable[P, Answer]
     name: str
     task: Task
     family: str
     equation: str
     source: str
-    problems: tuple[str, ...]
-    function: Callable[..., Any]
+    problems: tuple[str, ...] = (DISCOUNTED,)
     largest: int | None = None  # states it takes, where there is a limit
+
+    def __post_init__(self) -> None:
+        functools.update_wrapper(self, self.function, (*functools.WRAPPER_ASSIGNMENTS, *OF_FUNCTIONS))
+
+        function: Callable[..., Answer] = self.function
+
+        @functools.wraps(function)
+        def checked(mdp: MDP, *args: Any, **given: Any) -> Answer:
+            self.check_model(mdp)
+            return function(mdp, *args, **self.checked(given))
+
+        self._call: Callable[..., Answer] = public(checked, self.name)
+
+    def __call__(self, *args: P.args, **options: P.kwargs) -> Answer:
+        return self._call(*args, **options)
+
+    def __get__(self, instance: object, owner: object = None) -> Method[P, Answer]:
+        # Like a function, so that help() shows the signature and not the fields of an object.
+        return self
+
+    def __reduce__(self) -> str:
+        return self.function.__name__  # as a function is pickled
+
+    def __repr__(self) -> str:
+        return f"<method {self.name}>"
 
     @property
     def summary(self) -> str:
         """The first line of the docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
-    @property
+    @functools.cached_property
     def options(self) -> dict[str, tuple[Option, Any]]:
         """name -> (option, default), in the order of the signature."""
         return options_of(self.function)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Each keyword of the signature with its default: the options, and inputs such as `start_from`."""
+        return self.function.__kwdefaults__ or {}
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from samples, and proves nothing."""
+        return self.family in ("learning", "gradient")
 
     def refuses(self, mdp: MDP) -> str | None:
         """Why this method does not fit a model, or None."""
@@ -54,8 +95,46 @@ class Spec:
             return f"{self.name} takes up to {self.largest} states, and this model has {mdp.S}"
         return None
 
+    def check_model(self, mdp: MDP) -> None:
+        """Raise NotAnswerable where the method does not fit the model."""
+        why = self.refuses(mdp)
+        if why is not None:
+            raise NotAnswerable(
+                f"{why}. `tabular-rl methods` lists the others; method 'auto' chooses one that fits."
+            )
 
-def solver(
+    def check_options(self, names: Iterable[str]) -> None:
+        """Raise OptionError where the method does not have an option; the text lists those it has."""
+        check_options(self.name, names, self.defaults)
+
+    def checked(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the keywords that are given, and every option as a checked value; OptionError names a wrong one."""
+        values = {key: option.check(given.get(key, usual)) for key, (option, usual) in self.options.items()}
+        return {**given, **values}
+
+    def ask(self, mdp: MDP, policy: Any = None, **options: Any) -> Answer:
+        """Return the answer for a model, and for a policy where the task is to evaluate one.
+
+        Raises
+        ------
+        OptionError : an option that the method does not have, or a policy for a method that finds its own
+        """
+        self.check_options(options)
+        if self.task == "prediction":
+            return self._call(mdp, policy, **options)
+        if policy is not None:
+            raise OptionError(f"method {quoted(self.name)} finds its own policy, found one that is given")
+        return self._call(mdp, **options)
+
+    def run(self, given: dict[str, Any]) -> Run:
+        """Start the clock of a run with these options; its records show all but the limits."""
+        shown = {
+            name: getattr(given[name], "text", given[name]) for name in self.options if name not in LIMITS
+        }
+        return Run(self.name, shown, given.get("time_limit"))
+
+
+def method(
     name: str,
     *,
     task: Task,
@@ -64,23 +143,6 @@ def solver(
     source: str,
     problems: tuple[str, ...] = (DISCOUNTED,),
     largest: int | None = None,
-) -> Callable[[F], F]:
-    """Attach a Spec to a solver function, as `function.spec`."""
-
-    def attach(function: F) -> F:
-        made = public(function)
-        spec = Spec(name, task, family, equation, source, problems, made, largest)
-        function.spec = made.spec = spec  # type: ignore[attr-defined]
-        return made
-
-    return attach
-
-
-def admit(function: Callable[..., Any], mdp: MDP) -> None:
-    """Raise NotAnswerable where the method does not fit the model."""
-    spec: Spec = function.spec  # type: ignore[attr-defined]
-    why = spec.refuses(mdp)
-    if why is not None:
-        raise NotAnswerable(
-            f"{why}. `tabular-rl methods` lists the others; method 'auto' chooses one that fits."
-        )
+) -> Callable[[Callable[P, Answer]], Method[P, Answer]]:
+    """Decorate the function of an algorithm: it becomes a Method."""
+    return lambda function: Method(function, name, task, family, equation, source, problems, largest)

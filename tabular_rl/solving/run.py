@@ -1,6 +1,6 @@
-"""One run of a solver: its clock, its work, its history, and the questions "may I go on?" and "how far am I?".
+"""One run of a method: its clock, its work, its history, and the questions "may I go on?" and "how far am I?".
 
-Kernels run in pieces well under a second; between them a solver calls `Run.breathe`, which raises Stop when the time
+Kernels run in pieces well under a second; between them a method calls `Run.breathe`, which raises Stop when the time
 is over or a signal has come. Calls into native libraries that may run long go through `Run.call`.
 """
 
@@ -21,7 +21,7 @@ MEMORY_OF_HISTORY = 1000
 class Stop(TabularError):
     """The run must end now; `why` is "time" or "signal".
 
-    Solvers catch it and return the best interval so far. It leaves them only where nothing is proven yet: while the
+    Methods catch it and return the best interval so far. It leaves them only where nothing is proven yet: while the
     graph decides whether there is a finite answer.
     """
 

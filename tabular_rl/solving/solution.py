@@ -1,4 +1,4 @@
-"""What every solver returns: one frozen Solution, whose status is the sentence that the user reads."""
+"""What every method returns: one frozen Solution, whose status is the sentence that the user reads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 
 class Status(Enum):
-    """Why a solver stopped, as a sentence with a way out."""
+    """Why a method stopped, as a sentence with a way out."""
 
     EXACT = "exact: solved in rational arithmetic"
     CERTIFIED = "certified: every interval is proven and no wider than the tolerance"
@@ -83,7 +83,7 @@ def largest_width(lower: Floats, upper: Floats) -> float:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Solution(Mapping[str, Any]):
-    """The answer of a solver, in the sign of the model: a mapping of states to values.
+    """The answer of a method, in the sign of the model: a mapping of states to values.
 
     v (S,), or (T + 1, S) for a finite horizon; `lower` ≤ v_true ≤ `upper` are proven, or None; `bound` is the largest
     half width in units of reward, inf where nothing is proven. `proven_optimal` (S,) marks the states from which the

@@ -14,7 +14,7 @@ from shells import Shell, program_in
 from tabular_rl.commands import COMMANDS, program
 from tabular_rl.commands._completion import Typed, answer, offered
 from tabular_rl.commands._shared import Value
-from tabular_rl.methods.catalogue import LEARNERS, METHODS, SOLVERS
+from tabular_rl.methods.lookup import LEARNERS, METHODS, PLANNERS
 from tabular_rl.solving.options import OPTIONS
 
 # What stands on the line when the Tab key was pressed at the end of this.
@@ -82,7 +82,7 @@ def words(line: str) -> list[str]:
 
 
 def names(methods, task):
-    found = [f.spec.name for f in methods.values() if f.spec.task == task]
+    found = [f.name for f in methods.values() if f.task == task]
     return ["auto" if name.startswith("auto") else name for name in found]
 
 
@@ -95,8 +95,8 @@ def names(methods, task):
         ("slove ", []),
         ("solve ", ["example:", "<>"]),
         ("solve example:forest", ["example:forest", "example:forest_horizon"]),
-        ("solve x --method ", names(SOLVERS, "control")),
-        ("evaluate x --method ", names(SOLVERS, "prediction")),
+        ("solve x --method ", names(PLANNERS, "control")),
+        ("evaluate x --method ", names(PLANNERS, "prediction")),
         ("learn --method ", list(LEARNERS)),
         ("methods ", list(METHODS)),
         ("compare x ", list(METHODS)),

@@ -11,7 +11,7 @@ from program import inside, one_line
 
 from tabular_rl.commands import COMMANDS, _help, program
 from tabular_rl.formats.bundled import documents, documents_folder, examples
-from tabular_rl.methods.catalogue import LEARNERS, METHODS
+from tabular_rl.methods.lookup import LEARNERS, METHODS
 from tabular_rl.model.families import FAMILIES
 
 FAMILY_NAMES = [name.replace("_", "-") for name in FAMILIES]

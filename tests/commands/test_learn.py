@@ -13,7 +13,7 @@ from program import inside, one_line
 from tabular_rl import learn
 from tabular_rl.analysis.regret import greedy_of_runs, regret
 from tabular_rl.formats import load
-from tabular_rl.methods.catalogue import LEARNERS
+from tabular_rl.methods.lookup import LEARNERS
 
 ROBOT = "example:recycling_robot"
 # One transition with reward 1 into the end; with α = 1/2 the value is 1/2, 3/4, 7/8, ...
@@ -302,18 +302,18 @@ def test_help_has_every_option_of_every_learner(capsys):
     out = inside(capsys, "learn", "--help").out
     for name, function in LEARNERS.items():
         assert name in out.replace("\n", "").replace(" ", "")
-        assert all(option.flag in out for option, _ in function.spec.options.values())
+        assert all(option.flag in out for option, _ in function.options.values())
 
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_every_learner_runs_on_a_model_of_the_package(capsys, name):
-    model = "example:random_walk_5" if LEARNERS[name].spec.task == "prediction" else ROBOT
+    model = "example:random_walk_5" if LEARNERS[name].task == "prediction" else ROBOT
     done = inside(capsys, "learn", model, "--method", name, "--steps", 200, "--runs", 2)
     assert done.code == 0, done.err
     assert "no certificate" in done.out
-    gradient = LEARNERS[name].spec.family == "gradient"  # preferences have no errors, the policy has a regret
+    gradient = LEARNERS[name].family == "gradient"  # preferences have no errors, the policy has a regret
     assert gradient or len(line_of(done.out, "largest error")) == 3
-    assert ("regret of the policy" in done.out) is (LEARNERS[name].spec.task == "control")
+    assert ("regret of the policy" in done.out) is (LEARNERS[name].task == "control")
 
 
 # -- regret --------------------------------------------------------------------------------------------------------

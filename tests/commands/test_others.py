@@ -13,7 +13,7 @@ from program import inside, one_line
 from tabular_rl.commands import COMMANDS, Interrupted
 from tabular_rl.formats import load
 from tabular_rl.formats.bundled import examples
-from tabular_rl.methods.catalogue import ALIASES, METHODS, SOLVERS
+from tabular_rl.methods.lookup import ALIASES, METHODS, PLANNERS
 from tabular_rl.model import families
 from tabular_rl.report.layout import width
 from tabular_rl.solving import run as running
@@ -57,9 +57,9 @@ def test_version(capsys):
 def test_options_come_from_the_catalogue(capsys):
     for command, task in (("solve", "control"), ("evaluate", "prediction")):
         out = inside(capsys, command, "--help").out
-        for function in SOLVERS.values():
-            if function.spec.task == task:
-                assert all(option.flag in out for option, _ in function.spec.options.values())
+        for function in PLANNERS.values():
+            if function.task == task:
+                assert all(option.flag in out for option, _ in function.options.values())
 
 
 # -- methods and examples ------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def test_options_come_from_the_catalogue(capsys):
 def test_methods_lists_all(capsys):
     out = inside(capsys, "methods").out
     for name, function in METHODS.items():
-        assert re.search(rf"^{name} .*{re.escape(function.spec.summary[:30])}", out, re.MULTILINE)
+        assert re.search(rf"^{name} .*{re.escape(function.summary[:30])}", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -76,7 +76,7 @@ def test_a_method_is_described(capsys, monkeypatch, name):
     monkeypatch.setenv("COLUMNS", "80")
     out = inside(capsys, "methods", name).out
     assert max(map(width, out.splitlines())) <= 80
-    spec, words = METHODS[name].spec, " ".join(out.split())
+    spec, words = METHODS[name], " ".join(out.split())
     assert " ".join(spec.equation.split()) in words and spec.source in words and "Examples" in out
     assert all(option.flag in out for option, _ in spec.options.values())
 

@@ -48,7 +48,7 @@ def until_it_solves(process, timeout=LIMIT):
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_stop_a_solver_with_its_best_interval(slow, tmp_path, signum, code):
+def test_signals_stop_a_method_with_its_best_interval(slow, tmp_path, signum, code):
     answer = tmp_path / "a.json"
     process = start("solve", slow, "--method", "value-iteration", "-o", answer)
     assert "sweeps" in until_it_solves(process)
@@ -164,7 +164,7 @@ def test_too_little_memory_exits_with_2_and_the_size(tmp_path):
     assert "Traceback" not in done.err and re.search(r"\d (GB|GiB|MB|MiB)", done.err)
 
 
-def test_memory_of_a_solver_is_estimated_before_it_is_taken(tmp_path):
+def test_memory_of_a_method_is_estimated_before_it_is_taken(tmp_path):
     path = tmp_path / "m.npz"
     save(load("example:taxi").replace(horizon=10_000_000), path)
 
@@ -201,7 +201,7 @@ def test_memory_errors_have_no_traceback(capsys, monkeypatch):
     assert done.code == 2 and "7.45 GiB" in done.err and done.err.count("\n") == 1
 
 
-def test_a_solver_that_does_not_listen_is_left(capsys, monkeypatch):
+def test_a_method_that_does_not_listen_is_left(capsys, monkeypatch):
     import tabular_rl.commands as program
 
     def deaf(*arguments, **options):

@@ -19,7 +19,7 @@ from tabular_rl import MDP, Policy, sample_transitions
 from tabular_rl.errors import ModelError, OptionError, OutputError
 from tabular_rl.formats import load
 from tabular_rl.formats.checkpoint import checkpoint_to, packed, read_checkpoint, unpacked, write_checkpoint
-from tabular_rl.methods.catalogue import LEARNERS
+from tabular_rl.methods.lookup import LEARNERS
 
 ROBOT = "example:recycling_robot"
 
@@ -31,8 +31,8 @@ def robot():
 
 def run_of(name, mdp, policy=None, **options):
     function = LEARNERS[name]
-    options = {k: x for k, x in options.items() if k in function.__kwdefaults__}
-    if function.spec.task == "control":
+    options = {k: x for k, x in options.items() if k in function.defaults}
+    if function.task == "control":
         return function(mdp, reference=False, **options)
     return function(mdp, policy or Policy.uniform(mdp), reference=False, **options)
 

@@ -17,7 +17,7 @@ from scipy.special import ndtri
 
 from tabular_rl import MDP, OptionError, Policy
 from tabular_rl.laws.expected import expected, rms_curve
-from tabular_rl.methods.catalogue import LEARNERS
+from tabular_rl.methods.lookup import LEARNERS
 
 F = Fraction
 ALPHA = F(1, 4)

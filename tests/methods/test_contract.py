@@ -1,4 +1,4 @@
-"""What every solver promises, for every solver in the catalogue, on every model that it accepts.
+"""What every method promises, for every method in the catalogue, on every model that it accepts.
 
 The truth is exact: Fractions from tests/support/reference.py, or the known answers of mdps/. Nothing is compared in
 floats.
@@ -21,7 +21,7 @@ from random_models import random_model, random_models, random_policy
 
 from tabular_rl import MDP, NoFiniteAnswer, NotAnswerable, OptionError, Policy, Status, evaluate, solve
 from tabular_rl.formats import load
-from tabular_rl.methods.catalogue import SOLVERS
+from tabular_rl.methods.lookup import PLANNERS
 
 MODELS = Path(__file__).resolve().parents[2] / "mdps"
 ANSWERS = json.loads((MODELS / "answers.json").read_text(encoding="utf-8"))
@@ -35,7 +35,7 @@ SWEEPS = 20_000
 # Where sweeps are many by nature: a chain that needs 2**20 of them; walks of 10,000 steps and more.
 MANY_SWEEPS = {"haddad_monmege.toml", "cliff_walking.toml", "windy_gridworld.toml"}
 
-solvers = pytest.mark.parametrize("name", SOLVERS)
+planners = pytest.mark.parametrize("name", PLANNERS)
 groups = pytest.mark.parametrize(
     "group",
     [pytest.param("random", marks=pytest.mark.small), pytest.param("tiny", marks=pytest.mark.small), "mdps"],
@@ -133,8 +133,8 @@ def known(name, mdp, policy, answer):
 
 
 def questions(name, group):
-    """The questions of a group that a solver takes."""
-    spec = SOLVERS[name].spec
+    """The questions of a group that a method takes."""
+    spec = PLANNERS[name]
     listed = random_questions(spec.task) if group == "random" else known_questions(spec.task)
     if group != "random":
         listed = [q for q in listed if (q.mdp.S < SMALLEST) == (group == "tiny")]
@@ -143,9 +143,9 @@ def questions(name, group):
 
 @functools.cache
 def answers(name, group):
-    """The answers of a solver to a group of questions that have one, with its default options."""
-    function = SOLVERS[name]
-    options = {"sweeps": SWEEPS} if group != "random" and "sweeps" in function.__kwdefaults__ else {}
+    """The answers of a method to a group of questions that have one, with its default options."""
+    function = PLANNERS[name]
+    options = {"sweeps": SWEEPS} if group != "random" and "sweeps" in function.defaults else {}
     return [(q, q.ask(function, **options)) for q in questions(name, group) if q.truth is not None]
 
 
@@ -187,14 +187,14 @@ def bits(answer):
 # -- the answer is right ------------------------------------------------------------------------------------------
 
 
-@solvers
+@planners
 @groups
 def test_interval_contains_the_exact_answer(name, group):
     for q, answer in answers(name, group):
         check_honest(q, answer)
 
 
-@solvers
+@planners
 @groups
 def test_answer_is_reached_and_its_status_says_what_is_proven(name, group):
     for q, answer in answers(name, group):
@@ -209,10 +209,10 @@ def test_answer_is_reached_and_its_status_says_what_is_proven(name, group):
             assert list(answer.exact) == [x for row in q.truth for x in row], q.name
 
 
-@solvers
+@planners
 @groups
 def test_answer_describes_itself(name, group):
-    spec = SOLVERS[name].spec
+    spec = PLANNERS[name]
     for q, answer in answers(name, group):
         shape = (q.mdp.S,) if q.mdp.horizon is None else (q.mdp.horizon + 1, q.mdp.S)
         assert answer.mdp is q.mdp and answer.task == spec.task
@@ -230,10 +230,10 @@ def test_answer_describes_itself(name, group):
             assert answer.policy == q.policy
 
 
-@solvers
+@planners
 @groups
 def test_policy_loses_at_most_the_width(name, group):
-    if SOLVERS[name].spec.task != "control":
+    if PLANNERS[name].task != "control":
         pytest.skip("evaluates a policy that is given")
     for q, answer in answers(name, group):
         if q.mdp.S > 60:
@@ -242,10 +242,10 @@ def test_policy_loses_at_most_the_width(name, group):
         assert q.loss(own) <= width(answer) + q.accuracy, q.name
 
 
-@solvers
+@planners
 @groups
 def test_states_proven_optimal_are(name, group):
-    if SOLVERS[name].spec.task != "control":
+    if PLANNERS[name].task != "control":
         pytest.skip("evaluates a policy that is given")
     proven = 0
     for q, answer in answers(name, group):
@@ -259,10 +259,10 @@ def test_states_proven_optimal_are(name, group):
     assert proven or not answers(name, group)
 
 
-@solvers
+@planners
 @groups
 def test_all_optimal_actions_are_listed(name, group):
-    if SOLVERS[name].spec.task != "control":
+    if PLANNERS[name].task != "control":
         pytest.skip("evaluates a policy that is given")
     for q, answer in answers(name, group):
         if answer.optimal_actions is None or q.accuracy:
@@ -276,24 +276,24 @@ def test_all_optimal_actions_are_listed(name, group):
                     assert mask[i], (q.name, t, i)
 
 
-@solvers
+@planners
 @pytest.mark.small
 def test_reward_without_end_is_refused_with_the_states(name):
-    spec = SOLVERS[name].spec
+    spec = PLANNERS[name]
     for file, answer in ANSWERS.items():
         mdp = load(MODELS / file) if answer["exit"] == 4 else None
         if mdp is None or spec.refuses(mdp):
             continue
         q = Question(file, mdp, None if spec.task == "control" else Policy.uniform(mdp), None)
         with pytest.raises(NoFiniteAnswer) as caught:
-            q.ask(SOLVERS[name])
+            q.ask(PLANNERS[name])
         assert caught.value.states and caught.value.exit_code == 4
         if spec.task == "control":
             assert set(caught.value.states) <= set(answer["states"])
     for q in random_questions(spec.task):
         if q.truth is None and not spec.refuses(q.mdp):
             with pytest.raises(NoFiniteAnswer):
-                q.ask(SOLVERS[name])
+                q.ask(PLANNERS[name])
 
 
 # -- the call leaves no trace, and can be made again --------------------------------------------------------------
@@ -304,7 +304,7 @@ def arrays_of(thing):
     return {f: getattr(thing, f) for f in fields if isinstance(getattr(thing, f), np.ndarray)}
 
 
-@solvers
+@planners
 @pytest.mark.small
 def test_model_and_policy_are_untouched(name):
     for q in questions(name, "random"):
@@ -312,32 +312,32 @@ def test_model_and_policy_are_untouched(name):
         before = [{f: x.tobytes() for f, x in arrays_of(thing).items()} for thing in things]
         digest = q.mdp.replace().digest
         if q.truth is not None:
-            q.ask(SOLVERS[name])
+            q.ask(PLANNERS[name])
         after = [{f: x.tobytes() for f, x in arrays_of(thing).items()} for thing in things]
         assert before == after and q.mdp.replace().digest == digest, q.name
         assert not any(x.flags.writeable for thing in things for x in arrays_of(thing).values()), q.name
 
 
-@solvers
+@planners
 @pytest.mark.small
 def test_same_call_same_bits(name):
     for q, answer in answers(name, "random"):
-        assert bits(q.ask(SOLVERS[name])) == bits(answer), q.name
+        assert bits(q.ask(PLANNERS[name])) == bits(answer), q.name
 
 
-@solvers
+@planners
 def test_number_of_threads_does_not_change_the_bits(name):
-    function = SOLVERS[name]
-    if "threads" not in function.__kwdefaults__:
+    function = PLANNERS[name]
+    if "threads" not in function.defaults:
         pytest.skip("has no threads")
     for problem in ("discounted", "total-reward", "finite-horizon"):
         mdp = random_model(
             1, problem, exact=False, S=850, A=4, N=12, gamma=0.9 if problem == "discounted" else None
         )
-        if function.spec.refuses(mdp):
+        if function.refuses(mdp):
             continue
         assert mdp.K > 3 * 4096, "large enough to be cut into blocks"
-        q = Question(problem, mdp, None if function.spec.task == "control" else random_policy(mdp, 1), None)
+        q = Question(problem, mdp, None if function.task == "control" else random_policy(mdp, 1), None)
         one, three = (q.ask(function, threads=n) for n in (1, 3))
         assert bits(one) == bits(three), problem
 
@@ -348,20 +348,18 @@ BUDGETS = {"sweeps": 1, "improvements": 1, "time_limit": 0}
 SPENT = {"sweeps": Status.BUDGET_SPENT, "improvements": Status.BUDGET_SPENT, "time_limit": Status.TIME_SPENT}
 
 
-@solvers
+@planners
 @pytest.mark.parametrize("budget", BUDGETS)
 @pytest.mark.small
 def test_budget_too_small_is_reported(name, budget):
-    function = SOLVERS[name]
-    if budget not in function.__kwdefaults__:
+    function = PLANNERS[name]
+    if budget not in function.defaults:
         pytest.skip("has no such budget")
     short = 0
     for q, full in answers(name, "random"):
         answer = q.ask(function, **{budget: BUDGETS[budget]})
         check_honest(q, answer)
-        proven = (
-            width(answer) <= TOLERANCE if "tolerance" in function.__kwdefaults__ else answer.exact is not None
-        )
+        proven = width(answer) <= TOLERANCE if "tolerance" in function.defaults else answer.exact is not None
         assert answer.status.reached == proven, q.name
         if not answer.status.reached:
             short += 1
@@ -370,11 +368,11 @@ def test_budget_too_small_is_reported(name, budget):
     assert short or (budget == "improvements") or name.startswith("auto"), "no budget was too small"
 
 
-@solvers
+@planners
 @pytest.mark.small
 def test_tolerance_that_cannot_be_reached_is_not_claimed(name):
-    function = SOLVERS[name]
-    if "tolerance" not in function.__kwdefaults__:
+    function = PLANNERS[name]
+    if "tolerance" not in function.defaults:
         pytest.skip("has no tolerance")
     for q in questions(name, "random"):
         if q.truth is None:
@@ -388,15 +386,15 @@ def test_tolerance_that_cannot_be_reached_is_not_claimed(name):
             assert "smallest tolerance" in answer.note, q.name
 
 
-@solvers
+@planners
 @pytest.mark.small
 def test_looser_tolerance_is_honest_too(name):
-    function = SOLVERS[name]
-    if "tolerance" not in function.__kwdefaults__:
+    function = PLANNERS[name]
+    if "tolerance" not in function.defaults:
         pytest.skip("has no tolerance")
     for q in questions(name, "random"):
         for options in ({"tolerance": 0.5}, {"tolerance": 0.01, "relative": True}):
-            if q.truth is None or not set(options) <= set(function.__kwdefaults__):
+            if q.truth is None or not set(options) <= set(function.defaults):
                 continue
             answer = q.ask(function, **options)
             check_honest(q, answer)
@@ -410,11 +408,11 @@ def test_looser_tolerance_is_honest_too(name):
 # -- where it starts, and what it is told -------------------------------------------------------------------------
 
 
-@solvers
+@planners
 @pytest.mark.small
 def test_warm_start_gives_a_right_answer(name):
-    function = SOLVERS[name]
-    if "start_from" not in function.__kwdefaults__:
+    function = PLANNERS[name]
+    if "start_from" not in function.defaults:
         pytest.skip("starts from nothing")
     for at, (q, answer) in enumerate(answers(name, "random")):
         if q.mdp.horizon is not None:
@@ -432,9 +430,9 @@ def test_warm_start_gives_a_right_answer(name):
                     q.ask(function, start_from=wrong)
 
 
-@solvers
+@planners
 def test_unknown_options_are_refused_with_those_there_are(name):
-    spec = SOLVERS[name].spec
+    spec = PLANNERS[name]
     q = questions(name, "random")[0]
     method = "auto" if name == "auto-evaluation" else name
     with pytest.raises(OptionError, match=f"^no_such: {name} has no such option.* It has ") as caught:
@@ -442,39 +440,37 @@ def test_unknown_options_are_refused_with_those_there_are(name):
             solve(q.mdp, method=method, no_such=1)
         else:
             evaluate(q.mdp, q.policy, method=method, no_such=1)
-    for option in SOLVERS[name].__kwdefaults__:
+    for option in PLANNERS[name].defaults:
         assert option in str(caught.value)
 
 
-@solvers
+@planners
 def test_options_out_of_range_are_refused(name):
-    function = SOLVERS[name]
+    function = PLANNERS[name]
     q = questions(name, "random")[0]
-    for option, (kind, _) in function.spec.options.items():
+    for option, (kind, _) in function.options.items():
         for wrong in (math.nan, -1, "x", math.inf, [], 10**400):
             with pytest.raises(OptionError, match=re.escape(f"{option}: found ")) as caught:
                 q.ask(function, **{option: wrong})
             assert str(caught.value).endswith(f", expected {kind.expected}")
 
 
-@solvers
+@planners
 @pytest.mark.small
 def test_model_that_does_not_fit_is_refused(name):
-    function = SOLVERS[name]
+    function = PLANNERS[name]
     for mdp in random_models():
-        if function.spec.refuses(mdp):
-            q = Question(
-                mdp.name, mdp, None if function.spec.task == "control" else Policy.uniform(mdp), None
-            )
+        if function.refuses(mdp):
+            q = Question(mdp.name, mdp, None if function.task == "control" else Policy.uniform(mdp), None)
             with pytest.raises(NotAnswerable, match=f"^{name} solves .*, and this is a {mdp.problem} one"):
                 q.ask(function)
 
 
-@solvers
+@planners
 @pytest.mark.small
 def test_policy_of_another_model_is_refused(name):
-    function = SOLVERS[name]
-    if function.spec.task != "prediction":
+    function = PLANNERS[name]
+    if function.task != "prediction":
         pytest.skip("finds its own policy")
     q = questions(name, "random")[0]
     other = MDP([[[1.0], [1.0], [1.0], [1.0]]], [[0.0, 0.0, 0.0, 0.0]], 0.5)
@@ -484,9 +480,9 @@ def test_policy_of_another_model_is_refused(name):
         function(q.mdp, np.ones(q.mdp.L + q.mdp.S + 1))
 
 
-def test_solvers_agree_that_there_is_something_to_test():
-    """Every solver is asked at least eight questions; without this the loops above could all be empty."""
-    for name in SOLVERS:
+def test_methods_agree_that_there_is_something_to_test():
+    """Every method is asked at least eight questions; without this the loops above could all be empty."""
+    for name in PLANNERS:
         assert len(questions(name, "random")) >= 8, name
     assert {q.mdp.problem for q in random_questions("control")} == {
         "discounted",

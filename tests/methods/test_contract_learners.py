@@ -17,12 +17,12 @@ from learners import hand_model
 from random_models import assemble, random_model, random_policy, take_apart
 
 from tabular_rl import MDP, NotAnswerable, OptionError, Policy, Status, Transitions, learn
-from tabular_rl.methods.catalogue import LEARNERS
 from tabular_rl.methods.learning import _learning
+from tabular_rl.methods.lookup import LEARNERS
 from tabular_rl.solving import run as running
 
 learners = pytest.mark.parametrize("name", LEARNERS)
-of_values = pytest.mark.parametrize("name", [n for n, f in LEARNERS.items() if f.spec.family == "learning"])
+of_values = pytest.mark.parametrize("name", [n for n, f in LEARNERS.items() if f.family == "learning"])
 PROBLEMS = ("discounted", "total-reward", "finite-horizon")
 
 
@@ -34,7 +34,7 @@ def model(problem, sense="max", exact=False):
 
 
 def takes(name, option):
-    return option in (LEARNERS[name].__kwdefaults__ or {})
+    return option in LEARNERS[name].defaults
 
 
 def ask(name, mdp, policy=None, *, function=None, **options):
@@ -42,7 +42,7 @@ def ask(name, mdp, policy=None, *, function=None, **options):
     function = LEARNERS[name]
     options = {"seed": 3, "reference": False, "episode_steps": 20, **options}
     options = {key: value for key, value in options.items() if takes(name, key)}
-    if function.spec.task == "control":
+    if function.task == "control":
         return function(mdp, **options)
     return function(mdp, Policy.uniform(mdp) if policy is None else policy, **options)
 
@@ -53,7 +53,7 @@ def bits(answer):
 
 
 def accepted(name):
-    return [problem for problem in PROBLEMS if not LEARNERS[name].spec.refuses(model(problem))]
+    return [problem for problem in PROBLEMS if not LEARNERS[name].refuses(model(problem))]
 
 
 # -- the same bits --------------------------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ def exact_entries(answer, mdp, policy=None):
 @of_values
 def test_truth_is_the_exact_answer(name):
     """What errors are measured against, for every kind of model and for costs; a policy that changes with time, too."""
-    control = LEARNERS[name].spec.task == "control"
+    control = LEARNERS[name].task == "control"
     for problem in accepted(name):
         for sense in ("max", "min"):
             mdp = model(problem, sense, exact=True)
@@ -245,7 +245,7 @@ def test_error_shrinks_with_a_table_for_each_time(name):
     if name in ("sarsa", "expected-sarsa"):
         policy, control = Policy.uniform(mdp), False
     else:
-        control = LEARNERS[name].spec.task == "control"
+        control = LEARNERS[name].task == "control"
     exact = exact_entries(full, mdp, None if control else policy)
     live = full.visits.min(axis=0) >= 1000  # the policy takes some actions almost never
     assert live.sum() >= 6
@@ -262,7 +262,7 @@ def test_error_shrinks(name):
     seed is fixed, so that there are no false alarms.
     """
     mdp = model("discounted", exact=True)
-    control = LEARNERS[name].spec.task == "control"
+    control = LEARNERS[name].task == "control"
     on_itself = name in ("sarsa", "expected-sarsa")
     options = {"runs": 16, "seed": 1, "reference": None, "episode_steps": None, "explore": "epsilon-greedy:1"}
     long = 40_000
@@ -289,7 +289,7 @@ def test_error_shrinks(name):
 @learners
 def test_options_out_of_range_are_refused(name):
     function = LEARNERS[name]
-    for option, (kind, _) in function.spec.options.items():
+    for option, (kind, _) in function.options.items():
         for wrong in (math.nan, -1, "x", math.inf, [], 10**400):
             if kind.parse is None and kind.choices == () and kind.kind is str:
                 continue
@@ -307,7 +307,7 @@ def test_options_out_of_range_are_refused(name):
 def test_unknown_options_are_refused_with_those_there_are(name):
     with pytest.raises(OptionError, match=f"^no_such: {name} has no such option.* It has ") as caught:
         learn(hand_model(), name, no_such=1)
-    for option in LEARNERS[name].__kwdefaults__:
+    for option in LEARNERS[name].defaults:
         assert option in str(caught.value)
 
 
@@ -315,7 +315,7 @@ def test_unknown_options_are_refused_with_those_there_are(name):
 def test_policy_of_another_model_is_refused(name):
     other = MDP([[[1.0], [1.0], [1.0], [1.0]]], [[0.0, 0.0, 0.0, 0.0]], 0.5)
     mdp = hand_model()
-    if LEARNERS[name].spec.task == "prediction":
+    if LEARNERS[name].task == "prediction":
         with pytest.raises(OptionError, match=r"policy: found one of another model"):
             ask(name, mdp, Policy.uniform(other))
         with pytest.raises(OptionError, match=r"policy: found float64 of shape"):
@@ -335,7 +335,7 @@ def test_model_that_does_not_fit_is_refused(name):
 
 @learners
 def test_policy_given_to_control_is_refused(name):
-    if LEARNERS[name].spec.task == "control":
+    if LEARNERS[name].task == "control":
         mdp = hand_model()
         with pytest.raises(OptionError, match=f"^method '{name}' finds its own policy"):
             learn(mdp, name, Policy.uniform(mdp))

@@ -13,7 +13,7 @@ import pytest
 import tabular_rl as t
 from tabular_rl import laws
 from tabular_rl.errors import FORMS, IDEAS, PHRASES, OptionError, closest, in_python, on_command_line, spoken
-from tabular_rl.methods.catalogue import METHODS
+from tabular_rl.methods.lookup import METHODS
 from tabular_rl.model import families
 from tabular_rl.model.names import Names
 from tabular_rl.model.policy import policy_of

@@ -1,4 +1,4 @@
-"""What the theory says of any model: laws that relate the answers to two models, for every solver that takes both.
+"""What the theory says of any model: laws that relate the answers to two models, for every method that takes both.
 
 Two proven intervals of one number must meet; both are at most the tolerance wide, so that the law holds to within it.
 """
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from random_models import TOTAL, assemble, random_model, random_policy, take_apart
 
 from tabular_rl import Policy, Status
-from tabular_rl.methods.catalogue import SOLVERS
+from tabular_rl.methods.lookup import PLANNERS
 from tabular_rl.model.rounding import backup_error
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -27,7 +27,7 @@ TOLERANCE = 1e-6
 # Their inner loops are HiGHS's: its tolerances are absolute, so it promises the certificate and not the bits.
 NOT_OUR_BITS = {"linear-programming"}
 
-solvers = pytest.mark.parametrize("name", SOLVERS)
+planners = pytest.mark.parametrize("name", PLANNERS)
 
 
 @st.composite
@@ -45,19 +45,19 @@ def models(draw, problems=("discounted", "finite-horizon", "total-reward"), **fi
 
 
 def accepts(name, mdp):
-    """True where the solver takes the model and there is a finite answer to what is asked of it."""
-    spec = SOLVERS[name].spec
+    """True where the method takes the model and there is a finite answer to what is asked of it."""
+    spec = PLANNERS[name]
     if spec.refuses(mdp):
         return False
     return spec.task == "control" or mdp.problem != "total-reward" or " proper " in mdp.name
 
 
 def ask(name, mdp, **options):
-    function = SOLVERS[name]
-    options = {k: x for k, x in options.items() if k in function.__kwdefaults__}
+    function = PLANNERS[name]
+    options = {k: x for k, x in options.items() if k in function.defaults}
     return (
         function(mdp, **options)
-        if function.spec.task == "control"
+        if function.task == "control"
         else function(mdp, Policy.uniform(mdp), **options)
     )
 
@@ -139,7 +139,7 @@ def test_backups_are_monotone_in_every_bit(drawn):
 # -- rewards ------------------------------------------------------------------------------------------------------
 
 
-@solvers
+@planners
 @FIXED
 @given(mdp=models(), k=st.sampled_from([-30, -3, 1, 40]))
 def test_rewards_times_a_power_of_two_scale_every_bit(name, mdp, k):
@@ -163,7 +163,7 @@ def test_rewards_times_a_power_of_two_scale_every_bit(name, mdp, k):
     assert first.policy == second.policy
 
 
-@solvers
+@planners
 @FIXED
 @given(mdp=models(problems=("discounted",), ends=0), c=st.fractions(-5, 5, max_denominator=7))
 def test_constant_reward_shifts_values_by_c_over_one_minus_gamma(name, mdp, c):
@@ -185,7 +185,7 @@ def test_constant_reward_shifts_values_by_c_over_one_minus_gamma(name, mdp, c):
         assert (gap <= first.bound + second.bound + float(slack)).all()
 
 
-@solvers
+@planners
 @FIXED
 @given(
     mdp=models(problems=("discounted", "total-reward"), exact=True, by_pair=False, kind="proper"),
@@ -202,7 +202,7 @@ def test_potential_based_shaping_moves_values_by_the_potential(name, mdp, seed):
     check_meet(first, second, lambda x, s, t: x - potential[s])
 
 
-@solvers
+@planners
 @FIXED
 @given(mdp=models())
 def test_costs_are_rewards_with_the_other_sign_in_every_bit(name, mdp):
@@ -221,13 +221,13 @@ def test_costs_are_rewards_with_the_other_sign_in_every_bit(name, mdp):
         assert list(first.exact) == [-x for x in second.exact]
 
 
-@solvers
+@planners
 @FIXED
 @given(mdp=models(problems=("discounted", "finite-horizon"), gamma="0"))
 def test_without_a_future_the_value_is_the_reward(name, mdp):
     if not accepts(name, mdp) or mdp.horizon == 1:
         return
-    if SOLVERS[name].spec.task == "control":
+    if PLANNERS[name].task == "control":
         pick = max if mdp.sense == "max" else min
     else:
 
@@ -246,7 +246,7 @@ def test_without_a_future_the_value_is_the_reward(name, mdp):
 # -- the same model, written otherwise ----------------------------------------------------------------------------
 
 
-@solvers
+@planners
 @FIXED
 @given(mdp=models())
 def test_doubled_actions_change_nothing(name, mdp):
@@ -270,7 +270,7 @@ def test_doubled_actions_change_nothing(name, mdp):
             assert not np.atleast_2d(second.proven_optimal)[:, ~mdp.terminal].any(), "there is always a tie"
 
 
-@solvers
+@planners
 @FIXED
 @given(mdp=models())
 def test_split_outcomes_change_nothing(name, mdp):
@@ -281,7 +281,7 @@ def test_split_outcomes_change_nothing(name, mdp):
     check_meet(ask(name, mdp), ask(name, split))
 
 
-@solvers
+@planners
 @FIXED
 @given(mdp=models(), data=st.data())
 def test_order_of_states_changes_nothing(name, mdp, data):
@@ -296,12 +296,12 @@ def test_order_of_states_changes_nothing(name, mdp, data):
     check_meet(ask(name, mdp), ask(name, moved), where=np.array(to))
 
 
-@solvers
+@planners
 @FIXED
 @given(mdp=models(problems=("discounted",), exact=True, by_pair=True, gamma="9/10"))
 def test_discount_is_the_same_as_ending_with_the_rest_of_it(name, mdp):
     """γ < 1, and γ = 1 with a way out of probability 1 - γ in every row, in exact numbers."""
-    spec, g = SOLVERS[name].spec, mdp.gamma_exact
+    spec, g = PLANNERS[name], mdp.gamma_exact
     if not accepts(name, mdp) or "total-reward" not in spec.problems:
         return
     end, parts = mdp.S, take_apart(mdp)

@@ -9,7 +9,7 @@ import pkgutil
 import pytest
 
 import tabular_rl
-from tabular_rl.methods.catalogue import METHODS
+from tabular_rl.methods.lookup import METHODS
 
 QUESTIONS = (
     "solve", "evaluate", "learn", "simulate", "compare", "verify", "estimate", "load", "save", "examples",

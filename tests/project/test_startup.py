@@ -53,7 +53,7 @@ def test_import_loads_nothing_heavy():
 
 
 def test_catalogue_loads_nothing_heavy():
-    code = "from tabular_rl.methods.catalogue import SOLVERS; assert SOLVERS"
+    code = "from tabular_rl.methods.lookup import PLANNERS; assert PLANNERS"
     assert not heavy(run("-X", "importtime", "-c", code).stderr)
 
 

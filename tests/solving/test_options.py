@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from tabular_rl import OptionError
-from tabular_rl.methods.catalogue import SOLVERS, check_options, find
-from tabular_rl.model.calls import options_of
+from tabular_rl.methods.lookup import PLANNERS, planner_of
 from tabular_rl.solving.options import OPTIONS, check
 
 
@@ -59,9 +58,9 @@ def test_several_are_checked_in_order():
     assert check() == ()
 
 
-def test_every_option_of_a_solver_is_in_the_table_and_its_default_in_range():
-    for name, function in SOLVERS.items():
-        for key, (option, default) in options_of(function).items():
+def test_every_option_of_a_method_is_in_the_table_and_its_default_in_range():
+    for name, function in PLANNERS.items():
+        for key, (option, default) in function.options.items():
             assert OPTIONS[key] is option and option.help and option.flag == "--" + key.replace("_", "-")
             assert option.check(default) == default, (name, key)
 
@@ -70,20 +69,20 @@ def test_unknown_method_names_the_nearest_and_lists_the_rest():
     with pytest.raises(
         OptionError, match="'value-iterations': no such method; did you mean 'value-iteration'"
     ) as caught:
-        find("value-iterations", "control")
+        planner_of("value-iterations", "control")
     assert "policy-iteration" in str(caught.value) and "policy-evaluation" not in str(caught.value)
     with pytest.raises(OptionError, match="'policy-evaluation' evaluates a policy, expected one of auto, "):
-        find("policy-evaluation", "control")
+        planner_of("policy-evaluation", "control")
     with pytest.raises(
         OptionError, match="'value-iteration' finds the best policy, expected one of auto-evaluation"
     ):
-        find("value-iteration", "prediction")
-    assert find("auto", "prediction") is SOLVERS["auto-evaluation"]
+        planner_of("value-iteration", "prediction")
+    assert planner_of("auto", "prediction") is PLANNERS["auto-evaluation"]
 
 
 def test_unknown_option_names_the_nearest():
     with pytest.raises(
         OptionError, match="tolerence: value-iteration has no such option; did you mean 'tolerance'"
     ):
-        check_options(SOLVERS["value-iteration"], {"tolerence": 1})
-    check_options(SOLVERS["value-iteration"], {"sweeps": 1, "start_from": None})
+        PLANNERS["value-iteration"].check_options({"tolerence": 1})
+    PLANNERS["value-iteration"].check_options({"sweeps": 1, "start_from": None})

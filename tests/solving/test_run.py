@@ -11,7 +11,7 @@ import reference
 from random_models import random_model
 
 from tabular_rl import Policy, Status
-from tabular_rl.methods.catalogue import SOLVERS
+from tabular_rl.methods.lookup import PLANNERS
 from tabular_rl.solving import run
 from tabular_rl.solving.run import MEMORY_OF_HISTORY, Run, Stop
 
@@ -96,19 +96,19 @@ def stopped_at(monkeypatch, breath):
     monkeypatch.setattr(Run, "breathe", breathe)
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("name", PLANNERS)
 def test_stopping_anywhere_leaves_an_honest_interval(name, monkeypatch):
     """With blocks of two outcomes a sweep has many places to stop; each leaves values half new, half old."""
     monkeypatch.setattr("tabular_rl.solving.sweeps.OUTCOMES_OF_A_BLOCK", 2)
-    function, stopped = SOLVERS[name], 0
+    function, stopped = PLANNERS[name], 0
     for problem in ("discounted", "finite-horizon", "total-reward"):
         mdp = random_model(
             2, problem, exact=False, S=6, ends=1, gamma=0.9 if problem == "discounted" else None
         )
-        if function.spec.refuses(mdp):
+        if function.refuses(mdp):
             continue
         uniform = Policy.uniform(mdp)
-        control = function.spec.task == "control"
+        control = function.task == "control"
         truth = reference.exact_optimal_value(mdp) if control else reference.exact_policy_value(mdp, uniform)
         truth = [x for row in (truth if mdp.horizon is not None else [truth]) for x in row]
         for breath in (*range(25), 40, 60, 100, 200):

@@ -19,15 +19,15 @@ from tabular_rl.methods.exact.linear_solve import polish
 from tabular_rl.model.graph.reduction import reduced
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.solving.method import DISCOUNTED, TOTAL, admit, solver
-from tabular_rl.solving.options import Relative, TimeLimit, Tolerance, check
-from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving import options as o
+from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
+from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
 
 Floats = NDArray[np.float64]
 
 
-@solver(
+@method(
     "linear-programming",
     task="control",
     family="exact",
@@ -39,9 +39,9 @@ Floats = NDArray[np.float64]
 def linear_programming(
     mdp: MDP,
     *,
-    tolerance: Tolerance = 1e-6,
-    relative: Relative = False,
-    time_limit: TimeLimit = None,
+    tolerance: o.Tolerance = 1e-6,
+    relative: o.Relative = False,
+    time_limit: o.TimeLimit = None,
 ) -> Solution:
     """Find the optimal values as the least that satisfy all of Bellman's inequalities.
 
@@ -95,10 +95,8 @@ def linear_programming(
     >>> round(answer["s"], 9), answer.policy["s"], [round(float(x), 6) for x in answer.extra["occupancy"]]
     (10.0, 'stay', [10.0, 0.0])
     """
-    admit(linear_programming, mdp)
-    tolerance, relative, time_limit = check(tolerance=tolerance, relative=relative, time_limit=time_limit)
     mdp.validate()
-    run = Run("linear-programming", {"tolerance": tolerance, "relative": relative}, time_limit)
+    run = linear_programming.run(locals())
     total = reduced(mdp)
     model, rows = total.quotient, total.proper_rows.copy()
     rows[model.terminal] = -1
@@ -192,8 +190,8 @@ def programme(mdp: MDP, c: Floats) -> tuple[float, Floats]:
     options: Any = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
     # The interior point method with crossover ends at a vertex too, and was 20 times faster on 2000 scattered states.
     methods: tuple[Any, ...] = ("highs-ipm", "highs-ds")
-    for method in methods:
-        found = linprog(c[live], A_ub=A, b_ub=-r / scale, bounds=(None, None), method=method, options=options)
+    for how in methods:
+        found = linprog(c[live], A_ub=A, b_ub=-r / scale, bounds=(None, None), method=how, options=options)
         if found.status == 0:
             break
     else:

@@ -14,10 +14,10 @@ from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.formats.memory import free_memory
 from tabular_rl.model.graph.reduction import zero_states
 from tabular_rl.model.mdp import MDP, size_text
-from tabular_rl.model.policy import Policy, policy_of
+from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import shared_error
-from tabular_rl.solving.method import DISCOUNTED, TOTAL, admit, solver
-from tabular_rl.solving.options import LinearSolver, Relative, TimeLimit, Tolerance, check
+from tabular_rl.solving import options as o
+from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.solution import Solution
 
@@ -34,7 +34,7 @@ MOST_SWEEPS = 1_000_000  # where nothing else solves the system
 LU_LARGEST = 5000  # states up to which a sparse LU of any structure fits, and takes seconds
 
 
-@solver(
+@method(
     "linear-solve",
     task="prediction",
     family="exact",
@@ -46,10 +46,10 @@ def linear_solve(
     mdp: MDP,
     policy: Policy,
     *,
-    tolerance: Tolerance = 1e-6,
-    relative: Relative = False,
-    linear_solver: LinearSolver = "auto",
-    time_limit: TimeLimit = None,
+    tolerance: o.Tolerance = 1e-6,
+    relative: o.Relative = False,
+    linear_solver: o.LinearSolver = "auto",
+    time_limit: o.TimeLimit = None,
 ) -> Solution:
     """Evaluate a policy by solving one linear system.
 
@@ -88,20 +88,14 @@ def linear_solve(
     Heads (1/2) ends with reward 1, tails tries again for half the value: v = 1/2 + v/4 = 2/3.
 
     >>> from tabular_rl.model.mdp import MDP
-    >>> from tabular_rl.model.policy import Policy, policy_of
+    >>> from tabular_rl.model.policy import Policy
     >>> outcomes = [("toss", "go", "end", "1/2", 1), ("toss", "go", "toss", "1/2", 0)]
     >>> coin = MDP.from_outcomes(outcomes, "1/2", terminal=["end"])
     >>> round(linear_solve(coin, Policy.uniform(coin))["toss"], 12)
     0.666666666667
     """
-    admit(linear_solve, mdp)
-    tolerance, relative, linear_solver, time_limit = check(
-        tolerance=tolerance, relative=relative, linear_solver=linear_solver, time_limit=time_limit
-    )
-    policy = policy_of(mdp, policy)
     mdp.validate()
-    options = {"tolerance": tolerance, "relative": relative, "linear_solver": linear_solver}
-    run = Run("linear-solve", options, time_limit)
+    run = linear_solve.run(locals())
     zero = policy_zero(mdp, policy)
     stopped, v, certificate = None, np.zeros(mdp.S), None
     try:

@@ -15,9 +15,9 @@ from tabular_rl.methods.exact._integers import Rows, Values, chain_rows, over_on
 from tabular_rl.methods.exact.linear_solve import polish
 from tabular_rl.model.graph.reduction import reduced, zero_states
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.policy import Policy, policy_of
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, admit, solver
-from tabular_rl.solving.options import TimeLimit, check
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving import options as o
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.solution import Solution
 
@@ -26,7 +26,7 @@ EXACT_MEANS = 2000  # states up to which means that recur are decided in fractio
 LARGEST_TABLE = 10_000_000  # values over all time steps of a finite horizon
 
 
-@solver(
+@method(
     "rational",
     task="control",
     family="exact",
@@ -34,7 +34,7 @@ LARGEST_TABLE = 10_000_000  # values over all time steps of a finite horizon
     source="Puterman (1994), 6.4; Dixon (1982); Bertsekas & Tsitsiklis (1991)",
     problems=(DISCOUNTED, TOTAL, FINITE),
 )
-def rational(mdp: MDP, *, time_limit: TimeLimit = None) -> Solution:
+def rational(mdp: MDP, *, time_limit: o.TimeLimit = None) -> Solution:
     """Find the optimal values as fractions, with every tie and without any rounding.
 
     Policy iteration in floating point guesses a policy. Its values x solve (I - γ P_π) x = r_π in rational arithmetic,
@@ -82,10 +82,8 @@ def rational(mdp: MDP, *, time_limit: TimeLimit = None) -> Solution:
     >>> answer.exact, answer.optimal_actions.tolist(), answer.status.name
     ((Fraction(10, 1), Fraction(0, 1)), [True, True], 'EXACT')
     """
-    admit(rational, mdp)
-    (time_limit,) = check(time_limit=time_limit)
     mdp.validate()
-    run = Run("rational", {}, time_limit)
+    run = rational.run(locals())
     if mdp.problem.timed:
         return finite(mdp, None, run)
     total = reduced(mdp, run.breathe, exactly=mdp.S <= EXACT_MEANS)
@@ -115,7 +113,7 @@ def rational(mdp: MDP, *, time_limit: TimeLimit = None) -> Solution:
     )
 
 
-@solver(
+@method(
     "rational-evaluation",
     task="prediction",
     family="exact",
@@ -123,7 +121,7 @@ def rational(mdp: MDP, *, time_limit: TimeLimit = None) -> Solution:
     source="Puterman (1994), Theorem 6.1.1; Dixon (1982)",
     problems=(DISCOUNTED, TOTAL, FINITE),
 )
-def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: TimeLimit = None) -> Solution:
+def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: o.TimeLimit = None) -> Solution:
     """Evaluate a policy in fractions, without any rounding.
 
     v = r_π + γ P_π v is solved block by strongly connected block; for a finite horizon by backward induction. A policy
@@ -152,16 +150,13 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: TimeLimit = Non
     A fair coin thrown until it falls heads: expected number of throws 2.
 
     >>> from tabular_rl.model.mdp import MDP
-    >>> from tabular_rl.model.policy import Policy, policy_of
+    >>> from tabular_rl.model.policy import Policy
     >>> mdp = MDP.from_outcomes([("s", "toss", "s", "1/2", 1), ("s", "toss", "end", "1/2", 1)], 1, terminal=["end"])
     >>> rational_evaluation(mdp, Policy.uniform(mdp)).exact
     (Fraction(2, 1), Fraction(0, 1))
     """
-    admit(rational_evaluation, mdp)
-    (time_limit,) = check(time_limit=time_limit)
-    policy = policy_of(mdp, policy)
     mdp.validate()
-    run = Run("rational-evaluation", {}, time_limit)
+    run = rational_evaluation.run(locals())
     if mdp.problem.timed:
         return finite(mdp, policy, run)
     stopped, certificate = None, None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from tabular_rl.model.graph.search import reachable, starts
 from tabular_rl.model.mdp import spell_gamma
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.method import Method
 from tabular_rl.solving.sampling import Floats
 
 LONGEST = 10_000  # steps of an episode where the discount asks for no number and the user for none
@@ -31,8 +31,8 @@ class Actor(Learning):
     `estimates` (runs, L) is where kernels keep probabilities. The error of a run is its regret: what its policy loses.
     """
 
-    def __init__(self, function: Callable[..., Any], given: dict[str, Any]) -> None:
-        super().__init__(function, given, table="pairs")
+    def __init__(self, method: Method[..., Learned], given: dict[str, Any]) -> None:
+        super().__init__(method, given, table="pairs")
         mdp, whole = self.mdp, self.whole
         x = self.option["features"]
         if not isinstance(x, str):
@@ -226,7 +226,7 @@ class Actor(Learning):
             if wrong.any():
                 e = int(np.argwhere(wrong)[0][0])
                 raise NumericalError(
-                    f"{self.spec.name}: the {what} of run {e} are not finite after {self.done} steps: it diverges. "
+                    f"{self.method.name}: the {what} of run {e} are not finite after {self.done} steps: it diverges. "
                     "A smaller --step-size may help."
                 )
         if self._thinned():

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tabular_rl.errors import NoFiniteAnswer, NumericalError, OptionError
 from tabular_rl.methods.gradient.softmax import MOST, SoftmaxPolicy
 from tabular_rl.model.mdp import MDP, size_text
-from tabular_rl.solving.options import OPTIONS
+from tabular_rl.solving import options as o
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -99,7 +99,7 @@ class Episodes:
             raise OptionError(
                 "stopping, steps: found with a horizon, which ends episodes; expected without one"
             )
-        steps = OPTIONS["episode_steps"].check(steps)
+        steps = o.OPTIONS["episode_steps"].check(steps)
         discounted = mdp.gamma_exact < 1
         if stopping and steps is not None:
             raise OptionError("stopping, steps: found both, expected one way to end episodes")

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from tabular_rl.methods.gradient._actor import Actor
 from tabular_rl.model.mdp import MDP
+from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
-from tabular_rl.solving.options import (
-    Batch,
-    CriticStepSize,
-    Entropy,
-    EpisodeSteps,
-    Features,
-    Runs,
-    Seed,
-    StartValue,
-    Steps,
-    StepSize,
-    Threads,
-    TimeLimit,
-    Undiscounted,
-)
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, Method, method
 from tabular_rl.solving.sampling import Floats
 
 
-@solver(
+@method(
     "actor-critic",
     task="control",
     family="gradient",
@@ -38,18 +23,18 @@ from tabular_rl.solving.sampling import Floats
 def actor_critic(
     mdp: MDP,
     *,
-    features: Features = "one-hot",
-    steps: Steps = 1_000_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    step_size: StepSize = 0.02,
-    critic_step_size: CriticStepSize = 0.1,
-    undiscounted: Undiscounted = False,
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
+    features: o.Features = "one-hot",
+    steps: o.Steps = 1_000_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    step_size: o.StepSize = 0.02,
+    critic_step_size: o.CriticStepSize = 0.1,
+    undiscounted: o.Undiscounted = False,
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
     start_preferences: Any = None,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     reference: Any = None,
     resume: Any = None,
     checkpoint: Any = None,
@@ -101,7 +86,7 @@ def actor_critic(
     return _learn(actor_critic, locals())
 
 
-@solver(
+@method(
     "advantage-actor-critic",
     task="control",
     family="gradient",
@@ -112,20 +97,20 @@ def actor_critic(
 def advantage_actor_critic(
     mdp: MDP,
     *,
-    features: Features = "one-hot",
-    batch: Batch = 20,
-    entropy: Entropy = 0.0,
-    steps: Steps = 1_000_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    step_size: StepSize = 0.2,
-    critic_step_size: CriticStepSize = 0.2,
-    undiscounted: Undiscounted = False,
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
+    features: o.Features = "one-hot",
+    batch: o.Batch = 20,
+    entropy: o.Entropy = 0.0,
+    steps: o.Steps = 1_000_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    step_size: o.StepSize = 0.2,
+    critic_step_size: o.CriticStepSize = 0.2,
+    undiscounted: o.Undiscounted = False,
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
     start_preferences: Any = None,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     reference: Any = None,
     resume: Any = None,
     checkpoint: Any = None,
@@ -176,10 +161,10 @@ def advantage_actor_critic(
     return _learn(advantage_actor_critic, locals())
 
 
-def _learn(function: Callable[..., Any], given: dict[str, Any]) -> Learned:
+def _learn(method: Method[..., Learned], given: dict[str, Any]) -> Learned:
     from tabular_rl.kernels.actor import actor_begin, actor_critic_walk
 
-    run = Actor(function, given)
+    run = Actor(method, given)
     option, x, S = run.option, run.features, run.mdp.S
     batch, entropy, weighted = option.get("batch", 1), option.get("entropy", 0.0), not option["undiscounted"]
     codes = option["step_size"].code, option["critic_step_size"].code

@@ -8,29 +8,15 @@ from tabular_rl.errors import OptionError
 from tabular_rl.methods.gradient._actor import Actor
 from tabular_rl.methods.learning.monte_carlo import MOST, told, warn_of_cuts
 from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
-from tabular_rl.solving.options import (
-    Batch,
-    CriticStepSize,
-    EpisodeSteps,
-    Estimator,
-    Features,
-    Runs,
-    Seed,
-    StartValue,
-    Steps,
-    StepSize,
-    Threads,
-    TimeLimit,
-    Undiscounted,
-)
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 from tabular_rl.solving.sampling import Floats
 
 ESTIMATORS = ("return", "return-mean", "reward-to-go", "reward-to-go-value")
 
 
-@solver(
+@method(
     "reinforce",
     task="control",
     family="gradient",
@@ -41,20 +27,20 @@ ESTIMATORS = ("return", "return-mean", "reward-to-go", "reward-to-go-value")
 def reinforce(
     mdp: MDP,
     *,
-    features: Features = "one-hot",
-    estimator: Estimator = "reward-to-go-value",
-    batch: Batch = 1,
-    steps: Steps = 1_000_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    step_size: StepSize = 0.02,
-    critic_step_size: CriticStepSize = 0.1,
-    undiscounted: Undiscounted = False,
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
+    features: o.Features = "one-hot",
+    estimator: o.Estimator = "reward-to-go-value",
+    batch: o.Batch = 1,
+    steps: o.Steps = 1_000_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    step_size: o.StepSize = 0.02,
+    critic_step_size: o.CriticStepSize = 0.1,
+    undiscounted: o.Undiscounted = False,
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
     start_preferences: Any = None,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     reference: Any = None,
     resume: Any = None,
     checkpoint: Any = None,

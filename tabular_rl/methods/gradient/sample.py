@@ -15,8 +15,8 @@ from tabular_rl.methods.gradient.estimators import Form, make_form
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy, as_softmax
 from tabular_rl.model.calls import public
 from tabular_rl.model.policy import Policy
+from tabular_rl.solving import options as o
 from tabular_rl.solving import run as running
-from tabular_rl.solving.options import OPTIONS
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.sampling import Decisions, cumulative, sampling_model
 
@@ -129,7 +129,7 @@ def sample_gradient(
     wanted, seed, time_limit = (
         EPISODES.check(episodes),
         SEED.check(seed),
-        OPTIONS["time_limit"].check(time_limit),
+        o.OPTIONS["time_limit"].check(time_limit),
     )
     softmax = as_softmax(policy)
     walk = Episodes(softmax, horizon=horizon, stopping=stopping, steps=steps)

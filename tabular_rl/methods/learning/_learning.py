@@ -31,8 +31,8 @@ from tabular_rl.model.transitions import Transitions, behavior_of
 from tabular_rl.model.unroll import state_name, unroll, unroll_policy
 from tabular_rl.solving import run as running
 from tabular_rl.solving.learned import Curve, Learned
-from tabular_rl.solving.method import admit
-from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving.method import Method
+from tabular_rl.solving.run import Stop
 from tabular_rl.solving.sampling import BLOCK, Model, policy_cum, sampling_model, streams
 from tabular_rl.solving.solution import Floats, Solution, Status, good_enough, why_not
 
@@ -41,7 +41,6 @@ LARGEST = float(np.finfo(np.float64).max)
 LONGEST_CALL = 0.1  # seconds in a kernel between two looks at signals and the clock
 SAVE_EVERY = 30.0  # seconds between two checkpoints
 SOURCES = ("trajectory", "independent", "sweeps")
-NOT_SHOWN = ("threads", "time_limit")
 Advance = Callable[[int, int, Floats, int], None]
 
 
@@ -53,20 +52,15 @@ class Learning:
     """
 
     def __init__(
-        self, function: Callable[..., Any], given: dict[str, Any], *, table: Literal["states", "pairs"]
+        self, method: Method[..., Learned], given: dict[str, Any], *, table: Literal["states", "pairs"]
     ) -> None:
         from tabular_rl.laws.verdicts import check_coverage, check_log_coverage, verdicts
 
-        self.spec = function.spec  # type: ignore[attr-defined]
+        self.method = method
         self.whole: MDP = given["mdp"]
         self.table_kind = table
-        admit(function, self.whole)
-        values = {name: option.check(given[name]) for name, (option, _) in self.spec.options.items()}
-        self.option = values
-        shown = {
-            name: getattr(value, "text", value) for name, value in values.items() if name not in NOT_SHOWN
-        }
-        self.run = Run(self.spec.name, shown, values.get("time_limit"))
+        self.option = values = {name: given[name] for name in method.options}
+        self.run = method.run(values)
         self.steps: int = values["steps"]
         self.runs: int = values["runs"]
         if self.whole.terminal.all():
@@ -74,7 +68,7 @@ class Learning:
         self.whole.validate()
         self.mdp = unroll(self.whole) if self.whole.horizon is not None else self.whole
         self.data: Transitions | None = self._data(given.get("data"))
-        self.policy = self._policy(given["policy"]) if self.spec.task == "prediction" else None
+        self.policy = self._policy(given["policy"]) if self.method.task == "prediction" else None
         behavior = given.get("behavior")
         if isinstance(behavior, str) and behavior == "log":
             if self.data is None:
@@ -305,7 +299,7 @@ class Learning:
             begin(np.stack([rng.random(2) for rng in self.rngs]))
         if running.adviser is not None:
             for verdict in self.verdicts:
-                running.adviser(f"{self.spec.name}: {verdict}")
+                running.adviser(f"{self.method.name}: {verdict}")
         points = record_points(self.steps)
         most = max(1, BLOCK // max(1, self.runs * max(1, self.uniforms)))
         if self.uniforms == 0:
@@ -343,7 +337,7 @@ class Learning:
                 if self.done == point:
                     self._record()
                 if running.listener is not None:
-                    running.listener(self.spec.name, self.done / self.steps, self._told(busy, counted))
+                    running.listener(self.method.name, self.done / self.steps, self._told(busy, counted))
                 if self.checkpoint is not None and now - saved > SAVE_EVERY:
                     self.checkpoint(self.state())
                     saved = time.monotonic()
@@ -378,8 +372,8 @@ class Learning:
             e, at = map(int, np.argwhere(~finite)[0])
             entry = int(np.flatnonzero(live)[at])
             raise NumericalError(
-                f"{self.spec.name}: the estimate of {self._entry(entry)} is {table[e, entry]} after {self.done} steps "
-                f"of run {e}: it diverges. A smaller --step-size may help."
+                f"{self.method.name}: the estimate of {self._entry(entry)} is {table[e, entry]} after {self.done} "
+                f"steps of run {e}: it diverges. A smaller --step-size may help."
             )
         nan = np.full(self.runs, math.nan)
         truth, sup, rms = self.truth_cache(), nan, nan
@@ -424,7 +418,7 @@ class Learning:
     def state(self) -> dict[str, Any]:
         """All that is needed to go on with the same bits."""
         return {
-            "method": self.spec.name,
+            "method": self.method.name,
             "digest": self.whole.digest,
             "options": {k: v for k, v in self.run.options.items() if k != "steps"},
             "inputs": self._inputs(),
@@ -561,8 +555,8 @@ class Learning:
             v=v,
             policy=policy,
             status=status,
-            method=self.spec.name,
-            task=self.spec.task,
+            method=self.method.name,
+            task=self.method.task,
             work=dict(self.run.work),
             history=tuple(self.run.history),
             options=dict(self.run.options),

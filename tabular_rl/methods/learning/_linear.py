@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from tabular_rl.formats.arrays import read_npy_header
 from tabular_rl.formats.input import open_file
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.method import Method
 from tabular_rl.solving.sampling import Floats
 
 MOST_CELLS = 2**28  # of a matrix of features
@@ -89,9 +89,9 @@ class LinearLearning(Learning):
     """A learner whose table is w X^T: weights (runs, d) are what is learned."""
 
     def __init__(
-        self, function: Callable[..., Any], given: dict[str, Any], *, table: Literal["states", "pairs"]
+        self, method: Method[..., Learned], given: dict[str, Any], *, table: Literal["states", "pairs"]
     ) -> None:
-        super().__init__(function, given, table=table)
+        super().__init__(method, given, table=table)
         self.features = read_features(self.option["features"], self.entries, table)
         if not isinstance(given["features"], str):
             self.run.options["features"] = f"matrix {np.shape(self.option['features'])}"

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.method import Method
 from tabular_rl.solving.sampling import Floats
 
 PRODUCT, PER_DECISION, TREE = range(3)
 
 
-def learn_n_step(function: Callable[..., Any], given: dict[str, Any], kind: int) -> Learned:
+def learn_n_step(method: Method[..., Learned], given: dict[str, Any], kind: int) -> Learned:
     """Learn the values of a policy from returns of n rewards, from one trajectory or from given transitions."""
     from tabular_rl.kernels.n_step import n_step_given, n_step_walk
     from tabular_rl.kernels.one_step import begin
 
-    run = Learning(function, given, table="pairs" if kind == TREE else "states")
+    run = Learning(method, given, table="pairs" if kind == TREE else "states")
     assert run.policy is not None
     code, per_step = run.option["step_size"].code, run.option["per"] == "step"
     ratio = run.policy.weights if kind == TREE else run.rho()

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.methods.learning._replay import learn_replayed
 from tabular_rl.model.transitions import behavior_of
 from tabular_rl.solving.learned import Learned
+from tabular_rl.solving.method import Method
 from tabular_rl.solving.sampling import Floats
 
 SARSA, EXPECTED, MAX, OWN = range(4)
 
 
-def learn_pairs(function: Callable[..., Any], given: dict[str, Any], rule: int) -> Learned:
+def learn_pairs(method: Method[..., Learned], given: dict[str, Any], rule: int) -> Learned:
     """Learn action values (L,) by one of the rules, from samples of the model or from given transitions."""
     from tabular_rl.kernels.one_step import begin, q_given, q_walk
 
-    run = Learning(function, given, table="pairs")
+    run = Learning(method, given, table="pairs")
     if run.data is not None and rule == OWN:
         # The policy that explored is the one that made the log.
         if given["behavior"] is None:

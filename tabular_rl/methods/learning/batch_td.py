@@ -16,26 +16,16 @@ from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.methods.learning.monte_carlo import WEIGHTLESS, with_unused
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
-from tabular_rl.solving.options import (
-    EpisodeSteps,
-    Runs,
-    Seed,
-    Source,
-    StartValue,
-    Steps,
-    Sweeps,
-    Threads,
-    TimeLimit,
-)
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, Method, method
 from tabular_rl.solving.run import Stop
 from tabular_rl.solving.sampling import Floats
 
 AT_ONCE = 2e7  # transitions presented in one call: well under a second
 
 
-@solver(
+@method(
     "batch-td",
     task="prediction",
     family="learning",
@@ -49,15 +39,15 @@ def batch_td(
     *,
     behavior: Policy | None = None,
     data: Any = None,
-    steps: Steps = 1_000_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    sweeps: Sweeps = 100_000,
-    source: Source = "trajectory",
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    steps: o.Steps = 1_000_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    sweeps: o.Sweeps = 100_000,
+    source: o.Source = "trajectory",
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     weights: Any = None,
     reference: Any = None,
     resume: Any = None,
@@ -124,7 +114,7 @@ def batch_td(
             left -= n
         run.unfinished = True
 
-    run.method = iterate
+    run.rule = iterate
     answer = run.learn_batch()
     if not run.unfinished:
         return answer
@@ -132,7 +122,7 @@ def batch_td(
     return replace(answer, note=spoken("; ".join(filter(None, (answer.note, note)))))
 
 
-@solver(
+@method(
     "certainty-equivalence",
     task="prediction",
     family="learning",
@@ -146,14 +136,14 @@ def certainty_equivalence(
     *,
     behavior: Policy | None = None,
     data: Any = None,
-    steps: Steps = 1_000_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    source: Source = "trajectory",
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    steps: o.Steps = 1_000_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    source: o.Source = "trajectory",
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     weights: Any = None,
     reference: Any = None,
     resume: Any = None,
@@ -230,7 +220,7 @@ def certainty_equivalence(
         except np.linalg.LinAlgError as error:
             raise NumericalError(f"the linear system cannot be solved in floating point ({error})") from None
 
-    run.method = solve
+    run.rule = solve
     return run.learn_batch()
 
 
@@ -250,13 +240,13 @@ class Seen(NamedTuple):
 class Batch(Learning):
     """A learner that counts what it sees, and reckons its table anew from all of it whenever it is asked for.
 
-    `method(seen, weight, mass, v)` changes v (S,) at the states of positive mass, the sum of the weights there.
+    `rule(seen, weight, mass, v)` changes v (S,) at the states of positive mass, the sum of the weights there.
     """
 
-    method: Callable[[Seen, Floats, Floats, Floats], None]
+    rule: Callable[[Seen, Floats, Floats, Floats], None]
 
-    def __init__(self, function: Callable[..., Any], given: dict[str, Any]) -> None:
-        super().__init__(function, given, table="states")
+    def __init__(self, method: Method[..., Learned], given: dict[str, Any]) -> None:
+        super().__init__(method, given, table="states")
         mdp, rho = self.mdp, self.rho()
         self.settled, self.given_up, self.unfinished = 0, False, False
         self.unused = {reason: np.zeros(mdp.S, dtype=bool) for reason in (WEIGHTLESS, ENDLESS)}
@@ -335,4 +325,4 @@ class Batch(Learning):
         # From the start value each time: what is reached must not depend on when it was asked for.
         v[~mdp.terminal] = self.start_value
         self.visits[e] = np.where(mass > 0, np.bincount(seen.state, count[use], mdp.S), 0)
-        self.method(seen, weight, mass, v)
+        self.rule(seen, weight, mass, v)

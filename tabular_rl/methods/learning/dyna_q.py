@@ -8,25 +8,13 @@ from tabular_rl.methods.learning._kept import add_learned_model, wrong_list
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
-from tabular_rl.solving.options import (
-    EpisodeSteps,
-    Explore,
-    Per,
-    Planning,
-    Runs,
-    Seed,
-    StartValue,
-    Steps,
-    StepSize,
-    Threads,
-    TimeLimit,
-)
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 from tabular_rl.solving.sampling import Floats
 
 
-@solver(
+@method(
     "dyna-q",
     task="control",
     family="learning",
@@ -38,17 +26,17 @@ def dyna_q(
     mdp: MDP,
     *,
     behavior: Policy | None = None,
-    steps: Steps = 100_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    step_size: StepSize = "n^-0.7",
-    per: Per = "visit",
-    planning: Planning = 10,
-    explore: Explore = "epsilon-greedy:0.1",
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    steps: o.Steps = 100_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    step_size: o.StepSize = "n^-0.7",
+    per: o.Per = "visit",
+    planning: o.Planning = 10,
+    explore: o.Explore = "epsilon-greedy:0.1",
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     weights: Any = None,
     reference: Any = None,
     resume: Any = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,30 +9,15 @@ import numpy as np
 from tabular_rl.methods.learning._linear import LinearLearning
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
-from tabular_rl.solving.options import (
-    Average,
-    EpisodeSteps,
-    Explore,
-    Features,
-    Per,
-    Runs,
-    Seed,
-    Source,
-    StartValue,
-    Steps,
-    StepSize,
-    Target,
-    Threads,
-    TimeLimit,
-)
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, Method, method
 from tabular_rl.solving.sampling import Floats
 
 EXPECTED, MAX = 1, 2
 
 
-@solver(
+@method(
     "linear-q-learning",
     task="control",
     family="learning",
@@ -44,22 +28,22 @@ EXPECTED, MAX = 1, 2
 def linear_q_learning(
     mdp: MDP,
     *,
-    features: Features = "one-hot",
+    features: o.Features = "one-hot",
     behavior: Policy | None = None,
-    steps: Steps = 1_000_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    step_size: StepSize = 0.01,
-    per: Per = "visit",
-    average: Average = False,
-    explore: Explore = "epsilon-greedy:0.1",
-    source: Source = "trajectory",
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
+    steps: o.Steps = 1_000_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    step_size: o.StepSize = 0.01,
+    per: o.Per = "visit",
+    average: o.Average = False,
+    explore: o.Explore = "epsilon-greedy:0.1",
+    source: o.Source = "trajectory",
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
     start_weights: Any = None,
-    target: Target = "none",
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    target: o.Target = "none",
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     weights: Any = None,
     reference: Any = None,
     resume: Any = None,
@@ -110,7 +94,7 @@ def linear_q_learning(
     return _learn(linear_q_learning, locals(), MAX)
 
 
-@solver(
+@method(
     "linear-q-evaluation",
     task="prediction",
     family="learning",
@@ -122,21 +106,21 @@ def linear_q_evaluation(
     mdp: MDP,
     policy: Policy,
     *,
-    features: Features = "one-hot",
+    features: o.Features = "one-hot",
     behavior: Policy | None = None,
-    steps: Steps = 1_000_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    step_size: StepSize = 0.01,
-    per: Per = "visit",
-    average: Average = False,
-    source: Source = "trajectory",
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
+    steps: o.Steps = 1_000_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    step_size: o.StepSize = 0.01,
+    per: o.Per = "visit",
+    average: o.Average = False,
+    source: o.Source = "trajectory",
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
     start_weights: Any = None,
-    target: Target = "none",
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    target: o.Target = "none",
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     weights: Any = None,
     reference: Any = None,
     resume: Any = None,
@@ -187,11 +171,11 @@ def linear_q_evaluation(
     return _learn(linear_q_evaluation, locals(), EXPECTED)
 
 
-def _learn(function: Callable[..., Any], given: dict[str, Any], rule: int) -> Learned:
+def _learn(method: Method[..., Learned], given: dict[str, Any], rule: int) -> Learned:
     from tabular_rl.kernels.linear import linear_q_walk
     from tabular_rl.kernels.one_step import begin
 
-    run = LinearLearning(function, given, table="pairs")
+    run = LinearLearning(method, given, table="pairs")
     target, by, bar = run.target()
     code, per_step = run.option["step_size"].code, run.option["per"] == "step"
     assert run.behavior is not None

@@ -7,27 +7,13 @@ from typing import Any
 from tabular_rl.methods.learning._linear import LinearLearning
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
-from tabular_rl.solving.options import (
-    Average,
-    EpisodeSteps,
-    Features,
-    Per,
-    Runs,
-    Seed,
-    Source,
-    StartValue,
-    Steps,
-    StepSize,
-    Target,
-    Threads,
-    TimeLimit,
-)
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 from tabular_rl.solving.sampling import Floats
 
 
-@solver(
+@method(
     "linear-td",
     task="prediction",
     family="learning",
@@ -39,21 +25,21 @@ def linear_td(
     mdp: MDP,
     policy: Policy,
     *,
-    features: Features = "one-hot",
+    features: o.Features = "one-hot",
     behavior: Policy | None = None,
-    steps: Steps = 1_000_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    step_size: StepSize = 0.01,
-    per: Per = "visit",
-    average: Average = False,
-    source: Source = "trajectory",
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
+    steps: o.Steps = 1_000_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    step_size: o.StepSize = 0.01,
+    per: o.Per = "visit",
+    average: o.Average = False,
+    source: o.Source = "trajectory",
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
     start_weights: Any = None,
-    target: Target = "none",
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    target: o.Target = "none",
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     weights: Any = None,
     reference: Any = None,
     resume: Any = None,

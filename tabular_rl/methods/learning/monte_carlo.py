@@ -15,22 +15,9 @@ from tabular_rl.model.graph.search import can_reach, reachable
 from tabular_rl.model.mdp import MDP, size_text
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.unroll import state_name
+from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
-from tabular_rl.solving.options import (
-    Average,
-    EpisodeSteps,
-    Importance,
-    Per,
-    Runs,
-    Seed,
-    StartValue,
-    Steps,
-    StepSize,
-    Threads,
-    TimeLimit,
-    Visit,
-)
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 from tabular_rl.solving.sampling import Floats
 
 IMPORTANCE = ("ordinary", "weighted", "per-decision")
@@ -43,7 +30,7 @@ ENDLESS = "visited in episodes without an end only"
 MOST = 2**34  # bytes of the episodes of all runs
 
 
-@solver(
+@method(
     "monte-carlo",
     task="prediction",
     family="learning",
@@ -57,18 +44,18 @@ def monte_carlo(
     *,
     behavior: Policy | None = None,
     data: Any = None,
-    steps: Steps = 1_000_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    visit: Visit = "first",
-    importance: Importance = "weighted",
-    step_size: StepSize = "1/n",
-    per: Per = "visit",
-    average: Average = False,
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    steps: o.Steps = 1_000_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    visit: o.Visit = "first",
+    importance: o.Importance = "weighted",
+    step_size: o.StepSize = "1/n",
+    per: o.Per = "visit",
+    average: o.Average = False,
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     weights: Any = None,
     reference: Any = None,
     resume: Any = None,

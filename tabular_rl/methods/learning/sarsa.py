@@ -7,26 +7,12 @@ from typing import Any
 from tabular_rl.methods.learning._pairs import SARSA, learn_pairs
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
-from tabular_rl.solving.options import (
-    Average,
-    EpisodeSteps,
-    Explore,
-    Per,
-    Runs,
-    Seed,
-    Source,
-    StartValue,
-    Steps,
-    StepSize,
-    Target,
-    Threads,
-    TimeLimit,
-)
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 
 
-@solver(
+@method(
     "sarsa",
     task="control",
     family="learning",
@@ -39,19 +25,19 @@ def sarsa(
     *,
     behavior: Policy | None = None,
     data: Any = None,
-    steps: Steps = 1_000_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    step_size: StepSize = "n^-0.7",
-    per: Per = "visit",
-    average: Average = False,
-    explore: Explore = "epsilon-greedy:0.1",
-    source: Source = "trajectory",
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
-    target: Target = "none",
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    steps: o.Steps = 1_000_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    step_size: o.StepSize = "n^-0.7",
+    per: o.Per = "visit",
+    average: o.Average = False,
+    explore: o.Explore = "epsilon-greedy:0.1",
+    source: o.Source = "trajectory",
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
+    target: o.Target = "none",
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     weights: Any = None,
     reference: Any = None,
     resume: Any = None,
@@ -103,7 +89,7 @@ def sarsa(
     return learn_pairs(sarsa, locals(), SARSA)
 
 
-@solver(
+@method(
     "sarsa-evaluation",
     task="prediction",
     family="learning",
@@ -116,18 +102,18 @@ def sarsa_evaluation(
     policy: Policy,
     *,
     data: Any = None,
-    steps: Steps = 1_000_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    step_size: StepSize = "n^-0.7",
-    per: Per = "visit",
-    average: Average = False,
-    source: Source = "trajectory",
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
-    target: Target = "none",
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    steps: o.Steps = 1_000_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    step_size: o.StepSize = "n^-0.7",
+    per: o.Per = "visit",
+    average: o.Average = False,
+    source: o.Source = "trajectory",
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
+    target: o.Target = "none",
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     weights: Any = None,
     reference: Any = None,
     resume: Any = None,

@@ -11,28 +11,15 @@ from tabular_rl.methods.learning._kept import add_traces
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
-from tabular_rl.solving.options import (
-    Average,
-    EpisodeSteps,
-    Per,
-    Runs,
-    Seed,
-    StartValue,
-    Steps,
-    StepSize,
-    Threads,
-    TimeLimit,
-    Trace,
-    Traces,
-)
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 from tabular_rl.solving.sampling import Floats
 
 KINDS = ("accumulating", "replacing", "true-online")
 
 
-@solver(
+@method(
     "td-lambda",
     task="prediction",
     family="learning",
@@ -46,18 +33,18 @@ def td_lambda(
     *,
     behavior: Policy | None = None,
     data: Any = None,
-    steps: Steps = 1_000_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    trace: Trace = 0.8,
-    traces: Traces = "accumulating",
-    step_size: StepSize = "n^-0.7",
-    per: Per = "visit",
-    average: Average = False,
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    steps: o.Steps = 1_000_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    trace: o.Trace = 0.8,
+    traces: o.Traces = "accumulating",
+    step_size: o.StepSize = "n^-0.7",
+    per: o.Per = "visit",
+    average: o.Average = False,
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     weights: Any = None,
     reference: Any = None,
     resume: Any = None,

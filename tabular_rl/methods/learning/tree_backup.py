@@ -7,24 +7,12 @@ from typing import Any
 from tabular_rl.methods.learning._n_step import TREE, learn_n_step
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
-from tabular_rl.solving.options import (
-    Average,
-    EpisodeSteps,
-    Lookahead,
-    Per,
-    Runs,
-    Seed,
-    StartValue,
-    Steps,
-    StepSize,
-    Threads,
-    TimeLimit,
-)
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 
 
-@solver(
+@method(
     "tree-backup",
     task="prediction",
     family="learning",
@@ -38,17 +26,17 @@ def tree_backup(
     *,
     behavior: Policy | None = None,
     data: Any = None,
-    steps: Steps = 1_000_000,
-    runs: Runs = 1,
-    seed: Seed = 0,
-    n: Lookahead = 4,
-    step_size: StepSize = "n^-0.7",
-    per: Per = "visit",
-    average: Average = False,
-    episode_steps: EpisodeSteps = None,
-    start_value: StartValue = 0.0,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    steps: o.Steps = 1_000_000,
+    runs: o.Runs = 1,
+    seed: o.Seed = 0,
+    n: o.Lookahead = 4,
+    step_size: o.StepSize = "n^-0.7",
+    per: o.Per = "visit",
+    average: o.Average = False,
+    episode_steps: o.EpisodeSteps = None,
+    start_value: o.StartValue = 0.0,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     weights: Any = None,
     reference: Any = None,
     resume: Any = None,

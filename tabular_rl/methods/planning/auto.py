@@ -19,16 +19,15 @@ from tabular_rl.methods.planning.policy_evaluation import policy_evaluation
 from tabular_rl.methods.planning.policy_iteration import policy_iteration
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.solving import options
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, solver
-from tabular_rl.solving.options import Relative, Threads, TimeLimit, Tolerance
+from tabular_rl.solving import options as o
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 from tabular_rl.solving.solution import Solution, Status
 
 SMALL = 500  # states up to which policy iteration with dense linear solves is quickest
 NARROW = 8  # moves up to which a linear solve is a narrow band
 
 
-@solver(
+@method(
     "auto",
     task="control",
     family="planning",
@@ -39,10 +38,10 @@ NARROW = 8  # moves up to which a linear solve is a narrow band
 def auto(
     mdp: MDP,
     *,
-    tolerance: Tolerance = 1e-6,
-    relative: Relative = False,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    tolerance: o.Tolerance = 1e-6,
+    relative: o.Relative = False,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     start_from: Any = None,
 ) -> Solution:
     """Find the optimal values with the method that fits the model.
@@ -66,9 +65,6 @@ def auto(
     >>> auto(MDP([[[1.0]]], [[1.0]], 0.5)).method
     'policy-iteration'
     """
-    tolerance, relative, threads, time_limit = options.check(
-        tolerance=tolerance, relative=relative, threads=threads, time_limit=time_limit
-    )
     shared: dict[str, Any] = {"tolerance": tolerance, "relative": relative, "time_limit": time_limit}
 
     def floats() -> Solution:
@@ -129,7 +125,7 @@ def other_method(answer: Solution) -> str:
     return f"method {exact} (--exact) has the values in fractions"
 
 
-@solver(
+@method(
     "auto-evaluation",
     task="prediction",
     family="planning",
@@ -141,9 +137,9 @@ def auto_evaluation(
     mdp: MDP,
     policy: Policy,
     *,
-    tolerance: Tolerance = 1e-6,
-    relative: Relative = False,
-    time_limit: TimeLimit = None,
+    tolerance: o.Tolerance = 1e-6,
+    relative: o.Relative = False,
+    time_limit: o.TimeLimit = None,
 ) -> Solution:
     """Find the values of a policy with the method that fits the model.
 

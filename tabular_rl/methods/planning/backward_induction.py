@@ -7,14 +7,13 @@ import numpy as np
 from tabular_rl.certificates.discounted import Certifier, conclude
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.solving import options
-from tabular_rl.solving.method import FINITE, admit, solver
-from tabular_rl.solving.options import Relative, Threads, TimeLimit, Tolerance
-from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving import options as o
+from tabular_rl.solving.method import FINITE, method
+from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
 
 
-@solver(
+@method(
     "backward-induction",
     task="control",
     family="planning",
@@ -25,10 +24,10 @@ from tabular_rl.solving.solution import Solution
 def backward_induction(
     mdp: MDP,
     *,
-    tolerance: Tolerance = 1e-6,
-    relative: Relative = False,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    tolerance: o.Tolerance = 1e-6,
+    relative: o.Relative = False,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
 ) -> Solution:
     """Find the optimal values and decisions of each time step, from the last to the first.
 
@@ -62,11 +61,7 @@ def backward_induction(
     >>> answer["owner"].tolist(), answer.policy["owner"]
     ([4.0, 3.0, 0.0], ['wait', 'sell'])
     """
-    admit(backward_induction, mdp)
-    tolerance, relative, threads, time_limit = options.check(
-        tolerance=tolerance, relative=relative, threads=threads, time_limit=time_limit
-    )
-    run = Run("backward-induction", {"tolerance": tolerance, "relative": relative}, time_limit)
+    run = backward_induction.run(locals())
     certifier = Certifier(mdp, None, run, threads)
     T = mdp.horizon or 0
     v = np.zeros((T + 1, mdp.S))

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.solving import options
-from tabular_rl.solving.method import DISCOUNTED, TOTAL, admit, solver
-from tabular_rl.solving.options import InnerSweeps, InPlace, Relative, Sweeps, Threads, TimeLimit, Tolerance
-from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving import options as o
+from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
+from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
 
 Floats = NDArray[np.float64]
@@ -21,7 +20,7 @@ MOST_INNER = 512
 ROUGH_SWEEPS = 100
 
 
-@solver(
+@method(
     "modified-policy-iteration",
     task="control",
     family="planning",
@@ -32,13 +31,13 @@ ROUGH_SWEEPS = 100
 def modified_policy_iteration(
     mdp: MDP,
     *,
-    tolerance: Tolerance = 1e-6,
-    relative: Relative = False,
-    sweeps: Sweeps = 1_000_000,
-    inner_sweeps: InnerSweeps = None,
-    in_place: InPlace = False,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    tolerance: o.Tolerance = 1e-6,
+    relative: o.Relative = False,
+    sweeps: o.Sweeps = 1_000_000,
+    inner_sweeps: o.InnerSweeps = None,
+    in_place: o.InPlace = False,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     start_from: Any = None,
 ) -> Solution:
     """Find the optimal values by improving the policy, and evaluating it by a few sweeps only.
@@ -73,16 +72,7 @@ def modified_policy_iteration(
     >>> answer.policy["0"], round(answer["0"], 5), bool(answer.proven_optimal.all())
     ('go', 3.0, True)
     """
-    admit(modified_policy_iteration, mdp)
-    tolerance, relative, sweeps, inner_sweeps, in_place, threads, time_limit = options.check(
-        tolerance=tolerance, relative=relative, sweeps=sweeps, inner_sweeps=inner_sweeps, in_place=in_place,
-        threads=threads, time_limit=time_limit,
-    )  # fmt: skip
-    run = Run(
-        "modified-policy-iteration",
-        {"tolerance": tolerance, "relative": relative, "in_place": in_place},
-        time_limit,
-    )
+    run = modified_policy_iteration.run(locals())
     goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads)
     v, rows = goal.start(start_from), goal.rows()
     spare = v if in_place else np.empty_like(v)

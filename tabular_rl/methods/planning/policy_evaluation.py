@@ -10,15 +10,14 @@ from tabular_rl.certificates.discounted import Certifier, conclude
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.model.graph.reduction import zero_states
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.policy import Policy, policy_of
-from tabular_rl.solving import options
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, admit, solver
-from tabular_rl.solving.options import InPlace, Relative, Sweeps, Threads, TimeLimit, Tolerance
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving import options as o
+from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.solution import Solution
 
 
-@solver(
+@method(
     "policy-evaluation",
     task="prediction",
     family="planning",
@@ -30,12 +29,12 @@ def policy_evaluation(
     mdp: MDP,
     policy: Policy,
     *,
-    tolerance: Tolerance = 1e-6,
-    relative: Relative = False,
-    sweeps: Sweeps = 1_000_000,
-    in_place: InPlace = False,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    tolerance: o.Tolerance = 1e-6,
+    relative: o.Relative = False,
+    sweeps: o.Sweeps = 1_000_000,
+    in_place: o.InPlace = False,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     start_from: Any = None,
 ) -> Solution:
     """Find the values of a policy by repeated Bellman backups.
@@ -73,15 +72,7 @@ def policy_evaluation(
     >>> abs(answer["a"] - -2) <= answer.bound < 1e-6
     True
     """
-    admit(policy_evaluation, mdp)
-    tolerance, relative, sweeps, in_place, threads, time_limit = options.check(
-        tolerance=tolerance, relative=relative, sweeps=sweeps, in_place=in_place, threads=threads,
-        time_limit=time_limit,
-    )  # fmt: skip
-    policy = policy_of(mdp, policy)
-    run = Run(
-        "policy-evaluation", {"tolerance": tolerance, "relative": relative, "in_place": in_place}, time_limit
-    )
+    run = policy_evaluation.run(locals())
     if mdp.problem.timed:
         return _finite(run, mdp, policy, tolerance, relative)
     goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads, policy=policy)

@@ -11,17 +11,16 @@ from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import shared_error
-from tabular_rl.solving import options
-from tabular_rl.solving.method import DISCOUNTED, TOTAL, admit, solver
-from tabular_rl.solving.options import Improvements, LinearSolver, Relative, Threads, TimeLimit, Tolerance
-from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving import options as o
+from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
+from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
 
 Floats = NDArray[np.float64]
 SWEEPS = 10_000  # where a linear system cannot be solved
 
 
-@solver(
+@method(
     "policy-iteration",
     task="control",
     family="planning",
@@ -32,12 +31,12 @@ SWEEPS = 10_000  # where a linear system cannot be solved
 def policy_iteration(
     mdp: MDP,
     *,
-    tolerance: Tolerance = 1e-6,
-    relative: Relative = False,
-    improvements: Improvements = 10_000,
-    linear_solver: LinearSolver = "auto",
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    tolerance: o.Tolerance = 1e-6,
+    relative: o.Relative = False,
+    improvements: o.Improvements = 10_000,
+    linear_solver: o.LinearSolver = "auto",
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     start_from: Any = None,
 ) -> Solution:
     """Find the optimal policy by evaluating it exactly and improving it where that helps.
@@ -72,18 +71,9 @@ def policy_iteration(
     >>> round(answer["1"], 6), round(answer["0"], 4) == round((5 - 5.5 * .95) / (.525 * .05), 4)
     (-20.0, True)
     """
-    admit(policy_iteration, mdp)
-    tolerance, relative, improvements, linear_solver, threads, time_limit = options.check(
-        tolerance=tolerance, relative=relative, improvements=improvements, linear_solver=linear_solver,
-        threads=threads, time_limit=time_limit,
-    )  # fmt: skip
     from tabular_rl.methods.exact.linear_solve import Singular, chain, solve_chain
 
-    run = Run(
-        "policy-iteration",
-        {"tolerance": tolerance, "relative": relative, "linear_solver": linear_solver},
-        time_limit,
-    )
+    run = policy_iteration.run(locals())
     goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads)
     v, rows = goal.start(start_from), goal.rows()
     best = np.empty_like(v)

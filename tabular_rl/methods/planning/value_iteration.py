@@ -8,14 +8,13 @@ import numpy as np
 
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.model.mdp import MDP
-from tabular_rl.solving import options
-from tabular_rl.solving.method import DISCOUNTED, TOTAL, admit, solver
-from tabular_rl.solving.options import InPlace, Relative, Sweeps, Threads, TimeLimit, Tolerance
-from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving import options as o
+from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
+from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
 
 
-@solver(
+@method(
     "value-iteration",
     task="control",
     family="planning",
@@ -26,12 +25,12 @@ from tabular_rl.solving.solution import Solution
 def value_iteration(
     mdp: MDP,
     *,
-    tolerance: Tolerance = 1e-6,
-    relative: Relative = False,
-    sweeps: Sweeps = 1_000_000,
-    in_place: InPlace = False,
-    threads: Threads = 1,
-    time_limit: TimeLimit = None,
+    tolerance: o.Tolerance = 1e-6,
+    relative: o.Relative = False,
+    sweeps: o.Sweeps = 1_000_000,
+    in_place: o.InPlace = False,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
     start_from: Any = None,
 ) -> Solution:
     """Find the optimal values by repeated Bellman backups.
@@ -76,14 +75,7 @@ def value_iteration(
     >>> answer["0"], answer.bound < 1e-6
     (2.0, True)
     """
-    admit(value_iteration, mdp)
-    tolerance, relative, sweeps, in_place, threads, time_limit = options.check(
-        tolerance=tolerance, relative=relative, sweeps=sweeps, in_place=in_place, threads=threads,
-        time_limit=time_limit,
-    )  # fmt: skip
-    run = Run(
-        "value-iteration", {"tolerance": tolerance, "relative": relative, "in_place": in_place}, time_limit
-    )
+    run = value_iteration.run(locals())
     goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads)
     v, rows = goal.start(start_from), goal.rows()
     spare = v if in_place else np.empty_like(v)
