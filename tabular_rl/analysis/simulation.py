@@ -181,7 +181,7 @@ def simulate(
             live = np.flatnonzero(~stop[state])
             time = 0
             while time < limit and live.size:
-                run.breathe()
+                run.check_stop()
                 if running.listener is not None:
                     running.listener("simulate", n / episodes, f"{n} of {episodes} episodes")
                 uniforms = rng.random((live.size, min(CHUNK, limit - time), 2))

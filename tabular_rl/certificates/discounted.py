@@ -16,20 +16,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.certificates.intervals import enclosing
 from tabular_rl.errors import NumericalError
+from tabular_rl.model.graph.search import can_reach, edges, row_mask_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rounding import LargeRewards, U, backup_error, down, shared_error, shared_reward, up
+from tabular_rl.model.rounding import NO_ROWS, Beyond, LargeRewards, U, down, geometric, shared_error, up
+from tabular_rl.model.rows import row_sums
 from tabular_rl.solving.run import Run
 from tabular_rl.solving.solution import Certificate, Solution, Status, largest_width
-from tabular_rl.solving.sweeps import Sweeper, check_finite
+from tabular_rl.solving.sweeps import Sweeper
 
 Floats = NDArray[np.float64]
 
@@ -47,24 +48,6 @@ def check_arithmetic() -> None:
         )
 
 
-def geometric(mdp: MDP, x: float, toward: float) -> float:
-    """γ x / (1 - γ), rounded toward +inf or -inf; infinite where the discount rounds to 1."""
-    if x == 0.0:
-        return 0.0
-    grow = (x > 0) == (toward > 0)  # the magnitude is rounded up
-    g = mdp.gamma
-    exact = Fraction(g)
-    if grow:
-        g = g if exact >= mdp.gamma_exact else float(up(g))
-        if g >= 1:
-            return toward
-        factor = float(up(g / down(1 - g))) if g else 0.0
-        return math.copysign(float(up(abs(x) * factor)), x) if factor else 0.0
-    g = g if exact <= mdp.gamma_exact else float(down(g))
-    factor = float(down(g / up(1 - g))) if g else 0.0
-    return math.copysign(max(float(down(abs(x) * factor)), 0.0), x)
-
-
 class Certifier:
     """Certificates of one model: for v* (policy None), or for v_π of a given policy.
 
@@ -76,30 +59,30 @@ class Certifier:
         self,
         mdp: MDP,
         policy: Policy | None = None,
-        run: Run | None = None,
-        threads: int = 1,
+        *,
+        sweeper: Sweeper | None = None,
         total: Any = None,
     ) -> None:
         check_arithmetic()
         mdp.validate()
         self.mdp, self.policy = mdp, policy
-        self.sweeper = Sweeper(mdp, run, threads)
+        self.sweeper = sweeper or Sweeper(mdp)
         self.ends = bool(mdp.terminal.any())
         self.rows: NDArray[Any] | None = None
         self.large = LargeRewards(mdp)
         self._plain: tuple[float, float] | None = None
-        self.last: tuple[Floats, float, float, _Beyond] | None = None
+        self.last: tuple[Floats, float, float, Beyond] | None = None
         self.total: Any = None
         if mdp.problem == "total-reward":
             from tabular_rl.certificates.total import TotalCertifier
 
-            self.total = TotalCertifier(mdp, total, run, threads)
+            self.total = TotalCertifier(mdp, total, self.sweeper.of(mdp))
 
     def certificate(self, v: Floats, rows: NDArray[Any] | None = None, decide: bool = False) -> Certificate:
         """Return the proven interval from values v (S,), and for control from the policy `rows` (greedy if None)."""
         v = np.array(v, dtype=np.float64)
         v[self.mdp.terminal] = 0.0
-        check_finite(self.mdp, v, "in the answer")
+        self.sweeper.check_finite(v, "in the answer")
         if self.total is not None:
             if self.policy is not None:
                 return self.total.prediction(v, self.policy)
@@ -109,7 +92,7 @@ class Certifier:
         if not self.ends:
             # Without terminal states a constant off v changes nothing but the size of the numbers, and with it E.
             v -= v.max() / 2 + v.min() / 2
-        vmax = float(np.max(np.abs(v), initial=0.0))
+        vmax = self.sweeper.norm(v)
         best, chosen = np.empty(self.mdp.S), np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
         if self.policy is not None:
             low, high = self.sweeper.policy(self.policy, v, best)
@@ -121,7 +104,7 @@ class Certifier:
                 kept = np.empty(self.mdp.S)
                 low, _ = self.sweeper.policy(Policy(self.mdp, rows=rows), v, kept)
                 chosen = rows
-        check_finite(self.mdp, best, "in one sweep")
+        self.sweeper.check_finite(best, "in one sweep")
         policy = self.policy or Policy.partial(self.mdp, rows=chosen)
         own, shared, beyond = self.errors(v, vmax, policy)
         alpha, beta = float(down(down(low) - own)), float(up(up(high) + shared))
@@ -145,20 +128,15 @@ class Certifier:
         self.rows, self.last = chosen, (v, shared, rise, beyond)
         return self.decided(certificate) if decide else certificate
 
-    def errors(self, v: Floats, vmax: float, policy: Policy) -> tuple[float, float, _Beyond]:
+    def errors(self, v: Floats, vmax: float, policy: Policy) -> tuple[float, float, Beyond]:
         """E of the backups of a policy, E of the rows that share one, and the rows that have their own.
 
         Where the value of a policy is asked for the first is all there is.
         """
         mdp, own = self.mdp, self.large.error(policy, vmax)
         if self.policy is not None:
-            return own, own, NONE_BEYOND
-        shared = shared_error(mdp, vmax)
-        rows, rewards, states = self.large.beyond(shared_reward(mdp, vmax))
-        if not rows.size:
-            return own, shared, NONE_BEYOND
-        high = up(self.sweeper.listed(rows, v) + backup_error(mdp, vmax, None, rewards))
-        return own, shared, _Beyond(rows, states, high)
+            return own, own, NO_ROWS
+        return own, shared_error(mdp, vmax), self.large.backed_up(self.sweeper, v, vmax)
 
     def noise(self, mdp: MDP, vmax: float) -> float:
         """E of the sweeps of a method over the model, or over its quotient: smaller changes tell nothing."""
@@ -200,7 +178,7 @@ class Certifier:
         v = np.array(v, dtype=np.float64)
         v[:T, mdp.terminal] = 0.0  # as above: a value there would prove itself
         for t in range(T + 1):
-            check_finite(mdp, v[t], f"at time {t} of the answer")
+            self.sweeper.check_finite(v[t], f"at time {t} of the answer")
         lower, upper = np.array(v), np.array(v)
         last = mdp.final_reward
         wanted = np.zeros(mdp.S) if last is None else mdp.sign * last
@@ -215,14 +193,14 @@ class Certifier:
         lower[T], upper[T] = down(v[T] - fall) if fall else v[T], up(v[T] + rise) if rise else v[T]
         sure = np.ones(mdp.S, dtype=bool)
         for t in range(T - 1, -1, -1):
-            vmax = float(np.max(np.abs(v[t + 1]), initial=0.0))
+            vmax = self.sweeper.norm(v[t + 1])
             if self.policy is not None:
                 policy = self.policy.at(t) if self.policy.timed else self.policy
                 self.sweeper.policy(policy, v[t + 1], best)
             else:
                 self.sweeper.optimal(v[t + 1], best, chosen)
                 policy = Policy.partial(mdp, rows=chosen)
-            low, high = _span(best - v[t], mdp.terminal)
+            low, high = self.sweeper.span(best - v[t])
             own, shared, beyond = self.errors(v[t + 1], vmax, policy)
             g = float(up(mdp.gamma)) if mdp.gamma < 1 else 1.0
             # The error at t + 1 passes through the discounted average; the residual and E come on top.
@@ -230,7 +208,7 @@ class Certifier:
             off = max(float(up(shared + up(high))), beyond.rise(v[t]))
             fall = max(float(up(up(carried_fall + own) - down(low))), 0.0)
             rise = max(float(up(carried_rise + off)), 0.0)
-            check_finite(mdp, best, f"at time {t}")
+            self.sweeper.check_finite(best, f"at time {t}")
             lower[t], upper[t] = down(v[t] - fall), up(v[t] + rise)
             lower[t][mdp.terminal] = upper[t][mdp.terminal] = 0.0
             if keep is not None and proven is not None:
@@ -241,69 +219,27 @@ class Certifier:
         return Certificate(lower, upper, keep, proven, largest_width(lower, upper), middle=v)
 
 
-class _Beyond(NamedTuple):
-    """Rows whose rewards stand out, each with an E of its own: `high` is q̂ + E, rounded up."""
-
-    rows: NDArray[Any]
-    states: NDArray[Any]
-    high: Floats
-
-    def rise(self, v: Floats) -> float:
-        """The largest q̂ + E - v(s), rounded up."""
-        return float(np.max(up(self.high - v[self.states]), initial=-math.inf))
-
-    def lift(self, upper: Floats) -> float:
-        """upper(s) ← max of upper(s) and q̂ + E of the rows of s; return the most that an entry rises."""
-        rise = float(np.max(up(self.high - upper[self.states]), initial=0.0))
-        np.maximum.at(upper, self.states, self.high)
-        return max(rise, 0.0)
-
-    def keep(self, keep: NDArray[np.bool_], least: Floats) -> NDArray[np.bool_]:
-        """Mark of these rows those with q̂ + E ≥ least(s)."""
-        keep[self.rows] = self.high >= least[self.states]
-        return keep
-
-
-NONE_BEYOND = _Beyond(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
-
-
-def _span(change: Floats, terminal: NDArray[np.bool_]) -> tuple[float, float]:
-    live = change[~terminal]
-    return (float(live.min()), float(live.max())) if live.size else (0.0, 0.0)
-
-
 def proven_states(mdp: MDP, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:
     """The states from which the policy meets only states whose other actions are all proven worse."""
-    live = np.flatnonzero(~mdp.terminal)
-    rivals = np.add.reduceat(keep, mdp.pair_ptr[live].astype(np.intp)) if live.size else np.zeros(0)
-    open_states = np.zeros(mdp.S, dtype=bool)
-    open_states[live] = (rivals != 1) | ~keep[chosen[live]]
-    if not open_states.any():
-        return ~open_states
-    from tabular_rl.model.graph.search import can_reach
+    sure = _alone(mdp, keep, chosen)
+    return sure if sure.all() else ~can_reach(mdp, ~sure, row_mask_of(mdp, chosen))
 
-    used = np.zeros(mdp.L, dtype=bool)
-    used[chosen[live]] = True
-    return ~can_reach(mdp, open_states, used)
+
+def _alone(mdp: MDP, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:
+    """Mark the states whose chosen row is the only one that is kept, and the terminals."""
+    sure, live = mdp.terminal.copy(), np.flatnonzero(~mdp.terminal)
+    sure[live] = (row_sums(keep, mdp.pair_ptr)[live] == 1) & keep[chosen[live]]
+    return sure
 
 
 def _sure_before(
     mdp: MDP, keep: NDArray[np.bool_], chosen: NDArray[Any], after: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """The same one time step earlier: the action is proven best and leads only to states that are sure after."""
-    live = np.flatnonzero(~mdp.terminal)
-    sure = np.ones(mdp.S, dtype=bool)
-    if not live.size:
-        return sure
-    alone = (np.add.reduceat(keep, mdp.pair_ptr[live].astype(np.intp)) == 1) & keep[chosen[live]]
-    if after.all():
-        sure[live] = alone
-        return sure
-    from tabular_rl.model.graph.search import edges
-    from tabular_rl.model.rows import row_sums
-
-    doubt = row_sums(((edges(mdp) > 0) & ~after[mdp.next_state]).astype(np.float64), mdp.row_ptr)
-    sure[live] = alone & (doubt[chosen[live]] == 0)
+    sure, live = _alone(mdp, keep, chosen), np.flatnonzero(~mdp.terminal)
+    if live.size and not after.all():
+        doubt = row_sums((edges(mdp) > 0) & ~after[mdp.next_state], mdp.row_ptr)
+        sure[live] &= doubt[chosen[live]] == 0
     return sure
 
 

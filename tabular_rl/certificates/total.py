@@ -1,6 +1,6 @@
 """Proven intervals at γ = 1, the expected total reward: for v* of a model and for v_π of a policy.
 
-One theorem carries them all. structure.py has decided on the graph that every policy that may fail to end collects -∞
+One theorem carries them all. model/graph/total.py has decided that every policy that may fail to end collects -∞
 (after zero-reward end components are merged), or that a given policy ends surely. Then, with 0 at terminals,
 
     T u ≤ u everywhere     proves   v* ≤ u            T_π u ≤ u   proves   v_π ≤ u
@@ -23,23 +23,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.model.graph.search import (
-    Mask,
+from tabular_rl.model.graph.search import Mask, can_reach, repaired, row_mask_of
+from tabular_rl.model.graph.total import (
     PolicyTotal,
     TotalReward,
-    can_reach,
     policy_total,
-    repaired,
     reward_signs,
-    row_mask_of,
     settled,
     total_reward,
 )
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rounding import LargeRewards, backup_error, down, shared_error, shared_reward, up
-from tabular_rl.model.rows import Floats, Ints
-from tabular_rl.solving.run import Run
+from tabular_rl.model.rounding import LargeRewards, down, shared_error, up
+from tabular_rl.model.rows import Floats, Ints, row_sums
 from tabular_rl.solving.solution import Certificate
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -88,10 +84,8 @@ class TotalCertifier:
     the places where that does not.
     """
 
-    def __init__(
-        self, mdp: MDP, total: TotalReward | None = None, run: Run | None = None, threads: int = 1
-    ) -> None:
-        self.mdp, self.run, self.threads = mdp, run, threads
+    def __init__(self, mdp: MDP, total: TotalReward | None = None, sweeper: Sweeper | None = None) -> None:
+        self.mdp, self.sweeper = mdp, sweeper or Sweeper(mdp)
         self.rows: Ints | None = None
         self.sweeps = SWEEPS
         self._total = total
@@ -103,17 +97,16 @@ class TotalCertifier:
     @property
     def total(self) -> TotalReward:
         if self._total is None:
-            self._total = total_reward(self.mdp)
+            self._total = total_reward(self.sweeper)
         return self._total
 
-    def hurry(self) -> None:
+    def use_what_is_known(self) -> None:
         """Make the next certificates from what is known already, without a clock: for a run that has been stopped."""
-        self.run, self.sweeps = None, 4
-        for part in (self._chain, self._best):
-            if part is not None:
-                part.sweeper.run = None
+        self.sweeper.run, self.sweeps = None, 4
         if self._chain is not None:
-            self._chain.clock.run = None
+            self._chain.sweeper.run = self._chain.clock.run = None
+        if self._best is not None:
+            self._best.sweeper.run = None
 
     def prediction(self, v: Floats, policy: Policy, ptotal: PolicyTotal | None = None) -> Certificate:
         """Return the proven interval of v_π from any values v (S,).
@@ -124,7 +117,7 @@ class TotalCertifier:
         """
         if self._chain is None or self._chain.policy is not policy:
             ptotal = policy_total(self.mdp, policy) if ptotal is None else ptotal
-            self._chain = _Chain(self.mdp, policy, ptotal.zero, self.run, self.threads)
+            self._chain = _Chain(self.sweeper.of(self.mdp), policy, ptotal.zero)
         lower, upper, smallest = self._chain.bounds(v, self.sweeps)
         return Certificate(lower, upper, smallest=smallest, note=_note(self.mdp, lower, upper))
 
@@ -140,7 +133,7 @@ class TotalCertifier:
         """
         total = self.total
         if self._best is None:
-            self._best = _Best(total, self.run, self.threads)
+            self._best = _Best(total, self.sweeper.of(total.quotient))
         best = self._best
         lowered = np.where(total.quotient.terminal, 0.0, total.lower_values(v))
         span = best.look(lowered)
@@ -183,7 +176,7 @@ class TotalCertifier:
             zero, collects = settled(self.mdp, row_mask_of(self.mdp, self.rows), signs=self._signs)
             assert not collects.any()
         time = None if self._chain is None else self._chain.time
-        self._chain = _Chain(self.mdp, Policy(self.mdp, rows=self.rows), zero, self.run, self.threads, time)
+        self._chain = _Chain(self.sweeper.of(self.mdp), Policy(self.mdp, rows=self.rows), zero, time)
 
     def _proven(self, keep: Mask) -> Mask:
         """The states (S,) from which the policy meets only actions proven optimal, and ends where that is.
@@ -194,10 +187,7 @@ class TotalCertifier:
         mdp, total, chain = self.mdp, self.total, self._chain
         assert chain is not None and self.rows is not None
         quotient = total.quotient
-        live = np.diff(quotient.pair_ptr) > 0
-        starts = quotient.pair_ptr[:-1][live].astype(np.intp)
-        alone = np.zeros(quotient.S, dtype=bool)
-        alone[live] = np.add.reduceat(keep, starts, dtype=np.int64) == 1 if starts.size else False
+        alone = row_sums(keep, quotient.pair_ptr) == 1
         only = keep & alone[quotient.pair_state]  # (L',) the one action left
         sure = mdp.terminal.copy()
         own = np.flatnonzero(~mdp.terminal)
@@ -228,36 +218,20 @@ def _note(mdp: MDP, lower: Floats, upper: Floats) -> str:
     return f"no {' and no '.join(missing)} bound could be verified" if missing else ""
 
 
-class _With(Sweeper):
-    """A sweeper with other rewards (L,), in the sign of maximisation."""
-
-    def __init__(self, mdp: MDP, r: Floats, run: Run | None) -> None:
-        super().__init__(mdp, run)
-        r.setflags(write=False)
-        self.r = r
-
-    @property
-    def _rows(self) -> tuple[Any, ...]:
-        m = self.mdp
-        return m.row_ptr, self.next_state, m.prob, self.r, 1.0, 1.0
-
-
 class _Chain:
     """The chain of a policy that ends surely in the states `zero` (S,), where its value is 0."""
 
-    def __init__(
-        self, mdp: MDP, policy: Policy, zero: Mask, run: Run | None, threads: int, time: Floats | None = None
-    ) -> None:
-        self.mdp, self.policy, self.zero = mdp, policy, zero
+    def __init__(self, sweeper: Sweeper, policy: Policy, zero: Mask, time: Floats | None = None) -> None:
+        mdp = sweeper.mdp
+        self.sweeper, self.mdp, self.policy, self.zero = sweeper, mdp, policy, zero
         # The rows of states of value 0 are not taken: they are ends, like terminals.
         if policy.rows is not None:
             self.moving = Policy.partial(mdp, rows=np.where(zero, -1, policy.rows).astype(mdp.pair_ptr.dtype))
         else:
             probs = np.where(zero[mdp.pair_state], 0.0, policy.weights)
             self.moving = Policy.partial(mdp, probs=probs, exact=policy.exact)
-        self.sweeper = Sweeper(mdp, run, threads)
         self.large = LargeRewards(mdp)
-        self.clock = _With(mdp, np.ones(mdp.L), run)
+        self.clock = self.sweeper.with_rewards(np.ones(mdp.L))
         self.time = np.zeros(mdp.S) if time is None else np.where(zero, 0.0, time)
         self.settled = False
         self._out = np.empty(mdp.S)
@@ -268,11 +242,11 @@ class _Chain:
         low, high = self.sweeper.policy(self.moving, v, self._out)
         fall, rise = max(0.0, -low), max(0.0, high)
         none = np.where(self.zero, 0.0, math.inf)
-        if not (np.isfinite(v).all() and math.isfinite(fall) and math.isfinite(rise)):
+        if not (self.sweeper.all_finite(v) and math.isfinite(fall) and math.isfinite(rise)):
             return -none, none, 0.0
         if not self.settled:
             self._settle(v, sweeps)
-        vmax = float(np.max(np.abs(v), initial=0.0))
+        vmax = self.sweeper.norm(v)
         lower = self._verified(v, fall, vmax, -1)
         upper = self._verified(v, rise, vmax, 1) if above else none
         lower = self._from_zero(-1) if lower is None else lower
@@ -292,9 +266,9 @@ class _Chain:
             error = self._error(vmax)
             with np.errstate(over="ignore", invalid="ignore"):
                 x = v + side * max(1.25 * off + 2 * error, LEAST) * self.time
-            if not np.isfinite(x).all():
+            if not self.sweeper.all_finite(x):
                 return None
-            vmax = float(np.max(np.abs(x), initial=0.0))
+            vmax = self.sweeper.norm(x)
             error = self._error(vmax)
             self.sweeper.policy(self.moving, x, self._out)
             stepped = up(self._out + error) if side > 0 else down(self._out - error)
@@ -313,7 +287,7 @@ class _Chain:
             return None
         x = np.zeros(self.mdp.S)
         for _ in range(STEPS):
-            error = self._error(float(np.max(np.abs(x), initial=0.0)))
+            error = self._error(self.sweeper.norm(x))
             self.sweeper.policy(self.moving, x, self._out)
             stepped = (
                 np.minimum(x, up(self._out + error)) if side > 0 else np.maximum(x, down(self._out - error))
@@ -327,13 +301,13 @@ class _Chain:
             self.time = self._guess(v)
         w, tried = self.time, False
         for sweep in range(sweeps):
-            low, high = self.clock.policy_in_place(self.moving, w, forward=sweep % 2 == 1)
+            low, high = self.clock.policy(self.moving, w, w, forward=sweep % 2 == 1)
             if max(high, -low) <= SETTLED:
                 self.settled = True
                 return
             if sweep >= CHUNK and not tried:
                 tried = True
-                solved = _solve(self.mdp, self.moving, self.clock.r, self.zero, self.sweeper.run)
+                solved = _solve(self.clock, self.moving, self.zero)
                 if solved is not None and (solved >= 0).all():
                     w[:] = solved
 
@@ -347,9 +321,8 @@ class _Chain:
 class _Best:
     """Upper bounds on v* of the quotient."""
 
-    def __init__(self, total: TotalReward, run: Run | None, threads: int) -> None:
-        self.total, self.mdp = total, total.quotient
-        self.sweeper = Sweeper(self.mdp, run, threads)
+    def __init__(self, total: TotalReward, sweeper: Sweeper) -> None:
+        self.total, self.mdp, self.sweeper = total, total.quotient, sweeper
         self.large = LargeRewards(self.mdp)
         self.r = self.mdp.sign * self.mdp.r
         self.time: Floats | None = None
@@ -367,20 +340,21 @@ class _Best:
         mdp = self.mdp
         fall, rise = span
         none, of_rows = np.where(mdp.terminal, 0.0, math.inf), np.full(mdp.L, math.inf)
-        if not (np.isfinite(v).all() and math.isfinite(rise) and math.isfinite(fall)):
+        if not (self.sweeper.all_finite(v) and math.isfinite(rise) and math.isfinite(fall)):
             return none, of_rows, 0.0
-        vmax = float(np.max(np.abs(v), initial=0.0))
+        vmax = self.sweeper.norm(v)
         time = np.zeros(mdp.S) if self.time is None else self.time
         for _ in range(3):
             error = shared_error(mdp, vmax)
-            off = max(rise, self._rise_of_large(v, vmax) - error)
+            large = self.large.backed_up(self.sweeper, v, vmax)
+            off = max(rise, float(np.max(large.high - v[large.states], initial=-math.inf)) - error)
             shift = max(1.25 * off + 2 * error, LEAST)
             with np.errstate(over="ignore", invalid="ignore"):
                 u, settled = self._raised(v, v + shift * time, shift, fall, sweeps)
                 time = np.maximum((u - v) / shift, 0.0)
-            if not np.isfinite(time).all():
+            if not self.sweeper.all_finite(time):
                 break
-            vmax = float(np.max(np.abs(u), initial=0.0))
+            vmax = self.sweeper.norm(u)
             upper = self._verified(u, vmax, of_rows)
             if self.time is None or time.min(initial=math.inf, where=self.live) >= 0.5:
                 self.time = time  # not where u < v: there v itself was what it had to descend from
@@ -390,29 +364,17 @@ class _Best:
             return none, np.full(mdp.L, math.inf), 0.0
         return np.zeros(mdp.S), np.full(mdp.L, math.inf), 0.0  # nobody earns anything
 
-    def _large(self, v: Floats, vmax: float) -> tuple[Ints, Floats, Ints]:
-        """The rows that have an E of their own, with q̂ + E, rounded up, and their states."""
-        rows, rewards, states = self.large.beyond(shared_reward(self.mdp, vmax))
-        if not rows.size:
-            return rows, rewards, states
-        return rows, up(self.sweeper.listed(rows, v) + backup_error(self.mdp, vmax, None, rewards)), states
-
-    def _rise_of_large(self, v: Floats, vmax: float) -> float:
-        """The largest q̂ + E - v(s) of the rows that have an E of their own."""
-        _, high, states = self._large(v, vmax)
-        return float(np.max(high - v[states], initial=-math.inf))
-
     def _verified(self, u: Floats, umax: float, of_rows: Floats) -> Floats | None:
         """T u + E if that is nowhere above u, with its rows in `of_rows`; or None."""
         mdp = self.mdp
         error = shared_error(mdp, umax)
-        large, high, _ = self._large(u, umax)
+        large = self.large.backed_up(self.sweeper, u, umax)
         upper = np.zeros(mdp.S)
         for first, last in self.sweeper.blocks:
             i, j = int(mdp.pair_ptr[first]), int(mdp.pair_ptr[last])
             of_rows[i:j] = up(self.sweeper.rows_of(u, first, last) + error)
-            here = (large >= i) & (large < j)
-            of_rows[large[here]] = high[here]
+            here = (large.rows >= i) & (large.rows < j)
+            of_rows[large.rows[here]] = large.high[here]
             live = np.flatnonzero(self.live[first:last]) + first
             if live.size:
                 upper[live] = np.maximum.reduceat(of_rows[i:j], (mdp.pair_ptr[live] - i).astype(np.intp))
@@ -421,10 +383,10 @@ class _Best:
     def _raised(self, v: Floats, u: Floats, shift: float, fall: float, sweeps: int) -> tuple[Floats, bool]:
         """u ← T u + shift until it moves by no more than a part of the shift (and v's own fall); True if it did."""
         mdp = self.mdp
-        sweeper = _With(mdp, self.r + shift, self.sweeper.run)
+        sweeper = self.sweeper.with_rewards(self.r + shift)
         rows = np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
         for sweep in range(sweeps):
-            low, high = sweeper.optimal_in_place(u, rows, forward=sweep % 2 == 1)
+            low, high = sweeper.optimal(u, u, rows, forward=sweep % 2 == 1)
             if not (math.isfinite(low) and math.isfinite(high)):
                 break
             if high <= SETTLED * shift and -low <= SETTLED * shift + 2 * fall:
@@ -434,33 +396,26 @@ class _Best:
                 rows, _ = repaired(mdp, rows, mdp.terminal, self.total.proper_rows)
                 policy = Policy(mdp, rows=rows)
                 sweeper.policy(policy, v, self._out)
-                solved = _solve(mdp, policy, self._out - v, mdp.terminal, self.sweeper.run, by_state=True)
+                solved = _solve(sweeper, policy, mdp.terminal, self._out - v)
                 if solved is not None:
                     u = np.where(mdp.terminal, 0.0, v + solved)
         return u, False
 
 
-def _solve(
-    mdp: MDP, policy: Policy, r: Floats, zero: Mask, run: Run | None, by_state: bool = False
-) -> Floats | None:
+def _solve(sweeper: Sweeper, policy: Policy, zero: Mask, r_pi: Floats | None = None) -> Floats | None:
     """Solve x = r_π + P_π x in floats, x = 0 where `zero`; None where that is too much work or fails.
 
-    Nothing is claimed of x. `r` is over rows (L,), or over states (S,).
+    Nothing is claimed of x. `r_pi` (S,) stands in place of the sweeper's rewards.
     """
-    from scipy.sparse import csr_array, eye_array
+    from scipy.sparse import eye_array
 
     live = np.flatnonzero(~zero)
     n = len(live)
-    out = np.zeros(mdp.S)
+    out = np.zeros(sweeper.mdp.S)
     if not n:
         return out
-    P = mdp.P
-    if policy.rows is not None:
-        chosen = policy.rows[live]
-        P_pi, r_pi = P[chosen], r[live] if by_state else r[chosen]
-    else:
-        mix = csr_array((policy.weights, np.arange(mdp.L), mdp.pair_ptr), shape=(mdp.S, mdp.L))[live]
-        P_pi, r_pi = mix @ P, np.asarray(mix @ r)
+    P_pi, own = sweeper.policy_system(policy)
+    P_pi, r_pi = P_pi[live], (own if r_pi is None else r_pi)[live]
     A = (eye_array(n, format="csr") - P_pi[:, live]).tocsc()
     if n > DENSE and not _sparse_enough(A):
         return None
@@ -475,7 +430,9 @@ def _solve(
         ).solve(r_pi)
 
     try:
-        out[live] = solve() if run is None or n <= DENSE else run.call(solve)  # a thread costs more than that
+        out[live] = (
+            solve() if sweeper.run is None or n <= DENSE else sweeper.run.call(solve)
+        )  # a thread costs more than that
     except (np.linalg.LinAlgError, RuntimeError, MemoryError):
         return None
     return out if np.isfinite(out).all() else None

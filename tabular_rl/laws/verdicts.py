@@ -174,9 +174,10 @@ def _loops(run: Learning) -> list[str]:
     """At γ = 1, places to stay for ever at no reward: worth 0, but every value there is a fixed point of the update."""
     if not run.whole.problem.must_end or run.policy is not None:
         return []
-    from tabular_rl.model.graph.search import total_reward
+    from tabular_rl.model.graph.total import total_reward
+    from tabular_rl.solving.sweeps import Sweeper
 
-    loops = total_reward(run.whole)
+    loops = total_reward(Sweeper(run.whole))
     if not loops.merged:
         return []
     return [

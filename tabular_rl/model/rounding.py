@@ -11,7 +11,8 @@ is a bound for each row and grows with R_i alone: a penalty that is never taken 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from tabular_rl.model.rows import largest_of_rows, row_blocks
 if TYPE_CHECKING:
     from tabular_rl.model.mdp import MDP
     from tabular_rl.model.policy import Policy
+    from tabular_rl.solving.sweeps import Sweeper
 
 Floats = NDArray[np.float64]
 U = 2.0**-53
@@ -43,6 +45,24 @@ def roundings(k: int) -> float:
     if ku >= 0.5:
         raise NumericalError(f"a row of {k} outcomes is too long for a floating-point certificate")
     return float(up(up(ku) / down(1 - ku)))
+
+
+def geometric(mdp: MDP, x: float, toward: float) -> float:
+    """γ x / (1 - γ), rounded toward +inf or -inf; infinite where the discount rounds to 1."""
+    if x == 0.0:
+        return 0.0
+    grow = (x > 0) == (toward > 0)  # the magnitude is rounded up
+    g = mdp.gamma
+    exact = Fraction(g)
+    if grow:
+        g = g if exact >= mdp.gamma_exact else float(up(g))
+        if g >= 1:
+            return toward
+        factor = float(up(g / down(1 - g))) if g else 0.0
+        return math.copysign(float(up(abs(x) * factor)), x) if factor else 0.0
+    g = g if exact <= mdp.gamma_exact else float(down(g))
+    factor = float(down(g / up(1 - g))) if g else 0.0
+    return math.copysign(max(float(down(abs(x) * factor)), 0.0), x)
 
 
 def backup_error(mdp: MDP, vmax: float, policy: Policy | None = None, reward: Any = None) -> Any:
@@ -87,6 +107,32 @@ def shared_error(mdp: MDP, vmax: float) -> float:
     return float(backup_error(mdp, vmax, None, shared_reward(mdp, vmax)))
 
 
+class Beyond(NamedTuple):
+    """Rows whose rewards stand out, each with an E of its own: `high` is q̂ + E, rounded up."""
+
+    rows: NDArray[Any]
+    states: NDArray[Any]
+    high: Floats
+
+    def rise(self, v: Floats) -> float:
+        """The largest q̂ + E - v(s), rounded up; -inf where there are no rows."""
+        return float(np.max(up(self.high - v[self.states]), initial=-math.inf))
+
+    def lift(self, upper: Floats) -> float:
+        """upper(s) ← max of upper(s) and q̂ + E of the rows of s; return the most that an entry rises."""
+        rise = max(self.rise(upper), 0.0)
+        np.maximum.at(upper, self.states, self.high)
+        return rise
+
+    def keep(self, keep: NDArray[np.bool_], least: Floats) -> NDArray[np.bool_]:
+        """Mark of these rows those with q̂ + E ≥ least(s)."""
+        keep[self.rows] = self.high >= least[self.states]
+        return keep
+
+
+NO_ROWS = Beyond(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
+
+
 class LargeRewards:
     """The rows of a model whose rewards stand out, the largest first: found when they are first asked for."""
 
@@ -114,6 +160,13 @@ class LargeRewards:
         row, largest, state = self._found
         count = int(np.searchsorted(-largest, -shared))
         return row[:count], largest[:count], state[:count]
+
+    def backed_up(self, sweeper: Sweeper, v: Floats, vmax: float) -> Beyond:
+        """Return the rows that do not share the E of most, backed up from v (S,), |v| ≤ vmax, each with its own E."""
+        rows, rewards, states = self.beyond(shared_reward(self.mdp, vmax))
+        if not rows.size:
+            return NO_ROWS
+        return Beyond(rows, states, up(sweeper.listed(rows, v) + backup_error(self.mdp, vmax, None, rewards)))
 
     def of_policy(self, policy: Policy, shared: float) -> float:
         """The largest Σ_a π(a|s) R(s,a) of a state, rounded up: what takes the place of R in the E of a policy.

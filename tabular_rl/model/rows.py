@@ -61,7 +61,7 @@ def row_blocks(row_ptr: Ints) -> Iterable[tuple[int, int, int, int]]:
         first = last
 
 
-def row_sums(values: Floats, ptr: Ints) -> Floats:
+def row_sums(values: NDArray[Any], ptr: Ints) -> Floats:
     """Sum values over rows; an empty row sums to 0 (np.add.reduceat would give it its neighbour)."""
     full = np.diff(ptr) > 0
     out = np.zeros(len(ptr) - 1)

@@ -1,6 +1,6 @@
 """One run of a method: its clock, its work, its history, and the questions "may I go on?" and "how far am I?".
 
-Kernels run in pieces well under a second; between them a method calls `Run.breathe`, which raises Stop when the time
+Kernels run in pieces well under a second; between them a method calls `Run.check_stop`, which raises Stop when the time
 is over or a signal has come. Calls into native libraries that may run long go through `Run.call`.
 """
 
@@ -76,7 +76,7 @@ class Run:
         if text not in self.remarks:
             self.remarks.append(text)
 
-    def breathe(self) -> None:
+    def check_stop(self) -> None:
         """Raise Stop when the run must end."""
         if interrupt.signum is not None:
             raise Stop("signal")
@@ -103,7 +103,7 @@ class Run:
 
     def call(self, function: Callable[..., T], *args: Any, **more: Any) -> T:
         """Call a native routine in a worker thread, so that this one can still react."""
-        self.breathe()
+        self.check_stop()
         if threading.current_thread() is not threading.main_thread():
             return function(*args, **more)
         box: dict[str, Any] = {}
@@ -124,7 +124,7 @@ class Run:
             if listener is not None and now - self._told > 0.1:
                 self._told = now
                 listener(self.method, None, "solving a linear system")
-            self.breathe()
+            self.check_stop()
         if "error" in box:
             raise box["error"]
         result: T = box["result"]

@@ -3,12 +3,17 @@
 States are cut into blocks of about the same number of outcomes, so that a block takes well under a fifth of a second
 and a signal is heard between two of them. Synchronous sweeps may share the blocks among threads: each block writes
 its own states and its own span, so the bits are the same for any number of threads.
+
+A Sweeper is all that touches the rows of a model while it is solved: docs/sweepers.md says how to put another storage
+or another engine in its place.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -25,15 +30,20 @@ OUTCOMES_OF_A_BLOCK = 1 << 20
 
 
 class Sweeper:
-    """All kinds of sweeps over one model, in the sign of maximisation."""
+    """All that is asked of the rows of one model, and sums over its states, in the sign of maximisation.
+
+    Parameters
+    ----------
+    mdp : the model
+    run : whose clock is looked at between blocks; None for none
+    threads : that synchronous sweeps share
+    """
 
     def __init__(self, mdp: MDP, run: Run | None = None, threads: int = 1) -> None:
-        from tabular_rl.kernels import bellman
-
-        self.kernels = bellman
-        self.mdp, self.run = mdp, run
+        self.mdp, self.run, self.threads = mdp, run, threads
         # No index is negative; read as unsigned, a kernel need not look whether one is: 1.2 times faster.
-        self.next_state = mdp.next_state.view(np.uint32 if mdp.next_state.dtype == np.int32 else np.uint64)
+        unsigned = mdp.next_state.view(np.uint32 if mdp.next_state.dtype == np.int32 else np.uint64)
+        self.rows: tuple[Any, ...] = mdp.row_ptr, unsigned, mdp.prob, mdp.r, mdp.gamma, mdp.sign
         cuts = max(1, min(mdp.S, mdp.K // OUTCOMES_OF_A_BLOCK))
         if threads > 1:
             cuts = max(cuts, min(4 * threads, mdp.S, mdp.K // 4096 + 1))
@@ -49,31 +59,74 @@ class Sweeper:
 
             self.pool = ThreadPoolExecutor(threads)
 
+    def of(self, mdp: MDP) -> Sweeper:
+        """Return one more sweeper of this kind, for a model that was made of this one or for the same."""
+        return type(self)(mdp, self.run, self.threads)
+
+    def with_rewards(self, r: Floats) -> Sweeper:
+        """Return a sweeper over the same rows with other rewards (L,), in the sign of maximisation, and γ = 1."""
+        other = copy.copy(self)
+        r.setflags(write=False)
+        other.rows = *self.rows[:3], r, 1.0, 1.0
+        other.spans = [np.empty(2) for _ in self.blocks]
+        return other
+
     def close(self) -> None:
+        """Let the threads go."""
         if self.pool is not None:
             self.pool.shutdown(wait=False)
 
-    def _each(self, call: Callable[[int, int, Floats], Any]) -> tuple[float, float]:
-        """Call for each block and its span; return the least and the largest change."""
+    def check_stop(self) -> None:
+        """Raise Stop when the run must end."""
+        if self.run is not None:
+            self.run.check_stop()
+
+    # -- backups ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def kernels(self) -> Any:
+        """The kernels, imported when one is needed first."""
+        from tabular_rl.kernels import bellman
+
+        return bellman
+
+    def optimal(
+        self, v: Floats, out: Floats, chosen: NDArray[Any], forward: bool = True
+    ) -> tuple[float, float]:
+        """out ← T v with the greedy rows; return min and max of T v - v over states with actions.
+
+        Where `out` is v itself, states are backed up in turn, in one direction or the other, and each new value is
+        used at once (Gauss-Seidel). So it is in `policy`.
+        """
+        backup, ptr, rows = self.kernels.optimal_backup, self.mdp.pair_ptr, self.rows
+        return self._each(lambda *block: backup(ptr, rows, v, *block, chosen, out), out is v, forward)
+
+    def policy(self, policy: Policy, v: Floats, out: Floats, forward: bool = True) -> tuple[float, float]:
+        """out ← T_π v; return min and max of T_π v - v over states with actions."""
+        rows = self.rows
+        if policy.rows is not None:
+            backup, chosen = self.kernels.chosen_backup, policy.rows
+            return self._each(lambda *block: backup(rows, chosen, v, *block, out), out is v, forward)
+        backup, ptr, weight = self.kernels.mixed_backup, self.mdp.pair_ptr, policy.probs
+        return self._each(lambda *block: backup(ptr, rows, weight, v, *block, out), out is v, forward)
+
+    def _each(self, call: Callable[..., Any], in_place: bool, forward: bool) -> tuple[float, float]:
+        """Call for the states of each block (first, last, step) and its span; return the span of all."""
 
         def one(block: int) -> None:
-            first, last = self.blocks[block]
-            self.spans[block][:] = math.inf, -math.inf
-            call(first, last, self.spans[block])
+            (first, last), span = self.blocks[block], self.spans[block]
+            span[:] = math.inf, -math.inf
+            call(*((first, last, 1) if forward else (last - 1, first - 1, -1)), span)
 
-        if self.pool is not None:
-            for _ in self.pool.map(one, range(len(self.blocks))):
+        order = range(len(self.blocks))[:: 1 if forward else -1]
+        if self.pool is not None and not in_place:
+            for _ in self.pool.map(one, order):
                 pass
-            if self.run is not None:
-                self.run.breathe()
+            self.check_stop()
         else:
-            for block in range(len(self.blocks)):
+            for block in order:
                 one(block)
-                if self.run is not None:
-                    self.run.breathe()
-        return self._span()
-
-    def _span(self) -> tuple[float, float]:
+                self.check_stop()
         low = min(float(x[0]) for x in self.spans) if self.spans else 0.0
         high = max(float(x[1]) for x in self.spans) if self.spans else 0.0
         if any(math.isnan(x[0]) or math.isnan(x[1]) for x in self.spans):
@@ -82,59 +135,19 @@ class Sweeper:
             return 0.0, 0.0
         return low, high
 
-    @property
-    def _rows(self) -> tuple[Any, ...]:
-        m = self.mdp
-        return m.row_ptr, self.next_state, m.prob, m.r, m.gamma, m.sign
-
-    def optimal(self, v: Floats, out: Floats, rows: NDArray[Any]) -> tuple[float, float]:
-        """out ← T v with the greedy rows; return min and max of T v - v over states with actions."""
-        kernel, ptr, numbers = self.kernels.optimal_backup, self.mdp.pair_ptr, self._rows
-        return self._each(lambda a, b, span: kernel(ptr, *numbers, v, a, b, span, rows, out))
-
-    def optimal_in_place(self, v: Floats, rows: NDArray[Any], forward: bool = True) -> tuple[float, float]:
-        """v ← T v state by state, in one direction or the other (Gauss-Seidel)."""
-        kernel, ptr, numbers = self.kernels.optimal_backup_in_place, self.mdp.pair_ptr, self._rows
-        return self._in_turn(
-            forward, lambda a, b, step, span: kernel(ptr, *numbers, a, b, step, span, rows, v)
-        )
-
-    def policy(self, policy: Policy, v: Floats, out: Floats) -> tuple[float, float]:
-        """out ← T_π v."""
-        numbers = self._rows
-        if policy.rows is not None:
-            chosen, rows = self.kernels.chosen_backup, policy.rows
-            return self._each(lambda a, b, span: chosen(*numbers, rows, v, a, b, span, out))
-        mixed, ptr, weight = self.kernels.mixed_backup, self.mdp.pair_ptr, policy.probs
-        return self._each(lambda a, b, span: mixed(ptr, *numbers, weight, v, a, b, span, out))
-
-    def policy_in_place(self, policy: Policy, v: Floats, forward: bool = True) -> tuple[float, float]:
-        """v ← T_π v state by state."""
-        numbers = self._rows
-        if policy.rows is not None:
-            chosen, rows = self.kernels.chosen_backup_in_place, policy.rows
-            return self._in_turn(
-                forward, lambda a, b, step, span: chosen(*numbers, rows, a, b, step, span, v)
-            )
-        mixed, ptr, weight = self.kernels.mixed_backup_in_place, self.mdp.pair_ptr, policy.probs
-        return self._in_turn(
-            forward, lambda a, b, step, span: mixed(ptr, *numbers, weight, a, b, step, span, v)
-        )
-
     def rows_of(self, v: Floats, first: int, last: int) -> Floats:
         """The backed-up values of the rows of states first ≤ s < last."""
         ptr = self.mdp.pair_ptr
         q = np.empty(int(ptr[last]) - int(ptr[first]))
-        self.kernels.row_backup(ptr, *self._rows, v, first, last, q)
+        self.kernels.row_backup(ptr, self.rows, v, first, last, q)
         return q
 
     def listed(self, rows: NDArray[Any], v: Floats) -> Floats:
         """The backed-up values of the rows in a list."""
         q, step = np.empty(len(rows)), 1 << 16
         for i in range(0, len(rows), step):
-            self.kernels.listed_backup(*self._rows, rows[i : i + step], v, q[i : i + step])
-            if self.run is not None:
-                self.run.breathe()
+            self.kernels.listed_backup(self.rows, rows[i : i + step], v, q[i : i + step])
+            self.check_stop()
         return q
 
     def not_worse(self, v: Floats, least: Floats) -> NDArray[np.bool_]:
@@ -147,26 +160,56 @@ class Sweeper:
             )
         return keep
 
-    def _in_turn(self, forward: bool, call: Callable[[int, int, int, Floats], Any]) -> tuple[float, float]:
-        order = range(len(self.blocks))
-        for block in order if forward else reversed(order):
-            first, last = self.blocks[block]
-            self.spans[block][:] = math.inf, -math.inf
-            if forward:
-                call(first, last, 1, self.spans[block])
-            else:
-                call(last - 1, first - 1, -1, self.spans[block])
-            if self.run is not None:
-                self.run.breathe()
-        return self._span()
+    def policy_system(self, policy: Policy, dense: bool = False) -> tuple[Any, Floats]:
+        """Return the chain of a policy: P_π (S, S), and r_π (S,) in the sign of maximisation.
 
+        P_π is a csr_array, or with `dense` a plain array, which needs no import.
+        """
+        mdp, rows = self.mdp, self.rows
+        r = rows[5] * rows[3]
+        if dense:
+            full, r_pi = np.zeros((mdp.S, mdp.S)), np.zeros(mdp.S)
+            weights, states = policy.weights, mdp.pair_state
+            row = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
+            np.add.at(full, (states[row], mdp.next_state), weights[row] * mdp.prob)
+            np.add.at(r_pi, states, weights * r)
+            return full, r_pi
+        from scipy.sparse import csr_array
 
-def check_finite(mdp: MDP, v: Floats, when: str) -> None:
-    """Raise NumericalError naming the first state whose value is not finite."""
-    bad = np.flatnonzero(~np.isfinite(v))
-    if bad.size:
-        s = int(bad[0])
-        raise NumericalError(
-            f"overflow at state {quoted(mdp.states[s])} {when}: found {float(v[s])}, expected a finite value. "
-            "Scale the rewards down."
-        )
+        live = np.flatnonzero(~mdp.terminal)
+        pointer = np.int32 if max(mdp.K, mdp.L) < 2**31 else np.int64
+        if policy.rows is not None:
+            columns, weights = policy.rows[live].astype(pointer), np.ones(len(live))
+            per_state = (~mdp.terminal).astype(pointer)
+        else:
+            columns, weights = np.arange(mdp.L, dtype=pointer), np.asarray(policy.weights)
+            per_state = np.diff(mdp.pair_ptr)
+        ptr = np.concatenate([[0], np.cumsum(per_state)]).astype(pointer)
+        choose: Any = csr_array((weights, columns, ptr), shape=(mdp.S, mdp.L))
+        P_pi = csr_array(choose @ mdp.P)
+        P_pi.sum_duplicates()
+        return P_pi, choose @ r
+
+    # -- over states --------------------------------------------------------------------------------------------
+
+    def norm(self, v: Floats) -> float:
+        """max |v(s)|, 0 where there are no states; NaN goes through."""
+        return float(np.max(np.abs(v), initial=0.0))
+
+    def span(self, x: Floats) -> tuple[float, float]:
+        """The least and the largest x(s) of states with actions, 0 and 0 where there are none; NaN goes through."""
+        live = x[~self.mdp.terminal]
+        return (float(live.min()), float(live.max())) if live.size else (0.0, 0.0)
+
+    def all_finite(self, v: Floats) -> bool:
+        """True where no v(s) is infinite or NaN."""
+        return bool(np.isfinite(v).all())
+
+    def check_finite(self, v: Floats, when: str) -> None:
+        """Raise NumericalError naming the first state whose value is not finite."""
+        if not self.all_finite(v):
+            s = int(np.flatnonzero(~np.isfinite(v))[0])
+            raise NumericalError(
+                f"overflow at state {quoted(self.mdp.states[s])} {when}: found {float(v[s])}, expected a finite "
+                "value. Scale the rewards down."
+            )

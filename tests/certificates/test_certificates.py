@@ -15,9 +15,10 @@ from random_models import assemble, random_model, random_policy, take_apart
 
 from tabular_rl import MDP, NumericalError, Policy, evaluate, solve
 from tabular_rl.certificates import discounted as certificates
-from tabular_rl.certificates.discounted import Certifier, check_arithmetic, geometric
+from tabular_rl.certificates.discounted import Certifier, check_arithmetic
 from tabular_rl.certificates.verdict import proven_by_sweep as verify
-from tabular_rl.model.rounding import LargeRewards, backup_error, roundings, shared_reward
+from tabular_rl.model import rounding
+from tabular_rl.model.rounding import LargeRewards, backup_error, geometric, roundings, shared_reward
 
 U = Fraction(1, 2**53)
 GAMMAS = ["0", "1/2", "9/10", "99/100", "9999/10000"]
@@ -112,7 +113,7 @@ def test_without_the_clamp_of_terminal_states_it_would_not_hold():
 
 
 def test_without_the_rounding_error_it_would_not_hold(monkeypatch):
-    monkeypatch.setattr(certificates, "backup_error", lambda *_: 0.0)
+    monkeypatch.setattr(rounding, "backup_error", lambda *_: 0.0)
     assert broken(100, exact=False, cancelling=True, by_pair=False)[0] > 0
 
 

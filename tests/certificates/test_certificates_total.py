@@ -17,10 +17,11 @@ from tabular_rl.certificates.total import (
     certify_total_prediction,
 )
 from tabular_rl.errors import NoFiniteAnswer
-from tabular_rl.model.graph.search import total_reward
+from tabular_rl.model.graph.total import total_reward
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import RationalArray
+from tabular_rl.solving.sweeps import Sweeper
 
 NOISES = (0.0, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1.0, 1e3)
 
@@ -61,7 +62,7 @@ def test_control_interval_holds(kind, most):
         mdp = as_model(
             rows, "min" if kind == "costs" else "max", Fraction(1) if kind == "by outcome" else None
         )
-        certifier = TotalCertifier(mdp, total_reward(mdp))
+        certifier = TotalCertifier(mdp, total_reward(Sweeper(mdp)))
         q_star = [r + sum(p * best[s2] for s2, p in law.items()) for own in rows for _, law, r, _ in own]
         optimal = np.array([q == best[s] for q, s in zip(q_star, mdp.pair_state, strict=True)])
         for noise in NOISES:
@@ -245,7 +246,8 @@ def test_what_is_not_verified_is_not_claimed():
         if what != "finite" or all(not own for own in rows):
             continue
         mdp = as_model(rows)
-        bounds = _Best(total_reward(mdp), None, 1)
+        total = total_reward(Sweeper(mdp))
+        bounds = _Best(total, Sweeper(total.quotient))
         for off in (-1e-3, -3e-16, -1e-16, 0.0, 1e-16, 1e-15, 1e-3):
             u = np.array([float(x) * (1 + off * rng.random()) for x in best])
             upper = bounds._verified(u, float(np.abs(u).max()), np.empty(mdp.L))

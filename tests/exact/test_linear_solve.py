@@ -13,9 +13,7 @@ from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, OptionError
 from tabular_rl.methods.ask import evaluate
 from tabular_rl.methods.exact import linear_solve as module
 from tabular_rl.methods.exact.linear_solve import (
-    chain,
     chosen_solver,
-    dense_chain,
     linear_solve,
     policy_values,
     solve_chain,
@@ -24,6 +22,7 @@ from tabular_rl.methods.planning.policy_iteration import policy_iteration
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.solution import Status
+from tabular_rl.solving.sweeps import Sweeper
 
 HOW = ("auto", "dense", "sparse", "iterative")
 
@@ -140,8 +139,8 @@ def test_interval_holds_the_fraction(how, sense, gamma):
 def test_both_ways_to_build_a_chain_agree():
     mdp = random_walk(4)
     for policy in (Policy.uniform(mdp), Policy.of_actions(mdp, np.where(mdp.terminal, -1, 0))):
-        P, r = chain(mdp, policy)
-        dense, dense_r = dense_chain(mdp, policy)
+        P, r = Sweeper(mdp).policy_system(policy)
+        dense, dense_r = Sweeper(mdp).policy_system(policy, dense=True)
         assert np.array_equal(P.toarray(), dense) and np.array_equal(r, dense_r)
         assert P.sum(axis=1).tolist() == (~mdp.terminal).tolist()
 
@@ -151,7 +150,7 @@ def test_repeated_successors_are_added_and_costs_are_negative_rewards():
         [("s", "a", "s", "1/4", 8), ("s", "a", "s", "1/4", 0), ("s", "a", "end", "1/2", 2)], "1/2",
         terminal=["end"], sense="min",
     )  # fmt: skip
-    P, r = chain(mdp, Policy.uniform(mdp))
+    P, r = Sweeper(mdp).policy_system(Policy.uniform(mdp))
     assert P.toarray().tolist() == [[0.5, 0.5], [0.0, 0.0]] and r.tolist() == [-3.0, 0.0]
     assert linear_solve(mdp, Policy.uniform(mdp))["s"] == pytest.approx(4.0, abs=1e-14)  # v = 3 + v/4
 
@@ -364,7 +363,7 @@ def test_memory_that_ends_is_no_end_of_auto(monkeypatch):
 
     monkeypatch.setattr(module, "sparse_solve", full)
     mdp = goal_of_many(400, near=5)
-    P_pi, r_pi = chain(mdp, Policy.uniform(mdp))
+    P_pi, r_pi = Sweeper(mdp).policy_system(Policy.uniform(mdp))
     monkeypatch.setattr(module, "chosen_solver", lambda P: "sparse")
     v = solve_chain(P_pi, r_pi, 1.0, "auto", zero=mdp.terminal)
     assert np.abs(v[:-1] - 1).max() < 1e-12

@@ -167,10 +167,10 @@ def stopped_in_sweep(monkeypatch, number, signum=signal.SIGTERM):
 
     sweep, calls = Sweeper.optimal, itertools.count(1)
 
-    def one(self, v, out, rows):
+    def one(self, *arguments, **more):
         if next(calls) == number:
             signal.raise_signal(signum)
-        return sweep(self, v, out, rows)
+        return sweep(self, *arguments, **more)
 
     monkeypatch.setattr(Sweeper, "optimal", one)
 
@@ -389,8 +389,8 @@ def test_not_a_number_in_the_middle_stops_at_once(capsys, monkeypatch, wrong):
 
     sweep, calls = Sweeper.optimal, itertools.count(1)
 
-    def spoilt(self, v, out, rows):
-        span = sweep(self, v, out, rows)
+    def spoilt(self, v, out, rows, **more):
+        span = sweep(self, v, out, rows, **more)
         if next(calls) == 3:
             out[1] = wrong
             return wrong, wrong

@@ -12,21 +12,19 @@ import pytest
 
 from tabular_rl.errors import NoFiniteAnswer, NumericalError
 from tabular_rl.methods.exact.rational import rational, rational_evaluation
-from tabular_rl.model.graph import search as structure
+from tabular_rl.model.graph import mean
+from tabular_rl.model.graph.mean import _largest_mean_sign_exact, largest_mean_sign
 from tabular_rl.model.graph.search import (
-    _largest_mean_sign_exact,
     almost_surely_reaching,
     can_reach,
     components,
     end_components,
-    largest_mean_sign,
-    policy_total,
     reachable,
-    reward_signs,
-    total_reward,
 )
+from tabular_rl.model.graph.total import policy_total, reward_signs, total_reward
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.solving.sweeps import Sweeper
 
 # -- a model as lists, and what is true of it --------------------------------------------------------------------
 # rows[s] = [(action, {next state: p}, r), ...]; a state without rows is terminal. Nothing of the package is used.
@@ -171,7 +169,7 @@ def test_finiteness_and_values_agree_with_all_policies(kind, models):
         seen[what] += 1
         if what != "finite":
             with pytest.raises(NoFiniteAnswer) as caught:
-                total_reward(mdp)
+                total_reward(Sweeper(mdp))
             text = str(caught.value)
             if what == "unsettled":
                 assert "does not settle" in text
@@ -181,7 +179,7 @@ def test_finiteness_and_values_agree_with_all_policies(kind, models):
             if what == "-inf":
                 assert caught.value.states == tuple(str(s) for s in range(len(rows)) if best[s] == -math.inf)
             continue
-        total = total_reward(mdp)
+        total = total_reward(Sweeper(mdp))
         seen["merged"] += total.merged
         quotient = total.quotient
         # v* of the quotient by the same search over all its policies, lifted.
@@ -378,17 +376,17 @@ def sure(law, s, target):
 def test_ring_with_reward_diverges():
     ring = MDP([[[0, 1]], [[1, 0]]], [[1], [1]], 1, states=["a", "b"])
     with pytest.raises(NoFiniteAnswer, match=r"diverges to \+inf.*'a', 'b'"):
-        total_reward(ring)
+        total_reward(Sweeper(ring))
     with pytest.raises(NoFiniteAnswer, match="diverges to -inf"):
-        total_reward(MDP([[[0, 1]], [[1, 0]]], [[-1], [-1]], 1))
+        total_reward(Sweeper(MDP([[[0, 1]], [[1, 0]]], [[-1], [-1]], 1)))
     with pytest.raises(NoFiniteAnswer, match=r"cost diverges to -inf.*'0', '1'"):
-        total_reward(MDP([[[0, 1]], [[1, 0]]], [[-1], [-1]], 1, sense="min"))
+        total_reward(Sweeper(MDP([[[0, 1]], [[1, 0]]], [[-1], [-1]], 1, sense="min")))
 
 
 @pytest.mark.small
 def test_ring_with_mean_zero_does_not_settle():
     with pytest.raises(NoFiniteAnswer, match=r"does not settle.*'0', '1'"):
-        total_reward(MDP([[[0, 1]], [[1, 0]]], [[1], [-1]], 1))
+        total_reward(Sweeper(MDP([[[0, 1]], [[1, 0]]], [[1], [-1]], 1)))
 
 
 def test_a_tenth_ten_times_is_one():
@@ -396,19 +394,19 @@ def test_a_tenth_ten_times_is_one():
     S = 11
     rows = [(s, "go", (s + 1) % S, 1, "0.1" if s < 10 else -1) for s in range(S)]
     with pytest.raises(NoFiniteAnswer, match="does not settle"):
-        total_reward(MDP.from_outcomes(rows, 1))
+        total_reward(Sweeper(MDP.from_outcomes(rows, 1)))
     # As floats 0.1 is more than a tenth: 10 Fraction(0.1) > 1.
     assert 10 * Fraction(0.1) > 1
     floats = [(s, a, s2, p, float(r)) for s, a, s2, p, r in rows]
     with pytest.raises(NoFiniteAnswer, match=r"\+inf"):
-        total_reward(MDP.from_outcomes(floats, 1))
+        total_reward(Sweeper(MDP.from_outcomes(floats, 1)))
 
 
 def test_a_mean_that_floats_cannot_see():
     # +1 and -1 - 1e-40: the mean is negative, by less than any rounding. Leaving is worth 0.
     rows = [("a", "go", "b", 1, 1), ("b", "go", "a", 1, "-1.0000000000000000000000000000000000000001"),
             ("a", "end", "t", 1, 0), ("b", "end", "t", 1, 0)]  # fmt: skip
-    total = total_reward(MDP.from_outcomes(rows, 1, terminal=["t"]))
+    total = total_reward(Sweeper(MDP.from_outcomes(rows, 1, terminal=["t"])))
     assert not total.merged
 
 
@@ -416,9 +414,9 @@ def test_a_mean_that_floats_cannot_see():
 def test_rewards_that_cancel_are_zero():
     # A fair coin for ±0.1, and a third of three against a half of two: exactly 0, whatever the floats say.
     coin = [("s", "toss", "s", "1/2", "0.1"), ("s", "toss", "s", "1/2", "-0.1"), ("s", "end", "t", 1, "-1")]
-    assert total_reward(MDP.from_outcomes(coin, 1, terminal=["t"])).merged
+    assert total_reward(Sweeper(MDP.from_outcomes(coin, 1, terminal=["t"]))).merged
     uneven = [("s", "toss", "s", "1/3", "0.2"), ("s", "toss", "s", "2/3", "-0.1"), ("s", "end", "t", 1, "-1")]
-    assert total_reward(MDP.from_outcomes(uneven, 1, terminal=["t"])).merged
+    assert total_reward(Sweeper(MDP.from_outcomes(uneven, 1, terminal=["t"]))).merged
     floats = [("s", "toss", "s", 0.1, 0.27), ("s", "toss", "s", 0.9, -0.03), ("s", "end", "t", 1.0, -1.0)]
     mdp = MDP.from_outcomes(floats, 1, terminal=["t"])
     expected = Fraction(0.1) * Fraction(0.27) + Fraction(0.9) * Fraction(-0.03)
@@ -448,7 +446,7 @@ def test_a_policy_that_leaves_with_a_probability_below_all_floats_ends():
 @pytest.mark.small
 def test_tiny_rewards_may_stay():
     mdp = MDP.from_outcomes([("s", "leave", "t", 1, -1), ("s", "stay", "s", 1, 0)], 1, terminal=["t"])
-    total = total_reward(mdp)
+    total = total_reward(Sweeper(mdp))
     q = total.quotient
     assert (q.S, q.L, total.row_of.tolist()) == (3, 2, [0, -1])
     stay = np.array([int(np.flatnonzero(total.row_of == -1)[0]), -1, -1])
@@ -460,7 +458,7 @@ def test_tiny_rewards_may_stay():
 
 def test_a_model_without_zero_loops_is_its_own_quotient():
     mdp = MDP.from_outcomes([("s", "go", "t", 1, -1)], 1, terminal=["t"])
-    total = total_reward(mdp)
+    total = total_reward(Sweeper(mdp))
     assert total.quotient is mdp and total.proper_rows.tolist() == [0, -1]
 
 
@@ -524,10 +522,10 @@ def test_large_component_of_both_signs():
             prob=mdp.prob, r=r, gamma=1, terminal=mdp.terminal,
         )  # fmt: skip
         if sign < 0:
-            assert total_reward(changed).quotient is changed
+            assert total_reward(Sweeper(changed)).quotient is changed
         else:
             with pytest.raises(NoFiniteAnswer, match="inf" if sign > 0 else "settle") as caught:
-                total_reward(changed)
+                total_reward(Sweeper(changed))
             assert "400" in caught.value.states and len(caught.value.states) == 2
 
 
@@ -559,10 +557,10 @@ def test_long_rings(gains, sign):
     rows = [(s, "on", (s + 1) % S, 1, r) for s, r in enumerate(order)]
     mdp = MDP.from_outcomes([*rows, (0, "out", "end", 1, 0)], 1, terminal=["end"])
     if sign < 0:
-        assert total_reward(mdp).quotient is mdp
+        assert total_reward(Sweeper(mdp)).quotient is mdp
     else:
         with pytest.raises(NoFiniteAnswer, match=r"\+inf" if sign > 0 else "settle") as caught:
-            total_reward(mdp)
+            total_reward(Sweeper(mdp))
         assert len(caught.value.states) == S
 
 
@@ -577,28 +575,31 @@ def ring_of_both_signs(first, S=100):
 def test_a_mean_smaller_than_rounding_is_decided_in_rationals(S):
     least = Fraction(1, 10**13)
     mdp = ring_of_both_signs(1 - least, S)
-    assert total_reward(mdp).quotient is mdp  # once round costs 10^-13, so leaving is best
+    assert total_reward(Sweeper(mdp)).quotient is mdp  # once round costs 10^-13, so leaving is best
     exact = rational(mdp).exact if S == 100 else None
     assert exact is None or exact[:4] == (0, -1, 0, -1)
     with pytest.raises(NoFiniteAnswer, match=r"\+inf"):
-        total_reward(ring_of_both_signs(1 + least, S))
+        total_reward(Sweeper(ring_of_both_signs(1 + least, S)))
     with pytest.raises(NoFiniteAnswer, match="does not settle"):
-        total_reward(ring_of_both_signs(1, S))
+        total_reward(Sweeper(ring_of_both_signs(1, S)))
 
 
 def test_a_mean_that_is_not_decided_is_no_answer_of_4(monkeypatch):
     # Where neither floats nor the fractions allowed can tell, nothing is known: 3, not 4. By --exact it is decided.
-    monkeypatch.setattr(structure, "FRACTIONS", 0)
-    monkeypatch.setattr(structure, "MEAN_SWEEPS", 2000)
+    monkeypatch.setattr(mean, "FRACTIONS", 0)
+    monkeypatch.setattr(mean, "MEAN_SWEEPS", 2000)
     for first in (1 - Fraction(1, 10**13), 1 + Fraction(1, 10**13), Fraction(1)):
         mdp = ring_of_both_signs(first)
         with pytest.raises(
             NumericalError, match=r"not settled: .*could not be told from 0.*Use method=\"rational\""
         ) as caught:
-            total_reward(mdp)
+            total_reward(Sweeper(mdp))
         assert caught.value.exit_code == 3
         if first < 1:
-            assert total_reward(mdp, exactly=True).quotient is mdp and rational(mdp).exact[:2] == (0, -1)
+            assert total_reward(Sweeper(mdp), exactly=True).quotient is mdp and rational(mdp).exact[:2] == (
+                0,
+                -1,
+            )
         else:
             with pytest.raises(NoFiniteAnswer):
                 rational(mdp)
@@ -623,7 +624,7 @@ def test_sign_of_the_mean_agrees_with_all_policies():
         worths = [x for c in all_policies(rows) for x in recurrent_worth(*chain_of(rows, c))]
         expected = 1 if math.inf in worths else 0 if any(x != x for x in worths) else -1
         seen[expected] += 1
-        assert largest_mean_sign(mdp)[0] == expected
+        assert largest_mean_sign(Sweeper(mdp))[0] == expected
     assert all(n > 10 for n in seen.values()), seen
 
 
@@ -631,11 +632,11 @@ def test_the_mean_is_proven_beside_a_penalty_that_is_never_taken():
     """A ring of 70 states at -1/1000 a step, where standing still costs 10**15: rounding of that row tells nothing."""
     steps = [(s, "go", (s + 1) % 70, 1, Fraction(-1, 1000)) for s in range(70)]
     ring = MDP.from_outcomes([*steps, (0, "stand", 0, 1, -(10**15))], 1, states=range(70))
-    assert largest_mean_sign(ring)[0] == -1
+    assert largest_mean_sign(Sweeper(ring))[0] == -1
     paid = MDP.from_outcomes(
         [*steps, (0, "stand", 0, 1, 10**15), (1, "stand", 1, 1, -(10**15))], 1, states=range(70)
     )
-    assert largest_mean_sign(paid)[0] == 1
+    assert largest_mean_sign(Sweeper(paid))[0] == 1
 
 
 def _inside(mdp):

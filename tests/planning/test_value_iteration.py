@@ -91,7 +91,7 @@ def textbook_sweeps(mdp, tolerance):
     while True:
         out, rows = [0.0] * mdp.S, [0] * mdp.S
         reference.optimal_backup(
-            mdp.pair_ptr, mdp.row_ptr, mdp.next_state, mdp.prob, mdp.r, mdp.gamma, mdp.sign, v, 0, mdp.S,
+            mdp.pair_ptr, (mdp.row_ptr, mdp.next_state, mdp.prob, mdp.r, mdp.gamma, mdp.sign), v, 0, mdp.S, 1,
             [math.inf, -math.inf], rows, out,
         )  # fmt: skip
         sweeps += 1

@@ -17,20 +17,20 @@ from tabular_rl.solving.run import MEMORY_OF_HISTORY, Run, Stop
 
 
 def test_clock_and_signal_stop_a_run(monkeypatch):
-    Run("m", {}).breathe()
+    Run("m", {}).check_stop()
     with pytest.raises(Stop) as caught:
-        Run("m", {}, time_limit=0).breathe()
+        Run("m", {}, time_limit=0).check_stop()
     assert caught.value.why == "time"
     monkeypatch.setattr(run.interrupt, "signum", 2)
     with pytest.raises(Stop) as caught:
-        Run("m", {}).breathe()
+        Run("m", {}).check_stop()
     assert caught.value.why == "signal"
 
 
 def test_clock_is_the_one_that_never_jumps(monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 1e18)
     made = Run("m", {}, time_limit=1000)
-    made.breathe()
+    made.check_stop()
     assert 0 <= made.seconds < 100
 
 
@@ -89,11 +89,11 @@ def stopped_at(monkeypatch, breath):
     """Make every run stop at its n-th chance to."""
     count = iter(range(breath))
 
-    def breathe(self):
+    def check_stop(self):
         if next(count, None) is None:
             raise Stop("signal")
 
-    monkeypatch.setattr(Run, "breathe", breathe)
+    monkeypatch.setattr(Run, "check_stop", check_stop)
 
 
 @pytest.mark.parametrize("name", PLANNERS)

@@ -11,7 +11,7 @@ from random_models import random_model, random_policy
 
 from tabular_rl import NumericalError, Policy
 from tabular_rl.solving.run import Run, Stop
-from tabular_rl.solving.sweeps import Sweeper, check_finite
+from tabular_rl.solving.sweeps import Sweeper
 
 SAMPLES = [
     random_model(seed, exact=seed % 2 == 0, sense="min" if seed % 3 else "max", S=9, ends=seed % 3)
@@ -30,63 +30,78 @@ def values(mdp, seed=0):
     return v
 
 
-def numbers(mdp):
+def rows_of(mdp):
     return mdp.row_ptr, mdp.next_state, mdp.prob, mdp.r, mdp.gamma, mdp.sign
 
 
-def span():
-    return [math.inf, -math.inf]
+def order(mdp, forward):
+    return (0, mdp.S, 1) if forward else (mdp.S - 1, -1, -1)
 
 
-def test_optimal_sweep_is_the_slow_one(blocks):
-    for mdp in SAMPLES:
-        v, out, rows = values(mdp), np.empty(mdp.S), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
-        found = Sweeper(mdp).optimal(v, out, rows)
-        slow, slow_rows, change = [0.0] * mdp.S, [0] * mdp.S, span()
-        reference.optimal_backup(mdp.pair_ptr, *numbers(mdp), v, 0, mdp.S, change, slow_rows, slow)
-        assert out.tolist() == slow and rows.tolist() == slow_rows and list(found) == change
-
-
+@pytest.mark.parametrize("in_place", [False, True])
 @pytest.mark.parametrize("forward", [True, False])
-def test_sweep_in_place_is_the_slow_one(blocks, forward):
+def test_optimal_sweep_is_the_slow_one(blocks, forward, in_place):
     for mdp in SAMPLES:
-        v, rows = values(mdp), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
-        slow, slow_rows, change = v.tolist(), [0] * mdp.S, span()
-        found = Sweeper(mdp).optimal_in_place(v, rows, forward)
-        order = (0, mdp.S, 1) if forward else (mdp.S - 1, -1, -1)
-        reference.optimal_backup_in_place(mdp.pair_ptr, *numbers(mdp), *order, change, slow_rows, slow)
-        assert v.tolist() == slow and rows.tolist() == slow_rows and list(found) == change
+        v, chosen = values(mdp), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
+        slow, slow_chosen, change = v.copy(), [0] * mdp.S, [math.inf, -math.inf]
+        slow_out = slow if in_place else np.empty(mdp.S)
+        reference.optimal_backup(
+            mdp.pair_ptr, rows_of(mdp), slow, *order(mdp, forward), change, slow_chosen, slow_out
+        )
+        out = v if in_place else np.empty(mdp.S)
+        found = Sweeper(mdp).optimal(v, out, chosen, forward)
+        assert out.tolist() == slow_out.tolist() and chosen.tolist() == slow_chosen and list(found) == change
 
 
-def test_policy_sweeps_are_the_slow_ones(blocks):
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("forward", [True, False])
+def test_policy_sweeps_are_the_slow_ones(blocks, forward, in_place):
     for mdp in SAMPLES:
-        fixed, mixed = random_policy(mdp, 1, stochastic=False), random_policy(mdp, 1)
-        for forward in (None, True, False):
-            order = (0, mdp.S) if forward is None else (0, mdp.S, 1) if forward else (mdp.S - 1, -1, -1)
-            for policy in (fixed, mixed):
-                v, out, change = values(mdp), np.empty(mdp.S), span()
-                slow = [0.0] * mdp.S if forward is None else v.tolist()
-                start = [v] if forward is None else []
-                which = ("chosen_backup" if policy is fixed else "mixed_backup") + (
-                    "" if forward is None else "_in_place"
-                )
-                args = numbers(mdp) if policy is fixed else (mdp.pair_ptr, *numbers(mdp))
-                weight = policy.rows if policy is fixed else policy.probs
-                getattr(reference, which)(*args, weight, *start, *order, change, slow)
-                if forward is None:
-                    found = Sweeper(mdp).policy(policy, v, out)
-                else:
-                    found, out = Sweeper(mdp).policy_in_place(policy, v, forward), v
-                assert out.tolist() == slow and list(found) == change, which
+        for fixed in (True, False):
+            policy = random_policy(mdp, 1, stochastic=not fixed)
+            v, slow, change = values(mdp), values(mdp), [math.inf, -math.inf]
+            slow_out = slow if in_place else np.empty(mdp.S)
+            block = (slow, *order(mdp, forward), change, slow_out)
+            if fixed:
+                reference.chosen_backup(rows_of(mdp), policy.rows, *block)
+            else:
+                reference.mixed_backup(mdp.pair_ptr, rows_of(mdp), policy.probs, *block)
+            out = v if in_place else np.empty(mdp.S)
+            found = Sweeper(mdp).policy(policy, v, out, forward)
+            assert out.tolist() == slow_out.tolist() and list(found) == change
 
 
 def test_rows_of_states_are_their_backups():
     for mdp in SAMPLES:
         v = values(mdp)
-        slow = [reference.backup(i, *numbers(mdp), v) for i in range(mdp.L)]
+        slow = [reference.row_value(rows_of(mdp), i, v) for i in range(mdp.L)]
         assert Sweeper(mdp).rows_of(v, 0, mdp.S).tolist() == slow
         a, b = int(mdp.pair_ptr[2]), int(mdp.pair_ptr[5])
         assert Sweeper(mdp).rows_of(v, 2, 5).tolist() == slow[a:b]
+        assert Sweeper(mdp).listed(np.arange(mdp.L)[::-1], v).tolist() == slow[::-1]
+
+
+def test_other_rewards_are_those_of_a_total():
+    for mdp in SAMPLES:
+        v, r, out = values(mdp), np.arange(float(mdp.L)), np.empty(mdp.S)
+        other = Sweeper(mdp).with_rewards(r)
+        slow = reference.row_value((mdp.row_ptr, mdp.next_state, mdp.prob, r, 1.0, 1.0), 0, v)
+        assert other.rows_of(v, 0, mdp.S)[0] == slow
+        policy = random_policy(mdp, 1)
+        other.policy(policy, v, out)
+        P_pi, r_pi = other.policy_system(policy)
+        assert out == pytest.approx(r_pi + P_pi @ v)
+        assert other.of(SAMPLES[0]).mdp is SAMPLES[0]
+
+
+def test_norm_and_span_are_over_the_states():
+    mdp = SAMPLES[1]
+    v = np.where(mdp.terminal, -99.0, np.arange(float(mdp.S)))
+    sweeper = Sweeper(mdp)
+    assert mdp.terminal.any() and sweeper.norm(v) == 99
+    assert sweeper.span(v) == (v[~mdp.terminal].min(), v[~mdp.terminal].max())
+    v[np.flatnonzero(~mdp.terminal)[0]] = math.nan
+    assert math.isnan(sweeper.norm(v)) and all(map(math.isnan, sweeper.span(v)))
 
 
 def test_threads_give_the_same_bits():
@@ -106,7 +121,7 @@ def test_error_in_a_thread_reaches_the_caller():
     mdp = random_model(3, exact=False, S=3000, A=4, N=10, gamma=0.9)
     sweeper = Sweeper(mdp, threads=2)
     with pytest.raises(ZeroDivisionError):
-        sweeper._each(lambda first, last, span: 1 / 0)
+        sweeper._each(lambda *block: 1 / 0, False, True)
     sweeper.close()
 
 
@@ -130,20 +145,23 @@ def test_nan_is_never_taken_for_a_small_change(blocks, at):
     assert all(map(math.isnan, sweeper.optimal(v, np.empty(mdp.S), rows)))
     for policy in (Policy.uniform(mdp), random_policy(mdp, 1, stochastic=False)):
         assert all(map(math.isnan, sweeper.policy(policy, v, np.empty(mdp.S))))
-        assert all(map(math.isnan, sweeper.policy_in_place(policy, v.copy())))
-    assert all(map(math.isnan, sweeper.optimal_in_place(v.copy(), rows)))
+        own = v.copy()
+        assert all(map(math.isnan, sweeper.policy(policy, own, own)))
+    own = v.copy()
+    assert all(map(math.isnan, sweeper.optimal(own, own, rows)))
 
 
 def test_first_state_that_is_not_finite_is_named():
     mdp = SAMPLES[1]
-    check_finite(mdp, np.zeros(mdp.S), "now")
+    sweeper = Sweeper(mdp)
+    sweeper.check_finite(np.zeros(mdp.S), "now")
     for wrong in (math.nan, math.inf, -math.inf):
         v = np.zeros(mdp.S)
         v[[3, 5]] = wrong
         with pytest.raises(
             NumericalError, match=f"overflow at state '3' now: found {wrong}, expected a finite value"
         ) as caught:
-            check_finite(mdp, v, "now")
+            sweeper.check_finite(v, "now")
         assert caught.value.exit_code == 3
 
 
@@ -155,3 +173,4 @@ def test_model_without_rows_has_nothing_to_change():
     )
     out = np.array([7.0])
     assert Sweeper(ends).optimal(np.zeros(1), out, np.empty(1, dtype=np.int32)) == (0.0, 0.0) and out[0] == 0
+    assert Sweeper(ends).span(out) == (0.0, 0.0)

@@ -14,103 +14,67 @@ from fractions import Fraction
 # -- twins of kernels/bellman.py ------------------------------------------------------------------------------------
 
 
-def backup(i, row_ptr, next_state, prob, r, gamma, sign, v):
+def row_value(rows, i, v):
     """r(i) + γ Σ p v(s') of one row, summed in the order of storage."""
+    row_ptr, next_state, prob, r, gamma, sign = rows
     expected = 0.0
     for k in range(row_ptr[i], row_ptr[i + 1]):
         expected += float(prob[k]) * float(v[next_state[k]])
     return float(sign) * float(r[i]) + float(gamma) * expected
 
 
-def widen(span, change):
-    """Make span = [low, high] hold change; NaN goes in and stays in."""
+def widened(low, high, change):
+    """The span [low, high] with change in it; NaN goes in and stays in."""
     if math.isnan(change):
-        span[0] = span[1] = change
-    if change < span[0]:
-        span[0] = change
-    if change > span[1]:
-        span[1] = change
+        return change, change
+    return (change if change < low else low), (change if change > high else high)
 
 
-def optimal_backup(pair_ptr, row_ptr, next_state, prob, r, gamma, sign, v, first, last, span, rows, out):
-    before = [float(x) for x in v]
-    for s in range(first, last):
-        q = {
-            i: backup(i, row_ptr, next_state, prob, r, gamma, sign, before)
-            for i in range(pair_ptr[s], pair_ptr[s + 1])
-        }
-        rows[s] = max(q, key=q.__getitem__, default=-1)  # the first of the largest
-        out[s] = q.get(int(rows[s]), 0.0)
-        if q:
-            widen(span, float(out[s]) - before[s])
-
-
-def optimal_backup_in_place(
-    pair_ptr, row_ptr, next_state, prob, r, gamma, sign, first, last, step, span, rows, v
-):
+def state_by_state(new, v, first, last, step, span, out):
+    """out(s) ← new(s, v), or 0 where that is None; v may be out, and then holds the new values."""
+    before = v if v is out else [float(x) for x in v]
     for s in range(first, last, step):
-        q = {
-            i: backup(i, row_ptr, next_state, prob, r, gamma, sign, v)
-            for i in range(pair_ptr[s], pair_ptr[s + 1])
-        }
-        rows[s] = max(q, key=q.__getitem__, default=-1)
-        if q:
-            best = q[int(rows[s])]
-            widen(span, best - float(v[s]))
-            v[s] = best
+        value = new(s, before)
+        if value is not None:
+            span[0], span[1] = widened(span[0], span[1], value - float(before[s]))
+        out[s] = 0.0 if value is None else value
 
 
-def chosen_backup(row_ptr, next_state, prob, r, gamma, sign, rows, v, first, last, span, out):
-    before = [float(x) for x in v]
-    for s in range(first, last):
-        out[s] = 0.0
-        if rows[s] >= 0:
-            out[s] = backup(rows[s], row_ptr, next_state, prob, r, gamma, sign, before)
-            widen(span, float(out[s]) - before[s])
+def optimal_backup(pair_ptr, rows, v, first, last, step, span, chosen, out):
+    def best(s, v):
+        q = {i: row_value(rows, i, v) for i in range(pair_ptr[s], pair_ptr[s + 1])}
+        chosen[s] = max(q, key=q.__getitem__, default=-1)  # the first of the largest
+        return q.get(int(chosen[s]))
+
+    state_by_state(best, v, first, last, step, span, out)
 
 
-def chosen_backup_in_place(row_ptr, next_state, prob, r, gamma, sign, rows, first, last, step, span, v):
-    for s in range(first, last, step):
-        if rows[s] >= 0:
-            new = backup(rows[s], row_ptr, next_state, prob, r, gamma, sign, v)
-            widen(span, new - float(v[s]))
-            v[s] = new
+def chosen_backup(rows, chosen, v, first, last, step, span, out):
+    def taken(s, v):
+        return row_value(rows, chosen[s], v) if chosen[s] >= 0 else None
+
+    state_by_state(taken, v, first, last, step, span, out)
 
 
-def mixture(s, pair_ptr, row_ptr, next_state, prob, r, gamma, sign, weight, v):
-    total = 0.0
-    for i in range(pair_ptr[s], pair_ptr[s + 1]):
-        if weight[i] != 0:
-            total += float(weight[i]) * backup(i, row_ptr, next_state, prob, r, gamma, sign, v)
-    return total
+def mixed_backup(pair_ptr, rows, weight, v, first, last, step, span, out):
+    def mixture(s, v):
+        total = 0.0
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            if weight[i] != 0:
+                total += float(weight[i]) * row_value(rows, i, v)
+        return total if pair_ptr[s] < pair_ptr[s + 1] else None
+
+    state_by_state(mixture, v, first, last, step, span, out)
 
 
-def mixed_backup(pair_ptr, row_ptr, next_state, prob, r, gamma, sign, weight, v, first, last, span, out):
-    before = [float(x) for x in v]
-    for s in range(first, last):
-        out[s] = mixture(s, pair_ptr, row_ptr, next_state, prob, r, gamma, sign, weight, before)
-        if pair_ptr[s] < pair_ptr[s + 1]:
-            widen(span, float(out[s]) - before[s])
-
-
-def mixed_backup_in_place(
-    pair_ptr, row_ptr, next_state, prob, r, gamma, sign, weight, first, last, step, span, v
-):
-    for s in range(first, last, step):
-        if pair_ptr[s] < pair_ptr[s + 1]:
-            new = mixture(s, pair_ptr, row_ptr, next_state, prob, r, gamma, sign, weight, v)
-            widen(span, new - float(v[s]))
-            v[s] = new
-
-
-def row_backup(pair_ptr, row_ptr, next_state, prob, r, gamma, sign, v, first, last, out):
+def row_backup(pair_ptr, rows, v, first, last, out):
     start = pair_ptr[first]
     for i in range(start, pair_ptr[last]):
-        out[i - start] = backup(i, row_ptr, next_state, prob, r, gamma, sign, v)
+        out[i - start] = row_value(rows, i, v)
 
 
-def listed_backup(row_ptr, next_state, prob, r, gamma, sign, listed, v, out):
-    out[:] = [backup(i, row_ptr, next_state, prob, r, gamma, sign, v) for i in listed]
+def listed_backup(rows, listed, v, out):
+    out[:] = [row_value(rows, i, v) for i in listed]
 
 
 # -- twins of kernels/graph.py --------------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ class Values:
         """The values in lowest terms."""
         found = []
         for n, d in zip(self.num, self.den, strict=True):
-            run.breathe()
+            run.check_stop()
             found.append(Fraction(n, d))
         return found
 
@@ -160,7 +160,7 @@ def solve_blocks(
     block_fits(max(map(len, blocks), default=0))
     inside = np.zeros(len(chain), dtype=bool)
     for block in blocks:
-        run.breathe()
+        run.check_stop()
         place = {s: j for j, s in enumerate(block)}
         inside[block] = True
         A: list[dict[int, int]] = []
@@ -290,7 +290,7 @@ def dixon(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[list[int], i
     wanted = 8
     while True:
         while len(digits) < wanted:
-            run.breathe()
+            run.check_stop()
             x = inverse @ (r % p).astype(np.int64) % p
             digits.append(x)
             product = sum((limb @ x).astype(object) << (DIGIT * k) for k, limb in enumerate(limbs))
@@ -343,7 +343,7 @@ def rational_vector(x: list[int], M: int, run: Run) -> tuple[list[int], int] | N
     for residue in x:
         y = centred(residue * den, M)
         if (abs(y) * den) << 40 >= M:
-            run.breathe()
+            run.check_stop()
             y, more = small_fraction(y % M, M)
             den *= more
             if not more or (abs(y) * den) << 40 >= M:

@@ -13,6 +13,7 @@ from tabular_rl.model.graph.reduction import reduced, zero_states
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.run import Run
+from tabular_rl.solving.sweeps import Sweeper
 
 
 def where_unsolved(mdp: MDP, values: Sequence[Fraction], policy: Policy | None = None) -> int | None:
@@ -36,7 +37,7 @@ def where_unsolved(mdp: MDP, values: Sequence[Fraction], policy: Policy | None =
         return _finite(mdp, inner, policy)
     if policy is not None:
         return _first(mdp, inner, inner, policy, zero_states(mdp, policy))
-    total = reduced(mdp)
+    total = reduced(Sweeper(mdp))
     merged: list[Fraction | None] = [None] * total.quotient.S
     for s, to in enumerate(total.of_state.tolist()):
         if merged[to] is None:
@@ -57,7 +58,7 @@ def _first(
     rows, gamma = Rows(mdp), mdp.gamma_exact
     chain = None if policy is None else chain_rows(rows, policy)
     for s in range(mdp.S):
-        run.breathe()
+        run.check_stop()
         if zero[s]:
             if x[s]:
                 return s

@@ -23,6 +23,7 @@ from tabular_rl.solving import options as o
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
 from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
+from tabular_rl.solving.sweeps import Sweeper
 
 Floats = NDArray[np.float64]
 
@@ -97,7 +98,7 @@ def linear_programming(
     """
     mdp.validate()
     run = linear_programming.run(locals())
-    total = reduced(mdp)
+    total = reduced(Sweeper(mdp))
     model, rows = total.quotient, total.proper_rows.copy()
     rows[model.terminal] = -1
     weights = start_weights(mdp)

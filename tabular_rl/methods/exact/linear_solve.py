@@ -20,6 +20,7 @@ from tabular_rl.solving import options as o
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.solution import Solution
+from tabular_rl.solving.sweeps import Sweeper
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -135,8 +136,8 @@ def policy_values(
     """Return v_π (S,) in the sign of maximisation, 0 where `zero`; NumericalError where the system is singular."""
     if how == "dense" or (how == "auto" and mdp.S <= DENSE_STATES):
         dense_fits(mdp.S)
-        return solve_chain(*dense_chain(mdp, policy), mdp.gamma, "dense", run, zero)
-    return solve_chain(*chain(mdp, policy), mdp.gamma, how, run, zero)
+        return solve_chain(*Sweeper(mdp).policy_system(policy, dense=True), mdp.gamma, "dense", run, zero)
+    return solve_chain(*Sweeper(mdp).policy_system(policy), mdp.gamma, how, run, zero)
 
 
 def polish(mdp: MDP, rows: NDArray[Any], run: Run, proper: NDArray[Any]) -> tuple[Floats, NDArray[Any]]:
@@ -147,7 +148,7 @@ def polish(mdp: MDP, rows: NDArray[Any], run: Run, proper: NDArray[Any]) -> tupl
     v = np.zeros(mdp.S)
     live = np.flatnonzero(~mdp.terminal)
     for _ in range(1000):
-        run.breathe()
+        run.check_stop()
         try:
             v = policy_values(mdp, Policy(mdp, rows=rows), "auto", run)
         except NumericalError:
@@ -178,35 +179,6 @@ def dense_fits(n: int) -> None:
             f"--linear-solver: found dense for {n} states, a matrix of {size_text(8.0 * n * n)}; "
             f"expected at most {DENSE_LARGEST} states. Use sparse, iterative or auto."
         )
-
-
-def chain(mdp: MDP, policy: Policy) -> tuple[Any, Floats]:
-    """Return the chain of a policy: P_π (S, S) as a csr_array, and r_π (S,) in the sign of maximisation."""
-    from scipy.sparse import csr_array
-
-    live = np.flatnonzero(~mdp.terminal)
-    pointer = np.int32 if max(mdp.K, mdp.L) < 2**31 else np.int64
-    if policy.rows is not None:
-        columns, weights = policy.rows[live].astype(pointer), np.ones(len(live))
-        per_state = (~mdp.terminal).astype(pointer)
-    else:
-        columns, weights = np.arange(mdp.L, dtype=pointer), np.asarray(policy.weights)
-        per_state = np.diff(mdp.pair_ptr)
-    ptr = np.concatenate([[0], np.cumsum(per_state)]).astype(pointer)
-    choose: Any = csr_array((weights, columns, ptr), shape=(mdp.S, mdp.L))
-    P_pi = csr_array(choose @ mdp.P)
-    P_pi.sum_duplicates()
-    return P_pi, choose @ (mdp.sign * mdp.r)
-
-
-def dense_chain(mdp: MDP, policy: Policy) -> tuple[Floats, Floats]:
-    """The same with P_π as a plain array (S, S)."""
-    P_pi, r_pi = np.zeros((mdp.S, mdp.S)), np.zeros(mdp.S)
-    weights, states = policy.weights, mdp.pair_state
-    row = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
-    np.add.at(P_pi, (states[row], mdp.next_state), weights[row] * mdp.prob)
-    np.add.at(r_pi, states, weights * (mdp.sign * mdp.r))
-    return P_pi, r_pi
 
 
 def solve_chain(
@@ -366,7 +338,7 @@ def iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
         for _ in range(sweeps):
             x = b + gamma * (P @ x)
             run.did("sweeps")
-            run.breathe()
+            run.check_stop()
         return x
 
     def krylov(M: Any) -> Callable[[Floats], Floats]:
@@ -374,7 +346,7 @@ def iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
 
         def tell(_: Any) -> None:
             run.did("Krylov iterations")
-            run.breathe()
+            run.check_stop()
 
         def step(x: Floats) -> Floats:
             # Rewards that are 0 almost everywhere make it break down; sweeps spread them.

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tabular_rl.errors import NumericalError, OptionError
-from tabular_rl.methods.exact.linear_solve import chain
 from tabular_rl.model.calls import public
 from tabular_rl.model.graph.search import unseen
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.solving.sampling import Floats
+from tabular_rl.solving.sweeps import Sweeper
 
 DENSE = 3000  # states or pairs up to which matrices are built
 
@@ -69,7 +69,7 @@ def update_distribution(mdp: MDP, behavior: Policy, source: str = "trajectory") 
         raise NumericalError(
             "a trajectory: a probability is positive but 0 as a float; where it ends up may depend on it"
         )
-    P_b, _ = chain(mdp, behavior)
+    P_b, _ = Sweeper(mdp).policy_system(behavior)
     P = np.asarray(P_b.todense() if hasattr(P_b, "todense") else P_b, dtype=np.float64)
     P[mdp.terminal] = 0.0
     P = P + np.outer(P[:, mdp.terminal].sum(axis=1), mdp.start)
@@ -122,7 +122,7 @@ def td_fixed_point(
     """
     _small(mdp.S)
     policy = policy_of(mdp, policy)
-    P_pi, r_pi = chain(mdp, policy)
+    P_pi, r_pi = Sweeper(mdp).policy_system(policy)
     P = np.asarray(P_pi.todense() if hasattr(P_pi, "todense") else P_pi, dtype=np.float64)
     X = _matrix(features, mdp.S)
     weight = (

@@ -20,6 +20,7 @@ from tabular_rl.solving import options as o
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.solution import Solution
+from tabular_rl.solving.sweeps import Sweeper
 
 Mask = NDArray[np.bool_]
 EXACT_MEANS = 2000  # states up to which means that recur are decided in fractions
@@ -86,7 +87,7 @@ def rational(mdp: MDP, *, time_limit: o.TimeLimit = None) -> Solution:
     run = rational.run(locals())
     if mdp.problem.timed:
         return finite(mdp, None, run)
-    total = reduced(mdp, run.breathe, exactly=mdp.S <= EXACT_MEANS)
+    total = reduced(Sweeper(mdp, run), exactly=mdp.S <= EXACT_MEANS)
     model, rows = total.quotient, total.proper_rows.copy()
     rows[model.terminal] = -1
     v, stopped, certificate = np.zeros(model.S), None, None
@@ -197,7 +198,7 @@ def improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[Any
         x = chain_values(integers, Policy(mdp, rows=rows), mdp.terminal, run)
         rows, changed = rows.copy(), False
         for s in range(mdp.S):
-            run.breathe()
+            run.check_stop()
             best = Fraction(0)
             for i in mdp.rows(s):
                 gap = advantage(integers[i], gamma, x, (x.num[s], x.den[s]))
@@ -256,14 +257,14 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
     try:
         values[T * S :] = x.fractions(run)
         for t in range(T - 1, -1, -1):
-            run.breathe()
+            run.check_stop()
             if policy is not None and (policy.timed or not chain):
                 chain = chain_rows(integers, policy.at(t))
             x, new = Values(S), x
             x.bits = new.bits
             found = []
             for s in range(S):
-                run.breathe()
+                run.check_stop()
                 if policy is not None:
                     found.append(backup(chain[s], gamma, new) if chain[s] is not None else (0, 1))
                     continue

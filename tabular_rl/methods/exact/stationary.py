@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError
 from tabular_rl.methods.exact._integers import Row, Rows, block_fits, chain_rows, over_one, solve_integers
-from tabular_rl.methods.exact.linear_solve import chain, solve_chain
+from tabular_rl.methods.exact.linear_solve import solve_chain
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.solving.run import Run
+from tabular_rl.solving.sweeps import Sweeper
 
 Mask = NDArray[np.bool_]
 GTH_STATES = 1000  # up to here a class is reduced state by state; beyond it by a sparse solve
@@ -100,7 +101,7 @@ def stationary_distribution(mdp: MDP, policy: Policy, *, exact: bool = False) ->
                     if s2 in of_class:
                         weights[of_class[s2]] += visits[s] * Fraction(n, row[1])
     else:
-        P_pi, _ = chain(mdp, policy)
+        P_pi, _ = Sweeper(mdp).policy_system(policy)
         for found, states in zip(distributions, classes, strict=True):
             found[states] = float_class(P_pi[states][:, states])
         flow = mdp.start + P_pi.T @ transient_visits(P_pi, mdp.start, 1.0, ~transient)
@@ -154,7 +155,7 @@ def visit_distribution(
         rows = chain_rows(Rows(mdp), policy)
         d = exact_visits(mdp, rows, ~outside, mdp.gamma_exact)
     else:
-        d = transient_visits(chain(mdp, policy)[0], mdp.start, mdp.gamma, outside)
+        d = transient_visits(Sweeper(mdp).policy_system(policy)[0], mdp.start, mdp.gamma, outside)
     total = d.sum()
     return d / total if normalized and total else d
 

@@ -138,7 +138,8 @@ class Episodes:
 
     def _settle(self) -> None:
         """Find the states after which nothing is earned, and those that recur with reward."""
-        from tabular_rl.model.graph.search import reachable, settled, starts
+        from tabular_rl.model.graph.search import reachable, starts
+        from tabular_rl.model.graph.total import settled
 
         mdp = self.mdp
         use = self.policy.policy.takes

@@ -167,7 +167,7 @@ def sample_gradient(
         rows, outcomes, last = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_)
         try:
             while done < wanted:
-                run.breathe()
+                run.check_stop()
                 if running.listener is not None:
                     running.listener("gradient", done / wanted, f"{done} of {wanted} episodes")
                 uniforms = rng.random((block, 3))

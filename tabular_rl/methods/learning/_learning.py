@@ -152,9 +152,10 @@ class Learning:
     def _check_finite(self) -> None:
         """Raise NoFiniteAnswer where there is nothing finite to learn: the reference does so, where there is one."""
         from tabular_rl.model.graph.reduction import reduced, zero_states
+        from tabular_rl.solving.sweeps import Sweeper
 
         if self.policy is None:
-            reduced(self.whole)
+            reduced(Sweeper(self.whole))
         else:
             zero_states(self.whole, self.policy)
 
@@ -313,7 +314,7 @@ class Learning:
         buffer = np.empty(self.runs * most * self.uniforms)
         try:
             while self.done < self.steps:
-                self.run.breathe()
+                self.run.check_stop()
                 point = int(points[np.searchsorted(points, self.done, side="right")])
                 n = min(count, point - self.done)
                 uniforms = buffer[: self.runs * n * self.uniforms].reshape(self.runs, n, self.uniforms)

@@ -107,7 +107,7 @@ def batch_td(
         error, left = np.empty(len(v)), limit
         at_once = max(1, int(AT_ONCE / (len(weight) + len(v))))
         while left > 0:
-            run.run.breathe()
+            run.run.check_stop()
             n = min(left, at_once)
             if present(weight, *seen[:4], run.mdp.gamma, mass, n, error, v) == 0:
                 return
@@ -193,7 +193,7 @@ def certainty_equivalence(
     run = Batch(certainty_equivalence, locals())
 
     def solve(seen: Seen, weight: Floats, mass: Floats, v: Floats) -> None:
-        run.run.breathe()
+        run.run.check_stop()
         known = mass > 0
         n = int(known.sum())
         place = np.cumsum(known) - 1

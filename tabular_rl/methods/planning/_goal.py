@@ -20,7 +20,7 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import shared_error
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.solution import Certificate, Solution
-from tabular_rl.solving.sweeps import Sweeper, check_finite
+from tabular_rl.solving.sweeps import Sweeper
 
 Floats = NDArray[np.float64]
 TIDY = 100_000  # rows up to which ties are tidied: it costs two more sweeps
@@ -49,10 +49,12 @@ class Goal:
         mdp.validate()  # a mapped model is validated before a kernel sees it
         self.run, self.mdp, self.policy = run, mdp, policy
         self.tolerance, self.relative = tolerance, relative
-        self.total = reduced(mdp, run.breathe) if policy is None else unreduced(mdp)
+        self.sweeper = Sweeper(mdp, run, threads)
+        self.total = reduced(self.sweeper) if policy is None else unreduced(mdp)
         self.model = self.total.quotient
-        self.certifier = Certifier(mdp, policy, run, threads, self.total)
-        self.sweeper = self.certifier.sweeper if self.model is mdp else Sweeper(self.model, run, threads)
+        self.certifier = Certifier(mdp, policy, sweeper=self.sweeper, total=self.total)
+        if self.model is not mdp:
+            self.sweeper = self.sweeper.of(self.model)
         self.ends = bool(self.model.terminal.any())
         self.factor = mdp.problem.factor(mdp.gamma)
         self.reached = False
@@ -112,12 +114,12 @@ class Goal:
         brings more of it: it goes on until the changes are rounding errors.
         """
         if math.isnan(low) or math.isnan(high) or math.isinf(low) or math.isinf(high):
-            check_finite(self.model, v, f"in sweep {sweep}")
+            self.sweeper.check_finite(v, f"in sweep {sweep}")
             raise NumericalError(f"overflow in sweep {sweep}. Scale the rewards down.")
         spread = self.spread(low, high)
         if sweep >= self.look:
             # Now and then: the size of the values, for the rounding error and a relative tolerance.
-            self.vmax = float(np.max(np.abs(v), initial=0.0))
+            self.vmax = self.sweeper.norm(v)
             self.look = sweep + 1 + sweep // 4
         if self.relative:
             self.wanted = self.tolerance * self.vmax
@@ -161,7 +163,7 @@ class Goal:
             self.least, self.shrunk = spread, sweep
         if spread > self.certifier.noise(self.model, self.vmax):
             return self.beyond and sweep - self.shrunk > 1000 + self.shrunk // 4
-        self.vmax = float(np.max(np.abs(v), initial=0.0))  # as it is now, whatever the start was
+        self.vmax = self.sweeper.norm(v)  # as it is now, whatever the start was
         error = self.certifier.noise(self.model, self.vmax)
         return spread == 0 or (spread <= error and sweep - self.shrunk > STALLED)
 
@@ -172,7 +174,7 @@ class Goal:
             return certificate
         best, rows = np.empty(model.S), self.rows()
         low, high = self.sweeper.optimal(v, best, rows)
-        margin = 2 * shared_error(model, float(np.max(np.abs(v), initial=0.0))) + 2 * self.spread(low, high)
+        margin = 2 * shared_error(model, self.sweeper.norm(v)) + 2 * self.spread(low, high)
         near = self.sweeper.not_worse(v, best - min(margin, 1e-3 * self.wanted))
         live = np.flatnonzero(np.diff(model.pair_ptr) > 0)
         starts = model.pair_ptr[live].astype(np.intp)
@@ -206,13 +208,13 @@ class Goal:
         # The clock may be over: the last sweep is still made.
         self.certifier.sweeper.run = self.sweeper.run = None
         if stopped in ("time", "signal") and self.certifier.total is not None:
-            self.certifier.total.hurry()
+            self.certifier.total.use_what_is_known()
         known = self.best is not None and np.array_equal(self.best[3], v)
         try:
             certificate = self.proof or (self.best[0] if known and self.best else self.certificate(v, rows))
         except Stop as stop:
             stopped = stop.why
-            self.certifier.total.hurry()
+            self.certifier.total.use_what_is_known()
             certificate = self.certificate(v, rows)
         if self.reached and self.policy is None:
             certificate = self.lowest_of_ties(v, certificate)

@@ -11,6 +11,7 @@ from tabular_rl.solving import options as o
 from tabular_rl.solving.method import FINITE, method
 from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
+from tabular_rl.solving.sweeps import Sweeper
 
 
 @method(
@@ -62,7 +63,7 @@ def backward_induction(
     ([4.0, 3.0, 0.0], ['wait', 'sell'])
     """
     run = backward_induction.run(locals())
-    certifier = Certifier(mdp, None, run, threads)
+    certifier = Certifier(mdp, sweeper=Sweeper(mdp, run, threads))
     T = mdp.horizon or 0
     v = np.zeros((T + 1, mdp.S))
     if mdp.final_reward is not None:

@@ -87,12 +87,8 @@ def modified_policy_iteration(
             v = proper_values(goal)
             spare = v if in_place else np.empty_like(v)
         while done < sweeps:
-            if in_place:
-                low, high = goal.sweeper.optimal_in_place(v, rows, forward=forward)
-                forward = not forward
-            else:
-                low, high = goal.sweeper.optimal(v, spare, rows)
-                v, spare = spare, v
+            low, high = goal.sweeper.optimal(v, spare, rows, forward)
+            v, spare, forward = spare, v, not forward
             done += 1
             run.did("sweeps")
             if goal.met(low, high, v, rows, done):
@@ -103,12 +99,8 @@ def modified_policy_iteration(
                 m = min(2 * m, MOST_INNER) if goal.spread(low, high) <= 2 * inner_spread else max(m // 2, 1)
             policy = Policy(goal.model, rows=rows)
             for _ in range(min(m, sweeps - done)):
-                if in_place:
-                    low, high = goal.sweeper.policy_in_place(policy, v, forward=forward)
-                    forward = not forward
-                else:
-                    low, high = goal.sweeper.policy(policy, v, spare)
-                    v, spare = spare, v
+                low, high = goal.sweeper.policy(policy, v, spare, forward)
+                v, spare, forward = spare, v, not forward
                 done += 1
                 run.did("evaluation sweeps")
                 inner_spread = goal.spread(low, high)
@@ -124,7 +116,7 @@ def proper_values(goal: Goal) -> Floats:
     policy = Policy(goal.model, rows=goal.total.proper_rows)
     v = np.zeros(goal.model.S)
     for sweep in range(ROUGH_SWEEPS):
-        low, high = goal.sweeper.policy_in_place(policy, v, forward=sweep % 2 == 1)
+        low, high = goal.sweeper.policy(policy, v, v, forward=sweep % 2 == 1)
         goal.run.did("evaluation sweeps")
         if max(-low, high) <= 0.01 * float(np.max(np.abs(v), initial=0.0)):
             break

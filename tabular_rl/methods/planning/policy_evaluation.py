@@ -15,6 +15,7 @@ from tabular_rl.solving import options as o
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.solution import Solution
+from tabular_rl.solving.sweeps import Sweeper
 
 
 @method(
@@ -82,11 +83,8 @@ def policy_evaluation(
     stopped: str | None = "budget"
     try:
         for sweep in range(1, sweeps + 1):
-            if in_place:
-                low, high = goal.sweeper.policy_in_place(policy, v, forward=sweep % 2 == 1)
-            else:
-                low, high = goal.sweeper.policy(policy, v, spare)
-                v, spare = spare, v
+            low, high = goal.sweeper.policy(policy, v, spare, forward=sweep % 2 == 1)
+            v, spare = spare, v
             run.did("sweeps")
             if goal.met(low, high, v, None, sweep):
                 stopped = None
@@ -97,7 +95,7 @@ def policy_evaluation(
 
 
 def _finite(run: Run, mdp: MDP, policy: Policy, tolerance: float, relative: bool) -> Solution:
-    certifier = Certifier(mdp, policy, run)
+    certifier = Certifier(mdp, policy, sweeper=Sweeper(mdp, run))
     assert mdp.horizon is not None
     v = np.zeros((mdp.horizon + 1, mdp.S))
     if mdp.final_reward is not None:

@@ -71,7 +71,7 @@ def policy_iteration(
     >>> round(answer["1"], 6), round(answer["0"], 4) == round((5 - 5.5 * .95) / (.525 * .05), 4)
     (-20.0, True)
     """
-    from tabular_rl.methods.exact.linear_solve import Singular, chain, solve_chain
+    from tabular_rl.methods.exact.linear_solve import Singular, solve_chain
 
     run = policy_iteration.run(locals())
     goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads)
@@ -82,7 +82,7 @@ def policy_iteration(
         if not mdp.problem.must_end:  # where it is, the policy that ends is kept
             goal.sweeper.optimal(v, best, rows)
         for improvement in range(1, improvements + 1):
-            P_pi, r_pi = chain(goal.model, Policy(goal.model, rows=rows))
+            P_pi, r_pi = goal.sweeper.policy_system(Policy(goal.model, rows=rows))
             v = solve_chain(P_pi, r_pi, goal.model.gamma, linear_solver, run)
             run.did("linear solves")
             changed, low, high = improve(goal, v, rows, best)
@@ -119,8 +119,7 @@ def improve(goal: Goal, v: Floats, rows: NDArray[Any], best: Floats) -> tuple[bo
     low, high = goal.sweeper.optimal(v, best, greedy)
     kept = np.empty_like(v)
     goal.sweeper.policy(Policy(goal.model, rows=rows), v, kept)
-    vmax = float(np.max(np.abs(v), initial=0.0))
-    margin = 2 * shared_error(goal.model, vmax)
+    margin = 2 * shared_error(goal.model, goal.sweeper.norm(v))
     better = best - kept > margin
     rows[better] = greedy[better]
     return bool(better.any()), low, high

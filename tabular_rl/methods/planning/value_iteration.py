@@ -82,11 +82,8 @@ def value_iteration(
     stopped: str | None = "budget"
     try:
         for sweep in range(1, sweeps + 1):
-            if in_place:
-                low, high = goal.sweeper.optimal_in_place(v, rows, forward=sweep % 2 == 1)
-            else:
-                low, high = goal.sweeper.optimal(v, spare, rows)
-                v, spare = spare, v
+            low, high = goal.sweeper.optimal(v, spare, rows, forward=sweep % 2 == 1)
+            v, spare = spare, v
             run.did("sweeps")
             if goal.met(low, high, v, rows, sweep):
                 stopped = None

@@ -5,28 +5,33 @@ Only where a policy may earn without end (`Problem.must_end`) does the graph say
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tabular_rl.model.graph.search import Mask, TotalReward, policy_total, total_reward
+from tabular_rl.model.graph.search import Mask
+from tabular_rl.model.graph.total import TotalReward, policy_total, total_reward
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 
+if TYPE_CHECKING:
+    from tabular_rl.solving.sweeps import Sweeper
 
-def reduced(mdp: MDP, breathe: Callable[[], None] | None = None, exactly: bool = False) -> TotalReward:
+
+def reduced(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
     """Return the model in which Bellman's equation has one solution, with the way back; most often the model itself.
 
     Parameters
     ----------
-    breathe : called now and then, and may raise
+    sweeper : of the model
     exactly : decide in rational arithmetic what floats leave open
 
     Raises
     ------
     NoFiniteAnswer : with the states where the optimal value is not finite
     """
-    return total_reward(mdp, breathe, exactly) if mdp.problem.must_end else unreduced(mdp)
+    mdp = sweeper.mdp
+    return total_reward(sweeper, exactly) if mdp.problem.must_end else unreduced(mdp)
 
 
 def unreduced(mdp: MDP) -> TotalReward:

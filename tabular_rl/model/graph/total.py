@@ -1,0 +1,422 @@
+"""Whether a total reward (γ = 1) is finite, and the model in a form that can be iterated.
+
+Everything here is decided from the graph and from signs of rewards that are known exactly, before any iteration starts.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.errors import NoFiniteAnswer, NumericalError, quoted
+from tabular_rl.model.graph.mean import largest_mean_sign
+from tabular_rl.model.graph.search import (
+    Mask,
+    almost_surely_reaching,
+    edges,
+    end_component_rows,
+    recurring,
+)
+from tabular_rl.model.mdp import MDP, Exact
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import RationalArray
+from tabular_rl.model.rows import Floats, Ints, row_blocks
+
+if TYPE_CHECKING:
+    from tabular_rl.solving.sweeps import Sweeper
+
+
+@dataclass(frozen=True, eq=False)
+class TotalReward:
+    """A model at γ = 1 whose optimal total reward is finite, with its zero-reward end components merged.
+
+    In `quotient` each of them is one state: it keeps the rows that are not part of the component, and a row of reward 0
+    to a terminal state stands for staying for ever (a component without other rows is itself terminal). Every policy of
+    the quotient that may fail to end is worth -∞ somewhere (+∞ in costs), and `proper_rows` ends surely: the conditions
+    under which Bellman's equation has one solution, value iteration converges to it from anywhere and policy iteration
+    from a proper policy (Bertsekas & Tsitsiklis 1991). S' and L' below are the quotient's; where nothing is merged
+    it is the model itself.
+
+    of_state (S,) the quotient's state of each state; row_of (L',) the row of each of its rows, -1 for staying;
+    internal (L,) the rows inside of merged components; proper_rows (S',) rows of a policy that ends surely.
+    """
+
+    mdp: MDP
+    quotient: MDP
+    of_state: Ints
+    row_of: Ints
+    internal: Mask
+    proper_rows: Ints
+
+    @property
+    def merged(self) -> bool:
+        """True where the quotient is not the model itself."""
+        return self.quotient is not self.mdp
+
+    def lift_values(self, v: Floats) -> Floats:
+        """Return values of the quotient (S',) for each state of the model (S,)."""
+        return v[self.of_state] if self.merged else v
+
+    def lower_values(self, v: Floats) -> Floats:
+        """Return values (S,) for each state of the quotient (S',): the largest of a component, 0 at terminals."""
+        if not self.merged:
+            return v
+        out = np.full(self.quotient.S, -math.inf)
+        np.maximum.at(out, self.of_state, v)
+        out[self.quotient.terminal] = 0.0
+        return out
+
+    def lift_rows(self, rows: Ints) -> Ints:
+        """Return rows of the model (S,) for those of a policy of the quotient (S',).
+
+        In a merged component: zero-reward rows that lead surely to the state whose row was chosen, or any that stay.
+        """
+        if not self.merged:
+            return rows
+        mdp = self.mdp
+        chosen = self.row_of[rows[rows >= 0]]
+        leaves = chosen[chosen >= 0]
+        at = mdp.pair_state[leaves]
+        target = np.zeros(mdp.S, dtype=bool)
+        target[at] = True
+        _, inside = almost_surely_reaching(mdp, target, self.internal)
+        out = np.where(inside >= 0, inside, self._first_internal())
+        out[at] = leaves
+        return out.astype(mdp.pair_ptr.dtype)
+
+    def lift_keep(self, keep: Mask) -> Mask:
+        """Return the mask (L,) of actions not proven worse, from the quotient's (L').
+
+        A row inside of a merged component keeps q*(s, a) = 0 + v*(component) = v*(s): it is never worse, as one step.
+        """
+        if not self.merged:
+            return keep
+        out = self.internal.copy()
+        real = self.row_of >= 0
+        out[self.row_of[real]] = keep[real]
+        return out
+
+    def _first_internal(self) -> Ints:
+        """The lowest row of each state that stays in its merged component (S,), -1 where there is none."""
+        first = np.full(self.mdp.S, -1, dtype=np.int64)
+        rows = np.flatnonzero(self.internal)[::-1]
+        first[self.mdp.pair_state[rows]] = rows
+        return first
+
+
+def total_reward(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
+    """Decide whether the optimal total reward (γ = 1) is finite, and return the model in a form that can be iterated.
+
+    Rewards that recur are rewards of an end component. One of reward 0 is worth 0 to stay in, and is merged. After
+    that the optimal value is finite exactly if every end component has a negative largest mean reward and from every
+    state some policy ends surely. With `exactly` means are decided in rationals, however many states share one.
+
+    Parameters
+    ----------
+    sweeper : of the model: for backups where rewards of both signs recur, and for its clock
+    exactly : slow, for components of many states
+
+    Raises
+    ------
+    NoFiniteAnswer : with the states of a component whose largest mean reward is positive (+∞), or exactly 0 with
+        rewards that are not (the sum does not settle); or with those from which every policy may collect negative
+        reward for ever (-∞)
+    NumericalError : where a mean reward could not be told from 0
+
+    Sources: Puterman (1994), 7.2 and 9.5; Bertsekas & Tsitsiklis (1991); Baier et al. (2018), "Stochastic shortest
+    paths and weight-bounded properties", for merging.
+
+    Examples
+    --------
+    Stay for 0, or leave for -1: staying is worth 0.
+
+    >>> mdp = MDP.from_outcomes([("s", "stay", "s", 1, 0), ("s", "leave", "t", 1, -1)], 1, terminal=["t"])
+    >>> from tabular_rl.solving.sweeps import Sweeper
+    >>> total = total_reward(Sweeper(mdp))
+    >>> total.quotient
+    MDP(states=3, actions=2, pairs=2, outcomes=2, gamma=1)
+    >>> total.row_of.tolist(), total.lift_rows(total.proper_rows).tolist()
+    ([1, -1], [1, -1])
+    """
+    mdp = sweeper.mdp
+    signs = reward_signs(mdp)
+    zero, internal = end_component_rows(mdp, signs == 0)
+    total = _merge(mdp, zero, internal)
+    quotient = total.quotient
+    if total.merged:
+        signs = np.append(signs, np.int8(0))[total.row_of]  # staying, -1, earns 0
+    if (signs > 0).any():
+        _refuse_recurring(total, signs, sweeper, exactly)
+    sure, proper = almost_surely_reaching(quotient, quotient.terminal)
+    if not sure.all():
+        what = (
+            "every policy collects negative reward for ever and the total diverges to -inf, from"
+            if mdp.sense == "max"
+            else "every policy pays for ever and the total cost diverges to +inf, from"
+        )
+        raise NoFiniteAnswer(what, _names(mdp, ~sure[total.of_state]))
+    object.__setattr__(total, "proper_rows", proper)
+    return total
+
+
+def _refuse_recurring(total: TotalReward, signs: NDArray[np.int8], sweeper: Sweeper, exactly: bool) -> None:
+    """Raise unless every end component of the quotient has a negative largest mean reward."""
+    mdp, quotient = total.mdp, total.quotient
+    labels, inside = end_component_rows(quotient)
+    of_row = labels[quotient.pair_state]
+    count = int(labels.max(initial=-1)) + 1
+    positive = np.bincount(of_row[inside & (signs > 0)], minlength=count) > 0
+    negative = np.bincount(of_row[inside & (signs < 0)], minlength=count) > 0
+    for component in np.flatnonzero(positive).tolist():
+        states = np.flatnonzero(labels == component)
+        if negative[component]:
+            rows = np.flatnonzero(inside & (of_row == component))
+            sign, found = largest_mean_sign(sweeper.of(_part(quotient, states, rows)), exactly)
+            states = states[found]
+        else:
+            sign = 1
+        if sign == -1:
+            continue
+        mask = np.zeros(quotient.S, dtype=bool)
+        mask[states] = True
+        cost = total.mdp.sense == "min"
+        if sign == 1:
+            what = (
+                "a negative cost recurs and the total cost diverges to -inf, in the cycle through"
+                if cost
+                else "reward recurs and the total diverges to +inf, in the cycle through"
+            )
+        elif sign == 0:
+            what = "rewards of both signs recur with mean 0, so that the total does not settle, in the cycle through"
+        else:
+            raise NumericalError(
+                "not settled: rewards of both signs recur, and their mean could not be told from 0, so that it is not "
+                f"known whether the total is finite, in the cycles through {_few(mdp, mask[total.of_state])}. Use "
+                "--exact, which takes up to 500 states that lead to each other."
+            )
+        raise NoFiniteAnswer(what, _names(total.mdp, mask[total.of_state]))
+
+
+def _few(mdp: MDP, mask: Mask) -> str:
+    names = _names(mdp, mask)
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(map(quoted, names[:3])) + more
+
+
+def _names(mdp: MDP, mask: Mask) -> list[str]:
+    return [mdp.states[s] for s in np.flatnonzero(mask).tolist()]
+
+
+def _merge(mdp: MDP, label: Ints, internal: Mask) -> TotalReward:
+    """Merge each component into its lowest state; `internal` (L,) are its rows that go."""
+    small = mdp.pair_ptr.dtype
+    if not internal.any():
+        every = np.arange(mdp.S, dtype=small)
+        return TotalReward(mdp, mdp, every, np.arange(mdp.L, dtype=small), internal, every)
+    member = np.flatnonzero(label >= 0)
+    lowest = np.full(int(label.max()) + 1, mdp.S, dtype=np.int64)
+    np.minimum.at(lowest, label[member], member)
+    head = np.arange(mdp.S)
+    head[member] = lowest[label[member]]
+    heads = np.flatnonzero(head == np.arange(mdp.S))
+    new = np.full(mdp.S, -1, dtype=small)
+    new[heads] = np.arange(len(heads), dtype=small)
+    of_state = new[head]
+
+    rows = np.flatnonzero(~internal)
+    owner = of_state[mdp.pair_state[rows]]
+    left = np.bincount(owner, minlength=len(heads))
+    component = label[heads] >= 0
+    stays = np.flatnonzero(component & (left > 0))
+    terminal = mdp.terminal[heads] | (component & (left == 0))
+    if stays.size:  # to one more state, that stands for staying
+        rows = np.concatenate([rows, np.full(len(stays), -1)])
+        owner = np.concatenate([owner, stays.astype(small)])
+        terminal = np.append(terminal, True)
+    order = np.argsort(owner, kind="stable")
+    rows, owner = rows[order], owner[order]
+    names = None
+    if mdp.states.given and mdp.S <= 100_000:
+        names = [mdp.states[s] for s in heads.tolist()]
+        if stays.size:
+            names.append(next(n for n in ("stay" + "'" * i for i in range(mdp.S + 1)) if n not in mdp.states))
+    quotient = _made_of(mdp, rows, owner, of_state, terminal, names)
+    return TotalReward(mdp, quotient, of_state, rows.astype(small), internal, of_state)
+
+
+def _part(mdp: MDP, states: Ints, rows: Ints) -> MDP:
+    """The states of an end component and its rows as a model of its own."""
+    of_state = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
+    of_state[states] = np.arange(len(states))
+    owner = of_state[mdp.pair_state[rows]]
+    return _made_of(mdp, rows, owner, of_state, np.zeros(len(states), dtype=bool), None)
+
+
+def _made_of(
+    mdp: MDP, rows: Ints, owner: Ints, of_state: Ints, terminal: Mask, names: list[str] | None
+) -> MDP:
+    """The model of some rows (-1: reward 0 to the last state) of the states `owner`, its next states renamed.
+
+    An impossible outcome to a state that is not kept goes to state 0.
+    """
+    S = len(terminal)
+    real = rows >= 0
+    at = np.where(real, rows, 0)
+    length = np.where(real, (mdp.row_ptr[at + 1] - mdp.row_ptr[at]).astype(np.int64), 1)
+    row_ptr = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(length, out=row_ptr[1:])
+    begin = np.where(real, mdp.row_ptr[at].astype(np.int64), mdp.K)
+    # Outcome mdp.K stands for the one of staying.
+    source = np.repeat(begin - row_ptr[:-1], length) + np.arange(row_ptr[-1])
+    new = np.full(len(source), S - 1, dtype=mdp.pair_ptr.dtype)
+    old = source < mdp.K
+    new[old] = of_state[mdp.next_state[source[old]]]
+    new[new < 0] = 0
+
+    def taken(array: Any, index: Ints, ok: Mask, other: Any) -> Any:
+        if array is None:
+            return None
+        if isinstance(array, RationalArray):
+            return RationalArray(taken(array.num, index, ok, other), taken(array.den, index, ok, 1))
+        out = np.full(len(index), other, dtype=array.dtype)
+        out[ok] = array[index[ok]]
+        return out
+
+    exact = mdp.exact
+    if exact is not None:
+        exact = Exact(
+            prob=taken(exact.prob, source, old, 1),
+            reward=taken(exact.reward, source, old, 0),
+            r=taken(exact.r, rows, real, 0),
+        )
+    pair_ptr = np.zeros(S + 1, dtype=np.int64)
+    np.cumsum(np.bincount(owner, minlength=S), out=pair_ptr[1:])
+    return MDP.from_rows(
+        pair_ptr=pair_ptr,
+        pair_action=np.arange(len(rows)) - pair_ptr[owner],
+        row_ptr=row_ptr,
+        next_state=new,
+        prob=taken(mdp.prob, source, old, 1.0),
+        reward=taken(mdp.reward, source, old, 0.0),
+        r=taken(mdp.r, rows, real, 0.0),
+        gamma=mdp.gamma_exact,
+        terminal=terminal,
+        states=names,
+        exact=exact,
+        sense=mdp.sense,
+        name=mdp.name,
+        origin=mdp.origin,
+        copy=False,
+    )
+
+
+# -- a given policy ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyTotal:
+    """A policy at γ = 1 whose total reward is finite: `zero` (S,) marks the states of value exactly 0.
+
+    These are the terminals, and the states that recur for ever and collect nothing. From all others the policy
+    gets there surely.
+    """
+
+    policy: Policy
+    zero: Mask
+
+
+def policy_total(mdp: MDP, policy: Policy) -> PolicyTotal:
+    """Decide whether the total reward (γ = 1) of a stationary policy is finite.
+
+    It is exactly if in every state that recurs the expected reward r_π(s) = Σ_a π(a|s) r(s, a) is exactly 0.
+
+    Raises
+    ------
+    NoFiniteAnswer : with the states that recur and collect reward for ever
+
+    Examples
+    --------
+    >>> ring = MDP([[[0, 1]], [[1, 0]]], [[1], [1]], 1)
+    >>> policy_total(ring, Policy.uniform(ring))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    tabular_rl.errors.NoFiniteAnswer: no finite answer: the policy never terminates ...: '0', '1'. A discount ...
+    """
+    zero, collects = settled(mdp, policy.takes, policy)
+    if collects.any():
+        word = "pays" if mdp.sense == "min" else "collects reward"
+        raise NoFiniteAnswer(f"the policy never terminates and {word} for ever, in", _names(mdp, collects))
+    return PolicyTotal(policy, zero)
+
+
+def settled(
+    mdp: MDP, use: Mask, policy: Policy | None = None, signs: NDArray[np.int8] | None = None
+) -> tuple[Mask, Mask]:
+    """Return the states (S,) that recur under a policy and collect nothing, and those that recur and collect.
+
+    `use` (L,) are the rows that it takes; without `policy` it takes one a state. `signs` saves computing them.
+    """
+    recurrent, labels = recurring(mdp, use)
+    rows = np.flatnonzero(use & recurrent[mdp.pair_state])
+    state = mdp.pair_state[rows]
+    sign = (reward_signs(mdp) if signs is None else signs)[rows]
+    some = np.bincount(state[sign > 0], minlength=mdp.S) > 0
+    other = np.bincount(state[sign < 0], minlength=mdp.S) > 0
+    pays = some | other
+    if policy is not None:
+        for s in np.flatnonzero(some & other).tolist():
+            pays[s] = _expected_reward(mdp, policy, rows[state == s]) != 0
+    collects = recurrent & np.isin(labels, np.unique(labels[pays]))
+    return recurrent & ~collects, collects
+
+
+def _expected_reward(mdp: MDP, policy: Policy, rows: Ints) -> Fraction:
+    """Σ_a π(a|s) r(s, a) of one state, up to a positive factor."""
+    mean = Fraction(0)
+    for i in rows.tolist():
+        p = policy.exact[i] if policy.exact is not None else Fraction(float(policy.weights[i]))
+        mean += p * mdp.rational(i)[1]
+    return mean
+
+
+# -- signs of rewards -------------------------------------------------------------------------------------------
+
+
+def reward_signs(mdp: MDP) -> NDArray[np.int8]:
+    """Return the exact sign of the expected reward of each row (L,), in the sign of maximisation.
+
+    r is a rounded number: where it is too small to tell, the signs of the outcomes decide, and rationals where these
+    differ.
+    """
+    sign = np.where(np.abs(mdp.r) > mdp.facts.r_error, np.sign(mdp.r), 0).astype(np.int8)
+    doubtful = np.flatnonzero(sign == 0)
+    exact = mdp.exact
+    if exact is not None and exact.r is not None:
+        sign[doubtful] = _signs(exact.r.num[doubtful])
+    elif doubtful.size and (exact is not None or mdp.reward is not None):
+        num: Any = mdp.reward if exact is None or exact.reward is None else exact.reward.num
+        some = [np.zeros(mdp.L, dtype=bool), np.zeros(mdp.L, dtype=bool)]
+        weight = edges(mdp)
+        for first, last, k0, k1 in row_blocks(mdp.row_ptr):
+            starts = (mdp.row_ptr[first:last] - k0).astype(np.intp)
+            outcome = _signs(num[k0:k1]) * (weight[k0:k1] > 0)
+            some[0][first:last] = np.logical_or.reduceat(outcome > 0, starts)
+            some[1][first:last] = np.logical_or.reduceat(outcome < 0, starts)
+        up, down = some[0][doubtful], some[1][doubtful]
+        sign[doubtful] = up.astype(np.int8) - down.astype(np.int8)
+        for i in doubtful[up & down].tolist():
+            sign[i] = _sign(mdp.rational(i)[1])
+    return sign if mdp.sense == "max" else -sign
+
+
+def _signs(x: NDArray[Any]) -> NDArray[np.int8]:
+    return (x > 0).astype(np.int8) - (x < 0).astype(np.int8)
+
+
+def _sign(x: Fraction) -> int:
+    return (x > 0) - (x < 0)
