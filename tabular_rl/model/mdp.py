@@ -537,9 +537,9 @@ class MDP:
         return int(np.searchsorted(self.pair_ptr, row, side="right")) - 1
 
     def table(self, q: NDArray[Any], fill: float = -math.inf) -> NDArray[Any]:
-        """Return values over rows (L,) as a table (S, A), with `fill` where an action is not available."""
-        out = np.full((self.S, self.A), fill, dtype=np.result_type(q.dtype, type(fill)))
-        out[self.pair_state, self.pair_action] = q
+        """Return values over rows (L,) as a table (S, A), or (T, L) as (T, S, A), with `fill` where there is no row."""
+        out = np.full((*q.shape[:-1], self.S, self.A), fill, dtype=np.result_type(q.dtype, type(fill)))
+        out[..., self.pair_state, self.pair_action] = q
         return out
 
     # -- Bellman's equation -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ n 2**-52.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -18,12 +18,20 @@ from numpy.typing import ArrayLike, NDArray
 from tabular_rl.errors import OptionError, escape, quoted
 from tabular_rl.model import hooks
 from tabular_rl.model.calls import check_model
+from tabular_rl.model.decisions import (
+    array_of,
+    by_pair,
+    check_probs,
+    check_rows,
+    index_of,
+    live_states,
+    probs_of_mapping,
+    rows_of_actions,
+    unavailable,
+)
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.names import Names
-from tabular_rl.model.rationals import DIGITS, RationalArray, as_fraction, exact_sum, nearest, shown
-
-Ints = NDArray[np.integer[Any]]
-Floats = NDArray[np.float64]
+from tabular_rl.model.rationals import RationalArray, as_fraction, nearest
+from tabular_rl.model.rows import Floats, Ints
 
 EXACT_PAIRS = 100_000  # up to which mixed probabilities are kept as fractions too
 
@@ -59,11 +67,11 @@ class Policy(Mapping[str, Any]):
         put(self, "exact", exact)
         if rows is not None:
             rows = np.array(rows)
-            _check_rows(mdp, rows)
+            check_rows(mdp, rows)
         elif exact is None:
             probs = np.array(probs, dtype=np.float64)
             for at in range(len(probs)) if probs.ndim == 2 else (...,):
-                _checked(mdp, probs[at], None)
+                check_probs(mdp, probs[at])
         for field, given in (("rows", rows), ("probs", probs)):
             if given is not None:
                 given.setflags(write=False)
@@ -123,31 +131,7 @@ class Policy(Mapping[str, Any]):
         (T, S) is one array a time step.
         """
         check_model(mdp)
-        if isinstance(actions, Mapping):
-            chosen = np.full(mdp.S, -1, dtype=np.int64)
-            for state, action in actions.items():
-                s = _index(mdp.states, state, "state")
-                chosen[s] = -1 if action is None else _index(mdp.actions, action, "action")
-        else:
-            chosen = array_of(actions, "actions of a policy")
-            if chosen.dtype.kind in "UO":
-                given = np.asarray(actions, dtype=object)
-                listed = [
-                    -1 if x is None else _index(mdp.actions, x, "action") for x in given.ravel().tolist()
-                ]
-                chosen = np.reshape(np.array(listed, dtype=np.int64), given.shape)
-            if chosen.dtype.kind not in "iu":
-                raise OptionError(
-                    f"actions of a policy: found {chosen.dtype}, expected whole numbers, or names"
-                )
-        if chosen.shape[-1:] != (mdp.S,) or chosen.ndim > 2:
-            raise OptionError(
-                f"actions of a policy: found shape {chosen.shape}, expected ({mdp.S},), or (T, {mdp.S})"
-            )
-        rows = np.empty(chosen.shape, dtype=mdp.pair_ptr.dtype)
-        for at in range(chosen.shape[0]) if chosen.ndim == 2 else (...,):
-            rows[at] = _rows_of(mdp, chosen[at])
-        return cls(mdp, rows=rows)
+        return cls(mdp, rows=rows_of_actions(mdp, actions))
 
     @classmethod
     def of_probs(cls, mdp: MDP, probs: Any) -> Policy:
@@ -157,30 +141,8 @@ class Policy(Mapping[str, Any]):
         """
         check_model(mdp)
         if isinstance(probs, Mapping):
-            exact_row = [Fraction(0)] * mdp.L
-            exact = True
-            for state, row in probs.items():
-                s = _index(mdp.states, state, "state")
-                row = row if isinstance(row, Mapping) else {} if row is None else {row: 1}
-                for action, p in row.items():
-                    a = _index(mdp.actions, action, "action")
-                    try:
-                        i = mdp.row(s, a)
-                        exact = exact and not isinstance(p, float)
-                        exact_row[i] = as_fraction(p)
-                    except KeyError:
-                        raise OptionError(_unavailable(mdp, s, a)) from None
-                    except (ValueError, OverflowError, TypeError):
-                        raise OptionError(
-                            f"policy: state {quoted(state)}, action {quoted(action)}: found {quoted(p)}, "
-                            "expected a probability"
-                        ) from None
-            values = np.array([nearest(p) for p in exact_row])
-            return cls(
-                mdp,
-                probs=_checked(mdp, values, exact_row if exact else None),
-                exact=RationalArray.of(exact_row) if exact else None,
-            )
+            values, exact = probs_of_mapping(mdp, probs)
+            return cls(mdp, probs=values, exact=exact)
         values = array_of(probs, "policy", np.float64)
         by_pair = values.shape == (mdp.L,) or values.shape == (mdp.horizon, mdp.L)
         as_table = values.shape[-2:] == (mdp.S, mdp.A) and values.ndim in (2, 3)
@@ -196,14 +158,7 @@ class Policy(Mapping[str, Any]):
                 f"policy: found shape {values.shape}, expected ({mdp.L},): a probability for each pair, or a table "
                 f"({mdp.S}, {mdp.A}). Policy.of_actions takes one action a state."
             )
-        return cls._of_pairs(mdp, values)
-
-    @classmethod
-    def _of_pairs(cls, mdp: MDP, values: NDArray[Any]) -> Policy:
-        """Probabilities (L,) or (T, L), each time checked."""
-        for at in range(values.shape[0]) if values.ndim == 2 else (...,):
-            _checked(mdp, values[at], None)
-        return cls(mdp, probs=np.array(values))
+        return cls(mdp, probs=values)
 
     @classmethod
     def of_table(cls, mdp: MDP, table: ArrayLike) -> Policy:
@@ -218,8 +173,8 @@ class Policy(Mapping[str, Any]):
         wrong = np.argwhere(~available & (values != 0) & ~mdp.terminal[:, None])
         if wrong.size:
             s, a = map(int, wrong[0][-2:])
-            raise OptionError(_unavailable(mdp, s, a))
-        return cls._of_pairs(mdp, values[..., states, actions])
+            raise unavailable(mdp, s, a)
+        return cls(mdp, probs=values[..., states, actions])
 
     @classmethod
     def greedy(cls, mdp: MDP, q: ArrayLike) -> Policy:
@@ -230,18 +185,15 @@ class Policy(Mapping[str, Any]):
         '1'
         """
         check_model(mdp)
-        best = mdp.sign * _by_pair(mdp, q, "q")
-        if best.ndim == 2:
-            return cls(mdp, rows=np.stack([cls.greedy(mdp, mdp.sign * row).rows for row in best]))  # type: ignore[misc]
+        best = mdp.sign * by_pair(mdp, q, "q")
         if np.isnan(best).any():
             raise OptionError("q: found nan, expected numbers")
-        live = np.diff(mdp.pair_ptr) > 0
-        starts = mdp.pair_ptr[:-1][live].astype(np.intp)
-        rows = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
+        live, starts, counts = live_states(mdp)
+        rows = np.full((*best.shape[:-1], mdp.S), -1, dtype=mdp.pair_ptr.dtype)
         if starts.size:
-            top = np.repeat(np.maximum.reduceat(best, starts), np.diff(mdp.pair_ptr)[live])
+            top = np.repeat(np.maximum.reduceat(best, starts, axis=-1), counts, axis=-1)
             hits = np.where(best == top, np.arange(mdp.L), mdp.L)
-            rows[live] = np.minimum.reduceat(hits, starts)
+            rows[..., live] = np.minimum.reduceat(hits, starts, axis=-1)
         return cls(mdp, rows=rows)
 
     @classmethod
@@ -282,17 +234,12 @@ class Policy(Mapping[str, Any]):
         if not (isinstance(temperature, (int, float, np.number)) and 0 < temperature < math.inf):
             raise OptionError(f"temperature: found {quoted(temperature)}, expected a positive number")
         check_model(mdp)
-        given = _by_pair(mdp, preferences, "preferences")
-        if given.ndim == 2:
-            return cls(mdp, probs=np.stack([cls.softmax(mdp, row, temperature).weights for row in given]))
-        h = given / temperature
+        h = by_pair(mdp, preferences, "preferences") / temperature
         if np.isnan(h).any() or (h == math.inf).any():
             raise OptionError("preferences: found nan or inf, expected numbers")
-        counts = np.diff(mdp.pair_ptr)
-        live = counts > 0
-        starts = mdp.pair_ptr[:-1][live].astype(np.intp)
-        weights = np.exp(h - np.repeat(np.maximum.reduceat(h, starts), counts[live]))
-        return cls(mdp, probs=weights / np.repeat(np.add.reduceat(weights, starts), counts[live]))
+        _, starts, counts = live_states(mdp)
+        weights = np.exp(h - np.repeat(np.maximum.reduceat(h, starts, axis=-1), counts, axis=-1))
+        return cls(mdp, probs=weights / np.repeat(np.add.reduceat(weights, starts, axis=-1), counts, axis=-1))
 
     # -- looking at one -----------------------------------------------------------------------------------------
 
@@ -321,10 +268,9 @@ class Policy(Mapping[str, Any]):
         if self.probs is not None:
             return self.probs
         assert self.rows is not None
-        if self.rows.ndim == 2:
-            return np.stack([self.at(t).weights for t in range(len(self.rows))])
-        out = np.zeros(self.mdp.L)
-        out[self.rows[self.rows >= 0]] = 1.0
+        out = np.zeros((*self.rows.shape[:-1], self.mdp.L))
+        *times, states = np.nonzero(self.rows >= 0)
+        out[(*times, self.rows[(*times, states)])] = 1.0
         return out
 
     @property
@@ -336,8 +282,6 @@ class Policy(Mapping[str, Any]):
     @property
     def table(self) -> Floats:
         """The probabilities as a table (S, A), or (T, S, A)."""
-        if self.timed:
-            return np.stack([self.mdp.table(row, fill=0.0) for row in self.weights])
         return self.mdp.table(self.weights, fill=0.0)
 
     def at(self, t: int) -> Policy:
@@ -368,7 +312,7 @@ class Policy(Mapping[str, Any]):
 
     def __getitem__(self, state: Any) -> Any:
         """The action of a state by name or index, or {action: probability}; a list of these, one a time step."""
-        s = _index(self.mdp.states, state, "state")
+        s = index_of(self.mdp.states, state, "state")
         mdp = self.mdp
         if self.timed:
             return [self.at(t)[mdp.states[s]] for t in range(len(self.weights))]
@@ -377,7 +321,7 @@ class Policy(Mapping[str, Any]):
         return {mdp.actions[int(mdp.pair_action[i])]: float(self.weights[i]) for i in mdp.rows(s)}
 
     def __reduce__(self) -> Any:
-        return _policy, (self.mdp, self.rows, self.probs, self.exact)
+        return _restore, (self.mdp, self.rows, self.probs, self.exact)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.mdp.states)
@@ -393,19 +337,10 @@ class Policy(Mapping[str, Any]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Policy):
             return NotImplemented
-        same_rows = (
-            np.array_equal(self.rows, other.rows)
-            if self.rows is not None and other.rows is not None
-            else (self.rows is None and other.rows is None)
-        )
-        same_probs = (
-            np.array_equal(self.probs, other.probs)
-            if (self.probs is not None and other.probs is not None)
-            else self.probs is None and other.probs is None
-        )
-        if self.exact is not None and other.exact is not None:
-            same_probs = same_probs and list(self.exact) == list(other.exact)
-        return bool(same_rows and same_probs)
+        if self.exact is not None and other.exact is not None and list(self.exact) != list(other.exact):
+            return False
+        mine, theirs = (self.rows, self.probs), (other.rows, other.probs)
+        return all(map(np.array_equal, mine, theirs))  # type: ignore[arg-type]  # None equals None alone
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -415,124 +350,8 @@ class Policy(Mapping[str, Any]):
         return f"Policy({kind}, {self.mdp.S} states{time})"
 
 
-def _policy(mdp: MDP, rows: Any, probs: Any, exact: Any) -> Policy:
+def _restore(mdp: MDP, rows: Any, probs: Any, exact: Any) -> Policy:
     return Policy(mdp, rows=rows, probs=probs, exact=exact)
-
-
-def _index(names: Names, name: Any, what: str) -> int:
-    try:
-        return names.at(name, what)
-    except OptionError as error:
-        raise type(error)(f"policy: {error}") from None
-
-
-def array_of(given: Any, what: str, dtype: Any = None) -> NDArray[Any]:
-    """An array of what is given, or an OptionError that says what it is."""
-    try:
-        return np.asarray(given, dtype=dtype)
-    except (ValueError, TypeError):
-        found = (
-            "lists of different lengths, or no numbers"
-            if isinstance(given, (list, tuple))
-            else type(given).__name__
-        )
-        raise OptionError(f"{what}: found {found}, expected an array of numbers") from None
-
-
-def _by_pair(mdp: MDP, given: Any, what: str) -> Floats:
-    """Numbers for pairs, (L,) or a table (S, A), as (L,); with a time axis in front of either as (T, L)."""
-    values = np.asarray(array_of(given, what, np.float64))
-    if values.ndim in (2, 3) and values.shape[-2:] == (mdp.S, mdp.A):
-        return np.ascontiguousarray(values[..., mdp.pair_state, mdp.pair_action])
-    if values.ndim in (1, 2) and values.shape[-1] == mdp.L:
-        return values
-    raise OptionError(
-        f"{what}: found shape {values.shape}, expected ({mdp.L},), a number for each pair, or ({mdp.S}, {mdp.A})"
-    )
-
-
-def _unavailable(mdp: MDP, s: int, a: int) -> str:
-    available = ", ".join(quoted(mdp.actions[int(mdp.pair_action[i])]) for i in mdp.rows(s))
-    return (
-        f"policy: state {quoted(mdp.states[s])}, action {quoted(mdp.actions[a]) if 0 <= a < mdp.A else a}: "
-        + (
-            f"not available, expected one of {available}"
-            if available
-            else "a terminal state has none, expected -1 in an array, None in a list, or nothing"
-        )
-    )
-
-
-def _rows_of(mdp: MDP, chosen: Ints) -> Ints:
-    """Turn one action index a state into one row a state."""
-    table_row = np.full(mdp.S, -1, dtype=np.int64)
-    match = mdp.pair_action == chosen[mdp.pair_state]
-    hit = np.flatnonzero(match)
-    table_row[mdp.pair_state[hit]] = hit
-    wrong = np.flatnonzero((table_row < 0) & (~mdp.terminal | (chosen >= 0)))
-    if wrong.size:
-        s = int(wrong[0])
-        if chosen[s] < 0:
-            raise OptionError(f"policy: state {quoted(mdp.states[s])}: found no action, expected one")
-        raise OptionError(_unavailable(mdp, s, int(chosen[s])))
-    return table_row
-
-
-def _check_rows(mdp: MDP, rows: NDArray[Any]) -> None:
-    """Check that each state has one of its own rows, and a terminal state -1."""
-    if rows.shape[-1:] != (mdp.S,) or rows.ndim > 2 or rows.dtype.kind not in "iu":
-        raise OptionError(
-            f"rows of a policy: found {rows.dtype} {rows.shape}, expected one row for {mdp.S} states"
-        )
-    live = np.diff(mdp.pair_ptr) > 0
-    own = (rows >= mdp.pair_ptr[:-1]) & (rows < mdp.pair_ptr[1:])
-    wrong = np.argwhere(np.where(live, ~own, rows != -1))
-    if wrong.size:
-        s = int(wrong[0][-1])
-        expected = (
-            f"one of {mdp.pair_ptr[s]} to {mdp.pair_ptr[s + 1] - 1}" if live[s] else "-1, a terminal state"
-        )
-        raise OptionError(
-            f"policy: state {quoted(mdp.states[s])}: found row {rows[tuple(wrong[0])]}, expected {expected}"
-        )
-
-
-def _checked(mdp: MDP, values: Floats, exact: Iterable[Fraction] | None) -> Floats:
-    """Check that each state's probabilities are in [0, 1] and sum to 1."""
-    if values.shape != (mdp.L,):
-        raise OptionError(
-            f"policy: found shape {values.shape}, expected ({mdp.L},): a probability for each pair"
-        )
-    bad = np.flatnonzero(~((values >= 0) & (values <= 1 + 2.0**-40)))
-    if bad.size:
-        i = int(bad[0])
-        s = mdp.state_of_row(i)
-        raise OptionError(
-            f"policy: state {quoted(mdp.states[s])}, action {quoted(mdp.actions[int(mdp.pair_action[i])])}: "
-            f"found probability {float(values[i])!r}, expected a number from 0 to 1"
-        )
-    listed = None if exact is None else list(exact)
-    counts = np.diff(mdp.pair_ptr)
-    live = counts > 0
-    if listed is None and values.size:
-        sums = np.add.reduceat(values, mdp.pair_ptr[:-1][live].astype(np.intp))
-        doubtful = np.flatnonzero(live)[np.abs(sums - 1) > counts[live] * 2.0**-54]
-    else:
-        doubtful = np.flatnonzero(live)
-    for s in doubtful.tolist():
-        rows = mdp.rows(s)
-        if listed is not None:
-            total: Any = exact_sum(listed[i] for i in rows)
-            wrong = total != 1
-            total = f"a fraction of more than {DIGITS:,} digits" if total is None else shown(total)
-        else:
-            total = math.fsum(values[i] for i in rows)
-            wrong = abs(total - 1) > len(rows) * 2.0**-52
-        if wrong:
-            raise OptionError(
-                f"policy: state {quoted(mdp.states[s])}: probabilities sum to {total}, expected 1"
-            )
-    return values
 
 
 # -- what a user gives ---------------------------------------------------------------------------------------------

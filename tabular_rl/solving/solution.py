@@ -126,10 +126,7 @@ class Solution(Mapping[str, Any]):
     def q_table(self) -> Floats:
         """q as a table (S, A), -inf (inf for costs) where an action is not available."""
         fill = -math.inf * self.mdp.sign
-        q = self.q
-        if q.ndim == 1:
-            return self.mdp.table(q, fill)
-        return np.stack([self.mdp.table(row, fill) for row in q])
+        return self.mdp.table(self.q, fill)
 
     @property
     def action_gap(self) -> Floats:

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import OptionError, quoted
 from tabular_rl.model.calls import check_model
+from tabular_rl.model.decisions import array_of
 from tabular_rl.model.mdp import MDP, size_text
-from tabular_rl.model.policy import Policy, array_of
+from tabular_rl.model.policy import Policy
 
 Floats = NDArray[np.float64]
 MOST = 2**27  # entries of an array of scores or of covariances: 1 GB

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from tabular_rl.errors import NumericalError, OptionError, escape, option_name, path_text, quoted, spoken
 from tabular_rl.formats.logs import given_transitions
 from tabular_rl.methods.planning.auto import auto, auto_evaluation
+from tabular_rl.model.decisions import array_of
 from tabular_rl.model.mdp import AVERAGED, MDP
-from tabular_rl.model.policy import Policy, array_of, policy_of
+from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.model.transitions import Transitions, behavior_of
 from tabular_rl.model.unroll import state_name, unroll, unroll_policy
 from tabular_rl.solving import run as running

@@ -1,0 +1,187 @@
+"""From what a user says to do in each state to rows or probabilities, and what must hold of these."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tabular_rl.errors import OptionError, quoted
+from tabular_rl.model.names import Names
+from tabular_rl.model.rationals import DIGITS, RationalArray, as_fraction, exact_sum, shown
+from tabular_rl.model.rows import Floats, Ints
+from tabular_rl.model.settings import floats_of
+
+if TYPE_CHECKING:
+    from tabular_rl.model.mdp import MDP
+
+TERMINAL = "a terminal state has none, expected -1 in an array, None in a list, or nothing"
+
+
+def rows_of_actions(mdp: MDP, actions: Mapping[Any, Any] | ArrayLike) -> Ints:
+    """Return the rows (S,) or (T, S) of one action a state, in the forms that `Policy.of_actions` takes."""
+    if isinstance(actions, Mapping):
+        chosen = np.full(mdp.S, -1, dtype=np.int64)
+        for state, action in actions.items():
+            s = index_of(mdp.states, state, "state")
+            chosen[s] = -1 if action is None else index_of(mdp.actions, action, "action")
+    else:
+        chosen = array_of(actions, "actions of a policy")
+        if chosen.dtype.kind in "UO":
+            given = np.asarray(actions, dtype=object)
+            listed = [-1 if x is None else index_of(mdp.actions, x, "action") for x in given.ravel().tolist()]
+            chosen = np.reshape(np.array(listed, dtype=np.int64), given.shape)
+        if chosen.dtype.kind not in "iu":
+            raise OptionError(f"actions of a policy: found {chosen.dtype}, expected whole numbers, or names")
+    if chosen.shape[-1:] != (mdp.S,) or chosen.ndim > 2:
+        raise OptionError(
+            f"actions of a policy: found shape {chosen.shape}, expected ({mdp.S},), or (T, {mdp.S})"
+        )
+    rows = np.empty(chosen.shape, dtype=mdp.pair_ptr.dtype)
+    for at in range(chosen.shape[0]) if chosen.ndim == 2 else (...,):
+        rows[at] = _rows_of_indices(mdp, chosen[at])
+    return rows
+
+
+def probs_of_mapping(mdp: MDP, probs: Mapping[Any, Any]) -> tuple[Floats, RationalArray | None]:
+    """Return the probabilities (L,) of {state: {action: p}}, and as rationals where none is a float."""
+    listed, exact = [Fraction(0)] * mdp.L, True
+    for state, row in probs.items():
+        s = index_of(mdp.states, state, "state")
+        row = row if isinstance(row, Mapping) else {} if row is None else {row: 1}
+        for action, p in row.items():
+            a = index_of(mdp.actions, action, "action")
+            try:
+                i = mdp.row(s, a)
+                exact = exact and not isinstance(p, float)
+                listed[i] = as_fraction(p)
+            except KeyError:
+                raise unavailable(mdp, s, a) from None
+            except (ValueError, OverflowError, TypeError):
+                raise OptionError(
+                    f"policy: state {quoted(state)}, action {quoted(action)}: found {quoted(p)}, expected a probability"
+                ) from None
+    values = floats_of(listed)
+    if not exact:
+        return values, None
+    check_probs(mdp, values, listed)
+    return values, RationalArray.of(listed)
+
+
+def index_of(names: Names, name: Any, what: str) -> int:
+    """Return the index of a state or an action that a policy names."""
+    try:
+        return names.at(name, what)
+    except OptionError as error:
+        raise type(error)(f"policy: {error}") from None
+
+
+def array_of(given: Any, what: str, dtype: Any = None) -> NDArray[Any]:
+    """An array of what is given, or an OptionError that says what it is."""
+    try:
+        return np.asarray(given, dtype=dtype)
+    except (ValueError, TypeError):
+        found = (
+            "lists of different lengths, or no numbers"
+            if isinstance(given, (list, tuple))
+            else type(given).__name__
+        )
+        raise OptionError(f"{what}: found {found}, expected an array of numbers") from None
+
+
+def by_pair(mdp: MDP, given: Any, what: str) -> Floats:
+    """Numbers for pairs, (L,) or a table (S, A), as (L,); with a time axis in front of either as (T, L)."""
+    values = np.asarray(array_of(given, what, np.float64))
+    if values.ndim in (2, 3) and values.shape[-2:] == (mdp.S, mdp.A):
+        return np.ascontiguousarray(values[..., mdp.pair_state, mdp.pair_action])
+    if values.ndim in (1, 2) and values.shape[-1] == mdp.L:
+        return values
+    raise OptionError(
+        f"{what}: found shape {values.shape}, expected ({mdp.L},), a number for each pair, or ({mdp.S}, {mdp.A})"
+    )
+
+
+def _rows_of_indices(mdp: MDP, chosen: Ints) -> Ints:
+    """Turn one action index a state into one row a state."""
+    table_row = np.full(mdp.S, -1, dtype=np.int64)
+    match = mdp.pair_action == chosen[mdp.pair_state]
+    hit = np.flatnonzero(match)
+    table_row[mdp.pair_state[hit]] = hit
+    wrong = np.flatnonzero((table_row < 0) & (~mdp.terminal | (chosen >= 0)))
+    if wrong.size:
+        s = int(wrong[0])
+        raise (
+            fault(mdp, s, "found no action, expected one")
+            if chosen[s] < 0
+            else unavailable(mdp, s, int(chosen[s]))
+        )
+    return table_row
+
+
+def live_states(mdp: MDP) -> tuple[NDArray[np.bool_], NDArray[np.intp], Ints]:
+    """Return which states have rows (S,), and of those the first row and how many."""
+    counts = np.diff(mdp.pair_ptr)
+    live = counts > 0
+    return live, mdp.pair_ptr[:-1][live].astype(np.intp), counts[live]
+
+
+def check_rows(mdp: MDP, rows: NDArray[Any]) -> None:
+    """Check that each state has one of its own rows, and a terminal state -1."""
+    if rows.shape[-1:] != (mdp.S,) or rows.ndim > 2 or rows.dtype.kind not in "iu":
+        raise OptionError(
+            f"rows of a policy: found {rows.dtype} {rows.shape}, expected one row for {mdp.S} states"
+        )
+    live = np.diff(mdp.pair_ptr) > 0
+    own = (rows >= mdp.pair_ptr[:-1]) & (rows < mdp.pair_ptr[1:])
+    wrong = np.argwhere(np.where(live, ~own, rows != -1))
+    if wrong.size:
+        s = int(wrong[0][-1])
+        expected = (
+            f"one of {mdp.pair_ptr[s]} to {mdp.pair_ptr[s + 1] - 1}" if live[s] else "-1, a terminal state"
+        )
+        raise fault(mdp, s, f"found row {rows[tuple(wrong[0])]}, expected {expected}")
+
+
+def check_probs(mdp: MDP, values: Floats, exact: Sequence[Fraction] | None = None) -> None:
+    """Check that each state's probabilities (L,) are in [0, 1] and sum to 1; OptionError otherwise."""
+    if values.shape != (mdp.L,):
+        raise OptionError(
+            f"policy: found shape {values.shape}, expected ({mdp.L},): a probability for each pair"
+        )
+    bad = np.flatnonzero(~((values >= 0) & (values <= 1 + 2.0**-40)))
+    if bad.size:
+        i = int(bad[0])
+        what = f"found probability {float(values[i])!r}, expected a number from 0 to 1"
+        raise fault(mdp, mdp.state_of_row(i), what, int(mdp.pair_action[i]))
+    live, starts, counts = live_states(mdp)
+    doubtful = np.flatnonzero(live)
+    if exact is None and values.size:
+        doubtful = doubtful[np.abs(np.add.reduceat(values, starts) - 1) > counts * 2.0**-54]
+    for s in doubtful.tolist():
+        rows = mdp.rows(s)
+        if exact is not None:
+            total: Any = exact_sum(exact[i] for i in rows)
+            wrong = total != 1
+            total = f"a fraction of more than {DIGITS:,} digits" if total is None else shown(total)
+        else:
+            total = math.fsum(values[i] for i in rows)
+            wrong = abs(total - 1) > len(rows) * 2.0**-52
+        if wrong:
+            raise fault(mdp, s, f"probabilities sum to {total}, expected 1")
+
+
+def fault(mdp: MDP, s: int, what: str, a: int | None = None) -> OptionError:
+    """The error for what a policy does in a state."""
+    action = "" if a is None else f", action {quoted(mdp.actions[a]) if 0 <= a < mdp.A else a}"
+    return OptionError(f"policy: state {quoted(mdp.states[s])}{action}: {what}")
+
+
+def unavailable(mdp: MDP, s: int, a: int) -> OptionError:
+    """The error for an action that a state does not have."""
+    available = ", ".join(quoted(mdp.actions[int(mdp.pair_action[i])]) for i in mdp.rows(s))
+    expected = f"not available, expected one of {available}"
+    return fault(mdp, s, expected if available else TERMINAL, a)
