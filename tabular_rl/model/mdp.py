@@ -112,36 +112,6 @@ class MDP:
     MDP(states=2, actions=1, pairs=2, outcomes=3, gamma=0.9)
     """
 
-    __slots__ = (
-        "_digest",
-        "_facts",
-        "_pair_state",
-        "actions",
-        "averaged",
-        "exact",
-        "final_reward",
-        "gamma",
-        "gamma_exact",
-        "horizon",
-        "layout",
-        "name",
-        "next_state",
-        "on_entry",
-        "origin",
-        "pair_action",
-        "pair_ptr",
-        "prob",
-        "r",
-        "reward",
-        "row_ptr",
-        "sense",
-        "source",
-        "start",
-        "start_given",
-        "states",
-        "terminal",
-    )
-
     gamma: float
     gamma_exact: Fraction
     pair_ptr: Ints
@@ -171,6 +141,8 @@ class MDP:
     _facts: Facts | Callable[[MDP], Facts]
     _digest: str | None
     _pair_state: Ints | None
+
+    __slots__ = tuple(__annotations__)  # a model has no other fields
 
     @public
     def __init__(self, P: Any, R: Any, gamma: Any, *, axes: str | None = None, **options: Any) -> None:

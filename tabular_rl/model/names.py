@@ -70,6 +70,15 @@ class Names(Sequence[str]):
             self._index = {name: i for i, name in enumerate(self._names)}
         return self._index.get(name)
 
+    def readings(self, given: object) -> tuple[int | None, int | None]:
+        """Return the index that something names, and the index that it is as a whole number; None for what it is not.
+
+        >>> Names(["1", "0"]).readings(1), Names(["a", "b"]).readings("b"), Names(["a", "b"]).readings(7)
+        ((0, 1), (1, None), (None, None))
+        """
+        counted = int(given) if isinstance(given, Integral) and not isinstance(given, bool) else -1
+        return self.find(str(given)), counted if 0 <= counted < self._size else None
+
     def at(self, given: object, what: str) -> int:
         """Return the index of what is given as a name or as an index; `what` it is, for messages.
 
@@ -81,16 +90,15 @@ class Names(Sequence[str]):
         >>> Names(["high", "low"]).at("low", "state"), Names(["high", "low"]).at(0, "state")
         (1, 0)
         """
-        named = self.find(str(given)) if isinstance(given, (str, Integral)) else None
         whole = isinstance(given, Integral) and not isinstance(given, bool)
-        counted = int(given) if whole and 0 <= int(given) < self._size else None  # type: ignore[call-overload]
+        named, counted = self.readings(given) if whole or isinstance(given, str) else (None, None)
         if named is not None and counted is not None and named != counted:
             raise OptionError(
                 f"{what} {given}: found the index of {quoted(self[counted])} and the name of another, expected one of "
                 f"them. Write '{given}' for the name."
             )
-        at = named if named is not None else counted
-        if at is not None and not isinstance(given, bool):
+        at = counted if named is None else named
+        if at is not None:
             return at
         if whole:
             last = f" to {self._size - 1}" if self._size else ", of which there is none"
@@ -119,23 +127,18 @@ def state_at(names: Names, state: Any, what: str, *, by_name: bool = False) -> i
     >>> state_at(Names(["high", "low"]), "low", "start"), state_at(Names(["high", "low"]), 1, "start")
     (1, 1)
     """
-    named = names.find(str(state))
-    if not isinstance(state, Integral) or isinstance(state, bool):
-        if named is None:
-            near = closest(str(state), names)
-            raise ModelError(f"{what}: found {quoted(state)}, expected the name or index of a state{near}")
-        return named
-    number = int(state)
-    index = number if 0 <= number < len(names) else None
-    if named is not None and index is not None and index != named and not by_name:
-        one, other = quoted(names[named]), quoted(names[index])
+    named, counted = names.readings(state)
+    if named is not None and counted is not None and counted != named and not by_name:
+        one, other = quoted(names[named]), quoted(names[counted])
         raise ModelError(
             f"{what}: found {state}, the name of state number {named} and the number of state {other}. "
             f"Give the name as a text: {one} or {other}"
         )
-    at = index if named is None else named
+    at = counted if named is None else named
     if at is None:
-        raise ModelError(f"{what}: found {quoted(state)}, expected the name or index of a state")
+        whole = isinstance(state, Integral) and not isinstance(state, bool)
+        near = "" if whole else closest(str(state), names)
+        raise ModelError(f"{what}: found {quoted(state)}, expected the name or index of a state{near}")
     return at
 
 
