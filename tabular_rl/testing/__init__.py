@@ -11,8 +11,9 @@ agent. `cases` are the models, `learned_by` the rules and the known mistakes in 
 
 from __future__ import annotations
 
+from tabular_rl.testing.learned import learned_by
 from tabular_rl.testing.models import Case, cases
-from tabular_rl.testing.rules import MISTAKES, RULES, Rule, Transition, learned_by
+from tabular_rl.testing.rules import MISTAKES, RULES, Rule, Transition
 from tabular_rl.testing.training import LOOP_MISTAKES, Environment, assert_trains, check_training
 from tabular_rl.testing.verdict import Verdict, assert_learns, check_learner
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from tabular_rl.testing.rules import Rule, Transition, bootstraps, left_out, step_of
@@ -30,117 +31,102 @@ def learned_from_episodes(
     >>> learned_from_episodes(Rule("monte-carlo", Schedule.of(0.5)), episode, [0.0, 0.0, 99.0], 0.5)
     [1.0, 1.0, 99.0]
     """
-    v = [float(x) for x in table]
-    learn = {"monte-carlo": _monte_carlo, "n-step-td": _n_step, "td-lambda": _td_lambda}[rule.name]
-    if mistake == "no discount":
-        gamma = 1.0
-    learn(rule, episodes_of(transitions), v, gamma, _Counts(rule, mistake), mistake)
-    return v
+    learning = _Learning(rule, [float(x) for x in table], 1.0 if mistake == "no discount" else gamma, mistake)
+    learn = {
+        "monte-carlo": learning.monte_carlo,
+        "n-step-td": learning.n_step,
+        "td-lambda": learning.td_lambda,
+    }[rule.name]
+    learn(episodes_of(transitions))
+    return learning.v
 
 
-class _Counts:
-    """The step sizes of updates that are counted a state."""
+@dataclass
+class _Learning:
+    """The table of a rule while it learns, and the counts of its step sizes, a state."""
 
-    def __init__(self, rule: Rule, mistake: str | None) -> None:
-        self.rule, self.mistake = rule, mistake
-        self.counts: dict[int, int] = {}
+    rule: Rule
+    v: list[float]
+    gamma: float
+    mistake: str | None
+    counts: dict[int, int] = field(default_factory=dict)
 
-    def next(self, s: int) -> float:
+    def alpha(self, s: int) -> float:
+        """The step size of the next update of s."""
         key = -1 if self.mistake == "shared count" else s
         n = self.counts[key] = self.counts.get(key, 0) + 1
         alpha = step_of(self.rule.step_size, n, self.mistake)
         return -alpha if self.mistake == "minus" else alpha
 
+    def monte_carlo(self, episodes: list[list[Transition]]) -> None:
+        """G ← r + γ G from the end of an episode; v(s) ← v(s) + α [ G - v(s) ] at the visits that count."""
+        v, gamma, mistake = self.v, self.gamma, self.mistake
+        visit = self.rule.visit
+        if mistake in ("every visit", "first visit", "last visit"):
+            visit = mistake.removesuffix(" visit")
+        G = 0.0
+        for number, episode in enumerate(episodes):
+            if left_out(number, len(episodes), mistake):
+                continue
+            if mistake != "returns run on":
+                G = 0.0
+            returns = []
+            for t in reversed(episode):
+                if mistake == "reward before":
+                    returns.append(G)
+                G = gamma * (t.r + G) if mistake == "discounted at once" else t.r + gamma * G
+                if mistake != "reward before":
+                    returns.append(G)
+            if mistake == "return of the start":
+                returns = [G] * len(episode)
+            at = {
+                "first": {t.s: k for k, t in reversed(list(enumerate(episode)))},
+                "last": {t.s: k for k, t in enumerate(episode)},
+            }
+            order = range(len(episode)) if mistake == "in order" else range(len(episode) - 1, -1, -1)
+            for k in order:
+                s = episode[k].s
+                if visit == "every" or at[visit][s] == k:
+                    v[s] += self.alpha(s) * (returns[len(episode) - 1 - k] - v[s])
 
-def _monte_carlo(
-    rule: Rule,
-    episodes: list[list[Transition]],
-    v: list[float],
-    gamma: float,
-    steps: _Counts,
-    mistake: str | None,
-) -> None:
-    """G ← r + γ G from the end of an episode; v(s) ← v(s) + α [ G - v(s) ] at the visits that count."""
-    visit = rule.visit
-    if mistake in ("every visit", "first visit", "last visit"):
-        visit = mistake.removesuffix(" visit")
-    G = 0.0
-    for number, episode in enumerate(episodes):
-        if left_out(number, len(episodes), mistake):
-            continue
-        if mistake != "returns run on":
-            G = 0.0
-        returns = []
-        for t in reversed(episode):
-            if mistake == "reward before":
-                returns.append(G)
-            G = gamma * (t.r + G) if mistake == "discounted at once" else t.r + gamma * G
-            if mistake != "reward before":
-                returns.append(G)
-        if mistake == "return of the start":
-            returns = [G] * len(episode)
-        at = {
-            "first": {t.s: k for k, t in reversed(list(enumerate(episode)))},
-            "last": {t.s: k for k, t in enumerate(episode)},
-        }
-        order = range(len(episode)) if mistake == "in order" else range(len(episode) - 1, -1, -1)
-        for k in order:
-            s = episode[k].s
-            if visit == "every" or at[visit][s] == k:
-                v[s] += steps.next(s) * (returns[len(episode) - 1 - k] - v[s])
+    def n_step(self, episodes: list[list[Transition]]) -> None:
+        """The state left n - 1 steps ago is updated when its n rewards are there; at the end, all that still wait."""
+        v, gamma, mistake = self.v, self.gamma, self.mistake
+        n = self.rule.n + {"n + 1": 1, "n - 1": -1}.get(mistake or "", 0)
+        for episode in episodes:
+            last = len(episode)
+            for k in range(last if mistake != "tail left out" else last - n + 1):
+                rewards = [t.r for t in episode[k : k + n]]
+                fade = 1.0 if mistake == "rewards undiscounted" else gamma
+                G = sum(fade**i * r for i, r in enumerate(rewards))
+                ends = k + n >= last
+                if bootstraps(ends, mistake):
+                    after = v[episode[min(k + n, last) - 1].s2]
+                    G += (gamma if mistake == "one discount" else gamma ** len(rewards)) * after
+                s = episode[k].s
+                v[s] += self.alpha(s) * (G - v[s])
 
-
-def _n_step(
-    rule: Rule,
-    episodes: list[list[Transition]],
-    v: list[float],
-    gamma: float,
-    steps: _Counts,
-    mistake: str | None,
-) -> None:
-    """The state left n - 1 steps ago is updated when its n rewards are there; at the end, all that still wait."""
-    n = rule.n + {"n + 1": 1, "n - 1": -1}.get(mistake or "", 0)
-    for episode in episodes:
-        last = len(episode)
-        for k in range(last if mistake != "tail left out" else last - n + 1):
-            rewards = [t.r for t in episode[k : k + n]]
-            fade = 1.0 if mistake == "rewards undiscounted" else gamma
-            G = sum(fade**i * r for i, r in enumerate(rewards))
-            ends = k + n >= last
-            if bootstraps(ends, mistake):
-                after = v[episode[min(k + n, last) - 1].s2]
-                G += (gamma if mistake == "one discount" else gamma ** len(rewards)) * after
-            s = episode[k].s
-            v[s] += steps.next(s) * (G - v[s])
-
-
-def _td_lambda(
-    rule: Rule,
-    episodes: list[list[Transition]],
-    v: list[float],
-    gamma: float,
-    steps: _Counts,
-    mistake: str | None,
-) -> None:
-    """z ← γλ z + α e_s, or z(s) ← α for replacing traces; v ← v + δ z."""
-    fade = {"no γ in the trace": rule.trace, "no λ in the trace": gamma, "no trace": 0.0}.get(
-        mistake or "", gamma * rule.trace
-    )
-    replacing = (rule.traces == "replacing") != (mistake in ("accumulating", "replacing"))
-    z = [0.0] * len(v)
-    for episode in episodes:
-        if mistake != "traces kept":
-            z = [0.0] * len(v)
-        for t in episode:
-            after = 0.0
-            if bootstraps(t.done, mistake):
-                after = v[t.s2]
-            delta = t.r + gamma * after - v[t.s]
-            alpha = steps.next(t.s)
-            now, kept = (alpha, 1.0) if mistake == "step size of now" else (1.0, alpha)
-            z = [fade * x for x in z]
-            z[t.s] = kept if replacing else z[t.s] + kept
-            if mistake == "fades at once":
-                z[t.s] -= kept * (1 - fade)
-            for s, x in enumerate(z):
-                v[s] += now * delta * x
+    def td_lambda(self, episodes: list[list[Transition]]) -> None:
+        """z ← γλ z + α e_s, or z(s) ← α for replacing traces; v ← v + δ z."""
+        v, gamma, mistake = self.v, self.gamma, self.mistake
+        fade = {"no γ in the trace": self.rule.trace, "no λ in the trace": gamma, "no trace": 0.0}.get(
+            mistake or "", gamma * self.rule.trace
+        )
+        replacing = (self.rule.traces == "replacing") != (mistake in ("accumulating", "replacing"))
+        z = [0.0] * len(v)
+        for episode in episodes:
+            if mistake != "traces kept":
+                z = [0.0] * len(v)
+            for t in episode:
+                after = 0.0
+                if bootstraps(t.done, mistake):
+                    after = v[t.s2]
+                delta = t.r + gamma * after - v[t.s]
+                alpha = self.alpha(t.s)
+                now, kept = (alpha, 1.0) if mistake == "step size of now" else (1.0, alpha)
+                z = [fade * x for x in z]
+                z[t.s] = kept if replacing else z[t.s] + kept
+                if mistake == "fades at once":
+                    z[t.s] -= kept * (1 - fade)
+                for s, x in enumerate(z):
+                    v[s] += now * delta * x

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tabular_rl.testing.learned import learned_by
 from tabular_rl.testing.models import Case
-from tabular_rl.testing.rules import OF_ACTIONS, OF_STATES, RULES, Rule, Transition, learned_by
+from tabular_rl.testing.rules import OF_ACTIONS, OF_STATES, RULES, Rule, Transition
 
 ROUNDING = 1e-9  # relative difference that another order of the same arithmetic may cause
 # Discounts that people write into their code; 0 and 1 are mistakes with names of their own.

@@ -41,14 +41,20 @@ class Verdict:
     mistakes: tuple[str, ...]
     sequences: int
     difference: float
-    runs: int
-    false_alarm: float
-    detects: float | None
-    seed: int
+    runs: int = 0
+    false_alarm: float = 0.0
+    detects: float | None = None
+    seed: int = 0
     steps: int = 0
 
     def __bool__(self) -> bool:
         return self.passed
+
+    def require(self) -> None:
+        """Raise AssertionError with all that is said where the test was not passed."""
+        __tracebackhide__ = True
+        if not self.passed:
+            raise AssertionError(str(self))
 
     def __str__(self) -> str:
         lines = [f"{self.rule}: {'right' if self.passed else 'wrong'}", f"  {RULES[self.rule]}"]
@@ -168,9 +174,7 @@ def check_learner(
     """
     (schedule,) = check(step_size=step_size)
     steps, runs = check(steps=steps, runs=runs)
-    if not 0 < false_alarm < 1:
-        raise OptionError(f"false_alarm: found {false_alarm}, expected a probability above 0, below 1")
-    seed = secrets.randbits(32) if seed is None else check(seed=seed)[0]
+    seed = checked_seed(false_alarm, seed)
     put = Put(learner, made_rule(rule, schedule, n, trace, traces, visit), kind)
     name = put.rule.name
     tested = list(cases() if models is None else models)
@@ -183,16 +187,16 @@ def check_learner(
         if not difference <= ROUNDING:
             where = put.first_shown(evidence[off.index(difference)])
             mistakes = diagnosis(put.rule, evidence)
-            return Verdict(name, False, where, mistakes, count, difference, 0, 0.0, None, seed)
+            return Verdict(name, False, where, mistakes, count, difference, seed=seed)
         if put.own_coins and (tosses := put.same_coin(tested[0], seed)):
             said = f"the same table learned from each of {tosses} transitions"
-            return Verdict(name, False, said, (), count, difference, 0, 2.0 ** (1 - tosses), None, seed)
+            return Verdict(name, False, said, (), count, difference, 0, 2.0 ** (1 - tosses), seed=seed)
     if not sampled or name not in LAWS or schedule.kind != "constant":
         if not count:
             raise OptionError(
                 f"explicit: found False, but {name} with this step size has no exact moments to sample against"
             )
-        return Verdict(name, True, "", (), count, difference, 0, 0.0, None, seed)
+        return Verdict(name, True, "", (), count, difference, seed=seed)
     found = [Sampled(put, case, steps, runs, seed + at) for at, case in enumerate(tested)]
     share = false_alarm / sum(2 * sample.entries for sample in found)
     wrong = [said for sample in found if (said := sample.wrong(share))]
@@ -200,6 +204,13 @@ def check_learner(
         name, not wrong, wrong[0] if wrong else "", diagnosed_by_samples(put.rule, found) if wrong else (), count,
         difference, runs, false_alarm, max(sample.detects(share) for sample in found), seed,
     )  # fmt: skip
+
+
+def checked_seed(false_alarm: float, seed: int | None) -> int:
+    """Return the seed of a test, a fresh one where None is given, once the probability of a false alarm is one."""
+    if not 0 < false_alarm < 1:
+        raise OptionError(f"false_alarm: found {false_alarm}, expected a probability above 0, below 1")
+    return secrets.randbits(32) if seed is None else int(check(seed=seed)[0])
 
 
 def made_rule(name: str, step_size: Any, n: int, trace: float, traces: str, visit: str) -> Rule:
@@ -220,9 +231,7 @@ def assert_learns(learner: Callable[..., Any], rule: str, **options: Any) -> Non
     >>> assert_learns(sarsa, "sarsa", runs=50, seed=0)
     """
     __tracebackhide__ = True
-    verdict = check_learner(learner, rule, **options)
-    if not verdict:
-        raise AssertionError(str(verdict))
+    check_learner(learner, rule, **options).require()
 
 
 class Put:
@@ -262,14 +271,11 @@ class Put:
         """The table that the learner makes of the transitions."""
         table = np.array(table, dtype=np.float64)
         coins, rule = coins_of(transitions), self.rule
-        given = {
+        given: dict[str, Any] = {
+            **rule.numbers,
             "gamma": case.mdp.gamma,
             "pi": case.pi,
             "rng": rng,
-            "step_size": rule.step_size.at(1),
-            "trace": rule.trace,
-            "lam": rule.trace,
-            "n": rule.n,
             "coins": coins,
         }
         if self.kind == "batch":
@@ -279,14 +285,9 @@ class Put:
         counts: dict[Any, int] = {}
         for t, coin in zip(transitions, coins, strict=True):
             own = coin if rule.name == "double-q-learning" else 0
-            key = (own, t.s) if rule.of_states else (own, t.s, t.a)
+            key = rule.entry(t, own)
             n = counts[key] = counts.get(key, 0) + 1
-            given |= {
-                "n": n,
-                "step_size": rule.step_size.at(n),
-                "a2": 0 if t.a2 is None else t.a2,
-                "coin": coin,
-            }
+            given |= {"n": n, "step_size": rule.step_size.at(n), "a2": t.a2 or 0, "coin": coin}
             more = {k: v for k, v in given.items() if k in self.wants}
             parts = dict(zip(STEP[1:], t[:5], strict=True))
             if self.by_name:
