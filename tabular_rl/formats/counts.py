@@ -34,7 +34,7 @@ def save_counts(mdp: MDP, counts: Ints, path: str | os.PathLike[str]) -> None:
 
     def write(file: BinaryIO) -> None:
         states, actions = [csv_text(name) for name in mdp.states], [csv_text(name) for name in mdp.actions]
-        rows = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
+        rows = mdp.outcome_row
         columns = (mdp.pair_state[rows], mdp.pair_action[rows], mdp.next_state, counts)
         file.write((",".join(COLUMNS) + "\n").encode())
         for s, a, s2, n in zip(*(column.tolist() for column in columns), strict=True):

@@ -11,7 +11,8 @@ from __future__ import annotations
 from tabular_rl.laws.expected import Expected, expected
 from tabular_rl.laws.importance import importance_law
 from tabular_rl.laws.limits import Limit, asymptotic_covariance, limit
-from tabular_rl.laws.paths import enumerate_paths, exact_moments
+from tabular_rl.laws.one_step import exact_moments
+from tabular_rl.laws.paths import enumerate_paths
 from tabular_rl.laws.q_learning import harmonic_error, q_lower_bound
 from tabular_rl.methods.exact.projected import Projected, q_fixed_point, td_fixed_point
 

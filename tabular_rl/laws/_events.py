@@ -225,7 +225,7 @@ class Law:
         mdp, live = self.mdp, ~self.mdp.terminal
         at = np.cumsum(live) - 1  # the number of a live state among them
         k = np.flatnonzero(mdp.prob > 0)
-        row = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))[k]
+        row = mdp.outcome_row[k]
         prob, s2 = mdp.prob[k], mdp.next_state[k].astype(np.int64)
         reward = mdp.sign * (mdp.r[row] if mdp.reward is None else mdp.reward[k])
         node, to = at[mdp.pair_state[row]], np.where(live[s2], at[s2], live.sum())
@@ -318,6 +318,12 @@ class Law:
         table[..., self.live] = values
         return table
 
+    def full_square(self, values: Floats) -> Floats:
+        """Values of pairs of live entries (n, n) as a table (entries, entries), 0 elsewhere."""
+        table = np.zeros((self.entries, self.entries))
+        table[np.ix_(self.live, self.live)] = values
+        return table
+
     def truth(self) -> Floats:
         """The exact values of the policy (entries,), in the sign of maximisation: v_π or q_π."""
         from scipy.sparse import csr_array, identity
@@ -333,6 +339,14 @@ class Law:
         """(entries,) whose sum with a table is the value of the start."""
         mdp = self.mdp
         return mdp.start if self.kind == "states" else mdp.start[mdp.pair_state] * self.pi
+
+
+def deviations(covariance: Floats | None) -> Floats:
+    """The standard deviations (..., n) of covariances (..., n, n); OptionError where they were not computed."""
+    if covariance is None:
+        raise OptionError("covariance: found False, expected True: without it there are means alone")
+    variance = np.diagonal(covariance, axis1=-2, axis2=-1)
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
 def solved(A: Any, right: Floats, touched: NDArray[np.bool_], otherwise: float) -> Floats:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import NumericalError, OptionError
-from tabular_rl.laws._events import Law
+from tabular_rl.laws._events import Law, deviations
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -50,8 +50,7 @@ class Expected:
     @property
     def sd(self) -> Floats:
         """The standard deviation of each entry (P, n)."""
-        variance = np.diagonal(self._covariance(), axis1=1, axis2=2)
-        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+        return deviations(self.covariance)
 
     def rms(self, truth: ArrayLike | None = None, weights: ArrayLike | None = None) -> Floats:
         """The expected learning curve (P,): √E Σ w (x - truth)², root of the mean over runs of `Curve.rms`²."""
@@ -68,13 +67,10 @@ class Expected:
     @property
     def start_sd(self) -> Floats:
         """The standard deviation (P,) of Σ start(s) v(s)."""
-        variance = np.einsum("pij,i,j->p", self._covariance(), self.start, self.start)
-        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
-
-    def _covariance(self) -> Floats:
-        if self.covariance is None:
-            raise OptionError("covariance: found False, expected True: without it there are means alone")
-        return self.covariance
+        variance = None
+        if self.covariance is not None:
+            variance = np.einsum("pij,i,j->p", self.covariance, self.start, self.start)[:, None, None]
+        return deviations(variance)[:, 0]
 
 
 @public
@@ -147,9 +143,7 @@ def expected(
         m = share * u[:, shown].sum(axis=0)
         mean[at] = law.shift + m
         if W is not None and second is not None:
-            second[at][np.ix_(law.live, law.live)] = share**2 * W[:, shown, shown].sum(axis=0) - np.outer(
-                m, m
-            )
+            second[at] = law.full_square(share**2 * W[:, shown, shown].sum(axis=0) - np.outer(m, m))
         if not np.isfinite(m).all():
             raise NumericalError(f"{method}: the mean is not finite after {k + 1} steps: it diverges")
         at += 1

@@ -314,13 +314,13 @@ def _ratio_squared(policy: Policy, behavior: Policy) -> Floats:
 
 def _outcome_arrays(mdp: MDP) -> tuple[Floats, NDArray[Any], NDArray[Any]]:
     """The reward in the sign of maximisation, the next state and the row of each outcome (K,)."""
-    of = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
+    of = mdp.outcome_row
     rewards = mdp.r[of] if mdp.reward is None else mdp.reward
     return mdp.sign * rewards, mdp.next_state, of
 
 
 def _per_state(mdp: MDP, values: Floats) -> Floats:
     """Sums (S,) of numbers over outcomes (K,)."""
-    of = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
+    of = mdp.outcome_row
     sums: Floats = np.bincount(mdp.pair_state[of], weights=values, minlength=mdp.S).astype(np.float64)
     return sums

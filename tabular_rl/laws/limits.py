@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NumericalError, OptionError, quoted
-from tabular_rl.laws._events import Law
+from tabular_rl.laws._events import Law, deviations
 from tabular_rl.model.calls import public
 from tabular_rl.model.graph.search import unseen
 from tabular_rl.model.mdp import MDP
@@ -47,9 +47,7 @@ class Limit:
     @property
     def sd(self) -> Floats:
         """The standard deviation of each entry (n,)."""
-        if self.covariance is None:
-            raise OptionError("covariance: found False, expected True: without it there are means alone")
-        return np.asarray(np.sqrt(np.maximum(np.diagonal(self.covariance), 0.0)))
+        return deviations(self.covariance)
 
 
 @public
@@ -133,9 +131,7 @@ def limit(
             raise NumericalError(
                 f"{method}: the second moments grow without end with step size {law.step_size}"
             )
-        table = np.zeros((law.entries, law.entries))
-        table[np.ix_(law.live, law.live)] = second
-        second = table
+        second = law.full_square(second)
     sign = law.mdp.sign
     return Limit(sign * law.full(mean), second, sign * law.truth())
 
@@ -194,9 +190,7 @@ def asymptotic_covariance(method: str, mdp: MDP, policy: Policy | None = None, *
     inverse = np.linalg.inv(A[np.ix_(on, on)])
     found = np.full((n, n), np.nan)
     found[np.ix_(on, on)] = (inverse * noise[on]) @ inverse.T
-    table = np.zeros((law.entries, law.entries))
-    table[np.ix_(law.live, law.live)] = found
-    return table
+    return law.full_square(found)
 
 
 def stationary(law: Law) -> tuple[Floats, NDArray[np.bool_]]:

@@ -15,19 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tabular_rl.errors import NotAnswerable, OptionError, quoted
+from tabular_rl.errors import OptionError
 from tabular_rl.methods.exact.stationary import exact_start
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy, policy_of
-from tabular_rl.model.rationals import as_fraction
 from tabular_rl.model.transitions import Transitions
-from tabular_rl.solving.exploration import Exploration
+from tabular_rl.model.unroll import check_untimed
 from tabular_rl.solving.options import check
-from tabular_rl.solving.schedules import Schedule
 
 MOST = 1_000_000  # different situations at one time; more would take hours
-RULES = ("td0", "sarsa-evaluation", "q-evaluation", "q-learning", "sarsa", "expected-sarsa")
 
 Numbers = tuple[Fraction, ...]
 
@@ -40,14 +37,6 @@ class PathStep(NamedTuple):
     next_state: int
     done: bool
     next_row: int = -1
-
-
-class Table(NamedTuple):
-    """What the learners of `exact_moments` know: their estimates, how often each was updated, the target table."""
-
-    values: Numbers
-    visits: tuple[int, ...]
-    target: Numbers
 
 
 Choice = Mapping[int, Fraction]
@@ -228,10 +217,7 @@ def outcome_law(
     {0: '1/4', 1: '1/2', 2: '1/4'}
     """
     source, episode_steps, steps = check(source=source, episode_steps=episode_steps, steps=steps)
-    if mdp.horizon is not None:
-        raise NotAnswerable(
-            "paths: found a model with a finite horizon, expected one without. unroll(mdp) makes one."
-        )
+    check_untimed(mdp, "paths")
     if mdp.terminal.all():
         raise OptionError("no state to start from: all states are terminal")
     outcomes, live = [_outcomes(mdp, i) for i in range(mdp.L)], int((~mdp.terminal).sum())
@@ -333,203 +319,3 @@ def fixed(policy: Policy) -> Acting:
     mdp, p = policy.mdp, policy.rationals()
     choices = [{i: p[i] for i in mdp.rows(s) if p[i]} for s in range(mdp.S)]
     return lambda table, s, k: choices[s]
-
-
-def epsilon_greedy(mdp: MDP, epsilon: Any) -> Acting:
-    """Act ε-greedily by the values of a Table over pairs; `epsilon` is a number or a schedule over the steps."""
-    schedule = epsilon if isinstance(epsilon, Schedule) else None
-    number = None if schedule is not None else as_fraction(epsilon)
-
-    def acting(table: Table, s: int, k: int) -> Choice:
-        rate = number if number is not None else _rate(schedule, k)
-        rows = mdp.rows(s)
-        chosen = dict.fromkeys(rows, rate / len(rows))
-        top = max(table.values[i] for i in rows)
-        ties = [i for i in rows if table.values[i] == top]
-        for i in ties:
-            chosen[i] += (1 - rate) / len(ties)
-        return {i: p for i, p in chosen.items() if p}
-
-    return acting
-
-
-def best_row(values: Sequence[Fraction], rows: Sequence[int]) -> int:
-    """The first of the best rows."""
-    return max(rows, key=lambda i: (values[i], -i))
-
-
-def _rate(schedule: Any, n: int) -> Fraction:
-    """x(n) of a schedule: exactly c / n, else the float that learners use."""
-    return Fraction(schedule.a) / n if schedule.kind == "harmonic" else Fraction(schedule.at(n))
-
-
-# -- the project's own one-step rules ---------------------------------------------------------------------------------
-
-
-def one_step_rule(
-    method: str,
-    mdp: MDP,
-    policy: Policy | None = None,
-    *,
-    behavior: Policy | None = None,
-    step_size: Any = "1/n",
-    per: str = "visit",
-    explore: Any = None,
-    target: Any = "none",
-) -> Callable[[Table, PathStep, int], Table]:
-    """Return the update of a one-step learner in Fractions, (Table, PathStep, k) -> Table.
-
-        x(j) ← x(j) + α ρ [ r + γ (what the method takes s' to be worth) - x(j) ]
-
-    Parameters
-    ----------
-    method : one of RULES
-    policy : π, for the methods that evaluate one
-    behavior : b, for ρ = π / b of td0 and for sarsa and expected-sarsa without `explore`
-    step_size, per, explore, target : as in the learners; their floats mean the dyadic rationals that they are, and c/n
-        is divided exactly; `explore` (for expected-sarsa) is an ε-greedy one
-
-    Returns
-    -------
-    the rule, to be given to expected_by_paths or to be run along a path
-
-    Raises
-    ------
-    OptionError : no such method, or a way to explore that has no rational probabilities
-
-    Sources
-    -------
-    Sutton & Barto (2018), (6.2), (6.7), (6.8), (6.9).
-
-    Examples
-    --------
-    >>> mdp = MDP([[[1.0]]], [[1.0]], "1/2")
-    >>> rule = one_step_rule("q-learning", mdp, step_size=1)
-    >>> rule(Table((Fraction(4),), (0,), (Fraction(4),)), PathStep(0, Fraction(1), 0, False), 1).values   # 1 + 4/2
-    (Fraction(3, 1),)
-    """
-    if method not in RULES:
-        raise OptionError(
-            f"method {quoted(method)}: found no exact rule for it, expected one of {', '.join(RULES)}"
-        )
-    step_size, per, (kind, by) = check(step_size=step_size, per=per, target=target)
-    pi = None if policy is None else policy_of(mdp, policy).rationals()
-    b = pi if behavior is None else policy_of(mdp, behavior).rationals()
-    if method in ("td0", "sarsa-evaluation", "q-evaluation") and pi is None:
-        raise OptionError(f"method {quoted(method)} evaluates a policy, expected one")
-    own = None
-    if method == "expected-sarsa":
-        own = fixed(behavior) if behavior is not None else epsilon_greedy(mdp, _epsilon(explore))
-    gamma, state = mdp.gamma_exact, [mdp.state_of_row(i) for i in range(mdp.L)]
-
-    def worth(table: Table, x: PathStep, k: int) -> Fraction:
-        bar, rows = table.target, mdp.rows(x.next_state)
-        if method == "td0":
-            return bar[x.next_state]
-        if method == "q-learning":
-            return max(bar[i] for i in rows)
-        if method == "q-evaluation":
-            assert pi is not None
-            return sum((pi[i] * bar[i] for i in rows), Fraction(0))
-        if own is not None:
-            return sum((p * bar[i] for i, p in own(table, x.next_state, k).items()), Fraction(0))
-        return bar[x.next_row]
-
-    def rule(table: Table, x: PathStep, k: int) -> Table:
-        if method.startswith("sarsa") and not x.done and x.next_row < 0:
-            return table  # a log that does not say what came next
-        aim = x.reward + (0 if x.done else gamma * worth(table, x, k))
-        j = state[x.row] if method == "td0" else x.row
-        rho = pi[x.row] / b[x.row] if method == "td0" and pi is not None and b is not None else 1
-        visits = _put(table.visits, j, table.visits[j] + 1)
-        alpha = _rate(step_size, visits[j] if per == "visit" else k)
-        values = _put(table.values, j, table.values[j] + alpha * rho * (aim - table.values[j]))
-        bar = values if kind == "none" else table.target
-        if kind == "copy" and k % int(by) == 0:
-            bar = values
-        elif kind == "average":
-            bar = tuple(y + Fraction(by) * (z - y) for y, z in zip(bar, values, strict=True))
-        return Table(values, visits, bar)
-
-    return rule
-
-
-def _put(values: tuple[Any, ...], j: int, value: Any) -> tuple[Any, ...]:
-    return (*values[:j], value, *values[j + 1 :])
-
-
-def _epsilon(explore: Any) -> Schedule:
-    made = Exploration.of(explore or "epsilon-greedy:0.1")
-    if made.kind != "epsilon-greedy":
-        raise OptionError(
-            f"--explore: found {made}, expected epsilon-greedy: others have no rational probabilities"
-        )
-    return made.rate
-
-
-@public
-def exact_moments(
-    method: str,
-    mdp: MDP,
-    policy: Policy | None = None,
-    *,
-    steps: int,
-    behavior: Policy | None = None,
-    step_size: Any = "n^-0.7",
-    per: str = "visit",
-    explore: Any = "epsilon-greedy:0.1",
-    source: str = "trajectory",
-    episode_steps: int | None = None,
-    start_value: float = 0.0,
-    target: Any = "none",
-) -> Moments:
-    """Return the exact mean and second moment of a one-step learner's estimates after a few steps.
-
-    Every option means what it means to the learner of the name. The estimates are those of states for td0 (a terminal
-    one is 0), and of pairs for the others, in the sign of the model.
-
-    Parameters
-    ----------
-    method : one of RULES
-    policy : π, for the methods that evaluate one (default: uniform)
-    steps : updates; a handful
-    behavior, step_size, per, explore, source, episode_steps, start_value, target : as in the learners
-
-    Returns
-    -------
-    Moments
-
-    Raises
-    ------
-    OptionError : too many paths, or an option that has no exact law
-
-    Sources
-    -------
-    Sutton & Barto (2018), (6.2), (6.7), (6.8), (6.9).
-
-    Examples
-    --------
-    Q-learning with α = 1/2 on a coin that pays 1 for heads and ends: 1/2 · 1/2, and E[q²] = 1/2 · 1/4.
-
-    >>> mdp = MDP.from_outcomes([("s", "toss", "end", "1/2", 0), ("s", "toss", "end", "1/2", 1)], 1, terminal=["end"])
-    >>> exact_moments("q-learning", mdp, steps=1, step_size="1/2")
-    Moments(mean=(Fraction(1, 4),), second=((Fraction(1, 8),),))
-    """
-    evaluates = method in ("td0", "sarsa-evaluation", "q-evaluation")
-    if evaluates and policy is None:
-        policy = Policy.uniform(mdp)
-    (source,) = check(source=source)
-    if source == "sweeps":
-        target = f"copy:{mdp.L}"
-    options = {"step_size": step_size, "per": per, "target": target}
-    rule = one_step_rule(method, mdp, policy, behavior=behavior, explore=explore, **options)
-    acts = behavior if behavior is not None else policy if evaluates else None
-    acting = fixed(policy_of(mdp, acts)) if acts is not None else epsilon_greedy(mdp, _epsilon(explore))
-    value = Fraction(int(mdp.sign)) * as_fraction(start_value)
-    n = mdp.S if method == "td0" else mdp.L
-    values = tuple(Fraction(0) if method == "td0" and mdp.terminal[j] else value for j in range(n))
-    law = outcome_law(
-        mdp, acting, rule, Table(values, (0,) * n, values), steps, source=source, episode_steps=episode_steps,
-        ahead=method.startswith("sarsa"), pairs=acts,
-    )  # fmt: skip
-    return moments(law, lambda table: [int(mdp.sign) * x for x in table.values])

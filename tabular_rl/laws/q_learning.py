@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tabular_rl.errors import NotAnswerable, OptionError, quoted
+from tabular_rl.errors import OptionError, quoted
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.model.rationals import as_fraction
+from tabular_rl.model.unroll import check_untimed
 from tabular_rl.solving.options import check
 from tabular_rl.solving.sampling import Floats
 
@@ -73,10 +74,7 @@ def q_lower_bound(
         raise OptionError(
             "--source: found trajectory, expected independent or sweeps: the bound holds for no other"
         )
-    if mdp.horizon is not None:
-        raise NotAnswerable(
-            "bound: found a model with a finite horizon, expected one without. unroll(mdp) makes one."
-        )
+    check_untimed(mdp, "bound")
     m = np.full(mdp.L, mdp.sign * float(start_value))
     live = np.diff(mdp.pair_ptr) > 0
     starts = mdp.pair_ptr[:-1][live].astype(np.intp)

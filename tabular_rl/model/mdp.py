@@ -472,6 +472,11 @@ class MDP:
         return csr_array((self.prob, self.next_state, self.row_ptr), shape=(self.L, self.S), copy=False)
 
     @property
+    def outcome_row(self) -> NDArray[np.int64]:
+        """The row of each outcome (K,)."""
+        return np.repeat(np.arange(self.L), np.diff(self.row_ptr))
+
+    @property
     def pair_state(self) -> Ints:
         """The state of each row (L,): made on first use and kept, in the type of `pair_ptr`."""
         if self._pair_state is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tabular_rl.errors import OptionError
+from tabular_rl.errors import NotAnswerable, OptionError
 from tabular_rl.model.mdp import MDP, size_text
 from tabular_rl.model.policy import Policy
 
@@ -57,6 +57,14 @@ def unroll(mdp: MDP) -> MDP:
         origin=mdp.origin,
         copy=False,
     )
+
+
+def check_untimed(mdp: MDP, what: str) -> None:
+    """Raise NotAnswerable where a model has a finite horizon, for what knows no time."""
+    if mdp.problem.timed:
+        raise NotAnswerable(
+            f"{what}: found a model with a finite horizon, expected one without. unroll(mdp) makes one."
+        )
 
 
 def unroll_policy(policy: Policy, unrolled: MDP) -> Policy:

@@ -13,15 +13,12 @@ from random_models import random_model
 
 from tabular_rl import MDP, OptionError, Policy, learn
 from tabular_rl.errors import NotAnswerable
+from tabular_rl.laws.one_step import Table, epsilon_greedy, exact_moments, one_step_rule
 from tabular_rl.laws.paths import (
     PathStep,
-    Table,
     enumerate_paths,
-    epsilon_greedy,
-    exact_moments,
     expected_by_paths,
     fixed,
-    one_step_rule,
     outcome_law,
     transitions_of,
 )

@@ -12,7 +12,7 @@ from random_models import random_model
 
 from tabular_rl import MDP, OptionError, Policy, solve
 from tabular_rl.errors import NotAnswerable
-from tabular_rl.laws.paths import exact_moments
+from tabular_rl.laws.one_step import exact_moments
 from tabular_rl.laws.q_learning import harmonic_error, harmonic_updates, q_lower_bound
 
 # Two states; in the first a choice between noise of mean 0 and nothing, so that max E[q] < E[max q].

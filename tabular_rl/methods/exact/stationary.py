@@ -206,7 +206,7 @@ def recurrent_classes(mdp: MDP, policy: Policy) -> tuple[tuple[NDArray[Any], ...
 
     used = policy.takes
     count, labels = components(mdp, used)
-    row = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
+    row = mdp.outcome_row
     real = used[row] & (edges(mdp) > 0)
     before, after = labels[mdp.pair_state[row[real]]], labels[mdp.next_state[real]]
     closed = np.ones(count, dtype=bool)

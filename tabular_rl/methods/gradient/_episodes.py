@@ -37,7 +37,7 @@ def stopping_model(mdp: MDP) -> MDP:
     [0.75, 0.25]
     """
     S, gamma = mdp.S, mdp.gamma
-    row = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
+    row = mdp.outcome_row
     goes_on = np.where(mdp.terminal[mdp.next_state], 1.0, gamma)
     rows = np.concatenate([row, row])
     order = np.argsort(rows, kind="stable")
@@ -145,7 +145,7 @@ class Episodes:
         use = self.policy.policy.takes
         idle, collects = settled(mdp, use)
         if mdp.reward is not None:  # rewards that are 0 on average still make noise
-            row = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
+            row = mdp.outcome_row
             noisy = np.zeros(mdp.S, dtype=bool)
             noisy[mdp.pair_state[row[mdp.reward != 0]]] = True
             idle = idle & ~mdp.terminal

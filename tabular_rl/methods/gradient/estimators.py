@@ -135,7 +135,7 @@ def make_form(
         return Form(name, False, rewards(episodes), gamma, v[: max(len(v) - 1, 1)], w)
     if kind == "reward-to-go-best":
         return Form(name, False, rewards(episodes), gamma, best_baseline(episodes, w), w)
-    row = np.repeat(np.arange(episodes.mdp.L), np.diff(episodes.mdp.row_ptr))
+    row = episodes.mdp.outcome_row
     if kind == "q":
         q = episodes.q if action_values is None else critic_actions(episodes, action_values)
         return Form(name, False, q[:, row], 0.0, zero, w)

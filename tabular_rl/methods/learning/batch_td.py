@@ -255,7 +255,7 @@ class Batch(Learning):
             log = self.data.given()
             self.seen = Seen(mdp.pair_state[log.row], log.reward, log.next_state, log.done, rho[log.row])
         else:
-            i = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
+            i = mdp.outcome_row
             reward = mdp.sign * (mdp.r[i] if mdp.reward is None else mdp.reward)
             over = mdp.terminal[mdp.next_state]
             self.seen = Seen(mdp.pair_state[i], reward, mdp.next_state, over, rho[i])

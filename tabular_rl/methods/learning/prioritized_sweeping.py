@@ -96,7 +96,7 @@ def prioritized_sweeping(
     # Where an outcome leads, looked at from there: the outcomes into each state, and their rows.
     into = np.argsort(mdp.next_state, kind="stable")
     in_ptr = np.searchsorted(mdp.next_state[into], np.arange(mdp.S + 1))
-    in_row = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))[into]
+    in_row = mdp.outcome_row[into]
     limit = run.option["episode_steps"] or 0
     clock, row = run.add_walk(limit)
     run.updates = planning + 1
