@@ -1,0 +1,85 @@
+"""Sums over the rows of a model: against fractions and against plain loops."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tabular_rl import MDP
+from tabular_rl.model.rows import (
+    BLOCK,
+    expected_reward,
+    largest_of_rows,
+    mass_defects,
+    readonly,
+    row_blocks,
+    row_sums,
+)
+
+PTR = np.array([0, 3, 3, 4, 8])
+
+
+def rows(values):
+    return [values[a:b] for a, b in pairwise(PTR)]
+
+
+def test_an_empty_row_sums_to_zero():
+    values = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0])
+    assert (
+        row_sums(values, PTR).tolist()
+        == [sum(row.tolist()) for row in rows(values)]
+        == [7.0, 0.0, 8.0, 240.0]
+    )
+    assert row_sums(np.zeros(0), np.array([0, 0, 0])).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_mass_that_a_row_lacks_is_that_of_fractions(seed):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 40, size=30)
+    ptr = np.concatenate([[0], np.cumsum(sizes)])
+    prob = rng.random(ptr[-1]) * 10.0 ** rng.integers(-12, 1, size=ptr[-1])
+    prob /= np.repeat(np.add.reduceat(prob, ptr[:-1]), sizes)  # each row misses 1 by a few roundings
+    for defect, a, b in zip(mass_defects(prob, ptr), ptr, ptr[1:], strict=False):
+        exact = 1 - sum(map(Fraction, prob[a:b].tolist()))
+        assert abs(Fraction(float(defect)) - exact) <= Fraction(1, 2**100)
+
+
+def test_a_defect_far_below_the_rounding_of_a_sum_is_seen():
+    # 1/2 + 1/2 - 2**-80 sums to 1 in floats; the defect is 2**-80.
+    assert mass_defects(np.array([0.5, 0.5, -(2.0**-80)]), np.array([0, 3])).tolist() == [2.0**-80]
+
+
+def test_blocks_cover_the_rows_in_order_and_are_not_long():
+    sizes = np.array([BLOCK - 1, 1, 1, BLOCK, 3 * BLOCK, 2, 0, 5])
+    ptr = np.concatenate([[0], np.cumsum(sizes)])
+    blocks = list(row_blocks(ptr))
+    assert [row for first, last, _, _ in blocks for row in range(first, last)] == list(range(len(sizes)))
+    for first, last, k0, k1 in blocks:
+        assert (k0, k1) == (ptr[first], ptr[last])
+        assert k1 - k0 <= BLOCK or last == first + 1  # a longer row stands alone
+
+
+def test_rewards_of_rows_are_those_of_the_loop():
+    P = [[[0.5, 0.5], [1.0, 0.0]], [[0.0, 1.0], [0.25, 0.75]]]
+    R = [[[2.0, -6.0], [1.0, 0.0]], [[0.0, 3.0], [-4.0, 8.0]]]
+    mdp = MDP(P, R, 0.9, axes="sas")
+    assert expected_reward(mdp).tolist() == [-2.0, 1.0, 3.0, 5.0]
+    assert largest_of_rows(mdp, 0, mdp.L, 0, mdp.K).tolist() == [6.0, 1.0, 3.0, 8.0]
+    assert largest_of_rows(mdp, 1, 2, 2, 3).tolist() == [1.0]
+
+
+def test_expected_rewards_of_fractions_are_the_nearest_floats():
+    here = [("a", "go", "a", "1/3", "1/10"), ("a", "go", "b", "2/3", "7")]
+    there = [("b", "go", "a", "1/7", "3"), ("b", "go", "b", "6/7", "-1/2")]
+    mdp = MDP.from_outcomes([*here, *there], "1/2")
+    wanted = [Fraction(1, 30) + Fraction(14, 3), Fraction(3, 7) - Fraction(3, 7)]
+    assert expected_reward(mdp).tolist() == [float(x) for x in wanted]
+
+
+def test_a_readonly_array_is_not_written_to():
+    with pytest.raises(ValueError, match="read-only"):
+        readonly(np.zeros(2))[0] = 1.0
