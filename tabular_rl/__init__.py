@@ -33,6 +33,7 @@ from tabular_rl.methods.gradient.exact import exact_gradient, gradient_ascent
 from tabular_rl.methods.gradient.moments import all_moments, estimator_moments, score_identity
 from tabular_rl.methods.gradient.sample import sample_gradient
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
+from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.methods.lookup import METHODS
 from tabular_rl.model import hooks
 from tabular_rl.model.layout import Layout
@@ -67,9 +68,16 @@ def _read_policy(text: str, mdp: MDP) -> Policy:
     return read_policy(text, mdp)
 
 
+def _verdicts(run: Learning) -> list[str]:
+    from tabular_rl.laws.verdicts import verdicts
+
+    return verdicts(run)
+
+
 hooks.text_of.fill(_text_of)
 hooks.write.fill(_write)
 hooks.regret.fill(_regret)
+hooks.verdicts.fill(_verdicts)
 hooks.greedy.fill(Policy.greedy)
 hooks.is_model.fill(lambda given: isinstance(given, MDP))
 hooks.policy_of.fill(policy_of)

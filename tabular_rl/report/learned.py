@@ -17,7 +17,7 @@ from tabular_rl.analysis.regret import Regret, middle
 from tabular_rl.errors import escape, spoken
 from tabular_rl.formats.answer_csv import q_csv
 from tabular_rl.formats.answer_json import answer_document, q_entry
-from tabular_rl.methods.learning._learning import root_mean_square
+from tabular_rl.methods.learning._errors import root_mean_square
 from tabular_rl.methods.lookup import METHODS
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import general, rounded_up, sampled_places, shown

@@ -12,7 +12,7 @@ from random_models import random_model, random_policy
 
 from tabular_rl import MDP, NumericalError, OptionError, Policy, Status, evaluate, q_learning, solve, td0
 from tabular_rl.methods.learning import _learning
-from tabular_rl.methods.learning._learning import record_points
+from tabular_rl.methods.learning._errors import record_points
 from tabular_rl.model.transitions import Transitions
 from tabular_rl.solving import run as running
 

@@ -28,7 +28,6 @@ EXCEPTIONS: dict[str, str] = {
     "commands._shared > commands": "today",
     "formats.named_policies > methods.ask": "today",
     "methods.gradient.sample > analysis.simulation": "today",
-    "methods.learning._learning > laws.verdicts": "today",
 }
 
 

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NoFiniteAnswer, NumericalError, OptionError
-from tabular_rl.methods.learning._learning import Learning, folded, record_points
+from tabular_rl.methods.learning._answer import folded
+from tabular_rl.methods.learning._errors import record_points
+from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.methods.learning._linear import read_features
 from tabular_rl.methods.learning.monte_carlo import rewards_needed
 from tabular_rl.model.graph.search import reachable, starts
@@ -96,7 +98,7 @@ class Actor(Learning):
         if missing.any():
             said.append(
                 f"{missing.sum():,} of {mdp.L:,} pairs are never updated, such as "
-                f"{self._entry(int(np.argmax(missing)))}: it cannot be reached from the start; a start distribution "
+                f"{self.pair_text(int(np.argmax(missing)))}: it cannot be reached from the start; a start distribution "
                 "over all states begins everywhere"
             )
         return said

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.methods.learning._learning import LARGEST, Learning
+from tabular_rl.methods.learning._arrays import LARGEST
+from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.solving.sampling import Floats
 
 Ints = NDArray[np.int64]

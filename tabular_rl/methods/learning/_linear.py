@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tabular_rl.errors import NumericalError, OptionError, escape, path_text
 from tabular_rl.formats.arrays import read_npy_header
 from tabular_rl.formats.input import open_file
+from tabular_rl.methods.learning._answer import mean_values
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import Method
@@ -164,6 +165,6 @@ class LinearLearning(Learning):
         extra = {**answer.extra, "weights": self.mdp.sign * self.weights_now(), "features": self.features}
         mean = answer.estimates.mean(axis=0)
         if self.table_kind == "pairs":
-            v = self._learned_values(mean.ravel()).reshape(answer.v.shape)
+            v = mean_values(self, mean.ravel()).reshape(answer.v.shape)
             return replace(answer, v=v, learned_q=mean, extra=extra)
         return replace(answer, v=np.where(np.isnan(answer.v), mean, answer.v), extra=extra)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.errors import OptionError
-from tabular_rl.methods.learning._learning import LARGEST, Learning
+from tabular_rl.methods.learning._arrays import LARGEST
+from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.sampling import Floats
 

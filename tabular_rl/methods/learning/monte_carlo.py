@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError, quoted, spoken
-from tabular_rl.methods.learning._learning import LARGEST, Learning
+from tabular_rl.methods.learning._arrays import LARGEST
+from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.model.graph.search import can_reach, reachable
 from tabular_rl.model.mdp import MDP, size_text
 from tabular_rl.model.policy import Policy
