@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.errors import NumericalError
 from tabular_rl.model.graph.search import starts
 from tabular_rl.model.rounding import up
-from tabular_rl.solving.solution import Floats, Solution
+from tabular_rl.solving.solution import Certificate, Floats, Solution
 
 Pair = tuple[float, float]
 
@@ -37,6 +39,23 @@ def enclosing(x: Fraction) -> Pair:
         near if gap <= 0 else math.nextafter(near, -math.inf),
         near if gap >= 0 else math.nextafter(near, math.inf),
     )
+
+
+def exact_certificate(
+    values: Any,
+    keep: NDArray[np.bool_] | None,
+    shape: tuple[int, ...],
+    proven: NDArray[np.bool_] | None = None,
+) -> Certificate:
+    """Enclose exact values (flat, in the sign of maximisation) in floats, tightly."""
+    values = tuple(values)
+    lower, upper = np.empty(len(values)), np.empty(len(values))
+    try:
+        for i, x in enumerate(values):
+            lower[i], upper[i] = enclosing(x)
+    except OverflowError:
+        raise NumericalError("a value is larger than any float64") from None
+    return Certificate(lower.reshape(shape), upper.reshape(shape), keep, proven, 0.0, values)
 
 
 def start_interval(start: Floats, lower: Floats, upper: Floats, used: NDArray[np.bool_]) -> Pair:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.certificates.base import Certifier
 from tabular_rl.model.graph.search import Mask, can_reach, repaired, row_mask_of
 from tabular_rl.model.graph.total import (
     PolicyTotal,
@@ -61,7 +62,7 @@ def certify_total_control(
     >>> bool(proven.lower[0] <= -1 <= proven.upper[0]), proven.width < 0.003, proven.keep.tolist()
     (True, True, [True, False])
     """
-    return TotalCertifier(mdp, total).control(v, rows)
+    return TotalCertifier(mdp, total=total).control(v, rows)
 
 
 def certify_total_prediction(
@@ -77,16 +78,23 @@ def certify_total_prediction(
     return TotalCertifier(mdp).prediction(v, policy, ptotal)
 
 
-class TotalCertifier:
+class TotalCertifier(Certifier):
     """Certificates of one model at γ = 1; what was found for one answer (w, graph facts) serves the next.
 
     `rows` (S,) is, after `control`, the policy whose value `lower` bounds: the one given, or one that ends surely in
     the places where that does not.
     """
 
-    def __init__(self, mdp: MDP, total: TotalReward | None = None, sweeper: Sweeper | None = None) -> None:
-        self.mdp, self.sweeper = mdp, sweeper or Sweeper(mdp)
-        self.rows: Ints | None = None
+    def __init__(
+        self,
+        mdp: MDP,
+        policy: Policy | None = None,
+        *,
+        sweeper: Sweeper | None = None,
+        total: TotalReward | None = None,
+    ) -> None:
+        super().__init__(mdp, policy, sweeper=sweeper)
+        self.clocked = self.sweeper.of(mdp)  # still hears of a stop when the run of `sweeper` is over
         self.sweeps = SWEEPS
         self._total = total
         self._given: Ints | None = None
@@ -97,16 +105,27 @@ class TotalCertifier:
     @property
     def total(self) -> TotalReward:
         if self._total is None:
-            self._total = total_reward(self.sweeper)
+            self._total = total_reward(self.clocked)
         return self._total
 
     def use_what_is_known(self) -> None:
         """Make the next certificates from what is known already, without a clock: for a run that has been stopped."""
-        self.sweeper.run, self.sweeps = None, 4
+        self.clocked.run, self.sweeps = None, 4
         if self._chain is not None:
             self._chain.sweeper.run = self._chain.clock.run = None
         if self._best is not None:
             self._best.sweeper.run = None
+
+    def certificate(self, v: Floats, rows: Ints | None = None, decide: bool = True) -> Certificate:
+        """Return the proven interval from values v (S,): `prediction` of the policy, or `control`, with decisions."""
+        v = self.checked(v)
+        return self.control(v, rows) if self.policy is None else self.prediction(v, self.policy)
+
+    def limits(self) -> tuple[Floats, Floats]:
+        """Return what is proven from values 0, and a policy that ends."""
+        rows = self.total.lift_rows(self.total.proper_rows) if self.policy is None else None
+        proven = self.certificate(np.zeros(self.mdp.S), rows)
+        return proven.lower, proven.upper
 
     def prediction(self, v: Floats, policy: Policy, ptotal: PolicyTotal | None = None) -> Certificate:
         """Return the proven interval of v_π from any values v (S,).
@@ -117,7 +136,7 @@ class TotalCertifier:
         """
         if self._chain is None or self._chain.policy is not policy:
             ptotal = policy_total(self.mdp, policy) if ptotal is None else ptotal
-            self._chain = _Chain(self.sweeper.of(self.mdp), policy, ptotal.zero)
+            self._chain = _Chain(self.clocked.of(self.mdp), policy, ptotal.zero)
         lower, upper, smallest = self._chain.bounds(v, self.sweeps)
         return Certificate(lower, upper, smallest=smallest, note=_note(self.mdp, lower, upper))
 
@@ -133,7 +152,7 @@ class TotalCertifier:
         """
         total = self.total
         if self._best is None:
-            self._best = _Best(total, self.sweeper.of(total.quotient))
+            self._best = _Best(total, self.clocked.of(total.quotient))
         best = self._best
         lowered = np.where(total.quotient.terminal, 0.0, total.lower_values(v))
         span = best.look(lowered)
@@ -176,7 +195,7 @@ class TotalCertifier:
             zero, collects = settled(self.mdp, row_mask_of(self.mdp, self.rows), signs=self._signs)
             assert not collects.any()
         time = None if self._chain is None else self._chain.time
-        self._chain = _Chain(self.sweeper.of(self.mdp), Policy(self.mdp, rows=self.rows), zero, time)
+        self._chain = _Chain(self.clocked.of(self.mdp), Policy(self.mdp, rows=self.rows), zero, time)
 
     def _proven(self, keep: Mask) -> Mask:
         """The states (S,) from which the policy meets only actions proven optimal, and ends where that is.

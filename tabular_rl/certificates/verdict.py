@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tabular_rl.certificates.discounted import Certifier, exact_certificate
-from tabular_rl.certificates.intervals import enclosing
+from tabular_rl.certificates import certifier
+from tabular_rl.certificates.intervals import enclosing, exact_certificate
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError, escape
 from tabular_rl.formats.answer_entries import Answer
 from tabular_rl.model import hooks
@@ -180,11 +180,11 @@ def proven_by_sweep(
     answer are not believed but tried as further starting points of the sweep: they prove themselves or not.
     """
     sign = mdp.sign
-    judge = Certifier(mdp, policy if evaluation else None)
+    judge = certifier(mdp, policy if evaluation else None)
     rows = policy.rows if policy is not None and not evaluation and not policy.timed else None
     claimed = sign * np.asarray(values, dtype=np.float64)
     if mdp.problem.timed:
-        certificate = judge.finite(claimed)
+        certificate = judge.certificate(claimed)
     else:
         certificate = judge.certificate(claimed, rows=rows, decide=True)
         low, high = certificate.lower, certificate.upper

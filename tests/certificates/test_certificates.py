@@ -14,8 +14,9 @@ import reference
 from random_models import assemble, random_model, random_policy, take_apart
 
 from tabular_rl import MDP, NumericalError, Policy, evaluate, solve
+from tabular_rl.certificates import base, certifier
 from tabular_rl.certificates import discounted as certificates
-from tabular_rl.certificates.discounted import Certifier, check_arithmetic
+from tabular_rl.certificates.base import check_arithmetic
 from tabular_rl.certificates.verdict import proven_by_sweep as verify
 from tabular_rl.model import rounding
 from tabular_rl.model.rounding import LargeRewards, backup_error, geometric, roundings, shared_reward
@@ -79,7 +80,7 @@ def broken(count, spoil=None, **more):
         fixed_value = inner(mdp, reference.exact_policy_value(mdp, fixed))
         mixed = Policy.uniform(mdp) if rng.random() < 0.3 else random_policy(mdp, rng.random())
         mixed_value = inner(mdp, reference.exact_policy_value(mdp, mixed))
-        judges = Certifier(mdp), Certifier(mdp, fixed), Certifier(mdp, mixed)
+        judges = certifier(mdp), certifier(mdp, fixed), certifier(mdp, mixed)
         for judge in judges if spoil else ():
             spoil(judge)
         for v in starting_values(rng, optimum, mdp.terminal):
@@ -121,7 +122,7 @@ def test_the_largest_reward_counts_not_the_expected_one():
     """r = Σ p r(s,a,s') may cancel to nothing while its terms, and their rounding, are huge."""
     mdp = MDP.from_outcomes([("s", "a", "s", 0.1, 9e15), ("s", "a", "s", 0.9, -1e15)], 0.0)
     truth = reference.exact_optimal_value(mdp)[0]
-    certificate = Certifier(mdp).certificate(np.zeros(1))
+    certificate = certifier(mdp).certificate(np.zeros(1))
     assert certificate.lower[0] <= truth <= certificate.upper[0]
     assert abs(truth) < 1 and certificate.width >= 0.1
 
@@ -132,7 +133,7 @@ def test_mass_defect_counts():
         pair_ptr=[0, 1], pair_action=[0], row_ptr=[0, 2], next_state=[0, 0], prob=[0.5, 0.5 - 2.0**-52],
         r=[1.0], gamma=1 - 2.0**-10,
     )  # fmt: skip
-    certificate = Certifier(mdp).certificate(np.array([1024.0]))
+    certificate = certifier(mdp).certificate(np.array([1024.0]))
     assert mdp.facts.mass_defect >= 2.0**-52
     assert certificate.lower[0] <= 1024 <= certificate.upper[0]
 
@@ -140,7 +141,7 @@ def test_mass_defect_counts():
 def test_interval_is_no_wider_than_the_equation_says():
     """Two states, γ = 1/2, v = 0: residuals 1 and 3, so lower = r + 1 and upper = r + 3."""
     mdp = MDP([[[1.0, 0.0]], [[0.0, 1.0]]], [[1.0], [3.0]], "1/2")
-    certificate = Certifier(mdp).certificate(np.zeros(2))
+    certificate = certifier(mdp).certificate(np.zeros(2))
     assert certificate.lower == pytest.approx([2, 4], rel=1e-14)
     assert certificate.upper == pytest.approx([4, 6], rel=1e-14)
 
@@ -149,7 +150,7 @@ def test_width_at_the_answer_is_rounding_alone():
     for rng, mdp in adversaries(60):
         optimum = inner(mdp, reference.exact_optimal_value(mdp))
         v = next(starting_values(rng, optimum, mdp.terminal))
-        certificate = Certifier(mdp).certificate(v)
+        certificate = certifier(mdp).certificate(v)
         vmax = float(np.max(np.abs(v)))
         ulp, g, error = 2.0**-52 * vmax, mdp.gamma, backup_error(mdp, vmax)
         # E twice on either side: once as it is claimed, once as it happens.
@@ -198,7 +199,7 @@ def test_interval_holds_beside_penalties_of_any_size(kind):
         optimum, best = inner(mdp, truth), reference.exact_optimal_rows(mdp, truth)
         fixed = random_policy(mdp, rng.random(), stochastic=False)
         mixed = Policy.uniform(mdp) if rng.random() < 0.3 else random_policy(mdp, rng.random())
-        judge = Certifier(mdp)
+        judge = certifier(mdp)
         for v in starting_values(rng, optimum, mdp.terminal):
             free = judge.certificate(v, decide=True)
             assert holds(free.lower, optimum, free.upper)
@@ -210,7 +211,7 @@ def test_interval_holds_beside_penalties_of_any_size(kind):
         for policy in (fixed, mixed):
             values = inner(mdp, reference.exact_policy_value(mdp, policy))
             for v in starting_values(rng, values, mdp.terminal):
-                certificate = Certifier(mdp, policy).certificate(v)
+                certificate = certifier(mdp, policy).certificate(v)
                 assert holds(certificate.lower, values, certificate.upper)
         if kind == "never taken":
             width = judge.certificate(np.array([float(x) for x in optimum])).width
@@ -231,9 +232,9 @@ def test_a_finite_horizon_interval_holds_beside_penalties():
         policy = random_policy(mdp, seed, stochastic=seed % 4 < 2)
         optimum = [inner(mdp, row) for row in truth]
         of_policy = [inner(mdp, row) for row in reference.exact_policy_value(mdp, policy)]
-        for values, judge in ((optimum, Certifier(mdp)), (of_policy, Certifier(mdp, policy))):
+        for values, judge in ((optimum, certifier(mdp)), (of_policy, certifier(mdp, policy))):
             for v in timed_values(rng, values):
-                found = judge.finite(v)
+                found = judge.certificate(v)
                 for t in range(len(values)):
                     assert holds(found.lower[t], values[t], found.upper[t]), (seed, t)
                 if judge.policy is None:
@@ -244,7 +245,7 @@ def test_a_finite_horizon_interval_holds_beside_penalties():
             if judge.policy is None and seed % 3 == 0:
                 v = np.array([[float(x) for x in row] for row in optimum])
                 wide = 1000 * 2.0**-53 * scale_of(mdp, [x for row in truth for x in row])
-                assert judge.finite(v).width <= wide * (mdp.horizon + 1)
+                assert judge.certificate(v).width <= wide * (mdp.horizon + 1)
 
 
 def walled_grid(penalty, gamma, side=6, **more):
@@ -272,7 +273,7 @@ def test_a_penalty_that_is_never_taken_widens_nothing(gamma, penalty):
     assert evaluate(mdp, answer.policy, tolerance=1e-10).status.name == "CERTIFIED"
     assert solve(walled_grid(penalty, gamma, horizon=12), tolerance=1e-10).status.name == "CERTIFIED"
     # Without discount the walls are never shared: each is beyond the rewards that all states can do with.
-    judge = Certifier(mdp)
+    judge = certifier(mdp)
     assert mdp.facts.common_reward == 1
     assert len(judge.large.beyond(1.0)[0]) == 22  # 4 sides of 6 cells, less 2 at the end
     assert judge.large.beyond(float(penalty))[0].size == 0
@@ -297,19 +298,19 @@ def test_the_better_action_looks_worse_in_floats(gamma):
     """Its own E counts where it is taken, in β, and where actions are eliminated."""
     mdp = looks_worse(gamma)
     truth = reference.exact_optimal_value(mdp)[0]
-    proven = Certifier(mdp).certificate(np.array([0.4 / (1 - gamma)]), decide=True)
+    proven = certifier(mdp).certificate(np.array([0.4 / (1 - gamma)]), decide=True)
     assert proven.lower[0] <= truth <= proven.upper[0]
     assert proven.keep.tolist() == [True, True] and not proven.proven_optimal[0]
     timed = looks_worse(gamma or 1.0, horizon=100)
     plain = np.array([[sum(0.4 * timed.gamma**k for k in range(100 - t))] for t in range(101)])
-    proven = Certifier(timed).finite(plain)
+    proven = certifier(timed).certificate(plain)
     assert proven.lower[0, 0] <= reference.exact_optimal_value(timed)[0][0] <= proven.upper[0, 0]
     assert proven.keep[99].tolist() == [True, True] and not proven.proven_optimal[99, 0]
 
 
 def test_the_better_action_looks_worse_in_floats_at_discount_1():
     mdp = looks_worse(1.0, ends=True)
-    proven = Certifier(mdp).certificate(np.array([0.4, 0.0]), decide=True)
+    proven = certifier(mdp).certificate(np.array([0.4, 0.0]), decide=True)
     assert proven.lower[0] <= reference.exact_optimal_value(mdp)[0] <= proven.upper[0]
     assert proven.keep.tolist() == [True, True] and not proven.proven_optimal[0]
 
@@ -354,31 +355,31 @@ def test_a_mixture_counts_a_penalty_by_its_probability():
 def test_value_at_a_terminal_state_certifies_nothing():
     """v(end) = 5 and v(s) = 5 γ with r = 0 solve the equation; the true value is 0."""
     mdp = MDP([[[0.0, 1.0]], [[0.0, 0.0]]], [[0.0], [0.0]], "9/10", terminal=[1])
-    certificate = Certifier(mdp).certificate(np.array([4.5, 5.0]))
+    certificate = certifier(mdp).certificate(np.array([4.5, 5.0]))
     assert certificate.lower[0] <= 0 <= certificate.upper[0]
     assert certificate.lower[1] == certificate.upper[1] == 0
     timed = mdp.replace(horizon=2)
-    found = Certifier(timed).finite(np.array([[4.05, 4.5], [4.5, 5.0], [0.0, 0.0]]))
+    found = certifier(timed).certificate(np.array([[4.05, 4.5], [4.5, 5.0], [0.0, 0.0]]))
     assert (found.lower[:, 0] <= 0).all() and (found.upper[:, 0] >= 0).all()
 
 
 def test_terminal_state_stops_the_extrapolation():
     """From v = 0, earning 1 and ending: the residual 1 does not recur, v = 1 and not 1 + γ / (1 - γ) = 10."""
     mdp = MDP([[[0.0, 1.0]], [[0.0, 0.0]]], [[1.0], [0.0]], "9/10", terminal=[1])
-    certificate = Certifier(mdp).certificate(np.zeros(2))
+    certificate = certifier(mdp).certificate(np.zeros(2))
     assert certificate.lower[0] <= 1 <= certificate.upper[0]
 
 
 def test_discount_of_one_minus_1e_12_is_answered_honestly():
     mdp = MDP([[[1.0]]], [[1.0]], Fraction(10**12 - 1, 10**12))
-    answer = certificates.Certifier(mdp).certificate(np.array([1e12]))
+    answer = certifier(mdp).certificate(np.array([1e12]))
     assert answer.lower[0] <= 10**12 <= answer.upper[0]
     assert 1e-4 < answer.width < 1e12
 
 
 @pytest.mark.parametrize("gamma", [1 - Fraction(1, 2**60), 1 - Fraction(1, 10**30)])
 def test_discount_that_rounds_to_one_has_no_certificate(gamma):
-    certificate = Certifier(MDP([[[1.0]]], [[1.0]], gamma)).certificate(np.array([1.0]))
+    certificate = certifier(MDP([[[1.0]]], [[1.0]], gamma)).certificate(np.array([1.0]))
     assert certificate.upper[0] == math.inf
     assert certificate.width == math.inf == certificate.smallest
 
@@ -388,9 +389,9 @@ def test_certificate_of_nan_is_refused_with_the_state():
     with pytest.raises(
         NumericalError, match=r"state 'bad' in the answer: found nan, expected a finite value"
     ):
-        Certifier(mdp).certificate(np.array([0.0, math.nan]))
+        certifier(mdp).certificate(np.array([0.0, math.nan]))
     with pytest.raises(NumericalError, match="state 'bad'"):
-        Certifier(mdp).certificate(np.array([0.0, math.inf]))
+        certifier(mdp).certificate(np.array([0.0, math.inf]))
 
 
 # -- elimination --------------------------------------------------------------------------------------------------
@@ -402,7 +403,7 @@ def test_eliminated_actions_are_worse_and_proven_states_are_optimal():
         truth = reference.exact_optimal_value(mdp)
         best = reference.exact_optimal_rows(mdp, truth)
         for v in starting_values(rng, inner(mdp, truth), mdp.terminal):
-            judge = Certifier(mdp)
+            judge = certifier(mdp)
             rows = np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
             judge.sweeper.optimal(np.where(mdp.terminal, 0.0, v), np.empty(mdp.S), rows)
             certificate = judge.certificate(v, rows, decide=True)
@@ -417,7 +418,7 @@ def test_eliminated_actions_are_worse_and_proven_states_are_optimal():
 
 def test_exact_tie_is_never_eliminated():
     mdp = MDP([[[1.0], [1.0], [1.0]]], [[1.0, 1.0, 1.0 - 1e-9]], "9/10")
-    certificate = Certifier(mdp).certificate(np.array([10.0]), decide=True)
+    certificate = certifier(mdp).certificate(np.array([10.0]), decide=True)
     assert certificate.keep.tolist() == [True, True, False]
     assert certificate.proven_optimal.tolist() == [False]
 
@@ -426,7 +427,7 @@ def test_optimality_is_proven_only_where_all_that_follows_is():
     """The state before a tie has one good action, but where it leads is open."""
     P = [[[0, 1.0, 0], [0, 0, 1.0]], [[0, 1.0, 0], [0, 1.0, 0]], [[0, 0, 1.0], [0, 0, 0]]]
     mdp = MDP(P, [[5.0, 0.0], [1.0, 1.0], [0.0, 0.0]], "1/2")
-    answer = Certifier(mdp).certificate(np.array([6.0, 2.0, 0.0]), decide=True)
+    answer = certifier(mdp).certificate(np.array([6.0, 2.0, 0.0]), decide=True)
     assert answer.keep.tolist() == [True, False, True, True, True]
     assert answer.proven_optimal.tolist() == [False, False, True]
 
@@ -453,9 +454,9 @@ def test_finite_horizon_interval_holds_for_any_values():
         of_policy = [inner(mdp, row) for row in reference.exact_policy_value(mdp, policy)]
         truth = reference.exact_optimal_value(mdp)
         optimum = [inner(mdp, row) for row in truth]
-        for values, judge in ((optimum, Certifier(mdp)), (of_policy, Certifier(mdp, policy))):
+        for values, judge in ((optimum, certifier(mdp)), (of_policy, certifier(mdp, policy))):
             for v in timed_values(rng, values):
-                found = judge.finite(v)
+                found = judge.certificate(v)
                 for t in range(len(values)):
                     assert holds(found.lower[t], values[t], found.upper[t]), (seed, t)
                 if judge.policy is None:
@@ -467,8 +468,8 @@ def test_finite_horizon_interval_holds_for_any_values():
         rows = np.empty((mdp.horizon, mdp.S), dtype=mdp.pair_ptr.dtype)
         v = next(timed_values(rng, optimum))
         for t in range(mdp.horizon - 1, -1, -1):
-            Certifier(mdp).sweeper.optimal(v[t + 1], v[t], rows[t])
-        sure = Certifier(mdp).finite(v).proven_optimal
+            certifier(mdp).sweeper.optimal(v[t + 1], v[t], rows[t])
+        sure = certifier(mdp).certificate(v).proven_optimal
         own = reference.exact_policy_value(mdp, Policy(mdp, rows=rows))
         for t in range(mdp.horizon):
             for s in np.flatnonzero(sure[t]).tolist():
@@ -480,14 +481,14 @@ def test_finite_horizon_interval_holds_for_any_values():
 def test_finite_horizon_counts_the_rounding_of_the_last_difference():
     """1 - (-1e-17) rounds to 1: the interval at time T must still reach -1e-17."""
     mdp = MDP([[[1.0]]], [[0.0]], 1, horizon=1, final_reward=[-1e-17])
-    found = Certifier(mdp).finite(np.array([[1.0], [1.0]]))
+    found = certifier(mdp).certificate(np.array([[1.0], [1.0]]))
     assert (found.lower <= -1e-17).all() and (found.upper >= -1e-17).all()
 
 
 def test_finite_horizon_certificate_of_nan_is_refused():
     mdp = MDP([[[1.0]]], [[0.0]], 1, horizon=1)
     with pytest.raises(NumericalError, match="state '0'"):
-        Certifier(mdp).finite(np.array([[math.nan], [0.0]]))
+        certifier(mdp).certificate(np.array([[math.nan], [0.0]]))
 
 
 # -- constants of rounding ----------------------------------------------------------------------------------------
@@ -590,7 +591,7 @@ def test_every_certifier_checks_the_arithmetic(monkeypatch):
     def refuse():
         raise NumericalError("flushed")
 
-    monkeypatch.setattr(certificates, "check_arithmetic", refuse)
+    monkeypatch.setattr(base, "check_arithmetic", refuse)
     with pytest.raises(NumericalError, match="flushed"):
         solve(MDP([[[1.0]]], [[1.0]], "1/2"), method="value-iteration")
 

@@ -62,7 +62,7 @@ def test_control_interval_holds(kind, most):
         mdp = as_model(
             rows, "min" if kind == "costs" else "max", Fraction(1) if kind == "by outcome" else None
         )
-        certifier = TotalCertifier(mdp, total_reward(Sweeper(mdp)))
+        certifier = TotalCertifier(mdp, total=total_reward(Sweeper(mdp)))
         q_star = [r + sum(p * best[s2] for s2, p in law.items()) for own in rows for _, law, r, _ in own]
         optimal = np.array([q == best[s] for q, s in zip(q_star, mdp.pair_state, strict=True)])
         for noise in NOISES:

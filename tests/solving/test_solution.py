@@ -13,7 +13,7 @@ import pytest
 from random_models import random_model
 
 from tabular_rl import MDP, OptionError, Policy, Solution, Status, Transitions, evaluate, learn, save, solve
-from tabular_rl.certificates.discounted import conclude
+from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.errors import on_command_line
 from tabular_rl.formats.answers import read_answer
 from tabular_rl.solving.run import Run

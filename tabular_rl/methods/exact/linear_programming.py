@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.certificates.discounted import Certifier, conclude
+from tabular_rl.certificates import certifier
+from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.errors import NumericalError
 from tabular_rl.methods.exact.linear_solve import polish
 from tabular_rl.model.graph.reduction import reduced
@@ -120,7 +121,7 @@ def linear_programming(
     except Stop as stop:
         stopped = stop.why
     v, rows = total.lift_values(v), total.lift_rows(rows)
-    certificate = Certifier(mdp, total=total).certificate(v, rows, decide=True)
+    certificate = certifier(mdp, total=total).certificate(v, rows, decide=True)
     answer = conclude(
         run, mdp, certificate, task="control", policy=Policy(mdp, rows=rows), tolerance=tolerance,
         relative=relative, v=v, stopped=stopped, extra=extra,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.certificates.discounted import Certifier, conclude
+from tabular_rl.certificates import certifier
+from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.formats.memory import free_memory
 from tabular_rl.model.graph.reduction import zero_states
@@ -107,7 +108,7 @@ def linear_solve(
     except NumericalError as error:
         run.remark(str(error))  # what can be proven without a solution is the answer
     if stopped is None or mdp.problem.contracts:
-        certificate = Certifier(mdp, policy).certificate(v)
+        certificate = certifier(mdp, policy).certificate(v)
     return conclude(
         run,
         mdp,

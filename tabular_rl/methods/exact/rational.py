@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.certificates.discounted import Certifier, conclude, exact_certificate
+from tabular_rl.certificates import certifier
+from tabular_rl.certificates.conclusion import conclude
+from tabular_rl.certificates.intervals import exact_certificate
 from tabular_rl.errors import OptionError
 from tabular_rl.methods.exact._integers import Rows, Values, chain_rows, over_one, solve_blocks
 from tabular_rl.methods.exact.linear_solve import polish
@@ -101,7 +103,7 @@ def rational(mdp: MDP, *, time_limit: o.TimeLimit = None) -> Solution:
         stopped = stop.why
     v, rows = total.lift_values(v), total.lift_rows(rows)
     if certificate is None and stopped is not None:
-        certificate = Certifier(mdp, total=total).certificate(v, rows, decide=True)
+        certificate = certifier(mdp, total=total).certificate(v, rows, decide=True)
     return conclude(
         run,
         mdp,
@@ -166,7 +168,7 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: o.TimeLimit = N
     except Stop as stop:
         stopped = stop.why
         if mdp.problem.contracts:
-            certificate = Certifier(mdp, policy).certificate(np.zeros(mdp.S))
+            certificate = certifier(mdp, policy).certificate(np.zeros(mdp.S))
     v = np.zeros(mdp.S)
     return conclude(
         run, mdp, certificate, task="prediction", policy=policy, tolerance=0.0, v=v, stopped=stopped

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.certificates.discounted import Certifier, conclude
+from tabular_rl.certificates import certifier
+from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.errors import NumericalError
 from tabular_rl.model.graph.reduction import reduced, unreduced
 from tabular_rl.model.mdp import MDP
@@ -52,7 +53,7 @@ class Goal:
         self.sweeper = Sweeper(mdp, run, threads)
         self.total = reduced(self.sweeper) if policy is None else unreduced(mdp)
         self.model = self.total.quotient
-        self.certifier = Certifier(mdp, policy, sweeper=self.sweeper, total=self.total)
+        self.certifier = certifier(mdp, policy, sweeper=self.sweeper, total=self.total)
         if self.model is not mdp:
             self.sweeper = self.sweeper.of(self.model)
         self.ends = bool(self.model.terminal.any())
@@ -89,14 +90,10 @@ class Goal:
 
     def tamed(self, v: Floats) -> Floats:
         """The values of a warm start, cut to what is proven without them: far from it they cost sweeps and digits."""
-        if self.certifier.total is None:
-            cut = np.clip(v, *self.certifier.plain_bounds())
-        else:
-            try:
-                proven = self.certificate(np.zeros(self.model.S), self.rows())
-            except Stop:
-                return v
-            cut = np.clip(v, proven.lower, proven.upper)
+        try:
+            cut = np.clip(v, *self.certifier.limits())
+        except Stop:
+            return v
         return np.where(self.mdp.terminal, 0.0, cut)
 
     def rows(self) -> NDArray[Any]:
@@ -207,14 +204,14 @@ class Goal:
         """The answer from the last values: their certificate, with its decisions on actions."""
         # The clock may be over: the last sweep is still made.
         self.certifier.sweeper.run = self.sweeper.run = None
-        if stopped in ("time", "signal") and self.certifier.total is not None:
-            self.certifier.total.use_what_is_known()
+        if stopped in ("time", "signal"):
+            self.certifier.use_what_is_known()
         known = self.best is not None and np.array_equal(self.best[3], v)
         try:
             certificate = self.proof or (self.best[0] if known and self.best else self.certificate(v, rows))
         except Stop as stop:
             stopped = stop.why
-            self.certifier.total.use_what_is_known()
+            self.certifier.use_what_is_known()
             certificate = self.certificate(v, rows)
         if self.reached and self.policy is None:
             certificate = self.lowest_of_ties(v, certificate)

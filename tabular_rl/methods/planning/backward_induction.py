@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tabular_rl.certificates.discounted import Certifier, conclude
+from tabular_rl.certificates import certifier
+from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
@@ -63,7 +64,7 @@ def backward_induction(
     ([4.0, 3.0, 0.0], ['wait', 'sell'])
     """
     run = backward_induction.run(locals())
-    certifier = Certifier(mdp, sweeper=Sweeper(mdp, run, threads))
+    judge = certifier(mdp, sweeper=Sweeper(mdp, run, threads))
     T = mdp.horizon or 0
     v = np.zeros((T + 1, mdp.S))
     if mdp.final_reward is not None:
@@ -72,12 +73,12 @@ def backward_induction(
     certificate, stopped = None, None
     try:
         for t in range(T - 1, -1, -1):
-            certifier.sweeper.optimal(v[t + 1], v[t], rows[t])
+            judge.sweeper.optimal(v[t + 1], v[t], rows[t])
             run.did("sweeps")
-        certificate = certifier.finite(v)
+        certificate = judge.certificate(v)
     except Stop as stop:
         stopped = stop.why
-    certifier.sweeper.close()
+    judge.sweeper.close()
     return conclude(
         run, mdp, certificate, task="control", policy=Policy(mdp, rows=rows) if certificate else None,
         tolerance=tolerance, relative=relative, v=v, stopped=stopped,

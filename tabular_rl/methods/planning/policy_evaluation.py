@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tabular_rl.certificates.discounted import Certifier, conclude
+from tabular_rl.certificates import certifier
+from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.model.graph.reduction import zero_states
 from tabular_rl.model.mdp import MDP
@@ -95,7 +96,7 @@ def policy_evaluation(
 
 
 def _finite(run: Run, mdp: MDP, policy: Policy, tolerance: float, relative: bool) -> Solution:
-    certifier = Certifier(mdp, policy, sweeper=Sweeper(mdp, run))
+    judge = certifier(mdp, policy, sweeper=Sweeper(mdp, run))
     assert mdp.horizon is not None
     v = np.zeros((mdp.horizon + 1, mdp.S))
     if mdp.final_reward is not None:
@@ -104,9 +105,9 @@ def _finite(run: Run, mdp: MDP, policy: Policy, tolerance: float, relative: bool
     certificate = None
     try:
         for t in range(mdp.horizon - 1, -1, -1):
-            certifier.sweeper.policy(policy.at(t), v[t + 1], v[t])
+            judge.sweeper.policy(policy.at(t), v[t + 1], v[t])
             run.did("sweeps")
-        certificate = certifier.finite(v)
+        certificate = judge.certificate(v)
     except Stop as stop:
         stopped = stop.why
     return conclude(
