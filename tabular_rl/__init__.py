@@ -11,6 +11,7 @@ from tabular_rl.analysis.comparison import Comparison, compare
 from tabular_rl.analysis.estimation import Estimate, estimate
 from tabular_rl.analysis.simulation import Simulation, sample_transitions, simulate
 from tabular_rl.analysis.verify import verify
+from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.certificates.verdict import Verdict
 from tabular_rl.errors import (
     MissingExtra,
@@ -41,7 +42,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.model.transitions import Log, Transitions, behavior_of
 from tabular_rl.solving.learned import Curve, Learned
-from tabular_rl.solving.solution import Certificate, Solution, Status
+from tabular_rl.solving.solution import Solution, Status
 
 
 def _text_of(answer: object) -> str:

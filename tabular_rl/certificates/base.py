@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.errors import NumericalError
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import NO_ROWS, Beyond, LargeRewards, shared_error
-from tabular_rl.solving.solution import Certificate, Floats
+from tabular_rl.solving.solution import Floats
 from tabular_rl.solving.sweeps import Sweeper
 
 

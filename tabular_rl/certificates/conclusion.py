@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import up
 from tabular_rl.solving.run import Run
-from tabular_rl.solving.solution import Certificate, Floats, Solution, Status
+from tabular_rl.solving.solution import Floats, Solution, Status
 
 
 def conclude(

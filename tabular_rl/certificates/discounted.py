@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.certificates.base import Certifier
+from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.model.graph.search import can_reach, row_mask_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import Beyond, U, down, geometric, up
 from tabular_rl.model.rows import row_sums
-from tabular_rl.solving.solution import Certificate
 
 Floats = NDArray[np.float64]
 

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.certificates.base import Certifier
+from tabular_rl.certificates.certificate import Certificate, largest_width
 from tabular_rl.certificates.discounted import alone
 from tabular_rl.model.graph.search import edges
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import U, down, up
 from tabular_rl.model.rows import row_sums
-from tabular_rl.solving.solution import Certificate, Floats, largest_width
+from tabular_rl.solving.solution import Floats
 
 
 class FiniteCertifier(Certifier):

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.errors import NumericalError
 from tabular_rl.model.graph.search import starts
 from tabular_rl.model.rounding import up
-from tabular_rl.solving.solution import Certificate, Floats, Solution
+from tabular_rl.solving.solution import Floats, Solution
 
 Pair = tuple[float, float]
 

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.certificates.base import Certifier
+from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.model.graph.search import Mask, can_reach, repaired, row_mask_of
 from tabular_rl.model.graph.total import (
     PolicyTotal,
@@ -37,7 +38,6 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import LargeRewards, down, shared_error, up
 from tabular_rl.model.rows import Floats, Ints, row_sums
-from tabular_rl.solving.solution import Certificate
 from tabular_rl.solving.sweeps import Sweeper
 
 SWEEPS = 10_000  # spent on w in one call, at most

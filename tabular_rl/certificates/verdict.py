@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tabular_rl.certificates import certifier
+from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.certificates.intervals import enclosing, exact_certificate
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError, escape
 from tabular_rl.formats.answer_entries import Answer
@@ -21,7 +22,7 @@ from tabular_rl.model.numbers import fraction_text, general, interval_text, roun
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import nearest, spell_float
 from tabular_rl.model.rounding import up
-from tabular_rl.solving.solution import Certificate, Floats
+from tabular_rl.solving.solution import Floats
 
 
 class Elsewhere(NamedTuple):

@@ -49,38 +49,6 @@ class Status(Enum):
         return self in (Status.EXACT, Status.CERTIFIED, Status.SAMPLED)
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """What has been proven of an answer, in the sign of maximisation. Made by certificates.py alone.
-
-    `lower` ≤ v ≤ `upper` (S,), or (T + 1, S); `keep` (L,) or (T, L) marks the actions not proven worse than the best;
-    `smallest` is the smallest width that floating-point numbers can prove here.
-    """
-
-    lower: Floats
-    upper: Floats
-    keep: NDArray[np.bool_] | None = None
-    proven_optimal: NDArray[np.bool_] | None = None
-    smallest: float = 0.0
-    exact: tuple[Fraction, ...] | None = None
-    note: str = ""
-    middle: Floats | None = None  # what the bounds lie around, before they were rounded outward
-
-    @property
-    def width(self) -> float:
-        """The largest upper - lower, rounded up; inf where nothing is proven."""
-        return largest_width(self.lower, self.upper)
-
-
-def largest_width(lower: Floats, upper: Floats) -> float:
-    """The largest upper - lower, rounded up; inf where a bound is infinite or missing."""
-    with np.errstate(invalid="ignore"):
-        width = float(np.max(upper - lower)) if lower.size else 0.0
-    if math.isnan(width):
-        return math.inf
-    return math.nextafter(width, math.inf) if width > 0 else width
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Solution(Mapping[str, Any]):
     """The answer of a method, in the sign of the model: a mapping of states to values.

@@ -13,11 +13,12 @@ import pytest
 from random_models import random_model
 
 from tabular_rl import MDP, OptionError, Policy, Solution, Status, Transitions, evaluate, learn, save, solve
+from tabular_rl.certificates.certificate import Certificate, largest_width
 from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.errors import on_command_line
 from tabular_rl.formats.answers import read_answer
 from tabular_rl.solving.run import Run
-from tabular_rl.solving.solution import Certificate, checked_values, largest_width
+from tabular_rl.solving.solution import checked_values
 
 # Wait for 1 (and stay), or sell for 3 and be done; at γ = 1/2: waiting for ever is worth 2, selling 3.
 MODEL = MDP([[[1, 0], [0, 1]], [[0, 0], [0, 0]]], [[1, 3], [0, 0]], "1/2", states=["owner", "sold"],

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.certificates import certifier
+from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.errors import NumericalError
 from tabular_rl.model.graph.reduction import reduced, unreduced
@@ -20,7 +21,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import shared_error
 from tabular_rl.solving.run import Run, Stop
-from tabular_rl.solving.solution import Certificate, Solution
+from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
 
 Floats = NDArray[np.float64]
