@@ -14,7 +14,7 @@ from __future__ import annotations
 from tabular_rl.kernels._jit import kernel
 
 
-@kernel(inline=True)
+@kernel
 def row_value(rows, i, v):
     """q = r(i) + γ Σ p v(s'), the backed-up value of row i: what is in `rows` is known here alone."""
     row_ptr, next_state, prob, r, gamma, sign = rows
@@ -24,7 +24,7 @@ def row_value(rows, i, v):
     return sign * r[i] + gamma * expected
 
 
-@kernel(inline=True)
+@kernel
 def widened(low, high, change):
     """The span [low, high] made to hold a change. NaN must not pass for a small one, and once there it stays."""
     if change < low or change != change:
