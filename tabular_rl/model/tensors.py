@@ -58,35 +58,26 @@ def arrays_of_tensors(
     if axes is None:
         axes = _axes(entries, rewards, reward_axes)
     rows = _rows(entries, rewards, axes, reward_axes)
-    S, A = rows.S, rows.A
     options = dict(options)
-    names = Names(options.pop("states", None) or S)
-    action_names = Names(options.pop("actions", None) or A)
-    if len(names) != S or len(action_names) != A:
+    names = Names(options.pop("states", None) or rows.S)
+    action_names = Names(options.pop("actions", None) or rows.A)
+    if len(names) != rows.S or len(action_names) != rows.A:
         raise ModelError(
-            f"names: found {len(names)} states and {len(action_names)} actions, expected {S} and {A}"
+            f"names: found {len(names)} states and {len(action_names)} actions, expected {rows.S} and {rows.A}"
         )
     ends = _mask(terminal, names)
-    reward, r, on_entry = rows.reward, rows.r, False
-    with_rows = np.diff(rows.pair_ptr) > 0
-    if not (with_rows & ends).any():  # what validation says of those comes first
+    arrays = {field: x for field, x in rows._asdict().items() if field not in ("S", "A", "of_state")}
+    paid = {}
+    if not ((np.diff(rows.pair_ptr) > 0) & ends).any():  # what validation says of those comes first
         paid = terminal_reward(rows.of_state, np.flatnonzero(ends), names, terminal_rewards)
-        on_entry = bool(paid)
-        if paid:
-            own = reward if reward is not None else np.repeat(r, np.diff(rows.row_ptr))  # type: ignore[arg-type]
-            reward, r = _with_entry(own, rows.next_state, paid, gamma), None
-    return {
-        "pair_ptr": rows.pair_ptr,
-        "pair_action": rows.pair_action,
-        "row_ptr": rows.row_ptr,
-        "next_state": rows.next_state,
-        "prob": rows.prob,
-        "reward": reward,
-        "r": r,
+    if paid:
+        own: Any = rows.reward if rows.r is None else np.repeat(rows.r, np.diff(rows.row_ptr))
+        arrays |= {"reward": _with_entry(own, rows.next_state, paid, gamma), "r": None}
+    return arrays | {
         "terminal": ends,
         "states": names,
         "actions": action_names,
-        "on_entry": on_entry,
+        "on_entry": bool(paid),
         **options,
     }
 

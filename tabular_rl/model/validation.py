@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ from tabular_rl.model.rows import BLOCK, LARGEST, largest_of_rows, mass_defects,
 if TYPE_CHECKING:
     from tabular_rl.model.mdp import MDP
     from tabular_rl.model.rationals import Exact
+
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -107,124 +110,127 @@ def check_order(mdp: MDP) -> None:
         raise ModelError(faults, mdp.origin or None)
 
 
-def validate(mdp: MDP, correction: float) -> Facts:
-    """Look at every number once, in blocks; ModelError with the first faults, else the facts of the model."""
-    faults: list[Fault] = []
+class _Faults(list[Fault]):
+    """What is wrong with a model, each at its state and action."""
 
-    def place(row: int) -> dict[str, Any]:
-        return {
-            "state": mdp.states[mdp.state_of_row(row)],
-            "action": mdp.actions[int(mdp.pair_action[row])]
-            if 0 <= mdp.pair_action[row] < mdp.A
-            else str(mdp.pair_action[row]),
-        }
+    def __init__(self, mdp: MDP) -> None:
+        super().__init__()
+        self.mdp = mdp
 
-    def report(rows: Iterable[int], text: Callable[[int], str]) -> None:
-        for row in rows:
-            if len(faults) <= 10_000:
-                faults.append(Fault(text(row), **place(row)))
+    def place(self, row: int) -> dict[str, Any]:
+        mdp, a = self.mdp, int(self.mdp.pair_action[row])
+        action = mdp.actions[a] if 0 <= a < mdp.A else str(a)
+        return {"state": mdp.states[mdp.state_of_row(row)], "action": action}
 
-    counts = np.diff(mdp.pair_ptr)
-    for s in np.flatnonzero((counts == 0) & ~mdp.terminal)[:50].tolist():
-        faults.append(
-            Fault("has no actions, expected some. Declare it terminal, or give it one.", state=mdp.states[s])
-        )
-    for s in np.flatnonzero((counts > 0) & mdp.terminal)[:50].tolist():
-        faults.append(
-            Fault(
-                "is declared terminal and has actions, expected one or the other. Its value is 0: remove its actions, "
-                "or the state from `terminal`.",
-                state=mdp.states[s],
-            )
-        )
+    def of_states(self, bad: Mask, what: str) -> None:
+        self.extend(Fault(what, state=self.mdp.states[s]) for s in np.flatnonzero(bad)[:50].tolist())
+
+    def of_rows(self, bad: Mask, what: Callable[[int], str], first: int = 0, most: int = 20) -> None:
+        """Add what is wrong with the marked ones of the rows from `first` on."""
+        for i in (first + np.flatnonzero(bad)[:most]).tolist():
+            self.append(Fault(what(i), **self.place(i)))
+
+    def of_outcomes(self, bad: Mask, what: Callable[[int], str], first: int) -> bool:
+        """Add what is wrong with the marked ones of the outcomes from `first` on; True where there is one."""
+        mdp = self.mdp
+        for k in (first + np.flatnonzero(bad)[:20]).tolist():
+            s2 = int(mdp.next_state[k])
+            row = int(np.searchsorted(mdp.row_ptr, k, side="right")) - 1
+            near = mdp.states[s2] if 0 <= s2 < mdp.S else None
+            self.append(Fault(what(k), next_state=near, **self.place(row)))
+        return bool(bad.any())
+
+
+def _check_pairs(mdp: MDP, faults: _Faults) -> None:
+    """Check which states have rows, and the actions of these."""
+    counts, actions = np.diff(mdp.pair_ptr), mdp.pair_action
+    faults.of_states(
+        (counts == 0) & ~mdp.terminal, "has no actions, expected some. Declare it terminal, or give it one."
+    )
+    faults.of_states(
+        (counts > 0) & mdp.terminal,
+        "is declared terminal and has actions, expected one or the other. Its value is 0: remove its actions, "
+        "or the state from `terminal`.",
+    )
     if mdp.A == 0 and not mdp.terminal.all():
         faults.append(Fault("no actions: found 0, expected at least 1"))
-
-    actions = mdp.pair_action
-    report(
-        np.flatnonzero((actions < 0) | (actions >= mdp.A))[:50].tolist(),
+    faults.of_rows(
+        (actions < 0) | (actions >= mdp.A),
         lambda i: f"pair_action: found {actions[i]} at position {i}, expected 0 to {mdp.A - 1}",
+        most=50,
     )
     if len(actions) > 1 and not faults:
-        first = np.zeros(len(actions), dtype=bool)
-        starts = mdp.pair_ptr[:-1][counts > 0]
-        first[starts] = True
-        wrong = np.flatnonzero((np.diff(actions) <= 0) & ~first[1:]) + 1
-        report(
-            wrong[:50].tolist(),
+        inside = np.ones(len(actions), dtype=bool)
+        inside[mdp.pair_ptr[:-1][counts > 0]] = False
+        faults.of_rows(
+            (np.diff(actions) <= 0) & inside[1:],
             lambda i: (
                 f"row {i} repeats or precedes the action before it, expected rising actions within a state"
             ),
+            first=1,
+            most=50,
         )
 
-    longest, defect, largest, r_relative, slack_rows = 0, 0.0, 0.0, 0.0, 0
+
+def validate(mdp: MDP, correction: float) -> Facts:
+    """Look at every number once, in blocks; ModelError with the first faults, else the facts of the model."""
+    faults = _Faults(mdp)
+    _check_pairs(mdp, faults)
+    reward: Any = mdp.reward
+    longest, defect, largest, r_relative = 0, 0.0, 0.0, 0.0
     largest_r = float(np.max(np.abs(mdp.r))) if mdp.L else 0.0
     least = np.full(mdp.S, math.inf)  # R_i of the row of each state where it is smallest
-    for first_row, last_row, k0, k1 in row_blocks(mdp.row_ptr):
+    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
         if len(faults) > 50:
             break
-        ptr = mdp.row_ptr[first_row : last_row + 1] - k0
+        ptr = mdp.row_ptr[first : last + 1] - k0
         length = np.diff(ptr)
         longest = max(longest, int(length.max()))
-        report(
-            (first_row + np.flatnonzero(length == 0)[:20]).tolist(),
-            lambda i: "has no outcomes, expected probabilities that sum to 1",
-        )
+        faults.of_rows(length == 0, lambda i: "has no outcomes, expected probabilities that sum to 1", first)
         prob, to = mdp.prob[k0:k1], mdp.next_state[k0:k1]
-
-        def outcome(bad: NDArray[np.bool_], what: Callable[[int], str], at: int = k0) -> bool:
-            for j in np.flatnonzero(bad)[:20].tolist():
-                s2 = int(mdp.next_state[at + j])
-                near = mdp.states[s2] if 0 <= s2 < mdp.S else None
-                row = int(np.searchsorted(mdp.row_ptr, at + j, side="right")) - 1
-                faults.append(Fault(what(at + j), next_state=near, **place(row)))
-            return bool(bad.any())
-
-        if outcome(
+        if faults.of_outcomes(
             (to < 0) | (to >= mdp.S),
             lambda k: f"next_state: found {mdp.next_state[k]} at position {k}, expected 0 to {mdp.S - 1}",
+            k0,
         ):
             continue
-        wrong_number = outcome(
+        wrong = faults.of_outcomes(
             ~(prob >= 0) | (prob > 1 + 2.0**-40),
             lambda k: f"found probability {float(mdp.prob[k])!r}, expected a number from 0 to 1",
+            k0,
         )
-        if mdp.reward is not None:
-            rewards = mdp.reward[k0:k1]
-            wrong_number |= outcome(
-                ~(np.abs(rewards) <= LARGEST),
-                reward_text_of(rewards, k0),
+        if reward is not None:
+            wrong |= faults.of_outcomes(
+                ~(np.abs(reward[k0:k1]) <= LARGEST),
+                lambda k: f"found reward {float(reward[k])!r}, expected a finite number up to {LARGEST:g}",
+                k0,
             )
-        if wrong_number:
+        if wrong:
             continue
         missing = mass_defects(prob, ptr)
-        off = (np.abs(missing) > length * 2.0**-52) & (length > 0)
-        for j in np.flatnonzero(off)[:20].tolist():
-            faults.append(Fault(sum_text(1.0 - float(missing[j])), **place(first_row + j)))
+        for j in np.flatnonzero((np.abs(missing) > length * 2.0**-52) & (length > 0))[:20].tolist():
+            faults.append(Fault(sum_text(1.0 - float(missing[j])), **faults.place(first + j)))
         if len(missing):
             defect = max(defect, float(np.max(np.abs(missing))))
         if faults:
             continue
-        of_rows = largest_of_rows(mdp, first_row, last_row, k0, k1)
-        _lower(least, mdp, first_row, last_row, of_rows)
-        if mdp.reward is not None and rewards.size:
+        of_rows = largest_of_rows(mdp, first, last, k0, k1)
+        _lower(least, mdp, first, last, of_rows)
+        if reward is not None and k1 > k0:
             largest = max(largest, float(np.max(of_rows)))
             if mdp.exact is None:
-                found = mdp.r[first_row:last_row]
-                computed = row_sums(prob * rewards, ptr)
                 # In units of the row's own rewards: its E counts no others.
-                scale = np.maximum.reduceat(np.abs(rewards), ptr[:-1].astype(np.intp))
-                gap = ~(
-                    np.abs(found - computed) <= (2 * longest + 10) * 2.0**-52 * scale + longest * 2.0**-1074
-                )
-                report(
-                    (first_row + np.flatnonzero(gap | np.isnan(found))[:20]).tolist(),
+                scale = np.maximum.reduceat(np.abs(reward[k0:k1]), ptr[:-1].astype(np.intp))
+                room = (2 * longest + 10) * 2.0**-52 * scale + longest * 2.0**-1074
+                gap = np.abs(mdp.r[first:last] - row_sums(prob * reward[k0:k1], ptr))
+                faults.of_rows(
+                    ~(gap <= room),
                     lambda i: f"r: found {float(mdp.r[i])!r}, expected Σ p r(s,a,s') of its outcomes",
+                    first,
                 )
-        slack_rows += int((missing != 0).sum())
-    if mdp.reward is None or not faults:  # otherwise it follows from a fault that is named
-        report(
-            np.flatnonzero(~(np.abs(mdp.r) <= LARGEST))[:20].tolist(),
+    if reward is None or not faults:  # otherwise it follows from a fault that is named
+        faults.of_rows(
+            ~(np.abs(mdp.r) <= LARGEST),
             lambda i: (
                 f"found expected reward {float(mdp.r[i])!r}, expected a finite number up to {LARGEST:g}"
             ),
@@ -235,7 +241,7 @@ def validate(mdp: MDP, correction: float) -> Facts:
         defect = 0.0
     elif defect:
         defect = math.nextafter(defect * (1 + 2.0**-40), math.inf)
-    if mdp.exact is None and mdp.reward is not None:
+    if mdp.exact is None and reward is not None:
         # r was summed in floats, by us (γ_{n+3} + τ, in units of the largest reward) or by whoever wrote the file.
         r_relative = ((5 * longest + 24) * 2.0**-53 * (1 + 2.0**-20) + defect) * (1 + 2.0**-50)
     common = float(np.max(least, initial=0.0, where=np.isfinite(least)))
@@ -249,11 +255,6 @@ def _lower(least: NDArray[np.float64], mdp: MDP, first: int, last: int, of_rows:
     ptr = np.clip(mdp.pair_ptr[a : b + 1], first, last).astype(np.intp) - first
     states = a + np.flatnonzero(np.diff(ptr))
     least[states] = np.minimum(least[states], np.minimum.reduceat(of_rows, ptr[states - a]))
-
-
-def reward_text_of(rewards: NDArray[np.float64], first: int) -> Callable[[int], str]:
-    """Say what is wrong with the reward of an outcome; `rewards` are those from outcome `first` on."""
-    return lambda k: f"found reward {float(rewards[k - first])!r}, expected a finite number up to {LARGEST:g}"
 
 
 def sum_text(total: float) -> str:
