@@ -52,7 +52,7 @@ def greedy_of_runs(learned: Learned) -> list[Policy]:
     if learned.learned_q is None:
         raise OptionError(f"regret: {learned.method} learns the values of states, expected action values")
     q = np.where(learned.visits > 0, learned.estimates, -mdp.sign * math.inf)
-    if mdp.horizon is None:
+    if not mdp.problem.timed:
         return [Policy.greedy(mdp, row) for row in q]
     return [Policy(mdp, rows=np.stack([Policy.greedy(mdp, row).rows for row in run])) for run in q]  # type: ignore[misc]
 
@@ -113,7 +113,7 @@ def _from_the_start(policy: Policy, best: Solution) -> Policy:
     """The policy, with the rows of the best one in states that it never comes to: those cost it nothing."""
     mdp = policy.mdp
     assert policy.rows is not None
-    if mdp.horizon is not None or best.policy is None or best.policy.rows is None:
+    if mdp.problem.timed or best.policy is None or best.policy.rows is None:
         return policy
     used = np.zeros(mdp.L, dtype=bool)
     used[policy.rows[policy.rows >= 0]] = True

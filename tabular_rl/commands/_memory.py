@@ -40,10 +40,8 @@ def check_memory(mdp: MDP) -> None:
     from tabular_rl.formats.memory import free_memory
 
     check_libraries(mdp)
-    steps = 1 if mdp.horizon is None else mdp.horizon + 1
-    needed = 8 * mdp.S * (12 if mdp.horizon is None else 6 * steps) + (
-        mdp.L * steps if mdp.horizon is not None else 0
-    )
+    steps = (mdp.horizon or 0) + 1
+    needed = 8 * mdp.S * 6 * steps + mdp.L * steps if mdp.problem.timed else 8 * mdp.S * 12
     free = free_memory()
     if free is not None and needed > free:
         raise OptionError(

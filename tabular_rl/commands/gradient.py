@@ -122,7 +122,7 @@ def command(**given: Any) -> int:
         raise OptionError(
             "--axis: expected two different entries, such as --axis STATE ACTION --axis STATE ACTION"
         )
-    if given["steps"] is not None and mdp.horizon is not None:
+    if given["steps"] is not None and mdp.problem.timed:
         raise OptionError("--steps: found a horizon too, which ends episodes; expected one of them")
     policy = read_policy(given["policy"], mdp)
     check_memory(mdp)
@@ -175,7 +175,7 @@ def found(mdp: MDP, policy: Any, given: dict[str, Any]) -> Any:
     if not given["estimators"] and (mdp.L > MOST_PAIRS or mdp.L**2 * (mdp.horizon or 1) > MOST_WORK):
         why = f"estimators left out: each covariance has {mdp.L} × {mdp.L} entries; name an --estimator to have it"
         return GradientReport(given["policy"], gradient, left_out=why)
-    stopping = False if not discounted and mdp.horizon is None and given["steps"] is None else None
+    stopping = False if not discounted and not mdp.problem.timed and given["steps"] is None else None
     ends: dict[str, Any] = {"stopping": stopping, "steps": given["steps"], "discounted": discounted}
     moments = all_moments(softmax, names, **ends)
     walk = Episodes(softmax, stopping=stopping, steps=given["steps"])

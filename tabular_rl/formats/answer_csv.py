@@ -64,7 +64,7 @@ def read_answer_csv(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
 
 def _wanted(sheet: Sheet, mdp: MDP, policy_only: bool) -> tuple[str, ...]:
     """Return the columns of numbers that are read; ModelError where the columns are not those of an answer."""
-    columns, timed = sheet.column, mdp.horizon is not None
+    columns, timed = sheet.column, mdp.problem.timed
     if "state" not in columns or not {"value", "action"} & set(columns) or len(columns) < sheet.width:
         shown = ", ".join(map(escape, cells_of(sheet.header, sheet.line)[:8]))
         refuse(f"found the columns {shown}; expected state and value, or state and action", sheet.line)

@@ -51,7 +51,7 @@ class Table:
 
     def __init__(self, mdp: MDP) -> None:
         self.mdp = mdp
-        steps = 1 if mdp.horizon is None else mdp.horizon + 1
+        steps = (mdp.horizon or 0) + 1
         size = steps * mdp.S * 8
         if size > 1 << 34:
             raise ModelError(
@@ -62,7 +62,7 @@ class Table:
     def done(self, what: str) -> Floats:
         """The array, complete; terminal states may be left out."""
         mdp = self.mdp
-        if mdp.horizon is None:
+        if not mdp.problem.timed:
             self.array[:, mdp.terminal & np.isnan(self.array[0])] = 0.0
         elif mdp.final_reward is None:
             self.array[-1][np.isnan(self.array[-1])] = 0.0
@@ -71,7 +71,7 @@ class Table:
             names = ", ".join(quoted(mdp.states[int(s)]) for _, s in missing[:5])
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             raise ModelError(f"found no {what} for {names}{more}, expected one for each of {self.array.size}")
-        return self.array[0] if mdp.horizon is None else self.array
+        return self.array.reshape(mdp.problem.shape(mdp))
 
 
 def state_of(mdp: MDP, name: Any, line: int | None = None) -> int:

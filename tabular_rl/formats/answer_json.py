@@ -115,7 +115,7 @@ def _bystate_of(entries: Any, what: str, mdp: MDP, order: list[int] | None) -> I
 
 
 def _steps(entries: Any, what: str, mdp: MDP, steps: int) -> list[Any]:
-    if mdp.horizon is None:
+    if not mdp.problem.timed:
         return [entries]
     if not isinstance(entries, list) or len(entries) != steps:
         found = f"{len(entries)} entries" if isinstance(entries, list) else "an object"
@@ -152,7 +152,7 @@ def _fractions(entries: Any, mdp: MDP, order: list[int] | None) -> tuple[Fractio
 
 def _json_policy(entries: Any, mdp: MDP, order: list[int] | None, floats: bool) -> Policy:
     timed = (
-        mdp.horizon is not None
+        mdp.problem.timed
         and isinstance(entries, list)
         and bool(entries)
         and isinstance(entries[0], (list, dict))

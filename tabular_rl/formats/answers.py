@@ -77,13 +77,12 @@ def answer_of(mdp: MDP, values: Any) -> Answer:
     >>> answer_of(MDP([[[1.0]]], [[1.0]], "1/2"), {"0": 2}).values.tolist()
     [2.0]
     """
-    steps = 1 if mdp.horizon is None else mdp.horizon + 1
-    if isinstance(values, Mapping) and mdp.horizon is None:
+    if isinstance(values, Mapping) and not mdp.problem.timed:
         table = Table(mdp)
         for name, x in values.items():
             table.array[0, state_of(mdp, name)] = _number(x, mdp.states[state_of(mdp, name)])
         return Answer(table.done("value"))
-    shape = (mdp.S,) if mdp.horizon is None else (steps, mdp.S)
+    shape = mdp.problem.shape(mdp)
     try:
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):

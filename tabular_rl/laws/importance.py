@@ -97,7 +97,7 @@ def importance_law(mdp: MDP, policy: Policy, behavior: Policy) -> Importance:
     """
     pi, b = policy_of(mdp, policy), policy_of(mdp, behavior)
     flat = mdp
-    if mdp.horizon is not None:
+    if mdp.problem.timed:
         flat = unroll(mdp)
         pi, b = unroll_policy(pi, flat), unroll_policy(b, flat)
     wanted = pi.takes & ~(b.weights > 0)
@@ -142,9 +142,9 @@ def importance_law(mdp: MDP, policy: Policy, behavior: Policy) -> Importance:
     full = np.where(good, np.maximum(full, 0.0), math.nan)
     full[flat.terminal] = 0.0
     weight[endless] = math.nan
-    shape = mdp.S if mdp.horizon is None else (mdp.horizon + 1, mdp.S)
+    shape = mdp.problem.shape(mdp)
     mean = mdp.sign * v
-    if mdp.horizon is not None and mdp.final_reward is not None:
+    if mdp.final_reward is not None:
         mean[-mdp.S :] = mdp.final_reward
     mean, per_decision, weight, full = (np.reshape(x, shape) for x in (mean, per_decision, weight, full))
     return Importance(mean, per_decision, weight, full, spectral_radius(M))

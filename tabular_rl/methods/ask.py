@@ -137,7 +137,7 @@ def reference(mdp: MDP, policy: Policy | None = None, **options: Any) -> Solutio
     try:
         if mdp.S <= RATIONAL_STATES and PLANNERS[rational].refuses(mdp) is None:
             return ask(rational, **options)
-        if policy is None and mdp.horizon is None and mdp.S <= LINEAR_STATES:
+        if policy is None and not mdp.problem.timed and mdp.S <= LINEAR_STATES:
             return ask("policy-iteration", **tight)
     except NotAnswerable:
         pass

@@ -69,7 +69,7 @@ class Learned(Solution):
             for into, row in zip(summed, visits, strict=True):
                 np.add.at(into, mdp.pair_state, row)
             visits = summed
-        return np.asarray(visits if mdp.horizon is not None else visits[0])
+        return np.asarray(visits if mdp.problem.timed else visits[0])
 
     @property
     def never_visited(self) -> NDArray[np.bool_]:

@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 
 from tabular_rl import MDP, NumericalError, evaluate, solve
-from tabular_rl.certificates.discounted import exact_certificate, proven_states
-from tabular_rl.certificates.intervals import loss_between, start_bounds, start_interval, start_loss
+from tabular_rl.certificates.discounted import proven_states
+from tabular_rl.certificates.intervals import (
+    exact_certificate,
+    loss_between,
+    start_bounds,
+    start_interval,
+    start_loss,
+)
 from tabular_rl.model.graph.search import row_mask_of
 
 

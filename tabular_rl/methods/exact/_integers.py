@@ -209,7 +209,7 @@ def quick_states() -> int:
 
 def solvable(mdp: MDP) -> bool:
     """Return True where no block of states that lead to each other is too large for fractions."""
-    if mdp.horizon is not None:
+    if mdp.problem.timed:
         return True
     from tabular_rl.model.graph.search import components
 

@@ -145,7 +145,7 @@ def visit_distribution(
     >>> visit_distribution(mdp, Policy.uniform(mdp)).tolist()
     [2.0, 0.0]
     """
-    if mdp.horizon is not None:
+    if mdp.problem.timed:
         raise NotAnswerable("visits: found a model with a finite horizon, expected one without")
     policy = still(mdp, policy)
     outside = mdp.terminal
@@ -197,7 +197,7 @@ def occupancy(mdp: MDP, policy: Policy, *, normalized: bool = False, exact: bool
 def still(mdp: MDP, policy: Policy) -> Policy:
     """The policy as one of this model that does not depend on time."""
     mdp.validate()
-    return policy_of(mdp.replace(horizon=None) if mdp.horizon is not None else mdp, policy)
+    return policy_of(mdp.replace(horizon=None) if mdp.problem.timed else mdp, policy)
 
 
 def recurrent_classes(mdp: MDP, policy: Policy) -> tuple[tuple[NDArray[Any], ...], Mask]:

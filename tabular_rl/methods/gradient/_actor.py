@@ -135,7 +135,7 @@ class Actor(Learning):
         """
         from tabular_rl.methods.exact.linear_solve import DENSE_STATES, policy_values
 
-        if self.whole.horizon is not None:
+        if self.whole.problem.timed:
             return self._values_backward(pi)
         mdp = self.mdp
         v = np.zeros((len(pi), mdp.S))
@@ -215,7 +215,7 @@ class Actor(Learning):
     def _thinned(self) -> bool:
         """Whether this point of the curve is left out: on large models all but powers of ten, and the last."""
         n = float(self.there.sum())
-        work = self.runs * (n**3 + n * self.mdp.L if self.whole.horizon is None else 10.0 * self.mdp.K)
+        work = self.runs * (10.0 * self.mdp.K if self.whole.problem.timed else n**3 + n * self.mdp.L)
         if work <= QUICK or self.done == self.steps or self.done not in record_points(self.steps):
             return False
         return 10 ** (len(str(self.done)) - 1) != self.done

@@ -261,5 +261,5 @@ def best_objective(mdp: MDP) -> float:
     solution = auto(mdp, tolerance=1e-10, relative=True)
     if not good_enough(solution):
         return math.nan
-    v = solution.v[0] if mdp.horizon is not None else solution.v
+    v = solution.v[0] if mdp.problem.timed else solution.v
     return float(mdp.start @ np.where(mdp.start > 0, v, 0.0))

@@ -39,7 +39,7 @@ class Inputs:
         self.runs: int = self.option["runs"]
         if self.whole.terminal.all():
             raise OptionError("no state to start from: all states are terminal")
-        self.mdp = unroll(self.whole) if self.whole.horizon is not None else self.whole
+        self.mdp = unroll(self.whole) if self.whole.problem.timed else self.whole
         self.entries = self.mdp.S if table == "states" else self.mdp.L
         self.data: Transitions | None = self._data(given.get("data"))
         self.policy = self._policy(given["policy"]) if method.task == "prediction" else None

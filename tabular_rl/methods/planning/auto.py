@@ -68,7 +68,7 @@ def auto(
     shared: dict[str, Any] = {"tolerance": tolerance, "relative": relative, "time_limit": time_limit}
 
     def floats() -> Solution:
-        if mdp.horizon is not None:
+        if mdp.problem.timed:
             return backward_induction(mdp, threads=threads, **shared)
         more: dict[str, Any] = {"threads": threads, "start_from": start_from, **shared}
         moves = longest_moves(mdp)
@@ -165,7 +165,7 @@ def auto_evaluation(
     shared: dict[str, Any] = {"tolerance": tolerance, "relative": relative, "time_limit": time_limit}
 
     def floats() -> Solution:
-        if mdp.horizon is not None:
+        if mdp.problem.timed:
             return policy_evaluation(mdp, policy, **shared)
         return linear_solve(mdp, policy, **shared)
 
