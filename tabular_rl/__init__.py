@@ -26,6 +26,7 @@ from tabular_rl.errors import (
 from tabular_rl.formats import load, save
 from tabular_rl.formats.bundled import examples
 from tabular_rl.formats.logs import read_log, write_log
+from tabular_rl.methods.ask import best_policy as _best_policy
 from tabular_rl.methods.ask import evaluate, learn, solve
 from tabular_rl.methods.catalogue import *  # noqa: F403
 from tabular_rl.methods.exact.stationary import occupancy, stationary_distribution, visit_distribution
@@ -82,6 +83,7 @@ hooks.verdicts.fill(_verdicts)
 hooks.greedy.fill(Policy.greedy)
 hooks.is_model.fill(lambda given: isinstance(given, MDP))
 hooks.policy_of.fill(policy_of)
+hooks.best_policy.fill(_best_policy)
 hooks.read_policy.fill(_read_policy)
 
 __version__ = "0.1.0"

@@ -16,10 +16,10 @@ import os
 
 import numpy as np
 
-from tabular_rl.errors import NumericalError, OptionError, closest, path_text, quoted
+from tabular_rl.errors import OptionError, closest, path_text, quoted
 from tabular_rl.formats.answers import read_answer
 from tabular_rl.formats.input import near
-from tabular_rl.methods.ask import RATIONAL_STATES, reference, solve
+from tabular_rl.model import hooks
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import RationalArray
@@ -50,7 +50,8 @@ def read_policy(text: str, mdp: MDP) -> Policy:
     if text == "uniform":
         return Policy.uniform(mdp)
     if text in ("optimal", "greedy"):
-        return optimal(mdp)
+        best: Policy = hooks.best_policy(mdp)
+        return best
     if text in ("epsilon-greedy", "action", "") or (colon and not rest):
         raise OptionError(f"--policy: found {quoted(text)}, expected {', '.join(KEYWORDS)} or a FILE")
     if keyword == "greedy" and colon:
@@ -75,22 +76,6 @@ def read_policy(text: str, mdp: MDP) -> Policy:
         return answer.policy
     assert answer.values is not None
     return greedy_by(mdp, answer.values)
-
-
-def optimal(mdp: MDP) -> Policy:
-    """A best policy: that of the exact answer where the model is small, else of the method that fits it.
-
-    Raises
-    ------
-    NumericalError : where no policy could be proven to lose at most the default tolerance
-    """
-    best = reference(mdp) if mdp.S <= RATIONAL_STATES else solve(mdp)
-    if not best.status.reached or best.policy is None:
-        raise NumericalError(
-            f"--policy optimal: none was proven to be within the tolerance 1e-06 of the best ({best.status.value}). "
-            "Use solve MODEL -o FILE with options of your own, and --policy FILE"
-        )
-    return best.policy
 
 
 def greedy(mdp: MDP, path: str) -> Policy:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tabular_rl.errors import NotAnswerable
+from tabular_rl.errors import NotAnswerable, NumericalError
 from tabular_rl.methods.lookup import PLANNERS, learner_of, planner_of
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
@@ -142,3 +142,21 @@ def reference(mdp: MDP, policy: Policy | None = None, **options: Any) -> Solutio
     except NotAnswerable:
         pass
     return ask(**tight)
+
+
+def best_policy(mdp: MDP) -> Policy:
+    """Return the policy that `--policy optimal` means: a best one, from the exact answer where the model is small.
+
+    Elsewhere it is that of the method which fits the model.
+
+    Raises
+    ------
+    NumericalError : where no policy could be proven to lose at most the default tolerance
+    """
+    best = reference(mdp) if mdp.S <= RATIONAL_STATES else solve(mdp)
+    if not best.status.reached or best.policy is None:
+        raise NumericalError(
+            f"--policy optimal: none was proven to be within the tolerance 1e-06 of the best ({best.status.value}). "
+            "Use solve MODEL -o FILE with options of your own, and --policy FILE"
+        )
+    return best.policy

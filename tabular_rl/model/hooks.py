@@ -40,4 +40,5 @@ policy_of = Hook("makes a policy of what is given")  # model, what is given, wha
 verdicts = Hook(
     "says what theory knows of a run"
 )  # Learning -> sentences, each a reason why it will not converge
+best_policy = Hook("finds a best policy")  # model -> Policy
 read_policy = Hook("reads the text of a policy")  # text, model -> Policy

@@ -15,7 +15,7 @@ from tabular_rl.errors import ModelError
 from tabular_rl.formats import load, save
 from tabular_rl.formats.registry import MODELS
 
-NAMES = {"toml": "m.toml", "csv": "m.csv", "npz": "m.npz", "directory": "m"}
+NAMES = {format.name: "m" + "".join(format.suffixes[:1]) for format in MODELS.formats}
 quick = settings(
     max_examples=25,
     deadline=None,

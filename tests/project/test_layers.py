@@ -26,7 +26,6 @@ ORDER = order(PAGE.read_text(encoding="utf-8"))
 EXCEPTIONS: dict[str, str] = {
     "commands > commands._completion": "today",
     "commands._shared > commands": "today",
-    "formats.named_policies > methods.ask": "today",
     "methods.gradient.sample > analysis.simulation": "today",
 }
 
