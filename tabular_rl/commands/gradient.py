@@ -100,9 +100,16 @@ def command(**given: Any) -> int:
     tabular-rl gradient example:forest --policy epsilon-greedy:0.1:optimal
     tabular-rl gradient example:forest --horizon 5 --estimator q --plot q.png
     """
+    from tabular_rl.formats.answers import write_either
     from tabular_rl.formats.named_policies import read_policy
-    from tabular_rl.formats.output import all_or_none, write_parts
-    from tabular_rl.report.gradient import gradient_csv, gradient_json, gradient_text, plot_gradient
+    from tabular_rl.formats.output import all_or_none
+    from tabular_rl.report.gradient import (
+        gradient_csv,
+        gradient_document,
+        gradient_json,
+        gradient_text,
+        plot_gradient,
+    )
 
     for name in given["estimators"]:
         checked_name(name)
@@ -134,9 +141,7 @@ def command(**given: Any) -> int:
                 raise OptionError("--plot: found a model of many pairs, expected an --estimator to draw")
             plot_gradient(report, given["plot"], axes)
         if output is not None and output != "-":
-            write_parts(
-                gradient_csv(report) if output.lower().endswith(".csv") else [gradient_json(report)], output
-            )
+            write_either(output, lambda: gradient_document(report), lambda: gradient_csv(report))
     if given["as_json"] or output == "-":
         out(gradient_json(report))
     elif not (quiet and output is not None):

@@ -215,21 +215,17 @@ def regret_of(learned: Learned, time_limit: float | None) -> Regret | None:
 
 def deliver(learned: Learned, lost: Regret | None, given: dict[str, Any], saved: bool = True) -> int:
     """Write what was learned where it was asked for, and return the exit code."""
+    from tabular_rl.formats.answers import write_either
     from tabular_rl.formats.json import json_parts
-    from tabular_rl.formats.output import write_parts
 
     output, quiet = given["output"], given["quiet"]
     show_q, only = given["show"] == "q", named_states(learned.mdp, given["only"])
     if learned.status is Status.INTERRUPTED and quiet < 2:
         note(cut_short(learned) + "\n")
     if output is not None and output != "-":
-        as_csv = output.lower().endswith(".csv")
         with writing(output):
-            write_parts(
-                learned_csv(learned, show_q)
-                if as_csv
-                else json_parts(learned_document(learned, lost, show_q)),
-                output,
+            write_either(
+                output, lambda: learned_document(learned, lost, show_q), lambda: learned_csv(learned, show_q)
             )
     if output == "-" or given["as_json"]:
         with writing(None):

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from tabular_rl.formats.answer_entries import (
     EMPTY,
     Answer,
     Table,
+    Written,
     action_names,
     add_action,
     number_of,
@@ -23,6 +24,7 @@ from tabular_rl.formats.answer_entries import (
     state_of,
 )
 from tabular_rl.formats.json import ranges
+from tabular_rl.formats.output import write_text
 from tabular_rl.formats.sheet import Sheet, cells_of, refuse
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -89,6 +91,11 @@ def _time(mdp: MDP, text: str, place: Mapping[str, Any]) -> int:
 
 
 # -- writing ----------------------------------------------------------------------------------------------------
+
+
+def write_answer_csv(answer: Written, file: BinaryIO) -> None:
+    """Write an answer as CSV."""
+    write_text(answer.rows(), file)
 
 
 def csv_parts(solution: Solution) -> Iterator[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,13 @@ class Answer:
     exact: tuple[Fraction, ...] | None = None
     bound: float | None = None
     claims: tuple[str, ...] = ()
+
+
+class Written(NamedTuple):
+    """What is written of an answer, made when it is asked for: the entries of its JSON object, the lines of its CSV."""
+
+    document: Callable[[], Mapping[str, Any]]
+    rows: Callable[[], Iterable[str]]
 
 
 class Table:

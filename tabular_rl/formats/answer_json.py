@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,15 @@ from tabular_rl.formats.answer_entries import (
     Answer,
     Floats,
     Table,
+    Written,
     action_names,
     add_action,
     number_of,
     policy_of_entries,
     state_of,
 )
-from tabular_rl.formats.json import Blocks, ranges, read_json
+from tabular_rl.formats.json import Blocks, json_parts, ranges, read_json
+from tabular_rl.formats.output import write_text
 from tabular_rl.model.mdp import MDP, spell_gamma
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import long_fraction, spell
@@ -178,6 +180,11 @@ def _json_policy(entries: Any, mdp: MDP, order: list[int] | None, floats: bool) 
 
 
 # -- writing ----------------------------------------------------------------------------------------------------
+
+
+def write_answer_json(answer: Written, file: BinaryIO) -> None:
+    """Write an answer as a JSON object."""
+    write_text(json_parts(answer.document()), file)
 
 
 def answer_document(solution: Solution, **more: Any) -> dict[str, Any]:

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from tabular_rl.errors import ModelError, OptionError, path_text, quoted
-from tabular_rl.formats.answer_csv import csv_parts, q_csv, read_answer_csv
+from tabular_rl.formats.answer_csv import csv_parts, q_csv
 from tabular_rl.formats.answer_entries import (
     EMPTY,
     Answer,
     Table,
+    Written,
     state_of,
 )
-from tabular_rl.formats.answer_json import answer_document, q_entry, read_answer_json
+from tabular_rl.formats.answer_json import answer_document, q_entry
 from tabular_rl.formats.input import decode, plain_ends, read_all, reporting, source_of, standard_input
-from tabular_rl.formats.json import json_parts
-from tabular_rl.formats.output import write_parts
-from tabular_rl.formats.registry import ANSWERS
+from tabular_rl.formats.registry import ANSWERS, function
 from tabular_rl.model.mdp import MDP
 from tabular_rl.solving.solution import Solution
 
@@ -49,8 +48,8 @@ def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
             text = plain_ends(_text_of(path))
             if not text.strip():
                 raise ModelError(EMPTY)
-            read = read_answer_json if text.lstrip()[0] in "{[" else read_answer_csv
-            answer = read(text, mdp, policy_only)
+            format = ANSWERS.told(text.lstrip()[:8].encode()) or ANSWERS.named("csv")
+            answer: Answer = function(format.read)(text, mdp, policy_only)
             if answer.values is None and answer.policy is None:
                 raise ModelError("found neither values nor actions, expected some: a line for each state")
             return answer
@@ -113,11 +112,23 @@ def write_answer(solution: Solution, path: str | os.PathLike[str], show_q: bool 
     ------
     OutputError : path and reason; what stood there before is intact
     """
-    as_csv = os.fspath(path).lower().endswith(".csv")
     if show_q:
         more["q"] = q_entry(solution.mdp, solution.q)
-    rows = q_csv(solution) if show_q else csv_parts(solution)
-    write_parts(rows if as_csv else json_parts(answer_document(solution, **more)), path)
+    write_either(
+        path,
+        lambda: answer_document(solution, **more),
+        lambda: q_csv(solution) if show_q else csv_parts(solution),
+    )
+
+
+def write_either(
+    path: str | os.PathLike[str],
+    document: Callable[[], Mapping[str, Any]],
+    rows: Callable[[], Iterable[str]],
+) -> None:
+    """Write the entries of a JSON object, or the lines of CSV where the path ends in .csv, atomically."""
+    format = ANSWERS.of(path) or ANSWERS.formats[0]
+    ANSWERS.write(Written(document, rows), path, format)
 
 
 def check_suffix(path: str | os.PathLike[str]) -> None:

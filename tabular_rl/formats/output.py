@@ -64,11 +64,13 @@ def write_atomically(path: Target, write: Callable[[BinaryIO], None]) -> None:
 def write_parts(parts: Iterable[str], path: str | os.PathLike[str]) -> None:
     """Write pieces of text atomically; OutputError names the path."""
 
-    def write(file: BinaryIO) -> None:
-        for part in parts:
-            file.write(part.encode("utf-8", "backslashreplace"))
+    write_atomically(path, lambda file: write_text(parts, file))
 
-    write_atomically(path, write)
+
+def write_text(parts: Iterable[str], file: BinaryIO) -> None:
+    """Write pieces of text in UTF-8, half a surrogate pair as an escape."""
+    for part in parts:
+        file.write(part.encode("utf-8", "backslashreplace"))
 
 
 def write_lines(lines: Iterable[str], file: BinaryIO) -> None:

@@ -53,12 +53,13 @@ class Format:
         return self.name if self.magic or self.folder else self.name.upper()
 
 
-def _function(named: str | Callable[..., Any]) -> Callable[..., Any]:
+def function(named: str | Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of a format, imported where it is only named."""
     if callable(named):
         return named
     module, _, name = named.rpartition(".")
-    function: Callable[..., Any] = getattr(import_module(f"tabular_rl.formats.{module}"), name)
-    return function
+    found: Callable[..., Any] = getattr(import_module(f"tabular_rl.formats.{module}"), name)
+    return found
 
 
 class Formats:
@@ -114,6 +115,14 @@ class Formats:
         suffix = Path(path).suffix.lower()
         return next((format for format in self.formats if suffix in format.suffixes), None)
 
+    def told(self, head: bytes) -> Format | None:
+        """Return the format that the first bytes of a file say, None where they say none.
+
+        >>> MODELS.told(b"PK\\x03\\x04...").name, MODELS.told(b"discount")
+        ('npz', None)
+        """
+        return next((format for format in self.formats if head.startswith(format.magic)), None)
+
     def read(
         self, name: str, *given: Any, format: Format | None = None, hint: Callable[[str], str] | None = None
     ) -> Any:
@@ -152,7 +161,7 @@ class Formats:
                 )
             if format not in (None, folder):
                 raise ModelError(NO_ARRAYS)
-            return _function(folder.read)(Path(name), *given)
+            return function(folder.read)(Path(name), *given)
         if format is not None and format.folder:
             raise ModelError("is a file, expected a directory of arrays")
         chosen = format or self.of(name)
@@ -183,18 +192,18 @@ class Formats:
         file.seek(0)
         if not head:
             raise ModelError(f"empty, expected {self.thing}")
-        found = next((known for known in self.formats if head.startswith(known.magic)), None)
+        found = self.told(head)
         chosen = format or found or self.formats[0]
         if chosen.magic and found is not chosen:
             holds = input.kind_of(head) if found is None else found.content
             raise ModelError(f"found {holds}, expected {chosen.content}")
         if found is not None and found is not chosen:
             raise ModelError(f"found {found.content}, expected {chosen.title}. Name it {found.suffixes[0]}.")
-        return _function(chosen.read)(file, *given)
+        return function(chosen.read)(file, *given)
 
     def write(self, what: Any, path: str | os.PathLike[str], format: Format) -> None:
         """Write a file or a directory, which takes the place of what stood there when it is complete."""
-        write = _function(format.write)
+        write = function(format.write)
         if format.folder:
             write(what, Path(path))
         else:
@@ -220,6 +229,7 @@ LOGS = Formats(
 )
 ANSWERS = Formats(
     "an answer",
-    Format("json", (".json",), "answer_json.read_answer_json", "answer_json.write_answer_json"),
+    Format("json", (".json",), "answer_json.read_answer_json", "answer_json.write_answer_json",
+           (b"{", b"[")),
     Format("csv", (".csv",), "answer_csv.read_answer_csv", "answer_csv.write_answer_csv"),
-)
+)  # fmt: skip

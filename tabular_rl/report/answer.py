@@ -8,7 +8,7 @@ from typing import Any
 from tabular_rl.analysis.comparison import Comparison
 from tabular_rl.analysis.simulation import Simulation
 from tabular_rl.certificates.verdict import Verdict
-from tabular_rl.formats.answers import check_suffix, json_parts, write_answer, write_parts
+from tabular_rl.formats.answers import check_suffix, write_answer, write_either
 from tabular_rl.report.comparison import comparison_text
 from tabular_rl.report.learned import learned_csv, learned_document, learned_text
 from tabular_rl.report.simulation import simulation_text
@@ -43,7 +43,5 @@ def write(answer: Solution, path: str | os.PathLike[str]) -> None:
     check_suffix(path)
     if not isinstance(answer, Learned):
         write_answer(answer, path)
-    elif os.fspath(path).lower().endswith(".csv"):
-        write_parts(learned_csv(answer), path)
     else:
-        write_parts(json_parts(learned_document(answer, answer.regret)), path)
+        write_either(path, lambda: learned_document(answer, answer.regret), lambda: learned_csv(answer))
