@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, BinaryIO
@@ -65,7 +66,7 @@ class Header:
     name: str
     source: str
     start_given: bool
-    layout: tuple[int, int] | None
+    layout: Sequence[int] | None  # rows and columns
     arrays: tuple[str, ...]  # the members that are there, the exact ones included
     states: list[str] | None = None
     actions: list[str] | None = None
@@ -88,41 +89,21 @@ class Header:
 
 def header_of(mdp: MDP, arrays: tuple[str, ...]) -> Header:
     layout = mdp.layout
+    same = ("S", "A", "L", "K", "sense", "horizon", "name", "source", "start_given")
     return Header(
-        S=mdp.S,
-        A=mdp.A,
-        L=mdp.L,
-        K=mdp.K,
         gamma=mdp.gamma_exact,
-        sense=mdp.sense,
-        horizon=mdp.horizon,
-        name=mdp.name,
-        source=mdp.source,
-        start_given=mdp.start_given,
         layout=None if layout is None else (layout.rows, layout.columns),
         arrays=arrays,
         states=list(mdp.states) if mdp.states.given else None,
         actions=list(mdp.actions) if mdp.actions.given else None,
+        **{field: getattr(mdp, field) for field in same},
     )
 
 
 def header_json(header: Header) -> dict[str, Any]:
-    return {
-        "format": PROGRAM,
-        "version": VERSION,
-        "states": header.S,
-        "actions": header.A,
-        "pairs": header.L,
-        "outcomes": header.K,
-        "discount": f"{header.gamma.numerator}/{header.gamma.denominator}",
-        "sense": header.sense,
-        "horizon": header.horizon,
-        "name": header.name,
-        "source": header.source,
-        "start_given": header.start_given,
-        "layout": None if header.layout is None else list(header.layout),
-        "arrays": list(header.arrays),
-    }
+    found = {key: getattr(header, field) for key, (field, _, _) in KEYS.items()}
+    found["discount"] = f"{header.gamma.numerator}/{header.gamma.denominator}"
+    return {"format": PROGRAM, "version": VERSION, **found}
 
 
 def parse_json(data: bytes, what: str) -> Any:
@@ -141,29 +122,15 @@ def parse_json(data: bytes, what: str) -> Any:
 
 def read_header(found: Any, what: str, extra: tuple[str, ...] = ()) -> Header:
     """Return a checked header; `extra` names further keys that the caller looks at."""
-    checks: dict[str, tuple[str, Any]] = {
-        "states": ("a whole number, 1 or more", lambda x: whole(x) and x >= 1),
-        "actions": ("a whole number", whole),
-        "pairs": ("a whole number", whole),
-        "outcomes": ("a whole number", whole),
-        "discount": ("a fraction such as 9/10", lambda x: isinstance(x, str) and "/" in x),
-        "sense": ("max or min", lambda x: x in ("max", "min")),
-        "horizon": ("a whole number or null", lambda x: x is None or (whole(x) and 1 <= x < 2**31)),
-        "name": ("a text", lambda x: isinstance(x, str)),
-        "source": ("a text", lambda x: isinstance(x, str)),
-        "start_given": ("true or false", lambda x: isinstance(x, bool)),
-        "layout": ("rows and columns, or null", lambda x: x is None or _is_layout(x)),
-        "arrays": ("a list of arrays", _is_members),
-    }
     if not isinstance(found, dict) or found.get("format") != PROGRAM:
         raise ModelError(f"{what}: found no format {quoted(PROGRAM)}, expected a model")
     if found.get("version") != VERSION or isinstance(found.get("version"), bool):
         raise ModelError(f"{what}: found version {escape(found.get('version'))}, expected {VERSION}")
-    known = ("format", "version", *checks, *extra)
+    known = ("format", "version", *KEYS, *extra)
     for key in found:
         if key not in known:
             raise ModelError(f"{what}: unknown key {quoted(key)}{closest(key, known)}")
-    for key, (expected, right) in checks.items():
+    for key, (_, expected, right) in KEYS.items():
         if key not in found:
             raise ModelError(f"{what}: found no {key}, expected {expected}")
         if not right(found[key]):
@@ -174,20 +141,8 @@ def read_header(found: Any, what: str, extra: tuple[str, ...] = ()) -> Header:
         raise ModelError(
             f"{what}: discount: found {quoted(found['discount'])}, expected a fraction"
         ) from None
-    header = Header(
-        S=found["states"],
-        A=found["actions"],
-        L=found["pairs"],
-        K=found["outcomes"],
-        gamma=gamma,
-        sense=found["sense"],
-        horizon=found["horizon"],
-        name=found["name"],
-        source=found["source"],
-        start_given=found["start_given"],
-        layout=None if found["layout"] is None else (found["layout"][0], found["layout"][1]),
-        arrays=tuple(found["arrays"]),
-    )
+    header = Header(**{field: found[key] for key, (field, _, _) in KEYS.items()})
+    header.gamma, header.arrays = gamma, tuple(found["arrays"])
     _check_members(header, what)
     return header
 
@@ -204,6 +159,23 @@ def _is_members(x: Any) -> bool:
     return (
         isinstance(x, list) and all(isinstance(m, str) and m in MEMBERS for m in x) and len(set(x)) == len(x)
     )
+
+
+# Each key of the header: the field that it is, what is expected of it, and whether a value is that.
+KEYS: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
+    "states": ("S", "a whole number, 1 or more", lambda x: whole(x) and x >= 1),
+    "actions": ("A", "a whole number", whole),
+    "pairs": ("L", "a whole number", whole),
+    "outcomes": ("K", "a whole number", whole),
+    "discount": ("gamma", "a fraction such as 9/10", lambda x: isinstance(x, str) and "/" in x),
+    "sense": ("sense", "max or min", lambda x: x in ("max", "min")),
+    "horizon": ("horizon", "a whole number or null", lambda x: x is None or (whole(x) and 1 <= x < 2**31)),
+    "name": ("name", "a text", lambda x: isinstance(x, str)),
+    "source": ("source", "a text", lambda x: isinstance(x, str)),
+    "start_given": ("start_given", "true or false", lambda x: isinstance(x, bool)),
+    "layout": ("layout", "rows and columns, or null", lambda x: x is None or _is_layout(x)),
+    "arrays": ("arrays", "a list of arrays", _is_members),
+}
 
 
 def _check_members(header: Header, what: str) -> None:
@@ -356,8 +328,6 @@ def check_npy(
 
 def npy_bytes(array: NDArray[Any]) -> Iterator[bytes | memoryview]:
     """Yield an npy file block by block."""
-    import io
-
     dtype = array.dtype.newbyteorder("<")
     head = io.BytesIO()
     npy.write_array_header_1_0(
@@ -381,23 +351,26 @@ def model_of(header: Header, arrays: dict[str, NDArray[Any]], asked: Asked, **op
             if at is None:
                 raise ModelError(f"terminal: no such state {quoted(name)}{closest(name, states)}")
             terminal[at] = True
+    plain = (
+        "pair_ptr",
+        "pair_action",
+        "row_ptr",
+        "next_state",
+        "prob",
+        "reward",
+        "r",
+        "start",
+        "final_reward",
+    )
     return MDP.from_rows(
-        pair_ptr=arrays["pair_ptr"],
-        pair_action=arrays["pair_action"],
-        row_ptr=arrays["row_ptr"],
-        next_state=arrays["next_state"],
-        prob=arrays["prob"],
-        reward=arrays.get("reward"),
-        r=arrays["r"],
+        **{field: arrays.get(field) for field in plain},  # type: ignore[arg-type]
         terminal=terminal,
-        start=arrays.get("start"),
-        final_reward=arrays.get("final_reward"),
         gamma=header.gamma if asked.gamma is None else asked.gamma,
         horizon=header.horizon if asked.horizon is None else asked.horizon,
         sense=asked.sense or header.sense,  # type: ignore[arg-type]
         states=states,
         actions=Names(header.A if header.actions is None else header.actions),
-        layout=None if header.layout is None else Layout(*header.layout, cell),
+        layout=None if header.layout is None else Layout(header.layout[0], header.layout[1], cell),
         exact=exact_of(header, arrays),
         name=header.name,
         source=header.source,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
@@ -20,6 +19,7 @@ from tabular_rl.errors import ModelError, OptionError, escape, quoted
 from tabular_rl.formats.arrays import read_npy_header
 from tabular_rl.formats.input import reporting
 from tabular_rl.formats.memory import require
+from tabular_rl.formats.npz import DAMAGED
 from tabular_rl.formats.output import write_atomically
 
 SCHEMA, VERSION = "tabular-rl checkpoint", 1
@@ -27,10 +27,6 @@ ARRAY = "array_"
 KINDS = ("<f8", "<i8", "|b1", "|u1", "<u8", "<i4")
 LOW = (1 << 64) - 1
 AFRESH = "Is the file cut off or damaged? Then start afresh, without --resume."
-DAMAGED = (
-    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, ValueError, OverflowError,
-    IndexError, TypeError, AttributeError,
-)  # fmt: skip
 
 
 def write_checkpoint(state: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
@@ -68,11 +64,11 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     ModelError : no such file, not a checkpoint, cut off or damaged
     """
     try:
-        with reporting(), open(path, "rb") as file:
+        with reporting(os.fspath(path)), open(path, "rb") as file:
             return {**_read(file), "path": os.fspath(path)}
-    except ModelError as error:
-        raise error.at(os.fspath(path)) from None
-    except DAMAGED as error:
+    except ModelError:
+        raise
+    except (*DAMAGED, TypeError, AttributeError) as error:
         reason = escape(str(error).strip("'\"").rstrip(".") or type(error).__name__)
         raise ModelError(f"not a complete checkpoint: {reason}. {AFRESH}").at(os.fspath(path)) from None
 

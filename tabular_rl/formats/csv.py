@@ -24,8 +24,8 @@ from tabular_rl.formats.fields import (
     Numbers,
     Reader,
     add_terminal,
-    exact_of,
     finish,
+    model_of_numbers,
     number_fault,
     read_head,
     resolve,
@@ -181,27 +181,20 @@ def _by_columns(top: _Top) -> MDP:
             r = table.take(index["reward"][first])
         elif len(pair):
             reward = table.take(index["reward"])
-    start, final = (
-        None if given is None else Numbers.spread(given, len(states), reader.exact)
-        for given in (said.start, said.final_reward)
-    )
-    return MDP.from_rows(
+    return model_of_numbers(
+        reader,
+        head,
+        states,
+        said,
+        prob,
+        reward,
+        None if reward is not None else r,
         pair_ptr=np.concatenate([[0], np.cumsum(counts)]),
         pair_action=a[first],
         row_ptr=row_ptr,
         next_state=to,
-        prob=prob.floats,
-        reward=None if reward is None else reward.floats,
-        r=None if reward is not None else r.floats,
-        gamma=head.gamma,
         terminal=ends,
-        start=None if start is None else start.floats,
-        final_reward=None if final is None else final.floats,
-        states=states,
         actions=actions,
-        exact=exact_of(prob, reward, None if reward is not None else r, start, final),
-        copy=False,
-        **head.options,
     )
 
 
@@ -324,10 +317,7 @@ def _lines(mdp: MDP) -> Iterator[str]:
     names = [csv_text(name) for name in mdp.states]
     actions = [csv_text(name) for name in mdp.actions]
     row_ptr = mdp.row_ptr.tolist()
-    exact = mdp.exact
-    prob: Any = mdp.prob if exact is None else exact.prob
-    reward: Any = mdp.reward if exact is None else exact.reward
-    r: Any = mdp.r if exact is None else exact.r
+    prob, reward, r = (say.numbers(field) for field in ("prob", "reward", "r"))
     for s in range(mdp.S):
         for i in mdp.rows(s):
             pair = f"{names[s]},{actions[int(mdp.pair_action[i])]}"

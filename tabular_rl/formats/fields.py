@@ -264,19 +264,6 @@ class Numbers:
         return cls(list(codes), exact).take(index)
 
 
-def exact_of(
-    prob: Numbers,
-    reward: Numbers | None = None,
-    r: Numbers | None = None,
-    start: Numbers | None = None,
-    final_reward: Numbers | None = None,
-) -> Exact | None:
-    """Return the rationals of a model's numbers, None where they are floats."""
-    if prob.exact is None:
-        return None
-    return Exact(prob.exact, *(None if x is None else x.exact for x in (reward, r, start, final_reward)))
-
-
 @dataclass
 class Head:
     """The keys at the top of a text file that need no knowledge of its states."""
@@ -446,6 +433,26 @@ def resolve(reader: Reader, head: Head, states: Names, outcomes: int, ends: Iter
             )
             reader.fault(what, head.outcomes)
     return Resolved(found, start, final)
+
+
+def model_of_numbers(
+    reader: Reader,
+    head: Head,
+    states: Names,
+    said: Resolved,
+    prob: Numbers,
+    reward: Numbers | None = None,
+    r: Numbers | None = None,
+    **more: Any,
+) -> MDP:
+    """Return the model of numbers in the order of its rows, and of what the keys at the top say."""
+    numbers = {"prob": prob, "reward": reward, "r": r}
+    for name, given in (("start", said.start), ("final_reward", said.final_reward)):
+        numbers[name] = None if given is None else Numbers.spread(given, len(states), reader.exact)
+    exact = Exact(*(None if x is None else x.exact for x in numbers.values())) if reader.exact else None  # type: ignore[arg-type]
+    floats: dict[str, Any] = {name: None if x is None else x.floats for name, x in numbers.items()}
+    options = {**more, **head.options}
+    return MDP.from_rows(gamma=head.gamma, states=states, exact=exact, copy=False, **floats, **options)
 
 
 def finish(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import SHOWN_FAULTS, ModelError, quoted
-from tabular_rl.formats.fields import Head, Numbers, Reader, exact_of, finish, resolve
+from tabular_rl.formats.fields import Head, Numbers, Reader, finish, model_of_numbers, resolve
 from tabular_rl.formats.lines import Spot
 from tabular_rl.formats.memory import require
 from tabular_rl.model.build import Number
@@ -215,26 +215,20 @@ def _model(
     exact = reader.exact
     prob = Numbers(grid.probabilities(), exact).take(way[there])
     worth = Numbers(grid.rewards.values, exact).take(reward[there])
-    start, final = (
-        None if given is None else Numbers.spread(given, len(states), exact)
-        for given in (begin if said.start is None else said.start, said.final_reward)
-    )
-    return MDP.from_rows(
+    return model_of_numbers(
+        reader,
+        head,
+        states,
+        replace(said, start=begin if said.start is None else said.start),
+        prob,
+        worth,
         pair_ptr=np.concatenate([[0], np.cumsum(~ended * len(parts))]),
         pair_action=np.tile(np.arange(len(parts)), len(live)),
         row_ptr=row_ptr,
         next_state=to[there],
-        prob=prob.floats,
-        reward=worth.floats,
-        gamma=head.gamma,
         terminal=ended,
-        start=None if start is None else start.floats,
-        final_reward=None if final is None else final.floats,
-        states=states,
         actions=Names(list(grid.moves)),
-        exact=exact_of(prob, worth, start=start, final_reward=final),
-        copy=False,
-        **{"layout": layout, **head.options},
+        layout=layout,
     )
 
 

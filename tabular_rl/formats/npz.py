@@ -41,17 +41,9 @@ META = "meta"
 RATIO = 100  # a compressed member may be this many times as long when it is read,
 SMALL = 1 << 24  # or this many bytes
 DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    KeyError,
-    ValueError,
-    OverflowError,
-    IndexError,
-    struct_error,
-)
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, ValueError, OverflowError,
+    IndexError, struct_error,
+)  # fmt: skip
 
 
 def read_npz(file: BinaryIO, asked: Asked) -> MDP:

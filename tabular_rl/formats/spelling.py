@@ -39,18 +39,13 @@ class Speller:
         made = plain(value)
         return f'"{made}"' if "/" in made else made
 
-    def prob(self, k: int) -> str:
-        exact = self.mdp.exact
-        return self.number(exact.prob[k] if exact else self.mdp.prob[k])
+    def numbers(self, field: str) -> Any:
+        """The numbers of a field, exact where the model has them so; None where it has none."""
+        exact = getattr(self.mdp.exact, field, None)
+        return getattr(self.mdp, field) if exact is None else exact
 
-    def reward(self, k: int) -> str:
-        exact, reward = self.mdp.exact, self.mdp.reward
-        assert reward is not None
-        return self.number(exact.reward[k] if exact and exact.reward is not None else reward[k])
-
-    def r(self, i: int) -> str:
-        exact = self.mdp.exact
-        return self.number(exact.r[i] if exact and exact.r is not None else self.mdp.r[i])
+    def entry(self, field: str, i: int) -> str:
+        return self.number(self.numbers(field)[i])
 
     def gamma(self) -> str:
         """The discount, in quotes where it is not the double that a plain number would be read as."""
@@ -80,10 +75,8 @@ class Speller:
             yield self.names("actions", mdp.actions)
         if ends:
             yield self.names("terminal", (mdp.states[s] for s in ends))
-        exact = mdp.exact
         if mdp.start_given:
-            start: Any = exact.start if exact and exact.start is not None else mdp.start
-            given = [(s, p) for s, p in enumerate(start) if p]
+            given = [(s, p) for s, p in enumerate(self.numbers("start")) if p]
             if len(given) == 1 and given[0][1] == 1:
                 yield f"start = {self.text(mdp.states[given[0][0]])}\n"
             else:
@@ -91,8 +84,9 @@ class Speller:
         if mdp.horizon is not None:
             yield f"horizon = {mdp.horizon}\n"
         if mdp.final_reward is not None:
-            final: Any = exact.final_reward if exact and exact.final_reward is not None else mdp.final_reward
-            yield self.table("final_reward", [(s, x) for s, x in enumerate(final) if x])
+            yield self.table(
+                "final_reward", [(s, x) for s, x in enumerate(self.numbers("final_reward")) if x]
+            )
         if mdp.layout is not None:
             cell = "" if mdp.layout.cell is None else f", cell = {mdp.layout.cell.tolist()}"
             yield f"layout = {{ rows = {mdp.layout.rows}, columns = {mdp.layout.columns}{cell} }}\n"

@@ -426,14 +426,14 @@ def _row(mdp: MDP, say: Speller, i: int) -> str:
     ks = range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))
     to = mdp.next_state[ks.start : ks.stop].tolist()
     names = [mdp.states[s] for s in to]
-    p = [say.prob(k) for k in ks]
+    p = [say.entry("prob", k) for k in ks]
     if mdp.reward is not None:
         outcomes = ", ".join(
-            f"{{ state = {say.text(name)}, p = {x}, reward = {say.reward(k)} }}"
+            f"{{ state = {say.text(name)}, p = {x}, reward = {say.entry('reward', k)} }}"
             for name, x, k in zip(names, p, ks, strict=True)
         )
         return f"{{ to = [{outcomes}] }}"
-    reward = say.r(i)
+    reward = say.entry("r", i)
     tail = "" if reward in ("0", "0.0") else f", reward = {reward}"
     if p in (["1"], ["1.0"]):
         return f"{{ to = {say.text(names[0])}{tail} }}"
