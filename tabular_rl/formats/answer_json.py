@@ -243,16 +243,19 @@ def answer_document(solution: Solution, **more: Any) -> dict[str, Any]:
     return document
 
 
+def _by_action(mdp: MDP, first: int, last: int, numbers: list[Any]) -> list[dict[str, Any]]:
+    """For each of some states, what stands at its rows by the names of their actions."""
+    ptr, names = mdp.pair_ptr[first : last + 1], list(mdp.actions)
+    actions = [names[a] for a in mdp.pair_action[ptr[0] : ptr[-1]].tolist()]
+    ends = itertools.pairwise((ptr - ptr[0]).tolist())
+    return [dict(zip(actions[a:b], numbers[a:b], strict=True)) for a, b in ends]
+
+
 def q_entry(mdp: MDP, q: Floats) -> Any:
     """For each state the value of each action by name, from q (L,) or (T, L): then one list a time step."""
-    names = list(mdp.actions)
 
-    def rows(q: Floats, first: int, last: int) -> list[dict[str, float]]:
-        ptr = mdp.pair_ptr[first : last + 1]
-        begin, ends = int(ptr[0]), (ptr - ptr[0]).tolist()
-        actions = [names[a] for a in mdp.pair_action[begin : int(ptr[-1])].tolist()]
-        values = q[begin : int(ptr[-1])].tolist()
-        return [dict(zip(actions[a:b], values[a:b], strict=True)) for a, b in itertools.pairwise(ends)]
+    def rows(q: Floats, first: int, last: int) -> list[dict[str, Any]]:
+        return _by_action(mdp, first, last, q[mdp.pair_ptr[first] : mdp.pair_ptr[last]].tolist())
 
     if q.ndim == 2:
         return [rows(row, 0, mdp.S) for row in q]
@@ -284,15 +287,8 @@ def _policy_entry(mdp: MDP, policy: Policy) -> tuple[Any, str | None]:
     weights, exact = policy.weights, policy.exact
 
     def probabilities(first: int, last: int) -> list[dict[str, Any] | None]:
-        ptr = mdp.pair_ptr[first : last + 1].tolist()
-        begin, end, names = ptr[0], ptr[-1], list(mdp.actions)
-        actions = [names[a] for a in mdp.pair_action[begin:end].tolist()]
-        probs: list[Any] = weights[begin:end].tolist()
-        if exact is not None:
-            probs = [spell(exact[i]) for i in range(begin, end)]
-        return [
-            dict(zip(actions[a - begin : b - begin], probs[a - begin : b - begin], strict=True)) or None
-            for a, b in itertools.pairwise(ptr)
-        ]
+        rows = range(int(mdp.pair_ptr[first]), int(mdp.pair_ptr[last]))
+        probs = weights[rows.start : rows.stop].tolist() if exact is None else [spell(exact[i]) for i in rows]
+        return [entry or None for entry in _by_action(mdp, first, last, probs)]
 
     return Blocks(probabilities(*ends) for ends in ranges(mdp.S)), None if exact is not None else "float64"
