@@ -1,223 +1,26 @@
-"""What npz archives and directories have in common: the arrays of a model and the header that goes with them."""
+"""The arrays of a model, as npz archives and directories hold them."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, BinaryIO
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from tabular_rl.errors import Fault, ModelError, TabularError, closest, escape, quoted
+from tabular_rl.errors import Fault, ModelError, closest, quoted
 from tabular_rl.formats.fields import Asked
-from tabular_rl.formats.json import read_json
+from tabular_rl.formats.header import ARRAYS, EXACT, WHOLE, Header, parse_json
 from tabular_rl.model.layout import Layout
-from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
-from tabular_rl.model.rationals import DIGITS, Exact, RationalArray, exact_sum, fraction
+from tabular_rl.model.rationals import DIGITS, Exact, RationalArray, exact_sum
 from tabular_rl.model.rows import expected_reward, row_blocks
 
-VERSION = 1
-PROGRAM = "tabular-rl"
-# Each array, what it is counted in (S states, L pairs, K outcomes), how many more it has, and its types.
-WHOLE = ("int32", "int64")
-ARRAYS: dict[str, tuple[str, int, tuple[str, ...]]] = {
-    "pair_ptr": ("S", 1, WHOLE),
-    "pair_action": ("L", 0, WHOLE),
-    "row_ptr": ("L", 1, WHOLE),
-    "next_state": ("K", 0, WHOLE),
-    "prob": ("K", 0, ("float64",)),
-    "reward": ("K", 0, ("float64",)),
-    "r": ("L", 0, ("float64",)),
-    "terminal": ("S", 0, ("bool",)),
-    "start": ("S", 0, ("float64",)),
-    "final_reward": ("S", 0, ("float64",)),
-    "cell": ("S", 0, WHOLE),
-}
-EXACT = ("prob", "reward", "r", "start", "final_reward")
-MEMBERS = (*ARRAYS, *(f"{field}_{part}" for field in EXACT for part in ("num", "den", "text")))
 HEXADECIMAL = re.compile(r"(-?[0-9a-f]+)/([0-9a-f]+)")
 LONGEST_TEXT = 4 * DIGITS  # characters of a fraction in hexadecimal
-BLOCK = 1 << 22  # bytes written or read at once
-
-
-# -- the header -------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Header:
-    """What a model is besides its arrays."""
-
-    S: int
-    A: int
-    L: int
-    K: int
-    gamma: Fraction
-    sense: str
-    horizon: int | None
-    name: str
-    source: str
-    start_given: bool
-    layout: Sequence[int] | None  # rows and columns
-    arrays: tuple[str, ...]  # the members that are there, the exact ones included
-    states: list[str] | None = None
-    actions: list[str] | None = None
-    digest: str | None = None
-
-    def lengths(self) -> dict[str, tuple[int | None, tuple[str, ...]]]:
-        """The length and the possible types of each member; None where the length is free."""
-        found: dict[str, tuple[int | None, tuple[str, ...]]] = {}
-        for member in self.arrays:
-            field, _, part = member.rpartition("_")
-            if member in ARRAYS:
-                unit, more, types = ARRAYS[member]
-                found[member] = (getattr(self, unit) + more, types)
-            elif part == "text":
-                found[member] = (None, ("uint8",))
-            else:
-                found[member] = (getattr(self, ARRAYS[field][0]), ("int64",))
-        return found
-
-
-def header_of(mdp: MDP, arrays: tuple[str, ...]) -> Header:
-    layout = mdp.layout
-    same = ("S", "A", "L", "K", "sense", "horizon", "name", "source", "start_given")
-    return Header(
-        gamma=mdp.gamma_exact,
-        layout=None if layout is None else (layout.rows, layout.columns),
-        arrays=arrays,
-        states=list(mdp.states) if mdp.states.given else None,
-        actions=list(mdp.actions) if mdp.actions.given else None,
-        **{field: getattr(mdp, field) for field in same},
-    )
-
-
-def header_json(header: Header) -> dict[str, Any]:
-    found = {key: getattr(header, field) for key, (field, _, _) in KEYS.items()}
-    found["discount"] = f"{header.gamma.numerator}/{header.gamma.denominator}"
-    return {"format": PROGRAM, "version": VERSION, **found}
-
-
-def parse_json(data: bytes, what: str) -> Any:
-    """Return strict JSON: UTF-8, each key once, no NaN; ModelError with `what` it is and the line."""
-    try:
-        return read_json(data.decode("utf-8"))
-    except ModelError as error:
-        fault = error.faults[0]
-        line = f", line {fault.line}" if fault.line is not None and data.count(b"\n") else ""
-        raise ModelError(f"{what}{line}: {fault.what}") from None
-    except UnicodeDecodeError as error:
-        raise ModelError(
-            f"{what}: found byte 0x{data[error.start]:02x} at {error.start}, expected UTF-8"
-        ) from None
-
-
-def read_header(found: Any, what: str, extra: tuple[str, ...] = ()) -> Header:
-    """Return a checked header; `extra` names further keys that the caller looks at."""
-    if not isinstance(found, dict) or found.get("format") != PROGRAM:
-        raise ModelError(f"{what}: found no format {quoted(PROGRAM)}, expected a model")
-    if found.get("version") != VERSION or isinstance(found.get("version"), bool):
-        raise ModelError(f"{what}: found version {escape(found.get('version'))}, expected {VERSION}")
-    known = ("format", "version", *KEYS, *extra)
-    for key in found:
-        if key not in known:
-            raise ModelError(f"{what}: unknown key {quoted(key)}{closest(key, known)}")
-    for key, (_, expected, right) in KEYS.items():
-        if key not in found:
-            raise ModelError(f"{what}: found no {key}, expected {expected}")
-        if not right(found[key]):
-            raise ModelError(f"{what}: {key}: found {escape(json.dumps(found[key]))}, expected {expected}")
-    try:
-        gamma = fraction(found["discount"])
-    except ValueError:
-        raise ModelError(
-            f"{what}: discount: found {quoted(found['discount'])}, expected a fraction"
-        ) from None
-    header = Header(**{field: found[key] for key, (field, _, _) in KEYS.items()})
-    header.gamma, header.arrays = gamma, tuple(found["arrays"])
-    _check_members(header, what)
-    return header
-
-
-def whole(x: Any) -> bool:
-    return isinstance(x, int) and not isinstance(x, bool) and 0 <= x < 2**48
-
-
-def _is_layout(x: Any) -> bool:
-    return isinstance(x, list) and len(x) == 2 and all(whole(n) and 1 <= n < 2**31 for n in x)
-
-
-def _is_members(x: Any) -> bool:
-    return (
-        isinstance(x, list) and all(isinstance(m, str) and m in MEMBERS for m in x) and len(set(x)) == len(x)
-    )
-
-
-# Each key of the header: the field that it is, what is expected of it, and whether a value is that.
-KEYS: dict[str, tuple[str, str, Callable[[Any], bool]]] = {
-    "states": ("S", "a whole number, 1 or more", lambda x: whole(x) and x >= 1),
-    "actions": ("A", "a whole number", whole),
-    "pairs": ("L", "a whole number", whole),
-    "outcomes": ("K", "a whole number", whole),
-    "discount": ("gamma", "a fraction such as 9/10", lambda x: isinstance(x, str) and "/" in x),
-    "sense": ("sense", "max or min", lambda x: x in ("max", "min")),
-    "horizon": ("horizon", "a whole number or null", lambda x: x is None or (whole(x) and 1 <= x < 2**31)),
-    "name": ("name", "a text", lambda x: isinstance(x, str)),
-    "source": ("source", "a text", lambda x: isinstance(x, str)),
-    "start_given": ("start_given", "true or false", lambda x: isinstance(x, bool)),
-    "layout": ("layout", "rows and columns, or null", lambda x: x is None or _is_layout(x)),
-    "arrays": ("arrays", "a list of arrays", _is_members),
-}
-
-
-def _check_members(header: Header, what: str) -> None:
-    """Check that the arrays which the header lists make a model."""
-    here = set(header.arrays)
-    needed = {"pair_ptr", "pair_action", "row_ptr", "next_state", "prob", "r", "terminal"}
-    if header.start_given:
-        needed.add("start")
-    exact = set()
-    for field in EXACT:
-        parts = {part for part in ("num", "den", "text") if f"{field}_{part}" in here}
-        if parts not in (set(), {"num", "den"}, {"text"}):
-            raise ModelError(
-                f"{what}: arrays: found parts {sorted(parts)} of {field}, expected num and den, or text"
-            )
-        if parts:
-            exact.add(field)
-            needed.add(field)
-    wanted = {"prob", "reward" if "reward" in here else "r", *(here & {"start", "final_reward"})}
-    if not header.start_given:
-        wanted.discard("start")
-    if exact and wanted - exact:
-        raise ModelError(
-            f"{what}: arrays: found exact numbers without those of {min(wanted - exact)}, expected all"
-        )
-    missing = [member for member in MEMBERS if member in needed - here]
-    if missing:
-        raise ModelError(f"{what}: arrays: found no {missing[0]}, expected it")
-    if "cell" in here and header.layout is None:
-        raise ModelError(f"{what}: arrays: found cell with no layout, expected both")
-    if "final_reward" in here and header.horizon is None:
-        raise ModelError(f"{what}: arrays: found final_reward with no horizon, expected both")
-
-
-def checked_names(found: Any, what: str, size: int) -> list[str] | None:
-    if found is None:
-        return None
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-        raise ModelError(f"{what}: expected a list of texts, or null")
-    if len(found) != size:
-        raise ModelError(f"{what}: found {len(found)} names, expected {size}")
-    return found
 
 
 # -- the arrays -------------------------------------------------------------------------------------------------
@@ -278,65 +81,6 @@ def _rationals(array: NDArray[Any], member: str, length: int) -> RationalArray:
     return RationalArray(
         np.array([n for n, _ in made], dtype=object), np.array([d for _, d in made], dtype=object)
     )
-
-
-def read_npy_header(file: BinaryIO, member: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return shape and type of an npy array, whose data come next; ModelError with the member."""
-    try:
-        version = npy.read_magic(file)
-        if version == (1, 0):
-            shape, _, dtype = npy.read_array_header_1_0(file)
-        elif version in ((2, 0), (3, 0)):
-            shape, _, dtype = npy.read_array_header_2_0(file)
-        else:
-            raise ModelError(f"{member}: found npy version {version}, expected 1.0, 2.0 or 3.0")
-    except (TabularError, zipfile.BadZipFile, zlib.error):
-        raise
-    except Exception:  # the parsers of numpy raise many kinds on damaged bytes
-        raise ModelError(f"{member}: not an npy array: its header is damaged") from None
-    return shape, dtype
-
-
-def check_npy(
-    member: str,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    length: int | None,
-    types: tuple[str, ...],
-    data: int,
-) -> None:
-    """Check what an npy header declares against what is expected and the bytes of data that are there.
-
-    The type "str" stands for texts of any length.
-    """
-    expected = " or ".join(types)
-    if dtype.hasobject:
-        raise ModelError(f"{member}: object arrays are not allowed: found dtype {dtype}, expected {expected}")
-    text = "str" in types and dtype.str[:2] == "<U" and dtype.itemsize > 0
-    if not text and dtype.str not in [np.dtype(t).newbyteorder("<").str for t in types if t != "str"]:
-        order = "big-endian " if dtype.str[:1] == ">" else ""
-        raise ModelError(f"{member}: found dtype {order}{escape(dtype.name)}, expected {expected}")
-    if len(shape) != 1 or any(isinstance(n, bool) or n < 0 for n in shape):
-        raise ModelError(f"{member}: found shape {escape(shape)}, expected one dimension")
-    if length is not None and shape[0] != length:
-        raise ModelError(f"{member}: found length {shape[0]}, expected {length}")
-    needed = shape[0] * dtype.itemsize
-    if needed != data:
-        declared = f"found {shape[0]} entries declared ({size_text(needed)})"
-        raise ModelError(f"{member}: {declared}, expected the {data} bytes that are there")
-
-
-def npy_bytes(array: NDArray[Any]) -> Iterator[bytes | memoryview]:
-    """Yield an npy file block by block."""
-    dtype = array.dtype.newbyteorder("<")
-    head = io.BytesIO()
-    npy.write_array_header_1_0(
-        head, {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": array.shape}
-    )
-    yield head.getvalue()
-    step = max(1, BLOCK // dtype.itemsize)
-    for i in range(0, len(array), step):
-        yield np.ascontiguousarray(array[i : i + step], dtype=dtype).data.cast("B")
 
 
 def model_of(header: Header, arrays: dict[str, NDArray[Any]], asked: Asked, **options: Any) -> MDP:

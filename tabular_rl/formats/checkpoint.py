@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import ModelError, OptionError, escape, quoted
-from tabular_rl.formats.arrays import read_npy_header
 from tabular_rl.formats.input import reporting
 from tabular_rl.formats.memory import require
+from tabular_rl.formats.npy import read_npy_header
 from tabular_rl.formats.npz import DAMAGED
 from tabular_rl.formats.output import write_atomically
 

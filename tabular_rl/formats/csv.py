@@ -17,21 +17,23 @@ from tabular_rl.formats.arrays import rows_off
 from tabular_rl.formats.fields import (
     A_PROBABILITY,
     AN_EMPTY_CELL,
-    TOP,
-    VERSION,
     Asked,
-    Head,
     Numbers,
     Reader,
-    add_terminal,
-    finish,
-    model_of_numbers,
     number_fault,
-    read_head,
-    resolve,
     spelled_number,
 )
 from tabular_rl.formats.input import text_of
+from tabular_rl.formats.keys import (
+    TOP,
+    VERSION,
+    Head,
+    add_terminal,
+    finish,
+    model_of_numbers,
+    read_head,
+    resolve,
+)
 from tabular_rl.formats.lines import Spot, locate
 from tabular_rl.formats.output import write_lines
 from tabular_rl.formats.sheet import Codes, Faulty, Sheet, cells_of, csv_text, full, is_blank

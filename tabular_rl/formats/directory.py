@@ -24,24 +24,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import ModelError, OptionError, OutputError, escape, path_text, quoted
-from tabular_rl.formats.arrays import (
-    BLOCK,
+from tabular_rl.formats.arrays import arrays_of, check_exact, model_of
+from tabular_rl.formats.fields import Asked
+from tabular_rl.formats.header import (
     WHOLE,
     Header,
-    arrays_of,
-    check_exact,
-    check_npy,
     checked_names,
     header_json,
     header_of,
-    model_of,
-    npy_bytes,
     parse_json,
     read_header,
-    read_npy_header,
 )
-from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.input import open_file, read_all, reporting
+from tabular_rl.formats.npy import BLOCK, check_npy, npy_bytes, read_npy_header
 from tabular_rl.formats.output import Complete, hidden, place_of, settle, sync_folder
 from tabular_rl.formats.output import reporting as writing
 from tabular_rl.formats.registry import NO_ARRAYS

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import SHOWN_FAULTS, ModelError, quoted
-from tabular_rl.formats.fields import Head, Numbers, Reader, finish, model_of_numbers, resolve
+from tabular_rl.formats.fields import Numbers, Reader
+from tabular_rl.formats.keys import Head, finish, model_of_numbers, resolve
 from tabular_rl.formats.lines import Spot
 from tabular_rl.formats.memory import require
 from tabular_rl.model.build import Number

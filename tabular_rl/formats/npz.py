@@ -17,24 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import ModelError, escape, quoted
-from tabular_rl.formats.arrays import (
-    BLOCK,
+from tabular_rl.formats.arrays import arrays_of, check_exact, model_of
+from tabular_rl.formats.fields import Asked
+from tabular_rl.formats.header import (
     MEMBERS,
     Header,
-    arrays_of,
-    check_exact,
-    check_npy,
     checked_names,
     header_json,
     header_of,
-    model_of,
-    npy_bytes,
     parse_json,
     read_header,
-    read_npy_header,
 )
-from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.memory import require
+from tabular_rl.formats.npy import BLOCK, check_npy, npy_bytes, read_npy_header
 from tabular_rl.model.mdp import MDP, size_text
 
 META = "meta"

@@ -12,19 +12,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from tabular_rl.errors import Fault, ModelError, escape, quoted
-from tabular_rl.formats.fields import (
-    TOP,
-    VERSION,
-    Asked,
-    Head,
-    Reader,
-    add_terminal,
-    finish,
-    is_text,
-    read_head,
-)
+from tabular_rl.formats.fields import Asked, Reader, is_text
 from tabular_rl.formats.grid import read_grid
 from tabular_rl.formats.input import plain_ends, text_of
+from tabular_rl.formats.keys import TOP, VERSION, Head, add_terminal, finish, read_head
 from tabular_rl.formats.lines import Spot, locate
 from tabular_rl.formats.output import write_lines
 from tabular_rl.formats.spelling import BARE, Speller

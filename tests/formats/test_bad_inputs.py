@@ -467,7 +467,7 @@ def test_states_beyond_memory(capsys):
 def test_indices_are_wide_enough():
     """Past 2**31 outcomes only row pointers are wide; past 2**31 states all indices are. Told from the header alone."""
     from tabular_rl.formats import directory
-    from tabular_rl.formats.arrays import Header
+    from tabular_rl.formats.header import Header
 
     def types(**sizes):
         made = Header(

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NumericalError, OptionError, escape, path_text
-from tabular_rl.formats.arrays import read_npy_header
 from tabular_rl.formats.input import open_file
+from tabular_rl.formats.npy import read_npy_header
 from tabular_rl.methods.learning._answer import mean_values
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.solving.learned import Learned

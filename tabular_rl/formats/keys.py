@@ -1,0 +1,294 @@
+"""The keys at the top of a text file, and the model of them and of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from tabular_rl.errors import Fault, ModelError, escape, quoted
+from tabular_rl.formats.fields import Numbers, Reader, is_text
+from tabular_rl.formats.lines import Spot
+from tabular_rl.model.build import TOO_FINE, Number, Row, arrays_of_rows
+from tabular_rl.model.layout import Layout
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.names import Names
+from tabular_rl.model.rationals import (
+    UNDERFLOWS,
+    Exact,
+    calculated,
+    exact_sum,
+    shown,
+)
+
+VERSION = 1
+TOP = (
+    "format",
+    "name",
+    "source",
+    "discount",
+    "sense",
+    "numbers",
+    "states",
+    "actions",
+    "terminal",
+    "start",
+    "horizon",
+    "final_reward",
+    "outcomes",
+    "layout",
+)
+
+
+@dataclass
+class Head:
+    """The keys at the top of a text file that need no knowledge of its states."""
+
+    gamma: Any
+    states: dict[str, int] | None
+    actions: dict[str, int] | None
+    terminal: dict[str, int]
+    layout: Spot | None
+    outcomes: Spot | None
+    start: Spot | None
+    final_reward: Spot | None
+    listed: dict[str, int]  # how many entries `states` and `actions` have, with those that stand twice
+    options: dict[str, Any]  # of the model: horizon, sense, name, source, layout
+
+
+def read_head(reader: Reader, top: dict[str, Spot]) -> Head:
+    """Read the keys at the top of a file."""
+    asked = reader.asked
+    if "format" in top:
+        version = reader.whole(top["format"], "format", 1)
+        if version is not None and version != VERSION:
+            raise ModelError(
+                Fault(f"format: found version {version}, expected {VERSION}", line=top["format"].line)
+            )
+    if "numbers" in top:
+        reader.exact = reader.text(top["numbers"], "numbers", ("exact", "float64")) != "float64"
+    gamma = asked.gamma
+    if gamma is None and "discount" not in top:
+        reader.fault("discount: found none, expected a number from 0 to 1")
+        gamma = 0
+    elif gamma is None:
+        gamma = _discount(reader, top["discount"])
+    options: dict[str, Any] = {}
+    for key in ("name", "source"):
+        if key in top:
+            options[key] = reader.text(top[key], key) or ""
+    if "sense" in top:
+        options["sense"] = reader.text(top["sense"], "sense", ("max", "min")) or "max"
+    if asked.sense is not None:
+        options["sense"] = asked.sense
+    if "horizon" in top:
+        options["horizon"] = reader.whole(top["horizon"], "horizon", 1)
+        if (options["horizon"] or 0) >= 2**31:
+            reader.fault(f"horizon: found {top['horizon']}, expected at most {2**31 - 1}", top["horizon"])
+    if asked.horizon is not None:
+        options["horizon"] = asked.horizon
+    if "final_reward" in top and "horizon" not in options:
+        reader.fault(
+            "final_reward: found with no horizon, expected both. Add a horizon.", top["final_reward"]
+        )
+    if "layout" in top:
+        options["layout"] = _layout(reader, top["layout"])
+    terminal = reader.names(top["terminal"], "terminal state") if "terminal" in top else {}
+    if asked.terminal is not None:
+        terminal = dict.fromkeys(asked.terminal, 0)
+    return Head(
+        gamma=gamma,
+        states=reader.names(top["states"], "state") if "states" in top else None,
+        actions=reader.names(top["actions"], "action") if "actions" in top else None,
+        terminal=terminal,
+        layout=top.get("layout"),
+        outcomes=top.get("outcomes"),
+        start=top.get("start"),
+        final_reward=top.get("final_reward"),
+        listed={
+            key: len(top[key].value)
+            for key in ("states", "actions")
+            if key in top and isinstance(top[key].value, list)
+        },
+        options=options,
+    )
+
+
+def _discount(reader: Reader, spot: Spot) -> Any:
+    """Return the discount. In quotes it is exact, whatever `numbers` says: "9/10", "1", "1/1.02"."""
+    trial = Reader(reader.asked, reader.exact)
+    try:
+        gamma = calculated(spot.value) if is_text(spot) else trial.number(spot, "discount")
+    except ValueError:
+        gamma = -1
+    if trial.faults and trial.faults[0].what.find(UNDERFLOWS) >= 0:
+        reader.faults += trial.faults
+        return 0
+    if trial.faults or not 0 <= gamma <= 1:
+        reader.fault(f"discount: found {escape(spot)}, expected a number from 0 to 1", spot)
+        return 0
+    return gamma
+
+
+def _layout(reader: Reader, spot: Spot) -> Layout | None:
+    before = len(reader.faults)
+    entries = reader.table(spot, "layout", ("rows", "columns", "cell"))
+    for key in ("rows", "columns"):
+        if key not in entries:
+            reader.fault(f"layout: found no {key}, expected rows and columns", spot)
+    sizes = [reader.whole(entries[key], f"layout: {key}", 1) for key in ("rows", "columns") if key in entries]
+    cell = None
+    if "cell" in entries:
+        cell = [
+            reader.whole(item, "layout: cell", 0) for item in reader.array(entries["cell"], "layout: cell")
+        ]
+    if len(reader.faults) > before:
+        return None
+    rows, columns = (size or 1 for size in sizes)
+    if cell is not None and any((at or 0) >= rows * columns for at in cell):
+        reader.fault(
+            f"layout: found cell {max(at or 0 for at in cell)}, expected less than {rows} x {columns}", spot
+        )
+    return Layout(rows, columns, None if cell is None else np.array(cell, dtype=np.int64))
+
+
+def add_terminal(head: Head, lines: dict[str, int], reached: Container[str]) -> dict[str, int]:
+    """Add the terminal states to states by name with their lines, where the file lists no `states`; return them.
+
+    One that the caller asked for, which has no line, must be reached: otherwise it is misspelt.
+    """
+    for name, line in head.terminal.items():
+        if line or name in reached:
+            lines.setdefault(name, line)
+    return lines
+
+
+@dataclass
+class Resolved:
+    """What the keys at the top say of the states, by index."""
+
+    ends: set[int]
+    start: dict[int, Number] | None
+    final_reward: dict[int, Number] | None
+
+
+def resolve(reader: Reader, head: Head, states: Names, outcomes: int, ends: Iterable[int] = ()) -> Resolved:
+    """Find the states that the keys at the top refer to, and check the count of outcomes."""
+    found = set(ends)
+    for name, line in head.terminal.items():
+        at = states.find(name)
+        if at is not None:
+            found.add(at)
+        elif line:
+            reader.state(name, states, Spot(line), "terminal", state=name)
+        else:
+            reader.fault(f"terminal: no such state {quoted(name)}{reader.closest(name, states)}")
+    start = None if head.start is None else _start(reader, head.start, states, found)
+    final = None
+    if head.final_reward is not None:
+        final = {}
+        for name, spot in reader.table(head.final_reward, "final_reward").items():
+            at = reader.state(name, states, spot, "final_reward", state=name)
+            value = reader.number(spot, "final reward", state=name)
+            if at in found and value:
+                reader.fault(
+                    "found a final reward of a terminal state, expected none: its value is 0",
+                    spot,
+                    state=name,
+                )
+            if at is not None:
+                final[at] = value
+    layout: Layout | None = head.options.get("layout")
+    if layout is not None and (wrong := layout.size_text(len(states))):
+        reader.fault(wrong, head.layout)
+    if head.outcomes is not None:
+        stated = reader.whole(head.outcomes, "outcomes", 0)
+        if stated is not None and stated != outcomes and not reader.faults:
+            what = (
+                f"outcomes: found {outcomes} transitions, expected {stated} as stated. Is the file cut off?"
+            )
+            reader.fault(what, head.outcomes)
+    return Resolved(found, start, final)
+
+
+def finish(
+    reader: Reader,
+    head: Head,
+    rows: list[Row],
+    states: Names,
+    actions: Names,
+    *,
+    terminal: Iterable[int] = (),
+    start: dict[int, Number] | None = None,
+    state_lines: dict[int, int] | None = None,
+    **options: Any,
+) -> MDP:
+    """Return the model of these rows; ModelError with all faults."""
+    found = resolve(reader, head, states, sum(len(row.outcomes) for row in rows), terminal)
+    arrays = arrays_of_rows(
+        rows,
+        head.gamma,
+        states,
+        actions,
+        terminal=sorted(found.ends),
+        start=start if found.start is None else found.start,
+        final_reward=found.final_reward,
+        exact=reader.exact,
+        normalize=reader.asked.normalize,
+        state_lines=state_lines,
+        faults=reader.faults,
+        **{**options, **head.options},
+    )
+    return MDP.from_rows(**arrays)
+
+
+def model_of_numbers(
+    reader: Reader,
+    head: Head,
+    states: Names,
+    said: Resolved,
+    prob: Numbers,
+    reward: Numbers | None = None,
+    r: Numbers | None = None,
+    **more: Any,
+) -> MDP:
+    """Return the model of numbers in the order of its rows, and of what the keys at the top say."""
+    numbers = {"prob": prob, "reward": reward, "r": r}
+    for name, given in (("start", said.start), ("final_reward", said.final_reward)):
+        numbers[name] = None if given is None else Numbers.spread(given, len(states), reader.exact)
+    exact = Exact(*(None if x is None else x.exact for x in numbers.values())) if reader.exact else None  # type: ignore[arg-type]
+    floats: dict[str, Any] = {name: None if x is None else x.floats for name, x in numbers.items()}
+    options = {**more, **head.options}
+    return MDP.from_rows(gamma=head.gamma, states=states, exact=exact, copy=False, **floats, **options)
+
+
+def _start(reader: Reader, spot: Spot, states: Names, ends: set[int]) -> dict[int, Number] | None:
+    """Return the start distribution: one name, or a table of probabilities."""
+    before = len(reader.faults)
+    if is_text(spot):
+        given: dict[str, tuple[Number, Spot]] = {spot.value: (Fraction(1) if reader.exact else 1.0, spot)}
+    else:
+        given = {
+            name: (reader.probability(p, "start probability", state=name), p)
+            for name, p in reader.table(spot, "start").items()
+        }
+    start: dict[int, Number] = {}
+    for name, (p, where) in given.items():
+        at = reader.state(name, states, where, "start", state=name)
+        if at is None:
+            continue
+        if at in ends and p:
+            reader.fault("start: found a terminal state, expected one with actions", where, state=name)
+        start[at] = p
+    if len(reader.faults) == before:
+        total = exact_sum(Fraction(p) for p in start.values())
+        slack = 0 if reader.exact else Fraction(max(2, len(start)), 2**52)
+        if total is None:
+            reader.fault(f"start: {TOO_FINE}", spot)
+        elif abs(total - 1) > slack:
+            found = shown(total) if reader.exact else repr(float(total))
+            reader.fault(f"start: probabilities sum to {found}, expected 1", spot)
+    return start
