@@ -24,7 +24,8 @@ P = ParamSpec("P")
 Answer = TypeVar("Answer")
 Task = Literal["prediction", "control"]
 OF_FUNCTIONS = ("__kwdefaults__", "__globals__")  # what else tools ask a function for
-LIMITS = ("sweeps", "improvements", "inner_sweeps", "threads", "time_limit")  # no part of what was asked
+LIMITS = ("threads", "time_limit")  # no part of what was asked
+BUDGETS = ("sweeps", "improvements", "inner_sweeps")  # of a planner neither: its interval says how far it came
 
 
 @dataclass(eq=False, repr=False)
@@ -128,8 +129,9 @@ class Method(Generic[P, Answer]):
 
     def run(self, given: dict[str, Any]) -> Run:
         """Start the clock of a run with these options; its records show all but the limits."""
+        hidden = LIMITS if self.learns else LIMITS + BUDGETS
         shown = {
-            name: getattr(given[name], "text", given[name]) for name in self.options if name not in LIMITS
+            name: getattr(given[name], "text", given[name]) for name in self.options if name not in hidden
         }
         return Run(self.name, shown, given.get("time_limit"))
 

@@ -139,6 +139,7 @@ def test_sweeps_run_out():
     log = [("a", 0, 1, "a"), ("a", 0, 0, "end")]
     short = by_log(batch_td, mdp, Policy.uniform(mdp), log, sweeps=3)
     assert short["a"] == 0.875 and short.note.startswith("v still changed after 3 sweeps")  # 1/2 + 1/4 + 1/8
+    assert short.options["sweeps"] == 3
     full = by_log(batch_td, mdp, Policy.uniform(mdp), log)
     assert full["a"] == pytest.approx(1, rel=1e-15) and full.note == ""
 
