@@ -25,7 +25,11 @@ Answer = TypeVar("Answer")
 Task = Literal["prediction", "control"]
 OF_FUNCTIONS = ("__kwdefaults__", "__globals__")  # what else tools ask a function for
 LIMITS = ("threads", "time_limit")  # no part of what was asked
-BUDGETS = ("sweeps", "improvements", "inner_sweeps")  # of a planner neither: its interval says how far it came
+BUDGETS = (
+    "sweeps",
+    "improvements",
+    "inner_sweeps",
+)  # of a planner neither: its interval says how far it came
 
 
 @dataclass(eq=False, repr=False)
