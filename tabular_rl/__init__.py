@@ -36,7 +36,7 @@ from tabular_rl.methods.gradient.moments import all_moments, estimator_moments, 
 from tabular_rl.methods.gradient.sample import sample_gradient
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
 from tabular_rl.methods.learning._learning import Learning
-from tabular_rl.methods.lookup import METHODS
+from tabular_rl.methods.lookup import METHODS, PLANNERS
 from tabular_rl.model import hooks
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
@@ -80,6 +80,7 @@ hooks.text_of.fill(_text_of)
 hooks.write.fill(_write)
 hooks.regret.fill(_regret)
 hooks.verdicts.fill(_verdicts)
+hooks.planners.fill(PLANNERS.values)
 hooks.greedy.fill(Policy.greedy)
 hooks.is_model.fill(lambda given: isinstance(given, MDP))
 hooks.policy_of.fill(policy_of)

@@ -123,9 +123,7 @@ class Comparison:
 def fitting_methods(mdp: MDP, task: str) -> list[str]:
     """The methods of a task that take this model, without those that only choose another."""
     return [
-        name
-        for name, f in PLANNERS.items()
-        if f.task == task and not name.startswith("auto") and f.refuses(mdp) is None
+        name for name, f in PLANNERS.items() if f.task == task and not f.chooses and f.refuses(mdp) is None
     ]
 
 

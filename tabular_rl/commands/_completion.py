@@ -372,7 +372,7 @@ def _methods(name: str, word: str) -> Offer:
             return (Offer() if option is None else _of_option(option[0])).behind(f"{head},{key}=")
         offer = Offer([(o.flag[2:] + "=" * (o.kind is not bool), o.help) for o, _ in options.values()])
         return offer.behind(head + ",")
-    return Offer([("auto" if task and s.name.startswith("auto") else s.name, s.summary) for s in found])
+    return Offer([(m.word if task else m.name, m.summary) for m in found])
 
 
 def _topics(given: dict[str, Any]) -> Offer:

@@ -20,7 +20,7 @@ from tabular_rl.commands._help import Command as Command
 from tabular_rl.commands._memory import check_memory, check_states
 from tabular_rl.errors import OptionError, OutputError, closest, path_text, quoted
 from tabular_rl.formats.registry import MODELS
-from tabular_rl.methods.lookup import METHODS, PLANNERS, canonical, planner_of
+from tabular_rl.methods.lookup import METHODS, PLANNERS, canonical, exact_method, planner_of
 from tabular_rl.model.calls import Option
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import rounded_up
@@ -189,7 +189,7 @@ policy_option = click.option(
 def method_options(task: str) -> Callable[[C], C]:
     """--method, --exact, --start-from and the options of every method of a task, as the catalogue has them."""
     names = [name for name, f in PLANNERS.items() if f.task == task]
-    shown = ["auto" if name == "auto-evaluation" else name for name in names]
+    shown = [METHODS[name].word for name in names]
     return together(
         click.option(
             "--method", default="auto", show_default=True, metavar="METHOD",
@@ -225,7 +225,7 @@ def option_flags(
         option, methods = options[key], having[key]
         text = (helps or {}).get(key, option.help)
         text = text[0].upper() + text[1:]
-        if len(methods) < len(names) and not any(name.startswith("auto") for name in methods):
+        if len(methods) < len(names) and not any(METHODS[name].chooses for name in methods):
             text += f" [{having_text(methods, names)}]"
         if option.kind is not bool and "default" not in text:
             text += f"  [default: {usual_text(defaults[key], methods)}]"
@@ -405,7 +405,7 @@ def chosen_method(given: Mapping[str, Any], task: str) -> tuple[str, dict[str, A
     """Return the method and the options that were given for it; OptionError where it has no such option."""
     method = canonical(given["method"])
     if given["exact"]:
-        rational = next(n for n, f in PLANNERS.items() if n.startswith("rational") and f.task == task)
+        rational = exact_method(task).name
         if method not in ("auto", rational):
             raise OptionError(f"--exact: found --method {method} too, expected one of them")
         method = rational
@@ -490,9 +490,7 @@ def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
         warn(f"{solution.method}: {status_text(solution)}")
     if not quiet:
         did = work_text(solution)
-        parts = ", ".join(
-            f"{name} {seconds_text(x)}" for name, x in solution.extra.get("seconds", {}).items()
-        )
+        parts = ", ".join(f"{name} {seconds_text(x)}" for name, x in solution.seconds_of.items())
         spent = seconds_text(solution.seconds) + (f" ({parts})" if parts else "")
         note(f"{solution.method}: {did + ' ' if did else ''}in {spent}\n")
         if output is not None and output != "-":

@@ -14,21 +14,6 @@ if TYPE_CHECKING:
     from tabular_rl.methods.learning._learning import Learning
 
 
-ON_POLICY = ("sarsa", "expected-sarsa")  # control that learns the value of the policy that explores
-NO_CHANCE = (
-    "q-learning",
-    "double-q-learning",
-    "q-evaluation",
-    "expected-sarsa",
-    "dyna-q",
-    "tree-backup",
-    "q-lambda",
-    "linear-q-learning",
-    "linear-q-evaluation",
-)  # in which action is next
-ONE_STEP = (*NO_CHANCE[:4], "td0", "sarsa", "sarsa-evaluation")  # whose targets are one reward and estimates
-
-
 def verdicts(run: Learning) -> list[str]:
     """Return a sentence for each reason why the run will not converge to the exact values, or takes for ever to."""
     said = [*_step_size(run), *_exploration(run), *_importance(run), *_loops(run)]
@@ -76,12 +61,7 @@ def _harmonic_rate(run: Learning) -> float:
     D is the identity where n counts visits, else the share of the updates of each entry.
     """
     step_size, (target, _) = run.option["step_size"], run.option.get("target", ("none", 0.0))
-    if (
-        step_size.kind != "harmonic"
-        or run.method.name not in ONE_STEP
-        or target != "none"
-        or run.data is not None
-    ):
+    if step_size.kind != "harmonic" or not run.method.one_step or target != "none" or run.data is not None:
         return np.inf
     small = run.entries <= 300 and run.mdp is run.whole and run.policy is not None
     if not small:
@@ -107,7 +87,7 @@ def _noisy(run: Learning) -> bool:
     """Whether a target depends on chance: on the outcome, or on the next action where the method samples it."""
     if (np.diff(run.mdp.row_ptr) > 1).any():
         return True
-    if run.method.name in NO_CHANCE:
+    if not run.method.samples_action:
         return False
     assert run.behavior is not None
     return run.option.get("explore") is not None or bool((run.behavior.weights % 1 > 0).any())
@@ -119,11 +99,11 @@ def _exploration(run: Learning) -> list[str]:
         return []
     explore, name = run.option.get("explore"), run.method.name
     said = []
-    if name in ON_POLICY and run.data is not None:
+    if run.method.on_policy and run.data is not None:
         return [
             f"{name} learns the values of the policy that made the log, not the optimal ones; q-learning does"
         ]
-    if name in ON_POLICY and explore is None:
+    if run.method.on_policy and explore is None:
         return [
             f"{name} learns the values of the policy of --behavior, not the optimal ones; q-learning does"
         ]
@@ -142,7 +122,7 @@ def _exploration(run: Learning) -> list[str]:
                 f"exploration {explore} falls to 0: what takes more than {int(enough + 1e-9)} exploratory actions in a "
                 "row to reach is met only finitely often, so it may never be known; epsilon-greedy:0.1 goes on"
             )
-    if name in ON_POLICY and explore.kind != "ucb" and explore.rate.limit > 0:
+    if run.method.on_policy and explore.kind != "ucb" and explore.rate.limit > 0:
         said.append(
             f"exploration {explore} never ends, and {name} learns the values of a policy that explores so, not the "
             "optimal ones; q-learning learns those, or a rate that falls to 0 where exploring is easy"
@@ -175,41 +155,46 @@ def _importance(run: Learning) -> list[str]:
         or "features" in run.option
     ):
         return []
-    name, kind = run.method.name, run.option.get("importance")
-    if name in ("td0", "n-step-td"):
-        b = run.behavior.weights if run.behavior is not None else run.policy.weights
-        largest = float(
-            np.max(np.divide(run.policy.weights, b, out=np.zeros(len(b)), where=b > 0), initial=0.0)
-        )
-        factors = run.option["n"] if name == "n-step-td" else 1
-        if factors > 1:
-            # A product of n ratios multiplies a step: even one that falls to 0 is too long for long.
-            most, alpha = largest**factors, run.option["step_size"].at(1)
-            cure = "a smaller --n, or tree-backup, which has no ratios, is safe"
-        else:
-            most, alpha = largest, run.option["step_size"].limit
-            cure = "a step size that falls to 0 is safe"
-        if alpha * most > 2:
-            return [
-                f"importance ratios are up to {most:.3g}: times a step size of {alpha:g} that is above 2, so an "
-                f"update can leave an estimate further off than it was; {cure}"
-            ]
+    if "step_size" not in run.option:
         return []
-    decay = None
-    if name == "monte-carlo" and kind in ("ordinary", "per-decision"):
-        decay = 1.0 if kind == "ordinary" else run.mdp.gamma
-    elif name == "td-lambda":
+    decay, kind = None, run.option.get("importance")
+    if "trace" in run.option:
         decay = run.mdp.gamma * run.option["trace"]
+    elif "visit" not in run.option:
+        return _long_steps(run)
+    elif kind != "weighted":
+        decay = 1.0 if kind == "ordinary" else run.mdp.gamma
     if not decay or run.mdp is not run.whole or run.behavior is None:
         return []
     from tabular_rl.laws.importance import weights_are_finite
 
     if weights_are_finite(run.mdp, run.policy, run.behavior, decay) is not False:
         return []
-    other = "a smaller --trace" if name == "td-lambda" else "--importance weighted"
+    other = "a smaller --trace" if "trace" in run.option else "--importance weighted"
     return [
         "the importance weights have an infinite variance: now and then an episode outweighs all others, and estimates "
         f"settle slowly, if at all; {other}, or a behaviour nearer to the policy, has a finite one"
+    ]
+
+
+def _long_steps(run: Learning) -> list[str]:
+    """Ratios that multiply a step: their product over the rewards of a return, for that of a step size."""
+    assert run.policy is not None
+    b = run.behavior.weights if run.behavior is not None else run.policy.weights
+    largest = float(np.max(np.divide(run.policy.weights, b, out=np.zeros(len(b)), where=b > 0), initial=0.0))
+    factors = run.option.get("n", 1)
+    if factors > 1:
+        # A product of n ratios multiplies a step: even one that falls to 0 is too long for long.
+        most, alpha = largest**factors, run.option["step_size"].at(1)
+        cure = "a smaller --n, or tree-backup, which has no ratios, is safe"
+    else:
+        most, alpha = largest, run.option["step_size"].limit
+        cure = "a step size that falls to 0 is safe"
+    if alpha * most <= 2:
+        return []
+    return [
+        f"importance ratios are up to {most:.3g}: times a step size of {alpha:g} that is above 2, so an update can "
+        f"leave an estimate further off than it was; {cure}"
     ]
 
 
@@ -233,7 +218,7 @@ def _reach(run: Learning) -> list[str]:
         place = run.pair_text(first) if what == "pairs" else f"state {quoted(state_name(run.whole, mdp, s))}"
         if there[s]:
             why = "the behaviour never takes it"
-            other = "q-evaluation with " if run.method.name.startswith("sarsa") else ""
+            other = "q-evaluation with " if run.method.on_policy else ""
             cure = f"{other}--behavior epsilon-greedy:0.1:POLICY takes every action"
         else:
             why = "it cannot be reached from the start"

@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any
 
 from tabular_rl.errors import NotAnswerable, NumericalError
-from tabular_rl.methods.lookup import PLANNERS, learner_of, planner_of
+from tabular_rl.methods.exact._integers import solvable
+from tabular_rl.methods.lookup import METHODS, exact_method, learner_of, planner_of
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import Method
-from tabular_rl.solving.solution import Solution
+from tabular_rl.solving.solution import Solution, Status
 
 RATIONAL_STATES = 100  # states up to which rational arithmetic is the reference
 LINEAR_STATES = 100_000  # and policy iteration
@@ -121,9 +122,15 @@ def _answer(
     answer = planner.ask(mdp, policy, **options)
     if answer.status.reached:
         return answer
-    from tabular_rl.methods.planning.auto import other_method
+    return replace(answer, note="; ".join(filter(None, [answer.note, _exact_advice(answer)])))
 
-    return replace(answer, note="; ".join(filter(None, [answer.note, other_method(answer)])))
+
+def _exact_advice(answer: Solution) -> str:
+    """That fractions would answer where floats fell short; "" where they would not, or did."""
+    if answer.status not in (Status.FLOATS_SPENT, Status.BUDGET_SPENT) or METHODS[answer.method].exact:
+        return ""
+    name = exact_method(answer.task).name
+    return f"method {name} (--exact) has the values in fractions" if solvable(answer.mdp) else ""
 
 
 def reference(mdp: MDP, policy: Policy | None = None, **options: Any) -> Solution:
@@ -133,9 +140,9 @@ def reference(mdp: MDP, policy: Policy | None = None, **options: Any) -> Solutio
     """
     ask = partial(solve, mdp) if policy is None else partial(evaluate, mdp, policy)
     tight = {"tolerance": TIGHT, **options}
-    rational = "rational" if policy is None else "rational-evaluation"
+    rational = exact_method("control" if policy is None else "prediction")
     try:
-        if mdp.S <= RATIONAL_STATES and PLANNERS[rational].refuses(mdp) is None:
+        if mdp.S <= RATIONAL_STATES and rational.refuses(mdp) is None:
             return ask(rational, **options)
         if policy is None and not mdp.problem.timed and mdp.S <= LINEAR_STATES:
             return ask("policy-iteration", **tight)

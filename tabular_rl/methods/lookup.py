@@ -55,11 +55,16 @@ def unknown_method(name: str, known: Iterable[str], rest: str = "") -> OptionErr
     return OptionError(f"method {quoted(name)}: no such method{closest(name, known) or '.'} {rest}".rstrip())
 
 
+def exact_method(task: str) -> Method[..., Any]:
+    """Return the planner of a task that answers in fractions."""
+    return next(m for m in PLANNERS.values() if m.exact and m.task == task)
+
+
 def planner_of(given: Any, task: str) -> Method[..., Any]:
     """Return the planner of a name, an alias, or its function; OptionError lists those of the task."""
     name = canonical(method_name(given))
-    if name == "auto" and task == "prediction":
-        name = "auto-evaluation"
+    if name == "auto":
+        name = next(n for n, m in PLANNERS.items() if m.word == name and m.task == task)
     if name in LEARNERS:
         raise OptionError(f"method {quoted(name)} learns from samples, and proves nothing. Use learn.")
     known = ", ".join(n for n, m in PLANNERS.items() if m.task == task)

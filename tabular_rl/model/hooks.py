@@ -37,6 +37,7 @@ regret = Hook("says what learned policies lose")  # Learned -> Regret
 greedy = Hook("makes the policy of the best actions")  # model, q (L,) -> Policy
 is_model = Hook("tells a model from other things")  # anything -> bool
 policy_of = Hook("makes a policy of what is given")  # model, what is given, what messages call it -> Policy
+planners = Hook("lists the methods that plan with a model")  # nothing -> Methods
 verdicts = Hook(
     "says what theory knows of a run"
 )  # Learning -> sentences, each a reason why it will not converge

@@ -18,6 +18,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.problem import DISCOUNTED as DISCOUNTED
 from tabular_rl.model.problem import FINITE as FINITE
 from tabular_rl.model.problem import TOTAL as TOTAL
+from tabular_rl.solving.cost import Cost, Facts, no_estimate
 from tabular_rl.solving.run import Run
 
 P = ParamSpec("P")
@@ -44,6 +45,14 @@ class Method(Generic[P, Answer]):
     source: str
     problems: tuple[str, ...] = (DISCOUNTED,)
     largest: int | None = None  # states it takes, where there is a limit
+    cost: Callable[[Facts], Cost | None] = (
+        no_estimate  # what it would take of a model; `auto` takes the least
+    )
+    chooses: bool = False  # it only chooses another method
+    exact: bool = False  # answers in fractions
+    on_policy: bool = False  # learns the values of the policy that acts
+    one_step: bool = False  # its targets are one reward and estimates
+    samples_action: bool = False  # its targets depend on which action is drawn
 
     def __post_init__(self) -> None:
         functools.update_wrapper(self, self.function, (*functools.WRAPPER_ASSIGNMENTS, *OF_FUNCTIONS))
@@ -84,6 +93,11 @@ class Method(Generic[P, Answer]):
     def defaults(self) -> dict[str, Any]:
         """Each keyword of the signature with its default: the options, and inputs such as `start_from`."""
         return self.function.__kwdefaults__ or {}
+
+    @property
+    def word(self) -> str:
+        """What a command calls it: the methods that choose are "auto" in each."""
+        return "auto" if self.chooses else self.name
 
     @property
     def learns(self) -> bool:
@@ -140,15 +154,6 @@ class Method(Generic[P, Answer]):
         return Run(self.name, shown, given.get("time_limit"))
 
 
-def method(
-    name: str,
-    *,
-    task: Task,
-    family: str,
-    equation: str,
-    source: str,
-    problems: tuple[str, ...] = (DISCOUNTED,),
-    largest: int | None = None,
-) -> Callable[[Callable[P, Answer]], Method[P, Answer]]:
-    """Decorate the function of an algorithm: it becomes a Method."""
-    return lambda function: Method(function, name, task, family, equation, source, problems, largest)
+def method(name: str, **about: Any) -> Callable[[Callable[P, Answer]], Method[P, Answer]]:
+    """Decorate the function of an algorithm: it becomes a Method, about which the fields say more."""
+    return lambda function: Method(function, name, **about)

@@ -75,7 +75,9 @@ class Solution(Mapping[str, Any]):
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     seconds: float = 0.0
+    seconds_of: Mapping[str, float] = field(default_factory=dict)  # each method, where two had a turn
     note: str = ""
+    why: str = ""  # why `auto` took this method
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

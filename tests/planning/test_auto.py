@@ -11,11 +11,23 @@ import pytest
 from program import inside
 from test_linear_solve import far_ends
 
-from tabular_rl import MDP, NumericalError, Policy, Status, evaluate, save, solve
+from tabular_rl import (
+    MDP,
+    NumericalError,
+    Policy,
+    Status,
+    evaluate,
+    modified_policy_iteration,
+    policy_evaluation,
+    save,
+    solve,
+)
 from tabular_rl.methods.exact import _integers, linear_solve
 from tabular_rl.methods.exact._integers import OWN_STATES, QUICK_STATES, quick_states
-from tabular_rl.methods.planning import auto as module
-from tabular_rl.methods.planning.auto import auto, auto_evaluation, longest_moves
+from tabular_rl.methods.lookup import METHODS
+from tabular_rl.methods.planning.auto import auto, auto_evaluation
+from tabular_rl.methods.planning.policy_iteration import SMALL, policy_iteration
+from tabular_rl.solving.cost import Facts, longest_moves
 
 ONE = MDP([[[1.0]]], [[1.0]], "1/2")
 
@@ -54,7 +66,23 @@ def test_moves_to_neighbours_are_told_from_jumps():
     for mdp, in_place in ((corridor(5000, step=50), True), (scattered(5000), False)):
         answer = auto(mdp)
         assert answer.method == "modified-policy-iteration" and answer.options["in_place"] is in_place
-    assert auto(scattered(module.SMALL)).method == "policy-iteration"
+    assert auto(scattered(SMALL)).method == "policy-iteration"
+
+
+def test_the_answer_says_why_its_method_was_taken():
+    """Each reason is that of the estimate that was the least; a method that was named needs none."""
+    assert auto(ONE).why == "up to 500 states a handful of dense linear solves is quickest"
+    assert auto(ONE.replace(horizon=2)).why == "the model has a horizon: one sweep a time step is the answer"
+    assert auto(corridor(5000, step=50)).why == "moves lead nearby: values travel along them in place"
+    assert solve(ONE, "value-iteration").why == ""
+    assert solve(ONE.replace(gamma=1 - Fraction(1, 10**12))).why.endswith("could not prove the tolerance")
+
+
+def test_estimates_are_none_where_nothing_can_be_said():
+    facts = Facts(scattered(5000))
+    assert policy_iteration.cost(facts) is None and policy_evaluation.cost(facts) is None
+    assert modified_policy_iteration.cost(facts).sweeps > policy_iteration.cost(Facts(ONE)).sweeps
+    assert all(METHODS[name].cost(facts) is None for name in ("auto", "rational", "td0"))
 
 
 def test_large_corridor_is_right():
@@ -85,8 +113,8 @@ def test_the_time_and_the_work_of_floats_are_told_too(capsys, tmp_path, monkeypa
     ):
         assert answer.note == f"{first} in floats could not prove the tolerance"
         assert answer.work["linear solves"] > 0 and answer.work["rational solves"] == 1
-        assert list(answer.extra["seconds"]) == [first, answer.method]
-        assert answer.seconds == pytest.approx(sum(answer.extra["seconds"].values()))
+        assert list(answer.seconds_of) == [first, answer.method]
+        assert answer.seconds == pytest.approx(sum(answer.seconds_of.values()))
     save(mdp, tmp_path / "m.toml")
     done = inside(capsys, "solve", tmp_path / "m.toml")
     assert re.search(
@@ -97,10 +125,10 @@ def test_the_time_and_the_work_of_floats_are_told_too(capsys, tmp_path, monkeypa
     def fail(*_, **__):
         raise NumericalError("singular")
 
-    monkeypatch.setattr(module, "policy_iteration", fail)
+    monkeypatch.setattr(policy_iteration, "_call", fail)
     answer = solve(mdp)
     assert answer.exact == (10**12,) and answer.note == "floats could not solve it"
-    assert answer.seconds >= answer.extra["seconds"]["rational"]
+    assert answer.seconds >= answer.seconds_of["rational"]
 
 
 def test_rationals_do_not_take_over_where_they_are_too_slow():

@@ -18,6 +18,7 @@ from tabular_rl.model.mdp import MDP, size_text
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import shared_error
 from tabular_rl.solving import options as o
+from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.solution import Solution
@@ -36,6 +37,11 @@ MOST_SWEEPS = 1_000_000  # where nothing else solves the system
 LU_LARGEST = 5000  # states up to which a sparse LU of any structure fits, and takes seconds
 
 
+def cost(facts: Facts) -> Cost:
+    """One system, whose solver follows the structure."""
+    return Cost(1, "one linear solve is the answer, up to rounding")
+
+
 @method(
     "linear-solve",
     task="prediction",
@@ -43,6 +49,7 @@ LU_LARGEST = 5000  # states up to which a sparse LU of any structure fits, and t
     equation="(I - γ P_π) v = r_π",
     source="Puterman (1994), Theorem 6.1.1; Sutton & Barto (2018), equation 4.4",
     problems=(DISCOUNTED, TOTAL),
+    cost=cost,
 )
 def linear_solve(
     mdp: MDP,

@@ -36,6 +36,7 @@ LARGEST_TABLE = 10_000_000  # values over all time steps of a finite horizon
     equation="v*(s) = max_a [ r(s,a) + γ Σ p(s'|s,a) v*(s') ], in fractions",
     source="Puterman (1994), 6.4; Dixon (1982); Bertsekas & Tsitsiklis (1991)",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    exact=True,
 )
 def rational(mdp: MDP, *, time_limit: o.TimeLimit = None) -> Solution:
     """Find the optimal values as fractions, with every tie and without any rounding.
@@ -123,6 +124,7 @@ def rational(mdp: MDP, *, time_limit: o.TimeLimit = None) -> Solution:
     equation="(I - γ P_π) v = r_π, in fractions",
     source="Puterman (1994), Theorem 6.1.1; Dixon (1982)",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    exact=True,
 )
 def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: o.TimeLimit = None) -> Solution:
     """Evaluate a policy in fractions, without any rounding.

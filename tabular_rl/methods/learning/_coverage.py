@@ -48,9 +48,7 @@ def check_log_coverage(run: Inputs) -> list[str]:
         there[log.next_state[~log.done]] = True
     wanted = there[mdp.pair_state] & ~tried
     if run.policy is not None:
-        follows = (
-            run.method.name.startswith("sarsa") if run.table_kind == "pairs" else run.behavior is run.policy
-        )
+        follows = run.method.on_policy if run.table_kind == "pairs" else run.behavior is run.policy
         wanted &= run.policy.takes & (not follows)
     if run.policy is not None and run.table_kind == "states" and run.behavior is run.policy:
         _check_on_policy(run)

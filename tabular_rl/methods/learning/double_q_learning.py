@@ -20,6 +20,7 @@ from tabular_rl.solving.sampling import Floats
     equation="q₁(s,a) ← q₁(s,a) + α [ r + γ q₂(s', argmax_a' q₁(s',a')) - q₁(s,a) ], or with q₁ and q₂ exchanged",
     source="van Hasselt (2010); Sutton & Barto (2018), 6.7, (6.10)",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    one_step=True,
 )
 def double_q_learning(
     mdp: MDP,

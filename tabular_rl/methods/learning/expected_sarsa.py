@@ -19,6 +19,8 @@ from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
     equation="q(s,a) ← q(s,a) + α [ r + γ Σ_a' b(a'|s') q(s',a') - q(s,a) ]",
     source="van Seijen et al. (2009); Sutton & Barto (2018), 6.6, (6.9)",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    on_policy=True,
+    one_step=True,
 )
 def expected_sarsa(
     mdp: MDP,
@@ -102,6 +104,7 @@ def expected_sarsa(
     equation="q(s,a) ← q(s,a) + α [ r + γ Σ_a' π(a'|s') q(s',a') - q(s,a) ]",
     source="Sutton & Barto (2018), 6.6, (6.9)",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    one_step=True,
 )
 def q_evaluation(
     mdp: MDP,

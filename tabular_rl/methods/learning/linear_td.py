@@ -20,6 +20,7 @@ from tabular_rl.solving.sampling import Floats
     equation="w ← w + α ρ [ r + γ w·x(s') - w·x(s) ] x(s)",
     source="Sutton & Barto (2018), 9.3, 9.4; off policy 11.1, (11.2)",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    samples_action=True,
 )
 def linear_td(
     mdp: MDP,

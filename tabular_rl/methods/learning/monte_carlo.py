@@ -38,6 +38,7 @@ MOST = 2**34  # bytes of the episodes of all runs
     equation="v(s) ← v(s) + α [ G - v(s) ],  G = r + γ r' + γ² r'' + ... to the end of the episode",
     source="Sutton & Barto (2018), 5.1, 5.5, 5.9, (6.1)",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    samples_action=True,
 )
 def monte_carlo(
     mdp: MDP,

@@ -20,6 +20,7 @@ from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
     equation="v(s) ← v(s) + α [ r_1 + γ r_2 + ... + γ^(n-1) r_n + γ^n v(s_n) - v(s) ]",
     source="Sutton & Barto (2018), 7.1, (7.2); off policy (7.9), (7.13)",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    samples_action=True,
 )
 def n_step_td(
     mdp: MDP,

@@ -19,6 +19,7 @@ from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
     equation="q(s,a) ← q(s,a) + α [ r + γ max_a' q(s',a') - q(s,a) ]",
     source="Watkins & Dayan (1992); Sutton & Barto (2018), 6.5, (6.8)",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    one_step=True,
 )
 def q_learning(
     mdp: MDP,

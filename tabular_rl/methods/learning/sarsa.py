@@ -19,6 +19,9 @@ from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
     equation="q(s,a) ← q(s,a) + α [ r + γ q(s',a') - q(s,a) ]",
     source="Rummery & Niranjan (1994); Sutton & Barto (2018), 6.4, (6.7)",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    on_policy=True,
+    one_step=True,
+    samples_action=True,
 )
 def sarsa(
     mdp: MDP,
@@ -96,6 +99,9 @@ def sarsa(
     equation="q(s,a) ← q(s,a) + α [ r + γ q(s',a') - q(s,a) ],  a' ~ π",
     source="Sutton & Barto (2018), 6.4, (6.7)",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    on_policy=True,
+    one_step=True,
+    samples_action=True,
 )
 def sarsa_evaluation(
     mdp: MDP,

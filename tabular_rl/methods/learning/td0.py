@@ -20,6 +20,8 @@ from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
     equation="v(s) ← v(s) + α ρ [ r + γ v(s') - v(s) ],  ρ = π(a|s) / b(a|s)",
     source="Sutton & Barto (2018), 6.1, (6.2); off policy 7.3",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    one_step=True,
+    samples_action=True,
 )
 def td0(
     mdp: MDP,

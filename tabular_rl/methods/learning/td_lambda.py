@@ -26,6 +26,7 @@ KINDS = ("accumulating", "replacing", "true-online")
     equation="z ← ρ (γλ z + α e_s),  v ← v + [ r + γ v(s') - v(s) ] z",
     source="Sutton & Barto (2018), 12.2, (12.5) to (12.7), off policy (12.25); true online 12.5",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    samples_action=True,
 )
 def td_lambda(
     mdp: MDP,

@@ -7,24 +7,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from tabular_rl.errors import MissingExtra, NumericalError, OptionError
-from tabular_rl.methods.exact._integers import quick_states, solvable
-from tabular_rl.methods.exact.linear_solve import linear_solve
+from tabular_rl.methods.exact._integers import quick_states
 from tabular_rl.methods.exact.rational import rational, rational_evaluation
-from tabular_rl.methods.planning.backward_induction import backward_induction
-from tabular_rl.methods.planning.modified_policy_iteration import modified_policy_iteration
-from tabular_rl.methods.planning.policy_evaluation import policy_evaluation
-from tabular_rl.methods.planning.policy_iteration import policy_iteration
+from tabular_rl.model import hooks
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
+from tabular_rl.solving.cost import Facts
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 from tabular_rl.solving.solution import Solution, Status
-
-SMALL = 500  # states up to which policy iteration with dense linear solves is quickest
-NARROW = 8  # moves up to which a linear solve is a narrow band
 
 
 @method(
@@ -34,6 +26,7 @@ NARROW = 8  # moves up to which a linear solve is a narrow band
     equation="v*(s) = max_a [ r(s,a) + γ Σ_s' p(s'|s,a) v*(s') ]",
     source="docs/choosing-a-method.md",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    chooses=True,
 )
 def auto(
     mdp: MDP,
@@ -57,7 +50,7 @@ def auto(
 
     Returns
     -------
-    Solution; its `method` names the method that was used.
+    Solution; its `method` names the method that was used, its `why` the reason.
 
     Examples
     --------
@@ -65,21 +58,27 @@ def auto(
     >>> auto(MDP([[[1.0]]], [[1.0]], 0.5)).method
     'policy-iteration'
     """
-    shared: dict[str, Any] = {"tolerance": tolerance, "relative": relative, "time_limit": time_limit}
+    given = {
+        "tolerance": tolerance, "relative": relative, "threads": threads, "time_limit": time_limit,
+        "start_from": start_from,
+    }  # fmt: skip
+    return first_that_answers(
+        mdp, lambda: quickest(mdp, None, given), lambda: rational(mdp, time_limit=time_limit)
+    )
 
-    def floats() -> Solution:
-        if mdp.problem.timed:
-            return backward_induction(mdp, threads=threads, **shared)
-        more: dict[str, Any] = {"threads": threads, "start_from": start_from, **shared}
-        moves = longest_moves(mdp)
-        if mdp.S <= SMALL or moves <= NARROW:
-            return policy_iteration(mdp, **more)
-        return modified_policy_iteration(mdp, in_place=moves <= 4 * mdp.S**0.5, **more)
 
-    def exactly() -> Solution:
-        return rational(mdp, time_limit=time_limit)
-
-    return first_that_answers(mdp, floats, exactly)
+def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution:
+    """The answer of the method whose estimate is the least; options that it lacks are left out."""
+    task, facts = "control" if policy is None else "prediction", Facts(mdp)
+    estimates = [
+        (cost, method)
+        for method in hooks.planners()
+        if method.task == task and method.refuses(mdp) is None and (cost := method.cost(facts)) is not None
+    ]
+    cost, method = min(estimates, key=lambda found: found[0].sweeps)
+    options = {key: value for key, value in given.items() if key in method.defaults}
+    answer: Solution = method.ask(mdp, policy, **{**options, **cost.options})
+    return replace(answer, why=cost.why)
 
 
 def first_that_answers(mdp: MDP, floats: Callable[[], Solution], exactly: Callable[[], Solution]) -> Solution:
@@ -110,19 +109,10 @@ def after(floats: Solution | None, seconds: float, answer: Solution) -> Solution
         answer,
         work={unit: before.get(unit, 0) + answer.work.get(unit, 0) for unit in {**before, **answer.work}},
         seconds=seconds + answer.seconds,
+        seconds_of={name: seconds, answer.method: answer.seconds},
         note=answer.note or why,
-        extra={**answer.extra, "seconds": {name: seconds, answer.method: answer.seconds}},
+        why=why,
     )
-
-
-def other_method(answer: Solution) -> str:
-    """Say which method would do where the one that was named fell short; "" where none is known."""
-    name, mdp = answer.method, answer.mdp
-    short = answer.status in (Status.FLOATS_SPENT, Status.BUDGET_SPENT)
-    if not short or "rational" in name or not solvable(mdp):
-        return ""
-    exact = "rational" if answer.task == "control" else "rational-evaluation"
-    return f"method {exact} (--exact) has the values in fractions"
 
 
 @method(
@@ -132,6 +122,7 @@ def other_method(answer: Solution) -> str:
     equation="v(s) = Σ_a π(a|s) [ r(s,a) + γ Σ_s' p(s'|s,a) v(s') ]",
     source="docs/choosing-a-method.md",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    chooses=True,
 )
 def auto_evaluation(
     mdp: MDP,
@@ -153,7 +144,7 @@ def auto_evaluation(
 
     Returns
     -------
-    Solution; its `method` names the method that was used.
+    Solution; its `method` names the method that was used, its `why` the reason.
 
     Examples
     --------
@@ -162,25 +153,9 @@ def auto_evaluation(
     >>> auto_evaluation(mdp, Policy.uniform(mdp))["0"]
     2.0
     """
-    shared: dict[str, Any] = {"tolerance": tolerance, "relative": relative, "time_limit": time_limit}
-
-    def floats() -> Solution:
-        if mdp.problem.timed:
-            return policy_evaluation(mdp, policy, **shared)
-        return linear_solve(mdp, policy, **shared)
-
-    def exactly() -> Solution:
-        return rational_evaluation(mdp, policy, time_limit=time_limit)
-
-    return first_that_answers(mdp, floats, exactly)
-
-
-def longest_moves(mdp: MDP) -> int:
-    """How far apart in storage a state and its successors are, at the 90th percentile of up to 4096 rows."""
-    if mdp.L == 0:
-        return 0
-    rows = np.linspace(0, mdp.L - 1, min(mdp.L, 4096)).astype(np.int64)
-    states = np.searchsorted(mdp.pair_ptr, rows, side="right") - 1
-    ends = np.stack([mdp.row_ptr[rows], mdp.row_ptr[rows + 1] - 1]).astype(np.int64)
-    moves = np.abs(mdp.next_state[ends].astype(np.int64) - states).max(axis=0)
-    return int(np.quantile(moves, 0.9, method="lower"))
+    given = {"tolerance": tolerance, "relative": relative, "time_limit": time_limit}
+    return first_that_answers(
+        mdp,
+        lambda: quickest(mdp, policy, given),
+        lambda: rational_evaluation(mdp, policy, time_limit=time_limit),
+    )

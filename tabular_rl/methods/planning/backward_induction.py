@@ -9,10 +9,16 @@ from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
+from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import FINITE, method
 from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
+
+
+def cost(facts: Facts) -> Cost:
+    """One sweep a time step, which is the answer."""
+    return Cost(facts.horizon or 0, "the model has a horizon: one sweep a time step is the answer")
 
 
 @method(
@@ -22,6 +28,7 @@ from tabular_rl.solving.sweeps import Sweeper
     equation="v_t(s) = max_a [ r(s,a) + γ Σ_s' p(s'|s,a) v_{t+1}(s') ],  v_T = final reward",
     source="Puterman (1994), 4.5; Bellman (1957)",
     problems=(FINITE,),
+    cost=cost,
 )
 def backward_induction(
     mdp: MDP,

@@ -13,10 +13,18 @@ from tabular_rl.model.graph.reduction import zero_states
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
+from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
+
+
+def cost(facts: Facts) -> Cost | None:
+    """One sweep a time step; without a horizon None, as the number of sweeps depends on how the model mixes."""
+    if facts.horizon is None:
+        return None
+    return Cost(facts.horizon, "the model has a horizon: one sweep a time step is the answer")
 
 
 @method(
@@ -26,6 +34,7 @@ from tabular_rl.solving.sweeps import Sweeper
     equation="v(s) ← Σ_a π(a|s) [ r(s,a) + γ Σ_s' p(s'|s,a) v(s') ]",
     source="Sutton & Barto (2018), 4.1, (4.5); Puterman (1994), 6.1",
     problems=(DISCOUNTED, TOTAL, FINITE),
+    cost=cost,
 )
 def policy_evaluation(
     mdp: MDP,

@@ -12,12 +12,26 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import shared_error
 from tabular_rl.solving import options as o
+from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
 from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
 
 Floats = NDArray[np.float64]
 SWEEPS = 10_000  # where a linear system cannot be solved
+
+
+SMALL = 500  # states up to which dense linear solves are quickest
+NARROW = 8  # moves up to which a linear system is a narrow band
+
+
+def cost(facts: Facts) -> Cost | None:
+    """A handful of linear solves where they are cheap; None where nothing says how many entries a factor would have."""
+    if facts.S <= SMALL:
+        return Cost(10, f"up to {SMALL} states a handful of dense linear solves is quickest")
+    if facts.moves <= NARROW:
+        return Cost(10, "all moves are very short, so that linear systems are narrow bands")
+    return None
 
 
 @method(
@@ -27,6 +41,7 @@ SWEEPS = 10_000  # where a linear system cannot be solved
     equation="v = (I - γ P_π)⁻¹ r_π;  π ← greedy(v)",
     source="Howard (1960); Puterman (1994), 6.4",
     problems=(DISCOUNTED, TOTAL),
+    cost=cost,
 )
 def policy_iteration(
     mdp: MDP,
