@@ -91,7 +91,7 @@ class Arrays:
 
 def number_range(low: float, high: float) -> str:
     """
-    >>> number_range(0, 5), number_range(0.0, math.inf), number_range(-LARGEST, LARGEST)
+    >>> number_range(0, 5), number_range(0.0, np.inf), number_range(-LARGEST, LARGEST)
     ('0 to 5', 'a number from 0', 'a finite number')
     """
     if high < LARGEST:
