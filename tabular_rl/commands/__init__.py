@@ -62,6 +62,11 @@ class Interrupted(BaseException):
 class Program(click.Group):
     """A group whose commands are imported on demand."""
 
+    def get_help(self, ctx: click.Context) -> str:
+        from tabular_rl.commands._help import HYPHEN
+
+        return super().get_help(ctx).replace(HYPHEN, "-")
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -80,11 +85,12 @@ class Program(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from tabular_rl.commands._help import whole
         from tabular_rl.formats.bundled import documents, documents_folder
 
         super().format_epilog(ctx, formatter)
         with formatter.section("Documents"):
-            formatter.write_text(f"{PROGRAM} help PAGE shows a page: {', '.join(documents())}.")
+            formatter.write_text(whole(f"{PROGRAM} help PAGE shows a page: {', '.join(documents())}."))
             formatter.write(f"  They lie in {documents_folder()}\n")
 
 
