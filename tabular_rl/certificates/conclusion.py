@@ -22,16 +22,23 @@ def conclude(
     *,
     task: str,
     policy: Policy | None,
-    tolerance: float,
     v: Floats | None = None,
-    relative: bool = False,
     stopped: str | None = None,
     extra: dict[str, Any] | None = None,
 ) -> Solution:
     """Return the Solution: what may be claimed follows from the certificate alone.
 
-    `v` (in the sign of maximisation) is reported where nothing is proven; otherwise the midpoint of the interval.
-    `stopped` is why the run ended early: "time", "signal" or "budget".
+    Parameters
+    ----------
+    run : its options say the tolerance; without one the interval must be a point
+    certificate : what is proven, or None
+    v : (S,) or (T + 1, S), in the sign of maximisation: reported where nothing is proven; else the midpoint of the
+        interval is
+    stopped : why the run ended early: "time", "signal" or "budget"
+
+    Returns
+    -------
+    Solution in the sign of the model
     """
     sign = mdp.sign
     lower = upper = None
@@ -63,22 +70,23 @@ def conclude(
             half = np.maximum(certificate.upper - v, v - certificate.lower)
             bound = float(np.max(half, initial=0.0))
     assert v is not None
-    width = math.inf if certificate is None else certificate.width
+    width, least = (math.inf, 0.0) if certificate is None else (certificate.width, certificate.smallest)
+    wanted = run.options.get("tolerance", 0.0)
+    if run.options.get("relative"):
+        wanted *= float(np.max(np.abs(v), initial=0.0))
     if exact is not None:
         status = Status.EXACT
-    elif width <= allowed(tolerance, relative, v):
+    elif width <= wanted:
         status = Status.CERTIFIED
     elif stopped == "signal":
         status = Status.INTERRUPTED
     elif stopped == "time":
         status = Status.TIME_SPENT
-    elif stopped == "budget" and (
-        certificate is None or certificate.smallest <= allowed(tolerance, relative, v)
-    ):
+    elif stopped == "budget" and least <= wanted:
         status = Status.BUDGET_SPENT
     else:
         status = Status.FLOATS_SPENT
-        least = width if stopped is None or certificate is None else certificate.smallest
+        least = width if stopped is None or certificate is None else least
         if math.isfinite(least) and not run.remarks:
             note = note or f"the smallest tolerance that can be proven here is about {1.05 * least:.1e}"
 
@@ -115,8 +123,3 @@ def conclude(
         note="; ".join(filter(None, (note, moved))),
         extra=extra or {},
     )
-
-
-def allowed(tolerance: float, relative: bool, v: Floats) -> float:
-    """The width that is asked for: the tolerance, or its share of the largest |value|."""
-    return tolerance * float(np.max(np.abs(v), initial=0.0)) if relative else tolerance

@@ -48,8 +48,8 @@ def test_a_value_lies_in_its_own_interval_even_where_that_is_open(sense):
         assert 1e16 < sign * answer.v[0] <= 3e17
         assert "moved to its end" in answer.note
     inside = conclude(
-        Run("by hand", {}), mdp, Certificate(np.array([1.0]), np.array([math.inf])), task="control",
-        policy=None, tolerance=1e-6, v=np.array([2.0]),
+        Run("by hand", {"tolerance": 1e-6}), mdp, Certificate(np.array([1.0]), np.array([math.inf])), task="control",
+        policy=None, v=np.array([2.0]),
     )  # fmt: skip
     assert inside.v[0] == 2 * sign and "moved" not in inside.note
 
@@ -113,9 +113,9 @@ def test_statuses_are_sentences_with_a_way_out():
 
 
 def concluded(lower, upper, mdp=MODEL, **more):
-    options = {"task": "control", "policy": None, "tolerance": 1e-3} | more
+    options = {"tolerance": 1e-3} | {x: more.pop(x) for x in ("tolerance", "relative") if x in more}
     certificate = Certificate(np.array(lower), np.array(upper)) if lower is not None else None
-    return conclude(Run("m", {}), mdp, certificate, **options)
+    return conclude(Run("m", options), mdp, certificate, task="control", policy=None, **more)
 
 
 def test_midpoint_and_half_the_width_are_claimed():
@@ -168,7 +168,7 @@ def test_no_certificate_is_no_bound():
 
 def test_what_floats_cannot_prove_is_said():
     certificate = Certificate(np.array([1.0, 0.0]), np.array([1.5, 0.0]), smallest=0.25)
-    answer = conclude(Run("m", {}), MODEL, certificate, task="control", policy=None, tolerance=0.1)
+    answer = conclude(Run("m", {"tolerance": 0.1}), MODEL, certificate, task="control", policy=None)
     assert answer.status is Status.FLOATS_SPENT
     assert answer.note == "the smallest tolerance that can be proven here is about 5.3e-01"
 

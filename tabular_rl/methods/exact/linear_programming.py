@@ -123,8 +123,7 @@ def linear_programming(
     v, rows = total.lift_values(v), total.lift_rows(rows)
     certificate = certifier(mdp, total=total).certificate(v, rows, decide=True)
     answer = conclude(
-        run, mdp, certificate, task="control", policy=Policy(mdp, rows=rows), tolerance=tolerance,
-        relative=relative, v=v, stopped=stopped, extra=extra,
+        run, mdp, certificate, task="control", policy=Policy(mdp, rows=rows), v=v, stopped=stopped, extra=extra,
     )  # fmt: skip
     return replace(answer, note="; ".join(filter(None, (failure, answer.note)))) if failure else answer
 

@@ -116,17 +116,7 @@ def linear_solve(
         run.remark(str(error))  # what can be proven without a solution is the answer
     if stopped is None or mdp.problem.contracts:
         certificate = certifier(mdp, policy).certificate(v)
-    return conclude(
-        run,
-        mdp,
-        certificate,
-        task="prediction",
-        policy=policy,
-        tolerance=tolerance,
-        relative=relative,
-        v=v,
-        stopped=stopped,
-    )
+    return conclude(run, mdp, certificate, task="prediction", policy=policy, v=v, stopped=stopped)
 
 
 class Singular(NumericalError):

@@ -106,14 +106,7 @@ def rational(mdp: MDP, *, time_limit: o.TimeLimit = None) -> Solution:
     if certificate is None and stopped is not None:
         certificate = certifier(mdp, total=total).certificate(v, rows, decide=True)
     return conclude(
-        run,
-        mdp,
-        certificate,
-        task="control",
-        policy=Policy(mdp, rows=rows),
-        tolerance=0.0,
-        v=v,
-        stopped=stopped,
+        run, mdp, certificate, task="control", policy=Policy(mdp, rows=rows), v=v, stopped=stopped
     )
 
 
@@ -172,9 +165,7 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: o.TimeLimit = N
         if mdp.problem.contracts:
             certificate = certifier(mdp, policy).certificate(np.zeros(mdp.S))
     v = np.zeros(mdp.S)
-    return conclude(
-        run, mdp, certificate, task="prediction", policy=policy, tolerance=0.0, v=v, stopped=stopped
-    )
+    return conclude(run, mdp, certificate, task="prediction", policy=policy, v=v, stopped=stopped)
 
 
 def rational_values(mdp: MDP, policy: Policy, run: Run | None = None) -> list[Fraction]:
@@ -293,7 +284,7 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
     if policy is None and certificate is not None:
         policy = Policy(mdp, rows=chosen)
     v = np.zeros((T + 1, S))
-    return conclude(run, mdp, certificate, task=task, policy=policy, tolerance=0.0, v=v, stopped=stopped)
+    return conclude(run, mdp, certificate, task=task, policy=policy, v=v, stopped=stopped)
 
 
 def backup(row: tuple[dict[int, int], int, Fraction], gamma: Fraction, x: Values) -> tuple[int, int]:

@@ -38,19 +38,10 @@ class Goal:
     stay for ever without losing.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        mdp: MDP,
-        *,
-        tolerance: float,
-        relative: bool = False,
-        threads: int = 1,
-        policy: Policy | None = None,
-    ) -> None:
+    def __init__(self, run: Run, mdp: MDP, threads: int = 1, policy: Policy | None = None) -> None:
         mdp.validate()  # a mapped model is validated before a kernel sees it
         self.run, self.mdp, self.policy = run, mdp, policy
-        self.tolerance, self.relative = tolerance, relative
+        self.tolerance, self.relative = run.options["tolerance"], run.options["relative"]
         self.sweeper = Sweeper(mdp, run, threads)
         self.total = reduced(self.sweeper) if policy is None else unreduced(mdp)
         self.model = self.total.quotient
@@ -66,7 +57,7 @@ class Goal:
         )
         self.beyond = False  # the tolerance is finer than floats can prove: go on to the best that they can
         self.least, self.shrunk, self.asked, self.seen = math.inf, 0, math.inf, math.inf
-        self.vmax, self.look, self.wanted = 0.0, 0, tolerance
+        self.vmax, self.look, self.wanted = 0.0, 0, self.tolerance
 
     def start(self, start_from: Any = None) -> Floats:
         """The first values: from below, so that they rise and good news travels; or a warm start.
@@ -228,8 +219,6 @@ class Goal:
             certificate,
             task="control" if self.policy is None else "prediction",
             policy=policy,
-            tolerance=self.tolerance,
-            relative=self.relative,
             v=full,
             stopped=stopped,
             extra=extra,

@@ -86,7 +86,5 @@ def backward_induction(
     except Stop as stop:
         stopped = stop.why
     judge.sweeper.close()
-    return conclude(
-        run, mdp, certificate, task="control", policy=Policy(mdp, rows=rows) if certificate else None,
-        tolerance=tolerance, relative=relative, v=v, stopped=stopped,
-    )  # fmt: skip
+    policy = Policy(mdp, rows=rows) if certificate else None
+    return conclude(run, mdp, certificate, task="control", policy=policy, v=v, stopped=stopped)

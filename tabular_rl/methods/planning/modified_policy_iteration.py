@@ -82,7 +82,7 @@ def modified_policy_iteration(
     ('go', 3.0, True)
     """
     run = modified_policy_iteration.run(locals())
-    goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads)
+    goal = Goal(run, mdp, threads)
     v, rows = goal.start(start_from), goal.rows()
     spare = v if in_place else np.empty_like(v)
     forward = False

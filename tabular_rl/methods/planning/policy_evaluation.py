@@ -85,8 +85,8 @@ def policy_evaluation(
     """
     run = policy_evaluation.run(locals())
     if mdp.problem.timed:
-        return _finite(run, mdp, policy, tolerance, relative)
-    goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads, policy=policy)
+        return _finite(run, mdp, policy)
+    goal = Goal(run, mdp, threads, policy)
     v = goal.start(start_from)
     v[zero_states(mdp, policy)] = 0.0
     spare = v if in_place else np.empty_like(v)
@@ -104,7 +104,7 @@ def policy_evaluation(
     return goal.solution(v, stopped=stopped)
 
 
-def _finite(run: Run, mdp: MDP, policy: Policy, tolerance: float, relative: bool) -> Solution:
+def _finite(run: Run, mdp: MDP, policy: Policy) -> Solution:
     judge = certifier(mdp, policy, sweeper=Sweeper(mdp, run))
     assert mdp.horizon is not None
     v = np.zeros((mdp.horizon + 1, mdp.S))
@@ -119,7 +119,4 @@ def _finite(run: Run, mdp: MDP, policy: Policy, tolerance: float, relative: bool
         certificate = judge.certificate(v)
     except Stop as stop:
         stopped = stop.why
-    return conclude(
-        run, mdp, certificate, task="prediction", policy=policy, tolerance=tolerance, relative=relative, v=v,
-        stopped=stopped,
-    )  # fmt: skip
+    return conclude(run, mdp, certificate, task="prediction", policy=policy, v=v, stopped=stopped)

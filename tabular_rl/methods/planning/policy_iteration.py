@@ -89,7 +89,7 @@ def policy_iteration(
     from tabular_rl.methods.exact.linear_solve import Singular, solve_chain
 
     run = policy_iteration.run(locals())
-    goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads)
+    goal = Goal(run, mdp, threads)
     v, rows = goal.start(start_from), goal.rows()
     best = np.empty_like(v)
     stopped: str | None = "budget"

@@ -76,7 +76,7 @@ def value_iteration(
     (2.0, True)
     """
     run = value_iteration.run(locals())
-    goal = Goal(run, mdp, tolerance=tolerance, relative=relative, threads=threads)
+    goal = Goal(run, mdp, threads)
     v, rows = goal.start(start_from), goal.rows()
     spare = v if in_place else np.empty_like(v)
     stopped: str | None = "budget"
