@@ -207,7 +207,7 @@ class Offer:
 
 def offered(words: list[str], word: str) -> Offer:
     """What fits at the end of a command line, the program's name left out."""
-    from tabular_rl.commands import COMMANDS, program
+    from tabular_rl.commands._program import COMMANDS, program
 
     command: click.Command = program
     name = ""
@@ -377,7 +377,7 @@ def _methods(name: str, word: str) -> Offer:
 
 def _topics(given: dict[str, Any]) -> Offer:
     """What `help` knows: commands, pages and methods; behind `make` its families."""
-    from tabular_rl.commands import COMMANDS, program
+    from tabular_rl.commands._program import COMMANDS, program
     from tabular_rl.formats.bundled import documents
     from tabular_rl.methods.lookup import METHODS
 

@@ -1,4 +1,4 @@
-"""What several commands share: their options, reading the model, showing and writing an answer."""
+"""What several commands share: their options, reading the model, checking where output goes."""
 
 from __future__ import annotations
 
@@ -15,24 +15,19 @@ from typing import Any, TypeVar
 
 import click
 
-from tabular_rl.commands import solving, writing
 from tabular_rl.commands._help import Command as Command
-from tabular_rl.commands._memory import check_memory, check_states
+from tabular_rl.commands._memory import check_states
 from tabular_rl.errors import OptionError, OutputError, closest, path_text, quoted
 from tabular_rl.formats.registry import MODELS
 from tabular_rl.methods.lookup import METHODS, PLANNERS, canonical, exact_method, planner_of
 from tabular_rl.model.calls import Option
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import rounded_up
-from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import calculated, nearest
-from tabular_rl.report.progress import Progress
-from tabular_rl.report.screen import be_quiet, note, out, warn
-from tabular_rl.report.tables import answer_text, interval_width, seconds_text, status_text, work_text
+from tabular_rl.report.screen import be_quiet, note
 from tabular_rl.solving import run as running
 from tabular_rl.solving.method import Method
 from tabular_rl.solving.options import OPTIONS
-from tabular_rl.solving.solution import Solution, Status
 
 C = TypeVar("C", bound=Callable[..., Any])
 WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
@@ -401,6 +396,11 @@ def input_path(source: str | None) -> str | None:
     return source
 
 
+def policy_file(text: str | None) -> str | None:
+    """The file that --policy may name: behind greedy: or epsilon-greedy:0.1:, say."""
+    return text and text.rpartition(":")[2]
+
+
 def chosen_method(given: Mapping[str, Any], task: str) -> tuple[str, dict[str, Any]]:
     """Return the method and the options that were given for it; OptionError where it has no such option."""
     method = canonical(given["method"])
@@ -428,20 +428,6 @@ def flag(key: str) -> str:
     return "--" + key.replace("_", "-")
 
 
-def solved(
-    mdp: MDP, method: str, options: dict[str, Any], quiet: int, policy: Policy | None = None
-) -> Solution:
-    """Run a planner where signals stop it and progress is shown."""
-    from tabular_rl.methods.ask import evaluate, solve
-
-    check_memory(mdp)
-    mdp.validate()  # a mapped model is validated here, where a signal raises
-    with Progress(quiet), solving():
-        if policy is None:
-            return solve(mdp, method, **options)
-        return evaluate(mdp, policy, method, **options)
-
-
 def named_states(mdp: MDP, names: Sequence[str]) -> list[int] | None:
     """The states that --state names, in the order given; None where it names none."""
     found = []
@@ -451,57 +437,3 @@ def named_states(mdp: MDP, names: Sequence[str]) -> list[int] | None:
             raise OptionError(f"--state: no state {quoted(name)}{closest(name, mdp.states[:10_000])}")
         found.append(at)
     return found or None
-
-
-def deliver(solution: Solution, given: Mapping[str, Any]) -> int:
-    """Write an answer where it was asked for, and return the exit code."""
-    from tabular_rl.formats.answer_json import answer_document, q_entry
-    from tabular_rl.formats.answers import write_answer
-    from tabular_rl.formats.json import json_parts
-
-    output, quiet = given["output"], given["quiet"]
-    to_stdout = output == "-" or given["as_json"]
-    if (
-        solution.status is Status.INTERRUPTED and quiet < 2
-    ):  # said at once: to write a long answer takes a while
-        width = interval_width(solution)
-        known = (
-            f"the best interval so far is {rounded_up(width)} wide"
-            if math.isfinite(width)
-            else "nothing is proven yet"
-        )
-        note(f"interrupted: {known}\n")
-    if output is not None and output != "-":
-        with writing(output):
-            write_answer(solution, output, given["show"] == "q")
-    with writing(None):
-        if to_stdout:
-            more = {"q": q_entry(solution.mdp, solution.q)} if given["show"] else {}
-            for part in json_parts(answer_document(solution, **more)):
-                out(part)
-        elif not (quiet and output is not None):
-            only = named_states(solution.mdp, given["only"])
-            out(answer_text(solution, given["everything"], only, given["show"] == "q") + "\n")
-    if (
-        (to_stdout or (quiet and output is not None))
-        and not solution.status.reached
-        and solution.status is not Status.INTERRUPTED
-    ):
-        warn(f"{solution.method}: {status_text(solution)}")
-    if not quiet:
-        did = work_text(solution)
-        parts = ", ".join(f"{name} {seconds_text(x)}" for name, x in solution.seconds_of.items())
-        spent = seconds_text(solution.seconds) + (f" ({parts})" if parts else "")
-        note(f"{solution.method}: {did + ' ' if did else ''}in {spent}\n")
-        if output is not None and output != "-":
-            note(f"{path_text(output)}: written\n")
-    return exit_code(solution)
-
-
-def exit_code(solution: Solution) -> int:
-    """0 where the answer is what was asked for, 3 where it is not, 128 + signal where it was interrupted."""
-    if solution.status.reached:
-        return 0
-    if solution.status is Status.INTERRUPTED:
-        return 128 + (running.interrupt.signum or 2)
-    return 3

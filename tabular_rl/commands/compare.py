@@ -8,9 +8,9 @@ import click
 
 from tabular_rl.analysis.assertion import Assertion
 from tabular_rl.analysis.comparison import ALWAYS, asked_method, compare, fitting_methods
-from tabular_rl.commands import COMMANDS, solving, writing
+from tabular_rl.commands._deliver import NO, at_work, exit_code, is_file, note_written, show
 from tabular_rl.commands._help import OfMethods
-from tabular_rl.commands._memory import check_memory
+from tabular_rl.commands._program import COMMANDS
 from tabular_rl.commands._shared import (
     SEVERAL,
     Value,
@@ -23,18 +23,14 @@ from tabular_rl.commands._shared import (
     read_model,
     together,
 )
+from tabular_rl.commands._signals import writing
 from tabular_rl.commands.learn import behavior, read_data
-from tabular_rl.errors import OptionError, escape, path_text, quoted
-from tabular_rl.formats.json import json_parts
+from tabular_rl.errors import OptionError, escape, quoted
 from tabular_rl.methods.lookup import LEARNERS, METHODS, canonical, unknown_method
-from tabular_rl.report.comparison import comparison_document, comparison_text
-from tabular_rl.report.learned import curves_csv
-from tabular_rl.report.progress import Progress
-from tabular_rl.report.screen import note, out
-from tabular_rl.solving import run as running
+from tabular_rl.report.comparison import ComparisonReport
+from tabular_rl.report.render.files import write_report
 from tabular_rl.solving.options import OPTIONS
 
-NO = 1
 OF_LEARNERS = option_flags(list(LEARNERS), but=ALWAYS)
 
 
@@ -99,7 +95,7 @@ def command(**given: Any) -> int:
     tabular-rl compare example:forest q-learning sarsa --steps 1e5 --runs 20
     """
     from tabular_rl.formats.named_policies import read_policy
-    from tabular_rl.formats.output import all_or_none, write_parts
+    from tabular_rl.formats.output import all_or_none
 
     assertions = [Assertion.of(text) for text in given["asserted"]]
     named = [canonical(text) for text in (*given["names"], *given["methods"])]
@@ -124,33 +120,23 @@ def command(**given: Any) -> int:
         options["behavior"] = behavior(given["behavior"], mdp)
     if given["data"] is not None:
         options["data"] = read_data(given["data"], mdp)
-    check_memory(mdp)
-    mdp.validate()
-    with Progress(given["quiet"]), solving():
+    with at_work(mdp, given["quiet"]):
         found = compare(mdp, named or None, policy, **options)
     verdicts = [assertion.holds(found) for assertion in assertions]
-    with all_or_none(), writing(given["output"] or given["as_csv"] or given["plot"]):
-        if given["output"] is not None and given["output"] != "-":
-            write_parts(
-                ["".join(json_parts(comparison_document(found, assertions, verdicts)))], given["output"]
-            )
-        if given["as_csv"] is not None:
-            write_parts(curves_csv(found), given["as_csv"])
-        if given["plot"] is not None:
+    report = ComparisonReport(found, assertions, verdicts)
+    output, sheet, picture = given["output"], given["as_csv"], given["plot"]
+    with all_or_none(), writing(output or sheet or picture):
+        if is_file(output):
+            write_report(report, output)
+        if sheet is not None:
+            write_report(report, sheet, ".csv")
+        if picture is not None:
             from tabular_rl.report.plot import plot_curves
 
-            plot_curves(found, given["plot"])
-    if given["as_json"] or given["output"] == "-":
-        out("".join(json_parts(comparison_document(found, assertions, verdicts))))
-    elif not (given["quiet"] and given["output"] is not None):
-        out(comparison_text(found, assertions, verdicts) + "\n")
-    if not given["quiet"]:
-        for path in (given["output"], given["as_csv"], given["plot"]):
-            if path is not None and path != "-":
-                note(f"{path_text(path)}: written\n")
-    if running.interrupt.signum is not None:
-        return 128 + running.interrupt.signum
-    return 0 if all(verdicts) else NO
+            plot_curves(found, picture)
+    show(report, given)
+    note_written(given["quiet"], output, sheet, picture)
+    return exit_code(0 if all(verdicts) else NO)
 
 
 def asked_options(given: dict[str, Any], named: list[str]) -> dict[str, Any]:

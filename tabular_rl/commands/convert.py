@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tabular_rl.commands import COMMANDS
+from tabular_rl.commands._program import COMMANDS
 from tabular_rl.commands._shared import (
     Command,
     model_format,

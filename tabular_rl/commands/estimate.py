@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from tabular_rl.analysis.estimation import Estimate, estimate
-from tabular_rl.commands import COMMANDS
+from tabular_rl.analysis.estimation import estimate
+from tabular_rl.commands._deliver import show
+from tabular_rl.commands._program import COMMANDS
 from tabular_rl.commands._shared import (
     SEVERAL,
     Command,
@@ -17,12 +18,10 @@ from tabular_rl.commands._shared import (
     model_format,
     quiet_option,
 )
-from tabular_rl.errors import ModelError, escape, path_text
+from tabular_rl.errors import ModelError, path_text
 from tabular_rl.formats.registry import MODELS
-from tabular_rl.report.screen import note, out
-from tabular_rl.report.tables import listed, plural
-
-SHOWN = 12  # pairs that are listed
+from tabular_rl.report.estimate import EstimateReport
+from tabular_rl.report.screen import note
 
 
 @click.command("estimate", cls=Command, short_help=COMMANDS["estimate"])
@@ -79,53 +78,8 @@ def command(**given: Any) -> int:  # fmt: skip
         save(found.mdp, output, format=form)
         if counts is not None:
             save_counts(found.mdp, found.counts, counts)
-    if given["as_json"]:
-        out(json_text(found))
-    elif output != "-" and not given["quiet"]:
-        out(text(found))
+    if given["as_json"] or (output != "-" and not given["quiet"]):
+        show(EstimateReport(found), {**given, "output": None})
     if not given["quiet"] and counts is not None:
         note(f"{path_text(output)}: written as {form}\n{path_text(counts)}: written\n")
     return 0
-
-
-def text(found: Estimate) -> str:
-    """What the log held, and what was never tried."""
-    mdp, tries, untried = found.mdp, found.tries, found.untried
-    ends = int(mdp.terminal.sum())
-    lines = [
-        f"{plural(found.transitions, 'transition')}, {plural(found.episodes, 'episode')}",
-        f"{plural(mdp.S, 'state')} ({ends} terminal), {plural(mdp.L, 'pair')}, {plural(mdp.K, 'outcome')}",
-    ]
-    if ends:
-        lines.append(f"terminal: {listed(mdp, mdp.terminal.nonzero()[0])}")
-    if found.added_end:
-        lines.append(
-            f"added: {escape(found.added_end)}, where episodes ended in states that others went on from"
-        )
-    i = int(tries.argmin())
-    fewest = f"{escape(mdp.states[mdp.state_of_row(i)])} {escape(mdp.actions[int(mdp.pair_action[i])])}"
-    few, most = int(tries.min()), int(tries.max())
-    times = plural(most, "time") if few == most else f"{few} to {plural(most, 'time')}, least {fewest}"
-    lines.append(f"each pair tried {times}")
-    if untried:
-        shown = ", ".join(f"{escape(s)} {escape(a)}" for s, a in untried[:SHOWN])
-        more = f" and {len(untried) - SHOWN} more" if len(untried) > SHOWN else ""
-        lines.append(f"never tried, so not available in the model: {shown}{more}")
-    else:
-        lines.append("each action was tried in each state")
-    return "\n".join(lines) + "\n"
-
-
-def json_text(found: Estimate) -> str:
-    from tabular_rl.formats.json import json_parts
-
-    mdp = found.mdp
-    document = {
-        "schema": "tabular-rl estimate", "version": 1, "digest": mdp.digest, "transitions": found.transitions,
-        "episodes": found.episodes, "states": mdp.S, "actions": mdp.A,
-        "terminal": [mdp.states[int(s)] for s in mdp.terminal.nonzero()[0]],
-        "pairs": mdp.L, "outcomes": mdp.K, "added_end": found.added_end,
-        "fewest_tries": int(found.tries.min()), "most_tries": int(found.tries.max()),
-        "untried": [list(pair) for pair in found.untried],
-    }  # fmt: skip
-    return "".join(json_parts(document))

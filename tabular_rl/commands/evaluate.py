@@ -6,22 +6,9 @@ from typing import Any
 
 import click
 
-from tabular_rl.commands import COMMANDS
-from tabular_rl.commands._shared import (
-    Command,
-    answer_options,
-    check_output,
-    chosen_method,
-    deliver,
-    method_options,
-    model_options,
-    named_states,
-    policy_option,
-    read_model,
-    solved,
-)
-from tabular_rl.commands.solve import starting_values
-from tabular_rl.formats.registry import ANSWERS
+from tabular_rl.commands._program import COMMANDS
+from tabular_rl.commands._shared import Command, answer_options, method_options, model_options, policy_option
+from tabular_rl.commands.solve import answered
 
 
 @click.command("evaluate", cls=Command, short_help=COMMANDS["evaluate"])
@@ -40,14 +27,4 @@ def command(**given: Any) -> int:
     tabular-rl evaluate example:gridworld_4x4 --policy uniform
     tabular-rl evaluate example:forest --policy epsilon-greedy:0.1:optimal
     """
-    from tabular_rl.formats.named_policies import read_policy
-
-    method, options = chosen_method(given, "prediction")
-    inputs = given["model"], given["start_from"], given["policy"].rpartition(":")[2]
-    check_output(given["output"], *inputs, suffixes=ANSWERS.suffixes)
-    mdp = read_model(given)
-    named_states(mdp, given["only"])
-    policy = read_policy(given["policy"], mdp)
-    if given["start_from"] is not None:
-        options["start_from"] = starting_values(given["start_from"], mdp)
-    return deliver(solved(mdp, method, options, given["quiet"], policy), given)
+    return answered("prediction", given)

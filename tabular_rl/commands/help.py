@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tabular_rl.commands import COMMANDS, PROGRAM, program
+from tabular_rl.commands._program import COMMANDS, PROGRAM, program
 from tabular_rl.commands._shared import Command
 from tabular_rl.errors import OptionError, closest, quoted
 from tabular_rl.formats.bundled import documents, documents_folder
@@ -25,9 +25,10 @@ def command(topic: tuple[str, ...]) -> int:
     """
     name = " ".join(topic)
     if canonical(name) in METHODS:
-        from tabular_rl.commands.methods import page
+        from tabular_rl.report.methods import page
+        from tabular_rl.report.render.text import text
 
-        out(page(canonical(name)) + "\n")
+        out(text(page(canonical(name))) + "\n")
         return 0
     if name in documents():
         out((documents_folder() / f"{name}.md").read_text(encoding="utf-8"))

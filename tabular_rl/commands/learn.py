@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from tabular_rl.analysis.regret import Regret, most_policies, regret
-from tabular_rl.commands import COMMANDS, solving, writing
+from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, exit_code, note_written
 from tabular_rl.commands._help import OfMethods
-from tabular_rl.commands._memory import check_memory
+from tabular_rl.commands._program import COMMANDS
 from tabular_rl.commands._shared import (
     all_option,
     asked_options,
@@ -29,14 +29,12 @@ from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.methods.lookup import LEARNERS, canonical, learner_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.report.learned import cut_short, learned_csv, learned_document, learned_text, work_line
-from tabular_rl.report.progress import Progress
-from tabular_rl.report.screen import note, out, warn
-from tabular_rl.solving import run as running
+from tabular_rl.report.learned import LearnedReport, work_line
+from tabular_rl.report.screen import note, warn
+from tabular_rl.report.words import cut_short
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.solution import Status
 
-NOT_REACHED = 3
 DEFAULT = "q-learning"
 LATER = 0.1  # of the time limit goes to the evaluation of the policies, once the learning is over
 
@@ -123,7 +121,7 @@ def command(**given: Any) -> int:
         options["resume"] = state
     check_files(given)
     mdp = read_model(given)
-    named_states(mdp, given["only"])
+    only = named_states(mdp, given["only"])
     policy = None
     if learner.task == "prediction":
         policy = read_policy(given["policy"] or "uniform", mdp)
@@ -144,16 +142,23 @@ def command(**given: Any) -> int:
     saver = None
     if given["checkpoint"] is not None:
         saver = options["checkpoint"] = Saver(given["checkpoint"])
-    check_memory(mdp)
-    mdp.validate()  # a mapped model is validated here, where a signal raises
-    with Progress(given["quiet"]), solving():
+    with at_work(mdp, given["quiet"]):
         learned = learner.ask(mdp, policy, **options)
         lost = regret_of(learned, options.get("time_limit"))
-    code = deliver(learned, lost, given, saved=saver is None or saver.failed is None)
-    if saver is not None and saver.failed is not None:
-        note(f"{saver.failed}\n")
-        return saver.failed.exit_code
-    return code
+    if learned.status is Status.INTERRUPTED and given["quiet"] < 2:
+        note(cut_short(learned) + "\n")
+    called, show_q = given["policy"] or "uniform", given["show"] == "q"
+    deliver(LearnedReport(learned, lambda: lost, given["everything"], only, show_q, called), given)
+    if learned.status not in (Status.SAMPLED, Status.INTERRUPTED):
+        warn(f"{learned.method}: {cut_short(learned)}")
+    if not given["quiet"]:
+        note(work_line(learned) + "\n")
+    failed = None if saver is None else saver.failed
+    note_written(given["quiet"], given["checkpoint"] if failed is None else None, given["output"])
+    if failed is not None:
+        note(f"{failed}\n")
+        return failed.exit_code
+    return exit_code(0 if learned.status is Status.SAMPLED else NOT_REACHED)
 
 
 class Saver:
@@ -211,37 +216,3 @@ def regret_of(learned: Learned, time_limit: float | None) -> Regret | None:
         return None
     limit = None if time_limit is None else max(LATER * time_limit, 0.1)
     return regret(learned, most_policies(learned.mdp), limit)
-
-
-def deliver(learned: Learned, lost: Regret | None, given: dict[str, Any], saved: bool = True) -> int:
-    """Write what was learned where it was asked for, and return the exit code."""
-    from tabular_rl.formats.answers import write_either
-    from tabular_rl.formats.json import json_parts
-
-    output, quiet = given["output"], given["quiet"]
-    show_q, only = given["show"] == "q", named_states(learned.mdp, given["only"])
-    if learned.status is Status.INTERRUPTED and quiet < 2:
-        note(cut_short(learned) + "\n")
-    if output is not None and output != "-":
-        with writing(output):
-            write_either(
-                output, lambda: learned_document(learned, lost, show_q), lambda: learned_csv(learned, show_q)
-            )
-    if output == "-" or given["as_json"]:
-        with writing(None):
-            for part in json_parts(learned_document(learned, lost, show_q)):
-                out(part)
-    elif not (quiet and output is not None):
-        policy = given["policy"] or "uniform"
-        with writing(None):
-            out(learned_text(learned, lost, given["everything"], policy, only, show_q) + "\n")
-    if learned.status not in (Status.SAMPLED, Status.INTERRUPTED):
-        warn(f"{learned.method}: {cut_short(learned)}")
-    if not quiet:
-        note(work_line(learned) + "\n")
-        for path in (given["checkpoint"] if saved else None, output):
-            if path is not None and path != "-":
-                note(f"{path_text(path)}: written\n")
-    if running.interrupt.signum is not None:
-        return 128 + running.interrupt.signum
-    return 0 if learned.status is Status.SAMPLED else NOT_REACHED

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tabular_rl.commands import COMMANDS
+from tabular_rl.commands._program import COMMANDS
 from tabular_rl.commands._shared import Command, Value, model_format, quiet_option
 from tabular_rl.errors import closest, path_text, quoted
 from tabular_rl.formats.registry import MODELS

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tabular_rl.commands import COMMANDS
+from tabular_rl.commands._program import COMMANDS
 from tabular_rl.commands._shared import (
     SEVERAL,
     Command,
@@ -15,8 +15,9 @@ from tabular_rl.commands._shared import (
     quiet_option,
     read_model,
 )
+from tabular_rl.report.model import model_blocks
+from tabular_rl.report.render.text import text
 from tabular_rl.report.screen import out
-from tabular_rl.report.tables import model_table, model_text
 
 
 @click.command("show", cls=Command, short_help=COMMANDS["show"])
@@ -36,5 +37,5 @@ def command(**given: Any) -> int:
     """
     mdp = read_model(given)
     states = named_states(mdp, given["state"])
-    out("\n".join(model_text(mdp)) + "\n\n" + model_table(mdp, states, given["everything"]) + "\n")
+    out(text(model_blocks(mdp, states, given["everything"])) + "\n")
     return 0

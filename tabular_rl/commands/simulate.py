@@ -15,8 +15,8 @@ from tabular_rl.analysis.simulation import (
     sample_transitions,
     simulate,
 )
-from tabular_rl.commands import COMMANDS, solving
-from tabular_rl.commands._memory import check_memory
+from tabular_rl.commands._deliver import NOT_REACHED, at_work, exit_code, show
+from tabular_rl.commands._program import COMMANDS
 from tabular_rl.commands._shared import (
     Command,
     Value,
@@ -28,17 +28,13 @@ from tabular_rl.commands._shared import (
     read_model,
 )
 from tabular_rl.errors import OptionError, path_text
-from tabular_rl.formats.json import json_parts
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.report.progress import Progress
-from tabular_rl.report.screen import note, out
-from tabular_rl.report.simulation import simulation_document, simulation_text
-from tabular_rl.report.tables import plural, seconds_text
-from tabular_rl.solving import run as running
+from tabular_rl.report.screen import note
+from tabular_rl.report.simulation import SimulationReport
+from tabular_rl.report.words import plural, seconds_text
 from tabular_rl.solving.options import OPTIONS
 
-NOT_REACHED = 3
 MOST_LOGGED = 10_000_000
 ASKED = ("start", "episodes", "steps", "seed", "level", "time_limit")
 
@@ -91,19 +87,12 @@ def command(**given: Any) -> int:
     policy = read_policy(given["policy"], mdp)
     if given["log"] is not None:
         return write(mdp, policy, given)
-    check_memory(mdp)
-    mdp.validate()  # a mapped model is validated here, where a signal raises
-    with Progress(given["quiet"]), solving():
+    with at_work(mdp, given["quiet"]):
         played = simulate(mdp, policy, **{key: given[key] for key in ASKED})
-    if given["as_json"]:
-        out("".join(json_parts(simulation_document(played, given["policy"]))))
-    else:
-        out(simulation_text(played, given["policy"]) + "\n")
+    show(SimulationReport(played, given["policy"]), given)
     if not given["quiet"]:
         note(f"{plural(played.steps, 'step')} in {seconds_text(played.seconds)}\n")
-    if running.interrupt.signum is not None:
-        return 128 + (running.interrupt.signum or 2)
-    return NOT_REACHED if played.stopped or played.unended else 0
+    return exit_code(NOT_REACHED if played.stopped or played.unended else 0)
 
 
 def write(mdp: MDP, policy: Policy, given: dict[str, Any]) -> int:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
 
-from tabular_rl.commands import COMMANDS
+from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, note_written
+from tabular_rl.commands._program import COMMANDS
 from tabular_rl.commands._shared import (
     Command,
     answer_options,
     check_output,
     chosen_method,
-    deliver,
     method_options,
     model_options,
     named_states,
+    policy_file,
     read_model,
-    solved,
 )
 from tabular_rl.errors import OptionError, path_text
 from tabular_rl.formats.registry import ANSWERS
+from tabular_rl.model.numbers import rounded_up
+from tabular_rl.report.screen import note, warn
+from tabular_rl.report.solution import SolutionReport, interval_width, status_text, work_text
+from tabular_rl.report.words import seconds_text
+from tabular_rl.solving.run import interrupt
+from tabular_rl.solving.solution import Solution, Status
 
 
 @click.command("solve", cls=Command, short_help=COMMANDS["solve"])
@@ -38,20 +45,50 @@ def command(**given: Any) -> int:
     tabular-rl solve example:recycling_robot
     tabular-rl solve example:forest --gamma 99/100 --method VI -o answer.json
     """
-    method, options = chosen_method(given, "control")
-    check_output(given["output"], given["model"], given["start_from"], suffixes=ANSWERS.suffixes)
-    mdp = read_model(given)
-    named_states(mdp, given["only"])
-    if given["start_from"] is not None:
-        options["start_from"] = starting_values(given["start_from"], mdp)
-    return deliver(solved(mdp, method, options, given["quiet"]), given)
+    return answered("control", given)
 
 
-def starting_values(path: str, mdp: Any) -> Any:
-    """The values of an answer file, to begin with."""
+def answered(task: str, given: dict[str, Any]) -> int:
+    """Answer one of the two questions, solve or evaluate, and return the exit code."""
     from tabular_rl.formats.answers import read_answer
+    from tabular_rl.formats.named_policies import read_policy
+    from tabular_rl.methods.ask import evaluate, solve
 
-    answer = read_answer(path, mdp)
-    if answer.values is None:
-        raise OptionError(f"--start-from: {path_text(path)}: found no values, expected an answer file")
-    return answer.values
+    method, options = chosen_method(given, task)
+    policy, start = given.get("policy"), given["start_from"]
+    check_output(given["output"], given["model"], start, policy_file(policy), suffixes=ANSWERS.suffixes)
+    mdp = read_model(given)
+    only = named_states(mdp, given["only"])
+    judged = None if policy is None else read_policy(policy, mdp)
+    if start is not None:
+        options["start_from"] = read_answer(start, mdp).values
+        if options["start_from"] is None:
+            raise OptionError(f"--start-from: {path_text(start)}: found no values, expected an answer file")
+    with at_work(mdp, given["quiet"]):
+        if judged is None:
+            solution = solve(mdp, method, **options)
+        else:
+            solution = evaluate(mdp, judged, method, **options)
+    if solution.status is Status.INTERRUPTED and given["quiet"] < 2:  # at once: writing may take a while
+        width = interval_width(solution)
+        so_far = f"the best interval so far is {rounded_up(width)} wide"
+        note(f"interrupted: {so_far if math.isfinite(width) else 'nothing is proven yet'}\n")
+    deliver(SolutionReport(solution, given["everything"], only, given["show"] == "q"), given)
+    say_rest(solution, given)
+    if solution.status is Status.INTERRUPTED:
+        return 128 + (interrupt.signum or 2)
+    return 0 if solution.status.reached else NOT_REACHED
+
+
+def say_rest(solution: Solution, given: dict[str, Any]) -> None:
+    """Say what standard output does not: that the answer falls short, what was done, where it was written."""
+    output, quiet, status = given["output"], given["quiet"], solution.status
+    unseen = output == "-" or given["as_json"] or (quiet and output is not None)
+    if unseen and not status.reached and status is not Status.INTERRUPTED:
+        warn(f"{solution.method}: {status_text(solution)}")
+    if not quiet:
+        did = work_text(solution)
+        parts = [f"{name} {seconds_text(x)}" for name, x in solution.seconds_of.items()]
+        spent = seconds_text(solution.seconds) + (f" ({', '.join(parts)})" if parts else "")
+        note(f"{solution.method}: {did + ' ' if did else ''}in {spent}\n")
+    note_written(quiet, output)

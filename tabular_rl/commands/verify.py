@@ -7,15 +7,12 @@ from typing import Any
 import click
 
 from tabular_rl.analysis.verify import verify
-from tabular_rl.commands import COMMANDS
+from tabular_rl.commands._deliver import NO, show
+from tabular_rl.commands._program import COMMANDS
 from tabular_rl.commands._shared import Command, Value, json_option, model_options, quiet_option, read_model
 from tabular_rl.errors import OptionError
-from tabular_rl.formats.json import json_parts
-from tabular_rl.report.screen import out
-from tabular_rl.report.verdict import verdict_document
+from tabular_rl.report.verdict import VerdictReport
 from tabular_rl.solving.options import OPTIONS
-
-NO = 1
 
 
 @click.command("verify", cls=Command, short_help=COMMANDS["verify"])
@@ -56,8 +53,6 @@ def command(**given: Any) -> int:
     verdict = verify(
         mdp, given["answer"], policy=policy, tolerance=given["tolerance"], relative=given["relative"]
     )
-    if given["as_json"]:
-        out("".join(json_parts(verdict_document(verdict))))
-    elif not given["quiet"]:
-        out(f"{verdict}\n")
+    if given["as_json"] or not given["quiet"]:
+        show(VerdictReport(verdict), given)
     return 0 if verdict else NO

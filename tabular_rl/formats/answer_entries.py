@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,13 +44,6 @@ class Answer:
     exact: tuple[Fraction, ...] | None = None
     bound: float | None = None
     claims: tuple[str, ...] = ()
-
-
-class Written(NamedTuple):
-    """What is written of an answer, made when it is asked for: the entries of its JSON object, the lines of its CSV."""
-
-    document: Callable[[], Mapping[str, Any]]
-    rows: Callable[[], Iterable[str]]
 
 
 class Table:
@@ -148,9 +141,3 @@ def policy_of_entries(mdp: MDP, policies: Mapping[int, Mapping[str, Any]], timed
     if all(p.rows is not None for p in made):
         return Policy(mdp, rows=np.stack([p.rows for p in made if p.rows is not None]))
     return Policy(mdp, probs=np.stack([p.weights for p in made]))
-
-
-def action_names(mdp: MDP, rows: NDArray[Any], names: list[Any]) -> list[Any]:
-    """The names of the actions of rows; the last of `names` where a row is -1."""
-    actions = np.where(rows >= 0, mdp.pair_action[np.maximum(rows, 0)], -1) if mdp.L else rows
-    return [names[a] for a in actions.tolist()]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError, quoted
 from tabular_rl.formats.answer_entries import (
@@ -17,19 +15,15 @@ from tabular_rl.formats.answer_entries import (
     Answer,
     Floats,
     Table,
-    Written,
-    action_names,
     add_action,
     number_of,
     policy_of_entries,
     state_of,
 )
-from tabular_rl.formats.json import Blocks, json_parts, ranges, read_json
-from tabular_rl.formats.output import write_text
-from tabular_rl.model.mdp import MDP, spell_gamma
+from tabular_rl.formats.json import read_json
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rationals import long_fraction, spell
-from tabular_rl.solving.solution import Solution
+from tabular_rl.model.rationals import long_fraction
 
 SCHEMA, VERSION = "tabular-rl answer", 1
 
@@ -177,118 +171,3 @@ def _json_policy(entries: Any, mdp: MDP, order: list[int] | None, floats: bool) 
             elif entry is not None:
                 raise ModelError(Fault(f"found {quoted(entry)}, expected the name of an action", **place))
     return policy_of_entries(mdp, policies, timed)
-
-
-# -- writing ----------------------------------------------------------------------------------------------------
-
-
-def write_answer_json(answer: Written, file: BinaryIO) -> None:
-    """Write an answer as a JSON object."""
-    write_text(json_parts(answer.document()), file)
-
-
-def answer_document(solution: Solution, **more: Any) -> dict[str, Any]:
-    """Return an answer as the entries of its JSON object, in the order of the schema."""
-    mdp = solution.mdp
-    document: dict[str, Any] = {
-        "schema": SCHEMA,
-        "version": VERSION,
-        "model": mdp.name,
-        "digest": mdp.digest,
-        "problem": mdp.problem,
-        "gamma": mdp.gamma,
-        "gamma_exact": spell_gamma(mdp) if mdp.gamma_exact == Fraction(mdp.gamma) else spell(mdp.gamma_exact),
-        "horizon": mdp.horizon,
-        "sense": mdp.sense,
-        "task": solution.task,
-        "method": solution.method,
-        "options": dict(solution.options),
-        "seed": solution.seed,
-        "status": solution.status.name,
-        "message": solution.status.value + (f" ({solution.note})" if solution.note else ""),
-        "reached": solution.status.reached,
-        "tolerance": solution.options.get("tolerance"),
-        "bound": solution.bound,
-        "start": None if mdp.start_given else "uniform over non-terminal states",
-        "start_value": solution.value_of_start(),
-        "work": dict(solution.work),
-        "seconds": solution.seconds,
-        **more,
-        "states": Blocks(_names(mdp)),
-        "values": solution.v,
-        "lower": solution.lower,
-        "upper": solution.upper,
-        "exact": None,
-        "policy": None,
-        "optimal_actions": None,
-        "proven_optimal": solution.proven_optimal,
-    }
-    if solution.exact is not None:
-        exact = [spell(x) for x in solution.exact]
-        document["exact"] = (
-            exact if solution.v.ndim == 1 else [exact[i : i + mdp.S] for i in range(0, len(exact), mdp.S)]
-        )
-    if solution.policy is not None:
-        document["policy"], numbers = _policy_entry(mdp, solution.policy)
-        if numbers is not None:
-            document["numbers"] = numbers
-    if solution.optimal_actions is not None:
-        keep = solution.optimal_actions
-        timed = keep.ndim == 2
-        document["optimal_actions"] = (
-            [_kept(mdp, row) for row in keep]
-            if timed
-            else Blocks(_kept(mdp, keep, *ends) for ends in ranges(mdp.S))
-        )
-    return document
-
-
-def _by_action(mdp: MDP, first: int, last: int, numbers: list[Any]) -> list[dict[str, Any]]:
-    """For each of some states, what stands at its rows by the names of their actions."""
-    ptr, names = mdp.pair_ptr[first : last + 1], list(mdp.actions)
-    actions = [names[a] for a in mdp.pair_action[ptr[0] : ptr[-1]].tolist()]
-    ends = itertools.pairwise((ptr - ptr[0]).tolist())
-    return [dict(zip(actions[a:b], numbers[a:b], strict=True)) for a, b in ends]
-
-
-def q_entry(mdp: MDP, q: Floats) -> Any:
-    """For each state the value of each action by name, from q (L,) or (T, L): then one list a time step."""
-
-    def rows(q: Floats, first: int, last: int) -> list[dict[str, Any]]:
-        return _by_action(mdp, first, last, q[mdp.pair_ptr[first] : mdp.pair_ptr[last]].tolist())
-
-    if q.ndim == 2:
-        return [rows(row, 0, mdp.S) for row in q]
-    return Blocks(rows(q, *ends) for ends in ranges(mdp.S))
-
-
-def _names(mdp: MDP) -> Iterator[list[str]]:
-    return (list(mdp.states[first:last]) for first, last in ranges(mdp.S))
-
-
-def _kept(mdp: MDP, keep: NDArray[np.bool_], first: int = 0, last: int | None = None) -> list[list[str]]:
-    ptr = mdp.pair_ptr[first : (mdp.S if last is None else last) + 1]
-    begin, names, kept = int(ptr[0]), list(mdp.actions), keep[int(ptr[0]) : int(ptr[-1])]
-    chosen = [names[a] for a in mdp.pair_action[begin : int(ptr[-1])][kept].tolist()]
-    ends = np.append(0, np.cumsum(kept))[ptr - begin].tolist()
-    return [chosen[a:b] for a, b in itertools.pairwise(ends)]
-
-
-def _policy_entry(mdp: MDP, policy: Policy) -> tuple[Any, str | None]:
-    """The policy by names, and "float64" where its probabilities are floats."""
-    if policy.timed:
-        steps = len(policy.weights) if policy.rows is None else len(policy.rows)
-        made = [_policy_entry(mdp, policy.at(t)) for t in range(steps)]
-        flat = [[x for block in entry.blocks for x in block] for entry, _ in made]
-        return flat, made[0][1] if made else None
-    if policy.rows is not None:
-        rows, names = policy.rows, [*mdp.actions, None]
-        return Blocks(action_names(mdp, rows[first:last], names) for first, last in ranges(mdp.S)), None
-    weights, exact = policy.weights, policy.exact
-
-    def probabilities(first: int, last: int) -> list[dict[str, Any] | None]:
-        rows = range(int(mdp.pair_ptr[first]), int(mdp.pair_ptr[last]))
-        probs = weights[rows.start : rows.stop].tolist() if exact is None else [spell(exact[i]) for i in rows]
-        return [entry or None for entry in _by_action(mdp, first, last, probs)]
-
-    return Blocks(probabilities(*ends) for ends in ranges(mdp.S)), None if exact is not None else "float64"

@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from tabular_rl.errors import ModelError, OptionError, path_text, quoted
-from tabular_rl.formats.answer_csv import csv_parts, q_csv
 from tabular_rl.formats.answer_entries import (
     EMPTY,
     Answer,
     Table,
-    Written,
     state_of,
 )
-from tabular_rl.formats.answer_json import answer_document, q_entry
 from tabular_rl.formats.input import decode, plain_ends, read_all, reporting, source_of, standard_input
 from tabular_rl.formats.registry import ANSWERS, function
 from tabular_rl.model.mdp import MDP
-from tabular_rl.solving.solution import Solution
 
 
 def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
@@ -103,39 +99,3 @@ def _number(x: Any, state: str) -> float:
     if not math.isfinite(number):
         raise OptionError(f"answer: state {quoted(state)}: found {quoted(x)}, expected a finite number")
     return number
-
-
-def write_answer(solution: Solution, path: str | os.PathLike[str], show_q: bool = False, **more: Any) -> None:
-    """Write an answer atomically: as CSV where the path ends in .csv, else as JSON; `show_q` adds q of every action.
-
-    Raises
-    ------
-    OutputError : path and reason; what stood there before is intact
-    """
-    if show_q:
-        more["q"] = q_entry(solution.mdp, solution.q)
-    write_either(
-        path,
-        lambda: answer_document(solution, **more),
-        lambda: q_csv(solution) if show_q else csv_parts(solution),
-    )
-
-
-def write_either(
-    path: str | os.PathLike[str],
-    document: Callable[[], Mapping[str, Any]],
-    rows: Callable[[], Iterable[str]],
-) -> None:
-    """Write the entries of a JSON object, or the lines of CSV where the path ends in .csv, atomically."""
-    format = ANSWERS.of(path) or ANSWERS.formats[0]
-    ANSWERS.write(Written(document, rows), path, format)
-
-
-def check_suffix(path: str | os.PathLike[str]) -> None:
-    """Raise where a name to write to ends like no answer file."""
-    suffix = os.path.splitext(os.fspath(path))[1]
-    if suffix and suffix.lower() not in ANSWERS.suffixes:
-        raise OptionError(
-            f"{path_text(os.fspath(path))}: found the suffix {quoted(suffix)}, "
-            f"expected {' or '.join(ANSWERS.suffixes)}; without one it is JSON"
-        )

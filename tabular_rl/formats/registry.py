@@ -35,7 +35,7 @@ class Format:
     name: str
     suffixes: tuple[str, ...]
     read: str | Callable[..., Any]
-    write: str | Callable[..., Any]
+    write: str | Callable[..., Any] = ""
     magic: tuple[bytes, ...] = ()
     content: str = "text"
     purpose: str = ""
@@ -227,9 +227,9 @@ LOGS = Formats(
     Format("csv", (".csv",), "log_csv.read_log_csv", "log_csv.write_log_csv"),
     Format("npz", (".npz",), "log_npz.read_log_npz", "log_npz.write_log_npz", ZIP, "an npz archive"),
 )
+# Answers are written by report/render/, which has all that there is to say of one.
 ANSWERS = Formats(
     "an answer",
-    Format("json", (".json",), "answer_json.read_answer_json", "answer_json.write_answer_json",
-           (b"{", b"[")),
-    Format("csv", (".csv",), "answer_csv.read_answer_csv", "answer_csv.write_answer_csv"),
-)  # fmt: skip
+    Format("json", (".json",), "answer_json.read_answer_json", magic=(b"{", b"[")),
+    Format("csv", (".csv",), "answer_csv.read_answer_csv"),
+)

@@ -1,35 +1,50 @@
-"""The text and the file of an answer of any kind: what `print` shows, and what `save` writes."""
+"""The report of an answer of any kind, and where it goes: what `print` shows, and what `save` writes."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from tabular_rl.analysis.comparison import Comparison
+from tabular_rl.analysis.estimation import Estimate
+from tabular_rl.analysis.gradient import GradientStudy
 from tabular_rl.analysis.simulation import Simulation
 from tabular_rl.certificates.verdict import Verdict
-from tabular_rl.formats.answers import check_suffix, write_answer, write_either
-from tabular_rl.report.comparison import comparison_text
-from tabular_rl.report.learned import learned_csv, learned_document, learned_text
-from tabular_rl.report.simulation import simulation_text
-from tabular_rl.report.tables import answer_text
-from tabular_rl.report.verdict import verdict_text
+from tabular_rl.errors import OptionError, path_text, quoted
+from tabular_rl.report.blocks import Report
+from tabular_rl.report.comparison import ComparisonReport
+from tabular_rl.report.estimate import EstimateReport
+from tabular_rl.report.gradient import GradientReport
+from tabular_rl.report.learned import LearnedReport
+from tabular_rl.report.render.files import WRITERS, write_report
+from tabular_rl.report.render.text import report_text
+from tabular_rl.report.simulation import SimulationReport
+from tabular_rl.report.solution import SolutionReport
+from tabular_rl.report.verdict import VerdictReport
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.solution import Solution
+
+# A kind of answer -> its report. A kind of its own stands before the one that it is made of.
+REPORTS: dict[type, Callable[[Any], Report]] = {
+    Learned: lambda learned: LearnedReport(learned, lambda: learned.regret, warned=True),
+    Solution: SolutionReport,
+    Comparison: ComparisonReport,
+    Simulation: SimulationReport,
+    Verdict: VerdictReport,
+    Estimate: EstimateReport,
+    GradientStudy: GradientReport,
+}
+
+
+def report_of(answer: Any) -> Report:
+    """Return the report of an answer."""
+    return next(report for kind, report in REPORTS.items() if isinstance(answer, kind))(answer)
 
 
 def text_of(answer: Any) -> str:
     """Return the text of an answer, as the command that finds it prints it."""
-    if isinstance(answer, Comparison):
-        return comparison_text(answer)
-    if isinstance(answer, Simulation):
-        return simulation_text(answer)
-    if isinstance(answer, Verdict):
-        return verdict_text(answer)
-    if isinstance(answer, Learned):
-        warnings = [f"{answer.method}: {verdict}" for verdict in answer.verdicts]
-        return "\n".join([learned_text(answer, answer.regret), *([""] if warnings else []), *warnings])
-    return answer_text(answer)
+    return report_text(report_of(answer))
 
 
 def write(answer: Solution, path: str | os.PathLike[str]) -> None:
@@ -40,8 +55,10 @@ def write(answer: Solution, path: str | os.PathLike[str]) -> None:
     OptionError : another suffix than .csv or .json
     OutputError : path and reason; what stood there before is intact
     """
-    check_suffix(path)
-    if not isinstance(answer, Learned):
-        write_answer(answer, path)
-    else:
-        write_either(path, lambda: learned_document(answer, answer.regret), lambda: learned_csv(answer))
+    suffix = os.path.splitext(os.fspath(path))[1]
+    if suffix and suffix.lower() not in WRITERS:
+        raise OptionError(
+            f"{path_text(os.fspath(path))}: found the suffix {quoted(suffix)}, expected {' or '.join(WRITERS)}; "
+            "without one it is JSON"
+        )
+    write_report(report_of(answer), path)

@@ -1,67 +1,87 @@
-"""A comparison as text and as JSON: a line a method, the learning curves, the assertions."""
+"""A comparison: a line a method, the learning curves, the assertions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tabular_rl.analysis.assertion import Assertion
-from tabular_rl.analysis.comparison import Compared, Comparison
+from tabular_rl.analysis.comparison import Compared, Comparison, Curves
 from tabular_rl.errors import escape
 from tabular_rl.model.numbers import rounded_up
-from tabular_rl.report.layout import table
-from tabular_rl.report.learned import curves_entry, curves_table
+from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
+from tabular_rl.report.curves import curve_entry, curves_blocks, curves_sheet, over_runs, regret_entries
 from tabular_rl.report.screen import coloured, signs
-from tabular_rl.report.tables import plural, problem_text, seconds_text, title, work_text
+from tabular_rl.report.solution import proven_text, work_text
+from tabular_rl.report.words import header, seconds_text
 from tabular_rl.solving.solution import good_enough, why_not
 
 
-def comparison_text(
-    found: Comparison, assertions: Sequence[Assertion] = (), verdicts: Sequence[bool] = ()
-) -> str:
-    """A line a method, the exact answer named above."""
-    mdp, best = found.reference.mdp, found.reference
-    exact = best.exact is not None
-    control = best.task == "control"
-    what = (
-        "exact, in rational arithmetic"
-        if exact
-        else f"{best.method}, proven to within {rounded_up(best.bound)}"
-        if math.isfinite(best.bound)
-        else f"{best.method}, not proven"
-    )
-    headers = ["method", "error", "bound"] + ["policy"] * control + ["status", "work", "time"]
-    rows = []
-    for row in found.rows:
-        solution = row.solution
-        rows.append(
-            [
-                row.method,
-                _error(row, exact),
-                rounded_up(solution.bound) if math.isfinite(solution.bound) else "none",
-            ]
-            + [policy_cell(row, exact)] * control
-            + [
-                solution.status.name.lower().replace("_", " "),
-                work_text(solution),
-                seconds_text(solution.seconds),
-            ]
-        )
-    lines = [f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}", f"reference: {what}"]
-    if not good_enough(best):
-        lines.append(f"{why_not(best)}: errors are intervals, and those of learners are not known")
-    if rows:
-        lines += ["", table(headers, rows, left="method,policy,status,work", wrap="work", drop="work")]
-    if found.curves:
-        lines += ["", curves_table(found)]
-    if assertions:
-        lines.append("")
-    for assertion, holds in zip(assertions, verdicts, strict=True):
-        lines.append(
-            f"{escape(assertion.text.strip())}: {coloured('yes', '32') if holds else coloured('no', '31')}"
-        )
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class ComparisonReport(Report):
+    """A line a method, the exact answer named above; `verdicts` say which assertions hold."""
+
+    found: Comparison
+    assertions: Sequence[Assertion] = ()
+    verdicts: Sequence[bool] = ()
+
+    def blocks(self) -> list[Block]:
+        best = self.found.reference
+        exact, control = best.exact is not None, best.task == "control"
+        what = proven_text(best) if exact else f"{best.method}, {proven_text(best)}"
+        first = [header(best.mdp), f"reference: {what}"]
+        if not good_enough(best):
+            first.append(f"{why_not(best)}: errors are intervals, and those of learners are not known")
+        blocks: list[Block] = [Lines(first)]
+        if self.found.rows:
+            headers = ["method", "error", "bound"] + ["policy"] * control + ["status", "work", "time"]
+            rows = [method_row(row, exact, control) for row in self.found.rows]
+            blocks.append(Table(headers, rows, left="method,policy,status,work", wrap="work", drop="work"))
+        if self.found.curves:
+            blocks += curves_blocks(self.found)
+        answers = {True: coloured("yes", "32"), False: coloured("no", "31")}
+        judged = zip(self.assertions, self.verdicts, strict=True)
+        return [*blocks, Lines([f"{escape(a.text.strip())}: {answers[holds]}" for a, holds in judged])]
+
+    def entries(self) -> dict[str, Any]:
+        best = self.found.reference
+        return {
+            "schema": "tabular-rl comparison",
+            "version": 1,
+            "model": best.mdp.name,
+            "digest": best.mdp.digest,
+            "reference": {
+                "method": best.method,
+                "exact": best.exact is not None,
+                "bound": best.bound,
+                "status": best.status.name,
+            },
+            "methods": [method_entry(row) for row in self.found.rows],
+            "learners": [learner_entry(curves) for curves in self.found.curves],
+            "assertions": [
+                {"text": a.text, "holds": holds}
+                for a, holds in zip(self.assertions, self.verdicts, strict=True)
+            ],
+        }
+
+    def sheet(self) -> Sheet:
+        return curves_sheet(self.found)
+
+
+def method_row(row: Compared, exact: bool, control: bool) -> list[str]:
+    """The cells of one method that plans."""
+    solution = row.solution
+    return [
+        row.method,
+        _error(row, exact),
+        rounded_up(solution.bound) if math.isfinite(solution.bound) else "none",
+        *[policy_cell(row, exact)] * control,
+        solution.status.name.lower().replace("_", " "),
+        work_text(solution),
+        seconds_text(solution.seconds),
+    ]
 
 
 def _error(row: Compared, exact: bool) -> str:
@@ -86,40 +106,46 @@ def policy_cell(row: Compared, exact: bool) -> str:
     return f"loses {signs().at_most} {rounded_up(high)}" if low <= 0 else f"loses {rounded_up(high)}"
 
 
-def comparison_document(
-    found: Comparison, assertions: Sequence[Assertion] = (), verdicts: Sequence[bool] = ()
-) -> dict[str, Any]:
-    """A comparison as the entries of its JSON object."""
-    best = found.reference
-    entries = [
-        {
-            "method": row.method,
-            "error": row.error[1],
-            "error_at_least": row.error[0],
-            "bound": row.solution.bound,
-            "loss": None if row.loss is None else row.loss[1],
-            "loss_at_least": None if row.loss is None else row.loss[0],
-            "optimal": None if row.loss is None else row.ends and row.loss[1] == 0,
-            "status": row.solution.status.name,
-            "work": dict(row.solution.work),
-            "seconds": row.solution.seconds,
-        }
-        for row in found.rows
-    ]
+def method_entry(row: Compared) -> dict[str, Any]:
+    """One method that plans as an entry of the JSON object."""
+    low, high = row.loss or (None, None)
     return {
-        "schema": "tabular-rl comparison",
-        "version": 1,
-        "model": best.mdp.name,
-        "digest": best.mdp.digest,
-        "reference": {
-            "method": best.method,
-            "exact": best.exact is not None,
-            "bound": best.bound,
-            "status": best.status.name,
+        "method": row.method,
+        "error": row.error[1],
+        "error_at_least": row.error[0],
+        "bound": row.solution.bound,
+        "loss": high,
+        "loss_at_least": low,
+        "optimal": None if row.loss is None else row.ends and high == 0,
+        "status": row.solution.status.name,
+        "work": dict(row.solution.work),
+        "seconds": row.solution.seconds,
+    }
+
+
+def learner_entry(curves: Curves) -> dict[str, Any]:
+    """One learner of a comparison as an entry of its JSON object."""
+    learned, curve = curves.learned, curves.learned.curve
+    return {
+        "method": curves.label,
+        "name": learned.method,
+        "options": dict(learned.options),
+        "status": learned.status.name,
+        "verdicts": list(learned.verdicts),
+        "runs": learned.runs,
+        "steps": learned.steps,
+        "sup_error": over_runs(learned.sup_error),
+        "rms_error": over_runs(learned.rms_error),
+        **regret_entries(curves.regret),
+        "seconds": learned.seconds,
+        "steps_a_second": learned.steps_a_second,
+        "curve": None if curve is None else curve_entry(curve),
+        "expected": None
+        if curves.law is None
+        else {
+            "steps": curves.law.steps.tolist(),
+            "rms_error": curves.law.rms().tolist(),
+            "start_value": curves.law.start_mean.tolist(),
+            "start_sd": curves.law.start_sd.tolist(),
         },
-        "methods": entries,
-        "learners": [curves_entry(curves) for curves in found.curves],
-        "assertions": [
-            {"text": a.text, "holds": holds} for a, holds in zip(assertions, verdicts, strict=True)
-        ],
     }

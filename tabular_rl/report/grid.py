@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from tabular_rl.errors import escape, spoken
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.numbers import general, places, plus_minus, shown
+from tabular_rl.report.blocks import Block, Grid, Lines
 from tabular_rl.report.layout import columns as widest
+from tabular_rl.report.policy import tie_sign, tied_states
 from tabular_rl.report.screen import signs
 from tabular_rl.solving.solution import Solution, Status
 
@@ -22,17 +24,17 @@ DIGITS = 4  # significant digits that the largest value and the spread of the va
 NAME = 8  # characters of an action that is named in a cell
 
 
-def grid_text(solution: Solution) -> str | None:
-    """Return values and policy in the places of their cells, "#" for walls; None where it is no small grid.
+def grid_blocks(solution: Solution) -> list[Block]:
+    """Return values and policy in the places of their cells, "#" for walls; nothing where it is no small grid.
 
     A policy is drawn by arrows, or by the names of the actions where these have no arrows and are short. There is no
     grid either where it could not show the policy, or too few digits of the values.
     """
     values = values_grid(solution)
-    if values is None or solution.policy is None:
+    if not values or solution.policy is None:
         return values
     policy = policy_grid(solution)
-    return None if policy is None else f"{values}\n\n{policy}"
+    return [*values, *policy] if policy else []
 
 
 def _places(solution: Solution, sampled: bool = False) -> NDArray[Any] | None:
@@ -50,11 +52,11 @@ def _places(solution: Solution, sampled: bool = False) -> NDArray[Any] | None:
     return cells if len(np.unique(cells)) == mdp.S else None
 
 
-def values_grid(solution: Solution) -> str | None:
-    """The values in their cells and what the digits shown can be off by; None where too few digits fit."""
+def values_grid(solution: Solution) -> list[Block]:
+    """The values in their cells and what the digits shown can be off by; nothing where too few digits fit."""
     cells = _places(solution)
     if cells is None or solution.mdp.layout is None or solution.lower is None or solution.upper is None:
-        return None
+        return []
     columns = solution.mdp.layout.columns
     proven = math.isfinite(solution.bound)
     known = solution.v[np.isfinite(solution.v)]
@@ -73,42 +75,42 @@ def values_grid(solution: Solution) -> str | None:
         if wide <= CELL_DIGITS and (wide + 2) * columns - 2 <= widest():
             break
     if (max(map(len, texts)) + 2) * columns - 2 > widest():
-        return None
-    values = _draw(texts, cells.tolist(), solution.mdp.layout)
+        return []
+    values = _drawn(texts, cells.tolist(), solution.mdp.layout)
     if not proven:
-        return values + "\n\nnot proven"
+        return [values, Lines(["not proven"])]
     errors = [
         plus_minus(x, float(lo), float(hi))
         for x, lo, hi in zip(texts, solution.lower, solution.upper, strict=True)
     ]
     cut = spoken("; --all shows every digit") if decimals < most and any("." in x for x in texts) else ""
-    return f"{values}\n\nall {signs().plus_minus} {max(errors, key=float)} at most{cut}"
+    return [values, Lines([f"all {signs().plus_minus} {max(errors, key=float)} at most{cut}"])]
 
 
-def learned_grid(solution: Solution, decimals: int) -> str | None:
+def learned_grid(solution: Solution, decimals: int) -> list[Block]:
     """Learned values in their cells, with no more decimals than fit; "?" where nothing was learned."""
     cells, layout = _places(solution, sampled=True), solution.mdp.layout
     if cells is None or layout is None:
-        return None
+        return []
     for decimal in range(decimals, -1, -1):
         texts = ["?" if math.isnan(x) else shown(float(x), decimal) for x in solution.v]
         wide = max(map(len, texts))
         if (wide <= CELL_DIGITS or not decimal) and (wide + 2) * layout.columns - 2 <= widest():
             break
     else:
-        return None
+        return []
     cut = spoken("; --all shows every digit") if decimal < decimals else ""
-    return f"learned values{cut}\n\n{_draw(texts, cells.tolist(), layout)}"
+    return [Lines([f"learned values{cut}"]), _drawn(texts, cells.tolist(), layout)]
 
 
-def policy_grid(solution: Solution, unknown: NDArray[np.bool_] | None = None) -> str | None:
-    """The policy in its cells, and what the signs mean; None where there is none, or its actions do not fit.
+def policy_grid(solution: Solution, unknown: NDArray[np.bool_] | None = None) -> list[Block]:
+    """The policy in its cells, and what the signs mean; nothing where there is none, or its actions do not fit.
 
     `unknown` (S,) marks the states where what was learned from samples is not known; they are drawn as "?".
     """
     cells, mdp, layout = _places(solution, unknown is not None), solution.mdp, solution.mdp.layout
     if cells is None or layout is None:
-        return None
+        return []
     drawn = _arrows(solution)
     named = drawn is None
     if drawn is None:
@@ -116,11 +118,11 @@ def policy_grid(solution: Solution, unknown: NDArray[np.bool_] | None = None) ->
     if drawn is not None and unknown is not None:
         drawn = ["?" if never else text for text, never in zip(drawn, unknown.tolist(), strict=True)]
     if drawn is None or (max(map(len, drawn)) + 2) * layout.columns - 2 > widest():
-        return None
+        return []
     walls = mdp.S + len(layout.elsewhere) < layout.rows * layout.columns
     legend = _legend(solution, drawn, walls, named)
-    grid = _draw(drawn, cells.tolist(), layout)
-    return f"{grid}\n\n{legend}" if legend else grid
+    grid = _drawn(drawn, cells.tolist(), layout)
+    return [grid, Lines([legend])] if legend else [grid]
 
 
 def _names(solution: Solution) -> list[str] | None:
@@ -133,12 +135,8 @@ def _names(solution: Solution) -> list[str] | None:
         return None
     tied = np.zeros(mdp.S, dtype=np.bool_)
     if solution.optimal_actions is not None and solution.task == "control":
-        live = np.flatnonzero(~mdp.terminal)
-        kept = (
-            np.add.reduceat(solution.optimal_actions, mdp.pair_ptr[live].astype(np.intp)) if live.size else 0
-        )
-        tied[live] = kept > 1
-    mark = "=" if solution.status is Status.EXACT else signs().close
+        tied[tied_states(mdp, solution.optimal_actions)] = True
+    mark = tie_sign(solution)
     space = " " if tied.any() else ""
     return [
         signs().terminal + space
@@ -148,13 +146,12 @@ def _names(solution: Solution) -> list[str] | None:
     ]
 
 
-def _draw(texts: list[str], cells: list[int], layout: Layout) -> str:
-    rows, columns = layout.rows, layout.columns
-    wide = max(map(len, texts))
-    grid = [[WALL.rjust(wide) for _ in range(columns)] for _ in range(rows)]
+def _drawn(texts: list[str], cells: list[int], layout: Layout) -> Grid:
+    """Texts in their cells; a wall where no state is."""
+    drawn = [[WALL] * layout.columns for _ in range(layout.rows)]
     for text, cell in [*((ELSEWHERE, cell) for cell in layout.elsewhere), *zip(texts, cells, strict=True)]:
-        grid[cell // columns][cell % columns] = text.rjust(wide)
-    return "\n".join("  ".join(line).rstrip() for line in grid)
+        drawn[cell // layout.columns][cell % layout.columns] = text
+    return Grid(drawn)
 
 
 def _arrows(solution: Solution) -> list[str] | None:
@@ -165,12 +162,9 @@ def _arrows(solution: Solution) -> list[str] | None:
     names = [known.get(name.lower()) for name in mdp.actions]
     if any(name is None for name in names):
         return None
-    if policy.rows is None:
-        keep = policy.takes
-    elif solution.optimal_actions is not None and solution.task == "control":
+    keep = policy.takes
+    if policy.rows is not None and solution.optimal_actions is not None and solution.task == "control":
         keep = solution.optimal_actions
-    else:
-        keep = policy.takes
     out = []
     for s in range(mdp.S):
         if mdp.terminal[s]:

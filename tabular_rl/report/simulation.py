@@ -1,8 +1,9 @@
-"""A simulation as text and as JSON: the mean return with its interval, and the exact value below it."""
+"""A simulation: the mean return with its interval, and the exact value below it."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from tabular_rl.analysis.simulation import Simulation
@@ -11,35 +12,51 @@ from tabular_rl.errors import escape, spoken
 from tabular_rl.model.numbers import interval_text, rounded_up, sampled_places, shown
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import spell_float
+from tabular_rl.report.blocks import Block, Lines, Report
 from tabular_rl.report.screen import signs
-from tabular_rl.report.tables import plural, problem_text, start_value, start_where, title
+from tabular_rl.report.solution import start_value
+from tabular_rl.report.words import plural, problem_text, start_where, stopped_text, title
 from tabular_rl.solving.solution import Solution, good_enough
 
-FEW = 30  # episodes below which the normal approximation is rough
+ROUGH = 30  # episodes below which the normal approximation is rough
+NUMBERS = ("episodes", "mean", "deviation", "half_width", "cut", "level", "steps", "longest", "unended", "seed",
+           "seconds", "stopped", "note", "lower", "upper")  # fmt: skip
 
 
-def exact_text(exact: Solution) -> str:
-    """The exact value of the start; no number of it where that is not proven, but the interval that is."""
-    if good_enough(exact):
-        return start_value(exact)
-    return f"not proven: {interval_text(*start_bounds(exact))}"
+@dataclass(frozen=True)
+class SimulationReport(Report):
+    """The mean return with its interval, and the exact value below it; `policy` is what the policy is called."""
+
+    played: Simulation
+    policy: str | None = None
+
+    def blocks(self) -> list[Block]:
+        played, mdp = self.played, self.played.mdp
+        called = policy_name(played.policy) if self.policy is None else f"policy {escape(self.policy)}"
+        longest = f", the longest {plural(played.longest, 'step')}" if played.episodes else ""
+        stopped = f" (not reached: {spoken(stopped_text(played.stopped))})" if played.stopped else ""
+        first = [
+            f"{title(mdp)}: {problem_text(mdp)}; {called}, seed {played.seed}",
+            f"start: {start_where(mdp)}",
+            f"{plural(played.episodes, 'episode')}{longest}{stopped}",
+        ]
+        return [Lines(first), Lines(_found(played)), Lines(_interval(played))]
+
+    def entries(self) -> dict[str, Any]:
+        played, mdp, exact = self.played, self.played.mdp, self.played.reference
+        return {
+            "schema": "tabular-rl simulation", "version": 1, "model": mdp.name, "digest": mdp.digest,
+            "policy": self.policy, **{name: getattr(played, name) for name in NUMBERS},
+            "exact_value": None if exact is None or not good_enough(exact) else exact.value_of_start(),
+            "exact_bound": None if exact is None else exact.bound,
+            "exact_interval": None if exact is None else start_bounds(exact),
+            "exact_status": None if exact is None else exact.status.name, "verdict": played.verdict,
+        }  # fmt: skip
 
 
-def simulation_text(played: Simulation, policy: str | None = None) -> str:
-    """The mean return with its interval, and the exact value below it; `policy` is what it is called."""
-    mdp, exact = played.mdp, played.reference
-    called = policy_name(played.policy) if policy is None else f"policy {escape(policy)}"
-    longest = f", the longest {plural(played.longest, 'step')}" if played.episodes else ""
-    lines = [
-        f"{title(mdp)}: {problem_text(mdp)}; {called}, seed {played.seed}",
-        f"start: {start_where(mdp)}",
-        f"{plural(played.episodes, 'episode')}{longest}",
-        "",
-    ]
-    if played.stopped:
-        why = {"time": "the time limit is over; raise --time-limit", "signal": "interrupted"}[played.stopped]
-        lines[2] += f" (not reached: {spoken(why)})"
-    rows = []
+def _found(played: Simulation) -> list[str]:
+    """What was estimated, and what it should be."""
+    lines = []
     if played.unended:
         lines.append(
             f"not reached: {plural(played.unended, 'episode')} had not ended after {played.longest} steps, and nothing "
@@ -48,31 +65,36 @@ def simulation_text(played: Simulation, policy: str | None = None) -> str:
     elif math.isfinite(played.half_width):
         decimals = sampled_places(played.half_width, abs(played.mean)) if played.half_width > 0 else 6
         mean = shown(played.mean, decimals)
-        rows.append(("mean return", f"{mean} {signs().plus_minus} {rounded_up(played.half_width)}"))
+        lines.append(f"mean return  {mean} {signs().plus_minus} {rounded_up(played.half_width)}")
     elif played.episodes:
         lines.append(f"mean return  {played.mean:.6g}, no interval from {plural(played.episodes, 'episode')}")
-    if exact is not None:
-        where = played.verdict
-        rows.append(("exact value", exact_text(exact) + (f", {where}" if where else "")))
+    if played.reference is not None:
+        where = f", {played.verdict}" if played.verdict else ""
+        lines.append(f"exact value  {exact_text(played.reference)}{where}")
     elif played.missing:
-        rows.append(("exact value", played.missing))
-    lines += [f"{name}  {value}" for name, value in rows]
-    if played.note:
-        lines.append(played.note)
-    if math.isfinite(played.half_width):
-        lines.append("")
-        lines.append(
-            f"{spell_float(played.level)} confidence interval: mean {signs().plus_minus} z s / sqrt(n), "
-            "normal approximation"
-        )
-        if played.episodes < FEW:
-            lines.append(f"with fewer than {FEW} episodes that is rough")
-        if played.cut > 0:
-            added = rounded_up(played.cut)
-            lines.append(
-                f"episodes are cut off after {plural(played.longest, 'step')}; {added} is added for the rest"
-            )
-    return "\n".join(lines)
+        lines.append(f"exact value  {played.missing}")
+    return [*lines, played.note] if played.note else lines
+
+
+def _interval(played: Simulation) -> list[str]:
+    """What the interval rests on."""
+    if not math.isfinite(played.half_width):
+        return []
+    level = spell_float(played.level)
+    lines = [f"{level} confidence interval: mean {signs().plus_minus} z s / sqrt(n), normal approximation"]
+    if played.episodes < ROUGH:
+        lines.append(f"with fewer than {ROUGH} episodes that is rough")
+    if played.cut > 0:
+        after, added = plural(played.longest, "step"), rounded_up(played.cut)
+        lines.append(f"episodes are cut off after {after}; {added} is added for the rest")
+    return lines
+
+
+def exact_text(exact: Solution) -> str:
+    """The exact value of the start; no number of it where that is not proven, but the interval that is."""
+    if good_enough(exact):
+        return start_value(exact)
+    return f"not proven: {interval_text(*start_bounds(exact))}"
 
 
 def policy_name(policy: Policy) -> str:
@@ -85,18 +107,3 @@ def policy_name(policy: Policy) -> str:
     if policy == Policy.uniform(policy.mdp):
         return "policy uniform"
     return f"a {'deterministic' if policy.deterministic else 'stochastic'} policy"
-
-
-def simulation_document(played: Simulation, policy: str) -> dict[str, Any]:
-    """A simulation as the entries of its JSON object."""
-    mdp, exact = played.mdp, played.reference
-    names = ("episodes", "mean", "deviation", "half_width", "cut", "level", "steps", "longest", "unended", "seed",
-             "seconds", "stopped", "note")  # fmt: skip
-    return {
-        "schema": "tabular-rl simulation", "version": 1, "model": mdp.name, "digest": mdp.digest, "policy": policy,
-        **{name: getattr(played, name) for name in names}, "lower": played.lower, "upper": played.upper,
-        "exact_value": None if exact is None or not good_enough(exact) else exact.value_of_start(),
-        "exact_bound": None if exact is None else exact.bound,
-        "exact_interval": None if exact is None else start_bounds(exact),
-        "exact_status": None if exact is None else exact.status.name, "verdict": played.verdict,
-    }  # fmt: skip

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import tabular_rl as t
-from tabular_rl.formats.answers import write_answer
 
 # Stay for 1 a step or leave for 3, γ = 1/2: v*(s) = max(1 + v/2, 3) = 3; staying for ever is worth 2.
 MODEL = t.MDP.from_outcomes([("s", "stay", "s", 1, 1), ("s", "leave", "end", 1, 3)], "1/2", terminal=["end"])
@@ -26,7 +25,7 @@ def test_right_values_are_proven_in_any_form(answer):
 
 
 def test_a_file_is_read(tmp_path):
-    write_answer(t.solve(MODEL), tmp_path / "a.json")
+    t.solve(MODEL).save(tmp_path / "a.json")
     assert t.verify(MODEL, tmp_path / "a.json") and t.verify(MODEL, str(tmp_path / "a.json"))
 
 

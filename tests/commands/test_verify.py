@@ -15,7 +15,6 @@ from shipped import shipped
 from tabular_rl import Policy, evaluate
 from tabular_rl.errors import NoFiniteAnswer
 from tabular_rl.formats import load
-from tabular_rl.formats.answers import write_answer
 
 ROBOT = "example:recycling_robot"
 
@@ -112,7 +111,7 @@ def test_unknown_and_missing_states_are_refused(capsys, tmp_path):
 def test_values_of_a_policy_are_judged_as_such(capsys, tmp_path):
     mdp = load(ROBOT)
     path = tmp_path / "a.json"
-    write_answer(evaluate(mdp, Policy.uniform(mdp)), path)
+    evaluate(mdp, Policy.uniform(mdp)).save(path)
     assert inside(capsys, "verify", ROBOT, path).code == 0
     document = json.loads(path.read_text())
     path.write_text(json.dumps({"values": document["values"]}))
@@ -195,7 +194,7 @@ def test_what_is_checked_is_said(capsys, tmp_path):
     path = solved(capsys, tmp_path, ROBOT, "--exact")
     out = inside(capsys, "verify", ROBOT, path).out
     assert "checked: values, policy, lower, upper, exact, bound; not checked: status, start_value" in out
-    write_answer(evaluate(load(ROBOT), Policy.uniform(load(ROBOT))), path)
+    evaluate(load(ROBOT), Policy.uniform(load(ROBOT))).save(path)
     assert "values of the given policy: within" in inside(capsys, "verify", ROBOT, path).out
 
 

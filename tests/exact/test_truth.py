@@ -14,7 +14,6 @@ from random_models import TOTAL, random_model, random_policy
 import tabular_rl as t
 import tabular_rl.analysis.verify as verification
 from tabular_rl import MDP, Policy
-from tabular_rl.formats.answers import write_answer
 from tabular_rl.methods.exact._truth import where_unsolved
 from tabular_rl.model.rationals import long_fraction, spell
 
@@ -66,7 +65,7 @@ def test_a_second_solution_at_discount_1_is_not_the_truth():
 
 
 def test_exact_answers_are_proven_where_floats_are_too_coarse(tmp_path, capsys):
-    write_answer(t.solve(TRY, method="rational"), tmp_path / "a.json")
+    t.solve(TRY, method="rational").save(tmp_path / "a.json")
     t.save(TRY, tmp_path / "try.toml")
     done = inside(capsys, "verify", tmp_path / "try.toml", tmp_path / "a.json")
     assert done.code == 0 and "values: within" not in done.err
@@ -89,7 +88,7 @@ def test_an_exact_value_that_is_off_is_a_false_claim(monkeypatch, tmp_path, caps
     b = F(1, 3) * (1 + F(9, 10) * 2) / (1 - F(81, 100) / 3)  # a = 2 + .9 b, b = (1 + .9 a) / 3
     answer = t.solve(mdp, method="rational")
     assert answer.exact == (2 + F(9, 10) * b, b, 0)
-    write_answer(answer, tmp_path / "a.json")
+    answer.save(tmp_path / "a.json")
     t.save(mdp, tmp_path / "m.toml")
     assert inside(capsys, "verify", tmp_path / "m.toml", tmp_path / "a.json").code == 0
     document = json.loads((tmp_path / "a.json").read_text())

@@ -13,7 +13,7 @@ import tabular_rl
 from tabular_rl import MDP, Policy
 from tabular_rl.errors import ModelError, OptionError, TabularError
 from tabular_rl.formats import load
-from tabular_rl.formats.answers import read_answer, write_answer
+from tabular_rl.formats.answers import read_answer
 from tabular_rl.formats.named_policies import read_policy
 
 ODD = ["a,b", 'say "hi"', "line\nbreak", "-", "0", "nan", "\x1b[31m", "状态", "x y"]
@@ -30,7 +30,7 @@ def test_round_trip(tmp_path, name, suffix):
     mdp = load(f"example:{name}")
     answer = tabular_rl.solve(mdp)
     path = tmp_path / f"answer.{suffix}"
-    write_answer(answer, path)
+    answer.save(path)
     again = read_answer(str(path), mdp)
     for field, want in (("values", answer.v), ("lower", answer.lower), ("upper", answer.upper)):
         assert np.array_equal(getattr(again, field), want)
@@ -44,7 +44,7 @@ def test_lists_follow_the_names_of_the_states(tmp_path, horizon):
     mdp = MDP.from_outcomes([(s, "stay", s, 1, i) for i, s in enumerate("abc")], "1/3", horizon=horizon)
     answer = tabular_rl.solve(mdp, method="rational")
     path = tmp_path / "answer.json"
-    write_answer(answer, path)
+    answer.save(path)
     document = json.loads(path.read_text())
     order = [2, 0, 1]
     for key in ("states", "values", "lower", "upper", "exact", "policy"):
@@ -68,7 +68,7 @@ def test_odd_names_survive(tmp_path, suffix):
     outcomes = [(s, "go\tup", s, 1, i) for i, s in enumerate(ODD)]
     mdp = MDP.from_outcomes(outcomes, "1/2")
     path = tmp_path / f"answer.{suffix}"
-    write_answer(tabular_rl.solve(mdp), path)
+    tabular_rl.solve(mdp).save(path)
     # One state, reward i: v = i / (1 - 1/2).
     assert read_answer(str(path), mdp).values.tolist() == pytest.approx([2 * i for i in range(len(ODD))])
 
@@ -76,7 +76,7 @@ def test_odd_names_survive(tmp_path, suffix):
 def test_random_policies_keep_their_fractions(tmp_path, robot):
     policy = Policy.epsilon_greedy(robot, Policy.uniform(robot), "1/7")
     path = tmp_path / "answer.json"
-    write_answer(tabular_rl.evaluate(robot, policy), path)
+    tabular_rl.evaluate(robot, policy).save(path)
     again = read_answer(str(path), robot)
     assert list(again.policy.exact) == list(policy.exact)
     assert again.task == "prediction"
@@ -85,7 +85,7 @@ def test_random_policies_keep_their_fractions(tmp_path, robot):
 def test_float_policies_are_read_as_floats(tmp_path, robot):
     policy = Policy.softmax(robot, np.arange(robot.L, dtype=float))
     path = tmp_path / "answer.json"
-    write_answer(tabular_rl.evaluate(robot, policy), path)
+    tabular_rl.evaluate(robot, policy).save(path)
     assert np.array_equal(read_answer(str(path), robot).policy.weights, policy.weights)
 
 
@@ -93,7 +93,7 @@ def test_timed_random_policies_are_read_back(tmp_path):
     mdp = load("example:forest_horizon")
     weights = np.array([[0.5, 0.5, 0.25, 0.75, 1, 0], [0.5, 0.5, 1, 0, 0, 1], [0, 1, 1, 0, 0.5, 0.5]])
     path = tmp_path / "answer.json"
-    write_answer(tabular_rl.evaluate(mdp, Policy.of_probs(mdp, weights)), path)
+    tabular_rl.evaluate(mdp, Policy.of_probs(mdp, weights)).save(path)
     assert np.array_equal(read_answer(str(path), mdp).policy.weights, weights)
 
 
@@ -102,14 +102,14 @@ def test_infinities_are_null(tmp_path, robot):
     path = tmp_path / "answer.json"
     object.__setattr__(answer, "bound", math.inf)
     object.__setattr__(answer, "upper", np.full(2, math.inf))
-    write_answer(answer, path)
+    answer.save(path)
     document = json.loads(path.read_text(), parse_constant=pytest.fail)
     assert document["bound"] is None and document["upper"] == [None, None]
 
 
 def test_document_says_how_it_was_reached(tmp_path, robot):
     path = tmp_path / "answer.json"
-    write_answer(tabular_rl.solve(robot, method="value-iteration", tolerance=1e-3), path)
+    tabular_rl.solve(robot, method="value-iteration", tolerance=1e-3).save(path)
     document = json.loads(path.read_text())
     assert document["schema"] == "tabular-rl answer" and document["version"] == 1
     assert document["digest"] == robot.digest
@@ -130,7 +130,7 @@ def test_document_says_how_it_was_reached(tmp_path, robot):
 
 def test_exact_values_are_fractions_as_text(tmp_path, robot):
     path = tmp_path / "answer.json"
-    write_answer(tabular_rl.solve(robot, method="rational"), path)
+    tabular_rl.solve(robot, method="rational").save(path)
     assert json.loads(path.read_text())["exact"] == ["1000/59", "900/59"]
 
 

@@ -178,7 +178,7 @@ def stopped_in_sweep(monkeypatch, number, signum=signal.SIGTERM):
 @pytest.fixture
 def handled():
     """The handlers of the program, in this process."""
-    hook, sys.unraisablehook = sys.unraisablehook, commands._once_more
+    hook, sys.unraisablehook = sys.unraisablehook, commands.raise_again
     before = {signum: signal.signal(signum, commands.handle) for signum in (signal.SIGINT, signal.SIGTERM)}
     yield
     for signum, handler in before.items():
@@ -205,7 +205,7 @@ def test_an_interrupt_is_told_before_the_answer_is_written(handled, capsys, mode
     def write(*_, **__):
         said.append(capsys.readouterr().err)
 
-    monkeypatch.setattr("tabular_rl.formats.answers.write_answer", write)
+    monkeypatch.setattr("tabular_rl.commands._deliver.write_report", write)
     assert (
         inside(capsys, "solve", models / "slow.npz", *VALUE_ITERATION, "-o", tmp_path / "o.json").code == 143
     )
@@ -219,9 +219,9 @@ def test_signal_while_a_finished_answer_is_written(handled, capsys, models, monk
     out.write_text("old")
     if first:
         stopped_in_sweep(monkeypatch, 3)
-    from tabular_rl.formats import json as writing
+    from tabular_rl.report.render import json as writing
 
-    parts = writing._value_parts
+    parts = writing._parts
 
     def interrupted(value):
         if isinstance(value, np.ndarray):  # the values: half of the file is written

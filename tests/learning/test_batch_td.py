@@ -14,6 +14,7 @@ import pytest
 import reference
 import reference_returns as twins
 from random_models import random_model, random_policy
+from shown import never_text
 
 from tabular_rl import (
     MDP,
@@ -29,7 +30,6 @@ from tabular_rl import (
 )
 from tabular_rl.kernels import batch as kernels
 from tabular_rl.kernels.one_step import begin
-from tabular_rl.report.learned import never_text
 from tabular_rl.solving.sampling import cumulative, policy_cum, sampling_model
 
 MODELS = Path(__file__).resolve().parents[2] / "mdps"

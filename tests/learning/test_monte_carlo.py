@@ -16,12 +16,12 @@ import pytest
 import reference
 import reference_returns as twins
 from random_models import random_model, random_policy
+from shown import learned_document, never_text, states_table
 
 from tabular_rl import MDP, OptionError, Policy, Status, Transitions, learn, load, monte_carlo
 from tabular_rl.kernels import monte_carlo as kernels
 from tabular_rl.kernels.one_step import begin
 from tabular_rl.methods.lookup import LEARNERS
-from tabular_rl.report.learned import learned_document, never_text, states_table
 from tabular_rl.solving.sampling import policy_cum, sampling_model
 from tabular_rl.solving.schedules import Schedule
 

@@ -115,10 +115,10 @@ def started(p):
 
 
 def test_a_start_of_the_least_probability_is_a_start():
-    from tabular_rl.commands.check import remarks
     from tabular_rl.methods.exact.stationary import visit_distribution
     from tabular_rl.methods.gradient.exact import exact_gradient
-    from tabular_rl.report.tables import model_text, start_fractions, start_where
+    from tabular_rl.report.model import model_lines, remarks
+    from tabular_rl.report.words import start_fractions, start_where
 
     mdp = started(LEAST)
     assert mdp.start.tolist() == [1, 0, 0]
@@ -128,7 +128,7 @@ def test_a_start_of_the_least_probability_is_a_start():
     with pytest.raises(NoFiniteAnswer, match="'b'"):
         exact_gradient(Policy.uniform(mdp))
     assert remarks(mdp) == [] and "reached" in remarks(started(Fraction(0)))[0]
-    assert start_where(mdp).endswith("b 1e-400") and "b 1e-400" in "\n".join(model_text(mdp))
+    assert start_where(mdp).endswith("b 1e-400") and "b 1e-400" in "\n".join(model_lines(mdp))
     # Σ start v = 10^-300 by hand: 0 is not an interval that contains it.
     half = MDP.from_outcomes([("a", "go", "a", 1, 0), ("b", "go", "end", 1, 10**100)], "1/2", terminal=["end"],
                              start={"a": REST, "b": LEAST})  # fmt: skip
@@ -148,7 +148,7 @@ def test_an_interval_of_the_start_value_holds_what_floats_lose():
 
 
 def test_an_outcome_of_the_least_probability_is_not_one_of_probability_0():
-    from tabular_rl.commands.check import remarks
+    from tabular_rl.report.model import remarks
 
     assert not any("probability 0" in x for x in remarks(to_doubt()))
     listed = MDP.from_outcomes([("s", "go", "s", 1, 0), ("s", "go", "t", 0, 0)], "1/2", terminal=["t"])
@@ -157,7 +157,7 @@ def test_an_outcome_of_the_least_probability_is_not_one_of_probability_0():
 
 def test_the_screen_shows_every_action_that_a_policy_takes():
     from tabular_rl.report.grid import _arrows
-    from tabular_rl.report.tables import action_text
+    from tabular_rl.report.policy import action_text
 
     mdp = MDP(
         [[[1, 0], [0, 1]], [[0, 0], [0, 0]]],

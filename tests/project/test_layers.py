@@ -24,8 +24,6 @@ ORDER = order(PAGE.read_text(encoding="utf-8"))
 
 # Who looks uphill, and at what, one by one. The reason stands beside each.
 EXCEPTIONS: dict[str, str] = {
-    "commands > commands._completion": "today",
-    "commands._shared > commands": "today",
     "methods.gradient.sample > analysis.simulation": "today",
 }
 

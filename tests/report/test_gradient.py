@@ -8,22 +8,15 @@ import numpy as np
 import pytest
 
 from tabular_rl import MDP, Policy, load
+from tabular_rl.analysis.gradient import Estimator, GradientStudy
 from tabular_rl.methods.gradient.exact import exact_gradient
 from tabular_rl.methods.gradient.moments import estimator_moments
 from tabular_rl.methods.gradient.sample import Sampled, sample_gradient
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
-from tabular_rl.report.gradient import (
-    RADIUS,
-    Estimate,
-    GradientReport,
-    ellipse,
-    gradient_csv,
-    gradient_document,
-    gradient_text,
-    plane_of,
-    plot_gradient,
-    shown_entries,
-)
+from tabular_rl.report.gradient import GradientReport, shown_entries
+from tabular_rl.report.plot import RADIUS, ellipse, plane_of, plot_gradient
+from tabular_rl.report.render.csv import csv_parts
+from tabular_rl.report.render.text import report_text
 
 
 def bandit():
@@ -34,16 +27,16 @@ def bandit():
     return Policy.of_probs(mdp, {"here": {"good": "9/10", "bad": "1/10"}})
 
 
-def report_of(policy, names, episodes=0, **more):
+def study_of(policy, names, episodes=0, **more):
     sampled = sample_gradient(policy, names, episodes=episodes) if episodes else [None] * len(names)
     moments = [estimator_moments(policy, name) for name in names]
-    estimates = tuple(Estimate(m, s) for m, s in zip(moments, sampled, strict=True))
-    return GradientReport("mine", exact_gradient(policy), estimates, **more)
+    estimators = tuple(Estimator(m, s) for m, s in zip(moments, sampled, strict=True))
+    return GradientStudy("mine", exact_gradient(policy), estimators, **more)
 
 
 def test_the_table_is_that_of_the_hand():
     """N = 1.645² gᵀΣg / |g|⁴ with Σ = v (1, -1)(1, -1)ᵀ, v half the trace: 1.645² 4 v .0081 / .0162², .3 and 19.24."""
-    text = gradient_text(report_of(bandit(), ["return", "return-mean", "return-best"]))
+    text = report_text(GradientReport(study_of(bandit(), ["return", "return-mean", "return-best"])))
     lines = [line.split() for line in text.splitlines()]
     assert ["here", "good", "0.9", "0.09"] in lines and ["here", "bad", "0.1", "-0.09"] in lines
     assert ["return", "0", "0.0018", "1"] in lines
@@ -54,37 +47,39 @@ def test_the_table_is_that_of_the_hand():
 
 def test_the_error_is_in_standard_errors():
     """A mean that is off by (.03, .04) with trace 4 and n = 16: .05 / √(4 / 16) = .1."""
-    e = report_of(bandit(), ["return"]).estimates[0]
+    e = study_of(bandit(), ["return"]).estimators[0]
     moments = type(e.moments)("return", np.zeros(2), np.diag([3.0, 1.0]), np.zeros(2), None, e.moments.form)
     sampled = Sampled("return", 16, 16, np.array([0.03, 0.04]), np.eye(2), 0, 0.0)
-    assert Estimate(moments, sampled).error == pytest.approx(0.1)
+    assert Estimator(moments, sampled).error == pytest.approx(0.1)
 
 
 def test_no_variance_leaves_no_error_or_an_infinite_one():
-    found = report_of(bandit(), ["return-best"], episodes=50).estimates[0]
+    found = study_of(bandit(), ["return-best"], episodes=50).estimators[0]
     assert found.trace == 0.0 and found.error == 0.0
     off = Sampled("return-best", 50, 50, np.array([0.1, -0.1]), np.zeros((2, 2)), 0, 0.0)
-    assert Estimate(found.moments, off).error == math.inf
+    assert Estimator(found.moments, off).error == math.inf
 
 
 def test_a_gradient_that_is_rounding_is_said_to_be_0():
     """All actions of exact_ties are worth the same, and a single action has no gradient."""
     for name in ("ties", "random_walk_19", "haddad_monmege"):
-        report = report_of(Policy.uniform(load(f"example:{name}")), ["q"])
-        assert report.zero
-        text = gradient_text(report)
+        study = study_of(Policy.uniform(load(f"example:{name}")), ["q"])
+        assert study.zero
+        text = report_text(GradientReport(study))
         assert "|∇J| = 0\n" in text and "no direction to see" in text
         assert [line.split()[-1] for line in text.splitlines() if line.startswith("q ")] == ["none"]
-    assert not report_of(bandit(), ["q"]).zero
+    assert not study_of(bandit(), ["q"]).zero
 
 
 def test_a_bias_is_shown_and_rounding_is_not():
     """Two steps, rewards (1, 0), γ = 1/2. Each step adds 1/4 to the first entry; ∇J weighs the second by 1/2."""
     mdp = MDP([[[1.0], [1.0]]], [[1, 0]], "1/2", horizon=2)
     found = estimator_moments(SoftmaxPolicy(mdp), "q", discounted=False)
-    report = GradientReport("uniform", exact_gradient(SoftmaxPolicy(mdp)), (Estimate(found),), total=True)
-    assert report.bias(found) == pytest.approx(1 / 8, abs=1e-12) and report.bias(found, total=True) == 0.0
-    assert report.bias(estimator_moments(SoftmaxPolicy(mdp), "q")) == 0.0
+    study = GradientStudy(
+        "uniform", exact_gradient(SoftmaxPolicy(mdp)), (Estimator(found),), discounted=False
+    )
+    assert study.bias(found) == pytest.approx(1 / 8, abs=1e-12) and study.bias(found, total=True) == 0.0
+    assert study.bias(estimator_moments(SoftmaxPolicy(mdp), "q")) == 0.0
 
 
 def test_the_largest_entries_come_first_whatever_rounding_says():
@@ -93,23 +88,23 @@ def test_the_largest_entries_come_first_whatever_rounding_says():
 
 
 def test_all_entries_are_shown_in_their_order():
-    report = report_of(Policy.uniform(load("example:aima_4x3")), [])
-    few, many = gradient_text(report), gradient_text(report, everything=True)
+    study = study_of(Policy.uniform(load("example:aima_4x3")), [])
+    few, many = report_text(GradientReport(study)), report_text(GradientReport(study, everything=True))
     assert "24 smaller (save(path) writes them)" in few and "smaller" not in many
     states = [line.split()[0] for line in many.splitlines()[4:40]]
-    mdp = report.mdp
+    mdp = study.mdp
     assert states == [mdp.states[mdp.state_of_row(i)] for i in range(36)]
 
 
 def test_costs_stay_costs():
     """Two actions that cost 1 and 0, each half the time: J = 1/2, and more of the first costs more."""
     mdp = MDP([[[1.0], [1.0]]], [[1, 0]], 1, horizon=1, sense="min")
-    found = gradient_document(report_of(Policy.uniform(mdp), ["return"]))
+    found = GradientReport(study_of(Policy.uniform(mdp), ["return"])).entries()
     assert found["J"] == 0.5 and [e["value"] for e in found["gradient"]] == [0.25, -0.25]
 
 
 def test_the_document_has_every_number():
-    found = gradient_document(report_of(bandit(), ["return", "return-best"], episodes=100))
+    found = GradientReport(study_of(bandit(), ["return", "return-best"], episodes=100)).entries()
     assert (found["schema"], found["version"], found["policy"]) == ("tabular-rl gradient", 1, "mine")
     assert [e["action"] for e in found["gradient"]] == ["good", "bad"]
     assert [e["value"] for e in found["natural"]] == pytest.approx([0.5, -0.5])
@@ -119,7 +114,7 @@ def test_the_document_has_every_number():
 
 
 def test_csv_has_a_line_a_pair():
-    lines = "".join(gradient_csv(report_of(bandit(), []))).splitlines()
+    lines = "".join(csv_parts(GradientReport(study_of(bandit(), [])).sheet())).splitlines()
     assert lines[0] == "state,action,probability,gradient,natural"
     first = lines[1].split(",")
     assert first[:2] == ["here", "good"] and [float(x) for x in first[2:]] == pytest.approx([0.9, 0.09, 0.5])
@@ -135,11 +130,11 @@ def test_an_ellipse_is_where_the_normal_distribution_says():
 
 @pytest.mark.parametrize("name", ["recycling_robot", "aima_4x3", "commute", "ties", "random_walk_5"])
 def test_the_plane_is_the_gradient_and_what_varies_most_across_it(name):
-    report = report_of(Policy.uniform(load(f"example:{name}")), ["return"])
-    plane, _ = plane_of(report)
-    covariance, g = report.estimates[0].moments.covariance, report.found.gradient
+    study = study_of(Policy.uniform(load(f"example:{name}")), ["return"])
+    plane, _ = plane_of(study)
+    covariance, g = study.estimators[0].moments.covariance, study.found.gradient
     assert plane @ plane.T == pytest.approx(np.eye(2), abs=1e-9)
-    if not report.zero:
+    if not study.zero:
         assert plane[0] * np.linalg.norm(g) == pytest.approx(g)
     rng = np.random.default_rng(1)
     for _ in range(20):
@@ -150,7 +145,7 @@ def test_the_plane_is_the_gradient_and_what_varies_most_across_it(name):
 
 
 def test_two_entries_as_a_plane():
-    plane, names = plane_of(report_of(bandit(), ["return"]), [1, 0])
+    plane, names = plane_of(study_of(bandit(), ["return"]), [1, 0])
     assert plane.tolist() == [[0.0, 1.0], [1.0, 0.0]] and names == ["dJ/dθ(here, bad)", "dJ/dθ(here, good)"]
 
 
@@ -158,10 +153,10 @@ def test_two_entries_as_a_plane():
 def test_a_picture(tmp_path, suffix):
     pytest.importorskip("matplotlib")
     path = tmp_path / f"gradient.{suffix}"
-    report = report_of(Policy.uniform(load("example:recycling_robot")), ["return", "advantage"], episodes=200)
-    plot_gradient(report, path)
+    study = study_of(Policy.uniform(load("example:recycling_robot")), ["return", "advantage"], episodes=200)
+    plot_gradient(study, path)
     first = path.read_bytes()
-    plot_gradient(report, path)
+    plot_gradient(study, path)
     assert path.read_bytes() == first
     assert first.startswith({"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix])
     if suffix == "svg":

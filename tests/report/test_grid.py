@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from shown import answer_text, grid_text
 
 import tabular_rl
 from tabular_rl import MDP, Policy
@@ -10,8 +11,6 @@ from tabular_rl.formats import load
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.numbers import shown
 from tabular_rl.report import screen
-from tabular_rl.report.grid import grid_text
-from tabular_rl.report.tables import answer_text
 
 
 @pytest.fixture(scope="module")

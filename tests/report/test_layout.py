@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from tabular_rl.report import layout
-from tabular_rl.report.layout import reflowed, rows_shown, table, width
+from tabular_rl.report.blocks import Table
+from tabular_rl.report.layout import reflowed, rows_shown, width
+from tabular_rl.report.render.text import text as shown
 
 WORDS = [[f"m{i}", f"{i}.25", "one linear solve and two sweeps " * 3, "certified"] for i in range(3)]
 HEADERS = ["method", "error", "work", "status"]
@@ -31,51 +33,51 @@ def test_columns_is_80_where_nothing_says_more(monkeypatch):
 
 
 def test_wrapped_columns_keep_every_word(columns):
-    text = table(HEADERS, WORDS, left="method,work,status", wrap="work")
+    text = shown([Table(HEADERS, WORDS, left="method,work,status", wrap="work")])
     assert widest(text) <= columns
     assert len(re.findall(r"sweeps|solve", text)) == 18
 
 
 def test_what_fits_is_left_as_it_is(monkeypatch):
     monkeypatch.setenv("COLUMNS", "17")  # less than the least, 20
-    text = table(["a", "b"], [["x" * 9, "y" * 9]], left="a,b", wrap="b")
+    text = shown([Table(["a", "b"], [["x" * 9, "y" * 9]], left="a,b", wrap="b")])
     assert text.splitlines()[1] == "x" * 9 + "  " + "y" * 9
 
 
 def test_dropped_columns_are_named(monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
-    text = table(HEADERS, WORDS, left="method,work,status", drop="work,status")
+    text = shown([Table(HEADERS, WORDS, left="method,work,status", drop="work,status")])
     assert widest(text.split("\n\n")[0]) <= 60 and "sweeps" not in text and "certified" in text
     wide = re.search(r"left out on a screen 60 wide: work \(COLUMNS=(\d+) shows all\)", text)[1]
     monkeypatch.setenv("COLUMNS", wide)
-    assert "sweeps" in table(HEADERS, WORDS, left="method,work,status", drop="work,status")
+    assert "sweeps" in shown([Table(HEADERS, WORDS, left="method,work,status", drop="work,status")])
     monkeypatch.setenv("COLUMNS", str(int(wide) - 1))
-    assert "left out" in table(HEADERS, WORDS, left="method,work,status", drop="work,status")
+    assert "left out" in shown([Table(HEADERS, WORDS, left="method,work,status", drop="work,status")])
 
 
 def test_folded_columns_stand_below_with_the_first_one_again(columns):
     headers = ["state", *(f"t = {t}" for t in range(30))]
     rows = [[f"s{s}", *(f"{100 * s + t}" for t in range(30))] for s in range(2)]
-    text = table(headers, rows, left="state", fold=1)
+    text = shown([Table(headers, rows, left="state", fold=1)])
     assert widest(text) <= columns
     assert re.findall(r"\b1\d\d\b", text) == [str(100 + t) for t in range(30)]
     assert text.count("s1") == text.count("state")
 
 
 def test_long_names_are_broken_at_last(columns):
-    text = table(["state", "value"], [["x" * 300, "1.0"]], left="state")
+    text = shown([Table(["state", "value"], [["x" * 300, "1.0"]], left="state")])
     assert widest(text) <= columns and text.count("x") == 300
 
 
 def test_wide_characters_are_aligned_and_broken_by_what_they_take(columns):
-    text = table(["state", "value"], [["状态" * 60, "1.0"], ["ab", "2.0"]], left="state")
+    text = shown([Table(["state", "value"], [["状态" * 60, "1.0"], ["ab", "2.0"]], left="state")])
     assert widest(text) <= columns and text.count("状") == 60
     lines = [line for line in text.splitlines() if line.endswith(".0")]
     assert len({width(line) for line in lines}) == 1
 
 
 def test_gaps_stand_before_their_rows():
-    text = table(["a"], [["1"], ["2"], ["3"]], gaps={2: "and more"})
+    text = shown([Table(["a"], [["1"], ["2"], ["3"]], gaps={2: "and more"})])
     assert text.splitlines() == ["a", "1", "2", "and more", "3"]
 
 
@@ -113,6 +115,8 @@ def test_paragraphs_are_filled_and_examples_broken_behind_commas():
 
 def test_the_widest_column_gives_way_first(monkeypatch):
     monkeypatch.setenv("COLUMNS", "34")
-    text = table(["method", "status"], [["modified-policy-iteration", "certified"]], left="method,status")
+    text = shown(
+        [Table(["method", "status"], [["modified-policy-iteration", "certified"]], left="method,status")]
+    )
     assert text.splitlines()[1].split() == ["modified-policy-", "certified"]
     assert text.splitlines()[2].strip() == "iteration"

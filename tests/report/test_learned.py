@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from shown import learned_csv, learned_document, learned_text, never_text, states_table
 
 from tabular_rl import MDP, Policy, Status
 from tabular_rl.analysis.comparison import Comparison, Curves
@@ -15,23 +16,9 @@ from tabular_rl.formats import load
 from tabular_rl.methods.learning.batch_td import certainty_equivalence
 from tabular_rl.methods.learning.q_learning import q_learning
 from tabular_rl.methods.learning.td0 import td0
-from tabular_rl.report.learned import (
-    count,
-    cut_short,
-    decimals_of,
-    error_at,
-    learned_csv,
-    learned_document,
-    learned_text,
-    never_text,
-    option_text,
-    options_text,
-    rate_text,
-    shown_steps,
-    spread,
-    states_table,
-    work_line,
-)
+from tabular_rl.report.curves import error_at, shown_steps, spread
+from tabular_rl.report.learned import decimals_of, option_text, options_text, work_line
+from tabular_rl.report.words import cut_short, plural, rate_text
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +143,7 @@ def test_powers_of_ten_are_recorded(line):
 
 
 def test_counts_and_rates():
-    assert [count(n, "step") for n in (1, 2, 1500)] == ["1 step", "2 steps", "1,500 steps"]
+    assert [plural(n, "step", ",") for n in (1, 2, 1500)] == ["1 step", "2 steps", "1,500 steps"]
     assert [rate_text(x) for x in (99_999.0, 100_000.0, 31_400_000.0)] == [
         "99999",
         "0.1 million",
@@ -180,7 +167,7 @@ def test_names_from_a_file_cannot_move_the_cursor():
 
 
 def test_files_say_what_the_screen_says(learned):
-    lines = "".join(learned_csv(learned)).splitlines()
+    lines = learned_csv(learned).splitlines()
     assert lines[0] == "state,value,visits,action"
     assert lines[3] == "c,,0,on" and lines[4] == "end,0.0,0,"
     document = learned_document(learned, regret(learned))
@@ -191,7 +178,7 @@ def test_files_say_what_the_screen_says(learned):
 def test_finite_horizons_have_a_line_a_time(line):
     timed = q_learning(line.replace(horizon=2), steps=4, step_size=1, explore="greedy")
     assert timed.state_visits.shape == (2, 4) and timed.state_visits.sum() == 4
-    lines = "".join(learned_csv(timed)).splitlines()
+    lines = learned_csv(timed).splitlines()
     assert lines[0] == "time,state,value,visits,action" and len(lines) == 1 + 3 * 4
     assert np.isnan(timed.v[0, 1]) and lines[2] == "0,b,,0,on"
 

@@ -9,13 +9,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from shown import answer_text, model_table, values_table
 
 import tabular_rl
 from tabular_rl import MDP, Policy
 from tabular_rl.certificates.total import _note
 from tabular_rl.formats import load
-from tabular_rl.report import layout, tables
-from tabular_rl.report.tables import answer_text, model_table, values_table
+from tabular_rl.report import layout
+from tabular_rl.report.words import problem_text
 
 # v_high = 2 + 0.9 (0.8 v_high + 0.2 v_low), v_low = 0.9 v_high: v_high = 2 / 0.118.
 ROBOT = {"high": Fraction(2000, 118), "low": Fraction(1800, 118)}
@@ -229,7 +230,7 @@ def test_exact_values_of_different_sizes_are_all_shown():
 )
 def test_a_discount_below_1_is_never_called_1(gamma, text):
     mdp = MDP.from_outcomes([("a", "go", "a", 1, 1)], gamma)
-    assert re.search(rf"{re.escape(text)}(?![\d.])", tables.problem_text(mdp))
+    assert re.search(rf"{re.escape(text)}(?![\d.])", problem_text(mdp))
     assert text in str(mdp)
 
 

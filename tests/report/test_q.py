@@ -9,13 +9,13 @@ from fractions import Fraction
 
 import pytest
 from program import inside, one_line
+from shown import answer_text
 
 import tabular_rl
 from tabular_rl import MDP, Policy
 from tabular_rl.formats import load
 from tabular_rl.formats.answers import read_answer
-from tabular_rl.report.actions import exact_q, q_error
-from tabular_rl.report.tables import answer_text
+from tabular_rl.report.q import exact_q, q_error
 
 ROBOT = "example:recycling_robot"
 # v(high) = 1000/59, v(low) = 900/59, see test_report_tables.py; wait earns 1 and stays, recharge leads to high for 0.

@@ -1,0 +1,138 @@
+"""What a report is made of: blocks for a reader, entries and a sheet for a program. A renderer makes text of them.
+
+A kind of answer has one class here above, a `Report`; a way to show it is one function over reports (`report/render/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 1 << 14  # entries made together
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Sentences, each on a line of its own."""
+
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts in columns.
+
+    Where the columns do not fit, those in `wrap` are wrapped; those in `drop` are left out, the first one first, and
+    that is said below; with `fold` the first so many columns are repeated, with what does not fit below.
+
+    Parameters
+    ----------
+    headers, rows : the texts; no line of headers where all are empty
+    left : headers of columns that are flush left, comma-separated; others are flush right
+    wrap, drop : headers, comma-separated
+    fold : columns that stand in every part
+    gaps : lines that stand before a row
+    above, below : lines that belong to the table
+    """
+
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left: str = ""
+    wrap: str = ""
+    drop: str = ""
+    fold: int = 0
+    gaps: Mapping[int, str] = field(default_factory=dict)
+    above: Sequence[str] = ()
+    below: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Texts in the places of a map, a row of cells above the other."""
+
+    cells: Sequence[Sequence[str]]
+
+
+Block = Lines | Table | Grid
+
+
+def under(block: Block, lines: Sequence[str]) -> Block:
+    """A block with lines right below it."""
+    if isinstance(block, Table):
+        return replace(block, below=[*block.below, *lines])
+    return Lines([*block.lines, *lines]) if isinstance(block, Lines) else block
+
+
+@dataclass(frozen=True)
+class Column:
+    """An entry for each state, and for each time step where there are `steps`; made for some states at a time.
+
+    `of` takes a time step and the first and last of some states, and returns their entries: numbers, texts, and None
+    where there is none, as for an infinite number. After the last time step an entry is `after`.
+
+    >>> Column.numbers(np.array([1.5, np.inf])).of(0, 0, 2)
+    [1.5, None]
+    """
+
+    of: Callable[[int, int, int], list[Any]]
+    size: int
+    steps: int | None = None
+    after: Any = None
+
+    @classmethod
+    def numbers(cls, values: NDArray[Any], after: Any = None) -> Column:
+        """The column of an array (S,) or (T, S)."""
+        steps = np.atleast_2d(values)
+        timed = len(values) if values.ndim == 2 else None
+        return cls(lambda t, first, last: plain(steps[t, first:last]), steps.shape[1], timed, after)
+
+    def parts(self, t: int = 0) -> Iterator[list[Any]]:
+        """The entries of a time step, in blocks."""
+        return (self.of(t, *ends) for ends in ranges(self.size))
+
+    def lines(self, t: int, first: int, last: int) -> list[Any]:
+        """The entries of some states at any time."""
+        known = self.steps is None or t < self.steps
+        return self.of(t, first, last) if known else [self.after] * (last - first)
+
+
+def plain(values: NDArray[Any]) -> list[Any]:
+    """The numbers of an array (n,), infinities and NaN as None."""
+    known = np.isfinite(values) if values.dtype.kind == "f" else None
+    if known is None or known.all():
+        return values.tolist()
+    return [x if ok else None for x, ok in zip(values.tolist(), known.tolist(), strict=True)]
+
+
+def ranges(size: int) -> Iterator[tuple[int, int]]:
+    return ((first, min(first + BLOCK, size)) for first in range(0, size, BLOCK))
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Lines of numbers and texts under headers; the lines come in blocks."""
+
+    headers: Sequence[str]
+    blocks: Iterable[Iterable[Sequence[Any]]]
+
+
+class Report:
+    """What there is to show of an answer. Each part is made when a renderer asks for it."""
+
+    mathematical = False  # whether signs are spelled out on a screen that cannot show them
+
+    def blocks(self) -> list[Block]:
+        """For a reader: rounded, named, in the width of the screen."""
+        raise NotImplementedError
+
+    def entries(self) -> Mapping[str, Any]:
+        """For a program: every number as it is, by name."""
+        raise NotImplementedError
+
+    def sheet(self) -> Sheet:
+        """For a spreadsheet: the numbers that are many, in columns."""
+        raise NotImplementedError

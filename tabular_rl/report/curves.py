@@ -1,0 +1,161 @@
+"""Learning curves: errors on the way and at the end, a line a learner, beside what theory says of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tabular_rl.analysis.comparison import Comparison
+from tabular_rl.analysis.regret import Regret, middle
+from tabular_rl.methods.learning._errors import root_mean_square
+from tabular_rl.methods.lookup import METHODS
+from tabular_rl.model.numbers import general
+from tabular_rl.report.blocks import Block, Lines, Sheet, Table, plain, under
+from tabular_rl.report.words import cut_short, rate_text, seconds_text
+from tabular_rl.solving.learned import Curve, Learned
+from tabular_rl.solving.solution import Floats
+
+
+def curves_blocks(found: Comparison) -> list[Block]:
+    """A line a learner: its largest error on the way, and at the end errors, regret and speed."""
+    columns = shown_steps(max(curves.learned.steps for curves in found.curves))
+    runs = {curves.learned.runs for curves in found.curves}
+    several, control = max(runs) > 1, any(curves.regret is not None for curves in found.curves)
+    rows = []
+    for curves in found.curves:
+        learned = curves.learned
+        errors = ["" if k > learned.steps else general(error_at(learned, k), 3) for k in columns]
+        ends = spread(learned.sup_error)[1:] if learned.runs > 1 else ["", ""]
+        rows.append(
+            [curves.label, *errors]
+            + ends * several
+            + [general(middle(learned.rms_error), 3)]
+            + [("none" if curves.regret is None else spread(curves.regret.regret)[0])] * control
+            + [seconds_text(learned.seconds), rate_text(learned.steps_a_second)]
+        )
+    headers = ["method", *(f"{k:,}" for k in columns), *["least", "most"] * several, "rms"]
+    headers += ["regret"] * control + ["time", "steps a second"]
+    of = (
+        ""
+        if not several
+        else f", median of {max(runs):,} runs"
+        if len(runs) == 1
+        else ", medians over the runs"
+    )
+    blocks: list[Block] = [
+        Lines([f"largest error after so many steps{of}"]),
+        Table(headers, rows, left="method", wrap="method", fold=1),
+    ]
+    climbers = [c.label for c in found.curves if METHODS[c.learned.method].family == "gradient"]
+    if climbers:
+        said = "errors are the regret of the policy, as preferences are no values"
+        blocks.append(Lines([f"{', '.join(climbers)}: {said}"]))
+    blocks += laws_blocks(found)
+    cut = [f"{c.label}: {cut_short(c.learned)}" for c in found.curves if cut_short(c.learned)]
+    return [*blocks[:-1], under(blocks[-1], cut)]
+
+
+def laws_blocks(found: Comparison) -> list[Block]:
+    """The sampled root mean square error beside the expected one, which is exact."""
+    known = [(c.label, c.learned.curve, c.law) for c in found.curves if c.law is not None]
+    if not known:
+        return []
+    columns = shown_steps(max(int(law.steps[-1]) for _, _, law in known))
+    rows = []
+    for label, curve, law in known:
+        assert curve is not None
+        runs = curve.rms.shape[1]
+        sampled = root_mean_square(curve.rms, np.full(runs, 1 / runs))
+        for name, of, steps, errors in (
+            (label, "sampled", curve.steps, sampled),
+            ("", "expected", law.steps, law.rms()),
+        ):
+            at = [int(np.searchsorted(steps, k, side="right")) - 1 for k in columns]
+            texts = [
+                "" if i < 0 or steps[i] != k else general(float(errors[i]), 3)
+                for i, k in zip(at, columns, strict=True)
+            ]
+            rows.append([name, of, *texts])
+    headers = ["method", "", *(f"{k:,}" for k in columns)]
+    return [
+        Lines(["root mean square error, over entries and runs, and what theory says it is"]),
+        Table(headers, rows, left="method,", wrap="method", fold=2),
+    ]
+
+
+def shown_steps(last: int, most: int = 4) -> list[int]:
+    """The last few powers of ten, and the last step.
+
+    >>> shown_steps(100_000), shown_steps(500), shown_steps(1)
+    ([100, 1000, 10000, 100000], [10, 100, 500], [1])
+    """
+    tens = [10**k for k in range(1, len(str(last))) if 10**k < last]
+    return [*tens[1 - most :], last]
+
+
+def error_at(learned: Learned, step: int) -> float:
+    """The median largest error at the last recorded step up to this one."""
+    curve = learned.curve
+    at = -1 if curve is None else int(np.searchsorted(curve.steps, step, side="right")) - 1
+    return math.nan if curve is None or at < 0 else middle(curve.sup[at])
+
+
+def spread(numbers: Sequence[float] | Floats, digits: int = 3) -> list[str]:
+    """Median, least and most of the runs; one number where there is one run; infinite where a policy never ends.
+
+    >>> spread([3.0, 1.0, 2.0]), spread([0.5]), spread([math.nan])
+    (['2', '1', '3'], ['0.5'], ['?'])
+    """
+    known = np.asarray(numbers, dtype=np.float64)
+    count = len(known)
+    known = known[~np.isnan(known)]
+    if not len(known):
+        return ["?"] if count == 1 else ["?", "?", "?"]
+    shown_numbers = (
+        [float(known[0])] if count == 1 else [middle(known), float(known.min()), float(known.max())]
+    )
+    return [general(x, digits) if math.isfinite(x) else "never ends" for x in shown_numbers]
+
+
+def over_runs(numbers: Floats) -> dict[str, Any]:
+    """Median, least, most, and the number of each run."""
+    known = numbers[~np.isnan(numbers)]
+    return {
+        "median": middle(numbers),
+        "least": float(known.min()) if len(known) else math.nan,
+        "most": float(known.max()) if len(known) else math.nan,
+        "runs": numbers.tolist(),
+    }
+
+
+def regret_entries(regret: Regret | None) -> dict[str, Any]:
+    """What the greedy policies earn and lose, over the runs."""
+    return {
+        name: None if regret is None else over_runs(getattr(regret, name)) for name in ("earned", "regret")
+    }
+
+
+def curve_entry(curve: Curve) -> dict[str, Any]:
+    """A learning curve: medians over the runs."""
+    return {
+        "steps": curve.steps.tolist(),
+        "sup_error": [middle(row) for row in curve.sup],
+        "rms_error": [middle(row) for row in curve.rms],
+        "start_value": [middle(row) for row in curve.start],
+    }
+
+
+def curves_sheet(found: Comparison) -> Sheet:
+    """method,run,step,sup,rms,start: a line for each run and recorded step."""
+
+    def blocks() -> Iterator[Iterator[Sequence[Any]]]:
+        for label, curve in ((c.label, c.learned.curve) for c in found.curves):
+            if curve is not None:
+                for e in range(curve.sup.shape[1]):
+                    numbers = (plain(x[:, e]) for x in (curve.sup, curve.rms, curve.start))
+                    yield ((label, e, *line) for line in zip(curve.steps.tolist(), *numbers, strict=True))
+
+    return Sheet(["method", "run", "step", "sup", "rms", "start"], blocks())

@@ -1,0 +1,503 @@
+"""A proven answer: its values with what is proven of each, its policy, and the sentences about both."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_rl.certificates.intervals import start_bounds
+from tabular_rl.errors import escape, spoken
+from tabular_rl.formats.answer_json import SCHEMA, VERSION
+from tabular_rl.model.mdp import MDP, spell_gamma
+from tabular_rl.model.numbers import (
+    TINY,
+    aligned,
+    fraction_text,
+    general,
+    interval_text,
+    places,
+    plus_minus,
+    rounded_up,
+    shown,
+    shown_exact,
+)
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import spell, spell_float
+from tabular_rl.report.blocks import Block, Column, Lines, Report, Sheet, Table, plain, ranges
+from tabular_rl.report.grid import grid_blocks, policy_grid
+from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown
+from tabular_rl.report.policy import action_changes, action_text, tied_states
+from tabular_rl.report.q import q_blocks
+from tabular_rl.report.render.text import fits
+from tabular_rl.report.screen import signs
+from tabular_rl.report.words import header, listed, plural, start_fractions, start_where
+from tabular_rl.solving.solution import Floats, Solution, Status
+
+LEAST_TIMES = 4  # columns of a finite horizon: the first, a gap, and the last two
+
+
+@dataclass(frozen=True)
+class SolutionReport(Report):
+    """An answer: a header, the values (drawn as a grid where it is one), what is proven.
+
+    `everything` shows every state, `only` some states; `show_q` the value of every action beside that of its state.
+    """
+
+    solution: Solution
+    everything: bool = False
+    only: Sequence[int] | None = None
+    show_q: bool = False
+
+    def blocks(self) -> list[Block]:
+        solution = self.solution
+        as_table = self.everything or self.only is not None or self.show_q
+        body = [] if as_table else grid_blocks(solution)
+        if not body:
+            body = values_blocks(solution, self.everything, self.only, self.show_q)
+            # Where too few digits of the values fit into the cells, the policy may.
+            body += policy_grid(solution) if not as_table and solution.mdp.S > LONGEST else []
+        sentences = [
+            start_text(solution),
+            status_text(solution),
+            *shown_lines(solution),
+            bound_text(solution),
+            *policy_lines(solution),
+        ]
+        return [Lines([header_text(solution)]), *body, Lines(sentences)]
+
+    def entries(self) -> dict[str, Any]:
+        more = {"q": q_column(self.solution.mdp, self.solution.q)} if self.show_q else {}
+        return solution_entries(self.solution, **more)
+
+    def sheet(self) -> Sheet:
+        return state_sheet(self.solution, self.show_q)
+
+
+# -- the values ----------------------------------------------------------------------------------------------------
+
+
+def decimals_of(solution: Solution) -> int:
+    """The decimals that every value of the answer is shown with."""
+    v = solution.v[np.isfinite(solution.v)]
+    largest = float(np.max(np.abs(v), initial=0.0))
+    tolerance = float(solution.options.get("tolerance") or 1e-6)
+    if solution.options.get("relative") and largest:
+        tolerance = max(tolerance * largest, 5e-324)
+    return places(solution.bound, min(tolerance, 1.0), largest or 1.0)
+
+
+def value_cells(solution: Solution, states: Sequence[int]) -> tuple[list[str], list[str], list[str]]:
+    """The texts of values, their ±, and the exact fractions ([] where there are none) of some states at t = 0."""
+    v, lower, upper = np.atleast_2d(solution.v)[0], solution.lower, solution.upper
+    if lower is None or upper is None:
+        return aligned([general(float(v[s])) for s in states]), ["?"] * len(states), []
+    lower, upper = np.atleast_2d(lower)[0], np.atleast_2d(upper)[0]
+    if not math.isfinite(solution.bound):
+        sides = [interval_text(float(lower[s]), float(upper[s])) for s in states]
+        return aligned([general(float(v[s])) for s in states]), sides, []
+    decimals, exact = decimals_of(solution), solution.exact
+    if exact is not None:
+        rounded = [shown_exact(exact[s], decimals) for s in states]
+        return rounded, ["0"] * len(rounded), [fraction_text(exact[s]) for s in states]
+    values = [shown(float(v[s]), decimals) for s in states]
+    errors = [plus_minus(x, float(lower[s]), float(upper[s])) for x, s in zip(values, states, strict=True)]
+    return values, errors, []
+
+
+def values_blocks(
+    solution: Solution, everything: bool = False, only: Sequence[int] | None = None, show_q: bool = False
+) -> list[Block]:
+    """state / value / ± / action, or one column a time step for a finite horizon; of the states `only` where given."""
+    mdp = solution.mdp
+    chosen = rows_shown(mdp.S, everything, changes=action_changes(solution))
+    if only is not None:
+        chosen = Rows(list(only))
+    if show_q:
+        return q_blocks(solution, chosen, decimals_of(solution))
+    states = chosen.rows
+    names = [escape(mdp.states[s]) for s in states]
+    if solution.v.ndim == 2:
+        return _timed_blocks(solution, names, chosen, everything)
+    values, errors, fractions = value_cells(solution, states)
+    proven = math.isfinite(solution.bound)
+    headers = ["state", "value", signs().plus_minus] if proven else ["state", "not proven", "proven"]
+    cells = [names, values, errors]
+    if fractions:
+        headers, cells = ["state", "exact", "rounded"], [names, fractions, values]
+    if solution.policy is not None:
+        headers.append("policy" if solution.task == "prediction" else "action")
+        cells.append([action_text(solution, s) for s in states])
+    rows = list(zip(*cells, strict=True))
+    wrap = "action,policy,proven"
+    return [Table(headers, rows, left=f"state,{wrap}", wrap=wrap, gaps=chosen.gaps)]
+
+
+def _timed_blocks(solution: Solution, names: list[str], chosen: Rows, everything: bool) -> list[Block]:
+    """Values, then actions, with a column for each time step; of many those that fit, the first ones and the last ones.
+
+    Steps in which every state shown does the same share a column.
+    """
+    states, T = chosen.rows, solution.mdp.horizon or 0
+    decimals = decimals_of(solution)
+    proven = math.isfinite(solution.bound)
+
+    def value(s: int, t: int) -> str:
+        x = float(solution.v[t, s])
+        return shown(x, decimals) if proven else general(x)
+
+    def timed(
+        spans: list[tuple[int, int]], cell: Callable[[int, int], str], left: bool
+    ) -> tuple[Table, bool]:
+        """The table, and whether columns were left out."""
+        counts = [len(spans)]
+        if not everything and len(spans) > LEAST_TIMES:
+            counts = list(range(min(len(spans), max(columns() // 4, LEAST_TIMES)), LEAST_TIMES - 1, -1))
+        for most in counts:
+            kept = spans if most == len(spans) else [*spans[: most - 3], None, *spans[-2:]]
+            headers = ["state", *(signs().dots if span is None else span_text(*span) for span in kept)]
+            rows = [
+                [name, *(signs().dots if span is None else cell(s, span[0]) for span in kept)]
+                for name, s in zip(names, states, strict=True)
+            ]
+            flush = ",".join(headers) if left else "state"
+            last = most == counts[-1]
+            table = Table(headers, rows, left=flush, wrap=flush, fold=int(last), gaps=chosen.gaps)
+            if last or fits(table):
+                break
+        return table, None in kept
+
+    table, cut = timed([(t, t) for t in range(T + 1)], value, False)
+    blocks: list[Block] = [table]
+    if proven and solution.lower is not None and solution.upper is not None:
+        # One ± for all: what the digits shown can be off by at most.
+        error = rounded_up(solution.bound + 0.5 * 10.0**-decimals)
+        blocks.append(Lines([f"all {signs().plus_minus} {error} at most"]))
+    if solution.policy is not None:
+        spans = time_spans(solution, states)
+        table, more = timed(spans, lambda s, t: action_text(solution, s, t), True)
+        blocks.append(table)
+        cut |= more
+    if cut:
+        blocks.append(Lines([spoken(f"{T + 1} times; --all shows them all")]))
+    return blocks
+
+
+def span_text(first: int, last: int) -> str:
+    """
+    >>> span_text(3, 3), span_text(0, 8)
+    ('t = 3', 't = 0 to 8')
+    """
+    return f"t = {first}" + (f" to {last}" if last > first else "")
+
+
+def time_spans(solution: Solution, states: Sequence[int]) -> list[tuple[int, int]]:
+    """The longest spans of time steps (first, last) in which each of some states has the same policy and ties."""
+    mdp, policy = solution.mdp, solution.policy
+    T = mdp.horizon or 0
+    if policy is None:
+        return []
+    rows = [i for s in states for i in mdp.rows(s)]
+    changes = np.zeros(T, dtype=np.bool_)
+    changes[0] = True
+    if policy.timed:
+        parts = policy.weights[:, rows] if policy.rows is None else policy.rows[:, states]
+        changes[1:] |= (parts[1:] != parts[:-1]).any(axis=1)
+    if solution.task == "control" and solution.optimal_actions is not None:
+        keep = solution.optimal_actions[:, rows]
+        changes[1:] |= (keep[1:] != keep[:-1]).any(axis=1)
+    firsts = np.flatnonzero(changes).tolist()
+    return [(first, after - 1) for first, after in zip(firsts, [*firsts[1:], T], strict=True)]
+
+
+# -- the sentences -------------------------------------------------------------------------------------------------
+
+
+def start_text(solution: Solution) -> str:
+    """The value of the start distribution, and which one it is."""
+    return f"start: {start_where(solution.mdp)}; value {start_value(solution)}"
+
+
+def start_value(solution: Solution) -> str:
+    """Σ start(s) v(s) with its ±, or as a fraction."""
+    mdp = solution.mdp
+    if solution.exact is not None:
+        exact = sum((p * solution.exact[s] for s, p in start_fractions(mdp)), Fraction(0))
+        decimal = shown_exact(exact, decimals_of(solution))
+        return decimal if Fraction(decimal) == exact else f"{fraction_text(exact)}, rounded {decimal}"
+    if solution.lower is None or solution.upper is None or not math.isfinite(solution.bound):
+        return f"{general(solution.value_of_start())} (not proven)"
+    low, high = start_bounds(solution)
+    text = shown((low + high) / 2, decimals_of(solution))
+    return f"{text} {signs().plus_minus} {plus_minus(text, low, high)}"
+
+
+def bound_text(solution: Solution) -> str:
+    """What is proven, in one line."""
+    tolerance = solution.options.get("tolerance")
+    asked = ""
+    if tolerance is not None:
+        relative = " of the largest value" if solution.options.get("relative") else ""
+        wide = interval_width(solution)
+        size = (
+            f"interval {rounded_up(wide)} wide, " if wide >= TINY else ""
+        )  # below, it would repeat the bound
+        asked = f" ({size}tolerance {spell_float(tolerance)}{relative})"
+    if not math.isfinite(solution.bound):
+        sides = [x for x in (solution.lower, solution.upper) if x is not None]
+        one = any(bool(np.isfinite(x[..., ~solution.mdp.terminal]).any()) for x in sides)
+        return f"bound: none, {'as intervals are open on a side' if one else 'nothing is proven of these values'}"
+    if solution.exact is not None:
+        return "bound: 0, the fractions are the values"
+    if solution.bound == 0:
+        return "bound: 0, the values are exact" + asked
+    return f"bound: {rounded_up(solution.bound)} before rounding to the digits shown{asked}"
+
+
+def proven_text(best: Solution) -> str:
+    """How near to the truth a reference is proven to be."""
+    if best.exact is not None:
+        return "exact, in rational arithmetic"
+    return f"proven to within {rounded_up(best.bound)}" if math.isfinite(best.bound) else "not proven"
+
+
+def interval_width(solution: Solution) -> float:
+    """The largest upper - lower; inf where nothing is proven."""
+    if solution.lower is None or solution.upper is None:
+        return math.inf
+    return float(np.max(solution.upper - solution.lower, initial=0.0))
+
+
+def policy_lines(solution: Solution) -> list[str]:
+    """From which states the policy is proven optimal, what it loses at most, and which actions are undecided."""
+    mdp, proven, keep = solution.mdp, solution.proven_optimal, solution.optimal_actions
+    if solution.task != "control":
+        return ["values of the given policy"]
+    width = interval_width(solution)
+    loses = f"loses at most {rounded_up(width)}" if math.isfinite(width) else "not proven optimal"
+    if proven is None or keep is None:
+        return [f"policy: {loses}"]
+    timed = proven.ndim == 2
+    if proven.all():
+        tied = np.zeros(0) if timed else tied_states(mdp, keep)
+        text = "policy: proven optimal in every state" + (" at every time" if timed else "")
+        return [text + (f"; {plural(len(tied), 'state')} with ties (=)" if len(tied) else "")]
+    live = np.flatnonzero(~mdp.terminal)
+    count, all_of_them = int(proven[..., live].sum()), len(live) * (len(proven) if timed else 1)
+    what = "states and times" if timed else "states"
+    lines = [f"policy: {loses}; proven optimal from {count} of {all_of_them} {what}"]
+    tied = tied_states(mdp, np.asarray(np.atleast_2d(keep).any(axis=0)))
+    if solution.status is not Status.EXACT and len(tied):
+        lines.append(
+            f"undecided actions are joined by {signs().close}"
+            if timed
+            else f"undecided actions: {plural(len(tied), 'state')} ({listed(mdp, tied)})"
+        )
+    return lines
+
+
+def work_text(solution: Solution) -> str:
+    """The work done, without the seconds: the same on every run."""
+    return ", ".join(
+        plural(count, unit[:-1]) if unit.endswith("s") else f"{unit}: {count}"
+        for unit, count in solution.work.items()
+    )
+
+
+def status_text(solution: Solution) -> str:
+    note = f" ({spoken(solution.note)})" if solution.note else ""
+    return f"{solution.status.value}{note}"
+
+
+def shown_lines(solution: Solution) -> list[str]:
+    """What the values shown are, where the method stopped on the way: nobody should take them for an iterate."""
+    if solution.status.reached or not solution.work:
+        return []
+    after = f"after {work_text(solution)}"
+    if not math.isfinite(solution.bound):
+        return [f"values: as they were {after}"]
+    return [f"values: the middle of the proven interval {after}, not an iterate of the method"]
+
+
+def header_text(solution: Solution) -> str:
+    what = "" if solution.task == "control" else ", value of a policy"
+    return f"{header(solution.mdp)}; {solution.method}{what}"
+
+
+# -- for programs --------------------------------------------------------------------------------------------------
+
+
+def solution_entries(solution: Solution, **more: Any) -> dict[str, Any]:
+    """An answer in the order of its schema, `more` in the middle."""
+    mdp, exact = solution.mdp, solution.exact
+    entries: dict[str, Any] = {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "model": mdp.name,
+        "digest": mdp.digest,
+        "problem": mdp.problem,
+        "gamma": mdp.gamma,
+        "gamma_exact": spell_gamma(mdp) if mdp.gamma_exact == Fraction(mdp.gamma) else spell(mdp.gamma_exact),
+        "horizon": mdp.horizon,
+        "sense": mdp.sense,
+        "task": solution.task,
+        "method": solution.method,
+        "options": dict(solution.options),
+        "seed": solution.seed,
+        "status": solution.status.name,
+        "message": solution.status.value + (f" ({solution.note})" if solution.note else ""),
+        "reached": solution.status.reached,
+        "tolerance": solution.options.get("tolerance"),
+        "bound": solution.bound,
+        "start": None if mdp.start_given else "uniform over non-terminal states",
+        "start_value": solution.value_of_start(),
+        "work": dict(solution.work),
+        "seconds": solution.seconds,
+        **more,
+        "states": names_column(mdp),
+        "values": solution.v,
+        "lower": solution.lower,
+        "upper": solution.upper,
+        "exact": None if exact is None else fractions_column(solution.v, exact),
+        "policy": None if solution.policy is None else policy_column(mdp, solution.policy),
+        "optimal_actions": None
+        if solution.optimal_actions is None
+        else kept_column(mdp, solution.optimal_actions),
+        "proven_optimal": solution.proven_optimal,
+    }
+    if solution.policy is not None and solution.policy.rows is None and solution.policy.exact is None:
+        entries["numbers"] = "float64"
+    return entries
+
+
+def state_sheet(solution: Solution, show_q: bool = False, **more: Column) -> Sheet:
+    """[time,]state,value[,lower,upper][,...][,action]: a line a state, and a time step where there is a horizon.
+
+    With `show_q` [time,]state,...,action,probability,q: a line an action, one for a terminal state. `more` are
+    further columns of states.
+    """
+    mdp, policy = solution.mdp, solution.policy
+    timed = solution.v.ndim == 2
+    columns = {"state": names_column(mdp), "value": Column.numbers(solution.v)}
+    if solution.lower is not None and solution.upper is not None:
+        columns |= {"lower": Column.numbers(solution.lower), "upper": Column.numbers(solution.upper)}
+    columns |= more
+    if not show_q and policy is not None and policy.rows is not None:
+        columns["action"] = policy_column(mdp, policy, mdp.horizon)
+    headers = [*["time"] * timed, *columns]
+    if show_q:
+        headers += ["action", *["probability"] * (policy is not None), "q"]
+
+    q = np.atleast_2d(solution.q) if show_q else np.zeros((0, 0))
+
+    def blocks() -> Iterator[Iterable[Sequence[Any]]]:
+        for t in range(len(solution.v) if timed else 1):
+            now = None if policy is None or not show_q or t >= len(q) else policy.at(t)
+            for first, last in ranges(mdp.S):
+                cells = [column.lines(t, first, last) for column in columns.values()]
+                lines = zip(*[[t] * (last - first)] * timed, *cells, strict=True)
+                if show_q and t < len(q):
+                    yield by_action(mdp, now, q[t], first, last, lines)
+                else:
+                    yield ([*line, *[None] * (len(headers) - len(line))] for line in lines)
+
+    return Sheet(headers, blocks())
+
+
+def by_action(
+    mdp: MDP, policy: Policy | None, q: Floats, first: int, last: int, lines: Iterable[Sequence[Any]]
+) -> Iterator[Sequence[Any]]:
+    """The lines of some states, each repeated for every action with its name, its probability and q."""
+    ptr = mdp.pair_ptr[first : last + 1]
+    begin, end = int(ptr[0]), int(ptr[-1])
+    cells: list[list[Any]] = [action_names(mdp, begin, end), plain(q[begin:end])]
+    if policy is not None:
+        cells.insert(1, shares(policy, begin, end, spell_float))
+    pairs, nothing = zip(*cells, strict=True), (None,) * len(cells)
+    for line, count in zip(lines, np.diff(ptr).tolist(), strict=True):
+        for pair in itertools.islice(pairs, count) if count else [nothing]:
+            yield (*line, *pair)
+
+
+def names_column(mdp: MDP) -> Column:
+    return Column(lambda _, first, last: list(mdp.states[first:last]), mdp.S)
+
+
+def fractions_column(v: Floats, exact: Sequence[Fraction]) -> Column:
+    """Exact values (S,), or (T + 1, S) one time step after the other."""
+    S, steps = v.shape[-1], len(v) if v.ndim == 2 else None
+    return Column(lambda t, first, last: [spell(x) for x in exact[t * S + first : t * S + last]], S, steps)
+
+
+def policy_column(mdp: MDP, policy: Policy, steps: int | None = None) -> Column:
+    """The action of each state by name, or the probabilities {action: p}; None where a state has no actions.
+
+    A policy for all times is one list, or where `steps` says so one for each time step.
+    """
+    if policy.timed:
+        steps = len(policy.weights if policy.rows is None else policy.rows)
+    names = [*mdp.actions, None]
+
+    def chosen(t: int, first: int, last: int) -> list[str | None]:
+        assert policy.rows is not None
+        rows = (policy.rows[t] if policy.timed else policy.rows)[first:last]
+        actions = np.where(rows >= 0, mdp.pair_action[np.maximum(rows, 0)], -1) if mdp.L else rows
+        return [names[a] for a in actions.tolist()]
+
+    def probabilities(t: int, first: int, last: int) -> list[dict[str, Any] | None]:
+        now = policy.at(t)
+        found = by_state(mdp, first, last, lambda begin, end: shares(now, begin, end))
+        return [entry or None for entry in found]
+
+    return Column(probabilities if policy.rows is None else chosen, mdp.S, steps)
+
+
+def shares(policy: Policy, begin: int, end: int, spelled: Callable[[float], Any] = float) -> list[Any]:
+    """The probabilities of some rows: texts where they are exact, else floats."""
+    if policy.exact is not None:
+        return [spell(policy.exact[i]) for i in range(begin, end)]
+    return list(map(spelled, policy.weights[begin:end].tolist()))
+
+
+def kept_column(mdp: MDP, keep: NDArray[np.bool_]) -> Column:
+    """The names of the actions that are not proven worse, of keep (L,) or (T, L)."""
+    steps = np.atleast_2d(keep)
+
+    def kept(t: int, first: int, last: int) -> list[list[str]]:
+        found = by_state(mdp, first, last, lambda begin, end: steps[t, begin:end].tolist())
+        return [[name for name, kept in entry.items() if kept] for entry in found]
+
+    return Column(kept, mdp.S, len(keep) if keep.ndim == 2 else None)
+
+
+def q_column(mdp: MDP, q: Floats) -> Column:
+    """The value of each action by name, from q (L,) or (T, L)."""
+    steps = np.atleast_2d(q)
+    return Column(
+        lambda t, first, last: by_state(mdp, first, last, lambda begin, end: steps[t, begin:end].tolist()),
+        mdp.S,
+        len(q) if q.ndim == 2 else None,
+    )
+
+
+def action_names(mdp: MDP, begin: int, end: int) -> list[str]:
+    """The actions of some rows."""
+    names = list(mdp.actions)
+    return [names[a] for a in mdp.pair_action[begin:end].tolist()]
+
+
+def by_state(
+    mdp: MDP, first: int, last: int, entries: Callable[[int, int], list[Any]]
+) -> list[dict[str, Any]]:
+    """The entries of the rows of some states, {action: entry} for each state."""
+    ptr = mdp.pair_ptr[first : last + 1].tolist()
+    begin, end = ptr[0], ptr[-1]
+    actions, made = action_names(mdp, begin, end), entries(begin, end)
+    ends = [x - begin for x in ptr]
+    return [dict(zip(actions[a:b], made[a:b], strict=True)) for a, b in itertools.pairwise(ends)]
