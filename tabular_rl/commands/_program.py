@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from tabular_rl.commands._help import HYPHEN, whole
 from tabular_rl.errors import closest, quoted
 from tabular_rl.formats.registry import MODELS
 
@@ -37,6 +36,8 @@ class Program(click.Group):
     """A group whose commands are imported on demand."""
 
     def get_help(self, ctx: click.Context) -> str:
+        from tabular_rl.commands._help import HYPHEN
+
         return super().get_help(ctx).replace(HYPHEN, "-")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -57,6 +58,7 @@ class Program(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from tabular_rl.commands._help import whole
         from tabular_rl.formats.bundled import documents, documents_folder
 
         super().format_epilog(ctx, formatter)

@@ -178,7 +178,7 @@ def test_memory_of_a_method_is_estimated_before_it_is_taken(tmp_path):
 def test_bugs_keep_their_traceback(capsys, monkeypatch):
     import tabular_rl.commands.solve as module
 
-    monkeypatch.setattr(module, "solved", lambda *a: 1 / 0)
+    monkeypatch.setattr(module, "at_work", lambda *a: 1 / 0)
     done = inside(capsys, "solve", ROBOT)
     assert (
         done.code == 70
@@ -196,7 +196,7 @@ def test_memory_errors_have_no_traceback(capsys, monkeypatch):
             "Unable to allocate 7.45 GiB for an array with shape (1000000000,) and data type float64"
         )
 
-    monkeypatch.setattr(module, "solved", full)
+    monkeypatch.setattr(module, "at_work", full)
     done = inside(capsys, "solve", ROBOT)
     assert done.code == 2 and "7.45 GiB" in done.err and done.err.count("\n") == 1
 
@@ -211,7 +211,7 @@ def test_a_method_that_does_not_listen_is_left(capsys, monkeypatch):
 
     before = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGALRM)}
     monkeypatch.setattr(sys.modules["tabular_rl.methods.ask"], "solve", deaf)
-    monkeypatch.setattr(program, "PATIENCE", 0.2)
+    monkeypatch.setattr("tabular_rl.commands._signals.PATIENCE", 0.2)
     try:
         signal.signal(signal.SIGTERM, program.handle)
         done = inside(capsys, "solve", ROBOT)

@@ -280,7 +280,7 @@ def test_answers_that_are_not_reached_are_written_as_such(capsys, tmp_path):
 def test_outputs_that_cannot_be_written_exit_with_5_before_solving(capsys, tmp_path, kind, monkeypatch):
     import tabular_rl.commands.solve as module
 
-    monkeypatch.setattr(module, "solved", lambda *a: pytest.fail("solved before probing the output"))
+    monkeypatch.setattr(module, "at_work", lambda *a: pytest.fail("solved before probing the output"))
     (tmp_path / "file").touch()
     path = {
         "missing folder": tmp_path / "none" / "a.json",
