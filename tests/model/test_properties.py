@@ -141,7 +141,7 @@ def test_backups_are_monotone_in_every_bit(drawn):
 
 @planners
 @FIXED
-@given(mdp=models(), k=st.sampled_from([-30, -3, 1, 40]))
+@given(mdp=models(), k=st.sampled_from([-30, -3, 1, 20]))  # no start is below -1e9, which does not scale
 def test_rewards_times_a_power_of_two_scale_every_bit(name, mdp, k):
     if not accepts(name, mdp):
         return
