@@ -68,21 +68,12 @@ class Events:
 class Step:
     """How the moments of z (N,) go through one step, by its events."""
 
-    def __init__(
-        self,
-        events: Events,
-        nodes: int,
-        start: Floats,
-        n: int,
-        reads: int,
-        N: int,
-        centre: Floats,
-        gamma: float,
-    ) -> None:
+    def __init__(self, law: Law, events: Events) -> None:
         from scipy.sparse import csr_array
 
-        E = len(events.node)
-        self.nodes, self.start, self.N = nodes, start, N
+        E, nodes, N, gamma, centre = len(events.node), law.nodes, law.N, law.mdp.gamma, law.shift
+        reads = law.n if law.target != "none" else 0  # where in z the target table begins
+        self.nodes, self.start, self.N = nodes, law.start, N
         look = events.look.tocoo()
         rows = np.concatenate([look.row, np.arange(E)])
         values = np.concatenate([gamma * look.data * events.rho[look.row], -events.rho])
@@ -212,11 +203,7 @@ class Law:
         self.nodes = len(self.start)
         self.centre = self._centre()
         self.shift = np.where(np.isfinite(self.centre), self.centre, 0.0)
-        reads = self.n if self.target != "none" else 0
-        self.stages = [
-            Step(e, self.nodes, self.start, self.n, reads, self.N, self.shift, mdp.gamma)
-            for e in self.by_step
-        ]
+        self.stages = [Step(self, events) for events in self.by_step]
 
     def _events(self) -> Events:
         """The events of all rows, with the nodes that they have along a trajectory."""

@@ -157,15 +157,3 @@ def expected(
         weights=law.learner.weights,
         start=law.start_weights(),
     )
-
-
-@public
-def rms_curve(
-    method: str, mdp: MDP, policy: Policy | None = None, *, points: Iterable[int] | int, **options: Any
-) -> Floats:
-    """Return the expected learning curve (P,) of a learner, the root of its expected mean square error.
-
-    >>> rms_curve("td0", MDP([[[1.0]]], [[1.0]], "1/2"), points=[1, 2], step_size=0.5).tolist()    # v = 2
-    [1.5, 1.125]
-    """
-    return expected(method, mdp, policy, points=points, **options).rms()

@@ -61,7 +61,7 @@ def remarks(mdp: MDP) -> list[str]:
         lost = np.flatnonzero(mdp.terminal & ~entered)
         if len(lost):
             found.append(f"no transition leads to {plural(len(lost), 'terminal state')}: {listed(mdp, lost)}")
-    if mdp.problem == "total-reward" and not mdp.terminal.any():
+    if mdp.problem.must_end and not mdp.terminal.any():
         found.append("the discount is 1 and no state is terminal")
     return found
 

@@ -127,10 +127,15 @@ def values_blocks(
         return _timed_blocks(solution, names, chosen, everything)
     values, errors, fractions = value_cells(solution, states)
     proven = math.isfinite(solution.bound)
-    headers = ["state", "value", signs().plus_minus] if proven else ["state", "not proven", "proven"]
+    headers = (
+        ["state", mdp.problem.value, signs().plus_minus] if proven else ["state", "not proven", "proven"]
+    )
     cells = [names, values, errors]
     if fractions:
         headers, cells = ["state", "exact", "rounded"], [names, fractions, values]
+    for name in mdp.problem.beside:
+        headers.append(name)
+        cells.append(aligned([general(float(solution.extra[name][s])) for s in states]))
     if solution.policy is not None:
         headers.append("policy" if solution.task == "prediction" else "action")
         cells.append([action_text(solution, s) for s in states])

@@ -16,7 +16,7 @@ from random_models import random_model, random_policy
 from scipy.special import ndtri
 
 from tabular_rl import MDP, OptionError, Policy
-from tabular_rl.laws.expected import expected, rms_curve
+from tabular_rl.laws.expected import expected
 from tabular_rl.methods.lookup import LEARNERS
 
 F = Fraction
@@ -206,7 +206,7 @@ def test_error_and_start_are_those_of_all_paths():
         float(q) * ((float(x[0]) - a) ** 2 + (float(x[1]) - b) ** 2) / 2 for (x, _), q in found.items()
     )
     assert law.rms() == approx([square**0.5])
-    assert rms_curve("td0", mdp, points=3, step_size=0.25, start_value=1) == approx([square**0.5])
+    assert expected("td0", mdp, points=3, step_size=0.25, start_value=1).rms() == approx([square**0.5])
     starts = [(x[0] / 3 + 2 * x[1] / 3, q) for (x, _), q in found.items()]
     mean = sum(q * y for y, q in starts)
     assert law.start_mean == approx([float(mean)])

@@ -54,17 +54,15 @@ class AverageCertifier(Certifier):
 )
 def relative_value_iteration(mdp: MDP, *, sweeps: Sweeps = 100) -> Solution:
     """Find the average reward a step of the best policy, in a model that is one class."""
-    run, judge = Run("relative-value-iteration", {}), certifier(mdp)
+    run, judge = Run("relative-value-iteration", {"tolerance": 1e-6}), certifier(mdp)
     h, out, rows = np.zeros(mdp.S), np.zeros(mdp.S), np.zeros(mdp.S, dtype=mdp.pair_ptr.dtype)
     for _ in range(sweeps):
         judge.sweeper.optimal(h, out, rows)
         h = out - out[0]
         run.did("sweeps")
     certificate = judge.certificate(h)
-    return conclude(
-        run, mdp, certificate, task="control", policy=Policy(mdp, rows=judge.rows), tolerance=1e-6,
-        extra={"bias": mdp.sign * h},
-    )  # fmt: skip
+    policy, bias = Policy(mdp, rows=judge.rows), {"bias": mdp.sign * h}
+    return conclude(run, mdp, certificate, task="control", policy=policy, extra=bias)
 
 
 def model(sense="max"):
@@ -109,6 +107,9 @@ def test_a_planted_problem_is_solved_proven_and_printed(sense):
     assert (answer.lower <= gain).all() and (gain <= answer.upper).all()
     assert answer.policy["a"] == "go"
     assert answer.extra["bias"].tolist() == [0, gain]  # h(b) - h(a) = 3 - 1 by the equation
+    lines = [line.split() for line in str(answer).splitlines()]
+    assert ["state", "gain", "±", "bias", "action"] in lines
+    assert next(line for line in lines if line[:1] == ["b"])[-2:] == [str(gain), "go"]
     assert "average reward" in str(answer)
 
 
