@@ -14,12 +14,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.errors import ModelError, OptionError, path_text, quoted
-from tabular_rl.formats.answer_entries import (
-    EMPTY,
-    Answer,
-    Table,
-    state_of,
-)
+from tabular_rl.formats.answer_entries import EMPTY, Answer, Table, state_of
 from tabular_rl.formats.input import decode, plain_ends, read_all, reporting, source_of, standard_input
 from tabular_rl.formats.registry import ANSWERS, function
 from tabular_rl.model.mdp import MDP

@@ -60,8 +60,7 @@ class Reader:
         self, spot: Spot, what: str, known: Iterable[str] | None = None, **place: Any
     ) -> dict[str, Spot]:
         """Return the entries of a table, without those that are not known."""
-        if not isinstance(spot.value, dict):
-            self.fault(f"{what}: found {escape(spot)}, expected a table", spot, **place)
+        if not self._is(isinstance(spot.value, dict), spot, what, "a table", **place):
             return {}
         if known is None:
             return spot.value
@@ -81,37 +80,32 @@ class Reader:
         """Return a suggestion; none past the faults that are shown, since the search takes its time."""
         return closest(name, known) if len(self.faults) < SHOWN_FAULTS else ""
 
+    def _is(self, right: bool, spot: Spot, what: str, expected: str, **place: Any) -> bool:
+        """Whether a value is what is expected; a fault where it is not."""
+        if not right:
+            self.fault(f"{what}: found {escape(spot)}, expected {expected}", spot, **place)
+        return right
+
     def array(self, spot: Spot, what: str, **place: Any) -> list[Spot]:
-        if not isinstance(spot.value, list):
-            self.fault(f"{what}: found {escape(spot)}, expected an array", spot, **place)
-            return []
-        return spot.value
+        right = isinstance(spot.value, list)
+        return spot.value if self._is(right, spot, what, "an array", **place) else []
 
     def text(self, spot: Spot, what: str, choices: tuple[str, ...] = (), **place: Any) -> str | None:
-        if not is_text(spot):
-            self.fault(f"{what}: found {escape(spot)}, expected a text in quotes", spot, **place)
+        if not self._is(is_text(spot), spot, what, "a text in quotes", **place):
             return None
-        if choices and spot.value not in choices:
-            expected = " or ".join(f'"{choice}"' for choice in choices)
-            self.fault(f"{what}: found {escape(spot)}, expected {expected}", spot, **place)
-            return None
-        return str(spot.value)
+        known = not choices or spot.value in choices
+        expected = " or ".join(f'"{choice}"' for choice in choices)
+        return str(spot.value) if self._is(known, spot, what, expected, **place) else None
 
     def boolean(self, spot: Spot, what: str, **place: Any) -> bool:
-        if not isinstance(spot.value, bool):
-            self.fault(f"{what}: found {escape(spot)}, expected true or false", spot, **place)
-            return False
-        return spot.value
+        return self._is(isinstance(spot.value, bool), spot, what, "true or false", **place) and spot.value
 
     def whole(self, spot: Spot, what: str, least: int, **place: Any) -> int | None:
         number = spot.value
         plain = isinstance(number, int) and not isinstance(number, bool) and spot.spelled.isdigit()
-        if not plain or not least <= number < 2**63:
-            self.fault(
-                f"{what}: found {escape(spot)}, expected a whole number, {least} or more", spot, **place
-            )
-            return None
-        return int(number)
+        right = plain and least <= number < 2**63
+        expected = f"a whole number, {least} or more"
+        return int(number) if self._is(right, spot, what, expected, **place) else None
 
     def number(self, spot: Spot, what: str, **place: Any) -> Number:
         """Return a number; 0 where it is none, with a fault."""

@@ -16,13 +16,7 @@ from tabular_rl.model.build import TOO_FINE, Number, Row, arrays_of_rows
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
-from tabular_rl.model.rationals import (
-    UNDERFLOWS,
-    Exact,
-    calculated,
-    exact_sum,
-    shown,
-)
+from tabular_rl.model.rationals import UNDERFLOWS, Exact, calculated, exact_sum, shown
 
 VERSION = 1
 TOP = (

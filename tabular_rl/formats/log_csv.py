@@ -187,7 +187,7 @@ def _faults(file: BinaryIO, mdp: MDP | None) -> ModelError:
             break
         found = dict(zip(sheet.names, fields, strict=True))
         state, action, next_state = found["state"], found["action"], found["next_state"]
-        place = {"state": state, "action": action, "line": line}
+        place: dict[str, Any] = {"state": state, "action": action, "line": line}
         wrong = False
         for word, name in (("state", state), ("action", action), ("next_state", next_state)):
             what = name_fault(name) if name.strip() else AN_EMPTY_CELL
@@ -200,16 +200,16 @@ def _faults(file: BinaryIO, mdp: MDP | None) -> ModelError:
             few = len(faults) < SHOWN_FAULTS  # the search for the closest name takes its time
             lacking = missing(mdp, state, action, few)
             if lacking is not None:
-                faults.append(Fault(lacking, **place))  # type: ignore[arg-type]
+                faults.append(Fault(lacking, **place))
             if mdp.states.find(next_state) is None:
                 what = f"no such state{closest(next_state, mdp.states) if few else ''}"
-                faults.append(Fault(what, next_state=next_state, **place))  # type: ignore[arg-type]
+                faults.append(Fault(what, next_state=next_state, **place))
         if spelled_number(found["reward"], True) is None:
             what = f"found reward {quoted(found['reward'])}, {number_fault(found['reward'])}"
-            faults.append(Fault(what, **place))  # type: ignore[arg-type]
+            faults.append(Fault(what, **place))
         if found["done"] not in ENDS:
             what = f"done: found {quoted(found['done'])}, expected 0, 1, false or true"
-            faults.append(Fault(what, **place))  # type: ignore[arg-type]
+            faults.append(Fault(what, **place))
     lines.detach()
     return ModelError(faults)
 
