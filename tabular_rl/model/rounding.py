@@ -31,12 +31,12 @@ U = 2.0**-53
 
 def up(x: Any) -> Any:
     """The next float above: the result of one operation, rounded outward."""
-    return np.nextafter(x, math.inf)
+    return math.nextafter(x, math.inf) if isinstance(x, float) else np.nextafter(x, math.inf)
 
 
 def down(x: Any) -> Any:
     """The next float below."""
-    return np.nextafter(x, -math.inf)
+    return math.nextafter(x, -math.inf) if isinstance(x, float) else np.nextafter(x, -math.inf)
 
 
 def roundings(k: int) -> float:
