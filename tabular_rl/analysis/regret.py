@@ -89,7 +89,7 @@ def regret(learned: Learned, most: int = POLICIES, time_limit: float | None = No
     if best is None or best.task != "control":
         best = auto(mdp, tolerance=1e-9, relative=True)
     most_earned = best.value_of_start() if good_enough(best) else math.nan
-    own = learned.extra.get("earned")
+    own = learned.earned
     if own is not None:  # of policies that are not greedy ones, and are known exactly already
         return Regret(own, mdp.sign * (most_earned - own), learned.runs)
     policies = greedy_of_runs(learned)

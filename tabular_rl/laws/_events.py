@@ -152,6 +152,7 @@ class Law:
         given = learner.checked({**defaults, **options, **of_sampling}) | {"mdp": mdp, "policy": policy}
         if given.get("data") is not None:
             raise OptionError("data: found transitions, which leave nothing to chance, expected a source")
+        mdp.validate()
         self.learner = run = Learning(learner, given, table=kind)
         self.method, self.kind, self.mdp = method, kind, run.mdp
         self.step_size: Schedule = run.option["step_size"]

@@ -105,7 +105,7 @@ class LearnedReport(Report):
             "curve": None if curve is None else curve_entry(curve),
             "visits": learned.state_visits,
             "never_visited": _named(learned.mdp, never),
-            "not_learned": {reason: _named(learned.mdp, mask) for reason, mask in unused(learned).items()},
+            "not_learned": {reason: _named(learned.mdp, mask) for reason, mask in learned.unused.items()},
             "exact_values": exact_values(learned),
             "q": q_column(learned.mdp, learned.q) if self.show_q or learned.learned_q is not None else None,
         }
@@ -118,7 +118,7 @@ class LearnedReport(Report):
 
 def steps_text(learned: Learned) -> str:
     """How much was learned from: steps of a walk, or transitions of a log."""
-    return plural(learned.steps, learned.extra.get("unit", "step"), ",")
+    return plural(learned.steps, learned.unit, ",")
 
 
 def grids(learned: Learned) -> list[Block]:
@@ -243,7 +243,7 @@ def summary(learned: Learned, regret: Regret | None) -> Table:
         rows.append(["largest error" + sure_to(learned), *spread(learned.sup_error)])
         rows.append(["root mean square error" + sure_to(learned), *spread(learned.rms_error)])
     start = learned.curve.start[-1] if learned.curve is not None else np.full(learned.runs, math.nan)
-    if "preferences" not in learned.extra:  # of a policy gradient it is that of the policy, below
+    if learned.earned is None:  # of a policy gradient it is that of the policy, below
         rows.append(["start value, learned", *spread(start, 6)])
     if regret is not None:
         rows.append(["start value, of the policy", *spread(regret.earned, 6)])
@@ -300,12 +300,7 @@ class Worst:
 def worst_entry(learned: Learned) -> Worst | None:
     """Where the largest error of all runs is; None where the errors are not those of a table."""
     mdp, truth, table = learned.mdp, learned.truth, learned.estimates
-    if (
-        truth is None
-        or learned.curve is None
-        or table.shape[1:] != truth.shape
-        or "preferences" in learned.extra
-    ):
+    if truth is None or learned.curve is None or table.shape[1:] != truth.shape or learned.earned is not None:
         return None
     off = np.abs(table - truth).reshape(learned.runs, -1, truth.shape[-1])
     pairs = learned.learned_q is not None
@@ -322,15 +317,10 @@ def worst_entry(learned: Learned) -> Worst | None:
     return Worst("q" if pairs else "v", run, state, action, time if mdp.horizon is not None else None)
 
 
-def unused(learned: Learned) -> dict[str, NDArray[np.bool_]]:
-    """The states that were met and never learned from, by the reason: masks (S,), or (T, S) for a finite horizon."""
-    return dict(learned.extra.get("unused", {}))
-
-
 def never_met(learned: Learned) -> NDArray[np.bool_]:
     """(S,) True at the states where no run has ever been; (T, S) for a finite horizon."""
     never = learned.never_visited
-    for mask in unused(learned).values():
+    for mask in learned.unused.values():
         never = never & ~mask
     return np.asarray(never)
 
@@ -338,7 +328,7 @@ def never_met(learned: Learned) -> NDArray[np.bool_]:
 def never_lines(learned: Learned) -> list[str]:
     """Which states were never visited, and how many state-action pairs."""
     mdp, never, lines = learned.mdp, never_met(learned), []
-    for reason, mask in (unused(learned) | {NEVER: never}).items():
+    for reason, mask in {**learned.unused, NEVER: never}.items():
         if mask.ndim == 1 and (mask.any() or reason != NEVER):
             states = np.flatnonzero(mask)
             lines.append(f"{reason}: {plural(len(states), 'state', ',')} ({listed(mdp, states)})")
@@ -371,7 +361,7 @@ def work_line(learned: Learned) -> str:
     rate = learned.steps_a_second
     fast = f", {rate_text(rate)} a second" if math.isfinite(rate) else ""
     total = learned.steps * learned.runs
-    what = plural(total, learned.extra.get("unit", "step"), ",")
+    what = plural(total, learned.unit, ",")
     return f"{learned.method}: {what} in {seconds_text(learned.seconds)}{fast}"
 
 

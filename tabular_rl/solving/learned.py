@@ -54,6 +54,14 @@ class Learned(Solution):
     learned_q: Floats | None = None
     state: Mapping[str, Any] = field(default_factory=dict)
     reference: Solution | None = None
+    steps_a_second: float = math.nan  # over all runs, without the first call, which loads the kernel
+    unit: str = "step"  # what `steps` counts
+    unused: Mapping[str, NDArray[np.bool_]] = field(
+        default_factory=dict
+    )  # reason -> states met, never learned from
+    earned: Floats | None = (
+        None  # (runs,) from the start, of policies that are known exactly: not greedy ones
+    )
 
     @property
     def q(self) -> Floats:
@@ -118,8 +126,3 @@ class Learned(Solution):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what was learned, with its visits, to a file: CSV where it ends in .csv, else JSON with the curve."""
         hooks.write(self, path)
-
-    @property
-    def steps_a_second(self) -> float:
-        """Updates a second over all runs, without the first call, which loads the kernel."""
-        return float(self.extra.get("steps_a_second", math.nan))

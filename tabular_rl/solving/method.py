@@ -1,7 +1,7 @@
 """A method: an algorithm under its name, with its task, its options and the problems that it solves.
 
 `@method(...)` makes one of a function. It is called as the function is, and doctests, help() and type checkers see it
-as it is written. Before the body runs the model fits the method, and each option is checked.
+as it is written. When the body runs, the model fits the method and is valid, and each option has its checked value.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class Method(Generic[P, Answer]):
         @functools.wraps(function)
         def checked(mdp: MDP, *args: Any, **given: Any) -> Answer:
             self.check_model(mdp)
-            return function(mdp, *args, **self.checked(given))
+            values = self.checked(given)
+            mdp.validate()  # a mapped model is looked at before a kernel sees it
+            return function(mdp, *args, **values)
 
         self._call: Callable[..., Answer] = public(checked, self.name)
 

@@ -253,7 +253,7 @@ def test_errors_are_the_regret_in_fractions(method, sense):
             for v in (own, best)
         )
         assert answer.curve.start[-1, 0] == pytest.approx(J, rel=1e-9), problem
-        assert answer.extra["earned"] == pytest.approx([J], rel=1e-9)
+        assert answer.earned == pytest.approx([J], rel=1e-9)
         assert answer.sup_error == pytest.approx([mdp.sign * (most - J)], rel=1e-6), problem
         assert answer.sup_error[0] > 0.01 and answer.rms_error.tolist() == answer.sup_error.tolist()
         assert answer.truth is None and answer.q.shape == answer.visits.shape[1:]

@@ -117,14 +117,14 @@ def test_answer_is_the_softmax_policy_and_its_value():
     assert answer.policy.probs == pytest.approx([0.75, 0.25, 1], abs=1e-15)
     truth = auto_evaluation(mdp, Policy.of_probs(mdp, [0.75, 0.25, 1.0]), tolerance=1e-12)
     assert answer.v == pytest.approx(truth.v, rel=1e-12)
-    assert answer.extra["earned"] == pytest.approx([truth.value_of_start()] * 2, rel=1e-12)
+    assert answer.earned == pytest.approx([truth.value_of_start()] * 2, rel=1e-12)
     best = answer.reference.value_of_start()
     assert answer.curve.sup == pytest.approx(
         np.full_like(answer.curve.sup, best - truth.value_of_start()), rel=1e-9
     )
-    assert answer.curve.start[-1] == pytest.approx(answer.extra["earned"])
+    assert answer.curve.start[-1] == pytest.approx(answer.earned)
     found = regret(answer)
-    assert found.earned.tolist() == answer.extra["earned"].tolist() and found.left_out == 0
+    assert found.earned.tolist() == answer.earned.tolist() and found.left_out == 0
     assert found.regret == pytest.approx(answer.sup_error, rel=1e-9)
 
 
@@ -364,7 +364,7 @@ def test_policy_that_never_ends_loses_everything():
         ],
         episode_steps=1,
     )
-    assert answer.extra["earned"].tolist() == [-math.inf] and answer.sup_error.tolist() == [math.inf]
+    assert answer.earned.tolist() == [-math.inf] and answer.sup_error.tolist() == [math.inf]
 
 
 # -- it finds the best there is ---------------------------------------------------------------------------------------

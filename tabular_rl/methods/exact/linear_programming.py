@@ -97,7 +97,6 @@ def linear_programming(
     >>> round(answer["s"], 9), answer.policy["s"], [round(float(x), 6) for x in answer.extra["occupancy"]]
     (10.0, 'stay', [10.0, 0.0])
     """
-    mdp.validate()
     run = linear_programming.run(locals())
     total = reduced(Sweeper(mdp))
     model, rows = total.quotient, total.proper_rows.copy()

@@ -103,7 +103,6 @@ def linear_solve(
     >>> round(linear_solve(coin, Policy.uniform(coin))["toss"], 12)
     0.666666666667
     """
-    mdp.validate()
     run = linear_solve.run(locals())
     zero = policy_zero(mdp, policy)
     stopped, v, certificate = None, np.zeros(mdp.S), None

@@ -86,7 +86,6 @@ def rational(mdp: MDP, *, time_limit: o.TimeLimit = None) -> Solution:
     >>> answer.exact, answer.optimal_actions.tolist(), answer.status.name
     ((Fraction(10, 1), Fraction(0, 1)), [True, True], 'EXACT')
     """
-    mdp.validate()
     run = rational.run(locals())
     if mdp.problem.timed:
         return finite(mdp, None, run)
@@ -153,7 +152,6 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: o.TimeLimit = N
     >>> rational_evaluation(mdp, Policy.uniform(mdp)).exact
     (Fraction(2, 1), Fraction(0, 1))
     """
-    mdp.validate()
     run = rational_evaluation.run(locals())
     if mdp.problem.timed:
         return finite(mdp, policy, run)

@@ -255,7 +255,6 @@ class Actor(Learning):
         q = np.where(tried.any(axis=0), mdp.r + mdp.gamma * (mdp.P @ v), math.nan)
         policy = Policy(mdp, probs=pi[0])
         extra = {**answer.extra, "preferences": self.theta.copy(), "features": self.features}
-        extra["earned"] = sign * self.earned(self.theta)
         T = whole.horizon
         if critic:
             extra["critic"] = np.where(mdp.terminal, 0.0, sign * self.arrays["critic"])
@@ -266,4 +265,6 @@ class Actor(Learning):
             if whole.final_reward is not None:
                 v[T] = whole.final_reward
             q, policy = q.reshape(T, whole.L), folded(policy, whole)
-        return replace(answer, v=v, policy=policy, learned_q=q, extra=extra)
+        return replace(
+            answer, v=v, policy=policy, learned_q=q, extra=extra, earned=sign * self.earned(self.theta)
+        )

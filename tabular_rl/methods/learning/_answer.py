@@ -70,7 +70,7 @@ def answer_of(run: Learning, stopped: str | None, state: dict[str, Any], rate: f
         seed=run.option["seed"],
         seconds=run.run.seconds,
         note="; ".join(notes),
-        extra={"steps_a_second": rate},
+        steps_a_second=rate,
         estimates=table,
         visits=visits,
         truth=truth,

@@ -270,7 +270,7 @@ class Batch(Learning):
             self.steps = min(self.steps, len(self.data))
             answer = self.learn(lambda first, last, uniforms, step: None)
             # Nothing is walked, so that there is no rate to tell.
-            answer = replace(answer, extra={**answer.extra, "steps_a_second": math.nan, "unit": "transition"})
+            answer = replace(answer, steps_a_second=math.nan, unit="transition")
             return with_unused(answer, self.unused)
         model, cum, pairs, where = self.model(), self.cum(), self.pairs(), self.source()
         limit = self.option["episode_steps"] or 0

@@ -246,7 +246,7 @@ def with_unused(answer: Learned, unused: dict[str, NDArray[np.bool_]]) -> Learne
         found = (mask if T is None else mask.reshape(T + 1, -1)[:T]) & never
         if found.any():
             left[reason] = found
-    return replace(answer, extra={**answer.extra, "unused": left})
+    return replace(answer, unused=left)
 
 
 def told(answer: Learned, episode: NDArray[np.int64], cut: NDArray[np.int64], longest: int) -> Learned:

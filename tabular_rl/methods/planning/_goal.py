@@ -39,7 +39,6 @@ class Goal:
     """
 
     def __init__(self, run: Run, mdp: MDP, threads: int = 1, policy: Policy | None = None) -> None:
-        mdp.validate()  # a mapped model is validated before a kernel sees it
         self.run, self.mdp, self.policy = run, mdp, policy
         self.tolerance, self.relative = run.options["tolerance"], run.options["relative"]
         self.sweeper = Sweeper(mdp, run, threads)
