@@ -9,7 +9,7 @@ import math
 
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.one_step import update
-from tabular_rl.kernels.walk import greedy, onward, rate, scan
+from tabular_rl.kernels.walk import greedy, next_row, outcome, rate, scan
 
 
 @kernel
@@ -23,60 +23,43 @@ def drawn(counts, e, first, n, u):
 
 
 @kernel
-def dyna_walk(
-    model,
-    kind,
-    explore_rate,
-    cum,
-    step_size,
-    per_step,
-    episode_steps,
-    planning,
-    uniforms,
-    step,
-    clock,
-    row,
-    known,
-    size,
-    tried,
-    counts,
-    visits,
-    total,
-    since,
-    q,
-):
-    """Dyna-Q: a Q-learning update from each real transition, then `planning` more from the learned model.
+def remember(model, memory, e, i, u):
+    """Sample an outcome of row i, and count it."""
+    out = scan(model.cum, model.row_ptr[i], u)
+    memory.tried[e, i] += 1
+    memory.counts[e, out] += 1
+    return out
 
-    A step takes 3 + 2 planning uniforms: the outcome, the restart, the next action; for each update of planning the
-    row, one of the `size` in `known` (those tried so far), and its outcome. The n of `per_step` counts real steps.
+
+@kernel
+def dyna_q(model, log, walk, uniforms, step, clock, row, memory, visits, total, since, q):
+    """q(s,a) ← q(s,a) + α [ r + γ max_a' q(s',a') - q(s,a) ], from what happened, then from what is remembered.
+
+    After the three uniforms of the walk each update from memory takes two: the row, one of the `size` in `known` (those
+    tried so far), and its outcome. The n of `per_step` counts real steps.
     """
-    pair_ptr, row_ptr, next_state, outcome = model.pair_ptr, model.row_ptr, model.next_state, model.cum
-    reward, r, gamma, terminal, start = model.reward, model.r, model.gamma, model.terminal, model.start
+    known, size, tried, counts = memory.known, memory.size, memory.tried, memory.counts
     for k in range(uniforms.shape[1]):
-        x = rate(explore_rate, step + k + 1)
-        for e in range(len(row)):
+        t = step + k
+        x = rate(walk.explore_rate, t + 1)
+        for e in range(len(q)):
+            u = uniforms[e, k]
             i = row[e]
-            real = scan(outcome, row_ptr[i], uniforms[e, k, 0])
             if tried[e, i] == 0:
                 known[e, size[e]] = i
                 size[e] += 1
-            tried[e, i] += 1
-            counts[e, real] += 1
+            real = remember(model, memory, e, i, u[0])
             out = real
-            for p in range(planning + 1):
-                if p > 0:
-                    i = known[e, int(uniforms[e, k, 1 + 2 * p] * size[e])]
-                    out = drawn(counts, e, row_ptr[i], tried[e, i], uniforms[e, k, 2 + 2 * p])
-                s2 = next_state[out]
-                aim = reward[out] if len(reward) > 0 else r[i]
-                if not terminal[s2]:
-                    aim += gamma * q[e, greedy(q, e, pair_ptr[s2], pair_ptr[s2 + 1])]
-                update(q, e, i, aim, 1.0, step_size, per_step, step + k, visits, total, since)
-            s2 = next_state[real]
-            onward(
-                pair_ptr, start, cum, 0, kind, x, cum, episode_steps, e, s2, terminal[s2],
-                uniforms[e, k, 1], uniforms[e, k, 2], clock, row, tried, q,
-            )  # fmt: skip
+            for n in range(1, len(u) - 1, 2):
+                if n > 1:
+                    i = known[e, int(u[n] * size[e])]
+                    out = drawn(counts, e, model.row_ptr[i], tried[e, i], u[n + 1])
+                aim, s2 = outcome(model, i, out)
+                if s2 >= 0:
+                    aim += model.gamma * q[e, greedy(q, e, model.pair_ptr[s2], model.pair_ptr[s2 + 1])]
+                update(q, e, i, aim, 1.0, walk.step_size, walk.per_step, t, visits, total, since)
+            s2 = outcome(model, row[e], real)[1]
+            next_row(model, walk, x, u, s2, -1, -1, e, clock, row, tried, q)
 
 
 @kernel
@@ -138,84 +121,48 @@ def pop(heap, place, priority, size, e):
 
 
 @kernel
-def learned_backup(row_ptr, next_state, reward, r, gamma, terminal, tried, counts, e, i, v):
+def learned_backup(model, tried, counts, e, i, v):
     """r̂(s,a) + γ Σ p̂(s'|s,a) v(s') by the counts of row i."""
     value = 0.0
-    for out in range(row_ptr[i], row_ptr[i + 1]):
+    for out in range(model.row_ptr[i], model.row_ptr[i + 1]):
         if counts[e, out] > 0:
-            each = reward[out] if len(reward) > 0 else r[i]
-            if not terminal[next_state[out]]:
-                each += gamma * v[e, next_state[out]]
+            each, s2 = outcome(model, i, out)
+            if s2 >= 0:
+                each += model.gamma * v[e, s2]
             value += counts[e, out] * each
     return value / tried[e, i]
 
 
 @kernel
-def sweeping_walk(
-    model,
-    in_ptr,
-    in_row,
-    in_outcome,
-    kind,
-    explore_rate,
-    cum,
-    episode_steps,
-    planning,
-    threshold,
-    uniforms,
-    step,
-    clock,
-    row,
-    heap,
-    place,
-    priority,
-    size,
-    tried,
-    counts,
-    v,
-    visits,
-    q,
-):
-    """Prioritized sweeping: full backups by the learned model, where the Bellman error is largest first.
+def sweeping(model, log, walk, uniforms, step, clock, row, into, queue, memory, visits, q):
+    """q(s,a) ← Σ_s' p̂(s'|s,a) [ r + γ v(s') ], v(s) ← max_a q(s,a): by the learned model, the largest error first.
 
-    The row just tried comes first of all, then `planning` more from the heap, while it lasts. `v` is max_a q; where it
-    changes, the rows seen to lead there (`in_row`, `in_outcome`, by `in_ptr`) get their errors anew. A step takes
-    three uniforms.
+    The row just tried comes first of all, then `planning` more from the heap, while it lasts. Where v changes, the rows
+    seen to lead there (`into`) get their errors again.
     """
-    pair_ptr, pair_state, row_ptr, next_state, outcome = (
-        model.pair_ptr, model.pair_state, model.row_ptr, model.next_state, model.cum,
-    )  # fmt: skip
-    reward, r, gamma, terminal, start = model.reward, model.r, model.gamma, model.terminal, model.start
+    tried, counts, v = memory.tried, memory.counts, memory.v
+    heap, place, priority, size = queue.heap, queue.place, queue.priority, queue.size
     for k in range(uniforms.shape[1]):
-        x = rate(explore_rate, step + k + 1)
-        for e in range(len(row)):
-            i = row[e]
-            out = scan(outcome, row_ptr[i], uniforms[e, k, 0])
-            tried[e, i] += 1
-            counts[e, out] += 1
-            push(heap, place, priority, size, e, i, math.inf, threshold)
-            for _ in range(planning + 1):
+        x = rate(walk.explore_rate, step + k + 1)
+        for e in range(len(q)):
+            u = uniforms[e, k]
+            real = remember(model, memory, e, row[e], u[0])
+            push(heap, place, priority, size, e, row[e], math.inf, queue.threshold)
+            for _ in range(queue.planning + 1):
                 if size[e] == 0:
                     break
                 i = pop(heap, place, priority, size, e)
-                s = pair_state[i]
+                s = model.pair_state[i]
                 visits[e, i] += 1
-                q[e, i] = learned_backup(
-                    row_ptr, next_state, reward, r, gamma, terminal, tried, counts, e, i, v
-                )
-                best = q[e, greedy(q, e, pair_ptr[s], pair_ptr[s + 1])]
+                q[e, i] = learned_backup(model, tried, counts, e, i, v)
+                best = q[e, greedy(q, e, model.pair_ptr[s], model.pair_ptr[s + 1])]
                 if best == v[e, s]:
                     continue
                 v[e, s] = best
-                for n in range(in_ptr[s], in_ptr[s + 1]):
-                    if counts[e, in_outcome[n]] > 0:
-                        j = in_row[n]
-                        new = learned_backup(
-                            row_ptr, next_state, reward, r, gamma, terminal, tried, counts, e, j, v
-                        )
-                        push(heap, place, priority, size, e, j, abs(new - q[e, j]), threshold)
-            s2 = next_state[out]
-            onward(
-                pair_ptr, start, cum, 0, kind, x, cum, episode_steps, e, s2, terminal[s2],
-                uniforms[e, k, 1], uniforms[e, k, 2], clock, row, tried, q,
-            )  # fmt: skip
+                for n in range(into.ptr[s], into.ptr[s + 1]):
+                    if counts[e, into.outcome[n]] > 0:
+                        j = into.row[n]
+                        error = abs(learned_backup(model, tried, counts, e, j, v) - q[e, j])
+                        push(heap, place, priority, size, e, j, error, queue.threshold)
+            s2 = outcome(model, row[e], real)[1]
+            next_row(model, walk, x, u, s2, -1, -1, e, clock, row, tried, q)

@@ -1,10 +1,9 @@
 """One-step learners: TD(0) over states; SARSA, expected SARSA and Q-learning over pairs.
 
-Many runs advance together: step k of every run before step k + 1 of any. A step takes three uniforms, whatever
-happens in it: the outcome; the restart, or the next independent pair; the next action. SARSA takes a fourth,
-the action after a restart, as its target may have used the third. `source` says where the next row comes from:
-0 a trajectory, 1 independent pairs by the cumulative distribution `pairs` (L,), 2 all rows in turn. `total` and
-`since` have no columns where no average is kept.
+Many runs advance together: step k of every run before step k + 1 of any. A step takes the uniforms of walk.py,
+whatever happens in it; SARSA takes a fourth, the action after a restart, as its target may have used the third. q̄ and
+v̄ are `bar`, the table itself where there is no target table. `total` and `since` have no columns where no average is
+kept.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 import math
 
 from tabular_rl.kernels._jit import kernel
-from tabular_rl.kernels.walk import explore, greedy, next_row, rate, scan, search, transition
+from tabular_rl.kernels.walk import action, explore, greedy, next_row, rate, search, transition
 
 
 @kernel
@@ -89,8 +88,17 @@ def td0(model, log, walk, uniforms, step, clock, row, visits, total, since, bar,
 
 
 @kernel
+def expectation(pi, first, last, bar, e):
+    """Σ_a π(a|s) bar(s,a) over the rows of a state."""
+    value = 0.0
+    for i in range(first, last):
+        value += pi[i] * bar[e, i]
+    return value
+
+
+@kernel
 def own_value(kind, x, first, last, cum, visits, q, e, best, bar):
-    """Σ_a b(a|s) bar(s,a) under the policy b that explores by q."""
+    """Σ_a b(a|s) bar(s,a) under the policy b that explores by q, whose greedy row is `best`."""
     value = 0.0
     if kind == 0:
         below = 0.0
@@ -118,143 +126,81 @@ def own_value(kind, x, first, last, cum, visits, q, e, best, bar):
 
 
 @kernel
-def expectation(pi, first, last, bar, e):
-    """Σ_a π(a|s) bar(s,a) over the rows of a state."""
-    value = 0.0
-    for i in range(first, last):
-        value += pi[i] * bar[e, i]
-    return value
+def expected(model, walk, x, s, best, e, visits, q, bar):
+    """Σ_a π(a|s) bar(s,a), π the policy of the walk or, where it has none, the one that it explores with."""
+    first = model.pair_ptr[s]
+    last = model.pair_ptr[s + 1]
+    if len(walk.pi) > 0:
+        return expectation(walk.pi, first, last, bar, e)
+    return own_value(walk.explore, x, first, last, walk.cum, visits, q, e, best, bar)
 
 
 @kernel
-def q_walk(
-    model,
-    rule,
-    pi,
-    kind,
-    explore_rate,
-    cum,
-    step_size,
-    per_step,
-    source,
-    pairs,
-    target,
-    by,
-    episode_steps,
-    uniforms,
-    step,
-    clock,
-    row,
-    visits,
-    total,
-    since,
-    bar,
-    q,
-):
-    """SARSA (rule 0), expected SARSA (1 of π, 3 of its own exploration) and Q-learning (2).
+def taken(model, log, walk, x, t, u, s2, e, visits, q):
+    """The row that is taken in s2 next, -1 at the end, or where a log does not say."""
+    if log is not None:
+        return log.next_row[t % len(log.row)]
+    return action(model, walk, x, s2, u[2], -1, e, visits, q) if s2 >= 0 else -1
 
-    q(s,a) ← q(s,a) + α [ r + γ (what the rule takes s' to be worth) - q(s,a) ]. The next action is chosen after the
-    update; by SARSA before it, which learns from it. `bar` is q itself where there is no target table. Exploration at
-    update number k is x(k).
-    """
-    pair_ptr, row_ptr, next_state, outcome = model.pair_ptr, model.row_ptr, model.next_state, model.cum
-    reward, r, gamma, terminal, start = model.reward, model.r, model.gamma, model.terminal, model.start
+
+@kernel
+def sarsa(model, log, walk, uniforms, step, clock, row, visits, total, since, bar, q):
+    """q(s,a) ← q(s,a) + α [ r + γ q̄(s',a') - q(s,a) ],    a' the action taken next; without one nothing is learned"""
     for k in range(uniforms.shape[1]):
-        x = rate(explore_rate, step + k + 1)
-        for e in range(len(row)):
-            i = row[e]
-            out = scan(outcome, row_ptr[i], uniforms[e, k, 0])
-            s2 = next_state[out]
-            aim = reward[out] if len(reward) > 0 else r[i]
-            done = terminal[s2]
-            i2 = i
-            best = 0
-            known = -1  # the state whose best row is `best`, and stays so in this update
-            if not done:
-                first = pair_ptr[s2]
-                last = pair_ptr[s2 + 1]
-                best = first
-                if rule == 2:
-                    best = greedy(bar, e, first, last)
-                elif kind > 0:
-                    best = greedy(q, e, first, last)
-                if (i < first or i >= last) and (rule != 2 or target == 0):
-                    known = s2
-                if rule == 2:
-                    aim += gamma * bar[e, best]
-                elif rule == 1:
-                    aim += gamma * expectation(pi, first, last, bar, e)
-                elif rule == 0:
-                    i2 = explore(kind, x, first, last, cum, q, visits, e, best, uniforms[e, k, 2])
-                    aim += gamma * bar[e, i2]
-                else:
-                    aim += gamma * own_value(kind, x, first, last, cum, visits, q, e, best, bar)
-            update(q, e, i, aim, 1.0, step_size, per_step, step + k, visits, total, since)
-            if target > 0:
-                follow(q, e, step + k, target, by, bar)
-            if source == 0:
-                clock[e] += 1
-                u = uniforms[e, k, 2]
-                if done or clock[e] == episode_steps:
-                    clock[e] = 0
-                    s2 = search(start, uniforms[e, k, 1])
-                    if rule == 0:
-                        u = uniforms[e, k, 3]
-                elif rule == 0:
-                    row[e] = i2
-                    continue
-                first = pair_ptr[s2]
-                last = pair_ptr[s2 + 1]
-                if (kind == 1 and u < x) or kind == 0:
-                    best = first  # not asked for
-                elif known != s2:
-                    best = greedy(q, e, first, last)
-                row[e] = explore(kind, x, first, last, cum, q, visits, e, best, u)
-            elif source == 1:
-                row[e] = search(pairs, uniforms[e, k, 1])
-            else:
-                row[e] = i + 1 if i + 1 < q.shape[1] else 0
+        t = step + k
+        x = rate(walk.explore_rate, t + 1)
+        for e in range(len(q)):
+            u = uniforms[e, k]
+            i, r, s2 = transition(model, log, t, e, u, row)
+            i2 = taken(model, log, walk, x, t, u, s2, e, visits, q)
+            if s2 < 0 or i2 >= 0:
+                aim = r + model.gamma * bar[e, i2] if s2 >= 0 else r
+                update(q, e, i, aim, 1.0, walk.step_size, walk.per_step, t, visits, total, since)
+            if walk.target > 0:
+                follow(q, e, t, walk.target, walk.by, bar)
+            next_row(model, walk, x, u, s2, -1, i2, e, clock, row, visits, q)
 
 
 @kernel
-def q_given(
-    given,
-    pair_ptr,
-    gamma,
-    rule,
-    pi,
-    step_size,
-    per_step,
-    target,
-    by,
-    steps,
-    step,
-    visits,
-    total,
-    since,
-    bar,
-    q,
-):
-    """Rules 0, 1 and 2 on given transitions, in turn and over again; SARSA passes over those without a next action."""
-    row, reward, next_state, over, next_row = (
-        given.row, given.reward, given.next_state, given.done, given.next_row,
-    )  # fmt: skip
-    for k in range(steps):
-        at = (step + k) % len(row)
-        done = over[at]
-        known = rule != 0 or done or next_row[at] >= 0
+def expected_sarsa(model, log, walk, uniforms, step, clock, row, visits, total, since, bar, q):
+    """q(s,a) ← q(s,a) + α [ r + γ Σ_a' π(a'|s') q̄(s',a') - q(s,a) ]"""
+    for k in range(uniforms.shape[1]):
+        t = step + k
+        x = rate(walk.explore_rate, t + 1)
         for e in range(len(q)):
-            aim = reward[at]
-            if known and not done:
-                first = pair_ptr[next_state[at]]
-                last = pair_ptr[next_state[at] + 1]
-                if rule == 2:
-                    aim += gamma * bar[e, greedy(bar, e, first, last)]
-                elif rule == 1:
-                    aim += gamma * expectation(pi, first, last, bar, e)
-                else:
-                    aim += gamma * bar[e, next_row[at]]
-            if known:
-                update(q, e, row[at], aim, 1.0, step_size, per_step, step + k, visits, total, since)
-            if target > 0:
-                follow(q, e, step + k, target, by, bar)
+            u = uniforms[e, k]
+            i, r, s2 = transition(model, log, t, e, u, row)
+            aim = r
+            best = -1
+            if s2 >= 0:
+                if walk.explore > 0:
+                    best = greedy(q, e, model.pair_ptr[s2], model.pair_ptr[s2 + 1])
+                aim += model.gamma * expected(model, walk, x, s2, best, e, visits, q, bar)
+            update(q, e, i, aim, 1.0, walk.step_size, walk.per_step, t, visits, total, since)
+            if walk.target > 0:
+                follow(q, e, t, walk.target, walk.by, bar)
+            if model.pair_state[i] == s2:
+                best = -1  # the update may have changed which one it is
+            next_row(model, walk, x, u, s2, best, -1, e, clock, row, visits, q)
+
+
+@kernel
+def q_learning(model, log, walk, uniforms, step, clock, row, visits, total, since, bar, q):
+    """q(s,a) ← q(s,a) + α [ r + γ max_a' q̄(s',a') - q(s,a) ]"""
+    for k in range(uniforms.shape[1]):
+        t = step + k
+        x = rate(walk.explore_rate, t + 1)
+        for e in range(len(q)):
+            u = uniforms[e, k]
+            i, r, s2 = transition(model, log, t, e, u, row)
+            aim = r
+            best = -1
+            if s2 >= 0:
+                best = greedy(bar, e, model.pair_ptr[s2], model.pair_ptr[s2 + 1])
+                aim += model.gamma * bar[e, best]
+            update(q, e, i, aim, 1.0, walk.step_size, walk.per_step, t, visits, total, since)
+            if walk.target > 0:
+                follow(q, e, t, walk.target, walk.by, bar)
+            if walk.target > 0 or model.pair_state[i] == s2:
+                best = -1  # by another table, or the update may have changed which one it is
+            next_row(model, walk, x, u, s2, best, -1, e, clock, row, visits, q)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 from tabular_rl.kernels._jit import kernel
-from tabular_rl.kernels.one_step import expectation, follow, own_value, update
-from tabular_rl.kernels.walk import greedy, onward, rate, scan
+from tabular_rl.kernels.one_step import expected, follow, update
+from tabular_rl.kernels.walk import greedy, line, next_row, outcome, rate, scan
 
 MARGIN = 0.01  # what is added to |δ|, so that every transition can be drawn again (Schaul et al. 2016, 3.3)
 
@@ -42,14 +42,14 @@ def take(sums, e, u):
 
 
 @kernel
-def worth(rule, pi, kind, x, cum, first, last, visits, q, e, bar):
-    """What a rule takes a state to be worth, by its rows: 1 Σ π bar, 2 max bar, 3 the mean of its own exploration."""
-    if rule == 2:
+def worth(model, walk, largest, x, s, e, visits, q, bar):
+    """What s is worth: the largest of bar(s, ·), or its mean, as expected SARSA takes it."""
+    first = model.pair_ptr[s]
+    last = model.pair_ptr[s + 1]
+    if largest:
         return bar[e, greedy(bar, e, first, last)]
-    if rule == 1:
-        return expectation(pi, first, last, bar, e)
-    best = greedy(q, e, first, last) if kind > 0 else first
-    return own_value(kind, x, first, last, cum, visits, q, e, best, bar)
+    best = greedy(q, e, first, last) if walk.explore > 0 else first
+    return expected(model, walk, x, s, best, e, visits, q, bar)
 
 
 @kernel
@@ -63,125 +63,52 @@ def reweigh(sums, least, top, e, j, delta, omega, beta):
 
 
 @kernel
-def q_replay(
-    model,
-    rule,
-    pi,
-    kind,
-    explore_rate,
-    cum,
-    step_size,
-    per_step,
-    source,
-    pairs,
-    target,
-    by,
-    episode_steps,
-    batch,
-    omega,
-    beta,
-    uniforms,
-    step,
-    clock,
-    row,
-    stored,
-    held_row,
-    held_outcome,
-    sums,
-    least,
-    top,
-    visits,
-    total,
-    since,
-    bar,
-    q,
-):
-    """Rules 1, 2 and 3 by replay: a step stores one transition, then learns from `batch` of those in the buffer.
-
-    A step takes 3 + batch uniforms: outcome, restart or next pair, next action, and one a draw. `sums` has no columns
-    where all are equally likely. The n of `per_step`, of targets and of averages counts steps, not updates.
-    """
-    pair_ptr, row_ptr, next_state, outcome = model.pair_ptr, model.row_ptr, model.next_state, model.cum
-    reward, r, gamma, terminal, start = model.reward, model.r, model.gamma, model.terminal, model.start
-    capacity = held_row.shape[1]
-    for k in range(uniforms.shape[1]):
-        x = rate(explore_rate, step + k + 1)
-        for e in range(len(row)):
-            slot = stored[e] % capacity
-            held_row[e, slot] = row[e]
-            newest = scan(outcome, row_ptr[row[e]], uniforms[e, k, 0])
-            held_outcome[e, slot] = newest
-            stored[e] += 1
-            size = min(stored[e], capacity)
-            if sums.shape[1] > 0:
-                put(sums, least, e, slot, top[e])
-            for b in range(batch):
-                u = uniforms[e, k, 3 + b]
-                j = take(sums, e, u) if sums.shape[1] > 0 else int(u * size)
-                i = held_row[e, j]
-                out = held_outcome[e, j]
-                s2 = next_state[out]
-                aim = reward[out] if len(reward) > 0 else r[i]
-                if not terminal[s2]:
-                    aim += gamma * worth(
-                        rule, pi, kind, x, cum, pair_ptr[s2], pair_ptr[s2 + 1], visits, q, e, bar
-                    )
-                weight = 1.0
-                if sums.shape[1] > 0:
-                    weight = reweigh(sums, least, top, e, j, aim - q[e, i], omega, beta)
-                update(q, e, i, aim, weight, step_size, per_step, step + k, visits, total, since)
-            if target > 0:
-                follow(q, e, step + k, target, by, bar)
-            s2 = next_state[newest]
-            onward(
-                pair_ptr, start, pairs, source, kind, x, cum, episode_steps, e, s2, terminal[s2],
-                uniforms[e, k, 1], uniforms[e, k, 2], clock, row, visits, q,
-            )  # fmt: skip
+def store(model, buffer, e, u, row):
+    """Sample the next transition of run e into its buffer; s' of it, -1 at the end."""
+    i = row[e]
+    slot = buffer.stored[e] % buffer.held_row.shape[1]
+    buffer.held_row[e, slot] = i
+    buffer.held_outcome[e, slot] = scan(model.cum, model.row_ptr[i], u)
+    buffer.stored[e] += 1
+    if buffer.sums.shape[1] > 0:
+        put(buffer.sums, buffer.least, e, slot, buffer.top[e])
+    return outcome(model, i, buffer.held_outcome[e, slot])[1]
 
 
 @kernel
-def q_replay_given(
-    given,
-    pair_ptr,
-    gamma,
-    rule,
-    pi,
-    step_size,
-    per_step,
-    target,
-    by,
-    omega,
-    beta,
-    uniforms,
-    step,
-    sums,
-    least,
-    top,
-    visits,
-    total,
-    since,
-    bar,
-    q,
-):
-    """Rules 1 and 2 on transitions drawn from a log, which is the buffer; a step is one update and one uniform."""
-    row, reward, next_state, over = given.row, given.reward, given.next_state, given.done
+def replay(model, log, walk, uniforms, step, clock, row, buffer, visits, mean, bar, q):
+    """q(s,a) ← q(s,a) + α w [ r + γ (what s' is worth) - q(s,a) ], of transitions drawn from a buffer, or a log.
+
+    A step stores one transition, then learns from one for each uniform that is left; a log is a buffer itself. `sums`
+    has no columns where all are equally likely. The n of `per_step`, of targets and of averages counts steps.
+    """
+    sums, least, top = buffer.sums, buffer.least, buffer.top
     for k in range(uniforms.shape[1]):
+        t = step + k
+        x = rate(walk.explore_rate, t + 1)
         for e in range(len(q)):
-            u = uniforms[e, k, 0]
-            j = take(sums, e, u) if sums.shape[1] > 0 else int(u * len(row))
-            i = row[j]
-            s2 = next_state[j]
-            aim = reward[j]
-            if not over[j]:
-                first = pair_ptr[s2]
-                last = pair_ptr[s2 + 1]
-                if rule == 2:
-                    aim += gamma * bar[e, greedy(bar, e, first, last)]
+            u = uniforms[e, k]
+            if log is None:
+                real = store(model, buffer, e, u[0], row)
+                size = min(buffer.stored[e], buffer.held_row.shape[1])
+                first = 3
+            else:
+                real = -1
+                size = len(log.row)
+                first = 0
+            for n in range(first, len(u)):
+                j = take(sums, e, u[n]) if sums.shape[1] > 0 else int(u[n] * size)
+                if log is None:
+                    i = buffer.held_row[e, j]
+                    aim, s2 = outcome(model, i, buffer.held_outcome[e, j])
                 else:
-                    aim += gamma * expectation(pi, first, last, bar, e)
-            weight = 1.0
-            if sums.shape[1] > 0:
-                weight = reweigh(sums, least, top, e, j, aim - q[e, i], omega, beta)
-            update(q, e, i, aim, weight, step_size, per_step, step + k, visits, total, since)
-            if target > 0:
-                follow(q, e, step + k, target, by, bar)
+                    i, aim, s2 = line(log, j)
+                if s2 >= 0:
+                    aim += model.gamma * worth(model, walk, buffer.largest, x, s2, e, visits, q, bar)
+                weight = 1.0
+                if sums.shape[1] > 0:
+                    weight = reweigh(sums, least, top, e, j, aim - q[e, i], buffer.omega, buffer.beta)
+                update(q, e, i, aim, weight, walk.step_size, walk.per_step, t, visits, mean.total, mean.since)
+            if walk.target > 0:
+                follow(q, e, t, walk.target, walk.by, bar)
+            next_row(model, walk, x, u, real, -1, -1, e, clock, row, visits, q)

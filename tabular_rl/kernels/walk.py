@@ -1,10 +1,10 @@
 """One step of a learner: the transition that it learns from, and where its walk goes on.
 
 These are the pieces that the learners' kernels are made of. They take whole tables (runs, entries) and the run e. A
-transition is a sample of the model, or a line of a log; `log` is None where there is none, so that each of the two is
-compiled apart. `walk` holds the settings of a walk, solving.sampling.Walk. Time t counts the steps of a run from 0; u
-are the uniforms of the step: the outcome; the restart, or the next independent pair; the next action; then those that
-a learner adds. A log takes none of these.
+transition is a sample of the model, or a line of a log. `log` is None where there is none, and `clock` where there is
+one, so that each of the two is compiled apart. `walk` holds the settings of a walk, solving.sampling.Walk. Time t
+counts the steps of a run from 0; u are the uniforms of the step: the outcome; the restart, or the next independent
+pair; the next action; then those that a learner adds. A log takes none but these last.
 """
 
 from __future__ import annotations
@@ -141,30 +141,16 @@ def explore(kind, x, first, last, cum, q, visits, e, best, u):
 
 
 @kernel
-def onward(
-    pair_ptr, start, pairs, source, kind, x, cum, episode_steps, e, s2, done, u, u2, clock, row, visits, q
-):  # fmt: skip
-    """Set the next row of a run after a step to s2, with two uniforms: restart or next pair, next action."""
-    if source == 0:
-        clock[e] += 1
-        if done or clock[e] == episode_steps:
-            clock[e] = 0
-            s2 = search(start, u)
-        first = pair_ptr[s2]
-        last = pair_ptr[s2 + 1]
-        best = greedy(q, e, first, last) if kind > 0 else first
-        row[e] = explore(kind, x, first, last, cum, q, visits, e, best, u2)
-    elif source == 1:
-        row[e] = search(pairs, u)
-    else:
-        row[e] = row[e] + 1 if row[e] + 1 < q.shape[1] else 0
-
-
-@kernel
 def outcome(model, i, out):
     """(r, s') of an outcome of row i; s' is -1 where it ends the episode."""
     s2 = model.next_state[out]
     return model.reward[out] if len(model.reward) > 0 else model.r[i], -1 if model.terminal[s2] else s2
+
+
+@kernel
+def line(log, at):
+    """(i, r, s') of a line of the log."""
+    return log.row[at], log.reward[at], -1 if log.done[at] else log.next_state[at]
 
 
 @kernel
@@ -174,8 +160,7 @@ def transition(model, log, t, e, u, row):
         i = row[e]
         r, s2 = outcome(model, i, scan(model.cum, model.row_ptr[i], u[0]))
         return i, r, s2
-    at = t % len(log.row)
-    return log.row[at], log.reward[at], -1 if log.done[at] else log.next_state[at]
+    return line(log, t % len(log.row))
 
 
 @kernel
@@ -197,11 +182,13 @@ def action(model, walk, x, s, u, best, e, visits, q):
 
 @kernel
 def next_row(model, walk, x, u, s2, best, chosen, e, clock, row, visits, q):
-    """row[e] ← where run e goes on after a step to s2 (-1: the end); a log says that itself.
+    """row[e] ← where run e goes on after a step to s2 (-1: the end); `clock` is None where a log says it.
 
     `best` is the greedy row of s2, `chosen` the row taken there: -1 where they are not known. `action` is called in one
     place, as it is inlined there: in two places it took twice as long.
     """
+    if clock is None:
+        return
     if walk.source == 0:
         clock[e] += 1
         again = s2 < 0 or clock[e] == walk.episode_steps
@@ -210,9 +197,9 @@ def next_row(model, walk, x, u, s2, best, chosen, e, clock, row, visits, q):
             s2 = search(model.start, u[1])
             best = -1
         if chosen < 0 or again:
-            chosen = action(model, walk, x, s2, u[walk.again] if again else u[2], best, e, visits, q)
+            chosen = action(model, walk, x, s2, u[walk.again], best, e, visits, q)
         row[e] = chosen
     elif walk.source == 1:
         row[e] = search(walk.pairs, u[1])
-    elif walk.source == 2:
+    else:
         row[e] = row[e] + 1 if row[e] + 1 < len(model.pair_state) else 0

@@ -37,7 +37,7 @@ class Walk(NamedTuple):
     """The settings of a learner's walk, as its kernel takes them; they stay as they are.
 
     `source` is 0 for a trajectory, 1 for independent pairs, drawn by the cumulative distribution `pairs` (L,), 2 for
-    all rows in turn, 3 for a log. `explore` is a way of exploring, at the rate of a schedule (0: the behaviour policy,
+    all rows in turn. `explore` is a way of exploring, at the rate of a schedule (0: the behaviour policy,
     `cum` (L,) by cumulative probabilities). After a restart the uniform number `again` of the step takes the action.
     Targets are those of kernels.one_step.follow. `pi` and `rho` (L,) are π and π / b of each row.
     """

@@ -11,12 +11,15 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from learners import settings
 from random_models import random_model
 from reference_control import same_bits, swapped_in
 
 from tabular_rl import MDP, OptionError, Transitions, double_q_learning, load, q_learning
-from tabular_rl.kernels.double_q import double_q_given, double_q_walk
-from tabular_rl.kernels.one_step import begin, q_walk
+from tabular_rl.kernels.double_q import double_q
+from tabular_rl.kernels.one_step import begin
+from tabular_rl.kernels.one_step import q_learning as q_learning_kernel
+from tabular_rl.methods.learning.double_q_learning import Halves
 from tabular_rl.solving.sampling import sampling_model
 
 A, B = 0.25, 0.75  # coins: the first table learns, or the second
@@ -34,9 +37,9 @@ def tables(log, coins, step_size=0.5, schedule=None, start=0.0):
     )
     visits, heads, since = (np.zeros((1, n), dtype=np.int64) for n in (mdp.L, mdp.L, 0))
     code = np.array([0.0, step_size, 0, 0]) if schedule is None else schedule
-    double_q_given(
-        log.given(), mdp.pair_ptr, mdp.gamma, code, False, np.array(coins).reshape(1, -1, 1), 0, visits, heads,
-        total, since, qa, qb, q,
+    double_q(
+        sampling_model(mdp), log.given(), settings(step_size=code), np.array(coins).reshape(1, -1, 1), 0, None,
+        np.zeros(1, dtype=np.int64), visits, total, since, Halves(heads, qa, qb), q,
     )  # fmt: skip
     return qa[0], qb[0], q[0], visits[0], heads[0]
 
@@ -106,7 +109,7 @@ def test_same_bits_as_the_twin(monkeypatch, options):
         options = {"steps": 120, "runs": 2, "seed": seed, "reference": False, "start_value": 1.0, **options}
         fast = double_q_learning(mdp, **options)
         with monkeypatch.context() as patch:
-            swapped_in(patch, "double_q", "double_q_walk")
+            swapped_in(patch, "double_q", "double_q")
             same_bits(fast, double_q_learning(mdp, **options))
 
 
@@ -118,7 +121,7 @@ def test_same_bits_as_the_twin_on_a_log(monkeypatch):
     options = {"data": log, "steps": 90, "runs": 2, "average": True, "reference": False}
     fast = double_q_learning(mdp, **options)
     with monkeypatch.context() as patch:
-        swapped_in(patch, "double_q", "double_q_given")
+        swapped_in(patch, "double_q", "double_q")
         same_bits(fast, double_q_learning(mdp, **options))
 
 
@@ -160,6 +163,7 @@ def share_of_left(double, runs, episodes, rng):
     visits, heads = np.zeros((2, runs, mdp.L), dtype=np.int64)
     total, since = np.zeros((runs, 0)), np.zeros((runs, 0), dtype=np.int64)
     tenth, none = np.array([0.0, 0.1, 0.0, 0.0]), np.full(mdp.L, 2.0)
+    walk = settings(explore=1, explore_rate=tenth, cum=none, step_size=tenth)
     begin(model, 1, 0.1, none, 0, none, visits, q, rng.random((runs, 2)), row)
     left, episode = np.zeros(episodes), np.zeros(runs, dtype=int)
     assert mdp.actions[mdp.pair_action[1]] == "left"
@@ -167,34 +171,11 @@ def share_of_left(double, runs, episodes, rng):
         goes_left = (row == 1) & (episode < episodes)
         np.add.at(left, episode[goes_left], 1)
         u = rng.random((runs, 1, 4))
+        common = model, None, walk, u, 0, clock, row, visits, total, since
         if double:
-            double_q_walk(
-                model,
-                1,
-                tenth,
-                none,
-                tenth,
-                False,
-                0,
-                none,
-                0,
-                u,
-                0,
-                clock,
-                row,
-                visits,
-                heads,
-                total,
-                since,
-                qa,
-                qb,
-                q,
-            )
+            double_q(*common, Halves(heads, qa, qb), q)
         else:
-            q_walk(
-                model, 2, none, 1, tenth, none, tenth, False, 0, none, 0, 0.0, 0, u, 0, clock, row, visits, total,
-                since, q, q,
-            )  # fmt: skip
+            q_learning_kernel(*common, q, q)
         episode += clock == 0
     return left / runs
 

@@ -30,13 +30,13 @@ def test_by_hand(monkeypatch):
     1/2 (7/16 - 1/4).
     """
     of_planning = [[0, 0, 0.0, 0, 0.0, 0, 0], [0, 0, 0, 0.3, 0, 0.7, 0], [0, 0, 0, 0.5, 0, 0.49, 0]]
-    real = dyna.dyna_walk
+    real = dyna.dyna_q
 
-    def listed(*args):
-        assert args[8].shape == (1, 3, 7)  # 3 + 2 · 2 uniforms a step
-        real(*args[:8], np.array([of_planning]), *args[9:])
+    def listed(model, log, walk, uniforms, *rest):
+        assert uniforms.shape == (1, 3, 7)  # 3 + 2 · 2 uniforms a step
+        real(model, log, walk, np.array([of_planning]), *rest)
 
-    monkeypatch.setattr(dyna, "dyna_walk", listed)
+    monkeypatch.setattr(dyna, "dyna_q", listed)
     monkeypatch.setattr(
         "tabular_rl.methods.learning._learning.record_points", lambda steps: np.array([steps])
     )
@@ -86,7 +86,7 @@ def test_same_bits_as_the_twin(monkeypatch, options):
         options = {"steps": 80, "runs": 2, "seed": seed, "reference": False, "start_value": 1.0, **options}
         fast = dyna_q(mdp, **options)
         with monkeypatch.context() as patch:
-            swapped_in(patch, "dyna", "dyna_walk")
+            swapped_in(patch, "dyna", "dyna_q")
             same_bits(fast, dyna_q(mdp, **options))
 
 
@@ -140,15 +140,15 @@ def test_options_out_of_range_are_named():
 def steps_of_episodes(monkeypatch, planning, steps, runs, seed):
     """Mean steps of the first twelve episodes on the maze: ε = α = 0.1, γ = 0.95, q = 0 at first, as in the book."""
     ended = []
-    real = dyna.dyna_walk
+    real = dyna.dyna_q
 
-    def one_by_one(*args):
-        for k in range(args[8].shape[1]):
-            real(*args[:8], args[8][:, k : k + 1], args[9] + k, *args[10:])
-            ended.append(args[10] == 0)
+    def one_by_one(model, log, walk, uniforms, step, clock, *rest):
+        for k in range(uniforms.shape[1]):
+            real(model, log, walk, uniforms[:, k : k + 1], step + k, clock, *rest)
+            ended.append(clock == 0)
 
     with monkeypatch.context() as patch:
-        patch.setattr(dyna, "dyna_walk", one_by_one)
+        patch.setattr(dyna, "dyna_q", one_by_one)
         mdp = load("example:dyna_maze")
         dyna_q(mdp, steps=steps, runs=runs, seed=seed, planning=planning, step_size=0.1, reference=False)
     ends = np.array(ended)

@@ -101,14 +101,14 @@ def test_worth_of_a_state_under_upper_confidence_bounds_by_hand(monkeypatch):
 
 @pytest.mark.small
 def test_kernel_equals_its_twin():
-    from tabular_rl.kernels.one_step import q_walk
+    from tabular_rl.kernels import one_step
 
     for seed, (rule, kind, source, target) in enumerate(
         itertools.product((1, 3), range(4), range(3), range(3))
     ):
         case = Case(2000 + seed, step_size=seed % 5, kind=kind, source=source, target=target, sense="min")
-        made = case.q(q_walk, rule, pieces=(1, 29))
-        assert same_bits(made, case.q(reference.q_walk, rule)), seed
+        made = case.q(one_step, rule, pieces=(1, 29))
+        assert same_bits(made, case.q(reference, rule)), seed
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from reference_control import same_bits, swapped_in
 
 from tabular_rl import MDP, OptionError, dyna_q, load, prioritized_sweeping
 from tabular_rl.kernels.dyna import learned_backup, pop, push
+from tabular_rl.solving.sampling import sampling_model
 
 CORRIDOR = MDP(
     [[[0, 1, 0, 0]], [[0, 0, 1, 0]], [[0, 0, 0, 1]], [[0, 0, 0, 0]]], [[0], [0], [8], [0]], "1/2",
@@ -72,7 +73,7 @@ def test_same_bits_as_the_twin(monkeypatch, options):
         options = {"steps": 80, "runs": 2, "seed": seed, "reference": False, "start_value": 1.0, **options}
         fast = prioritized_sweeping(mdp, **options)
         with monkeypatch.context() as patch:
-            swapped_in(patch, "dyna", "sweeping_walk")
+            swapped_in(patch, "dyna", "sweeping")
             same_bits(fast, prioritized_sweeping(mdp, **options), but=("heap", "place", "priority", "size"))
 
 
@@ -147,10 +148,11 @@ def test_it_learns_more_from_fewer_updates_than_dyna():
 
 def test_an_update_by_counts():
     """Seen 3 times to state 0 with reward 4 and once to the end with 8: (3 (4 + γ v) + 8) / 4, γ = 1/2, v = 2."""
-    value = learned_backup(
-        np.array([0, 3]), np.array([0, 1, 1]), np.array([4.0, 8.0, 99.0]), np.zeros(1), 0.5, np.array([False, True]),
-        np.array([[4]]), np.array([[3, 1, 0]]), 0, 0, np.array([[2.0, np.nan]]),
-    )  # fmt: skip
+    mdp = MDP([[[0.5, 0.5]], [[0, 0]]], [[1], [0]], "1/2", terminal=["1"])
+    model = sampling_model(mdp)._replace(
+        row_ptr=np.array([0, 3]), next_state=np.array([0, 1, 1]), reward=np.array([4.0, 8.0, 99.0])
+    )
+    value = learned_backup(model, np.array([[4]]), np.array([[3, 1, 0]]), 0, 0, np.array([[2.0, np.nan]]))
     assert value == 23 / 4
 
 

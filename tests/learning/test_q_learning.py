@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
-from learners import SCHEDULES, Case, fresh_seed, hand_model, listed, same_bits
+from learners import SCHEDULES, Case, fresh_seed, hand_model, listed, same_bits, settings
 from random_models import assemble
 
 from tabular_rl import MDP, NoFiniteAnswer, Policy, evaluate, q_learning, solve
 from tabular_rl.formats import load
-from tabular_rl.kernels.one_step import q_walk as kernel
+from tabular_rl.kernels import one_step
 from tabular_rl.solving.sampling import sampling_model
 from tabular_rl.solving.schedules import Schedule
 
@@ -120,28 +120,19 @@ def test_kernel_equals_its_twin(part):
             seed, step_size=seed % len(SCHEDULES), kind=kind, source=source, target=target, average=average
         )
         how = {"per_step": per_step, "episode_steps": cut}
-        made = case.q(kernel, rule, pieces=(4, 25, 1), **how)
-        assert same_bits(made, case.q(reference.q_walk, rule, **how)), (seed, rule, kind)
+        made = case.q(one_step, rule, pieces=(4, 25, 1), **how)
+        assert same_bits(made, case.q(reference, rule, **how)), (seed, rule, kind)
 
 
 def test_kernel_of_given_transitions_equals_its_twin():
-    from tabular_rl.kernels.one_step import q_given
-
     passed_over = 0
     options = itertools.product(range(3), range(3), (False, True), (False, True))
     for seed, (rule, target, average, per_step) in enumerate(options):
         case = Case(seed, step_size=seed % len(SCHEDULES), target=target, average=average)
-        given, both = case.given(), []
-        passed_over += int((given.next_row[~given.done] < 0).sum())
-        for function, pieces in ((q_given, (4, 25, 1)), (reference.q_given, (30,))):
-            tables, step = case.copied(), 0
-            del tables["clock"], tables["row"]
-            for n in pieces:
-                function(given, case.model.pair_ptr, case.model.gamma, rule, case.pi, case.step_size, per_step, target,
-                         case.by, n, step, *tables.values())  # fmt: skip
-                step += n
-            both.append(tables)
-        assert same_bits(*both), seed
+        log = case.given()
+        passed_over += int((log.next_row[~log.done] < 0).sum())
+        made = case.q(one_step, rule, log=log, per_step=per_step, pieces=(4, 25, 1))
+        assert same_bits(made, case.q(reference, rule, log=log, per_step=per_step)), seed
     assert passed_over > 5
 
 
@@ -213,11 +204,11 @@ def test_all_paths_of_four_steps_are_exact(step_size, alpha):
         assert sum(weight for weight, _, _ in found) == 1 and E > 700
         q, visits = np.zeros((E, 3)), np.zeros((E, 3), dtype=np.int64)
         clock, row = np.zeros(E, dtype=np.int64), np.full(E, first)
-        code, none = Schedule.of(step_size).code, np.zeros(3)
-        kernel(
-            sampling_model(mdp), 2, none, 1, Schedule.of(0.5).code, none, code, False, 0, none, 0, 0.0, 0,
-            np.array([u for _, u, _ in found]), 0, clock, row, visits, np.zeros((E, 0)),
-            np.zeros((E, 0), dtype=np.int64), q, q,
+        code = Schedule.of(step_size).code
+        walk = settings(explore=1, explore_rate=Schedule.of(0.5).code, step_size=code)
+        one_step.q_learning(
+            sampling_model(mdp), None, walk, np.array([u for _, u, _ in found]), 0, clock, row, visits,
+            np.zeros((E, 0)), np.zeros((E, 0), dtype=np.int64), q, q,
         )  # fmt: skip
         assert [list(map(Fraction, line)) for line in q.tolist()] == [table for _, _, table in found]
         every += [(share * weight, table) for weight, _, table in found]

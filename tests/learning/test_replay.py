@@ -12,13 +12,16 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from learners import settings
 from random_models import random_model
 from reference_control import same_bits, swapped_in
 
 from tabular_rl import MDP, OptionError, Policy, Transitions, behavior_of, learn
 from tabular_rl.formats import load
-from tabular_rl.kernels.replay import MARGIN, put, q_replay_given, take
+from tabular_rl.kernels.replay import MARGIN, put, replay, take
+from tabular_rl.methods.learning._replay import Buffer, Mean
 from tabular_rl.solving.options import OPTIONS
+from tabular_rl.solving.sampling import sampling_model
 
 CORRIDOR = MDP(
     [[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]], [[0], [1], [0]], "1/2", start=[1, 0, 0], terminal=["2"]
@@ -113,10 +116,13 @@ def draws(log, q, p, omega, beta, uniforms, step_size=0.5):
     q = np.array([q], dtype=float)
     sums, least = trees([*p, *[0.0] * ((1 << (len(p) - 1).bit_length()) - len(p))])
     top, visits = np.ones(1), np.zeros((1, mdp.L), dtype=np.int64)
-    none, since = np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64)
-    q_replay_given(
-        log.given(), mdp.pair_ptr, mdp.gamma, 2, np.ones(mdp.L), np.array([0.0, step_size, 0, 0]), False, 0, 0.0, omega,
-        beta, np.array(uniforms, dtype=float).reshape(1, -1, 1), 0, sums, least, top, visits, none, since, q, q,
+    mean = Mean(np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64))
+    none = np.zeros((1, 0), dtype=np.int64)
+    buffer = Buffer(True, omega, beta, np.zeros(1, dtype=np.int64), none, none, sums, least, top)
+    replay(
+        sampling_model(mdp), log.given(), settings(step_size=np.array([0.0, step_size, 0, 0])),
+        np.array(uniforms, dtype=float).reshape(1, -1, 1), 0, None, np.zeros(1, dtype=np.int64), buffer, visits, mean,
+        q, q,
     )  # fmt: skip
     half = sums.shape[1] // 2
     return q[0], sums[0, half : half + len(p)], top[0]
@@ -215,7 +221,7 @@ def test_same_bits_as_the_twin(monkeypatch, method, options):
         options = {"steps": 60, "runs": 2, "seed": seed, "reference": False, "start_value": 1.0, **options}
         fast = learn(mdp, method, **options)
         with monkeypatch.context() as patch:
-            swapped_in(patch, "replay", "q_replay")
+            swapped_in(patch, "replay", "replay")
             same_bits(fast, learn(mdp, method, **options))
 
 
@@ -226,7 +232,7 @@ def test_same_bits_as_the_twin_on_a_log(monkeypatch, method, options):
     options = {"steps": 80, "runs": 3, "seed": 1, "data": log, "average": True, **options}
     fast = learn(log.mdp, method, **options)
     with monkeypatch.context() as patch:
-        swapped_in(patch, "replay", "q_replay_given")
+        swapped_in(patch, "replay", "replay")
         same_bits(fast, learn(log.mdp, method, **options))
 
 

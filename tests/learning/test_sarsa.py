@@ -105,14 +105,14 @@ def test_another_behavior_is_not_taken():
 
 @pytest.mark.small
 def test_kernel_equals_its_twin():
-    from tabular_rl.kernels.one_step import q_walk
+    from tabular_rl.kernels import one_step
 
     for seed, (kind, source, target, cut) in enumerate(
         itertools.product(range(4), range(3), range(3), (0, 3))
     ):
         case = Case(1000 + seed, step_size=seed % 5, kind=kind, source=source, target=target, sense="min")
-        made = case.q(q_walk, 0, episode_steps=cut, pieces=(1, 29))
-        assert same_bits(made, case.q(reference.q_walk, 0, episode_steps=cut)), seed
+        made = case.q(one_step, 0, episode_steps=cut, pieces=(1, 29))
+        assert same_bits(made, case.q(reference, 0, episode_steps=cut)), seed
 
 
 RUNS, STEPS = 20_000, 25

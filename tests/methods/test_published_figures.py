@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learners import fresh_seed
+from learners import fresh_seed, settings
 
 from tabular_rl import NoFiniteAnswer, Policy, evaluate, q_learning, sarsa, solve, td0
 from tabular_rl.formats import load
-from tabular_rl.kernels.one_step import begin, q_walk
+from tabular_rl.kernels import one_step
 from tabular_rl.solving.sampling import policy_cum, sampling_model
 from tabular_rl.solving.schedules import Schedule
 
@@ -85,20 +85,20 @@ def test_example_6_2_small_steps_are_better_in_the_end():
 
 
 def play(mdp, rule, steps, runs, seed):
-    """Rewards (steps, runs) and ends of episodes of SARSA (0) or Q-learning (2), α = 1/2, ε = 1/10."""
+    """Rewards (steps, runs) and ends of episodes of `sarsa` or `q_learning`, α = 1/2, ε = 1/10."""
     rng = np.random.default_rng(seed)
     model, cum = sampling_model(mdp), policy_cum(Policy.uniform(mdp))
     q, visits = np.zeros((runs, mdp.L)), np.zeros((runs, mdp.L), dtype=np.int64)
     total, since = np.zeros((runs, 0)), np.zeros((runs, 0), dtype=np.int64)
     clock, row = np.zeros(runs, dtype=np.int64), np.zeros(runs, dtype=np.int64)
     epsilon, alpha = Schedule.of(0.1).code, Schedule.of(0.5).code
-    begin(model, 1, 0.1, cum, 0, cum, visits, q, rng.random((runs, 2)), row)
+    walk = settings(explore=1, explore_rate=epsilon, step_size=alpha, again=3 if rule == "sarsa" else 2)
+    one_step.begin(model, 1, 0.1, cum, 0, cum, visits, q, rng.random((runs, 2)), row)
     rewards, ends = np.zeros((steps, runs)), np.zeros((steps, runs), dtype=bool)
     for k in range(steps):
         rewards[k] = mdp.r[row]
-        uniforms = rng.random((runs, 1, 4 if rule == 0 else 3))
-        q_walk(model, rule, cum, 1, epsilon, cum, alpha, False, 0, cum, 0, 0.0, 0, uniforms, k, clock, row, visits,
-               total, since, q, q)  # fmt: skip
+        uniforms = rng.random((runs, 1, walk.again + 1))
+        getattr(one_step, rule)(model, None, walk, uniforms, k, clock, row, visits, total, since, q, q)
         ends[k] = clock == 0
     return rewards, ends
 
@@ -110,7 +110,7 @@ def test_example_6_5_windy_gridworld():
     top of the optimal policy an episode takes 17, two more, as the book says: by exact evaluation.
     """
     mdp = load(MODELS / "windy_gridworld.toml")
-    _, ends = play(mdp, 0, 8000, 100, fresh_seed())
+    _, ends = play(mdp, "sarsa", 8000, 100, fresh_seed())
     episodes = ends.sum(axis=0)
     by_quarter = ends.reshape(4, 2000, 100).sum(axis=(1, 2))
     print(episodes.mean(), episodes.std() / 10, by_quarter)
@@ -122,7 +122,7 @@ def test_example_6_5_windy_gridworld():
     assert exploring[start] == pytest.approx(-17, abs=0.5)
 
 
-@pytest.mark.parametrize(("rule", "reward", "accuracy"), [(0, -27, 6), (2, -50, 4)])
+@pytest.mark.parametrize(("rule", "reward", "accuracy"), [("sarsa", -27, 6), ("q_learning", -50, 4)])
 def test_example_6_6_reward_while_learning(rule, reward, accuracy):
     """Cliff walking, ε = 0.1, α = 1/2: a little below -25 an episode for SARSA, about -50 for Q-learning, from 100 on.
 

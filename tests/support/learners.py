@@ -70,16 +70,17 @@ class Case:
 
     def walk(self, **changed):
         """The settings of a walk; of a log, where that is its source."""
-        return Walk(
-            source=self.source, pairs=self.pairs, episode_steps=0, explore=self.kind, explore_rate=self.rate,
-            cum=self.cum, again=2, step_size=self.step_size, per_step=False, target=self.target, by=self.by,
-            pi=self.pi, rho=self.rho,
+        return settings(
+            source=self.source, pairs=self.pairs, explore=self.kind, explore_rate=self.rate, cum=self.cum,
+            step_size=self.step_size, target=self.target, by=self.by, pi=self.pi, rho=self.rho,
         )._replace(**changed)  # fmt: skip
 
     def left_by(self, kernel, *, log=None, width=3, pieces=(30,), names=None, **changed):
         """The tables after a walk of a rule in pieces of so many steps: through the model, or over a log."""
         tables, step = self.copied(), 0
-        walk = self.walk(**changed) if log is None else self.walk(source=3, **changed)
+        walk = self.walk(**changed)
+        if log is not None:
+            tables["clock"] = None
         for n in pieces:
             uniforms = np.ascontiguousarray(
                 self.uniforms[:, step : step + n, : width if log is None else width - 3]
@@ -88,16 +89,17 @@ class Case:
             step += n
         return tables
 
-    def q(self, kernel, rule, *, per_step=False, episode_steps=0, pieces=(30,)):
-        tables, step, width = self.copied(), 0, 4 if rule == 0 else 3
-        for n in pieces:
-            kernel(
-                self.model, rule, self.pi, self.kind, self.rate, self.cum, self.step_size, per_step, self.source,
-                self.pairs, self.target, self.by, episode_steps,
-                np.ascontiguousarray(self.uniforms[:, step : step + n, :width]), step, *tables.values(),
-            )  # fmt: skip
-            step += n
-        return tables
+    def q(self, kernels, rule, **how):
+        """The same by SARSA, expected SARSA (of a policy), Q-learning, expected SARSA (of its own exploration)."""
+        name = ("sarsa", "expected_sarsa", "q_learning", "expected_sarsa")[rule]
+        if rule == 3:
+            how["pi"] = np.zeros(0)
+        if how.get("log") is not None:
+            how["explore"] = 0
+        elif rule == 0:
+            how |= {"again": 3, "width": 4}
+        kernel = kernels[name] if isinstance(kernels, dict) else getattr(kernels, name)
+        return self.left_by(kernel, **how)
 
     def given(self, n=7):
         """A log of n transitions; now and then it jumps."""
@@ -111,9 +113,18 @@ class Case:
         return Transitions.of(mdp, log).given()
 
 
+def settings(**changed):
+    """The settings of a walk along a trajectory of which a test needs only some."""
+    none = np.zeros(0)
+    return Walk(
+        source=0, pairs=none, episode_steps=0, explore=0, explore_rate=np.zeros(4), cum=none, again=2,
+        step_size=np.zeros(4), per_step=False, target=0, by=0.0, pi=none, rho=none,
+    )._replace(**changed)  # fmt: skip
+
+
 def same_bits(a, b):
     """Are the tables equal, bit for bit?"""
-    return all(a[name].tobytes() == b[name].tobytes() for name in a)
+    return all(a[name] is b[name] or a[name].tobytes() == b[name].tobytes() for name in a)
 
 
 # -- the model of the sequences that are worked out by hand ---------------------------------------------------------

@@ -423,7 +423,8 @@ def exact_optimal_rows(mdp, v):
 
 
 from reference_learning import *  # noqa: E402, F403  (accumulate, scan, search, rate, greedy, other_choice, explore,
-#   outcome, transition, action, next_row, begin, tally, follow, update, td0, own_value, expectation, q_walk, q_given)
+#   outcome, line, transition, action, next_row, begin, tally, follow, update, td0, own_value, expectation, expected,
+#   taken, sarsa, expected_sarsa, q_learning)
 
 
 # -- twins in files of their own: reference_linear.py: dot, climb, linear_td_walk, linear_q_walk ----------------------
@@ -431,9 +432,8 @@ from reference_learning import *  # noqa: E402, F403  (accumulate, scan, search,
 
 # reference_traces.py: mixed, look_back, n_step, n_step_walk, n_step_given, forget, trace_step, td_lambda_walk,
 #   td_lambda_given, q_lambda_walk, q_lambda_given
-# reference_control.py: put, take, worth, reweigh, q_replay, q_replay_given, tied, onward, double_update,
-#   double_q_walk, double_q_given, drawn, dyna_walk, learned_backup, sweeping_walk, and a dict for before, swap, sift,
-#   push, pop
+# reference_control.py: put, take, worth, reweigh, store, replay, tied, learn_half, double_q, drawn, remember, dyna_q,
+#   learned_backup, sweeping, and a dict for before, swap, sift, push, pop
 
 
 # reference_returns.py: learn_returns, returns_walk, returns_given, count_walk, find_ways_out, present

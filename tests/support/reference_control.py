@@ -67,36 +67,20 @@ def chosen(kind, x, rows, cum, q, visits, u):
     return max(rows, key=lambda i: (float(q[i]) + x * math.sqrt(math.log(n) / visits[i]), -i))
 
 
-def onward(
-    pair_ptr,
-    start,
-    pairs,
-    source,
-    kind,
-    x,
-    cum,
-    episode_steps,
-    e,
-    s2,
-    done,
-    u,
-    u2,
-    clock,
-    row,
-    visits,
-    q,
-):
-    if source == 1:
-        row[e] = first_above(pairs, 0, u)
-    elif source == 2:
+def go_on(model, walk, t, u, s2, done, e, clock, row, visits, q):
+    """The next row of a walk."""
+    if walk.source == 1:
+        row[e] = first_above(walk.pairs, 0, u[1])
+    elif walk.source == 2:
         row[e] = (row[e] + 1) % q.shape[1]
     else:
         clock[e] += 1
-        if done or clock[e] == episode_steps:
+        if done or clock[e] == walk.episode_steps:
             clock[e] = 0
-            s2 = first_above(start, 0, u)
-        rows = range(pair_ptr[s2], pair_ptr[s2 + 1])
-        row[e] = chosen(kind, x, rows, cum, q[e], visits[e], u2)
+            s2 = first_above(model.start, 0, u[1])
+        rows = range(model.pair_ptr[s2], model.pair_ptr[s2 + 1])
+        x = x_of(walk.explore_rate, t + 1)
+        row[e] = chosen(walk.explore, x, rows, walk.cum, q[e], visits[e], u[2])
 
 
 def outcome_of(model, i, u):
@@ -110,30 +94,31 @@ def told(model, i, out):
     return out, reward, s2, bool(model.terminal[s2])
 
 
-def learn_entry(q, e, i, aim, weight, step_size, per_step, k, visits, total, since):
+def learn_entry(walk, q, e, i, aim, weight, k, visits, total, since):
     visits[e, i] += 1
     if total.shape[1]:
         total[e, i] += q[e, i] * (k - since[e, i])
         since[e, i] = k
-    q[e, i] += x_of(step_size, k + 1 if per_step else int(visits[e, i])) * weight * (aim - float(q[e, i]))
+    n = k + 1 if walk.per_step else int(visits[e, i])
+    q[e, i] += x_of(walk.step_size, n) * weight * (aim - float(q[e, i]))
 
 
-def follow_target(q, e, k, target, by, bar):
-    if target == 1 and (k + 1) % int(by) == 0:
+def follow_target(walk, q, e, k, bar):
+    if walk.target == 1 and (k + 1) % int(walk.by) == 0:
         bar[e] = q[e]
-    if target == 2:
+    if walk.target == 2:
         for j in range(q.shape[1]):
-            bar[e, j] += by * (q[e, j] - bar[e, j])
+            bar[e, j] += walk.by * (q[e, j] - bar[e, j])
 
 
-def worth(rule, pi, kind, x, cum, first, last, visits, q, e, bar):
-    rows = range(first, last)
-    if rule == 2:
+def worth(model, walk, largest, x, s, e, visits, q, bar):
+    kind, cum, rows = walk.explore, walk.cum, range(model.pair_ptr[s], model.pair_ptr[s + 1])
+    if largest:
         return float(bar[e, best_row(bar[e], rows)])
-    if rule == 1:
+    if len(walk.pi):
         value = 0.0
         for i in rows:
-            value += pi[i] * bar[e, i]
+            value += walk.pi[i] * bar[e, i]
         return value
     if kind == 0:
         value, below = 0.0, 0.0
@@ -194,115 +179,78 @@ def leaves(sums, e):
     return [float(z) for z in sums[e, sums.shape[1] // 2 :]]
 
 
-def learn_from(e, j, i, aim, step_size, per_step, k, omega, beta, p, top, visits, total, since, q):
+def learn_from(walk, buffer, e, j, i, aim, k, p, visits, mean, q):
     weight = 1.0
     if p:
-        weight = math.pow(min(z for z in p if z > 0) / p[j], beta)
-        p[j] = math.pow(abs(aim - float(q[e, i])) + 0.01, omega)
-        top[e] = max(top[e], p[j])
-    learn_entry(q, e, i, aim, weight, step_size, per_step, k, visits, total, since)
+        weight = math.pow(min(z for z in p if z > 0) / p[j], buffer.beta)
+        p[j] = math.pow(abs(aim - float(q[e, i])) + 0.01, buffer.omega)
+        buffer.top[e] = max(buffer.top[e], p[j])
+    learn_entry(walk, q, e, i, aim, weight, k, visits, mean.total, mean.since)
 
 
-def q_replay(
-    model, rule, pi, kind, explore_rate, cum, step_size, per_step, source, pairs, target, by, episode_steps, batch,
-    omega, beta, uniforms, step, clock, row, stored, held_row, held_outcome, sums, least, top, visits, total, since,
-    bar, q,
-):  # fmt: skip
-    capacity = held_row.shape[1]
-    for e in range(len(row)):
-        p = leaves(sums, e)
-        for k, u in enumerate(uniforms[e], start=step):
-            x = x_of(explore_rate, k + 1)
-            out, _, s2, done = outcome_of(model, row[e], u[0])
-            slot = stored[e] % capacity
-            held_row[e, slot], held_outcome[e, slot] = row[e], out
-            stored[e] += 1
-            if p:
-                p[slot] = float(top[e])
-            for each in u[3:]:
-                size = min(int(stored[e]), capacity)
-                j = take(p, each * summed(p)) if p else int(each * size)
-                i = int(held_row[e, j])
-                _, aim, to, over = told(model, i, held_outcome[e, j])
-                if not over:
-                    first, last = model.pair_ptr[to], model.pair_ptr[to + 1]
-                    aim += model.gamma * worth(rule, pi, kind, x, cum, first, last, visits, q, e, bar)
-                learn_from(e, j, i, aim, step_size, per_step, k, omega, beta, p, top, visits, total, since, q)
-            follow_target(q, e, k, target, by, bar)
-            onward(
-                model.pair_ptr, model.start, pairs, source, kind, x, cum, episode_steps, e, s2, done, u[1], u[2],
-                clock, row, visits, q,
-            )  # fmt: skip
-        if p:
-            put(sums, least, e, p)
-
-
-def q_replay_given(
-    given, pair_ptr, gamma, rule, pi, step_size, per_step, target, by, omega, beta, uniforms, step, sums, least, top,
-    visits, total, since, bar, q,
-):  # fmt: skip
+def replay(model, log, walk, uniforms, step, clock, row, buffer, visits, mean, bar, q):
     for e in range(len(q)):
-        p = leaves(sums, e)
+        p = leaves(buffer.sums, e)
         for k, u in enumerate(uniforms[e], start=step):
-            j = take(p, u[0] * summed(p)) if p else int(u[0] * len(given.row))
-            aim, s2 = float(given.reward[j]), given.next_state[j]
-            if not given.done[j]:
-                aim += gamma * worth(rule, pi, 0, 0, None, pair_ptr[s2], pair_ptr[s2 + 1], visits, q, e, bar)
-            learn_from(
-                e, j, given.row[j], aim, step_size, per_step, k, omega, beta, p, top, visits, total, since, q
-            )
-            follow_target(q, e, k, target, by, bar)
+            x = x_of(walk.explore_rate, k + 1)
+            if log is None:
+                u, draws = u[:3], u[3:]
+                real, p = store(model, buffer, e, u, row, p)
+                held = list(zip(buffer.held_row[e].tolist(), buffer.held_outcome[e].tolist(), strict=True))
+                buffered = [(i, *told(model, i, out)[1:]) for i, out in held[: buffer.stored[e]]]
+            else:
+                draws = u
+                buffered = [
+                    (int(i), float(r), int(s2), bool(done)) for i, r, s2, done, _ in zip(*log, strict=True)
+                ]
+            for each in draws:
+                j = take(p, each * summed(p)) if p else int(each * len(buffered))
+                i, aim, s2, done = buffered[j]
+                if not done:
+                    aim += model.gamma * worth(model, walk, buffer.largest, x, s2, e, visits, q, bar)
+                learn_from(walk, buffer, e, j, i, aim, k, p, visits, mean, q)
+            follow_target(walk, q, e, k, bar)
+            if log is None:
+                go_on(model, walk, k, u, *real, e, clock, row, visits, q)
         if p:
-            put(sums, least, e, p)
+            put(buffer.sums, buffer.least, e, p)
+
+
+def store(model, buffer, e, u, row, p):
+    """What the newest transition leads to, and the priorities with its own."""
+    out, _, s2, done = outcome_of(model, row[e], u[0])
+    slot = buffer.stored[e] % buffer.held_row.shape[1]
+    buffer.held_row[e, slot], buffer.held_outcome[e, slot] = row[e], out
+    buffer.stored[e] += 1
+    return (s2, done), p and [*p[:slot], float(buffer.top[e]), *p[slot + 1 :]]
 
 
 # -- double Q-learning ------------------------------------------------------------------------------------------------
 
 
-def double_update(
-    e, i, aim, gamma, done, first, last, coin, step_size, per_step, k, visits, heads, total, since, qa, qb, q
-):  # fmt: skip
-    mine, other = (qa, qb) if coin < 0.5 else (qb, qa)
-    if total.shape[1]:
-        total[e, i] += q[e, i] * (k - since[e, i])
-        since[e, i] = k
-    visits[e, i] += 1
-    heads[e, i] += coin < 0.5
-    n = int(heads[e, i] if coin < 0.5 else visits[e, i] - heads[e, i])
-    if not done:
-        aim += gamma * other[e, best_row(mine[e], range(first, last))]
-    mine[e, i] += x_of(step_size, k + 1 if per_step else n) * (aim - mine[e, i])
-    q[e, i] = (qa[e, i] + qb[e, i]) / 2
-
-
-def double_q_walk(
-    model, kind, explore_rate, cum, step_size, per_step, source, pairs, episode_steps, uniforms, step, clock, row,
-    visits, heads, total, since, qa, qb, q,
-):  # fmt: skip
-    for e in range(len(row)):
-        for k, u in enumerate(uniforms[e], start=step):
-            i = int(row[e])
-            _, reward, s2, done = outcome_of(model, i, u[0])
-            double_update(
-                e, i, reward, model.gamma, done, model.pair_ptr[s2], model.pair_ptr[s2 + 1], u[3], step_size, per_step,
-                k, visits, heads, total, since, qa, qb, q,
-            )  # fmt: skip
-            onward(
-                model.pair_ptr, model.start, pairs, source, kind, x_of(explore_rate, k + 1), cum, episode_steps,
-                e, s2, done, u[1], u[2], clock, row, visits, q,
-            )  # fmt: skip
-
-
-def double_q_given(
-    given, pair_ptr, gamma, step_size, per_step, uniforms, step, visits, heads, total, since, qa, qb, q
-):  # fmt: skip
+def double_q(model, log, walk, uniforms, step, clock, row, visits, total, since, halves, q):
     for e in range(len(q)):
         for k, u in enumerate(uniforms[e], start=step):
-            row, reward, s2, done, _ = (x[k % len(given.row)] for x in given)
-            double_update(
-                e, row, float(reward), gamma, done, pair_ptr[s2], pair_ptr[s2 + 1], u[0], step_size, per_step, k,
-                visits, heads, total, since, qa, qb, q,
-            )  # fmt: skip
+            if log is None:
+                i = int(row[e])
+                _, aim, s2, done = outcome_of(model, i, u[0])
+            else:
+                i, aim, s2, done = (x[k % len(log.row)].item() for x in log[:4])
+            coin = bool(u[-1] < 0.5)
+            mine, other = (halves.qa, halves.qb) if coin else (halves.qb, halves.qa)
+            if total.shape[1]:
+                total[e, i] += q[e, i] * (k - since[e, i])
+                since[e, i] = k
+            visits[e, i] += 1
+            halves.heads[e, i] += coin
+            n = int(halves.heads[e, i] if coin else visits[e, i] - halves.heads[e, i])
+            if not done:
+                rows = range(model.pair_ptr[s2], model.pair_ptr[s2 + 1])
+                aim += model.gamma * other[e, best_row(mine[e], rows)]
+            mine[e, i] += x_of(walk.step_size, k + 1 if walk.per_step else n) * (aim - mine[e, i])
+            q[e, i] = (halves.qa[e, i] + halves.qb[e, i]) / 2
+            if log is None:
+                go_on(model, walk, k, u, s2, done, e, clock, row, visits, q)
 
 
 # -- learned models ---------------------------------------------------------------------------------------------------
@@ -314,17 +262,14 @@ def drawn(counts, e, first, n, u):
     return seen[int(u * n)]
 
 
-def dyna_walk(
-    model, kind, explore_rate, cum, step_size, per_step, episode_steps, planning, uniforms, step, clock, row, known,
-    size, tried, counts, visits, total, since, q,
-):  # fmt: skip
+def dyna_q(model, log, walk, uniforms, step, clock, row, memory, visits, total, since, q):
+    known, size, tried, counts = memory
+
     def learn(e, i, out, k):
         _, aim, s2, done = told(model, i, out)
         if not done:
-            aim += model.gamma * worth(
-                2, None, 0, 0, None, model.pair_ptr[s2], model.pair_ptr[s2 + 1], visits, q, e, q
-            )
-        learn_entry(q, e, i, aim, 1.0, step_size, per_step, k, visits, total, since)
+            aim += model.gamma * worth(model, walk, True, 0, s2, e, visits, q, q)
+        learn_entry(walk, q, e, i, aim, 1.0, k, visits, total, since)
 
     for e in range(len(row)):
         for k, u in enumerate(uniforms[e], start=step):
@@ -336,13 +281,10 @@ def dyna_walk(
             tried[e, i] += 1
             counts[e, out] += 1
             learn(e, i, out, k)
-            for u1, u2 in u[3:].reshape(planning, 2):
+            for u1, u2 in u[3:].reshape(-1, 2):
                 j = int(known[e, int(u1 * size[e])])
                 learn(e, j, drawn(counts, e, model.row_ptr[j], tried[e, j], u2), k)
-            onward(
-                model.pair_ptr, model.start, None, 0, kind, x_of(explore_rate, k + 1), cum, episode_steps, e, s2,
-                done, u[1], u[2], clock, row, tried, q,
-            )  # fmt: skip
+            go_on(model, walk, k, u, s2, done, e, clock, row, tried, q)
 
 
 def learned_backup(model, tried, counts, e, i, v):
@@ -354,24 +296,22 @@ def learned_backup(model, tried, counts, e, i, v):
     return value / tried[e, i]
 
 
-def sweeping_walk(
-    model, in_ptr, in_row, in_outcome, kind, explore_rate, cum, episode_steps, planning, threshold, uniforms, step,
-    clock, row, heap, place, priority, size, tried, counts, v, visits, q,
-):  # fmt: skip
+def sweeping(model, log, walk, uniforms, step, clock, row, into, queue, memory, visits, q):
     """The queue is a dict, row -> error, from which the largest is popped; the arrays of the heap are left alone."""
+    tried, counts, v = memory
     for e in range(len(row)):
-        queue = queues.setdefault(priority[e].__array_interface__["data"], {})
+        waiting = queues.setdefault(queue.priority[e].__array_interface__["data"], {})
         for k, u in enumerate(uniforms[e], start=step):
             i = int(row[e])
             out, _, s2, done = outcome_of(model, i, u[0])
             tried[e, i] += 1
             counts[e, out] += 1
-            queue[i] = math.inf
-            for _ in range(planning + 1):
-                if not queue:
+            waiting[i] = math.inf
+            for _ in range(queue.planning + 1):
+                if not waiting:
                     break
-                i = max(queue, key=lambda i: (queue[i], -i))
-                del queue[i]
+                i = max(waiting, key=lambda i: (waiting[i], -i))
+                del waiting[i]
                 visits[e, i] += 1
                 q[e, i] = learned_backup(model, tried, counts, e, i, v)
                 s = model.pair_state[i]
@@ -382,12 +322,9 @@ def sweeping_walk(
                         outs = range(model.row_ptr[j], model.row_ptr[j + 1])
                         if any(counts[e, o] and model.next_state[o] == s for o in outs):
                             error = abs(learned_backup(model, tried, counts, e, j, v) - q[e, j])
-                            if j in queue or error > threshold:
-                                queue[j] = error
-            onward(
-                model.pair_ptr, model.start, None, 0, kind, x_of(explore_rate, k + 1), cum, episode_steps, e, s2,
-                done, u[1], u[2], clock, row, tried, q,
-            )  # fmt: skip
+                            if j in waiting or error > queue.threshold:
+                                waiting[j] = error
+            go_on(model, walk, k, u, s2, done, e, clock, row, tried, q)
 
 
 queues: dict = {}  # by the address of a run's array: a twin is called block by block

@@ -83,10 +83,13 @@ def outcome(model, i, out):
     return float(model.reward[out] if len(model.reward) else model.r[i]), -1 if model.terminal[s2] else s2
 
 
+def line(log, at):
+    return int(log.row[at]), float(log.reward[at]), -1 if log.done[at] else int(log.next_state[at])
+
+
 def transition(model, log, t, e, u, row):
     if log is not None:
-        i, r, s2, done, _ = (x[t % len(log.row)] for x in log)
-        return int(i), float(r), -1 if done else int(s2)
+        return line(log, t % len(log.row))
     i = int(row[e])
     return i, *outcome(model, i, scan(model.cum, int(model.row_ptr[i]), u[0]))
 
@@ -98,7 +101,7 @@ def action(model, walk, x, s, u, best, e, visits, q):
 
 
 def next_row(model, walk, x, u, s2, best, chosen, e, clock, row, visits, q):
-    if walk.source == 3:
+    if clock is None:
         return
     if walk.source > 0:
         row[e] = search(walk.pairs, u[1]) if walk.source == 1 else (row[e] + 1) % len(model.pair_state)
@@ -149,19 +152,6 @@ def update(table, e, j, aim, rho, step_size, per_step, k, visits, total, since):
     table[e, j] = float(table[e, j]) + alpha * float(rho) * (aim - float(table[e, j]))
 
 
-def outcome_of(model, i, u):
-    """(reward, next state, is that the end?) of a uniform."""
-    out = scan(model.cum, int(model.row_ptr[i]), u)
-    s2 = int(model.next_state[out])
-    reward = model.reward[out] if len(model.reward) else model.r[i]
-    return float(reward), s2, bool(model.terminal[s2])
-
-
-def elsewhere(source, pairs, i, rows, u):
-    """The next row where there is no trajectory."""
-    return search(pairs, u) if source == 1 else (i + 1) % rows
-
-
 def td0(model, log, walk, uniforms, step, clock, row, visits, total, since, bar, v):
     for e in range(len(v)):
         for t, u in enumerate(uniforms[e].tolist(), start=step):
@@ -201,72 +191,50 @@ def expectation(pi, first, last, bar, e):
     return added(float(p) * float(y) for p, y in zip(pi[first:last], bar[e, first:last], strict=True))
 
 
-def q_walk(
-    model, rule, pi, kind, explore_rate, cum, step_size, per_step, source, pairs, target, by, episode_steps, uniforms,
-    step, clock, row, visits, total, since, bar, q,
-):  # fmt: skip
-    for e in range(len(row)):
-        for k, (chance, again, action, *fourth) in enumerate(uniforms[e].tolist(), start=step):
-            x = rate(explore_rate, k + 1)
-            i = int(row[e])
-            aim, s2, done = outcome_of(model, i, chance)
-            next_row = None
-            if not done:
-                first, last = int(model.pair_ptr[s2]), int(model.pair_ptr[s2 + 1])
-                if rule == 0:
-                    next_row = choose(model, s2, kind, x, cum, q, visits, e, action)
-                    worth = float(bar[e, next_row])
-                elif rule == 1:
-                    worth = expectation(pi, first, last, bar, e)
-                elif rule == 2:
-                    worth = max(float(y) for y in bar[e, first:last])
-                else:
-                    worth = own_value(kind, x, first, last, cum, visits, q, e, greedy(q, e, first, last), bar)
-                aim = aim + float(model.gamma) * worth
-            update(q, e, i, aim, 1.0, step_size, per_step, k, visits, total, since)
-            follow(q, e, k, target, by, bar)
-            if source > 0:
-                row[e] = elsewhere(source, pairs, i, len(model.pair_state), again)
-                continue
-            clock[e] += 1
-            if done or clock[e] == episode_steps:
-                clock[e], s2, next_row = 0, search(model.start, again), None
-                action = fourth[0] if rule == 0 else action
-            row[e] = choose(model, s2, kind, x, cum, q, visits, e, action) if next_row is None else next_row
+def expected(model, walk, x, s, best, e, visits, q, bar):
+    first, last = int(model.pair_ptr[s]), int(model.pair_ptr[s + 1])
+    if len(walk.pi):
+        return expectation(walk.pi, first, last, bar, e)
+    return own_value(walk.explore, x, first, last, walk.cum, visits, q, e, greedy(q, e, first, last), bar)
 
 
-def q_given(
-    given,
-    pair_ptr,
-    gamma,
-    rule,
-    pi,
-    step_size,
-    per_step,
-    target,
-    by,
-    steps,
-    step,
-    visits,
-    total,
-    since,
-    bar,
-    q,
-):
+def taken(model, log, walk, x, t, u, s2, e, visits, q):
+    if log is not None:
+        return int(log.next_row[t % len(log.row)])
+    return -1 if s2 < 0 else action(model, walk, x, s2, u[2], -1, e, visits, q)
+
+
+def sarsa(*arguments):
+    one_step("sarsa", *arguments)
+
+
+def expected_sarsa(*arguments):
+    one_step("expected", *arguments)
+
+
+def q_learning(*arguments):
+    one_step("max", *arguments)
+
+
+def one_step(rule, model, log, walk, uniforms, step, clock, row, visits, total, since, bar, q):
     for e in range(len(q)):
-        for k in range(step, step + steps):
-            at = k % len(given.row)
-            aim, done, next_row = float(given.reward[at]), bool(given.done[at]), int(given.next_row[at])
-            if done or rule != 0 or next_row >= 0:
-                if not done:
-                    s2 = int(given.next_state[at])
-                    first, last = int(pair_ptr[s2]), int(pair_ptr[s2 + 1])
-                    if rule == 0:
-                        worth = float(bar[e, next_row])
-                    elif rule == 1:
-                        worth = expectation(pi, first, last, bar, e)
-                    else:
-                        worth = max(float(y) for y in bar[e, first:last])
-                    aim = aim + float(gamma) * worth
-                update(q, e, int(given.row[at]), aim, 1.0, step_size, per_step, k, visits, total, since)
-            follow(q, e, k, target, by, bar)  # a copy is due where the transition itself is passed over, too
+        for t, u in enumerate(uniforms[e].tolist(), start=step):
+            x = rate(walk.explore_rate, t + 1)
+            i, aim, s2 = transition(model, log, t, e, u, row)
+            i2 = taken(model, log, walk, x, t, u, s2, e, visits, q) if rule == "sarsa" else -1
+            if s2 >= 0:
+                if rule == "sarsa":
+                    worth = float(bar[e, i2])
+                elif rule == "expected":
+                    worth = expected(model, walk, x, s2, -1, e, visits, q, bar)
+                else:
+                    worth = max(
+                        float(y) for y in bar[e, int(model.pair_ptr[s2]) : int(model.pair_ptr[s2 + 1])]
+                    )
+                aim = aim + float(model.gamma) * worth
+            if s2 < 0 or rule != "sarsa" or i2 >= 0:
+                update(q, e, i, aim, 1.0, walk.step_size, walk.per_step, t, visits, total, since)
+            follow(
+                q, e, t, walk.target, walk.by, bar
+            )  # a copy is due where the transition is passed over, too
+            next_row(model, walk, x, u, s2, -1, i2, e, clock, row, visits, q)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError
 from tabular_rl.methods.learning._arrays import LARGEST
 from tabular_rl.methods.learning._learning import Learning
+from tabular_rl.methods.learning._walk import learn_by, walk_of
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.sampling import Floats
 
@@ -17,7 +19,7 @@ SMALLEST = 5e-324
 MOST = 2**28  # transitions in the buffers of all runs
 
 
-def learn_replayed(run: Learning, rule: int) -> Learned:
+def learn_replayed(run: Learning, *, largest: bool, pi: Floats | None) -> Learned:
     """Learn action values (L,) by updates from a buffer of earlier transitions, or from a log in random order.
 
         p(j) = (|δ(j)| + 0.01)^ω,    draw j with probability p(j) / Σ p,    weight the update by (min p / p(j))^β
@@ -31,14 +33,10 @@ def learn_replayed(run: Learning, rule: int) -> Learned:
     -------
     Lin (1992). Schaul, Quan, Antonoglou & Silver (2016), 3.3 and 3.4.
     """
-    from tabular_rl.kernels.one_step import begin
-    from tabular_rl.kernels.replay import q_replay, q_replay_given
+    from tabular_rl.kernels.replay import replay
 
-    target, by, bar = run.target()
-    code, per_step = run.option["step_size"].code, run.option["per"] == "step"
+    walk, bar = walk_of(run, pi=pi)
     how, omega, beta = run.option["replay"]
-    assert run.behavior is not None
-    pi = (run.policy or run.behavior).weights
     capacity, batch = run.option["capacity"], run.option["batch"]
     held = capacity if run.data is None else len(run.data)
     if run.runs * held > MOST:
@@ -56,42 +54,45 @@ def learn_replayed(run: Learning, rule: int) -> Learned:
             f"replay prioritized, β = {beta:g}: below 1, transitions of large error count for more than their share, "
             "so the estimates need not settle at the exact values (Schaul et al. 2016)"
         )
-    if run.data is not None:
-        run.uniforms = 1
-        transitions, pair_ptr = run.data.given(), run.mdp.pair_ptr
+    place = None
+    if run.data is None:
+        place = run.add_walk(walk.episode_steps)
+        run.updates = batch
+        stored = run.add_count("stored", -1)
+        held_row, held_outcome = (
+            run.add_index(name, size, capacity)
+            for name, size in (("held_row", run.mdp.L), ("held_outcome", run.mdp.K))
+        )
+    else:  # it is the buffer
+        batch = 1
+        stored, held_row, held_outcome = (
+            np.zeros((run.runs, *shape), dtype=np.int64) for shape in ((), (0,), (0,))
+        )
         fill(sums, least, held)
+    buffer = Buffer(largest, omega, beta, stored, held_row, held_outcome, sums, least, top)
+    tables = buffer, run.visits, Mean(run.total, run.since), bar, run.estimates
+    return learn_by(run, replay, walk, *tables, extra=batch, place=place)
 
-        def again(first: int, last: int, uniforms: Floats, step: int) -> None:
-            arrays = (sums, least, top, run.visits, run.total, run.since, bar, run.estimates)
-            q_replay_given(
-                transitions, pair_ptr, run.mdp.gamma, rule, pi, code, per_step, target, by, omega, beta, uniforms, step,
-                *(x[first:last] for x in arrays),
-            )  # fmt: skip
 
-        return run.learn(again)
-    run.uniforms = 3 + batch
-    kind, rate, first_rate = run.exploring()
-    model, cum, pairs, where = run.model(), run.cum(), run.pairs(), run.source()
-    limit = run.option["episode_steps"] or 0
-    clock, row = run.add_walk(limit)
-    run.updates = batch
-    stored = run.add_count("stored", -1)
-    held_row = run.add_index("held_row", run.mdp.L, capacity)
-    held_outcome = run.add_index("held_outcome", run.mdp.K, capacity)
+class Buffer(NamedTuple):
+    """Transitions (runs, capacity), their priorities as trees, and how they are drawn, weighted and learned from."""
 
-    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
-        arrays: tuple[Any, ...] = (
-            clock, row, stored, held_row, held_outcome, sums, least, top, run.visits, run.total, run.since, bar,
-            run.estimates,
-        )  # fmt: skip
-        q_replay(
-            model, rule, pi, kind, rate, cum, code, per_step, where, pairs, target, by, limit, batch, omega, beta,
-            uniforms, step, *(x[first:last] for x in arrays),
-        )  # fmt: skip
+    largest: bool
+    omega: float
+    beta: float
+    stored: NDArray[np.int64]
+    held_row: NDArray[np.int64]
+    held_outcome: NDArray[np.int64]
+    sums: Floats
+    least: Floats
+    top: Floats
 
-    return run.learn(
-        walk, lambda u: begin(model, kind, first_rate, cum, where, pairs, run.visits, run.estimates, u, row)
-    )
+
+class Mean(NamedTuple):
+    """What an average is made of (runs, L); without columns where none is kept."""
+
+    total: Floats
+    since: NDArray[np.int64]
 
 
 def wrong_trees(sums: Floats, least: Floats, held: int) -> str | None:

@@ -12,27 +12,29 @@ from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.sampling import Floats, Walk
 
-LOG = 3  # a source besides those of an option
-
 
 def learn_by(
     run: Learning,
     kernel: Callable[..., None],
     walk: Walk,
-    *tables: NDArray[Any],
+    *tables: Any,
+    settings: tuple[Any, ...] = (),
     extra: int = 0,
     tried: NDArray[Any] | None = None,
+    place: tuple[NDArray[Any], NDArray[Any]] | None = None,
 ) -> Learned:
-    """Learn by a kernel (model, log, walk, uniforms, step, clock, row, *tables), which changes the tables.
+    """Learn by a kernel (model, log, walk, uniforms, step, clock, row, *settings, *tables), which changes the tables.
 
     Parameters
     ----------
     run : the call of the learner
     kernel : the rule
     walk : the settings of its walk
-    tables : (runs, ...) what the kernel changes besides the clocks and the rows of the runs, the estimates last
+    tables : (runs, ...) what the kernel changes, arrays or named tuples of them, the estimates last
+    settings : what else it takes
     extra : the uniforms of a step besides those of the walk
     tried : how often each row was tried, for the first action (default: `run.visits`)
+    place : the clocks and rows of the runs, where they are there already
 
     Returns
     -------
@@ -40,17 +42,18 @@ def learn_by(
     """
     from tabular_rl.kernels.one_step import begin
 
-    model, first_rate = run.model(), run.exploring()[2]
-    log = None if run.data is None else run.data.given()
-    if log is None:
-        clock, row = run.add_walk(walk.episode_steps)
+    model, first_rate, log = run.model(), run.exploring()[2], None
+    clock: NDArray[Any] | None
+    if run.data is None:
+        clock, row = place or run.add_walk(walk.episode_steps)
         run.uniforms = walk.again + 1 + extra
     else:  # it says itself how it goes on
-        run.uniforms = extra
-        clock, row = np.zeros((2, run.runs), dtype=np.int64)
+        log, run.uniforms = run.data.given(), extra
+        clock, row = None, np.zeros(run.runs, dtype=np.int64)
 
     def advance(first: int, last: int, uniforms: Floats, step: int) -> None:
-        kernel(model, log, walk, uniforms, step, *(x[first:last] for x in (clock, row, *tables)))
+        own = (part(x, first, last) for x in (clock, row, *tables))
+        kernel(model, log, walk, uniforms, step, next(own), next(own), *settings, *own)
 
     def start(uniforms: Floats) -> None:
         counts = run.visits if tried is None else tried
@@ -67,27 +70,50 @@ def learn_by(
             row,
         )
 
-    return run.learn(advance, None if log is not None else start)
+    return run.learn(advance, start if log is None else None)
+
+
+def part(x: Any, first: int, last: int) -> Any:
+    """Some of the runs of a table, or of each in a named tuple; numbers are those of all runs.
+
+    >>> part(np.arange(5), 1, 3).tolist()
+    [1, 2]
+    """
+    if isinstance(x, tuple):
+        return type(x)(*(part(y, first, last) for y in x))
+    return x[first:last] if isinstance(x, np.ndarray) else x
 
 
 def walk_of(
     run: Learning, *, again: int = 2, pi: Floats | None = None, rho: Floats | None = None
-) -> tuple[Walk, Any]:
-    """Return the settings of a walk, and the table (runs, entries) that targets are read from."""
-    none = np.zeros(0)
-    explore, explore_rate, _ = run.exploring()
-    target, by, bar = run.target()
-    log = run.data is not None
+) -> tuple[Walk, Floats]:
+    """Return the settings of a walk, and the table (runs, entries) that targets are read from.
+
+    Parameters
+    ----------
+    run : the call of the learner
+    again : which uniform of a step takes the action after a restart
+    pi, rho : (L,) the policy that is learned of, and π / b, where the kernel reads them
+
+    Returns
+    -------
+    The settings, and the table: the estimates themselves where there are no other targets.
+    """
+    none, log = np.zeros(0), run.data is not None
+    explore, explore_rate = (0, np.zeros(4)) if log else run.exploring()[:2]
+    target, by, bar = run.target() if "target" in run.option else (0, 0.0, run.estimates)
+    sourced = "source" in run.option and not log
+    step_size = run.option.get("step_size")
     walk = Walk(
-        source=LOG if log else run.source() if "source" in run.option else 0,
-        pairs=none if log or "source" not in run.option else run.pairs(),
+        source=run.source() if sourced else 0,
+        pairs=run.pairs() if sourced else none,
         episode_steps=run.option.get("episode_steps") or 0,
         explore=explore,
         explore_rate=explore_rate,
         cum=run.cum(),
         again=again,
-        step_size=run.option["step_size"].code,
-        per_step=run.option["per"] == "step",
+        step_size=np.zeros(4) if step_size is None else step_size.code,
+        per_step=run.option.get("per") == "step",
         target=target,
         by=by,
         pi=none if pi is None else pi,

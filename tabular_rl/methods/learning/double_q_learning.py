@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.methods.learning._learning import Learning
+from tabular_rl.methods.learning._walk import learn_by, walk_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
@@ -88,47 +92,22 @@ def double_q_learning(
     >>> [double_q_learning(mdp, steps=n, step_size=1).q.tolist() for n in (1, 50)]
     [[0.5], [1.0]]
     """
-    from tabular_rl.kernels.double_q import double_q_given, double_q_walk
-    from tabular_rl.kernels.one_step import begin
+    from tabular_rl.kernels.double_q import double_q
 
     run = Learning(double_q_learning, locals(), table="pairs")
-    code, per_step = run.option["step_size"].code, run.option["per"] == "step"
     heads = run.add_count("heads")
     run.add_condition(
         lambda: "array 'heads': found more than in array 'visits'" if (heads > run.visits).any() else None
     )
-    qa, qb = run.add("qa", 0.0), run.add("qb", 0.0)
-    qa[:] = qb[:] = run.estimates
-    tables = (run.visits, heads, run.total, run.since, qa, qb, run.estimates)
-    if run.data is not None:
-        run.uniforms = 1
-        transitions, pair_ptr = run.data.given(), run.mdp.pair_ptr
+    halves = Halves(heads, run.add("qa", 0.0), run.add("qb", 0.0))
+    halves.qa[:] = halves.qb[:] = run.estimates
+    walk, _ = walk_of(run)
+    return learn_by(run, double_q, walk, run.visits, run.total, run.since, halves, run.estimates, extra=1)
 
-        def replay(first: int, last: int, uniforms: Floats, step: int) -> None:
-            double_q_given(
-                transitions,
-                pair_ptr,
-                run.mdp.gamma,
-                code,
-                per_step,
-                uniforms,
-                step,
-                *(x[first:last] for x in tables),
-            )
 
-        return run.learn(replay)
-    run.uniforms = 4
-    kind, rate, first_rate = run.exploring()
-    model, cum, pairs, where = run.model(), run.cum(), run.pairs(), run.source()
-    limit = run.option["episode_steps"] or 0
-    clock, row = run.add_walk(limit)
+class Halves(NamedTuple):
+    """The two tables (runs, L), and how often the first was updated."""
 
-    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
-        double_q_walk(
-            model, kind, rate, cum, code, per_step, where, pairs, limit, uniforms, step,
-            *(x[first:last] for x in (clock, row, *tables)),
-        )  # fmt: skip
-
-    return run.learn(
-        walk, lambda u: begin(model, kind, first_rate, cum, where, pairs, run.visits, run.estimates, u, row)
-    )
+    heads: NDArray[np.int64]
+    qa: Floats
+    qb: Floats

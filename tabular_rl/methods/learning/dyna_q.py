@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.methods.learning._kept import add_learned_model, wrong_list
 from tabular_rl.methods.learning._learning import Learning
+from tabular_rl.methods.learning._walk import learn_by, walk_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
-from tabular_rl.solving.sampling import Floats
 
 
 @method(
@@ -85,38 +88,24 @@ def dyna_q(
     >>> [dyna_q(mdp, steps=n, step_size=0.5, planning=1).q.tolist() for n in (1, 2)]
     [[0.75], [0.9375]]
     """
-    from tabular_rl.kernels.dyna import dyna_walk
-    from tabular_rl.kernels.one_step import begin
+    from tabular_rl.kernels import dyna
 
     run = Learning(dyna_q, locals(), table="pairs")
+    walk, _ = walk_of(run)
+    place = run.add_walk(walk.episode_steps)
     planning = run.option["planning"]
-    run.uniforms = 3 + 2 * planning
-    code, per_step = run.option["step_size"].code, run.option["per"] == "step"
-    kind, rate, first_rate = run.exploring()
-    model, cum = run.model(), run.cum()
-    limit = run.option["episode_steps"] or 0
-    clock, row = run.add_walk(limit)
     run.updates = planning + 1
     size, known = run.add_count("size", -1, most=run.mdp.L), run.add_index("known", run.mdp.L)
     tried, counts = add_learned_model(run)
     run.add_condition(lambda: wrong_list("known", known, size, tried > 0))
-    arrays = (clock, row, known, size, tried, counts, run.visits, run.total, run.since, run.estimates)
+    tables = Memory(known, size, tried, counts), run.visits, run.total, run.since, run.estimates
+    return learn_by(run, dyna.dyna_q, walk, *tables, extra=2 * planning, tried=tried, place=place)
 
-    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
-        dyna_walk(
-            model,
-            kind,
-            rate,
-            cum,
-            code,
-            per_step,
-            limit,
-            planning,
-            uniforms,
-            step,
-            *(x[first:last] for x in arrays),
-        )
 
-    return run.learn(
-        walk, lambda u: begin(model, kind, first_rate, cum, 0, cum, tried, run.estimates, u, row)
-    )
+class Memory(NamedTuple):
+    """The learned model, and in the first `size` places of `known` the rows that were tried."""
+
+    known: NDArray[np.int64]
+    size: NDArray[np.int64]
+    tried: NDArray[np.int64]
+    counts: NDArray[np.int64]

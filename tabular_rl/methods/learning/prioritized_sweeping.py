@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.methods.learning._kept import add_learned_model, wrong_list
 from tabular_rl.methods.learning._learning import Learning
+from tabular_rl.methods.learning._walk import learn_by, walk_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
@@ -86,19 +88,16 @@ def prioritized_sweeping(
     >>> [prioritized_sweeping(mdp, steps=2, planning=n).q.tolist() for n in (0, 1)]
     [[0.0, 1.0], [0.5, 1.0]]
     """
-    from tabular_rl.kernels.dyna import sweeping_walk
-    from tabular_rl.kernels.one_step import begin
+    from tabular_rl.kernels.dyna import sweeping
 
     run = Learning(prioritized_sweeping, locals(), table="pairs")
-    planning, threshold = run.option["planning"], run.option["threshold"]
-    kind, rate, first_rate = run.exploring()
-    model, cum, mdp = run.model(), run.cum(), run.mdp
-    # Where an outcome leads, looked at from there: the outcomes into each state, and their rows.
-    into = np.argsort(mdp.next_state, kind="stable")
-    in_ptr = np.searchsorted(mdp.next_state[into], np.arange(mdp.S + 1))
-    in_row = mdp.outcome_row[into]
-    limit = run.option["episode_steps"] or 0
-    clock, row = run.add_walk(limit)
+    planning, mdp = run.option["planning"], run.mdp
+    # The outcomes into each state, and their rows.
+    outcome = np.argsort(mdp.next_state, kind="stable")
+    ptr = np.searchsorted(mdp.next_state[outcome], np.arange(mdp.S + 1))
+    into = Into(ptr, mdp.outcome_row[outcome], outcome)
+    walk, _ = walk_of(run)
+    at = run.add_walk(walk.episode_steps)
     run.updates = planning + 1
     size, heap = run.add_count("size", -1, most=mdp.L), run.add_index("heap", mdp.L)
     place = run.add_index("place", mdp.L, value=-1, low=-1)
@@ -114,14 +113,33 @@ def prioritized_sweeping(
         return wrong_list("heap", heap, size, place >= 0)
 
     run.add_condition(wrong_heap)
-    arrays = (clock, row, heap, place, priority, size, tried, counts, v, run.visits, run.estimates)
+    queue = Queue(planning, run.option["threshold"], heap, place, priority, size)
+    tables = queue, Memory(tried, counts, v), run.visits, run.estimates
+    return learn_by(run, sweeping, walk, *tables, settings=(into,), tried=tried, place=at)
 
-    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
-        sweeping_walk(
-            model, in_ptr, in_row, into, kind, rate, cum, limit, planning, threshold, uniforms, step,
-            *(x[first:last] for x in arrays),
-        )  # fmt: skip
 
-    return run.learn(
-        walk, lambda u: begin(model, kind, first_rate, cum, 0, cum, tried, run.estimates, u, row)
-    )
+class Into(NamedTuple):
+    """The rows and outcomes that lead to state s: places ptr[s] ... ptr[s + 1] - 1."""
+
+    ptr: NDArray[Any]
+    row: NDArray[Any]
+    outcome: NDArray[Any]
+
+
+class Queue(NamedTuple):
+    """A heap of rows (runs, L), where each row is in it (-1: nowhere), and how many of it are used in a step."""
+
+    planning: int
+    threshold: float
+    heap: NDArray[np.int64]
+    place: NDArray[np.int64]
+    priority: Floats
+    size: NDArray[np.int64]
+
+
+class Memory(NamedTuple):
+    """The learned model, and the largest action values of each state by it."""
+
+    tried: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    v: Floats
