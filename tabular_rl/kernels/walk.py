@@ -184,8 +184,7 @@ def action(model, walk, x, s, u, best, e, visits, q):
 def next_row(model, walk, x, u, s2, best, chosen, e, clock, row, visits, q):
     """row[e] ← where run e goes on after a step to s2 (-1: the end); `clock` is None where a log says it.
 
-    `best` is the greedy row of s2, `chosen` the row taken there: -1 where they are not known. `action` is called in one
-    place, as it is inlined there: in two places it took twice as long.
+    `best` is the greedy row of s2, `chosen` the row taken there: -1 where they are not known.
     """
     if clock is None:
         return

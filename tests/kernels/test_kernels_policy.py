@@ -14,6 +14,25 @@ TWINS = Path(__file__).parents[1] / "support" / "reference.py"
 COMPILERS = {
     "jit", "njit", "vectorize", "guvectorize", "cfunc", "stencil", "generated_jit", "jitclass", "prange",
 }  # fmt: skip
+LONG = {
+    "actor_critic_walk",
+    "learn_episode",
+    "learn_returns",
+    "linear_q_walk",
+    "linear_td_walk",
+    "look_back",
+    "n_step",
+    "n_step_given",
+    "n_step_walk",
+    "q_lambda_given",
+    "q_lambda_walk",
+    "reinforce_walk",
+    "returns_given",
+    "returns_walk",
+    "td_lambda_given",
+    "td_lambda_walk",
+    "trace_step",
+}
 POLICY = Path("kernels") / "_jit.py"
 
 
@@ -58,12 +77,14 @@ def is_false(node: ast.expr) -> bool:
 
 def kernels(package: Path) -> dict[str, str]:
     """Return the functions under @kernel, each with its place."""
-    found = {}
+    return {node.name: f"{path.relative_to(package)}:{node.lineno}" for path, node in functions(package)}
+
+
+def functions(package: Path) -> Iterator[tuple[Path, ast.FunctionDef]]:
     for path in sorted(package.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and any(map(is_kernel, node.decorator_list)):
-                found[node.name] = f"{path.relative_to(package)}:{node.lineno}"
-    return found
+                yield path, node
 
 
 def is_kernel(decorator: ast.expr) -> bool:
@@ -86,6 +107,12 @@ def test_every_kernel_has_a_twin():
     words = set(re.findall(r"\w+", TWINS.read_text(encoding="utf-8")))
     orphans = {name: place for name, place in kernels(PACKAGE).items() if name not in words}
     assert not orphans, f"no twin in tests/support/reference.py for {orphans}"
+
+
+def test_kernels_take_at_most_twelve_parameters():
+    """What belongs together travels in a named tuple. Those of LONG wait for it; none may be added."""
+    found = {node.name: len(node.args.args) for _, node in functions(PACKAGE)}
+    assert {name for name, n in found.items() if n > 12} == LONG
 
 
 @pytest.mark.parametrize(

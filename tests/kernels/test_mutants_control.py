@@ -53,7 +53,10 @@ MODULES = {
         [
             ("prioritized-sweeping", {}),
             ("prioritized-sweeping", {"threshold": 1.0, "explore": FALLING}),
-            ("prioritized-sweeping", {"planning": 2}),
+            (
+                "prioritized-sweeping",
+                {"planning": 2, "explore": "epsilon-greedy:linear:0:1:300", "steps": 300},
+            ),
         ],
     ),
 }

@@ -11,6 +11,7 @@ import itertools
 import math
 import re
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -19,8 +20,8 @@ import reference_linear
 import reference_returns
 import reference_traces
 from learners import SCHEDULES, Case
+from mutants import KERNELS
 from random_models import random_policy
-from test_mutants import KERNELS, Mutant, compiled
 
 from tabular_rl.methods.learning._linear import read_features
 from tabular_rl.solving.schedules import Schedule
@@ -32,6 +33,33 @@ def source(module):
     """The kernels of a module, and those that they call, as one text without imports of their own."""
     texts = [(KERNELS / f"{name}.py").read_text(encoding="utf-8") for name in ("walk", "one_step", module)]
     return re.sub(r"^from (tabular_rl|__future__).*\n", "", "\n".join(texts), flags=re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """In a function, `old` becomes `new`; it must be there `times` times."""
+
+    function: str
+    old: str
+    new: str
+    times: int = 1
+    moments: bool = False  # seen in the means over 1,500 runs alone
+
+    def __str__(self):
+        return f"{self.function}: {' '.join(self.old.split())} -> {' '.join(self.new.split())}"
+
+    def apply(self, text):
+        start = text.index(f"def {self.function}(")
+        end = text.find("@kernel", start)
+        body = text[start:end] if end > 0 else text[start:]
+        assert body.count(self.old) == self.times, f"the mutant no longer applies: {self}"
+        return text[:start] + body.replace(self.old, self.new) + text[start + len(body) :]
+
+
+def compiled(text, kernel=lambda function: function):
+    made = {"kernel": kernel}
+    exec(compile(text, "mutant", "exec"), made)
+    return made
 
 
 M = Mutant
@@ -527,7 +555,7 @@ def traces_check(seed, learner, kind, trace, cut, given):
 def no_trace_check(seed, kind):
     """Q(λ) at λ = 0 is Q-learning, with every way of exploring and its schedule."""
     case = Case(6500 + seed, kind=kind)
-    tables = case.q(reference.q_walk, 2, episode_steps=4)
+    tables = case.q(reference, 2, episode_steps=4)
     entries = case.tables["table"].shape[1]
     own = walking(case) | {
         "before": np.zeros(2), "count": np.zeros(2, dtype=np.int64), "active": np.zeros((2, entries), dtype=np.int64),
@@ -699,7 +727,7 @@ def linear_check(seed, learner, source_, target, limit):
 def one_hot_check(seed, rule, kind):
     """With one-hot features the weights are the table of Q-learning and expected SARSA, however one explores."""
     case = Case(9500 + seed, kind=kind, target=seed % 3)
-    tables = case.q(reference.q_walk, rule, episode_steps=4)
+    tables = case.q(reference, rule, episode_steps=4)
     x = read_features("one-hot", case.mdp.L, "pairs")
 
     def call(made):
