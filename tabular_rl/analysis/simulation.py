@@ -19,15 +19,11 @@ from tabular_rl.model.mdp import AVERAGED, MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.transitions import Transitions
 from tabular_rl.solving import run as running
-from tabular_rl.solving.options import OPTIONS
+from tabular_rl.solving.options import EPISODES, OPTIONS, SEED
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.solution import Solution
 
-EPISODES = Option("episodes", int, "episodes to play", low=1, high=1e9)
 STEPS = Option("steps", int, "steps after which an episode is cut off", low=1, high=1e9, optional=True)
-SEED = Option(
-    "seed", int, "start of the random numbers; the same seed gives the same episodes", low=0, high=2**53
-)
 LEVEL = Option("level", float, "level of the confidence interval", low=0.5, high=0.999999)
 
 TOGETHER = 4096  # episodes played side by side

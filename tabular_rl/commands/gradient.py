@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from tabular_rl.analysis.gradient import gradient_study
-from tabular_rl.analysis.simulation import EPISODES, SEED, STEPS
+from tabular_rl.analysis.simulation import STEPS
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, exit_code, is_file, note_written, show
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._program import COMMANDS
@@ -32,7 +32,7 @@ from tabular_rl.report.gradient import GradientReport
 from tabular_rl.report.render.files import write_report
 from tabular_rl.report.screen import note, warn
 from tabular_rl.report.words import plural, seconds_text, stopped_text
-from tabular_rl.solving.options import OPTIONS
+from tabular_rl.solving.options import EPISODES, OPTIONS, SEED
 
 
 @click.command("gradient", cls=Command, short_help=COMMANDS["gradient"])

@@ -7,9 +7,7 @@ from typing import Any
 import click
 
 from tabular_rl.analysis.simulation import (
-    EPISODES,
     LEVEL,
-    SEED,
     STEPS,
     episode_limit,
     sample_transitions,
@@ -33,7 +31,7 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.report.screen import note
 from tabular_rl.report.simulation import SimulationReport
 from tabular_rl.report.words import plural, seconds_text
-from tabular_rl.solving.options import OPTIONS
+from tabular_rl.solving.options import EPISODES, OPTIONS, SEED
 
 MOST_LOGGED = 10_000_000
 ASKED = ("start", "episodes", "steps", "seed", "level", "time_limit")

@@ -283,6 +283,12 @@ Undiscounted = Annotated[
 ]
 # fmt: on
 
+# Of what is played, not learned.
+EPISODES = Option("episodes", int, "episodes to play", low=1, high=1e9)
+SEED = Option(
+    "seed", int, "start of the random numbers; the same seed gives the same episodes", low=0, high=2**53
+)
+
 OPTIONS: dict[str, Option] = {
     option.name: option for hint in tuple(globals().values()) for option in getattr(hint, "__metadata__", ())
 }

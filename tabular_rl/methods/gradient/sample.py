@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tabular_rl.analysis.simulation import EPISODES, SEED
 from tabular_rl.errors import NoFiniteAnswer, OptionError
 from tabular_rl.methods.gradient._episodes import Episodes
 from tabular_rl.methods.gradient.estimators import Form, make_form
@@ -127,8 +126,8 @@ def sample_gradient(
     from tabular_rl.kernels.gradient import episode_estimates
 
     wanted, seed, time_limit = (
-        EPISODES.check(episodes),
-        SEED.check(seed),
+        o.EPISODES.check(episodes),
+        o.SEED.check(seed),
         o.OPTIONS["time_limit"].check(time_limit),
     )
     softmax = as_softmax(policy)
