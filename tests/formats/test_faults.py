@@ -224,11 +224,11 @@ def test_signal_while_a_finished_answer_is_written(handled, capsys, models, monk
     parts = writing._parts
 
     def interrupted(value):
-        if isinstance(value, np.ndarray):  # the values: half of the file is written
+        if isinstance(value, writing.Column):  # the values: half of the file is written
             signal.raise_signal(signal.SIGINT)
         return parts(value)
 
-    monkeypatch.setattr(writing, "_value_parts", interrupted)
+    monkeypatch.setattr(writing, "_parts", interrupted)
     model = models / "slow.npz" if first else ROBOT  # one that goes on until it is stopped, and one that ends
     done = inside(capsys, "solve", model, *VALUE_ITERATION, "-o", out)
     assert (done.code, done.out, out.read_text(), files(tmp_path)) == (130, "", "old", ["out.json"])

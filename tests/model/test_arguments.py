@@ -404,6 +404,7 @@ def test_every_option_that_a_message_names_is_an_argument_in_python():
     """What a message calls --sweeps is called sweeps= by whoever reads it in Python, and exists there."""
     known = set(OPTIONS) | {
         "behavior",
+        "episodes",
         "data",
         "horizon",
         "policy",
