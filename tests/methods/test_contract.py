@@ -309,6 +309,7 @@ def arrays_of(thing):
 def test_model_and_policy_are_untouched(name):
     for q in questions(name, "random"):
         things = [x for x in (q.mdp, q.policy) if x is not None]
+        assert len(q.mdp.pair_state) == q.mdp.L  # made when it is first asked for, and kept
         before = [{f: x.tobytes() for f, x in arrays_of(thing).items()} for thing in things]
         digest = q.mdp.replace().digest
         if q.truth is not None:
