@@ -39,7 +39,7 @@ def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
             text = plain_ends(_text_of(path))
             if not text.strip():
                 raise ModelError(EMPTY)
-            format = ANSWERS.told(text.lstrip()[:8].encode()) or ANSWERS.named("csv")
+            format = ANSWERS.of_bytes(text.lstrip()[:8].encode()) or ANSWERS.named("csv")
             answer: Answer = function(format.read)(text, mdp, policy_only)
             if answer.values is None and answer.policy is None:
                 raise ModelError("found neither values nor actions, expected some: a line for each state")

@@ -115,10 +115,10 @@ class Formats:
         suffix = Path(path).suffix.lower()
         return next((format for format in self.formats if suffix in format.suffixes), None)
 
-    def told(self, head: bytes) -> Format | None:
+    def of_bytes(self, head: bytes) -> Format | None:
         """Return the format that the first bytes of a file say, None where they say none.
 
-        >>> MODELS.told(b"PK\\x03\\x04...").name, MODELS.told(b"discount")
+        >>> MODELS.of_bytes(b"PK\\x03\\x04...").name, MODELS.of_bytes(b"discount")
         ('npz', None)
         """
         return next((format for format in self.formats if head.startswith(format.magic)), None)
@@ -192,7 +192,7 @@ class Formats:
         file.seek(0)
         if not head:
             raise ModelError(f"empty, expected {self.thing}")
-        found = self.told(head)
+        found = self.of_bytes(head)
         chosen = format or found or self.formats[0]
         if chosen.magic and found is not chosen:
             holds = input.kind_of(head) if found is None else found.content

@@ -62,8 +62,9 @@ def chosen_backup(rows, chosen, v, first, last, step, span, out):
     low, high = span[0], span[1]
     for s in range(first, last, step):
         q = 0.0
-        if chosen[s] >= 0:
-            q = row_value(rows, chosen[s], v)
+        i = chosen[s]
+        if i >= 0:
+            q = row_value(rows, i, v)
             low, high = widened(low, high, q - v[s])
         out[s] = q
     span[0], span[1] = low, high

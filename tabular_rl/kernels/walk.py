@@ -92,7 +92,7 @@ def tied(q, e, best, ties, u):
 
 @kernel
 def other_choice(kind, x, first, last, q, visits, e, best, u):
-    """What `explore` does for kinds 2 and 3: apart from it, so that the quick kinds are short enough to be inlined."""
+    """What `explore` does for kinds 2 and 3."""
     if kind == 2:
         total = 0.0
         for i in range(first, last):

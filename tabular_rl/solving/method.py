@@ -30,7 +30,7 @@ BUDGETS = (
     "sweeps",
     "improvements",
     "inner_sweeps",
-)  # of a planner neither: its interval says how far it came
+)  # of a planner neither: the interval says how far it came
 
 
 @dataclass(eq=False, repr=False)
@@ -45,9 +45,7 @@ class Method(Generic[P, Answer]):
     source: str
     problems: tuple[str, ...] = (DISCOUNTED,)
     largest: int | None = None  # states it takes, where there is a limit
-    cost: Callable[[Facts], Cost | None] = (
-        no_estimate  # what it would take of a model; `auto` takes the least
-    )
+    cost: Callable[[Facts], Cost | None] = no_estimate  # of an answer; `auto` takes the method of the least
     chooses: bool = False  # it only chooses another method
     exact: bool = False  # answers in fractions
     on_policy: bool = False  # learns the values of the policy that acts

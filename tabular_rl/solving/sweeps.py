@@ -112,9 +112,8 @@ class Sweeper:
 
     def _each(self, call: Callable[..., Any], in_place: bool, forward: bool) -> tuple[float, float]:
         """Call for the states of each block (first, last, step) and its span; return the span of all."""
-        forward = (
-            forward or not in_place
-        )  # backward, a processor fetches less ahead: up to four times as long
+        # Backward, a processor fetches less ahead: up to four times as long.
+        forward = forward or not in_place
 
         def one(block: int) -> None:
             (first, last), span = self.blocks[block], self.spans[block]

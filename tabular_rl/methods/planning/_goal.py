@@ -7,6 +7,7 @@ where the guess is good enough is a certificate asked for, and only the certific
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -188,6 +189,34 @@ class Goal:
     def certificate(self, v: Floats, rows: NDArray[Any] | None) -> Certificate:
         full, full_rows = self.lift(v, rows)
         return self.certifier.certificate(full, full_rows if self.mdp.problem.must_end else None)
+
+    def swept(
+        self,
+        backup: Callable[[Floats, Floats, bool], tuple[float, float]],
+        v: Floats,
+        rows: NDArray[Any] | None,
+        *,
+        sweeps: int,
+        in_place: bool,
+    ) -> Solution:
+        """The answer after sweeps of one kind, forward and backward in turn, until one is enough.
+
+        `backup(v, out, forward)` writes the next values to `out`, which is v itself in place, and returns the least and
+        the largest change; `rows` is what it keeps the chosen rows in.
+        """
+        spare = v if in_place else np.empty_like(v)
+        stopped: str | None = "budget"
+        try:
+            for sweep in range(1, sweeps + 1):
+                low, high = backup(v, spare, sweep % 2 == 1)
+                v, spare = spare, v
+                self.run.did("sweeps")
+                if self.met(low, high, v, rows, sweep):
+                    stopped = None
+                    break
+        except Stop as stop:
+            stopped = stop.why
+        return self.solution(v, rows, stopped)
 
     def solution(
         self, v: Floats, rows: NDArray[Any] | None = None, stopped: str | None = None, extra: Any = None

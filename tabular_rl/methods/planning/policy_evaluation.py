@@ -8,7 +8,7 @@ import numpy as np
 
 from tabular_rl.certificates import certifier
 from tabular_rl.certificates.conclusion import conclude
-from tabular_rl.methods.planning._goal import Goal
+from tabular_rl.methods.planning._goal import Floats, Goal
 from tabular_rl.model.graph.reduction import zero_states
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -89,19 +89,11 @@ def policy_evaluation(
     goal = Goal(run, mdp, threads, policy)
     v = goal.start(start_from)
     v[zero_states(mdp, policy)] = 0.0
-    spare = v if in_place else np.empty_like(v)
-    stopped: str | None = "budget"
-    try:
-        for sweep in range(1, sweeps + 1):
-            low, high = goal.sweeper.policy(policy, v, spare, forward=sweep % 2 == 1)
-            v, spare = spare, v
-            run.did("sweeps")
-            if goal.met(low, high, v, None, sweep):
-                stopped = None
-                break
-    except Stop as stop:
-        stopped = stop.why
-    return goal.solution(v, stopped=stopped)
+
+    def backup(v: Floats, out: Floats, forward: bool) -> tuple[float, float]:
+        return goal.sweeper.policy(policy, v, out, forward)
+
+    return goal.swept(backup, v, None, sweeps=sweeps, in_place=in_place)
 
 
 def _finite(run: Run, mdp: MDP, policy: Policy) -> Solution:

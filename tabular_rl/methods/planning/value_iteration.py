@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from tabular_rl.methods.planning._goal import Goal
+from tabular_rl.methods.planning._goal import Floats, Goal
 from tabular_rl.model.mdp import MDP
 from tabular_rl.solving import options as o
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
-from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
 
 
@@ -78,16 +75,8 @@ def value_iteration(
     run = value_iteration.run(locals())
     goal = Goal(run, mdp, threads)
     v, rows = goal.start(start_from), goal.rows()
-    spare = v if in_place else np.empty_like(v)
-    stopped: str | None = "budget"
-    try:
-        for sweep in range(1, sweeps + 1):
-            low, high = goal.sweeper.optimal(v, spare, rows, forward=sweep % 2 == 1)
-            v, spare = spare, v
-            run.did("sweeps")
-            if goal.met(low, high, v, rows, sweep):
-                stopped = None
-                break
-    except Stop as stop:
-        stopped = stop.why
-    return goal.solution(v, rows, stopped)
+
+    def backup(v: Floats, out: Floats, forward: bool) -> tuple[float, float]:
+        return goal.sweeper.optimal(v, out, rows, forward)
+
+    return goal.swept(backup, v, rows, sweeps=sweeps, in_place=in_place)
