@@ -36,15 +36,20 @@ def _uses(path: Path) -> frozenset[Path]:
     return frozenset(HERE / f"{name}.py" for name in names if (HERE / f"{name}.py").exists())
 
 
-@functools.cache
-def _digest(path: Path) -> str:
-    """A digest of a kernel's file and of all that it is compiled with."""
+def _all_uses(path: Path) -> set[Path]:
+    """A kernel's file and all that it is compiled with."""
     files, found = {path}, {Path(__file__), path}
     while files:
         files = {used for file in files for used in _uses(file)} - found
         found |= files
+    return found
+
+
+@functools.cache
+def _digest(path: Path) -> str:
+    """A digest of a kernel's file and of all that it is compiled with."""
     h = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
-    for file in sorted(found):
+    for file in sorted(_all_uses(path)):
         h.update(file.read_bytes())
     return h.hexdigest()[:16]
 

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.one_step import tally
 from tabular_rl.kernels.walk import greedy, next_row, rate, transition
+
+Floats = NDArray[np.float64]
+
+
+class Halves(NamedTuple):
+    """The two tables (runs, L), and how often the first was updated."""
+
+    heads: NDArray[np.int64]
+    qa: Floats
+    qb: Floats
 
 
 @kernel

@@ -6,10 +6,52 @@ The learned model is the counts (runs, K) of the outcomes that were seen and `tr
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.one_step import update
 from tabular_rl.kernels.walk import greedy, next_row, outcome, rate, scan
+
+Floats = NDArray[np.float64]
+
+
+class Memory(NamedTuple):
+    """The learned model, and in the first `size` places of `known` the rows that were tried."""
+
+    known: NDArray[np.int64]
+    size: NDArray[np.int64]
+    tried: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+class Into(NamedTuple):
+    """The rows and outcomes that lead to state s: places ptr[s] ... ptr[s + 1] - 1."""
+
+    ptr: NDArray[Any]
+    row: NDArray[Any]
+    outcome: NDArray[Any]
+
+
+class Queue(NamedTuple):
+    """A heap of rows (runs, L), where each row is in it (-1: nowhere), and how many of it are used in a step."""
+
+    planning: int
+    threshold: float
+    heap: NDArray[np.int64]
+    place: NDArray[np.int64]
+    priority: Floats
+    size: NDArray[np.int64]
+
+
+class ValuedMemory(NamedTuple):
+    """The learned model, and the largest action values of each state by it."""
+
+    tried: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    v: Floats
 
 
 @kernel

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.walk import scan, search
+
+Floats = NDArray[np.float64]
+
+
+class Decisions(NamedTuple):
+    """What a policy does at each time, for kernels: its rows (T, S), -1 where it is random, and then `cum` (T, L)."""
+
+    rows: NDArray[np.int64]
+    cum: Floats
 
 
 @kernel

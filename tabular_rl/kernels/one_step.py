@@ -9,9 +9,22 @@ kept.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.walk import action, explore, greedy, next_row, rate, search, transition
+
+Floats = NDArray[np.float64]
+
+
+class Mean(NamedTuple):
+    """What an average is made of (runs, L); without columns where none is kept."""
+
+    total: Floats
+    since: NDArray[np.int64]
 
 
 @kernel

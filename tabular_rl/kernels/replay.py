@@ -7,12 +7,32 @@ sums and of minima: node n has the children 2n and 2n + 1, node 1 is the root, l
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.one_step import expected, follow, update
 from tabular_rl.kernels.walk import greedy, line, next_row, outcome, rate, scan
 
 MARGIN = 0.01  # what is added to |δ|, so that every transition can be drawn again (Schaul et al. 2016, 3.3)
+
+Floats = NDArray[np.float64]
+
+
+class Buffer(NamedTuple):
+    """Transitions (runs, capacity), their priorities as trees, and how they are drawn, weighted and learned from."""
+
+    largest: bool
+    omega: float
+    beta: float
+    stored: NDArray[np.int64]
+    held_row: NDArray[np.int64]
+    held_outcome: NDArray[np.int64]
+    sums: Floats
+    least: Floats
+    top: Floats
 
 
 @kernel

@@ -2,16 +2,77 @@
 
 These are the pieces that the learners' kernels are made of. They take whole tables (runs, entries) and the run e. A
 transition is a sample of the model, or a line of a log. `log` is None where there is none, and `clock` where there is
-one, so that each of the two is compiled apart. `walk` holds the settings of a walk, solving.sampling.Walk. Time t
-counts the steps of a run from 0; u are the uniforms of the step: the outcome; the restart, or the next independent
-pair; the next action; then those that a learner adds. A log takes none but these last.
+one, so that each of the two is compiled apart. `walk` holds the settings of a walk. Time t counts the steps of a run
+from 0; u are the uniforms of the step: the outcome; the restart, or the next independent pair; the next action; then
+those that a learner adds. A log takes none but these last.
+
+Named tuples that kernels take are defined in kernel files: the key of compiled code is a digest of those.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
+
+Floats = NDArray[np.float64]
+
+
+class Model(NamedTuple):
+    """A model as kernels sample it, rewards in the sign of maximisation.
+
+    `cum` (K,) is cumulative within each row: the outcome of a uniform u is the first j ≥ row_ptr[i] with u < cum[j].
+    `start` (S,) is cumulative over the states. `reward` (K,) is empty where rewards r (L,) belong to rows.
+    """
+
+    pair_ptr: NDArray[Any]
+    pair_state: NDArray[Any]
+    row_ptr: NDArray[Any]
+    next_state: NDArray[Any]
+    cum: Floats
+    reward: Floats
+    r: Floats
+    gamma: float
+    terminal: NDArray[np.bool_]
+    start: Floats
+
+
+class Given(NamedTuple):
+    """Transitions as kernels take them, rewards in the sign of maximisation."""
+
+    row: NDArray[np.int64]
+    reward: NDArray[np.float64]
+    next_state: NDArray[np.int64]
+    done: NDArray[np.bool_]
+    next_row: NDArray[np.int64]
+
+
+class Walk(NamedTuple):
+    """The settings of a learner's walk, as its kernel takes them; they stay as they are.
+
+    `source` is 0 for a trajectory, 1 for independent pairs, drawn by the cumulative distribution `pairs` (L,), 2 for
+    all rows in turn. `explore` is a way of exploring, at the rate of a schedule (0: the behaviour policy,
+    `cum` (L,) by cumulative probabilities). After a restart the uniform number `again` of the step takes the action.
+    Targets are those of kernels.one_step.follow. `pi` and `rho` (L,) are π and π / b of each row.
+    """
+
+    source: int
+    pairs: Floats
+    episode_steps: int
+    explore: int
+    explore_rate: Floats
+    cum: Floats
+    again: int
+    step_size: Floats
+    per_step: bool
+    target: int
+    by: float
+    pi: Floats
+    rho: Floats
 
 
 @kernel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +17,11 @@ from tabular_rl.model.names import Names
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import RationalArray
 
+if TYPE_CHECKING:
+    from tabular_rl.kernels.walk import Given
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-
-class Given(NamedTuple):
-    """Transitions as kernels take them, rewards in the sign of maximisation."""
-
-    row: NDArray[np.int64]
-    reward: NDArray[np.float64]
-    next_state: NDArray[np.int64]
-    done: NDArray[np.bool_]
-    next_row: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +102,8 @@ class Transitions:
 
     def given(self) -> Given:
         """What kernels take."""
+        from tabular_rl.kernels.walk import Given
+
         return Given(self.row, self.mdp.sign * self.reward, self.next_state, self.done, self.next_row)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,51 +10,12 @@ from numpy.typing import NDArray
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 
+if TYPE_CHECKING:
+    from tabular_rl.kernels.episodes import Decisions
+    from tabular_rl.kernels.walk import Model
+
 Floats = NDArray[np.float64]
 BLOCK = 65_536  # uniforms that are drawn at once
-
-
-class Model(NamedTuple):
-    """A model as kernels sample it, rewards in the sign of maximisation.
-
-    `cum` (K,) is cumulative within each row: the outcome of a uniform u is the first j ≥ row_ptr[i] with u < cum[j].
-    `start` (S,) is cumulative over the states. `reward` (K,) is empty where rewards r (L,) belong to rows.
-    """
-
-    pair_ptr: NDArray[Any]
-    pair_state: NDArray[Any]
-    row_ptr: NDArray[Any]
-    next_state: NDArray[Any]
-    cum: Floats
-    reward: Floats
-    r: Floats
-    gamma: float
-    terminal: NDArray[np.bool_]
-    start: Floats
-
-
-class Walk(NamedTuple):
-    """The settings of a learner's walk, as its kernel takes them; they stay as they are.
-
-    `source` is 0 for a trajectory, 1 for independent pairs, drawn by the cumulative distribution `pairs` (L,), 2 for
-    all rows in turn. `explore` is a way of exploring, at the rate of a schedule (0: the behaviour policy,
-    `cum` (L,) by cumulative probabilities). After a restart the uniform number `again` of the step takes the action.
-    Targets are those of kernels.one_step.follow. `pi` and `rho` (L,) are π and π / b of each row.
-    """
-
-    source: int
-    pairs: Floats
-    episode_steps: int
-    explore: int
-    explore_rate: Floats
-    cum: Floats
-    again: int
-    step_size: Floats
-    per_step: bool
-    target: int
-    by: float
-    pi: Floats
-    rho: Floats
 
 
 def sampling_model(mdp: MDP) -> Model:
@@ -63,6 +24,8 @@ def sampling_model(mdp: MDP) -> Model:
     >>> sampling_model(MDP([[[0.25, 0.75]], [[0.0, 0.0]]], [[1.0], [0.0]], 1, terminal=["1"])).cum.tolist()
     [0.25, 2.0]
     """
+    from tabular_rl.kernels.walk import Model
+
     sign = mdp.sign
     reward = np.zeros(0) if mdp.reward is None else mdp.reward if sign > 0 else -mdp.reward
     return Model(
@@ -84,13 +47,6 @@ def policy_cum(policy: Policy) -> Floats:
     return cumulative(policy.weights, policy.mdp.pair_ptr)
 
 
-class Decisions(NamedTuple):
-    """What a policy does at each time, for kernels: its rows (T, S), -1 where it is random, and then `cum` (T, L)."""
-
-    rows: NDArray[np.int64]
-    cum: Floats
-
-
 def decisions(policy: Policy) -> Decisions:
     """Return what a policy does, of one time or of several.
 
@@ -98,6 +54,8 @@ def decisions(policy: Policy) -> Decisions:
     >>> [x.tolist() for x in decisions(Policy.uniform(mdp))], decisions(Policy(mdp, rows=[1])).rows.tolist()
     ([[[-1]], [[0.5, 2.0]]], [[1]])
     """
+    from tabular_rl.kernels.episodes import Decisions
+
     if policy.rows is not None:
         return Decisions(np.atleast_2d(policy.rows).astype(np.int64), np.zeros((1, 1)))
     assert policy.probs is not None

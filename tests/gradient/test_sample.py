@@ -14,7 +14,7 @@ from random_models import random_model
 
 from tabular_rl.errors import NoFiniteAnswer, OptionError
 from tabular_rl.formats import load
-from tabular_rl.kernels.episodes import play
+from tabular_rl.kernels.episodes import Decisions, play
 from tabular_rl.kernels.gradient import episode_estimates
 from tabular_rl.methods.gradient import sample
 from tabular_rl.methods.gradient._episodes import Episodes
@@ -25,7 +25,7 @@ from tabular_rl.methods.gradient.sample import sample_gradient
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.solving.sampling import Decisions, cumulative, sampling_model
+from tabular_rl.solving.sampling import cumulative, sampling_model
 
 
 def random_softmax(mdp, seed, d=None):

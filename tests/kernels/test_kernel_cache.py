@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import numba
 import pytest
+from learners import hand_model
 from program import inside
 
+from tabular_rl import Policy, q_learning, sample_gradient, simulate
 from tabular_rl.kernels import _jit
+from tabular_rl.methods.lookup import LEARNERS
+from tabular_rl.model.transitions import Transitions
 
 
 def thrice(x):
@@ -128,6 +136,32 @@ def test_a_kernel_file_imports_others_in_the_one_way_that_the_key_of_its_compile
             imported |= {f"{node.module}.{alias.name}" for alias in node.names}
     ours = {name.split(".")[2] for name in imported if name.startswith("tabular_rl.")}
     assert {used.stem for used in _jit._uses(path)} == ours
+
+
+def test_named_tuples_that_kernels_take_are_part_of_the_key():
+    """Two fields that change places would else leave compiled code that reads the one for the other."""
+    mdp = hand_model()
+    log = Transitions.of(mdp, [("a", 0, 1.0, "a"), ("a", 1, 1.0, "b"), ("b", 0, 2.0, "end")])
+    simulate(mdp, Policy.uniform(mdp), episodes=1)
+    sample_gradient(Policy.uniform(mdp), episodes=1)
+    for method in LEARNERS.values():
+        policy, how = (
+            [Policy.uniform(mdp)] if method.task == "prediction" else [],
+            {"steps": 2, "reference": False},
+        )
+        method(mdp, *policy, **how)
+        if "data" in method.defaults:
+            method(mdp, *policy, data=log, **how)
+    q_learning(mdp, replay="uniform", steps=2, reference=False)
+    seen = set()
+    for path in _jit.HERE.glob("*.py"):
+        for kernel in vars(importlib.import_module(f"tabular_rl.kernels.{path.stem}")).values():
+            for kind in (kind for signature in getattr(kernel, "signatures", ()) for kind in signature):
+                if isinstance(kind, numba.types.NamedTuple):
+                    seen.add(kind.instance_class.__name__)
+                    home = Path(inspect.getfile(kind.instance_class))
+                    assert home in _jit._all_uses(Path(kernel.py_func.__code__.co_filename)), kernel
+    assert seen >= {"Model", "Walk", "Given", "Decisions", "Halves", "Memory", "Buffer"}
 
 
 def test_an_end_of_file_where_none_is_expected_is_no_interrupt(capsys, monkeypatch):

@@ -13,7 +13,9 @@ import pytest
 import reference
 
 from tabular_rl.kernels import bellman, episodes, graph
-from tabular_rl.solving.sampling import Decisions, Model, cumulative
+from tabular_rl.kernels.episodes import Decisions
+from tabular_rl.kernels.walk import Model
+from tabular_rl.solving.sampling import cumulative
 
 WORK = {"strong_components": {5, 6, 7, 8, 9, 10}, "search_forward": {5}, "search_backward": {4}}
 

@@ -16,10 +16,9 @@ from random_models import random_model
 from reference_control import same_bits, swapped_in
 
 from tabular_rl import MDP, OptionError, Transitions, double_q_learning, load, q_learning
-from tabular_rl.kernels.double_q import double_q
+from tabular_rl.kernels.double_q import Halves, double_q
 from tabular_rl.kernels.one_step import begin
 from tabular_rl.kernels.one_step import q_learning as q_learning_kernel
-from tabular_rl.methods.learning.double_q_learning import Halves
 from tabular_rl.solving.sampling import sampling_model
 
 A, B = 0.25, 0.75  # coins: the first table learns, or the second

@@ -18,8 +18,8 @@ from reference_control import same_bits, swapped_in
 
 from tabular_rl import MDP, OptionError, Policy, Transitions, behavior_of, learn
 from tabular_rl.formats import load
-from tabular_rl.kernels.replay import MARGIN, put, replay, take
-from tabular_rl.methods.learning._replay import Buffer, Mean
+from tabular_rl.kernels.one_step import Mean
+from tabular_rl.kernels.replay import MARGIN, Buffer, put, replay, take
 from tabular_rl.solving.options import OPTIONS
 from tabular_rl.solving.sampling import sampling_model
 

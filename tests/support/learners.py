@@ -14,10 +14,11 @@ from statistics import NormalDist
 import numpy as np
 from random_models import assemble, random_model, random_policy
 
+from tabular_rl.kernels.walk import Walk
 from tabular_rl.methods.learning import _learning
 from tabular_rl.model.names import Names
 from tabular_rl.model.transitions import Transitions
-from tabular_rl.solving.sampling import Walk, cumulative, policy_cum, sampling_model
+from tabular_rl.solving.sampling import cumulative, policy_cum, sampling_model
 from tabular_rl.solving.schedules import Schedule
 
 RULES = {"sarsa": 0, "expected": 1, "max": 2, "own": 3}

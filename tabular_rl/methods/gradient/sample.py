@@ -17,7 +17,7 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving import run as running
 from tabular_rl.solving.run import Run, Stop
-from tabular_rl.solving.sampling import Decisions, cumulative, sampling_model
+from tabular_rl.solving.sampling import cumulative, sampling_model
 
 Floats = NDArray[np.float64]
 
@@ -122,7 +122,7 @@ def sample_gradient(
     >>> found.mean.round(12).tolist(), round(found.trace, 12)
     ([0.09, -0.09], 0.0)
     """
-    from tabular_rl.kernels.episodes import play
+    from tabular_rl.kernels.episodes import Decisions, play
     from tabular_rl.kernels.gradient import episode_estimates
 
     wanted, seed, time_limit = (

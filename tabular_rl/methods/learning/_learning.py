@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +35,11 @@ from tabular_rl.solving import run as running
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import Method
 from tabular_rl.solving.run import Stop
-from tabular_rl.solving.sampling import BLOCK, Model, cumulative, policy_cum, sampling_model, streams
+from tabular_rl.solving.sampling import BLOCK, cumulative, policy_cum, sampling_model, streams
 from tabular_rl.solving.solution import Floats
+
+if TYPE_CHECKING:
+    from tabular_rl.kernels.walk import Model
 
 LONGEST_CALL = 0.1  # seconds in a kernel between two looks at signals and the clock
 SAVE_EVERY = 30.0  # seconds between two checkpoints

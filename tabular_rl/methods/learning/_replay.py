@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError
 from tabular_rl.methods.learning._arrays import LARGEST
@@ -33,7 +31,8 @@ def learn_replayed(run: Learning, *, largest: bool, pi: Floats | None) -> Learne
     -------
     Lin (1992). Schaul, Quan, Antonoglou & Silver (2016), 3.3 and 3.4.
     """
-    from tabular_rl.kernels.replay import replay
+    from tabular_rl.kernels.one_step import Mean
+    from tabular_rl.kernels.replay import Buffer, replay
 
     walk, bar = walk_of(run, pi=pi)
     how, omega, beta = run.option["replay"]
@@ -72,27 +71,6 @@ def learn_replayed(run: Learning, *, largest: bool, pi: Floats | None) -> Learne
     buffer = Buffer(largest, omega, beta, stored, held_row, held_outcome, sums, least, top)
     tables = buffer, run.visits, Mean(run.total, run.since), bar, run.estimates
     return learn_by(run, replay, walk, *tables, extra=batch, place=place)
-
-
-class Buffer(NamedTuple):
-    """Transitions (runs, capacity), their priorities as trees, and how they are drawn, weighted and learned from."""
-
-    largest: bool
-    omega: float
-    beta: float
-    stored: NDArray[np.int64]
-    held_row: NDArray[np.int64]
-    held_outcome: NDArray[np.int64]
-    sums: Floats
-    least: Floats
-    top: Floats
-
-
-class Mean(NamedTuple):
-    """What an average is made of (runs, L); without columns where none is kept."""
-
-    total: Floats
-    since: NDArray[np.int64]
 
 
 def wrong_trees(sums: Floats, least: Floats, held: int) -> str | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.sampling import Floats, Walk
+from tabular_rl.solving.sampling import Floats
+
+if TYPE_CHECKING:
+    from tabular_rl.kernels.walk import Walk
 
 
 def learn_by(
@@ -99,6 +102,8 @@ def walk_of(
     -------
     The settings, and the table: the estimates themselves where there are no other targets.
     """
+    from tabular_rl.kernels.walk import Walk
+
     none, log = np.zeros(0), run.data is not None
     explore, explore_rate = (0, np.zeros(4)) if log else run.exploring()[:2]
     target, by, bar = run.target() if "target" in run.option else (0, 0.0, run.estimates)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.methods.learning._walk import learn_by, walk_of
@@ -14,7 +11,6 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
-from tabular_rl.solving.sampling import Floats
 
 
 @method(
@@ -92,7 +88,7 @@ def double_q_learning(
     >>> [double_q_learning(mdp, steps=n, step_size=1).q.tolist() for n in (1, 50)]
     [[0.5], [1.0]]
     """
-    from tabular_rl.kernels.double_q import double_q
+    from tabular_rl.kernels.double_q import Halves, double_q
 
     run = Learning(double_q_learning, locals(), table="pairs")
     heads = run.add_count("heads")
@@ -103,11 +99,3 @@ def double_q_learning(
     halves.qa[:] = halves.qb[:] = run.estimates
     walk, _ = walk_of(run)
     return learn_by(run, double_q, walk, run.visits, run.total, run.since, halves, run.estimates, extra=1)
-
-
-class Halves(NamedTuple):
-    """The two tables (runs, L), and how often the first was updated."""
-
-    heads: NDArray[np.int64]
-    qa: Floats
-    qb: Floats

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from tabular_rl.methods.learning._kept import add_learned_model, wrong_list
 from tabular_rl.methods.learning._learning import Learning
@@ -98,14 +95,5 @@ def dyna_q(
     size, known = run.add_count("size", -1, most=run.mdp.L), run.add_index("known", run.mdp.L)
     tried, counts = add_learned_model(run)
     run.add_condition(lambda: wrong_list("known", known, size, tried > 0))
-    tables = Memory(known, size, tried, counts), run.visits, run.total, run.since, run.estimates
+    tables = dyna.Memory(known, size, tried, counts), run.visits, run.total, run.since, run.estimates
     return learn_by(run, dyna.dyna_q, walk, *tables, extra=2 * planning, tried=tried, place=place)
-
-
-class Memory(NamedTuple):
-    """The learned model, and in the first `size` places of `known` the rows that were tried."""
-
-    known: NDArray[np.int64]
-    size: NDArray[np.int64]
-    tried: NDArray[np.int64]
-    counts: NDArray[np.int64]

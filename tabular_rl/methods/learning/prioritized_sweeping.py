@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabular_rl.methods.learning._kept import add_learned_model, wrong_list
 from tabular_rl.methods.learning._learning import Learning
@@ -15,7 +14,6 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
-from tabular_rl.solving.sampling import Floats
 
 
 @method(
@@ -88,7 +86,7 @@ def prioritized_sweeping(
     >>> [prioritized_sweeping(mdp, steps=2, planning=n).q.tolist() for n in (0, 1)]
     [[0.0, 1.0], [0.5, 1.0]]
     """
-    from tabular_rl.kernels.dyna import sweeping
+    from tabular_rl.kernels.dyna import Into, Queue, ValuedMemory, sweeping
 
     run = Learning(prioritized_sweeping, locals(), table="pairs")
     planning, mdp = run.option["planning"], run.mdp
@@ -114,32 +112,5 @@ def prioritized_sweeping(
 
     run.add_condition(wrong_heap)
     queue = Queue(planning, run.option["threshold"], heap, place, priority, size)
-    tables = queue, Memory(tried, counts, v), run.visits, run.estimates
+    tables = queue, ValuedMemory(tried, counts, v), run.visits, run.estimates
     return learn_by(run, sweeping, walk, *tables, settings=(into,), tried=tried, place=at)
-
-
-class Into(NamedTuple):
-    """The rows and outcomes that lead to state s: places ptr[s] ... ptr[s + 1] - 1."""
-
-    ptr: NDArray[Any]
-    row: NDArray[Any]
-    outcome: NDArray[Any]
-
-
-class Queue(NamedTuple):
-    """A heap of rows (runs, L), where each row is in it (-1: nowhere), and how many of it are used in a step."""
-
-    planning: int
-    threshold: float
-    heap: NDArray[np.int64]
-    place: NDArray[np.int64]
-    priority: Floats
-    size: NDArray[np.int64]
-
-
-class Memory(NamedTuple):
-    """The learned model, and the largest action values of each state by it."""
-
-    tried: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    v: Floats
