@@ -18,13 +18,14 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.problem import DISCOUNTED as DISCOUNTED
 from tabular_rl.model.problem import FINITE as FINITE
 from tabular_rl.model.problem import TOTAL as TOTAL
+from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts, no_estimate
 from tabular_rl.solving.run import Run
 
 P = ParamSpec("P")
 Answer = TypeVar("Answer")
 Task = Literal["prediction", "control"]
-OF_FUNCTIONS = ("__kwdefaults__", "__globals__")  # what else tools ask a function for
+OF_FUNCTIONS = ("__globals__",)  # what else tools ask a function for
 LIMITS = ("threads", "time_limit")  # no part of what was asked
 BUDGETS = (
     "sweeps",
@@ -53,14 +54,15 @@ class Method(Generic[P, Answer]):
     samples_action: bool = False  # its targets depend on which action is drawn
 
     def __post_init__(self) -> None:
+        self.shared = shared_options(self.function)
+        self.function.__signature__ = full_signature(self.function, self.shared)  # type: ignore[attr-defined]
         functools.update_wrapper(self, self.function, (*functools.WRAPPER_ASSIGNMENTS, *OF_FUNCTIONS))
-
         function: Callable[..., Answer] = self.function
 
         @functools.wraps(function)
         def checked(mdp: MDP, *args: Any, **given: Any) -> Answer:
             self.check_model(mdp)
-            values = self.checked(given)
+            values = self.defaults | self.checked(given)
             mdp.validate()  # a mapped model is looked at before a kernel sees it
             return function(mdp, *args, **values)
 
@@ -87,12 +89,15 @@ class Method(Generic[P, Answer]):
     @functools.cached_property
     def options(self) -> dict[str, tuple[Option, Any]]:
         """name -> (option, default), in the order of the signature."""
-        return options_of(self.function)
+        shared = {name: (o.OPTIONS[name], x) for name, x in self.shared.items() if name in o.OPTIONS}
+        found = options_of(self.function) | shared
+        return {name: found[name] for name in self.defaults if name in found}
 
-    @property
+    @functools.cached_property
     def defaults(self) -> dict[str, Any]:
         """Each keyword of the signature with its default: the options, and inputs such as `start_from`."""
-        return self.function.__kwdefaults__ or {}
+        parameters = inspect.signature(self.function).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
     @property
     def word(self) -> str:
@@ -152,6 +157,27 @@ class Method(Generic[P, Answer]):
             name: getattr(given[name], "text", given[name]) for name in self.options if name not in hidden
         }
         return Run(self.name, shown, given.get("time_limit"))
+
+
+def shared_options(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the keywords that `**shared: Unpack[o.NAME]` of a signature stands for, each with its usual value."""
+    group = function.__annotations__.get("shared", "").removeprefix("Unpack[o.").removesuffix("]")
+    return {name: o.USUAL.get(name) for name in getattr(o, group).__annotations__} if group else {}
+
+
+def full_signature(function: Callable[..., Any], shared: dict[str, Any]) -> inspect.Signature:
+    """Return the signature of a function with its shared keywords written out among its options, in their order."""
+    signature = inspect.signature(function)
+    if not shared:
+        return signature
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    written = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=x) for name, x in shared.items()
+    ]
+    place = {
+        name: at for at, name in enumerate([*(p.name for p in own if p.name not in o.OPTIONS), *o.OPTIONS])
+    }
+    return signature.replace(parameters=sorted([*own, *written], key=lambda p: place.get(p.name, len(place))))
 
 
 def method(name: str, **about: Any) -> Callable[[Callable[P, Answer]], Method[P, Answer]]:

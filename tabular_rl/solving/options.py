@@ -7,7 +7,7 @@ A method's file says `from tabular_rl.solving import options as o` and annotates
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 from tabular_rl.model.calls import Option
 from tabular_rl.solving import exploration, schedules
@@ -117,26 +117,58 @@ Improvements = Annotated[int, _whole("improvements", "give up after so many poli
 InPlace = Annotated[
     bool, _switch("in_place", "use each new value at once (Gauss-Seidel) instead of after the sweep")
 ]
-Threads = Annotated[
-    int, _whole("threads", "threads to sweep with; the answer has the same bits for any number", 1, 1024)
-]
-TimeLimit = Annotated[
-    float | None,
-    _real(
-        "time_limit",
-        "seconds after which the best proven interval so far is the answer",
-        0,
-        1e9,
-        optional=True,
-    ),
-]
 LinearSolver = Annotated[
     str, _choice("linear_solver", "how linear systems are solved", "auto", "dense", "sparse", "iterative")
+]
+Features = Annotated[
+    Any,
+    _text(
+        "features",
+        "what a linear learner sees of a state (or pair): one-hot, aggregate:N (N in a row share a weight), "
+        "or a file of a matrix, .csv or .npy, a line each",
+        parse_features,
+        "one-hot, aggregate:N, a file .csv or .npy, or a matrix of finite numbers",
+        "one-hot",
+        "aggregate:",
+    ),
+]
+Estimator = Annotated[
+    str,
+    _choice(
+        "estimator",
+        "what the score of an action is multiplied by: the whole return, that less its mean, the return from there on, "
+        "or that less the value of the state",
+        "return",
+        "return-mean",
+        "reward-to-go",
+        "reward-to-go-value",
+    ),
 ]
 Steps = Annotated[int, _whole("steps", "transitions to learn from, in each run", 1, MOST)]
 Runs = Annotated[int, _whole("runs", "independent runs, each with a random stream of its own", 1, 2**20)]
 Seed = Annotated[
     int, _whole("seed", "start of the random numbers; the same seed gives the same answer", 0, MOST)
+]
+Visit = Annotated[
+    str, _choice("visit", "which visits of a state in an episode are learned from", "first", "every")
+]
+Importance = Annotated[
+    str,
+    _choice(
+        "importance",
+        "how ratios π / b weigh a return: ordinary (their product), weighted, or per-decision",
+        "ordinary",
+        "weighted",
+        "per-decision",
+    ),
+]
+Lookahead = Annotated[int, _whole("n", "rewards in a return before it is cut off", 1, 10_000)]
+Trace = Annotated[float, _real("trace", "trace decay λ", 0, 1)]
+Traces = Annotated[
+    str,
+    _choice(
+        "traces", "how a visit adds to the trace of its entry", "accumulating", "replacing", "true-online"
+    ),
 ]
 StepSize = Annotated[Any, _rate("step_size", "step size α, a number or a schedule over the count of `per`")]
 Per = Annotated[
@@ -147,6 +179,20 @@ Average = Annotated[
     bool,
     _switch("average", "report the average of all estimates so far (Polyak-Ruppert) instead of the last"),
 ]
+CriticStepSize = Annotated[
+    Any,
+    _rate(
+        "critic_step_size",
+        "step size of the baseline or critic that a gradient learner keeps; n counts its updates of the same entry",
+    ),
+]
+Undiscounted = Annotated[
+    bool, _switch("undiscounted", "leave out the weight γ^t of step t of an episode, as handouts do")
+]
+Planning = Annotated[
+    int, _whole("planning", "updates from the learned model after each real step", 0, 10_000)
+]
+Threshold = Annotated[float, _real("threshold", "errors up to this are not worth an update", 0, 1e300)]
 Explore = Annotated[
     Any,
     _text(
@@ -219,67 +265,21 @@ Batch = Annotated[
         10_000,
     ),
 ]
-Planning = Annotated[
-    int, _whole("planning", "updates from the learned model after each real step", 0, 10_000)
-]
-Threshold = Annotated[float, _real("threshold", "errors up to this are not worth an update", 0, 1e300)]
-Features = Annotated[
-    Any,
-    _text(
-        "features",
-        "what a linear learner sees of a state (or pair): one-hot, aggregate:N (N in a row share a weight), "
-        "or a file of a matrix, .csv or .npy, a line each",
-        parse_features,
-        "one-hot, aggregate:N, a file .csv or .npy, or a matrix of finite numbers",
-        "one-hot",
-        "aggregate:",
-    ),
-]
-Trace = Annotated[float, _real("trace", "trace decay λ", 0, 1)]
-Traces = Annotated[
-    str,
-    _choice(
-        "traces", "how a visit adds to the trace of its entry", "accumulating", "replacing", "true-online"
-    ),
-]
-Importance = Annotated[
-    str,
-    _choice(
-        "importance",
-        "how ratios π / b weigh a return: ordinary (their product), weighted, or per-decision",
-        "ordinary",
-        "weighted",
-        "per-decision",
-    ),
-]
-Visit = Annotated[
-    str, _choice("visit", "which visits of a state in an episode are learned from", "first", "every")
-]
-Lookahead = Annotated[int, _whole("n", "rewards in a return before it is cut off", 1, 10_000)]
-CriticStepSize = Annotated[
-    Any,
-    _rate(
-        "critic_step_size",
-        "step size of the baseline or critic that a gradient learner keeps; n counts its updates of the same entry",
-    ),
-]
-Estimator = Annotated[
-    str,
-    _choice(
-        "estimator",
-        "what the score of an action is multiplied by: the whole return, that less its mean, the return from there on, "
-        "or that less the value of the state",
-        "return",
-        "return-mean",
-        "reward-to-go",
-        "reward-to-go-value",
-    ),
-]
 Entropy = Annotated[
     float, _real("entropy", "weight of the entropy of the policy in what is climbed", 0, 1e300)
 ]
-Undiscounted = Annotated[
-    bool, _switch("undiscounted", "leave out the weight γ^t of step t of an episode, as handouts do")
+Threads = Annotated[
+    int, _whole("threads", "threads to sweep with; the answer has the same bits for any number", 1, 1024)
+]
+TimeLimit = Annotated[
+    float | None,
+    _real(
+        "time_limit",
+        "seconds after which the best proven interval so far is the answer",
+        0,
+        1e9,
+        optional=True,
+    ),
 ]
 # fmt: on
 
@@ -292,6 +292,43 @@ SEED = Option(
 OPTIONS: dict[str, Option] = {
     option.name: option for hint in tuple(globals().values()) for option in getattr(hint, "__metadata__", ())
 }
+
+
+class Learner(TypedDict, total=False):
+    """What every learner takes: its signature ends in `**shared: Unpack[o.Learner]`, with the defaults of USUAL."""
+
+    runs: Runs
+    seed: Seed
+    episode_steps: EpisodeSteps
+    start_value: StartValue
+    threads: Threads
+    time_limit: TimeLimit
+    reference: Any
+    resume: Any
+    checkpoint: Any
+
+
+class ValueLearner(Learner, total=False):
+    """What every learner of values takes."""
+
+    weights: Any
+
+
+class RatedLearner(ValueLearner, total=False):
+    """What every learner takes that moves each value by a step size."""
+
+    per: Per
+    average: Average
+
+
+USUAL = {
+    "runs": 1,
+    "seed": 0,
+    "start_value": 0.0,
+    "threads": 1,
+    "per": "visit",
+    "average": False,
+}  # others None
 
 
 def check(**values: Any) -> Any:

@@ -16,7 +16,7 @@ FILE = '''"""Speedy Q-learning: Q-learning that takes the change of its estimate
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.methods.learning._walk import learn_by, walk_of
@@ -67,21 +67,10 @@ def speedy_q_learning(
     behavior: Policy | None = None,
     data: Any = None,
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     step_size: o.StepSize = "1/n",
-    per: o.Per = "visit",
-    average: o.Average = False,
     explore: o.Explore = "epsilon-greedy:0.1",
     source: o.Source = "trajectory",
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    weights: Any = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.RatedLearner],
 ) -> Learned:
     """Learn the optimal action values, with the change of the estimates taken along in full.
 

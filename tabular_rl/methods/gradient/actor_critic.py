@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from tabular_rl.methods.gradient._actor import Actor
 from tabular_rl.model.mdp import MDP
@@ -25,19 +25,11 @@ def actor_critic(
     *,
     features: o.Features = "one-hot",
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     step_size: o.StepSize = 0.02,
     critic_step_size: o.CriticStepSize = 0.1,
     undiscounted: o.Undiscounted = False,
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
     start_preferences: Any = None,
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.Learner],
 ) -> Learned:
     """Learn a softmax policy and the values of its states from single transitions.
 
@@ -101,19 +93,11 @@ def advantage_actor_critic(
     batch: o.Batch = 20,
     entropy: o.Entropy = 0.0,
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     step_size: o.StepSize = 0.2,
     critic_step_size: o.CriticStepSize = 0.2,
     undiscounted: o.Undiscounted = False,
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
     start_preferences: Any = None,
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.Learner],
 ) -> Learned:
     """Learn a softmax policy and the values of its states from batches of transitions.
 

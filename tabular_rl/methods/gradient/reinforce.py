@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from tabular_rl.errors import OptionError
 from tabular_rl.methods.gradient._actor import Actor
@@ -31,19 +31,11 @@ def reinforce(
     estimator: o.Estimator = "reward-to-go-value",
     batch: o.Batch = 1,
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     step_size: o.StepSize = 0.02,
     critic_step_size: o.CriticStepSize = 0.1,
     undiscounted: o.Undiscounted = False,
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
     start_preferences: Any = None,
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.Learner],
 ) -> Learned:
     """Learn a softmax policy by stochastic gradient ascent on what whole episodes earn.
 

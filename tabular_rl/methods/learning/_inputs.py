@@ -30,6 +30,7 @@ class Inputs:
     """
 
     def __init__(self, method: Method[..., Learned], given: dict[str, Any], table: Table) -> None:
+        given = given | given.get("shared", {})
         self.method = method
         self.whole: MDP = given["mdp"]
         self.table_kind = table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,18 +40,9 @@ def batch_td(
     behavior: Policy | None = None,
     data: Any = None,
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     sweeps: o.Sweeps = 100_000,
     source: o.Source = "trajectory",
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    weights: Any = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.ValueLearner],
 ) -> Learned:
     """Learn the values of a policy by presenting all transitions again and again, until nothing changes.
 
@@ -137,17 +128,8 @@ def certainty_equivalence(
     behavior: Policy | None = None,
     data: Any = None,
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     source: o.Source = "trajectory",
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    weights: Any = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.ValueLearner],
 ) -> Learned:
     """Solve for the values of a policy in the chain that was estimated from transitions.
 

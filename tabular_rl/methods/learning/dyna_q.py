@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 from tabular_rl.methods.learning._kept import add_learned_model, wrong_list
 from tabular_rl.methods.learning._learning import Learning
@@ -27,20 +27,11 @@ def dyna_q(
     *,
     behavior: Policy | None = None,
     steps: o.Steps = 100_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     step_size: o.StepSize = "n^-0.7",
     per: o.Per = "visit",
     planning: o.Planning = 10,
     explore: o.Explore = "epsilon-greedy:0.1",
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    weights: Any = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.ValueLearner],
 ) -> Learned:
     """Learn the optimal action values from each real transition and, after it, from remembered ones.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from tabular_rl.methods.learning._pairs import EXPECTED, OWN, learn_pairs
 from tabular_rl.model.mdp import MDP
@@ -28,25 +28,14 @@ def expected_sarsa(
     behavior: Policy | None = None,
     data: Any = None,
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     step_size: o.StepSize = "n^-0.7",
-    per: o.Per = "visit",
-    average: o.Average = False,
     explore: o.Explore = "epsilon-greedy:0.1",
     source: o.Source = "trajectory",
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
     target: o.Target = "none",
     replay: o.Replay = "none",
     capacity: o.Capacity = 10_000,
     batch: o.Batch = 32,
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    weights: Any = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.RatedLearner],
 ) -> Learned:
     """Learn action values of the exploring policy, by the expectation over its next action.
 
@@ -113,24 +102,13 @@ def q_evaluation(
     behavior: Policy | None = None,
     data: Any = None,
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     step_size: o.StepSize = "n^-0.7",
-    per: o.Per = "visit",
-    average: o.Average = False,
     source: o.Source = "trajectory",
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
     target: o.Target = "none",
     replay: o.Replay = "none",
     capacity: o.Capacity = 10_000,
     batch: o.Batch = 32,
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    weights: Any = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.RatedLearner],
 ) -> Learned:
     """Learn the action values of a policy, on or off policy, by expected SARSA.
 

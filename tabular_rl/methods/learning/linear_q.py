@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -31,23 +31,12 @@ def linear_q_learning(
     features: o.Features = "one-hot",
     behavior: Policy | None = None,
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     step_size: o.StepSize = 0.01,
-    per: o.Per = "visit",
-    average: o.Average = False,
     explore: o.Explore = "epsilon-greedy:0.1",
     source: o.Source = "trajectory",
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
     start_weights: Any = None,
     target: o.Target = "none",
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    weights: Any = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.RatedLearner],
 ) -> Learned:
     """Learn a linear approximation w·x(s,a) of the optimal action values, by semi-gradient Q-learning.
 
@@ -109,22 +98,11 @@ def linear_q_evaluation(
     features: o.Features = "one-hot",
     behavior: Policy | None = None,
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     step_size: o.StepSize = 0.01,
-    per: o.Per = "visit",
-    average: o.Average = False,
     source: o.Source = "trajectory",
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
     start_weights: Any = None,
     target: o.Target = "none",
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    weights: Any = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.RatedLearner],
 ) -> Learned:
     """Learn a linear approximation w·x(s,a) of the action values of a policy, by semi-gradient expected SARSA.
 

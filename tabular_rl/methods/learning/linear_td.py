@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from tabular_rl.methods.learning._linear import LinearLearning
 from tabular_rl.model.mdp import MDP
@@ -29,22 +29,11 @@ def linear_td(
     features: o.Features = "one-hot",
     behavior: Policy | None = None,
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     step_size: o.StepSize = 0.01,
-    per: o.Per = "visit",
-    average: o.Average = False,
     source: o.Source = "trajectory",
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
     start_weights: Any = None,
     target: o.Target = "none",
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    weights: Any = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.RatedLearner],
 ) -> Learned:
     """Learn a linear approximation w·x(s) of the values of a policy, by semi-gradient TD(0).
 

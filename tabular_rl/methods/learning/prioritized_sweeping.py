@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
@@ -29,19 +29,10 @@ def prioritized_sweeping(
     *,
     behavior: Policy | None = None,
     steps: o.Steps = 100_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     planning: o.Planning = 10,
     threshold: o.Threshold = 1e-9,
     explore: o.Explore = "epsilon-greedy:0.1",
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    weights: Any = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.ValueLearner],
 ) -> Learned:
     """Learn the optimal action values by backups of a learned model, those that change most first.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from tabular_rl.errors import OptionError
 from tabular_rl.methods.learning._kept import add_traces
@@ -31,22 +31,11 @@ def q_lambda(
     behavior: Policy | None = None,
     data: Any = None,
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     trace: o.Trace = 0.8,
     traces: o.Traces = "replacing",
     step_size: o.StepSize = "n^-0.7",
-    per: o.Per = "visit",
-    average: o.Average = False,
     explore: o.Explore = "epsilon-greedy:0.1",
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    weights: Any = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.RatedLearner],
 ) -> Learned:
     """Learn the optimal action values, each TD error shared by the pairs that led to it by best actions alone.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -35,21 +35,10 @@ def td_lambda(
     behavior: Policy | None = None,
     data: Any = None,
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     trace: o.Trace = 0.8,
     traces: o.Traces = "accumulating",
     step_size: o.StepSize = "n^-0.7",
-    per: o.Per = "visit",
-    average: o.Average = False,
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    weights: Any = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.RatedLearner],
 ) -> Learned:
     """Learn the values of a policy, each TD error shared by the states that led to it.
 

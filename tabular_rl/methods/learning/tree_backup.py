@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from tabular_rl.methods.learning._n_step import TREE, learn_n_step
 from tabular_rl.model.mdp import MDP
@@ -27,20 +27,9 @@ def tree_backup(
     behavior: Policy | None = None,
     data: Any = None,
     steps: o.Steps = 1_000_000,
-    runs: o.Runs = 1,
-    seed: o.Seed = 0,
     n: o.Lookahead = 4,
     step_size: o.StepSize = "n^-0.7",
-    per: o.Per = "visit",
-    average: o.Average = False,
-    episode_steps: o.EpisodeSteps = None,
-    start_value: o.StartValue = 0.0,
-    threads: o.Threads = 1,
-    time_limit: o.TimeLimit = None,
-    weights: Any = None,
-    reference: Any = None,
-    resume: Any = None,
-    checkpoint: Any = None,
+    **shared: Unpack[o.RatedLearner],
 ) -> Learned:
     """Learn action values of a policy from n steps of any other, without importance ratios.
 
