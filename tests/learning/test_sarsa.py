@@ -61,7 +61,7 @@ def test_evaluation_by_hand(monkeypatch):
     assert answer.v.tolist() == [(1.0625 + 0.75) / 2, 2.0, 0.0]
 
 
-def test_given_transitions_by_hand(monkeypatch):
+def test_given_transitions_by_hand():
     """The last transition has no next action and is passed over; the end needs none."""
     log = [
         ("a", 1, 1, "b"),

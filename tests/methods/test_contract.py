@@ -436,11 +436,9 @@ def test_unknown_options_are_refused_with_those_there_are(name):
     spec = PLANNERS[name]
     q = questions(name, "random")[0]
     method = "auto" if name == "auto-evaluation" else name
+    asked = (solve, q.mdp) if spec.task == "control" else (evaluate, q.mdp, q.policy)
     with pytest.raises(OptionError, match=f"^no_such: {name} has no such option.* It has ") as caught:
-        if spec.task == "control":
-            solve(q.mdp, method=method, no_such=1)
-        else:
-            evaluate(q.mdp, q.policy, method=method, no_such=1)
+        asked[0](*asked[1:], method=method, no_such=1)
     for option in PLANNERS[name].defaults:
         assert option in str(caught.value)
 

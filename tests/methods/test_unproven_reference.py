@@ -32,7 +32,7 @@ def unproven(bound, status=Status.FLOATS_SPENT, answer=PROVEN):
 
 
 @pytest.mark.parametrize(
-    "status, bound, good, why",
+    ("status", "bound", "good", "why"),
     [
         (Status.CERTIFIED, 1e-9, True, None),
         (Status.EXACT, 0.0, True, None),
@@ -102,7 +102,7 @@ def test_regret_needs_a_best_answer_that_is_proven(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "bound, shown", [(4.6, "not proven: from -2.60"), (math.inf, "not proven: not known")]
+    ("bound", "shown"), [(4.6, "not proven: from -2.60"), (math.inf, "not proven: not known")]
 )
 def test_simulate_names_no_exact_value_that_is_not_proven(capsys, tmp_path, monkeypatch, bound, shown):
     path = tmp_path / "chain.toml"

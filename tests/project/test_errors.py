@@ -8,7 +8,7 @@ from tabular_rl.errors import closest, closest_word
 
 
 @pytest.mark.parametrize(
-    "word, known, meant",
+    ("word", "known", "meant"),
     [
         ("yuong", ["old", "young"], "young"),  # two letters changed places
         ("lw", ["high", "low"], "low"),

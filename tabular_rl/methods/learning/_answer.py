@@ -37,7 +37,7 @@ def answer_of(run: Learning, stopped: str | None, state: dict[str, Any], rate: f
         v = mean_values(run, mean)
         if policy is None:
             policy = Policy.greedy(mdp, np.where(np.isnan(mean), -sign * math.inf, mean))
-    truth = run.truth_cache()
+    truth = run.true_values
     truth = None if truth is None else sign * truth
     T = whole.horizon
     if T is not None:

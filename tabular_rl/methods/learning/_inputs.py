@@ -84,6 +84,7 @@ class Inputs:
             return None
         if not isinstance(data, Transitions):
             data = given_transitions(data, self.whole)
+        assert isinstance(data, Transitions)
         if data.mdp is not self.whole and (data.mdp.S, data.mdp.L) != (self.whole.S, self.whole.L):
             raise OptionError("data: found transitions of another model, expected one with the same pairs")
         if self.mdp is not self.whole:
@@ -96,11 +97,11 @@ class Inputs:
         """Weights of the entries in the mean square error: uniform over the entries that have a value."""
         live = ~self.mdp.terminal if self.table_kind == "states" else np.ones(self.entries, dtype=bool)
         if weights is None:
-            return live / live.sum()
+            return np.asarray(live / live.sum())
         found = array_of(weights, "weights", np.float64)
         if found.shape != (self.entries,) or not (found >= 0).all() or not found[live].sum() > 0:
             raise OptionError(f"weights: found shape {found.shape}, expected {self.entries} numbers from 0")
-        return np.where(live, found, 0.0) / found[live].sum()
+        return np.asarray(np.where(live, found, 0.0) / found[live].sum())
 
     def _check_finite(self) -> None:
         """Raise NoFiniteAnswer where there is nothing finite to learn: the reference does so, where there is one."""

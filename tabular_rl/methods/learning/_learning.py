@@ -13,10 +13,12 @@ hold what is learned, `_errors` measures it, `_checkpoints` saves it, and `_answ
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +47,25 @@ LONGEST_CALL = 0.1  # seconds in a kernel between two looks at signals and the c
 SAVE_EVERY = 30.0  # seconds between two checkpoints
 SOURCES = ("trajectory", "independent", "sweeps")
 Advance = Callable[[int, int, Floats, int], None]
+
+
+class Pace:
+    """How many steps a call of a kernel makes, up to `most`, so that it ends soon; and how fast they are."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.count = most, min(most, 1024)
+        self.busy, self.counted = 0.0, 0
+
+    def took(self, n: int, seconds: float, *, counts: bool) -> None:
+        """Note that n steps took so many seconds, which count for the rate or not."""
+        if counts:
+            self.busy, self.counted = self.busy + seconds, self.counted + n
+        self.count = n // 2 + 1 if seconds > LONGEST_CALL else min(self.most, max(2 * n, self.count))
+
+    @property
+    def rate(self) -> float:
+        """Steps a second, NaN where none counted."""
+        return self.counted / self.busy if self.busy > 0 else math.nan
 
 
 class Learning(Inputs, Arrays):
@@ -145,61 +166,59 @@ class Learning(Inputs, Arrays):
         if running.adviser is not None:
             for verdict in self.verdicts:
                 running.adviser(f"{self.method.name}: {verdict}")
-        points = record_points(self.steps)
-        most = max(1, BLOCK // max(1, self.runs * max(1, self.uniforms)))
-        if self.uniforms == 0:
-            most = BLOCK
-        count = min(most, 1024)
+        pace, stopped = (
+            Pace(max(1, BLOCK // max(1, self.runs * self.uniforms)) if self.uniforms else BLOCK),
+            None,
+        )
+        try:
+            self._advance(advance, pace)
+        except Stop as stop:
+            stopped = stop.why
+            if self.done and (not self.curve or self.curve[-1][0] != self.done):
+                self._record()
+        state = state_of(self)
+        if self.checkpoint is not None:
+            self.checkpoint(state)
+        return answer_of(self, stopped, state, pace.rate * self.runs)
+
+    def _advance(self, advance: Advance, pace: Pace) -> None:
+        """Advance all runs to the last step, some of them in each thread, and record on the way; Stop ends it early."""
+        points, saved = record_points(self.steps), time.monotonic()
         threads = min(self.option.get("threads") or 1, self.runs)
         cuts = np.linspace(0, self.runs, threads + 1).astype(int).tolist()
-        pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        stopped: str | None = None
-        busy, counted, saved = 0.0, 0, time.monotonic()
-        buffer = np.empty(self.runs * most * self.uniforms)
-        try:
+        buffer = np.empty(self.runs * pace.most * self.uniforms)
+        with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+            each = map if pool is None else pool.map
             while self.done < self.steps:
                 self.run.check_stop()
                 point = int(points[np.searchsorted(points, self.done, side="right")])
-                n = min(count, point - self.done)
+                n = min(pace.count, point - self.done)
                 uniforms = buffer[: self.runs * n * self.uniforms].reshape(self.runs, n, self.uniforms)
-                begun = time.monotonic()
 
                 def part(first: int, last: int, uniforms: Floats = uniforms) -> None:
                     for e in range(first, last):
                         self.rngs[e].random(out=uniforms[e])
                     advance(first, last, uniforms[first:last], self.done)
 
-                if pool is None:
-                    part(0, self.runs)
-                else:
-                    list(pool.map(part, cuts[:-1], cuts[1:]))
+                begun = time.monotonic()
+                list(each(part, cuts[:-1], cuts[1:]))
                 now = time.monotonic()
-                if self.done or n == self.steps:  # the first call loads the kernel
-                    busy, counted = busy + now - begun, counted + n
-                count = n // 2 + 1 if now - begun > LONGEST_CALL else min(most, max(2 * n, count))
+                # The first call loads the kernel.
+                pace.took(n, now - begun, counts=self.done > 0 or n == self.steps)
                 self.done += n
                 self.run.did("steps", n)
                 if self.done == point:
                     self._record()
                 if running.listener is not None:
-                    running.listener(self.method.name, self.done / self.steps, self._progress(busy, counted))
+                    running.listener(
+                        self.method.name, self.done / self.steps, self._progress(pace.rate * self.runs)
+                    )
                 if self.checkpoint is not None and now - saved > SAVE_EVERY:
                     self.checkpoint(state_of(self))
                     saved = time.monotonic()
-        except Stop as stop:
-            stopped = stop.why
-            if self.done and (not self.curve or self.curve[-1][0] != self.done):
-                self._record()
-        finally:
-            if pool is not None:
-                pool.shutdown()
-        state = state_of(self)
-        if self.checkpoint is not None:
-            self.checkpoint(state)
-        return answer_of(self, stopped, state, counted * self.runs / busy if busy > 0 else math.nan)
 
-    def _progress(self, busy: float, counted: int) -> str:
-        rate = f", {counted * self.runs / busy / 1e6:.1f} million a second" if busy > 0 else ""
+    def _progress(self, updates: float) -> str:
+        rate = f", {updates / 1e6:.1f} million a second" if updates > 0 else ""
         error = f", error {np.median(self.curve[-1][1]):.2g}" if self.curve and self.reference else ""
         return f"{self.done:,} of {self.steps:,} steps{rate}{error}"
 
@@ -221,7 +240,7 @@ class Learning(Inputs, Arrays):
                 f"steps of run {e}: it diverges. A smaller --step-size may help."
             )
         nan = np.full(self.runs, math.nan)
-        truth, sup, rms = self.truth_cache(), nan, nan
+        truth, sup, rms = self.true_values, nan, nan
         if truth is not None:
             error = np.where(live, table - truth, 0.0)
             sup = np.abs(error).max(axis=1)
@@ -229,10 +248,10 @@ class Learning(Inputs, Arrays):
         self.curve.append((self.done, sup, rms, self._start_value(table)))
         self.run.history.append((self.done, float(np.median(sup))))
 
-    def truth_cache(self) -> Floats | None:
-        if not hasattr(self, "_truth"):
-            self._truth = self.truth()
-        return self._truth
+    @functools.cached_property
+    def true_values(self) -> Floats | None:
+        """The exact values of the entries, None where they are not known."""
+        return self.truth()
 
     def _start_value(self, table: Floats) -> Floats:
         if self.table_kind == "pairs":
