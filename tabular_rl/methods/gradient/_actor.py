@@ -1,4 +1,4 @@
-"""What the learners of softmax policies share: preferences in place of a table, and what their policies truly earn."""
+"""What the learners of softmax policies share: preferences instead of a table, and what their policies truly earn."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class Actor(Learning):
 
             v = r_π + γ P_π v
 
-        -inf where a policy hardly ever ends, so that its values cannot be told in floating point.
+        -inf where a policy hardly ever ends, so that floating point cannot give its values.
         """
         from tabular_rl.methods.exact.linear_solve import DENSE_STATES, policy_values
 

@@ -76,7 +76,7 @@ class Episodes:
     """How episodes of a policy begin, go on and end.
 
     They end at terminal states, where nothing can be earned any more, and at the horizon. Without a horizon, at γ < 1,
-    they are stopped after each step with probability 1 - γ (`stopping`, the default); or go on for ever; or are cut off
+    they are stopped after each step with probability 1 - γ (`stopping`, the default); or never end; or are cut off
     after `steps`, which is biased.
     """
 

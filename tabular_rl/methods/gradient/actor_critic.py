@@ -59,7 +59,7 @@ def actor_critic(
     Raises
     ------
     OptionError : an option out of range, or features that do not fit the model
-    NoFiniteAnswer : at γ = 1, where a policy that takes all actions collects reward for ever
+    NoFiniteAnswer : at γ = 1, where a policy that takes all actions collects reward forever
     NumericalError : the preferences diverge
 
     Sources
@@ -126,7 +126,7 @@ def advantage_actor_critic(
     Raises
     ------
     OptionError : an option out of range, or features that do not fit the model
-    NoFiniteAnswer : at γ = 1, where a policy that takes all actions collects reward for ever
+    NoFiniteAnswer : at γ = 1, where a policy that takes all actions collects reward forever
     NumericalError : the preferences diverge
 
     Sources

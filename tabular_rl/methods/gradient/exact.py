@@ -112,7 +112,7 @@ def exact_gradient(policy: SoftmaxPolicy | Policy, *, horizon: int | None = None
 
     Raises
     ------
-    NoFiniteAnswer : γ = 1, no horizon, and the policy may meet rewards for ever
+    NoFiniteAnswer : γ = 1, no horizon, and the policy may meet rewards forever
     NumericalError : values or a gradient beyond the range of floats
     OptionError : a policy with a probability 0, or that depends on time
 
@@ -187,7 +187,7 @@ def gradient_ascent(
     policy, features : where to begin (default θ = 0), and the features of θ = 0
     horizon : number of steps T; default that of the model
     natural : along the natural gradient
-    steps : at most so many
+    steps : at most this many
     tolerance : largest |dJ/dθ| of a stationary point
 
     Returns
@@ -229,7 +229,7 @@ def gradient_ascent(
             if better is None or not _gains(found, better, sign, ARMIJO * alpha * promise):
                 better, alpha = None, alpha / 2
         if better is None:
-            break  # floats cannot tell the gain any more
+            break  # floats cannot show the gain any more
         here, found = better.policy, better
         curve.append(found.J)
     best = best_objective(mdp if horizon is None else mdp.replace(horizon=horizon))

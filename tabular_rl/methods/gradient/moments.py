@@ -103,9 +103,9 @@ def estimator_moments(
     discounted : the weight γ^t, without which the forms that have it are biased at γ < 1
     horizon : number of steps T; default that of the model
     stopping : without a horizon, at γ < 1: end after each step with probability 1 - γ, undiscounted then (default);
-        False: episodes that go on for ever
-    steps : cut episodes off after so many in place of stopping; biased. Values remain those of whole episodes.
-    values : v (S,), or (T + 1, S) with a horizon, of a critic in place of exact ones
+        False: episodes that never end
+    steps : cut episodes off after this many instead of stopping; biased. Values remain those of whole episodes.
+    values : v (S,), or (T + 1, S) with a horizon, of a critic instead of exact ones
     action_values : q (L,) of a critic, for "q"
 
     Returns

@@ -68,7 +68,7 @@ def reinforce(
     undiscounted : leave out γ^t
     episode_steps : when an episode is cut off (default: the horizon; when γ^T ≤ 0.0001, at most 10,000)
     start_value : the baseline at the start
-    start_preferences : θ (d,) at the start (default 0: all actions alike)
+    start_preferences : θ (d,) at the start (default 0: all actions equal)
     threads, time_limit, reference, resume, checkpoint : as in td0
 
     Returns
@@ -82,7 +82,7 @@ def reinforce(
     Raises
     ------
     OptionError : an option out of range, or features that do not fit the model
-    NoFiniteAnswer : at γ = 1, where a policy that takes all actions collects reward for ever
+    NoFiniteAnswer : at γ = 1, where a policy that takes all actions collects reward forever
     NumericalError : the preferences diverge
 
     Sources

@@ -28,7 +28,7 @@ LONGEST = 1_000_000  # steps of an episode
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """Sample mean (d,) and covariance (d, d) of the estimates of so many episodes."""
+    """Sample mean (d,) and covariance (d, d) of the estimates of this many episodes."""
 
     estimator: str
     episodes: int

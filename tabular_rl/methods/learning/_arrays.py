@@ -68,7 +68,7 @@ class Arrays:
         return self.arrays[name]
 
     def take_over(self, arrays: Mapping[str, Any], updates: int) -> str | None:
-        """Take over the arrays of a checkpoint after so many updates of an entry: what does not fit, or None.
+        """Take over the arrays of a checkpoint after this many updates of an entry: what does not fit, or None.
 
         Each is looked at before a kernel can read it.
         """

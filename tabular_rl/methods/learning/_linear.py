@@ -1,4 +1,4 @@
-"""What the linear learners share: features as a sparse matrix, weights in place of a table."""
+"""What the linear learners share: features as a sparse matrix, weights instead of a table."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Features(NamedTuple):
 
 
 def read_features(given: Any, entries: int, what: str) -> Features:
-    """Return the features that an option asks for, for so many states or pairs.
+    """Return the features that an option asks for, for this many states or pairs.
 
     >>> read_features("aggregate:2", 5, "states").col.tolist()
     [0, 0, 1, 1, 2]

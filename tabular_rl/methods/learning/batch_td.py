@@ -59,7 +59,7 @@ def batch_td(
     mdp : the model; with a horizon there is a table for each time
     policy : π, whose values are learned
     behavior : b, which chooses the actions (default: π); it must take every action that π takes
-    data : Transitions to learn from in place of samples of the model; after n steps the first n of them, each once
+    data : Transitions to learn from instead of samples of the model; after n steps the first n of them, each once
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     sweeps : presentations of all transitions, at most
     source, episode_steps : where transitions come from; when an episode is cut off
@@ -73,7 +73,7 @@ def batch_td(
     Raises
     ------
     OptionError : an option out of range, or a behaviour that lacks an action of the policy
-    NoFiniteAnswer : at γ = 1, where the policy collects reward for ever
+    NoFiniteAnswer : at γ = 1, where the policy collects reward forever
 
     Sources
     -------
@@ -144,7 +144,7 @@ def certainty_equivalence(
     mdp : the model; with a horizon there is a table for each time
     policy : π, whose values are learned
     behavior : b, which chooses the actions (default: π); it must take every action that π takes
-    data : Transitions to learn from in place of samples of the model; after n steps the first n of them, each once
+    data : Transitions to learn from instead of samples of the model; after n steps the first n of them, each once
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     source, episode_steps : where transitions come from; when an episode is cut off
     start_value : v of states that were only ever arrived at
@@ -157,7 +157,7 @@ def certainty_equivalence(
     Raises
     ------
     OptionError : an option out of range, or a behaviour that lacks an action of the policy
-    NoFiniteAnswer : at γ = 1, where the policy collects reward for ever
+    NoFiniteAnswer : at γ = 1, where the policy collects reward forever
 
     Sources
     -------
@@ -220,7 +220,7 @@ class Seen(NamedTuple):
 
 
 class Batch(Learning):
-    """A learner that counts what it sees, and reckons its table anew from all of it whenever it is asked for.
+    """A learner that counts what it sees, and computes its table from all of it when asked.
 
     `rule(seen, weight, mass, v)` changes v (S,) at the states of positive mass, the sum of the weights there.
     """
@@ -251,7 +251,7 @@ class Batch(Learning):
             self.uniforms = 0
             self.steps = min(self.steps, len(self.data))
             answer = self.learn(lambda first, last, uniforms, step: None)
-            # Nothing is walked, so that there is no rate to tell.
+            # Nothing is walked, so there is no rate to show.
             answer = replace(answer, steps_a_second=math.nan, unit="transition")
             return with_unused(answer, self.unused)
         model, cum, pairs, where = self.model(), self.cum(), self.pairs(), self.source()
@@ -268,7 +268,7 @@ class Batch(Learning):
         return with_unused(answer, self.unused)
 
     def current(self) -> Floats:
-        """The estimates (runs, S), reckoned anew from all that was seen."""
+        """The estimates (runs, S), computed from all that was seen."""
         seen_now = self.done if self.data is None else min(self.done, len(self.data))
         if seen_now == self.settled or self.given_up:
             return self.estimates

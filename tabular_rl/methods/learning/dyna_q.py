@@ -46,7 +46,7 @@ def dyna_q(
     Parameters
     ----------
     mdp : the model; with a horizon there is a table for each time
-    behavior : a policy that chooses the actions, in place of `explore`
+    behavior : a policy that chooses the actions, instead of `explore`
     explore : how actions are chosen: "epsilon-greedy:0.1", "boltzmann:1", "ucb:2", rates with schedules
     planning : n, updates from the remembered model after each real step; 0 is Q-learning
     steps, runs, seed : real transitions a run, independent runs, start of the random numbers

@@ -47,10 +47,10 @@ def expected_sarsa(
     Parameters
     ----------
     mdp : the model; with a horizon there is a table for each time
-    behavior : a policy that chooses the actions, in place of `explore`
+    behavior : a policy that chooses the actions, instead of `explore`
     explore : how actions are chosen: "epsilon-greedy:0.1", "boltzmann:1", "ucb:2", rates with schedules
-    data : Transitions to learn from, in turn and over again, in place of samples of the model; b is then `behavior`, or
-        the policy that they were most likely made by (`behavior_of`)
+    data : Transitions to learn from, in order, again and again, instead of samples of the model; b is then `behavior`,
+        or the policy that they were most likely made by (`behavior_of`)
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     step_size, per : α, a number or a schedule such as "1/n", where n counts updates of the pair, or steps
     average : report the average of all estimates so far
@@ -122,7 +122,7 @@ def q_evaluation(
     mdp : the model; with a horizon there is a table for each time
     policy : π, whose action values are learned
     behavior : b, which chooses the actions (default: π); it must take every action that π takes
-    data : Transitions to learn from, in turn and over again, in place of samples of the model
+    data : Transitions to learn from, in order, again and again, instead of samples of the model
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     step_size, per : α, a number or a schedule such as "1/n", where n counts updates of the pair, or steps
     average : report the average of all estimates so far
@@ -141,7 +141,7 @@ def q_evaluation(
     Raises
     ------
     OptionError : an option out of range, or a behaviour that lacks an action of the policy
-    NoFiniteAnswer : at γ = 1, where the policy collects reward for ever
+    NoFiniteAnswer : at γ = 1, where the policy collects reward forever
 
     Sources
     -------

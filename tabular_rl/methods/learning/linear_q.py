@@ -49,11 +49,11 @@ def linear_q_learning(
     ----------
     mdp : the model; with a horizon each time has its own rows of features
     features : X (L, d), a row a pair, in the order of the model's rows; "one-hot", "aggregate:N", or a file
-    behavior : a policy that chooses the actions, in place of `explore`
+    behavior : a policy that chooses the actions, instead of `explore`
     explore : how actions are chosen, as in q_learning
     steps, runs, seed, per, average, source, episode_steps : as in q_learning
     step_size : α; small enough for the features, or the weights diverge
-    start_value, start_weights : the weights at the start: all alike, or (d,)
+    start_value, start_weights : the weights at the start: one number for all, or (d,)
     target : read s' by a copy of the weights: "copy:M" made every M steps, "average:T" moving
     threads, time_limit, weights, reference, resume, checkpoint : as in q_learning
 
@@ -119,7 +119,7 @@ def linear_q_evaluation(
     behavior : b, which chooses the actions (default: π); it must take every action that π takes
     steps, runs, seed, per, average, source, episode_steps : as in q_learning
     step_size : α; small enough for the features, or the weights diverge
-    start_value, start_weights : the weights at the start: all alike, or (d,)
+    start_value, start_weights : the weights at the start: one number for all, or (d,)
     target : read s' by a copy of the weights: "copy:M" made every M steps, "average:T" moving
     threads, time_limit, weights, reference, resume, checkpoint : as in q_learning
 

@@ -75,14 +75,14 @@ def monte_carlo(
     mdp : the model; with a horizon there is a table for each time
     policy : π, whose values are learned
     behavior : b, which chooses the actions (default: π); it must take every action that π takes
-    data : Transitions to learn from, in turn and over again, in place of samples of the model; where an episode of them
-        is cut off, visits with too few rewards after them are left out, all of them at γ = 1
+    data : Transitions to learn from, in order, again and again, instead of samples of the model; where an episode
+        of them is cut off, visits with too few rewards after them are left out, all of them at γ = 1
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     visit : learn from the "first" visit of a state in an episode, or from "every" one
     importance : "ordinary", "weighted" or "per-decision"
     step_size, per : α, a number or a schedule, where n counts visits of s (weighted: their weights), or steps
     average : report the average of all estimates so far
-    episode_steps : when an episode is cut off, to start anew
+    episode_steps : when an episode is cut off and a new one starts
     start_value : v at the start
     threads, time_limit, weights, reference, resume, checkpoint : as in td0
 
@@ -94,7 +94,7 @@ def monte_carlo(
     Raises
     ------
     OptionError : an option out of range, or a behaviour that lacks an action of the policy
-    NoFiniteAnswer : at γ = 1, where the policy collects reward for ever
+    NoFiniteAnswer : at γ = 1, where the policy collects reward forever
     NumericalError : the estimates diverge
 
     Sources
@@ -173,7 +173,7 @@ def monte_carlo(
 
 
 def rewards_needed(gamma: float) -> float:
-    """The least n with γ^n ≤ MISSED: so many rewards are nearly the whole return.
+    """The least n with γ^n ≤ MISSED: n rewards are nearly the whole return.
 
     >>> rewards_needed(0.1), rewards_needed(0.0), rewards_needed(1.0)
     (4, 1, inf)

@@ -53,7 +53,7 @@ def n_step_td(
     mdp : the model; with a horizon there is a table for each time
     policy : π, whose values are learned
     behavior : b, which chooses the actions (default: π); it must take every action that π takes
-    data : Transitions in the order of their episodes, in turn and over again, in place of samples of the model
+    data : Transitions in the order of their episodes, in order, again and again, instead of samples of the model
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     n : rewards in a return
     importance : "per-decision" or "ordinary", which differ off policy only
@@ -71,7 +71,7 @@ def n_step_td(
     Raises
     ------
     OptionError : an option out of range, or a behaviour that lacks an action of the policy
-    NoFiniteAnswer : at γ = 1, where the policy collects reward for ever
+    NoFiniteAnswer : at γ = 1, where the policy collects reward forever
     NumericalError : the estimates diverge
 
     Sources

@@ -47,7 +47,7 @@ def prioritized_sweeping(
     Parameters
     ----------
     mdp : the model; with a horizon there is a table for each time
-    behavior : a policy that chooses the actions, in place of `explore`
+    behavior : a policy that chooses the actions, instead of `explore`
     explore : how actions are chosen: "epsilon-greedy:0.1", "boltzmann:1", "ucb:2", rates with schedules
     planning : n, backups off the queue after each real step
     threshold : θ, changes up to this do not enter the queue

@@ -48,9 +48,9 @@ def q_learning(
     Parameters
     ----------
     mdp : the model; with a horizon there is a table for each time
-    behavior : a policy that chooses the actions, in place of `explore`
+    behavior : a policy that chooses the actions, instead of `explore`
     explore : how actions are chosen: "epsilon-greedy:0.1", "boltzmann:1", "ucb:2", rates with schedules
-    data : Transitions to learn from, in turn and over again, in place of samples of the model
+    data : Transitions to learn from, in order, again and again, instead of samples of the model
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     step_size, per : α, a number or a schedule such as "1/n", where n counts updates of the pair, or steps
     average : report the average of all estimates so far

@@ -46,9 +46,9 @@ def sarsa(
     Parameters
     ----------
     mdp : the model; with a horizon there is a table for each time
-    behavior : a policy that chooses the actions, in place of `explore`
+    behavior : a policy that chooses the actions, instead of `explore`
     explore : how actions are chosen: "epsilon-greedy:0.1", "boltzmann:1", "ucb:2", rates with schedules
-    data : Transitions to learn from, in turn and over again, in place of samples of the model
+    data : Transitions to learn from, in order, again and again, instead of samples of the model
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     step_size, per : α, a number or a schedule such as "1/n", where n counts updates of the pair, or steps
     average : report the average of all estimates so far
@@ -114,7 +114,7 @@ def sarsa_evaluation(
     ----------
     mdp : the model; with a horizon there is a table for each time
     policy : π, whose action values are learned
-    data : Transitions to learn from, in turn and over again, in place of samples of the model
+    data : Transitions to learn from, in order, again and again, instead of samples of the model
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     step_size, per : α, a number or a schedule such as "1/n", where n counts updates of the pair, or steps
     average : report the average of all estimates so far
@@ -130,7 +130,7 @@ def sarsa_evaluation(
     Raises
     ------
     OptionError : an option out of range
-    NoFiniteAnswer : at γ = 1, where the policy collects reward for ever
+    NoFiniteAnswer : at γ = 1, where the policy collects reward forever
 
     Sources
     -------

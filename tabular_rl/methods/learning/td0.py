@@ -48,7 +48,7 @@ def td0(
     mdp : the model; with a horizon there is a table for each time
     policy : π, whose values are learned
     behavior : b, which chooses the actions (default: π); it must take every action that π takes
-    data : Transitions to learn from, in turn and over again, in place of samples of the model
+    data : Transitions to learn from, in order, again and again, instead of samples of the model
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     step_size, per : α, a number or a schedule such as "1/n", where n counts visits of s, or steps
     average : report the average of all estimates so far
@@ -56,7 +56,7 @@ def td0(
     start_value : v at the start
     target : read v(s') from a copy: "copy:M" made every M steps, "average:T" moving
     threads, time_limit : as in value_iteration; the answer has the same bits for any number of threads
-    weights : (S,) of the states in the mean square error (default: all alike)
+    weights : (S,) of the states in the mean square error (default: equal)
     reference : the exact Solution to measure errors against (default: computed), False for none
     resume : a Learned, to go on from where it stopped, with the same random stream
     checkpoint : called with the state now and then
@@ -68,7 +68,7 @@ def td0(
     Raises
     ------
     OptionError : an option out of range, or a behaviour that lacks an action of the policy
-    NoFiniteAnswer : at γ = 1, where the policy collects reward for ever
+    NoFiniteAnswer : at γ = 1, where the policy collects reward forever
     NumericalError : the estimates diverge
 
     Sources

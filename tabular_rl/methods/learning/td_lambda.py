@@ -64,7 +64,7 @@ def td_lambda(
     mdp : the model; with a horizon there is a table for each time
     policy : π, whose values are learned
     behavior : b, which chooses the actions (default: π); it must take every action that π takes
-    data : Transitions in the order of their episodes, in turn and over again, in place of samples of the model
+    data : Transitions in the order of their episodes, in order, again and again, instead of samples of the model
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     trace, traces : λ, and the kind of traces
     step_size, per : α, a number or a schedule such as "1/n", where n counts visits of s, or steps
@@ -80,7 +80,7 @@ def td_lambda(
     Raises
     ------
     OptionError : an option out of range, a behaviour that lacks an action of the policy, true online off policy
-    NoFiniteAnswer : at γ = 1, where the policy collects reward for ever
+    NoFiniteAnswer : at γ = 1, where the policy collects reward forever
     NumericalError : the estimates diverge, as large steps and long accumulating traces may
 
     Sources

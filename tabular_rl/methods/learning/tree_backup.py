@@ -45,7 +45,7 @@ def tree_backup(
     mdp : the model; with a horizon there is a table for each time
     policy : π, whose action values are learned
     behavior : b, which chooses the actions (default: π); it must take every action that π takes
-    data : Transitions in the order of their episodes, in turn and over again, in place of samples of the model
+    data : Transitions in the order of their episodes, in order, again and again, instead of samples of the model
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     n : rewards in a return
     step_size, per : α, a number or a schedule such as "1/n", where n counts updates of the pair, or steps
@@ -61,7 +61,7 @@ def tree_backup(
     Raises
     ------
     OptionError : an option out of range, or a behaviour that lacks an action of the policy
-    NoFiniteAnswer : at γ = 1, where the policy collects reward for ever
+    NoFiniteAnswer : at γ = 1, where the policy collects reward forever
 
     Sources
     -------
