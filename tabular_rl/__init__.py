@@ -40,7 +40,7 @@ from tabular_rl.methods.lookup import METHODS, PLANNERS
 from tabular_rl.model import hooks
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.policy import Policy, policy_of
+from tabular_rl.model.policy import Policy
 from tabular_rl.model.transitions import Log, Transitions, behavior_of
 from tabular_rl.solving.learned import Curve, Learned
 from tabular_rl.solving.solution import Solution, Status
@@ -81,9 +81,6 @@ hooks.write.fill(_write)
 hooks.regret.fill(_regret)
 hooks.verdicts.fill(_verdicts)
 hooks.planners.fill(PLANNERS.values)
-hooks.greedy.fill(Policy.greedy)
-hooks.is_model.fill(lambda given: isinstance(given, MDP))
-hooks.policy_of.fill(policy_of)
 hooks.best_policy.fill(_best_policy)
 hooks.read_policy.fill(_read_policy)
 

@@ -15,8 +15,9 @@ from tabular_rl.errors import NotAnswerable, NumericalError, OptionError, quoted
 from tabular_rl.model import hooks
 from tabular_rl.model.calls import Option, public
 from tabular_rl.model.graph.reduction import zero_states
-from tabular_rl.model.mdp import AVERAGED, MDP
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.settings import AVERAGED
 from tabular_rl.model.transitions import Transitions
 from tabular_rl.solving import run as running
 from tabular_rl.solving.options import EPISODES, OPTIONS, SEED

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from tabular_rl.errors import OptionError, path_text
-from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import size_text
 
 LIBRARIES = (
     420_000_000  # bytes of address space that Numba, LLVM and SciPy take when they are loaded (measured),

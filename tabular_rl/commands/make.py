@@ -14,7 +14,8 @@ from tabular_rl.errors import closest, path_text, quoted
 from tabular_rl.formats.registry import MODELS
 from tabular_rl.model.calls import options_of
 from tabular_rl.model.families import FAMILIES
-from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import size_text
 from tabular_rl.report.screen import note
 
 

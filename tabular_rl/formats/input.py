@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from tabular_rl.errors import Fault, ModelError, closest_word, quoted
 from tabular_rl.formats.memory import require
-from tabular_rl.model.mdp import size_text
+from tabular_rl.model.numbers import size_text
 
 LIMIT = 1 << 30  # bytes of a text file, or of anything on standard input
 CHUNK = 1 << 20

@@ -21,8 +21,9 @@ from tabular_rl.formats.fields import AN_EMPTY_CELL, number_fault, spelled_numbe
 from tabular_rl.formats.log_entries import COLUMNS, NONE, begins_of, columns_of, missing, of_model, ordered
 from tabular_rl.formats.memory import require
 from tabular_rl.formats.sheet import Codes, Faulty, Sheet, csv_text
-from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import LONGEST_NAME, are_good, name_fault
+from tabular_rl.model.numbers import size_text
 from tabular_rl.model.rationals import DECIMAL, nearest
 from tabular_rl.model.rows import LARGEST
 from tabular_rl.model.transitions import Floats, Ints, Log, Transitions

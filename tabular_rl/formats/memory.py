@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 
 from tabular_rl.errors import ModelError
-from tabular_rl.model.mdp import size_text
+from tabular_rl.model.numbers import size_text
 
 
 def free_memory() -> int | None:

@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from tabular_rl.errors import ModelError, TabularError, escape
-from tabular_rl.model.mdp import size_text
+from tabular_rl.model.numbers import size_text
 
 BLOCK = 1 << 22  # bytes written or read at once
 

@@ -30,7 +30,8 @@ from tabular_rl.formats.header import (
 )
 from tabular_rl.formats.memory import require
 from tabular_rl.formats.npy import BLOCK, check_npy, npy_bytes, read_npy_header
-from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import size_text
 
 META = "meta"
 RATIO = 100  # a compressed member may be this many times as long when it is read,

@@ -32,7 +32,8 @@ from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.methods.learning.expected_sarsa import q_evaluation
 from tabular_rl.methods.learning.sarsa import sarsa_evaluation
 from tabular_rl.methods.learning.td0 import td0
-from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import size_text
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import Method

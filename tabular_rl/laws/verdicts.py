@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tabular_rl.errors import NumericalError, quoted
-from tabular_rl.model.mdp import spell_gamma
+from tabular_rl.model.rationals import spell_short
 from tabular_rl.model.unroll import state_name
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def _step_size(run: Learning) -> list[str]:
     rate = _harmonic_rate(run)
     if 0 < rate < 0.5:
         return [
-            f"step size {step_size}: at γ = {spell_gamma(run.mdp)} errors fall only like n^-{rate:.2g} (Even-Dar & "
-            "Mansour 2003); n^-0.7 is faster"
+            f"step size {step_size}: at γ = {spell_short(run.mdp.gamma_exact)} errors fall only like n^-{rate:.2g} "
+            "(Even-Dar & Mansour 2003); n^-0.7 is faster"
         ]
     return []
 

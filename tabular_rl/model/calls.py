@@ -13,13 +13,22 @@ import os
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from tabular_rl.errors import OptionError, closest, meant, option_name, plain, quoted
-from tabular_rl.model import hooks
 
 F = TypeVar("F", bound=Callable[..., Any])
 POLICIES = ("policy", "behavior")
+
+
+class Model:
+    """What functions of the package take as `mdp`: MDP is one.
+
+    `policies` is the class of its policies. It is made of models, so that model/policy.py sets it.
+    """
+
+    __slots__ = ()
+    policies: ClassVar[Any]
 
 
 def public(function: F, name: str = "") -> F:
@@ -54,11 +63,11 @@ def public(function: F, name: str = "") -> F:
         return (
             given
             if log or (name in softmax and hasattr(given, "theta"))
-            else hooks.policy_of(mdp, given, name)
+            else mdp.policies.of(mdp, given, name)
         )
 
     def enter(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        if without_model and args and hooks.is_model(args[0]):
+        if without_model and args and isinstance(args[0], Model):
             given = args[1] if len(args) > 1 else options.pop("policy", None)
             args = (converted(args[0], given, "policy"), *args[2:])
         try:
@@ -80,10 +89,10 @@ def public(function: F, name: str = "") -> F:
 
 def check_model(mdp: object) -> None:
     """Raise OptionError where something else stands in the place of a model."""
-    if hooks.is_model(mdp):
+    if isinstance(mdp, Model):
         return
     hint = "tabular_rl.load(FILE) or MDP(P, R, gamma)"
-    if hooks.is_model(getattr(mdp, "mdp", None)):
+    if isinstance(getattr(mdp, "mdp", None), Model):
         hint = "its .mdp"
     if isinstance(mdp, (str, os.PathLike)):
         hint = f"tabular_rl.load({os.fspath(mdp)!r})"

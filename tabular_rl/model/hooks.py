@@ -34,12 +34,7 @@ class Hook:
 text_of = Hook("prints an answer")  # answer -> the text that `print` shows
 write = Hook("writes an answer to a file")  # answer, path
 regret = Hook("says what learned policies lose")  # Learned -> Regret
-greedy = Hook("makes the policy of the best actions")  # model, q (L,) -> Policy
-is_model = Hook("tells a model from other things")  # anything -> bool
-policy_of = Hook("makes a policy of what is given")  # model, what is given, what messages call it -> Policy
 planners = Hook("lists the methods that plan with a model")  # nothing -> Methods
-verdicts = Hook(
-    "says what theory knows of a run"
-)  # Learning -> sentences, each a reason why it will not converge
+verdicts = Hook("says what theory knows of a run")  # Learning -> sentences: why it will not converge
 best_policy = Hook("finds a best policy")  # model -> Policy
 read_policy = Hook("reads the text of a policy")  # text, model -> Policy

@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import Fault, ModelError, OptionError, closest, kind_text, quoted
-from tabular_rl.model import hooks
 from tabular_rl.model.build import arrays_of_outcomes
-from tabular_rl.model.calls import check_options, public
+from tabular_rl.model.calls import Model, check_options, public
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.names import Names
+from tabular_rl.model.numbers import size_text
 from tabular_rl.model.problem import Problem, problem_of
 from tabular_rl.model.rationals import (
     DIGITS,
@@ -54,6 +54,7 @@ from tabular_rl.model.rows import (
     row_sums,
 )
 from tabular_rl.model.settings import (
+    AVERAGED,
     NO_HORIZON,
     Sense,
     checked_gamma,
@@ -69,17 +70,12 @@ from tabular_rl.model.validation import Facts, check_exact, check_layout, check_
 if TYPE_CHECKING:
     from tabular_rl.model.policy import Policy
 
-AVERAGED = (
-    "rewards are r(s, a): replace(r=...) dropped those of the outcomes, and samples do not vary by them"
-)
-
-
 OF_ALL = ("horizon", "final_reward", "sense", "normalize", "name", "source", "layout")
 OF_TENSORS = ("axes", "reward_axes", "terminal", "terminal_rewards", "states", "actions", "start", *OF_ALL)
 OF_OUTCOMES = ("terminal", "states", "actions", "start", *OF_ALL)
 
 
-class MDP:
+class MDP(Model):
     """A finite Markov decision process.
 
     `MDP(P, R, gamma)` takes the tensors of the textbooks, `MDP.from_outcomes` lists of outcomes, `MDP.from_rows` the
@@ -399,8 +395,8 @@ class MDP:
             if made.on_entry and made.gamma_exact != self.gamma_exact:
                 raise ModelError(
                     "gamma: rewards of terminal states were put on the transitions into them, times gamma = "
-                    f"{spell_gamma(self)}. Make the model again with gamma = {spell_gamma(made)}, or say "
-                    "on_entry=False to keep the rewards as they are"
+                    f"{spell_short(self.gamma_exact)}. Make the model again with gamma = "
+                    f"{spell_short(made.gamma_exact)}, or say on_entry=False to keep the rewards as they are"
                 )
         if "horizon" in changes:
             _put(made, horizon=checked_horizon(changes["horizon"]))
@@ -635,7 +631,7 @@ class MDP:
         >>> dict(MDP.from_outcomes(outcomes, "1/2").greedy([2, 8]))
         {'a': 'go', 'b': 'stay'}
         """
-        made: Policy = hooks.greedy(self, self.backup(v))
+        made: Policy = self.policies.greedy(self, self.backup(v))
         return made
 
     def _values(self, v: Any) -> Floats:
@@ -728,12 +724,12 @@ class MDP:
         more += ", sense='min'" if self.sense == "min" else ""
         return (
             f"MDP({first}states={self.S}, actions={self.A}, pairs={self.L}, outcomes={self.K}, "
-            f"gamma={spell_gamma(self)}{more})"
+            f"gamma={spell_short(self.gamma_exact)}{more})"
         )
 
     def __str__(self) -> str:
         ends = int(self.terminal.sum())
-        problem = self.problem.text(self, f"γ = {spell_gamma(self)}", self.problem.long)
+        problem = self.problem.text(self, f"γ = {spell_short(self.gamma_exact)}", self.problem.long)
         kind = "costs are minimised" if self.sense == "min" else "rewards are maximised"
         lines = [
             self.name or "a Markov decision process",
@@ -746,23 +742,6 @@ class MDP:
         if self.source:
             lines.append(f"  source: {self.source}")
         return "\n".join(lines)
-
-
-def size_text(nbytes: float) -> str:
-    """Return a memory size for people.
-
-    >>> size_text(2048), size_text(5_000_000)
-    ('2.0 kB', '5.0 MB')
-    """
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if nbytes >= scale:
-            return f"{nbytes / scale:.1f} {unit}"
-    return f"{int(nbytes)} bytes"
-
-
-def spell_gamma(mdp: MDP) -> str:
-    """Return the discount as its source spelled it, or as the shortest decimal of the float."""
-    return spell_short(mdp.gamma_exact)
 
 
 # -- setting the fields of a model that is being made ----------------------------------------------------------------

@@ -230,3 +230,15 @@ def exact_or_decimal(value: Fraction | None, nearest: float) -> str:
     ('1e-400', '1 - 1e-20')
     """
     return spell_float(nearest) if value is None else spell_short(value, 14)
+
+
+def size_text(nbytes: float) -> str:
+    """Return a memory size for people.
+
+    >>> size_text(2048), size_text(5_000_000)
+    ('2.0 kB', '5.0 MB')
+    """
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if nbytes >= scale:
+            return f"{nbytes / scale:.1f} {unit}"
+    return f"{int(nbytes)} bytes"

@@ -114,7 +114,7 @@ class Policy(Mapping[str, Any]):
         return cls(mdp, probs=1.0 / per_row, exact=exact)
 
     @classmethod
-    def of(cls, mdp: MDP, given: Any) -> Policy:
+    def of(cls, mdp: MDP, given: Any, name: str = "policy") -> Policy:
         """Return what is given as a policy, in any form that functions take: see `policy_of`.
 
         >>> from tabular_rl import MDP
@@ -122,7 +122,7 @@ class Policy(Mapping[str, Any]):
         >>> Policy.of(mdp, "uniform") == Policy.of(mdp, [[0.5, 0.5]]), Policy.of(mdp, [1])["0"]
         (True, '1')
         """
-        return policy_of(mdp, given)
+        return policy_of(mdp, given, name)
 
     @classmethod
     def of_actions(cls, mdp: MDP, actions: Mapping[Any, Any] | ArrayLike) -> Policy:
@@ -348,6 +348,9 @@ class Policy(Mapping[str, Any]):
         kind = "deterministic" if self.deterministic else "stochastic"
         time = f", {len(self.weights)} time steps" if self.timed else ""
         return f"Policy({kind}, {self.mdp.S} states{time})"
+
+
+MDP.policies = Policy
 
 
 def _restore(mdp: MDP, rows: Any, probs: Any, exact: Any) -> Policy:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Sense = Literal["max", "min"]
 A_START = "a state, {state: probability} or one probability a state"
+AVERAGED = (
+    "rewards are r(s, a): replace(r=...) dropped those of the outcomes, and samples do not vary by them"
+)
 NO_HORIZON = "final_reward: found with no horizon, expected both. Add a horizon."
 
 

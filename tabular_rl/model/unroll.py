@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tabular_rl.errors import NotAnswerable, OptionError
-from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import size_text
 from tabular_rl.model.policy import Policy
 
 MOST = 2**28  # outcomes of an unrolled model

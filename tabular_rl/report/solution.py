@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tabular_rl.certificates.intervals import start_bounds
 from tabular_rl.errors import escape, spoken
 from tabular_rl.formats.answer_json import SCHEMA, VERSION
-from tabular_rl.model.mdp import MDP, spell_gamma
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import (
     TINY,
     aligned,
@@ -29,7 +29,7 @@ from tabular_rl.model.numbers import (
     shown_exact,
 )
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rationals import spell, spell_float
+from tabular_rl.model.rationals import spell, spell_float, spell_short
 from tabular_rl.report.blocks import Block, Column, Lines, Report, Sheet, Table, plain, ranges
 from tabular_rl.report.grid import grid_blocks, policy_grid
 from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown
@@ -348,7 +348,9 @@ def solution_entries(solution: Solution, **more: Any) -> dict[str, Any]:
         "digest": mdp.digest,
         "problem": mdp.problem,
         "gamma": mdp.gamma,
-        "gamma_exact": spell_gamma(mdp) if mdp.gamma_exact == Fraction(mdp.gamma) else spell(mdp.gamma_exact),
+        "gamma_exact": spell_short(mdp.gamma_exact)
+        if mdp.gamma_exact == Fraction(mdp.gamma)
+        else spell(mdp.gamma_exact),
         "horizon": mdp.horizon,
         "sense": mdp.sense,
         "task": solution.task,

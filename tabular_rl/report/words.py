@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import escape, spoken
 from tabular_rl.model.graph.search import starts
-from tabular_rl.model.mdp import MDP, spell_gamma
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import exact_or_decimal, share_text
+from tabular_rl.model.rationals import spell_short
 from tabular_rl.report.screen import signs
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.solution import Status
@@ -58,7 +59,7 @@ def problem_text(mdp: MDP) -> str:
     >>> problem_text(MDP([[[1.0]]], [[1.0]], 0.5, sense="min"))
     'discounted, γ = 0.5, costs'
     """
-    gamma = f"{signs().gamma} = {spell_gamma(mdp)}"
+    gamma = f"{signs().gamma} = {spell_short(mdp.gamma_exact)}"
     return mdp.problem.text(mdp, gamma, mdp.problem.short) + (", costs" if mdp.sense == "min" else "")
 
 

@@ -14,7 +14,8 @@ from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.formats.memory import free_memory
 from tabular_rl.model.graph.reduction import zero_states
-from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import size_text
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import shared_error
 from tabular_rl.solving import options as o

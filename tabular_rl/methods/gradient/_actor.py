@@ -16,8 +16,8 @@ from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.methods.learning._linear import read_features
 from tabular_rl.methods.learning.monte_carlo import rewards_needed
 from tabular_rl.model.graph.search import reachable, starts
-from tabular_rl.model.mdp import spell_gamma
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import spell_short
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import Method
 from tabular_rl.solving.sampling import Floats
@@ -86,8 +86,8 @@ class Actor(Learning):
         whole_return = self.option.get("estimator", "").startswith("return")
         if self.option["undiscounted"] and mdp.gamma < 1 and not whole_return:
             said.append(
-                f"undiscounted: at γ = {spell_gamma(mdp)} without the weight γ^t the mean update is the gradient of no "
-                "objective (Nota & Thomas 2020)"
+                f"undiscounted: at γ = {spell_short(mdp.gamma_exact)} without the weight γ^t the mean update is the "
+                "gradient of no objective (Nota & Thomas 2020)"
             )
         if self.option.get("entropy"):
             said.append(

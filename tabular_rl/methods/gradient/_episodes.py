@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import NoFiniteAnswer, NumericalError, OptionError
 from tabular_rl.methods.gradient.softmax import MOST, SoftmaxPolicy
-from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import size_text
 from tabular_rl.solving import options as o
 
 Floats = NDArray[np.float64]

@@ -32,7 +32,7 @@ from tabular_rl.errors import OptionError, closest, quoted
 from tabular_rl.methods.gradient._episodes import Episodes
 from tabular_rl.methods.gradient.softmax import MOST
 from tabular_rl.model.decisions import array_of
-from tabular_rl.model.mdp import size_text
+from tabular_rl.model.numbers import size_text
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,8 @@ from tabular_rl.errors import NoFiniteAnswer, NumericalError, OptionError
 from tabular_rl.methods.gradient._episodes import Episodes
 from tabular_rl.methods.gradient.softmax import MOST, SoftmaxPolicy, as_softmax
 from tabular_rl.model.calls import public
-from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import size_text
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.solution import good_enough
 

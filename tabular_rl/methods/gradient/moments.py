@@ -23,7 +23,7 @@ from tabular_rl.methods.gradient.estimators import (
 from tabular_rl.methods.gradient.exact import exact_gradient
 from tabular_rl.methods.gradient.softmax import MOST, SoftmaxPolicy, as_softmax
 from tabular_rl.model.calls import public
-from tabular_rl.model.mdp import size_text
+from tabular_rl.model.numbers import size_text
 from tabular_rl.model.policy import Policy
 
 Floats = NDArray[np.float64]

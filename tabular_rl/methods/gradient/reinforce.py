@@ -7,7 +7,8 @@ from typing import Any, Unpack
 from tabular_rl.errors import OptionError
 from tabular_rl.methods.gradient._actor import Actor
 from tabular_rl.methods.learning.monte_carlo import MOST, told, warn_of_cuts
-from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import size_text
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from tabular_rl.errors import OptionError, quoted
 from tabular_rl.model.calls import check_model
 from tabular_rl.model.decisions import array_of
-from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import size_text
 from tabular_rl.model.policy import Policy
 
 Floats = NDArray[np.float64]

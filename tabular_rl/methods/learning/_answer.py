@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import spoken
-from tabular_rl.model.mdp import AVERAGED, MDP
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.settings import AVERAGED
 from tabular_rl.solving.learned import Curve, Learned
 from tabular_rl.solving.solution import Floats, Status
 

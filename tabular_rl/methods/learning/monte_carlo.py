@@ -13,7 +13,8 @@ from tabular_rl.errors import OptionError, quoted, spoken
 from tabular_rl.methods.learning._arrays import LARGEST
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.model.graph.search import can_reach, reachable
-from tabular_rl.model.mdp import MDP, size_text
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import size_text
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.unroll import state_name
 from tabular_rl.solving import options as o
