@@ -84,11 +84,22 @@ class Column:
     after: Any = None
 
     @classmethod
-    def numbers(cls, values: NDArray[Any], after: Any = None) -> Column:
-        """The column of an array (S,) or (T, S)."""
+    def of_steps(
+        cls,
+        values: NDArray[Any],
+        size: int,
+        of: Callable[[NDArray[Any], int, int], list[Any]],
+        after: Any = None,
+    ) -> Column:
+        """The column of an array of one time step, or of a row for each: `of` has the row in place of the time."""
         steps = np.atleast_2d(values)
         timed = len(values) if values.ndim == 2 else None
-        return cls(lambda t, first, last: plain(steps[t, first:last]), steps.shape[1], timed, after)
+        return cls(lambda t, first, last: of(steps[t], first, last), size, timed, after)
+
+    @classmethod
+    def numbers(cls, values: NDArray[Any], after: Any = None) -> Column:
+        """The column of an array (S,) or (T, S)."""
+        return cls.of_steps(values, values.shape[-1], lambda row, first, last: plain(row[first:last]), after)
 
     def parts(self, t: int = 0) -> Iterator[list[Any]]:
         """The entries of a time step, in blocks."""

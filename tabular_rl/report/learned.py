@@ -17,13 +17,14 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import general, rounded_up, sampled_places, shown
 from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.blocks import Block, Column, Lines, Report, Sheet, Table, under
+from tabular_rl.report.columns import answer_entries, answer_sheet, q_column
 from tabular_rl.report.curves import curve_entry, over_runs, regret_entries, spread
 from tabular_rl.report.grid import learned_grid, policy_grid
 from tabular_rl.report.layout import LONGEST, rows_shown
 from tabular_rl.report.policy import action_changes, action_text
 from tabular_rl.report.q import learned_q_blocks
 from tabular_rl.report.screen import signs
-from tabular_rl.report.solution import proven_text, q_column, solution_entries, start_value, state_sheet
+from tabular_rl.report.solution import proven_text, start_value
 from tabular_rl.report.words import cut_short, header, listed, plural, rate_text, seconds_text
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.options import OPTIONS
@@ -109,11 +110,11 @@ class LearnedReport(Report):
             "exact_values": exact_values(learned),
             "q": q_column(learned.mdp, learned.q) if self.show_q or learned.learned_q is not None else None,
         }
-        return solution_entries(learned, **more)
+        return answer_entries(learned, **more)
 
     def sheet(self) -> Sheet:
         visits = Column.numbers(self.learned.state_visits, after=0)
-        return state_sheet(self.learned, self.show_q, visits=visits)
+        return answer_sheet(self.learned, self.show_q, visits)
 
 
 def steps_text(learned: Learned) -> str:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabular_rl.certificates.intervals import start_bounds
 from tabular_rl.errors import escape, spoken
-from tabular_rl.formats.answer_json import SCHEMA, VERSION
-from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import (
     TINY,
     aligned,
@@ -28,9 +24,9 @@ from tabular_rl.model.numbers import (
     shown,
     shown_exact,
 )
-from tabular_rl.model.policy import Policy
-from tabular_rl.model.rationals import spell, spell_float, spell_short
-from tabular_rl.report.blocks import Block, Column, Lines, Report, Sheet, Table, plain, ranges
+from tabular_rl.model.rationals import spell_float
+from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
+from tabular_rl.report.columns import answer_entries, answer_sheet, q_column
 from tabular_rl.report.grid import grid_blocks, policy_grid
 from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown
 from tabular_rl.report.policy import action_changes, action_text, tied_states
@@ -38,7 +34,7 @@ from tabular_rl.report.q import q_blocks
 from tabular_rl.report.render.text import fits
 from tabular_rl.report.screen import signs
 from tabular_rl.report.words import header, listed, plural, start_fractions, start_where
-from tabular_rl.solving.solution import Floats, Solution, Status
+from tabular_rl.solving.solution import Solution, Status
 
 LEAST_TIMES = 4  # columns of a finite horizon: the first, a gap, and the last two
 
@@ -74,10 +70,10 @@ class SolutionReport(Report):
 
     def entries(self) -> dict[str, Any]:
         more = {"q": q_column(self.solution.mdp, self.solution.q)} if self.show_q else {}
-        return solution_entries(self.solution, **more)
+        return answer_entries(self.solution, **more)
 
     def sheet(self) -> Sheet:
-        return state_sheet(self.solution, self.show_q)
+        return answer_sheet(self.solution, self.show_q)
 
 
 # -- the values ----------------------------------------------------------------------------------------------------
@@ -333,178 +329,3 @@ def shown_lines(solution: Solution) -> list[str]:
 def header_text(solution: Solution) -> str:
     what = "" if solution.task == "control" else ", value of a policy"
     return f"{header(solution.mdp)}; {solution.method}{what}"
-
-
-# -- for programs --------------------------------------------------------------------------------------------------
-
-
-def solution_entries(solution: Solution, **more: Any) -> dict[str, Any]:
-    """An answer in the order of its schema, `more` in the middle."""
-    mdp, exact = solution.mdp, solution.exact
-    entries: dict[str, Any] = {
-        "schema": SCHEMA,
-        "version": VERSION,
-        "model": mdp.name,
-        "digest": mdp.digest,
-        "problem": mdp.problem,
-        "gamma": mdp.gamma,
-        "gamma_exact": spell_short(mdp.gamma_exact)
-        if mdp.gamma_exact == Fraction(mdp.gamma)
-        else spell(mdp.gamma_exact),
-        "horizon": mdp.horizon,
-        "sense": mdp.sense,
-        "task": solution.task,
-        "method": solution.method,
-        "options": dict(solution.options),
-        "seed": solution.seed,
-        "status": solution.status.name,
-        "message": solution.status.value + (f" ({solution.note})" if solution.note else ""),
-        "reached": solution.status.reached,
-        "tolerance": solution.options.get("tolerance"),
-        "bound": solution.bound,
-        "start": None if mdp.start_given else "uniform over non-terminal states",
-        "start_value": solution.value_of_start(),
-        "work": dict(solution.work),
-        "seconds": solution.seconds,
-        **more,
-        "states": names_column(mdp),
-        "values": solution.v,
-        "lower": solution.lower,
-        "upper": solution.upper,
-        "exact": None if exact is None else fractions_column(solution.v, exact),
-        "policy": None if solution.policy is None else policy_column(mdp, solution.policy),
-        "optimal_actions": None
-        if solution.optimal_actions is None
-        else kept_column(mdp, solution.optimal_actions),
-        "proven_optimal": solution.proven_optimal,
-    }
-    if solution.policy is not None and solution.policy.rows is None and solution.policy.exact is None:
-        entries["numbers"] = "float64"
-    return entries
-
-
-def state_sheet(solution: Solution, show_q: bool = False, **more: Column) -> Sheet:
-    """[time,]state,value[,lower,upper][,...][,action]: a line a state, and a time step where there is a horizon.
-
-    With `show_q` [time,]state,...,action,probability,q: a line an action, one for a terminal state. `more` are
-    further columns of states.
-    """
-    mdp, policy = solution.mdp, solution.policy
-    timed = solution.v.ndim == 2
-    columns = {"state": names_column(mdp), "value": Column.numbers(solution.v)}
-    if solution.lower is not None and solution.upper is not None:
-        columns |= {"lower": Column.numbers(solution.lower), "upper": Column.numbers(solution.upper)}
-    columns |= more
-    if not show_q and policy is not None and policy.rows is not None:
-        columns["action"] = policy_column(mdp, policy, mdp.horizon)
-    headers = [*["time"] * timed, *columns]
-    if show_q:
-        headers += ["action", *["probability"] * (policy is not None), "q"]
-
-    q = np.atleast_2d(solution.q) if show_q else np.zeros((0, 0))
-
-    def blocks() -> Iterator[Iterable[Sequence[Any]]]:
-        for t in range(len(solution.v) if timed else 1):
-            now = None if policy is None or not show_q or t >= len(q) else policy.at(t)
-            for first, last in ranges(mdp.S):
-                cells = [column.lines(t, first, last) for column in columns.values()]
-                lines = zip(*[[t] * (last - first)] * timed, *cells, strict=True)
-                if show_q and t < len(q):
-                    yield by_action(mdp, now, q[t], first, last, lines)
-                else:
-                    yield ([*line, *[None] * (len(headers) - len(line))] for line in lines)
-
-    return Sheet(headers, blocks())
-
-
-def by_action(
-    mdp: MDP, policy: Policy | None, q: Floats, first: int, last: int, lines: Iterable[Sequence[Any]]
-) -> Iterator[Sequence[Any]]:
-    """The lines of some states, each repeated for every action with its name, its probability and q."""
-    ptr = mdp.pair_ptr[first : last + 1]
-    begin, end = int(ptr[0]), int(ptr[-1])
-    cells: list[list[Any]] = [action_names(mdp, begin, end), plain(q[begin:end])]
-    if policy is not None:
-        cells.insert(1, shares(policy, begin, end, spell_float))
-    pairs, nothing = zip(*cells, strict=True), (None,) * len(cells)
-    for line, count in zip(lines, np.diff(ptr).tolist(), strict=True):
-        for pair in itertools.islice(pairs, count) if count else [nothing]:
-            yield (*line, *pair)
-
-
-def names_column(mdp: MDP) -> Column:
-    return Column(lambda _, first, last: list(mdp.states[first:last]), mdp.S)
-
-
-def fractions_column(v: Floats, exact: Sequence[Fraction]) -> Column:
-    """Exact values (S,), or (T + 1, S) one time step after the other."""
-    S, steps = v.shape[-1], len(v) if v.ndim == 2 else None
-    return Column(lambda t, first, last: [spell(x) for x in exact[t * S + first : t * S + last]], S, steps)
-
-
-def policy_column(mdp: MDP, policy: Policy, steps: int | None = None) -> Column:
-    """The action of each state by name, or the probabilities {action: p}; None where a state has no actions.
-
-    A policy for all times is one list, or where `steps` says so one for each time step.
-    """
-    if policy.timed:
-        steps = len(policy.weights if policy.rows is None else policy.rows)
-    names = [*mdp.actions, None]
-
-    def chosen(t: int, first: int, last: int) -> list[str | None]:
-        assert policy.rows is not None
-        rows = (policy.rows[t] if policy.timed else policy.rows)[first:last]
-        actions = np.where(rows >= 0, mdp.pair_action[np.maximum(rows, 0)], -1) if mdp.L else rows
-        return [names[a] for a in actions.tolist()]
-
-    def probabilities(t: int, first: int, last: int) -> list[dict[str, Any] | None]:
-        now = policy.at(t)
-        found = by_state(mdp, first, last, lambda begin, end: shares(now, begin, end))
-        return [entry or None for entry in found]
-
-    return Column(probabilities if policy.rows is None else chosen, mdp.S, steps)
-
-
-def shares(policy: Policy, begin: int, end: int, spelled: Callable[[float], Any] = float) -> list[Any]:
-    """The probabilities of some rows: texts where they are exact, else floats."""
-    if policy.exact is not None:
-        return [spell(policy.exact[i]) for i in range(begin, end)]
-    return list(map(spelled, policy.weights[begin:end].tolist()))
-
-
-def kept_column(mdp: MDP, keep: NDArray[np.bool_]) -> Column:
-    """The names of the actions that are not proven worse, of keep (L,) or (T, L)."""
-    steps = np.atleast_2d(keep)
-
-    def kept(t: int, first: int, last: int) -> list[list[str]]:
-        found = by_state(mdp, first, last, lambda begin, end: steps[t, begin:end].tolist())
-        return [[name for name, kept in entry.items() if kept] for entry in found]
-
-    return Column(kept, mdp.S, len(keep) if keep.ndim == 2 else None)
-
-
-def q_column(mdp: MDP, q: Floats) -> Column:
-    """The value of each action by name, from q (L,) or (T, L)."""
-    steps = np.atleast_2d(q)
-    return Column(
-        lambda t, first, last: by_state(mdp, first, last, lambda begin, end: steps[t, begin:end].tolist()),
-        mdp.S,
-        len(q) if q.ndim == 2 else None,
-    )
-
-
-def action_names(mdp: MDP, begin: int, end: int) -> list[str]:
-    """The actions of some rows."""
-    names = list(mdp.actions)
-    return [names[a] for a in mdp.pair_action[begin:end].tolist()]
-
-
-def by_state(
-    mdp: MDP, first: int, last: int, entries: Callable[[int, int], list[Any]]
-) -> list[dict[str, Any]]:
-    """The entries of the rows of some states, {action: entry} for each state."""
-    ptr = mdp.pair_ptr[first : last + 1].tolist()
-    begin, end = ptr[0], ptr[-1]
-    actions, made = action_names(mdp, begin, end), entries(begin, end)
-    ends = [x - begin for x in ptr]
-    return [dict(zip(actions[a:b], made[a:b], strict=True)) for a, b in itertools.pairwise(ends)]
