@@ -29,6 +29,7 @@ from tabular_rl.errors import OptionError, escape, quoted
 from tabular_rl.methods.lookup import LEARNERS, METHODS, canonical, unknown_method
 from tabular_rl.report.comparison import ComparisonReport
 from tabular_rl.report.render.files import write_report
+from tabular_rl.report.render.picture import SUFFIXES, require_plot, write_picture
 from tabular_rl.solving.options import OPTIONS
 
 OF_LEARNERS = option_flags(list(LEARNERS), but=ALWAYS)
@@ -103,8 +104,6 @@ def command(**given: Any) -> int:
     check_output(given["output"], given["model"], suffixes=(".json",))
     check_output(given["as_csv"], given["model"], suffixes=(".csv",), name="--csv")
     if given["plot"] is not None:
-        from tabular_rl.report.plot import SUFFIXES, require_plot
-
         check_output(given["plot"], given["model"], suffixes=SUFFIXES, name="--plot")
         require_plot()
     mdp = read_model(given)
@@ -131,9 +130,7 @@ def command(**given: Any) -> int:
         if sheet is not None:
             write_report(report, sheet, ".csv")
         if picture is not None:
-            from tabular_rl.report.plot import plot_curves
-
-            plot_curves(found, picture)
+            write_picture(report, picture)
     show(report, given)
     note_written(given["quiet"], output, sheet, picture)
     return exit_code(0 if all(verdicts) else NO)

@@ -30,6 +30,7 @@ from tabular_rl.methods.gradient.estimators import ESTIMATORS, checked_name
 from tabular_rl.model.mdp import MDP
 from tabular_rl.report.gradient import GradientReport
 from tabular_rl.report.render.files import write_report
+from tabular_rl.report.render.picture import SUFFIXES, require_plot, write_picture
 from tabular_rl.report.screen import note, warn
 from tabular_rl.report.words import plural, seconds_text, stopped_text
 from tabular_rl.solving.options import EPISODES, OPTIONS, SEED
@@ -98,7 +99,6 @@ def command(**given: Any) -> int:
     """
     from tabular_rl.formats.named_policies import read_policy
     from tabular_rl.formats.output import all_or_none
-    from tabular_rl.report.plot import SUFFIXES, plot_gradient, require_plot
 
     for name in given["estimators"]:
         checked_name(name)
@@ -128,12 +128,12 @@ def command(**given: Any) -> int:
         **{key: given[key] for key in ("steps", "episodes", "seed", "time_limit")},
         sampling=at_work(mdp, given["quiet"]),
     )
-    report, output, picture = GradientReport(study, given["everything"]), given["output"], given["plot"]
+    report, output, picture = GradientReport(study, given["everything"], axes), given["output"], given["plot"]
     with all_or_none(), writing(output or picture):
         if picture is not None:
             if not study.estimators:
                 raise OptionError("--plot: found a model of many pairs, expected an --estimator to draw")
-            plot_gradient(study, picture, axes)
+            write_picture(report, picture)
         if is_file(output):
             write_report(report, output)
     show(report, given)

@@ -57,7 +57,48 @@ class Grid:
     cells: Sequence[Sequence[str]]
 
 
-Block = Lines | Table | Grid
+@dataclass(frozen=True)
+class Series:
+    """Points of a curve: one line, or one for each run.
+
+    Parameters
+    ----------
+    name : in the legend
+    x, y : (n,) and (n,), or (n, runs)
+    number : of the colour and the style of the line; black where it has none
+    look : "line", "dot" or "cross"; "arrow" from the first point to the last; "level", a line through the whole
+        picture; of runs "runs", thin lines without a name, "spread", the median in a band from the least to the most,
+        or "expected", a thick line in a band that stands behind others
+    """
+
+    name: str
+    x: NDArray[Any]
+    y: NDArray[Any]
+    number: int | None = None
+    look: str = "line"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Series between two axes; a screen of text leaves it out.
+
+    Parameters
+    ----------
+    title, x, y : what is drawn, and what the axes are called
+    series : drawn one over the other
+    logarithmic : the axes that are, "x", "y" or "xy"; what is not above 0 has no place there
+    aside : whether the legend stands beside the curve
+    """
+
+    title: str
+    x: str
+    y: str
+    series: Sequence[Series]
+    logarithmic: str = ""
+    aside: bool = False
+
+
+Block = Lines | Table | Grid | Curve
 
 
 def under(block: Block, lines: Sequence[str]) -> Block:
@@ -131,6 +172,19 @@ class Sheet:
     blocks: Iterable[Iterable[Sequence[Any]]]
 
 
+def runs_sheet(headers: Sequence[str], curves: Sequence[Curve]) -> Sheet:
+    """Return name,run,x,...: a line for each run and x of curves with the same names, runs and x; a column a curve."""
+
+    def blocks() -> Iterator[Iterator[Sequence[Any]]]:
+        for alike in zip(*(curve.series for curve in curves), strict=True):
+            name, x = alike[0].name, alike[0].x.tolist()
+            for run in range(alike[0].y.shape[1]):
+                columns = (plain(series.y[:, run]) for series in alike)
+                yield ((name, run, *line) for line in zip(x, *columns, strict=True))
+
+    return Sheet(headers, blocks())
+
+
 class Report:
     """What there is to show of an answer. Each part is made when a renderer asks for it."""
 
@@ -146,4 +200,8 @@ class Report:
 
     def sheet(self) -> Sheet:
         """For a spreadsheet: the numbers that are many, in columns."""
+        raise NotImplementedError
+
+    def picture(self) -> list[Block]:
+        """For the eye: curves side by side, under a line that says what they show."""
         raise NotImplementedError

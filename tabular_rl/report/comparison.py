@@ -11,11 +11,19 @@ from tabular_rl.analysis.assertion import Assertion
 from tabular_rl.analysis.comparison import Compared, Comparison, Curves
 from tabular_rl.errors import escape
 from tabular_rl.model.numbers import rounded_up
-from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
-from tabular_rl.report.curves import curve_entry, curves_blocks, curves_sheet, over_runs, regret_entries
+from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table, runs_sheet
+from tabular_rl.report.curves import (
+    curve_entry,
+    curves_blocks,
+    learning_picture,
+    over_runs,
+    regret_entries,
+    residuals_picture,
+    runs_curves,
+)
 from tabular_rl.report.screen import coloured, signs
 from tabular_rl.report.solution import proven_text, work_text
-from tabular_rl.report.words import header, seconds_text
+from tabular_rl.report.words import header, problem_text, seconds_text, title
 from tabular_rl.solving.solution import good_enough, why_not
 
 
@@ -67,7 +75,13 @@ class ComparisonReport(Report):
         }
 
     def sheet(self) -> Sheet:
-        return curves_sheet(self.found)
+        curves = runs_curves(self.found)
+        return runs_sheet(["method", "run", "step", *curves], list(curves.values()))
+
+    def picture(self) -> list[Block]:
+        found, mdp = self.found, self.found.reference.mdp
+        curves = learning_picture(found) if found.curves else residuals_picture(found)
+        return [Lines([f"{title(mdp)}: {problem_text(mdp)}"]), *curves]
 
 
 def method_row(row: Compared, exact: bool, control: bool) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from tabular_rl.analysis.regret import Regret, middle
 from tabular_rl.methods.learning._errors import root_mean_square
 from tabular_rl.methods.lookup import METHODS
 from tabular_rl.model.numbers import general
-from tabular_rl.report.blocks import Block, Lines, Sheet, Table, plain, under
+from tabular_rl.report.blocks import Block, Curve, Lines, Series, Table, under
 from tabular_rl.report.words import cut_short, rate_text, seconds_text
-from tabular_rl.solving.learned import Curve, Learned
+from tabular_rl.solving.learned import Curve as LearningCurve
+from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.solution import Floats
 
 
@@ -138,7 +140,7 @@ def regret_entries(regret: Regret | None) -> dict[str, Any]:
     }
 
 
-def curve_entry(curve: Curve) -> dict[str, Any]:
+def curve_entry(curve: LearningCurve) -> dict[str, Any]:
     """A learning curve: medians over the runs."""
     return {
         "steps": curve.steps.tolist(),
@@ -148,14 +150,48 @@ def curve_entry(curve: Curve) -> dict[str, Any]:
     }
 
 
-def curves_sheet(found: Comparison) -> Sheet:
-    """method,run,step,sup,rms,start: a line for each run and recorded step."""
+def runs_curves(found: Comparison) -> dict[str, Curve]:
+    """What was measured of the runs of each learner on the way, by its name in a sheet."""
 
-    def blocks() -> Iterator[Iterator[Sequence[Any]]]:
-        for label, curve in ((c.label, c.learned.curve) for c in found.curves):
-            if curve is not None:
-                for e in range(curve.sup.shape[1]):
-                    numbers = (plain(x[:, e]) for x in (curve.sup, curve.rms, curve.start))
-                    yield ((label, e, *line) for line in zip(curve.steps.tolist(), *numbers, strict=True))
+    def curve(quantity: str, y: str, title: str, look: str, logarithmic: str) -> Curve:
+        series = [
+            Series(c.label, c.learned.curve.steps, getattr(c.learned.curve, quantity), at, look)
+            for at, c in enumerate(found.curves)
+            if c.learned.curve is not None
+        ]
+        return Curve(title, "steps", y, series, logarithmic)
 
-    return Sheet(["method", "run", "step", "sup", "rms", "start"], blocks())
+    spread = "median, least and most of the runs"
+    return {
+        "sup": curve("sup", "largest error", spread, "spread", "xy"),
+        "rms": curve("rms", "root mean square error", spread, "spread", "xy"),
+        "start": curve("start", "value of the start", "runs", "runs", "x"),
+    }
+
+
+def learning_picture(found: Comparison) -> list[Block]:
+    """Left the largest error; right the value of the start beside the exact one, in front of what is expected of it.
+
+    That is its mean ± 2 standard deviations, where a law gives it.
+    """
+    curves = runs_curves(found)
+    start = curves["start"]
+    laws = []
+    for at, c in enumerate(found.curves):
+        if c.law is not None:
+            mean, off = c.law.start_mean, 2 * c.law.start_sd
+            band = np.stack([mean - off, mean, mean + off], axis=1)
+            laws.append(Series(f"{c.label}: expected ± 2 sd", c.law.steps, band, at, "expected"))
+    exact = Series("exact", np.zeros(1), np.array([found.reference.value_of_start()]), look="level")
+    title = "runs, and behind them what is expected" if laws else "runs"
+    return [curves["sup"], replace(start, title=title, series=[*laws, *start.series, exact])]
+
+
+def residuals_picture(found: Comparison) -> list[Block]:
+    """How the residual of each method that repeats backups falls."""
+    series = []
+    for at, row in enumerate(found.rows):
+        work, residuals = np.array(row.solution.history, dtype=np.float64).reshape(-1, 2).T
+        label = row.method + ("" if (residuals > 0).any() else " (no residuals)")
+        series.append(Series(label, work, residuals, at))
+    return [Curve("largest change of a value in a sweep", "sweeps", "residual", series, "y")]

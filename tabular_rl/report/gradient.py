@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabular_rl.analysis.gradient import Estimator, GradientStudy, settled
 from tabular_rl.errors import escape, spoken
 from tabular_rl.model.numbers import general, share_text
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
-from tabular_rl.report.words import header, pair_of, plural, start_where
+from tabular_rl.report.plane import gradient_curve
+from tabular_rl.report.words import header, pair_of, plural, problem_text, start_where, title
+from tabular_rl.solving.solution import Floats
 
-Floats = NDArray[np.float64]
 LARGEST = 12  # entries of the gradient that are shown
 
 
 @dataclass(frozen=True)
 class GradientReport(Report):
-    """J, the largest entries of its gradient, and a line for each estimator."""
+    """J, the largest entries of its gradient, and a line for each estimator.
+
+    `axes` are two entries of θ that the picture shows, in place of the gradient's own direction.
+    """
 
     study: GradientStudy
     everything: bool = False
+    axes: Sequence[int] = ()
     mathematical = True
 
     def blocks(self) -> list[Block]:
@@ -59,6 +64,11 @@ class GradientReport(Report):
         numbers = (x.tolist() for x in (found.policy.pi, found.gradient, found.natural))
         lines = ((*names_of(self.study, i), *line) for i, line in enumerate(zip(*numbers, strict=True)))
         return Sheet(["state", "action", "probability", "gradient", "natural"], [lines])
+
+    def picture(self) -> list[Block]:
+        study, mdp = self.study, self.study.mdp
+        what = f"{title(mdp)}: {problem_text(mdp)}; policy {study.policy}"
+        return [Lines([what]), gradient_curve(study, self.axes)]
 
 
 def names_of(study: GradientStudy, row: int) -> tuple[str, str]:

@@ -14,8 +14,9 @@ from tabular_rl.methods.gradient.moments import estimator_moments
 from tabular_rl.methods.gradient.sample import Sampled, sample_gradient
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
 from tabular_rl.report.gradient import GradientReport, shown_entries
-from tabular_rl.report.plot import RADIUS, ellipse, plane_of, plot_gradient
+from tabular_rl.report.plane import RADIUS, ellipse, plane_of
 from tabular_rl.report.render.csv import csv_parts
+from tabular_rl.report.render.picture import write_picture
 from tabular_rl.report.render.text import report_text
 
 
@@ -154,9 +155,9 @@ def test_a_picture(tmp_path, suffix):
     pytest.importorskip("matplotlib")
     path = tmp_path / f"gradient.{suffix}"
     study = study_of(Policy.uniform(load("example:recycling_robot")), ["return", "advantage"], episodes=200)
-    plot_gradient(study, path)
+    write_picture(GradientReport(study), path)
     first = path.read_bytes()
-    plot_gradient(study, path)
+    write_picture(GradientReport(study), path)
     assert path.read_bytes() == first
     assert first.startswith({"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix])
     if suffix == "svg":

@@ -36,7 +36,9 @@ def report_text(report: Report) -> str:
 def _text(block: Block) -> str:
     if isinstance(block, Lines):
         return "\n".join(block.lines)
-    return grid(block) if isinstance(block, Grid) else table(block)
+    if isinstance(block, Table):
+        return table(block)
+    return grid(block) if isinstance(block, Grid) else ""
 
 
 def fits(table_block: Table) -> bool:
