@@ -1,4 +1,5 @@
-"""What follows from proven intervals: the value of the start, the distance of two answers, what a policy loses.
+"""What follows from proven intervals: the value of the start and of actions, the distance of two answers,
+what a policy loses.
 
 Everything is rounded outward, as the intervals themselves are.
 """
@@ -116,6 +117,18 @@ def start_loss(best: Solution, value: Solution) -> float:
     """Return what a policy of these values loses from the start; 0 where it is not proven to be more."""
     lost = best.mdp.sign * (best.value_of_start() - value.value_of_start())
     return 0.0 if lost <= value.bound + best.bound < math.inf else lost
+
+
+def q_error(solution: Solution) -> float:
+    """Return how far q, computed from the values, can be from the true one: γ times their error, and rounding.
+
+    A row of n outcomes is rounded by (n + 4) 2^-52 of its parts |r| and γ Σ p |v| at most, twice what is needed for
+    products and sums, so that the rounding of p, r and γ themselves is in it.
+    """
+    mdp = solution.mdp
+    reward = max(_largest(np.abs(x)) for x in (mdp.r, mdp.reward) if x is not None)
+    size = reward + mdp.gamma * _largest(np.abs(solution.v))
+    return solution.bound + (int(np.diff(mdp.row_ptr).max(initial=0)) + 4) * 2.0**-52 * size
 
 
 def _largest(distances: Floats) -> float:

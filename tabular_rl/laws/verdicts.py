@@ -166,7 +166,7 @@ def _importance(run: Learning) -> list[str]:
         decay = 1.0 if kind == "ordinary" else run.mdp.gamma
     if not decay or run.mdp is not run.whole or run.behavior is None:
         return []
-    from tabular_rl.laws.importance import weights_are_finite
+    from tabular_rl.methods.exact.ratio_moments import weights_are_finite
 
     if weights_are_finite(run.mdp, run.policy, run.behavior, decay) is not False:
         return []

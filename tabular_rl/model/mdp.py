@@ -473,6 +473,11 @@ class MDP(Model):
         return np.repeat(np.arange(self.L), np.diff(self.row_ptr))
 
     @property
+    def outcome_reward(self) -> Floats:
+        """The reward of each outcome (K,): that of its row, where outcomes have none of their own."""
+        return self.r[self.outcome_row] if self.reward is None else self.reward
+
+    @property
     def pair_state(self) -> Ints:
         """The state of each row (L,): made on first use and kept, in the type of `pair_ptr`."""
         if self._pair_state is None:

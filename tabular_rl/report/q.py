@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from tabular_rl.certificates.intervals import q_error
 from tabular_rl.errors import escape
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import aligned, fraction_text, general, rounded_up, shown, shown_exact
@@ -118,21 +119,6 @@ def exact_q(solution: Solution, t: int, row: int) -> Fraction:
     after = 0 if solution.v.ndim == 1 else (t + 1) * mdp.S
     outcomes, r = mdp.rational(row)
     return r + mdp.gamma_exact * sum((p * values[after + s2] for s2, p in outcomes), Fraction(0))
-
-
-def q_error(solution: Solution) -> float:
-    """How far q, computed from the values, can be from the true one: γ times their error, and rounding.
-
-    A row of n outcomes is rounded by (n + 4) 2^-52 of its parts |r| and γ Σ p |v| at most, twice what is needed for
-    products and sums, so that the rounding of p, r and γ themselves is in it.
-    """
-    mdp = solution.mdp
-    counts = np.diff(mdp.row_ptr)
-    largest = float(np.max(np.abs(solution.v), initial=0.0))
-    size = float(np.max(np.abs(mdp.r), initial=0.0)) + mdp.gamma * largest
-    if mdp.reward is not None:
-        size = max(size, float(np.max(np.abs(mdp.reward), initial=0.0)) + mdp.gamma * largest)
-    return solution.bound + (int(counts.max(initial=0)) + 4) * 2.0**-52 * size
 
 
 def _known(x: float, decimals: int, unknown: str = "never visited") -> str:

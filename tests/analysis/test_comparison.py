@@ -34,7 +34,8 @@ def test_errors_are_exact_where_the_reference_is(robot):
     best = reference(robot)
     off = replace(best, v=np.array([float(HIGH) + 0.25, float(LOW)]), exact=None)
     low, high = error_between(best, off)
-    assert low <= abs(Fraction(off.v[0]) - HIGH) <= high and high - low < 1e-15
+    assert low <= abs(Fraction(off.v[0]) - HIGH) <= high
+    assert high - low < 1e-15
 
 
 def test_errors_against_an_interval_are_bounded_from_both_sides(robot):
@@ -49,7 +50,8 @@ def test_loss_of_a_policy_is_exact(robot):
     loss, ends = policy_loss(
         robot, reference(robot), Policy.of_actions(robot, {"high": "wait", "low": "wait"})
     )
-    assert ends and loss == (pytest.approx(float(HIGH - 10)),) * 2
+    assert ends
+    assert loss == (pytest.approx(float(HIGH - 10)),) * 2
 
 
 def test_policies_that_never_end_are_told():
@@ -122,7 +124,8 @@ def test_a_method_that_the_model_is_too_large_for_is_left_out():
     """Jack's car rental has a block of more states than rational arithmetic takes."""
     mdp = load("example:jacks_car_rental")
     found = {row.method for row in compare(mdp, tolerance=1e-3).rows}
-    assert "policy-iteration" in found and "rational" not in found
+    assert "policy-iteration" in found
+    assert "rational" not in found
     with pytest.raises((OptionError, MissingExtra)):
         compare(mdp, ["rational"])
 
@@ -132,10 +135,12 @@ def test_a_comparison_prints_what_the_command_shows():
     mdp = MDP([[[1.0]]], [[1.0]], "1/2", states=["only"])
     found = compare(mdp, ["value-iteration", "policy-iteration"])
     text = str(found)
-    assert "reference: exact, in rational arithmetic" in text and "optimal" in text
+    assert "reference: exact, in rational arithmetic" in text
+    assert "optimal" in text
     assert repr(found) == "Comparison(value-iteration, policy-iteration)"
     learned = compare(mdp, ["q-learning"], steps=10)
-    assert "q-learning" in str(learned) and "regret" in str(learned)
+    assert "q-learning" in str(learned)
+    assert "regret" in str(learned)
 
 
 def test_options_that_no_method_has_are_refused():

@@ -92,14 +92,17 @@ def test_shares_and_means_by_hand(logged):
         "9/10",
     )
     mdp = found.mdp
-    assert list(mdp.states) == ["a", "b", "end"] and mdp.terminal.tolist() == [False, False, True]
+    assert list(mdp.states) == ["a", "b", "end"]
+    assert mdp.terminal.tolist() == [False, False, True]
     assert [mdp.rational(i) for i in range(mdp.L)] == [
         ([(0, Fraction(1, 3)), (1, Fraction(2, 3))], Fraction(8, 3)),  # a go: 5 once, 1 and 2
         ([(1, Fraction(1))], Fraction(0)),  # a stay
         ([(0, Fraction(1, 3)), (2, Fraction(2, 3))], Fraction(1, 3)),  # b go: 2/3 once, 1/3 and 0
     ]
-    assert mdp.exact.reward[1] == Fraction(3, 2) and mdp.exact.reward[4] == Fraction(1, 6)
-    assert found.counts.tolist() == [1, 2, 1, 1, 2] and found.tries.tolist() == [3, 1, 3]
+    assert mdp.exact.reward[1] == Fraction(3, 2)
+    assert mdp.exact.reward[4] == Fraction(1, 6)
+    assert found.counts.tolist() == [1, 2, 1, 1, 2]
+    assert found.tries.tolist() == [3, 1, 3]
     assert found.untried == [("b", "stay")]
     assert (found.transitions, found.episodes, found.added_end) == (7, 2, None)
     assert list(mdp.exact.start) == [1, 0, 0]  # both episodes begin in a
@@ -107,7 +110,8 @@ def test_shares_and_means_by_hand(logged):
 
 def test_an_end_in_a_state_that_goes_on_is_an_outcome_of_its_own(logged):
     found = estimate(logged("a,go,1,b,1\nb,go,0,a,0\na,go,0,b,0\nb,go,0,end,0\nend,go,0,b,1\n"), 1)
-    assert found.added_end == "end 2" and list(found.mdp.states) == ["a", "b", "end", "end 2"]
+    assert found.added_end == "end 2"
+    assert list(found.mdp.states) == ["a", "b", "end", "end 2"]
     assert found.mdp.rational(0) == ([(1, Fraction(1, 2)), (3, Fraction(1, 2))], Fraction(1, 2))
     assert evaluate(found.mdp, Policy.uniform(found.mdp)).v[3] == 0
 
@@ -194,11 +198,9 @@ def test_a_log_of_a_model_keeps_its_order_and_sense():
         [("b", "go", "a", 1, 1), ("a", "go", "z", 1, 1)], 1, states=list("zba"), terminal="z", sense="min"
     )
     found = estimate(Transitions.of(model, [("a", "go", 1, "z"), ("b", "go", 1, "a")]), 1).mdp
-    assert (
-        list(found.states) == ["z", "b", "a"]
-        and found.sense == "min"
-        and found.terminal.tolist() == [True, False, False]
-    )
+    assert list(found.states) == ["z", "b", "a"]
+    assert found.sense == "min"
+    assert found.terminal.tolist() == [True, False, False]
 
 
 def test_logs_of_both_kinds_agree(tmp_path):
@@ -342,30 +344,34 @@ def test_control_is_told_what_the_log_never_tries():
 def test_same_seed_same_transitions():
     mdp = load("example:recycling_robot")
     one, two, other = (sample_transitions(mdp, Policy.uniform(mdp), 9000, seed) for seed in (1, 1, 2))
-    assert np.array_equal(one.row, two.row) and np.array_equal(one.next_state, two.next_state)
+    assert np.array_equal(one.row, two.row)
+    assert np.array_equal(one.next_state, two.next_state)
     assert not np.array_equal(one.row, other.row)
     fewer = sample_transitions(mdp, Policy.uniform(mdp), 5000, 1)
-    assert np.array_equal(fewer.row, one.row[:5000]) and np.array_equal(
-        fewer.next_state, one.next_state[:5000]
-    )
+    assert np.array_equal(fewer.row, one.row[:5000])
+    assert np.array_equal(fewer.next_state, one.next_state[:5000])
 
 
 def test_episodes_are_cut_and_counted():
     mdp = load("example:recycling_robot")  # it never ends
     log = sample_transitions(mdp, Policy.uniform(mdp), 1000, episodes=3, episode_steps=4)
-    assert len(log) == 12 and not log.done.any()
+    assert len(log) == 12
+    assert not log.done.any()
     assert (log.next_row < 0).tolist() == ([False] * 3 + [True]) * 3
     assert Log.of(log).begins.tolist() == ([True] + [False] * 3) * 3
     walk = load("example:random_walk_5")
     log = sample_transitions(walk, Policy.uniform(walk), 10**5, episodes=50)
-    assert log.done.sum() == 50 and log.done[-1] and walk.terminal[log.next_state[log.done]].all()
+    assert log.done.sum() == 50
+    assert log.done[-1]
+    assert walk.terminal[log.next_state[log.done]].all()
 
 
 def test_a_horizon_cuts_and_policies_may_depend_on_time():
     mdp = MDP.from_outcomes([("a", "l", "a", 1, 0), ("a", "r", "a", 1, 1)], 1, horizon=2)
     policy = Policy.of_actions(mdp, np.array([[0], [1]]))
     log = sample_transitions(mdp, policy, 6)
-    assert log.row.tolist() == [0, 1] * 3 and log.reward.tolist() == [0, 1] * 3
+    assert log.row.tolist() == [0, 1] * 3
+    assert log.reward.tolist() == [0, 1] * 3
     assert log.next_row.tolist() == [1, -1, 1, -1, 1, -1]
 
 
@@ -409,7 +415,8 @@ def test_shares_of_a_sample_are_those_of_the_model(name):
     off += (rows - states[mdp.pair_state] * b.weights).tolist()
     off += (begun - len(starts) * mdp.start).tolist()
     bound = math.sqrt(N * math.log(2 * len(off) / FALSE_ALARM) / 2)
-    assert len(off) < 40 and max(map(abs, off)) < bound
+    assert len(off) < 40
+    assert max(map(abs, off)) < bound
 
 
 class Frame:

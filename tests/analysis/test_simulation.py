@@ -93,17 +93,21 @@ def test_nothing_random_is_exact():
     )
     played = simulate(mdp, Policy.uniform(mdp), episodes=100)
     assert (played.mean, played.deviation, played.longest, played.steps) == (6.0, 0.0, 2, 200)
-    assert played.lower <= 6 <= played.upper and played.half_width < 1e-12 and played.cut == 0
+    assert played.lower <= 6 <= played.upper
+    assert played.half_width < 1e-12
+    assert played.cut == 0
 
 
 def test_what_is_cut_off_is_in_the_interval():
     # 1 a step for ever: 1 / (1 - 0.99) = 100.
     mdp = MDP([[[1.0]]], [[1.0]], "99/100")
     short = simulate(mdp, Policy.uniform(mdp), episodes=10, steps=50)
-    assert short.mean < 41 and short.lower <= 100 <= short.upper  # 100 (1 - 0.99**50) = 39.5
+    assert short.mean < 41
+    assert short.lower <= 100 <= short.upper
     assert short.cut == pytest.approx(100 * 0.99**50)
     full = simulate(mdp, Policy.uniform(mdp), episodes=10)
-    assert full.cut <= 100 * CUT and full.lower <= 100 <= full.upper
+    assert full.cut <= 100 * CUT
+    assert full.lower <= 100 <= full.upper
 
 
 def test_horizons_end_with_their_final_reward():
@@ -187,13 +191,15 @@ def test_unended_episodes_give_no_interval():
         [("a", "go", "a", "999/1000", -1), ("a", "go", "end", "1/1000", 0)], 1, terminal=["end"]
     )
     played = simulate(mdp, Policy.uniform(mdp), episodes=50, steps=5)
-    assert played.unended > 0 and played.half_width == math.inf
+    assert played.unended > 0
+    assert played.half_width == math.inf
 
 
 def test_time_limit_reports_what_was_played():
     mdp = load("example:recycling_robot")
     played = simulate(mdp, Policy.uniform(mdp), episodes=10**9, time_limit=0.3)
-    assert played.stopped == "time" and 0 < played.episodes < 10**9
+    assert played.stopped == "time"
+    assert 0 < played.episodes < 10**9
 
 
 @pytest.mark.parametrize(
@@ -229,7 +235,9 @@ STOPS = MDP.from_outcomes(
 @pytest.mark.parametrize("start", ["b", 1, np.int64(1), {"b": 1}, [0, 1, 0]])
 def test_a_start_is_a_name_an_index_or_a_distribution(start):
     played = simulate(STOPS, "action:stop", start=start, episodes=3)
-    assert played.mean == 2 and played.reference.value_of_start() == 2 and STOPS.start[0] == 1
+    assert played.mean == 2
+    assert played.reference.value_of_start() == 2
+    assert STOPS.start[0] == 1
     assert sample_transitions(STOPS, "action:stop", 3, start=start).reward.tolist() == [2.0] * 3
 
 
@@ -253,11 +261,16 @@ def test_a_start_that_is_none_is_refused(start, says):
 def test_a_simulation_prints_the_exact_value_beside_the_mean():
     played = simulate(STOPS, "action:stop", episodes=50)
     text = str(played)
-    assert played.verdict == "inside the interval" and "mean return  4.0" in text
-    assert "exact value  4" in text and "a deterministic policy" in text and "--" not in text
+    assert played.verdict == "inside the interval"
+    assert "mean return  4.0" in text
+    assert "exact value  4" in text
+    assert "a deterministic policy" in text
+    assert "--" not in text
     assert repr(played).startswith("Simulation(mean=4 ± ")
     alone = simulate(STOPS, "uniform", episodes=50, reference=False)
-    assert alone.reference is None and alone.verdict == "" and "exact" not in str(alone)
+    assert alone.reference is None
+    assert alone.verdict == ""
+    assert "exact" not in str(alone)
     assert "policy uniform" in str(alone)
     with pytest.raises(OptionError, match="reference: found '3', expected a Solution"):
         simulate(STOPS, "uniform", reference=3)

@@ -11,7 +11,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from pytest import approx
 from random_models import random_model, random_policy
 from scipy.special import ndtri
 
@@ -159,8 +158,8 @@ def test_moments_are_those_of_all_paths(method, source, more):
     for k, found in enumerate(every):
         for law, which, divide in ((plain, 0, 1), (averaged, 1, k + 1)):
             mean, covariance = moments(found, which, divide, ends)
-            assert law.mean[k] == approx(mean, rel=1e-12, abs=1e-12)
-            assert law.covariance[k] == approx(covariance, rel=1e-11, abs=1e-12)
+            assert law.mean[k] == pytest.approx(mean, rel=1e-12, abs=1e-12)
+            assert law.covariance[k] == pytest.approx(covariance, rel=1e-11, abs=1e-12)
 
 
 def test_schedule_over_steps_and_costs():
@@ -171,7 +170,8 @@ def test_schedule_over_steps_and_costs():
         paths(mdp, "td0", uniform, uniform, 3, source="trajectory", alpha=lambda n: F(1, 2) / n)
     ):
         mean, covariance = moments(found, 0, 1, [2])
-        assert law.mean[k] == approx(mean, rel=1e-12) and law.covariance[k] == approx(covariance, rel=1e-12)
+        assert law.mean[k] == pytest.approx(mean, rel=1e-12)
+        assert law.covariance[k] == pytest.approx(covariance, rel=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -184,8 +184,8 @@ def test_moments_on_random_models(seed):
         for k, found in enumerate(paths(mdp, method, exact, exact, 2, source="trajectory")):
             ends = np.flatnonzero(mdp.terminal) if method == "td0" else []
             mean, covariance = moments(found, 0, 1, ends)
-            assert law.mean[k] == approx(mean, rel=1e-10, abs=1e-12)
-            assert law.covariance[k] == approx(covariance, rel=1e-9, abs=1e-11)
+            assert law.mean[k] == pytest.approx(mean, rel=1e-10, abs=1e-12)
+            assert law.covariance[k] == pytest.approx(covariance, rel=1e-9, abs=1e-11)
 
 
 # -- what follows from them -----------------------------------------------------------------------------------------
@@ -201,16 +201,17 @@ def test_error_and_start_are_those_of_all_paths():
         [[1 - 3 / 4 * (1 / 8 + 1 / 8), -3 / 4 * 3 / 8], [-3 / 4 / 3, 1]],
         [(0.5 - 0.25 + 1.5) / 2 + (0.5 + 1.25) / 2, 0.0],
     )
-    assert law.truth == approx([a, b, 0]) and law.fixed_point == approx([a, b, 0])
+    assert law.truth == pytest.approx([a, b, 0])
+    assert law.fixed_point == pytest.approx([a, b, 0])
     square = sum(
         float(q) * ((float(x[0]) - a) ** 2 + (float(x[1]) - b) ** 2) / 2 for (x, _), q in found.items()
     )
-    assert law.rms() == approx([square**0.5])
-    assert expected("td0", mdp, points=3, step_size=0.25, start_value=1).rms() == approx([square**0.5])
+    assert law.rms() == pytest.approx([square**0.5])
+    assert expected("td0", mdp, points=3, step_size=0.25, start_value=1).rms() == pytest.approx([square**0.5])
     starts = [(x[0] / 3 + 2 * x[1] / 3, q) for (x, _), q in found.items()]
     mean = sum(q * y for y, q in starts)
-    assert law.start_mean == approx([float(mean)])
-    assert law.start_sd == approx([float(sum(q * (y - mean) ** 2 for y, q in starts)) ** 0.5])
+    assert law.start_mean == pytest.approx([float(mean)])
+    assert law.start_sd == pytest.approx([float(sum(q * (y - mean) ** 2 for y, q in starts)) ** 0.5])
 
 
 @pytest.mark.parametrize("method", ["td0", "sarsa-evaluation", "q-evaluation"])
@@ -221,9 +222,9 @@ def test_curve_of_a_run_that_nothing_is_random_in_is_the_law(method):
     options = {"step_size": "1/n", "per": "step", "start_value": 2.0, "average": True}
     curve = LEARNERS[method](mdp, policy, steps=12, **options).curve
     law = expected(method, mdp, policy, points=curve.steps.tolist(), **options)
-    assert law.sd.max() == approx(0, abs=1e-6)
-    assert law.rms() == approx(curve.rms[:, 0], rel=1e-6)
-    assert law.start_mean == approx(curve.start[:, 0], rel=1e-12)
+    assert law.sd.max() == pytest.approx(0, abs=1e-6)
+    assert law.rms() == pytest.approx(curve.rms[:, 0], rel=1e-6)
+    assert law.start_mean == pytest.approx(curve.start[:, 0], rel=1e-12)
 
 
 def test_copied_target_with_inner_problem_solved_is_one_backup():
@@ -236,8 +237,8 @@ def test_copied_target_with_inner_problem_solved_is_one_backup():
         x = np.zeros(2)
         for k in range(2):
             x = x + (1 - (1 - 0.15) ** M) * (r + T @ x - x)
-            assert law.mean[k, :2] == approx(x, rel=1e-12)
-    assert law.mean[0, :2] == approx(r, rel=1e-12)  # one backup of 0, by M = 400
+            assert law.mean[k, :2] == pytest.approx(x, rel=1e-12)
+    assert law.mean[0, :2] == pytest.approx(r, rel=1e-12)  # one backup of 0, by M = 400
 
 
 def test_sweeps_make_no_difference_between_behaviours():
@@ -253,7 +254,8 @@ def test_finite_horizon_has_a_table_a_time():
     # One state, two decisions, reward 1, α = 1/2. Times 0 and 1 take turns: after four steps 1/2 + 1/2 (1 - 1/2) = 3/4
     # at time 1; at time 0: 1/2, then 1/2 + 1/2 (1 + 1/2 - 1/2) = 1.
     law = expected("td0", MDP([[[1.0]]], [[1.0]], 1, horizon=2), points=[4], step_size=0.5)
-    assert law.mean.tolist() == [[1.0, 0.75, 0.0]] and law.sd.max() == 0.0
+    assert law.mean.tolist() == [[1.0, 0.75, 0.0]]
+    assert law.sd.max() == 0.0
     assert law.truth.tolist() == [2.0, 1.0, 0.0]
 
 

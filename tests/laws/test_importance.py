@@ -7,18 +7,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from pytest import approx
 from random_models import random_model, random_policy
 
 from tabular_rl import MDP, OptionError, Policy
 from tabular_rl.errors import NoFiniteAnswer
-from tabular_rl.laws.importance import (
-    importance_law,
-    second_moment_kernel,
-    spectral_radius,
-    weights_are_finite,
-)
+from tabular_rl.laws.importance import importance_law
 from tabular_rl.laws.paths import enumerate_paths
+from tabular_rl.methods.exact.ratio_moments import weights_are_finite
 from tabular_rl.model.unroll import unroll, unroll_policy
 
 
@@ -34,27 +29,31 @@ def loop(again, gamma=1, sense="max"):
 def test_finite_variance_by_hand():
     # M = 2 · 1/4: E[W²] = (1/2) E[W²] + 2 · 3/4 = 3. The return is 1, so that both variances are 3 - 1.
     law = importance_law(*loop("1/4"))
-    assert law.mean.tolist() == approx([1, 0])
-    assert law.weight.tolist() == approx([3, 1])
-    assert law.full.tolist() == approx([2, 0]) and law.per_decision.tolist() == approx([2, 0])
-    assert law.radius == approx((0.5, 0.5))
+    assert law.mean.tolist() == pytest.approx([1, 0])
+    assert law.weight.tolist() == pytest.approx([3, 1])
+    assert law.full.tolist() == pytest.approx([2, 0])
+    assert law.per_decision.tolist() == pytest.approx([2, 0])
+    assert law.radius == pytest.approx((0.5, 0.5))
 
 
 @pytest.mark.parametrize("again", ["1/2", "9/10"])
 def test_infinite_variance_of_sutton_and_barto_example_5_5(again):
     # The book's again is 9/10: M = 9/5. At 1/2 the radius is 1 and each length of episode adds the same.
     law = importance_law(*loop(again))
-    assert law.mean[0] == approx(1)
-    assert law.per_decision[0] == math.inf and law.weight[0] == math.inf and math.isnan(law.full[0])
+    assert law.mean[0] == pytest.approx(1)
+    assert law.per_decision[0] == math.inf
+    assert law.weight[0] == math.inf
+    assert math.isnan(law.full[0])
     assert weights_are_finite(*loop(again)) is False
 
 
 def test_discount_makes_the_variance_per_decision_finite():
     # again = 3/5, γ = 4/5: M = 6/5, γ² M = 96/125. v = 2/5 / (1 - 12/25) = 10/13. E[W² γ^2T] x = 96/125 x + 4/5.
     law = importance_law(*loop("3/5", "4/5"))
-    assert law.mean[0] == approx(10 / 13)
-    assert law.per_decision[0] == approx(0.8 / (29 / 125) - (10 / 13) ** 2)
-    assert law.weight[0] == math.inf and math.isnan(law.full[0])
+    assert law.mean[0] == pytest.approx(10 / 13)
+    assert law.per_decision[0] == pytest.approx(0.8 / (29 / 125) - (10 / 13) ** 2)
+    assert law.weight[0] == math.inf
+    assert math.isnan(law.full[0])
     assert weights_are_finite(*loop("3/5", "4/5"), 0.8) is True
     assert weights_are_finite(*loop("3/5", "4/5")) is False
 
@@ -62,7 +61,8 @@ def test_discount_makes_the_variance_per_decision_finite():
 def test_on_policy_weights_are_one():
     mdp, pi, _ = loop("9/10")
     law = importance_law(mdp, pi, pi)
-    assert law.weight.tolist() == approx([1, 1]) and law.full.tolist() == approx([0, 0], abs=1e-12)
+    assert law.weight.tolist() == pytest.approx([1, 1])
+    assert law.full.tolist() == pytest.approx([0, 0], abs=1e-12)
     assert weights_are_finite(mdp, pi, pi) is True
 
 
@@ -74,13 +74,16 @@ def test_variance_is_infinite_only_where_something_is_at_stake():
     )  # fmt: skip
     pi = Policy.of_actions(mdp, [0, 2, -1])
     law = importance_law(mdp, pi, Policy.uniform(mdp))
-    assert law.per_decision.tolist() == approx([0, 1, 0])  # t: 0 or 2, once
-    assert np.isnan(law.weight[:2]).all() and np.isnan(law.full[:2]).all()  # never ends
+    assert law.per_decision.tolist() == pytest.approx([0, 1, 0])  # t: 0 or 2, once
+    assert np.isnan(law.weight[:2]).all()
+    assert np.isnan(law.full[:2]).all()
 
 
 def test_costs_have_the_variance_of_rewards():
     law = importance_law(*loop("1/4", sense="min"))
-    assert law.mean[0] == approx(1) and law.per_decision[0] == approx(2) and law.full[0] == approx(2)
+    assert law.mean[0] == pytest.approx(1)
+    assert law.per_decision[0] == pytest.approx(2)
+    assert law.full[0] == pytest.approx(2)
 
 
 def moments_by_paths(mdp, pi, b):
@@ -118,60 +121,10 @@ def test_variances_equal_those_of_all_paths(seed):
     pi, b = (random_policy(still, 10 * seed + k) for k in (1, 2))
     law = importance_law(mdp, pi, b)
     for s, (m, m2, w, w2) in moments_by_paths(mdp, pi, b).items():
-        assert float(mdp.sign * m) == approx(law.mean[0, s], abs=1e-11)
-        assert m == approx(w, abs=1e-11)  # unbiased, both
-        assert float(m2 - m * m) == approx(law.per_decision[0, s], rel=1e-9, abs=1e-9)
-        assert float(w2 - w * w) == approx(law.full[0, s], rel=1e-9, abs=1e-9)
-
-
-def test_kernel_by_hand():
-    # π = (1/4, 3/4), b = (1/2, 1/2): π²/b = 1/8 and 9/8.
-    mdp = MDP(
-        [[[0.5, 0.5, 0], [0, 1, 0]], [[0, 0, 1], [1, 0, 0]], [[0] * 3] * 2],
-        np.zeros((3, 2)),
-        1,
-        terminal=["2"],
-    )
-    pi = Policy.of_probs(mdp, [0.25, 0.75, 0.25, 0.75])
-    M, ends = second_moment_kernel(mdp, pi, Policy.uniform(mdp))
-    assert M.toarray().tolist() == [[1 / 16, 1 / 16 + 9 / 8, 0], [9 / 8, 0, 0], [0, 0, 0]]
-    assert ends.tolist() == [0, 1 / 8, 0]
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_spectral_radius_is_the_largest_eigenvalue(seed):
-    from scipy.sparse import csr_array
-
-    rng = np.random.default_rng(seed)
-    M = rng.random((6, 6)) * (rng.random((6, 6)) < 0.4)
-    expected = np.abs(np.linalg.eigvals(M)).max()
-    lower, upper = spectral_radius(csr_array(M))
-    assert lower - 1e-9 <= expected <= upper + 1e-9
-    # Parts without a cycle are of radius 0, and the eigenvalues of such a block are not found to more than 1e-3.
-    assert upper - lower < 1e-6
-
-
-def test_spectral_radius_of_a_cycle_and_of_nothing():
-    from scipy.sparse import csr_array
-
-    ring = csr_array(np.array([[0.0, 8, 0], [0, 0, 1], [1, 0, 0]]))
-    lower, upper = spectral_radius(ring)
-    assert (
-        lower <= 2 * (1 + 1e-12) and upper >= 2 * (1 - 1e-12) and upper - lower < 1e-9
-    )  # the cube root of 8
-    assert spectral_radius(csr_array((3, 3))) == (0.0, 0.0)
-
-
-def test_weights_from_the_start_alone_are_judged():
-    # The loop of infinite variance cannot be reached from u.
-    mdp = MDP.from_outcomes(
-        [("s", "left", "s", "9/10", 0), ("s", "left", "end", "1/10", 1), ("s", "right", "end", 1, 0),
-         ("u", "go", "end", 1, 0)],
-        1, terminal=["end"], start="u",
-    )  # fmt: skip
-    pi, b = Policy.of_probs(mdp, [1, 0, 1]), Policy.uniform(mdp)
-    assert weights_are_finite(mdp, pi, b) is True
-    assert weights_are_finite(mdp.replace(start={"s": 1}), pi, b) is False
+        assert float(mdp.sign * m) == pytest.approx(law.mean[0, s], abs=1e-11)
+        assert m == pytest.approx(w, abs=1e-11)  # unbiased, both
+        assert float(m2 - m * m) == pytest.approx(law.per_decision[0, s], rel=1e-9, abs=1e-9)
+        assert float(w2 - w * w) == pytest.approx(law.full[0, s], rel=1e-9, abs=1e-9)
 
 
 def test_lacking_coverage_names_the_pair():
@@ -191,4 +144,6 @@ def test_discounted_return_without_an_end():
     # noise of a step is 1/2 (2 (1 + 1) - 2)² + 1/2 (0 - 2)² = 4: variance 4 / (1 - 1/2).
     mdp = MDP([[[1.0], [1.0]]], [[1.0, 0.0]], "1/2")
     law = importance_law(mdp, Policy.of_actions(mdp, [0]), Policy.uniform(mdp))
-    assert law.per_decision[0] == approx(8) and math.isnan(law.weight[0]) and math.isnan(law.full[0])
+    assert law.per_decision[0] == pytest.approx(8)
+    assert math.isnan(law.weight[0])
+    assert math.isnan(law.full[0])

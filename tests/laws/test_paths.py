@@ -76,7 +76,8 @@ def test_paths_are_those_of_brute_force(steps):
         key = tuple((x.row, x.next_state) for x in path)
         found[key] = found.get(key, 0) + p
     expected = by_hand(mdp, [F(1, 4), F(3, 4), F(1)], [HALF, HALF, F(0)], steps)
-    assert found == expected and sum(found.values()) == 1
+    assert found == expected
+    assert sum(found.values()) == 1
 
 
 @pytest.mark.parametrize("source", ["trajectory", "independent", "sweeps"])
@@ -88,7 +89,8 @@ def test_probabilities_sum_to_one(seed, source):
     for _, path in paths:
         for x, y in pairwise(path):
             if source == "trajectory" and not x.done:
-                assert y.row == x.next_row and mdp.state_of_row(y.row) == x.next_state
+                assert y.row == x.next_row
+                assert mdp.state_of_row(y.row) == x.next_state
             if source == "sweeps":
                 assert y.row == (x.row + 1) % mdp.L
             assert x.done == bool(mdp.terminal[x.next_state]) == (x.next_row < 0)
@@ -105,7 +107,8 @@ def test_an_episode_is_cut_after_so_many_steps():
     chain = MDP([[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 1]]], [[0], [0], [0]], "1/2", start={"0": 1})
     for cut, expected in ((None, [0, 1, 2, 2, 2]), (2, [0, 1, 0, 1, 0]), (3, [0, 1, 2, 0, 1])):
         ((p, path),) = enumerate_paths(chain, Policy.uniform(chain), 5, episode_steps=cut)
-        assert p == 1 and [x.row for x in path] == expected
+        assert p == 1
+        assert [x.row for x in path] == expected
 
 
 # -- the kernels on every path ----------------------------------------------------------------------------------------

@@ -127,7 +127,8 @@ def test_greedy_alone_may_never_find_the_best():
     # The first action pays 1, the second 2: greedy from 0 never tries the second, as the verdict fears.
     arms = MDP.from_outcomes([("s", "a", "end", 1, 1), ("s", "b", "end", 1, 2)], 1, terminal=["end"])
     answer = learn(arms, "q-learning", steps=1000, explore="greedy")
-    assert answer.policy["s"] == "a" and answer.verdicts
+    assert answer.policy["s"] == "a"
+    assert answer.verdicts
 
 
 @pytest.mark.parametrize("method", ["sarsa", "expected-sarsa"])
@@ -216,9 +217,11 @@ def test_times_that_cannot_be_reached_are_counted():
 def test_states_that_are_left_for_ever():
     verdict = one(TRAP, "td0")
     assert verdict.startswith("1 of 2 states, such as 'a', are updated only finitely often")
-    assert said(TRAP, "td0", episode_steps=10) == [] and said(TRAP, "td0", source="independent") == []
+    assert said(TRAP, "td0", episode_steps=10) == []
+    assert said(TRAP, "td0", source="independent") == []
     visits = learn(TRAP, "td0", steps=1000, reference=False).visits[0]
-    assert visits[0] < 100 and visits[1] > 900  # a stays with 1/2: 100 times with probability 2^-100
+    assert visits[0] < 100
+    assert visits[1] > 900
 
 
 def test_parts_that_no_trajectory_leaves():
@@ -295,7 +298,8 @@ def test_every_verdict_is_one_line_that_says_what_to_do():
     ]
     assert len(found) >= 6
     for verdict in found:
-        assert "\n" not in verdict and (";" in verdict or "--" in verdict)
+        assert "\n" not in verdict
+        assert ";" in verdict or "--" in verdict
         assert not verdict.endswith(".")
 
 

@@ -174,7 +174,8 @@ def test_the_screen_shows_every_action_that_a_policy_takes():
 
 
 def test_importance_sampling_is_infinite_through_any_way_however_rare():
-    from tabular_rl.laws.importance import importance_law, weights_are_finite
+    from tabular_rl.laws.importance import importance_law
+    from tabular_rl.methods.exact.ratio_moments import weights_are_finite
 
     # u: the behaviour goes on as the policy does half of the time, ρ = 2: E[ρ²] = 2 each time, for ever at p = 3/4.
     mdp = MDP.from_outcomes(
@@ -235,6 +236,7 @@ FLOATS = {
     "kernels/": "products and draws; those on graphs read `edges`",
     "laws/_events.py": "moments in floats; where they end up is refused in limits.py",
     "laws/importance.py": "ratios of floats",
+    "methods/exact/ratio_moments.py": "ratios of floats",
     "solving/learned.py": "a product",
     "methods/learning/_answer.py": "products",
     "methods/learning/_coverage.py": "what can be drawn",

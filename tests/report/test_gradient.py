@@ -39,11 +39,13 @@ def test_the_table_is_that_of_the_hand():
     """N = 1.645² gᵀΣg / |g|⁴ with Σ = v (1, -1)(1, -1)ᵀ, v half the trace: 1.645² 4 v .0081 / .0162², .3 and 19.24."""
     text = report_text(GradientReport(study_of(bandit(), ["return", "return-mean", "return-best"])))
     lines = [line.split() for line in text.splitlines()]
-    assert ["here", "good", "0.9", "0.09"] in lines and ["here", "bad", "0.1", "-0.09"] in lines
+    assert ["here", "good", "0.9", "0.09"] in lines
+    assert ["here", "bad", "0.1", "-0.09"] in lines
     assert ["return", "0", "0.0018", "1"] in lines
     assert ["return-mean", "0", "0.115", "20"] in lines
     assert ["return-best", "0", "0", "1"] in lines
-    assert "start: here; J = 0.9" in text and "|∇J| = 0.1273" in text  # .09 √2
+    assert "start: here; J = 0.9" in text
+    assert "|∇J| = 0.1273" in text
 
 
 def test_the_error_is_in_standard_errors():
@@ -56,7 +58,8 @@ def test_the_error_is_in_standard_errors():
 
 def test_no_variance_leaves_no_error_or_an_infinite_one():
     found = study_of(bandit(), ["return-best"], episodes=50).estimators[0]
-    assert found.trace == 0.0 and found.error == 0.0
+    assert found.trace == 0.0
+    assert found.error == 0.0
     off = Sampled("return-best", 50, 50, np.array([0.1, -0.1]), np.zeros((2, 2)), 0, 0.0)
     assert Estimator(found.moments, off).error == math.inf
 
@@ -67,7 +70,8 @@ def test_a_gradient_that_is_rounding_is_said_to_be_0():
         study = study_of(Policy.uniform(load(f"example:{name}")), ["q"])
         assert study.zero
         text = report_text(GradientReport(study))
-        assert "|∇J| = 0\n" in text and "no direction to see" in text
+        assert "|∇J| = 0\n" in text
+        assert "no direction to see" in text
         assert [line.split()[-1] for line in text.splitlines() if line.startswith("q ")] == ["none"]
     assert not study_of(bandit(), ["q"]).zero
 
@@ -79,19 +83,22 @@ def test_a_bias_is_shown_and_rounding_is_not():
     study = GradientStudy(
         "uniform", exact_gradient(SoftmaxPolicy(mdp)), (Estimator(found),), discounted=False
     )
-    assert study.bias(found) == pytest.approx(1 / 8, abs=1e-12) and study.bias(found, total=True) == 0.0
+    assert study.bias(found) == pytest.approx(1 / 8, abs=1e-12)
+    assert study.bias(found, total=True) == 0.0
     assert study.bias(estimator_moments(SoftmaxPolicy(mdp), "q")) == 0.0
 
 
 def test_the_largest_entries_come_first_whatever_rounding_says():
     assert shown_entries(np.array([0.1, -0.3, 0.3 * (1 + 1e-14), 0.0])) == [1, 2, 0, 3]
-    assert shown_entries(np.arange(40.0))[:3] == [39, 38, 37] and len(shown_entries(np.arange(40.0))) == 12
+    assert shown_entries(np.arange(40.0))[:3] == [39, 38, 37]
+    assert len(shown_entries(np.arange(40.0))) == 12
 
 
 def test_all_entries_are_shown_in_their_order():
     study = study_of(Policy.uniform(load("example:aima_4x3")), [])
     few, many = report_text(GradientReport(study)), report_text(GradientReport(study, everything=True))
-    assert "24 smaller (save(path) writes them)" in few and "smaller" not in many
+    assert "24 smaller (save(path) writes them)" in few
+    assert "smaller" not in many
     states = [line.split()[0] for line in many.splitlines()[4:40]]
     mdp = study.mdp
     assert states == [mdp.states[mdp.state_of_row(i)] for i in range(36)]
@@ -101,7 +108,8 @@ def test_costs_stay_costs():
     """Two actions that cost 1 and 0, each half the time: J = 1/2, and more of the first costs more."""
     mdp = MDP([[[1.0], [1.0]]], [[1, 0]], 1, horizon=1, sense="min")
     found = GradientReport(study_of(Policy.uniform(mdp), ["return"])).entries()
-    assert found["J"] == 0.5 and [e["value"] for e in found["gradient"]] == [0.25, -0.25]
+    assert found["J"] == 0.5
+    assert [e["value"] for e in found["gradient"]] == [0.25, -0.25]
 
 
 def test_the_document_has_every_number():
@@ -110,15 +118,18 @@ def test_the_document_has_every_number():
     assert [e["action"] for e in found["gradient"]] == ["good", "bad"]
     assert [e["value"] for e in found["natural"]] == pytest.approx([0.5, -0.5])
     one, best = found["estimators"]
-    assert one["trace"] == pytest.approx(0.0018) and one["variance"] == pytest.approx([0.0009, 0.0009])
-    assert one["sampled"]["episodes"] == 100 and best["sampled"]["mean"] == pytest.approx([0.09, -0.09])
+    assert one["trace"] == pytest.approx(0.0018)
+    assert one["variance"] == pytest.approx([0.0009, 0.0009])
+    assert one["sampled"]["episodes"] == 100
+    assert best["sampled"]["mean"] == pytest.approx([0.09, -0.09])
 
 
 def test_csv_has_a_line_a_pair():
     lines = "".join(csv_parts(GradientReport(study_of(bandit(), [])).sheet())).splitlines()
     assert lines[0] == "state,action,probability,gradient,natural"
     first = lines[1].split(",")
-    assert first[:2] == ["here", "good"] and [float(x) for x in first[2:]] == pytest.approx([0.9, 0.09, 0.5])
+    assert first[:2] == ["here", "good"]
+    assert [float(x) for x in first[2:]] == pytest.approx([0.9, 0.09, 0.5])
 
 
 def test_an_ellipse_is_where_the_normal_distribution_says():
@@ -126,7 +137,8 @@ def test_an_ellipse_is_where_the_normal_distribution_says():
     covariance = np.array([[2.0, 0.6], [0.6, 1.0]])
     points = ellipse(covariance, np.eye(2), 10)
     distance = np.einsum("ni,ij,nj->n", points, np.linalg.inv(covariance / 10), points)
-    assert distance == pytest.approx(5.9915, abs=1e-4) and pytest.approx(5.9915, abs=1e-4) == RADIUS**2
+    assert distance == pytest.approx(5.9915, abs=1e-4)
+    assert pytest.approx(5.9915, abs=1e-4) == RADIUS**2
 
 
 @pytest.mark.parametrize("name", ["recycling_robot", "aima_4x3", "commute", "ties", "random_walk_5"])
@@ -147,7 +159,8 @@ def test_the_plane_is_the_gradient_and_what_varies_most_across_it(name):
 
 def test_two_entries_as_a_plane():
     plane, names = plane_of(study_of(bandit(), ["return"]), [1, 0])
-    assert plane.tolist() == [[0.0, 1.0], [1.0, 0.0]] and names == ["dJ/dθ(here, bad)", "dJ/dθ(here, good)"]
+    assert plane.tolist() == [[0.0, 1.0], [1.0, 0.0]]
+    assert names == ["dJ/dθ(here, bad)", "dJ/dθ(here, good)"]
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])

@@ -51,11 +51,14 @@ def test_the_table_says_what_was_never_visited(learned):
     rows = [row.split() for row in states_table(learned).splitlines()]
     assert rows[0] == ["state", "learned", "exact", "visits", "action"]
     # a: -1 + max(-1, 0) = -1; b: on -1, back -1 + q(a, on) = -2 or as a was then
-    assert rows[1][0] == "a" and rows[1][-2:] == ["2", "on"]
-    assert rows[3][:3] == ["c", "never", "visited"] and rows[3][-1] == "0"
+    assert rows[1][0] == "a"
+    assert rows[1][-2:] == ["2", "on"]
+    assert rows[3][:3] == ["c", "never", "visited"]
+    assert rows[3][-1] == "0"
     assert rows[4] == ["end", "0.0", "0.0"]
     text = never_text(learned)
-    assert text.startswith("never visited: 1 state (c)") and "0" not in text.splitlines()[0]
+    assert text.startswith("never visited: 1 state (c)")
+    assert "0" not in text.splitlines()[0]
 
 
 def test_the_largest_error_is_named(learned):
@@ -85,11 +88,11 @@ def test_the_largest_error_is_that_of_its_table_run_and_time(line):
 def test_a_log_is_told_by_its_transitions_and_has_no_rate(line):
     log = [("a", "on", -1, "b"), ("b", "on", -1, "end")] * 5
     answer = certainty_equivalence(line, Policy.uniform(line), data=log)
-    assert answer.steps == 10 and math.isnan(answer.steps_a_second)
+    assert answer.steps == 10
+    assert math.isnan(answer.steps_a_second)
     assert learned_text(answer).splitlines()[1] == "10 transitions, seed 0"
-    assert work_line(answer).startswith(
-        "certainty-equivalence: 10 transitions in "
-    ) and "a second" not in work_line(answer)
+    assert work_line(answer).startswith("certainty-equivalence: 10 transitions in ")
+    assert "a second" not in work_line(answer)
 
 
 def test_actions_never_tried_in_states_that_were_visited_are_counted(line):
@@ -109,7 +112,8 @@ def test_values_are_shown_to_two_digits_of_their_error():
     exact = td0(loop, Policy.uniform(loop), steps=200, step_size=1)
     assert decimals_of(exact) == 6, "there is no error to show"
     free = td0(loop, Policy.uniform(loop), steps=3, step_size=1, reference=False)
-    assert decimals_of(free) == 6 and "exact" not in learned_text(free)
+    assert decimals_of(free) == 6
+    assert "exact" not in learned_text(free)
 
 
 def test_medians_over_runs_keep_infinities():
@@ -131,7 +135,9 @@ def test_options_that_are_as_ever_are_not_told(line):
 
 
 def test_steps_that_are_shown_end_with_the_last():
-    assert shown_steps(1) == [1] and shown_steps(10) == [10] and shown_steps(99) == [10, 99]
+    assert shown_steps(1) == [1]
+    assert shown_steps(10) == [10]
+    assert shown_steps(99) == [10, 99]
     assert shown_steps(1_000_000) == [1000, 10_000, 100_000, 1_000_000]
 
 
@@ -154,38 +160,48 @@ def test_counts_and_rates():
 def test_a_run_that_was_stopped_says_so_with_the_way_on(learned):
     assert cut_short(learned) == ""
     late = replace(learned, status=Status.TIME_SPENT, options={**learned.options, "steps": 1000})
-    assert "after 4 of 1,000 steps" in cut_short(late) and "resume=learned" in cut_short(late)
+    assert "after 4 of 1,000 steps" in cut_short(late)
+    assert "resume=learned" in cut_short(late)
     stopped = replace(late, status=Status.INTERRUPTED)
     assert cut_short(stopped).startswith("interrupted after 4 of 1,000 steps")
-    assert "no certificate" in learned_text(stopped) and cut_short(stopped) in learned_text(stopped)
+    assert "no certificate" in learned_text(stopped)
+    assert cut_short(stopped) in learned_text(stopped)
 
 
 def test_names_from_a_file_cannot_move_the_cursor():
     bad = MDP([[[1, 0]], [[1, 0]]], [[1.0], [1.0]], "1/2", states=["\x1b[31m", "b\nc"], name="\x1b]0;x")
     text = learned_text(q_learning(bad, steps=5))
-    assert "\x1b" not in text and "b\\n" in text
+    assert "\x1b" not in text
+    assert "b\\n" in text
 
 
 def test_files_say_what_the_screen_says(learned):
     lines = learned_csv(learned).splitlines()
     assert lines[0] == "state,value,visits,action"
-    assert lines[3] == "c,,0,on" and lines[4] == "end,0.0,0,"
+    assert lines[3] == "c,,0,on"
+    assert lines[4] == "end,0.0,0,"
     document = learned_document(learned, regret(learned))
-    assert document["never_visited"] == ["c"] and document["visits"].tolist() == [2, 2, 0, 0]
-    assert document["regret"]["runs"] == [0.0] and document["earned"]["runs"] == pytest.approx([-2.0])
+    assert document["never_visited"] == ["c"]
+    assert document["visits"].tolist() == [2, 2, 0, 0]
+    assert document["regret"]["runs"] == [0.0]
+    assert document["earned"]["runs"] == pytest.approx([-2.0])
 
 
 def test_finite_horizons_have_a_line_a_time(line):
     timed = q_learning(line.replace(horizon=2), steps=4, step_size=1, explore="greedy")
-    assert timed.state_visits.shape == (2, 4) and timed.state_visits.sum() == 4
+    assert timed.state_visits.shape == (2, 4)
+    assert timed.state_visits.sum() == 4
     lines = learned_csv(timed).splitlines()
-    assert lines[0] == "time,state,value,visits,action" and len(lines) == 1 + 3 * 4
-    assert np.isnan(timed.v[0, 1]) and lines[2] == "0,b,,0,on"
+    assert lines[0] == "time,state,value,visits,action"
+    assert len(lines) == 1 + 3 * 4
+    assert np.isnan(timed.v[0, 1])
+    assert lines[2] == "0,b,,0,on"
 
 
 def test_comparisons_without_learners_have_no_curves(learned):
     found = Comparison(learned.reference, (), (Curves("q-learning", learned),))
-    assert found.curves[0].law is None and found.curves[0].regret is None
+    assert found.curves[0].law is None
+    assert found.curves[0].regret is None
 
 
 def test_a_large_gridworld_is_drawn_with_what_was_never_visited():
@@ -207,10 +223,13 @@ def test_a_gridworld_is_drawn_beside_its_table():
     text = learned_text(q_learning(mdp, steps=30_000))
     grid = next(part for part in text.split("\n\n") if part.startswith("■")).splitlines()
     cells = [line.split() for line in grid]
-    assert cells[0][0] == cells[3][3] == "■" and (cells[0][1], cells[1][0]) == ("←", "↑")
-    assert (cells[3][2], cells[2][3]) == ("→", "↓") and "\n0,1 " in text
+    assert cells[0][0] == cells[3][3] == "■"
+    assert (cells[0][1], cells[1][0]) == ("←", "↑")
+    assert (cells[3][2], cells[2][3]) == ("→", "↓")
+    assert "\n0,1 " in text
     values = learned_text(td0(mdp, Policy.uniform(mdp), steps=100))
-    assert "learned values\n\n" in values and "←" not in values
+    assert "learned values\n\n" in values
+    assert "←" not in values
     assert "learned values" not in learned_text(q_learning(mdp, steps=10), everything=True)
 
 

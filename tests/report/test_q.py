@@ -13,9 +13,10 @@ from shown import answer_text
 
 import tabular_rl
 from tabular_rl import MDP, Policy
+from tabular_rl.certificates.intervals import q_error
 from tabular_rl.formats import load
 from tabular_rl.formats.answers import read_answer
-from tabular_rl.report.q import exact_q, q_error
+from tabular_rl.report.q import exact_q
 
 ROBOT = "example:recycling_robot"
 # v(high) = 1000/59, v(low) = 900/59, see test_report_tables.py; wait earns 1 and stays, recharge leads to high for 0.
@@ -91,7 +92,8 @@ def test_q_of_a_finite_horizon_is_that_of_its_time(capsys):
     out = inside(capsys, *given).out
     assert re.search(r"^ +0 +old +4.000000 +wait +4.000000 +1$", out, re.MULTILINE)
     assert re.search(r"^ +cut +2.000000$", out, re.MULTILINE)
-    assert out.index("old") < out.index("middle") and "young" not in out.partition("start:")[0]
+    assert out.index("old") < out.index("middle")
+    assert "young" not in out.partition("start:")[0]
 
 
 def test_json_and_csv_hold_q(capsys, tmp_path):
@@ -138,7 +140,8 @@ def test_a_random_policy_is_shown_by_its_probabilities(capsys):
 def test_learned_q_stands_beside_the_exact_one(capsys):
     out = inside(capsys, "learn", ROBOT, "--steps", 2000, "--show", "q", "--state", "high", "-q").out
     line = re.search(r"^ +wait +\S+ +(\S+) +(\S+)", out, re.MULTILINE)
-    assert abs(Fraction(line[1]) - Q["high", "wait"]) < Fraction(1, 10) and int(line[2].replace(",", "")) > 0
+    assert abs(Fraction(line[1]) - Q["high", "wait"]) < Fraction(1, 10)
+    assert int(line[2].replace(",", "")) > 0
     assert "recharge" not in out.partition("largest error")[0]
     never = inside(capsys, "learn", ROBOT, "--steps", 1, "--show", "q", "-q").out
     assert "never tried" in never
@@ -152,14 +155,16 @@ def test_learned_csv_holds_q(capsys, tmp_path):
     table = tmp_path / "l.csv"
     inside(capsys, "learn", ROBOT, "--steps", 2000, "--show", "q", "-o", table, "-q")
     rows = list(csv.DictReader(table.open()))
-    assert {(r["state"], r["action"]) for r in rows} >= set(Q) and all(float(r["q"]) > 0 for r in rows)
+    assert {(r["state"], r["action"]) for r in rows} >= set(Q)
+    assert all(float(r["q"]) > 0 for r in rows)
     assert inside(capsys, "evaluate", ROBOT, "--policy", table, "-q").code == 0
 
 
 @pytest.mark.parametrize("command", ["solve", "evaluate", "learn", "show"])
 def test_states_that_do_not_exist_are_told_before_anything_is_done(capsys, command):
     done = inside(capsys, command, ROBOT, "--state", "hihg")
-    assert done.code == 2 and done.out == ""
+    assert done.code == 2
+    assert done.out == ""
     assert one_line(done.err) == "--state: no state 'hihg'; did you mean 'high'?"
 
 
@@ -167,4 +172,5 @@ def test_state_leaves_files_whole(capsys, tmp_path):
     path = tmp_path / "a.json"
     done = inside(capsys, "solve", ROBOT, "--state", "low", "-o", path)
     assert json.loads(path.read_text())["states"] == ["high", "low"]
-    assert re.search("^low", done.out, re.MULTILINE) and not re.search("^high", done.out, re.MULTILINE)
+    assert re.search("^low", done.out, re.MULTILINE)
+    assert not re.search("^high", done.out, re.MULTILINE)

@@ -36,7 +36,8 @@ def test_shown_values_contain_the_truth(robot):
     for state, truth in ROBOT.items():
         value, error = rows[state][:2]
         assert abs(Fraction(value) - truth) <= Fraction(error) < Fraction(1, 10**6)
-    assert rows["high"][2:] == ["search"] and rows["low"][2:] == ["recharge"]
+    assert rows["high"][2:] == ["search"]
+    assert rows["low"][2:] == ["recharge"]
 
 
 def test_start_value_contains_the_truth(robot):
@@ -117,7 +118,10 @@ def test_finite_horizon_has_a_column_a_time_step():
 def test_long_horizons_show_the_first_and_last_times():
     text = values_table(tabular_rl.solve(load("example:forest_horizon", horizon=50)))
     header = text.splitlines()[0]
-    assert "t = 0" in header and "t = 50" in header and "…" in header and "t = 25" not in header
+    assert "t = 0" in header
+    assert "t = 50" in header
+    assert "…" in header
+    assert "t = 25" not in header
 
 
 def test_random_policies_are_shown_with_their_probabilities():
@@ -139,7 +143,8 @@ def test_names_from_files_cannot_colour_the_screen():
     name = "\x1b[31mred\n\u202e"
     mdp = MDP([[[1.0]]], [[1.0]], "1/2", states=[name], name=name)
     text = answer_text(tabular_rl.solve(mdp)) + model_table(mdp)
-    assert "\x1b" not in text and "\u202e" not in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
     assert "\\x1b[31mred\\n\\u202e" in text
 
 
@@ -159,7 +164,8 @@ def test_time_steps_that_do_the_same_share_a_column():
         [("s", "wait", "s", 1, 0), ("s", "take", "end", 1, 1), ("e", "go", "end", 1, 0)], 1, terminal=["end"]
     )
     text = values_table(tabular_rl.evaluate(mdp.replace(horizon=12), Policy.uniform(mdp)), everything=True)
-    assert "t = 0 to 11" in text and text.count("wait 0.5, take 0.5") == 1
+    assert "t = 0 to 11" in text
+    assert text.count("wait 0.5, take 0.5") == 1
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 200])
@@ -183,7 +189,8 @@ def test_a_threshold_inside_a_long_table_is_shown():
     assert [line for line in lines if line.startswith("s50 ") and line.endswith("down")]
     assert sum("same action" in line for line in lines) == 2
     shown = {line.split()[0] for line in lines}
-    assert {"s0", "s11", "s50"} <= shown and not {"s49", "s51"} & shown
+    assert {"s0", "s11", "s50"} <= shown
+    assert not {"s49", "s51"} & shown
 
 
 @pytest.mark.parametrize(("sense", "word"), [("max", "least"), ("min", "most")])
@@ -198,7 +205,8 @@ def test_what_is_proven_is_rounded_outward(sense, word):
     truth = Fraction(1234567.8)
     assert proven <= truth if word == "least" else proven >= truth
     assert abs(proven - truth) < Fraction(1, 10)
-    assert "open on a side" in text and "nothing is proven" not in text
+    assert "open on a side" in text
+    assert "nothing is proven" not in text
 
 
 def test_the_side_of_a_cost_that_is_missing_is_named():
@@ -215,7 +223,8 @@ def test_exact_values_of_different_sizes_are_all_shown():
         1, terminal=["end"],
     )  # fmt: skip
     rows = rows_of(values_table(tabular_rl.solve(mdp, method="rational")))
-    assert Fraction(rows["a"][1]) == 10**30 and Fraction(rows["b"][1]) == -1234567
+    assert Fraction(rows["a"][1]) == 10**30
+    assert Fraction(rows["b"][1]) == -1234567
     assert abs(Fraction(rows["c"][1]) - Fraction(1, 3000000)) < Fraction(1, 10**12)
 
 

@@ -249,7 +249,9 @@ def test_double_q_with_the_coins_of_the_kit_and_with_its_own():
     assert check_learner(double_q, "double-q-learning")
     assert check_learner(tosses, "double-q-learning")
     verdict = check_learner(one_side, "double-q-learning", seed=1)
-    assert not verdict and "the same table learned" in verdict.what and verdict.false_alarm < 1e-9
+    assert not verdict
+    assert "the same table learned" in verdict.what
+    assert verdict.false_alarm < 1e-9
     verdict = check_learner(twice_q, "double-q-learning", seed=1)
     assert verdict.mistakes == (MISTAKES["own values"],)
     with pytest.raises(OptionError, match="must take its coins"):
@@ -285,7 +287,8 @@ def test_right_learners_pass_the_samples(rule):
         learner_of(rule, Schedule.of(0.25)), rule, explicit=False, false_alarm=1e-8, runs=200
     )
     print(verdict)
-    assert verdict and verdict.detects is not None
+    assert verdict
+    assert verdict.detects is not None
 
 
 def test_samples_find_a_mistake_in_a_learner_with_choices_of_its_own():
@@ -302,8 +305,10 @@ def test_samples_find_a_mistake_in_a_learner_with_choices_of_its_own():
     few = dict(explicit=False, seed=5, runs=2000, models=cases()[:1])
     assert check_learner(noisy, "td0", **few)
     verdict = check_learner(broken, "td0", **few)
-    assert not verdict and verdict.mistakes == (MISTAKES["no discount"],)
-    assert "expected" in verdict.what and "±" in verdict.what
+    assert not verdict
+    assert verdict.mistakes == (MISTAKES["no discount"],)
+    assert "expected" in verdict.what
+    assert "±" in verdict.what
 
 
 def test_stated_probability_of_a_false_alarm_holds():
@@ -362,7 +367,8 @@ def test_masks_by_multiplication_are_right_too():
 
 def test_not_a_number_is_wrong():
     verdict = check_learner(lambda transitions, table: table * np.nan, "td0")
-    assert not verdict and "found nan" in verdict.what
+    assert not verdict
+    assert "found nan" in verdict.what
 
 
 @pytest.mark.parametrize(
@@ -398,4 +404,6 @@ def test_the_rule_of_another_method_is_named(other):
 
     verdict = check_learner(learner, "sarsa", sampled=False, seed=1)
     said = "maximum" if other == "q-learning" else "that of expected-sarsa"
-    assert not verdict and len(verdict.mistakes) == 1 and said in verdict.mistakes[0]
+    assert not verdict
+    assert len(verdict.mistakes) == 1
+    assert said in verdict.mistakes[0]

@@ -40,8 +40,11 @@ def q_loop(mistake=None):
 
 def test_a_right_loop_passes_and_says_what_was_tested():
     verdict = check_training(q_loop(), "q-learning", epsilon=0.2, seed=1)
-    assert verdict and verdict.steps > 100 and verdict.false_alarm == 1e-6
-    assert "trained: " in str(verdict) and "actions: a right loop fails" in str(verdict)
+    assert verdict
+    assert verdict.steps > 100
+    assert verdict.false_alarm == 1e-6
+    assert "trained: " in str(verdict)
+    assert "actions: a right loop fails" in str(verdict)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -60,7 +63,8 @@ def test_a_right_loop_never_fails(seed):
 )
 def test_mistakes_of_loops_are_named(mistake, said):
     verdict = check_training(q_loop(mistake), "q-learning", seed=3)
-    assert not verdict and verdict.mistakes == (said,), str(verdict)
+    assert not verdict
+    assert verdict.mistakes == (said,), str(verdict)
     with pytest.raises(AssertionError, match="q-learning: wrong"):
         assert_trains(q_loop(mistake), "q-learning", seed=3)
 
@@ -96,9 +100,9 @@ def test_sarsa_in_a_dict():
 def test_actions_that_are_not_epsilon_greedy_are_found():
     """ε of 0 for one of .3, on tables that are all right."""
     verdict = check_training(sarsa_loop(greedy=True), "sarsa", epsilon=0.3, seed=1)
-    assert (
-        not verdict and not verdict.mistakes and "the actions are not ε-greedy with ε = 0.3" in verdict.what
-    )
+    assert not verdict
+    assert not verdict.mistakes
+    assert "the actions are not ε-greedy with ε = 0.3" in verdict.what
     assert verdict.difference <= 1e-9
 
 
@@ -128,7 +132,8 @@ def prediction_loop(rule, *, uniform=False):
 def test_prediction_acts_by_the_policy(rule):
     assert check_training(prediction_loop(rule), rule, seed=2)
     verdict = check_training(prediction_loop(rule, uniform=True), rule, seed=2)
-    assert not verdict and "the actions are not those of pi" in verdict.what
+    assert not verdict
+    assert "the actions are not those of pi" in verdict.what
 
 
 def test_first_visit_monte_carlo_in_a_loop():
@@ -184,7 +189,8 @@ def test_agents_are_driven():
     assert check_training(QAgent, "q-learning", epsilon=0.2, episodes=EPISODES, seed=1)
     assert check_training(SarsaAgent, "sarsa", epsilon=0.2, episodes=EPISODES, seed=1)
     verdict = check_training(QAgent, "sarsa", episodes=EPISODES, seed=1)
-    assert verdict.mistakes and "maximum" in verdict.mistakes[0]
+    assert verdict.mistakes
+    assert "maximum" in verdict.mistakes[0]
 
 
 class Bare(QAgent):
