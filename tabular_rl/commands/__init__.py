@@ -15,10 +15,13 @@ from typing import Any, NoReturn
 
 import click
 
+from tabular_rl.commands._memory import refuse_more_than_there_is
 from tabular_rl.commands._program import COMMANDS as COMMANDS
 from tabular_rl.commands._program import PROGRAM, program, version_text
 from tabular_rl.commands._signals import Interrupted, State, handle, raise_again
 from tabular_rl.errors import OptionError, OutputError, TabularError, closest, escape, on_command_line, quoted
+from tabular_rl.report.screen import be_quiet, note, spelled, warn
+from tabular_rl.solving.run import interrupt
 
 INTERRUPTED = {
     "learn": "nothing was learned yet",
@@ -36,8 +39,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from tabular_rl.report.screen import be_quiet, note, spelled
-
     be_quiet(0)
     State.known = INTERRUPTED.get(arguments[0] if arguments else "", "nothing is proven yet")
     try:
@@ -53,14 +54,12 @@ def _run(arguments: Sequence[str]) -> int:
         note(error.format_message() + "\n")
         return 2
     except click.UsageError as error:
-        note(spelled(usage_line(error)) + "\n")
+        note(spelled(_usage_line(error)) + "\n")
         return 2
     except click.ClickException as error:
         note(f"{PROGRAM}: {error.format_message()}\n")
         return 2
     except TabularError as error:
-        from tabular_rl.solving.run import interrupt
-
         note(f"{error}\n")
         stopped = getattr(error, "why", None) == "signal" and interrupt.signum is not None
         return 128 + interrupt.signum if stopped else error.exit_code  # type: ignore[operator]
@@ -76,9 +75,8 @@ def _run(arguments: Sequence[str]) -> int:
         return 0
     except MemoryError as error:
         what = str(error).partition(" for an array")[0].rstrip(".")
-        note(
-            f"not enough memory{': ' + escape(what) if what else ''}. A directory of arrays needs least; see convert.\n"
-        )
+        found = f": {escape(what)}" if what else ""
+        note(f"not enough memory{found}. A directory of arrays needs least; see convert.\n")
         return OptionError.exit_code
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT) and error.filename is None:
@@ -90,29 +88,22 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _bug() -> int:
-    from tabular_rl.report.screen import note
-
-    note(
-        f"{traceback.format_exc()}\nThis is a bug of tabular-rl ({version_text()}); please report the lines above.\n"
-    )
+    bug = f"This is a bug of tabular-rl ({version_text()}); please report the lines above."
+    note(f"{traceback.format_exc()}\n{bug}\n")
     return BUG
 
 
-def usage_line(error: click.UsageError) -> str:
-    """What is wrong with the usage, and the usage, in one line."""
+def _usage_line(error: click.UsageError) -> str:
+    """Return what is wrong with the usage, and the usage, in one line."""
     ctx = error.ctx
     name = ctx.command_path if ctx else PROGRAM
     usage = " ".join(ctx.get_usage().split()).removeprefix("Usage: ") if ctx else f"{PROGRAM} COMMAND"
     message = error.format_message().rstrip(".")
     if isinstance(error, click.NoSuchOption):
-        hint = closest(error.option_name, _flags(ctx))
-        message = f"no option {quoted(error.option_name)}{hint}"
+        flags = [flag for parameter in (ctx.command.params if ctx else ()) for flag in parameter.opts]
+        message = f"no option {quoted(error.option_name)}{closest(error.option_name, flags)}"
     message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
     return f"{name}: {message}{'' if message.endswith('?') else '.'} Usage: {usage} (see {name} --help)"
-
-
-def _flags(ctx: click.Context | None) -> list[str]:
-    return [] if ctx is None else [opt for p in ctx.command.params for opt in p.opts]
 
 
 def leave(code: int) -> NoReturn:
@@ -126,16 +117,12 @@ def leave(code: int) -> NoReturn:
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    """A warning as one line, without the place in our code."""
-    from tabular_rl.report.screen import warn
-
+    """Write a warning as one line, without the place in our code."""
     warn(str(message))
 
 
 def main() -> NoReturn:
-    """The program `tabular-rl`."""
-    from tabular_rl.commands._memory import refuse_more_than_there_is
-
+    """Run the program `tabular-rl`."""
     refuse_more_than_there_is()
     # Numba colours its messages by colorama, which then writes a reset code to standard output at the end.
     os.environ["NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING"] = "1"

@@ -7,12 +7,23 @@ and then a line for each word that fits. Click's own scripts know nothing of fil
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import click
+
+from tabular_rl.commands._files import input_path
+from tabular_rl.commands._options import Value
+from tabular_rl.commands._program import COMMANDS, program
+from tabular_rl.formats import load
+from tabular_rl.formats.bundled import documents, examples
+from tabular_rl.methods.gradient.estimators import ESTIMATORS
+from tabular_rl.methods.lookup import LEARNERS, METHODS, PLANNERS, canonical
+from tabular_rl.model.calls import Option
+from tabular_rl.report.screen import note, out
 
 VARIABLE = "_TABULAR_RL_COMPLETE"
 MOST = 1000  # names of states that are offered
@@ -94,8 +105,6 @@ BETWEEN = "\x1f"  # stands between the parts of a line of the answer
 
 def completion(instruction: str) -> int:
     """Write what a shell asks for: SHELL_source its script, SHELL_complete the words that fit."""
-    from tabular_rl.report.screen import note, out
-
     shell, _, what = instruction.partition("_")
     if shell not in SCRIPTS or what not in ("source", "complete"):
         note(f"{VARIABLE}: found {instruction!r}, expected bash_source, zsh_source or fish_source\n")
@@ -105,21 +114,22 @@ def completion(instruction: str) -> int:
 
 
 def answer(shell: str, line: str) -> str:
-    """What a shell is told of a line up to the cursor."""
+    """Return what a shell is to know of a line up to the cursor."""
     typed = Typed.of(line)
     with suppress(Exception):  # nobody wants a message in the middle of a line
         offer = offered(typed.words[1:], typed.word)
         if shell == "bash":
             return _bash(typed, offer)
-        head = "words"
-        if offer.files is not None:
-            before = offer.files
-            parts = (str(len(before)),) if shell == "zsh" else (before, typed.word[len(before) :])
-            head = BETWEEN.join(("files", *parts))
-        lines = [head]
-        lines += [word + BETWEEN + " ".join(text.split()) for word, text in offer.words]
-        return "\n".join(lines) + "\n"
+        before = offer.files or ""
+        files = [str(len(before))] if shell == "zsh" else [before, typed.word[len(before) :]]
+        return _reply(offer, files, [word + BETWEEN + " ".join(text.split()) for word, text in offer.words])
     return "words\n"
+
+
+def _reply(offer: Offer, files: list[str], words: list[str]) -> str:
+    """Return an answer: whether names of files fit, with what is said of them, and the words."""
+    head = "words" if offer.files is None else BETWEEN.join(("files", *files))
+    return "\n".join([head, *words]) + "\n"
 
 
 # -- the line --------------------------------------------------------------------------------------------------------
@@ -167,7 +177,7 @@ class Typed:
 
 
 def _bash(typed: Typed, offer: Offer) -> str:
-    """The words without the part that readline leaves as it is: up to a colon, say, or to an open quotation mark."""
+    """Return the words without the part that readline leaves as it is: up to a colon, or to an open quotation mark."""
     raw, breaks = typed.raw, os.environ.get("COMP_WORDBREAKS", ":=")
     cut = 0
     if typed.quoted is None:
@@ -180,10 +190,8 @@ def _bash(typed: Typed, offer: Offer) -> str:
     words = [word[done:] for word, _ in offer.words]
     if typed.quoted is None:
         words = ["".join("\\" * (c in " \t\"'\\<>;|&()$`*?[]#~!{}") + c for c in word) for word in words]
-    head = "words"
-    if offer.files is not None:
-        head = BETWEEN.join(("files", offer.files[done:], typed.word[max(done, len(offer.files)) :]))
-    return "\n".join([head, *words]) + "\n"
+    files = offer.files or ""
+    return _reply(offer, [files[done:], typed.word[max(done, len(files)) :]], words)
 
 
 # -- what fits -------------------------------------------------------------------------------------------------------
@@ -200,24 +208,19 @@ class Offer:
         return Offer([(word, text) for word, text in self.words if word.startswith(typed)], self.files)
 
     def behind(self, prefix: str) -> Offer:
-        """The same behind something that is typed already."""
+        """Return the same behind something that is typed already."""
         files = None if self.files is None else prefix + self.files
         return Offer([(prefix + word, text) for word, text in self.words], files)
 
 
 def offered(words: list[str], word: str) -> Offer:
-    """What fits at the end of a command line, the program's name left out."""
-    from tabular_rl.commands._program import COMMANDS, program
-
+    """Return what fits at the end of a command line, the program's name left out."""
     command: click.Command = program
     name = ""
     while isinstance(command, click.Group):
         at = next((i for i, x in enumerate(words) if not x.startswith("-")), None)
         if at is None:
-            offer = (
-                _flags(command) if word.startswith("-") else _commands(command, None if name else COMMANDS)
-            )
-            return offer.only(word)
+            return (_flags(command) if word.startswith("-") else _commands(command)).only(word)
         below = command.get_command(click.Context(command), words[at])
         if below is None:
             return Offer()
@@ -237,16 +240,13 @@ def offered(words: list[str], word: str) -> Offer:
     return Offer() if waiting is None else _values(name, waiting, word, given).only(word)
 
 
-def _commands(group: click.Group, known: dict[str, str] | None) -> Offer:
-    """The commands of the program, or the families of `make`."""
-    texts = known
-    if texts is None:
-        ctx = click.Context(group)
-        texts = {
-            name: (group.get_command(ctx, name) or group).get_short_help_str(200)
-            for name in group.list_commands(ctx)
-        }
-    return Offer(list(texts.items()))
+def _commands(group: click.Group) -> Offer:
+    """Return the commands of the program, or the families of `make`."""
+    if group is program:
+        return Offer(list(COMMANDS.items()))
+    ctx = click.Context(group)
+    families = ((name, group.get_command(ctx, name)) for name in group.list_commands(ctx))
+    return Offer([(name, family.get_short_help_str(200)) for name, family in families if family])
 
 
 def _options(command: click.Command) -> dict[str, click.Option]:
@@ -259,13 +259,13 @@ def _waits(option: click.Option) -> bool:
 
 
 def _flags(command: click.Command) -> Offer:
-    """The long names of the options."""
+    """Return the long names of the options."""
     words = [(p.opts[-1], p.help or "") for p in command.params if isinstance(p, click.Option)]
     return Offer([*words, ("--help", "Show this message and exit.")])
 
 
 def _parsed(command: click.Command, words: list[str]) -> tuple[dict[str, Any], click.Parameter | None, bool]:
-    """What is given so far, the option that waits for a value, and whether options may still come."""
+    """Return what is given so far, the option that waits for a value, and whether options may still come."""
     options = _options(command)
     arguments = iter(p for p in command.params if isinstance(p, click.Argument))
     given: dict[str, Any] = {}
@@ -293,9 +293,7 @@ def _parsed(command: click.Command, words: list[str]) -> tuple[dict[str, Any], c
 
 
 def _values(name: str, parameter: click.Parameter, word: str, given: dict[str, Any]) -> Offer:
-    """What an option or argument of a command takes, by what its help calls it."""
-    from tabular_rl.commands._shared import Value
-
+    """Return what an option or argument of a command takes, by what its help calls it."""
     if isinstance(parameter.type, click.Choice):
         return _plain(parameter.type.choices)
     if isinstance(parameter.type, Value):
@@ -315,8 +313,6 @@ def _values(name: str, parameter: click.Parameter, word: str, given: dict[str, A
         second = kind != "STATE" and len(given.get(str(parameter.name), ())) % 2
         return _plain(_names(given)[1 if second else 0])
     if kind == "NAME":
-        from tabular_rl.methods.gradient.estimators import ESTIMATORS
-
         return _plain([*ESTIMATORS[:-1], "gae:"])
     return Offer()
 
@@ -325,23 +321,20 @@ def _plain(words: Iterable[str]) -> Offer:
     return Offer([(word, "") for word in words])
 
 
-def _of_option(option: Any) -> Offer:
-    return Offer(
-        [(word, "") for word in (*option.choices, *option.begins)], "" if option.name == "features" else None
-    )
+def _of_option(option: Option) -> Offer:
+    words = [(word, "") for word in (*option.choices, *option.begins)]
+    return Offer(words, "" if option.name == "features" else None)
 
 
 def _models(word: str) -> Offer:
-    """Files and, behind `example:`, the models that come along."""
-    from tabular_rl.formats.bundled import examples
-
+    """Return files and, behind `example:`, the models that come along."""
     if word.startswith("example:"):
         return _plain(f"example:{name}" for name in examples())
     return Offer([("example:", "a model that comes with the program")], "")
 
 
 def _policies(word: str, given: dict[str, Any], log: bool) -> Offer:
-    """The words of --policy; behind greedy: a file, behind action: an action, behind epsilon-greedy:E: a policy."""
+    """Return the words of --policy, and what may stand behind each: a file, an action or another policy."""
     keyword, colon, rest = word.partition(":")
     if keyword == "greedy" and colon:
         return Offer(files="greedy:")
@@ -356,9 +349,7 @@ def _policies(word: str, given: dict[str, Any], log: bool) -> Offer:
 
 
 def _methods(name: str, word: str) -> Offer:
-    """The methods of a command; in `compare` the options of a method may follow it, each behind a comma."""
-    from tabular_rl.methods.lookup import LEARNERS, METHODS, PLANNERS, canonical
-
+    """Return the methods of a command; in `compare` the options of a method may follow it, each behind a comma."""
     task = {"solve": "control", "evaluate": "prediction"}.get(name)
     known = LEARNERS if name == "learn" else PLANNERS if task else METHODS
     found = [f for f in known.values() if task is None or f.task == task]
@@ -376,35 +367,24 @@ def _methods(name: str, word: str) -> Offer:
 
 
 def _topics(given: dict[str, Any]) -> Offer:
-    """What `help` knows: commands, pages and methods; behind `make` its families."""
-    from tabular_rl.commands._program import COMMANDS, program
-    from tabular_rl.formats.bundled import documents
-    from tabular_rl.methods.lookup import METHODS
-
+    """Return what `help` knows: commands, pages and methods; behind `make` its families."""
     if given:
         below = program.get_command(click.Context(program), str(given["topic"]))
-        return _commands(below, None) if isinstance(below, click.Group) else Offer()
+        return _commands(below) if isinstance(below, click.Group) else Offer()
     methods = [(name, f.summary) for name, f in METHODS.items()]
     return Offer([*COMMANDS.items(), *((page, "a page of the documents") for page in documents()), *methods])
 
 
 def _names(given: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """The states and actions of the model that is named on the line; none where it is large, or none."""
-    from tabular_rl.commands._shared import input_path
-    from tabular_rl.formats import load
-
+    """Return the states and actions of the model that is named on the line, none where it is large or there is none."""
     with suppress(Exception):
         model = given["model"]
         path = input_path(model)
         if path is not None and os.path.isfile(path) and os.path.getsize(path) <= SMALL:
             mdp = load(model)
-            return list(_first(mdp.states)), list(_first(mdp.actions))
+            states, actions = (
+                [name for name in islice(names, MOST) if name.isprintable()]
+                for names in (mdp.states, mdp.actions)
+            )
+            return states, actions
     return [], []
-
-
-def _first(names: Iterable[str]) -> Iterator[str]:
-    for at, name in enumerate(names):
-        if at == MOST:
-            return
-        if name.isprintable():
-            yield name

@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import click
 
+from tabular_rl.methods.lookup import LEARNERS, METHODS
 from tabular_rl.report.layout import reflowed
 from tabular_rl.report.screen import spelled
+from tabular_rl.solving.method import Method
 
 HYPHEN = "\u2011"  # the one that no line is broken at; it is a plain one again before it is shown
 FEW = 10  # options that need no groups
@@ -25,7 +28,7 @@ GROUPS = {
     "Replay, targets and planning": "target replay capacity batch planning threshold",
     "Run": "steps sweeps inner_sweeps improvements in_place linear_solver start_from episodes runs seed threads "
     "time_limit no_reference checkpoint resume",
-    "Output": "output to as_json everything only show quiet as_csv plot axes log state help",
+    "Output": "output to as_json everything show quiet as_csv plot axes log state help",
 }
 LEARNING = {"What to find": "What to learn"}
 GROUP = {name: title for title, names in GROUPS.items() for name in names.split()}
@@ -42,10 +45,12 @@ PAGES = {
     "methods": "choosing-a-method",
 }
 PAGE = "command-line"
+PURPOSES = ("plan", "evaluate", "best policy", "its gradient", "a policy's values", "values, from a log",
+            "linear features")  # fmt: skip
 
 
 def whole(text: str) -> str:
-    """A text in which no line ends within a name, such as value-iteration: Click breaks lines at hyphens."""
+    """Return a text in which no line ends within a name, such as value-iteration: Click breaks lines at hyphens."""
     return text.replace("-", HYPHEN)
 
 
@@ -55,8 +60,8 @@ class Command(click.Command):
     def get_help(self, ctx: click.Context) -> str:
         return spelled(super().get_help(ctx).replace(HYPHEN, "-"))
 
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The docstring: indented paragraphs, such as equations, keep their indentation and fit too."""
+    def format_help_text(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the docstring: indented paragraphs, such as equations, keep their indentation and fit too."""
         room = formatter.width - 2
         parts = re.split(r"\n\s*\n", inspect.cleandoc(self.help or ""))
         shown = ["\b\n" + reflowed(part, room) if part.startswith(" ") else whole(part) for part in parts]
@@ -65,7 +70,7 @@ class Command(click.Command):
             formatter.write_text("\n\n".join(shown))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The options, in groups where they are many."""
+        """Write the options, in groups where they are many."""
         groups: dict[str, list[tuple[str, str]]] = {title: [] for title in GROUPS}
         many = sum(isinstance(p, click.Option) for p in self.params) > FEW
         for parameter in self.get_params(ctx):
@@ -79,7 +84,7 @@ class Command(click.Command):
                 with formatter.section(shown if many else "Options"):
                     formatter.write_dl(records)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         page = PAGES.get(str(self.name), PAGE)
         formatter.write_paragraph()
         formatter.write_text(f"More: tabular-rl help {page}")
@@ -89,8 +94,6 @@ class OfMethods(Command):
     """A command of many methods, which are listed by what they are for: learners, and in `compare` planners too."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from tabular_rl.methods.lookup import LEARNERS, METHODS
-
         found = by_purpose(LEARNERS if self.name == "learn" else METHODS)
         with formatter.section("Methods"):
             formatter.write_dl([(what, whole(", ".join(names))) for what, names in found.items()])
@@ -98,35 +101,26 @@ class OfMethods(Command):
 
 
 def by_purpose(names: Iterable[str]) -> dict[str, list[str]]:
-    """The methods of each purpose, by what they are and which options they have.
+    """Return the methods of each purpose, by what they are and which options they have.
 
     >>> by_purpose(["rational", "q-learning", "td0", "linear-td", "reinforce"])
     {'plan': ['rational'], 'best policy': ['q-learning'], 'its gradient': ['reinforce'], "a policy's values": ['td0'],
      'linear features': ['linear-td']}
     """
-    from tabular_rl.methods.lookup import METHODS
 
-    purposes = (
-        "plan",
-        "evaluate",
-        "best policy",
-        "its gradient",
-        "a policy's values",
-        "values, from a log",
-        "linear features",
-    )
-    found: dict[str, list[str]] = {what: [] for what in purposes}
-    for name in names:
-        method = METHODS[name]
+    def purpose(method: Method[..., Any]) -> str:
         control = method.task == "control"
         if method.family == "gradient":
-            found["its gradient"].append(name)
-        elif method.family != "learning":
-            found["plan" if control else "evaluate"].append(name)
-        elif "features" in method.options:
-            found["linear features"].append(name)
-        elif control:
-            found["best policy"].append(name)
-        else:
-            found["a policy's values" if "step_size" in method.options else "values, from a log"].append(name)
+            return "its gradient"
+        if method.family != "learning":
+            return "plan" if control else "evaluate"
+        if "features" in method.options:
+            return "linear features"
+        if control:
+            return "best policy"
+        return "a policy's values" if "step_size" in method.options else "values, from a log"
+
+    found: dict[str, list[str]] = {what: [] for what in PURPOSES}
+    for name in names:
+        found[purpose(METHODS[name])].append(name)
     return {what: listed for what, listed in found.items() if listed}

@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 from tabular_rl.errors import OptionError, path_text
+from tabular_rl.formats.memory import free_memory
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import size_text
 
-LIBRARIES = (
-    420_000_000  # bytes of address space that Numba, LLVM and SciPy take when they are loaded (measured),
-)
+LIBRARIES = 420_000_000  # bytes of address space that Numba, LLVM and SciPy take when loaded (measured),
 BLAS_THREAD = 40_000_000  # and each thread of BLAS
 
 
@@ -22,8 +21,6 @@ def refuse_more_than_there_is() -> None:
 
     Linux grants more memory than there is, and later kills the process that touches it. Mapped files do not count.
     """
-    from tabular_rl.formats.memory import free_memory
-
     with contextlib.suppress(ImportError, OSError, ValueError, IndexError):
         import resource
 
@@ -38,32 +35,27 @@ def refuse_more_than_there_is() -> None:
 
 def check_memory(mdp: MDP) -> None:
     """Raise before anything is allocated where the vectors of a method would not fit: a dozen numbers a state."""
-    from tabular_rl.formats.memory import free_memory
-
-    check_libraries(mdp)
+    _check_libraries(mdp)
     steps = (mdp.horizon or 0) + 1
     needed = 8 * mdp.S * 6 * steps + mdp.L * steps if mdp.problem.timed else 8 * mdp.S * 12
-    free = free_memory()
-    if free is not None and needed > free:
-        raise OptionError(
-            f"{path_text(mdp.origin)}: solving needs about {size_text(needed)} of memory, expected at most the "
-            f"{size_text(free)} that are free"
-        )
+    _check_free(mdp, "solving", needed)
 
 
 def check_states(mdp: MDP) -> None:
     """Raise before the contents of a mapped model are looked at where that needs more memory than there is."""
-    from tabular_rl.formats.memory import free_memory
+    _check_free(mdp, "checking", 32 * mdp.S)
 
-    needed, free = 32 * mdp.S, free_memory()
+
+def _check_free(mdp: MDP, work: str, needed: int) -> None:
+    free = free_memory()
     if free is not None and needed > free:
         raise OptionError(
-            f"{path_text(mdp.origin)}: checking needs about {size_text(needed)} of memory, expected at most the "
+            f"{path_text(mdp.origin)}: {work} needs about {size_text(needed)} of memory, expected at most the "
             f"{size_text(free)} that are free"
         )
 
 
-def check_libraries(mdp: MDP) -> None:
+def _check_libraries(mdp: MDP) -> None:
     """Raise where a limit on the address space leaves no room for the libraries: short of it they crash or hang."""
     if "llvmlite" in sys.modules:
         return

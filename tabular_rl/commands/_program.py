@@ -7,8 +7,11 @@ from typing import Any
 
 import click
 
+from tabular_rl.commands._help import HYPHEN, whole
 from tabular_rl.errors import closest, quoted
+from tabular_rl.formats.bundled import documents, documents_folder
 from tabular_rl.formats.registry import MODELS
+from tabular_rl.report.screen import out
 
 # Name -> what `tabular-rl --help` says of it, so that listing the commands imports none of them.
 COMMANDS = {
@@ -36,31 +39,27 @@ class Program(click.Group):
     """A group whose commands are imported on demand."""
 
     def get_help(self, ctx: click.Context) -> str:
-        from tabular_rl.commands._help import HYPHEN
-
         return super().get_help(ctx).replace(HYPHEN, "-")
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f"tabular_rl.commands.{cmd_name}").command
+        found: click.Command = importlib.import_module(f"tabular_rl.commands.{cmd_name}").command
+        return found
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             raise click.UsageError(f"no command {quoted(args[0])}{closest(args[0], COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from tabular_rl.commands._help import whole
-        from tabular_rl.formats.bundled import documents, documents_folder
-
         super().format_epilog(ctx, formatter)
         with formatter.section("Documents"):
             formatter.write_text(whole(f"{PROGRAM} help PAGE shows a page: {', '.join(documents())}."))
@@ -75,8 +74,6 @@ def version_text() -> str:
 
 def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from tabular_rl.report.screen import out
-
         out(version_text() + "\n")
         ctx.exit()
 

@@ -1,4 +1,4 @@
-"""tabular-rl check"""
+"""The command `tabular-rl check`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import Any
 import click
 
 from tabular_rl.commands._deliver import show
-from tabular_rl.commands._program import COMMANDS
-from tabular_rl.commands._shared import Command, json_option, model_options, quiet_option, read_model
+from tabular_rl.commands._files import read_model
+from tabular_rl.commands._help import Command
+from tabular_rl.commands._options import json_option, model_options, quiet_option
 from tabular_rl.report.model import CheckReport
 
 
-@click.command("check", cls=Command, short_help=COMMANDS["check"])
+@click.command("check", cls=Command)
 @model_options
 @json_option
 @quiet_option
 def command(**given: Any) -> int:
     """Check that a model file is valid, and count what is in it.
 
-    Every fault of the file is told with its line, up to ten, and the exit code is 2. What is odd but allowed, such
-    as states that are never reached, is told as a remark.
+    Up to ten faults of the file are listed, each with its line, and the exit code is 2. What is odd but allowed, such
+    as a state that is never reached, is listed as a remark.
 
     \b
     tabular-rl check example:taxi

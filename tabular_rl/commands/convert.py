@@ -1,4 +1,4 @@
-"""tabular-rl convert"""
+"""The command `tabular-rl convert`."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ from typing import Any
 
 import click
 
-from tabular_rl.commands._program import COMMANDS
-from tabular_rl.commands._shared import (
-    Command,
-    model_format,
-    model_options,
-    quiet_option,
-    read_model,
-)
+from tabular_rl.commands._files import model_format, read_model
+from tabular_rl.commands._help import Command
+from tabular_rl.commands._options import model_options, quiet_option, to_option
 from tabular_rl.errors import path_text
+from tabular_rl.formats import save
 from tabular_rl.formats.registry import MODELS
 from tabular_rl.report.screen import note
 
 HELP = f"""Write a model in another format.
 
-The format follows from the name of OUTPUT: {MODELS.endings} where it has no suffix.
-Nothing is lost on the way: fractions stay fractions, and the model's digest is the same.
+The format follows from the name of OUTPUT: {MODELS.endings} if it has no suffix.
+Nothing is lost on the way: fractions stay fractions, and the digest of the model stays the same.
 
 \b
 tabular-rl convert example:taxi taxi.npz
@@ -29,17 +25,13 @@ tabular-rl convert taxi.npz taxi   # a directory, opened by memory mapping
 """
 
 
-@click.command("convert", cls=Command, short_help=COMMANDS["convert"], help=HELP)
+@click.command("convert", cls=Command, help=HELP)
 @model_options
 @click.argument("output", metavar="OUTPUT")
-@click.option(
-    "--to", type=click.Choice(MODELS.names), help="Format of OUTPUT, where its name does not say it."
-)
+@to_option("OUTPUT")
 @quiet_option
 def command(**given: Any) -> int:
     """Write a model in another format."""
-    from tabular_rl.formats import save
-
     form = model_format(given["output"], given["to"], given["model"])
     mdp = read_model(given)
     save(mdp, given["output"], format=form)

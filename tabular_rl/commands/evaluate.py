@@ -1,4 +1,4 @@
-"""tabular-rl evaluate"""
+"""The command `tabular-rl evaluate`."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import Any
 
 import click
 
-from tabular_rl.commands._program import COMMANDS
-from tabular_rl.commands._shared import Command, answer_options, method_options, model_options, policy_option
+from tabular_rl.commands._help import Command
+from tabular_rl.commands._options import method_options, model_options, policy_option, report_options
 from tabular_rl.commands.solve import answered
 
 
-@click.command("evaluate", cls=Command, short_help=COMMANDS["evaluate"])
+@click.command("evaluate", cls=Command)
 @model_options
-@policy_option
+@policy_option("Policy to evaluate")
 @method_options("prediction")
-@answer_options
+@report_options("the answer")
 def command(**given: Any) -> int:
     """Find the values of a policy, with a proven interval around each.
 
-    POLICY is `uniform` (every action equally often), `optimal` (a best one of the model), a policy or answer FILE,
-    `greedy:FILE` (greedy by the values of an answer), `epsilon-greedy:0.1:POLICY`, or `action:NAME` (always the same,
-    where it is available).
+    POLICY is `uniform` (every action equally often), `optimal` (a best policy of the model), a policy or answer FILE,
+    `greedy:FILE` (the best actions by the values of an answer), `epsilon-greedy:0.1:POLICY`, or `action:NAME` (always
+    this action, where it is available).
 
     \b
     tabular-rl evaluate example:gridworld_4x4 --policy uniform

@@ -1,4 +1,4 @@
-"""tabular-rl examples"""
+"""The command `tabular-rl examples`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from tabular_rl.commands._deliver import show
-from tabular_rl.commands._program import COMMANDS
-from tabular_rl.commands._shared import Command, json_option, quiet_option
+from tabular_rl.commands._help import Command
+from tabular_rl.commands._options import json_option, quiet_option
 from tabular_rl.report.examples import ExamplesReport
 
 
-@click.command("examples", cls=Command, short_help=COMMANDS["examples"])
+@click.command("examples", cls=Command)
 @json_option
 @quiet_option
 def command(**given: Any) -> int:

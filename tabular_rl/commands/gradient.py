@@ -1,4 +1,4 @@
-"""tabular-rl gradient"""
+"""The command `tabular-rl gradient`."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ import click
 from tabular_rl.analysis.gradient import gradient_study
 from tabular_rl.analysis.simulation import STEPS
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, exit_code, is_file, note_written, show
+from tabular_rl.commands._files import check_output, policy_file, read_model
+from tabular_rl.commands._help import Command
 from tabular_rl.commands._memory import check_memory
-from tabular_rl.commands._program import COMMANDS
-from tabular_rl.commands._shared import (
-    SEVERAL,
-    Command,
-    Value,
+from tabular_rl.commands._options import (
+    REPEAT,
     all_option,
-    check_output,
     json_option,
     model_options,
+    output_option,
     policy_option,
     quiet_option,
-    read_model,
+    seed_option,
+    value_option,
 )
 from tabular_rl.commands._signals import writing
 from tabular_rl.errors import OptionError, closest, quoted
+from tabular_rl.formats.named_policies import read_policy
+from tabular_rl.formats.output import all_or_none
 from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.methods.gradient.estimators import ESTIMATORS, checked_name
 from tabular_rl.model.mdp import MDP
@@ -33,40 +35,34 @@ from tabular_rl.report.render.files import write_report
 from tabular_rl.report.render.picture import SUFFIXES, require_plot, write_picture
 from tabular_rl.report.screen import note, warn
 from tabular_rl.report.words import plural, seconds_text, stopped_text
-from tabular_rl.solving.options import EPISODES, OPTIONS, SEED
+from tabular_rl.solving.options import EPISODES, OPTIONS
 
 
-@click.command("gradient", cls=Command, short_help=COMMANDS["gradient"])
+@click.command("gradient", cls=Command)
 @model_options
-@policy_option
+@policy_option("Policy whose gradient is found")
 @click.option(
     "--estimator",
     "estimators",
     multiple=True,
     metavar="NAME",
-    help=f"An estimator, in place of all: {', '.join(ESTIMATORS[:-1])}, gae:LAMBDA. {SEVERAL}",
+    help=f"Show only this estimator: {', '.join(ESTIMATORS[:-1])} or gae:LAMBDA. {REPEAT}",
 )
 @click.option(
     "--undiscounted",
     is_flag=True,
-    help="Leave out the weight γ^t, as handouts do; episodes are then not stopped with probability 1 - γ.",
+    help="Leave out the weight γ^t, as many courses do. Episodes then do not end with probability 1 - γ.",
 )
-@click.option(
-    "--steps",
-    type=Value(STEPS),
-    help="Without a horizon: cut episodes off after so many steps, in place of stopping them; the bias is shown.",
+@value_option(
+    STEPS, "Cut each episode off after this many steps, if there is no horizon. The bias of this is shown."
 )
-@click.option(
-    "--episodes",
-    type=Value(EPISODES),
-    help="Episodes to sample  [default: 10000, or fewer where they are long]",
-)
-@click.option("--seed", type=Value(SEED), default=0, show_default=True, help="Start of the random numbers.")
-@click.option("--time-limit", type=Value(OPTIONS["time_limit"]), help="Seconds after which sampling stops.")
+@value_option(EPISODES, "Number of episodes to sample  [default: 10000, or fewer where they are long]")
+@seed_option
+@value_option(OPTIONS["time_limit"], "Stop sampling after this many seconds.")
 @click.option(
     "--plot",
     metavar="FILE",
-    help="Draw gradient and covariances to FILE: .png, .svg or .pdf. Needs the extra plot.",
+    help="Draw gradient and covariances to FILE (.png, .svg or .pdf). Needs the extra plot.",
 )
 @click.option(
     "--axis",
@@ -74,13 +70,10 @@ from tabular_rl.solving.options import EPISODES, OPTIONS, SEED
     multiple=True,
     nargs=2,
     metavar="STATE ACTION",
-    help="One of two entries of the gradient that --plot draws, in place of the gradient's own direction.",
+    help="One of the two entries of the gradient that --plot draws, instead of the direction of the gradient.",
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    help="Write the gradient to FILE: CSV where it ends in .csv; JSON, with the estimators, in .json or no suffix.",
+@output_option(
+    "Also write the gradient to FILE, as CSV (.csv) or, with the estimators, as JSON (.json or no suffix)."
 )
 @json_option
 @all_option
@@ -89,17 +82,15 @@ def command(**given: Any) -> int:
     """Find the exact policy gradient, with bias and variance of its estimators.
 
     θ holds a preference for each state and action, π(a|s) ∝ exp(θ(s,a)), and J(θ) is the expected return from the
-    start. Bias and covariance of each estimator are exact, and sampled episodes stand beside them. Without a horizon,
-    at γ < 1, an episode ends after each step with probability 1 - γ and is not discounted then, which is unbiased.
+    start. Bias and covariance of each estimator are exact, and sampled episodes are shown beside them. Without a
+    horizon and with γ < 1, an episode ends after each step with probability 1 - γ and its rewards are not discounted.
+    That is unbiased.
 
     \b
     tabular-rl gradient example:recycling_robot
     tabular-rl gradient example:forest --policy epsilon-greedy:0.1:optimal
     tabular-rl gradient example:forest --horizon 5 --estimator q --plot q.png
     """
-    from tabular_rl.formats.named_policies import read_policy
-    from tabular_rl.formats.output import all_or_none
-
     for name in given["estimators"]:
         checked_name(name)
     if given["plot"] is not None:
@@ -107,15 +98,9 @@ def command(**given: Any) -> int:
         check_output(given["plot"], given["model"], suffixes=SUFFIXES, name="--plot")
     elif given["axes"]:
         raise OptionError("--axis: found no --plot, expected one: it says what is drawn")
-    check_output(
-        given["output"], given["model"], given["policy"].rpartition(":")[2], suffixes=ANSWERS.suffixes
-    )
+    check_output(given["output"], given["model"], policy_file(given["policy"]), suffixes=ANSWERS.suffixes)
     mdp = read_model(given)
-    axes = [pair_of(mdp, state, action) for state, action in given["axes"]]
-    if len(axes) not in (0, 2) or len(set(axes)) != len(axes):
-        raise OptionError(
-            "--axis: expected two different entries, such as --axis STATE ACTION --axis STATE ACTION"
-        )
+    axes = _read_axes(mdp, given["axes"])
     if given["steps"] is not None and mdp.problem.timed:
         raise OptionError("--steps: found a horizon too, which ends episodes; expected one of them")
     policy = read_policy(given["policy"], mdp)
@@ -147,8 +132,18 @@ def command(**given: Any) -> int:
     return exit_code(NOT_REACHED if sampled is not None and sampled.stopped else 0)
 
 
-def pair_of(mdp: MDP, state: str, action: str) -> int:
-    """The row of a state and action by name."""
+def _read_axes(mdp: MDP, given: list[tuple[str, str]]) -> list[int]:
+    """Return the rows that --axis names: two or none."""
+    axes = [_row_of(mdp, state, action) for state, action in given]
+    if len(axes) not in (0, 2) or len(set(axes)) != len(axes):
+        raise OptionError(
+            "--axis: expected two different entries, such as --axis STATE ACTION --axis STATE ACTION"
+        )
+    return axes
+
+
+def _row_of(mdp: MDP, state: str, action: str) -> int:
+    """Return the row of a state and an action by name."""
     s, a = mdp.states.find(state), mdp.actions.find(action)
     if s is None:
         raise OptionError(f"--axis: no state {quoted(state)}{closest(state, mdp.states[:10_000])}")

@@ -1,18 +1,20 @@
-"""tabular-rl help"""
+"""The command `tabular-rl help`."""
 
 from __future__ import annotations
 
 import click
 
-from tabular_rl.commands._program import COMMANDS, PROGRAM, program
-from tabular_rl.commands._shared import Command
+from tabular_rl.commands._help import Command
+from tabular_rl.commands._program import PROGRAM, program
 from tabular_rl.errors import OptionError, closest, quoted
 from tabular_rl.formats.bundled import documents, documents_folder
 from tabular_rl.methods.lookup import METHODS, canonical
+from tabular_rl.report.methods import page
+from tabular_rl.report.render.text import text
 from tabular_rl.report.screen import out
 
 
-@click.command("help", cls=Command, short_help=COMMANDS["help"])
+@click.command("help", cls=Command)
 @click.argument("topic", nargs=-1, metavar="[COMMAND|METHOD|PAGE]")
 def command(topic: tuple[str, ...]) -> int:
     """Show the help of a command, a method, or a page of the documents.
@@ -25,9 +27,6 @@ def command(topic: tuple[str, ...]) -> int:
     """
     name = " ".join(topic)
     if canonical(name) in METHODS:
-        from tabular_rl.report.methods import page
-        from tabular_rl.report.render.text import text
-
         out(text(page(canonical(name))) + "\n")
         return 0
     if name in documents():

@@ -1,4 +1,4 @@
-"""tabular-rl learn"""
+"""The command `tabular-rl learn`."""
 
 from __future__ import annotations
 
@@ -9,26 +9,23 @@ import click
 
 from tabular_rl.analysis.regret import Regret, most_policies, regret
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, exit_code, note_written
+from tabular_rl.commands._files import check_output, named_states, policy_file, read_behavior, read_model
 from tabular_rl.commands._help import OfMethods
-from tabular_rl.commands._program import COMMANDS
-from tabular_rl.commands._shared import (
-    all_option,
+from tabular_rl.commands._options import (
     asked_options,
-    check_output,
-    json_option,
     model_options,
-    named_states,
     option_flags,
-    quiet_option,
-    read_model,
-    shown_options,
+    report_options,
     together,
 )
 from tabular_rl.errors import OptionError, OutputError, path_text
+from tabular_rl.formats.checkpoint import checkpoint_to, read_checkpoint
+from tabular_rl.formats.logs import read_log
+from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.methods.lookup import LEARNERS, canonical, learner_of
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.policy import Policy
+from tabular_rl.model.transitions import behavior_of
 from tabular_rl.report.learned import LearnedReport, work_line
 from tabular_rl.report.screen import note, warn
 from tabular_rl.report.words import cut_short
@@ -39,89 +36,72 @@ DEFAULT = "q-learning"
 LATER = 0.1  # of the time limit goes to the evaluation of the policies, once the learning is over
 
 
-learner_options = together(
-    click.option(
-        "--policy",
-        metavar="POLICY",
-        help="Whose values are learned, by methods that evaluate a policy: as in evaluate  [default: uniform].",
-    ),
-    click.option(
-        "--behavior",
-        metavar="POLICY",
-        help="Choose the actions by this policy while learning: off policy. "
-        "`log`: the one that made --data, estimated from it.",
-    ),
-    click.option(
-        "--data", metavar="LOG", help="Learn from the transitions of a log (CSV, npz), over and over."
-    ),
-    *option_flags(
-        list(LEARNERS),
-        {
-            "threads": "threads that share the runs; the answer has the same bits for any number",
-            "time_limit": "seconds after which what was learned so far is the answer",
-        },
-        last=("sweeps", "threads", "time_limit"),
-    ),
+learner_options = option_flags(
+    list(LEARNERS),
+    {
+        "threads": "number of threads that share the runs. The answer has the same bits with any number",
+        "time_limit": "stop after this many seconds and answer with what was learned so far",
+    },
+    last=("sweeps", "threads", "time_limit"),
 )
 
 
-@click.command("learn", cls=OfMethods, short_help=COMMANDS["learn"])
+@click.command("learn", cls=OfMethods)
 @model_options
+@click.option("--method", metavar="METHOD", help=f"One of the methods above  [default: {DEFAULT}]")
 @click.option(
-    "--method",
-    metavar="METHOD",
-    help=f"One of the methods above  [default: {DEFAULT}]",
+    "--policy",
+    metavar="POLICY",
+    help="Policy whose values are learned, by methods that evaluate one: as in evaluate  [default: uniform].",
 )
-@learner_options
 @click.option(
-    "--no-reference", is_flag=True, help="Do not solve the model: no exact values, no errors and no regret."
+    "--behavior",
+    metavar="POLICY",
+    help="Choose the actions by this policy while learning (off policy). `log` is the policy that made --data, "
+    "estimated from it.",
 )
-@click.option("--checkpoint", metavar="FILE", help="Write the run to FILE now and then, and when it ends.")
+@click.option(
+    "--data", metavar="LOG", help="Learn from the transitions of a log (CSV or npz), again and again."
+)
+@together(*learner_options)
+@click.option(
+    "--no-reference",
+    is_flag=True,
+    help="Do not solve the model. No exact values, errors and regret are shown.",
+)
+@click.option(
+    "--checkpoint", metavar="FILE", help="Write the run to FILE from time to time, and when it ends."
+)
 @click.option(
     "--resume",
     metavar="FILE",
-    help="Go on from a checkpoint, with its method and options: the same bits as without the stop.",
+    help="Continue from a checkpoint, with its method and options. The bits are those of a run without a stop.",
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    help="Write what was learned to FILE too: CSV where it ends in .csv; JSON in .json or no suffix.",
-)
-@shown_options
-@json_option
-@all_option
-@quiet_option
+@report_options("what was learned")
 def command(**given: Any) -> int:
     """Learn from sampled transitions, beside the exact answer.
 
-    Shown are the mean of the learned values over the runs beside the exact ones, how often each state was visited, the
-    errors, and what the greedy policy of each run truly earns. What is learned from samples carries no certificate.
-    The same seed gives the same answer; run 3 of 8 is run 3 of 100.
+    The tables show the mean of the learned values over the runs beside the exact values, how often each state was
+    visited, the errors, and what the greedy policy of each run truly earns. Values that are learned from samples have
+    no certificate. The same seed gives the same answer, and run 3 of 8 is the same as run 3 of 100.
 
-    Before the run it is told where theory says that it will not converge. Ctrl-C keeps what was learned.
+    A warning before the run says if theory knows that it will not converge. Ctrl-C keeps what was learned.
 
     \b
     tabular-rl learn example:recycling_robot --steps 1e5 --runs 8
     tabular-rl learn example:random_walk_5 --method td0 --step-size 1/n
     """
-    from tabular_rl.formats.named_policies import read_policy
-
-    state = None
-    if given["resume"] is not None:
-        from tabular_rl.formats.checkpoint import read_checkpoint
-
-        state = read_checkpoint(given["resume"])
-    method = canonical(given["method"] or "") or (state["method"] if state is not None else DEFAULT)
+    state = None if given["resume"] is None else read_checkpoint(given["resume"])
+    method = canonical(given["method"] or "") or (DEFAULT if state is None else state["method"])
     learner = learner_of(method)
     options = asked_options(given, method, learner, "behavior", "data")
     if state is not None:
         kept = {**state["options"], "steps": state["steps"]}
         options = {k: x for k, x in kept.items() if k in learner.defaults and x is not None} | options
         options["resume"] = state
-    check_files(given)
+    _check_files(given)
     mdp = read_model(given)
-    only = named_states(mdp, given["only"])
+    only = named_states(mdp, given["state"])
     policy = None
     if learner.task == "prediction":
         policy = read_policy(given["policy"] or "uniform", mdp)
@@ -129,22 +109,15 @@ def command(**given: Any) -> int:
         raise OptionError(
             f"--policy: {method} finds its own policy, expected a method that evaluates one. See methods."
         )
-    if given["data"] is not None:
-        options["data"] = read_data(given["data"], mdp)
-    if given["behavior"] == "log" and given["data"] is not None:
-        from tabular_rl.model.transitions import behavior_of
-
-        options["behavior"] = behavior_of(options["data"])
-    elif given["behavior"] is not None:
-        options["behavior"] = behavior(given["behavior"], mdp)
+    options |= _read_data(given, mdp)
     if given["no_reference"]:
         options["reference"] = False
     saver = None
     if given["checkpoint"] is not None:
-        saver = options["checkpoint"] = Saver(given["checkpoint"])
+        saver = options["checkpoint"] = _Saver(given["checkpoint"])
     with at_work(mdp, given["quiet"]):
         learned = learner.ask(mdp, policy, **options)
-        lost = regret_of(learned, options.get("time_limit"))
+        lost = _regret_of(learned, options.get("time_limit"))
     if learned.status is Status.INTERRUPTED and given["quiet"] < 2:
         note(cut_short(learned) + "\n")
     called, show_q = given["policy"] or "uniform", given["show"] == "q"
@@ -161,12 +134,22 @@ def command(**given: Any) -> int:
     return exit_code(0 if learned.status is Status.SAMPLED else NOT_REACHED)
 
 
-class Saver:
+def _read_data(given: dict[str, Any], mdp: MDP) -> dict[str, Any]:
+    """Return the log and the behavior that were given, as options of a learner."""
+    options: dict[str, Any] = {}
+    if given["data"] is not None:
+        options["data"] = read_log(given["data"], mdp)
+    if given["behavior"] == "log" and given["data"] is not None:
+        options["behavior"] = behavior_of(options["data"])
+    elif given["behavior"] is not None:
+        options["behavior"] = read_behavior(given["behavior"], mdp)
+    return options
+
+
+class _Saver:
     """Writes checkpoints. One that cannot be written does not end the run: what is learned is worth more."""
 
     def __init__(self, path: str) -> None:
-        from tabular_rl.formats.checkpoint import checkpoint_to
-
         self.write = checkpoint_to(path)
         self.failed: OutputError | None = None
 
@@ -180,10 +163,10 @@ class Saver:
                 warn(f"{error}. The run goes on.")
 
 
-def check_files(given: dict[str, Any]) -> None:
+def _check_files(given: dict[str, Any]) -> None:
     """Raise before anything is learned where a file cannot be written, or is one that is read."""
     inputs = [given["model"], given["data"], given["resume"]]
-    inputs += [text.rpartition(":")[2] for text in (given["policy"], given["behavior"]) if text]
+    inputs += map(policy_file, (given["policy"], given["behavior"]))
     check_output(given["output"], *inputs, suffixes=ANSWERS.suffixes)
     checkpoint = given["checkpoint"]
     if checkpoint is None:
@@ -195,23 +178,8 @@ def check_files(given: dict[str, Any]) -> None:
         raise OptionError(f"{path_text(checkpoint)}: is also the output, expected another file")
 
 
-def behavior(text: str, mdp: MDP) -> Policy:
-    from tabular_rl.formats.named_policies import read_policy
-
-    try:
-        return read_policy(text, mdp)
-    except OptionError as error:
-        raise OptionError(str(error).replace("--policy:", "--behavior:")) from None
-
-
-def read_data(path: str, mdp: MDP) -> Any:
-    from tabular_rl.formats.logs import read_log
-
-    return read_log(path, mdp)
-
-
-def regret_of(learned: Learned, time_limit: float | None) -> Regret | None:
-    """What the greedy policies lose, where there are any and there is a best one to compare with."""
+def _regret_of(learned: Learned, time_limit: float | None) -> Regret | None:
+    """Return what the greedy policies lose, where there are any and there is a best one to compare with."""
     if learned.task != "control" or learned.reference is None or learned.status is Status.INTERRUPTED:
         return None
     limit = None if time_limit is None else max(LATER * time_limit, 0.1)

@@ -1,4 +1,4 @@
-"""tabular-rl make"""
+"""The command `tabular-rl make`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
-from tabular_rl.commands._program import COMMANDS
-from tabular_rl.commands._shared import Command, Value, model_format, quiet_option
+from tabular_rl.commands._files import model_format
+from tabular_rl.commands._help import Command
+from tabular_rl.commands._options import output_option, quiet_option, to_option, together, value_option
 from tabular_rl.errors import closest, path_text, quoted
+from tabular_rl.formats import save
 from tabular_rl.formats.registry import MODELS
 from tabular_rl.model.calls import options_of
 from tabular_rl.model.families import FAMILIES
@@ -20,7 +22,7 @@ from tabular_rl.report.screen import note
 
 
 class Families(Command, click.Group):
-    """One command a family, with the options of its function."""
+    """One command for each family, with the options of its function."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args:
@@ -34,15 +36,13 @@ class Families(Command, click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         function = FAMILIES.get(cmd_name.replace("-", "_"))
-        return None if function is None else family_command(cmd_name, function)
+        return None if function is None else _family_command(cmd_name, function)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         names = self.list_commands(ctx)
         if args and args[0].replace("_", "-") not in names and not args[0].startswith("-"):
-            raise click.UsageError(
-                f"no family {quoted(args[0])}{closest(args[0], names) or ', known are ' + ', '.join(names)}",
-                ctx,
-            )
+            way_out = closest(args[0], names) or f", known are {', '.join(names)}"
+            raise click.UsageError(f"no family {quoted(args[0])}{way_out}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -54,12 +54,21 @@ class Families(Command, click.Group):
             )
 
 
-def family_command(name: str, function: Callable[..., MDP]) -> click.Command:
-    """The command that makes a model of one family."""
+def _family_command(name: str, function: Callable[..., MDP]) -> click.Command:
+    """Return the command that makes a model of one family."""
+    doc = (inspect.getdoc(function) or "").split("\n\nParameters")[0]
 
+    @click.command(name, cls=Command, short_help=doc.partition("\n")[0], help=doc)
+    @together(
+        *(
+            value_option(option, f"{option.help[0].upper()}{option.help[1:]}  [default: {default:g}]")
+            for option, default in options_of(function).values()
+        )
+    )
+    @output_option(f"Write the model to FILE: {MODELS.endings}.", required=True)
+    @to_option("FILE")
+    @quiet_option
     def make(output: str, to: str | None, quiet: int, **sizes: Any) -> int:
-        from tabular_rl.formats import save
-
         form = model_format(output, to)
         given = {key: value for key, value in sizes.items() if value is not None}
         mdp = function(**given)
@@ -70,40 +79,14 @@ def family_command(name: str, function: Callable[..., MDP]) -> click.Command:
             )
         return 0
 
-    parameters: list[click.Parameter] = [
-        click.Option(
-            [option.flag, key],
-            type=Value(option),
-            default=None,
-            help=f"{option.help[0].upper()}{option.help[1:]}  [default: {default:g}]",
-        )
-        for key, (option, default) in options_of(function).items()
-    ]
-    parameters += [
-        click.Option(
-            ["-o", "--output"],
-            required=True,
-            metavar="FILE",
-            help=f"Where to: {MODELS.endings}.",
-        ),
-        click.Option(
-            ["--to"], type=click.Choice(MODELS.names), help="Format, where the name of FILE does not say it."
-        ),
-    ]
-    doc = (inspect.getdoc(function) or "").split("\n\nParameters")[0]
-    command = Command(
-        name,
-        callback=make,
-        params=parameters,
-        short_help=doc.partition("\n")[0],
-        help=doc,
-    )
-    return quiet_option(command)
+    return make
 
 
-@click.command("make", cls=Families, short_help=COMMANDS["make"], subcommand_metavar="FAMILY [OPTIONS]")
+@click.command("make", cls=Families, subcommand_metavar="FAMILY [OPTIONS]")
 def command() -> None:
-    """Make a model of a family, of any size; the same seed makes the same model, bit for bit.
+    """Make a model of a family, of any size.
+
+    The same seed makes the same model, bit for bit.
 
     \b
     tabular-rl make gridworld --rows 20 --columns 30 --seed 1 -o grid.toml

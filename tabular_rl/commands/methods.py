@@ -1,4 +1,4 @@
-"""tabular-rl methods"""
+"""The command `tabular-rl methods`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from tabular_rl.commands._deliver import show
-from tabular_rl.commands._program import COMMANDS
-from tabular_rl.commands._shared import Command, json_option, quiet_option
+from tabular_rl.commands._help import Command
+from tabular_rl.commands._options import json_option, quiet_option
 from tabular_rl.methods.lookup import METHODS, canonical, unknown_method
 from tabular_rl.report.methods import MethodsReport
 
 
-@click.command("methods", cls=Command, short_help=COMMANDS["methods"])
+@click.command("methods", cls=Command)
 @click.argument("method", required=False)
 @json_option
 @quiet_option

@@ -1,4 +1,4 @@
-"""tabular-rl show"""
+"""The command `tabular-rl show`."""
 
 from __future__ import annotations
 
@@ -6,29 +6,23 @@ from typing import Any
 
 import click
 
-from tabular_rl.commands._program import COMMANDS
-from tabular_rl.commands._shared import (
-    SEVERAL,
-    Command,
-    model_options,
-    named_states,
-    quiet_option,
-    read_model,
-)
+from tabular_rl.commands._files import named_states, read_model
+from tabular_rl.commands._help import Command
+from tabular_rl.commands._options import model_options, quiet_option, state_option
 from tabular_rl.report.model import model_blocks
 from tabular_rl.report.render.text import text
 from tabular_rl.report.screen import out
 
 
-@click.command("show", cls=Command, short_help=COMMANDS["show"])
+@click.command("show", cls=Command)
 @model_options
-@click.option("--state", multiple=True, metavar="STATE", help=f"Only this state. {SEVERAL}")
-@click.option("--all", "everything", is_flag=True, help="Every outcome, however many there are.")
+@state_option("state", "Show only this state.")
+@click.option("--all", "everything", is_flag=True, help="Show every outcome, however many there are.")
 @quiet_option
 def command(**given: Any) -> int:
     """Show a model as tables of states, actions and outcomes.
 
-    Numbers are shown as the file spells them. A reward that depends on the state and the action alone stands beside
+    Numbers are shown as the file spells them. A reward that depends on the state and the action alone is shown beside
     each of its outcomes.
 
     \b

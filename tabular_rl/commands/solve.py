@@ -1,27 +1,23 @@
-"""tabular-rl solve"""
+"""The command `tabular-rl solve`."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, note_written
-from tabular_rl.commands._program import COMMANDS
-from tabular_rl.commands._shared import (
-    Command,
-    answer_options,
-    check_output,
-    chosen_method,
-    method_options,
-    model_options,
-    named_states,
-    policy_file,
-    read_model,
-)
+from tabular_rl.commands._files import check_output, named_states, policy_file, read_model
+from tabular_rl.commands._help import Command
+from tabular_rl.commands._options import asked_options, method_options, model_options, report_options
 from tabular_rl.errors import OptionError, path_text
+from tabular_rl.formats.answers import read_answer
+from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.registry import ANSWERS
+from tabular_rl.methods.ask import evaluate, solve
+from tabular_rl.methods.lookup import canonical, exact_method, planner_of
 from tabular_rl.model.numbers import rounded_up
 from tabular_rl.report.screen import note, warn
 from tabular_rl.report.solution import SolutionReport, interval_width, status_text, work_text
@@ -30,16 +26,16 @@ from tabular_rl.solving.run import interrupt
 from tabular_rl.solving.solution import Solution, Status
 
 
-@click.command("solve", cls=Command, short_help=COMMANDS["solve"])
+@click.command("solve", cls=Command)
 @model_options
 @method_options("control")
-@answer_options
+@report_options("the answer")
 def command(**given: Any) -> int:
     """Find the best policy of a model, with a proven interval around every value.
 
     Each value is shown with no more digits than are proven, and with a ± that contains the truth. Actions joined by =
-    are proven ties, by ≈ too close to tell apart. Where the tolerance is not reached, the interval so far is shown
-    and the exit code is 3; where no finite answer exists it is 4.
+    are proven ties. Actions joined by ≈ are too close to tell apart. If the tolerance is not reached, the best interval
+    so far is shown and the exit code is 3. If no finite answer exists, the exit code is 4.
 
     \b
     tabular-rl solve example:recycling_robot
@@ -50,15 +46,11 @@ def command(**given: Any) -> int:
 
 def answered(task: str, given: dict[str, Any]) -> int:
     """Answer one of the two questions, solve or evaluate, and return the exit code."""
-    from tabular_rl.formats.answers import read_answer
-    from tabular_rl.formats.named_policies import read_policy
-    from tabular_rl.methods.ask import evaluate, solve
-
-    method, options = chosen_method(given, task)
+    method, options = _chosen_method(given, task)
     policy, start = given.get("policy"), given["start_from"]
     check_output(given["output"], given["model"], start, policy_file(policy), suffixes=ANSWERS.suffixes)
     mdp = read_model(given)
-    only = named_states(mdp, given["only"])
+    only = named_states(mdp, given["state"])
     judged = None if policy is None else read_policy(policy, mdp)
     if start is not None:
         options["start_from"] = read_answer(start, mdp).values
@@ -74,13 +66,24 @@ def answered(task: str, given: dict[str, Any]) -> int:
         so_far = f"the best interval so far is {rounded_up(width)} wide"
         note(f"interrupted: {so_far if math.isfinite(width) else 'nothing is proven yet'}\n")
     deliver(SolutionReport(solution, given["everything"], only, given["show"] == "q"), given)
-    say_rest(solution, given)
+    _say_rest(solution, given)
     if solution.status is Status.INTERRUPTED:
         return 128 + (interrupt.signum or 2)
     return 0 if solution.status.reached else NOT_REACHED
 
 
-def say_rest(solution: Solution, given: dict[str, Any]) -> None:
+def _chosen_method(given: Mapping[str, Any], task: str) -> tuple[str, dict[str, Any]]:
+    """Return the method and the options that were given for it; OptionError where it does not have one of them."""
+    method = canonical(given["method"])
+    if given["exact"]:
+        rational = exact_method(task).name
+        if method not in ("auto", rational):
+            raise OptionError(f"--exact: found --method {method} too, expected one of them")
+        method = rational
+    return method, asked_options(given, method, planner_of(method, task), "start_from")
+
+
+def _say_rest(solution: Solution, given: dict[str, Any]) -> None:
     """Say what standard output does not: that the answer falls short, what was done, where it was written."""
     output, quiet, status = given["output"], given["quiet"], solution.status
     unseen = output == "-" or given["as_json"] or (quiet and output is not None)

@@ -99,33 +99,52 @@ def _rate(name: str, help: str) -> Option:
 
 # fmt: off  (a table: name, meaning, range)
 Tolerance = Annotated[
-    float, _real("tolerance", "largest width of the proven interval, in units of reward", 1e-300, 1e300)
+    float,
+    _real(
+        "tolerance",
+        "stop when the proven interval around each value is at most this wide, in units of reward",
+        1e-300,
+        1e300,
+    ),
 ]
-Relative = Annotated[bool, _switch("relative", "the tolerance is a share of the largest |value|")]
-Sweeps = Annotated[int, _whole("sweeps", "give up after so many sweeps over the model", 1, MOST)]
+Relative = Annotated[bool, _switch("relative", "take the tolerance as a share of the largest |value|")]
+Sweeps = Annotated[
+    int, _whole("sweeps", "stop after this number of sweeps, even if the tolerance is not reached", 1, MOST)
+]
 InnerSweeps = Annotated[
     int | None,
     _whole(
         "inner_sweeps",
-        "evaluation sweeps between two improvements (default: chosen adaptively)",
+        "number of evaluation sweeps between two policy improvements (default: chosen during the run)",
         0,
         1e6,
         optional=True,
     ),
 ]
-Improvements = Annotated[int, _whole("improvements", "give up after so many policy improvements", 1, MOST)]
+Improvements = Annotated[
+    int,
+    _whole(
+        "improvements",
+        "stop after this number of policy improvements, even if the tolerance is not reached",
+        1,
+        MOST,
+    ),
+]
 InPlace = Annotated[
-    bool, _switch("in_place", "use each new value at once (Gauss-Seidel) instead of after the sweep")
+    bool, _switch("in_place", "use each new value at once (Gauss-Seidel), not only after the sweep")
 ]
 LinearSolver = Annotated[
-    str, _choice("linear_solver", "how linear systems are solved", "auto", "dense", "sparse", "iterative")
+    str,
+    _choice(
+        "linear_solver", "how linear systems of equations are solved", "auto", "dense", "sparse", "iterative"
+    ),
 ]
 Features = Annotated[
     Any,
     _text(
         "features",
-        "what a linear learner sees of a state (or pair): one-hot, aggregate:N (N in a row share a weight), "
-        "or a file of a matrix, .csv or .npy, a line each",
+        "features of a linear learner: one-hot, aggregate:N (N successive states or pairs share a weight), or the file "
+        "of a matrix, .csv or .npy, with a line for each state or pair",
         parse_features,
         "one-hot, aggregate:N, a file .csv or .npy, or a matrix of finite numbers",
         "one-hot",
@@ -136,21 +155,23 @@ Estimator = Annotated[
     str,
     _choice(
         "estimator",
-        "what the score of an action is multiplied by: the whole return, that less its mean, the return from there on, "
-        "or that less the value of the state",
+        "what the score of an action is multiplied by: the whole return, the return minus its mean, the return from "
+        "this step on, or the return from this step on minus the value of the state",
         "return",
         "return-mean",
         "reward-to-go",
         "reward-to-go-value",
     ),
 ]
-Steps = Annotated[int, _whole("steps", "transitions to learn from, in each run", 1, MOST)]
-Runs = Annotated[int, _whole("runs", "independent runs, each with a random stream of its own", 1, 2**20)]
+Steps = Annotated[int, _whole("steps", "number of transitions that each run learns from", 1, MOST)]
+Runs = Annotated[
+    int, _whole("runs", "number of independent runs, each with its own random numbers", 1, 2**20)
+]
 Seed = Annotated[
-    int, _whole("seed", "start of the random numbers; the same seed gives the same answer", 0, MOST)
+    int, _whole("seed", "seed of the random numbers. The same seed gives the same answer", 0, MOST)
 ]
 Visit = Annotated[
-    str, _choice("visit", "which visits of a state in an episode are learned from", "first", "every")
+    str, _choice("visit", "which visits to a state in an episode are learned from", "first", "every")
 ]
 Importance = Annotated[
     str,
@@ -162,42 +183,53 @@ Importance = Annotated[
         "per-decision",
     ),
 ]
-Lookahead = Annotated[int, _whole("n", "rewards in a return before it is cut off", 1, 10_000)]
-Trace = Annotated[float, _real("trace", "trace decay λ", 0, 1)]
+Lookahead = Annotated[
+    int, _whole("n", "number of rewards in a return before the estimated value takes over", 1, 10_000)
+]
+Trace = Annotated[float, _real("trace", "trace decay λ: 0 looks one step ahead, 1 uses whole returns", 0, 1)]
 Traces = Annotated[
     str,
     _choice(
         "traces", "how a visit adds to the trace of its entry", "accumulating", "replacing", "true-online"
     ),
 ]
-StepSize = Annotated[Any, _rate("step_size", "step size α, a number or a schedule over the count of `per`")]
+StepSize = Annotated[
+    Any, _rate("step_size", "step size α: a number, or a schedule in n such as 1/n. --per says what n counts")
+]
 Per = Annotated[
     str,
-    _choice("per", "what the n of a step size counts: updates of the same entry, or steps", "visit", "step"),
+    _choice(
+        "per",
+        "what n counts in a step size: updates of the same entry of the table (visit), or steps of the run (step)",
+        "visit",
+        "step",
+    ),
 ]
 Average = Annotated[
     bool,
-    _switch("average", "report the average of all estimates so far (Polyak-Ruppert) instead of the last"),
+    _switch("average", "report the average of all estimates so far (Polyak-Ruppert), not the last ones"),
 ]
 CriticStepSize = Annotated[
     Any,
     _rate(
         "critic_step_size",
-        "step size of the baseline or critic that a gradient learner keeps; n counts its updates of the same entry",
+        "step size of the baseline or critic of a gradient learner. Its n counts updates of the same entry",
     ),
 ]
 Undiscounted = Annotated[
-    bool, _switch("undiscounted", "leave out the weight γ^t of step t of an episode, as handouts do")
+    bool, _switch("undiscounted", "leave out the weight γ^t of step t of an episode, as many courses do")
 ]
 Planning = Annotated[
-    int, _whole("planning", "updates from the learned model after each real step", 0, 10_000)
+    int, _whole("planning", "number of updates from the learned model after each real step", 0, 10_000)
 ]
-Threshold = Annotated[float, _real("threshold", "errors up to this are not worth an update", 0, 1e300)]
+Threshold = Annotated[
+    float, _real("threshold", "skip the update of an entry whose error is at most this", 0, 1e300)
+]
 Explore = Annotated[
     Any,
     _text(
         "explore",
-        "how actions are chosen while learning; --behavior chooses by a policy instead",
+        "how actions are chosen while learning, unless --behavior gives a policy",
         exploration.Exploration.of,
         exploration.GRAMMAR,
         "greedy",
@@ -220,20 +252,27 @@ EpisodeSteps = Annotated[
     int | None,
     _whole(
         "episode_steps",
-        "cut an episode off after so many steps and start anew (a cut is no end: values go on behind it)",
+        "cut each episode off after this number of steps and start a new one. A cut is not an end: the state that it "
+        "stops in keeps its value",
         1,
         2**31,
         optional=True,
     ),
 ]
 StartValue = Annotated[
-    float, _real("start_value", "value of every entry at the start; a high one is optimistic", -1e300, 1e300)
+    float,
+    _real(
+        "start_value",
+        "value of every entry of the table at the start. A high one makes the learner try everything",
+        -1e300,
+        1e300,
+    ),
 ]
 Target = Annotated[
     Any,
     _text(
         "target",
-        "table that targets are read from: none (the estimate itself), copy:M (a copy made every M steps) or "
+        "table that targets are computed from: none (the estimate itself), copy:M (a copy made every M steps) or "
         "average:T (an exponential moving average with weight T)",
         parse_target,
         "none, copy:M or average:T",
@@ -246,8 +285,8 @@ Replay = Annotated[
     Any,
     _text(
         "replay",
-        "learn from transitions drawn from a buffer of earlier ones, all alike or by (|delta| + 0.01)^OMEGA with "
-        "weights (smallest p / p)^BETA",
+        "learn from transitions drawn from a buffer of earlier ones: uniform, or prioritized, with a probability p in "
+        "proportion to (|delta| + 0.01)^OMEGA and the weight (smallest p / p)^BETA",
         parse_replay,
         "none, uniform or prioritized[:OMEGA[:BETA]] with OMEGA from 0 to 10 and BETA from 0 to 1",
         "none",
@@ -255,27 +294,34 @@ Replay = Annotated[
         "prioritized",
     ),
 ]
-Capacity = Annotated[int, _whole("capacity", "transitions that the buffer of --replay holds", 1, 2**24)]
+Capacity = Annotated[
+    int, _whole("capacity", "number of transitions that the buffer of --replay holds", 1, 2**24)
+]
 Batch = Annotated[
     int,
     _whole(
         "batch",
-        "draws from the buffer of --replay a step; of gradient learners, episodes (reinforce) or steps an update",
+        "number of draws from the buffer of --replay in each step; of a gradient learner, number of "
+        "episodes (reinforce) or steps in each update",
         1,
         10_000,
     ),
 ]
-Entropy = Annotated[
-    float, _real("entropy", "weight of the entropy of the policy in what is climbed", 0, 1e300)
-]
+Entropy = Annotated[float, _real("entropy", "weight of the entropy of the policy in the objective", 0, 1e300)]
 Threads = Annotated[
-    int, _whole("threads", "threads to sweep with; the answer has the same bits for any number", 1, 1024)
+    int,
+    _whole(
+        "threads",
+        "number of threads that share a sweep. The answer has the same bits with any number",
+        1,
+        1024,
+    ),
 ]
 TimeLimit = Annotated[
     float | None,
     _real(
         "time_limit",
-        "seconds after which the best proven interval so far is the answer",
+        "stop after this many seconds and answer with the best proven interval so far",
         0,
         1e9,
         optional=True,
@@ -284,9 +330,9 @@ TimeLimit = Annotated[
 # fmt: on
 
 # Of what is played, not learned.
-EPISODES = Option("episodes", int, "episodes to play", low=1, high=1e9)
+EPISODES = Option("episodes", int, "number of episodes to play", low=1, high=1e9)
 SEED = Option(
-    "seed", int, "start of the random numbers; the same seed gives the same episodes", low=0, high=2**53
+    "seed", int, "seed of the random numbers. The same seed gives the same episodes", low=0, high=2**53
 )
 
 OPTIONS: dict[str, Option] = {

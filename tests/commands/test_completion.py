@@ -13,7 +13,7 @@ from shells import Shell, program_in
 
 from tabular_rl.commands import COMMANDS, program
 from tabular_rl.commands._completion import Typed, answer, offered
-from tabular_rl.commands._shared import Value
+from tabular_rl.commands._options import Value
 from tabular_rl.methods.lookup import LEARNERS, METHODS, PLANNERS
 from tabular_rl.solving.options import OPTIONS
 
@@ -149,9 +149,9 @@ def test_every_option_that_is_no_number_is_completed(name):
             or (name == "estimate" and parameter.metavar == "STATE")
         ):
             continue  # of a log the states are not looked for
-        free = parameter.name in ("gamma", "horizon", "asserted")  # numbers, and a text with numbers in it
+        free = parameter.name == "asserted"  # a text with numbers in it
         if isinstance(parameter.type, Value):
-            free = parameter.type.option.parse is None and not parameter.type.option.choices
+            free = not (parameter.type.option.choices or parameter.type.option.begins)
         line = f"{name} example:forest "
         if isinstance(parameter, click.Option):
             line += f"{parameter.opts[-1]} "

@@ -397,7 +397,7 @@ def test_an_interruption_says_what_was_lost(capsys, monkeypatch, tmp_path, comma
     def stop(*_, **__):
         raise Interrupted(2)
 
-    monkeypatch.setattr("tabular_rl.formats.load", stop)
+    monkeypatch.setattr("tabular_rl.commands._files.load", stop)
     more = [tmp_path / "a.toml"] if command == "convert" else []
     done = inside(capsys, command, "example:forest", *more)
     assert done.code == 130 and one_line(done.err) == f"interrupted: {says}"

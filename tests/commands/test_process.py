@@ -210,7 +210,7 @@ def test_a_method_that_does_not_listen_is_left(capsys, monkeypatch):
             pass
 
     before = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGALRM)}
-    monkeypatch.setattr(sys.modules["tabular_rl.methods.ask"], "solve", deaf)
+    monkeypatch.setattr("tabular_rl.commands.solve.solve", deaf)
     monkeypatch.setattr("tabular_rl.commands._signals.PATIENCE", 0.2)
     try:
         signal.signal(signal.SIGTERM, program.handle)

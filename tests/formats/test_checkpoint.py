@@ -439,7 +439,7 @@ def test_a_checkpoint_that_cannot_be_written_does_not_lose_the_run(capsys, monke
 
         return write
 
-    monkeypatch.setattr("tabular_rl.formats.checkpoint.checkpoint_to", full)
+    monkeypatch.setattr("tabular_rl.commands.learn.checkpoint_to", full)
     path = tmp_path / "c.npz"
     done = inside(capsys, "learn", "example:recycling_robot", "--steps", 100, "--checkpoint", path)
     assert done.code == 5 and "largest error" in done.out

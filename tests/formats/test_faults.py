@@ -1196,8 +1196,6 @@ def test_gigabyte_is_enough_for_a_small_model():
 
 def test_mapped_file_that_changes_after_it_was_opened(capsys, monkeypatch, tmp_path):
     """It is opened, it changes, and its contents are looked at."""
-    from tabular_rl import formats
-
     folder = tmp_path / "model"
     save(load(ROBOT), folder)
 
@@ -1208,7 +1206,7 @@ def test_mapped_file_that_changes_after_it_was_opened(capsys, monkeypatch, tmp_p
         np.save(folder / "r.npy", array)
         return mdp
 
-    monkeypatch.setattr(formats, "load", load_and_spoil)
+    monkeypatch.setattr("tabular_rl.commands._files.load", load_and_spoil)
     done = inside(capsys, "solve", folder)
     assert (done.code, done.out) == (2, "")
     assert one_line(done.err) == f"{folder}: r.npy: has changed since the model was opened. Load it again."

@@ -619,8 +619,8 @@ def test_reading_hears_the_time_limit(tmp_path, capsys, monkeypatch):
         while True:
             pass
 
-    monkeypatch.setattr("tabular_rl.commands._shared.SHORTEST", 0.01)
-    monkeypatch.setattr("tabular_rl.formats.load", endless)
+    monkeypatch.setattr("tabular_rl.commands._files.SHORTEST", 0.01)
+    monkeypatch.setattr("tabular_rl.commands._files.load", endless)
     before = signal.getsignal(signal.SIGALRM)
     done = inside(capsys, "solve", ROBOT, "--time-limit", "0.01")
     assert (done.code, done.out) == (3, "")

@@ -1,0 +1,172 @@
+"""The files of a command: its model is read, and where its answer goes is checked before anything is solved."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tabular_rl.commands._memory import check_states
+from tabular_rl.errors import OptionError, OutputError, closest, path_text, quoted
+from tabular_rl.formats import format_of, load
+from tabular_rl.formats.bundled import example_path
+from tabular_rl.formats.named_policies import read_policy
+from tabular_rl.formats.output import place_of, probe, reporting
+from tabular_rl.formats.registry import MODELS
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import rounded_up
+from tabular_rl.model.policy import Policy
+from tabular_rl.report.screen import note
+from tabular_rl.solving import run as running
+
+SHORTEST = 1.0  # seconds that reading a model may always take
+
+
+@contextmanager
+def limited(seconds: float | None) -> Iterator[None]:
+    """Raise Stop where reading takes longer than a time limit, or than a second if that is longer."""
+    main = threading.current_thread() is threading.main_thread()
+    if not seconds or not math.isfinite(seconds) or not main or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def over(_signum: int, _frame: Any) -> None:
+        raise running.Stop("time")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, SHORTEST))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def read_model(given: Mapping[str, Any]) -> MDP:
+    """Load the model that a command was given, with what stands in place of the file's."""
+    with limited(given.get("time_limit")):
+        mdp = load(
+            given["model"],
+            terminal=given["terminal"] or None,
+            sense="min" if given["minimize"] else None,
+            **{key: given[key] for key in ("format", "gamma", "horizon", "normalize")},
+        )
+        check_states(mdp)
+        mdp.validate()  # the contents of a mapped directory are looked at here, whatever the command does
+    if given["normalize"] and not given.get("quiet"):
+        largest = mdp.facts.correction
+        changed = f"probabilities by {rounded_up(largest)} at most" if largest else "nothing"
+        every = "" if largest else "every row sums to 1, "
+        note(f"{path_text(mdp.origin)}: {every}--normalize changed {changed}\n")
+    return mdp
+
+
+def named_states(mdp: MDP, names: Sequence[str]) -> list[int] | None:
+    """Return the states that --state names, in the order given; None where it names none."""
+    found = []
+    for name in names:
+        at = mdp.states.find(name)
+        if at is None:
+            raise OptionError(f"--state: no state {quoted(name)}{closest(name, mdp.states[:10_000])}")
+        found.append(at)
+    return found or None
+
+
+def read_behavior(text: str, mdp: MDP) -> Policy:
+    """Return the policy that --behavior names."""
+    try:
+        return read_policy(text, mdp)
+    except OptionError as error:
+        raise OptionError(str(error).replace("--policy:", "--behavior:")) from None
+
+
+def policy_file(text: str | None) -> str | None:
+    """Return the file that --policy may name: what stands behind greedy: or epsilon-greedy:0.1:, say."""
+    return text and text.rpartition(":")[2]
+
+
+def input_path(source: str | None) -> str | None:
+    """Return the file that an input is read from, None where it is none."""
+    if source is None or source == "-":
+        return None
+    return str(example_path(source.removeprefix("example:"))) if source.startswith("example:") else source
+
+
+# -- where output goes ------------------------------------------------------------------------------------------
+
+
+def _unwritable(output: str, why: str) -> OutputError:
+    return OutputError(f"{path_text(output)}: cannot be written: {why}")
+
+
+def _check_no_input(output: str, inputs: Sequence[str | None], expected: str) -> None:
+    """Raise where the output is one of the inputs."""
+    for path in map(input_path, inputs):
+        there = path is not None and os.path.exists(output) and os.path.exists(path)
+        if there and os.path.samefile(output, str(path)):
+            raise OptionError(f"{path_text(output)}: is also the input, expected another {expected}")
+
+
+def check_output(
+    output: str | None, *inputs: str | None, suffixes: Sequence[str] = (), name: str = "--output"
+) -> None:
+    """Raise before anything is solved where the output cannot be written, is an input, or has no known suffix.
+
+    Parameters
+    ----------
+    output : the file; None and "-" are always fine
+    inputs : the files that are read
+    suffixes : those that the file may have; any where there are none
+    name : what messages call the option
+
+    Raises
+    ------
+    OptionError, OutputError : the path and the reason
+    """
+    if output is None or output == "-":
+        return
+    if output == "":
+        raise OptionError(f"{name}: found '', expected the name of a file")
+    _check_no_input(output, inputs, "file")
+    if os.path.isdir(output):
+        raise _unwritable(output, "is a directory")
+    folder = os.path.dirname(output)
+    if folder and not os.path.exists(folder):
+        raise _unwritable(output, f"no such folder {path_text(folder)}")
+    if not os.path.basename(output):
+        raise _unwritable(output, "ends like a folder, expected a file")
+    suffix = os.path.splitext(output)[1].lower()
+    if suffixes and suffix and suffix not in suffixes:
+        rest = "; without one it is JSON" if ".json" in suffixes else ""
+        raise OptionError(
+            f"{name}: {path_text(output)}: found the suffix {quoted(suffix)}, expected {' or '.join(suffixes)}{rest}"
+        )
+    probe(output)
+
+
+def model_format(output: str, to: str | None, *inputs: str | None) -> str:
+    """Return the format of the model that is written; raise before anything is made where it cannot be written."""
+    form = to or format_of(output)
+    if MODELS.named(form).folder:
+        _check_new(output, inputs)
+    else:
+        check_output(output, *inputs)
+    return form
+
+
+def _check_new(output: str, inputs: Sequence[str | None]) -> None:
+    """Raise where a directory of arrays cannot be made at this place, or is the input."""
+    _check_no_input(output, inputs, "directory")
+    with reporting(output):
+        place_of(output)
+    parent = os.path.dirname(os.path.abspath(output))
+    if not os.path.isdir(parent):
+        raise _unwritable(output, f"no such folder {path_text(parent)}")
+    if not os.access(parent, os.W_OK):
+        raise _unwritable(output, "Permission denied")
+    if os.path.exists(output) and not os.path.isdir(output):
+        raise _unwritable(output, "is a file, expected a directory or nothing")
