@@ -10,6 +10,7 @@ import numpy as np
 from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import nearest
 from tabular_rl.model.rounding import up
 from tabular_rl.solving.run import Run
 from tabular_rl.solving.solution import Floats, Solution, Status
@@ -23,74 +24,28 @@ def conclude(
     task: str,
     policy: Policy | None,
     v: Floats | None = None,
-    stopped: str | None = None,
     extra: dict[str, Any] | None = None,
 ) -> Solution:
     """Return the Solution: what may be claimed follows from the certificate alone.
 
     Parameters
     ----------
-    run : its options say the tolerance; without one the interval must be a point
+    run : its options say the tolerance, without one the interval must be a point; `stopped` why it ended early
     certificate : what is proven, or None
     v : (S,) or (T + 1, S), in the sign of maximisation: reported where nothing is proven; else the midpoint of the
         interval is
-    stopped : why the run ended early: "time", "signal" or "budget"
 
     Returns
     -------
     Solution in the sign of the model
     """
-    sign = mdp.sign
-    lower = upper = None
-    bound, note, moved, exact = math.inf, "", "", None
+    lower = upper = exact = None
+    sign, bound, moved = mdp.sign, math.inf, ""
     if certificate is not None:
-        note = certificate.note
-        if np.isfinite(certificate.lower).all() and np.isfinite(certificate.upper).all():
-            v = certificate.lower + (certificate.upper - certificate.lower) / 2
-            if certificate.middle is not None:
-                # Outward rounding moves the midpoint by a few last places: 2.0000000000000004 for 2.
-                near = np.abs(certificate.middle - v) <= 4 * np.spacing(np.abs(v))
-                v = np.where(near, certificate.middle, v)
-            v = np.clip(v, certificate.lower, certificate.upper)
-            half = np.maximum(certificate.upper - v, v - certificate.lower)
-            bound = float(np.max(half, initial=0.0))
-            bound = float(up(bound)) if bound else 0.0
-        elif v is not None and certificate.exact is None:
-            # Open on a side: the values are what the method found, and it may have found what is proven wrong.
-            found, v = v, np.clip(v, certificate.lower, certificate.upper)
-            moved = (
-                ""
-                if np.array_equal(found, v)
-                else "values outside of their proven interval are moved to its end"
-            )
-        lower, upper = certificate.lower, certificate.upper
-        if certificate.exact is not None:
-            exact = tuple(x if sign > 0 else -x for x in certificate.exact)
-            v = np.array([x.numerator / x.denominator for x in certificate.exact]).reshape(lower.shape)
-            half = np.maximum(certificate.upper - v, v - certificate.lower)
-            bound = float(np.max(half, initial=0.0))
+        lower, upper, exact = certificate.lower, certificate.upper, certificate.exact
+        v, bound, moved = _reported(certificate, v)
     assert v is not None
-    width, least = (math.inf, 0.0) if certificate is None else (certificate.width, certificate.smallest)
-    wanted = run.options.get("tolerance", 0.0)
-    if run.options.get("relative"):
-        wanted *= float(np.max(np.abs(v), initial=0.0))
-    if exact is not None:
-        status = Status.EXACT
-    elif width <= wanted:
-        status = Status.CERTIFIED
-    elif stopped == "signal":
-        status = Status.INTERRUPTED
-    elif stopped == "time":
-        status = Status.TIME_SPENT
-    elif stopped == "budget" and least <= wanted:
-        status = Status.BUDGET_SPENT
-    else:
-        status = Status.FLOATS_SPENT
-        least = width if stopped is None or certificate is None else least
-        if math.isfinite(least) and not run.remarks:
-            note = note or f"the smallest tolerance that can be proven here is about {1.05 * least:.1e}"
-
-    note = "; ".join(filter(None, [*run.remarks, note]))
+    status, note = _status(run, certificate, v)
 
     def signed(array: Floats | None) -> Floats | None:
         if array is None:
@@ -101,6 +56,7 @@ def conclude(
 
     if sign < 0:
         lower, upper = upper, lower
+        exact = exact and tuple(-x for x in exact)
     shown = signed(np.array(v))
     assert shown is not None
     return Solution(
@@ -120,6 +76,52 @@ def conclude(
         history=tuple(run.history),
         options=dict(run.options),
         seconds=run.seconds,
-        note="; ".join(filter(None, (note, moved))),
+        note="; ".join(filter(None, (*run.remarks, note, moved))),
         extra=extra or {},
     )
+
+
+def _reported(certificate: Certificate, v: Floats | None) -> tuple[Floats | None, float, str]:
+    """The values of an answer, half the width of their widest interval, and a note where they are not those found."""
+    lower, upper, middle = certificate.lower, certificate.upper, certificate.middle
+    if certificate.exact is not None:
+        v = np.array([nearest(x) for x in certificate.exact]).reshape(lower.shape)
+        return v, float(np.max(np.maximum(upper - v, v - lower), initial=0.0)), ""
+    if np.isfinite(lower).all() and np.isfinite(upper).all():
+        v = lower + (upper - lower) / 2
+        if middle is not None:
+            # Outward rounding moves the midpoint by a few last places: 2.0000000000000004 for 2.
+            v = np.where(np.abs(middle - v) <= 4 * np.spacing(np.abs(v)), middle, v)
+        v = np.clip(v, lower, upper)
+        bound = float(np.max(np.maximum(upper - v, v - lower), initial=0.0))
+        return v, float(up(bound)) if bound else 0.0, ""
+    if v is None:
+        return None, math.inf, ""
+    # Open on a side: the values are what the method found, and it may have found what is proven wrong.
+    found, v = v, np.clip(v, lower, upper)
+    outside = not np.array_equal(found, v)
+    return v, math.inf, "values outside of their proven interval are moved to its end" * outside
+
+
+def _status(run: Run, certificate: Certificate | None, v: Floats) -> tuple[Status, str]:
+    """How a run ended, and what its certificate notes or the smallest tolerance that floats can prove."""
+    if certificate is None:
+        width, least, note = math.inf, 0.0, ""
+    elif certificate.exact is not None:
+        return Status.EXACT, certificate.note
+    else:
+        width, least, note = certificate.width, certificate.smallest, certificate.note
+    wanted = run.options.get("tolerance", 0.0)
+    if run.options.get("relative"):
+        wanted *= float(np.max(np.abs(v), initial=0.0))
+    if width <= wanted:
+        return Status.CERTIFIED, note
+    if run.stopped in ("signal", "time"):
+        return Status.INTERRUPTED if run.stopped == "signal" else Status.TIME_SPENT, note
+    if run.stopped == "budget" and least <= wanted:
+        return Status.BUDGET_SPENT, note
+    if run.stopped is None or certificate is None:
+        least = width
+    if math.isfinite(least) and not run.remarks:
+        note = note or f"the smallest tolerance that can be proven here is about {1.05 * least:.1e}"
+    return Status.FLOATS_SPENT, note

@@ -27,9 +27,7 @@ from tabular_rl.model.graph.search import can_reach, row_mask_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import Beyond, U, down, geometric, up
-from tabular_rl.model.rows import row_sums
-
-Floats = NDArray[np.float64]
+from tabular_rl.model.rows import Floats, row_sums
 
 
 class DiscountedCertifier(Certifier):
@@ -81,11 +79,10 @@ class DiscountedCertifier(Certifier):
         return self.decided(certificate) if decide else certificate
 
     def limits(self) -> tuple[float, float]:
-        """min r / (1 - γ) and max r / (1 - γ), rounded outward: what no policy falls below or exceeds."""
+        """The bounds min r / (1 - γ) and max r / (1 - γ), rounded outward: what no policy falls below or exceeds."""
         if self._limits is None:
             mdp = self.mdp
-            ends = [float(np.min(mdp.r)), float(np.max(mdp.r))] if mdp.L else [0.0, 0.0]
-            low, high = sorted(mdp.sign * x for x in ends)
+            low, high = self.sweeper.rewards()
             slack = float(up(mdp.facts.r_error + up(mdp.facts.largest_reward * 2 * U)))
             low, high = float(down(low - slack)), float(up(high + slack))
             if self.ends:

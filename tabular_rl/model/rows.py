@@ -70,6 +70,14 @@ def row_sums(values: NDArray[Any], ptr: Ints) -> Floats:
     return out
 
 
+def lowest_rows(mdp: MDP, keep: NDArray[np.bool_]) -> Ints:
+    """Return the lowest row of each state (S,) of those that are marked (L,), -1 where there is none."""
+    rows = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
+    marked = np.flatnonzero(keep)[::-1]
+    rows[mdp.pair_state[marked]] = marked
+    return rows
+
+
 def largest_of_rows(mdp: MDP, first: int, last: int, k0: int, k1: int) -> Floats:
     """The largest |r(s,a,s')| of each row first ≤ i < last, whose outcomes are k0 ≤ k < k1; no row is empty."""
     largest = np.abs(mdp.r[first:last])

@@ -6,10 +6,11 @@ is over or a signal has come. Calls into native libraries that may run long go t
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from tabular_rl.errors import TabularError
@@ -50,7 +51,7 @@ adviser: Callable[[str], None] | None = None
 
 
 class Run:
-    """The clock and the records of one run."""
+    """The clock and the records of one run. `stopped` is why it ended early: "time", "signal" or "budget"."""
 
     def __init__(self, method: str, options: dict[str, Any], time_limit: float | None = None) -> None:
         self.method, self.options = method, options
@@ -59,6 +60,7 @@ class Run:
         self.work: dict[str, int] = {}
         self.history: list[tuple[int, float]] = []
         self.remarks: list[str] = []
+        self.stopped: str | None = None
         self._told = self.started
         self._stride = 1
         self._first_residual = math.nan
@@ -82,6 +84,14 @@ class Run:
             raise Stop("signal")
         if time.monotonic() >= self.deadline:
             raise Stop("time")
+
+    @contextlib.contextmanager
+    def until_stopped(self) -> Iterator[None]:
+        """Let Stop end a block, and keep why."""
+        try:
+            yield
+        except Stop as stop:
+            self.stopped = stop.why
 
     def record(self, sweep: int, residual: float, target: float = 0.0) -> None:
         """Add to the history (thinned to a bounded length) and tell the listener."""

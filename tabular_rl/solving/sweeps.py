@@ -162,6 +162,11 @@ class Sweeper:
             )
         return keep
 
+    def rewards(self, listed: NDArray[Any] | None = None) -> tuple[float, float]:
+        """The least and the largest r(s, a) of the rows in a list, or of all; 0 and 0 where there are none."""
+        r = self.rows[5] * (self.rows[3] if listed is None else self.rows[3][listed])
+        return (float(r.min()), float(r.max())) if r.size else (0.0, 0.0)
+
     def policy_system(self, policy: Policy, dense: bool = False) -> tuple[Any, Floats]:
         """Return the chain of a policy: P_π (S, S), and r_π (S,) in the sign of maximisation.
 
@@ -191,6 +196,14 @@ class Sweeper:
         P_pi = csr_array(choose @ mdp.P)
         P_pi.sum_duplicates()
         return P_pi, choose @ r
+
+    def inequalities(self) -> tuple[Any, Floats]:
+        """Return the programme of v*: A (L, S), sparse, and r (L,), of which v ≥ r + γ P v says that A v ≤ -r."""
+        from scipy.sparse import csr_array
+
+        mdp = self.mdp
+        state: Any = csr_array((np.ones(mdp.L), mdp.pair_state, np.arange(mdp.L + 1)), shape=(mdp.L, mdp.S))
+        return csr_array(self.rows[4] * mdp.P - state), self.rows[5] * self.rows[3]
 
     # -- over states --------------------------------------------------------------------------------------------
 

@@ -115,7 +115,9 @@ def test_statuses_are_sentences_with_a_way_out():
 def concluded(lower, upper, mdp=MODEL, **more):
     options = {"tolerance": 1e-3} | {x: more.pop(x) for x in ("tolerance", "relative") if x in more}
     certificate = Certificate(np.array(lower), np.array(upper)) if lower is not None else None
-    return conclude(Run("m", options), mdp, certificate, task="control", policy=None, **more)
+    run = Run("m", options)
+    run.stopped = more.pop("stopped", None)
+    return conclude(run, mdp, certificate, task="control", policy=None, **more)
 
 
 def test_midpoint_and_half_the_width_are_claimed():

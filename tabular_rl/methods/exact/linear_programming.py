@@ -18,15 +18,15 @@ from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.errors import NumericalError
 from tabular_rl.methods.exact.linear_solve import polish
 from tabular_rl.model.graph.reduction import reduced
+from tabular_rl.model.graph.search import repaired
+from tabular_rl.model.graph.total import TotalReward
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import Floats
 from tabular_rl.solving import options as o
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
-from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
-
-Floats = NDArray[np.float64]
 
 
 @method(
@@ -99,42 +99,36 @@ def linear_programming(
     """
     run = linear_programming.run(locals())
     total = reduced(Sweeper(mdp))
-    model, rows = total.quotient, total.proper_rows.copy()
-    rows[model.terminal] = -1
+    model, rows, sweeper = total.quotient, total.proper_rows, Sweeper(total.quotient, run)
     weights = start_weights(mdp)
     c = np.bincount(total.of_state, weights, minlength=model.S)
-    v, proper, stopped, failure = np.zeros(model.S), rows, None, ""
+    v, failure = np.zeros(model.S), ""
     extra: dict[str, Any] = {"weights": weights}
-    try:
+    with run.until_stopped():
         if model.L:
             try:
                 with own_standard_output():
-                    objective, x = run.call(programme, model, c)
+                    objective, x = run.call(programme, sweeper, c)
             except NumericalError as error:
                 failure = str(error)
             else:
-                rows, extra["occupancy"] = primal(mdp, model, x, total)
+                rows, extra["occupancy"] = _primal(mdp, model, x, total)
                 extra["objective"] = objective
                 run.did("linear programmes")
-        v, rows = polish(model, rows, run, proper)
-    except Stop as stop:
-        stopped = stop.why
+        v, rows = polish(sweeper, run, rows, total.proper_rows)
     v, rows = total.lift_values(v), total.lift_rows(rows)
     certificate = certifier(mdp, total=total).certificate(v, rows, decide=True)
-    answer = conclude(
-        run, mdp, certificate, task="control", policy=Policy(mdp, rows=rows), v=v, stopped=stopped, extra=extra,
-    )  # fmt: skip
+    policy = Policy(mdp, rows=rows)
+    answer = conclude(run, mdp, certificate, task="control", policy=policy, v=v, extra=extra)
     return replace(answer, note="; ".join(filter(None, (failure, answer.note)))) if failure else answer
 
 
-def primal(mdp: MDP, model: MDP, x: Floats, total: Any) -> tuple[NDArray[Any], Floats]:
+def _primal(mdp: MDP, model: MDP, x: Floats, total: TotalReward) -> tuple[NDArray[Any], Floats]:
     """The policy (S,) that takes the action with the most visits x, in `model`, and the visits by rows of `mdp`."""
     rows = Policy.greedy(model, model.sign * x).rows
     assert rows is not None
     if not mdp.problem.must_end:
         return rows, x
-    from tabular_rl.model.graph.search import repaired
-
     rows, _ = repaired(model, rows, model.terminal, total.proper_rows)
     visits, real = np.zeros(mdp.L), total.row_of >= 0
     visits[total.row_of[real]] = x[real]
@@ -177,21 +171,21 @@ def start_weights(mdp: MDP) -> Floats:
     return 0.5 * mdp.start + np.where(live, 0.5 / int(live.sum()), 0.0)
 
 
-def programme(mdp: MDP, c: Floats) -> tuple[float, Floats]:
+def programme(sweeper: Sweeper, c: Floats) -> tuple[float, Floats]:
     """Solve the programme by HiGHS: Σ c v in the sign of the model, and the dual x (L,)."""
     from scipy.optimize import linprog
-    from scipy.sparse import csr_array
 
+    mdp = sweeper.mdp
     live = np.flatnonzero(~mdp.terminal)
-    r = mdp.sign * mdp.r
+    A, r = sweeper.inequalities()
     scale = float(np.max(np.abs(r), initial=0.0)) or 1.0
-    state: Any = csr_array((np.ones(mdp.L), mdp.pair_state, np.arange(mdp.L + 1)), shape=(mdp.L, mdp.S))
-    A: Any = csr_array(mdp.gamma * mdp.P - state)[:, live]
     options: Any = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
     # The interior point method with crossover ends at a vertex too, and was 20 times faster on 2000 scattered states.
     methods: tuple[Any, ...] = ("highs-ipm", "highs-ds")
     for how in methods:
-        found = linprog(c[live], A_ub=A, b_ub=-r / scale, bounds=(None, None), method=how, options=options)
+        found = linprog(
+            c[live], A_ub=A[:, live], b_ub=-r / scale, bounds=(None, None), method=how, options=options
+        )
         if found.status == 0:
             break
     else:

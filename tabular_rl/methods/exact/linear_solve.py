@@ -7,26 +7,24 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabular_rl.certificates import certifier
 from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.formats.memory import free_memory
 from tabular_rl.model.graph.reduction import zero_states
+from tabular_rl.model.graph.search import Mask, repaired
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import size_text
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import shared_error
+from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
-from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving.run import Run
 from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 DENSE_STATES = 300  # up to here a dense solve takes no time, and needs no import
 DENSE_LARGEST = 20_000  # a dense matrix beyond it is 3.2 GB, twice
@@ -36,6 +34,8 @@ KRYLOV = 2000  # iterations of BiCGStab before it counts as stuck
 SWEEPS = 32  # before each of its runs
 MOST_SWEEPS = 1_000_000  # where nothing else solves the system
 LU_LARGEST = 5000  # states up to which a sparse LU of any structure fits, and takes seconds
+
+Step = Callable[[Floats], Floats]  # from x to a better one
 
 
 def cost(facts: Facts) -> Cost:
@@ -106,17 +106,16 @@ def linear_solve(
     """
     run = linear_solve.run(locals())
     zero = policy_zero(mdp, policy)
-    stopped, v, certificate = None, np.zeros(mdp.S), None
+    v, certificate = np.zeros(mdp.S), None
     try:
-        v = policy_values(mdp, policy, linear_solver, run, zero)
-        run.did("linear solves")
-    except Stop as stop:
-        stopped = stop.why
+        with run.until_stopped():
+            v = policy_values(mdp, policy, linear_solver, run, zero)
+            run.did("linear solves")
     except NumericalError as error:
         run.remark(str(error))  # what can be proven without a solution is the answer
-    if stopped is None or mdp.problem.contracts:
+    if run.stopped is None or mdp.problem.contracts:
         certificate = certifier(mdp, policy).certificate(v)
-    return conclude(run, mdp, certificate, task="prediction", policy=policy, v=v, stopped=stopped)
+    return conclude(run, mdp, certificate, task="prediction", policy=policy, v=v)
 
 
 class Singular(NumericalError):
@@ -138,13 +137,25 @@ def policy_values(
     return solve_chain(*Sweeper(mdp).policy_system(policy), mdp.gamma, how, run, zero)
 
 
-def polish(mdp: MDP, rows: NDArray[Any], run: Run, proper: NDArray[Any]) -> tuple[Floats, NDArray[Any]]:
+def improve(sweeper: Sweeper, v: Floats, rows: Ints) -> tuple[bool, float, float]:
+    """Exchange in place the rows (S,) that are worse by more than rounding.
+
+    Return whether any was, and the least and the largest T v - v.
+    """
+    best, kept, greedy = np.empty_like(v), np.empty_like(v), np.empty_like(rows)
+    low, high = sweeper.optimal(v, best, greedy)
+    sweeper.policy(Policy(sweeper.mdp, rows=rows), v, kept)
+    better = best - kept > 2 * shared_error(sweeper.mdp, sweeper.norm(v))
+    rows[better] = greedy[better]
+    return bool(better.any()), low, high
+
+
+def polish(sweeper: Sweeper, run: Run, rows: Ints, proper: Ints) -> tuple[Floats, Ints]:
     """Improve rows (S,) by policy iteration in floating point: the values and the policy, of which nothing is claimed.
 
     At γ = 1 the model is one where staying for ever is worth -∞, and the rows `proper` end surely.
     """
-    v = np.zeros(mdp.S)
-    live = np.flatnonzero(~mdp.terminal)
+    mdp, v, rows = sweeper.mdp, np.zeros(sweeper.mdp.S), rows.copy()
     for _ in range(1000):
         run.check_stop()
         try:
@@ -152,19 +163,10 @@ def polish(mdp: MDP, rows: NDArray[Any], run: Run, proper: NDArray[Any]) -> tupl
         except NumericalError:
             break
         run.did("linear solves")
-        q = mdp.sign * mdp.backup(mdp.sign * v)
-        better = Policy.greedy(mdp, mdp.sign * q).rows
-        assert better is not None
-        switch = np.zeros(mdp.S, dtype=bool)
-        margin = 2 * shared_error(mdp, float(np.max(np.abs(v), initial=0.0)))
-        switch[live] = q[better[live]] - q[rows[live]] > margin
-        if not switch.any():
+        if not improve(sweeper, v, rows)[0]:
             break
-        rows = np.where(switch, better, rows)
         run.did("improvements")
         if mdp.problem.must_end:
-            from tabular_rl.model.graph.search import repaired
-
             rows, lost = repaired(mdp, rows, mdp.terminal, proper)
             if lost.any():  # rounding took a policy that never ends for a better one
                 break
@@ -317,103 +319,117 @@ def iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     step is taken only where it lessens |r - (I - γ P) v|. Where none does, an incomplete LU with an order of its own
     is tried, then a sparse LU, then sweeps alone, which come to the solution always; `run.remarks` says so.
     """
-    n = len(r_pi)
-    shape = Shape(P_pi)
-    order = shape.order
-    P = P_pi[order][:, order]
-    A, b = system(P, gamma), r_pi[order]
-    most = int(np.max(np.diff(A.indptr), initial=0))
-
-    def residual(x: Floats) -> float:
-        return float(np.max(np.abs(b - A @ x), initial=0.0))
-
-    def settled(x: Floats, worst: float) -> bool:
-        """Whether the residual is the rounding error of its own computation."""
-        scale = float(np.max(np.abs(b), initial=0.0)) + 2 * float(np.max(np.abs(x), initial=0.0))
-        return worst <= (most + 2) * 2.0**-53 * scale
-
-    def swept(x: Floats, sweeps: int) -> Floats:
-        for _ in range(sweeps):
-            x = b + gamma * (P @ x)
-            run.did("sweeps")
-            run.check_stop()
-        return x
-
-    def krylov(M: Any) -> Callable[[Floats], Floats]:
-        from scipy.sparse.linalg import bicgstab
-
-        def tell(_: Any) -> None:
-            run.did("Krylov iterations")
-            run.check_stop()
-
-        def step(x: Floats) -> Floats:
-            # Rewards that are 0 almost everywhere make it break down; sweeps spread them.
-            x = swept(x, SWEEPS)
-            return x + bicgstab(A, b - A @ x, rtol=1e-10, maxiter=KRYLOV, M=M, callback=tell)[0]
-
-        return step
-
-    def narrow() -> Callable[[Floats], Floats]:
-        with contextlib.suppress(RuntimeError):  # a zero pivot: do without
-            if shape.width**2 <= 16 * n:
-                return krylov(incomplete_lu(A, run, drop_tol=1e-3, fill_factor=5, permc_spec="NATURAL"))
-        return krylov(None)
-
-    def wide() -> Callable[[Floats], Floats] | None:
-        return krylov(incomplete_lu(A, run, drop_tol=1e-4, fill_factor=10, permc_spec="COLAMD"))
-
-    def full() -> Callable[[Floats], Floats] | None:
-        if n > LU_LARGEST:
-            return None
-        from scipy.sparse.linalg import splu
-
-        factors = run.call(splu, A.tocsc(), permc_spec="COLAMD", diag_pivot_thresh=0.0)
-        run.did("sparse LU")
-        return lambda x: x + factors.solve(b - A @ x)
-
-    x = np.zeros(n)
-    worst = residual(x)
-    for name, make in (("BiCGStab", narrow), ("an incomplete LU", wide), ("a sparse LU", full)):
-        try:
+    solve = _Iteration(P_pi, r_pi, gamma, run)
+    for name, make in (
+        ("BiCGStab", solve.narrow),
+        ("an incomplete LU", solve.wide),
+        ("a sparse LU", solve.full),
+    ):
+        step = None
+        with contextlib.suppress(RuntimeError, MemoryError):
             step = make()
-        except (RuntimeError, MemoryError):
-            step = None
-        while step is not None and not settled(x, worst):
-            nearer = step(x)
-            left = residual(nearer)
-            if not left < worst / 2:
-                break
-            x, worst = nearer, left
-        if settled(x, worst):
+        if step is not None:
+            solve.refine(step)
+        if solve.settled:
             break
         if step is not None:
-            run.remark(f"{name} stopped at a residual of {worst:.1e}")
+            run.remark(f"{name} stopped at a residual of {solve.worst:.1e}")
     else:
         run.remark("sweeps took over")
-        x = _swept_until(settled, swept, residual, x, worst)
-    v = np.empty(n)
-    v[order] = x
+        solve.sweep()
+    v = np.empty(len(r_pi))
+    v[solve.shape.order] = solve.x
     return v
 
 
-def _swept_until(
-    settled: Callable[[Floats, float], bool],
-    swept: Callable[[Floats, int], Floats],
-    residual: Callable[[Floats], float],
-    x: Floats,
-    worst: float,
-) -> Floats:
-    """Sweep until the residual is a rounding error, or shrinks no more: the best there was."""
-    best, since, done = x, 0, 0
-    while done < MOST_SWEEPS and not settled(best, worst):
-        x = swept(x, SWEEPS)
-        done += SWEEPS
-        left = residual(x)
-        if left < worst:
-            best, worst, since = x, left, done
-        elif done - since > 2000 + since:
-            break
-    return best
+class _Iteration:
+    """The best x so far of A x = b, in an order of states that keeps neighbours together, and steps that better it."""
+
+    def __init__(self, P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> None:
+        self.shape, self.gamma, self.run = Shape(P_pi), gamma, run
+        order = self.shape.order
+        self.P = P_pi[order][:, order]
+        self.A, self.b = system(self.P, gamma), r_pi[order]
+        self.x = np.zeros(len(r_pi))
+        self.worst = self.residual(self.x)
+
+    def residual(self, x: Floats) -> float:
+        return float(np.max(np.abs(self.b - self.A @ x), initial=0.0))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the residual is the rounding error of its own computation."""
+        most = int(np.max(np.diff(self.A.indptr), initial=0))
+        scale = float(np.max(np.abs(self.b), initial=0.0)) + 2 * float(np.max(np.abs(self.x), initial=0.0))
+        return self.worst <= (most + 2) * 2.0**-53 * scale
+
+    def refine(self, step: Step) -> None:
+        """Take steps while each of them halves the residual."""
+        while not self.settled:
+            nearer = step(self.x)
+            left = self.residual(nearer)
+            if not left < self.worst / 2:
+                return
+            self.x, self.worst = nearer, left
+
+    def sweep(self) -> None:
+        """Sweep until the residual is a rounding error, or shrinks no more."""
+        x, since, done = self.x, 0, 0
+        while done < MOST_SWEEPS and not self.settled:
+            x = self._swept(x)
+            done += SWEEPS
+            left = self.residual(x)
+            if left < self.worst:
+                self.x, self.worst, since = x, left, done
+            elif done - since > 2000 + since:
+                break
+
+    def narrow(self) -> Step:
+        """BiCGStab, after an incomplete LU where the graph has small separators."""
+        with contextlib.suppress(RuntimeError):  # a zero pivot: do without
+            if self.shape.width**2 <= 16 * len(self.b):
+                return self._krylov(
+                    incomplete_lu(self.A, self.run, drop_tol=1e-3, fill_factor=5, permc_spec="NATURAL")
+                )
+        return self._krylov(None)
+
+    def wide(self) -> Step:
+        """BiCGStab after an incomplete LU with an order of its own."""
+        return self._krylov(
+            incomplete_lu(self.A, self.run, drop_tol=1e-4, fill_factor=10, permc_spec="COLAMD")
+        )
+
+    def full(self) -> Step | None:
+        """A sparse LU, where one of any structure fits."""
+        if len(self.b) > LU_LARGEST:
+            return None
+        from scipy.sparse.linalg import splu
+
+        factors = self.run.call(splu, self.A.tocsc(), permc_spec="COLAMD", diag_pivot_thresh=0.0)
+        self.run.did("sparse LU")
+        return lambda x: x + factors.solve(self.b - self.A @ x)
+
+    def _swept(self, x: Floats) -> Floats:
+        for _ in range(SWEEPS):
+            x = self.b + self.gamma * (self.P @ x)
+            self.run.did("sweeps")
+            self.run.check_stop()
+        return x
+
+    def _krylov(self, M: Any) -> Step:
+        from scipy.sparse.linalg import bicgstab
+
+        def count(_: Any) -> None:
+            self.run.did("Krylov iterations")
+            self.run.check_stop()
+
+        def step(x: Floats) -> Floats:
+            # Rewards that are 0 almost everywhere make it break down; sweeps spread them.
+            x, A = self._swept(x), self.A
+            change: Floats = bicgstab(A, self.b - A @ x, rtol=1e-10, maxiter=KRYLOV, M=M, callback=count)[0]
+            return x + change
+
+        return step
 
 
 def incomplete_lu(A: Any, run: Run, **options: Any) -> Any:

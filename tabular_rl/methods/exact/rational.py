@@ -18,9 +18,10 @@ from tabular_rl.methods.exact.linear_solve import polish
 from tabular_rl.model.graph.reduction import reduced, zero_states
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import lowest_rows
 from tabular_rl.solving import options as o
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
-from tabular_rl.solving.run import Run, Stop
+from tabular_rl.solving.run import Run
 from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -89,24 +90,20 @@ def rational(mdp: MDP, *, time_limit: o.TimeLimit = None) -> Solution:
     run = rational.run(locals())
     if mdp.problem.timed:
         return finite(mdp, None, run)
-    total = reduced(Sweeper(mdp, run), exactly=mdp.S <= EXACT_MEANS)
-    model, rows = total.quotient, total.proper_rows.copy()
-    rows[model.terminal] = -1
-    v, stopped, certificate = np.zeros(model.S), None, None
-    try:
-        v, rows = polish(model, rows, run, rows)
-        x, rows, ties = improve(model, rows, run)
+    sweeper = Sweeper(mdp, run)
+    total = reduced(sweeper, exactly=mdp.S <= EXACT_MEANS)
+    model, rows = total.quotient, total.proper_rows
+    v, certificate = np.zeros(model.S), None
+    with run.until_stopped():
+        v, rows = polish(sweeper.of(model), run, rows, rows)
+        x, rows, ties = _improve(model, rows, run)
         values = x.fractions(run)
         values, ties = [values[s] for s in total.of_state.tolist()], total.lift_keep(ties)
         certificate = exact_certificate(values, ties, (mdp.S,), np.ones(mdp.S, dtype=bool))
-    except Stop as stop:
-        stopped = stop.why
     v, rows = total.lift_values(v), total.lift_rows(rows)
-    if certificate is None and stopped is not None:
+    if certificate is None:
         certificate = certifier(mdp, total=total).certificate(v, rows, decide=True)
-    return conclude(
-        run, mdp, certificate, task="control", policy=Policy(mdp, rows=rows), v=v, stopped=stopped
-    )
+    return conclude(run, mdp, certificate, task="control", policy=Policy(mdp, rows=rows), v=v)
 
 
 @method(
@@ -155,15 +152,12 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: o.TimeLimit = N
     run = rational_evaluation.run(locals())
     if mdp.problem.timed:
         return finite(mdp, policy, run)
-    stopped, certificate = None, None
-    try:
+    certificate, v = None, np.zeros(mdp.S)
+    with run.until_stopped():
         certificate = exact_certificate(rational_values(mdp, policy, run), None, (mdp.S,))
-    except Stop as stop:
-        stopped = stop.why
-        if mdp.problem.contracts:
-            certificate = certifier(mdp, policy).certificate(np.zeros(mdp.S))
-    v = np.zeros(mdp.S)
-    return conclude(run, mdp, certificate, task="prediction", policy=policy, v=v, stopped=stopped)
+    if certificate is None and mdp.problem.contracts:
+        certificate = certifier(mdp, policy).certificate(v)
+    return conclude(run, mdp, certificate, task="prediction", policy=policy, v=v)
 
 
 def rational_values(mdp: MDP, policy: Policy, run: Run | None = None) -> list[Fraction]:
@@ -182,7 +176,7 @@ def chain_values(rows: Rows, policy: Policy, zero: Mask, run: Run) -> Values:
     return x
 
 
-def improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[Any], Mask]:
+def _improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[Any], Mask]:
     """Policy iteration in rationals from `rows` (S,): v*, the lowest optimal row of each state, and all ties (L,)."""
     integers = Rows(mdp)
     gamma = mdp.gamma_exact
@@ -200,10 +194,7 @@ def improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[Any
                     best, changed, rows[s] = Fraction(gap), True, i
         run.did("rational sweeps")
         if not changed:
-            lowest = np.full(mdp.S, -1, dtype=rows.dtype)
-            hits = np.flatnonzero(ties)[::-1]
-            lowest[mdp.pair_state[hits]] = hits
-            return x, lowest, ties
+            return x, lowest_rows(mdp, ties), ties
         run.did("rational improvements")
 
 
@@ -244,10 +235,10 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
     chosen = np.full((T, S), -1, dtype=mdp.pair_ptr.dtype)
     keep = np.zeros((T, mdp.L), dtype=bool)
     values: list[Fraction] = [Fraction(0)] * ((T + 1) * S)
-    certificate, stopped = None, None
+    certificate, task = None, "control" if policy is None else "prediction"
     x = final_values(mdp)
     chain: list[Any] = []
-    try:
+    with run.until_stopped():
         values[T * S :] = x.fractions(run)
         for t in range(T - 1, -1, -1):
             run.check_stop()
@@ -258,11 +249,8 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
             found = []
             for s in range(S):
                 run.check_stop()
-                if policy is not None:
-                    found.append(backup(chain[s], gamma, new) if chain[s] is not None else (0, 1))
-                    continue
-                best = (0, 1)
-                for i in mdp.rows(s):
+                best = (0, 1) if policy is None or chain[s] is None else backup(chain[s], gamma, new)
+                for i in mdp.rows(s) if policy is None else ():
                     q = backup(integers[i], gamma, new)
                     above = q[0] * best[1] - best[0] * q[1]
                     if chosen[t, s] < 0 or above > 0:
@@ -276,13 +264,9 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
             run.did("rational sweeps")
         proven = np.ones((T, S), dtype=bool) if policy is None else None
         certificate = exact_certificate(values, keep if policy is None else None, (T + 1, S), proven)
-    except Stop as stop:
-        stopped = stop.why
-    task = "control" if policy is None else "prediction"
     if policy is None and certificate is not None:
         policy = Policy(mdp, rows=chosen)
-    v = np.zeros((T + 1, S))
-    return conclude(run, mdp, certificate, task=task, policy=policy, v=v, stopped=stopped)
+    return conclude(run, mdp, certificate, task=task, policy=policy, v=np.zeros((T + 1, S)))
 
 
 def backup(row: tuple[dict[int, int], int, Fraction], gamma: Fraction, x: Values) -> tuple[int, int]:

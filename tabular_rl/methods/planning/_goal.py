@@ -7,7 +7,6 @@ where the guess is good enough is a certificate asked for, and only the certific
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,15 +16,15 @@ from tabular_rl.certificates import certifier
 from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.errors import NumericalError
-from tabular_rl.model.graph.reduction import reduced, unreduced
+from tabular_rl.model.graph.reduction import reduced, unreduced, zero_states
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import shared_error
+from tabular_rl.model.rows import Floats, lowest_rows
 from tabular_rl.solving.run import Run, Stop
-from tabular_rl.solving.solution import Solution
+from tabular_rl.solving.solution import Solution, checked_values
 from tabular_rl.solving.sweeps import Sweeper
 
-Floats = NDArray[np.float64]
 TIDY = 100_000  # rows up to which ties are tidied: it costs two more sweeps
 NEAR = 64  # times E: changes below are near to rounding
 STALLED = 8  # sweeps without a smaller change, all of them rounding errors
@@ -63,24 +62,22 @@ class Goal:
         """The first values: from below, so that they rise and good news travels; or a warm start.
 
         v(s) = min r / (1 - γ) everywhere but at terminals: no policy is worse, and T v ≥ v. Where penalties make that
-        absurd, v(s) = min_s max_a r / (1 - γ), for which T v ≥ v holds as well.
+        absurd, v(s) = min_s max_a r / (1 - γ), for which T v ≥ v holds as well. A policy that is given earns exactly 0
+        in some states.
         """
-        if start_from is None:
-            v = np.zeros(self.model.S)
-            g = self.mdp.gamma
-            if self.ends and g < 1 and self.model.L:
-                r = self.model.r * self.model.sign
-                worst = min(float(np.min(r)), 0.0) / (1 - g)
-                if worst < -FAR and self.policy is None:
-                    starts = self.model.pair_ptr[:-1][np.diff(self.model.pair_ptr) > 0].astype(np.intp)
-                    worst = min(float(np.min(np.maximum.reduceat(r, starts))), 0.0) / (1 - g)
-                v[~self.model.terminal] = max(worst, -FAR)
-            return v
-        from tabular_rl.solving.solution import checked_values
+        v, g = np.zeros(self.model.S), self.mdp.gamma
+        if start_from is not None:
+            v = self.total.lower_values(self._tamed(checked_values(self.mdp, start_from)))
+        elif self.ends and g < 1:
+            worst = min(self.sweeper.rewards()[0], 0.0) / (1 - g)
+            if worst < -FAR and self.policy is None:
+                worst = min(self.sweeper.optimal(v, np.empty_like(v), self.rows())[0], 0.0) / (1 - g)
+            v[~self.model.terminal] = max(worst, -FAR)
+        if self.policy is not None:
+            v[zero_states(self.mdp, self.policy)] = 0.0
+        return v
 
-        return self.total.lower_values(self.tamed(checked_values(self.mdp, start_from)))
-
-    def tamed(self, v: Floats) -> Floats:
+    def _tamed(self, v: Floats) -> Floats:
         """The values of a warm start, cut to what is proven without them: far from it they cost sweeps and digits."""
         try:
             cut = np.clip(v, *self.certifier.limits())
@@ -114,8 +111,8 @@ class Goal:
             self.wanted = self.tolerance * self.vmax
         wanted = self.wanted
         self.run.record(sweep, spread, wanted / self.factor if self.factor else 0.0)
-        noise = self.only_rounding(spread, v, sweep)
-        if noise or self.worth_asking(spread):
+        noise = self._only_rounding(spread, v, sweep)
+        if noise or self._worth_asking(spread):
             certificate = self.certificate(v, rows)
             if certificate.width <= wanted:
                 self.reached = True
@@ -130,7 +127,7 @@ class Goal:
                 self.factor = max(1.1 * self.factor, width / spread)
         return noise
 
-    def worth_asking(self, spread: float) -> bool:
+    def _worth_asking(self, spread: float) -> bool:
         """Return True where a certificate may be narrow enough, or narrower than the last.
 
         Where changes come near to rounding, when to ask does not depend on the tolerance: a stricter one sees all that
@@ -143,7 +140,7 @@ class Goal:
         self.seen = spread
         return True
 
-    def only_rounding(self, spread: float, v: Floats, sweep: int) -> bool:
+    def _only_rounding(self, spread: float, v: Floats, sweep: int) -> bool:
         """Return True where more sweeps change nothing but the last digits.
 
         The changes are no larger than E, and shrink no more.
@@ -156,7 +153,7 @@ class Goal:
         error = self.certifier.noise(self.model, self.vmax)
         return spread == 0 or (spread <= error and sweep - self.shrunk > STALLED)
 
-    def lowest_of_ties(self, v: Floats, certificate: Certificate) -> Certificate:
+    def _lowest_of_ties(self, v: Floats, certificate: Certificate) -> Certificate:
         """Take the lowest of actions that rounding cannot tell apart, where that is proven to lose nothing."""
         model, before = self.model, self.certifier.rows
         if not 0 < model.L <= TIDY or before is None:
@@ -165,10 +162,7 @@ class Goal:
         low, high = self.sweeper.optimal(v, best, rows)
         margin = 2 * shared_error(model, self.sweeper.norm(v)) + 2 * self.spread(low, high)
         near = self.sweeper.not_worse(v, best - min(margin, 1e-3 * self.wanted))
-        live = np.flatnonzero(np.diff(model.pair_ptr) > 0)
-        starts = model.pair_ptr[live].astype(np.intp)
-        rows[live] = np.minimum.reduceat(np.where(near, np.arange(model.L), model.L), starts)
-        full, lowest = self.lift(v, rows)
+        full, lowest = self.lift(v, lowest_rows(model, near))
         if lowest is None or np.array_equal(lowest, before):
             return certificate
         tidy = self.certifier.certificate(full, lowest)
@@ -190,64 +184,66 @@ class Goal:
         full, full_rows = self.lift(v, rows)
         return self.certifier.certificate(full, full_rows if self.mdp.problem.must_end else None)
 
-    def swept(
-        self,
-        backup: Callable[[Floats, Floats, bool], tuple[float, float]],
-        v: Floats,
-        rows: NDArray[Any] | None,
-        *,
-        sweeps: int,
-        in_place: bool,
-    ) -> Solution:
-        """The answer after sweeps of one kind, forward and backward in turn, until one is enough.
-
-        `backup(v, out, forward)` writes the next values to `out`, which is v itself in place, and returns the least and
-        the largest change; `rows` is what it keeps the chosen rows in.
-        """
+    def swept(self, sweeps: int, in_place: bool = False, start_from: Any = None) -> Solution:
+        """The answer after sweeps of T, or of T_π, forward and backward in turn, until one is enough."""
+        v, rows = self.start(start_from), self.rows()
         spare = v if in_place else np.empty_like(v)
-        stopped: str | None = "budget"
-        try:
+        self.run.stopped = "budget"
+        with self.run.until_stopped():
             for sweep in range(1, sweeps + 1):
-                low, high = backup(v, spare, sweep % 2 == 1)
+                forward = sweep % 2 == 1
+                if self.policy is None:
+                    low, high = self.sweeper.optimal(v, spare, rows, forward)
+                else:
+                    low, high = self.sweeper.policy(self.policy, v, spare, forward)
                 v, spare = spare, v
                 self.run.did("sweeps")
                 if self.met(low, high, v, rows, sweep):
-                    stopped = None
+                    self.run.stopped = None
                     break
-        except Stop as stop:
-            stopped = stop.why
-        return self.solution(v, rows, stopped)
+        return self.solution(v, rows)
 
-    def solution(
-        self, v: Floats, rows: NDArray[Any] | None = None, stopped: str | None = None, extra: Any = None
-    ) -> Solution:
+    def solution(self, v: Floats, rows: NDArray[Any] | None = None) -> Solution:
         """The answer from the last values: their certificate, with its decisions on actions."""
         # The clock may be over: the last sweep is still made.
         self.certifier.sweeper.run = self.sweeper.run = None
-        if stopped in ("time", "signal"):
+        if self.run.stopped in ("time", "signal"):
             self.certifier.use_what_is_known()
         known = self.best is not None and np.array_equal(self.best[3], v)
         try:
             certificate = self.proof or (self.best[0] if known and self.best else self.certificate(v, rows))
         except Stop as stop:
-            stopped = stop.why
+            self.run.stopped = stop.why
             self.certifier.use_what_is_known()
             certificate = self.certificate(v, rows)
         if self.reached and self.policy is None:
-            certificate = self.lowest_of_ties(v, certificate)
+            certificate = self._lowest_of_ties(v, certificate)
         if self.best is not None and self.best[0].width <= certificate.width:
             certificate, self.certifier.rows, self.certifier.last, v = self.best
         certificate = self.certifier.decided(certificate)
-        full, _ = self.lift(v, None)
-        policy = self.policy or Policy(self.mdp, rows=self.certifier.rows)
         self.certifier.sweeper.close()
-        return conclude(
-            self.run,
-            self.mdp,
-            certificate,
-            task="control" if self.policy is None else "prediction",
-            policy=policy,
-            v=full,
-            stopped=stopped,
-            extra=extra,
-        )
+        policy = self.policy or Policy(self.mdp, rows=self.certifier.rows)
+        task = "control" if self.policy is None else "prediction"
+        return conclude(self.run, self.mdp, certificate, task=task, policy=policy, v=self.lift(v, None)[0])
+
+
+def backward(run: Run, mdp: MDP, policy: Policy | None = None, threads: int = 1) -> Solution:
+    """The answer of a finite horizon: one sweep of T, or of T_π, a time step, from the last one to the first."""
+    judge = certifier(mdp, policy, sweeper=Sweeper(mdp, run, threads))
+    v = np.zeros(mdp.problem.shape(mdp))
+    if mdp.final_reward is not None:
+        v[-1] = mdp.sign * mdp.final_reward
+    rows = np.full((len(v) - 1, mdp.S), -1, dtype=mdp.pair_ptr.dtype)
+    certificate, task = None, "control" if policy is None else "prediction"
+    with run.until_stopped():
+        for t in reversed(range(len(rows))):
+            if policy is None:
+                judge.sweeper.optimal(v[t + 1], v[t], rows[t])
+            else:
+                judge.sweeper.policy(policy.at(t), v[t + 1], v[t])
+            run.did("sweeps")
+        certificate = judge.certificate(v)
+    judge.sweeper.close()
+    if policy is None and certificate is not None:
+        policy = Policy(mdp, rows=rows)
+    return conclude(run, mdp, certificate, task=task, policy=policy, v=v)

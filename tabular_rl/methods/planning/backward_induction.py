@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from tabular_rl.certificates import certifier
-from tabular_rl.certificates.conclusion import conclude
+from tabular_rl.methods.planning._goal import backward
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import FINITE, method
-from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
-from tabular_rl.solving.sweeps import Sweeper
 
 
 def cost(facts: Facts) -> Cost:
@@ -70,21 +64,4 @@ def backward_induction(
     >>> answer["owner"].tolist(), answer.policy["owner"]
     ([4.0, 3.0, 0.0], ['wait', 'sell'])
     """
-    run = backward_induction.run(locals())
-    judge = certifier(mdp, sweeper=Sweeper(mdp, run, threads))
-    T = mdp.horizon or 0
-    v = np.zeros((T + 1, mdp.S))
-    if mdp.final_reward is not None:
-        v[-1] = mdp.sign * mdp.final_reward
-    rows = np.full((T, mdp.S), -1, dtype=mdp.pair_ptr.dtype)
-    certificate, stopped = None, None
-    try:
-        for t in range(T - 1, -1, -1):
-            judge.sweeper.optimal(v[t + 1], v[t], rows[t])
-            run.did("sweeps")
-        certificate = judge.certificate(v)
-    except Stop as stop:
-        stopped = stop.why
-    judge.sweeper.close()
-    policy = Policy(mdp, rows=rows) if certificate else None
-    return conclude(run, mdp, certificate, task="control", policy=policy, v=v, stopped=stopped)
+    return backward(backward_induction.run(locals()), mdp, threads=threads)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import Floats
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
-from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
 
-Floats = NDArray[np.float64]
 MOST_INNER = 512
 ROUGH_SWEEPS = 100
 
@@ -84,24 +82,23 @@ def modified_policy_iteration(
     run = modified_policy_iteration.run(locals())
     goal = Goal(run, mdp, threads)
     v, rows = goal.start(start_from), goal.rows()
-    spare = v if in_place else np.empty_like(v)
     forward = False
-    stopped: str | None = "budget"
+    run.stopped = "budget"
     m = 4 if inner_sweeps is None else inner_sweeps
     done = 0
     inner_spread = 0.0
-    try:
+    with run.until_stopped():
         if mdp.problem.must_end and start_from is None:
             # From the values of a proper policy: from above, a greedy policy may be one that never ends.
             v = proper_values(goal)
-            spare = v if in_place else np.empty_like(v)
+        spare = v if in_place else np.empty_like(v)
         while done < sweeps:
             low, high = goal.sweeper.optimal(v, spare, rows, forward)
             v, spare, forward = spare, v, not forward
             done += 1
             run.did("sweeps")
             if goal.met(low, high, v, rows, done):
-                stopped = None
+                run.stopped = None
                 break
             if inner_sweeps is None:
                 # Improving changed little more than evaluating did: evaluate longer. Else improve more often.
@@ -115,9 +112,7 @@ def modified_policy_iteration(
                 inner_spread = goal.spread(low, high)
                 if goal.enough(low, high):
                     break
-    except Stop as stop:
-        stopped = stop.why
-    return goal.solution(v, rows, stopped)
+    return goal.solution(v, rows)
 
 
 def proper_values(goal: Goal) -> Floats:
@@ -127,6 +122,6 @@ def proper_values(goal: Goal) -> Floats:
     for sweep in range(ROUGH_SWEEPS):
         low, high = goal.sweeper.policy(policy, v, v, forward=sweep % 2 == 1)
         goal.run.did("evaluation sweeps")
-        if max(-low, high) <= 0.01 * float(np.max(np.abs(v), initial=0.0)):
+        if max(-low, high) <= 0.01 * goal.sweeper.norm(v):
             break
     return v

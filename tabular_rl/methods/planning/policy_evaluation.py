@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from tabular_rl.certificates import certifier
-from tabular_rl.certificates.conclusion import conclude
-from tabular_rl.methods.planning._goal import Floats, Goal
-from tabular_rl.model.graph.reduction import zero_states
+from tabular_rl.methods.planning._goal import Goal, backward
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
-from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.solution import Solution
-from tabular_rl.solving.sweeps import Sweeper
 
 
 def cost(facts: Facts) -> Cost | None:
@@ -85,30 +78,5 @@ def policy_evaluation(
     """
     run = policy_evaluation.run(locals())
     if mdp.problem.timed:
-        return _finite(run, mdp, policy)
-    goal = Goal(run, mdp, threads, policy)
-    v = goal.start(start_from)
-    v[zero_states(mdp, policy)] = 0.0
-
-    def backup(v: Floats, out: Floats, forward: bool) -> tuple[float, float]:
-        return goal.sweeper.policy(policy, v, out, forward)
-
-    return goal.swept(backup, v, None, sweeps=sweeps, in_place=in_place)
-
-
-def _finite(run: Run, mdp: MDP, policy: Policy) -> Solution:
-    judge = certifier(mdp, policy, sweeper=Sweeper(mdp, run))
-    assert mdp.horizon is not None
-    v = np.zeros((mdp.horizon + 1, mdp.S))
-    if mdp.final_reward is not None:
-        v[-1] = mdp.sign * mdp.final_reward
-    stopped = None
-    certificate = None
-    try:
-        for t in range(mdp.horizon - 1, -1, -1):
-            judge.sweeper.policy(policy.at(t), v[t + 1], v[t])
-            run.did("sweeps")
-        certificate = judge.certificate(v)
-    except Stop as stop:
-        stopped = stop.why
-    return conclude(run, mdp, certificate, task="prediction", policy=policy, v=v, stopped=stopped)
+        return backward(run, mdp, policy, threads)
+    return Goal(run, mdp, threads, policy).swept(sweeps, in_place, start_from)

@@ -5,22 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rounding import shared_error
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
-from tabular_rl.solving.run import Stop
 from tabular_rl.solving.solution import Solution
 
-Floats = NDArray[np.float64]
 SWEEPS = 10_000  # where a linear system cannot be solved
-
-
 SMALL = 500  # states up to which dense linear solves are quickest
 NARROW = 8  # moves up to which a linear system is a narrow band
 
@@ -86,55 +80,28 @@ def policy_iteration(
     >>> round(answer["1"], 6), round(answer["0"], 4) == round((5 - 5.5 * .95) / (.525 * .05), 4)
     (-20.0, True)
     """
-    from tabular_rl.methods.exact.linear_solve import Singular, solve_chain
+    from tabular_rl.methods.exact.linear_solve import Singular, improve, solve_chain
 
     run = policy_iteration.run(locals())
     goal = Goal(run, mdp, threads)
     v, rows = goal.start(start_from), goal.rows()
-    best = np.empty_like(v)
-    stopped: str | None = "budget"
+    run.stopped = "budget"
     try:
-        if not mdp.problem.must_end:  # where it is, the policy that ends is kept
-            goal.sweeper.optimal(v, best, rows)
-        for improvement in range(1, improvements + 1):
-            P_pi, r_pi = goal.sweeper.policy_system(Policy(goal.model, rows=rows))
-            v = solve_chain(P_pi, r_pi, goal.model.gamma, linear_solver, run)
-            run.did("linear solves")
-            changed, low, high = improve(goal, v, rows, best)
-            run.did("improvements")
-            if goal.met(low, high, v, rows, improvement) or not changed:
-                stopped = None  # without a change more work would change nothing: floats can do no better
-                break
-    except Stop as stop:
-        stopped = stop.why
+        with run.until_stopped():
+            if not mdp.problem.must_end:  # where it is, the policy that ends is kept
+                goal.sweeper.optimal(v, np.empty_like(v), rows)
+            for improvement in range(1, improvements + 1):
+                P_pi, r_pi = goal.sweeper.policy_system(Policy(goal.model, rows=rows))
+                v = solve_chain(P_pi, r_pi, goal.model.gamma, linear_solver, run)
+                run.did("linear solves")
+                changed, low, high = improve(goal.sweeper, v, rows)
+                run.did("improvements")
+                if goal.met(low, high, v, rows, improvement) or not changed:
+                    run.stopped = (
+                        None  # without a change more work would change nothing: floats can do no better
+                    )
+                    break
     except Singular as error:
         run.remark(f"policy iteration stopped: {error}")
-        v, rows, stopped = swept(goal, start_from)
-    return goal.solution(v, rows, stopped)
-
-
-def swept(goal: Goal, start_from: Any) -> tuple[Floats, NDArray[Any], str | None]:
-    """Values and rows by value iteration, where a system cannot be solved: what can be proven of them is the answer."""
-    v, rows, spare = goal.start(start_from), goal.rows(), np.empty(goal.model.S)
-    try:
-        for sweep in range(1, SWEEPS + 1):
-            low, high = goal.sweeper.optimal(v, spare, rows)
-            v, spare = spare, v
-            goal.run.did("sweeps")
-            if goal.met(low, high, v, rows, sweep):
-                return v, rows, None
-    except Stop as stop:
-        return v, rows, stop.why
-    return v, rows, "budget"
-
-
-def improve(goal: Goal, v: Floats, rows: NDArray[Any], best: Floats) -> tuple[bool, float, float]:
-    """Exchange the actions that are worse by more than the rounding; return (any?, least and largest T v - v)."""
-    greedy = np.empty_like(rows)
-    low, high = goal.sweeper.optimal(v, best, greedy)
-    kept = np.empty_like(v)
-    goal.sweeper.policy(Policy(goal.model, rows=rows), v, kept)
-    margin = 2 * shared_error(goal.model, goal.sweeper.norm(v))
-    better = best - kept > margin
-    rows[better] = greedy[better]
-    return bool(better.any()), low, high
+        return goal.swept(SWEEPS, start_from=start_from)  # what can be proven of it is the answer
+    return goal.solution(v, rows)

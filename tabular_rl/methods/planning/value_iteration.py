@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tabular_rl.methods.planning._goal import Floats, Goal
+from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.model.mdp import MDP
 from tabular_rl.solving import options as o
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
@@ -73,10 +73,4 @@ def value_iteration(
     (2.0, True)
     """
     run = value_iteration.run(locals())
-    goal = Goal(run, mdp, threads)
-    v, rows = goal.start(start_from), goal.rows()
-
-    def backup(v: Floats, out: Floats, forward: bool) -> tuple[float, float]:
-        return goal.sweeper.optimal(v, out, rows, forward)
-
-    return goal.swept(backup, v, rows, sweeps=sweeps, in_place=in_place)
+    return Goal(run, mdp, threads).swept(sweeps, in_place, start_from)

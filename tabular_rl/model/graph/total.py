@@ -22,10 +22,10 @@ from tabular_rl.model.graph.search import (
     end_component_rows,
     recurring,
 )
-from tabular_rl.model.mdp import MDP, Exact
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rationals import RationalArray
-from tabular_rl.model.rows import Floats, Ints, row_blocks
+from tabular_rl.model.rationals import Exact, RationalArray
+from tabular_rl.model.rows import Floats, Ints, lowest_rows, row_blocks
 
 if TYPE_CHECKING:
     from tabular_rl.solving.sweeps import Sweeper
@@ -85,7 +85,7 @@ class TotalReward:
         target = np.zeros(mdp.S, dtype=bool)
         target[at] = True
         _, inside = almost_surely_reaching(mdp, target, self.internal)
-        out = np.where(inside >= 0, inside, self._first_internal())
+        out = np.where(inside >= 0, inside, lowest_rows(mdp, self.internal))
         out[at] = leaves
         return out.astype(mdp.pair_ptr.dtype)
 
@@ -100,13 +100,6 @@ class TotalReward:
         real = self.row_of >= 0
         out[self.row_of[real]] = keep[real]
         return out
-
-    def _first_internal(self) -> Ints:
-        """The lowest row of each state that stays in its merged component (S,), -1 where there is none."""
-        first = np.full(self.mdp.S, -1, dtype=np.int64)
-        rows = np.flatnonzero(self.internal)[::-1]
-        first[self.mdp.pair_state[rows]] = rows
-        return first
 
 
 def total_reward(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
