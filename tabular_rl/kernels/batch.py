@@ -7,30 +7,19 @@ and how often it came; or a line of a log.
 from __future__ import annotations
 
 from tabular_rl.kernels._jit import kernel
-from tabular_rl.kernels.walk import scan, search
+from tabular_rl.kernels.walk import next_row, outcome, scan
 
 
 @kernel
-def count_walk(model, cum, source, pairs, episode_steps, uniforms, clock, row, count):
-    """Count the outcomes (runs, K) of a walk by the behaviour `cum`; the same steps as in td0."""
-    pair_ptr, row_ptr, next_state, outcome = model.pair_ptr, model.row_ptr, model.next_state, model.cum
-    terminal, start = model.terminal, model.start
+def count(model, log, walk, uniforms, step, clock, row, counts):
+    """counts(outcome) ← counts(outcome) + 1 along a walk, the same steps as in td0; a log is counted without it."""
     for k in range(uniforms.shape[1]):
         for e in range(len(row)):
-            i = row[e]
-            out = scan(outcome, row_ptr[i], uniforms[e, k, 0])
-            count[e, out] += 1
-            if source == 0:
-                s2 = next_state[out]
-                clock[e] += 1
-                if terminal[s2] or clock[e] == episode_steps:
-                    clock[e] = 0
-                    s2 = search(start, uniforms[e, k, 1])
-                row[e] = scan(cum, pair_ptr[s2], uniforms[e, k, 2])
-            elif source == 1:
-                row[e] = search(pairs, uniforms[e, k, 1])
-            else:
-                row[e] = i + 1 if i + 1 < len(row_ptr) - 1 else 0
+            u = uniforms[e, k]
+            out = scan(model.cum, model.row_ptr[row[e]], u[0])
+            counts[e, out] += 1
+            s2 = outcome(model, row[e], out)[1]
+            next_row(model, walk, 0.0, u, s2, -1, -1, e, clock, row, None, None)
 
 
 @kernel

@@ -225,6 +225,14 @@ def transition(model, log, t, e, u, row):
 
 
 @kernel
+def is_over(log, walk, t, s2, e, clock):
+    """Whether an episode is over after a step to s2 (-1: its end), or cut off there: by its length, or in the log."""
+    if log is None:
+        return s2 < 0 or (clock is not None and clock[e] + 1 == walk.episode_steps)
+    return log.next_row[t % len(log.row)] < 0
+
+
+@kernel
 def action(model, walk, x, s, u, best, e, visits, q):
     """The row that run e takes in state s by a uniform u; `best` is the greedy one where it is known, else -1.
 

@@ -20,18 +20,9 @@ LONG = {
     "learn_returns",
     "linear_q_walk",
     "linear_td_walk",
-    "look_back",
-    "n_step",
-    "n_step_given",
-    "n_step_walk",
-    "q_lambda_given",
-    "q_lambda_walk",
     "reinforce_walk",
     "returns_given",
     "returns_walk",
-    "td_lambda_given",
-    "td_lambda_walk",
-    "trace_step",
 }
 POLICY = Path("kernels") / "_jit.py"
 

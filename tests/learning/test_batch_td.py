@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import reference
 import reference_returns as twins
+from learners import settings
 from random_models import random_model, random_policy
 from shown import never_text
 
@@ -272,7 +273,8 @@ def test_kernels_equal_their_twins(seed):
     )
     count = rng.integers(0, 3, (runs, mdp.K))
     uniforms = rng.random((runs, 100, 3))
-    same(kernels.count_walk, model, cum, source, pairs, (0, 4)[seed % 2], uniforms, zeros, row, count)
+    walk = settings(source=source, pairs=pairs, episode_steps=(0, 4)[seed % 2], cum=cum)
+    same(kernels.count, model, None, walk, uniforms, 0, zeros, row, count)
     n, S = 25, mdp.S
     weight = rng.random(n) * (rng.random(n) < 0.7)
     state, to, over = rng.integers(0, S - 1, n), rng.integers(0, S, n), rng.random(n) < 0.2

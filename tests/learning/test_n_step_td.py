@@ -132,19 +132,9 @@ def test_kernel_is_its_twin(case, kind, importance):
         start, uniforms = twins.numbers(9, 3, e, 200)
         v = [math.nan if end else mdp.sign * 2.0 for end in mdp.terminal]
         visits = [0] * mdp.S
-        twins.n_step_walk(
-            model,
-            kind,
-            rho,
-            cum,
-            3,
-            twins.step_sizes("n^-0.6"),
-            7,
-            twins.first_row(model, cum, start),
-            uniforms,
-            visits,
-            v,
-        )
+        steps = twins.trajectory(model, cum, 7, twins.first_row(model, cum, start), uniforms)
+        pairs = model.gamma, model.pair_ptr, model.pair_state
+        twins.n_step(steps, kind, rho, 3, *pairs, twins.step_sizes("n^-0.6"), visits, v)
         expected = np.where(mdp.terminal, 0.0, mdp.sign * np.array(v, dtype=float))
         assert learned.estimates[e].ravel().tolist() == expected.tolist()
         assert learned.visits[e].ravel().tolist() == visits
@@ -157,18 +147,8 @@ def test_a_log_is_learned_as_its_twin_does():
     log = twins.random_log(mdp, 6, 60)
     learned = n_step_td(mdp, pi, behavior=b, data=log, n=4, steps=150, step_size="1/n", reference=False)
     v, visits = [math.nan if end else 0.0 for end in mdp.terminal], [0] * mdp.S
-    twins.n_step_given(
-        twins.steps_of(log, 150),
-        1,
-        rho,
-        4,
-        mdp.gamma,
-        mdp.pair_ptr,
-        mdp.pair_state,
-        twins.step_sizes("1/n"),
-        visits,
-        v,
-    )
+    pairs = mdp.gamma, mdp.pair_ptr, mdp.pair_state
+    twins.n_step(twins.steps_of(log, 150), 1, rho, 4, *pairs, twins.step_sizes("1/n"), visits, v)
     assert learned.estimates[0].tolist() == np.where(mdp.terminal, 0.0, v).tolist()
     assert learned.visits[0].tolist() == visits
 
@@ -258,15 +238,14 @@ def test_weighted_ratios_are_refused():
 
 
 def n_step_errors(n, alpha, seed, runs=400):
-    from tabular_rl.kernels.n_step import n_step_walk
+    from tabular_rl.kernels.n_step import PER_DECISION, Ahead, n_step
 
     held, earned = np.zeros((runs, n), np.int64), np.zeros((runs, n))
-    ones, code = np.ones(19), np.array([0, alpha, 0, 0])
 
-    def run(model, cum, uniforms, clock, row, tables):
-        n_step_walk(model, 1, ones, cum, code, False, 0, uniforms, 0, clock, row, held, earned, *tables)
+    def run(model, walk, uniforms, clock, row, tables):
+        n_step(model, None, walk, uniforms, 0, clock, row, Ahead(PER_DECISION, clock, held, earned), *tables)
 
-    return twins.errors_of_ten_episodes(run, seed, runs)
+    return twins.errors_of_ten_episodes(run, alpha, seed, runs)
 
 
 @pytest.mark.slow

@@ -98,11 +98,14 @@ def test_kernel_is_its_twin(case, kind):
     for e in range(3):
         start, uniforms = twins.numbers(9, 3, e, 200)
         q, visits = [mdp.sign * 2.0] * mdp.L, [0] * mdp.L
-        s = twins.first_above(model.start, 0, start[0])
-        row = twins.epsilon_greedy(q, int(mdp.pair_ptr[s]), int(mdp.pair_ptr[s + 1]), 0.3, start[1])
-        twins.q_lambda_walk(
-            model, kind, mdp.gamma * 0.9, 0.3, twins.step_sizes("n^-0.6"), 7, row, uniforms, visits, q
-        )
+
+        def choose(s, u, q=q):
+            return twins.epsilon_greedy(q, int(mdp.pair_ptr[s]), int(mdp.pair_ptr[s + 1]), 0.3, u)
+
+        row = choose(twins.first_above(model.start, 0, start[0]), start[1])
+        steps = twins.trajectory(model, choose, 7, row, uniforms)
+        pairs = model.gamma, model.pair_ptr, model.pair_state
+        twins.q_lambda(steps, kind, mdp.gamma * 0.9, *pairs, twins.step_sizes("n^-0.6"), visits, q)
         assert learned.estimates[e].ravel().tolist() == (mdp.sign * np.array(q)).tolist()
         assert learned.visits[e].ravel().tolist() == visits
 
@@ -116,15 +119,10 @@ def test_a_log_is_learned_as_its_twin_does(kind, number, apart):
     learned = q_lambda(
         mdp, data=log, trace=0.75, traces=KINDS[kind], steps=150, step_size="1/n", reference=False
     )
-    steps = [
-        (int(log.row[at]), number(float(log.reward[at])), int(log.next_state[at]), bool(log.done[at]),
-         int(log.next_row[at]))
-        for at in (k % 60 for k in range(150))
-    ]  # fmt: skip
+    steps = [(i, number(r), *rest) for i, r, *rest in twins.steps_of(log, 150)]
     q, visits, gamma = [number(0)] * mdp.L, [0] * mdp.L, number(0.875)
-    twins.q_lambda_given(
-        steps, kind, gamma * number(0.75), gamma, mdp.pair_ptr, lambda n: number(1) / n, visits, q
-    )
+    pairs = gamma, mdp.pair_ptr, mdp.pair_state
+    twins.q_lambda(steps, kind, gamma * number(0.75), *pairs, lambda n: number(1) / n, visits, q)
     assert learned.estimates[0].tolist() == pytest.approx([float(x) for x in q], rel=apart, abs=apart)
     assert learned.visits[0].tolist() == visits
 

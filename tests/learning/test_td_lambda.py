@@ -105,10 +105,12 @@ def test_kernel_is_its_twin(case, kind):
     for e in range(3):
         start, uniforms = twins.numbers(9, 3, e, 200)
         v, visits = [math.nan if end else mdp.sign * 2.0 for end in mdp.terminal], [0] * mdp.S
-        twins.td_lambda_walk(
-            model, kind, mdp.gamma * 0.9, rho, cum, twins.step_sizes("n^-0.6"), 7, twins.first_row(model, cum, start),
-            uniforms, visits, v,
-        )  # fmt: skip
+        steps = twins.trajectory(model, cum, 7, twins.first_row(model, cum, start), uniforms)
+        pairs = model.gamma, model.pair_state
+        for _ in twins.td_lambda(
+            steps, kind, mdp.gamma * 0.9, rho, *pairs, twins.step_sizes("n^-0.6"), visits, v
+        ):
+            pass
         expected = np.where(mdp.terminal, 0.0, mdp.sign * np.array(v, dtype=float))
         assert learned.estimates[e].ravel().tolist() == expected.tolist()
         assert learned.visits[e].ravel().tolist() == visits
@@ -126,7 +128,7 @@ def test_a_log_is_learned_as_its_twin_does(kind):
         reference=False,
     )  # fmt: skip
     v, visits = [math.nan if end else 0.0 for end in mdp.terminal], [0] * mdp.S
-    for _ in twins.td_lambda_given(
+    for _ in twins.td_lambda(
         twins.steps_of(log, 150),
         kind,
         mdp.gamma * 0.7,
@@ -177,7 +179,7 @@ def test_true_online_is_the_online_lambda_return_after_every_step(trace, step_si
     forward = twins.online_lambda_return(episode, v, [alpha(n) for n in counts], gamma, trace)
     backward, visits = list(v), [0] * 4
     log = [(s, r, s2, done, done) for s, r, s2, done in episode]
-    walk = twins.td_lambda_given(log, 2, gamma * trace, [1] * 4, gamma, [0, 1, 2, 3], alpha, visits, backward)
+    walk = twins.td_lambda(log, 2, gamma * trace, [1] * 4, gamma, [0, 1, 2, 3], alpha, visits, backward)
     for t, _ in enumerate(walk):
         assert backward == forward[t]
 
@@ -231,7 +233,7 @@ def test_without_second_visits_every_kind_is_the_offline_lambda_return(kind):
     change = twins.offline_lambda_return(episode, v, alpha, gamma, trace)
     learned = list(v)
     log = [(*step, step[-1]) for step in episode]
-    for _ in twins.td_lambda_given(
+    for _ in twins.td_lambda(
         log, kind, gamma * trace, [1] * 3, gamma, [0, 1, 2], lambda n: Fraction(1, 4), [0] * 4, learned
     ):
         pass
@@ -298,7 +300,7 @@ def test_sampled_mean_lies_on_the_exact_one(kind):
         for p, path in twins.paths(mdp, b, 4, s, [Fraction(1, 2), Fraction(1, 2), 0]):
             v = [Fraction(0), Fraction(0), None]
             log = [(*step, step[-1]) for step in path]
-            for _ in twins.td_lambda_given(
+            for _ in twins.td_lambda(
                 log, kind, mdp.gamma_exact * Fraction(3, 4), rho, mdp.gamma_exact, mdp.pair_state,
                 lambda n: Fraction(1, 4), [0] * 3, v,
             ):  # fmt: skip
@@ -356,34 +358,15 @@ def test_true_online_off_policy_is_refused():
 
 
 def trace_errors(kind, trace, alpha, seed, runs=400):
-    from tabular_rl.kernels.traces import td_lambda_walk
+    from tabular_rl.kernels.traces import Traces, td_lambda
 
-    before, count = np.zeros(runs), np.zeros(runs, np.int64)
-    active, traces = np.zeros((runs, 21), np.int64), np.zeros((runs, 21))
-    ones, code = np.ones(19), np.array([0, alpha, 0, 0])
+    active, z = np.zeros((runs, 21), np.int64), np.zeros((runs, 21))
+    traces = Traces(kind, trace, np.zeros(runs), np.zeros(runs, np.int64), active, z)
 
-    def run(model, cum, uniforms, clock, row, tables):
-        td_lambda_walk(
-            model,
-            kind,
-            trace,
-            ones,
-            cum,
-            code,
-            False,
-            0,
-            uniforms,
-            0,
-            clock,
-            row,
-            before,
-            count,
-            active,
-            traces,
-            *tables,
-        )
+    def run(model, walk, uniforms, clock, row, tables):
+        td_lambda(model, None, walk, uniforms, 0, clock, row, traces, *tables)
 
-    return twins.errors_of_ten_episodes(run, seed, runs)
+    return twins.errors_of_ten_episodes(run, alpha, seed, runs)
 
 
 @pytest.mark.slow

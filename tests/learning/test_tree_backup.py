@@ -69,10 +69,9 @@ def test_kernel_is_its_twin(case):
     for e in range(3):
         start, uniforms = twins.numbers(9, 3, e, 200)
         q, visits = [mdp.sign * 2.0] * mdp.L, [0] * mdp.L
-        twins.n_step_walk(
-            model, 2, pi.weights.tolist(), cum, 3, twins.step_sizes("n^-0.6"), 7, twins.first_row(model, cum, start),
-            uniforms, visits, q,
-        )  # fmt: skip
+        steps = twins.trajectory(model, cum, 7, twins.first_row(model, cum, start), uniforms)
+        pairs = model.gamma, model.pair_ptr, model.pair_state
+        twins.n_step(steps, 2, pi.weights.tolist(), 3, *pairs, twins.step_sizes("n^-0.6"), visits, q)
         assert learned.estimates[e].ravel().tolist() == (mdp.sign * np.array(q)).tolist()
         assert learned.visits[e].ravel().tolist() == visits
 
@@ -83,10 +82,10 @@ def test_a_log_is_learned_as_its_twin_does():
     log = twins.random_log(mdp, 6, 60)
     learned = tree_backup(mdp, pi, data=log, n=4, steps=150, step_size="1/n", reference=False)
     q, visits = [0.0] * mdp.L, [0] * mdp.L
-    twins.n_step_given(
-        twins.steps_of(log, 150), 2, pi.weights.tolist(), 4, mdp.gamma, mdp.pair_ptr, mdp.pair_state,
-        twins.step_sizes("1/n"), visits, q,
-    )  # fmt: skip
+    pairs = mdp.gamma, mdp.pair_ptr, mdp.pair_state
+    twins.n_step(
+        twins.steps_of(log, 150), 2, pi.weights.tolist(), 4, *pairs, twins.step_sizes("1/n"), visits, q
+    )
     assert learned.estimates[0].tolist() == q
     assert learned.visits[0].tolist() == visits
 

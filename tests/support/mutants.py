@@ -34,7 +34,7 @@ NEGATED = {
     ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
 }
-TURNED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Div: ast.Mult}
+TURNED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Div: ast.Mult, ast.Pow: ast.Mult}
 
 
 @functools.cache

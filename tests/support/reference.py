@@ -423,20 +423,19 @@ def exact_optimal_rows(mdp, v):
 
 
 from reference_learning import *  # noqa: E402, F403  (accumulate, scan, search, rate, greedy, other_choice, explore,
-#   outcome, line, transition, action, next_row, begin, tally, follow, update, td0, own_value, expectation, expected,
-#   taken, sarsa, expected_sarsa, q_learning)
+#   outcome, line, transition, is_over, action, next_row, begin, tally, follow, update, td0, own_value, expectation,
+#   expected, taken, sarsa, expected_sarsa, q_learning)
 
 
 # -- twins in files of their own: reference_linear.py: dot, climb, linear_td_walk, linear_q_walk ----------------------
 
 
-# reference_traces.py: mixed, look_back, n_step, n_step_walk, n_step_given, forget, trace_step, td_lambda_walk,
-#   td_lambda_given, q_lambda_walk, q_lambda_given
+# reference_traces.py: look_back (and mixed), n_step, forget, spread, td_lambda, q_lambda
 # reference_control.py: put, take, worth, reweigh, store, replay, tied, learn_half, double_q, drawn, remember, dyna_q,
 #   learned_backup, sweeping, and a dict for before, swap, sift, push, pop
 
 
-# reference_returns.py: learn_returns, returns_walk, returns_given, count_walk, find_ways_out, present
+# reference_returns.py: learn_returns, returns_walk, returns_given, count, find_ways_out, present
 
 
 # reference_actor.py: softmax_choice, actor_begin, push, push_entropy, learn_episode, reinforce_walk, actor_critic_walk

@@ -94,6 +94,12 @@ def transition(model, log, t, e, u, row):
     return i, *outcome(model, i, scan(model.cum, int(model.row_ptr[i]), u[0]))
 
 
+def is_over(log, walk, t, s2, e, clock):
+    if log is not None:
+        return int(log.next_row[t % len(log.row)]) < 0
+    return s2 < 0 or int(clock[e]) + 1 == walk.episode_steps
+
+
 def action(model, walk, x, s, u, best, e, visits, q):
     if q is None:
         return scan(walk.cum, int(model.pair_ptr[s]), u)

@@ -90,21 +90,21 @@ def returns_given(rows, rewards, begun, keep, pair_state, gamma, rho, importance
                 episode[e] += 1
 
 
-def count_walk(model, cum, source, pairs, episode_steps, uniforms, clock, row, count):
+def count(model, log, walk, uniforms, step, clock, row, counts):
     for e in range(len(row)):
         for u_outcome, u_other, u_action in uniforms[e]:
             i = int(row[e])
             out = first_above(model.cum, model.row_ptr[i], u_outcome)
-            count[e, out] += 1
+            counts[e, out] += 1
             s2 = model.next_state[out]
-            if source == 0:
+            if walk.source == 0:
                 clock[e] += 1
-                if model.terminal[s2] or clock[e] == episode_steps:
+                if model.terminal[s2] or clock[e] == walk.episode_steps:
                     clock[e] = 0
                     s2 = first_above(model.start, 0, u_other)
-                row[e] = first_above(cum, model.pair_ptr[s2], u_action)
-            elif source == 1:
-                row[e] = first_above(pairs, 0, u_other)
+                row[e] = first_above(walk.cum, model.pair_ptr[s2], u_action)
+            elif walk.source == 1:
+                row[e] = first_above(walk.pairs, 0, u_other)
             else:
                 row[e] = (i + 1) % len(model.pair_state)
 

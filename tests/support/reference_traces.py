@@ -12,11 +12,13 @@ import random
 from fractions import Fraction
 
 import numpy as np
+from learners import settings
 from random_models import assemble, random_model, random_policy
 from reference import exact_rows
 
 from tabular_rl import MDP, Policy, Transitions, load
 from tabular_rl.solving.sampling import policy_cum, sampling_model, streams
+from tabular_rl.solving.schedules import Schedule
 
 # -- a walk through a model -----------------------------------------------------------------------------------------
 
@@ -37,6 +39,19 @@ def transition(model, i, u):
     s2 = int(model.next_state[out])
     r = model.reward[out] if len(model.reward) else model.r[i]
     return float(r), s2, bool(model.terminal[s2])
+
+
+def trajectory(model, choose, episode_steps, row, uniforms):
+    """Yield (row, r, s', done, over) of each step; `choose` is a policy (L,), cumulative, or a function (s, u)."""
+    clock = 0
+    for u in uniforms:
+        r, s2, done = transition(model, row, u[0])
+        clock += 1
+        over = done or clock == episode_steps
+        yield row, r, s2, done, over
+        if over:
+            clock, s2 = 0, first_above(model.start, 0, u[1])
+        row = choose(s2, u[2]) if callable(choose) else first_above(choose, model.pair_ptr[s2], u[2])
 
 
 def add_up(numbers):
@@ -86,48 +101,17 @@ def look_back(kind, ratio, episode, t, gamma, pair_ptr, pair_state, table):
     return (row if kind == 2 else int(pair_state[row])), G, weight
 
 
-def n_step(kind, ratio, n, episode, over, gamma, pair_ptr, pair_state, step_size, visits, table):
-    """The updates after the last transition of an episode, in turn; visits count them."""
-    waiting = range(max(len(episode) - n, 0), len(episode)) if over else [len(episode) - n]
-    for t in waiting:
-        if t < 0:
-            continue
-        j, G, weight = look_back(kind, ratio, episode, t, gamma, pair_ptr, pair_state, table)
-        visits[j] += 1
-        table[j] += step_size(visits[j]) * weight * (G - table[j])
-
-
-def n_step_walk(model, kind, ratio, cum, n, step_size, episode_steps, row, uniforms, visits, table):
+def n_step(steps, kind, ratio, n, gamma, pair_ptr, pair_state, step_size, visits, table):
+    """Learn from (row, r, s', done, over); visits count the updates."""
     episode = []
-    for u in uniforms:
-        r, s2, done = transition(model, row, u[0])
-        episode.append((row, r, s2, done))
-        over = done or len(episode) == episode_steps
-        n_step(
-            kind,
-            ratio,
-            n,
-            episode,
-            over,
-            model.gamma,
-            model.pair_ptr,
-            model.pair_state,
-            step_size,
-            visits,
-            table,
-        )
-        if over:
-            episode = []
-            s2 = first_above(model.start, 0, u[1])
-        row = first_above(cum, model.pair_ptr[s2], u[2])
-
-
-def n_step_given(log, kind, ratio, n, gamma, pair_ptr, pair_state, step_size, visits, table):
-    """`log` holds (row, r, s', done, over)."""
-    episode = []
-    for *taken, over in log:
+    for *taken, over in steps:
         episode.append(tuple(taken))
-        n_step(kind, ratio, n, episode, over, gamma, pair_ptr, pair_state, step_size, visits, table)
+        for t in range(max(len(episode) - n, 0), len(episode)) if over else [len(episode) - n]:
+            if t < 0:
+                continue
+            j, G, weight = look_back(kind, ratio, episode, t, gamma, pair_ptr, pair_state, table)
+            visits[j] += 1
+            table[j] += step_size(visits[j]) * weight * (G - table[j])
         episode = [] if over else episode
 
 
@@ -138,7 +122,7 @@ def forget(z):
     z[:] = [0] * len(z)
 
 
-def trace_step(kind, decay, j, aim, rho, step_size, before, z, visits, table):
+def spread(kind, decay, j, aim, rho, step_size, before, z, visits, table):
     """z ← ρ (γλ z + α e_j), table ← table + δ z, over all entries; kinds as in the kernel."""
     visits[j] += 1
     alpha = step_size(visits[j])
@@ -155,61 +139,29 @@ def trace_step(kind, decay, j, aim, rho, step_size, before, z, visits, table):
                 table[i] += d * (z[i] - alpha if i == j else z[i])
 
 
-def td_lambda_given(log, kind, decay, rho, gamma, pair_state, step_size, visits, v):
+def td_lambda(steps, kind, decay, rho, gamma, pair_state, step_size, visits, v):
     """Yield after each transition (row, r, s', done, over)."""
     z, before = [0] * len(v), 0
-    for i, r, s2, done, over in log:
+    for i, r, s2, done, over in steps:
         worth = 0 if done else v[s2]
         aim = r if done else r + gamma * worth
-        trace_step(kind, decay, int(pair_state[i]), aim, rho[i], step_size, before, z, visits, v)
+        spread(kind, decay, int(pair_state[i]), aim, rho[i], step_size, before, z, visits, v)
         before = worth
         if over:
             forget(z)
         yield
 
 
-def td_lambda_walk(model, kind, decay, rho, cum, step_size, episode_steps, row, uniforms, visits, v):
-    def log(row):
-        clock = 0
-        for u in uniforms:
-            r, s2, done = transition(model, row, u[0])
-            clock += 1
-            over = done or clock == episode_steps
-            yield row, r, s2, done, over
-            if over:
-                clock, s2 = 0, first_above(model.start, 0, u[1])
-            row = first_above(cum, model.pair_ptr[s2], u[2])
-
-    for _ in td_lambda_given(log(row), kind, decay, rho, model.gamma, model.pair_state, step_size, visits, v):
-        pass
-
-
-def q_lambda_given(log, kind, decay, gamma, pair_ptr, step_size, visits, q):
-    """`log` holds (row, r, s', done, next row), -1 for none."""
+def q_lambda(steps, kind, decay, gamma, pair_ptr, pair_state, step_size, visits, q):
+    """Learn from (row, r, s', done, over); traces end as a step is taken whose action is not a best one."""
     z = [0] * len(q)
-    for i, r, s2, done, next_row in log:
-        span = pair_ptr[s2], pair_ptr[s2 + 1]
-        aim = r if done else r + gamma * q[best_row(q, *span)]
-        trace_step(kind, decay, i, aim, 1, step_size, 0, z, visits, q)
-        if next_row < 0 or q[next_row] < q[best_row(q, *span)]:
+    for i, r, s2, done, over in steps:
+        s = pair_state[i]
+        if q[i] < q[best_row(q, pair_ptr[s], pair_ptr[s + 1])]:
             forget(z)
-
-
-def q_lambda_walk(model, kind, decay, epsilon, step_size, episode_steps, row, uniforms, visits, q):
-    """With ε-greedy exploration at a constant rate."""
-    z, clock = [0] * len(q), 0
-    for u in uniforms:
-        r, s2, done = transition(model, row, u[0])
-        clock += 1
-        span = model.pair_ptr[s2], model.pair_ptr[s2 + 1]
-        aim = r if done else r + model.gamma * q[best_row(q, *span)]
-        trace_step(kind, decay, row, aim, 1, step_size, 0, z, visits, q)
-        if done or clock == episode_steps:
-            clock, s2 = 0, first_above(model.start, 0, u[1])
-            forget(z)
-        first, last = model.pair_ptr[s2], model.pair_ptr[s2 + 1]
-        row = epsilon_greedy(q, first, last, epsilon, u[2])
-        if q[row] != q[best_row(q, first, last)]:
+        aim = r if done else r + gamma * q[best_row(q, pair_ptr[s2], pair_ptr[s2 + 1])]
+        spread(kind, decay, i, aim, 1, step_size, 0, z, visits, q)
+        if over:
             forget(z)
 
 
@@ -424,12 +376,13 @@ def small_exact_model():
     )
 
 
-def errors_of_ten_episodes(run, seed, runs):
+def errors_of_ten_episodes(run, alpha, seed, runs):
     """The RMS error over the 19 states, averaged over the ends of the first ten episodes: one number a run."""
     from tabular_rl.kernels.one_step import begin
 
     mdp = load("example:random_walk_19")
     model, cum = sampling_model(mdp), policy_cum(Policy.uniform(mdp))
+    walk = settings(cum=cum, rho=np.ones(mdp.L), step_size=Schedule.of(alpha).code)
     live = ~mdp.terminal
     truth = (np.array([int(mdp.states[s]) for s in np.flatnonzero(live)]) - 10) / 10
     v = np.zeros((runs, mdp.S))
@@ -442,7 +395,7 @@ def errors_of_ten_episodes(run, seed, runs):
     while (episodes < 10).any():
         block = np.stack([rng.random((100, 3)) for rng in rngs])
         for k in range(100):
-            run(model, cum, block[:, k : k + 1], clock, row, tables)
+            run(model, walk, block[:, k : k + 1], clock, row, tables)
             over = np.flatnonzero((clock == 0) & (episodes < 10))
             found[over, episodes[over]] = np.sqrt(np.square(v[over][:, live] - truth).mean(axis=1))
             episodes[over] += 1

@@ -5,22 +5,29 @@ Kernels follow such lists without looking: a place that is listed twice would ma
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.methods.learning._arrays import LARGEST
 from tabular_rl.methods.learning._learning import Learning
-from tabular_rl.solving.sampling import Floats
+
+if TYPE_CHECKING:
+    from tabular_rl.kernels.traces import Traces
 
 Ints = NDArray[np.int64]
 
 
-def add_traces(run: Learning) -> tuple[Ints, Ints, Floats]:
-    """Return (count, active, traces): the entries with a trace are the first `count` places of `active`."""
+def add_traces(run: Learning, kind: int) -> Traces:
+    """Return the traces of a run, of a kind: the entries with one are the first `count` places of `active`."""
+    from tabular_rl.kernels.traces import Traces
+
+    before = run.add("before", 0.0, -1)
     count, active = run.add_count("count", -1, most=run.entries), run.add_index("active", run.entries)
-    traces = run.add("traces", 0.0, within=(0.0, LARGEST))
-    run.add_condition(lambda: wrong_list("active", active, count, traces > 0))
-    return count, active, traces
+    z = run.add("traces", 0.0, within=(0.0, LARGEST))
+    run.add_condition(lambda: wrong_list("active", active, count, z > 0))
+    return Traces(kind, run.mdp.gamma * run.option["trace"], before, count, active, z)
 
 
 def add_learned_model(run: Learning) -> tuple[Ints, Ints]:

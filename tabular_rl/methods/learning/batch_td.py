@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tabular_rl.errors import NumericalError, spoken
 from tabular_rl.methods.exact.linear_solve import DENSE_STATES, solve_chain
 from tabular_rl.methods.learning._learning import Learning
+from tabular_rl.methods.learning._walk import learn_by, walk_of
 from tabular_rl.methods.learning.monte_carlo import WEIGHTLESS, with_unused
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -244,27 +245,16 @@ class Batch(Learning):
         self.count = self.add_count("count", 0 if self.data is not None else mdp.K)
 
     def learn_batch(self) -> Learned:
-        from tabular_rl.kernels.batch import count_walk
-        from tabular_rl.kernels.one_step import begin
-
         if self.data is not None:
             self.uniforms = 0
             self.steps = min(self.steps, len(self.data))
-            answer = self.learn(lambda first, last, uniforms, step: None)
+            answer = self.learn(lambda *_: None)
             # Nothing is walked, so there is no rate to show.
             answer = replace(answer, steps_a_second=math.nan, unit="transition")
-            return with_unused(answer, self.unused)
-        model, cum, pairs, where = self.model(), self.cum(), self.pairs(), self.source()
-        limit = self.option["episode_steps"] or 0
-        clock, row = self.add_walk(limit)
+        else:
+            from tabular_rl.kernels.batch import count
 
-        def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
-            tables = (x[first:last] for x in (clock, row, self.count))
-            count_walk(model, cum, where, pairs, limit, uniforms, *tables)
-
-        answer = self.learn(
-            walk, lambda u: begin(model, 0, 0.0, cum, where, pairs, self.visits, self.estimates, u, row)
-        )
+            answer = learn_by(self, count, walk_of(self)[0], self.count)
         return with_unused(answer, self.unused)
 
     def current(self) -> Floats:

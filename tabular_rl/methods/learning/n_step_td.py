@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from tabular_rl.errors import OptionError
-from tabular_rl.methods.learning._n_step import PER_DECISION, PRODUCT, learn_n_step
+from tabular_rl.methods.learning._n_step import learn_n_step
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
@@ -93,4 +93,4 @@ def n_step_td(
         raise OptionError(
             "--importance: found 'weighted', expected ordinary or per-decision; monte-carlo has weighted"
         )
-    return learn_n_step(n_step_td, given, PRODUCT if importance == "ordinary" else PER_DECISION)
+    return learn_n_step(n_step_td, given, importance)

@@ -7,12 +7,12 @@ from typing import Any, Unpack
 from tabular_rl.errors import OptionError
 from tabular_rl.methods.learning._kept import add_traces
 from tabular_rl.methods.learning._learning import Learning
+from tabular_rl.methods.learning._walk import learn_by, walk_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
-from tabular_rl.solving.sampling import Floats
 
 KINDS = ("accumulating", "replacing")
 
@@ -82,37 +82,13 @@ def q_lambda(
     >>> q_lambda(mdp, trace=0.5, steps=2, step_size=0.5).q.tolist()
     [0.25, 0.5]
     """
-    from tabular_rl.kernels.one_step import begin
-    from tabular_rl.kernels.traces import q_lambda_given, q_lambda_walk
+    from tabular_rl.kernels import traces as kernels
 
     run = Learning(q_lambda, locals(), table="pairs")
     if traces not in KINDS:
         raise OptionError(
             f"--traces: found {traces!r}, expected one of {', '.join(KINDS)}: q-lambda has no true online"
         )
-    kind, decay = KINDS.index(traces), run.mdp.gamma * run.option["trace"]
-    code, per_step = run.option["step_size"].code, run.option["per"] == "step"
-    before, (count, active, faded) = run.add("before", 0.0, -1), add_traces(run)
-    kept = (before, count, active, faded, run.visits, run.total, run.since, run.estimates)
-    if run.data is not None:
-        run.uniforms = 0
-        given, mdp = run.data.given(), run.mdp
-
-        def replay(first: int, last: int, uniforms: Floats, step: int) -> None:
-            q_lambda_given(
-                given, kind, decay, mdp.gamma, mdp.pair_ptr, code, per_step, uniforms.shape[1], step,
-                *(x[first:last] for x in kept),
-            )  # fmt: skip
-
-        return run.learn(replay)
-    way, rate, first_rate = run.exploring()
-    model, cum, limit = run.model(), run.cum(), run.option["episode_steps"] or 0
-    clock, row = run.add_walk(limit)
-
-    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
-        tables = (x[first:last] for x in (clock, row, *kept))
-        q_lambda_walk(model, kind, decay, way, rate, cum, code, per_step, limit, uniforms, step, *tables)
-
-    return run.learn(
-        walk, lambda u: begin(model, way, first_rate, cum, 0, run.pairs(), run.visits, run.estimates, u, row)
-    )
+    walk, _ = walk_of(run)
+    tables = add_traces(run, KINDS.index(traces)), run.visits, run.total, run.since, run.estimates
+    return learn_by(run, kernels.q_lambda, walk, *tables)

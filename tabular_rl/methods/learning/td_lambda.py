@@ -9,12 +9,12 @@ import numpy as np
 from tabular_rl.errors import OptionError
 from tabular_rl.methods.learning._kept import add_traces
 from tabular_rl.methods.learning._learning import Learning
+from tabular_rl.methods.learning._walk import learn_by, walk_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
-from tabular_rl.solving.sampling import Floats
 
 KINDS = ("accumulating", "replacing", "true-online")
 
@@ -97,8 +97,7 @@ def td_lambda(
     >>> td_lambda(mdp, Policy.uniform(mdp), trace=0.5, steps=2, step_size=0.5).v.tolist()
     [0.25, 0.5, 0.0]
     """
-    from tabular_rl.kernels.one_step import begin
-    from tabular_rl.kernels.traces import td_lambda_given, td_lambda_walk
+    from tabular_rl.kernels import traces as kernels
 
     run = Learning(td_lambda, locals(), table="states")
     assert run.policy is not None and run.behavior is not None
@@ -106,28 +105,6 @@ def td_lambda(
         raise OptionError(
             "--traces: found 'true-online' with --behavior, expected accumulating or replacing off policy"
         )
-    kind, decay, rho = KINDS.index(traces), run.mdp.gamma * run.option["trace"], run.rho()
-    code, per_step = run.option["step_size"].code, run.option["per"] == "step"
-    before, (count, active, faded) = run.add("before", 0.0, -1), add_traces(run)
-    kept = (before, count, active, faded, run.visits, run.total, run.since, run.estimates)
-    if run.data is not None:
-        run.uniforms = 0
-        given, mdp = run.data.given(), run.mdp
-
-        def replay(first: int, last: int, uniforms: Floats, step: int) -> None:
-            td_lambda_given(
-                given, kind, decay, rho, mdp.gamma, mdp.pair_state, code, per_step, uniforms.shape[1], step,
-                *(x[first:last] for x in kept),
-            )  # fmt: skip
-
-        return run.learn(replay)
-    model, cum, limit = run.model(), run.cum(), run.option["episode_steps"] or 0
-    clock, row = run.add_walk(limit)
-
-    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
-        tables = (x[first:last] for x in (clock, row, *kept))
-        td_lambda_walk(model, kind, decay, rho, cum, code, per_step, limit, uniforms, step, *tables)
-
-    return run.learn(
-        walk, lambda u: begin(model, 0, 0.0, cum, 0, run.pairs(), run.visits, run.estimates, u, row)
-    )
+    walk, _ = walk_of(run, rho=run.rho())
+    tables = add_traces(run, KINDS.index(traces)), run.visits, run.total, run.since, run.estimates
+    return learn_by(run, kernels.td_lambda, walk, *tables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from tabular_rl.methods.learning._n_step import TREE, learn_n_step
+from tabular_rl.methods.learning._n_step import learn_n_step
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
@@ -78,4 +78,4 @@ def tree_backup(
     >>> tree_backup(mdp, Policy.uniform(mdp), data=log, n=2, steps=2, step_size=1).q.tolist()
     [0.25, 1.0]
     """
-    return learn_n_step(tree_backup, locals(), TREE)
+    return learn_n_step(tree_backup, locals(), "tree")
