@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NoFiniteAnswer, NumericalError, OptionError
-from tabular_rl.methods.gradient.softmax import MOST, SoftmaxPolicy
+from tabular_rl.methods.gradient.softmax import SoftmaxPolicy, check_size
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.numbers import size_text
 from tabular_rl.solving import options as o
 
 Floats = NDArray[np.float64]
@@ -26,7 +25,13 @@ Mask = NDArray[np.bool_]
 Layers = Callable[[int], NDArray[Any]]
 
 LARGEST = 1e120  # reward whose square, and that of a return, is a float
+TABLES = "gradient: tables of every step and parameter take", "fewer steps, or features"
 DENSE = 500  # states up to which systems are solved dense
+
+
+def at(layers: NDArray[Any], t: int) -> Any:
+    """The table of step t; the last one holds from there on."""
+    return layers[min(t, len(layers) - 1)]
 
 
 def stopping_model(mdp: MDP) -> MDP:
@@ -172,7 +177,7 @@ class Episodes:
 
     def later(self, X: NDArray[Any], t: int) -> Any:
         """The table of step t + 1 (which is that of step t where there is no last one)."""
-        return X[min(t + 1, len(X) - 1)]
+        return at(X, t + 1)
 
     def outcomes(self, x: Any, y: Any = None) -> Any:
         """E[y x(s')] of each row: (L, ...) of x (S, ...), y (K,); with x None E[y]."""
@@ -226,7 +231,7 @@ class Episodes:
         for t in reversed(range(self.steps)):
             x = local(t)
             if out is None:
-                self.fits((self.steps + 1) * x.size)
+                check_size((self.steps + 1) * x.size, *TABLES)
                 out = np.zeros((self.steps + 1, *x.shape))
             out[t] = x + w * (self.P_pi @ out[t + 1])
         assert out is not None
@@ -236,7 +241,7 @@ class Episodes:
         """D_0 = begin, D_{t+1} = w P_πᵀ D_t + inflow_t: (T, S, ...); (1, S, ...), their sum, without a last step."""
         if self.steps is None:
             return self.solve(w, begin if inflow is None else begin + inflow(0), transposed=True)[None]
-        self.fits(self.steps * begin.size)
+        check_size(self.steps * begin.size, *TABLES)
         out = np.zeros((self.steps, *begin.shape))
         out[0] = begin
         onward = self.P_pi.T
@@ -245,14 +250,6 @@ class Episodes:
             if inflow is not None:
                 out[t + 1] += inflow(t)
         return out
-
-    @staticmethod
-    def fits(entries: int) -> None:
-        if entries > MOST:
-            raise OptionError(
-                f"gradient: tables of every step and parameter take {size_text(8 * entries)}, more than is allowed; "
-                "use fewer steps, or features"
-            )
 
     def solve(self, w: float, b: Floats, transposed: bool = False) -> Floats:
         """(I - w P_π)⁻¹ b, or its transpose; 0 at ends."""

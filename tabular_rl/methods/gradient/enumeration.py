@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -62,17 +62,12 @@ def enumerate_episodes(policy: SoftmaxPolicy | Policy, *, horizon: int | None = 
         s, t = e.states[-1], len(e.rows)
         if mdp.terminal[s] or t == T:
             done.append(e)
-            if len(done) > EPISODES:
-                raise OptionError(
-                    f"enumeration: found more than {EPISODES:,} episodes; use estimator_moments, or a shorter horizon"
-                )
-            continue
-        for i in mdp.rows(s):
+        for i in mdp.rows(s) if t < T else ():
             for k, s2, p, r in outcomes[i] if pi[i] else ():
                 last = mdp.gamma_exact * final[s2] if t + 1 == T else 0
                 taken = (*e.rows, i), (*e.outcomes, k), (*e.rewards, r + last), (*e.states, s2)
                 going.append(Episode(e.probability * pi[i] * p, *taken))
-        if len(going) > EPISODES:
+        if max(len(done), len(going)) > EPISODES:
             raise OptionError(
                 f"enumeration: found more than {EPISODES:,} episodes; use estimator_moments, or a shorter horizon"
             )
@@ -147,81 +142,96 @@ def enumerated_moments(
     kind, trace = checked_name(estimator)
     softmax, T = _asked(policy, horizon)
     gamma = softmax.mdp.gamma_exact
-    all_of_them = enumerate_episodes(softmax, horizon=horizon)
-    x = _scores(softmax)
-    v, q = _values(softmax, T)
+    every, x = enumerate_episodes(softmax, horizon=horizon), _scores(softmax)
     w = gamma if discounted and kind not in WHOLE else Fraction(1)
-    d = x.shape[1]
-    zero = np.array([Fraction(0)] * d, dtype=object)
 
-    def returns(e: Episode) -> list[Fraction]:
-        out = [Fraction(0)]
-        for r in reversed(e.rewards):
-            out.append(r + gamma * out[-1])
-        return out[:0:-1]
+    zero: Rationals = np.array([Fraction(0)] * x.shape[1], dtype=object)
 
-    def total_score(e: Episode) -> Rationals:
+    def mean(f: Callable[[Episode], Any]) -> Any:
+        return sum((e.probability * f(e) for e in every[1:]), every[0].probability * f(every[0]))
+
+    def score(e: Episode) -> Rationals:
+        """Σ_t ∇log π(a_t|s_t)"""
         return sum((x[i] for i in e.rows), zero)
 
-    def summed(e: Episode, psi: list[Fraction]) -> Rationals:
+    def weighted(e: Episode, psi: Sequence[Fraction]) -> Rationals:
+        """Σ_t w^t ∇log π(a_t|s_t) Ψ_t"""
         return sum((w**t * y * x[i] for t, (i, y) in enumerate(zip(e.rows, psi, strict=True))), zero)
 
-    def first(e: Episode) -> Fraction:
-        return returns(e)[0] if e.rows else Fraction(0)
+    def whole(e: Episode) -> Fraction:
+        return _returns(e, gamma)[0]
 
-    constant = Fraction(0)
-    if kind == "return-mean":
-        constant = sum((e.probability * first(e) for e in all_of_them), Fraction(0))
-    elif kind == "return-best":
-        square = [e.probability * _dot(total_score(e), total_score(e)) for e in all_of_them]
-        below = sum(square, Fraction(0))
-        if below:
-            constant = (
-                sum((n * first(e) for n, e in zip(square, all_of_them, strict=True)), Fraction(0)) / below
-            )
-    best: dict[tuple[int, int], Fraction] = {}
-    if kind == "reward-to-go-best":
-        # E|g|² is stationary where b_t(s) E[w^2t |x|² 1{s_t = s}] = E[w^t x·g 1{s_t = s}], g without baseline.
-        above: dict[tuple[int, int], Fraction] = {}
-        under: dict[tuple[int, int], Fraction] = {}
-        for e in all_of_them:
-            g = summed(e, returns(e))
-            for t, i in enumerate(e.rows):
-                at = (t, e.states[t])
-                above[at] = above.get(at, Fraction(0)) + e.probability * w**t * _dot(x[i], g)
-                under[at] = under.get(at, Fraction(0)) + e.probability * w ** (2 * t) * _dot(x[i], x[i])
-        best = {at: above[at] / under[at] for at in above if under[at]}
-
-    def estimate(e: Episode) -> Rationals:
-        if kind in WHOLE:
-            return total_score(e) * (first(e) - constant)
-        n = len(e.rows)
-        if kind == "q":
-            return summed(e, [q[t][i] for t, i in enumerate(e.rows)])
-        if kind.startswith("reward-to-go"):
-            if kind == "reward-to-go-value":
-                b = [v[t][e.states[t]] for t in range(n)]
-            else:
-                b = [best.get((t, e.states[t]), Fraction(0)) for t in range(n)]
-            return summed(e, [R - c for R, c in zip(returns(e), b, strict=True)])
-        # r_t + γ v_{t+1}(s_{t+1}), where v_T is the final reward, which stands in the last reward already
-        target = [
-            r + (gamma * v[t + 1][e.states[t + 1]] if t + 1 < T else 0) for t, r in enumerate(e.rewards)
+    if kind in WHOLE:
+        b = Fraction(0)
+        if kind == "return-mean":
+            b = mean(whole)
+        elif kind == "return-best" and (below := mean(lambda e: _dot(score(e), score(e)))):
+            b = mean(lambda e: _dot(score(e), score(e)) * whole(e)) / below
+        estimates = [score(e) * (whole(e) - b) for e in every]
+    elif kind.startswith("reward-to-go"):
+        going = {e: weighted(e, _returns(e, gamma)[:-1]) for e in every}
+        baseline = _baseline(kind, softmax, T, going, x, w)
+        estimates = [
+            going[e] - weighted(e, [baseline(t, s) for t, s in enumerate(e.states[:-1])]) for e in every
         ]
-        if kind == "bootstrap":
-            return summed(e, target)
-        delta = [y - v[t][e.states[t]] for t, y in enumerate(target)]
-        decay = gamma * Fraction(trace)
-        psi = [sum((decay ** (k - t) * delta[k] for k in range(t, n)), Fraction(0)) for t in range(n)]
-        return summed(e, psi)
+    else:
+        v, q = _values(softmax, T)
+        estimates = [weighted(e, _psi(kind, gamma * Fraction(trace), e, gamma, v, q)) for e in every]
+    known = dict(zip(every, estimates, strict=True))
+    first = mean(known.__getitem__)
+    second = mean(lambda e: np.outer(known[e], known[e]))
+    return Enumerated(first, second - np.outer(first, first), mean(lambda e: whole(e) * score(e)), len(every))
 
-    mean, second, gradient = zero, np.outer(zero, zero), zero
-    for e in all_of_them:
-        g = estimate(e)
-        mean = mean + e.probability * g
-        second = second + e.probability * np.outer(g, g)
-        gradient = gradient + e.probability * first(e) * total_score(e)
-    return Enumerated(mean, second - np.outer(mean, mean), gradient, len(all_of_them))
+
+def _returns(e: Episode, gamma: Fraction) -> list[Fraction]:
+    """R_t of each step of an episode, and 0 after the last."""
+    out = [Fraction(0)]
+    for r in reversed(e.rewards):
+        out.append(r + gamma * out[-1])
+    return out[::-1]
+
+
+def _baseline(
+    kind: str, softmax: SoftmaxPolicy, T: int, going: dict[Episode, Rationals], x: Rationals, w: Fraction
+) -> Callable[[int, int], Fraction]:
+    """b_t(s) of a form with the reward to go; `going` are its estimates without a baseline.
+
+    E|g|² is least where b_t(s) E[w^2t |x|² 1{s_t = s}] = E[w^t x·g 1{s_t = s}], g without baseline.
+    """
+    if kind == "reward-to-go":
+        return lambda t, s: Fraction(0)
+    if kind == "reward-to-go-value":
+        v, _ = _values(softmax, T)
+        return lambda t, s: v[t][s]
+    above: dict[tuple[int, int], Fraction] = {}
+    under: dict[tuple[int, int], Fraction] = {}
+    for e, g in going.items():
+        for at, i in zip(enumerate(e.states), e.rows, strict=False):
+            above[at] = above.get(at, Fraction(0)) + e.probability * w ** at[0] * _dot(x[i], g)
+            under[at] = under.get(at, Fraction(0)) + e.probability * w ** (2 * at[0]) * _dot(x[i], x[i])
+    return lambda t, s: above[t, s] / under[t, s] if under[t, s] else Fraction(0)
+
+
+def _psi(
+    kind: str,
+    decay: Fraction,
+    e: Episode,
+    gamma: Fraction,
+    v: list[list[Fraction]],
+    q: list[list[Fraction]],
+) -> list[Fraction]:
+    """Ψ_t of each step of an episode, of a form that reads values."""
+    n = len(e.rows)
+    if kind == "q":
+        return [q[t][i] for t, i in enumerate(e.rows)]
+    # r_t + γ v_{t+1}(s_{t+1}), where v_T is the final reward, which stands in the last reward already
+    target = [
+        r + (gamma * v[t + 1][e.states[t + 1]] if t + 1 < len(q) else 0) for t, r in enumerate(e.rewards)
+    ]
+    if kind == "bootstrap":
+        return target
+    delta = [y - v[t][e.states[t]] for t, y in enumerate(target)]
+    return [sum((decay ** (k - t) * delta[k] for k in range(t, n)), Fraction(0)) for t in range(n)]
 
 
 def _dot(a: Rationals, b: Rationals) -> Fraction:

@@ -29,10 +29,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import OptionError, closest, quoted
-from tabular_rl.methods.gradient._episodes import Episodes
-from tabular_rl.methods.gradient.softmax import MOST
+from tabular_rl.methods.gradient._episodes import Episodes, at
+from tabular_rl.methods.gradient.softmax import check_size
 from tabular_rl.model.decisions import array_of
-from tabular_rl.model.numbers import size_text
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +48,7 @@ ESTIMATORS = (
 )
 CRITICS = ("reward-to-go-value", "bootstrap", "advantage", "gae")  # the forms that read values
 
+OUTCOMES = "gradient: one entry an outcome and a step takes", "a shorter horizon"
 SELDOM = 1e-280  # weight below which a state at a time has no baseline: smaller numbers lose their digits
 
 
@@ -69,13 +69,17 @@ class Form:
 
     @cached_property
     def _layers(self) -> list[Floats]:
-        return list(self.signal)
+        return list(
+            self.signal
+        )  # views that stay the same objects, as `Episodes.weighted` keeps the matrix of one
 
     def y(self, t: int) -> Floats:
+        """y of step t, (K,)."""
         return self._layers[min(t, len(self.signal) - 1)]
 
     def b(self, t: int) -> Floats:
-        return np.asarray(self.baseline[min(t, len(self.baseline) - 1)])
+        """The baseline of step t, (S,)."""
+        return np.asarray(at(self.baseline, t))
 
 
 def checked_name(name: str) -> tuple[str, float]:
@@ -121,48 +125,36 @@ def make_form(
         )
     if action_values is not None and kind != "q":
         raise OptionError(f"action_values: found for {quoted(name)}, which reads none; expected with q")
-    zero = np.zeros((1, episodes.mdp.S))
+    baseline, layers = np.zeros((1, episodes.mdp.S)), max(len(v) - 1, 1)
     if kind in WHOLE:
-        b = 0.0
-        if kind == "return-mean":
-            b = mean_return(episodes)
-        elif kind == "return-best":
-            b = best_constant(episodes)
+        constants = {"return-mean": mean_return, "return-best": best_constant}
+        b = constants[kind](episodes) if kind in constants else 0.0
         return Form(name, True, rewards(episodes), gamma, np.full((1, 1), b), 1.0)
-    if kind == "reward-to-go":
-        return Form(name, False, rewards(episodes), gamma, zero, w)
-    if kind == "reward-to-go-value":
-        return Form(name, False, rewards(episodes), gamma, v[: max(len(v) - 1, 1)], w)
-    if kind == "reward-to-go-best":
-        return Form(name, False, rewards(episodes), gamma, best_baseline(episodes, w), w)
+    if kind.startswith("reward-to-go"):
+        if kind == "reward-to-go-value":
+            baseline = v[:layers]
+        elif kind == "reward-to-go-best":
+            baseline = best_baseline(episodes, w)
+        return Form(name, False, rewards(episodes), gamma, baseline, w)
     row = episodes.mdp.outcome_row
     if kind == "q":
         q = episodes.q if action_values is None else critic_actions(episodes, action_values)
-        return Form(name, False, q[:, row], 0.0, zero, w)
-    layers = max(len(v) - 1, 1)
-    fits(layers, episodes.mdp.K)
+        return Form(name, False, q[:, row], 0.0, baseline, w)
+    check_size(layers * episodes.mdp.K, *OUTCOMES)
     y = np.stack(
         [episodes.reward + gamma * episodes.later(v, t)[episodes.mdp.next_state] for t in range(layers)]
     )
     if kind == "bootstrap":
-        return Form(name, False, y, 0.0, zero, w)
+        return Form(name, False, y, 0.0, baseline, w)
     y -= v[:layers, episodes.mdp.pair_state[row]]
-    return Form(name, False, y, gamma * trace, zero, w)
-
-
-def fits(layers: int, entries: int) -> None:
-    if layers * entries > MOST:
-        raise OptionError(
-            f"gradient: one entry an outcome and a step takes {size_text(8 * layers * entries)}, more than is allowed; "
-            "use a shorter horizon"
-        )
+    return Form(name, False, y, gamma * trace, baseline, w)
 
 
 def rewards(episodes: Episodes) -> Floats:
     """The rewards (1, K); with a final reward (T, K), where the last row holds γ final(s') too."""
     if episodes.final is None or not episodes.final.any():
         return np.asarray(episodes.reward)[None]
-    fits(episodes.layers, episodes.mdp.K)
+    check_size(episodes.layers * episodes.mdp.K, *OUTCOMES)
     y = np.tile(episodes.reward, (episodes.layers, 1))
     y[-1] += episodes.gamma * episodes.final[episodes.mdp.next_state]
     return y
@@ -231,6 +223,16 @@ def first_of_row(episodes: Episodes, form: Form, m1: Floats, t: int) -> Floats:
     return np.asarray(y + form.decay * episodes.outcomes(episodes.later(m1, t)))
 
 
+def square_of_row(episodes: Episodes, form: Form, m1: Floats, m2: Floats, t: int) -> Floats:
+    """E[Y_t² | row], (L,)."""
+    y = form.y(t)
+    cross = episodes.outcomes(episodes.later(m1, t), y)
+    square = episodes.outcomes(episodes.later(m2, t))
+    return np.asarray(
+        episodes.outcomes(None, y * y) + 2 * form.decay * cross + form.decay * form.decay * square
+    )
+
+
 def score_return(episodes: Episodes, form: Form, m1: Floats) -> Floats:
     """E[H Y_t | s], H the sum of scores from t on: (T + 1, S, d) or (1, S, d), with the discount of the form."""
     x = episodes.policy.scores
@@ -253,7 +255,7 @@ def best_constant(episodes: Episodes) -> float:
     past = episodes.forth(
         1.0,
         np.zeros(episodes.mdp.S),
-        lambda t: episodes.inflow(now[min(t, len(now) - 1)][of] * pi, form.y(t)),
+        lambda t: episodes.inflow(at(now, t)[of] * pi, form.y(t)),
     )
     top = bottom = 0.0
     for t in range(len(there)):
@@ -283,7 +285,7 @@ def best_baseline(episodes: Episodes, w: float) -> Floats:
     before = episodes.forth(
         w * gamma,
         np.zeros((episodes.mdp.S, episodes.policy.d)),
-        lambda t: w * gamma * episodes.inflow(x * (there[min(t, len(there) - 1)][of] * pi)[:, None]),
+        lambda t: w * gamma * episodes.inflow(x * (at(there, t)[of] * pi)[:, None]),
     )
     spread = episodes.mix(norm)
     best = np.zeros((len(there), episodes.mdp.S))

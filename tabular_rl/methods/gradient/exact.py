@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import NoFiniteAnswer, NumericalError, OptionError
 from tabular_rl.methods.gradient._episodes import Episodes
-from tabular_rl.methods.gradient.softmax import MOST, SoftmaxPolicy, as_softmax
+from tabular_rl.methods.gradient.softmax import SoftmaxPolicy, as_softmax, check_size
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.numbers import size_text
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.solution import good_enough
 
@@ -51,10 +50,7 @@ class Gradient:
     def fisher(self) -> Floats:
         """F = Σ_s d(s) Σ_a π(a|s) ∇log π(a|s) ∇log π(a|s)ᵀ, (d, d)."""
         d = self.policy.d
-        if d * d > MOST:
-            raise OptionError(
-                f"natural gradient: {d} parameters take a matrix of {size_text(8 * d * d)}; use features"
-            )
+        check_size(d * d, f"natural gradient: {d} parameters take a matrix of", "features")
         x = self.policy.scores
         return np.asarray(x.T @ (self._weights[:, None] * x))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import NoFiniteAnswer, OptionError
-from tabular_rl.methods.gradient._episodes import Episodes
+from tabular_rl.methods.gradient._episodes import Episodes, at
 from tabular_rl.methods.gradient.estimators import (
     ESTIMATORS,
     Form,
@@ -19,11 +19,11 @@ from tabular_rl.methods.gradient.estimators import (
     look_ahead,
     make_form,
     score_return,
+    square_of_row,
 )
 from tabular_rl.methods.gradient.exact import exact_gradient
-from tabular_rl.methods.gradient.softmax import MOST, SoftmaxPolicy, as_softmax
+from tabular_rl.methods.gradient.softmax import SoftmaxPolicy, as_softmax, check_size
 from tabular_rl.model.calls import public
-from tabular_rl.model.numbers import size_text
 from tabular_rl.model.policy import Policy
 
 Floats = NDArray[np.float64]
@@ -181,8 +181,7 @@ def _undiscounted(softmax: SoftmaxPolicy) -> SoftmaxPolicy:
 def form_moments(episodes: Episodes, form: Form) -> tuple[Floats, Floats]:
     """Mean (d,) and covariance (d, d) of an estimator in numbers."""
     d = episodes.policy.d
-    if d * d > MOST:
-        raise OptionError(f"covariance: {d} parameters take a matrix of {size_text(8 * d * d)}; use features")
+    check_size(d * d, f"covariance: {d} parameters take a matrix of", "features")
     mean, square, cross = (_whole if form.whole else _step_by_step)(episodes, form)
     x = episodes.policy.scores
     both = x.T @ cross
@@ -196,20 +195,13 @@ def _step_by_step(episodes: Episodes, form: Form) -> tuple[Floats, Floats, Float
     k, w = form.decay, form.weight
     m1, m2 = look_ahead(episodes, form)
 
-    def second(t: int) -> Floats:
-        """E[Y_t² | row]."""
-        y = form.y(t)
-        cross = episodes.outcomes(episodes.later(m1, t), y)
-        square = episodes.outcomes(episodes.later(m2, t))
-        return np.asarray(episodes.outcomes(None, y * y) + 2 * k * cross + k * k * square)
-
     def less(t: int) -> Floats:
         return np.asarray(first_of_row(episodes, form, m1, t) - form.b(t)[of])
 
     G = episodes.back(w, lambda t: episodes.mix(x * less(t)[:, None]))
 
     def with_future(t: int) -> Floats:
-        own = second(t) - form.b(t)[of] * first_of_row(episodes, form, m1, t)
+        own = square_of_row(episodes, form, m1, m2, t) - form.b(t)[of] * first_of_row(episodes, form, m1, t)
         out = episodes.mix(x * own[:, None])
         if w:
             out += w * episodes.mix(episodes.outcomes(episodes.later(G, t), form.y(t)))
@@ -220,8 +212,8 @@ def _step_by_step(episodes: Episodes, form: Form) -> tuple[Floats, Floats, Float
     there = episodes.forth(w * w, episodes.begin)
     square, cross = np.zeros(len(pi)), np.zeros(x.shape)
     for t in range(len(there)):
-        weight, b = there[t][of] * pi, form.b(t)[of]
-        square += weight * (second(t) - 2 * b * first_of_row(episodes, form, m1, t) + b * b)
+        weight, b, first = there[t][of] * pi, form.b(t)[of], first_of_row(episodes, form, m1, t)
+        square += weight * (square_of_row(episodes, form, m1, m2, t) - 2 * b * first + b * b)
         ahead = episodes.later(G, t)
         u = episodes.outcomes(ahead, form.y(t)) - b[:, None] * episodes.outcomes(ahead)
         if k:
@@ -237,44 +229,38 @@ def _whole(episodes: Episodes, form: Form) -> tuple[Floats, Floats, Floats]:
     m1, m2 = look_ahead(episodes, form)
     a1 = score_return(episodes, form, m1)  # E[R_t H_t | s]
 
-    def second(t: int) -> Floats:
-        y = form.y(t)
-        cross = episodes.outcomes(episodes.later(m1, t), y)
-        square = episodes.outcomes(episodes.later(m2, t))
-        return np.asarray(episodes.outcomes(None, y * y) + 2 * k * cross + k * k * square)
-
     def ahead(t: int) -> Any:
         """2 γ E[r_t R_{t+1} H_{t+1} | row], (L, d)."""
         return 2 * k * episodes.outcomes(episodes.later(a1, t), form.y(t))
 
     # E[R_t² H_t | s]
-    a2 = episodes.back(k * k, lambda t: episodes.mix(x * second(t)[:, None] + ahead(t)))
+    a2 = episodes.back(
+        k * k, lambda t: episodes.mix(x * square_of_row(episodes, form, m1, m2, t)[:, None] + ahead(t))
+    )
     # Weights γ^2t Pr, E[2 γ^t past], E[past²] of each state at t
     now2 = episodes.forth(k * k, episodes.begin)
 
     def to_now1(t: int) -> Floats:
-        return np.asarray(2 * k * episodes.inflow(_at(now2, t)[of] * pi, form.y(t)))
+        return np.asarray(2 * k * episodes.inflow(at(now2, t)[of] * pi, form.y(t)))
 
     now1 = episodes.forth(k, -2 * b * episodes.begin, to_now1)
 
     def to_now0(t: int) -> Floats:
         y = form.y(t)
-        first = episodes.inflow(_at(now1, t)[of] * pi, y)
-        return np.asarray(first + episodes.inflow(_at(now2, t)[of] * pi, y * y))
+        first = episodes.inflow(at(now1, t)[of] * pi, y)
+        return np.asarray(first + episodes.inflow(at(now2, t)[of] * pi, y * y))
 
     now0 = episodes.forth(1.0, b * b * episodes.begin, to_now0)
     square, cross = np.zeros(len(pi)), np.zeros(x.shape)
     for t in range(len(now2)):
         n2, n1, n0 = (n[t][of] * pi for n in (now2, now1, now0))
-        square += n2 * second(t) + n1 * first_of_row(episodes, form, m1, t) + n0
+        square += (
+            n2 * square_of_row(episodes, form, m1, m2, t) + n1 * first_of_row(episodes, form, m1, t) + n0
+        )
         later1 = k * episodes.outcomes(episodes.later(a1, t))
         later2 = ahead(t) + k * k * episodes.outcomes(episodes.later(a2, t))
         cross += n2[:, None] * later2 + n1[:, None] * later1
     return np.asarray(episodes.begin @ a1[0]), square, cross
-
-
-def _at(layers: Floats, t: int) -> Floats:
-    return np.asarray(layers[min(t, len(layers) - 1)])
 
 
 # -- the identity behind it all ---------------------------------------------------------------------------------

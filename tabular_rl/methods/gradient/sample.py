@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.sampling import cumulative, sampling_model
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 TOGETHER = 16_384  # steps played at once
 ROOM = 2**21  # entries of estimates held at once
@@ -51,12 +52,13 @@ class Sampled:
 
 
 class _Sums:
-    """Mean and covariance of vectors that arrive in blocks (Chan, Golub & LeVeque 1983)."""
+    """Mean and covariance of vectors that arrive in blocks after some zeros (Chan, Golub & LeVeque 1983)."""
 
-    def __init__(self, d: int) -> None:
-        self.n, self.mean, self.squares = 0, np.zeros(d), np.zeros((d, d))
+    def __init__(self, d: int, zeros: int) -> None:
+        self.n, self.mean, self.squares = zeros, np.zeros(d), np.zeros((d, d))
 
     def take(self, x: Floats) -> None:
+        """Add vectors (n, d)."""
         n = len(x)
         if not n:
             return
@@ -122,14 +124,10 @@ def sample_gradient(
     >>> found.mean.round(12).tolist(), round(found.trace, 12)
     ([0.09, -0.09], 0.0)
     """
-    from tabular_rl.kernels.episodes import Decisions, play
     from tabular_rl.kernels.gradient import episode_estimates
 
-    wanted, seed, time_limit = (
-        o.EPISODES.check(episodes),
-        o.SEED.check(seed),
-        o.OPTIONS["time_limit"].check(time_limit),
-    )
+    wanted, seed = o.EPISODES.check(episodes), o.SEED.check(seed)
+    run = Run("gradient", {}, o.OPTIONS["time_limit"].check(time_limit))
     softmax = as_softmax(policy)
     walk = Episodes(softmax, horizon=horizon, stopping=stopping, steps=steps)
     if walk.steps is None and walk.unending.any():
@@ -143,74 +141,63 @@ def sample_gradient(
         reads = {"values": values} if _reads_values(name) else {}
         reads |= {"action_values": action_values} if name == "q" else {}
         forms.append(make_form(walk, name, discounted=discounted, **reads))
-    run = Run("gradient", {}, time_limit)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
     d, scores = softmax.d, np.ascontiguousarray(softmax.scores)
-    sums = [_Sums(d) for _ in forms]
     empty = 1.0 - float(walk.begin.sum())  # episodes that are over where they begin
-    if empty > 1e-12:
-        none = int(rng.binomial(wanted, min(empty, 1.0)))
-        for one in sums:
-            one.n = none
-    else:
-        none = 0
-    total, stopped, done = 0, None, none
-    if done < wanted:
-        begin = cumulative(walk.begin / walk.begin.sum())
-        model = sampling_model(walk.mdp)._replace(start=begin, terminal=walk.end)
-        pi = cumulative(np.ascontiguousarray(softmax.pi), walk.mdp.pair_ptr)
-        chosen = Decisions(np.full((1, walk.mdp.S), -1), pi[None])
-        state = np.searchsorted(begin, rng.random(1), side="right").astype(np.int64)
-        clock = np.zeros(1, dtype=np.int64)
-        block = max(256, min(TOGETHER, ROOM // max(d, 1)))
-        rows, outcomes, last = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_)
-        try:
-            while done < wanted:
-                run.check_stop()
-                if running.listener is not None:
-                    running.listener("gradient", done / wanted, f"{done} of {wanted} episodes")
-                uniforms = rng.random((block, 3))
-                begun = len(rows)
-                rows, outcomes, last = (
-                    np.concatenate([a, np.empty(block, a.dtype)]) for a in (rows, outcomes, last)
-                )
-                new = (a[None, begun:] for a in (rows, outcomes, last))
-                play(
-                    model,
-                    chosen,
-                    walk.steps or 0,
-                    uniforms[None],
-                    state,
-                    clock,
-                    np.empty(0),
-                    np.empty(0),
-                    *new,
-                )
-                ends = np.flatnonzero(last)[: wanted - done]
-                whole = int(ends[-1]) + 1 if ends.size else 0
-                if whole:
-                    out, psi = np.empty((len(ends), d)), np.empty(whole)
-                    for form, one in zip(forms, sums, strict=True):
-                        numbers = _numbers(form)
-                        parts = rows[:whole], outcomes[:whole], last[:whole]
-                        episode_estimates(model.pair_state, scores, *numbers, *parts, psi, out)
-                        one.take(out)
-                done, total = done + len(ends), total + whole
-                rows, outcomes, last = rows[whole:], outcomes[whole:], last[whole:]
-                if done < wanted and len(rows) > LONGEST:
-                    raise OptionError(
-                        f"gradient: found an episode of more than {LONGEST:,} steps; cut it off with steps, or give a "
-                        "horizon"
-                    )
-                run.did("episodes", len(ends))
-        except Stop as error:
-            stopped = error.why
+    done = int(rng.binomial(wanted, min(empty, 1.0))) if empty > 1e-12 else 0
+    sums, total, stopped = [_Sums(d, done) for _ in forms], 0, None
+    try:
+        for n, parts in _played(walk, rng, wanted - done, run):
+            if n:
+                out, psi = np.empty((n, d)), np.empty(len(parts[0]))
+                for form, one in zip(forms, sums, strict=True):
+                    episode_estimates(walk.mdp.pair_state, scores, *_numbers(form), *parts, psi, out)
+                    one.take(out)
+            done, total = done + n, total + len(parts[0])
+            if running.listener is not None:
+                running.listener("gradient", done / wanted, f"{done} of {wanted} episodes")
+    except Stop as error:
+        stopped = error.why
     made = []
     for form, one in zip(forms, sums, strict=True):
         covariance = one.squares / (one.n - 1) if one.n > 1 else np.full((d, d), np.nan)
         mean = one.mean if one.n else np.full(d, np.nan)
         made.append(Sampled(form.name, one.n, total, mean, covariance, seed, run.seconds, stopped))
     return made
+
+
+def _played(
+    walk: Episodes, rng: np.random.Generator, wanted: int, run: Run
+) -> Iterator[tuple[int, tuple[Ints, Ints, NDArray[np.bool_]]]]:
+    """Play episodes block by block: how many are whole, and (row, outcome, last) of each of their steps."""
+    from tabular_rl.kernels.episodes import Decisions, play
+
+    if not wanted:
+        return
+    begin = cumulative(walk.begin / walk.begin.sum())
+    model = sampling_model(walk.mdp)._replace(start=begin, terminal=walk.end)
+    pi = cumulative(np.ascontiguousarray(walk.policy.pi), walk.mdp.pair_ptr)
+    chosen = Decisions(np.full((1, walk.mdp.S), -1), pi[None])
+    state = np.searchsorted(begin, rng.random(1), side="right").astype(np.int64)
+    clock, none = np.zeros(1, dtype=np.int64), np.empty(0)
+    block = max(256, min(TOGETHER, ROOM // max(walk.policy.d, 1)))
+    steps = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.bool_)
+    while wanted:
+        run.check_stop()
+        begun = len(steps[0])
+        rows, outcomes, last = (np.concatenate([a, np.empty(block, a.dtype)]) for a in steps)
+        new = (a[None, begun:] for a in (rows, outcomes, last))
+        play(model, chosen, walk.steps or 0, rng.random((1, block, 3)), state, clock, none, none, *new)
+        ends = np.flatnonzero(last)[:wanted]
+        whole = int(ends[-1]) + 1 if ends.size else 0
+        run.did("episodes", len(ends))
+        yield len(ends), (rows[:whole], outcomes[:whole], last[:whole])
+        wanted -= len(ends)
+        steps = rows[whole:], outcomes[whole:], last[whole:]
+        if wanted and len(steps[0]) > LONGEST:
+            raise OptionError(
+                f"gradient: found an episode of more than {LONGEST:,} steps; cut it off with steps, or give a horizon"
+            )
 
 
 def _reads_values(name: str) -> bool:

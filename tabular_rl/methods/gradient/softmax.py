@@ -19,6 +19,12 @@ Floats = NDArray[np.float64]
 MOST = 2**27  # entries of an array of scores or of covariances: 1 GB
 
 
+def check_size(entries: int, what: str, way_out: str) -> None:
+    """Raise OptionError where an array of this many numbers is too large: "WHAT take SIZE"."""
+    if entries > MOST:
+        raise OptionError(f"{what} {size_text(8 * entries)}, more than is allowed; use {way_out}")
+
+
 class SoftmaxPolicy:
     """A policy given by preferences θ, which the gradient is taken with respect to.
 
@@ -114,7 +120,8 @@ class SoftmaxPolicy:
         """∇ log π of row i, (d,)."""
         rows = self.mdp.rows(self.mdp.state_of_row(i))
         if self.features is not None:
-            return self.features[i] - self.pi[rows.start : rows.stop] @ self.features[rows.start : rows.stop]
+            mean = self.pi[rows.start : rows.stop] @ self.features[rows.start : rows.stop]
+            return np.asarray(self.features[i] - mean)
         out = np.zeros(self.d)
         out[rows.start : rows.stop] = -self.pi[rows.start : rows.stop]
         out[i] += 1.0
@@ -124,15 +131,14 @@ class SoftmaxPolicy:
     def scores(self) -> Floats:
         """∇ log π of each row, (L, d)."""
         L = self.mdp.L
-        if L * self.d > MOST:
-            raise OptionError(
-                f"gradient: {L} pairs with {self.d} parameters each take {size_text(8 * L * self.d)}; use features"
-            )
+        check_size(L * self.d, f"gradient: {L} pairs with {self.d} parameters each take", "features")
         if self.features is None:
             out = np.where(self.mdp.pair_state[:, None] == self.mdp.pair_state, -self.pi, 0.0)
             out[np.arange(L), np.arange(L)] += 1.0
             return out
-        return self.features - self.by_state(self.pi[:, None] * self.features)[self.mdp.pair_state]
+        return np.asarray(
+            self.features - self.by_state(self.pi[:, None] * self.features)[self.mdp.pair_state]
+        )
 
     def by_state(self, x: NDArray[Any]) -> NDArray[Any]:
         """Sums (S, ...) over the rows of each state."""
