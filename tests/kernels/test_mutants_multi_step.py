@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import itertools
 import math
 
@@ -194,6 +195,9 @@ def batch_checks(seed):
     for sweeps, reward in itertools.product((0, 1, 3, 300), (rng.normal(size=n), -np.ones(n))):
         error = rng.normal(size=S)
         yield same_arguments("present", weight, state, reward, to, over, 0.8, mass, sweeps, error, v)
+
+
+def ways_out():
     line, no = np.arange(6), np.zeros(6, dtype=bool)
     for weights, ends, masses in (
         (np.ones(6), line == 5, np.ones(7)),  # a chain, listed from its far end: many rounds
@@ -214,7 +218,7 @@ def checks(module):
     if module == "n_step":
         return over(n_step_check, range(3), (1, 3), (0, 4), (False, True))
     if module == "batch":
-        return [check for seed in range(3) for check in batch_checks(seed)]
+        return [check for seed in range(3) for check in batch_checks(seed)] + list(ways_out())
     td = over(traces_check, ("td_lambda",), range(3), (0.0, 0.2, 0.9, 1.0), (0, 4), (False, True))
     q = over(traces_check, ("q_lambda",), range(2), (0.5, 0.9), (0, 4), (False, True))
     return td + q + over(no_trace_check, range(4))
@@ -242,6 +246,12 @@ ALIKE = {
 def test_nothing_is_found_where_nothing_is_planted(module):
     made = plain(module)
     assert all(check.equal(check.expected, check.call(made)) for check in checks(module))
+
+
+@pytest.mark.parametrize("module", KERNELS)
+def test_compiled_kernels_have_the_bits_of_their_twins(module):
+    compiled = vars(importlib.import_module(f"tabular_rl.kernels.{module}"))
+    assert all(check.equal(check.expected, check.call(compiled)) for check in checks(module))
 
 
 @pytest.mark.parametrize(
