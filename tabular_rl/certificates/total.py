@@ -27,12 +27,11 @@ from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.model.graph.search import Mask, can_reach, repaired, row_mask_of
 from tabular_rl.model.graph.total import (
-    PolicyTotal,
     TotalReward,
-    policy_total,
     reward_signs,
     settled,
     total_reward,
+    zero_of_policy,
 )
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -49,33 +48,6 @@ DENSE = 500  # states up to which it is dense
 STEPS = 64  # of T_π from 0, where there is no other bound
 LEAST = 1e-290  # of a step: below it w would be lost in the smallest floats
 SETTLED = 0.2  # w is good enough when a sweep lengthens no time by more than this
-
-
-def certify_total_control(
-    mdp: MDP, v: Floats, total: TotalReward | None = None, rows: Ints | None = None
-) -> Certificate:
-    """Return the proven interval of v* at γ = 1 from any values v (S,), and from the policy `rows` (S,).
-
-    >>> mdp = MDP.from_outcomes([("s", "go", "t", 1, -1), ("s", "try", "t", "1/2", -1), ("s", "try", "s", "1/2", -1)],
-    ...                         1, terminal=["t"])
-    >>> proven = certify_total_control(mdp, np.array([-1.001, 0.0]))
-    >>> bool(proven.lower[0] <= -1 <= proven.upper[0]), proven.width < 0.003, proven.keep.tolist()
-    (True, True, [True, False])
-    """
-    return TotalCertifier(mdp, total=total).control(v, rows)
-
-
-def certify_total_prediction(
-    mdp: MDP, v: Floats, policy: Policy, ptotal: PolicyTotal | None = None
-) -> Certificate:
-    """Return the proven interval of v_π at γ = 1 from any values v (S,).
-
-    >>> mdp = MDP.from_outcomes([("s", "try", "t", "1/2", -1), ("s", "try", "s", "1/2", -1)], 1, terminal=["t"])
-    >>> proven = certify_total_prediction(mdp, np.array([-1.999, 0.0]), Policy.uniform(mdp))
-    >>> bool(proven.lower[0] <= -2 <= proven.upper[0]), proven.width < 0.003
-    (True, True)
-    """
-    return TotalCertifier(mdp).prediction(v, policy, ptotal)
 
 
 class TotalCertifier(Certifier):
@@ -127,16 +99,22 @@ class TotalCertifier(Certifier):
         proven = self.certificate(np.zeros(self.mdp.S), rows)
         return proven.lower, proven.upper
 
-    def prediction(self, v: Floats, policy: Policy, ptotal: PolicyTotal | None = None) -> Certificate:
+    def prediction(self, v: Floats, policy: Policy) -> Certificate:
         """Return the proven interval of v_π from any values v (S,).
 
         Raises
         ------
         NoFiniteAnswer : where the policy never terminates and collects reward for ever
+
+        Examples
+        --------
+        >>> mdp = MDP.from_outcomes([("s", "try", "t", "1/2", -1), ("s", "try", "s", "1/2", -1)], 1, terminal=["t"])
+        >>> proven = TotalCertifier(mdp).prediction(np.array([-1.999, 0.0]), Policy.uniform(mdp))
+        >>> bool(proven.lower[0] <= -2 <= proven.upper[0]), proven.width < 0.003
+        (True, True)
         """
         if self._chain is None or self._chain.policy is not policy:
-            ptotal = policy_total(self.mdp, policy) if ptotal is None else ptotal
-            self._chain = _Chain(self.clocked.of(self.mdp), policy, ptotal.zero)
+            self._chain = _Chain(self.clocked.of(self.mdp), policy, zero_of_policy(self.mdp, policy))
         lower, upper, smallest = self._chain.bounds(v, self.sweeps)
         return Certificate(lower, upper, smallest=smallest, note=_note(self.mdp, lower, upper))
 
@@ -149,6 +127,14 @@ class TotalCertifier(Certifier):
         Raises
         ------
         NoFiniteAnswer : where the optimal total reward is not finite
+
+        Examples
+        --------
+        >>> tries = [("s", "try", "t", "1/2", -1), ("s", "try", "s", "1/2", -1)]
+        >>> mdp = MDP.from_outcomes([("s", "go", "t", 1, -1), *tries], 1, terminal=["t"])
+        >>> proven = TotalCertifier(mdp).control(np.array([-1.001, 0.0]))
+        >>> bool(proven.lower[0] <= -1 <= proven.upper[0]), proven.width < 0.003, proven.keep.tolist()
+        (True, True, [True, False])
         """
         total = self.total
         if self._best is None:
@@ -332,8 +318,8 @@ class _Chain:
 
     def _guess(self, v: Floats) -> Floats:
         """Where every step costs about c, -v / c is about the time that is left."""
-        cost = -self.mdp.sign * self.mdp.r[self.moving.weights > 0]
-        least, most = float(cost.min(initial=math.inf)), float(cost.max(initial=0.0))
+        low, high = self.sweeper.rewards(np.flatnonzero(self.moving.weights > 0))
+        least, most = -high, -low
         return np.maximum(-v, 0.0) / least if 0 < most <= 4 * least < math.inf else np.zeros(self.mdp.S)
 
 
@@ -343,7 +329,6 @@ class _Best:
     def __init__(self, total: TotalReward, sweeper: Sweeper) -> None:
         self.total, self.mdp, self.sweeper = total, total.quotient, sweeper
         self.large = LargeRewards(self.mdp)
-        self.r = self.mdp.sign * self.mdp.r
         self.time: Floats | None = None
         self.live = np.diff(self.mdp.pair_ptr) > 0
         self._out = np.empty(self.mdp.S)
@@ -402,7 +387,7 @@ class _Best:
     def _raised(self, v: Floats, u: Floats, shift: float, fall: float, sweeps: int) -> tuple[Floats, bool]:
         """u ← T u + shift until it moves by no more than a part of the shift (and v's own fall); True if it did."""
         mdp = self.mdp
-        sweeper = self.sweeper.with_rewards(self.r + shift)
+        sweeper = self.sweeper.raised(shift)
         rows = np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
         for sweep in range(sweeps):
             low, high = sweeper.optimal(u, u, rows, forward=sweep % 2 == 1)

@@ -272,8 +272,7 @@ def _worst_action(mdp: MDP, values: Any, policy: Policy) -> str:
             return ""
         q = mdp.backup(after)
         live = np.flatnonzero(~mdp.terminal)
-        best = np.maximum.reduceat(mdp.sign * q, mdp.pair_ptr[live].astype(np.intp))
-        short = best - mdp.sign * q[rows[live]]
+        short = mdp.sign * (mdp.bellman(after)[live] - q[rows[live]])
         at = int(np.argmax(short))
         if short[at] > worst:
             worst, s = float(short[at]), int(live[at])

@@ -25,8 +25,8 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import LONGEST_NAME, are_good, name_fault
 from tabular_rl.model.numbers import size_text
 from tabular_rl.model.rationals import DECIMAL, nearest
-from tabular_rl.model.rows import LARGEST
-from tabular_rl.model.transitions import Floats, Ints, Log, Transitions
+from tabular_rl.model.rows import LARGEST, Floats
+from tabular_rl.model.transitions import Ints, Log, Transitions
 
 MORE = ("episode", "step")
 EXPECTED = f"expected the columns {','.join(COLUMNS)}, and perhaps {' and '.join(MORE)}"

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tabular_rl.errors import closest
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
-from tabular_rl.model.transitions import Floats, Ints, Transitions
+from tabular_rl.model.rows import Floats
+from tabular_rl.model.transitions import Ints, Transitions
 
 COLUMNS = ("state", "action", "reward", "next_state", "done")
 NONE = "found no transitions, expected at least one"

@@ -49,6 +49,7 @@ from tabular_rl.model.rows import (
     expected_reward,
     frozen,
     normalised,
+    over_rows,
     readonly,
     row_blocks,
     row_sums,
@@ -597,12 +598,7 @@ class MDP(Model):
         >>> mdp.bellman([2, 8]).tolist(), mdp.bellman([4, 8]).tolist()
         ([4.0, 8.0], [4.0, 8.0])
         """
-        best = np.zeros(self.S)
-        live = np.diff(self.pair_ptr) > 0
-        if live.any():
-            over = np.maximum if self.sense == "max" else np.minimum
-            best[live] = over.reduceat(self.backup(v), self.pair_ptr[:-1][live].astype(np.intp))
-        return best
+        return over_rows(np.maximum if self.sense == "max" else np.minimum, self.backup(v), self.pair_ptr)
 
     def greedy(self, v: Any) -> Policy:
         """Return the policy that acts best for one step where the next states are worth v.

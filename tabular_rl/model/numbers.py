@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from decimal import Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, Context, Decimal
 from fractions import Fraction
 
 from tabular_rl.model.rationals import decimal_text, outward, rounded, spell_float, spell_short
@@ -129,25 +129,15 @@ def rounded_up(error: Fraction | float) -> str:
     if isinstance(error, float) and not math.isfinite(error):
         return "?"
     exact = Fraction(error)
-    power = math.floor(math.log10(exact.numerator) - math.log10(exact.denominator)) - 1
-    while exact >= Fraction(100) * Fraction(10) ** power:
-        power += 1
-    while exact < Fraction(10) * Fraction(10) ** power:
-        power -= 1
-    digits = math.ceil(exact / Fraction(10) ** power)
-    if exact < TINY and digits > 10:
-        digits = 100
-    if digits == 100:
-        digits, power = 10, power + 1
-    if -5 < power < 4:
-        value = Fraction(digits) * Fraction(10) ** power
-        text = f"{float(value):.{max(-power, 0)}f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    return (
-        f"{digits // 10}.{digits % 10}e{power + 1:+03d}"
-        if digits % 10
-        else f"{digits // 10}e{power + 1:+03d}"
-    )
+    context = Context(prec=2, rounding=ROUND_CEILING, Emax=MAX_EMAX, Emin=MIN_EMIN)
+    found = context.divide(Decimal(exact.numerator), Decimal(exact.denominator))
+    if exact < TINY and found != Decimal(1).scaleb(found.adjusted()):
+        found = Decimal(1).scaleb(found.adjusted() + 1)
+    power = found.adjusted()
+    plain = -4 < power < 5
+    text = f"{found if plain else found.scaleb(-power):f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text if plain else f"{text}e{power:+03d}"
 
 
 def plus_minus(text: str, lower: float, upper: float) -> str:

@@ -18,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NumericalError
-from tabular_rl.model.rows import largest_of_rows, row_blocks
+from tabular_rl.model.rows import Floats, largest_of_rows, row_blocks
 
 if TYPE_CHECKING:
     from tabular_rl.model.mdp import MDP
     from tabular_rl.model.policy import Policy
     from tabular_rl.solving.sweeps import Sweeper
 
-Floats = NDArray[np.float64]
 U = 2.0**-53
 
 

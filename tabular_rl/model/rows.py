@@ -62,11 +62,19 @@ def row_blocks(row_ptr: Ints) -> Iterable[tuple[int, int, int, int]]:
 
 
 def row_sums(values: NDArray[Any], ptr: Ints) -> Floats:
-    """Sum values over rows; an empty row sums to 0 (np.add.reduceat would give it its neighbour)."""
+    """Return the sums of values over rows, or over states; 0 for those without."""
+    return over_rows(np.add, values, ptr)
+
+
+def over_rows(reduce: np.ufunc, values: NDArray[Any], ptr: Ints) -> Floats:
+    """Return np.add, np.maximum ... of the values of each row: (rows, ...), 0 for one that is empty.
+
+    `reduceat` alone would give an empty row its neighbour's.
+    """
     full = np.diff(ptr) > 0
-    out = np.zeros(len(ptr) - 1)
+    out = np.zeros((len(ptr) - 1, *values.shape[1:]))
     if values.size:
-        out[full] = np.add.reduceat(values, ptr[:-1][full].astype(np.intp))
+        out[full] = reduce.reduceat(values, ptr[:-1][full].astype(np.intp))
     return out
 
 

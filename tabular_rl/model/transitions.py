@@ -16,12 +16,12 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import RationalArray
+from tabular_rl.model.rows import Floats
 
 if TYPE_CHECKING:
     from tabular_rl.kernels.walk import Given
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

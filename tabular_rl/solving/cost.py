@@ -21,7 +21,14 @@ class Facts:
     @cached_property
     def moves(self) -> int:
         """How far apart in storage a state and its successors are, at the 90th percentile of up to 4096 rows."""
-        return longest_moves(self._mdp)
+        mdp = self._mdp
+        if mdp.L == 0:
+            return 0
+        rows = np.linspace(0, mdp.L - 1, min(mdp.L, 4096)).astype(np.int64)
+        states = np.searchsorted(mdp.pair_ptr, rows, side="right") - 1
+        ends = np.stack([mdp.row_ptr[rows], mdp.row_ptr[rows + 1] - 1]).astype(np.int64)
+        moves = np.abs(mdp.next_state[ends].astype(np.int64) - states).max(axis=0)
+        return int(np.quantile(moves, 0.9, method="lower"))
 
 
 class Cost(NamedTuple):
@@ -35,14 +42,3 @@ class Cost(NamedTuple):
 def no_estimate(facts: Facts) -> Cost | None:
     """Return None: `auto` does not choose the method."""
     return None
-
-
-def longest_moves(mdp: MDP) -> int:
-    """How far apart in storage a state and its successors are, at the 90th percentile of up to 4096 rows."""
-    if mdp.L == 0:
-        return 0
-    rows = np.linspace(0, mdp.L - 1, min(mdp.L, 4096)).astype(np.int64)
-    states = np.searchsorted(mdp.pair_ptr, rows, side="right") - 1
-    ends = np.stack([mdp.row_ptr[rows], mdp.row_ptr[rows + 1] - 1]).astype(np.int64)
-    moves = np.abs(mdp.next_state[ends].astype(np.int64) - states).max(axis=0)
-    return int(np.quantile(moves, 0.9, method="lower"))

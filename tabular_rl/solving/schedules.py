@@ -24,8 +24,13 @@ from tabular_rl.model.rationals import fraction, nearest, spell_float
 CONSTANT, HARMONIC, POWER, LINEAR, EXPONENTIAL = range(5)
 KINDS = ("constant", "harmonic", "power", "linear", "exponential")
 GRAMMAR = "0.1, 1/n, n^-0.7, linear:FROM:TO:STEPS or exponential:FROM:FACTOR"
-_OVER_N = re.compile(r"(?P<c>[^/*^]+)/n")
-_POWER = re.compile(r"(?:(?P<c>[^/*^]+)\*)?n(?:\^|\*\*)-(?P<w>[^/*^]+)")
+_FORMS = {
+    "linear": re.compile(r"linear:(?P<a>[^:]+):(?P<b>[^:]+):(?P<c>[^:]+)"),
+    "exponential": re.compile(r"exponential:(?P<a>[^:]+):(?P<b>[^:]+)(:(?P<c>[^:]+))?"),
+    "harmonic": re.compile(r"(?P<a>[^/*^]+)/n"),
+    "power": re.compile(r"((?P<a>[^/*^]+)\*)?n(\^|\*\*)-(?P<b>[^/*^]+)"),
+    "constant": re.compile(r"(?P<a>.*)", re.DOTALL),
+}
 
 
 @dataclass(frozen=True)
@@ -57,25 +62,13 @@ class Schedule:
         if not isinstance(given, str):
             return cls("constant", _finite(float(given)), text=spell_float(given))
         text = given.replace(" ", "")
-        word, *parts = text.split(":")
-        if word == "linear" and len(parts) == 3:
-            a, b, steps = map(_number, parts)
-            if steps < 1:
-                raise ValueError(text)
-            return cls("linear", a, b, steps, text)
-        if word == "exponential" and len(parts) in (2, 3):
-            a, factor, least = map(_number, [*parts, "0"][:3])
-            if not 0 < factor <= 1:
-                raise ValueError(text)
-            return cls("exponential", a, factor, least, text)
-        if found := _OVER_N.fullmatch(text):
-            return cls("harmonic", _number(found["c"]), text=text)
-        if found := _POWER.fullmatch(text):
-            w = _number(found["w"])
-            if w < 0:
-                raise ValueError(text)
-            return cls("power", _number(found["c"] or "1"), w, text=text)
-        return cls("constant", _number(text), text=text)
+        kind, found = next((kind, m) for kind, form in _FORMS.items() if (m := form.fullmatch(text)))
+        numbers = {name: _number(x) for name, x in found.groupdict().items() if x is not None}
+        made = cls(kind, **{"a": 1.0, **numbers}, text=text)
+        fits = {"linear": made.c >= 1, "exponential": 0 < made.b <= 1, "power": made.b >= 0}
+        if not fits.get(kind, True):
+            raise ValueError(text)
+        return made
 
     @property
     def code(self) -> NDArray[np.float64]:
@@ -95,15 +88,6 @@ class Schedule:
         return self.a
 
     @property
-    def least(self) -> float:
-        """The infimum of all x(n)."""
-        return {
-            "constant": self.a,
-            "linear": min(self.a, self.b),
-            "exponential": max(min(self.a, 0.0) if self.b < 1 else self.a, self.c),
-        }.get(self.kind, self.a if self.kind == "power" and self.b == 0 else 0.0)
-
-    @property
     def limit(self) -> float:
         """x(n) as n → ∞."""
         if self.kind == "exponential":
@@ -113,32 +97,27 @@ class Schedule:
         return self.a if self.kind == "constant" or (self.kind == "power" and self.b == 0) else 0.0
 
     @property
+    def least(self) -> float:
+        """The infimum of all x(n)."""
+        least = min(self.a, self.limit)
+        return max(least, self.c) if self.kind == "exponential" else least
+
+    @property
     def largest(self) -> float:
-        """The largest of all x(n)."""
-        other = {"linear": self.b, "exponential": self.c}.get(self.kind, self.a)
-        return max(self.a, other)
+        """The supremum of all x(n)."""
+        return max(self.a, self.limit)
 
     @property
     def sum_diverges(self) -> bool:
         """Σ x(n) = ∞: the first condition of Robbins & Monro, without which a learner stops short of its goal."""
-        if self.kind == "power":
-            return self.a > 0 and self.b <= 1
-        if self.kind == "linear":
-            return self.b > 0
-        if self.kind == "exponential":
-            return self.c > 0 or (self.a > 0 and self.b == 1)
-        return self.a > 0
+        slow = self.kind in ("harmonic", "power") and self.b <= 1
+        return self.limit > 0 or (slow and self.a > 0)
 
     @property
     def squares_converge(self) -> bool:
         """Σ x(n)² < ∞: the second condition of Robbins & Monro, without which the noise never dies out."""
-        if self.kind == "power":
-            return self.a == 0 or self.b > 0.5
-        if self.kind == "linear":
-            return self.b == 0
-        if self.kind == "exponential":
-            return self.c == 0 and (self.b < 1 or self.a == 0)
-        return self.kind == "harmonic" or self.a == 0
+        slow = self.kind == "power" and self.b <= 0.5
+        return self.limit == 0 and not (slow and self.a > 0)
 
     def __str__(self) -> str:
         return self.text

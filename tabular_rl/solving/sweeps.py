@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from tabular_rl.errors import NumericalError, quoted
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import Floats
 from tabular_rl.solving.run import Run
 
-Floats = NDArray[np.float64]
 OUTCOMES_OF_A_BLOCK = 1 << 20
 
 
@@ -70,6 +70,10 @@ class Sweeper:
         other.rows = *self.rows[:3], r, 1.0, 1.0
         other.spans = [np.empty(2) for _ in self.blocks]
         return other
+
+    def raised(self, shift: float) -> Sweeper:
+        """Return a sweeper over the same rows with rewards r + shift, in the sign of maximisation, and γ = 1."""
+        return self.with_rewards(self.rows[5] * self.rows[3] + shift)
 
     def close(self) -> None:
         """Let the threads go."""

@@ -10,12 +10,7 @@ import numpy as np
 import pytest
 from test_graph import as_model, chain_of, gridworld, policy_values, random_rows, truth
 
-from tabular_rl.certificates.total import (
-    TotalCertifier,
-    _Best,
-    certify_total_control,
-    certify_total_prediction,
-)
+from tabular_rl.certificates.total import TotalCertifier, _Best
 from tabular_rl.errors import NoFiniteAnswer
 from tabular_rl.model.graph.total import total_reward
 from tabular_rl.model.mdp import MDP
@@ -126,7 +121,7 @@ def test_prediction_interval_holds(kind, most):
         policy = Policy(mdp, probs=np.array([float(p) for p in probs]), exact=exact)
         if not all(isinstance(x, Fraction) for x in values):
             with pytest.raises(NoFiniteAnswer):
-                certify_total_prediction(mdp, np.zeros(mdp.S), policy)
+                TotalCertifier(mdp).prediction(np.zeros(mdp.S), policy)
             continue
         models += 1
         certifier = TotalCertifier(mdp)
@@ -202,7 +197,7 @@ def test_uniform_policy_of_the_4x4_grid():
     # Sutton & Barto, figure 4.1: -14, -20, -22 and their mirror images.
     mdp = gridworld()
     book = [0, -14, -20, -22, -14, -18, -20, -20, -20, -20, -18, -14, -22, -20, -14, 0]
-    proven = certify_total_prediction(mdp, np.array(book, dtype=float), Policy.uniform(mdp))
+    proven = TotalCertifier(mdp).prediction(np.array(book, dtype=float), Policy.uniform(mdp))
     assert inside(proven.lower, map(Fraction, book), proven.upper)
     assert 0.9 * proven.smallest < proven.width < 1e-11
     assert proven.lower[0] == proven.upper[0] == 0
@@ -212,7 +207,7 @@ def test_uniform_policy_of_the_4x4_grid():
 def test_shortest_ways_of_the_4x4_grid():
     mdp = gridworld()
     steps = [-min(s // 4 + s % 4, 6 - s // 4 - s % 4) for s in range(16)]
-    proven = certify_total_control(mdp, np.array(steps, dtype=float))
+    proven = TotalCertifier(mdp).control(np.array(steps, dtype=float))
     assert inside(proven.lower, map(Fraction, steps), proven.upper) and proven.width < 1e-13
     # Kept are exactly the moves that shorten the way.
     shorter = [steps[int(mdp.next_state[i])] > steps[mdp.state_of_row(i)] for i in range(mdp.L)]
@@ -224,11 +219,11 @@ def test_shortest_ways_of_the_4x4_grid():
 @pytest.mark.small
 def test_staying_for_nothing_is_worth_nothing():
     mdp = MDP.from_outcomes([("s", "leave", "t", 1, -1), ("s", "stay", "s", 1, 0)], 1, terminal=["t"])
-    proven = certify_total_control(mdp, np.zeros(2))
+    proven = TotalCertifier(mdp).control(np.zeros(2))
     assert inside(proven.lower, [0, 0], proven.upper) and proven.width < 1e-14
     assert proven.keep.tolist() == [False, True] and proven.proven_optimal.all()
     # -1 solves Bellman's equation v = max(-1, v) too.
-    wrong = certify_total_control(mdp, np.array([-1.0, 0.0]))
+    wrong = TotalCertifier(mdp).control(np.array([-1.0, 0.0]))
     assert inside(wrong.lower, [0, 0], wrong.upper)
     # The policy that leaves is worth -1, and is not the best.
     leaves = TotalCertifier(mdp)
@@ -270,7 +265,10 @@ def test_a_policy_that_never_ends_is_mended():
 
 def test_ring_is_refused():
     ring = MDP([[[0, 1]], [[1, 0]]], [[1], [1]], 1)
-    for call in (certify_total_control, lambda m, v: certify_total_prediction(m, v, Policy.uniform(m))):
+    for call in (
+        lambda m, v: TotalCertifier(m).control(v),
+        lambda m, v: TotalCertifier(m).prediction(v, Policy.uniform(m)),
+    ):
         with pytest.raises(NoFiniteAnswer):
             call(ring, np.zeros(2))
 
@@ -294,7 +292,7 @@ def test_gambler(probability):
                 a = min(s, goal - s)
                 up = Fraction(1) if s + a == goal else value[s + a]
                 value[s] = p * up + (1 - p) * value[s - a]
-    proven = certify_total_control(mdp, np.array([float(x) for x in value]))
+    proven = TotalCertifier(mdp).control(np.array([float(x) for x in value]))
     assert inside(proven.lower, value, proven.upper) and proven.width < 1e-13
     # From 4 bold play stakes 4, and only that; timid play 1.
     assert proven.keep[mdp.row("4", "4" if p < Fraction(1, 2) else "1")]
@@ -321,7 +319,7 @@ def test_aima_grid():
     for _ in range(200):
         q = mdp.r + mdp.P @ v
         v[~mdp.terminal] = np.maximum.reduceat(q, mdp.pair_ptr[:-1][~mdp.terminal])
-    proven = certify_total_control(mdp, v)
+    proven = TotalCertifier(mdp).control(v)
     book = {(1, 1): 0.705, (1, 2): 0.762, (1, 3): 0.812, (2, 1): 0.655, (2, 3): 0.868, (3, 1): 0.611, (3, 2): 0.660,
             (3, 3): 0.918, (4, 1): 0.388}  # fmt: skip
     for c, x in book.items():
@@ -359,7 +357,7 @@ def test_chain_that_fools_value_iteration():
         new[~mdp.terminal] = mdp.r + mdp.P @ v
         change, v = float(np.max(np.abs(new - v))), new
     assert v[n] < 0.01
-    proven = certify_total_control(mdp, v)
+    proven = TotalCertifier(mdp).control(v)
     assert inside(proven.lower, value, proven.upper)
     assert proven.width > 0.4
 
@@ -367,7 +365,7 @@ def test_chain_that_fools_value_iteration():
 def test_values_that_are_no_numbers_prove_nothing():
     mdp = gridworld()
     for bad in (math.nan, math.inf, 1e308):
-        proven = certify_total_control(mdp, np.full(16, bad))
+        proven = TotalCertifier(mdp).control(np.full(16, bad))
         assert not (proven.lower > [-math.inf if s not in (0, 15) else -1 for s in range(16)]).all()
         assert inside(
             proven.lower, [-min(s // 4 + s % 4, 6 - s // 4 - s % 4) for s in range(16)], proven.upper
@@ -379,7 +377,7 @@ def test_rewards_by_states_that_end_at_once():
     mdp = MDP.from_outcomes(
         [("s", "a", "t", 1, "0.3"), ("s", "b", "m", 1, "0.1"), ("m", "b", "t", 1, "0.2")], 1, terminal=["t"]
     )
-    proven = certify_total_control(mdp, np.array([0.3, 0.2, 0.0]))
+    proven = TotalCertifier(mdp).control(np.array([0.3, 0.2, 0.0]))
     assert inside(proven.lower, [Fraction(3, 10), Fraction(1, 5), 0], proven.upper)
     assert proven.keep.all() and not proven.proven_optimal[0]
 
@@ -416,8 +414,8 @@ def test_large_random_walk():
     s = np.arange(n + 1)
     value = -s * (n - s)
     for proven in (
-        certify_total_prediction(mdp, value.astype(float), Policy.uniform(mdp)),
-        certify_total_control(mdp, value.astype(float)),
+        TotalCertifier(mdp).prediction(value.astype(float), Policy.uniform(mdp)),
+        TotalCertifier(mdp).control(value.astype(float)),
     ):
         assert inside(proven.lower, map(Fraction, value.tolist()), proven.upper)
         assert 0.9 * proven.smallest < proven.width < 0.1

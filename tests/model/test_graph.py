@@ -21,7 +21,7 @@ from tabular_rl.model.graph.search import (
     end_components,
     reachable,
 )
-from tabular_rl.model.graph.total import policy_total, reward_signs, total_reward
+from tabular_rl.model.graph.total import reward_signs, total_reward, zero_of_policy
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.sweeps import Sweeper
@@ -261,13 +261,13 @@ def test_prediction_agrees_with_the_chain():
         finite = all(isinstance(x, Fraction) for x in values)
         seen[finite] += 1
         if finite:
-            zero = policy_total(mdp, policy).zero
+            zero = zero_of_policy(mdp, policy)
             assert zero[mdp.terminal].all()
             assert all(values[s] == 0 for s in np.flatnonzero(zero))
             seen["zero"] += bool((zero & ~mdp.terminal).any())
         else:
             with pytest.raises(NoFiniteAnswer, match="never terminates"):
-                policy_total(mdp, policy)
+                zero_of_policy(mdp, policy)
     assert all(n >= 20 for n in seen.values()), seen
 
 
@@ -439,7 +439,7 @@ def test_a_policy_that_leaves_with_a_probability_below_all_floats_ends():
     least = Fraction(1, 10**400)
     policy = Policy.of_probs(mdp, {"s": {"stay": 1 - least, "leave": least}})
     assert policy.weights.tolist() == [1, 0]
-    assert policy_total(mdp, policy).zero.tolist() == [False, True]
+    assert zero_of_policy(mdp, policy).tolist() == [False, True]
     assert rational_evaluation(mdp, policy).exact == (1, 0)
 
 
@@ -468,10 +468,10 @@ def test_always_north_never_ends():
     mdp = gridworld()
     north = Policy.of_actions(mdp, np.where(mdp.terminal, -1, 0))
     with pytest.raises(NoFiniteAnswer) as caught:
-        policy_total(mdp, north)
+        zero_of_policy(mdp, north)
     # Column 0 leads to the corner; the top row of the others bumps for ever.
     assert caught.value.states == ("1", "2", "3")
-    assert policy_total(mdp, Policy.uniform(mdp)).zero.tolist() == mdp.terminal.tolist()
+    assert zero_of_policy(mdp, Policy.uniform(mdp)).tolist() == mdp.terminal.tolist()
 
 
 def gridworld(side=4, reward=-1.0, ends=None):
@@ -608,7 +608,7 @@ def test_a_mean_that_is_not_decided_is_no_answer_of_4(monkeypatch):
 def test_all_states_that_never_terminate_are_named():
     ring = MDP([[[0, 1, 0]], [[1, 0, 0]], [[1, 0, 0]]], [[1], [0], [0]], 1)
     with pytest.raises(NoFiniteAnswer) as caught:
-        policy_total(ring, Policy.uniform(ring))
+        zero_of_policy(ring, Policy.uniform(ring))
     assert caught.value.states == ("0", "1")
 
 

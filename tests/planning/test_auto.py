@@ -27,7 +27,7 @@ from tabular_rl.methods.exact._integers import OWN_STATES, QUICK_STATES, quick_s
 from tabular_rl.methods.lookup import METHODS
 from tabular_rl.methods.planning.auto import auto, auto_evaluation
 from tabular_rl.methods.planning.policy_iteration import SMALL, policy_iteration
-from tabular_rl.solving.cost import Facts, longest_moves
+from tabular_rl.solving.cost import Facts
 
 ONE = MDP([[[1.0]]], [[1.0]], "1/2")
 
@@ -60,8 +60,8 @@ def test_choice_follows_the_structure():
 
 def test_moves_to_neighbours_are_told_from_jumps():
     """A narrow band is solved, a grid's moves are swept in place, jumps in turn; small models are solved anyway."""
-    assert [longest_moves(m) for m in (corridor(5000), corridor(5000, step=50))] == [1, 50]
-    assert longest_moves(scattered(5000)) > 1000
+    assert [Facts(m).moves for m in (corridor(5000), corridor(5000, step=50))] == [1, 50]
+    assert Facts(scattered(5000)).moves > 1000
     assert auto(corridor(5000)).method == "policy-iteration"
     for mdp, in_place in ((corridor(5000, step=50), True), (scattered(5000), False)):
         answer = auto(mdp)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tabular_rl.model.graph.search import Mask
-from tabular_rl.model.graph.total import TotalReward, policy_total, total_reward
+from tabular_rl.model.graph.total import TotalReward, total_reward, zero_of_policy
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 
@@ -48,4 +48,4 @@ def zero_states(mdp: MDP, policy: Policy) -> Mask:
     ------
     NoFiniteAnswer : with the states where the policy earns without end
     """
-    return policy_total(mdp, policy).zero if mdp.problem.must_end else mdp.terminal
+    return zero_of_policy(mdp, policy) if mdp.problem.must_end else mdp.terminal

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rows import Floats, Ints
+from tabular_rl.model.rows import Floats, Ints, row_sums
 
 Mask = NDArray[np.bool_]
 
@@ -54,12 +54,7 @@ class Graph:
 
     def rows_left(self) -> Ints:
         """How many rows of each state are in use (S,)."""
-        counts = np.zeros(self.mdp.S, dtype=np.int64)
-        live = np.diff(self.mdp.pair_ptr) > 0
-        if live.any():
-            starts = self.mdp.pair_ptr[:-1][live].astype(np.intp)
-            counts[live] = np.add.reduceat(self.use, starts, dtype=np.int64)
-        return counts
+        return row_sums(self.use, self.mdp.pair_ptr).astype(np.int64)
 
     def discard(self, dead: Ints, left: Ints) -> Ints:
         """Drop the rows into the states `dead`, and the states that have no row then; return all that went."""

@@ -311,22 +311,11 @@ def _made_of(
 # -- a given policy ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class PolicyTotal:
-    """A policy at γ = 1 whose total reward is finite: `zero` (S,) marks the states of value exactly 0.
+def zero_of_policy(mdp: MDP, policy: Policy) -> Mask:
+    """Return the states (S,) whose total reward (γ = 1) under a stationary policy is exactly 0, if all are finite.
 
-    These are the terminals, and the states that recur for ever and collect nothing. From all others the policy
-    gets there surely.
-    """
-
-    policy: Policy
-    zero: Mask
-
-
-def policy_total(mdp: MDP, policy: Policy) -> PolicyTotal:
-    """Decide whether the total reward (γ = 1) of a stationary policy is finite.
-
-    It is exactly if in every state that recurs the expected reward r_π(s) = Σ_a π(a|s) r(s, a) is exactly 0.
+    These are the terminals, and the states that recur and collect nothing; from all others the policy gets there
+    surely. All are finite exactly if in every state that recurs the expected reward r_π(s) = Σ_a π(a|s) r(s, a) is 0.
 
     Raises
     ------
@@ -335,7 +324,7 @@ def policy_total(mdp: MDP, policy: Policy) -> PolicyTotal:
     Examples
     --------
     >>> ring = MDP([[[0, 1]], [[1, 0]]], [[1], [1]], 1)
-    >>> policy_total(ring, Policy.uniform(ring))  # doctest: +ELLIPSIS
+    >>> zero_of_policy(ring, Policy.uniform(ring))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
     tabular_rl.errors.NoFiniteAnswer: no finite answer: the policy never terminates ...: '0', '1'. A discount ...
@@ -344,7 +333,7 @@ def policy_total(mdp: MDP, policy: Policy) -> PolicyTotal:
     if collects.any():
         word = "pays" if mdp.sense == "min" else "collects reward"
         raise NoFiniteAnswer(f"the policy never terminates and {word} for ever, in", _names(mdp, collects))
-    return PolicyTotal(policy, zero)
+    return zero
 
 
 def settled(
