@@ -13,7 +13,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.report.blocks import Report
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.render.files import write_report
-from tabular_rl.report.render.json import json_parts
+from tabular_rl.report.render.json import report_parts
 from tabular_rl.report.render.text import report_text
 from tabular_rl.report.screen import note, out
 from tabular_rl.solving.run import interrupt
@@ -48,7 +48,7 @@ def show(report: Report, given: Mapping[str, Any]) -> None:
     """Print a report: as JSON where that is asked for, else as text; nothing under -q where it went to a file."""
     output = given.get("output")
     if given["as_json"] or output == "-":
-        for part in json_parts(report.entries()):
+        for part in report_parts(report):
             out(part)
     elif not (given["quiet"] and output is not None):
         out(report_text(report) + "\n")

@@ -115,7 +115,7 @@ def command(**given: Any) -> int:
         if is_file(output):
             write_report(report, output)
         if sheet is not None:
-            write_report(report, sheet, ".csv")
+            write_report(report, sheet, "csv")
         if picture is not None:
             write_picture(report, picture)
     show(report, given)

@@ -227,7 +227,7 @@ LOGS = Formats(
     Format("csv", (".csv",), "log_csv.read_log_csv", "log_csv.write_log_csv"),
     Format("npz", (".npz",), "log_npz.read_log_npz", "log_npz.write_log_npz", ZIP, "an npz archive"),
 )
-# Answers are written by report/render/, which has all that there is to say of one.
+# The format NAME of answers is written by report/render/NAME.py, which has all that there is to say of one.
 ANSWERS = Formats(
     "an answer",
     Format("json", (".json",), "answer_json.read_answer_json", magic=(b"{", b"[")),

@@ -12,12 +12,13 @@ from tabular_rl.analysis.gradient import GradientStudy
 from tabular_rl.analysis.simulation import Simulation
 from tabular_rl.certificates.verdict import Verdict
 from tabular_rl.errors import OptionError, path_text, quoted
+from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.report.blocks import Report
 from tabular_rl.report.comparison import ComparisonReport
 from tabular_rl.report.estimate import EstimateReport
 from tabular_rl.report.gradient import GradientReport
 from tabular_rl.report.learned import LearnedReport
-from tabular_rl.report.render.files import WRITERS, write_report
+from tabular_rl.report.render.files import write_report
 from tabular_rl.report.render.text import report_text
 from tabular_rl.report.simulation import SimulationReport
 from tabular_rl.report.solution import SolutionReport
@@ -56,9 +57,9 @@ def write(answer: Solution, path: str | os.PathLike[str]) -> None:
     OutputError : path and reason; what stood there before is intact
     """
     suffix = os.path.splitext(os.fspath(path))[1]
-    if suffix and suffix.lower() not in WRITERS:
+    if suffix and ANSWERS.of(path) is None:
+        known = " or ".join(ANSWERS.suffixes)
         raise OptionError(
-            f"{path_text(os.fspath(path))}: found the suffix {quoted(suffix)}, expected {' or '.join(WRITERS)}; "
-            "without one it is JSON"
+            f"{path_text(os.fspath(path))}: found the suffix {quoted(suffix)}, expected {known}; without one it is JSON"
         )
     write_report(report_of(answer), path)

@@ -9,9 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tabular_rl import ModelError, OptionError, load, save
+from tabular_rl import ModelError, OptionError, load, save, solve
+from tabular_rl.formats.answer_entries import Answer
+from tabular_rl.formats.answers import read_answer
 from tabular_rl.formats.csv import read_csv, write_csv
 from tabular_rl.formats.registry import ANSWERS, LOGS, MODELS, Format, Formats
 
@@ -83,6 +86,23 @@ def test_errors_know_a_planted_format(planted, tmp_path):
         save(load("example:recycling_robot"), tmp_path / "robot.x")
     with pytest.raises(OptionError, match="found 'x', expected one of toml, csv, npz, directory, planted"):
         load(tmp_path / "robot.x", format="x")
+
+
+def test_a_planted_format_of_answers_is_written_and_read(monkeypatch, tmp_path):
+    def read_lines(text, mdp, policy_only=False):
+        _, *values = text.split()
+        return Answer(np.array(values, dtype=float))
+
+    def lines(report):
+        return ("values:\n", *(f"{value}\n" for value in report.entries()["values"].of(0, 0, 2)))
+
+    line = Format("lines", (".lines",), read_lines, lines, (b"values:",), "a list of values")
+    monkeypatch.setattr(ANSWERS, "formats", [*ANSWERS.formats, line])
+    robot, path = load("example:recycling_robot"), tmp_path / "robot.lines"
+    found = solve(robot)
+    found.save(path)
+    assert path.read_text().startswith("values:\n")
+    assert read_answer(str(path), robot).values.tolist() == found.v.tolist()
 
 
 PROGRAM = """

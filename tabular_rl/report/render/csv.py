@@ -6,7 +6,12 @@ import csv
 import io
 from collections.abc import Iterator
 
-from tabular_rl.report.blocks import Sheet
+from tabular_rl.report.blocks import Report, Sheet
+
+
+def report_parts(report: Report) -> Iterator[str]:
+    """Yield a report as CSV."""
+    return csv_parts(report.sheet())
 
 
 def csv_parts(sheet: Sheet) -> Iterator[str]:

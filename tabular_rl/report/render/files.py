@@ -1,29 +1,29 @@
-"""Reports as files: which suffix stands for which format."""
+"""Reports as files, in the formats of answers: the format NAME is rendered by `report_parts` of render/NAME.py."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from importlib import import_module
 
 from tabular_rl.formats.output import write_parts
+from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.report.blocks import Report
-from tabular_rl.report.render.csv import csv_parts
-from tabular_rl.report.render.json import json_parts
-
-# The suffix of a file -> how a report is written to it; a file without a suffix is JSON.
-WRITERS: dict[str, Callable[[Report], Iterator[str]]] = {
-    ".json": lambda report: json_parts(report.entries()),
-    ".csv": lambda report: csv_parts(report.sheet()),
-}
 
 
-def write_report(report: Report, path: str | os.PathLike[str], suffix: str | None = None) -> None:
-    """Write a report atomically, in the format of a suffix: that of its file where none is given, else as JSON.
+def write_report(report: Report, path: str | os.PathLike[str], name: str | None = None) -> None:
+    """Write a report atomically.
+
+    Parameters
+    ----------
+    report : what is written
+    path : where to
+    name : a format of answers; by default that of the suffix, or the first, JSON
 
     Raises
     ------
     OutputError : path and reason; what stood there before is intact
     """
-    name = suffix or os.fspath(path).lower()
-    writer = next((writer for end, writer in WRITERS.items() if name.endswith(end)), WRITERS[".json"])
-    write_parts(writer(report), path)
+    format = ANSWERS.named(name) if name else ANSWERS.of(path) or ANSWERS.formats[0]
+    planted = format.write if callable(format.write) else None
+    rendered = planted or import_module(f"tabular_rl.report.render.{format.name}").report_parts
+    write_parts(rendered(report), path)

@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.model.rationals import spell
-from tabular_rl.report.blocks import Column
+from tabular_rl.report.blocks import Column, Report
+
+
+def report_parts(report: Report) -> Iterator[str]:
+    """Yield a report as JSON."""
+    return json_parts(report.entries())
 
 
 def json_parts(entries: Mapping[str, Any]) -> Iterator[str]:
