@@ -178,8 +178,8 @@ def read_grid(reader: Reader, head: Head, body: Spot) -> MDP:
         what = f"terminal state {quoted(states[s])} has the jump_reward {paid}, which is never collected"
         reader.fault(f"{what}: put it on the transitions into it", Spot(line(int(i[s]))))
     starts = np.flatnonzero(grid.of("start")[i, j])
-    if len(starts) and head.start is not None:
-        reader.fault("start: found with start cells in the map, expected one of them", head.start)
+    if len(starts) and "start" in head.top:
+        reader.fault("start: found with start cells in the map, expected one of them", head.top["start"])
     share = Fraction(1, len(starts)) if len(starts) else Fraction(1)
     begin = dict.fromkeys(starts.tolist(), share if reader.exact else float(share)) or None
     rows, columns = grid.codes.shape

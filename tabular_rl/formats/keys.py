@@ -17,40 +17,25 @@ from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
 from tabular_rl.model.rationals import UNDERFLOWS, Exact, calculated, exact_sum, shown
+from tabular_rl.model.settings import NO_HORIZON
 
 VERSION = 1
 TOP = (
-    "format",
-    "name",
-    "source",
-    "discount",
-    "sense",
-    "numbers",
-    "states",
-    "actions",
-    "terminal",
-    "start",
-    "horizon",
-    "final_reward",
-    "outcomes",
-    "layout",
-)
+    "format", "name", "source", "discount", "sense", "numbers", "states", "actions", "terminal", "start", "horizon",
+    "final_reward", "outcomes", "layout",
+)  # fmt: skip
 
 
 @dataclass
 class Head:
-    """The keys at the top of a text file that need no knowledge of its states."""
+    """The keys at the top of a text file, as far as they need no knowledge of its states."""
 
     gamma: Any
     states: dict[str, int] | None
     actions: dict[str, int] | None
     terminal: dict[str, int]
-    layout: Spot | None
-    outcomes: Spot | None
-    start: Spot | None
-    final_reward: Spot | None
-    listed: dict[str, int]  # how many entries `states` and `actions` have, with those that stand twice
     options: dict[str, Any]  # of the model: horizon, sense, name, source, layout
+    top: dict[str, Spot]  # all of them, as they stand in the file
 
 
 def read_head(reader: Reader, top: dict[str, Spot]) -> Head:
@@ -59,72 +44,59 @@ def read_head(reader: Reader, top: dict[str, Spot]) -> Head:
     if "format" in top:
         version = reader.whole(top["format"], "format", 1)
         if version is not None and version != VERSION:
-            raise ModelError(
-                Fault(f"format: found version {version}, expected {VERSION}", line=top["format"].line)
-            )
+            what = f"format: found version {version}, expected {VERSION}"
+            raise ModelError(Fault(what, line=top["format"].line))
     if "numbers" in top:
         reader.exact = reader.text(top["numbers"], "numbers", ("exact", "float64")) != "float64"
-    gamma = asked.gamma
-    if gamma is None and "discount" not in top:
-        reader.fault("discount: found none, expected a number from 0 to 1")
-        gamma = 0
-    elif gamma is None:
-        gamma = _discount(reader, top["discount"])
-    options: dict[str, Any] = {}
-    for key in ("name", "source"):
-        if key in top:
-            options[key] = reader.text(top[key], key) or ""
-    if "sense" in top:
-        options["sense"] = reader.text(top["sense"], "sense", ("max", "min")) or "max"
-    if asked.sense is not None:
-        options["sense"] = asked.sense
-    if "horizon" in top:
-        options["horizon"] = reader.whole(top["horizon"], "horizon", 1)
-        if (options["horizon"] or 0) >= 2**31:
-            reader.fault(f"horizon: found {top['horizon']}, expected at most {2**31 - 1}", top["horizon"])
-    if asked.horizon is not None:
-        options["horizon"] = asked.horizon
-    if "final_reward" in top and "horizon" not in options:
-        reader.fault(
-            "final_reward: found with no horizon, expected both. Add a horizon.", top["final_reward"]
-        )
-    if "layout" in top:
-        options["layout"] = _layout(reader, top["layout"])
+    gamma = asked.gamma if asked.gamma is not None else _discount(reader, top)
+    options = _options(reader, top)
     terminal = reader.names(top["terminal"], "terminal state") if "terminal" in top else {}
     if asked.terminal is not None:
         terminal = dict.fromkeys(asked.terminal, 0)
-    return Head(
-        gamma=gamma,
-        states=reader.names(top["states"], "state") if "states" in top else None,
-        actions=reader.names(top["actions"], "action") if "actions" in top else None,
-        terminal=terminal,
-        layout=top.get("layout"),
-        outcomes=top.get("outcomes"),
-        start=top.get("start"),
-        final_reward=top.get("final_reward"),
-        listed={
-            key: len(top[key].value)
-            for key in ("states", "actions")
-            if key in top and isinstance(top[key].value, list)
-        },
-        options=options,
+    states, actions = (
+        reader.names(top[f"{what}s"], what) if f"{what}s" in top else None for what in ("state", "action")
     )
+    return Head(gamma, states, actions, terminal, options, top)
 
 
-def _discount(reader: Reader, spot: Spot) -> Any:
+def _discount(reader: Reader, top: dict[str, Spot]) -> Any:
     """Return the discount. In quotes it is exact, whatever `numbers` says: "9/10", "1", "1/1.02"."""
+    spot = top.get("discount")
+    if spot is None:
+        reader.fault("discount: found none, expected a number from 0 to 1")
+        return 0
     trial = Reader(reader.asked, reader.exact)
     try:
         gamma = calculated(spot.value) if is_text(spot) else trial.number(spot, "discount")
     except ValueError:
         gamma = -1
-    if trial.faults and trial.faults[0].what.find(UNDERFLOWS) >= 0:
+    if trial.faults and UNDERFLOWS in trial.faults[0].what:
         reader.faults += trial.faults
         return 0
     if trial.faults or not 0 <= gamma <= 1:
         reader.fault(f"discount: found {escape(spot)}, expected a number from 0 to 1", spot)
         return 0
     return gamma
+
+
+def _options(reader: Reader, top: dict[str, Spot]) -> dict[str, Any]:
+    """Return what the keys say that are options of a model, or what the caller asks for in their place."""
+    options: dict[str, Any] = {
+        key: reader.text(top[key], key) or "" for key in ("name", "source") if key in top
+    }
+    if "sense" in top:
+        options["sense"] = reader.text(top["sense"], "sense", ("max", "min")) or "max"
+    if "horizon" in top:
+        options["horizon"] = reader.whole(top["horizon"], "horizon", 1)
+        if (options["horizon"] or 0) >= 2**31:
+            reader.fault(f"horizon: found {top['horizon']}, expected at most {2**31 - 1}", top["horizon"])
+    asked = {"sense": reader.asked.sense, "horizon": reader.asked.horizon}
+    options |= {key: value for key, value in asked.items() if value is not None}
+    if "final_reward" in top and "horizon" not in options:
+        reader.fault(NO_HORIZON, top["final_reward"])
+    if "layout" in top:
+        options["layout"] = _layout(reader, top["layout"])
+    return options
 
 
 def _layout(reader: Reader, spot: Spot) -> Layout | None:
@@ -134,19 +106,14 @@ def _layout(reader: Reader, spot: Spot) -> Layout | None:
         if key not in entries:
             reader.fault(f"layout: found no {key}, expected rows and columns", spot)
     sizes = [reader.whole(entries[key], f"layout: {key}", 1) for key in ("rows", "columns") if key in entries]
-    cell = None
-    if "cell" in entries:
-        cell = [
-            reader.whole(item, "layout: cell", 0) for item in reader.array(entries["cell"], "layout: cell")
-        ]
+    items = reader.array(entries["cell"], "layout: cell") if "cell" in entries else []
+    cells = [reader.whole(item, "layout: cell", 0) or 0 for item in items]
     if len(reader.faults) > before:
         return None
     rows, columns = (size or 1 for size in sizes)
-    if cell is not None and any((at or 0) >= rows * columns for at in cell):
-        reader.fault(
-            f"layout: found cell {max(at or 0 for at in cell)}, expected less than {rows} x {columns}", spot
-        )
-    return Layout(rows, columns, None if cell is None else np.array(cell, dtype=np.int64))
+    if max(cells, default=0) >= rows * columns:
+        reader.fault(f"layout: found cell {max(cells)}, expected less than {rows} x {columns}", spot)
+    return Layout(rows, columns, np.array(cells, dtype=np.int64) if "cell" in entries else None)
 
 
 def add_terminal(head: Head, lines: dict[str, int], reached: Container[str]) -> dict[str, int]:
@@ -180,32 +147,32 @@ def resolve(reader: Reader, head: Head, states: Names, outcomes: int, ends: Iter
             reader.state(name, states, Spot(line), "terminal", state=name)
         else:
             reader.fault(f"terminal: no such state {quoted(name)}{reader.closest(name, states)}")
-    start = None if head.start is None else _start(reader, head.start, states, found)
-    final = None
-    if head.final_reward is not None:
-        final = {}
-        for name, spot in reader.table(head.final_reward, "final_reward").items():
-            at = reader.state(name, states, spot, "final_reward", state=name)
-            value = reader.number(spot, "final reward", state=name)
-            if at in found and value:
-                reader.fault(
-                    "found a final reward of a terminal state, expected none: its value is 0",
-                    spot,
-                    state=name,
-                )
-            if at is not None:
-                final[at] = value
+    top = head.top
+    start = _start(reader, top["start"], states, found) if "start" in top else None
+    final = _final_reward(reader, top["final_reward"], states, found) if "final_reward" in top else None
     layout: Layout | None = head.options.get("layout")
     if layout is not None and (wrong := layout.size_text(len(states))):
-        reader.fault(wrong, head.layout)
-    if head.outcomes is not None:
-        stated = reader.whole(head.outcomes, "outcomes", 0)
+        reader.fault(wrong, top.get("layout"))
+    if "outcomes" in top:
+        stated = reader.whole(top["outcomes"], "outcomes", 0)
         if stated is not None and stated != outcomes and not reader.faults:
-            what = (
-                f"outcomes: found {outcomes} transitions, expected {stated} as stated. Is the file cut off?"
-            )
-            reader.fault(what, head.outcomes)
+            found_text = f"outcomes: found {outcomes} transitions, expected {stated} as stated."
+            reader.fault(f"{found_text} Is the file cut off?", top["outcomes"])
     return Resolved(found, start, final)
+
+
+def _final_reward(reader: Reader, spot: Spot, states: Names, ends: set[int]) -> dict[int, Number]:
+    """Return the final rewards that are not 0 by default, by state."""
+    final = {}
+    for name, entry in reader.table(spot, "final_reward").items():
+        at = reader.state(name, states, entry, "final_reward", state=name)
+        value = reader.number(entry, "final reward", state=name)
+        if at in ends and value:
+            what = "found a final reward of a terminal state, expected none: its value is 0"
+            reader.fault(what, entry, state=name)
+        if at is not None:
+            final[at] = value
+    return final
 
 
 def finish(

@@ -231,7 +231,8 @@ def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
     names = []
     for what, given, size in (("states", head.states, S), ("actions", head.actions, A)):
         if given is not None and len(given) != size:
-            if head.listed.get(what, size) != size:
+            listed = head.top[what].value  # with those that stand twice
+            if isinstance(listed, list) and len(listed) != size:
                 reader.fault(f"{what}: found {len(given)} names, expected {size} as in P", entries["P"])
             given = None
         names.append(Names(size if given is None else list(given)))
