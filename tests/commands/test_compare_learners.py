@@ -37,8 +37,10 @@ def loop():
 def test_curves_are_those_of_the_learner_against_the_exact_answer(loop):
     found = compare(loop, ["q-learning,step-size=1"], steps=4)
     curve = found.curves[0].learned.curve
-    assert curve.steps.tolist() == [1, 2, 3, 4] and curve.sup[:, 0].tolist() == [1, 1 / 2, 1 / 4, 1 / 8]
-    assert found.reference.exact == (2,) and not found.rows
+    assert curve.steps.tolist() == [1, 2, 3, 4]
+    assert curve.sup[:, 0].tolist() == [1, 1 / 2, 1 / 4, 1 / 8]
+    assert found.reference.exact == (2,)
+    assert not found.rows
 
 
 @pytest.mark.parametrize("sense", ["max", "min"])
@@ -86,8 +88,11 @@ def test_options_are_read_as_on_the_command_line():
     name, options = asked_method(
         "q-learning,step-size=1/3,average,explore=epsilon-greedy:linear:1:0:5,steps=1e3"
     )
-    assert name == "q-learning" and options["average"] is True and options["steps"] == 1000
-    assert options["step_size"].a == 1 / 3 and options["explore"].text == "epsilon-greedy:linear:1:0:5"
+    assert name == "q-learning"
+    assert options["average"] is True
+    assert options["steps"] == 1000
+    assert options["step_size"].a == 1 / 3
+    assert options["explore"].text == "epsilon-greedy:linear:1:0:5"
 
 
 def test_methods_that_evaluate_and_methods_that_search_are_not_mixed(loop):
@@ -113,9 +118,8 @@ def test_the_law_is_that_of_the_options(loop):
     found = compare(loop, ["td0"], steps=20, step_size=0.5)
     law = found.curves[0].law
     k = law.steps
-    assert law.rms() == pytest.approx(2 * 0.75**k, rel=1e-12) and law.start_sd == pytest.approx(
-        0 * k, abs=1e-7
-    )
+    assert law.rms() == pytest.approx(2 * 0.75**k, rel=1e-12)
+    assert law.start_sd == pytest.approx(0 * k, abs=1e-7)
     assert found.curves[0].learned.curve.rms[:, 0] == pytest.approx(2 * 0.75**k, rel=1e-12)
 
 
@@ -139,15 +143,18 @@ def test_the_expected_curve_lies_on_the_sampled_mean():
     assert found.law.steps[at] == 100
     sampled = found.learned.curve.start[at]
     z = (sampled.mean() - found.law.start_mean[at]) / (found.law.start_sd[at] / math.sqrt(4000))
-    assert found.law.start_sd[at] > 0.01 and abs(z) < 6, seed
+    assert found.law.start_sd[at] > 0.01, seed
+    assert abs(z) < 6, seed
 
 
 # -- regret and medians --------------------------------------------------------------------------------------------
 
 
 def test_middle_is_the_median_of_what_is_known():
-    assert middle(np.array([3.0, 1.0, 2.0])) == 2 and middle(np.array([1.0, 2.0, math.nan])) == 1.5
-    assert middle(np.array([1.0, math.inf])) == math.inf and math.isnan(middle(np.array([math.nan])))
+    assert middle(np.array([3.0, 1.0, 2.0])) == 2
+    assert middle(np.array([1.0, 2.0, math.nan])) == 1.5
+    assert middle(np.array([1.0, math.inf])) == math.inf
+    assert math.isnan(middle(np.array([math.nan])))
 
 
 def with_errors(loop, sup, regrets):
@@ -220,7 +227,8 @@ def test_a_model_that_does_not_fit_is_refused_by_name(loop):
 def test_a_table_of_learners(capsys):
     done = inside(capsys, "compare", ROBOT, "q-learning", "--method", "sarsa", "--steps", "1e3", "--runs", 5)
     assert done.code == 0
-    assert "reference: exact, in rational arithmetic" in done.out and "median of 5 runs" in done.out
+    assert "reference: exact, in rational arithmetic" in done.out
+    assert "median of 5 runs" in done.out
     head = next(line for line in done.out.splitlines() if line.startswith("method")).split()
     assert head == [
         "method",
@@ -260,11 +268,14 @@ def test_the_law_is_shown_beside_the_sample(capsys):
 def test_assertions_decide_the_exit_code(capsys):
     given = ("compare", ROBOT, "q-learning", "--steps", 2000)
     yes = inside(capsys, *given, "--assert", "q-learning < 100", "--assert", "q-learning.loss < 10")
-    assert yes.code == 0 and "q-learning < 100: yes" in yes.out
+    assert yes.code == 0
+    assert "q-learning < 100: yes" in yes.out
     no = inside(capsys, *given, "--assert", "q-learning < 1e-9")
-    assert no.code == 1 and "q-learning < 1e-9: no" in no.out
+    assert no.code == 1
+    assert "q-learning < 1e-9: no" in no.out
     other = inside(capsys, *given, "--assert", "sarsa < 1")
-    assert other.code == 2 and "'sarsa' is not compared" in one_line(other.err)
+    assert other.code == 2
+    assert "'sarsa' is not compared" in one_line(other.err)
 
 
 def test_curves_as_csv_and_json(capsys, tmp_path):
@@ -286,8 +297,10 @@ def test_curves_as_csv_and_json(capsys, tmp_path):
     first, second = document["learners"]
     assert (first["method"], second["method"], second["name"]) == ("td0", "td0,step-size=0.5", "td0")
     assert first["sup_error"]["runs"] == pytest.approx(learned.sup_error.tolist(), abs=1e-9)
-    assert first["regret"] is None and first["expected"] is None
-    assert second["expected"]["steps"] == second["curve"]["steps"] and document["methods"] == []
+    assert first["regret"] is None
+    assert first["expected"] is None
+    assert second["expected"]["steps"] == second["curve"]["steps"]
+    assert document["methods"] == []
 
 
 @pytest.mark.parametrize(
@@ -309,14 +322,16 @@ def test_curves_as_csv_and_json(capsys, tmp_path):
 def test_what_makes_no_sense_is_refused_in_one_line(capsys, tmp_path, monkeypatch, arguments, says):
     monkeypatch.chdir(tmp_path)
     done = inside(capsys, "compare", ROBOT, *arguments)
-    assert (done.code, done.out) == (2, "") and says in one_line(done.err)
+    assert (done.code, done.out) == (2, "")
+    assert says in one_line(done.err)
     assert not list(tmp_path.iterdir())
 
 
 def test_without_matplotlib_a_picture_is_refused_before_the_run(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     done = inside(capsys, "compare", ROBOT, "q-learning", "--steps", "1e15", "--plot", tmp_path / "a.png")
-    assert done.code == 2 and "pip install 'tabular-rl[plot]'" in one_line(done.err)
+    assert done.code == 2
+    assert "pip install 'tabular-rl[plot]'" in one_line(done.err)
 
 
 @pytest.mark.skipif(not PLOT, reason="needs the extra plot")
@@ -335,7 +350,8 @@ def test_a_picture_is_drawn(capsys, tmp_path):
 
 def test_nothing_is_learned_where_no_learner_is_named(capsys):
     document = json.loads(inside(capsys, "compare", ROBOT, "--json").out)
-    assert document["learners"] == [] and len(document["methods"]) > 3
+    assert document["learners"] == []
+    assert len(document["methods"]) > 3
 
 
 @pytest.mark.skipif(not PLOT, reason="needs the extra plot")
@@ -345,7 +361,8 @@ def test_methods_that_do_not_learn_are_drawn_by_their_residuals(capsys, tmp_path
         assert inside(capsys, *given, "--plot", tmp_path / name).code == 0
     picture = (tmp_path / "a.svg").read_text()
     assert picture == (tmp_path / "b.svg").read_text()
-    assert "value-iteration" in picture and "rational (no residuals)" in picture
+    assert "value-iteration" in picture
+    assert "rational (no residuals)" in picture
     assert "largest change of a value in a sweep" in picture
 
 

@@ -87,7 +87,7 @@ def names(methods, task):
 
 
 @pytest.mark.parametrize(
-    "line, want",
+    ("line", "want"),
     [
         ("", list(COMMANDS)),
         ("so", ["solve"]),
@@ -192,4 +192,5 @@ def test_the_variable_is_answered_by_the_program():
     env = {"_TABULAR_RL_COMPLETE": "bash_complete", "COMP_LINE": "tabular-rl solve --method val"}
     assert outside(env=env).out == "words\nvalue-iteration\n"
     done = outside(env={"_TABULAR_RL_COMPLETE": "csh_source"})
-    assert done.code == 2 and "expected bash_source, zsh_source or fish_source" in done.err
+    assert done.code == 2
+    assert "expected bash_source, zsh_source or fish_source" in done.err

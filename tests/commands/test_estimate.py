@@ -47,7 +47,8 @@ def test_json(capsys):
     assert (done.code, done.err) == (0, "")
     found = json.loads(done.out)
     assert found["digest"] == load("model.npz").digest
-    assert found["untried"] == [["b", "stay"]] and found["terminal"] == ["end"]
+    assert found["untried"] == [["b", "stay"]]
+    assert found["terminal"] == ["end"]
     assert (found["transitions"], found["episodes"], found["fewest_tries"], found["most_tries"]) == (
         5,
         2,
@@ -68,7 +69,10 @@ def test_every_format(capsys, output, to):
 
 def test_standard_streams():
     done = outside("estimate", "-", "--gamma", "1", "-o", "-", "--minimize", input=LOG.encode())
-    assert done.code == 0 and done.err == "" and 'sense = "min"' in done.out and "[state.a]" in done.out
+    assert done.code == 0
+    assert done.err == ""
+    assert 'sense = "min"' in done.out
+    assert "[state.a]" in done.out
     assert sorted(os.listdir()) == ["log.csv"]
 
 
@@ -96,7 +100,8 @@ def test_faults(capsys, here, arguments, code, expected):
     (here / "bad.csv").write_text(HEAD + "a,go,nan,a,0\n")
     before = sorted(os.listdir())
     done = inside(capsys, "estimate", *arguments)
-    assert done.code == code and done.out == ""
+    assert done.code == code
+    assert done.out == ""
     assert one_line(done.err).startswith(expected)
     assert sorted(os.listdir()) == before
 
@@ -110,7 +115,8 @@ def test_a_model_its_log_and_the_model_again(capsys):
     assert done.err == "robot.csv: written, 300 episodes, 15000 transitions\n"
     assert inside(capsys, "estimate", "robot.csv", "--gamma", "0.9", "-o", "robot.toml", "-q").code == 0
     robot, found = load(ROBOT), load("robot.toml")
-    assert list(found.states) == list(robot.states) and found.start[0] == 1
+    assert list(found.states) == list(robot.states)
+    assert found.start[0] == 1
     assert outcomes(found) == outcomes(robot)
 
 
@@ -138,7 +144,8 @@ def test_a_policy_and_a_start_for_the_log(capsys):
     options = ("--policy", "action:wait", "--start", "low", "--episodes", "2", "--steps", "3")
     inside(capsys, "simulate", ROBOT, "--log", "log.npz", *options)
     log = read_log("log.npz", load(ROBOT))
-    assert log.row.tolist() == [load(ROBOT).row("low", "wait")] * 6 and log.next_row[2] == -1
+    assert log.row.tolist() == [load(ROBOT).row("low", "wait")] * 6
+    assert log.next_row[2] == -1
 
 
 @pytest.mark.parametrize(
@@ -156,13 +163,14 @@ def test_a_policy_and_a_start_for_the_log(capsys):
 )
 def test_faults_of_log(capsys, options, code, expected):
     done = inside(capsys, "simulate", ROBOT, "--log", "new.csv", "--episodes", "2", *options)
-    assert done.code == code and done.out == "" and one_line(done.err) == expected
+    assert done.code == code
+    assert done.out == ""
+    assert one_line(done.err) == expected
     assert not os.path.exists("new.csv")
 
 
 def test_a_log_without_end_is_refused(capsys, monkeypatch):
     monkeypatch.setattr("tabular_rl.commands.simulate.MOST_LOGGED", 1000)
     done = inside(capsys, "simulate", ROBOT, "--log", "new.csv")
-    assert done.code == 2 and one_line(done.err).startswith(
-        "--log: found more than 1,000 transitions, expected fewer"
-    )
+    assert done.code == 2
+    assert one_line(done.err).startswith("--log: found more than 1,000 transitions, expected fewer")

@@ -36,7 +36,8 @@ def test_every_model(capsys, name):
     few = ["-q"] if name == "haddad_monmege" else FEW  # episodes of a million steps
     done = inside(capsys, "gradient", f"example:{name}", "--json", *wanted, *few)
     if name in IMPROPER:
-        assert done.code == 4 and done.out == ""
+        assert done.code == 4
+        assert done.out == ""
         assert all(state in one_line(done.err) for state in IMPROPER[name])
         return
     assert (done.code, done.err) == (0, "")
@@ -47,10 +48,12 @@ def test_every_model(capsys, name):
     largest = max(abs(e["value"]) for e in found["gradient"])
     assert max(map(abs, sums.values())) <= 1e-9 * max(largest, abs(found["J"]), 1e-3)
     if mdp.L > 600:
-        assert found["estimators"] == [] and f"{mdp.L} × {mdp.L} entries" in found["left_out"]
+        assert found["estimators"] == []
+        assert f"{mdp.L} × {mdp.L} entries" in found["left_out"]
         return
     (only,) = found["estimators"]
-    assert only["bias"] <= 1e-9 * max(largest, 1.0) and only["trace"] >= 0.0
+    assert only["bias"] <= 1e-9 * max(largest, 1.0)
+    assert only["trace"] >= 0.0
 
 
 @pytest.mark.parametrize("name", ["recycling_robot", "commute", "secretary", "forest_horizon", "rust_bus"])
@@ -68,7 +71,8 @@ def test_what_the_screen_says(capsys):
     """J is that of evaluate; what was sampled is what sample_gradient samples with this seed."""
     asked = ("--estimator", "advantage", "--estimator", "gae:0.5")
     done = inside(capsys, "gradient", ROBOT, "--seed", 3, "--episodes", 500, *asked)
-    assert done.code == 0 and done.err.startswith("500 episodes, ")
+    assert done.code == 0
+    assert done.err.startswith("500 episodes, ")
     lines = done.out.splitlines()
     assert lines[0] == "recycling robot: discounted, γ = 0.9, 2 states; policy uniform"
     value = json.loads(inside(capsys, "evaluate", ROBOT, "--json").out)["start_value"]
@@ -79,11 +83,11 @@ def test_what_the_screen_says(capsys):
         exact = estimator_moments(policy, name)
         (row,) = [line.split()[1:] for line in lines if line.startswith(name)]
         off = np.linalg.norm(drawn.mean - exact.mean) / np.sqrt(exact.trace / 500)
-        assert row[0] == "0" and float(row[1]) == pytest.approx(exact.trace, rel=5e-3)
+        assert row[0] == "0"
+        assert float(row[1]) == pytest.approx(exact.trace, rel=5e-3)
         assert int(row[2]) == np.ceil(exact.samples_needed)
-        assert float(row[3]) == pytest.approx(off, rel=5e-2) and float(row[4]) == pytest.approx(
-            drawn.trace, rel=5e-3
-        )
+        assert float(row[3]) == pytest.approx(off, rel=5e-2)
+        assert float(row[4]) == pytest.approx(drawn.trace, rel=5e-3)
 
 
 def test_steps_cut_off_are_a_bias_that_shrinks(capsys):
@@ -101,9 +105,12 @@ def test_without_the_weight_the_form_with_values_is_biased(capsys):
     asked = ("gradient", "example:aima_4x3", "--gamma", "0.9", "--undiscounted", "--json", *FEW)
     found = json.loads(inside(capsys, *asked, "--estimator", "q", "--estimator", "return").out)
     q, whole = found["estimators"]
-    assert q["bias"] > 0.01 and q["bias_without_discount"] > 0.01 and whole["bias"] < 1e-12
+    assert q["bias"] > 0.01
+    assert q["bias_without_discount"] > 0.01
+    assert whole["bias"] < 1e-12
     text = inside(capsys, *[a for a in asked if a != "--json"], "--estimator", "q").out
-    assert "bias, γ = 1" in text and "without the weight γ^t" in text
+    assert "bias, γ = 1" in text
+    assert "without the weight γ^t" in text
 
 
 def test_a_policy_from_a_file(capsys):
@@ -111,12 +118,14 @@ def test_a_policy_from_a_file(capsys):
     done = inside(
         capsys, "gradient", ROBOT, "--policy", "epsilon-greedy:0.1:answer.json", "--estimator", "q", *FEW
     )
-    assert done.code == 0 and "policy epsilon-greedy:0.1:answer.json" in done.out
+    assert done.code == 0
+    assert "policy epsilon-greedy:0.1:answer.json" in done.out
 
 
 def test_files(capsys, here):
     done = inside(capsys, "gradient", ROBOT, "-o", "g.csv", "--episodes", "20", "--estimator", "q")
-    assert done.code == 0 and done.err.endswith("g.csv: written\n")
+    assert done.code == 0
+    assert done.err.endswith("g.csv: written\n")
     assert (
         (here / "g.csv")
         .read_text()
@@ -133,19 +142,22 @@ def test_a_picture(capsys, here):
     pytest.importorskip("matplotlib")
     axes = ("--axis", "high", "search", "--axis", "low", "wait")
     done = inside(capsys, "gradient", ROBOT, "--plot", "g.svg", *axes, "--estimator", "q", "--episodes", "20")
-    assert done.code == 0 and done.err.endswith("g.svg: written\n")
+    assert done.code == 0
+    assert done.err.endswith("g.svg: written\n")
     assert "dJ/dθ(low, wait)" in (here / "g.svg").read_text()
 
 
 def test_the_time_limit_is_said(capsys):
     done = inside(capsys, "gradient", ROBOT, "--episodes", 10**8, "--estimator", "q", "--time-limit", "0.05")
-    assert done.code == 3 and "not reached: the time limit is over; raise --time-limit" in done.err
+    assert done.code == 3
+    assert "not reached: the time limit is over; raise --time-limit" in done.err
     assert "estimators, one episode each" in done.out
 
 
 def test_long_episodes_are_not_played_unasked(capsys):
     done = inside(capsys, "gradient", "example:haddad_monmege", "--estimator", "q")
-    assert done.code == 0 and "no episodes are sampled, as one takes 1.57e+06 steps" in done.out
+    assert done.code == 0
+    assert "no episodes are sampled, as one takes 1.57e+06 steps" in done.out
 
 
 @pytest.mark.parametrize(
@@ -170,7 +182,8 @@ def test_faults(capsys, arguments, code, expected):
     if "--plot" in arguments:
         pytest.importorskip("matplotlib")
     done = inside(capsys, "gradient", ROBOT, *arguments)
-    assert done.code == code and done.out == ""
+    assert done.code == code
+    assert done.out == ""
     assert one_line(done.err).startswith(expected)
     assert os.listdir() == []
 
@@ -187,4 +200,6 @@ def test_compare_says_that_preferences_are_no_values(capsys):
 @pytest.mark.parametrize("method", ["reinforce", "actor-critic"])
 def test_learn_shows_what_a_gradient_learner_learned(capsys, method):
     done = inside(capsys, "learn", ROBOT, "--method", method, "--steps", "2000", "--runs", "2", "-q")
-    assert done.code == 0 and "regret of the policy" in done.out and "start value, of the policy" in done.out
+    assert done.code == 0
+    assert "regret of the policy" in done.out
+    assert "start value, of the policy" in done.out

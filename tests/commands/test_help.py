@@ -37,21 +37,24 @@ def eighty(monkeypatch):
 def test_help_fits_the_screen(capsys, eighty, words):
     done = inside(capsys, *words, "--help")
     own = str(documents_folder())
-    assert done.code == 0 and done.out.startswith(f"Usage: {' '.join(['tabular-rl', *words])} ")
+    assert done.code == 0
+    assert done.out.startswith(f"Usage: {' '.join(['tabular-rl', *words])} ")
     assert [line for line in done.out.splitlines() if len(line) > 80 and own not in line] == []
 
 
 @pytest.mark.parametrize("words", EVERY, ids=" ".join)
 def test_help_of_a_command_is_its_help_option(capsys, eighty, words):
     done = inside(capsys, "help", *words)
-    assert (done.code, done.err) == (0, "") and done.out == inside(capsys, *words, "--help").out
+    assert (done.code, done.err) == (0, "")
+    assert done.out == inside(capsys, *words, "--help").out
 
 
 def test_help_alone_lists_commands_and_pages(capsys, eighty):
     done = inside(capsys, "help")
     assert done.out == inside(capsys, "--help").out
     words = set(re.findall(r"[\w-]+", done.out))
-    assert {*COMMANDS, *documents()} <= words and str(documents_folder()) in done.out
+    assert {*COMMANDS, *documents()} <= words
+    assert str(documents_folder()) in done.out
 
 
 def test_help_shows_a_method_or_a_page(capsys):
@@ -61,7 +64,7 @@ def test_help_shows_a_method_or_a_page(capsys):
 
 
 @pytest.mark.parametrize(
-    "words, says",
+    ("words", "says"),
     [
         (["slove"], "no command, method or page 'slove'; did you mean 'solve'?"),
         (["certificats"], "did you mean 'certificates'?"),
@@ -72,7 +75,8 @@ def test_help_shows_a_method_or_a_page(capsys):
 )
 def test_help_of_what_there_is_not(capsys, words, says):
     done = inside(capsys, "help", *words)
-    assert (done.code, done.out) == (2, "") and says in one_line(done.err)
+    assert (done.code, done.out) == (2, "")
+    assert says in one_line(done.err)
 
 
 def test_every_option_of_a_long_help_has_its_group():

@@ -52,10 +52,10 @@ def test_a_run_by_hand(capsys, coin):
     assert line_of(done.out, "a ") == ["0.875", "1.00", "3"]  # 7/8 learned, 1 exact, three visits
     assert line_of(done.out, "largest error") == ["0.125"]
     assert line_of(done.out, "root mean square error") == ["0.125"]
-    assert line_of(done.out, "start value, learned") == ["0.875"] and line_of(
-        done.out, "start value, exact"
-    ) == ["1"]
-    assert "no certificate" in done.out and "policy-iteration" not in done.out
+    assert line_of(done.out, "start value, learned") == ["0.875"]
+    assert line_of(done.out, "start value, exact") == ["1"]
+    assert "no certificate" in done.out
+    assert "policy-iteration" not in done.out
     assert "regret" not in done.out, "a method that evaluates a policy has none of its own"
 
 
@@ -99,8 +99,10 @@ def test_states_never_visited_are_listed_and_have_no_value(capsys, arms):
     assert "never visited: 1 state (b)" in done.out
     assert "errors count what was never visited or tried by its start value" in done.out
     document = json.loads(inside(capsys, "learn", arms, "--steps", 100, "--json", "--start-value", 3).out)
-    assert document["never_visited"] == ["b"] and document["values"][1] is None
-    assert document["visits"] == [100, 0] and document["q"][1] == {"left": None}
+    assert document["never_visited"] == ["b"]
+    assert document["values"][1] is None
+    assert document["visits"] == [100, 0]
+    assert document["q"][1] == {"left": None}
 
 
 def test_costs_are_learned_in_their_own_sign(capsys, arms):
@@ -109,8 +111,10 @@ def test_costs_are_learned_in_their_own_sign(capsys, arms):
         capsys, "learn", arms, "--minimize", "--steps", 300, "--explore", "epsilon-greedy:1", "--json"
     )
     document = json.loads(done.out)
-    assert document["policy"][0] == "left" and document["regret"]["median"] == 0
-    assert document["values"][0] == pytest.approx(0, abs=0.2) and document["sense"] == "min"
+    assert document["policy"][0] == "left"
+    assert document["regret"]["median"] == 0
+    assert document["values"][0] == pytest.approx(0, abs=0.2)
+    assert document["sense"] == "min"
 
 
 def test_finite_horizons_show_a_line_a_time(capsys, arms):
@@ -125,7 +129,8 @@ def test_verdicts_come_first_and_on_standard_error(capsys):
     given = ("learn", "example:random_walk_5", "--method", "td0", "--steps", 10)
     done = inside(capsys, *given, "--step-size", "n^-0.5")
     assert done.code == 0
-    assert done.err.startswith("warning: td0: step size n^-0.5: ") and "warning" not in done.out
+    assert done.err.startswith("warning: td0: step size n^-0.5: ")
+    assert "warning" not in done.out
     quiet = inside(capsys, *given, "--step-size", "n^-0.5", "-q")
     assert one_line(quiet.err).startswith("warning: td0: step size n^-0.5: ")
     assert inside(capsys, *given, "--step-size", "n^-0.5", "-qq").err == ""
@@ -135,7 +140,8 @@ def test_verdicts_come_first_and_on_standard_error(capsys):
 def test_without_a_reference_nothing_is_compared(capsys, arms):
     done = inside(capsys, "learn", arms, "--steps", 100, "--no-reference")
     assert done.code == 0
-    assert not re.search("exact|error|regret", done.out) and "no certificate" in done.out
+    assert not re.search("exact|error|regret", done.out)
+    assert "no certificate" in done.out
 
 
 def test_off_policy_and_logged_data(capsys, arms, tmp_path):
@@ -153,7 +159,8 @@ def test_off_policy_and_logged_data(capsys, arms, tmp_path):
     )
     document = json.loads(inside(capsys, "learn", arms, *given, "--steps", 3000, "--json").out)
     # v ← v + α ρ (0 + v/2 - v), ρ = 2: each step to the left takes a hundredth of v; the uniform policy is worth 1.
-    assert document["exact_values"] == [0, 0] and 0.99**1700 < document["values"][0] < 0.99**1300
+    assert document["exact_values"] == [0, 0]
+    assert 0.99**1700 < document["values"][0] < 0.99**1300
     log = tmp_path / "log.csv"
     log.write_text("state,action,reward,next_state,done\na,right,1,a,false\na,left,0,a,false\n")
     done = inside(capsys, "learn", arms, "--data", log, "--steps", 2, "--step-size", 1, "--json")
@@ -173,9 +180,11 @@ def test_answers_are_read_by_other_commands(capsys, tmp_path):
         assert (done.code, done.out, done.err) == (0, "", "")
         for policy in (path, f"greedy:{path}"):
             out = inside(capsys, "evaluate", ROBOT, "--policy", policy, "-q").out
-            assert "16.949153" in out and "15.254237" in out, "the best policy: 1000/59 and 900/59"
+            for value in ("16.949153", "15.254237"):  # of the best policy: 1000/59 and 900/59
+                assert value in out
         checked = inside(capsys, "verify", ROBOT, path)
-        assert checked.code == 1 and "not proven within the tolerance" in checked.out
+        assert checked.code == 1
+        assert "not proven within the tolerance" in checked.out
         assert inside(capsys, "verify", ROBOT, path, "--tolerance", 20).code == 0
 
 
@@ -186,7 +195,8 @@ def test_csv_leaves_empty_what_was_never_visited(capsys, arms, tmp_path):
     assert path.read_text() == "state,value,visits,action\na,0.0,1,left\nb,,0,left\n"
     assert inside(capsys, "evaluate", arms, "--policy", path).code == 0
     done = inside(capsys, "evaluate", arms, "--policy", f"greedy:{path}")
-    assert done.code == 2 and f"{path}:3: state 'b': found no value" in one_line(done.err)
+    assert done.code == 2
+    assert f"{path}:3: state 'b': found no value" in one_line(done.err)
 
 
 def test_json_has_a_schema_and_no_infinities(capsys, arms):
@@ -259,31 +269,39 @@ def test_the_command_line_says_what_python_does(capsys):
 def test_what_makes_no_sense_is_refused_in_one_line(capsys, arms, tmp_path, monkeypatch, arguments, says):
     monkeypatch.chdir(tmp_path)
     done = inside(capsys, "learn", arms, *arguments)
-    assert (done.code, done.out) == (2, "") and says in one_line(done.err)
+    assert (done.code, done.out) == (2, "")
+    assert says in one_line(done.err)
     assert [path.name for path in tmp_path.iterdir()] == ["arms.toml"]
 
 
 def test_what_cannot_be_written_is_said_before_the_run(capsys, arms, tmp_path):
     done = inside(capsys, "learn", arms, "--steps", "1e15", "-o", tmp_path / "none" / "a.json")
-    assert done.code == 5 and "none" in one_line(done.err)
+    assert done.code == 5
+    assert "none" in one_line(done.err)
     done = inside(capsys, "learn", arms, "--steps", "1e15", "-o", arms)
-    assert done.code == 2 and arms.read_text() == ARMS
+    assert done.code == 2
+    assert arms.read_text() == ARMS
 
 
 def test_no_finite_answer_is_exit_4(capsys):
     done = inside(capsys, "learn", "example:no_proper_policy")
-    assert done.code == 4 and "no finite answer" in one_line(done.err)
+    assert done.code == 4
+    assert "no finite answer" in one_line(done.err)
 
 
 def test_a_time_limit_is_exit_3_with_what_was_learned(capsys, arms, tmp_path):
     done = inside(capsys, "learn", arms, "--steps", "1e13", "--time-limit", 0.5, "-o", tmp_path / "a.json")
     assert done.code == 3
-    assert "not reached: the time limit is over after" in done.out and "no certificate" in done.out
+    assert "not reached: the time limit is over after" in done.out
+    assert "no certificate" in done.out
     assert "regret of the policy" in done.out
     document = json.loads((tmp_path / "a.json").read_text())
-    assert document["status"] == "TIME_SPENT" and not document["reached"] and 0 < document["steps"] < 10**13
+    assert document["status"] == "TIME_SPENT"
+    assert not document["reached"]
+    assert 0 < document["steps"] < 10**13
     none = inside(capsys, "learn", arms, "--time-limit", 0)
-    assert none.code == 3 and "never visited: 2 states" in none.out
+    assert none.code == 3
+    assert "never visited: 2 states" in none.out
 
 
 def test_an_estimate_that_diverges_is_exit_3(capsys, tmp_path):
@@ -292,7 +310,8 @@ def test_an_estimate_that_diverges_is_exit_3(capsys, tmp_path):
     (tmp_path / "x.csv").write_text("10\n")  # w ← w + 10 (1 + 9 w - 10 w) = 10 - 9 w
     given = ("--method", "linear-td", "--features", tmp_path / "x.csv", "--step-size", 1, "--steps", 1000)
     done = inside(capsys, "learn", path, *given)
-    assert done.code == 3 and "diverges" in one_line(done.err)
+    assert done.code == 3
+    assert "diverges" in one_line(done.err)
 
 
 # -- the whole catalogue -------------------------------------------------------------------------------------------
@@ -326,7 +345,8 @@ def test_regret_is_that_of_the_policy_and_not_of_the_estimates(arms):
     found = regret(learned)
     went_right = learned.visits[:, 1] > 0
     assert found.regret.tolist() == pytest.approx((2.0 * ~went_right).tolist(), abs=1e-8)
-    assert found.policies == 2 and found.left_out == 0
+    assert found.policies == 2
+    assert found.left_out == 0
     first = regret(learned, most=1)
     assert first.left_out == int((went_right != went_right[0]).sum()) > 0
     assert {policy["a"] for policy in greedy_of_runs(learned)} == {"left", "right"}
@@ -339,7 +359,8 @@ def test_a_policy_that_never_ends_has_infinite_regret(tmp_path):
         'go = { to = "end", reward = -5 }\n'
     )
     found = regret(learn(load(str(path)), "q-learning", steps=1, explore="greedy"))
-    assert found.regret.tolist() == [math.inf] and found.earned.tolist() == [-math.inf]
+    assert found.regret.tolist() == [math.inf]
+    assert found.earned.tolist() == [-math.inf]
 
 
 def test_what_a_policy_would_do_where_it_never_comes_costs_nothing(tmp_path):
@@ -353,7 +374,8 @@ def test_what_a_policy_would_do_where_it_never_comes_costs_nothing(tmp_path):
     learned = learn(load(str(path)), "q-learning", steps=3)
     assert learned.policy["b"] == "stay"
     found = regret(learned)
-    assert found.regret.tolist() == [0.0] and found.earned.tolist() == [-5.0]
+    assert found.regret.tolist() == [0.0]
+    assert found.earned.tolist() == [-5.0]
 
 
 def test_a_reference_that_was_cut_off_measures_nothing(arms):
@@ -395,6 +417,8 @@ def test_behavior_log_is_the_policy_that_the_log_was_made_by(capsys, tmp_path):
     log.write_text("state,action,reward,next_state,done\n" + 3 * "s,first,1,end,1\n" + "s,second,3,end,1\n")
     asked = ["learn", model, "--method", "batch-td", "--policy", "action:second", "--data", log, "--json"]
     refused = inside(capsys, *asked)
-    assert refused.code == 2 and "--behavior log" in refused.err
+    assert refused.code == 2
+    assert "--behavior log" in refused.err
     done = inside(capsys, *asked, "--behavior", "log")
-    assert done.code == 0 and json.loads(done.out)["values"][0] == pytest.approx(3)
+    assert done.code == 0
+    assert json.loads(done.out)["values"][0] == pytest.approx(3)

@@ -59,7 +59,8 @@ def models(tmp_path, monkeypatch):
 def test_options_of_the_model_stand_for_what_a_file_says(capsys, models, words):
     for more, digest in (((), models[0]), (("--horizon", "2"), models[1])):
         done = inside(capsys, *words, *OPTIONS, *more, "--json", "-q")
-        assert done.code == 0 and json.loads(done.out)["digest"] == digest
+        assert done.code == 0
+        assert json.loads(done.out)["digest"] == digest
 
 
 def test_options_of_the_model_in_commands_without_json(capsys, models):
@@ -78,7 +79,9 @@ def test_options_of_the_model_in_commands_without_json(capsys, models):
             inside(capsys, "show", *words, *more, "--quiet")
             for words in (("loose", *OPTIONS), ("said.toml",))
         )
-        assert own.code == 0 and own.err == "" and own.out.splitlines()[1:] == same.out.splitlines()[1:]
+        assert own.code == 0
+        assert own.err == ""
+        assert own.out.splitlines()[1:] == same.out.splitlines()[1:]
 
 
 def test_a_tolerance_may_be_a_share_of_the_values(capsys, tmp_path):
@@ -102,7 +105,8 @@ def test_a_tolerance_may_be_a_share_of_the_values(capsys, tmp_path):
             found = json.loads(done.out)
             width = found["upper"][0] - found["lower"][0]
             most = 0.764 if relative else 0.001
-            assert done.code == 0 and abs(found["values"][0] - 145 / 0.19) <= width <= most
+            assert done.code == 0
+            assert abs(found["values"][0] - 145 / 0.19) <= width <= most
             sweeps[relative] = found["work"]["sweeps"]
         assert sweeps[("--relative",)] < sweeps[()]
 
@@ -123,29 +127,34 @@ def test_options_of_solve_and_evaluate(capsys, tmp_path):
 
     for words in (("solve", "--method", "value-iteration"), ("evaluate", "--method", "policy-evaluation")):
         code, usual = answer(*words)
-        assert code == 0 and usual["values"] == pytest.approx(range(30), abs=1e-6)
+        assert code == 0
+        assert usual["values"] == pytest.approx(range(30), abs=1e-6)
         code, quick = answer(*words, "--in-place")
-        assert (
-            code == 0
-            and quick["values"] == pytest.approx(range(30), abs=1e-6)
-            and quick["work"]["sweeps"] < usual["work"]["sweeps"]
-        )
+        assert code == 0
+        assert quick["values"] == pytest.approx(range(30), abs=1e-6)
+        assert quick["work"]["sweeps"] < usual["work"]["sweeps"]
         code, short = answer(*words, "--sweeps", "3")
-        assert code == 3 and short["status"] == "BUDGET_SPENT"
+        assert code == 3
+        assert short["status"] == "BUDGET_SPENT"
         code, two = answer(*words, "--threads", "2")
-        assert code == 0 and two["lower"] == usual["lower"]
+        assert code == 0
+        assert two["lower"] == usual["lower"]
         (tmp_path / "answer.json").write_text(json.dumps(usual))
         code, begun = answer(*words, "--start-from", tmp_path / "answer.json")
-        assert code == 0 and begun["work"]["sweeps"] < usual["work"]["sweeps"]
+        assert code == 0
+        assert begun["work"]["sweeps"] < usual["work"]["sweeps"]
     for solver in ("dense", "sparse"):
         code, found = answer("evaluate", "--linear-solver", solver, "--method", "linear-solve")
-        assert code == 0 and found["options"]["linear_solver"] == solver
+        assert code == 0
+        assert found["options"]["linear_solver"] == solver
     assert "s15" not in inside(capsys, "evaluate", model, "-q").out
     assert "s15" in inside(capsys, "evaluate", model, "-q", "--all").out
     learn = ("learn", model, "--method", "td0", "--steps", "50", "-q")
-    assert "s15" not in inside(capsys, *learn).out and "s15" in inside(capsys, *learn, "--all").out
+    assert "s15" not in inside(capsys, *learn).out
+    assert "s15" in inside(capsys, *learn, "--all").out
     gradient = ("gradient", model, "-q", "--episodes", "2")
-    assert "s15" not in inside(capsys, *gradient).out and "s15" in inside(capsys, *gradient, "--all").out
+    assert "s15" not in inside(capsys, *gradient).out
+    assert "s15" in inside(capsys, *gradient, "--all").out
 
 
 # An option of a learner, with what it needs beside it: without the option the learned values are others.
@@ -190,7 +199,7 @@ on = { to = { right = 0.75, b = 0.25 }, reward = 1 }
 """
 
 
-@pytest.mark.parametrize("method, flag, value", LEARNED, ids=lambda x: None if x is None else str(x))
+@pytest.mark.parametrize(("method", "flag", "value"), LEARNED, ids=lambda x: None if x is None else str(x))
 def test_an_option_of_a_learner_changes_what_is_learned(capsys, tmp_path, method, flag, value):
     """`learn METHOD --flag value`, `compare METHOD --flag value` and `compare METHOD,flag=value` are one thing."""
     model, policy = tmp_path / "walk.toml", tmp_path / "policy.csv"
@@ -202,7 +211,8 @@ def test_an_option_of_a_learner_changes_what_is_learned(capsys, tmp_path, method
 
     def learned(*words):
         done = inside(capsys, "learn", model, "--method", name, *more, "--no-reference", *words)
-        assert done.code in (0, 3) and done.err.count("Traceback") == 0
+        assert done.code in (0, 3)
+        assert done.err.count("Traceback") == 0
         found = json.loads(done.out)
         return found["values"], found.get("q"), found["policy"]
 
@@ -234,7 +244,8 @@ def test_options_of_compare(capsys, tmp_path):
         same = [x["sup_error"] == y["sup_error"] for x, y in zip(found["learners"], usual, strict=True)]
         assert all(same) == (words[0] == "--threads")  # the same bits for any number of threads
     code, found = compared("value-iteration", "--sweeps", "2")
-    assert code == 0 and found["methods"][0]["status"] == "BUDGET_SPENT"
+    assert code == 0
+    assert found["methods"][0]["status"] == "BUDGET_SPENT"
     code, found = compared("value-iteration", "--time-limit", "0")
     assert found["methods"][0]["status"] != "CERTIFIED"
 
@@ -261,7 +272,8 @@ def test_every_size_of_a_family_reaches_its_function(capsys, tmp_path, family):
         path = tmp_path / "model"
         asked = [word for pair in given.items() for word in pair]
         done = inside(capsys, "make", family, *asked, "-o", path, "--to", "npz", "-q")
-        assert (done.code, done.err) == (0, "") and path.is_file()
+        assert (done.code, done.err) == (0, "")
+        assert path.is_file()
         return load(path, format="npz").digest
 
     whole = made(pairs)
@@ -276,4 +288,5 @@ def test_every_size_of_a_family_reaches_its_function(capsys, tmp_path, family):
 
 def test_examples_are_listed_quietly_too(capsys):
     done = inside(capsys, "examples", "--quiet")
-    assert (done.code, done.err) == (0, "") and "example:forest" in done.out
+    assert (done.code, done.err) == (0, "")
+    assert "example:forest" in done.out

@@ -27,7 +27,8 @@ ROBOT = "example:recycling_robot"
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_has_a_summary_an_example_and_no_raw_marks(capsys, name):
     done = inside(capsys, name, "--help")
-    assert done.code == 0 and done.err == ""
+    assert done.code == 0
+    assert done.err == ""
     assert re.search(rf"^ +tabular-rl {name}", done.out, re.MULTILINE)
     assert "\b" not in done.out
     callback = importlib.import_module(f"tabular_rl.commands.{name}").command.callback
@@ -42,12 +43,15 @@ def test_help_lists_every_command(capsys):
 
 def test_no_command_at_all_is_wrong_usage(capsys):
     done = inside(capsys)
-    assert done.code == 2 and done.out == "" and "Usage: tabular-rl" in done.err
+    assert done.code == 2
+    assert done.out == ""
+    assert "Usage: tabular-rl" in done.err
 
 
 def test_unknown_commands_are_told_with_the_closest(capsys):
     done = inside(capsys, "slove", ROBOT)
-    assert done.code == 2 and "no command 'slove'; did you mean 'solve'?" in one_line(done.err)
+    assert done.code == 2
+    assert "no command 'slove'; did you mean 'solve'?" in one_line(done.err)
 
 
 def test_version(capsys):
@@ -77,13 +81,16 @@ def test_a_method_is_described(capsys, monkeypatch, name):
     out = inside(capsys, "methods", name).out
     assert max(map(width, out.splitlines())) <= 80
     spec, words = METHODS[name], " ".join(out.split())
-    assert " ".join(spec.equation.split()) in words and spec.source in words and "Examples" in out
+    assert " ".join(spec.equation.split()) in words
+    assert spec.source in words
+    assert "Examples" in out
     assert all(option.flag in out for option, _ in spec.options.values())
 
 
 def test_unknown_methods_are_told_with_the_closest(capsys):
     done = inside(capsys, "methods", "value-iter")
-    assert done.code == 2 and "did you mean 'value-iteration'?" in one_line(done.err)
+    assert done.code == 2
+    assert "did you mean 'value-iteration'?" in one_line(done.err)
 
 
 def test_methods_as_json(capsys):
@@ -107,7 +114,8 @@ def test_examples_lists_all(capsys):
 
 def test_unknown_examples_are_told_with_the_closest(capsys):
     done = inside(capsys, "solve", "example:recycling-robot")
-    assert done.code == 2 and "did you mean 'recycling_robot'?" in one_line(done.err)
+    assert done.code == 2
+    assert "did you mean 'recycling_robot'?" in one_line(done.err)
 
 
 # -- check and show ------------------------------------------------------------------------------------------------
@@ -115,8 +123,10 @@ def test_unknown_examples_are_told_with_the_closest(capsys):
 
 def test_check_counts(capsys):
     done = inside(capsys, "check", ROBOT)
-    assert done.code == 0 and "recycling robot: valid" in done.out
-    assert "2 states (0 terminal), 3 actions, 5 pairs, 7 outcomes" in done.out and "remark" not in done.out
+    assert done.code == 0
+    assert "recycling robot: valid" in done.out
+    assert "2 states (0 terminal), 3 actions, 5 pairs, 7 outcomes" in done.out
+    assert "remark" not in done.out
     document = json.loads(inside(capsys, "check", ROBOT, "--json").out)
     assert (document["valid"], document["pairs"], document["outcomes"]) == (True, 5, 7)
 
@@ -126,7 +136,8 @@ def test_check_tells_every_fault_with_its_line(capsys, tmp_path):
     path.write_text('discount = 0.9\n[state.a]\ngo = { to = { a = 0.9 } }\nstay = { to = "b" }\n')
     done = inside(capsys, "check", path)
     assert (done.code, done.out) == (2, "")
-    assert f"{path}:3: " in done.err and f"{path}:4: " in done.err
+    assert f"{path}:3: " in done.err
+    assert f"{path}:4: " in done.err
 
 
 def test_check_remarks_on_what_is_odd(capsys, tmp_path):
@@ -159,7 +170,8 @@ def test_check_remarks_on_rewards_and_ends_that_nothing_leads_to(capsys, tmp_pat
         'numbers = "float64"\ndiscount = 1\nterminal = ["end"]\n[state.a]\ngo = { to = { a = 1, end = 1e-400 } }\n'
     )
     done = inside(capsys, "check", path)
-    assert done.code == 2 and "found probability 1e-400, which underflows" in one_line(done.err)
+    assert done.code == 2
+    assert "found probability 1e-400, which underflows" in one_line(done.err)
 
 
 def test_check_does_not_call_dropped_rewards_valid(capsys, tmp_path):
@@ -167,9 +179,8 @@ def test_check_does_not_call_dropped_rewards_valid(capsys, tmp_path):
     text = 'discount = 1\nterminal = ["1"]\n[tensors]\nP = [[[0, 1]], [[0, 0]]]\nR = [-3, 100]\n'
     path.write_text(text)
     done = inside(capsys, "check", path)
-    assert done.code == 2 and "terminal state '1' has reward 100, which is never collected" in one_line(
-        done.err
-    )
+    assert done.code == 2
+    assert "terminal state '1' has reward 100, which is never collected" in one_line(done.err)
     path.write_text(text + 'terminal_rewards = "on entry"\n')
     assert "valid" in inside(capsys, "check", path).out
     assert "97" in inside(capsys, "solve", path).out
@@ -185,15 +196,18 @@ def test_show_prints_the_model(capsys):
 
 def test_show_one_state(capsys):
     out = inside(capsys, "show", ROBOT, "--state", "low").out
-    assert "recharge" in out and not re.search(r"^high", out, re.MULTILINE)
+    assert "recharge" in out
+    assert not re.search(r"^high", out, re.MULTILINE)
     done = inside(capsys, "show", ROBOT, "--state", "lo")
-    assert done.code == 2 and "did you mean 'low'?" in one_line(done.err)
+    assert done.code == 2
+    assert "did you mean 'low'?" in one_line(done.err)
 
 
 def test_show_all_outcomes(capsys):
     assert "more outcomes" in inside(capsys, "show", "example:taxi").out
     out = inside(capsys, "show", "example:taxi", "--all").out
-    assert "more outcomes" not in out and len(out.splitlines()) > 3000
+    assert "more outcomes" not in out
+    assert len(out.splitlines()) > 3000
 
 
 # -- convert and make ----------------------------------------------------------------------------------------------
@@ -222,7 +236,8 @@ def test_convert_refuses_before_it_reads(capsys, tmp_path, monkeypatch, name, co
     )
     (tmp_path / "file").touch()
     done = inside(capsys, "convert", ROBOT, tmp_path / name)
-    assert done.code == code and str(tmp_path) in one_line(done.err)
+    assert done.code == code
+    assert str(tmp_path) in one_line(done.err)
 
 
 def test_convert_never_writes_over_its_input(capsys, tmp_path):
@@ -237,7 +252,8 @@ def test_convert_never_writes_over_its_input(capsys, tmp_path):
 def test_every_family_makes_a_valid_model(capsys, tmp_path, family):
     path = tmp_path / "m.npz"
     done = inside(capsys, "make", family.replace("_", "-"), "-o", path)
-    assert done.code == 0 and "written as npz" in one_line(done.err)
+    assert done.code == 0
+    assert "written as npz" in one_line(done.err)
     assert load(path).digest == families.FAMILIES[family]().digest
 
 
@@ -268,7 +284,8 @@ def test_make_takes_options(capsys, tmp_path):
 def test_make_refuses_what_makes_no_sense(capsys, tmp_path, monkeypatch, arguments, code, says):
     monkeypatch.chdir(tmp_path)
     done = inside(capsys, "make", *arguments)
-    assert done.code == code and says in one_line(done.err)
+    assert done.code == code
+    assert says in one_line(done.err)
     assert not list(tmp_path.iterdir())
 
 
@@ -277,24 +294,30 @@ def test_make_refuses_what_makes_no_sense(capsys, tmp_path, monkeypatch, argumen
 
 def test_compare_shows_a_line_a_method(capsys):
     done = inside(capsys, "compare", ROBOT)
-    assert done.code == 0 and "reference: exact, in rational arithmetic" in done.out
+    assert done.code == 0
+    assert "reference: exact, in rational arithmetic" in done.out
     row = next(line for line in done.out.splitlines() if line.startswith("value-iteration")).split()
-    assert float(row[1]) < 1e-6 and float(row[2]) < 1e-6 and row[3] == "optimal"
+    assert float(row[1]) < 1e-6
+    assert float(row[2]) < 1e-6
+    assert row[3] == "optimal"
 
 
 def test_compare_asserts(capsys):
     yes = inside(
         capsys, "compare", ROBOT, "--method", "value-iteration", "--assert", "value-iteration < 0.05"
     )
-    assert yes.code == 0 and "value-iteration < 0.05: yes" in yes.out
+    assert yes.code == 0
+    assert "value-iteration < 0.05: yes" in yes.out
     no = inside(
         capsys, "compare", ROBOT, "--method", "value-iteration", "--assert", "value-iteration.bound > 5"
     )
-    assert no.code == 1 and "value-iteration.bound > 5: no" in no.out
+    assert no.code == 1
+    assert "value-iteration.bound > 5: no" in no.out
     wrong = inside(
         capsys, "compare", ROBOT, "--method", "value-iteration", "--assert", "policy-iteration < 1"
     )
-    assert wrong.code == 2 and "policy-iteration" in one_line(wrong.err)
+    assert wrong.code == 2
+    assert "policy-iteration" in one_line(wrong.err)
 
 
 def test_compare_finds_an_answer_that_is_too_coarse(capsys):
@@ -309,7 +332,8 @@ def test_compare_finds_an_answer_that_is_too_coarse(capsys):
         "--assert",
         "value-iteration < 1e-9",
     )
-    assert done.code == 1 and "value-iteration < 1e-9: no" in done.out
+    assert done.code == 1
+    assert "value-iteration < 1e-9: no" in done.out
 
 
 def test_compare_as_json(capsys, tmp_path):
@@ -325,7 +349,8 @@ def test_simulate_shows_the_exact_value_beside(capsys):
     done = inside(capsys, "simulate", "example:random_walk_5", "--episodes", 2000)
     assert done.code == 0
     assert re.search(r"^exact value  0\.500000 ± ", done.out, re.MULTILINE)
-    assert "0.99 confidence interval" in done.out and "2000 episodes" in done.out
+    assert "0.99 confidence interval" in done.out
+    assert "2000 episodes" in done.out
     assert inside(capsys, "simulate", "example:random_walk_5", "--episodes", 2000).out == done.out
 
 
@@ -333,7 +358,8 @@ def test_simulate_as_json(capsys):
     document = json.loads(
         inside(capsys, "simulate", ROBOT, "--episodes", 100, "--level", 0.9, "--json", "-q").out
     )
-    assert document["episodes"] == 100 and document["lower"] < document["mean"] < document["upper"]
+    assert document["episodes"] == 100
+    assert document["lower"] < document["mean"] < document["upper"]
     assert document["verdict"]
 
 
@@ -353,19 +379,21 @@ def test_simulate_as_json(capsys):
 )
 def test_simulate_refuses_what_makes_no_sense(capsys, arguments, code, says):
     done = inside(capsys, "simulate", "example:gridworld_4x4", *arguments)
-    assert done.code == code and says in one_line(done.err)
+    assert done.code == code
+    assert says in one_line(done.err)
 
 
 def test_episodes_that_do_not_end_are_no_answer(capsys):
     done = inside(capsys, "simulate", "example:gridworld_4x4", "--steps", 2, "--episodes", 50)
-    assert done.code == 3 and "raise --steps" in done.out and "mean return" not in done.out
+    assert done.code == 3
+    assert "raise --steps" in done.out
+    assert "mean return" not in done.out
 
 
 def test_assertions_name_the_methods_compared(capsys):
     done = inside(capsys, "compare", "example:forest", "--method", "rational", "--assert", "VI < 1")
-    assert done.code == 2 and "'value-iteration' is not compared, expected one of rational" in one_line(
-        done.err
-    )
+    assert done.code == 2
+    assert "'value-iteration' is not compared, expected one of rational" in one_line(done.err)
 
 
 def test_a_policy_of_another_horizon_is_simulated(capsys, tmp_path):
@@ -374,7 +402,8 @@ def test_a_policy_of_another_horizon_is_simulated(capsys, tmp_path):
         done = inside(
             capsys, "simulate", "example:forest", "--policy", path, "--horizon", 5, "--episodes", 50
         )
-        assert done.code == 0 and "exact value" in done.out
+        assert done.code == 0
+        assert "exact value" in done.out
 
 
 def test_the_time_limit_holds_for_the_exact_value(capsys, monkeypatch):
@@ -386,7 +415,8 @@ def test_the_time_limit_holds_for_the_exact_value(capsys, monkeypatch):
 
     monkeypatch.setattr("tabular_rl.methods.planning.auto.auto_evaluation", stopped)
     done = inside(capsys, "simulate", "example:forest", "--episodes", 50, "--time-limit", 50_000)
-    assert done.code == 0 and 0 < given[0] < 50_000
+    assert done.code == 0
+    assert 0 < given[0] < 50_000
     assert "exact value  not computed: the time limit is over" in done.out
 
 
@@ -400,11 +430,13 @@ def test_an_interruption_says_what_was_lost(capsys, monkeypatch, tmp_path, comma
     monkeypatch.setattr("tabular_rl.commands._files.load", stop)
     more = [tmp_path / "a.toml"] if command == "convert" else []
     done = inside(capsys, command, "example:forest", *more)
-    assert done.code == 130 and one_line(done.err) == f"interrupted: {says}"
+    assert done.code == 130
+    assert one_line(done.err) == f"interrupted: {says}"
 
 
 def test_every_short_name_is_one_of_a_method():
-    assert set(ALIASES.values()) <= set(METHODS) and all(alias.isupper() for alias in ALIASES)
+    assert set(ALIASES.values()) <= set(METHODS)
+    assert all(alias.isupper() for alias in ALIASES)
 
 
 def test_short_names_of_methods_in_any_case(capsys):
@@ -418,7 +450,8 @@ def test_short_names_of_methods_in_any_case(capsys):
     assert inside(capsys, "methods", "mc").out == inside(capsys, "methods", "monte-carlo").out
     assert inside(capsys, "methods").out.endswith("TD td0, MC monte-carlo\n")
     done = inside(capsys, "evaluate", "example:forest", "--method", "PI")
-    assert done.code == 2 and "'policy-iteration' finds the best policy" in one_line(done.err)
+    assert done.code == 2
+    assert "'policy-iteration' finds the best policy" in one_line(done.err)
     done = inside(
         capsys, "compare", "example:forest", "VI", "value-iteration", "--assert", "vi < 1e-3", "--json"
     )
@@ -426,7 +459,7 @@ def test_short_names_of_methods_in_any_case(capsys):
 
 
 @pytest.mark.parametrize(
-    "text, gamma",
+    ("text", "gamma"),
     [("1/1.02", "50/51"), ("1-0.05", "0.95"), ("0.9 * 0.9", "0.81"), ("0.25+0.25", "0.5")],
 )
 def test_a_discount_may_be_calculated_and_stays_exact(capsys, text, gamma):
@@ -437,4 +470,5 @@ def test_a_discount_may_be_calculated_and_stays_exact(capsys, text, gamma):
 @pytest.mark.parametrize("text", ["1/0.5", "1/0.0", "1/1.02/2", "1.02-", "0.5**2", "1//2", "--0.5", "(0.5)"])
 def test_a_discount_that_cannot_be_calculated_is_refused(capsys, text):
     done = inside(capsys, "solve", "example:forest", f"--gamma={text}")
-    assert done.code == 2 and f"--gamma: found '{text}', expected a number from 0 to 1" in one_line(done.err)
+    assert done.code == 2
+    assert f"--gamma: found '{text}', expected a number from 0 to 1" in one_line(done.err)

@@ -55,7 +55,8 @@ def test_signals_stop_a_method_with_its_best_interval(slow, tmp_path, signum, co
     process.send_signal(signum)
     out, err = process.communicate(timeout=LIMIT)
     assert process.returncode == code
-    assert b"interrupted: the best interval so far" in out and b"Traceback" not in err
+    assert b"interrupted: the best interval so far" in out
+    assert b"Traceback" not in err
     assert re.search(rb"interrupted: the best interval so far is \S+ wide", err)
     assert json.loads(answer.read_text())["status"] == "INTERRUPTED"
 
@@ -91,7 +92,8 @@ def test_progress_is_a_line_redrawn_on_a_terminal(slow):
     process.communicate(timeout=LIMIT)
     os.close(master)
     assert process.returncode == 130
-    assert "%" in seen and "sweeps" in seen
+    assert "%" in seen
+    assert "sweeps" in seen
 
 
 def test_progress_follows_the_clock_and_is_nothing_when_quiet(capsys, monkeypatch, slow):
@@ -102,7 +104,8 @@ def test_progress_follows_the_clock_and_is_nothing_when_quiet(capsys, monkeypatc
     done = inside(capsys, *options)
     lines = [line for line in done.err.splitlines() if "residual" in line]
     seconds = [int(line.rpartition(", ")[2].removesuffix(" s")) for line in lines]
-    assert done.code == 3 and len(lines) > 3
+    assert done.code == 3
+    assert len(lines) > 3
     assert all(b >= 2 * a for a, b in itertools.pairwise(seconds))
     quiet = inside(capsys, *options, "-q")
     assert (quiet.code, quiet.err) == (3, "")
@@ -130,18 +133,24 @@ def test_names_that_the_terminal_cannot_show_are_spelled_out(tmp_path):
     )
     done = outside("solve", path, env={"LC_ALL": "C"}, flags=("-X", "utf8=0"))
     assert done.code == 0, done.err
-    assert "zustand-\\xe4" in done.out and "\\u2192" in done.out and "gamma = 0.5" in done.out
+    assert "zustand-\\xe4" in done.out
+    assert "\\u2192" in done.out
+    assert "gamma = 0.5" in done.out
     assert done.out.isascii()
     for command in (["methods", "value-iteration"], ["solve", "--help"]):
         again = outside(*command, env={"LC_ALL": "C"}, flags=("-X", "utf8=0"))
-        assert again.code == 0 and again.out.isascii() and "\\u03b3" not in again.out, again.err
+        assert again.code == 0, again.err
+        assert again.out.isascii()
+        assert "\\u03b3" not in again.out
 
 
 def test_a_model_from_standard_input():
     text = (ROOT / "mdps" / "recycling_robot.toml").read_bytes()
     assert "16.949153" in outside("solve", "-", input=text).out
     empty = outside("solve", "-", input=b"")
-    assert empty.code == 2 and "<stdin>" in empty.err and "empty" in empty.err
+    assert empty.code == 2
+    assert "<stdin>" in empty.err
+    assert "empty" in empty.err
 
 
 def test_too_little_memory_exits_with_2_and_the_size(tmp_path):
@@ -161,7 +170,8 @@ def test_too_little_memory_exits_with_2_and_the_size(tmp_path):
         cwd=tmp_path,
     )
     assert done.code == 2, done.err
-    assert "Traceback" not in done.err and re.search(r"\d (GB|GiB|MB|MiB)", done.err)
+    assert "Traceback" not in done.err
+    assert re.search(r"\d (GB|GiB|MB|MiB)", done.err)
 
 
 def test_memory_of_a_method_is_estimated_before_it_is_taken(tmp_path):
@@ -172,7 +182,10 @@ def test_memory_of_a_method_is_estimated_before_it_is_taken(tmp_path):
         resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 
     done = outside("solve", path, preexec_fn=limit)
-    assert done.code == 2 and "needs" in done.err and "GB" in done.err and "Traceback" not in done.err
+    assert done.code == 2
+    assert "needs" in done.err
+    assert "GB" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_bugs_keep_their_traceback(capsys, monkeypatch):
@@ -180,12 +193,10 @@ def test_bugs_keep_their_traceback(capsys, monkeypatch):
 
     monkeypatch.setattr(module, "at_work", lambda *a: 1 / 0)
     done = inside(capsys, "solve", ROBOT)
-    assert (
-        done.code == 70
-        and "Traceback" in done.err
-        and "ZeroDivisionError" in done.err
-        and "bug of tabular-rl" in done.err
-    )
+    assert done.code == 70
+    assert "Traceback" in done.err
+    assert "ZeroDivisionError" in done.err
+    assert "bug of tabular-rl" in done.err
 
 
 def test_memory_errors_have_no_traceback(capsys, monkeypatch):
@@ -198,7 +209,9 @@ def test_memory_errors_have_no_traceback(capsys, monkeypatch):
 
     monkeypatch.setattr(module, "at_work", full)
     done = inside(capsys, "solve", ROBOT)
-    assert done.code == 2 and "7.45 GiB" in done.err and done.err.count("\n") == 1
+    assert done.code == 2
+    assert "7.45 GiB" in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_a_method_that_does_not_listen_is_left(capsys, monkeypatch):
@@ -218,4 +231,5 @@ def test_a_method_that_does_not_listen_is_left(capsys, monkeypatch):
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
-    assert (done.code, done.out) == (143, "") and "nothing is proven yet" in done.err
+    assert (done.code, done.out) == (143, "")
+    assert "nothing is proven yet" in done.err

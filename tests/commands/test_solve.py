@@ -29,9 +29,12 @@ CHAIN = "example:haddad_monmege"
 def test_the_answer_is_on_stdout_and_the_story_on_stderr(capsys):
     done = inside(capsys, "solve", ROBOT)
     assert done.code == 0
-    assert "16.949153" in done.out and "certified" in done.out and "policy: proven optimal" in done.out
+    assert "16.949153" in done.out
+    assert "certified" in done.out
+    assert "policy: proven optimal" in done.out
     assert not re.search(r"\d s\b", done.out)  # no time: the same bytes on every run
-    assert one_line(done.err).startswith("policy-iteration: ") and done.err.endswith(" s\n")
+    assert one_line(done.err).startswith("policy-iteration: ")
+    assert done.err.endswith(" s\n")
 
 
 def test_same_run_same_bytes_on_stdout(capsys):
@@ -40,7 +43,8 @@ def test_same_run_same_bytes_on_stdout(capsys):
 
 def test_quiet_leaves_stderr_empty(capsys):
     done = inside(capsys, "solve", ROBOT, "--quiet")
-    assert done.err == "" and "16.949153" in done.out
+    assert done.err == ""
+    assert "16.949153" in done.out
 
 
 def test_a_method_that_stops_on_the_way_says_what_is_shown(capsys, tmp_path, monkeypatch):
@@ -65,14 +69,16 @@ SHORT = ("solve", "example:haddad_monmege", "--method", "value-iteration", "--sw
 def test_quiet_leaves_the_warning_that_the_answer_is_not_what_was_asked(capsys, tmp_path, monkeypatch, more):
     monkeypatch.chdir(tmp_path)
     done = inside(capsys, *SHORT, *more, "-q")
-    assert done.code == 3 and one_line(done.err).startswith("warning: value-iteration: not reached: ")
+    assert done.code == 3
+    assert one_line(done.err).startswith("warning: value-iteration: not reached: ")
     done = inside(capsys, *SHORT, *more, "-qq")
     assert (done.code, done.err) == (3, "")
 
 
 def test_what_stands_on_the_screen_is_not_warned_of_again(capsys):
     done = inside(capsys, *SHORT, "-q")
-    assert (done.code, done.err) == (3, "") and "not reached" in done.out
+    assert (done.code, done.err) == (3, "")
+    assert "not reached" in done.out
 
 
 def test_quiet_ends_with_its_command(capsys):
@@ -88,7 +94,8 @@ def test_every_command_can_be_quiet(capsys, command):
 
 def test_errors_are_told_however_quiet(capsys):
     done = inside(capsys, "solve", "missing.toml", "-qq")
-    assert done.code == 2 and "missing.toml" in one_line(done.err)
+    assert done.code == 2
+    assert "missing.toml" in one_line(done.err)
 
 
 def test_json_holds_the_truth(capsys):
@@ -109,11 +116,13 @@ def test_gamma_on_the_command_line_is_exact(capsys, gamma):
 def test_horizon_and_minimize_change_the_problem(capsys):
     # One decision, costs: the robot waits for 1 (or recharges for 0 in low).
     done = inside(capsys, "solve", ROBOT, "--horizon", 1, "--minimize")
-    assert done.code == 0 and "1 decision, γ = 0.9, costs" in done.out
+    assert done.code == 0
+    assert "1 decision, γ = 0.9, costs" in done.out
     values = {
         line.split()[0]: line.split()[1] for line in done.out.splitlines() if line.startswith(("high", "low"))
     }
-    assert values["high"] in ("wait", "1.000000") and "recharge" in done.out
+    assert values["high"] in ("wait", "1.000000")
+    assert "recharge" in done.out
 
 
 def test_terminal_states_are_given_on_the_command_line(capsys, tmp_path):
@@ -121,7 +130,8 @@ def test_terminal_states_are_given_on_the_command_line(capsys, tmp_path):
     path.write_text("state,action,next_state,probability,reward\na,go,end,1,5\n")
     assert inside(capsys, "solve", path, "--gamma", 0.5).code == 2
     done = inside(capsys, "solve", path, "--gamma", 0.5, "--terminal", "end")
-    assert done.code == 0 and "5.000000" in done.out
+    assert done.code == 0
+    assert "5.000000" in done.out
 
 
 def test_normalize_tells_the_largest_correction(capsys, tmp_path):
@@ -130,9 +140,12 @@ def test_normalize_tells_the_largest_correction(capsys, tmp_path):
         'discount = 0.9\n[state.a]\ngo = { to = { a = 0.3, b = 0.6 } }\n[state.b]\ngo = { to = "b" }\n'
     )
     refused = inside(capsys, "solve", path)
-    assert refused.code == 2 and "sum to 9/10" in one_line(refused.err) and refused.out == ""
+    assert refused.code == 2
+    assert "sum to 9/10" in one_line(refused.err)
+    assert refused.out == ""
     done = inside(capsys, "solve", path, "--normalize")
-    assert done.code == 0 and "by 0.067 at most" in done.err  # 0.6 becomes 2/3
+    assert done.code == 0
+    assert "by 0.067 at most" in done.err
 
 
 # -- exit codes ----------------------------------------------------------------------------------------------------
@@ -141,25 +154,32 @@ def test_normalize_tells_the_largest_correction(capsys, tmp_path):
 def test_a_budget_too_small_shows_the_interval_and_exits_with_3(capsys):
     done = inside(capsys, "solve", CHAIN, "--method", "value-iteration", "--sweeps", 100)
     assert done.code == 3
-    assert "not converged" in done.out and "raise --sweeps" in done.out and "wide" in done.out
+    assert "not converged" in done.out
+    assert "raise --sweeps" in done.out
+    assert "wide" in done.out
 
 
 def test_time_limit_0_shows_an_interval_and_exits_with_3(capsys):
     done = inside(capsys, "solve", "example:taxi", "--time-limit", 0)
-    assert done.code == 3 and "time limit" in done.out
+    assert done.code == 3
+    assert "time limit" in done.out
 
 
 def test_no_finite_answer_exits_with_4_and_names_the_states(capsys, tmp_path):
     path = tmp_path / "ring.toml"
     path.write_text(RING)
     done = inside(capsys, "solve", path)
-    assert done.code == 4 and done.out == ""
-    assert "'a'" in one_line(done.err) and "'b'" in done.err
+    assert done.code == 4
+    assert done.out == ""
+    assert "'a'" in one_line(done.err)
+    assert "'b'" in done.err
 
 
 def test_improper_policies_exit_with_4(capsys):
     done = inside(capsys, "evaluate", "example:gridworld_4x4", "--policy", "action:up")
-    assert done.code == 4 and "never terminates" in one_line(done.err) and "'0,1'" in done.err
+    assert done.code == 4
+    assert "never terminates" in one_line(done.err)
+    assert "'0,1'" in done.err
 
 
 @pytest.mark.parametrize("command", ["solve", "evaluate"])
@@ -201,14 +221,18 @@ def test_wrong_options_exit_with_2_in_one_line(capsys, command, options, says):
 )
 def test_an_option_that_the_method_does_not_have_lists_those_it_has(capsys, options, lists):
     done = inside(capsys, "solve", ROBOT, *options)
-    assert done.code == 2 and "has no such option" in done.err and lists in one_line(done.err)
+    assert done.code == 2
+    assert "has no such option" in done.err
+    assert lists in one_line(done.err)
 
 
 def test_methods_that_do_not_fit_are_refused(capsys):
     done = inside(capsys, "solve", ROBOT, "--method", "backward-induction")
-    assert done.code == 2 and "discounted" in one_line(done.err)
+    assert done.code == 2
+    assert "discounted" in one_line(done.err)
     done = inside(capsys, "solve", ROBOT, "--method", "linear-solve")
-    assert done.code == 2 and "evaluates a policy" in one_line(done.err)
+    assert done.code == 2
+    assert "evaluates a policy" in one_line(done.err)
 
 
 def test_exact_and_another_method_contradict_each_other(capsys):
@@ -217,7 +241,10 @@ def test_exact_and_another_method_contradict_each_other(capsys):
 
 def test_exact_prints_fractions(capsys):
     done = inside(capsys, "solve", ROBOT, "--exact")
-    assert done.code == 0 and "1000/59" in done.out and "900/59" in done.out and "rational" in done.out
+    assert done.code == 0
+    assert "1000/59" in done.out
+    assert "900/59" in done.out
+    assert "rational" in done.out
 
 
 def test_missing_and_odd_files_exit_with_2(capsys, tmp_path):
@@ -229,7 +256,8 @@ def test_missing_and_odd_files_exit_with_2(capsys, tmp_path):
     ):
         done = inside(capsys, "solve", path)
         assert (done.code, done.out) == (2, "")
-        assert str(path) in one_line(done.err) and says in done.err
+        assert str(path) in one_line(done.err)
+        assert says in done.err
 
 
 def test_control_characters_of_the_command_line_are_escaped(capsys):
@@ -252,7 +280,8 @@ def test_control_characters_of_the_command_line_are_escaped(capsys):
 def test_output_is_written_beside_what_is_printed(capsys, tmp_path):
     path = tmp_path / "answer.csv"
     done = inside(capsys, "solve", ROBOT, "-o", path)
-    assert done.code == 0 and "16.949153" in done.out
+    assert done.code == 0
+    assert "16.949153" in done.out
     assert path.read_text().splitlines()[0] == "state,value,lower,upper,action"
     assert os.listdir(tmp_path) == ["answer.csv"]
     assert inside(capsys, "solve", ROBOT, "-o", path, "-q").out == ""
@@ -273,7 +302,8 @@ def test_answers_that_are_not_reached_are_written_as_such(capsys, tmp_path):
         inside(capsys, "solve", CHAIN, "--method", "value-iteration", "--sweeps", 100, "-o", path).code == 3
     )
     document = json.loads(path.read_text())
-    assert document["status"] == "BUDGET_SPENT" and document["reached"] is False
+    assert document["status"] == "BUDGET_SPENT"
+    assert document["reached"] is False
 
 
 @pytest.mark.parametrize("kind", ["missing folder", "folder", "file as folder"])
@@ -295,7 +325,9 @@ def test_outputs_that_cannot_be_written_exit_with_5_before_solving(capsys, tmp_p
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_a_full_disk_exits_with_5(capsys):
     done = inside(capsys, "solve", ROBOT, "-o", "/dev/full")
-    assert done.code == 5 and "/dev/full" in one_line(done.err) and "No space left" in done.err
+    assert done.code == 5
+    assert "/dev/full" in one_line(done.err)
+    assert "No space left" in done.err
 
 
 def test_output_is_never_its_own_input(capsys, tmp_path):
@@ -305,7 +337,8 @@ def test_output_is_never_its_own_input(capsys, tmp_path):
     (tmp_path / "link.toml").symlink_to(path)
     for output in (path, tmp_path / "link.toml"):
         done = inside(capsys, "solve", path, "-o", output)
-        assert done.code == 2 and "input" in one_line(done.err)
+        assert done.code == 2
+        assert "input" in one_line(done.err)
     assert path.read_text() == text
     answer = tmp_path / "a.json"
     assert inside(capsys, "solve", path, "-o", answer).code == 0
@@ -344,22 +377,26 @@ def test_answers_to_other_models_do_not_start_anything(capsys, tmp_path):
     answer = tmp_path / "a.json"
     inside(capsys, "solve", ROBOT, "-o", answer)
     done = inside(capsys, "solve", "example:forest", "--start-from", answer)
-    assert done.code == 2 and str(answer) in one_line(done.err)
+    assert done.code == 2
+    assert str(answer) in one_line(done.err)
 
 
 def test_a_folder_is_no_output(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = inside(capsys, "solve", ROBOT, "-o", "none/")
-    assert done.code == 5 and one_line(done.err).endswith("no such folder none")
+    assert done.code == 5
+    assert one_line(done.err).endswith("no such folder none")
     done = inside(capsys, "solve", ROBOT, "-o", "none/a.json")
-    assert done.code == 5 and one_line(done.err).endswith("no such folder none")
+    assert done.code == 5
+    assert one_line(done.err).endswith("no such folder none")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", ["solve", "evaluate", "compare"])
 def test_unknown_suffixes_of_an_answer_are_refused(capsys, tmp_path, command):
     done = inside(capsys, command, ROBOT, "-o", tmp_path / "a.xlsx")
-    assert done.code == 2 and ".json" in one_line(done.err)
+    assert done.code == 2
+    assert ".json" in one_line(done.err)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -40,7 +40,9 @@ def test_every_answer_is_accepted_and_rejected_with_one_value_moved(capsys, tmp_
         moved[at] += move
         path.write_text(json.dumps({**document, "values": moved.tolist()}))
         done = inside(capsys, "verify", f"example:{name}", path)
-        assert done.code == 1 and "not proven" in done.out and done.err == ""
+        assert done.code == 1
+        assert "not proven" in done.out
+        assert done.err == ""
 
 
 def test_values_alone_are_enough(capsys, tmp_path):
@@ -74,7 +76,8 @@ def test_lying_intervals_prove_nothing(capsys, tmp_path):
     wrong = [20.0, 18.0]
     path.write_text(json.dumps({**document, "values": wrong, "lower": wrong, "upper": wrong}))
     done = inside(capsys, "verify", ROBOT, path)
-    assert done.code == 1 and "the truth is from" in done.out
+    assert done.code == 1
+    assert "the truth is from" in done.out
 
 
 def test_values_at_terminal_states_must_be_zero(capsys, tmp_path):
@@ -89,14 +92,17 @@ def test_values_at_terminal_states_must_be_zero(capsys, tmp_path):
         writer.writeheader()
         writer.writerows(rows)
     done = inside(capsys, "verify", model, path)
-    assert done.code == 1 and "is terminal: found the value 5, expected 0" in done.out
+    assert done.code == 1
+    assert "is terminal: found the value 5, expected 0" in done.out
 
 
 def test_answers_to_other_models_are_refused(capsys, tmp_path):
     path = solved(capsys, tmp_path, ROBOT, "--gamma", "0.8")
     done = inside(capsys, "verify", ROBOT, path)
-    assert done.code == 2 and "another model" in one_line(done.err)
-    assert load(ROBOT).digest[:16] in done.err and load(ROBOT, gamma="0.8").digest[:16] in done.err
+    assert done.code == 2
+    assert "another model" in one_line(done.err)
+    assert load(ROBOT).digest[:16] in done.err
+    assert load(ROBOT, gamma="0.8").digest[:16] in done.err
     assert inside(capsys, "verify", ROBOT, path, "--gamma", "0.8").code == 0
 
 
@@ -105,7 +111,8 @@ def test_unknown_and_missing_states_are_refused(capsys, tmp_path):
     for text, says in (("high,1\n", "found no value for 'low'"), ("high,1\nlw,1\n", "did you mean 'low'?")):
         path.write_text("state,value\n" + text)
         done = inside(capsys, "verify", ROBOT, path)
-        assert done.code == 2 and says in one_line(done.err)
+        assert done.code == 2
+        assert says in one_line(done.err)
 
 
 def test_values_of_a_policy_are_judged_as_such(capsys, tmp_path):
@@ -122,7 +129,9 @@ def test_values_of_a_policy_are_judged_as_such(capsys, tmp_path):
 def test_json_verdict(capsys, tmp_path):
     path = solved(capsys, tmp_path, ROBOT)
     document = json.loads(inside(capsys, "verify", ROBOT, path, "--json").out)
-    assert document["proven"] is True and document["error"] < 1e-6 and document["loss"] < 1e-6
+    assert document["proven"] is True
+    assert document["error"] < 1e-6
+    assert document["loss"] < 1e-6
     assert document["schema"] == "tabular-rl verdict"
 
 
@@ -157,7 +166,8 @@ def test_the_time_and_state_that_are_off_are_named(capsys, tmp_path):
         r"state middle at time 1: found the value 4.24, the truth is from (\S+) to (\S+)", done.out
     )
     low, high = map(Fraction, found.groups())
-    assert low <= Fraction("3.24") <= high and high - low < Fraction(1, 10**10)
+    assert low <= Fraction("3.24") <= high
+    assert high - low < Fraction(1, 10**10)
     assert "policy: loses at most 1e-" in done.out
 
 
@@ -170,7 +180,8 @@ def test_right_values_stay_right_beside_a_worse_action(capsys, tmp_path):
 
         done = tampered(capsys, tmp_path, model, change)
         assert done.code == 1
-        assert "values: within 1e-" in done.out and f"{at}: by the values, action cut is worth" in done.out
+        assert "values: within 1e-" in done.out
+        assert f"{at}: by the values, action cut is worth" in done.out
         loss = float(done.out.partition("loses at most ")[2].split()[0])
         assert 7 < loss < 34
 
@@ -187,7 +198,8 @@ def test_right_values_stay_right_beside_a_worse_action(capsys, tmp_path):
 )
 def test_false_claims_are_told(capsys, tmp_path, change, says):
     done = tampered(capsys, tmp_path, ROBOT, lambda document: document.update(change), "--exact")
-    assert done.code == 1 and says in done.out
+    assert done.code == 1
+    assert says in done.out
 
 
 def test_what_is_checked_is_said(capsys, tmp_path):
@@ -200,7 +212,8 @@ def test_what_is_checked_is_said(capsys, tmp_path):
 
 def test_fractions_that_are_none_are_refused(capsys, tmp_path):
     done = tampered(capsys, tmp_path, ROBOT, lambda document: document.update(exact=["x", "1"]))
-    assert done.code == 2 and "expected a fraction" in one_line(done.err)
+    assert done.code == 2
+    assert "expected a fraction" in one_line(done.err)
 
 
 def test_a_policy_that_never_ends_is_not_proven(tmp_path, capsys):

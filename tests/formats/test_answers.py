@@ -59,8 +59,10 @@ def test_lists_follow_the_names_of_the_states(tmp_path, horizon):
     if horizon:
         expected = [i * x for x in (Fraction(4, 3), Fraction(1), Fraction(0)) for i in range(3)]
     assert again.exact == tuple(expected)
-    assert np.array_equal(again.values, answer.v) and np.array_equal(again.lower, answer.lower)
-    assert again.policy == answer.policy and bool(tabular_rl.verify(mdp, path))
+    assert np.array_equal(again.values, answer.v)
+    assert np.array_equal(again.lower, answer.lower)
+    assert again.policy == answer.policy
+    assert bool(tabular_rl.verify(mdp, path))
 
 
 @pytest.mark.parametrize("suffix", ["json", "csv"])
@@ -104,20 +106,24 @@ def test_infinities_are_null(tmp_path, robot):
     object.__setattr__(answer, "upper", np.full(2, math.inf))
     answer.save(path)
     document = json.loads(path.read_text(), parse_constant=pytest.fail)
-    assert document["bound"] is None and document["upper"] == [None, None]
+    assert document["bound"] is None
+    assert document["upper"] == [None, None]
 
 
 def test_document_says_how_it_was_reached(tmp_path, robot):
     path = tmp_path / "answer.json"
     tabular_rl.solve(robot, method="value-iteration", tolerance=1e-3).save(path)
     document = json.loads(path.read_text())
-    assert document["schema"] == "tabular-rl answer" and document["version"] == 1
+    assert document["schema"] == "tabular-rl answer"
+    assert document["version"] == 1
     assert document["digest"] == robot.digest
     assert (document["gamma"], document["sense"], document["method"]) == (0.9, "max", "value-iteration")
     assert (document["status"], document["reached"], document["tolerance"]) == ("CERTIFIED", True, 1e-3)
-    assert document["states"] == ["high", "low"] and document["policy"] == ["search", "recharge"]
+    assert document["states"] == ["high", "low"]
+    assert document["policy"] == ["search", "recharge"]
     assert document["optimal_actions"] == [["search"], ["recharge"]]
-    assert document["work"]["sweeps"] >= 1 and document["seconds"] > 0
+    assert document["work"]["sweeps"] >= 1
+    assert document["seconds"] > 0
     for value, low, high, truth in zip(
         document["values"],
         document["lower"],
@@ -125,7 +131,8 @@ def test_document_says_how_it_was_reached(tmp_path, robot):
         (Fraction(1000, 59), Fraction(900, 59)),
         strict=True,
     ):
-        assert low <= truth <= high and abs(value - truth) <= document["bound"]
+        assert low <= truth <= high
+        assert abs(value - truth) <= document["bound"]
 
 
 def test_exact_values_are_fractions_as_text(tmp_path, robot):
@@ -188,7 +195,8 @@ def test_bad_files_are_refused_with_their_place(tmp_path, robot, text):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ModelError) as caught:
         read_answer(str(path), robot)
-    assert str(path) in str(caught.value) and REFUSED[text] in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert REFUSED[text] in str(caught.value)
     assert str(caught.value).isprintable()
 
 
@@ -204,7 +212,8 @@ def test_terminal_states_may_be_left_out(tmp_path):
     live = [s for s in range(mdp.S) if not mdp.terminal[s]]
     path.write_text("state,value\n" + "".join(f"{mdp.states[s]},{i}\n" for i, s in enumerate(live)))
     values = read_answer(str(path), mdp).values
-    assert values[mdp.terminal].tolist() == [0, 0] and values[live].tolist() == [0, 1, 2, 3, 4]
+    assert values[mdp.terminal].tolist() == [0, 0]
+    assert values[live].tolist() == [0, 1, 2, 3, 4]
 
 
 # -- policies ------------------------------------------------------------------------------------------------------
@@ -329,7 +338,8 @@ def test_bad_policies_are_refused(tmp_path, robot, text, says):
     path = written(tmp_path, text)
     with pytest.raises(TabularError) as caught:
         read_policy(path, robot)
-    assert says in str(caught.value) and path in str(caught.value)
+    assert says in str(caught.value)
+    assert path in str(caught.value)
 
 
 def test_greedy_ignores_the_actions_of_the_file(tmp_path, robot):

@@ -143,7 +143,8 @@ def test_truncated_file_that_we_wrote(capsys, name):
         Path(name).write_bytes(whole[:size])
         done = inside(capsys, "check", name)
         assert (done.code, done.out) == (2, ""), size
-        assert done.err and all(line.startswith(f"{name}:") for line in done.err.splitlines()), size
+        assert done.err, size
+        assert all(line.startswith(f"{name}:") for line in done.err.splitlines()), size
 
 
 def test_truncated_text_is_refused_or_is_a_model(capsys):
@@ -351,7 +352,7 @@ def test_member_unexpected_or_missing(refused):
 
 
 @pytest.mark.parametrize(
-    "dtype, shown",
+    ("dtype", "shown"),
     [
         ("float16", "float16"),
         ("float32", "float32"),
@@ -509,7 +510,7 @@ def test_size_that_is_no_whole_number(refused, value):
 
 
 @pytest.mark.parametrize(
-    "change, line",
+    ("change", "line"),
     [
         ({"row_ptr": [0, 2, 1, 5, 6, 7]}, "row_ptr: found it falling at position 2, expected it to rise"),
         ({"row_ptr": [0, 3, 5, 6, 7]}, "member 'row_ptr': found length 5, expected 6"),
@@ -643,7 +644,7 @@ def test_number_in_an_odd_spelling(refused, capsys, text):
 
 
 @pytest.mark.parametrize(
-    "probabilities, exact, floats",
+    ("probabilities", "exact", "floats"),
     [
         (
             ["0.5", "0.499"],
@@ -693,7 +694,7 @@ def test_row_rescaled_on_request(capsys):
 
 
 @pytest.mark.parametrize(
-    "probabilities, numbers",
+    ("probabilities", "numbers"),
     [
         (["0.1"] * 10, ""),
         (["0.1"] * 10, FLOATS),
@@ -739,11 +740,12 @@ def test_thirds_of_sixteen_digits_as_text(refused):
 def test_probability_zero_changes_nothing(solved):
     without = solved("m.toml", FOREST)
     listed = solved("m.toml", forest('"young", reward = 1', "{ young = 1, old = 0 }, reward = 1"))
-    assert listed["values"] == without["values"] and listed["policy"] == without["policy"]
+    assert listed["values"] == without["values"]
+    assert listed["policy"] == without["policy"]
 
 
 @pytest.mark.parametrize(
-    "text, found",
+    ("text", "found"),
     [
         ("-0.1", "-0.1, expected a number from 0 to 1"),
         ("1.1", "1.1, expected a number from 0 to 1"),
@@ -777,7 +779,8 @@ def test_next_state_given_twice(capsys):
     """Half the time 1 and half the time 3: r = 2, and both rewards are kept."""
     Path("m.csv").write_text(ENDS + "a,go,end,0.5,1\na,go,end,0.5,3\n")
     mdp = load("m.csv")
-    assert mdp.reward.tolist() == [1, 3] and mdp.r.tolist() == [2]
+    assert mdp.reward.tolist() == [1, 3]
+    assert mdp.r.tolist() == [2]
     assert json.loads(inside(capsys, "solve", "m.csv", "--json").out)["values"] == [2.0, 0.0]
 
 
@@ -793,7 +796,7 @@ def test_row_given_twice(refused):
 
 
 @pytest.mark.parametrize(
-    "text, found",
+    ("text", "found"),
     [
         ("nan", f"nan, {A_NUMBER}"),
         ("inf", f"inf, {A_NUMBER}"),
@@ -834,7 +837,9 @@ def test_rewards_that_overflow_in_a_sum(capsys):
         done = inside(capsys, "solve", "m.toml", "--method", method)
         if done.code == 0:  # in rational arithmetic
             assert "exact" in done.out
-        assert done.code in (0, 3) and "Warning" not in done.err and "Traceback" not in done.err
+        assert done.code in (0, 3)
+        assert "Warning" not in done.err
+        assert "Traceback" not in done.err
         assert not re.search(r"\b(inf|nan)\b", done.out)
 
 
@@ -864,7 +869,7 @@ def test_terminal_state_with_a_row(refused):
 
 
 @pytest.mark.parametrize(
-    "text, line",
+    ("text", "line"),
     [
         ("", ": discount: found none, expected a number from 0 to 1"),
         ("discount = 0.9\ndiscount = 0.8\n", ":2: 'discount': found twice, first on line 1, expected once"),
@@ -900,23 +905,27 @@ def test_total_reward_of_proper_policies(capsys):
     done = inside(capsys, "evaluate", "example:random_walk_5", "--json")
     found = json.loads(done.out)
     values = [x for name, x in zip(found["states"], found["values"], strict=True) if x]
-    assert done.code == 0 and sorted(values) == pytest.approx([k / 6 for k in range(1, 6)], abs=1e-6)
+    assert done.code == 0
+    assert sorted(values) == pytest.approx([k / 6 for k in range(1, 6)], abs=1e-6)
 
 
 def test_total_reward_beside_an_improper_policy(capsys):
     """The shortest way out of the 4x4 grid; always going up never ends from the top row, beside the corner."""
     done = inside(capsys, "solve", "example:gridworld_4x4", "--json")
-    assert done.code == 0 and min(json.loads(done.out)["values"]) == pytest.approx(-3, abs=1e-6)
+    assert done.code == 0
+    assert min(json.loads(done.out)["values"]) == pytest.approx(-3, abs=1e-6)
     done = inside(capsys, "evaluate", "example:gridworld_4x4", "--policy", "action:up")
     assert (done.code, done.out) == (4, "")
     line = one_line(done.err)
     assert line.startswith("no finite answer: the policy never terminates and collects reward for ever, in: ")
-    assert "'0,1'" in line and "'3,3'" not in line
+    assert "'0,1'" in line
+    assert "'3,3'" not in line
 
 
 def test_total_reward_that_diverges(capsys):
     done = inside(capsys, "solve", "example:no_proper_policy", "-o", "answer.json")
-    assert (done.code, done.out) == (4, "") and not Path("answer.json").exists()
+    assert (done.code, done.out) == (4, "")
+    assert not Path("answer.json").exists()
     line = one_line(done.err)
     assert (
         line
@@ -947,7 +956,8 @@ def test_discount_next_to_one(capsys, solved):
     save(model, "large.npz")
     done = inside(capsys, "solve", "large.npz", "--json")
     answer = json.loads(done.out)
-    assert done.code in (0, 3) and (done.code == 0) == (answer["status"] in ("CERTIFIED", "EXACT"))
+    assert done.code in (0, 3)
+    assert (done.code == 0) == (answer["status"] in ("CERTIFIED", "EXACT"))
     assert answer["lower"][0] <= 1e12 <= answer["upper"][0]
     assert done.code == 0 or answer["upper"][0] - answer["lower"][0] > 1e-6
 
@@ -955,7 +965,8 @@ def test_discount_next_to_one(capsys, solved):
 def test_rewards_that_are_all_zero(solved):
     text = 'discount = 0.9\n[state.a]\ngo = { to = "b" }\nstay = { to = "a" }\n[state.b]\ngo = { to = "a" }\n'
     answer = solved("m.toml", text, "--method", "value-iteration")
-    assert answer["values"] == [0, 0] and answer["work"]["sweeps"] == 1
+    assert answer["values"] == [0, 0]
+    assert answer["work"]["sweeps"] == 1
 
 
 def test_states_that_are_never_reached(capsys, solved):
@@ -977,7 +988,8 @@ def test_exact_ties(capsys):
     for options in ((), ("--exact",)):
         answer = json.loads(inside(capsys, "solve", "example:gambler_40", "--json", *options).out)
         at = answer["states"].index("51")
-        assert answer["status"] in ("CERTIFIED", "EXACT") and answer["optimal_actions"][at] == ["1", "49"]
+        assert answer["status"] in ("CERTIFIED", "EXACT")
+        assert answer["optimal_actions"][at] == ["1", "49"]
     assert answer["policy"][at] == "1"  # the lowest, where the tie is proven
 
 
@@ -1003,7 +1015,7 @@ WRONG_OPTIONS = [
 
 
 @pytest.mark.parametrize(
-    "command, value, expected", WRONG_OPTIONS, ids=[f"{a} {b}" for a, b, _ in WRONG_OPTIONS]
+    ("command", "value", "expected"), WRONG_OPTIONS, ids=[f"{a} {b}" for a, b, _ in WRONG_OPTIONS]
 )
 def test_option_out_of_range(capsys, command, value, expected):
     verb, *options = command.split()
@@ -1023,7 +1035,7 @@ def test_epsilon_out_of_range(capsys, value):
 
 
 @pytest.mark.parametrize(
-    "arguments, line",
+    ("arguments", "line"),
     [
         (
             ("solve", ROBOT, "--tolerence", "1"),
@@ -1071,7 +1083,7 @@ def test_start_that_is_none(refused, capsys):
 
 
 @pytest.mark.parametrize(
-    "text, line",
+    ("text", "line"),
     [
         (
             "state,action\nhigh,search\nlow,fly\n",
@@ -1110,7 +1122,7 @@ def test_policy_file(capsys, text, line):
 
 
 @pytest.mark.parametrize(
-    "text, line",
+    ("text", "line"),
     [
         ("{", ":1: not valid JSON: "),
         ('{"values": {"high": NaN, "low": 1}}', ": found NaN, expected finite numbers, or null"),

@@ -62,8 +62,10 @@ def test_going_on_from_a_file_gives_the_bits_of_a_run_that_never_stopped(name, r
     run_of(name, robot, steps=777, checkpoint=checkpoint_to(path), **more)
     went_on = run_of(name, robot, steps=2000, resume=read_checkpoint(path), **more)
     whole = run_of(name, robot, steps=2000, **more)
-    assert same(went_on.estimates, whole.estimates) and same(went_on.visits, whole.visits)
-    assert went_on.work == whole.work and went_on.steps == 2000
+    assert same(went_on.estimates, whole.estimates)
+    assert same(went_on.visits, whole.visits)
+    assert went_on.work == whole.work
+    assert went_on.steps == 2000
     first = run_of(name, robot, steps=777, **more)
     assert not same(first.estimates, whole.estimates), (
         "the rest of the run changes nothing: this test sees nothing"
@@ -93,9 +95,11 @@ def test_what_is_written_is_what_is_read(robot, tmp_path):
     assert found["arrays"].keys() == learned.state["arrays"].keys()
     for name, array in found["arrays"].items():
         given = learned.state["arrays"][name]
-        assert same(array, given) and array.dtype == given.dtype
+        assert same(array, given)
+        assert array.dtype == given.dtype
     for row, given in zip(found["curve"], learned.state["curve"], strict=True):
-        assert row[0] == given[0] and all(same(x, y) for x, y in zip(row[1:], given[1:], strict=True))
+        assert row[0] == given[0]
+        assert all(same(x, y) for x, y in zip(row[1:], given[1:], strict=True))
 
 
 def test_random_streams_go_on_with_the_same_numbers():
@@ -271,7 +275,8 @@ def test_a_file_that_is_cut_off_is_refused(written, tmp_path):
         path.write_bytes(written[:size])
         with pytest.raises(ModelError) as caught:
             read_checkpoint(path)
-        assert str(path) in str(caught.value) and "start afresh" in str(caught.value)
+        assert str(path) in str(caught.value)
+        assert "start afresh" in str(caught.value)
 
 
 def test_damaged_bytes_never_crash(written, tmp_path):
@@ -376,11 +381,15 @@ def test_resume_takes_method_and_options_from_the_file(capsys, tmp_path):
     went_on = inside(capsys, "learn", ROBOT, "--resume", path, "--steps", 1500, "-q")
     assert (went_on.code, went_on.out) == (0, whole.out)
     other = inside(capsys, "learn", ROBOT, "--resume", path, "--steps", 1500, "--seed", 4)
-    assert other.code == 2 and "--seed 3" in one_line(other.err) and "--seed 4" in other.err
+    assert other.code == 2
+    assert "--seed 3" in one_line(other.err)
+    assert "--seed 4" in other.err
     other = inside(capsys, "learn", ROBOT, "--resume", path, "--gamma", "1/2")
-    assert other.code == 2 and "model (digest)" in one_line(other.err)
+    assert other.code == 2
+    assert "model (digest)" in one_line(other.err)
     other = inside(capsys, "learn", ROBOT, "--resume", tmp_path / "none.npz")
-    assert other.code == 2 and "none.npz: no such file" in one_line(other.err)
+    assert other.code == 2
+    assert "none.npz: no such file" in one_line(other.err)
 
 
 def test_resume_of_a_behavior_needs_it_again(capsys, tmp_path):
@@ -389,7 +398,8 @@ def test_resume_of_a_behavior_needs_it_again(capsys, tmp_path):
     assert inside(capsys, *given, "--steps", 100, "--checkpoint", path).code == 0
     assert inside(capsys, *given, "--steps", 200, "--resume", path).code == 0
     done = inside(capsys, "learn", ROBOT, "--steps", 200, "--resume", path)
-    assert done.code == 2 and "--explore" in one_line(done.err)
+    assert done.code == 2
+    assert "--explore" in one_line(done.err)
 
 
 @pytest.mark.parametrize(
@@ -418,8 +428,11 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(capsys, tmp_path):
     assert b"steps" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=280)
-    assert process.returncode == 130 and b"Traceback" not in err
-    assert b"what was learned is kept" in out and b"search" in out and f"{path}: written".encode() in err
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+    assert b"what was learned is kept" in out
+    assert b"search" in out
+    assert f"{path}: written".encode() in err
     done = read_checkpoint(path)["done"]
     assert 0 < done < 10**12
     last = done + 100_003
@@ -442,7 +455,8 @@ def test_a_checkpoint_that_cannot_be_written_does_not_lose_the_run(capsys, monke
     monkeypatch.setattr("tabular_rl.commands.learn.checkpoint_to", full)
     path = tmp_path / "c.npz"
     done = inside(capsys, "learn", "example:recycling_robot", "--steps", 100, "--checkpoint", path)
-    assert done.code == 5 and "largest error" in done.out
-    assert (
-        done.err.count("No space left") == 2 and "The run goes on." in done.err and "written" not in done.err
-    )
+    assert done.code == 5
+    assert "largest error" in done.out
+    assert done.err.count("No space left") == 2
+    assert "The run goes on." in done.err
+    assert "written" not in done.err

@@ -276,7 +276,8 @@ def test_terminal_state_that_is_asked_for_must_be_there(said, read, way):
     rows = "a,go,b,1,0\nb,go,a,1,0\n"
     assert said(ONE + rows, terminal=["zz"]) == ["m.csv: terminal: no such state 'zz'"]
     mdp = read(ONE + rows[: rows.index("b,go")], terminal=["b"])
-    assert list(mdp.states) == ["a", "b"] and mdp.terminal.tolist() == [False, True]
+    assert list(mdp.states) == ["a", "b"]
+    assert mdp.terminal.tolist() == [False, True]
     assert read(ONE + rows[: rows.index("b,go")].replace("b", "end"), terminal="end").terminal.tolist() == [
         False,
         True,

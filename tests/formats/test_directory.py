@@ -7,6 +7,7 @@ import os
 import pickle
 import tracemalloc
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -38,10 +39,10 @@ def folder(model, tmp_path):
 
 
 def said(folder, need=False):
+    """What is wrong with a directory: seen on opening, or, with `need`, when the contents are looked at."""
+    look = load(folder).validate if need else partial(load, folder)
     with pytest.raises(ModelError) as caught:
-        mdp = load(folder)
-        assert need, "the fault was not seen on opening"
-        mdp.validate()
+        look()
     assert str(caught.value).startswith(f"{folder}: ")
     return str(caught.value).removeprefix(f"{folder}: ")
 

@@ -123,19 +123,20 @@ def files(folder):
 VALUE_ITERATION = ("--method", "value-iteration", "--tolerance", "1")
 
 
-@pytest.mark.parametrize("name, code", [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_signal_during_a_solve_gives_the_best_interval(models, name, code):
     running = Running("solve", models / "slow.npz", *VALUE_ITERATION)
     running.wait_for("sweeps")
     assert code == running.send(getattr(signal, name))
-    assert "interrupted: the best interval so far" in running.out and "Traceback" not in running.err
+    assert "interrupted: the best interval so far" in running.out
+    assert "Traceback" not in running.err
     assert re.search(r"interval \S+ wide, tolerance 1\b", running.out)
     assert len(re.findall("interrupted", running.err)) == 1
     assert "certified" not in running.out
 
 
 @pytest.mark.parametrize(
-    "file, options, word",
+    ("file", "options", "word"),
     [
         ("slow.npz", VALUE_ITERATION, "sweeps"),
         ("large.npz", (*VALUE_ITERATION, "--threads", "2"), "sweeps"),
@@ -209,7 +210,8 @@ def test_an_interrupt_is_told_before_the_answer_is_written(handled, capsys, mode
     assert (
         inside(capsys, "solve", models / "slow.npz", *VALUE_ITERATION, "-o", tmp_path / "o.json").code == 143
     )
-    assert len(said) == 1 and one_line(said[0]).startswith("interrupted: ")
+    assert len(said) == 1
+    assert one_line(said[0]).startswith("interrupted: ")
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["the first", "a second"])
@@ -234,7 +236,8 @@ def test_signal_while_a_finished_answer_is_written(handled, capsys, models, monk
     assert (done.code, done.out, out.read_text(), files(tmp_path)) == (130, "", "old", ["out.json"])
     *earlier, last = done.err.splitlines()
     assert last.startswith(f"interrupted: the answer was found, and was being written: {out} is the old file")
-    assert "nothing" not in done.err and len(earlier) >= first
+    assert "nothing" not in done.err
+    assert len(earlier) >= first
 
 
 AT = """
@@ -248,7 +251,7 @@ sys.meta_path.insert(0, Finder)
 """
 
 
-@pytest.mark.parametrize("signum, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("module", ["tabular_rl.methods.ask", "click", "tabular_rl.commands.solve"])
 def test_signal_during_imports_is_one_line(tmp_path, module, signum, code):
     """Sent when a module is looked for: the first of the package, one of others, a command."""
@@ -266,11 +269,15 @@ def test_interrupt_in_a_finalizer_is_raised_again(handled):
         def __del__(self):
             signal.raise_signal(signal.SIGTERM)
 
-    one, interrupt.signum = Dies(), None
+    def die_and_wait():
+        one = Dies()
+        del one
+        signal.pause()  # until it comes again
+
+    interrupt.signum = None
     try:
         with pytest.raises(commands.Interrupted):
-            del one
-            signal.pause()  # until it comes again
+            die_and_wait()
     finally:
         interrupt.signum = None
 
@@ -309,7 +316,8 @@ def test_signal_during_compilation_leaves_the_cache_whole(tmp_path, number):
     path = f"{tmp_path}{os.pathsep}{ROOT}"
     at = f"{cache}|.nb|{number}|{int(signal.SIGINT)}"
     done = outside("solve", ROBOT, env={**env, "PYTHONPATH": path, "SIGNAL_AT": at})
-    assert done.code == 130 and "interrupted" in done.err
+    assert done.code == 130
+    assert "interrupted" in done.err
     assert not re.search("Traceback|Exception ignored", done.err)
     done = outside("solve", ROBOT, "-q", env=env)
     assert (done.code, done.out, done.err) == (0, plain_run().out, "")
@@ -337,7 +345,7 @@ def test_second_signal_ends_at_once(models):
 
 
 @pytest.mark.parametrize(
-    "options, sentence",
+    ("options", "sentence"),
     [
         (("--time-limit", "0"), "not reached: the time limit is over"),
         (("--method", "value-iteration", "--sweeps", "3"), "not converged: the budget is spent"),
@@ -347,11 +355,15 @@ def test_second_signal_ends_at_once(models):
 def test_limit_reached_gives_the_interval_so_far(capsys, options, sentence):
     """The exact values are 1000/59 and 900/59, by hand from the two linear equations of search and recharge."""
     done = inside(capsys, "solve", ROBOT, *options)
-    assert done.code == 3 and sentence in done.out and "certified" not in done.out
-    assert "±" in done.out and re.search(r"interval \S+ wide, tolerance 1e-06", done.out)
+    assert done.code == 3
+    assert sentence in done.out
+    assert "certified" not in done.out
+    assert "±" in done.out
+    assert re.search(r"interval \S+ wide, tolerance 1e-06", done.out)
     answer = json.loads(inside(capsys, "solve", ROBOT, *options, "--json").out)
     for low, truth, high in zip(answer["lower"], (1000 / 59, 900 / 59), answer["upper"], strict=True):
-        assert low <= truth <= high and high - low > 1e-6
+        assert low <= truth <= high
+        assert high - low > 1e-6
 
 
 def test_clock_that_jumps_does_not_matter(capsys, monkeypatch):
@@ -368,9 +380,11 @@ def test_answer_starts_the_next_run(capsys, tmp_path):
     assert inside(capsys, "solve", ROBOT, *method, "--start-from", partial, "-o", whole).code == 0
     plain = json.loads(inside(capsys, "solve", ROBOT, *method, "--json").out)
     found = json.loads(whole.read_text())
-    assert found["policy"] == plain["policy"] and found["work"]["sweeps"] < plain["work"]["sweeps"]
+    assert found["policy"] == plain["policy"]
+    assert found["work"]["sweeps"] < plain["work"]["sweeps"]
     for a, b, c, d in zip(found["lower"], plain["upper"], plain["lower"], found["upper"], strict=True):
-        assert a <= b and c <= d
+        assert a <= b
+        assert c <= d
 
 
 def test_answer_to_another_model_is_refused_with_both_digests(capsys, tmp_path):
@@ -389,8 +403,8 @@ def test_not_a_number_in_the_middle_stops_at_once(capsys, monkeypatch, wrong):
 
     sweep, calls = Sweeper.optimal, itertools.count(1)
 
-    def spoilt(self, v, out, rows, **more):
-        span = sweep(self, v, out, rows, **more)
+    def spoilt(self, v, out, *more):
+        span = sweep(self, v, out, *more)
         if next(calls) == 3:
             out[1] = wrong
             return wrong, wrong
@@ -440,7 +454,7 @@ def test_output_file_on_a_full_disk(capsys, arguments):
 
 
 @pytest.mark.parametrize(
-    "command, name",
+    ("command", "name"),
     [
         ("solve", "out.json"),
         ("convert", "out"),
@@ -500,7 +514,7 @@ def test_folder_that_is_read_only(capsys):
 
 
 @pytest.mark.parametrize(
-    "place, reason",
+    ("place", "reason"),
     [
         ("missing/out.json", "no such folder {}/missing"),
         ("file/out.json", "Not a directory"),
@@ -540,7 +554,8 @@ def test_output_replaces_what_stood_there(capsys, tmp_path):
     link.symlink_to(out)
     assert inside(capsys, "solve", ROBOT, "-o", link).code == 0
     assert json.loads(out.read_text())["status"] == "CERTIFIED"
-    assert link.is_symlink() and out.stat().st_mode & 0o777 == 0o640
+    assert link.is_symlink()
+    assert out.stat().st_mode & 0o777 == 0o640
     assert files(tmp_path) == ["link.json", "out.json"]
 
 
@@ -584,7 +599,9 @@ def test_a_link_that_leads_nowhere_is_refused_by_every_writer(capsys, monkeypatc
         done = inside(capsys, *arguments, out)
         assert (done.code, done.out) == (5, ""), done
         assert re.match(f"{link}: cannot be written: .*{says}", one_line(done.err)), done.err
-        assert link.is_symlink() and files(other) == [] and set(files(work)) == {"log.csv", link.name}
+        assert link.is_symlink()
+        assert files(other) == []
+        assert set(files(work)) == {"log.csv", link.name}
         link.unlink()
 
 
@@ -664,7 +681,8 @@ def test_files_of_one_command_are_all_new_or_all_old(capsys, monkeypatch, tmp_pa
             assert files(tmp_path) == sorted({"log.csv", *old})
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert len(codes) > len(outputs) and codes[-1] == 0
+    assert len(codes) > len(outputs)
+    assert codes[-1] == 0
 
 
 def contents(name):
@@ -754,7 +772,8 @@ def test_killed_write_leaves_the_old_or_the_new_file(models, tmp_path, name):
     assert steps > 5
     for number, expected in ((steps // 2, old), (steps, new)):
         done = stopped_while_writing(models, tmp_path / "out", name, number, signal.SIGKILL)
-        assert done.returncode == -signal.SIGKILL and load(out) == expected
+        assert done.returncode == -signal.SIGKILL
+        assert load(out) == expected
 
 
 @pytest.mark.slow
@@ -766,17 +785,20 @@ def test_killed_write_at_every_step(models, tmp_path, name):
     for number in range(1, steps_of_writing(models, tmp_path / "out", name) + 1):
         done = stopped_while_writing(models, tmp_path / "out", name, number, signal.SIGKILL)
         found = load(out)
-        assert done.returncode == -signal.SIGKILL and found in (old, new)
+        assert done.returncode == -signal.SIGKILL
+        assert found in (old, new)
         outcomes.append(found == new)
-    assert outcomes == sorted(outcomes) and set(outcomes) == {False, True}
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {False, True}
 
 
-@pytest.mark.parametrize("signum, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_write_leaves_no_temporary_file(models, tmp_path, signum, code):
     done = stopped_while_writing(models, tmp_path / "out", "out.toml", 3, signum)
     assert (done.returncode, done.stdout) == (code, "")
     assert one_line(done.stderr) == "interrupted: nothing was written"
-    assert files(tmp_path / "out") == ["out.toml"] and load(tmp_path / "out" / "out.toml") == load(ROBOT)
+    assert files(tmp_path / "out") == ["out.toml"]
+    assert load(tmp_path / "out" / "out.toml") == load(ROBOT)
 
 
 # -- standard streams ----------------------------------------------------------------------------------------------
@@ -805,7 +827,7 @@ def test_reader_that_stops_early_is_no_fault(arguments):
 
 
 @pytest.mark.parametrize(
-    "closed, code, said",
+    ("closed", "code", "said"),
     [(0, 0, "policy-iteration"), (1, 0, "policy-iteration"), (2, 0, "")],
     ids=["stdin", "stdout", "stderr"],
 )
@@ -813,7 +835,8 @@ def test_stream_that_is_closed(closed, code, said):
     shell = f"exec {closed}>&-; exec {' '.join(command_of('solve', ROBOT))}"
     done = subprocess.run(["sh", "-c", shell], env=environment(), capture_output=True, timeout=LIMIT)
     assert done.returncode == code
-    assert said in done.stderr.decode() and b"Traceback" not in done.stderr
+    assert said in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
     assert closed == 1 or b"16.949153" in done.stdout
 
 
@@ -908,9 +931,11 @@ def test_plain_terminal_is_shown_unicode_names_escaped(tmp_path, command):
         flags=("-X", "utf8=0"),
     )
     assert done.code == 0, done.err
-    assert done.out and not re.search("Traceback|Error", done.err)
+    assert done.out
+    assert not re.search("Traceback|Error", done.err)
     if verb in ("solve", "show"):
-        assert done.out.isascii() and r"\xe4\u2192" in done.out.replace("\\u00e4", r"\xe4")
+        assert done.out.isascii()
+        assert r"\xe4\u2192" in done.out.replace("\\u00e4", r"\xe4")
     if verb == "convert":  # a file is a file, whatever the terminal
         assert "ä→" in done.out
 
@@ -920,7 +945,8 @@ def test_plain_terminal_and_a_path_in_unicode(tmp_path):
         "solve", tmp_path / "nö.toml", env={"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}, flags=("-X", "utf8=0")
     )
     assert (done.code, done.out) == (2, "")
-    assert one_line(done.err).isascii() and done.err.endswith(".toml: no such file\n")
+    assert one_line(done.err).isascii()
+    assert done.err.endswith(".toml: no such file\n")
 
 
 # -- the interpreter and the cache ---------------------------------------------------------------------------------
@@ -975,7 +1001,8 @@ def test_no_cache_can_be_written(tmp_path):
     env["NUMBA_CACHE_DIR"] = str(tmp_path / "file" / "cache")
     done = subprocess.run(command_of("solve", ROBOT, "-q"), env=env, capture_output=True, timeout=LIMIT)
     assert (done.returncode, done.stdout.decode()) == (0, plain_run().out)
-    assert one_line(done.stderr.decode()).startswith("warning: ") and b"NUMBA_CACHE_DIR" in done.stderr
+    assert one_line(done.stderr.decode()).startswith("warning: ")
+    assert b"NUMBA_CACHE_DIR" in done.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="HOME is a matter of POSIX")
@@ -1102,7 +1129,8 @@ def test_small_models_are_solved_in_fractions_where_floats_are_not_the_standard_
     """By hand: 1000/59 and 900/59."""
     _, done = run_spoilt(f"ctypes.CDLL({str(fast_math)!r})", "solve", ROBOT, "--exact")
     assert done.code == 0, done.err
-    assert "1000/59" in done.out and "900/59" in done.out
+    assert "1000/59" in done.out
+    assert "900/59" in done.out
 
 
 @pytest.mark.parametrize("mode", ["up", "down", "to zero"])

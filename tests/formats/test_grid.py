@@ -266,7 +266,8 @@ G = { terminal = true }
 def test_doubles_are_those_of_the_fractions(grid):
     """With `numbers = "float64"` 1 - 0.1 is the double 0.9, and 0.05 twice are those to the sides."""
     mdp = grid("..\n..\n", "slip = 0.1\nstep_reward = 0.1\n", 'numbers = "float64"\n')
-    assert mdp.exact is None and set(mdp.reward.tolist()) == {0.1}
+    assert mdp.exact is None
+    assert set(mdp.reward.tolist()) == {0.1}
     assert set(mdp.prob.tolist()) == {1 - 0.1, 0.05, 1 - 0.1 + 0.05}
 
 

@@ -59,7 +59,8 @@ def test_no_optimal_action_is_called_worse_and_the_chosen_one_is_optimal(name: s
     known = ANSWERS[name]["optimal"]
     tables = known.get("actions_by_time") or [known["actions"]]
     keep = np.atleast_2d(solution.optimal_actions)
-    assert solution.policy is not None and solution.policy.rows is not None
+    assert solution.policy is not None
+    assert solution.policy.rows is not None
     rows = np.atleast_2d(solution.policy.rows)
     for t, table in enumerate(tables):
         for state, actions in table.items():
@@ -73,7 +74,8 @@ def test_the_uniform_policy_has_its_known_value(name: str) -> None:
     mdp = tabular_rl.load(FOLDER / name)
     known = ANSWERS[name]["policies"]["uniform"]
     solution = tabular_rl.evaluate(mdp, Policy.uniform(mdp))
-    assert solution.status.reached and solution.bound <= 1e-6
+    assert solution.status.reached
+    assert solution.bound <= 1e-6
     assert_contains(solution, known)
 
 

@@ -25,7 +25,8 @@ quick = settings(
 
 
 def same(a: MDP, b: MDP) -> None:
-    assert a == b and a.digest == b.digest
+    assert a == b
+    assert a.digest == b.digest
     assert (a.gamma_exact, a.states, a.actions, a.horizon, a.sense) == (
         b.gamma_exact, b.states, b.actions, b.horizon, b.sense,
     )  # fmt: skip
