@@ -1,0 +1,107 @@
+"""Calls of the kernels of planning, bellman and graph, on small drawn inputs, and what they leave behind."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import numpy as np
+import reference
+
+SPAN = (math.inf, -math.inf)
+# The places of work arrays, whose contents nobody reads.
+WORK = {"strong_components": {5, 6, 7, 8, 9, 10}, "search_forward": {5}, "search_backward": {4}}
+
+
+def numbers(seed, S=9, A=3, b=4):
+    """A ragged model as arrays, with a terminal state, probabilities 0 and repeated successors."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, A + 1, S)
+    counts[rng.integers(S)] = 0
+    pair_ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    L = int(pair_ptr[-1])
+    row_ptr = np.concatenate([[0], np.cumsum(rng.integers(1, b + 1, L))]).astype(np.int32)
+    K = int(row_ptr[-1])
+    next_state = rng.integers(0, S, K).astype(np.int32)
+    prob = rng.random(K) * (rng.random(K) < 0.8)
+    for i in range(L):
+        row = slice(row_ptr[i], row_ptr[i + 1])
+        prob[row] = prob[row] / prob[row].sum() if prob[row].sum() else 1 / (row_ptr[i + 1] - row_ptr[i])
+    r = rng.normal(size=L) * 10.0 ** rng.integers(-3, 4)
+    for array in (pair_ptr, row_ptr, next_state, prob, r):
+        array.setflags(write=False)
+    return rng, pair_ptr, row_ptr, next_state, prob, r
+
+
+def left(call, name, arguments):
+    """What a kernel of this name, or its twin, returns and leaves in copies of its arguments."""
+    own = copy.deepcopy(list(arguments))  # one array given twice stays one
+    with np.errstate(all="ignore"):
+        result = call(*own)
+    arrays = [
+        (x + 0.0 if x.dtype.kind == "f" else x).tobytes()
+        for i, x in enumerate(own) if isinstance(x, np.ndarray) and i not in WORK.get(name, ())
+    ]  # fmt: skip
+    return repr(np.asarray(result, dtype=float).tolist()), arrays
+
+
+def bellman_calls(seed, sign=1.0):
+    """Yield (name, arguments): all kernels of a block, forward and backward, in place and not, with NaN and inf."""
+    rng, pair_ptr, row_ptr, next_state, prob, r = numbers(seed)
+    S, L = len(pair_ptr) - 1, len(r)
+    gamma = float(rng.choice([0.0, 0.5, 0.999, 1.0]))
+    v = rng.normal(size=S) * 100
+    if seed % 3 == 0:
+        v[rng.integers(S)] = rng.choice([math.inf, -math.inf, math.nan, 1e308, -0.0])
+    weight = rng.random(L) * (rng.random(L) < 0.7)
+    live = np.diff(pair_ptr) > 0
+    chosen = np.where(live, pair_ptr[:-1] + rng.integers(0, 100, S) % np.maximum(np.diff(pair_ptr), 1), -1)
+    rows = (row_ptr, next_state, prob, r, gamma, sign)
+    best, out, q = np.full(S, -7, dtype=np.int32), np.full(S, 7.0), np.full(L, 7.0)
+    yield "row_value", (rows, int(rng.integers(L)), v)
+    for first, last in ((0, S), (2, 6), (4, 4), (0, 1)):
+        yield "row_backup", (pair_ptr, rows, v, first, last, q)
+        listed = rng.permutation(L)[:last].astype(np.int32)
+        yield "listed_backup", (rows, listed, v, q[: len(listed)])
+        for a, b, step in ((first, last, 1), (last - 1, first - 1, -1)):
+            for onto in (out, v):  # v itself: in place
+                block = v, a, b, step, np.array(SPAN)
+                yield "optimal_backup", (pair_ptr, rows, *block, best, onto)
+                yield "chosen_backup", (rows, chosen, *block, onto)
+                yield "mixed_backup", (pair_ptr, rows, weight, *block, onto)
+
+
+def span_calls():
+    """Yield the calls that widen a span: by less, by more, by what lies inside, by inf and NaN."""
+    for span in (SPAN, (-1.0, 1.0), (math.nan, math.nan)):
+        for change in (-2.0, 0.5, 3.0, math.inf, math.nan):
+            yield "widened", (*span, change)
+
+
+def graph_calls(seed):
+    """Yield (name, arguments): every search of a graph with loops, edges of weight 0 and rows that are not in use."""
+    rng, pair_ptr, row_ptr, next_state, weight, r = numbers(seed, S=12, b=2)
+    S, L = len(pair_ptr) - 1, len(r)
+    row_state = np.repeat(np.arange(S, dtype=np.int32), np.diff(pair_ptr))
+    use = rng.random(L) < 0.7
+    edges = (row_ptr, next_state, weight)
+    work = [np.full(S, -1, dtype=np.int32) for _ in range(6)]
+    outcome_at, label = np.zeros(S, dtype=np.int64), np.full(S, -1, dtype=np.int32)
+    yield "strong_components", (pair_ptr, *edges, use, *work[:5], outcome_at, label)
+    in_ptr = np.zeros(S + 1, dtype=np.int64)
+    yield "count_incoming", (*edges, use, in_ptr.copy())
+    reference.count_incoming(*edges, use, in_ptr)
+    in_row = np.full(int(in_ptr[-1]), -1, dtype=np.int32)
+    yield "fill_incoming", (*edges, use, in_ptr[:-1].copy(), in_row.copy())
+    reference.fill_incoming(*edges, use, in_ptr[:-1].copy(), in_row)
+    queue, found, via = np.zeros(S, dtype=np.int32), rng.random(S) < 0.2, work[1]
+    yield "search_forward", (pair_ptr, *edges, use, queue, found)
+    later = use & (rng.random(L) < 0.8)  # rows that went after the edges were turned round
+    for still in (use, later):
+        yield "search_backward", (in_ptr, in_row, row_state, still, queue, via, found)
+    left = np.bincount(row_state, use, minlength=S).astype(np.int64)
+    dead = np.flatnonzero(left == 0)
+    queue = np.append(dead, np.zeros(S - len(dead), dtype=np.int64)).astype(np.int32)
+    yield "discard", (in_ptr, in_row, row_state, len(dead), queue, left, use)
+    label = rng.integers(0, 3, S).astype(np.int32)
+    yield "drop_leaving", (*edges, row_state, label, np.full(S, -1, dtype=np.int32), left, use)
