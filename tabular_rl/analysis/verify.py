@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.certificates.verdict import Elsewhere, Verdict, verdict_on
-from tabular_rl.errors import MissingExtra, NumericalError, OptionError, escape, path_text
+from tabular_rl.errors import MissingExtra, NotAnswerable, NumericalError, OptionError, escape, path_text
 from tabular_rl.formats.answer_entries import CLAIMS, Answer
 from tabular_rl.formats.answers import answer_of, read_answer
 from tabular_rl.methods.ask import RATIONAL_STATES, evaluate, solve
@@ -100,7 +100,7 @@ def _elsewhere(mdp: MDP) -> Elsewhere:
             if policy is None:
                 return solve(mdp, method="rational").exact
             return evaluate(mdp, policy, method="rational-evaluation").exact
-        except (MissingExtra, OptionError, NumericalError):
+        except (MissingExtra, NotAnswerable, OptionError, NumericalError):
             return None
 
     return Elsewhere(values, fractions, lambda exact, policy: where_unsolved(mdp, exact, policy))
@@ -119,6 +119,7 @@ def _answer(mdp: MDP, answer: Any) -> tuple[Answer, str]:
         found = Answer(
             answer.v, answer.lower, answer.upper, answer.policy, answer.task, answer.mdp.digest, answer.exact,
             answer.bound if math.isfinite(answer.bound) else None, tuple(name for name in CLAIMS if has[name]),
+            answer.extra,
         )  # fmt: skip
         return found, "answer"
     if isinstance(answer, Mapping) or not callable(answer):

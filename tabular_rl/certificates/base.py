@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ class Certifier:
 
     rows: NDArray[Any] | None = None
     last: Any = None
+    # Whether a sweep from values that are off shows which ones. If not, a verdict sweeps from values of its own too.
+    apart = True
 
     def __init__(
         self, mdp: MDP, policy: Policy | None = None, *, sweeper: Sweeper | None = None, total: Any = None
@@ -58,6 +61,10 @@ class Certifier:
     def certificate(self, v: Floats, rows: NDArray[Any] | None = None, decide: bool = False) -> Certificate:
         """Return the proven interval from any values v, and for control from the policy `rows`, with decisions."""
         raise NotImplementedError
+
+    def begin(self, v: Floats, beside: Mapping[str, Floats]) -> Floats:
+        """Return what a sweep begins from to judge an answer: its values v, or what the problem has beside them."""
+        return v
 
     def decided(self, certificate: Certificate) -> Certificate:
         """Return the certificate made last with its decisions on actions."""

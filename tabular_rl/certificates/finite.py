@@ -21,6 +21,8 @@ from tabular_rl.solving.solution import Floats
 class FiniteCertifier(Certifier):
     """Certificates of a model with a finite horizon, one sweep a time step."""
 
+    apart = False  # what is off at one time is off at all those before it
+
     def certificate(self, v: Floats, rows: NDArray[Any] | None = None, decide: bool = True) -> Certificate:
         """Return the interval of values v (T + 1, S), and for control of the greedy policy: `rows` play no part."""
         mdp = self.mdp

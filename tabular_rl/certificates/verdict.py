@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tabular_rl.certificates import certifier
+from tabular_rl.certificates import CERTIFIERS, certifier
 from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.certificates.intervals import enclosing, exact_certificate
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError, escape
@@ -100,11 +100,20 @@ def verdict_on(
     sides = (_finite(answer.lower), _finite(answer.upper)) if own else (None, None)
     wanted = policy if evaluation else None
     certificate, error = proven_by_sweep(
-        mdp, values, policy=wanted, lower=sides[0], upper=sides[1], evaluation=evaluation
+        mdp,
+        values,
+        policy=wanted,
+        lower=sides[0],
+        upper=sides[1],
+        evaluation=evaluation,
+        beside=answer.beside,
     )
-    if mdp.problem.timed and not error <= tolerance:
+    apart = CERTIFIERS[mdp.problem].apart
+    if not apart and not error <= tolerance:
         # A sweep from values of our own: then only the values that are off are found to be off.
-        certificate, _ = proven_by_sweep(mdp, elsewhere.values(wanted), policy=wanted, evaluation=evaluation)
+        with contextlib.suppress(NotAnswerable):
+            own_values = elsewhere.values(wanted)
+            certificate, _ = proven_by_sweep(mdp, own_values, policy=wanted, evaluation=evaluation)
     low, high = _ends(mdp, certificate)
     decided = error <= tolerance or bool((np.maximum(values - high, low - values) > tolerance).any())
     claimed: Sequence[Fraction] | None = answer.exact if own else None
@@ -125,7 +134,7 @@ def verdict_on(
             off[values == np.array([nearest(x) for x in truth]).reshape(values.shape)] = 0.0
         outside = off
         error = float(np.max(off, initial=0.0))
-    elif mdp.problem.timed:
+    elif not apart:
         error = float(up(np.max(off))) if off.any() else 0.0
     off = np.where(np.isnan(off), math.inf, off).reshape(-1, mdp.S)
     outside = outside.reshape(-1, mdp.S)
@@ -141,9 +150,9 @@ def verdict_on(
     loss, action = None, ""
     if not evaluation and policy is not None:
         # What the policy earns is at least the lower end for the policy, what can be earned at most the upper one.
-        loss = _loss(mdp, certificate, values, sides, policy, tolerance, truth, elsewhere)
+        loss = _loss(mdp, certificate, answer, sides, policy, tolerance, truth, elsewhere)
         if not loss <= tolerance:
-            proven, action = False, _worst_action(mdp, values, policy)
+            proven, action = False, _worst_action(mdp, certifier(mdp).begin(values, answer.beside), policy)
     claims = _false_claims(mdp, answer, low, high, truth, unsolved) if own else []
     beside = {"lower": answer.lower, "upper": answer.upper, "exact": answer.exact, "bound": answer.bound}
     checked = ["values", *["policy"] * (loss is not None), *(k for k, x in beside.items() if x is not None)]
@@ -173,21 +182,24 @@ def proven_by_sweep(
     lower: Any = None,
     upper: Any = None,
     evaluation: bool = False,
+    beside: Mapping[str, Floats] | None = None,
 ) -> tuple[Certificate, float]:
     """Return what one rigorous sweep proves of an answer from anywhere, and how far its values can be from the truth.
 
     `values` (S,), or (T + 1, S) for a finite horizon, in the sign of the model, and the policy if there is one;
     `evaluation` tells that they are meant as the policy's own values, not as optimal ones. `lower` and `upper` of the
-    answer are not believed but tried as further starting points of the sweep: they prove themselves or not.
+    answer are not believed but tried as further starting points of the sweep: they prove themselves or not. `beside`
+    are the numbers (S,) that the answers of the problem have beside their values.
     """
     sign = mdp.sign
     judge = certifier(mdp, policy if evaluation else None)
     rows = policy.rows if policy is not None and not evaluation and not policy.timed else None
     claimed = sign * np.asarray(values, dtype=np.float64)
-    if mdp.problem.timed:
-        certificate = judge.certificate(claimed)
+    begin = judge.begin(claimed, {name: sign * x for name, x in (beside or {}).items()})
+    if not judge.apart:
+        certificate = judge.certificate(begin)
     else:
-        certificate = judge.certificate(claimed, rows=rows, decide=True)
+        certificate = judge.certificate(begin, rows=rows, decide=True)
         low, high = certificate.lower, certificate.upper
         for side, start in enumerate((lower, upper) if sign > 0 else (upper, lower)):
             if _finite(start) is None:
@@ -287,8 +299,8 @@ def _worst_action(mdp: MDP, values: Any, policy: Policy) -> str:
 
 def _loss(
     mdp: MDP,
-    certificate: Any,
-    values: Any,
+    certificate: Certificate,
+    answer: Answer,
     ends: tuple[Any, Any],
     policy: Policy,
     tolerance: float,
@@ -296,6 +308,7 @@ def _loss(
     elsewhere: Elsewhere,
 ) -> float:
     """What the policy can lose at most, against the best: upper of v* minus lower of v_π."""
+    assert answer.values is not None
     if truth is not None:
         with contextlib.suppress(NoFiniteAnswer):
             if elsewhere.unsolved(truth, policy) is None:
@@ -306,12 +319,13 @@ def _loss(
 
     best = certificate.upper
 
-    def loss(values: Any, evaluation: bool) -> float:
+    def loss(values: Any, evaluation: bool, beside: Mapping[str, Floats] | None = None) -> float:
         nonlocal best
         lower, upper = (None, None) if evaluation else ends
-        low = proven_by_sweep(mdp, values, policy=policy, lower=lower, upper=upper, evaluation=evaluation)[
-            0
-        ].lower
+        swept, _ = proven_by_sweep(
+            mdp, values, policy=policy, lower=lower, upper=upper, evaluation=evaluation, beside=beside
+        )
+        low = swept.lower
         with np.errstate(invalid="ignore"):
             coarse = (best - low).max() > tolerance >= (certificate.lower - low).max()
             if evaluation and truth is None and coarse:
@@ -324,12 +338,13 @@ def _loss(
     # At γ = 1 and for finite horizons the sweep must follow the policy itself: it may never end, or depend on time.
     found = math.inf
     with contextlib.suppress(NotAnswerable, NoFiniteAnswer):
-        found = loss(values, evaluation=policy.rows is None or not mdp.problem.contracts)
+        evaluation = policy.rows is None or not mdp.problem.contracts
+        found = loss(answer.values, evaluation, answer.beside)
     if not found <= tolerance:
         with contextlib.suppress(NotAnswerable, NoFiniteAnswer):  # it never ends, or earns for ever
             found = min(found, loss(elsewhere.values(policy), evaluation=True))
             own = None if found <= tolerance else elsewhere.fractions(policy)
             if own is not None:
-                low = exact_certificate([int(mdp.sign) * x for x in own], None, values.shape).lower
+                low = exact_certificate([int(mdp.sign) * x for x in own], None, answer.values.shape).lower
                 found = min(found, rounded(float(np.max(best - low, initial=0.0))))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -32,7 +32,7 @@ class Answer:
 
     `values`, `lower` and `upper` are (S,), or (T + 1, S) for a finite horizon; None where the file is silent. `task` is
     "prediction" where the values are meant as those of the policy. `exact` are the fractions, in the order of `values`,
-    and `claims` the names of the other claims that the file makes.
+    and `claims` the names of the other claims that the file makes; `beside` (S,) what the problem has beside values.
     """
 
     values: Floats | None
@@ -44,6 +44,7 @@ class Answer:
     exact: tuple[Fraction, ...] | None = None
     bound: float | None = None
     claims: tuple[str, ...] = ()
+    beside: Mapping[str, Floats] = field(default_factory=dict)
 
 
 class Table:

@@ -63,7 +63,7 @@ def read_answer_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
         return Answer(None, policy=policy, task=task, digest=digest)
     found = {
         key: _numbers(document[key], key, mdp, order)
-        for key in ("values", "lower", "upper")
+        for key in ("values", "lower", "upper", *mdp.problem.beside)
         if document.get(key) is not None
     }
     exact = None
@@ -81,6 +81,7 @@ def read_answer_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
         exact,
         bound,
         claims,
+        {name: found[name] for name in mdp.problem.beside if name in found},
     )
 
 

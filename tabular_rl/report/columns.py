@@ -120,6 +120,7 @@ def _columns(solution: Solution) -> dict[str, Column | None]:
         "policy": None if policy is None else _actions(mdp, policy),
         "optimal_actions": None if keep is None else _kept(mdp, keep),
         "proven_optimal": numbers(solution.proven_optimal),
+        **{name: numbers(solution.extra.get(name)) for name in mdp.problem.beside},
     }
 
 

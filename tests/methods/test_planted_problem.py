@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,12 +33,21 @@ AVERAGE = Problem(
 
 
 class AverageCertifier(Certifier):
-    """min_s (T h - h)(s) ≤ g* ≤ max_s (T h - h)(s) for any h (Odoni 1969)."""
+    """min_s (T h - h)(s) ≤ g* ≤ max_s (T h - h)(s) for any h (Odoni 1969), and the same of g_π with T_π."""
+
+    apart = False
+
+    def begin(self, v, beside):
+        return beside.get("bias", v)
 
     def certificate(self, v, rows=None, decide=False):
         h = self.checked(v)
         best, self.rows = np.empty(self.mdp.S), np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
-        low, high = self.sweeper.optimal(h, best, self.rows)
+        if self.policy is None:
+            self.sweeper.optimal(h, best, self.rows)
+        else:
+            self.sweeper.policy(self.policy, h, best)
+        low, high = self.sweeper.span(best - h)
         error = shared_error(self.mdp, self.sweeper.norm(h))
         return Certificate(
             np.full(self.mdp.S, down(down(low) - error)), np.full(self.mdp.S, up(up(high) + error))
@@ -126,3 +136,26 @@ def test_a_planted_problem_is_refused_by_what_does_not_solve_it(tmp_path):
         t.solve(mdp.replace(gamma="1/2"), "relative-value-iteration")
     t.solve(mdp, "relative-value-iteration").save(tmp_path / "a.json")
     assert json.loads((tmp_path / "a.json").read_text())["problem"] == "average-reward"
+
+
+@pytest.mark.usefixtures("planted")
+@pytest.mark.parametrize("sense", ["max", "min"])
+def test_an_answer_to_a_planted_problem_is_judged_by_its_certifier(sense, tmp_path):
+    mdp = model(sense)
+    answer = t.solve(mdp, "relative-value-iteration")
+    answer.save(tmp_path / "a.json")
+    assert json.loads((tmp_path / "a.json").read_text())["bias"] == answer.extra["bias"].tolist()
+    for right in (answer, tmp_path / "a.json"):
+        verdict = t.verify(mdp, right)
+        assert verdict.proven
+        assert verdict.error < 1e-12
+        assert verdict.loss < 1e-12
+    wrong = replace(answer, v=answer.v + 0.1)
+    assert t.verify(mdp, wrong).wrong == ("a", "b")
+    # To rest earns 1 a step where it is done, and never leads on: 1 in a, by the bias at most 2 in all.
+    lazy = replace(answer, policy=Policy.of_actions(mdp, {"a": "rest", "b": "go"}))
+    assert not t.verify(mdp, lazy).proven
+    assert "action rest" in t.verify(mdp, lazy).action
+    # Gains without a bias are no h to prove them with, and no other method has one.
+    assert not t.verify(mdp, answer.v).proven
+    assert not t.verify(mdp, answer.v).wrong
