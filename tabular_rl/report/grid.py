@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,53 +55,62 @@ def _places(solution: Solution, sampled: bool = False) -> NDArray[Any] | None:
 
 def values_grid(solution: Solution) -> list[Block]:
     """The values in their cells and what the digits shown can be off by; nothing where too few digits fit."""
-    cells = _places(solution)
-    if cells is None or solution.mdp.layout is None or solution.lower is None or solution.upper is None:
+    cells, lower, upper, layout = _places(solution), solution.lower, solution.upper, solution.mdp.layout
+    if cells is None or layout is None or lower is None or upper is None:
         return []
-    columns = solution.mdp.layout.columns
-    proven = math.isfinite(solution.bound)
-    known = solution.v[np.isfinite(solution.v)]
-    sizes = [float(np.max(np.abs(known), initial=0.0)), float(np.ptp(known)) if known.size else 0.0]
-    most = places(solution.bound, 1e-6, sizes[0] or 1.0) if proven else 0
-    least = most
-    if proven and any(sizes):
-        wanted = max(DIGITS - 1 - math.floor(math.log10(x)) for x in sizes if x > 0)
-        least = min(most, max(wanted, 0))
-    texts: list[str] = []
-    for decimals in range(most, least - 1, -1):
-        texts = [shown(float(x), decimals) if proven else general(float(x), DIGITS) for x in solution.v]
-        if proven and decimals > 0 and all(float(x) == round(float(x)) for x in texts):
-            texts = [x.split(".")[0] for x in texts]
-        wide = max(map(len, texts))
-        if wide <= CELL_DIGITS and (wide + 2) * columns - 2 <= widest():
-            break
-    if (max(map(len, texts)) + 2) * columns - 2 > widest():
+    if not math.isfinite(solution.bound):
+        texts = [general(float(x), DIGITS) for x in solution.v]
+        return [_drawn(texts, cells, layout), Lines(["not proven"])] if _fits(texts, layout) else []
+    sizes = [float(np.max(np.abs(solution.v), initial=0.0)), float(np.ptp(solution.v))]
+    most = places(solution.bound, 1e-6, sizes[0] or 1.0)
+    wanted = [DIGITS - 1 - math.floor(math.log10(x)) for x in sizes if x > 0]
+    least = min(most, max(0, *wanted)) if wanted else most
+
+    def texts_with(decimals: int) -> list[str]:
+        texts = [shown(float(x), decimals) for x in solution.v]
+        whole = decimals > 0 and all(float(x).is_integer() for x in texts)
+        return [x.split(".")[0] for x in texts] if whole else texts
+
+    texts, decimals = _longest(texts_with, most, least, layout)
+    if not _fits(texts, layout):
         return []
-    values = _drawn(texts, cells.tolist(), solution.mdp.layout)
-    if not proven:
-        return [values, Lines(["not proven"])]
-    errors = [
-        plus_minus(x, float(lo), float(hi))
-        for x, lo, hi in zip(texts, solution.lower, solution.upper, strict=True)
-    ]
+    ends = zip(texts, lower.tolist(), upper.tolist(), strict=True)
+    error = max((plus_minus(x, low, high) for x, low, high in ends), key=float)
     cut = spoken("; --all shows every digit") if decimals < most and any("." in x for x in texts) else ""
-    return [values, Lines([f"all {signs().plus_minus} {max(errors, key=float)} at most{cut}"])]
+    return [_drawn(texts, cells, layout), Lines([f"all {signs().plus_minus} {error} at most{cut}"])]
 
 
 def learned_grid(solution: Solution, decimals: int) -> list[Block]:
     """Learned values in their cells, with no more decimals than fit; "?" where nothing was learned."""
     cells, layout = _places(solution, sampled=True), solution.mdp.layout
-    if cells is None or layout is None:
+    if cells is None or layout is None or decimals < 0:
         return []
-    for decimal in range(decimals, -1, -1):
-        texts = ["?" if math.isnan(x) else shown(float(x), decimal) for x in solution.v]
-        wide = max(map(len, texts))
-        if (wide <= CELL_DIGITS or not decimal) and (wide + 2) * layout.columns - 2 <= widest():
+    texts, fitting = _longest(
+        lambda decimals: ["?" if math.isnan(x) else shown(float(x), decimals) for x in solution.v],
+        decimals,
+        0,
+        layout,
+    )
+    if not _fits(texts, layout):
+        return []
+    cut = spoken("; --all shows every digit") if fitting < decimals else ""
+    return [Lines([f"learned values{cut}"]), _drawn(texts, cells, layout)]
+
+
+def _longest(
+    texts_with: Callable[[int], list[str]], most: int, least: int, layout: Layout
+) -> tuple[list[str], int]:
+    """The texts of cells with the most decimals that fit, and how many these are; `least` where none fit."""
+    for decimals in range(most, least - 1, -1):
+        texts = texts_with(decimals)
+        if max(map(len, texts)) <= CELL_DIGITS and _fits(texts, layout):
             break
-    else:
-        return []
-    cut = spoken("; --all shows every digit") if decimal < decimals else ""
-    return [Lines([f"learned values{cut}"]), _drawn(texts, cells.tolist(), layout)]
+    return texts, decimals
+
+
+def _fits(texts: list[str], layout: Layout) -> bool:
+    """Whether a line of cells that are as wide as the longest text fits the screen."""
+    return (max(map(len, texts)) + 2) * layout.columns - 2 <= widest()
 
 
 def policy_grid(solution: Solution, unknown: NDArray[np.bool_] | None = None) -> list[Block]:
@@ -111,17 +121,15 @@ def policy_grid(solution: Solution, unknown: NDArray[np.bool_] | None = None) ->
     cells, mdp, layout = _places(solution, unknown is not None), solution.mdp, solution.mdp.layout
     if cells is None or layout is None:
         return []
-    drawn = _arrows(solution)
-    named = drawn is None
-    if drawn is None:
-        drawn = _names(solution)
+    arrows = _arrows(solution)
+    drawn = _names(solution) if arrows is None else arrows
     if drawn is not None and unknown is not None:
         drawn = ["?" if never else text for text, never in zip(drawn, unknown.tolist(), strict=True)]
-    if drawn is None or (max(map(len, drawn)) + 2) * layout.columns - 2 > widest():
+    if drawn is None or not _fits(drawn, layout):
         return []
     walls = mdp.S + len(layout.elsewhere) < layout.rows * layout.columns
-    legend = _legend(solution, drawn, walls, named)
-    grid = _drawn(drawn, cells.tolist(), layout)
+    legend = _legend(solution, drawn, walls, named=arrows is None)
+    grid = _drawn(drawn, cells, layout)
     return [grid, Lines([legend])] if legend else [grid]
 
 
@@ -136,22 +144,22 @@ def _names(solution: Solution) -> list[str] | None:
     tied = np.zeros(mdp.S, dtype=np.bool_)
     if solution.optimal_actions is not None and solution.task == "control":
         tied[tied_states(mdp, solution.optimal_actions)] = True
-    mark = tie_sign(solution)
     space = " " if tied.any() else ""
+    marks = np.where(tied, tie_sign(solution), space).tolist()
     return [
         signs().terminal + space
         if mdp.terminal[s]
-        else names[int(mdp.pair_action[policy.rows[s]])] + (mark if tied[s] else space)
+        else names[int(mdp.pair_action[policy.rows[s]])] + marks[s]
         for s in range(mdp.S)
     ]
 
 
-def _drawn(texts: list[str], cells: list[int], layout: Layout) -> Grid:
+def _drawn(texts: list[str], cells: NDArray[Any], layout: Layout) -> Grid:
     """Texts in their cells; a wall where no state is."""
-    drawn = [[WALL] * layout.columns for _ in range(layout.rows)]
-    for text, cell in [*((ELSEWHERE, cell) for cell in layout.elsewhere), *zip(texts, cells, strict=True)]:
-        drawn[cell // layout.columns][cell % layout.columns] = text
-    return Grid(drawn)
+    drawn = np.full(layout.rows * layout.columns, WALL, dtype=object)
+    drawn[list(layout.elsewhere)] = ELSEWHERE
+    drawn[cells] = texts
+    return Grid(drawn.reshape(layout.rows, layout.columns).tolist())
 
 
 def _arrows(solution: Solution) -> list[str] | None:

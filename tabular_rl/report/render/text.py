@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from tabular_rl.report.blocks import Block, Grid, Lines, Report, Table
@@ -56,74 +57,74 @@ def table(block: Table) -> str:
 
     A terminal that is narrower still breaks the lines.
     """
-    most, headers, rows = columns(), list(block.headers), block.rows
-    flush_left, may_wrap, may_drop = (set(x.split(",")) for x in (block.left, block.wrap, block.drop))
-    natural = [max(map(width, column)) for column in zip(headers, *rows, strict=True)]
-    shown, dropped = list(range(len(headers))), []
-
-    def total(widths: Mapping[int, int]) -> int:
-        return sum(widths.values()) + 2 * (len(widths) - 1)
-
-    def widths_of(kept: Sequence[int], narrow: Mapping[int, int]) -> dict[int, int]:
-        """Natural widths where they fit; else columns that may be wrapped share what the others leave."""
-        widths = {c: natural[c] for c in kept}
-        if total(widths) <= most:
-            return widths
-        for c in kept:
-            widths[c] = min(natural[c], narrow.get(c, natural[c]))
-        room = most - total(widths)
-        while room > 0:
-            growing = [c for c in kept if widths[c] < natural[c]]
-            if not growing:
+    most, headers = columns(), list(block.headers)
+    natural = [max(map(width, column)) for column in zip(headers, *block.rows, strict=True)]
+    least = _least_widths(block, natural)
+    kept = list(range(len(headers)))
+    for name in filter(None, block.drop.split(",")):
+        if _total(_widths(natural, least, kept, most)) > most and name in headers:
+            kept.remove(headers.index(name))
+    widths = _widths(natural, least, kept, most)
+    parts = [kept]
+    if block.fold:
+        parts = _folded(kept, block.fold, widths, most)
+    else:
+        words = [c for c in kept if headers[c] in block.left.split(",")]
+        while _total(widths) > most:  # the widest gives way
+            broken = [c for c in words if widths[c] > max(BROKEN, width(headers[c]))]
+            if not broken:
                 break
-            widths[max(growing, key=lambda c: natural[c] / widths[c])] += 1
-            room -= 1
+            widths[max(broken, key=lambda c: widths[c])] -= 1
+    shown = "\n\n".join(_lines(block, part, widths) for part in parts)
+    if len(kept) < len(headers):
+        names = ", ".join(name for c, name in enumerate(headers) if c not in kept)
+        wide = _total(dict(enumerate(natural)))
+        shown += f"\n\nleft out on a screen {most} wide: {names} (COLUMNS={wide} shows all)"
+    return "\n".join([*block.above, shown, *block.below])
+
+
+def _total(widths: Mapping[int, int]) -> int:
+    """The width of a line of columns."""
+    return sum(widths.values()) + 2 * (len(widths) - 1)
+
+
+def _least_widths(block: Table, natural: Sequence[int]) -> list[int]:
+    """The width that each column has at least: that of its longest word where it may be wrapped, within bounds."""
+    least = list(natural)
+    for c, header in enumerate(block.headers):
+        if header in block.wrap.split(","):
+            words = (word for text in (header, *(row[c] for row in block.rows)) for word in text.split())
+            longest = min(max(map(width, words), default=0), 2 * NARROW)
+            least[c] = min(natural[c], max(longest, ROOM if header in block.drop.split(",") else NARROW))
+    return least
+
+
+def _widths(natural: Sequence[int], least: Sequence[int], kept: Sequence[int], most: int) -> dict[int, int]:
+    """Natural widths where they fit; else columns that may be wrapped share what the others leave."""
+    widths = {c: natural[c] for c in kept}
+    if _total(widths) <= most:
         return widths
-
-    narrow = {
-        c: max(
-            [ROOM if h in may_drop else NARROW]
-            + [
-                min(width(word), 2 * NARROW)
-                for text in (h, *(row[c] for row in rows))
-                for word in text.split()
-            ]
-        )
-        for c, h in enumerate(headers)
-        if h in may_wrap
-    }
-    widths = widths_of(shown, narrow)
-    for name in block.drop.split(",") if block.drop else ():
-        if total(widths) > most and name in headers:
-            dropped.append(headers.index(name))
-            shown = [c for c in shown if c not in dropped]
-            widths = widths_of(shown, narrow)
-    parts = [shown]
-    if block.fold and total(widths) > most:
-        parts, always = [], shown[: block.fold]
-        for c in shown[block.fold :]:
-            if parts and total({k: widths[k] for k in [*parts[-1], c]}) <= most:
-                parts[-1].append(c)
-            else:
-                parts.append([*always, c])
-    elif total(widths) > most:
-        while total(widths) > most:  # the widest gives way
-            flexible = [
-                c for c in shown if headers[c] in flush_left and widths[c] > max(BROKEN, width(headers[c]))
-            ]
-            if not flexible:
-                break
-            widths[max(flexible, key=lambda c: widths[c])] -= 1
-    shown_text = "\n\n".join(_lines(block, part, widths, flush_left) for part in parts)
-    if dropped:
-        names = ", ".join(headers[c] for c in sorted(dropped))
-        wide = sum(natural) + 2 * (len(natural) - 1)
-        shown_text += f"\n\nleft out on a screen {most} wide: {names} (COLUMNS={wide} shows all)"
-    return "\n".join([*block.above, shown_text, *block.below])
+    widths = {c: least[c] for c in kept}
+    growing = [c for c in kept if least[c] < natural[c]]
+    for _ in range(most - _total(widths)):
+        widths[max(growing, key=lambda c: natural[c] / widths[c])] += 1
+        growing = [c for c in growing if widths[c] < natural[c]]
+    return widths
 
 
-def _lines(block: Table, shown: Sequence[int], widths: Mapping[int, int], flush_left: set[str]) -> str:
+def _folded(kept: Sequence[int], fold: int, widths: Mapping[int, int], most: int) -> list[list[int]]:
+    """The columns in parts that fit, each with the first ones."""
+    parts = [list(kept[:fold])]
+    for c in kept[fold:]:
+        if len(parts[-1]) > fold and _total({k: widths[k] for k in [*parts[-1], c]}) > most:
+            parts.append(list(kept[:fold]))
+        parts[-1].append(c)
+    return parts
+
+
+def _lines(block: Table, shown: Sequence[int], widths: Mapping[int, int]) -> str:
     """One part of a table, with the columns that are shown."""
+    left = block.left.split(",")
     lines = []
     for at, row in enumerate((block.headers, *block.rows), start=-1):
         if at < 0 and not any(row):
@@ -131,11 +132,10 @@ def _lines(block: Table, shown: Sequence[int], widths: Mapping[int, int], flush_
         if at in block.gaps:
             lines.append(block.gaps[at])
         cells = [wrapped(row[c], widths[c]) if width(row[c]) > widths[c] else [row[c]] for c in shown]
-        for i in range(max(map(len, cells))):
+        for line in itertools.zip_longest(*cells, fillvalue=""):
             parts = []
-            for c, cell in zip(shown, cells, strict=True):
-                text = cell[i] if i < len(cell) else ""
+            for c, text in zip(shown, line, strict=True):
                 space = " " * (widths[c] - width(text))
-                parts.append(text + space if block.headers[c] in flush_left else space + text)
+                parts.append(text + space if block.headers[c] in left else space + text)
             lines.append("  ".join(parts).rstrip())
     return "\n".join(lines)
