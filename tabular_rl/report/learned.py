@@ -28,7 +28,7 @@ from tabular_rl.report.solution import proven_text, start_value
 from tabular_rl.report.words import cut_short, header, listed, plural, rate_text, seconds_text
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.options import OPTIONS
-from tabular_rl.solving.solution import Floats, Status
+from tabular_rl.solving.solution import Status
 
 NEVER = "never visited"
 UNUSED = "not learned"  # visited, but in no visit that could be learned from
@@ -59,11 +59,9 @@ class LearnedReport(Report):
         what = "" if learned.task == "control" else f", value of {named}"
         runs = f"{learned.runs:,} runs of " if learned.runs > 1 else ""
         how = [f"{runs}{steps_text(learned)}, seed {learned.seed}", options_text(learned)]
-        worst = worst_entry(learned)
         sentences: list[Block] = [summary(learned, regret)]
-        if worst is not None:
-            said = f"errors are those of {worst.table}; the largest is that of {worst.name(learned)}"
-            sentences.append(Lines([said]))
+        if worst := worst_text(learned):
+            sentences.append(Lines(worst))
         if never := never_lines(learned):
             sentences.append(Lines(never))
         if regret is not None and regret.left_out:
@@ -83,33 +81,28 @@ class LearnedReport(Report):
     def entries(self) -> dict[str, Any]:
         """Those of an answer, and what is known of the runs."""
         learned, regret = self.learned, self.regret()
-        never, worst = never_met(learned), worst_entry(learned)
-        curve = learned.curve
+        best, curve = learned.reference, learned.curve
         more: dict[str, Any] = {
             "message": "; ".join(status_lines(learned)),
             "runs": learned.runs,
             "steps": learned.steps,
             "steps_a_second": learned.steps_a_second,
             "verdicts": list(learned.verdicts),
-            "reference": None
-            if learned.reference is None
-            else {
-                "method": learned.reference.method,
-                "bound": learned.reference.bound,
-                "status": learned.reference.status.name,
-                "start_value": learned.reference.value_of_start(),
+            "reference": None if best is None else {
+                "method": best.method, "bound": best.bound, "status": best.status.name,
+                "start_value": best.value_of_start(),
             },
             "sup_error": over_runs(learned.sup_error),
-            "sup_error_at": None if worst is None else worst.entry(learned.mdp),
+            "sup_error_at": worst_entry(learned),
             "rms_error": over_runs(learned.rms_error),
             **regret_entries(regret),
             "curve": None if curve is None else curve_entry(curve),
             "visits": learned.state_visits,
-            "never_visited": _named(learned.mdp, never),
+            "never_visited": _named(learned.mdp, never_met(learned)),
             "not_learned": {reason: _named(learned.mdp, mask) for reason, mask in learned.unused.items()},
-            "exact_values": exact_values(learned),
+            "exact_values": None if best is None else best.v,
             "q": q_column(learned.mdp, learned.q) if self.show_q or learned.learned_q is not None else None,
-        }
+        }  # fmt: skip
         return answer_entries(learned, **more)
 
     def sheet(self) -> Sheet:
@@ -164,22 +157,15 @@ def option_text(value: Any) -> str:
     return spell_float(value) if isinstance(value, float) else str(value)
 
 
-def exact_values(learned: Learned) -> Floats | None:
-    """The exact values of the states (S,) or (T + 1, S); None without a reference."""
-    return None if learned.reference is None else learned.reference.v
-
-
 def states_blocks(
     learned: Learned, everything: bool = False, only: Sequence[int] | None = None, show_q: bool = False
 ) -> list[Block]:
     """state / learned / exact / visits / action; of a finite horizon the states and times that were visited."""
     mdp, timed = learned.mdp, learned.mdp.horizon is not None
     v, visits = np.atleast_2d(learned.v), np.atleast_2d(learned.state_visits)
-    truth = exact_values(learned)
-    exact = None if truth is None else np.atleast_2d(truth)
-    places = [(t, s) for t in range(len(visits)) for s in range(mdp.S)] if everything or not timed else [
-        (int(t), int(s)) for t, s in np.argwhere(visits > 0)
-    ]  # fmt: skip
+    exact = None if learned.reference is None else np.atleast_2d(learned.reference.v)
+    met = visits >= (0 if everything or not timed else 1)
+    places = [(int(t), int(s)) for t, s in np.argwhere(met)]
     if only is not None:
         places = [(t, s) for t in range(len(visits)) for s in only]
     chosen = rows_shown(
@@ -213,15 +199,10 @@ def states_blocks(
 
 def decimals_of(learned: Learned) -> int:
     """As many decimals as show with two digits how far the values shown are from the exact ones."""
-    truth = exact_values(learned)
-    known = np.isfinite(learned.v)
-    if truth is not None:
-        known &= np.isfinite(truth)
-    error = 0.0 if truth is None else float(np.max(np.abs(learned.v - truth)[known], initial=0.0))
-    largest = float(np.max(np.abs(learned.v[known]), initial=0.0))
-    if truth is not None:
-        largest = max(largest, float(np.max(np.abs(truth[known]), initial=0.0)))
-    return sampled_places(error, largest)
+    values = [learned.v] if learned.reference is None else [learned.v, learned.reference.v]
+    known = np.logical_and.reduce([np.isfinite(x) for x in values])
+    error = float(np.max(np.abs(values[0] - values[-1])[known], initial=0.0))
+    return sampled_places(error, max(float(np.max(np.abs(x[known]), initial=0.0)) for x in values))
 
 
 def own_decimals(values: Sequence[float], decimals: int, more: int = 4) -> int:
@@ -260,46 +241,21 @@ def summary(learned: Learned, regret: Regret | None) -> Table:
 
 def sure_to(learned: Learned) -> str:
     """How far the errors may be off, where the exact values are not known to more digits than are shown; else ""."""
-    bound = learned.truth_bound
-    if not bound > SURE * float(
-        np.max(np.abs(learned.truth), initial=0.0) if learned.truth is not None else 0.0
-    ):
+    bound, truth = learned.truth_bound, np.zeros(0) if learned.truth is None else learned.truth
+    if not bound > SURE * float(np.max(np.abs(truth), initial=0.0)):
         return ""
     return f", {signs().plus_minus} {rounded_up(bound)} as the exact values are known"
 
 
-@dataclass(frozen=True)
-class Worst:
-    """The entry of a table whose error is the largest: of which table and run, and where."""
+def worst_entry(learned: Learned) -> dict[str, Any] | None:
+    """Where the largest error of all runs is: in the table "v" or "q", of which run.
 
-    table: str  # "v" or "q"
-    run: int
-    state: int
-    action: int | None
-    time: int | None
+    None where the errors are not those of a table.
 
-    def name(self, learned: Learned) -> str:
-        """
-        >>> Worst("q", 0, 0, 1, None).entry(MDP([[[1.0], [1.0]]], [[1.0, 1.0]], 0.5))
-        {'table': 'q', 'state': '0', 'action': '1', 'time': None, 'run': 0}
-        """
-        found = self.entry(learned.mdp)
-        text = f"state {escape(found['state'])}"
-        text += "" if self.action is None else f", action {escape(found['action'])}"
-        text += "" if self.time is None else f", time {self.time}"
-        return text + (f" in run {self.run}" if learned.runs > 1 else "")
-
-    def entry(self, mdp: MDP) -> dict[str, Any]:
-        """As an entry of the JSON object."""
-        action = None if self.action is None else mdp.actions[self.action]
-        return {
-            "table": self.table, "state": mdp.states[self.state], "action": action, "time": self.time,
-            "run": self.run,
-        }  # fmt: skip
-
-
-def worst_entry(learned: Learned) -> Worst | None:
-    """Where the largest error of all runs is; None where the errors are not those of a table."""
+    >>> mdp = MDP([[[1.0], [1.0]]], [[1.0, 1.0]], 0.5)
+    >>> worst_entry(METHODS["q-learning"].ask(mdp, steps=1, explore="greedy"))
+    {'table': 'q', 'state': '0', 'action': '1', 'time': None, 'run': 0}
+    """
     mdp, truth, table = learned.mdp, learned.truth, learned.estimates
     if truth is None or learned.curve is None or table.shape[1:] != truth.shape or learned.earned is not None:
         return None
@@ -308,14 +264,29 @@ def worst_entry(learned: Learned) -> Worst | None:
     if not pairs:
         off[..., mdp.terminal] = 0.0
         off = off[:, : mdp.horizon or 1]
-    largest = off >= off.max(initial=0.0) * (1 - 1e-9)  # of those that rounding sets apart the first
+    largest = off >= off.max(initial=0.0) * (1 - 1e-9)  # the first of those that only rounding sets apart
     run, time, at = map(int, np.unravel_index(int(np.argmax(largest)), off.shape))
-    if not off[run, time, at] > 0 or not math.isclose(
-        off[run, time, at], learned.sup_error.max(), rel_tol=1e-9
-    ):
+    error = off[run, time, at]
+    if not error > 0 or not math.isclose(error, learned.sup_error.max(), rel_tol=1e-9):
         return None
-    state, action = (mdp.state_of_row(at), int(mdp.pair_action[at])) if pairs else (at, None)
-    return Worst("q" if pairs else "v", run, state, action, time if mdp.horizon is not None else None)
+    return {
+        "table": "q" if pairs else "v",
+        "state": mdp.states[mdp.state_of_row(at) if pairs else at],
+        "action": mdp.actions[int(mdp.pair_action[at])] if pairs else None,
+        "time": time if mdp.horizon is not None else None,
+        "run": run,
+    }
+
+
+def worst_text(learned: Learned) -> list[str]:
+    """Of which table the errors are, and where the largest one is; nothing where that is not known."""
+    worst = worst_entry(learned)
+    if worst is None:
+        return []
+    text = f"errors are those of {worst['table']}; the largest is that of state {escape(worst['state'])}"
+    text += "" if worst["action"] is None else f", action {escape(worst['action'])}"
+    text += "" if worst["time"] is None else f", time {worst['time']}"
+    return [text + (f" in run {worst['run']}" if learned.runs > 1 else "")]
 
 
 def never_met(learned: Learned) -> NDArray[np.bool_]:
