@@ -160,14 +160,18 @@ def task_of(names: Iterable[str], policy: Policy | None) -> str:
     return "prediction" if policy is not None or tasks == {"prediction"} else "control"
 
 
-def _method(name: str, task: str) -> Method[..., Any]:
-    learner = LEARNERS.get(name)
-    if learner is None:
-        return planner_of(name, task)
-    if learner.task != task:
+def _asked(label: str, mdp: MDP, task: str, named: bool) -> tuple[Method[..., Any], dict[str, Any]]:
+    """The method of METHOD[,OPTION=VALUE...] and its options; it must fit the model where it was named."""
+    name, own = asked_method(label)
+    method: Method[..., Any] = LEARNERS[name] if name in LEARNERS else planner_of(name, task)
+    if method.task != task:
         what = "evaluates a policy" if task == "control" else "finds the best policy"
         raise OptionError(f"method {quoted(name)} {what}, the others do not: compare them apart")
-    return learner
+    method.check_options(own)
+    why = method.refuses(mdp)
+    if named and why is not None:
+        raise NotAnswerable(why)
+    return method, own
 
 
 @public
@@ -203,38 +207,23 @@ def compare(
     >>> found.curves[0].learned.curve.sup.ravel().tolist()                  # q* = 2; q = 1, 1 1/2, 1 3/4
     [1.0, 0.5, 0.25]
     """
-    if isinstance(methods, str) or callable(methods):
-        methods = [methods]
-    if methods is not None and not isinstance(methods, Iterable):
-        raise OptionError(
-            f"methods: found {type(methods).__name__}, expected names such as 'value-iteration'"
-        )
     named = methods is not None
-    labels = list(dict.fromkeys(map(canonical, map(method_name, methods)))) if methods is not None else []
-    asked = [asked_method(label) for label in labels]
-    task = task_of([name for name, _ in asked], policy)
-    if methods is None:
+    labels = _labels(methods)
+    task = task_of([asked_method(label)[0] for label in labels], policy)
+    if not named:
         labels = fitting_methods(mdp, task)
-        asked = [(name, {}) for name in labels]
     elif task == "prediction" and policy is None:
         policy = Policy.uniform(mdp)
-    found = [_method(name, task) for name, _ in asked]
-    has_any = {*ALWAYS, *(key for method in found for key in method.defaults)}
+    asked = [(label, *_asked(label, mdp, task, named)) for label in labels]
+    has_any = {*ALWAYS, *(key for _, method, _ in asked for key in method.defaults)}
     for key in options:
         if key not in has_any:
             raise unknown_option("compare", key, has_any)
-    for method, (_, own) in zip(found, asked, strict=True):
-        method.check_options(own)
-        why = method.refuses(mdp)
-        if named and why is not None:
-            raise NotAnswerable(why)
-    limits = {k: v for k, v in options.items() if k == "time_limit"}
-    best = reference(mdp, policy, **limits)
+    best = reference(mdp, policy, **{k: v for k, v in options.items() if k == "time_limit"})
     rows, curves = [], []
-    for label, (_, own), method in zip(labels, asked, found, strict=True):
-        given = {key: value for key, value in options.items() if key in method.defaults} | own
-        if method.learns:
-            given.setdefault("reference", best)
+    for label, method, own in asked:
+        given: dict[str, Any] = {"reference": best} if method.learns else {}
+        given |= {key: value for key, value in options.items() if key in method.defaults} | own
         try:
             solution = method.ask(mdp, policy, **given)
         except (NotAnswerable, OptionError, MissingExtra):  # too large a model for this method, say
@@ -242,20 +231,35 @@ def compare(
                 raise
             continue
         if isinstance(solution, Learned):
-            fast = most_policies(mdp)
-            lost = (
-                regret(solution, fast)
-                if task == "control" and solution.status is not Status.INTERRUPTED
-                else None
-            )
-            curves.append(Curves(label, solution, lost, law_of(solution, policy, given)))
+            curves.append(_curves(label, solution, policy, given))
         else:
-            solution = replace(solution, method=label)
-            loss, ends = (None, True) if policy is not None else policy_loss(mdp, best, solution.policy)
-            rows.append(Compared(solution, error_between(best, solution), loss, ends))
+            loss, ends = policy_loss(mdp, best, solution.policy if policy is None else None)
+            error = error_between(best, solution)
+            rows.append(Compared(replace(solution, method=label), error, loss, ends))
         if solution.status is Status.INTERRUPTED:
             break
     return Comparison(best, tuple(rows), tuple(curves))
+
+
+def _labels(methods: Any) -> list[str]:
+    """The methods that are asked for, METHOD[,OPTION=VALUE...], each once."""
+    if methods is None:
+        return []
+    if isinstance(methods, str) or callable(methods):
+        methods = [methods]
+    if not isinstance(methods, Iterable):
+        raise OptionError(
+            f"methods: found {type(methods).__name__}, expected names such as 'value-iteration'"
+        )
+    return list(dict.fromkeys(map(canonical, map(method_name, methods))))
+
+
+def _curves(label: str, learned: Learned, policy: Policy | None, options: dict[str, Any]) -> Curves:
+    """What a learner learned, the regret of its policies, and the law of its runs."""
+    lost = None
+    if learned.task == "control" and learned.status is not Status.INTERRUPTED:
+        lost = regret(learned, most_policies(learned.mdp))
+    return Curves(label, learned, lost, law_of(learned, policy, options))
 
 
 def law_of(learned: Learned, policy: Policy | None, options: dict[str, Any]) -> Expected | None:

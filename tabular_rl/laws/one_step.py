@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -98,37 +98,28 @@ def one_step_rule(
             f"method {quoted(method)}: found no exact rule for it, expected one of {', '.join(RULES)}"
         )
     step_size, per, (kind, by) = check(step_size=step_size, per=per, target=target)
-    pi = None if policy is None else policy_of(mdp, policy).rationals()
-    b = pi if behavior is None else policy_of(mdp, behavior).rationals()
-    if method in EVALUATING and pi is None:
+    if method in EVALUATING and policy is None:
         raise OptionError(f"method {quoted(method)} evaluates a policy, expected one")
-    own = None
-    if method == "expected-sarsa":
-        own = fixed(behavior) if behavior is not None else epsilon_greedy(mdp, _epsilon(explore))
-    gamma, state = mdp.gamma_exact, [mdp.state_of_row(i) for i in range(mdp.L)]
-
-    def worth(table: Table, x: PathStep, k: int) -> Fraction:
-        bar, rows = table.target, mdp.rows(x.next_state)
-        if method == "td0":
-            return bar[x.next_state]
-        if method == "q-learning":
-            return max(bar[i] for i in rows)
-        if method == "q-evaluation":
-            assert pi is not None
-            return sum((pi[i] * bar[i] for i in rows), Fraction(0))
-        if own is not None:
-            return sum((p * bar[i] for i, p in own(table, x.next_state, k).items()), Fraction(0))
-        return bar[x.next_row]
+    expects = None  # the policy whose mean over the actions at s' is taken
+    if method == "q-evaluation":
+        expects = fixed(policy_of(mdp, policy))
+    elif method == "expected-sarsa":
+        expects = fixed(behavior) if behavior is not None else epsilon_greedy(mdp, _epsilon(explore))
+    worth = _worth(method, mdp, expects)
+    rho: Sequence[Fraction | int] = [1] * mdp.L
+    if method == "td0" and behavior is not None:
+        b = policy_of(mdp, behavior).rationals()
+        rho = [x / y if y else 0 for x, y in zip(policy_of(mdp, policy).rationals(), b, strict=True)]
 
     def rule(table: Table, x: PathStep, k: int) -> Table:
         if method.startswith("sarsa") and not x.done and x.next_row < 0:
             return table  # a log that does not say what came next
-        aim = x.reward + (0 if x.done else gamma * worth(table, x, k))
-        j = state[x.row] if method == "td0" else x.row
-        rho = pi[x.row] / b[x.row] if method == "td0" and pi is not None and b is not None else 1
+        aim = x.reward + (0 if x.done else mdp.gamma_exact * worth(table, x, k))
+        j = mdp.state_of_row(x.row) if method == "td0" else x.row
         visits = _put(table.visits, j, table.visits[j] + 1)
         alpha = _rate(step_size, visits[j] if per == "visit" else k)
-        values = _put(table.values, j, table.values[j] + alpha * rho * (aim - table.values[j]))
+        change = alpha * rho[x.row] * (aim - table.values[j])
+        values = _put(table.values, j, table.values[j] + change)
         bar = values if kind == "none" else table.target
         if kind == "copy" and k % int(by) == 0:
             bar = values
@@ -137,6 +128,22 @@ def one_step_rule(
         return Table(values, visits, bar)
 
     return rule
+
+
+def _worth(method: str, mdp: MDP, expects: Acting | None) -> Callable[[Table, PathStep, int], Fraction]:
+    """What a method takes s' to be worth: its value, the mean of its actions, the best one, or that of a'."""
+
+    def worth(table: Table, x: PathStep, k: int) -> Fraction:
+        bar = table.target
+        if method == "td0":
+            return bar[x.next_state]
+        if expects is not None:
+            return sum((p * bar[i] for i, p in expects(table, x.next_state, k).items()), Fraction(0))
+        if method == "q-learning":
+            return max(bar[i] for i in mdp.rows(x.next_state))
+        return bar[x.next_row]
+
+    return worth
 
 
 def _put(values: tuple[Any, ...], j: int, value: Any) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ Rewards and tables are in the sign of maximisation, as in the learners: `mdp.sig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -42,6 +42,7 @@ class PathStep(NamedTuple):
 Choice = Mapping[int, Fraction]
 Acting = Callable[[Any, int, int], Choice]
 Rule = Callable[[Any, PathStep, int], Any]
+_Situation = tuple[Any, int, int]  # a table, the row that comes next, the steps of the episode so far
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def enumerate_paths(
     """
     behavior = policy_of(mdp, behavior)
     found = outcome_law(
-        mdp, fixed(behavior), lambda path, x, k: (*path, x), (), steps, source=source, episode_steps=episode_steps,
+        mdp, fixed(behavior), lambda path, x, _: (*path, x), (), steps, source=source, episode_steps=episode_steps,
         ahead=True, pairs=behavior,
     )  # fmt: skip
     for path, p in found.items():
@@ -220,52 +221,19 @@ def outcome_law(
     check_untimed(mdp, "paths")
     if mdp.terminal.all():
         raise OptionError("no state to start from: all states are terminal")
-    outcomes, live = [_outcomes(mdp, i) for i in range(mdp.L)], int((~mdp.terminal).sum())
-    weights = (Policy.uniform(mdp) if pairs is None else policy_of(mdp, pairs)).rationals()
-    anew = {i: p / live for i, p in enumerate(weights) if p}
-    starts = [(s, p) for s, p in enumerate(exact_start(mdp)) if p]
-
-    def restart(table: Any, k: int) -> Iterator[tuple[int, Fraction]]:
-        for s, p in starts:
-            for i, chosen in acting(table, s, k).items():
-                yield i, p * chosen
-
-    first: Iterable[tuple[int, Fraction]] = restart(begin, 1)
-    if source != "trajectory":
-        first = anew.items() if source == "independent" else [(0, Fraction(1))]
-    now: dict[tuple[Any, int, int], Fraction] = {}  # (table, row, steps of this episode) -> probability
-    for i, p in first:
+    ways = _Ways(mdp, acting, source, episode_steps, ahead, Policy.uniform(mdp) if pairs is None else pairs)
+    now: dict[_Situation, Fraction] = {}
+    for i, p in ways.first(begin).items():
         _add(now, (begin, i, 0), p)
     for k in range(1, steps + 1):
-        after: dict[tuple[Any, int, int], Fraction] = {}
+        after: dict[_Situation, Fraction] = {}
         for (table, row, clock), so_far in now.items():
-            for s2, p, reward in outcomes[row]:
-                done = bool(mdp.terminal[s2])
-                # None stands for an action that is not known yet.
-                coming: Iterable[tuple[int | None, Fraction]] = [(None, Fraction(1))]
-                if ahead and not done:
-                    coming = acting(table, s2, k).items()
-                for chosen, by in coming:
-                    x = PathStep(row, reward, s2, done, -1 if chosen is None else chosen)
-                    learned = step(table, x, k)
-                    for coin, new in learned if isinstance(learned, list) else [(Fraction(1), learned)]:
-                        weight = so_far * p * by * coin
-                        if source == "sweeps":
-                            _add(after, (new, (row + 1) % mdp.L, 0), weight)
-                            continue
-                        follow: Iterable[tuple[int, Fraction]]
-                        age = clock + 1
-                        if source == "independent":
-                            follow, age = anew.items(), 0
-                        elif done or age == episode_steps:
-                            follow, age = restart(new, k), 0
-                        elif chosen is not None:
-                            follow = [(chosen, Fraction(1))]
-                        else:
-                            follow = acting(new, s2, k).items()
-                        for i, q in follow:
-                            # Without a limit the clock stands still: it would keep equal situations apart.
-                            _add(after, (new, i, age if episode_steps else 0), weight * q)
+            for x, p in ways.transitions(table, row, k):
+                learned = step(table, x, k)
+                for coin, new in learned if isinstance(learned, list) else [(Fraction(1), learned)]:
+                    age, choices = ways.next_rows(new, x, clock, k)
+                    for i, q in choices.items():
+                        _add(after, (new, i, age), so_far * p * coin * q)
             if len(after) > MOST:
                 raise OptionError(
                     f"paths: found more than {MOST:,} situations at step {k}, expected fewer steps"
@@ -282,21 +250,61 @@ def _add(law: dict[Any, Fraction], key: Any, p: Fraction) -> None:
         law[key] = law.get(key, Fraction(0)) + p
 
 
+class _Ways:
+    """The ways in which a path begins and goes on, each with its probability."""
+
+    def __init__(
+        self, mdp: MDP, acting: Acting, source: str, episode_steps: int | None, ahead: bool, pairs: Policy
+    ) -> None:
+        self.mdp, self.acting, self.source, self.ahead = mdp, acting, source, ahead
+        self.episode_steps = episode_steps
+        self.outcomes = [_outcomes(mdp, i) for i in range(mdp.L)]
+        live = int((~mdp.terminal).sum())
+        self.pairs = {i: p / live for i, p in enumerate(policy_of(mdp, pairs).rationals()) if p}
+        self.starts = [(s, p) for s, p in enumerate(exact_start(mdp)) if p]
+
+    def first(self, table: Any) -> Choice:
+        """The row of the first transition."""
+        if self.source == "trajectory":
+            return self.restart(table, 1)
+        return self.pairs if self.source == "independent" else {0: Fraction(1)}
+
+    def restart(self, table: Any, k: int) -> Choice:
+        """The first row of an episode."""
+        return {i: p * q for s, p in self.starts for i, q in self.acting(table, s, k).items()}
+
+    def transitions(self, table: Any, row: int, k: int) -> Iterator[tuple[PathStep, Fraction]]:
+        """The transitions of a row; with the next action where that is chosen before the update."""
+        for s2, p, reward in self.outcomes[row]:
+            done = bool(self.mdp.terminal[s2])
+            choices = self.acting(table, s2, k) if self.ahead and not done else {-1: Fraction(1)}
+            for next_row, q in choices.items():
+                yield PathStep(row, reward, s2, done, next_row), p * q
+
+    def next_rows(self, table: Any, x: PathStep, clock: int, k: int) -> tuple[int, Choice]:
+        """The steps of the episode so far after a transition, and the row that comes next."""
+        if self.source == "sweeps":
+            return 0, {(x.row + 1) % self.mdp.L: Fraction(1)}
+        if self.source == "independent":
+            return 0, self.pairs
+        if x.done or clock + 1 == self.episode_steps:
+            return 0, self.restart(table, k)
+        # Without a limit the clock stands still: it would keep equal situations apart.
+        age = clock + 1 if self.episode_steps else 0
+        return age, {x.next_row: Fraction(1)} if x.next_row >= 0 else self.acting(table, x.next_state, k)
+
+
 def _outcomes(mdp: MDP, row: int) -> list[tuple[int, Fraction, Fraction]]:
     """The (next state, probability, reward) of a row as Fractions, rewards in the sign of maximisation."""
-    sign, exact = int(mdp.sign), mdp.exact
-    found, r = mdp.rational(row)
-    made = []
-    for k, (s2, p) in enumerate(found, start=int(mdp.row_ptr[row])):
-        if mdp.reward is None:
-            reward = r
-        elif exact is not None and exact.reward is not None:
-            reward = exact.reward[k]
-        else:
-            reward = Fraction(float(mdp.reward[k]))
-        if p:
-            made.append((s2, p, sign * reward))
-    return made
+    exact, (found, r) = mdp.exact, mdp.rational(row)
+    rewards: Sequence[Any] = [r] * len(found)
+    if mdp.reward is not None:
+        of_row = slice(int(mdp.row_ptr[row]), int(mdp.row_ptr[row + 1]))
+        rewards = mdp.reward[of_row].tolist()
+        if exact is not None and exact.reward is not None:
+            rewards = [exact.reward[k] for k in range(of_row.start, of_row.stop)]
+    made = zip(found, rewards, strict=True)
+    return [(s2, p, int(mdp.sign) * Fraction(reward)) for (s2, p), reward in made if p]
 
 
 def transitions_of(mdp: MDP, path: Sequence[PathStep]) -> Transitions:
@@ -318,4 +326,4 @@ def fixed(policy: Policy) -> Acting:
     """Act by a policy, whatever was learned."""
     mdp, p = policy.mdp, policy.rationals()
     choices = [{i: p[i] for i in mdp.rows(s) if p[i]} for s in range(mdp.S)]
-    return lambda table, s, k: choices[s]
+    return lambda _table, s, _k: choices[s]

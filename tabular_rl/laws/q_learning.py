@@ -141,46 +141,6 @@ def harmonic_error(gamma: Any, n: int) -> float:
     return q if n <= EXACT else q * math.exp((g - 1) * _log_ratio(n, g)) * _series(n, g) / _series(EXACT, g)
 
 
-def harmonic_updates(gamma: Any, share: float) -> float:
-    """Return the number of updates with the step size 1/n that leave no more than a share of the first error.
-
-    The first n with Γ(n+γ) / (Γ(n+1) Γ(γ)) ≤ share, about (share Γ(γ))^(-1/(1-γ)).
-
-    Parameters
-    ----------
-    gamma : the discount
-    share : from above 0 to 1
-
-    Returns
-    -------
-    a whole number as a float, to about 13 digits; inf where it is beyond 1e300
-
-    Raises
-    ------
-    OptionError : a number out of range
-
-    Sources
-    -------
-    Even-Dar & Mansour (2003), section 4.
-
-    Examples
-    --------
-    >>> harmonic_updates("1/2", 0.375)
-    2.0
-    """
-    if not 0 < share <= 1:
-        raise OptionError(f"share: found {quoted(share)}, expected a number above 0 and up to 1")
-    low, high = -1, 1
-    while harmonic_error(gamma, high) > share:
-        low, high = high, high * 2
-        if high > 1e300:
-            return math.inf
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if harmonic_error(gamma, middle) <= share else (middle, high)
-    return float(high)
-
-
 def _gamma(gamma: Any) -> float:
     try:
         g = float(as_fraction(gamma))

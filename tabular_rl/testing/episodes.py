@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from tabular_rl.testing.rules import Rule, Transition, bootstraps, left_out, step_of
+from tabular_rl.testing.rules import Rule, StepSizes, Transition, bootstraps, left_out
 
 
 def episodes_of(transitions: Sequence[Transition]) -> list[list[Transition]]:
@@ -36,31 +35,21 @@ def learned_from_episodes(
         "monte-carlo": learning.monte_carlo,
         "n-step-td": learning.n_step,
         "td-lambda": learning.td_lambda,
-    }[rule.name]
-    learn(episodes_of(transitions))
+    }
+    learn[rule.name](episodes_of(transitions))
     return learning.v
 
 
-@dataclass
 class _Learning:
-    """The table of a rule while it learns, and the counts of its step sizes, a state."""
+    """The table of a rule while it learns, and its step sizes."""
 
-    rule: Rule
-    v: list[float]
-    gamma: float
-    mistake: str | None
-    counts: dict[int, int] = field(default_factory=dict)
-
-    def alpha(self, s: int) -> float:
-        """The step size of the next update of s."""
-        key = -1 if self.mistake == "shared count" else s
-        n = self.counts[key] = self.counts.get(key, 0) + 1
-        alpha = step_of(self.rule.step_size, n, self.mistake)
-        return -alpha if self.mistake == "minus" else alpha
+    def __init__(self, rule: Rule, v: list[float], gamma: float, mistake: str | None) -> None:
+        self.rule, self.v, self.gamma, self.mistake = rule, v, gamma, mistake
+        self.alpha = StepSizes(rule, mistake).next
 
     def monte_carlo(self, episodes: list[list[Transition]]) -> None:
         """G ← r + γ G from the end of an episode; v(s) ← v(s) + α [ G - v(s) ] at the visits that count."""
-        v, gamma, mistake = self.v, self.gamma, self.mistake
+        v, mistake = self.v, self.mistake
         visit = self.rule.visit
         if mistake in ("every visit", "first visit", "last visit"):
             visit = mistake.removesuffix(" visit")
@@ -68,26 +57,26 @@ class _Learning:
         for number, episode in enumerate(episodes):
             if left_out(number, len(episodes), mistake):
                 continue
-            if mistake != "returns run on":
-                G = 0.0
-            returns = []
-            for t in reversed(episode):
-                if mistake == "reward before":
-                    returns.append(G)
-                G = gamma * (t.r + G) if mistake == "discounted at once" else t.r + gamma * G
-                if mistake != "reward before":
-                    returns.append(G)
-            if mistake == "return of the start":
-                returns = [G] * len(episode)
-            at = {
-                "first": {t.s: k for k, t in reversed(list(enumerate(episode)))},
-                "last": {t.s: k for k, t in enumerate(episode)},
-            }
+            returns = self.returns(episode, G if mistake == "returns run on" else 0.0)
+            G = returns[0]
+            first = {t.s: k for k, t in reversed(list(enumerate(episode)))}
+            last = {t.s: k for k, t in enumerate(episode)}
             order = range(len(episode)) if mistake == "in order" else range(len(episode) - 1, -1, -1)
             for k in order:
                 s = episode[k].s
-                if visit == "every" or at[visit][s] == k:
-                    v[s] += self.alpha(s) * (returns[len(episode) - 1 - k] - v[s])
+                if visit == "every" or (first if visit == "first" else last)[s] == k:
+                    v[s] += self.alpha(s) * (returns[k] - v[s])
+
+    def returns(self, episode: list[Transition], G: float) -> list[float]:
+        """The return of each step of an episode; G is what stands behind its end, 0 but for a mistake."""
+        made = [G]
+        for t in reversed(episode):
+            later = made[-1]
+            first_too = self.mistake == "discounted at once"
+            made.append(self.gamma * (t.r + later) if first_too else t.r + self.gamma * later)
+        if self.mistake == "return of the start":
+            return made[-1:] * len(episode)
+        return made[-2::-1] if self.mistake == "reward before" else made[:0:-1]
 
     def n_step(self, episodes: list[list[Transition]]) -> None:
         """The state left n - 1 steps ago is updated when its n rewards are there; at the end, all that still wait."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tabular_rl.testing.episodes import learned_from_episodes
-from tabular_rl.testing.rules import EPISODIC, Rule, Transition, bootstraps, left_out, step_of
+from tabular_rl.testing.rules import EPISODIC, Rule, StepSizes, Transition, bootstraps, left_out
 
 
 def copied(table: Any) -> Any:
@@ -41,16 +41,13 @@ def learned_by(
     if rule.name in EPISODIC:
         return learned_from_episodes(rule, transitions, table, gamma, mistake)
     tables = copied(table) if rule.name == "double-q-learning" else [copied(table)]
-    counts: dict[Any, int] = {}
+    step_sizes = StepSizes(rule, mistake)
     for k, t in enumerate(transitions):
         if left_out(k, len(transitions), mistake):
             continue
         coin = coins[k] if coins is not None and len(tables) == 2 else 0
         for own in (0, 1) if mistake == "both learn" else (coin,):
-            key: Any = (own, t.s) if rule.of_states or mistake == "count of s" else (own, t.s, t.a)
-            key = () if mistake == "shared count" else key
-            n = counts[key] = counts.get(key, 0) + 1
-            alpha = step_of(rule.step_size, n, mistake)
+            alpha = step_sizes.next((own, t.s) if mistake == "count of s" else rule.entry(t, own))
             chooses, values = tables[own], tables[1 - own] if len(tables) == 2 else tables[own]
             if mistake in ("own values", "other chooses"):
                 chooses = values = tables[own if mistake == "own values" else 1 - own]
@@ -68,8 +65,7 @@ def learned_by(
             if mistake == "reward of the next" and k + 1 < len(transitions):
                 r = transitions[k + 1].r
             target = r + (1.0 if mistake == "no discount" else gamma) * after
-            change = alpha * (target - before)
-            row[at] = before + (-change if mistake == "minus" else change)
+            row[at] = before + alpha * (target - before)
     return tables if rule.name == "double-q-learning" else tables[0]
 
 

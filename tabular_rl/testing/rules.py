@@ -5,8 +5,9 @@ Here are their names, their numbers and what is said of each mistake; `learned.p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from tabular_rl.errors import OptionError, closest, quoted
 from tabular_rl.solving.schedules import Schedule
@@ -78,16 +79,19 @@ MISTAKES = {
 }
 # Other words for the same mistake in another rule.
 SAID = {
-    (
-        "sarsa",
-        "maximum",
-    ): "the maximum over the next actions is taken in place of the action a' that was taken",
-    ("sarsa", "mean"): "the mean over all next actions is taken in place of the action a' that was taken",
-    ("q-learning", "values at s"): "the maximum is taken over q(s, ·) in place of q(s', ·)",
-    ("double-q-learning", "values at s"): "the action is chosen and valued at s in place of s'",
-    ("double-q-learning", "mean"): "the mean over all next actions is taken, of the other table",
-    ("monte-carlo", "last left out"): "off by one: the last episode is not learned from",
-    ("monte-carlo", "first left out"): "off by one: the first episode is not learned from",
+    "sarsa": {
+        "maximum": "the maximum over the next actions is taken in place of the action a' that was taken",
+        "mean": "the mean over all next actions is taken in place of the action a' that was taken",
+    },
+    "q-learning": {"values at s": "the maximum is taken over q(s, ·) in place of q(s', ·)"},
+    "double-q-learning": {
+        "values at s": "the action is chosen and valued at s in place of s'",
+        "mean": "the mean over all next actions is taken, of the other table",
+    },
+    "monte-carlo": {
+        "last left out": "off by one: the last episode is not learned from",
+        "first left out": "off by one: the first episode is not learned from",
+    },
 }
 
 _STEPS = ("count from 2", "shared count", "root", "1% too large", "replaces")
@@ -156,7 +160,7 @@ class Rule:
 
     def said(self, mistake: str) -> str:
         """The sentence of a mistake."""
-        return SAID.get((self.name, mistake), MISTAKES[mistake])
+        return SAID.get(self.name, {}).get(mistake, MISTAKES[mistake])
 
     @property
     def of_states(self) -> bool:
@@ -183,15 +187,25 @@ def known_rule(name: str) -> str:
     return name
 
 
-def step_of(step_size: Schedule, n: int, mistake: str | None) -> float:
-    """α of the n-th update, or what a mistake makes of it."""
-    if mistake == "count from 2":
-        return step_size.at(n + 1)
-    if mistake == "root":
-        return step_size.a / n**0.5
-    if mistake == "1% too large":
-        return step_size.at(n) * 1.01
-    return 1.0 if mistake == "replaces" else step_size.at(n)
+@dataclass
+class StepSizes:
+    """The step sizes of a rule while it learns, or what a mistake makes of them."""
+
+    rule: Rule
+    mistake: str | None
+    counts: Counter[Any] = field(default_factory=Counter)
+
+    def next(self, entry: Any) -> float:
+        """Count an update of an entry, and return its α; below 0 where the sign is wrong."""
+        key = () if self.mistake == "shared count" else entry
+        self.counts[key] += 1
+        n, step_size = self.counts[key], self.rule.step_size
+        if self.mistake == "root":
+            return step_size.a / n**0.5
+        if self.mistake == "replaces":
+            return 1.0
+        alpha = step_size.at(n + (self.mistake == "count from 2"))
+        return alpha * {"1% too large": 1.01, "minus": -1.0}.get(self.mistake or "", 1.0)
 
 
 def bootstraps(done: bool, mistake: str | None) -> bool:

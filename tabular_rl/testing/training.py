@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.errors import OptionError
-from tabular_rl.solving.options import check
 from tabular_rl.testing.evidence import ROUNDING, Evidence, diagnosis
 from tabular_rl.testing.learned import learned_by
 from tabular_rl.testing.models import Case, cases
-from tabular_rl.testing.rules import OF_STATES, Rule, Transition
+from tabular_rl.testing.rules import Rule, Transition
 from tabular_rl.testing.samples import bernstein
 from tabular_rl.testing.verdict import FALSE_ALARM, Verdict, checked_seed, made_rule
 
@@ -69,7 +68,7 @@ class Environment:
         self._s: int | None = None
         self._length = 0
 
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[int, dict[str, Any]]:
+    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[int, dict[str, Any]]:  # noqa: ARG002 - Gymnasium's
         """Start an episode; return (s, {})."""
         self._s = int(self.rng.choice(self.mdp.S, p=self.mdp.start))
         self._length = 0
@@ -202,8 +201,7 @@ def check_training(
     >>> bool(check_training(train, "q-learning", epsilon=0.2, seed=1))
     True
     """
-    (schedule,) = check(step_size=step_size)
-    made = made_rule(rule, schedule, n, trace, traces, visit)
+    made = made_rule(rule, step_size, n, trace, traces, visit)
     if made.name == "double-q-learning":
         raise OptionError(
             "rule 'double-q-learning': its coins are not seen in a loop; check_learner tests its update"
@@ -227,7 +225,7 @@ def check_training(
         what = f"model {worst.case.name}, after {len(worst.env.steps)} steps: {worst.evidence().said(made)}"
         return Verdict(made.name, False, what, diagnosed(runs), len(runs), difference, seed=seed, steps=steps)
     what = acts_wrongly(runs, epsilon, false_alarm)
-    if epsilon is None and made.name not in ON_POLICY:
+    if epsilon is None and not made.of_states:
         false_alarm = 0.0  # nothing was left to chance
     return Verdict(
         made.name, not what, what, (), len(runs), difference, 0, false_alarm, seed=seed, steps=steps
@@ -238,9 +236,6 @@ def assert_trains(train: Callable[..., Any], rule: str, **options: Any) -> None:
     """Raise AssertionError with the whole verdict where a training loop is wrong: one line in a pytest test."""
     __tracebackhide__ = True
     check_training(train, rule, **options).require()
-
-
-ON_POLICY = OF_STATES  # rules whose loops must act by pi
 
 
 class Trained:
@@ -340,7 +335,7 @@ def diagnosed(runs: Sequence[Trained]) -> tuple[str, ...]:
 def acts_wrongly(runs: Sequence[Trained], epsilon: float | None, false_alarm: float) -> str:
     """What is said of a loop whose actions are not those of its policy, '' where they are."""
     rule = runs[0].rule
-    if rule.name in ON_POLICY:
+    if rule.of_states:  # whose loops must act by pi
         share = false_alarm / sum(run.pi.size for run in runs)
         for run in runs:
             took = np.zeros(run.pi.shape)

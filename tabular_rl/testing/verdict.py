@@ -172,10 +172,9 @@ def check_learner(
     >>> check_learner(forgot_gamma, "td0", sampled=False).mistakes
     ('the discount γ is missing',)
     """
-    (schedule,) = check(step_size=step_size)
     steps, runs = check(steps=steps, runs=runs)
     seed = checked_seed(false_alarm, seed)
-    put = Put(learner, made_rule(rule, schedule, n, trace, traces, visit), kind)
+    put = Put(learner, made_rule(rule, step_size, n, trace, traces, visit), kind)
     name = put.rule.name
     tested = list(cases() if models is None else models)
     difference, count = 0.0, 0
@@ -191,7 +190,7 @@ def check_learner(
         if put.own_coins and (tosses := put.same_coin(tested[0], seed)):
             said = f"the same table learned from each of {tosses} transitions"
             return Verdict(name, False, said, (), count, difference, 0, 2.0 ** (1 - tosses), seed=seed)
-    if not sampled or name not in LAWS or schedule.kind != "constant":
+    if not sampled or name not in LAWS or put.rule.step_size.kind != "constant":
         if not count:
             raise OptionError(
                 f"explicit: found False, but {name} with this step size has no exact moments to sample against"
@@ -215,7 +214,7 @@ def checked_seed(false_alarm: float, seed: int | None) -> int:
 
 def made_rule(name: str, step_size: Any, n: int, trace: float, traces: str, visit: str) -> Rule:
     """Return the rule of a name with its numbers, each checked."""
-    n, trace = check(n=n, trace=trace)
+    step_size, n, trace = check(step_size=step_size, n=n, trace=trace)
     if traces not in ("accumulating", "replacing"):
         raise OptionError(f"traces: found {traces!r}, expected accumulating or replacing")
     if visit not in ("first", "every"):

@@ -12,7 +12,7 @@ from random_models import random_model
 from tabular_rl import MDP, OptionError, Policy, solve
 from tabular_rl.errors import NotAnswerable
 from tabular_rl.laws.one_step import exact_moments
-from tabular_rl.laws.q_learning import harmonic_error, harmonic_updates, q_lower_bound
+from tabular_rl.laws.q_learning import harmonic_error, q_lower_bound
 
 # Two states; in the first a choice between noise of mean 0 and nothing, so that max E[q] < E[max q].
 NOISY = MDP.from_outcomes(
@@ -116,20 +116,7 @@ def test_after_a_thousand_million_updates_most_of_the_error_is_left():
     assert harmonic_error("0.99", 10**9) == pytest.approx(10**-0.09 / math.gamma(0.99), rel=1e-9)
 
 
-@pytest.mark.parametrize(("gamma", "share"), [("1/2", 0.01), ("9/10", 0.4), ("0", 0.5)])
-def test_harmonic_updates_is_the_first_that_is_enough(gamma, share):
-    n = int(harmonic_updates(gamma, share))
-    assert harmonic_error(gamma, n) <= share < harmonic_error(gamma, n - 1)
-
-
-def test_no_number_of_updates_is_enough_at_discount_1():
-    assert harmonic_updates(1, 0.5) == math.inf
-    assert harmonic_updates(1, 1) == 0
-
-
 def test_numbers_out_of_range_are_refused():
     for gamma, n in [("2", 1), ("x", 1), ("1/2", -1), ("1/2", 1.5)]:
         with pytest.raises(OptionError):
             harmonic_error(gamma, n)
-    with pytest.raises(OptionError, match="share"):
-        harmonic_updates("1/2", 0)
