@@ -104,6 +104,6 @@ def write_log(transitions: Transitions, path: str | os.PathLike[str]) -> None:
         raise OptionError(f"write_log: found {type(transitions).__name__}, expected Transitions of a model")
     format = LOGS.formats[0] if os.fspath(path) == "-" else LOGS.of(path)
     if format is None:
-        suffix = quoted(Path(path).suffix.lower())
+        suffix = quoted(Path(path).suffix)
         raise OptionError(f"log: found suffix {suffix}, expected one of {', '.join(LOGS.suffixes)}")
     LOGS.write(transitions, path, format)

@@ -130,7 +130,7 @@ def format_of(path: str | os.PathLike[str]) -> str:
     """
     if os.fspath(path) == "-":
         return MODELS.names[0]
-    suffix = Path(path).suffix.lower()
+    suffix = Path(path).suffix
     if os.path.isdir(path) or not suffix:
         return next(format.name for format in MODELS.formats if format.folder)
     format = MODELS.of(path)

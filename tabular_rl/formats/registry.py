@@ -169,7 +169,7 @@ class Formats:
             if not stat.S_ISREG(mode):
                 return self._read_stream(file, chosen, given)
             if chosen is None:
-                suffix = quoted(Path(name).suffix.lower())
+                suffix = quoted(Path(name).suffix)
                 raise ModelError(
                     f"found suffix {suffix}, expected one of {', '.join(self.suffixes)}{self.otherwise}"
                 )

@@ -43,7 +43,7 @@ class Sheet:
 
     def __init__(self, header: str, line: int, below: Iterator[str]) -> None:
         self.header, self.line, self.below = header, line, below
-        self.names = full([cell.strip().lower() for cell in cells_of(header, line)])
+        self.names = full([cell.strip().lower() for cell in cells_of(header, line, strict=True)])
         self.width = len(self.names)
         self.column = {name: i for i, name in enumerate(self.names)}
 
@@ -141,14 +141,14 @@ def is_blank(line: str) -> bool:
     return not line.strip(" \t\r\n,;")
 
 
-def cells_of(line: str, number: int) -> list[str]:
-    """Return the cells of a line; ModelError with its number where one is too long.
+def cells_of(line: str, number: int, strict: bool = False) -> list[str]:
+    """Return the cells of a line; ModelError with its number where one is too long or, with `strict`, badly quoted.
 
     >>> cells_of('a,"b,c"', 1)
     ['a', 'b,c']
     """
     try:
-        return next(csv.reader([line]), [])
+        return next(csv.reader([line], strict=strict), [])
     except csv.Error as error:
         raise ModelError(Fault(f"not valid CSV: {error}", line=number)) from None
 

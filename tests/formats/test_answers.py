@@ -173,6 +173,8 @@ REFUSED = {
     "name,value\nhigh,1\nlow,2\n": ":1: found the columns name, value",
     "time,state,value\n0,high,1\n": "the model has no horizon",
     'state,value\n"high,1\n': "not valid CSV",
+    '"state,value\nhigh,1\nlow,2\n': ":1: not valid CSV: unexpected end of data",
+    '"state","value\nhigh,1\nlow,2\n': ":1: not valid CSV: unexpected end of data",
     '{"values": {"high": 1}}': "found no value for 'low'",
     '{"values": {"high": 1, "low": NaN}}': "found NaN",
     '{"values": {"high": 1, "low": null}}': "found no value",

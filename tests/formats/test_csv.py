@@ -200,6 +200,7 @@ ONE = GAMMA + HEAD
         (ONE + "a,go,a,1,0\n\n\na,go,a,1,0,x\n", "m.csv:6: found 6 fields, expected 5 as in the line of column names"),
         (ONE + 'a,"two\nlines",a,1,0\nb,go,a,x,0\n', f"m.csv:5: state 'b', action 'go', next state 'a': found probability 'x', {NUMBER}"),
         (ONE + 'a,"go"x,a,1,0\n', "m.csv:3: not valid CSV: ',' expected after '\"'"),
+        (ONE.replace("reward", '"reward'), "m.csv:2: not valid CSV: unexpected end of data"),
         (ONE + "a,go,a,1,1 000\n", f"m.csv:3: state 'a', action 'go', next state 'a': found reward '1 000', {NUMBER}"),
         (ONE + 'a,go,a,"1,5",0\n', f"m.csv:3: state 'a', action 'go', next state 'a': found probability '1,5', {NUMBER}"),
         (ONE + "a,go,a,1,1e400\n", "m.csv:3: state 'a', action 'go', next state 'a': found reward '1e400', expected a number up to 1e+300"),

@@ -169,6 +169,29 @@ def test_pipe(tmp_path):
     writer.join()
 
 
+def load_through(pipe, data):
+    """Load a named pipe into which somebody writes."""
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(data))
+    writer.start()
+    try:
+        return load(pipe)
+    finally:
+        writer.join()
+
+
+def test_the_suffix_of_a_pipe_says_what_it_holds(tmp_path):
+    """As that of a file does; a pipe without one is told by its first bytes."""
+    robot = load("example:recycling_robot")
+    for suffix in (".toml", ".csv", ".npz"):
+        save(robot, tmp_path / f"robot{suffix}")
+        assert load_through(tmp_path / f"pipe{suffix}", (tmp_path / f"robot{suffix}").read_bytes()) == robot
+    npz = (tmp_path / "robot.npz").read_bytes()
+    assert load_through(tmp_path / "pipe", npz) == robot
+    with pytest.raises(ModelError, match=r"wrong\.csv: found an npz archive, expected CSV\. Name it \.npz\."):
+        load_through(tmp_path / "wrong.csv", npz)
+
+
 def test_endless_input_reaches_a_limit(monkeypatch):
     monkeypatch.setattr(reading, "LIMIT", 1 << 22)
     assert said("/dev/zero") == (

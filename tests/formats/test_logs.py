@@ -301,6 +301,7 @@ def test_writing_faults(tmp_path, mdp, read):
             "4: found 6 fields, expected 5 as in the line of column names",
         ),
         (TEXT.replace("b,run", '"b,run'), "4: not valid CSV: unexpected end of data"),
+        (TEXT.replace("done", '"done', 1), "1: not valid CSV: unexpected end of data"),
         (
             TEXT.replace("b,run", "x" * 200_000 + ",run"),
             "4: not valid CSV: field larger than field limit (131072)",
@@ -359,6 +360,12 @@ def test_faults_have_a_line(said, content, expected):
     assert said(content) == [expected]
 
 
+def test_a_reward_that_is_too_long_to_read(said):
+    [line] = said(TEXT.replace("1/3", "1" * 4_001))
+    assert line.startswith("4: state 'b', action 'run': found reward '111")
+    assert line.endswith("...', of 4,001 characters, expected at most 4,000")
+
+
 @pytest.mark.parametrize("chunk", [1, 4096])
 def test_all_faults_are_told(said, mdp, monkeypatch, chunk):
     monkeypatch.setattr(sheet, "CHUNK", chunk)
@@ -392,6 +399,7 @@ def test_a_log_that_is_all_faults_ends(said):
 def test_paths(tmp_path, mdp):
     (tmp_path / "log.csv").write_text(TEXT)
     (tmp_path / "log.txt").write_text(TEXT)
+    (tmp_path / "other.TxT").write_text(TEXT)
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "loop.csv").symlink_to("loop.csv")
     (tmp_path / "link.csv").symlink_to("log.csv")
@@ -399,6 +407,7 @@ def test_paths(tmp_path, mdp):
     for name, expected in (
         ("lgo.csv", "no such file; did you mean 'log.csv'?"),
         ("log.txt", "found suffix '.txt', expected one of .csv, .npz"),
+        ("other.TxT", "found suffix '.TxT', expected one of .csv, .npz"),
         ("folder.csv", "is a directory, expected a log: a file .csv or .npz"),
         ("loop.csv", "symbolic links in a circle, expected a file"),
     ):
