@@ -12,6 +12,7 @@ from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.model.rationals import as_fraction
+from tabular_rl.model.rows import over_rows
 from tabular_rl.model.unroll import check_untimed
 from tabular_rl.solving.options import check
 from tabular_rl.solving.sampling import Floats
@@ -76,13 +77,9 @@ def q_lower_bound(
         )
     check_untimed(mdp, "bound")
     m = np.full(mdp.L, mdp.sign * float(start_value))
-    live = np.diff(mdp.pair_ptr) > 0
-    starts = mdp.pair_ptr[:-1][live].astype(np.intp)
-    v = np.zeros(mdp.S)
 
     def aim() -> Floats:
-        v[live] = np.maximum.reduceat(m, starts)
-        return mdp.sign * mdp.backup(mdp.sign * v)
+        return mdp.sign * mdp.backup(mdp.sign * over_rows(np.maximum, m, mdp.pair_ptr))
 
     if source == "independent":
         b = Policy.uniform(mdp) if behavior is None else policy_of(mdp, behavior)

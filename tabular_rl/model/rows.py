@@ -66,15 +66,22 @@ def row_sums(values: NDArray[Any], ptr: Ints) -> Floats:
     return over_rows(np.add, values, ptr)
 
 
-def over_rows(reduce: np.ufunc, values: NDArray[Any], ptr: Ints) -> Floats:
+def over_rows(reduce: np.ufunc, values: NDArray[Any], ptr: Ints, axis: int = 0) -> Floats:
     """Return np.add, np.maximum ... of the values of each row: (rows, ...), 0 for one that is empty.
+
+    ptr is the `row_ptr` of a model for its outcomes, or its `pair_ptr` for what each state's rows hold, along an axis.
+
+    >>> over_rows(np.add, np.array([1.0, 2.0, 4.0]), np.array([0, 2, 2, 3])).tolist()
+    [3.0, 0.0, 4.0]
 
     `reduceat` alone would give an empty row its neighbour's.
     """
     full = np.diff(ptr) > 0
-    out = np.zeros((len(ptr) - 1, *values.shape[1:]))
+    out = np.zeros((*values.shape[:axis], len(ptr) - 1, *values.shape[axis + 1 :]))
     if values.size:
-        out[full] = reduce.reduceat(values, ptr[:-1][full].astype(np.intp))
+        out[(slice(None),) * axis + (full,)] = reduce.reduceat(
+            values, ptr[:-1][full].astype(np.intp), axis=axis
+        )
     return out
 
 

@@ -12,6 +12,7 @@ from tabular_rl.errors import OptionError
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import over_rows
 
 
 def bandit(*rewards, gamma=1, horizon=1):
@@ -46,7 +47,9 @@ def test_score_is_the_gradient_of_log_pi(seed, d):
     for i in range(mdp.L):
         assert policy.score(i) == pytest.approx(policy.scores[i], abs=1e-15)
     # E[score | s] = 0
-    assert policy.by_state(policy.pi[:, None] * policy.scores) == pytest.approx(0, abs=1e-14)
+    assert over_rows(np.add, policy.pi[:, None] * policy.scores, policy.mdp.pair_ptr) == pytest.approx(
+        0, abs=1e-14
+    )
 
 
 def test_of_a_policy_keeps_its_probabilities():

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tabular_rl.errors import NoFiniteAnswer, NumericalError, OptionError
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy, check_size
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.rows import over_rows
 from tabular_rl.solving import options as o
 
 Floats = NDArray[np.float64]
@@ -182,7 +183,7 @@ class Episodes:
     def outcomes(self, x: Any, y: Any = None) -> Any:
         """E[y x(s')] of each row: (L, ...) of x (S, ...), y (K,); with x None E[y]."""
         if x is None:
-            return np.add.reduceat(self.mdp.prob * y, self.mdp.row_ptr[:-1].astype(np.intp))
+            return over_rows(np.add, self.mdp.prob * y, self.mdp.row_ptr)
         return self.weighted(y) @ x
 
     def inflow(self, x: Floats, y: Floats | None = None) -> Any:

@@ -14,6 +14,7 @@ from tabular_rl.methods.gradient.softmax import SoftmaxPolicy, as_softmax, check
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import over_rows
 from tabular_rl.solving.solution import good_enough
 
 Floats = NDArray[np.float64]
@@ -73,7 +74,9 @@ class Gradient:
         seen = weights > 0
         w = np.divide(self.gradient, weights, out=np.zeros(len(weights)), where=seen)
         of = self.policy.mdp.pair_state
-        mean = self.policy.by_state(w) / np.maximum(np.diff(self.policy.mdp.pair_ptr), 1)
+        mean = over_rows(np.add, w, self.policy.mdp.pair_ptr) / np.maximum(
+            np.diff(self.policy.mdp.pair_ptr), 1
+        )
         return np.where(self.visits.sum(axis=0)[of] > 0, w - mean[of], 0.0)
 
 

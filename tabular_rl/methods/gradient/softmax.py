@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +13,7 @@ from tabular_rl.model.decisions import array_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import size_text
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import over_rows
 
 Floats = NDArray[np.float64]
 MOST = 2**27  # entries of an array of scores or of covariances: 1 GB
@@ -136,17 +136,8 @@ class SoftmaxPolicy:
             out = np.where(self.mdp.pair_state[:, None] == self.mdp.pair_state, -self.pi, 0.0)
             out[np.arange(L), np.arange(L)] += 1.0
             return out
-        return np.asarray(
-            self.features - self.by_state(self.pi[:, None] * self.features)[self.mdp.pair_state]
-        )
-
-    def by_state(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Sums (S, ...) over the rows of each state."""
-        out = np.zeros((self.mdp.S, *x.shape[1:]), dtype=x.dtype)
-        live = np.diff(self.mdp.pair_ptr) > 0
-        if live.any():
-            out[live] = np.add.reduceat(x, self.mdp.pair_ptr[:-1][live].astype(np.intp))
-        return out
+        mean = over_rows(np.add, self.pi[:, None] * self.features, self.mdp.pair_ptr)
+        return np.asarray(self.features - mean[self.mdp.pair_state])
 
     def moved(self, direction: Floats) -> SoftmaxPolicy:
         """The policy of θ + direction."""

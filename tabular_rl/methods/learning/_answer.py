@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tabular_rl.errors import spoken
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import over_rows
 from tabular_rl.model.settings import AVERAGED
 from tabular_rl.solving.learned import Curve, Learned
 from tabular_rl.solving.solution import Floats, Status
@@ -88,16 +89,11 @@ def answer_of(run: Learning, stopped: str | None, state: dict[str, Any], rate: f
 def mean_values(run: Learning, q: Floats) -> Floats:
     """Values of the states by the action values that were learned, NaN where the state was never visited."""
     mdp = run.mdp
-    starts, live = mdp.pair_ptr[:-1].astype(np.intp), np.diff(mdp.pair_ptr) > 0
-    v = np.zeros(mdp.S)
     if run.policy is not None:
         used = np.where(run.policy.weights > 0, run.policy.weights * q, 0.0)
-        v[live] = np.add.reduceat(used, starts[live])
-    else:
-        best = np.where(np.isnan(q), -math.inf, mdp.sign * q)
-        top = np.maximum.reduceat(best, starts[live])
-        v[live] = mdp.sign * np.where(np.isfinite(top), top, math.nan)
-    return v
+        return over_rows(np.add, used, mdp.pair_ptr)
+    top = over_rows(np.maximum, np.where(np.isnan(q), -math.inf, mdp.sign * q), mdp.pair_ptr)
+    return np.where(mdp.terminal, 0.0, mdp.sign * np.where(np.isfinite(top), top, math.nan))
 
 
 def folded(policy: Policy, whole: MDP) -> Policy:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tabular_rl.errors import OptionError
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import over_rows
 
 if TYPE_CHECKING:
     from tabular_rl.methods.learning._inputs import Inputs
@@ -82,8 +83,7 @@ def _check_on_policy(run: Inputs) -> None:
     assert run.data is not None and run.policy is not None
     mdp = run.mdp
     times = np.bincount(run.data.row, minlength=mdp.L)
-    visits = np.add.reduceat(np.append(times, 0), mdp.pair_ptr[:-1].astype(np.intp))
-    visits = visits * (np.diff(mdp.pair_ptr) > 0)
+    visits = over_rows(np.add, times, mdp.pair_ptr)
     p = run.policy.weights
     with np.errstate(divide="ignore", invalid="ignore"):  # never visited: 0 · log 0
         never = visits[mdp.pair_state] * np.log1p(-np.minimum(p, 1.0))

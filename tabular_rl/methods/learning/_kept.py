@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.methods.learning._arrays import LARGEST
 from tabular_rl.methods.learning._learning import Learning
+from tabular_rl.model.rows import over_rows
 
 if TYPE_CHECKING:
     from tabular_rl.kernels.traces import Traces
@@ -35,7 +36,7 @@ def add_learned_model(run: Learning) -> tuple[Ints, Ints]:
     tried, counts = run.add_count("tried"), run.add_count("counts", run.mdp.K)
 
     def wrong() -> str | None:
-        if np.array_equal(np.add.reduceat(counts, run.mdp.row_ptr[:-1].astype(np.intp), axis=1), tried):
+        if np.array_equal(over_rows(np.add, counts, run.mdp.row_ptr, axis=1), tried):
             return None
         return "array 'counts': found other sums than in array 'tried'"
 

@@ -33,6 +33,7 @@ from tabular_rl.methods.learning._errors import record_points, root_mean_square
 from tabular_rl.methods.learning._inputs import Inputs, Table
 from tabular_rl.model import hooks
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import over_rows
 from tabular_rl.solving import run as running
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import Method
@@ -261,11 +262,6 @@ class Learning(Inputs, Arrays):
 
     def _state_values(self, q: Floats) -> Floats:
         """Values (runs, S) of action values (runs, L): Σ π q, or max q; 0 at terminal states."""
-        live = np.diff(self.mdp.pair_ptr) > 0
-        starts = self.mdp.pair_ptr[:-1][live].astype(np.intp)
-        v = np.zeros((len(q), self.mdp.S))
         if self.policy is not None:
-            v[:, live] = np.add.reduceat(q * self.policy.weights, starts, axis=1)
-        else:
-            v[:, live] = np.maximum.reduceat(q, starts, axis=1)
-        return v
+            return over_rows(np.add, q * self.policy.weights, self.mdp.pair_ptr, axis=1)
+        return over_rows(np.maximum, q, self.mdp.pair_ptr, axis=1)
