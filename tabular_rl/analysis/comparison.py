@@ -154,7 +154,7 @@ def asked_method(text: str) -> tuple[str, dict[str, Any]]:
     return name.strip(), options
 
 
-def task_of(names: Iterable[str], policy: Policy | None) -> str:
+def _task_of(names: Iterable[str], policy: Policy | None) -> str:
     """What methods are compared for: "prediction" for a policy, and where all of them learn the values of one."""
     tasks = {LEARNERS[n].task if n in LEARNERS else "" for n in names}
     return "prediction" if policy is not None or tasks == {"prediction"} else "control"
@@ -209,7 +209,7 @@ def compare(
     """
     named = methods is not None
     labels = _labels(methods)
-    task = task_of([asked_method(label)[0] for label in labels], policy)
+    task = _task_of([asked_method(label)[0] for label in labels], policy)
     if not named:
         labels = fitting_methods(mdp, task)
     elif task == "prediction" and policy is None:
@@ -259,10 +259,10 @@ def _curves(label: str, learned: Learned, policy: Policy | None, options: dict[s
     lost = None
     if learned.task == "control" and learned.status is not Status.INTERRUPTED:
         lost = regret(learned, most_policies(learned.mdp))
-    return Curves(label, learned, lost, law_of(learned, policy, options))
+    return Curves(label, learned, lost, _law_of(learned, policy, options))
 
 
-def law_of(learned: Learned, policy: Policy | None, options: dict[str, Any]) -> Expected | None:
+def _law_of(learned: Learned, policy: Policy | None, options: dict[str, Any]) -> Expected | None:
     """The exact moments of a learner at the first LAW_STEPS of its recorded steps; None where none are known."""
     from tabular_rl.laws.expected import expected
 

@@ -152,7 +152,7 @@ def simulate(
 
     episodes, seed, level = EPISODES.check(episodes), SEED.check(seed), LEVEL.check(level)
     steps, time_limit = STEPS.check(steps), OPTIONS["time_limit"].check(time_limit)
-    mdp, policy = starting_at(mdp, policy, start)
+    mdp, policy = _starting_at(mdp, policy, start)
     if mdp.terminal.all():
         raise OptionError("no state to start from: all states are terminal")
     reference = _checked_reference(reference)
@@ -236,7 +236,7 @@ def simulate(
     )
 
 
-def starting_at(mdp: MDP, policy: Policy, start: Any) -> tuple[MDP, Policy]:
+def _starting_at(mdp: MDP, policy: Policy, start: Any) -> tuple[MDP, Policy]:
     """The model with another start, a state by name or index, or a distribution, and the policy with it."""
     if start is None:
         return mdp, policy
@@ -357,7 +357,7 @@ def sample_transitions(
     steps, seed = STEPS.check(steps), SEED.check(seed)
     limit = OPTIONS["episode_steps"].check(episode_steps) or steps
     most = steps if episodes is None else EPISODES.check(episodes)
-    whole, (mdp, behavior) = mdp, starting_at(mdp, behavior, start)
+    whole, (mdp, behavior) = mdp, _starting_at(mdp, behavior, start)
     if mdp.terminal.all():
         raise OptionError("no state to start from: all states are terminal")
     limit = limit if mdp.horizon is None else min(limit, mdp.horizon)

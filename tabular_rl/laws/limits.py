@@ -94,7 +94,7 @@ def limit(
         raise OptionError(f"--step-size: found {law.step_size}, expected a constant one")
     law.need(0.0, covariance)
     n, N, nodes = law.n, law.N, law.nodes
-    chance, met = stationary(law)
+    chance, met = _stationary(law)
     period = int(law.by) if law.target == "copy" else 1
     size = n if law.target == "copy" else N  # just after a copy the target is the table
     doubled = np.tile(np.arange(size), N // size)
@@ -175,7 +175,7 @@ def asymptotic_covariance(method: str, mdp: MDP, policy: Policy | None = None, *
         raise OptionError(
             "--source: found 'sweeps', expected trajectory or independent: updates that are drawn"
         )
-    chance, met = stationary(law)
+    chance, met = _stationary(law)
     events, stage = law.by_step[0], law.stages[0]
     weight = chance[events.node] * events.prob
     n = law.n
@@ -193,7 +193,7 @@ def asymptotic_covariance(method: str, mdp: MDP, policy: Policy | None = None, *
     return law.full_square(found)
 
 
-def stationary(law: Law) -> tuple[Floats, NDArray[np.bool_]]:
+def _stationary(law: Law) -> tuple[Floats, NDArray[np.bool_]]:
     """The share of time in each node in the long run (nodes,), and the entries (n,) that are updated for ever.
 
     OptionError where the trajectory may end in one of several sets of states that it never leaves.

@@ -38,14 +38,14 @@ REPORTS: dict[type, Callable[[Any], Report]] = {
 }
 
 
-def report_of(answer: Any) -> Report:
+def _report_of(answer: Any) -> Report:
     """Return the report of an answer."""
     return next(report for kind, report in REPORTS.items() if isinstance(answer, kind))(answer)
 
 
 def text_of(answer: Any) -> str:
     """Return the text of an answer, as the command that finds it prints it."""
-    return report_text(report_of(answer))
+    return report_text(_report_of(answer))
 
 
 def write(answer: Solution, path: str | os.PathLike[str]) -> None:
@@ -62,4 +62,4 @@ def write(answer: Solution, path: str | os.PathLike[str]) -> None:
         raise OptionError(
             f"{path_text(os.fspath(path))}: found the suffix {quoted(suffix)}, expected {known}; without one it is JSON"
         )
-    write_report(report_of(answer), path)
+    write_report(_report_of(answer), path)

@@ -45,7 +45,7 @@ class ComparisonReport(Report):
         blocks: list[Block] = [Lines(first)]
         if self.found.rows:
             headers = ["method", "error", "bound"] + ["policy"] * control + ["status", "work", "time"]
-            rows = [method_row(row, exact, control) for row in self.found.rows]
+            rows = [_method_row(row, exact, control) for row in self.found.rows]
             blocks.append(Table(headers, rows, left="method,policy,status,work", wrap="work", drop="work"))
         if self.found.curves:
             blocks += curves_blocks(self.found)
@@ -66,8 +66,8 @@ class ComparisonReport(Report):
                 "bound": best.bound,
                 "status": best.status.name,
             },
-            "methods": [method_entry(row) for row in self.found.rows],
-            "learners": [learner_entry(curves) for curves in self.found.curves],
+            "methods": [_method_entry(row) for row in self.found.rows],
+            "learners": [_learner_entry(curves) for curves in self.found.curves],
             "assertions": [
                 {"text": a.text, "holds": holds}
                 for a, holds in zip(self.assertions, self.verdicts, strict=True)
@@ -84,14 +84,14 @@ class ComparisonReport(Report):
         return [Lines([f"{title(mdp)}: {problem_text(mdp)}"]), *curves]
 
 
-def method_row(row: Compared, exact: bool, control: bool) -> list[str]:
+def _method_row(row: Compared, exact: bool, control: bool) -> list[str]:
     """The cells of one method that plans."""
     solution = row.solution
     return [
         row.method,
         _error(row, exact),
         rounded_up(solution.bound) if math.isfinite(solution.bound) else "none",
-        *[policy_cell(row, exact)] * control,
+        *[_policy_cell(row, exact)] * control,
         solution.status.name.lower().replace("_", " "),
         work_text(solution),
         seconds_text(solution.seconds),
@@ -106,7 +106,7 @@ def _error(row: Compared, exact: bool) -> str:
     return rounded_up(high) if exact or low > 0.9 * high else f"{signs().at_most} {rounded_up(high)}"
 
 
-def policy_cell(row: Compared, exact: bool) -> str:
+def _policy_cell(row: Compared, exact: bool) -> str:
     """What the policy is worth."""
     if row.loss is None:
         return "none"
@@ -120,7 +120,7 @@ def policy_cell(row: Compared, exact: bool) -> str:
     return f"loses {signs().at_most} {rounded_up(high)}" if low <= 0 else f"loses {rounded_up(high)}"
 
 
-def method_entry(row: Compared) -> dict[str, Any]:
+def _method_entry(row: Compared) -> dict[str, Any]:
     """One method that plans as an entry of the JSON object."""
     low, high = row.loss or (None, None)
     return {
@@ -137,7 +137,7 @@ def method_entry(row: Compared) -> dict[str, Any]:
     }
 
 
-def learner_entry(curves: Curves) -> dict[str, Any]:
+def _learner_entry(curves: Curves) -> dict[str, Any]:
     """One learner of a comparison as an entry of its JSON object."""
     learned, curve = curves.learned, curves.learned.curve
     return {

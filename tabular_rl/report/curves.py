@@ -55,12 +55,12 @@ def curves_blocks(found: Comparison) -> list[Block]:
     if climbers:
         said = "errors are the regret of the policy, as preferences are no values"
         blocks.append(Lines([f"{', '.join(climbers)}: {said}"]))
-    blocks += laws_blocks(found)
+    blocks += _laws_blocks(found)
     cut = [f"{c.label}: {cut_short(c.learned)}" for c in found.curves if cut_short(c.learned)]
     return [*blocks[:-1], under(blocks[-1], cut)]
 
 
-def laws_blocks(found: Comparison) -> list[Block]:
+def _laws_blocks(found: Comparison) -> list[Block]:
     """The sampled root mean square error beside the expected one, which is exact."""
     known = [(c.label, c.learned.curve, c.law) for c in found.curves if c.law is not None]
     if not known:

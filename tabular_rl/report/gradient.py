@@ -41,10 +41,10 @@ class GradientReport(Report):
         zero = "the gradient is 0, but for rounding: there is no direction to see"
         return [
             Lines(first),
-            entries_table(study, self.everything),
+            _entries_table(study, self.everything),
             Lines([zero] if study.zero else []),
             Lines([study.left_out] if study.left_out else []),
-            *(estimators_blocks(study) if study.estimators else []),
+            *(_estimators_blocks(study) if study.estimators else []),
         ]
 
     def entries(self) -> dict[str, Any]:
@@ -53,16 +53,16 @@ class GradientReport(Report):
             "schema": "tabular-rl gradient", "version": 1, "model": mdp.name, "digest": mdp.digest,
             "policy": study.policy, "problem": mdp.problem, "gamma": mdp.gamma, "horizon": mdp.horizon,
             "sense": mdp.sense, "J": found.J, "norm": found.norm,
-            "gradient": entries(study, found.gradient), "natural": entries(study, found.natural),
-            "left_out": study.left_out, "episodes_end": ends_text(study).strip("; ") or None,
+            "gradient": _pair_entries(study, found.gradient), "natural": _pair_entries(study, found.natural),
+            "left_out": study.left_out, "episodes_end": _ends_text(study).strip("; ") or None,
             "weighted_by_discount": study.discounted,
-            "estimators": [estimator_entry(study, e) for e in study.estimators],
+            "estimators": [_estimator_entry(study, e) for e in study.estimators],
         }  # fmt: skip
 
     def sheet(self) -> Sheet:
         found = self.study.found
         numbers = (x.tolist() for x in (found.policy.pi, found.gradient, found.natural))
-        lines = ((*names_of(self.study, i), *line) for i, line in enumerate(zip(*numbers, strict=True)))
+        lines = ((*_names_of(self.study, i), *line) for i, line in enumerate(zip(*numbers, strict=True)))
         return Sheet(["state", "action", "probability", "gradient", "natural"], [lines])
 
     def picture(self) -> list[Block]:
@@ -71,13 +71,13 @@ class GradientReport(Report):
         return [Lines([what]), gradient_curve(study, self.axes)]
 
 
-def names_of(study: GradientStudy, row: int) -> tuple[str, str]:
+def _names_of(study: GradientStudy, row: int) -> tuple[str, str]:
     """The state and the action of an entry, as the model names them."""
     mdp = study.mdp
     return mdp.states[mdp.state_of_row(row)], mdp.actions[int(mdp.pair_action[row])]
 
 
-def ends_text(study: GradientStudy) -> str:
+def _ends_text(study: GradientStudy) -> str:
     """How episodes end."""
     kind = ""
     if study.stopping:
@@ -87,7 +87,7 @@ def ends_text(study: GradientStudy) -> str:
     return kind if study.discounted else f"{kind}, without the weight γ^t"
 
 
-def entries_table(study: GradientStudy, everything: bool) -> Table:
+def _entries_table(study: GradientStudy, everything: bool) -> Table:
     """The gradient by state and action: the largest entries first, or all in their order."""
     found = study.found
     g = np.zeros(len(found.gradient)) if study.zero else found.gradient
@@ -114,17 +114,17 @@ def shown_entries(g: Floats) -> list[int]:
     return sorted(range(len(g)), key=lambda i: (-round(float(size[i]) / unit), i))[:LARGEST]
 
 
-def estimators_blocks(study: GradientStudy) -> list[Block]:
+def _estimators_blocks(study: GradientStudy) -> list[Block]:
     """For each estimator its exact bias, trace and the episodes it needs; beside them what was sampled."""
     first, total = study.sampled, not study.discounted
     headers = ["estimator", "bias", *["bias, γ = 1"] * total, "trace", "episodes"]
     rows = []
     for e in study.estimators:
         m = e.moments
-        row = [m.estimator, number(study.bias(m)), *[number(study.bias(m, total=True))] * total]
-        row += [number(e.trace), whole(math.nan if study.zero else m.samples_needed)]
+        row = [m.estimator, _number(study.bias(m)), *[_number(study.bias(m, total=True))] * total]
+        row += [_number(e.trace), _whole(math.nan if study.zero else m.samples_needed)]
         if e.sampled is not None:
-            row += [number(e.error, 2), number(e.sampled.trace)]
+            row += [_number(e.error, 2), _number(e.sampled.trace)]
         rows.append(row)
     said = ["bias: the largest entry of E[g] - ∇J, exactly; 0 is no more than rounding"]
     if total:
@@ -138,24 +138,24 @@ def estimators_blocks(study: GradientStudy) -> list[Block]:
             "√(trace / n); about 1, seldom above 3. sampled: trace"
         )
     return [
-        Lines([f"estimators, one episode each{ends_text(study)}"]),
+        Lines([f"estimators, one episode each{_ends_text(study)}"]),
         Table(headers, rows, left="estimator", wrap="estimator", drop="error,sampled"),
         Lines(said),
     ]
 
 
-def number(x: float, digits: int = 3) -> str:
+def _number(x: float, digits: int = 3) -> str:
     """
-    >>> number(0.0), number(16.74321), number(math.nan)
+    >>> _number(0.0), _number(16.74321), _number(math.nan)
     ('0', '16.7', 'none')
     """
     return "none" if math.isnan(x) else general(x, digits)
 
 
-def whole(x: float) -> str:
+def _whole(x: float) -> str:
     """A number of episodes, rounded up.
 
-    >>> whole(38.2), whole(0.01), whole(1.2e7), whole(math.nan)
+    >>> _whole(38.2), _whole(0.01), _whole(1.2e7), _whole(math.nan)
     ('39', '1', '1.2e+07', 'none')
     """
     if not math.isfinite(x):
@@ -163,14 +163,14 @@ def whole(x: float) -> str:
     return str(max(1, math.ceil(x - 1e-9))) if x < 1e6 else general(x, 3)
 
 
-def entries(study: GradientStudy, g: Floats) -> list[dict[str, Any]]:
+def _pair_entries(study: GradientStudy, g: Floats) -> list[dict[str, Any]]:
     return [
-        dict(zip(("state", "action", "value"), (*names_of(study, i), x), strict=True))
+        dict(zip(("state", "action", "value"), (*_names_of(study, i), x), strict=True))
         for i, x in enumerate(g.tolist())
     ]
 
 
-def estimator_entry(study: GradientStudy, e: Estimator) -> dict[str, Any]:
+def _estimator_entry(study: GradientStudy, e: Estimator) -> dict[str, Any]:
     """One estimator as an entry of the JSON object: vectors in the order of "gradient"."""
     m, s = e.moments, e.sampled
     return {

@@ -31,7 +31,7 @@ def grid_blocks(solution: Solution) -> list[Block]:
     A policy is drawn by arrows, or by the names of the actions where these have no arrows and are short. There is no
     grid either where it could not show the policy, or too few digits of the values.
     """
-    values = values_grid(solution)
+    values = _values_grid(solution)
     if not values or solution.policy is None:
         return values
     policy = policy_grid(solution)
@@ -53,7 +53,7 @@ def _places(solution: Solution, sampled: bool = False) -> NDArray[Any] | None:
     return cells if len(np.unique(cells)) == mdp.S else None
 
 
-def values_grid(solution: Solution) -> list[Block]:
+def _values_grid(solution: Solution) -> list[Block]:
     """The values in their cells and what the digits shown can be off by; nothing where too few digits fit."""
     cells, lower, upper, layout = _places(solution), solution.lower, solution.upper, solution.mdp.layout
     if cells is None or layout is None or lower is None or upper is None:

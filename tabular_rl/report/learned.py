@@ -58,9 +58,9 @@ class LearnedReport(Report):
         named = "a policy" if self.policy is None else f"policy {escape(self.policy)}"
         what = "" if learned.task == "control" else f", value of {named}"
         runs = f"{learned.runs:,} runs of " if learned.runs > 1 else ""
-        how = [f"{runs}{steps_text(learned)}, seed {learned.seed}", options_text(learned)]
-        sentences: list[Block] = [summary(learned, regret)]
-        if worst := worst_text(learned):
+        how = [f"{runs}{_steps_text(learned)}, seed {learned.seed}", options_text(learned)]
+        sentences: list[Block] = [_summary(learned, regret)]
+        if worst := _worst_text(learned):
             sentences.append(Lines(worst))
         if never := never_lines(learned):
             sentences.append(Lines(never))
@@ -72,9 +72,9 @@ class LearnedReport(Report):
         return [
             Lines([f"{header(mdp)}; {learned.method}{what}", "; ".join(filter(None, how))]),
             *states_blocks(learned, self.everything, self.only, self.show_q),
-            *(grids(learned) if not self.everything and self.only is None else []),
+            *(_grids(learned) if not self.everything and self.only is None else []),
             *sentences,
-            Lines([*status_lines(learned), *note]),
+            Lines([*_status_lines(learned), *note]),
             Lines(warnings),
         ]
 
@@ -83,7 +83,7 @@ class LearnedReport(Report):
         learned, regret = self.learned, self.regret()
         best, curve = learned.reference, learned.curve
         more: dict[str, Any] = {
-            "message": "; ".join(status_lines(learned)),
+            "message": "; ".join(_status_lines(learned)),
             "runs": learned.runs,
             "steps": learned.steps,
             "steps_a_second": learned.steps_a_second,
@@ -93,12 +93,12 @@ class LearnedReport(Report):
                 "start_value": best.value_of_start(),
             },
             "sup_error": over_runs(learned.sup_error),
-            "sup_error_at": worst_entry(learned),
+            "sup_error_at": _worst_entry(learned),
             "rms_error": over_runs(learned.rms_error),
             **regret_entries(regret),
             "curve": None if curve is None else curve_entry(curve),
             "visits": learned.state_visits,
-            "never_visited": _named(learned.mdp, never_met(learned)),
+            "never_visited": _named(learned.mdp, _never_met(learned)),
             "not_learned": {reason: _named(learned.mdp, mask) for reason, mask in learned.unused.items()},
             "exact_values": None if best is None else best.v,
             "q": q_column(learned.mdp, learned.q) if self.show_q or learned.learned_q is not None else None,
@@ -110,12 +110,12 @@ class LearnedReport(Report):
         return answer_sheet(self.learned, self.show_q, visits)
 
 
-def steps_text(learned: Learned) -> str:
+def _steps_text(learned: Learned) -> str:
     """How much was learned from: steps of a walk, or transitions of a log."""
     return plural(learned.steps, learned.unit, ",")
 
 
-def grids(learned: Learned) -> list[Block]:
+def _grids(learned: Learned) -> list[Block]:
     """The policy of a gridworld as a picture; the values too, where the table is cut or there is no policy to draw."""
     blocks: list[Block] = []
     if learned.mdp.S > LONGEST or learned.task != "control":
@@ -174,12 +174,12 @@ def states_blocks(
         "states and times" if timed else "states",
         action_changes(learned),
     )
-    decimals, never = decimals_of(learned), np.atleast_2d(never_met(learned))
+    decimals, never = decimals_of(learned), np.atleast_2d(_never_met(learned))
     pairs = [places[i] for i in chosen.rows]
     if show_q:
         return learned_q_blocks(learned, pairs, decimals, chosen.gaps)
     shown_with, true = (
-        own_decimals([float(x[p]) for p in pairs], decimals) for x in (v, v if exact is None else exact)
+        _own_decimals([float(x[p]) for p in pairs], decimals) for x in (v, v if exact is None else exact)
     )
     control, rows = learned.task == "control", []
     for t, s in pairs:
@@ -205,10 +205,10 @@ def decimals_of(learned: Learned) -> int:
     return sampled_places(error, max(float(np.max(np.abs(x[known]), initial=0.0)) for x in values))
 
 
-def own_decimals(values: Sequence[float], decimals: int, more: int = 4) -> int:
+def _own_decimals(values: Sequence[float], decimals: int, more: int = 4) -> int:
     """The decimals that all values are exact with, where a few more than so many are enough: 0.625 is no 0.63.
 
-    >>> own_decimals([0.625, 0.5], 2), own_decimals([2 / 3, 0.5], 2), own_decimals([0.5, math.nan], 2)
+    >>> _own_decimals([0.625, 0.5], 2), _own_decimals([2 / 3, 0.5], 2), _own_decimals([0.5, math.nan], 2)
     (3, 2, 2)
     """
     known = [x for x in values if math.isfinite(x)]
@@ -218,12 +218,12 @@ def own_decimals(values: Sequence[float], decimals: int, more: int = 4) -> int:
     return decimals
 
 
-def summary(learned: Learned, regret: Regret | None) -> Table:
+def _summary(learned: Learned, regret: Regret | None) -> Table:
     """Errors, values of the start and regret: median, least and most over the runs."""
     rows = []
     if learned.truth is not None:
-        rows.append(["largest error" + sure_to(learned), *spread(learned.sup_error)])
-        rows.append(["root mean square error" + sure_to(learned), *spread(learned.rms_error)])
+        rows.append(["largest error" + _sure_to(learned), *spread(learned.sup_error)])
+        rows.append(["root mean square error" + _sure_to(learned), *spread(learned.rms_error)])
     start = learned.curve.start[-1] if learned.curve is not None else np.full(learned.runs, math.nan)
     if learned.earned is None:  # of a policy gradient it is that of the policy, below
         rows.append(["start value, learned", *spread(start, 6)])
@@ -232,14 +232,14 @@ def summary(learned: Learned, regret: Regret | None) -> Table:
         rows.append(["regret of the policy", *spread(regret.regret)])
     if learned.reference is not None:
         exact = general(learned.reference.value_of_start(), 6)
-        if sure_to(learned):
+        if _sure_to(learned):
             exact = start_value(learned.reference)
         rows.append(["start value, exact", exact, *["", ""] * (learned.runs > 1)])
     headers = ["", "median", "least", "most"] if learned.runs > 1 else ["", ""]
     return Table(headers, rows, left=",")
 
 
-def sure_to(learned: Learned) -> str:
+def _sure_to(learned: Learned) -> str:
     """How far the errors may be off, where the exact values are not known to more digits than are shown; else ""."""
     bound, truth = learned.truth_bound, np.zeros(0) if learned.truth is None else learned.truth
     if not bound > SURE * float(np.max(np.abs(truth), initial=0.0)):
@@ -247,13 +247,13 @@ def sure_to(learned: Learned) -> str:
     return f", {signs().plus_minus} {rounded_up(bound)} as the exact values are known"
 
 
-def worst_entry(learned: Learned) -> dict[str, Any] | None:
+def _worst_entry(learned: Learned) -> dict[str, Any] | None:
     """Where the largest error of all runs is: in the table "v" or "q", of which run.
 
     None where the errors are not those of a table.
 
     >>> mdp = MDP([[[1.0], [1.0]]], [[1.0, 1.0]], 0.5)
-    >>> worst_entry(METHODS["q-learning"].ask(mdp, steps=1, explore="greedy"))
+    >>> _worst_entry(METHODS["q-learning"].ask(mdp, steps=1, explore="greedy"))
     {'table': 'q', 'state': '0', 'action': '1', 'time': None, 'run': 0}
     """
     mdp, truth, table = learned.mdp, learned.truth, learned.estimates
@@ -278,9 +278,9 @@ def worst_entry(learned: Learned) -> dict[str, Any] | None:
     }
 
 
-def worst_text(learned: Learned) -> list[str]:
+def _worst_text(learned: Learned) -> list[str]:
     """Of which table the errors are, and where the largest one is; nothing where that is not known."""
-    worst = worst_entry(learned)
+    worst = _worst_entry(learned)
     if worst is None:
         return []
     text = f"errors are those of {worst['table']}; the largest is that of state {escape(worst['state'])}"
@@ -289,7 +289,7 @@ def worst_text(learned: Learned) -> list[str]:
     return [text + (f" in run {worst['run']}" if learned.runs > 1 else "")]
 
 
-def never_met(learned: Learned) -> NDArray[np.bool_]:
+def _never_met(learned: Learned) -> NDArray[np.bool_]:
     """(S,) True at the states where no run has ever been; (T, S) for a finite horizon."""
     never = learned.never_visited
     for mask in learned.unused.values():
@@ -299,7 +299,7 @@ def never_met(learned: Learned) -> NDArray[np.bool_]:
 
 def never_lines(learned: Learned) -> list[str]:
     """Which states were never visited, and how many state-action pairs."""
-    mdp, never, lines = learned.mdp, never_met(learned), []
+    mdp, never, lines = learned.mdp, _never_met(learned), []
     for reason, mask in {**learned.unused, NEVER: never}.items():
         if mask.ndim == 1 and (mask.any() or reason != NEVER):
             states = np.flatnonzero(mask)
@@ -318,7 +318,7 @@ def never_lines(learned: Learned) -> list[str]:
     return lines
 
 
-def status_lines(learned: Learned) -> list[str]:
+def _status_lines(learned: Learned) -> list[str]:
     """That there is no certificate, what the errors are measured against, and whether the run was cut short."""
     of = ""
     if learned.reference is not None:

@@ -26,33 +26,33 @@ class MethodsReport(Report):
     mathematical = True
 
     def blocks(self) -> list[Block]:
-        return listing() if self.method is None else page(self.method)
+        return _listing() if self.method is None else page(self.method)
 
     def entries(self) -> dict[str, Any]:
         names = list(METHODS) if self.method is None else [self.method]
-        return {"schema": "tabular-rl methods", "version": 1, "methods": [entry(name) for name in names]}
+        return {"schema": "tabular-rl methods", "version": 1, "methods": [_entry(name) for name in names]}
 
 
-def entry(name: str) -> dict[str, Any]:
+def _entry(name: str) -> dict[str, Any]:
     """One method for a program."""
     method = METHODS[name]
     return {
-        "name": name, "aliases": aliases(name), "task": method.task, "family": method.family,
+        "name": name, "aliases": _aliases(name), "task": method.task, "family": method.family,
         "problems": list(method.problems), "summary": method.summary, "equation": method.equation,
         "source": method.source,
         "options": {
-            key: {"flag": option.flag, "default": plain(default), "help": option.help, "expected": option.expected}
+            key: {"flag": option.flag, "default": _plain(default), "help": option.help, "expected": option.expected}
             for key, (option, default) in method.options.items()
         },
     }  # fmt: skip
 
 
-def plain(default: Any) -> Any:
+def _plain(default: Any) -> Any:
     """A default as JSON knows it."""
     return default if default is None or isinstance(default, bool | int | float | str) else str(default)
 
 
-def listing() -> list[Block]:
+def _listing() -> list[Block]:
     """All methods, those of each question together."""
     blocks: list[Block] = []
     headers = ["method", "problems", "what it does"]
@@ -70,7 +70,7 @@ def listing() -> list[Block]:
     return [*blocks, Lines(wrapped(short, columns()))]
 
 
-def aliases(name: str) -> list[str]:
+def _aliases(name: str) -> list[str]:
     return [alias for alias, known in ALIASES.items() if known == name]
 
 
@@ -80,13 +80,13 @@ def page(name: str) -> list[Block]:
     command = "learn" if name in LEARNERS else "solve" if method.task == "control" else "evaluate"
     limit = f"; up to {method.largest} states" if method.largest else ""
     head = [
-        f"{name} (tabular-rl {command} MODEL --method {' or '.join([name, *aliases(name)])})",
+        f"{name} (tabular-rl {command} MODEL --method {' or '.join([name, *_aliases(name)])})",
         f"  {method.equation}",
         f"  problems: {', '.join(method.problems)}{limit}",
         f"  source: {method.source}",
     ]
     above = ["On the command line", "-------------------"]
-    rows = [[option.flag, default_text(default), option.help] for option, default in method.options.values()]
+    rows = [[option.flag, _default_text(default), option.help] for option, default in method.options.values()]
     headers = ["option", "default", "meaning"]
     return [
         Lines([reflowed(line, columns()) for line in head]),
@@ -97,9 +97,9 @@ def page(name: str) -> list[Block]:
     ]
 
 
-def default_text(default: Any) -> str:
+def _default_text(default: Any) -> str:
     """
-    >>> default_text(None), default_text(True), default_text(1e-6), default_text("1/n")
+    >>> _default_text(None), _default_text(True), _default_text(1e-6), _default_text("1/n")
     ('', 'true', '1e-06', '1/n')
     """
     if default is None:

@@ -72,14 +72,14 @@ def _unpaid(mdp: MDP, never: NDArray[np.bool_]) -> str:
     if mdp.reward is None or not len(paid):
         return ""
     k = int(paid[0])
-    row = row_of(mdp, k)
+    row = _row_of(mdp, k)
     action = mdp.actions[int(mdp.pair_action[row])]
     what = f"reward {float(mdp.reward[k]):.12g}"
     first = Fault(what, mdp.states[mdp.state_of_row(row)], action, mdp.states[int(mdp.next_state[k])])
     return f"; rewards there are never collected: {first}"
 
 
-def row_of(mdp: MDP, outcome: int) -> int:
+def _row_of(mdp: MDP, outcome: int) -> int:
     """The row that an outcome belongs to."""
     return int(np.searchsorted(mdp.row_ptr, outcome, side="right")) - 1
 
@@ -107,7 +107,7 @@ def _start_names(mdp: MDP) -> str:
 
 def model_blocks(mdp: MDP, states: Sequence[int] | None = None, everything: bool = False) -> list[Block]:
     """What a model is, and its outcomes: those of some states, or of all; head and tail where they are many."""
-    table = outcomes_table(mdp, states, everything)
+    table = _outcomes_table(mdp, states, everything)
     ends = np.flatnonzero(mdp.terminal) if states is None else [s for s in states if mdp.terminal[s]]
     blocks: list[Block] = [Lines(model_lines(mdp)), *([table] if table.rows else [])]
     if len(ends):
@@ -121,11 +121,11 @@ def model_blocks(mdp: MDP, states: Sequence[int] | None = None, everything: bool
     return blocks
 
 
-def outcomes_table(mdp: MDP, states: Sequence[int] | None, everything: bool) -> Table:
+def _outcomes_table(mdp: MDP, states: Sequence[int] | None, everything: bool) -> Table:
     """Every outcome on a line: state, action, next state, probability, reward."""
     if states is None:
         chosen = rows_shown(mdp.K, everything, "outcomes")
-        outcomes = [(row_of(mdp, k), k) for k in chosen.rows]
+        outcomes = [(_row_of(mdp, k), k) for k in chosen.rows]
     else:
         rows = [i for s in states for i in mdp.rows(s)]
         of_states = [(i, k) for i in rows for k in range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))]

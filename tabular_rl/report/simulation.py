@@ -32,7 +32,7 @@ class SimulationReport(Report):
 
     def blocks(self) -> list[Block]:
         played, mdp = self.played, self.played.mdp
-        called = policy_name(played.policy) if self.policy is None else f"policy {escape(self.policy)}"
+        called = _policy_name(played.policy) if self.policy is None else f"policy {escape(self.policy)}"
         longest = f", the longest {plural(played.longest, 'step')}" if played.episodes else ""
         stopped = f" (not reached: {spoken(stopped_text(played.stopped))})" if played.stopped else ""
         first = [
@@ -70,7 +70,7 @@ def _found(played: Simulation) -> list[str]:
         lines.append(f"mean return  {played.mean:.6g}, no interval from {plural(played.episodes, 'episode')}")
     if played.reference is not None:
         where = f", {played.verdict}" if played.verdict else ""
-        lines.append(f"exact value  {exact_text(played.reference)}{where}")
+        lines.append(f"exact value  {_exact_text(played.reference)}{where}")
     elif played.missing:
         lines.append(f"exact value  {played.missing}")
     return [*lines, played.note] if played.note else lines
@@ -90,18 +90,18 @@ def _interval(played: Simulation) -> list[str]:
     return lines
 
 
-def exact_text(exact: Solution) -> str:
+def _exact_text(exact: Solution) -> str:
     """The exact value of the start; no number of it where that is not proven, but the interval that is."""
     if good_enough(exact):
         return start_value(exact)
     return f"not proven: {interval_text(*start_bounds(exact))}"
 
 
-def policy_name(policy: Policy) -> str:
+def _policy_name(policy: Policy) -> str:
     """What a policy is called that came without a name.
 
     >>> from tabular_rl.model.mdp import MDP
-    >>> policy_name(Policy.uniform(MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9)))
+    >>> _policy_name(Policy.uniform(MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9)))
     'policy uniform'
     """
     if policy == Policy.uniform(policy.mdp):

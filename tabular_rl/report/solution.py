@@ -60,13 +60,13 @@ class SolutionReport(Report):
             # Where too few digits of the values fit into the cells, the policy may.
             body += policy_grid(solution) if not as_table and solution.mdp.S > LONGEST else []
         sentences = [
-            start_text(solution),
+            _start_text(solution),
             status_text(solution),
-            *shown_lines(solution),
-            bound_text(solution),
-            *policy_lines(solution),
+            *_shown_lines(solution),
+            _bound_text(solution),
+            *_policy_lines(solution),
         ]
-        return [Lines([header_text(solution)]), *body, Lines(sentences)]
+        return [Lines([_header_text(solution)]), *body, Lines(sentences)]
 
     def entries(self) -> dict[str, Any]:
         more = {"q": q_column(self.solution.mdp, self.solution.q)} if self.show_q else {}
@@ -79,7 +79,7 @@ class SolutionReport(Report):
 # -- the values ----------------------------------------------------------------------------------------------------
 
 
-def decimals_of(solution: Solution) -> int:
+def _decimals_of(solution: Solution) -> int:
     """The decimals that every value of the answer is shown with."""
     v = solution.v[np.isfinite(solution.v)]
     largest = float(np.max(np.abs(v), initial=0.0))
@@ -89,7 +89,7 @@ def decimals_of(solution: Solution) -> int:
     return places(solution.bound, min(tolerance, 1.0), largest or 1.0)
 
 
-def value_cells(solution: Solution, states: Sequence[int]) -> tuple[list[str], list[str], list[str]]:
+def _value_cells(solution: Solution, states: Sequence[int]) -> tuple[list[str], list[str], list[str]]:
     """The texts of values, their ±, and the exact fractions ([] where there are none) of some states at t = 0."""
     v, lower, upper = np.atleast_2d(solution.v)[0], solution.lower, solution.upper
     if lower is None or upper is None:
@@ -98,7 +98,7 @@ def value_cells(solution: Solution, states: Sequence[int]) -> tuple[list[str], l
     if not math.isfinite(solution.bound):
         sides = [interval_text(float(lower[s]), float(upper[s])) for s in states]
         return aligned([general(float(v[s])) for s in states]), sides, []
-    decimals, exact = decimals_of(solution), solution.exact
+    decimals, exact = _decimals_of(solution), solution.exact
     if exact is not None:
         rounded = [shown_exact(exact[s], decimals) for s in states]
         return rounded, ["0"] * len(rounded), [fraction_text(exact[s]) for s in states]
@@ -116,12 +116,12 @@ def values_blocks(
     if only is not None:
         chosen = Rows(list(only))
     if show_q:
-        return q_blocks(solution, chosen, decimals_of(solution))
+        return q_blocks(solution, chosen, _decimals_of(solution))
     states = chosen.rows
     names = [escape(mdp.states[s]) for s in states]
     if solution.v.ndim == 2:
         return _timed_blocks(solution, names, chosen, everything)
-    values, errors, fractions = value_cells(solution, states)
+    values, errors, fractions = _value_cells(solution, states)
     proven = math.isfinite(solution.bound)
     headers = (
         ["state", mdp.problem.value, signs().plus_minus] if proven else ["state", "not proven", "proven"]
@@ -146,7 +146,7 @@ def _timed_blocks(solution: Solution, names: list[str], chosen: Rows, everything
     Steps in which every state shown does the same share a column.
     """
     states, T = chosen.rows, solution.mdp.horizon or 0
-    decimals = decimals_of(solution)
+    decimals = _decimals_of(solution)
     proven = math.isfinite(solution.bound)
 
     def value(s: int, t: int) -> str:
@@ -162,7 +162,7 @@ def _timed_blocks(solution: Solution, names: list[str], chosen: Rows, everything
             counts = list(range(min(len(spans), max(columns() // 4, LEAST_TIMES)), LEAST_TIMES - 1, -1))
         for most in counts:
             kept = spans if most == len(spans) else [*spans[: most - 3], None, *spans[-2:]]
-            headers = ["state", *(signs().dots if span is None else span_text(*span) for span in kept)]
+            headers = ["state", *(signs().dots if span is None else _span_text(*span) for span in kept)]
             rows = [
                 [name, *(signs().dots if span is None else cell(s, span[0]) for span in kept)]
                 for name, s in zip(names, states, strict=True)
@@ -181,7 +181,7 @@ def _timed_blocks(solution: Solution, names: list[str], chosen: Rows, everything
         error = rounded_up(solution.bound + 0.5 * 10.0**-decimals)
         blocks.append(Lines([f"all {signs().plus_minus} {error} at most"]))
     if solution.policy is not None:
-        spans = time_spans(solution, states)
+        spans = _time_spans(solution, states)
         table, more = timed(spans, lambda s, t: action_text(solution, s, t), True)
         blocks.append(table)
         cut |= more
@@ -190,15 +190,15 @@ def _timed_blocks(solution: Solution, names: list[str], chosen: Rows, everything
     return blocks
 
 
-def span_text(first: int, last: int) -> str:
+def _span_text(first: int, last: int) -> str:
     """
-    >>> span_text(3, 3), span_text(0, 8)
+    >>> _span_text(3, 3), _span_text(0, 8)
     ('t = 3', 't = 0 to 8')
     """
     return f"t = {first}" + (f" to {last}" if last > first else "")
 
 
-def time_spans(solution: Solution, states: Sequence[int]) -> list[tuple[int, int]]:
+def _time_spans(solution: Solution, states: Sequence[int]) -> list[tuple[int, int]]:
     """The longest spans of time steps (first, last) in which each of some states has the same policy and ties."""
     mdp, policy = solution.mdp, solution.policy
     T = mdp.horizon or 0
@@ -220,7 +220,7 @@ def time_spans(solution: Solution, states: Sequence[int]) -> list[tuple[int, int
 # -- the sentences -------------------------------------------------------------------------------------------------
 
 
-def start_text(solution: Solution) -> str:
+def _start_text(solution: Solution) -> str:
     """The value of the start distribution, and which one it is."""
     return f"start: {start_where(solution.mdp)}; value {start_value(solution)}"
 
@@ -230,16 +230,16 @@ def start_value(solution: Solution) -> str:
     mdp = solution.mdp
     if solution.exact is not None:
         exact = sum((p * solution.exact[s] for s, p in start_fractions(mdp)), Fraction(0))
-        decimal = shown_exact(exact, decimals_of(solution))
+        decimal = shown_exact(exact, _decimals_of(solution))
         return decimal if Fraction(decimal) == exact else f"{fraction_text(exact)}, rounded {decimal}"
     if solution.lower is None or solution.upper is None or not math.isfinite(solution.bound):
         return f"{general(solution.value_of_start())} (not proven)"
     low, high = start_bounds(solution)
-    text = shown((low + high) / 2, decimals_of(solution))
+    text = shown((low + high) / 2, _decimals_of(solution))
     return f"{text} {signs().plus_minus} {plus_minus(text, low, high)}"
 
 
-def bound_text(solution: Solution) -> str:
+def _bound_text(solution: Solution) -> str:
     """What is proven, in one line."""
     tolerance = solution.options.get("tolerance")
     asked = ""
@@ -275,7 +275,7 @@ def interval_width(solution: Solution) -> float:
     return float(np.max(solution.upper - solution.lower, initial=0.0))
 
 
-def policy_lines(solution: Solution) -> list[str]:
+def _policy_lines(solution: Solution) -> list[str]:
     """From which states the policy is proven optimal, what it loses at most, and which actions are undecided."""
     mdp, proven, keep = solution.mdp, solution.proven_optimal, solution.optimal_actions
     if solution.task != "control":
@@ -316,7 +316,7 @@ def status_text(solution: Solution) -> str:
     return f"{solution.status.value}{note}"
 
 
-def shown_lines(solution: Solution) -> list[str]:
+def _shown_lines(solution: Solution) -> list[str]:
     """What the values shown are, where the method stopped on the way: nobody should take them for an iterate."""
     if solution.status.reached or not solution.work:
         return []
@@ -326,6 +326,6 @@ def shown_lines(solution: Solution) -> list[str]:
     return [f"values: the middle of the proven interval {after}, not an iterate of the method"]
 
 
-def header_text(solution: Solution) -> str:
+def _header_text(solution: Solution) -> str:
     what = "" if solution.task == "control" else ", value of a policy"
     return f"{header(solution.mdp)}; {solution.method}{what}"

@@ -8,7 +8,7 @@ from typing import Any
 from tabular_rl.testing.rules import Rule, StepSizes, Transition, bootstraps, left_out
 
 
-def episodes_of(transitions: Sequence[Transition]) -> list[list[Transition]]:
+def _episodes_of(transitions: Sequence[Transition]) -> list[list[Transition]]:
     """Cut transitions where an episode is done; what stands behind the last end is left out."""
     made: list[list[Transition]] = [[]]
     for t in transitions:
@@ -36,7 +36,7 @@ def learned_from_episodes(
         "n-step-td": learning.n_step,
         "td-lambda": learning.td_lambda,
     }
-    learn[rule.name](episodes_of(transitions))
+    learn[rule.name](_episodes_of(transitions))
     return learning.v
 
 

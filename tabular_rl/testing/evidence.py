@@ -59,7 +59,7 @@ class Evidence:
             ways = [self.by_rule(rule, None, gamma), self.by_rule(rule, "in order", gamma)]
         else:
             return self.by_rule(rule, mistake, gamma)
-        return min(ways, key=lambda table: difference(self.of_live(self.found), self.of_live(table)))
+        return min(ways, key=lambda table: _difference(self.of_live(self.found), self.of_live(table)))
 
     def of_live(self, table: np.ndarray) -> np.ndarray:
         """The entries that count."""
@@ -67,7 +67,7 @@ class Evidence:
 
     def off(self, rule: Rule, mistake: str | None = None, gamma: float | None = None) -> float:
         """The largest relative difference to the rule."""
-        return difference(self.of_live(self.found), self.of_live(self.expected(rule, mistake, gamma)))
+        return _difference(self.of_live(self.found), self.of_live(self.expected(rule, mistake, gamma)))
 
     def said(self, rule: Rule) -> str:
         """The entry that is furthest off."""
@@ -103,7 +103,7 @@ def diagnosis(rule: Rule, evidence: Sequence[Evidence]) -> tuple[str, ...]:
     )
 
 
-def difference(found: Any, expected: Any) -> float:
+def _difference(found: Any, expected: Any) -> float:
     """The largest difference, relative where numbers are large; inf where one is NaN."""
     off = np.abs(found - expected) / np.maximum(1.0, np.abs(expected))
     return float(np.max(off)) if not np.isnan(off).any() else math.inf

@@ -14,9 +14,9 @@ from tabular_rl.testing.episodes import learned_from_episodes
 from tabular_rl.testing.rules import EPISODIC, Rule, StepSizes, Transition, bootstraps, left_out
 
 
-def copied(table: Any) -> Any:
+def _copied(table: Any) -> Any:
     """Return a copy of a table of lists."""
-    return [copied(row) for row in table] if isinstance(table, list) else table
+    return [_copied(row) for row in table] if isinstance(table, list) else table
 
 
 def learned_by(
@@ -40,7 +40,7 @@ def learned_by(
     """
     if rule.name in EPISODIC:
         return learned_from_episodes(rule, transitions, table, gamma, mistake)
-    tables = copied(table) if rule.name == "double-q-learning" else [copied(table)]
+    tables = _copied(table) if rule.name == "double-q-learning" else [_copied(table)]
     step_sizes = StepSizes(rule, mistake)
     for k, t in enumerate(transitions):
         if left_out(k, len(transitions), mistake):
@@ -60,7 +60,7 @@ def learned_by(
             if bootstraps(t.done, mistake):
                 following = transitions[k + 1] if k + 1 < len(transitions) else t
                 a2 = following.a2 if mistake == "action after next" and following.a2 is not None else t.a2
-                after = value_of_next(rule.name, chooses, values, t._replace(a2=a2), pi, mistake)
+                after = _value_of_next(rule.name, chooses, values, t._replace(a2=a2), pi, mistake)
             r = t.r
             if mistake == "reward of the next" and k + 1 < len(transitions):
                 r = transitions[k + 1].r
@@ -69,7 +69,7 @@ def learned_by(
     return tables if rule.name == "double-q-learning" else tables[0]
 
 
-def value_of_next(
+def _value_of_next(
     rule: str, chooses: Any, values: Any, t: Transition, pi: Sequence[Sequence[float]], mistake: str | None
 ) -> float:
     """What a rule takes s' to be worth: by `chooses` it looks for the best action, by `values` it values it."""

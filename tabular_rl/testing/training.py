@@ -32,7 +32,7 @@ LOOP_MISTAKES = {
 }
 
 
-class Space:
+class _Space:
     """The numbers 0 ... n - 1, as an environment's spaces are asked for them."""
 
     def __init__(self, n: int, rng: np.random.Generator) -> None:
@@ -61,15 +61,16 @@ class Environment:
         self.rng = np.random.default_rng(seed)
         self.live = np.flatnonzero(~mdp.terminal)
         self.number = {int(s): at for at, s in enumerate(self.live)}
-        self.observation_space = Space(len(self.live), self.rng)
-        self.action_space = Space(mdp.A, self.rng)
+        self.observation_space = _Space(len(self.live), self.rng)
+        self.action_space = _Space(mdp.A, self.rng)
         self.mdp, self.cut = mdp, cut
-        self.steps: list[Step] = []
+        self.steps: list[_Step] = []
         self._s: int | None = None
         self._length = 0
 
-    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[int, dict[str, Any]]:  # noqa: ARG002 - Gymnasium's
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[int, dict[str, Any]]:
         """Start an episode; return (s, {})."""
+        del seed, options  # which Gymnasium has; the environment has its own
         self._s = int(self.rng.choice(self.mdp.S, p=self.mdp.start))
         self._length = 0
         return self.number[self._s], {}
@@ -95,13 +96,13 @@ class Environment:
         truncated = not terminated and self._length == self.cut
         seen = (self.number[s] + 1) % len(self.live) if terminated else self.number[s2]
         t = Transition(self.number[s], a, r, seen, terminated)
-        self.steps.append(Step(t, self._length == 1, truncated))
+        self.steps.append(_Step(t, self._length == 1, truncated))
         self._s = None if terminated or truncated else s2
         return seen, r, terminated, truncated, {}
 
 
 @dataclass(frozen=True)
-class Step:
+class _Step:
     """One transition, whether it was the first of its episode, and whether it was the last by truncation."""
 
     transition: Transition
@@ -109,7 +110,7 @@ class Step:
     truncated: bool
 
 
-def transitions_of(steps: Sequence[Step], mistake: str | None = None) -> list[Transition]:
+def transitions_of(steps: Sequence[_Step], mistake: str | None = None) -> list[Transition]:
     """The transitions with their next actions; or what a mistake of the loop makes of them."""
     made, start = [], 0
     for k, step in enumerate(steps):
@@ -214,7 +215,7 @@ def check_training(
     if not tested:
         raise OptionError(f"models: found none whose episodes end, which {made.name} needs")
     runs = [
-        Trained(train, made, case, cuts, epsilon, episodes, start_value, seed + at)
+        _Trained(train, made, case, cuts, epsilon, episodes, start_value, seed + at)
         for at, case in enumerate(tested)
     ]
     off = [run.evidence().off(made) for run in runs]
@@ -223,8 +224,10 @@ def check_training(
     if not difference <= ROUNDING:
         worst = runs[off.index(difference)]
         what = f"model {worst.case.name}, after {len(worst.env.steps)} steps: {worst.evidence().said(made)}"
-        return Verdict(made.name, False, what, diagnosed(runs), len(runs), difference, seed=seed, steps=steps)
-    what = acts_wrongly(runs, epsilon, false_alarm)
+        return Verdict(
+            made.name, False, what, _diagnosed(runs), len(runs), difference, seed=seed, steps=steps
+        )
+    what = _acts_wrongly(runs, epsilon, false_alarm)
     if epsilon is None and not made.of_states:
         false_alarm = 0.0  # nothing was left to chance
     return Verdict(
@@ -238,7 +241,7 @@ def assert_trains(train: Callable[..., Any], rule: str, **options: Any) -> None:
     check_training(train, rule, **options).require()
 
 
-class Trained:
+class _Trained:
     """A training loop's run on one model: all its steps, and the table that came out."""
 
     def __init__(
@@ -260,7 +263,7 @@ class Trained:
         parameters = inspect.signature(train).parameters
         made = train(env, **{k: v for k, v in given.items() if k in list(parameters)[1:]})
         if hasattr(made, "act") and hasattr(made, "update"):
-            drive(made, env, episodes)
+            _drive(made, env, episodes)
             made = next((getattr(made, name) for name in TABLES if hasattr(made, name)), None)
             if made is None:
                 raise OptionError(f"agent: found no table, expected an attribute {' or '.join(TABLES)}")
@@ -272,7 +275,7 @@ class Trained:
         if not (rule.name in CUTS or last.transition.done):
             raise OptionError(f"train: stopped within an episode, expected whole episodes for {rule.name}")
         shape = (len(env.live),) if rule.of_states else (len(env.live), case.mdp.A)
-        self.found = table_of(made, shape, start_value)
+        self.found = _table_of(made, shape, start_value)
         self.start = np.full(shape, float(start_value))
 
     def evidence(self, mistake: str | None = None) -> Evidence:
@@ -282,7 +285,7 @@ class Trained:
         return Evidence(self.case, transitions, self.start, self.found, live, pi=self.pi)
 
 
-def table_of(made: Any, shape: tuple[int, ...], start_value: float) -> np.ndarray:
+def _table_of(made: Any, shape: tuple[int, ...], start_value: float) -> np.ndarray:
     """Return what a loop learned as an array; OptionError where it is no table of the shape."""
     if isinstance(made, Mapping):
         table = np.full(shape, float(start_value))
@@ -300,7 +303,7 @@ def table_of(made: Any, shape: tuple[int, ...], start_value: float) -> np.ndarra
     return table
 
 
-def drive(agent: Any, env: Environment, episodes: int) -> None:
+def _drive(agent: Any, env: Environment, episodes: int) -> None:
     """Let an agent act and learn for so many episodes."""
     names = inspect.signature(agent.update).parameters
     for _ in range(episodes):
@@ -321,7 +324,7 @@ def drive(agent: Any, env: Environment, episodes: int) -> None:
                 s, a = s2, a2 if "a2" in names else agent.act(s2)
 
 
-def diagnosed(runs: Sequence[Trained]) -> tuple[str, ...]:
+def _diagnosed(runs: Sequence[_Trained]) -> tuple[str, ...]:
     """The mistakes that fit: of the loop, or of the rule."""
     rule = runs[0].rule
     found = [
@@ -332,7 +335,7 @@ def diagnosed(runs: Sequence[Trained]) -> tuple[str, ...]:
     return tuple(found) or diagnosis(rule, [run.evidence() for run in runs])
 
 
-def acts_wrongly(runs: Sequence[Trained], epsilon: float | None, false_alarm: float) -> str:
+def _acts_wrongly(runs: Sequence[_Trained], epsilon: float | None, false_alarm: float) -> str:
     """What is said of a loop whose actions are not those of its policy, '' where they are."""
     rule = runs[0].rule
     if rule.of_states:  # whose loops must act by pi
@@ -353,7 +356,7 @@ def acts_wrongly(runs: Sequence[Trained], epsilon: float | None, false_alarm: fl
         return ""
     share = false_alarm / len(runs)
     for run in runs:
-        other, counted = explored(run)
+        other, counted = _explored(run)
         p = epsilon * (1 - 1 / run.case.mdp.A)
         if abs(other - p * counted) > allowed(p, counted, share):
             return (
@@ -363,7 +366,7 @@ def acts_wrongly(runs: Sequence[Trained], epsilon: float | None, false_alarm: fl
     return ""
 
 
-def explored(run: Trained) -> tuple[int, int]:
+def _explored(run: _Trained) -> tuple[int, int]:
     """How often the action taken was not the best one, and at how many steps one action alone was best.
 
     SARSA chooses its next action before it learns from the transition.

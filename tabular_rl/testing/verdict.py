@@ -66,13 +66,13 @@ class Verdict:
         if self.steps:
             lines.append(
                 f"  trained: {self.steps} steps on {self.sequences} models, seed {self.seed}, largest difference "
-                f"{shown(self.difference)}"
+                f"{_shown(self.difference)}"
             )
             if self.false_alarm:
                 lines.append(f"  actions: a right loop fails with probability at most {self.false_alarm:g}")
         elif self.sequences:
             lines.append(
-                f"  explicit: {self.sequences} sequences, largest difference {shown(self.difference)}"
+                f"  explicit: {self.sequences} sequences, largest difference {_shown(self.difference)}"
             )
         if self.detects is not None:
             lines.append(
@@ -82,7 +82,7 @@ class Verdict:
         return "\n".join(lines)
 
 
-def shown(difference: float) -> str:
+def _shown(difference: float) -> str:
     """A difference; one that another order of the arithmetic makes is no number to compare with."""
     return "at most 1e-09" if difference <= ROUNDING else f"{difference:.2g}"
 

@@ -38,21 +38,21 @@ def _text(block: Block) -> str:
     if isinstance(block, Lines):
         return "\n".join(block.lines)
     if isinstance(block, Table):
-        return table(block)
-    return grid(block) if isinstance(block, Grid) else ""
+        return _table(block)
+    return _grid(block) if isinstance(block, Grid) else ""
 
 
 def fits(table_block: Table) -> bool:
     """Whether a table is no wider than the screen."""
-    return max(map(width, table(table_block).split("\n"))) <= columns()
+    return max(map(width, _table(table_block).split("\n"))) <= columns()
 
 
-def grid(block: Grid) -> str:
+def _grid(block: Grid) -> str:
     wide = max(len(cell) for row in block.cells for cell in row)
     return "\n".join("  ".join(cell.rjust(wide) for cell in row).rstrip() for row in block.cells)
 
 
-def table(block: Table) -> str:
+def _table(block: Table) -> str:
     """Return a table that fits the screen; long texts are broken as the last resort.
 
     A terminal that is narrower still breaks the lines.
