@@ -8,7 +8,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from test_graph import as_model, chain_of, gridworld, policy_values, random_rows, truth
+from graphs import as_model, chain_of, policy_values, random_rows, truth
+from sized_models import gridworld
 
 from tabular_rl.certificates.total import TotalCertifier, _Best
 from tabular_rl.errors import NoFiniteAnswer

@@ -10,27 +10,12 @@ import numpy as np
 import pytest
 import scipy.optimize
 from reference import exact_optimal_value, exact_policy_value
+from sized_models import garnet
 
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable
 from tabular_rl.methods.exact.linear_programming import linear_programming, start_weights
 from tabular_rl.model.mdp import MDP
 from tabular_rl.solving.solution import Status
-
-
-def garnet(seed, gamma="9/10", S=8, sense="max", ends=0, start=None):
-    rng = np.random.default_rng(seed)
-    outcomes = []
-    for s in range(S):
-        for a in range(3):
-            weights = rng.integers(1, 9, 3).tolist()
-            outcomes += [
-                (s, a, int(rng.integers(S + ends)), F(w, sum(weights)), int(rng.integers(-9, 10)))
-                for w in weights
-            ]
-    states = range(S + ends)
-    return MDP.from_outcomes(
-        outcomes, gamma, states=states, terminal=range(S, S + ends), sense=sense, start=start
-    )
 
 
 def balance(mdp, x, c):

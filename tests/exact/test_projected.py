@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from learners import baird_features
 from random_models import random_model, random_policy
 from reference import exact_policy_value
-from test_linear_td import baird_features
 
 from tabular_rl import MDP, NumericalError, OptionError, Policy, load
 from tabular_rl.methods.exact.projected import q_fixed_point, td_fixed_point, update_distribution

@@ -7,6 +7,7 @@ from fractions import Fraction as F
 import numpy as np
 import pytest
 from reference import exact_chain, exact_policy_value, exact_weights
+from sized_models import garnet
 
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError
 from tabular_rl.methods.exact.stationary import gth, occupancy, stationary_distribution, visit_distribution
@@ -31,19 +32,6 @@ def both(mdp, function, **more):
 
 def limit(mdp, policy, *, exact):
     return stationary_distribution(mdp, policy, exact=exact).limit
-
-
-def random_model(seed, S=7, gamma="9/10", ends=0):
-    rng = np.random.default_rng(seed)
-    outcomes = []
-    for s in range(S):
-        for a in range(2):
-            weights = rng.integers(1, 9, 2).tolist()
-            outcomes += [
-                (s, a, int(rng.integers(S + ends)), F(w, sum(weights)), int(rng.integers(-9, 10)))
-                for w in weights
-            ]
-    return MDP.from_outcomes(outcomes, gamma, states=range(S + ends), terminal=range(S, S + ends))
 
 
 def test_two_states_by_hand():
@@ -88,7 +76,7 @@ def test_several_classes():
 
 @pytest.mark.parametrize("seed", range(8))
 def test_distributions_are_kept_by_the_chain(seed):
-    mdp = random_model(seed, ends=seed % 2)
+    mdp = garnet(seed, S=7, actions=2, branching=2, ends=seed % 2)
     policy = Policy.uniform(mdp)
     rows = exact_chain(mdp, exact_weights(policy))
     found = stationary_distribution(mdp, policy, exact=True)
@@ -158,7 +146,7 @@ def test_visits_by_hand():
 @pytest.mark.parametrize("ends", [0, 1])
 @pytest.mark.parametrize("seed", range(5))
 def test_visits_earn_what_the_start_is_worth(seed, ends):
-    mdp = random_model(seed, ends=ends)
+    mdp = garnet(seed, S=7, actions=2, branching=2, ends=ends)
     policy = Policy.of_table(mdp, np.where(mdp.terminal, 0, 1)[:, None] * np.array([[0.3, 0.7]]))
     x = occupancy(mdp, policy, exact=True)
     live = mdp.S - ends

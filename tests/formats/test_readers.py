@@ -16,8 +16,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from damage import damage
 from program import inside, one_line
-from test_fuzz import damage
 
 from tabular_rl import MDP, estimate
 from tabular_rl.errors import ModelError, OptionError

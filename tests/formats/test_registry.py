@@ -11,27 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from planted_format import LINE, MAGIC
 
 from tabular_rl import ModelError, OptionError, load, save, solve
 from tabular_rl.formats.answer_entries import Answer
 from tabular_rl.formats.answers import read_answer
-from tabular_rl.formats.csv import read_csv, write_csv
 from tabular_rl.formats.registry import ANSWERS, LOGS, MODELS, Format, Formats
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "file-format.md"
-MAGIC = b"PLANTED\n"
-
-
-def read(file, asked):
-    return read_csv(io.BytesIO(file.read().removeprefix(MAGIC)), asked)
-
-
-def write(mdp, file):
-    file.write(MAGIC)
-    write_csv(mdp, file)
-
-
-LINE = Format("planted", (".planted",), read, write, (MAGIC,), "a planted model", "tests: CSV behind a word")
 
 
 @pytest.fixture
@@ -108,8 +95,10 @@ def test_a_planted_format_of_answers_is_written_and_read(monkeypatch, tmp_path):
 PROGRAM = """
 import io, json, os, sys
 sys.path.insert(0, {folder!r})
-import test_registry
-test_registry.MODELS.formats.append(test_registry.LINE)
+import planted_format
+from tabular_rl.formats.registry import MODELS
+
+MODELS.formats.append(planted_format.LINE)
 from tabular_rl.commands import run
 from tabular_rl.commands._completion import offered
 
@@ -125,7 +114,7 @@ print(json.dumps([codes, words]))
 
 def test_commands_know_a_planted_format(tmp_path):
     """In a process of its own: options are made when a command is imported."""
-    text = PROGRAM.format(folder=str(Path(__file__).parent))
+    text = PROGRAM.format(folder=str(Path(__file__).parents[1] / "support"))
     done = subprocess.run(
         [sys.executable, "-c", text], capture_output=True, text=True, cwd=tmp_path, check=True, timeout=300
     )

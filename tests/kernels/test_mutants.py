@@ -12,14 +12,11 @@ import warnings
 
 import numpy as np
 import pytest
-import test_expected_sarsa
-import test_q_learning
-import test_sarsa
-import test_td0
+from hand_walks import EXPECTED_SARSA, EXPECTED_SARSA_OF_POLICY, Q_LEARNING, SARSA, SARSA_TABLES, TD0, TD0_LOG
 from learners import fresh_seed, hand_model, law, listed, settings, z_limit, z_of_means
 from mutants import define, mutants, plain, planted
+from one_step_mutants import ALIKE
 from random_models import random_model
-from test_mutants_one_step import ALIKE
 
 from tabular_rl import Policy, expected_sarsa, q_evaluation, q_learning, sarsa, td0
 from tabular_rl.kernels import one_step
@@ -64,25 +61,25 @@ def hand_differs(made, monkeypatch):
         monkeypatch.setattr(one_step, name, made[name])
     mdp = hand_model()
     uniform, pi = Policy.uniform(mdp), Policy.of_probs(mdp, [0.25, 0.75, 1.0])
-    log, half = test_td0.LOG, {"steps": 6, "step_size": 0.5, "reference": False}
+    log, half = TD0_LOG, {"steps": 6, "step_size": 0.5, "reference": False}
     falling = {**half, "step_size": "linear:1:0.5:2"}
     greedily = {**half, "explore": "epsilon-greedy:0.5"}
     rows = [
-        (test_td0.WALK, [1.125, 2.0625, 0.0], lambda: td0(mdp, uniform, **half)),
-        (test_td0.WALK, [1.09375, 2.09375, 0.0], lambda: td0(mdp, pi, behavior=uniform, **half)),
+        (TD0, [1.125, 2.0625, 0.0], lambda: td0(mdp, uniform, **half)),
+        (TD0, [1.09375, 2.09375, 0.0], lambda: td0(mdp, pi, behavior=uniform, **half)),
         ([0.5, 0.9, 0.1, 0.25, 0.9, 0.9, 0.2, 0.9, 0.3, 0.9, 0.9], [1.75, 2.0, 0.0],
          lambda: td0(mdp, uniform, source="independent", **{**half, "steps": 3})),
-        (test_td0.WALK, [0.59375, 2.0, 0.0], lambda: td0(mdp, uniform, target="copy:2", **half)),
-        (test_td0.WALK, [1.1171875, 0.40625, 0.0], lambda: td0(mdp, uniform, episode_steps=3, **half)),
-        (test_td0.WALK, [1.625, 3.125, 0.0], lambda: td0(mdp, uniform, **falling)),
-        (test_td0.WALK, [1.28125, 2.1875, 0.0], lambda: td0(mdp, uniform, per="step", **falling)),
+        (TD0, [0.59375, 2.0, 0.0], lambda: td0(mdp, uniform, target="copy:2", **half)),
+        (TD0, [1.1171875, 0.40625, 0.0], lambda: td0(mdp, uniform, episode_steps=3, **half)),
+        (TD0, [1.625, 3.125, 0.0], lambda: td0(mdp, uniform, **falling)),
+        (TD0, [1.28125, 2.1875, 0.0], lambda: td0(mdp, uniform, per="step", **falling)),
         ([], [1.125, 2.0625, 0.0], lambda: td0(mdp, uniform, data=log, **half)),
-        (test_q_learning.WALK, [1.11328125, 0.78125, 2.0625], lambda: q_learning(mdp, **greedily)),
-        (test_q_learning.WALK, [1.09375, 0.75, 2.0], lambda: q_learning(mdp, target="copy:2", **greedily)),
-        (test_sarsa.WALK, test_sarsa.SEQUENCE[-1], lambda: sarsa(mdp, **greedily)),
-        ([], test_sarsa.SEQUENCE[-2], lambda: sarsa_evaluation(mdp, uniform, data=log, **half)),
-        (test_expected_sarsa.OWN, [1.084228515625, 0.7734375, 2.046875], lambda: expected_sarsa(mdp, **greedily)),
-        (test_expected_sarsa.OF_POLICY, [1.05859375, 0.7734375, 2.046875],
+        (Q_LEARNING, [1.11328125, 0.78125, 2.0625], lambda: q_learning(mdp, **greedily)),
+        (Q_LEARNING, [1.09375, 0.75, 2.0], lambda: q_learning(mdp, target="copy:2", **greedily)),
+        (SARSA, SARSA_TABLES[-1], lambda: sarsa(mdp, **greedily)),
+        ([], SARSA_TABLES[-2], lambda: sarsa_evaluation(mdp, uniform, data=log, **half)),
+        (EXPECTED_SARSA, [1.084228515625, 0.7734375, 2.046875], lambda: expected_sarsa(mdp, **greedily)),
+        (EXPECTED_SARSA_OF_POLICY, [1.05859375, 0.7734375, 2.046875],
          lambda: q_evaluation(mdp, pi, behavior=uniform, **half)),
     ]  # fmt: skip
     for uniforms, expected, ask in rows:

@@ -11,30 +11,12 @@ import math
 import numpy as np
 import pytest
 import reference
+from hand_walks import EXPECTED_SARSA, EXPECTED_SARSA_OF_POLICY, TD0_LOG
 from learners import Case, fresh_seed, hand_model, law, listed, same_bits, z_limit, z_of_means
 from random_models import random_model, random_policy
 
 from tabular_rl import MDP, Policy, expected_sarsa, q_evaluation
 from tabular_rl.solving.schedules import Schedule
-
-OWN = [
-    0.2, 0.3,        # start in a; explore: right
-    0.3, 0.9, 0.1,   # a right: 1, to b
-    0.7, 0.9, 0.8,   # b left: 0, to a, worth 1/2 · 1/4 + 1/2 · 1/2; greedy: right
-    0.2, 0.9, 0.5,   # a right: 1, to b
-    0.49, 0.0, 0.2,  # b left: 4, the end; restart in a, explore: left
-    0.49, 0.9, 0.6,  # a left: 2, to a; greedy after the update: left
-    0.5, 0.9, 0.9,   # a left: 0, to b
-]  # fmt: skip
-OF_POLICY = [
-    0.2, 0.6,
-    0.3, 0.9, 0.1,   # a right: 1, to b
-    0.7, 0.9, 0.2,   # b left: 0, to a, worth 3/4 · 1/2; the behaviour goes left
-    0.2, 0.8, 0.5,   # a left: 2, to a
-    0.99, 0.9, 0.3,  # a right: 1, to b
-    0.49, 0.0, 0.4,  # b left: 4, the end; restart in a, left
-    0.5, 0.9, 0.9,   # a left: 0, to b
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("sense", ["max", "min"])
@@ -50,7 +32,7 @@ def test_sequence_worked_out_by_hand(monkeypatch, sense):
         [1.084228515625, 0.7734375, 2.046875],
     ]
     for n, q in enumerate(sequence, start=1):
-        listed(monkeypatch, OWN[: 2 + 3 * n])
+        listed(monkeypatch, EXPECTED_SARSA[: 2 + 3 * n])
         answer = expected_sarsa(mdp, steps=n, step_size=0.5, explore="epsilon-greedy:0.5")
         assert (sign * answer.estimates).tolist() == [q]
 
@@ -59,7 +41,7 @@ def test_sequence_worked_out_by_hand(monkeypatch, sense):
 def test_evaluation_off_policy_by_hand(monkeypatch, sense):
     """π goes left with 1/4 in a; a fair coin behaves. No importance ratio is needed."""
     mdp, sign = hand_model(sense), 1 if sense == "max" else -1
-    listed(monkeypatch, OF_POLICY)
+    listed(monkeypatch, EXPECTED_SARSA_OF_POLICY)
     pi = Policy.of_probs(mdp, [0.25, 0.75, 1.0])
     answer = q_evaluation(mdp, pi, behavior=Policy.uniform(mdp), steps=6, step_size=0.5)
     assert (sign * answer.estimates).tolist() == [[1.05859375, 0.7734375, 2.046875]]
@@ -67,16 +49,8 @@ def test_evaluation_off_policy_by_hand(monkeypatch, sense):
 
 
 def test_evaluation_of_given_transitions_by_hand():
-    log = [
-        ("a", 1, 1, "b"),
-        ("b", 0, 0, "a"),
-        ("a", 0, 2, "a"),
-        ("a", 1, 1, "b"),
-        ("b", 0, 4, "end"),
-        ("a", 0, 0, "b"),
-    ]
     mdp = hand_model()
-    answer = q_evaluation(mdp, Policy.of_probs(mdp, [0.25, 0.75, 1.0]), data=log, steps=6, step_size=0.5)
+    answer = q_evaluation(mdp, Policy.of_probs(mdp, [0.25, 0.75, 1.0]), data=TD0_LOG, steps=6, step_size=0.5)
     assert answer.estimates.tolist() == [[1.05859375, 0.7734375, 2.046875]]
 
 

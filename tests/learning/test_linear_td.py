@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learners import hand_model, listed
+from learners import baird_features, hand_model, listed
 from random_models import random_model, random_policy
 from reference_linear import linear_td_walk
 
@@ -18,15 +18,6 @@ from tabular_rl.solving.sampling import streams
 from tabular_rl.solving.schedules import Schedule
 
 MODELS = Path(__file__).resolve().parents[2] / "mdps"
-
-
-def baird_features():
-    """Sutton & Barto (2018), Figure 11.1: v(s) = 2 w_s + w_8 for six states, v(7) = w_7 + 2 w_8."""
-    X = np.zeros((7, 8))
-    X[range(6), range(6)] = 2.0
-    X[:6, 7] = 1.0
-    X[6, 6], X[6, 7] = 1.0, 2.0
-    return X
 
 
 def test_hand_computed_steps():

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
+from hand_walks import Q_LEARNING
 from learners import SCHEDULES, Case, fresh_seed, hand_model, listed, same_bits, settings
 from random_models import assemble
 
@@ -23,19 +24,10 @@ from tabular_rl.solving.sampling import sampling_model
 from tabular_rl.solving.schedules import Schedule
 
 MODELS = Path(__file__).resolve().parents[2] / "mdps"
-WALK = [
-    0.2, 0.3,        # start in a; explore: 0.3 / 0.5 · 2 = 1.2, right
-    0.3, 0.9, 0.1,   # a right: 1, to b
-    0.7, 0.9, 0.8,   # b left: 0, to a; greedy: right
-    0.2, 0.9, 0.5,   # a right: 1, to b; greedy, as 0.5 is not below 1/2
-    0.49, 0.0, 0.2,  # b left: 4, the end; restart in a, explore: left
-    0.49, 0.9, 0.6,  # a left: 2, to a; greedy by the table after the update: left
-    0.5, 0.9, 0.9,   # a left: 0, to b
-]  # fmt: skip
 
 
 def walk(monkeypatch, steps=6, mdp=None, **options):
-    listed(monkeypatch, WALK[: 2 + 3 * steps])
+    listed(monkeypatch, Q_LEARNING[: 2 + 3 * steps])
     mdp = hand_model() if mdp is None else mdp
     return q_learning(mdp, steps=steps, **{"step_size": 0.5, "explore": "epsilon-greedy:0.5", **options})
 

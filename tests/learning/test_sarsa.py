@@ -10,37 +10,19 @@ import itertools
 import numpy as np
 import pytest
 import reference
+from hand_walks import SARSA, SARSA_TABLES, TD0_LOG
 from learners import Case, fresh_seed, hand_model, law, listed, same_bits, z_limit, z_of_means
 from random_models import random_model, random_policy
 
 from tabular_rl import OptionError, Policy, sarsa, sarsa_evaluation
 from tabular_rl.solving.schedules import Schedule
 
-# (outcome, restart, next action, action after a restart) of each step.
-WALK = [
-    0.2, 0.3,             # start in a; explore: right
-    0.3, 0.9, 0.1, 0.9,   # a right: 1, to b
-    0.7, 0.9, 0.1, 0.9,   # b left: 0, to a; explore: 0.1 / 0.5 · 2 = 0.4, left, worth 0
-    0.2, 0.9, 0.7, 0.9,   # a left: 2, to a; greedy BEFORE the update: right, worth 1/2; so be it
-    0.99, 0.9, 0.1, 0.9,  # a right: 1, to b
-    0.49, 0.1, 0.4, 0.9,  # b left: 4, the end; restart in a, greedy by the fourth: left (the third would say right)
-    0.5, 0.9, 0.9, 0.9,   # a left: 0, to b
-]  # fmt: skip
-SEQUENCE = [
-    [0.0, 0.5, 0.0],
-    [0.0, 0.5, 0.0],
-    [1.125, 0.5, 0.0],  # 1/2 (2 + 1/2 · 1/2)
-    [1.125, 0.75, 0.0],
-    [1.125, 0.75, 2.0],
-    [1.0625, 0.75, 2.0],  # 1/2 (9/8 + 1/2 · 2)
-]
-
 
 @pytest.mark.parametrize("sense", ["max", "min"])
 def test_sequence_worked_out_by_hand(monkeypatch, sense):
     mdp, sign = hand_model(sense), 1 if sense == "max" else -1
-    for n, q in enumerate(SEQUENCE, start=1):
-        listed(monkeypatch, WALK[: 2 + 4 * n])
+    for n, q in enumerate(SARSA_TABLES, start=1):
+        listed(monkeypatch, SARSA[: 2 + 4 * n])
         answer = sarsa(mdp, steps=n, step_size=0.5, explore="epsilon-greedy:0.5")
         assert (sign * answer.estimates).tolist() == [q]
     assert answer.visits.tolist() == [[2, 2, 2]]
@@ -57,24 +39,16 @@ def test_evaluation_by_hand(monkeypatch):
     listed(monkeypatch, uniforms)
     mdp = hand_model()
     answer = sarsa_evaluation(mdp, Policy.uniform(mdp), steps=6, step_size=0.5)
-    assert answer.estimates.tolist() == [SEQUENCE[-1]]
+    assert answer.estimates.tolist() == [SARSA_TABLES[-1]]
     assert answer.v.tolist() == [(1.0625 + 0.75) / 2, 2.0, 0.0]
 
 
 def test_given_transitions_by_hand():
     """The last transition has no next action and is passed over; the end needs none."""
-    log = [
-        ("a", 1, 1, "b"),
-        ("b", 0, 0, "a"),
-        ("a", 0, 2, "a"),
-        ("a", 1, 1, "b"),
-        ("b", 0, 4, "end"),
-        ("a", 0, 0, "b"),
-    ]
     mdp = hand_model()
-    answer = sarsa_evaluation(mdp, Policy.uniform(mdp), data=log, steps=6, step_size=0.5)
-    assert answer.estimates.tolist() == [SEQUENCE[-2]] and answer.visits.tolist() == [[1, 2, 2]]
-    again = sarsa_evaluation(mdp, Policy.uniform(mdp), data=log, steps=7, step_size=0.5)
+    answer = sarsa_evaluation(mdp, Policy.uniform(mdp), data=TD0_LOG, steps=6, step_size=0.5)
+    assert answer.estimates.tolist() == [SARSA_TABLES[-2]] and answer.visits.tolist() == [[1, 2, 2]]
+    again = sarsa_evaluation(mdp, Policy.uniform(mdp), data=TD0_LOG, steps=7, step_size=0.5)
     assert again.estimates.tolist() == [[1.125, 0.5 * (0.75 + 1 + 1), 2.0]]
 
 

@@ -10,6 +10,7 @@ import itertools
 import numpy as np
 import pytest
 import reference
+from hand_walks import TD0, TD0_LOG
 from learners import (
     SCHEDULES,
     Case,
@@ -26,25 +27,11 @@ from random_models import random_model, random_policy
 from tabular_rl import OptionError, Policy, td0
 from tabular_rl.solving.schedules import Schedule
 
-# Two to begin with: start in a, go right. Then (outcome, restart, next action) of each step.
-WALK = [
-    0.2, 0.6,
-    0.3, 0.9, 0.1,   # a right: 1, to b
-    0.7, 0.9, 0.2,   # b left: 0, to a; next left
-    0.2, 0.8, 0.5,   # a left: 2, to a; next right, as 0.5 is not below 1/2
-    0.99, 0.9, 0.3,  # a right: 1, to b
-    0.49, 0.0, 0.4,  # b left: 4, the end; restart in a, left
-    0.5, 0.9, 0.9,   # a left: 0, to b
-]  # fmt: skip
-LOG = [
-    ("a", 1, 1, "b"), ("b", 0, 0, "a"), ("a", 0, 2, "a"), ("a", 1, 1, "b"), ("b", 0, 4, "end"), ("a", 0, 0, "b"),
-]  # fmt: skip
-
 
 def walk(monkeypatch, steps=6, mdp=None, policy=None, **options):
     mdp = hand_model() if mdp is None else mdp
     policy = Policy.uniform(mdp) if policy is None else policy
-    listed(monkeypatch, WALK[: 2 + 3 * steps])
+    listed(monkeypatch, TD0[: 2 + 3 * steps])
     return td0(mdp, policy, steps=steps, **{"step_size": 0.5, **options})
 
 
@@ -61,7 +48,7 @@ def test_sequence_worked_out_by_hand(monkeypatch):
     # The same transitions, written down. No uniforms are taken at all.
     mdp = hand_model()
     listed(monkeypatch, [])
-    given = td0(mdp, Policy.uniform(mdp), data=LOG, steps=6, step_size=0.5)
+    given = td0(mdp, Policy.uniform(mdp), data=TD0_LOG, steps=6, step_size=0.5)
     assert given.estimates.tolist() == answer.estimates.tolist()
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from program import inside
-from test_linear_solve import far_ends
+from sized_models import far_ends
 
 import tabular_rl
 from tabular_rl import MDP, Policy, Status, compare, evaluate, gradient_ascent, solve

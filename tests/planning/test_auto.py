@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from program import inside
-from test_linear_solve import far_ends
+from sized_models import far_ends
 
 from tabular_rl import (
     MDP,

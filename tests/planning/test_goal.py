@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from test_linear_solve import garnet, goal_of_many, gridworld
+from sized_models import garnet, goal_of_many, gridworld
 
 from tabular_rl import MDP, Policy, evaluate, solve
 from tabular_rl.solving.solution import Status
@@ -29,7 +29,7 @@ def models():
     slow = [(s, "go", s + 1, "1/2", -1) for s in range(5)] + [(s, "go", 0, "1/2", -1) for s in range(5)]
     return {
         "reach": goal_of_many(400, near=20),
-        "discounted": garnet(10, "0.999", 3),
+        "discounted": garnet(3, "0.999", S=10),
         "back to the start": MDP.from_outcomes(slow, 1, terminal=[5]),
     }
 
@@ -63,7 +63,7 @@ def test_a_stricter_request_never_gives_a_wider_interval(name, method):
 @pytest.mark.parametrize("kind", ["equal", "random"])
 def test_a_wild_start_decides_nothing(method, kind):
     rng = np.random.default_rng(0)
-    for mdp in (gridworld(), garnet(12, "99/100", 1), models()["back to the start"]):
+    for mdp in (gridworld(), garnet(1, "99/100", S=12), models()["back to the start"]):
         wild = np.where(
             mdp.terminal, 0.0, 1e12 * (np.ones(mdp.S) if kind == "equal" else rng.normal(size=mdp.S))
         )

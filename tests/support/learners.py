@@ -147,6 +147,15 @@ def hand_model(sense="max"):
     return assemble(rows, 3, 2, "1/2", np.array([False, False, True]), exact=True, by_pair=False, **names)
 
 
+def baird_features():
+    """Sutton & Barto (2018), Figure 11.1: v(s) = 2 w_s + w_8 for six states, v(7) = w_7 + 2 w_8."""
+    X = np.zeros((7, 8))
+    X[range(6), range(6)] = 2.0
+    X[:6, 7] = 1.0
+    X[6, 6], X[6, 7] = 1.0, 2.0
+    return X
+
+
 # -- listed uniforms ------------------------------------------------------------------------------------------------
 
 
