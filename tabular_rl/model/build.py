@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError, closest, escape, kind_text, quoted
 from tabular_rl.model.names import Names, state_at
@@ -28,12 +29,15 @@ from tabular_rl.model.settings import floats_of, start_values
 from tabular_rl.model.validation import sum_text
 
 Number = Fraction | float
+Where = tuple[str | None, str | None, str | None]  # state, action and next state of a fault
 SMALL = 20  # the largest denominator of a fraction that a rounded number is taken for
 LONGEST_ROW = 1000  # outcomes of a row in which rounded numbers are looked for
 TOO_FINE = (
     f"found fractions whose common denominator has more than {DIGITS:,} digits, expected fewer. "
     'Write them as decimals, or say numbers = "float64".'
 )
+
+ENDED = "found an action of a terminal state, expected none. Remove it, or the state from `terminal`."
 
 
 @dataclass(slots=True)
@@ -68,44 +72,11 @@ def arrays_of_rows(
     With `exact` all numbers are rationals and a row must sum to exactly 1; otherwise they are float64. `faults` are
     those that the reader has found already.
     """
-    found = list(faults)
-    lines = state_lines or {}
     ends = np.zeros(len(states), dtype=bool)
     ends[list(terminal)] = True
     rows = sorted(rows, key=lambda row: (row.state, row.action))
-    seen: dict[tuple[int, int], Row] = {}
-    with_rows = {row.state for row in rows}
-    for s in range(len(states)) if len(with_rows) + int(ends.sum()) != len(states) else ():
-        if s not in with_rows and not ends[s]:
-            found.append(
-                Fault(
-                    "has no actions, expected some. Declare it terminal, or give it one.",
-                    state=states[s],
-                    line=lines.get(s),
-                )
-            )
-    for row in rows:
-        where: dict[str, Any] = {"state": states[row.state], "action": actions[row.action], "line": row.line}
-        twin = seen.setdefault((row.state, row.action), row)
-        if twin is not row:
-            at = f" on line {twin.line}" if twin.line is not None else ""
-            found.append(Fault(f"found twice, first{at}, expected once", **where))
-        own = [o for o in row.outcomes if o[2] is not None]
-        if ends[row.state]:
-            what = (
-                "found an action of a terminal state, expected none. Remove it, or the state from `terminal`."
-            )
-            rewards = [x for x in (row.reward, *(o[2] for o in own)) if x]
-            if rewards:
-                what += (
-                    f" Its reward {_shown(rewards[0])} is never collected: put it on the transitions into it."
-                )
-            found.append(Fault(what, **where))
-        if row.reward is not None and own:
-            found.append(
-                Fault("found a reward on the action and on its outcomes, expected one of them", **where)
-            )
-        _check_numbers(row, states, where, found, exact, normalize)
+    found = [*faults, *_stateless(rows, states, ends, state_lines or {})]
+    found += _faults(rows, states, actions, ends, exact, normalize)
     if not rows and not found and not ends.all():
         found.append(Fault("no actions: found 0, expected at least 1"))
     if found:
@@ -159,39 +130,78 @@ def _outcome_reward(row: Row, own: Number | None) -> Number:
     return given if given is not None else Fraction(0)
 
 
-def _check_numbers(
-    row: Row, states: Names, where: dict[str, Any], found: list[Fault], exact: bool, normalize: bool
-) -> None:
-    """Check probabilities and rewards of a row; add what is wrong to `found`."""
-    right = True
-    for j, (s2, p, reward) in enumerate(row.outcomes):
-        place = {**where, "line": row.lines[j]} if row.lines else where
-        most: Number = 1.0 if exact else 1 + 2.0**-40
-        if not 0 <= p <= most:
-            text = shown(p) if isinstance(p, Fraction) else repr(p)
-            found.append(
-                Fault(
-                    f"found probability {text}, expected a number from 0 to 1", next_state=states[s2], **place
-                )
+def _stateless(
+    rows: list[Row], states: Names, ends: NDArray[np.bool_], lines: dict[int, int]
+) -> Iterator[Fault]:
+    """The states that have no rows and are not terminal."""
+    with_rows = {row.state for row in rows}
+    what = "has no actions, expected some. Declare it terminal, or give it one."
+    for s in range(len(states)) if len(with_rows) + int(ends.sum()) != len(states) else ():
+        if s not in with_rows and not ends[s]:
+            yield Fault(what, state=states[s], line=lines.get(s))
+
+
+def _faults(
+    rows: list[Row], states: Names, actions: Names, ends: NDArray[np.bool_], exact: bool, normalize: bool
+) -> Iterator[Fault]:
+    """What is wrong with each row, and with its numbers."""
+    seen: dict[tuple[int, int], Row] = {}
+    for row in rows:
+        where: dict[str, Any] = {"state": states[row.state], "action": actions[row.action], "line": row.line}
+        twin = seen.setdefault((row.state, row.action), row)
+        if twin is not row:
+            at = f" on line {twin.line}" if twin.line is not None else ""
+            yield Fault(f"found twice, first{at}, expected once", **where)
+        own = [reward for _, _, reward in row.outcomes if reward is not None]
+        if ends[row.state]:
+            paid = next((x for x in (row.reward, *own) if x), None)
+            lost = (
+                f" Its reward {_shown(paid)} is never collected: put it on the transitions into it."
+                if paid
+                else ""
             )
-            right = False
+            yield Fault(ENDED + lost, **where)
+        if row.reward is not None and own:
+            yield Fault("found a reward on the action and on its outcomes, expected one of them", **where)
+        yield from _number_faults(row, states, where, exact)
+        yield from _sum_faults(row, where, exact, normalize)
+
+
+def _number_faults(row: Row, states: Names, where: dict[str, Any], exact: bool) -> Iterator[Fault]:
+    """The probabilities and rewards of a row that are out of range."""
+    for j, (s2, p, reward) in enumerate(row.outcomes):
+        place = {**where, "next_state": states[s2], "line": row.lines[j] if row.lines else row.line}
+        if not _probable(p, exact):
+            text = shown(p) if isinstance(p, Fraction) else repr(p)
+            yield Fault(f"found probability {text}, expected a number from 0 to 1", **place)
         if reward is not None and not _finite(reward):
-            found.append(Fault(_reward_text(reward), next_state=states[s2], **place))
+            yield Fault(_reward_text(reward), **place)
     if row.reward is not None and not _finite(row.reward):
-        found.append(Fault(_reward_text(row.reward), **where))
-    if not row.outcomes:
-        found.append(Fault("has no outcomes, expected probabilities that sum to 1", **where))
-    elif right and exact:
-        p_exact = [Fraction(p) for _, p, _ in row.outcomes]
+        yield Fault(_reward_text(row.reward), **where)
+
+
+def _sum_faults(row: Row, where: dict[str, Any], exact: bool, normalize: bool) -> Iterator[Fault]:
+    """That the probabilities of a row, each in its range, do not sum to 1."""
+    probabilities = [p for _, p, _ in row.outcomes]
+    if not probabilities:
+        yield Fault("has no outcomes, expected probabilities that sum to 1", **where)
+    elif not all(_probable(p, exact) for p in probabilities):
+        return
+    elif exact:
+        p_exact = [Fraction(p) for p in probabilities]
         total = exact_sum(p_exact)
         if total is None:
-            found.append(Fault(TOO_FINE, **where))
+            yield Fault(TOO_FINE, **where)
         elif total != 1 and not (normalize and total > 0):
-            found.append(Fault(exact_sum_text(total, p_exact) + _repeat_text(row, total), **where))
-    elif right and not normalize:
-        total_float = math.fsum(p for _, p, _ in row.outcomes)
+            yield Fault(exact_sum_text(total, p_exact) + _repeat_text(row, total), **where)
+    elif not normalize:
+        total_float = math.fsum(probabilities)
         if abs(total_float - 1) > len(row.outcomes) * 2.0**-52:
-            found.append(Fault(sum_text(total_float) + _repeat_text(row, total_float), **where))
+            yield Fault(sum_text(total_float) + _repeat_text(row, total_float), **where)
+
+
+def _probable(p: Number, exact: bool) -> bool:
+    return 0 <= p <= (1 if exact else 1 + 2.0**-40)
 
 
 def _repeat_text(row: Row, total: Number) -> str:
@@ -325,65 +335,19 @@ def arrays_of_outcomes(
     else:
         state_list = list(dict.fromkeys(_names(states)))
     action_list = list(dict.fromkeys(o[1] for o in listed)) if actions is None else _names(actions)
-    state_names, action_names = Names(state_list), Names(action_list)
-
-    def state_index(name: Any) -> int:
-        at = state_names.find(_name(name))
-        if at is None:
-            raise ModelError(
-                f"state {quoted(name)}: found no actions for it and no declaration, expected one"
-                f"{closest(str(name), state_list) or '.'} Declare it terminal, or give it actions."
-            )
-        return at
-
-    def terminal_index(state: Any) -> int:
-        if state_names.find(_name(state)) is None and isinstance(state, str):
-            near = closest(state, state_list)
-            raise ModelError(f"terminal: found {quoted(state)}, expected one of `states`{near}")
-        return state_at(
-            state_names, _name(state) if isinstance(state, float) else state, "terminal", by_name=True
-        )
-
-    def action_index(name: Any) -> int:
-        at = action_names.find(str(name))
-        if at is None:
-            raise ModelError(f"action {quoted(name)}: not among the actions{closest(str(name), action_list)}")
-        return at
-
-    exact = not any(
-        isinstance(o[3], (float, np.floating)) or isinstance(o[4], (float, np.floating)) for o in listed
-    )
-
-    def number(value: Any, what: str, o: Sequence[Any]) -> Number:
-        names = o[0], o[1], o[2]
-        try:
-            if isinstance(value, bool):
-                raise ValueError
-            made = as_fraction(value) if exact else as_number(value)
-            if what == "probability" and not 0 <= made <= 1 + 2.0**-40:
-                place = Fault(f"found {what} {escape(value)}, expected a number from 0 to 1", *names)
-                raise ModelError(place)
-            if exact or isinstance(made, float):
-                return made
-            if made and not nearest(made):
-                what = f"found {what} {escape(value)}, which {UNDERFLOWS}. Give all numbers as texts or fractions"
-                raise ModelError(Fault(what, *names))
-            return nearest(made)
-        except ModelError:
-            raise
-        except (ValueError, OverflowError, TypeError):
-            place = Fault(f"found {what} {quoted(value)}, expected a number", *names)
-            raise ModelError(place) from None
-
+    exact = not any(isinstance(x, (float, np.floating)) for o in listed for x in o[3:])
+    read = _Reader(Names(state_list), Names(action_list), exact)
     rows: dict[tuple[int, int], Row] = {}
-    for o in listed:
-        s, a, s2 = state_index(o[0]), action_index(o[1]), state_index(o[2])
-        row = rows.setdefault((s, a), Row(s, a))
-        row.outcomes.append((s2, number(o[3], "probability", o), number(o[4], "reward", o)))
+    for state, action, to, p, reward in listed:
+        s, a, s2 = read.state(state), read.action(action), read.state(to)
+        row, where = rows.setdefault((s, a), Row(s, a)), (state, action, to)
+        row.outcomes.append((s2, read.number(p, "probability", where), read.number(reward, "reward", where)))
     begin = None
     if start is not None:
-        given = enumerate(start_values(start, state_names, by_name=True))
-        begin = {s: number(p, "start probability", (state_names[s], None, None)) for s, p in given if p != 0}
+        given = enumerate(start_values(start, read.states, by_name=True))
+        begin = {
+            s: read.number(p, "start probability", (read.states[s], None, None)) for s, p in given if p != 0
+        }
     last = options.pop("final_reward", None)
     if last is not None:
         if not isinstance(last, dict) and len(last) != len(state_list):
@@ -391,15 +355,68 @@ def arrays_of_outcomes(
                 f"final_reward: found {len(last)} numbers, expected {len(state_list)}, one a state"
             )
         named = last.items() if isinstance(last, dict) else zip(state_list, last, strict=True)
-        last = {state_index(s): number(x, "final_reward", (s, "", "")) for s, x in named}
+        last = {read.state(s): read.number(x, "final_reward", (s, "", "")) for s, x in named}
     return arrays_of_rows(
         list(rows.values()),
         gamma,
-        state_names,
-        action_names,
-        terminal=[terminal_index(s) for s in ends],
+        read.states,
+        read.actions,
+        terminal=[read.terminal(s) for s in ends],
         start=begin,
         exact=exact,
         final_reward=last,
         **options,
     )
+
+
+class _Reader(NamedTuple):
+    """How the names and numbers of a list of outcomes are read."""
+
+    states: Names
+    actions: Names
+    exact: bool
+
+    def state(self, name: Any) -> int:
+        at = self.states.find(_name(name))
+        if at is None:
+            raise ModelError(
+                f"state {quoted(name)}: found no actions for it and no declaration, expected one"
+                f"{closest(str(name), self.states) or '.'} Declare it terminal, or give it actions."
+            )
+        return at
+
+    def terminal(self, state: Any) -> int:
+        if self.states.find(_name(state)) is None and isinstance(state, str):
+            near = closest(state, self.states)
+            raise ModelError(f"terminal: found {quoted(state)}, expected one of `states`{near}")
+        name = _name(state) if isinstance(state, float) else state
+        return state_at(self.states, name, "terminal", by_name=True)
+
+    def action(self, name: Any) -> int:
+        at = self.actions.find(str(name))
+        if at is None:
+            raise ModelError(
+                f"action {quoted(name)}: not among the actions{closest(str(name), self.actions)}"
+            )
+        return at
+
+    def number(self, value: Any, what: str, where: Where) -> Number:
+        """Return a number, exact where all are."""
+        try:
+            if isinstance(value, bool):
+                raise ValueError
+            made = as_fraction(value) if self.exact else as_number(value)
+            if what == "probability" and not 0 <= made <= 1 + 2.0**-40:
+                raise ModelError(
+                    Fault(f"found {what} {escape(value)}, expected a number from 0 to 1", *where)
+                )
+            if self.exact or isinstance(made, float):
+                return made
+            if made and not nearest(made):
+                what = f"found {what} {escape(value)}, which {UNDERFLOWS}. Give all numbers as texts or fractions"
+                raise ModelError(Fault(what, *where))
+            return nearest(made)
+        except ModelError:
+            raise
+        except (ValueError, OverflowError, TypeError):
+            raise ModelError(Fault(f"found {what} {quoted(value)}, expected a number", *where)) from None

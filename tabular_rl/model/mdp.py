@@ -11,7 +11,6 @@ Ragged action sets, terminal states without actions, sparse and dense models are
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
@@ -26,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from tabular_rl.errors import Fault, ModelError, OptionError, closest, kind_text, quoted
 from tabular_rl.model.build import arrays_of_outcomes
 from tabular_rl.model.calls import Model, check_options, public
+from tabular_rl.model.fields import complete, finish, put, put_arrays, put_exact, put_rewards, put_start
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.names import Names
 from tabular_rl.model.numbers import size_text
@@ -34,7 +34,6 @@ from tabular_rl.model.rationals import (
     DIGITS,
     INT64,
     Exact,
-    RationalArray,
     decimal_text,
     exact_sum,
     nearest,
@@ -45,7 +44,6 @@ from tabular_rl.model.rows import (
     BLOCK,
     Floats,
     Ints,
-    check_r,
     expected_reward,
     frozen,
     normalised,
@@ -56,17 +54,14 @@ from tabular_rl.model.rows import (
 )
 from tabular_rl.model.settings import (
     AVERAGED,
-    NO_HORIZON,
     Sense,
     checked_gamma,
     checked_horizon,
     checked_sense,
     final_reward_of,
-    numbers_of,
-    start_of,
 )
 from tabular_rl.model.tensors import arrays_of_tensors
-from tabular_rl.model.validation import Facts, check_exact, check_layout, check_order, shape_faults, validate
+from tabular_rl.model.validation import Facts, check_exact, check_layout, check_order, shape_faults
 
 if TYPE_CHECKING:
     from tabular_rl.model.policy import Policy
@@ -143,7 +138,7 @@ class MDP(Model):
 
     @public
     def __init__(self, P: Any, R: Any, gamma: Any, *, axes: str | None = None, **options: Any) -> None:
-        _put(self, **_fields(MDP.from_tensors(P, R, gamma, axes=axes, **options)))
+        put(self, **_fields(MDP.from_tensors(P, R, gamma, axes=axes, **options)))
 
     def __setattr__(self, field: str, value: object) -> None:
         raise AttributeError(f"a model is frozen: use mdp.replace({field}=...)")
@@ -197,7 +192,7 @@ class MDP(Model):
         """
         mdp = object.__new__(cls)
         gamma_exact = checked_gamma(gamma)
-        _put(
+        put(
             mdp,
             gamma_exact=gamma_exact,
             gamma=nearest(gamma_exact),
@@ -213,36 +208,22 @@ class MDP(Model):
             _digest=None,
             _pair_state=None,
         )
-        S = max(np.size(pair_ptr) - 1, 0)
+        S, K, L = max(np.size(pair_ptr) - 1, 0), np.size(next_state), np.size(pair_action)
         if S == 0:
             raise ModelError("no states: found 0, expected at least 1")
-        state_names = states if isinstance(states, Names) else Names(S if states is None else states)
+        put(mdp, states=states if isinstance(states, Names) else Names(S if states is None else states))
         if actions is None:
-            actions = int(np.max(pair_action)) + 1 if np.size(pair_action) else 0
-        action_names = actions if isinstance(actions, Names) else Names(actions)
-        if len(state_names) != S:
-            raise ModelError(f"names of states: found {len(state_names)}, expected {S}")
-        K, L = np.size(next_state), np.size(pair_action)
-        small = np.int32 if max(L, S, len(action_names)) < 2**31 else np.int64
-        pointer = np.int32 if small is np.int32 and K < 2**31 else np.int64
-
-        def array(field: str, values: Any, dtype: Any) -> Any:
-            return None if values is None else frozen(field, values, dtype, copy)
-
-        _put(
-            mdp,
-            states=state_names,
-            actions=action_names,
-            pair_ptr=array("pair_ptr", pair_ptr, small),
-            pair_action=array("pair_action", pair_action, small),
-            row_ptr=array("row_ptr", row_ptr, pointer),
-            next_state=array("next_state", next_state, small),
-            prob=array("prob", prob, np.float64),
-            reward=array("reward", reward, np.float64),
-            terminal=array("terminal", np.zeros(S, dtype=bool) if terminal is None else terminal, np.bool_),
-            horizon=checked_horizon(horizon),
-            final_reward=array("final_reward", final_reward, np.float64),
-        )
+            actions = int(np.max(pair_action)) + 1 if L else 0
+        put(mdp, actions=actions if isinstance(actions, Names) else Names(actions))
+        if len(mdp.states) != S:
+            raise ModelError(f"names of states: found {len(mdp.states)}, expected {S}")
+        arrays = {
+            "pair_ptr": pair_ptr, "pair_action": pair_action, "row_ptr": row_ptr, "next_state": next_state,
+            "prob": prob, "reward": reward, "terminal": np.zeros(S, dtype=bool) if terminal is None else terminal,
+            "final_reward": final_reward,
+        }  # fmt: skip
+        put_arrays(mdp, copy, arrays)
+        put(mdp, horizon=checked_horizon(horizon))
         faults = shape_faults(mdp, K, L)
         if faults:
             raise ModelError(faults)
@@ -253,33 +234,13 @@ class MDP(Model):
         if normalize:
             scaled, largest = normalised(mdp)
             correction = max(correction, largest)
-            _put(mdp, prob=scaled, exact=None if largest else mdp.exact)
-        _put(mdp, r=array("r", expected_reward(mdp) if r is None else r, np.float64))
+            put(mdp, prob=scaled, exact=None if largest else mdp.exact)
+        put(mdp, r=frozen("r", expected_reward(mdp) if r is None else r, np.float64, copy))
         if mdp.r.shape != (L,):
             raise ModelError(f"r: found shape {mdp.r.shape}, expected ({L},)")
         if exact is not None and copy:
             check_exact(mdp, exact)
-        if lazy is None:
-            _put_start(mdp, start)
-        else:
-            _put(mdp, start=array("start", start, np.float64))
-        if final_reward is not None and mdp.horizon is None:
-            raise ModelError(NO_HORIZON)
-        if lazy is None:
-            _complete(mdp)
-
-        def look(model: MDP) -> Facts:
-            if lazy is None:
-                return validate(model, correction)
-            with lazy(model):
-                check_order(model)
-                if model.start_given:
-                    start_of(model, model.start)
-                return validate(model, correction)
-
-        _put(mdp, _facts=look)
-        if lazy is None:
-            mdp.validate()
+        finish(mdp, start, copy, correction, lazy)
         return mdp
 
     @classmethod
@@ -380,19 +341,19 @@ class MDP(Model):
             raise ModelError(f"replace: found {quoted(unknown[0])}{expected}")
         made = object.__new__(MDP)
         plain = ("name", "source", "layout", "origin", "on_entry")
-        _put(
+        put(
             made,
             **_fields(self)
             | {"_digest": None}
             | {field: changes[field] for field in plain if field in changes},
         )
         if "sense" in changes:
-            _put(made, sense=checked_sense(changes["sense"]))
+            put(made, sense=checked_sense(changes["sense"]))
         if "r" in changes or "reward" in changes:
-            _put_rewards(made, changes)
+            put_rewards(made, changes)
         if "gamma" in changes:
             gamma_exact = checked_gamma(changes["gamma"])
-            _put(made, gamma_exact=gamma_exact, gamma=nearest(gamma_exact))
+            put(made, gamma_exact=gamma_exact, gamma=nearest(gamma_exact))
             if made.on_entry and made.gamma_exact != self.gamma_exact:
                 raise ModelError(
                     "gamma: rewards of terminal states were put on the transitions into them, times gamma = "
@@ -400,18 +361,18 @@ class MDP(Model):
                     f"{spell_short(made.gamma_exact)}, or say on_entry=False to keep the rewards as they are"
                 )
         if "horizon" in changes:
-            _put(made, horizon=checked_horizon(changes["horizon"]))
+            put(made, horizon=checked_horizon(changes["horizon"]))
         if "final_reward" in changes or made.horizon is None:
             floats, rationals = final_reward_of(made, changes.get("final_reward"))
-            _put(made, final_reward=floats)
-            _put_exact(made, final_reward=rationals)
+            put(made, final_reward=floats)
+            put_exact(made, final_reward=rationals)
         if "start" in changes:
-            _put(made, start_given=changes["start"] is not None)
-            _put_exact(made, start=None)
-            _put_start(made, changes["start"])
+            put(made, start_given=changes["start"] is not None)
+            put_exact(made, start=None)
+            put_start(made, changes["start"])
         if "layout" in changes:
             check_layout(made)
-        _complete(made)
+        complete(made)
         return made
 
     # -- looking at one -----------------------------------------------------------------------------------------
@@ -453,7 +414,7 @@ class MDP(Model):
         >>> MDP([[[1.0]]], [[1.0]], 0.9).validate()
         """
         if not isinstance(self._facts, Facts):
-            _put(self, _facts=self._facts(self))
+            put(self, _facts=self._facts(self))
 
     @property
     def facts(self) -> Facts:
@@ -483,7 +444,7 @@ class MDP(Model):
         """The state of each row (L,): made on first use and kept, in the type of `pair_ptr`."""
         if self._pair_state is None:
             made = np.repeat(np.arange(self.S, dtype=self.pair_ptr.dtype), np.diff(self.pair_ptr))
-            _put(self, _pair_state=readonly(made))
+            put(self, _pair_state=readonly(made))
         return self._pair_state  # type: ignore[return-value]
 
     @property
@@ -703,7 +664,7 @@ class MDP(Model):
                     whole = part.dtype != object or all(-INT64 <= x <= INT64 for x in part)
                     text = " ".join(map(decimal_text, () if whole else part)).encode()
                     h.update(part.astype("<i8").tobytes() if whole else text)
-            _put(self, _digest=h.hexdigest())
+            put(self, _digest=h.hexdigest())
         return self._digest  # type: ignore[return-value]
 
     def __eq__(self, other: object) -> bool:
@@ -745,79 +706,14 @@ class MDP(Model):
         return "\n".join(lines)
 
 
-# -- setting the fields of a model that is being made ----------------------------------------------------------------
-
-
-def _put(mdp: MDP, **fields: Any) -> None:
-    for field, value in fields.items():
-        object.__setattr__(mdp, field, value)
-
-
 def _fields(mdp: MDP) -> dict[str, Any]:
     return {field: getattr(mdp, field) for field in MDP.__slots__}
 
 
 def _restore(fields: Mapping[str, Any]) -> MDP:
     mdp = object.__new__(MDP)
-    _put(mdp, **fields)
+    put(mdp, **fields)
     for value in fields.values():
         if isinstance(value, np.ndarray):
             value.setflags(write=False)
     return mdp
-
-
-def _put_exact(mdp: MDP, **rationals: Any) -> None:
-    """Change exact numbers of a model that has such."""
-    if mdp.exact is not None:
-        _put(mdp, exact=dataclasses.replace(mdp.exact, **rationals))
-
-
-def _put_start(mdp: MDP, start: Any) -> None:
-    """Set the start of a model; exact numbers are kept where the start comes without."""
-    floats, rationals = start_of(mdp, start)
-    _put(mdp, start=floats)
-    if rationals is not None and mdp.exact is not None and mdp.exact.start is None:
-        _put_exact(mdp, start=rationals)
-
-
-def _complete(mdp: MDP) -> None:
-    """Where the numbers are exact, make all of them exact: floats are their dyadics, a start divided by its sum."""
-    if mdp.exact is None:
-        return
-    if mdp.start_given and mdp.exact.start is None:
-        start = [Fraction(p) for p in mdp.start.tolist()]
-        total = exact_sum(start)
-        assert total is not None  # dyadics
-        rationals = RationalArray.of(p / total for p in start)
-        _put_exact(mdp, start=rationals)
-        _put(mdp, start=readonly(rationals.floats()))
-    if mdp.final_reward is not None and mdp.exact.final_reward is None:
-        _put_exact(mdp, final_reward=RationalArray.of(map(Fraction, mdp.final_reward.tolist())))
-
-
-def _put_rewards(mdp: MDP, changes: Mapping[str, Any]) -> None:
-    """Set r, reward or both of a copy, and validate it: see `MDP.replace`."""
-    correction = mdp.facts.correction
-    exact = mdp.exact is not None
-    had = mdp.reward is not None or mdp.averaged
-    given, reward = changes.get("r"), changes.get("reward")
-    if reward is not None:
-        floats, rationals = numbers_of("reward", reward, mdp.K, exact)
-        _put(mdp, reward=floats)
-        _put_exact(mdp, reward=rationals, r=None)
-        _put(mdp, r=readonly(expected_reward(mdp)))
-        if given is not None:
-            floats, _ = numbers_of("r", given, mdp.L, False)
-            check_r(mdp, floats)
-            if not exact:
-                _put(mdp, r=floats)
-    else:
-        if given is None:
-            if "r" in changes:
-                raise ModelError(f"r: found None, expected {mdp.L} numbers, one a pair of state and action")
-            given = [mdp.rational(i)[1] for i in range(mdp.L)] if exact else mdp.r
-        floats, rationals = numbers_of("r", given, mdp.L, exact)
-        _put(mdp, reward=None, r=floats)
-        _put_exact(mdp, reward=None, r=rationals)
-    _put(mdp, averaged=had and reward is None, on_entry=False)
-    _put(mdp, _facts=validate(mdp, correction))

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError
 from tabular_rl.model.names import check_names
-from tabular_rl.model.rows import BLOCK, LARGEST, largest_of_rows, mass_defects, row_blocks, row_sums
+from tabular_rl.model.rows import (
+    BLOCK,
+    LARGEST,
+    Floats,
+    largest_of_rows,
+    mass_defects,
+    row_blocks,
+    row_sums,
+)
 
 if TYPE_CHECKING:
     from tabular_rl.model.mdp import MDP
@@ -110,12 +118,14 @@ def check_order(mdp: MDP) -> None:
         raise ModelError(faults, mdp.origin or None)
 
 
-class _Faults(list[Fault]):
-    """What is wrong with a model, each at its state and action."""
+class _Look:
+    """One pass over the numbers of a model: what is wrong, each at its state and action, and what facts are made of."""
 
     def __init__(self, mdp: MDP) -> None:
-        super().__init__()
         self.mdp = mdp
+        self.faults: list[Fault] = []
+        self.longest, self.defect, self.largest = 0, 0.0, 0.0
+        self.least = np.full(mdp.S, math.inf)  # R_i of the row of each state where it is smallest
 
     def place(self, row: int) -> dict[str, Any]:
         mdp, a = self.mdp, int(self.mdp.pair_action[row])
@@ -123,12 +133,13 @@ class _Faults(list[Fault]):
         return {"state": mdp.states[mdp.state_of_row(row)], "action": action}
 
     def of_states(self, bad: Mask, what: str) -> None:
-        self.extend(Fault(what, state=self.mdp.states[s]) for s in np.flatnonzero(bad)[:50].tolist())
+        self.faults += [Fault(what, state=self.mdp.states[s]) for s in np.flatnonzero(bad)[:50].tolist()]
 
     def of_rows(self, bad: Mask, what: Callable[[int], str], first: int = 0, most: int = 20) -> None:
         """Add what is wrong with the marked ones of the rows from `first` on."""
-        for i in (first + np.flatnonzero(bad)[:most]).tolist():
-            self.append(Fault(what(i), **self.place(i)))
+        self.faults += [
+            Fault(what(i), **self.place(i)) for i in (first + np.flatnonzero(bad)[:most]).tolist()
+        ]
 
     def of_outcomes(self, bad: Mask, what: Callable[[int], str], first: int) -> bool:
         """Add what is wrong with the marked ones of the outcomes from `first` on; True where there is one."""
@@ -137,124 +148,117 @@ class _Faults(list[Fault]):
             s2 = int(mdp.next_state[k])
             row = int(np.searchsorted(mdp.row_ptr, k, side="right")) - 1
             near = mdp.states[s2] if 0 <= s2 < mdp.S else None
-            self.append(Fault(what(k), next_state=near, **self.place(row)))
+            self.faults.append(Fault(what(k), next_state=near, **self.place(row)))
         return bool(bad.any())
 
-
-def _check_pairs(mdp: MDP, faults: _Faults) -> None:
-    """Check which states have rows, and the actions of these."""
-    counts, actions = np.diff(mdp.pair_ptr), mdp.pair_action
-    faults.of_states(
-        (counts == 0) & ~mdp.terminal, "has no actions, expected some. Declare it terminal, or give it one."
-    )
-    faults.of_states(
-        (counts > 0) & mdp.terminal,
-        "is declared terminal and has actions, expected one or the other. Its value is 0: remove its actions, "
-        "or the state from `terminal`.",
-    )
-    if mdp.A == 0 and not mdp.terminal.all():
-        faults.append(Fault("no actions: found 0, expected at least 1"))
-    faults.of_rows(
-        (actions < 0) | (actions >= mdp.A),
-        lambda i: f"pair_action: found {actions[i]} at position {i}, expected 0 to {mdp.A - 1}",
-        most=50,
-    )
-    if len(actions) > 1 and not faults:
-        inside = np.ones(len(actions), dtype=bool)
-        inside[mdp.pair_ptr[:-1][counts > 0]] = False
-        faults.of_rows(
-            (np.diff(actions) <= 0) & inside[1:],
-            lambda i: (
-                f"row {i} repeats or precedes the action before it, expected rising actions within a state"
-            ),
-            first=1,
+    def pairs(self) -> None:
+        """Check which states have rows, and the actions of these."""
+        mdp = self.mdp
+        counts, actions = np.diff(mdp.pair_ptr), mdp.pair_action
+        what = "has no actions, expected some. Declare it terminal, or give it one."
+        self.of_states((counts == 0) & ~mdp.terminal, what)
+        self.of_states(
+            (counts > 0) & mdp.terminal,
+            "is declared terminal and has actions, expected one or the other. Its value is 0: remove its actions, "
+            "or the state from `terminal`.",
+        )
+        if mdp.A == 0 and not mdp.terminal.all():
+            self.faults.append(Fault("no actions: found 0, expected at least 1"))
+        self.of_rows(
+            (actions < 0) | (actions >= mdp.A),
+            lambda i: f"pair_action: found {actions[i]} at position {i}, expected 0 to {mdp.A - 1}",
             most=50,
         )
+        if len(actions) > 1 and not self.faults:
+            inside = np.ones(len(actions), dtype=bool)
+            inside[mdp.pair_ptr[:-1][counts > 0]] = False
+            what = "repeats or precedes the action before it, expected rising actions within a state"
+            self.of_rows((np.diff(actions) <= 0) & inside[1:], lambda i: f"row {i} {what}", first=1, most=50)
 
-
-def validate(mdp: MDP, correction: float) -> Facts:
-    """Look at every number once, in blocks; ModelError with the first faults, else the facts of the model."""
-    faults = _Faults(mdp)
-    _check_pairs(mdp, faults)
-    reward: Any = mdp.reward
-    longest, defect, largest, r_relative = 0, 0.0, 0.0, 0.0
-    largest_r = float(np.max(np.abs(mdp.r))) if mdp.L else 0.0
-    least = np.full(mdp.S, math.inf)  # R_i of the row of each state where it is smallest
-    for first, last, k0, k1 in row_blocks(mdp.row_ptr):
-        if len(faults) > 50:
-            break
+    def block(self, first: int, last: int, k0: int, k1: int) -> None:
+        """Look at the rows first ≤ i < last, whose outcomes are k0 ≤ k < k1."""
+        mdp, reward = self.mdp, self.mdp.reward
         ptr = mdp.row_ptr[first : last + 1] - k0
         length = np.diff(ptr)
-        longest = max(longest, int(length.max()))
-        faults.of_rows(length == 0, lambda i: "has no outcomes, expected probabilities that sum to 1", first)
-        prob, to = mdp.prob[k0:k1], mdp.next_state[k0:k1]
-        if faults.of_outcomes(
-            (to < 0) | (to >= mdp.S),
-            lambda k: f"next_state: found {mdp.next_state[k]} at position {k}, expected 0 to {mdp.S - 1}",
-            k0,
-        ):
-            continue
-        wrong = faults.of_outcomes(
-            ~(prob >= 0) | (prob > 1 + 2.0**-40),
-            lambda k: f"found probability {float(mdp.prob[k])!r}, expected a number from 0 to 1",
-            k0,
-        )
-        if reward is not None:
-            wrong |= faults.of_outcomes(
-                ~(np.abs(reward[k0:k1]) <= LARGEST),
-                lambda k: f"found reward {float(reward[k])!r}, expected a finite number up to {LARGEST:g}",
-                k0,
-            )
-        if wrong:
-            continue
-        missing = mass_defects(prob, ptr)
+        self.longest = max(self.longest, int(length.max()))
+        self.of_rows(length == 0, lambda _: "has no outcomes, expected probabilities that sum to 1", first)
+        if self._out_of_range(k0, k1):
+            return
+        missing = mass_defects(mdp.prob[k0:k1], ptr)
         for j in np.flatnonzero((np.abs(missing) > length * 2.0**-52) & (length > 0))[:20].tolist():
-            faults.append(Fault(sum_text(1.0 - float(missing[j])), **faults.place(first + j)))
-        if len(missing):
-            defect = max(defect, float(np.max(np.abs(missing))))
-        if faults:
-            continue
+            self.faults.append(Fault(sum_text(1.0 - float(missing[j])), **self.place(first + j)))
+        self.defect = max(self.defect, float(np.max(np.abs(missing), initial=0.0)))
+        if self.faults:
+            return
         of_rows = largest_of_rows(mdp, first, last, k0, k1)
-        _lower(least, mdp, first, last, of_rows)
+        self._lower(first, last, of_rows)
         if reward is not None and k1 > k0:
-            largest = max(largest, float(np.max(of_rows)))
+            self.largest = max(self.largest, float(np.max(of_rows)))
             if mdp.exact is None:
                 # In units of the row's own rewards: its E counts no others.
                 scale = np.maximum.reduceat(np.abs(reward[k0:k1]), ptr[:-1].astype(np.intp))
-                room = (2 * longest + 10) * 2.0**-52 * scale + longest * 2.0**-1074
-                gap = np.abs(mdp.r[first:last] - row_sums(prob * reward[k0:k1], ptr))
-                faults.of_rows(
+                room = (2 * self.longest + 10) * 2.0**-52 * scale + self.longest * 2.0**-1074
+                gap = np.abs(mdp.r[first:last] - row_sums(mdp.prob[k0:k1] * reward[k0:k1], ptr))
+                self.of_rows(
                     ~(gap <= room),
                     lambda i: f"r: found {float(mdp.r[i])!r}, expected Σ p r(s,a,s') of its outcomes",
                     first,
                 )
-    if reward is None or not faults:  # otherwise it follows from a fault that is named
-        faults.of_rows(
-            ~(np.abs(mdp.r) <= LARGEST),
-            lambda i: (
-                f"found expected reward {float(mdp.r[i])!r}, expected a finite number up to {LARGEST:g}"
-            ),
+
+    def _out_of_range(self, k0: int, k1: int) -> bool:
+        """Add the numbers of outcomes that are out of their range; True where there is one."""
+        mdp, to, prob = self.mdp, self.mdp.next_state[k0:k1], self.mdp.prob[k0:k1]
+        if self.of_outcomes(
+            (to < 0) | (to >= mdp.S),
+            lambda k: f"next_state: found {mdp.next_state[k]} at position {k}, expected 0 to {mdp.S - 1}",
+            k0,
+        ):
+            return True
+        wrong = self.of_outcomes(
+            ~(prob >= 0) | (prob > 1 + 2.0**-40),
+            lambda k: f"found probability {float(mdp.prob[k])!r}, expected a number from 0 to 1",
+            k0,
         )
-    if faults:
-        raise ModelError(faults, mdp.origin or None)
-    if mdp.exact is not None:
-        defect = 0.0
-    elif defect:
-        defect = math.nextafter(defect * (1 + 2.0**-40), math.inf)
-    if mdp.exact is None and reward is not None:
-        # r was summed in floats, by us (γ_{n+3} + τ, in units of the largest reward) or by whoever wrote the file.
-        r_relative = ((5 * longest + 24) * 2.0**-53 * (1 + 2.0**-20) + defect) * (1 + 2.0**-50)
-    common = float(np.max(least, initial=0.0, where=np.isfinite(least)))
-    return Facts(longest, defect, max(largest, largest_r), common, r_relative, correction)
+        reward = mdp.reward
+        if reward is None:
+            return wrong
+        what = f"expected a finite number up to {LARGEST:g}"
+        bad = ~(np.abs(reward[k0:k1]) <= LARGEST)
+        return self.of_outcomes(bad, lambda k: f"found reward {float(reward[k])!r}, {what}", k0) or wrong
+
+    def _lower(self, first: int, last: int, of_rows: Floats) -> None:
+        """least(s) ← min of least(s) and of the numbers of its rows among first ≤ i < last."""
+        pair_ptr = self.mdp.pair_ptr
+        a = int(np.searchsorted(pair_ptr, first, side="right")) - 1
+        b = int(np.searchsorted(pair_ptr, last))
+        ptr = np.clip(pair_ptr[a : b + 1], first, last).astype(np.intp) - first
+        states = a + np.flatnonzero(np.diff(ptr))
+        self.least[states] = np.minimum(self.least[states], np.minimum.reduceat(of_rows, ptr[states - a]))
 
 
-def _lower(least: NDArray[np.float64], mdp: MDP, first: int, last: int, of_rows: NDArray[np.float64]) -> None:
-    """least(s) ← min of least(s) and of the numbers of its rows among first ≤ i < last."""
-    a = int(np.searchsorted(mdp.pair_ptr, first, side="right")) - 1
-    b = int(np.searchsorted(mdp.pair_ptr, last))
-    ptr = np.clip(mdp.pair_ptr[a : b + 1], first, last).astype(np.intp) - first
-    states = a + np.flatnonzero(np.diff(ptr))
-    least[states] = np.minimum(least[states], np.minimum.reduceat(of_rows, ptr[states - a]))
+def validate(mdp: MDP, correction: float) -> Facts:
+    """Look at every number once, in blocks; ModelError with the first faults, else the facts of the model."""
+    look = _Look(mdp)
+    look.pairs()
+    for block in row_blocks(mdp.row_ptr):
+        if len(look.faults) > 50:
+            break
+        look.block(*block)
+    largest = float(np.max(np.abs(mdp.r), initial=0.0))
+    if mdp.reward is None or not look.faults:  # otherwise it follows from a fault that is named
+        what = f"expected a finite number up to {LARGEST:g}"
+        bad = ~(np.abs(mdp.r) <= LARGEST)
+        look.of_rows(bad, lambda i: f"found expected reward {float(mdp.r[i])!r}, {what}")
+    if look.faults:
+        raise ModelError(look.faults, mdp.origin or None)
+    defect, r_relative = 0.0, 0.0
+    if mdp.exact is None:
+        defect = math.nextafter(look.defect * (1 + 2.0**-40), math.inf) if look.defect else 0.0
+        if mdp.reward is not None:
+            # r was summed in floats, by us (γ_{n+3} + τ, in units of the largest reward) or by whoever wrote the file.
+            r_relative = ((5 * look.longest + 24) * 2.0**-53 * (1 + 2.0**-20) + defect) * (1 + 2.0**-50)
+    common = float(np.max(look.least, initial=0.0, where=np.isfinite(look.least)))
+    return Facts(look.longest, defect, max(look.largest, largest), common, r_relative, correction)
 
 
 def sum_text(total: float) -> str:
