@@ -80,11 +80,8 @@ def state_of(mdp: MDP, name: Any, line: int | None = None) -> int:
     if at is None and name == "":
         raise ModelError(Fault("state: found an empty cell, expected the name of a state", line=line))
     if at is None:
-        raise ModelError(
-            Fault(
-                f"no such state in the model{closest(str(name), mdp.states[:10_000])}", str(name), line=line
-            )
-        )
+        hint = closest(str(name), mdp.states[:10_000])
+        raise ModelError(Fault(f"no such state in the model{hint}", str(name), line=line))
     return at
 
 
@@ -113,11 +110,8 @@ def add_action(
     if a is None or a not in mdp.pair_action[mdp.pair_ptr[s] : mdp.pair_ptr[s + 1]]:
         known = [mdp.actions[int(mdp.pair_action[i])] for i in mdp.rows(s)]
         expected = ", ".join(map(quoted, known[:8])) or "none, since the state is terminal"
-        raise ModelError(
-            Fault(
-                f"found action {quoted(action)}, expected {'one of ' * (len(known) > 1)}{expected}", **place
-            )
-        )
+        expected = f"one of {expected}" if len(known) > 1 else expected
+        raise ModelError(Fault(f"found action {quoted(action)}, expected {expected}", **place))
     state = mdp.states[s]
     if p is None:
         policy[state] = str(action)
@@ -130,15 +124,15 @@ def add_action(
 
 def policy_of_entries(mdp: MDP, policies: Mapping[int, Mapping[str, Any]], timed: bool) -> Policy:
     """Return the policy of entries {time: {state: action, or {action: probability}}}."""
-    made = []
-    for t in range(mdp.horizon or 0) if timed else (0,):
+
+    def made_at(t: int) -> Policy:
         entries = policies.get(t, {})
-        if all(isinstance(x, str) for x in entries.values()):
-            made.append(Policy.of_actions(mdp, entries))
-        else:
-            made.append(Policy.of_probs(mdp, entries))
+        named = all(isinstance(x, str) for x in entries.values())
+        return Policy.of_actions(mdp, entries) if named else Policy.of_probs(mdp, entries)
+
     if not timed:
-        return made[0]
+        return made_at(0)
+    made = [made_at(t) for t in range(mdp.horizon or 0)]
     if all(p.rows is not None for p in made):
         return Policy(mdp, rows=np.stack([p.rows for p in made if p.rows is not None]))
     return Policy(mdp, probs=np.stack([p.weights for p in made]))

@@ -35,20 +35,7 @@ class Spelled(str):
 
 
 def read_answer_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
-    document = read_json(text, Spelled)
-    if not isinstance(document, dict):
-        raise ModelError("found a JSON array, expected an object")
-    if "schema" in document or "version" in document:
-        if document.get("schema") != SCHEMA:
-            raise ModelError(f"found schema {quoted(document.get('schema'))}, expected {quoted(SCHEMA)}")
-        if document.get("version") != str(VERSION):
-            raise ModelError(
-                f"found version {quoted(document.get('version'))}, expected {VERSION}, which this program reads"
-            )
-    elif not {"values", "policy"} & set(document):
-        # {"young": "wait", ...} is a policy, {"young": 26.2, ...} are values.
-        plain = all(isinstance(x, Spelled) for x in document.values())
-        document = {"values": document} if plain and document else {"policy": document}
+    document = _document(text)
     task = document.get("task", "control")
     if task not in ("control", "prediction"):
         raise ModelError(f"task: found {quoted(task)}, expected 'control' or 'prediction'")
@@ -56,33 +43,41 @@ def read_answer_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
     if digest is not None and not isinstance(digest, str):
         raise ModelError(f"digest: found {quoted(digest)}, expected a text")
     order = _order(document.get("states"), mdp)
+    given = {key: value for key, value in document.items() if value is not None}
     policy = None
-    if document.get("policy") is not None:
-        policy = _json_policy(document["policy"], mdp, order, document.get("numbers") == "float64")
+    if "policy" in given:
+        policy = _json_policy(given["policy"], mdp, order, given.get("numbers") == "float64")
     if policy_only and policy is not None:
         return Answer(None, policy=policy, task=task, digest=digest)
     found = {
-        key: _numbers(document[key], key, mdp, order)
+        key: _numbers(given[key], key, mdp, order)
         for key in ("values", "lower", "upper", *mdp.problem.beside)
-        if document.get(key) is not None
+        if key in given
     }
-    exact = None
-    if document.get("exact") is not None:
-        exact = _fractions(document["exact"], mdp, order)
-    bound = None if document.get("bound") is None else number_of(document["bound"], {}, "bound")
-    claims = tuple(key for key in CLAIMS if document.get(key) is not None)
-    return Answer(
-        found.get("values"),
-        found.get("lower"),
-        found.get("upper"),
-        policy,
-        task,
-        digest,
-        exact,
-        bound,
-        claims,
-        {name: found[name] for name in mdp.problem.beside if name in found},
-    )
+    values, lower, upper = map(found.get, ("values", "lower", "upper"))
+    beside = {name: found[name] for name in mdp.problem.beside if name in found}
+    exact = _fractions(given["exact"], mdp, order) if "exact" in given else None
+    bound = number_of(given["bound"], {}, "bound") if "bound" in given else None
+    claims = tuple(key for key in CLAIMS if key in given)
+    return Answer(values, lower, upper, policy, task, digest, exact, bound, claims, beside)
+
+
+def _document(text: str) -> dict[str, Any]:
+    """Return the keys of an answer; a policy or values alone become its only key."""
+    document = read_json(text, Spelled)
+    if not isinstance(document, dict):
+        raise ModelError("found a JSON array, expected an object")
+    if "schema" in document or "version" in document:
+        schema, version = document.get("schema"), document.get("version")
+        if schema != SCHEMA:
+            raise ModelError(f"found schema {quoted(schema)}, expected {quoted(SCHEMA)}")
+        if version != str(VERSION):
+            raise ModelError(f"found version {quoted(version)}, expected {VERSION}, which this program reads")
+    elif not {"values", "policy"} & set(document):
+        # {"young": "wait", ...} is a policy, {"young": 26.2, ...} are values.
+        plain = all(isinstance(x, Spelled) for x in document.values())
+        document = {"values": document} if plain and document else {"policy": document}
+    return document
 
 
 def _order(states: Any, mdp: MDP) -> list[int] | None:
@@ -148,13 +143,9 @@ def _fractions(entries: Any, mdp: MDP, order: list[int] | None) -> tuple[Fractio
 
 
 def _json_policy(entries: Any, mdp: MDP, order: list[int] | None, floats: bool) -> Policy:
-    timed = (
-        mdp.problem.timed
-        and isinstance(entries, list)
-        and bool(entries)
-        and isinstance(entries[0], (list, dict))
-    )
-    if timed and isinstance(entries[0], dict) and not set(entries[0]) <= set(mdp.states):
+    first = entries[0] if isinstance(entries, list) and entries else None
+    timed = mdp.problem.timed and isinstance(first, (list, dict))
+    if isinstance(first, dict) and not set(first) <= set(mdp.states):
         timed = False  # one object a state: its keys are actions
     policies: dict[int, dict[str, Any]] = {}
     for t, step in enumerate(_steps(entries, "policy", mdp, mdp.horizon or 0) if timed else [entries]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -25,56 +26,36 @@ ARRAYS = {
     "done": "done",
     "episode": "episode",
 }
+NEEDED = ("s", "a", "r", "s2", "done")
 MEMBERS = (*ARRAYS.values(), "step")
 WHOLE = ("int32", "int64")
+NAMED = (*WHOLE, "str")
 TYPES = {
-    "s": (*WHOLE, "str"), "a": (*WHOLE, "str"), "s2": (*WHOLE, "str"), "r": ("float64", "float32", *WHOLE),
-    "done": ("bool", "uint8", *WHOLE), "episode": (*WHOLE, "str"), "step": (*WHOLE, "float64", "str"),
-}  # fmt: skip  # fmt: skip
+    "s": NAMED, "a": NAMED, "s2": NAMED, "r": ("float64", "float32", *WHOLE), "done": ("bool", "uint8", *WHOLE),
+    "episode": NAMED, "step": (*WHOLE, "float64", "str"),
+}  # fmt: skip
 
 
 def read_log_npz(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
     """Return the transitions of an npz archive; ModelError with the member that is wrong."""
-    with opened(file, MEMBERS, f"a log: {', '.join(ARRAYS.values())}") as (archive, infos):
-        for name in list(ARRAYS.values())[:5]:
-            if name not in infos:
-                raise ModelError(
-                    f"found no member {quoted(name + '.npy')}, expected those of a log: s, a, r, s2, done"
-                )
-        require(2 * sum(info.file_size for info in infos.values()))
-        arrays: dict[str, Any] = {}
-        length = None
-        for name in MEMBERS:
-            if name in infos:
-                array = read_array(archive, infos[name], name, length, TYPES[name])
-                if array.dtype.kind == "U":
-                    _check_text(array, name)
-                arrays[name], length = array, len(array)
-    if not length:
-        raise ModelError(NONE)
+    arrays = _arrays(file)
     reward = arrays["r"].astype(np.float64)
-    wrong = ~(np.abs(reward) <= LARGEST)
-    if wrong.any():
-        at = int(np.flatnonzero(wrong)[0])
-        raise ModelError(
-            f"transition {at + 1}: found reward {reward[at]}, expected a finite number up to {LARGEST:g}"
-        )
+    _check_all(
+        np.abs(reward) <= LARGEST,
+        lambda at: f"found reward {reward[at]}, expected a finite number up to {LARGEST:g}",
+    )
     done = arrays["done"]
-    if done.dtype != bool:
-        wrong = (done != 0) & (done != 1)
-        if wrong.any():
-            at = int(np.flatnonzero(wrong)[0])
-            raise ModelError(f"transition {at + 1}: done: found {done[at]}, expected 0 or 1")
-        done = done != 0
+    _check_all((done == 0) | (done == 1), lambda at: f"done: found {done[at]}, expected 0 or 1")
+    done = done != 0
     changed = None
     if "episode" in arrays:
         changed = np.concatenate([[True], arrays["episode"][1:] != arrays["episode"][:-1]])
     begins = begins_of(done, changed)
     if mdp is not None:
-        s, a, s2 = (
-            _indices(arrays[name], mdp.actions if name == "a" else mdp.states, word)
-            for name, word in (("s", "state"), ("a", "action"), ("s2", "next state"))
+        s, s2 = (
+            _indices(arrays[name], mdp.states, word) for name, word in (("s", "state"), ("s2", "next state"))
         )
+        a = _indices(arrays["a"], mdp.actions, "action")
         made = of_model(mdp, s, a, reward, s2, done, begins)
         if made is None:
             at = int(np.argmin(rows_of(mdp, s, a) >= 0))
@@ -83,61 +64,87 @@ def read_log_npz(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
         return made
     if (arrays["s"].dtype.kind == "U") != (arrays["s2"].dtype.kind == "U"):
         raise ModelError("found names in one of s and s2 and indices in the other, expected one kind")
-    S = length
-    states, both = _coded(np.concatenate([arrays["s"], arrays["s2"]]), "state")
-    actions, a = _coded(arrays["a"], "action")
-    return Log(states, actions, both[:S], a, reward, both[S:], done, begins)
+    states, both = _names(np.concatenate([arrays["s"], arrays["s2"]]), "state")
+    actions, a = _names(arrays["a"], "action")
+    return Log(states, actions, both[: len(a)], a, reward, both[len(a) :], done, begins)
+
+
+def _arrays(file: BinaryIO) -> dict[str, NDArray[Any]]:
+    """Return the members of a log, as many entries in each."""
+    with opened(file, MEMBERS, f"a log: {', '.join(ARRAYS.values())}") as (archive, infos):
+        for name in NEEDED:
+            if name not in infos:
+                expected = f"those of a log: {', '.join(NEEDED)}"
+                raise ModelError(f"found no member {quoted(name + '.npy')}, expected {expected}")
+        require(2 * sum(info.file_size for info in infos.values()))
+        arrays: dict[str, NDArray[Any]] = {}
+        length = None
+        for name in MEMBERS:
+            if name in infos:
+                arrays[name] = array = read_array(archive, infos[name], name, length, TYPES[name])
+                length = len(array)
+                if array.dtype.kind == "U":
+                    _check_text(array, name)
+    if not length:
+        raise ModelError(NONE)
+    return arrays
+
+
+def _check_all(right: NDArray[np.bool_], what: Callable[[int], str]) -> None:
+    """Raise where something is not right (N,): what is wrong with the first transition that is not."""
+    if not right.all():
+        at = int(np.argmin(right))
+        raise ModelError(f"transition {at + 1}: {what(at)}")
 
 
 def _check_text(array: NDArray[Any], member: str) -> None:
     """Raise where an array of texts holds what no text does: numbers that are no characters, names without end."""
-    if array.dtype.itemsize > 4 * LONGEST_NAME:
-        raise ModelError(
-            f"member {quoted(member)}: found names of {array.dtype.itemsize // 4} characters, "
-            f"expected at most {LONGEST_NAME}"
-        )
-    characters = array.view(np.uint32)
-    if characters.size and int(characters.max()) > 0x10FFFF:
-        raise ModelError(
-            f"member {quoted(member)}: found {int(characters.max()):#x}, expected characters of Unicode"
-        )
+    size = array.dtype.itemsize // 4
+    if size > LONGEST_NAME:
+        found = f"names of {size} characters, expected at most {LONGEST_NAME}"
+        raise ModelError(f"member {quoted(member)}: found {found}")
+    largest = int(array.view(np.uint32).max(initial=0))
+    if largest > 0x10FFFF:
+        raise ModelError(f"member {quoted(member)}: found {largest:#x}, expected characters of Unicode")
 
 
-def _coded(array: NDArray[Any], word: str) -> tuple[Names, Ints]:
-    """The names that an array holds, and which one stands where."""
+def _coded(array: NDArray[Any]) -> tuple[Codes, Ints]:
+    """Return the different texts of an array, and which one stands where (N,)."""
+    codes = Codes()
+    return codes, np.concatenate(
+        [codes.of(array[i : i + CHUNK].tolist()) for i in range(0, len(array), CHUNK)]
+    )
+
+
+def _names(array: NDArray[Any], word: str) -> tuple[Names, Ints]:
+    """Return the names that an array holds, and which one stands where (N,)."""
     if array.dtype.kind != "U":
         found, code = np.unique(array, return_inverse=True)
         return Names([str(int(x)) for x in found]), code.astype(np.int64)
-    codes = Codes()
-    parts = [codes.of(array[i : i + CHUNK].tolist()) for i in range(0, len(array), CHUNK)]
+    codes, code = _coded(array)
     if not are_good(codes):
         name = next(name for name in codes if name_fault(name))
         raise ModelError(f"{word} {quoted(name)}: {name_fault(name)}")
     names, place = ordered(codes)
-    return names, place[np.concatenate(parts)]
+    return names, place[code]
 
 
 def _indices(array: NDArray[Any], names: Names, word: str) -> Ints:
-    """Names or indices as indices of a model."""
-    if array.dtype.kind == "U":
-        codes = Codes()
-        code = np.concatenate([codes.of(array[i : i + CHUNK].tolist()) for i in range(0, len(array), CHUNK)])
-        place = [names.find(text) for text in codes]
-        index = np.array([-1 if at is None else at for at in place], dtype=np.int64)[code]
-    else:
+    """Return names or indices (N,) as indices of a model."""
+    if array.dtype.kind != "U":
         index = array.astype(np.int64)
-    wrong = (index < 0) | (index >= len(names))
-    if wrong.any():
-        at = int(np.flatnonzero(wrong)[0])
-        kind = word.removeprefix("next ")
-        if array.dtype.kind == "U":
-            found = str(array[at])
-            raise ModelError(
-                f"transition {at + 1}: {word} {quoted(found)}: no such {kind}{closest(found, names)}"
-            )
-        raise ModelError(
-            f"transition {at + 1}: {word}: found index {array[at]}, expected 0 to {len(names) - 1}"
+        _check_all(
+            (index >= 0) & (index < len(names)),
+            lambda at: f"{word}: found index {array[at]}, expected 0 to {len(names) - 1}",
         )
+        return index
+    codes, code = _coded(array)
+    index = np.array([-1 if (at := names.find(text)) is None else at for text in codes], dtype=np.int64)[code]
+    kind = word.removeprefix("next ")
+    _check_all(
+        index >= 0,
+        lambda at: f"{word} {quoted(str(array[at]))}: no such {kind}{closest(str(array[at]), names)}",
+    )
     return index
 
 
@@ -153,4 +160,5 @@ def write_log_npz(transitions: Transitions, file: BinaryIO) -> None:
 
 
 def _named(index: NDArray[Any], names: Names) -> NDArray[Any]:
-    return np.array(list(names))[index] if names.given else index.astype(np.int64)
+    named: NDArray[Any] = np.array(list(names))[index] if names.given else index.astype(np.int64)
+    return named
