@@ -180,15 +180,8 @@ class Fault:
     line: int | None = None
 
     def __str__(self) -> str:
-        place = [
-            f"{word} {quoted(name)}"
-            for word, name in (
-                ("state", self.state),
-                ("action", self.action),
-                ("next state", self.next_state),
-            )
-            if name is not None
-        ]
+        places = {"state": self.state, "action": self.action, "next state": self.next_state}
+        place = [f"{word} {quoted(name)}" for word, name in places.items() if name is not None]
         return f"{', '.join(place)}: {self.what}" if place else self.what
 
 

@@ -78,9 +78,7 @@ def _rationals(array: NDArray[Any], member: str, length: int) -> RationalArray:
                 f"of at most {LONGEST_TEXT:,} characters"
             )
         made.append((int(pair[1], 16), int(pair[2], 16)))
-    return RationalArray(
-        np.array([n for n, _ in made], dtype=object), np.array([d for _, d in made], dtype=object)
-    )
+    return RationalArray(*np.array(made, dtype=object).reshape(-1, 2).T)
 
 
 def model_of(header: Header, arrays: dict[str, NDArray[Any]], asked: Asked, **options: Any) -> MDP:
@@ -95,19 +93,9 @@ def model_of(header: Header, arrays: dict[str, NDArray[Any]], asked: Asked, **op
             if at is None:
                 raise ModelError(f"terminal: no such state {quoted(name)}{closest(name, states)}")
             terminal[at] = True
-    plain = (
-        "pair_ptr",
-        "pair_action",
-        "row_ptr",
-        "next_state",
-        "prob",
-        "reward",
-        "r",
-        "start",
-        "final_reward",
-    )
+    plain = {field: arrays.get(field) for field in ARRAYS if field not in ("terminal", "cell")}
     return MDP.from_rows(
-        **{field: arrays.get(field) for field in plain},  # type: ignore[arg-type]
+        **plain,  # type: ignore[arg-type]
         terminal=terminal,
         gamma=header.gamma if asked.gamma is None else asked.gamma,
         horizon=header.horizon if asked.horizon is None else asked.horizon,
@@ -168,28 +156,25 @@ def check_exact(mdp: MDP) -> None:
 def _pair(num: Any, den: Any) -> str:
     """A numerator and a denominator for a message, whatever they are."""
     n, d = int(num), int(den)
-    return (
-        f"{n}/{d}" if max(abs(n), abs(d)) < 2**64 else f"a fraction of {n.bit_length() + d.bit_length()} bits"
-    )
+    short = max(abs(n), abs(d)) < 2**64
+    return f"{n}/{d}" if short else f"a fraction of {n.bit_length() + d.bit_length()} bits"
 
 
 def _check_field(field: str, rationals: RationalArray, floats: NDArray[Any]) -> None:
     step = 1 << 20
     for at in range(0, len(rationals), step):
         num, den = rationals.num[at : at + step], rationals.den[at : at + step]
-        wrong = den <= 0
+        wrong, lowest = den <= 0, True
         if not wrong.any():
             wrong = np.gcd(num, den) != 1
-            if wrong.any():
-                i = int(np.flatnonzero(wrong)[0])
-                raise ModelError(
-                    f"{field}: found {_pair(num[i], den[i])} at position {at + i}, expected lowest terms"
-                )
+            lowest = not wrong.any()
+        if lowest and not wrong.any():
             try:
                 wrong = RationalArray(num, den).floats() != floats[at : at + step]
             except OverflowError:
                 wrong = np.ones(len(num), dtype=bool)
         if wrong.any():
-            i = int(np.flatnonzero(wrong)[0])
-            what = f"{field}: found {_pair(num[i], den[i])} at position {at + i}"
-            raise ModelError(f"{what}, expected the fraction nearest to {float(floats[at + i])!r}")
+            i = int(np.argmax(wrong))
+            nearest = f"the fraction nearest to {float(floats[at + i])!r}"
+            found = f"{field}: found {_pair(num[i], den[i])} at position {at + i}"
+            raise ModelError(f"{found}, expected {nearest if lowest else 'lowest terms'}")

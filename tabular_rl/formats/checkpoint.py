@@ -7,6 +7,7 @@ Members: `meta`, JSON as bytes; `streams` (runs, 6), the state of each random st
 from __future__ import annotations
 
 import json
+import math
 import os
 import zipfile
 from collections.abc import Mapping
@@ -25,7 +26,6 @@ from tabular_rl.formats.output import write_atomically
 SCHEMA, VERSION = "tabular-rl checkpoint", 1
 ARRAY = "array_"
 KINDS = ("<f8", "<i8", "|b1", "|u1", "<u8", "<i4")
-LOW = (1 << 64) - 1
 AFRESH = "Is the file cut off or damaged? Then start afresh, without --resume."
 
 
@@ -91,7 +91,7 @@ def _read(file: BinaryIO) -> dict[str, Any]:
             if name == info.orig_filename or name in found:
                 raise _damaged(f"{member}: unexpected, expected the arrays of a checkpoint")
             with archive.open(info) as opened:
-                found[name] = _array(opened, member, info.file_size)
+                found[name] = _array(opened, member)
     if "meta" not in found:
         raise _damaged("found no member 'meta.npy', expected a checkpoint of learn")
     state = json.loads(found["meta"].tobytes().decode("ascii"))
@@ -118,16 +118,13 @@ def _read(file: BinaryIO) -> dict[str, Any]:
     }
 
 
-def _array(opened: Any, member: str, size: int) -> NDArray[Any]:
+def _array(opened: Any, member: str) -> NDArray[Any]:
     shape, dtype = read_npy_header(opened, member)
     if dtype.str not in KINDS:
         raise _damaged(f"{member}: found {dtype}, expected one of {', '.join(KINDS)}")
-    count = 1
-    for n in shape:
-        count *= n
-    data = opened.read()
-    if len(data) != count * dtype.itemsize:
-        raise _damaged(f"{member}: found {len(data)} bytes, expected {count * dtype.itemsize}")
+    data, size = opened.read(), math.prod(shape) * dtype.itemsize
+    if len(data) != size:
+        raise _damaged(f"{member}: found {len(data)} bytes, expected {size}")
     return np.frombuffer(data, dtype=dtype).reshape(shape).copy()
 
 
@@ -137,10 +134,8 @@ def packed(streams: list[Mapping[str, Any]]) -> NDArray[np.uint64]:
     for stream in streams:
         if stream["bit_generator"] != "PCG64":
             raise OptionError(f"checkpoint: found a {stream['bit_generator']} generator, expected PCG64")
-        state, inc = stream["state"]["state"], stream["state"]["inc"]
-        rows.append(
-            (state >> 64, state & LOW, inc >> 64, inc & LOW, stream["has_uint32"], stream["uinteger"])
-        )
+        halves = (half for key in ("state", "inc") for half in divmod(stream["state"][key], 1 << 64))
+        rows.append((*halves, stream["has_uint32"], stream["uinteger"]))
     return np.array(rows, dtype=np.uint64).reshape(-1, 6)
 
 
@@ -153,18 +148,13 @@ def unpacked(rows: NDArray[Any]) -> list[dict[str, Any]]:
     if rows.ndim != 2 or rows.shape[1] != 6 or rows.dtype != np.uint64:
         raise _damaged(f"member 'streams.npy': found {rows.dtype} {rows.shape}, expected uint64 (runs, 6)")
     if (rows[:, 3] % 2 == 0).any() or (rows[:, 4] > 1).any() or (rows[:, 5] >> 32 > 0).any():
-        raise _damaged(
-            "member 'streams.npy': found numbers that no random stream has, expected states of PCG64"
-        )
-    return [
-        {
-            "bit_generator": "PCG64",
-            "state": {"state": (a << 64) + b, "inc": (c << 64) + d},
-            "has_uint32": has,
-            "uinteger": number,
-        }
-        for a, b, c, d, has, number in rows.tolist()
-    ]
+        found = "numbers that no random stream has, expected states of PCG64"
+        raise _damaged(f"member 'streams.npy': found {found}")
+    streams = []
+    for a, b, c, d, has, number in rows.tolist():
+        state = {"state": (a << 64) + b, "inc": (c << 64) + d}
+        streams.append({"bit_generator": "PCG64", "state": state, "has_uint32": has, "uinteger": number})
+    return streams
 
 
 def checkpoint_to(path: str | os.PathLike[str]) -> Any:

@@ -74,9 +74,9 @@ class _Top:
         self.reader = Reader(asked)
         top = self.reader.table(_located(keys), "", (*TOP, "reward_on"))
         self.head: Head = read_head(self.reader, top)
+        choices = ("pair", "outcome")
         self.by_pair = (
-            "reward_on" in top
-            and self.reader.text(top["reward_on"], "reward_on", ("pair", "outcome")) == "pair"
+            "reward_on" in top and self.reader.text(top["reward_on"], "reward_on", choices) == "pair"
         )
         self.sheet = Sheet(line, len(keys) + 1, lines)
         if not self.sheet.names:
@@ -229,9 +229,8 @@ def _by_lines(top: _Top) -> MDP:
             if name in known or not name.strip():
                 continue
             if given is not None:
-                reader.fault_at(
-                    f"no such {word}{reader.closest(name, known)}", line, state=state, action=action
-                )
+                what = f"no such {word}{reader.closest(name, known)}"
+                reader.fault_at(what, line, state=state, action=action)
                 continue
             reader.check_name(name, word, Spot(line))
             known[name] = line
@@ -256,10 +255,8 @@ def _by_lines(top: _Top) -> MDP:
         worth = _read(reader, reward, "reward", line, place) if "reward" in column else None
         if s2 is None:
             if next_state not in said and next_state.strip():
-                way_out = (
-                    reader.closest(next_state, state_of)
-                    or ", expected one with transitions, or declared terminal"
-                )
+                hint = reader.closest(next_state, state_of)
+                way_out = hint or ", expected one with transitions, or declared terminal"
                 reader.fault_at(f"no such state{way_out}", line, **place)
             said.add(next_state)
             broken.add((s, a))
@@ -268,9 +265,8 @@ def _by_lines(top: _Top) -> MDP:
             if row.reward is None:
                 row.reward = worth
             elif row.reward != worth:
-                reader.fault_at(
-                    'found a second reward, expected one for the pair (reward_on = "pair")', line, **place
-                )
+                what = 'found a second reward, expected one for the pair (reward_on = "pair")'
+                reader.fault_at(what, line, **place)
             worth = None
         row.outcomes.append((s2, p, worth))
         assert row.lines is not None
@@ -279,14 +275,7 @@ def _by_lines(top: _Top) -> MDP:
             broken.add((s, a))
     for key in broken:  # one fault must not bring others with it
         rows[key] = Row(key[0], key[1], [(key[0], 1, None)], line=rows[key].line)
-    return finish(
-        reader,
-        head,
-        list(rows.values()),
-        states,
-        actions,
-        state_lines={i: line for i, line in enumerate(state_of.values()) if line},
-    )
+    return finish(reader, head, list(rows.values()), states, actions, state_lines=state_of.values())
 
 
 def _read(reader: Reader, text: str, what: str, line: int, place: dict[str, str]) -> Number:

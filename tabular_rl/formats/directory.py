@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ def read_directory(path: Path, asked: Asked) -> MDP:
     header = _read_header(path, stamps)
     types = _types(header)
     arrays = {
-        name: _map(path / f"{name}.npy", name, length, (types[name],) if name in types else allowed, stamps)
+        name: _map(path / f"{name}.npy", length, (types[name],) if name in types else allowed, stamps)
         for name, (length, allowed) in header.lengths().items()
     }
     for found in path.glob("*.npy"):
@@ -121,9 +121,7 @@ def _read(path: Path, stamps: dict[Path, Stamp]) -> bytes:
         return read_all(file)
 
 
-def _map(
-    path: Path, name: str, length: int | None, types: tuple[str, ...], stamps: dict[Path, Stamp]
-) -> NDArray[Any]:
+def _map(path: Path, length: int | None, types: tuple[str, ...], stamps: dict[Path, Stamp]) -> NDArray[Any]:
     """Return an array of a file without reading it."""
     with _naming(path), reporting(), open_file(path) as file:
         about = os.fstat(file.fileno())
@@ -187,11 +185,8 @@ def write_directory(mdp: MDP, path: Path) -> None:
             raise OptionError(
                 f"{path_text(path)}: is the directory that the model is mapped from, expected another"
             )
-        if (
-            place.exists()
-            and not (place / HEADER).is_file()
-            and not (place.is_dir() and not any(place.iterdir()))
-        ):
+        free = not place.exists() or (place.is_dir() and not any(place.iterdir()))
+        if not free and not (place / HEADER).is_file():
             raise OutputError(
                 f"{path_text(path)}: cannot be written: something else stands there, expected a model"
             )
@@ -227,9 +222,8 @@ def _write_files(mdp: MDP, folder: Path) -> None:
     if named:
         names = {"states": header.states, "actions": header.actions}
         _write(folder / NAMES, [json.dumps(names).encode("ascii")])
-    text = json.dumps(
-        {**header_json(header), "named": named, "digest": contents_digest(mdp, header)}, indent=2
-    )
+    digest = contents_digest(mdp, header)
+    text = json.dumps({**header_json(header), "named": named, "digest": digest}, indent=2)
     _write(folder / HEADER, [text.encode("ascii")])  # no newline at the end: every cut shows
 
 
@@ -243,14 +237,11 @@ def _write(path: Path, parts: Any) -> None:
 
 def _exchange(a: Path, b: Path) -> bool:
     """Let two directories change places in one step; False where the system cannot."""
-    call: Callable[..., int]
     with suppress(OSError, AttributeError, ValueError):
-        libc = ctypes.CDLL(None, use_errno=True)
+        libc: Any = ctypes.CDLL(None, use_errno=True)
         first, second = os.fsencode(a), os.fsencode(b)
         if sys.platform == "linux":
-            call = libc.renameat2
-            return call(-100, first, -100, second, 2) == 0  # AT_FDCWD, RENAME_EXCHANGE
+            return bool(libc.renameat2(-100, first, -100, second, 2) == 0)  # AT_FDCWD, RENAME_EXCHANGE
         if sys.platform == "darwin":
-            call = libc.renamex_np
-            return call(first, second, 2) == 0  # RENAME_SWAP
+            return bool(libc.renamex_np(first, second, 2) == 0)  # RENAME_SWAP
     return False

@@ -28,6 +28,7 @@ from tabular_rl.model.rows import LARGEST
 TOO_LARGE = int(LARGEST)  # fractions compare faster with integers than with floats
 AN_EMPTY_CELL = "found an empty cell, expected a name"
 A_PROBABILITY = "expected a number from 0 to 1"
+ONLY_TENSORS = "the only part whose rewards may stand at terminal states"
 A_NUMBER = 'expected a number such as 1, 0.5 or "2/3"'
 
 
@@ -69,9 +70,7 @@ class Reader:
             if key not in allowed:
                 way_out = self.closest(key, allowed) or f", expected one of {', '.join(allowed)}"
                 if key == "terminal_rewards":
-                    way_out = (
-                        ", expected it in [tensors], the only part whose rewards may stand at terminal states"
-                    )
+                    way_out = f", expected it in [tensors], {ONLY_TENSORS}"
                 where = f"{what}: " if what else ""
                 self.fault(f"{where}unknown key {quoted(key)}{way_out}", value, **place)
         return {key: value for key, value in spot.value.items() if key in allowed}
@@ -142,10 +141,8 @@ class Reader:
             if name is None:
                 continue
             if name in found:
-                self.fault(
-                    f"{what} {quoted(name)}: found twice, first on line {found[name]}, expected distinct names",
-                    item,
-                )
+                twice = f"found twice, first on line {found[name]}, expected distinct names"
+                self.fault(f"{what} {quoted(name)}: {twice}", item)
             self.check_name(name, what, item)
             found.setdefault(name, item.line)
         return found
@@ -171,15 +168,14 @@ def is_text(spot: Spot) -> bool:
 
 def out_of_range(text: str) -> str:
     """Say why `read_number` does not take a text that looks like a number."""
+    if len(text) > LONGEST:
+        return f"of {len(text):,} characters, expected at most {LONGEST:,}"
     try:
-        number = fraction(text)
+        if abs(fraction(text)) <= TOO_LARGE:
+            return f'which {UNDERFLOWS}. Say numbers = "exact"'
     except ValueError:
-        if len(text) > LONGEST:
-            return f"of {len(text):,} characters, expected at most {LONGEST:,}"
-        return A_NUMBER if "/" in text else f"expected a number up to {LARGEST:g}"
-    if abs(number) > TOO_LARGE:
-        return A_NUMBER if "/" in text else f"expected a number up to {LARGEST:g}"
-    return f'which {UNDERFLOWS}. Say numbers = "exact"'
+        pass
+    return A_NUMBER if "/" in text else f"expected a number up to {LARGEST:g}"
 
 
 @lru_cache(maxsize=1 << 16)

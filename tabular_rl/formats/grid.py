@@ -65,9 +65,8 @@ class Grid:
 
     def __post_init__(self) -> None:
         self.state = np.array([not kind.wall and kind.goto is None for kind in self.kinds])[self.codes]
-        self.index = np.where(
-            self.state, np.cumsum(self.state, dtype=np.int32).reshape(self.codes.shape) - 1, -1
-        )
+        order = np.cumsum(self.state, dtype=np.int32).reshape(self.codes.shape) - 1
+        self.index = np.where(self.state, order, -1)
         self.rewards = _Table([self.step_reward, self.bump_reward])
 
     def of(self, field: str) -> NDArray[np.bool_]:
@@ -248,7 +247,7 @@ def _cells(reader: Reader, text: str, spot: Spot) -> tuple[Ints, Any]:
     padded = "".join(line[indent:].ljust(width) for line in lines)
     cells = np.frombuffer(padded.encode("utf-32-le"), dtype=np.uint32).reshape(len(lines), width)
     if spot.spelled[:3] not in ("'''", '"""') or "\\" in spot.spelled:
-        return cells, lambda row: spot.line
+        return cells, lambda _: spot.line
     first = spot.line + (spot.spelled[3:4] == "\n") + above
     return cells, lambda row: first + row
 
@@ -280,19 +279,15 @@ def _read_rules(
             reader.fault(f"wind: found {len(wind)} columns, expected {width} as in the map", entries["wind"])
             wind = None
     kinds = {".": Kind(), "S": Kind(start=True), **legend}
-    known = [
-        *({ord(character): kind for character, kind in kinds.items()}.items()),
-        *((ord(c), WALL) for c in WALLS),
-    ]
+    known = kinds | dict.fromkeys(WALLS, WALL)
     codes = np.full(cells.shape, -1, dtype=np.int32)
-    for at, (character, _) in enumerate(known):
-        codes[cells == character] = at
+    for at, character in enumerate(known):
+        codes[cells == ord(character)] = at
     for i, j in np.argwhere(codes < 0)[:MOST_FAULTS].tolist():
         way_out = f"expected one of {' '.join(kinds)} # or an entry in [grid.legend]"
         reader.fault(f"map: found {quoted(chr(cells[i, j]))} in column {j}, {way_out}", Spot(line(i)))
-    return Grid(
-        codes, [kind for _, kind in known], step, number("bump_reward", step), slip, wind, MOVES[moves]
-    )
+    bump = number("bump_reward", step)
+    return Grid(codes, list(known.values()), step, bump, slip, wind, MOVES[moves])
 
 
 def _read_legend(reader: Reader, entries: dict[str, Spot], cells: Ints) -> dict[str, Kind]:

@@ -138,9 +138,7 @@ def _is_layout(x: Any) -> bool:
 
 
 def _is_members(x: Any) -> bool:
-    return (
-        isinstance(x, list) and all(isinstance(m, str) and m in MEMBERS for m in x) and len(set(x)) == len(x)
-    )
+    return isinstance(x, list) and all(member in MEMBERS for member in x) and len(set(x)) == len(x)
 
 
 # Each key of the header: the field that it is, what is expected of it, and whether a value is that.
@@ -164,26 +162,18 @@ def _check_members(header: Header, what: str) -> None:
     """Check that the arrays which the header lists make a model."""
     here = set(header.arrays)
     needed = {"pair_ptr", "pair_action", "row_ptr", "next_state", "prob", "r", "terminal"}
-    if header.start_given:
-        needed.add("start")
+    start = {"start"} if header.start_given else set()
     exact = set()
     for field in EXACT:
-        parts = {part for part in ("num", "den", "text") if f"{field}_{part}" in here}
-        if parts not in (set(), {"num", "den"}, {"text"}):
-            raise ModelError(
-                f"{what}: arrays: found parts {sorted(parts)} of {field}, expected num and den, or text"
-            )
+        parts = [part for part in ("den", "num", "text") if f"{field}_{part}" in here]
+        if parts not in ([], ["den", "num"], ["text"]):
+            raise ModelError(f"{what}: arrays: found parts {parts} of {field}, expected num and den, or text")
         if parts:
             exact.add(field)
-            needed.add(field)
-    wanted = {"prob", "reward" if "reward" in here else "r", *(here & {"start", "final_reward"})}
-    if not header.start_given:
-        wanted.discard("start")
-    if exact and wanted - exact:
-        raise ModelError(
-            f"{what}: arrays: found exact numbers without those of {min(wanted - exact)}, expected all"
-        )
-    missing = [member for member in MEMBERS if member in needed - here]
+    lacking = {"prob", "reward" if "reward" in here else "r", *(here & (start | {"final_reward"}))} - exact
+    if exact and lacking:
+        raise ModelError(f"{what}: arrays: found exact numbers without those of {min(lacking)}, expected all")
+    missing = [member for member in MEMBERS if member in (needed | start | exact) - here]
     if missing:
         raise ModelError(f"{what}: arrays: found no {missing[0]}, expected it")
     if "cell" in here and header.layout is None:

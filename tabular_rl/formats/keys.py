@@ -184,10 +184,10 @@ def finish(
     *,
     terminal: Iterable[int] = (),
     start: dict[int, Number] | None = None,
-    state_lines: dict[int, int] | None = None,
+    state_lines: Iterable[int] = (),
     **options: Any,
 ) -> MDP:
-    """Return the model of these rows; ModelError with all faults."""
+    """Return the model of these rows; ModelError with all faults. `state_lines` are the lines of the states, or 0."""
     found = resolve(reader, head, states, sum(len(row.outcomes) for row in rows), terminal)
     arrays = arrays_of_rows(
         rows,
@@ -199,7 +199,7 @@ def finish(
         final_reward=found.final_reward,
         exact=reader.exact,
         normalize=reader.asked.normalize,
-        state_lines=state_lines,
+        state_lines={s: line for s, line in enumerate(state_lines) if line},
         faults=reader.faults,
         **{**options, **head.options},
     )

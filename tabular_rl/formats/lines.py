@@ -144,31 +144,27 @@ def _twice(path: tuple[str, ...], first: int, line: int) -> Fault:
 def _join(spot: Spot, value: Any) -> None:
     """Put the values of tomllib into the places that were scanned."""
     found = spot.value
-    if isinstance(value, dict):
-        agree = isinstance(found, dict) and found.keys() == value.keys()
-        if agree:
-            for key, item in value.items():
-                _join(found[key], item)
-    elif isinstance(value, list):
-        agree = isinstance(found, list) and len(found) == len(value)
-        if agree:
-            for inner, item in zip(found, value, strict=True):
-                _join(inner, item)
-    else:
-        text = spot.spelled
-        if isinstance(value, Decimal):
-            agree = text == value
-        elif isinstance(value, str):
-            agree = text[:1] in ('"', "'")
-        elif isinstance(value, bool):
-            agree = text == str(value).lower()
-        elif isinstance(value, int):
-            agree = int(text.replace("_", ""), 0) == value
-        else:
-            agree = found is None
+    if isinstance(value, dict) and isinstance(found, dict) and found.keys() == value.keys():
+        for key, item in value.items():
+            _join(found[key], item)
+    elif isinstance(value, list) and isinstance(found, list) and len(found) == len(value):
+        for inner, item in zip(found, value, strict=True):
+            _join(inner, item)
+    elif found is None and not isinstance(value, (dict, list)) and _spells(spot.spelled, value):
         spot.value = value
-    if not agree:
+    else:
         raise RuntimeError(f"line {spot.line}: the scan for lines and tomllib disagree")
+
+
+def _spells(text: str, value: Any) -> bool:
+    """Whether a text spells a value of TOML; dates are not looked at."""
+    if isinstance(value, Decimal):
+        return text == value
+    if isinstance(value, str):
+        return text[:1] in ('"', "'")
+    if isinstance(value, bool):
+        return text == str(value).lower()
+    return not isinstance(value, int) or int(text.replace("_", ""), 0) == value
 
 
 class _Lost(Exception):
@@ -214,7 +210,8 @@ class _Scan:
             if self.next_is("[["):
                 path = self.key()
                 self.at += 2
-                items = self.child(self.descend(root, path[:-1], line), path, Spot(line, value=[]))
+                parent = self.descend(root, path[:-1], line)
+                items = parent.value.setdefault(path[-1], Spot(line, value=[]))
                 if not isinstance(items.value, list):
                     raise _Lost
                 table = Spot(line, value={})
@@ -229,13 +226,10 @@ class _Scan:
                 if path[-1] in parent.value and not isinstance(parent.value[path[-1]].value, dict):
                     self.twice.append((path, parent.value[path[-1]].line, line))
                     raise _Lost
-                table = self.child(parent, path, Spot(line, value={}))
+                table = parent.value.setdefault(path[-1], Spot(line, value={}))
                 table.line = line
             else:
                 self.pair(table, path)
-
-    def child(self, table: Spot, path: tuple[str, ...], fresh: Spot) -> Spot:
-        return table.value.setdefault(path[-1], fresh)
 
     def descend(self, table: Spot, keys: tuple[str, ...], line: int) -> Spot:
         for key in keys:
@@ -252,13 +246,10 @@ class _Scan:
             self.take(BLANK)
             part = self.take(KEY)
             if part[0] in "\"'":
-                if "\\" in part:
-                    try:
-                        part = tomllib.loads(f"key = {part}")["key"]
-                    except tomllib.TOMLDecodeError:
-                        raise _Lost from None
-                else:
-                    part = part[1:-1]
+                try:
+                    part = tomllib.loads(f"key = {part}")["key"] if "\\" in part else part[1:-1]
+                except tomllib.TOMLDecodeError:
+                    raise _Lost from None
             parts.append(part)
             self.take(BLANK)
             if not self.next_is("."):

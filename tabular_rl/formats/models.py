@@ -66,7 +66,8 @@ def load(
     if name.startswith(EXAMPLE):
         name = str(example_path(name.removeprefix(EXAMPLE)))
     try:
-        return MODELS.read(name, asked, format=chosen, hint=_example_of).replace(origin=source_of(name))
+        mdp: MDP = MODELS.read(name, asked, format=chosen, hint=_example_of)
+        return mdp.replace(origin=source_of(name))
     except MemoryError as error:
         what = str(error).partition(" for an array")[0].rstrip(".")
         found = f" ({what})" if what else ""
@@ -111,11 +112,8 @@ def save(what: Any, path: str | os.PathLike[str], *, format: str | None = None) 
             what.save(path)
             return
         hint = "; write_log writes transitions" if hasattr(what, "next_row") else ""
-        hint = (
-            "; save its model: save(estimate.mdp, path)"
-            if hasattr(what, "mdp") and hasattr(what, "tries")
-            else hint
-        )
+        if hasattr(what, "mdp") and hasattr(what, "tries"):
+            hint = "; save its model: save(estimate.mdp, path)"
         raise OptionError(f"save: found {type(what).__name__}, expected a model or an answer{hint}")
     chosen = format_of(path) if format is None else format
     what.validate()  # a mapped model, before anything is written

@@ -43,27 +43,31 @@ def write_atomically(path: Target, write: Callable[[BinaryIO], None]) -> None:
             with open(path, "wb") as device:
                 write(device)
             return
-        place = place_of(path)
-        mode, temporary = _mode(place), hidden(place)
+        settle(_written(path, write))
 
-        def drop() -> None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
 
-        try:  # from before the file is there: a signal may come at any time
-            with _new(temporary, mode) as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            drop()
-            raise
-        settle(Complete(path, place, lambda: os.replace(temporary, place), drop))
+def _written(path: Target, write: Callable[[BinaryIO], None]) -> Complete:
+    """Return the temporary file that takes the place of `path`, complete."""
+    place = place_of(path)
+    mode, temporary = _mode(place), hidden(place)
+
+    def drop() -> None:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+    try:  # from before the file is there: a signal may come at any time
+        with _new(temporary, mode) as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        drop()
+        raise
+    return Complete(path, place, lambda: os.replace(temporary, place), drop)
 
 
 def write_parts(parts: Iterable[str], path: str | os.PathLike[str]) -> None:
     """Write pieces of text atomically; OutputError names the path."""
-
     write_atomically(path, lambda file: write_text(parts, file))
 
 

@@ -69,10 +69,9 @@ class Sheet:
         what = None
         missing = [name for name in needed if name not in self.column]
         unknown = [name for name in self.names if name not in known]
-        if "," not in self.header and any(mark in self.header for mark in ";\t"):
-            what = (
-                f"found columns divided by {'semicolons' if ';' in self.header else 'tabs'}, expected commas"
-            )
+        marks = [name for mark, name in ((";", "semicolons"), ("\t", "tabs")) if mark in self.header]
+        if "," not in self.header and marks:
+            what = f"found columns divided by {marks[0]}, expected commas"
         elif unknown:
             hint = closest(unknown[0], known) if hints and unknown[0] else ""
             name = f"the column {quoted(unknown[0])}" if unknown[0] else "a column without a name"
@@ -126,9 +125,8 @@ class Sheet:
             if len(fields) == self.width:
                 yield line, fields
             else:
-                fault(
-                    f"found {len(fields)} fields, expected {self.width} as in the line of column names", line
-                )
+                expected = f"{self.width} as in the line of column names"
+                fault(f"found {len(fields)} fields, expected {expected}", line)
 
 
 def refuse(what: str, line: int) -> None:
@@ -159,10 +157,8 @@ def full(cells: list[str]) -> list[str]:
     >>> full(["a", "", "b", ""])
     ['a', '', 'b']
     """
-    n = len(cells)
-    while n and not cells[n - 1]:
-        n -= 1
-    return cells[:n]
+    last = max((n for n, cell in enumerate(cells, 1) if cell), default=0)
+    return cells[:last]
 
 
 # -- writing ----------------------------------------------------------------------------------------------------

@@ -88,34 +88,18 @@ def _read_states(reader: Reader, head: Head, body: Spot) -> MDP:
         tables[name] = entries
         for action, entry in entries.items():
             if head.actions is not None and action not in head.actions:
-                reader.fault(
-                    f"no such action{reader.closest(action, head.actions)}", entry, state=name, action=action
-                )
+                what = f"no such action{reader.closest(action, head.actions)}"
+                reader.fault(what, entry, state=name, action=action)
             elif action not in actions:
                 reader.check_name(action, "action", entry)
             actions[action] = None
     names = Names(list(actions))
     rows = [
-        _read_row(
-            reader,
-            Row(states.index(state), names.index(action), line=spot.line),
-            spot,
-            state,
-            action,
-            states,
-            listed=head.states is not None,
-        )
+        _read_row(reader, head, states, names, (state, action), spot)
         for state, entries in tables.items()
         for action, spot in entries.items()
     ]
-    return finish(
-        reader,
-        head,
-        rows,
-        states,
-        names,
-        state_lines={i: line for i, line in enumerate(lines.values()) if line},
-    )
+    return finish(reader, head, rows, states, names, state_lines=lines.values())
 
 
 def _next_states(sections: dict[str, Spot]) -> Iterator[str]:
@@ -135,69 +119,71 @@ def _entries(spot: Spot) -> dict[str, Spot]:
 
 
 def _read_row(
-    reader: Reader, row: Row, spot: Spot, state: str, action: str, states: Names, listed: bool
+    reader: Reader, head: Head, states: Names, actions: Names, pair: tuple[str, str], spot: Spot
 ) -> Row:
-    place: dict[str, Any] = {"state": state, "action": action}
+    """Return the outcomes of a pair."""
+    row = Row(states.index(pair[0]), actions.index(pair[1]), line=spot.line)
+    place: dict[str, Any] = {"state": pair[0], "action": pair[1]}
     before = len(reader.faults)
     entries = reader.table(spot, "action", ("to", "reward"), **place)
     if "reward" in entries:
         row.reward = reader.number(entries["reward"], "reward", **place)
-    to = entries.get("to")
-    one: Number = Fraction(1) if reader.exact else 1.0
-
-    def add(name: str, where: Spot, p: Number, reward: Number | None = None) -> None:
+    if "to" not in entries and isinstance(spot.value, dict):
+        reader.fault("found no `to`, expected where the action leads", spot, **place)
+    for name, where, p, reward in _outcomes(reader, entries, place):
         at = states.find(name)
-        if at is None:
-            way_out = reader.closest(name, states)
-            if not way_out and listed:
-                way_out = ", expected one of `states`"
-            elif not way_out:
-                way_out = f'; declare it terminal (terminal = ["{escape(name)}"]) or give it actions'
-            reader.fault(f"no such state{way_out}", where, next_state=name, **place)
-        else:
+        if at is not None:
             row.outcomes.append((at, p, reward))
+            continue
+        way_out = reader.closest(name, states)
+        if not way_out and head.states is not None:
+            way_out = ", expected one of `states`"
+        elif not way_out:
+            way_out = f'; declare it terminal (terminal = ["{escape(name)}"]) or give it actions'
+        reader.fault(f"no such state{way_out}", where, next_state=name, **place)
+    if len(reader.faults) > before:  # one fault must not bring others with it
+        row.outcomes, row.reward = [(row.state, Fraction(1) if reader.exact else 1.0, None)], None
+    elif isinstance(entries["to"].value, list):
+        row.lines = [item.line for item in entries["to"].value]
+    return row
 
+
+def _outcomes(
+    reader: Reader, entries: dict[str, Spot], place: dict[str, Any]
+) -> Iterator[tuple[str, Spot, Number, Number | None]]:
+    """Yield the name of each state that an action leads to, where it stands, its probability and its own reward."""
+    to = entries.get("to")
     if to is None:
-        if isinstance(spot.value, dict):
-            reader.fault("found no `to`, expected where the action leads", spot, **place)
-    elif is_text(to):
-        add(to.value, to, one)
+        return
+    if is_text(to):
+        yield to.value, to, Fraction(1) if reader.exact else 1.0, None
     elif isinstance(to.value, dict):
         for name, p in to.value.items():
-            add(name, p, reader.probability(p, next_state=name, **place))
+            yield name, p, reader.probability(p, next_state=name, **place), None
     elif isinstance(to.value, list):
-        row.lines = []
         for item in to.value:
             outcome = reader.table(item, "outcome", ("state", "p", "reward"), **place)
             missing = [key for key in ("state", "p") if key not in outcome]
-            if missing and isinstance(item.value, dict):
-                what = f"outcome: found no `{missing[0]}`, expected {{ state = NAME, p = NUMBER }}"
-                reader.fault(what, item, **place)
             if missing:
+                if isinstance(item.value, dict):
+                    what = f"outcome: found no `{missing[0]}`, expected {{ state = NAME, p = NUMBER }}"
+                    reader.fault(what, item, **place)
                 continue
-            name = reader.text(outcome["state"], "next state", **place)
-            if name is None:
+            listed = reader.text(outcome["state"], "next state", **place)
+            if listed is None:
                 continue
-            p = reader.probability(outcome["p"], next_state=name, **place)
+            p_of = reader.probability(outcome["p"], next_state=listed, **place)
             reward = None
             if "reward" in outcome:
-                reward = reader.number(outcome["reward"], "reward", next_state=name, **place)
-            if row.reward is not None and reward is not None:
-                first = entries["reward"].line
-                reader.fault(
-                    f"found a reward on the outcome and one on the action on line {first}, expected one of them",
-                    outcome["reward"],
-                    **place,
-                )
-            add(name, outcome["state"], p, reward)
-            row.lines.append(item.line)
+                reward = reader.number(outcome["reward"], "reward", next_state=listed, **place)
+                if "reward" in entries:
+                    first = f"one on the action on line {entries['reward'].line}"
+                    what = f"found a reward on the outcome and {first}, expected one of them"
+                    reader.fault(what, outcome["reward"], **place)
+            yield listed, outcome["state"], p_of, reward
     else:
-        reader.fault(
-            f"to: found {to}, expected a name, a table of probabilities or an array of outcomes", to, **place
-        )
-    if len(reader.faults) > before:  # one fault must not bring others with it
-        row.outcomes, row.lines, row.reward = [(row.state, one, None)], None, None
-    return row
+        what = f"to: found {to}, expected a name, a table of probabilities or an array of outcomes"
+        reader.fault(what, to, **place)
 
 
 # -- arrays -----------------------------------------------------------------------------------------------------
@@ -269,7 +255,7 @@ def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
             for s2, p, x in row.outcomes
         ]
         row.reward = None
-    lines = {s: p_of(s, 0, 0).line for s in range(S)}
+    lines = [p_of(s, 0, 0).line for s in range(S)]
     return finish(reader, head, rows, states, actions, state_lines=lines, on_entry=bool(paid))
 
 
