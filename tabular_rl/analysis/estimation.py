@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -183,11 +184,9 @@ def _check_ends(log: Log, ends: NDArray[np.bool_], left: NDArray[np.bool_]) -> N
 
 
 def _new_name(states: Names) -> str:
-    name, n = END, 1
-    while states.find(name) is not None:
-        n += 1
-        name = f"{END} {n}"
-    return name
+    """A name for one more terminal state."""
+    names = itertools.chain([END], (f"{END} {n}" for n in itertools.count(2)))
+    return next(name for name in names if states.find(name) is None)
 
 
 def _sums(log: Log, outcome: Ints, K: int) -> list[Fraction]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.certificates.intervals import start_bounds
 from tabular_rl.errors import NotAnswerable, NumericalError, OptionError, quoted
@@ -22,7 +24,7 @@ from tabular_rl.model.transitions import Transitions
 from tabular_rl.solving import run as running
 from tabular_rl.solving.options import EPISODES, OPTIONS, SEED
 from tabular_rl.solving.run import Run, Stop
-from tabular_rl.solving.solution import Solution
+from tabular_rl.solving.solution import Floats, Solution
 
 STEPS = Option("steps", int, "steps after which an episode is cut off", low=1, high=1e9, optional=True)
 LEVEL = Option("level", float, "level of the confidence interval", low=0.5, high=0.999999)
@@ -147,7 +149,6 @@ def simulate(
     >>> s.lower <= 2 <= s.upper, s.half_width < 1e-5, s.verdict
     (True, True, 'inside the interval')
     """
-    from tabular_rl.kernels.episodes import play
     from tabular_rl.solving.sampling import decisions, sampling_model
 
     episodes, seed, level = EPISODES.check(episodes), SEED.check(seed), LEVEL.check(level)
@@ -155,7 +156,8 @@ def simulate(
     mdp, policy = _starting_at(mdp, policy, start)
     if mdp.terminal.all():
         raise OptionError("no state to start from: all states are terminal")
-    reference = _checked_reference(reference)
+    if not (reference is None or reference is False or isinstance(reference, Solution)):
+        raise OptionError(f"reference: found {quoted(reference)}, expected a Solution, or False for none")
     run = Run("simulate", {}, time_limit)
     limit, cut = episode_limit(mdp, steps)
     stop = mdp.terminal | zero_states(mdp, policy)
@@ -163,36 +165,23 @@ def simulate(
     reward = np.zeros(0) if mdp.reward is None else mdp.reward
     model = sampling_model(mdp)._replace(terminal=stop, reward=reward, r=mdp.r)
     chosen = decisions(policy)
-    nothing_written = [np.empty((0, 0), dtype=kind) for kind in (np.int64, np.int64, np.bool_)]
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
 
     # By a power of two, which rounds nothing: squares of returns may be beyond the range of floats.
     scale = 2.0 ** (math.frexp(_largest_return(mdp, 1))[1] - 1)
     n, mean, squares, total, longest, going_on = 0, 0.0, 0.0, 0, 0, 0
+
+    def look() -> None:
+        run.check_stop()
+        if running.listener is not None:
+            running.listener("simulate", n / episodes, f"{n} of {episodes} episodes")
+
     stopped: str | None = None
     try:
         while n < episodes:
             count = min(TOGETHER, episodes - n)
-            state = np.searchsorted(model.start, rng.random(count), side="right")
-            G, factor, done = np.zeros(count), np.ones(count), np.zeros(count, dtype=np.int64)
-            live = np.flatnonzero(~stop[state])
-            time = 0
-            while time < limit and live.size:
-                run.check_stop()
-                if running.listener is not None:
-                    running.listener("simulate", n / episodes, f"{n} of {episodes} episodes")
-                uniforms = rng.random((live.size, min(CHUNK, limit - time), 2))
-                part = state[live], done[live], factor[live], G[live]
-                play(model, chosen, 0, uniforms, *part, *nothing_written)
-                state[live], done[live], factor[live], G[live] = part
-                time += uniforms.shape[1]
-                live = live[~stop[state[live]]]
-            if mdp.final_reward is not None:
-                there = done == limit
-                G[there] += factor[there] * mdp.final_reward[state[there]]
-            going_on += live.size
-            if not np.isfinite(G).all():
-                raise NumericalError("overflow: the return of an episode is larger than any float64")
+            G, done, live = _returns(mdp, model, chosen, rng, count, limit, look)
+            going_on += live
             G /= scale
             # Chan's update of mean and squares by a batch.
             delta, batch = float(G.mean()) - mean, float(np.square(G - G.mean()).sum())
@@ -236,6 +225,38 @@ def simulate(
     )
 
 
+def _returns(
+    mdp: MDP,
+    model: Any,
+    chosen: Any,
+    rng: np.random.Generator,
+    count: int,
+    limit: int,
+    look: Callable[[], None],
+) -> tuple[Floats, NDArray[np.int64], int]:
+    """The returns of some episodes, their steps, and how many were still going on; `look` is called between chunks."""
+    from tabular_rl.kernels.episodes import play
+
+    nothing_written = [np.empty((0, 0), dtype=kind) for kind in (np.int64, np.int64, np.bool_)]
+    state = np.searchsorted(model.start, rng.random(count), side="right")
+    G, factor, done = np.zeros(count), np.ones(count), np.zeros(count, dtype=np.int64)
+    live, time = np.flatnonzero(~model.terminal[state]), 0
+    while time < limit and live.size:
+        look()
+        uniforms = rng.random((live.size, min(CHUNK, limit - time), 2))
+        part = state[live], done[live], factor[live], G[live]
+        play(model, chosen, 0, uniforms, *part, *nothing_written)
+        state[live], done[live], factor[live], G[live] = part
+        time += uniforms.shape[1]
+        live = live[~model.terminal[state[live]]]
+    if mdp.final_reward is not None:
+        there = done == limit
+        G[there] += factor[there] * mdp.final_reward[state[there]]
+    if not np.isfinite(G).all():
+        raise NumericalError("overflow: the return of an episode is larger than any float64")
+    return G, done, int(live.size)
+
+
 def _starting_at(mdp: MDP, policy: Policy, start: Any) -> tuple[MDP, Policy]:
     """The model with another start, a state by name or index, or a distribution, and the policy with it."""
     if start is None:
@@ -252,12 +273,6 @@ def _starting_at(mdp: MDP, policy: Policy, start: Any) -> tuple[MDP, Policy]:
         start[at] = 1.0
     moved = mdp.replace(start=start)
     return moved, policy.replace_model(moved)
-
-
-def _checked_reference(reference: Any) -> Any:
-    if reference is None or reference is False or isinstance(reference, Solution):
-        return reference
-    raise OptionError(f"reference: found {quoted(reference)}, expected a Solution, or False for none")
 
 
 def _exact_value(

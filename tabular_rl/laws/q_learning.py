@@ -17,9 +17,7 @@ from tabular_rl.model.unroll import check_untimed
 from tabular_rl.solving.options import check
 from tabular_rl.solving.sampling import Floats
 
-EXACT = (
-    1000  # updates that are multiplied out one by one; beyond them the asymptotic series is right to 1e-13
-)
+EXACT = 1000  # updates that are multiplied out; beyond them the asymptotic series is right to 1e-13
 
 
 @public
@@ -129,28 +127,21 @@ def harmonic_error(gamma: Any, n: int) -> float:
     >>> harmonic_error("1/2", 1), harmonic_error("1/2", 2), round(harmonic_error("0.99", 10**9), 2)
     (0.5, 0.375, 0.81)
     """
-    g = _gamma(gamma)
-    if n != int(n) or n < 0:
-        raise OptionError(f"n: found {quoted(n)}, expected a whole number from 0")
-    q = 1.0
-    for i in range(1, min(int(n), EXACT) + 1):
-        q *= 1.0 - (1.0 - g) / i
-    return q if n <= EXACT else q * math.exp((g - 1) * _log_ratio(n, g)) * _series(n, g) / _series(EXACT, g)
-
-
-def _gamma(gamma: Any) -> float:
     try:
         g = float(as_fraction(gamma))
     except (ValueError, OverflowError):
         g = math.nan
     if not 0 <= g <= 1:
         raise OptionError(f"gamma: found {quoted(gamma)}, expected a number from 0 to 1")
-    return g
-
-
-def _log_ratio(n: int, g: float) -> float:
-    """ln of (n + g/2) / (EXACT + g/2)."""
-    return math.log(n + g / 2) - math.log(EXACT + g / 2)
+    if n != int(n) or n < 0:
+        raise OptionError(f"n: found {quoted(n)}, expected a whole number from 0")
+    q = 1.0
+    for i in range(1, min(int(n), EXACT) + 1):
+        q *= 1.0 - (1.0 - g) / i
+    if n <= EXACT:
+        return q
+    log = math.log(n + g / 2) - math.log(EXACT + g / 2)
+    return q * math.exp((g - 1) * log) * _series(n, g) / _series(EXACT, g)
 
 
 def _series(n: int, g: float) -> float:

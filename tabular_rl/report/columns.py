@@ -18,15 +18,9 @@ from tabular_rl.model.rationals import spell, spell_float, spell_short
 from tabular_rl.report.blocks import Column, Sheet, plain, ranges
 from tabular_rl.solving.solution import Floats, Solution
 
-# The columns that a sheet has too: their keys in JSON, and what a sheet calls them.
-HEADERS = {
-    "states": "state",
-    "values": "value",
-    "lower": "lower",
-    "upper": "upper",
-    "visits": "visits",
-    "policy": "action",
-}
+# The columns that a sheet has too, and what it calls those whose key in JSON is another.
+SHEET = ("states", "values", "lower", "upper", "visits", "policy")
+HEADERS = {"states": "state", "values": "value", "policy": "action"}
 
 
 def answer_entries(solution: Solution, **more: Any) -> dict[str, Any]:
@@ -75,7 +69,7 @@ def answer_sheet(solution: Solution, show_q: bool = False, visits: Column | None
     known["visits"] = visits
     if action is not None and policy is not None and policy.rows is not None and not show_q:
         known["policy"] = replace(action, steps=mdp.horizon)
-    columns = {HEADERS[key]: column for key, column in known.items() if key in HEADERS and column is not None}
+    columns = {HEADERS.get(key, key): column for key in SHEET if (column := known.get(key)) is not None}
     headers = [*["time"] * timed, *columns]
     if show_q:
         headers += ["action", *["probability"] * (policy is not None), "q"]

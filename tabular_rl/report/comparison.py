@@ -23,7 +23,7 @@ from tabular_rl.report.curves import (
 )
 from tabular_rl.report.screen import coloured, signs
 from tabular_rl.report.solution import proven_text, work_text
-from tabular_rl.report.words import header, problem_text, seconds_text, title
+from tabular_rl.report.words import header, heading, problem_text, seconds_text, title
 from tabular_rl.solving.solution import good_enough, why_not
 
 
@@ -56,10 +56,7 @@ class ComparisonReport(Report):
     def entries(self) -> dict[str, Any]:
         best = self.found.reference
         return {
-            "schema": "tabular-rl comparison",
-            "version": 1,
-            "model": best.mdp.name,
-            "digest": best.mdp.digest,
+            **heading("comparison", best.mdp),
             "reference": {
                 "method": best.method,
                 "exact": best.exact is not None,

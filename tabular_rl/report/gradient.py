@@ -14,7 +14,7 @@ from tabular_rl.errors import escape, spoken
 from tabular_rl.model.numbers import general, share_text
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
 from tabular_rl.report.plane import gradient_curve
-from tabular_rl.report.words import header, pair_of, plural, problem_text, start_where, title
+from tabular_rl.report.words import header, heading, pair_of, plural, problem_text, start_where, title
 from tabular_rl.solving.solution import Floats
 
 LARGEST = 12  # entries of the gradient that are shown
@@ -50,7 +50,7 @@ class GradientReport(Report):
     def entries(self) -> dict[str, Any]:
         study, found, mdp = self.study, self.study.found, self.study.mdp
         return {
-            "schema": "tabular-rl gradient", "version": 1, "model": mdp.name, "digest": mdp.digest,
+            **heading("gradient", mdp),
             "policy": study.policy, "problem": mdp.problem, "gamma": mdp.gamma, "horizon": mdp.horizon,
             "sense": mdp.sense, "J": found.J, "norm": found.norm,
             "gradient": _pair_entries(study, found.gradient), "natural": _pair_entries(study, found.natural),

@@ -15,7 +15,7 @@ from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.blocks import Block, Lines, Report
 from tabular_rl.report.screen import signs
 from tabular_rl.report.solution import start_value
-from tabular_rl.report.words import plural, problem_text, start_where, stopped_text, title
+from tabular_rl.report.words import heading, plural, problem_text, start_where, stopped_text, title
 from tabular_rl.solving.solution import Solution, good_enough
 
 ROUGH = 30  # episodes below which the normal approximation is rough
@@ -45,7 +45,7 @@ class SimulationReport(Report):
     def entries(self) -> dict[str, Any]:
         played, mdp, exact = self.played, self.played.mdp, self.played.reference
         return {
-            "schema": "tabular-rl simulation", "version": 1, "model": mdp.name, "digest": mdp.digest,
+            **heading("simulation", mdp),
             "policy": self.policy, **{name: getattr(played, name) for name in NUMBERS},
             "exact_value": None if exact is None or not good_enough(exact) else exact.value_of_start(),
             "exact_bound": None if exact is None else exact.bound,

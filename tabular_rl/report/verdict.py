@@ -11,20 +11,11 @@ from tabular_rl.model.numbers import rounded_up
 from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.blocks import Block, Lines, Report
 from tabular_rl.report.screen import coloured
-from tabular_rl.report.words import header
+from tabular_rl.report.words import header, heading
 
-FINDINGS = (
-    "proven",
-    "tolerance",
-    "error",
-    "loss",
-    "wrong",
-    "reason",
-    "action",
-    "claims",
-    "checked",
-    "not_checked",
-)
+# What is said of an answer, in the words of a Verdict.
+FINDINGS = ("proven", "tolerance", "error", "loss", "wrong", "reason", "action", "claims", "checked",
+            "not_checked")  # fmt: skip
 NAMED = 10_000  # states up to which JSON names them beside the intervals
 
 
@@ -59,8 +50,7 @@ class VerdictReport(Report):
 
     def entries(self) -> dict[str, Any]:
         verdict, mdp = self.verdict, self.verdict.mdp
-        entries = {"schema": "tabular-rl verdict", "version": 1, "model": mdp.name, "digest": mdp.digest}
-        entries |= {name: getattr(verdict, name) for name in FINDINGS}
+        entries = heading("verdict", mdp) | {name: getattr(verdict, name) for name in FINDINGS}
         if verdict.lower is not None:
             names = list(mdp.states) if mdp.S <= NAMED else None
             entries |= {"states": names, "lower": verdict.lower, "upper": verdict.upper}

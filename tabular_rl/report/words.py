@@ -73,6 +73,11 @@ def header(mdp: MDP) -> str:
     return f"{title(mdp)}: {problem_text(mdp)}, {plural(mdp.S, 'state')}"
 
 
+def heading(what: str, mdp: MDP) -> dict[str, Any]:
+    """The first entries of JSON: what it is, and of which model."""
+    return {"schema": f"tabular-rl {what}", "version": 1, "model": mdp.name, "digest": mdp.digest}
+
+
 def start_where(mdp: MDP) -> str:
     """The start distribution in words."""
     used = np.flatnonzero(starts(mdp))

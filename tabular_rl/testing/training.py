@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -337,33 +337,34 @@ def _diagnosed(runs: Sequence[_Trained]) -> tuple[str, ...]:
 
 def _acts_wrongly(runs: Sequence[_Trained], epsilon: float | None, false_alarm: float) -> str:
     """What is said of a loop whose actions are not those of its policy, '' where they are."""
-    rule = runs[0].rule
-    if rule.of_states:  # whose loops must act by pi
-        share = false_alarm / sum(run.pi.size for run in runs)
-        for run in runs:
-            took = np.zeros(run.pi.shape)
-            for step in run.env.steps:
-                took[step.transition.s, step.transition.a] += 1
-            visits = took.sum(axis=1)
-            for (s, a), p in np.ndenumerate(run.pi):
-                if abs(took[s, a] - p * visits[s]) > allowed(p, int(visits[s]), share):
-                    return (
-                        f"model {run.case.name}: action {a} was taken in {took[s, a]:.0f} of {visits[s]:.0f} visits of "
-                        f"s={s}, expected about {p * visits[s]:.0f}: the actions are not those of pi"
-                    )
-        return ""
-    if epsilon is None or rule.step_size.kind != "constant":
-        return ""
-    share = false_alarm / len(runs)
-    for run in runs:
-        other, counted = _explored(run)
-        p = epsilon * (1 - 1 / run.case.mdp.A)
-        if abs(other - p * counted) > allowed(p, counted, share):
-            return (
-                f"model {run.case.name}: an action that is not the best was taken in {other} of {counted} steps, "
-                f"expected about {p * counted:.0f}: the actions are not ε-greedy with ε = {epsilon:g}"
-            )
+    counts = [(run, *count) for run in runs for count in _action_counts(run, epsilon)]
+    for run, events, n, p, what in counts:
+        if abs(events - p * n) > allowed(p, n, false_alarm / len(counts)):
+            return f"model {run.case.name}: {what}"
     return ""
+
+
+def _action_counts(run: _Trained, epsilon: float | None) -> Iterator[tuple[int, int, float, str]]:
+    """Counts of actions that a policy takes with a known probability: the count, of how many, p, and what is said."""
+    if run.rule.of_states:  # whose loops must act by pi
+        took = np.zeros(run.pi.shape, dtype=np.int64)
+        for step in run.env.steps:
+            took[step.transition.s, step.transition.a] += 1
+        for (s, a), p in np.ndenumerate(run.pi):
+            n, visits = int(took[s, a]), int(took[s].sum())
+            what = (
+                f"action {a} was taken in {n} of {visits} visits of s={s}, expected about {p * visits:.0f}: the "
+                "actions are not those of pi"
+            )
+            yield n, visits, p, what
+    elif epsilon is not None and run.rule.step_size.kind == "constant":
+        p = epsilon * (1 - 1 / run.case.mdp.A)
+        other, n = _explored(run)
+        what = (
+            f"an action that is not the best was taken in {other} of {n} steps, expected about {p * n:.0f}: the "
+            f"actions are not ε-greedy with ε = {epsilon:g}"
+        )
+        yield other, n, p, what
 
 
 def _explored(run: _Trained) -> tuple[int, int]:
