@@ -44,7 +44,7 @@ class Compared:
     """One method: its answer, and how far its values are from the exact ones: at least and at most.
 
     `loss` is what its policy loses against the best one, at least and at most; None for a given policy. `ends` is
-    False where the policy collects cost for ever at γ = 1.
+    False where the policy collects cost forever at γ = 1.
     """
 
     solution: Solution

@@ -88,7 +88,7 @@ def estimate(
 
     Examples
     --------
-    Three transitions from a, of which two end: p = 2/3, and 1/3 to stay.
+    Three transitions from a; two of them end: p = 2/3, and 1/3 to stay.
 
     >>> mdp = MDP([[[0.5, 0.5]], [[0, 0]]], [[1.0], [0.0]], 1, states=["a", "b"], terminal=["b"])
     >>> seen = Transitions.of(mdp, [("a", 0, 1.0, "b"), ("a", 0, 0.0, "a"), ("a", 0, 2.0, "b")])

@@ -20,11 +20,11 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 
 NOTHING = 1e-10  # share of the largest that rounding may leave of 0
-MOST_PAIRS = 600  # state-action pairs up to which all estimators are computed unasked
+MOST_PAIRS = 600  # state-action pairs up to which all estimators are computed without being named
 MOST_WORK = 4e8  # pairs² times steps of a horizon
-MOST_EPISODES = 10_000  # played unasked
-PLAYED = 1e9  # steps times pairs times estimators, and episodes times pairs² times estimators, played unasked
-LONGEST = 20_000  # expected steps of an episode up to which episodes are played unasked
+MOST_EPISODES = 10_000  # played without being asked for
+PLAYED = 1e9  # steps × pairs × estimators, and episodes × pairs² × estimators, played without being asked for
+LONGEST = 20_000  # expected steps of an episode up to which episodes are played without being asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ def gradient_study(
     estimators : names, by default all of them, where the model is small
     name : what the policy is called
     discounted : whether a step counts γ^t
-    steps : without a horizon, cut episodes off after so many steps, in place of stopping them
+    steps : without a horizon, cut episodes off after this many steps, instead of stopping them
     episodes, seed, time_limit : how many to sample, by default as many as take no long time; seconds for all
     sampling : entered while episodes are sampled
 

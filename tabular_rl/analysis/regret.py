@@ -124,7 +124,7 @@ def _earned(mdp: MDP, best: Solution, policy: Policy, time_limit: float | None) 
     """What a policy earns from the start, and what it loses there."""
     try:
         value = auto_evaluation(mdp, policy, tolerance=1e-9, relative=True, time_limit=time_limit)
-    except NoFiniteAnswer:  # it collects cost for ever
+    except NoFiniteAnswer:  # it collects cost forever
         return -mdp.sign * math.inf, math.inf
     except Stop:
         return math.nan, math.nan

@@ -119,9 +119,9 @@ def simulate(
     Parameters
     ----------
     mdp, policy : the model, and a policy in any form that `Policy.of` takes
-    start : a state by name or index, or a distribution, in place of the model's start
+    start : a state by name or index, or a distribution, instead of the model's start
     episodes : how many
-    steps : cut an episode off after so many (default: from γ; 1,000,000 at γ = 1)
+    steps : cut an episode off after this many (default: from γ; 1,000,000 at γ = 1)
     seed : the same seed gives the same episodes. Each step takes two uniforms, the start of an episode one.
     level : of the confidence interval
     time_limit : seconds; the exact value has what is left of them
@@ -133,7 +133,7 @@ def simulate(
 
     Raises
     ------
-    NoFiniteAnswer : at γ = 1, where the policy earns or pays for ever
+    NoFiniteAnswer : at γ = 1, where the policy earns or pays forever
     OptionError : an option out of range, or no state to start from
 
     Sources
@@ -295,7 +295,7 @@ def _exact_value(
 
 
 def _largest_return(mdp: MDP, steps: int) -> float:
-    """Rmax Σ_t γ^t over so many steps, and the final reward."""
+    """Rmax Σ_t γ^t over this many steps, and the final reward."""
     gamma, largest = mdp.gamma, mdp.facts.largest_reward
     total = largest * (min(steps, 1 / (1 - gamma)) if gamma < 1 else steps)
     return total + (float(np.max(np.abs(mdp.final_reward))) if mdp.final_reward is not None else 0.0)
@@ -345,11 +345,11 @@ def sample_transitions(
     ----------
     mdp, behavior : the model, and the policy that chooses the actions
     steps : how many transitions
-    start : a state by name or index, or a distribution, in place of the model's start
+    start : a state by name or index, or a distribution, instead of the model's start
     seed : the same seed gives the same transitions, and fewer steps the first of them. A transition takes three
         uniforms: action, outcome, start of the next episode; the first start takes one.
-    episodes : stop after so many, where that is sooner
-    episode_steps : cut an episode off after so many transitions
+    episodes : stop after this many, where that is sooner
+    episode_steps : cut an episode off after this many transitions
 
     Returns
     -------

@@ -22,7 +22,7 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.solving.options import check
 from tabular_rl.solving.solution import Floats, Solution
 
-RATIONAL_VALUES = 10_000  # over all time steps: up to so many fractions are found where floats decide nothing
+RATIONAL_VALUES = 10_000  # over all time steps, that are found as fractions where floats decide nothing
 
 
 @public

@@ -92,7 +92,7 @@ class Step:
         self.move: Any = csr_array((events.prob, (events.to, events.node)), shape=(nodes + 1, nodes))
 
     def _deal(self, moments: Floats) -> Floats:
-        """Start anew what came to the end of an episode."""
+        """Start again what came to the end of an episode."""
         live, ended = moments[:-1], moments[-1]
         if np.any(ended):
             for t in np.flatnonzero(self.start):
@@ -190,7 +190,7 @@ class Law:
             self.start = mdp.start[~mdp.terminal]
             if self.method == "sarsa-evaluation":
                 self.start = mdp.start[mdp.pair_state] * b
-            else:  # what comes next depends on the state alone: the action is chosen anew
+            else:  # what comes next depends on the state alone: the action is chosen again
                 events = replace(events, prob=events.prob * b[events.row])
             self.by_step = [events]
         else:

@@ -1,8 +1,8 @@
 """What a learner is expected to know after k steps, exactly: means and covariances of its table, and its error.
 
 The update of TD(0), SARSA and expected SARSA of a fixed policy is linear in the table, so its moments obey closed
-recursions: `_events` has them. They hold for every step size that is known beforehand (a constant, or a schedule over
-the steps), for every source of transitions, with targets that are copied or averaged, and for the average of the table,
+recursions: `_events` has them. They hold for every step size that is known before the run (a constant, or a schedule of
+steps), for every source of transitions, with targets that are copied or averaged, and for the average of the table,
 whose moments come from those of (table, sum of tables). Steps that count visits have none: they depend on the past.
 
 With 50 states and 200 pairs a step of the covariance takes about 1 ms where rows are drawn apart or swept; along a

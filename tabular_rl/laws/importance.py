@@ -70,7 +70,7 @@ def importance_law(mdp: MDP, policy: Policy, behavior: Policy) -> Importance:
     Raises
     ------
     OptionError : the behaviour lacks an action of the policy
-    NoFiniteAnswer : γ = 1, and the policy collects reward for ever
+    NoFiniteAnswer : γ = 1, and the policy collects reward forever
 
     Sources
     -------

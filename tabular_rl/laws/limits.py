@@ -1,4 +1,4 @@
-"""What learners tend to: the mean and covariance that constant steps leave for ever, and those of averages.
+"""What learners tend to: the mean and covariance that constant steps leave forever, and those of averages.
 
 With independent pairs the limit of the mean is where the expected update is zero: v_π exactly. Along a trajectory the
 table and the next state hang together, and constant steps leave a bias, in proportion to the step.
@@ -32,7 +32,7 @@ POWERS = 500  # steps by which growth is measured
 class Limit:
     """The moments that a learner tends to, in the sign of the model: `mean` (n,), `covariance` (n, n), `truth` (n,).
 
-    Entries that are not updated for ever are NaN: what they are left with depends on the start.
+    Entries that are not updated forever are NaN: what they are left with depends on the start.
     """
 
     mean: Floats
@@ -73,7 +73,7 @@ def limit(
 
     Raises
     ------
-    OptionError : steps that change; too much memory; a trajectory that may end in several places for ever
+    OptionError : steps that change; too much memory; a trajectory that may end in several places forever
     NumericalError : no limit: the learner diverges
 
     Sources
@@ -152,11 +152,11 @@ def asymptotic_covariance(method: str, mdp: MDP, policy: Policy | None = None, *
 
     Returns
     -------
-    array (n, n) in the order of the estimates; 0 at terminal states, NaN at entries not updated for ever
+    array (n, n) in the order of the estimates; 0 at terminal states, NaN at entries not updated forever
 
     Raises
     ------
-    OptionError : sweeps, where updates are not drawn; a trajectory that may end in several places for ever
+    OptionError : sweeps, where updates are not drawn; a trajectory that may end in several places forever
 
     Sources
     -------
@@ -194,7 +194,7 @@ def asymptotic_covariance(method: str, mdp: MDP, policy: Policy | None = None, *
 
 
 def _stationary(law: Law) -> tuple[Floats, NDArray[np.bool_]]:
-    """The share of time in each node in the long run (nodes,), and the entries (n,) that are updated for ever.
+    """The share of time in each node in the long run (nodes,), and the entries (n,) that are updated forever.
 
     OptionError where the trajectory may end in one of several sets of states that it never leaves.
     """
@@ -230,7 +230,7 @@ def _stationary(law: Law) -> tuple[Floats, NDArray[np.bool_]]:
             else np.flatnonzero(~law.mdp.terminal)[one]
         )
         raise OptionError(
-            f"the trajectory may stay for ever in one of {len(ends)} sets of states, one of them around "
+            f"the trajectory may stay forever in one of {len(ends)} sets of states, one of them around "
             f"{quoted(state_name(law.learner.whole, law.mdp, s))}: expected one. --source independent has no such sets."
         )
     inside = np.flatnonzero(labels == ends[0])

@@ -1,7 +1,7 @@
 """The exact law of any learner over a few steps: all its sample paths, weighed in rational arithmetic.
 
 Learners with a maximum, with step sizes that count visits or with actions that depend on what was learned obey no
-closed recursion. For a few steps none is needed: there are only so many things that can happen.
+closed recursion. For a few steps no recursion is needed: only so much can happen, and all of it can be listed.
 
 Rewards and tables are in the sign of maximisation, as in the learners: `mdp.sign` times those of the model.
 """
@@ -71,8 +71,9 @@ def enumerate_paths(
     ----------
     behavior : b, which chooses the actions
     steps : transitions in a path
-    source : "trajectory" (with restarts), "independent" pairs (a state, all alike, and an action of b), or "sweeps"
-    episode_steps : cut an episode off after so many steps, and start anew
+    source : "trajectory" (with restarts), "independent" pairs (a live state, each with the same probability, and an
+        action of b), or "sweeps"
+    episode_steps : cut an episode off after this many steps, and start again
 
     Returns
     -------
@@ -210,7 +211,7 @@ def outcome_law(
 
     Examples
     --------
-    Two throws of a coin, of which the number of heads is kept.
+    Two throws of a coin; the number of heads is kept.
 
     >>> mdp = MDP.from_outcomes([("s", "toss", "s", "1/2", 0), ("s", "toss", "end", "1/2", 1)], 1, terminal=["end"])
     >>> law = outcome_law(mdp, fixed(Policy.uniform(mdp)), lambda n, x, k: n + int(x.reward), 0, 2)

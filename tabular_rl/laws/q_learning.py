@@ -101,7 +101,7 @@ def harmonic_error(gamma: Any, n: int) -> float:
 
         q_n = q_{n-1} + (γ q_{n-1} - q_{n-1}) / n = Π_{i=1}^n (1 - (1-γ)/i) = Γ(n+γ) / (Γ(n+1) Γ(γ))
 
-    which falls like n^-(1-γ): with γ near 1, a step size 1/n takes for ever.
+    which falls like n^-(1-γ): with γ near 1, a step size 1/n takes forever.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def verdicts(run: Learning) -> list[str]:
-    """Return a sentence for each reason why the run will not converge to the exact values, or takes for ever to."""
+    """Return a sentence for each reason why the run will not converge to the exact values, or takes forever to."""
     said = [*_step_size(run), *_exploration(run), *_importance(run), *_loops(run)]
     if run.data is None and run.option.get("source") != "sweeps" and "features" not in run.option:
         said += _reach(run)
@@ -94,7 +94,7 @@ def _noisy(run: Learning) -> bool:
 
 
 def _exploration(run: Learning) -> list[str]:
-    """Whether every action is tried for ever, and whose values are learned."""
+    """Whether every action is tried forever, and whose values are learned."""
     if run.policy is not None or not (np.diff(run.mdp.pair_ptr) > 1).any():
         return []
     explore, name = run.option.get("explore"), run.method.name
@@ -131,7 +131,7 @@ def _exploration(run: Learning) -> list[str]:
 
 
 def _loops(run: Learning) -> list[str]:
-    """At γ = 1, places to stay for ever at no reward: worth 0, but every value there is a fixed point of the update."""
+    """At γ = 1, places to stay forever at no reward: worth 0, but every value there is a fixed point of the update."""
     if not run.whole.problem.must_end or run.policy is not None:
         return []
     from tabular_rl.model.graph.total import total_reward
@@ -141,7 +141,7 @@ def _loops(run: Learning) -> list[str]:
     if not loops.merged:
         return []
     return [
-        "at γ = 1 one can stay for ever at no reward, in a loop that is worth 0; in such a loop any value above agrees "
+        "at γ = 1 one can stay forever at no reward, in a loop that is worth 0; in such a loop any value above agrees "
         "with the update, so estimates may stay where they began; a discount below 1 has one answer alone"
     ]
 
@@ -233,13 +233,13 @@ def _reach(run: Learning) -> list[str]:
         recurs, label = recurring(mdp, use, mdp.prob)
         recurrent = recurs & there
         if recurrent.any():
-            cure = "--episode-steps 1000 begins anew now and then"
+            cure = "--episode-steps 1000 begins again now and then"
             left, whole = there & ~recurrent, int(there.sum())
             if left.any():
                 s = quoted(state_name(run.whole, mdp, int(np.argmax(left))))
                 said.append(
                     f"{left.sum():,} of {whole:,} states, such as {s}, are updated only finitely often: a trajectory "
-                    f"leaves them for ever, for others that do not lead back or to an end; {cure}"
+                    f"leaves them forever, for others that do not lead back or to an end; {cure}"
                 )
             elif len(parts := np.unique(label[recurrent])) > 1:
                 said.append(

@@ -27,14 +27,14 @@ class Table:
     """Texts in columns.
 
     Where the columns do not fit, those in `wrap` are wrapped; those in `drop` are left out, the first one first, and
-    that is said below; with `fold` the first so many columns are repeated, with what does not fit below.
+    that is said below; with `fold` what does not fit stands below, behind the first `fold` columns.
 
     Parameters
     ----------
     headers, rows : the texts; no line of headers where all are empty
     left : headers of columns that are flush left, comma-separated; others are flush right
     wrap, drop : headers, comma-separated
-    fold : columns that stand in every part
+    fold : number of columns that stand in every part
     gaps : lines that stand before a row
     above, below : lines that belong to the table
     """
@@ -132,7 +132,7 @@ class Column:
         of: Callable[[NDArray[Any], int, int], list[Any]],
         after: Any = None,
     ) -> Column:
-        """The column of an array of one time step, or of a row for each: `of` has the row in place of the time."""
+        """The column of an array of one time step, or of a row for each: `of` has the row instead of the time."""
         steps = np.atleast_2d(values)
         timed = len(values) if values.ndim == 2 else None
         return cls(lambda t, first, last: of(steps[t], first, last), size, timed, after)

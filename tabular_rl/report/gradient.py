@@ -24,7 +24,7 @@ LARGEST = 12  # entries of the gradient that are shown
 class GradientReport(Report):
     """J, the largest entries of its gradient, and a line for each estimator.
 
-    `axes` are two entries of θ that the picture shows, in place of the gradient's own direction.
+    `axes` are two entries of θ that the picture shows, instead of the gradient's own direction.
     """
 
     study: GradientStudy

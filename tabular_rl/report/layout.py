@@ -67,7 +67,7 @@ def wrapped(text: str, most: int) -> list[str]:
 
 
 def reflowed(text: str, most: int) -> str:
-    """A docstring with lines of at most so many characters; indented paragraphs and entries stay so.
+    """A docstring with lines of at most `most` characters; indented paragraphs and entries stay indented.
 
     What fits is left as it is, and what examples print; their code is broken behind a comma.
 
@@ -138,7 +138,7 @@ def _paragraphs(rows: Sequence[str]) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Rows:
-    """Which rows of a long table are shown, and what is said in place of those before a row that are not."""
+    """Which rows of a long table are shown, and what is said instead of those before a row that are not."""
 
     rows: list[int]
     gaps: Mapping[int, str] = field(default_factory=dict)  # by place in `rows`

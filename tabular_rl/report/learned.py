@@ -128,15 +128,15 @@ def _grids(learned: Learned) -> list[Block]:
 def options_text(learned: Learned) -> str:
     """The step size, the exploration, and the options that are not as they are by default."""
     defaults = {name: default for name, (_, default) in METHODS[learned.method].options.items()}
-    told = []
+    texts = []
     for name, value in learned.options.items():
         if name in ("steps", "runs", "seed") or value is None:
             continue
         if name in ("step_size", "explore") or option_text(value) != option_text(
             _checked(name, defaults[name])
         ):
-            told.append(name.replace("_", " ") + ("" if value is True else f" {option_text(value)}"))
-    return ", ".join(told)
+            texts.append(name.replace("_", " ") + ("" if value is True else f" {option_text(value)}"))
+    return ", ".join(texts)
 
 
 def _checked(name: str, default: Any) -> Any:
@@ -206,7 +206,7 @@ def decimals_of(learned: Learned) -> int:
 
 
 def _own_decimals(values: Sequence[float], decimals: int, more: int = 4) -> int:
-    """The decimals that all values are exact with, where a few more than so many are enough: 0.625 is no 0.63.
+    """The decimals that write all values exactly, where a few more than `decimals` do: 0.625 is not 0.63.
 
     >>> _own_decimals([0.625, 0.5], 2), _own_decimals([2 / 3, 0.5], 2), _own_decimals([0.5, math.nan], 2)
     (3, 2, 2)
@@ -248,7 +248,7 @@ def _sure_to(learned: Learned) -> str:
 
 
 def _worst_entry(learned: Learned) -> dict[str, Any] | None:
-    """Where the largest error of all runs is: in the table "v" or "q", of which run.
+    """Where the largest error of all runs is: its table ("v" or "q"), its entry, and its run.
 
     None where the errors are not those of a table.
 
@@ -279,7 +279,7 @@ def _worst_entry(learned: Learned) -> dict[str, Any] | None:
 
 
 def _worst_text(learned: Learned) -> list[str]:
-    """Of which table the errors are, and where the largest one is; nothing where that is not known."""
+    """The table that errors are measured in, and where the largest one is; nothing where that is not known."""
     worst = _worst_entry(learned)
     if worst is None:
         return []

@@ -88,7 +88,7 @@ def _by_action(
     cells: Callable[[int, int], list[str]],
     count: int,
 ) -> tuple[list[list[str]], dict[int, str]]:
-    """A line for each action of some times and states, with what stands before a line in place of others.
+    """A line for each action of some times and states, with what stands before a line instead of others.
 
     The state and its value stand in its first line; a terminal state has one line, whose last `count` cells are empty.
     """

@@ -96,7 +96,7 @@ class _Quiet:
 
 
 def be_quiet(level: int) -> None:
-    """Say from now on what -q, given so many times, leaves."""
+    """Be as quiet from now on as -q asks, by the number of times that it is given."""
     _Quiet.level = level
 
 

@@ -31,7 +31,7 @@ def plural(count: int, what: str, form: str = "") -> str:
 
 
 def some(names: list[str], most: int, count: int) -> str:
-    """The first few of so many names.
+    """The first names of a list of `count`.
 
     >>> some(["a", "b", "c"], 2, 3)
     'a, b and 1 more'

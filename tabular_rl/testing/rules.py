@@ -28,13 +28,13 @@ OF_ACTIONS = ("sarsa", "expected-sarsa", "q-learning")
 
 # What is said when a mistake fits; the keys are how `learned_by` is asked for them.
 MISTAKES = {
-    "policy at s": "the policy is read at s in place of s'",
-    "maximum": "the maximum over the next actions is taken in place of the expectation",
-    "expectation": "the expectation over the next actions is taken in place of the maximum",
+    "policy at s": "the policy is read at s instead of s'",
+    "maximum": "the maximum over the next actions is taken instead of the expectation",
+    "expectation": "the expectation over the next actions is taken instead of the maximum",
     "mean": "the mean over all next actions is taken",
-    "same action": "q(s', a) of the same action is read in place of q(s', a')",
-    "values at s": "the values of s are read in place of those of s'",
-    "all at s": "the policy and the values are read at s in place of s'",
+    "same action": "q(s', a) of the same action is read instead of q(s', a')",
+    "values at s": "the values of s are read instead of those of s'",
+    "all at s": "the policy and the values are read at s instead of s'",
     "index at s": "the best action is looked up at s, and its value read at s'",
     "action 0": "q(s', 0) is read, whatever the next action is",
     "action after next": "off by one: the action after the next one is read at s'",
@@ -42,7 +42,7 @@ MISTAKES = {
     "no discount": "the discount γ is missing",
     "no mask": "the mask of terminal states is missing: the value of a terminal s' is read, which must count 0",
     "no bootstrap": "the value of s' is missing from the target",
-    "updates s'": "the entry of s' is updated in place of that of s",
+    "updates s'": "the entry of s' is updated instead of that of s",
     "early": "the entry is changed before the target is read, which shows where s' is s",
     "own values": "the table that chooses the action also values it: that is Q-learning twice",
     "other chooses": "the other table chooses the action and values it",
@@ -50,42 +50,42 @@ MISTAKES = {
     "last left out": "off by one: the last transition is not learned from",
     "first left out": "off by one: the first transition is not learned from",
     "count from 2": "off by one: the count n of the step size is one too high",
-    "shared count": "the step size is shared: n counts all updates in place of those of this entry",
-    "count of s": "the step size is shared: n counts the updates of s in place of those of s and a",
-    "root": "the step size is 1/√n in place of 1/n",
+    "shared count": "the step size is shared: n counts all updates instead of those of this entry",
+    "count of s": "the step size is shared: n counts the updates of s instead of those of s and a",
+    "root": "the step size is 1/√n instead of 1/n",
     "1% too large": "the step size is 1% too large",
     "replaces": "the target replaces the estimate: the step size is 1",
     "reward of the next": "off by one: the reward of the following transition is used",
-    "every visit": "every visit of a state is learned from, in place of the first of an episode",
-    "first visit": "the first visit of a state in an episode alone is learned from, in place of every one",
-    "last visit": "the last visit of a state in an episode is learned from, in place of the first",
-    "return of the start": "the return of the whole episode is used at each state, in place of what follows it",
+    "every visit": "every visit of a state is learned from, instead of the first of an episode",
+    "first visit": "the first visit of a state in an episode alone is learned from, instead of every one",
+    "last visit": "the last visit of a state in an episode is learned from, instead of the first",
+    "return of the start": "the return of the whole episode is used at each state, instead of what follows it",
     "reward before": "off by one: the return begins one reward late",
     "discounted at once": "the first reward of a return is discounted",
     "returns run on": "the return is not set to 0 at the end of an episode",
     "n + 1": "off by one: returns have n + 1 rewards",
     "n - 1": "off by one: returns have n - 1 rewards",
-    "one discount": "v(s_n) is discounted by γ in place of γ^n",
+    "one discount": "v(s_n) is discounted by γ instead of γ^n",
     "rewards undiscounted": "the rewards of a return are not discounted",
     "tail left out": "the last states of an episode are never updated",
     "traces kept": "the traces are not set to 0 at the end of an episode",
-    "no γ in the trace": "the traces fade by λ in place of γλ",
-    "no λ in the trace": "the traces fade by γ in place of γλ",
+    "no γ in the trace": "the traces fade by λ instead of γλ",
+    "no λ in the trace": "the traces fade by γ instead of γλ",
     "no trace": "the TD error reaches the state s alone: that is TD(0)",
     "fades at once": "the trace of s fades before it is used: z ← γλ (z + e_s)",
-    "accumulating": "the traces accumulate, in place of being replaced",
-    "replacing": "the traces are replaced, in place of being added up",
+    "accumulating": "the traces accumulate, instead of being replaced",
+    "replacing": "the traces are replaced, instead of being added up",
     "step size of now": "the step size is that of the state now, not that of each visit: α belongs in the trace",
 }
 # Other words for the same mistake in another rule.
 SAID = {
     "sarsa": {
-        "maximum": "the maximum over the next actions is taken in place of the action a' that was taken",
-        "mean": "the mean over all next actions is taken in place of the action a' that was taken",
+        "maximum": "the maximum over the next actions is taken instead of the action a' that was taken",
+        "mean": "the mean over all next actions is taken instead of the action a' that was taken",
     },
-    "q-learning": {"values at s": "the maximum is taken over q(s, ·) in place of q(s', ·)"},
+    "q-learning": {"values at s": "the maximum is taken over q(s, ·) instead of q(s', ·)"},
     "double-q-learning": {
-        "values at s": "the action is chosen and valued at s in place of s'",
+        "values at s": "the action is chosen and valued at s instead of s'",
         "mean": "the mean over all next actions is taken, of the other table",
     },
     "monte-carlo": {
@@ -173,7 +173,7 @@ class Rule:
         return {"step_size": self.step_size.at(1), "n": self.n, "trace": self.trace, "lam": self.trace}
 
     def entry(self, t: Transition, table: int = 0) -> tuple[int, ...]:
-        """Return which entry of which table a transition updates."""
+        """Return the table and the entry that a transition updates."""
         return (table, t.s) if self.of_states else (table, t.s, t.a)
 
 
@@ -214,5 +214,5 @@ def bootstraps(done: bool, mistake: str | None) -> bool:
 
 
 def left_out(at: int, count: int, mistake: str | None) -> bool:
-    """Whether number `at` of so many transitions, or episodes, is not learned from."""
+    """Whether number `at` of `count` transitions, or episodes, is not learned from."""
     return (mistake == "last left out" and at == count - 1) or (mistake == "first left out" and at == 0)

@@ -153,7 +153,7 @@ def check_training(
     keeps the value of s'. A table is an array or a list of lists, (S,) or (S, A), or a dict by state or by (state,
     action).
 
-    In place of a table `train` may return an *agent*, an object with `act(s)` and `update(s, a, r, s2, done)`, and with
+    Instead of a table `train` may return an *agent*, an object with `act(s)` and `update(s, a, r, s2, done)`, and with
     its table in the attribute q or v; the loop is then ours. An agent whose `update` has a parameter a2 (SARSA) is
     given the next action.
 
@@ -172,7 +172,7 @@ def check_training(
     n, trace, traces, visit : as for `check_learner`
     false_alarm : probability that a right loop fails the test of its actions, at most
     seed : of the environment; fresh where it is None, and shown
-    models : Cases, in place of those of `cases()`
+    models : Cases, instead of those of `cases()`
 
     Returns
     -------
@@ -304,7 +304,7 @@ def _table_of(made: Any, shape: tuple[int, ...], start_value: float) -> np.ndarr
 
 
 def _drive(agent: Any, env: Environment, episodes: int) -> None:
-    """Let an agent act and learn for so many episodes."""
+    """Let an agent act and learn for some episodes."""
     names = inspect.signature(agent.update).parameters
     for _ in range(episodes):
         s, _ = env.reset()

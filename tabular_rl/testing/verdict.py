@@ -144,7 +144,7 @@ def check_learner(
     steps, runs : transitions of a sampled run, and runs on each model
     false_alarm : probability that a right learner fails, at most
     seed : of the samples; fresh where it is None, and shown
-    models : Cases, in place of those of `cases()`
+    models : Cases, instead of those of `cases()`
     n : rewards in a return of n-step-td
     trace, traces : λ of td-lambda; "accumulating" or "replacing"
     visit : "first" or "every" visit of a state counts in monte-carlo

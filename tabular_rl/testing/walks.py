@@ -47,7 +47,7 @@ class Walk:
         return int(self.rng.choices(self.rows[s], self.weights[s])[0])
 
     def transitions(self, steps: int, *, whole: bool = False) -> list[Transition]:
-        """So many transitions, or as many more as end the last episode; a' is known where the episode goes on."""
+        """Transitions, and those that end a `whole` last episode; a' is known where the episode goes on."""
         states = range(self.mdp.S)
         s = self.rng.choices(states, self.starts)[0]
         i = self.act(s)

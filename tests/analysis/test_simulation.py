@@ -99,7 +99,7 @@ def test_nothing_random_is_exact():
 
 
 def test_what_is_cut_off_is_in_the_interval():
-    # 1 a step for ever: 1 / (1 - 0.99) = 100.
+    # 1 a step forever: 1 / (1 - 0.99) = 100.
     mdp = MDP([[[1.0]]], [[1.0]], "99/100")
     short = simulate(mdp, Policy.uniform(mdp), episodes=10, steps=50)
     assert short.mean < 41

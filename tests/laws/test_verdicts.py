@@ -233,7 +233,7 @@ def test_parts_that_no_trajectory_leaves():
 
 def test_an_end_begins_anew():
     assert said(COIN, "td0") == []
-    # An end that is reached only now and then, before it is too late: left for ever all the same.
+    # An end that is reached only now and then, before it is too late: left forever all the same.
     both = MDP.from_outcomes([("a", "go", "b", "1/4", 1), ("a", "go", "end", "3/4", 1), ("b", "go", "b", 1, 1)], "1/2",
                              terminal=["end"])  # fmt: skip
     assert "'a', are updated only finitely often" in one(both, "td0")
@@ -316,7 +316,7 @@ def test_fading_exploration_says_how_far_it_reaches(rate, steps):
 
 def test_loops_without_reward_are_told_at_discount_one():
     found = q_learning(load(MODELS / "tiny_rewards.toml"), steps=1, reference=False).verdicts
-    assert sum("stay for ever at no reward" in said for said in found) == 1
+    assert sum("stay forever at no reward" in said for said in found) == 1
     assert not q_learning(load(MODELS / "cliff_walking.toml"), steps=1, reference=False).verdicts
 
 

@@ -201,7 +201,7 @@ def test_every_mistake_belongs_to_a_rule():
 def test_a_sarsa_that_takes_the_maximum_is_not_called_an_expectation():
     verdict = check_learner(learner_of("sarsa", Schedule.of(0.25), "maximum"), "sarsa", sampled=False, seed=1)
     assert verdict.mistakes == (
-        "the maximum over the next actions is taken in place of the action a' that was taken",
+        "the maximum over the next actions is taken instead of the action a' that was taken",
     )
 
 
@@ -354,7 +354,7 @@ def test_step_functions_in_every_form():
     assert_learns(in_place, "td0", runs=50, seed=1)
     assert_learns(returned, "td0", runs=50, seed=1)
     assert_learns(counted, "td0", step_size="1/n")
-    with pytest.raises(AssertionError, match=r"1/√n in place of 1/n|found .* expected"):
+    with pytest.raises(AssertionError, match=r"1/√n instead of 1/n|found .* expected"):
         assert_learns(lambda v, s, a, r, s2, done, n: None, "td0", step_size="1/n")
 
 

@@ -57,7 +57,7 @@ def test_a_right_loop_never_fails(seed):
     [
         *LOOP_MISTAKES.items(),
         ("no mask", MISTAKES["no mask"]),
-        ("values at s", "the maximum is taken over q(s, ·) in place of q(s', ·)"),
+        ("values at s", "the maximum is taken over q(s, ·) instead of q(s', ·)"),
         ("own discount", "the discount is always 0.9, whatever γ is"),
     ],
 )
