@@ -36,15 +36,16 @@ BUDGETS = (
 
 @dataclass(eq=False, repr=False)
 class Method(Generic[P, Answer]):
-    """An algorithm: `task` is "control" (the best policy) or "prediction" (the value of a policy)."""
+    """An algorithm: its `name` is that of its function, its `family` the folder of its file.
+
+    Its `task` is "prediction" (the value of a policy) where it takes a policy, else "control" (the best policy).
+    """
 
     function: Callable[P, Answer]
-    name: str
-    task: Task
-    family: str
     equation: str
     source: str
-    problems: tuple[str, ...] = (DISCOUNTED,)
+    problems: tuple[str, ...] = (DISCOUNTED, TOTAL, FINITE)
+    family: str = ""
     largest: int | None = None  # states it takes, where there is a limit
     cost: Callable[[Facts], Cost | None] = no_estimate  # of an answer; `auto` takes the method of the least
     chooses: bool = False  # it only chooses another method
@@ -54,6 +55,11 @@ class Method(Generic[P, Answer]):
     samples_action: bool = False  # its targets depend on which action is drawn
 
     def __post_init__(self) -> None:
+        self.name = self.function.__name__.replace("_", "-")
+        self.task: Task = (
+            "prediction" if "policy" in inspect.signature(self.function).parameters else "control"
+        )
+        self.family = self.family or self.function.__module__.rpartition(".")[0].rpartition(".")[2]
         self.shared = shared_options(self.function)
         self.function.__signature__ = full_signature(self.function, self.shared)  # type: ignore[attr-defined]
         functools.update_wrapper(self, self.function, (*functools.WRAPPER_ASSIGNMENTS, *OF_FUNCTIONS))
@@ -180,6 +186,6 @@ def full_signature(function: Callable[..., Any], shared: dict[str, Any]) -> insp
     return signature.replace(parameters=sorted([*own, *written], key=lambda p: place.get(p.name, len(place))))
 
 
-def method(name: str, **about: Any) -> Callable[[Callable[P, Answer]], Method[P, Answer]]:
+def method(**about: Any) -> Callable[[Callable[P, Answer]], Method[P, Answer]]:
     """Decorate the function of an algorithm: it becomes a Method, about which the fields say more."""
-    return lambda function: Method(function, name, **about)
+    return lambda function: Method(function, **about)

@@ -24,7 +24,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 
 
 def speedy(model, log, walk, uniforms, step, clock, row, visits, total, since, before, q):
@@ -53,12 +53,9 @@ def speedy(model, log, walk, uniforms, step, clock, row, visits, total, since, b
 
 
 @method(
-    "speedy-q-learning",
-    task="control",
     family="learning",
     equation="q(s,a) <- q(s,a) + a [ T q'(s,a) - q(s,a) ] + (1 - a) [ T q(s,a) - T q'(s,a) ]",
     source="Azar, Munos, Ghavamzadeh & Kappen (2011)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     one_step=True,
 )
 def speedy_q_learning(

@@ -55,8 +55,6 @@ class AverageCertifier(Certifier):
 
 
 @method(
-    "relative-value-iteration",
-    task="control",
     family="planning",
     equation="g + h(s) = max_a [ r(s,a) + Σ_s' p(s'|s,a) h(s') ]",
     source="Puterman (1994), section 8.5",

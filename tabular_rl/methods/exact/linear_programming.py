@@ -30,9 +30,6 @@ from tabular_rl.solving.sweeps import Sweeper
 
 
 @method(
-    "linear-programming",
-    task="control",
-    family="exact",
     equation="min Σ c(s) v(s)  subject to  v(s) ≥ r(s,a) + γ Σ p(s'|s,a) v(s')",
     source="d'Epenoux (1963); Puterman (1994), 6.9",
     problems=(DISCOUNTED, TOTAL),

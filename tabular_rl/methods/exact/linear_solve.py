@@ -44,9 +44,6 @@ def cost(facts: Facts) -> Cost:
 
 
 @method(
-    "linear-solve",
-    task="prediction",
-    family="exact",
     equation="(I - γ P_π) v = r_π",
     source="Puterman (1994), Theorem 6.1.1; Sutton & Barto (2018), equation 4.4",
     problems=(DISCOUNTED, TOTAL),

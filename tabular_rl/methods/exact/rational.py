@@ -20,7 +20,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rows import lowest_rows
 from tabular_rl.solving import options as o
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 from tabular_rl.solving.run import Run
 from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
@@ -31,12 +31,8 @@ LARGEST_TABLE = 10_000_000  # values over all time steps of a finite horizon
 
 
 @method(
-    "rational",
-    task="control",
-    family="exact",
     equation="v*(s) = max_a [ r(s,a) + γ Σ p(s'|s,a) v*(s') ], in fractions",
     source="Puterman (1994), 6.4; Dixon (1982); Bertsekas & Tsitsiklis (1991)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     exact=True,
 )
 def rational(mdp: MDP, *, time_limit: o.TimeLimit = None) -> Solution:
@@ -107,12 +103,8 @@ def rational(mdp: MDP, *, time_limit: o.TimeLimit = None) -> Solution:
 
 
 @method(
-    "rational-evaluation",
-    task="prediction",
-    family="exact",
     equation="(I - γ P_π) v = r_π, in fractions",
     source="Puterman (1994), Theorem 6.1.1; Dixon (1982)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     exact=True,
 )
 def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: o.TimeLimit = None) -> Solution:

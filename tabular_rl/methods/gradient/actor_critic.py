@@ -8,17 +8,13 @@ from tabular_rl.methods.gradient._actor import Actor
 from tabular_rl.model.mdp import MDP
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, Method, method
+from tabular_rl.solving.method import Method, method
 from tabular_rl.solving.sampling import Floats
 
 
 @method(
-    "actor-critic",
-    task="control",
-    family="gradient",
     equation="θ ← θ + α γ^t δ ∇log π(a|s),  δ = r + γ v(s') - v(s),  v(s) ← v(s) + β δ",
     source="Sutton & Barto (2018), 13.5",
-    problems=(DISCOUNTED, TOTAL, FINITE),
 )
 def actor_critic(
     mdp: MDP,
@@ -79,12 +75,8 @@ def actor_critic(
 
 
 @method(
-    "advantage-actor-critic",
-    task="control",
-    family="gradient",
     equation="θ ← θ + α mean γ^t (δ ∇log π(a|s) + τ ∇H(π(·|s))),  v(s) ← v(s) + β mean δ",
     source="Mnih et al. (2016)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
 )
 def advantage_actor_critic(
     mdp: MDP,

@@ -11,19 +11,15 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import size_text
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 from tabular_rl.solving.sampling import Floats
 
 ESTIMATORS = ("return", "return-mean", "reward-to-go", "reward-to-go-value")
 
 
 @method(
-    "reinforce",
-    task="control",
-    family="gradient",
     equation="θ ← θ + α Σ_t γ^t (G_t - b(s_t)) ∇log π(a_t|s_t)",
     source="Williams (1992); Sutton & Barto (2018), 13.3, 13.4",
-    problems=(DISCOUNTED, TOTAL, FINITE),
 )
 def reinforce(
     mdp: MDP,

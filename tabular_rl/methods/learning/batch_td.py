@@ -19,7 +19,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, Method, method
+from tabular_rl.solving.method import Method, method
 from tabular_rl.solving.run import Stop
 from tabular_rl.solving.sampling import Floats
 
@@ -27,12 +27,8 @@ AT_ONCE = 2e7  # transitions presented in one call: well under a second
 
 
 @method(
-    "batch-td",
-    task="prediction",
-    family="learning",
     equation="v(s) ← v(s) + Σ_t ρ_t [ r_t + γ v(s_t') - v(s) ] / Σ_t ρ_t,  all t with s_t = s, until v stays",
     source="Sutton & Barto (2018), 6.3",
-    problems=(DISCOUNTED, TOTAL, FINITE),
 )
 def batch_td(
     mdp: MDP,
@@ -115,12 +111,8 @@ def batch_td(
 
 
 @method(
-    "certainty-equivalence",
-    task="prediction",
-    family="learning",
     equation="(I - γ P̂) v = r̂,  P̂(s'|s) = Σ_t ρ_t 1{s_t' = s'} / Σ_t ρ_t,  r̂(s) = Σ_t ρ_t r_t / Σ_t ρ_t",
     source="Sutton & Barto (2018), 6.3",
-    problems=(DISCOUNTED, TOTAL, FINITE),
 )
 def certainty_equivalence(
     mdp: MDP,

@@ -10,16 +10,12 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 
 
 @method(
-    "double-q-learning",
-    task="control",
-    family="learning",
     equation="q₁(s,a) ← q₁(s,a) + α [ r + γ q₂(s', argmax_a' q₁(s',a')) - q₁(s,a) ], or with q₁ and q₂ exchanged",
     source="van Hasselt (2010); Sutton & Barto (2018), 6.7, (6.10)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     one_step=True,
 )
 def double_q_learning(

@@ -11,16 +11,12 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 
 
 @method(
-    "dyna-q",
-    task="control",
-    family="learning",
     equation="q(s,a) ← q(s,a) + α [ r + γ max_a' q(s',a') - q(s,a) ], from real and from remembered (s, a, r, s')",
     source="Sutton (1990); Sutton & Barto (2018), 8.2",
-    problems=(DISCOUNTED, TOTAL, FINITE),
 )
 def dyna_q(
     mdp: MDP,

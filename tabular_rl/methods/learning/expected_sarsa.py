@@ -9,16 +9,12 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 
 
 @method(
-    "expected-sarsa",
-    task="control",
-    family="learning",
     equation="q(s,a) ← q(s,a) + α [ r + γ Σ_a' b(a'|s') q(s',a') - q(s,a) ]",
     source="van Seijen et al. (2009); Sutton & Barto (2018), 6.6, (6.9)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     on_policy=True,
     one_step=True,
 )
@@ -87,12 +83,8 @@ def expected_sarsa(
 
 
 @method(
-    "q-evaluation",
-    task="prediction",
-    family="learning",
     equation="q(s,a) ← q(s,a) + α [ r + γ Σ_a' π(a'|s') q(s',a') - q(s,a) ]",
     source="Sutton & Barto (2018), 6.6, (6.9)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     one_step=True,
 )
 def q_evaluation(

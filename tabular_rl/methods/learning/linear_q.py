@@ -11,19 +11,15 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, Method, method
+from tabular_rl.solving.method import Method, method
 from tabular_rl.solving.sampling import Floats
 
 EXPECTED, MAX = 1, 2
 
 
 @method(
-    "linear-q-learning",
-    task="control",
-    family="learning",
     equation="w ← w + α [ r + γ max_a' w·x(s',a') - w·x(s,a) ] x(s,a)",
     source="Sutton & Barto (2018), 10.1, 11.1",
-    problems=(DISCOUNTED, TOTAL, FINITE),
 )
 def linear_q_learning(
     mdp: MDP,
@@ -84,12 +80,8 @@ def linear_q_learning(
 
 
 @method(
-    "linear-q-evaluation",
-    task="prediction",
-    family="learning",
     equation="w ← w + α [ r + γ Σ_a' π(a'|s') w·x(s',a') - w·x(s,a) ] x(s,a)",
     source="Sutton & Barto (2018), 10.1, 11.1",
-    problems=(DISCOUNTED, TOTAL, FINITE),
 )
 def linear_q_evaluation(
     mdp: MDP,

@@ -9,17 +9,13 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 from tabular_rl.solving.sampling import Floats
 
 
 @method(
-    "linear-td",
-    task="prediction",
-    family="learning",
     equation="w ← w + α ρ [ r + γ w·x(s') - w·x(s) ] x(s)",
     source="Sutton & Barto (2018), 9.3, 9.4; off policy 11.1, (11.2)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     samples_action=True,
 )
 def linear_td(

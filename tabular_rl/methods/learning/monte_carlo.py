@@ -19,7 +19,7 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.model.unroll import state_name
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 from tabular_rl.solving.sampling import Floats
 
 IMPORTANCE = ("ordinary", "weighted", "per-decision")
@@ -33,12 +33,8 @@ MOST = 2**34  # bytes of the episodes of all runs
 
 
 @method(
-    "monte-carlo",
-    task="prediction",
-    family="learning",
     equation="v(s) ← v(s) + α [ G - v(s) ],  G = r + γ r' + γ² r'' + ... to the end of the episode",
     source="Sutton & Barto (2018), 5.1, 5.5, 5.9, (6.1)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     samples_action=True,
 )
 def monte_carlo(

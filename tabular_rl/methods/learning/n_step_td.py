@@ -10,16 +10,12 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 
 
 @method(
-    "n-step-td",
-    task="prediction",
-    family="learning",
     equation="v(s) ← v(s) + α [ r_1 + γ r_2 + ... + γ^(n-1) r_n + γ^n v(s_n) - v(s) ]",
     source="Sutton & Barto (2018), 7.1, (7.2); off policy (7.9), (7.13)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     samples_action=True,
 )
 def n_step_td(

@@ -13,16 +13,12 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 
 
 @method(
-    "prioritized-sweeping",
-    task="control",
-    family="learning",
     equation="q(s,a) ← Σ_s' p̂(s'|s,a) [ r + γ max_a' q(s',a') ], the largest |change| first",
     source="Moore & Atkeson (1993); Sutton & Barto (2018), 8.4",
-    problems=(DISCOUNTED, TOTAL, FINITE),
 )
 def prioritized_sweeping(
     mdp: MDP,

@@ -12,18 +12,14 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 
 KINDS = ("accumulating", "replacing")
 
 
 @method(
-    "q-lambda",
-    task="control",
-    family="learning",
     equation="z ← γλ z + α e_(s,a),  q ← q + [ r + γ max_a' q(s',a') - q(s,a) ] z,  z ← 0 where a' is not a best one",
     source="Watkins (1989); Sutton & Barto (2018), 12.10",
-    problems=(DISCOUNTED, TOTAL, FINITE),
 )
 def q_lambda(
     mdp: MDP,

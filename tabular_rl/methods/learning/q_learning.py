@@ -9,16 +9,12 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 
 
 @method(
-    "q-learning",
-    task="control",
-    family="learning",
     equation="q(s,a) ← q(s,a) + α [ r + γ max_a' q(s',a') - q(s,a) ]",
     source="Watkins & Dayan (1992); Sutton & Barto (2018), 6.5, (6.8)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     one_step=True,
 )
 def q_learning(

@@ -9,16 +9,12 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 
 
 @method(
-    "sarsa",
-    task="control",
-    family="learning",
     equation="q(s,a) ← q(s,a) + α [ r + γ q(s',a') - q(s,a) ]",
     source="Rummery & Niranjan (1994); Sutton & Barto (2018), 6.4, (6.7)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     on_policy=True,
     one_step=True,
     samples_action=True,
@@ -82,12 +78,8 @@ def sarsa(
 
 
 @method(
-    "sarsa-evaluation",
-    task="prediction",
-    family="learning",
     equation="q(s,a) ← q(s,a) + α [ r + γ q(s',a') - q(s,a) ],  a' ~ π",
     source="Sutton & Barto (2018), 6.4, (6.7)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     on_policy=True,
     one_step=True,
     samples_action=True,

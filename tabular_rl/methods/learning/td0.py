@@ -10,16 +10,12 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 
 
 @method(
-    "td0",
-    task="prediction",
-    family="learning",
     equation="v(s) ← v(s) + α ρ [ r + γ v(s') - v(s) ],  ρ = π(a|s) / b(a|s)",
     source="Sutton & Barto (2018), 6.1, (6.2); off policy 7.3",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     one_step=True,
     samples_action=True,
 )

@@ -14,18 +14,14 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 
 KINDS = ("accumulating", "replacing", "true-online")
 
 
 @method(
-    "td-lambda",
-    task="prediction",
-    family="learning",
     equation="z ← ρ (γλ z + α e_s),  v ← v + [ r + γ v(s') - v(s) ] z",
     source="Sutton & Barto (2018), 12.2, (12.5) to (12.7), off policy (12.25); true online 12.5",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     samples_action=True,
 )
 def td_lambda(

@@ -9,16 +9,12 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 
 
 @method(
-    "tree-backup",
-    task="prediction",
-    family="learning",
     equation="G_t = r_(t+1) + γ Σ_(a≠a_(t+1)) π(a|s_(t+1)) q(s_(t+1), a) + γ π(a_(t+1)|s_(t+1)) G_(t+1)",
     source="Precup, Sutton & Singh (2000); Sutton & Barto (2018), 7.5, (7.16)",
-    problems=(DISCOUNTED, TOTAL, FINITE),
 )
 def tree_backup(
     mdp: MDP,

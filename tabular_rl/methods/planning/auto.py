@@ -15,17 +15,13 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Facts
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 from tabular_rl.solving.solution import Solution, Status
 
 
 @method(
-    "auto",
-    task="control",
-    family="planning",
     equation="v*(s) = max_a [ r(s,a) + γ Σ_s' p(s'|s,a) v*(s') ]",
     source="docs/choosing-a-method.md",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     chooses=True,
 )
 def auto(
@@ -116,12 +112,8 @@ def after(floats: Solution | None, seconds: float, answer: Solution) -> Solution
 
 
 @method(
-    "auto-evaluation",
-    task="prediction",
-    family="planning",
     equation="v(s) = Σ_a π(a|s) [ r(s,a) + γ Σ_s' p(s'|s,a) v(s') ]",
     source="docs/choosing-a-method.md",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     chooses=True,
 )
 def auto_evaluation(

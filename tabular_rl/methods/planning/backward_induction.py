@@ -16,9 +16,6 @@ def cost(facts: Facts) -> Cost:
 
 
 @method(
-    "backward-induction",
-    task="control",
-    family="planning",
     equation="v_t(s) = max_a [ r(s,a) + γ Σ_s' p(s'|s,a) v_{t+1}(s') ],  v_T = final reward",
     source="Puterman (1994), 4.5; Bellman (1957)",
     problems=(FINITE,),

@@ -27,9 +27,6 @@ def cost(facts: Facts) -> Cost:
 
 
 @method(
-    "modified-policy-iteration",
-    task="control",
-    family="planning",
     equation="π ← greedy(v);  v ← T_π^m v",
     source="Puterman (1994), 6.5; Puterman & Shin (1978)",
     problems=(DISCOUNTED, TOTAL),

@@ -9,7 +9,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
-from tabular_rl.solving.method import DISCOUNTED, FINITE, TOTAL, method
+from tabular_rl.solving.method import method
 from tabular_rl.solving.solution import Solution
 
 
@@ -21,12 +21,8 @@ def cost(facts: Facts) -> Cost | None:
 
 
 @method(
-    "policy-evaluation",
-    task="prediction",
-    family="planning",
     equation="v(s) ← Σ_a π(a|s) [ r(s,a) + γ Σ_s' p(s'|s,a) v(s') ]",
     source="Sutton & Barto (2018), 4.1, (4.5); Puterman (1994), 6.1",
-    problems=(DISCOUNTED, TOTAL, FINITE),
     cost=cost,
 )
 def policy_evaluation(

@@ -29,9 +29,6 @@ def cost(facts: Facts) -> Cost | None:
 
 
 @method(
-    "policy-iteration",
-    task="control",
-    family="planning",
     equation="v = (I - γ P_π)⁻¹ r_π;  π ← greedy(v)",
     source="Howard (1960); Puterman (1994), 6.4",
     problems=(DISCOUNTED, TOTAL),

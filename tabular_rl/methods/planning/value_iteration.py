@@ -12,9 +12,6 @@ from tabular_rl.solving.solution import Solution
 
 
 @method(
-    "value-iteration",
-    task="control",
-    family="planning",
     equation="v(s) ← max_a [ r(s,a) + γ Σ_s' p(s'|s,a) v(s') ]",
     source="Puterman (1994), 6.3; Sutton & Barto (2018), (4.10)",
     problems=(DISCOUNTED, TOTAL),
