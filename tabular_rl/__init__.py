@@ -35,7 +35,6 @@ from tabular_rl.methods.gradient.exact import exact_gradient, gradient_ascent
 from tabular_rl.methods.gradient.moments import all_moments, estimator_moments, score_identity
 from tabular_rl.methods.gradient.sample import sample_gradient
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
-from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.methods.lookup import METHODS, PLANNERS
 from tabular_rl.model import hooks
 from tabular_rl.model.layout import Layout
@@ -45,44 +44,13 @@ from tabular_rl.model.transitions import Log, Transitions, behavior_of
 from tabular_rl.solving.learned import Curve, Learned
 from tabular_rl.solving.solution import Solution, Status
 
-
-def _text_of(answer: object) -> str:
-    from tabular_rl.report.answer import text_of
-
-    return text_of(answer)
-
-
-def _write(answer: Solution, path: str) -> None:
-    from tabular_rl.report.answer import write
-
-    write(answer, path)
-
-
-def _regret(learned: Learned) -> object:
-    from tabular_rl.analysis.regret import most_policies, regret
-
-    return regret(learned, most_policies(learned.mdp))
-
-
-def _read_policy(text: str, mdp: MDP) -> Policy:
-    from tabular_rl.formats.named_policies import read_policy
-
-    return read_policy(text, mdp)
-
-
-def _verdicts(run: Learning) -> list[str]:
-    from tabular_rl.laws.verdicts import verdicts
-
-    return verdicts(run)
-
-
-hooks.text_of.fill(_text_of)
-hooks.write.fill(_write)
-hooks.regret.fill(_regret)
-hooks.verdicts.fill(_verdicts)
+hooks.text_of.fill(hooks.later("tabular_rl.report.answer", "text_of"))
+hooks.write.fill(hooks.later("tabular_rl.report.answer", "write"))
+hooks.regret.fill(hooks.later("tabular_rl.analysis.regret", "regret"))
+hooks.verdicts.fill(hooks.later("tabular_rl.laws.verdicts", "verdicts"))
 hooks.planners.fill(PLANNERS.values)
 hooks.best_policy.fill(_best_policy)
-hooks.read_policy.fill(_read_policy)
+hooks.read_policy.fill(hooks.later("tabular_rl.formats.named_policies", "read_policy"))
 
 __version__ = "0.1.0"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tabular_rl.analysis.regret import Regret, middle, most_policies, regret
+from tabular_rl.analysis.regret import Regret, middle, regret
 from tabular_rl.certificates.intervals import Pair, error_between, loss_between
 from tabular_rl.errors import (
     MissingExtra,
@@ -258,7 +258,7 @@ def _curves(label: str, learned: Learned, policy: Policy | None, options: dict[s
     """What a learner learned, the regret of its policies, and the law of its runs."""
     lost = None
     if learned.task == "control" and learned.status is not Status.INTERRUPTED:
-        lost = regret(learned, most_policies(learned.mdp))
+        lost = regret(learned)
     return Curves(label, learned, lost, _law_of(learned, policy, options))
 
 

@@ -57,12 +57,7 @@ def greedy_of_runs(learned: Learned) -> list[Policy]:
     return [Policy(mdp, rows=np.stack([Policy.greedy(mdp, row).rows for row in run])) for run in q]  # type: ignore[misc]
 
 
-def most_policies(mdp: MDP) -> int:
-    """How many policies are worth evaluating on a model of its size."""
-    return max(1, min(POLICIES, OUTCOMES // max(1, mdp.K * (mdp.horizon or 1))))
-
-
-def regret(learned: Learned, most: int = POLICIES, time_limit: float | None = None) -> Regret:
+def regret(learned: Learned, most: int | None = None, time_limit: float | None = None) -> Regret:
     """Evaluate the greedy policy of each run exactly, and compare what it earns from the start with the best.
 
         regret = Σ_s start(s) [ v*(s) - v_π(s) ],    π = greedy(q of the run)
@@ -70,7 +65,7 @@ def regret(learned: Learned, most: int = POLICIES, time_limit: float | None = No
     Parameters
     ----------
     learned : the answer of a learner that finds a policy
-    most : different policies that are evaluated; equal ones are evaluated once
+    most : different policies that are evaluated, each once (default: 200, fewer on large models)
     time_limit : seconds after which the others are left out
 
     Returns
@@ -92,6 +87,8 @@ def regret(learned: Learned, most: int = POLICIES, time_limit: float | None = No
     own = learned.earned
     if own is not None:  # of policies that are not greedy ones, and are known exactly already
         return Regret(own, mdp.sign * (most_earned - own), learned.runs)
+    if most is None:
+        most = max(1, min(POLICIES, OUTCOMES // max(1, mdp.K * (mdp.horizon or 1))))
     policies = greedy_of_runs(learned)
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     earned, lost = np.full(learned.runs, math.nan), np.full(learned.runs, math.nan)

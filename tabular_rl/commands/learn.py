@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tabular_rl.analysis.regret import Regret, most_policies, regret
+from tabular_rl.analysis.regret import Regret, regret
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, exit_code, note_written
 from tabular_rl.commands._files import check_output, named_states, policy_file, read_behavior, read_model
 from tabular_rl.commands._help import OfMethods
@@ -183,4 +183,4 @@ def _regret_of(learned: Learned, time_limit: float | None) -> Regret | None:
     if learned.task != "control" or learned.reference is None or learned.status is Status.INTERRUPTED:
         return None
     limit = None if time_limit is None else max(LATER * time_limit, 0.1)
-    return regret(learned, most_policies(learned.mdp), limit)
+    return regret(learned, time_limit=limit)

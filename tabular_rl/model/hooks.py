@@ -6,6 +6,7 @@ So an answer draws itself though the folder that draws lies above it, and no imp
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 
@@ -29,6 +30,15 @@ class Hook:
         if self._function is None:
             raise RuntimeError(f"nothing {self.what} yet: import tabular_rl first")
         return self._function(*arguments, **options)
+
+
+def later(module: str, name: str) -> Callable[..., Any]:
+    """Return a function that calls one of a module, which is imported when it is first called.
+
+    >>> later("math", "sqrt")(4.0)
+    2.0
+    """
+    return lambda *arguments, **options: getattr(import_module(module), name)(*arguments, **options)
 
 
 text_of = Hook("prints an answer")  # answer -> the text that `print` shows
