@@ -145,7 +145,7 @@ def gradient_study(
     mdp = softmax.mdp
     gradient = exact_gradient(softmax)
     names = list(dict.fromkeys(estimators)) or list(ESTIMATORS)
-    discounted = discounted or mdp.gamma_exact == 1
+    discounted = discounted or not mdp.discounted
     if not estimators and (mdp.L > MOST_PAIRS or mdp.L**2 * (mdp.horizon or 1) > MOST_WORK):
         why = f"estimators left out: each covariance has {mdp.L} × {mdp.L} entries; name an --estimator to have it"
         return GradientStudy(name, gradient, discounted=True, left_out=why)

@@ -308,7 +308,7 @@ def episode_limit(mdp: MDP, steps: int | None) -> tuple[int, float]:
             raise OptionError(f"--steps: found {steps}, expected the horizon, {mdp.horizon}, or more")
         return mdp.horizon, 0.0
     gamma, largest = mdp.gamma, mdp.facts.largest_reward
-    if mdp.gamma_exact == 1:
+    if not mdp.discounted:
         return steps or LONGEST, 0.0
     if gamma >= 1.0:
         raise OptionError("simulate: the discount is too near 1 for a float. Use evaluate, which is exact.")

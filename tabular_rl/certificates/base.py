@@ -57,6 +57,7 @@ class Certifier:
         self.sweeper = sweeper or Sweeper(mdp)
         self.ends = bool(mdp.terminal.any())
         self.large = LargeRewards(mdp)
+        self._total = total
 
     def certificate(self, v: Floats, rows: NDArray[Any] | None = None, decide: bool = False) -> Certificate:
         """Return the proven interval from any values v, and for control from the policy `rows`, with decisions."""

@@ -23,7 +23,12 @@ class FiniteCertifier(Certifier):
 
     apart = False  # what is off at one time is off at all those before it
 
-    def certificate(self, v: Floats, rows: NDArray[Any] | None = None, decide: bool = True) -> Certificate:
+    def certificate(
+        self,
+        v: Floats,
+        rows: NDArray[Any] | None = None,
+        decide: bool = True,
+    ) -> Certificate:
         """Return the interval of values v (T + 1, S), and for control of the greedy policy: `rows` play no part."""
         mdp = self.mdp
         T = len(v) - 1

@@ -65,14 +65,15 @@ class TotalCertifier(Certifier):
         sweeper: Sweeper | None = None,
         total: TotalReward | None = None,
     ) -> None:
-        super().__init__(mdp, policy, sweeper=sweeper)
+        super().__init__(mdp, policy, sweeper=sweeper, total=total)
         self.clocked = self.sweeper.of(mdp)  # still hears of a stop when the run of `sweeper` is over
         self.sweeps = SWEEPS
-        self._total = total
         self._given: Ints | None = None
         self._signs: NDArray[np.int8] | None = None
         self._chain: _Chain | None = None
         self._best: _Best | None = None
+
+    _total: TotalReward | None
 
     @property
     def total(self) -> TotalReward:
@@ -88,7 +89,12 @@ class TotalCertifier(Certifier):
         if self._best is not None:
             self._best.sweeper.run = None
 
-    def certificate(self, v: Floats, rows: Ints | None = None, decide: bool = True) -> Certificate:
+    def certificate(
+        self,
+        v: Floats,
+        rows: Ints | None = None,
+        decide: bool = True,
+    ) -> Certificate:
         """Return the proven interval from values v (S,): `prediction` of the policy, or `control`, with decisions."""
         v = self.checked(v)
         return self.control(v, rows) if self.policy is None else self.prediction(v, self.policy)
@@ -276,7 +282,7 @@ class _Chain:
             vmax = self.sweeper.norm(x)
             error = self._error(vmax)
             self.sweeper.policy(self.moving, x, self._out)
-            stepped = up(self._out + error) if side > 0 else down(self._out - error)
+            stepped: Floats = up(self._out + error) if side > 0 else down(self._out - error)
             stepped[self.zero] = 0.0
             if bool((stepped <= x if side > 0 else stepped >= x).all()):
                 return stepped

@@ -142,11 +142,7 @@ def verdict_on(
     proven, reason = error <= tolerance, ""
     if not proven:
         t, s = divmod(int(np.argmax(outside if len(wrong) else off)), mdp.S)
-        v, a, b = (float(np.atleast_2d(x)[t, s]) for x in (values, low, high))
-        span = f"found the value {spell_float(v)}, the truth is {interval_text(a, b)}"
-        least = "" if len(wrong) else " is the least sure"
-        more = f"; {certificate.note}" if certificate.note and not len(wrong) else ""
-        reason = f"{_where(mdp, values, t, s)}{least}: {span}{more}"
+        reason = _reason(mdp, values, (low, high), t, s, None if len(wrong) else certificate.note)
     loss, action = None, ""
     if not evaluation and policy is not None:
         # What the policy earns is at least the lower end for the policy, what can be earned at most the upper one.
@@ -172,6 +168,14 @@ def verdict_on(
         high,
         task,
     )
+
+
+def _reason(mdp: MDP, values: Floats, ends: tuple[Floats, Floats], t: int, s: int, unsure: str | None) -> str:
+    """Where an answer falls short; `unsure` is the note of what is proven where no value is proven to be wrong."""
+    v, low, high = (float(np.atleast_2d(x)[t, s]) for x in (values, *ends))
+    least = "" if unsure is None else " is the least sure"
+    span = f"found the value {spell_float(v)}, the truth is {interval_text(low, high)}"
+    return "; ".join(filter(None, (f"{_where(mdp, values, t, s)}{least}: {span}", unsure)))
 
 
 def proven_by_sweep(
@@ -233,9 +237,8 @@ def _finite(side: Any) -> Any:
 
 def _ends(mdp: MDP, certificate: Certificate) -> tuple[Floats, Floats]:
     """The interval of a certificate in the sign of the model."""
-    return (
-        (certificate.lower, certificate.upper) if mdp.sign > 0 else (-certificate.upper, -certificate.lower)
-    )
+    lower, upper = certificate.lower, certificate.upper
+    return (lower, upper) if mdp.sign > 0 else (-upper, -lower)
 
 
 def _where(mdp: MDP, values: Any, t: int, s: int) -> str:

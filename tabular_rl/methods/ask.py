@@ -110,7 +110,8 @@ def learn(mdp: MDP, method: Any, policy: Any = None, **options: Any) -> Learned:
     learner = learner_of(method)
     if learner.task == "prediction" and policy is None:
         policy = Policy.uniform(mdp)
-    return learner.ask(mdp, policy, **options)
+    answer: Learned = learner.ask(mdp, policy, **options)
+    return answer
 
 
 def _answer(

@@ -205,7 +205,7 @@ def _largest_piece(free: NDArray[np.bool_]) -> NDArray[np.bool_]:
     piece = connected_components(graph.tocsr(), directed=False)[1].reshape(free.shape)
     size = np.bincount(piece.ravel())[piece]
     size[~free] = 0
-    return free & (piece == piece.flat[int(np.argmax(size))])
+    return np.asarray(free & (piece == piece.flat[int(np.argmax(size))]))
 
 
 MOVES = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}

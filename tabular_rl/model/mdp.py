@@ -402,6 +402,11 @@ class MDP(Model):
         """+1 where rewards are maximised, -1 where they are costs."""
         return 1.0 if self.sense == "max" else -1.0
 
+    @property
+    def discounted(self) -> bool:
+        """True where later rewards count less, γ < 1, whether there is a horizon or not."""
+        return self.gamma_exact < 1
+
     def validate(self) -> None:
         """Look at the contents of a mapped model, once; those of every other model were looked at when it was made.
 

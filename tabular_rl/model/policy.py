@@ -8,7 +8,7 @@ n 2**-52.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -395,25 +395,18 @@ def policy_of(mdp: MDP, given: Any, name: str = "policy") -> Policy:
 
 
 def _read(mdp: MDP, given: Any) -> Policy:
-    if isinstance(given, Policy):
-        return given
-    if hasattr(given, "policy"):  # a Solution, a SoftmaxPolicy
-        if isinstance(given.policy, Policy):
-            return given.policy
+    own = getattr(given, "policy", given)  # that of a Solution, of a SoftmaxPolicy
+    if isinstance(own, Policy):
+        return own
+    if own is not given:
         raise OptionError(f"policy: found {type(given).__name__} without a policy, expected {FORMS}")
     if isinstance(given, str):
         made: Policy = hooks.read_policy(given, mdp)
         return made
     if isinstance(given, Mapping):
         return _of_mapping(mdp, given)
-    if isinstance(given, (list, tuple)) and any(isinstance(x, Mapping) for x in given):
-        if not all(isinstance(x, Mapping) for x in given) or len(given) != mdp.horizon:
-            raise OptionError(
-                f"policy: found a list of {len(given)}, expected a mapping for each of {mdp.horizon or 'no'} time steps"
-            )
-        return _stacked(mdp, [_of_mapping(mdp, x) for x in given])
-    if isinstance(given, (list, tuple)) and any(x is None or isinstance(x, str) for x in given):
-        return Policy.of_actions(mdp, given)
+    if isinstance(given, (list, tuple)) and any(x is None or isinstance(x, (str, Mapping)) for x in given):
+        return _of_list(mdp, given)
     if not hasattr(given, "__len__") or isinstance(given, (set, frozenset, bytes)):
         raise OptionError(f"policy: found {type(given).__name__}, expected {FORMS}")
     try:
@@ -425,6 +418,17 @@ def _read(mdp: MDP, given: Any) -> Policy:
     if array.dtype.kind not in "biuf":
         raise OptionError(f"policy: found {type(given).__name__} of {array.dtype}, expected {FORMS}")
     return _of_array(mdp, array)
+
+
+def _of_list(mdp: MDP, given: Sequence[Any]) -> Policy:
+    """The policy of a list with a mapping for each time, or with the name of an action for each state."""
+    if any(isinstance(x, Mapping) for x in given):
+        if not all(isinstance(x, Mapping) for x in given) or len(given) != mdp.horizon:
+            raise OptionError(
+                f"policy: found a list of {len(given)}, expected a mapping for each of {mdp.horizon or 'no'} time steps"
+            )
+        return _stacked(mdp, [_of_mapping(mdp, x) for x in given])
+    return Policy.of_actions(mdp, given)
 
 
 def _of_mapping(mdp: MDP, given: Mapping[Any, Any]) -> Policy:

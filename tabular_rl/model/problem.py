@@ -34,7 +34,7 @@ class Problem(str):
 
     def __init__(
         self,
-        name: str,
+        _name: str,
         *,
         asked_by: Callable[[MDP], bool],
         short: str,
@@ -81,14 +81,14 @@ FINITE = Problem(
 )
 DISCOUNTED = Problem(
     "discounted",
-    asked_by=lambda mdp: mdp.gamma_exact < 1,
+    asked_by=lambda mdp: mdp.discounted,
     short="discounted, {gamma}",
     long="discounted, {gamma}",
     contracts=True,
 )
 TOTAL = Problem(
     "total-reward",
-    asked_by=lambda mdp: True,
+    asked_by=lambda _: True,
     short="total reward, {gamma}",
     long="total reward ({gamma})",
     must_end=True,

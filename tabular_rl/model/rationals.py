@@ -69,7 +69,7 @@ def whole(text: str) -> int:
     if text[0] == "-":
         return -whole(text[1:])
     low = len(text) // 2
-    return whole(text[:-low]) * 10**low + whole(text[-low:])
+    return int(whole(text[:-low]) * 10**low + whole(text[-low:]))
 
 
 def calculated(text: str) -> Fraction:
@@ -84,7 +84,8 @@ def calculated(text: str) -> Fraction:
     a, b = fraction(found["a"]), fraction(found["b"])
     if found["sign"] == "/" and b == 0:
         raise ValueError(text)
-    return {"+": add, "-": subtract, "*": mul, "/": truediv}[found["sign"]](a, b)
+    joined: Fraction = {"+": add, "-": subtract, "*": mul, "/": truediv}[found["sign"]](a, b)
+    return joined
 
 
 def decimal_text(n: int) -> str:
@@ -282,7 +283,7 @@ class RationalArray(Sequence[Fraction]):
         """Return the nearest float64 of each (correctly rounded); OverflowError past the range."""
         small = self.num.dtype == np.int64 and self.num.size
         if small and max(int(self.num.max()), -int(self.num.min()), int(self.den.max())) <= 2**53:
-            return self.num / self.den  # both are float64 exactly, and one division rounds once
+            return np.asarray(self.num / self.den)  # both are float64 exactly, and one division rounds once
         return np.array(
             [n / d for n, d in zip(self.num.tolist(), self.den.tolist(), strict=True)], dtype=np.float64
         )

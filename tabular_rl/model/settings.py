@@ -50,9 +50,11 @@ def checked_gamma(gamma: Any) -> Fraction:
 
 def checked_sense(sense: Any) -> Sense:
     """Return a sense; ModelError where it is none."""
-    if sense not in ("max", "min"):
-        raise ModelError(f"sense: found {quoted(sense)}, expected 'max' or 'min'")
-    return sense
+    known: tuple[Sense, ...] = ("max", "min")
+    for one in known:
+        if sense == one:
+            return one
+    raise ModelError(f"sense: found {quoted(sense)}, expected 'max' or 'min'")
 
 
 def checked_horizon(horizon: Any) -> int | None:
@@ -85,6 +87,12 @@ def start_of(mdp: MDP, start: Any) -> tuple[Floats, RationalArray | None]:
         made = np.array(start, dtype=np.float64)
     except (ValueError, TypeError):
         raise ModelError(f"start: found {kind_text(start)}, expected {A_START}") from None
+    _check_start(mdp, made, exact)
+    return readonly(made), None if exact is None else RationalArray.of(exact)
+
+
+def _check_start(mdp: MDP, made: Floats, exact: list[Any] | None) -> None:
+    """Raise ModelError where numbers are no distribution over the states with actions."""
     if made.shape != (mdp.S,):
         raise ModelError(f"start: found shape {made.shape}, expected ({mdp.S},)")
     if not np.isfinite(made).all() or (made < 0).any():
@@ -102,7 +110,6 @@ def start_of(mdp: MDP, start: Any) -> tuple[Floats, RationalArray | None]:
         raise ModelError(
             Fault("start: found a terminal state, expected one with actions", state=mdp.states[int(ends[0])])
         )
-    return readonly(made), None if exact is None else RationalArray.of(exact)
 
 
 def start_values(start: Any, states: Names, *, by_name: bool = False) -> list[Any]:

@@ -161,7 +161,7 @@ def states_blocks(
     learned: Learned, everything: bool = False, only: Sequence[int] | None = None, show_q: bool = False
 ) -> list[Block]:
     """state / learned / exact / visits / action; of a finite horizon the states and times that were visited."""
-    mdp, timed = learned.mdp, learned.mdp.horizon is not None
+    mdp, timed = learned.mdp, learned.mdp.problem.timed
     v, visits = np.atleast_2d(learned.v), np.atleast_2d(learned.state_visits)
     exact = None if learned.reference is None else np.atleast_2d(learned.reference.v)
     met = visits >= (0 if everything or not timed else 1)
@@ -273,7 +273,7 @@ def _worst_entry(learned: Learned) -> dict[str, Any] | None:
         "table": "q" if pairs else "v",
         "state": mdp.states[mdp.state_of_row(at) if pairs else at],
         "action": mdp.actions[int(mdp.pair_action[at])] if pairs else None,
-        "time": time if mdp.horizon is not None else None,
+        "time": time if mdp.problem.timed else None,
         "run": run,
     }
 

@@ -59,7 +59,7 @@ def learned_q_blocks(
     learned: Learned, places: Sequence[tuple[int, int]], decimals: int, gaps: Mapping[int, str]
 ) -> list[Block]:
     """state / learned / action / q / exact / visits of each action; what was never tried has no value."""
-    mdp, timed = learned.mdp, learned.mdp.horizon is not None
+    mdp, timed = learned.mdp, learned.mdp.problem.timed
     v, q = np.atleast_2d(learned.v), np.atleast_2d(learned.q)
     reference = None if learned.reference is None else np.atleast_2d(learned.reference.q)
     tries = None if learned.learned_q is None else np.atleast_2d(learned.visits.sum(axis=0))

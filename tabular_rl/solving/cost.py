@@ -39,6 +39,6 @@ class Cost(NamedTuple):
     options: Mapping[str, Any] = {}
 
 
-def no_estimate(facts: Facts) -> Cost | None:
+def no_estimate(_: Facts) -> Cost | None:
     """Return None: `auto` does not choose the method."""
     return None

@@ -100,13 +100,9 @@ class Learned(Solution):
 
         NaN without a reference.
         """
-        return (
-            math.nan
-            if self.reference is None
-            else self.reference.bound
-            if self.reference.exact is None
-            else 0.0
-        )
+        if self.reference is None:
+            return math.nan
+        return self.reference.bound if self.reference.exact is None else 0.0
 
     @cached_property
     def regret(self) -> Regret | None:
@@ -116,7 +112,8 @@ class Learned(Solution):
         """
         if self.task != "control" or self.reference is None or self.status is Status.INTERRUPTED:
             return None
-        return hooks.regret(self)
+        found: Regret = hooks.regret(self)
+        return found
 
     def value_of_start(self) -> float:
         """Σ start(s) v(s), NaN where a state that it needs was never visited."""

@@ -116,26 +116,21 @@ class Run:
         self.check_stop()
         if threading.current_thread() is not threading.main_thread():
             return function(*args, **more)
-        box: dict[str, Any] = {}
+        from concurrent.futures import Future, wait
+
+        future: Future[T] = Future()
 
         def work() -> None:
             try:
-                box["result"] = function(*args, **more)
+                future.set_result(function(*args, **more))
             except BaseException as error:
-                box["error"] = error
+                future.set_exception(error)
 
-        worker = threading.Thread(target=work, daemon=True)
-        worker.start()
-        while True:
-            worker.join(0.02 if self.seconds < 1 else 0.1)
-            if not worker.is_alive():
-                break
+        threading.Thread(target=work, daemon=True).start()
+        while not wait([future], 0.02 if self.seconds < 1 else 0.1).done:
             now = time.monotonic()
             if listener is not None and now - self._told > 0.1:
                 self._told = now
                 listener(self.method, None, "solving a linear system")
             self.check_stop()
-        if "error" in box:
-            raise box["error"]
-        result: T = box["result"]
-        return result
+        return future.result()

@@ -124,7 +124,8 @@ def test_the_largest_reward_counts_not_the_expected_one():
     truth = reference.exact_optimal_value(mdp)[0]
     certificate = certifier(mdp).certificate(np.zeros(1))
     assert certificate.lower[0] <= truth <= certificate.upper[0]
-    assert abs(truth) < 1 and certificate.width >= 0.1
+    assert abs(truth) < 1
+    assert certificate.width >= 0.1
 
 
 def test_mass_defect_counts():
@@ -288,7 +289,8 @@ def looks_worse(gamma, **more):
         ("s", "huge", to, 0.9, -444444444444444.0),
     ]
     mdp = MDP.from_outcomes(rows, gamma, terminal=["end"] if to == "end" else [], **more)
-    assert mdp.r[0] == 0.4 and mdp.r[1] < 0.4 < float(mdp.rational(1)[1])
+    assert mdp.r[0] == 0.4
+    assert mdp.r[1] < 0.4 < float(mdp.rational(1)[1])
     assert mdp.facts.common_reward == 0.4
     return mdp
 
@@ -300,19 +302,22 @@ def test_the_better_action_looks_worse_in_floats(gamma):
     truth = reference.exact_optimal_value(mdp)[0]
     proven = certifier(mdp).certificate(np.array([0.4 / (1 - gamma)]), decide=True)
     assert proven.lower[0] <= truth <= proven.upper[0]
-    assert proven.keep.tolist() == [True, True] and not proven.proven_optimal[0]
+    assert proven.keep.tolist() == [True, True]
+    assert not proven.proven_optimal[0]
     timed = looks_worse(gamma or 1.0, horizon=100)
     plain = np.array([[sum(0.4 * timed.gamma**k for k in range(100 - t))] for t in range(101)])
     proven = certifier(timed).certificate(plain)
     assert proven.lower[0, 0] <= reference.exact_optimal_value(timed)[0][0] <= proven.upper[0, 0]
-    assert proven.keep[99].tolist() == [True, True] and not proven.proven_optimal[99, 0]
+    assert proven.keep[99].tolist() == [True, True]
+    assert not proven.proven_optimal[99, 0]
 
 
 def test_the_better_action_looks_worse_in_floats_at_discount_1():
     mdp = looks_worse(1.0, ends=True)
     proven = certifier(mdp).certificate(np.array([0.4, 0.0]), decide=True)
     assert proven.lower[0] <= reference.exact_optimal_value(mdp)[0] <= proven.upper[0]
-    assert proven.keep.tolist() == [True, True] and not proven.proven_optimal[0]
+    assert proven.keep.tolist() == [True, True]
+    assert not proven.proven_optimal[0]
 
 
 def test_a_penalty_that_is_never_taken_costs_no_sweeps():
@@ -360,7 +365,8 @@ def test_value_at_a_terminal_state_certifies_nothing():
     assert certificate.lower[1] == certificate.upper[1] == 0
     timed = mdp.replace(horizon=2)
     found = certifier(timed).certificate(np.array([[4.05, 4.5], [4.5, 5.0], [0.0, 0.0]]))
-    assert (found.lower[:, 0] <= 0).all() and (found.upper[:, 0] >= 0).all()
+    assert (found.lower[:, 0] <= 0).all()
+    assert (found.upper[:, 0] >= 0).all()
 
 
 def test_terminal_state_stops_the_extrapolation():
@@ -413,7 +419,8 @@ def test_eliminated_actions_are_worse_and_proven_states_are_optimal():
             assert all(own[s] == truth[s] for s in range(mdp.S) if sure[s])
             dropped += int((~certificate.keep).sum())
             proven += int(sure[~mdp.terminal].sum())
-    assert dropped > 500 and proven > 500
+    assert dropped > 500
+    assert proven > 500
 
 
 def test_exact_tie_is_never_eliminated():
@@ -475,14 +482,16 @@ def test_finite_horizon_interval_holds_for_any_values():
             for s in np.flatnonzero(sure[t]).tolist():
                 assert own[t][s] == truth[t][s]
                 proven += not mdp.terminal[s]
-    assert dropped > 500 and proven > 500
+    assert dropped > 500
+    assert proven > 500
 
 
 def test_finite_horizon_counts_the_rounding_of_the_last_difference():
     """1 - (-1e-17) rounds to 1: the interval at time T must still reach -1e-17."""
     mdp = MDP([[[1.0]]], [[0.0]], 1, horizon=1, final_reward=[-1e-17])
     found = certifier(mdp).certificate(np.array([[1.0], [1.0]]))
-    assert (found.lower <= -1e-17).all() and (found.upper >= -1e-17).all()
+    assert (found.lower <= -1e-17).all()
+    assert (found.upper >= -1e-17).all()
 
 
 def test_finite_horizon_certificate_of_nan_is_refused():
@@ -628,7 +637,8 @@ def test_verify_of_a_policy_takes_its_own_values():
 def test_verify_does_not_believe_the_bounds_of_the_answer():
     mdp = MDP([[[1.0]]], [[1.0]], "1/2")  # v = 2
     certificate, worst = verify(mdp, [3.0], lower=[3.0], upper=[3.0])
-    assert certificate.lower[0] <= 2 <= certificate.upper[0] and worst >= 1
+    assert certificate.lower[0] <= 2 <= certificate.upper[0]
+    assert worst >= 1
 
 
 def test_the_claimed_upper_end_of_costs_is_tried_as_such():
@@ -639,7 +649,8 @@ def test_the_claimed_upper_end_of_costs_is_tried_as_such():
     rough, right = np.array([5.0, 0.0]), np.array([4 / 3, 0.0])
     alone = verify(mdp, rough)[0]
     above = verify(mdp, rough, upper=right)[0]
-    assert alone.lower[0] < -1.4 and above.lower[0] == pytest.approx(-4 / 3, abs=1e-12)
+    assert alone.lower[0] < -1.4
+    assert above.lower[0] == pytest.approx(-4 / 3, abs=1e-12)
     assert np.array_equal(above.upper, alone.upper)
     below = verify(mdp, np.array([0.5, 0.0]), lower=right)[0]
     assert below.upper[0] == pytest.approx(-4 / 3, abs=1e-12)

@@ -85,7 +85,8 @@ def test_control_interval_holds(kind, most):
                 asked += 1
                 narrow += proven.width <= 1e3 * (noise + 1e-13)
     assert narrow >= 0.97 * asked, (narrow, asked)
-    assert decided > 2.5 * most and sure > 2.5 * most
+    assert decided > 2.5 * most
+    assert sure > 2.5 * most
 
 
 @pytest.mark.parametrize("most", [30, pytest.param(100, marks=pytest.mark.slow)])
@@ -209,27 +210,33 @@ def test_shortest_ways_of_the_4x4_grid():
     mdp = gridworld()
     steps = [-min(s // 4 + s % 4, 6 - s // 4 - s % 4) for s in range(16)]
     proven = TotalCertifier(mdp).control(np.array(steps, dtype=float))
-    assert inside(proven.lower, map(Fraction, steps), proven.upper) and proven.width < 1e-13
+    assert inside(proven.lower, map(Fraction, steps), proven.upper)
+    assert proven.width < 1e-13
     # Kept are exactly the moves that shorten the way.
     shorter = [steps[int(mdp.next_state[i])] > steps[mdp.state_of_row(i)] for i in range(mdp.L)]
     assert proven.keep.tolist() == shorter
     # From cell 1 the one shortest way is west; from 5 there are two.
-    assert proven.proven_optimal[1] and not proven.proven_optimal[5]
+    assert proven.proven_optimal[1]
+    assert not proven.proven_optimal[5]
 
 
 @pytest.mark.small
 def test_staying_for_nothing_is_worth_nothing():
     mdp = MDP.from_outcomes([("s", "leave", "t", 1, -1), ("s", "stay", "s", 1, 0)], 1, terminal=["t"])
     proven = TotalCertifier(mdp).control(np.zeros(2))
-    assert inside(proven.lower, [0, 0], proven.upper) and proven.width < 1e-14
-    assert proven.keep.tolist() == [False, True] and proven.proven_optimal.all()
+    assert inside(proven.lower, [0, 0], proven.upper)
+    assert proven.width < 1e-14
+    assert proven.keep.tolist() == [False, True]
+    assert proven.proven_optimal.all()
     # -1 solves Bellman's equation v = max(-1, v) too.
     wrong = TotalCertifier(mdp).control(np.array([-1.0, 0.0]))
     assert inside(wrong.lower, [0, 0], wrong.upper)
     # The policy that leaves is worth -1, and is not the best.
     leaves = TotalCertifier(mdp)
     proven = leaves.control(np.zeros(2), np.array([0, -1]))
-    assert proven.lower[0] <= -1 and not proven.proven_optimal[0] and leaves.rows.tolist() == [0, -1]
+    assert proven.lower[0] <= -1
+    assert not proven.proven_optimal[0]
+    assert leaves.rows.tolist() == [0, -1]
 
 
 def test_what_is_not_verified_is_not_claimed():
@@ -260,8 +267,10 @@ def test_a_policy_that_never_ends_is_mended():
     mdp = MDP.from_outcomes([("s", "leave", "t", 1, -5), ("s", "stay", "s", 1, -1)], 1, terminal=["t"])
     certifier = TotalCertifier(mdp)
     proven = certifier.control(np.array([-5.0, 0.0]), np.array([1, -1]))
-    assert "may never end" in proven.note and certifier.rows.tolist() == [0, -1]
-    assert inside(proven.lower, [-5, 0], proven.upper) and proven.width < 1e-13
+    assert "may never end" in proven.note
+    assert certifier.rows.tolist() == [0, -1]
+    assert inside(proven.lower, [-5, 0], proven.upper)
+    assert proven.width < 1e-13
 
 
 def test_ring_is_refused():
@@ -294,7 +303,8 @@ def test_gambler(probability):
                 up = Fraction(1) if s + a == goal else value[s + a]
                 value[s] = p * up + (1 - p) * value[s - a]
     proven = TotalCertifier(mdp).control(np.array([float(x) for x in value]))
-    assert inside(proven.lower, value, proven.upper) and proven.width < 1e-13
+    assert inside(proven.lower, value, proven.upper)
+    assert proven.width < 1e-13
     # From 4 bold play stakes 4, and only that; timid play 1.
     assert proven.keep[mdp.row("4", "4" if p < Fraction(1, 2) else "1")]
     assert proven.keep[mdp.rows(4)[0] : mdp.rows(4)[-1] + 1].sum() == 1
@@ -380,7 +390,8 @@ def test_rewards_by_states_that_end_at_once():
     )
     proven = TotalCertifier(mdp).control(np.array([0.3, 0.2, 0.0]))
     assert inside(proven.lower, [Fraction(3, 10), Fraction(1, 5), 0], proven.upper)
-    assert proven.keep.all() and not proven.proven_optimal[0]
+    assert proven.keep.all()
+    assert not proven.proven_optimal[0]
 
 
 def test_the_next_certificate_is_cheap():

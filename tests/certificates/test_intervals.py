@@ -28,7 +28,8 @@ def test_exact_values_lie_between_neighbouring_floats():
         assert Fraction(a) <= x <= Fraction(b)
         assert b in (a, math.nextafter(a, math.inf))
     assert lower[2:] == upper[2:] == [0.625, 0.0]  # dyadic numbers are their own floats
-    assert found.exact == tuple(values) and found.lower.shape == (2, 2)
+    assert found.exact == tuple(values)
+    assert found.lower.shape == (2, 2)
 
 
 def test_an_exact_value_beyond_floats_is_refused():
@@ -70,7 +71,8 @@ def test_the_interval_of_the_start_holds_the_sum_in_fractions(seed):
     low, high = start_interval(np.array([float(p) for p in start]), lower, upper, used)
     exact_low = sum(p * Fraction(x) for p, x in zip(start, lower.tolist(), strict=True))
     exact_high = sum(p * Fraction(x) for p, x in zip(start, upper.tolist(), strict=True))
-    assert Fraction(low) <= exact_low and exact_high <= Fraction(high)
+    assert Fraction(low) <= exact_low
+    assert exact_high <= Fraction(high)
     scale = max(abs(lower).max(), abs(upper).max())
     assert exact_low - Fraction(low) <= Fraction(1e-14) * Fraction(scale)  # and is tight
 
@@ -78,7 +80,8 @@ def test_the_interval_of_the_start_holds_the_sum_in_fractions(seed):
 def test_states_that_are_no_start_do_not_widen_the_interval():
     start, used = np.array([1.0, 0.0]), np.array([True, False])
     low, high = start_interval(start, np.array([2.0, -math.inf]), np.array([2.0, math.inf]), used)
-    assert low < 2 < high and high - low < 1e-14
+    assert low < 2 < high
+    assert high - low < 1e-14
     assert start_interval(start, np.array([-math.inf, 0.0]), np.array([2.0, 0.0]), used) == (
         -math.inf,
         math.inf,
@@ -105,4 +108,5 @@ def test_losses_by_hand():
 def test_a_loss_of_costs_is_a_loss():
     mdp = two_actions(sense="min")  # the best costs 0, the other 2
     best, other = solve(mdp, method="rational"), evaluate(mdp, [1], method="rational-evaluation")
-    assert loss_between(best, other) == (2.0, 2.0) and start_loss(best, other) == 2.0
+    assert loss_between(best, other) == (2.0, 2.0)
+    assert start_loss(best, other) == 2.0

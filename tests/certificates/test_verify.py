@@ -20,21 +20,28 @@ STAY = t.Policy.of_actions(MODEL, {"s": "stay"})
 )
 def test_right_values_are_proven_in_any_form(answer):
     verdict = t.verify(MODEL, answer)
-    assert verdict and verdict.proven and verdict.error <= 1e-6 and verdict.wrong == ()
+    assert verdict
+    assert verdict.proven
+    assert verdict.error <= 1e-6
+    assert verdict.wrong == ()
     assert str(verdict).splitlines()[1] == "proven within the tolerance 1e-06"
 
 
 def test_a_file_is_read(tmp_path):
     t.solve(MODEL).save(tmp_path / "a.json")
-    assert t.verify(MODEL, tmp_path / "a.json") and t.verify(MODEL, str(tmp_path / "a.json"))
+    assert t.verify(MODEL, tmp_path / "a.json")
+    assert t.verify(MODEL, str(tmp_path / "a.json"))
 
 
 def test_wrong_values_are_named():
     verdict = t.verify(MODEL, {"s": 3.5})
-    assert not verdict and verdict.wrong == ("s",) and "found the value 3.5" in verdict.reason
+    assert not verdict
+    assert verdict.wrong == ("s",)
+    assert "found the value 3.5" in verdict.reason
     assert verdict.lower[0] <= 3 <= verdict.upper[0]
     # The sweep proves 2.5 to 3: a backup of 3.5 gives 3, and the residual of -1/2 may come twice. Fractions know it.
-    assert t.verify(MODEL, {"s": 3.5}, tolerance=1.1) and t.verify(MODEL, {"s": 3.5}, tolerance=0.500001)
+    assert t.verify(MODEL, {"s": 3.5}, tolerance=1.1)
+    assert t.verify(MODEL, {"s": 3.5}, tolerance=0.500001)
     assert not t.verify(MODEL, {"s": 3.5}, tolerance=0.499999)
     assert t.verify(MODEL, {"s": 3.5}, tolerance=0.4, relative=True)  # 0.4 · 3.5 = 1.4
 
@@ -49,7 +56,9 @@ def test_loss_of_a_policy_is_proven():
     """Whoever stays gets 2 of 3."""
     answer = t.solve(MODEL)
     verdict = t.verify(MODEL, t.Solution(MODEL, answer.v, STAY, answer.status, "by hand", "control"))
-    assert not verdict and verdict.loss == pytest.approx(1.0, abs=1e-9) and "leave" in verdict.action
+    assert not verdict
+    assert verdict.loss == pytest.approx(1.0, abs=1e-9)
+    assert "leave" in verdict.action
 
 
 @pytest.mark.parametrize(
@@ -87,10 +96,12 @@ NEAREST = 1333333333333333.25
 
 def test_values_are_measured_against_the_fraction_and_not_against_the_floats_around_it():
     verdict = t.verify(LARGE, [NEAREST], tolerance=0.084)
-    assert verdict and 1 / 12 <= verdict.error < 0.08334
+    assert verdict
+    assert 1 / 12 <= verdict.error < 0.08334
     assert not t.verify(LARGE, [NEAREST], tolerance=0.083)
     verdict = t.verify(LARGE, [NEAREST + 0.25], tolerance=0.17)
-    assert verdict and 1 / 6 <= verdict.error < 0.16667
+    assert verdict
+    assert 1 / 6 <= verdict.error < 0.16667
     assert t.verify(LARGE, [NEAREST + 0.25], tolerance=0.166).wrong == ("s",)
 
 
@@ -100,14 +111,18 @@ def test_coarse_values_do_not_make_a_policy_lose():
     policy = t.Policy.of_actions(mdp, [0, 1])
     answer = t.Solution(mdp, np.array([5.0, 4.0]), policy, t.Status.CERTIFIED, "by hand", "control")
     verdict = t.verify(mdp, answer, tolerance=6)
-    assert verdict and verdict.error > 4.9 and verdict.loss < 1e-9
+    assert verdict
+    assert verdict.error > 4.9
+    assert verdict.loss < 1e-9
 
 
 def test_an_exact_answer_is_right_where_no_float_is_near_enough():
     """Its values are the fractions; the floats beside them, half a unit of the last place off, must be the nearest."""
     exact = t.solve(LARGE, method="rational")
-    assert exact.exact == (Fraction(4 * 10**15, 3),) and exact.v.tolist() == [NEAREST]
+    assert exact.exact == (Fraction(4 * 10**15, 3),)
+    assert exact.v.tolist() == [NEAREST]
     verdict = t.verify(LARGE, exact, tolerance=1e-9)
-    assert verdict and verdict.error == 0.0
+    assert verdict
+    assert verdict.error == 0.0
     other = dataclasses.replace(exact, v=np.array([NEAREST + 0.25]))
     assert not t.verify(LARGE, other, tolerance=1e-9)

@@ -37,7 +37,8 @@ def test_putermans_two_states():
     mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], g, axes="sas")
     answer = linear_programming(mdp)
     assert answer.v == pytest.approx([(5 - 5.5 * g) / ((1 - 0.5 * g) * (1 - g)), -1 / (1 - g)], abs=1e-10)
-    assert answer.status is Status.CERTIFIED and answer.proven_optimal.all()
+    assert answer.status is Status.CERTIFIED
+    assert answer.proven_optimal.all()
     # Start in either state with 1/2: state 0 is seen .5 / (1 - γ/2) times, and all in all it is 1 / (1 - γ).
     x = answer.extra["occupancy"]
     assert x == pytest.approx([0.5 / (1 - g / 2), 0, 20 - 0.5 / (1 - g / 2)], abs=1e-6)
@@ -48,7 +49,8 @@ def test_putermans_two_states():
 def test_interval_holds_the_fraction_and_policy_attains_it(seed, sense):
     mdp = garnet(seed, sense=sense, ends=seed % 2)
     answer, v = linear_programming(mdp), exact_optimal_value(mdp)
-    assert answer.status is Status.CERTIFIED and encloses(answer, v)
+    assert answer.status is Status.CERTIFIED
+    assert encloses(answer, v)
     assert exact_policy_value(mdp, answer.policy) == v
 
 
@@ -58,7 +60,9 @@ def test_dual_is_the_occupancy_of_the_start(seed, gamma):
     mdp = garnet(seed, gamma)
     answer = linear_programming(mdp)
     x, c = answer.extra["occupancy"], answer.extra["weights"]
-    assert c == pytest.approx(mdp.start) and x.shape == (mdp.L,) and (x >= 0).all()
+    assert c == pytest.approx(mdp.start)
+    assert x.shape == (mdp.L,)
+    assert (x >= 0).all()
     assert x.sum() == pytest.approx(1 / (1 - mdp.gamma), rel=1e-7)
     assert np.max(np.abs(balance(mdp, x, c))) < 1e-7
     # Strong duality: what the visits earn is what the start is worth.
@@ -73,9 +77,11 @@ def test_dual_is_the_occupancy_of_the_start(seed, gamma):
 def test_start_in_one_state_still_gives_all_values():
     mdp = garnet(3, start={0: 1})
     answer, v = linear_programming(mdp), exact_optimal_value(mdp)
-    assert encloses(answer, v) and answer.bound < 1e-9
+    assert encloses(answer, v)
+    assert answer.bound < 1e-9
     c = answer.extra["weights"]
-    assert c[0] == 0.5 + 0.5 / 8 and (c > 0).all()
+    assert c[0] == 0.5 + 0.5 / 8
+    assert (c > 0).all()
     assert np.max(np.abs(balance(mdp, answer.extra["occupancy"], c))) < 1e-7
 
 
@@ -86,7 +92,8 @@ def test_total_reward_counts_visits():
         terminal=["end"], sense="min",
     )  # fmt: skip
     answer = linear_programming(mdp)
-    assert answer["s"] == pytest.approx(2, abs=1e-12) and answer.status is Status.CERTIFIED
+    assert answer["s"] == pytest.approx(2, abs=1e-12)
+    assert answer.status is Status.CERTIFIED
     assert answer.extra["occupancy"] == pytest.approx([2, 0], abs=1e-9)
     assert answer.extra["objective"] == pytest.approx(2)
 
@@ -94,7 +101,8 @@ def test_total_reward_counts_visits():
 def test_staying_for_nothing_beats_leaving_at_a_price():
     mdp = MDP.from_outcomes([("s", "leave", "end", 1, -1), ("s", "stay", "s", 1, 0)], 1, terminal=["end"])
     answer = linear_programming(mdp)
-    assert answer["s"] == pytest.approx(0, abs=1e-12) and answer.policy["s"] == "stay"
+    assert answer["s"] == pytest.approx(0, abs=1e-12)
+    assert answer.policy["s"] == "stay"
     # Without an end nothing is left to solve.
     assert linear_programming(MDP.from_outcomes([("s", "stay", "s", 1, 0)], 1)).v.tolist() == [0.0]
 
@@ -133,7 +141,7 @@ def test_finite_horizon_and_large_models_are_refused():
 
 
 @pytest.mark.parametrize(
-    "status, words",
+    ("status", "words"),
     [(2, "takes it for infeasible"), (3, "takes it for unbounded"), (4, "has numerical difficulties")],
 )
 def test_failure_of_highs_is_told_and_answered_without_it(monkeypatch, capfd, status, words):
@@ -149,11 +157,13 @@ def test_failure_of_highs_is_told_and_answered_without_it(monkeypatch, capfd, st
     costs = [("s", "go", "t", 1, 3), ("s", "try", "t", F(1, 2), 1), ("s", "try", "s", F(1, 2), 1)]
     for mdp in (garnet(0), garnet(1, ends=1), MDP.from_outcomes(costs, 1, terminal=["t"], sense="min")):
         answer = linear_programming(mdp)
-        assert encloses(answer, exact_optimal_value(mdp)) and answer.status is Status.CERTIFIED
+        assert encloses(answer, exact_optimal_value(mdp))
+        assert answer.status is Status.CERTIFIED
         assert (
             answer.note == f"HiGHS failed on this programme, it {words}: solved by policy improvement alone"
         )
-        assert "occupancy" not in answer.extra and answer.work["improvements"] > 0
+        assert "occupancy" not in answer.extra
+        assert answer.work["improvements"] > 0
     # What HiGHS prints by itself is no answer; what others print meanwhile is not lost.
     assert capfd.readouterr().out == "of others\n" * 6
 

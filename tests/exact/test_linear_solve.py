@@ -99,7 +99,8 @@ def test_interval_holds_the_fraction(how, sense, gamma):
     ]
     for policy in policies:
         answer = linear_solve(mdp, policy, linear_solver=how)
-        assert answer.status is Status.CERTIFIED and answer.bound < 1e-10
+        assert answer.status is Status.CERTIFIED
+        assert answer.bound < 1e-10
         assert encloses(answer, exact_policy_value(mdp, policy))
 
 
@@ -108,7 +109,8 @@ def test_both_ways_to_build_a_chain_agree():
     for policy in (Policy.uniform(mdp), Policy.of_actions(mdp, np.where(mdp.terminal, -1, 0))):
         P, r = Sweeper(mdp).policy_system(policy)
         dense, dense_r = Sweeper(mdp).policy_system(policy, dense=True)
-        assert np.array_equal(P.toarray(), dense) and np.array_equal(r, dense_r)
+        assert np.array_equal(P.toarray(), dense)
+        assert np.array_equal(r, dense_r)
         assert P.sum(axis=1).tolist() == (~mdp.terminal).tolist()
 
 
@@ -118,7 +120,8 @@ def test_repeated_successors_are_added_and_costs_are_negative_rewards():
         terminal=["end"], sense="min",
     )  # fmt: skip
     P, r = Sweeper(mdp).policy_system(Policy.uniform(mdp))
-    assert P.toarray().tolist() == [[0.5, 0.5], [0.0, 0.0]] and r.tolist() == [-3.0, 0.0]
+    assert P.toarray().tolist() == [[0.5, 0.5], [0.0, 0.0]]
+    assert r.tolist() == [-3.0, 0.0]
     assert linear_solve(mdp, Policy.uniform(mdp))["s"] == pytest.approx(4.0, abs=1e-14)  # v = 3 + v/4
 
 
@@ -126,13 +129,15 @@ def test_improper_policy_has_no_finite_value():
     mdp = gridworld()
     with pytest.raises(NoFiniteAnswer) as found:
         linear_solve(mdp, Policy.of_actions(mdp, {str(s): "0" for s in range(1, 15)}))
-    assert "1" in found.value.states and found.value.exit_code == 4
+    assert "1" in found.value.states
+    assert found.value.exit_code == 4
 
 
 def test_loop_without_reward_is_worth_nothing():
     mdp = MDP.from_outcomes([("a", "go", "b", 1, 5), ("b", "go", "c", 1, 0), ("c", "go", "b", 1, 0)], 1)
     answer = linear_solve(mdp, Policy.uniform(mdp))
-    assert answer.v.tolist() == [5.0, 0.0, 0.0] and answer.bound < 1e-12
+    assert answer.v.tolist() == [5.0, 0.0, 0.0]
+    assert answer.bound < 1e-12
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -152,7 +157,9 @@ def test_hard_chain_is_reported_honestly(how):
 def test_discount_that_rounds_to_one_proves_nothing():
     mdp = MDP.from_outcomes([("s", "a", "s", 1, 1)], Fraction(10**20 - 1, 10**20))
     answer = linear_solve(mdp, Policy.uniform(mdp))
-    assert mdp.gamma == 1.0 and not answer.status.reached and answer.bound == np.inf
+    assert mdp.gamma == 1.0
+    assert not answer.status.reached
+    assert answer.bound == np.inf
 
 
 def line(n):
@@ -279,15 +286,18 @@ def test_values_of_reachability_are_proven(S):
         linear_solve(mdp, policy, linear_solver="iterative"),
         policy_iteration(mdp, linear_solver="iterative"),
     ):
-        assert answer.status is Status.CERTIFIED and answer.bound < 1e-9
-        assert (answer.lower <= truth).all() and (truth <= answer.upper).all()
+        assert answer.status is Status.CERTIFIED
+        assert answer.bound < 1e-9
+        assert (answer.lower <= truth).all()
+        assert (truth <= answer.upper).all()
 
 
 @pytest.mark.parametrize("n", [50, 60])
 def test_rare_rewards_do_not_break_the_iterative_solver(n):
     mdp = back_to_the_start(n)
     answer = linear_solve(mdp, Policy.uniform(mdp), linear_solver="iterative")
-    assert answer.status is Status.CERTIFIED and answer.bound < 1e-9
+    assert answer.status is Status.CERTIFIED
+    assert answer.bound < 1e-9
     assert np.abs(answer.v[:-1] - 1).max() <= answer.bound
 
 
@@ -299,16 +309,20 @@ def test_no_answer_of_a_krylov_method_is_trusted_unseen(monkeypatch):
     for lie in (lambda A, b, **_: (np.full(len(b), 7.0), 0), lambda A, b, **_: (np.full(len(b), np.nan), 0)):
         monkeypatch.setattr(sparse, "bicgstab", lie)
         answer = linear_solve(mdp, policy, linear_solver="iterative")
-        assert answer.status is Status.CERTIFIED and np.abs(answer.v[:-1] - 1).max() <= answer.bound < 1e-9
-        assert "BiCGStab stopped at a residual" in answer.note and answer.work["sparse LU"] == 1
+        assert answer.status is Status.CERTIFIED
+        assert np.abs(answer.v[:-1] - 1).max() <= answer.bound < 1e-9
+        assert "BiCGStab stopped at a residual" in answer.note
+        assert answer.work["sparse LU"] == 1
     # And where neither factorisation is to be had, sweeps come to the same.
     monkeypatch.setattr(module, "LU_LARGEST", 0)
     monkeypatch.setattr(
         module, "incomplete_lu", lambda *a, **k: (_ for _ in ()).throw(RuntimeError("singular"))
     )
     answer = linear_solve(mdp, policy, linear_solver="iterative")
-    assert answer.status is Status.CERTIFIED and np.abs(answer.v[:-1] - 1).max() <= answer.bound < 1e-9
-    assert "sweeps took over" in answer.note and "sparse LU" not in answer.work
+    assert answer.status is Status.CERTIFIED
+    assert np.abs(answer.v[:-1] - 1).max() <= answer.bound < 1e-9
+    assert "sweeps took over" in answer.note
+    assert "sparse LU" not in answer.work
 
 
 def test_memory_that_ends_is_no_end_of_auto(monkeypatch):
@@ -358,4 +372,5 @@ def test_factors_are_given_back_in_the_thread_that_made_them(monkeypatch):
     monkeypatch.setattr(scipy.sparse.linalg, "splu", Factors)
     mdp = MDP.from_outcomes([(s, "go", (s + 1) % 50, 1, s % 3) for s in range(50)], "9/10")
     linear_solve(mdp, Policy.uniform(mdp), linear_solver="sparse")
-    assert ends and all(made == ended != threading.get_ident() for made, ended in ends)
+    assert ends
+    assert all(made == ended != threading.get_ident() for made, ended in ends)

@@ -78,7 +78,8 @@ def test_updates_are_weighed_by_what_the_behavior_does():
     bandit = MDP.from_outcomes([("s", "one", "s", 1, 1), ("s", "none", "s", 1, 0)], 0)
     mostly = Policy.of_probs(bandit, {"s": {"one": "3/4", "none": "1/4"}})
     found = q_fixed_point(bandit, Policy.uniform(bandit), np.ones((2, 1)), behavior=mostly)
-    assert found.w == pytest.approx([3 / 4]) and found.d == pytest.approx([3 / 4, 1 / 4])
+    assert found.w == pytest.approx([3 / 4])
+    assert found.d == pytest.approx([3 / 4, 1 / 4])
 
 
 def test_bairds_star_is_unstable_off_policy_and_stable_on_policy():
@@ -87,7 +88,8 @@ def test_bairds_star_is_unstable_off_policy_and_stable_on_policy():
     mostly = Policy.of_probs(mdp, {s: {"dashed": "6/7", "solid": "1/7"} for s in mdp.states})
     X = baird_features()
     off = td_fixed_point(mdp, solid, X, behavior=mostly)
-    assert not off.stable and off.rates[0] < -0.01
+    assert not off.stable
+    assert off.rates[0] < -0.01
     assert td_fixed_point(mdp, mostly, X).stable
     assert off.values == pytest.approx(np.zeros(7), abs=1e-9)  # w = 0 is a fixed point all the same
 

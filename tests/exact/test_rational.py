@@ -71,7 +71,8 @@ def check(mdp):
             rational(mdp)
         return False
     answer = rational(mdp)
-    assert list(answer.exact) == flat(v) and answer.status is Status.EXACT
+    assert list(answer.exact) == flat(v)
+    assert answer.status is Status.EXACT
     assert answer.proven_optimal.all()
     assert exact_policy_value(mdp, answer.policy) == v
     if mdp.horizon is None:
@@ -83,7 +84,8 @@ def check(mdp):
     for x, near, low, high in zip(
         answer.exact, answer.v.ravel(), answer.lower.ravel(), answer.upper.ravel(), strict=True
     ):
-        assert near == x.numerator / x.denominator and F(low) <= x <= F(high)
+        assert near == x.numerator / x.denominator
+        assert F(low) <= x <= F(high)
         assert high == (low if F(low) == x else nextafter(low, np.inf))
         assert max(high - near, near - low) <= answer.bound
     return True
@@ -105,7 +107,8 @@ def test_putermans_tie_at_ten_elevenths():
     answer = rational(two_states("10/11"))
     assert answer.exact == (F(0), F(-11))
     assert answer.optimal_actions.tolist() == [True, True, True]
-    assert answer.policy["0"] == "a" and answer.bound == 0.0
+    assert answer.policy["0"] == "a"
+    assert answer.bound == 0.0
 
 
 def test_recycling_robot_in_closed_form():
@@ -130,7 +133,8 @@ def test_gambler_ties_and_bold_play():
     values = {s: answer.exact[mdp.states.index(str(s))] for s in (25, 50, 75)}
     assert values == {25: F(4, 25), 50: F(2, 5), 75: F(16, 25)}
     tied = [int(mdp.actions[mdp.pair_action[i]]) for i in mdp.rows(50) if answer.optimal_actions[i]]
-    assert mdp.states[50] == "51" and tied == [1, 49]
+    assert mdp.states[50] == "51"
+    assert tied == [1, 49]
     assert answer.policy["51"] == "1"
 
 
@@ -144,7 +148,8 @@ def test_value_half_way_between_far_ends(n):
             outcomes += [(side * k, "go", side * (k + 1), "1/2", win), (side * k, "go", 0, "1/2", 0)]
     answer = rational(MDP.from_outcomes(outcomes, 1, terminal=[n, -n]))
     # From k the end is reached straight with 2**(k - n), else the middle decides.
-    assert answer.exact[0] == F(1, 2) and answer.exact[1] == F(1, 2) + F(1, 2) ** n
+    assert answer.exact[0] == F(1, 2)
+    assert answer.exact[1] == F(1, 2) + F(1, 2) ** n
     assert answer.mdp.states[1] == "1"
 
 
@@ -152,7 +157,8 @@ def test_staying_for_nothing_beats_leaving_at_a_price():
     """x = -1 is a fixed point of Bellman's equation too; v* = 0."""
     mdp = MDP.from_outcomes([("s", "leave", "end", 1, -1), ("s", "stay", "s", 1, 0)], 1, terminal=["end"])
     answer = rational(mdp)
-    assert answer.exact == (F(0), F(0)) and answer.policy["s"] == "stay"
+    assert answer.exact == (F(0), F(0))
+    assert answer.policy["s"] == "stay"
     assert answer.optimal_actions.tolist() == [False, True]
 
 
@@ -162,7 +168,8 @@ def test_loop_without_reward_before_a_prize():
         [("a", "to b", "b", 1, 0), ("b", "to a", "a", 1, 0), ("b", "win", "end", 1, 3)], 1, terminal=["end"]
     )
     answer = rational(mdp)
-    assert answer.exact == (F(3), F(3), F(0)) and answer.policy["b"] == "win"
+    assert answer.exact == (F(3), F(3), F(0))
+    assert answer.policy["b"] == "win"
     assert answer.optimal_actions.all()
 
 
@@ -211,7 +218,9 @@ def test_costs_are_minimised():
     outcomes = [("s", "stay", "s", 1, 1), ("s", "leave", "end", 1, 3)]
     mdp = MDP.from_outcomes(outcomes, "1/2", terminal=["end"], sense="min")
     answer = rational(mdp)
-    assert answer.exact == (F(2), F(0)) and answer.policy["s"] == "stay" and answer["s"] == 2.0
+    assert answer.exact == (F(2), F(0))
+    assert answer.policy["s"] == "stay"
+    assert answer["s"] == 2.0
 
 
 # -- against the oracle ---------------------------------------------------------------------------------------------
@@ -249,7 +258,8 @@ def test_evaluation_on_random_models(gamma, horizon):
                     rational_evaluation(mdp, policy)
                 continue
             answer = rational_evaluation(mdp, policy)
-            assert list(answer.exact) == flat(v) and answer.status is Status.EXACT
+            assert list(answer.exact) == flat(v)
+            assert answer.status is Status.EXACT
             seen += 1
     assert seen > 40
 
@@ -296,7 +306,8 @@ def test_three_ways_to_solve_a_system_agree(n, bits):
     x = gauss(A, b)
     for solve in (solve_integers, dixon):
         num, den = solve(A, b, Run("", {}))
-        assert den > 0 and [F(y, den) for y in num] == x
+        assert den > 0
+        assert [F(y, den) for y in num] == x
 
 
 def test_lifting_survives_a_matrix_that_is_singular_modulo_the_first_prime():
@@ -367,17 +378,20 @@ def test_limit_is_for_a_block_not_for_the_model():
     """300 states in a row, each with a loop: each is a block of its own. x_s = 1 + (x_s + x_{s+1}) / 4."""
     outcomes = [(s, "go", s2, "1/2", 1) for s in range(300) for s2 in (s, s + 1)]
     x = rational(MDP.from_outcomes(outcomes, "1/2", terminal=[300])).exact
-    assert all(x[s] == 1 + (x[s] + x[s + 1]) / 4 for s in range(300)) and x[299] == F(4, 3)
+    assert all(x[s] == 1 + (x[s] + x[s + 1]) / 4 for s in range(300))
+    assert x[299] == F(4, 3)
 
 
 def test_time_limit_is_kept():
     mdp = two_states("9/10")
     answer = rational(mdp, time_limit=0)
-    assert answer.status is Status.TIME_SPENT and answer.exact is None
+    assert answer.status is Status.TIME_SPENT
+    assert answer.exact is None
     v = exact_optimal_value(mdp)
     assert all(low <= x <= high for low, x, high in zip(answer.lower, v, answer.upper, strict=True))
     answer = rational_evaluation(mdp, Policy.uniform(mdp), time_limit=0)
-    assert answer.status is Status.TIME_SPENT and answer.exact is None
+    assert answer.status is Status.TIME_SPENT
+    assert answer.exact is None
     assert rational(mdp.replace(horizon=3), time_limit=0).status is Status.TIME_SPENT
 
 

@@ -85,7 +85,8 @@ def test_distributions_are_kept_by_the_chain(seed):
         for s, (successors, _) in enumerate(rows):
             for s2, p in successors.items():
                 after[s2] += mu[s] * p
-        assert after == mu.tolist() and sum(mu) == 1
+        assert after == mu.tolist()
+        assert sum(mu) == 1
     assert sum(found.weights) == 1
     assert stationary_distribution(mdp, policy).limit == pytest.approx(found.limit.astype(float), rel=1e-12)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from fractions import Fraction as F
 
 import pytest
@@ -68,9 +69,11 @@ def test_exact_answers_are_proven_where_floats_are_too_coarse(tmp_path, capsys):
     t.solve(TRY, method="rational").save(tmp_path / "a.json")
     t.save(TRY, tmp_path / "try.toml")
     done = inside(capsys, "verify", tmp_path / "try.toml", tmp_path / "a.json")
-    assert done.code == 0 and "values: within" not in done.err
+    assert done.code == 0
+    assert "values: within" not in done.err
     verdict = t.verify(TRY, {"s": 1.0})  # of a file from elsewhere: rational arithmetic finds the truth
-    assert verdict and verdict.error < 1e-15
+    assert verdict
+    assert verdict.error < 1e-15
     assert t.verify(TRY, {"s": 1.001}).wrong == ("s",)
     assert t.verify(TRY, [1.0, 0.0], policy=Policy.uniform(TRY))
     assert t.verify(TRY, t.evaluate(TRY, Policy.uniform(TRY), method="rational-evaluation"))
@@ -96,7 +99,9 @@ def test_an_exact_value_that_is_off_is_a_false_claim(monkeypatch, tmp_path, caps
     (tmp_path / "a.json").write_text(json.dumps(document))
     done = inside(capsys, "verify", tmp_path / "m.toml", tmp_path / "a.json")
     says = f"the truth is {b}" if states else "which does not solve Bellman's equation"
-    assert done.code == 1 and f"state {'b' if states else 'a'}: exact: found" in done.out and says in done.out
+    assert done.code == 1
+    assert f"state {'b' if states else 'a'}: exact: found" in done.out
+    assert says in done.out
 
 
 def test_the_loss_of_a_policy_is_judged_in_fractions():
@@ -113,7 +118,8 @@ def test_the_loss_of_a_policy_is_judged_in_fractions():
     worse = t.Solution(
         mdp, answer.v, Policy.of_actions(mdp, {"s": "worse"}), answer.status, "by hand", "control"
     )
-    assert t.verify(mdp, worse).loss == pytest.approx(1e-5, rel=1e-9) and not t.verify(mdp, worse)
+    assert t.verify(mdp, worse).loss == pytest.approx(1e-5, rel=1e-9)
+    assert not t.verify(mdp, worse)
     assert t.verify(mdp, worse, tolerance=2e-5)
 
 
@@ -125,9 +131,10 @@ def test_fractions_of_thousands_of_digits_are_read_back(tmp_path, capsys):
     model, answer = tmp_path / "m.toml", tmp_path / "a.json"
     assert inside(capsys, "solve", model, "--exact", "-q", "-o", answer).code == 0
     text = json.loads(answer.read_text())["exact"][0]
-    assert len(text) > 8000 and long_fraction(text) == 1 + x + y / 2
+    assert len(text) > 8000
+    assert long_fraction(text) == 1 + x + y / 2
     assert inside(capsys, "verify", model, answer).code == 0
     assert inside(capsys, "solve", model, "--start-from", answer).code == 0
     for wrong in ("1/" + "0" * 5000, "1" * 5000 + ".5", "1" * 200_001, "1" * 4500 + "/-3"):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="^" + re.escape(wrong)):
             long_fraction(wrong)

@@ -171,7 +171,8 @@ def test_the_reading_that_makes_a_policy_is_taken_where_the_shape_has_two():
 def test_what_is_no_policy_is_refused_in_one_line(given, says):
     with pytest.raises((t.OptionError, t.ModelError), match=says) as error:
         t.evaluate(MODEL, given)
-    assert "\n" not in str(error.value) and "--" not in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "--" not in str(error.value)
 
 
 def test_a_behavior_is_named_so():
@@ -198,7 +199,8 @@ def test_q_tables_make_policies():
 
 def test_a_state_is_asked_for_by_name_or_index():
     answer = t.solve(MODEL)
-    assert answer["b"] == answer[1] == answer[np.int64(1)] and answer.policy[0] == "right"
+    assert answer["b"] == answer[1] == answer[np.int64(1)]
+    assert answer.policy[0] == "right"
     with pytest.raises(KeyError, match="state 3: no such state, expected a name, or an index from 0 to 2"):
         answer[3]
     with pytest.raises(KeyError, match=r"state \(float\) '1.0': no such state"):
@@ -251,7 +253,8 @@ def test_a_number_that_names_one_and_counts_another_is_refused():
 def test_a_call_that_does_not_fit_is_one_line(call, says):
     with pytest.raises(OptionError, match=says) as error:
         call()
-    assert "\n" not in str(error.value) and "--" not in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "--" not in str(error.value)
 
 
 LOG = t.sample_transitions(MODEL, "uniform", 5)
@@ -300,7 +303,8 @@ LOG = t.sample_transitions(MODEL, "uniform", 5)
 def test_a_wrong_kind_of_argument_is_one_line(call):
     with pytest.raises((t.OptionError, t.ModelError)) as error:
         call()
-    assert "\n" not in str(error.value) and re.search("found|no such option", str(error.value))
+    assert "\n" not in str(error.value)
+    assert re.search("found|no such option", str(error.value))
 
 
 @pytest.mark.parametrize("name", ["a.toml", "a.csv"])
@@ -325,7 +329,8 @@ def test_a_method_looks_like_its_function(name):
     """The wrapping shows nowhere: signature, defaults, documentation and doctests are those of the function."""
     made = METHODS[name]
     inner = inspect.unwrap(made)
-    assert inner is not made and inspect.signature(made) == inspect.signature(inner)
+    assert inner is not made
+    assert inspect.signature(made) == inspect.signature(inner)
     assert made.__doc__ == inner.__doc__
     assert made.__globals__ is inner.__globals__
 
@@ -432,7 +437,8 @@ def test_the_voice_is_that_of_the_reader():
     error = OptionError("--steps: found 0, expected more; raise --steps, or load with --normalize")
     assert str(error) == "steps: found 0, expected more; raise steps=, or load with normalize=True"
     with on_command_line():
-        assert str(error).startswith("--steps: ") and spoken("--a") == "--a"
+        assert str(error).startswith("--steps: ")
+        assert spoken("--a") == "--a"
     assert spoken("--a") == "a="
 
 

@@ -48,7 +48,8 @@ def test_the_sign_is_that_of_the_model():
 
 def test_optimal_values_are_the_fixed_point_and_an_answer_stands_for_its_values():
     answer = t.solve(MODEL, tolerance=1e-12)
-    assert MODEL.bellman(answer) == pytest.approx(answer.v) and MODEL.greedy(answer) == answer.policy
+    assert MODEL.bellman(answer) == pytest.approx(answer.v)
+    assert MODEL.greedy(answer) == answer.policy
     assert MODEL.backup(answer).tolist() == answer.q.tolist()
 
 
@@ -70,13 +71,17 @@ def test_what_is_not_one_number_a_state_is_refused(name, given):
 
 def test_a_model_without_actions_has_no_backups():
     empty = t.MDP.from_outcomes([], 1, terminal=["end"], states=["end"])
-    assert empty.backup([7]).tolist() == [] and empty.bellman([7]).tolist() == [0]
+    assert empty.backup([7]).tolist() == []
+    assert empty.bellman([7]).tolist() == [0]
     assert dict(empty.greedy([7])) == {"end": None}
 
 
 def test_the_states_of_pairs_are_made_once():
     mdp = MODEL.replace(gamma=0)
-    assert mdp.pair_state is mdp.pair_state and mdp.pair_state.dtype == mdp.pair_ptr.dtype == np.int32
-    assert mdp.replace(gamma=1).pair_state is mdp.pair_state and not mdp.pair_state.flags.writeable
+    assert mdp.pair_state is mdp.pair_state
+    assert mdp.pair_state.dtype == mdp.pair_ptr.dtype == np.int32
+    assert mdp.replace(gamma=1).pair_state is mdp.pair_state
+    assert not mdp.pair_state.flags.writeable
     again = pickle.loads(pickle.dumps(mdp))
-    assert again.pair_state.tolist() == [0, 0, 1, 1] and again == mdp
+    assert again.pair_state.tolist() == [0, 0, 1, 1]
+    assert again == mdp

@@ -47,7 +47,8 @@ def test_a_policy_is_not_proven_optimal_through_a_state_that_is_left_out(sense):
     actual = rational_evaluation(mdp, found.policy).exact
     lost = int(mdp.sign) * (best.exact[s] - actual[s])
     assert lost == LEAST * Fraction(1, 10**20)  # more than nothing
-    assert not found.proven_optimal[0, s] and not found.proven_optimal[0, d]
+    assert not found.proven_optimal[0, s]
+    assert not found.proven_optimal[0, d]
     assert found.proven_optimal[0, mdp.states.find("u")]
 
 
@@ -67,12 +68,14 @@ def test_no_claim_of_optimality_contradicts_rational_arithmetic():
             own = rational_evaluation(mdp, found.policy).exact
             claimed = np.atleast_2d(found.proven_optimal).ravel()
             differs = [x != y for x, y in zip(best, own, strict=True)][: len(claimed)]
-            assert any(differs) and not (claimed & np.array(differs)).any()
+            assert any(differs)
+            assert not (claimed & np.array(differs)).any()
 
 
 def test_a_policy_that_leaves_with_the_least_probability_leaves():
     mdp, policy = leave_or_stay()
-    assert policy.weights.tolist() == [1, 0] and policy.takes.tolist() == [True, True]
+    assert policy.weights.tolist() == [1, 0]
+    assert policy.takes.tolist() == [True, True]
     assert rational_evaluation(mdp, policy).exact == (1, 0)
     found = tabular_rl.evaluate(mdp, policy)  # the method is free: rationals where floats cannot tell
     assert found.exact == (1, 0)
@@ -93,7 +96,8 @@ def test_the_chain_of_a_policy_is_left_where_it_can_be():
 
     mdp, policy = leave_or_stay()
     found = stationary_distribution(mdp, policy, exact=True)
-    assert [c.tolist() for c in found.classes] == [[1]] and found.limit.tolist() == [0, 1]
+    assert [c.tolist() for c in found.classes] == [[1]]
+    assert found.limit.tolist() == [0, 1]
     assert visit_distribution(mdp, policy, exact=True).tolist() == [10**400, 0]
     with pytest.raises(NumericalError):
         visit_distribution(mdp, policy)
@@ -127,8 +131,10 @@ def test_a_start_of_the_least_probability_is_a_start():
             visit_distribution(mdp, Policy.uniform(mdp), exact=exact)
     with pytest.raises(NoFiniteAnswer, match="'b'"):
         exact_gradient(Policy.uniform(mdp))
-    assert remarks(mdp) == [] and "reached" in remarks(started(Fraction(0)))[0]
-    assert start_where(mdp).endswith("b 1e-400") and "b 1e-400" in "\n".join(model_lines(mdp))
+    assert remarks(mdp) == []
+    assert "reached" in remarks(started(Fraction(0)))[0]
+    assert start_where(mdp).endswith("b 1e-400")
+    assert "b 1e-400" in "\n".join(model_lines(mdp))
     # Σ start v = 10^-300 by hand: 0 is not an interval that contains it.
     half = MDP.from_outcomes([("a", "go", "a", 1, 0), ("b", "go", "end", 1, 10**100)], "1/2", terminal=["end"],
                              start={"a": REST, "b": LEAST})  # fmt: skip

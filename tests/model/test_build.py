@@ -29,9 +29,11 @@ def fault(outcomes, gamma="9/10", **more):
 
 def test_names_come_in_order_of_appearance():
     mdp = MDP.from_outcomes([*GOOD, ("c", "jump", "end", 1, 0)], "9/10", terminal=["end"])
-    assert list(mdp.states) == ["a", "b", "c", "end"] and list(mdp.actions) == ["go", "stay", "jump"]
+    assert list(mdp.states) == ["a", "b", "c", "end"]
+    assert list(mdp.actions) == ["go", "stay", "jump"]
     told = MDP.from_outcomes(GOOD, "9/10", states=["b", "a"], actions=["stay", "go"])
-    assert list(told.states) == ["b", "a"] and told.pair_action.tolist() == [0, 1, 1]
+    assert list(told.states) == ["b", "a"]
+    assert told.pair_action.tolist() == [0, 1, 1]
 
 
 def test_outcomes_in_any_order_are_one_model():
@@ -48,7 +50,8 @@ def test_texts_integers_and_fractions_are_exact():
 
 def test_one_float_makes_all_numbers_floats():
     mdp = MDP.from_outcomes([("a", "go", "a", 0.5, 1), ("a", "go", "a", Fraction(1, 2), 1)], "9/10")
-    assert mdp.exact is None and mdp.prob.tolist() == [0.5, 0.5]
+    assert mdp.exact is None
+    assert mdp.prob.tolist() == [0.5, 0.5]
     assert MDP.from_outcomes([("a", "go", "a", np.float64(1), 1)], 0.5).exact is None
 
 
@@ -61,7 +64,8 @@ def test_names_may_be_any_text_or_number():
 def test_start_by_name_by_weights_and_by_list():
     for start in ("b", {"b": 1}, [0, 1], {"b": "1"}):
         mdp = MDP.from_outcomes(GOOD, "9/10", start=start)
-        assert mdp.start.tolist() == [0, 1] and mdp.start_given
+        assert mdp.start.tolist() == [0, 1]
+        assert mdp.start_given
     mdp = MDP.from_outcomes(GOOD, "9/10", start={"a": "1/3", "b": "2/3"})
     assert list(mdp.exact.start) == [Fraction(1, 3), Fraction(2, 3)]
     assert "no such" in fault(GOOD, start="c") or "'c'" in fault(GOOD, start="c")
@@ -104,7 +108,8 @@ def test_rounded_thirds_are_told_how_to_write_a_third():
     sixths = fault([("a", "x", "a", "0.17", 0), ("a", "x", "b", "0.83", 0), ("b", "x", "b", "0.01", 0)])
     assert "write" not in sixths.splitlines()[0]  # 0.17 + 0.83 is 1
     text = fault([("a", "x", "a", "0.167", 0), ("a", "x", "b", "0.834", 0), ("b", "x", "b", 1, 0)])
-    assert "1001/1000" in text and 'write "1/6"' in text  # 1/6 + 5/6: both were rounded up
+    assert "1001/1000" in text
+    assert 'write "1/6"' in text
 
 
 def test_normalize_keeps_exact_numbers_exact():
@@ -248,7 +253,9 @@ def test_rewards_by_pair_stay_by_pair():
         [Row(0, 0, [(1, HALF, None), (0, HALF, None)], reward=Fraction(1, 3)), Row(1, 0, [(1, Fraction(1), None)])],
         "1/2", Names(["a", "b"]), Names(["x"]),
     )  # fmt: skip
-    assert mdp.reward is None and list(mdp.exact.r) == [Fraction(1, 3), 0] and mdp.r.tolist() == [1 / 3, 0]
+    assert mdp.reward is None
+    assert list(mdp.exact.r) == [Fraction(1, 3), 0]
+    assert mdp.r.tolist() == [1 / 3, 0]
 
 
 ENV_P = {0: {0: [(1.0, 1, 0.0, True)]}, 1: {0: [(1.0, 1, 0.0, True)]}}  # as Gymnasium's env.P
@@ -303,7 +310,8 @@ class Frame:
 )
 def test_what_is_no_list_of_outcomes_is_told_in_one_line(given, text):
     found = fault(given)
-    assert found.startswith(text) and "\n" not in found
+    assert found.startswith(text)
+    assert "\n" not in found
 
 
 @pytest.mark.parametrize(
@@ -353,7 +361,8 @@ def test_option_that_a_constructor_does_not_have_is_told_in_one_line():
     ):
         with pytest.raises(TabularError) as caught:
             call()
-        assert str(caught.value).startswith(text) and "\n" not in str(caught.value)
+        assert str(caught.value).startswith(text)
+        assert "\n" not in str(caught.value)
         assert isinstance(caught.value, ValueError)
 
 
@@ -367,7 +376,9 @@ def test_whole_numbers_are_one_name_whatever_their_type():
     """An array of floats holds states 0.0 and 1.0; they are the states 0 and 1."""
     rows = np.array([[0, 0, 1, 1, 5], [1, 0, 0, 1, 0]], dtype=float)
     mdp = MDP.from_outcomes(rows, 0.5)
-    assert list(mdp.states) == ["0", "1"] and list(mdp.actions) == ["0"] and mdp.r.tolist() == [5, 0]
+    assert list(mdp.states) == ["0", "1"]
+    assert list(mdp.actions) == ["0"]
+    assert mdp.r.tolist() == [5, 0]
     assert mdp == MDP.from_outcomes([(0, 0, 1, 1.0, 5), (1.0, 0, 0, 1, 0)], 0.5)
     assert MDP.from_outcomes(rows[:1], 0.5, terminal=[1.0], start=0).terminal.tolist() == [False, True]
 

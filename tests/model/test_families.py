@@ -229,7 +229,8 @@ def test_maze_is_a_tree(rows, columns, seed):
     assert mdp.S == 2 * rows * columns - 1
     cells = {divmod(int(c), 2 * columns - 1) for c in mdp.layout.cells(mdp.S)}
     edges = sum(((i + 1, j) in cells) + ((i, j + 1) in cells) for i, j in cells)
-    assert edges == mdp.S - 1 and len(neighbours(mdp, 0)) == mdp.S
+    assert edges == mdp.S - 1
+    assert len(neighbours(mdp, 0)) == mdp.S
 
 
 def test_every_small_maze_comes_up():
@@ -317,9 +318,13 @@ def test_car_rental_moves_only_cars_that_are_there():
 def test_garnet_rows_are_distinct_and_sum_to_exactly_one():
     mdp = garnet(states=50, actions=4, branching=7, seed=5)
     to = mdp.next_state.reshape(200, 7)
-    assert (np.diff(to, axis=1) > 0).all() and to.min() >= 0 and to.max() < 50
+    assert (np.diff(to, axis=1) > 0).all()
+    assert to.min() >= 0
+    assert to.max() < 50
     assert mdp.facts.mass_defect == 0
-    assert (0 <= mdp.r).all() and (mdp.r < 1).all() and len(set(mdp.r.tolist())) == 200
+    assert (0 <= mdp.r).all()
+    assert (mdp.r < 1).all()
+    assert len(set(mdp.r.tolist())) == 200
 
 
 def test_garnet_with_all_states_as_successors():

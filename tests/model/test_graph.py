@@ -339,7 +339,8 @@ def test_tiny_rewards_may_stay():
 def test_a_model_without_zero_loops_is_its_own_quotient():
     mdp = MDP.from_outcomes([("s", "go", "t", 1, -1)], 1, terminal=["t"])
     total = total_reward(Sweeper(mdp))
-    assert total.quotient is mdp and total.proper_rows.tolist() == [0, -1]
+    assert total.quotient is mdp
+    assert total.proper_rows.tolist() == [0, -1]
 
 
 @pytest.mark.small
@@ -385,7 +386,8 @@ def test_large_component_of_both_signs():
         else:
             with pytest.raises(NoFiniteAnswer, match="inf" if sign > 0 else "settle") as caught:
                 total_reward(Sweeper(changed))
-            assert "400" in caught.value.states and len(caught.value.states) == 2
+            assert "400" in caught.value.states
+            assert len(caught.value.states) == 2
 
 
 def test_a_zero_cycle_hidden_by_a_bad_policy():
@@ -407,7 +409,7 @@ def test_a_zero_cycle_hidden_by_a_bad_policy():
     assert (sign, cycle.tolist()) == (1, [False, True])
 
 
-@pytest.mark.parametrize("gains, sign", [(1, -1), (299, 1), (150, 0)])
+@pytest.mark.parametrize(("gains", "sign"), [(1, -1), (299, 1), (150, 0)])
 def test_long_rings(gains, sign):
     # 300 states in a ring, `gains` of them +1 and the rest -1, and a way out.
     S = 300
@@ -455,7 +457,8 @@ def test_a_mean_that_is_not_decided_is_no_answer_of_4(monkeypatch):
             total_reward(Sweeper(mdp))
         assert caught.value.exit_code == 3
         if first < 1:
-            assert total_reward(Sweeper(mdp), exactly=True).quotient is mdp and rational(mdp).exact[:2] == (
+            assert total_reward(Sweeper(mdp), exactly=True).quotient is mdp
+            assert rational(mdp).exact[:2] == (
                 0,
                 -1,
             )

@@ -43,11 +43,14 @@ def test_rows_are_what_was_given():
     mdp = MDP.from_rows(**rows())
     assert (mdp.S, mdp.A, mdp.L, mdp.K) == (2, 2, 3, 5)
     assert mdp.r.tolist() == [0.5, 3.0, 0.0]  # .5 * 1 + .25 * 2 - .25 * 2, 3, 0
-    assert mdp.rows(0) == range(2) and mdp.rows(1) == range(2, 3)
+    assert mdp.rows(0) == range(2)
+    assert mdp.rows(1) == range(2, 3)
     assert mdp.row("young", "cut") == 1 == mdp.row(0, 1)
-    assert mdp.pair_state.tolist() == [0, 0, 1] and [mdp.state_of_row(i) for i in range(3)] == [0, 0, 1]
+    assert mdp.pair_state.tolist() == [0, 0, 1]
+    assert [mdp.state_of_row(i) for i in range(3)] == [0, 0, 1]
     assert mdp.table(mdp.r).tolist() == [[0.5, 3.0], [0.0, -math.inf]]
-    assert mdp.start.tolist() == [0.5, 0.5] and not mdp.start_given
+    assert mdp.start.tolist() == [0.5, 0.5]
+    assert not mdp.start_given
     with pytest.raises(KeyError):
         mdp.row("old", "cut")
 
@@ -64,7 +67,8 @@ def test_same_successor_twice_keeps_both_rewards():
 
 def test_P_shares_the_memory_of_the_model():
     mdp = MDP.from_rows(**rows())
-    assert np.shares_memory(mdp.P.data, mdp.prob) and np.shares_memory(mdp.P.indices, mdp.next_state)
+    assert np.shares_memory(mdp.P.data, mdp.prob)
+    assert np.shares_memory(mdp.P.indices, mdp.next_state)
 
 
 def test_float_rows_mean_their_dyadics_over_their_sum():
@@ -79,7 +83,8 @@ def test_float_rows_mean_their_dyadics_over_their_sum():
 def test_exact_rows_mean_what_was_written():
     mdp = MDP.from_outcomes([("a", "x", "a", "1/3", "0.1"), ("a", "x", "a", "2/3", "0.4")], "0.9")
     assert mdp.rational(0) == ([(0, Fraction(1, 3)), (0, Fraction(2, 3))], Fraction(3, 10))
-    assert mdp.gamma_exact == Fraction(9, 10) and mdp.gamma == 0.9
+    assert mdp.gamma_exact == Fraction(9, 10)
+    assert mdp.gamma == 0.9
     assert mdp.r.tolist() == [0.3], "the nearest float of three tenths, not a sum of roundings"
 
 
@@ -154,7 +159,8 @@ def test_model_of_terminal_states_alone_is_one():
         gamma=0.5,
         terminal=[True],
     )
-    assert (mdp.S, mdp.L) == (1, 0) and mdp.start.tolist() == [1.0]
+    assert (mdp.S, mdp.L) == (1, 0)
+    assert mdp.start.tolist() == [1.0]
 
 
 @pytest.mark.parametrize(
@@ -295,7 +301,8 @@ def test_all_faults_are_reported_up_to_ten():
             r=[0.0] * n, gamma=0.5,
         )  # fmt: skip
     lines = str(caught.value).splitlines()
-    assert len(lines) == 11 and lines[0].startswith("state '0', action '0': probabilities sum to 0.5")
+    assert len(lines) == 11
+    assert lines[0].startswith("state '0', action '0': probabilities sum to 0.5")
     assert lines[-1] == f"... and {len(caught.value.faults) - 10} more faults"
 
 
@@ -338,9 +345,8 @@ def test_expected_reward_that_contradicts_the_outcomes_is_refused():
 
 @pytest.mark.parametrize("gamma", [-0.1, 1.1, "3/2", "-1e-9", 2])
 def test_discount_out_of_range_is_refused(gamma):
-    assert fault(gamma=gamma).startswith("gamma: found ") and fault(gamma=gamma).endswith(
-        ", expected a number from 0 to 1"
-    )
+    assert fault(gamma=gamma).startswith("gamma: found ")
+    assert fault(gamma=gamma).endswith(", expected a number from 0 to 1")
 
 
 @pytest.mark.parametrize(
@@ -445,7 +451,8 @@ def test_start_is_a_state_or_a_distribution_everywhere(start):
         MDP.from_outcomes(outcomes, 0.5).replace(start=start),
         MDP.from_rows(**rows()).replace(start=start),
     ):
-        assert mdp.start.tolist() == [0, 1] and mdp.start_given
+        assert mdp.start.tolist() == [0, 1]
+        assert mdp.start_given
         assert mdp.exact is None or mdp.exact.start[1] == 1
 
 
@@ -479,7 +486,8 @@ def test_number_that_is_a_name_and_another_states_index_is_refused():
     assert fault(states=["1", "0"], start={1: 1}) == text
     assert MDP.from_rows(**rows(states=["1", "0"], start="1")).start.tolist() == [1, 0]
     mdp = MDP.from_outcomes([(1, "go", 0, 1, 0), (0, "go", 1, 1, 0)], 0.5, start=1)
-    assert mdp.start.tolist() == [1, 0] and mdp.states[0] == "1"
+    assert mdp.start.tolist() == [1, 0]
+    assert mdp.states[0] == "1"
 
 
 def test_exact_start_stays_exact():
@@ -499,27 +507,35 @@ def test_exact_start_stays_exact():
 def test_r_alone_drops_the_rewards_of_outcomes_and_sampling_says_so():
     mdp = MDP.from_rows(**rows())
     other = mdp.replace(r=[1, 2.5, 3])
-    assert other.r.tolist() == [1, 2.5, 3] and other.reward is None and mdp.reward is not None
+    assert other.r.tolist() == [1, 2.5, 3]
+    assert other.reward is None
+    assert mdp.reward is not None
     for field in ("pair_ptr", "pair_action", "row_ptr", "next_state", "prob"):
         assert getattr(other, field) is getattr(mdp, field)
-    assert other == MDP.from_rows(**rows(reward=None, r=[1, 2.5, 3])) and other.facts.r_error == 0
+    assert other == MDP.from_rows(**rows(reward=None, r=[1, 2.5, 3]))
+    assert other.facts.r_error == 0
     note = (
         "rewards are r(s, a): replace(r=...) dropped those of the outcomes, and samples do not vary by them"
     )
     policy = Policy.uniform(other)
-    assert simulate(other, policy, episodes=2).note == note and note in str(other)
+    assert simulate(other, policy, episodes=2).note == note
+    assert note in str(other)
     assert learn(other, "q-learning", steps=1).note == note
     again = other.replace(r=[0, 0, 0])
-    assert again.averaged and not again.replace(reward=[0.0] * 5).averaged
+    assert again.averaged
+    assert not again.replace(reward=[0.0] * 5).averaged
     plain = MDP.from_rows(**rows(reward=None, r=[1, 2.5, 3])).replace(r=[0, 0, 0])
-    assert not plain.averaged and simulate(mdp, Policy.uniform(mdp), episodes=2).note == ""
+    assert not plain.averaged
+    assert simulate(mdp, Policy.uniform(mdp), episodes=2).note == ""
 
 
 def test_reward_alone_computes_r_again():
     """r(young, wait) = 4/2 + 8/4 + 0/4."""
     mdp = MDP.from_rows(**rows()).replace(reward=[4, 8, 0, 1, -1])
-    assert mdp.r.tolist() == [4, 1, -1] and mdp.reward.tolist() == [4, 8, 0, 1, -1]
-    assert mdp == MDP.from_rows(**rows(reward=[4, 8, 0, 1, -1])) and mdp.facts.largest_reward == 8
+    assert mdp.r.tolist() == [4, 1, -1]
+    assert mdp.reward.tolist() == [4, 8, 0, 1, -1]
+    assert mdp == MDP.from_rows(**rows(reward=[4, 8, 0, 1, -1]))
+    assert mdp.facts.largest_reward == 8
     assert solve(mdp, tolerance=1e-9)["old"] == pytest.approx(-10)
 
 
@@ -539,7 +555,8 @@ def test_r_and_reward_must_agree():
 def test_exact_numbers_follow_the_rewards():
     mdp = MDP.from_outcomes([("a", "go", "a", "1/3", 1), ("a", "go", "a", "2/3", 0)], "1/2")
     by_pair = mdp.replace(r=["1/7"])
-    assert list(by_pair.exact.r) == [Fraction(1, 7)] and by_pair.exact.reward is None
+    assert list(by_pair.exact.r) == [Fraction(1, 7)]
+    assert by_pair.exact.reward is None
     assert solve(by_pair, method="rational").exact[0] == Fraction(2, 7)
     by_outcome = mdp.replace(reward=[Fraction(1, 7), "1/2"])
     assert by_outcome.rational(0)[1] == Fraction(1, 21) + Fraction(1, 3)
@@ -573,9 +590,11 @@ def test_rewards_that_do_not_fit_are_refused(changes, text):
 def test_model_without_a_horizon_again_is_the_model_built_afresh():
     mdp = MDP.from_outcomes([("a", "go", "a", 1, 0)], "1/2", horizon=2, final_reward=[3])
     plain = MDP.from_outcomes([("a", "go", "a", 1, 0)], "1/2")
-    assert mdp.replace(horizon=None) == plain and mdp.replace(horizon=None).exact.final_reward is None
+    assert mdp.replace(horizon=None) == plain
+    assert mdp.replace(horizon=None).exact.final_reward is None
     again = plain.replace(horizon=2, final_reward={"a": "1/3"})
-    assert again.exact.final_reward[0] == Fraction(1, 3) and again.final_reward.tolist() == [1 / 3]
+    assert again.exact.final_reward[0] == Fraction(1, 3)
+    assert again.final_reward.tolist() == [1 / 3]
     with pytest.raises(ModelError, match="final_reward: found with no horizon, expected both"):
         mdp.replace(horizon=None, final_reward=[1])
 
@@ -614,7 +633,8 @@ def test_arrays_of_the_caller_stay_his_own():
 def test_replace_shares_arrays_and_changes_only_what_it_is_told():
     mdp = MDP.from_rows(**rows())
     other = mdp.replace(gamma="1/2", sense="min", name="new", start=[1.0, 0.0])
-    assert np.shares_memory(other.prob, mdp.prob) and other.r is mdp.r
+    assert np.shares_memory(other.prob, mdp.prob)
+    assert other.r is mdp.r
     assert (other.gamma, other.gamma_exact, other.sense, other.sign, other.name) == (
         0.5,
         Fraction(1, 2),
@@ -622,10 +642,12 @@ def test_replace_shares_arrays_and_changes_only_what_it_is_told():
         -1.0,
         "new",
     )
-    assert other.start.tolist() == [1.0, 0.0] and other.start_given
+    assert other.start.tolist() == [1.0, 0.0]
+    assert other.start_given
     assert (mdp.gamma, mdp.sense, mdp.start_given) == (0.9, "max", False)
     timed = mdp.replace(horizon=3, final_reward=[1.0, 2.0])
-    assert timed.horizon == 3 and timed.replace(horizon=None).final_reward is None
+    assert timed.horizon == 3
+    assert timed.replace(horizon=None).final_reward is None
 
 
 @pytest.mark.parametrize(
@@ -673,15 +695,20 @@ def test_digest_changes_with_everything_that_the_answer_depends_on():
 
 def test_equal_models_are_equal_in_every_part():
     mdp = MDP.from_rows(**rows())
-    assert mdp == MDP.from_rows(**rows()) and hash(mdp) == hash(MDP.from_rows(**rows()))
-    assert mdp != mdp.replace(name="x") and mdp != mdp.replace(gamma=0.5) and mdp != 3
+    assert mdp == MDP.from_rows(**rows())
+    assert hash(mdp) == hash(MDP.from_rows(**rows()))
+    assert mdp != mdp.replace(name="x")
+    assert mdp != mdp.replace(gamma=0.5)
+    assert mdp != 3
     assert mdp != mdp.replace(layout=Layout(1, 2))
 
 
 def test_pickle_keeps_everything():
     for mdp in random_models():
         again = pickle.loads(pickle.dumps(mdp))
-        assert again == mdp and again.facts == mdp.facts and not again.prob.flags.writeable
+        assert again == mdp
+        assert again.facts == mdp.facts
+        assert not again.prob.flags.writeable
         assert again.exact == mdp.exact
 
 
@@ -715,7 +742,9 @@ def test_more_outcomes_than_an_int32_counts(tmp_path):
         pair_ptr=[0, 2, 3], pair_action=[0, 1, 0], row_ptr=[0, 2**30, 2**31, K], r=[0.0, 0.0, 1.0], gamma=0.5,
         start=[0.5, 0.5], copy=False, lazy=lambda mdp: contextlib.nullcontext(), **files,
     )  # fmt: skip
-    assert mdp.K == K and mdp.row_ptr.dtype == np.int64 and mdp.pair_ptr.dtype == np.int32
+    assert mdp.K == K
+    assert mdp.row_ptr.dtype == np.int64
+    assert mdp.pair_ptr.dtype == np.int32
     assert np.shares_memory(mdp.prob, files["prob"]), "mapped, not copied"
     from tabular_rl.kernels.bellman import chosen_backup
 
@@ -743,7 +772,8 @@ def test_lazy_model_is_validated_when_it_is_first_used():
         mdp.validate()
     seen.clear()
     good = MDP.from_rows(**rows(r=[0.5, 3.0, 0.0], **more))
-    assert good.facts is good.facts and good.facts.longest_row == 3
+    assert good.facts is good.facts
+    assert good.facts.longest_row == 3
     assert seen == ["before", "after"], "one pass"
 
 
@@ -753,9 +783,8 @@ def test_blocks_of_states_do_not_cut_a_row(monkeypatch):
     sweeper = Sweeper(mdp)
     assert len(sweeper.blocks) > 2
     assert [a for a, _ in sweeper.blocks] == [0, *(b for _, b in sweeper.blocks[:-1])]
-    assert sweeper.blocks[-1][1] == mdp.S and Policy.uniform(mdp).probs.sum() == pytest.approx(
-        (~mdp.terminal).sum()
-    )
+    assert sweeper.blocks[-1][1] == mdp.S
+    assert Policy.uniform(mdp).probs.sum() == pytest.approx((~mdp.terminal).sum())
 
 
 def test_digest_tells_one_third_from_its_nearest_float():
@@ -763,7 +792,8 @@ def test_digest_tells_one_third_from_its_nearest_float():
     floats = MDP.from_outcomes(
         [("a", "go", "a", 1 / 3, 1), ("a", "go", "b", 2 / 3, 0)], "1/2", terminal=["b"]
     )
-    assert exact.prob.tolist() == floats.prob.tolist() and exact.digest != floats.digest
+    assert exact.prob.tolist() == floats.prob.tolist()
+    assert exact.digest != floats.digest
 
 
 def test_exact_numbers_that_are_not_those_of_the_floats_are_refused():

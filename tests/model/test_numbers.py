@@ -78,7 +78,8 @@ def test_intervals_are_rounded_outward(x, y, digits, low_open, high_open):
         return
     text = interval_text(-math.inf if low_open else lower, math.inf if high_open else upper, digits)
     low, high = ends(text)
-    assert (low is None) == low_open and (high is None) == high_open
+    assert (low is None) == low_open
+    assert (high is None) == high_open
     lost = Fraction(0)
     if low is not None:
         assert low <= Fraction(lower)
@@ -146,7 +147,8 @@ def test_nothing_infinite_is_printed_as_a_number():
 def test_decimal_points_stand_below_each_other():
     lines = [x.rjust(8) for x in aligned(["1.25", "-10.5", "3"])]
     assert {line.index(".") for line in lines[:2]} == {5}
-    assert lines[2].rstrip().endswith("3") and len(lines[2].rstrip()) == 5
+    assert lines[2].rstrip().endswith("3")
+    assert len(lines[2].rstrip()) == 5
 
 
 def test_long_fractions_are_counted():
@@ -174,5 +176,6 @@ def test_values_of_any_size_are_short(power: int) -> None:
     )
     for text in texts:
         found = re.search(r"^(0|mean return) +([0-9.e+-]+) ", text, re.MULTILINE)
-        assert found and float(found[2]) == pytest.approx(float(f"1e{power + 1}"), rel=1e-3), text
+        assert found
+        assert float(found[2]) == pytest.approx(float(f"1e{power + 1}"), rel=1e-3), text
         assert len(found[2]) <= 24, text

@@ -38,9 +38,14 @@ def test_uniform_is_one_over_the_number_of_actions_exactly():
 def test_actions_by_name_and_by_index_are_the_same():
     named = Policy.of_actions(MODEL, {"a": "y", "b": "y"})
     assert named == Policy.of_actions(MODEL, [1, 1, -1])
-    assert named.rows.tolist() == [1, 2, -1] and named.actions.tolist() == [1, 1, -1]
-    assert named["a"] == "y" and named["end"] is None and named.deterministic and not named.timed
-    assert named.weights.tolist() == [0, 1, 1] and named.table.tolist() == [[0, 1], [0, 1], [0, 0]]
+    assert named.rows.tolist() == [1, 2, -1]
+    assert named.actions.tolist() == [1, 1, -1]
+    assert named["a"] == "y"
+    assert named["end"] is None
+    assert named.deterministic
+    assert not named.timed
+    assert named.weights.tolist() == [0, 1, 1]
+    assert named.table.tolist() == [[0, 1], [0, 1], [0, 0]]
 
 
 def test_probabilities_by_name_by_pair_and_by_table_are_the_same():
@@ -48,7 +53,9 @@ def test_probabilities_by_name_by_pair_and_by_table_are_the_same():
     assert list(named.exact) == [Fraction(1, 3), Fraction(2, 3), 1]
     assert named == Policy.of_probs(MODEL, [1 / 3, 2 / 3, 1])
     assert named == Policy.of_table(MODEL, [[1 / 3, 2 / 3], [0, 1], [0, 0]])
-    assert named["a"] == {"x": 1 / 3, "y": 2 / 3} and named["end"] == {} and not named.deterministic
+    assert named["a"] == {"x": 1 / 3, "y": 2 / 3}
+    assert named["end"] == {}
+    assert not named.deterministic
 
 
 def test_floats_are_their_dyadics_over_their_sum():
@@ -94,10 +101,14 @@ def test_softmax_is_the_exponential_of_preferences():
 
 def test_timed_policy_has_a_row_a_time_step():
     policy = Policy.of_actions(MODEL, [[0, 1, -1], [1, 1, -1]])
-    assert policy.timed and policy.at(0)["a"] == "x" and policy.at(1)["a"] == "y"
-    assert policy["a"] == ["x", "y"] and policy.actions.shape == (2, 3)
+    assert policy.timed
+    assert policy.at(0)["a"] == "x"
+    assert policy.at(1)["a"] == "y"
+    assert policy["a"] == ["x", "y"]
+    assert policy.actions.shape == (2, 3)
     mixed = Policy.of_probs(MODEL, [[0.5, 0.5, 1.0], [0.0, 1.0, 1.0]])
-    assert mixed.timed and mixed.at(1).probs.tolist() == [0, 1, 1]
+    assert mixed.timed
+    assert mixed.at(1).probs.tolist() == [0, 1, 1]
     assert Policy.uniform(MODEL).at(5) == Policy.uniform(MODEL)
 
 
@@ -161,7 +172,8 @@ def test_policy_is_frozen_and_its_arrays_its_own():
     given = np.array([0.5, 0.5, 1.0])
     policy = Policy.of_probs(MODEL, given)
     given[:] = 0
-    assert policy.probs.tolist() == [0.5, 0.5, 1.0] and not policy.probs.flags.writeable
+    assert policy.probs.tolist() == [0.5, 0.5, 1.0]
+    assert not policy.probs.flags.writeable
     with pytest.raises(AttributeError, match="frozen"):
         policy.probs = given
     with pytest.raises(OptionError, match="expected rows or probs, one of them"):
@@ -173,7 +185,8 @@ def test_policy_is_frozen_and_its_arrays_its_own():
 def test_repr_says_what_it_is():
     assert repr(Policy.uniform(MODEL)) == "Policy(stochastic, 3 states)"
     assert repr(Policy.of_actions(MODEL, [[0, 1, -1]] * 2)) == "Policy(deterministic, 3 states, 2 time steps)"
-    assert Policy.uniform(MODEL) != Policy.of_actions(MODEL, [0, 1, -1]) and Policy.uniform(MODEL) != 3
+    assert Policy.uniform(MODEL) != Policy.of_actions(MODEL, [0, 1, -1])
+    assert Policy.uniform(MODEL) != 3
 
 
 def test_actions_may_be_listed_by_name():

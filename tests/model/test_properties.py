@@ -88,7 +88,8 @@ def check_meet(first, second, law=lambda x, s, t: x, where=slice(None)):
     for t, ((a, b), (c, d)) in enumerate(zip(mine, other, strict=True)):
         for s in range(len(a)):
             low, high = law(a[s], s, t), law(b[s], s, t)
-            assert low <= d[s] and c[s] <= high, (first.method, s, t, float(low), float(d[s]))
+            assert low <= d[s], (first.method, s, t, float(low), float(d[s]))
+            assert c[s] <= high, (first.method, s, t, float(high), float(c[s]))
 
 
 # -- the operator -------------------------------------------------------------------------------------------------
@@ -214,8 +215,10 @@ def test_costs_are_rewards_with_the_other_sign_in_every_bit(name, mdp):
     turned = changed(mdp, rows=rows, final=final, sense="min" if mdp.sense == "max" else "max")
     first, second = ask(name, mdp), ask(name, turned)
     assert np.array_equal(first.v, -second.v)
-    assert np.array_equal(first.lower, -second.upper) and np.array_equal(first.upper, -second.lower)
-    assert first.bound == second.bound and first.policy == second.policy
+    assert np.array_equal(first.lower, -second.upper)
+    assert np.array_equal(first.upper, -second.lower)
+    assert first.bound == second.bound
+    assert first.policy == second.policy
     assert np.array_equal(first.optimal_actions, second.optimal_actions)
     if first.exact is not None:
         assert list(first.exact) == [-x for x in second.exact]

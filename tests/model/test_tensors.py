@@ -34,7 +34,8 @@ def test_all_orders_of_axes_are_one_model():
         assert tensor == MDP(Q, by_outcome.transpose(1, 2, 0), 0.9, reward_axes="ssa")
         sheets = [sparse.csr_array(x) for x in Q]
         assert tensor == MDP(sheets, [sparse.csr_array(x) for x in by_outcome.transpose(order)], 0.9)
-    assert first.pair_action.tolist() == [0, 1] * 3 and first.r.tolist() == [0, 0, 0, 1, 4, 2]
+    assert first.pair_action.tolist() == [0, 1] * 3
+    assert first.r.tolist() == [0, 0, 0, 1, 4, 2]
     assert first.P.toarray()[2].tolist() == [0.1, 0.0, 0.9], "state 1, action 0"
 
 
@@ -109,7 +110,9 @@ def test_row_of_zeros_is_an_action_that_is_not_available():
     lame = P.copy()
     lame[1, 0] = 0
     mdp = MDP(lame, R, 0.9, axes="ass")
-    assert mdp.L == 5 and mdp.rows(0) == range(1) and mdp.pair_action.tolist() == [0, 0, 1, 0, 1]
+    assert mdp.L == 5
+    assert mdp.rows(0) == range(1)
+    assert mdp.pair_action.tolist() == [0, 0, 1, 0, 1]
     assert mdp.table(mdp.r)[0].tolist() == [0.0, -math.inf]
 
 
@@ -178,7 +181,9 @@ def test_integers_and_single_precision_are_taken_as_they_are():
 def test_callers_arrays_are_not_changed():
     mine = P.copy(), R.copy()
     MDP(*mine, 0.9, axes="ass", normalize=True)
-    assert np.array_equal(mine[0], P) and np.array_equal(mine[1], R) and mine[0].flags.writeable
+    assert np.array_equal(mine[0], P)
+    assert np.array_equal(mine[1], R)
+    assert mine[0].flags.writeable
 
 
 CHAIN = [[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]]

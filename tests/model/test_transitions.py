@@ -19,7 +19,8 @@ def test_next_action_is_that_of_the_next_transition():
     assert made.row.tolist() == [1, 2, 0, 2, 1]
     assert made.next_row.tolist() == [2, -1, -1, 1, -1]
     assert made.done.tolist() == [False, True, False, False, False]
-    assert made.next_state.tolist() == [1, 2, 0, 0, 1] and len(made) == 5
+    assert made.next_state.tolist() == [1, 2, 0, 0, 1]
+    assert len(made) == 5
 
 
 def test_end_may_be_said():
@@ -40,14 +41,16 @@ def test_names_and_indices_mean_the_same():
 def test_kernels_get_costs_negated():
     mdp = hand_model("min")
     made = Transitions.of(mdp, [("a", 1, 3, "b")])
-    assert made.reward.tolist() == [3.0] and made.given().reward.tolist() == [-3.0]
+    assert made.reward.tolist() == [3.0]
+    assert made.given().reward.tolist() == [-3.0]
 
 
 def test_arrays_are_copied():
     row, reward = np.array([1, 2]), np.array([1.0, 4.0])
     made = Transitions.of_arrays(hand_model(), row, reward, [1, 2], [False, True])
     row[:], reward[:] = 0, 9
-    assert made.row.tolist() == [1, 2] and made.reward.tolist() == [1.0, 4.0]
+    assert made.row.tolist() == [1, 2]
+    assert made.reward.tolist() == [1.0, 4.0]
 
 
 @pytest.mark.parametrize(

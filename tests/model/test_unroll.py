@@ -92,7 +92,8 @@ def test_learners_find_the_policy_of_backward_induction(name, method):
         options = {"steps": 200_000, "planning": 2, "explore": "epsilon-greedy:1"}
     answer = learn(mdp, method, runs=4, seed=2, **options)
     best = floats(exact_optimal_value(mdp))
-    assert answer.q.shape == (mdp.horizon, mdp.L) and answer.estimates.shape == (4, mdp.horizon, mdp.L)
+    assert answer.q.shape == (mdp.horizon, mdp.L)
+    assert answer.estimates.shape == (4, mdp.horizon, mdp.L)
     assert not answer.never_visited.any()
     assert np.abs(answer.v - best).max() < 0.03 * np.abs(best).max()
     assert floats(exact_policy_value(mdp, answer.policy)) == pytest.approx(best, abs=1e-12)

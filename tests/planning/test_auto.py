@@ -65,7 +65,8 @@ def test_moves_to_neighbours_are_told_from_jumps():
     assert auto(corridor(5000)).method == "policy-iteration"
     for mdp, in_place in ((corridor(5000, step=50), True), (scattered(5000), False)):
         answer = auto(mdp)
-        assert answer.method == "modified-policy-iteration" and answer.options["in_place"] is in_place
+        assert answer.method == "modified-policy-iteration"
+        assert answer.options["in_place"] is in_place
     assert auto(scattered(SMALL)).method == "policy-iteration"
 
 
@@ -80,7 +81,8 @@ def test_the_answer_says_why_its_method_was_taken():
 
 def test_estimates_are_none_where_nothing_can_be_said():
     facts = Facts(scattered(5000))
-    assert policy_iteration.cost(facts) is None and policy_evaluation.cost(facts) is None
+    assert policy_iteration.cost(facts) is None
+    assert policy_evaluation.cost(facts) is None
     assert modified_policy_iteration.cost(facts).sweeps > policy_iteration.cost(Facts(ONE)).sweeps
     assert all(METHODS[name].cost(facts) is None for name in ("auto", "rational", "td0"))
 
@@ -98,11 +100,12 @@ def test_rationals_take_over_where_floats_cannot_prove_the_tolerance():
     """γ = 1 - 1e-12 and reward 1: v is exactly 10**12, with no rounding at all."""
     mdp = ONE.replace(gamma=1 - Fraction(1, 10**12))
     answer = solve(mdp)
-    assert (
-        answer.status is Status.EXACT and answer.exact == (Fraction(10**12),) and answer.method == "rational"
-    )
+    assert answer.status is Status.EXACT
+    assert answer.exact == (Fraction(10**12),)
+    assert answer.method == "rational"
     answer = evaluate(mdp, Policy.uniform(mdp))
-    assert answer.status is Status.EXACT and answer.exact == (Fraction(10**12),)
+    assert answer.status is Status.EXACT
+    assert answer.exact == (Fraction(10**12),)
 
 
 def test_the_time_and_the_work_of_floats_are_told_too(capsys, tmp_path, monkeypatch):
@@ -112,7 +115,8 @@ def test_the_time_and_the_work_of_floats_are_told_too(capsys, tmp_path, monkeypa
         (evaluate(mdp, Policy.uniform(mdp)), "linear-solve"),
     ):
         assert answer.note == f"{first} in floats could not prove the tolerance"
-        assert answer.work["linear solves"] > 0 and answer.work["rational solves"] == 1
+        assert answer.work["linear solves"] > 0
+        assert answer.work["rational solves"] == 1
         assert list(answer.seconds_of) == [first, answer.method]
         assert answer.seconds == pytest.approx(sum(answer.seconds_of.values()))
     save(mdp, tmp_path / "m.toml")
@@ -127,17 +131,19 @@ def test_the_time_and_the_work_of_floats_are_told_too(capsys, tmp_path, monkeypa
 
     monkeypatch.setattr(policy_iteration, "_call", fail)
     answer = solve(mdp)
-    assert answer.exact == (10**12,) and answer.note == "floats could not solve it"
+    assert answer.exact == (10**12,)
+    assert answer.note == "floats could not solve it"
     assert answer.seconds >= answer.seconds_of["rational"]
 
 
 def test_rationals_do_not_take_over_where_they_are_too_slow():
     mdp = corridor(QUICK_STATES + 1, 1 - Fraction(1, 10**12))
     answer = solve(mdp, tolerance=1e-12)
-    assert answer.status is Status.FLOATS_SPENT and "smallest tolerance" in answer.note
+    assert answer.status is Status.FLOATS_SPENT
+    assert "smallest tolerance" in answer.note
 
 
-@pytest.mark.parametrize("flint, taken", [(None, OWN_STATES), ("here", QUICK_STATES)])
+@pytest.mark.parametrize(("flint", "taken"), [(None, OWN_STATES), ("here", QUICK_STATES)])
 def test_rationals_take_over_as_far_as_they_are_quick(monkeypatch, flint, taken):
     monkeypatch.setattr(_integers, "find_spec", lambda name: flint)
     assert taken == (150 if flint else 100) == quick_states()
@@ -151,7 +157,8 @@ def test_what_is_proven_is_given_where_a_system_is_singular():
     mdp = far_ends(160)
     for answer in (solve(mdp), solve(mdp, "policy-iteration"), evaluate(mdp, Policy.uniform(mdp))):
         at = mdp.states.find("159")
-        assert not answer.status.reached and 0.49 < answer.lower[at] <= 0.75 <= answer.upper[at]
+        assert not answer.status.reached
+        assert 0.49 < answer.lower[at] <= 0.75 <= answer.upper[at]
         assert "rational" in answer.note or find_spec("flint") is None
     small = far_ends(61)  # 123 states
     if find_spec("flint") is not None:
@@ -164,7 +171,9 @@ def test_policy_iteration_goes_on_by_sweeps_where_a_system_cannot_be_solved(monk
 
     monkeypatch.setattr(linear_solve, "solve_chain", singular)
     answer = solve(corridor(200, "9/10"), "policy-iteration")
-    assert answer.status is Status.CERTIFIED and "singular" in answer.note and answer.work["sweeps"] > 0
+    assert answer.status is Status.CERTIFIED
+    assert "singular" in answer.note
+    assert answer.work["sweeps"] > 0
     assert answer.v == pytest.approx([10 * 0.9 ** (199 - s) for s in range(200)], abs=1e-6)
 
 
@@ -176,7 +185,8 @@ def test_a_named_method_that_falls_short_says_which_would_do():
     mdp = MDP.from_outcomes(moves, 1, terminal=[81])
     policy = Policy.uniform(mdp)
     answer = evaluate(mdp, policy, "linear-solve")
-    assert answer.status is Status.FLOATS_SPENT and "method rational-evaluation (--exact) has" in answer.note
+    assert answer.status is Status.FLOATS_SPENT
+    assert "method rational-evaluation (--exact) has" in answer.note
     assert evaluate(mdp, policy, "rational-evaluation").exact == evaluate(mdp, policy).exact
     best = solve(mdp, "value-iteration", sweeps=1000)
     assert "method rational (--exact) has" in best.note

@@ -31,8 +31,10 @@ def test_asset_selling_by_hand():
     assert answer.v[1, :6] == pytest.approx([max(x, float(last)) for x in offers])
     assert answer.v[0, :6] == pytest.approx([max(x, float(before)) for x in offers])
     assert np.mean(answer.v[0, :6]) == pytest.approx(float(first))
-    assert answer.policy["4"] == ["wait", "sell", "sell"] and answer.policy["5"] == ["sell"] * 3
-    assert answer.policy["3"] == ["wait", "wait", "sell"] and answer.policy["sold"] == [None] * 3
+    assert answer.policy["4"] == ["wait", "sell", "sell"]
+    assert answer.policy["5"] == ["sell"] * 3
+    assert answer.policy["3"] == ["wait", "wait", "sell"]
+    assert answer.policy["sold"] == [None] * 3
 
 
 def test_secretary_problem_by_hand():
@@ -72,7 +74,8 @@ def test_one_decision_is_the_best_reward_and_what_is_left():
         axes="sas",
     )
     answer = backward_induction(mdp)
-    assert answer.v.tolist() == [[4, 8], [2, 8]] and answer.policy.actions.tolist() == [[1, 1]]
+    assert answer.v.tolist() == [[4, 8], [2, 8]]
+    assert answer.policy.actions.tolist() == [[1, 1]]
     assert answer.q.tolist() == [[2, 4, 6, 8]]
     assert backward_induction(mdp.replace(sense="min")).v.tolist() == [[2, 6], [2, 8]]
 
@@ -81,7 +84,8 @@ def test_tie_is_listed_and_the_lowest_action_taken():
     mdp = MDP([[[1.0], [1.0], [1.0]]], [[2, 2, 1]], 1, horizon=2)
     answer = backward_induction(mdp)
     assert answer.optimal_actions.tolist() == [[True, True, False]] * 2
-    assert answer.policy.actions.tolist() == [[0], [0]] and not answer.proven_optimal.any()
+    assert answer.policy.actions.tolist() == [[0], [0]]
+    assert not answer.proven_optimal.any()
 
 
 def test_optimality_is_proven_from_a_time_on():

@@ -18,8 +18,10 @@ SAMPLES = [random_model(seed, gamma="19/20", S=7, exact=False, ends=seed % 2) fo
 def test_without_inner_sweeps_it_is_value_iteration():
     for mdp in SAMPLES:
         mine, other = modified_policy_iteration(mdp, inner_sweeps=0), value_iteration(mdp)
-        assert np.array_equal(mine.v, other.v) and np.array_equal(mine.lower, other.lower)
-        assert mine.work["sweeps"] == other.work["sweeps"] and "evaluation sweeps" not in mine.work
+        assert np.array_equal(mine.v, other.v)
+        assert np.array_equal(mine.lower, other.lower)
+        assert mine.work["sweeps"] == other.work["sweeps"]
+        assert "evaluation sweeps" not in mine.work
 
 
 @pytest.mark.parametrize("in_place", [False, True])
@@ -36,7 +38,8 @@ def test_with_many_inner_sweeps_it_improves_as_seldom_as_policy_iteration(in_pla
 def test_puterman_two_states(options):
     mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], 0.95, axes="sas")
     answer = modified_policy_iteration(mdp, **options)
-    assert answer.status is Status.CERTIFIED and answer.proven_optimal.all()
+    assert answer.status is Status.CERTIFIED
+    assert answer.proven_optimal.all()
     assert answer.v == pytest.approx([-60 / 7, -20], abs=1e-6)
 
 
@@ -53,7 +56,8 @@ def test_total_reward_from_above_does_not_settle_on_a_policy_that_never_ends():
     mdp = MDP(P, [[-1, -1], [-1, -2], [0, 0]], 1, terminal=[2])
     for start in (None, [100.0, 100.0, 0.0], [-100.0, 100.0, 0.0]):
         answer = modified_policy_iteration(mdp, start_from=start)
-        assert answer.status is Status.CERTIFIED and answer.v == pytest.approx([-3, -2, 0], abs=1e-6)
+        assert answer.status is Status.CERTIFIED
+        assert answer.v == pytest.approx([-3, -2, 0], abs=1e-6)
 
 
 def test_long_corridor_in_place():

@@ -51,10 +51,12 @@ def test_timed_policy_of_a_finite_horizon():
     mdp = MDP(P, [[1, 3], [0, 0]], 1, axes="sas", terminal=[1], horizon=2)
     patient = policy_evaluation(mdp, Policy.of_actions(mdp, [[0, -1], [1, -1]]))
     hasty = policy_evaluation(mdp, Policy.of_actions(mdp, [[1, -1], [1, -1]]))
-    assert patient["0"].tolist() == [4, 3, 0] and hasty["0"].tolist() == [3, 3, 0]
+    assert patient["0"].tolist() == [4, 3, 0]
+    assert hasty["0"].tolist() == [3, 3, 0]
     mixed = policy_evaluation(mdp, Policy(mdp, probs=[[0.5, 0.5], [0.5, 0.5]]))
     assert mixed["0"].tolist() == [3.0, 2.0, 0.0]  # (1 + 2 + 3) / 2, (1 + 3) / 2
-    assert patient.status is Status.CERTIFIED and patient.work == {"sweeps": 2}
+    assert patient.status is Status.CERTIFIED
+    assert patient.work == {"sweeps": 2}
 
 
 def test_policy_that_never_ends_is_refused_with_a_state():
@@ -63,7 +65,8 @@ def test_policy_that_never_ends_is_refused_with_a_state():
     north = {s: "up" for s, end in zip(mdp.states, mdp.terminal, strict=True) if not end}
     with pytest.raises(NoFiniteAnswer) as caught:
         policy_evaluation(mdp, Policy.of_actions(mdp, north))
-    assert caught.value.states and set(caught.value.states) <= set(north)
+    assert caught.value.states
+    assert set(caught.value.states) <= set(north)
 
 
 def test_policy_that_rests_for_ever_without_reward_is_worth_nothing():
@@ -105,4 +108,5 @@ def test_gauss_seidel_goes_both_ways():
     mdp = MDP.from_outcomes([(s, "go", s + 1, 1, -1) for s in range(30)], 1, terminal=[30])
     policy = Policy.uniform(mdp)
     fast, slow = policy_evaluation(mdp, policy, in_place=True), policy_evaluation(mdp, policy)
-    assert fast.work["sweeps"] <= 3 < slow.work["sweeps"] and fast["0"] == pytest.approx(-30, abs=1e-6)
+    assert fast.work["sweeps"] <= 3 < slow.work["sweeps"]
+    assert fast["0"] == pytest.approx(-30, abs=1e-6)

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.small
 def test_puterman_two_states():
     mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], 0.95, axes="sas")
     answer = policy_iteration(mdp)
-    assert answer.v == pytest.approx([-60 / 7, -20], abs=1e-9) and answer.policy.actions.tolist() == [0, 0]
+    assert answer.v == pytest.approx([-60 / 7, -20], abs=1e-9)
+    assert answer.policy.actions.tolist() == [0, 0]
     assert answer.work["linear solves"] <= 3
 
 
@@ -75,8 +76,10 @@ def test_ties_never_cycle(gamma):
 def test_ties_of_the_gambler_end():
     """Sutton & Barto (2018), Example 4.3: many stakes are equally good; v(25) = .4², v(50) = .4."""
     answer = policy_iteration(load(MODELS / "gambler_40.toml"))
-    assert answer.status is Status.CERTIFIED and answer.work["improvements"] <= 20
-    assert answer["25"] == pytest.approx(0.16, abs=1e-9) and answer["50"] == pytest.approx(0.4, abs=1e-9)
+    assert answer.status is Status.CERTIFIED
+    assert answer.work["improvements"] <= 20
+    assert answer["25"] == pytest.approx(0.16, abs=1e-9)
+    assert answer["50"] == pytest.approx(0.4, abs=1e-9)
 
 
 def test_total_reward_starts_from_a_policy_that_ends():
@@ -84,14 +87,16 @@ def test_total_reward_starts_from_a_policy_that_ends():
     P = [[[0, 1, 0], [1, 0, 0]], [[1, 0, 0], [0, 0, 1]], [[0, 0, 0], [0, 0, 0]]]
     mdp = MDP(P, [[-1, -3], [-1, -5], [0, 0]], 1, terminal=[2])
     answer = policy_iteration(mdp)
-    assert answer.v == pytest.approx([-6, -5, 0]) and answer.policy.actions.tolist() == [0, 1, -1]
+    assert answer.v == pytest.approx([-6, -5, 0])
+    assert answer.policy.actions.tolist() == [0, 1, -1]
 
 
 def test_warm_start_from_the_answer_needs_one_improvement():
     mdp = random_model(3, gamma="99/100", S=8, ends=0, exact=False)
     first = policy_iteration(mdp)
     again = policy_iteration(mdp, start_from=first)
-    assert again.work["improvements"] == 1 and np.array_equal(again.policy.rows, first.policy.rows)
+    assert again.work["improvements"] == 1
+    assert np.array_equal(again.policy.rows, first.policy.rows)
 
 
 def test_one_improvement_is_not_enough_and_says_so():
@@ -102,10 +107,12 @@ def test_one_improvement_is_not_enough_and_says_so():
         P[s, 1, min(s + 1, 3)] = 1.0
     R = [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [9.0, 9.0]]
     answer = policy_iteration(MDP(P, R, 0.9), improvements=1)
-    assert answer.status is Status.BUDGET_SPENT and answer.work["improvements"] == 1
+    assert answer.status is Status.BUDGET_SPENT
+    assert answer.work["improvements"] == 1
     full = policy_iteration(MDP(P, R, 0.9))
     assert full.v == pytest.approx([90 * 0.9**3, 90 * 0.9**2, 90 * 0.9, 90], abs=1e-6)
-    assert all(answer.lower <= full.upper) and all(full.lower <= answer.upper)
+    assert all(answer.lower <= full.upper)
+    assert all(full.lower <= answer.upper)
 
 
 def test_discount_close_to_one():

@@ -61,7 +61,8 @@ def test_puterman_two_states(in_place):
     g = 0.95
     answer = value_iteration(puterman(g), in_place=in_place)
     assert answer.v == pytest.approx([(5 - 5.5 * g) / ((1 - 0.5 * g) * (1 - g)), -1 / (1 - g)], abs=1e-6)
-    assert answer.policy.actions.tolist() == [0, 0] and answer.proven_optimal.all()
+    assert answer.policy.actions.tolist() == [0, 0]
+    assert answer.proven_optimal.all()
     assert value_iteration(puterman(0.9), in_place=in_place).policy.actions.tolist() == [1, 0]
 
 
@@ -70,9 +71,8 @@ def test_recycling_robot_closed_form():
     a, b, g = Fraction(3, 4), Fraction(1, 4), Fraction(9, 10)
     answer = value_iteration(robot(a, b, Fraction(2), Fraction(1, 2), g))
     high = float(2 / (1 - g * a - g * g * (1 - a)))
-    assert answer["high"] == pytest.approx(high, abs=1e-6) and answer["low"] == pytest.approx(
-        0.9 * high, abs=1e-6
-    )
+    assert answer["high"] == pytest.approx(high, abs=1e-6)
+    assert answer["low"] == pytest.approx(0.9 * high, abs=1e-6)
     assert (answer.policy["high"], answer.policy["low"]) == ("search", "recharge")
 
 
@@ -117,7 +117,8 @@ def test_stop_is_never_later_than_the_textbook_and_much_earlier_where_states_mix
 def test_one_sweep_from_zero_is_the_best_reward():
     mdp = puterman(0.95)
     answer = value_iteration(mdp, sweeps=1)
-    assert answer.status is Status.BUDGET_SPENT and answer.work == {"sweeps": 1}
+    assert answer.status is Status.BUDGET_SPENT
+    assert answer.work == {"sweeps": 1}
     assert answer.lower[0] <= -60 / 7 <= answer.upper[0]  # (5 - 5.225) / (.525 * .05) = -8.571...
 
 
@@ -133,7 +134,9 @@ def test_gauss_seidel_uses_each_new_value_at_once():
 
 def test_no_rewards_take_one_sweep():
     answer = value_iteration(MDP([[[0.5, 0.5]], [[1, 0]]], [[0], [0]], 0.99))
-    assert answer.work == {"sweeps": 1} and answer.v.tolist() == [0, 0] and answer.bound < 1e-300
+    assert answer.work == {"sweeps": 1}
+    assert answer.v.tolist() == [0, 0]
+    assert answer.bound < 1e-300
 
 
 def test_single_state_and_no_discount_at_all():
@@ -153,7 +156,8 @@ def test_tolerance_beyond_floats_stops_at_once():
     """γ = 1 - 1e-12 would take 1e13 sweeps; rounding alone leaves the interval wider than asked."""
     mdp = MDP([[[0.5, 0.5]], [[0.25, 0.75]]], [[1], [-3]], 1 - Fraction(1, 10**12))
     answer = value_iteration(mdp, tolerance=1e-9)
-    assert answer.status is Status.FLOATS_SPENT and answer.work["sweeps"] < 500
+    assert answer.status is Status.FLOATS_SPENT
+    assert answer.work["sweeps"] < 500
     assert "smallest tolerance" in answer.note
     truth = reference.exact_optimal_value(mdp)
     assert all(
@@ -180,7 +184,8 @@ def test_loop_without_reward_is_worth_nothing_beside_a_costly_exit():
     """Storm's tiny_rewards: stay for 0 for ever, or leave for -1. Not "reach the goal": 0."""
     mdp = MDP([[[1, 0], [0, 1]], [[0, 0], [0, 0]]], [[0, -1], [0, 0]], 1, terminal=[1], axes="sas")
     answer = value_iteration(mdp)
-    assert abs(answer["0"]) < 1e-12 and answer.policy.actions.tolist() == [0, -1]
+    assert abs(answer["0"]) < 1e-12
+    assert answer.policy.actions.tolist() == [0, -1]
 
 
 def test_history_falls_and_counts_sweeps():
@@ -193,4 +198,5 @@ def test_history_falls_and_counts_sweeps():
 @pytest.mark.parametrize("start", [[-50.0, 70.0], [1e9, -1e9]])
 def test_any_start_leads_to_the_same_answer(start):
     answer = value_iteration(puterman(0.95), start_from=start)
-    assert answer.status is Status.CERTIFIED and answer.v == pytest.approx([-60 / 7, -20], abs=1e-6)
+    assert answer.status is Status.CERTIFIED
+    assert answer.v == pytest.approx([-60 / 7, -20], abs=1e-6)

@@ -96,7 +96,8 @@ def test_spelling():
     assert (KINDS[found.code], found.rate.at(1)) == ("epsilon-greedy", 1.0)
     assert found.rate.at(10**6) == pytest.approx(0.1, rel=1e-15)
     assert Exploration.of("greedy").rate.at(5) == 0.0
-    assert Exploration.of(found) is found and str(found) == "epsilon-greedy:linear:1:0.1:1e4"
+    assert Exploration.of(found) is found
+    assert str(found) == "epsilon-greedy:linear:1:0.1:1e4"
     assert [Exploration.of(f"{kind}:0.5").code for kind in KINDS[1:]] == [1, 2, 3]
 
 

@@ -24,7 +24,8 @@ from tabular_rl.solving.options import OPTIONS, check
 )  # fmt: skip
 def test_values_in_range_become_python_scalars(name, given, meant):
     found = OPTIONS[name].check(given)
-    assert found == meant and type(found) is type(meant)
+    assert found == meant
+    assert type(found) is type(meant)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +48,8 @@ def test_values_in_range_become_python_scalars(name, given, meant):
 def test_values_out_of_range_are_named(name, given, expected):
     with pytest.raises(OptionError) as caught:
         OPTIONS[name].check(given)
-    assert (
-        str(caught.value).startswith(f"{name}: found '{given}', expected {expected}")
-        and caught.value.exit_code == 2
-    )
+    assert str(caught.value).startswith(f"{name}: found '{given}', expected {expected}")
+    assert caught.value.exit_code == 2
 
 
 def test_several_are_checked_in_order():
@@ -61,7 +60,9 @@ def test_several_are_checked_in_order():
 def test_every_option_of_a_method_is_in_the_table_and_its_default_in_range():
     for name, function in PLANNERS.items():
         for key, (option, default) in function.options.items():
-            assert OPTIONS[key] is option and option.help and option.flag == "--" + key.replace("_", "-")
+            assert OPTIONS[key] is option
+            assert option.help
+            assert option.flag == "--" + key.replace("_", "-")
             assert option.check(default) == default, (name, key)
 
 
@@ -70,7 +71,8 @@ def test_unknown_method_names_the_nearest_and_lists_the_rest():
         OptionError, match="'value-iterations': no such method; did you mean 'value-iteration'"
     ) as caught:
         planner_of("value-iterations", "control")
-    assert "policy-iteration" in str(caught.value) and "policy-evaluation" not in str(caught.value)
+    assert "policy-iteration" in str(caught.value)
+    assert "policy-evaluation" not in str(caught.value)
     with pytest.raises(OptionError, match="'policy-evaluation' evaluates a policy, expected one of auto, "):
         planner_of("policy-evaluation", "control")
     with pytest.raises(

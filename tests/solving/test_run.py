@@ -47,8 +47,10 @@ def test_history_is_thinned_but_keeps_its_span():
     for sweep in range(1, 100_001):
         made.record(sweep, 1.0 / sweep)
     sweeps = [k for k, _ in made.history]
-    assert 100 < len(sweeps) < MEMORY_OF_HISTORY and sweeps == sorted(sweeps)
-    assert sweeps[0] < 1000 and sweeps[-1] > 99_000
+    assert 100 < len(sweeps) < MEMORY_OF_HISTORY
+    assert sweeps == sorted(sweeps)
+    assert sweeps[0] < 1000
+    assert sweeps[-1] > 99_000
     assert all(x == 1.0 / k for k, x in made.history)
 
 
@@ -116,7 +118,8 @@ def test_stopping_anywhere_leaves_an_honest_interval(name, monkeypatch):
                 stopped_at(patch, breath)
                 answer = function(mdp) if control else function(mdp, uniform)
             if answer.lower is None:
-                assert answer.status is Status.INTERRUPTED and answer.bound == np.inf
+                assert answer.status is Status.INTERRUPTED
+                assert answer.bound == np.inf
             else:
                 pairs = zip(answer.lower.ravel().tolist(), truth, answer.upper.ravel().tolist(), strict=True)
                 assert all(a <= x <= b for a, x, b in pairs), (problem, breath)

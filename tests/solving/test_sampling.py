@@ -43,9 +43,8 @@ def test_search_and_scan_find_the_same(weights, u):
 def test_last_uniform_finds_an_outcome():
     """Ten times 0.1 adds up to less than 1; the largest uniform must not fall behind it."""
     cum = cumulative(np.array([0.1] * 10 + [0.0]))
-    assert math.fsum([0.1] * 9) < 1 and scan(cum, 0, np.nextafter(1, 0)) == 9 == search(
-        cum, np.nextafter(1, 0)
-    )
+    assert math.fsum([0.1] * 9) < 1
+    assert scan(cum, 0, np.nextafter(1, 0)) == 9 == search(cum, np.nextafter(1, 0))
 
 
 def test_rewards_are_in_the_sign_of_maximisation():

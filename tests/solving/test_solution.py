@@ -27,7 +27,9 @@ MODEL = MDP([[[1, 0], [0, 1]], [[0, 0], [0, 0]]], [[1, 3], [0, 0]], "1/2", state
 
 def test_values_by_name():
     answer = solve(MODEL)
-    assert answer["owner"] == pytest.approx(3) and type(answer["owner"]) is float and answer["sold"] == 0
+    assert answer["owner"] == pytest.approx(3)
+    assert type(answer["owner"]) is float
+    assert answer["sold"] == 0
     with pytest.raises(KeyError, match="state 'ower': no such state; did you mean 'owner'"):
         answer["ower"]
     assert answer.value_of_start() == pytest.approx(3), (
@@ -44,25 +46,32 @@ def test_a_value_lies_in_its_own_interval_even_where_that_is_open(sense):
     for answer in (
         solve(mdp, method="value-iteration"), evaluate(mdp, Policy.uniform(mdp), method="policy-evaluation"),
     ):  # fmt: skip
-        assert answer.lower[0] <= answer.v[0] <= answer.upper[0] and answer.bound == math.inf
+        assert answer.lower[0] <= answer.v[0] <= answer.upper[0]
+        assert answer.bound == math.inf
         assert 1e16 < sign * answer.v[0] <= 3e17
         assert "moved to its end" in answer.note
     inside = conclude(
         Run("by hand", {"tolerance": 1e-6}), mdp, Certificate(np.array([1.0]), np.array([math.inf])), task="control",
         policy=None, v=np.array([2.0]),
     )  # fmt: skip
-    assert inside.v[0] == 2 * sign and "moved" not in inside.note
+    assert inside.v[0] == 2 * sign
+    assert "moved" not in inside.note
 
 
 def test_q_and_the_action_gap_by_hand():
     answer = solve(MODEL)
-    assert answer.q == pytest.approx([1 + 3 / 2, 3]) and answer.action_gap == pytest.approx([0.5, math.inf])
-    assert answer.q_table[0] == pytest.approx([2.5, 3]) and answer.q_table[1].tolist() == [-math.inf] * 2
+    assert answer.q == pytest.approx([1 + 3 / 2, 3])
+    assert answer.action_gap == pytest.approx([0.5, math.inf])
+    assert answer.q_table[0] == pytest.approx([2.5, 3])
+    assert answer.q_table[1].tolist() == [-math.inf] * 2
     costs = solve(MODEL.replace(sense="min"))
-    assert costs.q == pytest.approx([1 + 2 / 2, 3]) and costs.q_table[1].tolist() == [math.inf] * 2
-    assert costs["owner"] == pytest.approx(2) and costs.action_gap[0] == pytest.approx(1)
+    assert costs.q == pytest.approx([1 + 2 / 2, 3])
+    assert costs.q_table[1].tolist() == [math.inf] * 2
+    assert costs["owner"] == pytest.approx(2)
+    assert costs.action_gap[0] == pytest.approx(1)
     timed = solve(MODEL.replace(horizon=2))
-    assert timed.q == pytest.approx(np.array([[2.5, 3], [1, 3]])) and timed.q_table.shape == (2, 2, 2)
+    assert timed.q == pytest.approx(np.array([[2.5, 3], [1, 3]]))
+    assert timed.q_table.shape == (2, 2, 2)
     assert timed.action_gap[:, 0] == pytest.approx([0.5, 2])
 
 
@@ -93,15 +102,15 @@ def test_solution_is_frozen_and_its_arrays_read_only():
 
 def test_repr_is_short():
     answer = solve(MODEL.replace(name="asset"), tolerance=1e-3)
-    assert repr(answer).startswith(
-        "Solution('asset', policy-iteration, CERTIFIED, bound="
-    ) and "states=2" in repr(answer)
+    assert repr(answer).startswith("Solution('asset', policy-iteration, CERTIFIED, bound=")
+    assert "states=2" in repr(answer)
     assert "owner" in str(answer)
 
 
 def test_statuses_are_sentences_with_a_way_out():
     for status in Status:
-        assert status.value[0].islower() and len(status.value) > 20
+        assert status.value[0].islower()
+        assert len(status.value) > 20
         if not status.reached and status is not Status.INTERRUPTED:
             assert re.search("raise [a-z_]+=|loosen tolerance=", status.value), status
             with on_command_line():
@@ -122,13 +131,12 @@ def concluded(lower, upper, mdp=MODEL, **more):
 
 def test_midpoint_and_half_the_width_are_claimed():
     answer = concluded([1.0, 0.0], [1.5, 0.0])
-    assert answer.v.tolist() == [1.25, 0] and 0.25 <= answer.bound <= 0.25 + 1e-15
+    assert answer.v.tolist() == [1.25, 0]
+    assert 0.25 <= answer.bound <= 0.25 + 1e-15
     turned = concluded([1.0, 0.0], [1.5, 0.0], mdp=MODEL.replace(sense="min"))
-    assert (
-        turned.v.tolist() == [-1.25, 0]
-        and turned.lower.tolist() == [-1.5, 0]
-        and turned.upper.tolist() == [-1, 0]
-    )
+    assert turned.v.tolist() == [-1.25, 0]
+    assert turned.lower.tolist() == [-1.5, 0]
+    assert turned.upper.tolist() == [-1, 0]
 
 
 def test_bound_covers_the_farther_end():
@@ -165,7 +173,9 @@ def test_width_of_exactly_the_tolerance_is_not_claimed_beyond_it():
 
 def test_no_certificate_is_no_bound():
     answer = concluded(None, None, v=np.array([1.0, 0.0]), stopped="time")
-    assert answer.bound == math.inf and answer.lower is None and answer.status is Status.TIME_SPENT
+    assert answer.bound == math.inf
+    assert answer.lower is None
+    assert answer.status is Status.TIME_SPENT
 
 
 def test_what_floats_cannot_prove_is_said():
@@ -177,7 +187,8 @@ def test_what_floats_cannot_prove_is_said():
 
 def test_largest_width_is_rounded_up_and_knows_infinity():
     a = np.array([0.0, 1.0])
-    assert largest_width(a, a) == 0 and largest_width(a, a + [0, 0.5]) > 0.5
+    assert largest_width(a, a) == 0
+    assert largest_width(a, a + [0, 0.5]) > 0.5
     assert largest_width(a, np.array([0.0, math.inf])) == math.inf
     assert largest_width(np.array([-math.inf, 0.0]), a) == math.inf
     assert largest_width(np.array([math.inf, 0.0]), np.array([math.inf, 0.0])) == math.inf
@@ -206,9 +217,9 @@ def test_start_values_that_do_not_fit_are_refused(wrong):
 def test_answer_of_another_discount_warms_up():
     first = solve(MODEL, method="value-iteration")
     again = solve(MODEL.replace(gamma="51/100"), method="value-iteration", start_from=first)
-    assert (
-        isinstance(again, Solution) and again.status is Status.CERTIFIED and isinstance(again.policy, Policy)
-    )
+    assert isinstance(again, Solution)
+    assert again.status is Status.CERTIFIED
+    assert isinstance(again.policy, Policy)
 
 
 def test_answer_and_policy_are_mappings_and_survive_pickle():
@@ -220,10 +231,15 @@ def test_answer_and_policy_are_mappings_and_survive_pickle():
     )
     answer = solve(mdp, method="rational")
     # Staying in 0 is worth 2, going there 0 + 6/2 = 3; state 1 earns 3 for ever: 6.
-    assert dict(answer) == {"0": 3.0, "1": 6.0} and "1" in answer and "2" not in answer
-    assert dict(answer.policy) == {"0": "go", "1": "stay"} and str(answer.policy) == "0: go\n1: stay"
+    assert dict(answer) == {"0": 3.0, "1": 6.0}
+    assert "1" in answer
+    assert "2" not in answer
+    assert dict(answer.policy) == {"0": "go", "1": "stay"}
+    assert str(answer.policy) == "0: go\n1: stay"
     again = pickle.loads(pickle.dumps(answer))
-    assert again.exact == answer.exact and again.policy == answer.policy and again.mdp == mdp
+    assert again.exact == answer.exact
+    assert again.policy == answer.policy
+    assert again.mdp == mdp
     assert copy.deepcopy(answer.policy) == answer.policy
 
 
@@ -243,12 +259,19 @@ def test_answers_and_policies_are_mappings():
     answer = solve(MODEL)
     learned = learn(MODEL, "q-learning", steps=100)
     for made in (answer, learned, answer.policy, Policy.uniform(MODEL)):
-        assert isinstance(made, Mapping) and list(made) == ["owner", "sold"] and len(made) == 2
+        assert isinstance(made, Mapping)
+        assert list(made) == ["owner", "sold"]
+        assert len(made) == 2
         assert dict(made.items()) == dict(zip(made.keys(), made.values(), strict=True)) == dict(made)
-        assert "owner" in made and "ower" not in made
-        assert made.get("owner") == made["owner"] and made.get("ower", 7) == 7 and made.get("ower") is None
+        assert "owner" in made
+        assert "ower" not in made
+        assert made.get("owner") == made["owner"]
+        assert made.get("ower", 7) == 7
+        assert made.get("ower") is None
     assert answer.policy.get("sold", "none") is None  # a terminal state has no action
-    assert answer == answer and answer != solve(MODEL) and len({answer, learned}) == 2
+    assert answer == answer
+    assert answer != solve(MODEL)
+    assert len({answer, learned}) == 2
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.json", "a"])
@@ -293,7 +316,11 @@ def test_what_was_learned_prints_as_the_command_shows_it():
     assert head.split() == ["state", "learned", "exact", "visits", "action"]
     row = next(line for line in text.splitlines() if line.startswith("only"))
     assert row.split()[:4] == ["only", "1.75", "2.00", "3"]
-    assert "largest error" in text and "0.25" in text and "no certificate" in text and "?" not in text
+    assert "largest error" in text
+    assert "0.25" in text
+    assert "no certificate" in text
+    assert "?" not in text
     assert "--" not in text
     told = learn(MODEL, "sarsa", behavior="uniform", steps=10)
-    assert told.verdicts and f"sarsa: {told.verdicts[0]}" in str(told)
+    assert told.verdicts
+    assert f"sarsa: {told.verdicts[0]}" in str(told)

@@ -50,7 +50,9 @@ def test_optimal_sweep_is_the_slow_one(blocks, forward, in_place):
         )
         out = v if in_place else np.empty(mdp.S)
         found = Sweeper(mdp).optimal(v, out, chosen, forward)
-        assert out.tolist() == slow_out.tolist() and chosen.tolist() == slow_chosen and list(found) == change
+        assert out.tolist() == slow_out.tolist()
+        assert chosen.tolist() == slow_chosen
+        assert list(found) == change
 
 
 @pytest.mark.parametrize("in_place", [False, True])
@@ -68,7 +70,8 @@ def test_policy_sweeps_are_the_slow_ones(blocks, forward, in_place):
                 reference.mixed_backup(mdp.pair_ptr, rows_of(mdp), policy.probs, *block)
             out = v if in_place else np.empty(mdp.S)
             found = Sweeper(mdp).policy(policy, v, out, forward)
-            assert out.tolist() == slow_out.tolist() and list(found) == change
+            assert out.tolist() == slow_out.tolist()
+            assert list(found) == change
 
 
 def test_rows_of_states_are_their_backups():
@@ -98,10 +101,12 @@ def test_norm_and_span_are_over_the_states():
     mdp = SAMPLES[1]
     v = np.where(mdp.terminal, -99.0, np.arange(float(mdp.S)))
     sweeper = Sweeper(mdp)
-    assert mdp.terminal.any() and sweeper.norm(v) == 99
+    assert mdp.terminal.any()
+    assert sweeper.norm(v) == 99
     assert sweeper.span(v) == (v[~mdp.terminal].min(), v[~mdp.terminal].max())
     v[np.flatnonzero(~mdp.terminal)[0]] = math.nan
-    assert math.isnan(sweeper.norm(v)) and all(map(math.isnan, sweeper.span(v)))
+    assert math.isnan(sweeper.norm(v))
+    assert all(map(math.isnan, sweeper.span(v)))
 
 
 def test_threads_give_the_same_bits():
@@ -172,5 +177,6 @@ def test_model_without_rows_has_nothing_to_change():
         pair_ptr=[0, 0], pair_action=[], row_ptr=[0], next_state=[], prob=[], r=[], gamma=0.5, terminal=[True]
     )
     out = np.array([7.0])
-    assert Sweeper(ends).optimal(np.zeros(1), out, np.empty(1, dtype=np.int32)) == (0.0, 0.0) and out[0] == 0
+    assert Sweeper(ends).optimal(np.zeros(1), out, np.empty(1, dtype=np.int32)) == (0.0, 0.0)
+    assert out[0] == 0
     assert Sweeper(ends).span(out) == (0.0, 0.0)

@@ -262,7 +262,8 @@ def in_child(system: tuple[Any, ...], run: Run) -> tuple[list[int], int]:
             f"python-flint ended with code {child.returncode} on {system[0]} equations: not enough memory, perhaps. "
             "Solve it without --exact."
         )
-    return pickle.loads(answer)
+    found: tuple[list[int], int] = pickle.loads(answer)
+    return found
 
 
 # -- our own solver: p-adic lifting (Dixon 1982) -----------------------------------------------------------------
@@ -333,7 +334,7 @@ def joined(digits: list[NDArray[Any]], p: int) -> list[int]:
             level.append(np.zeros_like(level[0]))
         level = [low + high * base for low, high in zip(level[::2], level[1::2], strict=True)]
         base *= base
-    return level[0].tolist()
+    return list(level[0].tolist())
 
 
 def rational_vector(x: list[int], M: int, run: Run) -> tuple[list[int], int] | None:

@@ -38,7 +38,7 @@ LU_LARGEST = 5000  # states up to which a sparse LU of any structure fits, and t
 Step = Callable[[Floats], Floats]  # from x to a better one
 
 
-def cost(facts: Facts) -> Cost:
+def cost(_: Facts) -> Cost:
     """One system, whose solver follows the structure."""
     return Cost(1, "one linear solve is the answer, up to rounding")
 

@@ -148,9 +148,7 @@ def visit_distribution(
     if mdp.problem.timed:
         raise NotAnswerable("visits: found a model with a finite horizon, expected one without")
     policy = still(mdp, policy)
-    outside = mdp.terminal
-    if mdp.gamma_exact == 1:
-        outside = stays(mdp, policy)
+    outside = stays(mdp, policy) if mdp.problem.must_end else mdp.terminal
     if exact:
         rows = chain_rows(Rows(mdp), policy)
         d = exact_visits(mdp, rows, ~outside, mdp.gamma_exact)
@@ -191,7 +189,7 @@ def occupancy(mdp: MDP, policy: Policy, *, normalized: bool = False, exact: bool
     d = visit_distribution(mdp, policy, normalized=normalized, exact=exact)
     policy = still(mdp, policy)
     weights = np.array(policy.rationals(), dtype=object) if exact else policy.weights
-    return np.repeat(d, np.diff(mdp.pair_ptr)) * weights
+    return np.asarray(np.repeat(d, np.diff(mdp.pair_ptr)) * weights)
 
 
 def still(mdp: MDP, policy: Policy) -> Policy:
@@ -277,7 +275,7 @@ def float_class(P: Any) -> NDArray[np.float64]:
         )
     mu[hub] = 1.0
     mu[others] = np.maximum(solve_chain(inner.T.tocsr(), P[[hub]][:, others].toarray().ravel(), 1.0), 0.0)
-    return mu / mu.sum()
+    return np.asarray(mu / mu.sum())
 
 
 def transient_visits(P: Any, start: NDArray[np.float64], gamma: float, outside: Mask) -> NDArray[np.float64]:

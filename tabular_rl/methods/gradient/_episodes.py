@@ -101,13 +101,13 @@ class Episodes:
         self._last: tuple[Floats, Any] | None = None
         self.asked = mdp  # the model whose objective is asked for
         self.policy = policy
-        timed = mdp.horizon is not None
+        timed = mdp.problem.timed
         if timed and (stopping or steps is not None):
             raise OptionError(
                 "stopping, steps: found with a horizon, which ends episodes; expected without one"
             )
         steps = o.OPTIONS["episode_steps"].check(steps)
-        discounted = mdp.gamma_exact < 1
+        discounted = mdp.discounted
         if stopping and steps is not None:
             raise OptionError("stopping, steps: found both, expected one way to end episodes")
         self.stopping = not timed and discounted and (steps is None if stopping is None else stopping)
@@ -161,7 +161,7 @@ class Episodes:
         self.end |= idle
         self.collects = collects
         self.unending = collects & reachable(mdp, starts(mdp), use)
-        if mdp.gamma_exact == 1 and collects.any():
+        if not mdp.discounted and collects.any():
             raise NoFiniteAnswer(
                 "the policy may never end, and meets rewards for ever, in", self.names(collects)
             )

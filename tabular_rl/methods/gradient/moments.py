@@ -164,7 +164,7 @@ def both_gradients(episodes: Episodes) -> tuple[Floats, Floats | None]:
     """∇J of the model, and of the model without discount (None where that is not finite)."""
     softmax, mdp = episodes.policy, episodes.asked
     found = exact_gradient(softmax, horizon=mdp.horizon).gradient
-    if mdp.gamma_exact == 1:
+    if not mdp.discounted:
         return found, found
     try:
         return found, exact_gradient(_undiscounted(softmax), horizon=mdp.horizon).gradient
