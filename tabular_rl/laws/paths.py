@@ -259,7 +259,8 @@ class _Ways:
     ) -> None:
         self.mdp, self.acting, self.source, self.ahead = mdp, acting, source, ahead
         self.episode_steps = episode_steps
-        self.outcomes = [_outcomes(mdp, i) for i in range(mdp.L)]
+        rows, sign = map(mdp.rational_outcomes, range(mdp.L)), int(mdp.sign)
+        self.outcomes = [[(s2, p, sign * r) for s2, p, r in row if p] for row in rows]
         live = int((~mdp.terminal).sum())
         self.pairs = {i: p / live for i, p in enumerate(policy_of(mdp, pairs).rationals()) if p}
         self.starts = [(s, p) for s, p in enumerate(exact_start(mdp)) if p]
@@ -293,19 +294,6 @@ class _Ways:
         # Without a limit the clock stands still: it would keep equal situations apart.
         age = clock + 1 if self.episode_steps else 0
         return age, {x.next_row: Fraction(1)} if x.next_row >= 0 else self.acting(table, x.next_state, k)
-
-
-def _outcomes(mdp: MDP, row: int) -> list[tuple[int, Fraction, Fraction]]:
-    """The (next state, probability, reward) of a row as Fractions, rewards in the sign of maximisation."""
-    exact, (found, r) = mdp.exact, mdp.rational(row)
-    rewards: Sequence[Any] = [r] * len(found)
-    if mdp.reward is not None:
-        of_row = slice(int(mdp.row_ptr[row]), int(mdp.row_ptr[row + 1]))
-        rewards = mdp.reward[of_row].tolist()
-        if exact is not None and exact.reward is not None:
-            rewards = [exact.reward[k] for k in range(of_row.start, of_row.stop)]
-    made = zip(found, rewards, strict=True)
-    return [(s2, p, int(mdp.sign) * Fraction(reward)) for (s2, p), reward in made if p]
 
 
 def transitions_of(mdp: MDP, path: Sequence[PathStep]) -> Transitions:

@@ -622,30 +622,45 @@ class MDP(Model):
         >>> MDP([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.9).rational(0)
         ([(0, Fraction(1, 2)), (1, Fraction(1, 2))], Fraction(1, 1))
         """
+        outcomes = self.rational_outcomes(row)
+        if outcomes and self.reward is None:
+            r: Fraction | None = outcomes[0][2]
+        else:
+            r = exact_sum(p * x for _, p, x in outcomes)
+        if r is None:
+            raise self._too_many_digits(row)
+        return [(s2, p) for s2, p, _ in outcomes], r
+
+    def rational_outcomes(self, row: int) -> list[tuple[int, Fraction, Fraction]]:
+        """Return (next state, probability, reward) of each outcome of a row, as exact rationals.
+
+        >>> MDP.from_outcomes([("s", "toss", "s", "1/3", 0), ("s", "toss", "s", "2/3", 1)], 0.9).rational_outcomes(0)
+        [(0, Fraction(1, 3), Fraction(0, 1)), (0, Fraction(2, 3), Fraction(1, 1))]
+        """
         ks = range(int(self.row_ptr[row]), int(self.row_ptr[row + 1]))
         exact = self.exact
         p = [exact.prob[k] if exact else Fraction(float(self.prob[k])) for k in ks]
         total = exact_sum(p)
-        if total is not None and total != 1:
+        if total is None:
+            raise self._too_many_digits(row)
+        if total != 1:
             p = [x / total for x in p]
-        if exact and exact.r is not None:
-            r = exact.r[row]
-        elif exact and exact.reward is not None:
-            r = exact_sum(x * exact.reward[k] for x, k in zip(p, ks, strict=True))
-        elif self.reward is not None:
-            r = exact_sum(x * Fraction(float(self.reward[k])) for x, k in zip(p, ks, strict=True))
+        if self.reward is not None:
+            known = exact.reward if exact else None
+            r = [Fraction(float(self.reward[k])) if known is None else known[k] for k in ks]
         else:
-            r = Fraction(float(self.r[row]))
-        if total is None or r is None:
-            raise ModelError(
-                Fault(
-                    f"the expected reward is a fraction of more than {DIGITS:,} digits, expected fewer. "
-                    "Write probabilities and rewards as decimals.",
-                    self.states[self.state_of_row(row)],
-                    self.actions[int(self.pair_action[row])],
-                )
+            r = [exact.r[row] if exact and exact.r is not None else Fraction(float(self.r[row]))] * len(ks)
+        return [(int(self.next_state[k]), x, y) for k, x, y in zip(ks, p, r, strict=True)]
+
+    def _too_many_digits(self, row: int) -> ModelError:
+        return ModelError(
+            Fault(
+                f"the expected reward is a fraction of more than {DIGITS:,} digits, expected fewer. "
+                "Write probabilities and rewards as decimals.",
+                self.states[self.state_of_row(row)],
+                self.actions[int(self.pair_action[row])],
             )
-        return [(int(self.next_state[k]), x) for k, x in zip(ks, p, strict=True)], r
+        )
 
     @property
     def digest(self) -> str:

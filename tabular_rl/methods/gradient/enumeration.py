@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError
+from tabular_rl.methods.exact.stationary import exact_start
 from tabular_rl.methods.gradient.estimators import WHOLE, checked_name
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy, as_softmax
 from tabular_rl.model.calls import public
@@ -52,18 +53,17 @@ def enumerate_episodes(policy: SoftmaxPolicy | Policy, *, horizon: int | None = 
     """
     softmax, T = _asked(policy, horizon)
     mdp, pi = softmax.mdp, softmax.policy.rationals()
-    outcomes = [list(_outcomes(mdp, i)) for i in range(mdp.L)]
-    final = _final(mdp, T)
+    outcomes = [mdp.rational_outcomes(i) for i in range(mdp.L)]
+    final = _final(mdp)
     done: list[Episode] = []
-    start = _start(mdp)
-    going = [Episode(p, (), (), (), (s,)) for s, p in enumerate(start) if p]
+    going = [Episode(p, (), (), (), (s,)) for s, p in enumerate(exact_start(mdp)) if p]
     while going:
         e = going.pop()
         s, t = e.states[-1], len(e.rows)
         if mdp.terminal[s] or t == T:
             done.append(e)
         for i in mdp.rows(s) if t < T else ():
-            for k, s2, p, r in outcomes[i] if pi[i] else ():
+            for k, (s2, p, r) in enumerate(outcomes[i], start=int(mdp.row_ptr[i])) if pi[i] else ():
                 last = mdp.gamma_exact * final[s2] if t + 1 == T else 0
                 taken = (*e.rows, i), (*e.outcomes, k), (*e.rewards, r + last), (*e.states, s2)
                 going.append(Episode(e.probability * pi[i] * p, *taken))
@@ -84,28 +84,11 @@ def _asked(policy: SoftmaxPolicy | Policy, horizon: int | None) -> tuple[Softmax
     return softmax, T
 
 
-def _outcomes(mdp: MDP, i: int) -> Iterator[tuple[int, int, Fraction, Fraction]]:
-    """(index, next state, probability, reward) of each outcome of a row, exactly."""
-    to, r = mdp.rational(i)
-    for k, (s2, p) in zip(range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1])), to, strict=True):
-        if mdp.reward is not None:
-            known = mdp.exact is not None and mdp.exact.reward is not None
-            r = mdp.exact.reward[k] if known else Fraction(float(mdp.reward[k]))  # type: ignore[union-attr,index]
-        yield k, s2, p, r
-
-
-def _final(mdp: MDP, T: int) -> list[Fraction]:
+def _final(mdp: MDP) -> list[Fraction]:
     if mdp.final_reward is None:
         return [Fraction(0)] * mdp.S
     exact = mdp.exact.final_reward if mdp.exact is not None else None
     return list(exact) if exact is not None else [Fraction(float(x)) for x in mdp.final_reward]
-
-
-def _start(mdp: MDP) -> list[Fraction]:
-    exact = mdp.exact.start if mdp.exact is not None else None
-    p = list(exact) if exact is not None else [Fraction(float(x)) for x in mdp.start]
-    total = sum(p, Fraction(0))
-    return [x / total for x in p]
 
 
 @public
@@ -199,7 +182,7 @@ def _baseline(
     E|g|² is least where b_t(s) E[w^2t |x|² 1{s_t = s}] = E[w^t x·g 1{s_t = s}], g without baseline.
     """
     if kind == "reward-to-go":
-        return lambda t, s: Fraction(0)
+        return lambda *_: Fraction(0)
     if kind == "reward-to-go-value":
         v, _ = _values(softmax, T)
         return lambda t, s: v[t][s]
@@ -255,7 +238,7 @@ def _scores(softmax: SoftmaxPolicy) -> Rationals:
 def _values(softmax: SoftmaxPolicy, T: int) -> tuple[list[list[Fraction]], list[list[Fraction]]]:
     """v_t (T + 1, S) and q_t (T, L), exactly."""
     mdp, pi = softmax.mdp, softmax.policy.rationals()
-    v = [_final(mdp, T)]
+    v = [_final(mdp)]
     q: list[list[Fraction]] = []
     for _ in range(T):
         after: list[Any] = v[-1]
