@@ -77,7 +77,8 @@ def _damaged(what: str) -> ModelError:
     return ModelError(f"{what}. {AFRESH}")
 
 
-def _read(file: BinaryIO) -> dict[str, Any]:
+def _members(file: BinaryIO) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an archive by name."""
     size = file.seek(0, 2)
     with zipfile.ZipFile(file) as archive:
         found: dict[str, NDArray[Any]] = {}
@@ -92,6 +93,11 @@ def _read(file: BinaryIO) -> dict[str, Any]:
                 raise _damaged(f"{member}: unexpected, expected the arrays of a checkpoint")
             with archive.open(info) as opened:
                 found[name] = _array(opened, member)
+    return found
+
+
+def _read(file: BinaryIO) -> dict[str, Any]:
+    found = _members(file)
     if "meta" not in found:
         raise _damaged("found no member 'meta.npy', expected a checkpoint of learn")
     state = json.loads(found["meta"].tobytes().decode("ascii"))

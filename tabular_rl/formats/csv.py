@@ -130,74 +130,78 @@ def _check_no_key(sheet: Sheet) -> None:
 
 def _by_columns(top: _Top) -> MDP:
     """Return the model of a file without faults; Faulty where it has some."""
-    reader, head, sheet = top.reader, top.head, top.sheet
-    state_of, action_of, next_of, numbers = Codes(), Codes(), Codes(), Codes()
-    state_of.of(list(head.states or ()))
-    action_of.of(list(head.actions or ()))
-    known = dict(zip(COLUMNS, (state_of, action_of, next_of, numbers, numbers), strict=True))
-    parts: dict[str, list[Ints]] = {name: [np.zeros(0, np.int64)] for name in sheet.names}
-    for chunk in sheet.chunks():
-        for name, texts in chunk.items():
-            parts[name].append(known[name].of(texts))
-    index = {name: np.concatenate(parts.pop(name)) for name in sheet.names}
-    for given, found in ((head.states, state_of), (head.actions, action_of)):
-        if given is not None and len(found) != len(given):
-            raise Faulty
+    reader, head = top.reader, top.head
+    state_of, action_of, next_of, numbers = known = Codes(), Codes(), Codes(), Codes()
+    index = _coded(top, *known)
     if head.states is None:
         state_of.of(list(add_terminal(head, dict.fromkeys(state_of, 0), next_of)))
     states, actions = Names(list(state_of)), Names(list(action_of))
     said = resolve(reader, head, states, len(index["state"]))
     if reader.faults or not state_of or any(name not in state_of for name in next_of):
         raise Faulty
-    if not (are_good(state_of) and are_good(action_of)):
-        raise Faulty
     values = [spelled_number(text, reader.exact) for text in numbers]
-    if None in values:
+    if None in values or not (are_good(state_of) and are_good(action_of)):
         raise Faulty
-    s, a = index["state"], index["action"]
-    to = np.array([state_of[name] for name in next_of], dtype=np.int64)[index["next_state"]]
-    pair = s * max(len(actions), 1) + a
-    order = None if bool(np.all(pair[1:] >= pair[:-1])) else np.argsort(pair, kind="stable")
-    if order is not None:
-        pair, s, a, to = pair[order], s[order], a[order], to[order]
-        index = {name: index[name][order] for name in index}
+    to = np.array([state_of[name] for name in next_of], dtype=np.int64)
+    index["next_state"] = to[index["next_state"]]
+    pair = index["state"] * max(len(actions), 1) + index["action"]
+    if not bool(np.all(pair[1:] >= pair[:-1])):
+        order = np.argsort(pair, kind="stable")
+        pair, index = pair[order], {name: column[order] for name, column in index.items()}
     first = np.flatnonzero(np.diff(pair, prepend=-1))
     row_ptr = np.append(first, len(pair))
-    counts = np.bincount(s[first], minlength=len(states))
+    counts = np.bincount(index["state"][first], minlength=len(states))
     ends = np.zeros(len(states), dtype=bool)
     ends[list(said.ends)] = True
     if ((counts > 0) == ends).any():
         raise Faulty
-
-    zero: Number = Fraction(0) if reader.exact else 0.0
-    table = Numbers(values, reader.exact)
-    prob = table.take(index["probability"])
-    if not bool(np.all((prob.floats >= 0) & (prob.floats <= 1))) or _off(prob, row_ptr):
-        raise Faulty
-    reward, r = None, Numbers([zero], reader.exact).take(np.zeros(len(first), dtype=np.int64))
-    if "reward" in index:
-        if top.by_pair:
-            same = np.repeat(index["reward"][first], np.diff(row_ptr))
-            if not np.array_equal(index["reward"], same):  # as texts: 1 and 1.0 are looked at line by line
-                raise Faulty
-            r = table.take(index["reward"][first])
-        elif len(pair):
-            reward = table.take(index["reward"])
     return model_of_numbers(
         reader,
         head,
         states,
         said,
-        prob,
-        reward,
-        None if reward is not None else r,
+        *_numbers(top, Numbers(values, reader.exact), index, row_ptr),
         pair_ptr=np.concatenate([[0], np.cumsum(counts)]),
-        pair_action=a[first],
+        pair_action=index["action"][first],
         row_ptr=row_ptr,
-        next_state=to,
+        next_state=index["next_state"],
         terminal=ends,
         actions=actions,
     )
+
+
+def _coded(top: _Top, state_of: Codes, action_of: Codes, next_of: Codes, numbers: Codes) -> dict[str, Ints]:
+    """Return the codes of each column (K,); Faulty where a name is not one of those that the file lists."""
+    head, sheet = top.head, top.sheet
+    listed = ((head.states, state_of), (head.actions, action_of))
+    for given, codes in listed:
+        codes.of(list(given or ()))
+    known = dict(zip(COLUMNS, (state_of, action_of, next_of, numbers, numbers), strict=True))
+    parts: dict[str, list[Ints]] = {name: [np.zeros(0, np.int64)] for name in sheet.names}
+    for chunk in sheet.chunks():
+        for name, texts in chunk.items():
+            parts[name].append(known[name].of(texts))
+    if any(given is not None and len(codes) != len(given) for given, codes in listed):
+        raise Faulty
+    return {name: np.concatenate(parts.pop(name)) for name in sheet.names}
+
+
+def _numbers(
+    top: _Top, table: Numbers, index: dict[str, Ints], row_ptr: Ints
+) -> tuple[Numbers, Numbers | None, Numbers | None]:
+    """Return the probabilities, and the rewards of outcomes or of pairs; Faulty where they are none."""
+    prob, first = table.take(index["probability"]), row_ptr[:-1]
+    if not bool(np.all((prob.floats >= 0) & (prob.floats <= 1))) or _off(prob, row_ptr):
+        raise Faulty
+    reward = index.get("reward")
+    if reward is None or not len(reward):
+        zero: Number = Fraction(0) if top.reader.exact else 0.0
+        return prob, None, Numbers([zero], top.reader.exact).take(np.zeros(len(first), dtype=np.int64))
+    if not top.by_pair:
+        return prob, table.take(reward), None
+    if not np.array_equal(reward, np.repeat(reward[first], np.diff(row_ptr))):
+        raise Faulty  # they are compared as texts: 1 and 1.0 are looked at line by line
+    return prob, None, table.take(reward[first])
 
 
 def _off(prob: Numbers, row_ptr: Any) -> bool:
@@ -216,8 +220,31 @@ def _by_lines(top: _Top) -> MDP:
         (line, [fields[column[name]] if name in column else "" for name in COLUMNS])
         for line, fields in top.sheet.fitting(reader.fault_at)
     ]
-    state_of: dict[str, int] = dict(head.states or {})
-    action_of: dict[str, int] = dict(head.actions or {})
+    state_of, action_of = _names_by_line(top, records)
+    if not state_of:
+        if not reader.faults:
+            reader.fault("no states: found no transitions, expected at least 1")
+        raise ModelError(reader.faults)
+    states, actions = Names(list(state_of)), Names(list(action_of))
+    rows: dict[tuple[int, int], Row] = {}
+    broken: set[tuple[int, int]] = set()
+    unknown: set[str] = set()
+    for line, cells in records:
+        s, a = states.find(cells[0]), actions.find(cells[1])
+        if s is None or a is None:
+            continue
+        row = rows.setdefault((s, a), Row(s, a, line=line, lines=[]))
+        if not _add_outcome(top, row, line, cells, states, unknown):
+            broken.add((s, a))
+    for key in broken:  # one fault must not bring others with it
+        rows[key] = Row(key[0], key[1], [(key[0], 1, None)], line=rows[key].line)
+    return finish(reader, head, list(rows.values()), states, actions, state_lines=state_of.values())
+
+
+def _names_by_line(top: _Top, records: list[tuple[int, list[str]]]) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the states and the actions in their order, each with its line, or 0."""
+    reader, head = top.reader, top.head
+    state_of, action_of = dict(head.states or {}), dict(head.actions or {})
     for line, (state, action, next_state, *_) in records:
         for what, cell in zip(COLUMNS, (state, action, next_state), strict=False):
             if not cell.strip():
@@ -236,46 +263,35 @@ def _by_lines(top: _Top) -> MDP:
             known[name] = line
     if head.states is None:
         add_terminal(head, state_of, {next_state for _, (_, _, next_state, *_) in records})
-    if not state_of:
-        if not reader.faults:
-            reader.fault("no states: found no transitions, expected at least 1")
-        raise ModelError(reader.faults)
-    states, actions = Names(list(state_of)), Names(list(action_of))
-    rows: dict[tuple[int, int], Row] = {}
-    broken: set[tuple[int, int]] = set()
-    said: set[str] = set()
-    for line, (state, action, next_state, probability, reward) in records:
-        s, a, s2 = states.find(state), actions.find(action), states.find(next_state)
-        if s is None or a is None:
-            continue
-        place = {"state": state, "action": action, "next_state": next_state}
-        before = len(reader.faults)
-        row = rows.setdefault((s, a), Row(s, a, line=line, lines=[]))
-        p = _read(reader, probability, "probability", line, place)
-        worth = _read(reader, reward, "reward", line, place) if "reward" in column else None
-        if s2 is None:
-            if next_state not in said and next_state.strip():
-                hint = reader.closest(next_state, state_of)
-                way_out = hint or ", expected one with transitions, or declared terminal"
-                reader.fault_at(f"no such state{way_out}", line, **place)
-            said.add(next_state)
-            broken.add((s, a))
-            continue
-        if top.by_pair and worth is not None:
-            if row.reward is None:
-                row.reward = worth
-            elif row.reward != worth:
-                what = 'found a second reward, expected one for the pair (reward_on = "pair")'
-                reader.fault_at(what, line, **place)
-            worth = None
-        row.outcomes.append((s2, p, worth))
-        assert row.lines is not None
-        row.lines.append(line)
-        if len(reader.faults) > before:
-            broken.add((s, a))
-    for key in broken:  # one fault must not bring others with it
-        rows[key] = Row(key[0], key[1], [(key[0], 1, None)], line=rows[key].line)
-    return finish(reader, head, list(rows.values()), states, actions, state_lines=state_of.values())
+    return state_of, action_of
+
+
+def _add_outcome(top: _Top, row: Row, line: int, cells: list[str], states: Names, unknown: set[str]) -> bool:
+    """Add the outcome of a line to its row; False where it is none. An `unknown` state is a fault the first time."""
+    reader, next_state = top.reader, cells[2]
+    place = dict(zip(COLUMNS, cells[:3], strict=False))
+    before = len(reader.faults)
+    s2 = states.find(next_state)
+    p = _read(reader, cells[3], "probability", line, place)
+    worth = _read(reader, cells[4], "reward", line, place) if "reward" in top.sheet.column else None
+    if s2 is None:
+        if next_state not in unknown and next_state.strip():
+            hint = reader.closest(next_state, states)
+            way_out = hint or ", expected one with transitions, or declared terminal"
+            reader.fault_at(f"no such state{way_out}", line, **place)
+        unknown.add(next_state)
+        return False
+    if top.by_pair and worth is not None:
+        if row.reward is None:
+            row.reward = worth
+        elif row.reward != worth:
+            what = 'found a second reward, expected one for the pair (reward_on = "pair")'
+            reader.fault_at(what, line, **place)
+        worth = None
+    row.outcomes.append((s2, p, worth))
+    assert row.lines is not None
+    row.lines.append(line)
+    return len(reader.faults) == before
 
 
 def _read(reader: Reader, text: str, what: str, line: int, place: dict[str, str]) -> Number:

@@ -176,15 +176,19 @@ def read_grid(reader: Reader, head: Head, body: Spot) -> MDP:
         paid = grid.kinds[grid.codes[i[s], j[s]]].jump_reward
         what = f"terminal state {quoted(states[s])} has the jump_reward {paid}, which is never collected"
         reader.fault(f"{what}: put it on the transitions into it", Spot(line(int(i[s]))))
-    starts = np.flatnonzero(grid.of("start")[i, j])
-    if len(starts) and "start" in head.top:
-        reader.fault("start: found with start cells in the map, expected one of them", head.top["start"])
-    share = Fraction(1, len(starts)) if len(starts) else Fraction(1)
-    begin = dict.fromkeys(starts.tolist(), share if reader.exact else float(share)) or None
+    begin = _start(reader, head, np.flatnonzero(grid.of("start")[i, j]).tolist())
     rows, columns = grid.codes.shape
     goto = np.flatnonzero(np.array([kind.goto is not None for kind in grid.kinds])[grid.codes])
     layout = Layout(rows, columns, i * columns + j, tuple(goto.tolist()))
     return _model(reader, head, grid, (i, j), states, ended, begin, layout)
+
+
+def _start(reader: Reader, head: Head, cells: list[int]) -> dict[int, Number] | None:
+    """Return the start distribution: each start cell equally often, None where there is none."""
+    if cells and "start" in head.top:
+        reader.fault("start: found with start cells in the map, expected one of them", head.top["start"])
+    share = Fraction(1, max(len(cells), 1))
+    return dict.fromkeys(cells, share if reader.exact else float(share)) or None
 
 
 def _model(
@@ -300,15 +304,9 @@ def _read_legend(reader: Reader, entries: dict[str, Spot], cells: Ints) -> dict[
             continue
         found = reader.table(entry, what, ENTRY)
         kind = kinds[character] = Kind()
-        for key in ("terminal", "start"):
+        for key in ("terminal", "start", "reward", "jump_reward", "goto", "jump"):
             if key in found:
-                setattr(kind, key, reader.boolean(found[key], f"{what}: {key}"))
-        for key in ("reward", "jump_reward"):
-            if key in found:
-                setattr(kind, key, reader.number(found[key], f"{key} of {what}"))
-        for key in ("goto", "jump"):
-            if key in found:
-                setattr(kind, key, _target(reader, found[key], f"{what}: {key}", legend, cells))
+                setattr(kind, key, _meaning(reader, key, found[key], what, legend, cells))
         exclusive = [key for key in ("terminal", "goto", "jump") if getattr(kind, key) not in (False, None)]
         if len(exclusive) > 1 or (kind.start and exclusive and exclusive != ["jump"]):
             also = [*exclusive, *(["start"] if kind.start else [])]
@@ -316,6 +314,17 @@ def _read_legend(reader: Reader, entries: dict[str, Spot], cells: Ints) -> dict[
         if "jump_reward" in found and "jump" not in found:
             reader.fault(f"{what}: found a jump_reward with no jump, expected both", entry)
     return kinds
+
+
+def _meaning(
+    reader: Reader, key: str, spot: Spot, what: str, legend: dict[str, Spot], cells: Ints
+) -> bool | Number | Cell | None:
+    """Return what a key of an entry of the legend says."""
+    if key in ("terminal", "start"):
+        return reader.boolean(spot, f"{what}: {key}")
+    if key in ("reward", "jump_reward"):
+        return reader.number(spot, f"{key} of {what}")
+    return _target(reader, spot, f"{what}: {key}", legend, cells)
 
 
 def _target(reader: Reader, spot: Spot, what: str, legend: dict[str, Spot], cells: Ints) -> Cell | None:

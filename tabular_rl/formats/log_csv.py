@@ -22,7 +22,7 @@ from tabular_rl.formats.log_entries import COLUMNS, NONE, begins_of, columns_of,
 from tabular_rl.formats.memory import require
 from tabular_rl.formats.sheet import Codes, Faulty, Sheet, csv_text
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.names import LONGEST_NAME, are_good, name_fault
+from tabular_rl.model.names import LONGEST_NAME, Names, are_good, name_fault
 from tabular_rl.model.numbers import size_text
 from tabular_rl.model.rationals import DECIMAL, nearest
 from tabular_rl.model.rows import LARGEST, Floats
@@ -150,14 +150,11 @@ def _by_columns(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
     index = {name: np.concatenate(parts[name]) for name in names}
     del parts
     if mdp is not None:
-        found = {}
-        for name, codes in names.items():
-            own = mdp.actions if name == "action" else mdp.states
-            at = [own.find(text) for text in codes]
-            if None in at:
-                raise Faulty
-            found[name] = np.array(at, dtype=np.int64)[index[name]]
-        made = of_model(mdp, found["state"], found["action"], reward, found["next_state"], done, begins)
+        s, a, s2 = (
+            _found(codes, mdp.actions if name == "action" else mdp.states)[index[name]]
+            for name, codes in names.items()
+        )
+        made = of_model(mdp, s, a, reward, s2, done, begins)
         if made is None:
             raise Faulty
         return made
@@ -167,6 +164,14 @@ def _by_columns(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
     actions, act = ordered(names["action"])
     s, s2 = place[code_s][index["state"]], place[code_s2][index["next_state"]]
     return Log(states, actions, s, act[index["action"]], reward, s2, done, begins, spelled, code)
+
+
+def _found(codes: Codes, names: Names) -> Ints:
+    """Return the index of each text among the names; Faulty where one is none of them."""
+    at = [names.find(text) for text in codes]
+    if None in at:
+        raise Faulty
+    return np.array(at, dtype=np.int64)
 
 
 def _faults(file: BinaryIO, mdp: MDP | None) -> ModelError:
@@ -186,33 +191,41 @@ def _faults(file: BinaryIO, mdp: MDP | None) -> ModelError:
     for line, fields in sheet.fitting(note):
         if len(faults) >= MOST_FAULTS:
             break
+        few = len(faults) < SHOWN_FAULTS  # the search for the closest name takes its time
         found = dict(zip(sheet.names, fields, strict=True))
-        state, action, next_state = found["state"], found["action"], found["next_state"]
-        place: dict[str, Any] = {"state": state, "action": action, "line": line}
-        wrong = False
-        for word, name in (("state", state), ("action", action), ("next_state", next_state)):
-            what = name_fault(name) if name.strip() else AN_EMPTY_CELL
-            if what and (mdp is None or len(name) > LONGEST_NAME or not name.strip()):
-                faults.append(Fault(f"{word}: {what}", line=line))
-                wrong = True
-        if wrong:
-            continue
-        if mdp is not None:
-            few = len(faults) < SHOWN_FAULTS  # the search for the closest name takes its time
-            lacking = missing(mdp, state, action, few)
-            if lacking is not None:
-                faults.append(Fault(lacking, **place))
-            if mdp.states.find(next_state) is None:
-                what = f"no such state{closest(next_state, mdp.states) if few else ''}"
-                faults.append(Fault(what, next_state=next_state, **place))
-        if spelled_number(found["reward"], True) is None:
-            what = f"found reward {quoted(found['reward'])}, {number_fault(found['reward'])}"
-            faults.append(Fault(what, **place))
-        if found["done"] not in ENDS:
-            what = f"done: found {quoted(found['done'])}, expected 0, 1, false or true"
-            faults.append(Fault(what, **place))
+        faults += _name_faults(found, line, mdp) or _faults_of(found, line, mdp, few)
     lines.detach()
     return ModelError(faults)
+
+
+def _name_faults(found: dict[str, str], line: int, mdp: MDP | None) -> list[Fault]:
+    """Return which names of a line can be none; of a model only those that are empty or without end."""
+    faults = []
+    for word in ("state", "action", "next_state"):
+        name = found[word]
+        what = name_fault(name) if name.strip() else AN_EMPTY_CELL
+        if what and (mdp is None or len(name) > LONGEST_NAME or not name.strip()):
+            faults.append(Fault(f"{word}: {what}", line=line))
+    return faults
+
+
+def _faults_of(found: dict[str, str], line: int, mdp: MDP | None, few: bool) -> list[Fault]:
+    """Return what is wrong with the transition of a line; with the closest names where faults are `few`."""
+    place: dict[str, Any] = {"state": found["state"], "action": found["action"], "line": line}
+    next_state, reward, done = found["next_state"], found["reward"], found["done"]
+    faults = []
+    if mdp is not None:
+        lacking = missing(mdp, found["state"], found["action"], few)
+        if lacking is not None:
+            faults.append(Fault(lacking, **place))
+        if mdp.states.find(next_state) is None:
+            hint = closest(next_state, mdp.states) if few else ""
+            faults.append(Fault(f"no such state{hint}", next_state=next_state, **place))
+    if spelled_number(reward, True) is None:
+        faults.append(Fault(f"found reward {quoted(reward)}, {number_fault(reward)}", **place))
+    if done not in ENDS:
+        faults.append(Fault(f"done: found {quoted(done)}, expected 0, 1, false or true", **place))
+    return faults
 
 
 # -- writing ----------------------------------------------------------------------------------------------------

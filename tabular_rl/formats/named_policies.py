@@ -54,17 +54,16 @@ def read_policy(text: str, mdp: MDP) -> Policy:
         return best
     if text in ("epsilon-greedy", "action", "") or (colon and not rest):
         raise OptionError(f"--policy: found {quoted(text)}, expected {', '.join(KEYWORDS)} or a FILE")
-    if keyword == "greedy" and colon:
-        return greedy(mdp, rest)
-    if keyword == "epsilon-greedy" and colon:
-        epsilon, second, policy = rest.partition(":")
-        if not second:
-            raise OptionError(f"--policy: found {quoted(text)}, expected epsilon-greedy:E:POLICY")
-        return Policy.epsilon_greedy(mdp, read_policy(policy, mdp), epsilon)
-    if keyword == "action" and colon:
-        return same_action(mdp, rest)
+    made_of = {"greedy": _greedy, "epsilon-greedy": _epsilon_greedy, "action": _same_action}
+    if colon and keyword in made_of:
+        return made_of[keyword](mdp, rest)
+    return _policy_of_file(mdp, text)
+
+
+def _policy_of_file(mdp: MDP, text: str) -> Policy:
+    """Return the policy of a policy or answer file."""
     if text != "-" and not os.path.exists(text):
-        words = [known.partition(":")[0] for known in KEYWORDS]
+        keyword, words = text.partition(":")[0], [known.partition(":")[0] for known in KEYWORDS]
         meant = "" if set(keyword) & set("./\\") else closest(keyword.lower(), words)
         if text in mdp.actions:
             meant = f"; did you mean {quoted('action:' + text)}?"
@@ -75,30 +74,39 @@ def read_policy(text: str, mdp: MDP) -> Policy:
     if answer.policy is not None:
         return answer.policy
     assert answer.values is not None
-    return greedy_by(mdp, answer.values)
+    return _greedy_by(mdp, answer.values)
 
 
-def greedy(mdp: MDP, path: str) -> Policy:
-    """The greedy policy by the values of an answer file."""
+def _epsilon_greedy(mdp: MDP, text: str) -> Policy:
+    """Return a policy that takes any action with probability epsilon: E:POLICY."""
+    epsilon, second, policy = text.partition(":")
+    if not second:
+        found = quoted(f"epsilon-greedy:{text}")
+        raise OptionError(f"--policy: found {found}, expected epsilon-greedy:E:POLICY")
+    return Policy.epsilon_greedy(mdp, read_policy(policy, mdp), epsilon)
+
+
+def _greedy(mdp: MDP, path: str) -> Policy:
+    """Return the greedy policy by the values of an answer file."""
     answer = read_answer(path, mdp)
     if answer.values is None:
         raise OptionError(
             f"{path_text(path)}: found no values, expected an answer file. "
             f"--policy {path_text(path)} takes its actions."
         )
-    return greedy_by(mdp, answer.values)
+    return _greedy_by(mdp, answer.values)
 
 
-def greedy_by(mdp: MDP, values: Floats) -> Policy:
-    """argmax_a [ r(s,a) + γ Σ p v(s') ]: (S,) values give one row a state, (T + 1, S) one a time step and state."""
+def _greedy_by(mdp: MDP, values: Floats) -> Policy:
+    """Return argmax_a [ r(s,a) + γ Σ p v(s') ]: one row a state for (S,) values, and a time step for (T + 1, S)."""
     if values.ndim == 1:
         return mdp.greedy(values)
     rows = [mdp.greedy(v).rows for v in values[1:]]
     return Policy(mdp, rows=np.stack([row for row in rows if row is not None]))
 
 
-def same_action(mdp: MDP, name: str) -> Policy:
-    """One action wherever it is available, elsewhere each available one equally often."""
+def _same_action(mdp: MDP, name: str) -> Policy:
+    """Return one action wherever it is available, elsewhere each available one equally often."""
     a = mdp.actions.find(name)
     if a is None:
         raise OptionError(f"--policy: no action {quoted(name)}{closest(name, mdp.actions[:1000])}")

@@ -59,9 +59,9 @@ class Speller:
     def head(self) -> Iterator[str]:
         """The keys at the top, one a line; the count of outcomes shows a reader that the file is complete."""
         mdp = self.mdp
-        for key in ("name", "source"):
-            if value := getattr(mdp, key):
-                yield f"{key} = {self.text(value)}\n"
+        yield from (
+            f"{key} = {self.text(getattr(mdp, key))}\n" for key in ("name", "source") if getattr(mdp, key)
+        )
         yield f"discount = {self.gamma()}\n"
         if mdp.sense != "max":
             yield f'sense = "{mdp.sense}"\n'
@@ -76,17 +76,11 @@ class Speller:
         if ends:
             yield self.names("terminal", (mdp.states[s] for s in ends))
         if mdp.start_given:
-            given = [(s, p) for s, p in enumerate(self.numbers("start")) if p]
-            if len(given) == 1 and given[0][1] == 1:
-                yield f"start = {self.text(mdp.states[given[0][0]])}\n"
-            else:
-                yield self.table("start", given)
+            yield self.table("start")
         if mdp.horizon is not None:
             yield f"horizon = {mdp.horizon}\n"
         if mdp.final_reward is not None:
-            yield self.table(
-                "final_reward", [(s, x) for s, x in enumerate(self.numbers("final_reward")) if x]
-            )
+            yield self.table("final_reward")
         if mdp.layout is not None:
             cell = "" if mdp.layout.cell is None else f", cell = {mdp.layout.cell.tolist()}"
             yield f"layout = {{ rows = {mdp.layout.rows}, columns = {mdp.layout.columns}{cell} }}\n"
@@ -95,9 +89,13 @@ class Speller:
     def names(self, key: str, names: Iterable[str]) -> str:
         return f"{key} = [{', '.join(map(self.text, names))}]\n"
 
-    def table(self, key: str, entries: list[tuple[int, Any]]) -> str:
-        inside = ", ".join(f"{self.key(self.mdp.states[s])} = {self.number(x)}" for s, x in entries)
-        return f"{key} = {{ {inside} }}\n" if inside else f"{key} = {{}}\n"
+    def table(self, field: str) -> str:
+        """Return the numbers of a field that are not 0, by state; the name alone of a state that is the start."""
+        entries = [(self.mdp.states[s], x) for s, x in enumerate(self.numbers(field)) if x]
+        if field == "start" and len(entries) == 1 and entries[0][1] == 1:
+            return f"start = {self.text(entries[0][0])}\n"
+        inside = ", ".join(f"{self.key(name)} = {self.number(x)}" for name, x in entries)
+        return f"{field} = {{ {inside} }}\n" if inside else f"{field} = {{}}\n"
 
 
 def plain(value: Fraction) -> str:

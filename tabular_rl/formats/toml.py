@@ -161,29 +161,34 @@ def _outcomes(
         for name, p in to.value.items():
             yield name, p, reader.probability(p, next_state=name, **place), None
     elif isinstance(to.value, list):
-        for item in to.value:
-            outcome = reader.table(item, "outcome", ("state", "p", "reward"), **place)
-            missing = [key for key in ("state", "p") if key not in outcome]
-            if missing:
-                if isinstance(item.value, dict):
-                    what = f"outcome: found no `{missing[0]}`, expected {{ state = NAME, p = NUMBER }}"
-                    reader.fault(what, item, **place)
-                continue
-            listed = reader.text(outcome["state"], "next state", **place)
-            if listed is None:
-                continue
-            p_of = reader.probability(outcome["p"], next_state=listed, **place)
-            reward = None
-            if "reward" in outcome:
-                reward = reader.number(outcome["reward"], "reward", next_state=listed, **place)
-                if "reward" in entries:
-                    first = f"one on the action on line {entries['reward'].line}"
-                    what = f"found a reward on the outcome and {first}, expected one of them"
-                    reader.fault(what, outcome["reward"], **place)
-            yield listed, outcome["state"], p_of, reward
+        outcomes = (_outcome(reader, item, entries.get("reward"), place) for item in to.value)
+        yield from (outcome for outcome in outcomes if outcome is not None)
     else:
         what = f"to: found {to}, expected a name, a table of probabilities or an array of outcomes"
         reader.fault(what, to, **place)
+
+
+def _outcome(
+    reader: Reader, item: Spot, of_action: Spot | None, place: dict[str, Any]
+) -> tuple[str, Spot, Number, Number | None] | None:
+    """Return what a table says of one outcome; None with a fault where it lacks something."""
+    outcome = reader.table(item, "outcome", ("state", "p", "reward"), **place)
+    missing = [key for key in ("state", "p") if key not in outcome]
+    if missing and isinstance(item.value, dict):
+        what = f"outcome: found no `{missing[0]}`, expected {{ state = NAME, p = NUMBER }}"
+        reader.fault(what, item, **place)
+    name = None if missing else reader.text(outcome["state"], "next state", **place)
+    if name is None:
+        return None
+    p = reader.probability(outcome["p"], next_state=name, **place)
+    reward = None
+    if "reward" in outcome:
+        reward = reader.number(outcome["reward"], "reward", next_state=name, **place)
+        if of_action is not None:
+            first = f"one on the action on line {of_action.line}"
+            what = f"found a reward on the outcome and {first}, expected one of them"
+            reader.fault(what, outcome["reward"], **place)
+    return name, outcome["state"], p, reward
 
 
 # -- arrays -----------------------------------------------------------------------------------------------------
@@ -193,8 +198,8 @@ def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
     entries = reader.table(body, "tensors", ("axes", "P", "R", "reward_axes", "terminal_rewards"))
     if not isinstance(body.value, dict):
         raise ModelError(reader.faults)
-    axes = reader.text(entries["axes"], "axes", tuple(ORDER)) if "axes" in entries else None
     on_entry = None
+    axes = reader.text(entries["axes"], "axes", tuple(ORDER)) if "axes" in entries else None
     if "terminal_rewards" in entries:
         on_entry = reader.text(entries["terminal_rewards"], "terminal_rewards", (ON_ENTRY,))
     for key in ("P", "R"):
@@ -202,50 +207,21 @@ def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
             reader.fault(f"{key}: found none, expected an array", body)
     if ("axes" in entries and axes is None) or "P" not in entries or "R" not in entries:
         raise ModelError(reader.faults)
-    shape = _shape(reader, entries["P"], "P", 3)
-    if axes is None and shape is not None:
-        axes = _told_axes(reader, entries, shape)
-    if shape is None or axes is None:
-        raise ModelError(reader.faults)
-    S, A, last = (shape[at] for at in ORDER[axes])
-    if S != last:
-        reader.fault(
-            f'P: found {last} next states for {S} states under axes = "{axes}", expected as many',
-            entries["P"],
-        )
-        raise ModelError(reader.faults)
-    names = []
-    for what, given, size in (("states", head.states, S), ("actions", head.actions, A)):
-        if given is not None and len(given) != size:
-            listed = head.top[what].value  # with those that stand twice
-            if isinstance(listed, list) and len(listed) != size:
-                reader.fault(f"{what}: found {len(given)} names, expected {size} as in P", entries["P"])
-            given = None
-        names.append(Names(size if given is None else list(given)))
-    states, actions = names
+    axes, S, A = _sizes(reader, entries, axes)
+    states, actions = (
+        _names(reader, head, what, size, entries["P"]) for what, size in (("states", S), ("actions", A))
+    )
     reward_of = _rewards(reader, entries, axes, S, A)
     if reward_of is None:
         raise ModelError(reader.faults)
-
     p_of = _Tensor(entries["P"], axes)
     ends = {s for name in head.terminal if (s := states.find(name)) is not None}
-    rows = []
-    for s, a in ((s, a) for s in range(S) for a in range(A)):
-        place = {"state": states[s], "action": actions[a]}
-        row = Row(s, a, line=p_of(s, a, 0).line)
-        before = len(reader.faults)
-        if not reward_of.by_outcome:
-            row.reward = reader.number(reward_of(s, a), "reward", **place)
-        for s2 in range(S):
-            place["next_state"] = states[s2]
-            p = reader.probability(p_of(s, a, s2), **place)
-            reward = reader.number(reward_of(s, a, s2), "reward", **place) if reward_of.by_outcome else None
-            if p != 0:
-                row.outcomes.append((s2, p, reward))
-        if len(reader.faults) > before:  # one fault must not bring others with it
-            row = Row(s, a, [] if s in ends else [(s, Fraction(1), None)])
-        if row.outcomes:
-            rows.append(row)
+    made = (
+        _tensor_row(reader, p_of, reward_of, (s, a), states, actions, ends)
+        for s in range(S)
+        for a in range(A)
+    )
+    rows = [row for row in made if row.outcomes]
     ends -= {row.state for row in rows}  # an action of a terminal state is a fault of its own
     paid = _terminal_rewards(reader, reward_of, states, A, ends, on_entry)
     for row in rows if paid else ():
@@ -257,6 +233,58 @@ def _read_tensors(reader: Reader, head: Head, body: Spot) -> MDP:
         row.reward = None
     lines = [p_of(s, 0, 0).line for s in range(S)]
     return finish(reader, head, rows, states, actions, state_lines=lines, on_entry=bool(paid))
+
+
+def _sizes(reader: Reader, entries: dict[str, Spot], axes: str | None) -> tuple[str, int, int]:
+    """Return the order of the axes of P, given or found, and how many states and actions it has."""
+    shape = _shape(reader, entries["P"], "P", 3)
+    if axes is None and shape is not None:
+        axes = _told_axes(reader, entries, shape)
+    if shape is None or axes is None:
+        raise ModelError(reader.faults)
+    S, A, last = (shape[at] for at in ORDER[axes])
+    if S != last:
+        what = f'P: found {last} next states for {S} states under axes = "{axes}", expected as many'
+        reader.fault(what, entries["P"])
+        raise ModelError(reader.faults)
+    return axes, S, A
+
+
+def _names(reader: Reader, head: Head, what: str, size: int, of_P: Spot) -> Names:
+    """Return the names of states or actions that the file lists, or `size` without names."""
+    given = head.states if what == "states" else head.actions
+    if given is None or len(given) == size:
+        return Names(size if given is None else list(given))
+    listed = head.top[what].value  # with those that stand twice
+    if isinstance(listed, list) and len(listed) != size:
+        reader.fault(f"{what}: found {len(given)} names, expected {size} as in P", of_P)
+    return Names(size)
+
+
+def _tensor_row(
+    reader: Reader,
+    p_of: _Tensor,
+    reward_of: _Tensor,
+    pair: tuple[int, int],
+    states: Names,
+    actions: Names,
+    ends: set[int],
+) -> Row:
+    """Return the row of a pair, without outcomes where all its probabilities are 0."""
+    place = {"state": states[pair[0]], "action": actions[pair[1]]}
+    row = Row(*pair, line=p_of(*pair).line)
+    before = len(reader.faults)
+    if not reward_of.by_outcome:
+        row.reward = reader.number(reward_of(*pair), "reward", **place)
+    for s2, name in enumerate(states):
+        place["next_state"] = name
+        p = reader.probability(p_of(*pair, s2), **place)
+        reward = reader.number(reward_of(*pair, s2), "reward", **place) if reward_of.by_outcome else None
+        if p != 0:
+            row.outcomes.append((s2, p, reward))
+    if len(reader.faults) > before:  # one fault must not bring others with it
+        return Row(*pair, [] if pair[0] in ends else [(pair[0], Fraction(1), None)])
+    return row
 
 
 def _told_axes(reader: Reader, entries: dict[str, Spot], shape: tuple[int, ...]) -> str | None:
