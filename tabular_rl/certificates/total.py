@@ -280,10 +280,7 @@ class _Chain:
             if not self.sweeper.all_finite(x):
                 return None
             vmax = self.sweeper.norm(x)
-            error = self._error(vmax)
-            self.sweeper.policy(self.moving, x, self._out)
-            stepped: Floats = up(self._out + error) if side > 0 else down(self._out - error)
-            stepped[self.zero] = 0.0
+            stepped = self._stepped(x, vmax, side)
             if bool((stepped <= x if side > 0 else stepped >= x).all()):
                 return stepped
         return None
@@ -298,13 +295,17 @@ class _Chain:
             return None
         x = np.zeros(self.mdp.S)
         for _ in range(STEPS):
-            error = self._error(self.sweeper.norm(x))
-            self.sweeper.policy(self.moving, x, self._out)
-            stepped = (
-                np.minimum(x, up(self._out + error)) if side > 0 else np.maximum(x, down(self._out - error))
-            )
-            x = np.where(self.zero, 0.0, stepped)
+            stepped = self._stepped(x, self.sweeper.norm(x), side)
+            x = np.minimum(x, stepped) if side > 0 else np.maximum(x, stepped)
         return x
+
+    def _stepped(self, x: Floats, vmax: float, side: int) -> Floats:
+        """T_π x of |x| ≤ vmax, rounded to a side by the error of a backup; 0 where that is the value."""
+        error = self._error(vmax)
+        self.sweeper.policy(self.moving, x, self._out)
+        stepped: Floats = up(self._out + error) if side > 0 else down(self._out - error)
+        stepped[self.zero] = 0.0
+        return stepped
 
     def _settle(self, v: Floats, sweeps: int) -> None:
         """Bring w to w ≥ 1 - SETTLED + P_π w, by sweeps or by a linear solve."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,24 @@ def _random(seed: int) -> np.random.Generator:
 def _even(count: int, width: int) -> Ints:
     """Pointers to `count` rows of `width` entries each."""
     return np.arange(0, count * width + 1, width, dtype=np.int32 if count * width < 2**31 else np.int64)
+
+
+def _full(to: Ints, terminal: NDArray[np.bool_] | None = None, **more: Any) -> MDP:
+    """Make a model all of whose states but terminal ones have the same actions, and these as many outcomes.
+
+    `to` (states with actions, actions, outcomes) are the next states.
+    """
+    live, actions, outcomes = to.shape
+    counts = np.full(live, actions) if terminal is None else np.where(terminal, 0, actions)
+    return MDP.from_rows(
+        pair_ptr=np.append(0, np.cumsum(counts)),
+        pair_action=np.tile(np.arange(actions, dtype=np.int32), live),
+        row_ptr=_even(live * actions, outcomes),
+        next_state=to.reshape(-1),
+        terminal=terminal,
+        copy=False,
+        **more,
+    )
 
 
 # ---------------------------------------------------------------- grids
@@ -247,20 +265,16 @@ def _grid(
     terminal = np.zeros(states, dtype=bool)
     terminal[-1] = True
     pairs = 4 * live
-    return MDP.from_rows(
-        pair_ptr=np.append(_even(live, 4), np.int32(pairs)),
-        pair_action=np.tile(np.arange(4, dtype=np.int32), live),
-        row_ptr=_even(pairs, outcomes),
-        next_state=to.reshape(-1),
+    return _full(
+        to,
+        terminal,
         prob=np.tile([1 - slip, slip / 2, slip / 2] if slip else [1.0], pairs),
         r=np.full(pairs, step_reward),
         gamma=gamma,
-        terminal=terminal,
         start=start,
         actions=MOVES,
         layout=Layout(rows, columns, None if free is None else np.flatnonzero(free)),
         name=name,
-        copy=False,
     )
 
 
@@ -315,21 +329,16 @@ def random_walk(
     terminal[[0, -1]] = True
     start = np.zeros(states + 2)
     start[(states + 1) // 2] = 1.0
-    pair_ptr = np.clip(np.arange(-1, states + 2, dtype=np.int32), 0, states)
-    return MDP.from_rows(
-        pair_ptr=pair_ptr,
-        pair_action=np.zeros(states, dtype=np.int32),
-        row_ptr=_even(states, 2),
-        next_state=to.reshape(-1),
+    return _full(
+        to[:, None],
+        terminal,
         prob=np.full(2 * states, 0.5),
         reward=reward.reshape(-1),
         gamma=gamma,
-        terminal=terminal,
         start=start,
         actions=["step"],
         layout=Layout(1, states + 2),
         name=f"random walk, {states} states",
-        copy=False,
     )
 
 
@@ -394,19 +403,14 @@ def queue(
     prob[:, 0] = service * speed
     prob[:, 2] = arrival
     prob[:, 1] = np.maximum(1 - prob[:, 0] - arrival, 0)
-    pairs = (capacity + 1) * speeds
-    return MDP.from_rows(
-        pair_ptr=_even(capacity + 1, speeds),
-        pair_action=np.tile(np.arange(speeds, dtype=np.int32), capacity + 1),
-        row_ptr=_even(pairs, 3),
-        next_state=to.reshape(-1),
+    return _full(
+        to,
         prob=np.tile(prob.reshape(-1), capacity + 1),
         r=(holding * n[:, None] + effort * speed**2).reshape(-1),
         gamma=gamma,
         sense="min",
         layout=Layout(1, capacity + 1),
         name=f"queue, capacity {capacity}",
-        copy=False,
     )
 
 
@@ -714,14 +718,10 @@ def garnet(
         cuts[:, -1] = 1.0
         cuts.sort(axis=1)
         np.subtract(cuts[:, 1:], cuts[:, :-1], out=prob[i : i + block])
-    return MDP.from_rows(
-        pair_ptr=_even(states, actions),
-        pair_action=np.tile(np.arange(actions, dtype=np.int32), states),
-        row_ptr=_even(pairs, branching),
-        next_state=to.reshape(-1),
+    return _full(
+        to.reshape(states, actions, branching),
         prob=prob.reshape(-1),
         r=rng.random(pairs),
         gamma=gamma,
         name=f"garnet {states} x {actions} x {branching}",
-        copy=False,
     )

@@ -62,9 +62,6 @@ class Policy(Mapping[str, Any]):
     ) -> None:
         if (rows is None) == (probs is None):
             raise OptionError("a policy: expected rows or probs, one of them")
-        put = object.__setattr__
-        put(self, "mdp", mdp)
-        put(self, "exact", exact)
         if rows is not None:
             rows = np.array(rows)
             check_rows(mdp, rows)
@@ -72,10 +69,10 @@ class Policy(Mapping[str, Any]):
             probs = np.array(probs, dtype=np.float64)
             for at in range(len(probs)) if probs.ndim == 2 else (...,):
                 check_probs(mdp, probs[at])
-        for field, given in (("rows", rows), ("probs", probs)):
-            if given is not None:
-                given.setflags(write=False)
-            put(self, field, given)
+        for array in (rows, probs):
+            if array is not None:
+                array.setflags(write=False)
+        self._put(mdp, rows, probs, exact)
 
     rows: Ints | None
     probs: Floats | None
@@ -96,9 +93,12 @@ class Policy(Mapping[str, Any]):
     ) -> Policy:
         """What to do in some states, for sweeps: row -1, or no probability, where nothing is done; unchecked."""
         made = object.__new__(cls)
-        for field, value in (("mdp", mdp), ("rows", rows), ("probs", probs), ("exact", exact)):
-            object.__setattr__(made, field, value)
+        made._put(mdp, rows, probs, exact)
         return made
+
+    def _put(self, mdp: MDP, rows: Ints | None, probs: Floats | None, exact: RationalArray | None) -> None:
+        for field, value in (("mdp", mdp), ("rows", rows), ("probs", probs), ("exact", exact)):
+            object.__setattr__(self, field, value)
 
     # -- making one ---------------------------------------------------------------------------------------------
 
@@ -288,10 +288,8 @@ class Policy(Mapping[str, Any]):
         """The policy of one time step."""
         if not self.timed:
             return self
-        if self.rows is not None:
-            return Policy(self.mdp, rows=self.rows[t])
-        assert self.probs is not None
-        return Policy(self.mdp, probs=self.probs[t])
+        at = [None if array is None else array[t] for array in (self.rows, self.probs)]
+        return Policy(self.mdp, rows=at[0], probs=at[1])
 
     def rationals(self) -> list[Fraction]:
         """The exact probability of each row: dyadics over their sum where they are floats."""

@@ -160,11 +160,9 @@ ROUGH = 1e-3  # of the largest |v|: an interval no wider on each side is a truth
 
 def good_enough(reference: Solution) -> bool:
     """Whether errors can be measured against an answer: its values are proven as near as was asked, or to 0.1%."""
-    if not math.isfinite(reference.bound):
-        return False
-    return reference.status.reached or reference.bound <= ROUGH * float(
-        np.max(np.abs(reference.v), initial=0.0)
-    )
+    largest = float(np.max(np.abs(reference.v), initial=0.0))
+    near = reference.status.reached or reference.bound <= ROUGH * largest
+    return near and math.isfinite(reference.bound)
 
 
 def why_not(reference: Solution) -> str:

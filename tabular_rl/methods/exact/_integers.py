@@ -184,6 +184,11 @@ def solve_blocks(
     return x
 
 
+def has_flint() -> bool:
+    """Whether python-flint is there."""
+    return find_spec("flint") is not None
+
+
 def block_fits(n: int) -> None:
     """Raise where a block is larger than the arithmetic at hand takes."""
     if n <= OWN_STATES:
@@ -193,18 +198,16 @@ def block_fits(n: int) -> None:
             f"--exact: found {n} states that lead to each other, expected at most {FLINT_STATES}. "
             "Solve it without --exact."
         )
-    try:
-        import flint  # noqa: F401
-    except ImportError:
+    if not has_flint():
         raise MissingExtra(
             f"--exact: found {n} states that lead to each other, expected at most {OWN_STATES}, or up to "
             f"{FLINT_STATES} with python-flint: pip install 'tabular-rl[exact]'"
-        ) from None
+        )
 
 
 def quick_states() -> int:
     """Up to how many states fractions take a second or two: more with python-flint."""
-    return OWN_STATES if find_spec("flint") is None else QUICK_STATES
+    return QUICK_STATES if has_flint() else OWN_STATES
 
 
 def solvable(mdp: MDP) -> bool:
@@ -215,7 +218,7 @@ def solvable(mdp: MDP) -> bool:
 
     _, labels = components(mdp)
     largest = int(np.bincount(labels).max())
-    return largest <= (OWN_STATES if find_spec("flint") is None else FLINT_STATES)
+    return largest <= (FLINT_STATES if has_flint() else OWN_STATES)
 
 
 def solve_integers(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[list[int], int]:
@@ -228,9 +231,7 @@ def solve_integers(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[lis
     if n == 1:
         sign = -1 if A[0][0] < 0 else 1
         return [sign * b[0]], sign * A[0][0]
-    try:
-        import flint  # noqa: F401
-    except ImportError:
+    if not has_flint():
         block_fits(n)
         return dixon(A, b, run)
     system = n, [(i, j, a) for i, row in enumerate(A) for j, a in row.items()], b
@@ -342,7 +343,8 @@ def rational_vector(x: list[int], M: int, run: Run) -> tuple[list[int], int] | N
     den, num = 1, []
     dens = []
     for residue in x:
-        y = centred(residue * den, M)
+        y = residue * den % M
+        y -= M if 2 * y > M else 0
         if (abs(y) * den) << 40 >= M:
             run.check_stop()
             y, more = small_fraction(y % M, M)
@@ -352,11 +354,6 @@ def rational_vector(x: list[int], M: int, run: Run) -> tuple[list[int], int] | N
         num.append(y)
         dens.append(den)
     return [y * (den // d) for y, d in zip(num, dens, strict=True)], den
-
-
-def centred(y: int, M: int) -> int:
-    y %= M
-    return y - M if 2 * y > M else y
 
 
 def small_fraction(y: int, M: int) -> tuple[int, int]:

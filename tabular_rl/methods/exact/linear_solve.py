@@ -128,10 +128,11 @@ def policy_values(
     mdp: MDP, policy: Policy, how: str = "auto", run: Run | None = None, zero: Mask | None = None
 ) -> Floats:
     """Return v_π (S,) in the sign of maximisation, 0 where `zero`; NumericalError where the system is singular."""
-    if how == "dense" or (how == "auto" and mdp.S <= DENSE_STATES):
+    if how == "auto" and mdp.S <= DENSE_STATES:
+        how = "dense"
+    if how == "dense":
         dense_fits(mdp.S)
-        return solve_chain(*Sweeper(mdp).policy_system(policy, dense=True), mdp.gamma, "dense", run, zero)
-    return solve_chain(*Sweeper(mdp).policy_system(policy), mdp.gamma, how, run, zero)
+    return solve_chain(*Sweeper(mdp).policy_system(policy, how == "dense"), mdp.gamma, how, run, zero)
 
 
 def improve(sweeper: Sweeper, v: Floats, rows: Ints) -> tuple[bool, float, float]:

@@ -13,12 +13,13 @@ from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError
 from tabular_rl.methods.exact._integers import Row, Rows, block_fits, chain_rows, over_one, solve_integers
 from tabular_rl.methods.exact.linear_solve import solve_chain
 from tabular_rl.model.calls import public
+from tabular_rl.model.graph.search import Mask, components, edges, reachable, starts
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy, policy_of
+from tabular_rl.model.rationals import RationalArray
 from tabular_rl.solving.run import Run
 from tabular_rl.solving.sweeps import Sweeper
 
-Mask = NDArray[np.bool_]
 GTH_STATES = 1000  # up to here a class is reduced state by state; beyond it by a sparse solve
 MOST_STEPS = 1e9  # between two states: more cost too many digits of a sparse solve
 
@@ -200,8 +201,6 @@ def still(mdp: MDP, policy: Policy) -> Policy:
 
 def recurrent_classes(mdp: MDP, policy: Policy) -> tuple[tuple[NDArray[Any], ...], Mask]:
     """The recurrent classes of a policy's chain, by their lowest state, and the mask (S,) of transient states."""
-    from tabular_rl.model.graph.search import components, edges
-
     used = policy.takes
     count, labels = components(mdp, used)
     row = mdp.outcome_row
@@ -217,8 +216,6 @@ def recurrent_classes(mdp: MDP, policy: Policy) -> tuple[tuple[NDArray[Any], ...
 
 def stays(mdp: MDP, policy: Policy) -> Mask:
     """The recurrent states (S,); NoFiniteAnswer where one that is not terminal is met from the start."""
-    from tabular_rl.model.graph.search import reachable, starts
-
     _, transient = recurrent_classes(mdp, policy)
     met = reachable(mdp, starts(mdp), policy.takes) & ~transient & ~mdp.terminal
     if met.any():
@@ -325,16 +322,9 @@ def exact_system(
             if s2 in place:
                 k = place[s2]
                 A[k][j] = A[k].get(j, 0) - gamma.numerator * n
-    begin = [start.get(s, Fraction(0)) for s in states]
-    b, unit = over_fractions(begin)
+    b, unit = over_one(RationalArray.of(start.get(s, Fraction(0)) for s in states))
     num, den = solve_integers(A, b, Run("", {}))
     return [Fraction(x * own, den * unit) for x, own in zip(num, scale, strict=True)]
-
-
-def over_fractions(values: list[Fraction]) -> tuple[list[int], int]:
-    from tabular_rl.model.rationals import RationalArray
-
-    return over_one(RationalArray.of(values))
 
 
 def exact_start(mdp: MDP) -> list[Fraction]:

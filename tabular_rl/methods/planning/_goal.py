@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabular_rl.certificates import certifier
 from tabular_rl.certificates.certificate import Certificate
@@ -20,7 +19,7 @@ from tabular_rl.model.graph.reduction import reduced, unreduced, zero_states
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import shared_error
-from tabular_rl.model.rows import Floats, lowest_rows
+from tabular_rl.model.rows import Floats, Ints, lowest_rows
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.solution import Solution, checked_values
 from tabular_rl.solving.sweeps import Sweeper
@@ -85,15 +84,11 @@ class Goal:
             return v
         return np.where(self.mdp.terminal, 0.0, cut)
 
-    def rows(self) -> NDArray[Any]:
+    def rows(self) -> Ints:
         """A policy to start from, should the run stop before its first sweep is over: one that ends, at γ = 1."""
         return np.array(self.total.proper_rows)
 
-    def lift(self, v: Floats, rows: NDArray[Any] | None) -> tuple[Floats, NDArray[Any] | None]:
-        """Values and rows of the model that was asked about."""
-        return self.total.lift_values(v), None if rows is None else self.total.lift_rows(rows)
-
-    def met(self, low: float, high: float, v: Floats, rows: NDArray[Any] | None, sweep: int) -> bool:
+    def met(self, low: float, high: float, v: Floats, rows: Ints, sweep: int) -> bool:
         """Return True when the loop can stop: the tolerance is proven, or floats can prove nothing narrower.
 
         A tolerance that is finer than floats can prove does not end the loop, so that to ask for less width never
@@ -162,8 +157,8 @@ class Goal:
         low, high = self.sweeper.optimal(v, best, rows)
         margin = 2 * shared_error(model, self.sweeper.norm(v)) + 2 * self.spread(low, high)
         near = self.sweeper.not_worse(v, best - min(margin, 1e-3 * self.wanted))
-        full, lowest = self.lift(v, lowest_rows(model, near))
-        if lowest is None or np.array_equal(lowest, before):
+        full, lowest = self.total.lift_values(v), self.total.lift_rows(lowest_rows(model, near))
+        if np.array_equal(lowest, before):
             return certificate
         tidy = self.certifier.certificate(full, lowest)
         used = self.certifier.rows
@@ -180,9 +175,10 @@ class Goal:
         near = NEAR / 2 * self.certifier.noise(self.model, self.vmax)
         return self.spread(low, high) <= max(0.25 * self.wanted / self.factor if self.factor else 0.0, near)
 
-    def certificate(self, v: Floats, rows: NDArray[Any] | None) -> Certificate:
-        full, full_rows = self.lift(v, rows)
-        return self.certifier.certificate(full, full_rows if self.mdp.problem.must_end else None)
+    def certificate(self, v: Floats, rows: Ints) -> Certificate:
+        """What is proven from values and, where a policy must end, from its rows."""
+        lifted = self.total.lift_rows(rows) if self.mdp.problem.must_end else None
+        return self.certifier.certificate(self.total.lift_values(v), lifted)
 
     def swept(self, sweeps: int, in_place: bool = False, start_from: Any = None) -> Solution:
         """The answer after sweeps of T, or of T_π, forward and backward in turn, until one is enough."""
@@ -203,7 +199,7 @@ class Goal:
                     break
         return self.solution(v, rows)
 
-    def solution(self, v: Floats, rows: NDArray[Any] | None = None) -> Solution:
+    def solution(self, v: Floats, rows: Ints) -> Solution:
         """The answer from the last values: their certificate, with its decisions on actions."""
         # The clock may be over: the last sweep is still made.
         self.certifier.sweeper.run = self.sweeper.run = None
@@ -224,7 +220,9 @@ class Goal:
         self.certifier.sweeper.close()
         policy = self.policy or Policy(self.mdp, rows=self.certifier.rows)
         task = "control" if self.policy is None else "prediction"
-        return conclude(self.run, self.mdp, certificate, task=task, policy=policy, v=self.lift(v, None)[0])
+        return conclude(
+            self.run, self.mdp, certificate, task=task, policy=policy, v=self.total.lift_values(v)
+        )
 
 
 def backward(run: Run, mdp: MDP, policy: Policy | None = None, threads: int = 1) -> Solution:

@@ -139,20 +139,15 @@ def components(mdp: MDP, row_mask: Mask | None = None) -> tuple[int, Ints]:
     return Graph(mdp, row_mask).components()
 
 
-def end_components(mdp: MDP, row_mask: Mask | None = None) -> Ints:
-    """Return the maximal end component of each state (S,), -1 where it is in none.
+def end_components(mdp: MDP, row_mask: Mask | None = None) -> tuple[Ints, Mask]:
+    """Return the maximal end component of each state (S,), -1 where it is in none, and the rows (L,) that stay in it.
 
     An end component is a set of states with a choice of rows that never lead out of it and lead from each of its
-    states to each other: exactly the sets in which some policy can stay for ever (de Alfaro 1997).
+    states to each other: exactly the sets in which some policy can stay as long as it likes (de Alfaro 1997).
 
-    >>> end_components(MDP([[[1, 0], [0, 1]], [[0, 0], [0, 1]]], [[0, 0], [0, 0]], 1, axes="sas")).tolist()
+    >>> end_components(MDP([[[1, 0], [0, 1]], [[0, 0], [0, 1]]], [[0, 0], [0, 0]], 1, axes="sas"))[0].tolist()
     [0, 1]
     """
-    return end_component_rows(mdp, row_mask)[0]
-
-
-def end_component_rows(mdp: MDP, row_mask: Mask | None = None) -> tuple[Ints, Mask]:
-    """Return the maximal end component of each state (S,), and the mask (L,) of the rows that stay in it."""
     from tabular_rl.kernels.graph import drop_leaving
 
     graph = Graph(mdp, row_mask)

@@ -19,7 +19,7 @@ from tabular_rl.model.graph.search import (
     Mask,
     almost_surely_reaching,
     edges,
-    end_component_rows,
+    end_components,
     recurring,
 )
 from tabular_rl.model.mdp import MDP
@@ -138,7 +138,7 @@ def total_reward(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
     """
     mdp = sweeper.mdp
     signs = reward_signs(mdp)
-    zero, internal = end_component_rows(mdp, signs == 0)
+    zero, internal = end_components(mdp, signs == 0)
     total = _merge(mdp, zero, internal)
     quotient = total.quotient
     if total.merged:
@@ -160,7 +160,7 @@ def total_reward(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
 def _refuse_recurring(total: TotalReward, signs: NDArray[np.int8], sweeper: Sweeper, exactly: bool) -> None:
     """Raise unless every end component of the quotient has a negative largest mean reward."""
     mdp, quotient = total.mdp, total.quotient
-    labels, inside = end_component_rows(quotient)
+    labels, inside = end_components(quotient)
     of_row = labels[quotient.pair_state]
     count = int(labels.max(initial=-1)) + 1
     positive = np.bincount(of_row[inside & (signs > 0)], minlength=count) > 0
