@@ -71,7 +71,7 @@ def closest_word(word: str, known: Iterable[str]) -> str | None:
 
 
 def _plain(word: str) -> str:
-    """A word without what people mix up: capitals, and which sign stands between two parts.
+    """Return a word without what people mix up: capitals, and which sign stands between two parts.
 
     >>> _plain("--Step_size")
     'step-size'
@@ -129,7 +129,7 @@ def kind_text(value: object) -> str:
 
 
 def _one_off(a: str, b: str) -> bool:
-    """True where one letter is another, and the first or the last is the same.
+    """Return whether one letter is another, and the first or the last is the same.
 
     >>> _one_off("bb", "bc"), _one_off("bb", "cc"), _one_off("bb", "bbc")
     (True, False, False)
@@ -152,7 +152,7 @@ def on_command_line() -> Iterator[None]:
 
 
 def option_name(name: str) -> str:
-    """An option as whoever reads it writes it.
+    """Return an option as its reader writes it.
 
     >>> option_name("step_size")
     'step_size'
@@ -161,7 +161,7 @@ def option_name(name: str) -> str:
 
 
 def spoken(message: str) -> str:
-    """A message that speaks of options, as it is for whoever reads it: on the command line, or in Python."""
+    """Return a message that speaks of options as its reader writes them: on the command line, or in Python."""
     return message if _Voice.command_line else in_python(message)
 
 
@@ -324,7 +324,8 @@ FORMS = {("epsilon", "explore"): "epsilon-greedy:0.1", ("eps", "explore"): "epsi
 
 
 def plain(word: str) -> str:
-    """
+    """Return a word as Python spells it.
+
     >>> plain("--step-size"), plain("tol")
     ('step_size', 'tol')
     """
@@ -347,7 +348,7 @@ def meant(word: str, known: Iterable[str]) -> list[str] | None:
 
 
 def form_of(word: str, name: str) -> str:
-    """What stands behind a suggestion: how the idea is given, or nothing.
+    """Return what stands behind a suggestion: how the idea is given, or nothing.
 
     >>> form_of("--epsilon", "--explore")
     ' (epsilon-greedy:0.1)'

@@ -47,7 +47,7 @@ def handle(signum: int, frame: Any) -> None:
 
 
 def _patience(signum: int) -> Callable[[int, Any], None]:
-    """The handler of a timer: it ends a method that does not come back with its interval."""
+    """Return the handler of a timer: it ends a method that does not come back with its interval."""
     worked, begun = time.thread_time(), time.monotonic()
 
     def look(_signum: int, _frame: Any) -> None:

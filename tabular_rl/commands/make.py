@@ -21,7 +21,7 @@ from tabular_rl.model.numbers import size_text
 from tabular_rl.report.screen import note
 
 
-class Families(Command, click.Group):
+class _Families(Command, click.Group):
     """One command for each family, with the options of its function."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -82,7 +82,7 @@ def _family_command(name: str, function: Callable[..., MDP]) -> click.Command:
     return make
 
 
-@click.command("make", cls=Families, subcommand_metavar="FAMILY [OPTIONS]")
+@click.command("make", cls=_Families, subcommand_metavar="FAMILY [OPTIONS]")
 def command() -> None:
     """Make a model of a family, of any size.
 

@@ -61,7 +61,7 @@ class Table:
         self.array = np.full((steps, mdp.S), math.nan)
 
     def done(self, what: str) -> Floats:
-        """The array, complete; terminal states may be left out."""
+        """Return the array, complete; terminal states may be left out."""
         mdp = self.mdp
         if not mdp.problem.timed:
             self.array[:, mdp.terminal & np.isnan(self.array[0])] = 0.0

@@ -28,7 +28,7 @@ from tabular_rl.model.rationals import long_fraction
 SCHEMA, VERSION = "tabular-rl answer", 1
 
 
-class Spelled(str):
+class _Spelled(str):
     """A number of a JSON file as it is spelled."""
 
     __slots__ = ()
@@ -64,7 +64,7 @@ def read_answer_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
 
 def _document(text: str) -> dict[str, Any]:
     """Return the keys of an answer; a policy or values alone become its only key."""
-    document = read_json(text, Spelled)
+    document = read_json(text, _Spelled)
     if not isinstance(document, dict):
         raise ModelError("found a JSON array, expected an object")
     if "schema" in document or "version" in document:
@@ -75,7 +75,7 @@ def _document(text: str) -> dict[str, Any]:
             raise ModelError(f"found version {quoted(version)}, expected {VERSION}, which this program reads")
     elif not {"values", "policy"} & set(document):
         # {"young": "wait", ...} is a policy, {"young": 26.2, ...} are values.
-        plain = all(isinstance(x, Spelled) for x in document.values())
+        plain = all(isinstance(x, _Spelled) for x in document.values())
         document = {"values": document} if plain and document else {"policy": document}
     return document
 
@@ -125,7 +125,7 @@ def _numbers(entries: Any, what: str, mdp: MDP, order: list[int] | None) -> Floa
 
 
 def _fractions(entries: Any, mdp: MDP, order: list[int] | None) -> tuple[Fraction, ...]:
-    """The exact values, those of one time step after those of the other."""
+    """Return the exact values, those of one time step after those of the other."""
     out: list[Fraction] = []
     for step in _steps(entries, "exact", mdp, (mdp.horizon or 0) + 1):
         row = dict.fromkeys(np.flatnonzero(mdp.terminal).tolist(), Fraction(0))
@@ -158,7 +158,7 @@ def _json_policy(entries: Any, mdp: MDP, order: list[int] | None, floats: bool) 
                         raise ModelError(Fault(f"found probability {quoted(p)}, expected a number", **place))
                     number: Any = number_of(p, place, "probability") if floats else p
                     add_action(chosen, mdp, s, action, number, place)
-            elif isinstance(entry, str) and not isinstance(entry, Spelled):
+            elif isinstance(entry, str) and not isinstance(entry, _Spelled):
                 add_action(chosen, mdp, s, entry, None, place)
             elif entry is not None:
                 raise ModelError(Fault(f"found {quoted(entry)}, expected the name of an action", **place))

@@ -25,7 +25,7 @@ def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
 
     Parameters
     ----------
-    path : a JSON or CSV file, told apart by their first character; "-" is standard input
+    path : a JSON or CSV file, which its first character says; "-" is standard input
     mdp : the model that it answers
     policy_only : skip the values where the file names actions; they may be those of another horizon
 

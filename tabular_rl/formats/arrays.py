@@ -51,7 +51,7 @@ def arrays_of(mdp: MDP, *, start: bool) -> dict[str, NDArray[Any]]:
     return found
 
 
-def exact_of(header: Header, arrays: dict[str, NDArray[Any]]) -> Exact | None:
+def _exact_of(header: Header, arrays: dict[str, NDArray[Any]]) -> Exact | None:
     """Return the exact numbers among the members."""
     found: dict[str, RationalArray] = {}
     for field in EXACT:
@@ -103,7 +103,7 @@ def model_of(header: Header, arrays: dict[str, NDArray[Any]], asked: Asked, **op
         states=states,
         actions=Names(header.A if header.actions is None else header.actions),
         layout=None if header.layout is None else Layout(header.layout[0], header.layout[1], cell),
-        exact=exact_of(header, arrays),
+        exact=_exact_of(header, arrays),
         name=header.name,
         source=header.source,
         copy=False,
@@ -154,7 +154,7 @@ def check_exact(mdp: MDP) -> None:
 
 
 def _pair(num: Any, den: Any) -> str:
-    """A numerator and a denominator for a message, whatever they are."""
+    """Return a numerator and a denominator for a message, whatever they are."""
     n, d = int(num), int(den)
     short = max(abs(n), abs(d)) < 2**64
     return f"{n}/{d}" if short else f"a fraction of {n.bit_length() + d.bit_length()} bits"

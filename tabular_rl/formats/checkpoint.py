@@ -20,7 +20,7 @@ from tabular_rl.errors import ModelError, OptionError, escape, quoted
 from tabular_rl.formats.input import reporting
 from tabular_rl.formats.memory import require
 from tabular_rl.formats.npy import read_npy_header
-from tabular_rl.formats.npz import DAMAGED
+from tabular_rl.formats.npz import DAMAGED, write_arrays
 from tabular_rl.formats.output import write_atomically
 
 SCHEMA, VERSION = "tabular-rl checkpoint", 1
@@ -45,15 +45,7 @@ def write_checkpoint(state: Mapping[str, Any], path: str | os.PathLike[str]) -> 
         "curve_steps": np.array([row[0] for row in curve], dtype=np.int64),
         "curve": np.array([[row[i] for row in curve] for i in (1, 2, 3)], dtype=np.float64),
     } | {ARRAY + name: array for name, array in state["arrays"].items()}
-
-    def write(file: BinaryIO) -> None:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for name, array in members.items():
-                info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
-                with archive.open(info, "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
-
-    write_atomically(path, write)
+    write_atomically(path, lambda file: write_arrays(members, file, zip64=True))
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -135,7 +127,7 @@ def _array(opened: Any, member: str) -> NDArray[Any]:
 
 
 def packed(streams: list[Mapping[str, Any]]) -> NDArray[np.uint64]:
-    """The states of PCG64 generators as whole numbers of 64 bits (runs, 6)."""
+    """Return the states of PCG64 generators as whole numbers of 64 bits (runs, 6)."""
     rows = []
     for stream in streams:
         if stream["bit_generator"] != "PCG64":
@@ -146,7 +138,8 @@ def packed(streams: list[Mapping[str, Any]]) -> NDArray[np.uint64]:
 
 
 def unpacked(rows: NDArray[Any]) -> list[dict[str, Any]]:
-    """
+    """Return the states of random streams from their whole numbers (runs, 6).
+
     >>> rng = np.random.default_rng(0)
     >>> unpacked(packed([rng.bit_generator.state])) == [rng.bit_generator.state]
     True
@@ -164,7 +157,7 @@ def unpacked(rows: NDArray[Any]) -> list[dict[str, Any]]:
 
 
 def checkpoint_to(path: str | os.PathLike[str]) -> Any:
-    """A function for the option `checkpoint` of a learner, which writes its state to a file.
+    """Return a function for the option `checkpoint` of a learner, which writes its state to a file.
 
     >>> checkpoint_to("run.npz").__name__
     'save'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import BinaryIO
 
@@ -34,24 +35,27 @@ def save_counts(mdp: MDP, counts: Ints, path: str | os.PathLike[str]) -> None:
 
     def write(file: BinaryIO) -> None:
         states, actions = [csv_text(name) for name in mdp.states], [csv_text(name) for name in mdp.actions]
-        rows = mdp.outcome_row
-        columns = (mdp.pair_state[rows], mdp.pair_action[rows], mdp.next_state, counts)
         file.write((",".join(COLUMNS) + "\n").encode())
-        for s, a, s2, n in zip(*(column.tolist() for column in columns), strict=True):
+        for (s, a, s2), n in zip(_outcomes(mdp), counts.tolist(), strict=True):
             file.write(f"{states[s]},{actions[a]},{states[s2]},{n}\n".encode())
 
     write_atomically(path, write)
+
+
+def _outcomes(mdp: MDP) -> Iterator[tuple[int, int, int]]:
+    """Yield the state, the action and the next state of each outcome."""
+    rows = mdp.outcome_row
+    columns = (mdp.pair_state[rows], mdp.pair_action[rows], mdp.next_state)
+    return zip(*(column.tolist() for column in columns), strict=True)
 
 
 def load_counts(path: str | os.PathLike[str], mdp: MDP) -> Ints:
     """Return the counts (K,) of the outcomes of an estimated model; ModelError where they are not its own."""
     source = os.fspath(path)
     counts = np.zeros(mdp.K, dtype=np.int64)
-    place = {}
-    for i in range(mdp.L):
-        s, a = mdp.states[mdp.state_of_row(i)], mdp.actions[int(mdp.pair_action[i])]
-        for k in range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1])):
-            place[s, a, mdp.states[int(mdp.next_state[k])]] = k
+    place = {
+        (mdp.states[s], mdp.actions[a], mdp.states[s2]): k for k, (s, a, s2) in enumerate(_outcomes(mdp))
+    }
     with reporting(source):
         with open(path, "rb") as file:
             text = decode(read_all(file))

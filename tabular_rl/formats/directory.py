@@ -105,7 +105,7 @@ def _read_header(path: Path, stamps: dict[Path, Stamp]) -> Header:
 
 
 def _types(header: Header) -> dict[str, str]:
-    """The types of the index arrays, which methods use as they are."""
+    """Return the types of the index arrays, which methods use as they are."""
     small = WHOLE[max(header.L, header.S, header.A) >= 2**31]
     pointer = WHOLE[small == "int64" or header.K >= 2**31]
     return {"pair_ptr": small, "pair_action": small, "next_state": small, "row_ptr": pointer}
@@ -154,15 +154,15 @@ def _check_unchanged(stamps: dict[Path, Stamp]) -> None:
 
 
 def _check_digest(mdp: MDP, header: Header) -> None:
-    found = contents_digest(mdp, header)
+    found = _contents_digest(mdp, header)
     if header.digest not in (found, mdp.digest):  # what earlier versions wrote covers the model alone
         raise ModelError(
             f"found contents with the digest {found[:12]}, expected {escape(header.digest)[:12]}"
         )
 
 
-def contents_digest(mdp: MDP, header: Header) -> str:
-    """A SHA-256 of all that a directory holds: the model, and what no answer depends on, such as its layout."""
+def _contents_digest(mdp: MDP, header: Header) -> str:
+    """Return a SHA-256 of all that a directory holds: the model, and what no answer depends on, such as its layout."""
     h = hashlib.sha256(json.dumps([mdp.digest, header_json(header)]).encode())
     for part in (mdp.exact.start, mdp.exact.final_reward) if mdp.exact else ():
         h.update(
@@ -222,7 +222,7 @@ def _write_files(mdp: MDP, folder: Path) -> None:
     if named:
         names = {"states": header.states, "actions": header.actions}
         _write(folder / NAMES, [json.dumps(names).encode("ascii")])
-    digest = contents_digest(mdp, header)
+    digest = _contents_digest(mdp, header)
     text = json.dumps({**header_json(header), "named": named, "digest": digest}, indent=2)
     _write(folder / HEADER, [text.encode("ascii")])  # no newline at the end: every cut shows
 

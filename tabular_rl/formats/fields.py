@@ -114,9 +114,9 @@ class Reader:
             cure = ". Write it without the quotes" if is_text(spot) and DECIMAL.fullmatch(text) else ""
             self.fault(f"found {what} {escape(spot)}, {A_NUMBER}{cure}", spot, **place)
             return Fraction(0)
-        number = read_number(text, self.exact)
+        number = _read_number(text, self.exact)
         if number is None:
-            self.fault(f"found {what} {escape(spot)}, {out_of_range(text)}", spot, **place)
+            self.fault(f"found {what} {escape(spot)}, {_out_of_range(text)}", spot, **place)
             return Fraction(0)
         return number
 
@@ -162,12 +162,12 @@ class Reader:
 
 
 def is_text(spot: Spot) -> bool:
-    """True for a string; a decimal, which is kept as it is spelled, is none."""
+    """Return whether a value is a string; a decimal, which is kept as it is spelled, is none."""
     return type(spot.value) is str
 
 
-def out_of_range(text: str) -> str:
-    """Say why `read_number` does not take a text that looks like a number."""
+def _out_of_range(text: str) -> str:
+    """Say why `_read_number` does not take a text that looks like a number."""
     if len(text) > LONGEST:
         return f"of {len(text):,} characters, expected at most {LONGEST:,}"
     try:
@@ -179,7 +179,7 @@ def out_of_range(text: str) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
-def read_number(text: str, exact: bool) -> Number | None:
+def _read_number(text: str, exact: bool) -> Number | None:
     """Return the number of a text that looks like one; None where it is out of range, underflows or is divided by 0."""
     try:
         number = fraction(text)
@@ -197,13 +197,13 @@ def spelled_number(text: str, exact: bool) -> Number | None:
     """Return the number that a cell of a sheet spells, None where it spells none."""
     if not (DECIMAL.fullmatch(text) or FRACTION.fullmatch(text)):
         return None
-    return read_number(text, exact)
+    return _read_number(text, exact)
 
 
 def number_fault(text: str) -> str:
     """Say why `spelled_number` does not take a text, in which fractions need no quotes."""
     fits = DECIMAL.fullmatch(text) or FRACTION.fullmatch(text)
-    expected = out_of_range(text) if fits else A_NUMBER
+    expected = _out_of_range(text) if fits else A_NUMBER
     return expected.replace('"', "") if expected == A_NUMBER else expected
 
 

@@ -74,7 +74,7 @@ class Grid:
         return np.array([bool(getattr(kind, field)) for kind in self.kinds])[self.codes]
 
     def land(self, i: Ints, j: Ints, move: Cell) -> tuple[Ints, Ints]:
-        """The state in which a move from each cell (i, j) ends, and the code of its reward."""
+        """Return the state in which a move from each cell (i, j) ends, and the code of its reward."""
         rows, columns = self.codes.shape
         wind = 0 if self.wind is None else np.array(self.wind, dtype=np.int64)[j]
         to_i, to_j = i + move[0] - wind, j + move[1]
@@ -95,7 +95,7 @@ class Grid:
         )
 
     def outcomes(self, i: Ints, j: Ints, move: Cell) -> tuple[Ints, Ints, Ints]:
-        """The next states, codes of rewards and ways (N, W) of a move from each cell.
+        """Return the next states, codes of rewards and ways (N, W) of a move from each cell.
 
         A way is a set of bits: 1 goes ahead, 2 and 4 to the sides; 0 stands for no outcome. Ways that end in the same
         state with the same reward are one outcome.
@@ -121,7 +121,7 @@ class Grid:
         return to, reward, way
 
     def probabilities(self) -> list[Number]:
-        """The probability of each set of ways."""
+        """Return the probability of each set of ways."""
         zero, one = self.slip * 0, self.slip * 0 + 1
         each = [1 - self.slip, self.slip / 2, self.slip / 2]
         return [sum((p for b, p in enumerate(each) if way >> b & 1), zero) for way in range(CERTAIN)] + [one]

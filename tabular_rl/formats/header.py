@@ -55,7 +55,7 @@ class Header:
     digest: str | None = None
 
     def lengths(self) -> dict[str, tuple[int | None, tuple[str, ...]]]:
-        """The length and the possible types of each member; None where the length is free."""
+        """Return the length and the possible types of each member; None where the length is free."""
         found: dict[str, tuple[int | None, tuple[str, ...]]] = {}
         for member in self.arrays:
             field, _, part = member.rpartition("_")

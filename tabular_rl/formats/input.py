@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import select
 import stat
@@ -20,6 +19,13 @@ from tabular_rl.model.numbers import size_text
 
 LIMIT = 1 << 30  # bytes of a text file, or of anything on standard input
 CHUNK = 1 << 20
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+KINDS = {  # how files of other kinds begin
+    "an npz archive": ZIP,
+    "a single npy array": (b"\x93NUMPY",),
+    "a pickle": tuple(bytes((0x80, protocol)) for protocol in range(6)),
+    "a gzip file": (b"\x1f\x8b",),
+}
 REASONS = {
     errno.ENOENT: "no such file",
     errno.ELOOP: "symbolic links in a circle, expected a file",
@@ -83,7 +89,10 @@ def standard_input() -> BinaryIO:
 
 def read_all(file: BinaryIO) -> bytes:
     """Return all bytes of a file; ModelError past the limit, which an endless pipe reaches too."""
-    about = os.fstat(file.fileno()) if _has_fileno(file) else None
+    try:
+        about = os.fstat(file.fileno())
+    except (OSError, AttributeError):  # nothing that the system knows
+        about = None
     if about is not None and stat.S_ISREG(about.st_mode) and about.st_size > LIMIT:
         raise ModelError(_too_long(about.st_size))
     read: Callable[[int], bytes] = file.read
@@ -110,14 +119,6 @@ def _read_when_there(file: Any, size: int) -> bytes:
     return part
 
 
-def _has_fileno(file: BinaryIO) -> bool:
-    try:
-        file.fileno()
-    except (OSError, AttributeError, io.UnsupportedOperation):
-        return False
-    return True
-
-
 def _too_long(size: int) -> str:
     return (
         f"limit reached: found {size_text(size)} or more, expected at most {size_text(LIMIT)} of text. "
@@ -133,17 +134,11 @@ def kind_of(head: bytes) -> str:
     """
     if not head:
         return "nothing"
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return "an npz archive"
-    if head.startswith(b"\x93NUMPY"):
-        return "a single npy array"
-    if head[0] == 0x80 and head[1:2] and head[1] <= 5:
-        return "a pickle"
-    if head.startswith(b"\x1f\x8b"):
-        return "a gzip file"
-    if b"\0" in head[:4] or b"\xff\xfe" == head[:2] or b"\xfe\xff" == head[:2]:
-        return "binary data, or text in UTF-16"
-    return "text"
+    for kind, begins in KINDS.items():
+        if head.startswith(begins):
+            return kind
+    wide = b"\0" in head[:4] or head[:2] in (b"\xff\xfe", b"\xfe\xff")
+    return "binary data, or text in UTF-16" if wide else "text"
 
 
 def check_text(head: bytes) -> str:

@@ -30,7 +30,8 @@ def ordered(texts: Iterable[str]) -> tuple[Names, Ints]:
 
 
 def _natural(text: str) -> tuple[Any, ...]:
-    """
+    """Return what a name is ordered by: its texts as they are, its numbers by size.
+
     >>> sorted(["r10", "r9", "a", "r09"], key=_natural)
     ['a', 'r09', 'r9', 'r10']
     """
@@ -61,7 +62,7 @@ def of_model(
 
 
 def rows_of(mdp: MDP, s: Ints, a: Ints) -> Ints:
-    """The row of each pair (N,), -1 where it is not available."""
+    """Return the row of each pair (N,), -1 where it is not available."""
     A = max(mdp.A, 1)
     pairs = mdp.pair_state.astype(np.int64) * A + mdp.pair_action
     wanted = s * A + a

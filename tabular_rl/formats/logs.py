@@ -50,19 +50,19 @@ def read_log(path: Any, mdp: MDP | None = None) -> Transitions | Log:
     ModelError : path, line and reason of each fault
     """
     try:
-        if is_frame(path):
+        if _is_frame(path):
             with reporting("DataFrame"):
                 return read_log_csv(io.BytesIO(path.to_csv(index=False).encode()), mdp)
         if isinstance(path, (str, os.PathLike)):
             found: Transitions | Log = LOGS.read(os.fspath(path), mdp)
             return found
     except MemoryError:
-        source = "DataFrame" if is_frame(path) else source_of(path)
+        source = "DataFrame" if _is_frame(path) else source_of(path)
         raise ModelError("needs more memory than there is. As .npz a log needs least.", source) from None
     raise OptionError(f"log: found {type(path).__name__}, {A_LOG}")
 
 
-def is_frame(given: object) -> bool:
+def _is_frame(given: object) -> bool:
     """Whether this is a data frame that can write itself as CSV."""
     return hasattr(given, "to_csv") and hasattr(given, "columns")
 
@@ -81,7 +81,7 @@ def given_transitions(given: Any, mdp: MDP) -> Transitions:
         raise OptionError(
             "data: found a Log, whose names are its own, expected Transitions: read_log(path, mdp)"
         )
-    if isinstance(given, (str, os.PathLike)) or is_frame(given):
+    if isinstance(given, (str, os.PathLike)) or _is_frame(given):
         found: Transitions = read_log(given, mdp)
         return found
     if not isinstance(given, Iterable):

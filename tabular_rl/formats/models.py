@@ -77,7 +77,7 @@ def load(
 
 
 def _example_of(name: str) -> str:
-    """A suggestion for a file that is not there, where a model of its name comes along."""
+    """Return a suggestion for a file that is not there, where a model of its name comes along."""
     stem = Path(name).stem
     return f"; did you mean 'example:{stem}'?" if stem in examples() else ""
 

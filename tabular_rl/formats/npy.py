@@ -73,5 +73,5 @@ def npy_bytes(array: NDArray[Any]) -> Iterator[bytes | memoryview]:
     )
     yield head.getvalue()
     step = max(1, BLOCK // dtype.itemsize)
-    for i in range(0, len(array), step):
+    for i in range(0, len(array) if array.size else 0, step):
         yield np.ascontiguousarray(array[i : i + step], dtype=dtype).data.cast("B")

@@ -67,7 +67,7 @@ def read_npz(file: BinaryIO, asked: Asked) -> MDP:
 
 
 @contextmanager
-def damage(what: str) -> Iterator[None]:
+def _damage(what: str) -> Iterator[None]:
     try:
         yield
     except ModelError:
@@ -87,14 +87,14 @@ def opened(
 ) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
     """Open an archive, with its members by name after a look at what they declare."""
     size = file.seek(0, 2)
-    with damage(f"not a complete npz archive ({size} bytes)"):
+    with _damage(f"not a complete npz archive ({size} bytes)"):
         archive = zipfile.ZipFile(file)
         members = archive.infolist()
     with archive:
-        yield archive, checked_members(members, size, known, expected)
+        yield archive, _checked_members(members, size, known, expected)
 
 
-def checked_members(
+def _checked_members(
     members: list[zipfile.ZipInfo], size: int, known: tuple[str, ...], expected: str
 ) -> dict[str, zipfile.ZipInfo]:
     """Return the members by name, after a look at what they declare; `known` are those that may be there."""
@@ -102,30 +102,24 @@ def checked_members(
     for info in members:
         member = f"member {quoted(info.orig_filename)}"
         name = info.orig_filename.removesuffix(".npy")
-        if any(mark in info.orig_filename for mark in ("/", "\\", "..", "\0", ":")):
-            raise ModelError(f"{member}: found a path, expected a plain name")
-        if name == info.orig_filename or name not in known:
-            raise ModelError(f"{member}: unexpected, expected {expected}")
-        if name in found:
-            raise ModelError(f"{member}: found twice, expected once")
-        if info.flag_bits & 1:
-            raise ModelError(f"{member}: is encrypted, expected it to be readable")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ModelError(f"{member}: found compression {info.compress_type}, expected none or deflate")
         packed, declared = info.compress_size, info.file_size
-        if info.compress_type == zipfile.ZIP_STORED and declared != packed:
-            raise ModelError(
-                f"{member}: found {declared} bytes declared and {packed} stored, expected as many"
-            )
-        if packed > size:
-            raise ModelError(
-                f"{member}: found {packed} bytes declared, expected at most the {size} of the file"
-            )
-        if info.compress_type == zipfile.ZIP_DEFLATED and declared > max(SMALL, RATIO * packed):
-            raise ModelError(
-                f"{member}: found a declared size of {size_text(declared)} from {size_text(packed)}, "
-                f"limit {RATIO} times as many or {size_text(SMALL)}"
-            )
+        stored, deflated = (info.compress_type == kind for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+        path = any(mark in info.orig_filename for mark in ("/", "\\", "..", "\0", ":"))
+        short, blown_up = declared != packed, deflated and declared > max(SMALL, RATIO * packed)
+        sizes = f"{size_text(declared)} from {size_text(packed)}"
+        wrong = {
+            "found a path, expected a plain name": path,
+            f"unexpected, expected {expected}": name == info.orig_filename or name not in known,
+            "found twice, expected once": name in found,
+            "is encrypted, expected it to be readable": info.flag_bits & 1,
+            f"found compression {info.compress_type}, expected none or deflate": not (stored or deflated),
+            f"found {declared} bytes declared and {packed} stored, expected as many": stored and short,
+            f"found {packed} bytes declared, expected at most the {size} of the file": packed > size,
+            f"found a declared size of {sizes}, limit {RATIO} times as many or {size_text(SMALL)}": blown_up,
+        }
+        for what, is_so in wrong.items():
+            if is_so:
+                raise ModelError(f"{member}: {what}")
         found[name] = info
     return found
 
@@ -144,7 +138,7 @@ def read_array(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, length: int | None, types: tuple[str, ...]
 ) -> NDArray[Any]:
     member = f"member {quoted(name)}"
-    with damage(member), archive.open(info) as file:
+    with _damage(member), archive.open(info) as file:
         shape, dtype = read_npy_header(file, member)  # type: ignore[arg-type]
         check_npy(member, shape, dtype, length, types, info.file_size - file.tell())
         array = np.empty(shape, dtype=dtype)
@@ -169,12 +163,12 @@ def write_npz(mdp: MDP, file: BinaryIO) -> None:
     write_arrays({META: text, **arrays}, file)
 
 
-def write_arrays(arrays: dict[str, NDArray[Any]], file: BinaryIO) -> None:
-    """Write arrays as the members of an npz archive, uncompressed."""
+def write_arrays(arrays: dict[str, NDArray[Any]], file: BinaryIO, zip64: bool = False) -> None:
+    """Write arrays as the members of an npz archive, uncompressed; with `zip64` each as if it were large."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
             info.file_size = array.nbytes + 256
-            with archive.open(info, "w") as member:
+            with archive.open(info, "w", force_zip64=zip64) as member:
                 for part in npy_bytes(array):
                     member.write(part)

@@ -209,7 +209,7 @@ def hidden(place: Path) -> Path:
 
 
 def _direct(path: Target) -> bool:
-    """True for what has no folder to rename in: devices, pipes, the standard streams by their path."""
+    """Return whether something has no folder to rename in: devices, pipes, the standard streams by their path."""
     if os.fspath(path).startswith(("/dev/", "/proc/")):
         return True
     try:
@@ -220,7 +220,7 @@ def _direct(path: Target) -> bool:
 
 
 def _mode(place: Path) -> int | None:
-    """The permissions of the file that is to be replaced, or None; OSError where it cannot be."""
+    """Return the permissions of the file that is to be replaced, or None; OSError where it cannot be."""
     if not place.exists():
         return None
     if place.is_dir():

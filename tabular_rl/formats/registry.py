@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 
 from tabular_rl.errors import ModelError, OptionError, quoted
 from tabular_rl.formats import input
+from tabular_rl.formats.input import ZIP
 from tabular_rl.formats.output import write_atomically
 
-ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 NO_ARRAYS = "is a directory without header.json, expected a file or a directory of arrays"
 
 
@@ -46,7 +46,8 @@ class Format:
 
     @property
     def title(self) -> str:
-        """
+        """What pages and messages call it.
+
         >>> [format.title for format in MODELS.formats]
         ['TOML', 'CSV', 'npz', 'directory']
         """
@@ -78,7 +79,8 @@ class Formats:
 
     @property
     def titles(self) -> str:
-        """
+        """The titles of those that are files, as help texts say them.
+
         >>> MODELS.titles
         'TOML, CSV, npz'
         """

@@ -23,7 +23,7 @@ class Speller:
         self.known: dict[str, str] = {}
 
     def text(self, value: str) -> str:
-        """A TOML text in quotes; what does not print is escaped."""
+        """Return a TOML text in quotes; what does not print is escaped."""
         made = self.known.get(value)
         if made is None:
             made = self.known[value] = f'"{"".join(map(_escaped, value))}"'
@@ -33,14 +33,14 @@ class Speller:
         return name if BARE.fullmatch(name) else self.text(name)
 
     def number(self, value: Any) -> str:
-        """An exact number as a decimal or a quoted fraction, a float as its shortest decimal."""
+        """Return an exact number as a decimal or a quoted fraction, a float as its shortest decimal."""
         if not isinstance(value, Fraction):
             return repr(float(value))
         made = plain(value)
         return f'"{made}"' if "/" in made else made
 
     def numbers(self, field: str) -> Any:
-        """The numbers of a field, exact where the model has them so; None where it has none."""
+        """Return the numbers of a field, exact where the model has them so; None where it has none."""
         exact = getattr(self.mdp.exact, field, None)
         return getattr(self.mdp, field) if exact is None else exact
 
@@ -48,7 +48,7 @@ class Speller:
         return self.number(self.numbers(field)[i])
 
     def gamma(self) -> str:
-        """The discount, in quotes where it is not the double that a plain number would be read as."""
+        """Return the discount, in quotes where it is not the double that a plain number would be read as."""
         mdp = self.mdp
         if mdp.exact is not None:
             return self.number(mdp.gamma_exact)
@@ -57,7 +57,7 @@ class Speller:
         return f'"{mdp.gamma_exact.numerator}/{mdp.gamma_exact.denominator}"'
 
     def head(self) -> Iterator[str]:
-        """The keys at the top, one a line; the count of outcomes shows a reader that the file is complete."""
+        """Return the keys at the top, one a line; the count of outcomes shows a reader that the file is complete."""
         mdp = self.mdp
         yield from (
             f"{key} = {self.text(getattr(mdp, key))}\n" for key in ("name", "source") if getattr(mdp, key)

@@ -1,5 +1,6 @@
-"""TOML, for people: states and actions by name, exact numbers, arrays for those who think in arrays, pictures of
-gridworlds. The grammar is in docs/file-format.md.
+"""TOML, for people: states and actions by name, exact numbers, arrays, pictures of gridworlds.
+
+The grammar is in docs/file-format.md.
 """
 
 from __future__ import annotations
@@ -239,7 +240,7 @@ def _sizes(reader: Reader, entries: dict[str, Spot], axes: str | None) -> tuple[
     """Return the order of the axes of P, given or found, and how many states and actions it has."""
     shape = _shape(reader, entries["P"], "P", 3)
     if axes is None and shape is not None:
-        axes = _told_axes(reader, entries, shape)
+        axes = _found_axes(reader, entries, shape)
     if shape is None or axes is None:
         raise ModelError(reader.faults)
     S, A, last = (shape[at] for at in ORDER[axes])
@@ -287,8 +288,8 @@ def _tensor_row(
     return row
 
 
-def _told_axes(reader: Reader, entries: dict[str, Spot], shape: tuple[int, ...]) -> str | None:
-    """Return the order of the axes of P where its shape tells it or it cannot matter; None with a fault otherwise."""
+def _found_axes(reader: Reader, entries: dict[str, Spot], shape: tuple[int, ...]) -> str | None:
+    """Return the order of the axes of P where its shape says it or it cannot matter; None with a fault otherwise."""
     possible = readings(shape)
     if not possible:
         found = " x ".join(map(str, shape))
@@ -296,7 +297,7 @@ def _told_axes(reader: Reader, entries: dict[str, Spot], shape: tuple[int, ...])
         return None
     if len(possible) == 1:
         return possible[0]
-    trial = Reader(reader.asked, reader.exact)  # what is no number is told later, with its place
+    trial = Reader(reader.asked, reader.exact)  # what is no number is a fault of its row
 
     def numbers(spot: Spot) -> Any:
         return [numbers(x) for x in spot.value] if isinstance(spot.value, list) else trial.number(spot, "")
@@ -325,7 +326,7 @@ def _terminal_rewards(
         return [reward_of(s, a) for a in range(A)]
 
     def of_state(s: int) -> tuple[list[Number], bool]:
-        quiet = Reader(reader.asked, reader.exact)  # what is no number was told with its row
+        quiet = Reader(reader.asked, reader.exact)  # what is no number is a fault of its row
         return [quiet.number(spot, "reward") for spot in spots(s)], reward_of.by_outcome
 
     def report(fault: Fault, s: int) -> None:
