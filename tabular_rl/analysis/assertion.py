@@ -33,7 +33,8 @@ class Assertion:
 
     @classmethod
     def of(cls, text: str) -> Assertion:
-        """
+        """Read METHOD[.QUANTITY] < NUMBER.
+
         >>> Assertion.of("value-iteration < 0.05").limit
         Fraction(1, 20)
         """

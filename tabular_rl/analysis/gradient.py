@@ -97,7 +97,8 @@ class GradientStudy:
 
 
 def settled(x: float, scale: float) -> float:
-    """
+    """Return a number, 0 where it is no more than rounding may leave of the scale.
+
     >>> settled(1e-17, 1.0), settled(0.25, 1.0)
     (0.0, 0.25)
     """

@@ -104,13 +104,13 @@ class Step:
         return self._deal(self.move @ chance)
 
     def mean(self, chance: Floats, u: Floats, step_size: float) -> Floats:
-        """u' (nodes, N)."""
+        """Return u' (nodes, N)."""
         h = self.pick @ u.ravel() + self.c * chance[self.node]
         moved = self.move @ u + step_size * (self.put @ h).reshape(-1, self.N)
         return self._deal(moved)
 
     def second(self, chance: Floats, u: Floats, W: Floats, step_size: float) -> Floats:
-        """W' (nodes, N, N)."""
+        """Return W' (nodes, N, N)."""
         N = self.N
         h = self.pick @ u.ravel() + self.c * chance[self.node]
         q = self.pick @ W.reshape(-1, N) + self.c[:, None] * u[self.node]
@@ -174,7 +174,8 @@ class Law:
         self.entries, self.n = len(live), len(self.live)
         self.blocks = 1 + (self.target != "none") + self.average
         self.N = self.blocks * self.n
-        assert run.policy is not None and run.behavior is not None
+        assert run.policy is not None
+        assert run.behavior is not None
         self.pi, self.b = run.policy.weights, run.behavior.weights
         self.start_value = self.mdp.sign * run.option["start_value"]
         self._make()
@@ -257,7 +258,7 @@ class Law:
     # -- moments ----------------------------------------------------------------------------------------------------
 
     def first(self) -> Floats:
-        """z at the start, less the centre."""
+        """Return z at the start, less the centre."""
         z = np.zeros(self.N)
         for block in range(self.blocks - self.average):
             z[block * self.n : (block + 1) * self.n] = self.start_value - self.shift
@@ -339,7 +340,7 @@ def deviations(covariance: Floats | None) -> Floats:
 
 
 def solved(A: Any, right: Floats, touched: NDArray[np.bool_], otherwise: float) -> Floats:
-    """x with A x = right on the entries `touched`, another value elsewhere; NaN where A is singular."""
+    """Return x with A x = right on the entries `touched`, another value elsewhere; NaN where A is singular."""
     import warnings
 
     from scipy.sparse import csc_array

@@ -154,13 +154,15 @@ class Column:
 
 def plain(values: NDArray[Any]) -> list[Any]:
     """The numbers of an array (n,), infinities and NaN as None."""
+    numbers: list[Any] = values.tolist()
     known = np.isfinite(values) if values.dtype.kind == "f" else None
     if known is None or known.all():
-        return values.tolist()
-    return [x if ok else None for x, ok in zip(values.tolist(), known.tolist(), strict=True)]
+        return numbers
+    return [x if ok else None for x, ok in zip(numbers, known.tolist(), strict=True)]
 
 
 def ranges(size: int) -> Iterator[tuple[int, int]]:
+    """Return the first and the last entry of each block of entries."""
     return ((first, min(first + BLOCK, size)) for first in range(0, size, BLOCK))
 
 

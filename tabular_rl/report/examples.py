@@ -12,6 +12,8 @@ KEY = re.compile(r'^[# ]*(name|source)\s*=\s*"([^"]*)"', re.MULTILINE)
 
 
 class ExamplesReport(Report):
+    """Each model that comes with the program, with its source."""
+
     def blocks(self) -> list[Block]:
         rows = [[f"example:{entry['example']}", entry["source"]] for entry in _entries()]
         return [Table(["model", "source"], rows, left="model,source", wrap="source")]

@@ -145,7 +145,8 @@ def _estimators_blocks(study: GradientStudy) -> list[Block]:
 
 
 def _number(x: float, digits: int = 3) -> str:
-    """
+    """Return a number as text, "none" where it is not known.
+
     >>> _number(0.0), _number(16.74321), _number(math.nan)
     ('0', '16.7', 'none')
     """

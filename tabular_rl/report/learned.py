@@ -160,7 +160,7 @@ def option_text(value: Any) -> str:
 def states_blocks(
     learned: Learned, everything: bool = False, only: Sequence[int] | None = None, show_q: bool = False
 ) -> list[Block]:
-    """state / learned / exact / visits / action; of a finite horizon the states and times that were visited."""
+    """Return state / learned / exact / visits / action; of a finite horizon the states and times that were visited."""
     mdp, timed = learned.mdp, learned.mdp.problem.timed
     v, visits = np.atleast_2d(learned.v), np.atleast_2d(learned.state_visits)
     exact = None if learned.reference is None else np.atleast_2d(learned.reference.v)

@@ -98,7 +98,8 @@ def page(name: str) -> list[Block]:
 
 
 def _default_text(default: Any) -> str:
-    """
+    """Return a default as it is written on the command line.
+
     >>> _default_text(None), _default_text(True), _default_text(1e-6), _default_text("1/n")
     ('', 'true', '1e-06', '1/n')
     """

@@ -73,7 +73,7 @@ def _any_across(along: Floats) -> Floats:
     i = int(np.abs(along).argmin())
     e = np.eye(len(along))[i] - along[i] * along
     size = float(np.linalg.norm(e))
-    return e / size if size > 1e-12 else e * 0.0
+    return np.asarray(e / size if size > 1e-12 else e * 0.0)
 
 
 def ellipse(covariance: Floats, plane: Floats, n: int, points: int = 200) -> Floats:

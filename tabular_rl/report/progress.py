@@ -59,7 +59,8 @@ class Progress:
         warn(text)
 
     def bar(self, share: float | None) -> str:
-        """
+        """Return the share of the work that is done, as a bar on a terminal.
+
         >>> Progress(quiet=1).bar(None)
         ''
         """

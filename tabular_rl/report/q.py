@@ -25,7 +25,7 @@ SHORT = 16  # characters of a fraction
 
 
 def q_blocks(solution: Solution, chosen: Rows, decimals: int) -> list[Block]:
-    """state / value / action / q, and which action the policy takes; with the time of a finite horizon."""
+    """Return state / value / action / q, and which action the policy takes; with the time of a finite horizon."""
     mdp, timed, exact = solution.mdp, solution.v.ndim == 2, solution.exact
     proven = math.isfinite(solution.bound)
     v, q = np.atleast_2d(solution.v), np.atleast_2d(solution.q)
@@ -58,7 +58,7 @@ def q_blocks(solution: Solution, chosen: Rows, decimals: int) -> list[Block]:
 def learned_q_blocks(
     learned: Learned, places: Sequence[tuple[int, int]], decimals: int, gaps: Mapping[int, str]
 ) -> list[Block]:
-    """state / learned / action / q / exact / visits of each action; what was never tried has no value."""
+    """Return state / learned / action / q / exact / visits of each action; what was never tried has no value."""
     mdp, timed = learned.mdp, learned.mdp.problem.timed
     v, q = np.atleast_2d(learned.v), np.atleast_2d(learned.q)
     reference = None if learned.reference is None else np.atleast_2d(learned.reference.q)
@@ -113,7 +113,7 @@ def _fraction(x: Fraction, decimals: int) -> str:
 
 
 def exact_q(solution: Solution, t: int, row: int) -> Fraction:
-    """q of a row in rational arithmetic, from exact values."""
+    """Return q of a row in rational arithmetic, from exact values."""
     mdp, values = solution.mdp, solution.exact
     assert values is not None
     after = 0 if solution.v.ndim == 1 else (t + 1) * mdp.S

@@ -74,6 +74,7 @@ def coloured(text: str, code: str, stream: TextIO | None = None) -> str:
 
 
 def is_terminal(stream: Any) -> bool:
+    """Whether a stream is a terminal."""
     try:
         return bool(stream is not None and stream.isatty())
     except ValueError:

@@ -110,7 +110,7 @@ def _value_cells(solution: Solution, states: Sequence[int]) -> tuple[list[str], 
 def values_blocks(
     solution: Solution, everything: bool = False, only: Sequence[int] | None = None, show_q: bool = False
 ) -> list[Block]:
-    """state / value / ± / action, or one column a time step for a finite horizon; of the states `only` where given."""
+    """Return state / value / ± / action, or one column a time step for a finite horizon; `only` some states."""
     mdp = solution.mdp
     chosen = rows_shown(mdp.S, everything, changes=action_changes(solution))
     if only is not None:
@@ -191,7 +191,8 @@ def _timed_blocks(solution: Solution, names: list[str], chosen: Rows, everything
 
 
 def _span_text(first: int, last: int) -> str:
-    """
+    """Return the name of a span of time steps.
+
     >>> _span_text(3, 3), _span_text(0, 8)
     ('t = 3', 't = 0 to 8')
     """
@@ -312,6 +313,7 @@ def work_text(solution: Solution) -> str:
 
 
 def status_text(solution: Solution) -> str:
+    """Why the method stopped, with its note."""
     note = f" ({spoken(solution.note)})" if solution.note else ""
     return f"{solution.status.value}{note}"
 

@@ -23,7 +23,8 @@ FEW = 4  # with a number each
 
 
 def plural(count: int, what: str, form: str = "") -> str:
-    """
+    """Return a count and its noun.
+
     >>> plural(1, "state"), plural(1200, "sweep"), plural(1200, "step", ",")
     ('1 state', '1200 sweeps', '1,200 steps')
     """
@@ -55,7 +56,8 @@ def pair_of(mdp: MDP, row: int) -> tuple[str, str]:
 
 
 def problem_text(mdp: MDP) -> str:
-    """
+    """Return the problem of a model, its discount, and whether it has costs.
+
     >>> problem_text(MDP([[[1.0]]], [[1.0]], 0.5, sense="min"))
     'discounted, γ = 0.5, costs'
     """
@@ -108,7 +110,8 @@ def start_fractions(mdp: MDP) -> list[tuple[int, Fraction]]:
 
 
 def seconds_text(seconds: float) -> str:
-    """
+    """Return a time in seconds, short.
+
     >>> seconds_text(0.123), seconds_text(75.2)
     ('0.12 s', '75 s')
     """
@@ -116,7 +119,8 @@ def seconds_text(seconds: float) -> str:
 
 
 def rate_text(rate: float) -> str:
-    """
+    """Return a rate, short; "?" where it is not known.
+
     >>> rate_text(26_543_000.0), rate_text(191.2), rate_text(math.nan)
     ('26.5 million', '191', '?')
     """

@@ -48,7 +48,7 @@ class _Learning:
         self.alpha = StepSizes(rule, mistake).next
 
     def monte_carlo(self, episodes: list[list[Transition]]) -> None:
-        """G ← r + γ G from the end of an episode; v(s) ← v(s) + α [ G - v(s) ] at the visits that count."""
+        """Learn by G ← r + γ G from the end of an episode; v(s) ← v(s) + α [ G - v(s) ] at the visits that count."""
         v, mistake = self.v, self.mistake
         visit = self.rule.visit
         if mistake in ("every visit", "first visit", "last visit"):
@@ -96,7 +96,7 @@ class _Learning:
                 v[s] += self.alpha(s) * (G - v[s])
 
     def td_lambda(self, episodes: list[list[Transition]]) -> None:
-        """z ← γλ z + α e_s, or z(s) ← α for replacing traces; v ← v + δ z."""
+        """Learn by z ← γλ z + α e_s, or z(s) ← α for replacing traces; v ← v + δ z."""
         v, gamma, mistake = self.v, self.gamma, self.mistake
         fade = {"no γ in the trace": self.rule.trace, "no λ in the trace": gamma, "no trace": 0.0}.get(
             mistake or "", gamma * self.rule.trace

@@ -88,4 +88,4 @@ def _value_of_next(
         best = chooses[t.s if mistake == "index at s" else at]
         return float(values[at][best.index(max(best))])
     weights = pi[t.s if mistake in ("policy at s", "all at s") else t.s2]
-    return sum(w * x for w, x in zip(weights, values[at], strict=True))
+    return float(sum(w * x for w, x in zip(weights, values[at], strict=True)))

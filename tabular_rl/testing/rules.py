@@ -201,7 +201,7 @@ class StepSizes:
         self.counts[key] += 1
         n, step_size = self.counts[key], self.rule.step_size
         if self.mistake == "root":
-            return step_size.a / n**0.5
+            return float(step_size.a / n**0.5)
         if self.mistake == "replaces":
             return 1.0
         alpha = step_size.at(n + (self.mistake == "count from 2"))

@@ -392,4 +392,5 @@ def allowed(p: float, n: int, probability: float) -> float:
     It holds for all n up to 2^j at once; the j-th power of two takes the share 1 / (j (j + 1)) of the probability.
     """
     j = max(1, math.ceil(math.log2(max(n, 2))))
-    return 2**j * bernstein(math.sqrt(p * (1 - p)), 1.0, 2**j, probability / (j * (j + 1)))
+    most: int = 2**j
+    return most * bernstein(math.sqrt(p * (1 - p)), 1.0, most, probability / (j * (j + 1)))

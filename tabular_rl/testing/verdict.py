@@ -334,8 +334,10 @@ class Put:
         ]
 
     def same_coin(self, case: Case, seed: int) -> int:
-        """How many transitions one of the two tables of double Q-learning learned from, where the other never did;
-        else 0. A fair coin shows one side in k tosses with probability 2^(1-k)."""
+        """How many transitions one table of double Q-learning learned from, where the other never did; else 0.
+
+        A fair coin shows one side in k tosses with probability 2^(1-k).
+        """
         start, rng = self.rule_start(case), np.random.default_rng(seed)
         sequences = explicit_sequences(case, seed)
         moved = np.zeros(2, dtype=bool)
