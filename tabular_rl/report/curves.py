@@ -40,13 +40,9 @@ def curves_blocks(found: Comparison) -> list[Block]:
         )
     headers = ["method", *(f"{k:,}" for k in columns), *["least", "most"] * several, "rms"]
     headers += ["regret"] * control + ["time", "steps a second"]
-    of = (
-        ""
-        if not several
-        else f", median of {max(runs):,} runs"
-        if len(runs) == 1
-        else ", medians over the runs"
-    )
+    of = ""
+    if several:
+        of = f", median of {max(runs):,} runs" if len(runs) == 1 else ", medians over the runs"
     blocks: list[Block] = [
         Lines([f"largest error after so many steps{of}"]),
         Table(headers, rows, left="method", wrap="method", fold=1),
@@ -71,16 +67,12 @@ def _laws_blocks(found: Comparison) -> list[Block]:
         assert curve is not None
         runs = curve.rms.shape[1]
         sampled = root_mean_square(curve.rms, np.full(runs, 1 / runs))
-        for name, of, steps, errors in (
+        for *names, steps, errors in (
             (label, "sampled", curve.steps, sampled),
             ("", "expected", law.steps, law.rms()),
         ):
-            at = [int(np.searchsorted(steps, k, side="right")) - 1 for k in columns]
-            texts = [
-                "" if i < 0 or steps[i] != k else general(float(errors[i]), 3)
-                for i, k in zip(at, columns, strict=True)
-            ]
-            rows.append([name, of, *texts])
+            at = dict(zip(steps.tolist(), errors.tolist(), strict=True))
+            rows.append([*names, *(general(at[k], 3) if k in at else "" for k in columns)])
     headers = ["method", "", *(f"{k:,}" for k in columns)]
     return [
         Lines(["root mean square error, over entries and runs, and what theory says it is"]),
@@ -111,15 +103,13 @@ def spread(numbers: Sequence[float] | Floats, digits: int = 3) -> list[str]:
     >>> spread([3.0, 1.0, 2.0]), spread([0.5]), spread([math.nan])
     (['2', '1', '3'], ['0.5'], ['?'])
     """
-    known = np.asarray(numbers, dtype=np.float64)
-    count = len(known)
-    known = known[~np.isnan(known)]
+    values = np.asarray(numbers, dtype=np.float64)
+    known = values[~np.isnan(values)]
+    count = 1 if len(values) == 1 else 3
     if not len(known):
-        return ["?"] if count == 1 else ["?", "?", "?"]
-    shown_numbers = (
-        [float(known[0])] if count == 1 else [middle(known), float(known.min()), float(known.max())]
-    )
-    return [general(x, digits) if math.isfinite(x) else "never ends" for x in shown_numbers]
+        return ["?"] * count
+    shown = [middle(known), float(known.min()), float(known.max())][:count]
+    return [general(x, digits) if math.isfinite(x) else "never ends" for x in shown]
 
 
 def over_runs(numbers: Floats) -> dict[str, Any]:
