@@ -138,10 +138,7 @@ class Law:
                 f"expected one of {', '.join(LAWS)}"
             )
         learner, kind = LAWS[method]
-        defaults = learner.defaults
-        for name in options:
-            if name not in defaults:
-                raise OptionError(f"{method} has no option {quoted(name)}{closest(name, defaults)}")
+        learner.check_options(options)
         of_sampling = {
             "steps": steps,
             "runs": 1,
@@ -150,7 +147,7 @@ class Law:
             "resume": None,
             "checkpoint": None,
         }
-        given = learner.checked({**defaults, **options, **of_sampling}) | {"mdp": mdp, "policy": policy}
+        given = learner.checked(options | of_sampling) | {"mdp": mdp, "policy": policy}
         if given.get("data") is not None:
             raise OptionError("data: found transitions, which leave nothing to chance, expected a source")
         mdp.validate()

@@ -132,16 +132,11 @@ def options_text(learned: Learned) -> str:
     for name, value in learned.options.items():
         if name in ("steps", "runs", "seed") or value is None:
             continue
-        if name in ("step_size", "explore") or option_text(value) != option_text(
-            _checked(name, defaults[name])
-        ):
+        usual = OPTIONS[name].check(defaults[name])
+        usual = option_text(getattr(usual, "text", usual))
+        if name in ("step_size", "explore") or option_text(value) != usual:
             texts.append(name.replace("_", " ") + ("" if value is True else f" {option_text(value)}"))
     return ", ".join(texts)
-
-
-def _checked(name: str, default: Any) -> Any:
-    made = OPTIONS[name].check(default)
-    return getattr(made, "text", made)
 
 
 def option_text(value: Any) -> str:

@@ -272,7 +272,7 @@ def test_without_covariance():
     [
         ("q-learning", {}, "'q-learning': found no closed recursion"),
         ("td0", {"step_size": "1/n"}, "found 1/n of the visits"),
-        ("td0", {"step_sze": 1}, "no option 'step_sze'; did you mean 'step_size'"),
+        ("td0", {"step_sze": 1}, "step_sze: td0 has no such option; did you mean 'step_size'"),
         ("td0", {"step_size": 0.1, "episode_steps": 9}, "episode_steps: found 9, expected none"),
         ("td0", {"step_size": 0.1, "data": [("a", "x", 0.0, "a")]}, "data: found transitions"),
         ("td0", {"step_size": 0.1, "points": [0]}, "points: found"),
