@@ -214,7 +214,7 @@ class Law:
         k = np.flatnonzero(mdp.prob > 0)
         row = mdp.outcome_row[k]
         prob, s2 = mdp.prob[k], mdp.next_state[k].astype(np.int64)
-        reward = mdp.sign * (mdp.r[row] if mdp.reward is None else mdp.reward[k])
+        reward = mdp.sign * mdp.outcome_reward[k]
         node, to = at[mdp.pair_state[row]], np.where(live[s2], at[s2], live.sum())
         if self.method == "td0":
             on = np.flatnonzero(live[s2])

@@ -14,7 +14,16 @@ from tabular_rl.errors import escape, spoken
 from tabular_rl.model.numbers import general, share_text
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
 from tabular_rl.report.plane import gradient_curve
-from tabular_rl.report.words import header, heading, pair_of, plural, problem_text, start_where, title
+from tabular_rl.report.words import (
+    header,
+    heading,
+    names_of,
+    pair_of,
+    plural,
+    problem_text,
+    start_where,
+    title,
+)
 from tabular_rl.solving.solution import Floats
 
 LARGEST = 12  # entries of the gradient that are shown
@@ -62,19 +71,13 @@ class GradientReport(Report):
     def sheet(self) -> Sheet:
         found = self.study.found
         numbers = (x.tolist() for x in (found.policy.pi, found.gradient, found.natural))
-        lines = ((*_names_of(self.study, i), *line) for i, line in enumerate(zip(*numbers, strict=True)))
+        lines = ((*names_of(self.study.mdp, i), *line) for i, line in enumerate(zip(*numbers, strict=True)))
         return Sheet(["state", "action", "probability", "gradient", "natural"], [lines])
 
     def picture(self) -> list[Block]:
         study, mdp = self.study, self.study.mdp
         what = f"{title(mdp)}: {problem_text(mdp)}; policy {study.policy}"
         return [Lines([what]), gradient_curve(study, self.axes)]
-
-
-def _names_of(study: GradientStudy, row: int) -> tuple[str, str]:
-    """The state and the action of an entry, as the model names them."""
-    mdp = study.mdp
-    return mdp.states[mdp.state_of_row(row)], mdp.actions[int(mdp.pair_action[row])]
 
 
 def _ends_text(study: GradientStudy) -> str:
@@ -166,7 +169,7 @@ def _whole(x: float) -> str:
 
 def _pair_entries(study: GradientStudy, g: Floats) -> list[dict[str, Any]]:
     return [
-        dict(zip(("state", "action", "value"), (*_names_of(study, i), x), strict=True))
+        dict(zip(("state", "action", "value"), (*names_of(study.mdp, i), x), strict=True))
         for i, x in enumerate(g.tolist())
     ]
 

@@ -25,7 +25,7 @@ from tabular_rl.report.policy import action_changes, action_text
 from tabular_rl.report.q import learned_q_blocks
 from tabular_rl.report.screen import signs
 from tabular_rl.report.solution import proven_text, start_value
-from tabular_rl.report.words import cut_short, header, listed, plural, rate_text, seconds_text
+from tabular_rl.report.words import cut_short, header, listed, names_of, plural, rate_text, seconds_text
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.options import OPTIONS
 from tabular_rl.solving.solution import Status
@@ -264,10 +264,11 @@ def _worst_entry(learned: Learned) -> dict[str, Any] | None:
     error = off[run, time, at]
     if not error > 0 or not math.isclose(error, learned.sup_error.max(), rel_tol=1e-9):
         return None
+    state, action = names_of(mdp, at) if pairs else (mdp.states[at], None)
     return {
         "table": "q" if pairs else "v",
-        "state": mdp.states[mdp.state_of_row(at) if pairs else at],
-        "action": mdp.actions[int(mdp.pair_action[at])] if pairs else None,
+        "state": state,
+        "action": action,
         "time": time if mdp.problem.timed else None,
         "run": run,
     }

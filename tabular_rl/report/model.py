@@ -16,7 +16,7 @@ from tabular_rl.model.numbers import aligned, exact_or_decimal, general
 from tabular_rl.report.blocks import Block, Lines, Report, Table
 from tabular_rl.report.layout import rows_shown
 from tabular_rl.report.screen import spelled
-from tabular_rl.report.words import FEW, LISTED, listed, plural, some, title
+from tabular_rl.report.words import FEW, LISTED, listed, names_of, plural, some, title
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,8 @@ def _unpaid(mdp: MDP, never: NDArray[np.bool_]) -> str:
     if mdp.reward is None or not len(paid):
         return ""
     k = int(paid[0])
-    row = _row_of(mdp, k)
-    action = mdp.actions[int(mdp.pair_action[row])]
     what = f"reward {float(mdp.reward[k]):.12g}"
-    first = Fault(what, mdp.states[mdp.state_of_row(row)], action, mdp.states[int(mdp.next_state[k])])
+    first = Fault(what, *names_of(mdp, _row_of(mdp, k)), mdp.states[int(mdp.next_state[k])])
     return f"; rewards there are never collected: {first}"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tabular_rl.analysis.gradient import GradientStudy
 from tabular_rl.report.blocks import Curve, Series
-from tabular_rl.report.words import plural
+from tabular_rl.report.words import names_of, plural
 from tabular_rl.solving.solution import Floats
 
 LEVEL = 0.95
@@ -53,8 +53,7 @@ def plane_of(study: GradientStudy, axes: Sequence[int] = ()) -> tuple[Floats, li
     """
     mdp, d = study.mdp, len(study.found.gradient)
     if axes:
-        names = [f"{mdp.states[mdp.state_of_row(i)]}, {mdp.actions[int(mdp.pair_action[i])]}" for i in axes]
-        return np.eye(d)[list(axes)], [f"dJ/dθ({name})" for name in names]
+        return np.eye(d)[list(axes)], [f"dJ/dθ({', '.join(names_of(mdp, i))})" for i in axes]
     covariance = study.estimators[0].moments.covariance
     g = study.found.gradient
     along = np.linalg.eigh(covariance)[1][:, -1] if study.zero else g / np.linalg.norm(g)

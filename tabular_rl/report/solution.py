@@ -60,13 +60,14 @@ class SolutionReport(Report):
             # Where too few digits of the values fit into the cells, the policy may.
             body += policy_grid(solution) if not as_table and solution.mdp.S > LONGEST else []
         sentences = [
-            _start_text(solution),
+            f"start: {start_where(solution.mdp)}; value {start_value(solution)}",
             status_text(solution),
             *_shown_lines(solution),
             _bound_text(solution),
             *_policy_lines(solution),
         ]
-        return [Lines([_header_text(solution)]), *body, Lines(sentences)]
+        what = "" if solution.task == "control" else ", value of a policy"
+        return [Lines([f"{header(solution.mdp)}; {solution.method}{what}"]), *body, Lines(sentences)]
 
     def entries(self) -> dict[str, Any]:
         more = {"q": q_column(self.solution.mdp, self.solution.q)} if self.show_q else {}
@@ -221,11 +222,6 @@ def _time_spans(solution: Solution, states: Sequence[int]) -> list[tuple[int, in
 # -- the sentences -------------------------------------------------------------------------------------------------
 
 
-def _start_text(solution: Solution) -> str:
-    """The value of the start distribution, and which one it is."""
-    return f"start: {start_where(solution.mdp)}; value {start_value(solution)}"
-
-
 def start_value(solution: Solution) -> str:
     """Σ start(s) v(s) with its ±, or as a fraction."""
     mdp = solution.mdp
@@ -326,8 +322,3 @@ def _shown_lines(solution: Solution) -> list[str]:
     if not math.isfinite(solution.bound):
         return [f"values: as they were {after}"]
     return [f"values: the middle of the proven interval {after}, not an iterate of the method"]
-
-
-def _header_text(solution: Solution) -> str:
-    what = "" if solution.task == "control" else ", value of a policy"
-    return f"{header(solution.mdp)}; {solution.method}{what}"

@@ -50,9 +50,15 @@ def action_of(mdp: MDP, row: int) -> str:
     return escape(mdp.actions[int(mdp.pair_action[row])])
 
 
+def names_of(mdp: MDP, row: int) -> tuple[str, str]:
+    """The state and the action of a row, as the model names them."""
+    return mdp.states[mdp.state_of_row(row)], mdp.actions[int(mdp.pair_action[row])]
+
+
 def pair_of(mdp: MDP, row: int) -> tuple[str, str]:
-    """The state and the action of a row by name."""
-    return escape(mdp.states[mdp.state_of_row(row)]), action_of(mdp, row)
+    """The state and the action of a row by name, for the screen."""
+    state, action = names_of(mdp, row)
+    return escape(state), escape(action)
 
 
 def problem_text(mdp: MDP) -> str:

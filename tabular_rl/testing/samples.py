@@ -44,7 +44,7 @@ class Sampled:
         self.tables = np.stack([self.entries_of(run.found) for run in self.runs])
         self.entries = self.tables.shape[1]
         # |table| ≤ M after k updates follows from M ← (1 - α) M + α (Rmax + γ M), whichever entry is updated.
-        most = float(np.abs(mdp.r if mdp.reward is None else mdp.reward).max())
+        most = float(np.abs(mdp.outcome_reward).max())
         alpha, self.largest = rule.step_size.at(1), 0.5
         for _ in range(steps):
             self.largest = max(

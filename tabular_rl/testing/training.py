@@ -63,7 +63,7 @@ class Environment:
         self.number = {int(s): at for at, s in enumerate(self.live)}
         self.observation_space = _Space(len(self.live), self.rng)
         self.action_space = _Space(mdp.A, self.rng)
-        self.mdp, self.cut = mdp, cut
+        self.mdp, self.cut, self.reward = mdp, cut, mdp.outcome_reward
         self.steps: list[_Step] = []
         self._s: int | None = None
         self._length = 0
@@ -90,7 +90,7 @@ class Environment:
         weights = mdp.prob[outcomes]
         k = outcomes.start + int(self.rng.choice(len(weights), p=weights / weights.sum()))
         s2 = int(mdp.next_state[k])
-        r = float(mdp.r[i] if mdp.reward is None else mdp.reward[k])
+        r = float(self.reward[k])
         terminated = bool(mdp.terminal[s2])
         self._length += 1
         truncated = not terminated and self._length == self.cut

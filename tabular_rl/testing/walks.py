@@ -40,8 +40,7 @@ class Walk:
         self.outcomes = [list(range(ptr[i], ptr[i + 1])) for i in range(mdp.L)]
         self.prob = [[float(mdp.prob[k]) for k in outcomes] for outcomes in self.outcomes]
         self.next_state, self.action = mdp.next_state.tolist(), mdp.pair_action.tolist()
-        self.reward = None if mdp.reward is None else mdp.reward.tolist()
-        self.r = mdp.r.tolist()
+        self.reward = mdp.outcome_reward.tolist()
 
     def act(self, s: int) -> int:
         return int(self.rng.choices(self.rows[s], self.weights[s])[0])
@@ -54,7 +53,7 @@ class Walk:
         made: list[Transition] = []
         while len(made) < steps or (whole and not made[-1].done):
             k = self.rng.choices(self.outcomes[i], self.prob[i])[0]
-            s2, r = self.next_state[k], self.r[i] if self.reward is None else self.reward[k]
+            s2, r = self.next_state[k], self.reward[k]
             done = self.terminal[s2]
             at = self.rng.choices(states, self.starts)[0] if done else s2
             after = self.act(at)
