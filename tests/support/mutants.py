@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,23 +69,37 @@ def functions(module: str) -> dict[str, ast.FunctionDef]:
 def plain(module: str) -> dict[str, Any]:
     """The kernels of a module, and those that they call, as plain Python functions in one namespace."""
     made: dict[str, Any] = {"kernel": lambda function: function, "math": math, "np": np, "ticks": ticks}
+    for code in codes(module):
+        exec(code, made)
+    return made
+
+
+@functools.cache
+def codes(module: str) -> list[CodeType]:
+    """What `plain` runs."""
+    made = []
     for name in modules_of(module):
         for node in tree_of(name).body:
             own = isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tabular_rl")
             if not own and not isinstance(node, ast.FunctionDef):
-                run(ast.Module([node], []), made)
-    for node in functions(module).values():
-        define(node, made)
-    return made
+                made.append(code_of(node))
+    return made + [code_of(limited(node)) for node in functions(module).values()]
 
 
 def define(node: ast.FunctionDef, made: dict[str, Any]) -> None:
     """Put a kernel into a namespace; its loops without a known end fail when they are too long."""
-    run(ast.fix_missing_locations(ast.Module([Limited().visit(copy.deepcopy(node))], [])), made)
+    exec(code_of(limited(node)), made)
 
 
-def run(module: ast.Module, made: dict[str, Any]) -> None:
-    exec(compile(module, "kernels", "exec", flags=0, dont_inherit=True), made)
+def code_of(node: ast.stmt) -> CodeType:
+    module = ast.fix_missing_locations(ast.Module([node], []))
+    return compile(module, "kernels", "exec", flags=0, dont_inherit=True)
+
+
+def limited(node: ast.FunctionDef) -> ast.FunctionDef:
+    if any(isinstance(x, ast.While) for x in ast.walk(node)):
+        return Limited().visit(copy.deepcopy(node))
+    return node
 
 
 class Limited(ast.NodeTransformer):
@@ -92,8 +107,7 @@ class Limited(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         self.generic_visit(node)
-        if any(isinstance(x, ast.While) for x in ast.walk(node)):
-            node.body.insert(0, ast.parse("tick = ticks()").body[0])
+        node.body.insert(0, ast.parse("tick = ticks()").body[0])
         return node
 
     def visit_While(self, node: ast.While) -> ast.While:
