@@ -184,11 +184,32 @@ class MDP(Model):
         on_entry: bool = False,
         lazy: Callable[[MDP], AbstractContextManager[None]] | None = None,
     ) -> MDP:
-        """Return the model of these arrays (shapes: see the module). Give `reward` (K,), or `r` (L,), or both.
+        """Return the model of these arrays.
 
-        `terminal` defaults to no state. `copy=False` hands the arrays over: the caller must not write to them again.
-        `lazy` is for mapped files: contents are validated in one pass when first needed, inside `with lazy(mdp):`, and
-        nothing that grows with the model is touched before.
+        Parameters
+        ----------
+        pair_ptr, pair_action, row_ptr, next_state, prob : (S + 1,), (L,), (L + 1,), (K,), (K,), as the module says
+        gamma : discount, 0 ≤ γ ≤ 1
+        reward, r : rewards of outcomes (K,), expected rewards of rows (L,); one of them, or both
+        terminal : mask (S,); default no state
+        states, actions : names, or how many there are
+        start, sense, horizon, final_reward, normalize, name, source, layout : as in `MDP`
+        exact : the same numbers as rationals
+        origin : the file that they come from, for messages
+        correction : the largest change that was made to a probability before
+        copy : False hands the arrays over: the caller must not write to them again
+        start_given : whether the start is one that somebody gave, where `start` does not say it
+        on_entry : whether rewards of terminal states are part of `reward`
+        lazy : for mapped files. Contents are validated in one pass when they are first needed, inside
+            `with lazy(mdp):`, and nothing that grows with the model is touched before
+
+        Returns
+        -------
+        MDP, whose arrays are read-only.
+
+        Raises
+        ------
+        ModelError : each fault with the state and the action that it concerns
         """
         mdp = object.__new__(cls)
         gamma_exact = checked_gamma(gamma)
@@ -257,16 +278,21 @@ class MDP(Model):
         terminal_rewards: str | None = None,
         **options: Any,
     ) -> MDP:
-        """Return the model of textbook tensors, dense or sparse.
+        """Return the model of textbook tensors, dense or sparse: what `MDP(P, R, gamma)` is, with its parameters.
 
         A row P[s, a] of zeros is an unavailable action. Without `axes` the shape tells them where there are not as many
-        actions as states. `reward_axes` is "sa", "as", "s" or the axes of P; without it a matrix is (S, A) and a tensor
-        has the axes of P. `terminal` names states without rows (by index, name or mask).
+        actions as states. Without `reward_axes` a matrix is (S, A) and a tensor has the axes of P.
 
         A terminal state takes no actions, so that a reward R[g] of its own would never be collected: it is refused.
         With terminal_rewards="on entry", R(s) or R(s, a) of a terminal state g is paid by whoever enters it: γ R(g) is
         added to r(s, a, g). The values of the other states are then those of a model where v(g) = R(g).
 
+        Raises
+        ------
+        ModelError : each fault with the state and the action that it concerns, or axes that could be several
+
+        Examples
+        --------
         >>> P = [[[0.9, 0.1], [0.0, 1.0]]]                      # P[a][s][s2]
         >>> MDP.from_tensors(P, [[1.0], [0.0]], "1/2", axes="ass").r.tolist()
         [1.0, 0.0]
@@ -301,6 +327,22 @@ class MDP(Model):
         `actions` say otherwise. Probabilities and rewards that are texts, integers or fractions are exact; where one
         is a float, all are.
 
+        Parameters
+        ----------
+        outcomes : the list, or a frame with the columns state, action, next_state, probability, reward
+        gamma, terminal, states, actions, start : as in `MDP`
+        options : horizon, final_reward, sense, normalize, name, source, layout, as in `MDP`
+
+        Returns
+        -------
+        MDP
+
+        Raises
+        ------
+        ModelError : each fault with the state and the action that it concerns
+
+        Examples
+        --------
         >>> MDP.from_outcomes([("a", "go", "end", "1/3", 1), ("a", "go", "a", "2/3", 0)], "0.9", terminal=["end"])
         MDP(states=2, actions=1, pairs=1, outcomes=2, gamma=0.9)
         """
@@ -479,6 +521,7 @@ class MDP(Model):
         raise KeyError((state, action))
 
     def state_of_row(self, row: int) -> int:
+        """The state of a row, without the array of all of them."""
         return int(np.searchsorted(self.pair_ptr, row, side="right")) - 1
 
     def table(self, q: NDArray[Any], fill: float = -math.inf) -> NDArray[Any]:

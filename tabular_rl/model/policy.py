@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import OptionError, escape, quoted
 from tabular_rl.model import hooks
-from tabular_rl.model.calls import check_model
+from tabular_rl.model.calls import Model, check_model
 from tabular_rl.model.decisions import (
     array_of,
     by_pair,
@@ -42,6 +42,20 @@ class Policy(Mapping[str, Any]):
     `rows` (S,) is the chosen row of each state, -1 at terminals, where the policy is deterministic; `probs` (L,) the
     probability of each row where it is not. With a leading time axis (T, ...) for finite-horizon problems.
 
+    Parameters
+    ----------
+    mdp : the model
+    rows : (S,) or (T, S)
+    probs : (L,) or (T, L), in place of rows
+    exact : the same probabilities as rationals, which are then not checked again
+
+    Raises
+    ------
+    OptionError : neither or both of rows and probs; a row that is not the state's own; probabilities that do not sum
+        to 1
+
+    Examples
+    --------
     >>> from tabular_rl import MDP
     >>> mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[0, 1], [0, 0]], 0.9, actions=["stay", "go"], axes="sas")
     >>> Policy.uniform(mdp)
@@ -129,6 +143,18 @@ class Policy(Mapping[str, Any]):
         """One action a state, by name or index: a mapping, a list with None at terminals, an array (S,) with -1 there.
 
         (T, S) is one array a time step.
+
+        Parameters
+        ----------
+        mdp, actions : the model, and what is done in each state
+
+        Returns
+        -------
+        A deterministic Policy.
+
+        Raises
+        ------
+        OptionError : a state or an action that is not there, or a state without an action
         """
         check_model(mdp)
         return cls(mdp, rows=rows_of_actions(mdp, actions))
@@ -138,6 +164,18 @@ class Policy(Mapping[str, Any]):
         """A probability for each pair: an array (L,), a table (S, A), or a nested mapping {state: {action: p}}.
 
         Probabilities of a mapping that are texts, integers or Fractions are exact. (T, ...) is one array a time step.
+
+        Parameters
+        ----------
+        mdp, probs : the model, and the probabilities
+
+        Returns
+        -------
+        A stochastic Policy.
+
+        Raises
+        ------
+        OptionError : a shape that fits nothing, or two things; probabilities that do not sum to 1
         """
         check_model(mdp)
         if isinstance(probs, Mapping):
@@ -180,6 +218,20 @@ class Policy(Mapping[str, Any]):
     def greedy(cls, mdp: MDP, q: ArrayLike) -> Policy:
         """The best row of each state by values q (L,) or (S, A), the lowest action at ties; (T, ...) a time step each.
 
+        Parameters
+        ----------
+        mdp, q : the model, and action values in its sign: of costs the least are best
+
+        Returns
+        -------
+        A deterministic Policy.
+
+        Raises
+        ------
+        OptionError : another shape, or nan
+
+        Examples
+        --------
         >>> from tabular_rl import MDP
         >>> Policy.greedy(MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9), [[2.0, 3.0]])["0"]
         '1'
@@ -200,6 +252,21 @@ class Policy(Mapping[str, Any]):
     def epsilon_greedy(cls, mdp: MDP, policy: Policy, epsilon: Any) -> Policy:
         """The policy with probability 1 - ε, else any available action, uniformly.
 
+        Parameters
+        ----------
+        mdp, policy : the model, and a policy that does not depend on time
+        epsilon : ε, 0 to 1; a text such as "1/3" is exact
+
+        Returns
+        -------
+        A stochastic Policy.
+
+        Raises
+        ------
+        OptionError : ε out of range, or a policy that depends on time
+
+        Examples
+        --------
         >>> from tabular_rl import MDP
         >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9)
         >>> Policy.epsilon_greedy(mdp, Policy.of_actions(mdp, [1]), 0.5).probs.tolist()
@@ -230,7 +297,21 @@ class Policy(Mapping[str, Any]):
 
     @classmethod
     def softmax(cls, mdp: MDP, preferences: ArrayLike, temperature: float = 1.0) -> Policy:
-        """π(a|s) ∝ exp(h(s, a) / temperature) over preferences h (L,) or (S, A); maximises, whatever the sense."""
+        """π(a|s) ∝ exp(h(s, a) / temperature): the larger the preference, the likelier, whatever the sense.
+
+        Parameters
+        ----------
+        mdp, preferences : the model, and h (L,) or (S, A)
+        temperature : above 0; the lower, the nearer to the best action alone
+
+        Returns
+        -------
+        A stochastic Policy.
+
+        Raises
+        ------
+        OptionError : a temperature that is not above 0, preferences of another shape, nan or +inf
+        """
         if not (isinstance(temperature, (int, float, np.number)) and 0 < temperature < math.inf):
             raise OptionError(f"temperature: found {quoted(temperature)}, expected a positive number")
         check_model(mdp)
@@ -348,7 +429,7 @@ class Policy(Mapping[str, Any]):
         return f"Policy({kind}, {self.mdp.S} states{time})"
 
 
-MDP.policies = Policy
+Model.policies = Policy
 
 
 def _restore(mdp: MDP, rows: Any, probs: Any, exact: Any) -> Policy:

@@ -11,6 +11,7 @@ import pytest
 from tabular_rl import MDP, NumericalError, evaluate, solve
 from tabular_rl.certificates.discounted import proven_states
 from tabular_rl.certificates.intervals import (
+    enclosing,
     exact_certificate,
     loss_between,
     start_bounds,
@@ -110,3 +111,12 @@ def test_a_loss_of_costs_is_a_loss():
     best, other = solve(mdp, method="rational"), evaluate(mdp, [1], method="rational-evaluation")
     assert loss_between(best, other) == (2.0, 2.0)
     assert start_loss(best, other) == 2.0
+
+
+@pytest.mark.parametrize("x", [Fraction(1, 3), Fraction(-1, 3), Fraction(5, 8), Fraction(10**40 + 1, 10**60)])
+def test_a_fraction_lies_between_neighbouring_floats(x):
+    low, high = enclosing(x)
+    assert Fraction(low) <= x <= Fraction(high)
+    assert high == (low if Fraction(low) == x else math.nextafter(low, math.inf))
+    with pytest.raises(OverflowError):
+        enclosing(x * 10**400)

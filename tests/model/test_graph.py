@@ -16,12 +16,15 @@ from tabular_rl.errors import NoFiniteAnswer, NumericalError
 from tabular_rl.methods.exact.rational import rational, rational_evaluation
 from tabular_rl.model.graph import mean
 from tabular_rl.model.graph.mean import _largest_mean_sign_exact, largest_mean_sign
+from tabular_rl.model.graph.reduction import reduced, unreduced, zero_states
 from tabular_rl.model.graph.search import (
     almost_surely_reaching,
     can_reach,
     components,
     end_components,
     reachable,
+    recurring,
+    repaired,
 )
 from tabular_rl.model.graph.total import reward_signs, total_reward, zero_of_policy
 from tabular_rl.model.mdp import MDP
@@ -507,3 +510,63 @@ def _inside(mdp):
 
 def recurrent_worth(law, r):
     return [x for x in policy_values(law, r) if not isinstance(x, Fraction)]
+
+
+# -- what proofs are made of, by hand ------------------------------------------------------------------------------
+
+
+def walk():
+    """Left and right in states 0 and 1, "wait" in 2: 0 <-> 1 -> end, 2 stays for ever and earns nothing."""
+    return MDP.from_outcomes(
+        [(0, "go", 1, 1, -1), (1, "back", 0, 1, 0), (1, "out", "end", 1, 5), (2, "wait", 2, 1, 0)],
+        1,
+        terminal=["end"],
+    )
+
+
+def test_states_that_recur_and_their_components_by_hand():
+    mdp = walk()
+    turning = np.array([True, True, False, True])  # go, back, wait: 0 and 1 for ever, 2 too
+    mask, labels = recurring(mdp, turning)
+    assert mask.tolist() == [True, True, True, True]  # an end recurs: it is left never
+    assert labels[0] == labels[1]
+    assert len({int(labels[0]), int(labels[2]), int(labels[3])}) == 3
+    mask, _ = recurring(mdp, np.array([True, False, True, True]))
+    assert mask.tolist() == [False, False, True, True]
+
+
+def test_a_policy_that_may_never_end_gets_the_rows_of_one_that_does():
+    mdp = walk()
+    rows, proper = np.array([0, 1, 3, -1]), np.array([0, 2, 3, -1])
+    mended, changed = repaired(mdp, rows, mdp.terminal, proper)
+    assert mended.tolist() == [0, 2, 3, -1]
+    assert changed.tolist() == [True, True, True, False]
+    kept, changed = repaired(mdp, proper, mdp.terminal, rows)
+    assert kept.tolist() == [0, 2, 3, -1]
+    assert changed.tolist() == [False, False, True, False]
+
+
+def test_states_of_value_0_are_ends_and_those_never_left_without_reward():
+    mdp = walk()
+    policy = Policy(mdp, rows=np.array([0, 2, 3, -1]))
+    assert zero_states(mdp, policy).tolist() == [False, False, True, True]
+    assert zero_states(mdp.replace(gamma="1/2"), policy.replace_model(mdp.replace(gamma="1/2"))).tolist() == [
+        False, False, False, True,
+    ]  # fmt: skip
+    with pytest.raises(NoFiniteAnswer, match="'0', '1'"):
+        zero_states(mdp, Policy(mdp, rows=np.array([0, 1, 3, -1])))
+
+
+def test_a_model_that_must_end_is_reduced_and_others_are_themselves():
+    mdp = walk()
+    total = reduced(Sweeper(mdp))
+    assert total.merged
+    assert total.of_state[2] != total.of_state[0]
+    assert total.quotient.S == 4  # what stays in 2 for nothing has no other rows: it ends
+    assert total.lift_values(np.arange(4.0)).shape == (4,)
+    half = mdp.replace(gamma="1/2")
+    own = reduced(Sweeper(half))
+    assert own.quotient is half
+    assert own.proper_rows.tolist() == unreduced(half).proper_rows.tolist() == [0, 1, 3, -1]
+    rows = np.array([0, 2, 3, -1])
+    assert own.lift_rows(rows) is rows

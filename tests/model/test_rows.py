@@ -13,7 +13,9 @@ from tabular_rl.model.rows import (
     BLOCK,
     expected_reward,
     largest_of_rows,
+    lowest_rows,
     mass_defects,
+    over_rows,
     readonly,
     row_blocks,
     row_sums,
@@ -83,3 +85,14 @@ def test_expected_rewards_of_fractions_are_the_nearest_floats():
 def test_a_readonly_array_is_not_written_to():
     with pytest.raises(ValueError, match="read-only"):
         readonly(np.zeros(2))[0] = 1.0
+
+
+def test_the_largest_of_each_row_and_the_lowest_that_is_marked_by_hand():
+    values = np.array([1.0, 4.0, 2.0, -8.0, 16.0, 3.0, 5.0, 0.5])
+    assert over_rows(np.maximum, values, PTR).tolist() == [4.0, 0.0, -8.0, 16.0]
+    assert over_rows(np.minimum, np.stack([values, -values], axis=1), PTR).tolist() == [
+        [1.0, -4.0], [0.0, 0.0], [-8.0, 8.0], [0.5, -16.0],
+    ]  # fmt: skip
+    mdp = MDP.from_outcomes([(s, a, s, 1, 0) for s in range(3) for a in range(s + 1)], "1/2")
+    marked = np.array([False, True, True, False, True, True])  # rows 0; 1, 2; 3, 4, 5
+    assert lowest_rows(mdp, marked).tolist() == [-1, 1, 4]
