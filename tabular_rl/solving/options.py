@@ -69,11 +69,11 @@ def parse_replay(given: Any) -> tuple[str, float, float]:
     return kind, omega, beta
 
 
-def _whole(name: str, help: str, low: float, high: float, optional: bool = False) -> Option:
+def _whole(name: str, low: float, high: float, help: str, optional: bool = False) -> Option:
     return Option(name, int, help, low, high, optional=optional)
 
 
-def _real(name: str, help: str, low: float, high: float, optional: bool = False) -> Option:
+def _real(name: str, low: float, high: float, help: str, optional: bool = False) -> Option:
     return Option(name, float, help, low, high, optional=optional)
 
 
@@ -81,252 +81,92 @@ def _switch(name: str, help: str) -> Option:
     return Option(name, bool, help)
 
 
-def _choice(name: str, help: str, *choices: str) -> Option:
+def _choice(name: str, choices: tuple[str, ...], help: str) -> Option:
     return Option(name, str, help, choices=choices)
 
 
-def _text(name: str, help: str, parse: Callable[[Any], Any], grammar: str, *begins: str) -> Option:
+def _text(name: str, parse: Callable[[Any], Any], grammar: str, begins: tuple[str, ...], help: str) -> Option:
     return Option(name, str, help, parse=parse, grammar=grammar, begins=begins)
 
 
 def _rate(name: str, help: str) -> Option:
-    parse, grammar = (
-        schedules.checked_schedule(0.0, 1.0, open_low=True),
-        f"{schedules.GRAMMAR}, above 0 and up to 1",
-    )
-    return _text(name, help, parse, grammar, "1/n", "n^-0.7", "linear:", "exponential:")
+    parse = schedules.checked_schedule(0.0, 1.0, open_low=True)
+    grammar = f"{schedules.GRAMMAR}, above 0 and up to 1"
+    return _text(name, parse, grammar, ("1/n", "n^-0.7", "linear:", "exponential:"), help)
 
 
-# fmt: off  (a table: name, meaning, range)
-Tolerance = Annotated[
-    float,
-    _real(
-        "tolerance",
-        "stop when the proven interval around each value is at most this wide, in units of reward",
-        1e-300,
-        1e300,
-    ),
-]
+# A table: type, name, range or choices, and what the option is.
+# fmt: off
+Tolerance = Annotated[float, _real("tolerance", 1e-300, 1e300,
+    "stop when the proven interval around each value is at most this wide, in units of reward")]
 Relative = Annotated[bool, _switch("relative", "take the tolerance as a share of the largest |value|")]
-Sweeps = Annotated[
-    int, _whole("sweeps", "stop after this number of sweeps, even if the tolerance is not reached", 1, MOST)
-]
-InnerSweeps = Annotated[
-    int | None,
-    _whole(
-        "inner_sweeps",
-        "number of evaluation sweeps between two policy improvements (default: chosen during the run)",
-        0,
-        1e6,
-        optional=True,
-    ),
-]
-Improvements = Annotated[
-    int,
-    _whole(
-        "improvements",
-        "stop after this number of policy improvements, even if the tolerance is not reached",
-        1,
-        MOST,
-    ),
-]
-InPlace = Annotated[
-    bool, _switch("in_place", "use each new value at once (Gauss-Seidel), not only after the sweep")
-]
-LinearSolver = Annotated[
-    str,
-    _choice(
-        "linear_solver", "how linear systems of equations are solved", "auto", "dense", "sparse", "iterative"
-    ),
-]
-Features = Annotated[
-    Any,
-    _text(
-        "features",
-        "features of a linear learner: one-hot, aggregate:N (N successive states or pairs share a weight), or the file "
-        "of a matrix, .csv or .npy, with a line for each state or pair",
-        parse_features,
-        "one-hot, aggregate:N, a file .csv or .npy, or a matrix of finite numbers",
-        "one-hot",
-        "aggregate:",
-    ),
-]
-Estimator = Annotated[
-    str,
-    _choice(
-        "estimator",
-        "what the score of an action is multiplied by: the whole return, the return minus its mean, the return from "
-        "this step on, or the return from this step on minus the value of the state",
-        "return",
-        "return-mean",
-        "reward-to-go",
-        "reward-to-go-value",
-    ),
-]
-Steps = Annotated[int, _whole("steps", "number of transitions that each run learns from", 1, MOST)]
-Runs = Annotated[
-    int, _whole("runs", "number of independent runs, each with its own random numbers", 1, 2**20)
-]
-Seed = Annotated[
-    int, _whole("seed", "seed of the random numbers. The same seed gives the same answer", 0, MOST)
-]
-Visit = Annotated[
-    str, _choice("visit", "which visits to a state in an episode are learned from", "first", "every")
-]
-Importance = Annotated[
-    str,
-    _choice(
-        "importance",
-        "how ratios π / b weigh a return: ordinary (their product), weighted, or per-decision",
-        "ordinary",
-        "weighted",
-        "per-decision",
-    ),
-]
-Lookahead = Annotated[
-    int, _whole("n", "number of rewards in a return before the estimated value takes over", 1, 10_000)
-]
-Trace = Annotated[float, _real("trace", "trace decay λ: 0 looks one step ahead, 1 uses whole returns", 0, 1)]
-Traces = Annotated[
-    str,
-    _choice(
-        "traces", "how a visit adds to the trace of its entry", "accumulating", "replacing", "true-online"
-    ),
-]
-StepSize = Annotated[
-    Any, _rate("step_size", "step size α: a number, or a schedule in n such as 1/n. --per says what n counts")
-]
-Per = Annotated[
-    str,
-    _choice(
-        "per",
-        "what n counts in a step size: updates of the same entry of the table (visit), or steps of the run (step)",
-        "visit",
-        "step",
-    ),
-]
-Average = Annotated[
-    bool,
-    _switch("average", "report the average of all estimates so far (Polyak-Ruppert), not the last ones"),
-]
-CriticStepSize = Annotated[
-    Any,
-    _rate(
-        "critic_step_size",
-        "step size of the baseline or critic of a gradient learner. Its n counts updates of the same entry",
-    ),
-]
-Undiscounted = Annotated[
-    bool, _switch("undiscounted", "leave out the weight γ^t of step t of an episode, as many courses do")
-]
-Planning = Annotated[
-    int, _whole("planning", "number of updates from the learned model after each real step", 0, 10_000)
-]
-Threshold = Annotated[
-    float, _real("threshold", "skip the update of an entry whose error is at most this", 0, 1e300)
-]
-Explore = Annotated[
-    Any,
-    _text(
-        "explore",
-        "how actions are chosen while learning, unless --behavior gives a policy",
-        exploration.Exploration.of,
-        exploration.GRAMMAR,
-        "greedy",
-        "epsilon-greedy:",
-        "boltzmann:",
-        "ucb:",
-    ),
-]
-Source = Annotated[
-    str,
-    _choice(
-        "source",
-        "where transitions come from: one trajectory with restarts, independent pairs, or sweeps over all pairs",
-        "trajectory",
-        "independent",
-        "sweeps",
-    ),
-]
-EpisodeSteps = Annotated[
-    int | None,
-    _whole(
-        "episode_steps",
-        "cut each episode off after this number of steps and start a new one. A cut is not an end: the state that it "
-        "stops in keeps its value",
-        1,
-        2**31,
-        optional=True,
-    ),
-]
-StartValue = Annotated[
-    float,
-    _real(
-        "start_value",
-        "value of every entry of the table at the start. A high one makes the learner try everything",
-        -1e300,
-        1e300,
-    ),
-]
-Target = Annotated[
-    Any,
-    _text(
-        "target",
-        "table that targets are computed from: none (the estimate itself), copy:M (a copy made every M steps) or "
-        "average:T (an exponential moving average with weight T)",
-        parse_target,
-        "none, copy:M or average:T",
-        "none",
-        "copy:",
-        "average:",
-    ),
-]
-Replay = Annotated[
-    Any,
-    _text(
-        "replay",
-        "learn from transitions drawn from a buffer of earlier ones: uniform, or prioritized, with a probability p in "
-        "proportion to (|delta| + 0.01)^OMEGA and the weight (smallest p / p)^BETA",
-        parse_replay,
-        "none, uniform or prioritized[:OMEGA[:BETA]] with OMEGA from 0 to 10 and BETA from 0 to 1",
-        "none",
-        "uniform",
-        "prioritized",
-    ),
-]
-Capacity = Annotated[
-    int, _whole("capacity", "number of transitions that the buffer of --replay holds", 1, 2**24)
-]
-Batch = Annotated[
-    int,
-    _whole(
-        "batch",
-        "number of draws from the buffer of --replay in each step; of a gradient learner, number of "
-        "episodes (reinforce) or steps in each update",
-        1,
-        10_000,
-    ),
-]
-Entropy = Annotated[float, _real("entropy", "weight of the entropy of the policy in the objective", 0, 1e300)]
-Threads = Annotated[
-    int,
-    _whole(
-        "threads",
-        "number of threads that share a sweep. The answer has the same bits with any number",
-        1,
-        1024,
-    ),
-]
-TimeLimit = Annotated[
-    float | None,
-    _real(
-        "time_limit",
-        "stop after this many seconds and answer with the best proven interval so far",
-        0,
-        1e9,
-        optional=True,
-    ),
-]
+Sweeps = Annotated[int, _whole("sweeps", 1, MOST,
+    "stop after this number of sweeps, even if the tolerance is not reached")]
+InnerSweeps = Annotated[int | None, _whole("inner_sweeps", 0, 1e6, optional=True, help=
+    "number of evaluation sweeps between two policy improvements (default: chosen during the run)")]
+Improvements = Annotated[int, _whole("improvements", 1, MOST,
+    "stop after this number of policy improvements, even if the tolerance is not reached")]
+InPlace = Annotated[bool, _switch("in_place", "use each new value at once (Gauss-Seidel), not only after the sweep")]
+LinearSolver = Annotated[str, _choice("linear_solver", ("auto", "dense", "sparse", "iterative"),
+    "how linear systems of equations are solved")]
+Features = Annotated[Any, _text("features", parse_features,
+    "one-hot, aggregate:N, a file .csv or .npy, or a matrix of finite numbers", ("one-hot", "aggregate:"),
+    "features of a linear learner: one-hot, aggregate:N (N successive states or pairs share a weight), or the file "
+    "of a matrix, .csv or .npy, with a line for each state or pair")]
+Estimator = Annotated[str, _choice("estimator", ("return", "return-mean", "reward-to-go", "reward-to-go-value"),
+    "what the score of an action is multiplied by: the whole return, the return minus its mean, the return from "
+    "this step on, or the return from this step on minus the value of the state")]
+Steps = Annotated[int, _whole("steps", 1, MOST, "number of transitions that each run learns from")]
+Runs = Annotated[int, _whole("runs", 1, 2**20, "number of independent runs, each with its own random numbers")]
+Seed = Annotated[int, _whole("seed", 0, MOST, "seed of the random numbers. The same seed gives the same answer")]
+Visit = Annotated[str, _choice("visit", ("first", "every"), "which visits to a state in an episode are learned from")]
+Importance = Annotated[str, _choice("importance", ("ordinary", "weighted", "per-decision"),
+    "how ratios π / b weigh a return: ordinary (their product), weighted, or per-decision")]
+Lookahead = Annotated[int, _whole("n", 1, 10_000,
+    "number of rewards in a return before the estimated value takes over")]
+Trace = Annotated[float, _real("trace", 0, 1, "trace decay λ: 0 looks one step ahead, 1 uses whole returns")]
+Traces = Annotated[str, _choice("traces", ("accumulating", "replacing", "true-online"),
+    "how a visit adds to the trace of its entry")]
+StepSize = Annotated[Any, _rate("step_size",
+    "step size α: a number, or a schedule in n such as 1/n. --per says what n counts")]
+Per = Annotated[str, _choice("per", ("visit", "step"),
+    "what n counts in a step size: updates of the same entry of the table (visit), or steps of the run (step)")]
+Average = Annotated[bool, _switch("average",
+    "report the average of all estimates so far (Polyak-Ruppert), not the last ones")]
+CriticStepSize = Annotated[Any, _rate("critic_step_size",
+    "step size of the baseline or critic of a gradient learner. Its n counts updates of the same entry")]
+Undiscounted = Annotated[bool, _switch("undiscounted",
+    "leave out the weight γ^t of step t of an episode, as many courses do")]
+Planning = Annotated[int, _whole("planning", 0, 10_000,
+    "number of updates from the learned model after each real step")]
+Threshold = Annotated[float, _real("threshold", 0, 1e300, "skip the update of an entry whose error is at most this")]
+Explore = Annotated[Any, _text("explore", exploration.Exploration.of,
+    exploration.GRAMMAR, ("greedy", "epsilon-greedy:", "boltzmann:", "ucb:"),
+    "how actions are chosen while learning, unless --behavior gives a policy")]
+Source = Annotated[str, _choice("source", ("trajectory", "independent", "sweeps"),
+    "where transitions come from: one trajectory with restarts, independent pairs, or sweeps over all pairs")]
+EpisodeSteps = Annotated[int | None, _whole("episode_steps", 1, 2**31, optional=True, help=
+    "cut each episode off after this number of steps and start a new one. A cut is not an end: the state that it "
+    "stops in keeps its value")]
+StartValue = Annotated[float, _real("start_value", -1e300, 1e300,
+    "value of every entry of the table at the start. A high one makes the learner try everything")]
+Target = Annotated[Any, _text("target", parse_target, "none, copy:M or average:T", ("none", "copy:", "average:"),
+    "table that targets are computed from: none (the estimate itself), copy:M (a copy made every M steps) or "
+    "average:T (an exponential moving average with weight T)")]
+Replay = Annotated[Any, _text("replay", parse_replay,
+    "none, uniform or prioritized[:OMEGA[:BETA]] with OMEGA from 0 to 10 and BETA from 0 to 1",
+    ("none", "uniform", "prioritized"),
+    "learn from transitions drawn from a buffer of earlier ones: uniform, or prioritized, with a probability p in "
+    "proportion to (|delta| + 0.01)^OMEGA and the weight (smallest p / p)^BETA")]
+Capacity = Annotated[int, _whole("capacity", 1, 2**24, "number of transitions that the buffer of --replay holds")]
+Batch = Annotated[int, _whole("batch", 1, 10_000,
+    "number of draws from the buffer of --replay in each step; of a gradient learner, number of episodes "
+    "(reinforce) or steps in each update")]
+Entropy = Annotated[float, _real("entropy", 0, 1e300, "weight of the entropy of the policy in the objective")]
+Threads = Annotated[int, _whole("threads", 1, 1024,
+    "number of threads that share a sweep. The answer has the same bits with any number")]
+TimeLimit = Annotated[float | None, _real("time_limit", 0, 1e9, optional=True, help=
+    "stop after this many seconds and answer with the best proven interval so far")]
 # fmt: on
 
 # Of what is played, not learned.
