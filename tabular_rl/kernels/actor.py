@@ -1,25 +1,86 @@
 """Learners of softmax policies: π(a|s) ∝ exp(x(s,a)·θ), by whole episodes or step by step.
 
-Features are rows of a sparse matrix (ptr, col, value), preferences `theta` (runs, d). `prob` (runs, L) holds π of the
-states since it was asked for; it is true as long as θ stays as it is. A step takes three uniforms, whatever happens in
-it: the outcome; the start state of the next episode; the next action.
+Preferences `theta` are (runs, d). A step takes the uniforms of walk.py; walks are trajectories.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.linear import dot
-from tabular_rl.kernels.walk import rate, scan, search
+from tabular_rl.kernels.walk import Floats, next_state, rate, search, transition
+
+
+class Ascent(NamedTuple):
+    """How preferences climb.
+
+    `form` is that of the estimator, see `learn_episode`; weights are γ^t where `weighted`, else 1; `batch` is how many
+    episodes, or steps, make an update; `entropy` is τ, `critic_step_size` the schedule of β.
+    """
+
+    form: int
+    weighted: bool
+    batch: int
+    entropy: float
+    critic_step_size: Floats
+
+
+class Preferences(NamedTuple):
+    """Preferences θ (runs, d), the gradient that they climb next, and how often each row (runs, L) was learned from.
+
+    `prob` (runs, L) holds π of the states since it was asked for; it is true as long as θ stays as it is.
+    """
+
+    visits: NDArray[np.int64]
+    grad: Floats
+    prob: Floats
+    theta: Floats
+
+
+class Critic(NamedTuple):
+    """Values v (runs, S) and how often each was learned from."""
+
+    seen: NDArray[np.int64]
+    v: Floats
+
+
+class Episodes(NamedTuple):
+    """The steps of the running episodes (runs, longest); how many there were, how many were cut off; the mean return.
+
+    `returns` holds rewards until the end of the episode.
+    """
+
+    rows: NDArray[np.int64]
+    returns: Floats
+    number: NDArray[np.int64]
+    cut: NDArray[np.int64]
+    baseline: Floats
+
+
+class Running(NamedTuple):
+    """The weight w of the next step (runs,); the sums (runs, S) of δ in a batch, and how many they are of.
+
+    The sums have no columns where a batch is one step.
+    """
+
+    weight: Floats
+    sums: Floats
+    counts: NDArray[np.int64]
 
 
 @kernel
-def softmax_choice(ptr, col, value, first, last, u, e, prob, theta):
-    """prob[e] ← π of the rows first ... last - 1 of a state; return the one that a uniform u takes."""
+def softmax_choice(model, x, s, u, e, prob, theta):
+    """prob[e] ← π of the rows of a state; return the one that a uniform u takes."""
+    first = model.pair_ptr[s]
+    last = model.pair_ptr[s + 1]
     top = -math.inf
     for i in range(first, last):
-        prob[e, i] = dot(ptr, col, value, i, theta, e)
+        prob[e, i] = dot(x, i, theta, e)
         top = max(top, prob[e, i])
     total = 0.0
     for i in range(first, last):
@@ -38,26 +99,27 @@ def softmax_choice(ptr, col, value, first, last, u, e, prob, theta):
 
 
 @kernel
-def actor_begin(model, ptr, col, value, uniforms, row, prob, theta):
+def actor_begin(model, x, uniforms, row, prob, theta):
     """The first row of each run, from two uniforms (runs, 2): the start state and the action."""
-    pair_ptr, start = model.pair_ptr, model.start
     for e in range(len(row)):
-        s = search(start, uniforms[e, 0])
-        row[e] = softmax_choice(ptr, col, value, pair_ptr[s], pair_ptr[s + 1], uniforms[e, 1], e, prob, theta)
+        row[e] = softmax_choice(model, x, search(model.start, uniforms[e, 0]), uniforms[e, 1], e, prob, theta)
 
 
 @kernel
-def push(ptr, col, value, first, last, i, change, e, prob, out):
+def push(model, x, i, change, e, prob, out):
     """out[e] += change ∇log π(i), where ∇log π(i) = x(i) - Σ_j π(j) x(j) over the rows j of the state."""
-    for j in range(first, last):
+    s = model.pair_state[i]
+    for j in range(model.pair_ptr[s], model.pair_ptr[s + 1]):
         share = change * ((1.0 if j == i else 0.0) - prob[e, j])
-        for m in range(ptr[j], ptr[j + 1]):
-            out[e, col[m]] += share * value[m]
+        for m in range(x.ptr[j], x.ptr[j + 1]):
+            out[e, x.col[m]] += share * x.value[m]
 
 
 @kernel
-def push_entropy(ptr, col, value, first, last, change, e, prob, out):
+def push_entropy(model, x, s, change, e, prob, out):
     """out[e] += change ∇H, where H = -Σ_j π(j) log π(j) and ∇H = -Σ_j π(j) (log π(j) + H) x(j)."""
+    first = model.pair_ptr[s]
+    last = model.pair_ptr[s + 1]
     H = 0.0
     for j in range(first, last):
         if prob[e, j] > 0.0:
@@ -65,213 +127,128 @@ def push_entropy(ptr, col, value, first, last, change, e, prob, out):
     for j in range(first, last):
         if prob[e, j] > 0.0:
             share = change * (-prob[e, j] * (math.log(prob[e, j]) + H))
-            for m in range(ptr[j], ptr[j + 1]):
-                out[e, col[m]] += share * value[m]
+            for m in range(x.ptr[j], x.ptr[j + 1]):
+                out[e, x.col[m]] += share * x.value[m]
 
 
 @kernel
-def learn_episode(
-    ptr,
-    col,
-    value,
-    pair_ptr,
-    pair_state,
-    gamma,
-    form,
-    weighted,
-    critic_step_size,
-    e,
-    last,
-    whole,
-    rows,
-    returns,
-    episode,
-    visits,
-    seen,
-    baseline,
-    v,
-    prob,
-    grad,
-):
-    """grad[e] += Σ_t w_t Ψ_t ∇log π(a_t|s_t) over steps 0 ... last - 1 of an episode; then the baseline learns.
+def ascend(alpha, e, grad, theta):
+    """θ ← θ + α g, and g ← 0 for the next update"""
+    for c in range(theta.shape[1]):
+        theta[e, c] += alpha * grad[e, c]
+        grad[e, c] = 0.0
+
+
+@kernel
+def learn_value(how, s, delta, e, critic):
+    """v(s) ← v(s) + β δ"""
+    critic.seen[e, s] += 1
+    critic.v[e, s] += rate(how.critic_step_size, critic.seen[e, s]) * delta
+
+
+@kernel
+def learn_episode(model, x, how, last, whole, e, episodes, critic, actor):
+    """g ← g + Σ_t w_t Ψ_t ∇log π(a_t|s_t) over steps 0 ... last - 1 of an episode; then the baseline learns.
 
     It learns of the first `whole` steps alone: the returns near a cut lack what would have come.
 
-    `returns` holds the rewards of the steps, and G_t = r_t + γ G_{t+1} afterwards. form 0: Ψ = G_0; 1: G_0 - b with the
-    mean return b; 2: Ψ_t = G_t; 3: G_t - v(s_t). The weight w_t is γ^t in forms 2 and 3 where `weighted`, else 1.
+    `returns` holds G_t = r_t + γ G_{t+1} afterwards. form 0: Ψ = G_0; 1: G_0 - b with the mean return b; 2: Ψ_t = G_t;
+    3: G_t - v(s_t). The weight w_t is γ^t in forms 2 and 3 where `weighted`, else 1.
     """
+    rows, returns, baseline = episodes.rows, episodes.returns, episodes.baseline
     G = 0.0
     for t in range(last - 1, -1, -1):
-        G = returns[e, t] + gamma * G
+        G = returns[e, t] + model.gamma * G
         returns[e, t] = G
     weight = 1.0
     for t in range(last):
         i = rows[e, t]
-        s = pair_state[i]
-        psi = G if form < 2 else returns[e, t]
-        if form == 1:
+        psi = G if how.form < 2 else returns[e, t]
+        if how.form == 1:
             psi -= baseline[e]
-        elif form == 3:
-            psi -= v[e, s]
-        push(ptr, col, value, pair_ptr[s], pair_ptr[s + 1], i, weight * psi, e, prob, grad)
-        visits[e, i] += 1
-        if form >= 2 and weighted:
-            weight *= gamma
-    if form == 1:
-        baseline[e] += rate(critic_step_size, episode[e] + 1) * (G - baseline[e])
-    elif form == 3:
+        elif how.form == 3:
+            psi -= critic.v[e, model.pair_state[i]]
+        push(model, x, i, weight * psi, e, actor.prob, actor.grad)
+        actor.visits[e, i] += 1
+        if how.form >= 2 and how.weighted:
+            weight *= model.gamma
+    if how.form == 1:
+        baseline[e] += rate(how.critic_step_size, episodes.number[e] + 1) * (G - baseline[e])
+    elif how.form == 3:
         for t in range(whole):
-            s = pair_state[rows[e, t]]
-            seen[e, s] += 1
-            v[e, s] += rate(critic_step_size, seen[e, s]) * (returns[e, t] - v[e, s])
+            s = model.pair_state[rows[e, t]]
+            learn_value(how, s, returns[e, t] - critic.v[e, s], e, critic)
 
 
 @kernel
-def reinforce_walk(
-    model,
-    ptr,
-    col,
-    value,
-    form,
-    weighted,
-    batch,
-    step_size,
-    critic_step_size,
-    uniforms,
-    clock,
-    row,
-    rows,
-    returns,
-    episode,
-    cut,
-    visits,
-    seen,
-    baseline,
-    grad,
-    v,
-    prob,
-    theta,
-):
+def reinforce(model, log, walk, uniforms, step, clock, row, x, how, episodes, critic, actor):
     """θ ← θ + α g, g the mean of `learn_episode` over `batch` episodes, in which θ stays as it is.
 
-    An episode that fills `rows` is cut off, counted by `cut`, and starts anew.
+    An episode that fills `rows` is cut off, counted by `cut`, and starts again.
     """
-    pair_ptr, pair_state, row_ptr, next_state, outcome = (
-        model.pair_ptr, model.pair_state, model.row_ptr, model.next_state, model.cum,
-    )  # fmt: skip
-    reward, r, gamma, terminal, start = model.reward, model.r, model.gamma, model.terminal, model.start
     for k in range(uniforms.shape[1]):
+        t = step + k
         for e in range(len(row)):
-            i = row[e]
-            out = scan(outcome, row_ptr[i], uniforms[e, k, 0])
-            s2 = next_state[out]
-            done = terminal[s2]
-            t = clock[e]
-            rows[e, t] = i
-            returns[e, t] = reward[out] if len(reward) > 0 else r[i]
-            t += 1
-            if done or t == rows.shape[1]:
-                learn_episode(
-                    ptr, col, value, pair_ptr, pair_state, gamma, form, weighted, critic_step_size, e, t,
-                    t if done else t // 2, rows, returns, episode, visits, seen, baseline, v, prob, grad,
-                )  # fmt: skip
-                episode[e] += 1
-                if not done:
-                    cut[e] += 1
-                if episode[e] % batch == 0:
-                    alpha = rate(step_size, episode[e] // batch) / batch
-                    for c in range(theta.shape[1]):
-                        theta[e, c] += alpha * grad[e, c]
-                        grad[e, c] = 0.0
-                s2 = search(start, uniforms[e, k, 1])
-                t = 0
-            clock[e] = t
-            row[e] = softmax_choice(
-                ptr, col, value, pair_ptr[s2], pair_ptr[s2 + 1], uniforms[e, k, 2], e, prob, theta
-            )
+            u = uniforms[e, k]
+            i, r, s2 = transition(model, log, t, e, u, row)
+            at = clock[e]
+            episodes.rows[e, at] = i
+            episodes.returns[e, at] = r
+            s = next_state(model, walk, u, s2, e, clock)
+            if clock[e] == 0:
+                whole = at + 1 if s2 < 0 else (at + 1) // 2
+                learn_episode(model, x, how, at + 1, whole, e, episodes, critic, actor)
+                episodes.number[e] += 1
+                episodes.cut[e] += s2 >= 0
+                if episodes.number[e] % how.batch == 0:
+                    alpha = rate(walk.step_size, episodes.number[e] // how.batch)
+                    ascend(alpha / how.batch, e, actor.grad, actor.theta)
+            row[e] = softmax_choice(model, x, s, u[2], e, actor.prob, actor.theta)
 
 
 @kernel
-def actor_critic_walk(
-    model,
-    ptr,
-    col,
-    value,
-    weighted,
-    batch,
-    entropy,
-    step_size,
-    critic_step_size,
-    episode_steps,
-    uniforms,
-    step,
-    clock,
-    row,
-    weight,
-    visits,
-    seen,
-    sums,
-    counts,
-    grad,
-    v,
-    prob,
-    theta,
-):
-    """δ = r + γ v(s') - v(s); v(s) ← v(s) + β δ; θ ← θ + α w (δ ∇log π(a|s) + entropy ∇H(π(·|s))), w = γ^t or 1.
+def learn_batch(how, alpha, e, running, critic, actor):
+    """θ ← θ + α (the mean of what is in g);  v(s) ← v(s) + β (the mean of the δ at s)"""
+    ascend(alpha / how.batch, e, actor.grad, actor.theta)
+    for s in range(running.counts.shape[1]):
+        if running.counts[e, s] > 0:
+            learn_value(how, s, running.sums[e, s] / running.counts[e, s], e, critic)
+            running.sums[e, s] = 0.0
+            running.counts[e, s] = 0
 
-    With a batch θ and v stay as they are for so many steps: θ moves by the mean, v(s) by that of the δ at s. `sums`,
-    `counts` (runs, S) and `grad` (runs, d) are what a batch has come to, and have no columns where it is one step.
+
+@kernel
+def actor_critic(model, log, walk, uniforms, step, clock, row, x, how, running, critic, actor):
+    """δ = r + γ v(s') - v(s); v(s) ← v(s) + β δ; θ ← θ + α w (δ ∇log π(a|s) + τ ∇H(π(·|s))), w = γ^t or 1.
+
+    With a batch θ and v stay as they are for that many steps: then θ moves by the mean, v(s) by that of the δ at s.
     """
-    pair_ptr, pair_state, row_ptr, next_state, outcome = (
-        model.pair_ptr, model.pair_state, model.row_ptr, model.next_state, model.cum,
-    )  # fmt: skip
-    reward, r, gamma, terminal, start = model.reward, model.r, model.gamma, model.terminal, model.start
+    v, weight = critic.v, running.weight
     for k in range(uniforms.shape[1]):
-        n = step + k + 1
+        t = step + k
         for e in range(len(row)):
-            i = row[e]
-            s = pair_state[i]
-            first = pair_ptr[s]
-            last = pair_ptr[s + 1]
-            out = scan(outcome, row_ptr[i], uniforms[e, k, 0])
-            s2 = next_state[out]
-            aim = reward[out] if len(reward) > 0 else r[i]
-            done = terminal[s2]
-            if not done:
-                aim += gamma * v[e, s2]
-            delta = aim - v[e, s]
-            visits[e, i] += 1
-            if batch == 1:
-                seen[e, s] += 1
-                v[e, s] += rate(critic_step_size, seen[e, s]) * delta
-                change = rate(step_size, n) * weight[e]
-                push(ptr, col, value, first, last, i, change * delta, e, prob, theta)
-                if entropy > 0.0:
-                    push_entropy(ptr, col, value, first, last, change * entropy, e, prob, theta)
+            u = uniforms[e, k]
+            i, r, s2 = transition(model, log, t, e, u, row)
+            s = model.pair_state[i]
+            delta = (r + model.gamma * v[e, s2] if s2 >= 0 else r) - v[e, s]
+            actor.visits[e, i] += 1
+            if how.batch == 1:
+                learn_value(how, s, delta, e, critic)
+                change = rate(walk.step_size, t + 1) * weight[e]
+                push(model, x, i, change * delta, e, actor.prob, actor.theta)
+                if how.entropy > 0.0:
+                    push_entropy(model, x, s, change * how.entropy, e, actor.prob, actor.theta)
             else:
-                sums[e, s] += delta
-                counts[e, s] += 1
-                push(ptr, col, value, first, last, i, weight[e] * delta, e, prob, grad)
-                if entropy > 0.0:
-                    push_entropy(ptr, col, value, first, last, weight[e] * entropy, e, prob, grad)
-                if n % batch == 0:
-                    alpha = rate(step_size, n // batch) / batch
-                    for c in range(theta.shape[1]):
-                        theta[e, c] += alpha * grad[e, c]
-                        grad[e, c] = 0.0
-                    for x in range(v.shape[1]):
-                        if counts[e, x] > 0:
-                            seen[e, x] += 1
-                            v[e, x] += rate(critic_step_size, seen[e, x]) * (sums[e, x] / counts[e, x])
-                            sums[e, x] = 0.0
-                            counts[e, x] = 0
-            clock[e] += 1
-            if done or clock[e] == episode_steps:
-                clock[e] = 0
+                running.sums[e, s] += delta
+                running.counts[e, s] += 1
+                push(model, x, i, weight[e] * delta, e, actor.prob, actor.grad)
+                if how.entropy > 0.0:
+                    push_entropy(model, x, s, weight[e] * how.entropy, e, actor.prob, actor.grad)
+                if (t + 1) % how.batch == 0:
+                    learn_batch(how, rate(walk.step_size, (t + 1) // how.batch), e, running, critic, actor)
+            s = next_state(model, walk, u, s2, e, clock)
+            if clock[e] == 0:
                 weight[e] = 1.0
-                s2 = search(start, uniforms[e, k, 1])
-            elif weighted:
-                weight[e] *= gamma
-            row[e] = softmax_choice(
-                ptr, col, value, pair_ptr[s2], pair_ptr[s2 + 1], uniforms[e, k, 2], e, prob, theta
-            )
+            elif how.weighted:
+                weight[e] *= model.gamma
+            row[e] = softmax_choice(model, x, s, u[2], e, actor.prob, actor.theta)

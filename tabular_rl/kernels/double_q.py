@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.one_step import tally
-from tabular_rl.kernels.walk import greedy, next_row, rate, transition
-
-Floats = NDArray[np.float64]
+from tabular_rl.kernels.walk import Floats, greedy, next_row, rate, transition
 
 
 class Halves(NamedTuple):

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.one_step import update
-from tabular_rl.kernels.walk import greedy, next_row, outcome, rate, scan
-
-Floats = NDArray[np.float64]
+from tabular_rl.kernels.walk import Floats, greedy, next_row, outcome, rate, scan
 
 
 class Memory(NamedTuple):

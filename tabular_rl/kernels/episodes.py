@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
-from tabular_rl.kernels.walk import scan, search
-
-Floats = NDArray[np.float64]
+from tabular_rl.kernels.walk import Floats, scan, search
 
 
 class Decisions(NamedTuple):

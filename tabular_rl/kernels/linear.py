@@ -1,164 +1,108 @@
 """Semi-gradient learners with linear features: v(s) = w·x(s), q(s,a) = w·x(s,a).
 
-Features are rows of a sparse matrix (ptr, col, value), weights `w` (runs, d). Uniforms, sources and targets
-are as in one_step.
+Weights `w` are (runs, d). Uniforms, sources and targets are as in one_step.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.one_step import follow, tally
-from tabular_rl.kernels.walk import explore, greedy, rate, scan, search
+from tabular_rl.kernels.walk import Floats, action, next_pair, next_row, next_state, rate, transition
+
+
+class Features(NamedTuple):
+    """The rows of a matrix X (entries, d): those of entry j are ptr[j] ... ptr[j + 1] - 1."""
+
+    ptr: NDArray[np.int64]
+    col: NDArray[np.int64]
+    value: Floats
+    d: int
+
+
+class Weights(NamedTuple):
+    """Weights (runs, d), those that targets are read from, and what their average is made of."""
+
+    total: Floats
+    since: NDArray[np.int64]
+    bar: Floats
+    w: Floats
 
 
 @kernel
-def dot(ptr, col, value, j, w, e):
+def dot(x, j, w, e):
     """w[e]·x(j)"""
     total = 0.0
-    for m in range(ptr[j], ptr[j + 1]):
-        total += value[m] * w[e, col[m]]
+    for m in range(x.ptr[j], x.ptr[j + 1]):
+        total += x.value[m] * w[e, x.col[m]]
     return total
 
 
 @kernel
-def climb(ptr, col, value, j, change, k, total, since, w, e):
-    """w[e] ← w[e] + change x(j), update number k + 1; sums for an average as in one_step."""
-    for m in range(ptr[j], ptr[j + 1]):
-        if total.shape[1] > 0:
-            tally(w, e, col[m], k, total, since)
-        w[e, col[m]] += change * value[m]
+def climb(x, j, aim, rho, walk, t, e, visits, weights):
+    """w ← w + α ρ [ aim - w·x(j) ] x(j), update number t + 1; then the weights that targets are read from follow"""
+    w = weights.w
+    visits[e, j] += 1
+    alpha = rate(walk.step_size, t + 1 if walk.per_step else visits[e, j])
+    change = alpha * rho * (aim - dot(x, j, w, e))
+    for m in range(x.ptr[j], x.ptr[j + 1]):
+        if weights.total.shape[1] > 0:
+            tally(w, e, x.col[m], t, weights.total, weights.since)
+        w[e, x.col[m]] += change * x.value[m]
+    if walk.target > 0:
+        follow(w, e, t, walk.target, walk.by, weights.bar)
 
 
 @kernel
-def linear_td_walk(
-    model,
-    ptr,
-    col,
-    value,
-    cum,
-    rho,
-    step_size,
-    per_step,
-    source,
-    pairs,
-    target,
-    by,
-    episode_steps,
-    uniforms,
-    step,
-    clock,
-    row,
-    visits,
-    total,
-    since,
-    bar,
-    w,
-):
-    """w ← w + α ρ [ r + γ w̄·x(s') - w·x(s) ] x(s); w̄·x(s') counts 0 where s' is terminal."""
-    pair_ptr, pair_state, row_ptr, next_state, outcome = (
-        model.pair_ptr, model.pair_state, model.row_ptr, model.next_state, model.cum,
-    )  # fmt: skip
-    reward, r, gamma, terminal, start = model.reward, model.r, model.gamma, model.terminal, model.start
+def linear_td(model, log, walk, uniforms, step, clock, row, x, visits, weights):
+    """w ← w + α ρ [ r + γ w̄·x(s') - w·x(s) ] x(s),    w̄·x(s') counts 0 at the end"""
     for k in range(uniforms.shape[1]):
-        for e in range(len(row)):
-            i = row[e]
-            s = pair_state[i]
-            out = scan(outcome, row_ptr[i], uniforms[e, k, 0])
-            s2 = next_state[out]
-            aim = reward[out] if len(reward) > 0 else r[i]
-            done = terminal[s2]
-            if not done:
-                aim += gamma * dot(ptr, col, value, s2, bar, e)
-            visits[e, s] += 1
-            alpha = rate(step_size, step + k + 1 if per_step else visits[e, s])
-            delta = aim - dot(ptr, col, value, s, w, e)
-            climb(ptr, col, value, s, alpha * rho[i] * delta, step + k, total, since, w, e)
-            if target > 0:
-                follow(w, e, step + k, target, by, bar)
-            if source == 0:
-                clock[e] += 1
-                if done or clock[e] == episode_steps:
-                    clock[e] = 0
-                    s2 = search(start, uniforms[e, k, 1])
-                row[e] = scan(cum, pair_ptr[s2], uniforms[e, k, 2])
-            elif source == 1:
-                row[e] = search(pairs, uniforms[e, k, 1])
-            else:
-                row[e] = i + 1 if i + 1 < len(pair_state) else 0
+        t = step + k
+        for e in range(len(visits)):
+            u = uniforms[e, k]
+            i, r, s2 = transition(model, log, t, e, u, row)
+            aim = r + model.gamma * dot(x, s2, weights.bar, e) if s2 >= 0 else r
+            climb(x, model.pair_state[i], aim, walk.rho[i], walk, t, e, visits, weights)
+            next_row(model, walk, 0.0, u, s2, -1, -1, e, clock, row, None, None)
 
 
 @kernel
-def linear_q_walk(
-    model,
-    ptr,
-    col,
-    value,
-    rule,
-    pi,
-    kind,
-    explore_rate,
-    cum,
-    step_size,
-    per_step,
-    source,
-    pairs,
-    target,
-    by,
-    episode_steps,
-    uniforms,
-    step,
-    clock,
-    row,
-    visits,
-    total,
-    since,
-    q,
-    bar,
-    w,
-):
-    """w ← w + α [ r + γ (1: Σ π w̄·x(s',a'), 2: max w̄·x(s',a')) - w·x(s,a) ] x(s,a)
+def after(model, walk, x, s, e, bar):
+    """Σ_a π(a|s) w̄·x(s,a), π the policy of the walk or, where it has none, max_a w̄·x(s,a)"""
+    first = model.pair_ptr[s]
+    value = 0.0
+    for j in range(first, model.pair_ptr[s + 1]):
+        one = dot(x, j, bar, e)
+        if len(walk.pi) > 0:
+            value += walk.pi[j] * one
+        elif j == first or one > value:
+            value = one
+    return value
+
+
+@kernel
+def linear_q(model, log, walk, uniforms, step, clock, row, x, visits, q, weights):
+    """w ← w + α [ r + γ Σ_a' π(a'|s') w̄·x(s',a') - w·x(s,a) ] x(s,a), with max_a' in place of Σ π where there is no π
 
     q (runs, L) is scratch: w·x of the rows of a state when they are asked for.
     """
-    pair_ptr, row_ptr, next_state, outcome = model.pair_ptr, model.row_ptr, model.next_state, model.cum
-    reward, r, gamma, terminal, start = model.reward, model.r, model.gamma, model.terminal, model.start
     for k in range(uniforms.shape[1]):
-        x = rate(explore_rate, step + k + 1)
-        for e in range(len(row)):
-            i = row[e]
-            out = scan(outcome, row_ptr[i], uniforms[e, k, 0])
-            s2 = next_state[out]
-            aim = reward[out] if len(reward) > 0 else r[i]
-            done = terminal[s2]
-            if not done:
-                after = 0.0
-                for j in range(pair_ptr[s2], pair_ptr[s2 + 1]):
-                    one = dot(ptr, col, value, j, bar, e)
-                    if rule == 1:
-                        after += pi[j] * one
-                    elif j == pair_ptr[s2] or one > after:
-                        after = one
-                aim += gamma * after
-            visits[e, i] += 1
-            alpha = rate(step_size, step + k + 1 if per_step else visits[e, i])
-            delta = aim - dot(ptr, col, value, i, w, e)
-            climb(ptr, col, value, i, alpha * delta, step + k, total, since, w, e)
-            if target > 0:
-                follow(w, e, step + k, target, by, bar)
-            if source == 0:
-                clock[e] += 1
-                if done or clock[e] == episode_steps:
-                    clock[e] = 0
-                    s2 = search(start, uniforms[e, k, 1])
-                first = pair_ptr[s2]
-                last = pair_ptr[s2 + 1]
-                best = first
-                if kind > 0:
-                    for j in range(first, last):
-                        q[e, j] = dot(ptr, col, value, j, w, e)
-                    best = greedy(q, e, first, last)
-                row[e] = explore(kind, x, first, last, cum, q, visits, e, best, uniforms[e, k, 2])
-            elif source == 1:
-                row[e] = search(pairs, uniforms[e, k, 1])
+        t = step + k
+        epsilon = rate(walk.explore_rate, t + 1)
+        for e in range(len(q)):
+            u = uniforms[e, k]
+            i, r, s2 = transition(model, log, t, e, u, row)
+            aim = r + model.gamma * after(model, walk, x, s2, e, weights.bar) if s2 >= 0 else r
+            climb(x, i, aim, 1.0, walk, t, e, visits, weights)
+            if walk.source == 0:
+                s = next_state(model, walk, u, s2, e, clock)
+                if walk.explore > 0:
+                    for j in range(model.pair_ptr[s], model.pair_ptr[s + 1]):
+                        q[e, j] = dot(x, j, weights.w, e)
+                row[e] = action(model, walk, epsilon, s, u[2], -1, e, visits, q)
             else:
-                row[e] = i + 1 if i + 1 < q.shape[1] else 0
+                row[e] = next_pair(model, walk, u, i)

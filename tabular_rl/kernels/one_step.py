@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
-from tabular_rl.kernels.walk import action, explore, greedy, next_row, rate, search, transition
-
-Floats = NDArray[np.float64]
+from tabular_rl.kernels.walk import Floats, action, explore, greedy, next_row, rate, search, transition
 
 
 class Mean(NamedTuple):

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.one_step import expected, follow, update
-from tabular_rl.kernels.walk import greedy, line, next_row, outcome, rate, scan
+from tabular_rl.kernels.walk import Floats, greedy, line, next_row, outcome, rate, scan
 
 MARGIN = 0.01  # what is added to |δ|, so that every transition can be drawn again (Schaul et al. 2016, 3.3)
-
-Floats = NDArray[np.float64]
 
 
 class Buffer(NamedTuple):

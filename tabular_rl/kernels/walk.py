@@ -250,6 +250,24 @@ def action(model, walk, x, s, u, best, e, visits, q):
 
 
 @kernel
+def next_state(model, walk, u, s2, e, clock):
+    """The state in which run e goes on after a step to s2 (-1: the end): a start state after an end or a cut."""
+    clock[e] += 1
+    if s2 < 0 or clock[e] == walk.episode_steps:
+        clock[e] = 0
+        return search(model.start, u[1])
+    return s2
+
+
+@kernel
+def next_pair(model, walk, u, i):
+    """The row after row i where a walk is no trajectory: one by itself, or all of them in turn."""
+    if walk.source == 1:
+        return search(walk.pairs, u[1])
+    return i + 1 if i + 1 < len(model.pair_state) else 0
+
+
+@kernel
 def next_row(model, walk, x, u, s2, best, chosen, e, clock, row, visits, q):
     """row[e] ← where run e goes on after a step to s2 (-1: the end); `clock` is None where a log says it.
 
@@ -258,16 +276,10 @@ def next_row(model, walk, x, u, s2, best, chosen, e, clock, row, visits, q):
     if clock is None:
         return
     if walk.source == 0:
-        clock[e] += 1
-        again = s2 < 0 or clock[e] == walk.episode_steps
-        if again:
-            clock[e] = 0
-            s2 = search(model.start, u[1])
-            best = -1
+        s = next_state(model, walk, u, s2, e, clock)
+        again = clock[e] == 0
         if chosen < 0 or again:
-            chosen = action(model, walk, x, s2, u[walk.again], best, e, visits, q)
+            chosen = action(model, walk, x, s, u[walk.again], -1 if again else best, e, visits, q)
         row[e] = chosen
-    elif walk.source == 1:
-        row[e] = search(walk.pairs, u[1])
     else:
-        row[e] = row[e] + 1 if row[e] + 1 < len(model.pair_state) else 0
+        row[e] = next_pair(model, walk, u, row[e])

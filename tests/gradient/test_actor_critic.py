@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import reference
 import reference_actor as twins
-from learners import fresh_seed, hand_model, listed
+from learners import fresh_seed, hand_model, listed, settings
 from random_models import random_model
 
 from tabular_rl import (
@@ -27,6 +27,7 @@ from tabular_rl import (
     load,
 )
 from tabular_rl.kernels import actor as kernels
+from tabular_rl.kernels.actor import Running
 
 MODELS = Path(__file__).resolve().parents[2] / "mdps"
 METHODS = ("actor-critic", "advantage-actor-critic")
@@ -138,28 +139,27 @@ def test_walk_equals_its_twin(seed):
     """Random models, features one-hot and not, batches, entropy, weights, cuts; tables of terminal states are NaN."""
     mdp = random_model(seed, ("discounted", "total-reward")[seed % 2], exact=False, ends=1)
     batch, entropy, d = (1, 4)[seed // 2 % 2], (0.0, 0.3)[seed // 4 % 2], (None, 3)[seed // 8]
-    whole, model, x, v, theta, rng = actors.actor_tables(mdp, seed=seed, d=d)
-    theta *= (1.0, 400.0)[seed % 5 == 4]  # some probabilities are 0
-    runs, S = 3, whole.S * (batch > 1)
-    start, left = rng.random((runs, 2)), []
+    given = actors.Tables(mdp, seed=seed, d=d)
+    given.theta *= (1.0, 400.0)[seed % 5 == 4]  # some probabilities are 0
+    how = actors.ascent(weighted=seed % 3 > 0, batch=batch, entropy=entropy, beta="0.9*n^-0.7")
+    step_size = actors.code(("0.1", "0.5*n^-0.6")[seed % 2])
+    walk = settings(episode_steps=(5, 1000)[seed // 3 % 2], step_size=step_size)
+    start, left = given.rng.random((given.runs, 2)), []
     for module in (kernels, twins):
-        tables = [
-            np.zeros(runs, dtype=np.int64), np.zeros(runs, dtype=np.int64), np.ones(runs),
-            np.zeros((runs, whole.L), dtype=np.int64), np.zeros((runs, whole.S), dtype=np.int64), np.zeros((runs, S)),
-            np.zeros((runs, S), dtype=np.int64), np.zeros((runs, theta.shape[1] * (batch > 1))), v.copy(),
-            np.full((runs, whole.L), math.nan), theta.copy(),
-        ]  # fmt: skip
-        module.actor_begin(model, *x, start, tables[1], tables[-2], tables[-1])
-        for part, uniforms in enumerate(
-            np.split(np.random.default_rng(seed).random((runs, 150, 3)), 2, axis=1)
-        ):
-            module.actor_critic_walk(
-                model, *x, seed % 3 > 0, batch, entropy, actors.code(("0.1", "0.5*n^-0.6")[seed % 2]),
-                actors.code("0.9*n^-0.7"), (5, 1000)[seed // 3 % 2], np.ascontiguousarray(uniforms), 75 * part, *tables,
-            )  # fmt: skip
-        left.append([t.tobytes() for t in tables])
+        critic, actor = given.begun(module, start)
+        clock, row = given.counts(), given.row.copy()
+        tables = clock, row, given.x, how, running(given), critic, actor
+        uniforms = np.split(np.random.default_rng(seed).random((given.runs, 150, 3)), 2, axis=1)
+        for part, u in enumerate(uniforms):
+            module.actor_critic(given.model, None, walk, np.ascontiguousarray(u), 75 * part, *tables)
+        left.append(actors.bits(clock, row, *tables[4:]))
     assert left[0] == left[1]
-    assert np.isnan(tables[-3]).sum() == runs * whole.terminal.sum()
+    assert np.isnan(critic.v).sum() == given.runs * given.whole.terminal.sum()
+
+
+def running(given):
+    """Nothing yet: every weight is 1, every sum 0."""
+    return Running(np.ones(given.runs), np.zeros((given.runs, given.whole.S)), given.counts(given.whole.S))
 
 
 # -- the exact mean of an update, and the bias of the critic ----------------------------------------------------------
@@ -168,21 +168,17 @@ def test_walk_equals_its_twin(seed):
 def mean_update(mdp, critic, *, weighted=True, batch=2, alpha=1.0, beta=1e-300):
     """Σ p (θ' - θ) over all episodes from a critic (T + 1, S), by the kernel; NaN stands for the values at the end."""
     paths = actors.episodes(mdp, actors.THETA)
-    whole, model, x, _, _, _ = actors.actor_tables(mdp)
-    runs, several = len(paths), batch > 1
-    v = np.tile(np.where(whole.terminal, math.nan, np.ravel(critic)), (runs, 1))
-    theta, prob = np.tile(actors.THETA, (runs, 1)), np.zeros((runs, whole.L))
+    given = actors.Tables(mdp, runs=len(paths))
+    given.v[:] = np.where(given.whole.terminal, math.nan, np.ravel(critic))
+    given.theta[:] = actors.THETA
     flat = np.array([actors.in_turn(path) for path in paths])
-    row = np.zeros(runs, dtype=np.int64)
-    kernels.actor_begin(model, *x, np.ascontiguousarray(flat[:, :2]), row, prob, theta)
-    counts = np.zeros((runs, whole.S), dtype=np.int64)
-    kernels.actor_critic_walk(
-        model, *x, weighted, batch, 0.0, actors.code(alpha), actors.code(beta), 99, flat[:, 2:].reshape(runs, -1, 3), 0,
-        np.zeros(runs, dtype=np.int64), row, np.ones(runs), np.zeros((runs, whole.L), dtype=np.int64), counts.copy(),
-        np.zeros((runs, whole.S * several)), counts[:, : whole.S * several].copy(),
-        np.zeros((runs, whole.L * several)), v, prob, theta,
-    )  # fmt: skip
-    return np.array([p for p, *_ in paths]) @ (theta - actors.THETA)
+    critic, actor = given.begun(kernels, np.ascontiguousarray(flat[:, :2]))
+    how = actors.ascent(weighted=weighted, batch=batch, beta=beta)
+    walk = settings(episode_steps=99, step_size=actors.code(alpha))
+    uniforms = flat[:, 2:].reshape(given.runs, -1, 3)
+    tables = given.counts(), given.row, given.x, how, running(given), critic, actor
+    kernels.actor_critic(given.model, None, walk, uniforms, 0, *tables)
+    return np.array([p for p, *_ in paths]) @ (actor.theta - actors.THETA)
 
 
 @pytest.mark.parametrize("sense", ["max", "min"])

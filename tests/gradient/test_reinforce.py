@@ -12,7 +12,7 @@ import actors
 import numpy as np
 import pytest
 import reference_actor as twins
-from learners import fresh_seed, hand_model, listed
+from learners import fresh_seed, hand_model, listed, settings
 from random_models import random_model
 
 from tabular_rl import (
@@ -28,6 +28,7 @@ from tabular_rl import (
 )
 from tabular_rl.analysis.regret import regret
 from tabular_rl.kernels import actor as kernels
+from tabular_rl.kernels.actor import Episodes
 from tabular_rl.methods.planning.auto import auto_evaluation
 
 MODELS = Path(__file__).resolve().parents[2] / "mdps"
@@ -139,28 +140,26 @@ def test_walk_equals_its_twin(seed):
     problem = ("discounted", "total-reward")[seed % 2]
     mdp = random_model(seed, problem, exact=False, ends=1)
     form, batch, d = seed // 2 % 4, (1, 3)[seed // 8], (None, 3)[seed // 4 % 2]
-    whole, model, x, v, theta, rng = actors.actor_tables(mdp, seed=seed, d=d)
-    theta *= (1.0, 400.0)[seed % 5 == 4]  # some probabilities are 0
-    runs, longest, zeros = 3, (4, 30)[seed // 2 % 2], np.zeros(3, dtype=np.int64)
-    prob = np.full((runs, whole.L), math.nan)
-    row = zeros.copy()
-    start = rng.random((runs, 2))
-    left = []
+    given, longest = actors.Tables(mdp, seed=seed, d=d), (4, 30)[seed // 2 % 2]
+    given.theta *= (1.0, 400.0)[seed % 5 == 4]  # some probabilities are 0
+    how = actors.ascent(form, weighted=seed % 3 > 0, batch=batch)
+    walk = settings(episode_steps=longest, step_size=actors.code(("0.1", "0.5*n^-0.6")[seed % 2]))
+    start, left = given.rng.random((given.runs, 2)), []
     for module in (kernels, twins):
-        tables = [
-            zeros.copy(), row.copy(), np.full((runs, longest), -7), np.full((runs, longest), math.nan),
-            zeros.copy(), zeros.copy(), np.zeros((runs, whole.L), dtype=np.int64),
-            np.zeros((runs, whole.S), dtype=np.int64), np.full(runs, 0.5), np.zeros((runs, theta.shape[1])), v.copy(),
-            prob.copy(), theta.copy(),
-        ]  # fmt: skip
-        module.actor_begin(model, *x, start, tables[1], tables[-2], tables[-1])
-        for uniforms in np.split(np.random.default_rng(seed).random((runs, 200, 3)), 2, axis=1):
-            module.reinforce_walk(
-                model, *x, form, seed % 3 > 0, batch, actors.code(("0.1", "0.5*n^-0.6")[seed % 2]), actors.code("1/n"),
-                np.ascontiguousarray(uniforms), *tables,
-            )  # fmt: skip
-        left.append([t.tobytes() for t in tables])
-        assert tables[4].min() > 5  # episodes
+        critic, actor = given.begun(module, start)
+        clock, row, size = given.counts(), given.row.copy(), (given.runs, longest)
+        episodes = Episodes(
+            np.full(size, -7),
+            np.full(size, math.nan),
+            given.counts(),
+            given.counts(),
+            np.full(given.runs, 0.5),
+        )
+        tables = clock, row, given.x, how, episodes, critic, actor
+        for uniforms in np.split(np.random.default_rng(seed).random((given.runs, 200, 3)), 2, axis=1):
+            module.reinforce(given.model, None, walk, np.ascontiguousarray(uniforms), 7, *tables)
+        left.append(actors.bits(clock, row, *tables[4:]))
+        assert episodes.number.min() > 5
     assert left[0] == left[1]
 
 

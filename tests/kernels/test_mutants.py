@@ -36,7 +36,7 @@ MOMENTS = [
         ("td0", "walk.rho[i]", "1.0"),
         ("td0", "walk.rho[i]", "1.0 / walk.rho[i]"),
         ("td0", "model.pair_state[i]", "s2"),
-        ("next_row", "search(model.start, u[1])", "0"),
+        ("next_state", "search(model.start, u[1])", "0"),
         ("action", "first = model.pair_ptr[s]", "first = model.pair_ptr[0]"),
         ("expected_sarsa", "model.gamma * expected(model, walk, x, s2, best, e, visits, q, bar)",
          "expected(model, walk, x, s2, best, e, visits, q, bar)"),
@@ -91,7 +91,7 @@ def hand_differs(made, monkeypatch):
 
 STEPS, START = 12, 30.0
 RULES = {"td0": "td0", "q-evaluation": "expected_sarsa", "sarsa-evaluation": "sarsa"}
-SHARED = ("update", "expectation", "next_row", "action")
+SHARED = ("update", "expectation", "next_state", "action")
 
 
 @functools.cache

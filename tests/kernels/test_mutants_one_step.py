@@ -60,6 +60,10 @@ def checks():
         how = {"explore_rate": Schedule.of("0.9*n^-0.5").code}
         whole = functools.partial(case.q, rule=rule, pieces=(400,), **how)
         made.append(Check(whole(reference), whole, same_bits))
+    # Episodes that are cut off after two steps: the greedy row is that of a state where the walk does not go on.
+    for seed, (kind, rule) in enumerate(itertools.product((1, 2, 3), (1, 2, 3))):
+        case, how = Case(4400 + seed, kind=kind), {"episode_steps": 2}
+        made.append(Check(case.q(reference, rule, **how), walk(case, rule, how), same_bits))
     return made
 
 

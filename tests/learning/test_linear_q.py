@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from random_models import random_model, random_policy
-from reference_linear import linear_q_walk
+from reference_linear import linear_q as twin
 
 from tabular_rl import (
     MDP,
@@ -66,7 +66,7 @@ def test_kernel_equals_its_twin(rule, source, target, explore):
         kind, _, by = target.partition(":")
         for e, stream in enumerate(streams(seed, runs)):
             begin, uniforms = stream.random(2).tolist(), stream.random((n, 3)).tolist()
-            history = linear_q_walk(
+            history = twin(
                 mdp, X.tolist(), policy, behavior, epsilon, schedule, "visit", source, (kind, float(by or 0)), limit,
                 [mdp.sign * 0.5] * 4, begin, uniforms,
             )  # fmt: skip

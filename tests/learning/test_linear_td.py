@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from learners import baird_features, hand_model, listed
 from random_models import random_model, random_policy
-from reference_linear import linear_td_walk
+from reference_linear import linear_td as twin
 
 from tabular_rl import MDP, NumericalError, OptionError, Policy, linear_td, load, td0
 from tabular_rl.methods.exact.projected import td_fixed_point
@@ -95,7 +95,7 @@ def test_kernel_equals_its_twin(source, target, average, per):
         kind, _, by = target.partition(":")
         for e, stream in enumerate(streams(seed, 2)):
             begin, uniforms = stream.random(2).tolist(), stream.random((n, 3)).tolist()
-            history = linear_td_walk(
+            history = twin(
                 mdp, X.tolist(), policy, behavior, schedule, per, source, (kind, float(by or 0)), limit,
                 [mdp.sign * 0.5] * 3, begin, uniforms,
             )  # fmt: skip

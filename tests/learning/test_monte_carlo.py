@@ -5,8 +5,10 @@ Statistical tests: five, with fresh seeds. Four have a false-alarm probability o
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
+import pickle
 import secrets
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 import reference
 import reference_returns as twins
+from learners import settings
 from random_models import random_model, random_policy
 from shown import learned_document, never_text, states_table
 
@@ -238,9 +241,9 @@ def test_log_over_again_changes_nothing():
 def same(kernel, *arguments):
     left = []
     for call in (kernel, getattr(twins, kernel.__name__)):
-        own = [x.copy() if isinstance(x, np.ndarray) else x for x in arguments]
+        own = copy.deepcopy(arguments)
         call(*own)
-        left.append([x.tobytes() for x in own if isinstance(x, np.ndarray)])
+        left.append(pickle.dumps(own))
     assert left[0] == left[1]
 
 
@@ -266,15 +269,18 @@ def test_walk_and_log_equal_their_twins(seed):
     begin(model, 0, 0.0, cum, 0, cum, visits, v, rng.random((runs, 2)), row)
     total = np.zeros((runs, S if average else 0))
     mass = np.zeros((runs, S if importance == 1 else 0))
-    uniforms = rng.random((runs, 120, 3))
     zeros = np.zeros(runs, dtype=np.int64)
-    tables = zeros, zeros.copy(), mass, visits, total, total.astype(np.int64), v
+    tables = kernels.Counts(mass, visits, total, total.astype(np.int64)), v
     rows, rewards = rng.integers(0, mdp.L, (runs, longest)), rng.normal(size=(runs, longest))
     seen = np.full((runs, S), -1) if first else np.full((runs, 0), -1)
-    same(
-        kernels.returns_walk, model, cum, rho, importance, first, code, bool(seed // 6), min(2, longest // 2),
-        bool(seed // 5 % 2), uniforms, 7, zeros.copy(), row, rows, rewards, seen, *tables,
-    )  # fmt: skip
+    episodes = kernels.Episodes(rows, rewards, seen, zeros, zeros.copy())
+    none = np.zeros(0, dtype=np.int64)
+    how = kernels.Returns(importance, first, min(2, longest // 2), none, none, none)
+    walk = settings(
+        cum=cum, rho=rho, step_size=code, per_step=bool(seed // 6), episode_steps=longest * (seed // 5 % 2)
+    )
+    uniforms = rng.random((runs, 120, 3))
+    same(kernels.monte_carlo, model, None, walk, uniforms, 7, zeros.copy(), row, how, episodes, *tables)
     log = Transitions.of_arrays(
         mdp, rng.integers(0, mdp.L, 60), rng.normal(size=60), rng.integers(0, S, 60), rng.random(60) < 0.3
     )
@@ -282,11 +288,10 @@ def test_walk_and_log_equal_their_twins(seed):
     ends = np.flatnonzero(log.next_row < 0)
     begun[ends] = np.append(0, ends[:-1] + 1)
     keep = np.where(log.done, np.arange(60) + 1, np.arange(60))
-    signed = np.where(rng.random(60) < 0.2, -log.row - 1, log.row)[None]
-    same(
-        kernels.returns_given, signed, log.reward[None], begun, keep, mdp.pair_state, mdp.gamma, rho, importance, code,
-        bool(seed // 6), 100, 7, *tables[:1], *tables[2:],
-    )  # fmt: skip
+    signed = np.where(rng.random(60) < 0.2, -log.row - 1, log.row)
+    how = kernels.Returns(importance, first, 0, signed, begun, keep)
+    given, uniforms = log.given(), np.zeros((runs, 100, 0))
+    same(kernels.monte_carlo, model, given, walk, uniforms, 7, None, row, how, episodes, *tables)
 
 
 def test_walk_equals_log_of_the_same_steps():
@@ -431,16 +436,17 @@ def first_estimates(importance, longest, n, policy=PI):
     model, cum, rho = sampling_model(TWO), policy_cum(B), policy.weights / B.weights
     row, clock, episode, cut = (np.zeros(n, dtype=np.int64) for _ in range(4))
     mass, total, v = np.zeros((n, 3 if importance == 1 else 0)), np.zeros((n, 0)), np.full((n, 3), 0.0)
-    visits, since = np.zeros((n, 3), dtype=np.int64), np.zeros((n, 0), dtype=np.int64)
-    begin(model, 0, 0.0, cum, 0, cum, visits, v, rng.random((n, 2)), row)
+    counts = kernels.Counts(mass, np.zeros((n, 3), dtype=np.int64), total, np.zeros((n, 0), dtype=np.int64))
+    begin(model, 0, 0.0, cum, 0, cum, counts.visits, v, rng.random((n, 2)), row)
     v[:, 2] = math.nan
     rows, rewards = np.zeros((n, longest), dtype=np.int64), np.zeros((n, longest))
-    seen, first, code = np.full((n, 3), -1), np.full(n, math.nan), Schedule.of("1/n").code
+    episodes = kernels.Episodes(rows, rewards, np.full((n, 3), -1), episode, cut)
+    none, first = np.zeros(0, dtype=np.int64), np.full(n, math.nan)
+    how = kernels.Returns(importance, True, 0, none, none, none)
+    walk = settings(cum=cum, rho=rho, step_size=Schedule.of("1/n").code, episode_steps=longest)
     for step in range(longest):
-        kernels.returns_walk(
-            model, cum, rho, importance, True, code, False, 0, True, rng.random((n, 1, 3)), step, clock, row, rows,
-            rewards, seen, episode, cut, mass, visits, total, since, v,
-        )  # fmt: skip
+        tables = clock, row, how, episodes, counts, v
+        kernels.monte_carlo(model, None, walk, rng.random((n, 1, 3)), step, *tables)
         now = (episode == 1) & np.isnan(first)
         first[now] = v[now, 0]
     assert not np.isnan(first).any()

@@ -11,6 +11,8 @@ import math
 import numpy as np
 
 from tabular_rl import MDP
+from tabular_rl.kernels.actor import Ascent, Critic, Preferences
+from tabular_rl.methods.learning._linear import read_features
 from tabular_rl.model.unroll import unroll
 from tabular_rl.solving.sampling import sampling_model
 from tabular_rl.solving.schedules import Schedule
@@ -121,20 +123,37 @@ def gradient(mdp, theta, *, weighted=True, critic=None):
     return np.concatenate(out)
 
 
-def actor_tables(mdp, *, seed=0, d=None, runs=3, batch=1, sense="max"):
-    """Inputs of the kernels for a model: one-hot features, or random ones with d columns; terminal values are NaN."""
-    whole = unroll(mdp) if mdp.horizon is not None else mdp
-    rng = np.random.default_rng(seed)
-    if d is None:
-        d, ptr, col, value = whole.L, np.arange(whole.L + 1), np.arange(whole.L), np.ones(whole.L)
-    else:
-        X = rng.normal(size=(whole.L, d)) * (rng.random((whole.L, d)) < 0.6)
-        rows, col = np.nonzero(X)
-        ptr, value = np.searchsorted(rows, np.arange(whole.L + 1)), X[rows, col]
-    v = rng.normal(size=(runs, whole.S))
-    v[:, whole.terminal] = math.nan
-    theta = rng.normal(size=(runs, d))
-    return whole, sampling_model(whole), (ptr, col, value), v, theta, rng
+class Tables:
+    """Inputs of the actor kernels for a model: one-hot features, or random ones with d columns."""
+
+    def __init__(self, mdp, *, seed=0, d=None, runs=3):
+        whole = self.whole = unroll(mdp) if mdp.horizon is not None else mdp
+        rng = self.rng = np.random.default_rng(seed)
+        X = np.eye(whole.L) if d is None else rng.normal(size=(whole.L, d)) * (rng.random((whole.L, d)) < 0.6)
+        self.model, self.x = sampling_model(whole), read_features(X, whole.L, "pairs")
+        self.runs, self.row = runs, np.zeros(runs, dtype=np.int64)
+        self.v = rng.normal(size=(runs, whole.S))
+        self.v[:, whole.terminal] = math.nan
+        self.theta = rng.normal(size=(runs, X.shape[1]))
+
+    def counts(self, columns=None):
+        return np.zeros(self.runs if columns is None else (self.runs, columns), dtype=np.int64)
+
+    def begun(self, module, uniforms):
+        """New copies of the preferences and of the critic, once a module has chosen the first rows."""
+        prob, theta = np.full((self.runs, self.whole.L), math.nan), self.theta.copy()
+        module.actor_begin(self.model, self.x, uniforms, self.row, prob, theta)
+        actor = Preferences(self.counts(self.whole.L), np.zeros(theta.shape), prob, theta)
+        return Critic(self.counts(self.whole.S), self.v.copy()), actor
+
+
+def ascent(form=0, *, weighted=True, batch=1, entropy=0.0, beta="1/n"):
+    return Ascent(form, weighted, batch, entropy, code(beta))
+
+
+def bits(*tables):
+    """The bytes of arrays, and of those in named tuples."""
+    return [bits(*x) if isinstance(x, tuple) else np.asarray(x).tobytes() for x in tables if x is not None]
 
 
 def code(text):

@@ -3,8 +3,8 @@
 RULES = "sarsa", "expected_sarsa", "q_learning"
 KERNELS = [
     "accumulate", "scan", "search", "rate", "greedy", "tied", "other_choice", "explore", "outcome", "line",
-    "transition", "action", "next_row", "begin", "tally", "follow", "update", "td0", "expectation", "own_value",
-    "expected", "taken", "sarsa", "expected_sarsa", "q_learning",
+    "transition", "action", "next_state", "next_pair", "next_row", "begin", "tally", "follow", "update", "td0",
+    "expectation", "own_value", "expected", "taken", "sarsa", "expected_sarsa", "q_learning",
 ]  # fmt: skip
 GREEDY = "action: if walk.explore == 0 or (walk.explore == 1 and u < x):"
 AGAIN = "q_learning: if walk.target > 0 or model.pair_state[i] == s2:"
@@ -23,6 +23,8 @@ ALIKE = {
         "walk.explore == 0 or (walk.explore == 2 and u < x)",
     )),
     "action: if best < 0: -> if True:",
+    "next_row: chosen = action(model, walk, x, s, u[walk.again], -1 if again else best, e, visits, q) -> "
+    "chosen = action(model, walk, x, s, u[walk.again], -1, e, visits, q)",
     "action: if best < 0: -> if best < 1:",
     "begin: best = greedy(q, e, first, last) if kind > 0 else first -> best = greedy(q, e, first, last)",
     "expected_sarsa: if walk.explore > 0: -> if True:",

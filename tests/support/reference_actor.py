@@ -7,25 +7,30 @@ import math
 from reference_returns import first_above, rate_at
 
 
-def features_of(ptr, col, value, i):
-    return [(int(col[m]), float(value[m])) for m in range(ptr[i], ptr[i + 1])]
+def features_of(x, i):
+    return [(int(x.col[m]), float(x.value[m])) for m in range(x.ptr[i], x.ptr[i + 1])]
 
 
-def preference(ptr, col, value, i, theta, e):
+def rows_of(model, s):
+    return range(int(model.pair_ptr[s]), int(model.pair_ptr[s + 1]))
+
+
+def preference(x, i, theta, e):
     total = 0.0
-    for c, x in features_of(ptr, col, value, i):
-        total += x * float(theta[e, c])
+    for c, y in features_of(x, i):
+        total += y * float(theta[e, c])
     return total
 
 
-def softmax_choice(ptr, col, value, first, last, u, e, prob, theta):
-    z = [preference(ptr, col, value, i, theta, e) for i in range(first, last)]
-    z = [math.exp(x - max(z)) for x in z]
+def softmax_choice(model, x, s, u, e, prob, theta):
+    rows = rows_of(model, s)
+    z = [preference(x, i, theta, e) for i in rows]
+    z = [math.exp(y - max(z)) for y in z]
     total = 0.0
-    for x in z:
-        total += x
-    prob[e, first:last] = [x / total for x in z]
-    possible = [i for i in range(first, last) if prob[e, i] > 0]
+    for y in z:
+        total += y
+    prob[e, rows] = [y / total for y in z]
+    possible = [i for i in rows if prob[e, i] > 0]
     below = 0.0
     for i in possible:
         below += float(prob[e, i])
@@ -34,124 +39,125 @@ def softmax_choice(ptr, col, value, first, last, u, e, prob, theta):
     return possible[-1]
 
 
-def actor_begin(model, ptr, col, value, uniforms, row, prob, theta):
+def actor_begin(model, x, uniforms, row, prob, theta):
     for e, (u, u2) in enumerate(uniforms):
-        s = first_above(model.start, 0, u)
-        row[e] = softmax_choice(ptr, col, value, model.pair_ptr[s], model.pair_ptr[s + 1], u2, e, prob, theta)
+        row[e] = softmax_choice(model, x, first_above(model.start, 0, u), u2, e, prob, theta)
 
 
-def push(ptr, col, value, first, last, i, change, e, prob, out):
-    for j in range(first, last):
+def push(model, x, i, change, e, prob, out):
+    for j in rows_of(model, model.pair_state[i]):
         taken = 1.0 if i == j else 0.0
-        for c, x in features_of(ptr, col, value, j):
-            out[e, c] += change * (taken - float(prob[e, j])) * x
+        for c, y in features_of(x, j):
+            out[e, c] += change * (taken - float(prob[e, j])) * y
 
 
-def push_entropy(ptr, col, value, first, last, change, e, prob, out):
-    p = {j: float(prob[e, j]) for j in range(first, last) if prob[e, j] > 0}
+def push_entropy(model, x, s, change, e, prob, out):
+    p = {j: float(prob[e, j]) for j in rows_of(model, s) if prob[e, j] > 0}
     H = 0.0
-    for x in p.values():
-        H -= x * math.log(x)
-    for j, x in p.items():
-        for c, y in features_of(ptr, col, value, j):
-            out[e, c] += change * (-x * (math.log(x) + H)) * y
+    for y in p.values():
+        H -= y * math.log(y)
+    for j, y in p.items():
+        for c, z in features_of(x, j):
+            out[e, c] += change * (-y * (math.log(y) + H)) * z
 
 
-def learn_episode(ptr, col, value, pair_ptr, pair_state, gamma, form, weighted, critic_step_size, e, last, whole, rows,
-                  returns, episode, visits, seen, baseline, v, prob, grad):  # fmt: skip
-    rewards = [float(x) for x in returns[e, :last]]
+def ascend(alpha, e, grad, theta):
+    theta[e] += alpha * grad[e]
+    grad[e] = 0.0
+
+
+def learn_value(how, s, delta, e, critic):
+    critic.seen[e, s] += 1
+    critic.v[e, s] += rate_at(how.critic_step_size, critic.seen[e, s]) * delta
+
+
+def learn_episode(model, x, how, last, whole, e, episodes, critic, actor):
+    rewards = [float(r) for r in episodes.returns[e, :last]]
     for t in range(last):
         G = 0.0
-        for x in reversed(rewards[t:]):  # each return by itself
-            G = x + gamma * G
-        returns[e, t] = G
-    weight = 1.0
+        for r in reversed(rewards[t:]):  # each return by itself
+            G = r + model.gamma * G
+        episodes.returns[e, t] = G
+    returns, baseline, weight = episodes.returns[e], episodes.baseline, 1.0
     for t in range(last):
-        i = int(rows[e, t])
-        s = pair_state[i]
+        i = int(episodes.rows[e, t])
+        s = model.pair_state[i]
         psi = [
-            lambda: returns[e, 0], lambda: returns[e, 0] - baseline[e],
-            lambda t=t: returns[e, t], lambda t=t, s=s: returns[e, t] - v[e, s],
-        ][form]()  # fmt: skip
-        push(ptr, col, value, pair_ptr[s], pair_ptr[s + 1], i, weight * float(psi), e, prob, grad)
-        visits[e, i] += 1
-        if weighted and form in (2, 3):
-            weight = weight * gamma
-    if form == 1:
-        baseline[e] += rate_at(critic_step_size, episode[e] + 1) * (returns[e, 0] - baseline[e])
-    if form == 3:
+            lambda: returns[0], lambda: returns[0] - baseline[e],
+            lambda t=t: returns[t], lambda t=t, s=s: returns[t] - critic.v[e, s],
+        ][how.form]()  # fmt: skip
+        push(model, x, i, weight * float(psi), e, actor.prob, actor.grad)
+        actor.visits[e, i] += 1
+        if how.weighted and how.form in (2, 3):
+            weight = weight * model.gamma
+    if how.form == 1:
+        baseline[e] += rate_at(how.critic_step_size, episodes.number[e] + 1) * (returns[0] - baseline[e])
+    if how.form == 3:
         for t in range(whole):
-            s = pair_state[rows[e, t]]
-            seen[e, s] += 1
-            v[e, s] += rate_at(critic_step_size, seen[e, s]) * (returns[e, t] - v[e, s])
+            s = model.pair_state[episodes.rows[e, t]]
+            learn_value(how, s, returns[t] - critic.v[e, s], e, critic)
 
 
-def reinforce_walk(model, ptr, col, value, form, weighted, batch, step_size, critic_step_size, uniforms, clock, row,
-                   rows, returns, episode, cut, visits, seen, baseline, grad, v, prob, theta):  # fmt: skip
+def stepped(model, i, u):
+    """The reward of an outcome of row i, the state it leads to, and whether that is the end."""
+    out = first_above(model.cum, model.row_ptr[i], u)
+    s2 = int(model.next_state[out])
+    return float(model.reward[out] if len(model.reward) else model.r[i]), s2, bool(model.terminal[s2])
+
+
+def reinforce(model, log, walk, uniforms, step, clock, row, x, how, episodes, critic, actor):
     for e in range(len(row)):
         for u_outcome, u_start, u_action in uniforms[e]:
-            i = int(row[e])
-            out = first_above(model.cum, model.row_ptr[i], u_outcome)
-            s2, t = int(model.next_state[out]), int(clock[e])
-            rows[e, t], returns[e, t] = i, model.reward[out] if len(model.reward) else model.r[i]
+            i, t = int(row[e]), int(clock[e])
+            r, s2, done = stepped(model, i, u_outcome)
+            episodes.rows[e, t], episodes.returns[e, t] = i, r
             clock[e] += 1
-            done = bool(model.terminal[s2])
-            if done or clock[e] == rows.shape[1]:
-                learn_episode(ptr, col, value, model.pair_ptr, model.pair_state, model.gamma, form, weighted,
-                              critic_step_size, e, t + 1,
-                              t + 1 if done else (t + 1) // 2, rows, returns, episode, visits, seen, baseline, v, prob,
-                              grad)  # fmt: skip
-                cut[e] += not done
-                episode[e] += 1
+            if done or clock[e] == episodes.rows.shape[1]:
+                whole = t + 1 if done else (t + 1) // 2
+                learn_episode(model, x, how, t + 1, whole, e, episodes, critic, actor)
+                episodes.cut[e] += not done
+                episodes.number[e] += 1
                 clock[e] = 0
-                if episode[e] % batch == 0:
-                    theta[e] += rate_at(step_size, episode[e] // batch) / batch * grad[e]
-                    grad[e] = 0.0
+                if episodes.number[e] % how.batch == 0:
+                    alpha = rate_at(walk.step_size, episodes.number[e] // how.batch) / how.batch
+                    ascend(alpha, e, actor.grad, actor.theta)
                 s2 = first_above(model.start, 0, u_start)
-            row[e] = softmax_choice(ptr, col, value, model.pair_ptr[s2], model.pair_ptr[s2 + 1], u_action, e, prob,
-                                    theta)  # fmt: skip
+            row[e] = softmax_choice(model, x, s2, u_action, e, actor.prob, actor.theta)
 
 
-def actor_critic_walk(model, ptr, col, value, weighted, batch, entropy, step_size, critic_step_size, episode_steps,
-                      uniforms, step, clock, row, weight, visits, seen, sums, counts, grad, v, prob,
-                      theta):  # fmt: skip
+def learn_batch(how, alpha, e, running, critic, actor):
+    ascend(alpha / how.batch, e, actor.grad, actor.theta)
+    for s in range(len(running.counts[e])):
+        if running.counts[e, s]:
+            learn_value(how, s, running.sums[e, s] / running.counts[e, s], e, critic)
+    running.sums[e], running.counts[e] = 0.0, 0
+
+
+def actor_critic(model, log, walk, uniforms, step, clock, row, x, how, running, critic, actor):
     for e in range(len(row)):
         for n, (u_outcome, u_start, u_action) in enumerate(uniforms[e], step + 1):
-            i = int(row[e])
-            out = first_above(model.cum, model.row_ptr[i], u_outcome)
-            s, s2 = int(model.pair_state[i]), int(model.next_state[out])
-            span = model.pair_ptr[s], model.pair_ptr[s + 1]
-            reward = float(model.reward[out] if len(model.reward) else model.r[i])
-            done = bool(model.terminal[s2])
-            delta = (reward if done else reward + model.gamma * float(v[e, s2])) - float(v[e, s])
-            visits[e, i] += 1
-            w = float(weight[e])
-            if batch == 1:
-                seen[e, s] += 1
-                v[e, s] += rate_at(critic_step_size, seen[e, s]) * delta
-                alpha = rate_at(step_size, n)
-                push(ptr, col, value, *span, i, alpha * w * delta, e, prob, theta)
-                if entropy > 0:
-                    push_entropy(ptr, col, value, *span, alpha * w * entropy, e, prob, theta)
+            i, w = int(row[e]), float(running.weight[e])
+            s = int(model.pair_state[i])
+            reward, s2, done = stepped(model, i, u_outcome)
+            worth = reward if done else reward + model.gamma * float(critic.v[e, s2])
+            delta = worth - float(critic.v[e, s])
+            actor.visits[e, i] += 1
+            if how.batch == 1:
+                learn_value(how, s, delta, e, critic)
+                alpha, onto = rate_at(walk.step_size, n), actor.theta
             else:
-                sums[e, s] += delta
-                counts[e, s] += 1
-                push(ptr, col, value, *span, i, w * delta, e, prob, grad)
-                if entropy > 0:
-                    push_entropy(ptr, col, value, *span, w * entropy, e, prob, grad)
-                if n % batch == 0:
-                    theta[e] += rate_at(step_size, n // batch) / batch * grad[e]
-                    grad[e] = 0.0
-                    for x in range(len(counts[e])):
-                        if counts[e, x]:
-                            seen[e, x] += 1
-                            v[e, x] += rate_at(critic_step_size, seen[e, x]) * (sums[e, x] / counts[e, x])
-                    sums[e], counts[e] = 0.0, 0
+                running.sums[e, s] += delta
+                running.counts[e, s] += 1
+                alpha, onto = 1.0, actor.grad
+            push(model, x, i, alpha * w * delta, e, actor.prob, onto)
+            if how.entropy > 0:
+                push_entropy(model, x, s, alpha * w * how.entropy, e, actor.prob, onto)
+            if how.batch > 1 and n % how.batch == 0:
+                learn_batch(how, rate_at(walk.step_size, n // how.batch), e, running, critic, actor)
             clock[e] += 1
-            if done or clock[e] == episode_steps:
-                clock[e], weight[e] = 0, 1.0
+            if done or clock[e] == walk.episode_steps:
+                clock[e], running.weight[e] = 0, 1.0
                 s2 = first_above(model.start, 0, u_start)
-            elif weighted:
-                weight[e] *= model.gamma
-            row[e] = softmax_choice(ptr, col, value, model.pair_ptr[s2], model.pair_ptr[s2 + 1], u_action, e, prob,
-                                    theta)  # fmt: skip
+            elif how.weighted:
+                running.weight[e] *= model.gamma
+            row[e] = softmax_choice(model, x, s2, u_action, e, actor.prob, actor.theta)

@@ -106,18 +106,29 @@ def action(model, walk, x, s, u, best, e, visits, q):
     return choose(model, s, walk.explore, x, walk.cum, q, visits, e, u)
 
 
+def next_state(model, walk, u, s2, e, clock):
+    if s2 < 0 or clock[e] + 1 == walk.episode_steps:
+        clock[e] = 0
+        return search(model.start, u[1])
+    clock[e] += 1
+    return s2
+
+
+def next_pair(model, walk, u, i):
+    return search(walk.pairs, u[1]) if walk.source == 1 else (i + 1) % len(model.pair_state)
+
+
 def next_row(model, walk, x, u, s2, best, chosen, e, clock, row, visits, q):
     if clock is None:
         return
     if walk.source > 0:
-        row[e] = search(walk.pairs, u[1]) if walk.source == 1 else (row[e] + 1) % len(model.pair_state)
+        row[e] = next_pair(model, walk, u, int(row[e]))
         return
-    clock[e] += 1
-    if s2 < 0 or clock[e] == walk.episode_steps:
-        clock[e] = 0
-        row[e] = action(model, walk, x, search(model.start, u[1]), u[walk.again], -1, e, visits, q)
+    s = next_state(model, walk, u, s2, e, clock)
+    if clock[e] > 0 and chosen >= 0:
+        row[e] = chosen
     else:
-        row[e] = chosen if chosen >= 0 else action(model, walk, x, s2, u[2], -1, e, visits, q)
+        row[e] = action(model, walk, x, s, u[2 if clock[e] else walk.again], -1, e, visits, q)
 
 
 # -- twins of kernels/one_step.py -----------------------------------------------------------------------------------

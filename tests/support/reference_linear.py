@@ -1,4 +1,4 @@
-"""Twins of kernels/linear.py (dot, climb, linear_td_walk, linear_q_walk): one run, plain Python, dense features.
+"""Twins of kernels/linear.py (dot, climb, after, linear_td, linear_q): one run, plain Python, dense features.
 
 They read the model itself, not the arrays that kernels sample from, and must come to the same bits.
 """
@@ -90,7 +90,7 @@ class Weights:
         self.history.append(list(self.w))
 
 
-def linear_td_walk(mdp, X, policy, behavior, schedule, per, source, target, limit, w, begin, uniforms):
+def linear_td(mdp, X, policy, behavior, schedule, per, source, target, limit, w, begin, uniforms):
     """Weights after each update of one run."""
     walk, kept = Walk(mdp, behavior.weights, source, limit), Weights(w, target)
     visits = [0] * mdp.S
@@ -110,9 +110,18 @@ def linear_td_walk(mdp, X, policy, behavior, schedule, per, source, target, limi
     return kept.history
 
 
-def linear_q_walk(
-    mdp, X, policy, behavior, epsilon, schedule, per, source, target, limit, w, begin, uniforms
-):
+def after(mdp, X, policy, s, bar):
+    """What a state is worth: the largest of its rows, or their mean by a policy."""
+    values = [dot(X[j], bar) for j in mdp.rows(s)]
+    if policy is None:
+        return max(values)
+    expected = 0.0
+    for j, x in zip(mdp.rows(s), values, strict=True):
+        expected += float(policy.weights[j]) * x
+    return expected
+
+
+def linear_q(mdp, X, policy, behavior, epsilon, schedule, per, source, target, limit, w, begin, uniforms):
     """The same for pairs: expected SARSA of a policy, Q-learning where it is None; ε-greedy where epsilon is given."""
     walk, kept = Walk(mdp, behavior.weights, source, limit), Weights(w, target)
     visits = [0] * mdp.L
@@ -134,14 +143,7 @@ def linear_q_walk(
         reward, s2 = walk.outcome(i, u[0])
         aim = reward
         if not mdp.terminal[s2]:
-            values = [dot(X[j], kept.bar) for j in mdp.rows(s2)]
-            if policy is None:
-                aim += mdp.gamma * max(values)
-            else:
-                expected = 0.0
-                for j, x in zip(mdp.rows(s2), values, strict=True):
-                    expected += float(policy.weights[j]) * x
-                aim += mdp.gamma * expected
+            aim += mdp.gamma * after(mdp, X, policy, s2, kept.bar)
         visits[i] += 1
         alpha = schedule.at(k + 1 if per == "step" else visits[i])
         climb(X[i], alpha * (aim - dot(X[i], kept.w)), kept.w)

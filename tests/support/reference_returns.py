@@ -23,71 +23,71 @@ def first_above(cum, first, u):
     return next(j for j in itertools.count(int(first)) if u < cum[j])
 
 
-def learn_returns(rows, rewards, b, first, keep, last, pair_state, gamma, rho, importance, step_size, per_step, k, e,
-                  mass, visits, total, since, v):  # fmt: skip
-    """Each visit by itself: its return and its weight are reckoned from the end of the episode down to it."""
-    for t in reversed(range(first, min(keep, last))):
-        if rows[b, t] < 0:
+def learn_returns(model, walk, importance, steps, keep, t, e, mass, visits, total, since, v):
+    """Each visit by itself: its return and its weight are computed from the end of the episode down to it."""
+    rows, rewards, first, last = steps
+    for at in reversed(range(first, min(keep, last))):
+        if rows[at] < 0:
             continue
         G, W, decided = 0.0, 1.0, 0.0
-        for later in reversed(range(t, last)):
-            ratio = float(rho[max(rows[b, later], -rows[b, later] - 1)])
-            G = float(rewards[b, later]) + gamma * G
-            decided = ratio * (float(rewards[b, later]) + gamma * decided)
+        for later in reversed(range(at, last)):
+            ratio = float(walk.rho[max(rows[later], -rows[later] - 1)])
+            G = float(rewards[later]) + model.gamma * G
+            decided = ratio * (float(rewards[later]) + model.gamma * decided)
             W *= ratio
         if importance == 1 and W == 0:
             continue
-        s = pair_state[rows[b, t]]
+        s = model.pair_state[rows[at]]
         if total.shape[1]:
-            total[e, s] += v[e, s] * (k - since[e, s])
-            since[e, s] = k
+            total[e, s] += v[e, s] * (t - since[e, s])
+            since[e, s] = t
         visits[e, s] += 1
         count = visits[e, s]
         if importance == 1:
             mass[e, s] += W
             count = mass[e, s]
-        alpha = rate_at(step_size, k + 1 if per_step else count)
+        alpha = rate_at(walk.step_size, t + 1 if walk.per_step else count)
         if importance == 1:
             v[e, s] += alpha * W * (G - v[e, s])
         else:
             v[e, s] += alpha * ((W * G if importance == 0 else decided) - v[e, s])
 
 
-def returns_walk(model, cum, rho, importance, first_visit, step_size, per_step, missing, restart, uniforms, step, clock,
-                 row, rows, rewards, seen, episode, cut, mass, visits, total, since, v):  # fmt: skip
-    for e in range(len(row)):  # one run after the other
-        for k, (u_outcome, u_start, u_action) in enumerate(uniforms[e]):
-            i = int(row[e])
-            out = first_above(model.cum, model.row_ptr[i], u_outcome)
-            t, s2, s = int(clock[e]), int(model.next_state[out]), model.pair_state[i]
-            before = [model.pair_state[max(x, -x - 1)] for x in rows[e, :t]]
-            rows[e, t] = -i - 1 if first_visit and s in before else i
-            rewards[e, t] = model.reward[out] if len(model.reward) else model.r[i]
-            if first_visit:
-                seen[e, s] = episode[e]
+def record(model, how, at, i, r, e, episodes):
+    s = model.pair_state[i]
+    before = [model.pair_state[max(x, -x - 1)] for x in episodes.rows[e, :at]]
+    episodes.rows[e, at] = -i - 1 if how.first_visit and s in before else i
+    episodes.rewards[e, at] = r
+    if how.first_visit:
+        episodes.seen[e, s] = episodes.number[e]
+
+
+def monte_carlo(model, log, walk, uniforms, step, clock, row, how, episodes, counts, v):
+    for e in range(len(v)):  # one run after the other
+        for t, u in enumerate(uniforms[e], start=step):
+            if log is not None:
+                at = t % len(log.row)
+                if how.begun[at] >= 0:
+                    steps = how.rows, log.reward, how.begun[at], at + 1
+                    learn_returns(model, walk, how.importance, steps, how.keep[at], t, e, *counts, v)
+                    episodes.number[e] += 1
+                continue
+            i, at = int(row[e]), int(clock[e])
+            out = first_above(model.cum, model.row_ptr[i], u[0])
+            s2 = int(model.next_state[out])
+            record(model, how, at, i, model.reward[out] if len(model.reward) else model.r[i], e, episodes)
             clock[e] += 1
-            done, full = bool(model.terminal[s2]), clock[e] == rows.shape[1]
+            done, full = bool(model.terminal[s2]), clock[e] == episodes.rows.shape[1]
             if done or full:
-                keep = t + 1 if done else t + 1 - missing
-                learn_returns(rows, rewards, e, 0, keep, t + 1, model.pair_state, model.gamma, rho, importance,
-                              step_size, per_step, step + k, e, mass, visits, total, since, v)  # fmt: skip
-                cut[e] += not done
-                episode[e] += 1
+                keep = at + 1 if done else at + 1 - how.missing
+                steps = episodes.rows[e], episodes.rewards[e], 0, at + 1
+                learn_returns(model, walk, how.importance, steps, keep, t, e, *counts, v)
+                episodes.cut[e] += not done
+                episodes.number[e] += 1
                 clock[e] = 0
-            if done or (full and restart):
-                s2 = first_above(model.start, 0, u_start)
-            row[e] = first_above(cum, model.pair_ptr[s2], u_action)
-
-
-def returns_given(rows, rewards, begun, keep, pair_state, gamma, rho, importance, step_size, per_step, steps, step,
-                  episode, mass, visits, total, since, v):  # fmt: skip
-    for e in range(len(v)):
-        for k in range(step, step + steps):
-            at = k % rows.shape[1]
-            if begun[at] >= 0:
-                learn_returns(rows, rewards, 0, begun[at], keep[at], at + 1, pair_state, gamma, rho, importance,
-                              step_size, per_step, k, e, mass, visits, total, since, v)  # fmt: skip
-                episode[e] += 1
+            if done or (full and walk.episode_steps):
+                s2 = first_above(model.start, 0, u[1])
+            row[e] = first_above(walk.cum, model.pair_ptr[s2], u[2])
 
 
 def count(model, log, walk, uniforms, step, clock, row, counts):

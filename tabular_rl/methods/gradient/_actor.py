@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,8 @@ from tabular_rl.errors import NoFiniteAnswer, NumericalError, OptionError
 from tabular_rl.methods.learning._answer import folded
 from tabular_rl.methods.learning._errors import record_points
 from tabular_rl.methods.learning._learning import Learning
-from tabular_rl.methods.learning._linear import read_features
+from tabular_rl.methods.learning._linear import read_features, times
+from tabular_rl.methods.learning._walk import learn_by, walk_of
 from tabular_rl.methods.learning.monte_carlo import rewards_needed
 from tabular_rl.model.graph.search import reachable, starts
 from tabular_rl.model.policy import Policy
@@ -116,11 +118,11 @@ class Actor(Learning):
         return None  # preferences have no true values
 
     def current(self) -> Floats:
-        return self.features.times(self.theta)
+        return times(self.features, self.theta)
 
     def policies(self, theta: Floats) -> Floats:
         """The softmax policies (n, L) of preferences (n, d)."""
-        z = self.features.times(theta)
+        z = times(self.features, theta)
         counts = np.diff(self.mdp.pair_ptr)
         counts = counts[counts > 0]
         z = np.exp(z - np.repeat(np.maximum.reduceat(z, self.starts, axis=1), counts, axis=1))
@@ -268,3 +270,49 @@ class Actor(Learning):
         return replace(
             answer, v=v, policy=policy, learned_q=q, extra=extra, earned=sign * self.earned(self.theta)
         )
+
+
+def learn_by_climbing(
+    run: Actor,
+    kernel: Callable[..., None],
+    *tables: Any,
+    grad: Floats,
+    form: int = 0,
+    place: tuple[NDArray[Any], NDArray[Any]],
+) -> Learned:
+    """Learn a softmax policy by a kernel of kernels.actor.
+
+    Parameters
+    ----------
+    run : the call of the learner
+    kernel : the rule
+    tables : (runs, ...) what it changes besides the preferences
+    grad : (runs, d) what they climb next; (runs, 0) where they climb at each step
+    form : of the estimator
+    place : the clocks and rows of the runs
+
+    Returns
+    -------
+    Learned, after the last step of the run.
+    """
+    from tabular_rl.kernels.actor import Ascent, Preferences, actor_begin
+
+    option, x, prob, theta = run.option, run.features, run.estimates, run.theta
+    walk = walk_of(run)[0]._replace(episode_steps=run.longest)
+    how = Ascent(
+        form,
+        weighted=not option["undiscounted"],
+        batch=option.get("batch", 1),
+        entropy=option.get("entropy", 0.0),
+        critic_step_size=option["critic_step_size"].code,
+    )
+    return learn_by(
+        run,
+        kernel,
+        walk,
+        *tables,
+        Preferences(run.visits, grad, prob, theta),
+        settings=(x, how),
+        place=place,
+        first_rows=lambda uniforms, row: actor_begin(run.model(), x, uniforms, row, prob, theta),
+    )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from tabular_rl.methods.gradient._actor import Actor
+from tabular_rl.methods.gradient._actor import Actor, learn_by_climbing
 from tabular_rl.model.mdp import MDP
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import Method, method
-from tabular_rl.solving.sampling import Floats
 
 
 @method(
@@ -138,40 +137,13 @@ def advantage_actor_critic(
 
 
 def _learn(method: Method[..., Learned], given: dict[str, Any]) -> Learned:
-    from tabular_rl.kernels.actor import actor_begin, actor_critic_walk
+    from tabular_rl.kernels import actor as kernels
 
     run = Actor(method, given)
-    option, x, S = run.option, run.features, run.mdp.S
-    batch, entropy, weighted = option.get("batch", 1), option.get("entropy", 0.0), not option["undiscounted"]
-    codes = option["step_size"].code, option["critic_step_size"].code
-    model, longest = run.model(), run.longest
-    clock, row = run.add_walk(longest)
-    weight, seen = run.add("weight", 1.0, -1, within=(0.0, 1.0)), run.add_count("seen", S)
-    several = batch > 1
-    sums = run.add("sums", 0.0, S * several)
-    counts = run.add_count("counts", S * several)
-    grad = run.add("gradient", 0.0, x.d * several)
-    arrays = (
-        clock,
-        row,
-        weight,
-        run.visits,
-        seen,
-        sums,
-        counts,
-        grad,
-        run.critic(True),
-        run.estimates,
-        run.theta,
-    )
-
-    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
-        actor_critic_walk(
-            model, x.ptr, x.col, x.value, weighted, batch, entropy, *codes, longest, uniforms, step,
-            *(a[first:last] for a in arrays),
-        )  # fmt: skip
-
-    answer = run.learn(
-        walk, lambda u: actor_begin(model, x.ptr, x.col, x.value, u, row, run.estimates, run.theta)
-    )
+    place = run.add_walk(run.longest)
+    weight, seen = run.add("weight", 1.0, -1, within=(0.0, 1.0)), run.add_count("seen", run.mdp.S)
+    S, d = (run.mdp.S, run.features.d) if run.option.get("batch", 1) > 1 else (0, 0)
+    running = kernels.Running(weight, run.add("sums", 0.0, S), run.add_count("counts", S))
+    grad, critic = run.add("gradient", 0.0, d), kernels.Critic(seen, run.critic(True))
+    answer = learn_by_climbing(run, kernels.actor_critic, running, critic, grad=grad, place=place)
     return run.learned(answer, True)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from tabular_rl.errors import OptionError
-from tabular_rl.methods.gradient._actor import Actor
-from tabular_rl.methods.learning.monte_carlo import MOST, told, warn_of_cuts
+from tabular_rl.methods.gradient._actor import Actor, learn_by_climbing
+from tabular_rl.methods.learning.monte_carlo import check_room, told, warn_of_cuts
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.numbers import size_text
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import method
-from tabular_rl.solving.sampling import Floats
 
 ESTIMATORS = ("return", "return-mean", "reward-to-go", "reward-to-go-value")
 
@@ -95,33 +92,19 @@ def reinforce(
     >>> found.visits.tolist(), found.extra["preferences"].tolist()
     ([[1, 0]], [[0.5, -0.5]])
     """
-    from tabular_rl.kernels.actor import actor_begin, reinforce_walk
+    from tabular_rl.kernels import actor as kernels
 
     run = Actor(reinforce, locals())
-    option, x, longest = run.option, run.features, run.longest
-    if 16.0 * longest * run.runs > MOST:
-        raise OptionError(
-            f"--episode-steps: found {longest}; the episodes of {run.runs} runs take "
-            f"{size_text(16.0 * longest * run.runs)}, more than is allowed. Lower it, or --runs."
-        )
+    option, longest = run.option, run.longest
+    check_room(run, longest)
     warn_of_cuts(run, longest, longest - 1)
-    form, batch, weighted = ESTIMATORS.index(option["estimator"]), option["batch"], not option["undiscounted"]
-    codes = option["step_size"].code, option["critic_step_size"].code
-    model, has_v = run.model(), form == 3
-    clock, row = run.add_walk(longest)
-    episode, cut = run.add_count("episode", -1), run.add_count("cut", -1)
-    kept = run.add_index("rows", run.mdp.L, longest), run.add("returns", 0.0, longest)
-    seen = run.add_count("seen", run.mdp.S if has_v else 0)
+    form = ESTIMATORS.index(option["estimator"])
+    place = run.add_walk(longest)
+    number, cut = run.add_count("episode", -1), run.add_count("cut", -1)
+    rows, returns = run.add_index("rows", run.mdp.L, longest), run.add("returns", 0.0, longest)
+    seen = run.add_count("seen", run.mdp.S if form == 3 else 0)
     baseline = run.add("baseline", run.mdp.sign * option["start_value"], -1)
-    grad, v = run.add("gradient", 0.0, x.d), run.critic(has_v)
-    arrays = clock, row, *kept, episode, cut, run.visits, seen, baseline, grad, v, run.estimates, run.theta
-
-    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
-        reinforce_walk(
-            model, x.ptr, x.col, x.value, form, weighted, batch, *codes, uniforms, *(a[first:last] for a in arrays)
-        )  # fmt: skip
-
-    answer = run.learn(
-        walk, lambda u: actor_begin(model, x.ptr, x.col, x.value, u, row, run.estimates, run.theta)
-    )
-    return run.learned(told(answer, episode, cut, longest), has_v)
+    grad, v = run.add("gradient", 0.0, run.features.d), run.critic(form == 3)
+    tables = kernels.Episodes(rows, returns, number, cut, baseline), kernels.Critic(seen, v)
+    answer = learn_by_climbing(run, kernels.reinforce, *tables, grad=grad, form=form, place=place)
+    return run.learned(told(answer, number, cut, longest), form == 3)

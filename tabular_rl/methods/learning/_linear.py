@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,27 +17,22 @@ from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import Method
 from tabular_rl.solving.sampling import Floats
 
+if TYPE_CHECKING:
+    from tabular_rl.kernels.linear import Features
+
 MOST_CELLS = 2**28  # of a matrix of features
 DENSE = 300  # entries up to which the mean update is looked at before a run
 
 
-class Features(NamedTuple):
-    """The rows of a matrix X (entries, d): those of entry j are ptr[j] ... ptr[j + 1] - 1."""
-
-    ptr: NDArray[np.int64]
-    col: NDArray[np.int64]
-    value: Floats
-    d: int
-
-    def times(self, w: Floats) -> Floats:
-        """w X^T, (runs, entries) of weights (runs, d)."""
-        products = self.value * w[:, self.col]
-        sums = np.concatenate([np.zeros((len(w), 1)), np.cumsum(products, axis=1)], axis=1)
-        if np.diff(self.ptr).max(initial=0) <= 1:  # no sums: no rounding
-            out = np.zeros((len(w), len(self.ptr) - 1))
-            out[:, np.diff(self.ptr) > 0] = products
-            return out
-        return np.asarray(sums[:, self.ptr[1:]] - sums[:, self.ptr[:-1]])
+def times(x: Features, w: Floats) -> Floats:
+    """w X^T, (runs, entries) of weights (runs, d)."""
+    products = x.value * w[:, x.col]
+    sums = np.concatenate([np.zeros((len(w), 1)), np.cumsum(products, axis=1)], axis=1)
+    if np.diff(x.ptr).max(initial=0) <= 1:  # no sums: no rounding
+        out = np.zeros((len(w), len(x.ptr) - 1))
+        out[:, np.diff(x.ptr) > 0] = products
+        return out
+    return np.asarray(sums[:, x.ptr[1:]] - sums[:, x.ptr[:-1]])
 
 
 def read_features(given: Any, entries: int, what: str) -> Features:
@@ -46,6 +41,8 @@ def read_features(given: Any, entries: int, what: str) -> Features:
     >>> read_features("aggregate:2", 5, "states").col.tolist()
     [0, 0, 1, 1, 2]
     """
+    from tabular_rl.kernels.linear import Features
+
     if isinstance(given, str) and (given == "one-hot" or given.startswith("aggregate:")):
         size = 1 if given == "one-hot" else int(given.partition(":")[2])
         col = np.arange(entries) // size
@@ -153,7 +150,7 @@ class LinearLearning(Learning):
 
     def current(self) -> Floats:
         """The values (runs, entries) by the weights, NaN at terminal states."""
-        table = self.features.times(self.weights_now())
+        table = times(self.features, self.weights_now())
         if self.table_kind == "states":
             table[:, self.mdp.terminal] = np.nan
         return table

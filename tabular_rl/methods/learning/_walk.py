@@ -25,6 +25,7 @@ def learn_by(
     extra: int = 0,
     tried: NDArray[Any] | None = None,
     place: tuple[NDArray[Any], NDArray[Any]] | None = None,
+    first_rows: Callable[[Floats, NDArray[Any]], None] | None = None,
 ) -> Learned:
     """Learn by a kernel (model, log, walk, uniforms, step, clock, row, *settings, *tables), which changes the tables.
 
@@ -38,6 +39,7 @@ def learn_by(
     extra : the uniforms of a step besides those of the walk
     tried : how often each row was tried, for the first action (default: `run.visits`)
     place : the clocks and rows of the runs, where they are there already
+    first_rows : writes the first row of each run by uniforms (runs, 2), where that is not as the walk goes on
 
     Returns
     -------
@@ -59,6 +61,9 @@ def learn_by(
         kernel(model, log, walk, uniforms, step, next(own), next(own), *settings, *own)
 
     def start(uniforms: Floats) -> None:
+        if first_rows is not None:
+            first_rows(uniforms, row)
+            return
         counts = run.visits if tried is None else tried
         begin(
             model,

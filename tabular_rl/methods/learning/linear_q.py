@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-import numpy as np
-
-from tabular_rl.methods.learning._linear import LinearLearning
+from tabular_rl.methods.learning._linear import LinearLearning, times
+from tabular_rl.methods.learning._walk import learn_by, walk_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import Method, method
-from tabular_rl.solving.sampling import Floats
-
-EXPECTED, MAX = 1, 2
 
 
 @method(
@@ -76,7 +72,7 @@ def linear_q_learning(
     >>> linear_q_learning(mdp, features=[[2.0]], steps=1, step_size=0.25).q.tolist()
     [1.0]
     """
-    return _learn(linear_q_learning, locals(), MAX)
+    return _learn(linear_q_learning, locals())
 
 
 @method(
@@ -138,37 +134,14 @@ def linear_q_evaluation(
     >>> linear_q_evaluation(mdp, Policy.uniform(mdp), features=[[2.0]], steps=1, step_size=0.25).q.tolist()
     [1.0]
     """
-    return _learn(linear_q_evaluation, locals(), EXPECTED)
+    return _learn(linear_q_evaluation, locals())
 
 
-def _learn(method: Method[..., Learned], given: dict[str, Any], rule: int) -> Learned:
-    from tabular_rl.kernels.linear import linear_q_walk
-    from tabular_rl.kernels.one_step import begin
+def _learn(method: Method[..., Learned], given: dict[str, Any]) -> Learned:
+    from tabular_rl.kernels.linear import Weights, linear_q
 
     run = LinearLearning(method, given, table="pairs")
-    target, by, bar = run.target()
-    code, per_step = run.option["step_size"].code, run.option["per"] == "step"
-    assert run.behavior is not None
-    pi = (run.policy or run.behavior).weights
-    explore = run.option.get("explore")
-    kind = 0 if explore is None else explore.code
-    rate = np.zeros(4) if explore is None else explore.rate.code
-    first_rate = 0.0 if explore is None else explore.rate.at(1)
-    model, cum, pairs, where = run.model(), run.cum(), run.pairs(), run.source()
-    limit, x = run.option["episode_steps"] or 0, run.features
-    clock, row = run.add_walk(limit)
-    scratch = run.estimates
-    scratch[:] = x.times(run.w)
-
-    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
-        tables = (t[first:last] for t in (clock, row, run.visits, run.total, run.since, scratch, bar, run.w))
-        linear_q_walk(
-            model, x.ptr, x.col, x.value, rule, pi, kind, rate, cum, code, per_step, where, pairs, target, by, limit,
-            uniforms, step, *tables,
-        )  # fmt: skip
-
-    return run.learned(
-        run.learn(
-            walk, lambda u: begin(model, kind, first_rate, cum, where, pairs, run.visits, scratch, u, row)
-        )
-    )
+    walk, bar = walk_of(run, pi=None if run.policy is None else run.policy.weights)
+    run.estimates[:] = times(run.features, run.w)
+    tables = run.visits, run.estimates, Weights(run.total, run.since, bar, run.w)
+    return run.learned(learn_by(run, linear_q, walk, *tables, settings=(run.features,)))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from tabular_rl.methods.learning._linear import LinearLearning
+from tabular_rl.methods.learning._walk import learn_by, walk_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import method
-from tabular_rl.solving.sampling import Floats
 
 
 @method(
@@ -74,23 +74,9 @@ def linear_td(
     >>> linear_td(mdp, Policy.uniform(mdp), features=[[2.0], [7.0]], steps=1, step_size=0.25)["a"]
     1.0
     """
-    from tabular_rl.kernels.linear import linear_td_walk
-    from tabular_rl.kernels.one_step import begin
+    from tabular_rl.kernels import linear
 
     run = LinearLearning(linear_td, locals(), table="states")
-    target, by, bar = run.target()
-    code, per_step, rho = run.option["step_size"].code, run.option["per"] == "step", run.rho()
-    model, cum, pairs, where = run.model(), run.cum(), run.pairs(), run.source()
-    limit, x = run.option["episode_steps"] or 0, run.features
-    clock, row = run.add_walk(limit)
-
-    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
-        tables = (t[first:last] for t in (clock, row, run.visits, run.total, run.since, bar, run.w))
-        linear_td_walk(
-            model, x.ptr, x.col, x.value, cum, rho, code, per_step, where, pairs, target, by, limit, uniforms, step,
-            *tables,
-        )  # fmt: skip
-
-    return run.learned(
-        run.learn(walk, lambda u: begin(model, 0, 0.0, cum, where, pairs, run.visits, run.w, u, row))
-    )
+    walk, bar = walk_of(run, rho=run.rho())
+    tables = run.visits, linear.Weights(run.total, run.since, bar, run.w)
+    return run.learned(learn_by(run, linear.linear_td, walk, *tables, settings=(run.features,)))

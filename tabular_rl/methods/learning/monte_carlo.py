@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tabular_rl.errors import OptionError, quoted, spoken
 from tabular_rl.methods.learning._arrays import LARGEST
 from tabular_rl.methods.learning._learning import Learning
+from tabular_rl.methods.learning._walk import learn_by, walk_of
 from tabular_rl.model.graph.search import can_reach, reachable
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import size_text
@@ -20,7 +21,9 @@ from tabular_rl.model.unroll import state_name
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import method
-from tabular_rl.solving.sampling import Floats
+
+if TYPE_CHECKING:
+    from tabular_rl.kernels.monte_carlo import Returns
 
 IMPORTANCE = ("ordinary", "weighted", "per-decision")
 MISSED = 1e-4  # share of the largest value that the return of an endless episode may miss
@@ -107,66 +110,68 @@ def monte_carlo(
     >>> [monte_carlo(mdp, Policy.uniform(mdp), steps=n).v.tolist() for n in (1, 2)]
     [[nan, nan, 0.0], [1.5, 1.0, 0.0]]
     """
-    from tabular_rl.kernels.monte_carlo import returns_given, returns_walk
-    from tabular_rl.kernels.one_step import begin
+    from tabular_rl.kernels import monte_carlo as kernels
 
     run = Learning(monte_carlo, locals(), table="states")
     option, mdp = run.option, run.mdp
-    code, per_step = option["step_size"].code, option["per"] == "step"
     kind, first_visit, rho = IMPORTANCE.index(option["importance"]), option["visit"] == "first", run.rho()
-    episode, cut = run.add_count("episode", -1), run.add_count("cut", -1)
-    mass = run.add("mass", 0.0, None if kind == 1 else 0, within=(0.0, LARGEST))
+    number, cut = run.add_count("episode", -1), run.add_count("cut", -1)
+    counts = kernels.Counts(
+        run.add("mass", 0.0, None if kind == 1 else 0, within=(0.0, LARGEST)),
+        run.visits,
+        run.total,
+        run.since,
+    )
     needed = rewards_needed(mdp.gamma)
+    walk, _ = walk_of(run, rho=rho)
+    none = np.zeros(0, dtype=np.int64)
     if run.data is not None:
-        run.uniforms = 0
-        rows, begun, keep = episodes(run, first_visit, needed)
-        rewards, pair_state = run.data.given().reward[None], mdp.pair_state
-
-        def replay(first: int, last: int, uniforms: Floats, step: int) -> None:
-            tables = (x[first:last] for x in (episode, mass, run.visits, run.total, run.since, run.estimates))
-            returns_given(
-                rows, rewards, begun, keep, pair_state, mdp.gamma, rho, kind, code, per_step, uniforms.shape[1], step,
-                *tables,
-            )  # fmt: skip
-
-        answer = told(run.learn(replay), episode, cut, 0)
-        state = mdp.pair_state[run.data.row[: answer.steps]]
-        inside = np.cumsum(np.bincount(begun[begun >= 0], minlength=len(begun) + 1))
-        inside -= np.cumsum(np.bincount(keep[begun >= 0], minlength=len(begun) + 1))
-        met, ended = np.zeros((2, mdp.S), dtype=bool)
-        met[state], ended[state[inside[: len(state)] > 0]] = True, True
-        return with_unused(answer, {WEIGHTLESS: ended, ENDLESS: met & ~ended})
+        how = kernels.Returns(kind, first_visit, 0, *episodes(run, first_visit, needed))
+        none = np.zeros((run.runs, 0), dtype=np.int64)
+        held = kernels.Episodes(none, np.zeros((run.runs, 0)), none, number, cut)
+        answer = learn_by(run, kernels.monte_carlo, walk, held, counts, run.estimates, settings=(how,))
+        return with_unused(told(answer, number, cut, 0), unused_of_log(run, how, answer.steps))
     longest = option["episode_steps"] or run.whole.horizon or int(min(2 * needed, LONGEST))
     missing = int(min(needed - 1, longest // 2))
-    if 16.0 * longest * run.runs > MOST:
-        raise OptionError(
-            f"--episode-steps: found {longest}; the episodes of {run.runs} runs take "
-            f"{size_text(16.0 * longest * run.runs)}, more than is allowed. Lower it, or --runs."
-        )
+    check_room(run, longest)
     warn_of_cuts(run, longest, missing)
-    model, cum, restart = run.model(), run.cum(), option["episode_steps"] is not None
-    clock, row = run.add_walk(longest)
-    kept = run.add_index("rows", mdp.L, longest, low=-mdp.L), run.add("rewards", 0.0, longest)
+    place = run.add_walk(longest)
+    rows, rewards = run.add_index("rows", mdp.L, longest, low=-mdp.L), run.add("rewards", 0.0, longest)
     seen = run.add_count("seen", None if first_visit else 0, value=-1, low=-1)
-    arrays = clock, row, *kept, seen, episode, cut, mass, run.visits, run.total, run.since, run.estimates
-
-    def walk(first: int, last: int, uniforms: Floats, step: int) -> None:
-        returns_walk(
-            model, cum, rho, kind, first_visit, code, per_step, missing, restart, uniforms, step,
-            *(x[first:last] for x in arrays),
-        )  # fmt: skip
-
-    answer = run.learn(walk, lambda u: begin(model, 0, 0.0, cum, 0, cum, run.visits, run.estimates, u, row))
-    answer = told(answer, episode, cut, longest)
+    tables = kernels.Episodes(rows, rewards, seen, number, cut), counts, run.estimates
+    how = kernels.Returns(kind, first_visit, missing, none, none, none)
+    answer = learn_by(run, kernels.monte_carlo, walk, *tables, settings=(how,), place=place)
+    answer = told(answer, number, cut, longest)
     weights = kind == 1 and bool((rho == 0).any())
     if not first_visit:  # nobody looked which states were met
         return with_unused(answer, {f"never visited, or {WEIGHTLESS}": np.full(mdp.S, weights)})
     met = seen >= 0
-    ended = (met & (seen < episode[:, None]) & (cut == 0)[:, None] & weights).any(axis=0)
+    ended = (met & (seen < number[:, None]) & (cut == 0)[:, None] & weights).any(axis=0)
     either = met.any(axis=0) & ~ended
     return with_unused(
         answer, {WEIGHTLESS: ended, f"{WEIGHTLESS}, or {ENDLESS}" if weights else ENDLESS: either}
     )
+
+
+def unused_of_log(run: Learning, how: Returns, steps: int) -> dict[str, NDArray[np.bool_]]:
+    """The states (S,) that were met in the first `steps` lines of a log, by why nothing may be learned of them."""
+    assert run.data is not None
+    begun, keep, state = how.begun, how.keep, run.mdp.pair_state[run.data.row[:steps]]
+    inside = np.cumsum(np.bincount(begun[begun >= 0], minlength=len(begun) + 1))
+    inside -= np.cumsum(np.bincount(keep[begun >= 0], minlength=len(begun) + 1))
+    met, ended = np.zeros((2, run.mdp.S), dtype=bool)
+    met[state], ended[state[inside[: len(state)] > 0]] = True, True
+    return {WEIGHTLESS: ended, ENDLESS: met & ~ended}
+
+
+def check_room(run: Learning, longest: int) -> None:
+    """Raise OptionError where the episodes of all runs take more memory than they may."""
+    size = 16.0 * longest * run.runs
+    if size > MOST:
+        raise OptionError(
+            f"--episode-steps: found {longest}; the episodes of {run.runs} runs take {size_text(size)}, more than is "
+            "allowed. Lower it, or --runs."
+        )
 
 
 def rewards_needed(gamma: float) -> float:
@@ -203,7 +208,7 @@ def episodes(run: Learning, first_visit: bool, needed: float) -> tuple[NDArray[n
             f"data: {left_out.sum()} of {N} transitions are not learned from, as their episode is cut off before "
             + ("its end" if run.mdp.gamma == 1 else f"{needed} rewards have followed")
         )
-    return rows[None], begun, keep
+    return rows, begun, keep
 
 
 def warn_of_cuts(run: Learning, longest: int, missing: int) -> None:
