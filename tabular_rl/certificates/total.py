@@ -110,7 +110,7 @@ class TotalCertifier(Certifier):
 
         Raises
         ------
-        NoFiniteAnswer : where the policy never terminates and collects reward for ever
+        NoFiniteAnswer : where the policy never terminates and collects reward without end
 
         Examples
         --------
@@ -176,7 +176,7 @@ class TotalCertifier(Certifier):
         )
 
     def _follow(self, rows: Ints) -> None:
-        """Make the chain of a policy, mended where it might collect reward for ever or never end."""
+        """Make the chain of a policy, mended where it might collect reward without end or never end."""
         if self._signs is None:
             self._signs = reward_signs(self.mdp)
         zero, collects = settled(self.mdp, row_mask_of(self.mdp, rows), signs=self._signs)
@@ -193,7 +193,7 @@ class TotalCertifier(Certifier):
         """The states (S,) from which the policy meets only actions proven optimal, and ends where that is.
 
         An action is where all others are proven worse, or where it moves inside of a merged component (which changes
-        nothing); staying in one for ever, where all rows that leave it are proven worse.
+        nothing); never leaving one, where all rows that leave it are proven worse.
         """
         mdp, total, chain = self.mdp, self.total, self._chain
         assert chain is not None and self.rows is not None

@@ -344,7 +344,7 @@ def _loss(
         evaluation = policy.rows is None or not mdp.problem.contracts
         found = loss(answer.values, evaluation, answer.beside)
     if not found <= tolerance:
-        with contextlib.suppress(NotAnswerable, NoFiniteAnswer):  # it never ends, or earns for ever
+        with contextlib.suppress(NotAnswerable, NoFiniteAnswer):  # it never ends, or earns without end
             found = min(found, loss(elsewhere.values(policy), evaluation=True))
             own = None if found <= tolerance else elsewhere.fractions(policy)
             if own is not None:

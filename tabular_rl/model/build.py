@@ -246,7 +246,7 @@ def exact_sum_text(total: Fraction, probabilities: Sequence[Fraction]) -> str:
 
 
 def _unrounded(probabilities: Sequence[Fraction]) -> list[Fraction]:
-    """Return the small fractions of which decimals are the rounding, where those sum to 1 as these do not.
+    """Return the small fractions that decimals are the rounding of, where those sum to 1 and these do not.
 
     >>> _unrounded([Fraction("0.333")] * 3), _unrounded([Fraction("0.17"), Fraction("0.82")])
     ([Fraction(1, 3)], [])

@@ -58,7 +58,7 @@ def sampled_places(error: float, largest: float) -> int:
 
 
 def shown(value: float, decimals: int) -> str:
-    """Return a value with so many decimals, or rounded to tens, hundreds, ... where there are less than none.
+    """Return a value with `decimals` decimals, or rounded to tens, hundreds, ... where that is negative.
 
     Halves are rounded away from 0, as on paper.
 
@@ -89,20 +89,20 @@ def shown(value: float, decimals: int) -> str:
 
 
 def _at(value: Fraction, decimals: int) -> Decimal:
-    """A number with so many decimals, halves away from 0."""
+    """A number with `decimals` decimals, halves away from 0."""
     scaled = abs(value) * 10**decimals
     whole = int(scaled + Fraction(1, 2))
     return Decimal(-whole if value < 0 else whole).scaleb(-decimals, Context(prec=max(len(str(whole)), 1)))
 
 
 def shown_exact(value: Fraction, decimals: int, digits: int = 7) -> str:
-    """Return an exact value with so many decimals; by its own size where these say too little of it.
+    """Return an exact value with `decimals` decimals; by its own size where these say too little of it.
 
     >>> shown_exact(Fraction(2, 3), 6), shown_exact(Fraction(-1234567), -16), shown_exact(Fraction(1, 3 * 10**9), 6)
     ('0.666667', '-1234567', '3.333333e-10')
     """
-    told = value == 0 or 1 <= abs(value) * 10**decimals < PLAIN * 10**6 * 10**decimals
-    if decimals >= 0 and told:
+    enough = value == 0 or 1 <= abs(value) * 10**decimals < PLAIN * 10**6 * 10**decimals
+    if decimals >= 0 and enough:
         return f"{_at(value, decimals):f}"
     return rounded(value, digits)
 
@@ -154,7 +154,7 @@ def plus_minus(text: str, lower: float, upper: float) -> str:
 
 def interval_text(lower: float, upper: float, digits: int = 9) -> str:
     """Return a proven interval, rounded outward by no more than a thousandth of its width; or its one side, with
-    so many digits.
+    `digits` digits.
 
     >>> interval_text(15.24737295, 15.2923725), interval_text(-math.inf, 1234567.8), interval_text(-math.inf, math.inf)
     ('from 15.24737 to 15.29238', 'at most 1234567.81', 'not known')

@@ -154,7 +154,7 @@ def exact_sum(values: Iterable[Fraction]) -> Fraction | None:
 
 
 def rounded(value: Fraction | float, digits: int, direction: str = ROUND_HALF_UP) -> str:
-    """Return a number with so many significant digits, rounded to the nearest one, or as `direction` of decimal says.
+    """Return a number with `digits` significant digits, rounded to the nearest one, or as `direction` of decimal says.
 
     >>> rounded(Fraction(2, 3), 3), rounded(1234567.8, 6), rounded(Fraction(1, 10**400), 3), rounded(0.5, 3)
     ('0.667', '1.23457e+06', '1e-400', '0.5')
@@ -175,7 +175,7 @@ def rounded(value: Fraction | float, digits: int, direction: str = ROUND_HALF_UP
 
 
 def outward(bound: Fraction | float, upper: bool, digits: int = 6) -> str:
-    """Return a proven bound with so many digits: a lower one rounded down, an upper one up, so that it still holds.
+    """Return a proven bound with `digits` digits: a lower one rounded down, an upper one up, so that it still holds.
 
     >>> outward(1234567.8, upper=False), outward(1234567.8, upper=True), outward(Fraction(1, 3), upper=True, digits=2)
     ('1.23456e+06', '1.23457e+06', '0.34')

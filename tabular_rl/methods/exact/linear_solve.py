@@ -65,7 +65,7 @@ def linear_solve(
         v(s) = r_π(s) + γ Σ_s' P_π(s, s') v(s')        that is        (I - γ P_π) v = r_π
 
     with P_π(s, s') = Σ_a π(a|s) P(s, a, s') and r_π(s) = Σ_a π(a|s) r(s, a). At γ = 1 it is solved where the policy
-    is sure to leave; where it stays for ever without reward, v = 0. The system is solved dense (LAPACK), by sparse LU
+    is sure to leave; where it never leaves and earns nothing, v = 0. The system is solved dense (LAPACK), by sparse LU
     (SuperLU), or by BiCGStab where the factors of LU would fill in, and refined once; `auto` decides from the number
     of states and the structure.
 
@@ -82,7 +82,7 @@ def linear_solve(
 
     Raises
     ------
-    NoFiniteAnswer : γ = 1 and the policy collects reward for ever; the states are named
+    NoFiniteAnswer : γ = 1 and the policy collects reward without end; the states are named
     NotAnswerable : the model has a finite horizon
     OptionError : the policy belongs to another model, or depends on time
 
@@ -149,9 +149,9 @@ def improve(sweeper: Sweeper, v: Floats, rows: Ints) -> tuple[bool, float, float
 
 
 def polish(sweeper: Sweeper, run: Run, rows: Ints, proper: Ints) -> tuple[Floats, Ints]:
-    """Improve rows (S,) by policy iteration in floating point: the values and the policy, of which nothing is claimed.
+    """Improve rows (S,) by policy iteration in floating point: the values and the policy. Nothing is claimed of them.
 
-    At γ = 1 the model is one where staying for ever is worth -∞, and the rows `proper` end surely.
+    At γ = 1 the model is one where never to leave is worth -∞, and the rows `proper` end surely.
     """
     mdp, v, rows = sweeper.mdp, np.zeros(sweeper.mdp.S), rows.copy()
     for _ in range(1000):

@@ -48,7 +48,7 @@ def rational(mdp: MDP, *, time_limit: o.TimeLimit = None) -> Solution:
 
     γ < 1: x is the one fixed point. γ = 1: zero-reward end components are merged first (staying is worth 0), and in
     what is left a policy that may never end is worth -∞ somewhere. A policy greedy to x = T_π x of one that ends also
-    ends: otherwise 0 ≤ T_π' x - x, averaged over a class in which it stays for ever, would be its mean reward, which
+    ends: otherwise 0 ≤ T_π' x - x, averaged over a class that it never leaves, would be its mean reward, which
     is negative. So policy iteration stays among policies that end, and its fixed point is v*: for any policy that ends
     x = T x ≥ T_π x ≥ ... → v_π. A finite horizon is solved by backward induction.
 
@@ -125,7 +125,7 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: o.TimeLimit = N
     Raises
     ------
     MissingExtra, OptionError : a block is too large, or the policy does not fit the model
-    NoFiniteAnswer : γ = 1 and the policy collects reward for ever; the states are named
+    NoFiniteAnswer : γ = 1 and the policy collects reward without end; the states are named
 
     Sources
     -------

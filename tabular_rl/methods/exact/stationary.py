@@ -62,7 +62,7 @@ def stationary_distribution(mdp: MDP, policy: Policy, *, exact: bool = False) ->
     Raises
     ------
     OptionError : the policy does not fit the model, or depends on time
-    NumericalError : a class of more than 1000 states of which some hardly meet
+    NumericalError : a class of more than 1000 states, some of which hardly meet
     MissingExtra : `exact`, and a class of more than 100 states without python-flint
 
     Sources
@@ -131,7 +131,7 @@ def visit_distribution(
 
     Raises
     ------
-    NoFiniteAnswer : γ = 1 and the policy may stay for ever in a state that is not terminal
+    NoFiniteAnswer : γ = 1 and the policy may never leave some state that is not terminal
     NotAnswerable : the model has a finite horizon
 
     Sources

@@ -34,7 +34,7 @@ class Goal:
     """The question of one run: v* of a model (policy None) or v_π, to a tolerance.
 
     `model` is what the loop sweeps over: the model itself, or for total reward its quotient, in which no policy can
-    stay for ever without losing.
+    stay without losing.
     """
 
     def __init__(self, run: Run, mdp: MDP, threads: int = 1, policy: Policy | None = None) -> None:

@@ -55,7 +55,7 @@ def modified_policy_iteration(
     ----------
     mdp : the model; discounted, or total reward (γ = 1)
     inner_sweeps : m, the same each time
-    sweeps : give up after so many sweeps, of either kind
+    sweeps : stop after this number of sweeps, of either kind
     tolerance, relative, in_place, threads, time_limit, start_from : as in value_iteration
 
     Returns
@@ -68,7 +68,7 @@ def modified_policy_iteration(
 
     Examples
     --------
-    Stay for 1, or leave to a state that earns 3 for ever: at γ = 1/2 leaving is worth 0 + 6/2 = 3, staying 2.
+    Stay for 1, or leave to a state that earns 3 in each step: at γ = 1/2 leaving is worth 0 + 6/2 = 3, staying 2.
 
     >>> from tabular_rl import MDP
     >>> mdp = MDP([[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[1, 0], [3, 0]], 0.5, actions=["stay", "go"], axes="sas")

@@ -56,7 +56,7 @@ def policy_evaluation(
 
     Raises
     ------
-    NoFiniteAnswer : at γ = 1, where the policy collects reward for ever.
+    NoFiniteAnswer : at γ = 1, where the policy collects reward without end.
 
     Sources
     -------

@@ -54,7 +54,7 @@ def policy_iteration(
     Parameters
     ----------
     mdp : the model; discounted, or total reward (γ = 1, from a policy that ends)
-    improvements : give up after so many
+    improvements : stop after this number of improvements
     linear_solver : "auto" chooses by size and structure; "dense", "sparse" or "iterative"
     tolerance, relative, threads, time_limit, start_from : as in value_iteration
 
@@ -69,7 +69,7 @@ def policy_iteration(
     Examples
     --------
     Puterman's two states at γ = .95: in state 0 stay for 5 (and go with probability 1/2), or go for 10; state 1 costs
-    1 for ever, so v(1) = -1 / (1 - γ) = -20.
+    1 in each step, so v(1) = -1 / (1 - γ) = -20.
 
     >>> from tabular_rl import MDP
     >>> mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 0]]], [[5, 10], [-1, 0]], 0.95, axes="sas")

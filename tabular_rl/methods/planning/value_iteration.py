@@ -42,7 +42,7 @@ def value_iteration(
     mdp : the model; discounted, or total reward (γ = 1)
     tolerance : largest width of the proven interval, in units of reward
     relative : the tolerance is a share of the largest |value|
-    sweeps : give up after so many
+    sweeps : stop after this number of sweeps
     in_place : Gauss-Seidel instead of synchronous sweeps
     threads : for synchronous sweeps; the bits do not depend on it
     time_limit : seconds
@@ -62,7 +62,7 @@ def value_iteration(
 
     Examples
     --------
-    One state: earn 1 for ever at γ = 1/2. v = 1 + v/2, so v = 2.
+    One state: earn 1 in each step at γ = 1/2. v = 1 + v/2, so v = 2.
 
     >>> from tabular_rl import MDP
     >>> answer = value_iteration(MDP([[[1.0]]], [[1.0]], 0.5))

@@ -36,7 +36,7 @@ class TotalReward:
     """A model at γ = 1 whose optimal total reward is finite, with its zero-reward end components merged.
 
     In `quotient` each of them is one state: it keeps the rows that are not part of the component, and a row of reward 0
-    to a terminal state stands for staying for ever (a component without other rows is itself terminal). Every policy of
+    to a terminal state stands for never leaving it (a component without other rows is itself terminal). Every policy of
     the quotient that may fail to end is worth -∞ somewhere (+∞ in costs), and `proper_rows` ends surely: the conditions
     under which Bellman's equation has one solution, value iteration converges to it from anywhere and policy iteration
     from a proper policy (Bertsekas & Tsitsiklis 1991). S' and L' below are the quotient's; where nothing is merged
@@ -118,8 +118,8 @@ def total_reward(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
     ------
     NoFiniteAnswer : with the states of a component whose largest mean reward is positive (+∞), or exactly 0 with
         rewards that are not (the sum does not settle); or with those from which every policy may collect negative
-        reward for ever (-∞)
-    NumericalError : where a mean reward could not be told from 0
+        reward without end (-∞)
+    NumericalError : where a mean reward is too near to 0 to know its sign
 
     Sources: Puterman (1994), 7.2 and 9.5; Bertsekas & Tsitsiklis (1991); Baier et al. (2018), "Stochastic shortest
     paths and weight-bounded properties", for merging.
@@ -319,7 +319,7 @@ def zero_of_policy(mdp: MDP, policy: Policy) -> Mask:
 
     Raises
     ------
-    NoFiniteAnswer : with the states that recur and collect reward for ever
+    NoFiniteAnswer : with the states that recur and collect reward without end
 
     Examples
     --------
