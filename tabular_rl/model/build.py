@@ -193,7 +193,7 @@ def _sum_faults(row: Row, where: dict[str, Any], exact: bool, normalize: bool) -
         if total is None:
             yield Fault(TOO_FINE, **where)
         elif total != 1 and not (normalize and total > 0):
-            yield Fault(exact_sum_text(total, p_exact) + _repeat_text(row, total), **where)
+            yield Fault(_exact_sum_text(total, p_exact) + _repeat_text(row, total), **where)
     elif not normalize:
         total_float = math.fsum(probabilities)
         if abs(total_float - 1) > len(row.outcomes) * 2.0**-52:
@@ -226,10 +226,10 @@ def _shown(reward: Number) -> str:
     return shown(reward) if isinstance(reward, Fraction) else repr(float(reward))
 
 
-def exact_sum_text(total: Fraction, probabilities: Sequence[Fraction]) -> str:
+def _exact_sum_text(total: Fraction, probabilities: Sequence[Fraction]) -> str:
     """Say what a row of exact numbers sums to, what is missing, and the way out.
 
-    >>> exact_sum_text(Fraction(9, 10), [Fraction(1, 2), Fraction(2, 5)])
+    >>> _exact_sum_text(Fraction(9, 10), [Fraction(1, 2), Fraction(2, 5)])
     'probabilities sum to 9/10, expected 1 (1/10 missing). Fix the row, or load with --normalize to rescale it.'
     """
     gap = abs(1 - total)

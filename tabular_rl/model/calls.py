@@ -73,7 +73,7 @@ def public(function: F, name: str = "") -> F:
         try:
             bound = signature.bind(*args, **options)
         except TypeError:
-            raise misused(who, signature, args, options) from None
+            raise _misused(who, signature, args, options) from None
         given = bound.arguments
         if paths and not isinstance(given["path"], (str, os.PathLike)):
             raise OptionError(f"path: found {type(given['path']).__name__}, expected the path of a file")
@@ -84,7 +84,7 @@ def public(function: F, name: str = "") -> F:
                     given[name] = converted(given["mdp"], given[name], name)
         return function(*bound.args, **bound.kwargs)
 
-    return as_it_is(function, enter)
+    return _as_it_is(function, enter)
 
 
 def check_model(mdp: object) -> None:
@@ -99,7 +99,7 @@ def check_model(mdp: object) -> None:
     raise OptionError(f"mdp: found {type(mdp).__name__}, expected a model: {hint}")
 
 
-def as_it_is(function: F, enter: Callable[[tuple[Any, ...], dict[str, Any]], Any]) -> F:
+def _as_it_is(function: F, enter: Callable[[tuple[Any, ...], dict[str, Any]], Any]) -> F:
     """Return a function that calls `enter(args, options)` and looks in every other way like the one it stands for."""
 
     def call(*args: Any, **options: Any) -> Any:
@@ -202,7 +202,7 @@ def with_checked_options(function: F) -> F:
         values = {name: option.check(given[name]) for name, (option, _) in options.items() if name in given}
         return function(*args, **{**given, **values})
 
-    return as_it_is(function, enter)
+    return _as_it_is(function, enter)
 
 
 # -- calls that do not fit ---------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def check_options(who: str, options: Iterable[str], known: Iterable[str]) -> Non
             raise unknown_option(who, word, listed)
 
 
-def misused(
+def _misused(
     who: str, signature: inspect.Signature, args: tuple[Any, ...], options: dict[str, Any]
 ) -> OptionError:
     """What is wrong with a call that does not fit the signature."""

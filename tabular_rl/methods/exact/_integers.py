@@ -238,10 +238,10 @@ def solve_integers(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[lis
     longest = max(a.bit_length() for _, _, a in system[1])
     if n * n * (n * longest + max(map(int.bit_length, b))) < QUICK:
         return _flint_child.solve(*system)
-    return in_child(system, run)
+    return _in_child(system, run)
 
 
-def in_child(system: tuple[Any, ...], run: Run) -> tuple[list[int], int]:
+def _in_child(system: tuple[Any, ...], run: Run) -> tuple[list[int], int]:
     """Solve by python-flint in a child process, so that this one can still react; it is killed when the run ends."""
     import pickle
     import subprocess
@@ -297,7 +297,7 @@ def dixon(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[list[int], i
             digits.append(x)
             product = sum((limb @ x).astype(object) << (DIGIT * k) for k, limb in enumerate(limbs))
             r = (r - product) // p
-        found = rational_vector(joined(digits, p), p ** len(digits), run)
+        found = _rational_vector(joined(digits, p), p ** len(digits), run)
         if found is not None:
             num, den = found
             if all(sum(a * num[j] for j, a in A[i].items()) == den * b[i] for i in range(n)):
@@ -338,7 +338,7 @@ def joined(digits: list[NDArray[Any]], p: int) -> list[int]:
     return list(level[0].tolist())
 
 
-def rational_vector(x: list[int], M: int, run: Run) -> tuple[list[int], int] | None:
+def _rational_vector(x: list[int], M: int, run: Run) -> tuple[list[int], int] | None:
     """Fractions with one denominator that are x modulo M and too small to be an accident, or None."""
     den, num = 1, []
     dens = []
@@ -347,7 +347,7 @@ def rational_vector(x: list[int], M: int, run: Run) -> tuple[list[int], int] | N
         y -= M if 2 * y > M else 0
         if (abs(y) * den) << 40 >= M:
             run.check_stop()
-            y, more = small_fraction(y % M, M)
+            y, more = _small_fraction(y % M, M)
             den *= more
             if not more or (abs(y) * den) << 40 >= M:
                 return None
@@ -356,7 +356,7 @@ def rational_vector(x: list[int], M: int, run: Run) -> tuple[list[int], int] | N
     return [y * (den // d) for y, d in zip(num, dens, strict=True)], den
 
 
-def small_fraction(y: int, M: int) -> tuple[int, int]:
+def _small_fraction(y: int, M: int) -> tuple[int, int]:
     """u, v with u ≡ v y (mod M) and |u| ≤ √(M/2), by Euclid's algorithm stopped half way."""
     limit = math.isqrt(M // 2)
     u, u2, v, v2 = M, y, 0, 1

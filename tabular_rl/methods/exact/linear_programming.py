@@ -104,7 +104,7 @@ def linear_programming(
     with run.until_stopped():
         if model.L:
             try:
-                with own_standard_output():
+                with _own_standard_output():
                     objective, x = run.call(programme, sweeper, c)
             except NumericalError as error:
                 failure = str(error)
@@ -133,7 +133,7 @@ def _primal(mdp: MDP, model: MDP, x: Floats, total: TotalReward) -> tuple[NDArra
 
 
 @contextlib.contextmanager
-def own_standard_output() -> Iterator[None]:
+def _own_standard_output() -> Iterator[None]:
     """Drop the lines that HiGHS prints on standard output by itself where it fails; all others are passed on."""
 
     def flush() -> None:  # what C code has printed and not written yet

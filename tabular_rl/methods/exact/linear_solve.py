@@ -131,7 +131,7 @@ def policy_values(
     if how == "auto" and mdp.S <= DENSE_STATES:
         how = "dense"
     if how == "dense":
-        dense_fits(mdp.S)
+        _dense_fits(mdp.S)
     return solve_chain(*Sweeper(mdp).policy_system(policy, how == "dense"), mdp.gamma, how, run, zero)
 
 
@@ -171,7 +171,7 @@ def polish(sweeper: Sweeper, run: Run, rows: Ints, proper: Ints) -> tuple[Floats
     return v, rows
 
 
-def dense_fits(n: int) -> None:
+def _dense_fits(n: int) -> None:
     if n > DENSE_LARGEST:
         raise OptionError(
             f"--linear-solver: found dense for {n} states, a matrix of {size_text(8.0 * n * n)}; "
@@ -200,18 +200,18 @@ def solve_chain(
     if how == "auto":
         how = "dense" if isinstance(P_pi, np.ndarray) else chosen_solver(P_pi)
     run = run or Run(how, {})
-    method = {"dense": dense_solve, "sparse": sparse_solve, "iterative": iterative_solve}[how]
+    method = {"dense": _dense_solve, "sparse": sparse_solve, "iterative": _iterative_solve}[how]
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             v = method(P_pi, r_pi, gamma, run)
     except (np.linalg.LinAlgError, RuntimeError) as error:  # SuperLU says singular by RuntimeError
         if "MALLOC" in str(error):  # and so does it say that memory ends
-            raise no_memory(len(r_pi), error) from None
+            raise _no_memory(len(r_pi), error) from None
         raise Singular(f"the linear system cannot be solved in floating point ({error})") from None
     except MemoryError as error:
         if how == "sparse" and asked == "auto":
             return solve_chain(P_pi, r_pi, gamma, "iterative", run)
-        raise no_memory(len(r_pi), error) from None
+        raise _no_memory(len(r_pi), error) from None
     if not np.isfinite(v).all():
         kind = NumericalError if gamma < 1 else Singular
         raise kind("the linear system cannot be solved in floating point (overflow)")
@@ -223,11 +223,11 @@ def chosen_solver(P_pi: Any) -> str:
     n = P_pi.shape[0]
     if n <= DENSE_STATES or (P_pi.nnz > 0.1 * n * n and n <= DENSE_LARGEST // 4):
         return "dense"
-    shape = Shape(P_pi)
+    shape = _Shape(P_pi)
     return "sparse" if shape.entries <= FILL and shape.operations <= FLOPS else "iterative"
 
 
-class Shape:
+class _Shape:
     """What a sparse LU of I - γ P_π would cost, and an order of states that keeps neighbours together.
 
     After reverse Cuthill-McKee a graph of bandwidth w has separators of about w states; the factors of an ordering by
@@ -258,8 +258,8 @@ class Shape:
         self.operations = min(2 * float((reach**2).sum()) + n, 20 * w**3 + n) + full * self.hubs
 
 
-def dense_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
-    dense_fits(len(r_pi))
+def _dense_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
+    _dense_fits(len(r_pi))
     A = -gamma * (P_pi if isinstance(P_pi, np.ndarray) else P_pi.toarray())
     A[np.diag_indices_from(A)] += 1.0
     v = run.call(np.linalg.solve, A, r_pi)
@@ -272,8 +272,8 @@ def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     A = system(P_pi, gamma).tocsc()
     # I - γP is diagonally dominant: no pivoting is needed, and the order may be that of a symmetric matrix. Minimum
     # degree takes long where there are hubs or much fill-in, and it holds the interpreter's lock: no signal is heard.
-    shape = Shape(P_pi)
-    check_factors_fit(shape)
+    shape = _Shape(P_pi)
+    _check_factors_fit(shape)
     how: dict[str, Any] = {"permc_spec": "MMD_AT_PLUS_A", "options": {"SymmetricMode": True}}
     if shape.hubs or shape.operations > FLOPS:
         how = {"permc_spec": "COLAMD"}
@@ -288,28 +288,28 @@ def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     return run.call(solve)
 
 
-class FactorsTooLarge(MemoryError):
+class _FactorsTooLarge(MemoryError):
     """What a sparse LU needs and what there is."""
 
 
-def check_factors_fit(shape: Shape) -> None:
-    """FactorsTooLarge where a sparse LU would not fit: an entry is a number and its row, and grows by a copy."""
+def _check_factors_fit(shape: _Shape) -> None:
+    """_FactorsTooLarge where a sparse LU would not fit: an entry is a number and its row, and grows by a copy."""
     needed, free = int(2 * 12 * shape.entries), free_memory()
     if free is not None and needed > free:
-        raise FactorsTooLarge(
+        raise _FactorsTooLarge(
             f"about {size_text(needed)} of memory, expected at most the {size_text(free)} that are free"
         )
 
 
-def no_memory(n: int, error: Exception) -> OptionError:
-    needs = str(error) if isinstance(error, FactorsTooLarge) else "more memory than is free"
+def _no_memory(n: int, error: Exception) -> OptionError:
+    needs = str(error) if isinstance(error, _FactorsTooLarge) else "more memory than is free"
     return OptionError(
         f"a factorization of {n} equations needs {needs}. A method that sweeps needs least: value-iteration, or "
         "policy-evaluation of a policy."
     )
 
 
-def iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
+def _iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     """BiCGStab on the residual, again and again until that is a rounding error, with sweeps v ← r + γ P v in between.
 
     An incomplete LU goes before it where the graph has small separators (as grids have); where it has none, the chain
@@ -344,7 +344,7 @@ class _Iteration:
     """The best x so far of A x = b, in an order of states that keeps neighbours together, and steps that better it."""
 
     def __init__(self, P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> None:
-        self.shape, self.gamma, self.run = Shape(P_pi), gamma, run
+        self.shape, self.gamma, self.run = _Shape(P_pi), gamma, run
         order = self.shape.order
         self.P = P_pi[order][:, order]
         self.A, self.b = system(self.P, gamma), r_pi[order]

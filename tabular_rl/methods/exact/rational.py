@@ -155,10 +155,10 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: o.TimeLimit = N
 def rational_values(mdp: MDP, policy: Policy, run: Run | None = None) -> list[Fraction]:
     """Return v_π (S,) as Fractions, in the sign of maximisation, of a policy that does not depend on time."""
     run = run or Run("", {})
-    return chain_values(Rows(mdp), policy, zero_states(mdp, policy), run).fractions(run)
+    return _chain_values(Rows(mdp), policy, zero_states(mdp, policy), run).fractions(run)
 
 
-def chain_values(rows: Rows, policy: Policy, zero: Mask, run: Run) -> Values:
+def _chain_values(rows: Rows, policy: Policy, zero: Mask, run: Run) -> Values:
     from tabular_rl.model.graph.search import components
 
     mdp = rows.mdp
@@ -174,7 +174,7 @@ def _improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[An
     gamma = mdp.gamma_exact
     ties = np.zeros(mdp.L, dtype=bool)
     while True:
-        x = chain_values(integers, Policy(mdp, rows=rows), mdp.terminal, run)
+        x = _chain_values(integers, Policy(mdp, rows=rows), mdp.terminal, run)
         rows, changed = rows.copy(), False
         for s in range(mdp.S):
             run.check_stop()

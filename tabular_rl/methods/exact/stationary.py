@@ -80,15 +80,15 @@ def stationary_distribution(mdp: MDP, policy: Policy, *, exact: bool = False) ->
     [Fraction(2, 3), Fraction(1, 3)]
     """
     policy = still(mdp, policy)
-    classes, transient = recurrent_classes(mdp, policy)
+    classes, transient = _recurrent_classes(mdp, policy)
     kind: Any = object if exact else np.float64
     distributions = np.zeros((len(classes), mdp.S), dtype=kind)
     if exact:
         distributions += Fraction(0)
         rows = chain_rows(Rows(mdp), policy)
         for found, states in zip(distributions, classes, strict=True):
-            found[states] = exact_class(rows, states.tolist())
-        visits = exact_visits(mdp, rows, transient, Fraction(1))
+            found[states] = _exact_class(rows, states.tolist())
+        visits = _exact_visits(mdp, rows, transient, Fraction(1))
         weights = np.array([Fraction(0)] * len(classes), dtype=object)
         start = exact_start(mdp)
         of_class = {s: k for k, states in enumerate(classes) for s in states.tolist()}
@@ -104,8 +104,8 @@ def stationary_distribution(mdp: MDP, policy: Policy, *, exact: bool = False) ->
     else:
         P_pi, _ = Sweeper(mdp).policy_system(policy)
         for found, states in zip(distributions, classes, strict=True):
-            found[states] = float_class(P_pi[states][:, states])
-        flow = mdp.start + P_pi.T @ transient_visits(P_pi, mdp.start, 1.0, ~transient)
+            found[states] = _float_class(P_pi[states][:, states])
+        flow = mdp.start + P_pi.T @ _transient_visits(P_pi, mdp.start, 1.0, ~transient)
         weights = np.array([flow[states].sum() for states in classes])
     return Stationary(classes, distributions, weights, weights @ distributions)
 
@@ -152,9 +152,9 @@ def visit_distribution(
     outside = stays(mdp, policy) if mdp.problem.must_end else mdp.terminal
     if exact:
         rows = chain_rows(Rows(mdp), policy)
-        d = exact_visits(mdp, rows, ~outside, mdp.gamma_exact)
+        d = _exact_visits(mdp, rows, ~outside, mdp.gamma_exact)
     else:
-        d = transient_visits(Sweeper(mdp).policy_system(policy)[0], mdp.start, mdp.gamma, outside)
+        d = _transient_visits(Sweeper(mdp).policy_system(policy)[0], mdp.start, mdp.gamma, outside)
     total = d.sum()
     return d / total if normalized and total else d
 
@@ -199,7 +199,7 @@ def still(mdp: MDP, policy: Policy) -> Policy:
     return policy_of(mdp.replace(horizon=None) if mdp.problem.timed else mdp, policy)
 
 
-def recurrent_classes(mdp: MDP, policy: Policy) -> tuple[tuple[NDArray[Any], ...], Mask]:
+def _recurrent_classes(mdp: MDP, policy: Policy) -> tuple[tuple[NDArray[Any], ...], Mask]:
     """The recurrent classes of a policy's chain, by their lowest state, and the mask (S,) of transient states."""
     used = policy.takes
     count, labels = components(mdp, used)
@@ -216,7 +216,7 @@ def recurrent_classes(mdp: MDP, policy: Policy) -> tuple[tuple[NDArray[Any], ...
 
 def stays(mdp: MDP, policy: Policy) -> Mask:
     """The recurrent states (S,); NoFiniteAnswer where one that is not terminal is met from the start."""
-    _, transient = recurrent_classes(mdp, policy)
+    _, transient = _recurrent_classes(mdp, policy)
     met = reachable(mdp, starts(mdp), policy.takes) & ~transient & ~mdp.terminal
     if met.any():
         names = [mdp.states[s] for s in np.flatnonzero(met).tolist()]
@@ -249,7 +249,7 @@ def gth(P: NDArray[np.float64]) -> NDArray[np.float64]:
     return mu
 
 
-def float_class(P: Any) -> NDArray[np.float64]:
+def _float_class(P: Any) -> NDArray[np.float64]:
     """The stationary distribution of one recurrent class with transition matrix P (sparse)."""
     n = P.shape[0]
     if n <= GTH_STATES:
@@ -275,34 +275,34 @@ def float_class(P: Any) -> NDArray[np.float64]:
     return np.asarray(mu / mu.sum())
 
 
-def transient_visits(P: Any, start: NDArray[np.float64], gamma: float, outside: Mask) -> NDArray[np.float64]:
+def _transient_visits(P: Any, start: NDArray[np.float64], gamma: float, outside: Mask) -> NDArray[np.float64]:
     """d = start + γ Pᵀ d over the states not `outside`, 0 there."""
     return np.maximum(
         solve_chain(P.T.tocsr(), np.where(outside, 0.0, start), gamma, "auto", None, outside), 0.0
     )
 
 
-def exact_class(rows: list[Row | None], states: list[int]) -> list[Fraction]:
+def _exact_class(rows: list[Row | None], states: list[int]) -> list[Fraction]:
     first, others = states[0], states[1:]
     if not others:
         return [Fraction(1)]
     row = rows[first]
     assert row is not None
-    between = exact_system(rows, others, {s: Fraction(n, row[1]) for s, n in row[0].items()}, Fraction(1))
+    between = _exact_system(rows, others, {s: Fraction(n, row[1]) for s, n in row[0].items()}, Fraction(1))
     total = 1 + sum(between)
     return [x / total for x in (Fraction(1), *between)]
 
 
-def exact_visits(mdp: MDP, rows: list[Row | None], inside: Mask, gamma: Fraction) -> NDArray[Any]:
+def _exact_visits(mdp: MDP, rows: list[Row | None], inside: Mask, gamma: Fraction) -> NDArray[Any]:
     d = np.array([Fraction(0)] * mdp.S, dtype=object)
     states = np.flatnonzero(inside)
     if states.size:
         start = exact_start(mdp)
-        d[states] = exact_system(rows, states.tolist(), {s: start[s] for s in states.tolist()}, gamma)
+        d[states] = _exact_system(rows, states.tolist(), {s: start[s] for s in states.tolist()}, gamma)
     return d
 
 
-def exact_system(
+def _exact_system(
     rows: list[Row | None], states: list[int], start: dict[int, Fraction], gamma: Fraction
 ) -> list[Fraction]:
     """Solve d(s') = start(s') + γ Σ_s P(s, s') d(s) over `states`.

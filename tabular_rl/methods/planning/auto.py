@@ -58,7 +58,7 @@ def auto(
         "tolerance": tolerance, "relative": relative, "threads": threads, "time_limit": time_limit,
         "start_from": start_from,
     }  # fmt: skip
-    return first_that_answers(
+    return _first_answer(
         mdp, lambda: quickest(mdp, None, given), lambda: rational(mdp, time_limit=time_limit)
     )
 
@@ -77,7 +77,7 @@ def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution
     return replace(answer, why=cost.why)
 
 
-def first_that_answers(mdp: MDP, floats: Callable[[], Solution], exactly: Callable[[], Solution]) -> Solution:
+def _first_answer(mdp: MDP, floats: Callable[[], Solution], exactly: Callable[[], Solution]) -> Solution:
     """The answer of floats; of a small model that of rationals, where floats cannot reach it."""
     small, started, answer = mdp.S <= quick_states(), time.monotonic(), None
     try:
@@ -146,7 +146,7 @@ def auto_evaluation(
     2.0
     """
     given = {"tolerance": tolerance, "relative": relative, "time_limit": time_limit}
-    return first_that_answers(
+    return _first_answer(
         mdp,
         lambda: quickest(mdp, policy, given),
         lambda: rational_evaluation(mdp, policy, time_limit=time_limit),

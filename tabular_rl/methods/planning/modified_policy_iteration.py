@@ -87,7 +87,7 @@ def modified_policy_iteration(
     with run.until_stopped():
         if mdp.problem.must_end and start_from is None:
             # From the values of a proper policy: from above, a greedy policy may be one that never ends.
-            v = proper_values(goal)
+            v = _proper_values(goal)
         spare = v if in_place else np.empty_like(v)
         while done < sweeps:
             low, high = goal.sweeper.optimal(v, spare, rows, forward)
@@ -112,7 +112,7 @@ def modified_policy_iteration(
     return goal.solution(v, rows)
 
 
-def proper_values(goal: Goal) -> Floats:
+def _proper_values(goal: Goal) -> Floats:
     """Rough values of one policy that ends, to start from at γ = 1: a few Gauss-Seidel sweeps suffice."""
     policy = Policy(goal.model, rows=goal.total.proper_rows)
     v = np.zeros(goal.model.S)
