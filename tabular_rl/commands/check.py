@@ -6,17 +6,17 @@ from typing import Any
 
 import click
 
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import show
 from tabular_rl.commands._files import read_model
 from tabular_rl.commands._help import Command
-from tabular_rl.commands._options import json_option, model_options, quiet_option
 from tabular_rl.report.model import CheckReport
 
 
 @click.command("check", cls=Command)
-@model_options
-@json_option
-@quiet_option
+@o.model_options
+@o.json_option
+@o.quiet_option
 def command(**given: Any) -> int:
     """Check that a model file is valid, and count what is in it.
 

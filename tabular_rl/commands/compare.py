@@ -8,20 +8,10 @@ import click
 
 from tabular_rl.analysis.assertion import Assertion
 from tabular_rl.analysis.comparison import ALWAYS, asked_method, compare, fitting_methods
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NO, at_work, exit_code, is_file, note_written, show
 from tabular_rl.commands._files import check_output, read_behavior, read_model
 from tabular_rl.commands._help import OfMethods
-from tabular_rl.commands._options import (
-    REPEAT,
-    flag,
-    json_option,
-    model_options,
-    option_flags,
-    output_option,
-    quiet_option,
-    together,
-    value_option,
-)
 from tabular_rl.commands._signals import writing
 from tabular_rl.errors import OptionError, escape, quoted
 from tabular_rl.formats.logs import read_log
@@ -35,25 +25,27 @@ from tabular_rl.solving.options import OPTIONS
 
 
 @click.command("compare", cls=OfMethods)
-@model_options
+@o.model_options
 @click.argument("names", metavar="[METHOD...]", nargs=-1)
-@click.option("--method", "methods", multiple=True, metavar="METHOD", help=f"Run this method only. {REPEAT}")
+@click.option(
+    "--method", "methods", multiple=True, metavar="METHOD", help=f"Run this method only. {o.REPEAT}"
+)
 @click.option(
     "--policy", metavar="POLICY", help="Compare the values of this policy, not those of the best policy."
 )
 @click.option("--behavior", metavar="POLICY", help="Learners act by this policy while learning (off policy).")
 @click.option("--data", metavar="LOG", help="Learners learn from the transitions of this log.")
-@together(*option_flags(list(LEARNERS), but=ALWAYS))
+@o.together(*o.option_flags(list(LEARNERS), but=ALWAYS))
 @click.option(
     "--assert",
     "asserted",
     multiple=True,
     metavar="TEXT",
-    help=f"Exit with 1 unless this is proven, such as 'value-iteration < 1e-6'. {REPEAT}",
+    help=f"Exit with 1 unless this is proven, such as 'value-iteration < 1e-6'. {o.REPEAT}",
 )
-@value_option(OPTIONS["tolerance"], "Tolerance of each method  [default: 1e-06].")
-@value_option(OPTIONS["threads"], "Number of threads of each method that has this option.")
-@value_option(OPTIONS["time_limit"], "Stop each method after this many seconds.")
+@o.value_option(OPTIONS["tolerance"], "Tolerance of each method  [default: 1e-06].")
+@o.value_option(OPTIONS["threads"], "Number of threads of each method that has this option.")
+@o.value_option(OPTIONS["time_limit"], "Stop each method after this many seconds.")
 @click.option(
     "--csv", "as_csv", metavar="FILE", help="Write the learning curves to FILE: method, run, step, errors."
 )
@@ -63,9 +55,9 @@ from tabular_rl.solving.options import OPTIONS
     help="Draw the learning curves, or the residuals of methods that do not learn, to FILE (.png, .svg or .pdf). "
     "Needs the extra plot.",
 )
-@output_option("Also write the comparison to FILE, as JSON.")
-@json_option
-@quiet_option
+@o.output_option("Also write the comparison to FILE, as JSON.")
+@o.json_option
+@o.quiet_option
 def command(**given: Any) -> int:
     """Compare methods on a model with the exact answer.
 
@@ -134,7 +126,7 @@ def _asked_options(given: dict[str, Any], named: list[str]) -> dict[str, Any]:
     for key in [*options, *(key for key in ("behavior", "data") if given[key] is not None)]:
         if key not in ALWAYS and not any(key in method.defaults for method in methods):
             raise OptionError(
-                f"{flag(key)}: found no method that has this option. `methods METHOD` lists those it has."
+                f"{o.flag(key)}: found no method that has this option. `methods METHOD` lists those it has."
             )
     if given["as_csv"] is not None and not any(method.learns for method in methods):
         raise OptionError("--csv: found no method that learns, expected one, such as q-learning")

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._files import model_format, read_model
 from tabular_rl.commands._help import Command
-from tabular_rl.commands._options import model_options, quiet_option, to_option
 from tabular_rl.errors import path_text
 from tabular_rl.formats import save
 from tabular_rl.formats.registry import MODELS
@@ -26,10 +26,10 @@ tabular-rl convert taxi.npz taxi   # a directory, opened by memory mapping
 
 
 @click.command("convert", cls=Command, help=HELP)
-@model_options
+@o.model_options
 @click.argument("output", metavar="OUTPUT")
-@to_option("OUTPUT")
-@quiet_option
+@o.to_option("OUTPUT")
+@o.quiet_option
 def command(**given: Any) -> int:
     """Write a model in another format."""
     form = model_format(given["output"], given["to"], given["model"])

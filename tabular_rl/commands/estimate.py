@@ -7,19 +7,10 @@ from typing import Any
 import click
 
 from tabular_rl.analysis.estimation import estimate
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import show
 from tabular_rl.commands._files import check_output, model_format
 from tabular_rl.commands._help import Command
-from tabular_rl.commands._options import (
-    GAMMA,
-    json_option,
-    minimize_option,
-    output_option,
-    quiet_option,
-    state_option,
-    to_option,
-    value_option,
-)
 from tabular_rl.errors import ModelError, path_text
 from tabular_rl.formats import save
 from tabular_rl.formats.counts import counts_path, save_counts
@@ -35,13 +26,13 @@ GOES = f"Write the model to FILE: {MODELS.endings}. Its counts go to a file .cou
 
 @click.command("estimate", cls=Command)
 @click.argument("log", metavar="LOG")
-@output_option(GOES, required=True)
-@to_option("FILE")
-@value_option(GAMMA, "Discount of the model. 0.9, 9/10 and 1/1.02 are exact fractions.", required=True)
-@state_option("terminal", "A terminal state, whatever the log says.")
-@minimize_option
-@json_option
-@quiet_option
+@o.output_option(GOES, required=True)
+@o.to_option("FILE")
+@o.value_option(o.GAMMA, "Discount of the model. 0.9, 9/10 and 1/1.02 are exact fractions.", required=True)
+@o.state_option("terminal", "A terminal state, whatever the log says.")
+@o.minimize_option
+@o.json_option
+@o.quiet_option
 def command(**given: Any) -> int:
     """Estimate a model from a log of transitions, with its counts.
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import click
 
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._help import Command
-from tabular_rl.commands._options import method_options, model_options, policy_option, report_options
 from tabular_rl.commands.solve import answered
 
 
 @click.command("evaluate", cls=Command)
-@model_options
-@policy_option("Policy to evaluate")
-@method_options("prediction")
-@report_options("the answer")
+@o.model_options
+@o.policy_option("Policy to evaluate")
+@o.method_options("prediction")
+@o.report_options("the answer")
 def command(**given: Any) -> int:
     """Find the values of a policy, with a proven interval around each.
 

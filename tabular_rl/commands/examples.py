@@ -6,15 +6,15 @@ from typing import Any
 
 import click
 
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import show
 from tabular_rl.commands._help import Command
-from tabular_rl.commands._options import json_option, quiet_option
 from tabular_rl.report.examples import ExamplesReport
 
 
 @click.command("examples", cls=Command)
-@json_option
-@quiet_option
+@o.json_option
+@o.quiet_option
 def command(**given: Any) -> int:
     """List the models that come with the program.
 

@@ -8,21 +8,11 @@ import click
 
 from tabular_rl.analysis.gradient import gradient_study
 from tabular_rl.analysis.simulation import STEPS
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, exit_code, is_file, note_written, show
 from tabular_rl.commands._files import check_output, policy_file, read_model
 from tabular_rl.commands._help import Command
 from tabular_rl.commands._memory import check_memory
-from tabular_rl.commands._options import (
-    REPEAT,
-    all_option,
-    json_option,
-    model_options,
-    output_option,
-    policy_option,
-    quiet_option,
-    seed_option,
-    value_option,
-)
 from tabular_rl.commands._signals import writing
 from tabular_rl.errors import OptionError, closest, quoted
 from tabular_rl.formats.named_policies import read_policy
@@ -39,26 +29,26 @@ from tabular_rl.solving.options import EPISODES, OPTIONS
 
 
 @click.command("gradient", cls=Command)
-@model_options
-@policy_option("Policy whose gradient is found")
+@o.model_options
+@o.policy_option("Policy whose gradient is found")
 @click.option(
     "--estimator",
     "estimators",
     multiple=True,
     metavar="NAME",
-    help=f"Show only this estimator: {', '.join(ESTIMATORS[:-1])} or gae:LAMBDA. {REPEAT}",
+    help=f"Show only this estimator: {', '.join(ESTIMATORS[:-1])} or gae:LAMBDA. {o.REPEAT}",
 )
 @click.option(
     "--undiscounted",
     is_flag=True,
     help="Leave out the weight γ^t, as many courses do. Episodes then do not end with probability 1 - γ.",
 )
-@value_option(
+@o.value_option(
     STEPS, "Cut each episode off after this many steps, if there is no horizon. The bias of this is shown."
 )
-@value_option(EPISODES, "Number of episodes to sample  [default: 10000, or fewer where they are long]")
-@seed_option
-@value_option(OPTIONS["time_limit"], "Stop sampling after this many seconds.")
+@o.value_option(EPISODES, "Number of episodes to sample  [default: 10000, or fewer where they are long]")
+@o.seed_option
+@o.value_option(OPTIONS["time_limit"], "Stop sampling after this many seconds.")
 @click.option(
     "--plot",
     metavar="FILE",
@@ -72,12 +62,12 @@ from tabular_rl.solving.options import EPISODES, OPTIONS
     metavar="STATE ACTION",
     help="One of the two entries of the gradient that --plot draws, instead of the direction of the gradient.",
 )
-@output_option(
+@o.output_option(
     "Also write the gradient to FILE, as CSV (.csv) or, with the estimators, as JSON (.json or no suffix)."
 )
-@json_option
-@all_option
-@quiet_option
+@o.json_option
+@o.all_option
+@o.quiet_option
 def command(**given: Any) -> int:
     """Find the exact policy gradient, with bias and variance of its estimators.
 

@@ -8,16 +8,10 @@ from typing import Any
 import click
 
 from tabular_rl.analysis.regret import Regret, regret
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, exit_code, note_written
 from tabular_rl.commands._files import check_output, named_states, policy_file, read_behavior, read_model
 from tabular_rl.commands._help import OfMethods
-from tabular_rl.commands._options import (
-    asked_options,
-    model_options,
-    option_flags,
-    report_options,
-    together,
-)
 from tabular_rl.errors import OptionError, OutputError, path_text
 from tabular_rl.formats.checkpoint import checkpoint_to, read_checkpoint
 from tabular_rl.formats.logs import read_log
@@ -36,7 +30,7 @@ DEFAULT = "q-learning"
 LATER = 0.1  # of the time limit goes to the evaluation of the policies, once the learning is over
 
 
-learner_options = option_flags(
+learner_options = o.option_flags(
     list(LEARNERS),
     {
         "threads": "number of threads that share the runs. The answer has the same bits with any number",
@@ -47,7 +41,7 @@ learner_options = option_flags(
 
 
 @click.command("learn", cls=OfMethods)
-@model_options
+@o.model_options
 @click.option("--method", metavar="METHOD", help=f"One of the methods above  [default: {DEFAULT}]")
 @click.option(
     "--policy",
@@ -63,7 +57,7 @@ learner_options = option_flags(
 @click.option(
     "--data", metavar="LOG", help="Learn from the transitions of a log (CSV or npz), again and again."
 )
-@together(*learner_options)
+@o.together(*learner_options)
 @click.option(
     "--no-reference",
     is_flag=True,
@@ -77,7 +71,7 @@ learner_options = option_flags(
     metavar="FILE",
     help="Continue from a checkpoint, with its method and options. The bits are those of a run without a stop.",
 )
-@report_options("what was learned")
+@o.report_options("what was learned")
 def command(**given: Any) -> int:
     """Learn from sampled transitions, beside the exact answer.
 
@@ -94,7 +88,7 @@ def command(**given: Any) -> int:
     state = None if given["resume"] is None else read_checkpoint(given["resume"])
     method = canonical(given["method"] or "") or (DEFAULT if state is None else state["method"])
     learner = learner_of(method)
-    options = asked_options(given, method, learner, "behavior", "data")
+    options = o.asked_options(given, method, learner, "behavior", "data")
     if state is not None:
         kept = {**state["options"], "steps": state["steps"]}
         options = {k: x for k, x in kept.items() if k in learner.defaults and x is not None} | options

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._files import model_format
 from tabular_rl.commands._help import Command
-from tabular_rl.commands._options import output_option, quiet_option, to_option, together, value_option
 from tabular_rl.errors import closest, path_text, quoted
 from tabular_rl.formats import save
 from tabular_rl.formats.registry import MODELS
@@ -59,15 +59,15 @@ def _family_command(name: str, function: Callable[..., MDP]) -> click.Command:
     doc = (inspect.getdoc(function) or "").split("\n\nParameters")[0]
 
     @click.command(name, cls=Command, short_help=doc.partition("\n")[0], help=doc)
-    @together(
+    @o.together(
         *(
-            value_option(option, f"{option.help[0].upper()}{option.help[1:]}  [default: {default:g}]")
+            o.value_option(option, f"{option.help[0].upper()}{option.help[1:]}  [default: {default:g}]")
             for option, default in options_of(function).values()
         )
     )
-    @output_option(f"Write the model to FILE: {MODELS.endings}.", required=True)
-    @to_option("FILE")
-    @quiet_option
+    @o.output_option(f"Write the model to FILE: {MODELS.endings}.", required=True)
+    @o.to_option("FILE")
+    @o.quiet_option
     def make(output: str, to: str | None, quiet: int, **sizes: Any) -> int:
         form = model_format(output, to)
         given = {key: value for key, value in sizes.items() if value is not None}

@@ -6,17 +6,17 @@ from typing import Any
 
 import click
 
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import show
 from tabular_rl.commands._help import Command
-from tabular_rl.commands._options import json_option, quiet_option
 from tabular_rl.methods.lookup import METHODS, canonical, unknown_method
 from tabular_rl.report.methods import MethodsReport
 
 
 @click.command("methods", cls=Command)
 @click.argument("method", required=False)
-@json_option
-@quiet_option
+@o.json_option
+@o.quiet_option
 def command(method: str | None, **given: Any) -> int:
     """List the methods, or describe one with its equation and options.
 

@@ -6,19 +6,19 @@ from typing import Any
 
 import click
 
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._files import named_states, read_model
 from tabular_rl.commands._help import Command
-from tabular_rl.commands._options import model_options, quiet_option, state_option
 from tabular_rl.report.model import model_blocks
 from tabular_rl.report.render.text import text
 from tabular_rl.report.screen import out
 
 
 @click.command("show", cls=Command)
-@model_options
-@state_option("state", "Show only this state.")
+@o.model_options
+@o.state_option("state", "Show only this state.")
 @click.option("--all", "everything", is_flag=True, help="Show every outcome, however many there are.")
-@quiet_option
+@o.quiet_option
 def command(**given: Any) -> int:
     """Show a model as tables of states, actions and outcomes.
 

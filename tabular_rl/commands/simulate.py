@@ -7,18 +7,10 @@ from typing import Any
 import click
 
 from tabular_rl.analysis.simulation import LEVEL, STEPS, episode_limit, sample_transitions, simulate
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, exit_code, show
 from tabular_rl.commands._files import check_output, read_model
 from tabular_rl.commands._help import Command
-from tabular_rl.commands._options import (
-    flag,
-    json_option,
-    model_options,
-    policy_option,
-    quiet_option,
-    seed_option,
-    value_option,
-)
 from tabular_rl.errors import OptionError, path_text
 from tabular_rl.formats.logs import write_log
 from tabular_rl.formats.named_policies import read_policy
@@ -34,14 +26,14 @@ ASKED = ("start", "episodes", "steps", "seed", "level", "time_limit")
 
 
 @click.command("simulate", cls=Command)
-@model_options
-@policy_option("Policy to play")
+@o.model_options
+@o.policy_option("Policy to play")
 @click.option("--start", metavar="STATE", help="Start in this state, not where the file says.")
-@value_option(EPISODES, "Number of episodes to play.", default=10_000)
-@value_option(STEPS, "Cut each episode off after this many steps (default: chosen by the discount).")
-@seed_option
-@value_option(LEVEL, "Level of the confidence interval.", default=0.99)
-@value_option(
+@o.value_option(EPISODES, "Number of episodes to play.", default=10_000)
+@o.value_option(STEPS, "Cut each episode off after this many steps (default: chosen by the discount).")
+@o.seed_option
+@o.value_option(LEVEL, "Level of the confidence interval.", default=0.99)
+@o.value_option(
     OPTIONS["time_limit"],
     "Stop after this many seconds and answer with the episodes so far. Time that is left goes to the exact value.",
 )
@@ -50,8 +42,8 @@ ASKED = ("start", "episodes", "steps", "seed", "level", "time_limit")
     metavar="FILE",
     help="Write the transitions of the episodes to FILE (.csv or .npz), and estimate nothing.",
 )
-@json_option
-@quiet_option
+@o.json_option
+@o.quiet_option
 def command(**given: Any) -> int:
     """Estimate what a policy earns by playing it, beside the exact value.
 
@@ -67,7 +59,7 @@ def command(**given: Any) -> int:
     if given["log"] is not None:
         for key in ("as_json", "time_limit"):
             if given[key]:
-                found = flag(key.removeprefix("as_"))
+                found = o.flag(key.removeprefix("as_"))
                 raise OptionError(f"{found}: found --log too, which estimates nothing, expected one of them")
         check_output(given["log"], given["model"])
     mdp = read_model(given)

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, note_written
 from tabular_rl.commands._files import check_output, named_states, policy_file, read_model
 from tabular_rl.commands._help import Command
-from tabular_rl.commands._options import asked_options, method_options, model_options, report_options
 from tabular_rl.errors import OptionError, path_text
 from tabular_rl.formats.answers import read_answer
 from tabular_rl.formats.named_policies import read_policy
@@ -27,9 +27,9 @@ from tabular_rl.solving.solution import Solution, Status
 
 
 @click.command("solve", cls=Command)
-@model_options
-@method_options("control")
-@report_options("the answer")
+@o.model_options
+@o.method_options("control")
+@o.report_options("the answer")
 def command(**given: Any) -> int:
     """Find the best policy of a model, with a proven interval around every value.
 
@@ -80,7 +80,7 @@ def _chosen_method(given: Mapping[str, Any], task: str) -> tuple[str, dict[str, 
         if method not in ("auto", rational):
             raise OptionError(f"--exact: found --method {method} too, expected one of them")
         method = rational
-    return method, asked_options(given, method, planner_of(method, task), "start_from")
+    return method, o.asked_options(given, method, planner_of(method, task), "start_from")
 
 
 def _say_rest(solution: Solution, given: dict[str, Any]) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from tabular_rl.analysis.verify import verify
+from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NO, show
 from tabular_rl.commands._files import read_model
 from tabular_rl.commands._help import Command
-from tabular_rl.commands._options import json_option, model_options, quiet_option, value_option
 from tabular_rl.errors import OptionError
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.report.verdict import VerdictReport
@@ -18,17 +18,17 @@ from tabular_rl.solving.options import OPTIONS
 
 
 @click.command("verify", cls=Command)
-@model_options
+@o.model_options
 @click.argument("answer", metavar="ANSWER")
-@value_option(
+@o.value_option(
     OPTIONS["tolerance"], "Largest distance of a value from the truth that is accepted.", default=1e-6
 )
 @click.option("--relative", is_flag=True, help="Take the tolerance as a share of the largest |value|.")
 @click.option(
     "--policy", metavar="POLICY", help="Check the values as those of this policy, not as the best ones."
 )
-@json_option
-@quiet_option
+@o.json_option
+@o.quiet_option
 def command(**given: Any) -> int:
     """Check an answer from anywhere, without trusting whoever made it.
 

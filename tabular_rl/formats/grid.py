@@ -67,7 +67,7 @@ class Grid:
         self.state = np.array([not kind.wall and kind.goto is None for kind in self.kinds])[self.codes]
         order = np.cumsum(self.state, dtype=np.int32).reshape(self.codes.shape) - 1
         self.index = np.where(self.state, order, -1)
-        self.rewards = _Table([self.step_reward, self.bump_reward])
+        self.rewards: dict[Number, int] = {}  # each reward with its code
 
     def of(self, field: str) -> NDArray[np.bool_]:
         """Where a field of a cell's kind is true (R, C)."""
@@ -89,10 +89,13 @@ class Grid:
         goto = np.array([-1 if kind.goto is None else self.index[kind.goto] for kind in self.kinds])
         to = np.where(goto[kind] >= 0, goto[kind], self.index[to_i, to_j])
         shifted = (move[0] - wind != 0) | (move[1] != 0)
-        return (
-            np.where(stays, self.index[i, j], to),
-            np.where(stays, np.where(shifted, 1, 0), self.rewards.codes(enters)[kind]),
-        )
+        step, bump, *entered = self.codes_of([self.step_reward, self.bump_reward, *enters])
+        paid = np.where(stays, np.where(shifted, bump, step), np.array(entered)[kind])
+        return np.where(stays, self.index[i, j], to), paid
+
+    def codes_of(self, rewards: list[Number]) -> list[int]:
+        """Return the code of each reward."""
+        return [self.rewards.setdefault(x, len(self.rewards)) for x in rewards]
 
     def outcomes(self, i: Ints, j: Ints, move: Cell) -> tuple[Ints, Ints, Ints]:
         """Return the next states, codes of rewards and ways (N, W) of a move from each cell.
@@ -114,7 +117,7 @@ class Grid:
             way[same, second] = 0
         jumps = np.array([-1 if kind.jump is None else self.index[kind.jump] for kind in self.kinds])
         paid = [kind.jump_reward if kind.jump_reward is not None else self.step_reward for kind in self.kinds]
-        kind, code = self.codes[i, j], self.rewards.codes(paid)
+        kind, code = self.codes[i, j], np.array(self.codes_of(paid))
         at = np.flatnonzero(jumps[kind] >= 0)
         to[at, 0], reward[at, 0], way[at, 0] = jumps[kind[at]], code[kind[at]], CERTAIN
         way[at, 1:] = 0
@@ -125,19 +128,6 @@ class Grid:
         zero, one = self.slip * 0, self.slip * 0 + 1
         each = [1 - self.slip, self.slip / 2, self.slip / 2]
         return [sum((p for b, p in enumerate(each) if way >> b & 1), zero) for way in range(CERTAIN)] + [one]
-
-
-class _Table:
-    """Numbers, each once, with a code."""
-
-    def __init__(self, values: list[Number]) -> None:
-        self.values = list(values)
-
-    def codes(self, values: list[Number]) -> Ints:
-        for x in values:
-            if x not in self.values:
-                self.values.append(x)
-        return np.array([self.values.index(x) for x in values])
 
 
 def read_grid(reader: Reader, head: Head, body: Spot) -> MDP:
@@ -218,7 +208,7 @@ def _model(
         raise ModelError(reader.faults)
     exact = reader.exact
     prob = Numbers(grid.probabilities(), exact).take(way[there])
-    worth = Numbers(grid.rewards.values, exact).take(reward[there])
+    worth = Numbers(list(grid.rewards), exact).take(reward[there])
     return model_of_numbers(
         reader,
         head,
