@@ -11,6 +11,7 @@ import math
 import os
 import zipfile
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -159,11 +160,7 @@ def unpacked(rows: NDArray[Any]) -> list[dict[str, Any]]:
 def checkpoint_to(path: str | os.PathLike[str]) -> Any:
     """Return a function for the option `checkpoint` of a learner, which writes its state to a file.
 
-    >>> checkpoint_to("run.npz").__name__
-    'save'
+    >>> checkpoint_to("run.npz").keywords
+    {'path': 'run.npz'}
     """
-
-    def save(state: Mapping[str, Any]) -> None:
-        write_checkpoint(state, path)
-
-    return save
+    return partial(write_checkpoint, path=path)

@@ -218,7 +218,7 @@ def _by_lines(top: _Top) -> MDP:
     reader, head, column = top.reader, top.head, top.sheet.column
     records = [
         (line, [fields[column[name]] if name in column else "" for name in COLUMNS])
-        for line, fields in top.sheet.fitting(reader.fault_at)
+        for line, fields in top.sheet.fitting(reader.fault)
     ]
     state_of, action_of = _names_by_line(top, records)
     if not state_of:
@@ -248,7 +248,7 @@ def _names_by_line(top: _Top, records: list[tuple[int, list[str]]]) -> tuple[dic
     for line, (state, action, next_state, *_) in records:
         for what, cell in zip(COLUMNS, (state, action, next_state), strict=False):
             if not cell.strip():
-                reader.fault_at(f"{what}: {AN_EMPTY_CELL}", line)
+                reader.fault(f"{what}: {AN_EMPTY_CELL}", line)
         for word, name, known, given in (
             ("state", state, state_of, head.states),
             ("action", action, action_of, head.actions),
@@ -257,7 +257,7 @@ def _names_by_line(top: _Top, records: list[tuple[int, list[str]]]) -> tuple[dic
                 continue
             if given is not None:
                 what = f"no such {word}{reader.closest(name, known)}"
-                reader.fault_at(what, line, state=state, action=action)
+                reader.fault(what, line, state=state, action=action)
                 continue
             reader.check_name(name, word, Spot(line))
             known[name] = line
@@ -278,7 +278,7 @@ def _add_outcome(top: _Top, row: Row, line: int, cells: list[str], states: Names
         if next_state not in unknown and next_state.strip():
             hint = reader.closest(next_state, states)
             way_out = hint or ", expected one with transitions, or declared terminal"
-            reader.fault_at(f"no such state{way_out}", line, **place)
+            reader.fault(f"no such state{way_out}", line, **place)
         unknown.add(next_state)
         return False
     if top.by_pair and worth is not None:
@@ -286,7 +286,7 @@ def _add_outcome(top: _Top, row: Row, line: int, cells: list[str], states: Names
             row.reward = worth
         elif row.reward != worth:
             what = 'found a second reward, expected one for the pair (reward_on = "pair")'
-            reader.fault_at(what, line, **place)
+            reader.fault(what, line, **place)
         worth = None
     row.outcomes.append((s2, p, worth))
     assert row.lines is not None
@@ -297,10 +297,10 @@ def _add_outcome(top: _Top, row: Row, line: int, cells: list[str], states: Names
 def _read(reader: Reader, text: str, what: str, line: int, place: dict[str, str]) -> Number:
     number = spelled_number(text, reader.exact)
     if number is None:
-        reader.fault_at(f"found {what} {quoted(text)}, {number_fault(text)}", line, **place)
+        reader.fault(f"found {what} {quoted(text)}, {number_fault(text)}", line, **place)
         return 0
     if what == "probability" and not 0 <= number <= reader.most:
-        reader.fault_at(f"found {what} {escape(text)}, {A_PROBABILITY}", line, **place)
+        reader.fault(f"found {what} {escape(text)}, {A_PROBABILITY}", line, **place)
         return 0
     return number
 

@@ -51,11 +51,9 @@ class Reader:
     exact: bool = True
     faults: list[Fault] = field(default_factory=list)
 
-    def fault(self, what: str, spot: Spot | None = None, **place: Any) -> None:
-        self.faults.append(Fault(what, line=spot.line if spot else None, **place))
-
-    def fault_at(self, what: str, line: int, **place: Any) -> None:
-        self.faults.append(Fault(what, line=line, **place))
+    def fault(self, what: str, at: Spot | int | None = None, **place: Any) -> None:
+        """Note what is wrong, at a value or a line."""
+        self.faults.append(Fault(what, line=at.line if isinstance(at, Spot) else at, **place))
 
     def table(
         self, spot: Spot, what: str, known: Iterable[str] | None = None, **place: Any

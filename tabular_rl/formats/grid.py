@@ -169,8 +169,8 @@ def read_grid(reader: Reader, head: Head, body: Spot) -> MDP:
     begin = _start(reader, head, np.flatnonzero(grid.of("start")[i, j]).tolist())
     rows, columns = grid.codes.shape
     goto = np.flatnonzero(np.array([kind.goto is not None for kind in grid.kinds])[grid.codes])
-    layout = Layout(rows, columns, i * columns + j, tuple(goto.tolist()))
-    return _model(reader, head, grid, (i, j), states, ended, begin, layout)
+    head.options["layout"] = Layout(rows, columns, i * columns + j, tuple(goto.tolist()))
+    return _model(reader, head, grid, (i, j), states, ended, begin)
 
 
 def _start(reader: Reader, head: Head, cells: list[int]) -> dict[int, Number] | None:
@@ -189,13 +189,12 @@ def _model(
     states: Names,
     ended: NDArray[np.bool_],
     begin: dict[int, Number] | None,
-    layout: Layout,
 ) -> MDP:
     live = np.flatnonzero(~ended)
     if not len(live):
         ends = np.flatnonzero(ended).tolist()
         actions = Names(list(grid.moves))
-        return finish(reader, head, [], states, actions, terminal=ends, start=begin, layout=layout)
+        return finish(reader, head, [], states, actions, terminal=ends, start=begin)
     i, j = where[0][live], where[1][live]
     parts = [grid.outcomes(i, j, move) for move in grid.moves.values()]
     to, reward, way = (
@@ -222,7 +221,6 @@ def _model(
         next_state=to[there],
         terminal=ended,
         actions=Names(list(grid.moves)),
-        layout=layout,
     )
 
 

@@ -56,10 +56,8 @@ def source_of(path: str | os.PathLike[str]) -> str:
 
 def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file that must be one: a pipe would wait for somebody to write, and a device may never end."""
-    flags = (
-        os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    )
-    descriptor = os.open(path, flags)
+    flags = (getattr(os, name, 0) for name in ("O_RDONLY", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+    descriptor = os.open(path, sum(flags))
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)

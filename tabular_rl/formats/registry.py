@@ -10,8 +10,8 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, BinaryIO
 
 from tabular_rl.errors import ModelError, OptionError, quoted
@@ -58,8 +58,7 @@ def function(named: str | Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of a format, imported where it is only named."""
     if callable(named):
         return named
-    module, _, name = named.rpartition(".")
-    found: Callable[..., Any] = getattr(import_module(f"tabular_rl.formats.{module}"), name)
+    found: Callable[..., Any] = resolve_name(f"tabular_rl.formats.{named.replace('.', ':')}")
     return found
 
 
@@ -103,10 +102,9 @@ class Formats:
         ------
         OptionError : there is none of this name
         """
-        for format in self.formats:
-            if format.name == name:
-                return format
-        raise OptionError(f"format: found {quoted(name)}, expected one of {', '.join(self.names)}")
+        if name not in self.names:
+            raise OptionError(f"format: found {quoted(name)}, expected one of {', '.join(self.names)}")
+        return self.formats[self.names.index(name)]
 
     def of(self, path: str | os.PathLike[str]) -> Format | None:
         """Return the format that the suffix of a path says, None where it says none.

@@ -430,22 +430,20 @@ def _lines(mdp: MDP) -> Iterator[str]:
 
 
 def _row(mdp: MDP, say: Speller, i: int) -> str:
+    """Return a pair as the shortest table that reads back as its row."""
     ks = range(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))
-    to = mdp.next_state[ks.start : ks.stop].tolist()
-    names = [mdp.states[s] for s in to]
+    to = [mdp.states[s] for s in mdp.next_state[ks.start : ks.stop].tolist()]
     p = [say.entry("prob", k) for k in ks]
     if mdp.reward is not None:
-        outcomes = ", ".join(
-            f"{{ state = {say.text(name)}, p = {x}, reward = {say.entry('reward', k)} }}"
-            for name, x, k in zip(names, p, ks, strict=True)
-        )
-        return f"{{ to = [{outcomes}] }}"
-    reward = say.entry("r", i)
-    tail = "" if reward in ("0", "0.0") else f", reward = {reward}"
-    if p in (["1"], ["1.0"]):
-        return f"{{ to = {say.text(names[0])}{tail} }}"
-    if len(set(to)) == len(to):
-        inside = ", ".join(f"{say.key(name)} = {x}" for name, x in zip(names, p, strict=True))
-        return f"{{ to = {{ {inside} }}{tail} }}"
-    inside = ", ".join(f"{{ state = {say.text(name)}, p = {x} }}" for name, x in zip(names, p, strict=True))
+        rewards, tail = [f", reward = {say.entry('reward', k)}" for k in ks], ""
+    else:
+        reward = say.entry("r", i)
+        rewards, tail = [""] * len(to), "" if reward in ("0", "0.0") else f", reward = {reward}"
+        if p in (["1"], ["1.0"]):
+            return f"{{ to = {say.text(to[0])}{tail} }}"
+        if len(set(to)) == len(to):
+            inside = ", ".join(f"{say.key(name)} = {x}" for name, x in zip(to, p, strict=True))
+            return f"{{ to = {{ {inside} }}{tail} }}"
+    outcomes = zip(map(say.text, to), p, rewards, strict=True)
+    inside = ", ".join(f"{{ state = {name}, p = {x}{reward} }}" for name, x, reward in outcomes)
     return f"{{ to = [{inside}]{tail} }}"
