@@ -36,14 +36,13 @@ from tabular_rl.model.graph.total import (
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import LargeRewards, down, shared_error, up
-from tabular_rl.model.rows import Floats, Ints, row_sums
+from tabular_rl.model.rows import Floats, Ints, over_rows, row_sums
 from tabular_rl.solving.sweeps import Sweeper
 
 SWEEPS = 10_000  # spent on w in one call, at most
 CHUNK = 32  # sweeps before a linear solve is tried
-SOLVES = {CHUNK * k for k in range(1, 9)} | {
-    CHUNK << k for k in range(3, 9)
-}  # after which one is tried for u
+# Sweeps after which a linear solve is tried for u.
+SOLVES = {CHUNK * k for k in range(1, 9)} | {CHUNK << k for k in range(3, 9)}
 DENSE = 500  # states up to which it is dense
 STEPS = 64  # of T_π from 0, where there is no other bound
 LEAST = 1e-290  # of a step: below it w would be lost in the smallest floats
@@ -386,9 +385,7 @@ class _Best:
             of_rows[i:j] = up(self.sweeper.rows_of(u, first, last) + error)
             here = (large.rows >= i) & (large.rows < j)
             of_rows[large.rows[here]] = large.high[here]
-            live = np.flatnonzero(self.live[first:last]) + first
-            if live.size:
-                upper[live] = np.maximum.reduceat(of_rows[i:j], (mdp.pair_ptr[live] - i).astype(np.intp))
+            upper[first:last] = over_rows(np.maximum, of_rows[i:j], mdp.pair_ptr[first : last + 1] - i)
         return upper if bool((upper <= u).all()) else None
 
     def _raised(self, v: Floats, u: Floats, shift: float, fall: float, sweeps: int) -> tuple[Floats, bool]:
@@ -441,9 +438,8 @@ def _solve(sweeper: Sweeper, policy: Policy, zero: Mask, r_pi: Floats | None = N
         ).solve(r_pi)
 
     try:
-        out[live] = (
-            solve() if sweeper.run is None or n <= DENSE else sweeper.run.call(solve)
-        )  # a thread costs more than that
+        # A thread costs more than a small dense solve.
+        out[live] = solve() if sweeper.run is None or n <= DENSE else sweeper.run.call(solve)
     except (np.linalg.LinAlgError, RuntimeError, MemoryError):
         return None
     return out if np.isfinite(out).all() else None

@@ -539,9 +539,8 @@ def inventory(
     pair_ptr = np.concatenate(([0], np.cumsum(options)))
     action = np.arange(pairs) - np.repeat(pair_ptr[:-1], options)
     y = np.repeat(stock, options) + action
-    length = (
-        np.minimum(y, demand) + 1
-    )  # outcomes: D = 0 ... min(y, demand), the last for all that empties the store
+    # Outcomes: D = 0 ... min(y, demand), the last for all that empties the store.
+    length = np.minimum(y, demand) + 1
     row_ptr = np.concatenate(([0], np.cumsum(length)))
     d = np.arange(row_ptr[-1], dtype=np.int64) - np.repeat(row_ptr[:-1], length)
     last = row_ptr[1:] - 1

@@ -127,9 +127,7 @@ class MDP(Model):
     source: str
     origin: str  # the file that it came from, for messages
     on_entry: bool  # True where rewards hold γ R(g) of terminal states g, so that they follow the discount
-    averaged: (
-        bool  # True where `replace(r=...)` dropped the rewards of outcomes: samples vary less than they did
-    )
+    averaged: bool  # True where `replace(r=...)` dropped the rewards of outcomes: samples vary less
     _facts: Facts | Callable[[MDP], Facts]
     _digest: str | None
     _pair_state: Ints | None

@@ -56,9 +56,8 @@ class Learned(Solution):
     reference: Solution | None = None
     steps_a_second: float = math.nan  # over all runs, without the first call, which loads the kernel
     unit: str = "step"  # what `steps` counts
-    unused: Mapping[str, NDArray[np.bool_]] = field(
-        default_factory=dict
-    )  # reason -> states met, never learned from
+    # reason -> states met, never learned from
+    unused: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     earned: Floats | None = (
         None  # (runs,) from the start, of policies that are known exactly: not greedy ones
     )

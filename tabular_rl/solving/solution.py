@@ -124,9 +124,8 @@ class Solution(Mapping[str, Any]):
     def __len__(self) -> int:
         return self.mdp.S
 
-    __eq__ = (
-        object.__eq__
-    )  # a mapping would compare its values; two answers are the same only where they are one
+    # A mapping would compare its values; two answers are the same only where they are one.
+    __eq__ = object.__eq__
     __hash__ = object.__hash__
 
     def save(self, path: str | os.PathLike[str]) -> None:

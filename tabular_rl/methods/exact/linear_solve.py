@@ -278,9 +278,8 @@ def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     if shape.hubs or shape.operations > FLOPS:
         how = {"permc_spec": "COLAMD"}
 
-    def solve() -> (
-        Floats
-    ):  # scipy gives memory back in the thread alone that has taken it, so all is done in one
+    # scipy gives memory back in the thread alone that has taken it, so all is done in one.
+    def solve() -> Floats:
         factors = splu(A, diag_pivot_thresh=0.0, **how)
         v: Floats = factors.solve(r_pi)
         return v + factors.solve(r_pi - A @ v)

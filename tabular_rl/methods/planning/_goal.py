@@ -50,9 +50,8 @@ class Goal:
         self.factor = mdp.problem.factor(mdp.gamma)
         self.reached = False
         self.proof: Certificate | None = None
-        self.best: tuple[Certificate, Any, Any, Floats] | None = (
-            None  # the narrowest so far, and what it is of
-        )
+        # The narrowest so far, and what it is of.
+        self.best: tuple[Certificate, Any, Any, Floats] | None = None
         self.beyond = False  # the tolerance is finer than floats can prove: go on to the best that they can
         self.least, self.shrunk, self.asked, self.seen = math.inf, 0, math.inf, math.inf
         self.vmax, self.look, self.wanted = 0.0, 0, self.tolerance

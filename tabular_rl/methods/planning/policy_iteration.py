@@ -94,9 +94,7 @@ def policy_iteration(
                 changed, low, high = improve(goal.sweeper, v, rows)
                 run.did("improvements")
                 if goal.met(low, high, v, rows, improvement) or not changed:
-                    run.stopped = (
-                        None  # without a change more work would change nothing: floats can do no better
-                    )
+                    run.stopped = None  # without a change more work changes nothing: floats do no better
                     break
     except Singular as error:
         run.remark(f"policy iteration stopped: {error}")
