@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import reduce
 from typing import Any, TypeVar
 
 import click
@@ -68,7 +67,13 @@ HORIZON = Option("horizon", int, "", parse=_decisions, grammar="a whole number o
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[C], C]:
     """Return several decorators as one, in the order that they are shown in."""
-    return lambda function: reduce(lambda made, decorator: decorator(made), reversed(decorators), function)
+
+    def decorate(function: C) -> C:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
 
 
 def value_option(option: Option, help: str, **settings: Any) -> Callable[[C], C]:

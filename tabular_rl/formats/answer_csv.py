@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from tabular_rl.errors import Fault, ModelError, closest, escape, quoted
-from tabular_rl.formats.answer_entries import EMPTY, Answer, Policies, Table, number_of, state_of
+from tabular_rl.formats.answer_entries import (
+    EMPTY,
+    Answer,
+    Table,
+    add_action,
+    number_of,
+    policy_of_entries,
+    state_of,
+)
 from tabular_rl.formats.sheet import Sheet, cells_of, refuse
 from tabular_rl.model.mdp import MDP
 
@@ -23,7 +31,7 @@ def read_answer_csv(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
     at = sheet.column
     wanted = _wanted(sheet, mdp, policy_only)
     tables = {name: Table(mdp) for name in wanted if name in at}
-    policies = Policies(mdp)
+    policies: dict[int, dict[str, Any]] = {}
     seen: dict[tuple[int, int], int] = {}
     for number, line in sheet.records():
         if len(line) != sheet.width:
@@ -39,9 +47,9 @@ def read_answer_csv(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
             table.array[t, s] = number_of(line[at[name]], place, name, empty)
         if "action" in at and line[at["action"]] != "":
             p = line[at["probability"]] if "probability" in at else None
-            policies.add(t, s, line[at["action"]], p, place)
+            add_action(policies.setdefault(t, {}), mdp, s, line[at["action"]], p, place)
     found = {name: table.done(name) for name, table in tables.items()}
-    policy = policies.made("time" in at) if policies.entries else None
+    policy = policy_of_entries(mdp, policies, "time" in at) if policies else None
     return Answer(found.get("value"), found.get("lower"), found.get("upper"), policy)
 
 

@@ -103,42 +103,36 @@ def number_of(text: Any, place: Mapping[str, Any], what: str = "value", empty: f
     raise ModelError(Fault(f"found {what} {quoted(text)}, expected a finite number", **place))
 
 
-class Policies:
-    """Actions by state, and by time step where there is a horizon, as they are read."""
+def add_action(
+    policy: dict[str, Any], mdp: MDP, s: int, action: Any, p: Any, place: Mapping[str, Any]
+) -> None:
+    a = mdp.actions.find(str(action))
+    if a is None or a not in mdp.pair_action[mdp.pair_ptr[s] : mdp.pair_ptr[s + 1]]:
+        known = [mdp.actions[int(mdp.pair_action[i])] for i in mdp.rows(s)]
+        expected = ", ".join(map(quoted, known[:8])) or "none, since the state is terminal"
+        expected = f"one of {expected}" if len(known) > 1 else expected
+        raise ModelError(Fault(f"found action {quoted(action)}, expected {expected}", **place))
+    state = mdp.states[s]
+    if p is None:
+        policy[state] = str(action)
+        return
+    row = policy.setdefault(state, {})
+    if str(action) in row:
+        raise ModelError(Fault(f"found action {quoted(action)} twice, expected once", **place))
+    row[str(action)] = p
 
-    def __init__(self, mdp: MDP) -> None:
-        self.mdp = mdp
-        self.entries: dict[int, dict[str, Any]] = {}  # {time: {state: action, or {action: probability}}}
 
-    def add(self, t: int, s: int, action: Any, p: Any, place: Mapping[str, Any]) -> None:
-        """Add the action of a state, or with `p` one of its actions."""
-        mdp, name = self.mdp, str(action)
-        a = mdp.actions.find(name)
-        if a is None or a not in mdp.pair_action[mdp.pair_ptr[s] : mdp.pair_ptr[s + 1]]:
-            known = [mdp.actions[int(mdp.pair_action[i])] for i in mdp.rows(s)]
-            expected = ", ".join(map(quoted, known[:8])) or "none, since the state is terminal"
-            expected = f"one of {expected}" if len(known) > 1 else expected
-            raise ModelError(Fault(f"found action {quoted(action)}, expected {expected}", **place))
-        policy, state = self.entries.setdefault(t, {}), mdp.states[s]
-        if p is None:
-            policy[state] = name
-            return
-        row = policy.setdefault(state, {})
-        if name in row:
-            raise ModelError(Fault(f"found action {quoted(action)} twice, expected once", **place))
-        row[name] = p
+def policy_of_entries(mdp: MDP, policies: Mapping[int, Mapping[str, Any]], timed: bool) -> Policy:
+    """Return the policy of entries {time: {state: action, or {action: probability}}}."""
 
-    def made(self, timed: bool) -> Policy:
-        """Return the policy of what was read, with time steps where it is `timed`."""
+    def made_at(t: int) -> Policy:
+        entries = policies.get(t, {})
+        named = all(isinstance(x, str) for x in entries.values())
+        return Policy.of_actions(mdp, entries) if named else Policy.of_probs(mdp, entries)
 
-        def made_at(t: int) -> Policy:
-            entries = self.entries.get(t, {})
-            named = all(isinstance(x, str) for x in entries.values())
-            return (Policy.of_actions if named else Policy.of_probs)(self.mdp, entries)
-
-        if not timed:
-            return made_at(0)
-        made = [made_at(t) for t in range(self.mdp.horizon or 0)]
-        if all(p.rows is not None for p in made):
-            return Policy(self.mdp, rows=np.stack([p.rows for p in made if p.rows is not None]))
-        return Policy(self.mdp, probs=np.stack([p.weights for p in made]))
+    if not timed:
+        return made_at(0)
+    made = [made_at(t) for t in range(mdp.horizon or 0)]
+    if all(p.rows is not None for p in made):
+        return Policy(mdp, rows=np.stack([p.rows for p in made if p.rows is not None]))
+    return Policy(mdp, probs=np.stack([p.weights for p in made]))

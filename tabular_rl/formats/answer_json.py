@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.errors import Fault, ModelError, quoted
-from tabular_rl.formats.answer_entries import CLAIMS, Answer, Floats, Policies, Table, number_of, state_of
+from tabular_rl.formats.answer_entries import (
+    CLAIMS,
+    Answer,
+    Floats,
+    Table,
+    add_action,
+    number_of,
+    policy_of_entries,
+    state_of,
+)
 from tabular_rl.formats.json import read_json
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -138,8 +147,9 @@ def _json_policy(entries: Any, mdp: MDP, order: list[int] | None, floats: bool) 
     timed = mdp.problem.timed and isinstance(first, (list, dict))
     if isinstance(first, dict) and not set(first) <= set(mdp.states):
         timed = False  # one object a state: its keys are actions
-    policies = Policies(mdp)
+    policies: dict[int, dict[str, Any]] = {}
     for t, step in enumerate(_steps(entries, "policy", mdp, mdp.horizon or 0) if timed else [entries]):
+        chosen = policies.setdefault(t, {})
         for s, entry in _bystate_of(step, "policy", mdp, order):
             place: dict[str, Any] = {"state": mdp.states[s]}
             if isinstance(entry, dict):
@@ -147,9 +157,9 @@ def _json_policy(entries: Any, mdp: MDP, order: list[int] | None, floats: bool) 
                     if not isinstance(p, str):
                         raise ModelError(Fault(f"found probability {quoted(p)}, expected a number", **place))
                     number: Any = number_of(p, place, "probability") if floats else p
-                    policies.add(t, s, action, number, place)
+                    add_action(chosen, mdp, s, action, number, place)
             elif isinstance(entry, str) and not isinstance(entry, _Spelled):
-                policies.add(t, s, entry, None, place)
+                add_action(chosen, mdp, s, entry, None, place)
             elif entry is not None:
                 raise ModelError(Fault(f"found {quoted(entry)}, expected the name of an action", **place))
-    return policies.made(timed)
+    return policy_of_entries(mdp, policies, timed)

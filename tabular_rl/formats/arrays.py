@@ -115,11 +115,7 @@ def model_of(header: Header, arrays: dict[str, NDArray[Any]], asked: Asked, **op
 
 
 def rows_off(prob: RationalArray, row_ptr: Any) -> Iterator[int]:
-    """Yield the rows whose exact probabilities do not sum to 1.
-
-    >>> list(rows_off(RationalArray(np.array([1, 1, 1, 1]), np.array([2, 2, 3, 3])), np.array([0, 2, 4])))
-    [1]
-    """
+    """Yield the rows whose exact probabilities do not sum to 1."""
     for first, last, k0, k1 in row_blocks(row_ptr):
         ptr = np.asarray(row_ptr[first : last + 1], dtype=np.int64) - k0
         over = prob[k0:k1].common()

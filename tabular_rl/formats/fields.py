@@ -61,18 +61,17 @@ class Reader:
         """Return the entries of a table, without those that are not known."""
         if not self._is(isinstance(spot.value, dict), spot, what, "a table", **place):
             return {}
-        entries: dict[str, Spot] = spot.value
         if known is None:
-            return entries
+            return spot.value
         allowed = tuple(known)
-        for key, value in entries.items():
+        for key, value in spot.value.items():
             if key not in allowed:
                 way_out = self.closest(key, allowed) or f", expected one of {', '.join(allowed)}"
                 if key == "terminal_rewards":
                     way_out = f", expected it in [tensors], {ONLY_TENSORS}"
                 where = f"{what}: " if what else ""
                 self.fault(f"{where}unknown key {quoted(key)}{way_out}", value, **place)
-        return {key: value for key, value in entries.items() if key in allowed}
+        return {key: value for key, value in spot.value.items() if key in allowed}
 
     def closest(self, name: str, known: Iterable[str]) -> str:
         """Return a suggestion; none past the faults that are shown, since the search takes its time."""
@@ -222,11 +221,7 @@ class Numbers:
 
     @classmethod
     def spread(cls, given: dict[int, Number], size: int, exact: bool) -> Numbers:
-        """Return `size` numbers: those that are given by index, 0 elsewhere.
-
-        >>> Numbers.spread({2: Fraction(1, 3)}, 3, True).floats.tolist()
-        [0.0, 0.0, 0.3333333333333333]
-        """
+        """Return `size` numbers: those that are given by index, 0 elsewhere."""
         codes: dict[Number, int] = {Fraction(0) if exact else 0.0: 0}
         index = np.zeros(size, dtype=np.int64)
         for at, x in given.items():

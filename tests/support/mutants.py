@@ -66,6 +66,11 @@ def functions(module: str) -> dict[str, ast.FunctionDef]:
     return {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
 
 
+def kernels_of(file: str) -> list[str]:
+    """The kernels that stand in a file."""
+    return [node.name for node in tree_of(file).body if isinstance(node, ast.FunctionDef)]
+
+
 def plain(module: str) -> dict[str, Any]:
     """The kernels of a module, and those that they call, as plain Python functions in one namespace."""
     made: dict[str, Any] = {"kernel": lambda function: function, "math": math, "np": np, "ticks": ticks}
@@ -309,3 +314,13 @@ def fates(
         if str(mutant) not in alike:
             found[fate(made, mutant, checks)].append(str(mutant))
     return found
+
+
+def check_every_mistake_is_found(
+    module: str, kernel: str, checks: Iterable[Check], alike: Iterable[str] = ()
+) -> None:
+    """Fail where a mistake in a kernel goes unseen, or where no comparison finds any."""
+    found = fates(module, kernel, checks, alike)
+    print({name: len(them) for name, them in found.items()})
+    assert not found["missed"], found["missed"]
+    assert found["found"], "it only crashes"

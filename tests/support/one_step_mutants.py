@@ -1,11 +1,16 @@
 """The kernels of a learner's step, and the mistakes in them that change nothing which can be seen."""
 
 RULES = "sarsa", "expected_sarsa", "q_learning"
-KERNELS = [
-    "accumulate", "scan", "search", "rate", "greedy", "tied", "other_choice", "explore", "outcome", "line",
-    "transition", "action", "next_state", "next_pair", "next_row", "begin", "tally", "follow", "update", "td0",
-    "expectation", "own_value", "expected", "taken", "sarsa", "expected_sarsa", "q_learning",
-]  # fmt: skip
+KERNELS = {
+    "walk": (
+        "accumulate", "scan", "search", "rate", "greedy", "tied", "other_choice", "explore", "outcome", "line",
+        "transition", "action", "next_state", "next_pair", "next_row",
+    ),
+    "one_step": (
+        "begin", "tally", "follow", "update", "td0", "expectation", "own_value", "expected", "taken", "sarsa",
+        "expected_sarsa", "q_learning",
+    ),
+}  # fmt: skip
 GREEDY = "action: if walk.explore == 0 or (walk.explore == 1 and u < x):"
 AGAIN = "q_learning: if walk.target > 0 or model.pair_state[i] == s2:"
 ALIKE = {

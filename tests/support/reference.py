@@ -422,22 +422,4 @@ def exact_optimal_rows(mdp, v):
     return [q[i] == v[mdp.state_of_row(i)] for i in range(len(q))]
 
 
-from reference_learning import *  # noqa: E402, F403  (accumulate, scan, search, rate, greedy, other_choice, explore,
-#   outcome, line, transition, is_over, action, next_state, next_pair, next_row, begin, tally, follow, update, td0,
-#   own_value, expectation, expected, taken, sarsa, expected_sarsa, q_learning)
-
-
-# -- twins in files of their own: reference_linear.py: dot, climb, after, linear_td, linear_q -------------------------
-
-
-# reference_traces.py: look_back (and mixed), n_step, forget, spread, td_lambda, q_lambda
-# reference_control.py: put, take, worth, reweigh, store, replay, tied, learn_half, double_q, drawn, remember, dyna_q,
-#   learned_backup, sweeping, and a dict for before, swap, sift, push, pop
-
-
-# reference_returns.py: learn_returns, record, monte_carlo, count, find_ways_out, present
-
-
-# reference_actor.py: softmax_choice, actor_begin, push, push_entropy, ascend, learn_value, learn_episode, reinforce,
-#   learn_batch, actor_critic
-# reference_gradient.py: episode_estimates
+from reference_learning import *  # noqa: E402, F403  (twins of the kernels of a learner's step)

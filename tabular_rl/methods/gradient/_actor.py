@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import NoFiniteAnswer, NumericalError
+from tabular_rl.errors import NoFiniteAnswer, NumericalError, OptionError
 from tabular_rl.methods.learning._answer import folded
 from tabular_rl.methods.learning._errors import record_points
 from tabular_rl.methods.learning._learning import Learning
-from tabular_rl.methods.learning._linear import finite_vector, read_features, times
+from tabular_rl.methods.learning._linear import read_features, times
 from tabular_rl.methods.learning._walk import learn_by, walk_of
 from tabular_rl.methods.learning.monte_carlo import rewards_needed
 from tabular_rl.model.graph.search import reachable, starts
@@ -47,7 +47,12 @@ class Actor(Learning):
         d = self.features.d
         self.theta = self.add("theta", 0.0, d)
         if given["start_preferences"] is not None:
-            self.theta[:] = finite_vector("start_preferences", given["start_preferences"], d)
+            begin = np.asarray(given["start_preferences"], dtype=np.float64)
+            if begin.shape != (d,) or not np.isfinite(begin).all():
+                raise OptionError(
+                    f"start_preferences: found shape {begin.shape}, expected {d} finite numbers"
+                )
+            self.theta[:] = begin
         self.estimates[:] = 0.0
         self.within["estimates"] = (0.0, 1.0)
         self.longest: int = self.option["episode_steps"] or whole.horizon or self._needed()
@@ -215,7 +220,7 @@ class Actor(Learning):
         work = self.runs * (10.0 * self.mdp.K if self.whole.problem.timed else n**3 + n * self.mdp.L)
         if work <= QUICK or self.done == self.steps or self.done not in record_points(self.steps):
             return False
-        return str(self.done).strip("0") != "1"
+        return 10 ** (len(str(self.done)) - 1) != self.done
 
     def _record(self) -> None:
         for table, what in ((self.theta, "preferences"), (self.arrays.get("critic"), "critic")):

@@ -86,7 +86,6 @@ class Learning(Inputs, Arrays):
         self.estimates = self.add("estimates", self.mdp.sign * self.option.get("start_value", 0.0))
         if table == "states":
             self.estimates[:, self.mdp.terminal] = math.nan
-        self.table = self.estimates  # what is learned, of which targets and averages are made
         self.visits = self.add_count("visits")
         kept = self.entries if self.option.get("average") else 0
         self.total = self.add("total", 0.0, kept)
@@ -148,9 +147,9 @@ class Learning(Inputs, Arrays):
         if self.option.get("source") == "sweeps" and self.data is None:
             kind, by = "copy", float(self.mdp.L)
         if kind == "none":
-            return 0, 0.0, self.table
-        bar = self.add("target", 0.0, self.table.shape[1])
-        bar[:] = self.table
+            return 0, 0.0, self.estimates
+        bar = self.add("target", 0.0)
+        bar[:] = self.estimates
         return ("none", "copy", "average").index(kind), by, bar
 
     # -- the loop ---------------------------------------------------------------------------------------------------
@@ -224,15 +223,11 @@ class Learning(Inputs, Arrays):
         error = f", error {np.median(self.curve[-1][1]):.2g}" if self.curve and self.reference else ""
         return f"{self.done:,} of {self.steps:,} steps{rate}{error}"
 
-    def averaged(self) -> Floats:
-        """What is learned, averaged where that was asked for."""
-        if self.total.shape[1] == 0 or self.done == 0:
-            return self.table
-        return np.asarray((self.total + self.table * (self.done - self.since)) / self.done)
-
     def current(self) -> Floats:
         """The estimates (runs, entries), averaged where that was asked for."""
-        return self.averaged()
+        if self.total.shape[1] == 0 or self.done == 0:
+            return self.estimates
+        return np.asarray((self.total + self.estimates * (self.done - self.since)) / self.done)
 
     def _record(self) -> None:
         table = self.current()

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.errors import NumericalError, OptionError, escape, path_text
 from tabular_rl.formats.input import open_file
@@ -82,14 +83,6 @@ def _read(path: str) -> Floats:
     return matrix
 
 
-def finite_vector(name: str, given: Any, d: int) -> Floats:
-    """Return an argument that is a vector of d finite numbers; OptionError where it is another thing."""
-    x: Floats = np.asarray(given, dtype=np.float64)
-    if x.shape != (d,) or not np.isfinite(x).all():
-        raise OptionError(f"{name}: found shape {x.shape}, expected {d} finite numbers")
-    return x
-
-
 class LinearLearning(Learning):
     """A learner whose table is w X^T: weights (runs, d) are what is learned."""
 
@@ -102,9 +95,12 @@ class LinearLearning(Learning):
             self.run.options["features"] = f"matrix {np.shape(self.option['features'])}"
         d = self.features.d
         kept = d if self.option["average"] else 0
-        self.table = self.w = self.add("weights", self.mdp.sign * self.option["start_value"], d)
+        self.w = self.add("weights", self.mdp.sign * self.option["start_value"], d)
         if given.get("start_weights") is not None:
-            self.w[:] = self.mdp.sign * finite_vector("start_weights", given["start_weights"], d)
+            start = np.asarray(given["start_weights"], dtype=np.float64)
+            if start.shape != (d,) or not np.isfinite(start).all():
+                raise OptionError(f"start_weights: found shape {start.shape}, expected {d} finite numbers")
+            self.w[:] = self.mdp.sign * start
         if self.policy is not None and self.behavior is not self.policy:
             self._warn_of_divergence()
         self.total = self.add("total", 0.0, kept)
@@ -136,9 +132,25 @@ class LinearLearning(Learning):
                 "the weights diverge; learn on policy, or with one-hot features"
             )
 
+    def target(self) -> tuple[int, float, NDArray[Any]]:
+        kind, by = self.option["target"]
+        if self.option["source"] == "sweeps":
+            kind, by = "copy", float(self.mdp.L)
+        if kind == "none":
+            return 0, 0.0, self.w
+        bar = self.add("target", 0.0, self.features.d)
+        bar[:] = self.w
+        return ("none", "copy", "average").index(kind), by, bar
+
+    def weights_now(self) -> Floats:
+        """The weights (runs, d), averaged where that was asked for."""
+        if self.total.shape[1] == 0 or self.done == 0:
+            return self.w
+        return np.asarray((self.total + self.w * (self.done - self.since)) / self.done)
+
     def current(self) -> Floats:
         """The values (runs, entries) by the weights, NaN at terminal states."""
-        table = times(self.features, self.averaged())
+        table = times(self.features, self.weights_now())
         if self.table_kind == "states":
             table[:, self.mdp.terminal] = np.nan
         return table
@@ -147,7 +159,7 @@ class LinearLearning(Learning):
         """The answer with the weights, in the sign of the model. Features give every state a value, visited or not."""
         from dataclasses import replace
 
-        extra = {**answer.extra, "weights": self.mdp.sign * self.averaged(), "features": self.features}
+        extra = {**answer.extra, "weights": self.mdp.sign * self.weights_now(), "features": self.features}
         mean = answer.estimates.mean(axis=0)
         if self.table_kind == "pairs":
             v = mean_values(self, mean.ravel()).reshape(answer.v.shape)

@@ -1,0 +1,39 @@
+"""Which module of references holds the twins of a kernel file: each kernel has one there, by its own name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+HOMES = {
+    "reference": ("bellman", "graph", "episodes"),
+    "reference_learning": ("walk", "one_step"),
+    "reference_control": ("double_q", "dyna", "replay"),
+    "reference_traces": ("n_step", "traces"),
+    "reference_returns": ("batch", "monte_carlo"),
+    "reference_linear": ("linear",),
+    "reference_actor": ("actor",),
+    "reference_gradient": ("gradient",),
+}
+# Parts of a kernel whose twin does the same in its own words: (file, kernel) -> the twin that does it.
+INLINED = {
+    ("double_q", "learn_half"): "double_q",
+    ("n_step", "mixed"): "look_back",
+    ("walk", "tied"): "explore",
+    ("replay", "reweigh"): "learn_from",
+    ("dyna", "remember"): "dyna_q",
+    # the twin keeps its queue as a dict, and looks for the largest priority
+    **{("dyna", part): "sweeping" for part in ("before", "swap", "sift", "push", "pop")},
+}
+
+
+def home(file: str) -> str:
+    """The module that holds the twins of a kernel file."""
+    (name,) = (name for name, files in HOMES.items() if file in files)
+    return name
+
+
+def twin(file: str, kernel: str) -> Callable[..., Any]:
+    """The twin of a kernel, or of what it is a part of."""
+    return vars(importlib.import_module(home(file)))[INLINED.get((file, kernel), kernel)]
