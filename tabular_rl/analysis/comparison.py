@@ -54,6 +54,7 @@ class Compared:
 
     @property
     def method(self) -> str:
+        """The name of the method."""
         return self.solution.method
 
     def of(self, quantity: str, sure_of_more: bool) -> float:

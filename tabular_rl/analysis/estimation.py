@@ -41,10 +41,12 @@ class Estimate:
 
     @property
     def tries(self) -> Ints:
+        """How often each pair was tried, (L,)."""
         return np.add.reduceat(self.counts, self.mdp.row_ptr[:-1].astype(np.intp))
 
     @property
     def untried(self) -> list[tuple[str, str]]:
+        """The pairs (state, action) that were never tried."""
         mdp = self.mdp
         there = np.zeros((mdp.S, mdp.A), dtype=bool)
         there[mdp.pair_state, mdp.pair_action] = True

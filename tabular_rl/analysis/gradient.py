@@ -69,6 +69,7 @@ class GradientStudy:
 
     @property
     def mdp(self) -> MDP:
+        """The model of the policy."""
         return self.found.policy.mdp
 
     @property

@@ -37,6 +37,7 @@ class Regret:
 
     @property
     def left_out(self) -> int:
+        """How many runs have a policy that was not evaluated."""
         return int(np.isnan(self.regret).sum())
 
 

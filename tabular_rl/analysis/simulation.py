@@ -68,10 +68,12 @@ class Simulation:
 
     @property
     def lower(self) -> float:
+        """The lower end of the confidence interval."""
         return self.mean - self.half_width
 
     @property
     def upper(self) -> float:
+        """The upper end of the confidence interval."""
         return self.mean + self.half_width
 
     @property

@@ -94,8 +94,9 @@ class DiscountedCertifier(Certifier):
         return self._limits
 
     def decided(self, certificate: Certificate) -> Certificate:
-        """Return the certificate made last with its decisions: the rows not proven worse, and the states from which
-        the policy is proven optimal.
+        """Return the certificate made last, with its decisions.
+
+        These are the rows that are not proven worse, and the states from which the policy is proven optimal:
 
         q̂(s,a) + E + γ β / (1 - γ) < lower(s) proves q*(s,a) < v*(s).
         """

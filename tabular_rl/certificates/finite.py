@@ -26,7 +26,7 @@ class FiniteCertifier(Certifier):
     def certificate(
         self,
         v: Floats,
-        rows: NDArray[Any] | None = None,
+        rows: NDArray[Any] | None = None,  # noqa: ARG002  (as its base)
         decide: bool = True,
     ) -> Certificate:
         """Return the interval of values v (T + 1, S), and for control of the greedy policy: `rows` play no part."""

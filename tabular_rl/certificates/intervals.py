@@ -1,5 +1,4 @@
-"""What follows from proven intervals: the value of the start and of actions, the distance of two answers,
-what a policy loses.
+"""What follows from proven intervals: values of the start and of actions, distances of answers, losses of policies.
 
 Everything is rounded outward, as the intervals themselves are.
 """

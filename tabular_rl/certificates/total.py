@@ -76,6 +76,7 @@ class TotalCertifier(Certifier):
 
     @property
     def total(self) -> TotalReward:
+        """What the graph says of the total reward, found once."""
         if self._total is None:
             self._total = total_reward(self.clocked)
         return self._total
@@ -92,7 +93,7 @@ class TotalCertifier(Certifier):
         self,
         v: Floats,
         rows: Ints | None = None,
-        decide: bool = True,
+        decide: bool = True,  # noqa: ARG002  (as its base)
     ) -> Certificate:
         """Return the proven interval from values v (S,): `prediction` of the policy, or `control`, with decisions."""
         v = self.checked(v)

@@ -75,7 +75,7 @@ class Verdict:
         return str(hooks.text_of(self))
 
 
-def verdict_on(
+def verdict_on(  # noqa: C901  (a list of claims, each judged in turn)
     mdp: MDP, answer: Answer, policy: Policy | None, evaluation: bool, tolerance: float, elsewhere: Elsewhere
 ) -> Verdict:
     """Return what one rigorous sweep proves of an answer.

@@ -38,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
         return _run(arguments)
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str]) -> int:  # noqa: C901  (a case for each way in which a command ends)
     be_quiet(0)
     State.known = INTERRUPTED.get(arguments[0] if arguments else "", "nothing is proven yet")
     try:

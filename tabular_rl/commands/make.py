@@ -31,10 +31,10 @@ class _Families(Command, click.Group):
             )
         return super().parse_args(ctx, args)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (as Click calls it)
         return [name.replace("_", "-") for name in FAMILIES]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  (as Click calls it)
         function = FAMILIES.get(cmd_name.replace("-", "_"))
         return None if function is None else _family_command(cmd_name, function)
 

@@ -76,6 +76,7 @@ class Table:
 
 
 def state_of(mdp: MDP, name: Any, line: int | None = None) -> int:
+    """Return the index of a state that an answer names; ModelError where the model has none of that name."""
     at = mdp.states.find(str(name))
     if at is None and name == "":
         raise ModelError(Fault("state: found an empty cell, expected the name of a state", line=line))
@@ -106,6 +107,7 @@ def number_of(text: Any, place: Mapping[str, Any], what: str = "value", empty: f
 def add_action(
     policy: dict[str, Any], mdp: MDP, s: int, action: Any, p: Any, place: Mapping[str, Any]
 ) -> None:
+    """Add the probability of an action in a state to a policy; ModelError where the action is not available there."""
     a = mdp.actions.find(str(action))
     if a is None or a not in mdp.pair_action[mdp.pair_ptr[s] : mdp.pair_ptr[s + 1]]:
         known = [mdp.actions[int(mdp.pair_action[i])] for i in mdp.rows(s)]

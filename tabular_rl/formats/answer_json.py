@@ -35,6 +35,7 @@ class _Spelled(str):
 
 
 def read_answer_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
+    """Return the answer of a JSON document, as `solve --json` writes it."""
     document = _document(text)
     task = document.get("task", "control")
     if task not in ("control", "prediction"):

@@ -61,10 +61,11 @@ class Reader:
         """Return the entries of a table, without those that are not known."""
         if not self._is(isinstance(spot.value, dict), spot, what, "a table", **place):
             return {}
+        entries: dict[str, Spot] = spot.value
         if known is None:
-            return spot.value
+            return entries
         allowed = tuple(known)
-        for key, value in spot.value.items():
+        for key, value in entries.items():
             if key not in allowed:
                 way_out = self.closest(key, allowed) or f", expected one of {', '.join(allowed)}"
                 if key == "terminal_rewards":
@@ -84,10 +85,12 @@ class Reader:
         return right
 
     def array(self, spot: Spot, what: str, **place: Any) -> list[Spot]:
+        """Return the entries of an array, none where it is something else."""
         right = isinstance(spot.value, list)
         return spot.value if self._is(right, spot, what, "an array", **place) else []
 
     def text(self, spot: Spot, what: str, choices: tuple[str, ...] = (), **place: Any) -> str | None:
+        """Return a text, one of the choices where there are any; None where it is something else."""
         if not self._is(is_text(spot), spot, what, "a text in quotes", **place):
             return None
         known = not choices or spot.value in choices
@@ -95,9 +98,11 @@ class Reader:
         return str(spot.value) if self._is(known, spot, what, expected, **place) else None
 
     def boolean(self, spot: Spot, what: str, **place: Any) -> bool:
+        """Return true or false; false where it is something else."""
         return self._is(isinstance(spot.value, bool), spot, what, "true or false", **place) and spot.value
 
     def whole(self, spot: Spot, what: str, least: int, **place: Any) -> int | None:
+        """Return a whole number from `least` on; None where it is something else."""
         number = spot.value
         plain = isinstance(number, int) and not isinstance(number, bool) and spot.spelled.isdigit()
         right = plain and least <= number < 2**63
@@ -146,6 +151,7 @@ class Reader:
         return found
 
     def check_name(self, name: str, what: str, spot: Spot) -> None:
+        """Note what is wrong with a name."""
         wrong = name_fault(name)
         if wrong:
             self.fault(f"{what} {quoted(name)}: {wrong}", spot)
@@ -214,6 +220,7 @@ class Numbers:
         self.floats = np.array(floats, dtype=np.float64)
 
     def take(self, index: Any) -> Numbers:
+        """Return the numbers at these places."""
         made = object.__new__(Numbers)
         made.exact = None if self.exact is None else self.exact.take(index)
         made.floats = self.floats[index]

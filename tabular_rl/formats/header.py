@@ -70,6 +70,7 @@ class Header:
 
 
 def header_of(mdp: MDP, arrays: tuple[str, ...]) -> Header:
+    """Return the header of a model."""
     layout = mdp.layout
     same = ("S", "A", "L", "K", "sense", "horizon", "name", "source", "start_given")
     return Header(
@@ -83,6 +84,7 @@ def header_of(mdp: MDP, arrays: tuple[str, ...]) -> Header:
 
 
 def header_json(header: Header) -> dict[str, Any]:
+    """Return what stands in the header, for JSON."""
     found = {key: getattr(header, field) for key, (field, _, _) in KEYS.items()}
     found["discount"] = f"{header.gamma.numerator}/{header.gamma.denominator}"
     return {"format": PROGRAM, "version": VERSION, **found}
@@ -130,6 +132,7 @@ def read_header(found: Any, what: str, extra: tuple[str, ...] = ()) -> Header:
 
 
 def whole(x: Any) -> bool:
+    """Whether a value of JSON is a whole number that can be a size."""
     return isinstance(x, int) and not isinstance(x, bool) and 0 <= x < 2**48
 
 
@@ -183,6 +186,7 @@ def _check_members(header: Header, what: str) -> None:
 
 
 def checked_names(found: Any, what: str, size: int) -> list[str] | None:
+    """Return the names in a header; ModelError where they are not texts, or not as many as expected."""
     if found is None:
         return None
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):

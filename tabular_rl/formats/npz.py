@@ -137,6 +137,7 @@ def _read_meta(archive: zipfile.ZipFile, infos: dict[str, zipfile.ZipInfo]) -> H
 def read_array(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, length: int | None, types: tuple[str, ...]
 ) -> NDArray[Any]:
+    """Return the array of a member; ModelError where its shape or type is not what is expected."""
     member = f"member {quoted(name)}"
     with _damage(member), archive.open(info) as file:
         shape, dtype = read_npy_header(file, member)  # type: ignore[arg-type]

@@ -42,6 +42,7 @@ class Format:
 
     @property
     def folder(self) -> bool:
+        """Whether it is a folder, which has no suffix."""
         return not self.suffixes
 
     @property
@@ -70,10 +71,12 @@ class Formats:
 
     @property
     def names(self) -> list[str]:
+        """The names of the formats."""
         return [format.name for format in self.formats]
 
     @property
     def suffixes(self) -> list[str]:
+        """The suffixes of all formats."""
         return [suffix for format in self.formats for suffix in format.suffixes]
 
     @property

@@ -30,6 +30,7 @@ class Speller:
         return made
 
     def key(self, name: str) -> str:
+        """Return a name as a key, in quotes where it needs them."""
         return name if BARE.fullmatch(name) else self.text(name)
 
     def number(self, value: Any) -> str:
@@ -45,6 +46,7 @@ class Speller:
         return getattr(self.mdp, field) if exact is None else exact
 
     def entry(self, field: str, i: int) -> str:
+        """Return number i of a field."""
         return self.number(self.numbers(field)[i])
 
     def gamma(self) -> str:
@@ -87,6 +89,7 @@ class Speller:
         yield f"outcomes = {mdp.K}\n"
 
     def names(self, key: str, names: Iterable[str]) -> str:
+        """Return the line of a list of names."""
         return f"{key} = [{', '.join(map(self.text, names))}]\n"
 
     def table(self, field: str) -> str:

@@ -118,12 +118,12 @@ def kernel(function: Callable[..., Any]) -> Any:
     return compiled
 
 
-class _CheckedFiles(IndexDataCacheFile):
+class _CheckedFiles(IndexDataCacheFile):  # type: ignore[misc]  # Numba has no types
     """The files of the compiled code of a kernel: an index, and one a signature."""
 
     def _dump(self, obj: Any) -> bytes:
         data = super()._dump(obj)
-        return data + hashlib.sha256(data).digest()  # which pickle does not read
+        return bytes(data + hashlib.sha256(data).digest())  # which pickle does not read
 
     def _load_index(self) -> Any:
         with contextlib.suppress(Exception):

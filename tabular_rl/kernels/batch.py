@@ -11,7 +11,7 @@ from tabular_rl.kernels.walk import next_row, outcome, scan
 
 
 @kernel
-def count(model, log, walk, uniforms, step, clock, row, counts):
+def count(model, log, walk, uniforms, step, clock, row, counts):  # noqa: ARG001  (as every rule)
     """counts(outcome) ← counts(outcome) + 1 along a walk, the same steps as in td0; a log is counted without it."""
     for k in range(uniforms.shape[1]):
         for e in range(len(row)):

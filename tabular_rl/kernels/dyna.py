@@ -72,7 +72,7 @@ def remember(model, memory, e, i, u):
 
 
 @kernel
-def dyna_q(model, log, walk, uniforms, step, clock, row, memory, visits, total, since, q):
+def dyna_q(model, log, walk, uniforms, step, clock, row, memory, visits, total, since, q):  # noqa: ARG001  (as every rule)
     """q(s,a) ← q(s,a) + α [ r + γ max_a' q(s',a') - q(s,a) ], from what happened, then from what is remembered.
 
     After the three uniforms of the walk each update from memory takes two: the row, one of the `size` in `known` (those
@@ -174,7 +174,7 @@ def learned_backup(model, tried, counts, e, i, v):
 
 
 @kernel
-def sweeping(model, log, walk, uniforms, step, clock, row, into, queue, memory, visits, q):
+def sweeping(model, log, walk, uniforms, step, clock, row, into, queue, memory, visits, q):  # noqa: ARG001  (as every rule)
     """q(s,a) ← Σ_s' p̂(s'|s,a) [ r + γ v(s') ], v(s) ← max_a q(s,a): by the learned model, the largest error first.
 
     The row just tried comes first of all, then `planning` more from the heap, while it lasts. Where v changes, the rows

@@ -9,7 +9,7 @@ from tabular_rl.kernels._jit import kernel
 
 
 @kernel
-def strong_components(
+def strong_components(  # noqa: C901  (Tarjan's loop, unrolled)
     pair_ptr, row_ptr, next_state, weight, use, number, low, stack, path, row_at, outcome_at, label
 ):
     """label(s) ← its strongly connected component (Tarjan, without recursion), successors first; returns the count.

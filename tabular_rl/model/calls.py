@@ -132,6 +132,7 @@ class Option:
 
     @property
     def flag(self) -> str:
+        """The option on the command line."""
         return "--" + self.name.replace("_", "-")
 
     @property

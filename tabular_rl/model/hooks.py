@@ -24,9 +24,11 @@ class Hook:
         self._function: Callable[..., Any] | None = None
 
     def fill(self, function: Callable[..., Any]) -> None:
+        """Make this the function that is called."""
         self._function = function
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Call the function; RuntimeError where nobody has filled it in."""
         if self._function is None:
             raise RuntimeError(f"nothing {self.what} yet: import tabular_rl first")
         return self._function(*arguments, **options)

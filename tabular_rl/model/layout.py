@@ -25,6 +25,7 @@ class Layout:
     elsewhere: tuple[int, ...] = field(default=(), repr=False)
 
     def cells(self, states: int) -> Ints:
+        """The cell of each state, (S,)."""
         return np.arange(states, dtype=np.int64) if self.cell is None else self.cell
 
     def size_text(self, S: int) -> str:

@@ -501,7 +501,7 @@ class MDP(Model):
 
     @property
     def problem(self) -> Problem:
-        """ "finite-horizon", "discounted" or "total-reward": which question the model asks, a text that knows more."""
+        """Which question the model asks: "finite-horizon", "discounted" or "total-reward", a text that knows more."""
         return problem_of(self)
 
     def rows(self, state: int) -> range:

@@ -54,7 +54,7 @@ class Names(Sequence[str]):
         at = range(self._size)[i]
         return str(at) if isinstance(at, int) else tuple(map(str, at))
 
-    def index(self, name: object, start: int = 0, stop: int | None = None) -> int:
+    def index(self, name: object, start: int = 0, stop: int | None = None) -> int:  # noqa: ARG002  (as a list)
         """Return the index of a name; ValueError if there is none."""
         at = self.find(str(name))
         if at is None:

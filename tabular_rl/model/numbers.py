@@ -153,8 +153,9 @@ def plus_minus(text: str, lower: float, upper: float) -> str:
 
 
 def interval_text(lower: float, upper: float, digits: int = 9) -> str:
-    """Return a proven interval, rounded outward by no more than a thousandth of its width; or its one side, with
-    `digits` digits.
+    """Return a proven interval, rounded outward by no more than a thousandth of its width.
+
+    Of an interval with one side, that one with `digits` digits.
 
     >>> interval_text(15.24737295, 15.2923725), interval_text(-math.inf, 1234567.8), interval_text(-math.inf, math.inf)
     ('from 15.24737 to 15.29238', 'at most 1234567.81', 'not known')

@@ -332,6 +332,7 @@ class Policy(Mapping[str, Any]):
 
     @property
     def deterministic(self) -> bool:
+        """Whether it takes one action in each state."""
         return self.rows is not None
 
     @property

@@ -30,6 +30,7 @@ class Problem(str):
     """
 
     def __new__(cls, name: str, **_: Any) -> Problem:
+        """Make the text."""
         return super().__new__(cls, name)
 
     def __init__(

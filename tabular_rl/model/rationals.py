@@ -250,6 +250,7 @@ class RationalArray(Sequence[Fraction]):
 
     @classmethod
     def of(cls, values: Iterable[Fraction]) -> RationalArray:
+        """Return the array of some fractions."""
         pairs = [(x.numerator, x.denominator) for x in values]
         fits = all(-INT64 <= n <= INT64 and d <= INT64 for n, d in pairs)
         dtype: Any = np.int64 if fits else object
@@ -308,10 +309,12 @@ class RationalArray(Sequence[Fraction]):
         return self.num * scale, den
 
     def take(self, order: NDArray[np.integer]) -> RationalArray:
+        """Return the numbers at these places."""
         return RationalArray(self.num[order], self.den[order])
 
     @property
     def nbytes(self) -> int:
+        """The bytes of both arrays."""
         return int(self.num.nbytes + self.den.nbytes)
 
 

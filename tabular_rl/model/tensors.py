@@ -34,6 +34,7 @@ class Entries(NamedTuple):
         return self.places[s], self.places[a], self.places[to]
 
     def sizes(self, axes: str) -> tuple[int, int, int]:
+        """The numbers of states, actions and next states, if the axes are in this order."""
         s, a, to = ORDER[axes]
         return self.shape[s], self.shape[a], self.shape[to]
 

@@ -1,0 +1,1 @@
+"""What is printed: blocks made of answers."""

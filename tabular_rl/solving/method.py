@@ -75,6 +75,7 @@ class Method(Generic[P, Answer]):
         self._call: Callable[..., Answer] = public(checked, self.name)
 
     def __call__(self, *args: P.args, **options: P.kwargs) -> Answer:
+        """Call the function, with the model and the options checked."""
         return self._call(*args, **options)
 
     def __get__(self, instance: object, owner: object = None) -> Method[P, Answer]:

@@ -16,7 +16,8 @@ MOST = 2**53  # beyond it not every whole number is a float
 
 
 def parse_target(given: Any) -> tuple[str, float]:
-    """
+    """Return the kind of a target, and its number.
+
     >>> parse_target("copy:100"), parse_target("average:0.01"), parse_target("none")
     (('copy', 100.0), ('average', 0.01), ('none', 0.0))
     """
@@ -50,7 +51,8 @@ def parse_features(given: Any) -> Any:
 
 
 def parse_replay(given: Any) -> tuple[str, float, float]:
-    """
+    """Return the kind of replay, ω and β.
+
     >>> parse_replay("uniform"), parse_replay("prioritized:0.5"), parse_replay("prioritized:1:0.4")
     (('uniform', 0.0, 0.0), ('prioritized', 0.5, 1.0), ('prioritized', 1.0, 0.4))
     """

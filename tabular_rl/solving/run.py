@@ -67,6 +67,7 @@ class Run:
 
     @property
     def seconds(self) -> float:
+        """Seconds since the run began."""
         return time.monotonic() - self.started
 
     def did(self, unit: str, count: int = 1) -> None:

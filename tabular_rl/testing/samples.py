@@ -81,6 +81,7 @@ class Sampled:
         return ""
 
     def entry(self, j: int) -> str:
+        """What messages call an entry of the table."""
         if self.put.rule.of_states:
             return f"s={j}"
         mdp = self.case.mdp

@@ -43,6 +43,7 @@ class Walk:
         self.reward = mdp.outcome_reward.tolist()
 
     def act(self, s: int) -> int:
+        """Draw a row of a state by the policy."""
         return int(self.rng.choices(self.rows[s], self.weights[s])[0])
 
     def transitions(self, steps: int, *, whole: bool = False) -> list[Transition]:

@@ -56,7 +56,7 @@ def named(node: ast.AST, top: dict[str, ast.AST]) -> dict[str, ast.AST]:
     return found
 
 
-def used() -> list[set[str]]:
+def used() -> list[set[str]]:  # noqa: C901
     """The words that one test gives a command, those of each row of a table apart; and each line of the documents."""
     found = []
     for path in sorted(TESTS.rglob("test_*.py")):

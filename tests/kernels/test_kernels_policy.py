@@ -26,7 +26,7 @@ def breaches(package: Path) -> list[str]:
     return found
 
 
-def breach(node: ast.AST, is_policy: bool) -> Iterator[str]:
+def breach(node: ast.AST, is_policy: bool) -> Iterator[str]:  # noqa: C901
     """Yield what is wrong with one node; kernels/_jit.py alone may name Numba, and may refuse fastmath."""
     if isinstance(node, ast.keyword) and node.arg == "fastmath" and not is_false(node.value):
         yield "fastmath licenses reordering, which voids every error bound"

@@ -42,7 +42,7 @@ def paid(mdp):
     return [mdp.exact.r[i] for i in range(mdp.L) for _ in range(mdp.row_ptr[i], mdp.row_ptr[i + 1])]
 
 
-def paths(mdp, method, pi, b, steps, *, source, target="none", by=0, start_value=0, alpha=lambda k: ALPHA):
+def paths(mdp, method, pi, b, steps, *, source, target="none", by=0, start_value=0, alpha=lambda k: ALPHA):  # noqa: C901
     """Yield {(table, sum of tables): probability} after each step: every path, by the words of the docstrings alone.
 
     Tables hold all states, or all pairs; nothing is shared with the code under test but the arrays of the model.

@@ -155,7 +155,7 @@ def test_prediction_agrees_with_the_chain():
 
 
 @pytest.mark.small
-def test_graph_searches_agree_with_closures():
+def test_graph_searches_agree_with_closures():  # noqa: C901
     rng = random.Random("graph")
     for _ in range(300):
         S = rng.choice((2, 3, 5, 6))

@@ -1,0 +1,1 @@
+"""Methods that solve linear systems, in floats or in fractions."""

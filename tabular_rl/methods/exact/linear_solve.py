@@ -267,6 +267,7 @@ def _dense_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
 
 
 def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
+    """Solve (I - γ P_π) v = r_π by a sparse factorization."""
     from scipy.sparse.linalg import splu
 
     A = system(P_pi, gamma).tocsc()
@@ -430,6 +431,7 @@ class _Iteration:
 
 
 def incomplete_lu(A: Any, run: Run, **options: Any) -> Any:
+    """Return an incomplete factorization as an operator."""
     from scipy.sparse.linalg import LinearOperator, spilu
 
     factors = run.call(spilu, A.tocsc(), diag_pivot_thresh=0.0, **options)

@@ -1,0 +1,1 @@
+"""Policy gradients: exact, their estimators, and the learners that climb them."""

@@ -220,7 +220,7 @@ class Actor(Learning):
         work = self.runs * (10.0 * self.mdp.K if self.whole.problem.timed else n**3 + n * self.mdp.L)
         if work <= QUICK or self.done == self.steps or self.done not in record_points(self.steps):
             return False
-        return 10 ** (len(str(self.done)) - 1) != self.done
+        return int(10 ** (len(str(self.done)) - 1)) != self.done
 
     def _record(self) -> None:
         for table, what in ((self.theta, "preferences"), (self.arrays.get("critic"), "critic")):

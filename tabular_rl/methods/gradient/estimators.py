@@ -187,6 +187,7 @@ def critic_values(episodes: Episodes, values: ArrayLike | None) -> Floats:
 
 
 def critic_actions(episodes: Episodes, values: ArrayLike) -> Floats:
+    """Return the action values of a critic, (1, L) or (T, L)."""
     q = np.array(array_of(values, "action_values", np.float64))
     L, T = episodes.mdp.L, episodes.layers if episodes.timed else 1
     if q.shape not in ((L,), (T, L)) or not np.isfinite(q).all():

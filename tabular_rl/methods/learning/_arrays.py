@@ -90,7 +90,8 @@ class Arrays:
 
 
 def number_range(low: float, high: float) -> str:
-    """
+    """Return the words for a range.
+
     >>> number_range(0, 5), number_range(0.0, np.inf), number_range(-LARGEST, LARGEST)
     ('0 to 5', 'a number from 0', 'a finite number')
     """

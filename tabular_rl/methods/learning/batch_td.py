@@ -237,6 +237,7 @@ class Batch(Learning):
         self.count = self.add_count("count", 0 if self.data is not None else mdp.K)
 
     def learn_batch(self) -> Learned:
+        """Present all transitions, and return what was learned."""
         if self.data is not None:
             self.uniforms = 0
             self.steps = min(self.steps, len(self.data))

@@ -1,0 +1,1 @@
+"""Methods that sweep over the model."""

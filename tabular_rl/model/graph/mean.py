@@ -26,7 +26,9 @@ MEAN_SWEEPS = 100_000  # before the sign of a mean reward is given up
 WORK = 4_000_000_000  # outcomes looked at, likewise
 
 
-def largest_mean_sign(sweeper: Sweeper, exactly: bool = False) -> tuple[int | None, Mask]:
+def largest_mean_sign(  # noqa: C901  (improvement, its stops, and what each proves)
+    sweeper: Sweeper, exactly: bool = False
+) -> tuple[int | None, Mask]:
     """Return the sign of the largest mean reward a step of an end component, and the states that show it.
 
     The model of the sweeper holds the component alone, each state reachable from each other. What is returned is
@@ -88,7 +90,7 @@ def _cycles(mdp: MDP, rows: Ints, limit: int = 20) -> list[Mask]:
     return [labels == label for label in found.tolist()]
 
 
-def _evaluate(
+def _evaluate(  # noqa: C901  (one elimination)
     mdp: MDP, rows: Ints, states: Ints, limit: float, check_stop: Callable[[], None] | None = None
 ) -> tuple[Fraction, dict[int, Fraction]] | None:
     """Solve g + h(s) = r(s) + Σ p h(s'), h = 0 in the first state, over a closed set of states, in rationals.
@@ -138,7 +140,7 @@ def _evaluate(
     return mean, h
 
 
-def _largest_mean_sign_exact(
+def _largest_mean_sign_exact(  # noqa: C901  (one improvement in two stages)
     part: MDP, rows: Ints, limit: float = math.inf, check_stop: Callable[[], None] | None = None
 ) -> tuple[int | None, Mask]:
     """Policy iteration in rationals on an end component, from `rows` (Howard 1960).

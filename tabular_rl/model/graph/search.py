@@ -30,6 +30,7 @@ class Graph:
 
     @property
     def arrays(self) -> tuple[Any, ...]:
+        """What kernels take of the edges."""
         return self.mdp.row_ptr, self.mdp.next_state, self.weight
 
     def incoming(self) -> tuple[Ints, Ints]:

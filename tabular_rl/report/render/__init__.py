@@ -1,0 +1,1 @@
+"""Text, JSON, CSV and pictures made of blocks."""
