@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from random_models import ARRAYS
 
 from tabular_rl import MDP
 from tabular_rl.errors import ModelError, OptionError, OutputError
@@ -62,17 +63,7 @@ def mapped(array):
 
 def test_arrays_are_mapped_and_read_only(folder, model):
     mdp = load(folder)
-    for field in (
-        "pair_ptr",
-        "pair_action",
-        "row_ptr",
-        "next_state",
-        "prob",
-        "reward",
-        "r",
-        "terminal",
-        "start",
-    ):
+    for field in ARRAYS:
         assert mapped(getattr(mdp, field)), field
         assert not getattr(mdp, field).flags.writeable
     assert mdp == model

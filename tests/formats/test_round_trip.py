@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from random_models import ARRAYS
 from shipped import shipped
 from strategies import models
 
@@ -30,17 +31,7 @@ def same(a: MDP, b: MDP) -> None:
     assert (a.gamma_exact, a.states, a.actions, a.horizon, a.sense) == (
         b.gamma_exact, b.states, b.actions, b.horizon, b.sense,
     )  # fmt: skip
-    for field in (
-        "pair_ptr",
-        "pair_action",
-        "row_ptr",
-        "next_state",
-        "prob",
-        "reward",
-        "r",
-        "terminal",
-        "start",
-    ):
+    for field in ARRAYS:
         x, y = getattr(a, field), getattr(b, field)
         assert (x is None) == (y is None), field
         assert x is None or np.array_equal(x, y), field

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from learners import settings
 from random_models import random_model
-from reference_control import same_bits, swapped_in
+from reference_control import check_bits_of_twin, same_bits, swapped_in
 
 from tabular_rl import MDP, OptionError, Transitions, double_q_learning, load, q_learning
 from tabular_rl.kernels.double_q import Halves, double_q
@@ -99,17 +99,7 @@ CASES = [
 
 @pytest.mark.parametrize("options", CASES)
 def test_same_bits_as_the_twin(monkeypatch, options):
-    for seed, problem, sense in (
-        (1, "discounted", "max"),
-        (2, "total-reward", "min"),
-        (3, "finite-horizon", "max"),
-    ):
-        mdp = random_model(seed, problem, exact=False, sense=sense, ends=1)
-        options = {"steps": 120, "runs": 2, "seed": seed, "reference": False, "start_value": 1.0, **options}
-        fast = double_q_learning(mdp, **options)
-        with monkeypatch.context() as patch:
-            swapped_in(patch, "double_q", "double_q")
-            same_bits(fast, double_q_learning(mdp, **options))
+    check_bits_of_twin(monkeypatch, double_q_learning, "double_q", "double_q", {"steps": 120, **options})
 
 
 def test_same_bits_as_the_twin_on_a_log(monkeypatch):

@@ -9,8 +9,7 @@ import secrets
 
 import numpy as np
 import pytest
-from random_models import random_model
-from reference_control import same_bits, swapped_in, tied
+from reference_control import check_bits_of_twin, same_bits, tied
 
 from tabular_rl import MDP, OptionError, Policy, dyna_q, load, q_learning, solve
 from tabular_rl.kernels import dyna
@@ -77,17 +76,7 @@ CASES = [
 
 @pytest.mark.parametrize("options", CASES)
 def test_same_bits_as_the_twin(monkeypatch, options):
-    for seed, problem, sense in (
-        (1, "discounted", "max"),
-        (2, "total-reward", "min"),
-        (3, "finite-horizon", "max"),
-    ):
-        mdp = random_model(seed, problem, exact=False, sense=sense, ends=1)
-        options = {"steps": 80, "runs": 2, "seed": seed, "reference": False, "start_value": 1.0, **options}
-        fast = dyna_q(mdp, **options)
-        with monkeypatch.context() as patch:
-            swapped_in(patch, "dyna", "dyna_q")
-            same_bits(fast, dyna_q(mdp, **options))
+    check_bits_of_twin(monkeypatch, dyna_q, "dyna", "dyna_q", {"steps": 80, **options})
 
 
 def test_without_planning_it_is_q_learning():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from random_models import random_model
 from reference import exact_optimal_value, exact_q
-from reference_control import same_bits, swapped_in
+from reference_control import check_bits_of_twin, same_bits
 
 from tabular_rl import MDP, OptionError, dyna_q, load, prioritized_sweeping
 from tabular_rl.kernels.dyna import learned_backup, pop, push
@@ -64,17 +64,14 @@ CASES = [
 
 @pytest.mark.parametrize("options", CASES)
 def test_same_bits_as_the_twin(monkeypatch, options):
-    for seed, problem, sense in (
-        (1, "discounted", "max"),
-        (2, "total-reward", "min"),
-        (3, "finite-horizon", "max"),
-    ):
-        mdp = random_model(seed, problem, exact=False, sense=sense, ends=1)
-        options = {"steps": 80, "runs": 2, "seed": seed, "reference": False, "start_value": 1.0, **options}
-        fast = prioritized_sweeping(mdp, **options)
-        with monkeypatch.context() as patch:
-            swapped_in(patch, "dyna", "sweeping")
-            same_bits(fast, prioritized_sweeping(mdp, **options), but=("heap", "place", "priority", "size"))
+    check_bits_of_twin(
+        monkeypatch,
+        prioritized_sweeping,
+        "dyna",
+        "sweeping",
+        {"steps": 80, **options},
+        but=("heap", "place", "priority", "size"),
+    )
 
 
 def seen_model(answer):

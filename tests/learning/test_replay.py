@@ -5,6 +5,7 @@ One test is statistical: false alarm 2e-8 at most.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 import secrets
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from learners import settings
 from random_models import random_model
-from reference_control import same_bits, swapped_in
+from reference_control import check_bits_of_twin, same_bits, swapped_in
 
 from tabular_rl import MDP, OptionError, Policy, Transitions, behavior_of, learn
 from tabular_rl.formats import load
@@ -212,17 +213,8 @@ CASES = [
 
 @pytest.mark.parametrize(("method", "options"), CASES)
 def test_same_bits_as_the_twin(monkeypatch, method, options):
-    for seed, problem, sense in (
-        (1, "discounted", "max"),
-        (2, "total-reward", "min"),
-        (3, "finite-horizon", "max"),
-    ):
-        mdp = random_model(seed, problem, exact=False, sense=sense, ends=1)
-        options = {"steps": 60, "runs": 2, "seed": seed, "reference": False, "start_value": 1.0, **options}
-        fast = learn(mdp, method, **options)
-        with monkeypatch.context() as patch:
-            swapped_in(patch, "replay", "replay")
-            same_bits(fast, learn(mdp, method, **options))
+    learner = functools.partial(learn, method=method)
+    check_bits_of_twin(monkeypatch, learner, "replay", "replay", {"steps": 60, **options})
 
 
 @pytest.mark.parametrize("options", [{"replay": "uniform"}, {"replay": "prioritized", "target": "copy:4"}])

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from random_models import random_model, random_models
+from random_models import ARRAYS, random_model, random_models
 
 from tabular_rl import MDP, Layout, ModelError, Policy, learn, simulate, solve
 from tabular_rl.model.rows import row_blocks, row_sums
@@ -608,17 +608,7 @@ def test_model_is_frozen():
         mdp.gamma = 0.5
     with pytest.raises(AttributeError):
         del mdp.gamma
-    for field in (
-        "pair_ptr",
-        "pair_action",
-        "row_ptr",
-        "next_state",
-        "prob",
-        "reward",
-        "r",
-        "terminal",
-        "start",
-    ):
+    for field in ARRAYS:
         with pytest.raises(ValueError, match="read-only"):
             getattr(mdp, field)[0] = 0
 

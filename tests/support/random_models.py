@@ -14,6 +14,7 @@ import numpy as np
 from tabular_rl import MDP, Policy
 from tabular_rl.model.rationals import Exact, RationalArray
 
+ARRAYS = "pair_ptr", "pair_action", "row_ptr", "next_state", "prob", "reward", "r", "terminal", "start"
 DISCOUNTS = ["0", "1/2", "9/10", "19/20", "99/100"]
 TOTAL = ("proper", "costs", "loops", "mixed")  # kinds of total reward that have a finite answer
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from random_models import random_model
 
 
 def first_above(cum, first, u):
@@ -344,3 +345,18 @@ def same_bits(a, b, but=()):
         if name not in but:
             assert np.array_equal(array, b.state["arrays"][name], equal_nan=True), name
     assert a.state["streams"] == b.state["streams"]
+
+
+def check_bits_of_twin(monkeypatch, learner, module, kernel, options, but=()):
+    """Assert that a learner leaves the same arrays behind with the twin in place of its kernel, on three models."""
+    for seed, problem, sense in (
+        (1, "discounted", "max"),
+        (2, "total-reward", "min"),
+        (3, "finite-horizon", "max"),
+    ):
+        mdp = random_model(seed, problem, exact=False, sense=sense, ends=1)
+        how = {"runs": 2, "seed": seed, "reference": False, "start_value": 1.0, **options}
+        fast = learner(mdp, **how)
+        with monkeypatch.context() as patch:
+            swapped_in(patch, module, kernel)
+            same_bits(fast, learner(mdp, **how), but)
