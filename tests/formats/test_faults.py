@@ -1040,7 +1040,7 @@ def without_times(out):
 
 
 def test_runs_at_once_on_a_fresh_cache(tmp_path):
-    assert len(runs_at_once(tmp_path, 3)) == 1
+    assert len(runs_at_once(tmp_path, 2)) == 1
 
 
 @pytest.mark.slow
