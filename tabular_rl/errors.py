@@ -53,7 +53,7 @@ def closest(word: str, known: Iterable[str]) -> str:
     listed = list(islice(known, 10_000))
     same = meant(word, listed) if len(word) <= 200 else None
     if same:
-        return "; did you mean " + " or ".join(quoted(name) + form_of(word, name) for name in same[:3]) + "?"
+        return "; did you mean " + " or ".join(quoted(name) + _form_of(word, name) for name in same[:3]) + "?"
     found = closest_word(word, listed)
     return f"; did you mean {quoted(found)}?" if found is not None else ""
 
@@ -347,10 +347,10 @@ def meant(word: str, known: Iterable[str]) -> list[str] | None:
     return [of[name] for name in dict.fromkeys(found)]
 
 
-def form_of(word: str, name: str) -> str:
+def _form_of(word: str, name: str) -> str:
     """Return what stands behind a suggestion: how the idea is given, or nothing.
 
-    >>> form_of("--epsilon", "--explore")
+    >>> _form_of("--epsilon", "--explore")
     ' (epsilon-greedy:0.1)'
     """
     form = FORMS.get((plain(word), plain(name)))

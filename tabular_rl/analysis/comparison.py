@@ -161,7 +161,9 @@ def _task_of(names: Iterable[str], policy: Policy | None) -> str:
     return "prediction" if policy is not None or tasks == {"prediction"} else "control"
 
 
-def _asked(label: str, mdp: MDP, task: str, named: bool) -> tuple[Method[..., Any], dict[str, Any]]:
+def _method_and_options(
+    label: str, mdp: MDP, task: str, named: bool
+) -> tuple[Method[..., Any], dict[str, Any]]:
     """The method of METHOD[,OPTION=VALUE...] and its options; it must fit the model where it was named."""
     name, own = asked_method(label)
     method: Method[..., Any] = LEARNERS[name] if name in LEARNERS else planner_of(name, task)
@@ -215,7 +217,7 @@ def compare(
         labels = fitting_methods(mdp, task)
     elif task == "prediction" and policy is None:
         policy = Policy.uniform(mdp)
-    asked = [(label, *_asked(label, mdp, task, named)) for label in labels]
+    asked = [(label, *_method_and_options(label, mdp, task, named)) for label in labels]
     has_any = {*ALWAYS, *(key for _, method, _ in asked for key in method.defaults)}
     for key in options:
         if key not in has_any:

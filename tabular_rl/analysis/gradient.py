@@ -47,7 +47,7 @@ class Estimator:
     @property
     def trace(self) -> float:
         """The trace of the covariance; 0 where it is no more than rounding."""
-        return settled(self.moments.trace, float(self.moments.mean @ self.moments.mean))
+        return without_rounding(self.moments.trace, float(self.moments.mean @ self.moments.mean))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +94,13 @@ class GradientStudy:
             return math.nan
         spread = math.sqrt(max(of.covariance.diagonal().max(initial=0.0), 0.0))
         largest = float(np.abs(bias).max(initial=0.0))
-        return 0.0 if largest <= self.rounding else settled(largest, max(self.found.norm, spread))
+        return 0.0 if largest <= self.rounding else without_rounding(largest, max(self.found.norm, spread))
 
 
-def settled(x: float, scale: float) -> float:
+def without_rounding(x: float, scale: float) -> float:
     """Return a number, 0 where it is no more than rounding may leave of the scale.
 
-    >>> settled(1e-17, 1.0), settled(0.25, 1.0)
+    >>> without_rounding(1e-17, 1.0), without_rounding(0.25, 1.0)
     (0.0, 0.25)
     """
     return 0.0 if abs(x) <= NOTHING * abs(scale) else x

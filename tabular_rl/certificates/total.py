@@ -28,8 +28,8 @@ from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.model.graph.search import Mask, can_reach, repaired, row_mask_of
 from tabular_rl.model.graph.total import (
     TotalReward,
+    idle_and_collecting,
     reward_signs,
-    settled,
     total_reward,
     zero_of_policy,
 )
@@ -179,12 +179,14 @@ class TotalCertifier(Certifier):
         """Make the chain of a policy, mended where it might collect reward without end or never end."""
         if self._signs is None:
             self._signs = reward_signs(self.mdp)
-        zero, collects = settled(self.mdp, row_mask_of(self.mdp, rows), signs=self._signs)
+        zero, collects = idle_and_collecting(self.mdp, row_mask_of(self.mdp, rows), signs=self._signs)
         self.rows = rows
         if collects.any():
             proper = self.total.lift_rows(self.total.proper_rows)
             self.rows, _ = repaired(self.mdp, rows, zero, proper)
-            zero, collects = settled(self.mdp, row_mask_of(self.mdp, self.rows), signs=self._signs)
+            zero, collects = idle_and_collecting(
+                self.mdp, row_mask_of(self.mdp, self.rows), signs=self._signs
+            )
             assert not collects.any()
         time = None if self._chain is None else self._chain.time
         self._chain = _Chain(self.clocked.of(self.mdp), Policy(self.mdp, rows=self.rows), zero, time)

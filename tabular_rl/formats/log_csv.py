@@ -151,7 +151,7 @@ def _by_columns(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
     del parts
     if mdp is not None:
         s, a, s2 = (
-            _found(codes, mdp.actions if name == "action" else mdp.states)[index[name]]
+            _indices(codes, mdp.actions if name == "action" else mdp.states)[index[name]]
             for name, codes in names.items()
         )
         made = of_model(mdp, s, a, reward, s2, done, begins)
@@ -166,7 +166,7 @@ def _by_columns(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
     return Log(states, actions, s, act[index["action"]], reward, s2, done, begins, spelled, code)
 
 
-def _found(codes: Codes, names: Names) -> Ints:
+def _indices(codes: Codes, names: Names) -> Ints:
     """Return the index of each text among the names; Faulty where one is none of them."""
     at = [names.find(text) for text in codes]
     if None in at:

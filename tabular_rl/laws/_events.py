@@ -250,7 +250,7 @@ class Law:
             A = A + csr_array((weight, (e.entry, e.entry)), shape=(n, n)) - self.mdp.gamma * (pick @ e.look)
             right += pick @ e.reward
             touched[e.entry[weight > 0]] = True
-        return solved(A, right, touched, self.start_value)
+        return solution_on(A, right, touched, self.start_value)
 
     # -- moments ----------------------------------------------------------------------------------------------------
 
@@ -319,7 +319,7 @@ class Law:
         P: Any = csr_array((mdp.prob, mdp.next_state, mdp.row_ptr), shape=(mdp.L, mdp.S))
         by_state: Any = csr_array((self.pi, (mdp.pair_state, np.arange(mdp.L))), shape=(mdp.S, mdp.L))
         r = mdp.sign * mdp.r
-        v = solved(identity(mdp.S) - mdp.gamma * (by_state @ P), by_state @ r, ~mdp.terminal, 0.0)
+        v = solution_on(identity(mdp.S) - mdp.gamma * (by_state @ P), by_state @ r, ~mdp.terminal, 0.0)
         return v if self.kind == "states" else r + mdp.gamma * (P @ v)
 
     def start_weights(self) -> Floats:
@@ -336,7 +336,7 @@ def deviations(covariance: Floats | None) -> Floats:
     return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
-def solved(A: Any, right: Floats, touched: NDArray[np.bool_], otherwise: float) -> Floats:
+def solution_on(A: Any, right: Floats, touched: NDArray[np.bool_], otherwise: float) -> Floats:
     """Return x with A x = right on the entries `touched`, another value elsewhere; NaN where A is singular."""
     import warnings
 

@@ -108,7 +108,7 @@ def limit(
 
     entries = np.tile(met, size // n)  # what else there is never moves
     some = chance[:, None] * (entries * (1.0 + np.arange(size) / size))
-    x = _settled(mean_after, some.ravel(), law, "mean")
+    x = _fixed_point(mean_after, some.ravel(), law, "mean")
     m = x.reshape(nodes, size)[:, :n].sum(axis=0)
     mean = np.where(met, law.shift + m, np.nan)
     second = None
@@ -123,7 +123,7 @@ def limit(
             return W[:, :size, :size].ravel()
 
         all_alike = chance[:, None, None] * np.diag(entries.astype(float))
-        y = _settled(second_after, all_alike.ravel(), law, "covariance")
+        y = _fixed_point(second_after, all_alike.ravel(), law, "covariance")
         second = y.reshape(nodes, size, size)[:, :n, :n].sum(axis=0) - np.outer(m, m)
         second[~met] = np.nan
         second[:, ~met] = np.nan
@@ -253,7 +253,7 @@ def _law(method: str, mdp: MDP, policy: Policy | None, options: dict[str, Any]) 
     return law
 
 
-def _settled(after: Callable[[Floats, float], Floats], some: Floats, law: Law, what: str) -> Floats:
+def _fixed_point(after: Callable[[Floats, float], Floats], some: Floats, law: Law, what: str) -> Floats:
     """Return x = after(x), an affine map whose constant part carries the mass 1, by GMRES.
 
     NumericalError where the powers of its linear part make `some` grow: x is then no limit.

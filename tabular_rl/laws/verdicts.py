@@ -71,13 +71,15 @@ def _harmonic_rate(run: Learning) -> float:
 
     assert run.policy is not None
     states = run.table_kind == "states"
-    solved, keep = (
+    fixed_point, keep = (
         (td_fixed_point, ~run.mdp.terminal) if states else (q_fixed_point, np.ones(run.entries, bool))
     )
     apart = run.option["source"] if run.option["source"] != "sweeps" else "independent"
     shares = {"d": keep.astype(float)} if run.option["per"] == "visit" else {"source": apart}
     try:
-        found = solved(run.mdp, run.policy, np.eye(run.entries)[:, keep], behavior=run.behavior, **shares)
+        found = fixed_point(
+            run.mdp, run.policy, np.eye(run.entries)[:, keep], behavior=run.behavior, **shares
+        )
     except NumericalError:
         return np.inf
     return float(step_size.a * found.rates[0])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tabular_rl.analysis.gradient import Estimator, GradientStudy, settled
+from tabular_rl.analysis.gradient import Estimator, GradientStudy, without_rounding
 from tabular_rl.errors import escape, spoken
 from tabular_rl.model.numbers import general, share_text
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
@@ -99,7 +99,7 @@ def _entries_table(study: GradientStudy, everything: bool) -> Table:
         [
             *pair_of(study.mdp, i),
             share_text(float(found.policy.pi[i]), 4),
-            general(settled(float(g[i]), found.norm), 4),
+            general(without_rounding(float(g[i]), found.norm), 4),
         ]
         for i in rows
     ]

@@ -40,7 +40,7 @@ class SimulationReport(Report):
             f"start: {start_where(mdp)}",
             f"{plural(played.episodes, 'episode')}{longest}{stopped}",
         ]
-        return [Lines(first), Lines(_found(played)), Lines(_interval(played))]
+        return [Lines(first), Lines(_estimate_lines(played)), Lines(_interval(played))]
 
     def entries(self) -> dict[str, Any]:
         played, mdp, exact = self.played, self.played.mdp, self.played.reference
@@ -54,7 +54,7 @@ class SimulationReport(Report):
         }  # fmt: skip
 
 
-def _found(played: Simulation) -> list[str]:
+def _estimate_lines(played: Simulation) -> list[str]:
     """What was estimated, and what it should be."""
     lines = []
     if played.unended:

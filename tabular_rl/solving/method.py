@@ -60,8 +60,8 @@ class Method(Generic[P, Answer]):
             "prediction" if "policy" in inspect.signature(self.function).parameters else "control"
         )
         self.family = self.family or self.function.__module__.rpartition(".")[0].rpartition(".")[2]
-        self.shared = shared_options(self.function)
-        self.function.__signature__ = full_signature(self.function, self.shared)  # type: ignore[attr-defined]
+        self.shared = _shared_options(self.function)
+        self.function.__signature__ = _full_signature(self.function, self.shared)  # type: ignore[attr-defined]
         functools.update_wrapper(self, self.function, (*functools.WRAPPER_ASSIGNMENTS, *OF_FUNCTIONS))
         function: Callable[..., Answer] = self.function
 
@@ -166,13 +166,13 @@ class Method(Generic[P, Answer]):
         return Run(self.name, shown, given.get("time_limit"))
 
 
-def shared_options(function: Callable[..., Any]) -> dict[str, Any]:
+def _shared_options(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the keywords that `**shared: Unpack[o.NAME]` of a signature stands for, each with its usual value."""
     group = function.__annotations__.get("shared", "").removeprefix("Unpack[o.").removesuffix("]")
     return {name: o.USUAL.get(name) for name in getattr(o, group).__annotations__} if group else {}
 
 
-def full_signature(function: Callable[..., Any], shared: dict[str, Any]) -> inspect.Signature:
+def _full_signature(function: Callable[..., Any], shared: dict[str, Any]) -> inspect.Signature:
     """Return the signature of a function with its shared keywords written out among its options, in their order."""
     signature = inspect.signature(function)
     if not shared:

@@ -15,10 +15,10 @@ from tabular_rl.solving import exploration, schedules
 MOST = 2**53  # beyond it not every whole number is a float
 
 
-def parse_target(given: Any) -> tuple[str, float]:
+def _parse_target(given: Any) -> tuple[str, float]:
     """Return the kind of a target, and its number.
 
-    >>> parse_target("copy:100"), parse_target("average:0.01"), parse_target("none")
+    >>> _parse_target("copy:100"), _parse_target("average:0.01"), _parse_target("none")
     (('copy', 100.0), ('average', 0.01), ('none', 0.0))
     """
     if isinstance(given, tuple) and len(given) == 2:
@@ -34,7 +34,7 @@ def parse_target(given: Any) -> tuple[str, float]:
     raise ValueError(given)
 
 
-def parse_features(given: Any) -> Any:
+def _parse_features(given: Any) -> Any:
     """Return a text as it is, anything else as a matrix; ValueError where it is neither."""
     if isinstance(given, str):
         kind, _, number = given.partition(":")
@@ -50,10 +50,10 @@ def parse_features(given: Any) -> Any:
     return matrix
 
 
-def parse_replay(given: Any) -> tuple[str, float, float]:
+def _parse_replay(given: Any) -> tuple[str, float, float]:
     """Return the kind of replay, ω and β.
 
-    >>> parse_replay("uniform"), parse_replay("prioritized:0.5"), parse_replay("prioritized:1:0.4")
+    >>> _parse_replay("uniform"), _parse_replay("prioritized:0.5"), _parse_replay("prioritized:1:0.4")
     (('uniform', 0.0, 0.0), ('prioritized', 0.5, 1.0), ('prioritized', 1.0, 0.4))
     """
     if isinstance(given, tuple) and len(given) == 3:
@@ -111,7 +111,7 @@ Improvements = Annotated[int, _whole("improvements", 1, MOST,
 InPlace = Annotated[bool, _switch("in_place", "use each new value at once (Gauss-Seidel), not only after the sweep")]
 LinearSolver = Annotated[str, _choice("linear_solver", ("auto", "dense", "sparse", "iterative"),
     "how linear systems of equations are solved")]
-Features = Annotated[Any, _text("features", parse_features,
+Features = Annotated[Any, _text("features", _parse_features,
     "one-hot, aggregate:N, a file .csv or .npy, or a matrix of finite numbers", ("one-hot", "aggregate:"),
     "features of a linear learner: one-hot, aggregate:N (N successive states or pairs share a weight), or the file "
     "of a matrix, .csv or .npy, with a line for each state or pair")]
@@ -152,10 +152,10 @@ EpisodeSteps = Annotated[int | None, _whole("episode_steps", 1, 2**31, optional=
     "stops in keeps its value")]
 StartValue = Annotated[float, _real("start_value", -1e300, 1e300,
     "value of every entry of the table at the start. A high one makes the learner try everything")]
-Target = Annotated[Any, _text("target", parse_target, "none, copy:M or average:T", ("none", "copy:", "average:"),
+Target = Annotated[Any, _text("target", _parse_target, "none, copy:M or average:T", ("none", "copy:", "average:"),
     "table that targets are computed from: none (the estimate itself), copy:M (a copy made every M steps) or "
     "average:T (an exponential moving average with weight T)")]
-Replay = Annotated[Any, _text("replay", parse_replay,
+Replay = Annotated[Any, _text("replay", _parse_replay,
     "none, uniform or prioritized[:OMEGA[:BETA]] with OMEGA from 0 to 10 and BETA from 0 to 1",
     ("none", "uniform", "prioritized"),
     "learn from transitions drawn from a buffer of earlier ones: uniform, or prioritized, with a probability p in "

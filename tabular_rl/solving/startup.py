@@ -15,14 +15,14 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def is_program(arguments: Sequence[str], original: Sequence[str]) -> bool:
+def _is_program(arguments: Sequence[str], original: Sequence[str]) -> bool:
     """Whether this process is the program, by sys.argv and sys.orig_argv.
 
-    >>> is_program(["/usr/bin/tabular-rl", "solve"], ["python", "/usr/bin/tabular-rl", "solve"])
+    >>> _is_program(["/usr/bin/tabular-rl", "solve"], ["python", "/usr/bin/tabular-rl", "solve"])
     True
-    >>> is_program(["-m", "solve"], ["python", "-I", "-m", "tabular_rl", "solve"])
+    >>> _is_program(["-m", "solve"], ["python", "-I", "-m", "tabular_rl", "solve"])
     True
-    >>> is_program(["-m", "tabular_rl"], ["python", "-m", "pytest", "tabular_rl"])
+    >>> _is_program(["-m", "tabular_rl"], ["python", "-m", "pytest", "tabular_rl"])
     False
     """
     first = arguments[0] if arguments else ""
@@ -40,12 +40,12 @@ def end(signum: int, _frame: Any) -> None:
     os._exit(128 + signum)
 
 
-def hear_signals() -> None:
+def _hear_signals() -> None:
     """End on a signal, until the program puts its own handlers in place."""
     for signum in SIGNALS:
         if signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, end)
 
 
-if is_program(sys.argv, sys.orig_argv):
-    hear_signals()
+if _is_program(sys.argv, sys.orig_argv):
+    _hear_signals()

@@ -69,7 +69,7 @@ class Evidence:
         """The largest relative difference to the rule."""
         return _difference(self.of_live(self.found), self.of_live(self.expected(rule, mistake, gamma)))
 
-    def said(self, rule: Rule) -> str:
+    def worst_entry(self, rule: Rule) -> str:
         """The entry that is furthest off."""
         expected = self.expected(rule)
         gap = np.nan_to_num(np.abs(self.found - expected), nan=math.inf)
@@ -89,7 +89,7 @@ def diagnosis(rule: Rule, evidence: Sequence[Evidence]) -> tuple[str, ...]:
     def fits(rule: Rule, mistake: str | None = None, gamma: float | None = None) -> bool:
         return all(e.off(rule, mistake, gamma) <= ROUNDING for e in evidence)
 
-    found = [rule.said(mistake) for mistake in rule.mistakes if fits(rule, mistake)]
+    found = [rule.words(mistake) for mistake in rule.mistakes if fits(rule, mistake)]
     if found:
         return tuple(found)
     for gamma in DISCOUNTS:

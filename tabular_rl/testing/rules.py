@@ -158,7 +158,7 @@ class Rule:
             no |= {"n - 1", "one discount", "rewards undiscounted", "tail left out"}
         return [name for name in OF_RULE[self.name] if name not in no]
 
-    def said(self, mistake: str) -> str:
+    def words(self, mistake: str) -> str:
         """The sentence of a mistake."""
         return SAID.get(self.name, {}).get(mistake, MISTAKES[mistake])
 

@@ -109,7 +109,7 @@ def diagnosed_by_samples(rule: Rule, found: Sequence[Sampled]) -> tuple[str, ...
     best = min(distance, key=lambda m: distance[m])
     if best is None or not distance[best] < 0.25 * distance[None]:
         return ()
-    return (rule.said(best),)
+    return (rule.words(best),)
 
 
 def bernstein(sd: float, largest: float, n: int, probability: float) -> float:

@@ -223,7 +223,7 @@ def check_training(
     steps = sum(len(run.env.steps) for run in runs)
     if not difference <= ROUNDING:
         worst = runs[off.index(difference)]
-        what = f"model {worst.case.name}, after {len(worst.env.steps)} steps: {worst.evidence().said(made)}"
+        what = f"model {worst.case.name}, after {len(worst.env.steps)} steps: {worst.evidence().worst_entry(made)}"
         return Verdict(
             made.name, False, what, _diagnosed(runs), len(runs), difference, seed=seed, steps=steps
         )

@@ -352,5 +352,5 @@ class Put:
             if not shorter.off(self.rule) <= ROUNDING:
                 t = whole.transitions[k - 1]
                 where = f"transition {k} (s={t.s}, a={t.a}, r={t.r:g}, s'={t.s2}{', done' if t.done else ''})"
-                return f"model {whole.case.name}, {where}: {shorter.said(self.rule)}"
-        return f"model {whole.case.name}: {whole.said(self.rule)}"
+                return f"model {whole.case.name}, {where}: {shorter.worst_entry(self.rule)}"
+        return f"model {whole.case.name}: {whole.worst_entry(self.rule)}"

@@ -191,7 +191,7 @@ def test_every_mistake_is_found_and_named(rule, numbers, schedule):
     for mistake in made.mistakes:
         verdict = check_learner(learner_of(rule, made.step_size, mistake, **numbers), rule, **options)
         assert not verdict, mistake
-        assert verdict.mistakes == (made.said(mistake),), (mistake, str(verdict))
+        assert verdict.mistakes == (made.words(mistake),), (mistake, str(verdict))
 
 
 def test_every_mistake_belongs_to_a_rule():

@@ -131,7 +131,7 @@ def td_fixed_point(
         else np.asarray(d, dtype=np.float64)
     )
     X = np.where(mdp.terminal[:, None], 0.0, X)
-    return _solved(mdp, X, P, mdp.sign * np.where(mdp.terminal, 0.0, np.asarray(r_pi)), weight)
+    return _projection(mdp, X, P, mdp.sign * np.where(mdp.terminal, 0.0, np.asarray(r_pi)), weight)
 
 
 @public
@@ -164,10 +164,10 @@ def q_fixed_point(
         if d is None
         else np.asarray(d, dtype=np.float64)
     )
-    return _solved(mdp, X, P, mdp.r, weight)
+    return _projection(mdp, X, P, mdp.r, weight)
 
 
-def _solved(mdp: MDP, X: Floats, P: Floats, r: Floats, d: Floats) -> Projected:
+def _projection(mdp: MDP, X: Floats, P: Floats, r: Floats, d: Floats) -> Projected:
     A = X.T @ (d[:, None] * (X - mdp.gamma * (P @ X)))
     b = X.T @ (d * r)
     rates = np.sort(np.linalg.eigvals(A).real)

@@ -59,7 +59,7 @@ class Actor(Learning):
         self.starts = mdp.pair_ptr[:-1][np.diff(mdp.pair_ptr) > 0].astype(np.intp)
         self.there = reachable(mdp, starts(mdp)) & ~mdp.terminal
         self.zero = self._zero()
-        self.verdicts = self._said()
+        self.verdicts = self._warnings()
 
     def _needed(self) -> int:
         return int(min(rewards_needed(self.mdp.gamma), LONGEST))
@@ -71,7 +71,7 @@ class Actor(Learning):
         found = policy_zero(self.mdp, Policy.uniform(self.mdp)) if self.mdp is self.whole else None
         return self.mdp.terminal if found is None else found | self.mdp.terminal
 
-    def _said(self) -> list[str]:
+    def _warnings(self) -> list[str]:
         """Why the run will not come to the best policy."""
         said, step_size, mdp = [], self.option["step_size"], self.mdp
         if not step_size.sum_diverges:

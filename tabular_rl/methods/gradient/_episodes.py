@@ -146,11 +146,11 @@ class Episodes:
     def _settle(self) -> None:
         """Find the states after which nothing is earned, and those that recur with reward."""
         from tabular_rl.model.graph.search import reachable, starts
-        from tabular_rl.model.graph.total import settled
+        from tabular_rl.model.graph.total import idle_and_collecting
 
         mdp = self.mdp
         use = self.policy.policy.takes
-        idle, collects = settled(mdp, use)
+        idle, collects = idle_and_collecting(mdp, use)
         if mdp.reward is not None:  # rewards that are 0 on average still make noise
             row = mdp.outcome_row
             noisy = np.zeros(mdp.S, dtype=bool)

@@ -51,7 +51,7 @@ def enumerate_episodes(policy: SoftmaxPolicy | Policy, *, horizon: int | None = 
     >>> [str(e.probability) for e in enumerate_episodes(Policy.uniform(bandit))]
     ['1/4', '1/4', '1/4', '1/4']
     """
-    softmax, T = _asked(policy, horizon)
+    softmax, T = _softmax_and_horizon(policy, horizon)
     mdp, pi = softmax.mdp, softmax.policy.rationals()
     outcomes = [mdp.rational_outcomes(i) for i in range(mdp.L)]
     final = _final(mdp)
@@ -74,7 +74,7 @@ def enumerate_episodes(policy: SoftmaxPolicy | Policy, *, horizon: int | None = 
     return done
 
 
-def _asked(policy: SoftmaxPolicy | Policy, horizon: int | None) -> tuple[SoftmaxPolicy, int]:
+def _softmax_and_horizon(policy: SoftmaxPolicy | Policy, horizon: int | None) -> tuple[SoftmaxPolicy, int]:
     softmax = as_softmax(policy)
     T = softmax.mdp.horizon if horizon is None else horizon
     if T is None or T < 1:
@@ -123,7 +123,7 @@ def enumerated_moments(
     ['9/5000', '72/625', '0']
     """
     kind, trace = checked_name(estimator)
-    softmax, T = _asked(policy, horizon)
+    softmax, T = _softmax_and_horizon(policy, horizon)
     gamma = softmax.mdp.gamma_exact
     every, x = enumerate_episodes(softmax, horizon=horizon), _scores(softmax)
     w = gamma if discounted and kind not in WHOLE else Fraction(1)

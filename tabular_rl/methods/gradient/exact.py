@@ -225,14 +225,14 @@ def gradient_ascent(
         alpha = min(2.0 * alpha, 1.0 / float(np.abs(direction).max()))
         better: Gradient | None = None
         while better is None and alpha > SHORTEST:
-            better = _tried(here, alpha * direction, horizon)
+            better = _gradient_after(here, alpha * direction, horizon)
             if better is None or not _gains(found, better, sign, ARMIJO * alpha * promise):
                 better, alpha = None, alpha / 2
         if better is None:
             break  # floats cannot show the gain any more
         here, found = better.policy, better
         curve.append(found.J)
-    best = best_objective(mdp if horizon is None else mdp.replace(horizon=horizon))
+    best = _best_objective(mdp if horizon is None else mdp.replace(horizon=horizon))
     stationary = bool(np.abs(found.gradient).max(initial=0.0) <= tolerance)
     regret = sign * (best - found.J)
     regret = max(0.0, regret) if math.isfinite(regret) else regret
@@ -245,7 +245,7 @@ def _gains(found: Gradient, better: Gradient, sign: float, promise: float) -> bo
     return gain >= promise or (abs(gain) <= ROUNDING * abs(found.J) and better.norm < found.norm)
 
 
-def _tried(here: SoftmaxPolicy, change: Floats, horizon: int | None) -> Gradient | None:
+def _gradient_after(here: SoftmaxPolicy, change: Floats, horizon: int | None) -> Gradient | None:
     """The gradient after a step, or None where it leads out of the range of floats."""
     try:
         found = exact_gradient(here.moved(change), horizon=horizon)
@@ -254,7 +254,7 @@ def _tried(here: SoftmaxPolicy, change: Floats, horizon: int | None) -> Gradient
     return found if math.isfinite(found.J) else None
 
 
-def best_objective(mdp: MDP) -> float:
+def _best_objective(mdp: MDP) -> float:
     """The largest J of any policy (the smallest, of costs); NaN where it is not proven."""
     from tabular_rl.methods.planning.auto import auto
 

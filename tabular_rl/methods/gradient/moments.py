@@ -136,7 +136,7 @@ def estimator_moments(
     episodes = Episodes(softmax, horizon=horizon, stopping=stopping, steps=steps)
     form = make_form(episodes, estimator, discounted=discounted, values=values, action_values=action_values)
     mean, covariance = form_moments(episodes, form)
-    return Moments(estimator, mean, covariance, *both_gradients(episodes), form)
+    return Moments(estimator, mean, covariance, *_both_gradients(episodes), form)
 
 
 @public
@@ -152,7 +152,7 @@ def all_moments(
     """Return the exact moments of several estimators, which share what is the same."""
     softmax = as_softmax(policy)
     episodes = Episodes(softmax, horizon=horizon, stopping=stopping, steps=steps)
-    gradients = both_gradients(episodes)
+    gradients = _both_gradients(episodes)
     made = []
     for name in estimators:
         form = make_form(episodes, name, discounted=discounted)
@@ -160,7 +160,7 @@ def all_moments(
     return made
 
 
-def both_gradients(episodes: Episodes) -> tuple[Floats, Floats | None]:
+def _both_gradients(episodes: Episodes) -> tuple[Floats, Floats | None]:
     """∇J of the model, and of the model without discount (None where that is not finite)."""
     softmax, mdp = episodes.policy, episodes.asked
     found = exact_gradient(softmax, horizon=mdp.horizon).gradient

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from tabular_rl.methods.gradient._actor import Actor, learn_by_climbing
-from tabular_rl.methods.learning.monte_carlo import check_room, told, warn_of_cuts
+from tabular_rl.methods.learning.monte_carlo import check_room, warn_of_cuts, with_episodes
 from tabular_rl.model.mdp import MDP
 from tabular_rl.solving import options as o
 from tabular_rl.solving.learned import Learned
@@ -107,4 +107,4 @@ def reinforce(
     grad, v = run.add("gradient", 0.0, run.features.d), run.critic(form == 3)
     tables = kernels.Episodes(rows, returns, number, cut, baseline), kernels.Critic(seen, v)
     answer = learn_by_climbing(run, kernels.reinforce, *tables, grad=grad, form=form, place=place)
-    return run.learned(told(answer, number, cut, longest), form == 3)
+    return run.learned(with_episodes(answer, number, cut, longest), form == 3)

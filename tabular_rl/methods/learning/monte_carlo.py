@@ -130,7 +130,7 @@ def monte_carlo(
         none = np.zeros((run.runs, 0), dtype=np.int64)
         held = kernels.Episodes(none, np.zeros((run.runs, 0)), none, number, cut)
         answer = learn_by(run, kernels.monte_carlo, walk, held, counts, run.estimates, settings=(how,))
-        return with_unused(told(answer, number, cut, 0), unused_of_log(run, how, answer.steps))
+        return with_unused(with_episodes(answer, number, cut, 0), _unused_of_log(run, how, answer.steps))
     longest = option["episode_steps"] or run.whole.horizon or int(min(2 * needed, LONGEST))
     missing = int(min(needed - 1, longest // 2))
     check_room(run, longest)
@@ -141,7 +141,7 @@ def monte_carlo(
     tables = kernels.Episodes(rows, rewards, seen, number, cut), counts, run.estimates
     how = kernels.Returns(kind, first_visit, missing, none, none, none)
     answer = learn_by(run, kernels.monte_carlo, walk, *tables, settings=(how,), place=place)
-    answer = told(answer, number, cut, longest)
+    answer = with_episodes(answer, number, cut, longest)
     weights = kind == 1 and bool((rho == 0).any())
     if not first_visit:  # nobody looked which states were met
         return with_unused(answer, {f"never visited, or {WEIGHTLESS}": np.full(mdp.S, weights)})
@@ -153,7 +153,7 @@ def monte_carlo(
     )
 
 
-def unused_of_log(run: Learning, how: Returns, steps: int) -> dict[str, NDArray[np.bool_]]:
+def _unused_of_log(run: Learning, how: Returns, steps: int) -> dict[str, NDArray[np.bool_]]:
     """The states (S,) that were met in the first `steps` lines of a log, by why nothing may be learned of them."""
     assert run.data is not None
     begun, keep, state = how.begun, how.keep, run.mdp.pair_state[run.data.row[:steps]]
@@ -240,7 +240,9 @@ def with_unused(answer: Learned, unused: dict[str, NDArray[np.bool_]]) -> Learne
     return replace(answer, unused=left)
 
 
-def told(answer: Learned, episode: NDArray[np.int64], cut: NDArray[np.int64], longest: int) -> Learned:
+def with_episodes(
+    answer: Learned, episode: NDArray[np.int64], cut: NDArray[np.int64], longest: int
+) -> Learned:
     """The answer with the number of episodes, and a note where some were cut off, or none came to its end."""
     count, cuts, notes = int(episode.sum()), int(cut.sum()), [answer.note] if answer.note else []
     if cuts:

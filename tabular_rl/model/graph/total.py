@@ -329,14 +329,14 @@ def zero_of_policy(mdp: MDP, policy: Policy) -> Mask:
     ...
     tabular_rl.errors.NoFiniteAnswer: no finite answer: the policy never terminates ...: '0', '1'. A discount ...
     """
-    zero, collects = settled(mdp, policy.takes, policy)
+    zero, collects = idle_and_collecting(mdp, policy.takes, policy)
     if collects.any():
         word = "pays" if mdp.sense == "min" else "collects reward"
         raise NoFiniteAnswer(f"the policy never terminates and {word} for ever, in", _names(mdp, collects))
     return zero
 
 
-def settled(
+def idle_and_collecting(
     mdp: MDP, use: Mask, policy: Policy | None = None, signs: NDArray[np.int8] | None = None
 ) -> tuple[Mask, Mask]:
     """Return the states (S,) that recur under a policy and collect nothing, and those that recur and collect.
