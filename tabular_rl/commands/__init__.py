@@ -54,7 +54,7 @@ def _run(arguments: Sequence[str]) -> int:  # noqa: C901  (a case for each way i
         note(error.format_message() + "\n")
         return 2
     except click.UsageError as error:
-        note(spelled(_usage_line(error)) + "\n")
+        note(spelled(_usage_line(error, arguments)) + "\n")
         return 2
     except click.ClickException as error:
         note(f"{PROGRAM}: {error.format_message()}\n")
@@ -93,11 +93,12 @@ def _bug() -> int:
     return BUG
 
 
-def _usage_line(error: click.UsageError) -> str:
+def _usage_line(error: click.UsageError, arguments: Sequence[str]) -> str:
     """Return what is wrong with the usage, and the usage, in one line."""
     ctx = error.ctx
-    name = ctx.command_path if ctx else PROGRAM
-    usage = " ".join(ctx.get_usage().split()).removeprefix("Usage: ") if ctx else f"{PROGRAM} COMMAND"
+    command = arguments[0] if arguments and arguments[0] in COMMANDS else "COMMAND"
+    name = ctx.command_path if ctx else f"{PROGRAM} {command}".removesuffix(" COMMAND")
+    usage = " ".join(ctx.get_usage().split()).removeprefix("Usage: ") if ctx else f"{PROGRAM} {command}"
     message = error.format_message().rstrip(".")
     if isinstance(error, click.NoSuchOption):
         flags = [flag for parameter in (ctx.command.params if ctx else ()) for flag in parameter.opts]

@@ -181,7 +181,7 @@ def method_options(task: str) -> Callable[[C], C]:
         click.option(
             "--exact",
             is_flag=True,
-            help="Solve in fractions: values are exact and ties of actions are proven.",
+            help="Compute in fractions: values, and ties of actions, are exact.",
         ),
         *option_flags(names),
         click.option("--start-from", metavar="ANSWER", help="Start with the values of this answer file."),

@@ -21,7 +21,7 @@ def command(**given: Any) -> int:
 
     POLICY is `uniform` (every action equally often), `optimal` (a best policy of the model), a policy or answer FILE,
     `greedy:FILE` (the best actions by the values of an answer), `epsilon-greedy:0.1:POLICY`, or `action:NAME` (always
-    this action, where it is available).
+    this action, and every action equally often where it is not available).
 
     \b
     tabular-rl evaluate example:gridworld_4x4 --policy uniform

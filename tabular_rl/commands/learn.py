@@ -83,7 +83,7 @@ def command(**given: Any) -> int:
 
     \b
     tabular-rl learn example:recycling_robot --steps 1e5 --runs 8
-    tabular-rl learn example:random_walk_5 --method td0 --step-size 1/n
+    tabular-rl learn example:random_walk_5 --method td0 --runs 20
     """
     state = None if given["resume"] is None else read_checkpoint(given["resume"])
     method = canonical(given["method"] or "") or (DEFAULT if state is None else state["method"])

@@ -69,7 +69,7 @@ def planner_of(given: Any, task: str) -> Method[..., Any]:
         raise OptionError(f"method {quoted(name)} learns from samples, and proves nothing. Use learn.")
     known = ", ".join(n for n, m in PLANNERS.items() if m.task == task)
     if name not in PLANNERS:
-        raise unknown_method(name, PLANNERS, f"Methods: {known}.")
+        raise unknown_method(name, METHODS, f"Methods: {known}.")
     if PLANNERS[name].task != task:
         what = "evaluates a policy" if task == "control" else "finds the best policy"
         raise OptionError(f"method {quoted(name)} {what}, expected one of {known}")

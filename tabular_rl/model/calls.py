@@ -147,7 +147,10 @@ class Option:
         what = "a whole number" if self.kind is int else "a number"
         if self.low == -math.inf and self.high == math.inf:
             return what
-        return f"{what} from {self.low:g}" + (f" to {self.high:g}" if self.high < math.inf else "")
+        low, high = (
+            f"{int(x)}" if self.kind is int and abs(x) < math.inf else f"{x:g}" for x in (self.low, self.high)
+        )
+        return f"{what} from {low}" + (f" to {high}" if self.high < math.inf else "")
 
     def check(self, value: Any) -> Any:
         """Return the value as a Python scalar in range, or raise OptionError.
@@ -260,4 +263,5 @@ def _misused(
         if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         and p.name not in (*by_place[: len(args)], *options)
     ]  # fmt: skip
-    return OptionError(f"{who}: found no {' and no '.join(missing)}, expected {', '.join(by_place)}")
+    needed = [p.name for p in parameters if p.default is p.empty and p.name in by_place]
+    return OptionError(f"{who}: found no {' and no '.join(missing)}, expected {', '.join(needed)}")

@@ -178,8 +178,14 @@ def _full_signature(function: Callable[..., Any], shared: dict[str, Any]) -> ins
     if not shared:
         return signature
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    hints = {
+        option.name: f"o.{kind}"
+        for kind, hint in vars(o).items()
+        for option in getattr(hint, "__metadata__", ())
+    }
     written = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=x) for name, x in shared.items()
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=x, annotation=hints.get(name, "Any"))
+        for name, x in shared.items()
     ]
     place = {
         name: at for at, name in enumerate([*(p.name for p in own if p.name not in o.OPTIONS), *o.OPTIONS])

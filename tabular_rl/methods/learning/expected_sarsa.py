@@ -79,7 +79,7 @@ def expected_sarsa(
     >>> [expected_sarsa(mdp, steps=n, step_size=0.5).q.tolist() for n in (1, 2)]
     [[0.5], [0.75]]
     """
-    return learn_pairs(expected_sarsa, locals(), OWN)
+    return learn_pairs(expected_sarsa, locals(), OWN)  # the update: kernels/one_step.py, expected_sarsa
 
 
 @method(
@@ -149,4 +149,4 @@ def q_evaluation(
     >>> q_evaluation(mdp, Policy.of_actions(mdp, [1]), data=log, steps=3, step_size=1).q.tolist()
     [0.5, 1.0]
     """
-    return learn_pairs(q_evaluation, locals(), EXPECTED)
+    return learn_pairs(q_evaluation, locals(), EXPECTED)  # the update: kernels/one_step.py, expected_sarsa

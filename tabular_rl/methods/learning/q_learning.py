@@ -81,4 +81,4 @@ def q_learning(
     >>> answer.q.tolist(), answer.policy.actions.tolist()
     ([0.0, 1.0], [1, -1])
     """
-    return learn_pairs(q_learning, locals(), MAX)
+    return learn_pairs(q_learning, locals(), MAX)  # the update: kernels/one_step.py, q_learning

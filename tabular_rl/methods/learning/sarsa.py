@@ -74,7 +74,7 @@ def sarsa(
     >>> [sarsa(mdp, steps=n, step_size=0.5).q.tolist() for n in (1, 2)]
     [[0.5], [0.75]]
     """
-    return learn_pairs(sarsa, locals(), SARSA)
+    return learn_pairs(sarsa, locals(), SARSA)  # the update: kernels/one_step.py, sarsa
 
 
 @method(
@@ -136,4 +136,4 @@ def sarsa_evaluation(
     >>> [sarsa_evaluation(mdp, Policy.uniform(mdp), steps=n, step_size=1).q.tolist() for n in (1, 2)]
     [[1.0], [1.5]]
     """
-    return learn_pairs(sarsa_evaluation, locals(), SARSA)
+    return learn_pairs(sarsa_evaluation, locals(), SARSA)  # the update: kernels/one_step.py, sarsa
