@@ -151,7 +151,7 @@ def simulate(
     >>> s.lower <= 2 <= s.upper, s.half_width < 1e-5, s.verdict
     (True, True, 'inside the interval')
     """
-    from tabular_rl.solving.sampling import decisions, sampling_model
+    from tabular_rl.solving.sampling import decisions, read_only, sampling_model
 
     episodes, seed, level = EPISODES.check(episodes), SEED.check(seed), LEVEL.check(level)
     steps, time_limit = STEPS.check(steps), OPTIONS["time_limit"].check(time_limit)
@@ -165,7 +165,7 @@ def simulate(
     stop = mdp.terminal | zero_states(mdp, policy)
     # Rewards are those of the model: returns are shown in its sign.
     reward = np.zeros(0) if mdp.reward is None else mdp.reward
-    model = sampling_model(mdp)._replace(terminal=stop, reward=reward, r=mdp.r)
+    model = sampling_model(mdp)._replace(terminal=stop, reward=read_only(reward), r=mdp.r)
     chosen = decisions(policy)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
 

@@ -34,12 +34,19 @@ def sampling_model(mdp: MDP) -> Model:
         mdp.row_ptr,
         mdp.next_state,
         cumulative(mdp.prob, mdp.row_ptr),
-        reward,
-        mdp.r if sign > 0 else -mdp.r,
+        read_only(reward),
+        read_only(mdp.r if sign > 0 else -mdp.r),
         mdp.gamma,
         mdp.terminal,
         cumulative(mdp.start),
     )
+
+
+def read_only(array: Floats) -> Floats:
+    """A view that cannot be written: a kernel is compiled once for arrays of a model and for others."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def policy_cum(policy: Policy) -> Floats:

@@ -18,7 +18,7 @@ from tabular_rl.kernels.walk import Walk
 from tabular_rl.methods.learning import _learning
 from tabular_rl.model.names import Names
 from tabular_rl.model.transitions import Transitions
-from tabular_rl.solving.sampling import cumulative, policy_cum, sampling_model
+from tabular_rl.solving.sampling import cumulative, policy_cum, read_only, sampling_model
 from tabular_rl.solving.schedules import Schedule
 
 RULES = {"sarsa": 0, "expected": 1, "max": 2, "own": 3}
@@ -94,7 +94,7 @@ class Case:
         """The same by SARSA, expected SARSA (of a policy), Q-learning, expected SARSA (of its own exploration)."""
         name = ("sarsa", "expected_sarsa", "q_learning", "expected_sarsa")[rule]
         if rule == 3:
-            how["pi"] = np.zeros(0)
+            how["pi"] = read_only(np.zeros(0))
         if how.get("log") is not None:
             how["explore"] = 0
         elif rule == 0:
@@ -117,10 +117,11 @@ class Case:
 def settings(**changed):
     """The settings of a walk along a trajectory of which a test needs only some."""
     none = np.zeros(0)
-    return Walk(
+    walk = Walk(
         source=0, pairs=none, episode_steps=0, explore=0, explore_rate=np.zeros(4), cum=none, again=2,
         step_size=np.zeros(4), per_step=False, target=0, by=0.0, pi=none, rho=none,
     )._replace(**changed)  # fmt: skip
+    return walk._replace(pi=read_only(walk.pi))
 
 
 def same_bits(a, b):

@@ -68,7 +68,7 @@ def learn_replayed(run: Learning, *, largest: bool, pi: Floats | None) -> Learne
             np.zeros((run.runs, *shape), dtype=np.int64) for shape in ((), (0,), (0,))
         )
         fill(sums, least, held)
-    buffer = Buffer(largest, omega, beta, stored, held_row, held_outcome, sums, least, top)
+    buffer = Buffer(largest, float(omega), float(beta), stored, held_row, held_outcome, sums, least, top)
     tables = buffer, run.visits, Mean(run.total, run.since), bar, run.estimates
     return learn_by(run, replay, walk, *tables, extra=batch, place=place)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.sampling import Floats
+from tabular_rl.solving.sampling import Floats, read_only
 
 if TYPE_CHECKING:
     from tabular_rl.kernels.walk import Walk
@@ -126,7 +126,7 @@ def walk_of(
         per_step=run.option.get("per") == "step",
         target=target,
         by=by,
-        pi=none if pi is None else pi,
+        pi=read_only(none if pi is None else pi),
         rho=none if rho is None else rho,
     )
     return walk, bar
