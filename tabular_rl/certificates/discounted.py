@@ -109,13 +109,35 @@ class DiscountedCertifier(Certifier):
 
 
 def proven_states(mdp: MDP, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:
-    """The states from which the policy meets only states whose other actions are all proven worse."""
+    """The states from which the policy meets only states whose other actions are all proven worse.
+
+    Parameters
+    ----------
+    mdp : the model
+    keep : (L,) marks the rows that are not proven worse than the best
+    chosen : (S,) the row that the policy takes in each state, -1 at terminals
+
+    Returns
+    -------
+    Mask (S,). Terminals are in it.
+    """
     sure = alone(mdp, keep, chosen)
     return sure if sure.all() else ~can_reach(mdp, ~sure, row_mask_of(mdp, chosen))
 
 
 def alone(mdp: MDP, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mark the states whose chosen row is the only one that is kept, and the terminals."""
+    """Mark the states whose chosen row is the only one that is kept, and the terminals.
+
+    Parameters
+    ----------
+    mdp : the model
+    keep : (L,) marks the rows that are not proven worse than the best
+    chosen : (S,) the row that the policy takes in each state, -1 at terminals
+
+    Returns
+    -------
+    Mask (S,).
+    """
     sure, live = mdp.terminal.copy(), np.flatnonzero(~mdp.terminal)
     sure[live] = (row_sums(keep, mdp.pair_ptr)[live] == 1) & keep[chosen[live]]
     return sure

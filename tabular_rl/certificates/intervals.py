@@ -48,7 +48,24 @@ def exact_certificate(
     shape: tuple[int, ...],
     proven: NDArray[np.bool_] | None = None,
 ) -> Certificate:
-    """Enclose exact values (flat, in the sign of maximisation) in floats, tightly."""
+    """Enclose exact values (flat, in the sign of maximisation) in floats, tightly.
+
+    Parameters
+    ----------
+    values : the fractions, flat: S of them, or (T + 1) S, time by time
+    keep : marks the actions not proven worse, (L,) or (T, L); None without decisions
+    shape : of the values: (S,) or (T + 1, S)
+    proven : marks the states from which the policy is proven optimal, (S,) or (T, S); None without decisions
+
+    Returns
+    -------
+    Certificate. In its `lower` and `upper`, of that shape, stand the largest float not above a value and the least not
+    below it.
+
+    Raises
+    ------
+    NumericalError : a value is larger than any float64
+    """
     values = tuple(values)
     lower, upper = np.empty(len(values)), np.empty(len(values))
     try:
@@ -64,6 +81,16 @@ def start_interval(start: Floats, lower: Floats, upper: Floats, used: NDArray[np
 
     Each product is rounded and start(s) itself may be the rounding of a fraction: 2 ulp each, or one of the smallest
     floats where it is below them; fsum rounds once.
+
+    Parameters
+    ----------
+    start : (S,) probabilities
+    lower, upper : (S,) proven ends, in units of reward
+    used : (S,) marks the states in which an episode can begin
+
+    Returns
+    -------
+    The two numbers, lower first; -inf and inf where an end that is used is not finite.
     """
     p, low, high = start[used], lower[used], upper[used]
     if not (np.isfinite(low).all() and np.isfinite(high).all()):

@@ -82,10 +82,16 @@ def verdict_on(  # noqa: C901  (a list of claims, each judged in turn)
 
     Parameters
     ----------
-    answer : the values, and what else is claimed of them
+    mdp : the model
+    answer : the values, and what else is claimed of them, in the sign of the model
     policy : whose values they are, where `evaluation`; otherwise the policy that is judged against the best one
+    evaluation : the values are meant as those of the policy, not as optimal ones
     tolerance : how far a value may be from the truth, in units of reward
     elsewhere : what a sweep does not say
+
+    Returns
+    -------
+    Verdict in the sign of the model.
     """
     task = "prediction" if evaluation else "control"
     values = answer.values
@@ -190,10 +196,22 @@ def proven_by_sweep(
 ) -> tuple[Certificate, float]:
     """Return what one rigorous sweep proves of an answer from anywhere, and how far its values can be from the truth.
 
-    `values` (S,), or (T + 1, S) for a finite horizon, in the sign of the model, and the policy if there is one;
-    `evaluation` tells that they are meant as the policy's own values, not as optimal ones. `lower` and `upper` of the
-    answer are not believed but tried as further starting points of the sweep: they prove themselves or not. `beside`
-    are the numbers (S,) that the answers of the problem have beside their values.
+    `lower` and `upper` of the answer are not believed but tried as further starting points of the sweep: they prove
+    themselves or not.
+
+    Parameters
+    ----------
+    mdp : the model
+    values : (S,), or (T + 1, S) for a finite horizon, in the sign of the model
+    policy : the policy of the answer, if there is one
+    lower, upper : the claimed ends, in the shape and the sign of the values; None for none
+    evaluation : the values are meant as the policy's own, not as optimal ones
+    beside : the numbers (S,) that the answers of the problem have beside their values, in the sign of the model
+
+    Returns
+    -------
+    Certificate in the sign of maximisation, and the largest distance of a value from the truth, rounded up; inf where
+    nothing is proven.
     """
     sign = mdp.sign
     judge = certifier(mdp, policy if evaluation else None)

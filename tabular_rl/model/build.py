@@ -69,8 +69,27 @@ def arrays_of_rows(
 ) -> dict[str, Any]:
     """Return the arguments of MDP.from_rows for rows in any order; ModelError with all faults, each at its line.
 
-    With `exact` all numbers are rationals and a row must sum to exactly 1; otherwise they are float64. `faults` are
-    those that the reader has found already.
+    Parameters
+    ----------
+    rows : the state-action pairs as they were read
+    gamma : the discount, handed on as it is
+    states, actions : names, whose indices the rows hold
+    terminal : indices of the terminal states
+    start : {state index: probability}, 0 for the others; None for uniform
+    final_reward : {state index: reward at the end of a finite horizon}, 0 for the others; None for none
+    exact : all numbers are rationals and a row must sum to exactly 1; otherwise they are float64
+    normalize : rescale rows that do not sum to 1
+    state_lines : {state index: line of the file}, for messages
+    faults : those that the reader has found already
+    options : more arguments of MDP.from_rows, handed on
+
+    Returns
+    -------
+    {argument: value}: the arrays, with rows in the order of states and actions, and all else that is needed.
+
+    Raises
+    ------
+    ModelError : each fault with its line, state and action
     """
     ends = np.zeros(len(states), dtype=bool)
     ends[list(terminal)] = True
@@ -322,7 +341,25 @@ def arrays_of_outcomes(
     start: Any,
     options: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return the keyword arguments of MDP.from_rows for a list of outcomes: what MDP.from_outcomes does."""
+    """Return the keyword arguments of MDP.from_rows for a list of outcomes: what MDP.from_outcomes does.
+
+    Parameters
+    ----------
+    outcomes : a list of (state, action, next state, probability, reward), or a frame with these columns
+    gamma : the discount, handed on as it is
+    terminal : the terminal states, by name or index
+    states, actions : names in order, or how many there are; None for the order of first appearance
+    start : a state, {state: probability}, or one probability a state; None for uniform
+    options : more arguments of MDP.from_rows; `final_reward` is read and taken out, the rest is handed on
+
+    Returns
+    -------
+    {argument: value}, as `arrays_of_rows` gives it.
+
+    Raises
+    ------
+    ModelError : each fault with the state and the action that it concerns
+    """
     listed = _listed(outcomes)
     given = [terminal] if isinstance(terminal, (str, int, np.integer)) else terminal
     if not isinstance(given, Iterable):

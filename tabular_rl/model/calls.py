@@ -213,7 +213,18 @@ def with_checked_options(function: F) -> F:
 
 
 def unknown_option(who: str, word: str, known: Iterable[str]) -> OptionError:
-    """The error for an option that a function or a method does not have, with the right word where there is one."""
+    """The error for an option that a function or a method does not have, with the right word where there is one.
+
+    Parameters
+    ----------
+    who : what was called, as messages name it
+    word : the name that it does not have
+    known : the names that it has
+
+    Returns
+    -------
+    OptionError, for the caller to raise.
+    """
     listed = list(known)
     hint = closest(word, listed)
     if not hint and "gamma" in (meant(word, ["gamma"]) or [plain(word)]) and "gamma" not in listed:
@@ -224,7 +235,18 @@ def unknown_option(who: str, word: str, known: Iterable[str]) -> OptionError:
 
 
 def check_options(who: str, options: Iterable[str], known: Iterable[str]) -> None:
-    """Check the names of options that a function hands on; OptionError with the right word for one it does not have."""
+    """Check the names of options that a function hands on; OptionError with the right word for one it does not have.
+
+    Parameters
+    ----------
+    who : what was called, as messages name it
+    options : the names that were given
+    known : the names that it has
+
+    Raises
+    ------
+    OptionError : the first name that is not known
+    """
     listed = list(known)
     for word in options:
         if word not in listed:

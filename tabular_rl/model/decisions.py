@@ -73,7 +73,22 @@ def probs_of_mapping(mdp: MDP, probs: Mapping[Any, Any]) -> tuple[Floats, Ration
 
 
 def index_of(names: Names, name: Any, what: str) -> int:
-    """Return the index of a state or an action that a policy names."""
+    """Return the index of a state or an action that a policy names.
+
+    Parameters
+    ----------
+    names : those of the states, or of the actions
+    name : a name, or an index
+    what : "state" or "action", for messages
+
+    Returns
+    -------
+    The index, from 0.
+
+    Raises
+    ------
+    OptionError : no such name or index, or the name of one and the index of another
+    """
     try:
         return names.at(name, what)
     except OptionError as error:
@@ -81,7 +96,22 @@ def index_of(names: Names, name: Any, what: str) -> int:
 
 
 def array_of(given: Any, what: str, dtype: Any = None) -> NDArray[Any]:
-    """An array of what is given, or an OptionError that says what it is."""
+    """An array of what is given, or an OptionError that says what it is.
+
+    Parameters
+    ----------
+    given : numbers or names, in lists or arrays
+    what : what messages call it
+    dtype : of the array; None as NumPy finds it
+
+    Returns
+    -------
+    Array in the shape of what is given.
+
+    Raises
+    ------
+    OptionError : lists of different lengths, or what does not fit the dtype
+    """
     try:
         return np.asarray(given, dtype=dtype)
     except (ValueError, TypeError):
@@ -94,7 +124,22 @@ def array_of(given: Any, what: str, dtype: Any = None) -> NDArray[Any]:
 
 
 def by_pair(mdp: MDP, given: Any, what: str) -> Floats:
-    """Numbers for pairs, (L,) or a table (S, A), as (L,); with a time axis in front of either as (T, L)."""
+    """Numbers for pairs, (L,) or a table (S, A), as (L,); with a time axis in front of either as (T, L).
+
+    Parameters
+    ----------
+    mdp : the model
+    given : the numbers; in a table, those of pairs that are not available are passed over
+    what : what messages call them
+
+    Returns
+    -------
+    (L,) or (T, L), in the order of the rows.
+
+    Raises
+    ------
+    OptionError : no numbers, or another shape
+    """
     values = np.asarray(array_of(given, what, np.float64))
     if values.ndim in (2, 3) and values.shape[-2:] == (mdp.S, mdp.A):
         return np.ascontiguousarray(values[..., mdp.pair_state, mdp.pair_action])
@@ -147,7 +192,18 @@ def check_rows(mdp: MDP, rows: NDArray[Any]) -> None:
 
 
 def check_probs(mdp: MDP, values: Floats, exact: Sequence[Fraction] | None = None) -> None:
-    """Check that each state's probabilities (L,) are in [0, 1] and sum to 1; OptionError otherwise."""
+    """Check that each state's probabilities (L,) are in [0, 1] and sum to 1; OptionError otherwise.
+
+    Parameters
+    ----------
+    mdp : the model
+    values : (L,) π(a|s) of each row
+    exact : the same as fractions, which must sum to exactly 1; None where the floats are all there is
+
+    Raises
+    ------
+    OptionError : the first state where it does not hold, or another shape
+    """
     if values.shape != (mdp.L,):
         raise OptionError(
             f"policy: found shape {values.shape}, expected ({mdp.L},): a probability for each pair"
@@ -175,13 +231,35 @@ def check_probs(mdp: MDP, values: Floats, exact: Sequence[Fraction] | None = Non
 
 
 def fault(mdp: MDP, s: int, what: str, a: int | None = None) -> OptionError:
-    """The error for what a policy does in a state."""
+    """The error for what a policy does in a state.
+
+    Parameters
+    ----------
+    mdp : the model
+    s : index of the state
+    what : what was found, and what was expected
+    a : index of the action, which need not be one of the model; None where none is meant
+
+    Returns
+    -------
+    OptionError, for the caller to raise.
+    """
     action = "" if a is None else f", action {quoted(mdp.actions[a]) if 0 <= a < mdp.A else a}"
     return OptionError(f"policy: state {quoted(mdp.states[s])}{action}: {what}")
 
 
 def unavailable(mdp: MDP, s: int, a: int) -> OptionError:
-    """The error for an action that a state does not have."""
+    """The error for an action that a state does not have.
+
+    Parameters
+    ----------
+    mdp : the model
+    s, a : indices of the state and of the action; the latter need not be one of the model
+
+    Returns
+    -------
+    OptionError with the actions that the state has, for the caller to raise.
+    """
     available = ", ".join(quoted(mdp.actions[int(mdp.pair_action[i])]) for i in mdp.rows(s))
     expected = f"not available, expected one of {available}"
     return fault(mdp, s, expected if available else TERMINAL, a)

@@ -84,7 +84,18 @@ def put_rewards(mdp: MDP, changes: Mapping[str, Any]) -> None:
 
 
 def put_arrays(mdp: MDP, copy: bool, arrays: Mapping[str, Any]) -> None:
-    """Set the arrays of a model whose names are set, each frozen, in the smallest integers that do."""
+    """Set the arrays of a model whose names are set, each frozen, in the smallest integers that do.
+
+    Parameters
+    ----------
+    mdp : the model, in the making
+    copy : copy the arrays; otherwise share those that are already as needed
+    arrays : {name: array or None}; `pair_action` (L,) and `next_state` (K,) must be among them
+
+    Raises
+    ------
+    ModelError : an array with other than one dimension, or numbers that do not fit
+    """
     L, K, most = np.size(arrays["pair_action"]), np.size(arrays["next_state"]), 2**31
     small = np.int32 if max(L, len(mdp.states), len(mdp.actions)) < most else np.int64
     pointer = np.int32 if small is np.int32 and K < most else np.int64
@@ -103,7 +114,20 @@ def finish(
     correction: float,
     lazy: Callable[[MDP], AbstractContextManager[None]] | None,
 ) -> None:
-    """Set the start of a model and validate it; with `lazy`, inside of that and when its contents are first needed."""
+    """Set the start of a model and validate it; with `lazy`, inside of that and when its contents are first needed.
+
+    Parameters
+    ----------
+    mdp : the model, whose arrays are set
+    start : a state, {state: probability}, or (S,) probabilities; None for uniform; with `lazy` an array or None
+    copy : with `lazy`, copy the start; otherwise share it
+    correction : the largest change that `normalize` made to a probability
+    lazy : makes the context in which the contents are validated later; None to validate them now
+
+    Raises
+    ------
+    ModelError : what is wrong with the start, the final rewards or the contents
+    """
     if lazy is None:
         put_start(mdp, start)
     else:

@@ -122,8 +122,23 @@ class Names(Sequence[str]):
 def state_at(names: Names, state: Any, what: str, *, by_name: bool = False) -> int:
     """Return the index of a state that is given by name or by index; ModelError where there is none.
 
-    A whole number that is one state's name and another's index is refused, or taken as the name with `by_name`.
+    Parameters
+    ----------
+    names : those of the states
+    state : a name or an index
+    what : the field that it stands in, for messages
+    by_name : take a whole number that is one state's name and another's index as the name; otherwise it is refused
 
+    Returns
+    -------
+    The index, from 0.
+
+    Raises
+    ------
+    ModelError : no such name or index, or a number that could be either
+
+    Examples
+    --------
     >>> state_at(Names(["high", "low"]), "low", "start"), state_at(Names(["high", "low"]), 1, "start")
     (1, 1)
     """
@@ -145,6 +160,23 @@ def state_at(names: Names, state: Any, what: str, *, by_name: bool = False) -> i
 def by_state(given: Mapping[Any, Any], names: Names, what: str, *, by_name: bool = False) -> dict[int, Any]:
     """Return {index: value} of a mapping from states, by name or index, to values; ModelError where one is given twice.
 
+    Parameters
+    ----------
+    given : {state: value}
+    names : those of the states
+    what : the field that it stands in, for messages
+    by_name : as in `state_at`
+
+    Returns
+    -------
+    {index: value}, in the order given; states that are not named are left out.
+
+    Raises
+    ------
+    ModelError : a state that is given twice, by name and by index, or that does not exist
+
+    Examples
+    --------
     >>> by_state({"low": 0.25, 0: 0.75}, Names(["high", "low"]), "start")
     {1: 0.25, 0: 0.75}
     """

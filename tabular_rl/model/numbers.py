@@ -22,6 +22,18 @@ def places(bound: float, tolerance: float = 1e-6, largest: float = 1.0) -> int:
     As many as are right to within one unit of the last digit, but no more than the tolerance asks for (or four
     digits of the largest value, where that is more).
 
+    Parameters
+    ----------
+    bound : the largest error, in the unit of the value
+    tolerance : the error that was asked for, in the same unit
+    largest : the largest |value| that is shown beside it
+
+    Returns
+    -------
+    Number of decimals; 0 where the bound or the largest value is not finite.
+
+    Examples
+    --------
     >>> places(4e-7), places(1e-12), places(0.03), places(2000.0), places(1e-15, largest=1e-7)
     (6, 6, 1, -3, 11)
     """
@@ -98,6 +110,18 @@ def _at(value: Fraction, decimals: int) -> Decimal:
 def shown_exact(value: Fraction, decimals: int, digits: int = 7) -> str:
     """Return an exact value with `decimals` decimals; by its own size where these say too little of it.
 
+    Parameters
+    ----------
+    value : the fraction
+    decimals : as `places` gives them; negative for tens, hundreds, ...
+    digits : significant digits, where the decimals say too little
+
+    Returns
+    -------
+    Text of a decimal number.
+
+    Examples
+    --------
     >>> shown_exact(Fraction(2, 3), 6), shown_exact(Fraction(-1234567), -16), shown_exact(Fraction(1, 3 * 10**9), 6)
     ('0.666667', '-1234567', '3.333333e-10')
     """
@@ -143,6 +167,17 @@ def rounded_up(error: Fraction | float) -> str:
 def plus_minus(text: str, lower: float, upper: float) -> str:
     """Return how far the true value, between `lower` and `upper`, can be from the digits shown.
 
+    Parameters
+    ----------
+    text : the digits shown
+    lower, upper : proven ends
+
+    Returns
+    -------
+    Text of up to two digits, rounded up; "?" where an end is not finite or no digits are shown.
+
+    Examples
+    --------
     >>> plus_minus("15.25", 15.125, 15.5)
     '0.25'
     """
@@ -155,8 +190,17 @@ def plus_minus(text: str, lower: float, upper: float) -> str:
 def interval_text(lower: float, upper: float, digits: int = 9) -> str:
     """Return a proven interval, rounded outward by no more than a thousandth of its width.
 
-    Of an interval with one side, that one with `digits` digits.
+    Parameters
+    ----------
+    lower, upper : proven ends; -inf and inf where nothing is known
+    digits : significant digits where there is no width to go by: of an only side, or of a point
 
+    Returns
+    -------
+    Text: both ends, the only one, or "not known".
+
+    Examples
+    --------
     >>> interval_text(15.24737295, 15.2923725), interval_text(-math.inf, 1234567.8), interval_text(-math.inf, math.inf)
     ('from 15.24737 to 15.29238', 'at most 1234567.81', 'not known')
     """

@@ -456,6 +456,10 @@ def policy_of(mdp: MDP, given: Any, name: str = "policy") -> Policy:
         {state: {action: p}}, an array (L,), or a table (S, A). For a finite horizon one of these for each time too.
     name : what messages call it
 
+    Returns
+    -------
+    Policy of this model.
+
     Raises
     ------
     OptionError : no policy of this model, or an array that could be two different ones

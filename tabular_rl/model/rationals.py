@@ -156,6 +156,18 @@ def exact_sum(values: Iterable[Fraction]) -> Fraction | None:
 def rounded(value: Fraction | float, digits: int, direction: str = ROUND_HALF_UP) -> str:
     """Return a number with `digits` significant digits, rounded to the nearest one, or as `direction` of decimal says.
 
+    Parameters
+    ----------
+    value : a finite number, taken as the rational that it is
+    digits : significant digits, 1 or more; zeros at the end are left out
+    direction : a rounding mode of the module `decimal`
+
+    Returns
+    -------
+    Text, with an exponent below 1e-4 and where more than `digits` digits stand before the point.
+
+    Examples
+    --------
     >>> rounded(Fraction(2, 3), 3), rounded(1234567.8, 6), rounded(Fraction(1, 10**400), 3), rounded(0.5, 3)
     ('0.667', '1.23457e+06', '1e-400', '0.5')
     """
@@ -177,6 +189,18 @@ def rounded(value: Fraction | float, digits: int, direction: str = ROUND_HALF_UP
 def outward(bound: Fraction | float, upper: bool, digits: int = 6) -> str:
     """Return a proven bound with `digits` digits: a lower one rounded down, an upper one up, so that it still holds.
 
+    Parameters
+    ----------
+    bound : a finite number
+    upper : it is an upper bound; otherwise a lower one
+    digits : significant digits, 1 or more
+
+    Returns
+    -------
+    Text, as that of `rounded`.
+
+    Examples
+    --------
     >>> outward(1234567.8, upper=False), outward(1234567.8, upper=True), outward(Fraction(1, 3), upper=True, digits=2)
     ('1.23456e+06', '1.23457e+06', '0.34')
     """

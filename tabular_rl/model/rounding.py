@@ -47,7 +47,18 @@ def roundings(k: int) -> float:
 
 
 def geometric(mdp: MDP, x: float, toward: float) -> float:
-    """γ x / (1 - γ), rounded toward +inf or -inf; infinite where the discount rounds to 1."""
+    """γ x / (1 - γ), rounded toward +inf or -inf; infinite where the discount rounds to 1.
+
+    Parameters
+    ----------
+    mdp : the model, whose γ below 1 is meant
+    x : the least or the largest change of a sweep, in units of reward
+    toward : +inf or -inf
+
+    Returns
+    -------
+    Number in units of reward. Where the discount rounds to 1 and the size is to be rounded up, it is `toward`.
+    """
     if x == 0.0:
         return 0.0
     grow = (x > 0) == (toward > 0)  # the magnitude is rounded up
@@ -67,9 +78,20 @@ def geometric(mdp: MDP, x: float, toward: float) -> float:
 def backup_error(mdp: MDP, vmax: float, policy: Policy | None = None, reward: Any = None) -> Any:
     """E: how far one computed backup can be from the true one, for values up to vmax, rounded up.
 
-    `reward` is the largest |r(s,a,s')| of the rows that are backed up, a number or an array of them; by default that
-    of the model. A stochastic policy's backup is a mixture: one product and one rounding of the data for each
-    probability, and a sum over actions.
+    A stochastic policy's backup is a mixture: one product and one rounding of the data for each probability, and a sum
+    over actions.
+
+    Parameters
+    ----------
+    mdp : the model
+    vmax : the largest |v(s)|, in units of reward
+    policy : the policy that is backed up; None for single rows
+    reward : the largest |r(s,a,s')| of the rows that are backed up, a number or an array of them; by default that of
+        the model
+
+    Returns
+    -------
+    E in units of reward, a number or an array as `reward` is; inf where vmax is too large for a bound.
     """
     facts = mdp.facts
     reward = facts.largest_reward if reward is None else reward

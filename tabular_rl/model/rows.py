@@ -28,7 +28,23 @@ def readonly(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def frozen(field: str, values: Any, dtype: Any, copy: bool) -> NDArray[Any]:
-    """Return values as a contiguous read-only array of the dtype; numbers that do not fit are an error."""
+    """Return values as a contiguous read-only array of the dtype; numbers that do not fit are an error.
+
+    Parameters
+    ----------
+    field : what messages call it
+    values : numbers along one axis, of a kind that fits the dtype
+    dtype : integers, float64 or bool
+    copy : make a copy; otherwise the memory is shared where the values are already as needed
+
+    Returns
+    -------
+    Array of the same length.
+
+    Raises
+    ------
+    ModelError : another number of dimensions, another kind of numbers, or one that the dtype cannot hold
+    """
     given = np.asanyarray(values)
     kind = np.dtype(dtype).kind
     if given.ndim != 1:
@@ -69,12 +85,23 @@ def row_sums(values: NDArray[Any], ptr: Ints) -> Floats:
 def over_rows(reduce: np.ufunc, values: NDArray[Any], ptr: Ints, axis: int = 0) -> Floats:
     """Return np.add, np.maximum ... of the values of each row: (rows, ...), 0 for one that is empty.
 
-    ptr is the `row_ptr` of a model for its outcomes, or its `pair_ptr` for what each state's rows hold, along an axis.
+    `reduceat` alone would give an empty row its neighbour's.
 
+    Parameters
+    ----------
+    reduce : np.add, np.maximum, np.minimum
+    values : of outcomes (K,), or of rows (L,), along `axis`; there may be other axes
+    ptr : the `row_ptr` (L + 1,) of a model for its outcomes, or its `pair_ptr` (S + 1,) for what each state's rows hold
+    axis : of the values, along which the rows lie
+
+    Returns
+    -------
+    Array in the shape of the values, with L, or S, in place of K, or L, on the axis.
+
+    Examples
+    --------
     >>> over_rows(np.add, np.array([1.0, 2.0, 4.0]), np.array([0, 2, 2, 3])).tolist()
     [3.0, 0.0, 4.0]
-
-    `reduceat` alone would give an empty row its neighbour's.
     """
     full = np.diff(ptr) > 0
     out = np.zeros((*values.shape[:axis], len(ptr) - 1, *values.shape[axis + 1 :]))
@@ -94,7 +121,17 @@ def lowest_rows(mdp: MDP, keep: NDArray[np.bool_]) -> Ints:
 
 
 def largest_of_rows(mdp: MDP, first: int, last: int, k0: int, k1: int) -> Floats:
-    """The largest |r(s,a,s')| of each row first ≤ i < last, whose outcomes are k0 ≤ k < k1; no row is empty."""
+    """The largest |r(s,a,s')| of each row first ≤ i < last, whose outcomes are k0 ≤ k < k1; no row is empty.
+
+    Parameters
+    ----------
+    mdp : the model
+    first, last, k0, k1 : a block of rows and its outcomes, as `row_blocks` gives them
+
+    Returns
+    -------
+    (last - first,), in units of reward; of a model without rewards of outcomes, |r(s,a)|.
+    """
     largest = np.abs(mdp.r[first:last])
     if mdp.reward is not None:
         starts = (mdp.row_ptr[first:last] - k0).astype(np.intp)

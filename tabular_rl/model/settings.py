@@ -115,6 +115,22 @@ def _check_start(mdp: MDP, made: Floats, exact: list[Any] | None) -> None:
 def start_values(start: Any, states: Names, *, by_name: bool = False) -> list[Any]:
     """Return one value a state of a start: a state, {state: probability}, or one probability a state.
 
+    Parameters
+    ----------
+    start : in one of these forms; states by name or index
+    states : their names
+    by_name : take a whole number that is one state's name and another's index as the name; otherwise it is refused
+
+    Returns
+    -------
+    List of S probabilities, as they were given and not looked at; 0 for states that are not named.
+
+    Raises
+    ------
+    ModelError : no such state, one that is given twice, another number of entries, or another form
+
+    Examples
+    --------
     >>> start_values("low", Names(["high", "low"])), start_values({1: "1/2", 0: "1/2"}, Names(2))
     ([0, 1], ['1/2', '1/2'])
     """
@@ -159,7 +175,23 @@ def final_reward_of(mdp: MDP, final: Any) -> tuple[Floats | None, RationalArray 
 
 
 def numbers_of(field: str, values: Any, size: int, exact: bool) -> tuple[Floats, RationalArray | None]:
-    """Return one number an entry as floats, and as rationals where asked; ModelError with what is wrong."""
+    """Return one number an entry as floats, and as rationals where asked; ModelError with what is wrong.
+
+    Parameters
+    ----------
+    field : what messages call it
+    values : a list or an array of numbers, texts or fractions
+    size : how many there must be
+    exact : return rationals too; floats among the values are taken as the rationals that they are
+
+    Returns
+    -------
+    Floats (size,), read-only, and the rationals; None in their place without `exact`.
+
+    Raises
+    ------
+    ModelError : no number, one that is not finite or beyond 1e300, or another number of them
+    """
     rationals = None
     if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
         floats = frozen(field, values, np.float64, True)

@@ -49,7 +49,27 @@ def arrays_of_tensors(
     terminal_rewards: str | None,
     options: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return the keyword arguments of MDP.from_rows for the tensors P and R."""
+    """Return the keyword arguments of MDP.from_rows for the tensors P and R.
+
+    Parameters
+    ----------
+    P : probabilities, a dense tensor or a list of sparse matrices; a row of zeros is an action that is not available
+    R : rewards R[s], R[s, a] or along the axes of P, dense, or sparse as P
+    gamma : the discount, of the rewards that are paid on entry
+    axes : the order of the axes of P: "sas", "ass" or "ssa"; None where the shape tells it
+    reward_axes : the order of the axes of R; None for (S,), (S, A) or that of P
+    terminal : the terminal states, by name or index, or a mask (S,)
+    terminal_rewards : "on entry", where a reward of a terminal state is paid by whoever enters it; None to refuse one
+    options : names of `states` and `actions`; all others are handed on
+
+    Returns
+    -------
+    {argument: value}, without `gamma`.
+
+    Raises
+    ------
+    ModelError : axes that could be several, shapes that do not fit, or a reward of a terminal state
+    """
     if axes is not None and axes not in ORDER:
         raise ModelError(f"axes: found {quoted(axes)}, expected 'sas', 'ass' or 'ssa'. {WAY_OUT}")
     if terminal_rewards not in (None, ON_ENTRY):
@@ -303,9 +323,25 @@ def terminal_reward(
 ) -> dict[int, Any]:
     """Return the rewards R(g) of the terminal states g that have one, which are to be paid on entry.
 
-    `of_state(g)` gives the rewards that stand at g, and whether they belong to transitions. Without the option, a
-    reward there is a fault, since a terminal state takes no actions and never collects it. With it, R(g) must be one
-    number, whatever the action. Faults go to `report` with their state; without it, the first is raised.
+    Without the option, a reward there is a fault, since a terminal state takes no actions and never collects it. With
+    it, R(g) must be one number, whatever the action.
+
+    Parameters
+    ----------
+    of_state : `of_state(g)` gives the rewards that stand at g, and whether they belong to transitions
+    ends : indices of the terminal states
+    names : those of the states
+    option : "on entry", or None
+    spelled : how a user gives the option, for messages
+    report : takes each fault with its state; without it, the first is raised
+
+    Returns
+    -------
+    {state index: R(g)}, without the states that have none or a fault.
+
+    Raises
+    ------
+    ModelError : the first fault, without `report`
     """
     paid: dict[int, Any] = {}
     for g in map(int, ends):
@@ -343,8 +379,20 @@ def _text(x: Any) -> str:
 def entry_reward(own: Any, gamma: Any, paid: Any) -> Any:
     """Return r + γ R(g), the reward of a transition into a terminal state g that pays R(g) on entry.
 
-    Rationals give a rational; floats are added exactly and rounded once. What is not finite stays as it is.
+    Rationals give a rational; floats are added exactly and rounded once.
 
+    Parameters
+    ----------
+    own : r, the reward of the transition itself
+    gamma : the discount, as a fraction
+    paid : R(g)
+
+    Returns
+    -------
+    A float where `own` is one, else a rational. What is not finite stays as it is.
+
+    Examples
+    --------
     >>> entry_reward(Fraction(-3), Fraction(9, 10), Fraction(100)), entry_reward(-3.0, Fraction(1, 2), 100.0)
     (Fraction(87, 1), 47.0)
     """

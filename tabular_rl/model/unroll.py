@@ -84,6 +84,18 @@ def unroll_policy(policy: Policy, unrolled: MDP) -> Policy:
 def state_name(mdp: MDP, unrolled: MDP, s: int) -> str:
     """The name of a state of the unrolled model, or of the model itself.
 
+    Parameters
+    ----------
+    mdp : the model
+    unrolled : what `unroll` makes of it, or the model itself
+    s : index of a state of `unrolled`
+
+    Returns
+    -------
+    The name, with its time where the model is unrolled.
+
+    Examples
+    --------
     >>> mdp = MDP([[[1.0]]], [[1.0]], 1, horizon=3)
     >>> state_name(mdp, unroll(mdp), 2)
     '0 at time 2'

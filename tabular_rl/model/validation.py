@@ -48,7 +48,17 @@ class Facts:
 
 
 def shape_faults(mdp: MDP, K: int, L: int) -> list[Fault]:
-    """Check what can be checked from sizes and pointers alone."""
+    """Check what can be checked from sizes and pointers alone.
+
+    Parameters
+    ----------
+    mdp : the model, in the making
+    K, L : lengths of `next_state` and of `pair_action`, which the other arrays must fit
+
+    Returns
+    -------
+    The faults; an empty list where there are none.
+    """
     faults = []
     S = mdp.S
     for field, ptr, count, last in (

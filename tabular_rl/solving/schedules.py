@@ -134,7 +134,17 @@ def _finite(x: float) -> float:
 
 
 def checked_schedule(low: float, high: float, open_low: bool = False) -> Any:
-    """A function that returns the schedule of a text whose every value is in a range, else raises ValueError."""
+    """A function that returns the schedule of a text whose every value is in a range, else raises ValueError.
+
+    Parameters
+    ----------
+    low, high : the range, both ends in it
+    open_low : the first value must be above `low`; later ones may still come down to it
+
+    Returns
+    -------
+    Function of a number, a text or a Schedule, to a Schedule.
+    """
 
     def parse(given: Any) -> Schedule:
         made = Schedule.of(given)

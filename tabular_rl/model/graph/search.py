@@ -107,8 +107,19 @@ def unseen(mdp: MDP, *policies: Policy) -> bool:
 def reachable(mdp: MDP, sources: Mask, row_mask: Mask | None = None, weight: Floats | None = None) -> Mask:
     """Return the states (S,) that can be reached from `sources` (S,), themselves included, by the rows marked.
 
-    An edge is where `weight` (K,) is positive: by default the exact probability; `mdp.prob` for what can be drawn.
+    Parameters
+    ----------
+    mdp : the model
+    sources : (S,) marks the states to begin from
+    row_mask : (L,) marks the rows that may be taken; None for all
+    weight : (K,) an edge is where it is positive: by default the exact probability; `mdp.prob` for what can be drawn
 
+    Returns
+    -------
+    Mask (S,).
+
+    Examples
+    --------
     >>> chain = MDP([[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]], [[1], [1], [0]], 1, terminal=[2])
     >>> import numpy as np
     >>> reachable(chain, np.array([False, True, False])).tolist()
@@ -123,7 +134,18 @@ def reachable(mdp: MDP, sources: Mask, row_mask: Mask | None = None, weight: Flo
 
 
 def can_reach(mdp: MDP, target: Mask, row_mask: Mask | None = None, weight: Floats | None = None) -> Mask:
-    """Return the states (S,) from which `target` (S,) can be reached, itself included, as in `reachable`."""
+    """Return the states (S,) from which `target` (S,) can be reached, itself included, as in `reachable`.
+
+    Parameters
+    ----------
+    mdp : the model
+    target : (S,) marks the states to arrive at
+    row_mask, weight : the rows (L,) that may be taken and what makes an edge (K,), as in `reachable`
+
+    Returns
+    -------
+    Mask (S,).
+    """
     found = np.array(target, dtype=bool)
     Graph(mdp, row_mask, weight).backward(found)
     return found
@@ -173,9 +195,21 @@ def end_components(mdp: MDP, row_mask: Mask | None = None) -> tuple[Ints, Mask]:
 def almost_surely_reaching(mdp: MDP, target: Mask, row_mask: Mask | None = None) -> tuple[Mask, Ints]:
     """Return the states (S,) from which some policy reaches `target` with probability 1, and its rows (S,).
 
-    Rows are -1 at the target and where no policy does. The states are the largest set in which each state has rows
-    that never leave the set and by which the target can be reached (Baier & Katoen 2008, 10.6).
+    The states are the largest set in which each state has rows that never leave the set and by which the target can be
+    reached (Baier & Katoen 2008, 10.6).
 
+    Parameters
+    ----------
+    mdp : the model
+    target : (S,) marks the states to arrive at
+    row_mask : (L,) marks the rows that may be taken; None for all
+
+    Returns
+    -------
+    Mask (S,), and the row of each state (S,): -1 at the target and where no policy reaches it surely.
+
+    Examples
+    --------
     >>> import numpy as np
     >>> mdp = MDP([[[.5, .5, 0], [0, 0, 1]], [[0, 1, 0], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]], np.zeros((3, 2)), 1,
     ...           terminal=[2])
@@ -204,6 +238,17 @@ def repaired(mdp: MDP, rows: Ints, target: Mask, proper: Ints) -> tuple[Ints, Ma
 
     The policy made reaches the target with probability 1 wherever `proper` does: a state that keeps its row stays
     among those that do, and from the others `proper` leads there.
+
+    Parameters
+    ----------
+    mdp : the model
+    rows : (S,) the row of each state, -1 at terminals
+    target : (S,) marks the states to arrive at
+    proper : (S,) rows that lead to the target surely, -1 where there is none to take
+
+    Returns
+    -------
+    Rows (S,), and the mask (S,) of the states that have theirs from `proper`.
     """
     sure, _ = almost_surely_reaching(mdp, target, row_mask_of(mdp, rows))
     return np.where(sure, rows, proper), ~sure
@@ -217,7 +262,18 @@ def row_mask_of(mdp: MDP, rows: Ints) -> Mask:
 
 
 def recurring(mdp: MDP, use: Mask, weight: Floats | None = None) -> tuple[Mask, Ints]:
-    """The states (S,) that recur when the rows in use are all taken, and the component of each state."""
+    """The states (S,) that recur when the rows in use are all taken, and the component of each state.
+
+    Parameters
+    ----------
+    mdp : the model
+    use : (L,) marks the rows that are taken
+    weight : (K,) what makes an edge, as in `reachable`
+
+    Returns
+    -------
+    Mask (S,), in which terminals are, and the label of each state (S,), as in `components`.
+    """
     from tabular_rl.kernels.graph import drop_leaving
 
     graph = Graph(mdp, use, weight)

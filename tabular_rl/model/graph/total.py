@@ -341,7 +341,16 @@ def idle_and_collecting(
 ) -> tuple[Mask, Mask]:
     """Return the states (S,) that recur under a policy and collect nothing, and those that recur and collect.
 
-    `use` (L,) are the rows that it takes; without `policy` it takes one a state. `signs` saves computing them.
+    Parameters
+    ----------
+    mdp : the model
+    use : (L,) marks the rows that the policy takes
+    policy : its expected reward decides where a state has rows of both signs; None where any row that pays does
+    signs : (L,) the signs of the rewards, as `reward_signs` gives them; None to find them
+
+    Returns
+    -------
+    Two masks (S,). Terminals are in the first.
     """
     recurrent, labels = recurring(mdp, use)
     rows = np.flatnonzero(use & recurrent[mdp.pair_state])
