@@ -281,7 +281,19 @@ def _law_of(learned: Learned, policy: Policy | None, options: dict[str, Any]) ->
 
 
 def policy_loss(mdp: MDP, best: Solution, policy: Policy | None) -> tuple[Pair | None, bool]:
-    """max_s v*(s) - v_π(s): at least and at most; False where the policy never ends and its total is not finite."""
+    """max_s v*(s) - v_π(s): at least and at most; False where the policy never ends and its total is not finite.
+
+    Parameters
+    ----------
+    mdp : the model
+    best : its optimal values
+    policy : the policy π; None where there is none
+
+    Returns
+    -------
+    (at least, at most) in units of reward, 0 or more for costs too, and True. Without a policy None and True; (∞, ∞)
+    and False where its total is not finite.
+    """
     if policy is None:
         return None, True
     try:

@@ -202,6 +202,10 @@ def option_flags(
     helps : texts in place of the options' own
     but : options that are left out
     last : options that come last
+
+    Returns
+    -------
+    Decorators of a command, in the order of its help page.
     """
     found: dict[str, dict[str, tuple[Option, Any]]] = {}
     for name in names:
@@ -268,7 +272,23 @@ def flag(key: str) -> str:
 def asked_options(
     given: Mapping[str, Any], name: str, method: Method[..., Any], *inputs: str
 ) -> dict[str, Any]:
-    """Return the options that were given; OptionError where the method does not have one, or one of these inputs."""
+    """Return the options that were given; OptionError where the method does not have one, or one of these inputs.
+
+    Parameters
+    ----------
+    given : what the command line says, by key; None where it says nothing
+    name : what messages call the method
+    method : the solver or learner
+    inputs : keys besides the options that the method may or may not take
+
+    Returns
+    -------
+    The options alone, by key, without the inputs.
+
+    Raises
+    ------
+    OptionError : the method does not have an option, or an input, that was given
+    """
     options = {key: given[key] for key in OPTIONS if given.get(key) is not None}
     for key in [*options, *(key for key in inputs if given.get(key) is not None)]:
         if key not in method.defaults:

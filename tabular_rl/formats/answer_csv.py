@@ -24,7 +24,23 @@ COLUMNS = ("time", "state", "value", "lower", "upper", "visits", "action", "prob
 
 
 def read_answer_csv(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
-    """[time,]state[,value][,lower,upper][,action[,probability]], the columns in any order."""
+    """[time,]state[,value][,lower,upper][,action[,probability]], the columns in any order.
+
+    Parameters
+    ----------
+    text : the whole file
+    mdp : the model that it answers
+    policy_only : skip the values where there is a column action
+
+    Returns
+    -------
+    Answer in the order of the model's states and in its sign: values, lower and upper (S,), or (T + 1, S) for a finite
+    horizon, None where there is no such column; its policy, None where the file names no action.
+
+    Raises
+    ------
+    ModelError : the line, and what was found and expected there
+    """
     sheet = Sheet.of(iter(io.StringIO(text, newline="")))
     if not sheet.names:
         raise ModelError(EMPTY)

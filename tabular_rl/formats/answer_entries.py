@@ -76,7 +76,22 @@ class Table:
 
 
 def state_of(mdp: MDP, name: Any, line: int | None = None) -> int:
-    """Return the index of a state that an answer names; ModelError where the model has none of that name."""
+    """Return the index of a state that an answer names; ModelError where the model has none of that name.
+
+    Parameters
+    ----------
+    mdp : the model
+    name : as the answer spells it
+    line : of the file, for the message
+
+    Returns
+    -------
+    The index of the state, from 0.
+
+    Raises
+    ------
+    ModelError : the model has no such state, or the name is empty
+    """
     at = mdp.states.find(str(name))
     if at is None and name == "":
         raise ModelError(Fault("state: found an empty cell, expected the name of a state", line=line))
@@ -87,7 +102,23 @@ def state_of(mdp: MDP, name: Any, line: int | None = None) -> int:
 
 
 def number_of(text: Any, place: Mapping[str, Any], what: str = "value", empty: float | None = None) -> float:
-    """Return the double nearest to a number as it is spelled; `empty` where there is none."""
+    """Return the double nearest to a number as it is spelled; `empty` where there is none.
+
+    Parameters
+    ----------
+    text : the number as it is spelled, exact (1/3) or not; None or "" where there is none
+    place : state, action or line, for the message
+    what : what messages call the number
+    empty : what counts where there is no number; None where there must be one
+
+    Returns
+    -------
+    The nearest double.
+
+    Raises
+    ------
+    ModelError : no number where one is needed, or no finite number
+    """
     if text is None or text == "":
         if empty is not None:
             return empty
@@ -107,7 +138,21 @@ def number_of(text: Any, place: Mapping[str, Any], what: str = "value", empty: f
 def add_action(
     policy: dict[str, Any], mdp: MDP, s: int, action: Any, p: Any, place: Mapping[str, Any]
 ) -> None:
-    """Add the probability of an action in a state to a policy; ModelError where the action is not available there."""
+    """Add the probability of an action in a state to a policy; ModelError where the action is not available there.
+
+    Parameters
+    ----------
+    policy : {state: action, or {action: probability}} by name, changed in place
+    mdp : the model
+    s : index of the state
+    action : its name
+    p : its probability as it is spelled; None for the only action of the state
+    place : state or line, for the message
+
+    Raises
+    ------
+    ModelError : the action is not available in the state, or has a probability already
+    """
     a = mdp.actions.find(str(action))
     if a is None or a not in mdp.pair_action[mdp.pair_ptr[s] : mdp.pair_ptr[s + 1]]:
         known = [mdp.actions[int(mdp.pair_action[i])] for i in mdp.rows(s)]
@@ -125,7 +170,19 @@ def add_action(
 
 
 def policy_of_entries(mdp: MDP, policies: Mapping[int, Mapping[str, Any]], timed: bool) -> Policy:
-    """Return the policy of entries {time: {state: action, or {action: probability}}}."""
+    """Return the policy of entries {time: {state: action, or {action: probability}}}.
+
+    Parameters
+    ----------
+    mdp : the model
+    policies : the entries, by name of state and action; those of time 0 alone where the policy does not depend on time
+    timed : the policy has actions of its own at each of the T time steps
+
+    Returns
+    -------
+    Policy with rows (S,) or (T, S) where actions are named without probabilities, otherwise with probabilities (L,) or
+    (T, L).
+    """
 
     def made_at(t: int) -> Policy:
         entries = policies.get(t, {})

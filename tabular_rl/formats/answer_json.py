@@ -35,7 +35,23 @@ class _Spelled(str):
 
 
 def read_answer_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
-    """Return the answer of a JSON document, as `solve --json` writes it."""
+    """Return the answer of a JSON document, as `solve --json` writes it.
+
+    Parameters
+    ----------
+    text : the whole file; a policy or values by state alone will do
+    mdp : the model that it answers
+    policy_only : skip the values where the document has a policy
+
+    Returns
+    -------
+    Answer in the order of the model's states and in its sign: values, lower and upper (S,), or (T + 1, S) for a finite
+    horizon, and the policy; each None where the document does not have it.
+
+    Raises
+    ------
+    ModelError : the key or state, and what was found and expected there
+    """
     document = _document(text)
     task = document.get("task", "control")
     if task not in ("control", "prediction"):

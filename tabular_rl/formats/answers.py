@@ -29,9 +29,15 @@ def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
     mdp : the model that it answers
     policy_only : skip the values where the file names actions; they may be those of another horizon
 
+    Returns
+    -------
+    Answer in the order of the model's states and in its sign; its values (S,), or (T + 1, S) for a finite horizon, or
+    its policy may be None, not both.
+
     Raises
     ------
     ModelError : the file and line, and what was found and expected there
+    OptionError : the file, where its actions or probabilities are no policy of the model
     """
     source = source_of(path)
     try:

@@ -82,7 +82,23 @@ def _rationals(array: NDArray[Any], member: str, length: int) -> RationalArray:
 
 
 def model_of(header: Header, arrays: dict[str, NDArray[Any]], asked: Asked, **options: Any) -> MDP:
-    """Return the model of a header and its arrays."""
+    """Return the model of a header and its arrays.
+
+    Parameters
+    ----------
+    header : what the model is besides its arrays
+    arrays : the members by name, the exact ones among them
+    asked : what the caller asks for in place of what the file says
+    options : further ones of `MDP.from_rows`
+
+    Returns
+    -------
+    MDP, which takes over the arrays without a copy.
+
+    Raises
+    ------
+    ModelError : a terminal state that the caller asks for is none of the model
+    """
     cell = arrays.get("cell")
     terminal: Any = arrays["terminal"]
     states = Names(header.S if header.states is None else header.states)

@@ -31,7 +31,14 @@ def counts_path(path: str) -> str:
 
 
 def save_counts(mdp: MDP, counts: Ints, path: str | os.PathLike[str]) -> None:
-    """Write how often each outcome of a model was seen (K,), as CSV: state,action,next_state,count."""
+    """Write how often each outcome of a model was seen (K,), as CSV: state,action,next_state,count.
+
+    Parameters
+    ----------
+    mdp : the model
+    counts : how often each outcome was seen (K,)
+    path : of the file, which is replaced when the new one is complete
+    """
 
     def write(file: BinaryIO) -> None:
         states, actions = [csv_text(name) for name in mdp.states], [csv_text(name) for name in mdp.actions]

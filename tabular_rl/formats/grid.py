@@ -131,7 +131,22 @@ class Grid:
 
 
 def read_grid(reader: Reader, head: Head, body: Spot) -> MDP:
-    """Return the model of a map: a state for each cell that is no wall, in row-major order."""
+    """Return the model of a map: a state for each cell that is no wall, in row-major order.
+
+    Parameters
+    ----------
+    reader : takes the faults
+    head : the keys at the top of the file
+    body : the table [grid], with its line
+
+    Returns
+    -------
+    MDP with the layout of the map. A state is called "row,column", both from 0.
+
+    Raises
+    ------
+    ModelError : all faults found so far, with their lines
+    """
     for key, given in (
         ("states", head.states),
         ("actions", head.actions),

@@ -105,7 +105,22 @@ def parse_json(data: bytes, what: str) -> Any:
 
 
 def read_header(found: Any, what: str, extra: tuple[str, ...] = ()) -> Header:
-    """Return a checked header; `extra` names further keys that the caller looks at."""
+    """Return a checked header.
+
+    Parameters
+    ----------
+    found : the header as JSON
+    what : what messages call it
+    extra : further keys that may stand there, which the caller looks at
+
+    Returns
+    -------
+    Header, its fields checked one by one and against each other.
+
+    Raises
+    ------
+    ModelError : not a header of this format and version, or a key that is unknown, missing or wrong
+    """
     if not isinstance(found, dict) or found.get("format") != PROGRAM:
         raise ModelError(f"{what}: found no format {quoted(PROGRAM)}, expected a model")
     if found.get("version") != VERSION or isinstance(found.get("version"), bool):
@@ -186,7 +201,22 @@ def _check_members(header: Header, what: str) -> None:
 
 
 def checked_names(found: Any, what: str, size: int) -> list[str] | None:
-    """Return the names in a header; ModelError where they are not texts, or not as many as expected."""
+    """Return the names in a header; ModelError where they are not texts, or not as many as expected.
+
+    Parameters
+    ----------
+    found : the names as JSON; None where the model has none
+    what : what messages call them
+    size : how many are expected
+
+    Returns
+    -------
+    The names, None where there are none.
+
+    Raises
+    ------
+    ModelError : they are not texts, or not as many as expected
+    """
     if found is None:
         return None
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):

@@ -120,6 +120,16 @@ def add_terminal(head: Head, lines: dict[str, int], reached: Container[str]) -> 
     """Add the terminal states to states by name with their lines, where the file lists no `states`; return them.
 
     One that the caller asked for, which has no line, must be reached: otherwise it is misspelt.
+
+    Parameters
+    ----------
+    head : the keys at the top
+    lines : the line of each state by name, 0 where it has none; changed in place
+    reached : names of the states that some outcome leads to
+
+    Returns
+    -------
+    `lines`, with the terminal states that it lacked at its end.
     """
     for name, line in head.terminal.items():
         if line or name in reached:
@@ -137,7 +147,21 @@ class Resolved:
 
 
 def resolve(reader: Reader, head: Head, states: Names, outcomes: int, ends: Iterable[int] = ()) -> Resolved:
-    """Find the states that the keys at the top refer to, and check the count of outcomes."""
+    """Find the states that the keys at the top refer to, and check the count of outcomes.
+
+    Parameters
+    ----------
+    reader : takes the faults
+    head : the keys at the top
+    states : all names, in order
+    outcomes : how many there are in the file
+    ends : states that are terminal for another reason, by index
+
+    Returns
+    -------
+    Resolved: the terminal states, the start distribution and the final rewards by index of state; None where the file
+    says nothing of them.
+    """
     found = set(ends)
     for name, line in head.terminal.items():
         at = states.find(name)
@@ -187,7 +211,27 @@ def finish(
     state_lines: Iterable[int] = (),
     **options: Any,
 ) -> MDP:
-    """Return the model of these rows; ModelError with all faults. `state_lines` are the lines of the states, or 0."""
+    """Return the model of these rows; ModelError with all faults.
+
+    Parameters
+    ----------
+    reader : has the faults found so far, and takes further ones
+    head : the keys at the top
+    rows : the pairs with their outcomes
+    states, actions : all names, in order
+    terminal : states that are terminal for another reason than the key `terminal`, by index
+    start : probabilities by index of state, where the key `start` is missing
+    state_lines : the line of each state, 0 where it has none
+    options : further ones of the model; those at the top of the file come before them
+
+    Returns
+    -------
+    MDP
+
+    Raises
+    ------
+    ModelError : all faults of the file
+    """
     found = resolve(reader, head, states, sum(len(row.outcomes) for row in rows), terminal)
     arrays = arrays_of_rows(
         rows,
@@ -216,7 +260,23 @@ def model_of_numbers(
     r: Numbers | None = None,
     **more: Any,
 ) -> MDP:
-    """Return the model of numbers in the order of its rows, and of what the keys at the top say."""
+    """Return the model of numbers in the order of its rows, and of what the keys at the top say.
+
+    Parameters
+    ----------
+    reader : says whether numbers are exact
+    head : the keys at the top
+    states : all names, in order
+    said : the start distribution and the final rewards, by index of state
+    prob : probabilities of the outcomes (K,)
+    reward : rewards of the outcomes (K,), None where `r` has them
+    r : rewards of the rows (L,), None where they follow from `reward`
+    more : further arguments of `MDP.from_rows`: pair_ptr (S + 1,), row_ptr (L + 1,), next_state (K,), ...
+
+    Returns
+    -------
+    MDP, with exact numbers where the file has them.
+    """
     numbers = {"prob": prob, "reward": reward, "r": r}
     for name, given in (("start", said.start), ("final_reward", said.final_reward)):
         numbers[name] = None if given is None else Numbers.spread(given, len(states), reader.exact)

@@ -49,7 +49,20 @@ def begins_of(done: NDArray[np.bool_], changed: NDArray[np.bool_] | None) -> NDA
 def of_model(
     mdp: MDP, s: Ints, a: Ints, reward: Floats, s2: Ints, done: NDArray[np.bool_], begins: NDArray[np.bool_]
 ) -> Transitions | None:
-    """Return transitions of a model; None where a pair is not available or an index is none of its own."""
+    """Return transitions of a model; None where a pair is not available or an index is none of its own.
+
+    Parameters
+    ----------
+    mdp : the model
+    s, a, s2 : indices of the states, actions and next states (N,)
+    reward : (N,), in the sign of the model
+    done : the episode ended there (N,)
+    begins : an episode begins there (N,)
+
+    Returns
+    -------
+    Transitions, N of them; `next_row` is -1 where another episode begins behind it.
+    """
     for index, size in ((s, mdp.S), (a, mdp.A), (s2, mdp.S)):
         if ((index < 0) | (index >= size)).any():
             return None
@@ -62,7 +75,17 @@ def of_model(
 
 
 def rows_of(mdp: MDP, s: Ints, a: Ints) -> Ints:
-    """Return the row of each pair (N,), -1 where it is not available."""
+    """Return the row of each pair (N,), -1 where it is not available.
+
+    Parameters
+    ----------
+    mdp : the model
+    s, a : indices of states and actions (N,)
+
+    Returns
+    -------
+    Rows (N,), from 0 to L - 1, or -1.
+    """
     A = max(mdp.A, 1)
     pairs = mdp.pair_state.astype(np.int64) * A + mdp.pair_action
     wanted = s * A + a
@@ -71,7 +94,18 @@ def rows_of(mdp: MDP, s: Ints, a: Ints) -> Ints:
 
 
 def missing(mdp: MDP, state: str, action: str, hint: bool = True) -> str | None:
-    """Why a pair is not one of the model, or None; the `hint` is the closest name."""
+    """Why a pair is not one of the model, or None.
+
+    Parameters
+    ----------
+    mdp : the model
+    state, action : their names
+    hint : name the closest state or action, which takes time
+
+    Returns
+    -------
+    What is wrong, for a message; None where the pair is available.
+    """
     s, a = mdp.states.find(state), mdp.actions.find(action)
     if s is None:
         return f"no such state{closest(state, mdp.states) if hint else ''}"

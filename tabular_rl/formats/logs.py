@@ -48,6 +48,7 @@ def read_log(path: Any, mdp: MDP | None = None) -> Transitions | Log:
     Raises
     ------
     ModelError : path, line and reason of each fault
+    OptionError : neither a path nor a data frame
     """
     try:
         if _is_frame(path):
@@ -95,9 +96,14 @@ def write_log(transitions: Transitions, path: str | os.PathLike[str]) -> None:
 
     `episode` counts up where the next action is not known, so that reading the file gives the same transitions.
 
+    Parameters
+    ----------
+    transitions : of a model, as `read_log(path, mdp)` returns them
+    path : a file .csv or .npz, which is replaced when the new one is complete
+
     Raises
     ------
-    OptionError : another suffix
+    OptionError : another suffix, or a Log, which has no model
     OutputError : path and reason
     """
     if not isinstance(transitions, Transitions):

@@ -45,7 +45,17 @@ def check_npy(
 ) -> None:
     """Check what an npy header declares against what is expected and the bytes of data that are there.
 
-    The type "str" stands for texts of any length.
+    Parameters
+    ----------
+    member : what messages call the array
+    shape, dtype : as the header declares them
+    length : expected number of entries; None where any will do
+    types : names of the possible dtypes; "str" stands for texts of any length
+    data : bytes that follow the header
+
+    Raises
+    ------
+    ModelError : a type, shape or length that is not expected, or more or less data than declared
     """
     expected = " or ".join(types)
     if dtype.hasobject:

@@ -85,7 +85,22 @@ def _damage(what: str) -> Iterator[None]:
 def opened(
     file: BinaryIO, known: tuple[str, ...], expected: str
 ) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
-    """Open an archive, with its members by name after a look at what they declare."""
+    """Open an archive, with its members by name after a look at what they declare.
+
+    Parameters
+    ----------
+    file : open, binary
+    known : names that members may have
+    expected : what the archive should hold, for the message
+
+    Returns
+    -------
+    A context manager, which gives the archive and its members by name. It closes the archive, not the file.
+
+    Raises
+    ------
+    ModelError : no complete archive, or a member that is unknown or larger than its file allows
+    """
     size = file.seek(0, 2)
     with _damage(f"not a complete npz archive ({size} bytes)"):
         archive = zipfile.ZipFile(file)
@@ -137,7 +152,24 @@ def _read_meta(archive: zipfile.ZipFile, infos: dict[str, zipfile.ZipInfo]) -> H
 def read_array(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, length: int | None, types: tuple[str, ...]
 ) -> NDArray[Any]:
-    """Return the array of a member; ModelError where its shape or type is not what is expected."""
+    """Return the array of a member; ModelError where its shape or type is not what is expected.
+
+    Parameters
+    ----------
+    archive : the open archive
+    info : the member
+    name : what messages call it
+    length : expected number of entries; None where any will do
+    types : names of the possible dtypes
+
+    Returns
+    -------
+    The array, of one dimension.
+
+    Raises
+    ------
+    ModelError : a shape or type that is not expected, or data that are cut off or damaged
+    """
     member = f"member {quoted(name)}"
     with _damage(member), archive.open(info) as file:
         shape, dtype = read_npy_header(file, member)  # type: ignore[arg-type]
@@ -165,7 +197,14 @@ def write_npz(mdp: MDP, file: BinaryIO) -> None:
 
 
 def write_arrays(arrays: dict[str, NDArray[Any]], file: BinaryIO, zip64: bool = False) -> None:
-    """Write arrays as the members of an npz archive, uncompressed; with `zip64` each as if it were large."""
+    """Write arrays as the members of an npz archive, uncompressed.
+
+    Parameters
+    ----------
+    arrays : by name of the member, without .npy
+    file : open, binary
+    zip64 : write each member as if it were large
+    """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))

@@ -142,6 +142,22 @@ def is_blank(line: str) -> bool:
 def cells_of(line: str, number: int, strict: bool = False) -> list[str]:
     """Return the cells of a line; ModelError with its number where one is too long or, with `strict`, badly quoted.
 
+    Parameters
+    ----------
+    line : of a CSV file
+    number : its number, for the message
+    strict : refuse quotes that are out of place
+
+    Returns
+    -------
+    The cells as texts; none of an empty line.
+
+    Raises
+    ------
+    ModelError : a cell is too long, or quoted badly with `strict`
+
+    Examples
+    --------
     >>> cells_of('a,"b,c"', 1)
     ['a', 'b,c']
     """

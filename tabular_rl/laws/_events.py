@@ -337,7 +337,19 @@ def deviations(covariance: Floats | None) -> Floats:
 
 
 def solution_on(A: Any, right: Floats, touched: NDArray[np.bool_], otherwise: float) -> Floats:
-    """Return x with A x = right on the entries `touched`, another value elsewhere; NaN where A is singular."""
+    """Return x with A x = right on the entries `touched`, another value elsewhere; NaN where A is singular.
+
+    Parameters
+    ----------
+    A : (n, n), dense or sparse
+    right : (n,)
+    touched : the entries with an equation (n,)
+    otherwise : the value of all others
+
+    Returns
+    -------
+    x (n,)
+    """
     import warnings
 
     from scipy.sparse import csc_array

@@ -165,6 +165,20 @@ def behavior_of(transitions: Transitions) -> Policy:
     In a state that the log never left, each action is as likely. Importance ratios π(a|s) / b(a|s) by these shares
     have, for long logs, no more variance than by the true probabilities (Hanna, Niekum & Stone 2019).
 
+    Parameters
+    ----------
+    transitions : of a model, as `read_log(path, mdp)` returns them
+
+    Returns
+    -------
+    Policy with the exact shares (L,).
+
+    Raises
+    ------
+    OptionError : not Transitions, say a Log, which has no model
+
+    Examples
+    --------
     >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], "1/2")
     >>> behavior_of(Transitions.of(mdp, [("0", 0, 0.0, "0"), ("0", 1, 1.0, "0"), ("0", 1, 1.0, "0")])).rationals()
     [Fraction(1, 3), Fraction(2, 3)]

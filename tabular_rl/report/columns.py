@@ -62,6 +62,16 @@ def answer_sheet(solution: Solution, show_q: bool = False, visits: Column | None
     """Return [time,]state,value[,lower,upper][,visits][,action], a line a state, and a time step of a horizon.
 
     With `show_q` it is [time,]state,...,action,probability,q: a line an action, one for a terminal state.
+
+    Parameters
+    ----------
+    solution : an answer
+    show_q : with the q of each action
+    visits : how often each state was met, where that is known
+
+    Returns
+    -------
+    Sheet with its headers, and its lines in blocks that are made as they are read. Values are in the sign of the model.
     """
     mdp, policy, timed = solution.mdp, solution.policy, solution.v.ndim == 2
     known = _columns(solution)

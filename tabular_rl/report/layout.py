@@ -149,8 +149,22 @@ def rows_shown(
 ) -> Rows:
     """The first rows and the last ones of a long table, and between them those where the action changes.
 
-    `changes` are those rows, in order; where there are too many they are counted only.
+    Where there are too many changes they are counted only.
 
+    Parameters
+    ----------
+    count : rows of the table
+    everything : show all of them
+    what : what the rows are, in the plural
+    changes : the rows whose action is another than that of the row before, in order; None where no action is shown
+
+    Returns
+    -------
+    Rows: the numbers of the rows that are shown, from 0, and by place among them the text that stands before a row
+    instead of those left out.
+
+    Examples
+    --------
     >>> rows_shown(10).rows == list(range(10)), rows_shown(1000).rows == [*range(12), *range(994, 1000)]
     (True, True)
     >>> rows_shown(1000, changes=np.array([5, 50])).gaps[13]

@@ -155,7 +155,19 @@ def option_text(value: Any) -> str:
 def states_blocks(
     learned: Learned, everything: bool = False, only: Sequence[int] | None = None, show_q: bool = False
 ) -> list[Block]:
-    """Return state / learned / exact / visits / action; of a finite horizon the states and times that were visited."""
+    """Return state / learned / exact / visits / action; of a finite horizon the states and times that were visited.
+
+    Parameters
+    ----------
+    learned : what was learned
+    everything : all states, and all times, those never visited too
+    only : these states, by index, at all times
+    show_q : a line for each action instead of one for each state
+
+    Returns
+    -------
+    One table; with `show_q` perhaps a line on where q comes from. Values are in the sign of the model.
+    """
     mdp, timed = learned.mdp, learned.mdp.problem.timed
     v, visits = np.atleast_2d(learned.v), np.atleast_2d(learned.state_visits)
     exact = None if learned.reference is None else np.atleast_2d(learned.reference.v)

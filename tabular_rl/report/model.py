@@ -104,7 +104,19 @@ def _start_names(mdp: MDP) -> str:
 
 
 def model_blocks(mdp: MDP, states: Sequence[int] | None = None, everything: bool = False) -> list[Block]:
-    """What a model is, and its outcomes: those of some states, or of all; head and tail where they are many."""
+    """What a model is, and its outcomes: those of some states, or of all.
+
+    Parameters
+    ----------
+    mdp : the model
+    states : those whose outcomes are shown, by index; None for all
+    everything : all outcomes, instead of head and tail where they are many
+
+    Returns
+    -------
+    Lines on the model, the table of outcomes, and lines with the terminal states and the final rewards, as far as there
+    are some.
+    """
     table = _outcomes_table(mdp, states, everything)
     ends = np.flatnonzero(mdp.terminal) if states is None else [s for s in states if mdp.terminal[s]]
     blocks: list[Block] = [Lines(model_lines(mdp)), *([table] if table.rows else [])]

@@ -78,6 +78,19 @@ def _any_across(along: Floats) -> Floats:
 def ellipse(covariance: Floats, plane: Floats, n: int, points: int = 200) -> Floats:
     """The ellipse (points, 2) that holds 95% of the means of n estimators, by the normal approximation.
 
+    Parameters
+    ----------
+    covariance : of one estimate (d, d)
+    plane : two directions (2, d)
+    n : how many estimates a mean is taken of
+    points : how many points are drawn
+
+    Returns
+    -------
+    Points (points, 2) around 0, in the units of the estimates.
+
+    Examples
+    --------
     >>> half = ellipse(np.diag([4.0, 1.0]), np.eye(2), 1).max(axis=0) / RADIUS
     >>> half.round(3).tolist()
     [2.0, 1.0]

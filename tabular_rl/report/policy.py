@@ -21,7 +21,18 @@ def tie_sign(solution: Solution) -> str:
 
 
 def action_text(solution: Solution, state: int, t: int | None = None) -> str:
-    """The action of a state and those that may be as good: "=" for a proven tie, "≈" for one not proven worse."""
+    """The action of a state and those that may be as good: "=" for a proven tie, "≈" for one not proven worse.
+
+    Parameters
+    ----------
+    solution : an answer
+    state : its index
+    t : the time step; None where the policy does not depend on time
+
+    Returns
+    -------
+    The names, with the probabilities of a stochastic policy; "" for a terminal state, and where there is no policy.
+    """
     mdp, policy = solution.mdp, solution.policy
     if policy is None or mdp.terminal[state]:
         return ""
@@ -61,7 +72,18 @@ def tied_states(mdp: MDP, keep: NDArray[np.bool_]) -> NDArray[Any]:
 
 
 def taken(solution: Solution, t: int, row: int) -> str:
-    """The probability of an action under the policy, and whether another action may be as good as it."""
+    """The probability of an action under the policy, and whether another action may be as good as it.
+
+    Parameters
+    ----------
+    solution : an answer
+    t : the time step, not looked at where there is no horizon
+    row : of the action, from 0 to L - 1
+
+    Returns
+    -------
+    The probability as text. For an action not taken "= as good" or "≈ as good" where it is not proven worse, else "".
+    """
     policy = solution.policy
     if policy is None:
         return ""

@@ -25,7 +25,18 @@ SHORT = 16  # characters of a fraction
 
 
 def q_blocks(solution: Solution, chosen: Rows, decimals: int) -> list[Block]:
-    """Return state / value / action / q, and which action the policy takes; with the time of a finite horizon."""
+    """Return state / value / action / q, and which action the policy takes; with the time of a finite horizon.
+
+    Parameters
+    ----------
+    solution : an answer
+    chosen : the states that are shown, by index
+    decimals : digits behind the point of proven numbers
+
+    Returns
+    -------
+    The table, and a line with the error of proven numbers that are not exact. Values are in the sign of the model.
+    """
     mdp, timed, exact = solution.mdp, solution.v.ndim == 2, solution.exact
     proven = math.isfinite(solution.bound)
     v, q = np.atleast_2d(solution.v), np.atleast_2d(solution.q)
@@ -58,7 +69,19 @@ def q_blocks(solution: Solution, chosen: Rows, decimals: int) -> list[Block]:
 def learned_q_blocks(
     learned: Learned, places: Sequence[tuple[int, int]], decimals: int, gaps: Mapping[int, str]
 ) -> list[Block]:
-    """Return state / learned / action / q / exact / visits of each action; what was never tried has no value."""
+    """Return state / learned / action / q / exact / visits of each action; what was never tried has no value.
+
+    Parameters
+    ----------
+    learned : what was learned
+    places : (time, state) by index, time 0 without a horizon
+    decimals : digits behind the point
+    gaps : by number of a place, the text that stands before it instead of places left out
+
+    Returns
+    -------
+    The table, and a line where q was not learned itself. Values are in the sign of the model.
+    """
     mdp, timed = learned.mdp, learned.mdp.problem.timed
     v, q = np.atleast_2d(learned.v), np.atleast_2d(learned.q)
     reference = None if learned.reference is None else np.atleast_2d(learned.reference.q)
@@ -113,7 +136,18 @@ def _fraction(x: Fraction, decimals: int) -> str:
 
 
 def exact_q(solution: Solution, t: int, row: int) -> Fraction:
-    """Return q of a row in rational arithmetic, from exact values."""
+    """Return q of a row in rational arithmetic, from exact values.
+
+    Parameters
+    ----------
+    solution : an answer with exact values
+    t : the time step, 0 without a horizon
+    row : of the action, from 0 to L - 1
+
+    Returns
+    -------
+    r + γ Σ p v(s') as a fraction, in the sign of the model.
+    """
     mdp, values = solution.mdp, solution.exact
     assert values is not None
     after = 0 if solution.v.ndim == 1 else (t + 1) * mdp.S

@@ -67,7 +67,18 @@ def spelled(text: str) -> str:
 
 
 def coloured(text: str, code: str, stream: TextIO | None = None) -> str:
-    """Colour a text for a terminal that wants it; colour is never the only carrier of a meaning."""
+    """Colour a text for a terminal that wants it; colour is never the only carrier of a meaning.
+
+    Parameters
+    ----------
+    text : to be coloured
+    code : of the colour, as terminals take it: "31" is red, "32" green
+    stream : where it will be written, standard output by default
+
+    Returns
+    -------
+    The text, with the codes around it where the stream is such a terminal.
+    """
     stream = stream or sys.stdout
     plain = "NO_COLOR" in os.environ or os.environ.get("TERM", "dumb") == "dumb" or not is_terminal(stream)
     return text if plain else f"\x1b[{code}m{text}\x1b[0m"

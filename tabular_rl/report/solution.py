@@ -111,7 +111,19 @@ def _value_cells(solution: Solution, states: Sequence[int]) -> tuple[list[str], 
 def values_blocks(
     solution: Solution, everything: bool = False, only: Sequence[int] | None = None, show_q: bool = False
 ) -> list[Block]:
-    """Return state / value / ± / action, or one column a time step for a finite horizon; `only` some states."""
+    """Return state / value / ± / action, or one column a time step for a finite horizon.
+
+    Parameters
+    ----------
+    solution : an answer
+    everything : all states, and all times of a horizon
+    only : these states, by index
+    show_q : a line for each action instead of one for each state
+
+    Returns
+    -------
+    The table, and what is said below it. Values are in the sign of the model.
+    """
     mdp = solution.mdp
     chosen = rows_shown(mdp.S, everything, changes=action_changes(solution))
     if only is not None:

@@ -25,6 +25,18 @@ FEW = 4  # with a number each
 def plural(count: int, what: str, form: str = "") -> str:
     """Return a count and its noun.
 
+    Parameters
+    ----------
+    count : how many
+    what : the noun, in the singular
+    form : how the count is formatted, "," for groups of three digits
+
+    Returns
+    -------
+    Both as text.
+
+    Examples
+    --------
     >>> plural(1, "state"), plural(1200, "sweep"), plural(1200, "step", ",")
     ('1 state', '1200 sweeps', '1,200 steps')
     """
@@ -34,6 +46,18 @@ def plural(count: int, what: str, form: str = "") -> str:
 def some(names: list[str], most: int, count: int) -> str:
     """The first names of a list of `count`.
 
+    Parameters
+    ----------
+    names : the list, or its first `most` names
+    most : how many are shown
+    count : how many there are
+
+    Returns
+    -------
+    The names as text, and how many more there are.
+
+    Examples
+    --------
     >>> some(["a", "b", "c"], 2, 3)
     'a, b and 1 more'
     """

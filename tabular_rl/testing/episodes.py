@@ -23,6 +23,20 @@ def learned_from_episodes(
 ) -> list[float]:
     """Return v (S,) after all whole episodes, learned by the rule, or by one with a mistake in it.
 
+    Parameters
+    ----------
+    rule : monte-carlo, n-step-td or td-lambda, with its numbers
+    transitions : one episode after the other
+    table : v (S,) at the start, which is not changed
+    gamma : γ
+    mistake : a key of `MISTAKES`; None for the rule itself
+
+    Returns
+    -------
+    v (S,)
+
+    Examples
+    --------
     a, then b, then the end, rewards 1 and 2, γ = 1/2, α = 1/2: v(b) = 1/2 · 2, v(a) = 1/2 (1 + 1/2 · 2).
 
     >>> from tabular_rl.solving.schedules import Schedule

@@ -31,8 +31,22 @@ def learned_by(
 ) -> Any:
     """Return the table after the transitions, learned by a rule, or by one with a mistake in it.
 
-    `coins` say which of the two tables of double Q-learning learns from each transition, 0 or 1.
+    Parameters
+    ----------
+    rule : with its numbers
+    transitions : in the order in which they are learned from
+    table : at the start, as lists, which are not changed: (S,), (S, A) or, of double Q-learning, (2, S, A)
+    gamma : γ
+    pi : π (S, A), for expected-sarsa
+    mistake : a key of `MISTAKES`; None for the rule itself
+    coins : which table of double Q-learning learns from each transition (N,), 0 or 1; the first where it is None
 
+    Returns
+    -------
+    The table, as lists of the same shape.
+
+    Examples
+    --------
     >>> from tabular_rl.solving.schedules import Schedule
     >>> one = [Transition(0, 0, 1.0, 1, False), Transition(1, 0, 0.0, 2, True)]
     >>> learned_by(Rule("td0", Schedule.of(0.5)), one, [0.0, 4.0, 99.0], gamma=0.5, pi=[[1.0]] * 3)

@@ -214,5 +214,16 @@ def bootstraps(done: bool, mistake: str | None) -> bool:
 
 
 def left_out(at: int, count: int, mistake: str | None) -> bool:
-    """Whether number `at` of `count` transitions, or episodes, is not learned from."""
+    """Whether number `at` of `count` transitions, or episodes, is not learned from.
+
+    Parameters
+    ----------
+    at : its number, from 0
+    count : how many there are
+    mistake : a key of `MISTAKES`; None for the rule itself
+
+    Returns
+    -------
+    True for the first or the last one, where the mistake is to leave it out.
+    """
     return (mistake == "last left out" and at == count - 1) or (mistake == "first left out" and at == 0)

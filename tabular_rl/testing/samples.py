@@ -115,6 +115,19 @@ def diagnosed_by_samples(rule: Rule, found: Sequence[Sampled]) -> tuple[str, ...
 def bernstein(sd: float, largest: float, n: int, probability: float) -> float:
     """The t with 2 exp( -n t² / (2 σ² + 2 M t / 3) ) = probability.
 
+    Parameters
+    ----------
+    sd : σ of one sample
+    largest : M, which no sample is further from its expectation
+    n : samples in the mean
+    probability : that their mean is off by t or more, at most
+
+    Returns
+    -------
+    t, in the units of σ.
+
+    Examples
+    --------
     >>> t = bernstein(1.0, 3.0, 1000, 1e-6)
     >>> round(2 * math.exp(-1000 * t**2 / (2 + 2 * t)), 9)
     1e-06

@@ -236,7 +236,19 @@ def check_training(
 
 
 def assert_trains(train: Callable[..., Any], rule: str, **options: Any) -> None:
-    """Raise AssertionError with the whole verdict where a training loop is wrong: one line in a pytest test."""
+    """Raise AssertionError with the whole verdict where a training loop is wrong: one line in a pytest test.
+
+    Parameters
+    ----------
+    train : the function, as for `check_training`
+    rule : its name, as there
+    options : those of `check_training`
+
+    Raises
+    ------
+    AssertionError : the loop is wrong; the message is the verdict
+    OptionError : as `check_training` raises it
+    """
     __tracebackhide__ = True
     check_training(train, rule, **options).require()
 
@@ -390,6 +402,16 @@ def allowed(p: float, n: int, probability: float) -> float:
     """How far a count of events of probability p may be from n p, if n is not fixed before: Freedman's inequality.
 
     It holds for all n up to 2^j at once; the j-th power of two takes the share 1 / (j (j + 1)) of the probability.
+
+    Parameters
+    ----------
+    p : probability of the event
+    n : how many times it could happen
+    probability : that a count is ever further off, at most
+
+    Returns
+    -------
+    The largest |count - n p| that passes.
     """
     j = max(1, math.ceil(math.log2(max(n, 2))))
     most: int = 2**j

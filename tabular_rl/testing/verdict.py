@@ -213,7 +213,25 @@ def checked_seed(false_alarm: float, seed: int | None) -> int:
 
 
 def made_rule(name: str, step_size: Any, n: int, trace: float, traces: str, visit: str) -> Rule:
-    """Return the rule of a name with its numbers, each checked."""
+    """Return the rule of a name with its numbers, each checked.
+
+    Parameters
+    ----------
+    name : of the rule, or another name of it
+    step_size : α, a number or a schedule
+    n : rewards in a return of n-step-td
+    trace : λ of td-lambda
+    traces : "accumulating" or "replacing"
+    visit : "first" or "every", of monte-carlo
+
+    Returns
+    -------
+    Rule
+
+    Raises
+    ------
+    OptionError : no such rule, or a number or word out of range
+    """
     step_size, n, trace = check(step_size=step_size, n=n, trace=trace)
     if traces not in ("accumulating", "replacing"):
         raise OptionError(f"traces: found {traces!r}, expected accumulating or replacing")
@@ -225,6 +243,19 @@ def made_rule(name: str, step_size: Any, n: int, trace: float, traces: str, visi
 def assert_learns(learner: Callable[..., Any], rule: str, **options: Any) -> None:
     """Raise AssertionError with the whole verdict where a learner is wrong: one line in a pytest test.
 
+    Parameters
+    ----------
+    learner : the function, as for `check_learner`
+    rule : its name, as there
+    options : those of `check_learner`
+
+    Raises
+    ------
+    AssertionError : the learner is wrong; the message is the verdict
+    OptionError : as `check_learner` raises it
+
+    Examples
+    --------
     >>> def sarsa(table, s, a, r, s2, done, a2, gamma, step_size):
     ...     table[s, a] += step_size * (r + (0 if done else gamma * table[s2, a2]) - table[s, a])
     >>> assert_learns(sarsa, "sarsa", runs=50, seed=0)

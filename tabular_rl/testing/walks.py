@@ -20,7 +20,16 @@ def explicit_sequences(
 ) -> list[list[Transition]]:
     """Sequences of 1, 2, ... transitions along trajectories of a policy that is not the one learned of.
 
-    `whole` episodes go on to the end of the last one.
+    Parameters
+    ----------
+    case : the model; the actions are drawn uniformly
+    seed : of the draws
+    whole : go on to the end of the last episode
+    longest : transitions of the longest sequence, but for what `whole` adds
+
+    Returns
+    -------
+    Lists of transitions, the shortest first. They are kept for the next call: do not change them.
     """
     lengths = [1 + at * (longest - 1) // (SEQUENCES - 1) for at in range(SEQUENCES)]
     walk = Walk(case.mdp, Policy.uniform(case.mdp), random.Random(seed))
