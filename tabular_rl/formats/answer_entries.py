@@ -106,7 +106,7 @@ def number_of(text: Any, place: Mapping[str, Any], what: str = "value", empty: f
 
     Parameters
     ----------
-    text : the number as it is spelled, exact (1/3) or not; None or "" where there is none
+    text : the number as it is spelled, a decimal or a fraction; None or "" where there is none
     place : state, action or line, for the message
     what : what messages call the number
     empty : what counts where there is no number; None where there must be one

@@ -267,7 +267,7 @@ def model_of_numbers(
     reader : says whether numbers are exact
     head : the keys at the top
     states : all names, in order
-    said : the start distribution and the final rewards, by index of state
+    said : what `resolve` found in the keys
     prob : probabilities of the outcomes (K,)
     reward : rewards of the outcomes (K,), None where `r` has them
     r : rewards of the rows (L,), None where they follow from `reward`

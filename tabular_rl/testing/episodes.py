@@ -29,7 +29,7 @@ def learned_from_episodes(
     transitions : one episode after the other
     table : v (S,) at the start, which is not changed
     gamma : γ
-    mistake : a key of `MISTAKES`; None for the rule itself
+    mistake : a key of `MISTAKES`; None for the rule itself; "in order" for Monte Carlo visits from first to last
 
     Returns
     -------

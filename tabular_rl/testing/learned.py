@@ -38,7 +38,7 @@ def learned_by(
     table : at the start, as lists, which are not changed: (S,), (S, A) or, of double Q-learning, (2, S, A)
     gamma : γ
     pi : π (S, A), for expected-sarsa
-    mistake : a key of `MISTAKES`; None for the rule itself
+    mistake : a key of `MISTAKES`; None for the rule itself; "in order" for Monte Carlo visits from first to last
     coins : which table of double Q-learning learns from each transition (N,), 0 or 1; the first where it is None
 
     Returns
