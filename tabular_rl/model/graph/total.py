@@ -345,7 +345,7 @@ def idle_and_collecting(
     ----------
     mdp : the model
     use : (L,) marks the rows that the policy takes
-    policy : its expected reward decides where a state has rows of both signs; None where any row that pays does
+    policy : in a state with rewards of both signs its expected reward decides; without it such a state collects
     signs : (L,) the signs of the rewards, as `reward_signs` gives them; None to find them
 
     Returns
