@@ -51,7 +51,18 @@ def method_name(given: Any) -> str:
 
 
 def unknown_method(name: str, known: Iterable[str], rest: str = "") -> OptionError:
-    """The error for a name that no method has, with the right word where there is one."""
+    """The error for a name that no method has, with the right word where there is one.
+
+    Parameters
+    ----------
+    name : what was given
+    known : the names to look for a similar one in
+    rest : one more sentence
+
+    Returns
+    -------
+    The error, for the caller to raise.
+    """
     return OptionError(f"method {quoted(name)}: no such method{closest(name, known) or '.'} {rest}".rstrip())
 
 

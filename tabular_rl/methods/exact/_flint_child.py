@@ -10,7 +10,18 @@ import sys
 
 
 def solve(n: int, entries: list[tuple[int, int, int]], b: list[int]) -> tuple[list[int], int]:
-    """Solve A x = b with A[i, j] = a: numerators over one denominator."""
+    """Solve A x = b with A[i, j] = a: numerators over one denominator.
+
+    Parameters
+    ----------
+    n : how many equations
+    entries : (i, j, a) of the regular matrix A (n, n); entries that are not listed are 0
+    b : (n,) the right-hand side
+
+    Returns
+    -------
+    The numerators (n,), and the denominator that they share.
+    """
     from flint import fmpz_mat
 
     full = [0] * (n * n)

@@ -150,7 +150,22 @@ def solve_blocks(
 ) -> Values:
     """Solve x = r + γ P x of a chain exactly, one block of states after the other; x = 0 where `zero`.
 
-    `labels` (S,) are the strongly connected components, successors first: each block meets values that are known.
+    Parameters
+    ----------
+    chain : (S,) the row of each state under a policy, as integers; None at terminal states
+    gamma : γ
+    zero : (S,) the states that are worth 0 and are not solved for; terminal states are among them
+    labels : (S,) the strongly connected components, successors first: each block meets values that are known
+    run : whose clock is looked at between blocks
+
+    Returns
+    -------
+    The values (S,) in the sign of maximisation.
+
+    Raises
+    ------
+    MissingExtra, OptionError : a block is too large for the arithmetic at hand
+    OptionError : the values have more than 1 GB of digits
     """
     x = Values(len(chain))
     free = np.flatnonzero(~zero)
@@ -224,6 +239,23 @@ def solvable(mdp: MDP) -> bool:
 def solve_integers(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[list[int], int]:
     """Solve A x = b for a regular integer matrix: x = numerators / one positive denominator.
 
+    Parameters
+    ----------
+    A : (n,) the rows of the matrix, each as {column: entry}
+    b : (n,) the right-hand side
+    run : whose clock is looked at on the way
+
+    Returns
+    -------
+    The numerators (n,), and the denominator that they share.
+
+    Raises
+    ------
+    MissingExtra, OptionError : more equations than are solved without python-flint
+    NumericalError : python-flint ended without an answer
+
+    Examples
+    --------
     >>> solve_integers([{0: 2, 1: 1}, {1: 3}], [1, 1], Run("", {}))
     ([1, 1], 3)
     """
@@ -274,6 +306,16 @@ def dixon(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[list[int], i
     """Solve A x = b digit by digit in base p, then read fractions off the digits, and prove them by A x = b.
 
     With C = A⁻¹ mod p:  x_k = C r_k mod p,  r_{k+1} = (r_k - A x_k) / p,  x = Σ x_k p^k.
+
+    Parameters
+    ----------
+    A : (n,) the rows of a regular matrix, each as {column: entry}; n up to 127
+    b : (n,) the right-hand side
+    run : whose clock is looked at after each digit
+
+    Returns
+    -------
+    The numerators (n,), and the denominator that they share.
     """
     n = len(b)
     full: NDArray[Any] = np.zeros((n, n), dtype=object)

@@ -25,7 +25,13 @@ def where_unsolved(mdp: MDP, values: Sequence[Fraction], policy: Policy | None =
 
     Parameters
     ----------
+    mdp : the model
     values : (S,) or, for a finite horizon, (T + 1) S, time step by time step, in the sign of the model
+    policy : π, whose values they should be; None where they should be the optimal ones
+
+    Returns
+    -------
+    The place of a value that does not obey the equation, s or, for a finite horizon, t S + s; None where there is none.
 
     Raises
     ------

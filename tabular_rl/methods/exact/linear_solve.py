@@ -127,7 +127,24 @@ def policy_zero(mdp: MDP, policy: Policy) -> Mask | None:
 def policy_values(
     mdp: MDP, policy: Policy, how: str = "auto", run: Run | None = None, zero: Mask | None = None
 ) -> Floats:
-    """Return v_π (S,) in the sign of maximisation, 0 where `zero`; NumericalError where the system is singular."""
+    """Return v_π (S,) in the sign of maximisation, 0 where `zero`.
+
+    Parameters
+    ----------
+    mdp, policy : the model, and π, which does not depend on time
+    how : "dense", "sparse" or "iterative"; "auto" follows size and structure
+    run : whose clock is looked at, and which keeps remarks; None for none
+    zero : (S,) the states that are worth 0 and are not solved for, at γ = 1 those of `policy_zero`
+
+    Returns
+    -------
+    v_π (S,), in the sign of maximisation.
+
+    Raises
+    ------
+    OptionError : "dense" for more than 20,000 states, or a factorization that does not fit in memory
+    NumericalError : the system cannot be solved in floating point
+    """
     if how == "auto" and mdp.S <= DENSE_STATES:
         how = "dense"
     if how == "dense":
@@ -138,7 +155,15 @@ def policy_values(
 def improve(sweeper: Sweeper, v: Floats, rows: Ints) -> tuple[bool, float, float]:
     """Exchange in place the rows (S,) that are worse by more than rounding.
 
-    Return whether any was, and the least and the largest T v - v.
+    Parameters
+    ----------
+    sweeper : of the model
+    v : (S,) the values of the policy that takes `rows`, in the sign of maximisation
+    rows : (S,) the row of each state, -1 at terminal states; changed in place
+
+    Returns
+    -------
+    Whether any row was exchanged, and the least and the largest T v - v of states with actions.
     """
     best, kept, greedy = np.empty_like(v), np.empty_like(v), np.empty_like(rows)
     low, high = sweeper.optimal(v, best, greedy)
@@ -151,7 +176,16 @@ def improve(sweeper: Sweeper, v: Floats, rows: Ints) -> tuple[bool, float, float
 def polish(sweeper: Sweeper, run: Run, rows: Ints, proper: Ints) -> tuple[Floats, Ints]:
     """Improve rows (S,) by policy iteration in floating point: the values and the policy. Nothing is claimed of them.
 
-    At γ = 1 the model is one where never to leave is worth -∞, and the rows `proper` end surely.
+    Parameters
+    ----------
+    sweeper : of the model; at γ = 1 of one where never to leave is worth -∞
+    run : whose clock is looked at, and which counts the work
+    rows : (S,) the policy to start from, -1 at terminal states; left as it is
+    proper : (S,) rows that surely end, taken at γ = 1 where improvement leads to some that may not
+
+    Returns
+    -------
+    The values (S,) in the sign of maximisation, and the rows (S,).
     """
     mdp, v, rows = sweeper.mdp, np.zeros(sweeper.mdp.S), rows.copy()
     for _ in range(1000):
@@ -189,7 +223,23 @@ def solve_chain(
 ) -> Floats:
     """Solve (I - γ P_π) v = r_π with one step of refinement; v = 0 is given where `zero`.
 
-    NumericalError where the matrix is singular in floating point, OptionError where memory does not do.
+    Parameters
+    ----------
+    P_pi : (S, S) the chain, as a csr_array; for "dense" and "auto" also as a plain array
+    r_pi : (S,) the right-hand side
+    gamma : γ
+    how : "dense", "sparse" or "iterative"; "auto" follows size and structure
+    run : whose clock is looked at, and which keeps remarks; None for none
+    zero : (S,) the states that are left out of the system; None for none
+
+    Returns
+    -------
+    v (S,), in the sign of r_π.
+
+    Raises
+    ------
+    OptionError : "dense" for more than 20,000 states, or a factorization that does not fit in memory
+    NumericalError : the matrix is singular in floating point (`Singular`), or the values leave the range of floats
     """
     if zero is not None and zero.any():
         v, free = np.zeros(len(r_pi)), np.flatnonzero(~zero)
@@ -267,7 +317,23 @@ def _dense_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
 
 
 def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
-    """Solve (I - γ P_π) v = r_π by a sparse factorization."""
+    """Solve (I - γ P_π) v = r_π by a sparse factorization.
+
+    Parameters
+    ----------
+    P_pi : (S, S) the chain, as a csr_array
+    r_pi : (S,) the right-hand side
+    gamma : γ
+    run : whose clock is looked at while the solver works
+
+    Returns
+    -------
+    v (S,), refined once, in the sign of r_π.
+
+    Raises
+    ------
+    MemoryError : the factors would not fit in the memory that is free
+    """
     from scipy.sparse.linalg import splu
 
     A = system(P_pi, gamma).tocsc()

@@ -54,6 +54,23 @@ def update_distribution(mdp: MDP, behavior: Policy, source: str = "trajectory") 
     "independent" and "sweeps" take all states alike; a trajectory, with restarts at terminal states, comes to the
     stationary distribution of the chain that restarts.
 
+    Parameters
+    ----------
+    mdp : the model
+    behavior : b, which chooses the actions
+    source : where transitions come from: "trajectory", "independent" or "sweeps"
+
+    Returns
+    -------
+    d (S,), the share of each state in all updates.
+
+    Raises
+    ------
+    OptionError : a trajectory through more than 3,000 states
+    NumericalError : a trajectory with a positive probability that is 0 as a float
+
+    Examples
+    --------
     >>> mdp = MDP([[[0.5, 0.5]], [[0, 0]]], [[1.0], [0.0]], 1, states=["a", "end"], terminal=["end"])
     >>> update_distribution(mdp, Policy.uniform(mdp)).tolist()
     [1.0, 0.0]
@@ -103,10 +120,15 @@ def td_fixed_point(
     source : as in linear_td
     d : (S,) how often each state is updated, in place of what follows from behavior and source
 
+    Returns
+    -------
+    Projected, in the sign of the model: A (d, d) and b (d,); the fixed point w (d,), where A is singular the shortest
+    one; `values` X w (S,); `d` (S,); `rates` (d,).
+
     Raises
     ------
-    OptionError : features of another shape
-    NumericalError : A is singular, as with features that depend on each other
+    OptionError : features of another shape, or more than 3,000 states
+    NumericalError : the projected Bellman equation has no solution
 
     Sources
     -------
@@ -147,6 +169,32 @@ def q_fixed_point(
     """Solve the same equation over pairs: the fixed point of linear expected SARSA, on or off policy.
 
     Xᵀ D (X - γ P Π X) w = Xᵀ D r with X (L, d), P (L, S) and Π (S, L) the policy: d(s,a) = d(s) b(a|s).
+
+    Parameters
+    ----------
+    mdp, policy : the model (discounted or total-reward), and π
+    features : X (L, d), a row a pair
+    behavior : b, which chooses the actions (default: π); it changes d alone
+    source : as in linear_td, for the states; their actions are weighed by b
+    d : (L,) how often each pair is updated, in place of what follows from behavior and source
+
+    Returns
+    -------
+    Projected, in the sign of the model: A (d, d) and b (d,); the fixed point w (d,), where A is singular the shortest
+    one; `values` X w (L,); `d` (L,); `rates` (d,).
+
+    Raises
+    ------
+    OptionError : features of another shape, or more than 3,000 pairs
+    NumericalError : the projected Bellman equation has no solution
+
+    Sources
+    -------
+    Sutton & Barto (2018), (9.11) to (9.14) over pairs, and section 11.1.
+
+    Examples
+    --------
+    One weight for both pairs of two states that pay 1 and 0 and change places, γ = 1/2: w (1 - 1/2) = 1/2, so w = 1.
 
     >>> mdp = MDP([[[0, 1]], [[1, 0]]], [[1.0], [0.0]], "1/2")
     >>> q_fixed_point(mdp, Policy.uniform(mdp), [[1], [1]]).w.tolist()

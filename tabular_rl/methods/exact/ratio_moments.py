@@ -34,8 +34,17 @@ TINY = 1e-250  # the least positive entry of M
 def weights_are_finite(mdp: MDP, policy: Policy, behavior: Policy, decay: float = 1.0) -> bool | None:
     """Say whether Σ_t E[(decay^t ρ_0 ... ρ_t)²] is finite from the start states, None where it is undecided.
 
-    It is where decay² times the spectral radius of M, over the states that π reaches from the start, is below 1. A
-    decay of 1 is for weights of whole episodes, γ for those per decision, γ λ for traces.
+    It is where decay² times the spectral radius of M, over the states that π reaches from the start, is below 1.
+
+    Parameters
+    ----------
+    mdp : the model
+    policy, behavior : π and b, which do not depend on time
+    decay : 1 for weights of whole episodes, γ for those per decision, γ λ for traces
+
+    Returns
+    -------
+    True or False; None where bounds of the radius have not come to one side of 1.
 
     Examples
     --------
@@ -55,6 +64,15 @@ def second_moment_kernel(mdp: MDP, policy: Policy, behavior: Policy) -> tuple[cs
     """Return M (S, S), sparse, 0 in rows and columns of terminal states, and Σ_a π²/b p(terminal|s,a) (S,).
 
     An entry that is positive and below TINY is TINY: a variance may be infinite through it, however small it is.
+
+    Parameters
+    ----------
+    mdp : the model
+    policy, behavior : π and b, which do not depend on time; b takes every action that π takes
+
+    Returns
+    -------
+    M (S, S), and what is carried to terminal states (S,).
     """
     from scipy.sparse import csr_array
 
@@ -98,7 +116,15 @@ def spectral_radius(M: csr_array[Any], around: float | None = None) -> tuple[flo
 def power_series(M: csr_array[Any], c: Floats, *, signed: bool = False) -> Floats:
     """Σ_k M^k c for M ≥ 0 and c ≥ 0: inf exactly where it is infinite, NaN where that is undecided.
 
-    `signed` is for c of any sign where the sum is known to be finite.
+    Parameters
+    ----------
+    M : (n, n) sparse, without negative entries
+    c : (n,)
+    signed : c may have any sign, as the sum is known to be finite
+
+    Returns
+    -------
+    The sum (n,).
     """
     from scipy.sparse import eye_array
     from scipy.sparse.linalg import splu

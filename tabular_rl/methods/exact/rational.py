@@ -153,7 +153,17 @@ def rational_evaluation(mdp: MDP, policy: Policy, *, time_limit: o.TimeLimit = N
 
 
 def rational_values(mdp: MDP, policy: Policy, run: Run | None = None) -> list[Fraction]:
-    """Return v_π (S,) as Fractions, in the sign of maximisation, of a policy that does not depend on time."""
+    """Return v_π (S,) as Fractions, in the sign of maximisation, of a policy that does not depend on time.
+
+    Parameters
+    ----------
+    mdp, policy : the model, and π
+    run : whose clock is looked at, and which counts the solves; None for none
+
+    Returns
+    -------
+    The values (S,) in lowest terms, in the order of states.
+    """
     run = run or Run("", {})
     return _chain_values(Rows(mdp), policy, zero_states(mdp, policy), run).fractions(run)
 
@@ -193,7 +203,19 @@ def _improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[An
 def advantage(
     row: tuple[dict[int, int], int, Fraction], gamma: Fraction, x: Values, own: tuple[int, int]
 ) -> Fraction | int:
-    """r + γ Σ p x(s') - x(s), a negative one as -1; `own` is x(s), numerator and denominator."""
+    """r + γ Σ p x(s') - x(s), a negative one as -1.
+
+    Parameters
+    ----------
+    row : the row as integers: its successors {s': n} with p(s') = n / d, then d, and r in the sign of maximisation
+    gamma : γ
+    x : (S,) the values
+    own : x(s), numerator and denominator
+
+    Returns
+    -------
+    The exact difference where it is positive, else 0 or -1.
+    """
     successors, d, r = row
     num, den = x.expected(successors)
     value, below = own
@@ -217,7 +239,23 @@ def final_values(mdp: MDP) -> Values:
 
 
 def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
-    """Backward induction from v_T, the final reward: v_t = max_a (or Σ_a π_t) [ r + γ Σ p v_{t+1} ]."""
+    """Backward induction from v_T, the final reward: v_t = max_a (or Σ_a π_t) [ r + γ Σ p v_{t+1} ].
+
+    Parameters
+    ----------
+    mdp : a model with a horizon T
+    policy : π, which may depend on time; None for the best one
+    run : the call of the method
+
+    Returns
+    -------
+    Solution with v (T + 1, S) and `exact`, the same values as Fractions, time step by time step; without `policy` also
+    the best one, the lowest optimal rows (T, S), and optimal_actions (T, L).
+
+    Raises
+    ------
+    OptionError : more than 10,000,000 values over all time steps
+    """
     T, S = mdp.horizon or 0, mdp.S
     if (T + 1) * S > LARGEST_TABLE:
         raise OptionError(
@@ -262,7 +300,18 @@ def finite(mdp: MDP, policy: Policy | None, run: Run) -> Solution:
 
 
 def backup(row: tuple[dict[int, int], int, Fraction], gamma: Fraction, x: Values) -> tuple[int, int]:
-    """r + γ Σ p x(s') as an integer over a denominator."""
+    """r + γ Σ p x(s') as an integer over a denominator.
+
+    Parameters
+    ----------
+    row : the row as integers: its successors {s': n} with p(s') = n / d, then d, and r in the sign of maximisation
+    gamma : γ
+    x : (S,) the values of the next states
+
+    Returns
+    -------
+    The numerator and a positive denominator, not in lowest terms.
+    """
     successors, d, r = row
     num, den = x.expected(successors)
     scale = gamma.denominator * d * den

@@ -113,7 +113,25 @@ def make_form(
     values: ArrayLike | None = None,
     action_values: ArrayLike | None = None,
 ) -> Form:
-    """Return an estimator in numbers, with exact values or with those of a critic."""
+    """Return an estimator in numbers, with exact values or with those of a critic.
+
+    Parameters
+    ----------
+    episodes : the episodes of a policy
+    name : one of ESTIMATORS, or "gae:λ"
+    discounted : w_t = γ^t, else 1; forms of the whole return have 1 always
+    values : v (S,), or (T + 1, S) with a horizon, of a critic, in the sign of the model; default the exact ones
+    action_values : q (L,), or (T, L) with a horizon, of a critic, for "q"; default the exact ones
+
+    Returns
+    -------
+    Form, in the sign of the model.
+
+    Raises
+    ------
+    OptionError : an unknown estimator, values that it does not read or of another shape, or tables that are too large
+    NumericalError : rewards whose squares are beyond the range of floats
+    """
     kind, trace = checked_name(name)
     episodes.check_squares()
     gamma = episodes.gamma
@@ -219,13 +237,35 @@ def look_ahead(episodes: Episodes, form: Form) -> tuple[Floats, Floats]:
 
 
 def first_of_row(episodes: Episodes, form: Form, m1: Floats, t: int) -> Floats:
-    """E[Y_t | row], (L,)."""
+    """E[Y_t | row], (L,).
+
+    Parameters
+    ----------
+    episodes, form : the episodes of a policy, and the estimator in numbers
+    m1 : E[Y | s] of each step, (T + 1, S) or (1, S), as `look_ahead` returns it
+    t : the step
+
+    Returns
+    -------
+    (L,), in the sign of the model.
+    """
     y = episodes.outcomes(None, form.y(t))
     return np.asarray(y + form.decay * episodes.outcomes(episodes.later(m1, t)))
 
 
 def square_of_row(episodes: Episodes, form: Form, m1: Floats, m2: Floats, t: int) -> Floats:
-    """E[Y_t² | row], (L,)."""
+    """E[Y_t² | row], (L,).
+
+    Parameters
+    ----------
+    episodes, form : the episodes of a policy, and the estimator in numbers
+    m1, m2 : E[Y | s] and E[Y² | s] of each step, (T + 1, S) or (1, S), as `look_ahead` returns them
+    t : the step
+
+    Returns
+    -------
+    (L,), in units of reward squared.
+    """
     y = form.y(t)
     cross = episodes.outcomes(episodes.later(m1, t), y)
     square = episodes.outcomes(episodes.later(m2, t))
@@ -235,7 +275,17 @@ def square_of_row(episodes: Episodes, form: Form, m1: Floats, m2: Floats, t: int
 
 
 def score_return(episodes: Episodes, form: Form, m1: Floats) -> Floats:
-    """E[H Y_t | s], H the sum of scores from t on: (T + 1, S, d) or (1, S, d), with the discount of the form."""
+    """E[H Y_t | s], H the sum of scores from t on: (T + 1, S, d) or (1, S, d), with the discount of the form.
+
+    Parameters
+    ----------
+    episodes, form : the episodes of a policy, and the estimator in numbers
+    m1 : E[Y | s] of each step, (T + 1, S) or (1, S), as `look_ahead` returns it
+
+    Returns
+    -------
+    One vector for each step and state; one for each state where there is no last step.
+    """
     x = episodes.policy.scores
     return episodes.back(form.decay, lambda t: episodes.mix(x * first_of_row(episodes, form, m1, t)[:, None]))
 

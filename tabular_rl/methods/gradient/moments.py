@@ -149,7 +149,25 @@ def all_moments(
     stopping: bool | None = None,
     steps: int | None = None,
 ) -> list[Moments]:
-    """Return the exact moments of several estimators, which share what is the same."""
+    """Return the exact moments of several estimators, which share what is the same.
+
+    Parameters
+    ----------
+    policy : a SoftmaxPolicy, or a Policy with positive probabilities
+    estimators : their names, such as "return" or "gae:0.95"; default ESTIMATORS
+    discounted, horizon, stopping, steps : as in estimator_moments
+
+    Returns
+    -------
+    A Moments for each name, in their order: mean (d,) and covariance (d, d) of the estimate of one episode, and the
+    gradients (d,) that it may be an estimate of.
+
+    Raises
+    ------
+    NoFiniteAnswer : sums of scores without weight over episodes that never end
+    NumericalError : rewards whose squares are beyond the range of floats
+    OptionError : an unknown estimator, or tables that are too large
+    """
     softmax = as_softmax(policy)
     episodes = Episodes(softmax, horizon=horizon, stopping=stopping, steps=steps)
     gradients = _both_gradients(episodes)

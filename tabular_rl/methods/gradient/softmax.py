@@ -20,7 +20,18 @@ MOST = 2**27  # entries of an array of scores or of covariances: 1 GB
 
 
 def check_size(entries: int, what: str, way_out: str) -> None:
-    """Raise OptionError where an array of this many numbers is too large: "WHAT take SIZE"."""
+    """Raise OptionError where an array of this many numbers is too large: "WHAT take SIZE".
+
+    Parameters
+    ----------
+    entries : how many numbers, of 8 bytes each
+    what : the subject and the verb of the error
+    way_out : what to use instead
+
+    Raises
+    ------
+    OptionError : more than 1 GB
+    """
     if entries > MOST:
         raise OptionError(f"{what} {size_text(8 * entries)}, more than is allowed; use {way_out}")
 

@@ -21,7 +21,20 @@ if TYPE_CHECKING:
 
 
 def answer_of(run: Learning, stopped: str | None, state: dict[str, Any], rate: float) -> Learned:
-    """The answer of a run that is over: the mean over its runs, in the sign of the model."""
+    """The answer of a run that is over: the mean over its runs, in the sign of the model.
+
+    Parameters
+    ----------
+    run : the call of the learner, over or stopped
+    stopped : "time" or "signal" where it ended early, else None
+    state : what a checkpoint holds
+    rate : updates a second, of all runs together
+
+    Returns
+    -------
+    Learned: v (S,), with a horizon (T + 1, S), NaN where no run has been; of action values also q (L,) or (T, L), and
+    their greedy policy where none was given; `estimates` and `visits` (runs, ...), a table of v or q for each run.
+    """
     mdp, whole, sign = run.mdp, run.whole, run.mdp.sign
     table = sign * run.current()
     visits: NDArray[Any] = run.visits.copy()

@@ -47,6 +47,19 @@ def add_learned_model(run: Learning) -> tuple[Ints, Ints]:
 def wrong_list(name: str, listed: Ints, size: Ints, there: NDArray[np.bool_]) -> str | None:
     """What is wrong with lists (runs, entries) whose first `size` places should name each entry that is `there` once.
 
+    Parameters
+    ----------
+    name : what the array is called in a checkpoint
+    listed : (runs, entries) the entries, in any order
+    size : (runs,) how many places of each list are in use
+    there : (runs, entries) which entries should be listed
+
+    Returns
+    -------
+    A sentence, or None where nothing is wrong.
+
+    Examples
+    --------
     >>> wrong_list("known", np.array([[2, 0, 0]]), np.array([2]), np.array([[True, False, True]]))
     >>> wrong_list("known", np.array([[2, 2, 0]]), np.array([2]), np.array([[True, False, True]]))
     "array 'known': found other entries than those that are in use, each once"

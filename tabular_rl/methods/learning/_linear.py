@@ -38,6 +38,22 @@ def times(x: Features, w: Floats) -> Floats:
 def read_features(given: Any, entries: int, what: str) -> Features:
     """Return the features that an option asks for, for this many states or pairs.
 
+    Parameters
+    ----------
+    given : "one-hot", "aggregate:N", the path of a file, or a matrix (entries, d)
+    entries : how many states or pairs there are
+    what : "states" or "pairs", for an error
+
+    Returns
+    -------
+    Features: the rows of X (entries, d), without zeros.
+
+    Raises
+    ------
+    OptionError : another number of rows, or a file that holds no matrix of finite numbers
+
+    Examples
+    --------
     >>> read_features("aggregate:2", 5, "states").col.tolist()
     [0, 0, 1, 1, 2]
     """

@@ -13,7 +13,17 @@ KINDS = ("ordinary", "per-decision", "tree")  # of returns, as kernels/n_step.py
 
 
 def learn_n_step(method: Method[..., Learned], given: dict[str, Any], kind: str) -> Learned:
-    """Learn the values of a policy from returns of n rewards, from one trajectory or from given transitions."""
+    """Learn the values of a policy from returns of n rewards, from one trajectory or from given transitions.
+
+    Parameters
+    ----------
+    method, given : the learner, and the arguments of its call
+    kind : of return, one of KINDS
+
+    Returns
+    -------
+    Learned: v (S,) and `estimates` (runs, S); for "tree" q (L,) and `estimates` (runs, L).
+    """
     from tabular_rl.kernels.n_step import Ahead, n_step
 
     tree = kind == "tree"

@@ -15,7 +15,18 @@ SARSA, EXPECTED, MAX, OWN = range(4)
 
 
 def learn_pairs(method: Method[..., Learned], given: dict[str, Any], rule: int) -> Learned:
-    """Learn action values (L,) by one of the rules, from samples of the model or from given transitions."""
+    """Learn action values (L,) by one of the rules, from samples of the model or from given transitions.
+
+    Parameters
+    ----------
+    method, given : the learner, and the arguments of its call
+    rule : what s' is worth. SARSA: the action that is taken next; EXPECTED: the mean over the policy; MAX: the best
+        action; OWN: the mean over the policy that explores, or that made the log
+
+    Returns
+    -------
+    Learned: q (L,) and `estimates` (runs, L).
+    """
     from tabular_rl.kernels.one_step import expected_sarsa, q_learning, sarsa
 
     run = Learning(method, given, table="pairs")

@@ -27,6 +27,20 @@ def learn_replayed(run: Learning, *, largest: bool, pi: Floats | None) -> Learne
     that no step goes too far. The updates of a batch are made one after the other, each from the table that the last
     has left. A step takes 3 + batch uniforms, one a draw; with given transitions one.
 
+    Parameters
+    ----------
+    run : the call of the learner
+    largest : s' is worth its best action, else the mean over a policy
+    pi : (L,) that policy; None for the one that explores
+
+    Returns
+    -------
+    Learned: q (L,) and `estimates` (runs, L).
+
+    Raises
+    ------
+    OptionError : buffers of more transitions than memory is meant to hold
+
     Sources
     -------
     Lin (1992). Schaul, Quan, Antonoglou & Silver (2016), 3.3 and 3.4.
@@ -74,7 +88,17 @@ def learn_replayed(run: Learning, *, largest: bool, pi: Floats | None) -> Learne
 
 
 def wrong_trees(sums: Floats, least: Floats, held: int) -> str | None:
-    """What is wrong with trees (runs, 2 · leaves): a draw must end at one of the first `held` leaves."""
+    """What is wrong with trees (runs, 2 · leaves): a draw must end at one of the first `held` leaves.
+
+    Parameters
+    ----------
+    sums, least : the trees of sums and of minima: node 1 is the root, node n has the children 2n and 2n + 1
+    held : how many transitions there is room for
+
+    Returns
+    -------
+    A sentence, or None where nothing is wrong.
+    """
     half = sums.shape[1] // 2
     inner = np.arange(1, half)
     if not np.array_equal(sums[:, inner], sums[:, 2 * inner] + sums[:, 2 * inner + 1]):
@@ -88,7 +112,13 @@ def wrong_trees(sums: Floats, least: Floats, held: int) -> str | None:
 
 
 def fill(sums: Floats, least: Floats, held: int) -> None:
-    """Give the first `held` leaves of both trees (runs, 2 · leaves) the priority 1."""
+    """Give the first `held` leaves of both trees (runs, 2 · leaves) the priority 1.
+
+    Parameters
+    ----------
+    sums, least : the trees of sums and of minima, all 0 and all ∞; changed in place
+    held : how many transitions there are
+    """
     half = sums.shape[1] // 2
     if half:
         sums[:, half : half + held] = least[:, half : half + held] = 1.0

@@ -84,6 +84,17 @@ def learn_by(
 def part(x: Any, first: int, last: int) -> Any:
     """Some of the runs of a table, or of each in a named tuple; numbers are those of all runs.
 
+    Parameters
+    ----------
+    x : (runs, ...) an array, or a named tuple of arrays and numbers
+    first, last : the runs first ... last - 1
+
+    Returns
+    -------
+    A view (last - first, ...), or a tuple of the same kind with views; anything else as it is.
+
+    Examples
+    --------
     >>> part(np.arange(5), 1, 3).tolist()
     [1, 2]
     """

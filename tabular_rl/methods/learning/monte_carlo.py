@@ -186,7 +186,19 @@ def rewards_needed(gamma: float) -> float:
 
 
 def episodes(run: Learning, first_visit: bool, needed: float) -> tuple[NDArray[np.int64], ...]:
-    """Return (rows, begun, keep) of a log as the kernel takes them, and say what of it cannot be used."""
+    """Return (rows, begun, keep) of a log as the kernel takes them, and say what of it cannot be used.
+
+    Parameters
+    ----------
+    run : the call of a learner with a log of N transitions
+    first_visit : learn from the first visit of a state in an episode only
+    needed : rewards after which a return counts as whole, where the log cuts an episode off
+
+    Returns
+    -------
+    rows (N,), with -i - 1 for row i at visits that are passed over, as they are not the first; at the end of an episode
+    begun (N,) is where it began, else -1, and what stands before keep (N,) is learned from.
+    """
     data = run.data
     assert data is not None
     N, state = len(data), run.mdp.pair_state[data.row]
@@ -212,7 +224,14 @@ def episodes(run: Learning, first_visit: bool, needed: float) -> tuple[NDArray[n
 
 
 def warn_of_cuts(run: Learning, longest: int, missing: int) -> None:
-    """Say before the run that returns are cut off, where they surely are: where an end cannot be reached."""
+    """Say before the run that returns are cut off, where they surely are: where an end cannot be reached.
+
+    Parameters
+    ----------
+    run : the call of the learner; the sentence is added to its verdicts
+    longest : steps after which an episode is cut off
+    missing : a return that is used has more rewards than this
+    """
     mdp, behavior = run.mdp, run.behavior
     assert behavior is not None
     takes, drawn = behavior.weights > 0, mdp.prob
@@ -243,7 +262,18 @@ def with_unused(answer: Learned, unused: dict[str, NDArray[np.bool_]]) -> Learne
 def with_episodes(
     answer: Learned, episode: NDArray[np.int64], cut: NDArray[np.int64], longest: int
 ) -> Learned:
-    """The answer with the number of episodes, and a note where some were cut off, or none came to its end."""
+    """The answer with the number of episodes, and a note where some were cut off, or none came to its end.
+
+    Parameters
+    ----------
+    answer : of a learner of whole episodes
+    episode, cut : (runs,) the episodes of each run, and those of them that were cut off
+    longest : steps after which an episode is cut off
+
+    Returns
+    -------
+    The answer, with "episodes" and "cut" of all runs together in its `extra`.
+    """
     count, cuts, notes = int(episode.sum()), int(cut.sum()), [answer.note] if answer.note else []
     if cuts:
         notes.append(f"{cuts:,} of {count:,} episodes were cut off after {longest:,} steps")

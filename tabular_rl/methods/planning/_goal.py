@@ -225,7 +225,19 @@ class Goal:
 
 
 def backward(run: Run, mdp: MDP, policy: Policy | None = None, threads: int = 1) -> Solution:
-    """The answer of a finite horizon: one sweep of T, or of T_π, a time step, from the last one to the first."""
+    """The answer of a finite horizon: one sweep of T, or of T_π, a time step, from the last one to the first.
+
+    Parameters
+    ----------
+    run : the call of the method
+    mdp : a model with a horizon T
+    policy : π, which may depend on time; None for the best one
+    threads : that the sweeps share
+
+    Returns
+    -------
+    Solution with v, lower and upper (T + 1, S); without `policy` also the best one (T, S), and optimal_actions (T, L).
+    """
     judge = certifier(mdp, policy, sweeper=Sweeper(mdp, run, threads))
     v = np.zeros(mdp.problem.shape(mdp))
     if mdp.final_reward is not None:

@@ -64,7 +64,18 @@ def auto(
 
 
 def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution:
-    """The answer of the method whose estimate is the least; options that it lacks are left out."""
+    """The answer of the method whose estimate is the least; options that it lacks are left out.
+
+    Parameters
+    ----------
+    mdp : the model
+    policy : π, whose values are asked for; None for the best policy
+    given : the options of the call, by name
+
+    Returns
+    -------
+    Solution, whose `why` says what the estimate rests on.
+    """
     task, facts = "control" if policy is None else "prediction", Facts(mdp)
     estimates = [
         (cost, method)
@@ -97,7 +108,18 @@ def _first_answer(mdp: MDP, floats: Callable[[], Solution], exactly: Callable[[]
 
 
 def after(floats: Solution | None, seconds: float, answer: Solution) -> Solution:
-    """The answer of rationals, with the work and the time of floats before it (None: they failed)."""
+    """The answer of rationals, with the work and the time of floats before it (None: they failed).
+
+    Parameters
+    ----------
+    floats : the answer of floats
+    seconds : what floats took
+    answer : the answer of rationals
+
+    Returns
+    -------
+    Solution; its `why` says what floats could not do.
+    """
     before = {} if floats is None else floats.work
     name = "floats" if floats is None else floats.method
     why = "floats could not solve it" if floats is None else f"{name} in floats could not prove the tolerance"
