@@ -41,7 +41,7 @@ class Model(NamedTuple):
     start: Floats
 
 
-class Given(NamedTuple):
+class LogArrays(NamedTuple):
     """Transitions as kernels take them, rewards in the sign of maximisation."""
 
     row: NDArray[np.int64]

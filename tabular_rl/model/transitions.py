@@ -19,7 +19,7 @@ from tabular_rl.model.rationals import RationalArray
 from tabular_rl.model.rows import Floats
 
 if TYPE_CHECKING:
-    from tabular_rl.kernels.walk import Given
+    from tabular_rl.kernels.walk import LogArrays
 
 Ints = NDArray[np.int64]
 
@@ -100,11 +100,11 @@ class Transitions:
     def __len__(self) -> int:
         return len(self.row)
 
-    def given(self) -> Given:
+    def arrays(self) -> LogArrays:
         """What kernels take."""
-        from tabular_rl.kernels.walk import Given
+        from tabular_rl.kernels.walk import LogArrays
 
-        return Given(self.row, self.mdp.sign * self.reward, self.next_state, self.done, self.next_row)
+        return LogArrays(self.row, self.mdp.sign * self.reward, self.next_state, self.done, self.next_row)
 
 
 @dataclass(frozen=True, eq=False)

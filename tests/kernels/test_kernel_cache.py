@@ -161,7 +161,7 @@ def test_named_tuples_that_kernels_take_are_part_of_the_key():
                     seen.add(kind.instance_class.__name__)
                     home = Path(inspect.getfile(kind.instance_class))
                     assert home in _jit._all_uses(Path(kernel.py_func.__code__.co_filename)), kernel
-    assert seen >= {"Model", "Walk", "Given", "Decisions", "Halves", "Memory", "Buffer"}
+    assert seen >= {"Model", "Walk", "LogArrays", "Decisions", "Halves", "Memory", "Buffer"}
 
 
 def test_an_end_of_file_where_none_is_expected_is_no_interrupt(capsys, monkeypatch):

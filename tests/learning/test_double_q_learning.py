@@ -37,7 +37,7 @@ def tables(log, coins, step_size=0.5, schedule=None, start=0.0):
     visits, heads, since = (np.zeros((1, n), dtype=np.int64) for n in (mdp.L, mdp.L, 0))
     code = np.array([0.0, step_size, 0, 0]) if schedule is None else schedule
     double_q(
-        sampling_model(mdp), log.given(), settings(step_size=code), np.array(coins).reshape(1, -1, 1), 0, None,
+        sampling_model(mdp), log.arrays(), settings(step_size=code), np.array(coins).reshape(1, -1, 1), 0, None,
         np.zeros(1, dtype=np.int64), visits, total, since, Halves(heads, qa, qb), q,
     )  # fmt: skip
     return qa[0], qb[0], q[0], visits[0], heads[0]

@@ -290,7 +290,7 @@ def test_walk_and_log_equal_their_twins(seed):
     keep = np.where(log.done, np.arange(60) + 1, np.arange(60))
     signed = np.where(rng.random(60) < 0.2, -log.row - 1, log.row)
     how = kernels.Returns(importance, first, 0, signed, begun, keep)
-    given, uniforms = log.given(), np.zeros((runs, 100, 0))
+    given, uniforms = log.arrays(), np.zeros((runs, 100, 0))
     same(kernels.monte_carlo, model, given, walk, uniforms, 7, None, row, how, episodes, *tables)
 
 

@@ -121,7 +121,7 @@ def draws(log, q, p, omega, beta, uniforms, step_size=0.5):
     none = np.zeros((1, 0), dtype=np.int64)
     buffer = Buffer(True, omega, beta, np.zeros(1, dtype=np.int64), none, none, sums, least, top)
     replay(
-        sampling_model(mdp), log.given(), settings(step_size=np.array([0.0, step_size, 0, 0])),
+        sampling_model(mdp), log.arrays(), settings(step_size=np.array([0.0, step_size, 0, 0])),
         np.array(uniforms, dtype=float).reshape(1, -1, 1), 0, None, np.zeros(1, dtype=np.int64), buffer, visits, mean,
         q, q,
     )  # fmt: skip
@@ -169,7 +169,7 @@ def test_the_mean_update_is_what_the_weights_promise(beta):
     p = [1, 4, 0.25, 2, 0.75]
     total, below = sum(map(Fraction, p)), Fraction(0)
     mean, promised, uniform = np.zeros(mdp.L), np.zeros(mdp.L), np.zeros(mdp.L)
-    given = log.given()
+    given = log.arrays()
     for j, each in enumerate(p):
         u = float((below + Fraction(each) / 2) / total)
         below += Fraction(each)

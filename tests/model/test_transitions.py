@@ -42,7 +42,7 @@ def test_kernels_get_costs_negated():
     mdp = hand_model("min")
     made = Transitions.of(mdp, [("a", 1, 3, "b")])
     assert made.reward.tolist() == [3.0]
-    assert made.given().reward.tolist() == [-3.0]
+    assert made.arrays().reward.tolist() == [-3.0]
 
 
 def test_arrays_are_copied():

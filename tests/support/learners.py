@@ -111,7 +111,7 @@ class Case:
             s2 = int(rng.choice(mdp.next_state[mdp.row_ptr[i] : mdp.row_ptr[i + 1]]))
             log.append((s, int(mdp.pair_action[i]), float(rng.normal()), s2))
             s = int(rng.integers(0, 3)) if mdp.terminal[s2] or rng.random() < 0.2 else s2
-        return Transitions.of(mdp, log).given()
+        return Transitions.of(mdp, log).arrays()
 
 
 def settings(**changed):

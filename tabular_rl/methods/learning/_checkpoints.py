@@ -33,7 +33,7 @@ def state_of(run: Learning) -> dict[str, Any]:
 
 def digest(run: Learning) -> str:
     """A digest of the policies and the data, which no option says."""
-    data = run.data.given() if run.data is not None else ()
+    data = run.data.arrays() if run.data is not None else ()
     policies = [p.weights for p in (run.policy, run.behavior) if p is not None]
     found = hashlib.sha256()
     for array in (*policies, *data):

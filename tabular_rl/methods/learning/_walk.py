@@ -53,7 +53,7 @@ def learn_by(
         clock, row = place or run.add_walk(walk.episode_steps)
         run.uniforms = walk.again + 1 + extra
     else:  # it says itself how it goes on
-        log, run.uniforms = run.data.given(), extra
+        log, run.uniforms = run.data.arrays(), extra
         clock, row = None, np.zeros(run.runs, dtype=np.int64)
 
     def advance(first: int, last: int, uniforms: Floats, step: int) -> None:

@@ -227,7 +227,7 @@ class Batch(Learning):
         self.unused = {reason: np.zeros(mdp.S, dtype=bool) for reason in (WEIGHTLESS, ENDLESS)}
         self.start_value = mdp.sign * self.option["start_value"]
         if self.data is not None:
-            log = self.data.given()
+            log = self.data.arrays()
             self.seen = Seen(mdp.pair_state[log.row], log.reward, log.next_state, log.done, rho[log.row])
         else:
             i = mdp.outcome_row
