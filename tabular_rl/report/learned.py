@@ -339,7 +339,7 @@ def _status_lines(learned: Learned) -> list[str]:
 def work_line(learned: Learned) -> str:
     """What was done, for standard error: it differs from run to run."""
     rate = learned.steps_a_second
-    fast = f", {rate_text(rate)} a second" if math.isfinite(rate) else ""
+    fast = f", {rate_text(rate)} a second once compiled" if math.isfinite(rate) else ""
     total = learned.steps * learned.runs
     what = plural(total, learned.unit, ",")
     return f"{learned.method}: {what} in {seconds_text(learned.seconds)}{fast}"
