@@ -170,6 +170,6 @@ def test_an_end_of_file_where_none_is_expected_is_no_interrupt(capsys, monkeypat
     def broken(*_, **__):
         raise EOFError("Ran out of input")
 
-    monkeypatch.setattr("tabular_rl.formats.load", broken)
+    monkeypatch.setattr("tabular_rl.commands._files.load", broken)
     done = inside(capsys, "show", "example:forest")
     assert done.code == 70 and "Ran out of input" in done.err and "interrupted" not in done.err
