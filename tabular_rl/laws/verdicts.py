@@ -74,8 +74,7 @@ def _harmonic_rate(run: Learning) -> float:
     fixed_point, keep = (
         (td_fixed_point, ~run.mdp.terminal) if states else (q_fixed_point, np.ones(run.entries, bool))
     )
-    apart = run.option["source"] if run.option["source"] != "sweeps" else "independent"
-    shares = {"d": keep.astype(float)} if run.option["per"] == "visit" else {"source": apart}
+    shares = {"d": keep.astype(float)} if run.option["per"] == "visit" else {"source": run.option["source"]}
     try:
         found = fixed_point(
             run.mdp, run.policy, np.eye(run.entries)[:, keep], behavior=run.behavior, **shares

@@ -10,7 +10,7 @@ from learners import baird_features
 from random_models import random_model, random_policy
 from reference import exact_policy_value
 
-from tabular_rl import MDP, NumericalError, OptionError, Policy, load
+from tabular_rl import MDP, NumericalError, OptionError, Policy, linear_q_evaluation, linear_td, load
 from tabular_rl.methods.exact.projected import q_fixed_point, td_fixed_point, update_distribution
 
 MODELS = Path(__file__).resolve().parents[2] / "mdps"
@@ -110,3 +110,27 @@ def test_costs_keep_their_sign():
     truth = [float(x) for x in exact_policy_value(mdp, policy)]
     d = np.where(mdp.terminal, 0.0, 1.0)
     assert td_fixed_point(mdp, policy, np.eye(mdp.S), d=d).values == pytest.approx(truth)
+
+
+def test_sweeps_update_each_pair_as_often_as_any_other():
+    # One weight for all. Two actions that end with 1 and 0: (1 + 0) / 2, whatever the behaviour is.
+    both = MDP.from_outcomes([("s", "win", "end", 1, 1), ("s", "lose", "end", 1, 0)], 1, terminal=["end"])
+    b = Policy.of_probs(both, [0.75, 0.25])
+    found = q_fixed_point(both, b, [[1], [1]], source="sweeps")
+    assert found.d.tolist() == [0.5, 0.5] and found.w == pytest.approx([0.5], abs=1e-15)
+    # A state of three actions that pay 1, and one of one action that pays 0: (3 · 1 + 1 · 0) / 4.
+    ends = [("s", a, "end", 1, 1) for a in "abc"] + [("t", "a", "end", 1, 0)]
+    mdp = MDP.from_outcomes(ends, 1, terminal=["end"])
+    uniform = Policy.uniform(mdp)
+    found = td_fixed_point(mdp, uniform, np.ones((3, 1)), source="sweeps")
+    assert (
+        found.d.sum() == 1
+        and sorted(found.d) == [0, 0.25, 0.75]
+        and found.w == pytest.approx([0.75], abs=1e-15)
+    )
+    # So do the learners: a step of .001 keeps them within about .001 of it.
+    options = {"source": "sweeps", "steps": 20_000, "step_size": 0.001, "reference": False}
+    learned = linear_q_evaluation(both, b, features=[[1], [1]], **options)
+    assert learned.extra["weights"][0] == pytest.approx([0.5], abs=0.002)
+    learned = linear_td(mdp, uniform, features=np.ones((3, 1)), **options)
+    assert learned.extra["weights"][0] == pytest.approx([0.75], abs=0.002)

@@ -51,8 +51,8 @@ class Projected:
 def update_distribution(mdp: MDP, behavior: Policy, source: str = "trajectory") -> Floats:
     """How often each state is updated in the long run (S,): 0 at terminal states, sum 1.
 
-    "independent" and "sweeps" take all states alike; a trajectory, with restarts at terminal states, comes to the
-    stationary distribution of the chain that restarts.
+    "independent" takes all states alike, "sweeps" all pairs, a state as often as it has actions. A trajectory, with
+    restarts at terminal states, comes to the stationary distribution of the chain that restarts.
 
     Parameters
     ----------
@@ -76,6 +76,8 @@ def update_distribution(mdp: MDP, behavior: Policy, source: str = "trajectory") 
     [1.0, 0.0]
     """
     live = ~mdp.terminal
+    if source == "sweeps":
+        return np.asarray(np.diff(mdp.pair_ptr) / mdp.L)
     if source != "trajectory":
         return np.asarray(live / live.sum())
     from tabular_rl.methods.exact.stationary import stationary_distribution
@@ -175,7 +177,7 @@ def q_fixed_point(
     mdp, policy : the model (discounted or total-reward), and π
     features : X (L, d), a row a pair
     behavior : b, which chooses the actions (default: π); it changes d alone
-    source : as in linear_td, for the states; their actions are weighed by b
+    source : as in linear_td, for the states; their actions are weighed by b, in sweeps alike
     d : (L,) how often each pair is updated, in place of what follows from behavior and source
 
     Returns
@@ -203,6 +205,8 @@ def q_fixed_point(
     _small(mdp.L)
     policy = policy_of(mdp, policy)
     behavior = policy if behavior is None else policy_of(mdp, behavior)
+    if source == "sweeps":  # which take every action of a state once
+        behavior = Policy.uniform(mdp)
     X = _matrix(features, mdp.L)
     onto = np.zeros((mdp.S, mdp.L))
     onto[mdp.pair_state, np.arange(mdp.L)] = policy.weights
