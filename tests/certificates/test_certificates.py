@@ -321,7 +321,7 @@ def test_the_better_action_looks_worse_in_floats_at_discount_1():
 
 
 def test_a_penalty_that_is_never_taken_costs_no_sweeps():
-    """Values start at what the best action of the worst state would bring for ever, not at the penalty."""
+    """Values start at what the best action of the worst state would bring forever, not at the penalty."""
     swept = []
     for penalty in (1, 10**15):
         rows = [

@@ -263,7 +263,7 @@ def test_what_is_not_verified_is_not_claimed():
 
 @pytest.mark.small
 def test_a_policy_that_never_ends_is_mended():
-    # Staying costs 1 for ever.
+    # Staying costs 1 forever.
     mdp = MDP.from_outcomes([("s", "leave", "t", 1, -5), ("s", "stay", "s", 1, -1)], 1, terminal=["t"])
     certifier = TotalCertifier(mdp)
     proven = certifier.control(np.array([-5.0, 0.0]), np.array([1, -1]))

@@ -10,7 +10,7 @@ import pytest
 
 import tabular_rl as t
 
-# Stay for 1 a step or leave for 3, γ = 1/2: v*(s) = max(1 + v/2, 3) = 3; staying for ever is worth 2.
+# Stay for 1 a step or leave for 3, γ = 1/2: v*(s) = max(1 + v/2, 3) = 3; staying forever is worth 2.
 MODEL = t.MDP.from_outcomes([("s", "stay", "s", 1, 1), ("s", "leave", "end", 1, 3)], "1/2", terminal=["end"])
 STAY = t.Policy.of_actions(MODEL, {"s": "stay"})
 

@@ -17,7 +17,7 @@ from tabular_rl.methods.gradient.sample import sample_gradient
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
 
 ROBOT = "example:recycling_robot"
-# Uniform play never ends there, and meets rewards for ever.
+# Uniform play never ends there, and meets rewards forever.
 IMPROPER = {"no_proper_policy": ("'here', 'there'",), "walled_goal": ("'0,0'", "'2,1'")}
 FEW = ("--episodes", "20", "-q")
 

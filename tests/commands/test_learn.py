@@ -364,7 +364,7 @@ def test_a_policy_that_never_ends_has_infinite_regret(tmp_path):
 
 
 def test_what_a_policy_would_do_where_it_never_comes_costs_nothing(tmp_path):
-    """From a the run goes to the end; in b, where it has not been, its policy would stay for ever."""
+    """From a the run goes to the end; in b, where it has not been, its policy would stay forever."""
     path = tmp_path / "m.toml"
     path.write_text(
         'discount = 1\nterminal = ["end"]\nstart = "a"\nactions = ["stay", "go"]\n'

@@ -217,7 +217,7 @@ def test_fractions_that_are_none_are_refused(capsys, tmp_path):
 
 
 def test_a_policy_that_never_ends_is_not_proven(tmp_path, capsys):
-    """From s: go ends for -1, loop pays 1 for ever. The values of go beside the policy loop are no answer."""
+    """From s: go ends for -1, loop pays 1 forever. The values of go beside the policy loop are no answer."""
     model, answer = tmp_path / "m.toml", tmp_path / "a.json"
     model.write_text(
         'discount = 1\nterminal = ["end"]\n[state.s]\n'

@@ -11,7 +11,7 @@ from reference import exact_policy_value
 from sized_models import far_ends, garnet, goal_of_many, gridworld
 
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, OptionError
-from tabular_rl.methods.ask import evaluate
+from tabular_rl.methods.ask import evaluate, solve
 from tabular_rl.methods.exact import linear_solve as module
 from tabular_rl.methods.exact.linear_solve import (
     chosen_solver,
@@ -236,11 +236,21 @@ def test_known_zeros_are_left_out():
 def test_time_limit_leaves_a_proven_interval(monkeypatch):
     """LAPACK does not come back: that it is not waited for is seen by the answer."""
     mdp, over = garnet(1, "1/2", S=12), threading.Event()
+    monkeypatch.setattr(module, "AT_ONCE", 0)
     monkeypatch.setattr(module.np.linalg, "solve", lambda *_: over.wait())
     answer = linear_solve(mdp, Policy.uniform(mdp), time_limit=0.1)
     over.set()
     assert answer.status is Status.TIME_SPENT
     assert encloses(answer, exact_policy_value(mdp, Policy.uniform(mdp)))
+
+
+def test_a_small_system_is_solved_at_once(monkeypatch):
+    """Without a thread, which would take longer to start than the system to solve."""
+    monkeypatch.setattr(threading.Thread, "start", lambda self: pytest.fail("a thread was started"))
+    for S in (3, module.AT_ONCE):
+        mdp = garnet(1, "1/2", S=S)
+        answer = linear_solve(mdp, Policy.uniform(mdp))
+        assert answer.status is Status.CERTIFIED and solve(mdp).status is Status.CERTIFIED
 
 
 def test_bad_arguments_are_named():

@@ -28,7 +28,7 @@ def no_flint(monkeypatch):
 
 
 def two_states(gamma):
-    """Puterman (1994), Example 6.2.1: stay for 5 and go with 1/2, or go for 10; then -1 for ever."""
+    """Puterman (1994), Example 6.2.1: stay for 5 and go with 1/2, or go for 10; then -1 forever."""
     return MDP.from_outcomes(
         [(0, "a", 0, "1/2", 5), (0, "a", 1, "1/2", 5), (0, "b", 1, 1, 10), (1, "c", 1, 1, -1)], gamma
     )

@@ -54,7 +54,7 @@ def test_lists_follow_the_names_of_the_states(tmp_path, horizon):
     assert document["states"] == ["c", "a", "b"]
     path.write_text(json.dumps(document))
     again = read_answer(str(path), mdp)
-    # Reward i for ever, or three times: i / (1 - 1/3), or i (1 + 1/3), i, 0.
+    # Reward i forever, or three times: i / (1 - 1/3), or i (1 + 1/3), i, 0.
     expected = [Fraction(3 * i, 2) for i in range(3)]
     if horizon:
         expected = [i * x for x in (Fraction(4, 3), Fraction(1), Fraction(0)) for i in range(3)]

@@ -831,7 +831,7 @@ def test_reward_in_an_archive_that_is_none(refused, value):
 
 
 def test_rewards_that_overflow_in_a_sum(capsys):
-    """Each is allowed, 1e300; for ever at this discount they are worth 1e310."""
+    """Each is allowed, 1e300; forever at this discount they are worth 1e310."""
     Path("m.toml").write_text('discount = 0.9999999999\n[state.a]\ngo = { to = "a", reward = 1e300 }\n')
     for method in ("policy-iteration", "auto"):
         done = inside(capsys, "solve", "m.toml", "--method", method)
@@ -917,7 +917,7 @@ def test_total_reward_beside_an_improper_policy(capsys):
     done = inside(capsys, "evaluate", "example:gridworld_4x4", "--policy", "action:up")
     assert (done.code, done.out) == (4, "")
     line = one_line(done.err)
-    assert line.startswith("no finite answer: the policy never terminates and collects reward for ever, in: ")
+    assert line.startswith("no finite answer: the policy never terminates and collects reward forever, in: ")
     assert "'0,1'" in line
     assert "'3,3'" not in line
 
@@ -935,7 +935,7 @@ def test_total_reward_that_diverges(capsys):
 
 
 def test_loop_without_reward_beside_a_costly_exit(solved):
-    """Staying for ever is worth 0, leaving costs 1: the total reward is 0, and no goal is read into the model."""
+    """Staying forever is worth 0, leaving costs 1: the total reward is 0, and no goal is read into the model."""
     text = 'discount = 1\nterminal = ["out"]\n[state.in]\nstay = { to = "in" }\nleave = { to = "out", reward = -1 }\n'
     answer = solved("m.toml", text)
     assert dict(zip(answer["states"], answer["values"], strict=True)) == pytest.approx(

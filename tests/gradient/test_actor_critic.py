@@ -122,7 +122,7 @@ def test_costs_by_hand(monkeypatch):
 
 
 def test_cut_is_no_end():
-    """One state that pays 1 for ever, γ = 1/2: cut after each step, v still goes on to 2, and the weight stays 1."""
+    """One state that pays 1 forever, γ = 1/2: cut after each step, v still goes on to 2, and the weight stays 1."""
     loop = MDP([[[1.0], [1.0]]], [[1.0, 1.0]], "1/2")
     answer = actor_critic(loop, steps=60, episode_steps=1, critic_step_size=0.5, reference=False)
     assert answer["0"] == pytest.approx(2 * (1 - 0.75**60), rel=1e-12)

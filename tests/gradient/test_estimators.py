@@ -117,15 +117,15 @@ def test_without_the_weight_actor_critic_follows_no_objective():
 
 
 @pytest.mark.parametrize("d", [None, 2])
-@pytest.mark.parametrize("problem", ["finite-horizon", "discounted", "for ever", "total-reward"])
+@pytest.mark.parametrize("problem", ["finite-horizon", "discounted", "forever", "total-reward"])
 def test_no_other_baseline_has_a_smaller_trace(problem, d):
     """The trace is a parabola in each entry: up by the same on both sides of the best, by 4 times as much at 2."""
     met = 0
     for seed in range(2):
-        mdp = random_model(seed, "discounted" if problem == "for ever" else problem, S=4)
-        episodes = Episodes(random_softmax(mdp, seed, d), stopping=False if problem == "for ever" else None)
-        weights = [episodes.gamma] if problem == "for ever" else [episodes.gamma, 1.0]
-        names = ["reward-to-go-best"] + ([] if problem == "for ever" else ["return-best"])
+        mdp = random_model(seed, "discounted" if problem == "forever" else problem, S=4)
+        episodes = Episodes(random_softmax(mdp, seed, d), stopping=False if problem == "forever" else None)
+        weights = [episodes.gamma] if problem == "forever" else [episodes.gamma, 1.0]
+        names = ["reward-to-go-best"] + ([] if problem == "forever" else ["return-best"])
         for name in names:
             for w in weights:
                 form = make_form(episodes, name, discounted=w != 1.0)

@@ -88,16 +88,16 @@ def test_episodes_for_ever_are_the_limit_of_far_ones(name):
         assert one.covariance == pytest.approx(far.covariance, abs=1e-9 * (1 + one.trace))
 
 
-@pytest.mark.parametrize("problem", ["discounted", "for ever", "finite-horizon", *TOTAL])
+@pytest.mark.parametrize("problem", ["discounted", "forever", "finite-horizon", *TOTAL])
 def test_every_estimator_is_unbiased_for_what_it_claims(problem):
-    """To 1e-9: stopped, for ever, with a horizon, to the end; without features and with."""
+    """To 1e-9: stopped, forever, with a horizon, to the end; without features and with."""
     for seed in range(2):
-        which = "total-reward" if problem in TOTAL else "discounted" if problem == "for ever" else problem
+        which = "total-reward" if problem in TOTAL else "discounted" if problem == "forever" else problem
         more = {"kind": problem} if problem in TOTAL else {}
         mdp = random_model(seed, which, S=5, **more)
         policy = random_softmax(mdp, seed, [None, 3][seed % 2])
-        names = [n for n in ESTIMATORS if problem != "for ever" or n not in WHOLE]
-        for found in all_moments(policy, names, stopping=False if problem == "for ever" else None):
+        names = [n for n in ESTIMATORS if problem != "forever" or n not in WHOLE]
+        for found in all_moments(policy, names, stopping=False if problem == "forever" else None):
             assert np.abs(found.bias).max() < 1e-9, found.estimator
             assert np.linalg.eigvalsh(found.covariance).min() > -1e-9 * (1 + found.trace)
 

@@ -246,7 +246,7 @@ def test_features_tie_the_times_together(monkeypatch):
 
 
 def test_episode_that_is_cut_off_earns_its_first_rewards():
-    """One state, rewards 1 and 0 for ever, γ = 1/2, cut after 2: the mean update is that of 1 + 1/2, not of 2."""
+    """One state, rewards 1 and 0 forever, γ = 1/2, cut after 2: the mean update is that of 1 + 1/2, not of 2."""
     loop = MDP([[[1.0], [1.0]]], [[1.0, 0.0]], "1/2")
     options = {"step_size": 1, "episode_steps": 2, "estimator": "reward-to-go", "reference": False}
     answer = reinforce(loop, steps=2, runs=4000, **options)

@@ -169,7 +169,7 @@ def test_predictor():
 
 
 def test_cut_by_hand():
-    """Reward 1 for ever, γ = 1/2, cut after 4: the first two visits are learned from, G = 15/8 and 7/4."""
+    """Reward 1 forever, γ = 1/2, cut after 4: the first two visits are learned from, G = 15/8 and 7/4."""
     loop = MDP([[[1.0]]], [[1.0]], "1/2")
     policy = Policy.uniform(loop)
     assert monte_carlo(loop, policy, steps=4, episode_steps=4)["0"] == 1.875
@@ -184,7 +184,7 @@ def test_cut_by_hand():
 
 @pytest.mark.parametrize("gamma", ["0", "1/10", "1/2", "9/10", "99/100"])
 def test_cut_bias_is_as_stated(gamma):
-    """Reward 1 for ever is worth 1 / (1 - γ); every return misses 0.0001 of it at most, and something."""
+    """Reward 1 forever is worth 1 / (1 - γ); every return misses 0.0001 of it at most, and something."""
     loop = MDP([[[1.0]]], [[1.0]], gamma)
     answer = monte_carlo(loop, Policy.uniform(loop), steps=5000, visit="every")
     worth = 1 / (1 - Fraction(gamma))

@@ -112,7 +112,7 @@ def test_the_chain_of_a_policy_is_left_where_it_can_be():
 
 
 def started(p):
-    """A model that begins in b with probability p, where it pays for ever at γ = 1 until it is stopped at a's end."""
+    """A model that begins in b with probability p, where it pays forever at γ = 1 until it is stopped at a's end."""
     return MDP.from_outcomes(
         [("a", "go", "end", 1, 0), ("b", "go", "b", 1, 1)], 1, terminal=["end"], start={"a": 1 - p, "b": p}
     )
@@ -183,7 +183,7 @@ def test_importance_sampling_is_infinite_through_any_way_however_rare():
     from tabular_rl.laws.importance import importance_law
     from tabular_rl.methods.exact.ratio_moments import weights_are_finite
 
-    # u: the behaviour goes on as the policy does half of the time, ρ = 2: E[ρ²] = 2 each time, for ever at p = 3/4.
+    # u: the behaviour goes on as the policy does half of the time, ρ = 2: E[ρ²] = 2 each time, forever at p = 3/4.
     mdp = MDP.from_outcomes(
         [("s", "a", "end", REST, 0), ("s", "a", "u", LEAST, 0), ("u", "a", "u", "3/4", 0), ("u", "a", "end", "1/4", 1),
          ("u", "b", "end", 1, 0)],

@@ -180,7 +180,7 @@ def test_graph_searches_agree_with_closures():  # noqa: C901
         for s, t in itertools.product(range(S), repeat=2):
             assert (label[s] == label[t]) == (reach[s][t] and reach[t][s])
             assert label[t] <= label[s] or not edge[s][t]
-        # Which sets of states can be kept for ever: all subsets.
+        # Which sets of states can be kept forever: all subsets.
         inside = [-1] * S
         laws = [
             [{t for t, p in mdp.rational(i)[0] if p > 0} for i in mdp.rows(s) if use[i]] for s in range(S)
@@ -353,7 +353,7 @@ def test_always_north_never_ends():
     north = Policy.of_actions(mdp, np.where(mdp.terminal, -1, 0))
     with pytest.raises(NoFiniteAnswer) as caught:
         zero_of_policy(mdp, north)
-    # Column 0 leads to the corner; the top row of the others bumps for ever.
+    # Column 0 leads to the corner; the top row of the others bumps forever.
     assert caught.value.states == ("1", "2", "3")
     assert zero_of_policy(mdp, Policy.uniform(mdp)).tolist() == mdp.terminal.tolist()
 
@@ -516,7 +516,7 @@ def recurrent_worth(law, r):
 
 
 def walk():
-    """Left and right in states 0 and 1, "wait" in 2: 0 <-> 1 -> end, 2 stays for ever and earns nothing."""
+    """Left and right in states 0 and 1, "wait" in 2: 0 <-> 1 -> end, 2 stays forever and earns nothing."""
     return MDP.from_outcomes(
         [(0, "go", 1, 1, -1), (1, "back", 0, 1, 0), (1, "out", "end", 1, 5), (2, "wait", 2, 1, 0)],
         1,
@@ -526,7 +526,7 @@ def walk():
 
 def test_states_that_recur_and_their_components_by_hand():
     mdp = walk()
-    turning = np.array([True, True, False, True])  # go, back, wait: 0 and 1 for ever, 2 too
+    turning = np.array([True, True, False, True])  # go, back, wait: 0 and 1 forever, 2 too
     mask, labels = recurring(mdp, turning)
     assert mask.tolist() == [True, True, True, True]  # an end recurs: it is left never
     assert labels[0] == labels[1]

@@ -83,7 +83,7 @@ def test_ties_of_the_gambler_end():
 
 
 def test_total_reward_starts_from_a_policy_that_ends():
-    """Action 0 goes round for ever at a cost, so the greedy first policy has no value at all."""
+    """Action 0 goes round forever at a cost, so the greedy first policy has no value at all."""
     P = [[[0, 1, 0], [1, 0, 0]], [[1, 0, 0], [0, 0, 1]], [[0, 0, 0], [0, 0, 0]]]
     mdp = MDP(P, [[-1, -3], [-1, -5], [0, 0]], 1, terminal=[2])
     answer = policy_iteration(mdp)

@@ -145,7 +145,7 @@ def test_single_state_and_no_discount_at_all():
 
 
 def test_costs_are_minimised():
-    """At 1 a step for ever, or 5 once: min(1 / (1 - γ), 5 + 0)."""
+    """At 1 a step forever, or 5 once: min(1 / (1 - γ), 5 + 0)."""
     P = [[[1, 0], [0, 1]], [[0, 0], [0, 0]]]
     for gamma, best in (("1/2", 2), ("9/10", 5)):
         answer = value_iteration(MDP(P, [[1, 5], [0, 0]], gamma, axes="sas", terminal=[1], sense="min"))
@@ -181,7 +181,7 @@ def test_values_that_grow_without_end_are_refused_before_the_first_sweep():
 
 
 def test_loop_without_reward_is_worth_nothing_beside_a_costly_exit():
-    """Storm's tiny_rewards: stay for 0 for ever, or leave for -1. Not "reach the goal": 0."""
+    """Storm's tiny_rewards: stay for 0 forever, or leave for -1. Not "reach the goal": 0."""
     mdp = MDP([[[1, 0], [0, 1]], [[0, 0], [0, 0]]], [[0, -1], [0, 0]], 1, terminal=[1], axes="sas")
     answer = value_iteration(mdp)
     assert abs(answer["0"]) < 1e-12

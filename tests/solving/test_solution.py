@@ -20,7 +20,7 @@ from tabular_rl.formats.answers import read_answer
 from tabular_rl.solving.run import Run
 from tabular_rl.solving.solution import checked_values
 
-# Wait for 1 (and stay), or sell for 3 and be done; at γ = 1/2: waiting for ever is worth 2, selling 3.
+# Wait for 1 (and stay), or sell for 3 and be done; at γ = 1/2: waiting forever is worth 2, selling 3.
 MODEL = MDP([[[1, 0], [0, 1]], [[0, 0], [0, 0]]], [[1, 3], [0, 0]], "1/2", states=["owner", "sold"],
             actions=["wait", "sell"], terminal=["sold"], axes="sas")  # fmt: skip
 
@@ -40,7 +40,7 @@ def test_values_by_name():
 
 @pytest.mark.parametrize("sense", ["max", "min"])
 def test_a_value_lies_in_its_own_interval_even_where_that_is_open(sense):
-    """3 a step for ever at 1 - 10**-17 is 3e17: floats prove a lower bound (an upper one of costs -3) and no other."""
+    """3 a step forever at 1 - 10**-17 is 3e17: floats prove a lower bound (an upper one of costs -3) and no other."""
     sign = 1 if sense == "max" else -1
     mdp = MDP([[[1.0]]], [[3.0 * sign]], "0.99999999999999999", sense=sense)
     for answer in (
@@ -230,7 +230,7 @@ def test_answer_and_policy_are_mappings_and_survive_pickle():
         [[[1, 0], [0, 1]], [[0, 1], [0, 0]]], [[1, 0], [3, 0]], "1/2", actions=["stay", "go"], axes="sas"
     )
     answer = solve(mdp, method="rational")
-    # Staying in 0 is worth 2, going there 0 + 6/2 = 3; state 1 earns 3 for ever: 6.
+    # Staying in 0 is worth 2, going there 0 + 6/2 = 3; state 1 earns 3 forever: 6.
     assert dict(answer) == {"0": 3.0, "1": 6.0}
     assert "1" in answer
     assert "2" not in answer

@@ -73,7 +73,7 @@ def random_model(seed, problem="discounted", *, exact=True, sense="max", gamma=N
             if total and kind == "costs":
                 rewards = [sign * -(abs(x) + (Fraction(1, 4) if exact else 0.25)) for x in rewards]
             if total and kind == "mixed":
-                # Positive rewards only on a way out: whoever never ends loses for ever.
+                # Positive rewards only on a way out: whoever never ends loses forever.
                 out = all(t >= live for t in to)
                 rewards = [
                     x if out else sign * -(abs(x) + (Fraction(1, 4) if exact else 0.25)) for x in rewards

@@ -27,6 +27,7 @@ from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
 
 DENSE_STATES = 300  # up to here a dense solve takes no time, and needs no import
+AT_ONCE = 100  # up to here it ends before a thread that hears signals would have started
 DENSE_LARGEST = 20_000  # a dense matrix beyond it is 3.2 GB, twice
 FILL = 2e7  # most entries of the factors of a sparse LU
 FLOPS = 2e10  # and most operations
@@ -312,8 +313,13 @@ def _dense_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     _dense_fits(len(r_pi))
     A = -gamma * (P_pi if isinstance(P_pi, np.ndarray) else P_pi.toarray())
     A[np.diag_indices_from(A)] += 1.0
-    v = run.call(np.linalg.solve, A, r_pi)
-    return v + run.call(np.linalg.solve, A, r_pi - A @ v)
+
+    def solved(b: Floats) -> Floats:
+        return np.asarray(np.linalg.solve(A, b) if len(b) <= AT_ONCE else run.call(np.linalg.solve, A, b))
+
+    run.check_stop()
+    v = solved(r_pi)
+    return v + solved(r_pi - A @ v)
 
 
 def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:

@@ -48,7 +48,7 @@ def weights_are_finite(mdp: MDP, policy: Policy, behavior: Policy, decay: float 
 
     Examples
     --------
-    ρ = 2 or 0, with equal probability, for ever: E[ρ²] = 2, and 2 γ² < 1 where γ < 0.707.
+    ρ = 2 or 0, with equal probability, forever: E[ρ²] = 2, and 2 γ² < 1 where γ < 0.707.
 
     >>> mdp = MDP([[[1.0], [1.0]]], [[1.0, 0.0]], "1/2")
     >>> [weights_are_finite(mdp, Policy.of_actions(mdp, [0]), Policy.uniform(mdp), decay) for decay in (0.7, 0.71)]

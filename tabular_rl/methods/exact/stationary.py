@@ -220,7 +220,7 @@ def stays(mdp: MDP, policy: Policy) -> Mask:
     met = reachable(mdp, starts(mdp), policy.takes) & ~transient & ~mdp.terminal
     if met.any():
         names = [mdp.states[s] for s in np.flatnonzero(met).tolist()]
-        raise NoFiniteAnswer("the policy never terminates and visits for ever", names)
+        raise NoFiniteAnswer("the policy never terminates and visits forever", names)
     return ~transient
 
 

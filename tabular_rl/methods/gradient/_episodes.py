@@ -163,7 +163,7 @@ class Episodes:
         self.unending = collects & reachable(mdp, starts(mdp), use)
         if not mdp.discounted and collects.any():
             raise NoFiniteAnswer(
-                "the policy may never end, and meets rewards for ever, in", self.names(collects)
+                "the policy may never end, and meets rewards forever, in", self.names(collects)
             )
 
     def names(self, mask: Mask) -> list[str]:

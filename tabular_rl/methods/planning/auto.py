@@ -90,13 +90,14 @@ def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution
 
 def _first_answer(mdp: MDP, floats: Callable[[], Solution], exactly: Callable[[], Solution]) -> Solution:
     """The answer of floats; of a small model that of rationals, where floats cannot reach it."""
-    small, started, answer = mdp.S <= quick_states(), time.monotonic(), None
+    started, answer = time.monotonic(), None
     try:
         answer = floats()
     except NumericalError:
-        if not small:
+        if mdp.S > quick_states():
             raise
-    if answer is not None and not (small and answer.status in (Status.FLOATS_SPENT, Status.BUDGET_SPENT)):
+    spent = (Status.FLOATS_SPENT, Status.BUDGET_SPENT)
+    if answer is not None and (answer.status not in spent or mdp.S > quick_states()):
         return answer
     taken = time.monotonic() - started
     try:

@@ -148,9 +148,9 @@ def total_reward(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
     sure, proper = almost_surely_reaching(quotient, quotient.terminal)
     if not sure.all():
         what = (
-            "every policy collects negative reward for ever and the total diverges to -inf, from"
+            "every policy collects negative reward forever and the total diverges to -inf, from"
             if mdp.sense == "max"
-            else "every policy pays for ever and the total cost diverges to +inf, from"
+            else "every policy pays forever and the total cost diverges to +inf, from"
         )
         raise NoFiniteAnswer(what, _names(mdp, ~sure[total.of_state]))
     object.__setattr__(total, "proper_rows", proper)
@@ -332,7 +332,7 @@ def zero_of_policy(mdp: MDP, policy: Policy) -> Mask:
     zero, collects = idle_and_collecting(mdp, policy.takes, policy)
     if collects.any():
         word = "pays" if mdp.sense == "min" else "collects reward"
-        raise NoFiniteAnswer(f"the policy never terminates and {word} for ever, in", _names(mdp, collects))
+        raise NoFiniteAnswer(f"the policy never terminates and {word} forever, in", _names(mdp, collects))
     return zero
 
 

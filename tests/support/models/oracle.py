@@ -349,7 +349,7 @@ def components(nodes: Iterable[State], edges: dict[State, set[State]]) -> list[l
 
 
 def end_components(rows: Rows) -> list[Rows]:
-    """Maximal end components: sets of rows in which one can stay for ever, each state reaching each other."""
+    """Maximal end components: sets of rows in which one can stay forever, each state reaching each other."""
     rows = {s: dict(acts) for s, acts in rows.items()}
     while True:
         edges = {s: {o[0] for row in acts.values() for o in row if o[0] in rows} for s, acts in rows.items()}
@@ -405,10 +405,10 @@ STOP = "\0stop"
 def undiscounted(rows: Rows) -> tuple[dict[State, fmpq], dict[State, str]]:
     """Solve γ = 1 (rewards to be maximised); return v, and the states whose value is infinite.
 
-    1. Where one can stay for ever for nothing, staying is worth 0: each zero-reward end component becomes one
+    1. Where one can stay forever for nothing, staying is worth 0: each zero-reward end component becomes one
        state with a further action that stops.
     2. An end component that is left has a non-zero reward.  All of one sign, or every gain below 0: no policy
-       that stays in it for ever is worth more than minus infinity, or one is worth plus infinity.
+       that stays in it forever is worth more than minus infinity, or one is worth plus infinity.
     3. Where a policy that ends surely exists and every other is worth minus infinity, T has one fixed point and
        it is v* (Bertsekas & Tsitsiklis 1991, Proposition 2), so policy iteration ends at v*.
     """

@@ -228,7 +228,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     },
     "no_proper_policy.toml": {
         "shows": "no finite answer: infinite reward",
-        "why": "at discount 1 the ring pays 1 a step for ever: here -> there -> here",
+        "why": "at discount 1 the ring pays 1 a step forever: here -> there -> here",
     },
     "optimal_growth.csv": {
         "shows": "a deterministic model in CSV, float64 numbers, a closed form at the steady state",
@@ -323,7 +323,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     },
     "ties.toml": {"shows": "ties that floating point breaks, and a near tie that is none"},
     "tiny_rewards.toml": {
-        "shows": "the meaning of discount 1: staying for ever is worth 0",
+        "shows": "the meaning of discount 1: staying forever is worth 0",
         "optimal": [figure({"here": 0}, 0, "definition of the total reward")],
     },
     "toolbox_small.toml": {
