@@ -56,12 +56,10 @@ class Method(Generic[P, Answer]):
 
     def __post_init__(self) -> None:
         self.name = self.function.__name__.replace("_", "-")
-        self.task: Task = (
-            "prediction" if "policy" in inspect.signature(self.function).parameters else "control"
-        )
         self.family = self.family or self.function.__module__.rpartition(".")[0].rpartition(".")[2]
-        self.shared = _shared_options(self.function)
-        self.function.__signature__ = _full_signature(self.function, self.shared)  # type: ignore[attr-defined]
+        signature = _full_signature(self.function)
+        self.function.__signature__ = signature  # type: ignore[attr-defined]
+        self.task: Task = "prediction" if "policy" in signature.parameters else "control"
         functools.update_wrapper(self, self.function, (*functools.WRAPPER_ASSIGNMENTS, *OF_FUNCTIONS))
         function: Callable[..., Answer] = self.function
 
@@ -96,9 +94,9 @@ class Method(Generic[P, Answer]):
     @functools.cached_property
     def options(self) -> dict[str, tuple[Option, Any]]:
         """name -> (option, default), in the order of the signature."""
-        shared = {name: (o.OPTIONS[name], x) for name, x in self.shared.items() if name in o.OPTIONS}
-        found = options_of(self.function) | shared
-        return {name: found[name] for name in self.defaults if name in found}
+        own = options_of(self.function)  # beside those of the table, which are written out
+        known = {**o.OPTIONS, **{name: option for name, (option, _) in own.items()}}
+        return {name: (known[name], x) for name, x in self.defaults.items() if name in known}
 
     @functools.cached_property
     def defaults(self) -> dict[str, Any]:
@@ -166,31 +164,19 @@ class Method(Generic[P, Answer]):
         return Run(self.name, shown, given.get("time_limit"))
 
 
-def _shared_options(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the keywords that `**shared: Unpack[o.NAME]` of a signature stands for, each with its usual value."""
-    group = function.__annotations__.get("shared", "").removeprefix("Unpack[o.").removesuffix("]")
-    return {name: o.USUAL.get(name) for name in getattr(o, group).__annotations__} if group else {}
-
-
-def _full_signature(function: Callable[..., Any], shared: dict[str, Any]) -> inspect.Signature:
-    """Return the signature of a function with its shared keywords written out among its options, in their order."""
+def _full_signature(function: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of a function; a last `**shared: Unpack[o.NAME]` is written out among its options."""
     signature = inspect.signature(function)
-    if not shared:
+    *own, last = signature.parameters.values()
+    if last.kind is not last.VAR_KEYWORD:
         return signature
-    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    hints = {
-        option.name: f"o.{kind}"
-        for kind, hint in vars(o).items()
-        for option in getattr(hint, "__metadata__", ())
-    }
-    written = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=x, annotation=hints.get(name, "Any"))
-        for name, x in shared.items()
-    ]
-    place = {
-        name: at for at, name in enumerate([*(p.name for p in own if p.name not in o.OPTIONS), *o.OPTIONS])
-    }
-    return signature.replace(parameters=sorted([*own, *written], key=lambda p: place.get(p.name, len(place))))
+    order = [*(p.name for p in own if p.name not in o.OPTIONS), *o.OPTIONS]
+    group = getattr(o, last.annotation.removeprefix("Unpack[o.").removesuffix("]"))
+    for name, hint in group.__annotations__.items():
+        kind = f"o.{hint.__forward_arg__}" if name in o.OPTIONS else hint.__forward_arg__
+        own.append(inspect.Parameter(name, last.KEYWORD_ONLY, default=o.USUAL.get(name), annotation=kind))
+    place = {name: at for at, name in enumerate(order)}
+    return signature.replace(parameters=sorted(own, key=lambda p: place.get(p.name, len(place))))
 
 
 def method(**about: Any) -> Callable[[Callable[P, Answer]], Method[P, Answer]]:
