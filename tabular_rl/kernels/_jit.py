@@ -1,10 +1,12 @@
 """The one compile policy: every kernel is compiled here, and nowhere else.
 
-No fastmath: it licenses reordering, and the error bounds would be void. The interpreter's lock is released, so that
-threads can sweep. Compiled code is kept in a folder named by a digest of the kernel's file and of the kernel files that
-it imports: a change in one kernel otherwise leaves stale callers of it. Where no folder can be written, each process
-compiles its kernels again. Each file there ends in a digest of what it holds: one that is empty, cut off, changed or
-unreadable counts as missing, so that the kernel is compiled again, and the file replaced.
+Two kinds. From what a `kernel` returns bounds may be formed: it has no fastmath, which licenses reordering, so that
+the error bounds would be void. A `search_kernel` finds values and policies that a proof looks at afterwards, and may
+reorder sums. A file has kernels of one kind. The interpreter's lock is released, so that threads can sweep. Compiled
+code is kept in a folder named by a digest of the kernel's file and of the kernel files that it imports: a change in
+one kernel otherwise leaves stale callers of it. Where no folder can be written, each process compiles its kernels
+again. Each file there ends in a digest of what it holds: one that is empty, cut off, changed or unreadable counts as
+missing, so that the kernel is compiled again, and the file replaced.
 """
 
 from __future__ import annotations
@@ -94,6 +96,9 @@ def _cache_folder() -> str | None:
 CACHE = _cache_folder()
 
 
+REORDERED = frozenset({"reassoc", "contract", "nsz"})  # of fastmath: NaN and infinities stay what they are
+
+
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel on its first call; `.py_func` is the Python function it was made of.
 
@@ -102,15 +107,28 @@ def kernel(function: Callable[..., Any]) -> Any:
     (`forceinline`): as a call of its own a row's backup took 1.7 to 2.4 times as long, and so did a step of learners
     whose kernels are long; tables that travel in a tuple cost 20% more.
     """
+    return _compiled(function)
+
+
+def search_kernel(function: Callable[..., Any]) -> Any:
+    """Compile a kernel whose sums may be reordered and fused: nothing that it returns may enter a bound.
+
+    It equals its Python function up to the error E of a backup (model/rounding.py), not bit for bit, and gives the same
+    bits on one machine whatever the threads. docs/decisions/015.md says what that is for.
+    """
+    return _compiled(function, fastmath=set(REORDERED))
+
+
+def _compiled(function: Callable[..., Any], **more: Any) -> Any:
     before = config.CACHE_DIR
     folder = None if CACHE is None else Path(CACHE) / _digest(Path(function.__code__.co_filename))
     cached = folder is not None and _writable(folder)
     try:
         if cached:
             config.CACHE_DIR = str(folder)
-        compiled = numba.njit(cache=cached, nogil=True, error_model="numpy", forceinline=True, _nrt=False)(
-            function
-        )
+        compiled = numba.njit(
+            cache=cached, nogil=True, error_model="numpy", forceinline=True, _nrt=False, **more
+        )(function)
     finally:
         config.CACHE_DIR = before
     _spare_damaged_files(compiled)

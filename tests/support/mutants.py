@@ -73,7 +73,8 @@ def kernels_of(file: str) -> list[str]:
 
 def plain(module: str) -> dict[str, Any]:
     """The kernels of a module, and those that they call, as plain Python functions in one namespace."""
-    made: dict[str, Any] = {"kernel": lambda function: function, "math": math, "np": np, "ticks": ticks}
+    made: dict[str, Any] = {"math": math, "np": np, "ticks": ticks}
+    made["kernel"] = made["search_kernel"] = lambda function: function
     for code in codes(module):
         exec(code, made)
     return made
