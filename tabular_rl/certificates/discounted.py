@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.model.graph.search import can_reach, row_mask_of
-from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import Beyond, U, down, geometric, up
-from tabular_rl.model.rows import Floats, row_sums
+from tabular_rl.model.rows import Floats
+from tabular_rl.solving.sweeps import Sweeper
 
 
 class DiscountedCertifier(Certifier):
@@ -39,21 +39,19 @@ class DiscountedCertifier(Certifier):
     def certificate(self, v: Floats, rows: NDArray[Any] | None = None, decide: bool = False) -> Certificate:
         """Return the proven interval from values v (S,), and for control from the policy `rows` (greedy if None)."""
         v = self.checked(v)
-        if not self.ends:
-            # Without terminal states a constant off v changes nothing but the size of the numbers, and with it E.
-            v -= v.max() / 2 + v.min() / 2
         vmax = self.sweeper.norm(v)
-        best, chosen = np.empty(self.mdp.S), np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
+        chosen = None
         if self.policy is not None:
+            kept = best = np.empty(self.mdp.S)
             low, high = self.sweeper.policy(self.policy, v, best)
-            kept = best
         else:
-            low, high = self.sweeper.optimal(v, best, chosen)
+            _, q, best, chosen, low, high = self.sweeper.backup(v)
             kept = best
             if rows is not None:
-                kept = np.empty(self.mdp.S)
-                low, _ = self.sweeper.policy(Policy(self.mdp, rows=rows), v, kept)
-                chosen = rows
+                chosen, live = rows, rows >= 0
+                kept = np.zeros(self.mdp.S)
+                kept[live] = q[rows[live]]
+                low, _ = self.sweeper.span(kept - v)
         self.sweeper.check_finite(best, "in one sweep")
         policy = self.policy or Policy.partial(self.mdp, rows=chosen)
         own, shared, beyond = self.errors(v, vmax, policy)
@@ -77,6 +75,11 @@ class DiscountedCertifier(Certifier):
             return certificate
         self.rows, self.last = chosen, (v, shared, rise, beyond)
         return self.decided(certificate) if decide else certificate
+
+    def checked(self, v: Floats) -> Floats:
+        """As its base says; without terminal states less a constant, which changes only the size of numbers, and E."""
+        v = super().checked(v)
+        return v if self.ends else v - (v.max() / 2 + v.min() / 2)
 
     def limits(self) -> tuple[float, float]:
         """The bounds min r / (1 - γ) and max r / (1 - γ), rounded outward: what no policy falls below or exceeds."""
@@ -105,15 +108,15 @@ class DiscountedCertifier(Certifier):
         v, error, rise, beyond = self.last
         least = down(certificate.lower - rise)
         keep = beyond.keep(self.sweeper.not_worse(v, down(least - error)), least)
-        return replace(certificate, keep=keep, proven_optimal=proven_states(self.mdp, keep, self.rows))
+        return replace(certificate, keep=keep, proven_optimal=proven_states(self.sweeper, keep, self.rows))
 
 
-def proven_states(mdp: MDP, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:
+def proven_states(sweeper: Sweeper, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:
     """The states from which the policy meets only states whose other actions are all proven worse.
 
     Parameters
     ----------
-    mdp : the model
+    sweeper : of the model
     keep : (L,) marks the rows that are not proven worse than the best
     chosen : (S,) the row that the policy takes in each state, -1 at terminals
 
@@ -121,23 +124,5 @@ def proven_states(mdp: MDP, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> ND
     -------
     Mask (S,). Terminals are in it.
     """
-    sure = alone(mdp, keep, chosen)
-    return sure if sure.all() else ~can_reach(mdp, ~sure, row_mask_of(mdp, chosen))
-
-
-def alone(mdp: MDP, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mark the states whose chosen row is the only one that is kept, and the terminals.
-
-    Parameters
-    ----------
-    mdp : the model
-    keep : (L,) marks the rows that are not proven worse than the best
-    chosen : (S,) the row that the policy takes in each state, -1 at terminals
-
-    Returns
-    -------
-    Mask (S,).
-    """
-    sure, live = mdp.terminal.copy(), np.flatnonzero(~mdp.terminal)
-    sure[live] = (row_sums(keep, mdp.pair_ptr)[live] == 1) & keep[chosen[live]]
-    return sure
+    sure = sweeper.sole(keep, chosen)
+    return sure if sure.all() else ~can_reach(sweeper.mdp, ~sure, row_mask_of(sweeper.mdp, chosen))

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.certificate import Certificate, largest_width
-from tabular_rl.certificates.discounted import alone
 from tabular_rl.model.graph.search import edges
-from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import U, down, up
 from tabular_rl.model.rows import row_sums
 from tabular_rl.solving.solution import Floats
+from tabular_rl.solving.sweeps import Sweeper
 
 
 class FiniteCertifier(Certifier):
@@ -45,7 +44,7 @@ class FiniteCertifier(Certifier):
             slip = float(up(slip + up(np.max(np.abs(last), initial=0.0) * 2 * U)))
         fall = rise = slip
         keep = np.ones((T, mdp.L), dtype=bool) if decide and self.policy is None else None
-        best, chosen = np.empty(mdp.S), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
+        best = np.empty(mdp.S)
         proven = np.zeros((T, mdp.S), dtype=bool) if keep is not None else None
         lower[T], upper[T] = down(v[T] - fall) if fall else v[T], up(v[T] + rise) if rise else v[T]
         sure = np.ones(mdp.S, dtype=bool)
@@ -55,7 +54,7 @@ class FiniteCertifier(Certifier):
                 policy = self.policy.at(t) if self.policy.timed else self.policy
                 self.sweeper.policy(policy, v[t + 1], best)
             else:
-                self.sweeper.optimal(v[t + 1], best, chosen)
+                _, _, best, chosen, _, _ = self.sweeper.backup(v[t + 1])
                 policy = Policy.partial(mdp, rows=chosen)
             low, high = self.sweeper.span(best - v[t])
             own, shared, beyond = self.errors(v[t + 1], vmax, policy)
@@ -71,16 +70,17 @@ class FiniteCertifier(Certifier):
             if keep is not None and proven is not None:
                 least = down(lower[t] - carried_rise)
                 keep[t] = beyond.keep(self.sweeper.not_worse(v[t + 1], down(least - shared)), least)
-                sure = _sure_before(mdp, keep[t], chosen, sure)
+                sure = _sure_before(self.sweeper, keep[t], chosen, sure)
                 proven[t] = sure
         return Certificate(lower, upper, keep, proven, largest_width(lower, upper), middle=v)
 
 
 def _sure_before(
-    mdp: MDP, keep: NDArray[np.bool_], chosen: NDArray[Any], after: NDArray[np.bool_]
+    sweeper: Sweeper, keep: NDArray[np.bool_], chosen: NDArray[Any], after: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Mark the states whose action is proven best, and leads only to states that are sure one time step `after`."""
-    sure, live = alone(mdp, keep, chosen), np.flatnonzero(~mdp.terminal)
+    mdp, sure = sweeper.mdp, sweeper.sole(keep, chosen)
+    live = np.flatnonzero(~mdp.terminal)
     if live.size and not after.all():
         doubt = row_sums((edges(mdp) > 0) & ~after[mdp.next_state], mdp.row_ptr)
         sure[live] &= doubt[chosen[live]] == 0

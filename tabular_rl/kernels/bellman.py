@@ -98,3 +98,40 @@ def listed_backup(rows, listed, v, out):
     """out(j) ← r(i) + γ Σ p v(s') for the row i = listed(j)."""
     for j in range(len(listed)):
         out[j] = row_value(rows, listed[j], v)
+
+
+@kernel
+def best_rows(pair_ptr, q, v, first, last, span, chosen, out):
+    """out(s) ← max of q(i) over the rows i of s; chosen(s) its lowest row, or -1; span ← min, max of the changes."""
+    low, high = span[0], span[1]
+    for s in range(first, last):
+        best = 0.0
+        at = -1
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            if at < 0 or q[i] > best:
+                best = q[i]
+                at = i
+        if at >= 0:
+            low, high = widened(low, high, best - v[s])
+        chosen[s] = at
+        out[s] = best
+    span[0], span[1] = low, high
+
+
+@kernel
+def not_below(pair_ptr, q, least, keep):
+    """keep(i) ← q(i) ≥ least(s), for the rows i of each s."""
+    for s in range(len(pair_ptr) - 1):
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            keep[i] = q[i] >= least[s]
+
+
+@kernel
+def sole_rows(pair_ptr, keep, chosen, sole):
+    """sole(s) ← chosen(s) is the only row of s that is kept, or s has no rows."""
+    for s in range(len(chosen)):
+        kept = 0
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            if keep[i]:
+                kept += 1
+        sole[s] = chosen[s] < 0 or (kept == 1 and keep[chosen[s]])

@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,17 @@ from tabular_rl.model.rows import Floats
 from tabular_rl.solving.run import Run
 
 OUTCOMES_OF_A_BLOCK = 1 << 20
+
+
+class Backup(NamedTuple):
+    """What one sweep from v (S,) says: q (L,) of all rows, best (S,) = T v with its rows, the span of T v - v."""
+
+    v: Floats
+    q: Floats
+    best: Floats
+    chosen: NDArray[Any]
+    low: float
+    high: float
 
 
 class Sweeper:
@@ -53,6 +64,7 @@ class Sweeper:
         edges = np.unique(np.concatenate([[0], states, [mdp.S]])).tolist()
         self.blocks = list(pairwise(edges))
         self.spans = [np.empty(2) for _ in self.blocks]
+        self.last: Backup | None = None
         self.pool: Any = None
         if threads > 1 and len(self.blocks) > 1:
             from concurrent.futures import ThreadPoolExecutor
@@ -69,6 +81,7 @@ class Sweeper:
         r.setflags(write=False)
         other.rows = *self.rows[:3], r, 1.0, 1.0
         other.spans = [np.empty(2) for _ in self.blocks]
+        other.last = None
         return other
 
     def raised(self, shift: float) -> Sweeper:
@@ -104,6 +117,24 @@ class Sweeper:
         """
         backup, ptr, rows = self.kernels.optimal_backup, self.mdp.pair_ptr, self.rows
         return self._each(lambda *block: backup(ptr, rows, v, *block, chosen, out), out is v, forward)
+
+    def backup(self, v: Floats) -> Backup:
+        """Sweep once from v (S,), and keep all that it says: what is asked of the same values next costs no sweep."""
+        if self.last is not None and np.array_equal(self.last.v, v):
+            return self.last
+        mdp, rows = self.mdp, self.rows
+        ptr, by_row, greedy = mdp.pair_ptr, self.kernels.row_backup, self.kernels.best_rows
+        q, best, chosen = np.empty(mdp.L), np.empty(mdp.S), np.empty(mdp.S, dtype=ptr.dtype)
+
+        def one(first: int, last: int, _step: int, span: Floats) -> None:
+            by_row(ptr, rows, v, first, last, q[ptr[first] : ptr[last]])
+            greedy(ptr, q, v, first, last, span, chosen, best)
+
+        low, high = self._each(one, False, True)
+        self.last = Backup(v.copy(), q, best, chosen, low, high)
+        for array in (q, best, chosen):
+            array.setflags(write=False)
+        return self.last
 
     def policy(self, policy: Policy, v: Floats, out: Floats, forward: bool = True) -> tuple[float, float]:
         """out ← T_π v; return min and max of T_π v - v over states with actions."""
@@ -150,6 +181,8 @@ class Sweeper:
 
     def listed(self, rows: NDArray[Any], v: Floats) -> Floats:
         """The backed-up values of the rows in a list."""
+        if self.last is not None and np.array_equal(self.last.v, v):
+            return np.asarray(self.last.q[rows])
         q, step = np.empty(len(rows)), 1 << 16
         for i in range(0, len(rows), step):
             self.kernels.listed_backup(self.rows, rows[i : i + step], v, q[i : i + step])
@@ -158,13 +191,15 @@ class Sweeper:
 
     def not_worse(self, v: Floats, least: Floats) -> NDArray[np.bool_]:
         """Mark the rows (L,) whose backed-up value is at least `least` (S,) of their state."""
-        ptr, keep = self.mdp.pair_ptr, np.empty(self.mdp.L, dtype=bool)
-        for first, last in self.blocks:
-            counts = np.diff(ptr[first : last + 1])
-            keep[ptr[first] : ptr[last]] = self.rows_of(v, first, last) >= np.repeat(
-                least[first:last], counts
-            )
+        keep = np.empty(self.mdp.L, dtype=bool)
+        self.kernels.not_below(self.mdp.pair_ptr, self.backup(v).q, least, keep)
         return keep
+
+    def sole(self, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:
+        """Mark the states (S,) of whose rows the chosen one alone is kept (L,), and those without rows."""
+        sole = np.empty(self.mdp.S, dtype=bool)
+        self.kernels.sole_rows(self.mdp.pair_ptr, keep, chosen, sole)
+        return sole
 
     def rewards(self, listed: NDArray[Any] | None = None) -> tuple[float, float]:
         """The least and the largest r(s, a) of the rows in a list, or of all; 0 and 0 where there are none."""

@@ -64,7 +64,7 @@ def checks_of(module, kernel):
 
 BELOW = {
     "optimal_backup": ("row_value", "widened"), "chosen_backup": ("row_value", "widened"),
-    "mixed_backup": ("row_value", "widened"),
+    "mixed_backup": ("row_value", "widened"), "best_rows": ("widened",),
 }  # fmt: skip
 
 

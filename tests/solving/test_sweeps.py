@@ -10,6 +10,7 @@ import reference
 from random_models import random_model, random_policy
 
 from tabular_rl import NumericalError, Policy
+from tabular_rl.certificates import certifier
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -82,6 +83,43 @@ def test_rows_of_states_are_their_backups():
         a, b = int(mdp.pair_ptr[2]), int(mdp.pair_ptr[5])
         assert Sweeper(mdp).rows_of(v, 2, 5).tolist() == slow[a:b]
         assert Sweeper(mdp).listed(np.arange(mdp.L)[::-1], v).tolist() == slow[::-1]
+
+
+def test_a_backup_is_a_sweep_that_is_kept(monkeypatch):
+    for mdp in SAMPLES:
+        v, sweeper = values(mdp), Sweeper(mdp)
+        slow = [reference.row_value(rows_of(mdp), i, v) for i in range(mdp.L)]
+        out, chosen = np.empty(mdp.S), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
+        low, high = sweeper.optimal(v, out, chosen)
+        kept = sweeper.backup(v)
+        assert kept.q.tolist() == slow
+        assert (kept.best.tolist(), kept.chosen.tolist()) == (out.tolist(), chosen.tolist())
+        assert (kept.low, kept.high) == (low, high)
+        with monkeypatch.context() as patch:
+            patch.setattr(sweeper, "_each", None)  # no sweep
+            assert sweeper.backup(v.copy()) is kept
+            near = sweeper.not_worse(v, out - 1.0)
+            assert near.tolist() == [q >= out[s] - 1 for q, s in zip(slow, mdp.pair_state, strict=True)]
+            assert sweeper.listed(np.arange(mdp.L)[::-1], v).tolist() == slow[::-1]
+        v[0] += 1.0
+        fresh = [reference.row_value(rows_of(mdp), i, v) for i in range(mdp.L)]
+        assert sweeper.backup(v).q.tolist() == fresh
+        assert sweeper.with_rewards(np.zeros(mdp.L)).last is None
+
+
+def test_a_certificate_and_its_decisions_are_one_sweep(monkeypatch):
+    counted = []
+    plain = Sweeper._each
+    monkeypatch.setattr(Sweeper, "_each", lambda self, *a: counted.append(1) or plain(self, *a))
+    for mdp in SAMPLES:
+        counted.clear()
+        judge = certifier(mdp)
+        first = judge.certificate(values(mdp))
+        proof = judge.decided(first)
+        assert proof.keep.shape == (mdp.L,)
+        again = judge.certificate(values(mdp), judge.rows)
+        assert len(counted) == 1
+        assert again.lower.tolist() == first.lower.tolist()
 
 
 def test_other_rewards_are_those_of_a_total():

@@ -61,6 +61,8 @@ def bellman_calls(seed, sign=1.0):
     yield "row_value", (rows, int(rng.integers(L)), v)
     for first, last in ((0, S), (2, 6), (4, 4), (0, 1)):
         yield "row_backup", (pair_ptr, rows, v, first, last, q)
+        drawn = rng.integers(-2, 3, L) + 0.0  # with ties
+        yield "best_rows", (pair_ptr, drawn, v, first, last, np.array(SPAN), best, out)
         listed = rng.permutation(L)[:last].astype(np.int32)
         yield "listed_backup", (rows, listed, v, q[: len(listed)])
         for a, b, step in ((first, last, 1), (last - 1, first - 1, -1)):
@@ -69,6 +71,14 @@ def bellman_calls(seed, sign=1.0):
                 yield "optimal_backup", (pair_ptr, rows, *block, best, onto)
                 yield "chosen_backup", (rows, chosen, *block, onto)
                 yield "mixed_backup", (pair_ptr, rows, weight, *block, onto)
+
+    if seed % 2:
+        q = rng.integers(-2, 3, L) + 0.0
+        q[rng.integers(L)] = rng.choice([math.inf, -math.inf, math.nan])
+    yield "best_rows", (pair_ptr, q, v, 0, S, np.array(SPAN), best, out)
+    yield "not_below", (pair_ptr, q, rng.integers(-2, 3, S) + 0.0, rng.random(L) < 0.5)
+    for share in (0.1, 0.4, 0.9):
+        yield "sole_rows", (pair_ptr, rng.random(L) < share, chosen, rng.random(S) < 0.5)
 
 
 def span_calls():

@@ -77,6 +77,25 @@ def listed_backup(rows, listed, v, out):
     out[:] = [row_value(rows, i, v) for i in listed]
 
 
+def best_rows(pair_ptr, q, v, first, last, span, chosen, out):
+    def best(s, v):
+        own = range(pair_ptr[s], pair_ptr[s + 1])
+        chosen[s] = max(own, key=lambda i: q[i], default=-1)  # the first of the largest
+        return float(q[chosen[s]]) if chosen[s] >= 0 else None
+
+    state_by_state(best, v, first, last, 1, span, out)
+
+
+def not_below(pair_ptr, q, least, keep):
+    keep[:] = [q[i] >= x for s, x in enumerate(least) for i in range(pair_ptr[s], pair_ptr[s + 1])]
+
+
+def sole_rows(pair_ptr, keep, chosen, sole):
+    for s, own in enumerate(chosen):
+        kept = [i for i in range(pair_ptr[s], pair_ptr[s + 1]) if keep[i]]
+        sole[s] = own < 0 or kept == [own]
+
+
 # -- twins of kernels/graph.py --------------------------------------------------------------------------------------
 
 

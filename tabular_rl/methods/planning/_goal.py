@@ -152,10 +152,11 @@ class Goal:
         model, before = self.model, self.certifier.rows
         if not 0 < model.L <= TIDY or before is None:
             return certificate
-        best, rows = np.empty(model.S), self.rows()
-        low, high = self.sweeper.optimal(v, best, rows)
-        margin = 2 * shared_error(model, self.sweeper.norm(v)) + 2 * self.spread(low, high)
-        near = self.sweeper.not_worse(v, best - min(margin, 1e-3 * self.wanted))
+        # The values that the certificate swept from, where it is of the model: nothing is swept again.
+        swept = self.certifier.checked(v) if model is self.mdp else v
+        _, _, best, _, low, high = self.sweeper.backup(swept)
+        margin = 2 * shared_error(model, self.sweeper.norm(swept)) + 2 * self.spread(low, high)
+        near = self.sweeper.not_worse(swept, best - min(margin, 1e-3 * self.wanted))
         full, lowest = self.total.lift_values(v), self.total.lift_rows(lowest_rows(model, near))
         if np.array_equal(lowest, before):
             return certificate
