@@ -27,7 +27,7 @@ from tabular_rl.methods.exact._integers import OWN_STATES, QUICK_STATES, quick_s
 from tabular_rl.methods.lookup import METHODS
 from tabular_rl.methods.planning.auto import auto, auto_evaluation
 from tabular_rl.methods.planning.policy_iteration import SMALL, policy_iteration
-from tabular_rl.solving.cost import Facts
+from tabular_rl.solving.cost import Cost, Facts
 
 ONE = MDP([[[1.0]]], [[1.0]], "1/2")
 
@@ -77,6 +77,37 @@ def test_the_answer_says_why_its_method_was_taken():
     assert auto(corridor(5000, step=50)).why == "moves lead nearby: values travel along them in place"
     assert solve(ONE, "value-iteration").why == ""
     assert solve(ONE.replace(gamma=1 - Fraction(1, 10**12))).why.endswith("could not prove the tolerance")
+
+
+def test_the_next_method_goes_on_where_a_capped_one_falls_short(monkeypatch):
+    """Ten sweeps of value iteration come first: what they found is where the next method begins."""
+    mdp, began = scattered(5000).replace(r=np.arange(5000) % 3), []
+    ask = modified_policy_iteration._call
+    monkeypatch.setattr(METHODS["value-iteration"], "cost", lambda _: Cost(1, "ten", {"sweeps": 10}, True))
+    monkeypatch.setattr(
+        modified_policy_iteration, "_call", lambda *a, **o: began.append(o["start_from"]) or ask(*a, **o)
+    )
+    answer = solve(mdp)
+    assert answer.status is Status.CERTIFIED
+    assert answer.method == "modified-policy-iteration"
+    assert list(answer.seconds_of) == ["value-iteration", "modified-policy-iteration"]
+    assert answer.why.startswith("ten; that was not enough, and then moves lead anywhere")
+    (first,) = began
+    assert (first.method, first.work["sweeps"]) == ("value-iteration", 10)
+    assert answer.work["sweeps"] > 10
+    assert np.abs(mdp.bellman(answer.v) - answer.v).max() < 1e-6
+
+
+def test_the_narrower_interval_is_kept_where_both_fall_short(monkeypatch):
+    mdp = scattered(5000).replace(r=np.arange(5000) % 3)
+    monkeypatch.setattr(METHODS["value-iteration"], "cost", lambda _: Cost(1, "ten", {"sweeps": 10}, True))
+    monkeypatch.setattr(modified_policy_iteration, "cost", lambda _: Cost(2, "none", {"sweeps": 1}, True))
+    ten = solve(mdp, "value-iteration", sweeps=10)
+    answer = solve(mdp)
+    assert answer.status is Status.BUDGET_SPENT
+    assert answer.bound <= ten.bound
+    limited = solve(mdp, time_limit=100.0)
+    assert limited.status is Status.BUDGET_SPENT
 
 
 def test_estimates_are_none_where_nothing_can_be_said():

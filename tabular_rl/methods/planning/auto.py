@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +66,8 @@ def auto(
 def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution:
     """The answer of the method whose estimate is the least; options that it lacks are left out.
 
+    An estimate may be capped: where its work is spent without an answer, the next method goes on from its values.
+
     Parameters
     ----------
     mdp : the model
@@ -78,14 +80,47 @@ def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution
     """
     task, facts = "control" if policy is None else "prediction", Facts(mdp)
     estimates = [
-        (cost, method)
-        for method in hooks.planners()
-        if method.task == task and method.refuses(mdp) is None and (cost := method.cost(facts)) is not None
+        (cost, planner)
+        for planner in hooks.planners()
+        if planner.task == task and planner.refuses(mdp) is None and (cost := planner.cost(facts)) is not None
     ]
-    cost, method = min(estimates, key=lambda found: found[0].sweeps)
-    options = {key: value for key, value in given.items() if key in method.defaults}
-    answer: Solution = method.ask(mdp, policy, **{**options, **cost.options})
-    return replace(answer, why=cost.why)
+    answer: Solution | None = None
+    for cost, planner in sorted(estimates, key=lambda found: found[0].sweeps):
+        options = {key: value for key, value in given.items() if key in planner.defaults} | cost.options
+        if answer is not None:
+            options |= _carried(answer, planner.defaults, given)
+        found: Solution = replace(planner.ask(mdp, policy, **options), why=cost.why)
+        answer = found if answer is None else _followed(answer, found)
+        if not cost.capped or answer.status is not Status.BUDGET_SPENT:
+            break
+    assert answer is not None
+    return answer
+
+
+def _carried(answer: Solution, defaults: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What the method that goes on gets from an answer that fell short: its values, and the time that is left."""
+    carried: dict[str, Any] = {"start_from": answer} if "start_from" in defaults else {}
+    if given.get("time_limit") is not None:
+        carried["time_limit"] = max(given["time_limit"] - answer.seconds, 1e-3)
+    return carried
+
+
+def _followed(first: Solution, then: Solution) -> Solution:
+    """The answer of a method that went on where another fell short: the narrower interval, all work and all time."""
+    best = first if not then.status.reached and first.bound < then.bound else then
+    return replace(
+        best,
+        status=then.status,
+        method=then.method,
+        work=_added(first.work, then.work),
+        seconds=first.seconds + then.seconds,
+        seconds_of={**(first.seconds_of or {first.method: first.seconds}), then.method: then.seconds},
+        why=f"{first.why}; that was not enough, and then {then.why}",
+    )
+
+
+def _added(work: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    return {unit: work.get(unit, 0) + more.get(unit, 0) for unit in {**work, **more}}
 
 
 def _first_answer(mdp: MDP, floats: Callable[[], Solution], exactly: Callable[[], Solution]) -> Solution:
@@ -121,14 +156,13 @@ def after(floats: Solution | None, seconds: float, answer: Solution) -> Solution
     -------
     Solution; its `why` says what floats could not do.
     """
-    before = {} if floats is None else floats.work
     name = "floats" if floats is None else floats.method
     why = "floats could not solve it" if floats is None else f"{name} in floats could not prove the tolerance"
     return replace(
         answer,
-        work={unit: before.get(unit, 0) + answer.work.get(unit, 0) for unit in {**before, **answer.work}},
+        work=_added({} if floats is None else floats.work, answer.work),
         seconds=seconds + answer.seconds,
-        seconds_of={name: seconds, answer.method: answer.seconds},
+        seconds_of={**((floats and floats.seconds_of) or {name: seconds}), answer.method: answer.seconds},
         note=answer.note or why,
         why=why,
     )
