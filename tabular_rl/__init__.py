@@ -37,6 +37,7 @@ from tabular_rl.methods.gradient.sample import sample_gradient
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
 from tabular_rl.methods.lookup import METHODS, PLANNERS
 from tabular_rl.model import hooks
+from tabular_rl.model.clock import profile
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -92,6 +93,7 @@ __all__ = [
     "learn",
     "load",
     "occupancy",
+    "profile",
     "read_log",
     "sample_gradient",
     "sample_transitions",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.certificates.certificate import Certificate
+from tabular_rl.model.clock import phase
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import nearest
@@ -16,6 +17,7 @@ from tabular_rl.solving.run import Run
 from tabular_rl.solving.solution import Floats, Solution, Status
 
 
+@phase("proof")
 def conclude(
     run: Run,
     mdp: MDP,

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.certificate import Certificate
+from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.search import can_reach, row_mask_of
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import Beyond, U, down, geometric, up
@@ -36,6 +37,7 @@ class DiscountedCertifier(Certifier):
     last: tuple[Floats, float, float, Beyond] | None = None  # what decisions on actions are made from
     _limits: tuple[float, float] | None = None
 
+    @phase("proof")
     def certificate(self, v: Floats, rows: NDArray[Any] | None = None, decide: bool = False) -> Certificate:
         """Return the proven interval from values v (S,), and for control from the policy `rows` (greedy if None)."""
         v = self.checked(v)
@@ -96,6 +98,7 @@ class DiscountedCertifier(Certifier):
             )
         return self._limits
 
+    @phase("proof")
     def decided(self, certificate: Certificate) -> Certificate:
         """Return the certificate made last, with its decisions.
 

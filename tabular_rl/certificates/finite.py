@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.certificate import Certificate, largest_width
+from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.search import edges
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import U, down, up
@@ -22,6 +23,7 @@ class FiniteCertifier(Certifier):
 
     apart = False  # what is off at one time is off at all those before it
 
+    @phase("proof")
     def certificate(
         self,
         v: Floats,

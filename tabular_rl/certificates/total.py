@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.certificate import Certificate
+from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.search import Mask, can_reach, repaired, row_mask_of
 from tabular_rl.model.graph.total import (
     TotalReward,
@@ -89,6 +90,7 @@ class TotalCertifier(Certifier):
         if self._best is not None:
             self._best.sweeper.run = None
 
+    @phase("proof")
     def certificate(
         self,
         v: Floats,

@@ -27,7 +27,7 @@ GROUPS = {
     "Exploration": "explore start_value",
     "Replay, targets and planning": "target replay capacity batch planning threshold",
     "Run": "steps sweeps inner_sweeps improvements in_place linear_solver start_from episodes runs seed threads "
-    "time_limit no_reference checkpoint resume",
+    "time_limit no_reference checkpoint resume profile",
     "Output": "output to as_json everything show quiet as_csv plot axes log state help",
 }
 LEARNING = {"What to find": "What to learn"}

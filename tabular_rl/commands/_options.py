@@ -185,6 +185,9 @@ def method_options(task: str) -> Callable[[C], C]:
         ),
         *option_flags(names),
         click.option("--start-from", metavar="ANSWER", help="Start with the values of this answer file."),
+        click.option(
+            "--profile", is_flag=True, help="Say where the time went: reading, building, search, proof."
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -18,7 +19,10 @@ from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.methods.ask import evaluate, solve
 from tabular_rl.methods.lookup import canonical, exact_method, planner_of
+from tabular_rl.model.clock import profile
 from tabular_rl.model.numbers import rounded_up
+from tabular_rl.report.profile import ProfileReport, floor_seconds
+from tabular_rl.report.render.text import report_text
 from tabular_rl.report.screen import note, warn
 from tabular_rl.report.solution import SolutionReport, interval_width, status_text, work_text
 from tabular_rl.report.words import seconds_text
@@ -49,24 +53,31 @@ def answered(task: str, given: dict[str, Any]) -> int:
     method, options = _chosen_method(given, task)
     policy, start = given.get("policy"), given["start_from"]
     check_output(given["output"], given["model"], start, policy_file(policy), suffixes=ANSWERS.suffixes)
-    mdp = read_model(given)
-    only = named_states(mdp, given["state"])
-    judged = None if policy is None else read_policy(policy, mdp)
-    if start is not None:
-        options["start_from"] = read_answer(start, mdp).values
-        if options["start_from"] is None:
-            raise OptionError(f"--start-from: {path_text(start)}: found no values, expected an answer file")
-    with at_work(mdp, given["quiet"]):
-        if judged is None:
-            solution = solve(mdp, method, **options)
-        else:
-            solution = evaluate(mdp, judged, method, **options)
+    with ExitStack() as counting:
+        phases = counting.enter_context(profile()) if given["profile"] else {}
+        mdp = read_model(given)
+        only = named_states(mdp, given["state"])
+        judged = None if policy is None else read_policy(policy, mdp)
+        if start is not None:
+            options["start_from"] = read_answer(start, mdp).values
+            if options["start_from"] is None:
+                raise OptionError(
+                    f"--start-from: {path_text(start)}: found no values, expected an answer file"
+                )
+        with at_work(mdp, given["quiet"]):
+            if judged is None:
+                solution = solve(mdp, method, **options)
+            else:
+                solution = evaluate(mdp, judged, method, **options)
     if solution.status is Status.INTERRUPTED and given["quiet"] < 2:  # at once: writing may take a while
         width = interval_width(solution)
         so_far = f"the best interval so far is {rounded_up(width)} wide"
         note(f"interrupted: {so_far if math.isfinite(width) else 'nothing is proven yet'}\n")
-    deliver(SolutionReport(solution, given["everything"], only, given["show"] == "q"), given)
+    profiled = ProfileReport(solution, phases, floor_seconds(mdp)) if given["profile"] else None
+    deliver(SolutionReport(solution, given["everything"], only, given["show"] == "q", profiled), given)
     _say_rest(solution, given)
+    if profiled is not None and not given["as_json"]:
+        note(report_text(profiled) + "\n")
     if solution.status is Status.INTERRUPTED:
         return 128 + (interrupt.signum or 2)
     return 0 if solution.status.reached else NOT_REACHED

@@ -13,6 +13,7 @@ from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.input import source_of
 from tabular_rl.formats.registry import MODELS
 from tabular_rl.model.calls import public
+from tabular_rl.model.clock import phase
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.settings import Sense, checked_gamma, checked_horizon
 
@@ -20,6 +21,7 @@ EXAMPLE = "example:"
 
 
 @public
+@phase("reading")
 def load(
     path: str | os.PathLike[str],
     *,

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from tabular_rl.errors import Fault, ModelError, OptionError, closest, kind_text, quoted
 from tabular_rl.model.build import arrays_of_outcomes
 from tabular_rl.model.calls import Model, check_options, public
+from tabular_rl.model.clock import phase
 from tabular_rl.model.fields import complete, finish, put, put_arrays, put_exact, put_rewards, put_start
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.names import Names
@@ -152,6 +153,7 @@ class MDP(Model):
 
     @classmethod
     @public
+    @phase("building")
     def from_rows(
         cls,
         *,
@@ -264,6 +266,7 @@ class MDP(Model):
 
     @classmethod
     @public
+    @phase("building")
     def from_tensors(
         cls,
         P: Any,
@@ -308,6 +311,7 @@ class MDP(Model):
 
     @classmethod
     @public
+    @phase("building")
     def from_outcomes(
         cls,
         outcomes: Iterable[Sequence[Any]],

@@ -30,6 +30,7 @@ from tabular_rl.report.columns import answer_entries, answer_sheet, q_column
 from tabular_rl.report.grid import grid_blocks, policy_grid
 from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown
 from tabular_rl.report.policy import action_changes, action_text, tied_states
+from tabular_rl.report.profile import ProfileReport
 from tabular_rl.report.q import q_blocks
 from tabular_rl.report.render.text import fits
 from tabular_rl.report.screen import signs
@@ -44,12 +45,14 @@ class SolutionReport(Report):
     """An answer: a header, the values (drawn as a grid where it is one), what is proven.
 
     `everything` shows every state, `only` some states; `show_q` the value of every action beside that of its state.
+    `profile` stands in JSON, where it was asked for.
     """
 
     solution: Solution
     everything: bool = False
     only: Sequence[int] | None = None
     show_q: bool = False
+    profile: ProfileReport | None = None
 
     def blocks(self) -> list[Block]:
         solution = self.solution
@@ -70,7 +73,9 @@ class SolutionReport(Report):
         return [Lines([f"{header(solution.mdp)}; {solution.method}{what}"]), *body, Lines(sentences)]
 
     def entries(self) -> dict[str, Any]:
-        more = {"q": q_column(self.solution.mdp, self.solution.q)} if self.show_q else {}
+        more: dict[str, Any] = {} if self.profile is None else {"profile": self.profile.entries()}
+        if self.show_q:
+            more["q"] = q_column(self.solution.mdp, self.solution.q)
         return answer_entries(self.solution, **more)
 
     def sheet(self) -> Sheet:

@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 from tabular_rl.errors import NotAnswerable, OptionError, quoted
 from tabular_rl.model.calls import Option, check_options, options_of, public
+from tabular_rl.model.clock import phase
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.problem import DISCOUNTED as DISCOUNTED
 from tabular_rl.model.problem import FINITE as FINITE
@@ -68,7 +69,8 @@ class Method(Generic[P, Answer]):
             self.check_model(mdp)
             values = self.defaults | self.checked(given)
             mdp.validate()  # a mapped model is looked at before a kernel sees it
-            return function(mdp, *args, **values)
+            with phase("learning" if self.learns else "search"):
+                return function(mdp, *args, **values)
 
         self._call: Callable[..., Answer] = public(checked, self.name)
 

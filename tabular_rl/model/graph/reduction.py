@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.search import Mask
 from tabular_rl.model.graph.total import TotalReward, total_reward, zero_of_policy
 from tabular_rl.model.mdp import MDP
@@ -31,7 +32,10 @@ def reduced(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
     NoFiniteAnswer : with the states where the optimal value is not finite
     """
     mdp = sweeper.mdp
-    return total_reward(sweeper, exactly) if mdp.problem.must_end else unreduced(mdp)
+    if not mdp.problem.must_end:
+        return unreduced(mdp)
+    with phase("graph"):
+        return total_reward(sweeper, exactly)
 
 
 def unreduced(mdp: MDP) -> TotalReward:

@@ -1,0 +1,70 @@
+"""Where time goes: phases by name, counted only while somebody asks.
+
+A phase inside another counts for itself, and not for the outer one. Phases of other threads count for none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_open: ContextVar[_Times | None] = ContextVar("phases", default=None)
+
+
+class _Times:
+    """Seconds by phase, and the phases that are open, the innermost last."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.open: list[str] = []
+        self.since = 0.0
+
+    def turn(self) -> None:
+        """Add the time since the last turn to the innermost phase."""
+        now = time.perf_counter()
+        if self.open:
+            self.seconds[self.open[-1]] = self.seconds.get(self.open[-1], 0.0) + now - self.since
+        self.since = now
+
+
+@contextmanager
+def phase(name: str) -> Iterator[None]:
+    """Count the time of a block as that of a phase, where somebody asks."""
+    times = _open.get()
+    if times is None:
+        yield
+        return
+    times.turn()
+    times.open.append(name)
+    try:
+        yield
+    finally:
+        times.turn()
+        times.open.pop()
+
+
+@contextmanager
+def profile() -> Iterator[dict[str, float]]:
+    """Count where the time goes while a block runs.
+
+    Returns
+    -------
+    Context of {phase: seconds of wall time}, which fills while the block runs: "reading" files, "building" and
+    checking models, "search" for values and a policy, "proof" of their interval, and other phases of single methods.
+
+    Examples
+    --------
+    >>> from tabular_rl import MDP, solve
+    >>> with profile() as seconds:
+    ...     answer = solve(MDP([[[1.0]]], [[1.0]], "1/2"))
+    >>> list(seconds)
+    ['building', 'search', 'proof']
+    """
+    times = _Times()
+    token = _open.set(times)
+    try:
+        yield times.seconds
+    finally:
+        _open.reset(token)
