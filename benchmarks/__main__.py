@@ -1,121 +1,149 @@
-"""Time `tabular_rl.solve` against rivals on the same models in one run: the first part of results.md.
+"""Race `tabular_rl.solve` against rivals on seeded families: the first part of results.md.
 
-A rival that is not installed is recorded as such. Times are CPU seconds of one process, the least of three calls after
-one that compiles; each rival is asked for the same tolerance, and its difference from our values stands beside.
+    python -m benchmarks                                            # the default models, all rivals
+    python -m benchmarks --families garnet-1e4,grid-300@.9999 --rivals quantecon --methods auto,policy-iteration
+    python -m benchmarks --size small --rivals none
+    python -m benchmarks --growth                                   # cost against size, and its picture
+
+A rival that pip cannot install, that fails, stops early or does not finish is recorded as such.
 """
 
 from __future__ import annotations
 
-import platform
+import argparse
+import sys
+import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-import tabular_rl
-from benchmarks.learners import TITLE
+from benchmarks.families import FAMILIES, model, parse, size_text
+from benchmarks.page import RACES, RESULTS, replace_part
+from benchmarks.race import RIVALS, Entry, Options, race, write_model
+from benchmarks.report import Row, races_page
+from benchmarks.truth import truth_of
 from tabular_rl import MDP
-from tabular_rl.model import families
+from tabular_rl.methods.lookup import PLANNERS, planner_of
 
-TOLERANCE = 1e-6
-CALLS = 3
-
-
-def models() -> dict[str, MDP]:
-    """The instances: well mixed, slippery grids, a chain."""
-    return {
-        "garnet 10,000 x 10, γ .99": families.garnet(states=10_000, actions=10, branching=7, gamma=0.99),
-        "garnet 100,000 x 10, γ .99": families.garnet(states=100_000, actions=10, branching=7, gamma=0.99),
-        "grid 300 x 300, γ .99": families.gridworld(rows=300, columns=300, gamma=0.99),
-        "grid 300 x 300, γ .9999": families.gridworld(rows=300, columns=300, gamma=0.9999),
-        "queue 20,000, γ .99": families.queue(capacity=19_999, gamma=0.99, holding=0.001),
-    }
+DEFAULT = """
+    three garnet-1e4 garnet-1e5 power-law layered dense car-rental
+    grid-300@.99 grid-300@.9999 maze-300@.999 maze-300@.9999 lake@.999 pendulum two-queues
+    queue inventory ring tree tree-up multichain decomposable
+    paths-300@1 lake@1 reach consensus horizon
+    garnet-absorbing grid-hub queue-shortcut
+"""
+LARGE = "garnet-1e6 grid-1000@.9999 horizon-1e5 paths-500@1"
 
 
-def ours(mdp: MDP) -> np.ndarray:
-    answer = tabular_rl.solve(mdp, tolerance=TOLERANCE)
-    assert answer.status.reached, answer.status
-    return np.asarray(answer.v)
+def named(text: str) -> tuple[str, float | None]:
+    """Return the name and the discount of "grid-300@.9999"."""
+    name, _, gamma = text.partition("@")
+    which, size = parse(name)
+    return f"{which}-{size_text(size)}", float(gamma) if gamma else None
 
 
-def scipy_value_iteration(mdp: MDP) -> np.ndarray:
-    """Value iteration over one sparse matrix, stopped by the span where there is no terminal state."""
-    P, starts = mdp.P, mdp.pair_ptr[:-1][~mdp.terminal].astype(np.intp)
-    r, g, live = mdp.sign * mdp.r, mdp.gamma, ~mdp.terminal
-    v = np.zeros(mdp.S)
-    while True:
-        best = np.maximum.reduceat(r + g * (P @ v), starts)
-        change = best - v[live]
-        low, high = float(change.min()), float(change.max())
-        if not live.all():
-            low, high = min(low, 0.0), max(high, 0.0)
-        v[live] = best
-        if (high - low) * g / (1 - g) <= TOLERANCE:
-            v[live] += (high + low) / 2 * g / (1 - g)
-            return mdp.sign * v
+def chosen_models(options: argparse.Namespace) -> list[tuple[str, float | None]]:
+    if options.families:
+        names = options.families.split(",")
+    elif options.size == "small":
+        names = [f"{name}-{family.small}" for name, family in FAMILIES.items()]
+    else:
+        names = DEFAULT.split() + (LARGE.split() if options.size == "large" else [])
+    found = [named(name) for name in names]
+    if options.gamma:
+        found = [(name, float(gamma)) for name, _ in found for gamma in options.gamma.split(",")]
+    return found
 
 
-def quantecon_modified_policy_iteration(mdp: MDP) -> np.ndarray:
-    from quantecon.markov import DiscreteDP  # type: ignore[import-not-found,unused-ignore]
-
-    # It knows no terminal states: they loop with reward 0.
-    ends = np.flatnonzero(mdp.terminal)
-    from scipy.sparse import csr_matrix, vstack
-
-    loops = csr_matrix((np.ones(len(ends)), (np.arange(len(ends)), ends)), shape=(len(ends), mdp.S))
-    Q = vstack([csr_matrix(mdp.P), loops]).tocsr()
-    r = np.concatenate([mdp.sign * mdp.r, np.zeros(len(ends))])
-    s = np.concatenate([mdp.pair_state, ends])
-    a = np.concatenate([mdp.pair_action, np.zeros(len(ends), dtype=int)])
-    ddp = DiscreteDP(r, Q, mdp.gamma, s, a)
-    found = ddp.solve(method="modified_policy_iteration", epsilon=TOLERANCE, max_iter=10**6)
-    return mdp.sign * np.asarray(found.v)
+def chosen_rivals(text: str) -> list[Entry]:
+    if text in ("all", "none"):
+        return [entry for entries in RIVALS.values() for entry in entries] if text == "all" else []
+    entries = []
+    for name in text.split(","):
+        if name not in RIVALS:
+            raise SystemExit(f"--rivals: found {name!r}, expected all, none, or some of {', '.join(RIVALS)}")
+        entries += RIVALS[name]
+    return entries
 
 
-RIVALS: dict[str, Callable[[MDP], np.ndarray]] = {
-    "scipy value iteration": scipy_value_iteration,
-    "QuantEcon modified policy iteration": quantecon_modified_policy_iteration,
-}
+def chosen_methods(text: str, mdp: MDP) -> list[Entry]:
+    """Return ours: `auto`, and the methods asked for that solve this problem at this size."""
+    asked = [m.name for m in PLANNERS.values() if m.task == "control"] if text == "all" else text.split(",")
+    names = []
+    for name in asked:
+        method = planner_of(name, "control")
+        slow = text == "all" and (method.exact or method.name == "linear-programming")
+        large = method.largest is not None and method.largest < mdp.S
+        if not slow and not large and mdp.problem in method.problems:
+            names.append(method.name)
+    return [Entry("ours", name, name) for name in dict.fromkeys(["auto", *names])]
 
 
-def timed(function: Callable[[MDP], np.ndarray], mdp: MDP) -> tuple[float, np.ndarray]:
-    """The least CPU time of some calls, and the values."""
-    v = function(mdp)
-    best = float("inf")
-    for _ in range(CALLS):
-        start = time.process_time()
-        v = function(mdp)
-        best = min(best, time.process_time() - start)
-    return best, v
+def parser() -> argparse.ArgumentParser:
+    known = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0]
+    )
+    add = known.add_argument
+    add("--families", help="models by family and size, with a discount: garnet-1e4,grid-300@.9999")
+    add(
+        "--size",
+        choices=("small", "default", "large"),
+        default="default",
+        help="which models, without --families",
+    )
+    add("--gamma", help="discounts, instead of those of the families")
+    add("--seed", type=int, default=0, help="of the models")
+    add("--rivals", default="all", help=f"all, none, or some of {','.join(RIVALS)}")
+    add("--methods", default="all", help="ours, beside auto: all, or names")
+    add("--tolerance", type=float, default=1e-6)
+    add("--calls", type=int, default=5, help="most calls of an entrant on a model")
+    add("--limit", type=float, default=10.0, help="CPU seconds of a call")
+    add("--remark", default="", help="a sentence about the run, for the page")
+    add("--output", type=Path, default=RESULTS, help="the page whose part is rewritten")
+    add("--growth", action="store_true", help="cost against size instead, and its picture")
+    return known
 
 
-def main() -> None:
-    lines = [
-        "# Benchmarks",
-        "",
-        f"`python -m benchmarks`; {platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}. "
-        "CPU seconds, one thread, everything compiled.",
-        "Only ratios within a run mean something. Ours is `solve` with method `auto`: its time includes the proof.",
-        "",
-        "| model | ours, s | " + " | ".join(f"{name}: ratio, error" for name in RIVALS) + " |",
-        "|---|---|" + "---|" * len(RIVALS),
-    ]
-    for name, mdp in models().items():
-        own, v = timed(ours, mdp)
-        cells: list[Any] = [name, f"{own:.3f}"]
-        for rival in RIVALS.values():
-            try:
-                seconds, values = timed(rival, mdp)
-                cells.append(f"{seconds / own:.1f}, {float(np.max(np.abs(values - v))):.0e}")
-            except ImportError:
-                cells.append("not installed")
-        lines.append("| " + " | ".join(cells) + " |")
-        print(lines[-1], flush=True)
-    path = Path(__file__).with_name("results.md")
-    _, title, learners = path.read_text(encoding="utf-8").partition(TITLE)
-    path.write_text("\n".join(lines) + f"\n\n{title}{learners}", encoding="utf-8")
+def row_of(name: str, gamma: float | None, folder: Path, asked: argparse.Namespace, options: Options) -> Row:
+    """Make a model and race on it."""
+    family = parse(name)[0]
+    mdp = model(name, gamma, asked.seed)
+    small = FAMILIES[family].make(size=FAMILIES[family].small, gamma=mdp.gamma, seed=asked.seed)
+    paths = folder / "model.npz", folder / "warm.npz"
+    for path, one in zip(paths, (mdp, small), strict=True):
+        write_model(path, one)
+    entries = chosen_methods(asked.methods, mdp) + chosen_rivals(asked.rivals)
+    del mdp
+    found = race(name, paths, entries, folder, options)
+    return Row(family, found, truth_of(found, paths[0], options.tolerance, 2 * options.limit))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    asked = parser().parse_args(arguments)
+    if asked.growth:
+        from benchmarks.growth import grow
+
+        grow(asked)
+        return
+    options = Options(tolerance=asked.tolerance, calls=asked.calls, limit=asked.limit)
+    command = "python -m benchmarks " + " ".join(arguments if arguments is not None else sys.argv[1:])
+    rows: list[Row] = []
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, gamma in chosen_models(asked):
+            rows.append(row_of(name, gamma, Path(folder), asked, options))
+            print(f"{time.monotonic() - start:5.0f} s  {progress(rows[-1])}", file=sys.stderr, flush=True)
+            remarks = [f"Seed {asked.seed}.", *([asked.remark] if asked.remark else [])]
+            # After each model: a run that is ended has its tables all the same.
+            replace_part(asked.output, RACES, races_page(rows, options, command.strip(), remarks))
+
+
+def progress(row: Row) -> str:
+    cells = []
+    for times in row.race.times.values():
+        cells.append(
+            f"{times.entry.name} {times.seconds:.3g}" if times.solves else f"{times.entry.name}: {times.said}"
+        )
+    return f"{row.name}: " + "; ".join(cells)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,14 @@ import random
 import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import tabular_rl
+from benchmarks.environments import NotInstalled, python_for, requirements
+from benchmarks.page import LEARNERS, RESULTS, machine, replace_part
 from tabular_rl.model import families
 
 HERE = Path(__file__).parent
@@ -29,7 +30,6 @@ RIVALS = {
     "MushroomRL": "mushroom",
     "bettermdptools": "bettermdptools_loop",
 }
-TITLE = "# Benchmarks of learners"
 CALLS = 4
 UPDATES = 4_000_000
 
@@ -37,26 +37,18 @@ UPDATES = 4_000_000
 def rival(script: str) -> tuple[float | None, str]:
     """Updates a second, or why there are none; and the versions."""
     path = HERE / "rivals" / f"{script}.py"
-    pinned = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# requirements: ").split()
-    folder = HERE / ".environments" / script
-    python = folder / "bin" / "python"
+    pinned = " ".join(requirements(path))
     try:
-        if not (folder / "ready").exists():
-            venv.create(folder, with_pip=True, clear=True)
-            install = [str(python), "-m", "pip", "install", "-q", *pinned]
-            subprocess.run(install, check=True, capture_output=True, timeout=900)
-            (folder / "ready").touch()
-    except (subprocess.SubprocessError, OSError):
-        return None, f"could not be installed ({' '.join(pinned)})"
+        python = python_for(path)
+    except NotInstalled as error:
+        return None, str(error)
     try:
-        done = subprocess.run(
-            [str(python), str(path)], check=True, capture_output=True, text=True, timeout=900
-        )
+        done = subprocess.run([python, str(path)], check=True, capture_output=True, text=True, timeout=900)
         found = json.loads(done.stdout.splitlines()[-1])
     except (subprocess.SubprocessError, ValueError, IndexError) as error:
         said = getattr(error, "stderr", "") or str(error)
         return None, f"failed: {said.strip().splitlines()[-1][:80] if said.strip() else error}"
-    return found["updates"] / found["seconds"], " ".join(pinned)
+    return found["updates"] / found["seconds"], pinned
 
 
 def plain_python(mdp: tabular_rl.MDP, updates: int = 1_000_000) -> float:
@@ -115,10 +107,9 @@ def main() -> None:
         for runs in (1, 8, 32)
     }
     lines = [
-        TITLE,
+        LEARNERS,
         "",
-        f"`python -m benchmarks.learners`; {platform.machine()}, Python {platform.python_version()}, numpy "
-        f"{np.__version__}. CPU seconds, one core, everything compiled.",
+        f"`python -m benchmarks.learners`; {machine()}. CPU seconds, one core, everything compiled.",
         "Q-learning, α = .1, ε = .1, along a trajectory with restarts. Only ratios within a run mean something.",
         "",
         "| model | runs | million updates a second |",
@@ -148,9 +139,7 @@ def main() -> None:
         lines.append(f"| {name} | {cells} | {said} |")
     text = "\n".join(lines) + "\n"
     print(text)
-    path = HERE / "results.md"
-    planning = path.read_text(encoding="utf-8").partition(TITLE)[0].rstrip()
-    path.write_text(f"{planning}\n\n{text}", encoding="utf-8")
+    replace_part(RESULTS, LEARNERS, text)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,18 @@ def layered(*, size: int, gamma: float, seed: int) -> MDP:
     return random_model(rng, width * layers, 10, 5, 10, draw, gamma=gamma, name=f"layered {width * layers}")
 
 
+@family("three", (3,), (0.9,), 3)
+def three(*, size: int, gamma: float, seed: int) -> MDP:
+    """A model of 3 states and 2 actions: what a call costs besides the work."""
+    rng = generator(seed)
+    width = min(2, size)
+
+    def draw(first: int, last: int) -> Ints:
+        return distinct(last - first, lambda n: rng.integers(0, size, size=(n, width), dtype=np.int32))
+
+    return random_model(rng, size, 2, width, width, draw, gamma=gamma, name=f"{size} states")
+
+
 @family("car-rental", (20,), (0.99,), 3, "cars", random=False)
 def car_rental(*, size: int, gamma: float, seed: int) -> MDP:  # noqa: ARG001
     """Jack's car rental: (size + 1)² states, as many successors of each row."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.__main__ import main
 from benchmarks.families import FAMILIES, model, parse, size_text
 
 
@@ -70,3 +71,48 @@ def test_rows_of_garnets_hold_5_to_10_distinct_states():
     assert lengths.min() == 5 and lengths.max() == 10
     for i in range(mdp.L):
         assert len(set(mdp.next_state[mdp.row_ptr[i] : mdp.row_ptr[i + 1]].tolist())) == lengths[i]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """What a run on small models without rivals writes; an option leaves the learners' part as it is."""
+    path = tmp_path_factory.mktemp("benchmarks") / "results.md"
+    path.write_text("# Benchmarks\n\nold\n\n# Benchmarks of learners\n\nkept\n", encoding="utf-8")
+    names = ["three-3", "garnet-60", "grid-5", "queue-30", "lake-4", "horizon-20"]
+    main(
+        [
+            "--families",
+            ",".join(names),
+            "--rivals",
+            "none",
+            "--methods",
+            "auto",
+            "--calls",
+            "1",
+            "--output",
+            str(path),
+        ]
+    )
+    return path
+
+
+def test_a_run_writes_its_part_of_the_page(page):
+    text = page.read_text(encoding="utf-8")
+    assert "old" not in text and text.endswith("# Benchmarks of learners\n\nkept\n")
+    assert text.count("# Benchmarks\n") == 1
+    for name in ("three-3", "garnet-60", "grid-5", "queue-30", "lake-4", "horizon-20"):
+        assert f"\n| {name}, γ " in text
+
+
+def test_true_errors_are_within_the_bounds(page):
+    lines = page.read_text(encoding="utf-8").partition("## Ours")[2].partition("## ")[0].splitlines()
+    head, _, *rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")
+    ]
+    assert len(rows) == 6
+    for row in rows:
+        cells = dict(zip(head, row, strict=True))
+        error, bound = float(cells["error"].removeprefix("≤ ")), float(cells["bound"])
+        # Both are rounded to one digit, and half the width of the truth is in the error.
+        assert error <= 2.5 * bound + 1e-15
+        assert bound <= 1e-6

@@ -1,0 +1,93 @@
+# requirements:
+"""tabular_rl: MDP.from_rows and solve."""
+
+import time
+
+import numpy as np
+
+import tabular_rl
+from benchmarks.entrants import protocol
+from tabular_rl import MDP
+
+METHOD = "auto"
+
+
+def build(m):
+    return MDP.from_rows(
+        pair_ptr=m.pair_ptr,
+        pair_action=m.pair_action,
+        row_ptr=m.row_ptr,
+        next_state=m.next_state,
+        prob=m.prob,
+        r=m.r,
+        terminal=m.terminal,
+        gamma=m.gamma,
+        sense="max" if m.sign > 0 else "min",
+        horizon=None if m.horizon < 0 else m.horizon,
+    )
+
+
+def solve(mdp, m, tolerance):  # noqa: ARG001
+    answer = tabular_rl.solve(mdp, method=METHOD, tolerance=tolerance)
+    return answer.v, facts(answer)
+
+
+def facts(answer):
+    arrays = {"lower": answer.lower, "upper": answer.upper} if answer.lower is not None else {}
+    return {
+        "arrays": arrays,
+        "bound": answer.bound,
+        "status": answer.status.name,
+        "method": answer.method,
+        "why": answer.why,
+        "note": answer.note,
+        "counts": {name: int(count) for name, count in answer.work.items()},
+    }
+
+
+def certificate(mdp, m, tolerance):  # noqa: ARG001
+    """Time one sweep from finished values, with the certificate and the decisions that follow."""
+    found = tabular_rl.solve(mdp, tolerance=tolerance)
+    start = time.process_time()
+    tabular_rl.solve(mdp, method="value-iteration", tolerance=tolerance, start_from=found, sweeps=1)
+    return {"seconds": time.process_time() - start}
+
+
+def floor(mdp, m, tolerance):  # noqa: ARG001
+    """Time reading every probability and every next state once: 12 bytes an outcome."""
+    best = float("inf")
+    for _ in range(7):
+        start = time.process_time()
+        m.prob.max()
+        np.bitwise_or.reduce(m.next_state)
+        best = min(best, time.process_time() - start)
+    return {"seconds": best, "bytes": 12 * m.K, "model": mdp.nbytes}
+
+
+def tensors(mdp, m, tolerance):  # noqa: ARG001
+    """Time building from scipy matrices, or from a dense tensor where every row is full."""
+    if not protocol.full(m):
+        return {"unfit": "not every state has every action"}
+    R = m.r.reshape(m.S, m.A)
+    if m.K == m.L * m.S:
+        return {"seconds": least(lambda: MDP.from_tensors(m.prob.reshape(m.S, m.A, m.S), R, m.gamma))}
+    from scipy.sparse import csr_matrix
+
+    P = csr_matrix((m.prob, m.next_state, m.row_ptr), shape=(m.L, m.S))
+    each = [P[a :: m.A] for a in range(m.A)]
+    return {"seconds": least(lambda: MDP.from_tensors(each, R, m.gamma))}
+
+
+def least(call):
+    best = float("inf")
+    for _ in range(3):
+        start = time.process_time()
+        call()
+        best = min(best, time.process_time() - start)
+    return best
+
+
+COMMANDS = {"certificate": certificate, "floor": floor, "tensors": tensors}
+
+if __name__ == "__main__":
+    protocol.run(globals())

@@ -1,0 +1,169 @@
+"""What every entrant of a race does: read a model, build, warm up, and answer commands one by one.
+
+An entrant is a script with two functions, `build(m)` and `solve(built, m, tolerance)`, and perhaps `unfit(m)`, which
+says why a model is not for it. It runs in an environment of its own and needs numpy alone for this file.
+
+    python with_NAME.py METHOD MODEL.npz WARM.npz VALUES.npz TOLERANCE
+
+Each line on stdin is a command: "build", "solve", "thousand", or one that the script adds. The answer is one line of
+JSON. Times are CPU seconds of this process with all its threads. Who asks ends a process that takes too long.
+"""
+
+import json
+import os
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+
+
+def load(path):
+    """Read a model: its arrays, sizes, and rewards `gain` in the sign of maximisation."""
+    with np.load(path) as file:
+        m = SimpleNamespace(**{name: file[name] for name in file.files})
+    m.gamma, m.sign, m.horizon = float(m.gamma), float(m.sign), int(m.horizon)
+    m.S, m.L, m.K = len(m.terminal), len(m.pair_action), len(m.prob)
+    m.A = int(m.pair_action.max()) + 1
+    m.gain = m.sign * m.r
+    return m
+
+
+def with_loops(m):
+    """For those who know no terminal states: these stay where they are and earn nothing."""
+    if not m.terminal.any():
+        return m
+    counts = np.where(m.terminal, 1, np.diff(m.pair_ptr))
+    pair_ptr = np.append(0, np.cumsum(counts))
+    at = pair_ptr[:-1][m.terminal]
+    old = np.ones(pair_ptr[-1], dtype=bool)
+    old[at] = False
+    lengths = np.ones(len(old), dtype=np.int64)
+    lengths[old] = np.diff(m.row_ptr)
+    row_ptr = np.append(0, np.cumsum(lengths))
+    place = np.ones(row_ptr[-1], dtype=bool)
+    place[row_ptr[at]] = False
+    next_state, prob = np.empty(len(place), dtype=np.int32), np.ones(len(place))
+    next_state[place], prob[place] = m.next_state, m.prob
+    next_state[row_ptr[at]] = np.flatnonzero(m.terminal)
+    action, gain = np.zeros(len(old), dtype=np.int64), np.zeros(len(old))
+    action[old], gain[old] = m.pair_action, m.gain
+    more = {"pair_ptr": pair_ptr, "pair_action": action, "row_ptr": row_ptr, "next_state": next_state}
+    return SimpleNamespace(**vars(m) | more | {"prob": prob, "gain": gain, "L": len(old), "K": len(prob)})
+
+
+def pair_state(m):
+    return np.repeat(np.arange(m.S), np.diff(m.pair_ptr))
+
+
+def full(m):
+    """Whether every state has every action, in order."""
+    return m.L == m.S * m.A and bool(np.all(m.pair_action.reshape(m.S, m.A) == np.arange(m.A)))
+
+
+def resident():
+    """Resident memory now, and its peak since `forget_peak`, in bytes."""
+    try:
+        with open("/proc/self/status") as file:
+            found = dict(line.split(":", 1) for line in file if line.startswith(("VmRSS", "VmHWM")))
+        return tuple(int(found[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+    except (OSError, KeyError):
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return peak, peak
+
+
+def forget_peak():
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        pass
+
+
+class Entrant:
+    """A script's functions behind commands."""
+
+    def __init__(self, script, arguments):
+        self.script = script
+        self.method, model, warm, self.values, tolerance = arguments
+        self.tolerance = float(tolerance)
+        script["METHOD"] = self.method
+        self.built = None
+        self.m = load(model)
+        self.why_not = script.get("unfit", lambda m: "")(self.m)  # noqa: ARG005
+        if not self.why_not:
+            self.warm_up(load(warm))
+        self.base = resident()[0]
+
+    def warm_up(self, m):
+        try:
+            self.script["solve"](self.script["build"](m), m, self.tolerance)
+        except Exception as error:
+            print("warm-up:", error, file=sys.stderr)
+
+    def build(self):
+        self.built = None
+        start = time.process_time()
+        built = self.script["build"](self.m)
+        seconds = time.process_time() - start
+        self.built = built
+        return {"seconds": seconds}
+
+    def solve(self):
+        return self.timed(lambda: self.script["solve"](self.built, self.m, self.tolerance))
+
+    def thousand(self):
+        """Build and solve 1,000 times: what small models cost."""
+
+        def calls():
+            for _ in range(1000):
+                found = self.script["solve"](self.script["build"](self.m), self.m, self.tolerance)
+            return found
+
+        return self.timed(calls)
+
+    def timed(self, call):
+        forget_peak()
+        before = resident()[0]
+        start = time.process_time()
+        found = call()
+        seconds = time.process_time() - start
+        peak = resident()[1]
+        v, facts = found if isinstance(found, tuple) else (found, {})
+        arrays = facts.pop("arrays", {})
+        np.savez(self.values, v=np.asarray(v, dtype=np.float64), **arrays)
+        return {"seconds": seconds, "peak": peak - self.base, "work": peak - before} | facts
+
+    def answer(self, command):
+        if self.why_not:
+            return {"unfit": self.why_not}
+        try:
+            more = self.script.get("COMMANDS", {})
+            return (
+                more[command](self.built, self.m, self.tolerance)
+                if command in more
+                else getattr(self, command)()
+            )
+        except MemoryError:
+            return {"failed": "not enough memory"}
+        except BaseException as error:
+            said = str(error).strip().splitlines() or [""]
+            return {"failed": f"{type(error).__name__}: {said[0]}"[:120]}
+
+
+def run(script):
+    """Answer commands until stdin ends. What a rival prints goes to stderr."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    try:
+        entrant = Entrant(script, sys.argv[1:])
+    except BaseException as error:
+        print(json.dumps({"failed": f"{type(error).__name__}: {error}"[:120]}), file=out, flush=True)
+        raise
+    print(
+        json.dumps({"unfit": entrant.why_not} if entrant.why_not else {"ready": True}), file=out, flush=True
+    )
+    for line in sys.stdin:
+        print(json.dumps(entrant.answer(line.strip())), file=out, flush=True)

@@ -1,0 +1,51 @@
+"""results.md: each program rewrites its own part, which begins with its title."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+RESULTS = Path(__file__).with_name("results.md")
+RACES, GROWTH, LEARNERS = "# Benchmarks", "# Cost against size", "# Benchmarks of learners"
+TITLES = (RACES, GROWTH, LEARNERS)
+
+
+def replace_part(path: Path, title: str, text: str) -> None:
+    """Put a part of the page in the place of what stood there; the parts stand in the order of TITLES."""
+    parts = read_parts(path)
+    parts[title] = text.strip()
+    path.write_text("\n\n".join(parts[t] for t in TITLES if t in parts) + "\n", encoding="utf-8")
+
+
+def read_parts(path: Path) -> dict[str, str]:
+    """Return the parts of a page by their titles."""
+    parts: dict[str, list[str]] = {}
+    title = ""
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        title = line if line in TITLES else title
+        if title:
+            parts.setdefault(title, []).append(line)
+    return {title: "\n".join(lines).strip() for title, lines in parts.items()}
+
+
+def machine() -> str:
+    return f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Return a table, whose first `left` columns are words."""
+    rule = ["---"] * left + ["---:"] * (len(head) - left)
+    return ["| " + " | ".join(cells) + " |" for cells in (head, rule, *rows)]
+
+
+def seconds_text(x: float) -> str:
+    """Two digits, as .023, 1.4 or 25."""
+    if not np.isfinite(x):
+        return "-"
+    if x >= 10:
+        return f"{x:.0f}"
+    digits = 1 if x >= 1 else 2 if x >= 0.1 else 3 if x >= 0.01 else 4
+    return f"{x:.{digits}f}".replace("0.", ".", 1) if x < 1 else f"{x:.1f}"

@@ -1,0 +1,309 @@
+"""Races: one process an entrant, called in turn, each call ended by a limit of CPU seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from benchmarks.environments import NotInstalled, python_for
+from tabular_rl import MDP
+
+HERE = Path(__file__).parent / "entrants"
+ONE_THREAD = {
+    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+}
+PATIENCE = 6.0  # wall seconds for a CPU second, on a busy machine
+TINY = 4000  # bytes of a model's file: its calls are too short for a clock, so that 1,000 are timed
+TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Who takes part: a script, one of its methods, and its name on the page."""
+
+    script: str
+    method: str
+    name: str
+
+    @property
+    def ours(self) -> bool:
+        return self.script == "ours"
+
+
+RIVALS = {
+    "quantecon": (
+        Entry("with_quantecon", "modified_policy_iteration", "QuantEcon MPI"),
+        Entry("with_quantecon", "policy_iteration", "QuantEcon PI"),
+    ),
+    "mdpsolver": (Entry("with_mdpsolver", "mpi", "mdpsolver MPI"),),
+    "mdptoolbox": (Entry("with_mdptoolbox", "PolicyIterationModified", "pymdptoolbox MPI"),),
+    "storm": (Entry("with_storm", "fast", "Storm"), Entry("with_storm", "sound", "Storm, sound")),
+    "scipy": (
+        Entry("with_scipy", "value_iteration", "scipy VI"),
+        Entry("with_scipy", "policy_iteration", "scipy PI"),
+    ),
+    "highs": (Entry("with_highs", "highs", "HiGHS"),),
+}
+
+
+def write_model(path: Path, mdp: MDP) -> None:
+    """Write the arrays of a model, each row in order of its next states and each of them once."""
+    from scipy.sparse import csr_matrix
+
+    P = csr_matrix((mdp.prob, mdp.next_state, mdp.row_ptr), shape=(mdp.L, mdp.S), copy=True)
+    P.sum_duplicates()
+    np.savez(
+        path,
+        pair_ptr=mdp.pair_ptr,
+        pair_action=mdp.pair_action,
+        row_ptr=P.indptr,
+        next_state=P.indices,
+        prob=P.data,
+        r=mdp.r,
+        terminal=mdp.terminal,
+        gamma=mdp.gamma,
+        sign=mdp.sign,
+        horizon=-1 if mdp.horizon is None else mdp.horizon,
+    )
+
+
+def read_model(path: Path) -> MDP:
+    """Read what write_model wrote."""
+    with np.load(path) as file:
+        m = dict(file)
+    sense, horizon = "max" if m.pop("sign") > 0 else "min", int(m.pop("horizon"))
+    return MDP.from_rows(
+        **m | {"gamma": float(m["gamma"])}, sense=sense, horizon=None if horizon < 0 else horizon, copy=False
+    )
+
+
+@dataclass
+class Times:
+    """What came of an entrant on a model."""
+
+    entry: Entry
+    build: float | None = None
+    solves: list[float] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)  # of the last call
+    said: str = ""  # why there is no answer
+    v: np.ndarray | None = None
+    lower: np.ndarray | None = None
+    upper: np.ndarray | None = None
+
+    @property
+    def seconds(self) -> float:
+        return float(np.median(self.solves)) if self.solves else float("inf")
+
+
+class Racer:
+    """The process of an entrant."""
+
+    def __init__(self, entry: Entry, model: Path, warm: Path, folder: Path, tolerance: float) -> None:
+        self.times = Times(entry)
+        self.values = folder / f"{entry.script}-{entry.method}.npz"
+        self.values.unlink(missing_ok=True)
+        self.process: subprocess.Popen[str] | None = None
+        script = HERE / f"{entry.script}.py"
+        try:
+            python = python_for(script)
+        except NotInstalled as error:
+            self.times.said = str(error)
+            return
+        command = [
+            python,
+            "-u",
+            str(script),
+            entry.method,
+            str(model),
+            str(warm),
+            str(self.values),
+            str(tolerance),
+        ]
+        root = str(Path(__file__).resolve().parents[1])
+        self.log = open(folder / f"{entry.script}-{entry.method}.log", "w+", encoding="utf-8")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            env=os.environ | ONE_THREAD | ({"PYTHONPATH": root} if entry.ours else {}),
+        )
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and not self.times.said
+
+    def cpu(self) -> float:
+        """CPU seconds that the process has used; wall seconds where the system does not tell."""
+        assert self.process is not None
+        try:
+            stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8")
+            used = stat.rpartition(")")[2].split()
+            return (int(used[11]) + int(used[12])) / TICKS
+        except (OSError, IndexError):
+            return time.monotonic()
+
+    def ask(self, command: str | None, limit: float) -> dict[str, Any]:
+        """Send a command and return the answer; None waits for the first one, after the warm-up."""
+        assert self.process is not None and self.process.stdin is not None and self.process.stdout is not None
+        start, clock = self.cpu(), time.monotonic()
+        if command is not None:
+            try:
+                self.process.stdin.write(command + "\n")
+                self.process.stdin.flush()
+            except BrokenPipeError:
+                return self.died()
+        while not select.select([self.process.stdout], [], [], 0.05)[0]:
+            if self.cpu() - start > limit or time.monotonic() - clock > max(PATIENCE * limit, 5.0):
+                self.stop()
+                what = {"build": "not built", None: "not warm"}.get(command, "none")
+                return {"failed": f"{what} in {limit:.3g} s", "late": True}
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else self.died()
+
+    def died(self) -> dict[str, Any]:
+        self.stop()
+        self.log.seek(0)
+        lines = self.log.read().strip().splitlines()
+        return {"failed": f"ended: {lines[-1][:100] if lines else self.process and self.process.returncode}"}
+
+    def accept(self, answer: dict[str, Any]) -> bool:
+        """Take note of why there is no answer; True where there is one."""
+        self.times.said = answer.get("unfit") or answer.get("failed") or ""
+        return not self.times.said
+
+    def stop(self) -> None:
+        """End the process and read the values that it left."""
+        if self.process is None:
+            return
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            close_quietly(pipe)
+        if self.values.exists() and self.times.v is None and self.times.solves:
+            with np.load(self.values) as file:
+                self.times.v = file["v"]
+                if "lower" in file:
+                    self.times.lower, self.times.upper = file["lower"], file["upper"]
+
+
+def close_quietly(pipe: IO[str] | None) -> None:
+    try:
+        if pipe is not None:
+            pipe.close()
+    except BrokenPipeError:
+        pass
+
+
+@dataclass
+class Options:
+    tolerance: float = 1e-6
+    calls: int = 5
+    limit: float = 10.0  # CPU seconds of a call
+    enough: float = 1.0  # CPU seconds after which an entrant is not called again
+    factor: float = 20.0  # an entrant may take this many times as long as ours
+
+
+@dataclass
+class Race:
+    """A model, and what came of each entrant."""
+
+    name: str
+    gamma: float
+    size: dict[str, int]
+    times: dict[str, Times]
+    extra: dict[str, float]  # floor, certificate, tensors: seconds, where they are told
+    bytes: int
+
+
+def race(name: str, paths: tuple[Path, Path], entries: list[Entry], folder: Path, options: Options) -> Race:
+    """Run the entrants on the model of a file, in turn; the first is ours and sets the pace.
+
+    Parameters
+    ----------
+    name : of the model
+    paths : the model, and a small one to warm up
+    entries : who takes part
+    folder : for their values
+    options : limits
+    """
+    model, warm = paths
+    racers = [Racer(entry, model, warm, folder, options.tolerance) for entry in entries]
+    call = "thousand" if os.path.getsize(model) < TINY else "solve"
+    limit = options.limit
+    try:
+        for racer in racers:
+            build(racer, options)
+        for turn in range(options.calls):
+            for racer in racers:
+                take_turn(racer, call, limit, options.enough)
+                if turn == 0 and racer is racers[0] and racer.times.solves:
+                    limit = pace(racer, options)
+        extra = told(racers[0], options)
+    finally:
+        for racer in racers:
+            racer.stop()
+    with np.load(model) as file:
+        size = {
+            "states": len(file["terminal"]),
+            "pairs": len(file["pair_action"]),
+            "outcomes": len(file["prob"]),
+        }
+        gamma, held = float(file["gamma"]), sum(file[key].nbytes for key in file.files)
+    return Race(name, gamma, size, {racer.times.entry.name: racer.times for racer in racers}, extra, held)
+
+
+def pace(first: Racer, options: Options) -> float:
+    """Return the limit of a call, once ours has had its first."""
+    return min(options.limit, max(2.0, options.factor * first.times.solves[0]))
+
+
+def build(racer: Racer, options: Options) -> None:
+    """Wait for the warm-up and have the model built."""
+    if racer.running and racer.accept(racer.ask(None, 60 + options.limit)):
+        answer = racer.ask("build", 2 * options.limit + 10)
+        if racer.accept(answer):
+            racer.times.build = answer["seconds"]
+
+
+def take_turn(racer: Racer, call: str, limit: float, enough: float) -> None:
+    """Have a call made and timed, unless the entrant has been called enough.
+
+    Parameters
+    ----------
+    racer : whose turn it is
+    call : the command
+    limit : CPU seconds that it may take
+    enough : CPU seconds of earlier calls after which there are no more
+    """
+    spent = racer.times.solves
+    if not racer.running or sum(spent) > enough:
+        return
+    answer = racer.ask(call, limit)
+    if racer.accept(answer):
+        spent.append(answer.pop("seconds"))
+        for measured in ("peak", "work"):  # the most of all calls: later ones use what was freed
+            answer[measured] = max(answer.get(measured, 0), racer.times.facts.get(measured, 0))
+        racer.times.facts = answer
+
+
+def told(first: Racer, options: Options) -> dict[str, float]:
+    """Return what else ours is asked for: the floor, the closing sweep, building from tensors."""
+    extra: dict[str, float] = {}
+    for command in ("floor", "certificate", "tensors"):
+        if first.running:
+            answer = first.ask(command, 60 if command == "tensors" else options.limit)
+            if "seconds" in answer:
+                extra[command] = answer["seconds"]
+            if answer.get("late"):
+                break
+    return extra

@@ -1,0 +1,282 @@
+"""The pages that a run writes: tables of races."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.page import RACES, machine, seconds_text, table
+from benchmarks.race import Options, Race, Times
+from benchmarks.truth import Truth
+
+STOPPED_EARLY = 3.0  # times the tolerance: an error above this is shown
+
+# How many times faster than the best rival `auto` is meant to be, by family; elsewhere the time of 100 sweeps.
+GOALS = {
+    "garnet": 3, "power-law": 3, "layered": 3, "dense": 3, "car-rental": 3, "grid": 15, "lake": 15, "paths": 15,
+    "queue": 10, "tree": 10, "tree-up": 10, "two-queues": 3, "pendulum": 3, "inventory": 3,
+}  # fmt: skip
+SWEEPS = ("maze", "ring", "multichain", "decomposable")
+
+
+@dataclass
+class Row:
+    """A race, where it stands in the tables, and what is true of it."""
+
+    family: str
+    race: Race
+    truth: Truth | None
+
+    @property
+    def name(self) -> str:
+        gamma = f"{self.race.gamma:g}".replace("0.", ".", 1)
+        return f"{self.race.name}, γ {gamma}"
+
+    @property
+    def auto(self) -> Times:
+        return next(iter(self.race.times.values()))
+
+    @property
+    def ours(self) -> list[Times]:
+        return [times for times in self.race.times.values() if times.entry.ours]
+
+    @property
+    def rivals(self) -> list[Times]:
+        return [times for times in self.race.times.values() if not times.entry.ours]
+
+    def error(self, times: Times) -> float:
+        """Return a bound on the error; NaN where there is nothing to compare."""
+        return float("nan") if self.truth is None or times.v is None else self.truth.error(times.v)
+
+    def fails(self, times: Times, tolerance: float) -> bool:
+        """Whether an answer is proven to be further off than was asked, by more than STOPPED_EARLY."""
+        if self.truth is None or times.v is None or times.v.shape != self.truth.lower.shape:
+            return False
+        return self.truth.distance(times.v) > STOPPED_EARLY * tolerance
+
+
+def races_page(rows: list[Row], options: Options, command: str, remarks: list[str]) -> str:
+    """Return the part of results.md about races.
+
+    Parameters
+    ----------
+    rows : what came of each model
+    options : those of the races
+    command : that made them
+    remarks : about this run
+    """
+    lines = [
+        RACES,
+        "",
+        f"`{command}`; {machine()}. {' '.join(remarks)}",
+        "",
+        "CPU seconds, one thread, everything compiled; the median of up to "
+        f"{options.calls} calls, the entrants called in turn, each in a process of its own. Tolerance "
+        f"{options.tolerance:g}.",
+        "Only ratios within a run mean something.",
+        "",
+        *ours_table(rows, options),
+        "",
+        *rivals_table(rows, options),
+        "",
+        *methods_table(rows),
+        "",
+        *building_table(rows),
+    ]
+    return "\n".join(lines)
+
+
+def ours_table(rows: list[Row], options: Options) -> list[str]:
+    """What `auto` does: its answers, their proofs, and how far it is from the floor and from the goals."""
+    head = [
+        "model", "states", "outcomes", "by", "build, s", "solve, s", "closing, s", "floors", "error", "bound",
+        "regret", "work space", "best rival", "goal",
+    ]  # fmt: skip
+    body = []
+    for row in rows:
+        times, race = row.auto, row.race
+        floor, closing = race.extra.get("floor"), race.extra.get("certificate")
+        rival, ratio = best_rival(row, options.tolerance)
+        body.append(
+            [
+                row.name,
+                f"{race.size['states']:,}",
+                f"{race.size['outcomes']:,}",
+                times.facts.get("method", times.said or "-"),
+                seconds_text(times.build) if times.build is not None else "-",
+                seconds_text(times.seconds) if times.solves else times.said,
+                seconds_text(closing) if closing is not None else "-",
+                f"{times.seconds / floor:.0f}" if floor and times.solves else "-",
+                error_text(row, times),
+                f"{times.facts['bound']:.0e}" if times.solves and "bound" in times.facts else "-",
+                regret(row),
+                f"{times.facts['work'] / race.bytes:.1f}" if times.solves else "-",
+                f"{rival}: {ratio:.2g}" if rival else "none finishes",
+                goal(row, ratio),
+            ]
+        )
+    return [
+        "## Ours",
+        "",
+        "`solve` without a method. **By**: the method that it chose. **Closing**: one sweep from finished values, "
+        "with the certificate and the decisions. **Floors**: the time of reading 12 bytes an outcome once, in the "
+        "same run. **Error**: proven, against a tighter interval. **Bound**: half the proven width. **Regret**: its "
+        "time over that of our best method. **Work space**: peak memory during the solve as a share of the arrays. "
+        "**Best rival**: its time over ours, among those right to the tolerance.",
+        "",
+        *table(head, body),
+    ]
+
+
+def error_text(row: Row, times: Times) -> str:
+    """An error; ≤ where the truth is not known much better."""
+    error = row.error(times)
+    if np.isnan(error) or row.truth is None:
+        return "-"
+    return f"{'≤ ' if row.truth.width > error / 2 else ''}{error:.0e}"
+
+
+def best_rival(row: Row, tolerance: float) -> tuple[str, float]:
+    """Return the fastest rival whose answer is right, and its time over ours."""
+    right = [t for t in row.rivals if t.solves and not row.fails(t, tolerance)]
+    best = min(right, key=lambda times: times.seconds, default=None)
+    if best is None or not row.auto.solves:
+        return "", float("nan")
+    return best.entry.name, best.seconds / max(row.auto.seconds, 1e-9)
+
+
+def regret(row: Row) -> str:
+    """How many times as long `auto` takes as the fastest of our methods that reaches the tolerance."""
+    best = min(
+        (t for t in row.ours if t.solves and t.facts.get("status") in ("CERTIFIED", "EXACT")),
+        key=lambda times: times.seconds,
+        default=None,
+    )
+    if best is None:
+        return "-"
+    if not row.auto.solves:
+        return f"only {best.entry.name} {seconds_text(best.seconds)}"
+    return f"{row.auto.seconds / max(best.seconds, 1e-9):.2f}"
+
+
+def goal(row: Row, ratio: float) -> str:
+    """Whether the goal of the family is reached."""
+    if row.family in SWEEPS:
+        floor = row.race.extra.get("floor")
+        sweeps = row.auto.seconds / (1.5 * floor) if floor and row.auto.solves else float("inf")
+        return f"100 sweeps: {'yes' if sweeps <= 100 else f'{sweeps:.0f}' if np.isfinite(sweeps) else 'no'}"
+    wanted = GOALS.get(row.family)
+    if wanted is None:
+        return "-"
+    if not row.auto.solves:
+        return f"{wanted}: no"
+    return f"{wanted}: {'yes' if np.isnan(ratio) or ratio >= wanted else f'{ratio:.2g}'}"
+
+
+def rivals_table(rows: list[Row], options: Options) -> list[str]:
+    """Each rival's time over ours, with its spread over the turns, or what came of it instead."""
+    names = list(dict.fromkeys(t.entry.name for row in rows for t in row.rivals))
+    if not names:
+        return ["No rival was asked for."]
+    reasons: dict[str, int] = {}
+    body = []
+    for row in rows:
+        cells = [row.name]
+        for name in names:
+            times = row.race.times.get(name)
+            cells.append("-" if times is None else rival_cell(row, times, options.tolerance, reasons))
+        body.append(cells)
+    notes = [f"{number}. {reason}" for reason, number in reasons.items()]
+    return [
+        "## Rivals",
+        "",
+        "Time of the rival over ours in the same turns: median (least to most). An error is shown where it is above "
+        f"{STOPPED_EARLY:g} times the tolerance. A number in brackets is the reason below.",
+        "",
+        *table(["model", *names], body),
+        *(["", *notes] if notes else []),
+    ]
+
+
+def rival_cell(row: Row, times: Times, tolerance: float, reasons: dict[str, int]) -> str:
+    """What came of a rival: ratio and spread, "none in 3 s", or the number of a reason."""
+    if not times.solves:
+        if "none in" in times.said or "not " in times.said[:4]:
+            return times.said
+        return f"({reasons.setdefault(times.said, len(reasons) + 1)})"
+    if not row.auto.solves:
+        text = f"{seconds_text(times.seconds)} s"
+    else:
+        pairs = list(zip(times.solves, row.auto.solves, strict=False))
+        ratios = sorted(a / max(b, 1e-9) for a, b in pairs)
+        text = f"{np.median(ratios):.2g}"
+        if len(ratios) > 1:
+            text += f" ({ratios[0]:.2g} to {ratios[-1]:.2g})"
+    if row.fails(times, tolerance):
+        assert row.truth is not None and times.v is not None
+        text += f", error {row.truth.distance(times.v):.0e}"
+    return text
+
+
+def methods_table(rows: list[Row]) -> list[str]:
+    """Our methods beside each other, and why `auto` took the one that it took."""
+    names = list(dict.fromkeys(t.entry.name for row in rows for t in row.ours))
+    body = []
+    for row in rows:
+        cells = [row.name]
+        for name in names:
+            times = row.race.times.get(name)
+            cells.append("-" if times is None else method_cell(times))
+        body.append([*cells, row.auto.facts.get("why", "") or row.auto.said or "-"])
+    return [
+        "## Our methods",
+        "",
+        "CPU seconds. A star: the tolerance was not reached; the bound stands beside.",
+        "",
+        *table(["model", *names, "why"], body),
+    ]
+
+
+def method_cell(times: Times) -> str:
+    if not times.solves:
+        return times.said or "-"
+    reached = times.facts.get("status") in ("CERTIFIED", "EXACT")
+    return seconds_text(times.seconds) + (
+        "" if reached else f"* {times.facts.get('bound', float('inf')):.0e}"
+    )
+
+
+def building_table(rows: list[Row]) -> list[str]:
+    """What it takes to build, and the memory of it all."""
+    names = [name for name in dict.fromkeys(t.entry.name for row in rows for t in row.rivals)]
+    cell: Callable[[Times | None], str] = lambda t: (  # noqa: E731
+        "-" if t is None or t.build is None else seconds_text(t.build)
+    )
+    peak: Callable[[Times | None], str] = lambda t: (  # noqa: E731
+        "-" if t is None or not t.solves else f"{t.facts.get('peak', 0) / 1e6:.0f}"
+    )
+    body = []
+    for row in rows:
+        tensors = row.race.extra.get("tensors")
+        build = [cell(row.race.times.get(name)) for name in names]
+        memory = [peak(row.race.times.get(name)) for name in names]
+        both = [f"{a} / {b}" for a, b in zip(build, memory, strict=True)]
+        body.append(
+            [
+                row.name,
+                f"{row.race.bytes / 1e6:.0f}",
+                f"{cell(row.auto)} / {peak(row.auto)}",
+                seconds_text(tensors) if tensors is not None else "-",
+                *both,
+            ]
+        )
+    return [
+        "## Building, and memory",
+        "",
+        "CPU seconds to build from row arrays (ours: `MDP.from_rows`, with every check) / peak MB of building and "
+        "solving above what the process held after reading the arrays.",
+        "",
+        *table(["model", "arrays, MB", "ours", "ours, from_tensors, s", *names], body),
+    ]
