@@ -53,10 +53,76 @@ def public(function: F, name: str = "") -> F:
     """
     signature, who = inspect.signature(function), name or function.__qualname__.removesuffix(".__init__")
     parameters = signature.parameters
-    asked = [name for name in POLICIES if name in parameters]
-    softmax = [name for name in asked if "SoftmaxPolicy" in str(parameters[name].annotation)]
     paths = "PathLike" in str(parameters["path"].annotation) if "path" in parameters else False
     without_model = next(iter(parameters), "") == "policy" and "mdp" not in parameters
+    fits, given_as, converted = _fits(signature), _looking_up(signature), _converting(signature)
+    with_policies = _with_policies(signature) if "mdp" in parameters else None
+
+    def enter(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if without_model and args and isinstance(args[0], Model):
+            given = args[1] if len(args) > 1 else options.pop("policy", None)
+            args = (converted(args[0], given, "policy"), *args[2:])
+        if not fits(args, options):
+            raise _misused(who, signature, args, options)
+        if paths and not isinstance(path := given_as("path", args, options), (str, os.PathLike)):
+            raise OptionError(f"path: found {type(path).__name__}, expected the path of a file")
+        if with_policies is not None:
+            args = with_policies(args, options)
+        return function(*args, **options)
+
+    return _as_it_is(function, enter)
+
+
+ABSENT = object()  # in the place of an argument that is not given
+MANY = 1 << 30  # arguments: more than any call has
+
+
+def _fits(signature: inspect.Signature) -> Callable[[tuple[Any, ...], dict[str, Any]], bool]:
+    """Return what says whether a call fits a signature; `signature.bind` would take a third of a small solve."""
+    parameters = list(signature.parameters.values())
+    if any(p.kind in (p.VAR_POSITIONAL, p.POSITIONAL_ONLY) for p in parameters):
+
+        def bound(args: tuple[Any, ...], options: dict[str, Any]) -> bool:
+            try:
+                signature.bind(*args, **options)
+            except TypeError:
+                return False
+            return True
+
+        return bound
+    by_place = {p.name: at for at, p in enumerate(parameters) if p.kind is p.POSITIONAL_OR_KEYWORD}
+    named = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD}
+    variadic = len(named) < len(parameters)
+    needed = [p.name for p in parameters if p.default is p.empty and p.name in named]
+    missing = [[x for x in needed if by_place.get(x, count) >= count] for count in range(len(by_place) + 1)]
+
+    def fits(args: tuple[Any, ...], options: dict[str, Any]) -> bool:
+        count = len(args)
+        if count > len(by_place):
+            return False
+        for name in options:
+            if by_place.get(name, count) < count or not (variadic or name in named):
+                return False
+        return all(name in options for name in missing[count])
+
+    return fits
+
+
+def _looking_up(signature: inspect.Signature) -> Callable[[str, tuple[Any, ...], dict[str, Any]], Any]:
+    """Return what looks up an argument of a call that fits; ABSENT where it is not given."""
+    listed = signature.parameters.values()
+    place = {p.name: at if p.kind is p.POSITIONAL_OR_KEYWORD else MANY for at, p in enumerate(listed)}
+
+    def given_as(name: str, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        return args[place[name]] if place[name] < len(args) else options.get(name, ABSENT)
+
+    return given_as
+
+
+def _converting(signature: inspect.Signature) -> Callable[[Any, Any, str], Any]:
+    """Return what makes a policy for a model of what is given as `policy` or `behavior`."""
+    parameters = signature.parameters
+    softmax = [x for x in POLICIES if x in parameters and "SoftmaxPolicy" in str(parameters[x].annotation)]
 
     def converted(mdp: Any, given: Any, name: str) -> Any:
         log = name == "behavior" and isinstance(given, str) and given == "log"
@@ -66,25 +132,36 @@ def public(function: F, name: str = "") -> F:
             else mdp.policies.of(mdp, given, name)
         )
 
-    def enter(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        if without_model and args and isinstance(args[0], Model):
-            given = args[1] if len(args) > 1 else options.pop("policy", None)
-            args = (converted(args[0], given, "policy"), *args[2:])
-        try:
-            bound = signature.bind(*args, **options)
-        except TypeError:
-            raise _misused(who, signature, args, options) from None
-        given = bound.arguments
-        if paths and not isinstance(given["path"], (str, os.PathLike)):
-            raise OptionError(f"path: found {type(given['path']).__name__}, expected the path of a file")
-        if "mdp" in given and (given["mdp"] is not None or parameters["mdp"].default is not None):
-            check_model(given["mdp"])
-            for name in asked:
-                if name in given and (given[name] is not None or parameters[name].default is not None):
-                    given[name] = converted(given["mdp"], given[name], name)
-        return function(*bound.args, **bound.kwargs)
+    return converted
 
-    return _as_it_is(function, enter)
+
+def _with_policies(
+    signature: inspect.Signature,
+) -> Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, ...]]:
+    """Return what checks the model of a call and converts its policies, in those returned or in place."""
+    parameters, names = signature.parameters, list(signature.parameters)
+    given_as, converted = _looking_up(signature), _converting(signature)
+    asked = [name for name in POLICIES if name in parameters]
+    required = [name for name in ("mdp", *asked) if parameters[name].default is not None]
+
+    def with_policies(args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        mdp = given_as("mdp", args, options)
+        if mdp is ABSENT or (mdp is None and "mdp" not in required):
+            return args
+        check_model(mdp)
+        for name in asked:
+            policy = given_as(name, args, options)
+            if policy is ABSENT or (policy is None and name not in required):
+                continue
+            made = converted(mdp, policy, name)
+            if name in options:
+                options[name] = made
+            else:
+                at = names.index(name)
+                args = (*args[:at], made, *args[at + 1 :])
+        return args
+
+    return with_policies
 
 
 def check_model(mdp: object) -> None:

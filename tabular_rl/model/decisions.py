@@ -180,10 +180,10 @@ def check_rows(mdp: MDP, rows: NDArray[Any]) -> None:
         raise OptionError(
             f"rows of a policy: found {rows.dtype} {rows.shape}, expected one row for {mdp.S} states"
         )
-    live = np.diff(mdp.pair_ptr) > 0
-    own = (rows >= mdp.pair_ptr[:-1]) & (rows < mdp.pair_ptr[1:])
-    wrong = np.argwhere(np.where(live, ~own, rows != -1))
-    if wrong.size:
+    first, last = mdp.pair_ptr[:-1], mdp.pair_ptr[1:]
+    good = ((rows >= first) & (rows < last)) | ((rows == -1) & (first == last))
+    if not good.all():
+        wrong, live = np.argwhere(~good), last > first
         s = int(wrong[0][-1])
         expected = (
             f"one of {mdp.pair_ptr[s]} to {mdp.pair_ptr[s + 1] - 1}" if live[s] else "-1, a terminal state"

@@ -449,7 +449,7 @@ class MDP(Model):
     @property
     def discounted(self) -> bool:
         """True where later rewards count less, γ < 1, whether there is a horizon or not."""
-        return self.gamma_exact < 1
+        return self.gamma_exact.numerator < self.gamma_exact.denominator  # quicker than < 1
 
     def validate(self) -> None:
         """Look at the contents of a mapped model, once; those of every other model were looked at when it was made.

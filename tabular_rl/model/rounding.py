@@ -101,15 +101,16 @@ def backup_error(mdp: MDP, vmax: float, policy: Policy | None = None, reward: An
         extra = most + 2
         if policy.exact is None:
             loose = most * 2.0**-52
+    one = isinstance(reward, float)
     if not math.isfinite(up(vmax)):
-        return math.inf if np.ndim(reward) == 0 else np.full(np.shape(reward), math.inf)
+        return math.inf if one else np.full(np.shape(reward), math.inf)
     scale = up(reward + up(mdp.gamma * up(vmax)))
     error = up(roundings(n + 4 + extra) * scale)
     error = up(error + (n + extra) * 2.0**-1074 * 4)
     error = up(error + up(facts.mass_defect * up(vmax)))
     error = up(error + up(facts.r_relative * reward))
     error = up(error + up(loose * scale)) if loose else error
-    return float(error) if np.ndim(reward) == 0 else error
+    return float(error) if one else error
 
 
 def shared_reward(mdp: MDP, vmax: float) -> float:

@@ -58,11 +58,7 @@ class Sweeper:
         cuts = max(1, min(mdp.S, mdp.K // OUTCOMES_OF_A_BLOCK))
         if threads > 1:
             cuts = max(cuts, min(4 * threads, mdp.S, mdp.K // 4096 + 1))
-        wanted = np.linspace(0, mdp.K, cuts + 1)[1:-1]
-        inner = np.searchsorted(mdp.row_ptr, wanted) if mdp.L else np.zeros(0, dtype=np.int64)
-        states = np.searchsorted(mdp.pair_ptr, inner)
-        edges = np.unique(np.concatenate([[0], states, [mdp.S]])).tolist()
-        self.blocks = list(pairwise(edges))
+        self.blocks = [(0, mdp.S)] if cuts == 1 else _blocks(mdp, cuts)
         self.spans = [np.empty(2) for _ in self.blocks]
         self.last: Backup | None = None
         self.pool: Any = None
@@ -149,6 +145,12 @@ class Sweeper:
         """Call for the states of each block (first, last, step) and its span; return the span of all."""
         # Backward, a processor fetches less ahead: up to four times as long.
         forward = forward or not in_place
+        if len(self.blocks) == 1:
+            (first, last), span = self.blocks[0], self.spans[0]
+            span[0], span[1] = math.inf, -math.inf
+            call(*((first, last, 1) if forward else (last - 1, first - 1, -1)), span)
+            self.check_stop()
+            return _ends(*span.tolist())
 
         def one(block: int) -> None:
             (first, last), span = self.blocks[block], self.spans[block]
@@ -164,13 +166,9 @@ class Sweeper:
             for block in order:
                 one(block)
                 self.check_stop()
-        low = min(float(x[0]) for x in self.spans) if self.spans else 0.0
-        high = max(float(x[1]) for x in self.spans) if self.spans else 0.0
         if any(math.isnan(x[0]) or math.isnan(x[1]) for x in self.spans):
-            low = high = math.nan
-        if low == math.inf:  # no state has rows
-            return 0.0, 0.0
-        return low, high
+            return math.nan, math.nan
+        return _ends(min(float(x[0]) for x in self.spans), max(float(x[1]) for x in self.spans))
 
     def rows_of(self, v: Floats, first: int, last: int) -> Floats:
         """The backed-up values of the rows of states first ≤ s < last."""
@@ -214,12 +212,7 @@ class Sweeper:
         mdp, rows = self.mdp, self.rows
         r = rows[5] * rows[3]
         if dense:
-            full, r_pi = np.zeros((mdp.S, mdp.S)), np.zeros(mdp.S)
-            weights, states = policy.weights, mdp.pair_state
-            row = np.repeat(np.arange(mdp.L), np.diff(mdp.row_ptr))
-            np.add.at(full, (states[row], mdp.next_state), weights[row] * mdp.prob)
-            np.add.at(r_pi, states, weights * r)
-            return full, r_pi
+            return self._dense_system(policy, r)
         from scipy.sparse import csr_array
 
         live = np.flatnonzero(~mdp.terminal)
@@ -236,6 +229,26 @@ class Sweeper:
         P_pi.sum_duplicates()
         return P_pi, choose @ r
 
+    def _dense_system(self, policy: Policy, r: Floats) -> tuple[Floats, Floats]:
+        """P_π (S, S) and r_π (S,) of a policy, by sums in the order of storage."""
+        mdp, S = self.mdp, self.mdp.S
+        if policy.rows is None:
+            row, weights, states = mdp.outcome_row, policy.weights, mdp.pair_state
+            place = states[row] * np.int64(S) + mdp.next_state
+            full: Any = np.bincount(place, weights[row] * mdp.prob, S * S)
+            r_pi: Any = np.bincount(states, weights * r, S)
+            return full.reshape(S, S), r_pi
+        live = policy.rows >= 0
+        state, rows = live.nonzero()[0], policy.rows[live]
+        first = mdp.row_ptr[rows].astype(np.int64)
+        counts = mdp.row_ptr[rows + 1] - first
+        before = np.cumsum(counts) - counts
+        k = np.arange(int(counts.sum())) + (first - before).repeat(counts)
+        full = np.bincount((state * S).repeat(counts) + mdp.next_state[k], mdp.prob[k], S * S)
+        r_pi = np.zeros(S)
+        r_pi[state] = r[rows]
+        return full.reshape(S, S), r_pi
+
     def inequalities(self) -> tuple[Any, Floats]:
         """Return the programme of v*: A (L, S), sparse, and r (L,), of which v ≥ r + γ P v says that A v ≤ -r."""
         from scipy.sparse import csr_array
@@ -248,7 +261,7 @@ class Sweeper:
 
     def norm(self, v: Floats) -> float:
         """max |v(s)|, 0 where there are no states; NaN goes through."""
-        return float(np.max(np.abs(v), initial=0.0))
+        return float(np.maximum.reduce(np.abs(v), initial=0.0))  # np.max would look twice at a small v
 
     def span(self, x: Floats) -> tuple[float, float]:
         """The least and the largest x(s) of states with actions, 0 and 0 where there are none; NaN goes through."""
@@ -267,3 +280,18 @@ class Sweeper:
                 f"overflow at state {quoted(self.mdp.states[s])} {when}: found {float(v[s])}, expected a finite "
                 "value. Scale the rewards down."
             )
+
+
+def _blocks(mdp: MDP, cuts: int) -> list[tuple[int, int]]:
+    """The states of each block: of about as many outcomes, at most `cuts` blocks."""
+    wanted = np.linspace(0, mdp.K, cuts + 1)[1:-1]
+    inner = np.searchsorted(mdp.row_ptr, wanted) if mdp.L else np.zeros(0, dtype=np.int64)
+    states = np.searchsorted(mdp.pair_ptr, inner)
+    return list(pairwise(np.unique(np.concatenate([[0], states, [mdp.S]])).tolist()))
+
+
+def _ends(low: float, high: float) -> tuple[float, float]:
+    """The span of a sweep; NaN on one side is NaN on both, and no state with rows no change."""
+    if math.isnan(low) or math.isnan(high):
+        return math.nan, math.nan
+    return (0.0, 0.0) if low == math.inf else (low, high)

@@ -168,7 +168,7 @@ def improve(sweeper: Sweeper, v: Floats, rows: Ints) -> tuple[bool, float, float
     """
     best, kept, greedy = np.empty_like(v), np.empty_like(v), np.empty_like(rows)
     low, high = sweeper.optimal(v, best, greedy)
-    sweeper.policy(Policy(sweeper.mdp, rows=rows), v, kept)
+    sweeper.policy(Policy.partial(sweeper.mdp, rows=rows), v, kept)
     better = best - kept > 2 * shared_error(sweeper.mdp, sweeper.norm(v))
     rows[better] = greedy[better]
     return bool(better.any()), low, high
@@ -312,7 +312,8 @@ class _Shape:
 def _dense_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     _dense_fits(len(r_pi))
     A = -gamma * (P_pi if isinstance(P_pi, np.ndarray) else P_pi.toarray())
-    A[np.diag_indices_from(A)] += 1.0
+    diagonal = np.arange(len(r_pi))
+    A[diagonal, diagonal] += 1.0
 
     def solved(b: Floats) -> Floats:
         return np.asarray(np.linalg.solve(A, b) if len(b) <= AT_ONCE else run.call(np.linalg.solve, A, b))

@@ -21,7 +21,8 @@ ROUGH_SWEEPS = 100
 
 def cost(facts: Facts) -> Cost:
     """Some hundred sweeps, Gauss-Seidel where states are reached by short moves."""
-    if facts.moves <= 4 * facts.S**0.5:
+    near = 4 * facts.S**0.5
+    if facts.S <= near or facts.moves <= near:
         return Cost(100, "moves lead nearby: values travel along them in place", {"in_place": True})
     return Cost(100, "moves lead anywhere: the interval shrinks as the model mixes", {"in_place": False})
 

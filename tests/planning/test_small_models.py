@@ -1,0 +1,104 @@
+"""A small model is solved with little work: what is started, loaded, solved and looked at is counted, never timed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import tabular_rl
+from tabular_rl import MDP, Policy, solve
+from tabular_rl.methods.exact import linear_solve
+from tabular_rl.model import decisions, policy
+from tabular_rl.solving.sweeps import Sweeper
+
+P = np.array(
+    [[[0.5, 0.3, 0.2], [0.1, 0.8, 0.1]], [[0.3, 0.3, 0.4], [0, 0.5, 0.5]], [[1, 0, 0], [0.2, 0.2, 0.6]]]
+)
+R = np.array([[1.0, 2], [0, 0.5], [-1, 3]])
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Count the calls of functions, by name."""
+    calls: dict[str, int] = {}
+
+    def count(owner, name):
+        function = getattr(owner, name)
+
+        def counting(*args, **more):
+            calls[name] = calls.get(name, 0) + 1
+            return function(*args, **more)
+
+        monkeypatch.setattr(owner, name, counting)
+        return calls
+
+    return count
+
+
+def test_small_solve_starts_no_thread(monkeypatch):
+    def refuse(_):
+        raise AssertionError("a thread was started")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert solve(MDP(P, R, 0.95)).status.name == "CERTIFIED"
+
+
+def test_small_solve_loads_no_sparse_matrices():
+    code = (
+        "import sys, tabular_rl as t; a = t.solve(t.MDP([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.9)); "
+        "assert a.status.name == 'CERTIFIED'; print('scipy.sparse' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["False"], done.stderr
+
+
+def test_one_system_is_solved_for_each_improvement(counted):
+    calls = counted(linear_solve, "solve_chain")
+    answer = solve(MDP(P, R, 0.95))
+    assert answer.work == {"linear solves": 1, "improvements": 1}
+    assert calls == {"solve_chain": 1}
+
+
+def test_rows_of_a_policy_are_looked_at_once(counted):
+    calls = counted(policy, "check_rows")
+    assert solve(MDP(P, R, 0.95)).policy["0"] == "1"
+    assert calls == {"check_rows": 1}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_dense_chain_is_the_sparse_one(seed):
+    rng = np.random.default_rng(seed)
+    S, A = int(rng.integers(1, 7)), int(rng.integers(1, 4))
+    states, rows = S + 1, S * A  # the last state is terminal
+    counts = rng.integers(1, 5, rows)
+    prob = np.concatenate([rng.multinomial(64, np.ones(n) / n) / 64 for n in counts])
+    mdp = MDP.from_rows(
+        pair_ptr=np.append(np.arange(0, rows + 1, A), rows),
+        pair_action=np.tile(np.arange(A), S),
+        row_ptr=np.append(0, np.cumsum(counts)),
+        next_state=rng.integers(0, states, len(prob)),  # a state may be met twice in a row
+        prob=prob,
+        reward=rng.integers(-8, 8, len(prob)) / 1.0,
+        gamma=0.9,
+        terminal=np.arange(states) == S,
+    )
+    chosen = np.append(np.arange(S) * A + rng.integers(0, A, S), -1)
+    for pi in (Policy(mdp, rows=chosen), Policy.uniform(mdp)):
+        sparse, r = Sweeper(mdp).policy_system(pi)
+        full, r_full = Sweeper(mdp).policy_system(pi, dense=True)
+        assert full == pytest.approx(sparse.toarray(), abs=1e-15)
+        assert r_full == pytest.approx(r, abs=1e-15)
+
+
+def test_a_wrong_row_is_named():
+    mdp = MDP(
+        [[[0.0, 1.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]], np.zeros((2, 2)), 0.9, axes="sas", terminal=[1]
+    )
+    with pytest.raises(tabular_rl.OptionError, match="state '0': found row 2, expected one of 0 to 1"):
+        decisions.check_rows(mdp, np.array([2, -1]))
+    with pytest.raises(tabular_rl.OptionError, match="state '1': found row 0, expected -1, a terminal state"):
+        decisions.check_rows(mdp, np.array([0, 0]))
