@@ -1,7 +1,7 @@
-"""Every small mistake in the kernels of Monte Carlo, linear and gradient learners, and of episodes, is found.
+"""Every small mistake in the kernels of Monte Carlo, linear and gradient learners, of episodes and records is found.
 
 A mistake must leave other bits behind than the twin (reference_returns, reference_linear, reference_actor,
-reference_gradient, reference) on some small input.
+reference_gradient, reference_learning, reference) on some small input.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pytest
 import reference
 import reference_actor
 import reference_gradient
+import reference_learning
 import reference_linear
 import reference_returns
 from learners import SCHEDULES, Case, settings
@@ -40,6 +41,7 @@ KERNELS = {
     ),
     "gradient": ("episode_estimates",),
     "episodes": ("play",),
+    "recording": ("measure", "best_values"),
 }  # fmt: skip
 
 
@@ -222,6 +224,19 @@ def play_check(seed, restarts, steps, kept, random):
     return same_arguments(reference, "play", *arguments)
 
 
+def recording_checks(seed, diverges, entries):
+    rng = np.random.default_rng(seed)
+    table, truth, weights = rng.normal(size=(3, entries)), rng.normal(size=entries), rng.random(entries)
+    live = rng.random(entries) < 0.7
+    table[:, ~live] = math.nan
+    if diverges and live.any():
+        table[1, np.flatnonzero(live)[0]] = math.nan
+    yield same_arguments(reference_learning, "measure", table, truth, live, weights, np.empty((3, 2)))
+    q, ptr = rng.normal(size=(3, 8)) - 1.0, np.array([0, 3, 3, 4, 8])
+    states = np.flatnonzero(rng.random(4) < 0.8)
+    yield same_arguments(reference_learning, "best_values", q, ptr, states, np.empty((3, len(states))))
+
+
 @functools.cache
 def checks(module):
     """All checks of a module's kernels."""
@@ -241,6 +256,8 @@ def checks(module):
     if module == "actor":
         episodes = several(reinforce_checks, (5, 30), range(4), (1, 3), no_or_yes)
         return episodes + over(actor_critic_check, (5, 1000), (1, 4), (0.0, 0.3), no_or_yes)
+    if module == "recording":
+        return several(recording_checks, no_or_yes, (1, 7, 8))
     if module == "gradient":
         return over(gradient_check, no_or_yes, (1, 3))
     return over(play_check, no_or_yes, (0, 4), no_or_yes, (0.3, 1.0))

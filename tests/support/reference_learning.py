@@ -1,4 +1,4 @@
-"""Slow, obvious twins of kernels/walk.py and kernels/one_step.py: one run after the other, one draw after the other.
+"""Slow, obvious twins of kernels walk, one_step and recording: one run after the other, one draw after the other.
 
 A twin takes what its kernel takes and must leave the same bits behind. Where a kernel is clever (bisection, a best
 action that it remembers), its twin looks again.
@@ -255,3 +255,18 @@ def one_step(rule, model, log, walk, uniforms, step, clock, row, visits, total, 
                 q, e, t, walk.target, walk.by, bar
             )  # a copy is due where the transition is passed over, too
             next_row(model, walk, x, u, s2, -1, i2, e, clock, row, visits, q)
+
+
+# -- twins of kernels/recording.py ----------------------------------------------------------------------------------
+
+
+def measure(table, truth, live, weights, out):
+    for e, run in enumerate(table.tolist()):
+        given = zip(run, truth.tolist(), live.tolist(), weights.tolist(), strict=True)
+        errors = [(abs(x - true), weight) for x, true, counts, weight in given if counts]
+        out[e] = max([x for x, _ in errors if x > 0] or [0.0]), added(w * (x * x) for x, w in errors)
+
+
+def best_values(q, pair_ptr, states, out):
+    for e, run in enumerate(q.tolist()):
+        out[e] = [max(run[pair_ptr[s] : pair_ptr[s + 1]] or [0.0]) for s in states]

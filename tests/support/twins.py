@@ -8,7 +8,7 @@ from typing import Any
 
 HOMES = {
     "reference": ("bellman", "graph", "episodes"),
-    "reference_learning": ("walk", "one_step"),
+    "reference_learning": ("walk", "one_step", "recording"),
     "reference_control": ("double_q", "dyna", "replay"),
     "reference_traces": ("n_step", "traces"),
     "reference_returns": ("batch", "monte_carlo"),

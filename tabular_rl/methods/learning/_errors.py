@@ -7,7 +7,44 @@ from numpy.typing import NDArray
 
 from tabular_rl.solving.solution import Floats
 
+USUAL = 1e-250, 1e250  # mean squares of errors none of whose squares was lost, or is no float
 POINTS = 100  # steps at which the error is recorded, evenly on a logarithmic scale
+
+
+def errors_of(
+    table: Floats, truth: Floats, live: NDArray[np.bool_], weights: Floats
+) -> tuple[Floats, Floats]:
+    """Return the largest error of each run (runs,), and its root mean square.
+
+    Parameters
+    ----------
+    table : (runs, entries) what was learned
+    truth : (entries,) what is right
+    live : (entries,) which entries count
+    weights : (entries,) of the squares, 0 where an entry does not count
+
+    Returns
+    -------
+    Two arrays (runs,). The second is not finite where an entry that counts is not.
+
+    Examples
+    --------
+    >>> table, live = np.array([[3.0, 5.0, np.nan], [1e200, 1.0, np.nan]]), np.array([True, True, False])
+    >>> [x.tolist() for x in errors_of(table, np.array([0.0, 1.0, 0.0]), live, np.array([1.0, 1.0, 0.0]))]
+    [[4.0, 1e+200], [5.0, 1e+200]]
+    """
+    from tabular_rl.kernels.recording import measure
+
+    out = np.empty((len(table), 2))
+    measure(np.ascontiguousarray(table), truth, live, weights, out)
+    sup, square = out[:, 0].copy(), out[:, 1].copy()
+    usual = ((square > USUAL[0]) & (square < USUAL[1])) | ((sup == 0.0) & (square == 0.0))
+    rms = np.sqrt(square)
+    if not usual.all():
+        with np.errstate(invalid="ignore"):  # infinities
+            error = np.where(live, table[~usual] - truth, 0.0)
+            rms[~usual] = root_mean_square(error, weights)
+    return sup, rms
 
 
 def root_mean_square(error: Floats, weights: Floats) -> Floats:

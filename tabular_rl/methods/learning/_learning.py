@@ -29,7 +29,7 @@ from tabular_rl.methods.learning._answer import answer_of
 from tabular_rl.methods.learning._arrays import Arrays
 from tabular_rl.methods.learning._checkpoints import restore, state_of
 from tabular_rl.methods.learning._coverage import check_log_coverage
-from tabular_rl.methods.learning._errors import record_points, root_mean_square
+from tabular_rl.methods.learning._errors import errors_of, record_points
 from tabular_rl.methods.learning._inputs import Inputs, Table
 from tabular_rl.model import hooks
 from tabular_rl.model.policy import Policy
@@ -230,24 +230,32 @@ class Learning(Inputs, Arrays):
         return np.asarray((self.total + self.estimates * (self.done - self.since)) / self.done)
 
     def _record(self) -> None:
-        table = self.current()
-        live = self.weights > 0 if self.table_kind == "pairs" else ~self.mdp.terminal
-        finite = np.isfinite(table[:, live])
+        table, nan = self.current(), np.full(self.runs, math.nan)
+        truth = self.true_values
+        sup, rms = errors_of(
+            table, np.zeros(self.entries) if truth is None else truth, self.live, self.weights
+        )
+        if not np.isfinite(rms).all():
+            self._check_finite_table(table)
+        if truth is None:
+            sup, rms = nan, nan
+        self.curve.append((self.done, sup, rms, self._start_value(table)))
+        self.run.history.append((self.done, float(np.median(sup))))
+
+    def _check_finite_table(self, table: Floats) -> None:
+        finite = np.isfinite(table[:, self.live])
         if not finite.all():
             e, at = map(int, np.argwhere(~finite)[0])
-            entry = int(np.flatnonzero(live)[at])
+            entry = int(np.flatnonzero(self.live)[at])
             raise NumericalError(
                 f"{self.method.name}: the estimate of {self.entry_text(entry)} is {table[e, entry]} after {self.done} "
                 f"steps of run {e}: it diverges. A smaller --step-size may help."
             )
-        nan = np.full(self.runs, math.nan)
-        truth, sup, rms = self.true_values, nan, nan
-        if truth is not None:
-            error = np.where(live, table - truth, 0.0)
-            sup = np.abs(error).max(axis=1)
-            rms = root_mean_square(error, self.weights)
-        self.curve.append((self.done, sup, rms, self._start_value(table)))
-        self.run.history.append((self.done, float(np.median(sup))))
+
+    @functools.cached_property
+    def live(self) -> NDArray[np.bool_]:
+        """The entries that errors are measured over."""
+        return self.weights > 0 if self.table_kind == "pairs" else ~self.mdp.terminal
 
     @functools.cached_property
     def true_values(self) -> Floats | None:
@@ -255,13 +263,16 @@ class Learning(Inputs, Arrays):
         return self.truth()
 
     def _start_value(self, table: Floats) -> Floats:
-        if self.table_kind == "pairs":
-            table = self._state_values(table)
-        live = self.mdp.start > 0
-        return np.asarray(self.mdp.sign * (table[:, live] @ self.mdp.start[live]))
+        mdp, states = self.mdp, np.flatnonzero(self.mdp.start > 0)
+        if self.table_kind == "states":
+            worth = table[:, states]
+        elif self.policy is not None:
+            rows = np.flatnonzero(mdp.start[mdp.pair_state] > 0)
+            ptr = np.concatenate([[0], np.cumsum(np.diff(mdp.pair_ptr)[states])])
+            worth = over_rows(np.add, table[:, rows] * self.policy.weights[rows], ptr, axis=1)
+        else:
+            from tabular_rl.kernels.recording import best_values
 
-    def _state_values(self, q: Floats) -> Floats:
-        """Values (runs, S) of action values (runs, L): Σ π q, or max q; 0 at terminal states."""
-        if self.policy is not None:
-            return over_rows(np.add, q * self.policy.weights, self.mdp.pair_ptr, axis=1)
-        return over_rows(np.maximum, q, self.mdp.pair_ptr, axis=1)
+            worth = np.empty((self.runs, len(states)))
+            best_values(np.ascontiguousarray(table), mdp.pair_ptr, states, worth)
+        return np.asarray(mdp.sign * (worth @ mdp.start[states]))
