@@ -12,6 +12,7 @@ import numpy as np
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import size_text
 from tabular_rl.report.blocks import Block, Lines, Report, Table
+from tabular_rl.solving import blas
 from tabular_rl.solving.solution import Solution
 
 READINGS = 3  # of the arrays, of which the quickest counts
@@ -58,6 +59,10 @@ class ProfileReport(Report):
             lines.append(
                 f"floor: one reading of the {size_text(size)} of outcomes takes {self.floor:.2g} s "
                 f"({size / self.floor / 1e9:.1f} GB/s); search and proof took as long as {spent / self.floor:.0f}"
+            )
+        if not blas.in_force():
+            lines.append(
+                "threads: this BLAS does not let them be set, so linear algebra takes those of its environment"
             )
         return lines
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
@@ -19,6 +20,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.problem import DISCOUNTED as DISCOUNTED
 from tabular_rl.model.problem import FINITE as FINITE
 from tabular_rl.model.problem import TOTAL as TOTAL
+from tabular_rl.solving import blas
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts, no_estimate
 from tabular_rl.solving.run import Run
@@ -69,7 +71,8 @@ class Method(Generic[P, Answer]):
             self.check_model(mdp)
             values = self.defaults | self.checked(given)
             mdp.validate()  # a mapped model is looked at before a kernel sees it
-            with phase("learning" if self.learns else "search"):
+            threads = nullcontext() if mdp.S <= blas.ALONE else blas.limited(values.get("threads", 1))
+            with phase("learning" if self.learns else "search"), threads:
                 return function(mdp, *args, **values)
 
         self._call: Callable[..., Answer] = public(checked, self.name)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from tabular_rl.errors import TabularError
+from tabular_rl.solving import blas
 
 T = TypeVar("T")
 MEMORY_OF_HISTORY = 1000
@@ -120,6 +121,8 @@ class Run:
         from concurrent.futures import Future, wait
 
         future: Future[T] = Future()
+
+        blas.apply()  # a routine of a library that was loaded just now
 
         def work() -> None:
             try:

@@ -27,7 +27,7 @@ from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
 
 DENSE_STATES = 300  # up to here a dense solve takes no time, and needs no import
-AT_ONCE = 100  # up to here it ends before a thread that hears signals would have started
+AT_ONCE = 300  # up to here it ends well within a tenth of a second: no other thread need hear signals
 DENSE_LARGEST = 20_000  # a dense matrix beyond it is 3.2 GB, twice
 FILL = 2e7  # most entries of the factors of a sparse LU
 FLOPS = 2e10  # and most operations
