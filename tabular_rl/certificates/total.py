@@ -11,14 +11,15 @@ verified by one sweep in floating point, rounded outward by the error E of a bac
 
     u = v + (1.25 β + 2 E) w,   β = max(0, max T v - v),        l = v - (1.25 α + 2 E) w,   α = max(0, max v - T_π v)
 
-with w the expected time to the end: of the policy, for l; for u the longest over actions that tie, found by sweeps of
-u ← T u + 1.25 β + 2 E, that charge each action with what it loses. All values are in the sign of maximisation.
+with w the expected time to the end: of the policy, for l; for u the longest over actions that tie, so that u solves
+u = T u + 1.25 β + 2 E, which charges each action with what it loses. Both are found by elimination in the chain of a
+policy, the second by policy iteration. Where an improvement there may never end, never to end gains more than it loses:
+no such u exists, and the work ends at once. All values are in the sign of maximisation.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +39,12 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import LargeRewards, down, shared_error, up
 from tabular_rl.model.rows import Floats, Ints, over_rows, row_sums
+from tabular_rl.solving.elimination import chain_solution
 from tabular_rl.solving.sweeps import Sweeper
 
 SWEEPS = 10_000  # spent on w in one call, at most
-CHUNK = 32  # sweeps before a linear solve is tried
-# Sweeps after which a linear solve is tried for u.
-SOLVES = {CHUNK * k for k in range(1, 9)} | {CHUNK << k for k in range(3, 9)}
-DENSE = 500  # states up to which it is dense
+FEW = 32  # sweeps, where no chain is solved
+IMPROVEMENTS = 50  # of a policy, for u
 STEPS = 64  # of T_π from 0, where there is no other bound
 LEAST = 1e-290  # of a step: below it w would be lost in the smallest floats
 SETTLED = 0.2  # w is good enough when a sweep lengthens no time by more than this
@@ -312,20 +312,25 @@ class _Chain:
         return stepped
 
     def _settle(self, v: Floats, sweeps: int) -> None:
-        """Bring w to w ≥ 1 - SETTLED + P_π w, by sweeps or by a linear solve."""
+        """Bring w to w ≥ 1 - SETTLED + P_π w: as it is, by elimination, or by sweeps."""
         if not self.time.any():
             self.time = self._guess(v)
-        w, tried = self.time, False
+        w, solve, before = self.time, sweeps >= FEW, math.inf
         for sweep in range(sweeps):
             low, high = self.clock.policy(self.moving, w, w, forward=sweep % 2 == 1)
-            if max(high, -low) <= SETTLED:
+            off = max(high, -low)
+            if off <= SETTLED:
                 self.settled = True
                 return
-            if sweep >= CHUNK and not tried:
-                tried = True
-                solved = _solve(self.clock, self.moving, self.zero)
-                if solved is not None and (solved >= 0).all():
+            if solve:
+                solve = False
+                solved = chain_solution(self.clock, self.moving, self.zero)
+                if solved is not None:
                     w[:] = solved
+            elif sweep % FEW == FEW - 1:
+                if _too_slow(off / SETTLED, before / SETTLED, sweeps - sweep):
+                    return
+                before = off
 
     def _guess(self, v: Floats) -> Floats:
         """Where every step costs about c, -v / c is about the time that is left."""
@@ -394,73 +399,55 @@ class _Best:
         return upper if bool((upper <= u).all()) else None
 
     def _raised(self, v: Floats, u: Floats, shift: float, fall: float, sweeps: int) -> tuple[Floats, bool]:
+        """u with T u + shift ≤ u up to a part of the shift, and no higher than that takes; True if it is so.
+
+        By policy iteration, whose improvements gain a part of the shift at least; by sweeps where no chain is solved.
+        """
+        mdp, sweeper = self.mdp, self.sweeper.raised(shift)
+        raised, rows = np.empty(mdp.S), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
+        taken: Ints | None = None
+        for _ in range(IMPROVEMENTS if sweeps >= FEW else 0):
+            low, high = sweeper.optimal(u, raised, rows)
+            if not (math.isfinite(low) and math.isfinite(high)):
+                return u, False
+            if high <= SETTLED * shift and (taken is not None or -low <= SETTLED * shift + 2 * fall):
+                return u, True
+            if taken is not None:
+                rows = np.where(raised - u > SETTLED / 2 * shift, rows, taken)
+            rows, lost = repaired(mdp, rows, mdp.terminal, self.total.proper_rows)
+            if taken is not None and lost.any():
+                return u, False
+            taken = rows.astype(mdp.pair_ptr.dtype)
+            policy = Policy.partial(mdp, rows=taken)
+            rows = np.empty_like(taken)
+            sweeper.policy(policy, v, self._out)
+            w = chain_solution(sweeper, policy, mdp.terminal, (self._out - v) / shift)
+            if w is None:
+                break
+            u = np.where(mdp.terminal, 0.0, v + shift * w)
+        return self._swept(sweeper, u, shift, fall, sweeps)
+
+    def _swept(
+        self, sweeper: Sweeper, u: Floats, shift: float, fall: float, sweeps: int
+    ) -> tuple[Floats, bool]:
         """u ← T u + shift until it moves by no more than a part of the shift (and v's own fall); True if it did."""
-        mdp = self.mdp
-        sweeper = self.sweeper.raised(shift)
-        rows = np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
+        rows, before = np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype), math.inf
         for sweep in range(sweeps):
             low, high = sweeper.optimal(u, u, rows, forward=sweep % 2 == 1)
             if not (math.isfinite(low) and math.isfinite(high)):
                 break
             if high <= SETTLED * shift and -low <= SETTLED * shift + 2 * fall:
                 return u, True
-            if sweep in SOLVES:
-                # Policy iteration for the same equation; where it cannot be solved the sweeps go on.
-                rows, _ = repaired(mdp, rows, mdp.terminal, self.total.proper_rows)
-                policy = Policy(mdp, rows=rows)
-                sweeper.policy(policy, v, self._out)
-                solved = _solve(sweeper, policy, mdp.terminal, self._out - v)
-                if solved is not None:
-                    u = np.where(mdp.terminal, 0.0, v + solved)
+            if sweep % FEW == FEW - 1:
+                off = max(high, -low - 2 * fall) / (SETTLED * shift)
+                if _too_slow(off, before, sweeps - sweep):
+                    break
+                before = off
         return u, False
 
 
-def _solve(sweeper: Sweeper, policy: Policy, zero: Mask, r_pi: Floats | None = None) -> Floats | None:
-    """Solve x = r_π + P_π x in floats, x = 0 where `zero`; None where that is too much work or fails.
-
-    Nothing is claimed of x. `r_pi` (S,) stands in place of the sweeper's rewards.
-    """
-    from scipy.sparse import eye_array
-
-    live = np.flatnonzero(~zero)
-    n = len(live)
-    out = np.zeros(sweeper.mdp.S)
-    if not n:
-        return out
-    P_pi, own = sweeper.policy_system(policy)
-    P_pi, r_pi = P_pi[live], (own if r_pi is None else r_pi)[live]
-    A = (eye_array(n, format="csr") - P_pi[:, live]).tocsc()
-    if n > DENSE and not _sparse_enough(A):
-        return None
-
-    def solve() -> Floats:
-        if n <= DENSE:
-            return np.linalg.solve(A.toarray(), r_pi)
-        from scipy.sparse.linalg import splu
-
-        return splu(
-            A, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
-        ).solve(r_pi)
-
-    try:
-        # A thread costs more than a small dense solve.
-        out[live] = solve() if sweeper.run is None or n <= DENSE else sweeper.run.call(solve)
-    except (np.linalg.LinAlgError, RuntimeError, MemoryError):
-        return None
-    return out if np.isfinite(out).all() else None
-
-
-def _sparse_enough(A: Any) -> bool:
-    """True where the envelope of A after reverse Cuthill-McKee bounds the work of a sparse LU by a second or two."""
-    from scipy.sparse.csgraph import reverse_cuthill_mckee
-
-    n = A.shape[0]
-    if A.nnz > 20 * n:
+def _too_slow(off: float, before: float, sweeps: int) -> bool:
+    """Whether what is off is not on its way to 1 within so many sweeps, by its last FEW."""
+    if before == math.inf or off <= 1:
         return False
-    place = np.empty(n, dtype=np.int64)
-    place[reverse_cuthill_mckee(A, symmetric_mode=False)] = np.arange(n)
-    coo = A.tocoo()
-    rows, columns = place[coo.row], place[coo.col]
-    reach = np.zeros(n)
-    np.maximum.at(reach, np.maximum(rows, columns), np.abs(rows - columns))
-    return bool(reach.sum() <= 5e7 and (reach**2).sum() <= 1e10)
+    return off >= before or math.log(off) > math.log(before / off) * sweeps / FEW

@@ -11,6 +11,7 @@ import pytest
 from graphs import as_model, chain_of, policy_values, random_rows, truth
 from sized_models import gridworld
 
+from tabular_rl import solve
 from tabular_rl.certificates.total import TotalCertifier, _Best
 from tabular_rl.errors import NoFiniteAnswer
 from tabular_rl.model.graph.total import total_reward
@@ -431,3 +432,78 @@ def test_large_random_walk():
     ):
         assert inside(proven.lower, map(Fraction, value.tolist()), proven.upper)
         assert 0.9 * proven.smallest < proven.width < 0.1
+
+
+# -- work: chains that hardly end, loops that hardly lose -----------------------------------------------------------
+
+
+def rare_rows(rng, states):
+    """Rows with probabilities and rewards of 1, 2 or a power of ten down to 10**-14; the last state ends it."""
+    rows = [[] for _ in range(states + 1)]
+    small = [Fraction(1, 10 ** rng.randint(1, 14)) for _ in range(3)]
+    signs = rng.choice(((-1, 0), (-1, -1, 0, 1), (-1,), (1, 1, 0)))
+    for s in range(states):
+        for a in range(rng.choice((1, 2, 2, 3))):
+            to = rng.sample(range(states + 1), rng.choice((1, 2, 2, min(3, states))))
+            cuts = [rng.choice((Fraction(1), Fraction(1), Fraction(2), rng.choice(small))) for _ in to]
+            law = {s2: c / sum(cuts) for s2, c in zip(to, cuts, strict=True)}
+            rows[s].append((a, law, rng.choice(signs) * rng.choice((1, 1, 2, *small)), None))
+    return [[(a, law, Fraction(r), floats) for a, law, r, floats in own] for own in rows]
+
+
+def counted(monkeypatch):
+    """A list that grows with each sweep of T and each policy sweep."""
+    calls = []
+    for name in ("optimal", "policy"):
+        kept = getattr(Sweeper, name)
+        monkeypatch.setattr(Sweeper, name, lambda *a, kept=kept, **k: calls.append(0) or kept(*a, **k))
+    return calls
+
+
+@pytest.mark.parametrize("method", ["policy-iteration", "modified-policy-iteration"])
+def test_chains_that_hardly_end_take_few_sweeps(method, monkeypatch):
+    """Of 120 models that rounding drives to its limits each interval holds, and takes hundreds of sweeps at most."""
+    calls, rng = counted(monkeypatch), random.Random("rare")
+    models = narrow = 0
+    while models < 120:
+        rows = rare_rows(rng, rng.choice((2, 3, 4)))
+        what, best = truth(rows)
+        if what != "finite":
+            continue
+        models += 1
+        del calls[:]
+        answer = solve(as_model(rows), method, **{"sweeps": 200} if method[0] == "m" else {})
+        assert inside(answer.lower, best, answer.upper)
+        assert len(calls) < 1000
+        narrow += answer.bound <= 1e-6
+    assert narrow > 90
+
+
+@pytest.mark.parametrize("S", [100, 300])
+def test_loops_that_hardly_lose_take_few_sweeps(S, monkeypatch):
+    """To wait costs 10**-9 a step; to leave takes 10**4 steps on average, and never to is worth -∞."""
+    lose, leave, outcomes = Fraction(1, 10**9), Fraction(1, 10**4), []
+    paid = -1 - lose * (1 / leave - 1)
+    for s in range(S):
+        outcomes += [(s, 0, s, 1, -lose), (s, 1, s, 1 - leave, -lose), (s, 1, s + 1, leave, paid)]
+    mdp = MDP.from_outcomes(outcomes, 1, terminal=[S], states=range(S + 1))
+    calls = counted(monkeypatch)
+    answer = solve(mdp)
+    # The next state is reached after 1 / leave steps, each of which costs what its outcomes do on average.
+    step = ((1 - leave) * lose - leave * paid) / leave
+    assert inside(answer.lower, [-(S - s) * step for s in range(S + 1)], answer.upper)
+    assert answer.bound < 1e-4
+    assert len(calls) < 100
+
+
+@pytest.mark.small
+def test_where_no_bound_exists_the_work_ends_at_once(monkeypatch):
+    """To wait costs 10**-20, less than rounding of 10**6: no u with T u + E ≤ u is found, and none is claimed."""
+    mdp = MDP.from_outcomes(
+        [("s", "wait", "s", 1, Fraction(-1, 10**20)), ("s", "go", "t", 1, -(10**6)), ("t", "pay", "end", 1, 10**6)],
+        1, terminal=["end"],
+    )  # fmt: skip
+    calls = counted(monkeypatch)
+    proven = TotalCertifier(mdp).control(np.array([0.0, 1e6, 0.0]))
+    assert inside(proven.lower, [0, 10**6, 0], proven.upper)
+    assert len(calls) < 20

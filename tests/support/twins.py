@@ -15,6 +15,7 @@ HOMES = {
     "reference_linear": ("linear",),
     "reference_actor": ("actor",),
     "reference_gradient": ("gradient",),
+    "reference_elimination": ("elimination",),
 }
 # Parts of a kernel whose twin does the same in its own words: (file, kernel) -> the twin that does it.
 INLINED = {
@@ -23,6 +24,11 @@ INLINED = {
     ("walk", "tied"): "explore",
     ("replay", "reweigh"): "learn_from",
     ("dyna", "remember"): "dyna_q",
+    # the twin keeps rows as dicts
+    **{
+        ("elimination", part): "solve_part"
+        for part in ("link", "clear_row", "add_row", "take_out", "fill_part")
+    },
     # the twin keeps its queue as a dict, and looks for the largest priority
     **{("dyna", part): "sweeping" for part in ("before", "swap", "sift", "push", "pop")},
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -146,11 +147,38 @@ def policy_values(
     OptionError : "dense" for more than 20,000 states, or a factorization that does not fit in memory
     NumericalError : the system cannot be solved in floating point
     """
-    if how == "auto" and mdp.S <= DENSE_STATES:
+    return chain_values(Sweeper(mdp, run), policy, how, run, zero)
+
+
+def chain_values(
+    sweeper: Sweeper, policy: Policy, how: str = "auto", run: Run | None = None, zero: Mask | None = None
+) -> Floats:
+    """Return v_π (S,), as `policy_values`, over the rows of a sweeper.
+
+    Under "auto" states are taken out one by one where that fills in little, at γ = 1 also where it fills in: nothing
+    cancels there, however rarely the chain ends.
+
+    Parameters
+    ----------
+    sweeper : of the model
+    policy, how, run, zero : as in `policy_values`
+
+    Returns
+    -------
+    v_π (S,), in the sign of maximisation.
+    """
+    S, gamma = sweeper.mdp.S, float(sweeper.rows[4])
+    if how == "auto" and (gamma == 1 or S > DENSE_STATES):
+        from tabular_rl.solving.elimination import chain_solution
+
+        v = chain_solution(sweeper, policy, sweeper.mdp.terminal if zero is None else zero, sweeps=0)
+        if v is not None:
+            return v
+    if how == "auto" and S <= DENSE_STATES:
         how = "dense"
     if how == "dense":
-        _dense_fits(mdp.S)
-    return solve_chain(*Sweeper(mdp).policy_system(policy, how == "dense"), mdp.gamma, how, run, zero)
+        _dense_fits(S)
+    return solve_chain(*sweeper.policy_system(policy, how == "dense"), gamma, how, run, zero)
 
 
 def improve(sweeper: Sweeper, v: Floats, rows: Ints) -> tuple[bool, float, float]:
@@ -174,6 +202,19 @@ def improve(sweeper: Sweeper, v: Floats, rows: Ints) -> tuple[bool, float, float
     return bool(better.any()), low, high
 
 
+class Seen:
+    """The policies that improvement came to. Rounding can lead it round in a circle, which exact arithmetic cannot."""
+
+    def __init__(self) -> None:
+        self._keys: set[bytes] = set()
+
+    def again(self, rows: Ints) -> bool:
+        """Return whether rows (S,) were seen before, and remember them."""
+        key, before = blake2b(rows.tobytes(), digest_size=16).digest(), len(self._keys)
+        self._keys.add(key)
+        return len(self._keys) == before
+
+
 def polish(sweeper: Sweeper, run: Run, rows: Ints, proper: Ints) -> tuple[Floats, Ints]:
     """Improve rows (S,) by policy iteration in floating point: the values and the policy. Nothing is claimed of them.
 
@@ -188,15 +229,15 @@ def polish(sweeper: Sweeper, run: Run, rows: Ints, proper: Ints) -> tuple[Floats
     -------
     The values (S,) in the sign of maximisation, and the rows (S,).
     """
-    mdp, v, rows = sweeper.mdp, np.zeros(sweeper.mdp.S), rows.copy()
+    mdp, v, rows, seen = sweeper.mdp, np.zeros(sweeper.mdp.S), rows.copy(), Seen()
     for _ in range(1000):
         run.check_stop()
         try:
-            v = policy_values(mdp, Policy(mdp, rows=rows), "auto", run)
+            v = chain_values(sweeper, Policy.partial(mdp, rows=rows), "auto", run)
         except NumericalError:
             break
         run.did("linear solves")
-        if not improve(sweeper, v, rows)[0]:
+        if not improve(sweeper, v, rows)[0] or seen.again(rows):
             break
         run.did("improvements")
         if mdp.problem.must_end:

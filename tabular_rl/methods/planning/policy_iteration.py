@@ -77,24 +77,23 @@ def policy_iteration(
     >>> round(answer["1"], 6), round(answer["0"], 4) == round((5 - 5.5 * .95) / (.525 * .05), 4)
     (-20.0, True)
     """
-    from tabular_rl.methods.exact.linear_solve import DENSE_STATES, Singular, improve, solve_chain
+    from tabular_rl.methods.exact.linear_solve import Seen, Singular, chain_values, improve
 
     run = policy_iteration.run(locals())
     goal = Goal(run, mdp, threads)
-    v, rows = goal.start(start_from), goal.rows()
+    v, rows, seen = goal.start(start_from), goal.rows(), Seen()
     run.stopped = "budget"
-    quick = linear_solver == "auto" and goal.model.S <= DENSE_STATES
     try:
         with run.until_stopped():
             if not mdp.problem.must_end:  # where it is, the policy that ends is kept
                 goal.sweeper.optimal(v, np.empty_like(v), rows)
             for improvement in range(1, improvements + 1):
                 policy = Policy.partial(goal.model, rows=rows)  # its rows are those of sweeps
-                P_pi, r_pi = goal.sweeper.policy_system(policy, quick)
-                v = solve_chain(P_pi, r_pi, goal.model.gamma, linear_solver, run)
+                v = chain_values(goal.sweeper, policy, linear_solver, run)
                 run.did("linear solves")
                 changed, low, high = improve(goal.sweeper, v, rows)
                 run.did("improvements")
+                changed = changed and not seen.again(rows)  # else rounding leads it round in a circle
                 if goal.met(low, high, v, rows, improvement) or not changed:
                     run.stopped = None  # without a change more work changes nothing: floats do no better
                     break

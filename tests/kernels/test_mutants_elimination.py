@@ -1,0 +1,172 @@
+"""The kernels of elimination against their twins in fractions, and every small mistake in them is found.
+
+Values are compared to 1e-9, what is counted, marked or ordered bit for bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import itertools
+
+import numpy as np
+import pytest
+import reference_elimination
+from mutants import Check, check_every_mistake_is_found, kernels_of, plain
+
+from tabular_rl.kernels import elimination
+from tabular_rl.kernels.elimination import Chain, Entries, Heads
+
+SEEDS = 45
+ALIKE = {
+    # the first entry of all is the last one of its row
+    "clear_row: if last < 0: -> if last < 1:",
+    # entries that lead to states taken out are looked at again and again, which is only slower
+    "take_out: clear_row(entries, heads, taken, i) -> nothing",
+    # the last state taken out leads to none that stay
+    "solve_part: for at in range(done - 1, -1, -1): -> for at in range(done - 2, -1, -1):",
+    # more than any degree is all that is asked of it
+    "solve_part: least = 2 * len(part) -> least = 3 * len(part)",
+    # a part of one state is solved as any other, and one of none is not met
+    "solve_parts: if len(own) == 1: -> if False:",
+    "solve_parts: if solve_part(chain, label, own, most, entries, heads, taken, order[0], order[1], x) < 0: -> "
+    "if solve_part(chain, label, own, most, entries, heads, taken, order[0], order[1], x) < 1:",
+    # there is an entry
+    "add_row: while e >= 0 and size >= 0: -> while e >= 0 and size >= 1:",
+    "take_out: while into >= 0 and size >= 0: -> while into >= 0 and size >= 1:",
+    # it adds 0
+    "solve_dense: if p > 0.0: -> if True:",
+}
+
+
+def chain_of(rng, n, closed=False):
+    """A chain with parts, loops, entries of 0 and states of label -1: its arrays, labels and parts."""
+    P = rng.random((n, n)) * (rng.random((n, n)) < rng.choice([0.15, 0.3, 0.6]))
+    P *= np.where(rng.random((n, n)) < 0.3, 1e-7, 1.0)
+    label = rng.integers(-1, max(2, n // 4), n) if rng.random() < 0.5 else np.zeros(n, dtype=np.int64)
+    for s in range(n):  # nothing leads to a later part
+        P[s, label > label[s]] = 0.0
+    P[np.arange(n), np.arange(n)] = 0.5
+    if closed:
+        P[rng.integers(n)] *= 0.0
+        P[np.arange(n), np.arange(n)] = 0.5
+    else:
+        P[:, -1] += 0.1
+    label[-1] = -1
+    P /= P.sum(axis=1, keepdims=True)
+    kept = (P > 0) | (rng.random((n, n)) < 0.05) & (label <= label[:, None])
+    ptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int32)
+    gamma = 1.0 if rng.random() < 0.7 else 0.9
+    chain = Chain(ptr, np.nonzero(kept)[1].astype(np.int32), P[kept], gamma, 1.0 - gamma)
+    free = np.flatnonzero(label >= 0).astype(np.int32)
+    states = free[np.argsort(label[free], kind="stable")]
+    cuts = np.append(np.flatnonzero(np.diff(label[states], prepend=-2)), len(free)).astype(np.int32)
+    return chain, label.astype(np.int32), states, cuts
+
+
+def work(n, room):
+    entries = [np.full(room, -7, dtype=np.int32) for _ in range(4)]
+    heads = [np.full(n, first, dtype=np.int32) for first in (0, 0, 3, -1)]
+    order = np.full(n, -7, dtype=np.int32), np.full(n, -7, dtype=np.int32)
+    entries = Entries(entries[0], entries[1], np.full(room, 7.0), entries[2], entries[3])
+    return entries, Heads(*heads, np.empty(n)), np.ones(n, dtype=bool), order
+
+
+def calls(seed):
+    """Yield (name, arguments) of kernels."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 16))
+    chain, label, states, cuts = chain_of(rng, n, closed=seed % 5 == 4)
+    x = rng.normal(size=n)
+    if seed % 2:
+        x[:] = np.abs(x)
+    yield "look_outside", (chain, label, int(rng.integers(n)), x)
+    row = np.repeat(np.arange(n), np.diff(chain[0]))
+    own = label[row[row != chain[1]]], label[chain[1][row != chain[1]]], chain[2][row != chain[1]]
+    # The room that one part of all takes at first.
+    inside = int(((own[0] == own[1]) & (own[0] >= 0) & (own[2] > 0)).sum())
+    limits, rooms = (4, 9, 25), range(max(inside - 3, 0), inside + 30)
+    tries = [(n * n, 10**6), *((n * n, limit) for limit in limits), *((room, 10**6) for room in rooms)]
+    for room, limit in tries if seed % 3 == 0 else tries[:1]:
+        entries, heads, taken, order = work(n, room)
+        for a, b in itertools.pairwise(cuts):
+            yield "solve_part", (chain, label, states[a:b], limit, entries, heads, taken, *order, x)
+        for first in range(len(cuts)):
+            yield "solve_parts", (chain, label, states, cuts, first, limit, entries, heads, taken, order, x)
+    A, leave = rng.random((n, n)) * (rng.random((n, n)) < 0.6), rng.random(n) * (rng.random(n) < 0.5)
+    yield "solve_dense", (A, leave, x)
+    part = states[: int(rng.integers(len(states) + 1))]
+    for way in ((0, len(part), 1), (len(part) - 1, -1, -1), (0, 0, 1)):
+        yield "sweep_part", (chain, part, *way, rng.normal(size=n), x)
+
+
+def left(call, name, arguments):
+    """What is returned, bit for bit where it is a count, and what is left in x and in the marks."""
+    own = copy.deepcopy(list(arguments))
+    with np.errstate(all="ignore"):
+        result = call(*own)
+    values = [] if name == "look_outside" else own[-1].tolist()
+    if name in ("look_outside", "sweep_part"):
+        return np.asarray(result, dtype=float).ravel().tolist() + values, []
+    marks = [int(result)]
+    if name in ("solve_part", "solve_parts"):
+        marks += own[5 if name == "solve_part" else 7][3].tolist()  # `place`
+        if name == "solve_part":
+            marks += own[8].tolist() if result >= 0 else []
+            values = values if result >= 0 else []
+        else:  # what is not reached is not touched, what is given up is spoilt
+            states, cuts, at = own[2], own[3], int(result)
+            spoilt = states[cuts[at] : cuts[at + 1]].tolist() if at < len(cuts) - 1 else []
+            values = [y for s, y in enumerate(values) if s not in spoilt]
+    if name == "solve_dense" and not result:
+        values = []
+    return values, marks
+
+
+def alike(expected, found):
+    (values, marks), (others, seen) = expected, found
+    scale = 1e-300 + np.max(np.abs(values), initial=0.0, where=np.isfinite(values))
+    same = marks == seen and len(values) == len(others)
+    return same and np.allclose(values, others, rtol=1e-9, atol=1e-9 * scale, equal_nan=True)
+
+
+@functools.cache
+def all_calls():
+    return [call for seed in range(SEEDS) for call in calls(seed)]
+
+
+@functools.cache
+def checks():
+    return [
+        (name, Check(left(getattr(reference_elimination, name), name, arguments), by_kernel(name, arguments), alike))
+        for name, arguments in all_calls()
+    ]  # fmt: skip
+
+
+def by_kernel(name, arguments):
+    return lambda kernels: left(kernels[name], name, arguments)
+
+
+BELOW = {
+    "solve_part": ("look_outside", "link", "clear_row", "add_row", "take_out", "fill_part"),
+    "solve_parts": ("solve_part",),
+}
+
+
+@pytest.mark.small
+def test_compiled_kernels_agree_with_their_twins():
+    for name, check in checks():
+        assert alike(check.expected, check.call(vars(elimination))), name
+
+
+@pytest.mark.parametrize(
+    ("file", "kernel"), [("elimination", kernel) for kernel in kernels_of("elimination")]
+)
+def test_every_mistake_is_found(file, kernel):
+    own = [check for name, check in checks() if kernel in (name, *BELOW.get(name, ()))]
+    check_every_mistake_is_found(file, kernel, own, ALIKE)
+
+
+def test_nothing_is_found_where_nothing_is_planted():
+    made = plain("elimination")
+    assert all(check.equal(check.expected, check.call(made)) for _, check in checks())

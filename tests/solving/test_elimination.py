@@ -1,0 +1,93 @@
+"""Chains solved by elimination, against fractions: parts of one state, sparse ones, dense ones, and swept ones."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from graphs import solve_fractions
+from scipy.sparse import csr_array
+
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving import elimination
+from tabular_rl.solving.elimination import Elimination, chain_solution
+from tabular_rl.solving.sweeps import Sweeper
+
+
+def drawn_chain(rng, n, rare):
+    """P (n + 1, n + 1), whose last state ends it: the others step there with a probability of 1 / rare, or never."""
+    P = np.zeros((n + 1, n + 1))
+    for s in range(n):
+        P[s, rng.integers(0, n, 3)] += rng.random(3)
+        P[s, s] += rng.random() * rng.integers(0, 3)
+        P[s, n if rng.random() < 0.3 else s - 1] += 1 / rare
+    P[0, n] += 1 / rare
+    P[:n] /= P[:n].sum(axis=1, keepdims=True)
+    return P
+
+
+def exact_solution(P, b, gamma):
+    """x = b + γ P x in fractions, each row divided by its sum; 0 in the last state."""
+    n = len(P) - 1
+    rows = [[Fraction(float(p)) for p in row] for row in P[:n]]
+    A = [
+        [Fraction(s == t) - Fraction(gamma) * row[t] / sum(row) for t in range(n)]
+        for s, row in enumerate(rows)
+    ]
+    return [float(x) for x in solve_fractions(A, [Fraction(float(y)) for y in b[:n]])] + [0.0]
+
+
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("rare", [1, 1e6, 1e15])
+@pytest.mark.parametrize("seed", range(4))
+def test_times_have_all_their_digits_however_rarely_a_chain_ends(seed, rare, dense, monkeypatch):
+    if dense:
+        monkeypatch.setattr(elimination, "STEPS", (0, 0))
+    rng = np.random.default_rng(seed)
+    P, n = drawn_chain(rng, 12, rare), 12
+    b = rng.random(n + 1)
+    for gamma in (1.0, 0.99):
+        x = Elimination(csr_array(P), gamma, np.arange(n + 1) == n).solve(b)
+        assert np.allclose(x, exact_solution(P, b, gamma), rtol=1e-13)
+
+
+def test_a_part_that_fills_in_is_swept_where_it_is_large(monkeypatch):
+    monkeypatch.setattr(elimination, "STEPS", (0, 0))
+    monkeypatch.setattr(elimination, "DENSE", 3)
+    rng = np.random.default_rng(7)
+    P, b = drawn_chain(rng, 12, 4), np.ones(13)
+    chain = Elimination(csr_array(P), 1.0, np.arange(13) == 12)
+    x = chain.solve(b)
+    assert np.abs(b + P @ x - x)[:12].max() <= 4 * elimination.NEAR
+    assert chain.solve(b, sweeps=0) is None
+
+
+def test_slow_sweeps_are_given_up(monkeypatch):
+    monkeypatch.setattr(elimination, "STEPS", (0, 0))
+    monkeypatch.setattr(elimination, "DENSE", 3)
+    P = drawn_chain(np.random.default_rng(7), 12, 1e9)
+    kernel, calls = Elimination._ranks, []
+    monkeypatch.setattr(Elimination, "_ranks", lambda self: calls.append(0) or kernel(self))
+    assert Elimination(csr_array(P), 1.0, np.arange(13) == 12).solve(np.ones(13)) is None
+    assert calls
+
+
+@pytest.mark.parametrize("S", [30, 300])
+def test_a_chain_that_never_ends_has_no_solution(S):
+    ring = [(s, 0, (s + 1) % S, 1, -1) for s in range(S)]
+    mdp = MDP.from_outcomes([*ring, (0, 1, "end", 1, 0)], 1, terminal=["end"])
+    around = Policy(mdp, rows=np.where(mdp.terminal, -1, mdp.pair_ptr[:-1]).astype(np.int32))
+    assert chain_solution(Sweeper(mdp), around, mdp.terminal) is None
+
+
+@pytest.mark.parametrize("S", [30, 300])
+def test_a_walk_takes_the_time_that_the_textbook_says(S):
+    # From s, with ends at 0 and S, s (S - s) steps (Feller 1968, XIV.3).
+    walk = [(s, 0, s + d, "1/2", -1) for s in range(1, S) for d in (-1, 1)]
+    mdp = MDP.from_outcomes(walk, 1, terminal=[0, S], states=range(S + 1))
+    s = np.arange(S + 1)
+    assert np.allclose(
+        chain_solution(Sweeper(mdp), Policy.uniform(mdp), mdp.terminal), -s * (S - s), rtol=1e-12
+    )
