@@ -20,10 +20,12 @@ from tabular_rl.formats.keys import TOP, VERSION, Head, add_terminal, finish, re
 from tabular_rl.formats.lines import Spot, locate
 from tabular_rl.formats.output import write_lines
 from tabular_rl.formats.spelling import BARE, Speller
+from tabular_rl.model.blocks import ORDER
 from tabular_rl.model.build import Number, Row
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
-from tabular_rl.model.tensors import ON_ENTRY, ORDER, ambiguous_text, entry_reward, readings, terminal_reward
+from tabular_rl.model.on_entry import ON_ENTRY, entry_reward, terminal_reward
+from tabular_rl.model.tensors import ambiguous_text, readings
 
 TIMES = 40  # about how many times its length a text takes while it is read
 BODIES = ("state", "tensors", "grid")

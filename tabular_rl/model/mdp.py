@@ -80,8 +80,9 @@ class MDP(Model):
 
     Parameters
     ----------
-    P : transition probabilities, dense (S, A, S), (A, S, S) or (S, S, A), or a list of scipy.sparse matrices
-    R : rewards (S, A, S), (S, A) or (S,)
+    P : transition probabilities, dense (S, A, S), (A, S, S) or (S, S, A), or sparse: a list of scipy.sparse matrices
+        (S, S), one an action, or one matrix (S·A, S) whose row s·A + a is that of state s and action a
+    R : rewards (S, A, S), (S, A) or (S,), dense, or sparse in the form of P
     gamma : discount, 0 ≤ γ ≤ 1; a text such as "9/10" is that exact rational
     axes : "sas" for P[s, a, s'], "ass" for P[a, s, s'], "ssa" for P[s, s', a]; needed where S = A: shapes cannot tell
     reward_axes : "sa", "as", "s" or the axes of P, where the number of dimensions does not say it
@@ -282,7 +283,12 @@ class MDP(Model):
         """Return the model of textbook tensors, dense or sparse: what `MDP(P, R, gamma)` is, with its parameters.
 
         A row P[s, a] of zeros is an unavailable action. Without `axes` the shape tells them where there are not as many
-        actions as states. Without `reward_axes` a matrix is (S, A) and a tensor has the axes of P.
+        actions as states. Without `reward_axes` a matrix is (S, A) and a tensor has the axes of P. One sparse matrix
+        (S·A, S) goes by states: its row s·A + a is P[s, a]. With axes="ass" it goes by actions, a·S + s, as
+        scipy.sparse.vstack makes it of a list.
+
+        Matrices in CSR with sorted indices, and dense arrays of floats, are read at the speed of memory, and need none
+        beside that of the model.
 
         A terminal state takes no actions, so that a reward R[g] of its own would never be collected: it is refused.
         With terminal_rewards="on entry", R(s) or R(s, a) of a terminal state g is paid by whoever enters it: γ R(g) is
@@ -297,6 +303,10 @@ class MDP(Model):
         >>> P = [[[0.9, 0.1], [0.0, 1.0]]]                      # P[a][s][s2]
         >>> MDP.from_tensors(P, [[1.0], [0.0]], "1/2", axes="ass").r.tolist()
         [1.0, 0.0]
+        >>> from scipy.sparse import csr_array
+        >>> rows = csr_array([[0.5, 0.5], [0, 1], [1, 0], [0.5, 0.5]])  # rows (0, 0), (0, 1), (1, 0), (1, 1)
+        >>> MDP.from_tensors(rows, [[1, 2], [3, 4]], "1/2").backup([2, 8]).tolist()
+        [3.5, 6.0, 4.0, 6.5]
         >>> chain = [[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]]
         >>> MDP.from_tensors(chain, [-3, -3, 100], 1, terminal=[2], terminal_rewards="on entry").r.tolist()
         [-3.0, 97.0]
@@ -524,7 +534,8 @@ class MDP(Model):
 
     def state_of_row(self, row: int) -> int:
         """The state of a row, without the array of all of them."""
-        return int(np.searchsorted(self.pair_ptr, row, side="right")) - 1
+        at = self.pair_ptr.dtype.type(row)  # of another type, all of pair_ptr would be converted
+        return int(np.searchsorted(self.pair_ptr, at, side="right")) - 1
 
     def table(self, q: NDArray[Any], fill: float = -math.inf) -> NDArray[Any]:
         """Return values over rows (L,) as a table (S, A), or (T, L) as (T, S, A), with `fill` where there is no row."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
 
-BLOCK = 1 << 20  # outcomes looked at together when a model is validated
+BLOCK = 1 << 18  # outcomes looked at together when a model is validated: the processor's cache holds them
 LARGEST = 1e300  # rewards beyond it overflow in sums
 
 
@@ -67,11 +67,12 @@ def frozen(field: str, values: Any, dtype: Any, copy: bool) -> NDArray[Any]:
 
 def row_blocks(row_ptr: Ints) -> Iterable[tuple[int, int, int, int]]:
     """Cut rows into blocks of about BLOCK outcomes: (first row, last row, first outcome, last outcome)."""
-    L = len(row_ptr) - 1
+    L, K = len(row_ptr) - 1, int(row_ptr[-1])
     first = 0
     while first < L:
         k0 = int(row_ptr[first])
-        last = max(first + 1, int(np.searchsorted(row_ptr, k0 + BLOCK, side="right")) - 1)
+        end = row_ptr.dtype.type(min(k0 + BLOCK, K))  # of another type, all of row_ptr would be converted
+        last = max(first + 1, int(np.searchsorted(row_ptr, end, side="right")) - 1)
         last = min(last, L, first + BLOCK)
         yield first, last, k0, int(row_ptr[last])
         first = last

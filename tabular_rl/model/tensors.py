@@ -9,16 +9,28 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import Fault, ModelError, kind_text, quoted
+from tabular_rl.errors import ModelError, kind_text, quoted
+from tabular_rl.model.blocks import (
+    ORDER,
+    Pairs,
+    is_sparse_list,
+    is_stack,
+    of_entries,
+    of_outcomes,
+    of_pairs,
+    pairs_of,
+    sheets_of,
+)
 from tabular_rl.model.build import A_DICTIONARY
 from tabular_rl.model.names import Names, state_at
-from tabular_rl.model.rationals import UNDERFLOWS, nearest, spell
-from tabular_rl.model.rows import LARGEST, Floats, Ints
+from tabular_rl.model.on_entry import ON_ENTRY, terminal_reward, with_entry
+from tabular_rl.model.rationals import UNDERFLOWS
+from tabular_rl.model.rows import Floats, Ints
 
-# Where the state, the action and the next state stand among the axes of a tensor.
-ORDER = {"sas": (0, 1, 2), "ass": (1, 0, 2), "ssa": (0, 2, 1)}
 WAY_OUT = 'Say axes="sas" for P[s, a, s2], axes="ass" for P[a, s, s2] or axes="ssa" for P[s, s2, a].'
-ON_ENTRY = "on entry"
+SHEETS = (
+    "a list with one (S, S) matrix an action, or one (S*A, S) matrix, row s*A + a for state s and action a"
+)
 
 
 class Entries(NamedTuple):
@@ -53,7 +65,7 @@ def arrays_of_tensors(
 
     Parameters
     ----------
-    P : probabilities, a dense tensor or a list of sparse matrices; a row of zeros is an action that is not available
+    P : probabilities, a dense tensor, a list of sparse matrices, or one of all rows; zeros are an unavailable action
     R : rewards R[s], R[s, a] or along the axes of P, dense, or sparse as P
     gamma : the discount, of the rewards that are paid on entry
     axes : the order of the axes of P: "sas", "ass" or "ssa"; None where the shape tells it
@@ -74,11 +86,7 @@ def arrays_of_tensors(
         raise ModelError(f"axes: found {quoted(axes)}, expected 'sas', 'ass' or 'ssa'. {WAY_OUT}")
     if terminal_rewards not in (None, ON_ENTRY):
         raise ModelError(f"terminal_rewards: found {quoted(terminal_rewards)}, expected {ON_ENTRY!r} or None")
-    entries = _entries(P, "P")
-    rewards = R if _is_sparse_list(R) else _numbers(R, "R")
-    if axes is None:
-        axes = _axes(entries, rewards, reward_axes)
-    rows = _rows(entries, rewards, axes, reward_axes)
+    rows = _all_rows(P, R, axes, reward_axes)
     options = dict(options)
     names = Names(options.pop("states", None) or rows.S)
     action_names = Names(options.pop("actions", None) or rows.A)
@@ -87,13 +95,15 @@ def arrays_of_tensors(
             f"names: found {len(names)} states and {len(action_names)} actions, expected {rows.S} and {rows.A}"
         )
     ends = _mask(terminal, names)
-    arrays = {field: x for field, x in rows._asdict().items() if field not in ("S", "A", "of_state")}
+    own_rewards = ("of_state", "may_pay")
+    arrays = {field: x for field, x in rows._asdict().items() if field not in ("S", "A", *own_rewards)}
     paid = {}
     if not ((np.diff(rows.pair_ptr) > 0) & ends).any():  # what validation says of those comes first
-        paid = terminal_reward(rows.of_state, np.flatnonzero(ends), names, terminal_rewards)
+        pay = rows.may_pay(np.flatnonzero(ends))
+        paid = terminal_reward(rows.of_state, pay, names, terminal_rewards)
     if paid:
         own: Any = rows.reward if rows.r is None else np.repeat(rows.r, np.diff(rows.row_ptr))
-        arrays |= {"reward": _with_entry(own, rows.next_state, paid, gamma), "r": None}
+        arrays |= {"reward": with_entry(own, rows.next_state, paid, gamma), "r": None}
     return arrays | {
         "terminal": ends,
         "states": names,
@@ -149,8 +159,17 @@ def _axes(entries: Entries, rewards: Any, reward_axes: str | None) -> str:
 # -- rows -------------------------------------------------------------------------------------------------------
 
 
+class _Rewards(NamedTuple):
+    """Rewards of outcomes or of rows; those that stand at a state, and which of some states may have any but 0."""
+
+    reward: Floats | None
+    r: Floats | None
+    of_state: Callable[[int], tuple[Floats, bool]]
+    may_pay: Callable[[Ints], Ints]
+
+
 class _Rows(NamedTuple):
-    """The arrays of a model, and `of_state`, which gives the rewards that stand at a state."""
+    """The arrays of a model, and what its rewards say of a state."""
 
     S: int
     A: int
@@ -162,12 +181,50 @@ class _Rows(NamedTuple):
     reward: Floats | None
     r: Floats | None
     of_state: Callable[[int], tuple[Floats, bool]]
+    may_pay: Callable[[Ints], Ints]
 
     def same(self, other: _Rows) -> bool:
         return all(
             a is b is None or np.array_equal(a, b)  # type: ignore[arg-type]
-            for a, b in zip(self[:-1], other[:-1], strict=True)
+            for a, b in zip(self[:-2], other[:-2], strict=True)
         )
+
+
+def _all_rows(P: Any, R: Any, axes: str | None, reward_axes: str | None) -> _Rows:
+    """Return the arrays of a model from its tensors: by blocks where they are large and plain."""
+    if is_stack(P):
+        axes = _axes_of_stack(P, axes)
+    elif not is_sparse_list(P):
+        P = _array(P, "P")
+    rewards = R if is_sparse_list(R) or (is_stack(R) and is_stack(P)) else None
+    shape = (len(P), *P[0].shape) if is_sparse_list(P) else P.shape
+    possible = readings(shape) if len(shape) == 3 else []
+    known = possible[0] if axes is None and len(possible) == 1 else axes
+    pairs = None if known is None or (known not in possible and not is_stack(P)) else pairs_of(P, known)
+    if pairs is not None and known is not None:
+        rewards = _numbers(R, "R") if rewards is None else rewards
+        found = _rewards_of_pairs(pairs, rewards, known, reward_axes)
+        if found is not None:
+            return _Rows(*pairs, *found)
+    entries = _entries(P, "P", axes)
+    rewards = _numbers(R, "R") if rewards is None else rewards
+    if axes is None:
+        axes = _axes(entries, rewards, reward_axes)
+    return _rows(entries, rewards, axes, reward_axes)
+
+
+def _axes_of_stack(P: Any, axes: str | None) -> str:
+    """Return the order of the axes of one sparse matrix of all rows; ModelError where it cannot be one."""
+    n, S = P.shape
+    if n == 0 or S == 0:
+        raise ModelError("no states: found 0, expected at least 1")
+    if n % S:
+        raise ModelError(f"P: found one sparse matrix of shape {n} x {S}, expected {SHEETS}")
+    if axes == "ssa":
+        raise ModelError(
+            "axes: found 'ssa' for one sparse matrix, expected 'sas' (row s*A + a) or 'ass' (row a*S + s)"
+        )
+    return axes or "sas"
 
 
 def _rows(entries: Entries, rewards: Any, axes: str, reward_axes: str | None) -> _Rows:
@@ -185,11 +242,9 @@ def _rows(entries: Entries, rewards: Any, axes: str, reward_axes: str | None) ->
     row_state, row_action = state[first], action[first]
     pair_ptr = np.zeros(S + 1, dtype=np.int64)
     np.cumsum(np.bincount(row_state, minlength=S), out=pair_ptr[1:])
-    reward, r, of_state = _rewards(
-        rewards, axes, reward_axes, (state, action, to), (row_state, row_action), S, A
-    )
+    found = _rewards(rewards, axes, reward_axes, (state, action, to), (row_state, row_action), S, A)
     row_ptr = np.append(first, len(prob)).astype(np.int64)
-    return _Rows(S, A, pair_ptr, row_action, row_ptr, to, prob, reward, r, of_state)
+    return _Rows(S, A, pair_ptr, row_action, row_ptr, to, prob, *found)
 
 
 def _mask(terminal: Any, names: Names) -> NDArray[np.bool_]:
@@ -212,21 +267,17 @@ def _mask(terminal: Any, names: Names) -> NDArray[np.bool_]:
     return ends
 
 
-def _is_sparse(x: Any) -> bool:
-    return hasattr(x, "tocoo") and hasattr(x, "nnz")
-
-
-def _is_sparse_list(x: Any) -> bool:
-    return isinstance(x, (list, tuple)) and len(x) > 0 and all(map(_is_sparse, x))
-
-
-def _entries(P: Any, what: str) -> Entries:
-    """Return the entries of a tensor, dense or a list of sparse matrices, that are not 0; NaN is kept."""
-    if not _is_sparse_list(P):
-        if _is_sparse(P):
-            raise ModelError(
-                f"{what}: found one sparse matrix, expected a list with one (S, S) matrix an action"
-            )
+def _entries(P: Any, what: str, axes: str | None) -> Entries:
+    """Return the entries of a tensor, dense or of sparse matrices, that are not 0; NaN is kept."""
+    if is_stack(P):
+        coo = P.tocoo()
+        n, S = P.shape
+        per = S if axes == "ass" else n // S
+        row, values = coo.row.astype(np.int64), _float64(coo.data, what)
+        keep = values != 0
+        row, last = row[keep], coo.col.astype(np.int64)[keep]
+        return Entries((row // per, row % per, last), values[keep], (n // per, per, S))
+    if not is_sparse_list(P):
         dense = _numbers(P, what)
         if dense.ndim != 3:
             raise ModelError(f"{what}: found {dense.ndim} dimensions, expected 3. {WAY_OUT}")
@@ -245,6 +296,14 @@ def _entries(P: Any, what: str) -> Entries:
 
 
 def _numbers(values: Any, what: str) -> Floats:
+    """Return an array of floats; ModelError where it is none."""
+    return _float64(_array(values, what), what)
+
+
+def _array(values: Any, what: str) -> NDArray[Any]:
+    """Return an array of numbers, as they are; ModelError where it is none."""
+    if is_stack(values):
+        raise ModelError(f"{what}: found one sparse matrix, expected an array, or the form that P has")
     if isinstance(values, Mapping):
         raise ModelError(f"{what}: " + A_DICTIONARY.format("an array of numbers"))
     if isinstance(values, str):
@@ -258,11 +317,11 @@ def _numbers(values: Any, what: str) -> Floats:
         if array.dtype == object:
             found = kind_text(values)
         raise ModelError(f"{what}: found {found}, expected numbers")
-    return _float64(array, what)
+    return array
 
 
 def _float64(array: Any, what: str) -> Floats:
-    made: Floats = array.astype(np.float64)
+    made: Floats = array.astype(np.float64, copy=False)
     if array.dtype.itemsize > 8 and ((made == 0) & (array != 0)).any():
         raise ModelError(f"{what}: found a number that {UNDERFLOWS}")
     return made
@@ -276,12 +335,12 @@ def _rewards(
     pairs: tuple[Ints, Ints],
     S: int,
     A: int,
-) -> tuple[Floats | None, Floats | None, Callable[[int], tuple[Floats, bool]]]:
-    """Return (reward by outcome or None, r by row or None, the rewards that stand at a state)."""
-    if _is_sparse_list(R):
-        stored = _entries(R, "R")
+) -> _Rewards:
+    """Return the rewards of the outcomes and pairs of a model, each with its state, action and next state."""
+    if is_stack(R) or is_sparse_list(R):
+        stored = _entries(R, "R", axes)
         if stored.sizes(axes) != (S, A, S):
-            raise ModelError(f"R: found {len(R)} matrices of shape {R[0].shape}, expected the shapes of P")
+            raise ModelError(_other_shapes(R))
 
         def key(state: Ints, action: Ints, to: Ints) -> Ints:
             return (state * A + action) * S + to
@@ -291,7 +350,37 @@ def _rewards(
         wanted = key(*outcomes)
         at = np.searchsorted(known, wanted)
         at[np.append(known, -1)[at] != wanted] = len(known)
-        return sums[at], None, lambda s: (stored.values[stored.along(axes)[0] == s], True)
+        return _Rewards(sums[at], None, *_of_states(R, axes))
+    table, named = _table(R, axes, reward_axes, S, A)
+    if named == "s":
+        return _Rewards(None, R[pairs[0]], *_of_table(table, named))
+    if len(named) == 2:
+        return _Rewards(None, table[pairs], *_of_table(table, named))
+    return _Rewards(table[outcomes], None, *_of_table(table, named))
+
+
+def _rewards_of_pairs(pairs: Pairs, R: Any, axes: str, reward_axes: str | None) -> _Rewards | None:
+    """Return the rewards of the rows of a large model; None where their sparse matrices are no usual ones."""
+    S, A = pairs.S, pairs.A
+    if is_stack(R) or is_sparse_list(R):
+        sheets, of_state = sheets_of(R, axes), _of_states(R, axes)[0]
+        same = sheets is not None and (sheets.S, sheets.A) == (S, A)
+        reward = of_entries(pairs, sheets) if same and sheets is not None else None
+        return (
+            None
+            if reward is None or sheets is None
+            else _Rewards(reward, None, of_state, sheets.with_entries)
+        )
+    table, named = _table(R, axes, reward_axes, S, A)
+    if named == "s":
+        return _Rewards(None, np.repeat(R, np.diff(pairs.pair_ptr)), *_of_table(table, named))
+    if len(named) == 2:
+        return _Rewards(None, of_pairs(pairs, table), *_of_table(table, named))
+    return _Rewards(of_outcomes(pairs, table), None, *_of_table(table, named))
+
+
+def _table(R: Floats, axes: str, reward_axes: str | None, S: int, A: int) -> tuple[Floats, str]:
+    """Return dense rewards as R[s], R[s, a] or R[s, a, s2], and the order that their axes had."""
     named = reward_axes or {1: "s", 2: "sa", 3: axes}.get(R.ndim)
     shapes = {"s": (S,), "sa": (S, A), "as": (A, S), "sas": (S, A, S), "ass": (A, S, S), "ssa": (S, S, A)}
     if named is None:
@@ -300,114 +389,39 @@ def _rewards(
         raise ModelError(f"reward_axes: found {quoted(named)}, expected one of {', '.join(shapes)}")
     if R.shape != shapes[named]:
         raise ModelError(f"R: found shape {R.shape}, expected {shapes[named]} under reward_axes={named!r}")
-    if named == "s":
-        return None, R[pairs[0]], lambda s: (R[s : s + 1], False)
-    if len(named) == 2:
-        table = R if named == "sa" else R.T
-        return None, table[pairs], lambda s: (table[s], False)
-    table = R.transpose(ORDER[named])
-    return table[outcomes], None, lambda s: (table[s].ravel(), True)
+    return R if named in ("s", "sa") else R.T if named == "as" else R.transpose(ORDER[named]), named
 
 
-# -- rewards of terminal states ---------------------------------------------------------------------------------
+def _of_table(
+    table: Floats, named: str
+) -> tuple[Callable[[int], tuple[Floats, bool]], Callable[[Ints], Ints]]:
+    """Return what gives the rewards at a state, and what tells which of some states have any but 0."""
 
-
-def terminal_reward(
-    of_state: Callable[[int], tuple[Any, bool]],
-    ends: Iterable[int],
-    names: Names,
-    option: str | None,
-    *,
-    spelled: str = "terminal_rewards='on entry'",
-    report: Callable[[Fault, int], None] | None = None,
-) -> dict[int, Any]:
-    """Return the rewards R(g) of the terminal states g that have one, which are to be paid on entry.
-
-    Without the option, a reward there is a fault, since a terminal state takes no actions and never collects it. With
-    it, R(g) must be one number, whatever the action.
-
-    Parameters
-    ----------
-    of_state : `of_state(g)` gives the rewards that stand at g, and whether they belong to transitions
-    ends : indices of the terminal states
-    names : those of the states
-    option : "on entry", or None
-    spelled : how a user gives the option, for messages
-    report : takes each fault with its state; without it, the first is raised
-
-    Returns
-    -------
-    {state index: R(g)}, without the states that have none or a fault.
-
-    Raises
-    ------
-    ModelError : the first fault, without `report`
-    """
-    paid: dict[int, Any] = {}
-    for g in map(int, ends):
-        values, by_transition = of_state(g)
-        given = [x for x in values if x != 0]  # NaN too
-        if not given:
-            continue
-        what = f"terminal state {quoted(names[g])} has reward {_text(given[0])}"
-        if option is None:
-            what += ", which is never collected: put it on the transitions into it"
-            what += "" if by_transition else f", or say {spelled}"
-        elif by_transition:
-            what += " on a transition of its own, which it never takes: put it on the transitions into it"
-        elif not all(-LARGEST <= x <= LARGEST for x in values):
-            what += f", expected a finite number up to {LARGEST:g}"
-        elif any(x != given[0] for x in values):
-            other = next(x for x in values if x != given[0])
-            what += (
-                f" for one action and {_text(other)} for another, expected one number: it is paid on entry"
-            )
+    def may_pay(states: Ints) -> Ints:
+        if len(named) == 3:
+            rich = np.array([table[s].any() for s in states.tolist()], dtype=bool)
         else:
-            paid[g] = given[0]
-            continue
-        fault = Fault(what)
-        if report is None:
-            raise ModelError(fault)
-        report(fault, g)
-    return paid
+            rich = (table[states] != 0).reshape(len(states), table[:1].size).any(axis=1)
+        paying: Ints = states[rich]
+        return paying
+
+    return lambda s: (table[s : s + 1].ravel(), len(named) == 3), may_pay
 
 
-def _text(x: Any) -> str:
-    return spell(x)[:40] if isinstance(x, Fraction) else f"{float(x):.12g}"
+def _of_states(R: Any, axes: str) -> tuple[Callable[[int], tuple[Floats, bool]], Callable[[Ints], Ints]]:
+    """The same for sparse matrices, which are read again where there are states to look at: few models pay there."""
+
+    def of_state(s: int) -> tuple[Floats, bool]:
+        stored = _entries(R, "R", axes)
+        return stored.values[stored.along(axes)[0] == s], True
+
+    def may_pay(states: Ints) -> Ints:
+        return np.intersect1d(states, _entries(R, "R", axes).along(axes)[0]) if len(states) else states
+
+    return of_state, may_pay
 
 
-def entry_reward(own: Any, gamma: Any, paid: Any) -> Any:
-    """Return r + γ R(g), the reward of a transition into a terminal state g that pays R(g) on entry.
-
-    Rationals give a rational; floats are added exactly and rounded once.
-
-    Parameters
-    ----------
-    own : r, the reward of the transition itself
-    gamma : the discount, as a fraction
-    paid : R(g)
-
-    Returns
-    -------
-    A float where `own` is one, else a rational. What is not finite stays as it is.
-
-    Examples
-    --------
-    >>> entry_reward(Fraction(-3), Fraction(9, 10), Fraction(100)), entry_reward(-3.0, Fraction(1, 2), 100.0)
-    (Fraction(87, 1), 47.0)
-    """
-    if isinstance(own, float):
-        if not -LARGEST <= own <= LARGEST:
-            return own
-        return nearest(Fraction(own) + Fraction(gamma) * Fraction(paid))
-    return own + gamma * paid
-
-
-def _with_entry(own: Floats, to: Ints, paid: dict[int, float], gamma: Fraction) -> Floats:
-    """Add γ R(g) to the reward of each transition into g."""
-    made = np.array(own, dtype=np.float64)
-    for g, value in paid.items():
-        into = np.flatnonzero(to == g)
-        different, which = np.unique(made[into], return_inverse=True)
-        made[into] = np.array([entry_reward(x, gamma, float(value)) for x in different.tolist()])[which]
-    return made
+def _other_shapes(R: Any) -> str:
+    if is_stack(R):
+        return f"R: found one sparse matrix of shape {R.shape}, expected the shape of P"
+    return f"R: found {len(R)} matrices of shape {R[0].shape}, expected the shapes of P"

@@ -18,6 +18,7 @@ from tabular_rl.model.rows import (
     Floats,
     largest_of_rows,
     mass_defects,
+    readonly,
     row_blocks,
     row_sums,
 )
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 
 Mask = NDArray[np.bool_]
+MANY = 100_000  # outcomes from which on a kernel saves more time than it takes to load
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ class _Look:
         self.mdp = mdp
         self.faults: list[Fault] = []
         self.longest, self.defect, self.largest = 0, 0.0, 0.0
+        self.many = mdp.K >= MANY
+        self.pairs()
         self.least = np.full(mdp.S, math.inf)  # R_i of the row of each state where it is smallest
 
     def place(self, row: int) -> dict[str, Any]:
@@ -164,6 +168,11 @@ class _Look:
     def pairs(self) -> None:
         """Check which states have rows, and the actions of these."""
         mdp = self.mdp
+        if self.many:
+            from tabular_rl.kernels.build import pairs_rise
+
+            if pairs_rise(mdp.pair_ptr, mdp.pair_action, mdp.terminal, mdp.A):
+                return
         counts, actions = np.diff(mdp.pair_ptr), mdp.pair_action
         what = "has no actions, expected some. Declare it terminal, or give it one."
         self.of_states((counts == 0) & ~mdp.terminal, what)
@@ -215,6 +224,24 @@ class _Look:
                     first,
                 )
 
+    def is_right(self, first: int, last: int, k0: int, k1: int) -> bool:
+        """Whether a kernel is sure of all rows first ≤ i < last; what it finds is then what `block` would find."""
+        from tabular_rl.kernels.build import look_at_rows
+
+        mdp, to = self.mdp, self.mdp.next_state[k0:k1]
+        reward = np.zeros(0) if mdp.reward is None else mdp.reward
+        own = reward[k0:k1]
+        if not (to.size and to.min() >= 0 and to.max() < mdp.S):
+            return False
+        if own.size and not (own.min() >= -LARGEST and own.max() <= LARGEST):
+            return False
+        facts = np.array([self.longest, self.defect, self.largest], dtype=np.float64)
+        rows, s = (mdp.row_ptr, mdp.prob, readonly(reward), mdp.r), mdp.state_of_row(first)
+        if not look_at_rows(mdp.pair_ptr, rows, first, last, s, mdp.exact is None, facts, self.least):
+            return False
+        self.longest, self.defect, self.largest = int(facts[0]), float(facts[1]), float(facts[2])
+        return True
+
     def _out_of_range(self, k0: int, k1: int) -> bool:
         """Add the numbers of outcomes that are out of their range; True where there is one."""
         mdp, to, prob = self.mdp, self.mdp.next_state[k0:k1], self.mdp.prob[k0:k1]
@@ -249,13 +276,16 @@ class _Look:
 def validate(mdp: MDP, correction: float) -> Facts:
     """Look at every number once, in blocks; ModelError with the first faults, else the facts of the model."""
     look = _Look(mdp)
-    look.pairs()
     for block in row_blocks(mdp.row_ptr):
         if len(look.faults) > 50:
             break
-        look.block(*block)
-    largest = float(np.max(np.abs(mdp.r), initial=0.0))
-    if mdp.reward is None or not look.faults:  # otherwise it follows from a fault that is named
+        if not look.many or look.faults or not look.is_right(*block):
+            look.block(*block)
+    largest = float(max(np.max(mdp.r, initial=0.0), -np.min(mdp.r, initial=0.0)))
+    small = largest <= LARGEST
+    if not small and (
+        mdp.reward is None or not look.faults
+    ):  # otherwise it follows from a fault that is named
         what = f"expected a finite number up to {LARGEST:g}"
         bad = ~(np.abs(mdp.r) <= LARGEST)
         look.of_rows(bad, lambda i: f"found expected reward {float(mdp.r[i])!r}, {what}")

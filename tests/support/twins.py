@@ -16,6 +16,7 @@ HOMES = {
     "reference_actor": ("actor",),
     "reference_gradient": ("gradient",),
     "reference_elimination": ("elimination",),
+    "reference_build": ("build",),
 }
 # Parts of a kernel whose twin does the same in its own words: (file, kernel) -> the twin that does it.
 INLINED = {
