@@ -9,6 +9,7 @@ from tabular_rl.solving import startup as startup  # isort: skip  (first of all:
 
 from tabular_rl.analysis.comparison import Comparison, compare
 from tabular_rl.analysis.estimation import Estimate, estimate
+from tabular_rl.analysis.iterates import Iterates, iterates
 from tabular_rl.analysis.simulation import Simulation, sample_transitions, simulate
 from tabular_rl.analysis.verify import verify
 from tabular_rl.certificates.certificate import Certificate
@@ -62,6 +63,7 @@ __all__ = [
     "Comparison",
     "Curve",
     "Estimate",
+    "Iterates",
     "Layout",
     "Learned",
     "Log",
@@ -90,6 +92,7 @@ __all__ = [
     "exact_gradient",
     "examples",
     "gradient_ascent",
+    "iterates",
     "learn",
     "load",
     "occupancy",

@@ -8,11 +8,13 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import Any
 
 from tabular_rl.commands._memory import check_states
 from tabular_rl.errors import OptionError, OutputError, closest, path_text, quoted
 from tabular_rl.formats import format_of, load
+from tabular_rl.formats.answers import read_answer
 from tabular_rl.formats.bundled import example_path
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.output import place_of, probe, reporting
@@ -20,6 +22,7 @@ from tabular_rl.formats.registry import MODELS
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import rounded_up
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rationals import fraction
 from tabular_rl.report.screen import note
 from tabular_rl.solving import run as running
 
@@ -74,6 +77,38 @@ def named_states(mdp: MDP, names: Sequence[str]) -> list[int] | None:
             raise OptionError(f"--state: no state {quoted(name)}{closest(name, mdp.states[:10_000])}")
         found.append(at)
     return found or None
+
+
+def start_file(texts: Sequence[str]) -> str | None:
+    """Return the answer file that --start-from names; None where it names states, or nothing."""
+    return texts[0] if len(texts) == 1 and ("=" not in texts[0] or os.path.exists(texts[0])) else None
+
+
+def read_start(texts: Sequence[str], mdp: MDP) -> Any:
+    """Return the values of --start-from: those of an answer file, or {state: value} of STATE=VALUE, as fractions.
+
+    Raises
+    ------
+    OptionError : a file without values, no such state, or no number
+    """
+    path = start_file(texts)
+    if path is not None:
+        values = read_answer(path, mdp).values
+        if values is None:
+            raise OptionError(f"--start-from: {path_text(path)}: found no values, expected an answer file")
+        return values
+    found: dict[str, Fraction] = {}
+    for text in texts:
+        state, equals, value = text.rpartition("=")
+        if not equals:
+            raise OptionError(f"--start-from: found {quoted(text)}, expected STATE=VALUE, or one answer file")
+        if mdp.states.find(state) is None:
+            raise OptionError(f"--start-from: no state {quoted(state)}{closest(state, mdp.states[:10_000])}")
+        try:
+            found[state] = fraction(value)
+        except ValueError:
+            raise OptionError(f"--start-from: found {quoted(value)}, expected a number for a state") from None
+    return found
 
 
 def read_behavior(text: str, mdp: MDP) -> Policy:

@@ -59,6 +59,7 @@ def _decisions(text: Any) -> int:
     return int(checked_horizon(int(text)) or 0)
 
 
+ITERATES = Option("iterates", int, "number of steps", low=0, high=1_000_000)
 GAMMA = Option(
     "gamma", float, "", parse=checked_gamma, grammar="a number from 0 to 1, such as 0.9, 9/10 or 1/1.02"
 )
@@ -184,7 +185,27 @@ def method_options(task: str) -> Callable[[C], C]:
             help="Compute in fractions: values, and ties of actions, are exact.",
         ),
         *option_flags(names),
-        click.option("--start-from", metavar="ANSWER", help="Start with the values of this answer file."),
+        click.option(
+            "--start-from",
+            metavar="ANSWER",
+            multiple=True,
+            callback=lambda _ctx, _parameter, texts: texts or None,
+            help="Start with the values of this answer file, or with STATE=VALUE, once for each state that is not 0.",
+        ),
+        value_option(
+            ITERATES, "Show the start and this many steps as textbooks define them: plain iterates."
+        ),
+        *(
+            [
+                click.option(
+                    "--start-policy",
+                    metavar="POLICY",
+                    help="With --iterates: the first policy of policy iteration, as --policy of evaluate.",
+                )
+            ]
+            if task == "control"
+            else []
+        ),
         click.option(
             "--profile", is_flag=True, help="Say where the time went: reading, building, search, proof."
         ),

@@ -11,10 +11,17 @@ import click
 
 from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, note_written
-from tabular_rl.commands._files import check_output, named_states, policy_file, read_model
+from tabular_rl.commands._files import (
+    check_output,
+    named_states,
+    policy_file,
+    read_model,
+    read_start,
+    start_file,
+)
 from tabular_rl.commands._help import Command
-from tabular_rl.errors import OptionError, path_text
-from tabular_rl.formats.answers import read_answer
+from tabular_rl.commands._steps import stepped
+from tabular_rl.errors import OptionError
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.methods.ask import evaluate, solve
@@ -50,20 +57,26 @@ def command(**given: Any) -> int:
 
 def answered(task: str, given: dict[str, Any]) -> int:
     """Answer one of the two questions, solve or evaluate, and return the exit code."""
+    if given["iterates"] is not None:
+        return stepped(task, given)
+    if given.get("start_policy") is not None:
+        raise OptionError("--start-policy: found without --iterates, expected both")
     method, options = _chosen_method(given, task)
     policy, start = given.get("policy"), given["start_from"]
-    check_output(given["output"], given["model"], start, policy_file(policy), suffixes=ANSWERS.suffixes)
+    check_output(
+        given["output"],
+        given["model"],
+        start_file(start or ()),
+        policy_file(policy),
+        suffixes=ANSWERS.suffixes,
+    )
     with ExitStack() as counting:
         phases = counting.enter_context(profile()) if given["profile"] else {}
         mdp = read_model(given)
         only = named_states(mdp, given["state"])
         judged = None if policy is None else read_policy(policy, mdp)
         if start is not None:
-            options["start_from"] = read_answer(start, mdp).values
-            if options["start_from"] is None:
-                raise OptionError(
-                    f"--start-from: {path_text(start)}: found no values, expected an answer file"
-                )
+            options["start_from"] = read_start(start, mdp)
         with at_work(mdp, given["quiet"]):
             if judged is None:
                 solution = solve(mdp, method, **options)

@@ -9,6 +9,7 @@ from typing import Any
 from tabular_rl.analysis.comparison import Comparison
 from tabular_rl.analysis.estimation import Estimate
 from tabular_rl.analysis.gradient import GradientStudy
+from tabular_rl.analysis.iterates import Iterates
 from tabular_rl.analysis.simulation import Simulation
 from tabular_rl.certificates.verdict import Verdict
 from tabular_rl.errors import OptionError, path_text, quoted
@@ -17,6 +18,7 @@ from tabular_rl.report.blocks import Report
 from tabular_rl.report.comparison import ComparisonReport
 from tabular_rl.report.estimate import EstimateReport
 from tabular_rl.report.gradient import GradientReport
+from tabular_rl.report.iterates import IteratesReport
 from tabular_rl.report.learned import LearnedReport
 from tabular_rl.report.render.files import write_report
 from tabular_rl.report.render.text import report_text
@@ -34,6 +36,7 @@ REPORTS: dict[type, Callable[[Any], Report]] = {
     Simulation: SimulationReport,
     Verdict: VerdictReport,
     Estimate: EstimateReport,
+    Iterates: IteratesReport,
     GradientStudy: GradientReport,
 }
 

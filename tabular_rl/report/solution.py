@@ -338,4 +338,5 @@ def _shown_lines(solution: Solution) -> list[str]:
     after = f"after {work_text(solution)}"
     if not math.isfinite(solution.bound):
         return [f"values: as they were {after}"]
-    return [f"values: the middle of the proven interval {after}, not an iterate of the method"]
+    what = f"values: the middle of the proven interval {after}, not an iterate of the method"
+    return [f"{what} ({spoken('--iterates')} shows those)"]

@@ -174,9 +174,16 @@ def why_not(reference: Solution) -> str:
 
 
 def checked_values(mdp: MDP, values: Any) -> Floats:
-    """Return a starting point for an iteration as values (S,) in the sign of maximisation."""
+    """Return a starting point for an iteration as values (S,) in the sign of maximisation.
+
+    What is given may be a Solution, an array (S,), or {state: value}, in which states that are left out are 0.
+    """
     if isinstance(values, Solution):
         values = values.v if values.v.ndim == 1 else values.v[0]
+    elif isinstance(values, Mapping):
+        named, values = values, np.zeros(mdp.S)
+        for state, value in named.items():
+            values[mdp.states.at(state, "start_from")] = value
     try:
         v = np.array(values, dtype=np.float64)
     except (ValueError, TypeError):

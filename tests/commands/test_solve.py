@@ -57,7 +57,8 @@ def test_a_method_that_stops_on_the_way_says_what_is_shown(capsys, tmp_path, mon
     done = inside(capsys, "solve", "two.toml", "--method", "value-iteration", "--sweeps", 1)
     assert done.code == 3
     assert (
-        "values: the middle of the proven interval after 1 sweep, not an iterate of the method\n" in done.out
+        "values: the middle of the proven interval after 1 sweep, not an iterate of the method "
+        "(--iterates shows those)\n" in done.out
     )
     assert "values:" not in inside(capsys, "solve", "two.toml", "--method", "value-iteration").out
 
