@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.families import FAMILIES, model, parse, size_text
 from benchmarks.page import RACES, RESULTS, replace_part
-from benchmarks.race import RIVALS, Entry, Options, race, write_model
+from benchmarks.race import RIVALS, Entry, Options, Racer, race, write_model
 from benchmarks.report import Row, races_page
 from benchmarks.truth import truth_of
 from tabular_rl import MDP
@@ -31,6 +31,7 @@ DEFAULT = """
     paths-300@1 lake@1 reach consensus horizon
     garnet-absorbing grid-hub queue-shortcut
 """
+MODEL = "model.npz"
 LARGE = "garnet-1e6 grid-1000@.9999 horizon-1e5 paths-500@1"
 
 
@@ -100,21 +101,41 @@ def parser() -> argparse.ArgumentParser:
     add("--remark", default="", help="a sentence about the run, for the page")
     add("--output", type=Path, default=RESULTS, help="the page whose part is rewritten")
     add("--growth", action="store_true", help="cost against size instead, and its picture")
+    add("--largest", type=float, default=1e6, help="most states of --growth")
     return known
 
 
-def row_of(name: str, gamma: float | None, folder: Path, asked: argparse.Namespace, options: Options) -> Row:
-    """Make a model and race on it."""
-    family = parse(name)[0]
-    mdp = model(name, gamma, asked.seed)
-    small = FAMILIES[family].make(size=FAMILIES[family].small, gamma=mdp.gamma, seed=asked.seed)
-    paths = folder / "model.npz", folder / "warm.npz"
-    for path, one in zip(paths, (mdp, small), strict=True):
-        write_model(path, one)
-    entries = chosen_methods(asked.methods, mdp) + chosen_rivals(asked.rivals)
-    del mdp
-    found = race(name, paths, entries, folder, options)
-    return Row(family, found, truth_of(found, paths[0], options.tolerance, 2 * options.limit))
+class Runner:
+    """The racers of a run, by their entries, and the folder of their files."""
+
+    def __init__(self, asked: argparse.Namespace, folder: Path) -> None:
+        self.asked, self.folder = asked, folder
+        self.options = Options(tolerance=asked.tolerance, calls=asked.calls, limit=asked.limit)
+        self.racers: dict[Entry, Racer] = {}
+
+    def row(self, name: str, gamma: float | None) -> Row:
+        """Make a model, race on it, and find out what is true."""
+        family = parse(name)[0]
+        mdp = model(name, gamma, self.asked.seed)
+        entries = chosen_methods(self.asked.methods, mdp) + chosen_rivals(self.asked.rivals)
+        row = self.race(family, name, mdp, entries)
+        row.truth = truth_of(row.race, self.folder / MODEL, self.options.tolerance, 2 * self.options.limit)
+        return row
+
+    def race(self, family: str, name: str, mdp: MDP, entries: list[Entry]) -> Row:
+        """Race on a model, after a warm-up on a small one of its family."""
+        small = FAMILIES[family].make(size=FAMILIES[family].small, gamma=mdp.gamma, seed=self.asked.seed)
+        paths = self.folder / MODEL, self.folder / "warm.npz"
+        for path, one in zip(paths, (mdp, small), strict=True):
+            write_model(path, one)
+        for entry in entries:
+            if entry not in self.racers:
+                self.racers[entry] = Racer(entry, self.folder, self.options.tolerance)
+        return Row(family, race(name, paths, [self.racers[entry] for entry in entries], self.options), None)
+
+    def stop(self) -> None:
+        for racer in self.racers.values():
+            racer.stop()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -124,17 +145,20 @@ def main(arguments: list[str] | None = None) -> None:
 
         grow(asked)
         return
-    options = Options(tolerance=asked.tolerance, calls=asked.calls, limit=asked.limit)
     command = "python -m benchmarks " + " ".join(arguments if arguments is not None else sys.argv[1:])
+    remarks = [f"Seed {asked.seed}.", *([asked.remark] if asked.remark else [])]
     rows: list[Row] = []
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        for name, gamma in chosen_models(asked):
-            rows.append(row_of(name, gamma, Path(folder), asked, options))
-            print(f"{time.monotonic() - start:5.0f} s  {progress(rows[-1])}", file=sys.stderr, flush=True)
-            remarks = [f"Seed {asked.seed}.", *([asked.remark] if asked.remark else [])]
-            # After each model: a run that is ended has its tables all the same.
-            replace_part(asked.output, RACES, races_page(rows, options, command.strip(), remarks))
+        runner = Runner(asked, Path(folder))
+        try:
+            for name, gamma in chosen_models(asked):
+                rows.append(runner.row(name, gamma))
+                print(f"{time.monotonic() - start:5.0f} s  {progress(rows[-1])}", file=sys.stderr, flush=True)
+                # After each model: a run that is ended has its tables all the same.
+                replace_part(asked.output, RACES, races_page(rows, runner.options, command.strip(), remarks))
+        finally:
+            runner.stop()
 
 
 def progress(row: Row) -> str:

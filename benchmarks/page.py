@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ def replace_part(path: Path, title: str, text: str) -> None:
     """Put a part of the page in the place of what stood there; the parts stand in the order of TITLES."""
     parts = read_parts(path)
     parts[title] = text.strip()
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n\n".join(parts[t] for t in TITLES if t in parts) + "\n", encoding="utf-8")
 
 
@@ -42,10 +44,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
 
 
 def seconds_text(x: float) -> str:
-    """Two digits, as .023, 1.4 or 25."""
+    """Two digits, without the 0 before the point.
+
+    >>> seconds_text(25.4), seconds_text(1.44), seconds_text(0.0234), seconds_text(0.00003), seconds_text(float("inf"))
+    ('25', '1.4', '.023', '.000030', '-')
+    """
     if not np.isfinite(x):
         return "-"
-    if x >= 10:
-        return f"{x:.0f}"
-    digits = 1 if x >= 1 else 2 if x >= 0.1 else 3 if x >= 0.01 else 4
-    return f"{x:.{digits}f}".replace("0.", ".", 1) if x < 1 else f"{x:.1f}"
+    if x >= 1 or x <= 0:
+        return f"{x:.0f}" if x >= 10 or x <= 0 else f"{x:.1f}"
+    places = min(1 - math.floor(math.log10(x)), 9)
+    return f"{x:.{places}f}".removeprefix("0")

@@ -104,39 +104,41 @@ class Times:
 
 
 class Racer:
-    """The process of an entrant."""
+    """The process of an entrant: one for all models, started again where a call had to be ended."""
 
-    def __init__(self, entry: Entry, model: Path, warm: Path, folder: Path, tolerance: float) -> None:
+    def __init__(self, entry: Entry, folder: Path, tolerance: float) -> None:
+        self.entry, self.tolerance = entry, tolerance
         self.times = Times(entry)
         self.values = folder / f"{entry.script}-{entry.method}.npz"
-        self.values.unlink(missing_ok=True)
+        self.log = self.values.with_suffix(".log")
         self.process: subprocess.Popen[str] | None = None
-        script = HERE / f"{entry.script}.py"
+
+    def meet(self, model: Path, warm: Path, limit: float) -> None:
+        """Have a model read and built, after a warm-up on a small one; what comes of it goes to new times."""
+        self.times = Times(self.entry)
+        self.values.unlink(missing_ok=True)
         try:
-            python = python_for(script)
+            self.start()
         except NotInstalled as error:
             self.times.said = str(error)
             return
-        command = [
-            python,
-            "-u",
-            str(script),
-            entry.method,
-            str(model),
-            str(warm),
-            str(self.values),
-            str(tolerance),
-        ]
-        root = str(Path(__file__).resolve().parents[1])
-        self.log = open(folder / f"{entry.script}-{entry.method}.log", "w+", encoding="utf-8")  # noqa: SIM115
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            text=True,
-            env=os.environ | ONE_THREAD | ({"PYTHONPATH": root} if entry.ours else {}),
-        )
+        if self.accept(self.ask(f"load\t{model}\t{warm}", 60 + limit)):
+            answer = self.ask("build", 2 * limit + 10)
+            if self.accept(answer):
+                self.times.build = answer["seconds"]
+
+    def start(self) -> None:
+        if self.process is not None:
+            return
+        script = HERE / f"{self.entry.script}.py"
+        python = python_for(script)
+        command = [python, "-u", str(script), self.entry.method, str(self.values), str(self.tolerance)]
+        more = {"PYTHONPATH": str(Path(__file__).resolve().parents[1])} if self.entry.ours else {}
+        with open(self.log, "w", encoding="utf-8") as log:
+            pipe = subprocess.PIPE
+            self.process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=log, text=True, env=os.environ | ONE_THREAD | more
+            )
 
     @property
     def running(self) -> bool:
@@ -152,29 +154,28 @@ class Racer:
         except (OSError, IndexError):
             return time.monotonic()
 
-    def ask(self, command: str | None, limit: float) -> dict[str, Any]:
-        """Send a command and return the answer; None waits for the first one, after the warm-up."""
+    def ask(self, command: str, limit: float) -> dict[str, Any]:
+        """Send a command and return the answer, if it comes within so many CPU seconds."""
         assert self.process is not None and self.process.stdin is not None and self.process.stdout is not None
         start, clock = self.cpu(), time.monotonic()
-        if command is not None:
-            try:
-                self.process.stdin.write(command + "\n")
-                self.process.stdin.flush()
-            except BrokenPipeError:
-                return self.died()
+        try:
+            self.process.stdin.write(command + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return self.died()
         while not select.select([self.process.stdout], [], [], 0.05)[0]:
             if self.cpu() - start > limit or time.monotonic() - clock > max(PATIENCE * limit, 5.0):
                 self.stop()
-                what = {"build": "not built", None: "not warm"}.get(command, "none")
+                what = {"build": "not built", "load": "not warm"}.get(command.partition("\t")[0], "none")
                 return {"failed": f"{what} in {limit:.3g} s", "late": True}
         line = self.process.stdout.readline()
         return json.loads(line) if line else self.died()
 
     def died(self) -> dict[str, Any]:
+        code = None if self.process is None else self.process.wait()
         self.stop()
-        self.log.seek(0)
-        lines = self.log.read().strip().splitlines()
-        return {"failed": f"ended: {lines[-1][:100] if lines else self.process and self.process.returncode}"}
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return {"failed": f"ended with {code}: {lines[-1][:100] if lines else ''}"}
 
     def accept(self, answer: dict[str, Any]) -> bool:
         """Take note of why there is no answer; True where there is one."""
@@ -182,18 +183,23 @@ class Racer:
         return not self.times.said
 
     def stop(self) -> None:
-        """End the process and read the values that it left."""
+        """End the process."""
         if self.process is None:
             return
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             close_quietly(pipe)
-        if self.values.exists() and self.times.v is None and self.times.solves:
+        self.process = None
+
+    def leave(self) -> Times:
+        """Return what came of the model, with the values that were found last."""
+        if self.values.exists() and self.times.solves:
             with np.load(self.values) as file:
                 self.times.v = file["v"]
                 if "lower" in file:
                     self.times.lower, self.times.upper = file["lower"], file["upper"]
+        return self.times
 
 
 def close_quietly(pipe: IO[str] | None) -> None:
@@ -225,33 +231,27 @@ class Race:
     bytes: int
 
 
-def race(name: str, paths: tuple[Path, Path], entries: list[Entry], folder: Path, options: Options) -> Race:
-    """Run the entrants on the model of a file, in turn; the first is ours and sets the pace.
+def race(name: str, paths: tuple[Path, Path], racers: list[Racer], options: Options) -> Race:
+    """Have racers solve the model of a file, in turn; the first is ours and sets the pace.
 
     Parameters
     ----------
     name : of the model
     paths : the model, and a small one to warm up
-    entries : who takes part
-    folder : for their values
+    racers : who takes part
     options : limits
     """
     model, warm = paths
-    racers = [Racer(entry, model, warm, folder, options.tolerance) for entry in entries]
     call = "thousand" if os.path.getsize(model) < TINY else "solve"
     limit = options.limit
-    try:
+    for racer in racers:
+        racer.meet(model, warm, limit)
+    for turn in range(options.calls):
         for racer in racers:
-            build(racer, options)
-        for turn in range(options.calls):
-            for racer in racers:
-                take_turn(racer, call, limit, options.enough)
-                if turn == 0 and racer is racers[0] and racer.times.solves:
-                    limit = pace(racer, options)
-        extra = told(racers[0], options)
-    finally:
-        for racer in racers:
-            racer.stop()
+            take_turn(racer, call, limit, options.enough)
+            if turn == 0 and racer is racers[0] and racer.times.solves:
+                limit = pace(racer, options)
+    extra = told(racers[0], options)
     with np.load(model) as file:
         size = {
             "states": len(file["terminal"]),
@@ -259,20 +259,12 @@ def race(name: str, paths: tuple[Path, Path], entries: list[Entry], folder: Path
             "outcomes": len(file["prob"]),
         }
         gamma, held = float(file["gamma"]), sum(file[key].nbytes for key in file.files)
-    return Race(name, gamma, size, {racer.times.entry.name: racer.times for racer in racers}, extra, held)
+    return Race(name, gamma, size, {racer.entry.name: racer.leave() for racer in racers}, extra, held)
 
 
 def pace(first: Racer, options: Options) -> float:
     """Return the limit of a call, once ours has had its first."""
     return min(options.limit, max(2.0, options.factor * first.times.solves[0]))
-
-
-def build(racer: Racer, options: Options) -> None:
-    """Wait for the warm-up and have the model built."""
-    if racer.running and racer.accept(racer.ask(None, 60 + options.limit)):
-        answer = racer.ask("build", 2 * options.limit + 10)
-        if racer.accept(answer):
-            racer.times.build = answer["seconds"]
 
 
 def take_turn(racer: Racer, call: str, limit: float, enough: float) -> None:

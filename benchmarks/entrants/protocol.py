@@ -3,12 +3,16 @@
 An entrant is a script with two functions, `build(m)` and `solve(built, m, tolerance)`, and perhaps `unfit(m)`, which
 says why a model is not for it. It runs in an environment of its own and needs numpy alone for this file.
 
-    python with_NAME.py METHOD MODEL.npz WARM.npz VALUES.npz TOLERANCE
+    python with_NAME.py METHOD VALUES.npz TOLERANCE
 
-Each line on stdin is a command: "build", "solve", "thousand", or one that the script adds. The answer is one line of
-JSON. Times are CPU seconds of this process with all its threads. Who asks ends a process that takes too long.
+Each line on stdin is a command: "load MODEL WARM", "build", "solve", "thousand", or one that the script adds. The
+answer is one line of JSON; values go to VALUES.npz. Times are CPU seconds of this process with all its threads. Who
+asks ends a process that takes too long.
 """
 
+import contextlib
+import ctypes
+import gc
 import json
 import os
 import sys
@@ -74,12 +78,16 @@ def resident():
         return peak, peak
 
 
+def trim():
+    """Give freed memory back, so that what a model takes is told from what the last one left."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def forget_peak():
-    try:
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")
-    except OSError:
-        pass
+    with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
 
 
 class Entrant:
@@ -87,15 +95,22 @@ class Entrant:
 
     def __init__(self, script, arguments):
         self.script = script
-        self.method, model, warm, self.values, tolerance = arguments
+        self.method, self.values, tolerance = arguments
         self.tolerance = float(tolerance)
         script["METHOD"] = self.method
-        self.built = None
+        self.m = self.built = None
+
+    def load(self, model, warm):
+        """Forget the model before, read this one, and solve a small one of its kind, so that all is compiled."""
+        self.m = self.built = None
+        trim()
         self.m = load(model)
-        self.why_not = script.get("unfit", lambda m: "")(self.m)  # noqa: ARG005
-        if not self.why_not:
-            self.warm_up(load(warm))
+        if why_not := self.script.get("unfit", lambda m: "")(self.m):  # noqa: ARG005
+            return {"unfit": why_not}
+        self.warm_up(load(warm))
+        trim()
         self.base = resident()[0]
+        return {}
 
     def warm_up(self, m):
         try:
@@ -136,16 +151,13 @@ class Entrant:
         np.savez(self.values, v=np.asarray(v, dtype=np.float64), **arrays)
         return {"seconds": seconds, "peak": peak - self.base, "work": peak - before} | facts
 
-    def answer(self, command):
-        if self.why_not:
-            return {"unfit": self.why_not}
+    def answer(self, line):
+        command, *arguments = line.split("\t")
         try:
             more = self.script.get("COMMANDS", {})
-            return (
-                more[command](self.built, self.m, self.tolerance)
-                if command in more
-                else getattr(self, command)()
-            )
+            if command in more:
+                return more[command](self.built, self.m, self.tolerance)
+            return getattr(self, command)(*arguments)
         except MemoryError:
             return {"failed": "not enough memory"}
         except BaseException as error:
@@ -157,13 +169,6 @@ def run(script):
     """Answer commands until stdin ends. What a rival prints goes to stderr."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    try:
-        entrant = Entrant(script, sys.argv[1:])
-    except BaseException as error:
-        print(json.dumps({"failed": f"{type(error).__name__}: {error}"[:120]}), file=out, flush=True)
-        raise
-    print(
-        json.dumps({"unfit": entrant.why_not} if entrant.why_not else {"ready": True}), file=out, flush=True
-    )
+    entrant = Entrant(script, sys.argv[1:])
     for line in sys.stdin:
-        print(json.dumps(entrant.answer(line.strip())), file=out, flush=True)
+        print(json.dumps(entrant.answer(line.rstrip("\n"))), file=out, flush=True)

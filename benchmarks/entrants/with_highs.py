@@ -27,7 +27,7 @@ def build(m):
 
 def solve(built, m, tolerance):  # noqa: ARG001
     A, b = built
-    found = linprog(np.full(m.S, 1.0 / m.S), A_ub=A, b_ub=b, bounds=(None, None), method=METHOD)
+    found = linprog(np.ones(m.S), A_ub=A, b_ub=b, bounds=(None, None), method=METHOD)
     if found.x is None:
         raise RuntimeError(found.message)
     return m.sign * found.x

@@ -12,8 +12,6 @@ METHOD = "PolicyIterationModified"
 def unfit(m):
     if METHOD == "PolicyIteration" and (m.S > 3000 or m.horizon >= 0):
         return "its policy iteration makes dense matrices" if m.S > 3000 else "finite horizon"
-    if m.gamma == 1 and m.horizon < 0:
-        return "warns that gamma = 1 may not converge"
     return ""
 
 

@@ -1,5 +1,8 @@
 # requirements: numpy==2.4.6 scipy==1.17.1
-"""What a user writes in ten lines of numpy and scipy: value iteration stopped by the span, and policy iteration."""
+"""What a user writes in ten lines of numpy and scipy: value iteration, and policy iteration.
+
+Value iteration stops by the span; at gamma = 1 by the change, which proves nothing.
+"""
 
 import numpy as np
 import protocol
@@ -10,11 +13,9 @@ METHOD = "value_iteration"
 
 
 def unfit(m):
-    if m.horizon >= 0 and METHOD == "policy_iteration":
+    if METHOD == "policy_iteration" and m.horizon >= 0:
         return "finite horizon"
-    if m.gamma == 1 and m.horizon < 0:
-        return "stops by the discount, or solves I - gamma P: needs gamma < 1"
-    return ""
+    return "solves I - gamma P: needs gamma < 1" if METHOD == "policy_iteration" and m.gamma == 1 else ""
 
 
 def build(m):
@@ -44,7 +45,10 @@ def value_iteration(built, m, tolerance):
         best = np.maximum.reduceat(r + g * (P @ v), starts)
         low, high = (best - v).min(), (best - v).max()
         v = best
-        if (high - low) * g / (1 - g) <= tolerance:
+        if g == 1:
+            if max(-low, high) <= tolerance:
+                return v
+        elif (high - low) * g / (1 - g) <= tolerance:
             return v + (high + low) / 2 * g / (1 - g)
 
 

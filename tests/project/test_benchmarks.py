@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import benchmarks
+import tabular_rl
 from benchmarks.__main__ import main
 from benchmarks.families import FAMILIES, model, parse, size_text
+from benchmarks.growth import AUTO
+from benchmarks.page import read_parts, replace_part, seconds_text
+from benchmarks.picture import Line, draw
+from benchmarks.race import RIVALS, Options, Race, Times, read_model, write_model
+from benchmarks.report import Row, rivals_table
+from benchmarks.truth import Truth
+
+ENTRY = {e.name: e for e in (AUTO, *(e for entries in RIVALS.values() for e in entries))}
 
 
 def small(name: str, gamma: float | None = None, seed: int = 0):
@@ -116,3 +130,99 @@ def test_true_errors_are_within_the_bounds(page):
         # Both are rounded to one digit, and half the width of the truth is in the error.
         assert error <= 2.5 * bound + 1e-15
         assert bound <= 1e-6
+
+
+def test_a_model_reads_back_with_rows_in_order(tmp_path):
+    # A grid's corner slides into its wall twice: those outcomes become one.
+    mdp = model("grid-4")
+    write_model(tmp_path / "m.npz", mdp)
+    back = read_model(tmp_path / "m.npz")
+    assert back.K < mdp.K and back.gamma == mdp.gamma
+    assert (back.P != mdp.P).nnz == 0
+    assert np.array_equal(back.terminal, mdp.terminal) and np.array_equal(back.r, mdp.r)
+
+
+@pytest.fixture
+def entrants(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(benchmarks.__path__[0]) / "entrants"))
+    return importlib.import_module
+
+
+def test_terminal_states_become_loops(entrants, tmp_path):
+    # 0 -> 1 (terminal) and 0 -> 0: one row, then one for the loop.
+    mdp = tabular_rl.MDP([[[0.5, 0.5], [0.0, 0.0]]], [[3.0], [0.0]], 0.5, axes="ass", terminal=[1])
+    write_model(tmp_path / "m.npz", mdp)
+    protocol = entrants("protocol")
+    m = protocol.with_loops(protocol.load(tmp_path / "m.npz"))
+    assert m.pair_ptr.tolist() == [0, 1, 2] and m.row_ptr.tolist() == [0, 2, 3]
+    assert m.next_state.tolist() == [0, 1, 1] and m.prob.tolist() == [0.5, 0.5, 1.0]
+    assert m.gain.tolist() == [3.0, 0.0]
+
+
+@pytest.mark.parametrize("method", ["value_iteration", "policy_iteration"])
+@pytest.mark.parametrize("name", ["grid", "two-queues", "garnet-absorbing"])
+def test_the_ten_lines_of_scipy_are_right(entrants, tmp_path, monkeypatch, method, name):
+    mdp = small(name)
+    write_model(tmp_path / "m.npz", mdp)
+    m = entrants("protocol").load(tmp_path / "m.npz")
+    rival = entrants("with_scipy")
+    monkeypatch.setattr(rival, "METHOD", method)
+    assert not rival.unfit(m)
+    v = rival.solve(rival.build(m), m, 1e-8)
+    answer = tabular_rl.solve(mdp)
+    assert np.all(v >= answer.lower - 1e-6) and np.all(v <= answer.upper + 1e-6)
+
+
+@pytest.mark.parametrize("name", ["grid", "inventory"])
+def test_highs_is_right(entrants, tmp_path, name):
+    mdp = small(name)
+    write_model(tmp_path / "m.npz", mdp)
+    m = entrants("protocol").load(tmp_path / "m.npz")
+    rival = entrants("with_highs")
+    v = rival.solve(rival.build(m), m, 1e-6)
+    # Its own tolerance is 1e-7 for each inequality, and values add up 1 / (1 - γ) = 100 of them.
+    assert np.allclose(v, tabular_rl.solve(mdp).v, atol=1e-3)
+
+
+def test_a_rival_is_shown_as_what_it_is():
+    truth = Truth(np.array([1.0, 2.0]), np.array([1.0, 2.0]))
+    ours = Times(ENTRY["auto"], 0.1, [1.0, 2.0, 1.0], v=np.array([1.0, 2.0]))
+    right = Times(ENTRY["QuantEcon MPI"], 0.1, [3.0, 4.0, 5.0], v=np.array([1.0, 2.0 + 1e-7]))
+    early = Times(ENTRY["Storm"], 0.1, [0.5], v=np.array([1.03, 2.0]))
+    late = Times(ENTRY["scipy VI"], 0.1, said="none in 3 s")
+    unfit = Times(ENTRY["HiGHS"], said="needs gamma < 1")
+    times = {t.entry.name: t for t in (ours, right, early, late, unfit)}
+    row = Row("grid", Race("grid-2", 0.99, {"states": 2, "pairs": 2, "outcomes": 2}, times, {}, 100), truth)
+    lines = rivals_table([row], Options())
+    assert lines[-3] == "| grid-2, γ .99 | 3 (2 to 5) | 0.5, error 3e-02 | none in 3 s | (1) |"
+    assert lines[-1] == "1. needs gamma < 1"
+
+
+def test_programs_keep_each_others_parts(tmp_path):
+    path = tmp_path / "results.md"
+    replace_part(path, "# Benchmarks of learners", "# Benchmarks of learners\n\nrates")
+    replace_part(path, "# Benchmarks", "# Benchmarks\n\n## Ours\n\none")
+    replace_part(path, "# Benchmarks", "# Benchmarks\n\ntwo")
+    assert path.read_text(encoding="utf-8") == "# Benchmarks\n\ntwo\n\n# Benchmarks of learners\n\nrates\n"
+    assert list(read_parts(path)) == ["# Benchmarks", "# Benchmarks of learners"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(25.4, "25"), (1.44, "1.4"), (0.0234, ".023"), (0.00003, ".000030"), (0.0, "0"), (float("inf"), "-")],
+)
+def test_seconds_have_two_digits(seconds, text):
+    assert seconds_text(seconds) == text
+
+
+def test_a_picture_places_points_between_powers_of_ten(tmp_path):
+    path = tmp_path / "p.svg"
+    draw(path, [Line("a < b", [(1e3, 0.01), (1e5, 1.0), (1e4, 0.1)])], "size", "cost", "title")
+    root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
+    dots = [(float(c.get("cx")), float(c.get("cy"))) for c in root.iter("{http://www.w3.org/2000/svg}circle")]
+    (x1, y1), (x3, y3), (x2, y2) = dots
+    # The middle point is halfway on both logarithmic axes; costs grow upwards.
+    assert x2 == pytest.approx((x1 + x3) / 2, abs=0.2) and y2 == pytest.approx((y1 + y3) / 2, abs=0.2)
+    assert x1 < x3 and y1 > y3
+    words = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"a < b", "1e3", "1e5", "0.01", "1", "title"} <= set(words)
