@@ -13,7 +13,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NumericalError, quoted
+from tabular_rl.kernels._plain import kernels
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rows import Floats
@@ -96,12 +96,10 @@ class Sweeper:
 
     # -- backups ------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def kernels(self) -> Any:
-        """The kernels, imported when one is needed first."""
-        from tabular_rl.kernels import bellman
-
-        return bellman
+        """The kernels, compiled where the model is large or Numba is loaded."""
+        return kernels("bellman", self.mdp.K)
 
     def optimal(
         self, v: Floats, out: Floats, chosen: NDArray[Any], forward: bool = True

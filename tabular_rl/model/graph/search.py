@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.kernels._plain import kernels
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rows import Floats, Ints, row_sums
@@ -33,24 +34,25 @@ class Graph:
         """What kernels take of the edges."""
         return self.mdp.row_ptr, self.mdp.next_state, self.weight
 
+    @property
+    def kernels(self) -> Any:
+        """The kernels, compiled where the model is large or Numba is loaded."""
+        return kernels("graph", self.mdp.K)
+
     def incoming(self) -> tuple[Ints, Ints]:
         """The rows with an edge into each state, of the rows in use when first asked."""
         if self._incoming is None:
-            from tabular_rl.kernels.graph import count_incoming, fill_incoming
-
             in_ptr = np.zeros(self.mdp.S + 1, dtype=np.int64)
-            count_incoming(*self.arrays, self.use, in_ptr)
+            self.kernels.count_incoming(*self.arrays, self.use, in_ptr)
             in_row = np.empty(int(in_ptr[-1]), dtype=self.mdp.pair_ptr.dtype)
-            fill_incoming(*self.arrays, self.use, in_ptr[:-1].copy(), in_row)
+            self.kernels.fill_incoming(*self.arrays, self.use, in_ptr[:-1].copy(), in_row)
             self._incoming = in_ptr, in_row
         return self._incoming
 
     def backward(self, found: Mask) -> Ints:
         """Mark in `found` all states that can reach it; return the first row of a shortest way (S,), or -1."""
-        from tabular_rl.kernels.graph import search_backward
-
         via = np.full(self.mdp.S, -1, dtype=self.mdp.pair_ptr.dtype)
-        search_backward(*self.incoming(), self.row_state, self.use, self.queue, via, found)
+        self.kernels.search_backward(*self.incoming(), self.row_state, self.use, self.queue, via, found)
         return via
 
     def rows_left(self) -> Ints:
@@ -59,21 +61,17 @@ class Graph:
 
     def discard(self, dead: Ints, left: Ints) -> Ints:
         """Drop the rows into the states `dead`, and the states that have no row then; return all that went."""
-        from tabular_rl.kernels.graph import discard
-
         self.queue[: len(dead)] = dead
-        size = discard(*self.incoming(), self.row_state, len(dead), self.queue, left, self.use)
+        size = self.kernels.discard(*self.incoming(), self.row_state, len(dead), self.queue, left, self.use)
         return self.queue[:size].copy()
 
     def components(self) -> tuple[int, Ints]:
         """Strongly connected components: their number, and one label a state."""
-        from tabular_rl.kernels.graph import strong_components
-
         S, small = self.mdp.S, self.mdp.pair_ptr.dtype
         number, label = np.full(S, -1, dtype=small), np.full(S, -1, dtype=small)
         low, path, row_at = (np.empty(S, dtype=small) for _ in range(3))
         at = np.empty(S, dtype=np.int64)
-        count = strong_components(
+        count = self.kernels.strong_components(
             self.mdp.pair_ptr, *self.arrays, self.use, number, low, self.queue, path, row_at, at, label
         )
         return int(count), label
@@ -125,11 +123,9 @@ def reachable(mdp: MDP, sources: Mask, row_mask: Mask | None = None, weight: Flo
     >>> reachable(chain, np.array([False, True, False])).tolist()
     [False, True, True]
     """
-    from tabular_rl.kernels.graph import search_forward
-
     graph = Graph(mdp, row_mask, weight)
     found = np.array(sources, dtype=bool)
-    search_forward(mdp.pair_ptr, *graph.arrays, graph.use, graph.queue, found)
+    graph.kernels.search_forward(mdp.pair_ptr, *graph.arrays, graph.use, graph.queue, found)
     return found
 
 
@@ -171,8 +167,6 @@ def end_components(mdp: MDP, row_mask: Mask | None = None) -> tuple[Ints, Mask]:
     >>> end_components(MDP([[[1, 0], [0, 1]], [[0, 0], [0, 1]]], [[0, 0], [0, 0]], 1, axes="sas"))[0].tolist()
     [0, 1]
     """
-    from tabular_rl.kernels.graph import drop_leaving
-
     graph = Graph(mdp, row_mask)
     left = graph.rows_left()
     gone = np.flatnonzero(left == 0)
@@ -182,7 +176,9 @@ def end_components(mdp: MDP, row_mask: Mask | None = None) -> tuple[Ints, Mask]:
     while graph.use.any():
         _, labels = graph.components()
         before = int(left.sum())
-        size = drop_leaving(*graph.arrays, graph.row_state, labels, graph.queue, left, graph.use)
+        size = graph.kernels.drop_leaving(
+            *graph.arrays, graph.row_state, labels, graph.queue, left, graph.use
+        )
         if int(left.sum()) == before:
             break
         graph.discard(graph.queue[:size].copy(), left)
@@ -274,12 +270,10 @@ def recurring(mdp: MDP, use: Mask, weight: Floats | None = None) -> tuple[Mask, 
     -------
     Mask (S,), in which terminals are, and the label of each state (S,), as in `components`.
     """
-    from tabular_rl.kernels.graph import drop_leaving
-
     graph = Graph(mdp, use, weight)
     count, labels = graph.components()
     kept = use.copy()
-    drop_leaving(*graph.arrays, graph.row_state, labels, graph.queue, graph.rows_left(), kept)
+    graph.kernels.drop_leaving(*graph.arrays, graph.row_state, labels, graph.queue, graph.rows_left(), kept)
     closed = np.ones(count, dtype=bool)
     closed[labels[graph.row_state[use & ~kept]]] = False
     return closed[labels], labels
