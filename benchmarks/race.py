@@ -289,7 +289,7 @@ def take_turn(racer: Racer, call: str, limit: float, enough: float) -> None:
 
 
 def told(first: Racer, options: Options) -> dict[str, float]:
-    """Return what else ours is asked for: the floor, the closing sweep, building from tensors."""
+    """Return what else ours is asked for: the floor, the part of the proof, building from tensors."""
     extra: dict[str, float] = {}
     for command in ("floor", "certificate", "tensors"):
         if first.running:

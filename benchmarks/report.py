@@ -91,13 +91,13 @@ def races_page(rows: list[Row], options: Options, command: str, remarks: list[st
 def ours_table(rows: list[Row], options: Options) -> list[str]:
     """What `auto` does: its answers, their proofs, and how far it is from the floor and from the goals."""
     head = [
-        "model", "states", "outcomes", "by", "build, s", "solve, s", "closing, s", "floors", "error", "bound",
+        "model", "states", "outcomes", "by", "build, s", "solve, s", "proof, s", "floors", "error", "bound",
         "regret", "work space", "best rival", "goal",
     ]  # fmt: skip
     body = []
     for row in rows:
         times, race = row.auto, row.race
-        floor, closing = race.extra.get("floor"), race.extra.get("certificate")
+        floor, proof = race.extra.get("floor"), race.extra.get("certificate")
         rival, ratio = best_rival(row, options.tolerance)
         body.append(
             [
@@ -107,7 +107,7 @@ def ours_table(rows: list[Row], options: Options) -> list[str]:
                 times.facts.get("method", times.said or "-"),
                 seconds_text(times.build) if times.build is not None else "-",
                 seconds_text(times.seconds) if times.solves else times.said,
-                seconds_text(closing) if closing is not None else "-",
+                seconds_text(proof) if proof is not None else "-",
                 f"{times.seconds / floor:.0f}" if floor and times.solves else "-",
                 error_text(row, times),
                 f"{times.facts['bound']:.0e}" if times.solves and "bound" in times.facts else "-",
@@ -120,8 +120,8 @@ def ours_table(rows: list[Row], options: Options) -> list[str]:
     return [
         "## Ours",
         "",
-        "`solve` without a method. **By**: the method that it chose. **Closing**: one sweep from finished values, "
-        "with the certificate and the decisions. **Floors**: the time of reading 12 bytes an outcome once, in the "
+        "`solve` without a method. **By**: the method that it chose. **Proof**: the part of the solve that proves the "
+        "interval and decides on actions. **Floors**: the solve in units of reading 12 bytes an outcome once, in the "
         "same run. **Error**: proven, against a tighter interval. **Bound**: half the proven width. **Regret**: its "
         "time over that of our best method. **Work space**: peak memory during the solve as a share of the arrays. "
         "**Best rival**: its time over ours, among those right to the tolerance.",
