@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
 from tabular_rl.model.rationals import DIGITS, Exact, RationalArray, exact_sum
-from tabular_rl.model.rows import expected_reward, row_blocks
+from tabular_rl.model.rows import expected_reward, rows_off
 
 HEXADECIMAL = re.compile(r"(-?[0-9a-f]+)/([0-9a-f]+)")
 LONGEST_TEXT = 4 * DIGITS  # characters of a fraction in hexadecimal
@@ -128,22 +127,6 @@ def model_of(header: Header, arrays: dict[str, NDArray[Any]], asked: Asked, **op
 
 
 # -- exact numbers ----------------------------------------------------------------------------------------------
-
-
-def rows_off(prob: RationalArray, row_ptr: Any) -> Iterator[int]:
-    """Yield the rows whose exact probabilities do not sum to 1."""
-    for first, last, k0, k1 in row_blocks(row_ptr):
-        ptr = np.asarray(row_ptr[first : last + 1], dtype=np.int64) - k0
-        over = prob[k0:k1].common()
-        length = np.diff(ptr)
-        if over is not None and over[1] * max(int(length.max()), 1) < 2**62:
-            sums = np.zeros(len(length), dtype=np.int64)
-            sums[length > 0] = np.add.reduceat(over[0], ptr[:-1][length > 0])
-            yield from (first + np.flatnonzero(sums != over[1])).tolist()
-            continue
-        for i in range(len(ptr) - 1):
-            if exact_sum(prob[k0 + int(ptr[i]) : k0 + int(ptr[i + 1])]) != 1:
-                yield first + i
 
 
 def check_exact(mdp: MDP) -> None:

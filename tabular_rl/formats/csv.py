@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from tabular_rl.errors import Fault, ModelError, escape, quoted
-from tabular_rl.formats.arrays import rows_off
 from tabular_rl.formats.fields import (
     A_PROBABILITY,
     AN_EMPTY_CELL,
@@ -42,7 +41,7 @@ from tabular_rl.model.build import Number, Row
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names, are_good
 from tabular_rl.model.rationals import DECIMAL
-from tabular_rl.model.rows import Ints, mass_defects
+from tabular_rl.model.rows import Ints, mass_defects, rows_off
 
 COLUMNS = ("state", "action", "next_state", "probability", "reward")
 EXPECTED = f"expected the columns {','.join(COLUMNS)}"

@@ -23,13 +23,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import Fault, ModelError, OptionError, closest, kind_text, quoted
-from tabular_rl.model.build import arrays_of_outcomes
 from tabular_rl.model.calls import Model, check_options, public
 from tabular_rl.model.clock import phase
 from tabular_rl.model.fields import complete, finish, put, put_arrays, put_exact, put_rewards, put_start
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.names import Names
 from tabular_rl.model.numbers import size_text
+from tabular_rl.model.outcomes import arrays_of_outcomes
 from tabular_rl.model.problem import Problem, problem_of
 from tabular_rl.model.rationals import (
     DIGITS,

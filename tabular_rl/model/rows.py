@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError
-from tabular_rl.model.rationals import UNDERFLOWS, Exact, nearest
+from tabular_rl.model.rationals import UNDERFLOWS, Exact, RationalArray, exact_sum, nearest
 
 if TYPE_CHECKING:
     from tabular_rl.model.mdp import MDP
@@ -147,6 +147,22 @@ def mass_defects(prob: Floats, ptr: Ints) -> Floats:
     middle = np.rint(rest * 2.0**52) * 2.0**-52
     low = rest - middle
     return ((1.0 - row_sums(high, ptr)) - row_sums(middle, ptr)) - row_sums(low, ptr)
+
+
+def rows_off(prob: RationalArray, row_ptr: Ints) -> Iterator[int]:
+    """Yield the rows whose exact probabilities do not sum to 1."""
+    for first, last, k0, k1 in row_blocks(row_ptr):
+        ptr = np.asarray(row_ptr[first : last + 1], dtype=np.int64) - k0
+        over = prob[k0:k1].common()
+        length = np.diff(ptr)
+        if over is not None and over[1] * max(int(length.max()), 1) < 2**62:
+            sums = np.zeros(len(length), dtype=np.int64)
+            sums[length > 0] = np.add.reduceat(over[0], ptr[:-1][length > 0])
+            yield from (first + np.flatnonzero(sums != over[1])).tolist()
+            continue
+        for i in range(len(ptr) - 1):
+            if exact_sum(prob[k0 + int(ptr[i]) : k0 + int(ptr[i + 1])]) != 1:
+                yield first + i
 
 
 def expected_reward(mdp: MDP) -> Floats:

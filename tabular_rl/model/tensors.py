@@ -21,9 +21,9 @@ from tabular_rl.model.blocks import (
     pairs_of,
     sheets_of,
 )
-from tabular_rl.model.build import A_DICTIONARY
 from tabular_rl.model.names import Names, state_at
 from tabular_rl.model.on_entry import ON_ENTRY, terminal_reward, with_entry
+from tabular_rl.model.outcomes import A_DICTIONARY
 from tabular_rl.model.rationals import UNDERFLOWS
 from tabular_rl.model.rows import Floats, Ints
 
