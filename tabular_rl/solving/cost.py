@@ -30,6 +30,28 @@ class Facts:
         moves = np.abs(mdp.next_state[ends].astype(np.int64) - states).max(axis=0)
         return int(np.quantile(moves, 0.9, method="lower"))
 
+    @cached_property
+    def ends(self) -> bool:
+        """Whether a state ends: it has no rows, or none whose first or last outcome leads elsewhere."""
+        mdp = self._mdp
+        if mdp.terminal.any():
+            return True
+        leaves = np.zeros(mdp.S, dtype=bool)
+        for first in range(0, mdp.L, 1 << 20):
+            last = min(first + (1 << 20), mdp.L)
+            state, ptr = mdp.pair_state[first:last], mdp.row_ptr[first : last + 1]
+            away = (mdp.next_state[ptr[:-1]] != state) | (mdp.next_state[ptr[1:] - 1] != state)
+            leaves[state[away]] = True
+        return not bool(leaves.all())
+
+    @cached_property
+    def successors(self) -> float:
+        """How many states one of 500 leads to with one outcome or more, on average."""
+        mdp = self._mdp
+        states = np.linspace(0, mdp.S - 1, min(mdp.S, 500)).astype(np.int64)
+        ends = mdp.row_ptr[mdp.pair_ptr[states]], mdp.row_ptr[mdp.pair_ptr[states + 1]]
+        return float(np.mean([len(np.unique(mdp.next_state[i:j])) for i, j in zip(*ends, strict=True)]))
+
 
 class Cost(NamedTuple):
     """An estimate in sweeps over the model, why it is so, and the options that it holds for.

@@ -32,11 +32,12 @@ from tabular_rl.solving.cost import Cost, Facts
 ONE = MDP([[[1.0]]], [[1.0]], "1/2")
 
 
-def corridor(n, gamma=0.9, step=1):
-    """Going on by `step` earns 1 at the end of n states."""
+def corridor(n, gamma=0.9, step=1, ring=False):
+    """Going on by `step` earns 1 at the end of n states, where one stays, or in a ring goes on from the first."""
+    to = np.arange(n) + step
     return MDP.from_rows(
         pair_ptr=np.arange(n + 1), pair_action=np.zeros(n, dtype=int), row_ptr=np.arange(n + 1),
-        next_state=np.minimum(np.arange(n) + step, n - 1), prob=np.ones(n), r=(np.arange(n) == n - 1) * 1.0,
+        next_state=to % n if ring else np.minimum(to, n - 1), prob=np.ones(n), r=(np.arange(n) == n - 1) * 1.0,
         gamma=gamma,
     )  # fmt: skip
 
@@ -63,7 +64,8 @@ def test_moves_to_neighbours_are_told_from_jumps():
     assert [Facts(m).moves for m in (corridor(5000), corridor(5000, step=50))] == [1, 50]
     assert Facts(scattered(5000)).moves > 1000
     assert auto(corridor(5000)).method == "policy-iteration"
-    for mdp, in_place in ((corridor(5000, step=50), True), (scattered(5000), False)):
+    assert auto(corridor(5000, step=50)).method == "ordered-gauss-seidel"
+    for mdp, in_place in ((corridor(5000, step=50, ring=True), True), (scattered(5000), False)):
         answer = auto(mdp)
         assert answer.method == "modified-policy-iteration"
         assert answer.options["in_place"] is in_place
@@ -74,7 +76,7 @@ def test_the_answer_says_why_its_method_was_taken():
     """Each reason is that of the estimate that was the least; a method that was named needs none."""
     assert auto(ONE).why == "up to 500 states a handful of dense linear solves is quickest"
     assert auto(ONE.replace(horizon=2)).why == "the model has a horizon: one sweep a time step is the answer"
-    assert auto(corridor(5000, step=50)).why == "moves lead nearby: values travel along them in place"
+    assert auto(corridor(5000, step=50)).why == "states end: values flow backward from those"
     assert solve(ONE, "value-iteration").why == ""
     assert solve(ONE.replace(gamma=1 - Fraction(1, 10**12))).why.endswith("could not prove the tolerance")
 

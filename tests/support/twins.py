@@ -17,6 +17,7 @@ HOMES = {
     "reference_gradient": ("gradient",),
     "reference_elimination": ("elimination",),
     "reference_build": ("build",),
+    "reference_ordered": ("search_ordered",),
 }
 # Parts of a kernel whose twin does the same in its own words: (file, kernel) -> the twin that does it.
 INLINED = {

@@ -1,0 +1,364 @@
+"""Gauss-Seidel sweeps over states that stand in the order in which value flows: those that end first.
+
+Everything is in the sign of maximisation. A row is read without its loop, as what it is worth to take it until it
+leaves:
+
+    q = [ r + γ Σ_{s' ≠ s} p v(s') ] / d,    d = (1 - γ) + γ Σ_{s' ≠ s} p
+
+1 - γ p(s) would cancel. Where d is 0 the loop stays. `place` says where in the order a state stands, `order` who stands
+there. Packed rows stand in the order too, next states by their places, their numbers divided by d: they have constant
+width, the length of the tuple `width`, so that one source serves all widths. Outcomes that fill a row up lead to the
+state itself with weight 0. Weights and rewards come as `(x,)`, the numbers themselves, or as `(code, x)`: number k is
+x[code[k]].
+"""
+
+from __future__ import annotations
+
+import math
+
+from tabular_rl.kernels._jit import search_kernel
+
+SLOTS = 1021  # a prime: a division by a constant is a product
+
+# -- the order ------------------------------------------------------------------------------------------------------
+
+
+@search_kernel
+def likeliest(pair_ptr, rows, first, last, main):
+    """main(i) ← the likeliest next state of row i other than its own, or -1, for the states first ≤ s < last.
+
+    Returns how many outcomes the longest of these rows has that lead elsewhere.
+    """
+    row_ptr, next_state, prob = rows[0], rows[1], rows[2]
+    longest = 0
+    for s in range(first, last):
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            most = 0.0
+            length = 0
+            main[i] = -1
+            for k in range(row_ptr[i], row_ptr[i + 1]):
+                if next_state[k] != s:
+                    length += 1
+                    if prob[k] > most:
+                        most = prob[k]
+                        main[i] = next_state[k]
+            longest = max(longest, length)
+    return longest
+
+
+@search_kernel
+def put_ends(pair_ptr, main, place, order):
+    """Put first the states without rows, then those that no row leaves; place(s) is where, or -1.
+
+    Returns how many they are.
+    """
+    size = 0
+    for s in range(len(place)):
+        place[s] = -1
+        if pair_ptr[s] == pair_ptr[s + 1]:
+            place[s] = size
+            order[size] = s
+            size += 1
+    for s in range(len(place)):
+        leaves = False
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            leaves = leaves or main[i] >= 0
+        if not leaves and place[s] < 0:
+            place[s] = size
+            order[size] = s
+            size += 1
+    return size
+
+
+@search_kernel
+def count_sources(main, in_ptr):
+    """in_ptr ← where the states that most likely lead to each state will begin (all 0 at first)."""
+    for i in range(len(main)):
+        if main[i] >= 0:
+            in_ptr[main[i] + 1] += 1
+    for s in range(len(in_ptr) - 1):
+        in_ptr[s + 1] += in_ptr[s]
+
+
+@search_kernel
+def fill_sources(pair_ptr, main, at, source):
+    """source ← the states that most likely lead to each state; `at` is a copy of in_ptr that moves on."""
+    for s in range(len(pair_ptr) - 1):
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            if main[i] >= 0:
+                source[at[main[i]]] = s
+                at[main[i]] += 1
+
+
+@search_kernel
+def put_sources(in_ptr, source, first, last, size, place, order):
+    """Put in line the states that most likely lead to those in order[first:last]; return the new size."""
+    for t in range(first, last):
+        s2 = order[t]
+        for j in range(in_ptr[s2], in_ptr[s2 + 1]):
+            s = source[j]
+            if place[s] < 0:
+                place[s] = size
+                order[size] = s
+                size += 1
+    return size
+
+
+@search_kernel
+def put_others(pair_ptr, rows, size, anything, place, order):
+    """Put in line the states that some row may lead to one in line, or `anything`; return the new size."""
+    row_ptr, next_state, prob = rows[0], rows[1], rows[2]
+    known = size
+    for s in range(len(place)):
+        if place[s] < 0:
+            leads = anything
+            for k in range(row_ptr[pair_ptr[s]], row_ptr[pair_ptr[s + 1]]):
+                leads = leads or (prob[k] > 0.0 and 0 <= place[next_state[k]] < known)
+            if leads:
+                place[s] = size
+                order[size] = s
+                size += 1
+    return size
+
+
+@search_kernel
+def put_successors_first(pair_ptr, rows, path, at, place, order):
+    """Put all states in line after all that they lead to, loops aside; return how many, -1 where there is a cycle.
+
+    place(s) is -1 at first. `path` and `at` are for work.
+    """
+    row_ptr, next_state, prob = rows[0], rows[1], rows[2]
+    size = 0
+    for root in range(len(place)):
+        depth = -1
+        if place[root] == -1:
+            depth = 0
+            path[0] = root
+            at[0] = row_ptr[pair_ptr[root]]
+            place[root] = -2  # on the path
+        while depth >= 0:
+            s = path[depth]
+            end = row_ptr[pair_ptr[s + 1]]
+            k = at[depth]
+            while k < end and (place[next_state[k]] >= 0 or next_state[k] == s or prob[k] <= 0.0):
+                k += 1
+            if k < end:
+                if place[next_state[k]] == -2:
+                    return -1
+                at[depth] = k + 1
+                depth += 1
+                path[depth] = next_state[k]
+                at[depth] = row_ptr[pair_ptr[path[depth]]]
+                place[path[depth]] = -2
+            else:
+                place[s] = size
+                order[size] = s
+                size += 1
+                depth -= 1
+    return size
+
+
+# -- rows as they are stored ----------------------------------------------------------------------------------------
+
+
+@search_kernel
+def unlooped_value(rows, i, s, v):
+    """q of row i of state s without its loop."""
+    row_ptr, next_state, prob, r, gamma, sign = rows
+    expected = 0.0
+    others = 0.0
+    loops = 0.0
+    for k in range(row_ptr[i], row_ptr[i + 1]):
+        if next_state[k] != s:
+            expected += prob[k] * v[next_state[k]]
+            others += prob[k]
+        else:
+            loops += prob[k]
+    d = (1.0 - gamma) + gamma * others
+    if d > 0.0:
+        return (sign * r[i] + gamma * expected) / d
+    return sign * r[i] + loops * v[s]  # γ is 1
+
+
+@search_kernel
+def improve_stored(pair_ptr, rows, order, first, last, span, chosen, v):
+    """v(s) ← the best q of its rows, chosen(s) that row, for the states order[first:last]; span ← min, max change."""
+    low, high = span[0], span[1]
+    for t in range(first, last):
+        s = order[t]
+        best = -math.inf
+        at = chosen[s]
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            q = unlooped_value(rows, i, s, v)
+            if q > best:
+                best = q
+                at = i
+        if pair_ptr[s] < pair_ptr[s + 1]:
+            low = min(low, best - v[s])
+            high = max(high, best - v[s])
+            chosen[s] = at
+            v[s] = best
+    span[0], span[1] = low, high
+
+
+@search_kernel
+def evaluate_stored(rows, chosen, order, first, last, span, v):
+    """v(s) ← q of the chosen row, for the states order[first:last]; span ← min, max change."""
+    low, high = span[0], span[1]
+    for t in range(first, last):
+        s = order[t]
+        if chosen[s] >= 0:
+            q = unlooped_value(rows, chosen[s], s, v)
+            low = min(low, q - v[s])
+            high = max(high, q - v[s])
+            v[s] = q
+    span[0], span[1] = low, high
+
+
+# -- packed rows ----------------------------------------------------------------------------------------------------
+
+
+@search_kernel
+def entry(numbers, k):
+    """Number k of (x,), or of (code, x)."""
+    if len(numbers) == 2:
+        return numbers[1][numbers[0][k]]
+    return numbers[0][k]
+
+
+@search_kernel
+def pack(width, pair_ptr, rows, order, place, first, last, next_place, weight, reward):
+    """Write the rows of the states order[first:last] one after the other; return how many there are."""
+    row_ptr, next_state, prob, r, gamma, sign = rows
+    row = 0
+    k2 = 0
+    for t in range(first, last):
+        s = order[t]
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            others = 0.0
+            for k in range(row_ptr[i], row_ptr[i + 1]):
+                if next_state[k] != s:
+                    others += prob[k]
+            d = (1.0 - gamma) + gamma * others
+            loops = d <= 0.0
+            if loops:
+                d = 1.0
+            end = k2 + len(width)
+            for k in range(row_ptr[i], row_ptr[i + 1]):
+                if (next_state[k] != s) != loops and k2 < end:
+                    next_place[k2] = place[next_state[k]]
+                    weight[k2] = gamma * prob[k] / d
+                    k2 += 1
+            while k2 < end:
+                next_place[k2] = t
+                weight[k2] = 0.0
+                k2 += 1
+            reward[row] = sign * r[i] / d
+            row += 1
+    return row
+
+
+@search_kernel
+def encode(bits, slots, size, table, code):
+    """code(k) ← where in the table the bits of number k stand; return the new size, -1 where the table is too small.
+
+    `slots` (SLOTS,) holds a place in the table, or -1, for each hash.
+    """
+    for k in range(len(bits)):
+        slot = bits[k] % SLOTS
+        while slots[slot] >= 0 and table[slots[slot]] != bits[k]:
+            slot = (slot + 1) % SLOTS
+        if slots[slot] < 0:
+            if size == len(table):
+                return -1
+            table[size] = bits[k]
+            slots[slot] = size
+            size += 1
+        code[k] = slots[slot]
+    return size
+
+
+@search_kernel
+def first_values(width, ptr, packed, first, last, chosen, v):
+    """v(t) ← its best row where outcomes that stand later count as staying, for the states first ≤ t < last.
+
+    A row all of whose outcomes stand later says nothing; where no row says anything v(t) and chosen(t) stay.
+    """
+    next_place, weight, reward = packed
+    for t in range(first, last):
+        best = -math.inf
+        at = chosen[t]
+        for i in range(ptr[t], ptr[t + 1]):
+            q = entry(reward, i)
+            later = 0.0
+            for k in range(i * len(width), (i + 1) * len(width)):
+                if next_place[k] < t:
+                    q += entry(weight, k) * v[next_place[k]]
+                else:
+                    later += entry(weight, k)
+            if later < 0.999999 and q / (1.0 - later) > best:
+                best = q / (1.0 - later)
+                at = i
+        if best > -math.inf:
+            v[t] = best
+            chosen[t] = at
+
+
+@search_kernel
+def take(width, packed, chosen, first, last, own):
+    """Copy the chosen rows of the states first ≤ t < last into `own`, one a state."""
+    for t in range(first, last):
+        i = chosen[t]
+        if i >= 0:
+            for k in range(len(width)):
+                own[0][t * len(width) + k] = packed[0][i * len(width) + k]
+                own[1][0][t * len(width) + k] = packed[1][0][i * len(width) + k]
+            own[2][0][t] = packed[2][0][i]
+
+
+@search_kernel
+def improve(width, ptr, packed, first, last, span, chosen, own, v):
+    """v(t) ← the best q of its rows, for the states first ≤ t < last; span ← min, max change.
+
+    Where the row is another one than before, chosen(t) and its copy in `own` change. Returns how many do.
+    """
+    next_place, weight, reward = packed
+    low, high = span[0], span[1]
+    changed = 0
+    for t in range(first, last):
+        best = -math.inf
+        at = ptr[t]
+        for i in range(ptr[t], ptr[t + 1]):
+            q = entry(reward, i)
+            for k in range(len(width)):
+                q += entry(weight, i * len(width) + k) * v[next_place[i * len(width) + k]]
+            if q > best:
+                best = q
+                at = i
+        low = min(low, best - v[t])
+        high = max(high, best - v[t])
+        v[t] = best
+        if at != chosen[t]:
+            chosen[t] = at
+            changed += 1
+            for k in range(len(width)):
+                own[0][t * len(width) + k] = next_place[at * len(width) + k]
+                own[1][0][t * len(width) + k] = weight[0][at * len(width) + k]
+            own[2][0][t] = reward[0][at]
+    span[0], span[1] = low, high
+    return changed
+
+
+@search_kernel
+def evaluate(width, own, first, last, span, v):
+    """v(t) ← q of its own row, for the states first ≤ t < last; span ← min, max change."""
+    next_place, weight, reward = own
+    low, high = span[0], span[1]
+    for t in range(first, last):
+        q = entry(reward, t)
+        for k in range(len(width)):
+            q += entry(weight, t * len(width) + k) * v[next_place[t * len(width) + k]]
+        low = min(low, q - v[t])
+        high = max(high, q - v[t])
+        v[t] = q
+    span[0], span[1] = low, high

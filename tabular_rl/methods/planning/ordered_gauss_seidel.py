@@ -1,0 +1,136 @@
+"""Modified policy iteration by Gauss-Seidel sweeps in the order in which value flows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tabular_rl.methods.planning._goal import Goal
+from tabular_rl.methods.planning._ordered import Packed, Stored, in_line, line_up
+from tabular_rl.model.mdp import MDP
+from tabular_rl.solving import options as o
+from tabular_rl.solving.cost import Cost, Facts
+from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
+from tabular_rl.solving.solution import Solution
+
+SHRINK = 0.1  # an evaluation ends when its changes are this share of the improvement's
+MOST_INNER = 20
+PATIENCE = 30  # improvements without smaller changes, after which policies are not evaluated
+
+
+def cost(facts: Facts) -> Cost | None:
+    """Some sixty sweeps where states end and few, nearby, lead to each; capped: they may lead there seldom."""
+    near = 4 * facts.S**0.5
+    if (facts.S > near and facts.moves > near) or facts.successors > 8 or not facts.ends:
+        return None
+    return Cost(60, "states end: values flow backward from those", {"sweeps": 3000}, capped=True)
+
+
+@method(
+    equation="v(s) ← max_a [ r(s,a) + γ Σ_{s'≠s} p(s'|s,a) v(s') ] / (1 - γ p(s|s,a)), ends first",
+    source="Puterman (1994), 6.3.3 and 6.5; Wingate & Seppi (2005)",
+    problems=(DISCOUNTED, TOTAL),
+    cost=cost,
+)
+def ordered_gauss_seidel(
+    mdp: MDP,
+    *,
+    tolerance: o.Tolerance = 1e-6,
+    relative: o.Relative = False,
+    sweeps: o.Sweeps = 1_000_000,
+    threads: o.Threads = 1,
+    time_limit: o.TimeLimit = None,
+    start_from: Any = None,
+) -> Solution:
+    """Find the optimal values by sweeps in the order in which value flows: from the states that end.
+
+        v(s) ← max_a [ r(s,a) + γ Σ_{s'≠s} p(s'|s,a) v(s') ] / (1 - γ p(s|s,a))
+
+    States that end, terminal ones and those that are never left, come first, then those that most likely lead to them,
+    breadth-first. Each new value is used at once, so that one sweep carries value along all the likely ways. A row is
+    taken as what it is worth until it leaves its state. Between two sweeps over all rows some follow over those of
+    the best policy. In a model without cycles states stand after their successors, and one sweep is enough. The
+    interval comes of a sweep of the model as it is.
+
+    Good for grids, mazes and other models in which one moves to an end. Where no state ends the sweeps are those of
+    value iteration.
+
+    Parameters
+    ----------
+    mdp : the model; discounted, or total reward (γ = 1)
+    tolerance : largest width of the proven interval, in units of reward
+    relative : the tolerance is a share of the largest |value|
+    sweeps : stop after this number of sweeps, of all rows or of those of a policy
+    threads : for the sweeps that prove; those in order take one
+    time_limit : seconds
+    start_from : values (S,) or a Solution to start from
+
+    Returns
+    -------
+    Solution with v (S,), lower, upper (S,), the greedy policy, and optimal_actions (L,).
+
+    Raises
+    ------
+    NoFiniteAnswer : at γ = 1, where the total reward is not finite; NumericalError on overflow.
+
+    Sources
+    -------
+    Puterman (1994), 6.3.3 for Gauss-Seidel, 6.5 for sweeps of a policy; Wingate & Seppi (2005) for the order.
+
+    Examples
+    --------
+    Each step costs 1 and succeeds half the time: v = -2 in the last state, -4 in the one before.
+
+    >>> from tabular_rl import MDP
+    >>> steps = [("a", "go", "b", 0.5, -1), ("a", "go", "a", 0.5, -1)]
+    >>> steps += [("b", "go", "end", 0.5, -1), ("b", "go", "b", 0.5, -1)]
+    >>> answer = ordered_gauss_seidel(MDP.from_outcomes(steps, 1, terminal=["end"]))
+    >>> round(answer["a"], 6), round(answer["b"], 6)
+    (-4.0, -2.0)
+    """
+    run = ordered_gauss_seidel.run(locals())
+    goal = Goal(run, mdp, threads)
+    v, rows = goal.start(start_from), goal.rows()
+    run.stopped = "budget"
+    with run.until_stopped():
+        line = line_up(goal.sweeper)
+        if not line.reached:
+            return goal.swept(sweeps, start_from=start_from)
+        search = in_line(goal.sweeper, line, v, rows)
+        try:
+            search.begin(fresh=start_from is None)
+            run.did("sweeps")
+            if _searched(goal, search, sweeps):
+                run.stopped = None
+        finally:
+            v = search.values()
+            if mdp.problem.must_end:
+                rows = search.rows()
+    return goal.solution(v, rows)
+
+
+def _searched(goal: Goal, search: Stored | Packed, sweeps: int) -> bool:
+    """Sweep until the tolerance is proven; return False where the sweeps are spent before."""
+    run, total = goal.run, goal.mdp.problem.must_end
+    rows = goal.rows()
+    done, best, since, low, high = 1, float("inf"), 0, 0.0, 0.0
+    while done < sweeps:
+        if done > 1 or not search.line.acyclic:  # else the first sweep has left nothing to change
+            low, high = search.improve()
+            done += 1
+            run.did("sweeps")
+        if total:
+            rows = search.rows()
+        # To change all values alike is a change too: the rows have no discount in common.
+        low, high = min(low, 0.0), max(high, 0.0)
+        if goal.met(low, high, search.values(), rows, done):
+            return True
+        change = high - low
+        best, since = (change, 0) if change < best / 2 else (best, since + 1)
+        # Where evaluating does not lead on, as it may at γ = 1 for a policy that never ends, improving alone does.
+        for _ in range(min(MOST_INNER, sweeps - done) if since % (2 * PATIENCE) < PATIENCE else 0):
+            low, high = search.evaluate()
+            done += 1
+            run.did("evaluation sweeps")
+            if max(high, 0.0) - min(low, 0.0) <= SHRINK * change or goal.enough(low, high):
+                break
+    return False

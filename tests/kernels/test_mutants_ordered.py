@@ -1,0 +1,84 @@
+"""Every small mistake in the kernels of ordered Gauss-Seidel sweeps is found, except for those in ALIKE."""
+
+from __future__ import annotations
+
+import functools
+import operator
+
+import numpy as np
+import pytest
+import reference_ordered as reference
+from mutants import Check, check_every_mistake_is_found, functions, kernels_of, plain
+from ordered_calls import left, ordered_calls
+
+from tabular_rl.kernels import search_ordered
+
+FILE = "search_ordered"
+SEEDS = 16
+ALIKE = {
+    # the root is met once more, deeper on the path, and then it is marked
+    "put_successors_first: place[root] = -2 -> nothing",
+    "put_successors_first: place[root] = -2 -> place[root] = -1",
+    # on the way back outcomes are looked at again, which is only slower
+    "put_successors_first: at[depth] = k + 1 -> nothing",
+}
+
+
+@functools.cache
+def checks():
+    """The calls of some small models, by the twins of the kernels."""
+    made = {}
+    for seed in range(SEEDS):
+        for name, given in ordered_calls(seed):
+            arguments = copied(given)  # the next calls may change them
+            expected = left(getattr(reference, name), name, arguments)
+            made.setdefault(name, []).append(Check(expected, by_kernel(name, arguments), operator.eq))
+    return made
+
+
+def by_kernel(name, arguments):
+    return lambda kernels: left(kernels[name], name, arguments)
+
+
+@pytest.mark.parametrize(("file", "kernel"), [(FILE, kernel) for kernel in kernels_of(FILE)])
+def test_every_mistake_is_found(file, kernel):
+    check_every_mistake_is_found(file, kernel, checks()[kernel], ALIKE)
+
+
+def test_nothing_is_found_where_nothing_is_planted():
+    made = plain(FILE)
+    assert set(checks()) == set(functions(FILE))
+    for name, some in checks().items():
+        for check in some:
+            assert check.equal(check.expected, check.call(made)), name
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_compiled_kernels_equal_their_twins_up_to_rounding(seed):
+    """Sums may be reordered: what is computed is the same up to 1e-11 of its size, and what is counted is the same."""
+    for name, arguments in ordered_calls(seed):
+        if name == "entry" or any(not np.isfinite(x).all() for x in arrays(arguments)):
+            continue
+        mine, theirs = copied(arguments), copied(arguments)
+        with np.errstate(all="ignore"):
+            results = getattr(search_ordered, name)(*mine), getattr(reference, name)(*theirs)
+        if results[1] != -1:
+            assert results[0] == results[1] or results[0] == pytest.approx(results[1], rel=1e-11)
+            for x, y in zip(arrays(mine), arrays(theirs), strict=True):
+                scale = max(np.abs(y).max(initial=0.0), 1.0)
+                assert np.abs(x - y).max(initial=0.0) <= 1e-11 * scale, name
+
+
+def copied(x):
+    if isinstance(x, tuple):
+        return tuple(map(copied, x))
+    return x.copy() if isinstance(x, np.ndarray) else x
+
+
+def arrays(arguments):
+    """The arrays of floats in arguments."""
+    for x in arguments:
+        if isinstance(x, (tuple, list)):
+            yield from arrays(x)
+        elif isinstance(x, np.ndarray) and x.dtype.kind == "f":
+            yield x

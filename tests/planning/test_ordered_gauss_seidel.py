@@ -1,0 +1,276 @@
+"""Ordered Gauss-Seidel: states after those that they lead to, rows without their loops, packed in three ways."""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import reference
+from random_models import TOTAL, random_model
+
+from tabular_rl import MDP, Status
+from tabular_rl.methods.planning import _ordered
+from tabular_rl.methods.planning._ordered import Packed, Stored, in_line, line_up, width_of
+from tabular_rl.methods.planning.modified_policy_iteration import modified_policy_iteration
+from tabular_rl.methods.planning.ordered_gauss_seidel import cost, ordered_gauss_seidel
+from tabular_rl.methods.planning.value_iteration import value_iteration
+from tabular_rl.solving.cost import Facts
+from tabular_rl.solving.sweeps import Sweeper
+
+pytestmark = pytest.mark.small
+FILE = sys.modules["tabular_rl.methods.planning.ordered_gauss_seidel"]
+MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
+
+
+def grid(n, gamma, walls=(), slip="1/5"):
+    """An n x n grid whose last cell is the end; a step costs 1 and goes sideways with probability slip. Walls stay."""
+    slip = Fraction(slip)
+
+    def step(i, j, move):
+        to = i + move[0], j + move[1]
+        inside = 0 <= to[0] < n and 0 <= to[1] < n and to not in walls and (i, j) not in walls
+        return to if inside else (i, j)
+
+    outcomes = []
+    for i in range(n):
+        for j in range(n):
+            for a in range(4):
+                odds = {}
+                for turn, p in ((0, 1 - slip), (1, slip / 2), (3, slip / 2)):
+                    to = step(i, j, MOVES[(a + turn) % 4])
+                    odds[to] = odds.get(to, 0) + p
+                if (i, j) != (n - 1, n - 1):
+                    outcomes += [(i * n + j, str(a), x * n + y, p, -1) for (x, y), p in odds.items()]
+    named = [(str(s), a, str(s2), p, r) for s, a, s2, p, r in outcomes]
+    return MDP.from_outcomes(named, gamma, terminal=[str(n * n - 1)])
+
+
+def route(monkeypatch, storage):
+    """Send every model to a storage; return the list of what was used."""
+    used = []
+
+    def routed(sweeper, line, v, rows):
+        L, S, W = sweeper.mdp.L, sweeper.mdp.S, width_of(line.longest)
+        coded = 8 * L + 64 * S + 4 * (L + S) * W + (L + S) * (W + 1)
+        room = {"numbers": np.inf, "codes": coded, "stored": 0}[storage]
+        used.append(in_line(sweeper, line, v, rows, room))
+        return used[-1]
+
+    monkeypatch.setattr(FILE, "in_line", routed)
+    return used
+
+
+# -- the answer is right --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("storage", ["numbers", "codes", "stored"])
+def test_interval_holds_the_exact_value_over_each_storage(storage, monkeypatch):
+    used = route(monkeypatch, storage)
+    models = [
+        random_model(seed, S=8, ends=1 + seed % 2, sense=["max", "min"][seed % 2]) for seed in range(12)
+    ]
+    models += [random_model(seed, "total-reward", kind=kind, S=7) for seed in range(3) for kind in TOTAL]
+    for mdp in models:
+        answer = ordered_gauss_seidel(mdp)
+        assert answer.status is Status.CERTIFIED, mdp.name
+        for low, truth, high in zip(
+            answer.lower.tolist(), reference.exact_optimal_value(mdp), answer.upper.tolist(), strict=True
+        ):
+            assert Fraction(low) <= truth <= Fraction(high), mdp.name
+    cyclic = [x for x in used if not x.line.acyclic]
+    kinds = {(type(x), isinstance(x, Packed) and len(x.packed[1]) == 2) for x in cyclic}
+    wanted = {"numbers": (Packed, False), "codes": (Packed, True), "stored": (Stored, False)}[storage]
+    assert kinds == {wanted}
+
+
+@pytest.mark.parametrize("storage", ["numbers", "codes", "stored"])
+@pytest.mark.parametrize("gamma", ["99/100", "1"])
+def test_grid_with_walls_and_a_pocket(storage, gamma, monkeypatch):
+    """The cell (0, 3) is walled in: whoever stands there pays 1 a step. At γ = 1 that has no finite value."""
+    route(monkeypatch, storage)
+    pocket = [(0, 2), (1, 3), (0, 4), (4, 1)]
+    mdp = grid(6, gamma, pocket if gamma != "1" else ())
+    answer = ordered_gauss_seidel(mdp)
+    assert answer.status is Status.CERTIFIED
+    other = modified_policy_iteration(mdp, tolerance=1e-9)
+    assert np.abs(answer.v - other.v).max() <= answer.bound + other.bound
+    if gamma != "1":
+        assert answer.v[3] == pytest.approx(-100, abs=1e-6)
+
+
+def test_states_that_are_left_seldom():
+    """From a one leaves with probability 2^-53 a step, each costing 1: v(a) = -2^53, and 1 - p(a|a) would be off."""
+    p = 2.0**-53
+    steps = [("a", "go", "a", 1 - p, -1), ("a", "go", "b", p, -1), ("b", "go", "end", 1, -1)]
+    answer = ordered_gauss_seidel(MDP.from_outcomes(steps, 1, terminal=["end"]))
+    assert answer["a"] == pytest.approx(-(2.0**53), rel=1e-6)
+
+
+def test_rows_that_are_worth_less_than_any_float_are_not_taken():
+    """Going by w costs 1e300 a step and ends with probability 1e-20: -1e320. The other way costs 1."""
+    steps = [("a", "w", "a", 1 - 1e-20, -1e300), ("a", "w", "end", 1e-20, -1e300), ("a", "go", "end", 1, -1)]
+    for start in (None, [-5.0, 0.0]):
+        answer = ordered_gauss_seidel(MDP.from_outcomes(steps, 1, terminal=["end"]), start_from=start)
+        assert answer["a"] == pytest.approx(-1, abs=1e-6)
+
+
+def test_hub_and_unreachable_states():
+    """All lead to a hub with probability 1/2, the hub to the end with 1/100; one state is reached from nowhere."""
+    steps = [("hub", "go", "end", "1/100", -1), ("hub", "go", "hub", "99/100", -1)]
+    for s in range(20):
+        steps += [(str(s), "go", "hub", "1/2", -1), (str(s), "go", str((s + 1) % 20), "1/2", -1)]
+    mdp = MDP.from_outcomes([*steps, ("lost", "go", "0", 1, 0)], 1, terminal=["end"])
+    answer = ordered_gauss_seidel(mdp)
+    # x = -1 + (hub + x) / 2, hub = -100
+    assert [answer["hub"], answer["7"], answer["lost"]] == pytest.approx([-100, -102, -102], abs=1e-6)
+
+
+# -- the order ------------------------------------------------------------------------------------------------------
+
+
+def test_states_stand_after_what_they_most_likely_lead_to():
+    """end <- a <- b, c leads to a seldom and to d often, d only to itself, e and f to each other."""
+    steps = [
+        ("a", "x", "end", 1, 0),
+        ("b", "x", "a", "2/3", 0),
+        ("b", "x", "c", "1/3", 0),
+        ("c", "x", "a", "1/3", 0),
+    ]
+    steps += [("c", "x", "e", "2/3", 0), ("d", "x", "d", 1, 0), ("e", "x", "f", 1, 0), ("f", "x", "e", 1, 0)]
+    mdp = MDP.from_outcomes(steps, 0.9, terminal=["end"])
+    line = line_up(Sweeper(mdp))
+    names = [mdp.states[s] for s in line.order.tolist()]
+    assert names == ["end", "d", "a", "b", "c", "e", "f"]
+    assert line.place[line.order].tolist() == list(range(7))
+    assert (line.without_rows, line.ends, line.reached, line.acyclic) == (1, 2, 5, False)
+
+
+def test_without_cycles_one_sweep_is_enough():
+    """A walk of 50 steps forward, each of them staying with probability 1/2: v = -2 for each step to go."""
+    steps = [
+        o for s in range(50) for o in ((str(s), "x", str(s), "1/2", -1), (str(s), "x", str(s + 1), "1/2", -1))
+    ]
+    mdp = MDP.from_outcomes(steps, 1, terminal=["50"])
+    answer = ordered_gauss_seidel(mdp)
+    assert answer.status is Status.CERTIFIED and answer.work == {"sweeps": 1}
+    assert answer["0"] == pytest.approx(-100, abs=1e-6)
+
+
+def test_no_cycles_are_seen_whatever_the_numbers_of_the_states():
+    rng = np.random.default_rng(5)
+    name = rng.permutation(200)
+    steps = []
+    for s in range(199):
+        to = rng.choice(np.arange(s + 1, 200), 2)
+        steps += [
+            (str(name[s]), a, str(name[t]), 1, float(rng.normal())) for a, t in zip("ab", to, strict=True)
+        ]
+    mdp = MDP.from_outcomes(steps, 0.95, terminal=[str(name[199])])
+    line = line_up(Sweeper(mdp))
+    assert line.acyclic
+    assert all(line.place[mdp.next_state[k]] < line.place[mdp.pair_state[k]] for k in range(mdp.K))
+    assert ordered_gauss_seidel(mdp).work == {"sweeps": 1}
+
+
+def test_without_states_that_end_the_sweeps_are_those_of_value_iteration():
+    mdp = random_model(3, gamma="19/20", S=7, ends=0)
+    mine, other = ordered_gauss_seidel(mdp), value_iteration(mdp)
+    assert np.array_equal(mine.v, other.v) and mine.work == other.work
+
+
+def test_grid_takes_a_fifth_of_the_sweeps_of_value_iteration():
+    mdp = grid(15, "999/1000")
+    mine, other = ordered_gauss_seidel(mdp), value_iteration(mdp)
+    assert mine.status is Status.CERTIFIED
+    assert 5 * mine.work["sweeps"] <= other.work["sweeps"]
+
+
+def test_warm_start_from_the_answer_takes_few_sweeps():
+    mdp = grid(12, "99/100")
+    first = ordered_gauss_seidel(mdp)
+    again = ordered_gauss_seidel(mdp, start_from=first)
+    assert again.status is Status.CERTIFIED
+    assert again.work["sweeps"] <= 3 < first.work["sweeps"]
+
+
+def test_budget_counts_sweeps_of_both_kinds():
+    answer = ordered_gauss_seidel(grid(15, "9999/10000"), sweeps=12)
+    assert answer.status is Status.BUDGET_SPENT and sum(answer.work.values()) == 12
+
+
+# -- which storage --------------------------------------------------------------------------------------------------
+
+
+def storage(mdp, room):
+    sweeper = Sweeper(mdp)
+    line = line_up(sweeper)
+    return in_line(sweeper, line, np.zeros(mdp.S), np.where(mdp.terminal, -1, mdp.pair_ptr[:-1]), room)
+
+
+def arrays_of(packed):
+    own = [packed.ptr, packed.chosen, packed.v, packed.next_place, packed.packed[1][0], packed.packed[2][0]]
+    return own + [packed.own[0], packed.own[1][0], packed.own[2][0]]
+
+
+def test_work_space_keeps_within_its_room():
+    """As numbers where they fit, else as codes, else as stored."""
+    mdp = grid(10, "9/10")
+    seen = []
+    for room in range(0, 60_000, 500):
+        used = storage(mdp, room)
+        if isinstance(used, Packed):
+            assert sum(x.nbytes for x in arrays_of(used)) <= room
+        kind = "stored" if isinstance(used, Stored) else "codes" if len(used.packed[1]) == 2 else "numbers"
+        if kind not in seen:
+            seen.append(kind)
+    assert seen == ["stored", "codes", "numbers"]
+
+
+def test_many_different_numbers_have_no_codes():
+    rng = np.random.default_rng(1)
+    steps = [
+        (str(s), "x", str(t), 1, float(rng.random()))
+        for s in range(300)
+        for t in ((s + 1) % 300, 300)[: 1 + s % 2]
+    ]
+    steps = [(s, "x" if t != "300" else "y", t, p, r) for s, _, t, p, r in steps]
+    mdp = MDP.from_outcomes(steps, 0.9, terminal=["300"])
+    L, S = mdp.L, mdp.S
+    assert isinstance(storage(mdp, 8 * L + 64 * S + 13 * 2 * (L + S)), Stored)
+    assert isinstance(storage(mdp, np.inf), Packed)
+
+
+def test_long_rows_are_not_packed():
+    n = 40
+    steps = [(str(s), "x", str(t), Fraction(1, n), -1) for s in range(n - 1) for t in range(n)]
+    mdp = MDP.from_outcomes(steps, 1, terminal=[str(n - 1)])
+    assert isinstance(storage(mdp, np.inf), Stored)
+    assert ordered_gauss_seidel(mdp)["0"] == pytest.approx(-n, abs=1e-6)
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_blocks_of_few_outcomes_give_the_same_bits(coded, monkeypatch):
+    mdp = grid(9, "99/100", walls=[(2, 2), (2, 3)])
+    route(monkeypatch, "codes" if coded else "numbers")
+    whole = ordered_gauss_seidel(mdp)
+    monkeypatch.setattr(_ordered, "OUTCOMES_OF_A_CALL", 40)
+    cut = ordered_gauss_seidel(mdp)
+    assert np.array_equal(whole.v, cut.v) and whole.work == cut.work
+
+
+# -- when auto takes it ---------------------------------------------------------------------------------------------
+
+
+def test_estimate_is_for_models_with_ends_and_few_successors():
+    assert cost(Facts(grid(10, "9/10"))).capped
+    garnet = random_model(1, S=200, A=5, N=8, exact=False, gamma=0.9, ends=2)
+    assert cost(Facts(garnet)) is None
+    assert cost(Facts(random_model(1, S=50, A=1, N=2, gamma="9/10", ends=0))) is None
+
+
+def test_states_that_only_loop_are_ends():
+    steps = [("a", "x", "b", 1, 0), ("b", "x", "b", 1, 1), ("b", "y", "b", 1, 2)]
+    assert Facts(MDP.from_outcomes(steps, 0.9)).ends
+    assert not Facts(MDP.from_outcomes([*steps, ("b", "z", "a", 1, 0)], 0.9)).ends

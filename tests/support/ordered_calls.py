@@ -1,0 +1,190 @@
+"""Calls of kernels/search_ordered.py on small drawn inputs, and what they leave behind."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import numpy as np
+import reference_ordered as reference
+from planning_calls import numbers
+
+from tabular_rl.kernels.search_ordered import SLOTS
+
+SPAN = (math.inf, -math.inf)
+# The places of arguments that are for work, or in which an end before time leaves anything.
+WORK = {"put_successors_first": {2, 3}, "encode": {1}}
+LEFT_OPEN = {"put_successors_first": {4, 5}, "encode": {3, 4}}  # where the call returns -1
+
+
+def left(call, name, arguments):
+    """What a kernel, or its twin, returns and leaves in copies of its arguments."""
+    own = copy.deepcopy(list(arguments))
+    with np.errstate(all="ignore"):
+        result = call(*own)
+    skipped = WORK.get(name, set()) | (LEFT_OPEN.get(name, set()) if result == -1 else set())
+    arrays = [array for i, x in enumerate(own) if i not in skipped for array in arrays_in(x)]
+    return repr(None if result is None else float(result)), arrays
+
+
+def arrays_in(x):
+    """The bytes of the arrays in an argument, which may be a tuple of tuples."""
+    if isinstance(x, tuple):
+        return [array for part in x for array in arrays_in(part)]
+    if not isinstance(x, np.ndarray):
+        return []
+    return [(x + 0.0 if x.dtype.kind == "f" else x).tobytes()]
+
+
+def model(seed):
+    """A ragged model with loops, a state that is never left, and tiny probabilities of leaving."""
+    rng, pair_ptr, row_ptr, next_state, prob, r = numbers(seed, S=9, A=3, b=4)
+    S = len(pair_ptr) - 1
+    next_state, prob = next_state.copy(), prob.copy()
+    state = np.repeat(np.repeat(np.arange(S), np.diff(pair_ptr)), np.diff(row_ptr))
+    loops = rng.random(len(prob)) < 0.3
+    next_state[loops] = state[loops]
+    kept = int(rng.integers(S))
+    next_state[state == kept] = kept
+    if seed % 3 == 0:
+        prob[rng.random(len(prob)) < 0.2] *= 1e-9
+    gamma = float(rng.choice([0.0, 0.5, 0.999, 1.0]))
+    sign = (-1.0) ** seed
+    return rng, pair_ptr, (row_ptr, next_state.view(np.uint32), prob, r, gamma, sign)
+
+
+def forward_model(seed):
+    """A model without cycles but loops, in an order of states that is drawn; now and then with a cycle after all."""
+    rng, pair_ptr, (row_ptr, _, prob, r, gamma, sign) = model(seed)
+    S = len(pair_ptr) - 1
+    state = np.repeat(np.repeat(np.arange(S), np.diff(pair_ptr)), np.diff(row_ptr))
+    rank = rng.permutation(S)
+    at = np.argsort(rank)
+    next_state = at[[rng.integers(0, rank[s] + 1) for s in state]].astype(np.int32)
+    if seed % 4 == 0:
+        next_state[rng.integers(len(next_state))] = at[S - 1]
+    return pair_ptr, (row_ptr, next_state.view(np.uint32), prob, r, gamma, sign)
+
+
+def order_calls(seed):
+    """Yield (name, arguments) of what finds the order."""
+    _, pair_ptr, rows = model(seed)
+    S, L = len(pair_ptr) - 1, len(rows[3])
+    main = np.full(L, 7, dtype=np.int32)
+    yield "likeliest", (pair_ptr, rows, 0, S, main)
+    yield "likeliest", (pair_ptr, rows, 2, 5, main)
+    for s in range(S):  # one of them is never left
+        yield "likeliest", (pair_ptr, rows, s, s + 1, main)
+    reference.likeliest(pair_ptr, rows, 0, S, main)
+    place, order = np.full(S, 7, dtype=np.int32), np.full(S, -1, dtype=np.int32)
+    yield "put_ends", (pair_ptr, main, place, order)
+    size = reference.put_ends(pair_ptr, main, place, order)
+    in_ptr = np.zeros(S + 1, dtype=np.int32)
+    yield "count_sources", (main, in_ptr)
+    reference.count_sources(main, in_ptr)
+    source = np.full(int(in_ptr[-1]), -1, dtype=np.int32)
+    yield "fill_sources", (pair_ptr, main, in_ptr[:-1].copy(), source)
+    reference.fill_sources(pair_ptr, main, in_ptr[:-1].copy(), source)
+    yield "put_sources", (in_ptr, source, 0, size, size, place, order)
+    yield "put_sources", (in_ptr, source, 1, size, size, place, order)
+    for i in np.flatnonzero(main >= 0)[:3].tolist():  # the first in line leads to the second
+        s = int(np.searchsorted(pair_ptr, i, side="right")) - 1
+        standing, line = np.full(S, -1, dtype=np.int32), np.full(S, -1, dtype=np.int32)
+        reference.put([s, int(main[i])], 0, standing, line)
+        yield "put_sources", (in_ptr, source, 0, 2, 2, standing, line)
+    for anything in (False, True):
+        yield "put_others", (pair_ptr, rows, size, anything, place, order)
+    for pointers, listed in ((pair_ptr, rows), forward_model(seed)):
+        path, at = np.full(S, 7, dtype=np.int32), np.full(S, 7)
+        unplaced = np.full(S, -1, dtype=np.int32)
+        yield "put_successors_first", (pointers, listed, path, at, unplaced, unplaced.copy())
+
+
+def in_line(rng, pair_ptr):
+    """An order that is drawn, with the states without rows first, and the places."""
+    S = len(pair_ptr) - 1
+    counts = np.diff(pair_ptr)
+    drawn = rng.permutation(S)
+    order = np.concatenate([drawn[counts[drawn] == 0], drawn[counts[drawn] > 0]]).astype(np.int32)
+    return order, np.argsort(order).astype(np.int32), int((counts == 0).sum())
+
+
+def stored_calls(seed):
+    """Yield (name, arguments) of sweeps over rows as they are stored."""
+    rng, pair_ptr, rows = model(seed)
+    S = len(pair_ptr) - 1
+    v = drawn_values(rng, S, seed)
+    order, _, _ = in_line(rng, pair_ptr)
+    chosen = np.where(np.diff(pair_ptr) > 0, pair_ptr[:-1], -1).astype(np.int32)
+    for s in range(S):
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            yield "unlooped_value", (rows, i, s, v)
+    for first, last in ((0, S), (2, 6), (4, 4)):
+        yield "improve_stored", (pair_ptr, rows, order, first, last, np.array(SPAN), chosen, v)
+        yield "evaluate_stored", (rows, chosen, order, first, last, np.array(SPAN), v)
+    yield "evaluate_stored", (rows, chosen, order, 0, S, np.array([-1e9, 1e9]), v)
+
+
+def drawn_values(rng, S, seed):
+    v = rng.normal(size=S) * 100
+    if seed % 5 == 0:
+        v[rng.integers(S)] = rng.choice([math.inf, -math.inf, 1e308])
+    return v
+
+
+def packed_calls(seed):
+    """Yield (name, arguments) of packing, and of sweeps over packed rows, as numbers and as codes."""
+    rng, pair_ptr, rows = model(seed)
+    S, L = len(pair_ptr) - 1, len(rows[3])
+    order, place, start = in_line(rng, pair_ptr)
+    width = (0,) * (4 if seed % 2 else 5)
+    W = len(width)
+    ptr = np.concatenate([[0], np.cumsum(np.diff(pair_ptr)[order])]).astype(np.int32)
+    room = np.full(L * W, 7, dtype=np.uint32), np.full(L * W, 7.0), np.full(L, 7.0)
+    yield "pack", (width, pair_ptr, rows, order, place, 0, S, *room)
+    yield "pack", (width, pair_ptr, rows, order, place, 2, 5, *room)
+    reference.pack(width, pair_ptr, rows, order, place, 0, S, *room)
+    table, slots = np.full(12, 7), np.full(SLOTS, -1, dtype=np.int16)
+    few = rng.choice(room[1], 10)[rng.integers(0, 10, 40)].view(np.int64)
+    yield "encode", (few, slots, 0, table, np.full(40, 7, dtype=np.uint8))
+    yield "encode", (room[2].view(np.int64), slots, 0, table, np.full(L, 7, dtype=np.uint8))
+    apart = np.arange(13) * SLOTS + SLOTS - 1  # one hash
+    yield "encode", (apart[:12], slots, 0, table, np.full(12, 7, dtype=np.uint8))
+    yield "encode", (apart, slots, 0, table, np.full(13, 7, dtype=np.uint8))
+    known, filled = table.copy(), slots.copy()
+    known[:2], filled[[3, 4]] = (3, SLOTS + 3), (0, 1)
+    yield "encode", (np.array([SLOTS + 3, 3, 4, 35]), filled, 2, known, np.full(4, 7, dtype=np.uint8))
+    v = drawn_values(rng, S, seed)
+    for numbers_of in (as_numbers, as_codes):
+        packed = room[0], numbers_of(room[1]), numbers_of(room[2])
+        yield "entry", (packed[1], int(rng.integers(L * W)))
+        own = room[0][: S * W] * 0 + 7, like(packed[1], S * W), like(packed[2], S)
+        chosen = np.where(np.diff(ptr) > 0, ptr[:-1], -1).astype(np.int32)
+        for first, last in ((start, S), (3, 6), (5, 5)):
+            yield "first_values", (width, ptr, packed, first, last, chosen, v)
+            yield "take", (width, packed, chosen, first, last, own)
+            for span in (SPAN, (-1e9, 1e9)):
+                yield "improve", (width, ptr, packed, first, last, np.array(span), chosen, own, v)
+        yield "take", (width, packed, chosen, 0, S, own)
+        reference.take(width, packed, chosen, 0, S, own)
+        for span in (SPAN, (-1e9, 1e9)):
+            yield "evaluate", (width, own, start, S, np.array(span), v)
+
+
+def as_numbers(x):
+    return (x,)
+
+
+def as_codes(x):
+    table, code = np.unique(x, return_inverse=True)
+    return code.astype(np.uint8), table
+
+
+def like(numbers_, n):
+    return (np.full(n, 0, dtype=numbers_[0].dtype), *numbers_[1:])
+
+
+def ordered_calls(seed):
+    yield from order_calls(seed)
+    yield from stored_calls(seed)
+    yield from packed_calls(seed)
