@@ -11,6 +11,7 @@ A rival that pip cannot install, that fails, stops early or does not finish is r
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -98,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
     add("--tolerance", type=float, default=1e-6)
     add("--calls", type=int, default=5, help="most calls of an entrant on a model")
     add("--limit", type=float, default=10.0, help="CPU seconds of a call")
+    add("--memory", type=float, default=12.0, help="GB that an entrant may ask for")
     add("--remark", default="", help="a sentence about the run, for the page")
     add("--output", type=Path, default=RESULTS, help="the page whose part is rewritten")
     add("--growth", action="store_true", help="cost against size instead, and its picture")
@@ -110,7 +112,7 @@ class Runner:
 
     def __init__(self, asked: argparse.Namespace, folder: Path) -> None:
         self.asked, self.folder = asked, folder
-        self.options = Options(tolerance=asked.tolerance, calls=asked.calls, limit=asked.limit)
+        self.options = Options(asked.tolerance, asked.calls, asked.limit, memory=1e9 * asked.memory)
         self.racers: dict[Entry, Racer] = {}
 
     def row(self, name: str, gamma: float | None) -> Row:
@@ -130,7 +132,7 @@ class Runner:
             write_model(path, one)
         for entry in entries:
             if entry not in self.racers:
-                self.racers[entry] = Racer(entry, self.folder, self.options.tolerance)
+                self.racers[entry] = Racer(entry, self.folder, self.options)
         return Row(family, race(name, paths, [self.racers[entry] for entry in entries], self.options), None)
 
     def stop(self) -> None:
@@ -171,4 +173,5 @@ def progress(row: Row) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the entrants' processes end too
     main()

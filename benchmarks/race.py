@@ -22,6 +22,7 @@ ONE_THREAD = {
 }
 PATIENCE = 6.0  # wall seconds for a CPU second, on a busy machine
 TINY = 4000  # bytes of a model's file: its calls are too short for a clock, so that 1,000 are timed
+ONE_BY_ONE = 300e6  # bytes of a model's file from which entrants do not stand in memory side by side
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -103,17 +104,27 @@ class Times:
         return float(np.median(self.solves)) if self.solves else float("inf")
 
 
+@dataclass
+class Options:
+    tolerance: float = 1e-6
+    calls: int = 5
+    limit: float = 10.0  # CPU seconds of a call
+    enough: float = 1.0  # CPU seconds after which an entrant is not called again
+    memory: float = 12e9  # bytes that a process may ask for
+    factor: float = 20.0  # an entrant may take this many times as long as ours
+
+
 class Racer:
     """The process of an entrant: one for all models, started again where a call had to be ended."""
 
-    def __init__(self, entry: Entry, folder: Path, tolerance: float) -> None:
-        self.entry, self.tolerance = entry, tolerance
+    def __init__(self, entry: Entry, folder: Path, options: Options) -> None:
+        self.entry, self.options = entry, options
         self.times = Times(entry)
         self.values = folder / f"{entry.script}-{entry.method}.npz"
         self.log = self.values.with_suffix(".log")
         self.process: subprocess.Popen[str] | None = None
 
-    def meet(self, model: Path, warm: Path, limit: float) -> None:
+    def meet(self, model: Path, warm: Path) -> None:
         """Have a model read and built, after a warm-up on a small one; what comes of it goes to new times."""
         self.times = Times(self.entry)
         self.values.unlink(missing_ok=True)
@@ -122,6 +133,7 @@ class Racer:
         except NotInstalled as error:
             self.times.said = str(error)
             return
+        limit = self.options.limit
         if self.accept(self.ask(f"load\t{model}\t{warm}", 60 + limit)):
             answer = self.ask("build", 2 * limit + 10)
             if self.accept(answer):
@@ -132,7 +144,8 @@ class Racer:
             return
         script = HERE / f"{self.entry.script}.py"
         python = python_for(script)
-        command = [python, "-u", str(script), self.entry.method, str(self.values), str(self.tolerance)]
+        arguments = self.entry.method, self.values, self.options.tolerance, int(self.options.memory)
+        command = [python, "-u", str(script), *map(str, arguments)]
         more = {"PYTHONPATH": str(Path(__file__).resolve().parents[1])} if self.entry.ours else {}
         with open(self.log, "w", encoding="utf-8") as log:
             pipe = subprocess.PIPE
@@ -211,15 +224,6 @@ def close_quietly(pipe: IO[str] | None) -> None:
 
 
 @dataclass
-class Options:
-    tolerance: float = 1e-6
-    calls: int = 5
-    limit: float = 10.0  # CPU seconds of a call
-    enough: float = 1.0  # CPU seconds after which an entrant is not called again
-    factor: float = 20.0  # an entrant may take this many times as long as ours
-
-
-@dataclass
 class Race:
     """A model, and what came of each entrant."""
 
@@ -243,15 +247,20 @@ def race(name: str, paths: tuple[Path, Path], racers: list[Racer], options: Opti
     """
     model, warm = paths
     call = "thousand" if os.path.getsize(model) < TINY else "solve"
+    apart = os.path.getsize(model) > ONE_BY_ONE
     limit = options.limit
-    for racer in racers:
-        racer.meet(model, warm, limit)
-    for turn in range(options.calls):
-        for racer in racers:
-            take_turn(racer, call, limit, options.enough)
-            if turn == 0 and racer is racers[0] and racer.times.solves:
-                limit = pace(racer, options)
-    extra = told(racers[0], options)
+    for group in [[racer] for racer in racers] if apart else [racers]:
+        for racer in group:
+            racer.meet(model, warm)
+        for turn in range(options.calls):
+            for racer in group:
+                take_turn(racer, call, limit, options.enough)
+                if turn == 0 and racer is racers[0] and racer.times.solves:
+                    limit = pace(racer, options)
+        if racers[0] in group:
+            extra = told(racers[0], options)
+        if apart and group[0].process is not None:
+            group[0].ask("drop", options.limit)
     with np.load(model) as file:
         size = {
             "states": len(file["terminal"]),

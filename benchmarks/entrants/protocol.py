@@ -3,11 +3,11 @@
 An entrant is a script with two functions, `build(m)` and `solve(built, m, tolerance)`, and perhaps `unfit(m)`, which
 says why a model is not for it. It runs in an environment of its own and needs numpy alone for this file.
 
-    python with_NAME.py METHOD VALUES.npz TOLERANCE
+    python with_NAME.py METHOD VALUES.npz TOLERANCE MEMORY
 
-Each line on stdin is a command: "load MODEL WARM", "build", "solve", "thousand", or one that the script adds. The
-answer is one line of JSON; values go to VALUES.npz. Times are CPU seconds of this process with all its threads. Who
-asks ends a process that takes too long.
+Each line on stdin is a command: "load MODEL WARM", "build", "solve", "thousand", "drop", or one that the script adds.
+The answer is one line of JSON; values go to VALUES.npz. Times are CPU seconds of this process with all its threads.
+Who asks ends a process that takes too long; one that wants more than MEMORY bytes gets none.
 """
 
 import contextlib
@@ -95,21 +95,30 @@ class Entrant:
 
     def __init__(self, script, arguments):
         self.script = script
-        self.method, self.values, tolerance = arguments
+        self.method, self.values, tolerance, memory = arguments
         self.tolerance = float(tolerance)
         script["METHOD"] = self.method
+        with contextlib.suppress(ImportError, OSError, ValueError):
+            import resource
+
+            resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
         self.m = self.built = None
 
     def load(self, model, warm):
         """Forget the model before, read this one, and solve a small one of its kind, so that all is compiled."""
-        self.m = self.built = None
-        trim()
+        self.drop()
         self.m = load(model)
         if why_not := self.script.get("unfit", lambda m: "")(self.m):  # noqa: ARG005
             return {"unfit": why_not}
         self.warm_up(load(warm))
         trim()
         self.base = resident()[0]
+        return {}
+
+    def drop(self):
+        """Forget the model."""
+        self.m = self.built = None
+        trim()
         return {}
 
     def warm_up(self, m):
@@ -127,6 +136,9 @@ class Entrant:
         return {"seconds": seconds}
 
     def solve(self):
+        if self.script.get("KEEPS"):  # it would start from the last answer
+            self.built = None
+            self.built = self.script["build"](self.m)
         return self.timed(lambda: self.script["solve"](self.built, self.m, self.tolerance))
 
     def thousand(self):

@@ -6,6 +6,7 @@ import numpy as np
 import protocol
 
 METHOD = "mpi"
+KEEPS = True  # a model starts from the values of its last solve
 
 
 def unfit(m):
