@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from struct import error as struct_error
+from struct import unpack
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -36,6 +37,7 @@ from tabular_rl.model.numbers import size_text
 META = "meta"
 RATIO = 100  # a compressed member may be this many times as long when it is read,
 SMALL = 1 << 24  # or this many bytes
+PIECE = 1 << 18  # bytes that are read, and summed up, at once
 DAMAGED = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError, ValueError, OverflowError,
     IndexError, struct_error,
@@ -175,16 +177,46 @@ def read_array(
         shape, dtype = read_npy_header(file, member)  # type: ignore[arg-type]
         check_npy(member, shape, dtype, length, types, info.file_size - file.tell())
         array = np.empty(shape, dtype=dtype)
-        into: Any = array.view(np.uint8) if array.size else array
-        at = 0
-        while at < len(into):
-            part = file.read(min(BLOCK, len(into) - at))
-            if not part:
-                raise ModelError(f"{member}: stops after {at} of {len(into)} bytes")
-            into[at : at + len(part)] = np.frombuffer(part, dtype=np.uint8)
-            at += len(part)
-        file.read(1)  # the end of a member is where zipfile compares its checksum
+        into = array.view(np.uint8).data if array.size else memoryview(b"")
+        if info.compress_type == zipfile.ZIP_STORED:
+            at = _read_stored(archive, info, file.tell(), into)
+        else:
+            at = _read_packed(file, into)  # type: ignore[arg-type]
+        if at < len(into):
+            raise ModelError(f"{member}: stops after {at} of {len(into)} bytes")
     return array
+
+
+def _read_packed(file: BinaryIO, into: memoryview) -> int:
+    """Read what is left of a member, which is unpacked; the number of bytes that came."""
+    at = 0
+    while at < len(into):
+        part = file.read(min(BLOCK, len(into) - at))
+        if not part:
+            return at
+        into[at : at + len(part)] = part
+        at += len(part)
+    file.read(1)  # the end of a member is where zipfile compares its checksum
+    return at
+
+
+def _read_stored(archive: zipfile.ZipFile, info: zipfile.ZipInfo, skipped: int, into: memoryview) -> int:
+    """The same from the bytes of the file itself, each piece summed up while the cache holds it: no copy is made."""
+    file: Any = archive.fp
+    file.seek(info.header_offset)
+    _, name, extra = unpack("<26s2H", file.read(30))
+    file.seek(info.header_offset + 30 + name + extra)
+    checksum = zlib.crc32(file.read(skipped))
+    at = 0
+    while at < len(into):
+        count = file.readinto(into[at : at + PIECE])
+        if not count:
+            return at
+        checksum = zlib.crc32(into[at : at + count], checksum)
+        at += count
+    if checksum != info.CRC:
+        raise zipfile.BadZipFile(f"Bad CRC-32 for file {info.filename!r}")
+    return at
 
 
 def write_npz(mdp: MDP, file: BinaryIO) -> None:

@@ -9,6 +9,7 @@ import json
 import pickle
 import tracemalloc
 import zipfile
+import zlib
 from contextlib import suppress
 from fractions import Fraction
 
@@ -122,6 +123,28 @@ def test_normalize(tmp_path):
     with pytest.raises(ModelError, match=r"state '0', action '0': probabilities sum to 0.5, expected 1"):
         load(tmp_path / "m.npz")
     assert load(tmp_path / "m.npz", normalize=True).prob.tolist() == [0.5, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("piece", [8, 1 << 18])
+def test_a_byte_that_changed_is_found_by_the_checksum(model, members, packed, piece, tmp_path, monkeypatch):
+    """In the header of an array, at its start and at its end, whether it is read in one piece or in many."""
+    monkeypatch.setattr("tabular_rl.formats.npz.PIECE", piece)
+    path, data = tmp_path / "m.npz", members["prob.npy"]
+    kind = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+
+    def write(changed):
+        with zipfile.ZipFile(path, "w", kind) as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+            archive.getinfo("prob.npy").CRC = zlib.crc32(changed)  # in the directory, at the end of the file
+
+    write(data)
+    assert load(path) == model
+    for at in (data.index(b"}") + 1, len(data) - 32, len(data) - 1):
+        write(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        with pytest.raises(ModelError, match="'prob': damaged, its data are not those of its checksum"):
+            load(path)
 
 
 def test_every_prefix_is_refused(model, tmp_path):
