@@ -9,6 +9,7 @@ from tabular_rl.solving import startup as startup  # isort: skip  (first of all:
 
 from tabular_rl.analysis.comparison import Comparison, compare
 from tabular_rl.analysis.estimation import Estimate, estimate
+from tabular_rl.analysis.explain import Explanation, explain
 from tabular_rl.analysis.iterates import Iterates, iterates
 from tabular_rl.analysis.simulation import Simulation, sample_transitions, simulate
 from tabular_rl.analysis.verify import verify
@@ -63,6 +64,7 @@ __all__ = [
     "Comparison",
     "Curve",
     "Estimate",
+    "Explanation",
     "Iterates",
     "Layout",
     "Learned",
@@ -91,6 +93,7 @@ __all__ = [
     "evaluate",
     "exact_gradient",
     "examples",
+    "explain",
     "gradient_ascent",
     "iterates",
     "learn",

@@ -309,8 +309,8 @@ def _values(name: str, parameter: click.Parameter, word: str, given: dict[str, A
         return _methods(name, word)
     if kind == "COMMAND|METHOD|PAGE":
         return _topics(given)
-    if kind in ("STATE", "STATE ACTION"):
-        second = kind != "STATE" and len(given.get(str(parameter.name), ())) % 2
+    if kind in ("STATE", "ACTION", "STATE ACTION"):
+        second = kind == "ACTION" or (kind != "STATE" and len(given.get(str(parameter.name), ())) % 2)
         return _plain(_names(given)[1 if second else 0])
     if kind == "NAME":
         return _plain([*ESTIMATORS[:-1], "gae:"])

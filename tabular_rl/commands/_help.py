@@ -20,14 +20,14 @@ FEW = 10  # options that need no groups
 # The groups of options, in the order that they are shown in. What stands in none is about the output.
 GROUPS = {
     "The model": "format gamma horizon terminal minimize normalize",
-    "What to find": "method methods exact iterates policy estimators estimator n trace traces importance visit "
+    "What to find": "action method methods exact iterates policy estimators estimator n trace traces importance visit "
     "features entropy undiscounted start tolerance relative level asserted",
     "Data": "data behavior source episode_steps",
     "Step sizes": "step_size per average critic_step_size",
     "Exploration": "explore start_value",
     "Replay, targets and planning": "target replay capacity batch planning threshold",
     "Run": "steps sweeps inner_sweeps improvements in_place linear_solver start_from start_policy episodes runs seed "
-    "threads time_limit no_reference checkpoint resume profile",
+    "sweep time threads time_limit no_reference checkpoint resume profile",
     "Output": "output to as_json everything show quiet as_csv plot axes log state help",
 }
 LEARNING = {"What to find": "What to learn"}

@@ -159,6 +159,26 @@ def report_options(what: str) -> Callable[[C], C]:
     return together(output, shown_options, json_option, all_option, quiet_option)
 
 
+start_from_option = click.option(
+    "--start-from",
+    metavar="ANSWER",
+    multiple=True,
+    callback=lambda _ctx, _parameter, texts: texts or None,
+    help="Start with the values of this answer file, or with STATE=VALUE, once for each state that is not 0.",
+)
+start_policy_option = click.option(
+    "--start-policy",
+    metavar="POLICY",
+    help="The first policy of policy iteration, where its steps are shown, as --policy of evaluate names one.",
+)
+
+
+def file_options(what: str) -> Callable[[C], C]:
+    """Return the options about where a report goes that is no table of states."""
+    output = output_option(f"Also write {what} to FILE, as CSV (.csv) or JSON (.json or no suffix).")
+    return together(output, json_option, quiet_option)
+
+
 def policy_option(what: str) -> Callable[[C], C]:
     """Return the option that names the policy of a command."""
     return click.option(
@@ -185,27 +205,11 @@ def method_options(task: str) -> Callable[[C], C]:
             help="Compute in fractions: values, and ties of actions, are exact.",
         ),
         *option_flags(names),
-        click.option(
-            "--start-from",
-            metavar="ANSWER",
-            multiple=True,
-            callback=lambda _ctx, _parameter, texts: texts or None,
-            help="Start with the values of this answer file, or with STATE=VALUE, once for each state that is not 0.",
-        ),
+        start_from_option,
         value_option(
             ITERATES, "Show the start and this many steps as textbooks define them: plain iterates."
         ),
-        *(
-            [
-                click.option(
-                    "--start-policy",
-                    metavar="POLICY",
-                    help="With --iterates: the first policy of policy iteration, as --policy of evaluate.",
-                )
-            ]
-            if task == "control"
-            else []
-        ),
+        *([start_policy_option] if task == "control" else []),
         click.option(
             "--profile", is_flag=True, help="Say where the time went: reading, building, search, proof."
         ),

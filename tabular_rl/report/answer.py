@@ -8,6 +8,7 @@ from typing import Any
 
 from tabular_rl.analysis.comparison import Comparison
 from tabular_rl.analysis.estimation import Estimate
+from tabular_rl.analysis.explain import Explanation
 from tabular_rl.analysis.gradient import GradientStudy
 from tabular_rl.analysis.iterates import Iterates
 from tabular_rl.analysis.simulation import Simulation
@@ -17,6 +18,7 @@ from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.report.blocks import Report
 from tabular_rl.report.comparison import ComparisonReport
 from tabular_rl.report.estimate import EstimateReport
+from tabular_rl.report.explain import ExplanationReport
 from tabular_rl.report.gradient import GradientReport
 from tabular_rl.report.iterates import IteratesReport
 from tabular_rl.report.learned import LearnedReport
@@ -37,6 +39,7 @@ REPORTS: dict[type, Callable[[Any], Report]] = {
     Verdict: VerdictReport,
     Estimate: EstimateReport,
     Iterates: IteratesReport,
+    Explanation: ExplanationReport,
     GradientStudy: GradientReport,
 }
 

@@ -1,0 +1,237 @@
+"""One backup with its numbers: how the value of a state arises from those of its successors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from tabular_rl.analysis.iterates import iterates
+from tabular_rl.errors import NotAnswerable, OptionError, quoted
+from tabular_rl.methods.ask import RATIONAL_STATES, reference
+from tabular_rl.methods.lookup import canonical
+from tabular_rl.model import hooks
+from tabular_rl.model.calls import public
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+
+METHODS = ("value-iteration", "policy-iteration", "policy-evaluation")
+Number = Any  # a Fraction where the model is small, else a float
+
+
+@dataclass(frozen=True)
+class Term:
+    """One outcome of an action: p [ r + γ v(s') ] is its `product`."""
+
+    next_state: int
+    probability: Number
+    reward: Number
+    value: Number
+    product: Number
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One action: its row, π(a|s) where a policy is evaluated, its outcomes, and their sum q(s,a)."""
+
+    row: int
+    share: Number | None
+    terms: tuple[Term, ...]
+    q: Number
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The backup of a state with its numbers, in the sign of the model.
+
+    Parameters
+    ----------
+    mdp, state : the model, and the index of the state
+    made, used : what is computed and what from, such as "V_2" and "V_1", or "v*" and "v*"
+    source : what those values are, in words
+    policy : the policy whose values they are, None for the best one
+    actions : the backups of all its actions, or of the one that was asked for
+    value : the value of the state that they make: the best, or the policy's mean; None where one action was asked for
+    best : the rows that have it
+    gap : how much better the best action is than the next one; None where there is no other
+    """
+
+    mdp: MDP
+    state: int
+    made: str
+    used: str
+    source: str
+    policy: Policy | None
+    actions: tuple[Backup, ...]
+    value: Number | None
+    best: tuple[int, ...]
+    gap: Number | None
+
+    def __str__(self) -> str:
+        return str(hooks.text_of(self))
+
+
+@public
+def explain(
+    mdp: MDP,
+    state: Any,
+    action: Any = None,
+    *,
+    sweep: int | None = None,
+    time: int | None = None,
+    policy: Any = None,
+    method: Any = None,
+    in_place: bool = False,
+    start_from: Any = None,
+    start_policy: Any = None,
+) -> Explanation:
+    """Return how the value of a state arises from its actions, their outcomes, and the values of the next states.
+
+        v(s) = max_a q(s,a),  or with a policy  Σ_a π(a|s) q(s,a),      q(s,a) = Σ_s' p(s'|s,a) [ r(s,a,s') + γ v(s') ]
+
+    Without a sweep the values are the solution, so that both sides are the same. Models of up to 100 states are
+    reckoned in fractions.
+
+    Parameters
+    ----------
+    mdp : the model
+    state, action : by name or index; without an action all of the state's
+    sweep : k, to explain how V_k arises from V_{k-1}; of policy iteration, how π_k is found from the values of π_{k-1}
+    time : t, of a model with a horizon, to explain how V_t arises from V_{t+1}; 0 without
+    policy : explain its values; without, those of the best policy
+    method : whose sweep it is: "value-iteration", "policy-iteration" or "policy-evaluation"
+    in_place : of sweeps, whether each new value is used at once, states in the order of the model
+    start_from, start_policy : where the sweeps begin, as in `iterates`
+
+    Returns
+    -------
+    Explanation, whose text is what the command `explain` prints.
+
+    Raises
+    ------
+    OptionError : no such state or action, or options that do not belong together
+    NotAnswerable : a time without a horizon, or a sweep with one
+
+    Examples
+    --------
+    >>> from tabular_rl import MDP
+    >>> moves = [("cool", "slow", "cool", 1, 1), ("cool", "fast", "cool", "1/2", 2), ("cool", "fast", "end", "1/2", 0)]
+    >>> found = explain(MDP.from_outcomes(moves, "1/2", terminal=["end"]), "cool", sweep=2)      # V_1(cool) = 1
+    >>> [str(a.q) for a in found.actions], str(found.value), found.best, str(found.gap)
+    (['3/2', '5/4'], '3/2', (0,), '1/4')
+    """
+    s = mdp.states.at(state, "state")
+    pi = None if policy is None else Policy.of(mdp, policy)
+    swept = {
+        "method": method,
+        "in_place": in_place or None,
+        "start_from": start_from,
+        "start_policy": start_policy,
+    }
+    if sweep is None and (given := [name for name, x in swept.items() if x is not None]):
+        raise OptionError(f"explain: found {given[0]} without a sweep, expected both")
+    if time is not None and not mdp.problem.timed:
+        raise NotAnswerable("explain: found a time, and the model has no horizon")
+    if sweep is not None:
+        if mdp.problem.timed:
+            raise NotAnswerable("explain: found a sweep of a model with a horizon. Say a time instead")
+        made, used, source, v = _of_sweep(mdp, s, sweep, pi, swept)
+    else:
+        made, used, source, v = _of_answer(mdp, time, pi)
+        pi = pi.at(time or 0) if pi is not None and pi.timed else pi
+    return _explained(mdp, s, action, pi, (made, used, source), v)
+
+
+def _of_sweep(
+    mdp: MDP, s: int, sweep: Any, pi: Policy | None, options: dict[str, Any]
+) -> tuple[str, str, str, Sequence[Number]]:
+    """What sweep k makes of what, and the values that it backs up s from."""
+    if isinstance(sweep, bool) or not isinstance(sweep, (int, np.integer)) or sweep < 1:
+        raise OptionError(f"sweep: found {quoted(sweep)}, expected a whole number from 1")
+    sweep = int(sweep)
+    usual = "value-iteration" if pi is None else "policy-evaluation"
+    method = canonical(str(getattr(options["method"], "name", options["method"] or usual)))
+    if method not in METHODS:
+        raise OptionError(f"explain: found method {quoted(method)}, expected one of {', '.join(METHODS)}")
+    in_place, exact = bool(options["in_place"]), mdp.S <= RATIONAL_STATES
+    steps = iterates(
+        mdp, method, sweep if in_place else sweep - 1, policy=pi, exact=exact, in_place=in_place,
+        start_from=options["start_from"], start_policy=options["start_policy"],
+    )  # fmt: skip
+
+    def values(k: int) -> Sequence[Number]:
+        found: Sequence[Number] = steps[k].exact if exact else steps[k].v.tolist()
+        return found
+
+    if method == "policy-iteration":
+        last = min(sweep - 1, len(steps) - 1)
+        return f"T v_π{last}", f"v_π{last}", f"those of policy {last} of policy-iteration", values(last)
+    if in_place:
+        new, old = values(sweep), values(sweep - 1)
+        source = f"{method} in place: new values of the states before, V_{sweep - 1} of the others"
+        return f"V_{sweep}", "V", source, [*new[:s], *old[s:]]
+    return f"V_{sweep}", f"V_{sweep - 1}", f"sweep {sweep} of {method}", values(sweep - 1)
+
+
+def _of_answer(mdp: MDP, time: Any, pi: Policy | None) -> tuple[str, str, str, Sequence[Number]]:
+    """What the solution makes of what: v of v, or V_t of V_{t+1}, and those values."""
+    answer = reference(mdp, pi)
+    name = "v*" if pi is None else "v_π"
+    values = answer.exact if answer.exact is not None else answer.v.ravel().tolist()
+    source = f"the solution, by {answer.method}"
+    if not mdp.problem.timed:
+        return name, name, source, values
+    t, T = time or 0, mdp.horizon or 0
+    if isinstance(t, bool) or not isinstance(t, (int, np.integer)) or not 0 <= t < T:
+        raise OptionError(f"time: found {quoted(time)}, expected 0 to {T - 1}")
+    return f"V_{t}", f"V_{t + 1}", source, values[(t + 1) * mdp.S : (t + 2) * mdp.S]
+
+
+def _explained(
+    mdp: MDP, s: int, action: Any, pi: Policy | None, words: tuple[str, str, str], v: Sequence[Number]
+) -> Explanation:
+    """The backups of a state from values v (S,), and what they make."""
+    exact = bool(len(v)) and isinstance(v[0], Fraction)
+    rows = list(mdp.rows(s))
+    backups = [_backup(mdp, i, pi, v, exact) for i in rows]
+    if action is not None:
+        i = _row_of(mdp, s, action)
+        return Explanation(mdp, s, *words, pi, (backups[rows.index(i)],), None, (), None)
+    if not rows:
+        return Explanation(mdp, s, *words, pi, (), Fraction(0) if exact else 0.0, (), None)
+    qs = [b.q for b in backups]
+    if pi is not None:
+        shares = [b.share * b.q for b in backups if b.share]
+        return Explanation(mdp, s, *words, pi, tuple(backups), sum(shares), (), None)
+    best = max(qs) if mdp.sign > 0 else min(qs)
+    tied = tuple(i for i, q in zip(rows, qs, strict=True) if q == best)
+    others = [abs(best - q) for q in qs if q != best]
+    gap = Fraction(0) if exact and len(tied) > 1 else 0.0 if len(tied) > 1 else min(others, default=None)
+    return Explanation(mdp, s, *words, pi, tuple(backups), best, tied, gap)
+
+
+def _row_of(mdp: MDP, s: int, action: Any) -> int:
+    """The row of an action of a state; OptionError where it has none."""
+    a = mdp.actions.at(action, "action")
+    for i in mdp.rows(s):
+        if mdp.pair_action[i] == a:
+            return int(i)
+    raise OptionError(f"action: {quoted(mdp.actions[a])} is not available in state {quoted(mdp.states[s])}")
+
+
+def _backup(mdp: MDP, i: int, pi: Policy | None, v: Sequence[Number], exact: bool) -> Backup:
+    """The outcomes of a row with their products, in fractions or in floats."""
+    gamma = mdp.gamma_exact if exact else mdp.gamma
+    if exact:
+        outcomes: list[tuple[int, Number, Number]] = list(mdp.rational_outcomes(i))
+    else:
+        ks = slice(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))
+        p = mdp.prob[ks].tolist()
+        reward = [float(mdp.r[i])] * len(p) if mdp.reward is None else mdp.reward[ks].tolist()
+        outcomes = list(zip(mdp.next_state[ks].tolist(), p, reward, strict=True))
+    terms = tuple(Term(to, p, r, v[to], p * (r + gamma * v[to])) for to, p, r in outcomes if p != 0)
+    share = None if pi is None else (pi.rationals()[i] if exact else float(pi.weights[i]))
+    return Backup(i, share, terms, sum(term.product for term in terms))
