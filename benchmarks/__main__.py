@@ -11,6 +11,7 @@ A rival that pip cannot install, that fails, stops early or does not finish is r
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -98,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     add("--methods", default="all", help="ours, beside auto: all, or names")
     add("--tolerance", type=float, default=1e-6)
     add("--calls", type=int, default=5, help="most calls of an entrant on a model")
-    add("--limit", type=float, default=10.0, help="CPU seconds of a call")
+    add("--limit", type=float, default=5.0, help="CPU seconds of a call")
     add("--memory", type=float, default=12.0, help="GB that an entrant may ask for")
     add("--remark", default="", help="a sentence about the run, for the page")
     add("--output", type=Path, default=RESULTS, help="the page whose part is rewritten")
@@ -161,6 +162,8 @@ def main(arguments: list[str] | None = None) -> None:
                 replace_part(asked.output, RACES, races_page(rows, runner.options, command.strip(), remarks))
         finally:
             runner.stop()
+    used = sum(os.times()[:4])
+    print(f"{time.monotonic() - start:.0f} s, of which {used:.0f} s of CPU in all processes", file=sys.stderr)
 
 
 def progress(row: Row) -> str:

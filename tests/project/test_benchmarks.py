@@ -226,3 +226,66 @@ def test_a_picture_places_points_between_powers_of_ten(tmp_path):
     assert x1 < x3 and y1 > y3
     words = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"a < b", "1e3", "1e5", "0.01", "1", "title"} <= set(words)
+
+
+FAKE = """
+import os, sys
+import numpy as np
+import protocol
+def unfit(m):
+    return "not for it" if METHOD == "unfit" else ""
+def build(m):
+    return m
+def solve(built, m, tolerance):
+    if m.S < 3:  # the warm-up
+        return np.zeros(m.S)
+    if METHOD == "raises":
+        raise ValueError("no\\nmore")
+    if METHOD == "ends":
+        print("out of luck", file=sys.stderr)
+        os._exit(3)
+    while METHOD == "late":
+        pass
+    print("what a rival prints is no answer")
+    return np.full(m.S, 7.0)
+protocol.run(globals())
+"""
+
+
+@pytest.fixture
+def run_fake(monkeypatch, tmp_path):
+    """A race between fake entrants, one a way to end."""
+    from benchmarks import race
+
+    monkeypatch.setenv("PYTHONPATH", str(race.HERE))
+    (tmp_path / "fake.py").write_text(FAKE, encoding="utf-8")
+    monkeypatch.setattr(race, "HERE", tmp_path)
+    models = tmp_path / "model.npz", tmp_path / "warm.npz"
+    for path, states in zip(models, (20, 2), strict=True):
+        write_model(path, model(f"ring-{states}", gamma=0.5))
+
+    def run(*methods, limit=60.0):
+        racers = [
+            race.Racer(race.Entry("fake", m, m), tmp_path, Options(calls=2, limit=limit)) for m in methods
+        ]
+        try:
+            return race.race("ring-20", models, racers, Options(calls=2, limit=limit)).times
+        finally:
+            for racer in racers:
+                racer.stop()
+
+    return run
+
+
+def test_what_comes_of_an_entrant_is_told(run_fake):
+    times = run_fake("answers", "raises", "ends", "unfit")
+    assert times["answers"].v.tolist() == [7.0] * 20 and len(times["answers"].solves) == 2
+    assert times["answers"].build is not None and not times["answers"].said
+    assert times["raises"].said == "ValueError: no" and not times["raises"].solves
+    assert times["ends"].said == "ended with 3: out of luck"
+    assert times["unfit"].said == "not for it" and times["unfit"].build is None
+
+
+def test_who_takes_too_long_is_ended(run_fake):
+    times = run_fake("late", limit=0.0)
+    assert times["late"].said == "none in 0 s" and times["late"].v is None
