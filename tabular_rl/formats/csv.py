@@ -139,7 +139,7 @@ def _by_columns(top: _Top) -> MDP:
     if reader.faults or not state_of or any(name not in state_of for name in next_of):
         raise Faulty
     values = [spelled_number(text, reader.exact) for text in numbers]
-    if None in values or not (are_good(state_of) and are_good(action_of)):
+    if any(x is None for x in values) or not (are_good(state_of) and are_good(action_of)):
         raise Faulty
     to = np.array([state_of[name] for name in next_of], dtype=np.int64)
     index["next_state"] = to[index["next_state"]]

@@ -26,6 +26,7 @@ from tabular_rl.model.rationals import (
 from tabular_rl.model.rows import LARGEST
 
 TOO_LARGE = int(LARGEST)  # fractions compare faster with integers than with floats
+PLAIN = 400  # characters up to which a decimal whose exponent is out of range is out of that of floats
 AN_EMPTY_CELL = "found an empty cell, expected a name"
 A_PROBABILITY = "expected a number from 0 to 1"
 ONLY_TENSORS = "the only part whose rewards may stand at terminal states"
@@ -185,11 +186,15 @@ def _out_of_range(text: str) -> str:
 @lru_cache(maxsize=1 << 16)
 def _read_number(text: str, exact: bool) -> Number | None:
     """Return the number of a text that looks like one; None where it is out of range, underflows or is divided by 0."""
+    if not exact and "/" not in text and len(text) < PLAIN:
+        value = float(text)
+        if 1e-300 < abs(value) < 1e299:  # neither too large nor too small, whatever its exponent
+            return value
     try:
         number = fraction(text)
     except ValueError:
         return None
-    if abs(number) > TOO_LARGE:
+    if abs(number.numerator) > TOO_LARGE * number.denominator:
         return None
     if exact:
         return number
@@ -215,7 +220,9 @@ class Numbers:
     """Numbers as floats, and as rationals where they are exact."""
 
     def __init__(self, values: list[Any], exact: bool) -> None:
-        self.exact = RationalArray.of(map(Fraction, values)) if exact else None
+        self.exact = (
+            RationalArray.of(x if isinstance(x, Fraction) else Fraction(x) for x in values) if exact else None
+        )
         floats = [nearest(x) if isinstance(x, Fraction) else float(x) for x in values]
         self.floats = np.array(floats, dtype=np.float64)
 

@@ -99,7 +99,7 @@ class _Rewards:
 
     def done(self) -> tuple[Floats, tuple[Fraction, ...] | None, Ints | None]:
         values: list[Any] = [spelled_number(text, True) for text in self.codes]
-        if None in values:
+        if any(x is None for x in values):
             raise Faulty
         exact: tuple[Fraction, ...] = tuple(values)
         table = np.array([nearest(x) for x in exact], dtype=np.float64)

@@ -34,6 +34,9 @@ def fraction(text: str) -> Fraction:
     """
     if len(text) <= LONGEST:
         if DECIMAL.fullmatch(text):
+            if "e" not in text and "E" not in text:  # most often; Fraction would look at the text again
+                before, _, after = text.partition(".")
+                return Fraction(int(before + after), 10 ** len(after))
             exponent = re.search(r"[eE]([+-]?[0-9]+)", text)
             if exponent is None or abs(int(exponent[1])) <= LONGEST:
                 return Fraction(text)
