@@ -73,8 +73,8 @@ def races_page(rows: list[Row], options: Options, command: str, remarks: list[st
         f"`{command}`; {machine()}. {' '.join(remarks)}",
         "",
         "CPU seconds, one thread, everything compiled; the median of up to "
-        f"{options.calls} calls, the entrants called in turn, each in a process of its own. Tolerance "
-        f"{options.tolerance:g}.",
+        f"{options.calls} calls without the first, the entrants called in turn, each in a process of its own. "
+        f"Tolerance {options.tolerance:g}.",
         "Only ratios within a run mean something.",
         "",
         *ours_table(rows, options),
@@ -209,7 +209,7 @@ def rival_cell(row: Row, times: Times, tolerance: float, reasons: dict[str, int]
     if not row.auto.solves:
         text = f"{seconds_text(times.seconds)} s"
     else:
-        pairs = list(zip(times.solves, row.auto.solves, strict=False))
+        pairs = list(zip(times.counted, row.auto.counted, strict=False))
         ratios = sorted(a / max(b, 1e-9) for a, b in pairs)
         text = f"{np.median(ratios):.2g}"
         if len(ratios) > 1:

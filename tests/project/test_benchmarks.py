@@ -186,8 +186,8 @@ def test_highs_is_right(entrants, tmp_path, name):
 
 def test_a_rival_is_shown_as_what_it_is():
     truth = Truth(np.array([1.0, 2.0]), np.array([1.0, 2.0]))
-    ours = Times(ENTRY["auto"], 0.1, [1.0, 2.0, 1.0], v=np.array([1.0, 2.0]))
-    right = Times(ENTRY["QuantEcon MPI"], 0.1, [3.0, 4.0, 5.0], v=np.array([1.0, 2.0 + 1e-7]))
+    ours = Times(ENTRY["auto"], 0.1, [9.0, 1.0, 2.0, 1.0], v=np.array([1.0, 2.0]))
+    right = Times(ENTRY["QuantEcon MPI"], 0.1, [9.9, 3.0, 4.0, 5.0], v=np.array([1.0, 2.0 + 1e-7]))
     early = Times(ENTRY["Storm"], 0.1, [0.5], v=np.array([1.03, 2.0]))
     late = Times(ENTRY["scipy VI"], 0.1, said="none in 3 s")
     unfit = Times(ENTRY["HiGHS"], said="needs gamma < 1")
