@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class Certificate:
     note: str = ""
     middle: Floats | None = None  # what the bounds lie around, before they were rounded outward
 
-    @property
+    @cached_property
     def width(self) -> float:
         """The largest upper - lower, rounded up; inf where nothing is proven."""
         return largest_width(self.lower, self.upper)
@@ -38,8 +39,10 @@ class Certificate:
 
 def largest_width(lower: Floats, upper: Floats) -> float:
     """The largest upper - lower, rounded up; inf where a bound is infinite or missing."""
+    if not lower.size:
+        return 0.0
     with np.errstate(invalid="ignore"):
-        width = float(np.max(upper - lower)) if lower.size else 0.0
+        width = float((upper - lower).max())
     if math.isnan(width):
         return math.inf
     return float(up(width)) if width > 0 else width

@@ -47,7 +47,7 @@ class DiscountedCertifier(Certifier):
             kept = best = np.empty(self.mdp.S)
             low, high = self.sweeper.policy(self.policy, v, best)
         else:
-            _, q, best, chosen, low, high = self.sweeper.backup(v)
+            v, q, best, chosen, low, high = self.sweeper.backup(v)
             kept = best
             if rows is not None:
                 chosen, live = rows, rows >= 0

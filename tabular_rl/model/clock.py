@@ -5,10 +5,14 @@ A phase inside another counts for itself, and not for the outer one. Phases of o
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _open: ContextVar[_Times | None] = ContextVar("phases", default=None)
 
@@ -29,20 +33,35 @@ class _Times:
         self.since = now
 
 
-@contextmanager
-def phase(name: str) -> Iterator[None]:
-    """Count the time of a block as that of a phase, where somebody asks."""
-    times = _open.get()
-    if times is None:
-        yield
-        return
-    times.turn()
-    times.open.append(name)
-    try:
-        yield
-    finally:
-        times.turn()
-        times.open.pop()
+class phase:
+    """Count the time of a block, or of a function that it decorates, as that of a phase, where somebody asks."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.times: _Times | None = None
+
+    def __enter__(self) -> None:
+        self.times = times = _open.get()
+        if times is not None:
+            times.turn()
+            times.open.append(self.name)
+
+    def __exit__(self, *_: object) -> None:
+        if self.times is not None:
+            self.times.turn()
+            self.times.open.pop()
+
+    def __call__(self, function: F) -> F:
+        """Return the function, whose calls are such blocks."""
+
+        @functools.wraps(function)
+        def counted(*args: Any, **options: Any) -> Any:
+            if _open.get() is None:
+                return function(*args, **options)
+            with phase(self.name):
+                return function(*args, **options)
+
+        return counted  # type: ignore[return-value]
 
 
 @contextmanager

@@ -133,6 +133,7 @@ class MDP(Model):
     _facts: Facts | Callable[[MDP], Facts]
     _digest: str | None
     _pair_state: Ints | None
+    _problem: Problem | None
 
     __slots__ = tuple(__annotations__)  # a model has no other fields
 
@@ -148,7 +149,7 @@ class MDP(Model):
 
     def __reduce__(self) -> Any:
         self.validate()
-        return _restore, (_fields(self) | {"_pair_state": None},)
+        return _restore, (_fields(self) | {"_pair_state": None, "_problem": None},)
 
     # -- making one ---------------------------------------------------------------------------------------------
 
@@ -229,6 +230,7 @@ class MDP(Model):
             start_given=start is not None if start_given is None else start_given,
             _digest=None,
             _pair_state=None,
+            _problem=None,
         )
         S, K, L = max(np.size(pair_ptr) - 1, 0), np.size(next_state), np.size(pair_action)
         if S == 0:
@@ -398,7 +400,7 @@ class MDP(Model):
         put(
             made,
             **_fields(self)
-            | {"_digest": None}
+            | {"_digest": None, "_problem": None}
             | {field: changes[field] for field in plain if field in changes},
         )
         if "sense" in changes:
@@ -478,7 +480,8 @@ class MDP(Model):
     @property
     def facts(self) -> Facts:
         """What validation found; a mapped model is validated here, on first use."""
-        self.validate()
+        if not isinstance(self._facts, Facts):
+            self.validate()
         return self._facts  # type: ignore[return-value]
 
     @property
@@ -516,7 +519,9 @@ class MDP(Model):
     @property
     def problem(self) -> Problem:
         """Which question the model asks: "finite-horizon", "discounted" or "total-reward", a text that knows more."""
-        return problem_of(self)
+        if self._problem is None:
+            put(self, _problem=problem_of(self))
+        return self._problem  # type: ignore[return-value]
 
     def rows(self, state: int) -> range:
         """The rows of a state, by index."""

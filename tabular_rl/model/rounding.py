@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from tabular_rl.model.rows import Floats, largest_of_rows, row_blocks
 if TYPE_CHECKING:
     from tabular_rl.model.mdp import MDP
     from tabular_rl.model.policy import Policy
+    from tabular_rl.model.validation import Facts
     from tabular_rl.solving.sweeps import Sweeper
 
 U = 2.0**-53
@@ -61,18 +63,23 @@ def geometric(mdp: MDP, x: float, toward: float) -> float:
     """
     if x == 0.0:
         return 0.0
-    grow = (x > 0) == (toward > 0)  # the magnitude is rounded up
-    g = mdp.gamma
-    exact = Fraction(g)
-    if grow:
-        g = g if exact >= mdp.gamma_exact else float(up(g))
-        if g >= 1:
+    large, small = _factors(mdp.gamma, mdp.gamma_exact.numerator, mdp.gamma_exact.denominator)
+    if (x > 0) == (toward > 0):  # the magnitude is rounded up
+        if large == math.inf:
             return toward
-        factor = float(up(g / down(1 - g))) if g else 0.0
-        return math.copysign(float(up(abs(x) * factor)), x) if factor else 0.0
-    g = g if exact <= mdp.gamma_exact else float(down(g))
-    factor = float(down(g / up(1 - g))) if g else 0.0
-    return math.copysign(max(float(down(abs(x) * factor)), 0.0), x)
+        return math.copysign(float(up(abs(x) * large)), x) if large else 0.0
+    return math.copysign(max(float(down(abs(x) * small)), 0.0), x)
+
+
+@lru_cache(maxsize=64)
+def _factors(gamma: float, numerator: int, denominator: int) -> tuple[float, float]:
+    """γ / (1 - γ) of the discount numerator / denominator, to which `gamma` is nearest: rounded up (inf at 1), and down."""
+    exact = Fraction(gamma)
+    true = Fraction(numerator, denominator)
+    above = gamma if exact >= true else float(up(gamma))
+    below = gamma if exact <= true else float(down(gamma))
+    large = math.inf if above >= 1 else float(up(above / down(1 - above))) if above else 0.0
+    return large, float(down(below / up(1 - below))) if below else 0.0
 
 
 def backup_error(mdp: MDP, vmax: float, policy: Policy | None = None, reward: Any = None) -> Any:
@@ -93,18 +100,27 @@ def backup_error(mdp: MDP, vmax: float, policy: Policy | None = None, reward: An
     -------
     E in units of reward, a number or an array as `reward` is; inf where vmax is too large for a bound.
     """
-    facts = mdp.facts
-    reward = facts.largest_reward if reward is None else reward
-    n, extra, loose = facts.longest_row, 0, 0.0
+    facts, extra, loose = mdp.facts, 0, 0.0
     if policy is not None and policy.rows is None:
         most = int(np.max(np.diff(mdp.pair_ptr)))
         extra = most + 2
         if policy.exact is None:
             loose = most * 2.0**-52
+    if reward is None or isinstance(reward, float):
+        return _error(
+            facts, mdp.gamma, vmax, facts.largest_reward if reward is None else reward, extra, loose
+        )
+    return _error.__wrapped__(facts, mdp.gamma, vmax, reward, extra, loose)
+
+
+@lru_cache(maxsize=64)  # the same values are asked about several times
+def _error(facts: Facts, gamma: float, vmax: float, reward: Any, extra: int, loose: float) -> Any:
+    """E of rows whose largest rewards are given, a number or an array of them: see `backup_error`."""
     one = isinstance(reward, float)
     if not math.isfinite(up(vmax)):
         return math.inf if one else np.full(np.shape(reward), math.inf)
-    scale = up(reward + up(mdp.gamma * up(vmax)))
+    n = facts.longest_row
+    scale = up(reward + up(gamma * up(vmax)))
     error = up(roundings(n + 4 + extra) * scale)
     error = up(error + (n + extra) * 2.0**-1074 * 4)
     error = up(error + up(facts.mass_defect * up(vmax)))
@@ -138,17 +154,22 @@ class Beyond(NamedTuple):
 
     def rise(self, v: Floats) -> float:
         """The largest q̂ + E - v(s), rounded up; -inf where there are no rows."""
-        return float(np.max(up(self.high - v[self.states]), initial=-math.inf))
+        if not self.rows.size:
+            return -math.inf
+        return float(np.max(up(self.high - v[self.states])))
 
     def lift(self, upper: Floats) -> float:
         """upper(s) ← max of upper(s) and q̂ + E of the rows of s; return the most that an entry rises."""
+        if not self.rows.size:
+            return 0.0
         rise = max(self.rise(upper), 0.0)
         np.maximum.at(upper, self.states, self.high)
         return rise
 
     def keep(self, keep: NDArray[np.bool_], least: Floats) -> NDArray[np.bool_]:
         """Mark of these rows those with q̂ + E ≥ least(s)."""
-        keep[self.rows] = self.high >= least[self.states]
+        if self.rows.size:
+            keep[self.rows] = self.high >= least[self.states]
         return keep
 
 
