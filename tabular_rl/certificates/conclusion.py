@@ -89,13 +89,13 @@ def _reported(certificate: Certificate, v: Floats | None) -> tuple[Floats | None
     if certificate.exact is not None:
         v = np.array([nearest(x) for x in certificate.exact]).reshape(lower.shape)
         return v, float(np.max(np.maximum(upper - v, v - lower), initial=0.0)), ""
-    if np.isfinite(lower).all() and np.isfinite(upper).all():
+    if (np.isfinite(lower) & np.isfinite(upper)).all():
         v = lower + (upper - lower) / 2
         if middle is not None:
             # Outward rounding moves the midpoint by a few last places: 2.0000000000000004 for 2.
             v = np.where(np.abs(middle - v) <= 4 * np.spacing(np.abs(v)), middle, v)
-        v = np.clip(v, lower, upper)
-        bound = float(np.max(np.maximum(upper - v, v - lower), initial=0.0))
+        v = np.minimum(np.maximum(v, lower), upper)
+        bound = float(np.maximum.reduce(np.maximum(upper - v, v - lower), axis=None, initial=0.0))
         return v, float(up(bound)) if bound else 0.0, ""
     if v is None:
         return None, math.inf, ""

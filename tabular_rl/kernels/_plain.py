@@ -15,20 +15,22 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 SMALL = 5_000  # outcomes up to which kernels may be interpreted
 WORTH = 0.3  # seconds of interpreted kernels after which Numba is loaded
+OFTEN = 200  # times that kernels are missed before they are loaded for small models
 MARK = "from tabular_rl.kernels._jit import kernel\n"
 HERE = "tabular_rl.kernels."
 
 
 class _Spent:
-    """Seconds in which kernels were interpreted in this process."""
+    """Seconds in which kernels were interpreted in this process, and how often those of a file were missed."""
 
     seconds = 0.0
+    missed: ClassVar[dict[str, int]] = {}
 
 
 def kernels(name: str, outcomes: int) -> Any:
@@ -43,9 +45,23 @@ def kernels(name: str, outcomes: int) -> Any:
     -------
     An object whose attributes are the kernels. They take the same arguments and give the same bits.
     """
-    if outcomes > SMALL or HERE + "_jit" in sys.modules or _Spent.seconds > WORTH:
-        return import_module(HERE + name)
+    if outcomes > SMALL or "numba" in sys.modules or _Spent.seconds > WORTH:
+        return sys.modules.get(HERE + name) or import_module(HERE + name)
     return _interpreted(name)
+
+
+def ready(name: str) -> Any:
+    """Return the compiled kernels of a file where they are loaded, or often asked for while Numba is; else None.
+
+    For work on small models that NumPy does as well, ten times as slowly: to load what is compiled takes as long as
+    some hundred times of that.
+    """
+    module = sys.modules.get(HERE + name)
+    if module is None and "numba" in sys.modules:
+        missed = _Spent.missed[name] = _Spent.missed.get(name, 0) + 1
+        if missed > OFTEN:
+            module = import_module(HERE + name)
+    return module
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.kernels._plain import ready
 from tabular_rl.model.rows import Floats, Ints, readonly
 from tabular_rl.model.validation import MANY
 
@@ -72,7 +73,9 @@ def pairs_of(P: Any, axes: str) -> Pairs | None:
         return None if entries_of(P) < MANY else _pairs_of_matrices(P, axes)
     table = P.transpose(ORDER[axes])
     S, _, n = table.shape
-    if table.size < MANY or n != S or S > MOST or table.dtype.kind not in "iuf" or table.dtype.itemsize > 8:
+    if n != S or S > MOST or table.dtype.kind not in "iuf" or table.dtype.itemsize > 8:
+        return None
+    if table.size < MANY and ready("build") is None:
         return None
     return _pairs_of_numbers(table)
 

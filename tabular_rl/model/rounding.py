@@ -73,7 +73,7 @@ def geometric(mdp: MDP, x: float, toward: float) -> float:
 
 @lru_cache(maxsize=64)
 def _factors(gamma: float, numerator: int, denominator: int) -> tuple[float, float]:
-    """γ / (1 - γ) of the discount numerator / denominator, to which `gamma` is nearest: rounded up (inf at 1), and down."""
+    """γ / (1 - γ) of an exact discount, to which `gamma` is nearest: rounded up, inf where that is 1, and down."""
     exact = Fraction(gamma)
     true = Fraction(numerator, denominator)
     above = gamma if exact >= true else float(up(gamma))

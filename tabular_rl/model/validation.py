@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError
+from tabular_rl.kernels._plain import ready
 from tabular_rl.model.names import check_names
 from tabular_rl.model.rows import (
     BLOCK,
@@ -137,7 +138,7 @@ class _Look:
         self.mdp = mdp
         self.faults: list[Fault] = []
         self.longest, self.defect, self.largest = 0, 0.0, 0.0
-        self.many = mdp.K >= MANY
+        self.many = mdp.K >= MANY or ready("build") is not None
         self.pairs()
         self.least = np.full(mdp.S, math.inf)  # R_i of the row of each state where it is smallest
 

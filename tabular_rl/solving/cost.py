@@ -56,13 +56,15 @@ class Facts:
 class Cost(NamedTuple):
     """An estimate in sweeps over the model, why it is so, and the options that it holds for.
 
-    Where it is `capped`, the options hold a budget that it may overrun: `auto` then goes on by the next method.
+    Where it is `capped`, the options hold a budget that it may overrun: `auto` then goes on by the next method. Where
+    it is `final`, the model is so small that no other method is worth an estimate.
     """
 
     sweeps: float
     why: str
     options: Mapping[str, Any] = {}
     capped: bool = False
+    final: bool = False
 
 
 def no_estimate(_: Facts) -> Cost | None:

@@ -143,8 +143,13 @@ class Method(Generic[P, Answer]):
 
     def checked(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return the keywords that are given, and every option as a checked value; OptionError names a wrong one."""
-        values = {key: option.check(given.get(key, usual)) for key, (option, usual) in self.options.items()}
-        return {**given, **values}
+        values = {key: option.check(given[key]) for key, (option, _) in self.options.items() if key in given}
+        return {**self._usual, **given, **values}
+
+    @functools.cached_property
+    def _usual(self) -> dict[str, Any]:
+        """Each option's default, checked."""
+        return {key: option.check(usual) for key, (option, usual) in self.options.items()}
 
     def ask(self, mdp: MDP, policy: Any = None, **options: Any) -> Answer:
         """Return the answer for a model, and for a policy where the task is to evaluate one.

@@ -85,6 +85,12 @@ class Solution(Mapping[str, Any]):
             if array is not None:
                 array.setflags(write=False)
 
+    def but(self, **fields: Any) -> Solution:
+        """Return this answer with other fields, as `dataclasses.replace`, which looks at all of them again."""
+        made = object.__new__(Solution)
+        made.__dict__.update(self.__dict__, **fields)
+        return made
+
     @property
     def q(self) -> Floats:
         """q(s, a) = r(s, a) + γ Σ p v(s') for each row, (L,) or (T, L), computed from v."""

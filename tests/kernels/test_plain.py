@@ -100,12 +100,23 @@ def test_every_kernel_of_a_file_is_interpreted():
 
 def test_compiled_kernels_take_over(monkeypatch):
     assert _plain.kernels("bellman", 1) is bellman  # Numba is loaded here
-    monkeypatch.delitem(sys.modules, "tabular_rl.kernels._jit")
+    monkeypatch.delitem(sys.modules, "numba")
     monkeypatch.setattr(_plain._Spent, "seconds", 0.0)
     assert _plain.kernels("bellman", _plain.SMALL) is _plain._interpreted("bellman")
     assert _plain.kernels("bellman", _plain.SMALL + 1) is bellman
     monkeypatch.setattr(_plain._Spent, "seconds", _plain.WORTH + 0.01)
     assert _plain.kernels("bellman", 1) is bellman
+
+
+def test_kernels_that_numpy_replaces_are_loaded_when_they_are_often_missed(monkeypatch):
+    assert _plain.ready("bellman") is bellman
+    monkeypatch.delitem(sys.modules, "tabular_rl.kernels.bellman")
+    monkeypatch.setattr(_plain, "import_module", lambda name: f"loaded {name}")
+    monkeypatch.setattr(_plain._Spent, "missed", {})
+    asked = [_plain.ready("bellman") for _ in range(_plain.OFTEN + 1)]
+    assert asked == [None] * _plain.OFTEN + ["loaded tabular_rl.kernels.bellman"]
+    monkeypatch.delitem(sys.modules, "numba")
+    assert _plain.ready("bellman") is None
 
 
 def test_interpreted_kernels_count_their_time(monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 from scipy import sparse
 
 from tabular_rl import MDP, ModelError, load, save
+from tabular_rl.kernels import build
 from tabular_rl.model import blocks
 from tabular_rl.model.rows import mass_defects, row_blocks
 
@@ -21,6 +22,8 @@ def large_from(patch, outcomes, block=64):
     """Take models for large from so many outcomes on, and cut them into small blocks."""
     patch.setattr("tabular_rl.model.blocks.MANY", outcomes)
     patch.setattr("tabular_rl.model.validation.MANY", outcomes)
+    for module in ("blocks", "validation"):  # kernels that are loaded read small models too
+        patch.setattr(f"tabular_rl.model.{module}.ready", lambda _: None)
     patch.setattr(blocks, "BLOCK", block)
     patch.setattr(blocks, "PIECE", 1)
 
@@ -140,6 +143,21 @@ def test_one_sparse_matrix_of_all_rows_is_the_model_of_its_tensor(kind):
         own, turned = (sparse.csr_array(x.reshape(-1, 7)) for x in (T, T.transpose(1, 0, 2)))
         assert both(MDP, one, own, 0.9, terminal=[6]) == both(MDP, one, T, 0.9, terminal=[6]) == expected
         assert both(MDP, other, turned, 0.9, axes="ass", terminal=[6]) == expected
+
+
+def test_small_models_are_read_by_kernels_that_are_loaded(monkeypatch):
+    called = []
+    for name in ("look_at_rows", "lay_out", "pairs_rise"):
+        kernel = getattr(build, name)
+        monkeypatch.setattr(
+            build, name, lambda *args, name=name, kernel=kernel: called.append(name) or kernel(*args)
+        )
+    with pytest.MonkeyPatch.context() as patch:
+        large_from(patch, NEVER)
+        slow = left(MDP, tensor(0)[1], np.zeros(7), 0.9, terminal=[6])
+    assert not called
+    assert left(MDP, tensor(0)[1], np.zeros(7), 0.9, terminal=[6]) == slow
+    assert called == ["lay_out", "pairs_rise", "look_at_rows"]
 
 
 def test_models_without_faults_are_read_by_kernels_alone(monkeypatch):
@@ -324,6 +342,8 @@ def test_large_models_are_read_by_kernels_and_small_ones_without(monkeypatch):
     def forbidden(*_):
         raise AssertionError("a small model is read without Numba")
 
+    monkeypatch.setattr("tabular_rl.model.blocks.ready", lambda _: None)
+    monkeypatch.setattr("tabular_rl.model.validation.ready", lambda _: None)
     monkeypatch.setattr("tabular_rl.kernels.build.look_at_rows", forbidden)
     monkeypatch.setattr("tabular_rl.kernels.build.lay_out", forbidden)
     _, P = tensor(0)

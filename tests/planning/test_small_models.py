@@ -11,8 +11,10 @@ import pytest
 
 import tabular_rl
 from tabular_rl import MDP, Policy, solve
+from tabular_rl.certificates import certificate
 from tabular_rl.methods.exact import linear_solve
-from tabular_rl.model import decisions, policy
+from tabular_rl.model import decisions, policy, rounding
+from tabular_rl.solving.cost import Facts
 from tabular_rl.solving.sweeps import Sweeper
 
 P = np.array(
@@ -102,3 +104,22 @@ def test_a_wrong_row_is_named():
         decisions.check_rows(mdp, np.array([2, -1]))
     with pytest.raises(tabular_rl.OptionError, match="state '1': found row 0, expected -1, a terminal state"):
         decisions.check_rows(mdp, np.array([0, 0]))
+
+
+def test_no_look_at_the_rows_is_taken_to_choose_a_method(monkeypatch):
+    def refuse(_):
+        raise AssertionError("an estimate looked at the rows")
+
+    for fact in ("moves", "ends", "successors"):
+        monkeypatch.setattr(Facts, fact, property(refuse))
+    assert solve(MDP(P, R, 0.95)).method == "policy-iteration"
+
+
+def test_numbers_of_a_certificate_are_formed_once(counted):
+    calls = counted(certificate, "largest_width")
+    rounding._error.cache_clear()
+    rounding._factors.cache_clear()
+    assert solve(MDP(P, R, 0.95)).status.reached
+    assert calls == {"largest_width": 2}  # of the interval, and of the one with its decisions
+    assert rounding._error.cache_info().misses == 2  # of the values, and of those centred
+    assert rounding._factors.cache_info().misses == 1

@@ -79,17 +79,19 @@ def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution
     Solution, whose `why` says what the estimate rests on.
     """
     task, facts = "control" if policy is None else "prediction", Facts(mdp)
-    estimates = [
-        (cost, planner)
-        for planner in hooks.planners()
-        if planner.task == task and planner.refuses(mdp) is None and (cost := planner.cost(facts)) is not None
-    ]
+    estimates = []
+    for planner in hooks.planners():
+        if planner.task != task or planner.refuses(mdp) or (cost := planner.cost(facts)) is None:
+            continue
+        estimates.append((cost, planner))
+        if cost.final:
+            break
     answer: Solution | None = None
     for cost, planner in sorted(estimates, key=lambda found: found[0].sweeps):
         options = {key: value for key, value in given.items() if key in planner.defaults} | cost.options
         if answer is not None:
             options |= _carried(answer, planner.defaults, given)
-        found: Solution = replace(planner.ask(mdp, policy, **options), why=cost.why)
+        found: Solution = planner.ask(mdp, policy, **options).but(why=cost.why)
         answer = found if answer is None else _followed(answer, found)
         if not cost.capped or answer.status is not Status.BUDGET_SPENT:
             break

@@ -21,8 +21,7 @@ ROUGH_SWEEPS = 100
 
 def cost(facts: Facts) -> Cost:
     """Some hundred sweeps, Gauss-Seidel where states are reached by short moves."""
-    near = 4 * facts.S**0.5
-    if facts.S <= near or facts.moves <= near:
+    if facts.moves <= 4 * facts.S**0.5:
         return Cost(100, "moves lead nearby: values travel along them in place", {"in_place": True})
     return Cost(100, "moves lead anywhere: the interval shrinks as the model mixes", {"in_place": False})
 

@@ -22,7 +22,7 @@ NARROW = 8  # moves up to which a linear system is a narrow band
 def cost(facts: Facts) -> Cost | None:
     """A handful of linear solves where they are cheap; None where nothing says how many entries a factor would have."""
     if facts.S <= SMALL:
-        return Cost(10, f"up to {SMALL} states a handful of dense linear solves is quickest")
+        return Cost(10, f"up to {SMALL} states a handful of dense linear solves is quickest", final=True)
     if facts.moves <= NARROW:
         return Cost(10, "all moves are very short, so that linear systems are narrow bands")
     return None
