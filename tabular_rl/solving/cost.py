@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tabular_rl.model.mdp import MDP
+from tabular_rl.solving.ordering import Pattern, elimination_patterns
+from tabular_rl.solving.run import Run
 
 
 class Facts:
@@ -51,6 +53,12 @@ class Facts:
         states = np.linspace(0, mdp.S - 1, min(mdp.S, 500)).astype(np.int64)
         ends = mdp.row_ptr[mdp.pair_ptr[states]], mdp.row_ptr[mdp.pair_ptr[states + 1]]
         return float(np.mean([len(np.unique(mdp.next_state[i:j])) for i, j in zip(*ends, strict=True)]))
+
+    @cached_property
+    def elimination(self) -> Pattern | None:
+        """The pattern of the factors of its linear systems, where these are narrow or have few entries."""
+        found = elimination_patterns(self._mdp, check=Run("auto", {}).check_stop)
+        return found[0]() if found else None
 
 
 class Cost(NamedTuple):

@@ -109,7 +109,7 @@ InnerSweeps = Annotated[int | None, _whole("inner_sweeps", 0, 1e6, optional=True
 Improvements = Annotated[int, _whole("improvements", 1, MOST,
     "stop after this number of policy improvements, even if the tolerance is not reached")]
 InPlace = Annotated[bool, _switch("in_place", "use each new value at once (Gauss-Seidel), not only after the sweep")]
-LinearSolver = Annotated[str, _choice("linear_solver", ("auto", "dense", "sparse", "iterative"),
+LinearSolver = Annotated[str, _choice("linear_solver", ("auto", "dense", "sparse", "elimination", "iterative"),
     "how linear systems of equations are solved")]
 Features = Annotated[Any, _text("features", _parse_features,
     "one-hot, aggregate:N, a file .csv or .npy, or a matrix of finite numbers", ("one-hot", "aggregate:"),

@@ -403,7 +403,7 @@ def test_unknown_suffixes_of_an_answer_are_refused(capsys, tmp_path, command):
 
 def test_help_shows_choices_as_they_are_typed_and_defaults(capsys):
     text = " ".join(inside(capsys, "solve", "--help").out.split())
-    assert "--linear-solver auto|dense|sparse|iterative" in text
+    assert "--linear-solver auto|dense|sparse|elimination|iterative" in text
     assert "in units of reward [default: 1e-06]" in text
 
 

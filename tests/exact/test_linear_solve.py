@@ -25,7 +25,7 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.solving.solution import Status
 from tabular_rl.solving.sweeps import Sweeper
 
-HOW = ("auto", "dense", "sparse", "iterative")
+HOW = ("auto", "dense", "sparse", "elimination", "iterative")
 
 
 def random_walk(n=5):

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from program import inside
-from sized_models import far_ends
+from sized_models import far_ends, gridworld
 
 from tabular_rl import (
     MDP,
@@ -32,22 +32,31 @@ from tabular_rl.solving.cost import Cost, Facts
 ONE = MDP([[[1.0]]], [[1.0]], "1/2")
 
 
-def corridor(n, gamma=0.9, step=1, ring=False):
-    """Going on by `step` earns 1 at the end of n states, where one stays, or in a ring goes on from the first."""
+def corridor(n, gamma=0.9, step=1):
+    """Going on by `step` earns 1 at the end of n states, where one stays."""
     to = np.arange(n) + step
     return MDP.from_rows(
         pair_ptr=np.arange(n + 1), pair_action=np.zeros(n, dtype=int), row_ptr=np.arange(n + 1),
-        next_state=to % n if ring else np.minimum(to, n - 1), prob=np.ones(n), r=(np.arange(n) == n - 1) * 1.0,
+        next_state=np.minimum(to, n - 1), prob=np.ones(n), r=(np.arange(n) == n - 1) * 1.0,
         gamma=gamma,
     )  # fmt: skip
 
 
 def scattered(n):
-    """The same, with every state leading far away."""
-    to = (np.arange(n) * 7919 + n // 2) % n
+    """The same, with every state leading far away, to four others."""
+    return spread(n, (np.arange(n)[:, None] * 7919 + np.arange(1, 5) * 1237) % n)
+
+
+def near(n, far=50):
+    """Every state leads to four others that are at most so far away."""
+    return spread(n, (np.arange(n)[:, None] + np.random.default_rng(0).integers(-far, far + 1, (n, 4))) % n)
+
+
+def spread(n, to):
+    """A model of one action, whose states lead to as many others with the same probability."""
     return MDP.from_rows(
-        pair_ptr=np.arange(n + 1), pair_action=np.zeros(n, dtype=int), row_ptr=np.arange(n + 1), next_state=to,
-        prob=np.ones(n), r=np.ones(n), gamma=0.5,
+        pair_ptr=np.arange(n + 1), pair_action=np.zeros(n, dtype=int), row_ptr=np.arange(n + 1) * 4,
+        next_state=np.sort(to, axis=1).ravel(), prob=np.full(4 * n, 0.25), r=np.ones(n), gamma=0.5,
     )  # fmt: skip
 
 
@@ -64,8 +73,8 @@ def test_moves_to_neighbours_are_told_from_jumps():
     assert [Facts(m).moves for m in (corridor(5000), corridor(5000, step=50))] == [1, 50]
     assert Facts(scattered(5000)).moves > 1000
     assert auto(corridor(5000)).method == "policy-iteration"
-    assert auto(corridor(5000, step=50)).method == "ordered-gauss-seidel"
-    for mdp, in_place in ((corridor(5000, step=50, ring=True), True), (scattered(5000), False)):
+    assert auto(gridworld(40)).method == "ordered-gauss-seidel"
+    for mdp, in_place in ((near(5000), True), (scattered(5000), False)):
         answer = auto(mdp)
         assert answer.method == "modified-policy-iteration"
         assert answer.options["in_place"] is in_place
@@ -76,7 +85,7 @@ def test_the_answer_says_why_its_method_was_taken():
     """Each reason is that of the estimate that was the least; a method that was named needs none."""
     assert auto(ONE).why == "up to 500 states a handful of dense linear solves is quickest"
     assert auto(ONE.replace(horizon=2)).why == "the model has a horizon: one sweep a time step is the answer"
-    assert auto(corridor(5000, step=50)).why == "states end: values flow backward from those"
+    assert auto(gridworld(40)).why == "states end: values flow backward from those"
     assert solve(ONE, "value-iteration").why == ""
     assert solve(ONE.replace(gamma=1 - Fraction(1, 10**12))).why.endswith("could not prove the tolerance")
 

@@ -26,7 +26,7 @@ def test_puterman_two_states():
     assert answer.work["linear solves"] <= 3
 
 
-@pytest.mark.parametrize("linear_solver", ["auto", "dense", "sparse", "iterative"])
+@pytest.mark.parametrize("linear_solver", ["auto", "dense", "sparse", "elimination", "iterative"])
 def test_howards_taxicab(linear_solver):
     """Howard (1960), Table 7.1: at γ = .9 the values are 121.6, 135.3, 122.8, and the stand is best everywhere."""
     answer = policy_iteration(load(MODELS / "taxicab.toml"), linear_solver=linear_solver)

@@ -42,7 +42,8 @@ def test_values_in_range_become_python_scalars(name, given, meant):
         ("threads", 0, "a whole number from 1 to 1024"), ("threads", 1025, "a whole number from 1 to 1024"),
         ("inner_sweeps", -1, "a whole number from 0"), ("time_limit", -1, "a number from 0 to 1e+09"),
         ("relative", 1, "true or false"), ("relative", "yes", "true or false"),
-        ("linear_solver", "fast", "one of auto, dense, sparse, iterative"), ("linear_solver", 3, "one of auto"),
+        ("linear_solver", "fast", "one of auto, dense, sparse, elimination, iterative"),
+        ("linear_solver", 3, "one of auto"),
     ],
 )  # fmt: skip
 def test_values_out_of_range_are_named(name, given, expected):

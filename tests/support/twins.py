@@ -18,6 +18,7 @@ HOMES = {
     "reference_elimination": ("elimination",),
     "reference_build": ("build",),
     "reference_ordered": ("search_ordered",),
+    "reference_ordering": ("ordering", "search_elimination"),
 }
 # Parts of a kernel whose twin does the same in its own words: (file, kernel) -> the twin that does it.
 INLINED = {
@@ -31,6 +32,9 @@ INLINED = {
         ("elimination", part): "solve_part"
         for part in ("link", "clear_row", "add_row", "take_out", "fill_part")
     },
+    # the twins keep lists of neighbours, and rows as dicts
+    **{("ordering", part): "least_degree" for part in ("link", "unlink", "link_all", "join")},
+    **{("search_elimination", part): "eliminate" for part in ("reduced_row", "keep_row")},
     # the twin keeps its queue as a dict, and looks for the largest priority
     **{("dyna", part): "sweeping" for part in ("before", "swap", "sift", "push", "pop")},
 }

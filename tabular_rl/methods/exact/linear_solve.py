@@ -75,7 +75,7 @@ def linear_solve(
     ----------
     tolerance : largest width of the proven interval
     relative : the tolerance is a share of the largest |v|
-    linear_solver : "auto", "dense", "sparse" or "iterative"
+    linear_solver : "auto", "dense", "sparse", "elimination" or "iterative"
     time_limit : seconds
 
     Returns
@@ -134,7 +134,7 @@ def policy_values(
     Parameters
     ----------
     mdp, policy : the model, and π, which does not depend on time
-    how : "dense", "sparse" or "iterative"; "auto" follows size and structure
+    how : "dense", "sparse", "elimination" or "iterative"; "auto" follows size and structure
     run : whose clock is looked at, and which keeps remarks; None for none
     zero : (S,) the states that are worth 0 and are not solved for, at γ = 1 those of `policy_zero`
 
@@ -168,12 +168,16 @@ def chain_values(
     v_π (S,), in the sign of maximisation.
     """
     S, gamma = sweeper.mdp.S, float(sweeper.rows[4])
-    if how == "auto" and (gamma == 1 or S > DENSE_STATES):
+    if how == "elimination" or (how == "auto" and (gamma == 1 or S > DENSE_STATES)):
         from tabular_rl.solving.elimination import chain_solution
 
         v = chain_solution(sweeper, policy, sweeper.mdp.terminal if zero is None else zero, sweeps=0)
         if v is not None:
             return v
+        if how == "elimination":
+            how = "auto"
+            if run is not None:
+                run.remark("elimination fills in: another linear solver took over")
     if how == "auto" and S <= DENSE_STATES:
         how = "dense"
     if how == "dense":

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
+from tabular_rl.solving.ordering import elimination_patterns
 from tabular_rl.solving.solution import Solution
+
+if TYPE_CHECKING:
+    from tabular_rl.methods.planning._elimination import Elimination
 
 SWEEPS = 10_000  # where a linear system cannot be solved
 SMALL = 500  # states up to which dense linear solves are quickest
-NARROW = 8  # moves up to which a linear system is a narrow band
+SOLVES = 6  # linear solves and sweeps that it takes to the end, most often
+SOLVED, SWEPT = 16, 3  # a state of an elimination, an outcome of a sweep, in products
+MOST_IMPROVEMENTS = 100  # before `auto` goes on by another method
+
+# From values and rows: those of the rows, whether rows were exchanged, and the least and the largest T v - v.
+Improved = Callable[[Floats, Ints], tuple[Floats, bool, float, float]]
 
 
 def cost(facts: Facts) -> Cost | None:
     """A handful of linear solves where they are cheap; None where nothing says how many entries a factor would have."""
     if facts.S <= SMALL:
         return Cost(10, f"up to {SMALL} states a handful of dense linear solves is quickest", final=True)
-    if facts.moves <= NARROW:
-        return Cost(10, "all moves are very short, so that linear systems are narrow bands")
-    return None
+    if facts.elimination is None:
+        return None
+    a_solve = facts.S * (SOLVED + facts.elimination.products) / (SWEPT * max(facts.K, 1))
+    why = "elimination solves its linear systems: moves are short, or states have few neighbours"
+    return Cost(SOLVES * (1 + a_solve), why, {"improvements": MOST_IMPROVEMENTS}, capped=True)
 
 
 @method(
@@ -55,7 +68,7 @@ def policy_iteration(
     ----------
     mdp : the model; discounted, or total reward (γ = 1, from a policy that ends)
     improvements : stop after this number of improvements
-    linear_solver : "auto" chooses by size and structure; "dense", "sparse" or "iterative"
+    linear_solver : "auto" chooses by size and structure; "dense", "sparse", "elimination" or "iterative"
     tolerance, relative, threads, time_limit, start_from : as in value_iteration
 
     Returns
@@ -77,7 +90,7 @@ def policy_iteration(
     >>> round(answer["1"], 6), round(answer["0"], 4) == round((5 - 5.5 * .95) / (.525 * .05), 4)
     (-20.0, True)
     """
-    from tabular_rl.methods.exact.linear_solve import Seen, Singular, chain_values, improve
+    from tabular_rl.methods.exact.linear_solve import Seen, Singular
 
     run = policy_iteration.run(locals())
     goal = Goal(run, mdp, threads)
@@ -85,19 +98,47 @@ def policy_iteration(
     run.stopped = "budget"
     try:
         with run.until_stopped():
+            solver = _elimination(goal, linear_solver)
+            improved = solver.improved if solver else _by_chains(goal, linear_solver)
             if not mdp.problem.must_end:  # where it is, the policy that ends is kept
                 goal.sweeper.optimal(v, np.empty_like(v), rows)
+            settled, enough = 0, 2 if solver else 1  # the values of a second elimination have more digits
             for improvement in range(1, improvements + 1):
-                policy = Policy.partial(goal.model, rows=rows)  # its rows are those of sweeps
-                v = chain_values(goal.sweeper, policy, linear_solver, run)
-                run.did("linear solves")
-                changed, low, high = improve(goal.sweeper, v, rows)
+                v, changed, low, high = improved(v, rows)
                 run.did("improvements")
-                changed = changed and not seen.again(rows)  # else rounding leads it round in a circle
-                if goal.met(low, high, v, rows, improvement) or not changed:
+                # Else rounding leads it round in a circle.
+                settled = 0 if changed and not seen.again(rows) else settled + 1
+                if goal.met(low, high, v, rows, improvement) or settled == enough:
                     run.stopped = None  # without a change more work changes nothing: floats do no better
                     break
     except Singular as error:
         run.remark(f"policy iteration stopped: {error}")
         return goal.swept(SWEEPS, start_from=start_from)  # what can be proven of it is the answer
     return goal.solution(v, rows)
+
+
+def _by_chains(goal: Goal, linear_solver: str) -> Improved:
+    """Evaluate the chain of each policy, then improve it."""
+    from tabular_rl.methods.exact.linear_solve import chain_values, improve
+
+    def improved(_: Floats, rows: Ints) -> tuple[Floats, bool, float, float]:
+        policy = Policy.partial(goal.model, rows=rows)  # its rows are those of sweeps
+        v = chain_values(goal.sweeper, policy, linear_solver, goal.run)
+        goal.run.did("linear solves")
+        return v, *improve(goal.sweeper, v, rows)
+
+    return improved
+
+
+def _elimination(goal: Goal, linear_solver: str) -> Elimination | None:
+    """What evaluates and improves policies along an order of elimination, where one fits and is asked for."""
+    if linear_solver not in ("auto", "elimination") or (linear_solver == "auto" and goal.model.S <= SMALL):
+        return None
+    from tabular_rl.methods.exact.linear_solve import Singular
+    from tabular_rl.methods.planning._elimination import Elimination, most_entries
+
+    most = None if linear_solver == "auto" else most_entries()
+    patterns = elimination_patterns(goal.model, most, goal.run.check_stop)
+    if not patterns and linear_solver == "elimination":
+        raise Singular("the factors of an elimination would not fit into memory")
+    return Elimination(goal.sweeper, patterns, centred=not goal.relative) if patterns else None

@@ -1,0 +1,170 @@
+"""Policies evaluated and improved by elimination in floats, without pivoting, along an order found once a model.
+
+γ P is nonnegative and its rows sum to less than 1, so that no pivot is needed. Nothing here is proven.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from tabular_rl.formats.memory import free_memory
+from tabular_rl.methods.exact.linear_solve import Singular
+from tabular_rl.model.rounding import shared_error
+from tabular_rl.model.rows import Floats, Ints
+from tabular_rl.solving.ordering import Made
+from tabular_rl.solving.sweeps import Sweeper
+
+PRODUCTS = 1 << 22  # of one call of a kernel
+CHEAP = 64  # products a row up to which other rows are tried while states are eliminated
+PASSES = 100  # of that, at most, before all rows are looked at
+STALLED = 3  # passes that exchange no fewer rows than one before
+LARGEST = 1 << 27  # entries of a factor: 3 GB
+
+
+def most_entries() -> int:
+    """As many entries of a factor as half of the memory that is free holds, 24 bytes each."""
+    free = free_memory()
+    return LARGEST if free is None else min(LARGEST, free // 48)
+
+
+class Elimination:
+    """Evaluates policies of a model and improves them, looking only at rows that can have become better.
+
+    Parameters
+    ----------
+    sweeper : of the model
+    patterns : of its linear systems, one, or two that take turns where rows are exchanged on the way
+    centred : where no state is terminal, a constant is taken off all rewards, so that v is small, and so are rounding
+        errors; it tells nothing of a policy
+    """
+
+    def __init__(self, sweeper: Sweeper, patterns: list[Made], centred: bool = True) -> None:
+        from tabular_rl.kernels import search_elimination
+
+        self.sweeper, self.model, self.patterns = sweeper, sweeper.mdp, patterns
+        self.kernels, first, S = search_elimination, patterns[0](), sweeper.mdp.S
+        n = len(first.order)
+        self.factors, self.work = (np.empty(len(first.column)), np.empty((n, 2))), np.zeros(n)
+        # How far the chosen row of each state is ahead of all others, and the values by which that was judged.
+        self.gap, self.seen = np.full(S, -math.inf), np.full(S, math.nan)
+        self.products = first.products + self.model.K / max(self.model.L, 1)
+        self.centred, self.shift = centred and n == S, 0.0
+        self.exchanged, self.slow = S, False
+
+    def solve(self, chosen: Ints, v: Floats, margin: float = math.inf, shift: float = 0.0) -> int:
+        """v ← the values of the chosen rows; with a margin, rows that are better by more are chosen on the way.
+
+        Parameters
+        ----------
+        chosen : (S,) rows, -1 at terminals; changed where rows are exchanged
+        v : (S,) values that rows are judged by, in the sign of maximisation, and then those of the rows; 0 at terminals
+        margin : by how much a row must be better; infinite for none to be tried
+        shift : what is taken off all rewards
+
+        Returns
+        -------
+        How many rows were exchanged.
+
+        Raises
+        ------
+        Singular : the values leave the range of floats
+        """
+        n, ptr = len(self.work), self.model.pair_ptr
+        if margin < math.inf:
+            self.patterns = [*self.patterns[1:], self.patterns[0]]
+        pattern = self.patterns[0]()
+        if len(pattern.column) > len(self.factors[0]):
+            self.factors = np.empty(len(pattern.column)), self.factors[1]
+        tried = 1 if margin == math.inf else max(self.model.L / max(n, 1), 1)
+        step = 1 + int(PRODUCTS / (self.products * tried))
+        blocks, count = list(pairwise([*range(0, n, step), n])), 0
+        for first, last in blocks:
+            count += self.kernels.eliminate(
+                ptr,
+                self.sweeper.rows,
+                pattern,
+                first,
+                last,
+                shift,
+                margin,
+                v,
+                self.work,
+                self.gap,
+                chosen,
+                self.factors,
+            )
+            self.sweeper.check_stop()
+        for first, last in reversed(blocks):
+            self.kernels.substitute(pattern, first, last, self.factors, v)
+            self.sweeper.check_stop()
+        if not np.isfinite(v).all():
+            raise Singular("the linear system cannot be solved in floating point (overflow)")
+        if self.sweeper.run is not None:
+            self.sweeper.run.did("linear solves")
+        return count
+
+    def improved(self, v: Floats, chosen: Ints) -> tuple[Floats, bool, float, float]:
+        """Evaluate the chosen rows, and exchange those that are worse by more than rounding.
+
+        Where exchanges become fewer slowly, rows are exchanged while states are eliminated, too: there the choice of a
+        state sees that of all earlier ones, so that news travels through the whole model at once.
+
+        Parameters
+        ----------
+        v : (S,) values to judge by, in the sign of maximisation; changed in place
+        chosen : (S,) rows, -1 at terminals; changed in place
+
+        Returns
+        -------
+        The values, less a constant where they are centred; whether rows were exchanged since; and the least and the
+        largest T v - v.
+        """
+        least, stalled = math.inf, 0
+        for _ in range(PASSES):
+            count = self._evaluate(v, chosen)
+            least, stalled = min(least, count), 0 if count < least else stalled + 1
+            if not count or len(self.patterns) == 1 or stalled == STALLED:
+                break
+        count, low, high = self._exchange(v, chosen)
+        self.slow = self.products <= CHEAP and 2 * count > self.exchanged and stalled < STALLED
+        self.exchanged = count
+        return v, count > 0, low, high
+
+    def _evaluate(self, v: Floats, chosen: Ints) -> int:
+        count = self.solve(chosen, v, self._margin(v) if self.slow else math.inf, self.shift)
+        if self.centred:
+            middle = float(v.min() / 2 + v.max() / 2)
+            self.shift += (1 - self.model.gamma) * middle
+            v -= middle
+        return count
+
+    def _exchange(self, v: Floats, chosen: Ints) -> tuple[int, float, float]:
+        """Exchange rows that are worse by more than rounding; how many, and the least and the largest T v - v."""
+        span, count, margin = np.array([math.inf, -math.inf]), 0, self._margin(v)
+        change = v - self.seen
+        moved = self.model.gamma * float(change.max(initial=-math.inf) - change.min(initial=math.inf))
+        moved = math.inf if math.isnan(moved) else moved
+        self.seen[:] = v
+        for first, last in self.sweeper.blocks:
+            count += self.kernels.improve(
+                self.model.pair_ptr,
+                self.sweeper.rows,
+                v,
+                first,
+                last,
+                self.shift,
+                margin,
+                moved,
+                span,
+                self.gap,
+                chosen,
+            )
+            self.sweeper.check_stop()
+        low, high = span.tolist()
+        return (0, 0.0, 0.0) if low == math.inf else (count, low, high)
+
+    def _margin(self, v: Floats) -> float:
+        return 2 * shared_error(self.model, self.sweeper.norm(v))
