@@ -91,10 +91,15 @@ def fill_sources(pair_ptr, main, at, source):
 
 
 @search_kernel
-def put_sources(in_ptr, source, first, last, size, place, order):
-    """Put in line the states that most likely lead to those in order[first:last]; return the new size."""
-    for t in range(first, last):
-        s2 = order[t]
+def put_sources(in_ptr, source, head, most, size, place, order):
+    """Put in line, breadth-first, the states that most likely lead to those from order[head] on, `most` at once.
+
+    Returns the new size: when it is no more than head + most, all are in line.
+    """
+    last = head + most
+    while head < min(size, last):
+        s2 = order[head]
+        head += 1
         for j in range(in_ptr[s2], in_ptr[s2 + 1]):
             s = source[j]
             if place[s] < 0:
@@ -227,55 +232,75 @@ def entry(numbers, k):
 
 
 @search_kernel
-def pack(width, pair_ptr, rows, order, place, first, last, next_place, weight, reward):
-    """Write the rows of the states order[first:last] one after the other; return how many there are."""
+def pack(width, pair_ptr, rows, place, to, at, first, last, next_place, weight, reward):
+    """Write the rows of the states first ≤ s < last: next states from row to(s) on, numbers from row at(s) on.
+
+    Rows are read as they are stored, and written as they stand in line: waiting for what is read takes twice as long.
+    """
     row_ptr, next_state, prob, r, gamma, sign = rows
-    row = 0
-    k2 = 0
-    for t in range(first, last):
-        s = order[t]
+    for s in range(first, last):
+        row = at[s]
+        k2 = to[s] * len(width)
         for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            start = row * len(width)
+            used = 0
             others = 0.0
+            loops = 0.0
             for k in range(row_ptr[i], row_ptr[i + 1]):
                 if next_state[k] != s:
+                    next_place[k2 + used] = place[next_state[k]]
+                    weight[start + used] = prob[k]
                     others += prob[k]
+                    used += 1
+                else:
+                    loops += prob[k]
             d = (1.0 - gamma) + gamma * others
-            loops = d <= 0.0
-            if loops:
+            if d <= 0.0:  # the row never leaves, as far as floats can tell
+                next_place[k2] = place[s]
+                weight[start] = loops
+                used = 1
                 d = 1.0
-            end = k2 + len(width)
-            for k in range(row_ptr[i], row_ptr[i + 1]):
-                if (next_state[k] != s) != loops and k2 < end:
-                    next_place[k2] = place[next_state[k]]
-                    weight[k2] = gamma * prob[k] / d
-                    k2 += 1
-            while k2 < end:
-                next_place[k2] = t
-                weight[k2] = 0.0
-                k2 += 1
+            for k in range(used):
+                weight[start + k] *= gamma / d
+            for k in range(used, len(width)):
+                next_place[k2 + k] = place[s]
+                weight[start + k] = 0.0
             reward[row] = sign * r[i] / d
+            k2 += len(width)
             row += 1
-    return row
 
 
 @search_kernel
-def encode(bits, slots, size, table, code):
-    """code(k) ← where in the table the bits of number k stand; return the new size, -1 where the table is too small.
+def encode(width, pair_ptr, to, first, last, bits, slots, size, table, code):
+    """Write where in the table the bits of numbers stand, for the states first ≤ s < last from row to(s) on.
 
-    `slots` (SLOTS,) holds a place in the table, or -1, for each hash.
+    Returns the new size of the table, -1 where it is too small. `slots` (SLOTS,) holds a place in the table, or -1, for
+    each hash.
     """
-    for k in range(len(bits)):
-        slot = bits[k] % SLOTS
-        while slots[slot] >= 0 and table[slots[slot]] != bits[k]:
-            slot = (slot + 1) % SLOTS
-        if slots[slot] < 0:
-            if size == len(table):
-                return -1
-            table[size] = bits[k]
-            slots[slot] = size
-            size += 1
-        code[k] = slots[slot]
+    k = 0
+    for s in range(first, last):
+        k2 = to[s] * len(width)
+        for _ in range((pair_ptr[s + 1] - pair_ptr[s]) * len(width)):
+            slot = bits[k] % SLOTS
+            while slots[slot] >= 0 and table[slots[slot]] != bits[k]:
+                slot = (slot + 1) % SLOTS
+            if slots[slot] < 0:
+                if size == len(table):
+                    return -1
+                table[size] = bits[k]
+                slots[slot] = size
+                size += 1
+            code[k2] = slots[slot]
+            k += 1
+            k2 += 1
     return size
+
+
+@search_kernel
+def by_state(place, line, out):
+    """out(s) ← what stands at the place of s in `line`."""
+    for s in range(len(place)):
+        out[s] = line[place[s]]
 
 
 @search_kernel

@@ -13,8 +13,8 @@ from tabular_rl.kernels.search_ordered import SLOTS
 
 SPAN = (math.inf, -math.inf)
 # The places of arguments that are for work, or in which an end before time leaves anything.
-WORK = {"put_successors_first": {2, 3}, "encode": {1}}
-LEFT_OPEN = {"put_successors_first": {4, 5}, "encode": {3, 4}}  # where the call returns -1
+WORK = {"put_successors_first": {2, 3}, "encode": {6}}
+LEFT_OPEN = {"put_successors_first": {4, 5}, "encode": {8, 9}}  # where the call returns -1
 
 
 def left(call, name, arguments):
@@ -85,8 +85,8 @@ def order_calls(seed):
     source = np.full(int(in_ptr[-1]), -1, dtype=np.int32)
     yield "fill_sources", (pair_ptr, main, in_ptr[:-1].copy(), source)
     reference.fill_sources(pair_ptr, main, in_ptr[:-1].copy(), source)
-    yield "put_sources", (in_ptr, source, 0, size, size, place, order)
-    yield "put_sources", (in_ptr, source, 1, size, size, place, order)
+    for head, most in ((0, S), (1, S), (0, 2), (1, 1)):
+        yield "put_sources", (in_ptr, source, head, most, size, place, order)
     for i in np.flatnonzero(main >= 0)[:3].tolist():  # the first in line leads to the second
         s = int(np.searchsorted(pair_ptr, i, side="right")) - 1
         standing, line = np.full(S, -1, dtype=np.int32), np.full(S, -1, dtype=np.int32)
@@ -140,20 +140,13 @@ def packed_calls(seed):
     width = (0,) * (4 if seed % 2 else 5)
     W = len(width)
     ptr = np.concatenate([[0], np.cumsum(np.diff(pair_ptr)[order])]).astype(np.int32)
+    to = ptr[place]
     room = np.full(L * W, 7, dtype=np.uint32), np.full(L * W, 7.0), np.full(L, 7.0)
-    yield "pack", (width, pair_ptr, rows, order, place, 0, S, *room)
-    yield "pack", (width, pair_ptr, rows, order, place, 2, 5, *room)
-    reference.pack(width, pair_ptr, rows, order, place, 0, S, *room)
-    table, slots = np.full(12, 7), np.full(SLOTS, -1, dtype=np.int16)
-    few = rng.choice(room[1], 10)[rng.integers(0, 10, 40)].view(np.int64)
-    yield "encode", (few, slots, 0, table, np.full(40, 7, dtype=np.uint8))
-    yield "encode", (room[2].view(np.int64), slots, 0, table, np.full(L, 7, dtype=np.uint8))
-    apart = np.arange(13) * SLOTS + SLOTS - 1  # one hash
-    yield "encode", (apart[:12], slots, 0, table, np.full(12, 7, dtype=np.uint8))
-    yield "encode", (apart, slots, 0, table, np.full(13, 7, dtype=np.uint8))
-    known, filled = table.copy(), slots.copy()
-    known[:2], filled[[3, 4]] = (3, SLOTS + 3), (0, 1)
-    yield "encode", (np.array([SLOTS + 3, 3, 4, 35]), filled, 2, known, np.full(4, 7, dtype=np.uint8))
+    yield "by_state", (place, ptr, np.full(S, 7, dtype=np.int32))
+    yield "pack", (width, pair_ptr, rows, place, to, to, 0, S, *room)
+    yield "pack", (width, pair_ptr, rows, place, to, pair_ptr - pair_ptr[2], 2, 5, *room)
+    reference.pack(width, pair_ptr, rows, place, to, to, 0, S, *room)
+    yield from encode_calls(rng, pair_ptr, to, width, room)
     v = drawn_values(rng, S, seed)
     for numbers_of in (as_numbers, as_codes):
         packed = room[0], numbers_of(room[1]), numbers_of(room[2])
@@ -169,6 +162,22 @@ def packed_calls(seed):
         reference.take(width, packed, chosen, 0, S, own)
         for span in (SPAN, (-1e9, 1e9)):
             yield "evaluate", (width, own, start, S, np.array(span), v)
+
+
+def encode_calls(rng, pair_ptr, to, width, room):
+    """Yield calls that code the numbers of rows: few of them, too many, and such that share a hash."""
+    S, L = len(pair_ptr) - 1, len(room[2])
+    table, slots = np.full(12, 7), np.full(SLOTS, -1, dtype=np.int16)
+    few = rng.choice(room[1], 10)[rng.integers(0, 10, len(room[1]))].view(np.int64)
+    code = np.full(len(room[1]), 7, dtype=np.uint8)
+    yield "encode", (width, pair_ptr, to, 0, S, few, slots, 0, table, code)
+    yield "encode", (width, pair_ptr, to, 2, 5, few, slots, 0, table, code)
+    for numbers_ in (room[2].view(np.int64), np.arange(L) % 12 * SLOTS - 1, np.arange(L) % 13 * SLOTS - 1):
+        yield "encode", ((0,), pair_ptr, to, 0, S, numbers_, slots, 0, table, code[:L])
+    known, filled = table.copy(), slots.copy()
+    known[:2], filled[[3, 4]] = (3, SLOTS + 3), (0, 1)
+    seen = np.array([SLOTS + 3, 3, 4, 35])[np.arange(L) % 4]
+    yield "encode", ((0,), pair_ptr, to, 0, S, seen, filled, 2, known, code[:L])
 
 
 def as_numbers(x):

@@ -59,11 +59,12 @@ def fill_sources(pair_ptr, main, at, source):
                 at[s2] += 1
 
 
-def put_sources(in_ptr, source, first, last, size, place, order):
-    for s2 in order[first:last].tolist():
-        for s in source[in_ptr[s2] : in_ptr[s2 + 1]].tolist():
-            if place[s] < 0:
-                size = put([s], size, place, order)
+def put_sources(in_ptr, source, head, most, size, place, order):
+    for at in range(head, head + most):
+        if at < size:
+            for s in source[in_ptr[order[at]] : in_ptr[order[at] + 1]].tolist():
+                if place[s] < 0:
+                    size = put([s], size, place, order)
     return size
 
 
@@ -153,38 +154,44 @@ def entry(numbers, k):
     return float(numbers[0][k]) if len(numbers) == 1 else float(numbers[1][int(numbers[0][k])])
 
 
-def pack(width, pair_ptr, rows, order, place, first, last, next_place, weight, reward):
+def pack(width, pair_ptr, rows, place, to, at, first, last, next_place, weight, reward):
     W, gamma, sign = len(width), float(rows[4]), float(rows[5])
-    listed = [(t, i) for t in range(first, last) for i in rows_of(pair_ptr, order[t])]
-    for row, (t, i) in enumerate(listed):
-        s = int(order[t])
-        away = [(s2, p) for s2, p in outcomes(rows, i) if s2 != s]
-        others = 0.0
-        for _, p in away:
-            others += p
-        d = (1 - gamma) + gamma * others
-        if d > 0:
-            pairs = [(place[s2], gamma * p / d) for s2, p in away]
-        else:
-            d = 1.0
-            pairs = [(place[s2], gamma * p) for s2, p in outcomes(rows, i) if s2 == s]
-        pairs = (pairs + [(t, 0.0)] * W)[:W]
-        next_place[row * W : (row + 1) * W] = [t2 for t2, _ in pairs]
-        weight[row * W : (row + 1) * W] = [w for _, w in pairs]
-        reward[row] = sign * float(rows[3][i]) / d
-    return len(listed)
+    for s in range(first, last):
+        for j, i in enumerate(rows_of(pair_ptr, s)):
+            away = [(s2, p) for s2, p in outcomes(rows, i) if s2 != s]
+            others = 0.0
+            for _, p in away:
+                others += p
+            d = (1 - gamma) + gamma * others
+            if d <= 0:
+                loops = 0.0
+                for s2, p in outcomes(rows, i):
+                    loops += p if s2 == s else 0.0
+                d, away = 1.0, [(s, loops)]
+            pairs = ([(place[s2], p * (gamma / d)) for s2, p in away] + [(place[s], 0.0)] * W)[:W]
+            row, number = (int(to[s]) + j) * W, (int(at[s]) + j) * W
+            next_place[row : row + W] = [t for t, _ in pairs]
+            weight[number : number + W] = [w for _, w in pairs]
+            reward[int(at[s]) + j] = sign * float(rows[3][i]) / d
 
 
-def encode(bits, slots, size, table, code):
-    known = [int(x) for x in table[:size]]
-    for k, x in enumerate(bits.tolist()):
-        if x not in known:
-            if len(known) == len(table):
-                return -1
-            table[len(known)] = x
-            known.append(x)
-        code[k] = known.index(x)
+def encode(width, pair_ptr, to, first, last, bits, slots, size, table, code):
+    known, W = [int(x) for x in table[:size]], len(width)
+    listed = iter(bits.tolist())
+    for s in range(first, last):
+        for k in range(len(rows_of(pair_ptr, s)) * W):
+            x = next(listed)
+            if x not in known:
+                if len(known) == len(table):
+                    return -1
+                table[len(known)] = x
+                known.append(x)
+            code[int(to[s]) * W + k] = known.index(x)
     return len(known)
+
+
+def by_state(place, line, out):
+    out[:] = [line[t] for t in place]
 
 
 def packed_row(width, packed, i):

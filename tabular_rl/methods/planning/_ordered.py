@@ -62,9 +62,8 @@ def line_up(sweeper: Sweeper) -> Line:
     head, size = 0, ends
     for _ in range(ROUNDS if ends else 0):
         while head < size:
-            last = min(head + OUTCOMES_OF_A_CALL, size)
-            size = kernels.put_sources(in_ptr, source, head, last, size, place, order)
-            head = last
+            size = kernels.put_sources(in_ptr, source, head, OUTCOMES_OF_A_CALL, size, place, order)
+            head = min(head + OUTCOMES_OF_A_CALL, size)
             sweeper.check_stop()
         if size == S:
             break
@@ -155,22 +154,27 @@ class Packed:
         index = np.uint32 if mdp.next_state.dtype == np.int32 else np.uint64
         self.next_place = np.empty(L * W, dtype=index)
         self.weight, self.reward = _Numbers(L * W, coded), _Numbers(L, coded)
-        self.fits = all(self._pack(first, last) for first, last in self.blocks)
+        self.to = np.empty(S, dtype=self.ptr.dtype)
+        kernels.by_state(line.place, self.ptr, self.to)
+        self.fits = all(self._pack(first, last) for first, last in sweeper.blocks)
         if self.fits:
             self.packed = self.next_place, self.weight.numbers(), self.reward.numbers()
             self.own = np.empty(S * W, dtype=index), self.weight.like(S * W), self.reward.like(S)
 
     def _pack(self, first: int, last: int) -> bool:
-        """Pack the rows of the places first to last; return False where the tables of numbers are too small."""
-        mdp, W = self.sweeper.mdp, len(self.width)
-        i, end = int(self.ptr[first]), int(self.ptr[last])
-        weight, reward = self.weight.room(i * W, end * W), self.reward.room(i, end)
-        self.kernels.pack(
-            self.width, mdp.pair_ptr, self.sweeper.rows, self.line.order, self.line.place, first, last,
-            self.next_place[i * W : end * W], weight, reward,
-        )  # fmt: skip
+        """Pack the rows of the states first to last; return False where the tables of numbers are too small."""
+        pair_ptr, place, to, kernels = self.sweeper.mdp.pair_ptr, self.line.place, self.to, self.kernels
+        at, n = to, int(pair_ptr[last] - pair_ptr[first])
+        weight, reward = self.weight.room(n * len(self.width)), self.reward.room(n)
+        if self.weight.coded:
+            at = pair_ptr[: last + 1] - pair_ptr[first]
+        rows, written = self.sweeper.rows, (self.next_place, weight, reward)
+        kernels.pack(self.width, pair_ptr, rows, place, to, at, first, last, *written)
         self.sweeper.check_stop()
-        return self.weight.put(i * W, weight, self.kernels) and self.reward.put(i, reward, self.kernels)
+        if not self.weight.coded:
+            return True
+        coded = ((self.weight, self.width, weight), (self.reward, (0,), reward))
+        return all(numbers.put(kernels, width, pair_ptr, to, first, last, x) for numbers, width, x in coded)
 
     def improve(self) -> tuple[float, float]:
         """Take the best row of each state in line, and its value; return the least and the largest change."""
@@ -207,7 +211,7 @@ class Packed:
 
     def values(self) -> Floats:
         """Return v (S,) by state."""
-        np.take(self.v, self.line.place, out=self.by_state, mode="clip")
+        self.kernels.by_state(self.line.place, self.v, self.by_state)
         return self.by_state
 
     def rows(self) -> Ints:
@@ -230,16 +234,38 @@ class _Numbers:
 
             self.table, self.slots = np.zeros(CODES), np.full(SLOTS, -1, dtype=np.int16)
 
-    def room(self, first: int, last: int) -> Any:
-        """Where the numbers first to last are to be written."""
-        return np.empty(last - first) if self.coded else self.x[first:last]
+    def room(self, n: int) -> Any:
+        """Where n numbers of some states are to be written: at once where they stand, or first in a place for them."""
+        return np.empty(n) if self.coded else self.x
 
-    def put(self, first: int, written: Any, kernels: Any) -> bool:
-        """Take what was written there; return False where there are too many different numbers."""
-        if self.coded:
-            bits, table = written.view(np.int64), self.table.view(np.int64)
-            code = self.x[first : first + len(bits)]
-            self.size = kernels.encode(bits, self.slots, self.size, table, code)
+    def put(
+        self,
+        kernels: Any,
+        width: tuple[int, ...],
+        pair_ptr: Ints,
+        to: Ints,
+        first: int,
+        last: int,
+        written: Any,
+    ) -> bool:
+        """Take the numbers that are written of the states first to last, as codes where they stand in line.
+
+        Parameters
+        ----------
+        kernels : the file of kernels
+        width : of a row
+        pair_ptr, to : (S + 1,) and (S,), where the rows of a state begin, in storage and in line
+        first, last : the states
+        written : the numbers
+
+        Returns
+        -------
+        False where there are too many different ones.
+        """
+        bits, table = written.view(np.int64), self.table.view(np.int64)
+        self.size = kernels.encode(
+            width, pair_ptr, to, first, last, bits, self.slots, self.size, table, self.x
+        )
         return self.size >= 0
 
     def numbers(self) -> tuple[Any, ...]:
