@@ -14,6 +14,7 @@ from tabular_rl.methods.planning.value_iteration import value_iteration as value
 from tabular_rl.methods.planning.policy_iteration import policy_iteration as policy_iteration
 from tabular_rl.methods.planning.modified_policy_iteration import modified_policy_iteration as modified_policy_iteration
 from tabular_rl.methods.planning.ordered_gauss_seidel import ordered_gauss_seidel as ordered_gauss_seidel
+from tabular_rl.methods.planning.action_elimination import action_elimination as action_elimination
 from tabular_rl.methods.planning.backward_induction import backward_induction as backward_induction
 from tabular_rl.methods.exact.linear_programming import linear_programming as linear_programming
 from tabular_rl.methods.exact.rational import rational as rational

@@ -18,7 +18,7 @@ from tabular_rl.methods.lookup import PLANNERS
 KERNELS = Path(tabular_rl.__file__).parent / "kernels"
 FILES = sorted(path.stem for path in KERNELS.glob("search_*.py"))
 CONTROL = [name for name, method in PLANNERS.items() if method.task == "control" and not method.exact]
-SEARCHING = {"ordered-gauss-seidel"}  # the methods that have kernels there
+SEARCHING = {"action-elimination", "ordered-gauss-seidel"}  # the methods that have kernels there
 
 
 def liar(kernel, rng, told):

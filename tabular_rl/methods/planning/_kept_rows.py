@@ -1,0 +1,149 @@
+"""The rows that can still be the best of their state: kept beside the model, and swept in its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tabular_rl.model.rows import Floats
+from tabular_rl.solving.sweeps import Sweeper
+
+WIDTHS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16)  # of copies; each is compiled when it is first met
+SHARE = 0.35  # of all rows: more copies than that take more memory than half of the model
+SPARE_BYTES = 200 << 20  # that a search may take beside half of the model's outcomes
+SAMPLE = 500  # states, from which is predicted what would be kept
+
+
+class Sample(NamedTuple):
+    """Some states backed up: T v - v, and the gaps max q - q of their rows."""
+
+    changes: Floats
+    gaps: Floats
+
+
+class KeptRows:
+    """The rows of each state that came within some distance of its best one in a sweep over all rows.
+
+    Rows of up to 16 outcomes are copied, one behind the other, filled up to one width; longer ones are listed. They are
+    listed as well where copies of one row a state would take more memory than a search may.
+    """
+
+    def __init__(self, sweeper: Sweeper) -> None:
+        from tabular_rl.kernels import search_kept_rows
+
+        self.kernels, self.sweeper = search_kept_rows, sweeper
+        mdp, to = sweeper.mdp, sweeper.rows[1]
+        self.S, self.L, self.pair_ptr = mdp.S, mdp.L, mdp.pair_ptr
+        self.most = int(np.max(np.diff(mdp.pair_ptr), initial=0))
+        longest = int(np.max(np.diff(mdp.row_ptr), initial=1))
+        width = next((w for w in WIDTHS if w >= longest), 0)
+        bytes_of_copy = width * (to.itemsize + 8) + 16 + mdp.pair_ptr.itemsize
+        allowed = (mdp.K * (to.itemsize + 8) // 2 + SPARE_BYTES) // bytes_of_copy
+        room = min(max(int(SHARE * mdp.L), mdp.S) + self.most, mdp.L)
+        if room > allowed:
+            room = allowed if allowed >= min(mdp.S + self.most, mdp.L) else 0
+        if not room:
+            width = 0
+        room = room if width else mdp.L
+        self.width, self.room = (0,) * width, room
+        self.run = np.empty(0 if width else mdp.L, dtype=np.int64)
+        if not width:
+            search_kept_rows.first_of_runs(mdp.row_ptr, to, self.run)
+        self.rows = (*sweeper.rows, self.run)
+        pointer = mdp.pair_ptr.dtype
+        self.chosen = np.full(mdp.S, -1, dtype=pointer)
+        self.kept = (
+            np.zeros(mdp.S + 1, dtype=pointer), np.empty(room, dtype=pointer), self.chosen,
+            np.empty(room * width, dtype=to.dtype), np.empty(room * width), np.empty(room if width else 0),
+        )  # fmt: skip
+        self.q, self.work = np.empty(room), (np.empty(self.most), np.empty(self.most, dtype=pointer))
+        self.span, self.moved = np.empty(2), np.empty(2)
+
+    @property
+    def count(self) -> int:
+        """How many rows are kept."""
+        return int(self.kept[0][-1])
+
+    def sample(self, v: Floats, turn: int) -> Sample:
+        """Back up a few states, other ones each turn."""
+        step = max(self.S // min(SAMPLE, max(40, self.S // 20)), 1)
+        first = step * (5 * turn + 3) // 7 % step
+        changes = np.empty(len(range(first, self.S, step)))
+        gaps = np.empty(len(changes) * self.most)
+        n = self.kernels.sampled_gaps(self.width, self.pair_ptr, self.rows, v, first, step, changes, gaps)
+        return Sample(changes, gaps[:n])
+
+    def filtered(
+        self, v: Floats, out: Floats, delta: float, most: float = math.inf, least: float = -math.inf
+    ) -> tuple[float, float, bool]:
+        """out ← T v, keeping the rows within delta of the best; the span of T v - v, and whether they had room.
+
+        Parameters
+        ----------
+        v, out : (S,) values, and those after the sweep
+        delta : how far from the best a row may be to be kept; 0 for the best alone
+        most : γ P v of no row is larger
+        least : T v - v of no state is smaller
+        """
+        fits = True
+
+        def block(first: int, last: int) -> None:
+            nonlocal fits
+            limits = (delta if fits else -1.0, most, least)
+            n = self.kernels.filtered_backup(
+                self.width,
+                self.pair_ptr,
+                self.rows,
+                v,
+                first,
+                last,
+                limits,
+                self.work,
+                self.span,
+                self.kept,
+                out,
+            )
+            fits = n >= 0
+
+        low, high = self._each(block)
+        return low, high, fits
+
+    def improved(self, v: Floats, out: Floats, origin: Floats) -> tuple[float, float, float]:
+        """out ← the best of the rows that are kept; the span of out - v, and the size of that of v - origin."""
+        self.moved[:] = math.inf, -math.inf
+
+        def block(first: int, last: int) -> None:
+            self.kernels.kept_backup(
+                self.width, self.rows, v, first, last, origin, self.span, self.moved, self.kept, self.q, out
+            )
+
+        low, high = self._each(block)
+        return low, high, float(self.moved[1] - self.moved[0]) if self.S else 0.0
+
+    def evaluated(self, v: Floats, out: Floats) -> tuple[float, float]:
+        """out ← T_π v for the policy of the best rows; the span of out - v."""
+        backup = self.kernels.kept_policy_backup
+
+        def block(first: int, last: int) -> None:
+            backup(self.width, self.rows, self.kept, v, first, last, self.span, out)
+
+        return self._each(block)
+
+    def thinned(self, best: Floats, delta: float, least: float = 0.2) -> bool:
+        """Keep what the last sweep found within delta of the best, if at least that share of the rows goes."""
+        if self.kernels.count_near(self.kept[0], self.q, best, delta) > (1 - least) * self.count:
+            return False
+        self.kernels.thin_out(self.width, self.q, best, delta, self.kept)
+        return True
+
+    def _each(self, block: Callable[[int, int], Any]) -> tuple[float, float]:
+        """Call for the states of each block; the span that it leaves, 0 and 0 where no state has rows."""
+        self.span[:] = math.inf, -math.inf
+        for first, last in self.sweeper.blocks:
+            block(first, last)
+            self.sweeper.check_stop()
+        low, high = float(self.span[0]), float(self.span[1])
+        return (0.0, 0.0) if low == math.inf and high == -math.inf else (low, high)

@@ -1,0 +1,115 @@
+"""Calls of the kernels of action elimination and of aggregation, on small drawn inputs."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import reference_kept_rows as reference
+from planning_calls import SPAN, numbers
+
+
+def kept_of(pair_ptr, rows, width, room):
+    """Arrays for kept rows; what nobody wrote is 7."""
+    S, n = len(pair_ptr) - 1, room * len(width)
+    return (
+        np.zeros(S + 1, dtype=np.int32), np.full(room, 7, dtype=np.int32), np.full(S, -7, dtype=np.int32),
+        np.full(n, 7, dtype=np.uint32), np.full(n, 7.0), np.full(room if width else 0, 7.0),
+    )  # fmt: skip
+
+
+def drawn(seed, sign):
+    """A ragged model with one row of consecutive successors; every third has whole numbers, so that rows tie."""
+    rng, pair_ptr, row_ptr, next_state, prob, r = numbers(seed)
+    L, S = len(r), len(pair_ptr) - 1
+    next_state, r = next_state.astype(np.uint32), r.copy()
+    i = int(np.argmax(np.diff(row_ptr)))
+    next_state[row_ptr[i] : row_ptr[i + 1]] = np.arange(row_ptr[i + 1] - row_ptr[i]) + seed % 3
+    gamma = float(rng.choice([0.0, 0.5, 0.999]))
+    v = rng.normal(size=S)
+    if seed % 3 == 0:
+        r[:], v[:] = rng.integers(-1, 2, L), rng.integers(-2, 3, S)
+    v[np.diff(pair_ptr) == 0] = 0.0
+    run = np.full(L, -7, dtype=np.int64)
+    reference.first_of_runs(row_ptr, next_state, run)
+    return rng, pair_ptr, (row_ptr, next_state, prob, r, gamma, sign, run), v
+
+
+def kept_rows_calls(seed, sign=1.0):
+    """Yield (name, arguments): copies and lists, with ties, terminals, rows at the end of the arrays, no room."""
+    rng, pair_ptr, rows, v = drawn(seed, sign)
+    S, L = len(pair_ptr) - 1, int(pair_ptr[-1])
+    yield "first_of_runs", (*rows[:2], np.full(L, -7, dtype=np.int64))
+    work = lambda: (np.full(3, 7.0), np.full(3, 7, dtype=np.int32))  # noqa: E731
+    origin = v + rng.normal(size=S)
+    whole = rows
+    for width in ((0,) * 4, ()):
+        rows = (*whole[:6], np.zeros(0, dtype=np.int64) if width else whole[6])
+        for i in range(L):
+            yield "whole_row_value", (width, rows, i, v)
+        for first, step in ((0, 1), (1, 3)):
+            change = np.full(len(range(first, S, step)), 7.0)
+            yield "sampled_gaps", (width, pair_ptr, rows, v, first, step, change, np.full(L, 7.0))
+        for s in range(S):
+            for least in (-math.inf, 0.0, math.nan):
+                yield "best_near", (width, pair_ptr, rows, v, s, least, work())
+        top, change = rows[4] * v.max(), float(rng.normal())
+        for delta in (0.0, 0.5, 2.0, -1.0):
+            for most, least in ((math.inf, -math.inf), (top, change)):
+                for room in (L, L // 2):
+                    kept = kept_of(pair_ptr, rows, width, room)
+                    for first, last in ((0, S), (0, 3)):
+                        args = (
+                            width,
+                            pair_ptr,
+                            rows,
+                            v,
+                            first,
+                            last,
+                            (delta, most, least),
+                            work(),
+                            np.array(SPAN),
+                        )
+                        yield "filtered_backup", (*args, kept, np.full(S, 7.0))
+        kept = kept_of(pair_ptr, rows, width, L)
+        delta = float(rng.choice([0.5, 2.0]))
+        free = (delta, math.inf, -math.inf)
+        reference.filtered_backup(
+            width, pair_ptr, rows, v, 0, S, free, work(), np.array(SPAN), kept, np.empty(S)
+        )
+        later = (width, pair_ptr, rows, v, 4, S, free, work(), np.array(SPAN), kept, np.full(S, 7.0))
+        yield "filtered_backup", later
+        yield from kept_calls(rng, width, rows, kept, v, origin)
+
+
+def kept_calls(rng, width, rows, kept, v, origin):
+    """Yield (name, arguments) of what is done with rows that are kept."""
+    S, n = len(v), int(kept[0][-1])
+    other = (*kept[:4], 2 * kept[4], kept[5])  # copies that are not those of the model
+    for j in range(0, n, 3):
+        yield "kept_value", (width, rows, other, j, v)
+        if width:
+            fresh = (kept[0], kept[1], kept[2], *(np.full_like(x, 7) for x in kept[3:]))
+            yield "keep_row", (width, rows, j, S - 1, fresh)
+    q, out = np.full(len(kept[1]), 7.0), np.full(S, 7.0)
+    for first, last in ((0, S), (2, 6)):
+        spans = np.array(SPAN), np.array(SPAN)
+        yield "kept_backup", (width, rows, -v, first, last, origin, *spans, kept, q, out)
+        yield "kept_policy_backup", (width, rows, kept, v, first, last, np.array(SPAN), out)
+    reference.kept_backup(width, rows, v, 0, S, origin, np.array(SPAN), np.array(SPAN), kept, q, out)
+    for delta in (
+        0.0,
+        0.3,
+        float(np.median([out[s] - q[j] for s in range(S) for j in range(kept[0][s], kept[0][s + 1])])),
+    ):
+        yield "count_near", (kept[0], q, out, delta)
+        yield "thin_out", (width, q, out, delta, kept)
+    w = v + rng.normal(size=S) * (kept[2] >= 0)
+    low, high = float((w - v).min()), float((w - v).max())
+    group = np.full(S, -7, dtype=np.int32)
+    for bottom, top in ((low, high), (low + 0.1, high - 0.1)):
+        yield "grouped", (kept[2], v, w, bottom, 4 / (top - bottom), 4, group)
+    reference.grouped(kept[2], v, w, low, 4 / (high - low), 4, group)
+    sums = np.zeros(5), np.zeros(5), np.zeros((5, 5))
+    yield "group_chain", (width, rows, other, v, w, group, *sums)
+    yield "shift_groups", (group, rng.normal(size=5), w)
