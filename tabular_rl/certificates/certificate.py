@@ -31,6 +31,12 @@ class Certificate:
     note: str = ""
     middle: Floats | None = None  # what the bounds lie around, before they were rounded outward
 
+    def with_decisions(self, keep: NDArray[np.bool_], proven_optimal: NDArray[np.bool_]) -> Certificate:
+        """Return the same interval with what it says of actions (L,) and of the policy in each state (S,)."""
+        made = object.__new__(Certificate)
+        made.__dict__.update(self.__dict__, keep=keep, proven_optimal=proven_optimal)
+        return made
+
     @cached_property
     def width(self) -> float:
         """The largest upper - lower, rounded up; inf where nothing is proven."""

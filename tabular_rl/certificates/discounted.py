@@ -15,7 +15,6 @@ rounded outward. All values here are in the sign of maximisation.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -111,7 +110,7 @@ class DiscountedCertifier(Certifier):
         v, error, rise, beyond = self.last
         least = down(certificate.lower - rise)
         keep = beyond.keep(self.sweeper.not_worse(v, down(least - error)), least)
-        return replace(certificate, keep=keep, proven_optimal=proven_states(self.sweeper, keep, self.rows))
+        return certificate.with_decisions(keep, proven_states(self.sweeper, keep, self.rows))
 
 
 def proven_states(sweeper: Sweeper, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:

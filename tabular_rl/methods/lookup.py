@@ -78,13 +78,14 @@ def planner_of(given: Any, task: str) -> Method[..., Any]:
         name = next(n for n, m in PLANNERS.items() if m.word == name and m.task == task)
     if name in LEARNERS:
         raise OptionError(f"method {quoted(name)} learns from samples, and proves nothing. Use learn.")
+    planner = PLANNERS.get(name)
+    if planner is not None and planner.task == task:
+        return planner
     known = ", ".join(n for n, m in PLANNERS.items() if m.task == task)
-    if name not in PLANNERS:
+    if planner is None:
         raise unknown_method(name, METHODS, f"Methods: {known}.")
-    if PLANNERS[name].task != task:
-        what = "evaluates a policy" if task == "control" else "finds the best policy"
-        raise OptionError(f"method {quoted(name)} {what}, expected one of {known}")
-    return PLANNERS[name]
+    what = "evaluates a policy" if task == "control" else "finds the best policy"
+    raise OptionError(f"method {quoted(name)} {what}, expected one of {known}")
 
 
 def learner_of(given: Any) -> Method[..., Any]:

@@ -11,7 +11,7 @@ import inspect
 import math
 import os
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
@@ -324,7 +324,7 @@ def check_options(who: str, options: Iterable[str], known: Iterable[str]) -> Non
     ------
     OptionError : the first name that is not known
     """
-    listed = list(known)
+    listed = known if isinstance(known, Collection) else list(known)
     for word in options:
         if word not in listed:
             raise unknown_option(who, word, listed)

@@ -36,6 +36,8 @@ NO_HORIZON = "final_reward: found with no horizon, expected both. Add a horizon.
 
 def checked_gamma(gamma: Any) -> Fraction:
     """Return a discount as a rational in [0, 1]; ModelError otherwise."""
+    if type(gamma) is Fraction and 0 <= gamma.numerator <= gamma.denominator:
+        return gamma
     try:
         if isinstance(gamma, bool):
             raise ValueError
@@ -72,6 +74,8 @@ def start_of(mdp: MDP, start: Any) -> tuple[Floats, RationalArray | None]:
 
     It is a state or {state: probability}, by name or index, or one probability a state.
     """
+    if start is None and not mdp.terminal.any():
+        return readonly(np.full(mdp.S, 1.0 / mdp.S)), None
     if start is None:
         live = ~mdp.terminal
         count = int(live.sum())

@@ -98,7 +98,9 @@ def arrays_of_tensors(
     own_rewards = ("of_state", "may_pay")
     arrays = {field: x for field, x in rows._asdict().items() if field not in ("S", "A", *own_rewards)}
     paid = {}
-    if not ((np.diff(rows.pair_ptr) > 0) & ends).any():  # what validation says of those comes first
+    if (
+        ends.any() and not ((np.diff(rows.pair_ptr) > 0) & ends).any()
+    ):  # what validation says of those comes first
         pay = rows.may_pay(np.flatnonzero(ends))
         paid = terminal_reward(rows.of_state, pay, names, terminal_rewards)
     if paid:

@@ -120,11 +120,9 @@ def check_order(mdp: MDP) -> None:
         )
     for field, ptr in (("pair_ptr", mdp.pair_ptr), ("row_ptr", mdp.row_ptr)):
         for first in range(0, len(ptr) - 1, BLOCK):
-            falls = np.flatnonzero(
-                ptr[first + 1 : first + 1 + BLOCK] < ptr[first : min(first + BLOCK, len(ptr) - 1)]
-            )
-            if falls.size:
-                at = first + int(falls[0]) + 1
+            falls = ptr[first + 1 : first + 1 + BLOCK] < ptr[first : min(first + BLOCK, len(ptr) - 1)]
+            if falls.any():
+                at = first + int(np.flatnonzero(falls)[0]) + 1
                 faults.append(Fault(f"{field}: found it falling at position {at}, expected it to rise"))
                 break
     if faults:
@@ -232,12 +230,12 @@ class _Look:
         mdp, to = self.mdp, self.mdp.next_state[k0:k1]
         reward = np.zeros(0) if mdp.reward is None else mdp.reward
         own = reward[k0:k1]
-        if not (to.size and to.min() >= 0 and to.max() < mdp.S):
+        if not (to.size and np.minimum.reduce(to) >= 0 and np.maximum.reduce(to) < mdp.S):
             return False
         if own.size and not (own.min() >= -LARGEST and own.max() <= LARGEST):
             return False
         facts = np.array([self.longest, self.defect, self.largest], dtype=np.float64)
-        rows, s = (mdp.row_ptr, mdp.prob, readonly(reward), mdp.r), mdp.state_of_row(first)
+        rows, s = (mdp.row_ptr, mdp.prob, readonly(reward), mdp.r), mdp.state_of_row(first) if first else 0
         if not look_at_rows(mdp.pair_ptr, rows, first, last, s, mdp.exact is None, facts, self.least):
             return False
         self.longest, self.defect, self.largest = int(facts[0]), float(facts[1]), float(facts[2])
@@ -282,7 +280,7 @@ def validate(mdp: MDP, correction: float) -> Facts:
             break
         if not look.many or look.faults or not look.is_right(*block):
             look.block(*block)
-    largest = float(max(np.max(mdp.r, initial=0.0), -np.min(mdp.r, initial=0.0)))
+    largest = float(max(np.maximum.reduce(mdp.r, initial=0.0), -np.minimum.reduce(mdp.r, initial=0.0)))
     small = largest <= LARGEST
     if not small and (
         mdp.reward is None or not look.faults

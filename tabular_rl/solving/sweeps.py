@@ -27,6 +27,7 @@ from tabular_rl.model.rows import Floats
 from tabular_rl.solving.run import Run
 
 OUTCOMES_OF_A_BLOCK = 1 << 20
+FEW = 64  # outcomes that lists hold as quickly as arrays
 
 
 class Backup(NamedTuple):
@@ -236,6 +237,8 @@ class Sweeper:
             full: Any = np.bincount(place, weights[row] * mdp.prob, S * S)
             r_pi: Any = np.bincount(states, weights * r, S)
             return full.reshape(S, S), r_pi
+        if mdp.K <= FEW:
+            return self._listed_system(policy.rows, r)
         live = policy.rows >= 0
         state, rows = live.nonzero()[0], policy.rows[live]
         first = mdp.row_ptr[rows].astype(np.int64)
@@ -246,6 +249,18 @@ class Sweeper:
         r_pi = np.zeros(S)
         r_pi[state] = r[rows]
         return full.reshape(S, S), r_pi
+
+    def _listed_system(self, rows: NDArray[Any], r: Floats) -> tuple[Floats, Floats]:
+        """The same of the rows (S,) of a model so small that arrays would take longer than lists."""
+        mdp, S = self.mdp, self.mdp.S
+        ptr, to, prob, rewards = mdp.row_ptr.tolist(), mdp.next_state.tolist(), mdp.prob.tolist(), r.tolist()
+        full, r_pi = [0.0] * (S * S), [0.0] * S
+        for s, i in enumerate(rows.tolist()):
+            if i >= 0:
+                r_pi[s] = rewards[i]
+                for k in range(ptr[i], ptr[i + 1]):
+                    full[s * S + to[k]] += prob[k]
+        return np.array(full).reshape(S, S), np.array(r_pi)
 
     def inequalities(self) -> tuple[Any, Floats]:
         """Return the programme of v*: A (L, S), sparse, and r (L,), of which v ≥ r + γ P v says that A v ≤ -r."""

@@ -120,6 +120,6 @@ def test_numbers_of_a_certificate_are_formed_once(counted):
     rounding._error.cache_clear()
     rounding._factors.cache_clear()
     assert solve(MDP(P, R, 0.95)).status.reached
-    assert calls == {"largest_width": 2}  # of the interval, and of the one with its decisions
+    assert calls == {"largest_width": 1}
     assert rounding._error.cache_info().misses == 2  # of the values, and of those centred
     assert rounding._factors.cache_info().misses == 1
