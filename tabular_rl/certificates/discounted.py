@@ -57,13 +57,18 @@ class DiscountedCertifier(Certifier):
         policy = self.policy or Policy.partial(self.mdp, rows=chosen)
         own, shared, beyond = self.errors(v, vmax, policy)
         alpha, beta = float(down(down(low) - own)), float(up(up(high) + shared))
-        lower, upper = down(kept - own), up(best + shared)
-        beta = max(beta, beyond.rise(v))
-        wider = float(up(shared + beyond.lift(upper)))
+        beta, wider = max(beta, beyond.rise(v)), shared
         if self.ends:
             alpha, beta = min(alpha, 0.0), max(beta, 0.0)
         fall, rise = geometric(self.mdp, alpha, -math.inf), geometric(self.mdp, beta, math.inf)
-        lower, upper = down(lower + fall), up(upper + rise)
+        # The numbers are summed first, outward: one rounding a state.
+        lower = down(kept + float(down(fall - own)))
+        if len(beyond.rows):
+            upper = up(best + shared)
+            wider = float(up(shared + beyond.lift(upper)))
+            upper = up(upper + rise)
+        else:
+            upper = up(best + float(up(rise + shared)))
         floor, ceiling = self.limits()
         np.maximum(lower, floor, out=lower)
         np.minimum(upper, ceiling, out=upper)
@@ -108,8 +113,9 @@ class DiscountedCertifier(Certifier):
         if self.last is None or self.rows is None or certificate.keep is not None:
             return certificate
         v, error, rise, beyond = self.last
-        least = down(certificate.lower - rise)
-        keep = beyond.keep(self.sweeper.not_worse(v, down(least - error)), least)
+        keep = self.sweeper.not_worse(v, down(certificate.lower - float(up(rise + error))))
+        if len(beyond.rows):
+            beyond.keep(keep, down(certificate.lower - rise))
         return certificate.with_decisions(keep, proven_states(self.sweeper, keep, self.rows))
 
 
