@@ -100,6 +100,42 @@ def test_grid_with_walls_and_a_pocket(storage, gamma, monkeypatch):
         assert answer.v[3] == pytest.approx(-100, abs=1e-6)
 
 
+@pytest.mark.parametrize("storage", ["numbers", "codes"])
+def test_pockets_take_no_more_sweeps_at_a_discount_near_1(storage, monkeypatch):
+    """Two pockets without an end: a and b pay 1 and 3 in turn, c earns 2 before d pays 1."""
+    route(monkeypatch, storage)
+    steps = [("x", "go", "end", "1/2", -1), ("x", "go", "y", "1/2", -1), ("y", "go", "x", 1, -1)]
+    for s, t, r, back in (("a", "b", -1, -3), ("c", "d", 2, -1)):
+        steps += [
+            (s, "go", t, "2/3", r),
+            (s, "go", s, "1/3", r),
+            (t, "go", s, 1, back),
+            (t, "wait", t, 1, back - 1),
+        ]
+    mdp = MDP.from_outcomes(steps, "9999/10000", terminal=["end"])
+    answer = ordered_gauss_seidel(mdp)
+    assert answer.status is Status.CERTIFIED and sum(answer.work.values()) < 100
+    assert answer.work["linear solves"] >= 1
+    for low, truth, high in zip(
+        answer.lower.tolist(), reference.exact_optimal_value(mdp), answer.upper.tolist(), strict=True
+    ):
+        assert Fraction(low) <= truth <= Fraction(high)
+
+
+def test_pockets_too_large_to_solve_are_swept(monkeypatch):
+    from tabular_rl.methods.planning import _pockets
+
+    monkeypatch.setattr(_pockets, "LARGEST", 1)
+    steps = [("x", "go", "end", "1/2", -1), ("x", "go", "y", "1/2", -1), ("y", "go", "x", 1, -1)]
+    mdp = MDP.from_outcomes(
+        [*steps, ("a", "go", "b", 1, -1), ("b", "go", "a", 1, -3)], "9/10", terminal=["end"]
+    )
+    answer = ordered_gauss_seidel(mdp)
+    assert answer.status is Status.CERTIFIED and "linear solves" not in answer.work
+    # a = -1 - 9/10 (3 - 9/10 a): a = -3.7 / .19
+    assert answer["a"] == pytest.approx(-3.7 / 0.19, abs=1e-6)
+
+
 def test_states_that_are_left_seldom():
     """From a one leaves with probability 2^-53 a step, each costing 1: v(a) = -2^53, and 1 - p(a|a) would be off."""
     p = 2.0**-53

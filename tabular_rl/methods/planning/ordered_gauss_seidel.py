@@ -48,8 +48,9 @@ def ordered_gauss_seidel(
     States that end, terminal ones and those that are never left, come first, then those that most likely lead to them,
     breadth-first. Each new value is used at once, so that one sweep carries value along all the likely ways. A row is
     taken as what it is worth until it leaves its state. Between two sweeps over all rows some follow over those of
-    the best policy. In a model without cycles states stand after their successors, and one sweep is enough. The
-    interval comes of a sweep of the model as it is.
+    the best policy. In a model without cycles states stand after their successors, and one sweep is enough. States from
+    which no end is reached, such as walled-in cells, have the values of their policies from linear solves. The interval
+    comes of a sweep of the model as it is.
 
     Good for grids, mazes and other models in which one moves to an end. Where no state ends the sweeps are those of
     value iteration.
@@ -112,6 +113,11 @@ def _searched(goal: Goal, search: Stored | Packed, sweeps: int) -> bool:
     """Sweep until the tolerance is proven; return False where the sweeps are spent before."""
     run, total = goal.run, goal.mdp.problem.must_end
     rows = goal.rows()
+    pockets = None
+    if isinstance(search, Packed) and search.line.reached < goal.model.S and goal.mdp.gamma < 1:
+        from tabular_rl.methods.planning._pockets import Pockets
+
+        pockets = Pockets(search, goal)
     done, best, since, low, high = 1, float("inf"), 0, 0.0, 0.0
     while done < sweeps:
         if done > 1 or not search.line.acyclic:  # else the first sweep has left nothing to change
@@ -133,4 +139,6 @@ def _searched(goal: Goal, search: Stored | Packed, sweeps: int) -> bool:
             run.did("evaluation sweeps")
             if max(high, 0.0) - min(low, 0.0) <= SHRINK * change or goal.enough(low, high):
                 break
+        if pockets is not None:
+            pockets.solve()
     return False
