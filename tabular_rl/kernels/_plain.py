@@ -47,7 +47,7 @@ def kernels(name: str, outcomes: int) -> Any:
     """
     if outcomes > SMALL or "numba" in sys.modules or _Spent.seconds > WORTH:
         return sys.modules.get(HERE + name) or import_module(HERE + name)
-    return _interpreted(name)
+    return interpreted(name)
 
 
 def ready(name: str) -> Any:
@@ -65,7 +65,7 @@ def ready(name: str) -> Any:
 
 
 @functools.cache
-def _interpreted(name: str) -> SimpleNamespace:
+def interpreted(name: str) -> SimpleNamespace:
     """The kernels of a file as functions on arrays that run on lists."""
     path = Path(__file__).with_name(f"{name}.py")
     source = path.read_text("utf-8").replace(MARK, "kernel = lambda function: function\n")

@@ -48,6 +48,8 @@ def look_at_rows(pair_ptr, rows, first, last, s, compare, facts, smallest):
         if not (abs(missing) <= min(n * 2.0**-52, 2.0**-41) and least >= n * 2.0**-53):
             return False
         largest = abs(r[i])
+        if not largest <= 1e300:
+            return False
         if len(reward) > 0:
             expected, scale = 0.0, 0.0
             for k in range(row_ptr[i], row_ptr[i + 1]):
@@ -96,9 +98,10 @@ def count_entries(ptr, data, stride, counts):
 def count_numbers(block, counts):
     """counts(j) ← how many numbers of row j of a dense block are not 0."""
     for j in range(len(block)):
+        row = block[j]
         n = 0
-        for t in range(block.shape[1]):
-            if block[j, t] != 0.0:
+        for t in range(len(row)):
+            if row[t] != 0.0:
                 n += 1
         counts[j] = n
 
@@ -150,11 +153,12 @@ def write_entries(matrix, S, per_state, row_ptr, at, next_state, prob):
 def write_numbers(block, row_ptr, i, next_state, prob):
     """Rows of a dense block to the model's row i and those after it: the row that comes next."""
     for j in range(len(block)):
+        row = block[j]
         k = row_ptr[i]
-        for t in range(block.shape[1]):
-            if block[j, t] != 0.0:
+        for t in range(len(row)):
+            if row[t] != 0.0:
                 next_state[k] = t
-                prob[k] = block[j, t]
+                prob[k] = row[t]
                 k += 1
         if k > row_ptr[i]:
             i += 1
@@ -192,5 +196,6 @@ def match_entries(matrix, a, per_state, pair_ptr, pair_action, row_ptr, at, next
 def pick_numbers(block, place, row_ptr, next_state, reward):
     """reward(k) ← the number at the place of outcome k; row i of the model is row place(i) of the dense block."""
     for i in range(len(place)):
+        row = block[place[i]]
         for k in range(row_ptr[i], row_ptr[i + 1]):
-            reward[k] = block[place[i], next_state[k]]
+            reward[k] = row[next_state[k]]

@@ -12,9 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.kernels._plain import ready
-from tabular_rl.model.rows import Floats, Ints, readonly
-from tabular_rl.model.validation import MANY
+from tabular_rl.model.rows import Floats, Ints, build_kernels, readonly
 
 # Where the state, the action and the next state stand among the axes of a tensor.
 ORDER = {"sas": (0, 1, 2), "ass": (1, 0, 2), "ssa": (0, 2, 1)}
@@ -70,14 +68,11 @@ def pairs_of(P: Any, axes: str) -> Pairs | None:
     Pairs, whose memory is its own; or None.
     """
     if is_stack(P) or is_sparse_list(P):
-        return None if entries_of(P) < MANY else _pairs_of_matrices(P, axes)
+        return _pairs_of_matrices(P, axes) if build_kernels(entries_of(P)) else None
     table = P.transpose(ORDER[axes])
     S, _, n = table.shape
-    if n != S or S > MOST or table.dtype.kind not in "iuf" or table.dtype.itemsize > 8:
-        return None
-    if table.size < MANY and ready("build") is None:
-        return None
-    return _pairs_of_numbers(table)
+    usual = n == S <= MOST and table.dtype.kind in "iuf" and table.dtype.itemsize <= 8
+    return _pairs_of_numbers(table) if usual and build_kernels(table.size) else None
 
 
 def entries_of(P: Any) -> int:
@@ -195,26 +190,23 @@ def _pairs_of_matrices(P: Any, axes: str) -> Pairs | None:
 
 def _counted(sheets: Sheets) -> Pairs | None:
     """Return rows whose outcomes are yet to be written; None where their pointers are damaged."""
-    from tabular_rl.kernels.build import count_entries
-
     S, A = sheets.S, sheets.A
     if S * A > 2 * sheets.K:
         return None  # most actions are not available, and counting them all takes more room than the model
-    counts, stride = _no_counts(S * A, sheets.K), A // sheets.per_state
+    counts, stride, kernels = _no_counts(S * A, sheets.K), A // sheets.per_state, build_kernels(sheets.K)
     for first, last in sheets.blocks():
         for piece in sheets.pieces(first, last):
             if piece is None:
                 return None
             a, (ptr, _, data) = piece
-            if not count_entries(ptr, data, stride, counts[first * A + a :]):
+            if not kernels.count_entries(ptr, data, stride, counts[first * A + a :]):
                 return None
-    return _laid_out(S, A, counts)
+    return _laid_out(S, A, counts, kernels)
 
 
 def _written(sheets: Sheets, pairs: Pairs) -> bool:
     """Write the outcomes of rows; False where a row is not in order, or leads nowhere."""
-    from tabular_rl.kernels.build import write_entries
-
+    write_entries = build_kernels(sheets.K).write_entries
     for first, last in sheets.blocks():
         at = pairs.pair_ptr[first:last].copy()
         for piece in sheets.pieces(first, last):
@@ -229,12 +221,10 @@ def _no_counts(pairs: int, most: int) -> Ints:
     return np.zeros(pairs + 1, dtype=np.int32) if most <= MOST else np.zeros(pairs + 1, dtype=np.int64)
 
 
-def _laid_out(S: int, A: int, counts: Ints) -> Pairs:
+def _laid_out(S: int, A: int, counts: Ints, kernels: Any) -> Pairs:
     """Return rows whose outcomes are yet to be written, from how many each state and action has."""
-    from tabular_rl.kernels.build import lay_out
-
     pair_ptr, pair_action = np.empty(S + 1, dtype=np.int32), np.empty(S * A, dtype=np.int32)
-    L = lay_out(A, counts, pair_ptr, pair_action)
+    L = kernels.lay_out(A, counts, pair_ptr, pair_action)
     row_ptr = counts
     if L < S * A:
         pair_action, row_ptr = pair_action[:L].copy(), counts[: L + 1].copy()
@@ -255,15 +245,13 @@ def _blocks_of_numbers(table: NDArray[Any]) -> Iterator[tuple[int, int, Floats]]
 
 
 def _pairs_of_numbers(table: NDArray[Any]) -> Pairs:
-    from tabular_rl.kernels.build import count_numbers, write_numbers
-
     S, A, _ = table.shape
-    counts = _no_counts(S * A, table.size)
+    counts, kernels = _no_counts(S * A, table.size), build_kernels(table.size)
     for first, last, block in _blocks_of_numbers(table):
-        count_numbers(block, counts[first * A : last * A])
-    pairs, row = _laid_out(S, A, counts), 0
+        kernels.count_numbers(block, counts[first * A : last * A])
+    pairs, row = _laid_out(S, A, counts, kernels), 0
     for _, _, block in _blocks_of_numbers(table):
-        row = write_numbers(block, pairs.row_ptr, row, pairs.next_state, pairs.prob)
+        row = kernels.write_numbers(block, pairs.row_ptr, row, pairs.next_state, pairs.prob)
     return pairs
 
 
@@ -283,21 +271,17 @@ def of_pairs(pairs: Pairs, table: NDArray[Any]) -> Floats:
 
 def of_outcomes(pairs: Pairs, table: NDArray[Any]) -> Floats:
     """Return the number of each outcome (K,) from a table (S, A, S)."""
-    from tabular_rl.kernels.build import pick_numbers
-
-    made = np.empty(len(pairs.next_state))
+    made, kernels = np.empty(len(pairs.next_state)), build_kernels(len(pairs.next_state))
     for first, last, block in _blocks_of_numbers(table):
         i0, i1, state, action = pairs.states(first, last)
         ptr = pairs.row_ptr[i0 : i1 + 1]
-        pick_numbers(block, (state - first) * pairs.A + action, ptr, pairs.next_state, made)
+        kernels.pick_numbers(block, (state - first) * pairs.A + action, ptr, pairs.next_state, made)
     return made
 
 
 def of_entries(pairs: Pairs, sheets: Sheets) -> Floats | None:
     """Return the number of each outcome (K,) from sparse matrices; None where their entries do not rise."""
-    from tabular_rl.kernels.build import match_entries
-
-    made = np.empty(len(pairs.next_state))
+    made, kernels = np.empty(len(pairs.next_state)), build_kernels(len(pairs.next_state))
     for first, last in sheets.blocks():
         ptr = pairs.pair_ptr[first : last + 1]
         at = ptr[:-1].copy()
@@ -306,6 +290,6 @@ def of_entries(pairs: Pairs, sheets: Sheets) -> Floats | None:
                 return None
             a, matrix = piece
             rows = ptr, pairs.pair_action, pairs.row_ptr, at, pairs.next_state
-            if not match_entries(matrix, a, sheets.per_state, *rows, made):
+            if not kernels.match_entries(matrix, a, sheets.per_state, *rows, made):
                 return None
     return made

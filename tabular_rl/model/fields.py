@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 def put(mdp: MDP, **fields: Any) -> None:
     """Set fields of a model, which is frozen to everybody else."""
+    set_field = object.__setattr__
     for field, value in fields.items():
-        object.__setattr__(mdp, field, value)
+        set_field(mdp, field, value)
 
 
 def put_exact(mdp: MDP, **rationals: Any) -> None:
@@ -102,9 +103,11 @@ def put_arrays(mdp: MDP, copy: bool, arrays: Mapping[str, Any]) -> None:
     kinds: dict[str, Any] = {
         "pair_ptr": small, "pair_action": small, "row_ptr": pointer, "next_state": small, "terminal": np.bool_,
     }  # fmt: skip
-    for field, values in arrays.items():
-        kind = kinds.get(field, np.float64)
-        put(mdp, **{field: None if values is None else frozen(field, values, kind, copy)})
+    made = {
+        field: None if values is None else frozen(field, values, kinds.get(field, np.float64), copy)
+        for field, values in arrays.items()
+    }
+    put(mdp, **made)
 
 
 def finish(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError
+from tabular_rl.kernels._plain import interpreted, ready
 from tabular_rl.model.rationals import UNDERFLOWS, Exact, RationalArray, exact_sum, nearest
 
 if TYPE_CHECKING:
@@ -17,8 +20,21 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
 
+TINY = 128  # outcomes up to which plain Python looks at a model more quickly than NumPy does
+FEW = (
+    20_000  # outcomes from which on kernels save more time than it takes to load them, where Numba is loaded,
+)
+MANY = 100_000  # and where it is not
 BLOCK = 1 << 18  # outcomes looked at together when a model is validated: the processor's cache holds them
 LARGEST = 1e300  # rewards beyond it overflow in sums
+
+
+def build_kernels(outcomes: int) -> Any:
+    """Return the kernels that build a model of so many outcomes; None where NumPy is quicker than to load them."""
+    found = ready("build")
+    if found is None and (outcomes >= MANY or (outcomes >= FEW and "tabular_rl.kernels._jit" in sys.modules)):
+        found = import_module("tabular_rl.kernels.build")
+    return interpreted("build") if found is None and outcomes <= TINY else found
 
 
 def readonly(array: NDArray[Any]) -> NDArray[Any]:
@@ -46,6 +62,8 @@ def frozen(field: str, values: Any, dtype: Any, copy: bool) -> NDArray[Any]:
     ModelError : another number of dimensions, another kind of numbers, or one that the dtype cannot hold
     """
     given = np.asanyarray(values)
+    if not copy and type(given) is np.ndarray and given.ndim == 1 and given.dtype == dtype:
+        return readonly(np.ascontiguousarray(given)[:])
     kind = np.dtype(dtype).kind
     if given.ndim != 1:
         raise ModelError(f"{field}: found {given.ndim} dimensions, expected 1")

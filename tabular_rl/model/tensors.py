@@ -98,11 +98,9 @@ def arrays_of_tensors(
     own_rewards = ("of_state", "may_pay")
     arrays = {field: x for field, x in rows._asdict().items() if field not in ("S", "A", *own_rewards)}
     paid = {}
-    if (
-        ends.any() and not ((np.diff(rows.pair_ptr) > 0) & ends).any()
-    ):  # what validation says of those comes first
-        pay = rows.may_pay(np.flatnonzero(ends))
-        paid = terminal_reward(rows.of_state, pay, names, terminal_rewards)
+    at = np.flatnonzero(ends)
+    if at.size and not (rows.pair_ptr[at + 1] > rows.pair_ptr[at]).any():  # of those validation tells first
+        paid = terminal_reward(rows.of_state, rows.may_pay(at), names, terminal_rewards)
     if paid:
         own: Any = rows.reward if rows.r is None else np.repeat(rows.r, np.diff(rows.row_ptr))
         arrays |= {"reward": with_entry(own, rows.next_state, paid, gamma), "r": None}
@@ -252,7 +250,9 @@ def _rows(entries: Entries, rewards: Any, axes: str, reward_axes: str | None) ->
 def _mask(terminal: Any, names: Names) -> NDArray[np.bool_]:
     """Return which states are terminal: named by a list, an array, a set or a mask."""
     if terminal is None:
-        terminal = ()
+        return np.zeros(len(names), dtype=bool)
+    if isinstance(terminal, np.ndarray) and terminal.dtype == bool and terminal.shape == (len(names),):
+        return terminal.copy()
     if isinstance(terminal, (str, int, np.integer)) and not isinstance(terminal, bool):
         terminal = [terminal]
     try:

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError
-from tabular_rl.kernels._plain import ready
 from tabular_rl.model.names import check_names
 from tabular_rl.model.rows import (
     BLOCK,
     LARGEST,
     Floats,
+    build_kernels,
     largest_of_rows,
     mass_defects,
     readonly,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 
 Mask = NDArray[np.bool_]
-MANY = 100_000  # outcomes from which on a kernel saves more time than it takes to load
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ class _Look:
         self.mdp = mdp
         self.faults: list[Fault] = []
         self.longest, self.defect, self.largest = 0, 0.0, 0.0
-        self.many = mdp.K >= MANY or ready("build") is not None
+        self.kernels = build_kernels(mdp.K)
         self.pairs()
         self.least = np.full(mdp.S, math.inf)  # R_i of the row of each state where it is smallest
 
@@ -167,11 +166,8 @@ class _Look:
     def pairs(self) -> None:
         """Check which states have rows, and the actions of these."""
         mdp = self.mdp
-        if self.many:
-            from tabular_rl.kernels.build import pairs_rise
-
-            if pairs_rise(mdp.pair_ptr, mdp.pair_action, mdp.terminal, mdp.A):
-                return
+        if self.kernels and self.kernels.pairs_rise(mdp.pair_ptr, mdp.pair_action, mdp.terminal, mdp.A):
+            return
         counts, actions = np.diff(mdp.pair_ptr), mdp.pair_action
         what = "has no actions, expected some. Declare it terminal, or give it one."
         self.of_states((counts == 0) & ~mdp.terminal, what)
@@ -225,21 +221,30 @@ class _Look:
 
     def is_right(self, first: int, last: int, k0: int, k1: int) -> bool:
         """Whether a kernel is sure of all rows first ≤ i < last; what it finds is then what `block` would find."""
-        from tabular_rl.kernels.build import look_at_rows
-
         mdp, to = self.mdp, self.mdp.next_state[k0:k1]
         reward = np.zeros(0) if mdp.reward is None else mdp.reward
         own = reward[k0:k1]
         if not (to.size and np.minimum.reduce(to) >= 0 and np.maximum.reduce(to) < mdp.S):
             return False
-        if own.size and not (own.min() >= -LARGEST and own.max() <= LARGEST):
+        if own.size and not (np.minimum.reduce(own) >= -LARGEST and np.maximum.reduce(own) <= LARGEST):
             return False
         facts = np.array([self.longest, self.defect, self.largest], dtype=np.float64)
         rows, s = (mdp.row_ptr, mdp.prob, readonly(reward), mdp.r), mdp.state_of_row(first) if first else 0
-        if not look_at_rows(mdp.pair_ptr, rows, first, last, s, mdp.exact is None, facts, self.least):
+        look = self.kernels.look_at_rows
+        if not look(mdp.pair_ptr, rows, first, last, s, mdp.exact is None, facts, self.least):
             return False
         self.longest, self.defect, self.largest = int(facts[0]), float(facts[1]), float(facts[2])
         return True
+
+    def expected_rewards(self) -> None:
+        """Check that the rewards of rows are in range."""
+        r = self.mdp.r
+        self.largest = max(
+            self.largest, float(max(np.maximum.reduce(r, initial=0.0), -np.minimum.reduce(r, initial=0.0)))
+        )
+        if self.mdp.reward is None or not self.faults:  # otherwise it follows from a fault that is named
+            what = f"expected a finite number up to {LARGEST:g}"
+            self.of_rows(~(np.abs(r) <= LARGEST), lambda i: f"found expected reward {float(r[i])!r}, {what}")
 
     def _out_of_range(self, k0: int, k1: int) -> bool:
         """Add the numbers of outcomes that are out of their range; True where there is one."""
@@ -275,19 +280,15 @@ class _Look:
 def validate(mdp: MDP, correction: float) -> Facts:
     """Look at every number once, in blocks; ModelError with the first faults, else the facts of the model."""
     look = _Look(mdp)
+    right = True
     for block in row_blocks(mdp.row_ptr):
         if len(look.faults) > 50:
             break
-        if not look.many or look.faults or not look.is_right(*block):
+        if look.faults or not look.kernels or not look.is_right(*block):
+            right = False
             look.block(*block)
-    largest = float(max(np.maximum.reduce(mdp.r, initial=0.0), -np.minimum.reduce(mdp.r, initial=0.0)))
-    small = largest <= LARGEST
-    if not small and (
-        mdp.reward is None or not look.faults
-    ):  # otherwise it follows from a fault that is named
-        what = f"expected a finite number up to {LARGEST:g}"
-        bad = ~(np.abs(mdp.r) <= LARGEST)
-        look.of_rows(bad, lambda i: f"found expected reward {float(mdp.r[i])!r}, {what}")
+    if not right:
+        look.expected_rewards()
     if look.faults:
         raise ModelError(look.faults, mdp.origin or None)
     defect, r_relative = 0.0, 0.0
@@ -296,8 +297,10 @@ def validate(mdp: MDP, correction: float) -> Facts:
         if mdp.reward is not None:
             # r was summed in floats, by us (γ_{n+3} + τ, in units of the largest reward) or by whoever wrote the file.
             r_relative = ((5 * look.longest + 24) * 2.0**-53 * (1 + 2.0**-20) + defect) * (1 + 2.0**-50)
-    common = float(np.max(look.least, initial=0.0, where=np.isfinite(look.least)))
-    return Facts(look.longest, defect, max(look.largest, largest), common, r_relative, correction)
+    common = float(np.maximum.reduce(look.least))
+    if common == math.inf:  # of a terminal state
+        common = float(np.max(look.least, initial=0.0, where=np.isfinite(look.least)))
+    return Facts(look.longest, defect, look.largest, common, r_relative, correction)
 
 
 def sum_text(total: float) -> str:

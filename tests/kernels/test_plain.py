@@ -26,7 +26,7 @@ def interpreted(monkeypatch):
     """Let kernels be interpreted, though Numba is loaded here."""
 
     def kernels(name, _outcomes):
-        return _plain._interpreted(name)
+        return _plain.interpreted(name)
 
     def use():
         for module in ("tabular_rl.solving.sweeps", "tabular_rl.model.graph.search"):
@@ -95,14 +95,14 @@ def test_graphs_are_the_same(interpreted, seed):
 def test_every_kernel_of_a_file_is_interpreted():
     for module in (bellman, graph):
         names = {name for name, x in vars(module).items() if callable(x) and name != "kernel"}
-        assert set(vars(_plain._interpreted(module.__name__.rpartition(".")[2]))) == names
+        assert set(vars(_plain.interpreted(module.__name__.rpartition(".")[2]))) == names
 
 
 def test_compiled_kernels_take_over(monkeypatch):
     assert _plain.kernels("bellman", 1) is bellman  # Numba is loaded here
     monkeypatch.delitem(sys.modules, "numba")
     monkeypatch.setattr(_plain._Spent, "seconds", 0.0)
-    assert _plain.kernels("bellman", _plain.SMALL) is _plain._interpreted("bellman")
+    assert _plain.kernels("bellman", _plain.SMALL) is _plain.interpreted("bellman")
     assert _plain.kernels("bellman", _plain.SMALL + 1) is bellman
     monkeypatch.setattr(_plain._Spent, "seconds", _plain.WORTH + 0.01)
     assert _plain.kernels("bellman", 1) is bellman
@@ -121,7 +121,7 @@ def test_kernels_that_numpy_replaces_are_loaded_when_they_are_often_missed(monke
 
 def test_interpreted_kernels_count_their_time(monkeypatch):
     monkeypatch.setattr(_plain._Spent, "seconds", 0.0)
-    _plain._interpreted("bellman").sole_rows(
+    _plain.interpreted("bellman").sole_rows(
         np.array([0, 1]), np.array([True]), np.array([0]), np.empty(1, dtype=bool)
     )
     assert _plain._Spent.seconds > 0

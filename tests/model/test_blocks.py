@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import tracemalloc
 
 import numpy as np
@@ -11,19 +12,17 @@ from scipy import sparse
 
 from tabular_rl import MDP, ModelError, load, save
 from tabular_rl.kernels import build
+from tabular_rl.kernels._plain import interpreted
 from tabular_rl.model import blocks
-from tabular_rl.model.rows import mass_defects, row_blocks
+from tabular_rl.model.rows import build_kernels, mass_defects, row_blocks
 
-NEVER = 2**62
 FIELDS = ("pair_ptr", "pair_action", "row_ptr", "next_state", "prob", "reward", "r", "terminal", "start")
 
 
-def large_from(patch, outcomes, block=64):
-    """Take models for large from so many outcomes on, and cut them into small blocks."""
-    patch.setattr("tabular_rl.model.blocks.MANY", outcomes)
-    patch.setattr("tabular_rl.model.validation.MANY", outcomes)
-    for module in ("blocks", "validation"):  # kernels that are loaded read small models too
-        patch.setattr(f"tabular_rl.model.{module}.ready", lambda _: None)
+def read_by(patch, kernels, block=64):
+    """Let models of any size be made by these kernels, or by NumPy, and cut them into small blocks."""
+    patch.setattr("tabular_rl.model.blocks.build_kernels", lambda _: kernels)
+    patch.setattr("tabular_rl.model.validation.build_kernels", lambda _: kernels)
     patch.setattr(blocks, "BLOCK", block)
     patch.setattr(blocks, "PIECE", 1)
 
@@ -42,16 +41,15 @@ def left(make, *args, **more):
 
 
 def both(make, *args, **more):
-    """What is left by kernels, which must be what is left without."""
+    """What is left by kernels, compiled and interpreted, which must be what is left without."""
     with pytest.MonkeyPatch.context() as patch:
-        large_from(patch, NEVER)
+        read_by(patch, None)
         slow = left(make, *args, **more)
-        large_from(patch, 1)
-        fast = left(make, *args, **more)
-        large_from(patch, 1, block=1 << 17)
-        assert left(make, *args, **more) == fast
-    assert fast == slow
-    return fast
+        for kernels in (build, interpreted("build")):
+            for block in (64, 1 << 16):
+                read_by(patch, kernels, block)
+                assert left(make, *args, **more) == slow
+    return slow
 
 
 def tensor(seed, S=7, A=3, lost=0.2):
@@ -153,7 +151,7 @@ def test_small_models_are_read_by_kernels_that_are_loaded(monkeypatch):
             build, name, lambda *args, name=name, kernel=kernel: called.append(name) or kernel(*args)
         )
     with pytest.MonkeyPatch.context() as patch:
-        large_from(patch, NEVER)
+        read_by(patch, None)
         slow = left(MDP, tensor(0)[1], np.zeros(7), 0.9, terminal=[6])
     assert not called
     assert left(MDP, tensor(0)[1], np.zeros(7), 0.9, terminal=[6]) == slow
@@ -164,7 +162,7 @@ def test_models_without_faults_are_read_by_kernels_alone(monkeypatch):
     def slow(*_):
         raise AssertionError("a second look")
 
-    large_from(monkeypatch, 1)
+    read_by(monkeypatch, build)
     monkeypatch.setattr("tabular_rl.model.validation._Look.block", slow)
     monkeypatch.setattr("tabular_rl.model.tensors._entries", slow)
     rng, P = tensor(0)
@@ -270,9 +268,9 @@ def test_matrices_that_are_damaged_or_of_another_kind_are_left_to_the_slow_way(w
     if what == "types":
         sheets.data = data.astype(np.longdouble)
     listed = [sheets, sparse.csr_array(np.eye(2))] if what == "shape" else [sheets]
-    for many in (1, NEVER):
+    for kernels in (build, None):
         with pytest.MonkeyPatch.context() as patch:
-            large_from(patch, many)
+            read_by(patch, kernels)
             assert blocks.pairs_of(listed, "ass") is None
 
 
@@ -338,19 +336,18 @@ def test_exact_models_and_files(tmp_path):
         both(load, tmp_path / name)
 
 
-def test_large_models_are_read_by_kernels_and_small_ones_without(monkeypatch):
-    def forbidden(*_):
-        raise AssertionError("a small model is read without Numba")
-
-    monkeypatch.setattr("tabular_rl.model.blocks.ready", lambda _: None)
-    monkeypatch.setattr("tabular_rl.model.validation.ready", lambda _: None)
-    monkeypatch.setattr("tabular_rl.kernels.build.look_at_rows", forbidden)
-    monkeypatch.setattr("tabular_rl.kernels.build.lay_out", forbidden)
-    _, P = tensor(0)
-    MDP(P, np.zeros(7), 0.9, terminal=[6])
-    S = 400
-    with pytest.raises(AssertionError, match="without Numba"):
-        MDP(np.full((S, 1, S), 1 / S), np.zeros(S), 0.9)
+def test_kernels_are_taken_where_they_pay(monkeypatch):
+    """Tiny models by plain Python, others by NumPy until they are large, or Numba is there and they are not small."""
+    asked, plain = [], interpreted("build")
+    monkeypatch.setattr("tabular_rl.model.rows.import_module", lambda name: asked.append(name) or build)
+    monkeypatch.setattr("tabular_rl.model.rows.ready", lambda _: None)
+    monkeypatch.setitem(sys.modules, "tabular_rl.kernels._jit", build)
+    assert [build_kernels(n) for n in (3, 128, 129, 19_999, 20_000)] == [plain, plain, None, None, build]
+    monkeypatch.delitem(sys.modules, "tabular_rl.kernels._jit")
+    assert [build_kernels(n) for n in (128, 20_000, 99_999, 100_000)] == [plain, None, None, build]
+    assert asked == ["tabular_rl.kernels.build"] * 2
+    monkeypatch.setattr("tabular_rl.model.rows.ready", lambda _: build)
+    assert build_kernels(1) is build_kernels(1_000) is build, "they are there"
 
 
 @pytest.mark.parametrize("form", ["list", "matrix", "matrix by action", "dense", "by action", "rows"])

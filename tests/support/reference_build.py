@@ -39,6 +39,8 @@ def look_at_rows(pair_ptr, rows, first, last, s, compare, facts, smallest):
         if abs(gap) > min(Fraction(n, 2**52), LARGEST_GAP):
             return False
         largest = abs(float(r[i]))
+        if not largest <= 1e300:
+            return False
         if len(reward):
             own = [float(reward[k]) for k in places]
             scale = max(map(abs, own))
