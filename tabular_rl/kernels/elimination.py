@@ -15,9 +15,10 @@ from tabular_rl.kernels._jit import kernel
 
 
 class Chain(NamedTuple):
-    """The rows of a chain, no successor twice in one; `lost` is 1 - γ."""
+    """The rows of a chain: outcomes begin(s) to end(s) are those of s; `lost` is 1 - γ."""
 
-    ptr: Any
+    begin: Any
+    end: Any
     next_state: Any
     prob: Any
     gamma: Any
@@ -49,12 +50,32 @@ def look_outside(chain, label, s, x):
     """Return what a step from s meets outside of its part, γ Σ p x(s'), and the weight that leaves the part."""
     met = 0.0
     leaves = chain.lost
-    for k in range(chain.ptr[s], chain.ptr[s + 1]):
+    for k in range(chain.begin[s], chain.end[s]):
         s2 = chain.next_state[k]
         if label[s2] != label[s]:
             met += chain.gamma * chain.prob[k] * x[s2]
             leaves += chain.gamma * chain.prob[k]
     return met, leaves
+
+
+@kernel
+def list_parts(label, cuts, states):
+    """states ← the states of part 0, of part 1 and so on; cuts (0 at first) ← where each begins and the last ends.
+
+    States of label -1 are in none.
+    """
+    for s in range(len(label)):
+        if label[s] >= 0:
+            cuts[label[s] + 1] += 1
+    for part in range(len(cuts) - 1):
+        cuts[part + 1] += cuts[part]
+    for s in range(len(label) - 1, -1, -1):
+        if label[s] >= 0:
+            cuts[label[s] + 1] -= 1
+            states[cuts[label[s] + 1]] = s
+    for part in range(len(cuts) - 1):
+        cuts[part] = cuts[part + 1]
+    cuts[len(cuts) - 1] = len(states)
 
 
 @kernel
@@ -160,7 +181,7 @@ def fill_part(chain, label, part, entries, heads, taken, x):
     for s in part:
         met, heads.leave[s] = look_outside(chain, label, s, x)
         x[s] += met
-        for k in range(chain.ptr[s], chain.ptr[s + 1]):
+        for k in range(chain.begin[s], chain.end[s]):
             s2 = chain.next_state[k]
             if label[s2] == label[s] and s2 != s and chain.prob[k] > 0.0:
                 if size == len(entries.row):
@@ -276,7 +297,7 @@ def sweep_part(chain, states, first, last, step, b, x):
         s = states[at]
         met = b[s]
         leaves = chain.lost
-        for k in range(chain.ptr[s], chain.ptr[s + 1]):
+        for k in range(chain.begin[s], chain.end[s]):
             s2 = chain.next_state[k]
             if s2 != s:
                 met += chain.gamma * chain.prob[k] * x[s2]

@@ -19,6 +19,7 @@ class Facts:
     def __init__(self, mdp: MDP) -> None:
         self._mdp = mdp
         self.S, self.L, self.K, self.horizon = mdp.S, mdp.L, mdp.K, mdp.horizon
+        self.must_end = mdp.problem.must_end
 
     @cached_property
     def moves(self) -> int:
@@ -60,12 +61,19 @@ class Facts:
         found = elimination_patterns(self._mdp, check=Run("auto", {}).check_stop)
         return found[0]() if found else None
 
+    @cached_property
+    def thin(self) -> bool:
+        """Whether rows have one to two outcomes on average, and the chain of all first rows is eliminated quickly."""
+        from tabular_rl.solving.elimination import first_rows_are_thin
+
+        return self.L < self.K <= 2 * self.L and first_rows_are_thin(self._mdp)
+
 
 class Cost(NamedTuple):
     """An estimate in sweeps over the model, why it is so, and the options that it holds for.
 
     Where it is `capped`, the options hold a budget that it may overrun: `auto` then goes on by the next method. Where
-    it is `final`, the model is so small that no other method is worth an estimate.
+    it is `final`, no other method is worth an estimate.
     """
 
     sweeps: float

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.model.graph.search import Mask
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rows import Floats
 from tabular_rl.solving.run import Run
@@ -22,6 +23,7 @@ SMALL = 100  # states up to which the whole chain is solved as one dense part, w
 STEPS = 1000, 10**8  # before a part counts as one that fills in: a state, or in all if that is more
 MOST_STEPS = 10_000  # a state
 ROOM = 8, 2_000_000  # entries beside those of the chain: a state, or in all
+THIN = 50  # steps a state where a chain fills in but little
 DENSE = 500  # states of a part up to which a dense elimination takes less than a tenth of a second
 SWEEPS = 2000  # over a part that fills in
 LOOK = 32  # sweeps before their speed is judged
@@ -46,9 +48,17 @@ def chain_solution(
     x (S,), of which nothing is claimed.
     """
     gamma = float(sweeper.rows[4])
+    if len(zero) > SMALL and policy.rows is not None:
+        at = np.where(zero, 0, policy.rows)
+        row_ptr, next_state = sweeper.mdp.row_ptr, sweeper.mdp.next_state
+        if b is None:
+            b = sweeper.rows[5] * sweeper.rows[3][at]
+        rows = row_ptr[at], row_ptr[at + 1], next_state, sweeper.mdp.prob
+        return Elimination(rows, gamma, zero, sweeper.run).solve(b, sweeps)
     if len(zero) > SMALL:
         P_pi, r_pi = sweeper.policy_system(policy)
-        return Elimination(P_pi, gamma, zero, sweeper.run).solve(r_pi if b is None else b, sweeps)
+        chain = Elimination.of_chain(P_pi, gamma, zero, sweeper.run)
+        return chain.solve(r_pi if b is None else b, sweeps)
     from tabular_rl.kernels.elimination import solve_dense
 
     full, r_pi = sweeper.policy_system(policy, dense=True)
@@ -61,61 +71,88 @@ def chain_solution(
     return x
 
 
-class Elimination:
-    """The parts of a chain P (S, S), a csr_array, found once; rows of the states in `zero` (S,) do not count.
+def first_rows_are_thin(mdp: MDP) -> bool:
+    """Return whether the chain of the first row of each state is eliminated in few steps a state: what others are like.
 
     Parameters
     ----------
-    P : (S, S) the chain
+    mdp : the model
+
+    Returns
+    -------
+    False where it fills in; True also where it never ends, as far as that shows it.
+    """
+    at = np.where(mdp.terminal, 0, mdp.pair_ptr[:-1])
+    rows = mdp.row_ptr[at], mdp.row_ptr[at + 1], mdp.next_state, mdp.prob
+    # The discount only makes it end.
+    return Elimination(rows, 0.5, mdp.terminal).solve(np.zeros(mdp.S), 0, THIN) is not None
+
+
+class Elimination:
+    """The parts of a chain, found once.
+
+    Parameters
+    ----------
+    rows : (begin (S,), end (S,), next states, probabilities): outcomes begin(s) to end(s) are those of s
     gamma : γ
-    zero : (S,) states whose value is 0; None for none
+    zero : (S,) states whose value is 0
     run : whose clock is looked at; None for none
     """
 
-    def __init__(self, P: Any, gamma: float = 1.0, zero: Any = None, run: Run | None = None) -> None:
-        from tabular_rl.kernels.elimination import Chain
+    def __init__(self, rows: tuple[Any, ...], gamma: float, zero: Mask, run: Run | None = None) -> None:
+        from tabular_rl.kernels.elimination import Chain, list_parts
         from tabular_rl.kernels.graph import strong_components
 
-        S, self.run = P.shape[0], run
-        index = np.int32 if max(S, P.nnz) < 2**31 else np.int64
-        self.ptr, self.next_state = P.indptr.astype(index), P.indices.astype(index)
-        self.chain = Chain(self.ptr, self.next_state, P.data, float(gamma), max(1.0 - gamma, 0.0))
-        use = np.ones(S, dtype=bool) if zero is None else ~np.asarray(zero)
-        number, label = np.full(S, -1, dtype=index), np.full(S, -1, dtype=index)
+        begin, end, next_state, prob = rows
+        self.run, self.use, S, index = run, ~zero, len(begin), next_state.dtype
+        self.chain = Chain(begin, end, next_state, prob, float(gamma), max(1.0 - gamma, 0.0))
+        # The rows of states that follow each other: those between them are not in use.
+        ptr = np.stack([begin, end], axis=1).ravel()
+        use = np.zeros(2 * S, dtype=bool)
+        use[::2] = self.use
+        number, self.label = np.full(S, -1, dtype=index), np.full(S, -1, dtype=index)
         work = [np.empty(S, dtype=index) for _ in range(4)]
-        strong_components(
-            np.arange(S + 1, dtype=index), self.ptr, self.next_state, P.data, use, number, work[0], work[1],
-            work[2], work[3], np.empty(S, dtype=np.int64), label,
+        count = strong_components(
+            np.arange(0, 2 * S + 1, 2, dtype=index), np.append(ptr, ptr[-1:]), next_state, prob, use, number,
+            *work, np.empty(S, dtype=np.int64), self.label,
         )  # fmt: skip
-        self.use = use
-        label[~use] = -1
-        self.label = label
-        free = np.flatnonzero(use).astype(index)
-        self.states = free[np.argsort(label[free], kind="stable")]
-        cuts = np.flatnonzero(np.diff(label[self.states], prepend=-2))
-        self.cuts = np.append(cuts, len(free)).astype(index)
+        self.label[zero] = -1
+        self.cuts = np.zeros(count + 1, dtype=index)
+        self.states = np.empty(int(self.use.sum()), dtype=index)
+        list_parts(self.label, self.cuts, self.states)
         self._room: tuple[Any, ...] | None = None
         self._rank: Any = None
 
-    def solve(self, b: Floats, sweeps: int = SWEEPS) -> Floats | None:
-        """Return x (S,) with x = b + γ P x, 0 where it is given as 0; None where that is too much work or fails."""
+    @classmethod
+    def of_chain(cls, P: Any, gamma: float, zero: Mask, run: Run | None = None) -> Elimination:
+        """The parts of a chain that is given as a csr_array (S, S)."""
+        return cls((P.indptr[:-1], P.indptr[1:], P.indices, P.data), gamma, zero, run)
+
+    def solve(self, b: Floats, sweeps: int = SWEEPS, steps: int | None = None) -> Floats | None:
+        """Return x (S,) with x = b + γ P x, 0 where it is given as 0; None where that is too much work or fails.
+
+        Parts that take more than `steps` a state (by default as many as pay) are solved otherwise, or not at all where
+        there are no sweeps.
+        """
         from tabular_rl.kernels.elimination import solve_parts
 
         x = np.where(self.use, b, 0.0)
         first, last = 0, len(self.cuts) - 1
-        largest = int(np.max(np.diff(self.cuts), initial=1))
-        steps = min(max(STEPS[0], STEPS[1] // largest), MOST_STEPS)
+        largest = max(int(np.max(np.diff(self.cuts), initial=1)), 1)
+        most = min(max(STEPS[0], STEPS[1] // largest), MOST_STEPS) if steps is None else steps
         while True:
-            first = solve_parts(
-                self.chain, self.label, self.states, self.cuts, first, steps, *self._work(), x
-            )
+            first = solve_parts(self.chain, self.label, self.states, self.cuts, first, most, *self._work(), x)
             if self.run is not None:
                 self.run.check_stop()
             if first == last:
                 return x if np.isfinite(x).all() else None
             part = self.states[self.cuts[first] : self.cuts[first + 1]]
             x[part] = b[part]
-            if len(part) == 1 or not (self._dense(part, x) or self._swept(part, b, x, sweeps)):
+            if (
+                len(part) < 2
+                or steps is not None
+                or not (self._dense(part, x) or self._swept(part, b, x, sweeps))
+            ):
                 return None
             first += 1
 
@@ -124,10 +161,10 @@ class Elimination:
         if self._room is None:
             from tabular_rl.kernels.elimination import Entries, Heads
 
-            S, index = len(self.label), self.ptr.dtype
+            S, index = len(self.label), self.label.dtype
             largest = int(np.max(np.diff(self.cuts), initial=1))
             fill = max(ROOM[0] * largest, min(ROOM[1], largest * largest))
-            room = 0 if largest == 1 else len(self.next_state) + fill
+            room = 0 if largest == 1 else int(np.sum(self.chain.end - self.chain.begin)) + fill
             entries = [np.empty(room, dtype=index) for _ in range(4)]
             heads = [np.full(S, -1, dtype=index) for _ in range(4)]
             order = np.empty(largest, dtype=index), np.empty(largest, dtype=index)
@@ -152,9 +189,9 @@ class Elimination:
         for i, s in enumerate(part.tolist()):
             met, leave[i] = look_outside(self.chain, self.label, s, x)
             right[i] = x[s] + met
-            span = slice(int(self.ptr[s]), int(self.ptr[s + 1]))
-            to = place[self.next_state[span]]
-            A[i, to[to >= 0]] = self.chain.gamma * self.chain.prob[span][to >= 0]
+            span = slice(int(self.chain.begin[s]), int(self.chain.end[s]))
+            to = place[self.chain.next_state[span]]
+            np.add.at(A[i], to[to >= 0], self.chain.gamma * self.chain.prob[span][to >= 0])
         if not solve_dense(A, leave, right):
             return False
         x[part] = right
@@ -187,12 +224,18 @@ class Elimination:
         if self._rank is None:
             from tabular_rl.kernels.graph import count_incoming, fill_incoming, search_backward
 
-            S, index = len(self.use), self.ptr.dtype
-            edges = self.ptr, self.next_state, self.chain.prob
+            S, index = len(self.use), self.label.dtype
             in_ptr = np.zeros(S + 1, dtype=np.int64)
-            count_incoming(*edges, self.use, in_ptr)
+            state = np.repeat(
+                np.arange(S, dtype=index), np.where(self.use, self.chain.end - self.chain.begin, 0)
+            )
+            first = np.concatenate([[0], np.cumsum(np.bincount(state, minlength=S))])
+            at = np.arange(len(state)) - first[state] + self.chain.begin[state]
+            to, weight = self.chain.next_state[at], self.chain.prob[at]
+            ptr = first.astype(index)
+            count_incoming(ptr, to, weight, self.use, in_ptr)
             in_row = np.empty(int(in_ptr[-1]), dtype=index)
-            fill_incoming(*edges, self.use, in_ptr[:-1].copy(), in_row)
+            fill_incoming(ptr, to, weight, self.use, in_ptr[:-1].copy(), in_row)
             queue, via, found = np.zeros(S, dtype=index), np.full(S, -1, dtype=index), ~self.use
             search_backward(in_ptr, in_row, np.arange(S, dtype=index), self.use, queue, via, found)
             self._rank = np.full(S, S, dtype=np.int64)

@@ -57,7 +57,7 @@ def chain_of(rng, n, closed=False):
     kept = (P > 0) | (rng.random((n, n)) < 0.05) & (label <= label[:, None])
     ptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int32)
     gamma = 1.0 if rng.random() < 0.7 else 0.9
-    chain = Chain(ptr, np.nonzero(kept)[1].astype(np.int32), P[kept], gamma, 1.0 - gamma)
+    chain = Chain(ptr[:-1], ptr[1:], np.nonzero(kept)[1].astype(np.int32), P[kept], gamma, 1.0 - gamma)
     free = np.flatnonzero(label >= 0).astype(np.int32)
     states = free[np.argsort(label[free], kind="stable")]
     cuts = np.append(np.flatnonzero(np.diff(label[states], prepend=-2)), len(free)).astype(np.int32)
@@ -80,9 +80,16 @@ def calls(seed):
     x = rng.normal(size=n)
     if seed % 2:
         x[:] = np.abs(x)
+    count = int(label.max()) + 1
+    for labels in (label, np.roll(label, 1)):
+        yield "list_parts", (labels, np.zeros(count + 1, dtype=np.int32), states - 7)
     yield "look_outside", (chain, label, int(rng.integers(n)), x)
-    row = np.repeat(np.arange(n), np.diff(chain[0]))
-    own = label[row[row != chain[1]]], label[chain[1][row != chain[1]]], chain[2][row != chain[1]]
+    row = np.repeat(np.arange(n), chain.end - chain.begin)
+    own = (
+        label[row[row != chain.next_state]],
+        label[chain.next_state[row != chain.next_state]],
+        chain.prob[row != chain.next_state],
+    )
     # The room that one part of all takes at first.
     inside = int(((own[0] == own[1]) & (own[0] >= 0) & (own[2] > 0)).sum())
     limits, rooms = (4, 9, 25), range(max(inside - 3, 0), inside + 30)
@@ -103,6 +110,9 @@ def calls(seed):
 def left(call, name, arguments):
     """What is returned, bit for bit where it is a count, and what is left in x and in the marks."""
     own = copy.deepcopy(list(arguments))
+    if name == "list_parts":
+        call(*own)
+        return [], own[1].tolist() + own[2].tolist()
     with np.errstate(all="ignore"):
         result = call(*own)
     values = [] if name == "look_outside" else own[-1].tolist()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import random
+import sys
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import reference
+from graphs import as_model, random_rows, truth
 from random_models import random_model
 
-from tabular_rl import MDP, Status
+from tabular_rl import MDP, Status, solve
 from tabular_rl.formats import load
 from tabular_rl.methods.planning.policy_iteration import policy_iteration
 
+FILE = sys.modules["tabular_rl.methods.planning.policy_iteration"]
 MODELS = Path(__file__).resolve().parents[2] / "mdps"
 pytestmark = pytest.mark.small
 
@@ -131,3 +135,62 @@ def test_of_tied_actions_the_lowest_is_taken_as_in_exact_arithmetic(name):
     answer = policy_iteration(mdp)
     assert answer.status.reached
     assert answer.policy == tabular_rl.rational(mdp).policy
+
+
+# -- γ = 1 ------------------------------------------------------------------------------------------------------
+
+
+def coins(K, phases=1):
+    """Counters that a coin moves up or down between 0 and 2 K, one phase after the other; a toss costs 1, a wait 2."""
+    outcomes = []
+    for phase in range(phases):
+        for s in range(1, 2 * K):
+            for d in (-1, 1):
+                to = (phase, s + d) if 0 < s + d < 2 * K else (phase + 1, K) if phase + 1 < phases else "end"
+                outcomes += [((phase, s), "toss", to, "1/2", 1), ((phase, s), "wait", to, "1/2", 2)]
+    return MDP.from_outcomes(outcomes, 1, terminal=["end"], sense="min")
+
+
+def test_counters_take_the_time_that_the_textbook_says():
+    """From the middle a phase takes K² tosses on average (Feller 1968, XIV.3)."""
+    K, phases = 20, 30
+    answer = solve(coins(K, phases))
+    assert answer.method == "policy-iteration"
+    assert answer[str((0, K))] == pytest.approx(phases * K * K, abs=1e-6)
+    assert answer.status == Status.CERTIFIED
+
+
+def test_looking_ahead_takes_few_improvements(monkeypatch):
+    mdp = MDP.from_outcomes(jumps(12), 1, terminal=["end"], sense="min")
+    improvements = {}
+    for small in (0, 10**6):
+        monkeypatch.setattr(FILE, "SMALL", small)
+        answer = policy_iteration(mdp)
+        assert answer["0"] == pytest.approx(12, abs=1e-9)
+        improvements[small] = answer.work["improvements"]
+    assert improvements[0] <= 3 < improvements[10**6]
+
+
+def jumps(n):
+    """n states in a row: a step costs 1, and a jump to the end half a unit more than all steps."""
+    for s in range(n):
+        yield s, "jump", "end", 1, n - s + Fraction(1, 2)
+        yield s, "go", s + 1 if s + 1 < n else "end", 1, 1
+
+
+@pytest.mark.parametrize("sense", ["max", "min"])
+def test_looking_ahead_is_right(sense, monkeypatch):
+    monkeypatch.setattr(FILE, "SMALL", 0)
+    monkeypatch.setattr(FILE, "_elimination", lambda *_: None)
+    rng = random.Random(f"ahead {sense}")
+    models = 0
+    while models < 60:
+        rows = random_rows(rng, rng.choice((2, 3, 4)), signs=rng.choice(((-1, 0), (-1, -1, 0, 1), (1, 1, 0))))
+        what, best = truth(rows)
+        if what != "finite" or all(not own for own in rows):
+            continue
+        models += 1
+        answer = policy_iteration(as_model(rows, sense))
+        values = best if sense == "max" else [-x for x in best]
+        assert all(lo <= x <= hi for lo, x, hi in zip(answer.lower, values, answer.upper, strict=True))
+        assert answer.bound <= 1e-6

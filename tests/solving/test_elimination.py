@@ -49,7 +49,7 @@ def test_times_have_all_their_digits_however_rarely_a_chain_ends(seed, rare, den
     P, n = drawn_chain(rng, 12, rare), 12
     b = rng.random(n + 1)
     for gamma in (1.0, 0.99):
-        x = Elimination(csr_array(P), gamma, np.arange(n + 1) == n).solve(b)
+        x = Elimination.of_chain(csr_array(P), gamma, np.arange(n + 1) == n).solve(b)
         assert np.allclose(x, exact_solution(P, b, gamma), rtol=1e-13)
 
 
@@ -58,7 +58,7 @@ def test_a_part_that_fills_in_is_swept_where_it_is_large(monkeypatch):
     monkeypatch.setattr(elimination, "DENSE", 3)
     rng = np.random.default_rng(7)
     P, b = drawn_chain(rng, 12, 4), np.ones(13)
-    chain = Elimination(csr_array(P), 1.0, np.arange(13) == 12)
+    chain = Elimination.of_chain(csr_array(P), 1.0, np.arange(13) == 12)
     x = chain.solve(b)
     assert np.abs(b + P @ x - x)[:12].max() <= 4 * elimination.NEAR
     assert chain.solve(b, sweeps=0) is None
@@ -70,7 +70,7 @@ def test_slow_sweeps_are_given_up(monkeypatch):
     P = drawn_chain(np.random.default_rng(7), 12, 1e9)
     kernel, calls = Elimination._ranks, []
     monkeypatch.setattr(Elimination, "_ranks", lambda self: calls.append(0) or kernel(self))
-    assert Elimination(csr_array(P), 1.0, np.arange(13) == 12).solve(np.ones(13)) is None
+    assert Elimination.of_chain(csr_array(P), 1.0, np.arange(13) == 12).solve(np.ones(13)) is None
     assert calls
 
 

@@ -6,19 +6,26 @@ the kernels are sums of the same positive numbers in another order.
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 
 def successors(chain, s):
     """{next state: γ p} of a state."""
-    ptr, next_state, prob, gamma, _ = chain
-    return {int(next_state[k]): Fraction(gamma) * Fraction(float(prob[k])) for k in range(ptr[s], ptr[s + 1])}
+    begin, end, next_state, prob, gamma, _ = chain
+    return {int(next_state[k]): Fraction(gamma) * Fraction(float(prob[k])) for k in range(begin[s], end[s])}
 
 
 def look_outside(chain, label, s, x):
     outside = {s2: p for s2, p in successors(chain, s).items() if label[s2] != label[s]}
     met = sum(p * Fraction(float(x[s2])) for s2, p in outside.items())
-    return float(met), float(sum(outside.values()) + Fraction(chain[4]))
+    return float(met), float(sum(outside.values()) + Fraction(chain.lost))
+
+
+def list_parts(label, cuts, states):
+    parts = [[s for s in range(len(label)) if label[s] == part] for part in range(len(cuts) - 1)]
+    states[:] = list(itertools.chain.from_iterable(parts))
+    cuts[1:] = list(itertools.accumulate(map(len, parts)))
 
 
 def solve_part(chain, label, part, limit, entries, heads, taken, waiting, order, x):
@@ -27,7 +34,7 @@ def solve_part(chain, label, part, limit, entries, heads, taken, waiting, order,
     for s in left:
         outside = {s2: p for s2, p in successors(chain, s).items() if label[s2] != label[s]}
         value[s] = Fraction(float(x[s])) + sum(p * Fraction(float(x[s2])) for s2, p in outside.items())
-        leave[s] = sum(outside.values()) + Fraction(chain[4])
+        leave[s] = sum(outside.values()) + Fraction(chain.lost)
         rows[s] = {s2: p for s2, p in successors(chain, s).items() if s2 not in outside and s2 != s and p > 0}
         size += len(rows[s])
         if size > room:
@@ -108,7 +115,7 @@ def sweep_part(chain, states, first, last, step, b, x):
     worst = 0.0
     for s in [int(states[at]) for at in range(first, last, step)]:
         others = {s2: p for s2, p in successors(chain, s).items() if s2 != s}
-        out = float(sum(others.values()) + Fraction(chain[4]))
+        out = float(sum(others.values()) + Fraction(chain.lost))
         change = float(b[s]) + sum(float(p) * x[s2] for s2, p in others.items()) - out * x[s]
         x[s] += change / out
         worst = max(worst, abs(change))

@@ -185,7 +185,7 @@ def chain_values(
     return solve_chain(*sweeper.policy_system(policy, how == "dense"), gamma, how, run, zero)
 
 
-def improve(sweeper: Sweeper, v: Floats, rows: Ints) -> tuple[bool, float, float]:
+def improve(sweeper: Sweeper, v: Floats, rows: Ints, ahead: bool = False) -> tuple[bool, float, float]:
     """Exchange in place the rows (S,) that are worse by more than rounding.
 
     Parameters
@@ -193,6 +193,8 @@ def improve(sweeper: Sweeper, v: Floats, rows: Ints) -> tuple[bool, float, float
     sweeper : of the model
     v : (S,) the values of the policy that takes `rows`, in the sign of maximisation
     rows : (S,) the row of each state, -1 at terminal states; changed in place
+    ahead : look beyond the next step: better values are carried back along paths by a sweep in place each way, and the
+        rows that gain by them are exchanged too
 
     Returns
     -------
@@ -201,8 +203,15 @@ def improve(sweeper: Sweeper, v: Floats, rows: Ints) -> tuple[bool, float, float
     best, kept, greedy = np.empty_like(v), np.empty_like(v), np.empty_like(rows)
     low, high = sweeper.optimal(v, best, greedy)
     sweeper.policy(Policy.partial(sweeper.mdp, rows=rows), v, kept)
-    better = best - kept > 2 * shared_error(sweeper.mdp, sweeper.norm(v))
+    noise = 2 * shared_error(sweeper.mdp, sweeper.norm(v))
+    better = best - kept > noise
     rows[better] = greedy[better]
+    if ahead and better.any():
+        carried = v.copy()
+        for forward in (False, True):
+            sweeper.optimal(carried, carried, greedy, forward)
+        gains = carried - v > noise
+        rows[gains] = greedy[gains]
     return bool(better.any()), low, high
 
 

@@ -79,7 +79,7 @@ class Elimination:
         if len(pattern.column) > len(self.factors[0]):
             self.factors = np.empty(len(pattern.column)), self.factors[1]
         tried = 1 if margin == math.inf else max(self.model.L / max(n, 1), 1)
-        step = 1 + int(PRODUCTS / (self.products * tried))
+        step = 1 + int(PRODUCTS / max(self.products * tried, 1))
         blocks, count = list(pairwise([*range(0, n, step), n])), 0
         for first, last in blocks:
             count += self.kernels.eliminate(

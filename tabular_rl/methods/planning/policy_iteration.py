@@ -34,6 +34,9 @@ def cost(facts: Facts) -> Cost | None:
     """A handful of linear solves where they are cheap; None where nothing says how many entries a factor would have."""
     if facts.S <= SMALL:
         return Cost(10, f"up to {SMALL} states a handful of dense linear solves is quickest", final=True)
+    if facts.must_end and facts.thin:
+        why = "rows lead to two states at most on average: chains are solved by elimination"
+        return Cost(10, why, final=True)
     if facts.elimination is None:
         return None
     a_solve = facts.S * (SOLVED + facts.elimination.products) / (SWEPT * max(facts.K, 1))
@@ -121,18 +124,26 @@ def _by_chains(goal: Goal, linear_solver: str) -> Improved:
     """Evaluate the chain of each policy, then improve it."""
     from tabular_rl.methods.exact.linear_solve import chain_values, improve
 
+    ahead = goal.mdp.problem.must_end and goal.model.S > SMALL
+
     def improved(_: Floats, rows: Ints) -> tuple[Floats, bool, float, float]:
         policy = Policy.partial(goal.model, rows=rows)  # its rows are those of sweeps
         v = chain_values(goal.sweeper, policy, linear_solver, goal.run)
         goal.run.did("linear solves")
-        return v, *improve(goal.sweeper, v, rows)
+        return v, *improve(goal.sweeper, v, rows, ahead)
 
     return improved
 
 
 def _elimination(goal: Goal, linear_solver: str) -> Elimination | None:
     """What evaluates and improves policies along an order of elimination, where one fits and is asked for."""
-    if linear_solver not in ("auto", "elimination") or (linear_solver == "auto" and goal.model.S <= SMALL):
+    model = goal.model
+    thin = (
+        goal.mdp.problem.must_end and model.L < model.K <= 2 * model.L
+    )  # their chains are solved part by part
+    if linear_solver not in ("auto", "elimination") or (
+        linear_solver == "auto" and (model.S <= SMALL or thin)
+    ):
         return None
     from tabular_rl.methods.exact.linear_solve import Singular
     from tabular_rl.methods.planning._elimination import Elimination, most_entries
