@@ -135,14 +135,22 @@ def shared_reward(mdp: MDP, vmax: float) -> float:
     Every state has a row of rewards up to `facts.common_reward`, and rewards up to Vmax do not double E. Where the
     largest reward is of that size all rows share it.
     """
-    facts = mdp.facts
+    return _shared_reward(mdp.facts, vmax)
+
+
+def _shared_reward(facts: Facts, vmax: float) -> float:
     shared = max(facts.common_reward, min(vmax, facts.largest_reward))
     return facts.largest_reward if facts.largest_reward <= 4 * shared else shared
 
 
 def shared_error(mdp: MDP, vmax: float) -> float:
     """E of the rows that share one, for values up to vmax."""
-    return float(backup_error(mdp, vmax, None, shared_reward(mdp, vmax)))
+    return _shared_error(mdp.facts, mdp.gamma, vmax)
+
+
+@lru_cache(maxsize=64)  # the same values are asked about several times
+def _shared_error(facts: Facts, gamma: float, vmax: float) -> float:
+    return float(_error(facts, gamma, vmax, float(_shared_reward(facts, vmax)), 0, 0.0))
 
 
 class Beyond(NamedTuple):

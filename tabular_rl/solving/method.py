@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
@@ -69,11 +68,13 @@ class Method(Generic[P, Answer]):
         @functools.wraps(function)
         def checked(mdp: MDP, *args: Any, **given: Any) -> Answer:
             self.check_model(mdp)
-            values = self.defaults | self.checked(given)
+            values = self.checked(given)
             mdp.validate()  # a mapped model is looked at before a kernel sees it
-            threads = nullcontext() if mdp.S <= blas.ALONE else blas.limited(values.get("threads", 1))
-            with phase("learning" if self.learns else "search"), threads:
-                return function(mdp, *args, **values)
+            with phase("learning" if self.learns else "search"):
+                if mdp.S <= blas.ALONE:
+                    return function(mdp, *args, **values)
+                with blas.limited(values.get("threads", 1)):
+                    return function(mdp, *args, **values)
 
         self._call: Callable[..., Answer] = public(checked, self.name)
 
@@ -142,14 +143,15 @@ class Method(Generic[P, Answer]):
         check_options(self.name, names, self.defaults)
 
     def checked(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the keywords that are given, and every option as a checked value; OptionError names a wrong one."""
+        """Return all keywords, the options among them as checked values; OptionError names a wrong one."""
         values = {key: option.check(given[key]) for key, (option, _) in self.options.items() if key in given}
         return {**self._usual, **given, **values}
 
     @functools.cached_property
     def _usual(self) -> dict[str, Any]:
-        """Each option's default, checked."""
-        return {key: option.check(usual) for key, (option, usual) in self.options.items()}
+        """The default of each keyword, that of an option checked."""
+        checked = {key: option.check(usual) for key, (option, usual) in self.options.items()}
+        return self.defaults | checked
 
     def ask(self, mdp: MDP, policy: Any = None, **options: Any) -> Answer:
         """Return the answer for a model, and for a policy where the task is to evaluate one.

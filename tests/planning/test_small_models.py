@@ -117,9 +117,10 @@ def test_no_look_at_the_rows_is_taken_to_choose_a_method(monkeypatch):
 
 def test_numbers_of_a_certificate_are_formed_once(counted):
     calls = counted(certificate, "largest_width")
-    rounding._error.cache_clear()
+    for cached in (rounding._error, rounding._shared_error):
+        cached.cache_clear()
     rounding._factors.cache_clear()
     assert solve(MDP(P, R, 0.95)).status.reached
     assert calls == {"largest_width": 1}
-    assert rounding._error.cache_info().misses == 2  # of the values, and of those centred
+    assert rounding._shared_error.cache_info().misses == 2  # of the values, and of those centred
     assert rounding._factors.cache_info().misses == 1
