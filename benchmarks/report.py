@@ -91,13 +91,13 @@ def races_page(rows: list[Row], options: Options, command: str, remarks: list[st
 def ours_table(rows: list[Row], options: Options) -> list[str]:
     """What `auto` does: its answers, their proofs, and how far it is from the floor and from the goals."""
     head = [
-        "model", "states", "outcomes", "by", "build, s", "solve, s", "proof, s", "floors", "error", "bound",
-        "regret", "work space", "best rival", "goal",
+        "model", "states", "outcomes", "by", "build, s", "solve, s", "proof, s", "floors", "sweep", "error",
+        "bound", "regret", "work space", "best rival", "goal",
     ]  # fmt: skip
     body = []
     for row in rows:
         times, race = row.auto, row.race
-        floor, proof = race.extra.get("floor"), race.extra.get("certificate")
+        floor, proof, sweep = (race.extra.get(what) for what in ("floor", "certificate", "sweep"))
         rival, ratio = best_rival(row, options.tolerance)
         body.append(
             [
@@ -109,6 +109,7 @@ def ours_table(rows: list[Row], options: Options) -> list[str]:
                 seconds_text(times.seconds) if times.solves else times.said,
                 seconds_text(proof) if proof is not None else "-",
                 f"{times.seconds / floor:.0f}" if floor and times.solves else "-",
+                f"{sweep / floor:.1f}" if floor and sweep else "-",
                 error_text(row, times),
                 f"{times.facts['bound']:.0e}" if times.solves and "bound" in times.facts else "-",
                 regret(row),
@@ -122,8 +123,9 @@ def ours_table(rows: list[Row], options: Options) -> list[str]:
         "",
         "`solve` without a method. **By**: the method that it chose. **Proof**: the part of the solve that proves the "
         "interval and decides on actions. **Floors**: the solve in units of reading 12 bytes an outcome once, in the "
-        "same run. **Error**: proven, against a tighter interval. **Bound**: half the proven width. **Regret**: its "
-        "time over that of our best method. **Work space**: peak memory during the solve as a share of the arrays. "
+        "same run. **Sweep**: one sweep of value iteration, in the same units. **Error**: proven, against a tighter "
+        "interval. **Bound**: half the proven width. **Regret**: its time over that of our best method. **Work "
+        "space**: peak memory during the solve as a share of the arrays. "
         "**Best rival**: its time over ours, among those right to the tolerance.",
         "",
         *table(head, body),
@@ -164,8 +166,8 @@ def regret(row: Row) -> str:
 def goal(row: Row, ratio: float) -> str:
     """Whether the goal of the family is reached."""
     if row.family in SWEEPS:
-        floor = row.race.extra.get("floor")
-        sweeps = row.auto.seconds / (1.5 * floor) if floor and row.auto.solves else float("inf")
+        sweep = row.race.extra.get("sweep")
+        sweeps = row.auto.seconds / sweep if sweep and row.auto.solves else float("inf")
         return f"100 sweeps: {'yes' if sweeps <= 100 else f'{sweeps:.0f}' if np.isfinite(sweeps) else 'no'}"
     wanted = GOALS.get(row.family)
     if wanted is None:

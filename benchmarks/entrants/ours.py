@@ -65,6 +65,15 @@ def floor(mdp, m, tolerance):  # noqa: ARG001
     return {"seconds": best, "bytes": 12 * m.K, "model": mdp.nbytes}
 
 
+def sweep(mdp, m, tolerance):  # noqa: ARG001
+    """Time a sweep of value iteration: eleven of them less one, by ten."""
+
+    def sweeps(count):
+        return least(lambda: tabular_rl.solve(mdp, method="value-iteration", tolerance=1e-300, sweeps=count))
+
+    return {"seconds": max(sweeps(11) - sweeps(1), 0.0) / 10}
+
+
 def tensors(mdp, m, tolerance):  # noqa: ARG001
     """Time building from one scipy matrix (S·A, S), or from a dense tensor where every row is full."""
     if not protocol.full(m):
@@ -87,7 +96,7 @@ def least(call):
     return best
 
 
-COMMANDS = {"certificate": certificate, "floor": floor, "tensors": tensors}
+COMMANDS = {"certificate": certificate, "floor": floor, "sweep": sweep, "tensors": tensors}
 
 if __name__ == "__main__":
     protocol.run(globals())
