@@ -20,10 +20,10 @@ ROUGH_SWEEPS = 100
 
 
 def cost(facts: Facts) -> Cost:
-    """Some hundred sweeps, Gauss-Seidel where states are reached by short moves."""
+    """Some hundreds of sweeps, Gauss-Seidel where states are reached by short moves."""
     if facts.moves <= 4 * facts.S**0.5:
-        return Cost(100, "moves lead nearby: values travel along them in place", {"in_place": True})
-    return Cost(100, "moves lead anywhere: the interval shrinks as the model mixes", {"in_place": False})
+        return Cost(200, "moves lead nearby: values travel along them in place", {"in_place": True})
+    return Cost(200, "moves lead anywhere: the interval shrinks as the model mixes", {"in_place": False})
 
 
 @method(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SWEEPS = 10_000  # where a linear system cannot be solved
 SMALL = 500  # states up to which dense linear solves are quickest
+LONG = 200  # outcomes a state from which to look at the rows takes longer than to solve for them
 SOLVES = 6  # linear solves and sweeps that it takes to the end, most often
 SOLVED, SWEPT = 16, 3  # a state of an elimination, an outcome of a sweep, in products
 MOST_IMPROVEMENTS = 100  # before `auto` goes on by another method
@@ -32,7 +33,7 @@ Improved = Callable[[Floats, Ints], tuple[Floats, bool, float, float]]
 
 def cost(facts: Facts) -> Cost | None:
     """A handful of linear solves where they are cheap; None where nothing says how many entries a factor would have."""
-    if facts.S <= SMALL:
+    if facts.S <= SMALL and facts.K <= LONG * facts.S:
         return Cost(10, f"up to {SMALL} states a handful of dense linear solves is quickest", final=True)
     if facts.must_end and facts.thin:
         why = "rows lead to two states at most on average: chains are solved by elimination"
