@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tabular_rl.solving import startup as startup  # isort: skip  (first of all: see there)
 
+from tabular_rl import graph as graph
 from tabular_rl.analysis.comparison import Comparison, compare
 from tabular_rl.analysis.estimation import Estimate, estimate
 from tabular_rl.analysis.explain import Explanation, explain

@@ -94,7 +94,7 @@ def arrays_of_tensors(
         raise ModelError(
             f"names: found {len(names)} states and {len(action_names)} actions, expected {rows.S} and {rows.A}"
         )
-    ends = _mask(terminal, names)
+    ends = state_mask(terminal, names)
     own_rewards = ("of_state", "may_pay")
     arrays = {field: x for field, x in rows._asdict().items() if field not in ("S", "A", *own_rewards)}
     paid = {}
@@ -247,8 +247,23 @@ def _rows(entries: Entries, rewards: Any, axes: str, reward_axes: str | None) ->
     return _Rows(S, A, pair_ptr, row_action, row_ptr, to, prob, *found)
 
 
-def _mask(terminal: Any, names: Names) -> NDArray[np.bool_]:
-    """Return which states are terminal: named by a list, an array, a set or a mask."""
+def state_mask(terminal: Any, names: Names, what: str = "terminal") -> NDArray[np.bool_]:
+    """Return which states are meant: named by a list, an array, a set or a mask.
+
+    Parameters
+    ----------
+    terminal : the states, by name or index, or a mask (S,); None for none
+    names : of all states
+    what : what messages call it
+
+    Returns
+    -------
+    Mask (S,).
+
+    Raises
+    ------
+    ModelError : no such state, or a mask of another length
+    """
     if terminal is None:
         return np.zeros(len(names), dtype=bool)
     if isinstance(terminal, np.ndarray) and terminal.dtype == bool and terminal.shape == (len(names),):
@@ -258,14 +273,14 @@ def _mask(terminal: Any, names: Names) -> NDArray[np.bool_]:
     try:
         listed = list(terminal)
     except TypeError:
-        raise ModelError(f"terminal: found {kind_text(terminal)}, expected a list of states") from None
+        raise ModelError(f"{what}: found {kind_text(terminal)}, expected a list of states") from None
     ends = np.zeros(len(names), dtype=bool)
     if listed and all(isinstance(x, (bool, np.bool_)) for x in listed):
         if len(listed) != len(names):
-            raise ModelError(f"terminal: found a mask of length {len(listed)}, expected {len(names)}")
+            raise ModelError(f"{what}: found a mask of length {len(listed)}, expected {len(names)}")
         return np.array(listed, dtype=bool)
     for x in listed:
-        ends[state_at(names, x, "terminal")] = True
+        ends[state_at(names, x, what)] = True
     return ends
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 import tabular_rl
-from tabular_rl import laws, testing
+from tabular_rl import graph, laws, testing
 from tabular_rl.solving.method import Method
 
 PACKAGE = Path(tabular_rl.__file__).parent
 EXPORTED = {
     f"{module.__name__}.{name}": getattr(module, name)
-    for module in (tabular_rl, laws, testing)
+    for module in (tabular_rl, graph, laws, testing)
     for name in module.__all__
     if isinstance(getattr(module, name), Method) or inspect.isfunction(getattr(module, name))
 }
