@@ -307,6 +307,7 @@ def by_state(place, line, out):
 def first_values(width, ptr, packed, first, last, chosen, v):
     """v(t) ← its best row where outcomes that stand later count as staying, for the states first ≤ t < last.
 
+    Of equal rows it takes the first and the last in turn, as `improve` does.
     A row all of whose outcomes stand later says nothing; where no row says anything v(t) and chosen(t) stay.
     """
     next_place, weight, reward = packed
@@ -321,8 +322,9 @@ def first_values(width, ptr, packed, first, last, chosen, v):
                     q += entry(weight, k) * v[next_place[k]]
                 else:
                     later += entry(weight, k)
-            if later < 0.999999 and q / (1.0 - later) > best:
-                best = q / (1.0 - later)
+            q /= 1.0 - later
+            if later < 0.999999 and (q > best or (q == best and t % 2 == 1)):
+                best = q
                 at = i
         if best > -math.inf:
             v[t] = best
@@ -345,7 +347,9 @@ def take(width, packed, chosen, first, last, own):
 def improve(width, ptr, packed, first, last, span, chosen, own, v):
     """v(t) ← the best q of its rows, for the states first ≤ t < last; span ← min, max change.
 
-    Where the row is another one than before, chosen(t) and its copy in `own` change. Returns how many do.
+    Of equal rows it takes the first at even places and the last at odd ones: on a grid, where two ways lead to the
+    end, a policy that goes one of them up to the wall needs twice the sweeps of one that goes between. Where the row is
+    another one than before, chosen(t) and its copy in `own` change. Returns how many do.
     """
     next_place, weight, reward = packed
     low, high = span[0], span[1]
@@ -357,7 +361,7 @@ def improve(width, ptr, packed, first, last, span, chosen, own, v):
             q = entry(reward, i)
             for k in range(len(width)):
                 q += entry(weight, i * len(width) + k) * v[next_place[i * len(width) + k]]
-            if q > best:
+            if q > best or (q == best and t % 2 == 1):
                 best = q
                 at = i
         low = min(low, best - v[t])

@@ -147,6 +147,10 @@ def packed_calls(seed):
     yield "pack", (width, pair_ptr, rows, place, to, pair_ptr - pair_ptr[2], 2, 5, *room)
     reference.pack(width, pair_ptr, rows, place, to, to, 0, S, *room)
     yield from encode_calls(rng, pair_ptr, to, width, room)
+    for t in np.flatnonzero((np.diff(ptr) > 1) & (rng.random(S) < 0.5)).tolist():  # two rows that are equal
+        one, other = ptr[t], ptr[t + 1] - 1
+        for numbers_, n in zip(room, (W, W, 1), strict=True):
+            numbers_[other * n : other * n + n] = numbers_[one * n : one * n + n]
     v = drawn_values(rng, S, seed)
     for numbers_of in (as_numbers, as_codes):
         packed = room[0], numbers_of(room[1]), numbers_of(room[2])

@@ -123,11 +123,16 @@ def widen(span, change):
     span[0], span[1] = min(span[0], change), max(span[1], change)
 
 
-def best_of(q, kept):
-    """The first row of the largest q and that q; the row `kept` and -inf where none is above -inf."""
-    above = [i for i in q if q[i] > -math.inf]
-    at = max(above, key=q.__getitem__) if above else kept
-    return at, max([q[i] for i in above], default=-math.inf)
+def best_of(q, kept, t=0):
+    """The first row of the largest q, at odd places t the last one, and that q.
+
+    Where none is above -inf the row is `kept`, at odd places the last one of -inf.
+    """
+    best = max((x for x in q.values() if not math.isnan(x)), default=-math.inf)
+    equal = [i for i in q if q[i] == best]
+    if t % 2 == 1 and equal:
+        return equal[-1], best
+    return (equal[0] if best > -math.inf else kept), best
 
 
 def improve_stored(pair_ptr, rows, order, first, last, span, chosen, v):
@@ -221,7 +226,7 @@ def first_values(width, ptr, packed, first, last, chosen, v):
                     later += w
             if later < 0.999999:
                 q[i] = x / (1.0 - later)
-        at, best = best_of(q, chosen[t])
+        at, best = best_of(q, chosen[t], t)
         if best > -math.inf:
             chosen[t], v[t] = at, best
 
@@ -240,7 +245,7 @@ def improve(width, ptr, packed, first, last, span, chosen, own, v):
     changed = 0
     for t in range(first, last):
         q = {i: packed_value(width, packed, i, v) for i in rows_of(ptr, t)}
-        at, best = best_of(q, ptr[t])
+        at, best = best_of(q, ptr[t], t)
         widen(span, best - float(v[t]))
         v[t] = best
         if at != chosen[t]:
