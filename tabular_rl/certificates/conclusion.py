@@ -93,7 +93,7 @@ def _reported(certificate: Certificate, v: Floats | None) -> tuple[Floats | None
         v = lower + (upper - lower) / 2
         if middle is not None:
             # Outward rounding moves the midpoint by a few last places: 2.0000000000000004 for 2.
-            v = np.where(np.abs(middle - v) <= 4 * np.spacing(np.abs(v)), middle, v)
+            v = np.where(np.abs(middle - v) <= np.abs(v) * 2.0**-50, middle, v)
         v = np.minimum(np.maximum(v, lower), upper)
         bound = float(np.maximum.reduce(np.maximum(upper - v, v - lower), axis=None, initial=0.0))
         return v, float(up(bound)) if bound else 0.0, ""
