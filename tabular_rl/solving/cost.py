@@ -56,10 +56,13 @@ class Facts:
         return float(np.mean([len(np.unique(mdp.next_state[i:j])) for i, j in zip(*ends, strict=True)]))
 
     @cached_property
-    def elimination(self) -> Pattern | None:
-        """The pattern of the factors of its linear systems, where these are narrow or have few entries."""
+    def elimination(self) -> list[Pattern]:
+        """The pattern of the factors of its linear systems, twice where states may be taken from either end.
+
+        None where these are neither narrow nor have few entries.
+        """
         found = elimination_patterns(self._mdp, check=Run("auto", {}).check_stop)
-        return found[0]() if found else None
+        return [found[0]()] * len(found) if found else []
 
     @cached_property
     def thin(self) -> bool:

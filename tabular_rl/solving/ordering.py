@@ -22,7 +22,7 @@ WIDE = 64  # and in a wide one
 BESIDE = 4  # times what the factors of a wide band hold is in the rows of the model
 HUBS = 8  # at most: each is a row and a column of the factors
 FEW = 6  # entries of a factor, a state, up to which it is worth having
-EDGES = 1.5  # pairs of neighbours, a state, up to which the order of least degree is tried
+EDGES = 1.25  # pairs of neighbours, a state, up to which the order of least degree is tried
 SAMPLE = 500  # states whose successors are counted first
 READ = 1 << 21  # list entries read between two looks at the clock
 

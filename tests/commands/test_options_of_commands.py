@@ -143,7 +143,7 @@ def test_options_of_solve_and_evaluate(capsys, tmp_path):
         code, begun = answer(*words, "--start-from", tmp_path / "answer.json")
         assert code == 0
         assert begun["work"]["sweeps"] < usual["work"]["sweeps"]
-    for solver in ("dense", "sparse"):
+    for solver in ("dense", "sparse", "elimination"):
         code, found = answer("evaluate", "--linear-solver", solver, "--method", "linear-solve")
         assert code == 0
         assert found["options"]["linear_solver"] == solver

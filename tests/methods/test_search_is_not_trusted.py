@@ -18,7 +18,11 @@ from tabular_rl.methods.lookup import PLANNERS
 KERNELS = Path(tabular_rl.__file__).parent / "kernels"
 FILES = sorted(path.stem for path in KERNELS.glob("search_*.py"))
 CONTROL = [name for name, method in PLANNERS.items() if method.task == "control" and not method.exact]
-SEARCHING = {"action-elimination", "ordered-gauss-seidel"}  # the methods that have kernels there
+SEARCHING = {
+    "action-elimination",
+    "ordered-gauss-seidel",
+    "policy-iteration",
+}  # the methods that have kernels there
 
 
 def liar(kernel, rng, told):
@@ -56,7 +60,8 @@ def test_what_is_claimed_holds_where_search_lies(method, monkeypatch):
         for name, x in list(vars(module).items()):
             if hasattr(x, "py_func") and x.py_func.__module__ == module.__name__ and name not in inner:
                 monkeypatch.setattr(module, name, liar(x, rng, told))
-    more = {"sweeps": 200} if "sweeps" in PLANNERS[method].defaults else {}
+    given = {"sweeps": 200, "linear_solver": "elimination"}
+    more = {name: x for name, x in given.items() if name in PLANNERS[method].defaults}
     for seed in range(8):
         mdp = random_model(seed, exact=True, sense="min" if seed % 2 else "max", S=7, ends=seed % 3)
         if PLANNERS[method].refuses(mdp) is not None:

@@ -11,7 +11,14 @@ from chain_models import model, queue, ring, shuffled, tree
 from random_models import random_model, random_models
 from sized_models import garnet, gridworld
 
-from tabular_rl import Policy, Status, policy_iteration, solve
+from tabular_rl import (
+    Policy,
+    Status,
+    modified_policy_iteration,
+    ordered_gauss_seidel,
+    policy_iteration,
+    solve,
+)
 from tabular_rl.methods.planning import _elimination
 from tabular_rl.methods.planning._elimination import Elimination
 from tabular_rl.methods.planning.policy_iteration import SMALL
@@ -118,8 +125,26 @@ def test_auto_takes_it_and_solves_few_systems(mdp):
 
 @pytest.mark.parametrize("mdp", [garnet(0, S=600), gridworld(40)])
 def test_auto_leaves_what_fills_in(mdp):
-    assert Facts(mdp).elimination is None
+    assert Facts(mdp).elimination == []
     assert policy_iteration.cost(Facts(mdp)) is None
+
+
+def test_auto_leaves_mazes_to_sweeps_from_their_ends():
+    """The corridors of a maze are a tree, of which one state ends: a policy gets better by a state each time."""
+    S = 1000
+    parent = np.maximum(np.arange(S) - np.random.default_rng(0).integers(1, 13, S), 0).tolist()
+    to = [[parent[s]] if s else [] for s in range(S)]
+    for s in range(1, S):
+        if parent[s]:
+            to[parent[s]].append(s)
+    mdp = model([sorted(row) for row in to], 0.999, r=-np.ones(2 * (S - 1)))
+    assert len(Facts(mdp).elimination) == 1
+    assert policy_iteration.cost(Facts(mdp)).sweeps > ordered_gauss_seidel.cost(Facts(mdp)).sweeps
+    assert solve(mdp).method == "ordered-gauss-seidel"
+    stay = mdp.replace(
+        r=np.ones(mdp.L)
+    )  # it does not pay to end: sweeps are many, and elimination comes next
+    assert policy_iteration.cost(Facts(stay)).sweeps < modified_policy_iteration.cost(Facts(stay)).sweeps
 
 
 def far_reward(n, gamma=0.999):

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 SWEEPS = 10_000  # where a linear system cannot be solved
 SMALL = 500  # states up to which dense linear solves are quickest
 LONG = 200  # outcomes a state from which to look at the rows takes longer than to solve for them
-SOLVES = 6  # linear solves and sweeps that it takes to the end, most often
+SOLVES = 5  # linear solves and sweeps that it takes to the end, most often
 SOLVED, SWEPT = 16, 3  # a state of an elimination, an outcome of a sweep, in products
-MOST_IMPROVEMENTS = 100  # before `auto` goes on by another method
+MAZE = 60  # sweeps that a method may take which begins where states end
+MOST_IMPROVEMENTS = 50  # before `auto` goes on by another method
 
 # From values and rows: those of the rows, whether rows were exchanged, and the least and the largest T v - v.
 Improved = Callable[[Floats, Ints], tuple[Floats, bool, float, float]]
@@ -38,11 +39,14 @@ def cost(facts: Facts) -> Cost | None:
     if facts.must_end and facts.thin:
         why = "rows lead to two states at most on average: chains are solved by elimination"
         return Cost(10, why, final=True)
-    if facts.elimination is None:
+    if not facts.elimination:
         return None
-    a_solve = facts.S * (SOLVED + facts.elimination.products) / (SWEPT * max(facts.K, 1))
+    a_solve = facts.S * (SOLVED + facts.elimination[0].products) / (SWEPT * max(facts.K, 1))
+    solves = 1 if facts.L <= facts.S else SOLVES
+    # In one order news travels with it alone, and against it by a state each time: in mazes, from where states end.
+    maze = len(facts.elimination) == 1 and facts.ends and facts.moves <= 4 * facts.S**0.5
     why = "elimination solves its linear systems: moves are short, or states have few neighbours"
-    return Cost(SOLVES * (1 + a_solve), why, {"improvements": MOST_IMPROVEMENTS}, capped=True)
+    return Cost(solves * (1 + a_solve) + MAZE * maze, why, {"improvements": MOST_IMPROVEMENTS}, capped=True)
 
 
 @method(
