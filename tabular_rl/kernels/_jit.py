@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import config
+from llvmlite import ir
+from numba.core import cgutils, config, types
 from numba.core.caching import IndexDataCacheFile
+from numba.extending import intrinsic
 
 HERE = Path(__file__).parent
 
@@ -117,6 +119,28 @@ def search_kernel(function: Callable[..., Any]) -> Any:
     bits on one machine whatever the threads. docs/decisions/015.md says what that is for.
     """
     return _compiled(function, fastmath=set(REORDERED))
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # Numba has no types
+def fetch(typing: Any, array: Any, place: Any) -> Any:  # noqa: ARG001  (as Numba calls it)
+    """Have array[place] read into the cache, for later; nothing is waited for, and nothing changes."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        kind, index = signature.args
+        places, kinds = [given[1]], [index]
+        if isinstance(index, types.BaseTuple):  # type: ignore[attr-defined]
+            places, kinds = cgutils.unpack_tuple(builder, given[1]), list(index)
+        places = [context.cast(builder, x, t, types.intp) for x, t in zip(places, kinds, strict=True)]
+        held = context.make_array(kind)(context, builder, given[0])
+        pointer = cgutils.get_item_pointer(context, builder, kind, held, places, wraparound=False)
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        form = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", (byte,), form)
+        how = [ir.Constant(number, x) for x in (0, 3, 1)]  # to read, to keep, data
+        builder.call(function, [builder.bitcast(pointer, byte), *how])
+        return context.get_dummy_value()
+
+    return types.void(array, place), code
 
 
 def _compiled(function: Callable[..., Any], **more: Any) -> Any:

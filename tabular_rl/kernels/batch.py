@@ -7,7 +7,7 @@ and how often it came; or a line of a log.
 from __future__ import annotations
 
 from tabular_rl.kernels._jit import kernel
-from tabular_rl.kernels.walk import next_row, outcome, scan
+from tabular_rl.kernels.walk import draw, next_row, outcome
 
 
 @kernel
@@ -16,10 +16,10 @@ def count(model, log, walk, uniforms, step, clock, row, counts):  # noqa: ARG001
     for k in range(uniforms.shape[1]):
         for e in range(len(row)):
             u = uniforms[e, k]
-            out = scan(model.cum, model.row_ptr[row[e]], u[0])
+            out = draw(model, row[e], u[0])
             counts[e, out] += 1
             s2 = outcome(model, row[e], out)[1]
-            next_row(model, walk, 0.0, u, s2, -1, -1, e, clock, row, None, None)
+            next_row(model, walk, 0.0, u, s2, -1, e, clock, row, None, None)
 
 
 @kernel

@@ -52,4 +52,4 @@ def double_q(model, log, walk, uniforms, step, clock, row, visits, total, since,
             else:
                 learn_half(model, walk, t, visits[e, i] - heads[e, i], e, i, r, s2, qb, qa)
             q[e, i] = 0.5 * (qa[e, i] + qb[e, i])
-            next_row(model, walk, x, u, s2, -1, -1, e, clock, row, visits, q)
+            next_row(model, walk, x, u, s2, -1, e, clock, row, visits, q)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.one_step import update
-from tabular_rl.kernels.walk import Floats, greedy, next_row, outcome, rate, scan
+from tabular_rl.kernels.walk import Floats, draw, highest, next_row, outcome, rate
 
 
 class Memory(NamedTuple):
@@ -65,7 +65,7 @@ def drawn(counts, e, first, n, u):
 @kernel
 def remember(model, memory, e, i, u):
     """Sample an outcome of row i, and count it."""
-    out = scan(model.cum, model.row_ptr[i], u)
+    out = draw(model, i, u)
     memory.tried[e, i] += 1
     memory.counts[e, out] += 1
     return out
@@ -96,10 +96,10 @@ def dyna_q(model, log, walk, uniforms, step, clock, row, memory, visits, total, 
                     out = drawn(counts, e, model.row_ptr[i], tried[e, i], u[n + 1])
                 aim, s2 = outcome(model, i, out)
                 if s2 >= 0:
-                    aim += model.gamma * q[e, greedy(q, e, model.pair_ptr[s2], model.pair_ptr[s2 + 1])]
+                    aim += model.gamma * highest(q, e, model.pair_ptr[s2], model.pair_ptr[s2 + 1])
                 update(q, e, i, aim, 1.0, walk.step_size, walk.per_step, t, visits, total, since)
             s2 = outcome(model, row[e], real)[1]
-            next_row(model, walk, x, u, s2, -1, -1, e, clock, row, tried, q)
+            next_row(model, walk, x, u, s2, -1, e, clock, row, tried, q)
 
 
 @kernel
@@ -195,7 +195,7 @@ def sweeping(model, log, walk, uniforms, step, clock, row, into, queue, memory, 
                 s = model.pair_state[i]
                 visits[e, i] += 1
                 q[e, i] = learned_backup(model, tried, counts, e, i, v)
-                best = q[e, greedy(q, e, model.pair_ptr[s], model.pair_ptr[s + 1])]
+                best = highest(q, e, model.pair_ptr[s], model.pair_ptr[s + 1])
                 if best == v[e, s]:
                     continue
                 v[e, s] = best
@@ -205,4 +205,4 @@ def sweeping(model, log, walk, uniforms, step, clock, row, into, queue, memory, 
                         error = abs(learned_backup(model, tried, counts, e, j, v) - q[e, j])
                         push(heap, place, priority, size, e, j, error, queue.threshold)
             s2 = outcome(model, row[e], real)[1]
-            next_row(model, walk, x, u, s2, -1, -1, e, clock, row, tried, q)
+            next_row(model, walk, x, u, s2, -1, e, clock, row, tried, q)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
-from tabular_rl.kernels.walk import Floats, scan, search
+from tabular_rl.kernels.walk import Floats, draw, scan, search
 
 
 class Decisions(NamedTuple):
@@ -28,15 +28,16 @@ def play(model, policy, steps, uniforms, state, clock, factor, G, rows, outcomes
     are written where there is room. The policy takes its row of a state where that is not -1, else one by its `cum`;
     what it does at its last time holds from there on.
     """
-    pair_ptr, row_ptr, next_state, reward = model.pair_ptr, model.row_ptr, model.next_state, model.reward
+    pair_ptr, next_state, reward = model.pair_ptr, model.next_state, model.reward
     for e in range(len(state)):
         s = state[e]
         t = clock[e]
         for k in range(uniforms.shape[1]):
             i = policy.rows[min(t, len(policy.rows) - 1), s]
             if i < 0:
-                i = scan(policy.cum[min(t, len(policy.cum) - 1)], pair_ptr[s], uniforms[e, k, 0])
-            out = scan(model.cum, row_ptr[i], uniforms[e, k, 1])
+                cum = policy.cum[min(t, len(policy.cum) - 1)]
+                i = scan(cum, pair_ptr[s], pair_ptr[s + 1], uniforms[e, k, 0], False)
+            out = draw(model, i, uniforms[e, k, 1])
             s = next_state[out]
             t += 1
             over = model.terminal[s] or t == steps

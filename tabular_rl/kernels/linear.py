@@ -67,7 +67,7 @@ def linear_td(model, log, walk, uniforms, step, clock, row, x, visits, weights):
             i, r, s2 = transition(model, log, t, e, u, row)
             aim = r + model.gamma * dot(x, s2, weights.bar, e) if s2 >= 0 else r
             climb(x, model.pair_state[i], aim, walk.rho[i], walk, t, e, visits, weights)
-            next_row(model, walk, 0.0, u, s2, -1, -1, e, clock, row, None, None)
+            next_row(model, walk, 0.0, u, s2, -1, e, clock, row, None, None)
 
 
 @kernel
@@ -103,6 +103,6 @@ def linear_q(model, log, walk, uniforms, step, clock, row, x, visits, q, weights
                 if walk.explore > 0:
                     for j in range(model.pair_ptr[s], model.pair_ptr[s + 1]):
                         q[e, j] = dot(x, j, weights.w, e)
-                row[e] = action(model, walk, epsilon, s, u[2], -1, e, visits, q)
+                row[e] = action(model, walk, epsilon, s, u[2], e, visits, q)
             else:
                 row[e] = next_pair(model, walk, u, i)

@@ -138,6 +138,6 @@ def monte_carlo(model, log, walk, uniforms, step, clock, row, how, episodes, cou
                     )
                     episodes.number[e] += 1
                     episodes.cut[e] += s2 >= 0
-                next_row(model, walk, 0.0, u, s2, -1, -1, e, clock, row, None, None)
+                next_row(model, walk, 0.0, u, s2, -1, e, clock, row, None, None)
                 if last == episodes.rows.shape[1]:
                     clock[e] = 0

@@ -90,4 +90,4 @@ def n_step(model, log, walk, uniforms, step, clock, row, ahead, visits, total, s
                 update(table, e, j, G, rho, walk.step_size, walk.per_step, t, visits, total, since)
             if log is not None:
                 age[e] = 0 if over else now + 1  # next_row does it in a walk
-            next_row(model, walk, 0.0, u, s2, -1, -1, e, clock, row, None, None)
+            next_row(model, walk, 0.0, u, s2, -1, e, clock, row, None, None)

@@ -15,7 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
-from tabular_rl.kernels.walk import Floats, action, explore, greedy, next_row, rate, search, transition
+from tabular_rl.kernels.walk import (
+    Floats,
+    action,
+    at,
+    explore,
+    greedy,
+    highest,
+    look_ahead,
+    next_row,
+    rate,
+    search,
+    transition,
+)
 
 
 class Mean(NamedTuple):
@@ -32,10 +44,7 @@ def begin(model, kind, x, cum, source, pairs, visits, q, uniforms, row):
     for e in range(len(row)):
         if source == 0:
             s = search(start, uniforms[e, 0])
-            first = pair_ptr[s]
-            last = pair_ptr[s + 1]
-            best = greedy(q, e, first, last) if kind > 0 else first
-            row[e] = explore(kind, x, first, last, cum, q, visits, e, best, uniforms[e, 1])
+            row[e] = explore(kind, x, pair_ptr[s], pair_ptr[s + 1], cum, q, visits, e, uniforms[e, 1])
         elif source == 1:
             row[e] = search(pairs, uniforms[e, 0])
         else:
@@ -64,11 +73,11 @@ def follow(table, e, k, kind, by, bar):
 @kernel
 def update(table, e, j, aim, rho, step_size, per_step, k, visits, total, since):
     """table(j) ← table(j) + α ρ [ aim - table(j) ], update number k + 1"""
-    visits[e, j] += 1
+    visits[e, at(j)] += 1
     if total.shape[1] > 0:
         tally(table, e, j, k, total, since)
-    n = k + 1 if per_step else visits[e, j]
-    table[e, j] += rate(step_size, n) * rho * (aim - table[e, j])
+    n = k + 1 if per_step else visits[e, at(j)]
+    table[e, at(j)] += rate(step_size, n) * rho * (aim - table[e, at(j)])
 
 
 @kernel
@@ -76,16 +85,17 @@ def td0(model, log, walk, uniforms, step, clock, row, visits, total, since, bar,
     """v(s) ← v(s) + α ρ [ r + γ v̄(s') - v(s) ],    v̄(s') = 0 at the end"""
     for k in range(uniforms.shape[1]):
         t = step + k
+        look_ahead(model, log, walk, k, uniforms, row, None, None)
         for e in range(len(v)):
             u = uniforms[e, k]
             i, r, s2 = transition(model, log, t, e, u, row)
-            aim = r + model.gamma * bar[e, s2] if s2 >= 0 else r
+            aim = r + model.gamma * bar[e, at(s2)] if s2 >= 0 else r
             update(
                 v,
                 e,
-                model.pair_state[i],
+                model.pair_state[at(i)],
                 aim,
-                walk.rho[i],
+                walk.rho[at(i)],
                 walk.step_size,
                 walk.per_step,
                 t,
@@ -95,7 +105,7 @@ def td0(model, log, walk, uniforms, step, clock, row, visits, total, since, bar,
             )
             if walk.target > 0:
                 follow(v, e, t, walk.target, walk.by, bar)
-            next_row(model, walk, 0.0, u, s2, -1, -1, e, clock, row, None, None)
+            next_row(model, walk, 0.0, u, s2, -1, e, clock, row, None, None)
 
 
 @kernel
@@ -108,8 +118,8 @@ def expectation(pi, first, last, bar, e):
 
 
 @kernel
-def own_value(kind, x, first, last, cum, visits, q, e, best, bar):
-    """Σ_a b(a|s) bar(s,a) under the policy b that explores by q, whose greedy row is `best`."""
+def own_value(kind, x, first, last, cum, visits, q, e, bar):
+    """Σ_a b(a|s) bar(s,a) under the policy b that explores by q."""
     value = 0.0
     if kind == 0:
         below = 0.0
@@ -117,6 +127,7 @@ def own_value(kind, x, first, last, cum, visits, q, e, best, bar):
             value += (min(cum[i], 1.0) - below) * bar[e, i]
             below = min(cum[i], 1.0)
         return value
+    best = greedy(q, e, first, last)
     if kind == 1:
         tied = 0.0  # the best rows by q, all equally likely
         ties = 0
@@ -133,17 +144,17 @@ def own_value(kind, x, first, last, cum, visits, q, e, best, bar):
             total += weight
             value += weight * bar[e, i]
         return value / total
-    return bar[e, explore(kind, x, first, last, cum, q, visits, e, best, 0.0)]
+    return bar[e, explore(kind, x, first, last, cum, q, visits, e, 0.0)]
 
 
 @kernel
-def expected(model, walk, x, s, best, e, visits, q, bar):
+def expected(model, walk, x, s, e, visits, q, bar):
     """Σ_a π(a|s) bar(s,a), π the policy of the walk or, where it has none, the one that it explores with."""
     first = model.pair_ptr[s]
     last = model.pair_ptr[s + 1]
     if len(walk.pi) > 0:
         return expectation(walk.pi, first, last, bar, e)
-    return own_value(walk.explore, x, first, last, walk.cum, visits, q, e, best, bar)
+    return own_value(walk.explore, x, first, last, walk.cum, visits, q, e, bar)
 
 
 @kernel
@@ -151,7 +162,7 @@ def taken(model, log, walk, x, t, u, s2, e, visits, q):
     """The row that is taken in s2 next, -1 at the end, or where a log does not say."""
     if log is not None:
         return log.next_row[t % len(log.row)]
-    return action(model, walk, x, s2, u[2], -1, e, visits, q) if s2 >= 0 else -1
+    return action(model, walk, x, s2, u[2], e, visits, q) if s2 >= 0 else -1
 
 
 @kernel
@@ -160,6 +171,7 @@ def sarsa(model, log, walk, uniforms, step, clock, row, visits, total, since, ba
     for k in range(uniforms.shape[1]):
         t = step + k
         x = rate(walk.explore_rate, t + 1)
+        look_ahead(model, log, walk, k, uniforms, row, visits, q)
         for e in range(len(q)):
             u = uniforms[e, k]
             i, r, s2 = transition(model, log, t, e, u, row)
@@ -169,7 +181,7 @@ def sarsa(model, log, walk, uniforms, step, clock, row, visits, total, since, ba
                 update(q, e, i, aim, 1.0, walk.step_size, walk.per_step, t, visits, total, since)
             if walk.target > 0:
                 follow(q, e, t, walk.target, walk.by, bar)
-            next_row(model, walk, x, u, s2, -1, i2, e, clock, row, visits, q)
+            next_row(model, walk, x, u, s2, i2, e, clock, row, visits, q)
 
 
 @kernel
@@ -178,21 +190,17 @@ def expected_sarsa(model, log, walk, uniforms, step, clock, row, visits, total, 
     for k in range(uniforms.shape[1]):
         t = step + k
         x = rate(walk.explore_rate, t + 1)
+        look_ahead(model, log, walk, k, uniforms, row, visits, q)
         for e in range(len(q)):
             u = uniforms[e, k]
             i, r, s2 = transition(model, log, t, e, u, row)
             aim = r
-            best = -1
             if s2 >= 0:
-                if walk.explore > 0:
-                    best = greedy(q, e, model.pair_ptr[s2], model.pair_ptr[s2 + 1])
-                aim += model.gamma * expected(model, walk, x, s2, best, e, visits, q, bar)
+                aim += model.gamma * expected(model, walk, x, s2, e, visits, q, bar)
             update(q, e, i, aim, 1.0, walk.step_size, walk.per_step, t, visits, total, since)
             if walk.target > 0:
                 follow(q, e, t, walk.target, walk.by, bar)
-            if model.pair_state[i] == s2:
-                best = -1  # the update may have changed which one it is
-            next_row(model, walk, x, u, s2, best, -1, e, clock, row, visits, q)
+            next_row(model, walk, x, u, s2, -1, e, clock, row, visits, q)
 
 
 @kernel
@@ -201,17 +209,14 @@ def q_learning(model, log, walk, uniforms, step, clock, row, visits, total, sinc
     for k in range(uniforms.shape[1]):
         t = step + k
         x = rate(walk.explore_rate, t + 1)
+        look_ahead(model, log, walk, k, uniforms, row, visits, q)
         for e in range(len(q)):
             u = uniforms[e, k]
             i, r, s2 = transition(model, log, t, e, u, row)
             aim = r
-            best = -1
             if s2 >= 0:
-                best = greedy(bar, e, model.pair_ptr[s2], model.pair_ptr[s2 + 1])
-                aim += model.gamma * bar[e, best]
+                aim += model.gamma * highest(bar, e, model.pair_ptr[at(s2)], model.pair_ptr[at(s2 + 1)])
             update(q, e, i, aim, 1.0, walk.step_size, walk.per_step, t, visits, total, since)
             if walk.target > 0:
                 follow(q, e, t, walk.target, walk.by, bar)
-            if walk.target > 0 or model.pair_state[i] == s2:
-                best = -1  # by another table, or the update may have changed which one it is
-            next_row(model, walk, x, u, s2, best, -1, e, clock, row, visits, q)
+            next_row(model, walk, x, u, s2, -1, e, clock, row, visits, q)

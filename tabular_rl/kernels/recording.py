@@ -7,6 +7,7 @@ long as learning on a model of 100,000 pairs.
 from __future__ import annotations
 
 from tabular_rl.kernels._jit import kernel
+from tabular_rl.kernels.walk import highest
 
 
 @kernel
@@ -32,8 +33,4 @@ def best_values(q, pair_ptr, states, out):
         for k in range(len(states)):
             first = pair_ptr[states[k]]
             last = pair_ptr[states[k] + 1]
-            top = q[e, first] if first < last else 0.0
-            for i in range(first + 1, last):
-                if q[e, i] > top:
-                    top = q[e, i]
-            out[e, k] = top
+            out[e, k] = highest(q, e, first, last) if first < last else 0.0

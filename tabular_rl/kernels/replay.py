@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.one_step import expected, follow, update
-from tabular_rl.kernels.walk import Floats, greedy, line, next_row, outcome, rate, scan
+from tabular_rl.kernels.walk import Floats, draw, highest, line, next_row, outcome, rate
 
 MARGIN = 0.01  # what is added to |δ|, so that every transition can be drawn again (Schaul et al. 2016, 3.3)
 
@@ -62,12 +62,9 @@ def take(sums, e, u):
 @kernel
 def worth(model, walk, largest, x, s, e, visits, q, bar):
     """What s is worth: the largest of bar(s, ·), or its mean, as expected SARSA takes it."""
-    first = model.pair_ptr[s]
-    last = model.pair_ptr[s + 1]
     if largest:
-        return bar[e, greedy(bar, e, first, last)]
-    best = greedy(q, e, first, last) if walk.explore > 0 else first
-    return expected(model, walk, x, s, best, e, visits, q, bar)
+        return highest(bar, e, model.pair_ptr[s], model.pair_ptr[s + 1])
+    return expected(model, walk, x, s, e, visits, q, bar)
 
 
 @kernel
@@ -86,7 +83,7 @@ def store(model, buffer, e, u, row):
     i = row[e]
     slot = buffer.stored[e] % buffer.held_row.shape[1]
     buffer.held_row[e, slot] = i
-    buffer.held_outcome[e, slot] = scan(model.cum, model.row_ptr[i], u)
+    buffer.held_outcome[e, slot] = draw(model, i, u)
     buffer.stored[e] += 1
     if buffer.sums.shape[1] > 0:
         put(buffer.sums, buffer.least, e, slot, buffer.top[e])
@@ -129,4 +126,4 @@ def replay(model, log, walk, uniforms, step, clock, row, buffer, visits, mean, b
                 update(q, e, i, aim, weight, walk.step_size, walk.per_step, t, visits, mean.total, mean.since)
             if walk.target > 0:
                 follow(q, e, t, walk.target, walk.by, bar)
-            next_row(model, walk, x, u, real, -1, -1, e, clock, row, visits, q)
+            next_row(model, walk, x, u, real, -1, e, clock, row, visits, q)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
 from tabular_rl.kernels.one_step import tally
-from tabular_rl.kernels.walk import greedy, is_over, next_row, rate, transition
+from tabular_rl.kernels.walk import greedy, highest, is_over, next_row, rate, transition
 
 ACCUMULATING, REPLACING, TRUE_ONLINE = range(3)
 
@@ -95,7 +95,7 @@ def td_lambda(model, log, walk, uniforms, step, clock, row, traces, visits, tota
             traces.before[e] = worth
             if is_over(log, walk, t, s2, e, clock):
                 forget(traces, e)
-            next_row(model, walk, 0.0, u, s2, -1, -1, e, clock, row, None, None)
+            next_row(model, walk, 0.0, u, s2, -1, e, clock, row, None, None)
 
 
 @kernel
@@ -108,11 +108,11 @@ def q_lambda(model, log, walk, uniforms, step, clock, row, traces, visits, total
             u = uniforms[e, k]
             i, aim, s2 = transition(model, log, t, e, u, row)
             if s2 >= 0:
-                aim += model.gamma * q[e, greedy(q, e, model.pair_ptr[s2], model.pair_ptr[s2 + 1])]
+                aim += model.gamma * highest(q, e, model.pair_ptr[s2], model.pair_ptr[s2 + 1])
             spread(traces, walk, t, e, i, aim, 1.0, visits, total, since, q)
             over = is_over(log, walk, t, s2, e, clock)
             best = -1 if over else greedy(q, e, model.pair_ptr[s2], model.pair_ptr[s2 + 1])
-            next_row(model, walk, x, u, s2, best, -1, e, clock, row, visits, q)
+            next_row(model, walk, x, u, s2, -1, e, clock, row, visits, q)
             i2 = row[e] if log is None else log.next_row[t % len(log.row)]
             if over or q[e, i2] < q[e, best]:
                 forget(traces, e)

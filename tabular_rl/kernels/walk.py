@@ -17,16 +17,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.kernels._jit import kernel
+from tabular_rl.kernels._jit import fetch, kernel
 
 Floats = NDArray[np.float64]
+at = (
+    np.uintp
+)  # a place in an array that is never -1: no look for places from its end, which took half of a step
+TINY = 1e-300  # for a rate of 0, in quotients that nobody asks for
+FEW = 16  # cumulative probabilities that are compared with a uniform one by one, or all together
 
 
 class Model(NamedTuple):
     """A model as kernels sample it, rewards in the sign of maximisation.
 
     `cum` (K,) is cumulative within each row: the outcome of a uniform u is the first j ≥ row_ptr[i] with u < cum[j].
-    `start` (S,) is cumulative over the states. `reward` (K,) is empty where rewards r (L,) belong to rows.
+    `start` (S,) is cumulative over the states. `reward` (K,) is empty where rewards r (L,) belong to rows. `together`
+    is whether `scan` compares all of a few: it changes no number.
     """
 
     pair_ptr: NDArray[Any]
@@ -39,6 +45,7 @@ class Model(NamedTuple):
     gamma: float
     terminal: NDArray[np.bool_]
     start: Floats
+    together: bool = False
 
 
 class LogArrays(NamedTuple):
@@ -57,7 +64,8 @@ class Walk(NamedTuple):
     `source` is 0 for a trajectory, 1 for independent pairs, drawn by the cumulative distribution `pairs` (L,), 2 for
     all rows in turn. `explore` is a way of exploring, at the rate of a schedule (0: the behaviour policy,
     `cum` (L,) by cumulative probabilities). After a restart the uniform number `again` of the step takes the action.
-    Targets are those of kernels.one_step.follow. `pi` and `rho` (L,) are π and π / b of each row.
+    Targets are those of kernels.one_step.follow. `pi` and `rho` (L,) are π and π / b of each row. `ahead` is whether
+    several runs look ahead of each step: it changes no number.
     """
 
     source: int
@@ -73,6 +81,7 @@ class Walk(NamedTuple):
     by: float
     pi: Floats
     rho: Floats
+    ahead: bool = False
 
 
 @kernel
@@ -91,25 +100,40 @@ def accumulate(ptr, weight, out):
 
 
 @kernel
-def scan(cum, first, u):
-    """The first j ≥ first with u < cum[j], found one by one: for the outcomes of a row, the actions of a state."""
-    while u >= cum[first]:
-        first += 1
-    return first
-
-
-@kernel
-def search(cum, u):
-    """The first j with u < cum[j], found by bisection: for start states, for pairs."""
-    low = 0
-    high = len(cum) - 1
+def bisect(cum, low, high, u):
+    """The first j, low ≤ j ≤ high, with u < cum[j], or high, found by bisection."""
     while low < high:
         middle = (low + high) // 2
-        if u < cum[middle]:
+        if u < cum[at(middle)]:
             high = middle
         else:
             low = middle + 1
     return low
+
+
+@kernel
+def scan(cum, first, last, u, together):
+    """The first j, first ≤ j < last, with u < cum[j]: for the outcomes of a row, the actions of a state.
+
+    The processor cannot foresee where a loop over them ends. Where several runs advance, comparing all of a few lets
+    the next run begin. A single run waits for memory anyway, and what is read by a wrong guess is often wanted soon.
+    """
+    if last - first > FEW:
+        return bisect(cum, first, last - 1, u)
+    if not together:
+        while u >= cum[at(first)]:
+            first += 1
+        return first
+    found = first
+    for j in range(first, last - 1):
+        found += u >= cum[at(j)]
+    return found
+
+
+@kernel
+def search(cum, u):
+    """The first j with u < cum[j]: for start states, for pairs."""
+    return bisect(cum, 0, len(cum) - 1, u)
 
 
 @kernel
@@ -128,33 +152,53 @@ def rate(schedule, n):
 
 
 @kernel
+def highest(q, e, first, last):
+    """The largest of q[e] over rows first ... last - 1."""
+    top = q[e, at(first)]
+    for i in range(first + 1, last):
+        value = q[e, at(i)]
+        top = value if value > top else top
+    return top
+
+
+@kernel
+def best_and_ties(q, e, first, last):
+    """The first of the best rows first ... last - 1 by q[e], and how many are as good."""
+    best = first
+    ties = 1
+    top = q[e, at(first)]
+    for i in range(first + 1, last):
+        value = q[e, at(i)]
+        ties = 1 if value > top else ties + (value == top)
+        best = i if value > top else best
+        top = value if value > top else top
+    return best, ties
+
+
+@kernel
 def greedy(q, e, first, last):
     """The first of the best rows first ... last - 1 by q[e]."""
-    best = first
-    top = q[e, first]
-    for i in range(first + 1, last):
-        if q[e, i] > top:
-            top = q[e, i]
-            best = i
-    return best
+    return best_and_ties(q, e, first, last)[0]
 
 
 @kernel
-def tied(q, e, best, ties, u):
+def tied(q, e, best, last, ties, u):
     """One of the `ties` rows as good as `best`, the first of them, all equally likely, with one uniform u."""
-    top = q[e, best]
+    top = q[e, at(best)]
     skip = min(int(u * ties), ties - 1)
-    while skip > 0:
-        best += 1
-        if q[e, best] == top:
-            skip -= 1
-    return best
+    chosen = best
+    for i in range(best, last):
+        same = q[e, at(i)] == top
+        chosen = i if same & (skip == 0) else chosen
+        skip -= same
+    return chosen
 
 
 @kernel
-def other_choice(kind, x, first, last, q, visits, e, best, u):
+def other_choice(kind, x, first, last, q, visits, e, u):
     """What `explore` does for kinds 2 and 3."""
     if kind == 2:
+        best = greedy(q, e, first, last)
         total = 0.0
         for i in range(first, last):
             total += math.exp((q[e, i] - q[e, best]) / x)
@@ -180,38 +224,80 @@ def other_choice(kind, x, first, last, q, visits, e, best, u):
 
 
 @kernel
-def explore(kind, x, first, last, cum, q, visits, e, best, u):
-    """The row that a way of exploring takes among first ... last - 1, with one uniform u; `best` is the greedy one.
+def explore(kind, x, first, last, cum, q, visits, e, u):
+    """The row that a way of exploring takes among first ... last - 1, with one uniform u.
 
     kind 0: by the policy cum; 1: ε-greedy with ε = x, ties broken at random; 2: Boltzmann with temperature x; 3: upper
     confidence bounds q + x √(ln n(s) / n(s, a)), the first untried row before all others.
     """
     if kind == 0:
-        return scan(cum, first, u)
-    if kind == 1:
-        if u < x:
-            return first + min(int(u / x * (last - first)), last - first - 1)
-        ties = 1
-        top = q[e, best]
-        for i in range(best + 1, last):
-            ties += q[e, i] == top
-        if ties == 1:
-            return best
-        return tied(q, e, best, ties, (u - x) / (1.0 - x))  # what is left of u is uniform again
-    return other_choice(kind, x, first, last, q, visits, e, best, u)
+        return scan(cum, first, last, u, False)
+    if kind > 1:
+        return other_choice(kind, x, first, last, q, visits, e, u)
+    best, ties = best_and_ties(q, e, first, last)
+    if ties > 1 and u >= x:
+        return tied(q, e, best, last, ties, (u - x) / (1.0 - x))  # what is left of u is uniform again
+    # Both are ready before it is known which: that is quicker than a jump that nobody can foresee.
+    some = first + min(int(u / max(x, TINY) * (last - first)), last - first - 1)
+    return some if u < x else best
 
 
 @kernel
 def outcome(model, i, out):
     """(r, s') of an outcome of row i; s' is -1 where it ends the episode."""
-    s2 = model.next_state[out]
-    return model.reward[out] if len(model.reward) > 0 else model.r[i], -1 if model.terminal[s2] else s2
+    s2 = model.next_state[at(out)]
+    r = model.reward[at(out)] if len(model.reward) > 0 else model.r[at(i)]
+    return r, -1 if model.terminal[at(s2)] else s2
 
 
 @kernel
-def line(log, at):
-    """(i, r, s') of a line of the log."""
-    return log.row[at], log.reward[at], -1 if log.done[at] else log.next_state[at]
+def draw(model, i, u):
+    """An outcome of row i, with one uniform u."""
+    first = model.row_ptr[at(i)]
+    fetch(model.next_state, first)
+    return scan(model.cum, first, model.row_ptr[at(i + 1)], u, model.together)
+
+
+@kernel
+def look_ahead(model, log, walk, k, uniforms, row, visits, q):
+    """Have the processor fetch what step k will read: of every run its row, then the rows of the state it goes to.
+
+    Each waits for the one before, and on tables beyond the cache that is most of a step: so all runs wait together. q
+    is None where actions are those of the policy of the walk.
+    """
+    if log is not None or not walk.ahead:
+        return
+    for e in range(len(row)):
+        i = row[e]
+        first = model.row_ptr[at(i)]
+        fetch(model.cum, first)
+        fetch(model.cum, model.row_ptr[at(i + 1)] - 1)
+        fetch(model.next_state, first)
+        if len(model.reward) > 0:
+            fetch(model.reward, first)
+        else:
+            fetch(model.r, i)
+        if q is None:
+            fetch(model.pair_state, i)
+            fetch(walk.rho, i)
+        else:
+            fetch(visits, (e, i))
+    for e in range(len(row)):
+        s2 = model.next_state[at(draw(model, row[e], uniforms[e, k, 0]))]
+        first = model.pair_ptr[at(s2)]
+        last = model.pair_ptr[at(s2 + 1)]
+        if q is None:
+            fetch(walk.cum, first)
+            fetch(walk.cum, last - 1)
+        else:
+            fetch(q, (e, first))
+            fetch(q, (e, last - 1))
+
+
+@kernel
+def line(log, n):
+    """(i, r, s') of line n of the log."""
+    return log.row[n], log.reward[n], -1 if log.done[n] else log.next_state[n]
 
 
 @kernel
@@ -219,7 +305,7 @@ def transition(model, log, t, e, u, row):
     """(i, r, s') of run e at time t: row i, sampled from the model, or line t of the log, over and over again."""
     if log is None:
         i = row[e]
-        r, s2 = outcome(model, i, scan(model.cum, model.row_ptr[i], u[0]))
+        r, s2 = outcome(model, i, draw(model, i, u[0]))
         return i, r, s2
     return line(log, t % len(log.row))
 
@@ -233,20 +319,17 @@ def is_over(log, walk, t, s2, e, clock):
 
 
 @kernel
-def action(model, walk, x, s, u, best, e, visits, q):
-    """The row that run e takes in state s by a uniform u; `best` is the greedy one where it is known, else -1.
+def action(model, walk, x, s, u, e, visits, q):
+    """The row that run e takes in state s by a uniform u.
 
     It explores at the rate x by the table q, or, where that is None, takes the behaviour policy.
     """
-    first = model.pair_ptr[s]
-    if q is None:
-        return scan(walk.cum, first, u)
-    last = model.pair_ptr[s + 1]
-    if walk.explore == 0 or (walk.explore == 1 and u < x):
-        best = first  # not asked for
-    elif best < 0:
-        best = greedy(q, e, first, last)
-    return explore(walk.explore, x, first, last, walk.cum, q, visits, e, best, u)
+    first = model.pair_ptr[at(s)]
+    last = model.pair_ptr[at(s + 1)]
+    fetch(model.row_ptr, first)
+    if q is None or walk.explore == 0:
+        return scan(walk.cum, first, last, u, model.together)
+    return explore(walk.explore, x, first, last, walk.cum, q, visits, e, u)
 
 
 @kernel
@@ -268,10 +351,10 @@ def next_pair(model, walk, u, i):
 
 
 @kernel
-def next_row(model, walk, x, u, s2, best, chosen, e, clock, row, visits, q):
+def next_row(model, walk, x, u, s2, chosen, e, clock, row, visits, q):
     """row[e] ← where run e goes on after a step to s2 (-1: the end); `clock` is None where a log says it.
 
-    `best` is the greedy row of s2, `chosen` the row taken there: -1 where they are not known.
+    `chosen` is the row taken there, -1 where it is not known.
     """
     if clock is None:
         return
@@ -279,7 +362,7 @@ def next_row(model, walk, x, u, s2, best, chosen, e, clock, row, visits, q):
         s = next_state(model, walk, u, s2, e, clock)
         again = clock[e] == 0
         if chosen < 0 or again:
-            chosen = action(model, walk, x, s, u[walk.again], -1 if again else best, e, visits, q)
+            chosen = action(model, walk, x, s, u[walk.again], e, visits, q)
         row[e] = chosen
     else:
         row[e] = next_pair(model, walk, u, row[e])

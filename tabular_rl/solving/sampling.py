@@ -18,8 +18,8 @@ Floats = NDArray[np.float64]
 BLOCK = 65_536  # uniforms that are drawn at once
 
 
-def sampling_model(mdp: MDP) -> Model:
-    """Return a model made ready to be sampled.
+def sampling_model(mdp: MDP, *, together: bool = False) -> Model:
+    """Return a model made ready to be sampled, by several runs step by step or not: that changes no number.
 
     >>> sampling_model(MDP([[[0.25, 0.75]], [[0.0, 0.0]]], [[1.0], [0.0]], 1, terminal=["1"])).cum.tolist()
     [0.25, 2.0]
@@ -39,6 +39,7 @@ def sampling_model(mdp: MDP) -> Model:
         mdp.gamma,
         mdp.terminal,
         cumulative(mdp.start),
+        together,
     )
 
 

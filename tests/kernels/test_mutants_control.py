@@ -123,10 +123,7 @@ ALIKE = {
     "replay: for e in range(len(q)): -> for e in range(len(bar)):",
     "replay: if walk.target > 0: -> if True:",
     "sweeping: for e in range(len(q)): -> for e in range(len(v)):",
-    # nobody asks: a greedy row where nothing is explored, where a log goes on
-    "worth: best = greedy(q, e, first, last) if walk.explore > 0 else first -> best = greedy(q, e, first, last)",
-    "worth: best = greedy(q, e, first, last) if walk.explore > 0 else first -> "
-    "best = greedy(q, e, first, last) if walk.explore > 0 else last",
+    # nobody asks: where a log goes on
     "replay: real = -1 -> real = 0",
     "dyna_q: if n > 1: -> if n > 2:",  # it is odd
     # quick ways past what changes nothing

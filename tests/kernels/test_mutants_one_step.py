@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
+from collections import Counter
 
 import numpy as np
 import pytest
 import reference
+import reference_learning
 from learners import Case, same_bits
 from mutants import Check, check_every_mistake_is_found, plain
 from one_step_mutants import ALIKE, KERNELS
@@ -24,9 +27,15 @@ PIECES = (4, 26)
 def checks():
     """Walks and logs of all rules with all kinds of options, the first rows, and running sums."""
     made = [Check(sums(reference.accumulate), lambda kernels: sums(kernels["accumulate"]), same_bits)]
+    walks = itertools.product(range(4), ("td0", "sarsa", "expected_sarsa", "q_learning"), (False, True))
+    made += [*scans(), *(fetches(*options) for options in walks)]
+    ties = np.array([[1.0, 1.0, 2.0, 2.0, 0.0]]), 0, 0, 5
+    made.append(Check((2, 2), lambda kernels: kernels["best_and_ties"](*ties), tuple.__eq__))
+    steep = 2, 1.0, 0, 2, np.array([[0.0, 800.0]]), np.ones((1, 2)), 0, 0.5
+    made.append(Check(1, lambda kernels: kernels["other_choice"](*steep), int.__eq__))
     for kind, values in itertools.product(range(4), ([1.0, 1.0, 0.0], [0.0, 2.0, 1.0])):
         given = kind, 0.3, 0, 3, np.array([0.5, 2.0, 2.0]), np.full((1, 3), 2), np.array([values]), 0
-        given += int(np.argmax(values)), np.array([[1.0, 2.0, 4.0]])
+        given += (np.array([[1.0, 2.0, 4.0]]),)
         own = functools.partial(lambda given, kernels: kernels["own_value"](*given), given)
         made.append(Check(reference.own_value(*given), own, float.__eq__))
     options = itertools.product(range(3), range(3), (False, True), (False, True), (0, 3))
@@ -65,6 +74,48 @@ def checks():
         case, how = Case(4400 + seed, kind=kind), {"episode_steps": 2}
         made.append(Check(case.q(reference, rule, **how), walk(case, rule, how), same_bits))
     return made
+
+
+def scans():
+    """Few and many outcomes, some of weight 0, compared one by one, all together, and by bisection."""
+    made = []
+    for n, together, u in itertools.product(
+        (1, 2, 16, 17, 18, 40), (False, True), (0.0, 0.3, 0.501, 1 - 2**-53)
+    ):
+        weights = np.random.default_rng(n).random(n + 4) * (np.arange(n + 4) % 5 != 3)
+        cum = np.empty(n + 4)
+        reference.accumulate(np.array([0, 2, n + 2, n + 4]), weights / weights.sum(), cum)
+        given = cum, 2, n + 2, u, together
+        own = functools.partial(lambda given, kernels: kernels["scan"](*given), given)
+        made.append(Check(reference.scan(*given), own, operator.eq))
+        one = cum[2 : n + 2].copy()
+        own = functools.partial(lambda one, u, kernels: kernels["search"](one, u), one, u)
+        made.append(Check(reference.search(one, u), own, operator.eq))
+    return made
+
+
+def fetched(case, name, how, kernels):
+    """What a walk has the processor fetch, by names and places, and how often."""
+    found, before = Counter(), kernels["fetch"]
+    kernels["fetch"] = lambda array, place: found.update([(id(array), *np.ravel(place).tolist())])
+    try:
+        tables = case.left_by(kernels[name], **how)
+    finally:
+        kernels["fetch"] = before
+    arrays = {**case.model._asdict(), "the policy": case.cum, "rho": case.rho, **tables}
+    names = {id(x): name for name, x in arrays.items()}
+    return {(names[array], *place): count for (array, *place), count in found.items()}
+
+
+def fetches(seed, name, ahead):
+    case = Case(4500 + seed, states=name == "td0", kind=int(name != "td0"), target=1)
+    if seed == 1:
+        case.model = case.model._replace(reward=np.zeros(0))
+    how = {"ahead": ahead} | ({"again": 3, "width": 4} if name == "sarsa" else {})
+    if seed == 2:
+        how |= {"log": case.given(), "explore": 0}
+    call = functools.partial(fetched, case, name, how)
+    return Check(call(vars(reference_learning)), call, dict.__eq__)
 
 
 def by_twin(run, name, **how):

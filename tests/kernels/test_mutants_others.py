@@ -264,11 +264,12 @@ def checks(module):
 
 
 def walks_on(kernel):
-    """What a walk by a policy does not ask for: a rate of exploring, a greedy row."""
-    call = "next_row(model, walk, {}, u, s2, {}, -1, e, clock, row, None, None)"
-    return {f"{kernel}: {call.format('0.0', -1)} -> {call.format(*new)}" for new in (("1.0", -1), ("0.0", 0))}
+    """What a walk by a policy does not ask for: a rate of exploring."""
+    call = "next_row(model, walk, {}, u, s2, -1, e, clock, row, None, None)"
+    return {f"{kernel}: {call.format('0.0')} -> {call.format('1.0')}"}
 
 
+DRAW = "i = scan(cum, pair_ptr[s], pair_ptr[{}], uniforms[e, k, 0], {})"
 WORTH = "aim = r + model.gamma * {}"
 ALIKE = {
     *walks_on("monte_carlo"),
@@ -295,6 +296,11 @@ ALIKE = {
     "linear_q: for j in range(model.pair_ptr[s], model.pair_ptr[s + 1]): -> "
     "for j in range(model.pair_ptr[s], model.pair_ptr[s + 2]):",
     "learn_returns: if importance == 1: -> if True: (2)",  # the weight of the others is 1
+    # of a few actions the first above the uniform is found without their end
+    *(
+        f"play: {DRAW.format('s + 1', False)} -> {DRAW.format(*other)}"
+        for other in (("s - 1", False), ("s + 2", False), ("s + 1", True))
+    ),
     "softmax_choice: chosen = first -> chosen = last",  # some row has a probability
     "reinforce: t = step + k -> t = step - k",  # it is the time in a log
     # quick ways past what changes nothing

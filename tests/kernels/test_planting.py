@@ -8,12 +8,17 @@ import mutants
 import pytest
 from mutants import Check, fates, planted
 
-CUM = [0.25, 0.5, 0.5, 2.0]
+WEIGHTS = [1, 1, 0, 2]
+ENDS = [0.25, 0.5, 0.5, 1.0]
 
 
-def scans(*uniforms):
+def draws(*uniforms):
     return [
-        Check(next(j for j in range(4) if u < CUM[j]), lambda made, u=u: made["scan"](CUM, 0, u), int.__eq__)
+        Check(
+            next(j for j in range(4) if u < ENDS[j]),
+            lambda made, u=u: made["drawn"](Table([WEIGHTS]), 0, 0, 4, u),
+            int.__eq__,
+        )
         for u in uniforms
     ]
 
@@ -25,36 +30,42 @@ def test_every_small_mistake_is_made_once():
 
 
 def test_found_crashed_and_missed_are_told_apart():
-    assert fates("walk", "scan", scans(0.3, 0.9)) == {
+    assert fates("dyna", "drawn", draws(0.3, 0.9)) == {
         "found": [
-            "scan: while u >= cum[first]: -> while u < cum[first]:",
-            "scan: first += 1 -> first -= 1",
-            "scan: first += 1 -> first += 2",
+            "drawn: rest = u * n - counts[e, first] -> rest = u * n + counts[e, first]",
+            "drawn: rest = u * n - counts[e, first] -> rest = u - counts[e, first]",
+            "drawn: while rest >= 0.0: -> while rest < 0.0:",
+            "drawn: while rest >= 0.0: -> while rest >= 1.0:",
+            "drawn: first += 1 -> first -= 1",
+            "drawn: first += 1 -> nothing",
         ],
-        "crashed": ["scan: first += 1 -> nothing"],  # a loop without end
+        "crashed": [  # places past the last one
+            "drawn: rest = u * n - counts[e, first] -> rest = n - counts[e, first]",
+            "drawn: first += 1 -> first += 2",
+            "drawn: rest -= counts[e, first] -> rest += counts[e, first]",
+            "drawn: rest -= counts[e, first] -> nothing",
+        ],
         "missed": [],
     }
-    assert fates("walk", "scan", scans(0.1))["missed"]
+    assert fates("dyna", "drawn", draws(0.1))["missed"]
 
 
 def test_a_mistake_that_is_the_kernel_itself_is_missed():
-    same = planted("walk", "scan", "first += 1", "first += 1")
-    assert mutants.fate(mutants.plain("walk"), same, scans(0.1, 0.3, 0.9)) == "missed"
+    same = planted("dyna", "drawn", "first += 1", "first += 1")
+    assert mutants.fate(mutants.plain("dyna"), same, draws(0.1, 0.3, 0.9)) == "missed"
 
 
 def test_the_kernel_is_whole_again_after_a_mistake():
     made = mutants.plain("walk")
-    mutant = planted("walk", "greedy", "q[e, i] > top", "q[e, i] < top")
-    check = Check(1, lambda made: made["greedy"](Table([[1.0, 3.0, 2.0]]), 0, 0, 3), int.__eq__)
+    mutant = planted("walk", "highest", "value > top", "value < top")
+    check = Check(3.0, lambda made: made["highest"](Table([[1.0, 3.0, 2.0]]), 0, 0, 3), float.__eq__)
     assert mutants.fate(made, mutant, [check]) == "found"
-    assert (
-        mutants.fate(made, planted("walk", "greedy", "top = q[e, i]", "top = q[e, i]"), [check]) == "missed"
-    )
+    assert mutants.fate(made, planted("walk", "highest", "value > top", "value > top"), [check]) == "missed"
 
 
 def test_a_text_that_is_not_there_is_a_failure():
     with pytest.raises(AssertionError, match=r"found 'math.e' 0 times"):
-        planted("walk", "scan", "math.e", "0")
+        planted("dyna", "drawn", "math.e", "0")
 
 
 def test_kernels_see_what_they_import():

@@ -14,7 +14,7 @@ from reference_control import check_bits_of_twin, same_bits, tied
 from tabular_rl import MDP, OptionError, Policy, dyna_q, load, q_learning, solve
 from tabular_rl.kernels import dyna
 from tabular_rl.kernels.dyna import drawn
-from tabular_rl.kernels.walk import explore, greedy
+from tabular_rl.kernels.walk import explore
 
 CORRIDOR = MDP(
     [[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]], [[0], [1], [0]], "1/2", start=[1, 0, 0], terminal=["2"]
@@ -59,12 +59,11 @@ def test_ties_are_broken_at_random_with_what_is_left_of_a_uniform(seed):
     for u in rng.random(50):
         first, last = sorted(rng.choice(13, 2, replace=False))
         rows = range(first, last)
-        best = greedy(q, 1, first, last)
         left = (u - 0.25) / 0.75
-        found = explore(1, 0.25, first, last, q[0], q, q, 1, best, u)
+        found = explore(1, 0.25, first, last, q[0], q, q, 1, u)
         assert found == (tied(q[1], rows, left) if u >= 0.25 else first + int(u / 0.25 * len(rows)))
     flat = np.zeros((1, 4))
-    found = [int(explore(1, 0.0, 0, 4, q[0], flat, flat, 0, 0, u)) for u in (0, 0.25, 0.5, 0.75, 1 - 2**-53)]
+    found = [int(explore(1, 0.0, 0, 4, q[0], flat, flat, 0, u)) for u in (0, 0.25, 0.5, 0.75, 1 - 2**-53)]
     assert found == [0, 1, 2, 3, 3]
 
 

@@ -16,10 +16,9 @@ CUM = np.array([2.0, 0.25, 0.25, 2.0, 2.0])
 
 
 def chosen(kind, x, u, visits=(7, 1, 1, 1, 7)):
-    from tabular_rl.kernels.walk import explore, greedy
+    from tabular_rl.kernels.walk import explore
 
-    best = greedy(q, 0, 1, 4)
-    return explore(kind, x, 1, 4, CUM, q, np.array([visits], dtype=np.int64), 0, best, u)
+    return explore(kind, x, 1, 4, CUM, q, np.array([visits], dtype=np.int64), 0, u)
 
 
 def shares(kind, x, n=1000):
@@ -38,9 +37,9 @@ def test_ties_are_broken_alike():
     from tabular_rl.kernels.walk import explore, greedy
 
     table, n = np.array([[9.0, 3.0, 1.0, 3.0, 3.0, 9.0]]), 4800
-    best, visits = greedy(table, 0, 1, 5), np.ones((1, 6), dtype=np.int64)
-    assert best == 1
-    rows = [explore(1, 0.25, 1, 5, CUM, table, visits, 0, best, (k + 0.5) / n) for k in range(n)]
+    visits = np.ones((1, 6), dtype=np.int64)
+    assert greedy(table, 0, 1, 5) == 1
+    rows = [explore(1, 0.25, 1, 5, CUM, table, visits, 0, (k + 0.5) / n) for k in range(n)]
     expected = [1 / 16 + 1 / 4, 1 / 16, 1 / 16 + 1 / 4, 1 / 16 + 1 / 4]
     assert [rows.count(i) / n for i in (1, 2, 3, 4)] == pytest.approx(expected, abs=1 / n)
 

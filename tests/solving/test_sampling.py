@@ -35,7 +35,8 @@ def test_cumulative_equals_its_twin(groups):
 def test_search_and_scan_find_the_same(weights, u):
     """Never an entry of weight 0, whatever the uniform."""
     cum = cumulative(np.array(weights) / sum(weights))
-    assert search(cum, u) == scan(cum, 0, u) == reference.search(cum, u)
+    found = [scan(cum, 0, len(cum), u, together) for together in (False, True)]
+    assert found == [search(cum, u)] * 2 == [reference.search(cum, u)] * 2
     assert weights[search(cum, u)] > 0
 
 
@@ -44,7 +45,8 @@ def test_last_uniform_finds_an_outcome():
     """Ten times 0.1 adds up to less than 1; the largest uniform must not fall behind it."""
     cum = cumulative(np.array([0.1] * 10 + [0.0]))
     assert math.fsum([0.1] * 9) < 1
-    assert scan(cum, 0, np.nextafter(1, 0)) == 9 == search(cum, np.nextafter(1, 0))
+    u = np.nextafter(1, 0)
+    assert scan(cum, 0, 11, u, False) == scan(cum, 0, 11, u, True) == 9 == search(cum, u)
 
 
 def test_rewards_are_in_the_sign_of_maximisation():

@@ -35,7 +35,7 @@ class Case:
                  sense="max"):  # fmt: skip
         self.seed, rng = seed, np.random.default_rng(seed)
         mdp = self.mdp = random_model(seed, "total-reward", exact=False, S=4, ends=1, gamma=0.9, sense=sense)
-        self.model = sampling_model(mdp)
+        self.model = sampling_model(mdp, together=seed % 3 > 0)
         behavior, pi = random_policy(mdp, seed), random_policy(mdp, seed + 1)
         self.cum, self.pi = policy_cum(behavior), pi.weights
         self.rho = pi.weights / behavior.weights
@@ -74,6 +74,7 @@ class Case:
         return settings(
             source=self.source, pairs=self.pairs, explore=self.kind, explore_rate=self.rate, cum=self.cum,
             step_size=self.step_size, target=self.target, by=self.by, pi=self.pi, rho=self.rho,
+            ahead=self.seed % 2 > 0,
         )._replace(**changed)  # fmt: skip
 
     def left_by(self, kernel, *, log=None, width=3, pieces=(30,), names=None, **changed):

@@ -36,7 +36,7 @@ NEGATED = {
     ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
 }
-TURNED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Div: ast.Mult, ast.Pow: ast.Mult}
+TURNED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Div: ast.Mult, ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr}
 
 
 @functools.cache
@@ -75,8 +75,11 @@ def plain(module: str) -> dict[str, Any]:
     """The kernels of a module, and those that they call, as plain Python functions in one namespace."""
     made: dict[str, Any] = {"math": math, "np": np, "ticks": ticks}
     made["kernel"] = made["search_kernel"] = lambda function: function
+    made["fetch"] = lambda array, place: None
     for code in codes(module):
         exec(code, made)
+    if "at" in made:
+        made["at"] = int  # a mistake may lead to -1: then it is the last place
     return made
 
 
@@ -150,12 +153,13 @@ class Mutant:
 def mutants(module: str, kernel: str) -> list[Mutant]:
     """All small mistakes in a kernel, in the order of its text.
 
-    >>> for mutant in mutants("walk", "scan"):
+    >>> for mutant in mutants("dyna", "drawn")[-5:]:
     ...     print(mutant)
-    scan: while u >= cum[first]: -> while u < cum[first]:
-    scan: first += 1 -> first -= 1
-    scan: first += 1 -> nothing
-    scan: first += 1 -> first += 2
+    drawn: first += 1 -> first -= 1
+    drawn: first += 1 -> nothing
+    drawn: first += 1 -> first += 2
+    drawn: rest -= counts[e, first] -> rest += counts[e, first]
+    drawn: rest -= counts[e, first] -> nothing
     """
     node = functions(module)[kernel]
     names = {x.id for x in ast.walk(node) if isinstance(x, ast.Name)} | {x.arg for x in node.args.args}

@@ -21,12 +21,20 @@ def accumulate(ptr, weight, out):
             out[a + j] = total if j < last else 2.0
 
 
-def scan(cum, first, u):
-    return next(j for j in range(first, len(cum)) if u < cum[j])
+def fetch(array, place):
+    """What look_ahead asks for; a test puts its own here."""
+
+
+def bisect(cum, low, high, u):
+    return next((j for j in range(low, high) if u < cum[j]), high)
+
+
+def scan(cum, first, last, u, together):
+    return bisect(cum, first, last, u)
 
 
 def search(cum, u):
-    return scan(cum, 0, u)
+    return bisect(cum, 0, len(cum), u)
 
 
 def rate(schedule, n):
@@ -42,11 +50,20 @@ def rate(schedule, n):
     return max(a * math.pow(b, n - 1), c)
 
 
+def highest(q, e, first, last):
+    return max(float(x) for x in q[e, first:last])
+
+
+def best_and_ties(q, e, first, last):
+    best = greedy(q, e, first, last)
+    return best, sum(float(x) == float(q[e, best]) for x in q[e, first:last])
+
+
 def greedy(q, e, first, last):
     return max(range(first, last), key=lambda i: q[e, i])  # the first of the largest
 
 
-def other_choice(kind, x, first, last, q, visits, e, best, u):
+def other_choice(kind, x, first, last, q, visits, e, u):
     rows = range(first, last)
     if kind == 2:
         top = max(float(q[e, i]) for i in rows)
@@ -56,7 +73,7 @@ def other_choice(kind, x, first, last, q, visits, e, best, u):
             rest -= weight
             if rest < 0:
                 return i
-        return best
+        return greedy(q, e, first, last)
     tried = [int(visits[e, i]) for i in rows]
     if 0 in tried:
         return first + tried.index(0)
@@ -66,13 +83,14 @@ def other_choice(kind, x, first, last, q, visits, e, best, u):
     return first + scores.index(max(scores))
 
 
-def explore(kind, x, first, last, cum, q, visits, e, best, u):
+def explore(kind, x, first, last, cum, q, visits, e, u):
     u = float(u)
     if kind == 0:
-        return scan(cum, first, u)
+        return scan(cum, first, last, u, False)
     if kind > 1:
-        return other_choice(kind, x, first, last, q, visits, e, best, u)
+        return other_choice(kind, x, first, last, q, visits, e, u)
     if u >= x:
+        best = greedy(q, e, first, last)
         ties = [i for i in range(first, last) if float(q[e, i]) == float(q[e, best])]
         return ties[min(math.floor((u - x) / (1.0 - x) * len(ties)), len(ties) - 1)]
     return min(first + math.floor(u / x * (last - first)), last - 1)
@@ -83,15 +101,43 @@ def outcome(model, i, out):
     return float(model.reward[out] if len(model.reward) else model.r[i]), -1 if model.terminal[s2] else s2
 
 
-def line(log, at):
-    return int(log.row[at]), float(log.reward[at]), -1 if log.done[at] else int(log.next_state[at])
+def draw(model, i, u):
+    fetch(model.next_state, int(model.row_ptr[i]))
+    return scan(model.cum, int(model.row_ptr[i]), int(model.row_ptr[i + 1]), u, True)
+
+
+def look_ahead(model, log, walk, k, uniforms, row, visits, q):
+    for e, i in enumerate(row.tolist()):
+        look(model, log, walk, uniforms[e, k], e, i, visits, q)
+
+
+def look(model, log, walk, u, e, i, visits, q):
+    """What is read in a step of one run from row i on."""
+    if log is not None or not walk.ahead:
+        return
+    for end in int(model.row_ptr[i]), int(model.row_ptr[i + 1]) - 1:
+        fetch(model.cum, end)
+    fetch(model.next_state, int(model.row_ptr[i]))
+    fetch(*((model.reward, int(model.row_ptr[i])) if len(model.reward) else (model.r, i)))
+    s2 = int(model.next_state[draw(model, i, u[0])])
+    if q is None:
+        fetch(model.pair_state, i)
+        fetch(walk.rho, i)
+    else:
+        fetch(visits, (e, i))
+    for end in int(model.pair_ptr[s2]), int(model.pair_ptr[s2 + 1]) - 1:
+        fetch(*((walk.cum, end) if q is None else (q, (e, end))))
+
+
+def line(log, n):
+    return int(log.row[n]), float(log.reward[n]), -1 if log.done[n] else int(log.next_state[n])
 
 
 def transition(model, log, t, e, u, row):
     if log is not None:
         return line(log, t % len(log.row))
     i = int(row[e])
-    return i, *outcome(model, i, scan(model.cum, int(model.row_ptr[i]), u[0]))
+    return i, *outcome(model, i, draw(model, i, u[0]))
 
 
 def is_over(log, walk, t, s2, e, clock):
@@ -100,9 +146,10 @@ def is_over(log, walk, t, s2, e, clock):
     return s2 < 0 or int(clock[e]) + 1 == walk.episode_steps
 
 
-def action(model, walk, x, s, u, best, e, visits, q):
+def action(model, walk, x, s, u, e, visits, q):
+    fetch(model.row_ptr, int(model.pair_ptr[s]))
     if q is None:
-        return scan(walk.cum, int(model.pair_ptr[s]), u)
+        return scan(walk.cum, int(model.pair_ptr[s]), int(model.pair_ptr[s + 1]), u, False)
     return choose(model, s, walk.explore, x, walk.cum, q, visits, e, u)
 
 
@@ -118,7 +165,7 @@ def next_pair(model, walk, u, i):
     return search(walk.pairs, u[1]) if walk.source == 1 else (i + 1) % len(model.pair_state)
 
 
-def next_row(model, walk, x, u, s2, best, chosen, e, clock, row, visits, q):
+def next_row(model, walk, x, u, s2, chosen, e, clock, row, visits, q):
     if clock is None:
         return
     if walk.source > 0:
@@ -128,7 +175,7 @@ def next_row(model, walk, x, u, s2, best, chosen, e, clock, row, visits, q):
     if clock[e] > 0 and chosen >= 0:
         row[e] = chosen
     else:
-        row[e] = action(model, walk, x, s, u[2 if clock[e] else walk.again], -1, e, visits, q)
+        row[e] = action(model, walk, x, s, u[2 if clock[e] else walk.again], e, visits, q)
 
 
 # -- twins of kernels/one_step.py -----------------------------------------------------------------------------------
@@ -145,8 +192,7 @@ def begin(model, kind, x, cum, source, pairs, visits, q, uniforms, row):
 def choose(model, s, kind, x, cum, q, visits, e, u):
     """The row that is taken in state s."""
     first, last = int(model.pair_ptr[s]), int(model.pair_ptr[s + 1])
-    best = greedy(q, e, first, last) if kind > 0 else first
-    return int(explore(kind, x, first, last, cum, q, visits, e, best, u))
+    return int(explore(kind, x, first, last, cum, q, visits, e, u))
 
 
 def tally(table, e, j, k, total, since):
@@ -172,28 +218,30 @@ def update(table, e, j, aim, rho, step_size, per_step, k, visits, total, since):
 def td0(model, log, walk, uniforms, step, clock, row, visits, total, since, bar, v):
     for e in range(len(v)):
         for t, u in enumerate(uniforms[e].tolist(), start=step):
+            look(model, log, walk, u, e, int(row[e]), None, None)
             i, aim, s2 = transition(model, log, t, e, u, row)
             if s2 >= 0:
                 aim = aim + float(model.gamma) * float(bar[e, s2])
             s, rho = int(model.pair_state[i]), float(walk.rho[i])
             update(v, e, s, aim, rho, walk.step_size, walk.per_step, t, visits, total, since)
             follow(v, e, t, walk.target, walk.by, bar)
-            next_row(model, walk, 0.0, u, s2, -1, -1, e, clock, row, None, None)
+            next_row(model, walk, 0.0, u, s2, -1, e, clock, row, None, None)
 
 
-def own_value(kind, x, first, last, cum, visits, q, e, best, bar):
+def own_value(kind, x, first, last, cum, visits, q, e, bar):
     values = [float(y) for y in bar[e, first:last]]
     if kind == 0:
         sums = [0.0] + [min(float(c), 1.0) for c in cum[first:last]]
         return added((b - a) * y for (a, b), y in zip(itertools.pairwise(sums), values, strict=True))
     if kind == 1:
+        best = greedy(q, e, first, last)
         ties = [y for y, choice in zip(values, q[e, first:last], strict=True) if choice == q[e, best]]
         return x * (added(values) / len(values)) + (1.0 - x) * (added(ties) / len(ties))
     if kind == 2:
         top = max(float(y) for y in q[e, first:last])
         weights = [math.exp((float(y) - top) / x) for y in q[e, first:last]]
         return added(w * y for w, y in zip(weights, values, strict=True)) / added(weights)
-    return float(bar[e, other_choice(kind, x, first, last, q, visits, e, best, 0.0)])
+    return float(bar[e, other_choice(kind, x, first, last, q, visits, e, 0.0)])
 
 
 def added(numbers):
@@ -208,17 +256,17 @@ def expectation(pi, first, last, bar, e):
     return added(float(p) * float(y) for p, y in zip(pi[first:last], bar[e, first:last], strict=True))
 
 
-def expected(model, walk, x, s, best, e, visits, q, bar):
+def expected(model, walk, x, s, e, visits, q, bar):
     first, last = int(model.pair_ptr[s]), int(model.pair_ptr[s + 1])
     if len(walk.pi):
         return expectation(walk.pi, first, last, bar, e)
-    return own_value(walk.explore, x, first, last, walk.cum, visits, q, e, greedy(q, e, first, last), bar)
+    return own_value(walk.explore, x, first, last, walk.cum, visits, q, e, bar)
 
 
 def taken(model, log, walk, x, t, u, s2, e, visits, q):
     if log is not None:
         return int(log.next_row[t % len(log.row)])
-    return -1 if s2 < 0 else action(model, walk, x, s2, u[2], -1, e, visits, q)
+    return -1 if s2 < 0 else action(model, walk, x, s2, u[2], e, visits, q)
 
 
 def sarsa(*arguments):
@@ -237,13 +285,14 @@ def one_step(rule, model, log, walk, uniforms, step, clock, row, visits, total, 
     for e in range(len(q)):
         for t, u in enumerate(uniforms[e].tolist(), start=step):
             x = rate(walk.explore_rate, t + 1)
+            look(model, log, walk, u, e, int(row[e]), visits, q)
             i, aim, s2 = transition(model, log, t, e, u, row)
             i2 = taken(model, log, walk, x, t, u, s2, e, visits, q) if rule == "sarsa" else -1
             if s2 >= 0:
                 if rule == "sarsa":
                     worth = float(bar[e, i2])
                 elif rule == "expected":
-                    worth = expected(model, walk, x, s2, -1, e, visits, q, bar)
+                    worth = expected(model, walk, x, s2, e, visits, q, bar)
                 else:
                     worth = max(
                         float(y) for y in bar[e, int(model.pair_ptr[s2]) : int(model.pair_ptr[s2 + 1])]
@@ -254,7 +303,7 @@ def one_step(rule, model, log, walk, uniforms, step, clock, row, visits, total, 
             follow(
                 q, e, t, walk.target, walk.by, bar
             )  # a copy is due where the transition is passed over, too
-            next_row(model, walk, x, u, s2, -1, i2, e, clock, row, visits, q)
+            next_row(model, walk, x, u, s2, i2, e, clock, row, visits, q)
 
 
 # -- twins of kernels/recording.py ----------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ class Learning(Inputs, Arrays):
 
     def model(self) -> Model:
         """The model as kernels sample it."""
-        return sampling_model(self.mdp)
+        return sampling_model(self.mdp, together=self.runs > 1)
 
     def cum(self) -> Floats:
         """The cumulative probabilities (L,) of the behaviour policy."""

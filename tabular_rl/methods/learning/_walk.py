@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tabular_rl.kernels.walk import Walk
 
 
+CACHE = 2**20  # bytes
+
+
 def learn_by(
     run: Learning,
     kernel: Callable[..., None],
@@ -103,6 +106,13 @@ def part(x: Any, first: int, last: int) -> Any:
     return x[first:last] if isinstance(x, np.ndarray) else x
 
 
+def beyond_cache(run: Learning) -> bool:
+    """Whether the tables of all runs, and what is read of the model, are more than the cache of a core holds."""
+    mdp = run.mdp
+    read = mdp.prob.nbytes + mdp.next_state.nbytes + mdp.r.nbytes + mdp.row_ptr.nbytes
+    return read + run.estimates.nbytes + run.visits.nbytes > CACHE
+
+
 def walk_of(
     run: Learning, *, again: int = 2, pi: Floats | None = None, rho: Floats | None = None
 ) -> tuple[Walk, Floats]:
@@ -139,5 +149,6 @@ def walk_of(
         by=by,
         pi=read_only(none if pi is None else pi),
         rho=none if rho is None else rho,
+        ahead=run.runs > 1 and beyond_cache(run),
     )
     return walk, bar
