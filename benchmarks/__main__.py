@@ -33,7 +33,7 @@ DEFAULT = """
     paths-300@1 lake@1 reach consensus horizon
     garnet-absorbing grid-hub queue-shortcut
 """
-MODEL = "model.npz"
+MODEL, WARM = "model.npz", "warm.npz"
 LARGE = "garnet-1e6 grid-1000@.9999 horizon-1e5 paths-500@1"
 
 
@@ -121,19 +121,24 @@ class Runner:
         family = parse(name)[0]
         mdp = model(name, gamma, self.asked.seed)
         entries = chosen_methods(self.asked.methods, mdp) + chosen_rivals(self.asked.rivals)
-        row = self.race(family, name, mdp, entries)
+        self.write(family, mdp)
+        del mdp
+        row = self.race(family, name, entries)
         row.truth = truth_of(row.race, self.folder / MODEL, self.options.tolerance, 2 * self.options.limit)
         return row
 
-    def race(self, family: str, name: str, mdp: MDP, entries: list[Entry]) -> Row:
-        """Race on a model, after a warm-up on a small one of its family."""
+    def write(self, family: str, mdp: MDP) -> None:
+        """Write the model of the next race, and a small one of its family."""
         small = FAMILIES[family].make(size=FAMILIES[family].small, gamma=mdp.gamma, seed=self.asked.seed)
-        paths = self.folder / MODEL, self.folder / "warm.npz"
-        for path, one in zip(paths, (mdp, small), strict=True):
-            write_model(path, one)
+        write_model(self.folder / MODEL, mdp)
+        write_model(self.folder / WARM, small)
+
+    def race(self, family: str, name: str, entries: list[Entry]) -> Row:
+        """Race on the model that was written."""
         for entry in entries:
             if entry not in self.racers:
                 self.racers[entry] = Racer(entry, self.folder, self.options)
+        paths = self.folder / MODEL, self.folder / WARM
         return Row(family, race(name, paths, [self.racers[entry] for entry in entries], self.options), None)
 
     def stop(self) -> None:

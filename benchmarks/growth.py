@@ -60,8 +60,8 @@ def growing(runner: Runner, family: str, rivals: list[Entry], asked: argparse.Na
     for size in sizes:
         if (size**2 if FAMILIES[family].unit == "side" else size) > asked.largest or AUTO not in still:
             return
-        mdp = FAMILIES[family].make(size=size, gamma=gamma, seed=asked.seed)
-        row = runner.race(family, family, mdp, still)
+        runner.write(family, FAMILIES[family].make(size=size, gamma=gamma, seed=asked.seed))
+        row = runner.race(family, family, still)
         still = [entry for entry in still if row.race.times[entry.name].solves]
         yield row
 

@@ -62,8 +62,10 @@ def write_model(path: Path, mdp: MDP) -> None:
     """Write the arrays of a model, each row in order of its next states and each of them once."""
     from scipy.sparse import csr_matrix
 
-    P = csr_matrix((mdp.prob, mdp.next_state, mdp.row_ptr), shape=(mdp.L, mdp.S), copy=True)
-    P.sum_duplicates()
+    P = csr_matrix((mdp.prob, mdp.next_state, mdp.row_ptr), shape=(mdp.L, mdp.S))
+    if not P.has_canonical_format:
+        P = P.copy()
+        P.sum_duplicates()
     np.savez(
         path,
         pair_ptr=mdp.pair_ptr,
