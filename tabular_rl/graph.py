@@ -76,7 +76,7 @@ def possible(mdp: MDP, target: Any, policy: Any = None) -> Mask:
     Examples
     --------
     >>> from tabular_rl import MDP, graph
-    >>> mdp = MDP.from_outcomes([("a", "go", "b", 1, 0), ("c", "stay", "c", 1, 0)], 1, terminal=["b"], states="abc")
+    >>> mdp = MDP.from_outcomes([("a", "go", "b", 1, 0), ("c", "stay", "c", 1, 0)], 1, terminal=["b"], states=[*"abc"])
     >>> graph.possible(mdp, ["b"]).tolist()
     [True, True, False]
     """

@@ -12,6 +12,8 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.solving.ordering import Pattern, elimination_patterns
 from tabular_rl.solving.run import Run
 
+SMALL = 500  # states up to which a dense linear solve takes no time
+
 
 class Facts:
     """What estimates are made of. Those that take a look at the rows are found when they are first asked for."""
@@ -32,6 +34,11 @@ class Facts:
         ends = np.stack([mdp.row_ptr[rows], mdp.row_ptr[rows + 1] - 1]).astype(np.int64)
         moves = np.abs(mdp.next_state[ends].astype(np.int64) - states).max(axis=0)
         return int(np.quantile(moves, 0.9, method="lower"))
+
+    @cached_property
+    def scattered(self) -> bool:
+        """Whether a model of more than 500 states leads far away, so that factors of its systems would fill in."""
+        return self.S > SMALL and self.moves > 4 * self.S**0.5
 
     @cached_property
     def ends(self) -> bool:

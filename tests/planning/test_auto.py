@@ -86,7 +86,7 @@ def test_moves_to_neighbours_are_told_from_jumps():
 PI, ORDERED, LEAVING_OUT = "policy-iteration", "ordered-gauss-seidel", "action-elimination"
 ROUTES = {
     "queue-2000": PI, "ring-2000": PI, "tree-2000": PI, "tree-up-2000": PI, "queue-shortcut-2000": PI,
-    "grid-60": ORDERED, "reach-2000": ORDERED, "consensus-60": ORDERED,
+    "consensus-60": PI, "grid-60": ORDERED, "reach-2000": ORDERED,
     "garnet-2000": LEAVING_OUT, "power-law-2000": LEAVING_OUT, "dense-600": LEAVING_OUT, "car-rental-10": LEAVING_OUT,
     "multichain-2000": LEAVING_OUT, "decomposable-2000": LEAVING_OUT, "pendulum-40": LEAVING_OUT,
     "two-queues-40": LEAVING_OUT, "garnet-absorbing-2000": LEAVING_OUT, "layered-2000": LEAVING_OUT,
@@ -103,6 +103,27 @@ def test_each_family_has_its_method(name):
     known = {name: cost.sweeps for name, cost in estimates.items() if cost is not None}
     assert min(known, key=known.get) == ROUTES[name]
     assert not all(estimates[name].capped for name in known), "the last one must go on to the end"
+
+
+def test_evaluation_follows_the_structure_too():
+    """Sweeps where moves lead anywhere; where these do not mix in time, a linear solve after them."""
+    for mdp, method in ((scattered(5000), "policy-evaluation"), (corridor(5000), "linear-solve")):
+        answer = evaluate(mdp, "uniform")
+        assert answer.method == method
+        assert np.abs(answer.v - evaluate(mdp, "uniform", "linear-solve").v).max() <= 1e-6
+    # Two states far apart in storage that lead to each other: the interval never narrows faster than γ.
+    n = 1000
+    far = MDP.from_rows(
+        pair_ptr=np.arange(n + 1), pair_action=np.zeros(n, dtype=int), row_ptr=np.arange(n + 1),
+        next_state=(np.arange(n) + n // 2) % n, prob=np.ones(n), r=np.arange(n) % 7.0, gamma=0.9999,
+    )  # fmt: skip
+    answer = evaluate(far, "uniform")
+    assert answer.method == "linear-solve"
+    assert set(answer.seconds_of) == {"policy-evaluation", "linear-solve"}
+    assert answer.status == Status.CERTIFIED
+    v, w = answer["0"], answer[str(n // 2)]  # v = r(0) + γ w, w = r(500) + γ v
+    assert v == pytest.approx((0 + 0.9999 * (500 % 7)) / (1 - 0.9999**2), rel=1e-9)
+    assert w == pytest.approx(500 % 7 + 0.9999 * v, rel=1e-9)
 
 
 def test_the_answer_says_why_its_method_was_taken():
@@ -149,7 +170,7 @@ def test_the_narrower_interval_is_kept_where_both_fall_short(monkeypatch):
 def test_estimates_are_none_where_nothing_can_be_said():
     facts = Facts(scattered(5000))
     assert policy_iteration.cost(facts) is None
-    assert policy_evaluation.cost(facts) is None
+    assert policy_evaluation.cost(Facts(corridor(5000))) is None
     assert modified_policy_iteration.cost(facts).sweeps > policy_iteration.cost(Facts(ONE)).sweeps
     assert all(METHODS[name].cost(facts) is None for name in ("auto", "rational", "td0"))
 

@@ -185,7 +185,8 @@ def auto_evaluation(
 ) -> Solution:
     """Find the values of a policy with the method that fits the model.
 
-    A finite horizon is evaluated backward, anything else by a linear solve; up to 100 states (150 with python-flint)
+    A finite horizon is evaluated backward; a model whose moves lead anywhere by sweeps, which it mixes in few of;
+    anything else by a linear solve. Up to 100 states (150 with python-flint)
     rational arithmetic takes over where floats cannot prove the tolerance.
 
     Parameters

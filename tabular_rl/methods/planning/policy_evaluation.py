@@ -12,12 +12,17 @@ from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import method
 from tabular_rl.solving.solution import Solution
 
+MOST_SWEEPS = 300  # before `auto` goes on by a linear solve
+
 
 def cost(facts: Facts) -> Cost | None:
-    """One sweep a time step; without a horizon None, as the number of sweeps depends on how the model mixes."""
-    if facts.horizon is None:
-        return None
-    return Cost(facts.horizon, "the model has a horizon: one sweep a time step is the answer")
+    """One sweep a time step; tens of sweeps where moves lead anywhere, as such models mix; else None."""
+    if facts.horizon is not None:
+        return Cost(facts.horizon, "the model has a horizon: one sweep a time step is the answer")
+    if facts.scattered and not facts.must_end:
+        why = "moves lead anywhere: the interval shrinks as the model mixes"
+        return Cost(30, why, {"sweeps": MOST_SWEEPS}, capped=True)
+    return None
 
 
 @method(
