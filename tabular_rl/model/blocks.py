@@ -191,8 +191,8 @@ def _pairs_of_matrices(P: Any, axes: str) -> Pairs | None:
 def _counted(sheets: Sheets) -> Pairs | None:
     """Return rows whose outcomes are yet to be written; None where their pointers are damaged."""
     S, A = sheets.S, sheets.A
-    if S * A > 2 * sheets.K:
-        return None  # most actions are not available, and counting them all takes more room than the model
+    if S * A > 8 * sheets.K:
+        return None  # hardly any action is available, and to count them all takes more room than the model
     counts, stride, kernels = _no_counts(S * A, sheets.K), A // sheets.per_state, build_kernels(sheets.K)
     for first, last in sheets.blocks():
         for piece in sheets.pieces(first, last):
@@ -223,11 +223,10 @@ def _no_counts(pairs: int, most: int) -> Ints:
 
 def _laid_out(S: int, A: int, counts: Ints, kernels: Any) -> Pairs:
     """Return rows whose outcomes are yet to be written, from how many each state and action has."""
-    pair_ptr, pair_action = np.empty(S + 1, dtype=np.int32), np.empty(S * A, dtype=np.int32)
-    L = kernels.lay_out(A, counts, pair_ptr, pair_action)
-    row_ptr = counts
-    if L < S * A:
-        pair_action, row_ptr = pair_action[:L].copy(), counts[: L + 1].copy()
+    L = int(np.count_nonzero(counts))
+    pair_ptr, pair_action = np.empty(S + 1, dtype=np.int32), np.empty(L, dtype=np.int32)
+    kernels.lay_out(A, counts, pair_ptr, pair_action)
+    row_ptr = counts if L == S * A else counts[: L + 1].copy()
     K = int(row_ptr[-1])
     return Pairs(S, A, pair_ptr, pair_action, row_ptr, np.empty(K, dtype=np.int32), np.empty(K))
 
