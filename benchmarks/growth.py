@@ -31,7 +31,7 @@ DASHES = ("", "6 4", "2 3")
 
 
 def grow(asked: argparse.Namespace) -> None:
-    """Race on growing models of up to `--largest` states; write the table after each, and the picture at the end."""
+    """Race on growing models of up to `--largest` states; write the table and the picture after each."""
     from benchmarks.__main__ import Runner
 
     rivals = [] if asked.rivals == "none" else list(RIVALS["quantecon"])
@@ -48,9 +48,15 @@ def grow(asked: argparse.Namespace) -> None:
                     line = " ".join(cells(row, names))
                     print(f"{time.monotonic() - start:5.0f} s  {line}", file=sys.stderr, flush=True)
                     replace_part(asked.output, GROWTH, growth_page(rows, names, asked, picture.name))
+                    draw(
+                        picture,
+                        lines_of(rows, names),
+                        "outcomes of the model",
+                        "CPU seconds to solve",
+                        GROWTH[2:],
+                    )
         finally:
             runner.stop()
-    draw(picture, lines_of(rows, names), "outcomes of the model", "CPU seconds to solve", "Cost against size")
 
 
 def growing(runner: Runner, family: str, rivals: list[Entry], asked: argparse.Namespace):

@@ -21,6 +21,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+QUICK = 2.0  # seconds
+
 
 def load(path):
     """Read a model: its arrays, sizes, and rewards `gain` in the sign of maximisation."""
@@ -128,12 +130,16 @@ class Entrant:
             print("warm-up:", error, file=sys.stderr)
 
     def build(self):
-        self.built = None
-        start = time.process_time()
-        built = self.script["build"](self.m)
-        seconds = time.process_time() - start
-        self.built = built
-        return {"seconds": seconds}
+        """Build; twice where it is quick, as the first time may compile what a small model has no need of."""
+        seconds = []
+        while not seconds or (len(seconds) < 2 and seconds[0] < QUICK):
+            self.built = None
+            start = time.process_time()
+            built = self.script["build"](self.m)
+            seconds.append(time.process_time() - start)
+            self.built = built
+            del built
+        return {"seconds": min(seconds)}
 
     def solve(self):
         if self.script.get("KEEPS"):  # it would start from the last answer
