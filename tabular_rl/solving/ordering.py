@@ -46,8 +46,8 @@ class Pattern(NamedTuple):
 
     @property
     def products(self) -> float:
-        """Products in one elimination, a state."""
-        return float(np.diff(self.upper_ptr)[self.earlier].sum()) / max(len(self.order), 1)
+        """About how many products an elimination takes, a state: each earlier one brings its later ones."""
+        return self.entries * len(self.earlier) / max(len(self.order), 1)
 
 
 Made = Callable[[], Pattern]
@@ -94,8 +94,9 @@ def _natural(mdp: MDP) -> list[Made]:
         if reach(mdp.pair_ptr, mdp.row_ptr, mdp.next_state, near, HUBS, into, out_of, span):
             _, _, targets, sources = span.tolist()
             hub = into > 0 if targets <= sources else out_of > 0
-            into[hub] = -1
-            reach(mdp.pair_ptr, mdp.row_ptr, mdp.next_state, near, mdp.S, into, out_of, span)
+            if hub.any():  # what leads there is no part of the band
+                into[hub] = -1
+                reach(mdp.pair_ptr, mdp.row_ptr, mdp.next_state, near, mdp.S, into, out_of, span)
             down, up, _, _ = span.tolist()
             if near == WIDE and BESIDE * mdp.S * (down + up) > mdp.K:
                 return []
