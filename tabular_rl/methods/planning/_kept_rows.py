@@ -69,7 +69,7 @@ class KeptRows:
 
     def sample(self, v: Floats, turn: int) -> Sample:
         """Back up a few states, other ones each turn."""
-        step = max(self.S // min(SAMPLE, max(40, self.S // 20)), 1)
+        step = max(self.S // min(SAMPLE, max(40, self.S // 40)), 1)
         first = step * (5 * turn + 3) // 7 % step
         changes = np.empty(len(range(first, self.S, step)))
         gaps = np.empty(len(changes) * self.most)

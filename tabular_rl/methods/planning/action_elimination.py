@@ -100,7 +100,7 @@ def action_elimination(
     return goal.solution(search.v, search.rows)
 
 
-AHEAD = 2.6  # spans of a sample's changes that values are thought to move from a sweep over all rows on
+AHEAD = 3.0  # spans of a sample's changes that values are thought to move from a sweep over all rows on
 SHARE = 0.31  # of the rows: there is room for few more (KeptRows)
 WIDER = 1.05  # than the prediction: the share of rows that is kept
 ROWS_OF_A_STATE = 1.8  # that are kept at least, as long as SHARE allows
@@ -244,7 +244,7 @@ class Search:
         return float(up(up(float(up(self.gamma)) * up(moved)) + 4 * backup_error(self.goal.mdp, vmax)))
 
     def _evaluate(self, target: float) -> None:
-        wanted = 0.3 * self.goal.wanted / self.goal.factor if self.goal.factor else 0.0
+        wanted = 0.6 * self.goal.wanted / self.goal.factor if self.goal.factor else 0.0
         most = min(self.patience, self.budget - self.done)
         self.v, self.spare = self.evaluation.sweep(self.v, self.spare, max(wanted, target), most)
         self.done += self.evaluation.done
