@@ -163,12 +163,15 @@ def filtered_backup(width, pair_ptr, rows, v, first, last, limits, work, span, k
 
 
 @search_kernel
-def kept_backup(width, rows, v, first, last, origin, span, moved, kept, q, out):
-    """out(s) ← the best q = r + γ P v of the kept rows; moved ← min, max of v - origin over all states."""
+def kept_backup(width, rows, kept, v, here, origin, span, moved, q, out):
+    """out ← the best q = r + γ P v of the kept rows of some states; moved ← min, max of v - origin.
+
+    ptr and chosen of `kept`, v itself (`here`), origin and out are those of these states alone.
+    """
     ptr, chosen = kept[0], kept[2]
     low, high = span[0], span[1]
     down, up = moved[0], moved[1]
-    for s in range(first, last):
+    for s in range(len(out)):
         best = 0.0
         at = -1
         for j in range(ptr[s], ptr[s + 1]):
@@ -178,8 +181,8 @@ def kept_backup(width, rows, v, first, last, origin, span, moved, kept, q, out):
                 best = x
                 at = j
         if at >= 0:
-            low, high = widened(low, high, best - v[s])
-        down, up = widened(down, up, v[s] - origin[s])
+            low, high = widened(low, high, best - here[s])
+        down, up = widened(down, up, here[s] - origin[s])
         chosen[s] = at
         out[s] = best
     span[0], span[1] = low, high
@@ -187,15 +190,15 @@ def kept_backup(width, rows, v, first, last, origin, span, moved, kept, q, out):
 
 
 @search_kernel
-def kept_policy_backup(width, rows, kept, v, first, last, span, out):
-    """out(s) ← r + γ P v of the kept row chosen in each state."""
+def kept_policy_backup(width, rows, kept, v, here, span, out):
+    """out ← r + γ P v of the kept rows chosen in some states, those of kept's `chosen`, of `here` and of out."""
     chosen = kept[2]
     low, high = span[0], span[1]
-    for s in range(first, last):
+    for s in range(len(out)):
         x = 0.0
         if chosen[s] >= 0:
             x = kept_value(width, rows, kept, chosen[s], v)
-            low, high = widened(low, high, x - v[s])
+            low, high = widened(low, high, x - here[s])
         out[s] = x
     span[0], span[1] = low, high
 

@@ -93,15 +93,13 @@ def kept_calls(rng, width, rows, kept, v, origin):
             yield "keep_row", (width, rows, j, S - 1, fresh)
     q, out = np.full(len(kept[1]), 7.0), np.full(S, 7.0)
     for first, last in ((0, S), (2, 6)):
-        spans = np.array(SPAN), np.array(SPAN)
-        yield "kept_backup", (width, rows, -v, first, last, origin, *spans, kept, q, out)
-        yield "kept_policy_backup", (width, rows, kept, v, first, last, np.array(SPAN), out)
-    reference.kept_backup(width, rows, v, 0, S, origin, np.array(SPAN), np.array(SPAN), kept, q, out)
-    for delta in (
-        0.0,
-        0.3,
-        float(np.median([out[s] - q[j] for s in range(S) for j in range(kept[0][s], kept[0][s + 1])])),
-    ):
+        spans, states = (np.array(SPAN), np.array(SPAN)), slice(first, last)
+        own = (kept[0][first : last + 1], kept[1], kept[2][states], *kept[3:])
+        yield "kept_backup", (width, rows, own, -v, -v[states], origin[states], *spans, q, out[states])
+        yield "kept_policy_backup", (width, rows, own, v, v[states], np.array(SPAN), out[states])
+    reference.kept_backup(width, rows, kept, v, v, origin, np.array(SPAN), np.array(SPAN), q, out)
+    middle = float(np.median(np.repeat(out, np.diff(kept[0])) - q[:n]))
+    for delta in (0.0, 0.3, middle):
         yield "count_near", (kept[0], q, out, delta)
         yield "thin_out", (width, q, out, delta, kept)
     w = v + rng.normal(size=S) * (kept[2] >= 0)

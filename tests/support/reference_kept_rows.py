@@ -90,27 +90,27 @@ def filtered_backup(width, pair_ptr, rows, v, first, last, limits, work, span, k
     return n if fits else -1
 
 
-def kept_backup(width, rows, v, first, last, origin, span, moved, kept, q, out):
+def kept_backup(width, rows, kept, v, here, origin, span, moved, q, out):
     ptr, chosen = kept[0], kept[2]
-    for s in range(first, last):
+    for s in range(len(out)):
         own = range(ptr[s], ptr[s + 1])
         for j in own:
             q[j] = kept_value(width, rows, kept, j, v)
         chosen[s] = max(own, key=lambda j: (q[j], -j), default=-1)
         out[s] = q[chosen[s]] if own else 0.0
         if own:
-            change = out[s] - v[s]
+            change = out[s] - here[s]
             span[0], span[1] = min(span[0], change), max(span[1], change)
-        far = v[s] - origin[s]
+        far = here[s] - origin[s]
         moved[0], moved[1] = min(moved[0], far), max(moved[1], far)
 
 
-def kept_policy_backup(width, rows, kept, v, first, last, span, out):
+def kept_policy_backup(width, rows, kept, v, here, span, out):
     chosen = kept[2]
-    for s in range(first, last):
+    for s in range(len(out)):
         out[s] = 0.0 if chosen[s] < 0 else kept_value(width, rows, kept, chosen[s], v)
         if chosen[s] >= 0:
-            change = out[s] - v[s]
+            change = out[s] - here[s]
             span[0], span[1] = min(span[0], change), max(span[1], change)
 
 

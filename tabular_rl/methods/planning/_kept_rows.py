@@ -116,9 +116,11 @@ class KeptRows:
         self.moved[:] = math.inf, -math.inf
 
         def block(first: int, last: int) -> None:
+            here = slice(first, last)
             self.kernels.kept_backup(
-                self.width, self.rows, v, first, last, origin, self.span, self.moved, self.kept, self.q, out
-            )
+                self.width, self.rows, self._of(first, last), v, v[here], origin[here], self.span, self.moved,
+                self.q, out[here],
+            )  # fmt: skip
 
         low, high = self._each(block)
         return low, high, float(self.moved[1] - self.moved[0]) if self.S else 0.0
@@ -128,9 +130,14 @@ class KeptRows:
         backup = self.kernels.kept_policy_backup
 
         def block(first: int, last: int) -> None:
-            backup(self.width, self.rows, self.kept, v, first, last, self.span, out)
+            backup(self.width, self.rows, self._of(first, last), v, v[first:last], self.span, out[first:last])
 
         return self._each(block)
+
+    def _of(self, first: int, last: int) -> tuple[Any, ...]:
+        """The rows that are kept of some states."""
+        ptr, row, chosen, *copies = self.kept
+        return (ptr[first : last + 1], row, chosen[first:last], *copies)
 
     def thinned(self, best: Floats, delta: float, least: float = 0.2) -> bool:
         """Keep what the last sweep found within delta of the best, if at least that share of the rows goes."""
