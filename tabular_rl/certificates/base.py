@@ -63,6 +63,10 @@ class Certifier:
         """Return the proven interval from any values v, and for control from the policy `rows`, with decisions."""
         raise NotImplementedError
 
+    def induction(self, v: Floats, rows: NDArray[Any]) -> Certificate:
+        """Make values and rows backward from the last time, with their interval: for problems with a horizon."""
+        raise NotImplementedError
+
     def begin(self, v: Floats, beside: Mapping[str, Floats]) -> Floats:  # noqa: ARG002  (as its base)
         """Return what a sweep begins from to judge an answer: its values v, or what the problem has beside them."""
         return v

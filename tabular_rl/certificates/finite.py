@@ -31,10 +31,21 @@ class FiniteCertifier(Certifier):
         decide: bool = True,
     ) -> Certificate:
         """Return the interval of values v (T + 1, S), and for control of the greedy policy: `rows` play no part."""
+        v = np.array(v, dtype=np.float64)
+        v[:-1, self.mdp.terminal] = 0.0  # a value there would prove itself
+        return self._backward(v, decide)
+
+    def induction(self, v: Floats, rows: NDArray[Any]) -> Certificate:
+        """v_t ← T v_{t+1}, or T_π, from v_T backward with the greedy rows (T, S); return the interval of v.
+
+        Values and proof are one sweep a time step. v (T + 1, S) is 0 but at time T.
+        """
+        return self._backward(v, True, rows)
+
+    def _backward(self, v: Floats, decide: bool, made: NDArray[Any] | None = None) -> Certificate:
+        """The interval of values; where `made` (T, S) is given they are made on the way, and the greedy rows too."""
         mdp = self.mdp
         T = len(v) - 1
-        v = np.array(v, dtype=np.float64)
-        v[:T, mdp.terminal] = 0.0  # a value there would prove itself
         for t in range(T + 1):
             self.sweeper.check_finite(v[t], f"at time {t} of the answer")
         lower, upper = np.array(v), np.array(v)
@@ -58,6 +69,13 @@ class FiniteCertifier(Certifier):
             else:
                 _, _, best, chosen, _, _ = self.sweeper.backup(v[t + 1])
                 policy = Policy.partial(mdp, rows=chosen)
+            self.sweeper.check_finite(best, f"at time {t}")
+            if made is not None:
+                v[t] = best
+                if self.policy is None:
+                    made[t] = chosen
+                if self.sweeper.run is not None:
+                    self.sweeper.run.did("sweeps")
             low, high = self.sweeper.span(best - v[t])
             own, shared, beyond = self.errors(v[t + 1], vmax, policy)
             g = float(up(mdp.gamma)) if mdp.gamma < 1 else 1.0
@@ -66,7 +84,6 @@ class FiniteCertifier(Certifier):
             off = max(float(up(shared + up(high))), beyond.rise(v[t]))
             fall = max(float(up(up(carried_fall + own) - down(low))), 0.0)
             rise = max(float(up(carried_rise + off)), 0.0)
-            self.sweeper.check_finite(best, f"at time {t}")
             lower[t], upper[t] = down(v[t] - fall), up(v[t] + rise)
             lower[t][mdp.terminal] = upper[t][mdp.terminal] = 0.0
             if keep is not None and proven is not None:

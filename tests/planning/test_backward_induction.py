@@ -10,9 +10,10 @@ import pytest
 import reference
 from random_models import random_model
 
-from tabular_rl import MDP, NotAnswerable, NumericalError, Status
+from tabular_rl import MDP, NotAnswerable, NumericalError, Policy, Status, policy_evaluation
 from tabular_rl.formats import load
 from tabular_rl.methods.planning.backward_induction import backward_induction
+from tabular_rl.solving.sweeps import Sweeper
 
 MODELS = Path(__file__).resolve().parents[2] / "mdps"
 pytestmark = pytest.mark.small
@@ -121,3 +122,12 @@ def test_model_without_a_horizon_is_refused():
         NotAnswerable, match="backward-induction solves finite-horizon problems, and this is a discounted one"
     ):
         backward_induction(MDP([[[1.0]]], [[1.0]], 0.5))
+
+
+def test_values_and_their_proof_are_one_sweep_a_time_step(monkeypatch):
+    mdp = random_model(3, "finite-horizon", S=5)
+    calls, kept = [], Sweeper._each
+    monkeypatch.setattr(Sweeper, "_each", lambda *a: calls.append(0) or kept(*a))
+    assert backward_induction(mdp).work["sweeps"] == len(calls) == mdp.horizon
+    del calls[:]
+    assert policy_evaluation(mdp, Policy.uniform(mdp)).work["sweeps"] == len(calls) == mdp.horizon

@@ -246,13 +246,7 @@ def backward(run: Run, mdp: MDP, policy: Policy | None = None, threads: int = 1)
     rows = np.full((len(v) - 1, mdp.S), -1, dtype=mdp.pair_ptr.dtype)
     certificate, task = None, "control" if policy is None else "prediction"
     with run.until_stopped():
-        for t in reversed(range(len(rows))):
-            if policy is None:
-                judge.sweeper.optimal(v[t + 1], v[t], rows[t])
-            else:
-                judge.sweeper.policy(policy.at(t), v[t + 1], v[t])
-            run.did("sweeps")
-        certificate = judge.certificate(v)
+        certificate = judge.induction(v, rows)
     judge.sweeper.close()
     if policy is None and certificate is not None:
         policy = Policy(mdp, rows=rows)
