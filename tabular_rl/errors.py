@@ -362,6 +362,7 @@ def _form_of(word: str, name: str) -> str:
 # Options that Python asks for in another way. Longer phrases come first.
 PHRASES = {
     "go on with --resume": "go on with resume=learned",
+    "--iterates shows": "iterates(mdp) shows",
     "--all shows": "save(path) writes",
     "--all names": "optimal_actions names",
     "--exact:": "rational:",

@@ -339,4 +339,4 @@ def _shown_lines(solution: Solution) -> list[str]:
     if not math.isfinite(solution.bound):
         return [f"values: as they were {after}"]
     what = f"values: the middle of the proven interval {after}, not an iterate of the method"
-    return [f"{what} ({spoken('--iterates')} shows those)"]
+    return [f"{what} ({spoken('--iterates shows')} those)"]

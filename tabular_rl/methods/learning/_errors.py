@@ -54,9 +54,13 @@ def root_mean_square(error: Floats, weights: Floats) -> Floats:
     >>> [f"{x:.12g}" for x in root_mean_square(errors, np.ones(2))]
     ['5', '5e+200', '5e-300', '0']
     """
+    from tabular_rl.kernels.recording import measure
+
     # By a power of two, which rounds nothing.
     scale = np.ldexp(0.5, np.frexp(np.abs(error).max(axis=1, initial=0.0))[1])
-    return np.asarray(scale * np.sqrt(np.square(error / scale[:, None]) @ weights))
+    out, size = np.empty((len(error), 2)), error.shape[1]
+    measure(error / scale[:, None], np.zeros(size), np.ones(size, dtype=bool), weights, out)
+    return np.asarray(scale * np.sqrt(out[:, 1]))
 
 
 def record_points(steps: int) -> NDArray[np.int64]:
