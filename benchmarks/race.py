@@ -149,8 +149,9 @@ class Racer:
             if self.accept(answer):
                 self.times.build = answer["seconds"]
                 # The method that `auto` takes of a large model is not always the one of a small model: compile it.
-                if self.entry.ours:
-                    self.accept(self.ask("solve", limit + COMPILING))
+                if self.entry.ours and self.accept(answer := self.ask("solve", limit + COMPILING)):
+                    # What it needs to work in is kept for the calls that follow: their peaks do not show it.
+                    self.times.facts = {what: answer[what] for what in ("peak", "work")}
 
     def start(self) -> None:
         if self.process is not None:
