@@ -12,6 +12,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.solving.ordering import Pattern, elimination_patterns
 from tabular_rl.solving.run import Run
 
+LOOK = 100  # outcomes of a state that are looked at
 SMALL = 500  # states up to which a dense linear solve takes no time
 
 
@@ -56,11 +57,14 @@ class Facts:
 
     @cached_property
     def successors(self) -> float:
-        """How many states one of 500 leads to with one outcome or more, on average."""
+        """How many states one of 500 leads to on average, by up to LOOK of its outcomes."""
         mdp = self._mdp
         states = np.linspace(0, mdp.S - 1, min(mdp.S, 500)).astype(np.int64)
-        ends = mdp.row_ptr[mdp.pair_ptr[states]], mdp.row_ptr[mdp.pair_ptr[states + 1]]
-        return float(np.mean([len(np.unique(mdp.next_state[i:j])) for i, j in zip(*ends, strict=True)]))
+        first = mdp.row_ptr[mdp.pair_ptr[states]].astype(np.int64)
+        size = np.minimum(mdp.row_ptr[mdp.pair_ptr[states + 1]] - first, LOOK)
+        within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+        to = mdp.next_state[np.repeat(first, size) + within]
+        return len(np.unique(np.repeat(states, size) * mdp.S + to)) / len(states)
 
     @cached_property
     def elimination(self) -> list[Pattern]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +14,8 @@ from tabular_rl.model import hooks
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import options as o
-from tabular_rl.solving.cost import Facts
-from tabular_rl.solving.method import method
+from tabular_rl.solving.cost import Cost, Facts
+from tabular_rl.solving.method import Method, method
 from tabular_rl.solving.solution import Solution, Status
 
 
@@ -78,17 +78,9 @@ def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution
     -------
     Solution, whose `why` says what the estimate rests on.
     """
-    task, facts = "control" if policy is None else "prediction", Facts(mdp)
-    estimates = []
-    for planner in hooks.planners():
-        if planner.task != task or planner.refuses(mdp) or (cost := planner.cost(facts)) is None:
-            continue
-        estimates.append((cost, planner))
-        if cost.final:
-            break
     answer: Solution | None = None
-    for cost, planner in sorted(estimates, key=lambda found: found[0].sweeps):
-        options = {key: value for key, value in given.items() if key in planner.defaults} | cost.options
+    for cost, planner in _in_turn(mdp, "control" if policy is None else "prediction"):
+        options = {key: value for key, value in given.items() if key in planner.defaults} | dict(cost.options)
         if answer is not None:
             options |= _carried(answer, planner.defaults, given)
         found: Solution = planner.ask(mdp, policy, **options).but(why=cost.why)
@@ -97,6 +89,19 @@ def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution
             break
     assert answer is not None
     return answer
+
+
+def _in_turn(mdp: MDP, task: str) -> Iterator[tuple[Cost, Method[..., Any]]]:
+    """Yield the planners that fit, with their estimates, the least first; a final one before others are asked."""
+    facts, estimates = Facts(mdp), []
+    for planner in hooks.planners():
+        if planner.task != task or planner.refuses(mdp) or (cost := planner.cost(facts)) is None:
+            continue
+        if cost.final:
+            yield cost, planner
+        else:
+            estimates.append((cost, planner))
+    yield from sorted(estimates, key=lambda found: found[0].sweeps)
 
 
 def _carried(answer: Solution, defaults: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:

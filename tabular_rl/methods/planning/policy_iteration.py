@@ -25,6 +25,7 @@ SMALL = 500  # states up to which dense linear solves are quickest
 LONG = 200  # outcomes a state from which to look at the rows takes longer than to solve for them
 SOLVES = 5  # linear solves and sweeps that it takes to the end, most often
 SOLVED, SWEPT = 16, 3  # a state of an elimination, an outcome of a sweep, in products
+SURE = 20  # sweeps below which nothing else is quicker
 MAZE = 60  # sweeps that a method may take which begins where states end
 MOST_IMPROVEMENTS = 50  # before `auto` goes on by another method
 
@@ -46,7 +47,8 @@ def cost(facts: Facts) -> Cost | None:
     # In one order news travels with it alone, and against it by a state each time: in mazes, from where states end.
     maze = len(facts.elimination) == 1 and facts.ends and facts.moves <= 4 * facts.S**0.5
     why = "elimination solves its linear systems: moves are short, or states have few neighbours"
-    return Cost(solves * (1 + a_solve) + MAZE * maze, why, {"improvements": MOST_IMPROVEMENTS}, capped=True)
+    sweeps = solves * (1 + a_solve) + MAZE * maze
+    return Cost(sweeps, why, {"improvements": MOST_IMPROVEMENTS}, capped=True, final=sweeps < SURE)
 
 
 @method(
