@@ -12,7 +12,9 @@ import reference
 from random_models import random_model
 from sized_models import garnet
 
-from tabular_rl import MDP, Status, solve
+from benchmarks.families import model
+from tabular_rl import MDP, Status, policy_iteration, solve
+from tabular_rl.methods.exact import linear_solve
 from tabular_rl.methods.planning import _aggregation, _kept_rows
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.methods.planning._kept_rows import KeptRows
@@ -227,6 +229,28 @@ def test_corrections_that_do_not_pay_are_taken_back(monkeypatch):
     assert answer.status is Status.CERTIFIED
     assert trials
     assert answer.v == pytest.approx(solve(mdp, "policy-iteration").v, abs=1e-6)
+
+
+def test_a_policy_that_has_settled_is_solved_for_where_mixing_is_slow(monkeypatch):
+    """Two queues of 30: some 500 sweeps, then one solve in place of as many again; a singular one is left alone."""
+    mdp = model("two-queues-30")
+    swept = action_elimination(mdp).work
+    assert swept["linear solves"] == 1
+    monkeypatch.setattr(sys.modules[Search.__module__], "LATEST", math.inf)
+    without = action_elimination(mdp)
+    assert "linear solves" not in without.work
+    assert without.work["evaluation sweeps"] > 1.2 * swept["evaluation sweeps"]
+    monkeypatch.setattr(sys.modules[Search.__module__], "LATEST", 1)
+    truth = policy_iteration(mdp, tolerance=1e-8)
+    assert np.abs(action_elimination(mdp).v - truth.v).max() < 1e-6
+
+    def singular(*_):
+        raise RuntimeError("Factor is exactly singular")
+
+    monkeypatch.setattr(linear_solve, "sparse_solve", singular)
+    answer = action_elimination(mdp)
+    assert answer.status.reached
+    assert "linear solves" not in answer.work
 
 
 def test_well_mixed_models_take_few_sweeps_over_all_rows():

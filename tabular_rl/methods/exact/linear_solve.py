@@ -332,6 +332,12 @@ def chosen_solver(P_pi: Any) -> str:
     return "sparse" if shape.entries <= FILL and shape.operations <= FLOPS else "iterative"
 
 
+def factorization(P_pi: Any) -> float | None:
+    """Return about how many operations a sparse LU of I - γ P_π takes; None where it fills in too much to be tried."""
+    shape = _Shape(P_pi)
+    return shape.operations if shape.entries <= FILL and shape.operations <= FLOPS else None
+
+
 class _Shape:
     """What a sparse LU of I - γ P_π would cost, and an order of states that keeps neighbours together.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import Any
 
@@ -11,6 +12,7 @@ from tabular_rl.methods.planning._aggregation import Evaluation
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.methods.planning._kept_rows import KeptRows
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import backup_error, down, up
 from tabular_rl.model.rows import Floats
 from tabular_rl.solving import options as o
@@ -109,6 +111,8 @@ CLOSEST = 0.05  # the same once the policy keeps its actions
 ROUGH = 0.1  # of the span of all rows, at which that of kept rows is small enough for the next sweep over all
 FARTHEST = 50.0  # spans of the changes that values are ever thought to move
 SHORTEST, LONGEST = 20, 1000  # sweeps of a policy in turn, at most: of one that changes, of one that does not
+LATEST = 500  # sweeps of policies of a model that mixes slowly, before a linear solve is thought of
+OPERATIONS = 4  # of a factorization, a state, that take as long as a sweep of a policy
 MOST_PARTIAL = 3000  # sweeps over kept rows, before the next one over all
 
 
@@ -127,6 +131,7 @@ class Search:
         self.rows, self.done, self.turn = goal.rows(), 0, 0
         self.slack, self.low, self.reach = 0.0, low, 1.0
         self.patience = SHORTEST
+        self.next_solve: float = LATEST
         self.exact, self.spread, self.thinned, self.moved, self.closer = False, 0.0, math.inf, 0.0, CLOSER
 
     def succeeds(self) -> bool:
@@ -139,11 +144,38 @@ class Search:
             self.origin, self.v, self.spare = self.v, self.spare, self.origin
             if self.goal.met(low, high, self.v, self.rows, self.done):
                 return True
+            if self.evaluation.slow and self._solved():
+                continue
             self.slack = delta
             spread = self.goal.spread(low, high)
             self._settle(spread)
             if fits and self._partial(spread, exact=delta > 0):
                 return True
+        return False
+
+    def _solved(self) -> bool:
+        """Take the values of the greedy policy by a linear solve, where sweeps have taken as long: True where done."""
+        from tabular_rl.methods.exact.linear_solve import factorization, sparse_solve
+
+        goal, done = self.goal, self.goal.run.work.get("evaluation sweeps", 0)
+        if done < self.next_solve:
+            return False
+        rows = goal.rows()
+        goal.sweeper.optimal(self.v, self.spare, rows)
+        P_pi, r_pi = goal.sweeper.policy_system(Policy(goal.model, rows=rows))
+        operations = factorization(P_pi)
+        self.next_solve = (
+            math.inf if operations is None else max(2 * done, operations / (OPERATIONS * self.kept.S))
+        )
+        if done < self.next_solve / 2:
+            return False
+        with contextlib.suppress(MemoryError, RuntimeError):  # SuperLU says singular by the second
+            v = sparse_solve(P_pi, r_pi, goal.model.gamma, goal.run)
+            if goal.sweeper.all_finite(v):
+                self.v[:], self.low = v, -math.inf
+                goal.run.did("linear solves")
+                return True
+        self.next_solve = math.inf
         return False
 
     def _limits(self) -> tuple[float, float]:
