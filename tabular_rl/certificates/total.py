@@ -20,6 +20,7 @@ no such u exists, and the work ends at once. All values are in the sign of maxim
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ from tabular_rl.model.graph.total import (
 )
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rounding import LargeRewards, down, shared_error, up
+from tabular_rl.model.rounding import LargeRewards, down, roundings, shared_error, up
 from tabular_rl.model.rows import Floats, Ints, over_rows, row_sums
 from tabular_rl.solving.elimination import chain_solution
 from tabular_rl.solving.sweeps import Sweeper
@@ -47,6 +48,7 @@ FEW = 32  # sweeps, where no chain is solved
 IMPROVEMENTS = 50  # of a policy, for u
 STEPS = 64  # of T_π from 0, where there is no other bound
 LEAST = 1e-290  # of a step: below it w would be lost in the smallest floats
+NEAR = 1e-9  # of the ceiling: values that near to it need no other upper bound
 SETTLED = 0.2  # w is good enough when a sweep lengthens no time by more than this
 
 
@@ -362,6 +364,39 @@ class _Best:
         none, of_rows = np.where(mdp.terminal, 0.0, math.inf), np.full(mdp.L, math.inf)
         if not (self.sweeper.all_finite(v) and math.isfinite(rise) and math.isfinite(fall)):
             return none, of_rows, 0.0
+        ceiling = np.where(mdp.terminal, 0.0, self.ceiling)
+        low = float(np.min(v, initial=self.ceiling, where=self.live))
+        if self.ceiling < math.inf and self.ceiling - low <= NEAR * self.ceiling:
+            upper = self._stepped(ceiling, self.ceiling, of_rows)
+            return np.minimum(upper, ceiling), np.minimum(of_rows, self.ceiling), 0.0
+        upper, of_rows, smallest = self._descended(v, rise, fall, sweeps)
+        return np.minimum(upper, ceiling), np.minimum(of_rows, self.ceiling), smallest
+
+    @cached_property
+    def ceiling(self) -> float:
+        """A number c that no value exceeds where all that is earned is earned on ending; inf where that is not so.
+
+        T u ≤ u for u = c off terminals, where r(s,a) ≤ c p(end|s,a) for all rows: say, where r(s,a,s') ≤ 0 unless s'
+        ends, and then r(s,a,s') ≤ c.
+        """
+        mdp = self.mdp
+        if mdp.reward is not None:
+            ends, paid = mdp.terminal[mdp.next_state], mdp.sign * mdp.reward
+            if not (paid[~ends] > 0).any():
+                most = float(np.max(paid, initial=0.0, where=ends))
+                return float(up(most)) if most else 0.0
+        end = over_rows(np.add, mdp.prob * mdp.terminal[mdp.next_state], mdp.row_ptr)
+        least = down(end * (1 - roundings(mdp.facts.longest_row + 4) - 2 * mdp.facts.mass_defect))
+        earns = reward_signs(mdp) > 0
+        if (earns & ~(least > 0)).any():
+            return math.inf
+        most = up(up(mdp.sign * mdp.r[earns]) + mdp.facts.r_error)
+        return float(np.max(up(most / least[earns]), initial=0.0))
+
+    def _descended(self, v: Floats, rise: float, fall: float, sweeps: int) -> tuple[Floats, Floats, float]:
+        """What `bound` returns, from a u ≥ T u not far above v."""
+        mdp = self.mdp
+        none, of_rows = np.where(mdp.terminal, 0.0, math.inf), np.full(mdp.L, math.inf)
         vmax = self.sweeper.norm(v)
         time = np.zeros(mdp.S) if self.time is None else self.time
         for _ in range(3):
@@ -375,17 +410,17 @@ class _Best:
             if not self.sweeper.all_finite(time):
                 break
             vmax = self.sweeper.norm(u)
-            upper = self._verified(u, vmax, of_rows)
+            upper = self._stepped(u, vmax, of_rows)
             if self.time is None or time.min(initial=math.inf, where=self.live) >= 0.5:
                 self.time = time  # not where u < v: there v itself was what it had to descend from
-            if upper is not None:
+            if bool((upper <= u).all()):
                 return upper, of_rows, shared_error(mdp, vmax) * _steps(self.time) if settled else 0.0
         if (reward_signs(mdp) > 0).any():
             return none, np.full(mdp.L, math.inf), 0.0
         return np.zeros(mdp.S), np.full(mdp.L, math.inf), 0.0  # nobody earns anything
 
-    def _verified(self, u: Floats, umax: float, of_rows: Floats) -> Floats | None:
-        """T u + E if that is nowhere above u, with its rows in `of_rows`; or None."""
+    def _stepped(self, u: Floats, umax: float, of_rows: Floats) -> Floats:
+        """T u + E, with its rows in `of_rows`: an upper bound of v* where u is one, or is nowhere below it."""
         mdp = self.mdp
         error = shared_error(mdp, umax)
         large = self.large.backed_up(self.sweeper, u, umax)
@@ -396,7 +431,7 @@ class _Best:
             here = (large.rows >= i) & (large.rows < j)
             of_rows[large.rows[here]] = large.high[here]
             upper[first:last] = over_rows(np.maximum, of_rows[i:j], mdp.pair_ptr[first : last + 1] - i)
-        return upper if bool((upper <= u).all()) else None
+        return upper
 
     def _raised(self, v: Floats, u: Floats, shift: float, fall: float, sweeps: int) -> tuple[Floats, bool]:
         """u with T u + shift ≤ u up to a part of the shift, and no higher than that takes; True if it is so.

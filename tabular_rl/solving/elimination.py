@@ -25,6 +25,7 @@ MOST_STEPS = 10_000  # a state
 ROOM = 8, 2_000_000  # entries beside those of the chain: a state, or in all
 THIN = 50  # steps a state where a chain fills in but little
 DENSE = 500  # states of a part up to which a dense elimination takes less than a tenth of a second
+ENVELOPE = 1e10  # Σ w² up to which a sparse LU takes a second or two
 SWEEPS = 2000  # over a part that fills in
 LOOK = 32  # sweeps before their speed is judged
 NEAR = 0.05  # of |b|: the change at which they end
@@ -151,7 +152,7 @@ class Elimination:
             if (
                 len(part) < 2
                 or steps is not None
-                or not (self._dense(part, x) or self._swept(part, b, x, sweeps))
+                or not (self._dense(part, x) or self._factored(part, b, x) or self._swept(part, b, x, sweeps))
             ):
                 return None
             first += 1
@@ -195,6 +196,38 @@ class Elimination:
         if not solve_dense(A, leave, right):
             return False
         x[part] = right
+        return True
+
+    def _factored(self, part: Any, b: Floats, x: Floats) -> bool:
+        """Solve a part by a sparse LU without pivoting; False where its envelope is too large, or that fails."""
+        from scipy.sparse import coo_array, eye_array
+        from scipy.sparse.linalg import splu
+
+        chain, n, place = self.chain, len(part), np.full(len(x), -1)
+        place[part] = np.arange(n)
+        size = chain.end[part] - chain.begin[part]
+        at = np.repeat(chain.begin[part] - np.cumsum(size) + size, size) + np.arange(size.sum())
+        row, to, weight = np.repeat(np.arange(n), size), chain.next_state[at], chain.gamma * chain.prob[at]
+        inside = place[to] >= 0
+        inner = coo_array((weight[inside], (row[inside], place[to[inside]])), shape=(n, n)).tocsr()
+        right = b[part] + np.bincount(row[~inside], (weight * x[to])[~inside], minlength=n)
+        if _envelope(inner) > ENVELOPE:
+            return False
+
+        def solve() -> Floats:
+            A = (eye_array(n) - inner).tocsc()
+            how: dict[str, Any] = {"permc_spec": "MMD_AT_PLUS_A", "options": {"SymmetricMode": True}}
+            factors = splu(A, diag_pivot_thresh=0.0, **how)
+            found: Floats = factors.solve(right)
+            return found + factors.solve(right - A @ found)
+
+        try:
+            found = solve() if self.run is None else self.run.call(solve)
+        except (RuntimeError, MemoryError):  # SuperLU says singular by the first
+            return False
+        if not np.isfinite(found).all():
+            return False
+        x[part] = found
         return True
 
     def _swept(self, part: Any, b: Floats, x: Floats, sweeps: int) -> bool:
@@ -242,3 +275,16 @@ class Elimination:
             size = int(found.sum())
             self._rank[queue[:size]] = np.arange(size)
         return self._rank
+
+
+def _envelope(A: Any) -> float:
+    """Σ w² of the envelope of a matrix in its reverse Cuthill-McKee order: more than what its factors cost."""
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+    n = A.shape[0]
+    place = np.empty(n, dtype=np.int64)
+    place[reverse_cuthill_mckee(A, symmetric_mode=False)] = np.arange(n)
+    coo, reach = A.tocoo(), np.zeros(n)
+    rows, columns = place[coo.row], place[coo.col]
+    np.maximum.at(reach, np.maximum(rows, columns), np.abs(rows - columns))
+    return float((reach**2).sum())

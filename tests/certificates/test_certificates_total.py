@@ -11,7 +11,7 @@ import pytest
 from graphs import as_model, chain_of, policy_values, random_rows, truth
 from sized_models import gridworld
 
-from tabular_rl import solve
+from tabular_rl import rational, solve
 from tabular_rl.certificates.total import TotalCertifier, _Best
 from tabular_rl.errors import NoFiniteAnswer
 from tabular_rl.model.graph.total import total_reward
@@ -254,10 +254,11 @@ def test_what_is_not_verified_is_not_claimed():
         bounds = _Best(total, Sweeper(total.quotient))
         for off in (-1e-3, -3e-16, -1e-16, 0.0, 1e-16, 1e-15, 1e-3):
             u = np.array([float(x) * (1 + off * rng.random()) for x in best])
-            upper = bounds._verified(u, float(np.abs(u).max()), np.empty(mdp.L))
-            claimed += upper is not None
-            refused += upper is None
-            if upper is not None:
+            upper = bounds._stepped(u, float(np.abs(u).max()), np.empty(mdp.L))
+            verified = bool((upper <= u).all())
+            claimed += verified
+            refused += not verified
+            if verified:
                 assert inside([-math.inf] * mdp.S, best, upper)
     assert refused > 120
 
@@ -507,3 +508,46 @@ def test_where_no_bound_exists_the_work_ends_at_once(monkeypatch):
     proven = TotalCertifier(mdp).control(np.array([0.0, 1e6, 0.0]))
     assert inside(proven.lower, [0, 10**6, 0], proven.upper)
     assert len(calls) < 20
+
+
+def reachability(seed, S=7):
+    """Chances to reach a goal: each row pays the probability with which it ends there."""
+    rng = np.random.default_rng(seed)
+    moves = []
+    for s in range(S):
+        for a in range(rng.integers(1, 4)):
+            to = rng.choice(S + 2, size=3, replace=False).tolist()
+            p = [Fraction(int(x)) for x in rng.integers(1, 9, 3)]
+            moves += [(s, a, t, x / sum(p), int(t == S)) for t, x in zip(to, p, strict=True)]
+    states = [str(s) for s in range(S + 2)]
+    return MDP.from_outcomes(moves, 1, states=states, terminal=[str(S), str(S + 1)])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_chance_is_more_than_one(seed):
+    mdp = reachability(seed)
+    best = _Best(TotalCertifier(mdp).total, Sweeper(TotalCertifier(mdp).total.quotient))
+    values = rational(mdp).exact
+    assert max(values) <= best.ceiling <= 1 + 1e-13
+    proven = TotalCertifier(mdp).control(np.zeros(mdp.S))
+    assert all(low <= x <= high for low, x, high in zip(proven.lower, values, proven.upper, strict=True))
+    assert proven.upper.max() <= best.ceiling
+
+
+def test_chances_of_one_are_bounded_however_long_one_may_wait():
+    """Each of 40 states may wait, and then ends at the goal once in 10**12 steps: the chance is 1 all the same."""
+    wait = [(s, "wait", (s + 1) % 40, 1 - Fraction(1, 10**12), 0) for s in range(40)]
+    end = [(s, "wait", "goal", Fraction(1, 10**12), 1) for s in range(40)]
+    go = [(s, "go", "goal", 1, 1) for s in range(40)]
+    mdp = MDP.from_outcomes([*wait, *end, *go], 1, terminal=["goal"])
+    proven = TotalCertifier(mdp).control(np.ones(41), np.array([*range(1, 80, 2), -1]))
+    assert (proven.upper[:40] >= 1).all()
+    assert proven.upper.max() <= 1 + 2.0**-52
+    assert proven.lower[:40].min() >= 1 - 1e-12
+
+
+def test_rewards_on_the_way_have_no_ceiling():
+    mdp = MDP.from_outcomes([("a", "go", "b", 1, 1), ("b", "go", "end", 1, 1)], 1, terminal=["end"])
+    certifier = TotalCertifier(mdp)
+    assert _Best(certifier.total, Sweeper(certifier.total.quotient)).ceiling == math.inf
+    assert solve(mdp)["a"] == pytest.approx(2)
