@@ -10,6 +10,7 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("no clock", deadline=None)
@@ -19,6 +20,17 @@ settings.load_profile("no clock")
 def pytest_collection_finish():
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_widths():
+    """Rows are packed in two widths alone: each width is compiled from the same source, which takes seconds."""
+    from tabular_rl.methods.planning import _kept_rows, _ordered
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (_kept_rows, _ordered):
+            patch.setattr(module, "WIDTHS", (4, 16))
+        yield
 
 
 def pytest_configure(config):

@@ -39,7 +39,7 @@ TIME = Option("time", int, "which time step", low=0, high=2**31)
 @o.start_policy_option
 @o.file_options("the explanation")
 def command(**given: Any) -> int:
-    """Show how the value of a state arises from its actions, their outcomes and the values of the next states.
+    """Show how the value of a state arises, with the numbers in Bellman's equation.
 
     Bellman's equation stands first, then the same with the numbers of the state: each outcome, each action, the action
     that wins, ties, and how much worse the next one is. Models of up to 100 states are reckoned in fractions.

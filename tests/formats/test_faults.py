@@ -315,12 +315,22 @@ def test_signal_during_compilation_leaves_the_cache_whole(tmp_path, number):
     env = {"NUMBA_CACHE_DIR": str(cache)}
     path = f"{tmp_path}{os.pathsep}{ROOT}"
     at = f"{cache}|.nb|{number}|{int(signal.SIGINT)}"
-    done = outside("solve", ROBOT, env={**env, "PYTHONPATH": path, "SIGNAL_AT": at})
+    words = (
+        "learn",
+        ROBOT,
+        "--method",
+        "q-learning",
+        "--steps",
+        100,
+        "--no-reference",
+        "-q",
+    )  # solve compiles nothing
+    done = outside(*words, env={**env, "PYTHONPATH": path, "SIGNAL_AT": at})
     assert done.code == 130
     assert "interrupted" in done.err
     assert not re.search("Traceback|Exception ignored", done.err)
-    done = outside("solve", ROBOT, "-q", env=env)
-    assert (done.code, done.out, done.err) == (0, plain_run().out, "")
+    done = outside(*words, env=env)
+    assert (done.code, done.out, done.err) == (0, outside(*words).out, "")
 
 
 def test_signal_while_reading_says_that_nothing_is_proven(tmp_path):
@@ -999,8 +1009,18 @@ def test_no_cache_can_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     env = {k: v for k, v in environment().items() if k not in ("HOME", "XDG_CACHE_HOME")}
     env["NUMBA_CACHE_DIR"] = str(tmp_path / "file" / "cache")
-    done = subprocess.run(command_of("solve", ROBOT, "-q"), env=env, capture_output=True, timeout=LIMIT)
-    assert (done.returncode, done.stdout.decode()) == (0, plain_run().out)
+    words = (
+        "learn",
+        ROBOT,
+        "--method",
+        "q-learning",
+        "--steps",
+        100,
+        "--no-reference",
+        "-q",
+    )  # solve compiles nothing
+    done = subprocess.run(command_of(*words), env=env, capture_output=True, timeout=LIMIT)
+    assert (done.returncode, done.stdout.decode()) == (0, outside(*words).out)
     assert one_line(done.stderr.decode()).startswith("warning: ")
     assert b"NUMBA_CACHE_DIR" in done.stderr
 

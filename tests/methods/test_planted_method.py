@@ -49,7 +49,7 @@ def speedy(model, log, walk, uniforms, step, clock, row, visits, total, since, b
             now = q[e, i]
             q[e, i] += a * (aim_before - now) + (1 - a) * (aim - aim_before)
             before[e, i] = now
-            next_row(model, walk, x, u, s2, -1, -1, e, clock, row, visits, q)
+            next_row(model, walk, x, u, s2, -1, e, clock, row, visits, q)
 
 
 @method(

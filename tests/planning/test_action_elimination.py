@@ -180,7 +180,7 @@ def test_copies_and_lists_give_the_same_answer(monkeypatch, limit):
         monkeypatch.setattr(_kept_rows, "SPARE_BYTES", limit)
         assert KeptRows(Sweeper(mdp)).width == ()
     else:
-        assert len(KeptRows(Sweeper(mdp)).width) == 3
+        assert len(KeptRows(Sweeper(mdp)).width) == _kept_rows.WIDTHS[0] > 3  # outcomes of a row
     answer, exact = action_elimination(mdp), solve(mdp, "rational")
     assert answer.status is Status.CERTIFIED
     assert (answer.lower <= exact.upper).all()

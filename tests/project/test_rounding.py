@@ -8,6 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[2] / "tabular_rl"
 OUTWARD = {"up", "down", "nextafter"}
 ALLOWED = {
+    "methods/planning/action_elimination.py": "until when kept rows are all that matter: that is proven anyway",
     "model/rounding.py": "the error of a backup, which certificates are made with",
     "model/graph/mean.py": "the sign of the mean reward of a cycle: which policies have a finite total",
     "model/validation.py": "how far the probabilities of a row are from 1, and stored rewards from exact ones",

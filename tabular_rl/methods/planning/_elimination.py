@@ -78,6 +78,7 @@ class Elimination:
         pattern = self.patterns[0]()
         if len(pattern.column) > len(self.factors[0]):
             self.factors = np.empty(len(pattern.column)), self.factors[1]
+        arrays = tuple(pattern)  # a kernel is not compiled for the named tuple of another file
         tried = 1 if margin == math.inf else max(self.model.L / max(n, 1), 1)
         step = 1 + int(PRODUCTS / max(self.products * tried, 1))
         blocks, count = list(pairwise([*range(0, n, step), n])), 0
@@ -85,7 +86,7 @@ class Elimination:
             count += self.kernels.eliminate(
                 ptr,
                 self.sweeper.rows,
-                pattern,
+                arrays,
                 first,
                 last,
                 shift,
@@ -98,7 +99,7 @@ class Elimination:
             )
             self.sweeper.check_stop()
         for first, last in reversed(blocks):
-            self.kernels.substitute(pattern, first, last, self.factors, v)
+            self.kernels.substitute(arrays, first, last, self.factors, v)
             self.sweeper.check_stop()
         if not np.isfinite(v).all():
             raise Singular("the linear system cannot be solved in floating point (overflow)")
