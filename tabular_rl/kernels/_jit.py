@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, config, types
 from numba.core.caching import IndexDataCacheFile
@@ -98,6 +99,9 @@ def _cache_folder() -> str | None:
 CACHE = _cache_folder()
 
 
+# A place in an array that is never negative: Numba looks no more for places that count from its end, which took a
+# third to half of a sweep, and half of a learner's step.
+at = np.uintp
 REORDERED = frozenset({"reassoc", "contract", "nsz"})  # of fastmath: NaN and infinities stay what they are
 
 

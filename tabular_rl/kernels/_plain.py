@@ -9,6 +9,7 @@ docs/decisions/016.md has what was measured.
 from __future__ import annotations
 
 import functools
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -22,7 +23,8 @@ import numpy as np
 SMALL = 5_000  # outcomes up to which kernels may be interpreted
 WORTH = 0.3  # seconds of interpreted kernels after which Numba is loaded
 OFTEN = 200  # times that kernels are missed before they are loaded for small models
-MARK = "from tabular_rl.kernels._jit import kernel\n"
+MARK = re.compile(r"from tabular_rl\.kernels\._jit import .*\n")
+PLAIN = "kernel = lambda function: function\nat = int\n"
 HERE = "tabular_rl.kernels."
 
 
@@ -68,10 +70,12 @@ def ready(name: str) -> Any:
 def interpreted(name: str) -> SimpleNamespace:
     """The kernels of a file as functions on arrays that run on lists."""
     path = Path(__file__).with_name(f"{name}.py")
-    source = path.read_text("utf-8").replace(MARK, "kernel = lambda function: function\n")
+    source = MARK.sub(PLAIN, path.read_text("utf-8"))
     functions: dict[str, Any] = {"__name__": f"{HERE}{name} (interpreted)"}
     exec(compile(source, str(path), "exec"), functions)
-    found = {key: x for key, x in functions.items() if callable(x) and key not in ("kernel", "__builtins__")}
+    found = {
+        key: x for key, x in functions.items() if callable(x) and key not in ("at", "kernel", "__builtins__")
+    }
     return SimpleNamespace(**{key: _on_arrays(x) for key, x in found.items()})
 
 

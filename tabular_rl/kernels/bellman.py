@@ -11,7 +11,7 @@ How rows are stored is the business of `row_value` and of the tuple `rows` that 
 
 from __future__ import annotations
 
-from tabular_rl.kernels._jit import kernel
+from tabular_rl.kernels._jit import at, kernel
 
 
 @kernel
@@ -19,9 +19,9 @@ def row_value(rows, i, v):
     """q = r(i) + γ Σ p v(s'), the backed-up value of row i: what is in `rows` is known here alone."""
     row_ptr, next_state, prob, r, gamma, sign = rows
     expected = 0.0
-    for k in range(row_ptr[i], row_ptr[i + 1]):
+    for k in range(at(row_ptr[at(i)]), at(row_ptr[at(i + 1)])):
         expected += prob[k] * v[next_state[k]]
-    return sign * r[i] + gamma * expected
+    return sign * r[at(i)] + gamma * expected
 
 
 @kernel
@@ -43,15 +43,15 @@ def optimal_backup(pair_ptr, rows, v, first, last, step, span, chosen, out):
     low, high = span[0], span[1]
     for s in range(first, last, step):
         best = 0.0
-        at = -1
+        found = -1
         for i in range(pair_ptr[s], pair_ptr[s + 1]):
             q = row_value(rows, i, v)
-            if at < 0 or q > best:
+            if found < 0 or q > best:
                 best = q
-                at = i
-        if at >= 0:
+                found = i
+        if found >= 0:
             low, high = widened(low, high, best - v[s])
-        chosen[s] = at
+        chosen[s] = found
         out[s] = best
     span[0], span[1] = low, high
 
@@ -77,8 +77,8 @@ def mixed_backup(pair_ptr, rows, weight, v, first, last, step, span, out):
     for s in range(first, last, step):
         total = 0.0
         for i in range(pair_ptr[s], pair_ptr[s + 1]):
-            if weight[i] != 0.0:
-                total += weight[i] * row_value(rows, i, v)
+            if weight[at(i)] != 0.0:
+                total += weight[at(i)] * row_value(rows, i, v)
         if pair_ptr[s] < pair_ptr[s + 1]:
             low, high = widened(low, high, total - v[s])
         out[s] = total
@@ -90,7 +90,7 @@ def row_backup(pair_ptr, rows, v, first, last, out):
     """out ← r(i) + γ Σ p v(s') for the rows i of states first ≤ s < last, the first row at out(0)."""
     start = pair_ptr[first]
     for i in range(start, pair_ptr[last]):
-        out[i - start] = row_value(rows, i, v)
+        out[at(i - start)] = row_value(rows, i, v)
 
 
 @kernel
@@ -106,14 +106,14 @@ def best_rows(pair_ptr, q, v, first, last, span, chosen, out):
     low, high = span[0], span[1]
     for s in range(first, last):
         best = 0.0
-        at = -1
+        found = -1
         for i in range(pair_ptr[s], pair_ptr[s + 1]):
-            if at < 0 or q[i] > best:
-                best = q[i]
-                at = i
-        if at >= 0:
+            if found < 0 or q[at(i)] > best:
+                best = q[at(i)]
+                found = i
+        if found >= 0:
             low, high = widened(low, high, best - v[s])
-        chosen[s] = at
+        chosen[s] = found
         out[s] = best
     span[0], span[1] = low, high
 
@@ -123,7 +123,7 @@ def not_below(pair_ptr, q, least, keep):
     """keep(i) ← q(i) ≥ least(s), for the rows i of each s."""
     for s in range(len(pair_ptr) - 1):
         for i in range(pair_ptr[s], pair_ptr[s + 1]):
-            keep[i] = q[i] >= least[s]
+            keep[at(i)] = q[at(i)] >= least[s]
 
 
 @kernel
@@ -132,6 +132,6 @@ def sole_rows(pair_ptr, keep, chosen, sole):
     for s in range(len(chosen)):
         kept = 0
         for i in range(pair_ptr[s], pair_ptr[s + 1]):
-            if keep[i]:
+            if keep[at(i)]:
                 kept += 1
         sole[s] = chosen[s] < 0 or (kept == 1 and keep[chosen[s]])

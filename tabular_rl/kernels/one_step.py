@@ -14,11 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.kernels._jit import kernel
+from tabular_rl.kernels._jit import at, kernel
 from tabular_rl.kernels.walk import (
     Floats,
     action,
-    at,
     explore,
     greedy,
     highest,

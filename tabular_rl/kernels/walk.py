@@ -17,12 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.kernels._jit import fetch, kernel
+from tabular_rl.kernels._jit import at, fetch, kernel
 
 Floats = NDArray[np.float64]
-at = (
-    np.uintp
-)  # a place in an array that is never -1: no look for places from its end, which took half of a step
 TINY = 1e-300  # for a rate of 0, in quotients that nobody asks for
 FEW = 16  # cumulative probabilities that are compared with a uniform one by one, or all together
 

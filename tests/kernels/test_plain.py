@@ -94,7 +94,7 @@ def test_graphs_are_the_same(interpreted, seed):
 
 def test_every_kernel_of_a_file_is_interpreted():
     for module in (bellman, graph):
-        names = {name for name, x in vars(module).items() if callable(x) and name != "kernel"}
+        names = {name for name, x in vars(module).items() if callable(x) and name not in ("kernel", "at")}
         assert set(vars(_plain.interpreted(module.__name__.rpartition(".")[2]))) == names
 
 

@@ -54,6 +54,7 @@ def test_times_have_all_their_digits_however_rarely_a_chain_ends(seed, rare, den
 
 
 def test_a_part_that_fills_in_is_swept_where_it_is_large(monkeypatch):
+    monkeypatch.setattr(elimination, "ENVELOPE", -1)
     monkeypatch.setattr(elimination, "STEPS", (0, 0))
     monkeypatch.setattr(elimination, "DENSE", 3)
     rng = np.random.default_rng(7)
@@ -64,7 +65,18 @@ def test_a_part_that_fills_in_is_swept_where_it_is_large(monkeypatch):
     assert chain.solve(b, sweeps=0) is None
 
 
+def test_a_part_that_fills_in_is_factored_where_its_envelope_is_small(monkeypatch):
+    monkeypatch.setattr(elimination, "STEPS", (0, 0))
+    monkeypatch.setattr(elimination, "DENSE", 3)
+    monkeypatch.setattr(Elimination, "_swept", None)
+    P, b = drawn_chain(np.random.default_rng(7), 12, 4), np.random.default_rng(8).random(13)
+    for gamma in (1.0, 0.9):
+        x = Elimination.of_chain(csr_array(P), gamma, np.arange(13) == 12).solve(b)
+        assert np.allclose(x, exact_solution(P, b, gamma), rtol=1e-12)
+
+
 def test_slow_sweeps_are_given_up(monkeypatch):
+    monkeypatch.setattr(elimination, "ENVELOPE", -1)
     monkeypatch.setattr(elimination, "STEPS", (0, 0))
     monkeypatch.setattr(elimination, "DENSE", 3)
     P = drawn_chain(np.random.default_rng(7), 12, 1e9)

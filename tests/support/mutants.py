@@ -76,10 +76,9 @@ def plain(module: str) -> dict[str, Any]:
     made: dict[str, Any] = {"math": math, "np": np, "ticks": ticks}
     made["kernel"] = made["search_kernel"] = lambda function: function
     made["fetch"] = lambda array, place: None
+    made["at"] = int  # a mistake may lead to -1: then it is the last place
     for code in codes(module):
         exec(code, made)
-    if "at" in made:
-        made["at"] = int  # a mistake may lead to -1: then it is the last place
     return made
 
 
