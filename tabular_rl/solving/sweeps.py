@@ -111,7 +111,7 @@ class Sweeper:
         used at once (Gauss-Seidel). So it is in `policy`.
         """
         backup, ptr, rows = self.kernels.optimal_backup, self.mdp.pair_ptr, self.rows
-        return self._each(lambda *block: backup(ptr, rows, v, *block, chosen, out), out is v, forward)
+        return self.each(lambda *block: backup(ptr, rows, v, *block, chosen, out), out is v, forward)
 
     def backup(self, v: Floats) -> Backup:
         """Sweep once from v (S,), and keep all that it says: what is asked of the same values next costs no sweep."""
@@ -125,7 +125,7 @@ class Sweeper:
             by_row(ptr, rows, v, first, last, q[ptr[first] : ptr[last]])
             greedy(ptr, q, v, first, last, span, chosen, best)
 
-        low, high = self._each(one, False, True)
+        low, high = self.each(one, False, True)
         self.last = Backup(v.copy(), q, best, chosen, low, high)
         for array in (q, best, chosen):
             array.setflags(write=False)
@@ -136,11 +136,13 @@ class Sweeper:
         rows = self.rows
         if policy.rows is not None:
             backup, chosen = self.kernels.chosen_backup, policy.rows
-            return self._each(lambda *block: backup(rows, chosen, v, *block, out), out is v, forward)
+            return self.each(lambda *block: backup(rows, chosen, v, *block, out), out is v, forward)
         backup, ptr, weight = self.kernels.mixed_backup, self.mdp.pair_ptr, policy.probs
-        return self._each(lambda *block: backup(ptr, rows, weight, v, *block, out), out is v, forward)
+        return self.each(lambda *block: backup(ptr, rows, weight, v, *block, out), out is v, forward)
 
-    def _each(self, call: Callable[..., Any], in_place: bool, forward: bool) -> tuple[float, float]:
+    def each(
+        self, call: Callable[..., Any], in_place: bool = False, forward: bool = True
+    ) -> tuple[float, float]:
         """Call for the states of each block (first, last, step) and its span; return the span of all."""
         # Backward, a processor fetches less ahead: up to four times as long.
         forward = forward or not in_place

@@ -96,7 +96,7 @@ def test_a_backup_is_a_sweep_that_is_kept(monkeypatch):
         assert (kept.best.tolist(), kept.chosen.tolist()) == (out.tolist(), chosen.tolist())
         assert (kept.low, kept.high) == (low, high)
         with monkeypatch.context() as patch:
-            patch.setattr(sweeper, "_each", None)  # no sweep
+            patch.setattr(sweeper, "each", None)  # no sweep
             assert sweeper.backup(v.copy()) is kept
             near = sweeper.not_worse(v, out - 1.0)
             assert near.tolist() == [q >= out[s] - 1 for q, s in zip(slow, mdp.pair_state, strict=True)]
@@ -109,8 +109,8 @@ def test_a_backup_is_a_sweep_that_is_kept(monkeypatch):
 
 def test_a_certificate_and_its_decisions_are_one_sweep(monkeypatch):
     counted = []
-    plain = Sweeper._each
-    monkeypatch.setattr(Sweeper, "_each", lambda self, *a: counted.append(1) or plain(self, *a))
+    plain = Sweeper.each
+    monkeypatch.setattr(Sweeper, "each", lambda self, *a: counted.append(1) or plain(self, *a))
     for mdp in SAMPLES:
         counted.clear()
         judge = certifier(mdp)
@@ -164,7 +164,7 @@ def test_error_in_a_thread_reaches_the_caller():
     mdp = random_model(3, exact=False, S=3000, A=4, N=10, gamma=0.9)
     sweeper = Sweeper(mdp, threads=2)
     with pytest.raises(ZeroDivisionError):
-        sweeper._each(lambda *block: 1 / 0, False, True)
+        sweeper.each(lambda *block: 1 / 0, False, True)
     sweeper.close()
 
 

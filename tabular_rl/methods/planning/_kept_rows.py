@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,7 +59,9 @@ class KeptRows:
             np.empty(room * width, dtype=to.dtype), np.empty(room * width), np.empty(room if width else 0),
         )  # fmt: skip
         self.q, self.work = np.empty(room), (np.empty(self.most), np.empty(self.most, dtype=pointer))
-        self.span, self.moved = np.empty(2), np.empty(2)
+        self.span = np.empty(2)
+        self.at = {first: i for i, (first, _) in enumerate(sweeper.blocks)}
+        self.moved = np.empty((2, len(self.at)))
 
     @property
     def count(self) -> int:
@@ -108,31 +109,43 @@ class KeptRows:
             )
             fits = n >= 0
 
-        low, high = self._each(block)
-        return low, high, fits
+        self.span[:] = math.inf, -math.inf
+        for first, last in self.sweeper.blocks:
+            block(first, last)
+            self.sweeper.check_stop()
+        low, high = float(self.span[0]), float(self.span[1])
+        return (0.0, 0.0, fits) if low == math.inf and high == -math.inf else (low, high, fits)
 
     def improved(self, v: Floats, out: Floats, origin: Floats) -> tuple[float, float, float]:
         """out ← the best of the rows that are kept; the span of out - v, and the size of that of v - origin."""
-        self.moved[:] = math.inf, -math.inf
+        self.moved[0], self.moved[1] = math.inf, -math.inf
 
-        def block(first: int, last: int) -> None:
-            here = slice(first, last)
+        def block(first: int, last: int, _step: int, span: Floats) -> None:
+            here, moved = slice(first, last), self.moved[:, self.at[first]]
             self.kernels.kept_backup(
-                self.width, self.rows, self._of(first, last), v, v[here], origin[here], self.span, self.moved,
-                self.q, out[here],
-            )  # fmt: skip
+                self.width,
+                self.rows,
+                self._of(first, last),
+                v,
+                v[here],
+                origin[here],
+                span,
+                moved,
+                self.q,
+                out[here],
+            )
 
-        low, high = self._each(block)
-        return low, high, float(self.moved[1] - self.moved[0]) if self.S else 0.0
+        low, high = self.sweeper.each(block)
+        return low, high, float(self.moved[1].max() - self.moved[0].min()) if self.S else 0.0
 
     def evaluated(self, v: Floats, out: Floats) -> tuple[float, float]:
         """out ← T_π v for the policy of the best rows; the span of out - v."""
         backup = self.kernels.kept_policy_backup
 
-        def block(first: int, last: int) -> None:
-            backup(self.width, self.rows, self._of(first, last), v, v[first:last], self.span, out[first:last])
+        def block(first: int, last: int, _step: int, span: Floats) -> None:
+            backup(self.width, self.rows, self._of(first, last), v, v[first:last], span, out[first:last])
 
-        return self._each(block)
+        return self.sweeper.each(block)
 
     def _of(self, first: int, last: int) -> tuple[Any, ...]:
         """The rows that are kept of some states."""
@@ -145,12 +158,3 @@ class KeptRows:
             return False
         self.kernels.thin_out(self.width, self.q, best, delta, self.kept)
         return True
-
-    def _each(self, block: Callable[[int, int], Any]) -> tuple[float, float]:
-        """Call for the states of each block; the span that it leaves, 0 and 0 where no state has rows."""
-        self.span[:] = math.inf, -math.inf
-        for first, last in self.sweeper.blocks:
-            block(first, last)
-            self.sweeper.check_stop()
-        low, high = float(self.span[0]), float(self.span[1])
-        return (0.0, 0.0) if low == math.inf and high == -math.inf else (low, high)

@@ -65,7 +65,8 @@ def action_elimination(
     ----------
     mdp : the model, with γ < 1
     sweeps : stop after this number of sweeps, of any kind
-    tolerance, relative, threads, time_limit, start_from : as in value_iteration; the sweep that proves uses the threads
+    tolerance, relative, threads, time_limit, start_from : as in value_iteration; threads share all but the sweeps that
+        look which rows to keep
 
     Returns
     -------
