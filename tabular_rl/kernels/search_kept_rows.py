@@ -9,7 +9,7 @@ row i if its successors follow each other, else -1; it is read where `width` is 
 
 from __future__ import annotations
 
-from tabular_rl.kernels._jit import search_kernel
+from tabular_rl.kernels._jit import at, search_kernel
 from tabular_rl.kernels.bellman import widened
 
 
@@ -29,25 +29,25 @@ def first_of_runs(row_ptr, next_state, run):
 def whole_row_value(width, rows, i, v):
     """q = r(i) + γ Σ p v(s') of row i of the model."""
     row_ptr, next_state, prob, r, gamma, sign, run = rows
-    first, last = row_ptr[i], row_ptr[i + 1]
+    first, last = row_ptr[at(i)], row_ptr[at(i + 1)]
     expected = 0.0
     if len(width) > 0:
         if first + len(width) <= len(prob):
             for k in range(len(width)):
                 # What stands behind the row is read too and left out, without a branch.
-                x = prob[first + k] * v[next_state[first + k]]
+                x = prob[at(first + k)] * v[next_state[at(first + k)]]
                 expected += x if k < last - first else 0.0
         else:
             for k in range(first, last):
-                expected += prob[k] * v[next_state[k]]
+                expected += prob[at(k)] * v[next_state[at(k)]]
     elif run[i] >= 0:
         start = run[i]
         for k in range(last - first):
-            expected += prob[first + k] * v[start + k]
+            expected += prob[at(first + k)] * v[at(start + k)]
     else:
         for k in range(first, last):
-            expected += prob[k] * v[next_state[k]]
-    return sign * r[i] + gamma * expected
+            expected += prob[at(k)] * v[next_state[at(k)]]
+    return sign * r[at(i)] + gamma * expected
 
 
 @search_kernel
@@ -58,8 +58,8 @@ def kept_value(width, rows, kept, j, v):
         return whole_row_value(width, rows, row[j], v)
     expected = 0.0
     for k in range(len(width)):
-        expected += prob[j * len(width) + k] * v[next_state[j * len(width) + k]]
-    return r[j] + rows[4] * expected
+        expected += prob[at(j * len(width) + k)] * v[next_state[at(j * len(width) + k)]]
+    return r[at(j)] + rows[4] * expected
 
 
 @search_kernel
@@ -93,9 +93,9 @@ def keep_row(width, rows, j, s, kept):
     length = row_ptr[row[j] + 1] - start
     if start + len(width) <= len(prob):
         for k in range(len(width)):
-            x, y = next_state[start + k], prob[start + k]  # read without a branch
-            to[j * len(width) + k] = x if k < length else s
-            p[j * len(width) + k] = y if k < length else 0.0
+            x, y = next_state[at(start + k)], prob[at(start + k)]  # read without a branch
+            to[at(j * len(width) + k)] = x if k < length else s
+            p[at(j * len(width) + k)] = y if k < length else 0.0
     else:
         for k in range(len(width)):
             to[j * len(width) + k] = next_state[start + k] if k < length else s

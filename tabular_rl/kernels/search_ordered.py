@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 
-from tabular_rl.kernels._jit import search_kernel
+from tabular_rl.kernels._jit import at, search_kernel
 
 SLOTS = 1021  # a prime: a division by a constant is a product
 
@@ -356,24 +356,24 @@ def improve(width, ptr, packed, first, last, span, chosen, own, v):
     changed = 0
     for t in range(first, last):
         best = -math.inf
-        at = ptr[t]
-        for i in range(ptr[t], ptr[t + 1]):
-            q = entry(reward, i)
+        found = ptr[at(t)]
+        for i in range(ptr[at(t)], ptr[at(t + 1)]):
+            q = entry(reward, at(i))
             for k in range(len(width)):
-                q += entry(weight, i * len(width) + k) * v[next_place[i * len(width) + k]]
+                q += entry(weight, at(i * len(width) + k)) * v[next_place[at(i * len(width) + k)]]
             if q > best or (q == best and t % 2 == 1):
                 best = q
-                at = i
-        low = min(low, best - v[t])
-        high = max(high, best - v[t])
-        v[t] = best
-        if at != chosen[t]:
-            chosen[t] = at
+                found = i
+        low = min(low, best - v[at(t)])
+        high = max(high, best - v[at(t)])
+        v[at(t)] = best
+        if found != chosen[at(t)]:
+            chosen[at(t)] = found
             changed += 1
             for k in range(len(width)):
-                own[0][t * len(width) + k] = next_place[at * len(width) + k]
-                own[1][0][t * len(width) + k] = weight[0][at * len(width) + k]
-            own[2][0][t] = reward[0][at]
+                own[0][t * len(width) + k] = next_place[found * len(width) + k]
+                own[1][0][t * len(width) + k] = weight[0][found * len(width) + k]
+            own[2][0][t] = reward[0][found]
     span[0], span[1] = low, high
     return changed
 
@@ -384,10 +384,10 @@ def evaluate(width, own, first, last, span, v):
     next_place, weight, reward = own
     low, high = span[0], span[1]
     for t in range(first, last):
-        q = entry(reward, t)
+        q = entry(reward, at(t))
         for k in range(len(width)):
-            q += entry(weight, t * len(width) + k) * v[next_place[t * len(width) + k]]
-        low = min(low, q - v[t])
-        high = max(high, q - v[t])
-        v[t] = q
+            q += entry(weight, at(t * len(width) + k)) * v[next_place[at(t * len(width) + k)]]
+        low = min(low, q - v[at(t)])
+        high = max(high, q - v[at(t)])
+        v[at(t)] = q
     span[0], span[1] = low, high

@@ -13,6 +13,7 @@ from program import command_of, environment
 FAMILIES = {
     "gridworld": ("--rows", "1000", "--columns", "1000"),
     "garnet": ("--states", "100000", "--actions", "10"),
+    "queue": ("--capacity", "1000000"),
 }
 
 
