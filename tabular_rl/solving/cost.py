@@ -12,6 +12,8 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.solving.ordering import Pattern, elimination_patterns
 from tabular_rl.solving.run import Run
 
+FEW = 32  # outcomes of a row up to which all are looked at
+HUB = 0.05  # of the rows that lead to a hub
 LOOK = 100  # outcomes of a state that are looked at
 SMALL = 500  # states up to which a dense linear solve takes no time
 
@@ -26,15 +28,27 @@ class Facts:
 
     @cached_property
     def moves(self) -> int:
-        """How far apart in storage a state and its successors are, at the 90th percentile of up to 4096 rows."""
+        """How far apart in storage a state and its successors are, at the 90th percentile of up to 4096 rows.
+
+        Hubs, which many rows lead to, such as a state where all begins again, are no successors in this.
+        """
         mdp = self._mdp
         if mdp.L == 0:
             return 0
         rows = np.linspace(0, mdp.L - 1, min(mdp.L, 4096)).astype(np.int64)
         states = np.searchsorted(mdp.pair_ptr, rows, side="right") - 1
-        ends = np.stack([mdp.row_ptr[rows], mdp.row_ptr[rows + 1] - 1]).astype(np.int64)
+        first = mdp.row_ptr[rows].astype(np.int64)
+        ends = np.stack([first, mdp.row_ptr[rows + 1].astype(np.int64) - 1])
         moves = np.abs(mdp.next_state[ends].astype(np.int64) - states).max(axis=0)
-        return int(np.quantile(moves, 0.9, method="lower"))
+        far = int(np.quantile(moves, 0.9, method="lower"))
+        if far <= 4 * self.S**0.5 or mdp.K > FEW * mdp.L:
+            return far
+        size = ends[1] - first + 1
+        within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+        to = mdp.next_state[np.repeat(first, size) + within].astype(np.int64)
+        hub = np.bincount(to, minlength=mdp.S) > HUB * len(rows)
+        apart = np.where(hub[to], 0, np.abs(to - np.repeat(states, size)))
+        return int(np.quantile(np.maximum.reduceat(apart, np.cumsum(size) - size), 0.9, method="lower"))
 
     @cached_property
     def scattered(self) -> bool:

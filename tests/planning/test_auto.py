@@ -86,7 +86,7 @@ def test_moves_to_neighbours_are_told_from_jumps():
 PI, ORDERED, LEAVING_OUT = "policy-iteration", "ordered-gauss-seidel", "action-elimination"
 ROUTES = {
     "queue-2000": PI, "ring-2000": PI, "tree-2000": PI, "tree-up-2000": PI, "queue-shortcut-2000": PI,
-    "consensus-60": PI, "grid-60": ORDERED, "reach-2000": ORDERED,
+    "consensus-60": PI, "grid-60": ORDERED, "grid-hub-60": ORDERED, "reach-2000": ORDERED,
     "garnet-2000": LEAVING_OUT, "power-law-2000": LEAVING_OUT, "dense-600": LEAVING_OUT, "car-rental-10": LEAVING_OUT,
     "multichain-2000": LEAVING_OUT, "decomposable-2000": LEAVING_OUT, "pendulum-40": LEAVING_OUT,
     "two-queues-40": LEAVING_OUT, "garnet-absorbing-2000": LEAVING_OUT, "layered-2000": LEAVING_OUT,
@@ -124,6 +124,19 @@ def test_evaluation_follows_the_structure_too():
     v, w = answer["0"], answer[str(n // 2)]  # v = r(0) + γ w, w = r(500) + γ v
     assert v == pytest.approx((0 + 0.9999 * (500 % 7)) / (1 - 0.9999**2), rel=1e-9)
     assert w == pytest.approx(500 % 7 + 0.9999 * v, rel=1e-9)
+
+
+def test_hubs_are_no_moves():
+    """Each of 5,000 states leads on, and back to the first one, or to one of the first ten: moves of 1."""
+    n = 5000
+    for hubs in (1, 10):
+        to = np.stack([np.arange(n) % hubs, np.minimum(np.arange(n) + 1, n - 1)], axis=1)
+        mdp = MDP.from_rows(
+            pair_ptr=np.arange(n + 1), pair_action=np.zeros(n, dtype=int), row_ptr=np.arange(n + 1) * 2,
+            next_state=to.ravel(), prob=np.full(2 * n, 0.5), r=np.ones(n), gamma=0.5,
+        )  # fmt: skip
+        assert Facts(mdp).moves == 1
+    assert Facts(scattered(n)).moves > 1000
 
 
 def test_the_answer_says_why_its_method_was_taken():
