@@ -126,8 +126,8 @@ def test_model_without_a_horizon_is_refused():
 
 def test_values_and_their_proof_are_one_sweep_a_time_step(monkeypatch):
     mdp = random_model(3, "finite-horizon", S=5)
-    calls, kept = [], Sweeper._each
-    monkeypatch.setattr(Sweeper, "_each", lambda *a: calls.append(0) or kept(*a))
+    calls, kept = [], Sweeper.each
+    monkeypatch.setattr(Sweeper, "each", lambda *a: calls.append(0) or kept(*a))
     assert backward_induction(mdp).work["sweeps"] == len(calls) == mdp.horizon
     del calls[:]
     assert policy_evaluation(mdp, Policy.uniform(mdp)).work["sweeps"] == len(calls) == mdp.horizon
