@@ -27,8 +27,6 @@ from tabular_rl.solving.cost import Facts
 from tabular_rl.solving.ordering import elimination_patterns
 from tabular_rl.solving.sweeps import Sweeper
 
-pytestmark = pytest.mark.small
-
 
 @pytest.fixture(params=["natural", "bordered", "least degree"])
 def order(request, monkeypatch):
