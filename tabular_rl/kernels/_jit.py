@@ -126,7 +126,7 @@ def search_kernel(function: Callable[..., Any]) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # Numba has no types
-def fetch(typing: Any, array: Any, place: Any) -> Any:  # noqa: ARG001  (as Numba calls it)
+def _prefetch(typing: Any, array: Any, place: Any) -> Any:  # noqa: ARG001  (as Numba calls it)
     """Have array[place] read into the cache, for later; nothing is waited for, and nothing changes."""
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -145,6 +145,10 @@ def fetch(typing: Any, array: Any, place: Any) -> Any:  # noqa: ARG001  (as Numb
         return context.get_dummy_value()
 
     return types.void(array, place), code
+
+
+# Where kernels run as plain Python there is nothing to be fetched.
+fetch: Any = (lambda *_: None) if config.DISABLE_JIT else _prefetch
 
 
 def _compiled(function: Callable[..., Any], **more: Any) -> Any:
