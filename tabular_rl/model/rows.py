@@ -96,6 +96,17 @@ def row_blocks(row_ptr: Ints) -> Iterable[tuple[int, int, int, int]]:
         first = last
 
 
+def places(first: NDArray[Any], size: NDArray[Any]) -> Ints:
+    """Return first[0] and the places after it, size[0] in all, then those from first[1] on, and so on.
+
+    >>> places(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    size = size.astype(np.int64)
+    found: Ints = np.arange(int(size.sum())) + (first - np.cumsum(size) + size).repeat(size)
+    return found
+
+
 def row_sums(values: NDArray[Any], ptr: Ints) -> Floats:
     """Return the sums of values over rows, or over states; 0 for those without."""
     return over_rows(np.add, values, ptr)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.rows import places
 from tabular_rl.solving.ordering import Pattern, elimination_patterns
 from tabular_rl.solving.run import Run
 
@@ -44,8 +45,7 @@ class Facts:
         if far <= 4 * self.S**0.5 or mdp.K > FEW * mdp.L:
             return far
         size = ends[1] - first + 1
-        within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
-        to = mdp.next_state[np.repeat(first, size) + within].astype(np.int64)
+        to = mdp.next_state[places(first, size)].astype(np.int64)
         hub = np.bincount(to, minlength=mdp.S) > HUB * len(rows)
         apart = np.where(hub[to], 0, np.abs(to - np.repeat(states, size)))
         return int(np.quantile(np.maximum.reduceat(apart, np.cumsum(size) - size), 0.9, method="lower"))
@@ -76,8 +76,7 @@ class Facts:
         states = np.linspace(0, mdp.S - 1, min(mdp.S, 500)).astype(np.int64)
         first = mdp.row_ptr[mdp.pair_ptr[states]].astype(np.int64)
         size = np.minimum(mdp.row_ptr[mdp.pair_ptr[states + 1]] - first, LOOK)
-        within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
-        to = mdp.next_state[np.repeat(first, size) + within]
+        to = mdp.next_state[places(first, size)]
         return len(np.unique(np.repeat(states, size) * mdp.S + to)) / len(states)
 
     @cached_property

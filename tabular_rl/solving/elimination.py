@@ -15,7 +15,7 @@ import numpy as np
 from tabular_rl.model.graph.search import Mask
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rows import Floats
+from tabular_rl.model.rows import Floats, places
 from tabular_rl.solving.run import Run
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -206,7 +206,7 @@ class Elimination:
         chain, n, place = self.chain, len(part), np.full(len(x), -1)
         place[part] = np.arange(n)
         size = chain.end[part] - chain.begin[part]
-        at = np.repeat(chain.begin[part] - np.cumsum(size) + size, size) + np.arange(size.sum())
+        at = places(chain.begin[part], size)
         row, to, weight = np.repeat(np.arange(n), size), chain.next_state[at], chain.gamma * chain.prob[at]
         inside = place[to] >= 0
         inner = coo_array((weight[inside], (row[inside], place[to[inside]])), shape=(n, n)).tocsr()

@@ -23,7 +23,7 @@ from tabular_rl.errors import NumericalError, quoted
 from tabular_rl.kernels._plain import kernels
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rows import Floats
+from tabular_rl.model.rows import Floats, places
 from tabular_rl.solving.run import Run
 
 OUTCOMES_OF_A_BLOCK = 1 << 20
@@ -245,8 +245,7 @@ class Sweeper:
         state, rows = live.nonzero()[0], policy.rows[live]
         first = mdp.row_ptr[rows].astype(np.int64)
         counts = mdp.row_ptr[rows + 1] - first
-        before = np.cumsum(counts) - counts
-        k = np.arange(int(counts.sum())) + (first - before).repeat(counts)
+        k = places(first, counts)
         full = np.bincount((state * S).repeat(counts) + mdp.next_state[k], mdp.prob[k], S * S)
         r_pi = np.zeros(S)
         r_pi[state] = r[rows]

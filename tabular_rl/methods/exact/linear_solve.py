@@ -328,8 +328,7 @@ def chosen_solver(P_pi: Any) -> str:
     n = P_pi.shape[0]
     if n <= DENSE_STATES or (P_pi.nnz > 0.1 * n * n and n <= DENSE_LARGEST // 4):
         return "dense"
-    shape = _Shape(P_pi)
-    return "sparse" if shape.entries <= FILL and shape.operations <= FLOPS else "iterative"
+    return "iterative" if factorization(P_pi) is None else "sparse"
 
 
 def factorization(P_pi: Any) -> float | None:
