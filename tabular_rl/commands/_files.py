@@ -72,11 +72,16 @@ def named_states(mdp: MDP, names: Sequence[str]) -> list[int] | None:
     """Return the states that --state names, in the order given; None where it names none."""
     found = []
     for name in names:
-        at = mdp.states.find(name)
-        if at is None:
-            raise OptionError(f"--state: no state {quoted(name)}{closest(name, mdp.states[:10_000])}")
-        found.append(at)
+        found.append(_state(mdp, name, "--state"))
     return found or None
+
+
+def _state(mdp: MDP, name: str, option: str) -> int:
+    """Return the index of a state that an option names; OptionError with a name that is near where there is none."""
+    at = mdp.states.find(name)
+    if at is None:
+        raise OptionError(f"{option}: no state {quoted(name)}{closest(name, mdp.states[:10_000])}")
+    return at
 
 
 def start_file(texts: Sequence[str]) -> str | None:
@@ -102,8 +107,7 @@ def read_start(texts: Sequence[str], mdp: MDP) -> Any:
         state, equals, value = text.rpartition("=")
         if not equals:
             raise OptionError(f"--start-from: found {quoted(text)}, expected STATE=VALUE, or one answer file")
-        if mdp.states.find(state) is None:
-            raise OptionError(f"--start-from: no state {quoted(state)}{closest(state, mdp.states[:10_000])}")
+        _state(mdp, state, "--start-from")
         try:
             found[state] = fraction(value)
         except ValueError:

@@ -211,7 +211,7 @@ class Elimination:
         inside = place[to] >= 0
         inner = coo_array((weight[inside], (row[inside], place[to[inside]])), shape=(n, n)).tocsr()
         right = b[part] + np.bincount(row[~inside], (weight * x[to])[~inside], minlength=n)
-        if _envelope(inner) > ENVELOPE:
+        if float((envelope(inner)[1] ** 2).sum()) > ENVELOPE:
             return False
 
         def solve() -> Floats:
@@ -277,14 +277,17 @@ class Elimination:
         return self._rank
 
 
-def _envelope(A: Any) -> float:
-    """Σ w² of the envelope of a matrix in its reverse Cuthill-McKee order: more than what its factors cost."""
+def envelope(A: Any) -> tuple[Any, Floats]:
+    """Return the reverse Cuthill-McKee order of a csr_array (n, n), and how far each row reaches to the left in it.
+
+    The sum of the reaches is more than the entries of a factor, that of their squares more than what it costs.
+    """
     from scipy.sparse.csgraph import reverse_cuthill_mckee
 
     n = A.shape[0]
-    place = np.empty(n, dtype=np.int64)
-    place[reverse_cuthill_mckee(A, symmetric_mode=False)] = np.arange(n)
-    coo, reach = A.tocoo(), np.zeros(n)
-    rows, columns = place[coo.row], place[coo.col]
+    order = reverse_cuthill_mckee(A, symmetric_mode=False) if n else np.zeros(0, dtype=np.int64)
+    place, reach = np.empty(n, dtype=np.int64), np.zeros(n)
+    place[order] = np.arange(n)
+    rows, columns = np.repeat(place, np.diff(A.indptr)), place[A.indices]
     np.maximum.at(reach, np.maximum(rows, columns), np.abs(rows - columns))
-    return float((reach**2).sum())
+    return order, reach

@@ -22,6 +22,7 @@ from tabular_rl.model.rounding import shared_error
 from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
+from tabular_rl.solving.elimination import envelope
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
 from tabular_rl.solving.run import Run
 from tabular_rl.solving.solution import Solution
@@ -346,21 +347,14 @@ class _Shape:
     """
 
     def __init__(self, P_pi: Any) -> None:
-        from scipy.sparse.csgraph import reverse_cuthill_mckee
-
         n = P_pi.shape[0]
         many = 10 * np.sqrt(n) + 10
         hub = (np.bincount(P_pi.indices, minlength=n) > many) | (np.diff(P_pi.indptr) > many)
         plain, hubs = np.flatnonzero(~hub), np.flatnonzero(hub)
         self.hubs = len(hubs)
         inner = P_pi[plain][:, plain] if self.hubs else P_pi
-        order = reverse_cuthill_mckee(inner, symmetric_mode=False) if len(plain) else plain
+        order, reach = envelope(inner)
         self.order = np.concatenate([plain[order], hubs])
-        place = np.empty(len(plain), dtype=np.int64)
-        place[order] = np.arange(len(plain))
-        rows, columns = np.repeat(place, np.diff(inner.indptr)), place[inner.indices]
-        reach = np.zeros(len(plain))
-        np.maximum.at(reach, np.maximum(rows, columns), np.abs(rows - columns))
         w = float(np.max(reach, initial=0.0))
         self.width = int(w)
         full = 2.0 * self.hubs * n
