@@ -53,12 +53,15 @@ def test_a_walk_ends_its_traces_too_but_not_for_one_of_two_best():
         assert q_lambda(mdp, steps=steps, **same).estimates[0].tolist() == q
 
 
-@pytest.mark.parametrize(("traces", "expected"), [("accumulating", 13 / 8), ("replacing", 5 / 4)])
+@pytest.mark.parametrize(
+    ("traces", "expected"),
+    [({}, 13 / 8), ({"traces": "accumulating"}, 13 / 8), ({"traces": "replacing"}, 5 / 4)],
+)
 def test_a_second_visit_by_hand(traces, expected):
-    """δ = 1 at first, z = 1/2, q = 1/2; then δ = 3/2, z = 1/4 + 1/2 or 1/2."""
+    """δ = 1 at first, z = 1/2, q = 1/2; then δ = 3/2, z = 1/4 + 1/2, as the printed equation has it, or 1/2."""
     mdp = MDP([[[0.5, 0.5]], [[0, 0]]], [[1.0], [0.0]], 1, terminal=["1"])
     log = [(0, 0, 1.0, 0), (0, 0, 2.0, 1)]
-    learned = q_lambda(mdp, data=log, trace=0.5, traces=traces, steps=2, step_size=0.5, reference=False)
+    learned = q_lambda(mdp, data=log, trace=0.5, steps=2, step_size=0.5, reference=False, **traces)
     assert learned.estimates[0].tolist() == [expected]
 
 

@@ -28,7 +28,7 @@ def q_lambda(
     data: Any = None,
     steps: o.Steps = 1_000_000,
     trace: o.Trace = 0.8,
-    traces: o.Traces = "replacing",
+    traces: o.Traces = "accumulating",
     step_size: o.StepSize = "n^-0.7",
     explore: o.Explore = "epsilon-greedy:0.1",
     **shared: Unpack[o.RatedLearner],
@@ -38,8 +38,8 @@ def q_lambda(
         δ = r + γ max_a' q(s',a') - q(s,a),    z ← γλ z + α e_(s,a),    q ← q + δ z
 
     Where the next action is not a best one by the table, as it is chosen, z ← 0: what follows it says nothing of the
-    best policy. `traces` "replacing" sets z(s,a) = α in place of adding. λ = 0 is Q-learning, with the same bits.
-    A step takes three uniforms, as in q_learning; time and memory are as in td_lambda.
+    best policy. That is `traces` "accumulating"; "replacing" sets z(s,a) = α in place of adding. λ = 0 is Q-learning,
+    with the same bits. A step takes three uniforms, as in q_learning; time and memory are as in td_lambda.
 
     Parameters
     ----------
