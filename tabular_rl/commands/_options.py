@@ -143,20 +143,19 @@ quiet_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 all_option = click.option("--all", "everything", is_flag=True, help="Print every state, as a table.")
-shown_options = together(
-    click.option(
-        "--show",
-        type=click.Choice(["q"]),
-        help="Show q(s,a) of each action beside v(s), in JSON and CSV too.",
-    ),
-    state_option("state", "Show only this state. JSON and files still hold all states."),
-)
 
 
-def report_options(what: str) -> Callable[[C], C]:
+def report_options(what: str, dual: bool = False) -> Callable[[C], C]:
     """Return the options about the answer of a command: where it goes, and how much of it is shown."""
+    more = " dual: how often each action is taken, by linear programming." if dual else ""
+    show = click.option(
+        "--show",
+        type=click.Choice(["q", "dual"] if dual else ["q"]),
+        help=f"q: q(s,a) of each action beside v(s), in JSON and CSV too.{more}",
+    )
+    state = state_option("state", "Show only this state. JSON and files still hold all states.")
     output = output_option(f"Also write {what} to FILE, as CSV (.csv) or JSON (.json or no suffix).")
-    return together(output, shown_options, json_option, all_option, quiet_option)
+    return together(output, show, state, json_option, all_option, quiet_option)
 
 
 start_from_option = click.option(

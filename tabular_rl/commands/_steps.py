@@ -31,6 +31,8 @@ def stepped(task: str, given: dict[str, Any]) -> int:
     check_output(given["output"], given["model"], *inputs, first, suffixes=ANSWERS.suffixes)
     for key in (key for key in OPTIONS if given.get(key) is not None and key != "in_place"):
         raise OptionError(f"{flag(key)}: found with --iterates, which has no such option")
+    if given["show"] is not None:
+        raise OptionError("--show: found with --iterates, which has no such option")
     mdp = read_model(given)
     only = named_states(mdp, given["state"])
     policy, start = given.get("policy"), given.get("start_policy")

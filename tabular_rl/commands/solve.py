@@ -36,11 +36,13 @@ from tabular_rl.report.words import seconds_text
 from tabular_rl.solving.run import interrupt
 from tabular_rl.solving.solution import Solution, Status
 
+LINEAR_PROGRAMMING = "linear-programming"
+
 
 @click.command("solve", cls=Command)
 @o.model_options
 @o.method_options("control")
-@o.report_options("the answer")
+@o.report_options("the answer", dual=True)
 def command(**given: Any) -> int:
     """Find the best policy of a model, with a proven interval around every value.
 
@@ -87,7 +89,9 @@ def answered(task: str, given: dict[str, Any]) -> int:
         so_far = f"the best interval so far is {rounded_up(width)} wide"
         note(f"interrupted: {so_far if math.isfinite(width) else 'nothing is proven yet'}\n")
     profiled = ProfileReport(solution, phases, floor_seconds(mdp)) if given["profile"] else None
-    deliver(SolutionReport(solution, given["everything"], only, given["show"] == "q", profiled), given)
+    show = given["show"]
+    report = SolutionReport(solution, given["everything"], only, show == "q", profiled, show == "dual")
+    deliver(report, given)
     _say_rest(solution, given)
     if profiled is not None and not given["as_json"]:
         note(report_text(profiled) + "\n")
@@ -104,6 +108,12 @@ def _chosen_method(given: Mapping[str, Any], task: str) -> tuple[str, dict[str, 
         if method not in ("auto", rational):
             raise OptionError(f"--exact: found --method {method} too, expected one of them")
         method = rational
+    if given["show"] == "dual":
+        if method not in ("auto", LINEAR_PROGRAMMING):
+            raise OptionError(
+                f"--show dual: found method {method}, expected {LINEAR_PROGRAMMING}, which has one"
+            )
+        method = LINEAR_PROGRAMMING
     return method, o.asked_options(given, method, planner_of(method, task), "start_from")
 
 

@@ -27,6 +27,7 @@ from tabular_rl.model.numbers import (
 from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
 from tabular_rl.report.columns import answer_entries, answer_sheet, q_column
+from tabular_rl.report.dual import dual_blocks, dual_entries, dual_sheet
 from tabular_rl.report.grid import grid_blocks, policy_grid
 from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown
 from tabular_rl.report.policy import action_changes, action_text, tied_states
@@ -45,7 +46,7 @@ class SolutionReport(Report):
     """An answer: a header, the values (drawn as a grid where it is one), what is proven.
 
     `everything` shows every state, `only` some states; `show_q` the value of every action beside that of its state.
-    `profile` stands in JSON, where it was asked for.
+    `dual` shows the visits of the dual instead. `profile` stands in JSON, where it was asked for.
     """
 
     solution: Solution
@@ -53,12 +54,15 @@ class SolutionReport(Report):
     only: Sequence[int] | None = None
     show_q: bool = False
     profile: ProfileReport | None = None
+    dual: bool = False
 
     def blocks(self) -> list[Block]:
         solution = self.solution
-        as_table = self.everything or self.only is not None or self.show_q
+        as_table = self.everything or self.only is not None or self.show_q or self.dual
         body = [] if as_table else grid_blocks(solution)
-        if not body:
+        if self.dual:
+            body = dual_blocks(solution, _chosen(solution, self.everything, self.only))
+        elif not body:
             body = values_blocks(solution, self.everything, self.only, self.show_q)
             # Where too few digits of the values fit into the cells, the policy may.
             body += policy_grid(solution) if not as_table and solution.mdp.S > LONGEST else []
@@ -76,10 +80,12 @@ class SolutionReport(Report):
         more: dict[str, Any] = {} if self.profile is None else {"profile": self.profile.entries()}
         if self.show_q:
             more["q"] = q_column(self.solution.mdp, self.solution.q)
+        if self.dual:
+            more |= dual_entries(self.solution)
         return answer_entries(self.solution, **more)
 
     def sheet(self) -> Sheet:
-        return answer_sheet(self.solution, self.show_q)
+        return dual_sheet(self.solution) if self.dual else answer_sheet(self.solution, self.show_q)
 
 
 # -- the values ----------------------------------------------------------------------------------------------------
@@ -130,9 +136,7 @@ def values_blocks(
     The table, and what is said below it. Values are in the sign of the model.
     """
     mdp = solution.mdp
-    chosen = rows_shown(mdp.S, everything, changes=action_changes(solution))
-    if only is not None:
-        chosen = Rows(list(only))
+    chosen = _chosen(solution, everything, only)
     if show_q:
         return q_blocks(solution, chosen, _decimals_of(solution))
     states = chosen.rows
@@ -156,6 +160,13 @@ def values_blocks(
     rows = list(zip(*cells, strict=True))
     wrap = "action,policy,proven"
     return [Table(headers, rows, left=f"state,{wrap}", wrap=wrap, gaps=chosen.gaps)]
+
+
+def _chosen(solution: Solution, everything: bool, only: Sequence[int] | None) -> Rows:
+    """The states that are shown."""
+    if only is not None:
+        return Rows(list(only))
+    return rows_shown(solution.mdp.S, everything, changes=action_changes(solution))
 
 
 def _timed_blocks(solution: Solution, names: list[str], chosen: Rows, everything: bool) -> list[Block]:
