@@ -1,8 +1,8 @@
-"""Learners with eligibility traces: TD(λ) over states, Watkins's Q(λ) over pairs.
+"""Learners with eligibility traces: TD(λ) over states, SARSA(λ) and Watkins's Q(λ) over pairs.
 
 Step sizes are part of the traces: a visit adds α, not 1, so that it is worth what its own step size says. Only entries
 with a trace are touched: `active` (runs, entries) lists them, its first `size` places. A trace below 1e-300 is 0. The
-stream of uniforms is that of kernels/one_step.py, so that λ = 0 has the bits of TD(0) and of Q-learning.
+stream of uniforms is that of kernels/one_step.py, so that λ = 0 has the bits of TD(0), of SARSA and of Q-learning.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import kernel
-from tabular_rl.kernels.one_step import tally
+from tabular_rl.kernels.one_step import taken, tally
 from tabular_rl.kernels.walk import greedy, highest, is_over, next_row, rate, transition
 
 ACCUMULATING, REPLACING, TRUE_ONLINE = range(3)
@@ -96,6 +96,28 @@ def td_lambda(model, log, walk, uniforms, step, clock, row, traces, visits, tota
             if is_over(log, walk, t, s2, e, clock):
                 forget(traces, e)
             next_row(model, walk, 0.0, u, s2, -1, e, clock, row, None, None)
+
+
+@kernel
+def sarsa_lambda(model, log, walk, uniforms, step, clock, row, traces, visits, total, since, q):
+    """q ← q + [ r + γ q(s',a') - q(s,a) ] z,    z ← γλ z + α e_(s,a),    a' the action taken next"""
+    for k in range(uniforms.shape[1]):
+        t = step + k
+        x = rate(walk.explore_rate, t + 1)
+        for e in range(len(q)):
+            u = uniforms[e, k]
+            i, aim, s2 = transition(model, log, t, e, u, row)
+            i2 = taken(model, log, walk, x, t, u, s2, e, visits, q)
+            if s2 < 0 or i2 >= 0:
+                worth = 0.0
+                if s2 >= 0:
+                    worth = q[e, i2]
+                    aim += model.gamma * worth
+                spread(traces, walk, t, e, i, aim, 1.0, visits, total, since, q)
+                traces.before[e] = worth
+            if is_over(log, walk, t, s2, e, clock):
+                forget(traces, e)
+            next_row(model, walk, x, u, s2, i2, e, clock, row, visits, q)
 
 
 @kernel

@@ -41,6 +41,8 @@ from tabular_rl.methods.learning.linear_td import linear_td as linear_td
 from tabular_rl.methods.learning.linear_q import linear_q_evaluation as linear_q_evaluation
 from tabular_rl.methods.learning.n_step_td import n_step_td as n_step_td
 from tabular_rl.methods.learning.td_lambda import td_lambda as td_lambda
+from tabular_rl.methods.learning.sarsa_lambda import sarsa_lambda as sarsa_lambda
+from tabular_rl.methods.learning.sarsa_lambda import sarsa_lambda_evaluation as sarsa_lambda_evaluation
 from tabular_rl.methods.learning.tree_backup import tree_backup as tree_backup
 from tabular_rl.methods.learning.q_lambda import q_lambda as q_lambda
 from tabular_rl.methods.gradient.reinforce import reinforce as reinforce

@@ -23,7 +23,7 @@ PIECES = (4, 26)  # a walk of 30 steps, in two calls
 STEPS = sum(PIECES)
 KERNELS = {
     "n_step": ("mixed", "look_back", "n_step"),
-    "traces": ("forget", "spread", "td_lambda", "q_lambda"),
+    "traces": ("forget", "spread", "td_lambda", "sarsa_lambda", "q_lambda"),
     "batch": ("count", "find_ways_out", "present"),
 }
 
@@ -63,7 +63,8 @@ def by_kernel(case, average, log, walk, kept, name, kernels):
     clock = None if log is not None else own.age if isinstance(own, Ahead) else tables["clock"]
     arrays = [tables[name] for name in ("visits", "total", "since", "table")]
     for n in PIECES:
-        uniforms = np.ascontiguousarray(case.uniforms[:, done : done + n, : 3 if log is None else 0])
+        width = walk.again + 1 if log is None else 0
+        uniforms = np.ascontiguousarray(case.uniforms[:, done : done + n, :width])
         kernels[name](case.model, log, walk, uniforms, done, clock, tables["row"], own, *arrays)
         done += n
     total = tables["total"] + tables["table"] * (done - tables["since"]) if average else None
@@ -78,10 +79,12 @@ def equal(expected, left):
 
 
 def log_of(case):
-    """Seven transitions as kernels take them, and (row, r, s', done, over) of 30 steps, over and over again."""
+    """Seven transitions as kernels take them, and (row, r, s', done, over, row of a') of 30 steps, over and over."""
     given = case.given()
     lines = list(zip(*(x.tolist() for x in given), strict=True))
-    return given, [(*line[:4], line[4] < 0) for line in (lines[k % len(lines)] for k in range(STEPS))]
+    return given, [
+        (*line[:4], line[4] < 0, line[4]) for line in (lines[k % len(lines)] for k in range(STEPS))
+    ]
 
 
 def checked(case, average, per_step, given, cut, choose, rule, kept, name, **changed):
@@ -89,10 +92,12 @@ def checked(case, average, per_step, given, cut, choose, rule, kept, name, **cha
     transitions, log = log_of(case)
 
     def steps_of(e, table):
+        ahead = name == "sarsa_lambda"
         if given:
-            return log
-        row, uniforms = int(case.tables["row"][e]), case.uniforms[e, :, :3].tolist()
-        return reference_traces.trajectory(case.model, choose(table), cut, row, uniforms)
+            return log if ahead else [step[:5] for step in log]
+        row, uniforms = int(case.tables["row"][e]), case.uniforms[e].tolist()
+        walk = reference_traces.walk_ahead if ahead else reference_traces.trajectory
+        return walk(case.model, choose(table), cut, row, uniforms)
 
     walk = case.walk(per_step=per_step, episode_steps=cut, **changed)
     call = functools.partial(by_kernel, case, average, transitions if given else None, walk, kept, name)
@@ -136,23 +141,28 @@ def traces_check(seed, learner, kind, trace, cut, given):
         return case.cum if learner == "td_lambda" else greedily
 
     def rule(steps, *own):
-        if learner == "td_lambda":
+        if learner == "sarsa_lambda":
+            reference_traces.sarsa_lambda(steps, kind, decay, model.gamma, *own)
+        elif learner == "td_lambda":
             for _ in reference_traces.td_lambda(steps, kind, decay, rho, model.gamma, model.pair_state, *own):
                 pass
         else:
             pairs = model.gamma, model.pair_ptr, model.pair_state
             reference_traces.q_lambda(steps, kind, decay, *pairs, *own)
 
-    how = {"rho": rho, "explore": int(learner == "q_lambda"), "explore_rate": Schedule.of("0.3").code}
+    how = {"rho": rho, "explore": int(learner != "td_lambda"), "explore_rate": Schedule.of("0.3").code}
+    if learner == "sarsa_lambda":
+        how["again"] = 3
     return checked(case, average, per_step, given, cut, choose, rule, kept, learner, **how)
 
 
-def no_trace_check(seed, kind):
-    """Q(λ) at λ = 0 is Q-learning, with every way of exploring and its schedule."""
+def no_trace_check(seed, kind, name):
+    """At λ = 0 Q(λ) is Q-learning and SARSA(λ) is SARSA, with every way of exploring and its schedule."""
     case = Case(6500 + seed, kind=kind)
-    tables = case.q(reference, 2, episode_steps=4)
-    kept = no_traces(0, 0.0, case.tables["table"].shape[1])
-    call = functools.partial(by_kernel, case, False, None, case.walk(episode_steps=4), kept, "q_lambda")
+    tables = case.q(reference, 2 if name == "q_lambda" else 0, episode_steps=4)
+    kept, again = no_traces(0, 0.0, case.tables["table"].shape[1]), 2 if name == "q_lambda" else 3
+    walk = case.walk(episode_steps=4, again=again)
+    call = functools.partial(by_kernel, case, False, None, walk, kept, name)
     return Check((tables["table"], tables["visits"], None), call, equal)
 
 
@@ -221,7 +231,8 @@ def checks(module):
         return [check for seed in range(3) for check in batch_checks(seed)] + list(ways_out())
     td = over(traces_check, ("td_lambda",), range(3), (0.0, 0.2, 0.9, 1.0), (0, 4), (False, True))
     q = over(traces_check, ("q_lambda",), range(2), (0.5, 0.9), (0, 4), (False, True))
-    return td + q + over(no_trace_check, range(4))
+    sarsa = over(traces_check, ("sarsa_lambda",), range(3), (0.5, 0.9), (0, 4), (False, True))
+    return td + q + sarsa + over(no_trace_check, range(4), ("q_lambda", "sarsa_lambda"))
 
 
 def walks_on(kernel):
@@ -236,7 +247,9 @@ ALIKE = {
     *walks_on("count"),
     "look_back: at = at - 1 if at > 0 else n - 1 -> at = at - 1",  # places count from the end, too
     "spread: if total.shape[1] > 0: -> if total.shape[1] > 1:",  # tables have two entries at least
-    "td_lambda: worth = 0.0 -> worth = 1.0",  # after an end nothing has a trace
+    # after an end nothing has a trace
+    "td_lambda: worth = 0.0 -> worth = 1.0",
+    "sarsa_lambda: worth = 0.0 -> worth = 1.0",
     "q_lambda: best = -1 if over else greedy(q, e, model.pair_ptr[s2], model.pair_ptr[s2 + 1]) -> "
     "best = 0 if over else greedy(q, e, model.pair_ptr[s2], model.pair_ptr[s2 + 1])",  # nobody asks
 }

@@ -37,6 +37,11 @@ def takes(name, option):
     return option in LEARNERS[name].defaults
 
 
+def learns_of_itself(name):
+    """Whether a learner of the best policy learns the values of the one that explores."""
+    return LEARNERS[name].task == "control" and LEARNERS[name].on_policy
+
+
 def ask(name, mdp, policy=None, *, function=None, **options):
     """Call a learner by options that it has; a policy goes to those that evaluate one."""
     function = LEARNERS[name]
@@ -242,7 +247,7 @@ def test_error_shrinks_with_a_table_for_each_time(name):
     policy = random_policy(mdp, 1)
     options = {"runs": 8, "seed": 1, "explore": "epsilon-greedy:1"}
     short, full = (ask(name, mdp, policy, steps=n, **options) for n in (40, 40_000))
-    if name in ("sarsa", "expected-sarsa"):
+    if learns_of_itself(name):
         policy, control = Policy.uniform(mdp), False
     else:
         control = LEARNERS[name].task == "control"
@@ -263,7 +268,7 @@ def test_error_shrinks(name):
     """
     mdp = model("discounted", exact=True)
     control = LEARNERS[name].task == "control"
-    on_itself = name in ("sarsa", "expected-sarsa")
+    on_itself = learns_of_itself(name)
     options = {"runs": 16, "seed": 1, "reference": None, "episode_steps": None, "explore": "epsilon-greedy:1"}
     long = 40_000
     short, full = (ask(name, mdp, steps=n, **options) for n in (40, long))

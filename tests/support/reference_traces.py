@@ -152,6 +152,36 @@ def td_lambda(steps, kind, decay, rho, gamma, pair_state, step_size, visits, v):
         yield
 
 
+def walk_ahead(model, choose, episode_steps, row, uniforms):
+    """Yield (row, r, s', done, over, row of a') of each step: a' is chosen before it, -1 where s' is an end.
+
+    `choose` is a function (s, u). The action after a restart has the fourth uniform.
+    """
+    clock = 0
+    for u in uniforms:
+        r, s2, done = transition(model, row, u[0])
+        clock += 1
+        over = done or clock == episode_steps
+        row2 = -1 if done else choose(s2, u[2])
+        yield row, r, s2, done, over, row2
+        if over:
+            clock, s2 = 0, first_above(model.start, 0, u[1])
+            row2 = choose(s2, u[3])
+        row = row2
+
+
+def sarsa_lambda(steps, kind, decay, gamma, step_size, visits, q):
+    """Learn from (row, r, s', done, over, row of a'); from none whose a' is not known."""
+    z, before = [0] * len(q), 0
+    for i, r, _, done, over, i2 in steps:
+        if done or i2 >= 0:
+            worth = 0 if done else q[i2]
+            spread(kind, decay, i, r if done else r + gamma * worth, 1, step_size, before, z, visits, q)
+            before = worth
+        if over:
+            forget(z)
+
+
 def q_lambda(steps, kind, decay, gamma, pair_ptr, pair_state, step_size, visits, q):
     """Learn from (row, r, s', done, over); traces end as a step is taken whose action is not a best one."""
     z = [0] * len(q)
