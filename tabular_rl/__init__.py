@@ -45,6 +45,7 @@ from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.transitions import Log, Transitions, behavior_of
+from tabular_rl.report.page.lesson import Lesson, lesson
 from tabular_rl.solving.learned import Curve, Learned
 from tabular_rl.solving.solution import Solution, Status
 
@@ -69,6 +70,7 @@ __all__ = [
     "Iterates",
     "Layout",
     "Learned",
+    "Lesson",
     "Log",
     "MissingExtra",
     "ModelError",
@@ -98,6 +100,7 @@ __all__ = [
     "gradient_ascent",
     "iterates",
     "learn",
+    "lesson",
     "load",
     "occupancy",
     "profile",

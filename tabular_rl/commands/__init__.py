@@ -27,6 +27,7 @@ INTERRUPTED = {
     "learn": "nothing was learned yet",
     "convert": "nothing was written",
     "make": "nothing was written",
+    "lesson": "nothing was written",
     "estimate": "nothing was written",
 }
 BUG = 70

@@ -1,0 +1,1 @@
+"""The lesson page: one file that shows how the values of a model arise."""

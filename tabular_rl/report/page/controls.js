@@ -1,0 +1,33 @@
+// The sliders of the model: gamma and noise.
+import { button, element, number, replace, slider } from "./dom.js";
+
+export function controlsPanel(store, host) {
+  const { base } = store.state;
+  const gamma = slider({
+    name: "gamma", label: "γ, the discount", min: 0, max: 1, step: 0.01, value: base.gamma,
+    onchange: (x) => store.setModel({ gamma: x }),
+  });
+  const noise = slider({
+    name: "noise", label: "noise", min: 0, max: 1, step: 0.01, value: 0,
+    hint: "how often another action happens than the one chosen, drawn from all actions of the state",
+    onchange: (x) => store.setModel({ noise: x }),
+  });
+  const reset = button("reset", "as in the file", () => store.setModel({ gamma: base.gamma, noise: 0 }));
+  const status = element("p", { class: "status", role: "status", "aria-live": "polite" });
+  // Room for the marks of gamma where the best policy changes.
+  const ticks = element("div", { "data-ticks": "gamma" });
+  gamma.host.append(ticks);
+  replace(host, gamma.host, noise.host, reset, status);
+  function show() {
+    const { state } = store;
+    gamma.set(state.gamma);
+    noise.set(state.noise);
+    const changed = state.gamma !== base.gamma || state.noise !== 0;
+    reset.disabled = !changed;
+    status.textContent = state.answer === null
+      ? `At γ = ${number(state.gamma)} there is no finite answer: a total reward grows without end.`
+      : changed ? "Solved again, in this page, with floating-point numbers." : "The model as the file has it.";
+  }
+  store.subscribe((_, patch) => { if ("model" in patch) show(); });
+  show();
+}

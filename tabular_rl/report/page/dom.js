@@ -1,0 +1,115 @@
+// Elements of the page. Text is always set as text: no name of a model is ever read as HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function filled(made, attributes, children) {
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else made.setAttribute(name, value === true ? "" : String(value));
+  }
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false) continue;
+    made.append(child instanceof Node ? child : document.createTextNode(String(child)));
+  }
+  return made;
+}
+
+// element("p", { class: "note", onclick: f }, "text", otherElement)
+export function element(tag, attributes, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+// The same for SVG.
+export function drawn(tag, attributes, ...children) {
+  return filled(document.createElementNS(SVG, tag), attributes, children);
+}
+
+export function replace(host, ...children) {
+  host.replaceChildren(...children.flat(Infinity).filter((x) => x !== null && x !== undefined && x !== false));
+}
+
+// A number as text with `digits` significant digits, no more than it needs; a true minus sign.
+export function number(x, digits = 6) {
+  if (x === null || x === undefined || Number.isNaN(x)) return "?";
+  if (x === Infinity) return "∞";
+  if (x === -Infinity) return "−∞";
+  const size = Math.abs(x);
+  let text = String(x + 0);
+  if (text.replace(/^-?0?\.?0*/, "").replace(/e.*$/, "").replace(".", "").length > digits) text = x.toPrecision(digits);
+  if (!text.includes("e") && size !== 0 && (size < 1e-5 || size >= 1e9)) text = x.toExponential(Math.max(0, digits - 1));
+  if (text.includes("e")) {
+    const [head, tail] = text.split("e");
+    text = `${trimmed(head)}e${tail.replace("+", "")}`;
+  } else {
+    text = trimmed(text);
+  }
+  return text === "-0" ? "0" : text.replaceAll("-", "−");
+}
+
+function trimmed(text) {
+  return text.includes(".") ? text.replace(/0+$/, "").replace(/\.$/, "") : text;
+}
+
+// An element that shows a number and knows all its digits: <span data-value="0.30000000000000004">0.3</span>
+export function shownNumber(x, attributes = {}, digits = 6) {
+  const known = x !== null && x !== undefined && !Number.isNaN(x);
+  const more = known ? { "data-value": String(x + 0), title: String(x + 0) } : {};
+  return element("span", { class: "number", ...more, ...attributes }, number(x, digits));
+}
+
+let made = 0;
+// An identifier that no other element has.
+export function newId(name) {
+  made += 1;
+  return `${name}-${made}`;
+}
+
+// A labelled slider with its value as a number that can be typed too.
+// slider({ name, label, min, max, step, value, text, onchange }) -> { host, input, set(value) }
+export function slider({ name, label, min, max, step, value, hint, onchange }) {
+  const id = newId(name);
+  const range = element("input", { type: "range", id, min, max, step, value, "data-control": name });
+  const box = element("input", {
+    type: "number", class: "small", min, max, step: "any", value, "aria-label": `${label}, as a number`,
+    "data-control": `${name}-number`,
+  });
+  function set(x) {
+    range.value = String(x);
+    box.value = String(x);
+  }
+  function changed(x) {
+    if (!Number.isFinite(x)) return;
+    const inside = Math.min(Math.max(x, Number(min)), Number(max));
+    set(inside);
+    onchange(inside);
+  }
+  range.addEventListener("input", () => changed(Number(range.value)));
+  box.addEventListener("change", () => changed(box.value === "" ? NaN : Number(box.value)));
+  const host = element("div", { class: "slider" },
+    element("label", { for: id }, label), range, box, hint ? element("small", {}, hint) : null);
+  return { host, input: range, box, set };
+}
+
+// A labelled choice. choice({ name, label, options: [[value, text]], value, onchange }) -> { host, select, set(value) }
+export function choice({ name, label, options, value, onchange }) {
+  const id = newId(name);
+  const select = element("select", { id, "data-control": name, onchange: () => onchange(select.value) },
+    options.map(([key, text]) => element("option", { value: key }, text)));
+  select.value = value;
+  const host = element("div", { class: "choice" }, element("label", { for: id }, label), select);
+  return { host, select, set: (x) => { select.value = x; } };
+}
+
+// A button. button("step", "step", onclick, { title })
+export function button(name, text, onclick, attributes = {}) {
+  return element("button", { type: "button", "data-control": name, onclick, ...attributes }, text);
+}
+
+// A box to tick, with its label.
+export function tickbox({ name, label, value, onchange }) {
+  const id = newId(name);
+  const input = element("input", { type: "checkbox", id, "data-control": name, onchange: () => onchange(input.checked) });
+  input.checked = Boolean(value);
+  return { host: element("div", { class: "tick" }, input, element("label", { for: id }, label)), input };
+}
