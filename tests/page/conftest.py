@@ -3,6 +3,8 @@
 import pytest
 from browser import Browser, NoBrowser, skip_or_fail
 
+import tabular_rl
+
 
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory):
@@ -19,3 +21,16 @@ def chromium(tmp_path_factory):
 def browser(chromium):
     """Return it with an empty page of 1200 x 900 pixels in the light theme, and empty logs."""
     return chromium.fresh()
+
+
+@pytest.fixture
+def open_lesson(browser, tmp_path):
+    """Open the page of a model: open_lesson(mdp) or open_lesson("forest"), of mdps/."""
+
+    def opened(mdp):
+        mdp = tabular_rl.load(f"example:{mdp}") if isinstance(mdp, str) else mdp
+        path = tmp_path / "page.html"
+        tabular_rl.lesson(mdp).save(path)
+        return browser.open(path)
+
+    return opened

@@ -115,6 +115,13 @@ class Browser:
         """Run JavaScript in the page; `return` gives a value back, arguments are `arguments[0]` and on."""
         return self.driver.execute_script(script, *arguments)
 
+    def wait(self, condition: str, seconds: float = 60):
+        """Go on once a JavaScript expression is true: the page works in slices, between which it answers."""
+        self.driver.set_script_timeout(seconds)
+        self.driver.execute_async_script(
+            f"const done = arguments[0], look = () => ({condition}) ? done() : setTimeout(look, 5); look()"
+        )
+
     def all(self, selector: str) -> list:
         """Return the elements that a CSS selector finds."""
         return self.driver.find_elements("css selector", selector)

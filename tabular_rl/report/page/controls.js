@@ -1,5 +1,6 @@
 // The sliders of the model: gamma and noise.
 import { button, element, number, replace, slider } from "./dom.js";
+import { ticksPanel } from "./ticks.js";
 
 export function controlsPanel(store, host) {
   const { base } = store.state;
@@ -14,9 +15,9 @@ export function controlsPanel(store, host) {
   });
   const reset = button("reset", "as in the file", () => store.setModel({ gamma: base.gamma, noise: 0 }));
   const status = element("p", { class: "status", role: "status", "aria-live": "polite" });
-  // Room for the marks of gamma where the best policy changes.
   const ticks = element("div", { "data-ticks": "gamma" });
   gamma.host.append(ticks);
+  ticksPanel(store, ticks);
   replace(host, gamma.host, noise.host, reset, status);
   function show() {
     const { state } = store;

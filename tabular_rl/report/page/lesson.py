@@ -90,7 +90,7 @@ def page(mdp: MDP) -> str:
         "title": html.escape(escape(mdp.name) or "A Markov decision process"),
         "facts": html.escape(_facts(mdp)),
         "footer": html.escape(f"Made by tabular-rl. {escape(mdp.source, LONGEST)}".strip()),
-        "style": (HERE / "page.css").read_text("utf-8").strip(),
+        "style": "\n".join(path.read_text("utf-8").strip() for path in sorted(HERE.glob("*.css"))),
         "data": data_text(lesson_data(mdp, reference(mdp))),
         "script": joined(modules),
     }

@@ -1,6 +1,7 @@
 // Reads the model, makes the store, and mounts the panels.
 import { controlsPanel } from "./controls.js";
 import { element } from "./dom.js";
+import { gradientPanel } from "./gradient_panel.js";
 import { inspectorPanel } from "./inspector.js";
 import { modelOf, withGamma, withNoise } from "./model.js";
 import { picturePanel } from "./picture.js";
@@ -9,9 +10,15 @@ import { createStore } from "./store.js";
 import { sweepsPanel } from "./sweeps.js";
 import { tablePanel } from "./table.js";
 import { tabs } from "./tabs.js";
+import * as gradient from "./gradient.js";
+import * as moments from "./moments.js";
 import * as solve from "./solve.js";
+import * as ticks from "./ticks.js";
 
-const PANELS = { controls: controlsPanel, sweeps: sweepsPanel, picture: picturePanel, inspector: inspectorPanel, table: tablePanel };
+const PANELS = {
+  controls: controlsPanel, sweeps: sweepsPanel, gradient: gradientPanel, picture: picturePanel, inspector: inspectorPanel,
+  table: tablePanel,
+};
 
 // The model with the sliders where they are, and its answer.
 function solvedAt(base, gamma, noise) {
@@ -27,7 +34,7 @@ function start() {
   });
   // Panels ask for another gamma or noise by this; all that follows from it changes with it.
   store.setModel = ({ gamma = store.state.gamma, noise = store.state.noise }) => store.set(solvedAt(base, gamma, noise));
-  window.lesson = { store, base, solve };
+  window.lesson = { store, base, solve, gradient, moments, ticks };
   for (const host of document.querySelectorAll("[data-panel]")) {
     const panel = PANELS[host.dataset.panel];
     if (panel) panel(store, host);
