@@ -158,13 +158,18 @@ def report_options(what: str, dual: bool = False) -> Callable[[C], C]:
     return together(output, show, state, json_option, all_option, quiet_option)
 
 
-start_from_option = click.option(
-    "--start-from",
-    metavar="ANSWER",
-    multiple=True,
-    callback=lambda _ctx, _parameter, texts: texts or None,
-    help="Start with the values of this answer file, or with STATE=VALUE, once for each state that is not 0.",
-)
+def start_option(others: str) -> Callable[[C], C]:
+    """Return the option that says with which values a method starts; `others` says for which states it is given."""
+    return click.option(
+        "--start-from",
+        metavar="ANSWER",
+        multiple=True,
+        callback=lambda _ctx, _parameter, texts: texts or None,
+        help=f"Start with the values of this answer file, or with STATE=VALUE, once for each state {others}.",
+    )
+
+
+start_from_option = start_option("that is not 0")
 start_policy_option = click.option(
     "--start-policy",
     metavar="POLICY",

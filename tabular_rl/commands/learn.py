@@ -10,7 +10,15 @@ import click
 from tabular_rl.analysis.regret import Regret, regret
 from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, exit_code, note_written
-from tabular_rl.commands._files import check_output, named_states, policy_file, read_behavior, read_model
+from tabular_rl.commands._files import (
+    check_output,
+    named_states,
+    policy_file,
+    read_behavior,
+    read_model,
+    read_start,
+    start_file,
+)
 from tabular_rl.commands._help import OfMethods
 from tabular_rl.errors import OptionError, OutputError, path_text
 from tabular_rl.formats.checkpoint import checkpoint_to, read_checkpoint
@@ -58,6 +66,7 @@ learner_options = o.option_flags(
     "--data", metavar="LOG", help="Learn from the transitions of a log (CSV or npz), again and again."
 )
 @o.together(*learner_options)
+@o.start_option("that does not start with --start-value")
 @click.option(
     "--no-reference",
     is_flag=True,
@@ -88,7 +97,7 @@ def command(**given: Any) -> int:
     state = None if given["resume"] is None else read_checkpoint(given["resume"])
     method = canonical(given["method"] or "") or (DEFAULT if state is None else state["method"])
     learner = learner_of(method)
-    options = o.asked_options(given, method, learner, "behavior", "data")
+    options = o.asked_options(given, method, learner, "behavior", "data", "start_from")
     if state is not None:
         kept = {**state["options"], "steps": state["steps"]}
         options = {k: x for k, x in kept.items() if k in learner.defaults and x is not None} | options
@@ -103,7 +112,7 @@ def command(**given: Any) -> int:
         raise OptionError(
             f"--policy: {method} finds its own policy, expected a method that evaluates one. See methods."
         )
-    options |= _read_data(given, mdp)
+    options |= _read_inputs(given, mdp)
     if given["no_reference"]:
         options["reference"] = False
     saver = None
@@ -128,9 +137,11 @@ def command(**given: Any) -> int:
     return exit_code(0 if learned.status is Status.SAMPLED else NOT_REACHED)
 
 
-def _read_data(given: dict[str, Any], mdp: MDP) -> dict[str, Any]:
-    """Return the log and the behavior that were given, as options of a learner."""
+def _read_inputs(given: dict[str, Any], mdp: MDP) -> dict[str, Any]:
+    """Return the log, the behavior and the values to start from that were given, as options of a learner."""
     options: dict[str, Any] = {}
+    if given["start_from"] is not None:
+        options["start_from"] = read_start(given["start_from"], mdp)
     if given["data"] is not None:
         options["data"] = read_log(given["data"], mdp)
     if given["behavior"] == "log" and given["data"] is not None:
@@ -159,7 +170,7 @@ class _Saver:
 
 def _check_files(given: dict[str, Any]) -> None:
     """Raise before anything is learned where a file cannot be written, or is one that is read."""
-    inputs = [given["model"], given["data"], given["resume"]]
+    inputs = [given["model"], given["data"], given["resume"], start_file(given["start_from"] or ())]
     inputs += map(policy_file, (given["policy"], given["behavior"]))
     check_output(given["output"], *inputs, suffixes=ANSWERS.suffixes)
     checkpoint = given["checkpoint"]

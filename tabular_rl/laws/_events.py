@@ -174,7 +174,7 @@ class Law:
         assert run.policy is not None
         assert run.behavior is not None
         self.pi, self.b = run.policy.weights, run.behavior.weights
-        self.start_value = self.mdp.sign * run.option["start_value"]
+        self.start_values = run.start_table()[self.live]
         self._make()
 
     # -- the events -------------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ class Law:
             A = A + csr_array((weight, (e.entry, e.entry)), shape=(n, n)) - self.mdp.gamma * (pick @ e.look)
             right += pick @ e.reward
             touched[e.entry[weight > 0]] = True
-        return solution_on(A, right, touched, self.start_value)
+        return solution_on(A, right, touched, self.start_values)
 
     # -- moments ----------------------------------------------------------------------------------------------------
 
@@ -258,7 +258,7 @@ class Law:
         """Return z at the start, less the centre."""
         z = np.zeros(self.N)
         for block in range(self.blocks - self.average):
-            z[block * self.n : (block + 1) * self.n] = self.start_value - self.shift
+            z[block * self.n : (block + 1) * self.n] = self.start_values - self.shift
         return z
 
     def need(self, kept: float, covariance: bool) -> None:
@@ -336,7 +336,7 @@ def deviations(covariance: Floats | None) -> Floats:
     return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
-def solution_on(A: Any, right: Floats, touched: NDArray[np.bool_], otherwise: float) -> Floats:
+def solution_on(A: Any, right: Floats, touched: NDArray[np.bool_], otherwise: Floats | float) -> Floats:
     """Return x with A x = right on the entries `touched`, another value elsewhere; NaN where A is singular.
 
     Parameters
@@ -344,7 +344,7 @@ def solution_on(A: Any, right: Floats, touched: NDArray[np.bool_], otherwise: fl
     A : (n, n), dense or sparse
     right : (n,)
     touched : the entries with an equation (n,)
-    otherwise : the value of all others
+    otherwise : the values of all others, (n,) or one number
 
     Returns
     -------
@@ -355,7 +355,7 @@ def solution_on(A: Any, right: Floats, touched: NDArray[np.bool_], otherwise: fl
     from scipy.sparse import csc_array
     from scipy.sparse.linalg import spsolve
 
-    x = np.full(len(right), otherwise)
+    x = np.full(len(right), otherwise, dtype=np.float64)
     on, off = np.flatnonzero(touched), np.flatnonzero(~touched)
     if not len(on):
         return x

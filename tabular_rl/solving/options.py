@@ -191,6 +191,7 @@ class Learner(TypedDict, total=False):
     start_value: StartValue
     threads: Threads
     time_limit: TimeLimit
+    start_from: Any
     reference: Any
     resume: Any
     checkpoint: Any

@@ -179,15 +179,23 @@ def why_not(reference: Solution) -> str:
     return f"the exact answer is proven only to within {math.nextafter(reference.bound, math.inf):.2g}"
 
 
-def checked_values(mdp: MDP, values: Any) -> Floats:
+def checked_values(mdp: MDP, values: Any, other: float = 0.0) -> Floats:
     """Return a starting point for an iteration as values (S,) in the sign of maximisation.
 
-    What is given may be a Solution, an array (S,), or {state: value}, in which states that are left out are 0.
+    Parameters
+    ----------
+    mdp : the model
+    values : a Solution, an array (S,), or {state: value}
+    other : the value of states that a mapping leaves out
+
+    Returns
+    -------
+    (S,), 0 at terminal states.
     """
     if isinstance(values, Solution):
         values = values.v if values.v.ndim == 1 else values.v[0]
     elif isinstance(values, Mapping):
-        named, values = values, np.zeros(mdp.S)
+        named, values = values, np.full(mdp.S, other)
         for state, value in named.items():
             values[mdp.states.at(state, "start_from")] = value
     try:

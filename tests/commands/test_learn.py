@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from program import inside, one_line
 
-from tabular_rl import learn
+from tabular_rl import learn, solve
 from tabular_rl.analysis.regret import greedy_of_runs, regret
 from tabular_rl.formats import load
 from tabular_rl.methods.lookup import LEARNERS
@@ -228,6 +228,22 @@ def test_the_command_line_says_what_python_does(capsys):
     assert document["rms_error"]["runs"] == learned.rms_error.tolist()
     assert document["regret"]["runs"] == regret(learned).regret.tolist()
     assert document["start_value"] == learned.value_of_start()
+
+
+def test_values_to_start_from(capsys, tmp_path):
+    named = ("--start-from", "high=3", "--start-from", "low=1/2", "--steps", 50, "--json")
+    learned = learn(load(ROBOT), "q-learning", start_from={"high": 3, "low": 0.5}, steps=50)
+    assert json.loads(inside(capsys, "learn", ROBOT, *named).out)["values"] == learned.v.tolist()
+    answer = tmp_path / "answer.json"
+    solve(load(ROBOT)).save(answer)
+    found = json.loads(inside(capsys, "learn", ROBOT, "--start-from", answer, "--steps", 50, "--json").out)
+    assert (
+        found["values"]
+        == learn(load(ROBOT), "q-learning", start_from=solve(load(ROBOT)), steps=50).v.tolist()
+    )
+    done = inside(capsys, "learn", ROBOT, "--start-from", answer, "-o", answer)
+    assert done.code == 2 and "is also the input" in done.err
+    assert inside(capsys, "learn", ROBOT, "--start-from", "hight=3").err.count("did you mean 'high'?") == 1
 
 
 # -- what is refused, and how it ends ------------------------------------------------------------------------------

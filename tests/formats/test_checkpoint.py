@@ -141,7 +141,7 @@ def test_another_model_policy_or_method_is_refused(robot):
     with pytest.raises(OptionError, match=rf"{robot.digest}.*{changed.digest}"):
         LEARNERS["td0"](changed, Policy.uniform(changed), steps=100, resume=state)
     waiting = Policy.of_actions(robot, {"high": "wait", "low": "wait"})
-    with pytest.raises(OptionError, match="policies or data"):
+    with pytest.raises(OptionError, match="policies, data or start values"):
         LEARNERS["td0"](robot, waiting, steps=100, resume=state)
     with pytest.raises(OptionError, match="method td0, expected q-learning"):
         LEARNERS["q-learning"](robot, steps=100, resume=state)
@@ -152,7 +152,7 @@ def test_other_data_are_refused():
     policy, data = Policy.uniform(mdp), [("0", 0, 1.0, "0"), ("0", 0, 2.0, "0")]
     state = dict(LEARNERS["td0"](mdp, policy, data=data, steps=3).state)
     LEARNERS["td0"](mdp, policy, data=data, steps=4, resume=state)
-    with pytest.raises(OptionError, match="policies or data"):
+    with pytest.raises(OptionError, match="policies, data or start values"):
         LEARNERS["td0"](mdp, policy, data=data[::-1], steps=4, resume=state)
 
 

@@ -122,6 +122,23 @@ def test_interrupt_keeps_what_was_learned(name, monkeypatch):
     assert bits(ask(name, mdp, steps=400, runs=2, resume=part)) == bits(whole)
 
 
+# -- values to start from ------------------------------------------------------------------------------------------
+
+
+@learners
+def test_the_same_start_value_in_each_state_is_that_start_value(name):
+    for problem in accepted(name):
+        mdp = model(problem)
+        whole = ask(name, mdp, steps=30, start_value=2.0)
+        by_state = [{s: 2.0 for s in mdp.states}, [2.0] * mdp.S]
+        for start in by_state[: 2 if problem == "discounted" else 1]:
+            assert bits(ask(name, mdp, steps=30, start_from=start)) == bits(whole), problem
+        few = dict(list(by_state[0].items())[:2])  # others have the start value
+        assert bits(ask(name, mdp, steps=30, start_from=few, start_value=2.0)) == bits(whole), problem
+        with pytest.raises(OptionError, match="start_from: "):
+            ask(name, mdp, start_from=[1.0] * (mdp.S + 1))
+
+
 # -- what is given stays as it is -----------------------------------------------------------------------------------
 
 

@@ -107,9 +107,14 @@ class Actor(Learning):
 
     def critic(self, kept: bool) -> Floats:
         """Values v (runs, S) at their start, NaN at terminal states; without columns where none are kept."""
-        v = self.add("critic", self.mdp.sign * self.option["start_value"], self.mdp.S if kept else 0)
+        v = self.add("critic", 0.0, self.mdp.S if kept else 0)
         if kept:
-            v[:, self.mdp.terminal] = math.nan
+            v[:] = np.where(self.mdp.terminal, math.nan, self.start_values)
+        elif self.starts_from:
+            raise OptionError(
+                f"--start-from: {self.method.name} keeps no values of states with --estimator "
+                f"{self.option['estimator']}, expected reward-to-go-value"
+            )
         return v
 
     # -- policies and what they earn --------------------------------------------------------------------------------

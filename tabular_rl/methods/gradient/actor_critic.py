@@ -43,7 +43,7 @@ def actor_critic(
     critic_step_size : β, where n counts visits of the state; above α, so that the critic keeps up with the policy
     undiscounted : leave out γ^t
     episode_steps : when an episode is cut off (default: the horizon; when γ^T ≤ 0.0001, at most 10,000)
-    start_value : v at the start
+    start_value, start_from : v at the start
     start_preferences, threads, time_limit, reference, resume, checkpoint : as in reinforce
 
     Returns

@@ -61,7 +61,7 @@ def reinforce(
     critic_step_size : β of the baseline, where n counts episodes, or visits of the state
     undiscounted : leave out γ^t
     episode_steps : when an episode is cut off (default: the horizon; when γ^T ≤ 0.0001, at most 10,000)
-    start_value : the baseline at the start
+    start_value, start_from : the baseline at the start; by state only that of "reward-to-go-value"
     start_preferences : θ (d,) at the start (default 0: all actions equal)
     threads, time_limit, reference, resume, checkpoint : as in td0
 

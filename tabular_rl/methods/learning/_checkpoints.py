@@ -32,8 +32,9 @@ def state_of(run: Learning) -> dict[str, Any]:
 
 
 def digest(run: Learning) -> str:
-    """A digest of the policies and the data, which no option says."""
-    data = run.data.arrays() if run.data is not None else ()
+    """A digest of the policies, the data and the start values, which no option says."""
+    data = list(run.data.arrays()) if run.data is not None else []
+    data += [run.start_values] if run.starts_from else []
     policies = [p.weights for p in (run.policy, run.behavior) if p is not None]
     found = hashlib.sha256()
     for array in (*policies, *data):
@@ -50,7 +51,7 @@ def restore(run: Learning, resume: Learned | dict[str, Any]) -> None:
         raise OptionError(f"resume: found no {missing[0]}, expected the state of a learner")
     where = path_text(state["path"]) if "path" in state else "resume"
     for key, what in (
-        ("method", "method"), ("digest", "model (digest)"), ("inputs", "policies or data (digest)"),
+        ("method", "method"), ("digest", "model (digest)"), ("inputs", "policies, data or start values (digest)"),
         ("options", "options"),
     ):  # fmt: skip
         found, expected = state[key], mine[key]

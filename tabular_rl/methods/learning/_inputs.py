@@ -18,7 +18,7 @@ from tabular_rl.model.transitions import Transitions, behavior_of
 from tabular_rl.model.unroll import state_name, unroll, unroll_policy
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import Method
-from tabular_rl.solving.solution import Floats, Solution, good_enough, why_not
+from tabular_rl.solving.solution import Floats, Solution, checked_values, good_enough, why_not
 
 Table = Literal["states", "pairs"]
 
@@ -45,6 +45,8 @@ class Inputs:
         self.data: Transitions | None = self._data(given.get("data"))
         self.policy = self._policy(given["policy"]) if method.task == "prediction" else None
         self.behavior: Policy | None = self._behavior(given.get("behavior"))
+        self.starts_from = given.get("start_from") is not None
+        self.start_values = self._start_values(given.get("start_from"))
         self.weights = self._weights(given.get("weights"))
         self.reference = self._reference(given.get("reference"))
         self.unproven = ""  # why no errors are known, though there is a reference
@@ -92,6 +94,27 @@ class Inputs:
                 "data: found a model with a horizon; transitions do not say at what time they were"
             )
         return data
+
+    def _start_values(self, start_from: Any) -> Floats:
+        """Values (S,) that tables start with, in the sign of maximisation; pairs have those of their state.
+
+        What is not given, or was never learned in an answer that is given, has the value of --start-value.
+        """
+        whole, other = self.whole, self.option.get("start_value", 0.0)
+        if start_from is None:
+            return np.full(self.mdp.S, self.mdp.sign * other)
+        if isinstance(start_from, Solution):
+            start_from = np.where(np.isnan(start_from.v), other, start_from.v)
+        if self.mdp is whole:
+            return checked_values(whole, start_from, other)
+        times = (whole.horizon or 0) + 1
+        if np.shape(start_from) == (times, whole.S):
+            return np.concatenate([checked_values(whole, values) for values in start_from])
+        return np.tile(checked_values(whole, start_from, other), times)
+
+    def start_table(self) -> Floats:
+        """The table (entries,) that each run starts with."""
+        return self.start_values if self.table_kind == "states" else self.start_values[self.mdp.pair_state]
 
     def _weights(self, weights: Any) -> Floats:
         """Weights of the entries in the mean square error: uniform over the entries that have a value."""

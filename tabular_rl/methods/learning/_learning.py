@@ -83,7 +83,8 @@ class Learning(Inputs, Arrays):
         self.updates = 1  # a step, of one entry or of several
         self.done = 0
         self.rngs = streams(self.option["seed"], self.runs)
-        self.estimates = self.add("estimates", self.mdp.sign * self.option.get("start_value", 0.0))
+        self.estimates = self.add("estimates", 0.0)
+        self.estimates[:] = self.start_table()
         if table == "states":
             self.estimates[:, self.mdp.terminal] = math.nan
         self.visits = self.add_count("visits")

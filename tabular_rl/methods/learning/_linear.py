@@ -112,6 +112,13 @@ class LinearLearning(Learning):
         d = self.features.d
         kept = d if self.option["average"] else 0
         self.w = self.add("weights", self.mdp.sign * self.option["start_value"], d)
+        if self.starts_from:
+            if given["features"] != "one-hot" or given.get("start_weights") is not None:
+                raise OptionError(
+                    "--start-from: found features whose weights are no values of states, expected one-hot features; "
+                    "start_weights, in Python, are weights to start with"
+                )
+            self.w[:] = self.start_table()
         if given.get("start_weights") is not None:
             start = np.asarray(given["start_weights"], dtype=np.float64)
             if start.shape != (d,) or not np.isfinite(start).all():

@@ -60,7 +60,7 @@ def batch_td(
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     sweeps : presentations of all transitions, at most
     source, episode_steps : where transitions come from; when an episode is cut off
-    start_value : v at the start, and of states that were only ever arrived at
+    start_value, start_from : v at the start, and of states that were only ever arrived at
     threads, time_limit, weights, reference, resume, checkpoint : as in td0
 
     Returns
@@ -140,7 +140,7 @@ def certainty_equivalence(
     data : Transitions to learn from instead of samples of the model; after n steps the first n of them, each once
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     source, episode_steps : where transitions come from; when an episode is cut off
-    start_value : v of states that were only ever arrived at
+    start_value, start_from : v of states that were only ever arrived at
     threads, time_limit, weights, reference, resume, checkpoint : as in td0
 
     Returns
@@ -225,7 +225,6 @@ class Batch(Learning):
         mdp, rho = self.mdp, self.rho()
         self.settled, self.given_up, self.unfinished = 0, False, False
         self.unused = {reason: np.zeros(mdp.S, dtype=bool) for reason in (WEIGHTLESS, ENDLESS)}
-        self.start_value = mdp.sign * self.option["start_value"]
         if self.data is not None:
             log = self.data.arrays()
             self.seen = Seen(mdp.pair_state[log.row], log.reward, log.next_state, log.done, rho[log.row])
@@ -288,6 +287,6 @@ class Batch(Learning):
             mass[~found] = 0.0
             self.unused[ENDLESS] |= met & ~found & ~self.unused[WEIGHTLESS]
         # From the start value each time: what is reached must not depend on when it was asked for.
-        v[~mdp.terminal] = self.start_value
+        v[~mdp.terminal] = self.start_values[~mdp.terminal]
         self.visits[e] = np.where(mass > 0, np.bincount(seen.state, count[use], mdp.S), 0)
         self.rule(seen, weight, mass, v)

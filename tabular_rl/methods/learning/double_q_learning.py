@@ -49,7 +49,7 @@ def double_q_learning(
     average : report the average of all estimates so far
     source, episode_steps : where transitions come from ("sweeps": all pairs in turn, each update used at once); when
         an episode is cut off
-    start_value : q₁ and q₂ at the start; a high one is optimistic
+    start_value, start_from : q₁ and q₂ at the start; a high one is optimistic
     threads, time_limit, weights, reference, resume, checkpoint : as in td0; weights are (L,)
 
     Returns

@@ -48,7 +48,7 @@ def dyna_q(
     steps, runs, seed : real transitions a run, independent runs, start of the random numbers
     step_size, per : α, a number or a schedule such as "1/n", where n counts updates of the pair, or real steps
     episode_steps : when an episode is cut off
-    start_value : q at the start; a high one is optimistic
+    start_value, start_from : q at the start; a high one is optimistic
     threads, time_limit, weights, reference, resume, checkpoint : as in td0; weights are (L,)
 
     Returns

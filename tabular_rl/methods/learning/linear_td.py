@@ -47,7 +47,7 @@ def linear_td(
     behavior : b, which chooses the actions (default: π); it must take every action that π takes
     steps, runs, seed, per, average, source, episode_steps : as in td0
     step_size : α; small enough for the features, or the weights diverge
-    start_value, start_weights : the weights at the start: one number for all, or (d,)
+    start_value, start_from, start_weights : the weights at the start: one number, by state (one-hot), or (d,)
     target : read s' by a copy of the weights: "copy:M" made every M steps, "average:T" moving
     threads, time_limit, weights, reference, resume, checkpoint : as in td0
 

@@ -83,7 +83,7 @@ def monte_carlo(
     step_size, per : α, a number or a schedule, where n counts visits of s (weighted: their weights), or steps
     average : report the average of all estimates so far
     episode_steps : when an episode is cut off and a new one starts
-    start_value : v at the start
+    start_value, start_from : v at the start
     threads, time_limit, weights, reference, resume, checkpoint : as in td0
 
     Returns

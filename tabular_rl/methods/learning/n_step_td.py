@@ -56,7 +56,7 @@ def n_step_td(
     step_size, per : α, a number or a schedule such as "1/n", where n counts updates of s, or steps
     average : report the average of all estimates so far
     episode_steps : when an episode is cut off
-    start_value : v at the start
+    start_value, start_from : v at the start
     threads, time_limit, weights, reference, resume, checkpoint : as in td0
 
     Returns

@@ -49,7 +49,7 @@ def prioritized_sweeping(
     threshold : θ, changes up to this do not enter the queue
     steps, runs, seed : real transitions a run, independent runs, start of the random numbers
     episode_steps : when an episode is cut off
-    start_value : q at the start; a pair that was never tried keeps it: a high one is optimistic
+    start_value, start_from : q at the start; a pair that was never tried keeps it: a high one is optimistic
     threads, time_limit, weights, reference, resume, checkpoint : as in td0; weights are (L,)
 
     Returns
@@ -88,8 +88,8 @@ def prioritized_sweeping(
     place = run.add_index("place", mdp.L, value=-1, low=-1)
     priority = run.add("priority", 0.0, within=(0.0, np.inf))
     tried, counts = add_learned_model(run)
-    v = run.add("v", run.estimates[0, 0], mdp.S)
-    v[:, mdp.terminal] = np.nan
+    v = run.add("v", 0.0, mdp.S)
+    v[:] = np.where(mdp.terminal, np.nan, run.start_values)
 
     def wrong_heap() -> str | None:
         e, at = np.nonzero(place >= 0)

@@ -52,7 +52,7 @@ def q_lambda(
     step_size, per : α, a number or a schedule such as "1/n", where n counts visits of the pair, or steps
     average : report the average of all estimates so far
     episode_steps : when an episode is cut off
-    start_value : q at the start; a high one is optimistic
+    start_value, start_from : q at the start; a high one is optimistic
     threads, time_limit, weights, reference, resume, checkpoint : as in td0; weights are (L,)
 
     Returns

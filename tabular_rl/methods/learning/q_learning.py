@@ -51,7 +51,7 @@ def q_learning(
     step_size, per : α, a number or a schedule such as "1/n", where n counts updates of the pair, or steps
     average : report the average of all estimates so far
     source, episode_steps : where transitions come from; when an episode is cut off
-    start_value : q at the start; a high one is optimistic
+    start_value, start_from : q at the start; a high one is optimistic
     target : read q(s', ·) from a copy: "copy:M" made every M steps, "average:T" moving
     replay, capacity, batch : learn from a buffer of the last `capacity` transitions instead: each step stores one, then
         makes `batch` updates, by transitions drawn "uniform" or "prioritized"; with `data` the buffer is all of them,

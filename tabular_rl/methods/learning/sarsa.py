@@ -49,7 +49,7 @@ def sarsa(
     step_size, per : α, a number or a schedule such as "1/n", where n counts updates of the pair, or steps
     average : report the average of all estimates so far
     source, episode_steps : where transitions come from; when an episode is cut off
-    start_value : q at the start; a high one is optimistic
+    start_value, start_from : q at the start; a high one is optimistic
     target : read q(s', ·) from a copy: "copy:M" made every M steps, "average:T" moving
     threads, time_limit, weights, reference, resume, checkpoint : as in td0; weights are (L,)
 
@@ -111,7 +111,7 @@ def sarsa_evaluation(
     step_size, per : α, a number or a schedule such as "1/n", where n counts updates of the pair, or steps
     average : report the average of all estimates so far
     source, episode_steps : where transitions come from; when an episode is cut off
-    start_value : q at the start; a high one is optimistic
+    start_value, start_from : q at the start; a high one is optimistic
     target : read q(s', ·) from a copy: "copy:M" made every M steps, "average:T" moving
     threads, time_limit, weights, reference, resume, checkpoint : as in td0; weights are (L,)
 

@@ -49,7 +49,7 @@ def td0(
     step_size, per : α, a number or a schedule such as "1/n", where n counts visits of s, or steps
     average : report the average of all estimates so far
     source, episode_steps : where transitions come from; when an episode is cut off
-    start_value : v at the start
+    start_value, start_from : v at the start: one number; by state, values (S,), {state: value} or an earlier answer
     target : read v(s') from a copy: "copy:M" made every M steps, "average:T" moving
     threads, time_limit : as in value_iteration; the answer has the same bits for any number of threads
     weights : (S,) of the states in the mean square error (default: equal)
