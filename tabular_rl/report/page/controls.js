@@ -10,7 +10,7 @@ export function controlsPanel(store, host) {
   });
   const noise = slider({
     name: "noise", label: "noise", min: 0, max: 1, step: 0.01, value: 0,
-    hint: "how often another action happens than the one chosen, drawn from all actions of the state",
+    hint: "how often chance takes any action of the state instead of the one chosen",
     onchange: (x) => store.setModel({ noise: x }),
   });
   const reset = button("reset", "as in the file", () => store.setModel({ gamma: base.gamma, noise: 0 }));

@@ -11,6 +11,8 @@ from tabular_rl.errors import escape
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.rationals import spell_short
+from tabular_rl.report.page.placement import placed
+from tabular_rl.report.screen import ARROWS
 from tabular_rl.solving.solution import Solution
 
 
@@ -38,6 +40,8 @@ def lesson_data(mdp: MDP, answer: Solution) -> dict[str, Any]:
         "sense": mdp.sense,
         "horizon": mdp.horizon,
         "finalReward": None if mdp.final_reward is None else mdp.final_reward.tolist(),
+        "places": placed(mdp).round(6).tolist(),
+        "arrows": [ARROWS.get(name.lower()) for name in mdp.actions],
         "layout": None if mdp.layout is None else _layout(mdp.layout, mdp.S),
         "answer": _answer(answer),
     }

@@ -1,19 +1,69 @@
-// The picture of the model with the values that are shown: a grid, a graph, or nothing beside the table.
-import { element, number, replace } from "./dom.js";
-import { actionOf } from "./model.js";
+// The picture of the model with the values that are shown: a grid, a graph or tiles, under one heading.
+import { choice, element, number, replace } from "./dom.js";
+import { graphView } from "./graph.js";
+import { gridView } from "./grid.js";
+import { symbols } from "./texts.js";
+
+const MOST_IN_GRAPH = 60; // states up to which a graph is drawn unless another picture is chosen
 
 export function picturePanel(store, host) {
-  function cell(s) {
-    const { model, shown, selected } = store.state;
-    const actions = shown ? shown.greedy[s].map((i) => actionOf(model, i)).join(" ") : "";
-    return element("button", {
-      type: "button", class: s === selected ? "cell selected" : "cell", "data-state": s, onclick: () => store.set({ selected: s }),
-    }, element("span", { class: "name" }, model.states[s]), element("strong", {}, number(shown ? shown.values[s] : NaN, 4)), element("span", {}, actions));
+  const { base } = store.state;
+  const kinds = [...(base.layout ? [["grid", "grid"]] : []), ["graph", "graph"], ["tiles", "tiles"], ["none", "none: the table alone"]];
+  let kind = base.layout ? "grid" : base.S <= MOST_IN_GRAPH ? "graph" : "tiles";
+  let view = null;
+  const heading = element("h2", { id: "picture-title" });
+  const legend = element("div", { class: "legend" });
+  const place = element("div", { class: "picture" });
+  const kindChoice = choice({
+    name: "picture", label: "picture", options: kinds, value: kind, onchange: (x) => { kind = x; build(); },
+  });
+  replace(host, element("div", { class: "row heading" }, heading, kindChoice.host), place, legend);
+
+  function build() {
+    view = kind === "none" ? null : kind === "graph" ? graphView(store) : gridView(store, kind === "grid");
+    replace(place, view ? view.host : null);
+    fit();
+    show();
   }
+
+  function fit() {
+    if (view) view.fit(place.clientWidth);
+  }
+
+  // Colours and how strong they are: blue is good, orange is bad, whatever the sign of the model.
+  function tones() {
+    const { shown, answer, base: { sign } } = store.state;
+    const known = [...(shown ? shown.values : []), ...(answer ? answer.v : [])].filter((x) => Number.isFinite(x)).map(Math.abs);
+    const most = Math.max(...known, 0);
+    return {
+      most,
+      of: (x) => ({ share: most > 0 && Number.isFinite(x) ? Math.abs(x) / most : 0, good: sign * x >= 0 }),
+    };
+  }
+
   function show() {
-    const { model, shown } = store.state;
-    replace(host, element("h2", {}, shown ? shown.title : ""), element("div", { class: "cells" }, Array.from({ length: model.S }, (_, s) => cell(s))));
+    const { shown, selected, hovered } = store.state;
+    replace(heading, shown ? [element("span", { class: "symbol" }, symbols(shown.name)), " ", element("span", { class: "title" }, shown.title)] : "no values");
+    const scale = tones();
+    if (view) view.show({ shown, selected, hovered, scale });
+    showLegend(shown, scale);
   }
-  store.subscribe((_, patch) => { if ("shown" in patch || "selected" in patch) show(); });
-  show();
+
+  function showLegend(shown, scale) {
+    const { base: { sign } } = store.state;
+    const values = shown ? [...shown.values].filter((x) => Number.isFinite(x)) : [];
+    const both = [values.some((x) => sign * x < 0), values.some((x) => sign * x > 0)];
+    replace(legend,
+      both[0] ? ["worse ", element("span", { class: "bar bad" }), ` ${number(-sign * scale.most, 3)} … `] : null,
+      "0",
+      both[1] ? [` … ${number(sign * scale.most, 3)} `, element("span", { class: "bar good" }), " better"] : null,
+      shown ? element("span", { class: "arrows" }, kind === "grid" ? "▲ " : kind === "graph" ? "━ " : "", shown.legend) : null);
+  }
+
+  new ResizeObserver(fit).observe(place);
+  store.subscribe((_, patch) => {
+    if ("model" in patch && view) view.changed();
+    if ("shown" in patch || "selected" in patch || "hovered" in patch) show();
+  });
+  build();
 }

@@ -1,23 +1,41 @@
-// The table of all states: the values shown, the exact ones, and the greedy actions.
-import { element, replace, shownNumber } from "./dom.js";
+// The table of all states: the values shown, the exact ones, their difference, and the actions.
+import { element, replace, shownNumber, tickbox } from "./dom.js";
 import { actionOf } from "./model.js";
+import { symbols } from "./texts.js";
 
 export function tablePanel(store, host) {
-  function row(s) {
-    const { model, shown, answer, selected } = store.state;
-    const pick = () => store.set({ selected: s });
-    return element("tr", { class: s === selected ? "selected" : null, "data-state": s },
-      element("th", { scope: "row" }, element("button", { type: "button", class: "plain", onclick: pick }, model.states[s])),
-      element("td", {}, shownNumber(shown ? shown.values[s] : NaN)),
-      element("td", {}, shownNumber(answer ? answer.v[s] : NaN)),
-      element("td", {}, model.terminal[s] ? "terminal" : shown ? shown.greedy[s].map((i) => actionOf(model, i)).join(", ") : ""));
-  }
+  const { base } = store.state;
+  let digits = 6;
+  const all = tickbox({ name: "all-digits", label: "all digits", value: false, onchange: (x) => { digits = x ? 17 : 6; show(); } });
+  const head = element("tr", {});
+  const rows = Array.from({ length: base.S }, (_, s) => {
+    const cells = [0, 1, 2, 3].map(() => element("td", {}));
+    const name = element("button", { type: "button", class: "plain", "data-control": "state", onclick: () => store.set({ selected: s }) }, base.states[s]);
+    return { cells, host: element("tr", { "data-state": s }, element("th", { scope: "row" }, name), cells) };
+  });
+  replace(host,
+    element("div", { class: "row heading" }, element("h2", {}, "All states"), all.host),
+    element("div", { class: "scroll table", tabindex: 0, role: "region", "aria-label": "the table of all states" },
+      element("table", {}, element("thead", {}, head), element("tbody", {}, rows.map((row) => row.host)))));
+
   function show() {
-    const { model, shown } = store.state;
-    replace(host, element("div", { class: "scroll" }, element("table", {},
-      element("thead", {}, element("tr", {}, ["state", shown ? shown.name : "value", "v*", "greedy actions"].map((x) => element("th", { scope: "col" }, x)))),
-      element("tbody", {}, Array.from({ length: model.S }, (_, s) => row(s))))));
+    const { model, shown, answer, selected } = store.state;
+    const exact = shown && "exact" in shown ? shown.exact : answer && answer.v;
+    const exactName = (shown && shown.exactName) || "v*";
+    replace(head, ["state", shown ? symbols(shown.name) : "value", ...(exact ? [symbols(exactName), "difference"] : []), shown && shown.legend ? "actions" : ""]
+      .filter((x) => x !== "").map((x) => element("th", { scope: "col" }, x)));
+    rows.forEach(({ cells, host: row }, s) => {
+      const x = shown ? shown.values[s] : NaN;
+      const shownCells = [shownNumber(x, { "data-fact": "value" }, digits), ...(exact ? [shownNumber(exact[s], { "data-fact": "exact" }, digits), shownNumber(x - exact[s], {}, digits > 6 ? 17 : 3)] : []),
+        model.terminal[s] ? "terminal" : shown ? shown.greedy[s].map((i) => actionOf(model, i)).join(", ") : ""];
+      cells.forEach((cell, i) => {
+        cell.hidden = i >= shownCells.length;
+        replace(cell, cell.hidden ? null : shownCells[i]);
+      });
+      row.classList.toggle("selected", s === selected);
+    });
   }
-  store.subscribe((_, patch) => { if ("shown" in patch || "model" in patch || "selected" in patch) show(); });
+
+  store.subscribe((_, patch) => { if ("shown" in patch || "selected" in patch) show(); });
   show();
 }

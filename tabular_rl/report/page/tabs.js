@@ -4,7 +4,7 @@ import { element, replace } from "./dom.js";
 // Each <section data-tab="name" data-title="..."> is the panel of a tab.
 export function tabs(store) {
   const host = document.querySelector("[data-tabs]");
-  const panels = [...document.querySelectorAll("[data-tab]")].filter((panel) => !panel.dataset.absent);
+  const panels = [...document.querySelectorAll("[data-tab]")];
   const buttons = panels.map((panel) => element("button", {
     type: "button", role: "tab", id: `tab-${panel.dataset.tab}`, "aria-controls": panel.id,
     "data-control": `tab-${panel.dataset.tab}`, onclick: () => store.set({ panel: panel.dataset.tab }),

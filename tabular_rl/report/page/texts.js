@@ -1,0 +1,32 @@
+// Numbers that stand side by side, and symbols with their indices.
+import { element, number } from "./dom.js";
+
+// Texts of numbers with the same decimals, as many as fit `room` characters (at most 4), none that all end with 0.
+export function alignedTexts(values, room) {
+  const known = values.filter((x) => Number.isFinite(x));
+  const most = known.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+  if (most > 0 && (most < 1e-3 || most >= 1e6)) return values.map((x) => fittingText(x, room));
+  let decimals = 4;
+  const text = (x, d) => (Number.isFinite(x) ? minus(x.toFixed(d)) : number(x));
+  while (decimals > 0 && known.some((x) => text(x, decimals).length > room)) decimals -= 1;
+  while (decimals > 0 && known.every((x) => text(x, decimals).endsWith("0"))) decimals -= 1;
+  return values.map((x) => text(x, decimals));
+}
+
+// A number in at most `room` characters where that can be.
+export function fittingText(x, room) {
+  for (let digits = 5; digits > 1; digits -= 1) {
+    const text = number(x, digits);
+    if (text.length <= room) return text;
+  }
+  return number(x, 1);
+}
+
+function minus(text) {
+  return /^-0(\.0*)?$/.test(text) ? text.slice(1) : text.replace("-", "−");
+}
+
+// "V_3(s')" with its index below: a list of texts and elements.
+export function symbols(text) {
+  return text.split(/(_[\wπ*]+)/).map((part) => (part.startsWith("_") ? element("sub", {}, part.slice(1)) : part));
+}
