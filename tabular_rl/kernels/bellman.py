@@ -6,7 +6,9 @@ bits do not depend on how states are shared among threads. States are backed up 
 (+1 or -1); `out` may be v itself: each new value is then used at once (Gauss-Seidel).
 
 How rows are stored is the business of `row_value` and of the tuple `rows` that it opens: another storage is another
-`row_value`.
+`row_value`. The last of `rows` is `width`, a tuple whose length no row exceeds, which the compiler knows; or an empty
+one. Where lengths differ, a processor cannot foresee where a row ends: it reads `width` outcomes, and leaves out those
+that stand behind the row, in half of the time.
 """
 
 from __future__ import annotations
@@ -17,10 +19,16 @@ from tabular_rl.kernels._jit import at, kernel
 @kernel
 def row_value(rows, i, v):
     """q = r(i) + γ Σ p v(s'), the backed-up value of row i: what is in `rows` is known here alone."""
-    row_ptr, next_state, prob, r, gamma, sign = rows
+    row_ptr, next_state, prob, r, gamma, sign, width = rows
+    first, last = at(row_ptr[at(i)]), at(row_ptr[at(i + 1)])
     expected = 0.0
-    for k in range(at(row_ptr[at(i)]), at(row_ptr[at(i + 1)])):
-        expected += prob[k] * v[next_state[k]]
+    if len(width) > 0 and first + at(len(width)) <= at(len(prob)):
+        for k in range(at(len(width))):
+            x = prob[first + k] * v[next_state[first + k]]
+            expected += x if first + k < last else 0.0  # to add 0 changes no bit: no sum that began at 0 is -0
+    else:
+        for k in range(first, last):
+            expected += prob[k] * v[next_state[k]]
     return sign * r[at(i)] + gamma * expected
 
 
@@ -44,15 +52,15 @@ def optimal_backup(pair_ptr, rows, v, first, last, step, span, chosen, out):
     for s in range(first, last, step):
         best = 0.0
         found = -1
-        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+        for i in range(pair_ptr[at(s)], pair_ptr[at(s + 1)]):
             q = row_value(rows, i, v)
-            if found < 0 or q > best:
-                best = q
-                found = i
+            better = found < 0 or q > best  # without a branch, which could not be foreseen
+            best = q if better else best
+            found = i if better else found
         if found >= 0:
-            low, high = widened(low, high, best - v[s])
-        chosen[s] = found
-        out[s] = best
+            low, high = widened(low, high, best - v[at(s)])
+        chosen[at(s)] = found
+        out[at(s)] = best
     span[0], span[1] = low, high
 
 
@@ -101,20 +109,22 @@ def listed_backup(rows, listed, v, out):
 
 
 @kernel
-def best_rows(pair_ptr, q, v, first, last, span, chosen, out):
-    """out(s) ← max of q(i) over the rows i of s; chosen(s) its lowest row, or -1; span ← min, max of the changes."""
+def full_backup(pair_ptr, rows, v, first, last, span, q, chosen, out):
+    """q(i) ← r(i) + γ Σ p v(s') for the rows i of each s, out(s) ← their maximum, and the rest as in optimal_backup."""
     low, high = span[0], span[1]
     for s in range(first, last):
         best = 0.0
         found = -1
-        for i in range(pair_ptr[s], pair_ptr[s + 1]):
-            if found < 0 or q[at(i)] > best:
-                best = q[at(i)]
-                found = i
+        for i in range(pair_ptr[at(s)], pair_ptr[at(s + 1)]):
+            x = row_value(rows, i, v)
+            q[at(i)] = x
+            better = found < 0 or x > best
+            best = x if better else best
+            found = i if better else found
         if found >= 0:
-            low, high = widened(low, high, best - v[s])
-        chosen[s] = found
-        out[s] = best
+            low, high = widened(low, high, best - v[at(s)])
+        chosen[at(s)] = found
+        out[at(s)] = best
     span[0], span[1] = low, high
 
 

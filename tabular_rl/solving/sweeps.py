@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NumericalError, quoted
-from tabular_rl.kernels._plain import kernels
+from tabular_rl.kernels._plain import SMALL, kernels
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rows import Floats, places
@@ -28,6 +28,8 @@ from tabular_rl.solving.run import Run
 
 OUTCOMES_OF_A_BLOCK = 1 << 20
 FEW = 64  # outcomes that lists hold as quickly as arrays
+WIDTHS = (4, 6, 8, 10, 12, 16)  # of rows that are read at one width; each is compiled when it is first met
+EVEN = 0.85  # of the widest row, on average: ends of rows that differ less cost no more than what is read beside them
 
 
 class Backup(NamedTuple):
@@ -56,6 +58,7 @@ class Sweeper:
         # No index is negative; read as unsigned, a kernel need not look whether one is: 1.2 times faster.
         unsigned = mdp.next_state.view(np.uint32 if mdp.next_state.dtype == np.int32 else np.uint64)
         self.rows: tuple[Any, ...] = mdp.row_ptr, unsigned, mdp.prob, mdp.r, mdp.gamma, mdp.sign
+        self.width = _width(mdp)
         cuts = max(1, min(mdp.S, mdp.K // OUTCOMES_OF_A_BLOCK))
         if threads > 1:
             cuts = max(cuts, min(4 * threads, mdp.S, mdp.K // 4096 + 1))
@@ -98,6 +101,11 @@ class Sweeper:
     # -- backups ------------------------------------------------------------------------------------------------
 
     @property
+    def _read(self) -> tuple[Any, ...]:
+        """The rows as the kernels of backups read them."""
+        return (*self.rows, self.width)
+
+    @property
     def kernels(self) -> Any:
         """The kernels, compiled where the model is large or Numba is loaded."""
         return kernels("bellman", self.mdp.K)
@@ -110,20 +118,18 @@ class Sweeper:
         Where `out` is v itself, states are backed up in turn, in one direction or the other, and each new value is
         used at once (Gauss-Seidel). So it is in `policy`.
         """
-        backup, ptr, rows = self.kernels.optimal_backup, self.mdp.pair_ptr, self.rows
+        backup, ptr, rows = self.kernels.optimal_backup, self.mdp.pair_ptr, self._read
         return self.each(lambda *block: backup(ptr, rows, v, *block, chosen, out), out is v, forward)
 
     def backup(self, v: Floats) -> Backup:
         """Sweep once from v (S,), and keep all that it says: what is asked of the same values next costs no sweep."""
         if self.last is not None and (self.last.v is v or np.array_equal(self.last.v, v)):
             return self.last
-        mdp, rows = self.mdp, self.rows
-        ptr, by_row, greedy = mdp.pair_ptr, self.kernels.row_backup, self.kernels.best_rows
+        mdp, rows, ptr, full = self.mdp, self._read, self.mdp.pair_ptr, self.kernels.full_backup
         q, best, chosen = np.empty(mdp.L), np.empty(mdp.S), np.empty(mdp.S, dtype=ptr.dtype)
 
         def one(first: int, last: int, _step: int, span: Floats) -> None:
-            by_row(ptr, rows, v, first, last, q[ptr[first] : ptr[last]])
-            greedy(ptr, q, v, first, last, span, chosen, best)
+            full(ptr, rows, v, first, last, span, q, chosen, best)
 
         low, high = self.each(one, False, True)
         self.last = Backup(v.copy(), q, best, chosen, low, high)
@@ -133,7 +139,7 @@ class Sweeper:
 
     def policy(self, policy: Policy, v: Floats, out: Floats, forward: bool = True) -> tuple[float, float]:
         """out ← T_π v; return min and max of T_π v - v over states with actions."""
-        rows = self.rows
+        rows = self._read
         if policy.rows is not None:
             backup, chosen = self.kernels.chosen_backup, policy.rows
             return self.each(lambda *block: backup(rows, chosen, v, *block, out), out is v, forward)
@@ -175,7 +181,7 @@ class Sweeper:
         """The backed-up values of the rows of states first ≤ s < last."""
         ptr = self.mdp.pair_ptr
         q = np.empty(int(ptr[last]) - int(ptr[first]))
-        self.kernels.row_backup(ptr, self.rows, v, first, last, q)
+        self.kernels.row_backup(ptr, self._read, v, first, last, q)
         return q
 
     def listed(self, rows: NDArray[Any], v: Floats) -> Floats:
@@ -184,7 +190,7 @@ class Sweeper:
             return np.asarray(self.last.q[rows])
         q, step = np.empty(len(rows)), 1 << 16
         for i in range(0, len(rows), step):
-            self.kernels.listed_backup(self.rows, rows[i : i + step], v, q[i : i + step])
+            self.kernels.listed_backup(self._read, rows[i : i + step], v, q[i : i + step])
             self.check_stop()
         return q
 
@@ -294,6 +300,15 @@ class Sweeper:
                 f"overflow at state {quoted(self.mdp.states[s])} {when}: found {float(v[s])}, expected a finite "
                 "value. Scale the rewards down."
             )
+
+
+def _width(mdp: MDP) -> tuple[int, ...]:
+    """A tuple of as many places as are read of each row where lengths differ; an empty one where rows end as they do."""
+    if mdp.K <= SMALL:
+        return ()
+    longest = mdp.facts.longest_row
+    uneven = longest >= WIDTHS[0] and longest * mdp.L * EVEN > mdp.K > longest * mdp.L / 3
+    return (0,) * next((x for x in WIDTHS if uneven and x >= longest), 0)
 
 
 def _blocks(mdp: MDP, cuts: int) -> list[tuple[int, int]]:

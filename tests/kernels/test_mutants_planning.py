@@ -27,6 +27,15 @@ ALIKE = {
     "strong_components: while i < pair_ptr[s + 1] and new < 0: -> while i < pair_ptr[s + 1] and new < 1:",
     "strong_components: if new < 0: -> if new < 1:",
     "strong_components: if new >= 0: -> if new >= 1: (2)",
+    # rows that are read one outcome after the other have the same bits
+    *(
+        f"row_value: if len(width) > 0 and first + at(len(width)) <= at(len(prob)): -> if {other}:"
+        for other in (
+            "False",
+            "len(width) > 1 and first + at(len(width)) <= at(len(prob))",
+            "len(width) > 0 and last + at(len(width)) <= at(len(prob))",
+        )
+    ),
     # on the way back all rows are looked at again, which is only slower
     "strong_components: row_at[s] = i -> nothing",
 }
@@ -64,7 +73,7 @@ def checks_of(module, kernel):
 
 BELOW = {
     "optimal_backup": ("row_value", "widened"), "chosen_backup": ("row_value", "widened"),
-    "mixed_backup": ("row_value", "widened"), "best_rows": ("widened",),
+    "mixed_backup": ("row_value", "widened"), "full_backup": ("row_value", "widened"),
 }  # fmt: skip
 
 

@@ -740,7 +740,7 @@ def test_more_outcomes_than_an_int32_counts(tmp_path):
 
     out, span = np.zeros(2), np.array([math.inf, -math.inf])
     chosen_backup(
-        (mdp.row_ptr, mdp.next_state, mdp.prob, mdp.r, 0.5, 1.0), np.array([0, 2], dtype=np.int32),
+        (mdp.row_ptr, mdp.next_state, mdp.prob, mdp.r, 0.5, 1.0, ()), np.array([0, 2], dtype=np.int32),
         np.array([8.0, 16.0]), 1, 2, 1, span, out,
     )  # fmt: skip
     assert out[1] == 1 + 0.5 * 12

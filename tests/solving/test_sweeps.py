@@ -9,7 +9,7 @@ import pytest
 import reference
 from random_models import random_model, random_policy
 
-from tabular_rl import NumericalError, Policy
+from tabular_rl import MDP, NumericalError, Policy
 from tabular_rl.certificates import certifier
 from tabular_rl.solving.run import Run, Stop
 from tabular_rl.solving.sweeps import Sweeper
@@ -218,3 +218,33 @@ def test_model_without_rows_has_nothing_to_change():
     assert Sweeper(ends).optimal(np.zeros(1), out, np.empty(1, dtype=np.int32)) == (0.0, 0.0)
     assert out[0] == 0
     assert Sweeper(ends).span(out) == (0.0, 0.0)
+
+
+def test_uneven_rows_are_read_at_one_width_with_the_same_bits(monkeypatch):
+    monkeypatch.setattr("tabular_rl.solving.sweeps.SMALL", 0)
+    models = [random_model(seed, S=12, A=4, N=9, ends=seed % 2) for seed in range(6)]
+    assert {len(Sweeper(mdp).width) for mdp in models} & {8, 10}
+    assert not any(len(Sweeper(mdp).width) for mdp in SAMPLES), "short rows end where they end"
+    for mdp in models:
+        v, sweeper = values(mdp), Sweeper(mdp)
+        slow = [reference.row_value(rows_of(mdp), i, v) for i in range(mdp.L)]
+        assert sweeper.backup(v).q.tolist() == slow
+        out, chosen = np.empty(mdp.S), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
+        sweeper.optimal(v, out, chosen)
+        assert sweeper.last is not None
+        assert out.tolist() == sweeper.last.best.tolist()
+        assert out[~mdp.terminal].tolist() == [slow[i] for i in chosen[~mdp.terminal]]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "width"), [([8] * 9, 0), ([4, 8] * 9, 8), ([1, 1, 1, 9], 0), ([9, 17], 0), ([2, 3], 0)]
+)
+def test_a_width_is_for_rows_whose_ends_cannot_be_foreseen(monkeypatch, lengths, width):
+    monkeypatch.setattr("tabular_rl.solving.sweeps.SMALL", 0)
+    rows, S = len(lengths), 17
+    mdp = MDP.from_rows(
+        pair_ptr=[0, rows] + [rows] * (S - 1), pair_action=range(rows), row_ptr=[0, *np.cumsum(lengths)],
+        next_state=[s for n in lengths for s in range(n)], prob=[1 / n for n in lengths for _ in range(n)],
+        r=[0.0] * rows, gamma=0.5, start=np.eye(S)[0], terminal=np.arange(S) > 0,
+    )  # fmt: skip
+    assert len(Sweeper(mdp).width) == width

@@ -56,13 +56,15 @@ def bellman_calls(seed, sign=1.0):
     weight = rng.random(L) * (rng.random(L) < 0.7)
     live = np.diff(pair_ptr) > 0
     chosen = np.where(live, pair_ptr[:-1] + rng.integers(0, 100, S) % np.maximum(np.diff(pair_ptr), 1), -1)
-    rows = (row_ptr, next_state, prob, r, gamma, sign)
+    rows = (row_ptr, next_state, prob, r, gamma, sign, (0,) * (0, 4, 6)[seed // 2 % 3])
     best, out, q = np.full(S, -7, dtype=np.int32), np.full(S, 7.0), np.full(L, 7.0)
-    yield "row_value", (rows, int(rng.integers(L)), v)
+    for i in (int(rng.integers(L)), 0, L - 1):
+        yield "row_value", (rows, i, v)
     for first, last in ((0, S), (2, 6), (4, 4), (0, 1)):
         yield "row_backup", (pair_ptr, rows, v, first, last, q)
-        drawn = rng.integers(-2, 3, L) + 0.0  # with ties
-        yield "best_rows", (pair_ptr, drawn, v, first, last, np.array(SPAN), best, out)
+        alike = (*rows[:2], np.ones_like(prob), rng.integers(-2, 3, L) + 0.0, 0.0, sign, rows[6])  # with ties
+        yield "full_backup", (pair_ptr, alike, v, first, last, np.array(SPAN), q, best, out)
+        yield "full_backup", (pair_ptr, rows, v, first, last, np.array(SPAN), q, best, out)
         listed = rng.permutation(L)[:last].astype(np.int32)
         yield "listed_backup", (rows, listed, v, q[: len(listed)])
         for a, b, step in ((first, last, 1), (last - 1, first - 1, -1)):
@@ -75,7 +77,6 @@ def bellman_calls(seed, sign=1.0):
     if seed % 2:
         q = rng.integers(-2, 3, L) + 0.0
         q[rng.integers(L)] = rng.choice([math.inf, -math.inf, math.nan])
-    yield "best_rows", (pair_ptr, q, v, 0, S, np.array(SPAN), best, out)
     yield "not_below", (pair_ptr, q, rng.integers(-2, 3, S) + 0.0, rng.random(L) < 0.5)
     for share in (0.1, 0.4, 0.9):
         yield "sole_rows", (pair_ptr, rng.random(L) < share, chosen, rng.random(S) < 0.5)

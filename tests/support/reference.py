@@ -16,7 +16,7 @@ from fractions import Fraction
 
 def row_value(rows, i, v):
     """r(i) + γ Σ p v(s') of one row, summed in the order of storage."""
-    row_ptr, next_state, prob, r, gamma, sign = rows
+    row_ptr, next_state, prob, r, gamma, sign = rows[:6]  # not how wide rows are read
     expected = 0.0
     for k in range(row_ptr[i], row_ptr[i + 1]):
         expected += float(prob[k]) * float(v[next_state[k]])
@@ -77,13 +77,10 @@ def listed_backup(rows, listed, v, out):
     out[:] = [row_value(rows, i, v) for i in listed]
 
 
-def best_rows(pair_ptr, q, v, first, last, span, chosen, out):
-    def best(s, v):
-        own = range(pair_ptr[s], pair_ptr[s + 1])
-        chosen[s] = max(own, key=lambda i: q[i], default=-1)  # the first of the largest
-        return float(q[chosen[s]]) if chosen[s] >= 0 else None
-
-    state_by_state(best, v, first, last, 1, span, out)
+def full_backup(pair_ptr, rows, v, first, last, span, q, chosen, out):
+    for i in range(pair_ptr[first], pair_ptr[last]):
+        q[i] = row_value(rows, i, v)
+    optimal_backup(pair_ptr, rows, v, first, last, 1, span, chosen, out)
 
 
 def not_below(pair_ptr, q, least, keep):
