@@ -25,7 +25,9 @@ def row_value(rows, i, v):
     if len(width) > 0 and first + at(len(width)) <= at(len(prob)):
         for k in range(at(len(width))):
             x = prob[first + k] * v[next_state[first + k]]
-            expected += x if first + k < last else 0.0  # to add 0 changes no bit: no sum that began at 0 is -0
+            expected += (
+                x if first + k < last else 0.0
+            )  # to add 0 changes no bit: no sum that began at 0 is -0
     else:
         for k in range(first, last):
             expected += prob[k] * v[next_state[k]]

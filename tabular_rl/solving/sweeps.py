@@ -58,7 +58,7 @@ class Sweeper:
         # No index is negative; read as unsigned, a kernel need not look whether one is: 1.2 times faster.
         unsigned = mdp.next_state.view(np.uint32 if mdp.next_state.dtype == np.int32 else np.uint64)
         self.rows: tuple[Any, ...] = mdp.row_ptr, unsigned, mdp.prob, mdp.r, mdp.gamma, mdp.sign
-        self.width = _width(mdp)
+        self.pair_ptr, self.width = mdp.pair_ptr, _width(mdp)
         cuts = max(1, min(mdp.S, mdp.K // OUTCOMES_OF_A_BLOCK))
         if threads > 1:
             cuts = max(cuts, min(4 * threads, mdp.S, mdp.K // 4096 + 1))
@@ -87,6 +87,17 @@ class Sweeper:
     def raised(self, shift: float) -> Sweeper:
         """Return a sweeper over the same rows with rewards r + shift, in the sign of maximisation, and γ = 1."""
         return self.with_rewards(self.rows[5] * self.rows[3] + shift)
+
+    def over(self, listed: NDArray[Any]) -> Sweeper:
+        """Return a sweeper over the rows in a rising list alone, copied side by side; it counts rows along the list."""
+        other, (row_ptr, to, prob, r, *rest) = copy.copy(self), self.rows
+        size = np.diff(row_ptr)[listed]
+        k = places(row_ptr[listed], size)
+        other.rows = _pointers(size, row_ptr), to[k], prob[k], r[listed], *rest
+        other.pair_ptr = np.searchsorted(listed, self.pair_ptr).astype(self.pair_ptr.dtype)
+        other.spans = [np.empty(2) for _ in self.blocks]
+        other.last = None
+        return other
 
     def close(self) -> None:
         """Let the threads go."""
@@ -118,15 +129,15 @@ class Sweeper:
         Where `out` is v itself, states are backed up in turn, in one direction or the other, and each new value is
         used at once (Gauss-Seidel). So it is in `policy`.
         """
-        backup, ptr, rows = self.kernels.optimal_backup, self.mdp.pair_ptr, self._read
+        backup, ptr, rows = self.kernels.optimal_backup, self.pair_ptr, self._read
         return self.each(lambda *block: backup(ptr, rows, v, *block, chosen, out), out is v, forward)
 
     def backup(self, v: Floats) -> Backup:
         """Sweep once from v (S,), and keep all that it says: what is asked of the same values next costs no sweep."""
         if self.last is not None and (self.last.v is v or np.array_equal(self.last.v, v)):
             return self.last
-        mdp, rows, ptr, full = self.mdp, self._read, self.mdp.pair_ptr, self.kernels.full_backup
-        q, best, chosen = np.empty(mdp.L), np.empty(mdp.S), np.empty(mdp.S, dtype=ptr.dtype)
+        S, rows, ptr, full = self.mdp.S, self._read, self.pair_ptr, self.kernels.full_backup
+        q, best, chosen = np.empty(len(rows[3])), np.empty(S), np.empty(S, dtype=ptr.dtype)
 
         def one(first: int, last: int, _step: int, span: Floats) -> None:
             full(ptr, rows, v, first, last, span, q, chosen, best)
@@ -179,7 +190,7 @@ class Sweeper:
 
     def rows_of(self, v: Floats, first: int, last: int) -> Floats:
         """The backed-up values of the rows of states first ≤ s < last."""
-        ptr = self.mdp.pair_ptr
+        ptr = self.pair_ptr
         q = np.empty(int(ptr[last]) - int(ptr[first]))
         self.kernels.row_backup(ptr, self._read, v, first, last, q)
         return q
@@ -196,14 +207,14 @@ class Sweeper:
 
     def not_worse(self, v: Floats, least: Floats) -> NDArray[np.bool_]:
         """Mark the rows (L,) whose backed-up value is at least `least` (S,) of their state."""
-        keep = np.empty(self.mdp.L, dtype=bool)
-        self.kernels.not_below(self.mdp.pair_ptr, self.backup(v).q, least, keep)
+        keep = np.empty(len(self.rows[3]), dtype=bool)
+        self.kernels.not_below(self.pair_ptr, self.backup(v).q, least, keep)
         return keep
 
     def sole(self, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:
         """Mark the states (S,) of whose rows the chosen one alone is kept (L,), and those without rows."""
         sole = np.empty(self.mdp.S, dtype=bool)
-        self.kernels.sole_rows(self.mdp.pair_ptr, keep, chosen, sole)
+        self.kernels.sole_rows(self.pair_ptr, keep, chosen, sole)
         return sole
 
     def rewards(self, listed: NDArray[Any] | None = None) -> tuple[float, float]:
@@ -302,8 +313,15 @@ class Sweeper:
             )
 
 
+def _pointers(size: NDArray[Any], like: NDArray[Any]) -> NDArray[Any]:
+    """Where rows of these sizes begin that lie side by side, and where the last one ends."""
+    ptr = np.zeros(len(size) + 1, dtype=like.dtype)
+    np.cumsum(size, out=ptr[1:])
+    return ptr
+
+
 def _width(mdp: MDP) -> tuple[int, ...]:
-    """A tuple of as many places as are read of each row where lengths differ; an empty one where rows end as they do."""
+    """A tuple of as many places as are read of each row where lengths differ; else an empty one."""
     if mdp.K <= SMALL:
         return ()
     longest = mdp.facts.longest_row
