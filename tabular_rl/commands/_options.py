@@ -38,6 +38,8 @@ class Value(click.ParamType[Any]):
 
     def convert(self, value: Any, *_: Any) -> Any:
         option = self.option
+        if isinstance(value, str):  # .9 is how a number is often typed
+            value = re.sub(r"^(-?)\.(?=[0-9])", r"\g<1>0.", value)
         if not isinstance(value, str) or option.choices or option.parse is not None:
             return option.check(value)
         try:

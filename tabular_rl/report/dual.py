@@ -103,6 +103,6 @@ def _visits(solution: Solution) -> Any:
     x = solution.extra.get("occupancy")
     if x is None:
         raise NotAnswerable(
-            "--show dual: HiGHS failed on this programme and left no dual. See the answer without it"
+            "HiGHS failed on this programme and left no dual: the answer without it has values alone"
         )
     return np.where(x > NONE * max(float(x.sum()), 1e-300), x, 0.0)

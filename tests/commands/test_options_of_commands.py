@@ -290,3 +290,11 @@ def test_examples_are_listed_quietly_too(capsys):
     done = inside(capsys, "examples", "--quiet")
     assert (done.code, done.err) == (0, "")
     assert "example:forest" in done.out
+
+
+def test_a_number_may_begin_with_its_point(capsys):
+    typed = inside(capsys, "solve", "example:forest", "--gamma", ".9", "--tolerance", ".001", "-q").out
+    assert (
+        typed == inside(capsys, "solve", "example:forest", "--gamma", "0.9", "--tolerance", "0.001", "-q").out
+    )
+    assert inside(capsys, "solve", "example:forest", "--gamma", ".", "-q").code == 2

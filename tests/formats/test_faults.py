@@ -483,7 +483,7 @@ def test_file_size_limit_leaves_the_old_file(models, tmp_path, command, name):
         out.write_bytes(b"what stood here")
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     arguments = (
-        ("solve", models / "answer.npz", "-o", out)
+        ("solve", models / "answer.npz", "-o", out, "-q")
         if command == "solve"
         else ("convert", models / "answer.npz", out)
     )
