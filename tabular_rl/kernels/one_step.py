@@ -19,6 +19,7 @@ from tabular_rl.kernels.walk import (
     Floats,
     action,
     explore,
+    fading,
     greedy,
     highest,
     look_ahead,
@@ -127,7 +128,9 @@ def own_value(kind, x, first, last, cum, visits, q, e, bar):
             below = min(cum[i], 1.0)
         return value
     best = greedy(q, e, first, last)
-    if kind == 1:
+    if kind == 4:
+        x = fading(x, first, last, visits, e)
+    if kind == 1 or kind == 4:
         tied = 0.0  # the best rows by q, all equally likely
         ties = 0
         for i in range(first, last):

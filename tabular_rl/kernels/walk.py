@@ -221,16 +221,28 @@ def other_choice(kind, x, first, last, q, visits, e, u):
 
 
 @kernel
+def fading(x, first, last, visits, e):
+    """x / (x + n(s)), where n(s) are the visits of rows first ... last - 1, those of a state."""
+    n = 0
+    for i in range(first, last):
+        n += visits[e, i]
+    return x / (x + n)
+
+
+@kernel
 def explore(kind, x, first, last, cum, q, visits, e, u):
     """The row that a way of exploring takes among first ... last - 1, with one uniform u.
 
     kind 0: by the policy cum; 1: ε-greedy with ε = x, ties broken at random; 2: Boltzmann with temperature x; 3: upper
-    confidence bounds q + x √(ln n(s) / n(s, a)), the first untried row before all others.
+    confidence bounds q + x √(ln n(s) / n(s, a)), the first untried row before all others; 4: ε-greedy with ε =
+    x / (x + n(s)).
     """
     if kind == 0:
         return scan(cum, first, last, u, False)
     if kind > 1:
-        return other_choice(kind, x, first, last, q, visits, e, u)
+        if kind < 4:
+            return other_choice(kind, x, first, last, q, visits, e, u)
+        x = fading(x, first, last, visits, e)
     best, ties = best_and_ties(q, e, first, last)
     if ties > 1 and u >= x:
         return tied(q, e, best, last, ties, (u - x) / (1.0 - x))  # what is left of u is uniform again

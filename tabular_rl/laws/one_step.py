@@ -29,13 +29,20 @@ class Table(NamedTuple):
 
 
 def epsilon_greedy(mdp: MDP, epsilon: Any) -> Acting:
-    """Act ε-greedily by the values of a Table over pairs; `epsilon` is a number or a schedule over the steps."""
+    """Act ε-greedily by the values of a Table over pairs.
+
+    `epsilon` is a number, a schedule over the steps, or an Exploration: that of epsilon-visits falls with the visits.
+    """
+    falling = epsilon.kind == "epsilon-visits" if isinstance(epsilon, Exploration) else False
+    epsilon = epsilon.rate if isinstance(epsilon, Exploration) else epsilon
     schedule = epsilon if isinstance(epsilon, Schedule) else None
     number = None if schedule is not None else as_fraction(epsilon)
 
     def acting(table: Table, s: int, k: int) -> Choice:
-        rate = number if number is not None else _rate(schedule, k)
         rows = mdp.rows(s)
+        rate = number if number is not None else _rate(schedule, k)
+        if falling:
+            rate /= rate + sum(table.visits[i] for i in rows)
         chosen = dict.fromkeys(rows, rate / len(rows))
         top = max(table.values[i] for i in rows)
         ties = [i for i in rows if table.values[i] == top]
@@ -72,7 +79,7 @@ def one_step_rule(
     policy : π, for the methods that evaluate one
     behavior : b, for ρ = π / b of td0 and for sarsa and expected-sarsa without `explore`
     step_size, per, explore, target : as in the learners; their floats mean the dyadic rationals that they are, and c/n
-        is divided exactly; `explore` (for expected-sarsa) is an ε-greedy one
+        is divided exactly; `explore` (for expected-sarsa) is ε-greedy, or epsilon-visits
 
     Returns
     -------
@@ -104,7 +111,7 @@ def one_step_rule(
     if method == "q-evaluation":
         expects = fixed(policy_of(mdp, policy))
     elif method == "expected-sarsa":
-        expects = fixed(behavior) if behavior is not None else epsilon_greedy(mdp, _epsilon(explore))
+        expects = fixed(behavior) if behavior is not None else epsilon_greedy(mdp, _rational(explore))
     worth = _worth(method, mdp, expects)
     rho: Sequence[Fraction | int] = [1] * mdp.L
     if method == "td0" and behavior is not None:
@@ -150,13 +157,13 @@ def _put(values: tuple[Any, ...], j: int, value: Any) -> tuple[Any, ...]:
     return (*values[:j], value, *values[j + 1 :])
 
 
-def _epsilon(explore: Any) -> Schedule:
+def _rational(explore: Any) -> Exploration:
     made = Exploration.of(explore or "epsilon-greedy:0.1")
-    if made.kind != "epsilon-greedy":
+    if made.kind not in ("epsilon-greedy", "epsilon-visits"):
         raise OptionError(
-            f"--explore: found {made}, expected epsilon-greedy: others have no rational probabilities"
+            f"--explore: found {made}, expected epsilon-greedy or epsilon-visits: others have no rational probabilities"
         )
-    return made.rate
+    return made
 
 
 @public
@@ -216,7 +223,7 @@ def exact_moments(
     options = {"step_size": step_size, "per": per, "target": target}
     rule = one_step_rule(method, mdp, policy, behavior=behavior, explore=explore, **options)
     acts = behavior if behavior is not None else policy if evaluates else None
-    acting = fixed(policy_of(mdp, acts)) if acts is not None else epsilon_greedy(mdp, _epsilon(explore))
+    acting = fixed(policy_of(mdp, acts)) if acts is not None else epsilon_greedy(mdp, _rational(explore))
     value = Fraction(int(mdp.sign)) * as_fraction(start_value)
     n = mdp.S if method == "td0" else mdp.L
     values = tuple(Fraction(0) if method == "td0" and mdp.terminal[j] else value for j in range(n))

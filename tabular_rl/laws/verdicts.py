@@ -123,7 +123,7 @@ def _exploration(run: Learning) -> list[str]:
                 f"exploration {explore} falls to 0: what takes more than {int(enough + 1e-9)} exploratory actions in a "
                 "row to reach is met only finitely often, so it may never be known; epsilon-greedy:0.1 goes on"
             )
-    if run.method.on_policy and explore.kind != "ucb" and explore.rate.limit > 0:
+    if run.method.on_policy and explore.kind not in ("ucb", "epsilon-visits") and explore.rate.limit > 0:
         said.append(
             f"exploration {explore} never ends, and {name} learns the values of a policy that explores so, not the "
             "optimal ones; q-learning learns those, or a rate that falls to 0 where exploring is easy"

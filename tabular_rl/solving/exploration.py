@@ -2,6 +2,7 @@
 
 epsilon-greedy:0.1             the best action so far; with probability 0.1 any, all equally likely
 epsilon-greedy:linear:1:0.1:1e4   the same with a schedule over the steps
+epsilon-visits:10              the same with probability 10 / (10 + n(s)), n(s) the visits of the state so far
 boltzmann:0.5                  π(a|s) ∝ exp(q(s, a) / 0.5)
 ucb:2                          argmax_a q(s, a) + 2 √(ln n(s) / n(s, a)), untried actions first
 greedy                         the best action so far
@@ -14,9 +15,9 @@ from typing import Any
 
 from tabular_rl.solving.schedules import Schedule, checked_schedule
 
-FIXED, EPSILON_GREEDY, BOLTZMANN, UCB = range(4)
-KINDS = ("policy", "epsilon-greedy", "boltzmann", "ucb")
-GRAMMAR = "epsilon-greedy:RATE, boltzmann:TEMPERATURE, ucb:C or greedy"
+FIXED, EPSILON_GREEDY, BOLTZMANN, UCB, EPSILON_VISITS = range(5)
+KINDS = ("policy", "epsilon-greedy", "boltzmann", "ucb", "epsilon-visits")
+GRAMMAR = "epsilon-greedy:RATE, epsilon-visits:N, boltzmann:TEMPERATURE, ucb:C or greedy"
 
 
 def _temperature(given: Any) -> Schedule:
@@ -27,10 +28,19 @@ def _temperature(given: Any) -> Schedule:
     return made
 
 
+def _number_of_visits(given: Any) -> Schedule:
+    """A number above 0 that stays as it is: the rate falls with the visits by itself."""
+    made: Schedule = checked_schedule(0.0, 1e300, open_low=True)(given)
+    if made.kind != "constant":
+        raise ValueError(given)
+    return made
+
+
 _RATES = {
     "epsilon-greedy": checked_schedule(0.0, 1.0),
     "boltzmann": _temperature,
     "ucb": checked_schedule(0.0, 1e300),
+    "epsilon-visits": _number_of_visits,
 }
 
 

@@ -143,7 +143,7 @@ Planning = Annotated[int, _whole("planning", 0, 10_000,
     "number of updates from the learned model after each real step")]
 Threshold = Annotated[float, _real("threshold", 0, 1e300, "skip the update of an entry whose error is at most this")]
 Explore = Annotated[Any, _text("explore", exploration.Exploration.of,
-    exploration.GRAMMAR, ("greedy", "epsilon-greedy:", "boltzmann:", "ucb:"),
+    exploration.GRAMMAR, ("greedy", "epsilon-greedy:", "epsilon-visits:", "boltzmann:", "ucb:"),
     "how actions are chosen while learning, unless --behavior gives a policy")]
 Source = Annotated[str, _choice("source", ("trajectory", "independent", "sweeps"),
     "where transitions come from: one trajectory with restarts, independent pairs, or sweeps over all pairs")]

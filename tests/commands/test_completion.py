@@ -30,6 +30,9 @@ LINES = {
 }
 
 
+EXPLORE = ("greedy", "epsilon-greedy:", "epsilon-visits:", "boltzmann:", "ucb:")
+
+
 @pytest.fixture
 def folder(tmp_path):
     where = tmp_path / "models"
@@ -118,7 +121,7 @@ def names(methods, task):
         ("learn x --policy epsilon-greedy:1/3:gr", ["epsilon-greedy:1/3:greedy:", "epsilon-greedy:1/3:<>"]),
         ("learn example:forest --policy=action:", ["--policy=action:wait", "--policy=action:cut"]),
         ("learn none.toml --policy action:", []),
-        ("learn x --explore=", [f"--explore={b}" for b in ("greedy", "epsilon-greedy:", "boltzmann:", "ucb:")]),
+        ("learn x --explore=", [f"--explore={b}" for b in EXPLORE]),
         ("learn x --features ", ["one-hot", "aggregate:", "<>"]),
         ("gradient example:forest --axis ", ["young", "middle", "old"]),
         ("gradient example:forest --axis old ", ["wait", "cut"]),

@@ -33,7 +33,7 @@ def checks():
     made.append(Check((2, 2), lambda kernels: kernels["best_and_ties"](*ties), tuple.__eq__))
     steep = 2, 1.0, 0, 2, np.array([[0.0, 800.0]]), np.ones((1, 2)), 0, 0.5
     made.append(Check(1, lambda kernels: kernels["other_choice"](*steep), int.__eq__))
-    for kind, values in itertools.product(range(4), ([1.0, 1.0, 0.0], [0.0, 2.0, 1.0])):
+    for kind, values in itertools.product(range(5), ([1.0, 1.0, 0.0], [0.0, 2.0, 1.0])):
         given = kind, 0.3, 0, 3, np.array([0.5, 2.0, 2.0]), np.full((1, 3), 2), np.array([values]), 0
         given += (np.array([[1.0, 2.0, 4.0]]),)
         own = functools.partial(lambda given, kernels: kernels["own_value"](*given), given)
@@ -70,7 +70,7 @@ def checks():
         whole = functools.partial(case.q, rule=rule, pieces=(400,), **how)
         made.append(Check(whole(reference), whole, same_bits))
     # Episodes that are cut off after two steps: the greedy row is that of a state where the walk does not go on.
-    for seed, (kind, rule) in enumerate(itertools.product((1, 2, 3), (1, 2, 3))):
+    for seed, (kind, rule) in enumerate(itertools.product((1, 2, 3, 4), (1, 2, 3))):
         case, how = Case(4400 + seed, kind=kind), {"episode_steps": 2}
         made.append(Check(case.q(reference, rule, **how), walk(case, rule, how), same_bits))
     return made

@@ -40,6 +40,8 @@ SILENT = [
     ("q-learning", {}),
     ("q-learning", {"explore": "boltzmann:1"}),
     ("q-learning", {"explore": "ucb:1"}),
+    ("q-learning", {"explore": "epsilon-visits:10"}),
+    ("sarsa", {"explore": "epsilon-visits:10"}),  # greedy in the limit, and every action forever
     ("q-learning", {"source": "independent"}),
     ("q-learning", {"source": "sweeps"}),
     ("q-learning", {"step_size": "0.5*n^-0.51", "average": True}),

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from tabular_rl import OptionError
-from tabular_rl.solving.exploration import BOLTZMANN, EPSILON_GREEDY, FIXED, KINDS, UCB, Exploration
+from tabular_rl.solving.exploration import (
+    BOLTZMANN,
+    EPSILON_GREEDY,
+    EPSILON_VISITS,
+    FIXED,
+    KINDS,
+    UCB,
+    Exploration,
+)
 from tabular_rl.solving.options import OPTIONS
 
 q = np.array([[9.0, 1.0, 3.0, 2.0, 9.0]])  # rows 1, 2, 3 are those of the state
@@ -90,6 +98,15 @@ def test_untried_rows_come_first():
     assert chosen(UCB, 0.0, 0.5, (0, 0, 0, 0, 0)) == 1
 
 
+def test_epsilon_falls_with_the_visits_of_the_state():
+    """N = 3: after 1 + 6 + 2 visits of the three actions ε = 3 / 12, after none it is 1."""
+    n = 1200
+    for visits, epsilon in (((7, 1, 6, 2, 7), 1 / 4), ((7, 0, 0, 0, 7), 1)):
+        rows = [chosen(EPSILON_VISITS, 3.0, (k + 0.5) / n, visits) for k in range(n)]
+        expected = [epsilon / 3, 1 - 2 * epsilon / 3, epsilon / 3]
+        assert [rows.count(i) / n for i in (1, 2, 3)] == pytest.approx(expected, abs=1 / n)
+
+
 def test_spelling():
     found = Exploration.of("epsilon-greedy:linear:1:0.1:1e4")
     assert (KINDS[found.code], found.rate.at(1)) == ("epsilon-greedy", 1.0)
@@ -97,7 +114,7 @@ def test_spelling():
     assert Exploration.of("greedy").rate.at(5) == 0.0
     assert Exploration.of(found) is found
     assert str(found) == "epsilon-greedy:linear:1:0.1:1e4"
-    assert [Exploration.of(f"{kind}:0.5").code for kind in KINDS[1:]] == [1, 2, 3]
+    assert [Exploration.of(f"{kind}:0.5").code for kind in KINDS[1:]] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -105,11 +122,11 @@ def test_spelling():
     [
         "", "x", "epsilon-greedy", "epsilon-greedy:", "epsilon-greedy:1.1", "epsilon-greedy:-0.1", "boltzmann:0",
         "boltzmann:-1", "boltzmann:nan", "ucb:-1", "ucb", "greedy:0.1", "policy:1", "epsilon:0.1", 0.1, None, [], True,
-        "boltzmann:linear:1:-1:5",
+        "boltzmann:linear:1:-1:5", "epsilon-visits:0", "epsilon-visits:-1", "epsilon-visits:1/n", "epsilon-visits",
     ],
 )  # fmt: skip
 def test_anything_else_is_refused(wrong):
     with pytest.raises(
-        OptionError, match=r"^explore: found .*expected epsilon-greedy:RATE, boltzmann:TEMPERATURE"
+        OptionError, match=r"^explore: found .*expected epsilon-greedy:RATE, epsilon-visits:N, boltzmann:"
     ):
         OPTIONS["explore"].check(wrong)

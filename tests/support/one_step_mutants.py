@@ -4,7 +4,7 @@ RULES = "sarsa", "expected_sarsa", "q_learning"
 KERNELS = {
     "walk": (
         "accumulate", "bisect", "scan", "search", "rate", "highest", "best_and_ties", "greedy", "tied", "other_choice",
-        "explore", "outcome", "draw", "look_ahead", "line", "transition", "action", "next_state", "next_pair",
+        "fading", "explore", "outcome", "draw", "look_ahead", "line", "transition", "action", "next_state", "next_pair",
         "next_row",
     ),
     "one_step": (

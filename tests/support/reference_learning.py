@@ -83,8 +83,14 @@ def other_choice(kind, x, first, last, q, visits, e, u):
     return first + scores.index(max(scores))
 
 
+def fading(x, first, last, visits, e):
+    return x / (x + sum(int(n) for n in visits[e, first:last]))
+
+
 def explore(kind, x, first, last, cum, q, visits, e, u):
     u = float(u)
+    if kind == 4:
+        kind, x = 1, fading(x, first, last, visits, e)
     if kind == 0:
         return scan(cum, first, last, u, False)
     if kind > 1:
@@ -233,7 +239,8 @@ def own_value(kind, x, first, last, cum, visits, q, e, bar):
     if kind == 0:
         sums = [0.0] + [min(float(c), 1.0) for c in cum[first:last]]
         return added((b - a) * y for (a, b), y in zip(itertools.pairwise(sums), values, strict=True))
-    if kind == 1:
+    if kind in (1, 4):
+        x = x if kind == 1 else fading(x, first, last, visits, e)
         best = greedy(q, e, first, last)
         ties = [y for y, choice in zip(values, q[e, first:last], strict=True) if choice == q[e, best]]
         return x * (added(values) / len(values)) + (1.0 - x) * (added(ties) / len(ties))
