@@ -37,9 +37,9 @@ export function rangeOf({ path, band, exact, floor }) {
   return [floor === undefined ? low - margin : Math.max(low - margin, floor), high + margin];
 }
 
-// curve({ width, height, last, path: [[step, value]], band: [[step, mean, sd]], exact, label, floor, summary }) -> svg
+// curve({ width, height, last, path: [[step, value]], band: [[step, mean, sd]], exact, floor, summary }) -> svg
 export function curve(given) {
-  const { width, height, last, path, band, exact, label, summary } = given;
+  const { width, height, last, path, band, exact, summary } = given;
   const [low, high] = rangeOf(given);
   const x = (step) => EDGE.left + (step / last) * (width - EDGE.left - EDGE.right);
   const y = (value) => EDGE.top + ((high - value) / (high - low)) * (height - EDGE.top - EDGE.bottom);
@@ -63,7 +63,6 @@ export function curve(given) {
       class: "tick", x: x(tick), y: height - EDGE.bottom + 16, "text-anchor": "middle",
     }, number(tick))),
     drawn("text", { class: "tick", x: width - EDGE.right, y: height - 1, "text-anchor": "end" }, "steps"),
-    drawn("text", { class: "tick", x: EDGE.left + 6, y: EDGE.top + 12 }, label),
     drawn("g", { "clip-path": `url(#${clip})` },
       sure.length > 1 ? drawn("polygon", { class: "band", points: text([...upper, ...lower]) }) : null,
       sure.length > 1 ? drawn("polyline", { class: "mean", points: text(sure) }) : null,

@@ -114,8 +114,9 @@ export function shownOf(experiment, t) {
   const when = whole.horizon ? ` at time ${t}` : "";
   return {
     title: `${LEARNERS[own.method].name} after ${learner.steps.toLocaleString("en")} step${learner.steps === 1 ? "" : "s"}${when}`,
-    name: "v", values, q, greedy: rowsShown(experiment, t), transition,
-    explanation: { kind: "update", parts: partsOf(experiment), view: updateView },
+    name: "v", legend: traits.evaluates ? "the policy π" : "the best actions by q",
+    values, q, greedy: rowsShown(experiment, t), transition,
+    explanation: { kind: "update", heading: "The last update", parts: partsOf(experiment), view: updateView },
   };
 }
 
@@ -227,18 +228,19 @@ export function learnersPanel(store, host) {
     button("hundred", "100 steps", () => go(experiment.learner.steps + 100)),
     button("new-seed", "new seed", () => { seed.input.value = String(own.seed + 1); change({ seed: own.seed + 1 }); }));
   const switches = element("fieldset", { class: "mistakes" });
+  const planted = element("ul", { class: "planted-notes" });
   const status = element("p", { class: "status", role: "status", "aria-live": "polite" });
   const figure = element("figure", { class: "learning" });
-  const legend = element("p", { class: "legend" });
-  const note = element("p", { class: "note" });
-  const command = element("p", { class: "command" });
+  const legend = element("p", { class: "curve-legend" });
+  const note = element("p", { class: "note band-note" });
+  const command = element("p", { class: "note command" });
   replace(host,
-    element("div", { class: "choices" }, method.host, policy.host, behavior.host, kind.host),
-    element("div", { class: "sliders" }, alpha.host, epsilon.host),
-    element("div", { class: "choices" }, startValue.host, seed.host, speed.host, time.host),
-    buttons, status,
-    element("div", { class: "choices" }, shows.host, simulate.host),
-    figure, legend, note, switches, command);
+    element("div", { class: "settings" }, method.host, policy.host, behavior.host, startValue.host, seed.host, time.host),
+    element("div", { class: "settings" }, kind.host, alpha.host, epsilon.host),
+    element("div", { class: "settings" }, buttons, speed.host),
+    status, switches, planted,
+    element("div", { class: "settings" }, shows.host, simulate.host),
+    figure, legend, note, command);
 
   function drawSwitches() {
     const { mistakes } = LEARNERS[own.method];
@@ -249,9 +251,10 @@ export function learnersPanel(store, host) {
           name: `mistake-${key.replaceAll(" ", "-")}`, label, value: own.mistakes.includes(key),
           onchange: (on) => change({ mistakes: on ? [...own.mistakes, key] : own.mistakes.filter((x) => x !== key) }),
         });
-        tick.input.setAttribute("aria-describedby", `${tick.input.id}-what`);
-        return element("div", { class: "mistake" }, tick.host, element("small", { id: `${tick.input.id}-what` }, sentence));
+        tick.host.setAttribute("title", sentence);
+        return tick.host;
       }), terminalValue.host);
+    replace(planted, own.mistakes.map((key) => element("li", {}, mistakeText(own.method, key)[1])));
   }
 
   function drawControls() {
@@ -365,12 +368,12 @@ export function learnersPanel(store, host) {
     const now = data.path[data.path.length - 1][1];
     const summary = `${label} against steps: now ${number(now)} after ${experiment.learner.steps} steps, exactly ${number(data.exact)}`;
     replace(figure, curve({
-      width: Math.max(260, Math.min(figure.clientWidth || 600, 900)), height: 230, last: experiment.last, label, summary,
+      width: Math.max(260, Math.min(figure.clientWidth || 600, 900)), height: 210, last: experiment.last, summary,
       floor: rms ? 0 : undefined, ...data,
     }));
     const exact = rms ? null : experiment.traits.evaluates ? "v_π, exact" : "v*, exact";
     const simulated = experiment.source && experiment.source.kind === "simulated";
-    replace(legend, element("span", { class: "key path" }, "this run"),
+    replace(legend, element("span", { class: "key path" }, `${label}, this run`),
       experiment.source ? element("span", { class: "key band" }, simulated ? "200 simulated runs, mean ± 2 sd" : "expected, ± 2 sd") : null,
       exact ? element("span", { class: "key exact" }, exact) : null,
       element("span", { class: "now-value" }, "now ", element("b", { "data-part": "curve-now" }, number(now)), rms ? null : [", exactly ", number(data.exact)]));
