@@ -17,6 +17,7 @@ from tabular_rl.laws import expected
 
 EVALUATING = ("td0", "monte-carlo", "q-evaluation")
 LEARNERS = (*EVALUATING, "sarsa", "q-learning", "double-q-learning")
+PLACES = ('[data-panel="learners"]', "[data-learning-curve]")
 PARTS = ("before", "target", "delta", "alpha", "made")
 
 
@@ -28,7 +29,8 @@ class Panel:
         self.click("tab-learners")
 
     def control(self, name):
-        return self.page.one(f'[data-panel="learners"] [data-control="{name}"], [data-control="{name}"]')
+        own = ", ".join(f'{place} [data-control="{name}"]' for place in PLACES)
+        return self.page.one(own if self.page.all(own) else f'[data-control="{name}"]')
 
     def click(self, *names):
         for name in names:
@@ -209,7 +211,7 @@ def test_the_end_of_the_episode(opened):
 def test_everything_works_by_keyboard(opened):
     panel = opened("recycling_robot")
     panel.page.run("arguments[0].focus()", panel.control("tab-learners"))
-    everything = panel.page.all('[data-panel="learners"] [data-control]')
+    everything = panel.page.all(", ".join(f"{place} [data-control]" for place in PLACES))
     wanted = {x.get_attribute("data-control") for x in everything if x.is_displayed() and x.is_enabled()}
     reached = set()
     for _ in range(60):
@@ -235,7 +237,7 @@ def test_a_phone_has_room_for_everything_and_targets_for_fingers(opened):
     for method in LEARNERS:
         panel.choose("learner", method)
         assert panel.page.run("return document.documentElement.scrollWidth") <= 360, method
-        for control in panel.page.all('[data-panel="learners"] [data-control]'):
+        for control in panel.page.all(", ".join(f"{place} [data-control]" for place in PLACES)):
             if not control.is_displayed():
                 continue
             target = control  # a box to tick has its label too
@@ -279,8 +281,8 @@ def test_the_command_makes_the_same_table(opened, capsys):
 BAND = """
 const { experiment, store } = window.lesson;
 const own = {
-  policy: "uniform", behavior: "uniform", kind: "constant", alpha: 0.1, epsilon: 0.1, startValue: 0, seed: 4, mistakes: [],
-  terminalValue: 1, simulated: true, ...arguments[0],
+  policy: "uniform", behavior: "uniform", kind: "constant", alpha: 0.1, epsilon: 0.1, startValue: 0, seed: 4,
+  mistakes: [], terminalValue: 1, simulated: true, ...arguments[0],
 };
 const made = experiment.createExperiment(store.state.model, store.state.answer, own);
 experiment.widenBand(made, Infinity);

@@ -2,7 +2,7 @@
 import { drawn, element, number, replace } from "./dom.js";
 import { nextOf } from "./grid.js";
 import { actionOf, rowsOf } from "./model.js";
-import { alignedTexts } from "./texts.js";
+import { alignedTexts, roleIn } from "./texts.js";
 
 const RADIUS = 33;
 const COLUMN = 150; // pixels between columns at least, and between rows
@@ -30,11 +30,12 @@ export function graphView(store) {
     const disc = drawn("circle", { r: RADIUS, class: "disc" });
     const value = drawn("text", { class: "value", y: 13, "text-anchor": "middle" });
     const name = drawn("text", { class: "name", y: -5, "text-anchor": "middle" }, shortened(base.states[s], 9));
+    const role = drawn("text", { class: "role", x: RADIUS - 2, y: RADIUS + 4 });
     const host = drawn("g", {
       class: base.terminal[s] ? "node terminal" : "node", role: "button", tabindex: -1, "data-state": s,
       onclick: () => select(s), onpointerenter: () => store.set({ hovered: s }), onpointerleave: () => store.set({ hovered: null }),
-    }, drawn("title", {}, base.states[s]), disc, base.terminal[s] ? drawn("circle", { r: RADIUS - 4, class: "inner" }) : null, value, name);
-    return { host, disc, value };
+    }, drawn("title", {}, base.states[s]), disc, base.terminal[s] ? drawn("circle", { r: RADIUS - 4, class: "inner" }) : null, value, name, role);
+    return { host, disc, value, role };
   }
 
   function select(s) {
@@ -89,7 +90,7 @@ export function graphView(store) {
     const { model } = store.state;
     const texts = alignedTexts(shown ? [...shown.values] : new Array(model.S).fill(NaN), 6);
     const next = nextOf(model, selected);
-    nodes.forEach(({ host, value }, s) => {
+    nodes.forEach(({ host, value, role }, s) => {
       const x = shown ? shown.values[s] : NaN;
       const tone = scale.of(x);
       host.style.setProperty("--share", tone.share.toFixed(3));
@@ -98,10 +99,13 @@ export function graphView(store) {
       host.classList.toggle("next", next.has(s) && s !== selected);
       host.classList.toggle("hovered", s === hovered);
       host.classList.toggle("marked", Boolean(shown && shown.marked && shown.marked.includes(s)));
+      const part = roleIn(shown, s);
+      host.classList.toggle("moved", part !== "");
+      role.textContent = part;
       host.setAttribute("tabindex", s === selected ? 0 : -1);
       host.setAttribute("aria-pressed", String(s === selected));
       const greedy = shown ? shown.greedy[s].map((i) => actionOf(model, i)) : [];
-      host.setAttribute("aria-label", `${base.states[s]}: ${texts[s]}${model.terminal[s] ? ", terminal" : greedy.length ? `, ${greedy.join(" or ")}` : ""}`);
+      host.setAttribute("aria-label", `${base.states[s]}: ${texts[s]}${model.terminal[s] ? ", terminal" : greedy.length ? `, ${greedy.join(" or ")}` : ""}${part ? `; ${part} of the last transition` : ""}`);
       value.textContent = texts[s];
       value.dataset.value = String(x + 0);
     });
@@ -109,23 +113,24 @@ export function graphView(store) {
     const parts = [];
     const labels = [];
     const all = model.L <= FEW;
+    const moved = (shown && shown.transition) || { row: -1, s2: -1 };
     for (const s of model.terminal.keys()) {
       const chosen = new Set(greedy[s] || []);
-      const rows = rowsOf(model, s).filter((i) => all || s === selected || chosen.has(i));
-      for (const i of rows) draw(model, s, i, { greedy: chosen.has(i), active: s === selected }, parts, labels);
+      const rows = rowsOf(model, s).filter((i) => all || s === selected || chosen.has(i) || i === moved.row);
+      for (const i of rows) draw(model, s, i, { greedy: chosen.has(i), active: s === selected, to: i === moved.row ? moved.s2 : -1 }, parts, labels);
     }
     replace(links, parts);
     replace(names, labels);
   }
 
   // A row: a stem to its dot, and from there a branch to each next state.
-  function draw(model, s, i, { greedy, active }, parts, labels) {
+  function draw(model, s, i, { greedy, active, to: took }, parts, labels) {
     const from = points[s];
     const outcomes = outcomesOf(model, i);
     const looks = `${greedy ? "greedy" : ""} ${active ? "active" : ""}`;
     const u = turned(directions[i]);
     const dot = { x: from.x + u.x * STEM, y: from.y + u.y * STEM };
-    const line = (d) => parts.push(drawn("path", { class: `link ${looks}`, d }));
+    const line = (d, moved = took >= 0) => parts.push(drawn("path", { class: `link ${looks}${moved ? " moved" : ""}`, d }));
     const alone = outcomes.length === 1;
     if (!alone || outcomes[0].to !== s) line(`M${at(from)} L${at(dot)}`);
     for (const { to, p } of outcomes) {
@@ -143,8 +148,8 @@ export function graphView(store) {
         bend = { x: dot.x + u.x * far * 0.45, y: dot.y + u.y * far * 0.45 };
         end = towards(points[to], bend, RADIUS + 3);
       }
-      line(`M${at(dot)} Q${at(bend)} ${at(end)}`);
-      parts.push(headOf(bend, end, looks));
+      line(`M${at(dot)} Q${at(bend)} ${at(end)}`, to === took);
+      parts.push(headOf(bend, end, to === took ? `${looks} moved` : looks));
       if (active && !alone) {
         labels.push(drawn("text", { class: "p", x: dot.x * 0.3 + bend.x * 0.4 + end.x * 0.3, y: dot.y * 0.3 + bend.y * 0.4 + end.y * 0.3 + 4, "text-anchor": "middle" }, number(p, 3)));
       }

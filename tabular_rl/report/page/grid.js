@@ -2,7 +2,7 @@
 // actions as arrows where they have a direction, else by name.
 import { drawn, element, replace } from "./dom.js";
 import { actionOf } from "./model.js";
-import { alignedTexts } from "./texts.js";
+import { alignedTexts, roleIn } from "./texts.js";
 
 const GAP = 3;
 const LARGEST = 88; // pixels of a cell
@@ -107,6 +107,9 @@ export function gridView(store, laidOut) {
       box.classList.toggle("next", next.has(s) && s !== selected);
       box.classList.toggle("hovered", s === hovered);
       box.classList.toggle("marked", Boolean(shown && shown.marked && shown.marked.includes(s)));
+      const role = roleIn(shown, s);
+      if (role) box.dataset.role = role;
+      else delete box.dataset.role;
       box.tabIndex = s === selected ? 0 : -1;
       box.setAttribute("aria-selected", String(s === selected));
       value.textContent = texts[s];
@@ -117,7 +120,7 @@ export function gridView(store, laidOut) {
       replace(svg, drawable ? signs.map((sign, rank) => arrowShape(sign, rank, signs.length)) : []);
       const names = greedy.map((i) => actionOf(model, i));
       actions.textContent = model.terminal[s] ? "end" : drawable ? "" : names.join(", ");
-      box.setAttribute("aria-label", `${base.states[s]}: ${texts[s]}${model.terminal[s] ? ", terminal" : names.length ? `, ${names.join(" or ")}` : ""}`);
+      box.setAttribute("aria-label", `${base.states[s]}: ${texts[s]}${model.terminal[s] ? ", terminal" : names.length ? `, ${names.join(" or ")}` : ""}${role ? `; ${role} of the last transition` : ""}`);
     }
   }
 

@@ -44,6 +44,7 @@ export function inspectorPanel(store, host) {
     const { shown, model, selected } = store.state;
     replace(heading, "state ", element("b", { class: "state-name" }, model.states[selected]), model.terminal[selected] ? " (terminal)" : "");
     const explanation = shown && shown.explanation;
+    if (explanation && explanation.heading) replace(heading, explanation.heading);
     if (!explanation || (explanation.kind === "backup" && explanation.views && !explanation.views.length)) {
       replace(body, element("p", { class: "quiet" }, shown ? "These are the start values: nothing has been computed yet. Make a step." : "Nothing is shown."));
     } else if (explanation.kind === "backup") replace(body, backupParts(explanation));

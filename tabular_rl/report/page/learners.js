@@ -7,7 +7,7 @@ import { actionOf } from "./model.js";
 import { mistakeText, transitionText, updateView } from "./update.js";
 
 const SLICE = 12; // milliseconds of a frame for the band
-const SPEEDS = [["2", "2 steps a second"], ["10", "10 steps a second"], ["60", "60 steps a second"], ["1000", "1,000 steps a second"]];
+const SPEEDS = [["2", "2 a second"], ["10", "10 a second"], ["60", "60 a second"], ["1000", "1,000 a second"]];
 const EPISODE = 10000; // steps after which "to the end of the episode" gives up
 
 export function stateName(experiment, s) {
@@ -79,7 +79,8 @@ export function commandOf(experiment, base, noise) {
   return words.join(" ");
 }
 
-// The rows that the learner would take (S arrays): those of its policy, or the best by its table, all that are tied.
+// The rows that the learner would take (S arrays): those of its policy, unless that takes all alike, or the best by its
+// table, all that are tied.
 function rowsShown(experiment, t) {
   const { whole, model, policy, learner } = experiment;
   return Array.from({ length: whole.S }, (_, s) => {
@@ -88,7 +89,7 @@ function rowsShown(experiment, t) {
     let top = -Infinity;
     for (let i = model.pairPtr[at]; i < model.pairPtr[at + 1]; i += 1) {
       if (policy) {
-        if (policy[i] > 0) rows.push(i - t * whole.L);
+        if (policy[i] === 1) rows.push(i - t * whole.L);
       } else {
         if (learner.table[i] > top) rows.length = 0;
         if (learner.table[i] >= top) rows.push(i - t * whole.L);
@@ -101,7 +102,7 @@ function rowsShown(experiment, t) {
 
 // What the picture and the inspector show of an experiment at time t (0 without a horizon).
 export function shownOf(experiment, t) {
-  const { whole, model, own, traits, learner } = experiment;
+  const { whole, model, own, traits, learner, truth } = experiment;
   const { last } = learner;
   const point = learner.table;
   const values = new Float64Array(whole.S);
@@ -114,7 +115,8 @@ export function shownOf(experiment, t) {
   const when = whole.horizon ? ` at time ${t}` : "";
   return {
     title: `${LEARNERS[own.method].name} after ${learner.steps.toLocaleString("en")} step${learner.steps === 1 ? "" : "s"}${when}`,
-    name: "v", legend: traits.evaluates ? "the policy π" : "the best actions by q",
+    name: "v", legend: !traits.evaluates ? "the best actions by q" : own.policy === "optimal" ? "the policy π" : null,
+    exact: truth ? truth.slice(t * whole.S, (t + 1) * whole.S) : null, exactName: traits.evaluates ? "v_π" : "v*",
     values, q, greedy: rowsShown(experiment, t), transition,
     explanation: { kind: "update", heading: "The last update", parts: partsOf(experiment), view: updateView },
   };
@@ -188,10 +190,10 @@ export function learnersPanel(store, host) {
     options: [["constant", "α, constant"], ["harmonic", "1/n, n the updates of the entry"], ["power", "n^−0.7"]], onchange: (x) => change({ kind: x }),
   });
   const alpha = slider({
-    name: "step-size", label: "α, the step size", min: 0.01, max: 1, step: 0.01, value: own.alpha, onchange: (x) => change({ alpha: x }),
+    name: "step-size", label: "α, step size", min: 0.01, max: 1, step: 0.01, value: own.alpha, onchange: (x) => change({ alpha: x }),
   });
   const epsilon = slider({
-    name: "epsilon", label: "ε, how often it explores", min: 0, max: 1, step: 0.01, value: own.epsilon, onchange: (x) => change({ epsilon: x }),
+    name: "epsilon", label: "ε, exploration", min: 0, max: 1, step: 0.01, value: own.epsilon, onchange: (x) => change({ epsilon: x }),
   });
   const seed = numberBox({
     name: "seed", label: "seed", value: own.seed, step: 1, min: 0,
@@ -215,21 +217,25 @@ export function learnersPanel(store, host) {
   });
   const speed = choice({ name: "speed", label: "speed", options: SPEEDS, value: String(view.speed), onchange: (x) => { view.speed = Number(x); } });
   const shows = choice({
-    name: "curve-shows", label: "the curve shows", value: view.show, options: [["value", "the value of the selected state"], ["rms", "the error of the table"]],
+    name: "curve-shows", label: "curve", value: view.show, options: [["value", "the value of the selected state"], ["rms", "the error of the whole table"]],
     onchange: (x) => { view.show = x; draw(); },
   });
-  const simulate = tickbox({ name: "simulate", label: "200 simulated runs behind it", value: own.simulated, onchange: (x) => change({ simulated: x }) });
+  const simulate = tickbox({ name: "simulate", label: "200 simulated runs", value: own.simulated, onchange: (x) => change({ simulated: x }) });
   const play = button("play", "play", () => setPlaying(!view.playing));
   const back = button("back", "back", () => go(experiment.learner.steps - 1), { title: "one step back" });
   const buttons = element("div", { class: "buttons", role: "group", "aria-label": "Run the learner" },
     button("restart", "restart", () => go(0), { title: "to the start, with the same seed" }), back,
     button("step", "step", () => go(experiment.learner.steps + 1), { title: "one transition" }), play,
-    button("episode", "to the end of the episode", () => toEpisodeEnd()),
-    button("hundred", "100 steps", () => go(experiment.learner.steps + 100)),
-    button("new-seed", "new seed", () => { seed.input.value = String(own.seed + 1); change({ seed: own.seed + 1 }); }));
+    button("episode", "end of episode", () => toEpisodeEnd(), { title: "to the end of the episode" }),
+    button("hundred", "100 steps", () => go(experiment.learner.steps + 100)));
+  seed.host.append(button("new-seed", "next", () => {
+    seed.input.value = String(own.seed + 1);
+    change({ seed: own.seed + 1 });
+  }, { "aria-label": "next seed", title: "the same learner with other random numbers" }));
   const switches = element("fieldset", { class: "mistakes" });
   const planted = element("ul", { class: "planted-notes" });
   const status = element("p", { class: "status", role: "status", "aria-live": "polite" });
+  const side = document.querySelector("[data-learning-curve]");
   const figure = element("figure", { class: "learning" });
   const legend = element("p", { class: "curve-legend" });
   const note = element("p", { class: "note band-note" });
@@ -239,8 +245,8 @@ export function learnersPanel(store, host) {
     element("div", { class: "settings" }, kind.host, alpha.host, epsilon.host),
     element("div", { class: "settings" }, buttons, speed.host),
     status, switches, planted,
-    element("div", { class: "settings" }, shows.host, simulate.host),
-    figure, legend, note, command);
+    command);
+  replace(side, element("div", { class: "settings" }, shows.host, simulate.host), figure, legend, note);
 
   function drawSwitches() {
     const { mistakes } = LEARNERS[own.method];
@@ -368,7 +374,7 @@ export function learnersPanel(store, host) {
     const now = data.path[data.path.length - 1][1];
     const summary = `${label} against steps: now ${number(now)} after ${experiment.learner.steps} steps, exactly ${number(data.exact)}`;
     replace(figure, curve({
-      width: Math.max(260, Math.min(figure.clientWidth || 600, 900)), height: 210, last: experiment.last, summary,
+      width: Math.max(240, Math.min(figure.clientWidth || 400, 900)), height: 230, last: experiment.last, summary,
       floor: rms ? 0 : undefined, ...data,
     }));
     const exact = rms ? null : experiment.traits.evaluates ? "v_π, exact" : "v*, exact";
@@ -382,9 +388,12 @@ export function learnersPanel(store, host) {
 
   store.subscribe((_, patch) => {
     if ("model" in patch) rebuild();
-    else if ("panel" in patch) publish();
+    else if ("panel" in patch) {
+      side.hidden = store.state.panel !== "learners";
+      publish();
+    }
     else if ("selected" in patch) draw();
   });
-  new ResizeObserver(() => draw()).observe(host);
+  new ResizeObserver(() => draw()).observe(side);
   rebuild();
 }

@@ -30,3 +30,10 @@ function minus(text) {
 export function symbols(text) {
   return text.split(/(_[\wπ*]+)/).map((part) => (part.startsWith("_") ? element("sub", {}, part.slice(1)) : part));
 }
+
+// What a state is in the transition that is shown: "s", "s'", both, or nothing.
+export function roleIn(shown, s) {
+  const moved = shown && shown.transition;
+  if (!moved) return "";
+  return [moved.s === s ? "s" : "", moved.s2 === s ? "s'" : ""].filter((x) => x !== "").join(" = ");
+}

@@ -85,7 +85,7 @@ function readView(parts) {
     element("tbody", {}, read.map((x) => element("tr", {},
       element("th", { scope: "row" }, x.action), element("td", {}, shownNumber(x.value)),
       twice ? element("td", {}, shownNumber(x.other)) : null, weights ? element("td", {}, shownNumber(x.weight)) : null,
-      element("td", {}, x.mark))))));
+      element("td", { class: "mark" }, x.mark))))));
 }
 
 // The updates of Monte Carlo at the end of an episode, the last visit first.
