@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.analysis.iterates import iterates
+from tabular_rl.analysis.update import Update, explain_update
 from tabular_rl.errors import NotAnswerable, OptionError, quoted
 from tabular_rl.methods.ask import RATIONAL_STATES, reference
 from tabular_rl.methods.lookup import canonical
@@ -77,7 +78,7 @@ class Explanation:
 @public
 def explain(
     mdp: MDP,
-    state: Any,
+    state: Any = None,
     action: Any = None,
     *,
     sweep: int | None = None,
@@ -87,13 +88,16 @@ def explain(
     in_place: bool = False,
     start_from: Any = None,
     start_policy: Any = None,
-) -> Explanation:
+    transition: Any = None,
+    step: int | None = None,
+    **learner: Any,
+) -> Explanation | Update:
     """Return how the value of a state arises from its actions, their outcomes, and the values of the next states.
 
         v(s) = max_a q(s,a),  or with a policy  Σ_a π(a|s) q(s,a),      q(s,a) = Σ_s' p(s'|s,a) [ r(s,a,s') + γ v(s') ]
 
     Without a sweep the values are the solution, so that both sides are the same. Models of up to 100 states are
-    reckoned in fractions.
+    reckoned in fractions. With a transition or a step it is one update of a learner, with the numbers that it made.
 
     Parameters
     ----------
@@ -104,11 +108,14 @@ def explain(
     policy : explain its values; without, those of the best policy
     method : whose sweep it is: "value-iteration", "policy-iteration" or "policy-evaluation"
     in_place : of sweeps, whether each new value is used at once, states in the order of the model
-    start_from, start_policy : where the sweeps begin, as in `iterates`
+    start_from, start_policy : where the sweeps begin, as in `iterates`, and the values that a learner starts with
+    transition : (s, a, r, s'), with a' for SARSA, that the learner `method` (q-learning) learns from first of all
+    step : n, to explain update n of a run of the learner
+    learner : options of the learner, such as seed and step_size
 
     Returns
     -------
-    Explanation, whose text is what the command `explain` prints.
+    Explanation, or of a learner Update, whose text is what the command `explain` prints.
 
     Raises
     ------
@@ -122,7 +129,31 @@ def explain(
     >>> found = explain(MDP.from_outcomes(moves, "1/2", terminal=["end"]), "cool", sweep=2)      # V_1(cool) = 1
     >>> [str(a.q) for a in found.actions], str(found.value), found.best, str(found.gap)
     (['3/2', '5/4'], '3/2', (0,), '1/4')
+    >>> model = found.mdp                                                          # Q-learning: 0 + 1/2 (1 + 0 - 0)
+    >>> explain(model, transition=("cool", "slow", 1, "cool"), step_size=0.5).new
+    0.5
     """
+    if transition is not None or step is not None:
+        of_values = {
+            "state": state,
+            "action": action,
+            "sweep": sweep,
+            "time": time,
+            "start_policy": start_policy,
+        }
+        for name, x in {**of_values, "in_place": in_place or None}.items():
+            if x is not None:
+                raise OptionError(
+                    f"explain: found {name} of values with an update of a learner, expected one of them"
+                )
+        learner |= {} if start_from is None else {"start_from": start_from}
+        return explain_update(mdp, method or "q-learning", policy, transition, step, learner)
+    if learner:
+        raise OptionError(
+            f"explain: found {next(iter(learner))} without a transition or a step, expected both"
+        )
+    if state is None:
+        raise OptionError("explain: found no state, expected one, or a transition or a step of a learner")
     s = mdp.states.at(state, "state")
     pi = None if policy is None else Policy.of(mdp, policy)
     swept = {

@@ -20,8 +20,8 @@ FEW = 10  # options that need no groups
 # The groups of options, in the order that they are shown in. What stands in none is about the output.
 GROUPS = {
     "The model": "format gamma horizon terminal minimize normalize",
-    "What to find": "action method methods exact iterates policy estimators estimator n trace traces importance visit "
-    "features entropy undiscounted start tolerance relative level asserted",
+    "What to find": "transition step action method methods exact iterates policy estimators estimator n trace traces "
+    "importance visit features entropy undiscounted start tolerance relative level asserted",
     "Data": "data behavior source episode_steps",
     "Step sizes": "step_size per average critic_step_size",
     "Exploration": "explore start_value",

@@ -12,6 +12,7 @@ from tabular_rl.analysis.explain import Explanation
 from tabular_rl.analysis.gradient import GradientStudy
 from tabular_rl.analysis.iterates import Iterates
 from tabular_rl.analysis.simulation import Simulation
+from tabular_rl.analysis.update import Update
 from tabular_rl.certificates.verdict import Verdict
 from tabular_rl.errors import OptionError, path_text, quoted
 from tabular_rl.formats.registry import ANSWERS
@@ -26,6 +27,7 @@ from tabular_rl.report.render.files import write_report
 from tabular_rl.report.render.text import report_text
 from tabular_rl.report.simulation import SimulationReport
 from tabular_rl.report.solution import SolutionReport
+from tabular_rl.report.update import UpdateReport
 from tabular_rl.report.verdict import VerdictReport
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.solution import Solution
@@ -40,6 +42,7 @@ REPORTS: dict[type, Callable[[Any], Report]] = {
     Estimate: EstimateReport,
     Iterates: IteratesReport,
     Explanation: ExplanationReport,
+    Update: UpdateReport,
     GradientStudy: GradientReport,
 }
 

@@ -79,7 +79,8 @@ def speedy_q_learning(
     """
     run = Learning(speedy_q_learning, locals(), table="pairs")
     walk, _ = walk_of(run)
-    before = run.add("before", run.mdp.sign * run.option["start_value"])
+    before = run.add("before", 0.0)
+    before[:] = run.estimates
     return learn_by(run, speedy, walk, run.visits, run.total, run.since, before, run.estimates)
 '''
 

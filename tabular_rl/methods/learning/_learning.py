@@ -185,6 +185,8 @@ class Learning(Inputs, Arrays):
 
     def _advance(self, advance: Advance, pace: Pace) -> None:
         """Advance all runs to the last step, some of them in each thread, and record on the way; Stop ends it early."""
+        if self.done >= self.steps:
+            return
         points, saved = record_points(self.steps), time.monotonic()
         threads = min(self.option.get("threads") or 1, self.runs)
         cuts = np.linspace(0, self.runs, threads + 1).astype(int).tolist()
