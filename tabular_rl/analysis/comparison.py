@@ -106,7 +106,7 @@ class Curves:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(hooks.Drawn):
     """The reference and the methods compared with it: `rows` are those that plan, `curves` those that learn."""
 
     reference: Solution
@@ -234,7 +234,7 @@ def compare(
                 raise
             continue
         if isinstance(solution, Learned):
-            curves.append(_curves(label, solution, policy, given))
+            curves.append(_curves(label, solution, given))
         else:
             loss, ends = policy_loss(mdp, best, solution.policy if policy is None else None)
             error = error_between(best, solution)
@@ -257,25 +257,29 @@ def _labels(methods: Any) -> list[str]:
     return list(dict.fromkeys(map(canonical, map(method_name, methods))))
 
 
-def _curves(label: str, learned: Learned, policy: Policy | None, options: dict[str, Any]) -> Curves:
+def _curves(label: str, learned: Learned, options: dict[str, Any]) -> Curves:
     """What a learner learned, the regret of its policies, and the law of its runs."""
     lost = None
     if learned.task == "control" and learned.status is not Status.INTERRUPTED:
         lost = regret(learned)
-    return Curves(label, learned, lost, _law_of(learned, policy, options))
+    return Curves(label, learned, lost, law_of(learned, options.get("weights")))
 
 
-def _law_of(learned: Learned, policy: Policy | None, options: dict[str, Any]) -> Expected | None:
+def law_of(learned: Learned, weights: Any = None) -> Expected | None:
     """The exact moments of a learner at the first LAW_STEPS of its recorded steps; None where none are known."""
     from tabular_rl.laws.expected import expected
 
-    if policy is None or learned.curve is None or learned.estimates[0].size > LAW_ENTRIES:
+    if learned.policy is None or learned.behavior is None or learned.curve is None:
+        return None
+    if learned.task == "control" or learned.estimates[0].size > LAW_ENTRIES:
         return None
     if learned.status is Status.INTERRUPTED:
         return None
     points = learned.curve.steps[learned.curve.steps <= LAW_STEPS]
+    options = {key: value for key, value in learned.options.items() if value is not None}
+    options |= {"behavior": learned.behavior, "weights": weights}
     try:
-        return expected(learned.method, learned.mdp, policy, points=points.tolist(), **options)
+        return expected(learned.method, learned.mdp, learned.policy, points=points.tolist(), **options)
     except (OptionError, NotAnswerable, NumericalError):
         return None
 

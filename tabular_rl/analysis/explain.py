@@ -45,7 +45,7 @@ class Backup:
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class Explanation(hooks.Shown):
     """The backup of a state with its numbers, in the sign of the model.
 
     Parameters

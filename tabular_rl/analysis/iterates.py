@@ -50,7 +50,7 @@ class Iterate:
 
 
 @dataclass(frozen=True, eq=False)
-class Iterates(Sequence[Iterate]):
+class Iterates(Sequence[Iterate], hooks.Drawn):
     """The steps of a method in their order: `steps[k].v` is V_k.
 
     `order` says how a sweep goes through the states; `ended` whether one more step would change nothing.

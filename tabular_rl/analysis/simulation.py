@@ -37,7 +37,7 @@ RECORDED = 65_536  # transitions recorded at once
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Simulation:
+class Simulation(hooks.Shown):
     """The mean return of a policy, how sure it is, and the exact value beside it.
 
     With probability about `level` the expected return is within `mean` ± `half_width`. That is z s / √n by the normal

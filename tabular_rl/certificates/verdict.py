@@ -38,7 +38,7 @@ class Elsewhere(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Verdict:
+class Verdict(hooks.Shown):
     """What one rigorous sweep proves of an answer. True where everything is proven and no claim is refuted.
 
     `error` is how far a value can be from the truth, inf where nothing is proven, and 0 where the answer has the exact

@@ -9,11 +9,13 @@ from typing import Any
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._signals import solving, writing
 from tabular_rl.errors import path_text
+from tabular_rl.formats.output import all_or_none
 from tabular_rl.model.mdp import MDP
 from tabular_rl.report.blocks import Report
 from tabular_rl.report.progress import Progress
 from tabular_rl.report.render.files import write_report
 from tabular_rl.report.render.json import report_parts
+from tabular_rl.report.render.picture import write_picture
 from tabular_rl.report.render.text import report_text
 from tabular_rl.report.screen import note, out
 from tabular_rl.solving.run import interrupt
@@ -35,11 +37,13 @@ def is_file(path: str | None) -> bool:
 
 
 def deliver(report: Report, given: Mapping[str, Any]) -> None:
-    """Write a report where --output and --json say."""
-    output = given["output"]
-    if is_file(output):
-        with writing(output):
+    """Write a report where --output and --json say, and its picture where --plot does: all files or none."""
+    output, picture = given.get("output"), given.get("plot")
+    with all_or_none(), writing(output or picture):
+        if output is not None and is_file(output):
             write_report(report, output)
+        if picture is not None:
+            write_picture(report, picture, given["draw"] or "")
     with writing(None):
         show(report, given)
 
@@ -47,7 +51,7 @@ def deliver(report: Report, given: Mapping[str, Any]) -> None:
 def show(report: Report, given: Mapping[str, Any]) -> None:
     """Print a report: as JSON where that is asked for, else as text; nothing under -q where it went to a file."""
     output = given.get("output")
-    if given["as_json"] or output == "-":
+    if given.get("as_json") or output == "-":
         for part in report_parts(report):
             out(part)
     elif not (given["quiet"] and output is not None):

@@ -23,6 +23,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import rounded_up
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import fraction
+from tabular_rl.report.render.picture import SUFFIXES, require_plot
 from tabular_rl.report.screen import note
 from tabular_rl.solving import run as running
 
@@ -185,6 +186,32 @@ def check_output(
             f"{name}: {path_text(output)}: found the suffix {quoted(suffix)}, expected {' or '.join(suffixes)}{rest}"
         )
     probe(output)
+
+
+def check_picture(given: Mapping[str, Any], *inputs: str | None) -> None:
+    """Raise before anything is solved where the picture of --plot cannot be drawn or written.
+
+    Parameters
+    ----------
+    given : what the command line says: the file of --plot, what --draw names, and --output
+    inputs : the files that are read
+
+    Raises
+    ------
+    MissingExtra : matplotlib is not installed
+    OptionError, OutputError : the option or the path, and the reason
+    """
+    picture, output = given["plot"], given.get("output")
+    if picture is None:
+        if given.get("draw") is not None:
+            raise OptionError("--draw: found no --plot, expected one: it says where to")
+        return
+    if picture == "-":
+        raise OptionError("--plot: found '-', expected the name of a file")
+    check_output(picture, *inputs, suffixes=SUFFIXES, name="--plot")
+    if output not in (None, "-") and os.path.abspath(output) == os.path.abspath(picture):
+        raise OptionError(f"{path_text(picture)}: is also the output, expected another file")
+    require_plot()
 
 
 def model_format(output: str, to: str | None, *inputs: str | None) -> str:

@@ -22,6 +22,7 @@ from tabular_rl.solving.options import OPTIONS, SEED
 C = TypeVar("C", bound=Callable[..., Any])
 SHORT = 4  # names in a help text
 REPEAT = "Can be repeated."
+PICTURES = ("values", "policy", "q", "graph", "map", "gamma", "residual", "errors", "start")
 
 
 class Value(click.ParamType[Any]):
@@ -157,7 +158,22 @@ def report_options(what: str, dual: bool = False) -> Callable[[C], C]:
     )
     state = state_option("state", "Show only this state. JSON and files still hold all states.")
     output = output_option(f"Also write {what} to FILE, as CSV (.csv) or JSON (.json or no suffix).")
-    return together(output, show, state, json_option, all_option, quiet_option)
+    drawn = plot_options(f"Draw {what}")
+    return together(output, drawn, show, state, json_option, all_option, quiet_option)
+
+
+def plot_options(what: str) -> Callable[[C], C]:
+    """Return the options that draw an answer or a model."""
+    return together(
+        click.option(
+            "--plot", metavar="FILE", help=f"{what} to FILE (.png, .svg or .pdf). Needs the extra plot."
+        ),
+        click.option(
+            "--draw",
+            type=click.Choice(PICTURES),
+            help="What --plot draws. Without, what fits best: a map, a graph, or curves.",
+        ),
+    )
 
 
 def start_option(others: str) -> Callable[[C], C]:

@@ -8,6 +8,7 @@ from tabular_rl.analysis.iterates import iterates
 from tabular_rl.commands._deliver import deliver, note_written
 from tabular_rl.commands._files import (
     check_output,
+    check_picture,
     named_states,
     policy_file,
     read_model,
@@ -29,6 +30,7 @@ def stepped(task: str, given: dict[str, Any]) -> int:
     inputs = start_file(given["start_from"] or ()), policy_file(given.get("policy"))
     first = policy_file(given.get("start_policy"))
     check_output(given["output"], given["model"], *inputs, first, suffixes=ANSWERS.suffixes)
+    check_picture(given, given["model"], *inputs, first)
     for key in (key for key in OPTIONS if given.get(key) is not None and key != "in_place"):
         raise OptionError(f"{flag(key)}: found with --iterates, which has no such option")
     if given["show"] is not None:
@@ -47,7 +49,7 @@ def stepped(task: str, given: dict[str, Any]) -> int:
         exact=given["exact"],
     )
     deliver(IteratesReport(found, given["everything"], only), given)
-    note_written(given["quiet"], given["output"])
+    note_written(given["quiet"], given["output"], given["plot"])
     return 0
 
 

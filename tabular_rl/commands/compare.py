@@ -10,7 +10,7 @@ from tabular_rl.analysis.assertion import Assertion
 from tabular_rl.analysis.comparison import ALWAYS, asked_method, compare, fitting_methods
 from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NO, at_work, exit_code, is_file, note_written, show
-from tabular_rl.commands._files import check_output, read_behavior, read_model
+from tabular_rl.commands._files import check_output, check_picture, read_behavior, read_model
 from tabular_rl.commands._help import OfMethods
 from tabular_rl.commands._signals import writing
 from tabular_rl.errors import OptionError, escape, quoted
@@ -20,7 +20,7 @@ from tabular_rl.formats.output import all_or_none
 from tabular_rl.methods.lookup import LEARNERS, METHODS, canonical, unknown_method
 from tabular_rl.report.comparison import ComparisonReport
 from tabular_rl.report.render.files import write_report
-from tabular_rl.report.render.picture import SUFFIXES, require_plot, write_picture
+from tabular_rl.report.render.picture import write_picture
 from tabular_rl.solving.options import OPTIONS
 
 
@@ -49,12 +49,7 @@ from tabular_rl.solving.options import OPTIONS
 @click.option(
     "--csv", "as_csv", metavar="FILE", help="Write the learning curves to FILE: method, run, step, errors."
 )
-@click.option(
-    "--plot",
-    metavar="FILE",
-    help="Draw the learning curves, or the residuals of methods that do not learn, to FILE (.png, .svg or .pdf). "
-    "Needs the extra plot.",
-)
+@o.plot_options("Draw the learning curves, or the residuals of methods that do not learn,")
 @o.output_option("Also write the comparison to FILE, as JSON.")
 @o.json_option
 @o.quiet_option
@@ -82,9 +77,7 @@ def command(**given: Any) -> int:
     options = _asked_options(given, named)
     check_output(given["output"], given["model"], suffixes=(".json",))
     check_output(given["as_csv"], given["model"], suffixes=(".csv",), name="--csv")
-    if given["plot"] is not None:
-        check_output(given["plot"], given["model"], suffixes=SUFFIXES, name="--plot")
-        require_plot()
+    check_picture(given, given["model"])
     mdp = read_model(given)
     policy = read_policy(given["policy"], mdp) if given["policy"] is not None else None
     known = named or fitting_methods(mdp, "control" if policy is None else "prediction")
@@ -109,7 +102,7 @@ def command(**given: Any) -> int:
         if sheet is not None:
             write_report(report, sheet, "csv")
         if picture is not None:
-            write_picture(report, picture)
+            write_picture(report, picture, given["draw"] or "")
     show(report, given)
     note_written(given["quiet"], output, sheet, picture)
     return exit_code(0 if all(verdicts) else NO)

@@ -10,7 +10,7 @@ from tabular_rl.analysis.gradient import gradient_study
 from tabular_rl.analysis.simulation import STEPS
 from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, exit_code, is_file, note_written, show
-from tabular_rl.commands._files import check_output, policy_file, read_model
+from tabular_rl.commands._files import check_output, check_picture, policy_file, read_model
 from tabular_rl.commands._help import Command
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._signals import writing
@@ -22,7 +22,7 @@ from tabular_rl.methods.gradient.estimators import ESTIMATORS, checked_name
 from tabular_rl.model.mdp import MDP
 from tabular_rl.report.gradient import GradientReport
 from tabular_rl.report.render.files import write_report
-from tabular_rl.report.render.picture import SUFFIXES, require_plot, write_picture
+from tabular_rl.report.render.picture import write_picture
 from tabular_rl.report.screen import note, warn
 from tabular_rl.report.words import plural, seconds_text, stopped_text
 from tabular_rl.solving.options import EPISODES, OPTIONS
@@ -84,8 +84,7 @@ def command(**given: Any) -> int:
     for name in given["estimators"]:
         checked_name(name)
     if given["plot"] is not None:
-        require_plot()
-        check_output(given["plot"], given["model"], suffixes=SUFFIXES, name="--plot")
+        check_picture(given, given["model"], policy_file(given["policy"]))
     elif given["axes"]:
         raise OptionError("--axis: found no --plot, expected one: it says what is drawn")
     check_output(given["output"], given["model"], policy_file(given["policy"]), suffixes=ANSWERS.suffixes)

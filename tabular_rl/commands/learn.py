@@ -12,6 +12,7 @@ from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, exit_code, note_written
 from tabular_rl.commands._files import (
     check_output,
+    check_picture,
     named_states,
     policy_file,
     read_behavior,
@@ -130,7 +131,9 @@ def command(**given: Any) -> int:
     if not given["quiet"]:
         note(work_line(learned) + "\n")
     failed = None if saver is None else saver.failed
-    note_written(given["quiet"], given["checkpoint"] if failed is None else None, given["output"])
+    note_written(
+        given["quiet"], given["checkpoint"] if failed is None else None, given["output"], given["plot"]
+    )
     if failed is not None:
         note(f"{failed}\n")
         return failed.exit_code
@@ -173,6 +176,7 @@ def _check_files(given: dict[str, Any]) -> None:
     inputs = [given["model"], given["data"], given["resume"], start_file(given["start_from"] or ())]
     inputs += map(policy_file, (given["policy"], given["behavior"]))
     check_output(given["output"], *inputs, suffixes=ANSWERS.suffixes)
+    check_picture(given, *inputs)
     checkpoint = given["checkpoint"]
     if checkpoint is None:
         return

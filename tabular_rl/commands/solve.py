@@ -13,6 +13,7 @@ from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, note_written
 from tabular_rl.commands._files import (
     check_output,
+    check_picture,
     named_states,
     policy_file,
     read_model,
@@ -72,6 +73,7 @@ def answered(task: str, given: dict[str, Any]) -> int:
         policy_file(policy),
         suffixes=ANSWERS.suffixes,
     )
+    check_picture(given, given["model"], start_file(start or ()), policy_file(policy))
     with ExitStack() as counting:
         phases = counting.enter_context(profile()) if given["profile"] else {}
         mdp = read_model(given)
@@ -128,4 +130,4 @@ def _say_rest(solution: Solution, given: dict[str, Any]) -> None:
         parts = [f"{name} {seconds_text(x)}" for name, x in solution.seconds_of.items()]
         spent = seconds_text(solution.seconds) + (f" ({', '.join(parts)})" if parts else "")
         note(f"{solution.method}: {did + ' ' if did else ''}in {spent}\n")
-    note_written(quiet, output)
+    note_written(quiet, output, given["plot"])

@@ -50,3 +50,40 @@ planners = Hook("lists the methods that plan with a model")  # nothing -> Method
 verdicts = Hook("says what theory knows of a run")  # Learning -> sentences: why it will not converge
 best_policy = Hook("finds a best policy")  # model -> Policy
 read_policy = Hook("reads the text of a policy")  # text, model -> Policy
+html_of = Hook("shows a model or an answer in a notebook")  # anything that is shown -> HTML
+plot = Hook("draws a model or an answer")  # anything that is shown, Axes or None, name of a picture -> Axes
+
+
+class Shown:
+    """What shows itself in a notebook."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return str(html_of(self))
+
+
+class Drawn(Shown):
+    """What draws itself too: models, policies, and answers of which there is a picture."""
+
+    __slots__ = ()
+
+    def plot(self, ax: Any = None, draw: str = "") -> Any:
+        """Draw it between axes of matplotlib, and return these. It needs the extra `plot`.
+
+        Parameters
+        ----------
+        ax : matplotlib's Axes; without, those of a new figure
+        draw : one of several pictures, such as "values", "policy", "q", "graph"; the first by default
+
+        Returns
+        -------
+        matplotlib's Axes.
+
+        Raises
+        ------
+        MissingExtra : matplotlib is not installed
+        OptionError : there is no such picture: those that there are, are named; or `ax` are no Axes
+        """
+        return plot(self, ax, draw)

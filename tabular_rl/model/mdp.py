@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import Fault, ModelError, OptionError, closest, kind_text, quoted
+from tabular_rl.model import hooks
 from tabular_rl.model.calls import Model, check_options, public
 from tabular_rl.model.clock import phase
 from tabular_rl.model.fields import complete, finish, put, put_arrays, put_exact, put_rewards, put_start
@@ -72,7 +73,7 @@ OF_TENSORS = ("axes", "reward_axes", "terminal", "terminal_rewards", "states", "
 OF_OUTCOMES = ("terminal", "states", "actions", "start", *OF_ALL)
 
 
-class MDP(Model):
+class MDP(Model, hooks.Drawn):
     """A finite Markov decision process.
 
     `MDP(P, R, gamma)` takes the tensors of the textbooks, `MDP.from_outcomes` lists of outcomes, `MDP.from_rows` the

@@ -36,7 +36,7 @@ from tabular_rl.model.rows import Floats, Ints
 EXACT_PAIRS = 100_000  # up to which mixed probabilities are kept as fractions too
 
 
-class Policy(Mapping[str, Any]):
+class Policy(Mapping[str, Any], hooks.Drawn):
     """What to do in each state: a mapping of states to actions, or to {action: probability}.
 
     `rows` (S,) is the chosen row of each state, -1 at terminals, where the policy is deterministic; `probs` (L,) the

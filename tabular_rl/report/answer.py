@@ -16,6 +16,8 @@ from tabular_rl.analysis.update import Update
 from tabular_rl.certificates.verdict import Verdict
 from tabular_rl.errors import OptionError, path_text, quoted
 from tabular_rl.formats.registry import ANSWERS
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
 from tabular_rl.report.blocks import Report
 from tabular_rl.report.comparison import ComparisonReport
 from tabular_rl.report.estimate import EstimateReport
@@ -23,7 +25,10 @@ from tabular_rl.report.explain import ExplanationReport
 from tabular_rl.report.gradient import GradientReport
 from tabular_rl.report.iterates import IteratesReport
 from tabular_rl.report.learned import LearnedReport
+from tabular_rl.report.model import ModelReport
+from tabular_rl.report.policy_report import PolicyReport
 from tabular_rl.report.render.files import write_report
+from tabular_rl.report.render.picture import plot_report
 from tabular_rl.report.render.text import report_text
 from tabular_rl.report.simulation import SimulationReport
 from tabular_rl.report.solution import SolutionReport
@@ -44,6 +49,8 @@ REPORTS: dict[type, Callable[[Any], Report]] = {
     Explanation: ExplanationReport,
     Update: UpdateReport,
     GradientStudy: GradientReport,
+    MDP: ModelReport,
+    Policy: PolicyReport,
 }
 
 
@@ -55,6 +62,22 @@ def _report_of(answer: Any) -> Report:
 def text_of(answer: Any) -> str:
     """Return the text of an answer, as the command that finds it prints it."""
     return report_text(_report_of(answer))
+
+
+def plot(answer: Any, ax: Any = None, what: str = "") -> Any:
+    """Draw an answer, a model or a policy between axes of matplotlib, and return these.
+
+    Parameters
+    ----------
+    answer : what is drawn
+    ax : matplotlib's Axes; without, those of a new figure
+    what : which of its pictures; the first by default
+
+    Returns
+    -------
+    matplotlib's Axes.
+    """
+    return plot_report(_report_of(answer), ax, what)
 
 
 def write(answer: Solution, path: str | os.PathLike[str]) -> None:

@@ -67,8 +67,9 @@ class Series:
     x, y : (n,) and (n,), or (n, runs)
     number : of the colour and the style of the line; black where it has none
     look : "line", "dot" or "cross"; "arrow" from the first point to the last; "level", a line through the whole
-        picture; of runs "runs", thin lines without a name, "spread", the median in a band from the least to the most,
-        or "expected", a thick line in a band that stands behind others
+        picture, "upright", one at each x; "marks", points without a line, each number with a marker of its own,
+        "hollow" the same unfilled; of runs "runs", thin lines without a name, "spread", the median in a band from the
+        least to the most, or "expected", a thick line in a band that stands behind others
     """
 
     name: str
@@ -88,6 +89,7 @@ class Curve:
     series : drawn one over the other
     logarithmic : the axes that are, "x", "y" or "xy"; what is not above 0 has no place there
     aside : whether the legend stands beside the curve
+    x_names, y_names : what stands at 0, 1, 2 ... of an axis instead of numbers
     """
 
     title: str
@@ -96,9 +98,102 @@ class Curve:
     series: Sequence[Series]
     logarithmic: str = ""
     aside: bool = False
+    x_names: Sequence[str] = ()
+    y_names: Sequence[str] = ()
 
 
-Block = Lines | Table | Grid | Curve
+VALUE, WALL, TERMINAL, ELSEWHERE, NOTHING = range(5)  # what a cell of a map is
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """A move that is drawn in a cell: to the right by `dx`, down by `dy`; (0, 0) is to stay. `weight` is its size."""
+
+    row: int
+    column: int
+    dx: float
+    dy: float
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Map:
+    """Numbers in the cells of a map or of a table, as colours and as texts; a screen of text leaves it out.
+
+    Parameters
+    ----------
+    title : what is drawn
+    values : (m, n), or (m, n, 4) for the triangles above, right, below and left of each cell; NaN where there is none
+    texts : of each cell, or of each of its triangles
+    bar : what the colours mean; nothing where they mean nothing
+    kinds : (m, n) what each cell is; values without
+    arrows : drawn over the colours
+    framed : (m, n) or (m, n, 4) what is best in its state
+    notes : by (row, column), a short text in the corner of a cell
+    rows, columns : names of the rows and columns of a table; a map has none
+    down : whether less is better, so that bright still is good
+    """
+
+    title: str
+    values: NDArray[np.float64]
+    texts: Sequence[Sequence[Any]]
+    bar: str = ""
+    kinds: NDArray[np.int64] | None = None
+    arrows: Sequence[Arrow] = ()
+    framed: NDArray[np.bool_] | None = None
+    notes: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    rows: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    down: bool = False
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A line of a graph from one node to another, or to itself.
+
+    Parameters
+    ----------
+    tail, head : numbers of the nodes
+    text : what stands beside it
+    weight : its thickness, from 0 to 1
+    strong : whether it belongs to what is chosen
+    """
+
+    tail: int
+    head: int
+    text: str = ""
+    weight: float = 1.0
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes with lines between them; a screen of text leaves it out.
+
+    Parameters
+    ----------
+    title : what is drawn
+    places : (n, 2) where the nodes stand, in units of their size, x to the right and y down
+    names, texts : of each node, and what stands below its name; that of a dot stands beside it
+    values : (n,) colours; NaN for none
+    kinds : (n,) TERMINAL, VALUE, or NOTHING for a small dot
+    edges : the lines
+    bar : what the colours mean
+    down : whether less is better, so that bright still is good
+    """
+
+    title: str
+    places: NDArray[np.float64]
+    names: Sequence[str]
+    texts: Sequence[str]
+    values: NDArray[np.float64]
+    kinds: NDArray[np.int64]
+    edges: Sequence[Edge]
+    bar: str = ""
+    down: bool = False
+
+
+Block = Lines | Table | Grid | Curve | Map | Graph
 
 
 def under(block: Block, lines: Sequence[str]) -> Block:
@@ -204,6 +299,9 @@ class Report:
         """For a spreadsheet: the numbers that are many, in columns."""
         raise NotImplementedError
 
-    def picture(self) -> list[Block]:
-        """For the eye: curves side by side, under a line that says what they show."""
+    def picture(self, what: str = "") -> list[Block]:
+        """For the eye: curves, maps and graphs side by side, under a line that says what they show.
+
+        `what` is one of several pictures, by name; OptionError names them where there is none of this name.
+        """
         raise NotImplementedError

@@ -15,15 +15,14 @@ from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table, runs_sh
 from tabular_rl.report.curves import (
     curve_entry,
     curves_blocks,
-    learning_picture,
     over_runs,
     regret_entries,
-    residuals_picture,
     runs_curves,
 )
 from tabular_rl.report.screen import coloured, signs
 from tabular_rl.report.solution import proven_text, work_text
-from tabular_rl.report.words import header, heading, problem_text, seconds_text, title
+from tabular_rl.report.views import comparison_picture
+from tabular_rl.report.words import header, heading, seconds_text
 from tabular_rl.solving.solution import good_enough, why_not
 
 
@@ -75,10 +74,8 @@ class ComparisonReport(Report):
         curves = runs_curves(self.found)
         return runs_sheet(["method", "run", "step", *curves], list(curves.values()))
 
-    def picture(self) -> list[Block]:
-        found, mdp = self.found, self.found.reference.mdp
-        curves = learning_picture(found) if found.curves else residuals_picture(found)
-        return [Lines([f"{title(mdp)}: {problem_text(mdp)}"]), *curves]
+    def picture(self, what: str = "") -> list[Block]:
+        return comparison_picture(self.found, what)
 
 
 def _method_row(row: Compared, exact: bool, control: bool) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.analysis.gradient import Estimator, GradientStudy, without_rounding
-from tabular_rl.errors import escape, spoken
+from tabular_rl.errors import OptionError, escape, quoted, spoken
 from tabular_rl.model.numbers import general, share_text
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
 from tabular_rl.report.plane import gradient_curve
@@ -74,7 +74,9 @@ class GradientReport(Report):
         lines = ((*names_of(self.study.mdp, i), *line) for i, line in enumerate(zip(*numbers, strict=True)))
         return Sheet(["state", "action", "probability", "gradient", "natural"], [lines])
 
-    def picture(self) -> list[Block]:
+    def picture(self, what: str = "") -> list[Block]:
+        if what:
+            raise OptionError(f"--draw: found {quoted(what)}, expected none: a gradient has one picture")
         study, mdp = self.study, self.study.mdp
         what = f"{title(mdp)}: {problem_text(mdp)}; policy {study.policy}"
         return [Lines([what]), gradient_curve(study, self.axes)]

@@ -13,6 +13,7 @@ from tabular_rl.errors import escape
 from tabular_rl.model.numbers import aligned, fraction_text
 from tabular_rl.model.rationals import spell
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
+from tabular_rl.report.views import iterates_picture
 from tabular_rl.report.words import action_of, header, listed, plural
 
 DIGITS = 10  # of a number that is shown; all are in JSON
@@ -69,6 +70,9 @@ class IteratesReport(Report):
         return Sheet(
             ["t" if found.method == "backward-induction" else "k", "state", "value", "action"], blocks()
         )
+
+    def picture(self, what: str = "") -> list[Block]:
+        return iterates_picture(self.found, self.only, what)
 
 
 def _columns(found: Iterates, step: Iterate, states: Any) -> Iterator[tuple[str, list[str]]]:

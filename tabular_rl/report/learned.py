@@ -14,7 +14,7 @@ from tabular_rl.analysis.regret import Regret
 from tabular_rl.errors import escape
 from tabular_rl.methods.lookup import METHODS
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.numbers import general, rounded_up, sampled_places, shown
+from tabular_rl.model.numbers import general, rounded_up, shown
 from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.blocks import Block, Column, Lines, Report, Sheet, Table, under
 from tabular_rl.report.columns import answer_entries, answer_sheet, q_column
@@ -25,6 +25,8 @@ from tabular_rl.report.policy import action_changes, action_text
 from tabular_rl.report.q import learned_q_blocks
 from tabular_rl.report.screen import signs
 from tabular_rl.report.solution import proven_text, start_value
+from tabular_rl.report.subject import decimals_of
+from tabular_rl.report.views import learned_picture
 from tabular_rl.report.words import cut_short, header, listed, names_of, plural, rate_text, seconds_text
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.options import OPTIONS
@@ -108,6 +110,9 @@ class LearnedReport(Report):
     def sheet(self) -> Sheet:
         visits = Column.numbers(self.learned.state_visits, after=0)
         return answer_sheet(self.learned, self.show_q, visits)
+
+    def picture(self, what: str = "") -> list[Block]:
+        return learned_picture(self.learned, what or "q" * self.show_q)
 
 
 def _steps_text(learned: Learned) -> str:
@@ -202,14 +207,6 @@ def states_blocks(
         rows.append(row)
     headers = ["time"] * timed + ["state", "learned"] + ["exact"] * (exact is not None) + ["visits"]
     return [Table(headers + ["action"] * control, rows, left="state,action", wrap="action", gaps=chosen.gaps)]
-
-
-def decimals_of(learned: Learned) -> int:
-    """As many decimals as show with two digits how far the values shown are from the exact ones."""
-    values = [learned.v] if learned.reference is None else [learned.v, learned.reference.v]
-    known = np.logical_and.reduce([np.isfinite(x) for x in values])
-    error = float(np.max(np.abs(values[0] - values[-1])[known], initial=0.0))
-    return sampled_places(error, max(float(np.max(np.abs(x[known]), initial=0.0)) for x in values))
 
 
 def _own_decimals(values: Sequence[float], decimals: int, more: int = 4) -> int:

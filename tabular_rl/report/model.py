@@ -16,6 +16,7 @@ from tabular_rl.model.numbers import aligned, exact_or_decimal, general
 from tabular_rl.report.blocks import Block, Lines, Report, Table
 from tabular_rl.report.layout import rows_shown
 from tabular_rl.report.screen import spelled
+from tabular_rl.report.views import model_picture
 from tabular_rl.report.words import FEW, LISTED, listed, names_of, plural, some, title
 
 
@@ -37,6 +38,21 @@ class CheckReport(Report):
             "states": mdp.S, "terminal": int(mdp.terminal.sum()), "actions": mdp.A, "pairs": mdp.L, "outcomes": mdp.K,
             "exact": mdp.exact is not None, "bytes": mdp.nbytes, "remarks": remarks(mdp),
         }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ModelReport(Report):
+    """What a model is, and its outcomes: those of some `states`, by index, or of all."""
+
+    mdp: MDP
+    states: Sequence[int] | None = None
+    everything: bool = False
+
+    def blocks(self) -> list[Block]:
+        return model_blocks(self.mdp, self.states, self.everything)
+
+    def picture(self, what: str = "") -> list[Block]:
+        return model_picture(self.mdp, what)
 
 
 def remarks(mdp: MDP) -> list[str]:

@@ -35,6 +35,7 @@ from tabular_rl.report.profile import ProfileReport
 from tabular_rl.report.q import q_blocks
 from tabular_rl.report.render.text import fits
 from tabular_rl.report.screen import signs
+from tabular_rl.report.views import solution_picture
 from tabular_rl.report.words import header, listed, plural, start_fractions, start_where
 from tabular_rl.solving.solution import Solution, Status
 
@@ -86,6 +87,9 @@ class SolutionReport(Report):
 
     def sheet(self) -> Sheet:
         return dual_sheet(self.solution) if self.dual else answer_sheet(self.solution, self.show_q)
+
+    def picture(self, what: str = "") -> list[Block]:
+        return solution_picture(self.solution, what or "q" * self.show_q)
 
 
 # -- the values ----------------------------------------------------------------------------------------------------

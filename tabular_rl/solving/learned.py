@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.model import hooks
+from tabular_rl.model.policy import Policy
 from tabular_rl.solving.solution import Floats, Solution, Status
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Learned(Solution):
     unit: str = "step"  # what `steps` counts
     # reason -> states met, never learned from
     unused: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    behavior: Policy | None = None  # who acted; None for a log, and for a horizon
     earned: Floats | None = (
         None  # (runs,) from the start, of policies that are known exactly: not greedy ones
     )

@@ -423,6 +423,8 @@ def test_every_option_that_a_message_names_is_an_argument_in_python():
         "all",
         "resume",
         "iterates",
+        "show",
+        "draw",
     }
     for function in families.FAMILIES.values():
         known |= set(inspect.signature(function).parameters)

@@ -96,6 +96,7 @@ def answer_of(run: Learning, stopped: str | None, state: dict[str, Any], rate: f
         learned_q=learned_q,
         state=state,
         reference=run.reference,
+        behavior=run.behavior if run.data is None and whole is run.mdp else None,
     )
 
 

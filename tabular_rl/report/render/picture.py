@@ -1,28 +1,27 @@
-"""Curves as a picture. It needs the extra `plot`."""
+"""Curves, maps and graphs as a picture. It needs the extra `plot`."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
-import numpy as np
-
-from tabular_rl.errors import MissingExtra, escape
+from tabular_rl.errors import MissingExtra, OptionError
 from tabular_rl.formats.output import write_atomically
-from tabular_rl.report.blocks import Curve, Lines, Report, Series
+from tabular_rl.report.blocks import Block, Curve, Graph, Lines, Map, Report
+from tabular_rl.report.render.draw_curve import curve_size, draw_curve
+from tabular_rl.report.render.draw_graph import draw_graph, graph_size
+from tabular_rl.report.render.draw_map import draw_map, map_size
+from tabular_rl.report.render.ink import fitted
 
 SUFFIXES = (".png", ".svg", ".pdf")
-# The colours of Okabe & Ito, which all eyes tell apart.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-STYLES = ("-", "--", "-.", ":")
-THIN = 8  # runs that are drawn one by one
-# What a series looks like beside its colour and its style.
-LOOKS: dict[str, dict[str, Any]] = {
-    "runs": {"linewidth": 0.6, "label": None},
-    "expected": {"linewidth": 3, "linestyle": "-", "zorder": 1, "label": None},
-    "dot": {"marker": ".", "markersize": 8, "linestyle": "-", "label": None},
-    "cross": {"marker": "+", "markersize": 10, "linestyle": ""},
+DOTS = 150  # an inch
+# A block that is drawn -> how it is, and how many inches wide and high it wants to be.
+DRAWN: dict[type, tuple[Any, Any]] = {
+    Curve: (draw_curve, curve_size),
+    Map: (draw_map, map_size),
+    Graph: (draw_graph, graph_size),
 }
 
 
@@ -32,81 +31,75 @@ def require_plot() -> None:
         raise MissingExtra("--plot: found no matplotlib, expected the extra: pip install 'tabular-rl[plot]'")
 
 
-def write_picture(report: Report, path: str | os.PathLike[str]) -> None:
-    """Draw the curves of a report side by side and write the picture atomically, the same bytes on every run.
+def write_picture(report: Report, path: str | os.PathLike[str], what: str = "") -> None:
+    """Draw the picture of a report, its parts side by side, and write it atomically, the same bytes on every run.
 
     Parameters
     ----------
     report : whose picture
     path : its suffix says the format, PNG where it has none
+    what : which picture, where there are several; the first by default
 
     Raises
     ------
     MissingExtra : matplotlib is not installed
+    OptionError : there is no such picture
     OutputError : path and reason; what stood there before is intact
     """
     require_plot()
     import matplotlib
     from matplotlib.figure import Figure
 
-    blocks = report.picture()
-    curves = [block for block in blocks if isinstance(block, Curve)]
-    size = (9.0, 6.0) if curves[0].aside else (3.0 + 4.0 * len(curves), 4.5)
-    figure = Figure(figsize=size, layout="constrained")
-    for axes, curve in zip(figure.subplots(1, len(curves), squeeze=False).flat, curves, strict=True):
-        _draw(axes, curve)
-    figure.suptitle("\n".join(_plain(x) for block in blocks if isinstance(block, Lines) for x in block.lines))
+    blocks = report.picture(what)
+    parts = _parts(blocks)
+    sizes = [DRAWN[type(part)][1](part) for part in parts]
+    wide, high = sum(w for w, _ in sizes), max(h for _, h in sizes)
+    figure = Figure(figsize=(wide, high + 0.4), dpi=DOTS, layout="constrained")
+    places = figure.subplots(1, len(parts), squeeze=False, width_ratios=[w for w, _ in sizes])
+    for axes, part in zip(places.flat, parts, strict=True):
+        DRAWN[type(part)][0](axes, part)
+    said = "\n".join(x for block in blocks if isinstance(block, Lines) for x in block.lines)
+    figure.suptitle(fitted(said, wide - 0.3, 12.0), fontsize="large")
     suffix = os.path.splitext(os.fspath(path))[1].lower().removeprefix(".") or "png"
 
     def write(file: BinaryIO) -> None:
         fixed: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
         with matplotlib.rc_context({"svg.hashsalt": "tabular-rl", "svg.fonttype": "none"}):
-            figure.savefig(file, format=suffix, dpi=150, metadata=fixed.get(suffix))
+            figure.savefig(file, format=suffix, dpi=DOTS, metadata=fixed.get(suffix))
 
     write_atomically(path, write)
 
 
-def _draw(axes: Any, curve: Curve) -> None:
-    """A curve between its axes, with its legend."""
-    for series in curve.series:
-        _draw_series(axes, series, "y" in curve.logarithmic)
-    axes.set(xlabel=_plain(curve.x), ylabel=_plain(curve.y))
-    axes.set_title(_plain(curve.title), fontsize="medium" if curve.aside else "large")
-    axes.set(**{f"{axis}scale": "log" for axis in curve.logarithmic})
-    place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if curve.aside else {}
-    axes.legend(frameon=False, fontsize="small", **place)
-    axes.spines[["top", "right"]].set_visible(False)
+def plot_report(report: Report, axes: Any = None, what: str = "") -> Any:
+    """Draw the first part of a picture between axes, and return these.
+
+    Parameters
+    ----------
+    report : whose picture
+    axes : matplotlib's Axes; without, those of a new figure of pyplot
+    what : which picture, where there are several; the first by default
+
+    Returns
+    -------
+    matplotlib's Axes.
+
+    Raises
+    ------
+    MissingExtra : matplotlib is not installed
+    OptionError : there is no such picture, or `axes` are none
+    """
+    require_plot()
+    if axes is not None and not hasattr(axes, "get_window_extent"):
+        raise OptionError(f"ax: found {type(axes).__name__}, expected matplotlib's Axes")
+    part = _parts(report.picture(what))[0]
+    if axes is None:
+        from matplotlib import pyplot
+
+        _, axes = pyplot.subplots(figsize=DRAWN[type(part)][1](part), layout="constrained")
+    DRAWN[type(part)][0](axes, part)
+    return axes
 
 
-def _draw_series(axes: Any, series: Series, positive: bool) -> None:
-    """A series in its look; where that is said, what is above 0 alone."""
-    at, look, label = series.number or 0, series.look, _plain(series.name)
-    colour = "black" if series.number is None else COLOURS[at % len(COLOURS)]
-    style = {"color": colour, "linestyle": STYLES[at // len(COLOURS) % len(STYLES)], "label": label}
-    x, y = series.x, series.y if series.y.ndim == 2 else series.y[:, None]
-    if positive:
-        y = np.where(y > 0, y, np.nan)
-        known = np.isfinite(y).any(axis=1)
-        x, y = x[known], y[known]
-    if look == "level":
-        axes.axhline(y[0, 0], linewidth=1, **style | {"linestyle": ":"})
-        return
-    if look == "arrow":
-        ends = {"xytext": (x[0], y[0, 0]), "xy": (x[-1], y[-1, 0])}
-        axes.annotate("", arrowprops={"arrowstyle": "->", "linewidth": 1.5}, **ends)
-        axes.plot(x[0], y[0, 0], color=colour, marker="o", markersize=3)
-        return
-    if look in ("spread", "expected"):
-        if not len(x):
-            return
-        band = {"color": colour, "alpha": 0.2, "linewidth": 0, "label": label if look == "expected" else None}
-        axes.fill_between(x, np.nanmin(y, axis=1), np.nanmax(y, axis=1), **band)
-        y = np.nanmedian(y, axis=1, keepdims=True)
-    marker = {"marker": "." if look == "line" and len(x) < 2 else ""}
-    for line in y.T[:THIN]:
-        axes.plot(x, line, **style | marker | LOOKS.get(look, {}))
-
-
-def _plain(text: str) -> str:
-    """A text that is drawn as it stands: `$` would begin mathematics."""
-    return escape(text).replace("$", r"\$")
+def _parts(blocks: Sequence[Block]) -> list[Block]:
+    """The blocks that are drawn."""
+    return [block for block in blocks if type(block) in DRAWN]
