@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from tabular_rl.analysis.discounts import Discounts
+from tabular_rl.model.graph.search import starts
 from tabular_rl.report.blocks import Curve, Series
 from tabular_rl.report.maps import bar_of, short, states_named
 from tabular_rl.report.subject import CLOSE, TIES, Subject, as_numbers
@@ -11,6 +15,7 @@ from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.solution import Floats, Solution
 
 FEW = 40  # points that have markers
+FEW_STATES, MOST_STATES = 6, 16  # whose values, and whose actions, are drawn against the discount
 SEEN = 2e-3  # of the spread of the values: a narrower interval is thinner than the line
 
 
@@ -77,6 +82,44 @@ def policy_curve(subject: Subject) -> Curve:
         series.append(Series(label, x[mdp.pair_state[taken]], y[mdp.pair_action[taken]], 0, "marks"))
     y_names = [] if numbers is not None else [short(mdp.actions[a]) for a in used]
     return Curve("policy", name, "action", series, x_names=names, y_names=y_names)
+
+
+def discount_curves(found: Discounts, control: bool) -> list[Curve]:
+    """The values of some states against the discount, and the best actions where they change, for a best policy."""
+    mdp, gamma = found.mdp, found.gamma
+    live = np.flatnonzero(~mdp.terminal)
+    first = (
+        [s for s in np.flatnonzero(starts(mdp)).tolist() if not mdp.terminal[s]] if mdp.start_given else []
+    )
+    chosen = list(dict.fromkeys([*first, *live.tolist()]))[:FEW_STATES]
+    series = [Series(short(mdp.states[s]), gamma, found.v[:, s], at, "line") for at, s in enumerate(chosen)]
+    if len(found.changes):
+        places = np.array(found.changes)
+        series.append(Series("the best policy changes", places, np.zeros(len(places)), None, "upright"))
+    left = f" of {len(chosen)} states" if len(live) > len(chosen) else ""
+    curves = [Curve(f"values{left} against the discount", "γ", bar_of(mdp), series)]
+    always = np.asarray(found.best.all(axis=0))
+    listed = [s for s in live.tolist() if not always[list(mdp.rows(s))].any()][:MOST_STATES]
+    if not control or not listed:
+        said = "; one policy is best at each" if control and mdp.A > 1 else ""
+        return [replace(curves[0], title=curves[0].title + said)]
+    series = []
+    used = np.unique(mdp.pair_action).tolist()
+    for at, a in enumerate(used):
+        aside = 0.3 * (at / max(len(used) - 1, 1) - 0.5)  # so that ties are seen
+        points = [
+            (gamma[k], y + aside)
+            for y, s in enumerate(listed)
+            for i in mdp.rows(s)
+            if mdp.pair_action[i] == a
+            for k in np.flatnonzero(found.best[:, i])
+        ]
+        if points:
+            x, y = np.array(points).T
+            series.append(Series(short(mdp.actions[a]), x, y, at, "marks"))
+    series += [Series("", np.array(found.changes), np.zeros(len(found.changes)), None, "upright")]
+    names = [short(mdp.states[s]) for s in listed]
+    return [*curves, Curve("best actions where they change", "γ", "state", series, y_names=names)]
 
 
 def q_curve(subject: Subject) -> Curve:

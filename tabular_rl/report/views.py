@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from tabular_rl.analysis.comparison import Comparison, Curves, law_of
+from tabular_rl.analysis.discounts import by_discount
 from tabular_rl.analysis.iterates import Iterates
 from tabular_rl.errors import OptionError, quoted
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.report.against import policy_curve, q_curve, value_curve, variable_of
+from tabular_rl.report.against import discount_curves, policy_curve, q_curve, value_curve, variable_of
 from tabular_rl.report.blocks import Block, Curve, Lines, Series
 from tabular_rl.report.curves import learning_picture, residuals_picture
 from tabular_rl.report.maps import model_map, q_map, q_table_map, short, times_maps, value_map
@@ -57,6 +58,7 @@ def solution_picture(answer: Solution, what: str = "") -> list[Block]:
         "policy": lambda: _policy(subject_of(answer), answer),
         "q": lambda: _q(answer),
         "graph": lambda: [answer_graph(subject_of(answer), "values, and the actions that are taken")],
+        "gamma": lambda: _against_discount(answer),
         "residual": lambda: [residual_curve(answer)],
     }
     if answer.policy is None:
@@ -187,6 +189,12 @@ def _q(answer: Solution) -> list[Block]:
     return [q_curve(subject)]
 
 
+def _against_discount(answer: Solution) -> list[Block]:
+    """Values against the discount, and the best actions."""
+    control = answer.task == "control"
+    return list(discount_curves(by_discount(answer.mdp, None if control else answer.policy), control))
+
+
 def residual_curve(answer: Solution) -> Curve:
     """How the largest change of a value falls from sweep to sweep.
 
@@ -197,6 +205,6 @@ def residual_curve(answer: Solution) -> Curve:
     if not answer.history:
         raise OptionError(f"--draw: {answer.method} has no residuals, expected --method value-iteration, say")
     work, residuals = np.array(answer.history, dtype=np.float64).reshape(-1, 2).T
-    unit = "sweeps" if "sweeps" in answer.work else next(reversed(answer.work))
+    unit = "sweeps" if "sweeps" in answer.work else list(answer.work)[-1]
     name = f"largest change of a value in {'a sweep' if unit == 'sweeps' else 'a step'}"
     return Curve(name, unit, "residual", [Series("", work, residuals, 0, "dot")], "y")

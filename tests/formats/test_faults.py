@@ -584,6 +584,8 @@ WRITERS = {  # what writes a file -> its arguments, the file last
     "comparison": ("compare", ROBOT, "value-iteration", "-o", "new.json"),
     "curves": ("compare", ROBOT, "q-learning", "--steps", 10, "--csv", "new.csv"),
     "curve plot": ("compare", ROBOT, "q-learning", "--steps", 10, "--plot", "new.svg"),
+    "picture": ("solve", ROBOT, "--plot", "new.svg"),
+    "picture of a model": ("show", ROBOT, "--plot", "new.svg"),
     "gradient": ("gradient", ROBOT, "-o", "new.json"),
     "gradient plot": ("gradient", ROBOT, "--steps", 2, "--plot", "new.svg"),
 }
@@ -643,6 +645,7 @@ SEVERAL = {  # what writes several files -> their options
         {"-o": "new.json", "--csv": "new.csv", "--plot": "new.svg"},
     ),
     "gradient": (("gradient", ROBOT, "--episodes", 2), {"-o": "new.json", "--plot": "new.svg"}),
+    "solve": (("solve", ROBOT), {"-o": "new.json", "--plot": "new.svg"}),
 }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tabular_rl as t
+from tabular_rl.analysis.discounts import by_discount
 from tabular_rl.laws import expected
 from tabular_rl.report.blocks import NOTHING, TERMINAL, VALUE, WALL
 from tabular_rl.report.maps import model_map, q_map, times_maps, value_map
@@ -128,7 +129,7 @@ def test_less_cost_is_brighter():
     costs = rewards.replace(r=-rewards.r, sense="min")
     for mdp in (rewards, costs):
         (cells,) = [x for x in t.solve(mdp).plot().collections if x.get_gid() == "cells"]
-        first, second, _ = (luminance(face) for face in cells.get_facecolor()[:, :3])
+        first, second, _ = (luminance(face) for face in cells.get_array().reshape(-1, 3))
         assert first < second  # 3 from the first state is worse than 2
 
 
@@ -144,7 +145,7 @@ def test_ink_can_be_read_on_every_colour_and_grey_keeps_their_order():
 def test_numbers_have_the_decimals_that_are_proven():
     assert number_texts(np.array([1.23456, 2.0]), 1e-2) == ["1.2", "2.0"]
     assert number_texts(np.array([1.23456, 2.0]), 1e-9) == ["1.2346", "2.0000"]
-    assert number_texts(np.array([15000.0, 14948.57])) == ["15000", "14949"]
+    assert number_texts(np.array([15000.0, 14948.57])) == ["15000.0", "14948.6"]
     assert number_texts(np.array([-1e-9, 3e-9]), 1e-15)[1] == "3e-09"
 
 
@@ -233,14 +234,57 @@ def test_a_residual_is_that_of_the_history():
 
 def test_iterates_are_drawn_step_by_step():
     """The racecar of `iterates`: V_k(cool) is 0, 2, 2.75; largest changes 2 and 0.75."""
-    cool = [("cool", "slow", "cool", 1, 1), ("cool", "fast", "cool", "1/2", 2), ("cool", "fast", "warm", "1/2", 2)]
-    warm = [("warm", "slow", "cool", "1/2", 1), ("warm", "slow", "warm", "1/2", 1), ("warm", "fast", "end", 1, -10)]
+    cool = [
+        ("cool", "slow", "cool", 1, 1),
+        ("cool", "fast", "cool", "1/2", 2),
+        ("cool", "fast", "warm", "1/2", 2),
+    ]
+    warm = [
+        ("warm", "slow", "cool", "1/2", 1),
+        ("warm", "slow", "warm", "1/2", 1),
+        ("warm", "fast", "end", 1, -10),
+    ]
     moves = cool + warm
     found = t.iterates(t.MDP.from_outcomes(moves, "1/2", terminal=["end"]), count=2)
     lines = {line.get_label(): line.get_ydata().tolist() for line in found.plot().lines}
     assert lines == {"cool": [0, 2, 2.75], "warm": [0, 1, 1.75]}
     (line,) = found.plot(draw="residual").lines
     assert line.get_ydata().tolist() == [2, 0.75]
+
+
+def test_the_discount_at_which_the_best_policy_changes_is_found():
+    """Puterman, Example 6.2.1: in s1, a12 is best below 10/11 and a11 above; v(s2) = -1 / (1 - γ)."""
+    answer = t.solve(t.load("example:puterman_two_state"))
+    axes = answer.plot(draw="gamma")
+    lines = {line.get_label(): line.get_data() for line in axes.lines}
+    assert lines["the best policy changes"][0][0] == pytest.approx(10 / 11, abs=1e-6)
+    gamma, v = lines["s2"]
+    assert v == pytest.approx(-1 / (1 - gamma))
+    found = by_discount(answer.mdp)
+    assert len(found.changes) == 1
+    a11, a12 = found.best[:, answer.mdp.row("s1", "a11")], found.best[:, answer.mdp.row("s1", "a12")]
+    assert (a11 == (found.gamma > 10 / 11)).all()
+    assert (a12 == (found.gamma < 10 / 11)).all()
+
+
+def test_two_changes_between_two_discounts_that_are_tried():
+    """Wait once for 1, twice for 8/5, or take 1/2: changes at 1/2 and 5/8, found though only 0 and 0.99 are tried."""
+    moves = [("a", "take", "end", 1, "1/2"), ("a", "go", "b", 1, 0), ("a", "far", "c", 1, 0),
+             ("b", "take", "end", 1, 1), ("c", "on", "d", 1, 0), ("d", "take", "end", 1, "8/5")]  # fmt: skip
+    found = by_discount(t.MDP.from_outcomes(moves, "1/2", terminal=["end"]), points=1)
+    assert found.gamma.tolist() == [0, 0.99]
+    assert found.changes == pytest.approx([1 / 2, 5 / 8], abs=1e-5)
+
+
+def test_values_of_a_policy_against_the_discount():
+    mdp = t.load("example:random_walk_5")
+    axes = t.evaluate(mdp, "uniform").plot(draw="gamma")
+    gamma, v = next(line.get_data() for line in axes.lines if line.get_label() == "C")
+    assert (gamma[0], v[0]) == (0, pytest.approx(0))  # the reward is steps away
+    assert v[-1] == pytest.approx(0.5)
+    assert (np.diff(v) > -1e-9).all()
+    control = t.solve(t.load("example:cliff_walking")).plot(draw="gamma")
+    assert "one policy is best at each" in control.get_title()
 
 
 def test_a_graph_has_every_state_action_and_outcome():
