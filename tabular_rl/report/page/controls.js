@@ -18,7 +18,7 @@ export function controlsPanel(store, host) {
   const ticks = element("div", { "data-ticks": "gamma" });
   gamma.host.append(ticks);
   ticksPanel(store, ticks);
-  replace(host, gamma.host, noise.host, reset, status);
+  replace(host, gamma.host, noise.host, element("div", { class: "as-given" }, reset, status));
   function show() {
     const { state } = store;
     gamma.set(state.gamma);

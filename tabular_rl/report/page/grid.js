@@ -4,9 +4,9 @@ import { drawn, element, replace } from "./dom.js";
 import { actionOf } from "./model.js";
 import { alignedTexts, roleIn } from "./texts.js";
 
-const GAP = 3;
+const GAP = 2;
 const LARGEST = 88; // pixels of a cell
-const SMALLEST = 26;
+const SMALLEST = 24; // what a finger can hit
 // The direction of an arrow in degrees, from the right clockwise.
 const ANGLES = { "→": 0, "↘": 45, "↓": 90, "↙": 135, "←": 180, "↖": 225, "↑": 270, "↗": 315 };
 

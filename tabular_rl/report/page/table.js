@@ -22,7 +22,7 @@ export function tablePanel(store, host) {
     const { model, shown, answer, selected } = store.state;
     const exact = shown && "exact" in shown ? shown.exact : answer && answer.v;
     const exactName = (shown && shown.exactName) || "v*";
-    replace(head, ["state", shown ? symbols(shown.name) : "value", ...(exact ? [symbols(exactName), "difference"] : []), shown && shown.legend ? "actions" : ""]
+    replace(head, ["state", shown ? symbols(shown.name) : "value", ...(exact ? [symbols(exactName), "difference"] : []), shown ? "actions" : ""]
       .filter((x) => x !== "").map((x) => element("th", { scope: "col" }, x)));
     rows.forEach(({ cells, host: row }, s) => {
       const x = shown ? shown.values[s] : NaN;

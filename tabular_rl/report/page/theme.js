@@ -1,11 +1,12 @@
-// Dark or light: as the system has it, or as the switch says.
+// Dark or light: as the system has it, or as the switch says. Paper is light.
 
 export function themeSwitch() {
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const button = document.querySelector("[data-control=theme]");
+  const paper = window.matchMedia("print");
   let chosen = null;
   function show() {
-    const theme = chosen || (dark.matches ? "dark" : "light");
+    const theme = paper.matches ? "light" : chosen || (dark.matches ? "dark" : "light");
     document.documentElement.dataset.theme = theme;
     button.textContent = theme === "dark" ? "☀ light" : "☾ dark";
   }
@@ -14,5 +15,6 @@ export function themeSwitch() {
     show();
   });
   dark.addEventListener("change", show);
+  paper.addEventListener("change", show);
   show();
 }
