@@ -3,7 +3,7 @@ import { backwardInduction, bestAnswer, distance, firstOrder, firstRows, greedyR
 import { policyAnswer, policySteps, rowValues, sweep } from "./solve.js";
 
 const MOST = 1000; // sweeps that are kept
-const WORK = 3e7; // outcomes that are backed up for them
+const WORK = 1e7; // outcomes that are backed up for them
 const ENOUGH = 1e-9; // a change, in units of the largest value, after which there is nothing to see
 
 // The orders of a sweep: [name, text, states in their order or null].
@@ -68,15 +68,16 @@ function sweptRun(model, weights, order, answer) {
 function policyRun(model, rows, answer) {
   const found = policySteps(model, rows);
   if (found === null) return null;
-  const steps = found.map((step, k) => ({ ...stepOf(model, k, step.v), rows: step.rows, changed: step.changed }));
+  const steps = found.map(({ v, rows: taken, changed }, k) => stepOf(model, k, v, { rows: taken, changed }));
   const bounds = steps.map(({ v, q }) => (model.gamma < 1 ? distance(bestOf(model, q), v) / (1 - model.gamma) : null));
   const run = finished(steps, bounds, answer, answer, true);
-  return { ...run, optimalFrom: optimalFrom(steps.map((step) => [...step.rows].map((i) => (i < 0 ? [] : [i]))), answer) };
+  return { ...run, optimalFrom: optimalFrom(steps, answer, (step) => [...step.rows].map((i) => (i < 0 ? [] : [i]))) };
 }
 
 function backwardRun(model, answer) {
   const times = backwardInduction(model);
-  const steps = times.map((v, t) => ({ ...stepOf(model, t, v), greedy: t < model.horizon ? greedyRows(model, rowValues(model, times[t + 1])) : noRows(model) }));
+  const made = (t) => (t < model.horizon ? greedyRows(model, rowValues(model, times[t + 1])) : noRows(model));
+  const steps = times.map((v, t) => stepOf(model, t, v, { made: () => made(t) }));
   return { steps: steps.reverse(), errors: null, bounds: null, exact: answer, optimalFrom: null, complete: true };
 }
 
@@ -94,23 +95,35 @@ function bestOf(model, q) {
   });
 }
 
-function stepOf(model, k, v) {
-  const q = rowValues(model, v);
-  return { k, v, q, greedy: greedyRows(model, q) };
+// A step, whose q and greedy rows are found when they are first asked for.
+function stepOf(model, k, v, more = {}) {
+  let q = null;
+  let greedy = null;
+  return {
+    k, v, ...more,
+    get q() {
+      q = q || rowValues(model, v);
+      return q;
+    },
+    get greedy() {
+      greedy = greedy || (more.made ? more.made() : greedyRows(model, this.q));
+      return greedy;
+    },
+  };
 }
 
 function finished(steps, bounds, exact, answer, complete) {
   return {
     steps, bounds, exact, complete,
     errors: exact ? steps.map(({ v }) => distance(v, exact.v)) : null,
-    optimalFrom: optimalFrom(steps.map((step) => step.greedy), answer),
+    optimalFrom: optimalFrom(steps, answer),
   };
 }
 
-function optimalFrom(greedy, answer) {
+function optimalFrom(steps, answer, rowsOf = (step) => step.greedy) {
   if (!answer) return null;
   const good = answer.greedy.map((rows) => new Set(rows));
-  let from = greedy.length;
-  while (from > 0 && greedy[from - 1].every((rows, s) => rows.every((i) => good[s].has(i)))) from -= 1;
-  return from < greedy.length ? from : null;
+  let from = steps.length;
+  while (from > 0 && rowsOf(steps[from - 1]).every((rows, s) => rows.every((i) => good[s].has(i)))) from -= 1;
+  return from < steps.length ? from : null;
 }

@@ -205,15 +205,10 @@ function solved(matrix, n) {
   return x;
 }
 
-// Rows that are better by v than those of a policy, where they are better by more than rounding.
+// Rows that are better by v than those of a policy: the first of the best, where these are better by more than rounding.
 export function improvedRows(model, v, rows) {
-  const q = rowValues(model, v);
-  const width = tieWidth(model, q);
-  return rows.map((row, s) => {
-    if (row < 0) return row;
-    const best = bestRow(model, s, v);
-    return better(model, best.value, q[row]) && Math.abs(best.value - q[row]) > width ? best.row : row;
-  });
+  const greedy = greedyRows(model, rowValues(model, v));
+  return rows.map((row, s) => (row < 0 || greedy[s].includes(row) ? row : greedy[s][0]));
 }
 
 // Policy after policy from `rows`: [{ rows, v, changed }], the last one is the end; null where one has no finite value.
@@ -245,13 +240,15 @@ export function backwardInduction(model, weights = null) {
   return times;
 }
 
-// Rows that sweeps from 0 end at: where gamma = 1, a policy iteration may start only from a policy that ends.
+// Rows that sweeps from 0 lead to: where gamma = 1, policy iteration may start only from a policy that ends or rests.
 function sweptRows(model) {
-  const budget = Math.max(200, Math.floor(2e7 / Math.max(model.K, 1)));
+  const most = Math.max(100, Math.min(1000, Math.floor(5e6 / Math.max(model.K, 1))));
+  const forward = firstOrder(model);
+  const backward = Int32Array.from(forward).reverse();
   let v = new Float64Array(model.S);
-  for (let k = 0; k < budget; k += 1) {
-    const made = sweep(model, v, { order: firstOrder(model) });
-    const done = distance(made, v) <= 1e-12 * largest(made);
+  for (let k = 0; k < most; k += 1) {
+    const made = sweep(model, v, { order: k % 2 === 0 ? backward : forward });
+    const done = distance(made, v) <= 1e-13 * largest(made);
     v = made;
     if (done) break;
   }

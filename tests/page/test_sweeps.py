@@ -1,0 +1,197 @@
+"""The sweeps of the page are those of Python, bit for bit, and what is on the screen is what was computed."""
+
+import numpy as np
+import pytest
+from lesson_page import SHOWN, choose, press, values_of
+
+import tabular_rl
+from tabular_rl import MDP, Policy, iterates
+
+# Grids, a graph with costs, ragged actions with a terminal state, costs with a discount, chance, and three horizons.
+SWEPT = (
+    "gridworld_4x4",
+    "romania",
+    "student",
+    "machine_replacement",
+    "frozen_lake_4x4",
+    "taxicab",
+    "ties",
+    "cliff_walking",
+)
+LAST = "return document.querySelector('[data-control=sweep]').max"
+TIMED = ("forest_horizon", "die_rolls", "inventory_horizon")
+
+
+def greedy_of(mdp, v):
+    """All greedy rows of each state, ties to 1e-9."""
+    q = mdp.backup(v) * mdp.sign
+    width = 1e-9 * max(1.0, np.abs(q).max())
+    return [[i for i in mdp.rows(s) if q[i] >= q[list(mdp.rows(s))].max() - width] for s in range(mdp.S)]
+
+
+@pytest.mark.parametrize("name", SWEPT)
+def test_each_sweep_has_the_bits_of_python(open_lesson, name):
+    mdp = tabular_rl.load(f"example:{name}")
+    page = open_lesson(mdp)
+    for in_place, order in [(False, "synchronous"), (True, "forward")]:
+        choose(page, "order", order)
+        press(page, "first")
+        for step in iterates(mdp, count=4, in_place=in_place):
+            assert values_of(page) == step.v.tolist(), (order, step.k)
+            assert (
+                page.run(SHOWN)["name"] == f"V_{min(step.k, int(page.run(LAST)))}"
+            )  # the last changes nothing
+            assert page.run(SHOWN)["greedy"] == greedy_of(mdp, step.v), (order, step.k)
+            press(page, "forward")
+
+
+@pytest.mark.parametrize("name", SWEPT)
+def test_evaluation_has_the_bits_of_python(open_lesson, name):
+    mdp = tabular_rl.load(f"example:{name}")
+    page = open_lesson(mdp)
+    choose(page, "method", "policy-evaluation")
+    for step in iterates(mdp, "policy-evaluation", 3, policy=Policy.uniform(mdp)):
+        assert values_of(page) == step.v.tolist(), step.k
+        press(page, "forward")
+
+
+def test_sweeps_from_last_to_first_are_those_of_the_model_turned_round(open_lesson):
+    moves = [("a", "go", "b", 1, 1), ("b", "go", "c", 1, 1), ("c", "go", "end", 1, 1)]
+    page = open_lesson(MDP.from_outcomes(moves, "1/2", states=["a", "b", "c", "end"], terminal=["end"]))
+    choose(page, "order", "backward")  # one sweep is enough: 1, 1 + 1/2, 1 + 3/4
+    press(page, "forward")
+    assert values_of(page) == [1.75, 1.5, 1.0, 0.0]
+    choose(page, "order", "forward")
+    assert values_of(page) == [1.0, 1.0, 1.0, 0.0]
+    choose(page, "order", "ends")
+    assert values_of(page) == [1.75, 1.5, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["recycling_robot", "machine_replacement", "frozen_lake_4x4", "toymaker", "taxicab", "cliff_walking"],
+)
+def test_policy_iteration_goes_the_way_of_python(open_lesson, name):
+    mdp = tabular_rl.load(f"example:{name}")
+    if mdp.gamma == 1:  # the first actions of each state walk against the wall without end
+        mdp = mdp.replace(gamma="9/10")
+    page = open_lesson(mdp)
+    choose(page, "method", "policy-iteration")
+    steps = iterates(mdp, "policy-iteration", 50, exact=True)  # where a tie is one, whatever the rounding
+    assert page.run(LAST) == str(len(steps) - 1)
+    for step in steps:
+        assert values_of(page) == pytest.approx(step.v.tolist(), rel=1e-9, abs=1e-9)
+        assert [rows[0] if rows else -1 for rows in page.run(SHOWN)["greedy"]] == step.policy.rows.tolist()
+        press(page, "forward")
+
+
+@pytest.mark.parametrize("name", TIMED)
+def test_backward_induction_has_the_bits_of_python(open_lesson, name):
+    mdp = tabular_rl.load(f"example:{name}").replace(final_reward=None)
+    page = open_lesson(mdp)
+    for step in iterates(mdp, "backward-induction", mdp.horizon):
+        assert values_of(page) == step.v.tolist(), step.k
+        assert page.run(SHOWN)["name"] == f"V_{step.k}"
+        if step.policy is not None:
+            rows = page.run(SHOWN)["greedy"]
+            assert all(row in rows[s] for s, row in enumerate(step.policy.rows.tolist()) if row >= 0)
+        press(page, "forward")
+
+
+def test_a_final_reward_is_the_first_step(open_lesson):
+    mdp = tabular_rl.load("example:forest_horizon").replace(final_reward=[0.5, -1.0, 2.0])
+    page = open_lesson(mdp)
+    assert values_of(page) == [0.5, -1.0, 2.0]
+    press(page, "last")
+    assert values_of(page) == tabular_rl.solve(mdp).v[0].tolist()
+
+
+@pytest.mark.parametrize("name", ["recycling_robot", "machine_replacement", "frozen_lake_4x4"])
+def test_the_error_stands_beside_its_bound(open_lesson, name):
+    mdp = tabular_rl.load(f"example:{name}")
+    page = open_lesson(mdp)
+    exact = tabular_rl.solve(mdp, "rational").v
+    before = None
+    for step in iterates(mdp, count=5):
+        error = float(page.one("[data-fact='error']").get_attribute("data-value"))
+        assert error == pytest.approx(np.abs(step.v - exact).max(), rel=1e-12)
+        if before is not None:
+            bound = float(page.one("[data-fact='bound']").get_attribute("data-value"))
+            assert bound == pytest.approx(
+                mdp.gamma / (1 - mdp.gamma) * np.abs(step.v - before).max(), rel=1e-12
+            )
+            assert error <= bound * (1 + 1e-12)
+        before = step.v
+        press(page, "forward")
+
+
+@pytest.mark.parametrize("name", ["gridworld_4x4", "recycling_robot", "romania", "frozen_lake_4x4"])
+def test_the_sweep_is_named_from_which_the_greedy_policy_is_optimal(open_lesson, name):
+    mdp = tabular_rl.load(f"example:{name}")
+    page = open_lesson(mdp)
+    best = greedy_of(mdp, tabular_rl.solve(mdp, "rational").v)
+    good = [
+        all(set(rows) <= set(best[s]) for s, rows in enumerate(greedy_of(mdp, step.v)))
+        for step in iterates(mdp, count=60)
+    ]
+    first = max(k for k, fine in enumerate(good) if not fine) + 1
+    assert f"sweep {first} on" in page.one("[data-fact='optimal-from']").text
+
+
+def test_the_published_sweeps_of_the_gridworld(open_lesson):
+    """Sutton & Barto (2018), Figure 4.1: the first row of v_k for k = 1, 2, 3, 10, uniform policy."""
+    page = open_lesson("gridworld_4x4")
+    choose(page, "method", "policy-evaluation")
+    for k, row in {
+        1: [0, -1, -1, -1],
+        2: [0, -1.7, -2, -2],
+        3: [0, -2.4, -2.9, -3],
+        10: [0, -6.1, -8.4, -9],
+    }.items():
+        choose(page, "sweep", str(k))
+        # The book cuts -1.75 and -2.4375 to -1.7 and -2.4.
+        assert values_of(page)[:4] == pytest.approx(row, abs=0.051)
+    assert "sweep 3 on" in page.one("[data-fact='optimal-from']").text
+
+
+def test_the_racecar_by_hand(open_lesson):
+    moves = [
+        ("cool", "slow", "cool", 1, 1), ("warm", "slow", "cool", "1/2", 1), ("warm", "slow", "warm", "1/2", 1),
+        ("cool", "fast", "cool", "1/2", 2), ("cool", "fast", "warm", "1/2", 2), ("warm", "fast", "end", 1, -10),
+    ]  # fmt: skip
+    page = open_lesson(MDP.from_outcomes(moves, "1/2", terminal=["end"]))
+    for expected in [[0, 0, 0], [2, 1, 0], [2.75, 1.75, 0]]:
+        assert values_of(page) == expected
+        press(page, "forward")
+    choose(page, "method", "policy-iteration")
+    assert values_of(page) == pytest.approx([2, 2, 0], abs=1e-12)
+    press(page, "forward")
+    assert values_of(page) == pytest.approx([3.5, 2.5, 0], abs=1e-12)
+
+
+def test_my_own_policy_is_chosen_in_the_inspector(open_lesson):
+    page = open_lesson("recycling_robot")
+    choose(page, "method", "policy-evaluation")
+    choose(page, "policy", "own")
+    press(page, "last")
+    for state, name in [("high", "wait"), ("low", "wait")]:
+        page.run(f"lesson.store.set({{ selected: lesson.base.states.indexOf('{state}') }})")
+        take = page.one(f"[aria-label='take {name} in {state}']")
+        if take.is_enabled():
+            take.click()
+    mdp = tabular_rl.load("example:recycling_robot")
+    expected = tabular_rl.evaluate(mdp, Policy.of(mdp, {"high": "wait", "low": "wait"})).v
+    press(page, "last")
+    assert values_of(page) == pytest.approx(expected.tolist(), rel=1e-6)
+
+
+def test_play_goes_on_by_itself_and_ends(open_lesson):
+    page = open_lesson("gridworld_4x4")
+    page.run("window.setInterval = (f) => { window.tick = f; return 1; }")
+    press(page, "play")
+    assert page.one("[data-panel='sweeps'] [data-control='play']").text == "pause"
+    for k in range(1, 5):
+        page.run("window.tick()")
+        assert page.run(SHOWN)["name"] == f"V_{k}"
+    page.run("window.tick()")
+    assert page.one("[data-panel='sweeps'] [data-control='play']").text == "play"
