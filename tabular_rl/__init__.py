@@ -40,6 +40,7 @@ from tabular_rl.methods.gradient.sample import sample_gradient
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
 from tabular_rl.methods.lookup import METHODS, PLANNERS
 from tabular_rl.model import hooks
+from tabular_rl.model.builder import Builder
 from tabular_rl.model.clock import profile
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
@@ -57,6 +58,7 @@ hooks.regret.fill(hooks.later("tabular_rl.analysis.regret", "regret"))
 hooks.verdicts.fill(hooks.later("tabular_rl.laws.verdicts", "verdicts"))
 hooks.planners.fill(PLANNERS.values)
 hooks.best_policy.fill(_best_policy)
+hooks.counting.fill(hooks.later("tabular_rl.report.progress", "counting"))
 hooks.read_policy.fill(hooks.later("tabular_rl.formats.named_policies", "read_policy"))
 
 __version__ = "0.1.0"
@@ -64,6 +66,7 @@ __version__ = "0.1.0"
 # Beside these each method of the catalogue stands under its own name.
 __all__ = [
     "MDP",
+    "Builder",
     "Certificate",
     "Comparison",
     "Curve",

@@ -50,6 +50,7 @@ planners = Hook("lists the methods that plan with a model")  # nothing -> Method
 verdicts = Hook("says what theory knows of a run")  # Learning -> sentences: why it will not converge
 best_policy = Hook("finds a best policy")  # model -> Policy
 read_policy = Hook("reads the text of a policy")  # text, model -> Policy
+counting = Hook("tells how many states were found")  # nothing -> a context with a function of (seen, found)
 html_of = Hook("shows a model or an answer in a notebook")  # anything that is shown -> HTML
 plot = Hook("draws a model or an answer")  # anything that is shown, Axes or None, name of a picture -> Axes
 

@@ -15,7 +15,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from tabular_rl.model import hooks
 from tabular_rl.model.calls import Model, check_options, public
 from tabular_rl.model.clock import phase
 from tabular_rl.model.fields import complete, finish, put, put_arrays, put_exact, put_rewards, put_start
+from tabular_rl.model.functions import MOST, name_of, read_functions
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.names import Names
 from tabular_rl.model.numbers import size_text
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
 
 OF_ALL = ("horizon", "final_reward", "sense", "normalize", "name", "source", "layout")
 OF_TENSORS = ("axes", "reward_axes", "terminal", "terminal_rewards", "states", "actions", "start", *OF_ALL)
+OF_FUNCTIONS = ("gamma", "terminal", "start", "names", "most", "progress", *OF_ALL)
 OF_OUTCOMES = ("terminal", "states", "actions", "start", *OF_ALL)
 
 
@@ -368,6 +370,78 @@ class MDP(Model, hooks.Drawn):
             )
         check_options("MDP.from_outcomes", options, OF_OUTCOMES)
         return cls.from_rows(**arrays_of_outcomes(outcomes, gamma, terminal, states, actions, start, options))
+
+    @classmethod
+    @public
+    @phase("building")
+    def from_functions(
+        cls,
+        states: Iterable[Any] | None,
+        actions: Any,
+        transition: Callable[..., Any],
+        reward: Any = None,
+        *,
+        gamma: Any,
+        terminal: Any = None,
+        start: Any = None,
+        names: Callable[[Any], str] = name_of,
+        most: int = MOST,
+        progress: bool = True,
+        **options: Any,
+    ) -> MDP:
+        """Return the model that functions describe; with None for the states, of those that the start leads to.
+
+        A state is anything that a dictionary takes as a key: a text, a number, a tuple, a frozen dataclass. States are
+        in the order in which they are found, breadth first. One that has no actions is terminal.
+
+        Parameters
+        ----------
+        states : all states, or None to find them from `start`
+        actions : s -> the actions of a state, or a list of those that every state has
+        transition : s, a -> {next state: probability}, or a list (a generator) of (next state, probability) or (next
+            state, probability, reward)
+        reward : s, a, s' -> number, or a function of (s, a) or s, or a number, where `transition` gives none
+        gamma : discount
+        terminal : states that end, or s -> whether s does
+        start : a state, or {state: probability}
+        names : state or action -> its name; by default a text as it is, a tuple or dataclass its parts: (1, 2) is "1,2"
+        most : states, at which the search gives up
+        progress : tell on standard error how many states were found, where that takes longer than a second
+        options : horizon, final_reward, sense, normalize, name, source, layout, as in `MDP`
+
+        Returns
+        -------
+        MDP
+
+        Raises
+        ------
+        ModelError : what a function returned for which state and action, and what was expected
+
+        Examples
+        --------
+        A walk over 0, 1, 2, 3 that wins 1 at 3: from 1 it is won one time in three.
+
+        >>> from fractions import Fraction
+        >>> def move(s, a):
+        ...     return {s - 1: Fraction(1, 2), s + 1: Fraction(1, 2)}
+        >>> mdp = MDP.from_functions(None, ["go"], move, lambda s, a, s2: s2 == 3, gamma=1, terminal=[0, 3], start=1)
+        >>> list(mdp.states), mdp.r.tolist()
+        (['1', '0', '2', '3'], [0.0, 0.5])
+        """
+        check_options("MDP.from_functions", options, OF_FUNCTIONS)
+        with hooks.counting() if progress else nullcontext(lambda _seen, _known: None) as told:
+            found = read_functions(states, actions, transition, reward, terminal, start, names, most, told)
+        return cls.from_rows(
+            **arrays_of_outcomes(
+                found.outcomes,
+                gamma,
+                found.terminal,
+                found.states,
+                found.actions or None,
+                found.start,
+                options,
+            )
+        )
 
     def replace(self, **changes: Any) -> MDP:
         """Return a changed copy that shares the arrays.

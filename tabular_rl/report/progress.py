@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from tabular_rl.report.screen import encodes, is_terminal, note, warn
@@ -76,3 +78,12 @@ class Progress:
         if self.drawn:
             note("\r" + " " * self.drawn + "\r")
             self.drawn = 0
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[int, int], None]]:
+    """A function of the states that were seen and found, which tells of them after a second."""
+    with Progress() as progress:
+        yield lambda seen, found: progress.tell(
+            "from_functions", None, f"{found:,} states found, {seen:,} of them seen"
+        )
