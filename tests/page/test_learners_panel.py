@@ -17,6 +17,11 @@ from tabular_rl.laws import expected
 
 EVALUATING = ("td0", "monte-carlo", "q-evaluation")
 LEARNERS = (*EVALUATING, "sarsa", "q-learning", "double-q-learning")
+SOME = [
+    "td0",
+    "q-learning",
+    *(pytest.param(m, marks=pytest.mark.slow) for m in LEARNERS if m not in ("td0", "q-learning")),
+]
 PLACES = ('[data-panel="learners"]', "[data-learning-curve]")
 PARTS = ("before", "target", "delta", "alpha", "made")
 
@@ -81,7 +86,9 @@ def opened(browser, tmp_path):
     return open_panel
 
 
-@pytest.mark.parametrize("name", ["frozen_lake_4x4", "recycling_robot", "student", "toymaker"])
+@pytest.mark.parametrize(
+    "name", ["frozen_lake_4x4", "commute", pytest.param("student", marks=pytest.mark.slow)]
+)
 def test_buttons_run_the_learner_that_python_runs(name, opened):
     panel = opened(name)
     assert panel.status() == "No step was made yet."
@@ -149,7 +156,7 @@ def test_the_inspector_shows_the_numbers_of_each_update(opened):
         assert alpha == 0.1
 
 
-@pytest.mark.parametrize("method", LEARNERS)
+@pytest.mark.parametrize("method", SOME)
 def test_switches_plant_mistakes_that_can_be_watched(method, opened):
     panel = opened("frozen_lake_4x4")
     panel.choose("learner", method)
@@ -183,6 +190,17 @@ def test_a_table_that_is_not_finite_any_more_is_named_and_ends_the_run(opened):
     assert panel.page.console() == []
 
 
+def test_with_a_horizon_there_is_a_table_for_each_time(opened):
+    panel = opened("forest_horizon")
+    panel.choose("learner", "q-learning")
+    panel.click("hundred")
+    tables = np.reshape(panel.learned("q-learning", 100), (panel.mdp.horizon, -1))
+    for t, table in enumerate(tables.tolist()):
+        panel.type("learner-time", t)
+        assert panel.table() == table
+        assert f"at time {t}" in panel.page.one("#picture-title").text
+
+
 def test_play_goes_on_until_pause_and_back_makes_steps_undone(opened):
     panel = opened("gridworld_5x5")
     panel.choose("speed", "1000")
@@ -214,7 +232,7 @@ def test_everything_works_by_keyboard(opened):
     everything = panel.page.all(", ".join(f"{place} [data-control]" for place in PLACES))
     wanted = {x.get_attribute("data-control") for x in everything if x.is_displayed() and x.is_enabled()}
     reached = set()
-    for _ in range(60):
+    for _ in range(len(wanted) + 6):  # the handles of the page before and behind it
         active = panel.page.driver.switch_to.active_element
         reached.add(active.get_attribute("data-control"))
         active.send_keys(Keys.TAB)
@@ -231,20 +249,24 @@ def test_everything_works_by_keyboard(opened):
     assert panel.control("mistake-minus").is_selected()
 
 
+# A box to tick has its label too.
+SMALL = """
+const shown = [...document.querySelectorAll(arguments[0].join())].filter((control) => control.offsetParent);
+return shown.filter((control) => {
+  const box = (control.type === "checkbox" ? control.parentElement : control).getBoundingClientRect();
+  return Math.min(box.width, box.height) < 24;
+}).map((control) => control.dataset.control);
+"""
+
+
 def test_a_phone_has_room_for_everything_and_targets_for_fingers(opened):
     panel = opened("gridworld_5x5")
     panel.page.shape(360, 740, touch=True)
     for method in LEARNERS:
         panel.choose("learner", method)
         assert panel.page.run("return document.documentElement.scrollWidth") <= 360, method
-        for control in panel.page.all(", ".join(f"{place} [data-control]" for place in PLACES)):
-            if not control.is_displayed():
-                continue
-            target = control  # a box to tick has its label too
-            if control.get_attribute("type") == "checkbox":
-                target = control.find_element("xpath", "..")
-            size = target.size
-            assert min(size["height"], size["width"]) >= 24, control.get_attribute("data-control")
+        small = panel.page.run(SMALL, [f"{place} [data-control]" for place in PLACES])
+        assert small == [], method
         panel.click("step")
     assert panel.steps() == len(LEARNERS)
 
@@ -261,8 +283,10 @@ def test_axe_finds_no_serious_fault(theme, opened):
 
 def test_the_command_makes_the_same_table(opened, capsys):
     panel = opened("frozen_lake_4x4")
-    for method in LEARNERS:
+    for method, policy in (("td0", "optimal"), ("q-evaluation", "uniform"), ("q-learning", None)):
         panel.choose("learner", method)
+        if policy:
+            panel.choose("learner-policy", policy)
         panel.click("restart", "hundred")
         words = shlex.split(panel.page.one(".command code").text)
         assert words[:3] == ["tabular-rl", "learn", "FILE"]
@@ -272,8 +296,7 @@ def test_the_command_makes_the_same_table(opened, capsys):
         values = {s: v for s, v in enumerate(json.loads(done.out)["values"]) if v is not None}
         shown = panel.page.run("return Array.from(window.lesson.store.state.shown.values)")
         assert len(values) > 4
-        if method in ("td0", "monte-carlo"):
-            assert {s: shown[s] for s in values} == values
+        assert {s: shown[s] for s in values} == values, method
     panel.click("mistake-minus")
     assert panel.page.all(".command code") == []
 
