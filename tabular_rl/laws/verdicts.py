@@ -110,7 +110,7 @@ def _exploration(run: Learning) -> list[str]:
         ]
     if explore is None or run.data is not None:
         return []
-    if run.option.get("source", "trajectory") == "trajectory":
+    if run.option.get("source", "trajectory") == "trajectory" and not run.option.get("exploring_starts"):
         cold = explore.kind == "boltzmann" and explore.rate.limit == 0
         if cold or not explore.rate.sum_diverges:
             said.append(
@@ -208,7 +208,7 @@ def _reach(run: Learning) -> list[str]:
     # What can be drawn: floats decide, not the exact numbers that they are near to.
     use = np.ones(mdp.L, dtype=bool) if run.option.get("explore") is not None else behavior.weights > 0
     there, trajectory = ~mdp.terminal, run.option.get("source", "trajectory") == "trajectory"
-    if trajectory:
+    if trajectory and not run.option.get("exploring_starts"):
         there = reachable(mdp, mdp.start > 0, use, mdp.prob) & ~mdp.terminal
     tried = use & there[mdp.pair_state]
     missing, what = (~tried, "pairs") if run.table_kind == "pairs" else (~there & ~mdp.terminal, "states")

@@ -28,6 +28,7 @@ from tabular_rl.methods.learning.q_learning import q_learning as q_learning
 from tabular_rl.methods.learning.double_q_learning import double_q_learning as double_q_learning
 from tabular_rl.methods.learning.sarsa import sarsa as sarsa
 from tabular_rl.methods.learning.expected_sarsa import expected_sarsa as expected_sarsa
+from tabular_rl.methods.learning.monte_carlo_control import monte_carlo_control as monte_carlo_control
 from tabular_rl.methods.learning.dyna_q import dyna_q as dyna_q
 from tabular_rl.methods.learning.prioritized_sweeping import prioritized_sweeping as prioritized_sweeping
 from tabular_rl.methods.learning.td0 import td0 as td0

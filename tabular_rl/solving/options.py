@@ -122,6 +122,8 @@ Steps = Annotated[int, _whole("steps", 1, MOST, "number of transitions that each
 Runs = Annotated[int, _whole("runs", 1, 2**20, "number of independent runs, each with its own random numbers")]
 Seed = Annotated[int, _whole("seed", 0, MOST, "seed of the random numbers. The same seed gives the same answer")]
 Visit = Annotated[str, _choice("visit", ("first", "every"), "which visits to a state in an episode are learned from")]
+ExploringStarts = Annotated[bool, _switch("exploring_starts",
+    "begin each episode with a pair of a state and an action, all equally likely")]
 Importance = Annotated[str, _choice("importance", ("ordinary", "weighted", "per-decision"),
     "how ratios π / b weigh a return: ordinary (their product), weighted, or per-decision")]
 Lookahead = Annotated[int, _whole("n", 1, 10_000,

@@ -348,6 +348,12 @@ def test_a_picture_is_drawn(capsys, tmp_path):
     assert (tmp_path / "b.svg").read_bytes() == (tmp_path / "a.svg").read_bytes()
 
 
+def test_exploring_starts_are_those_of_the_method_that_has_them(capsys):
+    words = ("compare", "example:random_walk_5", "monte-carlo-control", "q-learning", "--steps", 50, "--json")
+    found = json.loads(inside(capsys, *words, "--exploring-starts").out)["learners"]
+    assert [learner["options"].get("exploring_starts") for learner in found] == [True, None]
+
+
 def test_nothing_is_learned_where_no_learner_is_named(capsys):
     document = json.loads(inside(capsys, "compare", ROBOT, "--json").out)
     assert document["learners"] == []

@@ -246,6 +246,21 @@ def test_values_to_start_from(capsys, tmp_path):
     assert inside(capsys, "learn", ROBOT, "--start-from", "hight=3").err.count("did you mean 'high'?") == 1
 
 
+def test_exploring_starts(capsys):
+    words = (
+        "learn",
+        ROBOT,
+        "--method",
+        "monte-carlo-control",
+        "--exploring-starts",
+        "--steps",
+        300,
+        "--json",
+    )
+    learned = learn(load(ROBOT), "monte-carlo-control", exploring_starts=True, steps=300)
+    assert json.loads(inside(capsys, *words).out)["values"] == learned.v.tolist()
+
+
 # -- what is refused, and how it ends ------------------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ from learners import SCHEDULES, Case, settings
 from mutants import Check, check_every_mistake_is_found, plain
 from random_models import random_model, random_policy
 
-from tabular_rl.kernels import actor, monte_carlo
+from tabular_rl.kernels import actor, monte_carlo, monte_carlo_control
 from tabular_rl.kernels.episodes import Decisions
 from tabular_rl.kernels.linear import Weights
 from tabular_rl.methods.learning._linear import read_features, times
@@ -34,6 +34,7 @@ from tabular_rl.solving.schedules import Schedule
 PIECES = (4, 26)  # a walk of 30 steps, in two calls
 KERNELS = {
     "monte_carlo": ("learn_returns", "record", "monte_carlo"),
+    "monte_carlo_control": ("learn_pairs", "record_pair", "monte_carlo_control"),
     "linear": ("dot", "climb", "after", "linear_td", "linear_q"),
     "actor": (
         "softmax_choice", "actor_begin", "push", "push_entropy", "ascend", "learn_value", "learn_episode", "reinforce",
@@ -84,6 +85,31 @@ def monte_carlo_checks(seed, importance, first, restart):
     own = None, tables["row"], how, episodes, counts, tables["table"]
     yield same_arguments(
         reference_returns, "monte_carlo", case.model, log, walk, np.zeros((2, 30, 0)), 7, *own
+    )
+
+
+def control_checks(seed, first, restart):
+    average, per_step, rng = seed % 2 == 0, seed % 5 == 1, np.random.default_rng(seed)
+    case = Case(7500 + seed, step_size=seed % 5, average=average, kind=(0, 1, 3)[seed % 3])
+    mdp, longest = case.mdp, (2, 4, 20)[seed % 3]
+    walk = case.walk(per_step=per_step, episode_steps=longest * restart)
+    tables, zeros, none = case.copied(), np.zeros(2, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    counts = monte_carlo_control.PairCounts(tables["visits"], tables["total"], tables["since"])
+    rows, rewards = rng.integers(0, mdp.L, (2, longest)), rng.normal(size=(2, longest))
+    held = monte_carlo_control.Episodes(rows, rewards, np.full((2, mdp.L), -1), zeros, zeros.copy())
+    how = monte_carlo_control.Control(first, seed % 4 > 1, (1, 2, 0)[seed % 3], none, none, none)
+    uniforms = np.ascontiguousarray(case.uniforms[:, :, :3])
+    own = tables["clock"], tables["row"], how, held, counts, tables["table"]
+    yield same_arguments(reference_returns, "monte_carlo_control", case.model, None, walk, uniforms, 7, *own)
+    log = case.given(12)
+    begun = np.full(12, -1)
+    begun[[2, 5, 6, 11]] = [0, 3, 6, 7]
+    keep = np.arange(12) + (rng.random(12) < 0.5)
+    marked = np.where(rng.random(12) < 0.2, -log.row - 1, log.row)
+    how = monte_carlo_control.Control(first, False, 0, marked, begun, keep)
+    own = None, tables["row"], how, held, counts, tables["table"]
+    yield same_arguments(
+        reference_returns, "monte_carlo_control", case.model, log, walk, np.zeros((2, 30, 0)), 7, *own
     )
 
 
@@ -250,6 +276,11 @@ def checks(module):
     no_or_yes = (False, True)
     if module == "monte_carlo":
         return several(monte_carlo_checks, range(3), no_or_yes, no_or_yes)
+    if module == "monte_carlo_control":
+        return [
+            check for seed, options in enumerate(itertools.product(no_or_yes, repeat=4))
+            for check in control_checks(seed, *options[:2])
+        ]  # fmt: skip
     if module == "linear":
         learners = over(linear_check, ("td", "expected", "max", "ε"), range(3), range(3), (0, 4))
         return learners + over(one_hot_check, (1, 2), range(4))
@@ -276,6 +307,7 @@ ALIKE = {
     *walks_on("linear_td"),
     # tables have two entries at least; the target's kernel looks itself whether there is one
     "learn_returns: if total.shape[1] > 0: -> if total.shape[1] > 1:",
+    "learn_pairs: if counts.total.shape[1] > 0: -> if counts.total.shape[1] > 1:",
     "climb: if weights.total.shape[1] > 0: -> if weights.total.shape[1] > 1:",
     "climb: if walk.target > 0: -> if True:",
     "after: if len(walk.pi) > 0: -> if len(walk.pi) > 1:",

@@ -1,9 +1,11 @@
-"""Slow, obvious twins of kernels/monte_carlo.py and kernels/batch.py."""
+"""Slow, obvious twins of kernels/monte_carlo.py, kernels/monte_carlo_control.py and kernels/batch.py."""
 
 from __future__ import annotations
 
 import itertools
 import math
+
+import reference_learning
 
 
 def rate_at(schedule, n):
@@ -132,3 +134,75 @@ def present(weight, state, reward, next_state, over, gamma, mass, sweeps, error,
         if change <= 2.0**-50 * max((abs(v[s]) for s in live), default=0.0):
             return 0.0
     return change
+
+
+# -- control --------------------------------------------------------------------------------------------------------
+
+
+def learn_pairs(model, walk, steps, keep, t, e, counts, q):
+    """The returns of an episode are all computed first; then its visits are gone through from the end."""
+    rows, rewards, first, last = steps
+    G = {int(last): 0.0}
+    for at in reversed(range(first, last)):
+        G[at] = float(rewards[at]) + model.gamma * G[at + 1]
+    for at in reversed(range(first, min(keep, last))):
+        i = int(rows[at])
+        if i < 0:
+            continue
+        if counts.total.shape[1]:
+            counts.total[e, i] += q[e, i] * (t - counts.since[e, i])
+            counts.since[e, i] = t
+        counts.visits[e, i] += 1
+        q[e, i] += rate_at(walk.step_size, t + 1 if walk.per_step else counts.visits[e, i]) * (
+            G[at] - q[e, i]
+        )
+
+
+def record_pair(how, at, i, r, e, episodes):
+    again = how.first_visit and episodes.seen[e, i] == episodes.number[e]
+    episodes.rows[e, at] = -i - 1 if again else i
+    episodes.rewards[e, at] = r
+    episodes.seen[e, i] = episodes.number[e]
+
+
+def monte_carlo_control(model, log, walk, uniforms, step, clock, row, how, episodes, counts, q):
+    for e in range(len(q)):  # one run after the other
+        for t, u in enumerate(uniforms[e], start=step):
+            if log is not None:
+                at = t % len(log.row)
+                if how.begun[at] >= 0:
+                    learn_pairs(
+                        model,
+                        walk,
+                        (how.rows, log.reward, how.begun[at], at + 1),
+                        how.keep[at],
+                        t,
+                        e,
+                        counts,
+                        q,
+                    )
+                    episodes.number[e] += 1
+                continue
+            i, at = int(row[e]), int(clock[e])
+            out = first_above(model.cum, model.row_ptr[i], u[0])
+            s2 = int(model.next_state[out])
+            record_pair(how, at, i, model.reward[out] if len(model.reward) else model.r[i], e, episodes)
+            clock[e] += 1
+            done, full = bool(model.terminal[s2]), clock[e] == episodes.rows.shape[1]
+            if done or full:
+                keep = at + 1 if done else at + 1 - how.missing
+                learn_pairs(
+                    model, walk, (episodes.rows[e], episodes.rewards[e], 0, at + 1), keep, t, e, counts, q
+                )
+                episodes.cut[e] += not done
+                episodes.number[e] += 1
+                clock[e] = 0
+            if done or (full and walk.episode_steps):
+                s2 = first_above(model.start, 0, u[1])
+            if (done or full) and how.exploring:
+                row[e] = first_above(walk.pairs, 0, u[1])
+                continue
+            x, pair_ptr = rate_at(walk.explore_rate, t + 1), model.pair_ptr
+            row[e] = reference_learning.explore(
+                walk.explore, x, int(pair_ptr[s2]), int(pair_ptr[s2 + 1]), walk.cum, q, counts.visits, e, u[2]
+            )

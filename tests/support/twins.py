@@ -12,7 +12,7 @@ HOMES = {
     "reference_kept_rows": ("search_groups", "search_kept_rows"),
     "reference_control": ("double_q", "dyna", "replay"),
     "reference_traces": ("n_step", "traces"),
-    "reference_returns": ("batch", "monte_carlo"),
+    "reference_returns": ("batch", "monte_carlo", "monte_carlo_control"),
     "reference_linear": ("linear",),
     "reference_actor": ("actor",),
     "reference_gradient": ("gradient",),

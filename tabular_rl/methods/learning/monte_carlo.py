@@ -126,7 +126,8 @@ def monte_carlo(
     walk, _ = walk_of(run, rho=rho)
     none = np.zeros(0, dtype=np.int64)
     if run.data is not None:
-        how = kernels.Returns(kind, first_visit, 0, *episodes(run, first_visit, needed))
+        entry = mdp.pair_state[run.data.row].astype(np.int64) if first_visit else None
+        how = kernels.Returns(kind, first_visit, 0, *episodes(run, entry, needed))
         none = np.zeros((run.runs, 0), dtype=np.int64)
         held = kernels.Episodes(none, np.zeros((run.runs, 0)), none, number, cut)
         answer = learn_by(run, kernels.monte_carlo, walk, held, counts, run.estimates, settings=(how,))
@@ -185,13 +186,13 @@ def rewards_needed(gamma: float) -> float:
     return max(1, math.ceil(math.log(MISSED) / math.log(gamma) - 1e-9))
 
 
-def episodes(run: Learning, first_visit: bool, needed: float) -> tuple[NDArray[np.int64], ...]:
+def episodes(run: Learning, entry: NDArray[np.int64] | None, needed: float) -> tuple[NDArray[np.int64], ...]:
     """Return (rows, begun, keep) of a log as the kernel takes them, and say what of it cannot be used.
 
     Parameters
     ----------
     run : the call of a learner with a log of N transitions
-    first_visit : learn from the first visit of a state in an episode only
+    entry : (N,) the states or pairs whose first visit in an episode is learned from only; None: every visit
     needed : rewards after which a return counts as whole, where the log cuts an episode off
 
     Returns
@@ -201,7 +202,7 @@ def episodes(run: Learning, first_visit: bool, needed: float) -> tuple[NDArray[n
     """
     data = run.data
     assert data is not None
-    N, state = len(data), run.mdp.pair_state[data.row]
+    N = len(data)
     ends = np.flatnonzero(data.next_row < 0)
     first = np.append(0, ends[:-1] + 1)
     begun = np.full(N, -1, dtype=np.int64)
@@ -210,10 +211,10 @@ def episodes(run: Learning, first_visit: bool, needed: float) -> tuple[NDArray[n
     left_out = np.where(data.done[ends], 0, np.minimum(needed - 1, ends + 1 - first)).astype(np.int64)
     keep[ends] = ends + 1 - left_out
     rows = data.row.copy()
-    if first_visit:
+    if entry is not None:
         again = np.ones(N, dtype=bool)
         number = np.repeat(np.arange(len(ends)), ends + 1 - first)
-        again[np.unique(number * run.mdp.S + state, return_index=True)[1]] = False
+        again[np.unique(number * run.entries + entry, return_index=True)[1]] = False
         rows[again] = -rows[again] - 1
     if left_out.any():
         run.verdicts.append(
