@@ -41,6 +41,7 @@ PAGES = {
     "verify": "certificates",
     "check": "file-format",
     "show": "file-format",
+    "lesson": "lesson-page",
     "convert": "file-format",
     "methods": "choosing-a-method",
 }

@@ -19,6 +19,11 @@ export function controlsPanel(store, host) {
   gamma.host.append(ticks);
   ticksPanel(store, ticks);
   replace(host, gamma.host, noise.host, element("div", { class: "as-given" }, reset, status));
+  if (base.onEntry) {
+    gamma.input.disabled = true;
+    gamma.box.disabled = true;
+    gamma.host.title = "rewards of terminal states are in the transitions into them, times γ: another γ makes another file";
+  }
   function show() {
     const { state } = store;
     gamma.set(state.gamma);
@@ -27,8 +32,15 @@ export function controlsPanel(store, host) {
     reset.disabled = !changed;
     status.textContent = state.answer === null
       ? `At γ = ${number(state.gamma)} there is no finite answer: a total reward grows without end.`
-      : changed ? "Solved again, in this page, with floating-point numbers." : "The model as the file has it.";
+      : changed ? "Solved again, in this page, with floating-point numbers." : `The model as the file has it. ${provenText(base)}`;
   }
   store.subscribe((_, patch) => { if ("model" in patch) show(); });
   show();
+}
+
+// How well the answer that came with the page is known.
+function provenText({ answer, horizon }) {
+  const name = horizon === null ? "v*" : "The values";
+  if (answer.exact) return `${name} ${horizon === null ? "is" : "are"} exact, in fractions.`;
+  return answer.bound === null ? `${name}: nothing is proven.` : `${name} proven to ± ${number(answer.bound, 2)}.`;
 }

@@ -10,16 +10,23 @@ import numpy as np
 from tabular_rl.errors import escape
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import spell_short
 from tabular_rl.report.page.placement import placed
 from tabular_rl.report.screen import ARROWS
 from tabular_rl.solving.solution import Solution
 
 
-def lesson_data(mdp: MDP, answer: Solution) -> dict[str, Any]:
+def lesson_data(mdp: MDP, answer: Solution, policy: Policy | None = None) -> dict[str, Any]:
     """Return what the page knows of a model, in lists and numbers.
 
     Names are escaped: control characters stand as text. Floats are written with all their digits.
+
+    Parameters
+    ----------
+    mdp : the model
+    answer : the values of its best policy
+    policy : one more that the page can evaluate
     """
     return {
         "name": escape(mdp.name),
@@ -43,7 +50,9 @@ def lesson_data(mdp: MDP, answer: Solution) -> dict[str, Any]:
         "places": placed(mdp).round(6).tolist(),
         "arrows": [ARROWS.get(name.lower()) for name in mdp.actions],
         "layout": None if mdp.layout is None else _layout(mdp.layout, mdp.S),
+        "onEntry": mdp.on_entry,
         "answer": _answer(answer),
+        "policy": None if policy is None else policy.weights.tolist(),
     }
 
 
@@ -65,6 +74,7 @@ def _answer(answer: Solution) -> dict[str, Any]:
         "v": answer.v.tolist(),
         "lower": answer.lower.tolist() if proven else None,  # type: ignore[union-attr]
         "upper": answer.upper.tolist() if proven else None,  # type: ignore[union-attr]
+        "exact": answer.exact is not None,
         "bound": answer.bound if np.isfinite(answer.bound) else None,
     }
 

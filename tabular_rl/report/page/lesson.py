@@ -12,6 +12,7 @@ from tabular_rl.formats.output import write_parts
 from tabular_rl.methods.ask import reference
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import spell_short
 from tabular_rl.report.page.data import data_text, lesson_data
 from tabular_rl.report.page.join import joined
@@ -50,7 +51,7 @@ class Lesson:
 
 
 @public
-def lesson(mdp: MDP) -> Lesson:
+def lesson(mdp: MDP, *, policy: Any = None) -> Lesson:
     """Return a page for the browser that shows how the values of a model arise.
 
         V_{k+1}(s) = max_a [ r(s,a) + γ Σ_s' p(s'|s,a) V_k(s') ]
@@ -60,6 +61,8 @@ def lesson(mdp: MDP) -> Lesson:
     Parameters
     ----------
     mdp : a model of up to 500 states
+    policy : one whose evaluation the page offers beside those that it has: all actions equally often, the first ones,
+        a best one, and one that the reader chooses; the same at all time steps
 
     Returns
     -------
@@ -67,7 +70,7 @@ def lesson(mdp: MDP) -> Lesson:
 
     Raises
     ------
-    OptionError : a larger model
+    OptionError : a larger model, or a policy that depends on time
     NoFiniteAnswer : γ = 1, and the total reward has no limit
 
     Examples
@@ -80,10 +83,13 @@ def lesson(mdp: MDP) -> Lesson:
             f"lesson: found {mdp.S} states, expected at most {MOST_STATES}. Take a smaller model of the kind "
             "(tabular-rl make), or solve and explain, which take any size"
         )
-    return Lesson(mdp, page(mdp))
+    given = None if policy is None else Policy.of(mdp, policy)
+    if given is not None and given.timed:
+        raise OptionError("policy: found one that depends on time, expected one that does not")
+    return Lesson(mdp, page(mdp, given))
 
 
-def page(mdp: MDP) -> str:
+def page(mdp: MDP, policy: Policy | None = None) -> str:
     """The text of the page."""
     modules = {path.stem: path.read_text("utf-8") for path in sorted(HERE.glob("*.js"))}
     parts = {
@@ -91,7 +97,7 @@ def page(mdp: MDP) -> str:
         "facts": html.escape(_facts(mdp)),
         "footer": html.escape(f"Made by tabular-rl. {escape(mdp.source, LONGEST)}".strip()),
         "style": "\n".join(path.read_text("utf-8").strip() for path in sorted(HERE.glob("*.css"))),
-        "data": data_text(lesson_data(mdp, reference(mdp))),
+        "data": data_text(lesson_data(mdp, reference(mdp), policy)),
         "script": joined(modules),
     }
     return _filled((HERE / "page.html").read_text("utf-8"), parts)

@@ -35,7 +35,7 @@ export function sweepsPanel(store, host) {
   const policy = choice({
     name: "policy", label: "policy", value: chosen.policy, onchange: (x) => choose({ policy: x }),
     options: [["uniform", "all actions equally often"], ["first", "the first action of each state"],
-      ["optimal", "a best one"], ["own", "my own: choose actions at the right"], ...(base.policy ? [["given", base.policy.name]] : [])],
+      ["optimal", "a best one"], ["own", "my own: choose actions at the right"], ...(base.policy ? [["given", "the given policy"]] : [])],
   });
   const id = newId("sweep");
   const range = element("input", { type: "range", id, min: 0, max: 1, step: 1, value: 0, "data-control": "sweep", oninput: () => go(Number(range.value)) });
@@ -61,7 +61,7 @@ export function sweepsPanel(store, host) {
   function weights() {
     const { model, answer } = store.state;
     if (chosen.policy === "uniform") return uniformWeights(model);
-    if (chosen.policy === "given") return Float64Array.from(base.policy.weights);
+    if (chosen.policy === "given") return Float64Array.from(base.policy);
     if (chosen.policy === "own") return weightsOf(model, own);
     if (chosen.policy === "optimal" && answer) return weightsOf(model, answer.greedy.map((rows) => (rows.length ? rows[0] : -1)));
     return weightsOf(model, firstRows(model));
