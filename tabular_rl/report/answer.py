@@ -28,6 +28,7 @@ from tabular_rl.report.learned import LearnedReport
 from tabular_rl.report.model import ModelReport
 from tabular_rl.report.policy_report import PolicyReport
 from tabular_rl.report.render.files import write_report
+from tabular_rl.report.render.html import report_html
 from tabular_rl.report.render.picture import plot_report
 from tabular_rl.report.render.text import report_text
 from tabular_rl.report.simulation import SimulationReport
@@ -62,6 +63,11 @@ def _report_of(answer: Any) -> Report:
 def text_of(answer: Any) -> str:
     """Return the text of an answer, as the command that finds it prints it."""
     return report_text(_report_of(answer))
+
+
+def html_of(answer: Any) -> str:
+    """Return what a notebook shows of an answer, a model or a policy."""
+    return report_html(_report_of(answer))
 
 
 def plot(answer: Any, ax: Any = None, what: str = "") -> Any:

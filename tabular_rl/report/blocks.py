@@ -37,6 +37,7 @@ class Table:
     fold : number of columns that stand in every part
     gaps : lines that stand before a row
     above, below : lines that belong to the table
+    shades : header -> a number for each row, NaN for none: how bright its cells are where there are colours
     """
 
     headers: Sequence[str]
@@ -48,6 +49,7 @@ class Table:
     gaps: Mapping[int, str] = field(default_factory=dict)
     above: Sequence[str] = ()
     below: Sequence[str] = ()
+    shades: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -298,6 +300,10 @@ class Report:
     def sheet(self) -> Sheet:
         """For a spreadsheet: the numbers that are many, in columns."""
         raise NotImplementedError
+
+    def shown(self) -> list[Block]:
+        """For a notebook: blocks, and maps among them, as far as they are HTML."""
+        return self.blocks()
 
     def picture(self, what: str = "") -> list[Block]:
         """For the eye: curves, maps and graphs side by side, under a line that says what they show.

@@ -26,7 +26,7 @@ from tabular_rl.report.q import learned_q_blocks
 from tabular_rl.report.screen import signs
 from tabular_rl.report.solution import proven_text, start_value
 from tabular_rl.report.subject import decimals_of
-from tabular_rl.report.views import learned_picture
+from tabular_rl.report.views import learned_picture, shown_maps
 from tabular_rl.report.words import cut_short, header, listed, names_of, plural, rate_text, seconds_text
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.options import OPTIONS
@@ -56,6 +56,13 @@ class LearnedReport(Report):
     warned: bool = False
 
     def blocks(self) -> list[Block]:
+        return self._around(_grids(self.learned) if not self.everything and self.only is None else [])
+
+    def shown(self) -> list[Block]:
+        return self._around(shown_maps(self.learned))
+
+    def _around(self, grids: Sequence[Block]) -> list[Block]:
+        """The table, the grids below it, and what there is to say."""
         learned, mdp, regret = self.learned, self.learned.mdp, self.regret()
         named = "a policy" if self.policy is None else f"policy {escape(self.policy)}"
         what = "" if learned.task == "control" else f", value of {named}"
@@ -74,7 +81,7 @@ class LearnedReport(Report):
         return [
             Lines([f"{header(mdp)}; {learned.method}{what}", "; ".join(filter(None, how))]),
             *states_blocks(learned, self.everything, self.only, self.show_q),
-            *(_grids(learned) if not self.everything and self.only is None else []),
+            *grids,
             *sentences,
             Lines([*_status_lines(learned), *note]),
             Lines(warnings),
@@ -206,7 +213,10 @@ def states_blocks(
             row.append("" if unknown else action_text(learned, s, t if timed else None))
         rows.append(row)
     headers = ["time"] * timed + ["state", "learned"] + ["exact"] * (exact is not None) + ["visits"]
-    return [Table(headers + ["action"] * control, rows, left="state,action", wrap="action", gaps=chosen.gaps)]
+    headers += ["action"] * control
+    known = np.where(mdp.terminal, np.nan, mdp.sign * v)
+    shades = {"learned": np.array([known[p] for p in pairs])}
+    return [Table(headers, rows, left="state,action", wrap="action", gaps=chosen.gaps, shades=shades)]
 
 
 def _own_decimals(values: Sequence[float], decimals: int, more: int = 4) -> int:

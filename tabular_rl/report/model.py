@@ -15,8 +15,10 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import aligned, exact_or_decimal, general
 from tabular_rl.report.blocks import Block, Lines, Report, Table
 from tabular_rl.report.layout import rows_shown
+from tabular_rl.report.maps import model_map
+from tabular_rl.report.page.lesson import MOST_STATES as PAGE
 from tabular_rl.report.screen import spelled
-from tabular_rl.report.views import model_picture
+from tabular_rl.report.views import MOST_CELLS, model_picture
 from tabular_rl.report.words import FEW, LISTED, listed, names_of, plural, some, title
 
 
@@ -50,6 +52,17 @@ class ModelReport(Report):
 
     def blocks(self) -> list[Block]:
         return model_blocks(self.mdp, self.states, self.everything)
+
+    def shown(self) -> list[Block]:
+        found = model_map(self.mdp)
+        drawn = [] if found is None or found.values.size > MOST_CELLS else [found]
+        page = (
+            [Lines(["tabular_rl.lesson(model) is a page on which sweeps and learners are seen at work"])]
+            if self.mdp.S <= PAGE
+            else []
+        )
+        first, *rest = self.blocks()
+        return [first, *drawn, *rest, *page]
 
     def picture(self, what: str = "") -> list[Block]:
         return model_picture(self.mdp, what)

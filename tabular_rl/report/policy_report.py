@@ -9,7 +9,9 @@ from tabular_rl.model.numbers import exact_or_decimal
 from tabular_rl.model.policy import Policy
 from tabular_rl.report.blocks import Block, Lines, Report, Table
 from tabular_rl.report.layout import rows_shown
-from tabular_rl.report.views import policy_picture
+from tabular_rl.report.maps import value_map
+from tabular_rl.report.subject import layout_of, subject_of_policy
+from tabular_rl.report.views import MOST_CELLS, policy_picture
 from tabular_rl.report.words import action_of, plural, title
 
 
@@ -32,6 +34,14 @@ class PolicyReport(Report):
         said = f"a {kind}policy of {title(mdp)}, {plural(mdp.S, 'state')}"
         headers = ["time"] * policy.timed + ["state", "action"]
         return [Lines([said]), Table(headers, rows, left="state,action", wrap="action", gaps=chosen.gaps)]
+
+    def shown(self) -> list[Block]:
+        first, table = self.blocks()
+        layout = layout_of(self.policy.mdp)
+        if self.policy.timed or layout is None or layout.rows * layout.columns > MOST_CELLS:
+            return [first, table]
+        drawn = value_map(subject_of_policy(self.policy), "the actions that are taken")
+        return [first, table if drawn is None else drawn]
 
     def picture(self, what: str = "") -> list[Block]:
         return policy_picture(self.policy, what)

@@ -35,7 +35,7 @@ from tabular_rl.report.profile import ProfileReport
 from tabular_rl.report.q import q_blocks
 from tabular_rl.report.render.text import fits
 from tabular_rl.report.screen import signs
-from tabular_rl.report.views import solution_picture
+from tabular_rl.report.views import shown_maps, solution_picture
 from tabular_rl.report.words import header, listed, plural, start_fractions, start_where
 from tabular_rl.solving.solution import Solution, Status
 
@@ -58,6 +58,13 @@ class SolutionReport(Report):
     dual: bool = False
 
     def blocks(self) -> list[Block]:
+        return self._around(self._body())
+
+    def shown(self) -> list[Block]:
+        return self._around(shown_maps(self.solution) or self._body())
+
+    def _body(self) -> list[Block]:
+        """The values, and the policy where it is drawn."""
         solution = self.solution
         as_table = self.everything or self.only is not None or self.show_q or self.dual
         body = [] if as_table else grid_blocks(solution)
@@ -67,6 +74,11 @@ class SolutionReport(Report):
             body = values_blocks(solution, self.everything, self.only, self.show_q)
             # Where too few digits of the values fit into the cells, the policy may.
             body += policy_grid(solution) if not as_table and solution.mdp.S > LONGEST else []
+        return body
+
+    def _around(self, body: Sequence[Block]) -> list[Block]:
+        """The header above, and what is proven below."""
+        solution = self.solution
         sentences = [
             f"start: {start_where(solution.mdp)}; value {start_value(solution)}",
             status_text(solution),
@@ -163,7 +175,8 @@ def values_blocks(
         cells.append([action_text(solution, s) for s in states])
     rows = list(zip(*cells, strict=True))
     wrap = "action,policy,proven"
-    return [Table(headers, rows, left=f"state,{wrap}", wrap=wrap, gaps=chosen.gaps)]
+    shades = {headers[1]: mdp.sign * np.where(mdp.terminal, np.nan, solution.v)[states]}
+    return [Table(headers, rows, left=f"state,{wrap}", wrap=wrap, gaps=chosen.gaps, shades=shades)]
 
 
 def _chosen(solution: Solution, everything: bool, only: Sequence[int] | None) -> Rows:

@@ -135,7 +135,8 @@ def number_texts(values: Floats, bound: float = math.inf, decimals: int | None =
     while kept > 0 and max(map(len, texts_with(kept)), default=0) > LETTERS:
         kept -= 1
     texts = texts_with(kept)
-    if max(map(len, texts), default=0) > LETTERS + 1 or (kept == 0 and sizes[0] < 1 and any(sizes)):
+    lost = sizes[0] > 0 and not any(float(text) for text in texts if text not in ("", "?"))
+    if lost or max(map(len, texts), default=0) > LETTERS + 1:
         texts = [general(float(x), 3) if math.isfinite(x) else "" for x in values]
     return texts
 

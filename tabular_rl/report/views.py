@@ -17,13 +17,15 @@ from tabular_rl.report.blocks import Block, Curve, Lines, Series
 from tabular_rl.report.curves import learning_picture, residuals_picture
 from tabular_rl.report.maps import model_map, q_map, q_table_map, short, times_maps, value_map
 from tabular_rl.report.network import FEW_NODES, answer_graph, model_graph
-from tabular_rl.report.subject import Subject, subject_of, subject_of_policy
+from tabular_rl.report.subject import Subject, layout_of, subject_of, subject_of_policy
 from tabular_rl.report.words import problem_text, title
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.solution import Solution
 
 Views = Mapping[str, Callable[[], list[Block]]]
 ROWS = 40  # states of a table of q
+BOTH = "values, and the actions that are taken"
+MOST_CELLS = 400  # of a map in a notebook
 MOST_CURVES = 12  # states whose iterates are drawn
 
 
@@ -57,7 +59,7 @@ def solution_picture(answer: Solution, what: str = "") -> list[Block]:
         "values": lambda: _values(answer),
         "policy": lambda: _policy(subject_of(answer), answer),
         "q": lambda: _q(answer),
-        "graph": lambda: [answer_graph(subject_of(answer), "values, and the actions that are taken")],
+        "graph": lambda: [answer_graph(subject_of(answer), BOTH)],
         "gamma": lambda: _against_discount(answer),
         "residual": lambda: [residual_curve(answer)],
     }
@@ -157,14 +159,12 @@ def _values(answer: Solution) -> list[Block]:
     subject, mdp = subject_of(answer), answer.mdp
     if answer.v.ndim == 2:
         return list(times_maps(answer))
-    drawn = value_map(
-        subject, "values" if answer.policy is None else "values, and the actions that are taken"
-    )
+    drawn = value_map(subject, BOTH if answer.policy is not None else "values")
     if drawn is not None:
         return [drawn]
     named = variable_of(subject)[2]
     if named and mdp.S <= FEW_NODES:
-        return [answer_graph(subject, "values, and the actions that are taken")]
+        return [answer_graph(subject, BOTH)]
     curves: list[Block] = [value_curve(answer, subject)]
     return [*curves, policy_curve(subject)] if answer.policy is not None and mdp.A > 1 else curves
 
@@ -187,6 +187,17 @@ def _q(answer: Solution) -> list[Block]:
     if int((~answer.mdp.terminal).sum()) <= ROWS:
         return [q_table_map(subject, f"value of each action{at}; framed: the best")]
     return [q_curve(subject)]
+
+
+def shown_maps(answer: Solution) -> list[Block]:
+    """The maps that a notebook shows in place of a table: of a layout, or of states and times, where these are few."""
+    layout = layout_of(answer.mdp)
+    if answer.v.ndim == 2:
+        return list(times_maps(answer)) if answer.v.size <= MOST_CELLS else []
+    if layout is None or layout.rows * layout.columns > MOST_CELLS:
+        return []
+    found = value_map(subject_of(answer), BOTH if answer.policy is not None else "values")
+    return [] if found is None else [found]
 
 
 def _against_discount(answer: Solution) -> list[Block]:

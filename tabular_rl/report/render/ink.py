@@ -12,6 +12,31 @@ from tabular_rl.errors import escape
 
 COLOURS_OF_VALUES = "viridis"  # its lightness rises evenly: in grey, and for every eye, more stays brighter
 
+ANCHORS = (
+    0x440154,
+    0x482475,
+    0x414487,
+    0x355F8D,
+    0x2A788E,
+    0x21918C,
+    0x22A884,
+    0x44BF70,
+    0x7AD151,
+    0xBDDF26,
+    0xFDE725,
+)
+
+
+def face(share: float) -> NDArray[np.float64]:
+    """Return the colour (red, green, blue) of a value that lies so far between the least, 0, and the largest, 1.
+
+    >>> face(0.0).round(2).tolist(), face(1.0).round(2).tolist()
+    ([0.27, 0.0, 0.33], [0.99, 0.91, 0.15])
+    """
+    steps = np.linspace(0.0, 1.0, len(ANCHORS))
+    parts = [np.array([anchor >> shift & 255 for anchor in ANCHORS]) / 255 for shift in (16, 8, 0)]
+    return np.array([np.interp(share, steps, part) for part in parts])
+
 
 def scale(values: NDArray[Any], down: bool) -> tuple[Any, Any]:
     """Return the range of values and the colours of it; `down` where less is better: then less is bright."""
