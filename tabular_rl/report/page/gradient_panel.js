@@ -1,38 +1,14 @@
 // Policy gradient: a softmax policy that climbs J along its exact gradient, and how far estimates of one episode scatter.
 import { button, choice, drawn, element, number, replace, shownNumber, tickbox } from "./dom.js";
-import { exactGradient, naturalDirection } from "./gradient.js";
+import { climbed, createClimb, firstStepSize, onPlateau, STEP_SIZES } from "./climb.js";
 import { actionOf, better, rowsOf } from "./model.js";
 import { ESTIMATORS, ellipseOf, estimatorMoments } from "./moments.js";
 
 const MOST_ROWS = 12; // parameters in the table at first
 const MOST_PAIRS = 120; // pairs up to which covariances are computed
 const MOST_ENTRIES = 60000; // states x pairs x steps up to which they are
-const STEP_SIZES = [0.001, 0.01, 0.1, 1, 10, 100, 1000];
 const FIRST = ["return", "reward-to-go", "reward-to-go-value", "advantage"];
 const SIDE = 320; // pixels of the plane of two parameters
-
-// What the panel knows: θ, the exact gradient there, J after each step, the best J.
-export function createClimb(model, answer, theta = new Float64Array(model.L)) {
-  const found = exactGradient(model, theta);
-  const best = answer ? model.start.reduce((sum, p, s) => (p > 0 ? sum + p * answer.v[s] : sum), 0) : NaN;
-  return { model, theta, found, best, curve: found ? [found.J] : [] };
-}
-
-// θ + α ∇J, or θ - α ∇J where the model has costs; null where that leaves the range of floats.
-export function climbed(climb, stepSize, natural = false) {
-  const { model, theta, found, best, curve } = climb;
-  const direction = natural ? naturalDirection(model, found) : found.gradient;
-  const moved = theta.map((x, i) => x + model.sign * stepSize * direction[i]);
-  const next = moved.every(Number.isFinite) ? exactGradient(model, moved) : null;
-  if (!next || !Number.isFinite(next.J)) return null;
-  return { model, theta: moved, found: next, best, curve: [...curve, next.J] };
-}
-
-// The power of 10 with which no preference moves by more than 1, between the smallest and the largest that can be chosen.
-export function firstStepSize(found) {
-  const size = Math.max(...found.gradient.map(Math.abs));
-  return [...STEP_SIZES].reverse().find((x) => x * size <= 1) ?? STEP_SIZES[0];
-}
 
 // The parameters with the largest derivatives, of two states if there are two.
 export function twoParameters(model, gradient) {
@@ -44,11 +20,6 @@ export function twoParameters(model, gradient) {
 
 function byDerivative(gradient) {
   return [...gradient.keys()].sort((i, j) => Math.abs(gradient[j]) - Math.abs(gradient[i]) || i - j);
-}
-
-// Whether the gradient has nearly vanished far from the best.
-function onPlateau({ found, best, curve }) {
-  return curve.length > 1 && Math.hypot(...found.gradient) < 1e-3 * Math.abs(best - found.J) && Math.abs(best - found.J) > 1e-3 * Math.abs(best);
 }
 
 // The rows with the largest probability in each state.
@@ -83,7 +54,7 @@ export function gradientPanel(store, host) {
   });
   const status = element("p", { class: "status", role: "status", "aria-live": "polite" });
   const curve = element("div", { class: "curve" });
-  const parameters = element("div", { class: "scroll" });
+  const parameters = element("div", { class: "parameters" });
   const along = ["across", "up"].map((label, at) => choice({
     name: `gradient-${label}`, label, options: [], value: "", onchange: (x) => { axes[at] = Number(x); showPlane(); },
   }));
@@ -92,7 +63,7 @@ export function gradientPanel(store, host) {
     value: "1", onchange: (x) => { episodes = Number(x); showPlane(); },
   });
   const plane = element("div", { class: "plane" });
-  const estimators = element("div", { class: "scroll" });
+  const estimators = element("div", {});
   const scatter = element("div", { class: "scatter" });
   const body = element("div", {});
 
@@ -126,7 +97,7 @@ export function gradientPanel(store, host) {
       element("p", {}, "A preference θ(s,a) for each pair makes the policy π(a|s) = exp θ(s,a) / Σ", element("sub", {}, "b"),
         " exp θ(s,b). J is its value from the start. The exact gradient is ∂J/∂θ(s,a) = d(s) π(a|s) [ q(s,a) − v(s) ], where d(s) counts the "
         + `visits of s, discounted. A step ${up}.`),
-      element("div", { class: "buttons" }, stepButton, tenButton, restart, size.host, naturally.host),
+      element("div", { class: "row" }, element("div", { class: "buttons" }, stepButton, tenButton, restart), size.host, naturally.host),
       status, curve, parameters, scatter);
   }
 
@@ -162,7 +133,8 @@ export function gradientPanel(store, host) {
       shown: {
         title: timed ? "v of the softmax policy, at t = 0" : "v of the softmax policy", name: "v_π", values: found.v[0], q: found.q[0],
         greedy: likeliest(model, found.pi),
-        explanation: { kind: "backup", made: timed ? "v_0" : "v_π", from: timed ? "v_1" : "v_π", policy: found.pi, usedFor: () => found.v[timed ? 1 : 0] },
+        legend: "the likeliest actions of the policy", exact: answer ? answer.v : null, exactName: "v*",
+        explanation: { kind: "backup", label: "the policy's own equation", made: timed ? "v_0" : "v_π", from: timed ? "v_1" : "v_π", policy: found.pi, usedFor: () => found.v[timed ? 1 : 0] },
       },
     });
   }
@@ -176,11 +148,11 @@ export function gradientPanel(store, host) {
     const row = (i) => element("tr", { "data-row": i },
       element("th", { scope: "row" }, model.states[stateOf(i)]), element("td", {}, actionOf(model, i)),
       [theta[i], found.pi[i], ...(timed ? [] : [found.visits[0][stateOf(i)], found.advantage[0][i]]), found.gradient[i]]
-        .map((x, at, all) => element("td", {}, shownNumber(x, at === all.length - 1 ? { "data-number": "derivative" } : {}, 5))));
-    replace(parameters, element("table", {},
+        .map((x, at, all) => element("td", {}, shownNumber(x, at === all.length - 1 ? { "data-number": "derivative" } : {}, 4))));
+    replace(parameters, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "the parameters" }, element("table", {},
       element("caption", {}, "The parameters", !every && model.L > MOST_ROWS ? ` with the ${MOST_ROWS} largest derivatives` : ""),
       element("thead", {}, element("tr", {}, heads.map((x) => element("th", { scope: "col" }, x)))),
-      element("tbody", {}, rows.map(row))),
+      element("tbody", {}, rows.map(row)))),
     model.L > MOST_ROWS ? button("gradient-all", every ? "the largest alone" : `all ${model.L} parameters`, () => { every = !every; show(); }) : null);
   }
 
@@ -199,7 +171,7 @@ export function gradientPanel(store, host) {
           + `around the mean of an estimator, computed exactly.${model.horizon === null && model.gamma < 1
             ? " An episode ends after each step with probability 1 − γ, and is not discounted then." : ""} `
           + "An ellipse that holds the origin is one that often points the wrong way."),
-        element("div", { class: "buttons" }, along.map((one) => one.host), many.host),
+        element("div", { class: "row" }, along.map((one) => one.host), many.host),
         element("div", { class: "ellipses" }, plane, estimators));
     }
     replace(plane, planePicture(found));
@@ -218,7 +190,7 @@ export function gradientPanel(store, host) {
     });
     const reach = Math.max(1e-300, 1.15 * Math.max(Math.abs(g[i]), Math.abs(g[j]), ...shapes.map((e) => Math.max(Math.abs(e.x), Math.abs(e.y)) + e.long)));
     const to = (x) => (x / reach) * (SIDE / 2 - 24);
-    const tick = 10 ** Math.floor(Math.log10(reach));
+    const tick = roundBelow(0.8 * reach);
     const marks = [-1, 1].map((side) => [
       drawn("text", { x: to(side * tick), y: 14, class: "tick", "text-anchor": "middle" }, number(side * tick)),
       drawn("text", { x: 4, y: -to(side * tick) + 4, class: "tick" }, number(side * tick)),
@@ -243,26 +215,33 @@ export function gradientPanel(store, host) {
         onchange: (on) => { if (on) chosen.add(key); else chosen.delete(key); showPlane(); },
       });
       return element("tr", { "data-estimator": key },
-        element("th", { scope: "row" }, box.host),
-        element("td", {}, drawn("svg", { viewBox: "0 0 32 8", class: "key", "aria-hidden": "true" }, drawn("path", { class: `estimator ${className(key)}`, d: "M0,4H32" }))),
-        element("td", { title: meaning }, formula),
+        element("th", { scope: "row" }, box.host, element("div", { class: "psi", title: meaning },
+          drawn("svg", { viewBox: "0 0 32 8", class: "key", "aria-hidden": "true" }, drawn("path", { class: `estimator ${className(key)}`, d: "M0,4H32" })),
+          ` ${formula}`)),
         element("td", {}, one ? shownNumber(one.trace, { "data-number": "trace" }, 4) : "–"),
         element("td", {}, one ? episodesText(one.episodes) : "–"));
     };
-    return element("table", {}, element("caption", {}, "The estimators: Ψₜ, the trace of the covariance, and the episodes whose mean points uphill with probability 95 %"),
-      element("thead", {}, element("tr", {}, ["estimator", "line", "Ψₜ", "trace", "episodes"].map((x) => element("th", { scope: "col" }, x)))),
+    return element("table", {}, element("caption", {}, "Trace: of the covariance. Episodes: so many point uphill, on average, with probability 95 %."),
+      element("thead", {}, element("tr", {}, ["estimator, Ψₜ", "trace", "episodes"].map((x) => element("th", { scope: "col" }, x)))),
       element("tbody", {}, ESTIMATORS.map(row)));
   }
 
   store.subscribe((_, patch) => {
     if ("model" in patch) {
       climb = null;
+      store.set({ climb });
       if (store.state.panel === "gradient") begin();
     } else if (patch.panel === "gradient") {
       if (climb) show();
       else begin();
     }
   });
+}
+
+// The largest 1, 2 or 5 times a power of 10 that is not above x.
+function roundBelow(x) {
+  const power = 10 ** Math.floor(Math.log10(x));
+  return power * [5, 2, 1].find((k) => k * power <= x * (1 + 1e-12));
 }
 
 function className(key) {
@@ -284,7 +263,7 @@ function climbCurve(past, best) {
   return drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label":
     `J after each of ${past.length - 1} steps, from ${number(past[0])} to ${number(past[past.length - 1])}; the best is ${number(best)}` },
   Number.isFinite(best) ? [drawn("path", { class: "best", d: `M0,${y(best)}H${width}` }),
-    drawn("text", { class: "tick", x: 4, y: y(best) + (y(best) < 20 ? 12 : -4) }, `best ${number(best)}`)] : [],
+    drawn("text", { class: "tick", x: 4, y: y(best) + (y(best) < 20 ? 14 : -5) }, `best ${number(best)}`)] : [],
   drawn("path", { class: "climb", d: past.map((J, k) => `${k ? "L" : "M"}${x(k)},${y(J)}`).join("") }),
   drawn("circle", { class: "climb", cx: x(past.length - 1), cy: y(past[past.length - 1]), r: 3.5 }));
 }

@@ -351,7 +351,7 @@ export function learnersPanel(store, host) {
   // -- what is shown -----------------------------------------------------------------------------------------------
   function publish() {
     if (store.state.panel !== "learners") return;
-    store.set({ shown: shownOf(experiment, view.time) });
+    store.set({ experiment, shown: shownOf(experiment, view.time) });
     const { learner } = experiment;
     let text = transitionText(partsOf(experiment));
     if (diverges(experiment)) text = `Step ${learner.steps}: the table is not finite any more: it diverges.`;

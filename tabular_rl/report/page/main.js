@@ -1,4 +1,5 @@
 // Reads the model, makes the store, and mounts the panels.
+import { challengesPanel } from "./challenges_panel.js";
 import { controlsPanel } from "./controls.js";
 import { gradientPanel } from "./gradient_panel.js";
 import { inspectorPanel } from "./inspector.js";
@@ -11,12 +12,14 @@ import { sweepsPanel } from "./sweeps.js";
 import { tablePanel } from "./table.js";
 import { tabs } from "./tabs.js";
 import { themeSwitch } from "./theme.js";
+import * as challenges from "./challenges.js";
 import * as expected from "./expected.js";
 import * as experiment from "./experiment.js";
 import * as gradient from "./gradient.js";
 import * as learn from "./learn.js";
 import * as models from "./model.js";
 import * as moments from "./moments.js";
+import * as paths from "./paths.js";
 import * as runs from "./runs.js";
 import * as sampling from "./sampling.js";
 import * as solve from "./solve.js";
@@ -33,9 +36,10 @@ const PANELS = {
   sweeps: sweepsPanel,
   learners: learnersPanel,
   gradient: gradientPanel,
+  challenges: challengesPanel,
 };
 // What tests in a browser ask for by name.
-const PARTS = { expected, experiment, gradient, learn, models, moments, runs, sampling, solve, ticks, uniforms };
+const PARTS = { challenges, expected, experiment, gradient, learn, models, moments, paths, runs, sampling, solve, ticks, uniforms };
 
 // The model with the sliders where they are, and its answer: as Python proved it where they have not been moved.
 function solvedAt(base, gamma, noise) {

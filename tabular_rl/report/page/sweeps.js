@@ -129,6 +129,8 @@ export function sweepsPanel(store, host) {
     }
     const step = run.steps[chosen.at];
     range.value = String(chosen.at);
+    for (const x of buttons.querySelectorAll("[data-control=first], [data-control=back]")) x.disabled = chosen.at === 0;
+    for (const x of buttons.querySelectorAll("[data-control=forward], [data-control=last]")) x.disabled = chosen.at === run.steps.length - 1;
     range.setAttribute("aria-valuetext", nameOf(step.k));
     box.max = String(run.steps.length - 1);
     box.value = String(step.k);

@@ -109,8 +109,8 @@ export function ticksPanel(store, host) {
   let run = 0; // the number of the search that goes on
   let changes = [];
   const marks = element("div", { class: "marks", "aria-hidden": "true" });
-  const back = button("tick-back", "◂ change", () => jump(-1), { title: "the next smaller γ at which the best policy changes" });
-  const onward = button("tick-onward", "change ▸", () => jump(1), { title: "the next larger γ at which the best policy changes" });
+  const back = button("tick-back", "‹ change", () => jump(-1), { title: "the next smaller γ at which the best policy changes" });
+  const onward = button("tick-onward", "change ›", () => jump(1), { title: "the next larger γ at which the best policy changes" });
   const words = element("p", { class: "note", "data-ticks-text": "" });
   replace(host, marks, element("div", { class: "buttons" }, back, onward), words);
 
@@ -128,6 +128,7 @@ export function ticksPanel(store, host) {
     store.set({ ticks: null });
     if (model.S > MOST_STATES) {
       host.hidden = true;
+      store.set({ ticks: { intervals: [], changes: [] } });
       return;
     }
     const steps = changing(withGamma(model, store.state.base.gamma));
