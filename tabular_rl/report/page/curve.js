@@ -67,6 +67,6 @@ export function curve(given) {
       sure.length > 1 ? drawn("polygon", { class: "band", points: text([...upper, ...lower]) }) : null,
       sure.length > 1 ? drawn("polyline", { class: "mean", points: text(sure) }) : null,
       Number.isFinite(exact) ? drawn("line", { class: "exact", x1: EDGE.left, x2: width - EDGE.right, y1: y(exact), y2: y(exact) }) : null,
-      finite.length > 1 ? drawn("polyline", { class: "path", points: text(finite) }) : null,
-      end ? drawn("circle", { class: "now", cx: x(end[0]), cy: y(inside(end[1])), r: 4 }) : null));
+      finite.length > 1 ? drawn("polyline", { class: "path", points: text(finite) }) : null),
+    end ? drawn("circle", { class: "now", cx: x(end[0]), cy: y(Math.min(Math.max(end[1], low), high)), r: 4 }) : null);
 }

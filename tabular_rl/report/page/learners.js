@@ -4,6 +4,7 @@ import { button, choice, element, newId, number, replace, slider, tickbox } from
 import { createExperiment, diverges, goTo, MOST_STEPS, tableError, widenBand } from "./experiment.js";
 import { LEARNERS, valuesOf } from "./learn.js";
 import { actionOf } from "./model.js";
+import { symbols } from "./texts.js";
 import { mistakeText, transitionText, updateView } from "./update.js";
 
 const SLICE = 12; // milliseconds of a frame for the band
@@ -187,10 +188,10 @@ export function learnersPanel(store, host) {
   });
   const kind = choice({
     name: "step-size-kind", label: "step size", value: own.kind,
-    options: [["constant", "α, constant"], ["harmonic", "1/n, n the updates of the entry"], ["power", "n^−0.7"]], onchange: (x) => change({ kind: x }),
+    options: [["constant", "constant α"], ["harmonic", "1/n, n the updates of the entry"], ["power", "n^−0.7"]], onchange: (x) => change({ kind: x }),
   });
   const alpha = slider({
-    name: "step-size", label: "α, step size", min: 0.01, max: 1, step: 0.01, value: own.alpha, onchange: (x) => change({ alpha: x }),
+    name: "step-size", label: "α", min: 0.01, max: 1, step: 0.01, value: own.alpha, onchange: (x) => change({ alpha: x }),
   });
   const epsilon = slider({
     name: "epsilon", label: "ε, exploration", min: 0, max: 1, step: 0.01, value: own.epsilon, onchange: (x) => change({ epsilon: x }),
@@ -377,11 +378,11 @@ export function learnersPanel(store, host) {
       width: Math.max(240, Math.min(figure.clientWidth || 400, 900)), height: 230, last: experiment.last, summary,
       floor: rms ? 0 : undefined, ...data,
     }));
-    const exact = rms ? null : experiment.traits.evaluates ? "v_π, exact" : "v*, exact";
+    const exact = rms ? null : experiment.traits.evaluates ? "v_π" : "v*";
     const simulated = experiment.source && experiment.source.kind === "simulated";
     replace(legend, element("span", { class: "key path" }, `${label}, this run`),
       experiment.source ? element("span", { class: "key band" }, simulated ? "200 simulated runs, mean ± 2 sd" : "expected, ± 2 sd") : null,
-      exact ? element("span", { class: "key exact" }, exact) : null,
+      exact ? element("span", { class: "key exact" }, symbols(exact), ", exact") : null,
       element("span", { class: "now-value" }, "now ", element("b", { "data-part": "curve-now" }, number(now)), rms ? null : [", exactly ", number(data.exact)]));
     note.textContent = bandText(experiment);
   }
