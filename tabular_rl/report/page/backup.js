@@ -112,8 +112,8 @@ export function tree(model, backup, view, open) {
         drawn("text", { class: "r", "data-link": `r:${k}`, x: 222, y: to + 15, "text-anchor": "end" }, `r ${number(r, 4)}`),
         drawn("g", { class: "leaf", "data-link": `v:${k}`, "data-next": next, transform: `translate(228 ${to - 17})` },
           drawn("rect", { width: 168, height: 34, rx: 17 }),
-          drawn("text", { x: 14, y: 22 }, shortened(model.states[next], 10)),
-          drawn("text", { class: "value", x: 156, y: 22, "text-anchor": "end" }, number(v, 6))));
+          drawn("text", { x: 14, y: 22 }, shortened(model.states[next], Math.max(3, 18 - number(v, 5).length))),
+          drawn("text", { class: "value", x: 156, y: 22, "text-anchor": "end" }, number(v, 5))));
     });
     if (more > 0) made.push(drawn("text", { class: "quiet", x: 228, y: top + kept.length * 40 + 4 }, `and ${more} more`));
     made.push(drawn("circle", { class: `action ${looks}`, "data-link": `a:${row}`, cx: 126, cy: at, r: 6 }),

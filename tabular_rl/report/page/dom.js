@@ -29,22 +29,18 @@ export function replace(host, ...children) {
   host.replaceChildren(...children.flat(Infinity).filter((x) => x !== null && x !== undefined && x !== false));
 }
 
-// A number as text with `digits` significant digits, no more than it needs; a true minus sign.
+// A number as text with at most `digits` significant digits, none that it does not need; a true minus sign.
 export function number(x, digits = 6) {
   if (x === null || x === undefined || Number.isNaN(x)) return "?";
   if (x === Infinity) return "∞";
   if (x === -Infinity) return "−∞";
-  const size = Math.abs(x);
-  let text = String(x + 0);
-  if (text.replace(/^-?0?\.?0*/, "").replace(/e.*$/, "").replace(".", "").length > digits) text = x.toPrecision(digits);
-  if (!text.includes("e") && size !== 0 && (size < 1e-5 || size >= 1e9)) text = x.toExponential(Math.max(0, digits - 1));
-  if (text.includes("e")) {
-    const [head, tail] = text.split("e");
-    text = `${trimmed(head)}e${tail.replace("+", "")}`;
-  } else {
-    text = trimmed(text);
-  }
-  return text === "-0" ? "0" : text.replaceAll("-", "−");
+  const [head, power] = x.toExponential().split("e");
+  const needed = head.replace(/[-.]/g, "").length;
+  const shown = Math.min(needed, digits);
+  const text = Number(power) < -5 || Number(power) >= 12
+    ? x.toExponential(shown - 1).replace("e+", "e")
+    : trimmed(x.toFixed(Math.min(Math.max(0, shown - 1 - Number(power)), 100)));
+  return /^-0$/.test(text) ? "0" : text.replaceAll("-", "−");
 }
 
 function trimmed(text) {

@@ -137,9 +137,11 @@ export function graphView(store) {
       let bend;
       let end;
       if (to === s) {
-        const side = turned(directions[i] + Math.PI / 2);
-        const back = turned(directions[i] + 0.75);
-        const first = turned(directions[i] - 0.75);
+        // Alone a loop to both sides of its dot; else back on the left, as the name of the action is on the right.
+        const hand = alone ? 1 : -1;
+        const side = turned(directions[i] + (hand * Math.PI) / 2);
+        const back = turned(directions[i] + hand * 0.75);
+        const first = turned(directions[i] - hand * 0.75);
         end = { x: from.x + back.x * (RADIUS + 3), y: from.y + back.y * (RADIUS + 3) };
         bend = { x: dot.x + side.x * 26 + u.x * 4, y: dot.y + side.y * 26 + u.y * 4 };
         if (alone) line(`M${at({ x: from.x + first.x * RADIUS, y: from.y + first.y * RADIUS })} Q${at({ x: dot.x - side.x * 26 + u.x * 4, y: dot.y - side.y * 26 + u.y * 4 })} ${at(dot)}`);

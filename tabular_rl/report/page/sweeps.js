@@ -216,7 +216,7 @@ export function sweepsPanel(store, host) {
     const { model } = store.state;
     const at = chosen.at;
     if (timed) {
-      return [element("p", {}, "Backward induction goes from the end, t = ", element("b", {}, model.horizon), ", to the start, t = 0. Each V_t is exact.")];
+      return [element("p", {}, "Backward induction goes from the end, t = ", element("b", {}, model.horizon), ", to the start, t = 0. Each ", symbols("V_t"), " is exact.")];
     }
     const exactName = chosen.method === "policy-evaluation" ? "v_π" : "v*";
     const lines = [];

@@ -23,13 +23,14 @@ export function tablePanel(store, host) {
     const exact = shown && "exact" in shown ? shown.exact : answer && answer.v;
     const exactName = (shown && shown.exactName) || "v*";
     replace(head, ["state", shown ? symbols(shown.name) : "value", ...(exact ? [symbols(exactName), "difference"] : []), shown ? "actions" : ""]
-      .filter((x) => x !== "").map((x) => element("th", { scope: "col" }, x)));
+      .filter((x) => x !== "").map((x) => element("th", { scope: "col", class: x === "actions" ? "words" : null }, x)));
     rows.forEach(({ cells, host: row }, s) => {
       const x = shown ? shown.values[s] : NaN;
       const shownCells = [shownNumber(x, { "data-fact": "value" }, digits), ...(exact ? [shownNumber(exact[s], { "data-fact": "exact" }, digits), shownNumber(x - exact[s], {}, digits > 6 ? 17 : 3)] : []),
         model.terminal[s] ? "terminal" : shown ? shown.greedy[s].map((i) => actionOf(model, i)).join(", ") : ""];
       cells.forEach((cell, i) => {
         cell.hidden = i >= shownCells.length;
+        cell.classList.toggle("words", i === shownCells.length - 1);
         replace(cell, cell.hidden ? null : shownCells[i]);
       });
       row.classList.toggle("selected", s === selected);
