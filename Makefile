@@ -8,7 +8,7 @@ RULES = tests/project/test_layers.py tests/methods/test_catalogue_complete.py te
 # The tests of other targets, so that nothing runs twice.
 ELSEWHERE = $(foreach file,$(RULES) tests/project/test_lint.py tests/project/test_documents.py,--ignore=$(file))
 
-.PHONY: all environment format format-check lint types layers tests documents documents-write uncompiled bench
+.PHONY: all environment format format-check lint types layers tests documents documents-write screenshots uncompiled bench
 
 all: format-check lint types layers tests documents
 
@@ -43,6 +43,10 @@ documents: environment
 
 documents-write: environment
 	$(PYTHON) tests/support/documents.py --write
+
+# The pictures of the README, in a headless Chromium.
+screenshots: environment
+	PYTHONPATH=.:tests/support $(PYTHON) tests/support/screenshots.py
 
 # The kernels as plain Python, on the models that are small enough for it.
 uncompiled: environment

@@ -1,6 +1,7 @@
 """The page as a whole: from a file, without network, by keyboard, on a phone, on paper, in both themes."""
 
 import pytest
+import screenshots
 from lesson_page import SHOWN, choose, press
 from selenium.webdriver.common.keys import Keys
 
@@ -195,3 +196,11 @@ def test_each_picture_shows_the_same_values(open_lesson, kind):
 def test_a_page_of_a_small_model_is_small(open_lesson):
     page = open_lesson("gridworld_4x4")
     assert page.run("return document.documentElement.outerHTML.length") < 1_000_000
+
+
+def test_the_readme_has_its_screenshots():
+    folder = screenshots.FOLDER
+    names = {f"lesson-{name}-{theme}.webp" for name in screenshots.SHOTS for theme in ("light", "dark")}
+    assert {path.name for path in folder.iterdir()} == names
+    readme = (folder.parent / "README.md").read_text("utf-8")
+    assert all(f"pictures/{name}" in readme for name in names)

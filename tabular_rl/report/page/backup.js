@@ -2,7 +2,7 @@
 import { button, drawn, element, number, shownNumber } from "./dom.js";
 import { actionOf, better, rewardOf, rowsOf } from "./model.js";
 import { rowValue, stateValue, tieWidth } from "./solve.js";
-import { symbols } from "./texts.js";
+import { fittingText, symbols } from "./texts.js";
 
 const SPREAD = 9; // outcomes of all actions together that the tree shows at once
 const FEW = 6; // actions whose values stand in one line
@@ -124,7 +124,7 @@ export function tree(model, backup, view, open) {
   return drawn("svg", { class: "tree", viewBox: `0 -4 400 ${height + 8}`, role: "img", "aria-label": `the tree of state ${name}: its actions, and where they lead` },
     made,
     drawn("g", { "data-link": "made", class: "root" }, drawn("circle", { cx: 32, cy: middle, r: 27 }),
-      drawn("text", { x: 32, y: middle + 5, "text-anchor": "middle", class: "value" }, number(backup.value, 4)),
+      drawn("text", { x: 32, y: middle + 5, "text-anchor": "middle", class: "value" }, fittingText(backup.value, 6)),
       drawn("text", { x: 32, y: middle + 44, "text-anchor": "middle" }, shortened(name, 9))));
 }
 

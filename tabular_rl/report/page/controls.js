@@ -32,7 +32,7 @@ export function controlsPanel(store, host) {
     reset.disabled = !changed;
     status.textContent = state.answer === null
       ? `At γ = ${number(state.gamma)} there is no finite answer: a total reward grows without end.`
-      : changed ? "Solved again, in this page, with floating-point numbers." : `The model as the file has it. ${provenText(base)}`;
+      : changed ? `γ = ${number(state.gamma)}, noise ${number(state.noise)}: solved again, in this page, with floating-point numbers.` : `The model as the file has it. ${provenText(base)}`;
   }
   store.subscribe((_, patch) => { if ("model" in patch) show(); });
   show();

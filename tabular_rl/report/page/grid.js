@@ -2,7 +2,7 @@
 // actions as arrows where they have a direction, else by name.
 import { drawn, element, replace } from "./dom.js";
 import { actionOf } from "./model.js";
-import { alignedTexts, roleIn } from "./texts.js";
+import { roleIn, stateTexts } from "./texts.js";
 
 const GAP = 2;
 const LARGEST = 88; // pixels of a cell
@@ -21,6 +21,7 @@ export function gridView(store, laidOut) {
   const arrows = laidOut ? base.arrows : base.actions.map(() => null);
   const cells = new Array(base.S);
   const only = [...base.start].filter((p) => p > 0).length === 1 ? base.start.findIndex((p) => p > 0) : -1;
+  const drawsArrows = arrows.some(Boolean);
   let size = LARGEST;
   let last = null;
 
@@ -36,7 +37,7 @@ export function gridView(store, laidOut) {
       value: element("span", { class: "value" }),
       actions: element("span", { class: "actions" }),
     };
-    made.host.append(made.arrows, element("span", { class: "name", "aria-hidden": "true" }, base.states[s], s === only ? " · start" : ""), made.value, made.actions);
+    made.host.append(made.arrows, element("span", { class: "name", "aria-hidden": "true" }, s === only ? element("b", {}, "S ") : null, base.states[s]), made.value, made.actions);
     if (base.terminal[s]) made.host.classList.add("terminal");
     cells[s] = made;
     return made.host;
@@ -94,8 +95,8 @@ export function gridView(store, laidOut) {
     last = what;
     const { shown, selected, hovered, scale } = what;
     const { model } = store.state;
-    const room = Math.max(3, Math.floor((size - 4) / (fontSize() * 0.58)));
-    const texts = alignedTexts(shown ? [...shown.values] : new Array(model.S).fill(NaN), room);
+    const room = Math.max(3, Math.floor((drawsArrows ? size * 0.6 : size - 4) / (fontSize() * 0.6)));
+    const texts = stateTexts(model, shown, room);
     const next = nextOf(model, selected);
     for (let s = 0; s < model.S; s += 1) {
       const { host: box, arrows: svg, value, actions } = cells[s];
@@ -120,7 +121,7 @@ export function gridView(store, laidOut) {
       replace(svg, drawable ? signs.map((sign, rank) => arrowShape(sign, rank, signs.length)) : []);
       const names = greedy.map((i) => actionOf(model, i));
       actions.textContent = model.terminal[s] ? "end" : drawable ? "" : names.join(", ");
-      box.setAttribute("aria-label", `${base.states[s]}: ${texts[s]}${model.terminal[s] ? ", terminal" : names.length ? `, ${names.join(" or ")}` : ""}${role ? `; ${role} of the last transition` : ""}`);
+      box.setAttribute("aria-label", `${base.states[s]}${s === only ? ", the start" : ""}: ${texts[s]}${model.terminal[s] ? ", terminal" : names.length ? `, ${names.join(" or ")}` : ""}${role ? `; ${role} of the last transition` : ""}`);
     }
   }
 
@@ -128,7 +129,7 @@ export function gridView(store, laidOut) {
     return Math.max(9, Math.min(16, size * 0.26));
   }
 
-  return { host: scroller, fit, show, changed() {} };
+  return { host: scroller, fit, show, changed() {}, words: only >= 0 ? "S start" : "" };
 }
 
 // The states that a move from s can lead to.

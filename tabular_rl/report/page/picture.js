@@ -57,6 +57,7 @@ export function picturePanel(store, host) {
       both[0] ? ["worse ", element("span", { class: "bar bad" }), ` ${number(-sign * scale.most, 3)} … `] : null,
       "0",
       both[1] ? [` … ${number(sign * scale.most, 3)} `, element("span", { class: "bar good" }), " better"] : null,
+      view && view.words ? element("span", { class: "words" }, view.words) : null,
       shown && shown.legend ? element("span", { class: "arrows" }, kind === "grid" ? "▲ " : kind === "graph" ? "━ " : "", shown.legend) : null);
   }
 

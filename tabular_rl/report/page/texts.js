@@ -13,6 +13,13 @@ export function alignedTexts(values, room) {
   return values.map((x) => text(x, decimals));
 }
 
+// The values that are shown, as texts of at most `room` characters; those of terminal states as short as they are.
+export function stateTexts(model, shown, room) {
+  const values = shown ? [...shown.values] : new Array(model.S).fill(NaN);
+  const texts = alignedTexts(values.map((x, s) => (model.terminal[s] ? NaN : x)), room);
+  return texts.map((text, s) => (model.terminal[s] ? fittingText(values[s], room) : text));
+}
+
 // A number in at most `room` characters where that can be.
 export function fittingText(x, room) {
   for (let digits = 5; digits > 1; digits -= 1) {
