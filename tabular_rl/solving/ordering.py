@@ -7,12 +7,14 @@ Hubs are its last states: those that very many others lead to, and where the few
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.rows import Ints
@@ -140,8 +142,6 @@ def _pointers(counts: Ints) -> Ints:
 
 def _of_least_degree(mdp: MDP, most: int | None, check: Callable[[], None]) -> list[Made]:
     """The order that takes next a state with the fewest neighbours; nothing where there would be too many entries."""
-    from tabular_rl.kernels import ordering
-
     S, few = mdp.S, most is None
     if few and _successors(mdp, max(S // SAMPLE, 1), FEW) is None:
         return []
@@ -157,15 +157,45 @@ def _of_least_degree(mdp: MDP, most: int | None, check: Callable[[], None]) -> l
             return []
         hub[:] = False
     outside, hubs = hub | mdp.terminal, np.flatnonzero(hub).astype(np.int32)
-    room = np.where(outside, 0, both)
-    ends = _pointers(room)
     most = FEW * S if most is None else most
+    pattern = least_degree_pattern(ptr, out, outside, most, check, hubs, EDGES if few else math.inf)
+    return [] if pattern is None else [lambda: pattern]
+
+
+def least_degree_pattern(
+    ptr: Ints,
+    out: Ints,
+    outside: NDArray[np.bool_],
+    most: int,
+    check: Callable[[], None] = lambda: None,
+    hubs: Ints | tuple[()] = (),
+    edges: float = math.inf,
+) -> Pattern | None:
+    """The order that takes next a state with the fewest neighbours, and the pattern that it leads to.
+
+    Parameters
+    ----------
+    ptr, out : the distinct successors of each state other than itself: out[ptr[s] : ptr[s + 1]]
+    outside : (S,) the states that are not eliminated, and the hubs
+    most : entries that the upper factor may have, without those of hubs
+    check : called at least ten times a second
+    hubs : the states that come last, whatever their neighbours
+    edges : pairs of neighbours that there may be, a state
+
+    Returns
+    -------
+    The pattern; None where there would be too many entries, or there are too many neighbours.
+    """
+    from tabular_rl.kernels import ordering
+
+    S, hubs = len(outside), np.asarray(hubs, dtype=np.int32)
+    room = np.where(outside, 0, np.bincount(out, minlength=S) + np.diff(ptr))
+    ends = _pointers(room)
     pool, degree = np.empty(int(ends[-1]) + 2 * most, dtype=np.int32), np.zeros(S, dtype=np.int32)
     lists, seen = (ends[:-1].copy(), degree, room, pool), np.full(S, -1, dtype=np.int32)
     ordering.neighbours(ptr, out, outside, seen, lists)
-    if few and degree.sum() > 2 * EDGES * S:
-        return []
-    del ptr, out, found
+    if degree.sum() > 2 * edges * S:
+        return None
     links = np.full(S + 1, -1, dtype=np.int32), np.empty(S, dtype=np.int32), np.empty(S, dtype=np.int32)
     ordering.link_all(links, degree, outside)
     n = S - int(outside.sum())
@@ -174,7 +204,7 @@ def _of_least_degree(mdp: MDP, most: int | None, check: Callable[[], None]) -> l
     while state[0] < n:
         check()
         if not ordering.least_degree(lists, links, seen, hubs, READ, state, order, upper_ptr, upper):
-            return []
+            return None
     tails = [hubs[h + 1 :] for h in range(len(hubs))]
     order, upper = np.concatenate([order, hubs]), np.concatenate([upper[: upper_ptr[-1]], *tails])
     place = _place(S, order)
@@ -183,8 +213,7 @@ def _of_least_degree(mdp: MDP, most: int | None, check: Callable[[], None]) -> l
     tops = [upper_ptr[-1] + sum(len(tail) for tail in tails[: h + 1]) for h in range(len(hubs))]
     upper_ptr = np.append(upper_ptr, np.array(tops, dtype=np.int64))
     ordering.transpose(upper_ptr, column, lower_ptr[:-1].copy(), earlier)
-    pattern = Pattern(order, place, upper_ptr, column, lower_ptr, earlier)
-    return [lambda: pattern]
+    return Pattern(order, place, upper_ptr, column, lower_ptr, earlier)
 
 
 def _successors(mdp: MDP, step: int, few: int | None) -> tuple[Ints, Ints] | None:

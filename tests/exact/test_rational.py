@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
+import math
 import sys
 from fractions import Fraction as F
 from math import nextafter
@@ -12,9 +11,10 @@ import numpy as np
 import pytest
 from reference import exact_optimal_rows, exact_optimal_value, exact_policy_value, exact_q
 
-from tabular_rl.errors import MissingExtra, NoFiniteAnswer, NumericalError, OptionError
-from tabular_rl.methods.exact import _integers
-from tabular_rl.methods.exact._integers import dixon, solve_integers
+from tabular_rl.errors import NoFiniteAnswer, OptionError
+from tabular_rl.methods.exact import _integers, _lifting
+from tabular_rl.methods.exact._integers import lowest_terms, solve_integers
+from tabular_rl.methods.exact._lifting import lifted, small_fraction
 from tabular_rl.methods.exact.rational import rational, rational_evaluation, rational_values
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -293,57 +293,103 @@ def gauss(A, b):
     return [row[n] for row in work]
 
 
+def number(rng, bits):
+    return int.from_bytes(rng.bytes(bits // 8 + 1), "big") - (1 << bits)
+
+
 @pytest.mark.parametrize("bits", [3, 53, 200])
 @pytest.mark.parametrize("n", [1, 2, 5, 12])
-def test_three_ways_to_solve_a_system_agree(n, bits):
+def test_all_ways_to_solve_a_system_agree(monkeypatch, n, bits):
     rng = np.random.default_rng(n * bits)
-
-    def number():
-        return int.from_bytes(rng.bytes(bits // 8 + 1), "big") - (1 << bits)
-
-    A = [{j: number() for j in range(n)} for _ in range(n)]
-    b = [number() for _ in range(n)]
+    A = [{j: number(rng, bits) for j in range(n)} for _ in range(n)]
+    b = [number(rng, bits) for _ in range(n)]
     x = gauss(A, b)
-    for solve in (solve_integers, dixon):
+
+    def check(solve):
         num, den = solve(A, b, Run("", {}))
         assert den > 0
         assert [F(y, den) for y in num] == x
 
+    check(solve_integers)
+    check(lifted)
+    monkeypatch.setattr(_lifting, "SMALL", 0)  # along the order of least degree
+    check(lifted)
+    monkeypatch.setitem(sys.modules, "flint", None)
+    check(lifted)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["flint", "own"])
+def test_sparse_systems_of_any_size_of_numbers(monkeypatch, own):
+    """Diagonally dominant ones, as those of chains are; right-hand sides up to 300 bits; denominators that cancel."""
+    if own:
+        monkeypatch.setitem(sys.modules, "flint", None)
+    monkeypatch.setattr(_lifting, "SMALL", 4)
+    rng = np.random.default_rng(8)
+    for _ in range(60):
+        n, bits = int(rng.integers(1, 11)), int(rng.integers(1, 90))
+        A = [
+            {int(j): -abs(number(rng, bits)) - 1 for j in rng.choice(n, min(n, 3), replace=False)}
+            for _ in range(n)
+        ]
+        for i, row in enumerate(A):
+            row[i] = 1 - sum(a for j, a in row.items() if j != i)
+        b = [number(rng, int(rng.integers(1, 300))) for _ in range(n)]
+        num, den = lifted(A, b, Run("", {}))
+        assert [F(y, den) for y in num] == gauss(A, b)
+
+
+def test_nothing_on_the_right_is_nothing():
+    assert lifted([{0: 2, 1: -1}, {1: 3}], [0, 0], Run("", {})) == ([0, 0], 1)
+
 
 def test_lifting_survives_a_matrix_that_is_singular_modulo_the_first_prime():
     p = 268435399  # the largest prime below 2**28
-    num, den = dixon([{0: p, 1: 1}, {1: 1}], [1, 1], Run("", {}))
+    A, b, run = [{0: p, 1: 1}, {1: 1}], [1, 1], Run("", {})
+    num, den = lifted(A, b, run)
     assert [F(x, den) for x in num] == [F(0), F(1)]
-    assert _integers.inverse_mod(np.array([[p, 1], [0, 1]], dtype=object))[0] < p
+    assert _lifting.Lifting(A, b, run).p < p
+    assert _lifting.Lifting([{0: 1}, {1: 1}], b, run).p == p
 
 
-def test_flint_in_a_process_of_its_own(monkeypatch):
-    """It holds the interpreter's lock: a long solve runs beside this process, and is killed when time is over."""
-    pytest.importorskip("flint")
-    A, b = [{0: 2, 1: 1}, {0: -1, 1: 3}], [1, 2**70]
-    monkeypatch.setattr(_integers, "QUICK", 0)
-    num, den = solve_integers(A, b, Run("", {}))
-    assert [F(x, den) for x in num] == gauss(A, b)
-    wide = [
-        {j: 10**9 * (i == j) + (i * j) % 1009 for j in range(300)} for i in range(300)
-    ]  # more than a pipe holds
-    num, den = solve_integers(wide, [1] * 300, Run("", {}))
-    assert all(sum(a * num[j] for j, a in row.items()) == den for row in wide)
-    n = 400
-    hard = [{j: 3 ** (50 + (i * j) % 101) + (i == j) * 10**90 for j in range(n)} for i in range(n)]
-    children, start = [], subprocess.Popen
+def test_denominators_that_cancel_in_the_mixture_are_found(monkeypatch):
+    """x = (1/2, 1/2): a mixture of weights 1 and 1 is 1, and says nothing of the halves; nor of 2**-60."""
+    monkeypatch.setattr(np.random, "default_rng", lambda _: Ones())
+    for d in (2, 2**60):
+        num, den = lifted([{0: d}, {1: d}], [1, d - 1], Run("", {}))
+        assert [F(x, den) for x in num] == [F(1, d), F(d - 1, d)]
 
-    def started(*args, **more):
-        children.append(start(*args, **more))
-        return children[-1]
 
-    monkeypatch.setattr(subprocess, "Popen", started)
-    with pytest.raises(Stop):
-        solve_integers(hard, [1] * n, Run("", {}, time_limit=0.3))
-    assert [child.returncode for child in children] == [-signal.SIGKILL]
-    monkeypatch.setattr(_integers._flint_child, "__file__", "no such file")
-    with pytest.raises(NumericalError, match="python-flint ended with code 2"):
-        solve_integers(A, b, Run("", {}))
+class Ones:
+    """Weights that are all 1."""
+
+    def integers(self, _low, _high, size):
+        return np.ones(size, dtype=np.int64)
+
+
+def test_a_solution_is_never_taken_unproven(monkeypatch):
+    """Digits that are wrong lead to no answer: numerators that do not obey A x = b are not returned."""
+    monkeypatch.setattr(_lifting.Lifting, "_values", lambda self, _: [1] * self.n)
+    with pytest.raises(AssertionError, match="beyond"):
+        lifted([{0: 2, 1: 1}, {1: 3}], [1, 1], Run("", {}))
+
+
+def test_small_fractions_are_met_on_the_way_of_euclid():
+    rng = np.random.default_rng(5)
+    for bits in (5, 40, 200, 900):
+        v = abs(number(rng, bits)) | 1
+        u, M = number(rng, bits), 268435399 ** (2 + 2 * bits // 27)
+        assert F(*small_fraction(u * pow(v, -1, M) % M, M, math.isqrt(M // 2))) == F(u, v)
+
+
+def test_long_fractions_are_in_lowest_terms(monkeypatch):
+    rng = np.random.default_rng(6)
+    den = abs(number(rng, 3000)) * 2**40 * 3
+    num = [number(rng, 2500) * 2**k for k in range(6)] + [den * 7, 5]
+    expected = [F(n, den) for n in num]
+    for _ in range(2):
+        for found, x in zip(lowest_terms(num, den, Run("", {})), expected, strict=True):
+            assert (found.numerator, found.denominator) == (x.numerator, x.denominator)
+        monkeypatch.setitem(sys.modules, "flint", None)
 
 
 def ring(S):
@@ -352,25 +398,60 @@ def ring(S):
     return MDP.from_outcomes(outcomes, "9/10")
 
 
-@pytest.mark.usefixtures("no_flint")
-def test_own_arithmetic_ends_at_a_hundred_states():
-    answer = rational(ring(100))
-    x, mdp = answer.exact, answer.mdp
-    assert all(x[s] == s % 7 + F(9, 20) * (x[(s + 1) % 100] + x[(s + 3) % 100]) for s in range(100)), mdp
-    for solve in (rational, lambda mdp: rational_evaluation(mdp, Policy.uniform(mdp))):
-        with pytest.raises(
-            MissingExtra, match=r"found 101 states .* pip install 'tabular-rl\[exact\]'"
-        ) as found:
-            solve(ring(101))
-        assert found.value.exit_code == 2
+@pytest.mark.parametrize("own", [False, True], ids=["flint", "own"])
+def test_a_sparse_block_of_hundreds_of_states(monkeypatch, own):
+    if own:
+        monkeypatch.setitem(sys.modules, "flint", None)
+    x = rational(ring(700)).exact
+    assert all(x[s] == s % 7 + F(9, 20) * (x[(s + 1) % 700] + x[(s + 3) % 700]) for s in range(700))
 
 
-def test_flint_ends_at_five_hundred_states():
-    pytest.importorskip("flint")
-    x = rational(ring(500)).exact
-    assert all(x[s] == s % 7 + F(9, 20) * (x[(s + 1) % 500] + x[(s + 3) % 500]) for s in range(500))
-    with pytest.raises(OptionError, match="found 501 states"):
-        rational(ring(501))
+def gamblers_coin(n):
+    """A fair coin moves a counter up or down between two ends: n - 1 states that lead to each other, v(s) = s / n."""
+    outcomes = [(s, "toss", s + d, "1/2", int(s + d == n)) for s in range(1, n) for d in (-1, 1)]
+    return MDP.from_outcomes(outcomes, 1, terminal=[0, n])
+
+
+def test_a_chain_of_thousands_of_states():
+    answer = rational(gamblers_coin(2500))
+    states = [int(name) for name in answer.mdp.states]
+    assert all(x == (F(s, 2500) if s < 2500 else 0) for s, x in zip(states, answer.exact, strict=True))
+    assert answer.work["rational solves"] == 1
+
+
+def test_gains_that_floats_cannot_see_take_few_policies():
+    """In each of 60 states one action is better by 10**-30 of a step further: floats take both for the same.
+
+    From s, `left` costs 1 and moves on; `right` costs 1 - 10**-30 k. All are found from the first policy's gaps.
+    """
+    outcomes = []
+    for s in range(60):
+        outcomes += [(s, "left", s + 1, 1, 1), (s, "right", s + 1, 1, 1 - F(1 + s % 3, 10**30))]
+    answer = rational(MDP.from_outcomes(outcomes, 1, terminal=[60], sense="min"))
+    assert answer.exact[0] == sum(1 - F(1 + s % 3, 10**30) for s in range(60))
+    assert answer.work["rational solves"] == 2
+
+
+def test_work_beyond_the_limit_is_refused_with_a_way_out(monkeypatch):
+    mdp = ring(200)
+    monkeypatch.setattr(_lifting, "MOST", 1e5)
+    with pytest.raises(
+        OptionError, match=r"found 200 states that lead to each other, .* 1e\+05\. .* without"
+    ) as found:
+        rational(mdp)
+    assert found.value.exit_code == 2
+    monkeypatch.setattr(_lifting, "MOST", 1e12)
+    monkeypatch.setattr(_lifting, "LONGEST", 1000)
+    with pytest.raises(OptionError, match=r"to find them takes .* kB, expected at most 4.0 kB"):
+        rational_evaluation(mdp, Policy.uniform(mdp))
+
+
+def test_lifting_stops_when_its_time_is_over():
+    rng = np.random.default_rng(3)
+    A = [{j: number(rng, 400) for j in range(120)} for _ in range(120)]
+    run = Run("", {}, time_limit=0.05)
+    with pytest.raises(Stop):
+        lifted(A, [1] * 120, run)
 
 
 @pytest.mark.usefixtures("no_flint")

@@ -24,7 +24,7 @@ from tabular_rl import (
     save,
     solve,
 )
-from tabular_rl.methods.exact import _integers, linear_solve
+from tabular_rl.methods.exact import _lifting, linear_solve
 from tabular_rl.methods.exact._integers import OWN_STATES, QUICK_STATES, quick_states
 from tabular_rl.methods.lookup import METHODS, PLANNERS
 from tabular_rl.methods.planning.auto import auto, auto_evaluation
@@ -246,7 +246,7 @@ def test_rationals_do_not_take_over_where_they_are_too_slow():
 
 @pytest.mark.parametrize(("flint", "taken"), [(None, OWN_STATES), ("here", QUICK_STATES)])
 def test_rationals_take_over_as_far_as_they_are_quick(monkeypatch, flint, taken):
-    monkeypatch.setattr(_integers, "find_spec", lambda name: flint)
+    monkeypatch.setattr(_lifting, "find_spec", lambda name: flint)
     assert taken == (150 if flint else 100) == quick_states()
     for states, exact in ((taken, True), (taken + 1, False)):  # a chain, solved state by state
         answer = solve(corridor(states, 1 - Fraction(1, 10**12)), tolerance=1e-12)

@@ -7,25 +7,25 @@ products and comparisons are then those of integers, without a greatest common d
 from __future__ import annotations
 
 import math
-import sys
+from collections.abc import Callable
 from fractions import Fraction
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import MissingExtra, NumericalError, OptionError
-from tabular_rl.methods.exact import _flint_child
+from tabular_rl.errors import OptionError
+from tabular_rl.methods.exact._lifting import has_flint, lifted, whole_kind
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.run import Run
 
-OWN_STATES = 100  # largest block of the arithmetic below
-QUICK_STATES = 150  # states up to which it takes a second or two in all
-FLINT_STATES = 500  # largest block with python-flint
-QUICK = 3e8  # n² (bits of the solution): below it python-flint takes less than a fifth of a second
-DIGIT = 28  # bits of a digit: n products of two digits fit in 63 bits for n up to 127
+OWN_STATES = 100  # up to which fractions take a second or two in all
+QUICK_STATES = 150  # and with python-flint
+FLINT_STATES = 150  # largest block that python-flint solves
+QUICK = 3e8  # n² (bits of the solution): below it that takes less than a fifth of a second
+LONG = 2000  # bits from which a greatest common divisor takes long
+ANY = 500  # states of a block of any structure up to which fractions are worth advising
 MEMORY = 8e9  # bits of the values, 1 GB
 
 Row = tuple[dict[int, int], int, Fraction]  # {next state: numerator}, denominator, expected reward
@@ -128,11 +128,63 @@ class Values:
 
     def fractions(self, run: Run) -> list[Fraction]:
         """The values in lowest terms."""
-        found = []
-        for n, d in zip(self.num, self.den, strict=True):
-            run.check_stop()
-            found.append(Fraction(n, d))
+        found = [Fraction(0)] * len(self.num)
+        blocks: dict[int, list[int]] = {}
+        for s, d in enumerate(self.den):
+            if self.num[s]:
+                blocks.setdefault(d, []).append(s)
+        for den, states in blocks.items():
+            own = lowest_terms([self.num[s] for s in states], den, run)
+            for s, x in zip(states, own, strict=True):
+                found[s] = x
         return found
+
+
+def lowest_terms(num: list[int], den: int, run: Run) -> list[Fraction]:
+    """Return numbers other than 0 over a positive denominator as fractions in lowest terms.
+
+    Where python-flint is there, what long numbers have in common with the denominator is looked for in the part of it
+    whose primes are met in their product: most of them have little in common, and that part is short.
+
+    Parameters
+    ----------
+    num : the numerators, none of which is 0
+    den : the denominator, positive
+    run : whose clock is looked at
+
+    Returns
+    -------
+    A Fraction for each numerator.
+
+    Examples
+    --------
+    >>> lowest_terms([2, -3], 12, Run("", {}))
+    [Fraction(1, 6), Fraction(-1, 4)]
+    """
+    shared: Any = den
+    divisor: Callable[[Any, Any], int] = math.gcd
+    if den.bit_length() >= LONG and has_flint():
+        whole, product = whole_kind(), 1
+        shared, rest = 1, whole(den)
+        for x in num:
+            run.check_stop()
+            product = whole(x) * product % rest
+        common = rest.gcd(product)
+        while common != 1:
+            shared, rest = shared * common, rest // common
+            common = common.gcd(rest)
+        shared = int(shared)
+        if shared.bit_length() >= LONG:
+            divisor = lambda x, y: int(whole(x).gcd(whole(y)))  # noqa: E731
+    found = []
+    for x in num:
+        run.check_stop()
+        common = divisor(x, shared)
+        # Fraction(x, den) would look for it again.
+        fraction: Any = object.__new__(Fraction)
+        fraction._numerator, fraction._denominator = x // common, den // common
+        found.append(fraction)
+    return found
 
 
 def chain_rows(rows: Rows, policy: Policy) -> list[Row | None]:
@@ -164,15 +216,13 @@ def solve_blocks(
 
     Raises
     ------
-    MissingExtra, OptionError : a block is too large for the arithmetic at hand
-    OptionError : the values have more than 1 GB of digits
+    OptionError : a block takes too much work, or the values have more than 1 GB of digits
     """
     x = Values(len(chain))
     free = np.flatnonzero(~zero)
     order = free[np.argsort(labels[free], kind="stable")]
     cuts = np.flatnonzero(np.diff(labels[order])) + 1
     blocks = [block.tolist() for block in np.split(order, cuts)] if len(order) else []
-    block_fits(max(map(len, blocks), default=0))
     inside = np.zeros(len(chain), dtype=bool)
     for block in blocks:
         run.check_stop()
@@ -199,41 +249,20 @@ def solve_blocks(
     return x
 
 
-def has_flint() -> bool:
-    """Whether python-flint is there."""
-    return find_spec("flint") is not None
-
-
-def block_fits(n: int) -> None:
-    """Raise where a block is larger than the arithmetic at hand takes."""
-    if n <= OWN_STATES:
-        return
-    if n > FLINT_STATES:
-        raise OptionError(
-            f"--exact: found {n} states that lead to each other, expected at most {FLINT_STATES}. "
-            "Solve it without --exact."
-        )
-    if not has_flint():
-        raise MissingExtra(
-            f"--exact: found {n} states that lead to each other, expected at most {OWN_STATES}, or up to "
-            f"{FLINT_STATES} with python-flint: pip install 'tabular-rl[exact]'"
-        )
-
-
 def quick_states() -> int:
     """Up to how many states fractions take a second or two: more with python-flint."""
     return QUICK_STATES if has_flint() else OWN_STATES
 
 
 def solvable(mdp: MDP) -> bool:
-    """Return True where no block of states that lead to each other is too large for fractions."""
+    """Return whether fractions are worth advising: blocks of states that lead to each other are small, or thin."""
     if mdp.problem.timed:
         return True
     from tabular_rl.model.graph.search import components
+    from tabular_rl.solving.elimination import first_rows_are_thin
 
     _, labels = components(mdp)
-    largest = int(np.bincount(labels).max())
-    return largest <= (FLINT_STATES if has_flint() else OWN_STATES)
+    return int(np.bincount(labels).max()) <= ANY or first_rows_are_thin(mdp)
 
 
 def solve_integers(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[list[int], int]:
@@ -251,8 +280,7 @@ def solve_integers(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[lis
 
     Raises
     ------
-    MissingExtra, OptionError : more equations than are solved without python-flint
-    NumericalError : python-flint ended without an answer
+    OptionError : that takes too much work or memory
 
     Examples
     --------
@@ -263,146 +291,20 @@ def solve_integers(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[lis
     if n == 1:
         sign = -1 if A[0][0] < 0 else 1
         return [sign * b[0]], sign * A[0][0]
-    if not has_flint():
-        block_fits(n)
-        return dixon(A, b, run)
-    system = n, [(i, j, a) for i, row in enumerate(A) for j, a in row.items()], b
-    longest = max(a.bit_length() for _, _, a in system[1])
-    if n * n * (n * longest + max(map(int.bit_length, b))) < QUICK:
-        return _flint_child.solve(*system)
-    return _in_child(system, run)
+    if n <= FLINT_STATES and has_flint():
+        longest = max(a.bit_length() for row in A for a in row.values())
+        if n * n * (n * longest + max(map(int.bit_length, b))) < QUICK:
+            return _by_flint(A, b)
+    return lifted(A, b, run)
 
 
-def _in_child(system: tuple[Any, ...], run: Run) -> tuple[list[int], int]:
-    """Solve by python-flint in a child process, so that this one can still react; it is killed when the run ends."""
-    import pickle
-    import subprocess
+def _by_flint(A: list[dict[int, int]], b: list[int]) -> tuple[list[int], int]:
+    from flint import fmpz_mat
 
-    command = [sys.executable, "-P", _flint_child.__file__]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as child:
-        try:
-            answer, _ = run.call(child.communicate, pickle.dumps(system))
-        finally:
-            child.kill()
-    if child.returncode:
-        raise NumericalError(
-            f"python-flint ended with code {child.returncode} on {system[0]} equations: not enough memory, perhaps. "
-            "Solve it without --exact."
-        )
-    found: tuple[list[int], int] = pickle.loads(answer)
-    return found
-
-
-# -- our own solver: p-adic lifting (Dixon 1982) -----------------------------------------------------------------
-
-
-def dixon(A: list[dict[int, int]], b: list[int], run: Run) -> tuple[list[int], int]:
-    """Solve A x = b digit by digit in base p, then read fractions off the digits, and prove them by A x = b.
-
-    With C = A⁻¹ mod p:  x_k = C r_k mod p,  r_{k+1} = (r_k - A x_k) / p,  x = Σ x_k p^k.
-
-    Parameters
-    ----------
-    A : (n,) the rows of a regular matrix, each as {column: entry}; n up to 127
-    b : (n,) the right-hand side
-    run : whose clock is looked at after each digit
-
-    Returns
-    -------
-    The numerators (n,), and the denominator that they share.
-    """
     n = len(b)
-    full: NDArray[Any] = np.zeros((n, n), dtype=object)
+    full = [0] * (n * n)
     for i, row in enumerate(A):
         for j, a in row.items():
-            full[i, j] = a
-    p, inverse = inverse_mod(full)
-    limbs: list[NDArray[Any]] = []
-    rest: Any = abs(full)
-    signs = np.where(full < 0, -1, 1)
-    while rest.any():
-        limbs.append((rest & ((1 << DIGIT) - 1)).astype(np.int64) * signs)
-        rest = rest >> DIGIT
-    r = np.array(b, dtype=object)
-    digits: list[NDArray[Any]] = []
-    wanted = 8
-    while True:
-        while len(digits) < wanted:
-            run.check_stop()
-            x = inverse @ (r % p).astype(np.int64) % p
-            digits.append(x)
-            product = sum((limb @ x).astype(object) << (DIGIT * k) for k, limb in enumerate(limbs))
-            r = (r - product) // p
-        found = _rational_vector(joined(digits, p), p ** len(digits), run)
-        if found is not None:
-            num, den = found
-            if all(sum(a * num[j] for j, a in A[i].items()) == den * b[i] for i in range(n)):
-                return num, den
-        wanted += wanted // 2
-
-
-def inverse_mod(A: NDArray[Any]) -> tuple[int, NDArray[np.int64]]:
-    """A prime below 2**28 and A⁻¹ modulo it (Gauss-Jordan)."""
-    n = len(A)
-    p = 1 << DIGIT
-    while True:
-        p -= 1
-        if any(p % q == 0 for q in range(2, 1 << (DIGIT // 2))):
-            continue
-        work = np.concatenate([(A % p).astype(np.int64), np.eye(n, dtype=np.int64)], axis=1)
-        for j in range(n):
-            pivots = np.flatnonzero(work[j:, j])
-            if not pivots.size:
-                break
-            work[[j, j + pivots[0]]] = work[[j + pivots[0], j]]
-            work[j] = work[j] * pow(int(work[j, j]), -1, p) % p
-            others = work[:, j].copy()
-            others[j] = 0
-            work = (work - others[:, None] * work[j]) % p
-        else:
-            return p, work[:, n:]
-
-
-def joined(digits: list[NDArray[Any]], p: int) -> list[int]:
-    """Σ x_k p^k of each component, in pairs."""
-    level, base = [x.astype(object) for x in digits], p
-    while len(level) > 1:
-        if len(level) % 2:
-            level.append(np.zeros_like(level[0]))
-        level = [low + high * base for low, high in zip(level[::2], level[1::2], strict=True)]
-        base *= base
-    return list(level[0].tolist())
-
-
-def _rational_vector(x: list[int], M: int, run: Run) -> tuple[list[int], int] | None:
-    """Fractions with one denominator that are x modulo M and too small to be an accident, or None."""
-    den, num = 1, []
-    dens = []
-    for residue in x:
-        y = residue * den % M
-        y -= M if 2 * y > M else 0
-        if (abs(y) * den) << 40 >= M:
-            run.check_stop()
-            y, more = _small_fraction(y % M, M)
-            den *= more
-            if not more or (abs(y) * den) << 40 >= M:
-                return None
-        num.append(y)
-        dens.append(den)
-    return [y * (den // d) for y, d in zip(num, dens, strict=True)], den
-
-
-def _small_fraction(y: int, M: int) -> tuple[int, int]:
-    """u, v with u ≡ v y (mod M) and |u| ≤ √(M/2), by Euclid's algorithm stopped half way."""
-    limit = math.isqrt(M // 2)
-    u, u2, v, v2 = M, y, 0, 1
-    while u2 > limit:
-        q = u // u2
-        u, u2, v, v2 = u2, u - q * u2, v2, v - q * v2
-    return (u2, v2) if v2 > 0 else (-u2, -v2)
+            full[i * n + j] = a
+    num, den = fmpz_mat(n, n, full).solve(fmpz_mat(n, 1, b)).numer_denom()
+    return [int(x) for x in num.entries()], int(den)

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from tabular_rl.methods.exact._integers import Rows, Values, chain_rows
-from tabular_rl.methods.exact.rational import advantage, final_values
+from tabular_rl.methods.exact.rational import difference, final_values
 from tabular_rl.model.graph.reduction import reduced, zero_states
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -70,7 +70,7 @@ def _first(
                 return s
             continue
         own = [rows[i] for i in mdp.rows(s)] if chain is None else [row for row in (chain[s],) if row]
-        gaps = [advantage(row, gamma, known, x[s].as_integer_ratio()) for row in own]
+        gaps = [difference(row, gamma, known, x[s].as_integer_ratio())[0] for row in own]
         if max(gaps, default=1) != 0:
             return s
     return None

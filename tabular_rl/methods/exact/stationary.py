@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NoFiniteAnswer, NotAnswerable, NumericalError
-from tabular_rl.methods.exact._integers import Row, Rows, block_fits, chain_rows, over_one, solve_integers
+from tabular_rl.methods.exact._integers import Row, Rows, chain_rows, over_one, solve_integers
 from tabular_rl.methods.exact.linear_solve import solve_chain
 from tabular_rl.model.calls import public
 from tabular_rl.model.graph.search import Mask, components, edges, reachable, starts
@@ -63,7 +63,7 @@ def stationary_distribution(mdp: MDP, policy: Policy, *, exact: bool = False) ->
     ------
     OptionError : the policy does not fit the model, or depends on time
     NumericalError : a class of more than 1000 states, some of which hardly meet
-    MissingExtra : `exact`, and a class of more than 100 states without python-flint
+    OptionError : `exact`, and a class that takes too much work
 
     Sources
     -------
@@ -244,7 +244,7 @@ def gth(P: NDArray[np.float64]) -> NDArray[np.float64]:
     if not np.isfinite(mu).all():  # states that are connected by probabilities that are 0 as floats
         raise NumericalError(
             f"the stationary distribution of {n} states that hardly meet cannot be found in floating point. "
-            "Use exact=True, up to 500 states."
+            "Use exact=True."
         )
     return mu
 
@@ -268,7 +268,7 @@ def _float_class(P: Any) -> NDArray[np.float64]:
     if not (steps.min() > 0 and steps.max() < MOST_STEPS):
         raise NumericalError(
             f"the stationary distribution of {n} states that hardly meet cannot be found in floating point. "
-            "Use exact=True, up to 500 states."
+            "Use exact=True."
         )
     mu[hub] = 1.0
     mu[others] = np.maximum(solve_chain(inner.T.tocsr(), P[[hub]][:, others].toarray().ravel(), 1.0), 0.0)
@@ -309,7 +309,6 @@ def _exact_system(
 
     With y(s) = d(s) / (γd D(s)), D(s) the denominator of the row of s, all coefficients are integers.
     """
-    block_fits(len(states))
     place = {s: j for j, s in enumerate(states)}
     A: list[dict[int, int]] = [{} for _ in states]
     scale = []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tabular_rl.errors import MissingExtra, NumericalError, OptionError
+from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.methods.exact._integers import quick_states
 from tabular_rl.methods.exact.rational import rational, rational_evaluation
 from tabular_rl.model import hooks
@@ -144,7 +144,7 @@ def _first_answer(mdp: MDP, floats: Callable[[], Solution], exactly: Callable[[]
     taken = time.monotonic() - started
     try:
         return after(answer, taken, exactly())
-    except (MissingExtra, OptionError):  # numbers of too many digits
+    except OptionError:  # numbers of too many digits
         if answer is None:
             raise
         return answer
