@@ -125,9 +125,10 @@ def test_episodes_that_never_end_are_cut_as_in_python(opened):
 LAW = """
 const { sampling, expected, base } = window.lesson;
 const model = sampling.samplingModel(base);
-const policy = sampling.uniformPolicy(model);
-const [method, points, alpha, startValue] = arguments;
-const law = expected.createLaw(model, { method, policy, behavior: null, alpha, startValue });
+const uniform = sampling.uniformPolicy(model);
+const [method, points, alpha, startValue, weights] = arguments;
+const policy = weights ? Float64Array.from(weights) : uniform;
+const law = expected.createLaw(model, { method, policy, behavior: weights ? uniform : null, alpha, startValue });
 return points.map((point) => {
   while (law.step < point) expected.lawStep(law);
   const { mean, covariance } = expected.lawMoments(law);
@@ -152,6 +153,16 @@ def test_the_law_is_that_of_python(name, opened):
             exact = law.covariance[at][np.ix_(live, live)].ravel()
             assert np.array(covariance) == pytest.approx(exact, rel=0, abs=1e-12 * scale**2)
             assert rms == pytest.approx(law.rms()[at], rel=1e-9)
+
+
+def test_the_law_off_policy_is_that_of_python(opened):
+    mdp = tabular_rl.load("example:frozen_lake_4x4")
+    best, uniform = tabular_rl.solve(mdp).policy, Policy.uniform(mdp)
+    law = expected("q-evaluation", mdp, best, behavior=uniform, points=[30], step_size=0.5, start_value=0.25)
+    ((mean, covariance, _),) = opened(mdp).run(LAW, "q-evaluation", [30], 0.5, 0.25, best.weights.tolist())
+    assert mean == pytest.approx(law.mean[0], rel=0, abs=1e-12)
+    assert covariance == pytest.approx(law.covariance[0].ravel(), rel=0, abs=1e-12)
+    assert max(covariance) > 1e-3
 
 
 # -- mistakes ------------------------------------------------------------------------------------------------

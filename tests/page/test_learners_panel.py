@@ -190,6 +190,27 @@ def test_a_table_that_is_not_finite_any_more_is_named_and_ends_the_run(opened):
     assert panel.page.console() == []
 
 
+def test_what_was_learned_of_the_selected_state_stands_beside_the_exact_answer(opened):
+    panel = opened("commute")  # costs
+    panel.choose("learner", "q-learning")
+    panel.click("hundred")
+    made = tabular_rl.learn(panel.mdp, "q-learning", steps=100, step_size=0.1)
+    s = int(np.flatnonzero(np.diff(panel.mdp.pair_ptr) > 1)[0])
+    panel.page.run("window.lesson.store.set({ selected: arguments[0] })", s)
+    rows = panel.page.all(".known tbody tr")
+    assert len(rows) == panel.mdp.pair_ptr[s + 1] - panel.mdp.pair_ptr[s]
+    for row, i in zip(rows, panel.mdp.rows(s), strict=True):
+        learned, exact = (
+            float(x.get_attribute("data-value")) for x in row.find_elements("css selector", "span")
+        )
+        name, visits = (
+            row.find_element("css selector", "th").text,
+            row.find_elements("css selector", "td")[-1].text,
+        )
+        assert learned == made.estimates[0, i] and exact == pytest.approx(made.truth[i], rel=1e-12)
+        assert (name, visits) == (panel.mdp.actions[panel.mdp.pair_action[i]], str(made.visits[0, i]))
+
+
 def test_with_a_horizon_there_is_a_table_for_each_time(opened):
     panel = opened("forest_horizon")
     panel.choose("learner", "q-learning")

@@ -5,7 +5,7 @@ import { createExperiment, diverges, goTo, MOST_STEPS, tableError, widenBand } f
 import { LEARNERS, valuesOf } from "./learn.js";
 import { actionOf } from "./model.js";
 import { symbols } from "./texts.js";
-import { mistakeText, transitionText, updateView } from "./update.js";
+import { knownView, mistakeText, transitionText, updateView } from "./update.js";
 
 const SLICE = 12; // milliseconds of a frame for the band
 const SPEEDS = [["2", "2 a second"], ["10", "10 a second"], ["60", "60 a second"], ["1000", "1,000 a second"]];
@@ -101,8 +101,22 @@ function rowsShown(experiment, t) {
   });
 }
 
-// What the picture and the inspector show of an experiment at time t (0 without a horizon).
-export function shownOf(experiment, t) {
+// What the table knows of state s at time t, in the user's sign: [{ action, learned, exact, visits }].
+export function knownOf(experiment, s, t) {
+  const { whole, model, traits, learner, tableTruth } = experiment;
+  const at = t * whole.S + s;
+  const entries = [];
+  if (model.terminal[at]) return entries;
+  if (traits.states) entries.push(at);
+  else for (let i = model.pairPtr[at]; i < model.pairPtr[at + 1]; i += 1) entries.push(i);
+  return entries.map((j) => ({
+    action: traits.states ? null : rowName(experiment, j), learned: model.sign * learner.table[j],
+    exact: tableTruth ? model.sign * tableTruth[j] : null, visits: learner.visits[j],
+  }));
+}
+
+// What the picture and the inspector show of an experiment at time t (0 without a horizon); `selected()` is a state.
+export function shownOf(experiment, t, selected) {
   const { whole, model, own, traits, learner, truth } = experiment;
   const { last } = learner;
   const point = learner.table;
@@ -114,12 +128,13 @@ export function shownOf(experiment, t) {
     s: model.pairState[last.row] % whole.S, row: last.row % whole.L, s2: last.end % whole.S, episodeEnds: last.s2 < 0,
   };
   const when = whole.horizon ? ` at time ${t}` : "";
+  const view = (parts) => [updateView(parts), knownView(stateName(experiment, t * whole.S + selected()), knownOf(experiment, selected(), t))];
   return {
     title: `${LEARNERS[own.method].name} after ${learner.steps.toLocaleString("en")} step${learner.steps === 1 ? "" : "s"}${when}`,
     name: "v", legend: !traits.evaluates ? "the best actions by q" : own.policy === "optimal" ? "the policy π" : null,
     exact: truth ? truth.slice(t * whole.S, (t + 1) * whole.S) : null, exactName: traits.evaluates ? "v_π" : "v*",
     values, q, greedy: rowsShown(experiment, t), transition,
-    explanation: { kind: "update", heading: "The last update", parts: partsOf(experiment), view: updateView },
+    explanation: { kind: "update", heading: "The last update", parts: partsOf(experiment), view },
   };
 }
 
@@ -352,7 +367,7 @@ export function learnersPanel(store, host) {
   // -- what is shown -----------------------------------------------------------------------------------------------
   function publish() {
     if (store.state.panel !== "learners") return;
-    store.set({ experiment, shown: shownOf(experiment, view.time) });
+    store.set({ experiment, shown: shownOf(experiment, view.time, () => store.state.selected) });
     const { learner } = experiment;
     let text = transitionText(partsOf(experiment));
     if (diverges(experiment)) text = `Step ${learner.steps}: the table is not finite any more: it diverges.`;

@@ -123,3 +123,15 @@ export function updateView(parts) {
   if (parts.begins) box.append(element("p", {}, `A new episode begins in ${parts.begins}.`));
   return box;
 }
+
+// What was learned of a state beside the exact answer; known: [{ action, learned, exact, visits }].
+export function knownView(name, known) {
+  if (!known.length) return element("div", { class: "update known" }, element("h3", {}, element("b", {}, name), " is terminal: worth 0"));
+  const actions = known[0].action !== null;
+  const head = [...(actions ? ["action"] : []), actions ? "learned q" : "learned v", "exact", "visits"];
+  return element("div", { class: "update known" }, element("h3", {}, "What was learned of ", element("b", {}, name)),
+    element("div", { class: "scroll" }, element("table", { class: "read" },
+      element("thead", {}, element("tr", {}, head.map((x) => element("th", { scope: "col" }, x)))),
+      element("tbody", {}, known.map((x) => element("tr", {}, actions ? element("th", { scope: "row" }, x.action) : null,
+        element("td", {}, shownNumber(x.learned)), element("td", {}, shownNumber(x.exact)), element("td", {}, x.visits)))))));
+}
