@@ -31,6 +31,7 @@ def main() -> None:
                 tabular_rl.lesson(tabular_rl.load(f"example:{model}")).save(page)
                 for theme in ("light", "dark"):
                     browser.fresh().media(theme=theme, motion="reduce").open(page)
+                    browser.wait("document.querySelector('[data-panel=challenges]').dataset.ready")
                     browser.run(PRESS + done)
                     browser.run("document.activeElement.blur(); window.scrollTo(0, 0)")
                     shot = browser.command("Page.captureScreenshot", format="webp", quality=90)
