@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from tabular_rl.errors import NoFiniteAnswer
 from tabular_rl.methods.gradient._episodes import Episodes
 from tabular_rl.methods.gradient.estimators import ESTIMATORS
 from tabular_rl.methods.gradient.exact import Gradient, exact_gradient
 from tabular_rl.methods.gradient.moments import Moments, all_moments
-from tabular_rl.methods.gradient.sample import Sampled, sample_gradient
+from tabular_rl.methods.gradient.sample import sample_gradient
+from tabular_rl.methods.gradient.sampled import Sampled
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -56,7 +58,8 @@ class GradientStudy:
 
     `policy` is what the policy is called; episodes end after each step with probability 1 - γ where `stopping`, and
     after `steps` where that is given; `discounted` is False where a step does not count γ^t, and the bias for the
-    reward without discount is known too. `left_out` says why there are no estimators, or no samples of them.
+    reward without discount is known too.
+    `left_out` says why there are no estimators, or no samples of them; `given` is what a log says of the estimators.
     """
 
     policy: str
@@ -66,6 +69,7 @@ class GradientStudy:
     steps: int | None = None
     discounted: bool = True
     left_out: str = ""
+    given: tuple[Sampled, ...] = ()
 
     @property
     def mdp(self) -> MDP:
@@ -86,6 +90,18 @@ class GradientStudy:
     def sampled(self) -> Sampled | None:
         """What was sampled of the first estimator; None where nothing was."""
         return self.estimators[0].sampled if self.estimators else None
+
+    def distance(self, of: Sampled) -> float:
+        """How far the mean over a log is from ∇J, in standard errors √(trace / n) of the log itself."""
+        apart = float(np.linalg.norm(of.mean - self.found.gradient))
+        if of.trace <= NOTHING * float(of.mean @ of.mean):
+            return 0.0 if apart <= NOTHING * self.found.norm + self.rounding else math.inf
+        return apart / math.sqrt(of.trace / of.episodes)
+
+    def cosine(self, of: Sampled) -> float:
+        """The cosine of the angle between the mean over a log and ∇J; nan where one of them is 0."""
+        lengths = float(np.linalg.norm(of.mean)) * self.found.norm
+        return float(of.mean @ self.found.gradient) / lengths if lengths > 0 and not self.zero else math.nan
 
     def bias(self, of: Moments, total: bool = False) -> float:
         """The largest entry of a bias; 0 where it is no more than rounding, nan where there is no objective."""
@@ -117,6 +133,9 @@ def gradient_study(
     seed: int = 0,
     time_limit: float | None = None,
     sampling: AbstractContextManager[Any] | None = None,
+    data: Any = None,
+    behavior: Any = None,
+    importance: str = "per-decision",
 ) -> GradientStudy:
     """Return the exact gradient at a policy, and the estimators that were asked for, or all that take no long time.
 
@@ -129,6 +148,7 @@ def gradient_study(
     steps : without a horizon, cut episodes off after this many steps, instead of stopping them
     episodes, seed, time_limit : how many to sample, by default as many as take no long time; seconds for all
     sampling : entered while episodes are sampled
+    data, behavior, importance : episodes of a log to estimate from instead, as for `sample_gradient`
 
     Returns
     -------
@@ -148,6 +168,10 @@ def gradient_study(
     gradient = exact_gradient(softmax)
     names = list(dict.fromkeys(estimators)) or list(ESTIMATORS)
     discounted = discounted or not mdp.discounted
+    if data is not None:
+        log = {"data": data, "behavior": behavior, "importance": importance, "discounted": discounted}
+        given = _of_log(softmax, names, bool(estimators), log)
+        return GradientStudy(name, gradient, discounted=discounted, given=given)
     if not estimators and (mdp.L > MOST_PAIRS or mdp.L**2 * (mdp.horizon or 1) > MOST_WORK):
         why = f"estimators left out: each covariance has {mdp.L} × {mdp.L} entries; name an --estimator to have it"
         return GradientStudy(name, gradient, discounted=True, left_out=why)
@@ -170,3 +194,17 @@ def gradient_study(
             )
     found = tuple(Estimator(m, s) for m, s in zip(moments, sampled, strict=True))
     return GradientStudy(name, gradient, found, walk.stopping, steps, discounted, left_out)
+
+
+def _of_log(
+    softmax: SoftmaxPolicy, names: Sequence[str], asked: bool, log: dict[str, Any]
+) -> tuple[Sampled, ...]:
+    """What a log says of each estimator; without those that need an end of all episodes, unless they are asked for."""
+    found: list[Sampled] = []
+    for name in names:
+        try:
+            found += sample_gradient(softmax, [name], **log)
+        except NoFiniteAnswer:
+            if asked:
+                raise
+    return tuple(found)

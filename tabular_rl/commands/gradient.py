@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from tabular_rl.analysis.gradient import gradient_study
 from tabular_rl.analysis.simulation import STEPS
 from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, exit_code, is_file, note_written, show
-from tabular_rl.commands._files import check_output, check_picture, policy_file, read_model
+from tabular_rl.commands._files import check_output, check_picture, policy_file, read_behavior, read_model
 from tabular_rl.commands._help import Command
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._signals import writing
 from tabular_rl.errors import OptionError, closest, quoted
+from tabular_rl.formats.logs import read_log
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.output import all_or_none
 from tabular_rl.formats.registry import ANSWERS
@@ -50,6 +52,17 @@ from tabular_rl.solving.options import EPISODES, OPTIONS
 @o.seed_option
 @o.value_option(OPTIONS["time_limit"], "Stop sampling after this many seconds.")
 @click.option(
+    "--data", metavar="LOG", help="Estimate from the episodes of a log (CSV or npz) instead of sampled ones."
+)
+@click.option(
+    "--behavior",
+    metavar="POLICY",
+    help="The policy that made --data, if that is another one. `log` estimates it from the log.",
+)
+@o.value_option(
+    OPTIONS["importance"], "How ratios π / b weigh an episode of another policy  [default: per-decision]."
+)
+@click.option(
     "--plot",
     metavar="FILE",
     help="Draw gradient and covariances to FILE (.png, .svg or .pdf). Needs the extra plot.",
@@ -81,13 +94,15 @@ def command(**given: Any) -> int:
     tabular-rl gradient example:forest --policy epsilon-greedy:0.1:optimal
     tabular-rl gradient example:forest --horizon 5 --estimator q --plot q.png
     """
+    _check_data(given)
     for name in given["estimators"]:
         checked_name(name)
     if given["plot"] is not None:
         check_picture(given, given["model"], policy_file(given["policy"]))
     elif given["axes"]:
         raise OptionError("--axis: found no --plot, expected one: it says what is drawn")
-    check_output(given["output"], given["model"], policy_file(given["policy"]), suffixes=ANSWERS.suffixes)
+    inputs = given["data"], *map(policy_file, (given["policy"], given["behavior"]))
+    check_output(given["output"], given["model"], *inputs, suffixes=ANSWERS.suffixes)
     mdp = read_model(given)
     axes = _read_axes(mdp, given["axes"])
     if given["steps"] is not None and mdp.problem.timed:
@@ -101,6 +116,7 @@ def command(**given: Any) -> int:
         discounted=not given["undiscounted"],
         **{key: given[key] for key in ("steps", "episodes", "seed", "time_limit")},
         sampling=at_work(mdp, given["quiet"]),
+        **_read_data(given, mdp),
     )
     report, output, picture = GradientReport(study, given["everything"], axes), given["output"], given["plot"]
     with all_or_none(), writing(output or picture):
@@ -119,6 +135,30 @@ def command(**given: Any) -> int:
         note(f"{did} in {seconds_text(sampled.seconds)}\n")
     note_written(given["quiet"], output, picture)
     return exit_code(NOT_REACHED if sampled is not None and sampled.stopped else 0)
+
+
+def _check_data(given: dict[str, Any]) -> None:
+    """Raise OptionError for options that do not belong to a log, or that need one."""
+    source = click.get_current_context().get_parameter_source("seed")
+    sampling = {name: given[name] for name in ("steps", "episodes", "time_limit", "plot")}
+    sampling["seed"] = None if source is ParameterSource.DEFAULT else given["seed"]
+    for name, x in sampling.items():
+        if given["data"] is not None and x is not None:
+            raise OptionError(f"{o.flag(name)}: found with --data, expected one of them: nothing is sampled")
+    for name in ("behavior", "importance"):
+        if given["data"] is None and given[name] is not None:
+            raise OptionError(f"--{name}: found without --data, expected both")
+
+
+def _read_data(given: dict[str, Any], mdp: MDP) -> dict[str, Any]:
+    """Return the log, the policy that made it, and how it is weighed, as far as they are given."""
+    if given["data"] is None:
+        return {}
+    made = given["behavior"]
+    found: dict[str, Any] = {"data": read_log(given["data"], mdp)}
+    if made is not None:
+        found["behavior"] = made if made == "log" else read_behavior(made, mdp)
+    return found | ({} if given["importance"] is None else {"importance": given["importance"]})
 
 
 def _read_axes(mdp: MDP, given: list[tuple[str, str]]) -> list[int]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tabular_rl.analysis.gradient import Estimator, GradientStudy, without_rounding
 from tabular_rl.errors import OptionError, escape, quoted, spoken
+from tabular_rl.methods.gradient.sampled import Sampled
 from tabular_rl.model.numbers import general, share_text
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
 from tabular_rl.report.plane import gradient_curve
@@ -54,6 +55,7 @@ class GradientReport(Report):
             Lines([zero] if study.zero else []),
             Lines([study.left_out] if study.left_out else []),
             *(_estimators_blocks(study) if study.estimators else []),
+            *(_log_blocks(study) if study.given else []),
         ]
 
     def entries(self) -> dict[str, Any]:
@@ -66,6 +68,7 @@ class GradientReport(Report):
             "left_out": study.left_out, "episodes_end": _ends_text(study).strip("; ") or None,
             "weighted_by_discount": study.discounted,
             "estimators": [_estimator_entry(study, e) for e in study.estimators],
+            "log": [_log_entry(study, s) for s in study.given],
         }  # fmt: skip
 
     def sheet(self) -> Sheet:
@@ -147,6 +150,48 @@ def _estimators_blocks(study: GradientStudy) -> list[Block]:
         Table(headers, rows, left="estimator", wrap="estimator", drop="error,sampled"),
         Lines(said),
     ]
+
+
+def _log_blocks(study: GradientStudy) -> list[Block]:
+    """What the episodes of a log say of each estimator, beside the exact gradient."""
+    first = study.given[0]
+    without = "" if study.discounted else ", without the weight γ^t"
+    told = [f"estimators, the mean over {plural(first.episodes, 'episode', ',')} of the log{without}"]
+    if first.left_out:
+        told.append(
+            f"left out: {plural(first.left_out, 'episode', ',')} cut off before the end; long ones are so more "
+            "often, which the estimates do not know"
+        )
+    if first.importance is not None:
+        told.append(
+            f"another policy made the log: weights {first.importance}, worth "
+            f"{_number(first.effective or 0.0)} episodes of the policy itself"
+        )
+    rows = [
+        [s.estimator, *map(_number, (float(np.linalg.norm(s.mean)), study.cosine(s), s.trace)),
+         _number(study.distance(s), 2)]
+        for s in study.given
+    ]  # fmt: skip
+    said = [
+        "length: |mean|. cosine: of the angle between the mean and ∇J",
+        "trace: of the covariance of one episode, as the log has it: an estimate",
+        "error: the distance of the mean from ∇J in standard errors √(trace / n); about 1, seldom above 3",
+    ]
+    return [
+        Lines(told),
+        Table(["estimator", "length", "cosine", "trace", "error"], rows, left="estimator", wrap="estimator"),
+        Lines(said),
+    ]
+
+
+def _log_entry(study: GradientStudy, s: Sampled) -> dict[str, Any]:
+    """What a log says of an estimator: vectors in the order of "gradient"."""
+    return {
+        "estimator": s.estimator, "episodes": s.episodes, "steps": s.steps, "left_out": s.left_out,
+        "importance": s.importance, "effective_episodes": s.effective, "mean": s.mean.tolist(),
+        "standard_error": s.standard_error.tolist(), "trace": s.trace, "cosine": study.cosine(s),
+        "error": study.distance(s),
+    }  # fmt: skip
 
 
 def _number(x: float, digits: int = 3) -> str:

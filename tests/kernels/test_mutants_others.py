@@ -24,7 +24,7 @@ from learners import SCHEDULES, Case, settings
 from mutants import Check, check_every_mistake_is_found, plain
 from random_models import random_model, random_policy
 
-from tabular_rl.kernels import actor, monte_carlo, monte_carlo_control
+from tabular_rl.kernels import actor, gradient, monte_carlo, monte_carlo_control
 from tabular_rl.kernels.episodes import Decisions
 from tabular_rl.kernels.linear import Weights
 from tabular_rl.methods.learning._linear import read_features, times
@@ -40,7 +40,7 @@ KERNELS = {
         "softmax_choice", "actor_begin", "push", "push_entropy", "ascend", "learn_value", "learn_episode", "reinforce",
         "learn_batch", "actor_critic",
     ),
-    "gradient": ("episode_estimates",),
+    "gradient": ("episode_estimates", "given_estimates"),
     "episodes": ("play",),
     "recording": ("measure", "best_values"),
 }  # fmt: skip
@@ -221,6 +221,19 @@ def actor_critic_check(seed, longest, batch, entropy, weighted):
     return same_arguments(reference_actor, "actor_critic", given.model, None, walk, uniforms, 7, *tables)
 
 
+def given_check(seed, whole, decided):
+    """Six episodes of 20 steps, and two steps of one that is not over; one of them of a ratio of 0."""
+    rng = np.random.default_rng(seed)
+    n, d, L = 22, 3, 5
+    last = np.isin(np.arange(n), (0, 3, 4, 9, 12, 19))
+    ratio = rng.uniform(0.3, 2.0, n)
+    ratio[7] = 0.0
+    steps = gradient.Given(rng.integers(0, L, n), last, rng.normal(size=n), rng.normal(size=n), ratio)
+    room = np.zeros(n), np.full((6, d), np.nan), np.full(6, np.nan)
+    given = rng.normal(size=(L, d)), steps, whole, 0.8, 0.9, decided
+    return same_arguments(reference_gradient, "given_estimates", *given, *room, work=(6,))
+
+
 def gradient_check(seed, whole, layers):
     """Six episodes of 20 steps, and two steps of one that is not over."""
     rng = np.random.default_rng(seed)
@@ -290,7 +303,7 @@ def checks(module):
     if module == "recording":
         return several(recording_checks, no_or_yes, (1, 7, 8))
     if module == "gradient":
-        return over(gradient_check, no_or_yes, (1, 3))
+        return over(gradient_check, no_or_yes, (1, 3)) + over(given_check, no_or_yes, no_or_yes)
     return over(play_check, no_or_yes, (0, 4), no_or_yes, (0.3, 1.0))
 
 
@@ -334,6 +347,8 @@ ALIKE = {
         for other in (("s - 1", False), ("s + 2", False), ("s + 1", True))
     ),
     "softmax_choice: chosen = first -> chosen = last",  # some row has a probability
+    # one more place, of an episode that was reckoned before
+    "given_estimates: for m in range(n, first - 1, -1): -> for m in range(n, first - 2, -1):",
     "reinforce: t = step + k -> t = step - k",  # it is the time in a log
     # quick ways past what changes nothing
     "actor_critic: if how.entropy > 0.0: -> if True:",

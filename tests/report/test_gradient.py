@@ -11,7 +11,8 @@ from tabular_rl import MDP, Policy, load
 from tabular_rl.analysis.gradient import Estimator, GradientStudy
 from tabular_rl.methods.gradient.exact import exact_gradient
 from tabular_rl.methods.gradient.moments import estimator_moments
-from tabular_rl.methods.gradient.sample import Sampled, sample_gradient
+from tabular_rl.methods.gradient.sample import sample_gradient
+from tabular_rl.methods.gradient.sampled import Sampled
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy
 from tabular_rl.report.gradient import GradientReport, shown_entries
 from tabular_rl.report.plane import RADIUS, ellipse, plane_of

@@ -136,7 +136,7 @@ def make_form(
     episodes.check_squares()
     gamma = episodes.gamma
     w = gamma if discounted and kind not in WHOLE else 1.0
-    v = _critic_values(episodes, values)
+    v = critic_values(episodes, values)
     if values is not None and kind not in CRITICS:
         raise OptionError(
             f"values: found for {quoted(name)}, which reads none; expected with {', '.join(CRITICS)}"
@@ -156,7 +156,7 @@ def make_form(
         return Form(name, False, rewards(episodes), gamma, baseline, w)
     row = episodes.mdp.outcome_row
     if kind == "q":
-        q = episodes.q if action_values is None else _critic_actions(episodes, action_values)
+        q = episodes.q if action_values is None else critic_actions(episodes, action_values)
         return Form(name, False, q[:, row], 0.0, baseline, w)
     check_size(layers * episodes.mdp.K, *OUTCOMES)
     y = np.stack(
@@ -178,7 +178,7 @@ def rewards(episodes: Episodes) -> Floats:
     return y
 
 
-def _critic_values(episodes: Episodes, values: ArrayLike | None) -> Floats:
+def critic_values(episodes: Episodes, values: ArrayLike | None) -> Floats:
     """The values that a form reads, (T + 1, S) or (1, S): exact ones, or those given, 0 where an episode ends.
 
     Values (S,) for a horizon hold at all times but the last, which pays the final reward.
@@ -204,7 +204,7 @@ def _critic_values(episodes: Episodes, values: ArrayLike | None) -> Floats:
     return np.asarray(v)
 
 
-def _critic_actions(episodes: Episodes, values: ArrayLike) -> Floats:
+def critic_actions(episodes: Episodes, values: ArrayLike) -> Floats:
     """Return the action values of a critic, (1, L) or (T, L)."""
     q = np.array(array_of(values, "action_values", np.float64))
     L, T = episodes.mdp.L, episodes.layers if episodes.timed else 1

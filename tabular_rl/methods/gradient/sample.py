@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tabular_rl.errors import NoFiniteAnswer, OptionError
 from tabular_rl.methods.gradient._episodes import Episodes
-from tabular_rl.methods.gradient.estimators import Form, make_form
+from tabular_rl.methods.gradient.estimators import CRITICS, Form, make_form
+from tabular_rl.methods.gradient.given import given_gradients
+from tabular_rl.methods.gradient.sampled import Sampled
 from tabular_rl.methods.gradient.softmax import SoftmaxPolicy, as_softmax
 from tabular_rl.model.calls import public
 from tabular_rl.model.policy import Policy
@@ -25,30 +27,6 @@ Ints = NDArray[np.int64]
 TOGETHER = 16_384  # steps played at once
 ROOM = 2**21  # entries of estimates held at once
 LONGEST = 1_000_000  # steps of an episode
-
-
-@dataclass(frozen=True, eq=False)
-class Sampled:
-    """Sample mean (d,) and covariance (d, d) of the estimates of this many episodes."""
-
-    estimator: str
-    episodes: int
-    steps: int
-    mean: Floats
-    covariance: Floats
-    seed: int
-    seconds: float
-    stopped: str | None = None
-
-    @property
-    def trace(self) -> float:
-        """The trace of the covariance."""
-        return float(np.trace(self.covariance))
-
-    @property
-    def standard_error(self) -> Floats:
-        """The standard error of the mean, (d,)."""
-        return np.sqrt(np.maximum(np.diag(self.covariance), 0.0) / self.episodes)
 
 
 class _Sums:
@@ -83,6 +61,9 @@ def sample_gradient(
     values: ArrayLike | None = None,
     action_values: ArrayLike | None = None,
     time_limit: float | None = None,
+    data: Any = None,
+    behavior: Any = None,
+    importance: str = "per-decision",
 ) -> list[Sampled]:
     """Return the mean and covariance of estimators of the gradient over sampled episodes, the same for all of them.
 
@@ -90,6 +71,11 @@ def sample_gradient(
 
     Without a horizon, at γ < 1, an episode ends after each step with probability 1 - γ and is not discounted then: no
     bias. `steps` cuts episodes off in its place, which is biased: `estimator_moments` says by how much.
+
+    With `data` nothing is sampled: the episodes are those of a log, discounted. Where another policy b made it, ratios
+    π(a|s) / b(a|s) put the mean right: "ordinary" weighs g(τ) by their product W over the episode, "per-decision" each
+    reward by the ratios up to it, both without bias; "weighted" is Σ W g / Σ W, biased at first and steadier. Episodes
+    that are cut off before their end are left out and counted.
 
     Parameters
     ----------
@@ -99,6 +85,9 @@ def sample_gradient(
     seed : the same seed gives the same episodes, and fewer episodes the first of them. A step takes three uniforms:
         action, outcome, start of the next episode; the first start takes one.
     time_limit : seconds
+    data : Transitions, a list of (s, a, r, s'[, done]) or the path of a log, in the order of their episodes
+    behavior : the policy that made `data`, or "log" for the shares of its actions; default the policy itself
+    importance : "per-decision", "ordinary" or "weighted"
 
     Returns
     -------
@@ -123,24 +112,53 @@ def sample_gradient(
     >>> found, = sample_gradient(SoftmaxPolicy(bandit, np.log([9.0, 1.0])), ["return-best"], episodes=100)
     >>> found.mean.round(12).tolist(), round(found.trace, 12)
     ([0.09, -0.09], 0.0)
+
+    Two episodes that are given: R = 1, score (.1, -.1); R = 0. The mean is (.05, -.05).
+
+    >>> found, = sample_gradient(SoftmaxPolicy(bandit, np.log([9.0, 1.0])), data=[(0, 0, 1, 0), (0, 1, 0, 0)])
+    >>> found.mean.round(12).tolist(), found.episodes
+    ([0.05, -0.05], 2)
     """
+    if data is not None:
+        for name, x in (("steps", steps), ("stopping", stopping), ("time_limit", time_limit)):
+            if x is not None:
+                raise OptionError(
+                    f"{name}: found with data, expected one of them: a log says how its episodes end"
+                )
+        return given_gradients(
+            as_softmax(policy), estimators, data, behavior=behavior, importance=importance, discounted=discounted,
+            horizon=horizon, values=values, action_values=action_values,
+        )  # fmt: skip
+    if behavior is not None:
+        raise OptionError("behavior: found without data, expected both")
+    return _sampled(
+        as_softmax(policy), estimators, o.EPISODES.check(episodes), o.SEED.check(seed),
+        Run("gradient", {}, o.OPTIONS["time_limit"].check(time_limit)),
+        {"horizon": horizon, "stopping": stopping, "steps": steps},
+        {"discounted": discounted, "values": values, "action_values": action_values},
+    )  # fmt: skip
+
+
+def _sampled(
+    softmax: SoftmaxPolicy,
+    estimators: Sequence[str],
+    wanted: int,
+    seed: int,
+    run: Run,
+    ends: dict[str, Any],
+    reads: dict[str, Any],
+) -> list[Sampled]:
+    """Play episodes, and estimate from each."""
     from tabular_rl.kernels.gradient import episode_estimates
 
-    wanted, seed = o.EPISODES.check(episodes), o.SEED.check(seed)
-    run = Run("gradient", {}, o.OPTIONS["time_limit"].check(time_limit))
-    softmax = as_softmax(policy)
-    walk = Episodes(softmax, horizon=horizon, stopping=stopping, steps=steps)
+    walk = Episodes(softmax, **ends)
     if walk.steps is None and walk.unending.any():
         raise NoFiniteAnswer(
             "episodes never end; stop with probability 1 - γ, or give a horizon or steps. The policy recurs in",
             walk.names(walk.unending),
             way_out="",
         )
-    forms = []
-    for name in estimators:
-        reads = {"values": values} if _reads_values(name) else {}
-        reads |= {"action_values": action_values} if name == "q" else {}
-        forms.append(make_form(walk, name, discounted=discounted, **reads))
+    forms = [make_form(walk, name, **_read_by(name, **reads)) for name in estimators]
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
     d, scores = softmax.d, np.ascontiguousarray(softmax.scores)
     empty = 1.0 - float(walk.begin.sum())  # episodes that are over where they begin
@@ -200,8 +218,11 @@ def _played(
             )
 
 
-def _reads_values(name: str) -> bool:
-    return name.partition(":")[0] in ("reward-to-go-value", "bootstrap", "advantage", "gae")
+def _read_by(name: str, *, discounted: bool, values: Any, action_values: Any) -> dict[str, Any]:
+    """What an estimator takes of this."""
+    reads = {"values": values} if name.partition(":")[0] in CRITICS else {}
+    reads |= {"action_values": action_values} if name == "q" else {}
+    return {"discounted": discounted, **reads}
 
 
 def _numbers(form: Form) -> tuple[bool, Floats, float, Floats, float]:

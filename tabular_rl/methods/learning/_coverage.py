@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rows import over_rows
 
@@ -74,6 +76,27 @@ def check_log_coverage(run: Inputs) -> list[str]:
     return [f"the log never has {place}{more}: such values stay at the start value, and may look best"]
 
 
+def improbable(mdp: MDP, rows: NDArray[np.int64], p: NDArray[np.float64]) -> int | None:
+    """Return a row that a log took though a policy never does, or lacks though the policy would hardly have done so.
+
+    Parameters
+    ----------
+    mdp : the model
+    rows : (N,) the rows of the log
+    p : (L,) the probabilities of the policy
+
+    Returns
+    -------
+    The first row that a log of the policy has, or lacks, but for a chance below 1e-9; None where there is none.
+    """
+    times = np.bincount(rows, minlength=mdp.L)
+    visits = over_rows(np.add, times, mdp.pair_ptr)
+    with np.errstate(divide="ignore", invalid="ignore"):  # never visited: 0 · log 0
+        never = visits[mdp.pair_state] * np.log1p(-np.minimum(p, 1.0))
+    wrong = ((times > 0) & (p == 0)) | ((times == 0) & (p > 0) & (never < np.log(1e-9)))
+    return int(np.argmax(wrong)) if wrong.any() else None
+
+
 def _check_on_policy(run: Inputs) -> None:
     """Raise OptionError where a log without --behavior cannot be one of the policy.
 
@@ -81,16 +104,11 @@ def _check_on_policy(run: Inputs) -> None:
     below 1e-9.
     """
     assert run.data is not None and run.policy is not None
-    mdp = run.mdp
-    times = np.bincount(run.data.row, minlength=mdp.L)
-    visits = over_rows(np.add, times, mdp.pair_ptr)
-    p = run.policy.weights
-    with np.errstate(divide="ignore", invalid="ignore"):  # never visited: 0 · log 0
-        never = visits[mdp.pair_state] * np.log1p(-np.minimum(p, 1.0))
-    wrong = ((times > 0) & (p == 0)) | ((times == 0) & (p > 0) & (never < np.log(1e-9)))
-    if wrong.any():
-        i = int(np.argmax(wrong))
-        n = int(visits[mdp.pair_state[i]])
+    mdp, p = run.mdp, run.policy.weights
+    i = improbable(mdp, run.data.row, p)
+    if i is not None:
+        times = np.bincount(run.data.row, minlength=mdp.L)
+        n = int(over_rows(np.add, times, mdp.pair_ptr)[mdp.pair_state[i]])
         raise OptionError(
             f"--data: {run.pair_text(i)}: taken {times[i]:,} times of {n:,} in the log, and the policy takes it with "
             f"probability {p[i]:.3g}, so the log is not one of the policy. Say with --behavior what made it; "
