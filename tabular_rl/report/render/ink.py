@@ -13,18 +13,9 @@ from tabular_rl.errors import escape
 COLOURS_OF_VALUES = "viridis"  # its lightness rises evenly: in grey, and for every eye, more stays brighter
 
 ANCHORS = (
-    0x440154,
-    0x482475,
-    0x414487,
-    0x355F8D,
-    0x2A788E,
-    0x21918C,
-    0x22A884,
-    0x44BF70,
-    0x7AD151,
-    0xBDDF26,
-    0xFDE725,
-)
+    0x440154, 0x48186A, 0x472D7B, 0x424086, 0x3B528B, 0x33638D, 0x2C728E, 0x26828E, 0x21918C, 0x1FA088, 0x28AE80,
+    0x3FBC73, 0x5EC962, 0x84D44B, 0xADDC30, 0xD8E219, 0xFDE725,
+)  # fmt: skip
 
 
 def face(share: float) -> NDArray[np.float64]:
