@@ -22,7 +22,7 @@ SOME = [
     "q-learning",
     *(pytest.param(m, marks=pytest.mark.slow) for m in LEARNERS if m not in ("td0", "q-learning")),
 ]
-PLACES = ('[data-panel="learners"]', "[data-learning-curve]")
+PLACES = ('[data-panel="learners"]', "[data-learning-curve]", "[data-learning-run]")
 PARTS = ("before", "target", "delta", "alpha", "made")
 
 
@@ -60,7 +60,7 @@ class Panel:
         return [float(found[part].get_attribute("data-value")) for part in PARTS]
 
     def status(self):
-        return self.page.one('[data-panel="learners"] .status').text
+        return self.page.one("[data-learning-run] .status").text
 
     def steps(self):
         found = re.match(r"Step (\d+)", self.status())

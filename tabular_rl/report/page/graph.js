@@ -30,7 +30,7 @@ export function graphView(store) {
     const disc = drawn("circle", { r: RADIUS, class: "disc" });
     const value = drawn("text", { class: "value", y: 13, "text-anchor": "middle" });
     const name = drawn("text", { class: "name", y: -5, "text-anchor": "middle" }, shortened(base.states[s], 9));
-    const role = drawn("text", { class: "role", x: RADIUS - 2, y: RADIUS + 4 });
+    const role = drawn("text", { class: "role", x: 2 - RADIUS, y: RADIUS + 4, "text-anchor": "end" });
     const host = drawn("g", {
       class: base.terminal[s] ? "node terminal" : "node", role: "button", tabindex: -1, "data-state": s,
       onclick: () => select(s), onpointerenter: () => store.set({ hovered: s }), onpointerleave: () => store.set({ hovered: null }),

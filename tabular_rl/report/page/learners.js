@@ -8,7 +8,7 @@ import { symbols } from "./texts.js";
 import { knownView, mistakeText, transitionText, updateView } from "./update.js";
 
 const SLICE = 12; // milliseconds of a frame for the band
-const SPEEDS = [["2", "2 a second"], ["10", "10 a second"], ["60", "60 a second"], ["1000", "1,000 a second"]];
+const SPEEDS = [["2", "2 / s"], ["10", "10 / s"], ["60", "60 / s"], ["1000", "1000 / s"]];
 const EPISODE = 10000; // steps after which "to the end of the episode" gives up
 
 export function stateName(experiment, s) {
@@ -239,10 +239,10 @@ export function learnersPanel(store, host) {
   const simulate = tickbox({ name: "simulate", label: "200 simulated runs", value: own.simulated, onchange: (x) => change({ simulated: x }) });
   const play = button("play", "play", () => setPlaying(!view.playing));
   const back = button("back", "back", () => go(experiment.learner.steps - 1), { title: "one step back" });
-  const buttons = element("div", { class: "buttons", role: "group", "aria-label": "Run the learner" },
+  const buttons = element("div", { class: "buttons" },
     button("restart", "restart", () => go(0), { title: "to the start, with the same seed" }), back,
     button("step", "step", () => go(experiment.learner.steps + 1), { title: "one transition" }), play,
-    button("episode", "end of episode", () => toEpisodeEnd(), { title: "to the end of the episode" }),
+    button("episode", "episode", () => toEpisodeEnd(), { title: "to the end of the episode", "aria-label": "to the end of the episode" }),
     button("hundred", "100 steps", () => go(experiment.learner.steps + 100)));
   seed.host.append(button("new-seed", "next", () => {
     seed.input.value = String(own.seed + 1);
@@ -252,6 +252,7 @@ export function learnersPanel(store, host) {
   const planted = element("ul", { class: "planted-notes" });
   const status = element("p", { class: "status", role: "status", "aria-live": "polite" });
   const side = document.querySelector("[data-learning-curve]");
+  const bar = document.querySelector("[data-learning-run]");
   const figure = element("figure", { class: "learning" });
   const legend = element("p", { class: "curve-legend" });
   const note = element("p", { class: "note band-note" });
@@ -259,9 +260,9 @@ export function learnersPanel(store, host) {
   replace(host,
     element("div", { class: "settings" }, method.host, policy.host, behavior.host, startValue.host, seed.host, time.host),
     element("div", { class: "settings" }, kind.host, alpha.host, epsilon.host),
-    element("div", { class: "settings" }, buttons, speed.host),
-    status, switches, planted,
+    switches, planted,
     command);
+  replace(bar, element("div", { class: "settings" }, buttons, speed.host), status);
   replace(side, element("div", { class: "settings" }, shows.host, simulate.host), figure, legend, note);
 
   function drawSwitches() {
@@ -405,7 +406,7 @@ export function learnersPanel(store, host) {
   store.subscribe((_, patch) => {
     if ("model" in patch) rebuild();
     else if ("panel" in patch) {
-      side.hidden = store.state.panel !== "learners";
+      bar.hidden = side.hidden = store.state.panel !== "learners";
       publish();
     }
     else if ("selected" in patch) draw();
