@@ -16,5 +16,7 @@ export function themeSwitch() {
   });
   dark.addEventListener("change", show);
   paper.addEventListener("change", show);
+  window.addEventListener("beforeprint", () => { document.documentElement.dataset.theme = "light"; });
+  window.addEventListener("afterprint", show);
   show();
 }
