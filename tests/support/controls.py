@@ -20,7 +20,9 @@ VISIBLE = f"""
 return [...document.querySelectorAll("{CONTROLS}")].filter((x) => x.checkVisibility() && !x.disabled);
 """
 
-NAMES = VISIBLE.replace(";", ".filter((x) => x.dataset.control).map((x) => x.dataset.control);")
+NAMES = VISIBLE.replace(
+    ";", ".filter((x) => x.dataset.control && x.closest(arguments[0])).map((x) => x.dataset.control);"
+)
 
 
 def controls(page: Browser) -> list:
@@ -28,9 +30,9 @@ def controls(page: Browser) -> list:
     return page.run(VISIBLE)
 
 
-def named(page: Browser) -> list[str]:
-    """Return the names of those that have one, `data-control`, each once."""
-    return list(dict.fromkeys(page.run(NAMES)))
+def named(page: Browser, where: str = "body") -> list[str]:
+    """Return the names of those in a part of the page that have one, `data-control`, each once."""
+    return list(dict.fromkeys(page.run(NAMES, where)))
 
 
 def find(page: Browser, name: str) -> list:
@@ -48,7 +50,7 @@ def use_by_pointer(page: Browser, element) -> None:
     elif kind == "range":
         width = element.size["width"]
         share = 0.25 if far_from(page, element) else 0.75
-        ActionChains(page.driver).move_to_element_with_offset(
+        ActionChains(page.driver, duration=0).move_to_element_with_offset(
             element, int((share - 0.5) * width), 0
         ).click().perform()
     elif kind in ("number", "text"):
@@ -108,7 +110,7 @@ def far_from(page: Browser, slider) -> bool:
 
 
 def press(page: Browser, key: str) -> None:
-    ActionChains(page.driver).send_keys(key).perform()
+    ActionChains(page.driver, duration=0).send_keys(key).perform()
 
 
 ENDS = """
