@@ -20,13 +20,13 @@ no such u exists, and the work ends at once. All values are in the sign of maxim
 from __future__ import annotations
 
 import math
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.certificate import Certificate
+from tabular_rl.certificates.upper import FEW, LEAST, SETTLED, UpperBounds, steps_counted, too_slow
 from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.search import Mask, can_reach, repaired, row_mask_of
 from tabular_rl.model.graph.total import (
@@ -38,18 +38,13 @@ from tabular_rl.model.graph.total import (
 )
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rounding import LargeRewards, down, roundings, shared_error, up
-from tabular_rl.model.rows import Floats, Ints, over_rows, row_sums
+from tabular_rl.model.rounding import LargeRewards, down, up
+from tabular_rl.model.rows import Floats, Ints, row_sums
 from tabular_rl.solving.elimination import chain_solution
 from tabular_rl.solving.sweeps import Sweeper
 
 SWEEPS = 10_000  # spent on w in one call, at most
-FEW = 32  # sweeps, where no chain is solved
-IMPROVEMENTS = 50  # of a policy, for u
 STEPS = 64  # of T_π from 0, where there is no other bound
-LEAST = 1e-290  # of a step: below it w would be lost in the smallest floats
-NEAR = 1e-9  # of the ceiling: values that near to it need no other upper bound
-SETTLED = 0.2  # w is good enough when a sweep lengthens no time by more than this
 
 
 class TotalCertifier(Certifier):
@@ -73,7 +68,7 @@ class TotalCertifier(Certifier):
         self._given: Ints | None = None
         self._signs: NDArray[np.int8] | None = None
         self._chain: _Chain | None = None
-        self._best: _Best | None = None
+        self._best: UpperBounds | None = None
 
     _total: TotalReward | None
 
@@ -148,7 +143,7 @@ class TotalCertifier(Certifier):
         """
         total = self.total
         if self._best is None:
-            self._best = _Best(total, self.clocked.of(total.quotient))
+            self._best = UpperBounds(total, self.clocked.of(total.quotient))
         best = self._best
         lowered = np.where(total.quotient.terminal, 0.0, total.lower_values(v))
         span = best.look(lowered)
@@ -167,7 +162,7 @@ class TotalCertifier(Certifier):
         lower, _, small = chain.bounds(v, self.sweeps, above=False)
         if best.time is None and chain.settled:
             best.time = total.lower_values(chain.time)
-        upper, of_rows, smallest = best.bound(lowered, span, self.sweeps)
+        upper, of_rows, smallest = best.bound(lowered, span, self.sweeps, chain.slack(lowered, span))
         keep = of_rows >= total.lower_values(lower)[total.quotient.pair_state]
         lifted = total.lift_values(upper)
         return Certificate(
@@ -221,11 +216,6 @@ class TotalCertifier(Certifier):
         return sure if sure.all() else ~can_reach(mdp, ~sure, row_mask_of(mdp, self.rows))
 
 
-def _steps(time: Floats) -> float:
-    """How many E a bound is off where v is exact: 2 E w, less the E by which the verifying sweep improves it."""
-    return max(2 * float(np.max(time, initial=0.0)) - 1, 0.0)
-
-
 def _note(mdp: MDP, lower: Floats, upper: Floats) -> str:
     """Which side is missing, in the sign of the model: what bounds a reward from below bounds a cost from above."""
     sides = (
@@ -270,8 +260,16 @@ class _Chain:
         upper = self._from_zero(1) if upper is None else upper
         smallest = 0.0
         if self.settled:
-            smallest = self._error(vmax) * _steps(self.time) * (2 if above else 1)
+            smallest = self._error(vmax) * steps_counted(self.time) * (2 if above else 1)
         return -none if lower is None else lower, none if upper is None else upper, smallest
+
+    def slack(self, v: Floats, span: tuple[float, float]) -> float:
+        """How far values v that fall and rise so much in a sweep may be from those of the policy; 0 if unknown."""
+        if not self.settled:
+            return 0.0
+        return float(
+            (1.25 * sum(span) + 2 * self._error(self.sweeper.norm(v))) * np.max(self.time, initial=0.0)
+        )
 
     def _error(self, vmax: float) -> float:
         """E of a backup of the policy, which counts the rewards that it meets on its way, for values up to vmax."""
@@ -330,7 +328,7 @@ class _Chain:
                 if solved is not None:
                     w[:] = solved
             elif sweep % FEW == FEW - 1:
-                if _too_slow(off / SETTLED, before / SETTLED, sweeps - sweep):
+                if too_slow(off / SETTLED, before / SETTLED, sweeps - sweep):
                     return
                 before = off
 
@@ -339,150 +337,3 @@ class _Chain:
         low, high = self.sweeper.rewards(np.flatnonzero(self.moving.weights > 0))
         least, most = -high, -low
         return np.maximum(-v, 0.0) / least if 0 < most <= 4 * least < math.inf else np.zeros(self.mdp.S)
-
-
-class _Best:
-    """Upper bounds on v* of the quotient."""
-
-    def __init__(self, total: TotalReward, sweeper: Sweeper) -> None:
-        self.total, self.mdp, self.sweeper = total, total.quotient, sweeper
-        self.large = LargeRewards(self.mdp)
-        self.time: Floats | None = None
-        self.live = np.diff(self.mdp.pair_ptr) > 0
-        self._out = np.empty(self.mdp.S)
-        self.greedy = np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
-
-    def look(self, v: Floats) -> tuple[float, float]:
-        """One sweep from v: its greedy rows, and how far T v falls below v and rises above it."""
-        low, high = self.sweeper.optimal(v, self._out, self.greedy)
-        return max(0.0, -low), max(0.0, high)
-
-    def bound(self, v: Floats, span: tuple[float, float], sweeps: int) -> tuple[Floats, Floats, float]:
-        """Return upper (S',), upper bounds on q* (L'), and the smallest provable distance."""
-        mdp = self.mdp
-        fall, rise = span
-        none, of_rows = np.where(mdp.terminal, 0.0, math.inf), np.full(mdp.L, math.inf)
-        if not (self.sweeper.all_finite(v) and math.isfinite(rise) and math.isfinite(fall)):
-            return none, of_rows, 0.0
-        ceiling = np.where(mdp.terminal, 0.0, self.ceiling)
-        low = float(np.min(v, initial=self.ceiling, where=self.live))
-        if self.ceiling < math.inf and self.ceiling - low <= NEAR * self.ceiling:
-            upper = self._stepped(ceiling, self.ceiling, of_rows)
-            return np.minimum(upper, ceiling), np.minimum(of_rows, self.ceiling), 0.0
-        upper, of_rows, smallest = self._descended(v, rise, fall, sweeps)
-        return np.minimum(upper, ceiling), np.minimum(of_rows, self.ceiling), smallest
-
-    @cached_property
-    def ceiling(self) -> float:
-        """A number c that no value exceeds where all that is earned is earned on ending; inf where that is not so.
-
-        T u ≤ u for u = c off terminals, where r(s,a) ≤ c p(end|s,a) for all rows: say, where r(s,a,s') ≤ 0 unless s'
-        ends, and then r(s,a,s') ≤ c.
-        """
-        mdp = self.mdp
-        if mdp.reward is not None:
-            ends, paid = mdp.terminal[mdp.next_state], mdp.sign * mdp.reward
-            if not (paid[~ends] > 0).any():
-                most = float(np.max(paid, initial=0.0, where=ends))
-                return float(up(most)) if most else 0.0
-        end = over_rows(np.add, mdp.prob * mdp.terminal[mdp.next_state], mdp.row_ptr)
-        least = down(end * (1 - roundings(mdp.facts.longest_row + 4) - 2 * mdp.facts.mass_defect))
-        earns = reward_signs(mdp) > 0
-        if (earns & ~(least > 0)).any():
-            return math.inf
-        most = up(up(mdp.sign * mdp.r[earns]) + mdp.facts.r_error)
-        return float(np.max(up(most / least[earns]), initial=0.0))
-
-    def _descended(self, v: Floats, rise: float, fall: float, sweeps: int) -> tuple[Floats, Floats, float]:
-        """What `bound` returns, from a u ≥ T u not far above v."""
-        mdp = self.mdp
-        none, of_rows = np.where(mdp.terminal, 0.0, math.inf), np.full(mdp.L, math.inf)
-        vmax = self.sweeper.norm(v)
-        time = np.zeros(mdp.S) if self.time is None else self.time
-        for _ in range(3):
-            error = shared_error(mdp, vmax)
-            large = self.large.backed_up(self.sweeper, v, vmax)
-            off = max(rise, float(np.max(large.high - v[large.states], initial=-math.inf)) - error)
-            shift = max(1.25 * off + 2 * error, LEAST)
-            with np.errstate(over="ignore", invalid="ignore"):
-                u, settled = self._raised(v, v + shift * time, shift, fall, sweeps)
-                time = np.maximum((u - v) / shift, 0.0)
-            if not self.sweeper.all_finite(time):
-                break
-            vmax = self.sweeper.norm(u)
-            upper = self._stepped(u, vmax, of_rows)
-            if self.time is None or time.min(initial=math.inf, where=self.live) >= 0.5:
-                self.time = time  # not where u < v: there v itself was what it had to descend from
-            if bool((upper <= u).all()):
-                return upper, of_rows, shared_error(mdp, vmax) * _steps(self.time) if settled else 0.0
-        if (reward_signs(mdp) > 0).any():
-            return none, np.full(mdp.L, math.inf), 0.0
-        return np.zeros(mdp.S), np.full(mdp.L, math.inf), 0.0  # nobody earns anything
-
-    def _stepped(self, u: Floats, umax: float, of_rows: Floats) -> Floats:
-        """T u + E, with its rows in `of_rows`: an upper bound of v* where u is one, or is nowhere below it."""
-        mdp = self.mdp
-        error = shared_error(mdp, umax)
-        large = self.large.backed_up(self.sweeper, u, umax)
-        upper = np.zeros(mdp.S)
-        for first, last in self.sweeper.blocks:
-            i, j = int(mdp.pair_ptr[first]), int(mdp.pair_ptr[last])
-            of_rows[i:j] = up(self.sweeper.rows_of(u, first, last) + error)
-            here = (large.rows >= i) & (large.rows < j)
-            of_rows[large.rows[here]] = large.high[here]
-            upper[first:last] = over_rows(np.maximum, of_rows[i:j], mdp.pair_ptr[first : last + 1] - i)
-        return upper
-
-    def _raised(self, v: Floats, u: Floats, shift: float, fall: float, sweeps: int) -> tuple[Floats, bool]:
-        """u with T u + shift ≤ u up to a part of the shift, and no higher than that takes; True if it is so.
-
-        By policy iteration, whose improvements gain a part of the shift at least; by sweeps where no chain is solved.
-        """
-        mdp, sweeper = self.mdp, self.sweeper.raised(shift)
-        raised, rows = np.empty(mdp.S), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
-        taken: Ints | None = None
-        for _ in range(IMPROVEMENTS if sweeps >= FEW else 0):
-            low, high = sweeper.optimal(u, raised, rows)
-            if not (math.isfinite(low) and math.isfinite(high)):
-                return u, False
-            if high <= SETTLED * shift and (taken is not None or -low <= SETTLED * shift + 2 * fall):
-                return u, True
-            if taken is not None:
-                rows = np.where(raised - u > SETTLED / 2 * shift, rows, taken)
-            rows, lost = repaired(mdp, rows, mdp.terminal, self.total.proper_rows)
-            if taken is not None and lost.any():
-                return u, False
-            taken = rows.astype(mdp.pair_ptr.dtype)
-            policy = Policy.partial(mdp, rows=taken)
-            rows = np.empty_like(taken)
-            sweeper.policy(policy, v, self._out)
-            w = chain_solution(sweeper, policy, mdp.terminal, (self._out - v) / shift)
-            if w is None:
-                break
-            u = np.where(mdp.terminal, 0.0, v + shift * w)
-        return self._swept(sweeper, u, shift, fall, sweeps)
-
-    def _swept(
-        self, sweeper: Sweeper, u: Floats, shift: float, fall: float, sweeps: int
-    ) -> tuple[Floats, bool]:
-        """u ← T u + shift until it moves by no more than a part of the shift (and v's own fall); True if it did."""
-        rows, before = np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype), math.inf
-        for sweep in range(sweeps):
-            low, high = sweeper.optimal(u, u, rows, forward=sweep % 2 == 1)
-            if not (math.isfinite(low) and math.isfinite(high)):
-                break
-            if high <= SETTLED * shift and -low <= SETTLED * shift + 2 * fall:
-                return u, True
-            if sweep % FEW == FEW - 1:
-                off = max(high, -low - 2 * fall) / (SETTLED * shift)
-                if _too_slow(off, before, sweeps - sweep):
-                    break
-                before = off
-        return u, False
-
-
-def _too_slow(off: float, before: float, sweeps: int) -> bool:
-    """Whether what is off is not on its way to 1 within so many sweeps, by its last FEW."""
-    if before == math.inf or off <= 1:
-        return False
-    return off >= before or math.log(off) > math.log(before / off) * sweeps / FEW

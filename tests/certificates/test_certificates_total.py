@@ -12,7 +12,9 @@ from graphs import as_model, chain_of, policy_values, random_rows, truth
 from sized_models import gridworld
 
 from tabular_rl import rational, solve
-from tabular_rl.certificates.total import TotalCertifier, _Best
+from tabular_rl.certificates import total
+from tabular_rl.certificates.total import TotalCertifier
+from tabular_rl.certificates.upper import UpperBounds
 from tabular_rl.errors import NoFiniteAnswer
 from tabular_rl.model.graph.total import total_reward
 from tabular_rl.model.mdp import MDP
@@ -251,7 +253,7 @@ def test_what_is_not_verified_is_not_claimed():
             continue
         mdp = as_model(rows)
         total = total_reward(Sweeper(mdp))
-        bounds = _Best(total, Sweeper(total.quotient))
+        bounds = UpperBounds(total, Sweeper(total.quotient))
         for off in (-1e-3, -3e-16, -1e-16, 0.0, 1e-16, 1e-15, 1e-3):
             u = np.array([float(x) * (1 + off * rng.random()) for x in best])
             upper = bounds._stepped(u, float(np.abs(u).max()), np.empty(mdp.L))
@@ -526,7 +528,7 @@ def reachability(seed, S=7):
 @pytest.mark.parametrize("seed", range(12))
 def test_no_chance_is_more_than_one(seed):
     mdp = reachability(seed)
-    best = _Best(TotalCertifier(mdp).total, Sweeper(TotalCertifier(mdp).total.quotient))
+    best = UpperBounds(TotalCertifier(mdp).total, Sweeper(TotalCertifier(mdp).total.quotient))
     values = rational(mdp).exact
     assert max(values) <= best.ceiling <= 1 + 1e-13
     proven = TotalCertifier(mdp).control(np.zeros(mdp.S))
@@ -546,8 +548,37 @@ def test_chances_of_one_are_bounded_however_long_one_may_wait():
     assert proven.lower[:40].min() >= 1 - 1e-12
 
 
+@pytest.mark.small
+def test_a_long_way_among_ties_at_the_ceiling_widens_nothing():
+    """From s the goal is certain, at once or once in 10**15 steps; t meets s or the trap by the throw of a coin."""
+    p = Fraction(1, 10**15)
+    moves = [("s", "go", "goal", 1, 1), ("s", "dither", "goal", p, 1), ("s", "dither", "r", 1 - p, 0)]
+    moves += [("r", "back", "s", 1, 0), ("t", "toss", "s", "1/2", 0), ("t", "toss", "trap", "1/2", 0)]
+    mdp = MDP.from_outcomes(moves, 1, terminal=["goal", "trap"])
+    states = [mdp.states.index(name) for name in "srt"]
+    v = np.zeros(mdp.S)
+    v[states] = 1, 1, 0.5
+    proven = TotalCertifier(mdp).control(v)
+    assert inside(proven.lower[states], [1, 1, Fraction(1, 2)], proven.upper[states])
+    assert proven.width < 1e-13
+    assert solve(mdp).status.reached
+
+
+@pytest.mark.parametrize("slack", [0.0, 0.05, 0.4, 1.0])
+@pytest.mark.parametrize("seed", range(6))
+def test_bounds_hold_wherever_the_ceiling_is_taken(monkeypatch, seed, slack):
+    """The ceiling is a bound everywhere: to take it where values are not near it widens intervals, and no more."""
+    monkeypatch.setattr(total._Chain, "slack", lambda *_: slack)
+    rng, mdp = random.Random(seed), reachability(seed)
+    values = rational(mdp).exact
+    for noise in NOISES[:6]:
+        proven = TotalCertifier(mdp).control(np.where(mdp.terminal, 0.0, disturbed(rng, values, noise)))
+        assert inside(proven.lower, values, proven.upper)
+        assert proven.width <= slack * 2.5 + 1e4 * noise + 1e-9
+
+
 def test_rewards_on_the_way_have_no_ceiling():
     mdp = MDP.from_outcomes([("a", "go", "b", 1, 1), ("b", "go", "end", 1, 1)], 1, terminal=["end"])
     certifier = TotalCertifier(mdp)
-    assert _Best(certifier.total, Sweeper(certifier.total.quotient)).ceiling == math.inf
+    assert UpperBounds(certifier.total, Sweeper(certifier.total.quotient)).ceiling == math.inf
     assert solve(mdp)["a"] == pytest.approx(2)

@@ -1,0 +1,213 @@
+"""Upper bounds on v* at γ = 1, from values v: a u with T u ≤ u, found near v and verified by a sweep.
+
+certificates/total.py says why that proves v* ≤ u. u is v + (1.25 β + 2 E) w, where w is a time to the end, the longest
+over actions that are not clearly worse; and nowhere above a ceiling that no value exceeds. Where v is as good as at the
+ceiling u is the ceiling itself, and time ends there: ties among ways that all lead to the best end need not be short.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+
+from tabular_rl.model.graph.search import repaired
+from tabular_rl.model.graph.total import TotalReward, reward_signs
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rounding import LargeRewards, down, roundings, shared_error, up
+from tabular_rl.model.rows import Floats, Ints, over_rows
+from tabular_rl.solving.elimination import chain_solution
+from tabular_rl.solving.sweeps import Sweeper
+
+FEW = 32  # sweeps, where no chain is solved
+IMPROVEMENTS = 50  # of a policy, for u
+LEAST = 1e-290  # of a step: below it w would be lost in the smallest floats
+NEAR = 1e-9  # of the ceiling: values that near to it, all of them, need no other upper bound
+SETTLED = 0.2  # w is good enough when a sweep lengthens no time by more than this
+
+
+class UpperBounds:
+    """Upper bounds on v* of the quotient."""
+
+    def __init__(self, total: TotalReward, sweeper: Sweeper) -> None:
+        self.total, self.mdp, self.sweeper = total, total.quotient, sweeper
+        self.large = LargeRewards(self.mdp)
+        self.time: Floats | None = None
+        self.live = np.diff(self.mdp.pair_ptr) > 0
+        self.ends = self.mdp.terminal  # and where u is the ceiling
+        self._out = np.empty(self.mdp.S)
+        self.greedy = np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
+
+    def look(self, v: Floats) -> tuple[float, float]:
+        """One sweep from v: its greedy rows, and how far T v falls below v and rises above it."""
+        low, high = self.sweeper.optimal(v, self._out, self.greedy)
+        return max(0.0, -low), max(0.0, high)
+
+    def bound(
+        self, v: Floats, span: tuple[float, float], sweeps: int, slack: float = 0.0
+    ) -> tuple[Floats, Floats, float]:
+        """Return upper (S',), upper bounds on q* (L'), and the smallest provable distance.
+
+        Parameters
+        ----------
+        v : (S',) the values, 0 at terminals
+        span : how far T v falls below v and rises above it
+        sweeps : to be spent, at most
+        slack : how far values may be below the ceiling for that to be their bound
+        """
+        mdp = self.mdp
+        fall, rise = span
+        none, of_rows = np.where(mdp.terminal, 0.0, math.inf), np.full(mdp.L, math.inf)
+        if not (self.sweeper.all_finite(v) and math.isfinite(rise) and math.isfinite(fall)):
+            return none, of_rows, 0.0
+        ceiling = np.where(mdp.terminal, 0.0, self.ceiling)
+        low = float(np.min(v, initial=self.ceiling, where=self.live))
+        if self.ceiling < math.inf and self.ceiling - low <= NEAR * self.ceiling:
+            upper = self._stepped(ceiling, self.ceiling, of_rows)
+            return np.minimum(upper, ceiling), np.minimum(of_rows, self.ceiling), 0.0
+        high = self.live & (ceiling - v <= slack)
+        self.ends = mdp.terminal | high
+        if high.any():
+            v = np.where(high, ceiling, v)
+            low, rise = self._moved(self.sweeper, v, self._out, np.empty_like(self.greedy))
+            fall, rise = max(0.0, -low), max(0.0, rise)
+        upper, of_rows, smallest = self._descended(v, rise, fall, sweeps)
+        return np.minimum(upper, ceiling), np.minimum(of_rows, self.ceiling), smallest
+
+    def _moved(
+        self, sweeper: Sweeper, u: Floats, out: Floats, rows: Ints, forward: bool = True
+    ) -> tuple[float, float]:
+        """One sweep out ← T u but where u is the ceiling; the least and the largest change."""
+        high = self.ends & self.live
+        if not high.any():
+            return sweeper.optimal(u, out, rows, forward)
+        before = u.copy()
+        sweeper.optimal(u, out, rows, forward)
+        out[high] = before[high]
+        change = (out - before)[self.live & ~high]
+        return float(np.min(change, initial=0.0)), float(np.max(change, initial=0.0))
+
+    @cached_property
+    def ceiling(self) -> float:
+        """A number c that no value exceeds where all that is earned is earned on ending; inf where that is not so.
+
+        T u ≤ u for u = c off terminals, where r(s,a) ≤ c p(end|s,a) for all rows: say, where r(s,a,s') ≤ 0 unless s'
+        ends, and then r(s,a,s') ≤ c.
+        """
+        mdp = self.mdp
+        if mdp.reward is not None:
+            ends, paid = mdp.terminal[mdp.next_state], mdp.sign * mdp.reward
+            if not (paid[~ends] > 0).any():
+                most = float(np.max(paid, initial=0.0, where=ends))
+                return float(up(most)) if most else 0.0
+        end = over_rows(np.add, mdp.prob * mdp.terminal[mdp.next_state], mdp.row_ptr)
+        least = down(end * (1 - roundings(mdp.facts.longest_row + 4) - 2 * mdp.facts.mass_defect))
+        earns = reward_signs(mdp) > 0
+        if (earns & ~(least > 0)).any():
+            return math.inf
+        most = up(up(mdp.sign * mdp.r[earns]) + mdp.facts.r_error)
+        return float(np.max(up(most / least[earns]), initial=0.0))
+
+    def _descended(self, v: Floats, rise: float, fall: float, sweeps: int) -> tuple[Floats, Floats, float]:
+        """What `bound` returns, from a u ≥ T u not far above v."""
+        mdp = self.mdp
+        none, of_rows = np.where(mdp.terminal, 0.0, math.inf), np.full(mdp.L, math.inf)
+        vmax = self.sweeper.norm(v)
+        time = np.zeros(mdp.S) if self.time is None else np.where(self.ends, 0.0, self.time)
+        ceiling, free = np.where(mdp.terminal, 0.0, self.ceiling), ~self.ends
+        for _ in range(3):
+            error = shared_error(mdp, vmax)
+            large = self.large.backed_up(self.sweeper, v, vmax)
+            beyond = np.max(large.high - v[large.states], initial=-math.inf, where=free[large.states])
+            off = max(rise, float(beyond) - error)
+            shift = max(1.25 * off + 2 * error, LEAST)
+            with np.errstate(over="ignore", invalid="ignore"):
+                u, settled = self._raised(v, v + shift * time, shift, fall, sweeps)
+                u = np.minimum(u, ceiling)
+                time = np.maximum((u - v) / shift, 0.0)
+            if not self.sweeper.all_finite(time):
+                break
+            vmax = self.sweeper.norm(u)
+            upper = self._stepped(u, vmax, of_rows)
+            if self.time is None or time.min(initial=math.inf, where=self.live & free) >= 0.5:
+                self.time = time  # not where u < v: there v itself was what it had to descend from
+            # T u ≤ T c ≤ c where u is the ceiling c, since it is nowhere above that.
+            if bool(((upper <= u) | (u == ceiling)).all()):
+                return upper, of_rows, shared_error(mdp, vmax) * steps_counted(self.time) if settled else 0.0
+        if (reward_signs(mdp) > 0).any():
+            return none, np.full(mdp.L, math.inf), 0.0
+        return np.zeros(mdp.S), np.full(mdp.L, math.inf), 0.0  # nobody earns anything
+
+    def _stepped(self, u: Floats, umax: float, of_rows: Floats) -> Floats:
+        """T u + E, with its rows in `of_rows`: an upper bound of v* where u is one, or is nowhere below it."""
+        mdp = self.mdp
+        error = shared_error(mdp, umax)
+        large = self.large.backed_up(self.sweeper, u, umax)
+        upper = np.zeros(mdp.S)
+        for first, last in self.sweeper.blocks:
+            i, j = int(mdp.pair_ptr[first]), int(mdp.pair_ptr[last])
+            of_rows[i:j] = up(self.sweeper.rows_of(u, first, last) + error)
+            here = (large.rows >= i) & (large.rows < j)
+            of_rows[large.rows[here]] = large.high[here]
+            upper[first:last] = over_rows(np.maximum, of_rows[i:j], mdp.pair_ptr[first : last + 1] - i)
+        return upper
+
+    def _raised(self, v: Floats, u: Floats, shift: float, fall: float, sweeps: int) -> tuple[Floats, bool]:
+        """u with T u + shift ≤ u up to a part of the shift, and no higher than that takes; True if it is so.
+
+        By policy iteration, whose improvements gain a part of the shift at least; by sweeps where no chain is solved.
+        """
+        mdp, sweeper = self.mdp, self.sweeper.raised(shift)
+        raised, rows = np.empty(mdp.S), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
+        taken: Ints | None = None
+        for _ in range(IMPROVEMENTS if sweeps >= FEW else 0):
+            low, high = self._moved(sweeper, u, raised, rows)
+            if not (math.isfinite(low) and math.isfinite(high)):
+                return u, False
+            if high <= SETTLED * shift and (taken is not None or -low <= SETTLED * shift + 2 * fall):
+                return u, True
+            if taken is not None:
+                rows = np.where(raised - u > SETTLED / 2 * shift, rows, taken)
+            rows, lost = repaired(mdp, rows, self.ends, self.total.proper_rows)
+            if taken is not None and lost.any():
+                return u, False
+            taken = rows.astype(mdp.pair_ptr.dtype)
+            policy = Policy.partial(mdp, rows=taken)
+            rows = np.empty_like(taken)
+            sweeper.policy(policy, v, self._out)
+            w = chain_solution(sweeper, policy, self.ends, (self._out - v) / shift)
+            if w is None:
+                break
+            u = np.where(mdp.terminal, 0.0, v + shift * w)
+        return self._swept(sweeper, u, shift, fall, sweeps)
+
+    def _swept(
+        self, sweeper: Sweeper, u: Floats, shift: float, fall: float, sweeps: int
+    ) -> tuple[Floats, bool]:
+        """u ← T u + shift until it moves by no more than a part of the shift (and v's own fall); True if it did."""
+        rows, before = np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype), math.inf
+        for sweep in range(sweeps):
+            low, high = self._moved(sweeper, u, u, rows, sweep % 2 == 1)
+            if not (math.isfinite(low) and math.isfinite(high)):
+                break
+            if high <= SETTLED * shift and -low <= SETTLED * shift + 2 * fall:
+                return u, True
+            if sweep % FEW == FEW - 1:
+                off = max(high, -low - 2 * fall) / (SETTLED * shift)
+                if too_slow(off, before, sweeps - sweep):
+                    break
+                before = off
+        return u, False
+
+
+def steps_counted(time: Floats) -> float:
+    """How many E a bound is off where v is exact: 2 E w, less the E by which the verifying sweep improves it."""
+    return max(2 * float(np.max(time, initial=0.0)) - 1, 0.0)
+
+
+def too_slow(off: float, before: float, sweeps: int) -> bool:
+    """Whether what is off is not on its way to 1 within so many sweeps, by its last FEW."""
+    if before == math.inf or off <= 1:
+        return False
+    return off >= before or math.log(off) > math.log(before / off) * sweeps / FEW
