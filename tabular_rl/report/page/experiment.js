@@ -61,7 +61,7 @@ export function createExperiment(whole, answer, own) {
   };
   startLearner(experiment);
   experiment.source = bandSource(experiment);
-  if (experiment.source) experiment.band.push({ step: 0, ...experiment.source.read() });
+  if (experiment.source) experiment.band.push({ ...experiment.path[0], sd: new Float64Array(model.S), rmsSd: 0 });
   return experiment;
 }
 
@@ -120,10 +120,11 @@ export function diverges(experiment) {
 function bandSource(experiment) {
   const { model, own, policy, behavior, why } = experiment;
   if (!why) {
-    const law = createLaw(model, { method: own.method, policy, behavior, alpha: own.alpha, startValue: own.startValue });
+    let law = null; // made when it is asked for: it can be large
     return {
       kind: "law", step: 0,
       reach(step, deadline) {
+        law = law || createLaw(model, { method: own.method, policy, behavior, alpha: own.alpha, startValue: own.startValue });
         while (law.step < step) {
           if (performance.now() > deadline) return false;
           lawStep(law);
@@ -137,10 +138,11 @@ function bandSource(experiment) {
 }
 
 function simulated(experiment) {
-  const learners = Array.from({ length: SIMULATED }, (_, run) => createLearner(experiment.model, optionsOf(experiment, run, true)));
+  let learners = null;
   return {
     kind: "simulated", step: 0,
     reach(step, deadline) {
+      learners = learners || Array.from({ length: SIMULATED }, (_, run) => createLearner(experiment.model, optionsOf(experiment, run, true)));
       for (const learner of learners) {
         while (learner.steps < step) {
           if (learner.steps % 16 === 0 && performance.now() > deadline) return false;

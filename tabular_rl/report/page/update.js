@@ -106,7 +106,7 @@ export function transitionText(parts) {
   return `Step ${parts.step}: in ${parts.state}, ${parts.action} pays ${number(parts.r)} and leads to ${parts.next}${ends}.`;
 }
 
-// updateView(parts) -> element. `parts` are those of partsOf in learners.js.
+// updateView(parts) -> element. `parts` are those of partsOf in learner_view.js.
 export function updateView(parts) {
   const { method, mistakes, update } = parts;
   const box = element("div", { class: "update" },
