@@ -10,6 +10,7 @@ from tabular_rl.solving import startup as startup  # isort: skip  (first of all:
 from tabular_rl import graph as graph
 from tabular_rl.analysis.comparison import Comparison, compare
 from tabular_rl.analysis.estimation import Estimate, estimate
+from tabular_rl.analysis.exercise import Exercise, Grade, exercise
 from tabular_rl.analysis.explain import Explanation, explain
 from tabular_rl.analysis.iterates import Iterates, iterates
 from tabular_rl.analysis.simulation import Simulation, sample_transitions, simulate
@@ -71,7 +72,9 @@ __all__ = [
     "Comparison",
     "Curve",
     "Estimate",
+    "Exercise",
     "Explanation",
+    "Grade",
     "Iterates",
     "Layout",
     "Learned",
@@ -101,6 +104,7 @@ __all__ = [
     "evaluate",
     "exact_gradient",
     "examples",
+    "exercise",
     "explain",
     "gradient_ascent",
     "iterates",

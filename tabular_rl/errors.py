@@ -371,7 +371,10 @@ PHRASES = {
     "--relative": "relative=True",
     "--average": "average=True",
 }
-VALUES = r"\d[\w./]*|independent|iterative|weighted|log|epsilon-greedy:\S+"
+VALUES = (
+    r"\d[\w./]*|independent|iterative|weighted|log|epsilon-greedy:\S+|model|drawn|td|q-learning|sweeps|"
+    r"policy-(?:sweeps|values)|optimal-policy|gradient|importance"
+)
 OPTION = re.compile(
     r"(?P<text>(?<!\w)'[^'\n]*')|(?P<phrase>" + "|".join(map(re.escape, PHRASES)) + r")(?![\w:-])"
     r"|(?<![\w-])--(?P<name>[a-z][a-z-]*)(?:(?P<colon>:)|(?P<value> (?:" + VALUES + r"))(?![\w-]))?"

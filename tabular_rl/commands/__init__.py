@@ -28,6 +28,7 @@ INTERRUPTED = {
     "convert": "nothing was written",
     "make": "nothing was written",
     "lesson": "nothing was written",
+    "exercise": "nothing was written",
     "estimate": "nothing was written",
 }
 BUG = 70

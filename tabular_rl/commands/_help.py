@@ -20,15 +20,15 @@ FEW = 10  # options that need no groups
 # The groups of options, in the order that they are shown in. What stands in none is about the output.
 GROUPS = {
     "The model": "format gamma horizon terminal minimize normalize",
-    "What to find": "transition step action method methods exact iterates policy estimators estimator n trace traces "
-    "importance visit features entropy undiscounted start tolerance relative level asserted",
+    "What to find": "kind numbers transition step action method methods exact iterates policy estimators estimator "
+    "n trace traces importance visit features entropy undiscounted start tolerance relative level asserted",
     "Data": "data behavior source episode_steps",
     "Step sizes": "step_size per average critic_step_size",
     "Exploration": "explore exploring_starts start_value",
     "Replay, targets and planning": "target replay capacity batch planning threshold",
     "Run": "steps sweeps inner_sweeps improvements in_place linear_solver start_from start_policy episodes runs seed "
-    "sweep time threads time_limit no_reference checkpoint resume profile",
-    "Output": "output to as_json everything show quiet as_csv plot draw axes log state help",
+    "student students sweep time threads time_limit no_reference checkpoint resume profile",
+    "Output": "output to as_json everything show quiet as_csv plot draw axes log state solution check help",
 }
 LEARNING = {"What to find": "What to learn"}
 GROUP = {name: title for title, names in GROUPS.items() for name in names.split()}
@@ -44,6 +44,7 @@ PAGES = {
     "lesson": "lesson-page",
     "convert": "file-format",
     "methods": "choosing-a-method",
+    "exercise": "teaching",
 }
 PAGE = "command-line"
 PURPOSES = ("plan", "evaluate", "best policy", "its gradient", "a policy's values", "values, from a log",

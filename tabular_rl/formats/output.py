@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import signal
 import stat
 import sys
@@ -236,3 +237,32 @@ def _new(path: Path, mode: int | None) -> BinaryIO:
     if mode is not None and hasattr(os, "fchmod"):
         os.fchmod(handle, mode)
     return os.fdopen(handle, "wb")
+
+
+@contextlib.contextmanager
+def new_folder(path: Target) -> Iterator[Path]:
+    """Make a folder whose files appear together when all are written, or none of them.
+
+    Yields a hidden folder beside it to write into. What stands at `path` may be an empty folder and nothing else.
+
+    Raises
+    ------
+    OutputError : path and reason
+    """
+    with reporting(path):
+        place = place_of(path)
+        if place.exists() and not (place.is_dir() and not any(place.iterdir())):
+            raise OutputError(
+                f"{path_text(path)}: cannot be written: something stands there, expected a new or an empty folder"
+            )
+        temporary = hidden(place)
+        temporary.mkdir()
+    try:
+        yield temporary
+        with reporting(path):
+            if place.exists():
+                place.rmdir()
+            temporary.rename(place)
+            sync_folder(place.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

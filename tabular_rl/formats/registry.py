@@ -236,3 +236,10 @@ ANSWERS = Formats(
     Format("json", (".json",), "answer_json.read_answer_json", magic=(b"{", b"[")),
     Format("csv", (".csv",), "answer_csv.read_answer_csv"),
 )
+# The sheets of exercises: the format NAME is written by report/render/NAME.py, and none is read.
+SHEETS = Formats(
+    "a sheet",
+    Format("text", (".txt",), ""),
+    Format("markdown", (".md",), ""),
+    Format("latex", (".tex",), ""),
+)

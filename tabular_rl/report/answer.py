@@ -8,6 +8,7 @@ from typing import Any
 
 from tabular_rl.analysis.comparison import Comparison
 from tabular_rl.analysis.estimation import Estimate
+from tabular_rl.analysis.exercise import Exercise, Grade, Key
 from tabular_rl.analysis.explain import Explanation
 from tabular_rl.analysis.gradient import GradientStudy
 from tabular_rl.analysis.iterates import Iterates
@@ -21,6 +22,7 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.report.blocks import Report
 from tabular_rl.report.comparison import ComparisonReport
 from tabular_rl.report.estimate import EstimateReport
+from tabular_rl.report.exercise import GradeReport, SheetReport
 from tabular_rl.report.explain import ExplanationReport
 from tabular_rl.report.gradient import GradientReport
 from tabular_rl.report.iterates import IteratesReport
@@ -49,6 +51,9 @@ REPORTS: dict[type, Callable[[Any], Report]] = {
     Iterates: IteratesReport,
     Explanation: ExplanationReport,
     Update: UpdateReport,
+    Exercise: SheetReport,
+    Key: lambda key: SheetReport(key.exercise, solution=True, sheet_too=False),
+    Grade: GradeReport,
     GradientStudy: GradientReport,
     MDP: ModelReport,
     Policy: PolicyReport,

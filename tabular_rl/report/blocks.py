@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tabular_rl.analysis.exercises.prose import Span
 
 BLOCK = 1 << 14  # entries made together
 
@@ -18,6 +21,34 @@ BLOCK = 1 << 14  # entries made together
 @dataclass(frozen=True)
 class Lines:
     """Sentences, each on a line of its own."""
+
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What stands above a page, or above a part of it."""
+
+    text: str
+    part: bool = False
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A paragraph, or with `display` a formula that stands alone; its spans tell words from mathematics and names."""
+
+    line: Sequence[Span]
+    display: bool = False
+
+    @property
+    def text(self) -> str:
+        """The paragraph without the marks."""
+        return "".join(span.text for span in self.line)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """Lines to be typed as they stand."""
 
     lines: Sequence[str]
 
@@ -195,7 +226,7 @@ class Graph:
     down: bool = False
 
 
-Block = Lines | Table | Grid | Curve | Map | Graph
+Block = Lines | Heading | Prose | Typed | Table | Grid | Curve | Map | Graph
 
 
 def under(block: Block, lines: Sequence[str]) -> Block:

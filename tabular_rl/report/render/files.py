@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from importlib import import_module
 
 from tabular_rl.formats.output import write_parts
-from tabular_rl.formats.registry import ANSWERS
+from tabular_rl.formats.registry import ANSWERS, Format, Formats
 from tabular_rl.report.blocks import Report
 
 
-def write_report(report: Report, path: str | os.PathLike[str], name: str | None = None) -> None:
+def write_report(
+    report: Report, path: str | os.PathLike[str], name: str | None = None, formats: Formats = ANSWERS
+) -> None:
     """Write a report atomically.
 
     Parameters
     ----------
     report : what is written
     path : where to
-    name : a format of answers; by default that of the suffix, or the first, JSON
+    name : a format; by default that of the suffix, or the first one, of answers JSON
+    formats : those of answers, or of sheets
 
     Raises
     ------
     OutputError : path and reason; what stood there before is intact
     """
-    format = ANSWERS.named(name) if name else ANSWERS.of(path) or ANSWERS.formats[0]
+    format = formats.named(name) if name else formats.of(path) or formats.formats[0]
+    write_parts(rendered(report, format), path)
+
+
+def rendered(report: Report, format: Format) -> Iterable[str]:
+    """The pieces of text of a report in a format."""
     planted = format.write if callable(format.write) else None
-    rendered = planted or import_module(f"tabular_rl.report.render.{format.name}").report_parts
-    write_parts(rendered(report), path)
+    render = planted or import_module(f"tabular_rl.report.render.{format.name}").report_parts
+    parts: Iterable[str] = render(report)
+    return parts

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.report.blocks import ELSEWHERE, TERMINAL, WALL, Block, Grid, Lines, Map, Report, Table
+from tabular_rl.report.blocks import (
+    ELSEWHERE,
+    TERMINAL,
+    WALL,
+    Block,
+    Grid,
+    Heading,
+    Lines,
+    Map,
+    Prose,
+    Report,
+    Table,
+    Typed,
+)
 from tabular_rl.report.render.ink import face, inks
 from tabular_rl.report.subject import WAYS
+
+if TYPE_CHECKING:
+    from tabular_rl.analysis.exercises.prose import Span
 
 LINE = "margin:.2em 0;white-space:pre-wrap"
 TABLE = "border-collapse:collapse;margin:.4em 0"
@@ -39,12 +55,31 @@ def _block(block: Block) -> str:
         return "\n".join(_line(line) for line in block.lines if line)
     if isinstance(block, Table):
         return "\n".join([*map(_line, block.above), *_table(block), *map(_line, block.below)])
+    if isinstance(block, Heading):
+        return f"<p><b>{html.escape(block.text)}</b></p>"
+    if isinstance(block, Prose):
+        indent = "0 2em" if block.display else "0"
+        return f'<p style="margin:.4em {indent}">{"".join(map(_span, block.line))}</p>'
+    if isinstance(block, Typed):
+        return f"<pre>{html.escape(chr(10).join(block.lines))}</pre>"
     if isinstance(block, Grid):
         rows = [
             "".join(f'<td style="{CELL}">{html.escape(cell)}</td>' for cell in row) for row in block.cells
         ]
         return f'<table style="{TABLE}">{"".join(f"<tr>{row}</tr>" for row in rows)}</table>'
     return "\n".join(_map(block)) if isinstance(block, Map) else ""
+
+
+def _span(span: Span) -> str:
+    """Mathematics stands upright in its signs, and a name as it is."""
+    text = html.escape(span.text)
+    return (
+        f'<span style="font-family:serif">{text}</span>'
+        if span.maths
+        else f"<i>{text}</i>"
+        if span.name
+        else text
+    )
 
 
 def _line(text: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tabular_rl.report.blocks import Block, Grid, Lines, Report, Table
+from tabular_rl.report.blocks import Block, Grid, Heading, Lines, Prose, Report, Table, Typed
 from tabular_rl.report.layout import columns, width, wrapped
 from tabular_rl.report.screen import spelled
 
@@ -34,12 +34,31 @@ def report_text(report: Report) -> str:
     return "\n".join(map(spelled, shown.split("\n"))) if report.mathematical else shown
 
 
+def report_parts(report: Report) -> Iterator[str]:
+    """Yield a report as a text, of the width of the screen."""
+    yield text(report.blocks()) + "\n"
+
+
 def _text(block: Block) -> str:
     if isinstance(block, Lines):
         return "\n".join(block.lines)
     if isinstance(block, Table):
         return _table(block)
+    if isinstance(block, Prose):
+        return _prose(block)
+    if isinstance(block, Heading):
+        return block.text if block.part else f"{block.text}\n{'=' * width(block.text)}"
+    if isinstance(block, Typed):
+        return "\n".join("    " + line for line in block.lines)
     return _grid(block) if isinstance(block, Grid) else ""
+
+
+def _prose(block: Prose) -> str:
+    """A paragraph with lines that fit; a formula is indented, and goes on further to the right."""
+    if not block.display:
+        return "\n".join(wrapped(block.text, columns()))
+    first, *rest = wrapped(block.text, columns() - 8)
+    return "\n".join(["    " + first, *("        " + line for line in rest)])
 
 
 def fits(table_block: Table) -> bool:

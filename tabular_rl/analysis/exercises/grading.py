@@ -1,0 +1,281 @@
+"""Answers are compared with the right ones and with those of each mistake."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from tabular_rl.analysis.exercises.posed import Item, Posed, Value
+from tabular_rl.errors import Fault, ModelError, OptionError, closest, kind_text, quoted
+from tabular_rl.formats.exercise_answers import (
+    TypedAnswers,
+    TypedLine,
+    TypedNumber,
+    read_typed,
+    typed_answers,
+    typed_number,
+)
+
+RIGHT, WRONG, ROUNDED, MISSING = "right", "wrong", "rounded too far", "missing"
+FLOAT_DIGITS = 9  # of a float that is given in Python: the rest is rounding
+
+Entry = TypedNumber | str  # a number, or the name of an action
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One blank: what was written there, and whether it is right.
+
+    Parameters
+    ----------
+    label, given : the blank, and the text in it, "" where there is none
+    verdict : "right", "wrong", "rounded too far" or "missing"
+    right : the right answer: a fraction, or the names of the actions that are right
+    mistakes : the names of the mistakes that lead to what was written, where it is wrong
+    note : what else there is to say of it
+    """
+
+    label: str
+    given: str
+    verdict: str
+    right: Value
+    mistakes: tuple[str, ...] = ()
+    note: str = ""
+
+
+def graded(
+    posed: Posed, mistakes: Sequence[str], digits: int, entries: Mapping[int, tuple[str, Entry]]
+) -> tuple[list[Graded], tuple[str, ...]]:
+    """Return every blank with its verdict, and the mistakes each of which explains all that was written.
+
+    Parameters
+    ----------
+    posed : the exercise
+    mistakes : the mistakes that can be told from the right answer
+    digits : after the point, that a decimal must have
+    entries : by place of the blank, what was written there, as text and as what it means
+
+    Returns
+    -------
+    The blanks in their order, and the names of the mistakes.
+    """
+    right = posed.reckon(None, {})
+    numbers = {at: entry.value for at, (_, entry) in entries.items() if isinstance(entry, TypedNumber)}
+    mistaken = {mistake: posed.reckon(mistake, {}) for mistake in mistakes}
+    verdicts: list[str] = []
+    for at in range(len(posed.items)):
+        verdict = _verdict(right[at], entries.get(at), digits, [values[at] for values in mistaken.values()])
+        if (
+            verdict == WRONG
+            and all(x in (RIGHT, MISSING) for x in verdicts)
+            and _follows(posed, at, entries[at][1], numbers, right, digits)
+        ):
+            verdict = RIGHT
+        verdicts.append(verdict)
+    wrong = [at for at, verdict in enumerate(verdicts) if verdict == WRONG]
+    whole = _explaining(mistaken, entries, digits) if wrong else ()
+    found = []
+    for at, item in enumerate(posed.items):
+        text = entries[at][0] if at in entries else ""
+        causes: tuple[str, ...] = ()
+        note = ""
+        if at in wrong:
+            causes, note = (
+                (whole, "") if whole else _cause(posed, mistakes, at, entries[at][1], numbers, right)
+            )
+        elif verdicts[at] == ROUNDED:
+            note = f"give a fraction, or {digits} digits after the point"
+        found.append(Graded(item.label, text, verdicts[at], right[at], causes, note))
+    return found, whole
+
+
+def _explaining(
+    mistaken: Mapping[str, Sequence[Value]], entries: Mapping[int, tuple[str, Entry]], digits: int
+) -> tuple[str, ...]:
+    """The mistakes that lead to all that was written: to numbers of few digits exactly, or else rounded."""
+    exact = {
+        at: (text, replace(x, half=Fraction(0)) if isinstance(x, TypedNumber) and (x.digits or 0) < digits else x)
+        for at, (text, x) in entries.items()
+    }  # fmt: skip
+    for given in (exact, entries):
+        found = tuple(
+            mistake
+            for mistake, values in mistaken.items()
+            if all(_same(x, given.get(at)) in (None, True) for at, x in enumerate(values))
+        )
+        if found:
+            return found
+    return ()
+
+
+def _verdict(right: Value, entry: tuple[str, Entry] | None, digits: int, mistaken: Sequence[Value]) -> str:
+    """What one answer is: a decimal of too few digits is right where it is exact, and wrong where a mistake has it."""
+    if entry is None:
+        return MISSING
+    what = entry[1]
+    if not _same(right, entry):
+        return WRONG
+    if (
+        not isinstance(what, TypedNumber)
+        or what.digits is None
+        or what.digits >= digits
+        or what.value == right
+    ):
+        return RIGHT
+    return WRONG if what.value in mistaken else ROUNDED
+
+
+def _follows(
+    posed: Posed, at: int, entry: Entry, numbers: Mapping[int, Fraction], right: Sequence[Value], digits: int
+) -> bool:
+    """Whether a number is off only because earlier answers, which are right, were rounded.
+
+    No mistake is so near: what it leads to is two units of the last digit away, before it is rounded.
+    """
+    x = right[at]
+    if not isinstance(entry, TypedNumber) or not isinstance(x, Fraction) or (entry.digits or 0) < digits:
+        return False
+    if abs(entry.value - x) >= 3 * entry.half:
+        return False
+    before = {place: y for place, y in numbers.items() if place < at}
+    return _same(posed.reckon(None, before)[at], ("", entry)) is True
+
+
+def _same(value: Value, entry: tuple[str, Entry] | None) -> bool | None:
+    """Whether what was written is a value; None where one of them is not there."""
+    if entry is None or value is None:
+        return None
+    what = entry[1]
+    if isinstance(what, TypedNumber):
+        return isinstance(value, Fraction) and what.means(value)
+    return isinstance(value, frozenset) and what in value
+
+
+def _cause(
+    posed: Posed,
+    mistakes: Sequence[str],
+    at: int,
+    entry: Entry,
+    numbers: Mapping[int, Fraction],
+    right: list[Value],
+) -> tuple[tuple[str, ...], str]:
+    """The mistakes that lead to one wrong answer, or what else there is to say of it."""
+    before = {place: x for place, x in numbers.items() if place < at}
+    given = ("", entry)
+    if _same(posed.reckon(None, before)[at], given):
+        return (), "this follows from your earlier answers: the step itself is right"
+    through = tuple(mistake for mistake in mistakes if _same(posed.reckon(mistake, {})[at], given))
+    stepwise = tuple(mistake for mistake in mistakes if _same(posed.reckon(mistake, before)[at], given))
+    if through or stepwise:
+        return through or stepwise, ""
+    if not isinstance(entry, TypedNumber):
+        return (), ""
+    x = right[at]
+    assert isinstance(x, Fraction)
+    if entry.digits is not None and abs(entry.value - x) < 2 * entry.half:
+        return (), "off in the last digit: round at the end, and do not cut off"
+    if x and entry.value == -x:
+        return (), "this has the wrong sign"
+    other = next((item.label for item, y in zip(posed.items, right, strict=True) if y == entry.value), None)
+    return (), f"this is the right answer to {other}" if other else ""
+
+
+# -- what a student gives ----------------------------------------------------------------------------------------------
+
+
+def answers_of(given: Any) -> TypedAnswers:
+    """Return answers in one form: a text, the path of a file, {label: answer}, or a list in the order of the blanks.
+
+    Raises
+    ------
+    ModelError : a line that is malformed
+    OptionError : none of these forms
+    """
+    if isinstance(given, TypedAnswers):
+        return given
+    if isinstance(given, os.PathLike):
+        return read_typed(os.fspath(given))
+    if isinstance(given, str):
+        return typed_answers(given)
+    if isinstance(given, Mapping):
+        pairs: Iterable[tuple[Any, Any]] = given.items()
+    elif isinstance(given, (list, tuple)):
+        pairs = enumerate(given, 1)
+    else:
+        raise OptionError(
+            f"answers: found {kind_text(given)}, expected a text, a path, a dictionary of labels, or a list"
+        )
+    return TypedAnswers([TypedLine(str(label), _text_of(x), 0) for label, x in pairs if x is not None])
+
+
+def _text_of(x: Any) -> str:
+    """A number as it would be typed."""
+    if hasattr(x, "item"):
+        x = x.item()
+    if isinstance(x, float):
+        return f"{x:.{FLOAT_DIGITS}g}" if 1e-4 <= abs(x) < 1e9 else f"{x:.{FLOAT_DIGITS}f}"
+    return str(x)
+
+
+def entries_of(posed: Posed, given: TypedAnswers) -> dict[int, tuple[str, Entry]]:
+    """Return by place of the blank what was written there.
+
+    Raises
+    ------
+    ModelError : no such blank, one that was filled in twice, or something that is no answer; with its line
+    """
+    found: dict[int, tuple[str, Entry]] = {}
+    lines: dict[int, int] = {}
+    for line in given.lines:
+        try:
+            at = _place(posed.items, line.label)
+            if at in lines:
+                raise ValueError(
+                    f"found {quoted(line.label)} twice, first on line {lines[at]}, expected it once"
+                )
+            lines[at] = line.line
+            if line.text:
+                found[at] = line.text, _entry(posed.items[at], line.text)
+        except ValueError as error:
+            what = str(error) if str(error).startswith("no blank") else f"{posed.items[at].label}: {error}"
+            raise ModelError(Fault(what, line=line.line or None), given.source or None) from None
+    return found
+
+
+def _entry(item: Item, text: str) -> Entry:
+    if not item.actions:
+        return typed_number(text)
+    same = [action for action in item.actions if action == text] or [
+        action for action in item.actions if action.casefold() == text.casefold()
+    ]
+    if len(same) != 1:
+        known = " or ".join(item.actions)
+        raise ValueError(f"found {quoted(text)}, expected {known}{closest(text, item.actions)}")
+    return same[0]
+
+
+SPELLED = str.maketrans({"δ": "delta", "π": "pi", "ρ": "rho", "_": "", "{": "", "}": "", "\u2212": "-"})
+
+
+def _plain(label: str) -> str:
+    """A label without what students write in several ways.
+
+    >>> _plain("V_{1} (cool)"), _plain("π(high)")
+    ('V1(cool)', 'pi(high)')
+    """
+    return "".join(label.split()).translate(SPELLED)
+
+
+def _place(items: Sequence[Item], label: str) -> int:
+    """The blank of a label, or of its number from 1."""
+    if label.isascii() and label.isdigit() and 1 <= int(label) <= len(items):
+        return int(label) - 1
+    for form in (lambda text: text, _plain, lambda text: _plain(text).casefold()):
+        same = [at for at, item in enumerate(items) if form(item.label) == form(label)]
+        if len(same) == 1:
+            return same[0]
+    labels = [item.label for item in items]
+    raise ValueError(f"no blank {quoted(label)}, expected one of {', '.join(labels)}{closest(label, labels)}")
