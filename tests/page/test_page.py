@@ -1,11 +1,13 @@
 """The page as a whole: from a file, without network, by keyboard, on a phone, on paper, in both themes."""
 
+import numpy as np
 import pytest
 import screenshots
 from lesson_page import SHOWN, choose, press
 from selenium.webdriver.common.keys import Keys
 
-from tabular_rl import MDP, Layout
+import tabular_rl
+from tabular_rl import MDP, Layout, lesson
 
 SMALL = """
 const controls = [...document.querySelectorAll('button, input, select, [role=gridcell][tabindex]')];
@@ -150,6 +152,8 @@ def test_paper_shows_the_state_of_things_and_no_controls(open_lesson, browser):
     assert page.one("#picture-title").text.startswith("V\n3") or "3" in page.one("#picture-title").text
 
 
+# More than 500 states, or no finite answer.
+REFUSED = ("jacks_car_rental", "taxi", "no_proper_policy", "walled_goal")
 NAMES = [
     "<script>window.planted = 1</script>",
     "\"double\" & 'single'",
@@ -210,3 +214,24 @@ def test_the_readme_has_its_screenshots():
     assert {path.name for path in folder.iterdir()} == names
     readme = (folder.parent / "README.md").read_text("utf-8")
     assert all(f"pictures/{name}" in readme for name in names)
+
+
+def test_a_notebook_shows_the_page_that_works(browser, tmp_path):
+    frame = lesson(tabular_rl.load("example:forest"))._repr_html_()
+    (tmp_path / "notebook.html").write_text(f"<!DOCTYPE html><meta charset=utf-8>{frame}", encoding="utf-8")
+    page = browser.open(tmp_path / "notebook.html")
+    page.driver.switch_to.frame(0)
+    press(page, "forward")
+    assert page.run(SHOWN)["values"] == [0, 1, 4]  # the rewards of the best actions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in tabular_rl.examples() if name not in REFUSED])
+def test_the_page_of_each_model_finds_the_same_answer(open_lesson, name):
+    mdp = tabular_rl.load(f"example:{name}")
+    page = open_lesson(mdp)
+    v = np.atleast_2d(tabular_rl.solve(mdp).v)[0]
+    found = page.run("return [...lesson.solve.bestAnswer(lesson.base).v]")
+    assert found == pytest.approx(v.tolist(), rel=1e-9, abs=1e-9)
+    assert page.run("return document.documentElement.scrollWidth") == 1200
+    assert page.console() == []

@@ -2,6 +2,7 @@
 // so that the numbers are the same to the last bit. All values are in the user's sign.
 import { better } from "./model.js";
 
+const ROUNDING = 2 ** -52;
 const CLOSE = 1e-10; // values that differ by less, in units of the largest, are equal but for rounding
 
 // q = r(i) + gamma sum p v(s')
@@ -148,8 +149,28 @@ function restingStates(model, weights) {
   return rests;
 }
 
-// v_pi by Gaussian elimination; null where the sum of its rewards has no limit.
+// v_pi, by sweeps or by Gaussian elimination, whichever is less work; null where the sum of its rewards has no limit.
 export function policyValues(model, weights) {
+  const sweeps = model.gamma < 1 ? Math.ceil(Math.log(ROUNDING) / Math.log(model.gamma)) : Infinity;
+  let outcomes = 0;
+  for (let i = 0; i < model.L; i += 1) if (weights[i] !== 0) outcomes += model.rowPtr[i + 1] - model.rowPtr[i];
+  return sweeps * outcomes < model.S ** 3 / 3 ? sweptValues(model, weights, sweeps) : eliminatedValues(model, weights);
+}
+
+// v_pi by sweeps in place, until rounding is all that changes.
+function sweptValues(model, weights, most) {
+  const order = firstOrder(model);
+  let v = new Float64Array(model.S);
+  for (let k = 0; k < most; k += 1) {
+    const made = sweep(model, v, { weights, order });
+    const done = distance(made, v) <= ROUNDING * largest(made);
+    v = made;
+    if (done) break;
+  }
+  return v;
+}
+
+function eliminatedValues(model, weights) {
   const rests = model.gamma === 1 ? restingStates(model, weights) : model.terminal;
   const at = new Int32Array(model.S).fill(-1);
   const states = [];
@@ -240,9 +261,10 @@ export function backwardInduction(model, weights = null) {
   return times;
 }
 
-// Rows that sweeps from 0 lead to: where gamma = 1, policy iteration may start only from a policy that ends or rests.
+// Rows that sweeps from 0 lead to: policy iteration then takes few steps; and where gamma = 1 it may start only from a
+// policy that ends or rests.
 function sweptRows(model) {
-  const most = Math.max(100, Math.min(1000, Math.floor(5e6 / Math.max(model.K, 1))));
+  const most = Math.max(100, Math.min(model.gamma < 1 ? 200 : 1000, Math.floor(5e6 / Math.max(model.K, 1))));
   const forward = firstOrder(model);
   const backward = Int32Array.from(forward).reverse();
   let v = new Float64Array(model.S);
@@ -266,7 +288,7 @@ export function bestAnswer(model) {
     const q = rowValues(model, times[Math.min(1, model.horizon)]);
     return { v: times[0], q, greedy: greedyRows(model, q), times };
   }
-  const steps = policySteps(model, model.gamma === 1 ? sweptRows(model) : firstRows(model));
+  const steps = policySteps(model, sweptRows(model));
   if (steps === null) return null;
   const { v } = steps[steps.length - 1];
   const q = rowValues(model, v);
