@@ -73,7 +73,7 @@ def test_a_switch_that_is_planted_is_judged_after_2000_steps(open_lesson, mistak
     choose(page, "learner", "q-learning")
     page.one(f"[data-control=mistake-{mistake}]").click()
     solved = lambda what: page.one(f"[data-challenge={what}]").get_attribute("data-solved")  # noqa: E731
-    hundred = page.one("[data-panel=learners] [data-control=hundred]")
+    hundred = page.one("[data-learning-run] [data-control=hundred]")
     page.run("for (let k = 0; k < 19; k += 1) arguments[0].click()", hundred)
     assert solved(kind) == "no"
     hundred.click()

@@ -56,9 +56,8 @@ def test_it_is_small(name):
 
 def operated(page, tab, use):
     """Use each control of a tab (of the first: of the page); return the names of those with which nothing happens."""
-    where = (
-        "body" if tab == tabs(page)[0] else f"[data-tab={tab.removeprefix('tab-')}], [data-learning-curve]"
-    )
+    own = f"[data-tab={tab.removeprefix('tab-')}], [data-learning-curve], [data-learning-run]"
+    where = "body" if tab == tabs(page)[0] else own
     page.one(f"[data-control={tab}]").click()
     idle, done = [], [tab]
     while names := [name for name in controls.named(page, where) if name not in done]:

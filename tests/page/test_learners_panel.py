@@ -94,7 +94,7 @@ def test_buttons_run_the_learner_that_python_runs(name, opened):
     assert panel.status() == "No step was made yet."
     for method in LEARNERS:
         panel.choose("learner", method)
-        panel.click("restart", "hundred", "step", "step", "back")
+        panel.click("step", "restart", "hundred", "step", "step", "back")
         assert panel.steps() == 101
         assert panel.table() == panel.learned(method, 101)
     assert panel.page.console() == []
@@ -141,7 +141,7 @@ def test_the_inspector_shows_the_numbers_of_each_update(opened):
     uniform = Policy.uniform(panel.mdp).weights.tolist()
     for method in LEARNERS:
         panel.choose("learner", method)
-        panel.click("restart", "hundred")
+        panel.click("step", "restart", "hundred")
         while not panel.page.all(".update [data-part=made]"):  # Monte Carlo learns at the end of an episode
             panel.click("episode")
         before, target, delta, alpha, made = panel.parts()
@@ -234,7 +234,8 @@ def test_play_goes_on_until_pause_and_back_makes_steps_undone(opened):
     panel.click("back")
     assert panel.table() == panel.learned("td0", steps - 1)
     panel.click("restart")
-    assert panel.steps() == 0 and not panel.control("back").is_enabled()
+    assert panel.steps() == 0
+    assert not panel.control("back").is_enabled() and not panel.control("restart").is_enabled()
 
 
 def test_the_end_of_the_episode(opened):
@@ -308,7 +309,7 @@ def test_the_command_makes_the_same_table(opened, capsys):
         panel.choose("learner", method)
         if policy:
             panel.choose("learner-policy", policy)
-        panel.click("restart", "hundred")
+        panel.click("step", "restart", "hundred")
         words = shlex.split(panel.page.one(".command code").text)
         assert words[:3] == ["tabular-rl", "learn", "FILE"]
         done = inside(capsys, "learn", "example:frozen_lake_4x4", *words[3:], "--json", "-qq")

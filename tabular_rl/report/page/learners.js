@@ -150,8 +150,8 @@ function runBar(host, { go, restart, play, toEpisodeEnd, setSpeed, speed }) {
   const back = button("back", "back", () => go(-1), { title: "one step back" });
   const speeds = choice({ name: "speed", label: "speed", options: SPEEDS, value: String(speed), onchange: (x) => setSpeed(Number(x)) });
   const status = element("p", { class: "status", role: "status", "aria-live": "polite" });
-  const buttons = element("div", { class: "buttons" },
-    button("restart", "restart", restart, { title: "to the start, with the same seed" }), back,
+  const again = button("restart", "restart", restart, { title: "to the start, with the same seed" });
+  const buttons = element("div", { class: "buttons" }, again, back,
     button("step", "step", () => go(1), { title: "one transition" }), playing,
     button("episode", "episode", toEpisodeEnd, { title: "to the end of the episode", "aria-label": "to the end of the episode" }),
     button("hundred", "100 steps", () => go(100)));
@@ -164,7 +164,7 @@ function runBar(host, { go, restart, play, toEpisodeEnd, setSpeed, speed }) {
     },
     show(text, steps) {
       status.textContent = text;
-      back.disabled = steps === 0;
+      back.disabled = again.disabled = steps === 0;
     },
   };
 }
