@@ -14,6 +14,7 @@ from tabular_rl.report.blocks import ELSEWHERE, TERMINAL, VALUE, WALL, Arrow, Ma
 from tabular_rl.report.subject import SIDES, Subject, layout_of, number_texts, subject_of, ways_of
 from tabular_rl.solving.solution import Floats, Solution
 
+MOST_TIMES = 14  # columns with texts of two lines
 NAME = 12  # letters of an action that stands in a cell
 
 
@@ -160,7 +161,7 @@ def times_maps(answer: Solution, few: int = 400) -> list[Map]:
     Parameters
     ----------
     answer : for a finite horizon
-    few : cells up to which values and actions share one map
+    few : cells up to which values and actions share one map, where times are not too many
     """
     mdp, T = answer.mdp, answer.mdp.horizon or 0
     subjects = [subject_of(answer, t) for t in range(T)]
@@ -169,7 +170,7 @@ def times_maps(answer: Solution, few: int = 400) -> list[Map]:
         v.shape
     )
     names, columns = [short(name) for name in mdp.states], [f"t = {t}" for t in range(T + 1)]
-    shared = v.size <= few
+    shared = v.size <= few and T < MOST_TIMES
     if shared:
         for t, subject in enumerate(subjects):
             for s in range(mdp.S):

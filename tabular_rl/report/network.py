@@ -17,8 +17,13 @@ from tabular_rl.solving.solution import Floats
 FEW_NODES = 24  # states up to which an answer is drawn as a graph by itself
 MOST_NODES = 500  # states of a graph
 LABELLED = 60  # pairs up to which edges have texts
-APART, DENSE = 2.6, 1.2  # the least distance of two states, with dots for their actions and without
-OUT = 0.85  # how far an action stands from its state
+APART, NEAR, DENSE = (
+    2.6,
+    1.7,
+    1.2,
+)  # the least distance of two states: with dots, with texts alone, without either
+OUT = 0.9  # how far an action stands from its state
+ASIDE = 0.32  # how far it is turned from where it leads: who comes the other way passes on the other side
 
 
 def answer_graph(subject: Subject, title: str) -> Graph:
@@ -63,8 +68,9 @@ def _check_size(mdp: MDP) -> None:
 def _graph(mdp: MDP, title: str, v: Floats, texts: list[str], weights: Floats, rewards: bool) -> Graph:
     """States where they are placed, and edges between them: through a dot an action where these are few."""
     fine = mdp.L <= LABELLED
+    chance = fine and int(np.diff(mdp.row_ptr).max(initial=0)) > 1
     places = placed(mdp)
-    places = places / _nearest(places) * (APART if fine else DENSE)
+    places = places / _nearest(places) * (APART if chance else NEAR if fine else DENSE)
     kinds = np.where(mdp.terminal, TERMINAL, VALUE)
     names = [short(name, 12) for name in mdp.states]
     dots, said, edges = (_fine_edges if fine else _coarse_edges)(mdp, places, weights, rewards)
@@ -155,7 +161,9 @@ def _middle(places: Floats, outcomes: list[tuple[int, float, float]]) -> Floats:
 def _angles(ways: list[Floats]) -> list[float]:
     """The directions in which the actions of a state stand: where they lead, but never two in one direction."""
     least = min(0.7, 2 * np.pi / max(len(ways), 1))
-    angles = [float(np.arctan2(way[1], way[0])) if np.linalg.norm(way) > 1e-9 else -np.pi / 2 for way in ways]
+    angles = [
+        float(np.arctan2(way[1], way[0])) + ASIDE if np.linalg.norm(way) > 1e-9 else np.pi / 2 for way in ways
+    ]
     order = sorted(range(len(ways)), key=lambda i: angles[i])
     for _ in range(20):
         for a, b in zip(order, order[1:] + order[:1], strict=True):

@@ -153,9 +153,9 @@ def decimals_of(learned: Learned) -> int:
 
 
 def layout_of(mdp: MDP) -> Layout | None:
-    """Return the layout of a model where it is a map with a cell for each state."""
+    """Return the layout of a model where it is a map with a cell for each state, and more than a line of cells."""
     layout = mdp.layout
-    if layout is None or layout.rows * layout.columns < 2 or len(np.unique(layout.cells(mdp.S))) != mdp.S:
+    if layout is None or min(layout.rows, layout.columns) < 2 or len(np.unique(layout.cells(mdp.S))) != mdp.S:
         return None
     return layout
 

@@ -124,12 +124,16 @@ def test_walls_ends_and_what_leads_elsewhere_are_told_apart():
 
 def test_less_cost_is_brighter():
     rewards = t.MDP(
-        [[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]], [[-1], [-2], [0]], 1, terminal=[2], layout=t.Layout(1, 3)
+        [[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]],
+        [[-1], [-2], [0]],
+        1,
+        terminal=[2],
+        layout=t.Layout(2, 2, np.array([0, 1, 3])),
     )
     costs = rewards.replace(r=-rewards.r, sense="min")
     for mdp in (rewards, costs):
         (cells,) = [x for x in t.solve(mdp).plot().collections if x.get_gid() == "cells"]
-        first, second, _ = (luminance(face) for face in cells.get_array().reshape(-1, 3))
+        first, second, _, _ = (luminance(face) for face in cells.get_array().reshape(-1, 3))
         assert first < second  # 3 from the first state is worse than 2
 
 
