@@ -293,6 +293,23 @@ def test_a_phone_has_room_for_everything_and_targets_for_fingers(opened):
     assert panel.steps() == len(LEARNERS)
 
 
+def test_on_paper_are_the_curve_and_the_numbers_without_the_controls(opened):
+    panel = opened("student")
+    panel.click("hundred")
+    WebDriverWait(panel.page.driver, 30).until(lambda _: panel.page.all(".curve .band"))
+    panel.page.media(kind="print")
+    for selector in (
+        ".curve .axis-label",
+        ".curve .band",
+        ".curve .path",
+        ".update [data-part]",
+        ".known td",
+    ):
+        assert panel.page.all(selector) and all(x.is_displayed() for x in panel.page.all(selector)), selector
+    for place in PLACES:
+        assert not any(x.is_displayed() for x in panel.page.all(f"{place} [data-control]")), place
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_serious_fault(theme, opened):
     panel = opened("student")

@@ -57,12 +57,12 @@ export function curve(given) {
     })),
     roundTicks(low, high, Math.max(2, Math.floor(height / 50))).map((tick) => [
       drawn("line", { class: "gridline", x1: EDGE.left, x2: width - EDGE.right, y1: y(tick), y2: y(tick) }),
-      drawn("text", { class: "tick", x: EDGE.left - 6, y: y(tick) + 4, "text-anchor": "end" }, number(tick, 5)),
+      drawn("text", { class: "axis-label", x: EDGE.left - 6, y: y(tick) + 4, "text-anchor": "end" }, number(tick, 5)),
     ]),
     roundTicks(0, last, Math.max(2, Math.floor(width / 110))).map((tick) => drawn("text", {
-      class: "tick", x: x(tick), y: height - EDGE.bottom + 16, "text-anchor": "middle",
+      class: "axis-label", x: x(tick), y: height - EDGE.bottom + 16, "text-anchor": "middle",
     }, number(tick))),
-    drawn("text", { class: "tick", x: width - EDGE.right, y: height - 1, "text-anchor": "end" }, "steps"),
+    drawn("text", { class: "axis-label", x: width - EDGE.right, y: height - 1, "text-anchor": "end" }, "steps"),
     drawn("g", { "clip-path": `url(#${clip})` },
       sure.length > 1 ? drawn("polygon", { class: "band", points: text([...upper, ...lower]) }) : null,
       sure.length > 1 ? drawn("polyline", { class: "mean", points: text(sure) }) : null,
