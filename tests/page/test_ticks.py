@@ -55,6 +55,13 @@ def test_between_changes_one_policy_is_best_and_beyond_them_it_is_not(open_lesso
         assert [s for s in range(mdp.S) if before[s] and not before[s] & after[s]] == change["states"]
 
 
+def test_the_search_ends_after_so_many_changes(open_lesson):
+    page = open_lesson("taxicab")
+    every = page.run(RUN)["changes"]
+    some = page.run(RUN.replace("changing(base)", "changing(base, 2)"))["changes"]
+    assert len(every) == 3 and some == every[:2]
+
+
 def test_the_buttons_jump_from_change_to_change(open_lesson):
     page = open_lesson("taxicab")
     at = sorted(changes(page))

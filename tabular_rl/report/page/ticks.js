@@ -12,6 +12,7 @@ const GRID = [...Array.from({ length: 100 }, (_, k) => k / 100), 0.995, 0.999];
 const PARTS = 200; // a change this near to a fraction p/q, q at most so large, is taken to be there
 const WIDTH = 1e-9; // how near the two sides of a change are brought together
 const MOST_STATES = 150;
+const MOST_CHANGES = 50; // after which the search ends
 const LOCAL = 1e-10; // values of actions that differ by less, relative to their own size, are equal but for rounding
 const GLOBAL = 1e-14; // or relative to the largest value of the model
 const SLICE = 12; // milliseconds of work before the page may answer
@@ -40,9 +41,9 @@ function sharedSets(one, other) {
   return shared.some((rows, s) => rows.length === 0 && one[s].length > 0) ? null : shared;
 }
 
-// The intervals of γ with one best policy: { from, to, sets } one after the other. A generator, so that a page can
+// The intervals of γ with one best policy: { from, to, sets } one after the other, from γ = 0 on. A generator, so that a page can
 // pause it; a caller who does not mind runs it to its end: [...changing(model)].at(-1).
-export function* changing(model) {
+export function* changing(model, most = MOST_CHANGES) {
   const intervals = [];
   let current = null; // actions that were best since the last change
   let low = 0;
@@ -69,6 +70,10 @@ export function* changing(model) {
       Object.assign(intervals[intervals.length - 1], { to: change, sets: current });
       intervals.push({ from: change, to: high, sets: beyond });
       [current, low] = [beyond, high];
+      if (intervals.length > most) {
+        yield intervals;
+        return;
+      }
     }
     current = sharedSets(current, sets);
     low = gamma;
@@ -162,9 +167,9 @@ export function ticksPanel(store, host) {
     onward.disabled = !changes.some((x) => x.gamma > gamma + 2 * WIDTH);
     const here = changes.find((x) => Math.abs(x.gamma - gamma) <= 2 * WIDTH);
     const listed = changes.slice(0, 8).map((x) => changeText(x.gamma)).join(", ");
-    replace(words, changes.length === 0
-      ? "One policy is best at all γ."
-      : `The best policy changes at ${changes.length} value${changes.length === 1 ? "" : "s"} of γ: ${listed}${changes.length > 8 ? " …" : "."}`,
+    const many = changes.length >= MOST_CHANGES ? `${MOST_CHANGES} values of γ or more` : `${changes.length} value${changes.length === 1 ? "" : "s"} of γ`;
+    replace(words, changes.length === 0 ? "One policy is best at all γ."
+      : `The best policy changes at ${many}: ${listed}${changes.length > 8 ? " …" : "."}`,
     here ? ` Here it changes in ${statesText(model, here.states)}.` : "");
     words.title = "Found by solving at steps of 0.01 and halving to 1e-9; what changes and changes back within a step is missed.";
   }
