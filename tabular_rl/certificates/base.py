@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,6 +48,8 @@ class Certifier:
     last: Any = None
     # Whether a sweep from values that are off shows which ones. If not, a verdict sweeps from values of its own too.
     apart = True
+    # The width that is asked for. Where rounding alone makes an interval wider, a finer one may be worth more work.
+    wanted = math.inf
 
     def __init__(
         self, mdp: MDP, policy: Policy | None = None, *, sweeper: Sweeper | None = None, total: Any = None

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.certificate import Certificate
+from tabular_rl.certificates.fine import FineBounds
 from tabular_rl.certificates.upper import FEW, LEAST, SETTLED, UpperBounds, steps_counted, too_slow
 from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.search import Mask, can_reach, repaired, row_mask_of
@@ -121,6 +122,10 @@ class TotalCertifier(Certifier):
         if self._chain is None or self._chain.policy is not policy:
             self._chain = _Chain(self.clocked.of(self.mdp), policy, zero_of_policy(self.mdp, policy))
         lower, upper, smallest = self._chain.bounds(v, self.sweeps)
+        if policy.rows is not None and smallest > self.wanted / 2:
+            lower, small = self._finer_beside(v, lower, smallest / 2, -1)
+            upper, smallest = self._finer_beside(v, upper, smallest / 2, 1)
+            smallest = float(up(smallest + small))
         return Certificate(lower, upper, smallest=smallest, note=_note(self.mdp, lower, upper))
 
     def control(self, v: Floats, rows: Ints | None = None) -> Certificate:
@@ -163,6 +168,9 @@ class TotalCertifier(Certifier):
         if best.time is None and chain.settled:
             best.time = total.lower_values(chain.time)
         upper, of_rows, smallest = best.bound(lowered, span, self.sweeps, chain.slack(lowered, span))
+        if smallest and small and smallest + small > self.wanted / 2:
+            lower, small = self._finer_beside(v, lower, small, -1)
+            upper, of_rows, smallest = self._finer_above(lowered, upper, of_rows, smallest)
         keep = of_rows >= total.lower_values(lower)[total.quotient.pair_state]
         lifted = total.lift_values(upper)
         return Certificate(
@@ -173,6 +181,27 @@ class TotalCertifier(Certifier):
             float(up(smallest + small)) if smallest and small else 0.0,
             note="; ".join(filter(None, (note, _note(self.mdp, lower, lifted)))),
         )
+
+    def _finer_beside(self, v: Floats, bound: Floats, small: float, side: int) -> tuple[Floats, float]:
+        """A bound of the policy, and its smallest distance, with an error for each row where that helps."""
+        chain = self._chain
+        assert chain is not None
+        found = FineBounds(chain.sweeper).beside(v, chain.moving, chain.zero, side)
+        if found is None:
+            return bound, small
+        return (np.minimum if side > 0 else np.maximum)(bound, found[0]), min(small, found[1] / 2)
+
+    def _finer_above(
+        self, v: Floats, upper: Floats, of_rows: Floats, small: float
+    ) -> tuple[Floats, Floats, float]:
+        best = self._best
+        assert best is not None
+        ceiling = np.where(best.mdp.terminal, 0.0, best.ceiling)
+        v = np.where(best.ends, ceiling, v)
+        found = FineBounds(best.sweeper).above(v, best.ends, ceiling, self.total.proper_rows)
+        if found is None:
+            return upper, of_rows, small
+        return np.minimum(upper, found[0]), np.minimum(of_rows, found[1]), min(small, found[2] / 2)
 
     def _follow(self, rows: Ints) -> None:
         """Make the chain of a policy, mended where it might collect reward without end or never end."""

@@ -113,6 +113,7 @@ def verdict_on(  # noqa: C901  (a list of claims, each judged in turn)
         upper=sides[1],
         evaluation=evaluation,
         beside=answer.beside,
+        tolerance=tolerance,
     )
     apart = CERTIFIERS[mdp.problem].apart
     if not apart and not error <= tolerance:
@@ -193,6 +194,7 @@ def proven_by_sweep(
     upper: Any = None,
     evaluation: bool = False,
     beside: Mapping[str, Floats] | None = None,
+    tolerance: float = math.inf,
 ) -> tuple[Certificate, float]:
     """Return what one rigorous sweep proves of an answer from anywhere, and how far its values can be from the truth.
 
@@ -207,6 +209,7 @@ def proven_by_sweep(
     lower, upper : the claimed ends, in the shape and the sign of the values; None for none
     evaluation : the values are meant as the policy's own, not as optimal ones
     beside : the numbers (S,) that the answers of the problem have beside their values, in the sign of the model
+    tolerance : how far a value may be from the truth; where rounding alone hides that, more work is done
 
     Returns
     -------
@@ -215,6 +218,7 @@ def proven_by_sweep(
     """
     sign = mdp.sign
     judge = certifier(mdp, policy if evaluation else None)
+    judge.wanted = tolerance
     rows = policy.rows if policy is not None and not evaluation and not policy.timed else None
     claimed = sign * np.asarray(values, dtype=np.float64)
     begin = judge.begin(claimed, {name: sign * x for name, x in (beside or {}).items()})
@@ -344,7 +348,14 @@ def _loss(
         nonlocal best
         lower, upper = (None, None) if evaluation else ends
         swept, _ = proven_by_sweep(
-            mdp, values, policy=policy, lower=lower, upper=upper, evaluation=evaluation, beside=beside
+            mdp,
+            values,
+            policy=policy,
+            lower=lower,
+            upper=upper,
+            evaluation=evaluation,
+            beside=beside,
+            tolerance=tolerance,
         )
         low = swept.lower
         with np.errstate(invalid="ignore"):

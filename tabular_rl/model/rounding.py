@@ -152,6 +152,37 @@ def _error(facts: Facts, gamma: float, vmax: float, reward: Any, extra: int, loo
     return float(error) if one else error
 
 
+def row_errors(mdp: MDP, v: Floats, q: Floats, r: Floats, reward: Floats) -> Floats:
+    """E_i of each row with what its own outcomes are worth, Σ p |v(s')|, in the place of the largest |v|; γ = 1.
+
+    That is at most |Σ p v(s')|, which is q - r, and twice what values of the rarer sign can add.
+
+    Parameters
+    ----------
+    mdp : the model, at γ = 1
+    v : (S,) the values that are backed up, in the sign of maximisation
+    q : the computed backups of some rows
+    r : their expected rewards, in the sign of maximisation
+    reward : the largest |r(s,a,s')| of each of them
+
+    Returns
+    -------
+    A bound for each row, in units of reward; inf where none can be given.
+    """
+    facts, least, most = mdp.facts, float(v.min(initial=0.0)), float(v.max(initial=0.0))
+    vmax = max(-least, most)
+    all_of_them = _error(facts, 1.0, vmax, facts.largest_reward, 0, 0.0)
+    share = 1 + 2.0**-30 + facts.mass_defect
+    # q and r are off by that at most, together, and q - r by a rounding more.
+    met = up(np.abs(q - r) + up(2 * min(-least, most) + 3 * all_of_them)) * share
+    met = np.minimum(met, up(vmax * (1 + 2.0**-30)))
+    error = up(roundings(facts.longest_row + 4) * up(reward + met))
+    error = up(error + facts.longest_row * 2.0**-1072)
+    error = up(error + up(facts.mass_defect * met))
+    found: Floats = up(error + up(facts.r_relative * reward))
+    return found
+
+
 def shared_reward(mdp: MDP, vmax: float) -> float:
     """R0: the rewards up to which all rows share one E, given values up to vmax.
 

@@ -29,6 +29,7 @@ from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
 
 DENSE_STATES = 300  # up to here a dense solve takes no time, and needs no import
+USUAL = 1e-6  # the width of an interval that is asked for where nothing else is said
 AT_ONCE = 300  # up to here it ends well within a tenth of a second: no other thread need hear signals
 DENSE_LARGEST = 20_000  # a dense matrix beyond it is 3.2 GB, twice
 FILL = 2e7  # most entries of the factors of a sparse LU
@@ -114,7 +115,9 @@ def linear_solve(
     except NumericalError as error:
         run.remark(str(error))  # what can be proven without a solution is the answer
     if run.stopped is None or mdp.problem.contracts:
-        certificate = certifier(mdp, policy).certificate(v)
+        judge = certifier(mdp, policy)
+        judge.wanted = USUAL
+        certificate = judge.certificate(v)
     return conclude(run, mdp, certificate, task="prediction", policy=policy, v=v)
 
 

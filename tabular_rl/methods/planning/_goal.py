@@ -103,7 +103,7 @@ class Goal:
             self.look = sweep + 1 + sweep // 4
         if self.relative:
             self.wanted = self.tolerance * self.vmax
-        wanted = self.wanted
+        wanted = self.certifier.wanted = self.wanted
         self.run.record(sweep, spread, wanted / self.factor if self.factor else 0.0)
         noise = self._only_rounding(spread, v, sweep)
         if noise or self._worth_asking(spread):
