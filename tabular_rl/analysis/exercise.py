@@ -28,6 +28,7 @@ DIGITS = (2, 3)  # after the point, that a decimal must have
 LONGEST = 10_000  # of a numerator
 MOST_SEED = 2**53
 TRIES = 40  # draws of a level
+MANY = 1000  # faults: more than any draw has
 FEW = 2  # mistakes that may make no difference with the numbers of a model
 
 
@@ -66,13 +67,13 @@ class Exercise(hooks.Shown):
     @cached_property
     def answers(self) -> dict[str, Value]:
         """The right answer of every blank: a fraction, or the names of the actions that are right."""
-        return dict(zip(self.blanks, self.posed.reckon(None, {}), strict=True))
+        return dict(zip(self.blanks, self.posed.values(), strict=True))
 
     def mistaken(self, mistake: str) -> dict[str, Value]:
         """What one mistake makes of every blank; None where it leads to nothing."""
         if mistake not in self.mistakes:
             raise OptionError(f"mistake: found {quoted(mistake)}, expected one of {', '.join(self.mistakes)}")
-        return dict(zip(self.blanks, self.posed.reckon(mistake, {}), strict=True))
+        return dict(zip(self.blanks, self.posed.values(mistake), strict=True))
 
     @property
     def header(self) -> str:
@@ -305,36 +306,54 @@ def _best_draw(kind: Kind, small: Small, who: tuple[int, int | None], levels: li
         for attempt in range(TRIES):
             dice = Dice("numbers", kind.name, *who, level, attempt, simple=level.simple)
             posed = kind.pose(drawn(small, level, dice), Dice("shape", kind.name, who[0]), dice)
-            draw = None if posed is None else _judged(kind, posed, level)
-            if draw is not None and (best is None or draw.faults < best.faults):
+            limit = MANY if best is None else best.faults
+            draw = None if posed is None else _judged(kind, posed, level, limit)
+            if draw is not None:
                 best = draw
                 if not draw.faults:
                     return draw
     return best
 
 
-def _judged(kind: Kind, posed: Posed, level: Level) -> _Draw | None:
-    """A draw whose numbers do; None where they are not reckoned by hand, or two answers differ by too little."""
-    right = posed.reckon(None, {})
+def _judged(kind: Kind, posed: Posed, level: Level, limit: int) -> _Draw | None:
+    """A draw whose numbers do, and that has fewer faults than a limit.
+
+    None where they are not reckoned by hand, or where two answers differ by too little.
+    """
+    right = posed.values()
     if not _fits(right):
         return None
-    mistaken = {mistake: posed.reckon(mistake, {}) for mistake in posed.mistakes}
-    mistaken = {mistake: values for mistake, values in mistaken.items() if any(x is not None for x in values)}
     for digits in DIGITS if level.own else DIGITS[:1]:
-        gaps = {mistake: _gaps(values, right) for mistake, values in mistaken.items()}
-        if not any(0 < gap <= Fraction(2, 10**digits) for found in gaps.values() for gap in found):
-            break
-    else:
-        return None
-    mistakes = tuple(mistake for mistake, found in gaps.items() if any(found))
-    apart = Fraction(2, 10**digits)
-    twins = sum(
-        any(max(_gaps(mistaken[mistake], mistaken[other])) <= apart for other in mistakes[:at])
-        for at, mistake in enumerate(mistakes)
-    )
-    if not mistakes or not _is_right(kind, posed, right):
-        return None
-    return _Draw(posed, level, digits, mistakes, len(mistaken) - len(mistakes), twins)
+        told = _told(posed, right, Fraction(2, 10**digits), limit)
+        if told is not None and _is_right(kind, posed, right):
+            return _Draw(posed, level, digits, *told)
+    return None
+
+
+def _told(
+    posed: Posed, right: list[Value], apart: Fraction, limit: int
+) -> tuple[tuple[str, ...], int, int] | None:
+    """The mistakes that can be told from the right answer, how many cannot, and how many not from one before.
+
+    None where two answers differ by no more than `apart`, or where these are too many.
+    """
+    kept: dict[str, list[Value]] = {}
+    unseen = twins = 0
+    for mistake in posed.mistakes:
+        values = posed.values(mistake)
+        if all(x is None for x in values):
+            continue
+        gaps = _gaps(values, right)
+        if any(0 < gap <= apart for gap in gaps):
+            return None
+        if any(gaps):
+            twins += any(max(_gaps(values, other)) <= apart for other in kept.values())
+            kept[mistake] = values
+        else:
+            unseen += 1
+        if unseen + twins >= limit:
+            return None
+    return (tuple(kept), unseen, twins) if kept else None
 
 
 def _gaps(one: Sequence[Value], other: Sequence[Value]) -> list[Fraction]:
@@ -388,5 +407,5 @@ def _code(posed: Posed, kind: str, seed: int, student: int | None) -> str:
     """A short digest of the problem."""
     small = posed.small
     what = (kind, seed, student, small.states, small.rows, small.gamma, small.costs, small.horizon, posed.items,
-            [sorted(x) if isinstance(x, frozenset) else str(x) for x in posed.reckon(None, {})])  # fmt: skip
+            [sorted(x) if isinstance(x, frozenset) else str(x) for x in posed.values()])  # fmt: skip
     return hashlib.sha256(repr(what).encode()).hexdigest()[:6]

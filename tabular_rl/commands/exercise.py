@@ -16,6 +16,7 @@ from tabular_rl.commands._files import check_output, read_model
 from tabular_rl.commands._help import Command
 from tabular_rl.commands._signals import writing
 from tabular_rl.errors import ModelError, OptionError, path_text
+from tabular_rl.formats import save
 from tabular_rl.formats.exercise_answers import TypedAnswers, read_typed
 from tabular_rl.formats.output import new_folder, write_parts
 from tabular_rl.formats.registry import ANSWERS, SHEETS
@@ -50,7 +51,9 @@ USAGE = 2
     metavar="FILE",
     help="Grade the answers in FILE, - for standard input, or those in every .txt file of a folder.",
 )
-@o.value_option(STUDENTS, "Write a sheet, a key and a file to fill in for each of N students.", metavar="N")
+@o.value_option(
+    STUDENTS, "Write a sheet, a key, a file to fill in and a model for each of N students.", metavar="N"
+)
 @o.value_option(TO, "Form of the sheet, if the name of FILE does not say it; in a folder markdown.")
 @click.option(
     "-o",
@@ -125,7 +128,7 @@ def _deliver(found: Exercise, given: Mapping[str, Any]) -> None:
 
 
 def _write_all(given: Mapping[str, Any]) -> int:
-    """Write for each student a sheet, a key and a file to fill in."""
+    """Write for each student a sheet, a key, a file to fill in, and the model with the numbers of the sheet."""
     count, folder = given["students"], given["output"]
     format = SHEETS.named(given["to"] or "markdown")
     suffix = format.suffixes[0]
@@ -145,9 +148,10 @@ def _write_all(given: Mapping[str, Any]) -> int:
                 }
                 for name, parts in files.items():
                     write_parts(parts, os.path.join(place, name))
+                save(found.mdp, os.path.join(place, f"model-{number}.toml"))
     if not given["quiet"]:
-        what = f"{count} sheets (sheet-*{suffix}), with keys (key-*) and files to fill in (answers-*.txt)"
-        note(f"{path_text(folder)}: {what}\n")
+        with_them = "with keys (key-*), files to fill in (answers-*.txt) and models (model-*.toml)"
+        note(f"{path_text(folder)}: {count} sheets (sheet-*{suffix}), {with_them}\n")
     return 0
 
 

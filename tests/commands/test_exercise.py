@@ -7,6 +7,8 @@ import json
 import pytest
 from program import inside, one_line
 
+from tabular_rl import exercise, load
+
 MODEL = ("example:recycling_robot", "--kind", "sweeps", "--seed", "2")
 # By hand, with γ = 0.9 from 0: V_1 = (2, 1), V_2 = (2 + 0.9 (0.8 · 2 + 0.2 · 1), 1 + 0.9 · 1).
 RIGHT = "V_1(high) = 2\nV_1(low) = 1\nV_2(high) = 3.62\nV_2(low) = 19/10\n"
@@ -114,14 +116,17 @@ def test_a_class(capsys, tmp_path):
     )
     assert (done.code, done.out) == (0, "")
     assert one_line(done.err) == (
-        f"{folder}: 3 sheets (sheet-*.md), with keys (key-*) and files to fill in (answers-*.txt)"
+        f"{folder}: 3 sheets (sheet-*.md), with keys (key-*), files to fill in (answers-*.txt) and models "
+        "(model-*.toml)"
     )
     names = sorted(path.name for path in folder.iterdir())
-    assert names == [f"{what}-0{n}{end}" for what, end in (("answers", ".txt"), ("key", ".md"), ("sheet", ".md"))
-                     for n in (1, 2, 3)]  # fmt: skip
+    files = {"answers": ".txt", "key": ".md", "model": ".toml", "sheet": ".md"}
+    assert names == [f"{what}-0{n}{end}" for what, end in files.items() for n in (1, 2, 3)]
     sheets = [(folder / f"sheet-0{n}.md").read_text() for n in (1, 2, 3)]
     assert len(set(sheets)) == 3
     assert all(line in sheets[0] for line in (folder / "answers-01.txt").read_text().splitlines()[1:])
+    first = exercise(load("example:recycling_robot"), "td", student=1)
+    assert load(folder / "model-01.toml").digest == first.mdp.digest
     again = inside(capsys, "exercise", "example:recycling_robot", "--students", "3", "-o", folder)
     assert again.code == 5
     assert "something stands there, expected a new or an empty folder" in one_line(again.err)

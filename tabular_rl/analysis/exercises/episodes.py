@@ -38,8 +38,10 @@ def _return(rewards: Sequence[Fraction], gamma: Fraction) -> Fraction:
 
 def _return_text(rewards: Sequence[Fraction], gamma: Fraction) -> str:
     """The same, with its numbers."""
-    powers = ["", *(f"{shown(gamma**k)} · " for k in range(1, len(rewards)))]
-    return " + ".join(power + factor(r) for power, r in zip(powers, rewards, strict=True))
+    parts = [shown(rewards[0])]
+    for k, r in enumerate(rewards[1:], 1):
+        parts.append(factor(r) if gamma == 1 else f"{shown(gamma**k)} · {factor(r)}")
+    return " + ".join(parts)
 
 
 def _ending(small: Small, steps: Sequence[Step]) -> list[Part]:
@@ -114,7 +116,7 @@ class _Gradient:
         return [
             *facts(small, entered(small, self.steps)),
             say("The policy is a softmax of preferences $θ(s,a)$, which give it these probabilities:"),
-            policy_table(small, {"π(a|s)": self.pi}),
+            policy_table(small, {"π(a|s)": self.pi}, {s for s, _, _ in self.steps}),
             say("It has played this episode:"),
             episode_table(small, self.steps, what),
             *_ending(small, self.steps),
@@ -217,7 +219,7 @@ class _Weighted:
         return [
             *facts(small, entered(small, self.steps)),
             say("This episode was played by the policy $b(a|s)$. How good is the policy $π(a|s)$?"),
-            policy_table(small, {"π(a|s)": self.pi, "b(a|s)": self.b}),
+            policy_table(small, {"π(a|s)": self.pi, "b(a|s)": self.b}, {s for s, _, _ in self.steps}),
             episode_table(small, self.steps, "cost" if small.costs else "r"),
             *_ending(small, self.steps),
             say("Find the discounted return $G$ of the episode, its importance ratio $ρ$, and the importance-weighted "
@@ -229,7 +231,7 @@ class _Weighted:
         """The way to the numbers."""
         G, rho, weighed = (x for x in self.reckon(None, {}) if isinstance(x, Fraction))
         rewards = _rewards(self.small, self.steps)
-        ratios = " · ".join(f"({shown(self.pi[s][a])}) / ({shown(self.b[s][a])})" for s, a, _ in self.steps)
+        ratios = " · ".join(f"({self.pi[s][a]}) / ({self.b[s][a]})" for s, a, _ in self.steps)
         return [
             formula(f"G = {_return_text(rewards, self.small.gamma)} = {shown(G)}"),
             formula(f"ρ = {ratios} = {shown(rho)}"),

@@ -62,9 +62,9 @@ def graded(
     -------
     The blanks in their order, and the names of the mistakes.
     """
-    right = posed.reckon(None, {})
+    right = posed.values()
     numbers = {at: entry.value for at, (_, entry) in entries.items() if isinstance(entry, TypedNumber)}
-    mistaken = {mistake: posed.reckon(mistake, {}) for mistake in mistakes}
+    mistaken = {mistake: posed.values(mistake) for mistake in mistakes}
     verdicts: list[str] = []
     for at in range(len(posed.items)):
         verdict = _verdict(right[at], entries.get(at), digits, [values[at] for values in mistaken.values()])
@@ -167,7 +167,7 @@ def _cause(
     given = ("", entry)
     if _same(posed.reckon(None, before)[at], given):
         return (), "this follows from your earlier answers: the step itself is right"
-    through = tuple(mistake for mistake in mistakes if _same(posed.reckon(mistake, {})[at], given))
+    through = tuple(mistake for mistake in mistakes if _same(posed.values(mistake)[at], given))
     stepwise = tuple(mistake for mistake in mistakes if _same(posed.reckon(mistake, before)[at], given))
     if through or stepwise:
         return through or stepwise, ""

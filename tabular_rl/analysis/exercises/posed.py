@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from tabular_rl.analysis.exercises.dice import Dice
@@ -43,6 +43,13 @@ class Posed:
     items: tuple[Item, ...]
     mistakes: tuple[str, ...]
     reckon: Callable[[str | None, Answers], list[Value]]
+    _known: dict[str | None, list[Value]] = field(default_factory=dict, repr=False)
+
+    def values(self, mistake: str | None = None) -> list[Value]:
+        """The right answers, or what a mistake makes of every blank."""
+        if mistake not in self._known:
+            self._known[mistake] = self.reckon(mistake, {})
+        return self._known[mistake]
 
 
 @dataclass(frozen=True)
@@ -150,18 +157,32 @@ def facts(small: Small, entered: Sequence[int] | None = None) -> list[Part]:
 
 def _ends_text(small: Small, ends: Sequence[int]) -> Say:
     """Which states are terminal."""
-    fields = {f"n{at}": small.label(s) for at, s in enumerate(ends)}
-    text = " and ".join(f"{{{key}}}" for key in fields)
-    verb = "is terminal" if len(ends) == 1 else "are terminal"
-    rest = ""
+    named = {f"n{at}": small.label(s) for at, s in enumerate(ends) if s != small.elsewhere}
+    text = " and ".join(f"{{{key}}}" for key in named)
+    parts = (
+        [f"{text} {'is' if len(named) == 1 else 'are'} terminal: the episode ends there."] if named else []
+    )
     if small.elsewhere in ends:
-        rest = " ({e} stands for all other states of the model)"
-        fields["e"] = small.label(ends[-1])
-    return say(f"{text} {verb}: the episode ends there{rest}.", **fields)
+        named["e"] = small.label(ends[-1])
+        parts.append("{e} stands for all other states of the model; it is terminal here.")
+    return say(" ".join(parts), **named)
 
 
-def policy_table(small: Small, policies: Mapping[str, Sequence[Sequence[Fraction]]]) -> Given:
-    """The probabilities of policies, a column each."""
+def policy_table(
+    small: Small, policies: Mapping[str, Sequence[Sequence[Fraction]]], states: Collection[int] | None = None
+) -> Given:
+    """Return the probabilities of policies.
+
+    Parameters
+    ----------
+    small : the model
+    policies : by the header of their column
+    states : those that are shown, all by default
+
+    Returns
+    -------
+    A table.
+    """
     rows = [
         [
             str(small.label(s)) if a == 0 else "",
@@ -169,6 +190,7 @@ def policy_table(small: Small, policies: Mapping[str, Sequence[Sequence[Fraction
             *(shown(pi[s][a]) for pi in policies.values()),
         ]
         for s, actions in enumerate(small.rows)
+        if states is None or s in states
         for a, row in enumerate(actions)
     ]
     return Given(["state", "action", *policies], rows, left=2)
