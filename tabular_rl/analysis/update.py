@@ -197,11 +197,14 @@ def _exploring(mdp: MDP, learner: Method[..., Any], options: dict[str, Any]) -> 
     values = _at(mdp, learner, None, none, 0).state["arrays"]["estimates"]
     explore = learner.checked(none)["explore"]
     visits = np.zeros_like(values, dtype=np.int64)
-    shares = [_shares(mdp, explore, 1, s, values, visits) for s in range(mdp.S)]
+    first_tie = learner.checked(none)["ties"] == "first"
+    shares = [_shares(mdp, explore, 1, s, values, visits, first_tie) for s in range(mdp.S)]
     return Policy(mdp, probs=np.concatenate(shares))
 
 
-def _shares(mdp: MDP, explore: Any, k: int, s: int, q: Floats, visits: NDArray[Any]) -> Floats:
+def _shares(
+    mdp: MDP, explore: Any, k: int, s: int, q: Floats, visits: NDArray[Any], first_tie: bool = False
+) -> Floats:
     """π(a|s) of a way to explore, of the rows of s, by a table q (1, L) in the sign of maximisation."""
     rows = slice(int(mdp.pair_ptr[s]), int(mdp.pair_ptr[s + 1]))
     values, n, x = q[0, rows], len(q[0, rows]), explore.rate.at(k)
@@ -210,7 +213,7 @@ def _shares(mdp: MDP, explore: Any, k: int, s: int, q: Floats, visits: NDArray[A
     if explore.kind == "boltzmann":
         weight = np.exp((values - values.max()) / x)
         return np.asarray(weight / weight.sum())
-    best = values == values.max()
+    best = np.arange(n) == np.argmax(values) if first_tie else values == values.max()
     if explore.kind == "ucb":
         from tabular_rl.kernels.walk import other_choice
 
@@ -279,7 +282,6 @@ class _Step:
             for x in (policy, acts)
         )
         self.explore = self.option.get("explore") if self.acts is None else None
-        self.uniforms = np.zeros(0)
         self.row, self.reward, self.s2, self.row2 = self._transition()
 
     def _transition(self) -> tuple[int, float, int, int]:
@@ -296,19 +298,27 @@ class _Step:
         mdp, model = self.mdp, sampling_model(self.mdp)
         rng = np.random.Generator(np.random.PCG64())
         rng.bit_generator.state = self.stream
-        u = self.uniforms = rng.random(4 if self.name in (*SARSAS, "double-q-learning") else 3)
+        first_tie = self.option.get("ties") == "first"
+        u = rng.random((4 if self.name in (*SARSAS, "double-q-learning") else 3) - first_tie)
         i = int(self.before["row"][0])
         out = int(draw(model, i, u[0]))
         self.arrived = int(mdp.next_state[out])
         r, s2 = outcome(model, i, out)
         row2 = -1
         if self.name in SARSAS and s2 >= 0:
-            kind, x = (0, 0.0) if self.explore is None else (self.explore.code, self.explore.rate.at(self.k))
+            kind, x = self._exploring()
             cum = policy_cum(Policy.uniform(mdp) if self.acts is None else self.acts)
             q, visits = self.before["estimates"], self.before["visits"]
             first, last = int(mdp.pair_ptr[s2]), int(mdp.pair_ptr[s2 + 1])
-            row2 = int(explore(kind, x, first, last, cum, q, visits, 0, u[2]))
+            row2 = int(explore(kind, x, first, last, cum, q, visits, 0, u[1 if first_tie else 2]))
         return i, float(r), int(s2), row2
+
+    def _exploring(self) -> tuple[int, float]:
+        """How actions are chosen in this step, for kernels: the kind, and its rate."""
+        if self.explore is None:
+            return 0, 0.0
+        code = self.explore.first_tie if self.option.get("ties") == "first" else self.explore.code
+        return code, self.explore.rate.at(self.k)
 
     # -- what s' is worth ---------------------------------------------------------------------------------------------
 
@@ -363,9 +373,10 @@ class _Step:
             assert pi is not None
             return pi.weights[first:last], float(expectation(pi.weights, first, last, read, 0))
         q, visits = self.before["estimates"], self.before["visits"]
-        kind, x = self.explore.code, self.explore.rate.at(self.k)
+        kind, x = self._exploring()
         worth = own_value(kind, x, first, last, np.zeros(0), visits, q, 0, read)
-        return _shares(self.mdp, self.explore, self.k, self.s2, q, visits), float(worth)
+        first_tie = self.option["ties"] == "first"
+        return _shares(self.mdp, self.explore, self.k, self.s2, q, visits, first_tie), float(worth)
 
     # -- the update ---------------------------------------------------------------------------------------------------
 

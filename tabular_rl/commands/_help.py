@@ -24,7 +24,7 @@ GROUPS = {
     "n trace traces importance visit features entropy undiscounted start tolerance relative level asserted",
     "Data": "data behavior source episode_steps",
     "Step sizes": "step_size per average critic_step_size",
-    "Exploration": "explore exploring_starts start_value",
+    "Exploration": "explore ties exploring_starts start_value",
     "Replay, targets and planning": "target replay capacity batch planning threshold",
     "Run": "steps sweeps inner_sweeps improvements in_place linear_solver start_from start_policy episodes runs seed "
     "student students sweep time threads time_limit no_reference checkpoint resume profile",

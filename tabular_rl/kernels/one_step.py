@@ -128,14 +128,14 @@ def own_value(kind, x, first, last, cum, visits, q, e, bar):
             below = min(cum[i], 1.0)
         return value
     best = greedy(q, e, first, last)
-    if kind == 4:
+    if kind == 4 or kind == 6:
         x = fading(x, first, last, visits, e)
-    if kind == 1 or kind == 4:
+    if kind == 1 or kind > 3:
         tied = 0.0  # the best rows by q, all equally likely
         ties = 0
         for i in range(first, last):
             value += bar[e, i]
-            if q[e, i] == q[e, best]:
+            if i == best or (q[e, i] == q[e, best] and kind < 5):
                 tied += bar[e, i]
                 ties += 1
         return x * (value / (last - first)) + (1.0 - x) * (tied / ties)
@@ -164,7 +164,7 @@ def taken(model, log, walk, x, t, u, s2, e, visits, q):
     """The row that is taken in s2 next, -1 at the end, or where a log does not say."""
     if log is not None:
         return log.next_row[t % len(log.row)]
-    return action(model, walk, x, s2, u[2], e, visits, q) if s2 >= 0 else -1
+    return action(model, walk, x, s2, u[walk.act], e, visits, q) if s2 >= 0 else -1
 
 
 @kernel

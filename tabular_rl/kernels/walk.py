@@ -21,6 +21,7 @@ from tabular_rl.kernels._jit import at, fetch, kernel
 
 Floats = NDArray[np.float64]
 TINY = 1e-300  # for a rate of 0, in quotients that nobody asks for
+ALMOST = 1.0 - 2.0**-53  # the largest float below 1
 FEW = 16  # cumulative probabilities that are compared with a uniform one by one, or all together
 
 
@@ -60,7 +61,9 @@ class Walk(NamedTuple):
 
     `source` is 0 for a trajectory, 1 for independent pairs, drawn by the cumulative distribution `pairs` (L,), 2 for
     all rows in turn. `explore` is a way of exploring, at the rate of a schedule (0: the behaviour policy,
-    `cum` (L,) by cumulative probabilities). After a restart the uniform number `again` of the step takes the action.
+    `cum` (L,) by cumulative probabilities). The uniform number `restart` of the step takes the start state or the next
+    independent pair, `act` the next action, and after a restart `again`: where that is the same number as `restart`,
+    what is left of it.
     Targets are those of kernels.one_step.follow. `pi` and `rho` (L,) are π and π / b of each row. `ahead` is whether
     several runs look ahead of each step: it changes no number.
     """
@@ -79,6 +82,8 @@ class Walk(NamedTuple):
     pi: Floats
     rho: Floats
     ahead: bool = False
+    restart: int = 1
+    act: int = 2
 
 
 @kernel
@@ -131,6 +136,13 @@ def scan(cum, first, last, u, together):
 def search(cum, u):
     """The first j with u < cum[j]: for start states, for pairs."""
     return bisect(cum, 0, len(cum) - 1, u)
+
+
+@kernel
+def leftover(cum, s, u):
+    """What is left of the uniform u < cum[s] that chose entry s of the running sums: uniform again."""
+    below = cum[s - 1] if s > 0 else 0.0
+    return min((u - below) / (min(cum[s], 1.0) - below), ALMOST)
 
 
 @kernel
@@ -235,16 +247,17 @@ def explore(kind, x, first, last, cum, q, visits, e, u):
 
     kind 0: by the policy cum; 1: ε-greedy with ε = x, ties broken at random; 2: Boltzmann with temperature x; 3: upper
     confidence bounds q + x √(ln n(s) / n(s, a)), the first untried row before all others; 4: ε-greedy with ε =
-    x / (x + n(s)).
+    x / (x + n(s)); 5 and 6: as 1 and 4, but ties go to the first row.
     """
     if kind == 0:
         return scan(cum, first, last, u, False)
     if kind > 1:
         if kind < 4:
             return other_choice(kind, x, first, last, q, visits, e, u)
-        x = fading(x, first, last, visits, e)
+        if kind != 5:
+            x = fading(x, first, last, visits, e)
     best, ties = best_and_ties(q, e, first, last)
-    if ties > 1 and u >= x:
+    if ties > 1 and u >= x and kind < 5:
         return tied(q, e, best, last, ties, (u - x) / (1.0 - x))  # what is left of u is uniform again
     # Both are ready before it is known which: that is quicker than a jump that nobody can foresee.
     some = first + min(int(u / max(x, TINY) * (last - first)), last - first - 1)
@@ -347,7 +360,7 @@ def next_state(model, walk, u, s2, e, clock):
     clock[e] += 1
     if s2 < 0 or clock[e] == walk.episode_steps:
         clock[e] = 0
-        return search(model.start, u[1])
+        return search(model.start, u[walk.restart])
     return s2
 
 
@@ -355,7 +368,7 @@ def next_state(model, walk, u, s2, e, clock):
 def next_pair(model, walk, u, i):
     """The row after row i where a walk is no trajectory: one by itself, or all of them in turn."""
     if walk.source == 1:
-        return search(walk.pairs, u[1])
+        return search(walk.pairs, u[walk.restart])
     return i + 1 if i + 1 < len(model.pair_state) else 0
 
 
@@ -371,7 +384,10 @@ def next_row(model, walk, x, u, s2, chosen, e, clock, row, visits, q):
         s = next_state(model, walk, u, s2, e, clock)
         again = clock[e] == 0
         if chosen < 0 or again:
-            chosen = action(model, walk, x, s, u[walk.again], e, visits, q)
+            own = u[walk.again]
+            if again and walk.again == walk.restart:
+                own = leftover(model.start, s, own)
+            chosen = action(model, walk, x, s, own, e, visits, q)
         row[e] = chosen
     else:
         row[e] = next_pair(model, walk, u, row[e])

@@ -75,5 +75,10 @@ class Exploration:
         """What kernels take."""
         return KINDS.index(self.kind)
 
+    @property
+    def first_tie(self) -> int:
+        """What kernels take where ties go to the first of the best actions; of others there are none, or they do so."""
+        return {EPSILON_GREEDY: 5, EPSILON_VISITS: 6}.get(self.code, self.code)
+
     def __str__(self) -> str:
         return self.text

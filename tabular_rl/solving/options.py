@@ -147,6 +147,9 @@ Threshold = Annotated[float, _real("threshold", 0, 1e300, "skip the update of an
 Explore = Annotated[Any, _text("explore", exploration.Exploration.of,
     exploration.GRAMMAR, ("greedy", "epsilon-greedy:", "epsilon-visits:", "boltzmann:", "ucb:"),
     "how actions are chosen while learning, unless --behavior gives a policy")]
+Ties = Annotated[str, _choice("ties", ("random", "first"),
+    "which greedy action is taken where several are as good: any of them, or the first. With the first a step takes "
+    "one uniform less")]
 Source = Annotated[str, _choice("source", ("trajectory", "independent", "sweeps"),
     "where transitions come from: one trajectory with restarts, independent pairs, or sweeps over all pairs")]
 EpisodeSteps = Annotated[int | None, _whole("episode_steps", 1, 2**31, optional=True, help=

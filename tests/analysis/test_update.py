@@ -103,6 +103,7 @@ OPTIONS = [
     {"target": "copy:3", "explore": "boltzmann:2", "episode_steps": 4},
     {"target": "average:0.5", "explore": "ucb:1", "start_from": {"0": 2}},
     {"explore": "epsilon-visits:3"},
+    {"explore": "epsilon-visits:3", "ties": "first", "episode_steps": 3},
 ]
 
 
@@ -211,11 +212,12 @@ def test_the_command_prints_what_python_returns(capsys, tmp_path, monkeypatch):
         "--target",
         "copy:2",
     )
+    options += ("--ties", "first")
     more = ("--source", "independent", "--episode-steps", 9)
     told = json.loads(inside(capsys, *words, *options, *more, "--json").out)
     found = explain(
         ROBOT, step=12, seed=3, step_size="1/n", per="step", explore="ucb:1", start_value=2, target="copy:2",
-        source="independent", episode_steps=9,
+        source="independent", episode_steps=9, ties="first",
     )  # fmt: skip
     assert (told["new"], told["n"], told["target"]) == (found.new, 12, found.target)
     assert told["successors"][0]["value"] == found.successors[0].value

@@ -350,8 +350,9 @@ def test_a_picture_is_drawn(capsys, tmp_path):
 
 def test_exploring_starts_are_those_of_the_method_that_has_them(capsys):
     words = ("compare", "example:random_walk_5", "monte-carlo-control", "q-learning", "--steps", 50, "--json")
-    found = json.loads(inside(capsys, *words, "--exploring-starts").out)["learners"]
+    found = json.loads(inside(capsys, *words, "--exploring-starts", "--ties", "first").out)["learners"]
     assert [learner["options"].get("exploring_starts") for learner in found] == [True, None]
+    assert [learner["options"].get("ties") for learner in found] == [None, "first"]
 
 
 def test_nothing_is_learned_where_no_learner_is_named(capsys):

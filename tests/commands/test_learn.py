@@ -216,7 +216,8 @@ def test_the_command_line_says_what_python_does(capsys):
         "runs": 3,
         "seed": 4,
         "step_size": "0.5/n",
-        "explore": "ucb:1",
+        "explore": "epsilon-visits:5",
+        "ties": "first",
         "start_value": 2.0,
     }
     flags = [x for key, value in options.items() for x in (f"--{key.replace('_', '-')}", value)]
@@ -244,6 +245,11 @@ def test_values_to_start_from(capsys, tmp_path):
     done = inside(capsys, "learn", ROBOT, "--start-from", answer, "-o", answer)
     assert done.code == 2 and "is also the input" in done.err
     assert inside(capsys, "learn", ROBOT, "--start-from", "hight=3").err.count("did you mean 'high'?") == 1
+
+
+def test_ties_to_the_first(capsys):
+    found = json.loads(inside(capsys, "learn", ROBOT, "--ties", "first", "--steps", 50, "--json").out)
+    assert found["values"] == learn(load(ROBOT), "q-learning", ties="first", steps=50).v.tolist()
 
 
 def test_exploring_starts(capsys):

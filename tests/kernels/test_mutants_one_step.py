@@ -33,9 +33,9 @@ def checks():
     made.append(Check((2, 2), lambda kernels: kernels["best_and_ties"](*ties), tuple.__eq__))
     steep = 2, 1.0, 0, 2, np.array([[0.0, 800.0]]), np.ones((1, 2)), 0, 0.5
     made.append(Check(1, lambda kernels: kernels["other_choice"](*steep), int.__eq__))
-    for kind, values in itertools.product(range(5), ([1.0, 1.0, 0.0], [0.0, 2.0, 1.0])):
+    for kind, values in itertools.product(range(7), ([1.0, 1.0, 0.0], [0.0, 2.0, 1.0])):
         given = kind, 0.3, 0, 3, np.array([0.5, 2.0, 2.0]), np.full((1, 3), 2), np.array([values]), 0
-        given += (np.array([[1.0, 2.0, 4.0]]),)
+        given += (np.array([[3.0, 2.0, 4.0]]),)
         own = functools.partial(lambda given, kernels: kernels["own_value"](*given), given)
         made.append(Check(reference.own_value(*given), own, float.__eq__))
     options = itertools.product(range(3), range(3), (False, True), (False, True), (0, 3))
@@ -63,6 +63,7 @@ def checks():
             made.append(Check(case.q(reference, rule, **how), walk(case, rule, how), same_bits))
         if rule == 0:
             made.append(Check(begun(case, reference.begin), functools.partial(begin, case), same_bits))
+    made += first_ties()
     # Long walks that explore little: whether the greedy row is still the same is seen late.
     for seed, (_, rule, target) in enumerate(itertools.product(range(4), (1, 2, 3), range(3))):
         case = Case(4300 + seed, kind=1, target=target, steps=400)
@@ -73,6 +74,20 @@ def checks():
     for seed, (kind, rule) in enumerate(itertools.product((1, 2, 3, 4), (1, 2, 3))):
         case, how = Case(4400 + seed, kind=kind), {"episode_steps": 2}
         made.append(Check(case.q(reference, rule, **how), walk(case, rule, how), same_bits))
+    return made
+
+
+def first_ties():
+    """Ties go to the first row, and a step takes one uniform less: what a restart leaves of its takes the action."""
+    made = []
+    for seed, (kind, rule, source, cut) in enumerate(itertools.product((5, 6, 0), range(4), (0, 1), (0, 2))):
+        case, at = Case(4600 + 2 * seed, kind=kind, source=source), 2 if rule == 0 else 1
+        how = {"episode_steps": cut, "again": at, "restart": at, "act": 1, "width": at + 1}
+        made.append(Check(case.q(reference, rule, **how), walk(case, rule, how), same_bits))
+    for s, u in ((0, 0.0), (0, 0.2), (2, 0.5), (3, 0.75), (3, 1 - 2**-53)):
+        given = np.array([0.3, 0.3, 0.7, 2.0, 2.0]), s, u
+        own = functools.partial(lambda given, kernels: kernels["leftover"](*given), given)
+        made.append(Check(reference.leftover(*given), own, float.__eq__))
     return made
 
 

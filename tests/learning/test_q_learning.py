@@ -17,7 +17,7 @@ from hand_walks import Q_LEARNING
 from learners import SCHEDULES, Case, fresh_seed, hand_model, listed, same_bits, settings
 from random_models import assemble
 
-from tabular_rl import MDP, NoFiniteAnswer, Policy, evaluate, q_learning, solve
+from tabular_rl import MDP, NoFiniteAnswer, Policy, evaluate, q_learning, sarsa, solve
 from tabular_rl.formats import load
 from tabular_rl.kernels import one_step
 from tabular_rl.solving.sampling import sampling_model
@@ -50,6 +50,20 @@ def test_sequence_worked_out_by_hand(monkeypatch):
     assert answer.policy.actions.tolist() == [0, 0, -1]
     average = walk(monkeypatch, average=True).estimates[0]
     assert average.tolist() == [sum(column) / 6 for column in zip(*sequence, strict=True)]
+
+
+@pytest.mark.parametrize(("learner", "next_action"), [(q_learning, ()), (sarsa, (0.3,))])
+def test_with_ties_to_the_first_a_step_takes_one_uniform_less(monkeypatch, learner, next_action):
+    """ε = α = 1/2, listed uniforms: the outcome, of SARSA the next action, the restart with the action after it.
+
+    Start at .25: a; .9: greedy, a tie, so left. To b for 0: q = 0. The end for 4: q(b) = 2; start again at .2: a, with
+    .2 / .5 = .4 left: explore, and .4 / .5 is in the second half: right. To b for 1: q(a, right) = 1/2 (1 + 1/2 · 2).
+    """
+    steps = [(0.75, *next_action, 0.3), (0.25, *next_action, 0.2), (0.1, *next_action, 0.0)]
+    (left,) = listed(monkeypatch, [0.25, 0.9, *(u for step in steps for u in step)])
+    options = {"step_size": 0.5, "explore": "epsilon-greedy:0.5", "ties": "first", "steps": 3}
+    assert learner(hand_model(), reference=False, **options).estimates.tolist() == [[0, 1, 2]]
+    assert len(left.uniforms) == 0
 
 
 def test_costs_are_minimised(monkeypatch):

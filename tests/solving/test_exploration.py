@@ -107,6 +107,34 @@ def test_epsilon_falls_with_the_visits_of_the_state():
         assert [rows.count(i) / n for i in (1, 2, 3)] == pytest.approx(expected, abs=1 / n)
 
 
+def test_ties_may_go_to_the_first():
+    """Three best rows: with ε = 1/4 the first has 1/16 + 3/4, the others 1/16; N = 3 after 9 visits is the same ε."""
+    from tabular_rl.kernels.walk import explore
+
+    table, n = np.array([[9.0, 3.0, 1.0, 3.0, 3.0, 9.0]]), 1600
+    visits = np.array([[7, 4, 2, 2, 1, 7]])
+    for text, x in (("epsilon-greedy:0.1", 0.25), ("epsilon-visits:3", 3.0)):
+        kind = Exploration.of(text).first_tie
+        rows = [explore(kind, x, 1, 5, CUM, table, visits, 0, (k + 0.5) / n) for k in range(n)]
+        shares = [rows.count(i) / n for i in (1, 2, 3, 4)]
+        assert shares == pytest.approx([13 / 16, 1 / 16, 1 / 16, 1 / 16], abs=1 / n)
+    assert Exploration.of("ucb:1").first_tie == UCB and Exploration.of("boltzmann:1").first_tie == BOLTZMANN
+
+
+def test_what_is_left_of_a_uniform_is_uniform():
+    """State 1 of starts (1/4, 1/2, 1/4) takes [1/4, 3/4): 1/4 is 0 again, 1/2 is 1/2, and nothing is 1."""
+    from tabular_rl.kernels.walk import leftover
+
+    cum = np.array([0.25, 0.75, 2.0])
+    assert [leftover(cum, s, u) for s, u in ((1, 0.25), (1, 0.5), (0, 0.125), (2, 0.875))] == [
+        0,
+        0.5,
+        0.5,
+        0.5,
+    ]
+    assert leftover(cum, 2, 1 - 2**-53) < 1
+
+
 def test_spelling():
     found = Exploration.of("epsilon-greedy:linear:1:0.1:1e4")
     assert (KINDS[found.code], found.rate.at(1)) == ("epsilon-greedy", 1.0)

@@ -41,7 +41,9 @@ class Case:
         self.rho = pi.weights / behavior.weights
         self.pairs = cumulative(behavior.weights / 3)
         self.step_size = Schedule.of(SCHEDULES[step_size]).code
-        self.rate = Schedule.of(("0", "linear:0.9:0.2:20", "1.5", "2", "3")[kind]).code
+        self.rate = Schedule.of(
+            ("0", "linear:0.9:0.2:20", "1.5", "2", "3", "linear:0.9:0.2:20", "3")[kind]
+        ).code
         self.kind, self.source, self.target = kind, source, target
         self.by = (0.0, 7.0, 0.3)[target]
         self.uniforms = rng.random((runs, steps, 4))
@@ -99,7 +101,7 @@ class Case:
         if how.get("log") is not None:
             how["explore"] = 0
         elif rule == 0:
-            how |= {"again": 3, "width": 4}
+            how = {"again": 3, "width": 4, **how}
         kernel = kernels[name] if isinstance(kernels, dict) else getattr(kernels, name)
         return self.left_by(kernel, **how)
 

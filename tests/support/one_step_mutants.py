@@ -3,7 +3,8 @@
 RULES = "sarsa", "expected_sarsa", "q_learning"
 KERNELS = {
     "walk": (
-        "accumulate", "bisect", "scan", "search", "rate", "highest", "best_and_ties", "greedy", "tied", "other_choice",
+        "accumulate", "bisect", "scan", "search", "leftover", "rate", "highest", "best_and_ties", "greedy", "tied",
+        "other_choice",
         "fading", "explore", "outcome", "draw", "look_ahead", "line", "transition", "action", "next_state", "next_pair",
         "next_row",
     ),
@@ -34,8 +35,8 @@ ALIKE = {
     "return bar[e, explore(kind, x, first, last, cum, q, visits, e, 1.0)]",
     "td0: next_row(model, walk, 0.0, u, s2, -1, e, clock, row, None, None) -> "
     "next_row(model, walk, 1.0, u, s2, -1, e, clock, row, None, None)",
-    "taken: return action(model, walk, x, s2, u[2], e, visits, q) if s2 >= 0 else -1 -> "
-    "return action(model, walk, x, s2, u[2], e, visits, q) if s2 >= 0 else 0",
+    "taken: return action(model, walk, x, s2, u[walk.act], e, visits, q) if s2 >= 0 else -1 -> "
+    "return action(model, walk, x, s2, u[walk.act], e, visits, q) if s2 >= 0 else 0",
     # tables of at least two entries, as many in a target table, whose kernel looks itself whether there is one
     "outcome: r = model.reward[at(out)] if len(model.reward) > 0 else model.r[at(i)] -> "
     "r = model.reward[at(out)] if len(model.reward) > 1 else model.r[at(i)]",

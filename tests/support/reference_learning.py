@@ -37,6 +37,11 @@ def search(cum, u):
     return bisect(cum, 0, len(cum), u)
 
 
+def leftover(cum, s, u):
+    below = float(cum[s - 1]) if s else 0.0
+    return min((float(u) - below) / (min(float(cum[s]), 1.0) - below), 1.0 - 2.0**-53)
+
+
 def rate(schedule, n):
     kind, a, b, c = map(float, schedule)
     if kind == 0:
@@ -89,8 +94,12 @@ def fading(x, first, last, visits, e):
 
 def explore(kind, x, first, last, cum, q, visits, e, u):
     u = float(u)
-    if kind == 4:
-        kind, x = 1, fading(x, first, last, visits, e)
+    if kind in (4, 6):
+        x = fading(x, first, last, visits, e)
+    if kind >= 5 and u >= x:
+        return greedy(q, e, first, last)
+    if kind >= 4:
+        kind = 1
     if kind == 0:
         return scan(cum, first, last, u, False)
     if kind > 1:
@@ -162,13 +171,13 @@ def action(model, walk, x, s, u, e, visits, q):
 def next_state(model, walk, u, s2, e, clock):
     if s2 < 0 or clock[e] + 1 == walk.episode_steps:
         clock[e] = 0
-        return search(model.start, u[1])
+        return search(model.start, u[walk.restart])
     clock[e] += 1
     return s2
 
 
 def next_pair(model, walk, u, i):
-    return search(walk.pairs, u[1]) if walk.source == 1 else (i + 1) % len(model.pair_state)
+    return search(walk.pairs, u[walk.restart]) if walk.source == 1 else (i + 1) % len(model.pair_state)
 
 
 def next_row(model, walk, x, u, s2, chosen, e, clock, row, visits, q):
@@ -181,7 +190,10 @@ def next_row(model, walk, x, u, s2, chosen, e, clock, row, visits, q):
     if clock[e] > 0 and chosen >= 0:
         row[e] = chosen
     else:
-        row[e] = action(model, walk, x, s, u[2 if clock[e] else walk.again], e, visits, q)
+        own = u[walk.again]
+        if not clock[e] and walk.again == walk.restart:
+            own = leftover(model.start, s, own)
+        row[e] = action(model, walk, x, s, own, e, visits, q)
 
 
 # -- twins of kernels/one_step.py -----------------------------------------------------------------------------------
@@ -239,10 +251,11 @@ def own_value(kind, x, first, last, cum, visits, q, e, bar):
     if kind == 0:
         sums = [0.0] + [min(float(c), 1.0) for c in cum[first:last]]
         return added((b - a) * y for (a, b), y in zip(itertools.pairwise(sums), values, strict=True))
-    if kind in (1, 4):
-        x = x if kind == 1 else fading(x, first, last, visits, e)
+    if kind in (1, 4, 5, 6):
+        x = x if kind in (1, 5) else fading(x, first, last, visits, e)
         best = greedy(q, e, first, last)
         ties = [y for y, choice in zip(values, q[e, first:last], strict=True) if choice == q[e, best]]
+        ties = [float(bar[e, best])] if kind >= 5 else ties
         return x * (added(values) / len(values)) + (1.0 - x) * (added(ties) / len(ties))
     if kind == 2:
         top = max(float(y) for y in q[e, first:last])
@@ -273,7 +286,7 @@ def expected(model, walk, x, s, e, visits, q, bar):
 def taken(model, log, walk, x, t, u, s2, e, visits, q):
     if log is not None:
         return int(log.next_row[t % len(log.row)])
-    return -1 if s2 < 0 else action(model, walk, x, s2, u[2], e, visits, q)
+    return -1 if s2 < 0 else action(model, walk, x, s2, u[walk.act], e, visits, q)
 
 
 def sarsa(*arguments):

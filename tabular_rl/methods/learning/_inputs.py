@@ -77,7 +77,7 @@ class Inputs:
         if behavior is not None and "explore" in self.option:
             self.option["explore"] = self.run.options["explore"] = None
         if self.data is not None:
-            for name in ("explore", "source", "episode_steps"):  # these play no part with a log
+            for name in ("explore", "ties", "source", "episode_steps"):  # these play no part with a log
                 self.run.options.pop(name, None)
         return self._policy(Policy.uniform(self.whole)) if acts is None else acts
 

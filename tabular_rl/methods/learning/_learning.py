@@ -137,7 +137,8 @@ class Learning(Inputs, Arrays):
         explore = self.option.get("explore")
         if explore is None:
             return 0, np.zeros(4), 0.0
-        return explore.code, explore.rate.code, explore.rate.at(1)
+        code = explore.first_tie if self.option.get("ties") == "first" else explore.code
+        return code, explore.rate.code, explore.rate.at(1)
 
     def source(self) -> int:
         return SOURCES.index(self.option["source"])

@@ -40,5 +40,9 @@ def learn_pairs(method: Method[..., Learned], given: dict[str, Any], rule: int) 
     if run.option.get("replay", ("none",))[0] != "none":
         return learn_replayed(run, largest=rule == MAX, pi=pi)
     walk, bar = walk_of(run, again=3 if rule == SARSA else 2, pi=pi)
+    if (
+        run.option.get("ties") == "first"
+    ):  # an action needs no more than half of its uniform: the rest is the restart's
+        walk = walk._replace(act=1, again=walk.again - 1, restart=walk.again - 1)
     kernel = (sarsa, expected_sarsa, q_learning, expected_sarsa)[rule]
     return learn_by(run, kernel, walk, run.visits, run.total, run.since, bar, run.estimates)

@@ -26,6 +26,7 @@ def expected_sarsa(
     steps: o.Steps = 1_000_000,
     step_size: o.StepSize = "n^-0.7",
     explore: o.Explore = "epsilon-greedy:0.1",
+    ties: o.Ties = "random",
     source: o.Source = "trajectory",
     target: o.Target = "none",
     replay: o.Replay = "none",
@@ -45,6 +46,7 @@ def expected_sarsa(
     mdp : the model; with a horizon there is a table for each time
     behavior : a policy that chooses the actions, instead of `explore`
     explore : how actions are chosen: "epsilon-greedy:0.1", "boltzmann:1", "ucb:2", rates with schedules
+    ties : "random" or "first", as in q_learning; with the first a step takes one uniform less
     data : Transitions to learn from, in order, again and again, instead of samples of the model; b is then `behavior`,
         or the policy that they were most likely made by (`behavior_of`)
     steps, runs, seed : transitions a run, independent runs, start of the random numbers

@@ -25,6 +25,7 @@ def q_learning(
     steps: o.Steps = 1_000_000,
     step_size: o.StepSize = "n^-0.7",
     explore: o.Explore = "epsilon-greedy:0.1",
+    ties: o.Ties = "random",
     source: o.Source = "trajectory",
     target: o.Target = "none",
     replay: o.Replay = "none",
@@ -46,6 +47,8 @@ def q_learning(
     mdp : the model; with a horizon there is a table for each time
     behavior : a policy that chooses the actions, instead of `explore`
     explore : how actions are chosen: "epsilon-greedy:0.1", "boltzmann:1", "ucb:2", rates with schedules
+    ties : which of several best actions is taken: any of them ("random"), or the "first". Then a step takes one uniform
+        less (not with replay): what a restart leaves of its own takes the first action
     data : Transitions to learn from, in order, again and again, instead of samples of the model
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     step_size, per : α, a number or a schedule such as "1/n", where n counts updates of the pair, or steps

@@ -27,6 +27,7 @@ def sarsa(
     steps: o.Steps = 1_000_000,
     step_size: o.StepSize = "n^-0.7",
     explore: o.Explore = "epsilon-greedy:0.1",
+    ties: o.Ties = "random",
     source: o.Source = "trajectory",
     target: o.Target = "none",
     **shared: Unpack[o.RatedLearner],
@@ -44,6 +45,7 @@ def sarsa(
     mdp : the model; with a horizon there is a table for each time
     behavior : a policy that chooses the actions, instead of `explore`
     explore : how actions are chosen: "epsilon-greedy:0.1", "boltzmann:1", "ucb:2", rates with schedules
+    ties : "random" or "first", as in q_learning; with the first a step takes one uniform less
     data : Transitions to learn from, in order, again and again, instead of samples of the model
     steps, runs, seed : transitions a run, independent runs, start of the random numbers
     step_size, per : α, a number or a schedule such as "1/n", where n counts updates of the pair, or steps
