@@ -245,7 +245,20 @@ def test_the_end_of_the_episode(opened):
     steps = panel.steps()
     assert "where the episode ends" in panel.status()
     assert panel.table() == panel.learned("monte-carlo", steps)
-    assert any(panel.table()) or panel.learned("monte-carlo", steps + 1) == panel.table()
+
+
+def test_a_model_without_an_end_has_episodes_where_monte_carlo_cuts_them_off(opened):
+    panel = opened("recycling_robot")
+    assert not panel.control("episode").is_enabled()
+    panel.type("gamma-number", 0.1)
+    panel.choose("learner", "monte-carlo")
+    panel.click("episode")
+    panel.mdp = tabular_rl.load("example:recycling_robot", gamma="1/10")
+    answer = tabular_rl.learn(
+        panel.mdp, "monte-carlo", Policy.uniform(panel.mdp), steps=panel.steps(), step_size=0.1
+    )
+    assert (answer.extra["episodes"], answer.extra["cut"]) == (1, 1)
+    assert panel.table() == answer.estimates[0].tolist()
 
 
 def test_everything_works_by_keyboard(opened):

@@ -115,7 +115,9 @@ export function learnersPanel(store, host) {
   function publish() {
     if (!visible()) return;
     store.set({ experiment, shown: shownOf(experiment, time, () => store.state.selected) });
-    bar.show(statusOf(experiment), experiment.learner.steps);
+    const { model, learner } = experiment;
+    // Without an end only Monte Carlo has episodes: those that it cuts off.
+    bar.show(statusOf(experiment), learner.steps, own.method === "monte-carlo" || model.terminal.includes(1));
     const line = commandOf(experiment, store.state.base, store.state.noise);
     replace(command, line ? ["The same run in a terminal: ", element("code", {}, line)] : []);
     draw();
@@ -151,9 +153,10 @@ function runBar(host, { go, restart, play, toEpisodeEnd, setSpeed, speed }) {
   const speeds = choice({ name: "speed", label: "speed", options: SPEEDS, value: String(speed), onchange: (x) => setSpeed(Number(x)) });
   const status = element("p", { class: "status", role: "status", "aria-live": "polite" });
   const again = button("restart", "restart", restart, { title: "to the start, with the same seed" });
+  const episode = button("episode", "episode", toEpisodeEnd, { title: "to the end of the episode", "aria-label": "to the end of the episode" });
   const buttons = element("div", { class: "buttons" }, again, back,
     button("step", "step", () => go(1), { title: "one transition" }), playing,
-    button("episode", "episode", toEpisodeEnd, { title: "to the end of the episode", "aria-label": "to the end of the episode" }),
+    episode,
     button("hundred", "100 steps", () => go(100)));
   replace(host, element("div", { class: "settings" }, buttons, speeds.host), status);
   return {
@@ -162,7 +165,8 @@ function runBar(host, { go, restart, play, toEpisodeEnd, setSpeed, speed }) {
       playing.textContent = on ? "pause" : "play";
       status.setAttribute("aria-live", on ? "off" : "polite"); // a screen reader is not told of every step
     },
-    show(text, steps) {
+    show(text, steps, ends) {
+      episode.disabled = !ends;
       status.textContent = text;
       back.disabled = again.disabled = steps === 0;
     },
