@@ -23,7 +23,7 @@ from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.solution import Solution
 
 Views = Mapping[str, Callable[[], list[Block]]]
-ROWS = 40  # states of a table of q
+ROWS, COLUMNS = 40, 10  # states of a table of q, and actions of curves
 BOTH = "values, and the actions that are taken"
 MOST_CELLS = 400  # of a map in a notebook
 MOST_CURVES = 12  # states whose iterates are drawn
@@ -184,7 +184,8 @@ def _q(answer: Solution) -> list[Block]:
     triangles = q_map(subject, f"value of each action{at}; framed: the best")
     if triangles is not None:
         return [triangles]
-    if int((~answer.mdp.terminal).sum()) <= ROWS:
+    used = len(np.unique(answer.mdp.pair_action))
+    if int((~answer.mdp.terminal).sum()) <= ROWS or used > COLUMNS:
         return [q_table_map(subject, f"value of each action{at}; framed: the best")]
     return [q_curve(subject)]
 

@@ -77,6 +77,19 @@ def test_a_name_that_is_markup_is_text(capsys, here):
     assert {"<b>&", "$go$, 1"} <= set(texts(here / "m.svg"))
 
 
+def test_letters_without_a_font_are_spoken_of_once(capsys, here, monkeypatch):
+    monkeypatch.setattr("tabular_rl.report.render.ink.WIDE_FONTS", ())
+    t.save(t.MDP.from_outcomes([("状态", "走", "终", 1, 1)], 1, terminal=["终"]), "m.toml")
+    done = inside(capsys, "show", "m.toml", "--plot", "m.png")
+    assert done.code == 0
+    assert done.err.splitlines()[0] == (
+        "warning: m.png: no font at hand has all letters of the names; boxes stand for them. As .svg they are texts"
+    )
+    assert len(done.err.splitlines()) == 2
+    assert inside(capsys, "show", "m.toml", "--plot", "m.svg").err == "m.svg: written\n"
+    assert {"状态", "走, 1"} <= set(texts(here / "m.svg"))
+
+
 REFUSED = {
     "unknown suffix": (
         ("--plot", "a.bmp"),
@@ -94,7 +107,7 @@ REFUSED = {
     "not of this answer": (
         ("--plot", "a.svg", "--draw", "errors"),
         2,
-        "--draw: found 'errors', expected one of values, policy, q, graph, residual for this answer",
+        "--draw: found 'errors', expected one of values, policy, q, graph, gamma, residual for this answer",
     ),
     "no residuals": (
         ("--plot", "a.svg", "--draw", "residual", "--method", "rational"),

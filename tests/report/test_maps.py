@@ -107,6 +107,16 @@ def test_triangles_hold_q_and_the_best_are_framed():
     assert drawn == pytest.approx(sorted(answer.q.tolist()))
 
 
+def test_the_best_actions_of_a_large_table_are_dots():
+    mdp = t.load("example:gambler_40")
+    axes = t.solve(mdp).plot(draw="q")
+    (dots,) = [x for x in axes.collections if x.get_gid() == "best"]
+    actions = ANSWERS["gambler_40.toml"]["optimal"]["actions"]
+    # States 1 to 99 are the rows, stakes 1 to 50 the columns.
+    best = {(int(s) - 1, int(a) - 1) for s, tied in actions.items() for a in tied}
+    assert {(round(y), round(x)) for x, y in dots.get_offsets()} == best
+
+
 def test_walls_ends_and_what_leads_elsewhere_are_told_apart():
     mdp = t.load("example:aima_4x3")
     found = model_map(mdp)

@@ -106,6 +106,10 @@ def _draw_cells(
     if block.framed is not None and min(cell) > 0.12:
         for row, column in np.argwhere(block.framed):
             _frame(axes, row, column, inks(faces[row, column]))
+    elif block.framed is not None and block.framed.any():  # too small for frames
+        down, along = np.nonzero(block.framed)
+        dots = {"s": (0.45 * 72 * min(cell)) ** 2, "c": [inks(face) for face in faces[down, along]]}
+        axes.scatter(along, down, linewidths=0.0, gid="best", **dots)
     texts = [(i, j, text) for i, row in enumerate(block.texts) for j, text in enumerate(row) if text]
     size = _text_size((text for _, _, text in texts), cell, ROOM if block.rows or not block.arrows else 0.5)
     if size >= SMALLEST:

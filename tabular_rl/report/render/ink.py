@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import escape
 
+# Fonts with the letters of many scripts, as systems have them.
+WIDE_FONTS = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "Droid Sans Fallback", "WenQuanYi Zen Hei",
+    "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Arial Unicode MS", "Noto Sans", "Unifont",
+)  # fmt: skip
+LONGEST = 1000  # letters of a line
 COLOURS_OF_VALUES = "viridis"  # its lightness rises evenly: in grey, and for every eye, more stays brighter
 
 ANCHORS = (
@@ -39,6 +45,14 @@ def scale(values: NDArray[Any], down: bool) -> tuple[Any, Any]:
     if low == high:
         low, high = low - 0.5, high + 0.5
     return Normalize(low, high), matplotlib.colormaps[COLOURS_OF_VALUES + "_r" * down]
+
+
+def fonts() -> list[str]:
+    """Return the fonts that texts are drawn with: matplotlib's own, and behind it those at hand with other letters."""
+    from matplotlib import font_manager
+
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in WIDE_FONTS if name in there)]
 
 
 def inks(face: NDArray[Any]) -> str:
@@ -79,4 +93,4 @@ def fitted(text: str, inches: float, points: float = 10.0) -> str:
 
 def drawn(text: str) -> str:
     """Return a text that is drawn as it stands: `$` would begin mathematics."""
-    return "\n".join(map(escape, text.split("\n"))).replace("$", r"\$")
+    return "\n".join(escape(line, LONGEST) for line in text.split("\n")).replace("$", r"\$")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
-from tabular_rl.errors import MissingExtra, OptionError
+from tabular_rl.errors import MissingExtra, OptionError, path_text
 from tabular_rl.formats.output import write_atomically
 from tabular_rl.report.blocks import Block, Curve, Graph, Lines, Map, Report
 from tabular_rl.report.render.draw_curve import curve_size, draw_curve
 from tabular_rl.report.render.draw_graph import draw_graph, graph_size
 from tabular_rl.report.render.draw_map import draw_map, map_size
-from tabular_rl.report.render.ink import fitted
+from tabular_rl.report.render.ink import fitted, fonts
+from tabular_rl.report.screen import warn
 
 SUFFIXES = (".png", ".svg", ".pdf")
 DOTS = 150  # an inch
@@ -48,24 +50,24 @@ def write_picture(report: Report, path: str | os.PathLike[str], what: str = "") 
     """
     require_plot()
     import matplotlib
-    from matplotlib.figure import Figure
 
     blocks = report.picture(what)
     parts = _parts(blocks)
-    sizes = [DRAWN[type(part)][1](part) for part in parts]
-    wide, high = sum(w for w, _ in sizes), max(h for _, h in sizes)
-    figure = Figure(figsize=(wide, high + 0.4), dpi=DOTS, layout="constrained")
-    places = figure.subplots(1, len(parts), squeeze=False, width_ratios=[w for w, _ in sizes])
-    for axes, part in zip(places.flat, parts, strict=True):
-        DRAWN[type(part)][0](axes, part)
-    said = "\n".join(x for block in blocks if isinstance(block, Lines) for x in block.lines)
-    figure.suptitle(fitted(said, wide - 0.3, 12.0), fontsize="large")
+    with matplotlib.rc_context({"font.family": fonts()}):
+        figure = _figure(blocks, parts)
     suffix = os.path.splitext(os.fspath(path))[1].lower().removeprefix(".") or "png"
 
     def write(file: BinaryIO) -> None:
         fixed: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-        with matplotlib.rc_context({"svg.hashsalt": "tabular-rl", "svg.fonttype": "none"}):
+        settings: dict[str, Any] = {"svg.hashsalt": "tabular-rl", "svg.fonttype": "none"}
+        with matplotlib.rc_context(settings), warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
             figure.savefig(file, format=suffix, dpi=DOTS, metadata=fixed.get(suffix))
+        if any("missing from" in str(heard_one.message) for heard_one in heard) and suffix != "svg":
+            where = path_text(os.fspath(path))
+            warn(
+                f"{where}: no font at hand has all letters of the names; boxes stand for them. As .svg they are texts"
+            )
 
     write_atomically(path, write)
 
@@ -103,3 +105,18 @@ def plot_report(report: Report, axes: Any = None, what: str = "") -> Any:
 def _parts(blocks: Sequence[Block]) -> list[Block]:
     """The blocks that are drawn."""
     return [block for block in blocks if type(block) in DRAWN]
+
+
+def _figure(blocks: Sequence[Block], parts: Sequence[Block]) -> Any:
+    """Draw blocks side by side below the lines that say what they show."""
+    from matplotlib.figure import Figure
+
+    sizes = [DRAWN[type(part)][1](part) for part in parts]
+    wide, high = sum(w for w, _ in sizes), max(h for _, h in sizes)
+    figure = Figure(figsize=(wide, high + 0.4), dpi=DOTS, layout="constrained")
+    places = figure.subplots(1, len(parts), squeeze=False, width_ratios=[w for w, _ in sizes])
+    for axes, part in zip(places.flat, parts, strict=True):
+        DRAWN[type(part)][0](axes, part)
+    said = "\n".join(x for block in blocks if isinstance(block, Lines) for x in block.lines)
+    figure.suptitle(fitted(said, wide - 0.3, 12.0), fontsize="large")
+    return figure
