@@ -180,6 +180,27 @@ def test_noise_mixes_each_row_with_the_average_of_its_state(open_lesson, name):
     assert rows == pytest.approx([1.0] * mdp.L)
 
 
+def test_without_a_future_the_best_reward_counts(open_lesson):
+    page = open_lesson("frozen_lake_4x4")
+    choose(page, "gamma", "0")
+    mdp = tabular_rl.load("example:frozen_lake_4x4")
+    assert exact_of(page) == pytest.approx(mdp.bellman(np.zeros(mdp.S)).tolist(), rel=1e-15)
+    choose(page, "method", "policy-iteration")
+    assert values_of(page) == pytest.approx(
+        [mdp.r[rows[0]] if rows else 0 for rows in map(mdp.rows, range(mdp.S))]
+    )
+
+
+@pytest.mark.parametrize("gamma", ["0.3", "0.99"])
+def test_sweeps_and_elimination_find_the_same_values_of_a_policy(open_lesson, gamma):
+    """A larger chain is solved by sweeps at 0.3 and by elimination at 0.99: neither differs from Python's."""
+    mdp = tabular_rl.load("example:random_walk_19").replace(gamma=gamma)
+    page = open_lesson(mdp)
+    choose(page, "method", "policy-iteration")
+    expected = tabular_rl.evaluate(mdp, "uniform").v
+    assert values_of(page) == pytest.approx(expected.tolist(), rel=1e-9, abs=1e-9)
+
+
 def test_without_a_finite_answer_the_page_says_so(open_lesson):
     page = open_lesson("recycling_robot")
     choose(page, "gamma", "1")

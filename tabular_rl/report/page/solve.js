@@ -151,7 +151,7 @@ function restingStates(model, weights) {
 
 // v_pi, by sweeps or by Gaussian elimination, whichever is less work; null where the sum of its rewards has no limit.
 export function policyValues(model, weights) {
-  const sweeps = model.gamma < 1 ? Math.ceil(Math.log(ROUNDING) / Math.log(model.gamma)) : Infinity;
+  const sweeps = model.gamma < 1 ? Math.max(Math.ceil(Math.log(ROUNDING) / Math.log(model.gamma)), 1) : Infinity;
   let outcomes = 0;
   for (let i = 0; i < model.L; i += 1) if (weights[i] !== 0) outcomes += model.rowPtr[i + 1] - model.rowPtr[i];
   return sweeps * outcomes < model.S ** 3 / 3 ? sweptValues(model, weights, sweeps) : eliminatedValues(model, weights);
