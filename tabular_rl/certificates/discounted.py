@@ -83,9 +83,16 @@ class DiscountedCertifier(Certifier):
         return self.decided(certificate) if decide else certificate
 
     def checked(self, v: Floats) -> Floats:
-        """As its base says; without terminal states less a constant, which changes only the size of numbers, and E."""
+        """As its base says; without terminal states less a constant, which changes only the size of numbers, and E.
+
+        Where that is a small part of them it would change nothing else, and cost a sweep where one from v was made.
+        """
         v = super().checked(v)
-        return v if self.ends else v - (v.max() / 2 + v.min() / 2)
+        if self.ends:
+            return v
+        high, low = float(v.max()), float(v.min())
+        middle = high / 2 + low / 2
+        return v if abs(middle) <= (high / 2 - low / 2) / 16 else v - middle
 
     def limits(self) -> tuple[float, float]:
         """The bounds min r / (1 - γ) and max r / (1 - γ), rounded outward: what no policy falls below or exceeds."""

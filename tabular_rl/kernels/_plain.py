@@ -2,7 +2,7 @@
 
 To load Numba takes a third of a second, in which plain Python backs up some millions of outcomes. So the kernels of a
 file are first run as the Python functions that they are, on lists, which gives the same bits; and compiled as soon as
-a model is large, as Numba is loaded anyway, or as the interpreted ones have taken a third of a second in all.
+a model is large, as Numba is loaded anyway, or as the interpreted ones have taken as long as to load it takes.
 docs/decisions/016.md has what was measured.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import re
 import sys
-import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +20,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 SMALL = 5_000  # outcomes up to which kernels may be interpreted
-WORTH = 0.3  # seconds of interpreted kernels after which Numba is loaded
+WORTH = 15_000_000  # outcomes, of 40 ns each, after which Numba is loaded, which takes as long
+CALL = 400  # outcomes that take as long as an interpreted call
 OFTEN = 200  # times that kernels are missed before they are loaded for small models
 MARK = re.compile(r"from tabular_rl\.kernels\._jit import .*\n")
 PLAIN = "kernel = lambda function: function\nat = int\n"
@@ -29,9 +29,9 @@ HERE = "tabular_rl.kernels."
 
 
 class _Spent:
-    """Seconds in which kernels were interpreted in this process, and how often those of a file were missed."""
+    """Outcomes that were interpreted in this process, a call as some of them; how often those of a file were missed."""
 
-    seconds = 0.0
+    outcomes = 0
     missed: ClassVar[dict[str, int]] = {}
 
 
@@ -47,8 +47,9 @@ def kernels(name: str, outcomes: int) -> Any:
     -------
     An object whose attributes are the kernels. They take the same arguments and give the same bits.
     """
-    if outcomes > SMALL or "numba" in sys.modules or _Spent.seconds > WORTH:
+    if outcomes > SMALL or "numba" in sys.modules or _Spent.outcomes > WORTH:
         return sys.modules.get(HERE + name) or import_module(HERE + name)
+    _Spent.outcomes += outcomes + CALL  # a count, and no clock: the same program always goes the same way
     return interpreted(name)
 
 
@@ -84,18 +85,37 @@ def _on_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*given: Any) -> Any:
-        began = time.perf_counter()
-        lists = {id(x): x.tolist() for x in given if isinstance(x, np.ndarray)}
-        result = function(*(_listed(x) if isinstance(x, tuple) else lists.get(id(x), x) for x in given))
+        lists: dict[int, Any] = {}
+        passed, written = [], []
         for x in given:
-            if isinstance(x, np.ndarray) and x.flags.writeable:
-                x[...] = lists[id(x)]
-        _Spent.seconds += time.perf_counter() - began
+            kind = type(x)
+            if kind is tuple:
+                x = _listed(x)
+            elif kind is not int and kind is not float and isinstance(x, np.ndarray):
+                own = lists.get(id(x))
+                if own is None:  # an array that is given twice stays one
+                    own = lists[id(x)] = x.tolist()
+                    if x.flags.writeable:
+                        written.append((x, own))
+                x = own
+            passed.append(x)
+        result = function(*passed)
+        for x, own in written:
+            x[...] = own
         return result
 
     return call
 
 
+_last: tuple[Any, Any] = (None, None)  # a tuple of read-only arrays, as a sweeper has one, and its lists
+
+
 def _listed(rows: tuple[Any, ...]) -> tuple[Any, ...]:
     """A tuple of arrays and numbers as one of lists and numbers."""
-    return tuple(x.tolist() if isinstance(x, np.ndarray) else x for x in rows)
+    global _last
+    known, lists = _last
+    if known is not rows:
+        lists = tuple(x.tolist() if isinstance(x, np.ndarray) else x for x in rows)
+        if not any(isinstance(x, np.ndarray) and x.flags.writeable for x in rows):
+            _last = rows, lists
+    return lists  # type: ignore[no-any-return]

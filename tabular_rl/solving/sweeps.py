@@ -59,6 +59,8 @@ class Sweeper:
         unsigned = mdp.next_state.view(np.uint32 if mdp.next_state.dtype == np.int32 else np.uint64)
         self.rows: tuple[Any, ...] = mdp.row_ptr, unsigned, mdp.prob, mdp.r, mdp.gamma, mdp.sign
         self.pair_ptr, self.width = mdp.pair_ptr, _width(mdp)
+        self._of: Any = None  # the rows that `_tuple` is made of
+        self._tuple: tuple[Any, ...] = ()
         cuts = max(1, min(mdp.S, mdp.K // OUTCOMES_OF_A_BLOCK))
         if threads > 1:
             cuts = max(cuts, min(4 * threads, mdp.S, mdp.K // 4096 + 1))
@@ -113,8 +115,10 @@ class Sweeper:
 
     @property
     def _read(self) -> tuple[Any, ...]:
-        """The rows as the kernels of backups read them."""
-        return (*self.rows, self.width)
+        """The rows as the kernels of backups read them: one tuple, so that what is made of it can be kept."""
+        if self._of is not self.rows:
+            self._of, self._tuple = self.rows, (*self.rows, self.width)
+        return self._tuple
 
     @property
     def kernels(self) -> Any:

@@ -236,12 +236,21 @@ def test_known_zeros_are_left_out():
 def test_time_limit_leaves_a_proven_interval(monkeypatch):
     """LAPACK does not come back: that it is not waited for is seen by the answer."""
     mdp, over = garnet(1, "1/2", S=12), threading.Event()
+    monkeypatch.setattr(module, "INVERTED", 0)
     monkeypatch.setattr(module, "AT_ONCE", 0)
     monkeypatch.setattr(module.np.linalg, "solve", lambda *_: over.wait())
     answer = linear_solve(mdp, Policy.uniform(mdp), time_limit=0.1)
     over.set()
     assert answer.status is Status.TIME_SPENT
     assert encloses(answer, exact_policy_value(mdp, Policy.uniform(mdp)))
+
+
+@pytest.mark.parametrize("S", [1, 5, module.INVERTED])
+def test_an_inverse_gives_the_digits_of_a_solve(monkeypatch, S):
+    P, r = np.random.default_rng(S).dirichlet(np.ones(S), size=S), np.random.default_rng(S).normal(size=S)
+    found = solve_chain(P, r, 0.999, "dense")
+    monkeypatch.setattr(module, "INVERTED", 0)
+    assert found == pytest.approx(solve_chain(P, r, 0.999, "dense"), rel=1e-13)
 
 
 def test_a_small_system_is_solved_at_once(monkeypatch):

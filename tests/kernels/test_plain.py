@@ -101,10 +101,10 @@ def test_every_kernel_of_a_file_is_interpreted():
 def test_compiled_kernels_take_over(monkeypatch):
     assert _plain.kernels("bellman", 1) is bellman  # Numba is loaded here
     monkeypatch.delitem(sys.modules, "numba")
-    monkeypatch.setattr(_plain._Spent, "seconds", 0.0)
+    monkeypatch.setattr(_plain._Spent, "outcomes", 0)
     assert _plain.kernels("bellman", _plain.SMALL) is _plain.interpreted("bellman")
     assert _plain.kernels("bellman", _plain.SMALL + 1) is bellman
-    monkeypatch.setattr(_plain._Spent, "seconds", _plain.WORTH + 0.01)
+    monkeypatch.setattr(_plain._Spent, "outcomes", _plain.WORTH + 1)
     assert _plain.kernels("bellman", 1) is bellman
 
 
@@ -119,12 +119,24 @@ def test_kernels_that_numpy_replaces_are_loaded_when_they_are_often_missed(monke
     assert _plain.ready("bellman") is None
 
 
-def test_interpreted_kernels_count_their_time(monkeypatch):
-    monkeypatch.setattr(_plain._Spent, "seconds", 0.0)
-    _plain.interpreted("bellman").sole_rows(
-        np.array([0, 1]), np.array([True]), np.array([0]), np.empty(1, dtype=bool)
-    )
-    assert _plain._Spent.seconds > 0
+def test_interpreted_kernels_count_their_work(monkeypatch):
+    monkeypatch.delitem(sys.modules, "numba")
+    monkeypatch.setattr(_plain._Spent, "outcomes", 0)
+    _plain.kernels("bellman", 12)
+    _plain.kernels("bellman", 30)
+    assert _plain._Spent.outcomes == 42 + 2 * _plain.CALL
+
+
+def test_lists_of_read_only_arrays_are_kept_and_others_are_made_again():
+    fixed, free = np.arange(3.0), np.arange(3.0)
+    fixed.setflags(write=False)
+    rows, other = (fixed, 0.5, ()), (free, 0.5, ())
+    assert _plain._listed(rows) is _plain._listed(rows)
+    assert _plain._listed(rows) == ([0.0, 1.0, 2.0], 0.5, ())
+    assert _plain._listed(other)[0][0] == 0.0
+    free[0] = 7.0
+    assert _plain._listed(other)[0][0] == 7.0
+    assert _plain._listed(rows)[0][0] == 0.0
 
 
 @pytest.mark.parametrize("source", ["recycling_robot", "river_swim", "forest"])

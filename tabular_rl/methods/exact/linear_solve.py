@@ -30,6 +30,7 @@ from tabular_rl.solving.sweeps import Sweeper
 
 DENSE_STATES = 300  # up to here a dense solve takes no time, and needs no import
 USUAL = 1e-6  # the width of an interval that is asked for where nothing else is said
+INVERTED = 16  # up to here all that LAPACK takes is the call, which is then made once
 AT_ONCE = 300  # up to here it ends well within a tenth of a second: no other thread need hear signals
 DENSE_LARGEST = 20_000  # a dense matrix beyond it is 3.2 GB, twice
 FILL = 2e7  # most entries of the factors of a sparse LU
@@ -204,14 +205,14 @@ def improve(sweeper: Sweeper, v: Floats, rows: Ints, ahead: bool = False) -> tup
     -------
     Whether any row was exchanged, and the least and the largest T v - v of states with actions.
     """
-    best, kept, greedy = np.empty_like(v), np.empty_like(v), np.empty_like(rows)
-    low, high = sweeper.optimal(v, best, greedy)
-    sweeper.policy(Policy.partial(sweeper.mdp, rows=rows), v, kept)
+    _, q, best, greedy, low, high = sweeper.backup(v)
+    live = rows >= 0
     noise = 2 * shared_error(sweeper.mdp, sweeper.norm(v))
-    better = best - kept > noise
+    better = np.zeros(len(v), dtype=bool)
+    better[live] = best[live] - q[rows[live]] > noise
     rows[better] = greedy[better]
     if ahead and better.any():
-        carried = v.copy()
+        carried, greedy = v.copy(), np.empty_like(rows)
         for forward in (False, True):
             sweeper.optimal(carried, carried, greedy, forward)
         gains = carried - v > noise
@@ -375,6 +376,10 @@ def _dense_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
         return np.asarray(np.linalg.solve(A, b) if len(b) <= AT_ONCE else run.call(np.linalg.solve, A, b))
 
     run.check_stop()
+    if len(r_pi) <= INVERTED:
+        inverse = np.linalg.inv(A)
+        v = inverse @ r_pi
+        return np.asarray(v + inverse @ (r_pi - A @ v))
     v = solved(r_pi)
     return v + solved(r_pi - A @ v)
 

@@ -154,9 +154,11 @@ class Goal:
             return certificate
         # The values that the certificate swept from, where it is of the model: nothing is swept again.
         swept = self.certifier.checked(v) if model is self.mdp else v
-        swept, _, best, _, low, high = self.sweeper.backup(swept)
+        swept, _, best, chosen, low, high = self.sweeper.backup(swept)
         margin = 2 * shared_error(model, self.sweeper.norm(swept)) + 2 * self.spread(low, high)
         near = self.sweeper.not_worse(swept, best - min(margin, 1e-3 * self.wanted))
+        if np.count_nonzero(near) == np.count_nonzero(chosen >= 0) and np.array_equal(chosen, before):
+            return certificate  # no state has another row that is near
         full, lowest = self.total.lift_values(v), self.total.lift_rows(lowest_rows(model, near))
         if np.array_equal(lowest, before):
             return certificate
