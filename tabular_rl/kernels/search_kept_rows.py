@@ -9,6 +9,8 @@ row i if its successors follow each other, else -1; it is read where `width` is 
 
 from __future__ import annotations
 
+import math
+
 from tabular_rl.kernels._jit import at, search_kernel
 from tabular_rl.kernels.bellman import widened
 
@@ -17,36 +19,37 @@ from tabular_rl.kernels.bellman import widened
 def first_of_runs(row_ptr, next_state, run):
     """run(i) ← the first successor of row i where each of its successors is the next state after the last; else -1."""
     for i in range(len(run)):
-        first = row_ptr[i]
-        start = next_state[first]
-        apart = 0
-        for k in range(first, row_ptr[i + 1]):
-            apart += 1 if next_state[k] != start + (k - first) else 0
-        run[i] = start if apart == 0 else -1
+        first, last = at(row_ptr[at(i)]), at(row_ptr[at(i + 1)])
+        start = at(next_state[first])
+        apart = at(next_state[last - at(1)]) ^ (start + (last - first - at(1)))
+        if apart == 0:  # else the ends tell
+            for k in range(last - first):
+                apart |= at(next_state[first + k]) ^ (start + k)
+        run[at(i)] = start if apart == 0 else -1
 
 
 @search_kernel
 def whole_row_value(width, rows, i, v):
     """q = r(i) + γ Σ p v(s') of row i of the model."""
     row_ptr, next_state, prob, r, gamma, sign, run = rows
-    first, last = row_ptr[at(i)], row_ptr[at(i + 1)]
+    first, last = at(row_ptr[at(i)]), at(row_ptr[at(i + 1)])
     expected = 0.0
     if len(width) > 0:
-        if first + len(width) <= len(prob):
-            for k in range(len(width)):
+        if first + at(len(width)) <= at(len(prob)):
+            for k in range(at(len(width))):
                 # What stands behind the row is read too and left out, without a branch.
-                x = prob[at(first + k)] * v[next_state[at(first + k)]]
-                expected += x if k < last - first else 0.0
+                x = prob[first + k] * v[next_state[first + k]]
+                expected += x if first + k < last else 0.0
         else:
             for k in range(first, last):
-                expected += prob[at(k)] * v[next_state[at(k)]]
-    elif run[i] >= 0:
-        start = run[i]
+                expected += prob[k] * v[next_state[k]]
+    elif run[at(i)] >= 0:
+        start = at(run[at(i)])
         for k in range(last - first):
-            expected += prob[at(first + k)] * v[at(start + k)]
+            expected += prob[first + k] * v[start + k]
     else:
         for k in range(first, last):
-            expected += prob[at(k)] * v[next_state[at(k)]]
+            expected += prob[k] * v[next_state[k]]
     return sign * r[at(i)] + gamma * expected
 
 
@@ -55,10 +58,10 @@ def kept_value(width, rows, kept, j, v):
     """q = r + γ Σ p v(s') of kept row j."""
     row, next_state, prob, r = kept[1], kept[3], kept[4], kept[5]
     if len(width) == 0:
-        return whole_row_value(width, rows, row[j], v)
-    expected = 0.0
-    for k in range(len(width)):
-        expected += prob[at(j * len(width) + k)] * v[next_state[at(j * len(width) + k)]]
+        return whole_row_value(width, rows, row[at(j)], v)
+    first, expected = at(j) * at(len(width)), 0.0
+    for k in range(at(len(width))):
+        expected += prob[first + k] * v[next_state[first + k]]
     return r[at(j)] + rows[4] * expected
 
 
@@ -89,18 +92,19 @@ def keep_row(width, rows, j, s, kept):
     """Copy the row of the model that kept row j of state s is; what is missing to the width has probability 0."""
     row, to, p, reward = kept[1], kept[3], kept[4], kept[5]
     row_ptr, next_state, prob, r, sign = rows[0], rows[1], rows[2], rows[3], rows[5]
-    start = row_ptr[row[j]]
-    length = row_ptr[row[j] + 1] - start
-    if start + len(width) <= len(prob):
-        for k in range(len(width)):
-            x, y = next_state[at(start + k)], prob[at(start + k)]  # read without a branch
-            to[at(j * len(width) + k)] = x if k < length else s
-            p[at(j * len(width) + k)] = y if k < length else 0.0
+    i, here = at(row[at(j)]), at(j) * at(len(width))
+    start = at(row_ptr[i])
+    length = at(row_ptr[i + at(1)]) - start
+    if start + at(len(width)) <= at(len(prob)):
+        for k in range(at(len(width))):
+            x, y = next_state[start + k], prob[start + k]  # read without a branch
+            to[here + k] = x if k < length else s
+            p[here + k] = y if k < length else 0.0
     else:
-        for k in range(len(width)):
-            to[j * len(width) + k] = next_state[start + k] if k < length else s
-            p[j * len(width) + k] = prob[start + k] if k < length else 0.0
-    reward[j] = sign * r[row[j]]
+        for k in range(at(len(width))):
+            to[here + k] = next_state[start + k] if k < length else s
+            p[here + k] = prob[start + k] if k < length else 0.0
+    reward[at(j)] = sign * r[i]
 
 
 @search_kernel
@@ -112,17 +116,38 @@ def best_near(width, pair_ptr, rows, v, s, least, work):
     r, sign = rows[3], rows[5]
     q, near = work
     count = 0
-    for i in range(pair_ptr[s], pair_ptr[s + 1]):
-        near[count] = i  # without a branch, that could not be foreseen: it takes longer than what it saves
-        count += 0 if sign * r[i] < least else 1
+    for i in range(pair_ptr[at(s)], pair_ptr[at(s + 1)]):
+        near[at(count)] = (
+            i  # without a branch, that could not be foreseen: it takes longer than what it saves
+        )
+        count += 0 if sign * r[at(i)] < least else 1
     best = 0.0
-    at = -1
+    found = -1
     for j in range(count):
-        q[j] = whole_row_value(width, rows, near[j], v)
-        if at < 0 or q[j] > best:
-            best = q[j]
-            at = j
-    return count, at, best
+        x = whole_row_value(width, rows, near[at(j)], v)
+        q[at(j)] = x
+        better = found < 0 or x > best
+        best = x if better else best
+        found = j if better else found
+    return count, found, best
+
+
+@search_kernel
+def best_of_all(width, pair_ptr, rows, v, s, work):
+    """The same of all rows of state s."""
+    q, near = work
+    first = pair_ptr[at(s)]
+    count = pair_ptr[at(s + 1)] - first
+    best = 0.0
+    found = -1
+    for j in range(count):
+        x = whole_row_value(width, rows, first + j, v)
+        near[at(j)] = first + j
+        q[at(j)] = x
+        better = found < 0 or x > best
+        best = x if better else best
+        found = j if better else found
+    return count, found, best
 
 
 @search_kernel
@@ -130,34 +155,42 @@ def filtered_backup(width, pair_ptr, rows, v, first, last, limits, work, span, k
     """out(s) ← max_a q(s,a) with q = r + γ P v; keep the rows with max q - q ≤ delta, for delta = 0 the best alone.
 
     `limits` is (delta, most, least): most is at least γ P v of any row, and v(s) + least at most out(s), so that rows
-    with r + most < v(s) + least - delta need not be read. With delta < 0 no row is kept. Returns the number of rows
-    kept up to here, or -1 where they had no room.
+    with r + most < v(s) + least - delta need not be read; with least = -inf all are. With delta < 0 no row is kept.
+    Returns the number of rows kept up to here, or -1 where they had no room.
     """
     ptr, row, chosen = kept[0], kept[1], kept[2]
     delta, most, least = limits
     q, near = work
     low, high = span[0], span[1]
-    n = ptr[first]
+    n = ptr[at(first)]
     fits = delta >= 0.0
     above = least - max(delta, 0.0) - most
     for s in range(first, last):
-        count, at, best = best_near(width, pair_ptr, rows, v, s, v[s] + above, work)
-        if at >= 0:
-            low, high = widened(low, high, best - v[s])
-        out[s] = best
+        if above > -math.inf:
+            count, found, best = best_near(width, pair_ptr, rows, v, s, v[at(s)] + above, work)
+        else:
+            count, found, best = best_of_all(width, pair_ptr, rows, v, s, work)
+        if found >= 0:
+            low, high = widened(low, high, best - v[at(s)])
+        out[at(s)] = best
         fits = fits and n + count <= len(row)
         if fits:
             start = n
-            chosen[s] = -1
-            for j in range(count):
-                row[n] = near[j]
-                if j == at:
-                    chosen[s] = n
-                n += 1 if j == at or (delta > 0.0 and best - q[j] <= delta) else 0
+            kept_best = -1
+            if delta > 0.0:
+                for j in range(count):
+                    row[at(n)] = near[at(j)]
+                    kept_best = n if j == found else kept_best
+                    n += 1 if j == found or best - q[at(j)] <= delta else 0
+            elif found >= 0:
+                row[at(n)] = near[at(found)]
+                kept_best = n
+                n += 1
+            chosen[at(s)] = kept_best
             if len(width) > 0:
                 for j in range(start, n):
                     keep_row(width, rows, j, s, kept)
-            ptr[s + 1] = n
+            ptr[at(s + 1)] = n
     span[0], span[1] = low, high
     return n if fits else -1
 
@@ -173,18 +206,18 @@ def kept_backup(width, rows, kept, v, here, origin, span, moved, q, out):
     down, up = moved[0], moved[1]
     for s in range(len(out)):
         best = 0.0
-        at = -1
-        for j in range(ptr[s], ptr[s + 1]):
+        found = -1
+        for j in range(ptr[at(s)], ptr[at(s + 1)]):
             x = kept_value(width, rows, kept, j, v)
-            q[j] = x
-            if at < 0 or x > best:
-                best = x
-                at = j
-        if at >= 0:
-            low, high = widened(low, high, best - here[s])
-        down, up = widened(down, up, here[s] - origin[s])
-        chosen[s] = at
-        out[s] = best
+            q[at(j)] = x
+            better = found < 0 or x > best
+            best = x if better else best
+            found = j if better else found
+        if found >= 0:
+            low, high = widened(low, high, best - here[at(s)])
+        down, up = widened(down, up, here[at(s)] - origin[at(s)])
+        chosen[at(s)] = found
+        out[at(s)] = best
     span[0], span[1] = low, high
     moved[0], moved[1] = down, up
 
@@ -196,10 +229,10 @@ def kept_policy_backup(width, rows, kept, v, here, span, out):
     low, high = span[0], span[1]
     for s in range(len(out)):
         x = 0.0
-        if chosen[s] >= 0:
-            x = kept_value(width, rows, kept, chosen[s], v)
-            low, high = widened(low, high, x - here[s])
-        out[s] = x
+        if chosen[at(s)] >= 0:
+            x = kept_value(width, rows, kept, chosen[at(s)], v)
+            low, high = widened(low, high, x - here[at(s)])
+        out[at(s)] = x
     span[0], span[1] = low, high
 
 

@@ -28,21 +28,18 @@ ALIKE = {
         for kernel in ("whole_row_value", "filtered_backup", "thin_out")
     ),
     "group_chain: if j >= 0 and len(width) > 0: -> if j >= 0 and len(width) > 1:",
-    # all that counts is whether it stays 0
-    "first_of_runs: apart += 1 if next_state[k] != start + (k - first) else 0 -> "
-    "apart -= 1 if next_state[k] != start + (k - first) else 0",
-    "first_of_runs: apart += 1 if next_state[k] != start + (k - first) else 0 -> "
-    "apart += 2 if next_state[k] != start + (k - first) else 0",
     # another way to the same numbers, which is only slower
-    "whole_row_value: if first + len(width) <= len(prob): -> if False:",
-    "whole_row_value: if first + len(width) <= len(prob): -> if last + len(width) <= len(prob):",
-    "whole_row_value: if run[i] >= 0: -> if False:",
-    "whole_row_value: if run[i] >= 0: -> if run[i] >= 1:",
-    "keep_row: if start + len(width) <= len(prob): -> if False:",
+    "whole_row_value: if first + at(len(width)) <= at(len(prob)): -> if False:",
+    "whole_row_value: if first + at(len(width)) <= at(len(prob)): -> if last + at(len(width)) <= at(len(prob)):",
+    "whole_row_value: if run[at(i)] >= 0: -> if False:",
+    "whole_row_value: if run[at(i)] >= 0: -> if run[at(i)] >= 1:",
+    "filtered_backup: if above > -math.inf: -> if True:",
+    "first_of_runs: if apart == 0: -> if True:",
+    "keep_row: if start + at(len(width)) <= at(len(prob)): -> if False:",
 }
 BELOW = {
-    "filtered_backup": ("best_near", "whole_row_value", "keep_row"),
-    "best_near": ("whole_row_value",), "kept_backup": ("kept_value", "whole_row_value"),
+    "filtered_backup": ("best_near", "best_of_all", "whole_row_value", "keep_row"),
+    "best_near": ("whole_row_value",), "best_of_all": ("whole_row_value",), "kept_backup": ("kept_value", "whole_row_value"),
     "kept_policy_backup": ("kept_value", "whole_row_value"), "sampled_gaps": ("whole_row_value",),
     "kept_value": ("whole_row_value",),
 }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -137,8 +138,24 @@ def test_terminal_states_do_not_move_and_count_in_the_span(ends, moved):
     assert kept.improved(later, v.copy(), v)[2] == moved
 
 
-def test_rows_that_are_not_read_could_not_be_kept():
+@pytest.mark.parametrize(("low", "read"), [(-1.0, True), (-0.1, False)])
+def test_rows_are_chosen_for_reading_where_enough_need_not_be_read(monkeypatch, low, read):
+    """Rewards 0 to 9 in each state, γ P v at most .5: r + .5 below 9 - .1 - .5 leaves 2 of 10, below 9 - 1 - .5 three."""
+    mdp = MDP(np.full((4, 10, 4), 0.25), np.tile(np.arange(10.0), (4, 1)), 0.5, axes="sas")
+    kept, found = KeptRows(Sweeper(mdp)), []
+    plain = kept.kernels.filtered_backup
+    monkeypatch.setattr(_kept_rows, "READ", 0.25)
+    kept.kernels = SimpleNamespace(filtered_backup=lambda *a: found.append(a[6][2]) or plain(*a))
+    v = np.full(4, 9.0)
+    span = kept.filtered(v, np.empty(4), 0.5, 0.5, low)
+    assert span == (4.5, 4.5, True)
+    assert (found[0] == -math.inf) == read
+    assert kept.count == 4
+
+
+def test_rows_that_are_not_read_could_not_be_kept(monkeypatch):
     """With bounds on γ P v and on the change, the same values and the same rows come out."""
+    monkeypatch.setattr(_kept_rows, "READ", 1.0)
     for seed in range(6):
         mdp = random_model(seed, gamma="9/10", S=9, A=6, exact=False)
         rng = np.random.default_rng(seed)

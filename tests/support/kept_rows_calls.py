@@ -53,6 +53,7 @@ def kept_rows_calls(seed, sign=1.0):
         for s in range(S):
             for least in (-math.inf, 0.0, math.nan):
                 yield "best_near", (width, pair_ptr, rows, v, s, least, work())
+            yield "best_of_all", (width, pair_ptr, rows, v, s, work())
         top, change = rows[4] * v.max(), float(rng.normal())
         for delta in (0.0, 0.5, 2.0, -1.0):
             for most, least in ((math.inf, -math.inf), (top, change)):

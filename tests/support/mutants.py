@@ -37,7 +37,8 @@ NEGATED = {
     ast.Eq: ast.NotEq,
     ast.NotEq: ast.Eq,
 }
-TURNED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Div: ast.Mult, ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr}
+TURNED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Div: ast.Mult, ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr,
+          ast.BitOr: ast.BitAnd, ast.BitXor: ast.BitAnd}  # fmt: skip
 
 
 @functools.cache

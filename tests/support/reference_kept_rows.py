@@ -62,6 +62,10 @@ def best_near(width, pair_ptr, rows, v, s, least, work):
     return len(found), at, values[at] if found else 0.0
 
 
+def best_of_all(width, pair_ptr, rows, v, s, work):
+    return best_near(width, pair_ptr, rows, v, s, -math.inf, work)
+
+
 def filtered_backup(width, pair_ptr, rows, v, first, last, limits, work, span, kept, out):
     ptr, row, chosen = kept[:3]
     delta, most, least = limits

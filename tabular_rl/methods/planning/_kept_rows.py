@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tabular_rl.model.rows import Floats
+from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.solving.sweeps import Sweeper
 
 WIDTHS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16)  # of copies; each is compiled when it is first met
 SHARE = 0.35  # of all rows: more copies than that take more memory than half of the model
 SPARE_BYTES = 200 << 20  # that a search may take beside half of the model's outcomes
 SAMPLE = 500  # states, from which is predicted what would be kept
+LOOKED_AT = 1000  # rows, from which is predicted how many need be read
+READ = 0.85  # of the rows: if more need be read all are, since to leave rows out takes time too
 
 
 class Sample(NamedTuple):
@@ -90,6 +93,11 @@ class KeptRows:
         least : T v - v of no state is smaller
         """
         fits = True
+        above = least - max(delta, 0.0) - most
+        if above > -math.inf:
+            rows, states = self._looked_at
+            needed = self.sweeper.rows[5] * self.sweeper.rows[3][rows] >= v[states] + above
+            least = least if np.count_nonzero(needed) <= READ * len(rows) else -math.inf
 
         def block(first: int, last: int) -> None:
             nonlocal fits
@@ -115,6 +123,12 @@ class KeptRows:
             self.sweeper.check_stop()
         low, high = float(self.span[0]), float(self.span[1])
         return (0.0, 0.0, fits) if low == math.inf and high == -math.inf else (low, high, fits)
+
+    @cached_property
+    def _looked_at(self) -> tuple[Ints, Ints]:
+        """Some rows, and their states."""
+        rows = np.linspace(0, self.L - 1, min(self.L, LOOKED_AT)).astype(np.int64)
+        return rows, np.searchsorted(self.pair_ptr, rows, side="right") - 1
 
     def improved(self, v: Floats, out: Floats, origin: Floats) -> tuple[float, float, float]:
         """out ← the best of the rows that are kept; the span of out - v, and the size of that of v - origin."""
