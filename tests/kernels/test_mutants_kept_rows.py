@@ -39,7 +39,8 @@ ALIKE = {
 }
 BELOW = {
     "filtered_backup": ("best_near", "best_of_all", "whole_row_value", "keep_row"),
-    "best_near": ("whole_row_value",), "best_of_all": ("whole_row_value",), "kept_backup": ("kept_value", "whole_row_value"),
+    "best_near": ("whole_row_value",), "best_of_all": ("whole_row_value",),
+    "kept_backup": ("kept_value", "whole_row_value"),
     "kept_policy_backup": ("kept_value", "whole_row_value"), "sampled_gaps": ("whole_row_value",),
     "kept_value": ("whole_row_value",),
 }  # fmt: skip

@@ -140,7 +140,7 @@ def test_terminal_states_do_not_move_and_count_in_the_span(ends, moved):
 
 @pytest.mark.parametrize(("low", "read"), [(-1.0, True), (-0.1, False)])
 def test_rows_are_chosen_for_reading_where_enough_need_not_be_read(monkeypatch, low, read):
-    """Rewards 0 to 9 in each state, γ P v at most .5: r + .5 below 9 - .1 - .5 leaves 2 of 10, below 9 - 1 - .5 three."""
+    """Rewards 0 to 9, v = 9, γ P v at most .5: at r + .5 below 9 - .6 two of ten rows are left, below 7.5 three."""
     mdp = MDP(np.full((4, 10, 4), 0.25), np.tile(np.arange(10.0), (4, 1)), 0.5, axes="sas")
     kept, found = KeptRows(Sweeper(mdp)), []
     plain = kept.kernels.filtered_backup
