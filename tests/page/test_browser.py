@@ -1,7 +1,7 @@
 """The browser of the tests sees what it is there to see: planted faults of a page."""
 
 import pytest
-from browser import NoBrowser, programs, skip_or_fail
+from browser import Browser, NoBrowser, programs, skip_or_fail
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>t</title></head>
 <body><main><h1>t</h1>{}</main></body></html>"""
@@ -55,3 +55,18 @@ def test_a_missing_browser_is_named_and_an_error_where_it_is_required(monkeypatc
         programs()
     with pytest.raises(outcome, match="apt-get install chromium"):
         skip_or_fail(missing.value)
+
+
+def test_a_browser_that_does_not_start_is_named(monkeypatch, tmp_path):
+    driver = programs_or_skip()[1]
+    monkeypatch.setenv("TABULAR_RL_CHROMIUM", "/bin/false")
+    monkeypatch.setenv("TABULAR_RL_CHROMEDRIVER", driver)
+    with pytest.raises(NoBrowser, match="/bin/false does not start: "):
+        Browser(tmp_path)
+
+
+def programs_or_skip():
+    try:
+        return programs()
+    except NoBrowser as missing:
+        skip_or_fail(missing)

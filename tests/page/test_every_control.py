@@ -7,7 +7,7 @@ import controls
 import pytest
 
 import tabular_rl
-from tabular_rl.errors import escape
+from tabular_rl.errors import NoFiniteAnswer, OptionError, escape
 
 TABS = "return [...document.querySelectorAll('[role=tab]')].map((x) => x.dataset.control)"
 # a grid, a graph, a horizon, costs, ragged actions, one state space without an end
@@ -46,6 +46,25 @@ def test_it_opens_from_a_file_asks_for_nothing_and_logs_no_error(open_lesson, na
     assert {url.split(":")[0] for url in page.requests()} <= {"file", "data"}
     assert page.console() == []
     assert tabular_rl.load(f"example:{name}").name in page.one("h1").text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", tabular_rl.examples())
+def test_every_bundled_model_has_a_page_that_works(open_lesson, name):
+    mdp = tabular_rl.load(f"example:{name}")
+    try:
+        page = settle(open_lesson(mdp))
+    except (NoFiniteAnswer, OptionError):
+        assert mdp.S > 500 or name in ("no_proper_policy", "walled_goal")  # without an answer to show
+        return
+    for tab in tabs(page):
+        page.one(f"[data-control={tab}]").click()
+        page.run("lesson.store.setModel({ gamma: 0.5, noise: 0.1 })")
+        for control in ("hundred", "gradient-ten", "last"):
+            for button in page.all(f"[data-control={control}]"):
+                if button.is_displayed() and button.is_enabled():
+                    button.click()
+    assert page.console() == []
 
 
 @pytest.mark.parametrize("name", ["two_dice", "gambler_40"])

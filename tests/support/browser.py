@@ -59,6 +59,7 @@ class Browser:
         chromium, chromedriver = programs()
         try:
             from selenium import webdriver
+            from selenium.common.exceptions import WebDriverException
         except ImportError as error:
             raise NoBrowser("selenium is not installed; pip install 'tabular-rl[test]'") from error
         options = webdriver.ChromeOptions()
@@ -67,7 +68,10 @@ class Browser:
             options.add_argument(switch)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         service = webdriver.ChromeService(chromedriver, log_output=str(folder / "chromedriver.log"))
-        self.driver = webdriver.Chrome(options=options, service=service)
+        try:
+            self.driver = webdriver.Chrome(options=options, service=service)
+        except WebDriverException as error:
+            raise NoBrowser(f"{chromium} does not start: {str(error.msg).splitlines()[0]}") from error
         self.driver.set_script_timeout(60)
 
     def quit(self):

@@ -26,7 +26,9 @@ export function drawn(tag, attributes, ...children) {
 }
 
 export function replace(host, ...children) {
-  host.replaceChildren(...children.flat(Infinity).filter((x) => x !== null && x !== undefined && x !== false));
+  const whole = document.createDocumentFragment(); // filled one by one: too many arguments would be refused
+  for (const child of children.flat(Infinity)) if (child !== null && child !== undefined && child !== false) whole.append(child);
+  host.replaceChildren(whole);
 }
 
 // A number as text with at most `digits` significant digits, none that it does not need; a true minus sign.

@@ -13,6 +13,7 @@ const STEM = RADIUS + 24; // from the middle of a state to the dot of an action
 const APART = 0.62; // radians between two dots of a state
 const ASIDE = 0.22; // radians that a dot stands to the right of its way, so that ways there and back are apart
 const FEW = 24; // rows up to which all actions are drawn; beyond, the greedy ones and those of the selected state
+const MANY = 3000; // outcomes of greedy actions beyond which those of the selected state alone are drawn
 
 export function graphView(store) {
   const { base } = store.state;
@@ -113,10 +114,12 @@ export function graphView(store) {
     const parts = [];
     const labels = [];
     const all = model.L <= FEW;
+    const outcomes = greedy.reduce((sum, rows) => sum + rows.reduce((n, i) => n + model.rowPtr[i + 1] - model.rowPtr[i], 0), 0);
+    const others = outcomes <= MANY;
     const moved = (shown && shown.transition) || { row: -1, s2: -1 };
     for (const s of model.terminal.keys()) {
       const chosen = new Set(greedy[s] || []);
-      const rows = rowsOf(model, s).filter((i) => all || s === selected || chosen.has(i) || i === moved.row);
+      const rows = rowsOf(model, s).filter((i) => all || s === selected || (others && chosen.has(i)) || i === moved.row);
       for (const i of rows) draw(model, s, i, { greedy: chosen.has(i), active: s === selected, to: i === moved.row ? moved.s2 : -1 }, parts, labels);
     }
     replace(links, parts);
