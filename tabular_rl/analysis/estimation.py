@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError, closest, quoted
 from tabular_rl.formats.logs import log_of
+from tabular_rl.model import hooks
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
@@ -24,7 +25,7 @@ END = "end"
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class Estimate(hooks.Shown):
     """A model estimated from N transitions, with its counts.
 
     `counts` (K,) is how often each outcome of `mdp` was seen, so that prob = counts / tries of its row; `tries` (L,)

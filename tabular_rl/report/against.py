@@ -15,6 +15,7 @@ from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.solution import Floats, Solution
 
 FEW = 40  # points that have markers
+MOST_POINTS = 20_000  # of a curve
 FEW_STATES, MOST_STATES = 6, 16  # whose values, and whose actions, are drawn against the discount
 SEEN = 2e-3  # of the spread of the values: a narrower interval is thinner than the line
 
@@ -42,6 +43,8 @@ def value_curve(answer: Solution, subject: Subject) -> Curve:
     placed = np.isfinite(x)
     order = np.flatnonzero(placed & ~mdp.terminal)
     order = order[np.argsort(x[order], kind="stable")]
+    every = _every(len(order))
+    order = order[::every]
     ends = np.flatnonzero(placed & mdp.terminal)
     look = "marks" if names and len(x) > FEW else "dot" if len(x) <= FEW else "line"
     series = []
@@ -59,7 +62,16 @@ def value_curve(answer: Solution, subject: Subject) -> Curve:
         series.append(Series("value" if series or len(ends) else "", x[order], v[order], 0, look))
     if len(ends):
         series.append(Series("terminal", x[ends], v[ends], 1, "hollow"))
-    return Curve("values", name, bar_of(mdp), series, x_names=names)
+    return Curve("values" + _left_out(every), name, bar_of(mdp), series, x_names=names)
+
+
+def _every(states: int) -> int:
+    """Which states are drawn: all, or of very many each second, third ... one."""
+    return max(1, -(-states // MOST_POINTS))
+
+
+def _left_out(every: int) -> str:
+    return f", one in {every} states" if every > 1 else ""
 
 
 def policy_curve(subject: Subject) -> Curve:
@@ -70,8 +82,11 @@ def policy_curve(subject: Subject) -> Curve:
     numbers = as_numbers([mdp.actions[a] for a in used])
     y = np.zeros(mdp.A)
     y[used] = np.arange(len(used)) if numbers is None else numbers
-    taken = subject.chosen[subject.chosen >= 0]
+    every = _every(mdp.S)
+    taken = subject.chosen[::every]
+    taken = taken[taken >= 0]
     drawn = np.flatnonzero(subject.weights > 0)
+    drawn = drawn[mdp.pair_state[drawn] % every == 0]
     others = np.setdiff1d(drawn, taken)
     series = []
     if len(others):
@@ -81,7 +96,7 @@ def policy_curve(subject: Subject) -> Curve:
         label = "taken" if len(others) else ""
         series.append(Series(label, x[mdp.pair_state[taken]], y[mdp.pair_action[taken]], 0, "marks"))
     y_names = [] if numbers is not None else [short(mdp.actions[a]) for a in used]
-    return Curve("policy", name, "action", series, x_names=names, y_names=y_names)
+    return Curve("policy" + _left_out(every), name, "action", series, x_names=names, y_names=y_names)
 
 
 def discount_curves(found: Discounts, control: bool) -> list[Curve]:

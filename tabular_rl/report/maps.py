@@ -14,6 +14,7 @@ from tabular_rl.report.blocks import ELSEWHERE, TERMINAL, VALUE, WALL, Arrow, Ma
 from tabular_rl.report.subject import SIDES, Subject, layout_of, number_texts, subject_of, ways_of
 from tabular_rl.solving.solution import Floats, Solution
 
+MOST_ARROWS = 10_000  # states of a map with arrows
 MOST_TIMES = 14  # columns with texts of two lines
 NAME = 12  # letters of an action that stands in a cell
 
@@ -37,6 +38,7 @@ def value_map(subject: Subject, title: str, numbers: bool = True) -> Map | None:
         return None
     cells, shape = layout.cells(mdp.S), (layout.rows, layout.columns)
     v = np.full(mdp.S, np.nan) if subject.v is None else subject.v
+    numbers &= mdp.S <= MOST_ARROWS
     texts = subject.texts(v) if numbers else [""] * mdp.S
     texts = [
         ""
@@ -46,14 +48,15 @@ def value_map(subject: Subject, title: str, numbers: bool = True) -> Map | None:
         else texts[s]
         for s in range(mdp.S)
     ]
-    arrows, named = _arrows(subject, cells, layout.columns)
+    arrows, named = _arrows(subject, cells, layout.columns) if mdp.S <= MOST_ARROWS else ([], {})
     for s, text in named.items():
         texts[s] = "\n".join(filter(None, (texts[s], text)))
     values = np.full(layout.rows * layout.columns, np.nan)
     values[cells] = np.where(mdp.terminal, np.nan, v)
     filled = np.full(layout.rows * layout.columns, "", dtype=object)
     filled[cells] = texts
-    said = f"{title}; several arrows: {subject.said}" if subject.said else title
+    title = title if mdp.S <= MOST_ARROWS else "values"
+    said = f"{title}; several arrows: {subject.said}" if subject.said and (arrows or named) else title
     return Map(
         said, values.reshape(shape), filled.reshape(shape).tolist(), bar_of(mdp), _kinds(mdp), arrows,
         notes=_notes(mdp), down=mdp.sense == "min",

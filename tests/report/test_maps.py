@@ -11,6 +11,7 @@ import pytest
 import tabular_rl as t
 from tabular_rl.analysis.discounts import by_discount
 from tabular_rl.laws import expected
+from tabular_rl.model import families
 from tabular_rl.report.blocks import NOTHING, TERMINAL, VALUE, WALL
 from tabular_rl.report.maps import model_map, q_map, times_maps, value_map
 from tabular_rl.report.network import answer_graph, model_graph
@@ -288,6 +289,22 @@ def test_two_changes_between_two_discounts_that_are_tried():
     found = by_discount(t.MDP.from_outcomes(moves, "1/2", terminal=["end"]), points=1)
     assert found.gamma.tolist() == [0, 0.99]
     assert found.changes == pytest.approx([1 / 2, 5 / 8], abs=1e-5)
+
+
+def test_of_very_many_states_some_are_drawn_and_that_is_said():
+    """A chain of 20,002 states, of which each second one is drawn, and a map of 10,100 cells without arrows."""
+    S = 20_002
+    chain = t.MDP.from_rows(
+        pair_ptr=np.arange(S + 1), pair_action=np.zeros(S, int), row_ptr=np.arange(S + 1),
+        next_state=np.minimum(np.arange(S) + 1, S - 1), prob=np.ones(S), r=np.ones(S), gamma=0.5,
+    )  # fmt: skip
+    axes = t.solve(chain).plot()
+    assert axes.get_title() == "values, one in 2 states"
+    assert axes.lines[0].get_xdata()[:3].tolist() == [0, 2, 4]
+    grid = families.gridworld(rows=100, columns=101)
+    drawn = value_map(subject_of(t.solve(grid)), "values, and arrows")
+    assert (drawn.title, list(drawn.arrows)) == ("values", [])
+    assert np.isfinite(drawn.values).sum() == (~grid.terminal).sum()
 
 
 def test_values_of_a_policy_against_the_discount():
