@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import re
 import xml.etree.ElementTree as tree
+from pathlib import Path
 
 import pytest
+from plots import PLOTS, draw
 from program import inside, one_line
 
 import tabular_rl as t
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="needs the extra plot")
+PICTURES = Path(__file__).parents[2] / "pictures"
 GRID, ROBOT = "example:gridworld_4x4", "example:recycling_robot"
 
 
@@ -144,3 +147,10 @@ def test_without_matplotlib_the_way_out_is_named_before_anything_is_solved(
     assert "pip install 'tabular-rl[plot]'" in one_line(done.err)
     with pytest.raises(t.MissingExtra, match="tabular-rl"):
         t.load(ROBOT).plot()
+
+
+def test_the_pictures_of_the_readme_are_those_that_the_commands_draw(here):
+    """Their texts are: where a picture places them is up to the version of matplotlib."""
+    draw(here)
+    for name in PLOTS:
+        assert texts(here / name) == texts(PICTURES / name)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import screenshots
 from lesson_page import SHOWN, choose, press
+from plots import PLOTS
 from selenium.webdriver.common.keys import Keys
 
 import tabular_rl
@@ -211,6 +212,7 @@ def test_a_page_of_a_small_model_is_small(open_lesson):
 def test_the_readme_has_its_screenshots():
     folder = screenshots.FOLDER
     names = {f"lesson-{name}-{theme}.webp" for name in screenshots.SHOTS for theme in ("light", "dark")}
+    names |= set(PLOTS)
     assert {path.name for path in folder.iterdir()} == names
     readme = (folder.parent / "README.md").read_text("utf-8")
     assert all(f"pictures/{name}" in readme for name in names)

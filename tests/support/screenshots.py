@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from browser import Browser
+from plots import draw
 
 import tabular_rl
 
@@ -21,8 +22,9 @@ PRESS = "const press = (name) => document.querySelector(`[data-control=${name}]`
 
 
 def main() -> None:
-    """Write the pictures of a grid and a graph, light and dark."""
+    """Write the pictures of a grid and a graph, light and dark, and those that commands draw."""
     FOLDER.mkdir(exist_ok=True)
+    draw(FOLDER)
     with tempfile.TemporaryDirectory() as folder:
         browser = Browser(Path(folder))
         try:
