@@ -54,6 +54,7 @@ from tabular_rl.solving.solution import Solution, Status
 hooks.text_of.fill(hooks.later("tabular_rl.report.answer", "text_of"))
 hooks.plot.fill(hooks.later("tabular_rl.report.answer", "plot"))
 hooks.html_of.fill(hooks.later("tabular_rl.report.answer", "html_of"))
+hooks.sheet_of.fill(hooks.later("tabular_rl.report.answer", "sheet_of"))
 hooks.write.fill(hooks.later("tabular_rl.report.answer", "write"))
 hooks.regret.fill(hooks.later("tabular_rl.analysis.regret", "regret"))
 hooks.verdicts.fill(hooks.later("tabular_rl.laws.verdicts", "verdicts"))

@@ -87,6 +87,10 @@ class Exercise(hooks.Shown):
         """The sheet, as the command prints it."""
         return str(hooks.text_of(self))
 
+    def sheet(self, form: str = "markdown", *, solution: bool = False) -> str:
+        """Return the sheet as "text", "markdown" or "latex", with the way to the answers where that is asked for."""
+        return str(hooks.sheet_of(self, form, solution))
+
     @property
     def solution(self) -> str:
         """The way to the right answers."""
@@ -224,7 +228,7 @@ def exercise(
     chosen, small = _kind_of(mdp, kind, seed)
     found = _found(chosen, small, (seed, student), numbers)
     if found is None:
-        raise NotAnswerable(_no_numbers(chosen, small, numbers))
+        raise NotAnswerable(_no_numbers(chosen, numbers))
     posed = found.posed
     return Exercise(
         posed.small.model(), chosen.name, seed, student, NUMBERS[not found.level.own], numbers, found.digits,
@@ -390,7 +394,7 @@ def _is_right(kind: Kind, posed: Posed, right: list[Value]) -> bool:
     return list(truth[: posed.small.live]) == [x for x in right if isinstance(x, Fraction)]
 
 
-def _no_numbers(kind: Kind, small: Small, numbers: str | None) -> str:
+def _no_numbers(kind: Kind, numbers: str | None) -> str:
     """Why there is no exercise, and the way out."""
     if numbers == "model":
         return (
@@ -398,7 +402,7 @@ def _no_numbers(kind: Kind, small: Small, numbers: str | None) -> str:
             "mistakes that make no difference), expected simple ones. Leave --numbers model out to have some drawn"
         )
     return (
-        f"exercise {kind.name}: found no numbers for {small.live} states that tell the usual mistakes apart. "
+        f"exercise {kind.name}: found no numbers that can be reckoned by hand and tell the usual mistakes apart. "
         "Ask for another --seed, --gamma or --kind"
     )
 

@@ -56,11 +56,12 @@ class TypedNumber:
 
 @dataclass(frozen=True)
 class TypedLine:
-    """A blank by its label, and what was typed into it, with the line where it stands."""
+    """A blank by its label, and what was typed into it; where it stands, and the line as it was typed."""
 
     label: str
     text: str
     line: int
+    raw: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def typed_answers(text: str, source: str = "") -> TypedAnswers:
     head: dict[str, str | None] = {}
     name: str | None = None
     for number, row in enumerate(rows, 1):
-        words = re.sub(r"(^|\s)#.*", "", row).strip()
+        words = without_remark(row)
         if not words:
             continue
         key, colon, rest = words.partition(":")
@@ -130,21 +131,28 @@ def typed_answers(text: str, source: str = "") -> TypedAnswers:
         elif colon and key.strip().lower() == "name":
             name = rest.strip() or None
         else:
-            lines.append(_typed_line(words, number))
+            lines.append(_typed_line(words, row.strip(), number))
     seed, student = (int(x) if (x := head.get(key)) is not None else None for key in ("seed", "student"))
     return TypedAnswers(
         lines, source, name, head.get("kind"), seed, student, head.get("numbers"), head.get("code")
     )
 
 
-def _typed_line(words: str, number: int) -> TypedLine:
+def without_remark(text: str) -> str:
+    """Return a line without what stands behind a # that begins a word."""
+    return re.sub(r"(^|\s)#.*", "", text).strip()
+
+
+def _typed_line(words: str, raw: str, number: int) -> TypedLine:
     """A line LABEL = ANSWER; the last = parts it, or where there is none the last colon."""
+    if not any(sign in words for sign in "=:"):
+        words = raw  # the # may be a part of a name
     label, sign, text = words.rpartition("=")
     if not sign:
         label, sign, text = words.rpartition(":")
     if not sign or not label.strip():
         raise ModelError(Fault(f"found {quoted(words)}, expected {FORM}", line=number))
-    return TypedLine(label.strip(), text.strip(), number)
+    return TypedLine(label.strip(), text.strip(), number, raw)
 
 
 def typed_number(text: str) -> TypedNumber:

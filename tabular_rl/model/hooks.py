@@ -52,6 +52,7 @@ best_policy = Hook("finds a best policy")  # model -> Policy
 read_policy = Hook("reads the text of a policy")  # text, model -> Policy
 counting = Hook("tells how many states were found")  # nothing -> a context with a function of (seen, found)
 html_of = Hook("shows a model or an answer in a notebook")  # anything that is shown -> HTML
+sheet_of = Hook("writes the sheet of an exercise")  # Exercise, form, whether with its solution -> text
 plot = Hook("draws a model or an answer")  # anything that is shown, Axes or None, name of a picture -> Axes
 
 

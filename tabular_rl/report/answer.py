@@ -16,7 +16,7 @@ from tabular_rl.analysis.simulation import Simulation
 from tabular_rl.analysis.update import Update
 from tabular_rl.certificates.verdict import Verdict
 from tabular_rl.errors import OptionError, path_text, quoted
-from tabular_rl.formats.registry import ANSWERS
+from tabular_rl.formats.registry import ANSWERS, SHEETS
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.report.blocks import Report
@@ -29,7 +29,7 @@ from tabular_rl.report.iterates import IteratesReport
 from tabular_rl.report.learned import LearnedReport
 from tabular_rl.report.model import ModelReport
 from tabular_rl.report.policy_report import PolicyReport
-from tabular_rl.report.render.files import write_report
+from tabular_rl.report.render.files import rendered, write_report
 from tabular_rl.report.render.html import report_html
 from tabular_rl.report.render.picture import plot_report
 from tabular_rl.report.render.text import report_text
@@ -68,6 +68,26 @@ def _report_of(answer: Any) -> Report:
 def text_of(answer: Any) -> str:
     """Return the text of an answer, as the command that finds it prints it."""
     return report_text(_report_of(answer))
+
+
+def sheet_of(exercise: Exercise, form: str, solution: bool) -> str:
+    """Return the sheet of an exercise in a form.
+
+    Parameters
+    ----------
+    exercise : what is asked
+    form : "text", "markdown" or "latex"
+    solution : whether the way to the answers stands below
+
+    Returns
+    -------
+    The text.
+
+    Raises
+    ------
+    OptionError : there is no such form
+    """
+    return "".join(rendered(SheetReport(exercise, solution), SHEETS.named(form)))
 
 
 def html_of(answer: Any) -> str:

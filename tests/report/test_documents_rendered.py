@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tabular_rl import MDP, exercise
+from tabular_rl import MDP, OptionError, exercise
 from tabular_rl.analysis.exercises.catalogue import KINDS
 from tabular_rl.analysis.exercises.prose import Name, line_of
 from tabular_rl.report.blocks import Grid, Heading, Lines, Prose, Table, Typed
@@ -16,7 +16,7 @@ from tabular_rl.report.exercise import SheetReport
 from tabular_rl.report.render.latex import latex, maths
 from tabular_rl.report.render.markdown import markdown
 
-ODD = "a$_b%&#{}\\^~`<|>'\"[x]"
+ODD = "a$_b%& #{}\\^~`<|>'\"[x] = :"
 FOREIGN = "状态 é γ"
 MOVES = [(ODD, FOREIGN, ODD, "1/2", 1), (ODD, FOREIGN, FOREIGN, "1/2", -3), (ODD, "``", FOREIGN, 1, 2),
          (FOREIGN, FOREIGN, ODD, 1, 2), (FOREIGN, "\x07y", "end--", "1", 4)]  # fmt: skip
@@ -109,3 +109,23 @@ def test_a_notebook_shows_sheets_and_grades():
         assert "<|" not in shown and "&lt;|&gt;" in shown
         assert "\x07" not in shown
     assert "answers right" in found.check({})._repr_html_()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_label_may_hold_any_sign(kind):
+    """What is typed behind a label that has signs of equality, colons and # in it is read all the same."""
+    found = exercise(STRANGE, kind, seed=2)
+    lines = [
+        f"{label} = {min(x) if isinstance(x, frozenset) else x}  # = :" for label, x in found.answers.items()
+    ]
+    assert found.check("\n".join(lines))
+    assert found.check(found.answers)
+
+
+def test_sheets_in_python():
+    found = exercise(STRANGE, "td", seed=2)
+    assert found.sheet().startswith("# One update of TD(0)")
+    assert found.sheet("latex", solution=True).startswith("\\documentclass")
+    assert found.sheet("text") == found.text + "\n"
+    with pytest.raises(OptionError, match="format: found 'html', expected one of text, markdown, latex"):
+        found.sheet("html")

@@ -109,7 +109,7 @@ def drawn(small: Small, level: Level, dice: Dice) -> Small:
     gamma = small.gamma
     if 0 < gamma < 1 and (level.loose or gamma.denominator > 10):
         gamma = GAMMAS[0] if level.simple else dice.one_of(GAMMAS)
-    return replace(small, rows=tuple(rows), gamma=gamma)
+    return replace(small, rows=tuple(rows), gamma=gamma, final=None)
 
 
 # -- a part of a model -------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,6 +18,7 @@ from tabular_rl.formats.exercise_answers import (
     read_typed,
     typed_answers,
     typed_number,
+    without_remark,
 )
 
 RIGHT, WRONG, ROUNDED, MISSING = "right", "wrong", "rounded too far", "missing"
@@ -212,7 +214,9 @@ def answers_of(given: Any) -> TypedAnswers:
 
 
 def _text_of(x: Any) -> str:
-    """A number as it would be typed."""
+    """A number, or an action, as it would be typed; of actions that tie, one."""
+    if isinstance(x, (set, frozenset)) and x:
+        return str(min(x))
     if hasattr(x, "item"):
         x = x.item()
     if isinstance(x, float):
@@ -231,14 +235,14 @@ def entries_of(posed: Posed, given: TypedAnswers) -> dict[int, tuple[str, Entry]
     lines: dict[int, int] = {}
     for line in given.lines:
         try:
-            at = _place(posed.items, line.label)
+            at, text = _parted(posed.items, line)
             if at in lines:
                 raise ValueError(
                     f"found {quoted(line.label)} twice, first on line {lines[at]}, expected it once"
                 )
             lines[at] = line.line
-            if line.text:
-                found[at] = line.text, _entry(posed.items[at], line.text)
+            if text:
+                found[at] = text, _entry(posed.items[at], text)
         except ValueError as error:
             what = str(error) if str(error).startswith("no blank") else f"{posed.items[at].label}: {error}"
             raise ModelError(Fault(what, line=line.line or None), given.source or None) from None
@@ -267,6 +271,15 @@ def _plain(label: str) -> str:
     ('V1(cool)', 'pi(high)')
     """
     return "".join(label.split()).translate(SPELLED)
+
+
+def _parted(items: Sequence[Item], line: TypedLine) -> tuple[int, str]:
+    """The blank of a line, and what is typed into it. A label may hold any sign, also = and #."""
+    begun = [at for at, item in enumerate(items) if re.match(re.escape(item.label) + r"\s*[=:]", line.raw)]
+    if begun:
+        at = max(begun, key=lambda at: len(items[at].label))
+        return at, without_remark(line.raw[len(items[at].label) :].lstrip()[1:])
+    return _place(items, line.label), line.text
 
 
 def _place(items: Sequence[Item], label: str) -> int:
