@@ -74,6 +74,34 @@ def test_policy_iteration_goes_the_way_of_python(open_lesson, name):
         assert [rows[0] if rows else -1 for rows in shown["greedy"]] == step.policy.rows.tolist()
 
 
+@pytest.mark.parametrize("name", ["gridworld_4x4", "student"])
+def test_policy_iteration_without_discount_starts_from_a_policy_that_ends(open_lesson, name):
+    """The first actions walk against a wall without end; the page takes others, from which Python goes the same way."""
+    mdp = tabular_rl.load(f"example:{name}")
+    page = open_lesson(mdp)
+    choose(page, "method", "policy-iteration")
+    assert page.run("return document.querySelector('[data-control=start-policy]').value") == "ends"
+    rows = [rows[0] if rows else -1 for rows in page.run(SHOWN)["greedy"]]
+    steps = iterates(mdp, "policy-iteration", 50, start_policy=Policy(mdp, rows=np.array(rows)), exact=True)
+    assert page.run(LAST) == str(len(steps) - 1)
+    for step, shown in zip(steps, steps_of(page, len(steps) - 1), strict=True):
+        assert shown["values"] == pytest.approx(step.v.tolist(), abs=1e-12)
+        assert [rows[0] if rows else -1 for rows in shown["greedy"]] == step.policy.rows.tolist()
+
+
+def test_a_policy_of_my_own_is_improved(open_lesson):
+    page = open_lesson("recycling_robot")
+    choose(page, "method", "policy-iteration")
+    choose(page, "start-policy", "own")
+    page.run("lesson.store.set({ selected: lesson.base.states.indexOf('high') })")
+    page.one("[aria-label='take wait in high']").click()
+    mdp = tabular_rl.load("example:recycling_robot")
+    first = {"high": "wait", "low": mdp.actions[int(mdp.pair_action[mdp.rows(1)[0]])]}
+    steps = iterates(mdp, "policy-iteration", 9, start_policy=first)
+    for step, shown in zip(steps, steps_of(page, len(steps) - 1), strict=True):
+        assert shown["values"] == pytest.approx(step.v.tolist(), rel=1e-12)
+
+
 @pytest.mark.parametrize("name", TIMED)
 def test_backward_induction_has_the_bits_of_python(open_lesson, name):
     mdp = tabular_rl.load(f"example:{name}").replace(final_reward=None)

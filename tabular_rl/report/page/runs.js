@@ -18,25 +18,45 @@ export function orders(model) {
   return found;
 }
 
-// States by how few moves lead from them to a terminal state, those that cannot end last.
-export function fromTheEnds(model) {
+// How few moves can lead from each state to a terminal one, Infinity where none do.
+function distancesToEnds(model) {
   const before = Array.from({ length: model.S }, () => []);
   for (let s = 0; s < model.S; s += 1) {
     for (let k = model.rowPtr[model.pairPtr[s]]; k < model.rowPtr[model.pairPtr[s + 1]]; k += 1) {
       if (model.prob[k] > 0) before[model.next[k]].push(s);
     }
   }
-  const seen = Uint8Array.from(model.terminal);
-  const order = [...firstOrder(model)].filter((s) => model.terminal[s]);
-  for (let at = 0; at < order.length; at += 1) {
-    for (const s of before[order[at]]) {
-      if (!seen[s]) {
-        seen[s] = 1;
-        order.push(s);
+  const far = Float64Array.from(model.terminal, (ends) => (ends ? 0 : Infinity));
+  const waiting = [...firstOrder(model)].filter((s) => model.terminal[s]);
+  for (let at = 0; at < waiting.length; at += 1) {
+    for (const s of before[waiting[at]]) {
+      if (far[s] === Infinity) {
+        far[s] = far[waiting[at]] + 1;
+        waiting.push(s);
       }
     }
   }
-  return Int32Array.from([...order, ...[...firstOrder(model)].filter((s) => !seen[s])]);
+  return far;
+}
+
+// States by how few moves lead from them to a terminal state, those that cannot end last.
+export function fromTheEnds(model) {
+  const far = distancesToEnds(model);
+  return Int32Array.from(firstOrder(model)).sort((s, t) => (far[s] === far[t] ? s - t : far[s] - far[t]));
+}
+
+// A policy that ends wherever one can: its rows lead nearer to an end, with some probability. The first rows elsewhere.
+export function endingRows(model) {
+  const far = distancesToEnds(model);
+  return firstRows(model).map((first, s) => {
+    if (first < 0 || far[s] === Infinity) return first;
+    for (let i = first; i < model.pairPtr[s + 1]; i += 1) {
+      for (let k = model.rowPtr[i]; k < model.rowPtr[i + 1]; k += 1) {
+        if (model.prob[k] > 0 && far[model.next[k]] < far[s]) return i;
+      }
+    }
+    return first;
+  });
 }
 
 // { steps: [{ k, v, q, greedy, used?, changed? }], errors, bounds, exact, optimalFrom, complete } of a method:

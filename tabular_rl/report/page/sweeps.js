@@ -2,7 +2,7 @@
 import { errorChart } from "./chart.js";
 import { button, choice, element, newId, number, replace, shownNumber } from "./dom.js";
 import { actionOf } from "./model.js";
-import { orders, runOf } from "./runs.js";
+import { endingRows, orders, runOf } from "./runs.js";
 import { firstRows, uniformWeights, usedIn, weightsOf } from "./solve.js";
 import { symbols } from "./texts.js";
 
@@ -13,7 +13,7 @@ const PAUSE = 700; // milliseconds between two steps that are played
 
 // What is chosen: a method, an order, a policy; and the step.
 function defaults(model) {
-  return { method: model.horizon === null ? "value-iteration" : "backward-induction", order: "synchronous", policy: "uniform", at: 0 };
+  return { method: model.horizon === null ? "value-iteration" : "backward-induction", order: "synchronous", policy: "uniform", start: "first", at: 0 };
 }
 
 export function sweepsPanel(store, host) {
@@ -37,6 +37,11 @@ export function sweepsPanel(store, host) {
     options: [["uniform", "all actions equally often"], ["first", "the first action of each state"],
       ["optimal", "a best one"], ["own", "my own: choose actions at the right"], ...(base.policy ? [["given", "the given policy"]] : [])],
   });
+  const start = choice({
+    name: "start-policy", label: "first policy", value: chosen.start, onchange: (x) => choose({ start: x, at: 0 }),
+    options: [["first", "the first action of each state"], ...(base.terminal.includes(1) ? [["ends", "one that ends"]] : []),
+      ["own", "my own: choose actions at the right"]],
+  });
   const id = newId("sweep");
   const range = element("input", { type: "range", id, min: 0, max: 1, step: 1, value: 0, "data-control": "sweep", oninput: () => go(Number(range.value)) });
   const box = element("input", {
@@ -54,7 +59,7 @@ export function sweepsPanel(store, host) {
   const facts = element("div", { class: "facts-of-step", role: "status", "aria-live": "polite" });
   const chart = errorChart((at) => go(at));
   replace(host,
-    element("div", { class: "row choices" }, method.host, order.host, policy.host),
+    element("div", { class: "row choices" }, method.host, order.host, policy.host, start.host),
     element("div", { class: "row scrubber" }, buttons, element("div", { class: "slider wide" }, label, range, box)),
     element("div", { class: "row progress" }, facts, chart.host));
 
@@ -65,6 +70,17 @@ export function sweepsPanel(store, host) {
     if (chosen.policy === "own") return weightsOf(model, own);
     if (chosen.policy === "optimal" && answer) return weightsOf(model, answer.greedy.map((rows) => (rows.length ? rows[0] : -1)));
     return weightsOf(model, firstRows(model));
+  }
+
+  function firstPolicy() {
+    const { model } = store.state;
+    return { first: firstRows, ends: endingRows, own: () => own }[chosen.start](model);
+  }
+
+  function take(i, s) {
+    own = Int32Array.from(own);
+    own[s] = i;
+    compute();
   }
 
   function stop() {
@@ -104,11 +120,17 @@ export function sweepsPanel(store, host) {
     const { model, answer } = store.state;
     const evaluates = chosen.method === "policy-evaluation";
     const found = orders(model).find(([name]) => name === chosen.order);
-    run = runOf(model, chosen.method, {
-      order: found ? found[2] : null, weights: evaluates ? weights() : null, answer,
+    const made = () => runOf(model, chosen.method, {
+      order: found ? found[2] : null, weights: evaluates ? weights() : null, rows: firstPolicy(), answer,
     });
+    run = made();
+    if (run === null && chosen.start === "first" && base.terminal.includes(1)) {
+      chosen.start = "ends";
+      run = made();
+    }
     order.host.hidden = !["value-iteration", "policy-evaluation"].includes(chosen.method);
     policy.host.hidden = !evaluates;
+    start.host.hidden = chosen.method !== "policy-iteration";
     if (run) {
       range.max = String(run.steps.length - 1);
       chosen.at = Math.min(chosen.at, run.steps.length - 1);
@@ -121,9 +143,10 @@ export function sweepsPanel(store, host) {
     method.set(chosen.method);
     order.set(chosen.order);
     policy.set(chosen.policy);
+    start.set(chosen.start);
     if (store.state.panel !== "sweeps") return;
     if (!run) {
-      replace(facts, element("p", {}, "The first policy never ends and earns without end: policy iteration cannot start from it at γ = 1."));
+      replace(facts, element("p", {}, "The first policy never ends, and its total reward has no limit: at γ = 1 policy iteration cannot start from it. Choose another one."));
       store.set({ shown: null });
       return;
     }
@@ -181,17 +204,13 @@ export function sweepsPanel(store, host) {
     const found = orders(model).find(([name]) => name === chosen.order);
     const sequence = found && ["value-iteration", "policy-evaluation"].includes(chosen.method) ? found[2] : null;
     const mixed = chosen.method === "policy-evaluation" ? weights() : null;
-    const pick = mixed && chosen.policy === "own" ? (i, s) => {
-      own = Int32Array.from(own);
-      own[s] = i;
-      compute();
-    } : null;
+    const pick = mixed && chosen.policy === "own" ? take : null;
     if (chosen.method === "policy-iteration") {
       const policyOf = (k) => weightsOf(model, run.steps[k].rows);
       return {
         kind: "backup",
         views: [
-          { key: "arose", label: `v_π${step.k}: the policy's own equation`, made: `v_π${step.k}`, from: `v_π${step.k}`, policy: policyOf(at), usedFor: () => step.v },
+          { key: "arose", label: `v_π${step.k}: the policy's own equation`, made: `v_π${step.k}`, from: `v_π${step.k}`, policy: policyOf(at), usedFor: () => step.v, pick: at === 0 && chosen.start === "own" ? take : null },
           { key: "next", label: `is another action better? π_${step.k + 1}`, made: `T v_π${step.k}`, from: `v_π${step.k}`, policy: null, usedFor: () => step.v },
         ],
       };
