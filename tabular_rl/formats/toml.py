@@ -105,6 +105,9 @@ def _read_states(reader: Reader, head: Head, body: Spot) -> MDP:
     return finish(reader, head, rows, states, names, state_lines=lines.values())
 
 
+ENDS = ("terminal", "absorbing", "end", "done")  # what a state that ends is called elsewhere
+
+
 def _next_states(sections: dict[str, Spot]) -> Iterator[str]:
     """Yield the names that actions lead to, whatever is wrong around them."""
     for entry in (entry for spot in sections.values() for entry in _entries(spot).values()):
@@ -128,7 +131,15 @@ def _read_row(
     row = Row(states.index(pair[0]), actions.index(pair[1]), line=spot.line)
     place: dict[str, Any] = {"state": pair[0], "action": pair[1]}
     before = len(reader.faults)
-    entries = reader.table(spot, "action", ("to", "reward"), **place)
+    if pair[1] in ENDS and spot.value is True:
+        reader.fault(
+            f'found {pair[1]} = true, expected terminal = ["{escape(pair[0])}"] at the top',
+            spot,
+            state=pair[0],
+        )
+        entries: dict[str, Spot] = {}
+    else:
+        entries = reader.table(spot, "action", ("to", "reward"), **place)
     if "reward" in entries:
         row.reward = reader.number(entries["reward"], "reward", **place)
     if "to" not in entries and isinstance(spot.value, dict):

@@ -390,6 +390,10 @@ def row(text):
         ("discount = 1\n" + OK + "go = { to = 'a' }\n", "m.toml:4: state 'a', action 'go': found twice, first on line 3, expected once"),
         ("discount = 1\n" + OK + "[tensors]\n", "m.toml:4: found [tensors] and [state] on line 2, expected one of them"),
         (row("3"), "m.toml:3: state 'a', action 'go': action: found 3, expected a table"),
+        (
+'discount = 1\n[state.a]\ngo = { to = "b" }\n[state.b]\nterminal = true\n',
+            "m.toml:5: state 'b': found terminal = true, expected terminal = [\"b\"] at the top",
+        ),
         (row("{}"), "m.toml:3: state 'a', action 'go': found no `to`, expected where the action leads"),
         (row("{ to = {} }"), "m.toml:3: state 'a', action 'go': has no outcomes, expected probabilities that sum to 1"),
         (
