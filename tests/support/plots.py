@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 from tabular_rl.commands import run
@@ -15,5 +17,6 @@ PLOTS = {
 def draw(folder: Path) -> None:
     """Write them to a folder."""
     for name, arguments in PLOTS.items():
-        code = run([*arguments, "--plot", str(folder / name), "--json", "-qq"])
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            code = run([*arguments, "--plot", str(folder / name), "--json", "-qq"])
         assert code == 0, name
