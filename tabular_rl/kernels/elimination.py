@@ -192,11 +192,23 @@ def fill_part(chain, label, part, entries, heads, taken, x):
 
 
 @kernel
-def solve_part(chain, label, part, limit, entries, heads, taken, waiting, order, x):
+def is_crowded(entries, heads, taken, s, crowd):
+    """Return whether a state that leads to s, and is not taken out, has more than `crowd` neighbours."""
+    e = heads.column[s]
+    while e >= 0:
+        if not taken[entries.row[e]] and heads.degree[entries.row[e]] > crowd:
+            return True
+        e = entries.below[e]
+    return False
+
+
+@kernel
+def solve_part(chain, label, part, limit, crowd, entries, heads, taken, waiting, order, x):
     """x ← the solution in the states of one part, b at first; returns how many were taken out, or less than 0.
 
     `part` lists the states; `order` says in which order they went, `waiting` is room. States of the least degree go
-    first: in each pass over the others those that have no more than the least degree met in the pass before. -1: more
+    first: in each pass over the others those that have no more than the least degree met in the pass before. Those that
+    a state of more than `crowd` neighbours leads to, whose row takes long to change, wait for the others. -1: more
     than `limit` steps, or more entries than there is room for; -2: some state never leaves the part. Then x is spoilt
     there.
     """
@@ -207,14 +219,16 @@ def solve_part(chain, label, part, limit, entries, heads, taken, waiting, order,
         left += 1
     least = 1
     done = 0
+    easy = True
     while left > 0 and size >= 0:
+        begun = done
         bound = least
         least = 2 * len(part)
         kept = 0
         limit -= left
         for at in range(left):
             s = waiting[at]
-            if heads.degree[s] <= bound:
+            if heads.degree[s] <= bound and not (easy and is_crowded(entries, heads, taken, s, crowd)):
                 limit -= heads.degree[s] * heads.degree[s]
                 if limit < 0:
                     return -1
@@ -228,6 +242,7 @@ def solve_part(chain, label, part, limit, entries, heads, taken, waiting, order,
                 waiting[kept] = s
                 kept += 1
         left = kept
+        easy = done > begun
     for at in range(done - 1, -1, -1):
         s = order[at]
         e = heads.row[s]
@@ -238,7 +253,7 @@ def solve_part(chain, label, part, limit, entries, heads, taken, waiting, order,
 
 
 @kernel
-def solve_parts(chain, label, states, cuts, first, limit, entries, heads, taken, order, x):
+def solve_parts(chain, label, states, cuts, first, limit, crowd, entries, heads, taken, order, x):
     """x ← the solution of part after part, b at first, from part `first` on; returns the first one that is not solved.
 
     Part i holds states[cuts[i] : cuts[i + 1]]. More than `limit` steps a state, or one that never leaves: x is spoilt
@@ -254,7 +269,7 @@ def solve_parts(chain, label, states, cuts, first, limit, entries, heads, taken,
             x[own[0]] = (x[own[0]] + met) / leaves
         else:
             most = limit * len(own)
-            if solve_part(chain, label, own, most, entries, heads, taken, order[0], order[1], x) < 0:
+            if solve_part(chain, label, own, most, crowd, entries, heads, taken, order[0], order[1], x) < 0:
                 return part
     return len(cuts) - 1
 

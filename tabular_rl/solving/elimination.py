@@ -23,6 +23,7 @@ SMALL = 100  # states up to which the whole chain is solved as one dense part, w
 STEPS = 1000, 10**8  # before a part counts as one that fills in: a state, or in all if that is more
 MOST_STEPS = 10_000  # a state
 ROOM = 8, 2_000_000  # entries beside those of the chain: a state, or in all
+CROWD = 1000  # neighbours of a state whose row takes long to change
 THIN = 50  # steps a state where a chain fills in but little
 DENSE = 500  # states of a part up to which a dense elimination takes less than a tenth of a second
 ENVELOPE = 1e10  # Σ w² up to which a sparse LU takes a second or two
@@ -142,7 +143,9 @@ class Elimination:
         largest = max(int(np.max(np.diff(self.cuts), initial=1)), 1)
         most = min(max(STEPS[0], STEPS[1] // largest), MOST_STEPS) if steps is None else steps
         while True:
-            first = solve_parts(self.chain, self.label, self.states, self.cuts, first, most, *self._work(), x)
+            first = solve_parts(
+                self.chain, self.label, self.states, self.cuts, first, most, CROWD, *self._work(), x
+            )
             if self.run is not None:
                 self.run.check_stop()
             if first == last:

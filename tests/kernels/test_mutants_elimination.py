@@ -29,8 +29,8 @@ ALIKE = {
     "solve_part: least = 2 * len(part) -> least = 3 * len(part)",
     # a part of one state is solved as any other, and one of none is not met
     "solve_parts: if len(own) == 1: -> if False:",
-    "solve_parts: if solve_part(chain, label, own, most, entries, heads, taken, order[0], order[1], x) < 0: -> "
-    "if solve_part(chain, label, own, most, entries, heads, taken, order[0], order[1], x) < 1:",
+    "solve_parts: if solve_part(chain, label, own, most, crowd, entries, heads, taken, order[0], order[1], x) < 0: -> "
+    "if solve_part(chain, label, own, most, crowd, entries, heads, taken, order[0], order[1], x) < 1:",
     # there is an entry
     "add_row: while e >= 0 and size >= 0: -> while e >= 0 and size >= 1:",
     "take_out: while into >= 0 and size >= 0: -> while into >= 0 and size >= 1:",
@@ -96,10 +96,18 @@ def calls(seed):
     tries = [(n * n, 10**6), *((n * n, limit) for limit in limits), *((room, 10**6) for room in rooms)]
     for room, limit in tries if seed % 3 == 0 else tries[:1]:
         entries, heads, taken, order = work(n, room)
+        crowds = (n * n, 0, 2, 3, 4, 5) if (room, limit) == tries[0] else (n * n,)
         for a, b in itertools.pairwise(cuts):
-            yield "solve_part", (chain, label, states[a:b], limit, entries, heads, taken, *order, x)
+            for crowd in crowds:
+                yield (
+                    "solve_part",
+                    (chain, label, states[a:b], limit, crowd, entries, heads, taken, *order, x),
+                )
         for first in range(len(cuts)):
-            yield "solve_parts", (chain, label, states, cuts, first, limit, entries, heads, taken, order, x)
+            yield (
+                "solve_parts",
+                (chain, label, states, cuts, first, limit, n, entries, heads, taken, order, x),
+            )
     A, leave = rng.random((n, n)) * (rng.random((n, n)) < 0.6), rng.random(n) * (rng.random(n) < 0.5)
     yield "solve_dense", (A, leave, x)
     part = states[: int(rng.integers(len(states) + 1))]
@@ -120,9 +128,9 @@ def left(call, name, arguments):
         return np.asarray(result, dtype=float).ravel().tolist() + values, []
     marks = [int(result)]
     if name in ("solve_part", "solve_parts"):
-        marks += own[5 if name == "solve_part" else 7][3].tolist()  # `place`
+        marks += own[6 if name == "solve_part" else 8][3].tolist()  # `place`
         if name == "solve_part":
-            marks += own[8].tolist() if result >= 0 else []
+            marks += own[9].tolist() if result >= 0 else []
             values = values if result >= 0 else []
         else:  # what is not reached is not touched, what is given up is spoilt
             states, cuts, at = own[2], own[3], int(result)
@@ -158,7 +166,7 @@ def by_kernel(name, arguments):
 
 
 BELOW = {
-    "solve_part": ("look_outside", "link", "clear_row", "add_row", "take_out", "fill_part"),
+    "solve_part": ("look_outside", "link", "clear_row", "add_row", "take_out", "fill_part", "is_crowded"),
     "solve_parts": ("solve_part",),
 }
 

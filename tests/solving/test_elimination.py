@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from graphs import solve_fractions
+from mutants import plain
 from scipy.sparse import csr_array
 
 from tabular_rl.model.mdp import MDP
@@ -103,3 +104,33 @@ def test_a_walk_takes_the_time_that_the_textbook_says(S):
     assert np.allclose(
         chain_solution(Sweeper(mdp), Policy.uniform(mdp), mdp.terminal), -s * (S - s), rtol=1e-12
     )
+
+
+def test_the_row_of_a_hub_is_changed_at_last():
+    """A tree whose leaves lead back to the root: taken out from there on, its row would hold half of all."""
+    n = 600
+    to = np.stack([2 * np.arange(n) + 1, 2 * np.arange(n) + 2], axis=1)
+    to[to >= n] = 0
+    P = csr_array((np.full(2 * n, 0.5), (np.arange(n).repeat(2), to.reshape(-1))), shape=(n, n))
+    solved = Elimination.of_chain(P, 0.9, np.zeros(n, dtype=bool))
+    read, b = {}, np.random.default_rng(1).random(n)
+    for crowd in (20, n * n):
+        made, walked = plain("elimination"), []
+        clear_row = made["clear_row"]
+
+        def counted(entries, heads, taken, s, clear_row=clear_row, walked=walked):
+            e = heads.row[s]
+            while e >= 0:
+                walked.append(s)
+                e = entries.beside[e]
+            return clear_row(entries, heads, taken, s)
+
+        made["clear_row"], x = counted, b.copy()
+        end = made["solve_parts"](
+            solved.chain, solved.label, solved.states, solved.cuts, 0, 10**6, crowd, *solved._work(), x
+        )
+        assert end == 1
+        assert np.allclose(x, b + 0.9 * (P @ x), rtol=1e-12)
+        read[crowd] = len(walked)
+    assert read[20] < 10 * n
+    assert read[n * n] > n * n / 20

@@ -28,7 +28,7 @@ def list_parts(label, cuts, states):
     cuts[1:] = list(itertools.accumulate(map(len, parts)))
 
 
-def solve_part(chain, label, part, limit, entries, heads, taken, waiting, order, x):
+def solve_part(chain, label, part, limit, crowd, entries, heads, taken, waiting, order, x):
     room, left = len(entries[0]), [int(s) for s in part]
     rows, value, leave, size = {}, {}, {}, 0
     for s in left:
@@ -40,12 +40,13 @@ def solve_part(chain, label, part, limit, entries, heads, taken, waiting, order,
         if size > room:
             return -1
     degree = {s: len(rows[s]) + sum(s in row for row in rows.values()) for s in left}
-    least, gone = 1, []
+    least, gone, easy = 1, [], True
     while left:
-        bound, least, stay = least, 2 * len(part), []
+        bound, least, stay, begun = least, 2 * len(part), [], len(gone)
         limit -= len(left)
         for s in left:
-            if degree[s] > bound:
+            before = [i for i in set(rows) - set(gone) if s in rows[i]]
+            if degree[s] > bound or (easy and max((degree[i] for i in before), default=0) > crowd):
                 stay.append(s)
                 least = min(least, degree[s])
                 continue
@@ -71,7 +72,7 @@ def solve_part(chain, label, part, limit, entries, heads, taken, waiting, order,
             gone.append(s)
             still = set(rows) - set(gone)
             degree = {t: len(rows[t]) + sum(t in rows[u] for u in still) for t in still}
-        left = stay
+        left, easy = stay, len(gone) > begun
     for s in reversed(gone):
         value[s] += sum(p * value[s2] for s2, p in rows[s].items())
         x[s] = float(value[s])
@@ -80,7 +81,7 @@ def solve_part(chain, label, part, limit, entries, heads, taken, waiting, order,
     return len(gone)
 
 
-def solve_parts(chain, label, states, cuts, first, limit, entries, heads, taken, order, x):
+def solve_parts(chain, label, states, cuts, first, limit, crowd, entries, heads, taken, order, x):
     for part in range(first, len(cuts) - 1):
         own = states[cuts[part] : cuts[part + 1]]
         if len(own) == 1:
@@ -88,7 +89,7 @@ def solve_parts(chain, label, states, cuts, first, limit, entries, heads, taken,
             if leaves == 0:
                 return part
             x[own[0]] = (x[own[0]] + met) / leaves
-        elif solve_part(chain, label, own, limit * len(own), entries, heads, taken, *order, x) < 0:
+        elif solve_part(chain, label, own, limit * len(own), crowd, entries, heads, taken, *order, x) < 0:
             return part
     return len(cuts) - 1
 

@@ -32,7 +32,7 @@ INLINED = {
     # the twin keeps rows as dicts
     **{
         ("elimination", part): "solve_part"
-        for part in ("link", "clear_row", "add_row", "take_out", "fill_part")
+        for part in ("link", "clear_row", "add_row", "take_out", "fill_part", "is_crowded")
     },
     # the twins keep lists of neighbours, and rows as dicts
     **{("ordering", part): "least_degree" for part in ("link", "unlink", "link_all", "join")},
