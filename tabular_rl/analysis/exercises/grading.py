@@ -177,8 +177,8 @@ def _cause(
         return (), ""
     x = right[at]
     assert isinstance(x, Fraction)
-    if entry.digits is not None and abs(entry.value - x) < 2 * entry.half:
-        return (), "off in the last digit: round at the end, and do not cut off"
+    if entry.digits is not None and abs(entry.value - x) <= 2 * entry.half:
+        return (), "off by one in the last digit: round at the end, and do not cut off"
     if x and entry.value == -x:
         return (), "this has the wrong sign"
     other = next((item.label for item, y in zip(posed.items, right, strict=True) if y == entry.value), None)
