@@ -74,13 +74,26 @@ def test_policy_iteration_goes_the_way_of_python(open_lesson, name):
         assert [rows[0] if rows else -1 for rows in shown["greedy"]] == step.policy.rows.tolist()
 
 
+def test_policy_iteration_without_discount_starts_from_a_policy_that_ends(open_lesson):
+    """The first actions walk against a wall without end; the page takes others. Sutton & Barto (2018), Example 4.1."""
+    mdp = tabular_rl.load("example:gridworld_4x4")
+    page = open_lesson(mdp)
+    choose(page, "method", "policy-iteration")
+    assert page.run("return document.querySelector('[data-control=start-policy]').value") == "uniform"
+    first, second = steps_of(page, 1)
+    assert first["values"][:4] == pytest.approx([0, -14, -20, -22], abs=1e-9)
+    assert first["greedy"] == [list(mdp.rows(s)) for s in range(mdp.S)]
+    greedy = greedy_of(mdp, tabular_rl.evaluate(mdp, "uniform").v)
+    assert second["greedy"] == [rows[:1] for rows in greedy]
+    assert second["values"] == pytest.approx(tabular_rl.solve(mdp).v.tolist(), abs=1e-9)
+
+
 @pytest.mark.parametrize("name", ["gridworld_4x4", "student"])
-def test_policy_iteration_without_discount_starts_from_a_policy_that_ends(open_lesson, name):
-    """The first actions walk against a wall without end; the page takes others, from which Python goes the same way."""
+def test_policy_iteration_goes_on_from_one_that_ends_as_python_does(open_lesson, name):
     mdp = tabular_rl.load(f"example:{name}")
     page = open_lesson(mdp)
     choose(page, "method", "policy-iteration")
-    assert page.run("return document.querySelector('[data-control=start-policy]').value") == "ends"
+    choose(page, "start-policy", "ends")
     rows = [rows[0] if rows else -1 for rows in page.run(SHOWN)["greedy"]]
     steps = iterates(mdp, "policy-iteration", 50, start_policy=Policy(mdp, rows=np.array(rows)), exact=True)
     assert page.run(LAST) == str(len(steps) - 1)

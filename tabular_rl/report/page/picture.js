@@ -58,7 +58,7 @@ export function picturePanel(store, host) {
       "0",
       both[1] ? [` … ${number(sign * scale.most, 3)} `, element("span", { class: "bar good" }), " better"] : null,
       view && view.words ? element("span", { class: "words" }, view.words) : null,
-      shown && shown.legend ? element("span", { class: "arrows" }, kind === "grid" ? "▲ " : kind === "graph" ? "━ " : "", shown.legend) : null);
+      shown && shown.legend ? element("span", { class: "arrows" }, kind === "grid" ? "▲ " : kind === "graph" ? "━ " : "", symbols(shown.legend)) : null);
   }
 
   new ResizeObserver(fit).observe(place);

@@ -1,4 +1,5 @@
 // The steps of a method, one by one, with their true errors and contraction bounds: what the scrubber goes through.
+import { rowsOf } from "./model.js";
 import { backwardInduction, bestAnswer, distance, firstOrder, firstRows, greedyRows, largest } from "./solve.js";
 import { policyAnswer, policySteps, rowValues, sweep } from "./solve.js";
 
@@ -61,10 +62,11 @@ export function endingRows(model) {
 
 // { steps: [{ k, v, q, greedy, used?, changed? }], errors, bounds, exact, optimalFrom, complete } of a method:
 // "value-iteration", "policy-evaluation", "policy-iteration" or "backward-induction". `optimalFrom` is the first step
-// from which on all greedy actions are optimal ones; null where no step is.
+// from which on all greedy actions are optimal ones; null where no step is. `weights` are those of the policy that is
+// evaluated, or from which policy iteration starts instead of `rows`.
 export function runOf(model, method, { order = null, weights = null, rows = null, answer = bestAnswer(model) } = {}) {
   if (method === "backward-induction") return backwardRun(model, answer);
-  if (method === "policy-iteration") return policyRun(model, rows || firstRows(model), answer);
+  if (method === "policy-iteration") return policyRun(model, rows || firstRows(model), weights, answer);
   return sweptRun(model, method === "policy-evaluation" ? weights : null, order, answer);
 }
 
@@ -85,13 +87,18 @@ function sweptRun(model, weights, order, answer) {
   return finished(steps, bounds, exact, answer, complete);
 }
 
-function policyRun(model, rows, answer) {
-  const found = policySteps(model, rows);
+function policyRun(model, rows, weights, answer) {
+  const found = policySteps(model, rows, { weights });
   if (found === null) return null;
   const steps = found.map(({ v, rows: taken, changed }, k) => stepOf(model, k, v, { rows: taken, changed }));
   const bounds = steps.map(({ v, q }) => (model.gamma < 1 ? distance(bestOf(model, q), v) / (1 - model.gamma) : null));
   const run = finished(steps, bounds, answer, answer, true);
-  return { ...run, optimalFrom: optimalFrom(steps, answer, (step) => [...step.rows].map((i) => (i < 0 ? [] : [i]))) };
+  return { ...run, optimalFrom: optimalFrom(steps, answer, (step) => takenRows(model, step.rows)) };
+}
+
+// The rows of each state that a policy takes: one, or all where `rows` is null.
+export function takenRows(model, rows) {
+  return Array.from({ length: model.S }, (_, s) => (rows === null ? rowsOf(model, s) : rows[s] < 0 ? [] : [rows[s]]));
 }
 
 function backwardRun(model, answer) {

@@ -232,20 +232,29 @@ export function improvedRows(model, v, rows) {
   return rows.map((row, s) => (row < 0 || greedy[s].includes(row) ? row : greedy[s][0]));
 }
 
-// Policy after policy from `rows`: [{ rows, v, changed }], the last one is the end; null where one has no finite value.
-export function policySteps(model, rows, most = 1000) {
+// Policy after policy: [{ rows, v, changed }], the last one is the end; null where one has no finite value. The first is
+// `rows`, or has weights (L,): it is random then, and its rows are null.
+export function policySteps(model, rows, { weights = null, most = 1000 } = {}) {
   const steps = [];
   let before = null;
-  for (let current = rows; steps.length < most;) {
-    const v = policyValues(model, weightsOf(model, current));
+  for (let current = weights ? null : rows; steps.length < most;) {
+    const v = policyValues(model, current ? weightsOf(model, current) : weights);
     if (v === null) return null;
-    const changed = before === null ? [] : [...current.keys()].filter((s) => current[s] !== before[s]);
-    steps.push({ rows: current, v, changed });
+    steps.push({ rows: current, v, changed: steps.length ? changedStates(model, before, current) : [] });
     before = current;
-    current = improvedRows(model, v, current);
-    if (current.every((row, s) => row === before[s])) break;
+    current = current ? improvedRows(model, v, current) : firstGreedy(model, v);
+    if (before && !changedStates(model, before, current).length) break;
   }
   return steps;
+}
+
+// The states with actions whose row is another one.
+function changedStates(model, before, rows) {
+  return [...rows.keys()].filter((s) => rows[s] >= 0 && (before === null || rows[s] !== before[s]));
+}
+
+function firstGreedy(model, v) {
+  return Int32Array.from(greedyRows(model, rowValues(model, v)), (rows) => (rows.length ? rows[0] : -1));
 }
 
 // V_T, V_{T-1} ... V_0 of a model with a horizon: times[t] = V_t.

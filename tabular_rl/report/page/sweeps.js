@@ -2,7 +2,7 @@
 import { errorChart } from "./chart.js";
 import { button, choice, element, newId, number, replace, shownNumber } from "./dom.js";
 import { actionOf } from "./model.js";
-import { endingRows, orders, runOf } from "./runs.js";
+import { endingRows, orders, runOf, takenRows } from "./runs.js";
 import { firstRows, uniformWeights, usedIn, weightsOf } from "./solve.js";
 import { symbols } from "./texts.js";
 
@@ -39,7 +39,7 @@ export function sweepsPanel(store, host) {
   });
   const start = choice({
     name: "start-policy", label: "first policy", value: chosen.start, onchange: (x) => choose({ start: x, at: 0 }),
-    options: [["first", "the first action of each state"], ...(base.terminal.includes(1) ? [["ends", "one that ends"]] : []),
+    options: [["first", "the first action of each state"], ["uniform", "all actions equally often"], ...(base.terminal.includes(1) ? [["ends", "one that ends"]] : []),
       ["own", "my own: choose actions at the right"]],
   });
   const id = newId("sweep");
@@ -74,7 +74,11 @@ export function sweepsPanel(store, host) {
 
   function firstPolicy() {
     const { model } = store.state;
-    return { first: firstRows, ends: endingRows, own: () => own }[chosen.start](model);
+    return { first: firstRows, uniform: firstRows, ends: endingRows, own: () => own }[chosen.start](model);
+  }
+
+  function firstWeights() {
+    return chosen.start === "uniform" ? uniformWeights(store.state.model) : null;
   }
 
   function take(i, s) {
@@ -121,12 +125,15 @@ export function sweepsPanel(store, host) {
     const evaluates = chosen.method === "policy-evaluation";
     const found = orders(model).find(([name]) => name === chosen.order);
     const made = () => runOf(model, chosen.method, {
-      order: found ? found[2] : null, weights: evaluates ? weights() : null, rows: firstPolicy(), answer,
+      order: found ? found[2] : null, weights: evaluates ? weights() : firstWeights(), rows: firstPolicy(), answer,
     });
     run = made();
-    if (run === null && chosen.start === "first" && base.terminal.includes(1)) {
-      chosen.start = "ends";
-      run = made();
+    // At γ = 1 the first actions may never end: others do.
+    for (const name of ["uniform", "ends"]) {
+      if (run === null && chosen.start !== "own" && start.select.querySelector(`[value=${name}]`)) {
+        chosen.start = name;
+        run = made();
+      }
     }
     order.host.hidden = !["value-iteration", "policy-evaluation"].includes(chosen.method);
     policy.host.hidden = !evaluates;
@@ -187,7 +194,7 @@ export function sweepsPanel(store, host) {
       title: titleOf(step),
       values: step.v,
       q: step.q,
-      greedy: byPolicy ? [...step.rows].map((i) => (i < 0 ? [] : [i])) : step.greedy,
+      greedy: byPolicy ? takenRows(model, step.rows) : step.greedy,
       legend: byPolicy ? `the policy π_${step.k}, whose values these are`
         : timed ? "the best actions at this time, all ties"
           : "greedy actions by the values shown, all ties",
@@ -206,7 +213,7 @@ export function sweepsPanel(store, host) {
     const mixed = chosen.method === "policy-evaluation" ? weights() : null;
     const pick = mixed && chosen.policy === "own" ? take : null;
     if (chosen.method === "policy-iteration") {
-      const policyOf = (k) => weightsOf(model, run.steps[k].rows);
+      const policyOf = (k) => (run.steps[k].rows ? weightsOf(model, run.steps[k].rows) : firstWeights());
       return {
         kind: "backup",
         views: [
