@@ -95,8 +95,10 @@ export function gradientPanel(store, host) {
     }
     replace(body,
       element("p", {}, "A preference θ(s,a) for each pair makes the policy π(a|s) = exp θ(s,a) / Σ", element("sub", {}, "b"),
-        " exp θ(s,b). J is its value from the start. The exact gradient is ∂J/∂θ(s,a) = d(s) π(a|s) [ q(s,a) − v(s) ], where d(s) counts the "
-        + `visits of s, discounted. A step ${up}.`),
+        " exp θ(s,b). J is its value from the start. The exact gradient is ",
+        model.horizon === null ? "∂J/∂θ(s,a) = d(s) π(a|s) [ q(s,a) − v(s) ], where d(s) counts the "
+          : ["∂J/∂θ(s,a) = Σ", element("sub", {}, "t"), " dₜ(s) π(a|s) [ qₜ(s,a) − vₜ(s) ], where dₜ(s) counts the "],
+        `visits of s, discounted. A step ${up}.`),
       element("div", { class: "row" }, element("div", { class: "buttons" }, stepButton, tenButton, restart), size.host, naturally.host),
       status, curve, parameters, scatter);
   }
