@@ -277,7 +277,8 @@ def law_of(learned: Learned, weights: Any = None) -> Expected | None:
         return None
     points = learned.curve.steps[learned.curve.steps <= LAW_STEPS]
     options = {key: value for key, value in learned.options.items() if value is not None}
-    options |= {"behavior": learned.behavior, "weights": weights}
+    inputs = {"behavior": learned.behavior, "weights": weights, "start_from": learned.start_from}
+    options |= {key: x for key, x in inputs.items() if key in LEARNERS[learned.method].defaults}
     try:
         return expected(learned.method, learned.mdp, learned.policy, points=points.tolist(), **options)
     except (OptionError, NotAnswerable, NumericalError):

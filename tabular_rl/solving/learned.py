@@ -60,6 +60,9 @@ class Learned(Solution):
     # reason -> states met, never learned from
     unused: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     behavior: Policy | None = None  # who acted; None for a log, and for a horizon
+    start_from: Floats | None = (
+        None  # (S,) or (T + 1, S), the values that were started with, where some were given
+    )
     earned: Floats | None = (
         None  # (runs,) from the start, of policies that are known exactly: not greedy ones
     )

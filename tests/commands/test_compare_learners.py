@@ -123,6 +123,12 @@ def test_the_law_is_that_of_the_options(loop):
     assert found.curves[0].learned.curve.rms[:, 0] == pytest.approx(2 * 0.75**k, rel=1e-12)
 
 
+@pytest.mark.parametrize("name", ["td0", "sarsa-evaluation", "q-evaluation"])
+def test_each_learner_that_has_a_law_shows_it(name):
+    found = compare(load("example:random_walk_5"), [f"{name},step-size=0.1"], steps=5)
+    assert found.curves[0].law is not None
+
+
 def test_where_there_is_no_law_there_is_none(loop):
     found = compare(loop, ["td0"], steps=20)  # n^-0.7 of the visits
     assert found.curves[0].law is None

@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 from learners import hand_model
 
-from tabular_rl import MDP, Policy, batch_td, laws, learn, load, prioritized_sweeping, q_learning, solve, td0
+from tabular_rl import (
+    MDP,
+    Policy,
+    batch_td,
+    compare,
+    laws,
+    learn,
+    load,
+    prioritized_sweeping,
+    q_learning,
+    solve,
+    td0,
+)
 from tabular_rl.errors import OptionError
 
 START = {"a": 3, "b": Fraction(5)}
@@ -97,3 +109,14 @@ def test_going_on_asks_for_the_same_values():
 def test_what_says_nothing_of_states_is_refused(method, options, says):
     with pytest.raises(OptionError, match=says):
         learn(hand_model(), method, steps=1, reference=False, **options)
+
+
+def test_a_comparison_has_the_law_from_these_values():
+    """The expected value of the start after a step is that of the runs from there, not of those from 0."""
+    walk = load("example:random_walk_5")
+    found = compare(walk, ["td0,step-size=0.1"], steps=1, runs=4, start_from={"C": 1, "B": 2, "D": 4})
+    (curves,) = found.curves
+    # From C to B or D: 1 + 1/10 (2 - 1) or 1 + 1/10 (4 - 1), each with probability 1/2.
+    assert curves.law.start_mean[0] == pytest.approx(1.2)
+    assert set(np.round(curves.learned.curve.start[0], 12)) <= {1.1, 1.3}
+    assert curves.learned.start_from.tolist() == [0, 2, 1, 4, 0, 0, 0]

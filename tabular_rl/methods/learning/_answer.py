@@ -97,6 +97,7 @@ def answer_of(run: Learning, stopped: str | None, state: dict[str, Any], rate: f
         state=state,
         reference=run.reference,
         behavior=run.behavior if run.data is None and whole is run.mdp else None,
+        start_from=(sign * run.start_values).reshape(v.shape) if run.starts_from else None,
     )
 
 
