@@ -148,7 +148,14 @@ def test_an_ellipse_has_the_axes_of_its_covariance(open_lesson):
 
 
 def test_without_a_limit_of_the_total_reward_the_panel_says_so(open_lesson):
-    mdp = tabular_rl.MDP([[[1, 0], [0, 1]], [[0, 1], [0, 1]]], [[-1, 0], [0, 0]], 1, axes="sas")
-    page = open_lesson(mdp)
+    page = open_lesson("recycling_robot")
     page.one("[data-control=tab-gradient]").click()
+    page.one("[data-control=gradient-step]").click()
+    page.run("lesson.store.setModel({ gamma: 1 })")
+    assert "has no limit" in page.one("[data-panel=gradient] [role=status]").text
+    assert page.run("return lesson.store.state.shown") is None  # no values of another γ
+    page.run("lesson.store.setModel({ gamma: 0.9 })")
+    assert near(
+        shown(page, "J"), [exact_gradient(SoftmaxPolicy(tabular_rl.load("example:recycling_robot"))).J]
+    )
     assert page.console() == []

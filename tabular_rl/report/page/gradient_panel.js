@@ -84,6 +84,7 @@ export function gradientPanel(store, host) {
   function layOut() {
     const { model } = store.state;
     if (!climb.found) {
+      store.set({ shown: null });
       replace(body, element("p", { class: "status", role: "status" },
         "The policy takes every action with some probability, and its total reward then has no limit. With γ below 1 it has one."));
       return;
