@@ -45,7 +45,7 @@ def expected_sarsa(
     ----------
     mdp : the model; with a horizon there is a table for each time
     behavior : a policy that chooses the actions, instead of `explore`
-    explore : how actions are chosen: "epsilon-greedy:0.1", "boltzmann:1", "ucb:2", rates with schedules
+    explore : how actions are chosen: "epsilon-greedy:0.1", "epsilon-visits:10", "boltzmann:1", "ucb:2", schedules too
     ties : "random" or "first", as in q_learning; with the first a step takes one uniform less
     data : Transitions to learn from, in order, again and again, instead of samples of the model; b is then `behavior`,
         or the policy that they were most likely made by (`behavior_of`)

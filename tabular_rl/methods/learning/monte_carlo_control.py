@@ -62,7 +62,7 @@ def monte_carlo_control(
     ----------
     mdp : the model; with a horizon there is a table for each time
     behavior : a policy that chooses the actions, instead of `explore`; its values are then learned
-    explore : how actions are chosen: "epsilon-greedy:0.1", "boltzmann:1", "ucb:2", rates with schedules
+    explore : how actions are chosen: "epsilon-greedy:0.1", "epsilon-visits:10", "boltzmann:1", "ucb:2", schedules too
     exploring_starts : begin each episode with a state and an action, all pairs equally likely
     data : Transitions to learn from, in order, again and again, instead of samples of the model; where an episode
         of them is cut off, visits with too few rewards after them are left out, all of them at γ = 1

@@ -44,7 +44,7 @@ def prioritized_sweeping(
     ----------
     mdp : the model; with a horizon there is a table for each time
     behavior : a policy that chooses the actions, instead of `explore`
-    explore : how actions are chosen: "epsilon-greedy:0.1", "boltzmann:1", "ucb:2", rates with schedules
+    explore : how actions are chosen: "epsilon-greedy:0.1", "epsilon-visits:10", "boltzmann:1", "ucb:2", schedules too
     planning : n, backups off the queue after each real step
     threshold : θ, changes up to this do not enter the queue
     steps, runs, seed : real transitions a run, independent runs, start of the random numbers

@@ -46,7 +46,7 @@ def q_learning(
     ----------
     mdp : the model; with a horizon there is a table for each time
     behavior : a policy that chooses the actions, instead of `explore`
-    explore : how actions are chosen: "epsilon-greedy:0.1", "boltzmann:1", "ucb:2", rates with schedules
+    explore : how actions are chosen: "epsilon-greedy:0.1", "epsilon-visits:10", "boltzmann:1", "ucb:2", schedules too
     ties : which of several best actions is taken: any of them ("random"), or the "first". Then a step takes one uniform
         less (not with replay): what a restart leaves of its own takes the first action
     data : Transitions to learn from, in order, again and again, instead of samples of the model
