@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -182,14 +183,20 @@ def times_maps(answer: Solution, few: int = 400) -> list[Map]:
     down = mdp.sense == "min"
     maps = [Map(what, v, texts.tolist(), bar_of(mdp), rows=names, columns=columns, down=down)]
     if not shared and any((x.chosen >= 0).any() for x in subjects):
-        rows = np.stack([x.chosen for x in subjects], axis=1)
-        action = np.where(rows >= 0, mdp.pair_action[rows], -1)
-        named = [["" if a < 0 else short(mdp.actions[a]) for a in line] for line in action.tolist()]
-        bar = "number of the action"
-        maps.append(
-            Map("actions", np.where(rows >= 0, action, np.nan), named, bar, rows=names, columns=columns[:-1])
-        )
+        maps.append(actions_map(mdp, [x.chosen for x in subjects]))
     return maps
+
+
+def actions_map(mdp: MDP, chosen: Sequence[Any]) -> Map:
+    """Return the actions of a policy by state and time, coloured by their number; `chosen` has rows (S,) by time."""
+    rows = np.stack(chosen, axis=1)
+    action = np.where(rows >= 0, mdp.pair_action[rows], -1)
+    named = [["" if a < 0 else short(mdp.actions[a]) for a in line] for line in action.tolist()]
+    names, columns = [short(name) for name in mdp.states], [f"t = {t}" for t in range(len(chosen))]
+    values = np.where(rows >= 0, action, np.nan)
+    return Map(
+        "the actions that are taken", values, named, "number of the action", rows=names, columns=columns
+    )
 
 
 def model_map(mdp: MDP) -> Map | None:

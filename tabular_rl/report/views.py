@@ -15,7 +15,7 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.report.against import discount_curves, policy_curve, q_curve, value_curve, variable_of
 from tabular_rl.report.blocks import Block, Curve, Lines, Series
 from tabular_rl.report.curves import learning_picture, residuals_picture
-from tabular_rl.report.maps import model_map, q_map, q_table_map, short, times_maps, value_map
+from tabular_rl.report.maps import actions_map, model_map, q_map, q_table_map, short, times_maps, value_map
 from tabular_rl.report.network import FEW_NODES, answer_graph, model_graph
 from tabular_rl.report.subject import Subject, layout_of, subject_of, subject_of_policy
 from tabular_rl.report.words import problem_text, title
@@ -151,7 +151,14 @@ def model_picture(mdp: MDP, what: str = "") -> list[Block]:
 
 def policy_picture(policy: Policy, what: str = "") -> list[Block]:
     """The picture of a policy alone."""
-    return picture_of(policy.mdp, {"policy": lambda: _policy(subject_of_policy(policy), None)}, what)
+
+    def drawn() -> list[Block]:
+        if policy.timed and policy.deterministic:
+            return [actions_map(policy.mdp, [policy.at(t).rows for t in range(len(policy.weights))])]
+        return _policy(subject_of_policy(policy), None)
+
+    at = " at the first decision" if policy.timed and not policy.deterministic else ""
+    return picture_of(policy.mdp, {"policy": drawn}, what, f"; a policy{at}")
 
 
 def _values(answer: Solution) -> list[Block]:

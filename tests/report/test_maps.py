@@ -375,6 +375,14 @@ def test_a_policy_draws_itself():
     assert values_between(axes) == {}
 
 
+def test_a_policy_of_time_steps_draws_all_of_them():
+    answer = t.solve(t.load("example:inventory_horizon"))
+    axes = answer.policy.plot()
+    texts = {x.get_position(): x.get_text() for x in axes.texts}
+    assert {texts[t, 0] for t in range(3)} == {"order3", "order2", "order0"}  # Puterman's policy in stock 0
+    assert [x.get_text() for x in axes.get_xticklabels()] == ["t = 0", "t = 1", "t = 2"]
+
+
 def test_axes_that_are_given_are_drawn_on():
     _, (left, right) = pyplot.subplots(1, 2)
     answer = t.solve(t.load("example:gridworld_4x4"))
