@@ -84,9 +84,11 @@ class FiniteCertifier(Certifier):
                 # q̂ + E + what is carried, below the lower bound of the state, proves a row worse.
                 near = narrow.now.not_worse(after, down(lower[t] - float(up(carried_rise + shared))))
                 narrow.mark(near, decisions.keep[t])
+                sure = narrow.now.sole(near, backup.chosen)
                 if len(beyond.rows):
                     beyond.keep(decisions.keep[t], down(lower[t] - carried_rise))
-                decisions.prove(t, chosen)
+                    sure = sweeper.sole(decisions.keep[t], chosen)
+                decisions.prove(t, chosen, sure)
             if self.policy is None and made is not None:
                 made[t] = chosen
                 if not len(beyond.rows):
@@ -109,13 +111,20 @@ class _Decisions:
     """What is proven of actions: keep (T, L), which may be the best, and proven (T, S), where the policy is optimal."""
 
     def __init__(self, sweeper: Sweeper, T: int) -> None:
-        self.sweeper, mdp = sweeper, sweeper.mdp
+        self.mdp = mdp = sweeper.mdp
         self.keep, self.proven = np.empty((T, mdp.L), dtype=bool), np.empty((T, mdp.S), dtype=bool)
         self.after, self.weight = np.ones(mdp.S, dtype=bool), edges(mdp)
 
-    def prove(self, t: int, chosen: NDArray[Any]) -> None:
-        """Mark the states whose action is proven best, and leads only to states where that is so one time later."""
-        mdp, sure = self.sweeper.mdp, self.sweeper.sole(self.keep[t], chosen)
+    def prove(self, t: int, chosen: NDArray[Any], sure: NDArray[np.bool_]) -> None:
+        """Mark the states whose action is proven best, and leads only to states where that is so one time later.
+
+        Parameters
+        ----------
+        t : the time
+        chosen : (S,) the row of each state
+        sure : (S,) where it is the only one that is kept
+        """
+        mdp = self.mdp
         if not self.after.all():
             live = np.flatnonzero(sure & (chosen >= 0))
             first = mdp.row_ptr[chosen[live]].astype(np.int64)
