@@ -122,7 +122,7 @@ class TotalCertifier(Certifier):
         if self._chain is None or self._chain.policy is not policy:
             self._chain = _Chain(self.clocked.of(self.mdp), policy, zero_of_policy(self.mdp, policy))
         lower, upper, smallest = self._chain.bounds(v, self.sweeps)
-        if policy.rows is not None and smallest > self.wanted / 2:
+        if policy.rows is not None and self._too_coarse(smallest):
             lower, small = self._finer_beside(v, lower, smallest / 2, -1)
             upper, smallest = self._finer_beside(v, upper, smallest / 2, 1)
             smallest = float(up(smallest + small))
@@ -168,7 +168,7 @@ class TotalCertifier(Certifier):
         if best.time is None and chain.settled:
             best.time = total.lower_values(chain.time)
         upper, of_rows, smallest = best.bound(lowered, span, self.sweeps, chain.slack(lowered, span))
-        if smallest and small and smallest + small > self.wanted / 2:
+        if smallest and small and self._too_coarse(smallest + small):
             lower, small = self._finer_beside(v, lower, small, -1)
             upper, of_rows, smallest = self._finer_above(lowered, upper, of_rows, smallest)
         keep = of_rows >= total.lower_values(lower)[total.quotient.pair_state]
@@ -181,6 +181,10 @@ class TotalCertifier(Certifier):
             float(up(smallest + small)) if smallest and small else 0.0,
             note="; ".join(filter(None, (note, _note(self.mdp, lower, lifted)))),
         )
+
+    def _too_coarse(self, smallest: float) -> bool:
+        """Whether rounding alone may hide what is asked for, while there is time for more."""
+        return smallest > self.wanted / 2 and self.sweeps >= FEW
 
     def _finer_beside(self, v: Floats, bound: Floats, small: float, side: int) -> tuple[Floats, float]:
         """A bound of the policy, and its smallest distance, with an error for each row where that helps."""

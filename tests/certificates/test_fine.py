@@ -103,6 +103,17 @@ def test_a_rare_penalty_widens_no_other_interval():
     assert certifier.control(-answer.v).width < 1e-7
 
 
+def test_no_chain_is_solved_once_a_run_is_stopped(monkeypatch):
+    mdp = penalty(40, 10**7)
+    v = np.array([-float(x) for x in rational(mdp).exact])
+    certifier = TotalCertifier(mdp)
+    usual = certifier.control(v)
+    certifier.wanted = 0.0
+    certifier.use_what_is_known()
+    monkeypatch.setattr("tabular_rl.certificates.total.FineBounds", None)
+    assert certifier.control(v).width <= usual.width * 1.1
+
+
 def test_what_is_no_bound_is_not_returned(monkeypatch):
     """Where the chains are solved wrongly nothing is verified."""
     mdp = penalty(10, 1000)
