@@ -62,6 +62,7 @@ hooks.planners.fill(PLANNERS.values)
 hooks.best_policy.fill(_best_policy)
 hooks.counting.fill(hooks.later("tabular_rl.report.progress", "counting"))
 hooks.read_policy.fill(hooks.later("tabular_rl.formats.named_policies", "read_policy"))
+hooks.read_dictionary.fill(hooks.later("tabular_rl.formats.importers.dictionary", "model_arguments"))
 
 __version__ = "0.1.0"
 

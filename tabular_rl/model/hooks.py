@@ -50,6 +50,9 @@ planners = Hook("lists the methods that plan with a model")  # nothing -> Method
 verdicts = Hook("says what theory knows of a run")  # Learning -> sentences: why it will not converge
 best_policy = Hook("finds a best policy")  # model -> Policy
 read_policy = Hook("reads the text of a policy")  # text, model -> Policy
+read_dictionary = Hook(
+    "reads a dictionary"
+)  # arguments of importers.dictionary.model_arguments -> those of from_rows
 counting = Hook("tells how many states were found")  # nothing -> a context with a function of (seen, found)
 html_of = Hook("shows a model or an answer in a notebook")  # anything that is shown -> HTML
 sheet_of = Hook("writes the sheet of an exercise")  # Exercise, form, whether with its solution -> text

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
 OF_ALL = ("horizon", "final_reward", "sense", "normalize", "name", "source", "layout")
 OF_TENSORS = ("axes", "reward_axes", "terminal", "terminal_rewards", "states", "actions", "start", *OF_ALL)
 OF_FUNCTIONS = ("gamma", "terminal", "start", "names", "most", "progress", *OF_ALL)
+OF_DICTIONARIES = ("terminal", "start", *OF_ALL)
 OF_OUTCOMES = ("terminal", "states", "actions", "start", *OF_ALL)
 
 
@@ -370,6 +371,54 @@ class MDP(Model, hooks.Drawn):
             )
         check_options("MDP.from_outcomes", options, OF_OUTCOMES)
         return cls.from_rows(**arrays_of_outcomes(outcomes, gamma, terminal, states, actions, start, options))
+
+    @classmethod
+    @public
+    @phase("building")
+    def from_dictionary(
+        cls,
+        P: Any,
+        gamma: Any,
+        *,
+        terminal: Iterable[Any] = (),
+        start: Any = None,
+        **options: Any,
+    ) -> MDP:
+        """Return the model of a dictionary {state: {action: [(p, next state, reward, done)]}}.
+
+        It is what Gymnasium's toy environments keep as env.unwrapped.P, and what bettermdptools takes. `done` ends the
+        episode: nothing follows. A state that is entered only with done is terminal, and its own outcomes are left out,
+        since no episode gets to them. Where a state is entered both ways, what is done leads to a terminal state named
+        "end". Outcomes of an action with the same next state and reward are added up. Numbers that are texts, integers
+        or fractions are exact; where one is a float, all are.
+
+        Parameters
+        ----------
+        P : the dictionary; a list in its place has the keys 0, 1, 2 ... Keys are named as in `MDP.from_functions`
+        gamma : discount
+        terminal : more states that end, whose own outcomes are left out
+        start : a state, or {state: probability}; a start counts as entered without done
+        options : horizon, final_reward, sense, normalize, name, source, layout, as in `MDP`
+
+        Returns
+        -------
+        MDP
+
+        Raises
+        ------
+        ModelError : each fault with the state and the action that it concerns
+
+        Examples
+        --------
+        A coin is tossed until it shows heads, and each toss costs 1: v = -1 + 1/2 · v = -2.
+
+        >>> P = {"toss": {"again": [("1/2", "toss", -1, False), ("1/2", "toss", -1, True)]}}
+        >>> mdp = MDP.from_dictionary(P, 1)
+        >>> list(mdp.states), mdp.backup([-2, 0]).tolist()
+        (['toss', 'end'], [-2.0])
+        """
+        check_options("MDP.from_dictionary", options, OF_DICTIONARIES)
+        return cls.from_rows(**hooks.read_dictionary(arrays_of_outcomes, P, gamma, terminal, start, options))
 
     @classmethod
     @public

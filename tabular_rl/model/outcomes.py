@@ -24,9 +24,8 @@ from tabular_rl.model.settings import floats_of, start_values
 Where = tuple[str | None, str | None, str | None]  # state, action and next state of a fault
 AN_OUTCOME = "state, action, next state, probability, reward"
 A_DICTIONARY = (
-    "found a dictionary, expected {}. From Gymnasium's {{state: {{action: [(p, next state, reward, done)]}}}} make a "
-    "list of (state, action, next state, p, reward) for MDP.from_outcomes. States entered with done = True are "
-    "terminal: leave out their own outcomes, and name them with terminal=[...]"
+    "found a dictionary, expected {}. MDP.from_dictionary takes "
+    "{{state: {{action: [(p, next state, reward, done)]}}}}, as Gymnasium's env.unwrapped.P is"
 )
 
 

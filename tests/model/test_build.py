@@ -281,7 +281,7 @@ class Frame:
     [
         (
             ENV_P,
-            f"outcomes: found a dictionary, expected a list of {WANTED}. From Gymnasium's {{state: {{action: [(p,",
+            f"outcomes: found a dictionary, expected a list of {WANTED}. MDP.from_dictionary takes {{state: ",
         ),
         (None, f"outcomes: found None, expected a list of {WANTED}"),
         (7, f"outcomes: found 7, expected a list of {WANTED}"),
