@@ -207,7 +207,17 @@ def steps_counted(time: Floats) -> float:
 
 
 def too_slow(off: float, before: float, sweeps: int) -> bool:
-    """Whether what is off is not on its way to 1 within so many sweeps, by its last FEW."""
+    """Whether what is off is not on its way to 1 within so many sweeps, by its last FEW.
+
+    Parameters
+    ----------
+    off, before : what is off now and was FEW sweeps ago, in units of what is wanted; inf before that
+    sweeps : that are left
+
+    Returns
+    -------
+    bool
+    """
     if before == math.inf or off <= 1:
         return False
     return off >= before or math.log(off) > math.log(before / off) * sweeps / FEW

@@ -36,7 +36,7 @@ MOMENTS = [
         ("td0", "walk.rho[at(i)]", "1.0"),
         ("td0", "walk.rho[at(i)]", "1.0 / walk.rho[i]"),
         ("td0", "model.pair_state[at(i)]", "s2"),
-        ("next_state", "search(model.start, u[1])", "0"),
+        ("next_state", "search(model.start, u[walk.restart])", "0"),
         ("action", "first = model.pair_ptr[at(s)]", "first = model.pair_ptr[0]"),
         ("expected_sarsa", "model.gamma * expected(model, walk, x, s2, e, visits, q, bar)",
          "expected(model, walk, x, s2, e, visits, q, bar)"),

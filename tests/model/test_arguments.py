@@ -426,6 +426,8 @@ def test_every_option_that_a_message_names_is_an_argument_in_python():
         "show",
         "draw",
         "start_from",
+        "kind",
+        "numbers",
     }
     for function in families.FAMILIES.values():
         known |= set(inspect.signature(function).parameters)

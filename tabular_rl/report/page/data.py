@@ -27,6 +27,10 @@ def lesson_data(mdp: MDP, answer: Solution, policy: Policy | None = None) -> dic
     mdp : the model
     answer : the values of its best policy
     policy : one more that the page can evaluate
+
+    Returns
+    -------
+    A dictionary that is written as JSON.
     """
     return {
         "name": escape(mdp.name),
