@@ -257,6 +257,13 @@ FLOATS = {
     "model/graph/search.py": "`edges`, `starts` and `unseen` themselves",
     "model/tensors.py": "tensors of floats",
     "methods/gradient/_episodes.py": "a model made of floats",
+    "methods/gradient/given.py": "ratios of floats",
+    "certificates/finite.py": "those of `edges`",
+    "report/maps.py": "what is drawn",
+    "report/network.py": "what is drawn",
+    "report/against.py": "what is drawn",
+    "report/subject.py": "what is drawn",
+    "report/page/placement.py": "what is drawn",
 }
 
 
