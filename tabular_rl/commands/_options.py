@@ -106,7 +106,7 @@ def to_option(name: str) -> Callable[[C], C]:
     """Return the option that says in which format a model is written."""
     return click.option(
         "--to",
-        type=click.Choice(MODELS.names),
+        type=click.Choice([format.name for format in MODELS.written]),
         help=f"Format to write, if the name of {name} does not say it.",
     )
 

@@ -37,7 +37,7 @@ def load(
     Parameters
     ----------
     path : a file, a directory of arrays, "-" for standard input, or "example:NAME" for a model of the package
-    format : "toml", "csv", "npz" or "directory"; by default what the suffix says
+    format : "toml", "csv", "npz", "directory" or "json"; by default what the suffix says
     gamma, horizon, terminal, sense : take the place of what the file says; gamma as a text is an exact rational
     normalize : rescale rows that do not sum to 1
 
@@ -134,7 +134,8 @@ def format_of(path: str | os.PathLike[str]) -> str:
     if os.path.isdir(path) or not suffix:
         return next(format.name for format in MODELS.formats if format.folder)
     format = MODELS.of(path)
-    if format is None:
-        expected = f"expected one of {', '.join(MODELS.suffixes)}, or none for a directory"
+    if format is None or format not in MODELS.written:
+        suffixes = [suffix for known in MODELS.written for suffix in known.suffixes]
+        expected = f"expected one of {', '.join(suffixes)}, or none for a directory"
         raise OptionError(f"{path_text(path)}: found suffix {quoted(suffix)}, {expected}")
     return format.name

@@ -28,7 +28,8 @@ class Format:
 
     `read` takes an open binary file and what the caller asks for, `write` what there is to write and an open binary
     file; a format without suffixes is a directory and both take its path. A function is named as "module.function" of
-    this folder, so that it is imported when it is first called. `magic` are the first bytes of a file, none for text,
+    this folder, so that it is imported when it is first called; without `write` it is only
+    read. `magic` are the first bytes of a file, none for text,
     `content` what messages call what such a file holds, `purpose` what it is for.
     """
 
@@ -50,16 +51,21 @@ class Format:
         """What pages and messages call it.
 
         >>> [format.title for format in MODELS.formats]
-        ['TOML', 'CSV', 'npz', 'directory']
+        ['TOML', 'CSV', 'npz', 'directory', 'JSON']
         """
-        return self.name if self.magic or self.folder else self.name.upper()
+        return self.name if self.binary or self.folder else self.name.upper()
+
+    @property
+    def binary(self) -> bool:
+        """Whether its first bytes are those of no text: a file that has them can be of no other format."""
+        return any(not magic.decode("latin-1").isprintable() for magic in self.magic)
 
 
 def function(named: str | Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of a format, imported where it is only named."""
     if callable(named):
         return named
-    found: Callable[..., Any] = resolve_name(f"tabular_rl.formats.{named.replace('.', ':')}")
+    found: Callable[..., Any] = resolve_name(f"tabular_rl.formats.{':'.join(named.rsplit('.', 1))}")
     return found
 
 
@@ -75,6 +81,15 @@ class Formats:
         return [format.name for format in self.formats]
 
     @property
+    def written(self) -> list[Format]:
+        """The formats that are written; all where others write them.
+
+        >>> [format.name for format in MODELS.written]
+        ['toml', 'csv', 'npz', 'directory']
+        """
+        return [format for format in self.formats if format.write] or self.formats
+
+    @property
     def suffixes(self) -> list[str]:
         """The suffixes of all formats."""
         return [suffix for format in self.formats for suffix in format.suffixes]
@@ -84,19 +99,20 @@ class Formats:
         """The titles of those that are files, as help texts say them.
 
         >>> MODELS.titles
-        'TOML, CSV, npz'
+        'TOML, CSV, npz, JSON'
         """
         return ", ".join(format.title for format in self.formats if not format.folder)
 
     @property
     def endings(self) -> str:
-        """How the names of files end, as help texts say it.
+        """How the names of files end that are written, as help texts say it.
 
         >>> MODELS.endings, LOGS.endings
         ('.toml, .csv, .npz, or a directory of arrays', '.csv, .npz')
         """
-        folders = [", or a directory of arrays" for format in self.formats if format.folder]
-        return ", ".join(self.suffixes) + "".join(folders)
+        suffixes = [suffix for format in self.written for suffix in format.suffixes]
+        folders = [", or a directory of arrays" for format in self.written if format.folder]
+        return ", ".join(suffixes) + "".join(folders)
 
     def named(self, name: str) -> Format:
         """Return a format by its name.
@@ -191,21 +207,24 @@ class Formats:
 
     def _read(self, file: BinaryIO, format: Format | None, given: tuple[Any, ...]) -> Any:
         """Read an open file after a look at its first bytes."""
-        head = file.read(8)
+        head = file.read(64)
         file.seek(0)
         if not head:
             raise ModelError(f"empty, expected {self.thing}")
-        found = self.of_bytes(head)
+        found = self.of_bytes(head) or self.of_bytes(head.removeprefix(b"\xef\xbb\xbf").lstrip())
         chosen = format or found or self.formats[0]
         if chosen.magic and found is not chosen:
             holds = input.kind_of(head) if found is None else found.content
             raise ModelError(f"found {holds}, expected {chosen.content}")
-        if found is not None and found is not chosen:
+        if found is not None and found is not chosen and found.binary:
             raise ModelError(f"found {found.content}, expected {chosen.title}. Name it {found.suffixes[0]}.")
         return function(chosen.read)(file, *given)
 
     def write(self, what: Any, path: str | os.PathLike[str], format: Format) -> None:
         """Write a file or a directory, which takes the place of what stood there when it is complete."""
+        if format not in self.written:
+            known = ", ".join(other.name for other in self.written)
+            raise OptionError(f"format: {format.name} is only read, expected one of {known}")
         write = function(format.write)
         if format.folder:
             write(what, Path(path))
@@ -223,6 +242,8 @@ MODELS = Formats(
            purpose="programs: the arrays in one file"),
     Format("directory", (), "directory.read_directory", "directory.write_directory",
            purpose="models larger than comfortable: mapped, not read"),
+    Format("json", (".json",), "importers.dictionary_json.read_dictionary_json", "", (b"{",), "a JSON object",
+           purpose="dictionaries of Gymnasium and of courses; only read"),
     otherwise=", or say which format it is with --format",
 )  # fmt: skip
 LOGS = Formats(

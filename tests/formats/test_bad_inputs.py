@@ -187,7 +187,7 @@ def test_name_says_another_format_than_the_content(refused):
     refused(
         "m.txt",
         FOREST,
-        ": found suffix '.txt', expected one of .toml, .csv, .npz, or say which format it is with --format",
+        ": found suffix '.txt', expected one of .toml, .csv, .npz, .json, or say which format it is with --format",
     )
 
 

@@ -111,6 +111,7 @@ GOOD = [(1, "a", 0, False)]
         ({"a": {"go": [("x", "a", 0, False)]}}, "state 'a', action 'go', next state 'a': found probability 'x'"),
         ({"a": {"go": [(1, "a", "x", False)]}}, "state 'a', action 'go', next state 'a': found reward 'x'"),
         ({"a": {"go": [(1, "a", [1], False)]}}, "state 'a', action 'go', next state 'a': found reward"),
+        ({"a": {"go": [("x", "a", 0, True)]}}, "state 'a', action 'go', next state 'a': found probability 'x'"),
         ({"a": {"go": [("1/2", "a", 0, False)]}}, "state 'a', action 'go': probabilities sum to 1/2, expected 1"),
         ({"a": {"go": [(0.5, "a", 0, False)]}}, "state 'a', action 'go': probabilities sum to 0.5"),
         ({"a": {"go": [(0, "a", 0, False)]}}, "state 'a', action 'go': probabilities sum to 0, expected 1"),

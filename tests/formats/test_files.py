@@ -99,13 +99,15 @@ def test_suffix_says_the_format(tmp_path):
         (tmp_path / name).write_text(MODEL)
         assert load(tmp_path / name).S == 1
     (tmp_path / "m.txt").write_text(MODEL)
-    way_out = "expected one of .toml, .csv, .npz, or say which format it is with format="
+    way_out = "expected one of .toml, .csv, .npz, .json, or say which format it is with format="
     assert said(tmp_path / "m.txt") == f" found suffix '.txt', {way_out}"
     assert load(tmp_path / "m.txt", format="toml").S == 1
     (tmp_path / "m").write_text(CSV)
     assert said(tmp_path / "m") == f" found suffix '', {way_out}"
     assert load(tmp_path / "m", format="csv").S == 1
-    with pytest.raises(OptionError, match="format: found 'yaml', expected one of toml, csv, npz, directory"):
+    with pytest.raises(
+        OptionError, match="format: found 'yaml', expected one of toml, csv, npz, directory, json"
+    ):
         load(tmp_path / "m", format="yaml")
 
 

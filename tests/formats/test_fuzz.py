@@ -27,6 +27,12 @@ G = { terminal = true, reward = "1/3" }
 C = { goto = "S", reward = -100 }
 A = { jump = "G", jump_reward = 10 }
 """
+DICTIONARY = b"""{"gamma": 0.9, "start": {"a": "1/2", "b": 0.5}, "horizon": 3, "name": "x",
+ "P": {"a": {"go": [[0.5, "b", 0, true], [0.5, "b", -1.5, false]],
+  "run": [["1/3", "c", 1, true], ["2/3", "a", 0, false]]},
+  "b": [[[1, "b", 1, false]]],
+  "c": {"go": [[1.0, "c", 0, true]]}}}
+"""
 TENSORS = b"""discount = 0.9
 states = ["a", "b"]
 terminal = ["b"]
@@ -76,11 +82,11 @@ def written(format, tmp_path):
 
 
 @pytest.mark.parametrize("trials", [400, pytest.param(1500, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", ["toml", "csv", "npz", "grid", "tensors", "top"])
+@pytest.mark.parametrize("kind", ["toml", "csv", "npz", "grid", "tensors", "top", "json"])
 def test_damaged_files(kind, trials, tmp_path):
-    texts = {"grid": GRID, "tensors": TENSORS, "top": TOP}
+    texts = {"grid": GRID, "tensors": TENSORS, "top": TOP, "json": DICTIONARY}
     good = texts.get(kind) or written(kind, tmp_path)
-    path = tmp_path / f"bad.{kind if kind in ('csv', 'npz') else 'toml'}"
+    path = tmp_path / f"bad.{kind if kind in ('csv', 'npz', 'json') else 'toml'}"
     path.write_bytes(good)
     load(path)
     rng = random.Random(f"damage {kind}")

@@ -86,6 +86,9 @@ def read_dictionary(P: Any, terminal: Any = (), start: Any = None) -> Found:
     law = None if start is None else {_name(s): p for s, p in _start(start).items()}
     given = _terminal(terminal)
     ends = dict.fromkeys([*idle, *given, *_ended(entries, law or {})])
+    for e in entries:
+        if e.state in ends:
+            _check_numbers(e)
     known = dict.fromkeys([*states, *given, *(e.to for e in entries if e.to in ends)])
     end = END
     while end in known:
@@ -137,6 +140,16 @@ def _merged(outcomes: Iterable[tuple[Entry, str]]) -> list[Outcome]:
 def _sum(p: Any, q: Any) -> Any:
     x, y = as_number(p), as_number(q)
     return float(x) + float(y) if isinstance(x, float) or isinstance(y, float) else x + y
+
+
+def _check_numbers(e: Entry) -> None:
+    """Raise where an outcome that is left out has something else than numbers."""
+    for what, x in (("probability", e.p), ("reward", e.reward)):
+        try:
+            as_fraction(x)
+        except (ValueError, TypeError, OverflowError, ModelError):
+            found = f"found {what} {kind_text(x)}, expected a number"
+            raise ModelError(Fault(found, e.state, e.action, e.to)) from None
 
 
 def _counts(x: Any) -> bool:
