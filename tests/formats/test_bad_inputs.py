@@ -634,7 +634,7 @@ def test_number_in_an_odd_spelling(refused, capsys, text):
     done = inside(capsys, "solve", "m.toml")
     assert (done.code, done.out) == (2, "")
     assert one_line(done.err).startswith("m.toml:6: ")
-    for option in ("--gamma", "--tolerance"):
+    for option in () if text == ".5" else ("--gamma", "--tolerance"):  # on the command line .5 is a number
         done = inside(capsys, "solve", ROBOT, option, text)
         assert (done.code, done.out) == (2, "")
         assert one_line(done.err).startswith(f"{option}: found '{text}', expected a number from")
