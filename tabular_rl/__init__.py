@@ -61,6 +61,7 @@ hooks.verdicts.fill(hooks.later("tabular_rl.laws.verdicts", "verdicts"))
 hooks.planners.fill(PLANNERS.values)
 hooks.best_policy.fill(_best_policy)
 hooks.counting.fill(hooks.later("tabular_rl.report.progress", "counting"))
+hooks.gymnasium.fill(hooks.later("tabular_rl.formats.importers.gymnasium", "from_gymnasium"))
 hooks.read_policy.fill(hooks.later("tabular_rl.formats.named_policies", "read_policy"))
 hooks.read_dictionary.fill(hooks.later("tabular_rl.formats.importers.dictionary", "model_arguments"))
 

@@ -27,6 +27,7 @@ from tabular_rl.report.screen import note, out
 
 VARIABLE = "_TABULAR_RL_COMPLETE"
 MOST = 1000  # names of states that are offered
+ENVIRONMENTS = ("CliffWalking-v1", "FrozenLake-v1", "FrozenLake8x8-v1", "Taxi-v4")  # those that have P
 SMALL = 1_000_000  # bytes of a model that is read for the names of its states and actions
 
 BASH = """\
@@ -327,10 +328,13 @@ def _of_option(option: Option) -> Offer:
 
 
 def _models(word: str) -> Offer:
-    """Return files and, behind `example:`, the models that come along."""
+    """Return files; behind `example:` the models that come along, behind `gymnasium:` usual environments."""
     if word.startswith("example:"):
         return _plain(f"example:{name}" for name in examples())
-    return Offer([("example:", "a model that comes with the program")], "")
+    if word.startswith("gymnasium:"):
+        return _plain(f"gymnasium:{name}" for name in ENVIRONMENTS)
+    kinds = [("example:", "a model that comes with the program"), ("gymnasium:", "a Gymnasium environment")]
+    return Offer(kinds, "")
 
 
 def _policies(word: str, given: dict[str, Any], log: bool) -> Offer:

@@ -83,7 +83,8 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 HELP = f"""Solve finite Markov decision processes, with a proven interval around every value.
 
-MODEL is a file ({MODELS.titles}), a directory of arrays, - for standard input, or example:NAME.
+MODEL is a file ({MODELS.titles}), a directory of arrays, - for standard input, example:NAME, or
+gymnasium:ID for an environment.
 """
 
 

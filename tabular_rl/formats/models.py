@@ -10,7 +10,7 @@ from typing import Any
 from tabular_rl.errors import ModelError, OptionError, kind_text, path_text, quoted
 from tabular_rl.formats.bundled import example_path, examples
 from tabular_rl.formats.fields import Asked
-from tabular_rl.formats.input import source_of
+from tabular_rl.formats.input import reporting, source_of
 from tabular_rl.formats.registry import MODELS
 from tabular_rl.model.calls import public
 from tabular_rl.model.clock import phase
@@ -18,6 +18,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.settings import Sense, checked_gamma, checked_horizon
 
 EXAMPLE = "example:"
+GYMNASIUM = "gymnasium:"
 
 
 @public
@@ -36,7 +37,8 @@ def load(
 
     Parameters
     ----------
-    path : a file, a directory of arrays, "-" for standard input, or "example:NAME" for a model of the package
+    path : a file, a directory of arrays, "-" for standard input, "example:NAME" for a model of the package, or
+        "gymnasium:ID?argument=value&..." for a Gymnasium environment with known transitions
     format : "toml", "csv", "npz", "directory" or "json"; by default what the suffix says
     gamma, horizon, terminal, sense : take the place of what the file says; gamma as a text is an exact rational
     normalize : rescale rows that do not sum to 1
@@ -65,6 +67,8 @@ def load(
         normalize=normalize,
     )
     name = os.fspath(path)
+    if name.startswith(GYMNASIUM):
+        return _of_gymnasium(name, format, asked)
     if name.startswith(EXAMPLE):
         name = str(example_path(name.removeprefix(EXAMPLE)))
     try:
@@ -76,6 +80,22 @@ def load(
         raise ModelError(
             f"needs more memory than there is{found}. A directory of arrays needs least.", source_of(name)
         ) from None
+
+
+def _of_gymnasium(name: str, format: str | None, asked: Asked) -> MDP:
+    """Return the model of an environment that is named by its ID."""
+    if format is not None:
+        raise OptionError(f"format: found {quoted(format)}, expected none: {path_text(name)} is no file")
+    if asked.terminal is not None:
+        raise OptionError("terminal: an environment says itself where it ends. Convert it to a file first")
+    from tabular_rl.formats.importers.gymnasium import read_gymnasium
+
+    given = {"horizon": asked.horizon, "sense": asked.sense, "gamma": asked.gamma}
+    with reporting(name):
+        mdp = read_gymnasium(
+            name, **{key: x for key, x in given.items() if x is not None}, normalize=asked.normalize
+        )
+    return mdp.replace(origin=name)
 
 
 def _example_of(name: str) -> str:

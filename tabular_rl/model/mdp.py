@@ -74,6 +74,7 @@ OF_TENSORS = ("axes", "reward_axes", "terminal", "terminal_rewards", "states", "
 OF_FUNCTIONS = ("gamma", "terminal", "start", "names", "most", "progress", *OF_ALL)
 OF_DICTIONARIES = ("terminal", "start", *OF_ALL)
 OF_OUTCOMES = ("terminal", "states", "actions", "start", *OF_ALL)
+OF_GYMNASIUM = ("gamma", "states", "actions", "start", *OF_ALL)
 
 
 class MDP(Model, hooks.Drawn):
@@ -491,6 +492,56 @@ class MDP(Model, hooks.Drawn):
                 options,
             )
         )
+
+    @classmethod
+    @public
+    @phase("building")
+    def from_gymnasium(
+        cls,
+        env: Any,
+        *,
+        gamma: Any = 1,
+        states: Iterable[Any] | None = None,
+        actions: Iterable[Any] | None = None,
+        start: Any = None,
+        horizon: Any = None,
+        **options: Any,
+    ) -> MDP:
+        """Return the model of a Gymnasium environment whose transitions are known: `env.unwrapped.P`.
+
+        P is read as in `MDP.from_dictionary`: `done` ends the episode, and rewards of the last step count. Names, the
+        start and the map come from the environment. Where all numbers are whole they are exact. An empty list of
+        outcomes is an unavailable action.
+
+        Parameters
+        ----------
+        env : the environment, also within wrappers; or its ID, as "FrozenLake-v1?is_slippery=false"
+        gamma : discount; by default 1, since the return of an environment is the plain sum of its rewards
+        states, actions : names in the order of P; by default those of the toy-text environments, else the keys of P
+        start : a state, or {state: probability}; by default the environment's initial_state_distrib
+        horizon : decisions; True takes the limit of the TimeLimit around the environment. Without, episodes have none
+        options : final_reward, sense, normalize, name, source, layout, as in `MDP`
+
+        Returns
+        -------
+        MDP, its states in the order of P: the index of a state is the observation, where P counts from 0.
+
+        Raises
+        ------
+        ModelError : the environment has no P, or what was found there for which state and action
+        MissingExtra : an ID was given, and gymnasium is not installed
+
+        Examples
+        --------
+        >>> class Coin:  # any object with a table P is an environment here
+        ...     P = {0: {0: [(0.5, 0, -1, False), (0.5, 1, -1, True)]}, 1: {0: [(1.0, 1, 0, True)]}}
+        >>> mdp = MDP.from_gymnasium(Coin())
+        >>> mdp.r.tolist(), mdp.terminal.tolist()
+        ([-1.0], [False, True])
+        """
+        check_options("MDP.from_gymnasium", options, OF_GYMNASIUM)
+        found: MDP = hooks.gymnasium(env, gamma, states, actions, start, horizon, options)
+        return found
 
     def replace(self, **changes: Any) -> MDP:
         """Return a changed copy that shares the arrays.

@@ -1,0 +1,421 @@
+"""Gymnasium environments whose transitions are known: those with a table `P`, as the toy-text environments have.
+
+    P[s][a] = [(probability, next state, reward, done), ...]
+
+What `done` makes of it is said in `dictionary.py`; here the table gets the names, the start and the map of its
+environment.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+
+from tabular_rl.errors import MissingExtra, ModelError, OptionError, closest, escape, kind_text, quoted
+from tabular_rl.formats.importers.dictionary import FORM, Outcome, read_dictionary
+from tabular_rl.model.functions import name_of, start_law
+from tabular_rl.model.layout import Layout
+from tabular_rl.model.mdp import MDP
+
+GYMNASIUM = "gymnasium:"
+EXTRA = "found no gymnasium, expected the extra: pip install 'tabular-rl[gymnasium]'"
+NO_TABLE = (
+    f"found no P, expected an environment with its transitions as P = {FORM}. For one without, log its steps and "
+    "estimate a model: `tabular-rl estimate LOG`, or tabular_rl.estimate"
+)
+LONGEST = 400  # characters of a message of another program
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+WORDS = {"true": True, "false": False, "none": None, "True": True, "False": False, "None": None}
+CHANGING = ("RewardWrapper", "ActionWrapper", "NormalizeReward", "StickyAction", "RepeatAction")
+
+
+# -- the environment -----------------------------------------------------------------------------------------------
+
+
+def from_gymnasium(
+    env: Any,
+    gamma: Any,
+    states: Iterable[Any] | None,
+    actions: Iterable[Any] | None,
+    start: Any,
+    horizon: Any,
+    options: dict[str, Any],
+) -> MDP:
+    """Return the model of an environment: what `MDP.from_gymnasium` does.
+
+    Parameters
+    ----------
+    env : the environment, wrapped or not; or its ID
+    gamma, states, actions, start, horizon, options : as in `MDP.from_gymnasium`
+
+    Returns
+    -------
+    MDP
+
+    Raises
+    ------
+    ModelError : what was found in place of P, with the state and the action
+    MissingExtra : an ID was given, and gymnasium is not installed
+    """
+    env = made(env) if isinstance(env, str) else env
+    inner = getattr(env, "unwrapped", env)
+    P = _in_order(_table(inner))
+    _check_wrappers(env, inner)
+    keys = [name_of(s) for s in P]
+    kind = _kind(inner)
+    law = _start(inner, keys) if start is None else None
+    if start is not None:
+        law = _start_given(start, keys, _named(keys, states, "states", STATES.get(kind), inner))
+    found = read_dictionary({s: _available(row) for s, row in P.items()}, start=law)
+    extra = [s for s in found.states if s not in set(keys)]
+    there = found.states[: len(found.states) - len(extra)] + [s for s in extra if s.rstrip("'") != "end"]
+    state_of = {s: s for s in extra} | _named(there, states, "states", STATES.get(kind), inner)
+    action_of = _named(_actions(inner, P), actions, "actions", ACTIONS.get(kind), inner)
+    space = [state_of[s] for s in found.states]
+    return MDP.from_outcomes(
+        [
+            (state_of[s], action_of[a], state_of.get(s2, s2), p, r)
+            for s, a, s2, p, r in _whole(found.outcomes)
+        ],
+        gamma,
+        terminal=[state_of[s] for s in found.terminal],
+        states=space,
+        actions=list(action_of.values()),
+        start=None if law is None else {state_of[s]: p for s, p in law.items()},
+        **{
+            "horizon": time_limit(env) if horizon is True else horizon,
+            "layout": _layout(inner, len(space)),
+            "name": getattr(getattr(env, "spec", None), "id", None) or "",
+            **options,
+        },
+    )
+
+
+def _table(inner: Any) -> Any:
+    """Return the table of an environment; ModelError with where to go without one."""
+    if isinstance(inner, (Mapping, list, tuple)):
+        raise ModelError(
+            f"found {kind_text(inner)}, expected an environment. MDP.from_dictionary takes its P"
+        )
+    P = getattr(inner, "P", None)
+    if P is None:
+        raise ModelError(f"{type(inner).__name__}: {NO_TABLE}")
+    if hasattr(P, "shape"):
+        raise ModelError(f"P: found {kind_text(P)}, expected {FORM}. Arrays go to MDP(P, R, gamma)")
+    return P
+
+
+def _in_order(P: Any) -> Any:
+    """Return a table with its states and actions in the order of their numbers, NumPy's numbers as Python's.
+
+    >>> _in_order({1: [], 0: {}})
+    {0: {}, 1: []}
+    """
+    if isinstance(P, (list, tuple)):
+        P = dict(enumerate(P))
+    if not isinstance(P, Mapping):
+        raise ModelError(f"P: found {kind_text(P)}, expected {FORM}")
+    keys = [(key.item() if isinstance(key, np.generic) else key, key) for key in P]
+    if all(isinstance(key, int) for key, _ in keys):
+        keys.sort()
+    return {plain: _scalars(P[key]) for plain, key in keys}
+
+
+def _scalars(x: Any) -> Any:
+    """Return nested lists and dictionaries with NumPy's numbers as Python's."""
+    if isinstance(x, Mapping):
+        return {key: _scalars(entry) for key, entry in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [_scalars(entry) for entry in x]
+    return x.item() if isinstance(x, (np.generic, np.ndarray)) and x.size == 1 else x
+
+
+def _available(row: Any) -> Any:
+    """Return the actions of a state without those of which the table has no outcomes."""
+    row = dict(enumerate(row)) if isinstance(row, (list, tuple)) else row
+    if not isinstance(row, Mapping):
+        return row
+    return {a: outcomes for a, outcomes in row.items() if not isinstance(outcomes, list) or outcomes}
+
+
+def _actions(inner: Any, P: Mapping[Any, Any]) -> list[str]:
+    """Return the actions of a table: those of the action space where they are its numbers."""
+    rows = [range(len(row)) if isinstance(row, (list, tuple)) else row for row in P.values()]
+    keys = list(dict.fromkeys(a for row in rows for a in row))
+    count = getattr(getattr(inner, "action_space", None), "n", None)
+    if all(isinstance(a, (int, np.integer)) for a in keys):
+        inside = count is not None and all(0 <= a < count for a in keys)
+        keys = list(range(int(count))) if inside and count is not None else sorted(keys)
+    return [name_of(a.item() if isinstance(a, np.generic) else a) for a in keys]
+
+
+def _whole(outcomes: list[Outcome]) -> list[Outcome]:
+    """Return the same outcomes with integers for floats, where all are whole: they are exact then."""
+    numbers = [x for outcome in outcomes for x in outcome[3:]]
+    if not all(type(x) is int or (isinstance(x, float) and x.is_integer()) for x in numbers):
+        return outcomes
+    return [(s, a, s2, int(p), int(r)) for s, a, s2, p, r in outcomes]
+
+
+def _start(inner: Any, keys: Sequence[str]) -> dict[str, Any] | None:
+    """Return the start distribution of an environment by state; None where it tells none."""
+    law = getattr(inner, "initial_state_distrib", None)
+    law = getattr(inner, "isd", None) if law is None else law
+    if law is None:
+        return None
+    values = np.asarray(law, dtype=float).ravel().tolist()
+    if len(values) != len(keys):
+        what = f"found {len(values)} numbers, expected {len(keys)}, one a state"
+        raise ModelError(f"initial_state_distrib: {what}")
+    found = {s: p for s, p in zip(keys, values, strict=True) if p != 0}
+    return dict.fromkeys(found, 1) if list(found.values()) == [1.0] else found
+
+
+def _start_given(start: Any, keys: Sequence[str], state_of: Mapping[str, str]) -> dict[str, Any]:
+    """Return a given start by state: a state is named as P has it, or as the model does."""
+    if isinstance(start, (list, np.ndarray)):
+        if len(start) != len(keys):
+            raise ModelError(f"start: found {len(start)} numbers, expected {len(keys)}, one a state")
+        return {s: p for s, p in zip(keys, _scalars(list(start)), strict=True) if p != 0}
+    back = {name: s for s, name in state_of.items()} | {s: s for s in keys}
+    found = {}
+    for s, p in (start_law(_scalars(start) if isinstance(start, np.generic) else start) or {}).items():
+        name = name_of(s)
+        if name not in back:
+            raise ModelError(f"start: found no state {quoted(name)}{closest(name, back)}")
+        found[back[name]] = p
+    return found
+
+
+def _chain(env: Any, inner: Any) -> Iterator[Any]:
+    """The wrappers around an environment, the outermost first."""
+    while env is not inner and env is not None:
+        yield env
+        env = getattr(env, "env", None)
+
+
+def _check_wrappers(env: Any, inner: Any) -> None:
+    """Raise where a wrapper changes rewards or actions, which P does not show."""
+    for wrapper in _chain(env, inner):
+        names = {base.__name__ for base in type(wrapper).__mro__}
+        if names & set(CHANGING):
+            raise ModelError(
+                f"found the wrapper {type(wrapper).__name__}, which changes rewards or actions, and P does not show "
+                "that. Give env.unwrapped for the environment without it"
+            )
+
+
+def time_limit(env: Any) -> int:
+    """Return the steps after which a TimeLimit around an environment truncates; ModelError where there is none."""
+    limits = [
+        int(steps)
+        for wrapper in _chain(env, getattr(env, "unwrapped", env))
+        if type(wrapper).__name__ == "TimeLimit"
+        and (steps := getattr(wrapper, "_max_episode_steps", None)) is not None
+    ]
+    if not limits:
+        raise ModelError(
+            "horizon=True: found no TimeLimit around the environment, expected one. Give a number of steps"
+        )
+    return min(limits)
+
+
+# -- names and places ----------------------------------------------------------------------------------------------
+
+
+def _cell(inner: Any, s: int) -> str:
+    _, columns = _shape(inner) or (1, 1)
+    return f"{s // columns},{s % columns}"
+
+
+def _taxi(_inner: Any, s: int) -> str:
+    rest, to = divmod(s, 4)
+    rest, at = divmod(rest, 5)
+    row, column = divmod(rest, 5)
+    return f"{row}:{column} {('R', 'G', 'Y', 'B', 'taxi')[at]} to {'RGYB'[to]}"
+
+
+# By the class of the environment; subclasses have the names of the classes they are made of.
+STATES: dict[str, Callable[[Any, int], str]] = {
+    "FrozenLakeEnv": _cell,
+    "CliffWalkingEnv": _cell,
+    "TaxiEnv": _taxi,
+}
+ACTIONS: dict[str, Callable[[Any, int], str]] = {
+    "FrozenLakeEnv": lambda _, a: ("left", "down", "right", "up")[a],
+    "CliffWalkingEnv": lambda _, a: ("up", "right", "down", "left")[a],
+    "TaxiEnv": lambda _, a: ("south", "north", "east", "west", "pickup", "dropoff")[a],
+}
+SIZES = {"FrozenLakeEnv": (None, 4), "CliffWalkingEnv": (None, 4), "TaxiEnv": (500, 6)}
+
+
+def _kind(inner: Any) -> str:
+    """Return the name of the environment's class that is known, where its sizes fit; else nothing."""
+    kind = next((base.__name__ for base in type(inner).__mro__ if base.__name__ in SIZES), "")
+    if not kind:
+        return ""
+    size, actions = SIZES[kind]
+    spaces = [
+        getattr(getattr(inner, space, None), "n", None) for space in ("observation_space", "action_space")
+    ]
+    if size is None:
+        rows, columns = _shape(inner) or (0, 0)
+        size = rows * columns
+    return kind if spaces == [size, actions] else ""
+
+
+def _named(
+    keys: Sequence[str],
+    given: Iterable[Any] | None,
+    what: str,
+    usual: Callable[[Any, int], str] | None,
+    inner: Any,
+) -> dict[str, str]:
+    """Return the name of each state or action: those given, else the usual ones of the environment, else its text."""
+    if given is None:
+        return {key: usual(inner, int(key)) if usual else key for key in keys}
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise OptionError(f"{what}: found {kind_text(given)}, expected a list of names")
+    names = [str(name) for name in given]
+    if len(names) != len(keys):
+        raise OptionError(f"{what}: found {len(names)} names, expected {len(keys)}, one for each of P")
+    return dict(zip(keys, names, strict=True))
+
+
+def _shape(inner: Any) -> tuple[int, int] | None:
+    """Return the rows and columns of an environment's map; None where it has none."""
+    shape = getattr(getattr(inner, "desc", None), "shape", None) or getattr(inner, "shape", None)
+    if isinstance(shape, tuple) and len(shape) == 2 and all(isinstance(n, (int, np.integer)) for n in shape):
+        return int(shape[0]), int(shape[1])
+    return None
+
+
+def _layout(inner: Any, S: int) -> Layout | None:
+    shape = _shape(inner)
+    return Layout(*shape) if shape and shape[0] * shape[1] == S else None
+
+
+# -- by its ID -----------------------------------------------------------------------------------------------------
+
+
+def read_gymnasium(name: str, **options: Any) -> MDP:
+    """Return the model of `gymnasium:ID?key=value&...`; what it is asked to make a time limit of is the horizon.
+
+    Parameters
+    ----------
+    name : such as "gymnasium:FrozenLake-v1?is_slippery=false"
+    options : gamma, horizon, sense, normalize, as in `MDP.from_gymnasium`
+
+    Returns
+    -------
+    MDP
+
+    Raises
+    ------
+    MissingExtra : gymnasium is not installed
+    ModelError : there is no such environment, it has no P, or it does not take these arguments
+    """
+    text = name.removeprefix(GYMNASIUM)
+    env = made(text)
+    if options.get("horizon") is None and arguments_of(text)[1].get("max_episode_steps") is not None:
+        options["horizon"] = True
+    return MDP.from_gymnasium(env, **options)
+
+
+def arguments_of(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the ID and the arguments of a text: words of JSON, Python's True, False and None, else texts.
+
+    >>> arguments_of("FrozenLake-v1?map_name=8x8&is_slippery=false&success_rate=0.8")
+    ('FrozenLake-v1', {'map_name': '8x8', 'is_slippery': False, 'success_rate': 0.8})
+    >>> arguments_of('FrozenLake-v1?desc=["SF","FG"]')[1]
+    {'desc': ['SF', 'FG']}
+    """
+    ID, _, query = text.partition("?")
+    found: dict[str, Any] = {}
+    for part in filter(None, query.split("&")):
+        key, equals, value = part.partition("=")
+        if not equals or not key.isidentifier():
+            raise ModelError(f"found {quoted(part)}, expected argument=value, and & between several")
+        if key in found:
+            raise ModelError(f"found {key} twice, expected each argument once")
+        found[key] = _value(unquote(value))
+    return unquote(ID), found
+
+
+def _value(text: str) -> Any:
+    if text in WORDS:
+        return WORDS[text]
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def made(text: str) -> Any:
+    """Return the environment of `ID?key=value&...`, as gymnasium.make makes it.
+
+    Raises
+    ------
+    MissingExtra : gymnasium is not installed
+    ModelError : why it cannot be made, in one line
+    """
+    try:
+        import gymnasium
+    except ImportError:
+        raise MissingExtra(f"{GYMNASIUM}{escape(text)}: {EXTRA}") from None
+    ID, arguments = arguments_of(text)
+    if not ID:
+        raise ModelError(f"found no ID, expected one, as in {GYMNASIUM}FrozenLake-v1")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            env = gymnasium.make(ID, **arguments)
+        except Exception as error:  # a constructor of somebody else may raise anything
+            raise ModelError(_why_not(gymnasium, ID, arguments, error)) from None
+    for warning in caught:
+        warnings.warn(_line(warning.message).removeprefix("WARN: "), stacklevel=2)
+    return env
+
+
+def _why_not(gymnasium: Any, ID: str, arguments: Mapping[str, Any], error: Exception) -> str:
+    """Say in one line why an environment could not be made."""
+    takes = _takes(gymnasium, ID)
+    unknown = [key for key in arguments if takes and key not in takes]
+    if isinstance(error, TypeError) and unknown:
+        way_out = closest(unknown[0], takes) or "."
+        return f"{ID} has no argument {quoted(unknown[0])}{way_out} It takes {', '.join(takes)}"
+    if isinstance(error, (gymnasium.error.Error, ImportError)):
+        return _line(error)
+    given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    with_what = f"with {_line(given)}" if given else "without arguments"
+    return f"{escape(ID)} could not be made {with_what}: {type(error).__name__}: {_line(error)}"
+
+
+def _takes(gymnasium: Any, ID: str) -> list[str]:
+    """Return the arguments that an environment takes; none where that cannot be told."""
+    try:
+        creator = gymnasium.spec(ID).entry_point
+        if isinstance(creator, str):
+            creator = gymnasium.envs.registration.load_env_creator(creator)
+        parameters = inspect.signature(creator).parameters.values()
+    except Exception:  # whatever loading it raises, the first error says more
+        return []
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return []
+    return [parameter.name for parameter in parameters if parameter.name != "self"] + ["max_episode_steps"]
+
+
+def _line(message: Any) -> str:
+    """Return a message of another program as one line without colours.
+
+    >>> _line("\\x1b[33mWARN: old\\n  news\\x1b[0m")
+    'WARN: old news'
+    """
+    return escape(" ".join(ANSI.sub("", str(message)).split()), LONGEST)
