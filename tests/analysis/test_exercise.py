@@ -408,6 +408,35 @@ def test_a_mistake_in_one_step_alone_is_named():
     assert "You left out γ" in str(grade)
 
 
+def sweeps_of_the_lesson():
+    """From V_0 = 1 with γ = 0.9, by hand: V_1 = (2 + 0.9, 1 + 0.9). Without γ it is (3, 2)."""
+    mdp = RACECAR.replace(gamma="9/10")
+    return next(x for seed in range(200) if "V_0(s) = 1 " in (x := exercise(mdp, "sweeps", seed=seed, numbers="model"))
+                .text)  # fmt: skip
+
+
+def test_what_depends_on_nothing_follows_from_nothing():
+    """3 is 2.9 rounded, and what comes of leaving out γ; V_1 is made of V_0, so it never follows from other blanks."""
+    found = sweeps_of_the_lesson()
+    for first, second, place in (("3", "1.9", 0), ("3.00", "1.9", 0), ("2.9", "2", 1), ("2.90", "2.00", 1)):
+        item = found.check([first, second]).items[place]
+        assert (item.verdict, item.note) == ("wrong", ""), first
+        assert "no-gamma" in item.mistakes
+
+
+def test_mistakes_are_told_as_strictly_as_right_answers():
+    """The worst actions make V_1(cool) = 1.9. 2 is too coarse for it, and for the average, 2.4; 1.90 is not."""
+    found = sweeps_of_the_lesson()
+    assert (found.mistaken("wrong-end")["V_1(cool)"], found.mistaken("average-for-max")["V_1(cool)"]) == (
+        F(19, 10),
+        F(12, 5),
+    )
+    for coarse in ("2", "2.0", "2.00"):
+        assert found.check({"V_1(cool)": coarse}).items[0].mistakes == ()
+    assert "wrong-end" in found.check({"V_1(cool)": "1.90"}).mistakes
+    assert "wrong-end" in found.check({"V_1(cool)": "1.9"}).mistakes
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -78,7 +78,8 @@ def graded(
             verdict = RIGHT
         verdicts.append(verdict)
     wrong = [at for at, verdict in enumerate(verdicts) if verdict == WRONG]
-    whole = _explaining(mistaken, entries, digits) if wrong else ()
+    strict = {at: (text, _strict(what, digits)) for at, (text, what) in entries.items()}
+    whole = _explaining(mistaken, strict) if wrong else ()
     found = []
     for at, item in enumerate(posed.items):
         text = entries[at][0] if at in entries else ""
@@ -86,7 +87,7 @@ def graded(
         note = ""
         if at in wrong:
             causes, note = (
-                (whole, "") if whole else _cause(posed, mistakes, at, entries[at][1], numbers, right)
+                (whole, "") if whole else _cause(posed, mistakes, at, strict[at][1], numbers, right)
             )
         elif verdicts[at] == ROUNDED:
             note = f"give a fraction, or {digits} digits after the point"
@@ -94,23 +95,22 @@ def graded(
     return found, whole
 
 
+def _strict(what: Entry, digits: int) -> Entry:
+    """An answer as it is compared with mistakes: a decimal of too few digits means that number alone."""
+    if isinstance(what, TypedNumber) and what.digits is not None and what.digits < digits:
+        return replace(what, half=Fraction(0))
+    return what
+
+
 def _explaining(
-    mistaken: Mapping[str, Sequence[Value]], entries: Mapping[int, tuple[str, Entry]], digits: int
+    mistaken: Mapping[str, Sequence[Value]], entries: Mapping[int, tuple[str, Entry]]
 ) -> tuple[str, ...]:
-    """The mistakes that lead to all that was written: to numbers of few digits exactly, or else rounded."""
-    exact = {
-        at: (text, replace(x, half=Fraction(0)) if isinstance(x, TypedNumber) and (x.digits or 0) < digits else x)
-        for at, (text, x) in entries.items()
-    }  # fmt: skip
-    for given in (exact, entries):
-        found = tuple(
-            mistake
-            for mistake, values in mistaken.items()
-            if all(_same(x, given.get(at)) in (None, True) for at, x in enumerate(values))
-        )
-        if found:
-            return found
-    return ()
+    """The mistakes each of which leads to all that was written."""
+    return tuple(
+        mistake
+        for mistake, values in mistaken.items()
+        if all(_same(x, entries.get(at)) in (None, True) for at, x in enumerate(values))
+    )
 
 
 def _verdict(right: Value, entry: tuple[str, Entry] | None, digits: int, mistaken: Sequence[Value]) -> str:
@@ -167,7 +167,8 @@ def _cause(
     """The mistakes that lead to one wrong answer, or what else there is to say of it."""
     before = {place: x for place, x in numbers.items() if place < at}
     given = ("", entry)
-    if _same(posed.reckon(None, before)[at], given):
+    step = posed.reckon(None, before)[at]
+    if step != right[at] and _same(step, given):
         return (), "this follows from your earlier answers: the step itself is right"
     through = tuple(mistake for mistake in mistakes if _same(posed.values(mistake)[at], given))
     stepwise = tuple(mistake for mistake in mistakes if _same(posed.reckon(mistake, before)[at], given))
