@@ -64,6 +64,8 @@ hooks.counting.fill(hooks.later("tabular_rl.report.progress", "counting"))
 hooks.gymnasium.fill(hooks.later("tabular_rl.formats.importers.gymnasium", "from_gymnasium"))
 hooks.read_policy.fill(hooks.later("tabular_rl.formats.named_policies", "read_policy"))
 hooks.read_dictionary.fill(hooks.later("tabular_rl.formats.importers.dictionary", "model_arguments"))
+hooks.read_quantecon.fill(hooks.later("tabular_rl.formats.importers.quantecon", "read_quantecon"))
+hooks.read_toolbox.fill(hooks.later("tabular_rl.formats.importers.toolbox", "read_toolbox"))
 
 __version__ = "0.1.0"
 

@@ -64,13 +64,32 @@ from tabular_rl.model.settings import (
     final_reward_of,
 )
 from tabular_rl.model.tensors import arrays_of_tensors
-from tabular_rl.model.validation import Facts, check_exact, check_layout, check_order, shape_faults
+from tabular_rl.model.unavailable import with_way_out
+from tabular_rl.model.validation import (
+    ENDED_WITH_ROWS,
+    Facts,
+    check_exact,
+    check_layout,
+    check_order,
+    shape_faults,
+)
 
 if TYPE_CHECKING:
     from tabular_rl.model.policy import Policy
 
 OF_ALL = ("horizon", "final_reward", "sense", "normalize", "name", "source", "layout")
-OF_TENSORS = ("axes", "reward_axes", "terminal", "terminal_rewards", "states", "actions", "start", *OF_ALL)
+OF_TENSORS = (
+    "axes",
+    "reward_axes",
+    "terminal",
+    "terminal_rewards",
+    "unavailable",
+    "states",
+    "actions",
+    "start",
+    *OF_ALL,
+)
+OF_ARRAYS = tuple(word for word in OF_TENSORS if word not in ("axes", "reward_axes"))
 OF_FUNCTIONS = ("gamma", "terminal", "start", "names", "most", "progress", *OF_ALL)
 OF_DICTIONARIES = ("terminal", "start", *OF_ALL)
 OF_OUTCOMES = ("terminal", "states", "actions", "start", *OF_ALL)
@@ -93,6 +112,8 @@ class MDP(Model, hooks.Drawn):
     reward_axes : "sa", "as", "s" or the axes of P, where the number of dimensions does not say it
     terminal : states of value 0, by name, index or mask; all states without actions must be declared
     terminal_rewards : "on entry" to pay R(g) of a terminal state g on the transitions into it; refused otherwise
+    unavailable : "-inf" where rewards -inf mark actions that are unavailable, "inf" where costs do; a row of zeros in P
+        marks one too
     states, actions : names, any text; the index counts as a name where there are none
     start : a state, {state: probability} or an array (S,); default uniform over the non-terminal states
     sense : "max" for rewards, "min" for costs
@@ -285,6 +306,7 @@ class MDP(Model, hooks.Drawn):
         reward_axes: str | None = None,
         terminal: Iterable[Any] | None = None,
         terminal_rewards: str | None = None,
+        unavailable: str | None = None,
         **options: Any,
     ) -> MDP:
         """Return the model of textbook tensors, dense or sparse: what `MDP(P, R, gamma)` is, with its parameters.
@@ -300,6 +322,9 @@ class MDP(Model, hooks.Drawn):
         A terminal state takes no actions, so that a reward R[g] of its own would never be collected: it is refused.
         With terminal_rewards="on entry", R(s) or R(s, a) of a terminal state g is paid by whoever enters it: γ R(g) is
         added to r(s, a, g). The values of the other states are then those of a model where v(g) = R(g).
+
+        With unavailable="-inf", rewards -inf mark actions that are unavailable, whatever P says of them; with "inf"
+        costs do. A reward R[s, a, s2] must be that for all next states or for none.
 
         Raises
         ------
@@ -320,11 +345,11 @@ class MDP(Model, hooks.Drawn):
         """
         check_options("MDP", options, OF_TENSORS)
         gamma = checked_gamma(gamma)
-        return cls.from_rows(
-            gamma=gamma,
-            copy=False,
-            **arrays_of_tensors(P, R, gamma, axes, reward_axes, terminal, terminal_rewards, options),
-        )
+        given = (axes, reward_axes, terminal, terminal_rewards, unavailable, options)
+        try:
+            return cls.from_rows(gamma=gamma, copy=False, **arrays_of_tensors(P, R, gamma, *given))
+        except ModelError as error:
+            raise with_way_out(error, ENDED_WITH_ROWS, options.get("sense")) from None
 
     @classmethod
     @public
@@ -420,6 +445,75 @@ class MDP(Model, hooks.Drawn):
         """
         check_options("MDP.from_dictionary", options, OF_DICTIONARIES)
         return cls.from_rows(**hooks.read_dictionary(arrays_of_outcomes, P, gamma, terminal, start, options))
+
+    @classmethod
+    @public
+    def from_quantecon(
+        cls, R: Any, Q: Any, beta: Any, s_indices: Any = None, a_indices: Any = None, **options: Any
+    ) -> MDP:
+        """Return the model of the arrays of QuantEcon's DiscreteDP(R, Q, beta, s_indices, a_indices).
+
+        In the product form R is (S, A) and Q is (S, A, S); with the indices of state-action pairs, R is (L,) and Q is
+        (L, S), dense or sparse. A reward -inf marks an action that is unavailable. So does a row of zeros in the
+        product form, which QuantEcon does not look for.
+
+        Parameters
+        ----------
+        R, Q, beta : rewards, probabilities and discount, as DiscreteDP takes them
+        s_indices, a_indices : the state and the action of each pair, in any order
+        options : terminal, states, actions, start and others, as in `MDP`
+
+        Returns
+        -------
+        MDP
+
+        Raises
+        ------
+        ModelError : each fault with the state and the action that it concerns
+
+        Examples
+        --------
+        >>> R, Q = [[5, 10], [-1, float("-inf")]], [[[0.5, 0.5], [0, 1]], [[0, 1], [0.5, 0.5]]]
+        >>> mdp = MDP.from_quantecon(R, Q, 0.95)
+        >>> mdp == MDP.from_quantecon([5, 10, -1], [[0.5, 0.5], [0, 1], [0, 1]], 0.95, [0, 0, 1], [0, 1, 0])
+        True
+        """
+        check_options("MDP.from_quantecon", options, OF_ARRAYS)
+        P, rewards = hooks.read_quantecon(R, Q, s_indices, a_indices)
+        return cls.from_tensors(P, rewards, beta, axes="sas", **{"unavailable": "-inf", **options})
+
+    @classmethod
+    @public
+    def from_toolbox(cls, P: Any, R: Any, discount: Any, **options: Any) -> MDP:
+        """Return the model of the arrays of pymdptoolbox, ValueIteration(P, R, discount) say.
+
+        P is (A, S, S), or a list or an array of objects with one (S, S) matrix an action, dense or sparse. R is (S,),
+        (S, A), (A, S, S), or a list of (S, S) matrices, an action each. The toolbox knows no terminal states: those
+        that it has lead to themselves for nothing, and may do so here. A row of zeros is an unavailable action.
+
+        Parameters
+        ----------
+        P, R, discount : as the classes of mdptoolbox.mdp take them
+        options : terminal, unavailable, states, actions, start and others, as in `MDP`
+
+        Returns
+        -------
+        MDP
+
+        Raises
+        ------
+        ModelError : each fault with the state and the action that it concerns
+
+        Examples
+        --------
+        >>> P = [[[0.5, 0.5], [0.8, 0.2]], [[0, 1], [0.1, 0.9]]]     # P[a][s][s2]
+        >>> import numpy as np
+        >>> MDP.from_toolbox(P, np.array([[5, 10], [-1, 2]]), 0.9).r.tolist()   # R[s, a]
+        [5.0, 10.0, -1.0, 2.0]
+        """
+        check_options("MDP.from_toolbox", options, OF_ARRAYS)
+        P, R, reward_axes = hooks.read_toolbox(P, R)
+        return cls.from_tensors(P, R, discount, axes="ass", reward_axes=reward_axes, **options)
 
     @classmethod
     @public

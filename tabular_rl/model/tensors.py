@@ -26,6 +26,7 @@ from tabular_rl.model.on_entry import ON_ENTRY, terminal_reward, with_entry
 from tabular_rl.model.outcomes import A_DICTIONARY
 from tabular_rl.model.rationals import UNDERFLOWS
 from tabular_rl.model.rows import Floats, Ints
+from tabular_rl.model.unavailable import mark_of, unmarked, without_unavailable
 
 WAY_OUT = 'Say axes="sas" for P[s, a, s2], axes="ass" for P[a, s, s2] or axes="ssa" for P[s, s2, a].'
 SHEETS = (
@@ -59,6 +60,7 @@ def arrays_of_tensors(
     reward_axes: str | None,
     terminal: Iterable[Any] | None,
     terminal_rewards: str | None,
+    unavailable: Any,
     options: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the keyword arguments of MDP.from_rows for the tensors P and R.
@@ -72,6 +74,7 @@ def arrays_of_tensors(
     reward_axes : the order of the axes of R; None for (S,), (S, A) or that of P
     terminal : the terminal states, by name or index, or a mask (S,)
     terminal_rewards : "on entry", where a reward of a terminal state is paid by whoever enters it; None to refuse one
+    unavailable : "-inf" or "inf", where a reward of this marks an action that is unavailable
     options : names of `states` and `actions`; all others are handed on
 
     Returns
@@ -86,6 +89,7 @@ def arrays_of_tensors(
         raise ModelError(f"axes: found {quoted(axes)}, expected 'sas', 'ass' or 'ssa'. {WAY_OUT}")
     if terminal_rewards not in (None, ON_ENTRY):
         raise ModelError(f"terminal_rewards: found {quoted(terminal_rewards)}, expected {ON_ENTRY!r} or None")
+    mark = mark_of(unavailable)
     rows = _all_rows(P, R, axes, reward_axes)
     options = dict(options)
     names = Names(options.pop("states", None) or rows.S)
@@ -97,13 +101,19 @@ def arrays_of_tensors(
     ends = state_mask(terminal, names)
     own_rewards = ("of_state", "may_pay")
     arrays = {field: x for field, x in rows._asdict().items() if field not in ("S", "A", *own_rewards)}
+    of_state, may_pay = rows.of_state, rows.may_pay
+    if mark is not None:
+        arrays = without_unavailable(arrays | {"states": names, "actions": action_names}, mark)
+        of_state, may_pay = unmarked(of_state, may_pay, mark)
+    pair_ptr = arrays["pair_ptr"]
     paid = {}
     at = np.flatnonzero(ends)
-    if at.size and not (rows.pair_ptr[at + 1] > rows.pair_ptr[at]).any():  # of those validation tells first
-        paid = terminal_reward(rows.of_state, rows.may_pay(at), names, terminal_rewards)
+    if at.size and not (pair_ptr[at + 1] > pair_ptr[at]).any():  # of those validation tells first
+        paid = terminal_reward(of_state, may_pay(at), names, terminal_rewards)
     if paid:
-        own: Any = rows.reward if rows.r is None else np.repeat(rows.r, np.diff(rows.row_ptr))
-        arrays |= {"reward": with_entry(own, rows.next_state, paid, gamma), "r": None}
+        r = arrays["r"]
+        own: Any = arrays["reward"] if r is None else np.repeat(r, np.diff(arrays["row_ptr"]))
+        arrays |= {"reward": with_entry(own, arrays["next_state"], paid, gamma), "r": None}
     return arrays | {
         "terminal": ends,
         "states": names,

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from tabular_rl.model.mdp import MDP
     from tabular_rl.model.rationals import Exact
 
+ENDED_WITH_ROWS = (
+    "is declared terminal and has actions, expected one or the other. Its value is 0: remove its actions, "
+    "or the state from `terminal`."
+)
+
 
 Mask = NDArray[np.bool_]
 
@@ -171,11 +176,7 @@ class _Look:
         counts, actions = np.diff(mdp.pair_ptr), mdp.pair_action
         what = "has no actions, expected some. Declare it terminal, or give it one."
         self.of_states((counts == 0) & ~mdp.terminal, what)
-        self.of_states(
-            (counts > 0) & mdp.terminal,
-            "is declared terminal and has actions, expected one or the other. Its value is 0: remove its actions, "
-            "or the state from `terminal`.",
-        )
+        self.of_states((counts > 0) & mdp.terminal, ENDED_WITH_ROWS)
         if mdp.A == 0 and not mdp.terminal.all():
             self.faults.append(Fault("no actions: found 0, expected at least 1"))
         self.of_rows(
