@@ -21,7 +21,8 @@ from tabular_rl.model import hooks
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rationals import nearest
+from tabular_rl.model.rationals import RationalArray, nearest
+from tabular_rl.model.rounding import shared_error
 from tabular_rl.solving.solution import Floats, checked_values
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -98,7 +99,7 @@ def iterates(
     count : how many sweeps or improvements follow the start; policy iteration ends where nothing changes any more
     policy : what policy evaluation evaluates
     start_from : V_0: values (S,), a mapping of states to values (the others 0), or a Solution; 0 without
-    start_policy : the first policy of policy iteration; without, the first action of each state
+    start_policy : the first policy of policy iteration, such as "uniform"; without, the first action of each state
     in_place : each new value is used at once (Gauss-Seidel), states in the order of the model; else all use V_k
     exact : in fractions, without rounding
 
@@ -210,13 +211,37 @@ class _Arithmetic:
             return [self.zero] * self.mdp.S
         return [self.number(x) for x in checked_values(self.mdp, given)]
 
-    def step(self, k: int, v: Values, rows: NDArray[Any] | None, before: NDArray[Any] | None) -> Iterate:
+    def slack(self, _v: Values) -> Any:
+        """How much better an action must be to be taken for better."""
+        return self.zero
+
+    def improved(self, v: Values, policy: Policy) -> tuple[Policy, tuple[int, ...]]:
+        """The policy that is greedy by v, and as before where nothing is better; the states where it is another."""
+        if policy.rows is not None:
+            rows = self.better(v, policy.rows)
+            return Policy(self.mdp, rows=rows), _changes(rows, policy.rows)
+        changed: dict[int, int] = {}
+        slack, shares = self.slack(v), policy.rationals()
+        for s in np.flatnonzero(~self.mdp.terminal).tolist():
+            q = {i: self.q(i, v) for i in self.mdp.rows(s)}
+            best = max(q.values())
+            if best - _mixture(self, policy, q) > slack:
+                changed[s] = next(i for i, x in q.items() if x >= best - slack)
+                for i in q:
+                    shares[i] = Fraction(int(i == changed[s]))
+        if max((x.denominator for x in shares), default=1) > 1:
+            probs = np.array([nearest(x) for x in shares])
+            return Policy(self.mdp, probs=probs, exact=RationalArray.of(shares)), tuple(changed)
+        rows = np.full(self.mdp.S, -1, dtype=self.mdp.pair_ptr.dtype)
+        taken = np.flatnonzero([x == 1 for x in shares])
+        rows[self.mdp.pair_state[taken]] = taken
+        return Policy(self.mdp, rows=rows), tuple(changed)
+
+    def step(self, k: int, v: Values, policy: Policy | None, changed: tuple[int, ...]) -> Iterate:
         """The step that a user sees, in the sign of the model."""
         signed = [self.signed(x) for x in v]
         exact = tuple(signed) if isinstance(self.zero, Fraction) else None
         floats = np.array([nearest(x) for x in exact] if exact else signed, dtype=np.float64) + 0.0
-        policy = None if rows is None else Policy(self.mdp, rows=rows.copy())
-        changed = () if rows is None or before is None else tuple(np.flatnonzero(rows != before).tolist())
         return Iterate(k, floats, exact, policy, changed)
 
 
@@ -235,6 +260,9 @@ class _Floats(_Arithmetic):
 
     def of_policy(self, policy: Policy) -> Values:
         return list(policy_values(self.mdp, policy, zero=policy_zero(self.mdp, policy)).tolist())
+
+    def slack(self, v: Values) -> float:
+        return 2 * float(shared_error(self.mdp, self.sweeper.norm(np.array(v))))
 
     def better(self, v: Values, rows: NDArray[Any]) -> NDArray[Any]:
         rows = rows.copy()
@@ -303,6 +331,11 @@ def _swept(
     return new, rows if policy is None else None
 
 
+def _changes(rows: NDArray[Any] | None, before: NDArray[Any] | None) -> tuple[int, ...]:
+    """The states whose row is another than before."""
+    return () if rows is None or before is None else tuple(np.flatnonzero(rows != before).tolist())
+
+
 def _mixture(arithmetic: _Arithmetic, policy: Policy, q: dict[int, Any]) -> Any:
     total = arithmetic.zero
     for i, x in q.items():
@@ -315,32 +348,33 @@ def _sweeps(
     arithmetic: _Arithmetic, v: Values, policy: Policy | None, count: int, in_place: bool
 ) -> Iterator[Iterate]:
     """V_0, and V_k of each sweep."""
-    yield arithmetic.step(0, v, None, None)
+    yield arithmetic.step(0, v, None, ())
     before = None
     for k in range(1, count + 1):
         v, rows = _swept(arithmetic, list(v), policy, in_place)
-        yield arithmetic.step(k, v, rows, before)
+        policy_found = None if rows is None else Policy(arithmetic.mdp, rows=rows)
+        yield arithmetic.step(k, v, policy_found, _changes(rows, before))
         before = rows
 
 
 def _policies(arithmetic: _Arithmetic, start: Any, count: int) -> tuple[tuple[Iterate, ...], bool]:
     """π_0 with its values, and each better policy; whether the last one is the end."""
     mdp = arithmetic.mdp
-    rows = np.where(mdp.terminal, -1, mdp.pair_ptr[:-1]).astype(mdp.pair_ptr.dtype)
-    if start is not None:
-        policy = Policy.of(mdp, start)
-        if policy.rows is None or policy.timed:
-            raise OptionError("start_policy: found probabilities or time steps, expected one action a state")
-        rows = policy.rows.copy()
+    if start is None:
+        rows = np.where(mdp.terminal, -1, mdp.pair_ptr[:-1]).astype(mdp.pair_ptr.dtype)
+        policy = Policy(mdp, rows=rows)
+    else:
+        policy = Policy.of(mdp, start, "start_policy")
+    if policy.timed:
+        raise OptionError("start_policy: found a policy that depends on time, expected one that does not")
     steps: list[Iterate] = []
-    before: NDArray[Any] | None = None
+    changed: tuple[int, ...] = ()
     while True:
-        v = arithmetic.of_policy(Policy(mdp, rows=rows))
-        steps.append(arithmetic.step(len(steps), v, rows, before))
-        before, rows = rows, arithmetic.better(v, rows)
-        ended = np.array_equal(rows, before)
-        if ended or len(steps) > count:
-            return tuple(steps), ended
+        v = arithmetic.of_policy(policy)
+        steps.append(arithmetic.step(len(steps), v, policy, changed))
+        policy, changed = arithmetic.improved(v, policy)
+        if not changed or len(steps) > count:
+            return tuple(steps), not changed
 
 
 def _backward(arithmetic: _Arithmetic, count: int) -> Iterator[Iterate]:
@@ -353,10 +387,11 @@ def _backward(arithmetic: _Arithmetic, count: int) -> Iterator[Iterate]:
         v = [
             arithmetic.signed(arithmetic.number((last if exact is None else exact)[s])) for s in range(mdp.S)
         ]
-    yield arithmetic.step(T, v, None, None)
+    yield arithmetic.step(T, v, None, ())
     before = None
     for t in reversed(range(max(T - count, 0), T)):
         v, rows = _swept(arithmetic, v, None, False)
         v = [arithmetic.zero if end else x for x, end in zip(v, mdp.terminal, strict=True)]
-        yield arithmetic.step(t, v, rows, before)
+        assert rows is not None
+        yield arithmetic.step(t, v, Policy(mdp, rows=rows), _changes(rows, before))
         before = rows

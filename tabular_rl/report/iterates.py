@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from tabular_rl.analysis.iterates import Iterate, Iterates
 from tabular_rl.errors import escape
-from tabular_rl.model.numbers import aligned, fraction_text
-from tabular_rl.model.rationals import spell
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import aligned, exact_or_decimal, fraction_text
+from tabular_rl.model.rationals import nearest, spell
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
 from tabular_rl.report.views import iterates_picture
 from tabular_rl.report.words import action_of, header, listed, plural
@@ -79,7 +81,7 @@ def _columns(found: Iterates, step: Iterate, states: Any) -> Iterator[tuple[str,
     """The header and the texts of the columns of one step: its policy, where one belongs to it, and its values."""
     by_policy = found.method == "policy-iteration"
     if step.policy is not None and (by_policy or found.method == "backward-induction"):
-        actions = _actions(step)
+        actions = _actions(step, short=True)
         yield f"π_{step.k}", [escape(actions[s] or "") for s in states]
     values = [fraction_text(step.exact[s]) if step.exact else _decimal(float(step.v[s])) for s in states]
     yield (f"v of π_{step.k}" if by_policy else f"V_{step.k}"), values if step.exact else aligned(values)
@@ -94,12 +96,25 @@ def _decimal(x: float) -> str:
     return f"{x + 0.0:.{DIGITS}g}"
 
 
-def _actions(step: Iterate) -> list[str | None]:
-    """The name of the action of each state; None where there is none."""
+def _actions(step: Iterate, short: bool = False) -> list[str | None]:
+    """The name of the action of each state, or its actions with probabilities; None where there is none."""
     policy = step.policy
-    if policy is None or policy.rows is None:
+    if policy is None:
         return [None] * len(step.v)
+    if policy.rows is None:
+        shares = policy.rationals()
+        return [_mixture(policy.mdp, s, shares, short) for s in range(policy.mdp.S)]
     return [action_of(policy.mdp, int(i)) if i >= 0 else None for i in policy.rows]
+
+
+def _mixture(mdp: MDP, s: int, shares: list[Fraction], short: bool) -> str | None:
+    """The actions of a state with their probabilities; in short where all of them are taken equally often."""
+    rows = [i for i in mdp.rows(s) if shares[i]]
+    if len(rows) < 2:
+        return action_of(mdp, rows[0]) if rows else None
+    if short and len(rows) == len(mdp.rows(s)) and len({shares[i] for i in rows}) == 1:
+        return f"each {shares[rows[0]]}"
+    return ", ".join(f"{action_of(mdp, i)} {exact_or_decimal(shares[i], nearest(shares[i]))}" for i in rows)
 
 
 def _entry(found: Iterates, step: Iterate) -> dict[str, Any]:
@@ -112,10 +127,17 @@ def _entry(found: Iterates, step: Iterate) -> dict[str, Any]:
     if step.exact is not None:
         entry["exact"] = dict(zip(names, map(spell, step.exact), strict=True))
     if step.policy is not None:
-        actions = zip(names, _actions(step), strict=True)
-        entry["policy"] = {name: action for name, action in actions if action is not None}
+        entry["policy"] = {name: chosen for name in names if (chosen := _chosen(step.policy[name]))}
         entry["changed"] = [names[s] for s in step.changed]
     return entry
+
+
+def _chosen(actions: Any) -> Any:
+    """What a policy does in a state: an action, or {action: p} of those that it takes; None where it does nothing."""
+    if not isinstance(actions, dict):
+        return actions
+    taken = {action: p for action, p in actions.items() if p}
+    return next(iter(taken)) if len(taken) == 1 else taken or None
 
 
 def _sentences(found: Iterates) -> list[str]:

@@ -9,8 +9,9 @@ import pytest
 from program import inside
 from random_models import random_model
 
-from tabular_rl import MDP, NotAnswerable, OptionError, iterates, load, solve
+from tabular_rl import MDP, NotAnswerable, OptionError, Policy, iterates, load, solve
 from tabular_rl.analysis.iterates import METHODS
+from tabular_rl.report.iterates import IteratesReport
 
 MOVES = [
     ("cool", "slow", "cool", 1, 1), ("cool", "fast", "cool", "1/2", 2), ("cool", "fast", "warm", "1/2", 2),
@@ -117,6 +118,41 @@ def test_policy_iteration_keeps_its_action_where_none_is_better():
     assert not iterates(RACECAR, "policy-iteration", 0).ended
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_policy_iteration_may_start_from_the_random_policy(exact):
+    """Sutton & Barto (2018), figure 4.1: v of the random policy, and the policy greedy by it is already the best."""
+    grid = load("example:gridworld_4x4")
+    found = iterates(grid, "policy-iteration", 9, start_policy="uniform", exact=exact)
+    random = [0, -14, -20, -22, -14, -18, -20, -20, -20, -20, -18, -14, -22, -20, -14, 0]
+    best = [0, -1, -2, -3, -1, -2, -3, -2, -2, -3, -2, -1, -3, -2, -1, 0]
+    assert [step.v == pytest.approx(v) for step, v in zip(found, [random, best], strict=True)] == [True, True]
+    assert found[0].policy == Policy.uniform(grid)
+    assert found[1].policy.deterministic
+    assert found[1].changed == tuple(range(1, 15))
+    assert found.ended
+
+
+def test_policy_iteration_keeps_a_mixture_where_no_action_is_better():
+    """At γ = 1/2 both actions of "toss" are worth 1. v(s) = (1 + 1/2)/2 + v(s)/4 = 1 mixed, 1 + 1/2 with "go"."""
+    moves = [("s", "go", "toss", 1, 1), ("s", "stay", "s", 1, 0), ("toss", "a", "end", 1, 1),
+             ("toss", "b", "end", 1, 1)]  # fmt: skip
+    mdp = MDP.from_outcomes(moves, "1/2", terminal=["end"])
+    for exact in (True, False):
+        found = iterates(mdp, "policy-iteration", start_policy="uniform", exact=exact)
+        assert values(found) == [[1, 1, 0], [1.5, 1, 0]]
+        assert found[1].policy["toss"] == {"a": 0.5, "b": 0.5}
+        assert found[1].changed == (0,)
+        assert found.ended
+        lines = [line.split() for line in str(found).splitlines()]
+        assert ["s", "each", "1/2", "1", "go", "3/2" if exact else "1.5"] in lines
+        steps = IteratesReport(found).entries()["steps"]
+        assert steps[1]["policy"] == {"s": "go", "toss": {"a": 0.5, "b": 0.5}}
+    one = iterates(
+        mdp, "policy-iteration", 0, start_policy={"s": {"go": F(1, 3), "stay": F(2, 3)}, "toss": {"a": 1}}
+    )
+    assert "go 1/3, stay 2/3" in str(one)
+
+
 @pytest.mark.parametrize(
     ("more", "text"),
     [
@@ -125,7 +161,7 @@ def test_policy_iteration_keeps_its_action_where_none_is_better():
         ({"policy": "uniform"}, "found policy"),
         ({"method": "policy-evaluation"}, "found no policy"),
         ({"start_policy": [0, 0, -1]}, "found start_policy"),
-        ({"method": "policy-iteration", "start_policy": "uniform"}, "expected one action a state"),
+        ({"method": "policy-iteration", "start_policy": [[0, 0, -1]]}, "start_policy: found"),
         ({"method": "policy-iteration", "in_place": True}, "found in_place"),
         ({"start_from": {"nosuch": 1}}, "nosuch"),
     ],
