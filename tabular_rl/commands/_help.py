@@ -28,7 +28,7 @@ GROUPS = {
     "Replay, targets and planning": "target replay capacity batch planning threshold",
     "Run": "steps sweeps inner_sweeps improvements in_place linear_solver start_from start_policy episodes runs seed "
     "student students sweep time threads time_limit no_reference checkpoint resume profile",
-    "Output": "output to as_json everything show quiet as_csv plot draw axes log state solution check help",
+    "Output": "output file to as_json everything show quiet as_csv plot draw axes log state solution check help",
 }
 LEARNING = {"What to find": "What to learn"}
 GROUP = {name: title for title, names in GROUPS.items() for name in names.split()}

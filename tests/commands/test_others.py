@@ -220,6 +220,19 @@ def test_convert_keeps_the_model(capsys, tmp_path, name):
     assert load(path).digest == load("example:blackjack").digest
 
 
+def test_convert_takes_its_output_either_way(capsys, tmp_path):
+    path = tmp_path / "robot.csv"
+    assert inside(capsys, "convert", ROBOT, "-o", path).code == 0
+    assert load(path) == load(ROBOT)
+    neither = inside(capsys, "convert", ROBOT)
+    assert (neither.code, neither.err.count("\n")) == (2, 1)
+    assert "found no OUTPUT, expected one" in neither.err
+    both = inside(capsys, "convert", ROBOT, tmp_path / "a.csv", "-o", tmp_path / "b.csv")
+    assert (both.code, both.err.count("\n")) == (2, 1)
+    assert "b.csv beside OUTPUT" in both.err
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
 def test_convert_writes_to_stdout(capfdbinary):
     from tabular_rl.commands import run
 
