@@ -100,7 +100,8 @@ class MDP(Model, hooks.Drawn):
     """A finite Markov decision process.
 
     `MDP(P, R, gamma)` takes the tensors of the textbooks, `MDP.from_outcomes` lists of outcomes, `MDP.from_rows` the
-    arrays of this storage, `tabular_rl.load` a file.
+    arrays of this storage, `tabular_rl.load` a file. `MDP.from_functions` takes functions; what other tools keep goes
+    to `MDP.from_dictionary`, `MDP.from_gymnasium`, `MDP.from_quantecon` and `MDP.from_toolbox`.
 
     Parameters
     ----------

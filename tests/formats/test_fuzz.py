@@ -81,7 +81,7 @@ def written(format, tmp_path):
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("trials", [400, pytest.param(1500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("trials", [400, pytest.param(2000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["toml", "csv", "npz", "grid", "tensors", "top", "json"])
 def test_damaged_files(kind, trials, tmp_path):
     texts = {"grid": GRID, "tensors": TENSORS, "top": TOP, "json": DICTIONARY}
