@@ -25,7 +25,7 @@ COMMANDS = {
     "estimate": "Estimate a model from a log of transitions, with its counts.",
     "explain": "Show how the value of a state arises, with the numbers in Bellman's equation.",
     "lesson": "Make a page for the browser that shows how the values of a model arise.",
-    "exercise": "Pose a problem that is solved by hand, and grade the answers.",
+    "exercise": "Pose a problem from a model that is solved by hand, and grade the answers.",
     "check": "Check that a model file is valid, and count what is in it.",
     "show": "Show a model as tables of states, actions and outcomes.",
     "convert": "Write a model in another format.",
