@@ -415,6 +415,23 @@ def sweeps_of_the_lesson():
                 .text)  # fmt: skip
 
 
+def test_a_start_from_0_is_named():
+    """By hand from V_0 = 0 with γ = 0.9: V_1 = (2, 1), and both V_2 add 0.9 (2 + 1)/2 to it."""
+    grade = sweeps_of_the_lesson().check(["2", "1", "3.35", "2.35"])
+    assert grade.mistakes == ("zero-start",)
+    assert "You began from 0. Begin with the values that the sheet gives." in str(grade)
+
+
+def test_a_discounted_reward_is_named():
+    """γ (r + V): from V_0 = 1 with γ = 0.9, 0.9 (2 + 1) and 0.9 (1 + 1)."""
+    found = sweeps_of_the_lesson()
+    assert found.check(["2.7", "1.8"]).mistakes == ("gamma-on-reward",)
+    update = exercise(RACECAR, "td", seed=2)
+    wrong = update.mistaken("gamma-on-reward")
+    row = rows_of(update, "t", "next state")[0]
+    assert wrong["target"] == update.answers["target"] - (1 - gamma_of(update)) * F(row["r"])
+
+
 def test_what_depends_on_nothing_follows_from_nothing():
     """3 is 2.9 rounded, and what comes of leaving out γ; V_1 is made of V_0, so it never follows from other blanks."""
     found = sweeps_of_the_lesson()
@@ -432,7 +449,9 @@ def test_mistakes_are_told_as_strictly_as_right_answers():
         F(12, 5),
     )
     for coarse in ("2", "2.0", "2.00"):
-        assert found.check({"V_1(cool)": coarse}).items[0].mistakes == ()
+        assert not {"wrong-end", "average-for-max"} & set(
+            found.check({"V_1(cool)": coarse}).items[0].mistakes
+        )
     assert "wrong-end" in found.check({"V_1(cool)": "1.90"}).mistakes
     assert "wrong-end" in found.check({"V_1(cool)": "1.9"}).mistakes
 

@@ -79,6 +79,8 @@ MISTAKES = {
     "no-gamma": "You left out γ. What comes one step later counts γ times.",
     "wrong-reward": "You took the reward of the next state. The reward belongs to the step out of the state that is "
     "backed up: r(s,a,s').",
+    "gamma-on-reward": "You discounted the reward too, γ (r + V). The reward comes with its own step; what comes one step "
+    "later counts γ times.",
     "later-reward": "You took the reward of the step after. What an action earns comes with its own step.",
     "max-for-average": "You took the best action. The value of a policy is the average over its actions, each weighed "
     "with π(a|s).",
@@ -93,6 +95,7 @@ MISTAKES = {
     "in a table.",
     "terminal-again": "You counted the reward for entering the terminal state a second time, as its value. After it "
     "nothing is earned: it is worth 0.",
+    "zero-start": "You began from 0. Begin with the values that the sheet gives.",
     "sweep-early": "You are one sweep behind: these are the values before the sweep that was asked for.",
     "sweep-late": "You are one sweep ahead: these are the values after one sweep too many.",
     "myopic": "You looked one step ahead. What comes after the first reward counts too.",

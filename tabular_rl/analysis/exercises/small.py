@@ -105,11 +105,13 @@ class Rule:
     gamma : None for that of the model
     next_reward : the reward of the next state is taken, not that of this one
     again : the reward for entering a terminal state is counted a second time, as its value
+    on_reward : γ multiplies the reward too
     """
 
     gamma: Fraction | None = None
     next_reward: bool = False
     again: bool = False
+    on_reward: bool = False
 
 
 RIGHT = Rule()
@@ -144,7 +146,8 @@ def _backup(small: Small, row: Row, rule: Rule) -> Backup:
     constant = Fraction(0)
     slopes: dict[int, Fraction] = {}
     for to, p, r in row.outcomes:
-        constant += p * (_reward_there(small, to, row.action) if rule.next_reward else r)
+        earned = _reward_there(small, to, row.action) if rule.next_reward else r
+        constant += p * (gamma * earned if rule.on_reward else earned)
         if rule.again and to >= small.live:
             constant += p * gamma * r
         elif gamma:

@@ -48,6 +48,7 @@ def _rule(small: Small, mistake: str | None) -> Rule:
         "no-gamma": Rule(gamma=Fraction(1)),
         "minus-sign": Rule(gamma=-small.gamma),
         "wrong-reward": Rule(next_reward=True),
+        "gamma-on-reward": Rule(on_reward=True),
         "terminal-again": Rule(again=True),
     }.get(mistake or "", RIGHT)
 
@@ -59,6 +60,7 @@ def _common_mistakes(small: Small) -> dict[str, bool]:
         "no-gamma": ends,
         "minus-sign": small.gamma > 0,
         "wrong-reward": True,
+        "gamma-on-reward": small.gamma < 1,
         "terminal-again": small.reaches() and small.gamma > 0,
         "myopic": small.gamma > 0,
     }

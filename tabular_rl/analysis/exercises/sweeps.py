@@ -62,6 +62,7 @@ def _reckon(
         "no-gamma": Rule(gamma=Fraction(1)),
         "minus-sign": Rule(gamma=-small.gamma),
         "wrong-reward": Rule(next_reward=True),
+        "gamma-on-reward": Rule(on_reward=True),
     }.get(mistake or "", RIGHT)
     right = the_best(small) if pi is None else the_policy(pi)
     choice = {
@@ -70,6 +71,8 @@ def _reckon(
         "uniform-policy": the_mean(small),
         "wrong-end": the_worst(small),
     }.get(mistake or "", right)
+    if mistake == "zero-start":
+        start = [Fraction(0)] * small.live
     v = [*start, *[end if mistake == "terminal-value" else Fraction(0)] * len(small.ends)]
     found, rows = [v], backups(small, rule)
     for k in range(1, SWEEPS + 1 + (mistake == "sweep-late")):
@@ -81,7 +84,7 @@ def _reckon(
     return [x for v in found[first : first + SWEEPS] for x in v[: small.live]]
 
 
-def _mistakes(small: Small, pi: Policy | None, end: Fraction) -> tuple[str, ...]:
+def _mistakes(small: Small, pi: Policy | None, start: Sequence[Fraction], end: Fraction) -> tuple[str, ...]:
     """The mistakes that this model lets one make."""
     several, horizon = small.live > 1, small.horizon is not None
     known = {
@@ -89,11 +92,13 @@ def _mistakes(small: Small, pi: Policy | None, end: Fraction) -> tuple[str, ...]
         "no-gamma": small.gamma < 1,
         "minus-sign": small.gamma > 0,
         "wrong-reward": True,
+        "gamma-on-reward": small.gamma < 1,
         "average-for-max": pi is None and small.choices(),
         "wrong-end": pi is None and small.choices(),
         "max-for-average": pi is not None and small.choices(),
         "uniform-policy": pi is not None and small.choices(),
         "terminal-value": small.reaches() and end != 0 and small.gamma > 0,
+        "zero-start": any(start) and small.gamma > 0,
         "sweep-early": True,
         "sweep-late": True,
     }
@@ -117,7 +122,7 @@ def _pose(small: Small, _shape: Dice, dice: Dice, of_policy: bool) -> Posed:
     return Posed(
         small, _title(small, pi), partial(_task, small, pi, start, labels),
         partial(_solution, small, pi, start, values, labels),
-        items, _mistakes(small, pi, end), reckon,
+        items, _mistakes(small, pi, start, end), reckon,
     )  # fmt: skip
 
 

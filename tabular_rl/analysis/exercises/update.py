@@ -76,6 +76,8 @@ class _Update:
             mistake or "", self.small.gamma
         )
         r = after(self.small, self.steps[1])[1] if mistake == "later-reward" else self.r
+        if mistake == "gamma-on-reward":
+            r *= gamma
         target = r + gamma * self.next_value(mistake)
         old = Fraction(0) if mistake == "old-value-kept" else self.old
         delta = answers.get(0, target) - old
@@ -92,6 +94,7 @@ class _Update:
             "minus-step": True,
             "no-gamma": self.small.gamma < 1 and not self.ended,
             "minus-sign": discounted and not self.ended,
+            "gamma-on-reward": self.small.gamma < 1,
             "later-reward": len(self.steps) > 1,
             "terminal-value": discounted and self.ended,
             "sarsa": choice and len(self.steps) > 1,
