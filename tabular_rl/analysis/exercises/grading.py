@@ -80,6 +80,7 @@ def graded(
     wrong = [at for at, verdict in enumerate(verdicts) if verdict == WRONG]
     strict = {at: (text, _strict(what, digits)) for at, (text, what) in entries.items()}
     whole = _explaining(mistaken, strict) if wrong else ()
+    left_at = _left_at(posed, strict) if wrong else ""
     found = []
     for at, item in enumerate(posed.items):
         text = entries[at][0] if at in entries else ""
@@ -87,7 +88,9 @@ def graded(
         note = ""
         if at in wrong:
             causes, note = (
-                (whole, "") if whole else _cause(posed, mistakes, at, strict[at][1], numbers, right)
+                (whole, left_at)
+                if whole or left_at
+                else _cause(posed, mistakes, at, strict[at][1], numbers, right)
             )
         elif verdicts[at] == ROUNDED:
             note = f"give a fraction, or {digits} digits after the point"
@@ -111,6 +114,16 @@ def _explaining(
         for mistake, values in mistaken.items()
         if all(_same(x, entries.get(at)) in (None, True) for at, x in enumerate(values))
     )
+
+
+def _left_at(posed: Posed, entries: Mapping[int, tuple[str, Entry]]) -> str:
+    """What is said of a policy that was rightly evaluated and is not the best; "" where there is none."""
+    chosen = {at: what for at, (_, what) in entries.items() if isinstance(what, str)}
+    found = posed.of_policy(chosen) if posed.of_policy is not None else None
+    if found is None or len(entries) == len(chosen):
+        return ""
+    values, said = found
+    return said if all(_same(values[at], entry) for at, entry in entries.items()) else ""
 
 
 def _verdict(right: Value, entry: tuple[str, Entry] | None, digits: int, mistaken: Sequence[Value]) -> str:
@@ -180,7 +193,7 @@ def _cause(
     assert isinstance(x, Fraction)
     if entry.digits is not None and abs(entry.value - x) <= 2 * entry.half:
         return (), "off by one in the last digit: round at the end, and do not cut off"
-    if x and entry.value == -x:
+    if x and entry.means(-x):
         return (), "this has the wrong sign"
     other = next((item.label for item, y in zip(posed.items, right, strict=True) if y == entry.value), None)
     return (), f"this is the right answer to {other}" if other else ""

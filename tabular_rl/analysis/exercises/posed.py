@@ -34,6 +34,8 @@ class Posed:
     mistakes : the mistakes that can be made here, by name
     reckon : (mistake or None, answers) -> the value of every blank. Later blanks are reckoned from what was written
         into earlier ones, where that is given
+    of_policy : (actions by place of the blank) -> the blanks as they are with that policy, rightly evaluated, and what
+        is said to whoever left it at that; None where there is nothing to say
     """
 
     small: Small
@@ -43,6 +45,7 @@ class Posed:
     items: tuple[Item, ...]
     mistakes: tuple[str, ...]
     reckon: Callable[[str | None, Answers], list[Value]]
+    of_policy: Callable[[Mapping[int, str]], tuple[list[Value], str] | None] | None = None
     _known: dict[str | None, list[Value]] = field(default_factory=dict, repr=False)
 
     def values(self, mistake: str | None = None) -> list[Value]:
@@ -79,14 +82,15 @@ MISTAKES = {
     "no-gamma": "You left out γ. What comes one step later counts γ times.",
     "wrong-reward": "You took the reward of the next state. The reward belongs to the step out of the state that is "
     "backed up: r(s,a,s').",
-    "gamma-on-reward": "You discounted the reward too, γ (r + V). The reward comes with its own step; what comes one step "
-    "later counts γ times.",
+    "gamma-on-reward": "You discounted the reward too: γ (r + V). The reward comes with its own step; what comes one "
+    "step later counts γ times.",
     "later-reward": "You took the reward of the step after. What an action earns comes with its own step.",
     "max-for-average": "You took the best action. The value of a policy is the average over its actions, each weighed "
     "with π(a|s).",
     "average-for-max": "You averaged over the actions. Here the best action counts alone.",
     "uniform-policy": "You weighed all actions alike. Each counts with its probability π(a|s).",
     "wrong-end": "You took the worst action: rewards are made large, and costs small.",
+    "lost-minus": "You lost a minus sign: a reward below 0 is taken off.",
     "minus-sign": "You have a minus where a plus belongs: the value of the next state is added to the reward.",
     "minus-step": "You have a minus where a plus belongs: the old value moves towards the target, by α times the TD "
     "error.",

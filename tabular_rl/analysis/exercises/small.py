@@ -81,6 +81,10 @@ class Small:
         """Whether a terminal state is entered from some state."""
         return any(to >= self.live for rows in self.rows for row in rows for to, _, _ in row.outcomes)
 
+    def loses(self) -> bool:
+        """Whether some reward is below 0."""
+        return any(r < 0 for rows in self.rows for row in rows for _, _, r in row.outcomes)
+
     def model(self) -> MDP:
         """The same as a model of the package."""
         outcomes = [
@@ -106,12 +110,14 @@ class Rule:
     next_reward : the reward of the next state is taken, not that of this one
     again : the reward for entering a terminal state is counted a second time, as its value
     on_reward : γ multiplies the reward too
+    lost_minus : a reward below 0 is added without its sign
     """
 
     gamma: Fraction | None = None
     next_reward: bool = False
     again: bool = False
     on_reward: bool = False
+    lost_minus: bool = False
 
 
 RIGHT = Rule()
@@ -147,6 +153,8 @@ def _backup(small: Small, row: Row, rule: Rule) -> Backup:
     slopes: dict[int, Fraction] = {}
     for to, p, r in row.outcomes:
         earned = _reward_there(small, to, row.action) if rule.next_reward else r
+        if rule.lost_minus:
+            earned = abs(earned)
         constant += p * (gamma * earned if rule.on_reward else earned)
         if rule.again and to >= small.live:
             constant += p * gamma * r

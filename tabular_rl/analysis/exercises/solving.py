@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import partial
 
@@ -47,6 +48,7 @@ def _rule(small: Small, mistake: str | None) -> Rule:
     return {
         "no-gamma": Rule(gamma=Fraction(1)),
         "minus-sign": Rule(gamma=-small.gamma),
+        "lost-minus": Rule(lost_minus=True),
         "wrong-reward": Rule(next_reward=True),
         "gamma-on-reward": Rule(on_reward=True),
         "terminal-again": Rule(again=True),
@@ -58,6 +60,7 @@ def _common_mistakes(small: Small) -> dict[str, bool]:
     ends = small.gamma < 1 and all(proper(small, pi) for pi in policies(small))
     return {
         "no-gamma": ends,
+        "lost-minus": small.loses(),
         "minus-sign": small.gamma > 0,
         "wrong-reward": True,
         "gamma-on-reward": small.gamma < 1,
@@ -162,6 +165,25 @@ def _best(small: Small, mistake: str | None, _: Answers) -> list[Value]:
     return [*greedy(small, v if used is None else used, choice, rows), *v[: small.live]]
 
 
+def _unimproved(small: Small, chosen: Mapping[int, str]) -> tuple[list[Value], str] | None:
+    """The values of a policy that is not the best, and what is said to whoever found them."""
+    if set(chosen) != set(range(small.live)):
+        return None
+    pi = tuple(
+        tuple(Fraction(int(row.action == chosen[s])) for row in rows) for s, rows in enumerate(small.rows)
+    )
+    rows = backups(small)
+    v = evaluated(small, pi, rows)
+    if v is None:
+        return None
+    gains = [s for s in range(small.live) if small.best(backup(v) for backup in rows[s]) != v[s]]
+    if not gains:
+        return None
+    where = " and ".join(str(small.label(s)) for s in gains)
+    text = f"these are the values of your policy, but another action is better in {where}"
+    return [*(frozenset({chosen[s]}) for s in range(small.live)), *v[: small.live]], text
+
+
 def _pose_best(small: Small, _: Dice, __: Dice) -> Posed | None:
     reckon = partial(_best, small)
     found = reckon(None, {})
@@ -176,7 +198,7 @@ def _pose_best(small: Small, _: Dice, __: Dice) -> Posed | None:
         + [Item(f"v*({small.label(s)})") for s in range(small.live)]
     )
     return Posed(small, "An optimal policy", partial(_best_task, small), partial(_check, small, found), items,
-                 tuple(name for name, can in mistakes.items() if can), reckon)  # fmt: skip
+                 tuple(name for name, can in mistakes.items() if can), reckon, partial(_unimproved, small))  # fmt: skip
 
 
 def _best_task(small: Small) -> list[Part]:

@@ -61,6 +61,7 @@ def _reckon(
     rule = {
         "no-gamma": Rule(gamma=Fraction(1)),
         "minus-sign": Rule(gamma=-small.gamma),
+        "lost-minus": Rule(lost_minus=True),
         "wrong-reward": Rule(next_reward=True),
         "gamma-on-reward": Rule(on_reward=True),
     }.get(mistake or "", RIGHT)
@@ -90,6 +91,7 @@ def _mistakes(small: Small, pi: Policy | None, start: Sequence[Fraction], end: F
     known = {
         "in-place": several and not horizon,
         "no-gamma": small.gamma < 1,
+        "lost-minus": small.loses(),
         "minus-sign": small.gamma > 0,
         "wrong-reward": True,
         "gamma-on-reward": small.gamma < 1,

@@ -78,6 +78,8 @@ class _Update:
         r = after(self.small, self.steps[1])[1] if mistake == "later-reward" else self.r
         if mistake == "gamma-on-reward":
             r *= gamma
+        if mistake == "lost-minus":
+            r = abs(r)
         target = r + gamma * self.next_value(mistake)
         old = Fraction(0) if mistake == "old-value-kept" else self.old
         delta = answers.get(0, target) - old
@@ -93,6 +95,7 @@ class _Update:
         known = {
             "minus-step": True,
             "no-gamma": self.small.gamma < 1 and not self.ended,
+            "lost-minus": self.r < 0,
             "minus-sign": discounted and not self.ended,
             "gamma-on-reward": self.small.gamma < 1,
             "later-reward": len(self.steps) > 1,
