@@ -43,6 +43,10 @@ def test_gradient_and_covariances_are_those_of_python(open_lesson, name):
     expected = exact_gradient(policy)
     assert near(page["J"], expected.J) and near(page["gradient"], expected.gradient)
     assert near(page["natural"], expected.natural)
+    alone = mdp.pair_ptr[:-1][np.diff(mdp.pair_ptr) == 1]
+    assert all(page["gradient"][i] == 0 for i in alone), (
+        "a single action has no derivative, not even by rounding"
+    )
     for found, one in zip(page["moments"], all_moments(policy), strict=True):
         assert found["name"] == one.estimator
         size = np.abs(one.covariance).max()
@@ -91,6 +95,7 @@ def test_a_step_moves_theta_along_the_gradient(open_lesson, name):
     ]
     assert near(shown(page, "trace"), traces)
     page.one("[data-control=gradient-restart]").click()
+    assert page.run("return document.querySelector('[data-control=gradient-step-size]').value") == "0.01"
     assert near(shown(page, "J"), [start.J])
     assert page.console() == []
 

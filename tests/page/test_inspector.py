@@ -165,9 +165,11 @@ def test_the_sliders_solve_again_at_once(open_lesson, name):
     page = open_lesson(mdp)
     choose(page, "gamma", "0.5")
     assert exact_of(page) == pytest.approx(tabular_rl.solve(mdp.replace(gamma=0.5)).v.tolist(), abs=1e-6)
+    assert f"γ = 0.5 (the file has {float(mdp.gamma):g})" in page.one("header .facts").text
     choose(page, "sweep", 3)
     assert values_of(page) == iterates(mdp.replace(gamma=0.5), count=3)[3].v.tolist()
     press(page, "reset")
+    assert "the file has" not in page.one("header .facts").text
     assert exact_of(page) == tabular_rl.solve(mdp, "rational").v.tolist()
     choose(page, "noise", "0.25")
     assert exact_of(page) == pytest.approx(tabular_rl.solve(noisy(mdp, 0.25)).v.tolist(), rel=1e-7, abs=1e-7)

@@ -197,6 +197,12 @@ def test_what_was_learned_of_the_selected_state_stands_beside_the_exact_answer(o
     made = tabular_rl.learn(panel.mdp, "q-learning", steps=100, step_size=0.1)
     s = int(np.flatnonzero(np.diff(panel.mdp.pair_ptr) > 1)[0])
     panel.page.run("window.lesson.store.set({ selected: arguments[0] })", s)
+    assert [x.text for x in panel.page.all(".known thead th")] == [
+        "action",
+        "learned q",
+        "exact q*",
+        "visits",
+    ]
     rows = panel.page.all(".known tbody tr")
     assert len(rows) == panel.mdp.pair_ptr[s + 1] - panel.mdp.pair_ptr[s]
     for row, i in zip(rows, panel.mdp.rows(s), strict=True):

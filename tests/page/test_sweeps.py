@@ -209,6 +209,27 @@ def test_my_own_policy_is_chosen_in_the_inspector(open_lesson):
     expected = tabular_rl.evaluate(mdp, Policy.of(mdp, {"high": "wait", "low": "wait"})).v
     press(page, "last")
     assert values_of(page) == pytest.approx(expected.tolist(), rel=1e-6)
+    actions = [x.text for x in page.all("[data-panel=table] tbody td.words")]
+    assert actions == ["wait", "wait"]  # the policy that is evaluated, not what is greedy by its values
+    choose(page, "marked-actions", "greedy")
+    assert page.run(SHOWN)["greedy"] == greedy_of(mdp, expected)
+    numbers = [
+        (22.27499999999999, 4),
+        (22.27500000000001, 4),
+        (6.51875, 5),
+        (-2.51875, 5),
+        (0, 3),
+        (1.05e-7, 2),
+    ]
+    shown = page.run("return arguments[0].map(([x, digits]) => lesson.dom.number(x, digits))", numbers)
+    assert shown == [
+        "22.28",
+        "22.28",
+        "6.5188",
+        "−2.5188",
+        "0",
+        "1.1e−7",
+    ]  # halves away from zero, everywhere
 
 
 def test_play_goes_on_by_itself_and_ends(open_lesson):

@@ -24,12 +24,15 @@ export function controlsPanel(store, host) {
     gamma.box.disabled = true;
     gamma.host.title = "rewards of terminal states are in the transitions into them, times γ: another γ makes another file";
   }
+  const stated = document.querySelector("[data-fact=gamma]"); // γ in the heading of the page
+  const asGiven = stated && stated.textContent;
   function show() {
     const { state } = store;
     gamma.set(state.gamma);
     noise.set(state.noise);
     const changed = state.gamma !== base.gamma || state.noise !== 0;
     reset.disabled = !changed;
+    if (stated) stated.textContent = state.gamma === base.gamma ? asGiven : `γ = ${number(state.gamma)} (the file has ${number(base.gamma)})`;
     status.textContent = state.answer === null
       ? `At γ = ${number(state.gamma)} there is no finite answer: a total reward grows without end.`
       : changed ? `γ = ${number(state.gamma)}, noise ${number(state.noise)}: solved again, in this page, with floating-point numbers.` : `The model as the file has it. ${provenText(base)}`;

@@ -40,12 +40,26 @@ export function number(x, digits = 6) {
   const needed = head.replace(/[-.]/g, "").length;
   const shown = Math.min(needed, digits);
   const text = Number(power) < -5 || Number(power) >= 12
-    ? x.toExponential(shown - 1).replace("e+", "e")
-    : trimmed(x.toFixed(Math.min(Math.max(0, shown - 1 - Number(power)), 100)));
+    ? rounded(x, shown - 1 - Number(power)).toExponential(shown - 1).replace("e+", "e")
+    : trimmed(fixed(x, Math.min(Math.max(0, shown - 1 - Number(power)), 100)));
   return /^-0$/.test(text) ? "0" : text.replaceAll("-", "−");
 }
 
-function trimmed(text) {
+// x to so many decimals, halves away from zero, where 15 digits of x decide what a half is: two floats beside 22.275 are
+// both 22.28, and so is the text of each in every place.
+export function rounded(x, decimals) {
+  const [head, power] = Math.abs(x).toExponential(14).split("e");
+  if (Number(power) + decimals >= 14) return x;
+  const units = Math.round(Number(`${head}e${Number(power) + decimals}`));
+  return Math.sign(x) * Number(`${units}e${-decimals}`);
+}
+
+// x.toFixed(decimals) of what is rounded so.
+export function fixed(x, decimals) {
+  return rounded(x, decimals).toFixed(decimals);
+}
+
+export function trimmed(text) {
   return text.includes(".") ? text.replace(/0+$/, "").replace(/\.$/, "") : text;
 }
 

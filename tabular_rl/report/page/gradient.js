@@ -250,13 +250,23 @@ export function exactGradient(model, theta) {
   if (!E) return null;
   const visits = lookForth(E, E.gamma, E.begin, 1);
   const gradient = new Float64Array(model.L);
-  const advantage = E.q.map((q, t) => q.map((x, i) => x - E.v[t][E.state[i]]));
+  const advantage = E.q.map((q, t) => advantagesOf(model, E.state, q, E.v[t]));
   visits.forEach((d, t) => {
     for (let i = 0; i < model.L; i++) gradient[i] += d[E.state[i]] * E.pi[i] * advantage[t][i];
   });
   let J = 0;
   for (let s = 0; s < model.S; s++) J += model.start[s] * E.v[0][s];
   return { J, gradient, v: E.v, q: E.q, advantage, visits, pi: softmaxPolicy(model, theta) };
+}
+
+// q - v of each pair: 0 where a state has one action, or where the difference is the rounding of q and v.
+function advantagesOf(model, state, q, v) {
+  const noise = 16 * Number.EPSILON * v.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  return q.map((x, i) => {
+    const s = state[i];
+    const difference = x - v[s];
+    return model.pairPtr[s + 1] - model.pairPtr[s] === 1 || Math.abs(difference) <= noise ? 0 : difference;
+  });
 }
 
 // The natural gradient F⁺ ∇J (L): the advantage but for a constant in each state.

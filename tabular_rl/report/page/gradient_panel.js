@@ -44,7 +44,7 @@ export function gradientPanel(store, host) {
 
   const stepButton = button("gradient-step", "step", () => climbBy(1));
   const tenButton = button("gradient-ten", "10 steps", () => climbBy(10));
-  const restart = button("gradient-restart", "start again", () => begin());
+  const restart = button("gradient-restart", "start again", () => begin(false));
   const size = choice({
     name: "gradient-step-size", label: "step size α", options: STEP_SIZES.map((x) => [String(x), String(x)]), value: "1",
     onchange: (x) => { stepSize = Number(x); },
@@ -69,10 +69,11 @@ export function gradientPanel(store, host) {
 
   replace(host, element("h2", {}, "Policy gradient"), body);
 
-  function begin() {
+  // From θ = 0; a step size and parameters are proposed for a model that is new.
+  function begin(fresh = true) {
     const { model, answer } = store.state;
     climb = createClimb(model, answer);
-    if (climb.found) {
+    if (climb.found && fresh) {
       stepSize = firstStepSize(climb.found);
       size.set(String(stepSize));
       axes = twoParameters(model, climb.found.gradient);

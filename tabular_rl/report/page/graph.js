@@ -2,7 +2,7 @@
 import { drawn, element, number, replace } from "./dom.js";
 import { nextOf } from "./grid.js";
 import { actionOf, rowsOf } from "./model.js";
-import { roleIn, stateTexts } from "./texts.js";
+import { looseTexts, roleIn } from "./texts.js";
 
 const RADIUS = 33;
 const COLUMN = 150; // pixels between columns at least, and between rows
@@ -89,7 +89,7 @@ export function graphView(store) {
     if (!points.length) return;
     const { shown, selected, hovered, scale } = what;
     const { model } = store.state;
-    const texts = stateTexts(model, shown, 6);
+    const texts = looseTexts(model, shown, 6);
     const next = nextOf(model, selected);
     nodes.forEach(({ host, value, role }, s) => {
       const x = shown ? shown.values[s] : NaN;

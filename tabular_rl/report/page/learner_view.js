@@ -72,8 +72,7 @@ export function commandOf(experiment, base, noise) {
   return words.join(" ");
 }
 
-// The rows that the learner would take (S arrays): those of its policy, unless that takes all alike, or the best by its
-// table, all that are tied.
+// The rows that the learner would take (S arrays): those of its policy, or the best by its table, all that are tied.
 function rowsShown(experiment, t) {
   const { whole, model, policy, learner } = experiment;
   return Array.from({ length: whole.S }, (_, s) => {
@@ -82,7 +81,7 @@ function rowsShown(experiment, t) {
     let top = -Infinity;
     for (let i = model.pairPtr[at]; i < model.pairPtr[at + 1]; i += 1) {
       if (policy) {
-        if (policy[i] === 1) rows.push(i - t * whole.L);
+        if (policy[i] > 0) rows.push(i - t * whole.L);
       } else {
         if (learner.table[i] > top) rows.length = 0;
         if (learner.table[i] >= top) rows.push(i - t * whole.L);
@@ -120,10 +119,11 @@ export function shownOf(experiment, t, selected) {
     s: model.pairState[last.row] % whole.S, row: last.row % whole.L, s2: last.end % whole.S, episodeEnds: last.s2 < 0,
   };
   const when = whole.horizon ? ` at time ${t}` : "";
-  const view = (parts) => [updateView(parts), knownView(stateName(experiment, t * whole.S + selected()), knownOf(experiment, selected(), t))];
+  const exactName = traits.states ? "v_π" : traits.evaluates ? "q_π" : "q*";
+  const view = (parts) => [updateView(parts), knownView(stateName(experiment, t * whole.S + selected()), knownOf(experiment, selected(), t), exactName)];
   return {
     title: `${LEARNERS[own.method].name} after ${learner.steps.toLocaleString("en")} step${learner.steps === 1 ? "" : "s"}${when}`,
-    name: "v", legend: !traits.evaluates ? "the best actions by q" : own.policy === "optimal" ? "the policy π" : null,
+    name: "v", legend: !traits.evaluates ? "the best actions by q" : "the policy π that is evaluated",
     exact: truth ? truth.slice(t * whole.S, (t + 1) * whole.S) : null, exactName: traits.evaluates ? "v_π" : "v*",
     values, q, greedy: rowsShown(experiment, t), transition,
     explanation: { kind: "update", heading: "The last update", parts: partsOf(experiment), view },

@@ -94,7 +94,7 @@ def page(mdp: MDP, policy: Policy | None = None) -> str:
     modules = {path.stem: path.read_text("utf-8") for path in sorted(HERE.glob("*.js"))}
     parts = {
         "title": html.escape(escape(mdp.name) or "A Markov decision process"),
-        "facts": html.escape(_facts(mdp)),
+        "facts": _facts(mdp),
         "footer": html.escape(f"Made by tabular-rl. {escape(mdp.source, LONGEST)}".strip()),
         "style": "\n".join(path.read_text("utf-8").strip() for path in sorted(HERE.glob("*.css"))),
         "data": data_text(lesson_data(mdp, reference(mdp), policy)),
@@ -110,8 +110,10 @@ def _filled(template: str, parts: dict[str, str]) -> str:
 
 
 def _facts(mdp: MDP) -> str:
-    """What kind of model it is, in a line."""
+    """What kind of model it is, in a line of HTML; γ is marked, as the page moves it."""
     ends = int(mdp.terminal.sum())
     kind = "costs are minimised" if mdp.sense == "min" else "rewards are maximised"
-    problem = mdp.problem.text(mdp, f"γ = {spell_short(mdp.gamma_exact)}", mdp.problem.long)
-    return f"{mdp.S} states ({ends} terminal), {mdp.A} actions, {problem}; {kind}"
+    discount = f"γ = {spell_short(mdp.gamma_exact)}"
+    problem = mdp.problem.text(mdp, discount, mdp.problem.long)
+    facts = html.escape(f"{mdp.S} states ({ends} terminal), {mdp.A} actions, {problem}; {kind}")
+    return facts.replace(discount, f'<span data-fact="gamma">{discount}</span>', 1)

@@ -13,6 +13,7 @@ import { tablePanel } from "./table.js";
 import { tabs } from "./tabs.js";
 import { themeSwitch } from "./theme.js";
 import * as challenges from "./challenges.js";
+import * as dom from "./dom.js";
 import * as expected from "./expected.js";
 import * as experiment from "./experiment.js";
 import * as gradient from "./gradient.js";
@@ -39,7 +40,7 @@ const PANELS = {
   challenges: challengesPanel,
 };
 // What tests in a browser ask for by name.
-const PARTS = { challenges, expected, experiment, gradient, learn, models, moments, paths, runs, sampling, solve, ticks, uniforms };
+const PARTS = { challenges, dom, expected, experiment, gradient, learn, models, moments, paths, runs, sampling, solve, ticks, uniforms };
 
 // The model with the sliders where they are, and its answer: as Python proved it where they have not been moved.
 function solvedAt(base, gamma, noise) {

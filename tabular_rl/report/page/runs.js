@@ -101,6 +101,11 @@ export function takenRows(model, rows) {
   return Array.from({ length: model.S }, (_, s) => (rows === null ? rowsOf(model, s) : rows[s] < 0 ? [] : [rows[s]]));
 }
 
+// The rows of each state that a policy with weights (L,) takes with some probability.
+export function weightedRows(model, weights) {
+  return Array.from({ length: model.S }, (_, s) => rowsOf(model, s).filter((i) => weights[i] > 0));
+}
+
 function backwardRun(model, answer) {
   const times = backwardInduction(model);
   const made = (t) => (t < model.horizon ? greedyRows(model, rowValues(model, times[t + 1])) : noRows(model));

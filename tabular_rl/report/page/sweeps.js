@@ -2,7 +2,7 @@
 import { errorChart } from "./chart.js";
 import { button, choice, element, newId, number, replace, shownNumber } from "./dom.js";
 import { actionOf } from "./model.js";
-import { endingRows, orders, runOf, takenRows } from "./runs.js";
+import { endingRows, orders, runOf, takenRows, weightedRows } from "./runs.js";
 import { firstRows, uniformWeights, usedIn, weightsOf } from "./solve.js";
 import { symbols } from "./texts.js";
 
@@ -13,7 +13,7 @@ const PAUSE = 700; // milliseconds between two steps that are played
 
 // What is chosen: a method, an order, a policy; and the step.
 function defaults(model) {
-  return { method: model.horizon === null ? "value-iteration" : "backward-induction", order: "synchronous", policy: "uniform", start: "first", at: 0 };
+  return { method: model.horizon === null ? "value-iteration" : "backward-induction", order: "synchronous", policy: "uniform", actions: "policy", start: "first", at: 0 };
 }
 
 export function sweepsPanel(store, host) {
@@ -37,6 +37,10 @@ export function sweepsPanel(store, host) {
     options: [["uniform", "all actions equally often"], ["first", "the first action of each state"],
       ["optimal", "a best one"], ["own", "my own: choose actions at the right"], ...(base.policy ? [["given", "the given policy"]] : [])],
   });
+  const marked = choice({
+    name: "marked-actions", label: "actions shown", value: chosen.actions, onchange: (x) => choose({ actions: x }),
+    options: [["policy", "of the policy"], ["greedy", "greedy by V_k"]],
+  });
   const start = choice({
     name: "start-policy", label: "first policy", value: chosen.start, onchange: (x) => choose({ start: x, at: 0 }),
     options: [["first", "the first action of each state"], ["uniform", "all actions equally often"], ...(base.terminal.includes(1) ? [["ends", "one that ends"]] : []),
@@ -59,7 +63,7 @@ export function sweepsPanel(store, host) {
   const facts = element("div", { class: "facts-of-step", role: "status", "aria-live": "polite" });
   const chart = errorChart((at) => go(at));
   replace(host,
-    element("div", { class: "row choices" }, method.host, order.host, policy.host, start.host),
+    element("div", { class: "row choices" }, method.host, order.host, policy.host, marked.host, start.host),
     element("div", { class: "row scrubber" }, buttons, element("div", { class: "slider wide" }, label, range, box)),
     element("div", { class: "row progress" }, facts, chart.host));
 
@@ -136,7 +140,7 @@ export function sweepsPanel(store, host) {
       }
     }
     order.host.hidden = !["value-iteration", "policy-evaluation"].includes(chosen.method);
-    policy.host.hidden = !evaluates;
+    policy.host.hidden = marked.host.hidden = !evaluates;
     start.host.hidden = chosen.method !== "policy-iteration";
     if (run) {
       range.max = String(run.steps.length - 1);
@@ -150,6 +154,7 @@ export function sweepsPanel(store, host) {
     method.set(chosen.method);
     order.set(chosen.order);
     policy.set(chosen.policy);
+    marked.set(chosen.actions);
     start.set(chosen.start);
     if (store.state.panel !== "sweeps") return;
     if (!run) {
@@ -189,13 +194,15 @@ export function sweepsPanel(store, host) {
   function shownOf(step) {
     const { model } = store.state;
     const byPolicy = chosen.method === "policy-iteration";
+    const ofPolicy = chosen.method === "policy-evaluation" && chosen.actions === "policy";
     return {
       name: nameOf(step.k),
       title: titleOf(step),
       values: step.v,
       q: step.q,
-      greedy: byPolicy ? takenRows(model, step.rows) : step.greedy,
+      greedy: byPolicy ? takenRows(model, step.rows) : ofPolicy ? weightedRows(model, weights()) : step.greedy,
       legend: byPolicy ? `the policy π_${step.k}, whose values these are`
+        : ofPolicy ? "the policy π that is evaluated"
         : timed ? "the best actions at this time, all ties"
           : "greedy actions by the values shown, all ties",
       exact: timed ? null : run.exact && run.exact.v,
@@ -263,7 +270,7 @@ export function sweepsPanel(store, host) {
   }
 
   function optimalText() {
-    const what = chosen.method === "policy-iteration" ? "The policy is" : "The greedy policy is";
+    const what = { "policy-iteration": "The policy is", "policy-evaluation": "What is greedy by these values is" }[chosen.method] || "The greedy policy is";
     const unit = chosen.method === "policy-iteration" ? "policy" : "sweep";
     if (run.optimalFrom === null) return store.state.answer ? `${what} not optimal within these ${number(run.steps.length - 1)} steps.` : "";
     return [`${what} optimal from `, element("b", {}, `${unit} ${run.optimalFrom}`), " on", run.complete ? "." : ` (of the ${run.steps.length - 1} sweeps made here).`];

@@ -1,5 +1,5 @@
 // Numbers that stand side by side, and symbols with their indices.
-import { element, number } from "./dom.js";
+import { element, fixed, number, trimmed } from "./dom.js";
 
 // Texts of numbers with the same decimals, as many as fit `room` characters (at most 4), none that all end with 0.
 export function alignedTexts(values, room) {
@@ -7,7 +7,7 @@ export function alignedTexts(values, room) {
   const most = known.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
   if (most > 0 && (most < 1e-3 || most >= 1e6)) return values.map((x) => fittingText(x, room));
   let decimals = 4;
-  const text = (x, d) => (Number.isFinite(x) ? minus(x.toFixed(d)) : number(x));
+  const text = (x, d) => (Number.isFinite(x) ? minus(fixed(x, d)) : number(x));
   while (decimals > 0 && known.some((x) => text(x, decimals).length > room)) decimals -= 1;
   while (decimals > 0 && known.every((x) => text(x, decimals).endsWith("0"))) decimals -= 1;
   return values.map((x) => text(x, decimals));
@@ -18,6 +18,11 @@ export function stateTexts(model, shown, room) {
   const values = shown ? [...shown.values] : new Array(model.S).fill(NaN);
   const texts = alignedTexts(values.map((x, s) => (model.terminal[s] ? NaN : x)), room);
   return texts.map((text, s) => (model.terminal[s] ? fittingText(values[s], room) : text));
+}
+
+// The same where no column is to be aligned: without zeros at the end.
+export function looseTexts(model, shown, room) {
+  return stateTexts(model, shown, room).map((text) => (text.includes("e") ? text : trimmed(text)));
 }
 
 // A number in at most `room` characters where that can be.

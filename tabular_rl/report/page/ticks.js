@@ -168,7 +168,7 @@ export function ticksPanel(store, host) {
     const here = changes.find((x) => Math.abs(x.gamma - gamma) <= 2 * WIDTH);
     const listed = changes.slice(0, 8).map((x) => changeText(x.gamma)).join(", ");
     const many = changes.length >= MOST_CHANGES ? `${MOST_CHANGES} values of γ or more` : `${changes.length} value${changes.length === 1 ? "" : "s"} of γ`;
-    replace(words, changes.length === 0 ? "One policy is best at all γ."
+    replace(words, changes.length === 0 ? `One policy is best at all γ${ticks.intervals.at(-1)?.to < 1 ? " below 1" : ""}.`
       : `The best policy changes at ${many}: ${listed}${changes.length > 8 ? " …" : "."}`,
     here ? ` Here it changes in ${statesText(model, here.states)}.` : "");
     words.title = "Found by solving at steps of 0.01 and halving to 1e-9; what changes and changes back within a step is missed.";

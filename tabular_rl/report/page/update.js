@@ -1,6 +1,7 @@
 // One update of a learner in words and numbers: its rule, the same with the numbers in it, and the transition.
 import { element, number, shownNumber } from "./dom.js";
 import { LEARNERS } from "./learn.js";
+import { symbols } from "./texts.js";
 
 // Known mistakes: what a switch says, and what the mistake does.
 export const MISTAKES = {
@@ -125,10 +126,10 @@ export function updateView(parts) {
 }
 
 // What was learned of a state beside the exact answer; known: [{ action, learned, exact, visits }].
-export function knownView(name, known) {
+export function knownView(name, known, exactName) {
   if (!known.length) return element("div", { class: "update known" }, element("h3", {}, element("b", {}, name), " is terminal: worth 0"));
   const actions = known[0].action !== null;
-  const head = [...(actions ? ["action"] : []), actions ? "learned q" : "learned v", "exact", "visits"];
+  const head = [...(actions ? ["action"] : []), actions ? "learned q" : "learned v", ["exact ", symbols(exactName)], "visits"];
   return element("div", { class: "update known" }, element("h3", {}, "What was learned of ", element("b", {}, name)),
     element("div", { class: "scroll" }, element("table", { class: "read" },
       element("thead", {}, element("tr", {}, head.map((x) => element("th", { scope: "col" }, x)))),
