@@ -99,7 +99,8 @@ class Series:
     name : in the legend
     x, y : (n,) and (n,), or (n, runs)
     number : of the colour and the style of the line; black where it has none
-    look : "line", "dot" or "cross"; "arrow" from the first point to the last; "level", a line through the whole
+    look : "line", "dot" or "cross"; "steps", a line with a style and a marker of its number over steps that are
+        counted; "arrow" from the first point to the last; "level", a line through the whole
         picture, "upright", one at each x; "marks", points without a line, each number with a marker of its own,
         "hollow" the same unfilled; of runs "runs", thin lines without a name, "spread", the median in a band from the
         least to the most, or "expected", a thick line in a band that stands behind others

@@ -120,7 +120,8 @@ def iterates_picture(found: Iterates, states: Sequence[int] | None = None, what:
         live = np.flatnonzero(~found.mdp.terminal)
         chosen = live[:MOST_CURVES].tolist() if states is None else states
         series = [
-            Series(short(found.mdp.states[s]), steps, values[:, s], at, "dot") for at, s in enumerate(chosen)
+            Series(short(found.mdp.states[s]), steps, values[:, s], at, "steps")
+            for at, s in enumerate(chosen)
         ]
         left = f", of the first {len(chosen)} states" if states is None and len(live) > len(chosen) else ""
         return [Curve(f"values step by step{left}", name, found.mdp.problem.value, series)]
@@ -128,7 +129,9 @@ def iterates_picture(found: Iterates, states: Sequence[int] | None = None, what:
     def changes() -> list[Block]:
         change = np.abs(np.diff(values, axis=0)).max(axis=1)
         return [
-            Curve("largest change of a value", name, "change", [Series("", steps[1:], change, 0, "dot")], "y")
+            Curve(
+                "largest change of a value", name, "change", [Series("", steps[1:], change, 0, "steps")], "y"
+            )
         ]
 
     return picture_of(found.mdp, {"values": curves, "residual": changes}, what, f"; {found.method}")

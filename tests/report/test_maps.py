@@ -133,6 +133,14 @@ def test_walls_ends_and_what_leads_elsewhere_are_told_apart():
     assert "leads to another cell at once" in [x.get_text() for x in cliff.get_legend().get_texts()]
 
 
+def test_walls_are_dark_in_a_picture_of_q_too():
+    """In aima_4x3 the one wall stands in row 1, column 1."""
+    axes = t.solve(t.load("example:aima_4x3")).plot(draw="q")
+    (wall,) = [x for x in axes.patches if x.get_gid() == "wall"]
+    assert wall.get_xy() == (0.5, 0.5)
+    assert luminance(wall.get_facecolor()[:3]) < 0.1
+
+
 def test_less_cost_is_brighter():
     rewards = t.MDP(
         [[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]],
@@ -265,6 +273,13 @@ def test_iterates_are_drawn_step_by_step():
     assert lines == {"cool": [0, 2, 2.75], "warm": [0, 1, 1.75]}
     (line,) = found.plot(draw="residual").lines
     assert line.get_ydata().tolist() == [2, 0.75]
+
+
+def test_lines_of_iterates_differ_by_more_than_colour_and_steps_are_whole():
+    axes = t.iterates(t.load("example:gridworld_4x4"), "policy-iteration", 3, start_policy="uniform").plot()
+    looks = [(line.get_linestyle(), line.get_marker()) for line in axes.lines]
+    assert len(set(looks[:8])) == 8
+    assert all(x == int(x) for x in axes.get_xticks())
 
 
 def test_the_discount_at_which_the_best_policy_changes_is_found():

@@ -48,7 +48,7 @@ def test_a_text_leaves_curves_out():
     assert text([Lines(["before"]), error_curve(), Lines(["after"])]) == "before\n\nafter"
 
 
-@pytest.mark.parametrize("look", ["spread", "runs", "expected", "line", "dot", "cross"])
+@pytest.mark.parametrize("look", ["spread", "runs", "expected", "line", "dot", "steps", "cross"])
 def test_every_look_is_drawn(tmp_path, look):
     pytest.importorskip("matplotlib")
     write_picture(Drawn(error_curve(look)), tmp_path / "a.svg")

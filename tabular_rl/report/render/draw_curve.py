@@ -20,6 +20,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "runs": {"linewidth": 0.6, "label": None},
     "expected": {"linewidth": 3, "linestyle": "-", "zorder": 1, "label": None},
     "dot": {"marker": ".", "markersize": 8, "linestyle": "-"},
+    "steps": {"markersize": 5},
     "cross": {"marker": "+", "markersize": 10, "linestyle": ""},
     "marks": {"linestyle": "", "markersize": 5},
     "hollow": {"linestyle": "", "markersize": 5, "markerfacecolor": "none", "markeredgewidth": 0.8},
@@ -52,6 +53,8 @@ def draw_curve(axes: Any, curve: Curve) -> None:
     place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if curve.aside else {}
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize="small", **place)
+    if not curve.x_names and "x" not in curve.logarithmic and any(s.look == "steps" for s in curve.series):
+        axes.xaxis.get_major_locator().set_params(integer=True)
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -83,8 +86,14 @@ def _draw_series(axes: Any, series: Series, positive: bool) -> None:
         band = {"color": colour, "alpha": 0.2, "linewidth": 0, "label": label if look == "expected" else None}
         axes.fill_between(x, np.nanmin(y, axis=1), np.nanmax(y, axis=1), **band)
         y = np.nanmedian(y, axis=1, keepdims=True)
-    marker = {"marker": "." if look == "line" and len(x) < 2 else ""}
-    if look in ("marks", "hollow"):
-        marker = {"marker": MARKERS[at % len(MARKERS)]}
     for line in y.T[:THIN]:
-        axes.plot(x, line, **style | marker | LOOKS.get(look, {}))
+        axes.plot(x, line, **style | _points(look, at, len(x)) | LOOKS.get(look, {}))
+
+
+def _points(look: str, at: int, count: int) -> dict[str, Any]:
+    """The marker of a series, and the style of a line of steps, by its number."""
+    if look == "steps":
+        return {"marker": MARKERS[at % len(MARKERS)], "linestyle": STYLES[at % len(STYLES)]}
+    if look in ("marks", "hollow"):
+        return {"marker": MARKERS[at % len(MARKERS)]}
+    return {"marker": "." if look == "line" and count < 2 else ""}

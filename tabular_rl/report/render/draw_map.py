@@ -173,9 +173,12 @@ def _triangle(row: int, column: int, side: int, inside: float = 1.0) -> NDArray[
 
 
 def _draw_kinds(axes: Any, kinds: NDArray[Any]) -> None:
-    """Frames of the ends, hatching of what leads elsewhere, and what walls and hatching mean."""
+    """Walls, frames of the ends, hatching of what leads elsewhere, and what walls and hatching mean."""
     from matplotlib.patches import Patch, Rectangle
 
+    for row, column in np.argwhere(kinds == WALL):
+        at = (column - 0.5, row - 0.5)
+        axes.add_patch(Rectangle(at, 1, 1, facecolor="0.25", linewidth=0.0, zorder=0.5, gid="wall"))
     for row, column in np.argwhere(kinds == TERMINAL):
         for size in (0.92, 0.8):
             at = (column - size / 2, row - size / 2)
