@@ -62,6 +62,8 @@ def dual_blocks(solution: Solution, chosen: Rows) -> list[Block]:
         "x(s,a): how often a is taken in s, discounted, from a start drawn by c; where x > 0 the slack |v - q| is 0",
         "x comes from HiGHS and is not proven; the values are",
     ]
+    if not np.array_equal(c, np.where(mdp.terminal, 0.0, mdp.start)):
+        below.insert(2, "c is half the start distribution and half uniform, so that every state is visited")
     return [Table(headers, lines, left="state,action", wrap="action", gaps=before), Lines(below)]
 
 
