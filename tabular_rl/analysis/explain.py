@@ -11,7 +11,7 @@ import numpy as np
 
 from tabular_rl.analysis.iterates import iterates
 from tabular_rl.analysis.update import Update, explain_update
-from tabular_rl.errors import NotAnswerable, OptionError, quoted
+from tabular_rl.errors import NotAnswerable, OptionError, escape, quoted
 from tabular_rl.methods.ask import RATIONAL_STATES, reference
 from tabular_rl.methods.lookup import canonical
 from tabular_rl.model import hooks
@@ -73,6 +73,10 @@ class Explanation(hooks.Shown):
 
     def __str__(self) -> str:
         return str(hooks.text_of(self))
+
+    def __repr__(self) -> str:
+        value = "" if self.value is None else f" = {self.value}"
+        return f"Explanation({self.made}({escape(self.mdp.states[self.state])}){value}, {len(self.actions)} actions)"
 
 
 @public

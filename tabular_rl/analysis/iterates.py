@@ -72,6 +72,9 @@ class Iterates(Sequence[Iterate], hooks.Drawn):
     def __str__(self) -> str:
         return str(hooks.text_of(self))
 
+    def __repr__(self) -> str:
+        return f"Iterates({self.method}, {self.mdp.S} states, steps {self[0].k} to {self[-1].k})"
+
 
 @public
 def iterates(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import OptionError, quoted
+from tabular_rl.errors import OptionError, escape, quoted
 from tabular_rl.formats.logs import given_transitions
 from tabular_rl.methods.lookup import learner_of
 from tabular_rl.model import hooks
@@ -67,6 +67,7 @@ class Update:
     target, old, error, new : r + γ worth; the entry before; target - old; the entry after
     schedule, count, step_size : α, the n that it is of, and its value
     ratio : ρ, None where there is none
+    possible : whether the model ever leads from (s, a) to s'
     """
 
     mdp: MDP
@@ -92,9 +93,14 @@ class Update:
     step_size: float
     ratio: float | None
     new: float
+    possible: bool = True
 
     def __str__(self) -> str:
         return str(hooks.text_of(self))
+
+    def __repr__(self) -> str:
+        entry = escape(self.state) if self.table == "v" else f"{escape(self.state)}, {escape(self.action)}"
+        return f"Update({self.method}, {self.table}({entry}): {self.old} to {self.new})"
 
 
 def explain_update(
@@ -406,7 +412,13 @@ class _Step:
             chosen=self._action(chosen) if chosen >= 0 else None, worth=None if worth is None else sign * worth,
             target=sign * target, old=sign * old, error=sign * (target - old), schedule=schedule, per=per,
             count=count, step_size=float(schedule.at(count)), ratio=ratio, new=sign * new,
+            possible=self._possible(),
         )  # fmt: skip
+
+    def _possible(self) -> bool:
+        """Whether s' may follow (s, a) in the model."""
+        ks = slice(int(self.mdp.row_ptr[self.row]), int(self.mdp.row_ptr[self.row + 1]))
+        return bool((self.mdp.next_state[ks] == self.arrived).any())
 
     def _action(self, row: int) -> str:
         return self.mdp.actions[int(self.mdp.pair_action[row])]

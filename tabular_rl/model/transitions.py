@@ -59,11 +59,17 @@ class Transitions:
         for at, entry in enumerate(transitions):
             try:
                 s, a, r, s2, *end = entry
-                number = float(r)
             except (TypeError, ValueError):
                 raise OptionError(
                     f"transition {at + 1}: found {quoted(entry)}, expected (state, action, reward, next state), and "
                     "perhaps whether it is done"
+                ) from None
+            try:
+                number = float(r)
+            except (TypeError, ValueError):
+                raise OptionError(
+                    f"transition {at + 1}: found {quoted(r)} for the reward, expected a number: "
+                    "(state, action, reward, next state)"
                 ) from None
             try:
                 row.append(mdp.row(s, a))

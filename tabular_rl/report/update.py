@@ -28,7 +28,7 @@ class UpdateReport(Report):
     def blocks(self) -> list[Block]:
         found = self.found
         blocks: list[Block] = [
-            Lines([f"{header(found.mdp)}; {found.method}", _transition(found)]),
+            Lines([f"{header(found.mdp)}; {found.method}", _transition(found), *_remarks(found)]),
             Lines([_equation(found)]),
         ]
         if found.successors and found.next_action is None:
@@ -43,7 +43,7 @@ class UpdateReport(Report):
             "done": found.done, "next_action": found.next_action, "gamma": float(found.mdp.gamma),
             "table": found.table, "worth": found.worth, "target": found.target, "old": found.old,
             "error": found.error, "schedule": str(found.schedule), "n": found.count, "step_size": found.step_size,
-            "ratio": found.ratio, "new": found.new,
+            "ratio": found.ratio, "possible": found.possible, "new": found.new,
             "successors": [
                 {"action": x.action, "probability": x.share, "value": x.value, "judged": x.judged}
                 for x in found.successors
@@ -75,6 +75,8 @@ def bracketed(x: float) -> str:
 def _equation(found: Update) -> str:
     """The rule; of costs the best is the least."""
     equation = METHODS[found.method].equation
+    if found.method == "td0" and found.ratio is None:  # the policy itself acts: ρ = 1
+        equation = equation.partition(",  ρ")[0].replace(" ρ ", " ")
     return equation if found.mdp.sense == "max" else equation.replace("max_a'", "min_a'")
 
 
@@ -92,6 +94,14 @@ def _transition(found: Update) -> str:
         return text
     of = "the log" if found.seed is None else f"a run with seed {found.seed}"
     return f"step {found.step:,} of {of}: {text}"
+
+
+def _remarks(found: Update) -> list[str]:
+    """What is odd about a transition that was given."""
+    if found.possible:
+        return []
+    names = escape(found.action), escape(found.state), escape(found.next_state)
+    return ["remark: in the model {} never leads from {} to {}".format(*names)]
 
 
 def _tables(found: Update) -> tuple[str, str]:

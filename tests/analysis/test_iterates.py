@@ -204,8 +204,17 @@ def test_the_command_shows_what_python_returns(capsys, tmp_path, monkeypatch):
     assert "in turn" in done.out
 
 
+def test_a_short_form_of_the_steps():
+    assert repr(iterates(RACECAR, count=2)) == "Iterates(value-iteration, 3 states, steps 0 to 2)"
+
+
 def test_the_command_refuses_what_belongs_to_no_step(capsys):
     for words, text in (
+        (
+            ("--start-policy", "action:cut"),
+            "--start-policy: found with value-iteration, expected --method policy-",
+        ),
+        (("--start-policy", "action:jump", "--method", "PI"), "--start-policy: no action 'jump'"),
         (("--sweeps", 3), "--sweeps: found with --iterates"),
         (("--method", "linear-programming"), "expected one of"),
         (("--method", "policy-evaluation"), "Take value-iteration"),

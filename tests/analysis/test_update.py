@@ -52,6 +52,31 @@ def test_a_transition_by_hand():
     assert check_lines(text)["new value"] == found.new
 
 
+RACE = MDP.from_outcomes(
+    [("cool", "slow", "cool", 1, 1), ("cool", "fast", "warm", 1, 2), ("warm", "slow", "cool", 1, 1)], "1/2"
+)
+
+
+def test_a_policy_that_acts_itself_has_no_ratio():
+    own = explain(RACE, method="td0", policy="uniform", transition="cool,slow,1,cool")
+    assert "ρ" not in str(own)
+    assert "v(s) ← v(s) + α [ r + γ v(s') - v(s) ]" in str(own)
+    other = explain(
+        RACE, method="td0", policy="action:slow", behavior="uniform", transition="cool,slow,1,cool"
+    )
+    assert "ρ = π(a|s) / b(a|s) = 2" in str(other)
+    assert repr(own) == "Update(td0, v(cool): 0.0 to 1.0)"
+
+
+def test_a_transition_that_the_model_never_makes_is_remarked():
+    found = explain(RACE, transition="warm,slow,1,warm")
+    assert not found.possible
+    assert "remark: in the model slow never leads from warm to warm" in str(found)
+    assert "remark" not in str(explain(RACE, transition="warm,slow,1,cool"))
+    with pytest.raises(OptionError, match="found 'one' for the reward, expected a number"):
+        explain(RACE, transition="cool,slow,one,cool")
+
+
 def test_each_rule_by_hand():
     """hand_model: γ = 1/2, from a by right to b for 1; v(a) = 3, v(b) = 5, α = 1/2: 3 + 1/2 (1 + 5/2 - 3) = 3.25."""
     mdp, step = hand_model(), ("a", "1", 1, "b", "0")
