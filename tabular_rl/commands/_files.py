@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from tabular_rl.commands._memory import check_states
-from tabular_rl.errors import OptionError, OutputError, closest, path_text, quoted
+from tabular_rl.errors import OptionError, OutputError, closest, escape, path_text, quoted
 from tabular_rl.formats import format_of, load
 from tabular_rl.formats.answers import read_answer
 from tabular_rl.formats.bundled import example_path
@@ -27,6 +27,7 @@ from tabular_rl.report.render.picture import SUFFIXES, require_plot
 from tabular_rl.report.screen import note
 from tabular_rl.solving import run as running
 
+FEW = 5  # names of states in a message
 SHORTEST = 1.0  # seconds that reading a model may always take
 
 
@@ -73,16 +74,38 @@ def named_states(mdp: MDP, names: Sequence[str]) -> list[int] | None:
     """Return the states that --state names, in the order given; None where it names none."""
     found = []
     for name in names:
-        found.append(_state(mdp, name, "--state"))
+        found.append(named_state(mdp, name, "--state"))
     return found or None
 
 
-def _state(mdp: MDP, name: str, option: str) -> int:
-    """Return the index of a state that an option names; OptionError with a name that is near where there is none."""
+def named_state(mdp: MDP, name: str, option: str) -> int:
+    """Return the index of a state that an option names; OptionError with the way out where there is none."""
     at = mdp.states.find(name)
-    if at is None:
-        raise OptionError(f"{option}: no state {quoted(name)}{closest(name, mdp.states[:10_000])}")
-    return at
+    if at is not None:
+        return at
+    if _is_wall(mdp, name):
+        raise OptionError(f"{option}: found {quoted(name)}, which is a wall, expected a state")
+    few = mdp.states[:FEW]
+    more = ", ..." if len(few) < mdp.S else ""
+    way_out = (
+        closest(name, mdp.states[:10_000]) or f", expected one such as {', '.join(map(escape, few))}{more}"
+    )
+    raise OptionError(f"{option}: no state {quoted(name)}{way_out}")
+
+
+def _is_wall(mdp: MDP, name: str) -> bool:
+    """Whether a text names a cell of the layout, "row,column", where no state is."""
+    layout, parts = mdp.layout, name.split(",")
+    if layout is None or len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
+        return False
+    row, column = int(parts[0]), int(parts[1])
+    cells = layout.cells(mdp.S).tolist()
+    first = "{},{}".format(*divmod(cells[0], layout.columns))
+    if (
+        row >= layout.rows or column >= layout.columns or mdp.states[0] != first
+    ):  # states have names of their own
+        return False
+    return row * layout.columns + column not in {*cells, *layout.elsewhere}
 
 
 def start_file(texts: Sequence[str]) -> str | None:
@@ -108,7 +131,7 @@ def read_start(texts: Sequence[str], mdp: MDP) -> Any:
         state, equals, value = text.rpartition("=")
         if not equals:
             raise OptionError(f"--start-from: found {quoted(text)}, expected STATE=VALUE, or one answer file")
-        _state(mdp, state, "--start-from")
+        named_state(mdp, state, "--start-from")
         try:
             found[state] = fraction(value)
         except ValueError:
@@ -118,10 +141,15 @@ def read_start(texts: Sequence[str], mdp: MDP) -> Any:
 
 def read_behavior(text: str, mdp: MDP) -> Policy:
     """Return the policy that --behavior names."""
+    return read_named(text, mdp, "--behavior")
+
+
+def read_named(text: str, mdp: MDP, option: str) -> Policy:
+    """Return the policy that an option names; faults are those of this option."""
     try:
         return read_policy(text, mdp)
     except OptionError as error:
-        raise OptionError(str(error).replace("--policy:", "--behavior:")) from None
+        raise OptionError(str(error).replace("--policy:", f"{option}:")) from None
 
 
 def policy_file(text: str | None) -> str | None:

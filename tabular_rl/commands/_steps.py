@@ -12,6 +12,7 @@ from tabular_rl.commands._files import (
     named_states,
     policy_file,
     read_model,
+    read_named,
     read_start,
     start_file,
 )
@@ -38,13 +39,16 @@ def stepped(task: str, given: dict[str, Any]) -> int:
     mdp = read_model(given)
     only = named_states(mdp, given["state"])
     policy, start = given.get("policy"), given.get("start_policy")
+    method = _method(task, given["method"], mdp)
+    if start is not None and method != "policy-iteration":
+        raise OptionError(f"--start-policy: found with {method}, expected --method policy-iteration")
     found = iterates(
         mdp,
-        _method(task, given["method"], mdp),
+        method,
         given["iterates"],
         policy=None if policy is None else read_policy(policy, mdp),
         start_from=None if given["start_from"] is None else read_start(given["start_from"], mdp),
-        start_policy=None if start is None else read_policy(start, mdp),
+        start_policy=None if start is None else read_named(start, mdp, "--start-policy"),
         in_place=bool(given["in_place"]),
         exact=given["exact"],
     )

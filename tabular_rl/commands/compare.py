@@ -17,7 +17,7 @@ from tabular_rl.errors import OptionError, escape, quoted
 from tabular_rl.formats.logs import read_log
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.output import all_or_none
-from tabular_rl.methods.lookup import LEARNERS, METHODS, canonical, unknown_method
+from tabular_rl.methods.lookup import LEARNERS, METHODS, PLANNERS, canonical, unknown_method
 from tabular_rl.report.comparison import ComparisonReport
 from tabular_rl.report.render.files import write_report
 from tabular_rl.report.render.picture import write_picture
@@ -114,7 +114,9 @@ def _asked_options(given: dict[str, Any], named: list[str]) -> dict[str, Any]:
     names = [asked_method(text)[0] for text in named]
     for name in names:
         if name not in METHODS:
-            raise unknown_method(name, METHODS)
+            task = "control" if given["policy"] is None else "prediction"
+            planners = ", ".join(known for known, method in PLANNERS.items() if method.task == task)
+            raise unknown_method(name, METHODS, f"Methods: {planners}, and learners, which `methods` lists.")
     methods = [METHODS[name] for name in names]
     for key in [*options, *(key for key in ("behavior", "data") if given[key] is not None)]:
         if key not in ALWAYS and not any(key in method.defaults for method in methods):

@@ -12,9 +12,11 @@ from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import at_work, deliver, note_written
 from tabular_rl.commands._files import (
     check_output,
+    named_state,
     policy_file,
     read_behavior,
     read_model,
+    read_named,
     read_start,
     start_file,
 )
@@ -80,6 +82,7 @@ def command(**given: Any) -> int:
     check_output(given["output"], given["model"], *inputs, suffixes=ANSWERS.suffixes)
     mdp = read_model(given)
     policy = given["policy"]
+    state = None if given["state"] is None else mdp.states[named_state(mdp, given["state"], "--state")]
     known = {key for name in ONE_STEP for key in LEARNERS[name].options}
     learner = {key: given[key] for key in known if given.get(key) is not None}
     if behavior is not None:
@@ -87,7 +90,7 @@ def command(**given: Any) -> int:
     with at_work(mdp, given["quiet"]):
         found = explain(
             mdp,
-            given["state"],
+            state,
             given["action"],
             sweep=given["sweep"],
             time=given["time"],
@@ -95,7 +98,7 @@ def command(**given: Any) -> int:
             method=given["method"],
             in_place=bool(given["in_place"]),
             start_from=None if start is None else read_start(start, mdp),
-            start_policy=None if first is None else read_policy(first, mdp),
+            start_policy=None if first is None else read_named(first, mdp, "--start-policy"),
             transition=given["transition"],
             step=given["step"],
             **learner,

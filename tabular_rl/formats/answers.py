@@ -45,7 +45,10 @@ def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
             text = plain_ends(_text_of(path))
             if not text.strip():
                 raise ModelError(EMPTY)
-            format = ANSWERS.of_bytes(text.lstrip()[:8].encode()) or ANSWERS.named("csv")
+            first = text.lstrip().partition("\n")[0]
+            # A table with its columns is one whatever the file is called; of anything else the name decides.
+            named = None if "state" in first.split(",") else ANSWERS.of(path)
+            format = ANSWERS.of_bytes(first[:8].encode()) or named or ANSWERS.named("csv")
             answer: Answer = function(format.read)(text, mdp, policy_only)
             if answer.values is None and answer.policy is None:
                 raise ModelError("found neither values nor actions, expected some: a line for each state")

@@ -6,6 +6,7 @@ files inside it.
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from tabular_rl.errors import OptionError, closest, quoted
@@ -100,6 +101,8 @@ def example_path(name: str) -> Path:
     known = examples()
     name = ALIASES.get(name, name)
     if name not in known:
-        way_out = closest(name, known) or f"; known are {', '.join(known)}"
+        near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4)
+        some = f"; the nearest are {', '.join(near)}" if near else ""
+        way_out = closest(name, known) or f"{some}. `tabular-rl examples` lists all {len(known)}."
         raise OptionError(f"no example {quoted(name)}{way_out}")
     return next(path for s in MODELS.suffixes if (path := examples_folder() / f"{name}{s}").is_file())

@@ -7,7 +7,7 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
@@ -65,13 +65,26 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def near(path: str) -> str:
+def near(path: str, suffixes: Sequence[str] = ()) -> str:
     """Return a suggestion for a path that is not there, from what its folder holds.
 
-    Names are compared without their suffixes, in which they are all alike.
+    Names are compared without their suffixes, in which they are all alike. Of files that differ in nothing else the one
+    with a suffix of `suffixes` is meant, the first of these before the others.
+
+    Parameters
+    ----------
+    path : that is not there
+    suffixes : those that the file should have; none where any will do
+
+    Returns
+    -------
+    The suggestion, or "" where there is no such name.
     """
     with suppress(OSError, ValueError), os.scandir(os.path.dirname(path) or ".") as entries:
-        stems = {os.path.splitext(entry.name)[0]: entry.name for entry in islice(entries, 10_000)}
+        rank = {suffix: at for at, suffix in enumerate(reversed(suffixes), 1)}
+        named = [os.path.splitext(entry.name) for entry in islice(entries, 10_000)]
+        named.sort(key=lambda parts: (rank.get(parts[1].lower(), 0), parts))
+        stems = {stem: stem + suffix for stem, suffix in named}
         meant = closest_word(os.path.splitext(os.path.basename(path))[0], stems)
         if meant is not None:
             return f"; did you mean {quoted(stems[meant])}?"

@@ -126,9 +126,16 @@ def _syntax_fault(text: str, said: str) -> Fault:
     hint = ""
     if fraction:
         hint = f'. Write "{fraction[0]}" in quotes.'
+    elif what in OPEN_TABLE and match and match[2] and _trails(here, int(match[2]) - 1):
+        hint = ". A table in braces ends without a comma."
     elif what in OPEN_TABLE and match and match[2] and not QUOTED.sub("", here[int(match[2]) - 1 :]).strip():
         hint = ". A table in braces stands on one line; a long action is written [state.NAME.ACTION]."
     return Fault(f"not valid TOML: {what} ({place}){hint}", line=line)
+
+
+def _trails(line: str, at: int) -> bool:
+    """Whether a closing brace follows a comma there."""
+    return line[at : at + 1] == "}" and line[:at].rstrip().endswith(",")
 
 
 def _twice(path: tuple[str, ...], first: int, line: int) -> Fault:

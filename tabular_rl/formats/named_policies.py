@@ -19,6 +19,7 @@ import numpy as np
 from tabular_rl.errors import OptionError, closest, path_text, quoted
 from tabular_rl.formats.answers import read_answer
 from tabular_rl.formats.input import near
+from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.model import hooks
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -67,8 +68,9 @@ def _policy_of_file(mdp: MDP, text: str) -> Policy:
         meant = "" if set(keyword) & set("./\\") else closest(keyword.lower(), words)
         if text in mdp.actions:
             meant = f"; did you mean {quoted('action:' + text)}?"
+        way_out = meant or near(text, ANSWERS.suffixes) or "."
         raise OptionError(
-            f"{path_text(text)}: no such file{meant or near(text) or '.'} Expected {', '.join(KEYWORDS)} or a FILE"
+            f"{path_text(text)}: no such file{way_out} Expected {', '.join(KEYWORDS)} or a FILE"
         )
     answer = read_answer(text, mdp, policy_only=True)
     if answer.policy is not None:

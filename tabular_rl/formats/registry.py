@@ -171,7 +171,9 @@ class Formats:
         try:
             mode = os.stat(name).st_mode
         except FileNotFoundError:
-            raise ModelError(f"no such file{input.near(name) or (hint(name) if hint else '')}") from None
+            raise ModelError(
+                f"no such file{input.near(name, self.suffixes) or (hint(name) if hint else '')}"
+            ) from None
         if stat.S_ISDIR(mode):
             folder = next((known for known in self.formats if known.folder), None)
             if folder is None:
