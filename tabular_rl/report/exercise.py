@@ -89,7 +89,7 @@ def _sheet(found: Exercise) -> list[Block]:
         *([Prose(span_line(DRAWN))] if found.numbers == "drawn" else []),
         *_blocks(found.posed.task()),
         Prose(span_line(f"{digits}{actions} Type them into a file like this:")),
-        Typed([f"exercise: {found.header}", *(f"{label} =" for label in found.blanks)]),
+        Typed(["name:", f"exercise: {found.header}", *(f"{label} =" for label in found.blanks)]),
     ]
 
 

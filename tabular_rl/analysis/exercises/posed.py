@@ -128,10 +128,14 @@ MISTAKES = {
 
 
 def zero_or(dice: Dice, small: Small) -> Fraction:
-    """What a table holds at first: 0 in half of the cases, where no terminal state could be taken for another."""
+    """What a table holds at first: 0 in half of the cases, where no terminal state could be taken for another.
+
+    Where no reward is above 0 it is below: a terminal state, which is worth 0, stays the best place to come to.
+    """
     if not small.reaches() and dice.below(2):
         return Fraction(0)
-    return Fraction(dice.between(1, 6))
+    size = Fraction(dice.between(1, 6))
+    return size if small.costs or small.gains() else -size
 
 
 def facts(small: Small, entered: Sequence[int] | None = None) -> list[Part]:
@@ -171,7 +175,10 @@ def _ends_text(small: Small, ends: Sequence[int]) -> Say:
     )
     if small.elsewhere in ends:
         named["e"] = small.label(ends[-1])
-        parts.append("{e} stands for all other states of the model; it is terminal here.")
+        dear = f", and a step there costs {shown(small.leaving)} more, so that leaving is no way out" * bool(
+            small.leaving
+        )
+        parts.append(f"{{e}} stands for all other states of the model; it is terminal here{dear}.")
     return say(" ".join(parts), **named)
 
 

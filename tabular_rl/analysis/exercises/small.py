@@ -41,6 +41,7 @@ class Small:
     elsewhere : the terminal state that stands for the rest of that model, None where there is none
     faithful : whether the numbers are those of the model; rows of many outcomes were cut
     final : the rewards after the last decision of those that are not terminal, None for 0
+    leaving : what a step to `elsewhere` costs on top, so that nobody is better off there
     """
 
     states: tuple[str, ...]
@@ -53,6 +54,7 @@ class Small:
     elsewhere: int | None = None
     faithful: bool = True
     final: tuple[Fraction, ...] | None = None
+    leaving: Fraction = Fraction(0)
 
     @property
     def live(self) -> int:
@@ -80,6 +82,10 @@ class Small:
     def reaches(self) -> bool:
         """Whether a terminal state is entered from some state."""
         return any(to >= self.live for rows in self.rows for row in rows for to, _, _ in row.outcomes)
+
+    def gains(self) -> bool:
+        """Whether some reward is above 0."""
+        return any(r > 0 for rows in self.rows for row in rows for _, _, r in row.outcomes)
 
     def loses(self) -> bool:
         """Whether some reward is below 0."""

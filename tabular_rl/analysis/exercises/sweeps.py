@@ -107,7 +107,7 @@ def _mistakes(small: Small, pi: Policy | None, start: Sequence[Fraction], end: F
     return tuple(name for name, possible in known.items() if possible)
 
 
-def _pose(small: Small, _shape: Dice, dice: Dice, of_policy: bool) -> Posed:
+def _pose(small: Small, _shape: Dice, dice: Dice, of_policy: bool) -> Posed | None:
     """Draw what the sweeps begin from and, where one is asked for, the policy."""
     pi = drawn_policy(small, dice) if of_policy else None
     end = zero_or(dice, small)
@@ -121,6 +121,8 @@ def _pose(small: Small, _shape: Dice, dice: Dice, of_policy: bool) -> Posed:
     labels = _labels(small)
     items = tuple(Item(f"{v}({Name(small.states[s])})") for v in labels[1:] for s in range(small.live))
     values = [x for x in reckon(None, {}) if isinstance(x, Fraction)]
+    if small.live > 1 and small.gamma > 0 and len(set(values)) == 1:
+        return None  # nothing to tell one state from another by
     return Posed(
         small, _title(small, pi), partial(_task, small, pi, start, labels),
         partial(_solution, small, pi, start, values, labels),

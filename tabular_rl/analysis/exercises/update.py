@@ -116,7 +116,7 @@ class _Update:
 
 def _pose(small: Small, shape: Dice, dice: Dice, of_q: bool) -> Posed | None:
     """Draw a transition, the next one, the table, and the step size."""
-    steps = walk(small, 2, shape, choices=of_q)
+    steps = walk(small, 2, shape, choices=of_q, moves=True)
     tables = [[Fraction(dice.between(-4, 12)) for _ in (rows if of_q else rows[:1])] for rows in small.rows]
     stored = Fraction(dice.between(1, 6))
     alpha = Fraction(dice.one_of(STEP_SIZES))
