@@ -81,6 +81,13 @@ def test_colours_of_notebooks_are_those_of_pictures_and_can_be_read():
         assert ((light + 0.05) / 0.05 if inks(colour) == "black" else 1.05 / (light + 0.05)) >= 4.5
 
 
+def test_numbers_stay_on_one_line_and_steps_stand_below_it():
+    page = t.iterates(t.load("example:machine_replacement"), count=2)._repr_html_()
+    assert "V<sub>2</sub></th>" in page
+    assert "text-align:right;white-space:nowrap" in page
+    assert "V_2" not in page
+
+
 def test_the_answer_of_another_model_is_a_table_whose_values_are_shaded():
     answer = t.solve(t.load("example:machine_replacement"))
     (table,) = Page(answer._repr_html_()).tables
@@ -147,7 +154,7 @@ def test_names_are_text_wherever_they_stand(kind):
     }[kind]()
     text = shown._repr_html_()
     page = Page(text)
-    assert page.tags <= {"div", "p", "table", "thead", "tbody", "tr", "th", "td", "br"}
+    assert page.tags <= {"div", "p", "table", "thead", "tbody", "tr", "th", "td", "br", "sub"}
     assert "<script" not in text
     assert "\u0007" not in text
     words = "".join([*page.words, *(cell[0] for table in page.tables for row in table for cell in row)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -110,11 +111,11 @@ def _table(block: Table) -> Iterator[str]:
         for c, name in enumerate(block.headers)
         if name in block.shades
     }
-    flush = [f"{CELL};text-align:{'left' if at else 'right'}" for at in left]
+    flush = [f"{CELL};text-align:" + ("left" if at else "right;white-space:nowrap") for at in left]
     yield f'<table style="{TABLE}">'
     if any(block.headers):
         named = zip(flush, block.headers, strict=True)
-        heads = (f'<th scope="col" style="{style}">{html.escape(text)}</th>' for style, text in named)
+        heads = (f'<th scope="col" style="{style}">{_header(text)}</th>' for style, text in named)
         yield f"<thead><tr>{''.join(heads)}</tr></thead>"
     yield "<tbody>"
     for at, row in enumerate(block.rows):
@@ -125,6 +126,15 @@ def _table(block: Table) -> Iterator[str]:
         made = (f'<td style="{style}">{html.escape(text.strip())}</td>' for style, text in cells)
         yield f"<tr>{''.join(made)}</tr>"
     yield "</tbody></table>"
+
+
+def _header(text: str) -> str:
+    """The name of a column: numbers of steps stand below the line.
+
+    >>> _header("v of π_12"), _header("step_size")
+    ('v of π<sub>12</sub>', 'step_size')
+    """
+    return re.sub(r"\b([Vπ])_([0-9]+)$", r"\1<sub>\2</sub>", html.escape(text))
 
 
 def _map(block: Map) -> Iterator[str]:
