@@ -57,8 +57,8 @@ def command(**given: Any) -> int:
     """Compare methods on a model with the exact answer.
 
     Every method that fits the model is run, or those that are named. The table shows for each method the largest error
-    of its values, the bound that it has proven itself, how much its policy loses, its work and its time. Up to 100
-    states the exact answer is in fractions.
+    of its values, the bound that it has proven itself, how much its policy loses, its work and its time (without
+    compiling, which happens once on a machine). Up to 100 states the exact answer is in fractions.
 
     Methods that learn are run if they are named. The table shows their largest error during and at the end of the run,
     over all runs, and how much their greedy policies lose from the start (regret). METHOD may have options of its own:

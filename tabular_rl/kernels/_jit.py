@@ -27,11 +27,13 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, config, types
+from numba.core import cgutils, config, event, types
 from numba.core.caching import IndexDataCacheFile
 from numba.extending import intrinsic
 
 HERE = Path(__file__).parent
+_listener = event.TimingListener()
+event.register("numba:compile", _listener)
 
 
 @functools.cache
@@ -149,6 +151,11 @@ def _prefetch(typing: Any, array: Any, place: Any) -> Any:  # noqa: ARG001  (as 
 
 # Where kernels run as plain Python there is nothing to be fetched.
 fetch: Any = (lambda *_: None) if config.DISABLE_JIT else _prefetch
+
+
+def compiling() -> float:
+    """The seconds that this process has compiled so far; what was found in the cache takes none."""
+    return float(_listener.duration) if _listener.done else 0.0
 
 
 def _compiled(function: Callable[..., Any], **more: Any) -> Any:

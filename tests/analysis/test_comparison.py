@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from fractions import Fraction
 
+import numba
 import numpy as np
 import pytest
 
@@ -152,3 +154,19 @@ def test_options_that_no_method_has_are_refused():
     with pytest.raises(OptionError, match=r"^alpha: compare has no such option; did you mean 'step_size'\?"):
         compare(mdp, ["q-learning", "value-iteration"], alpha=0.1)
     assert compare(mdp, ["q-learning", "value-iteration"], steps=3).curves[0].learned.steps == 3
+
+
+def test_the_time_of_a_method_leaves_compiling_out(monkeypatch):
+    hours = itertools.count(0.0, 3600.0)
+    monkeypatch.setattr("tabular_rl.analysis.comparison._compiling", lambda: next(hours))
+    (row,) = compare(load("example:recycling_robot"), ["value-iteration"]).rows
+    assert row.solution.seconds == 0
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+def test_compiling_is_counted():
+    from tabular_rl.kernels import _jit
+
+    before = _jit.compiling()
+    numba.njit(lambda x: x + 1)(1)
+    assert _jit.compiling() > before
