@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from tabular_rl.analysis.exercise import Exercise, Grade
-from tabular_rl.analysis.exercises.grading import MISSING, RIGHT, Graded
+from tabular_rl.analysis.exercises.grading import MISSING, RIGHT, UNREAD, Graded
 from tabular_rl.analysis.exercises.posed import MISTAKES, Value
 from tabular_rl.analysis.exercises.prose import Formula, Given, Part, Say, shown, span_line
 from tabular_rl.errors import escape
@@ -154,11 +154,12 @@ class GradeReport(Report):
     def _remarks(self) -> list[tuple[str, str]]:
         """(where, what is said there): one mistake that explains everything, or what there is to say of each blank."""
         grade = self.grade
+        unread = [(x.label, x.note) for x in grade.items if x.verdict == UNREAD]
         if grade.mistakes:
             notes = dict.fromkeys(
                 f"{x.note[0].upper()}{x.note[1:]}." for x in grade.items if x.mistakes and x.note
             )
-            return [("", " Or: ".join([*notes, *(MISTAKES[mistake] for mistake in grade.mistakes)]))]
+            return [*unread, ("", " Or: ".join([*notes, *(MISTAKES[mistake] for mistake in grade.mistakes)]))]
         said: dict[str, list[str]] = {}
         for item in grade.items:
             if item.verdict not in (RIGHT, MISSING) and (text := _remark(item)):
@@ -237,6 +238,6 @@ class FolderReport(Report):
 
 def _mistakes_text(grade: Grade) -> str:
     """The names of the mistakes; "other" where there is none for a wrong answer."""
-    known = list(grade.words)
+    known = list(grade.words) + ["not read"] * any(item.verdict == UNREAD for item in grade.items)
     wrong = any(item.verdict == "wrong" for item in grade.items)
     return ", ".join(known) or ("other" if wrong else "")

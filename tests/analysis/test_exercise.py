@@ -495,16 +495,33 @@ def test_mistakes_are_told_as_strictly_as_right_answers():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("V_1(cool) = two", "V_1(cool): found 'two', expected a fraction such as 11/4, or a decimal such as 2.75"),
+        ("V_1(cool) = two", "found 'two', expected a fraction such as 11/4, or a decimal such as 2.75"),
         ("V_1(cool) = 2 3/4", "expected one fraction or a decimal: 2 3/4 is 11/4, or 2.75"),
         ("V_1(cool) = 1/0", "expected a denominator other than 0"),
         ("V_1(cool) = 2,750", "which is 2750 or 2.750; expected one of them"),
         ("V_1(cool) = nan", "expected a fraction"),
+        ("V_1(cool) = " + "1" * 50, "found 50 characters, expected a number of at most 40"),
+    ],
+)  # fmt: skip
+def test_what_is_no_answer_is_said_and_the_rest_is_graded(given, said):
+    found = racecar_sweeps()
+    right = found.answers["V_2(cool)"]
+    grade = found.check(f"{given}\nV_2(cool) = {right}")
+    assert [item.verdict for item in grade.items] == ["not read", "missing", "right", "missing"]
+    assert said in grade.items[0].note
+    assert f"V_1(cool): {grade.items[0].note}" in " ".join(str(grade).split())
+    wrong = found.mistaken("no-gamma")
+    both = str(found.check(f"{given}\n" + "".join(f"{x} = {wrong[x]}\n" for x in found.blanks[1:])))
+    assert said in " ".join(both.split()) and "You left out γ" in both
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
         ("\nV_1(cold) = 2", "no blank 'V_1(cold)', expected one of V_1(cool), V_1(warm), V_2(cool), V_2(warm)"),
         ("V_1(cool) = 2\nV1(cool) = 3", "found 'V1(cool)' twice, first on line 1, expected it once"),
         ("hello", "found 'hello', expected LABEL = ANSWER, such as V_1(cool) = 11/4"),
         ("exercise: swoops and more", "expected the line of the sheet, such as sweeps, seed 1"),
-        ("V_1(cool) = " + "1" * 50, "found 50 characters, expected a number of at most 40"),
     ],
 )  # fmt: skip
 def test_malformed_answers_say_where_and_what(given, said):
@@ -526,8 +543,11 @@ def test_answers_to_another_exercise_are_refused():
             found.check(f"exercise: {line}\nV_1(cool) = 2\n")
     with pytest.raises(OptionError, match="answers: found 5, expected a text"):
         found.check(5)
-    with pytest.raises(ModelError, match="found 'fats', expected slow or fast; did you mean 'fast'"):
-        exercise(RACECAR, "optimal-policy").check({"pi(cool)": "fats"})
+    typo = exercise(RACECAR, "optimal-policy").check({"pi(cool)": "fats"}).items[0]
+    assert (typo.verdict, typo.note[:50]) == (
+        "not read",
+        "found 'fats', expected slow or fast; did you mean 'fast'"[:50],
+    )
 
 
 # -- what is posed ----------------------------------------------------------------------------------------------------

@@ -52,9 +52,13 @@ def test_answers_are_graded(capsys, answers):
 def test_answers_that_are_malformed(capsys, answers, tmp_path):
     answers.write_text("V_1(high) = 2\n\nV_2(high) = a lot\n")
     done = inside(capsys, "exercise", *MODEL, "--check", answers)
+    assert (done.code, done.err) == (1, "")
+    assert done.out.startswith("1 of 4 answers right")
+    assert "V_2(high): found 'a lot', expected a fraction such as 11/4" in " ".join(done.out.split())
+    answers.write_text("V_1(high) = 2\n\nV_2(hihg) = 3\n")
+    done = inside(capsys, "exercise", *MODEL, "--check", answers)
     assert (done.code, done.out) == (2, "")
-    line = one_line(done.err)
-    assert line.startswith(f"{answers}:3: V_2(high): found 'a lot', expected a fraction such as 11/4")
+    assert one_line(done.err).startswith(f"{answers}:3: no blank 'V_2(hihg)', expected one of V_1(high)")
     answers.write_text("exercise: td, seed 2\nV_1(high) = 2\n")
     done = inside(capsys, "exercise", *MODEL, "--check", answers)
     assert done.code == 2
@@ -146,21 +150,23 @@ def test_a_class(capsys, tmp_path):
     ]
     (returned / "bo.txt").write_text("\n".join(filled))
     (returned / "cy.txt").write_text("name: Cy\nexercise: td, seed 0, student 3\ntarget = x\n")
+    (returned / "cz.txt").write_text("name: Cz\nexercise: td, seed 0, student 3\nno answer\n")
     (returned / "di.txt").write_text("name: Di\nexercise: td, seed 0, student 3\ntarget = 1000\n")
     sheet = tmp_path / "grades.csv"
     done = inside(capsys, "exercise", "example:recycling_robot", "--check", returned, "-o", sheet)
     assert done.code == 2, "one of them cannot be read"
     rows = [line.split() for line in done.out.splitlines()]
     assert rows[1][:5] == ["bo.txt", "Bo", "3", "of", "3"]
-    assert rows[2] == ["cy.txt", "not", "read"]
-    assert rows[3] == ["di.txt", "Di", "0", "of", "3", "other"]
-    assert "cy.txt:3: target: found 'x'" in done.out
+    assert rows[2] == ["cy.txt", "Cy", "0", "of", "3", "not", "read"]
+    assert rows[3] == ["cz.txt", "not", "read"]
+    assert rows[4] == ["di.txt", "Di", "0", "of", "3", "other"]
+    assert "cz.txt:3: found 'no answer', expected LABEL = ANSWER" in done.out
     assert sheet.read_text().splitlines()[:2] == ["file,name,student,right,of,mistakes", "bo.txt,Bo,2,3,3,"]
     grades = json.loads(
         inside(capsys, "exercise", "example:recycling_robot", "--check", returned, "--json").out
     )
-    assert [x.get("right") for x in grades["grades"]] == [3, None, 0]
-    (returned / "cy.txt").unlink()
+    assert [x.get("right") for x in grades["grades"]] == [3, 0, None, 0]
+    (returned / "cz.txt").unlink()
     assert inside(capsys, "exercise", "example:recycling_robot", "--check", returned).code == 1
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -21,10 +21,17 @@ from tabular_rl.formats.exercise_answers import (
     without_remark,
 )
 
-RIGHT, WRONG, ROUNDED, MISSING = "right", "wrong", "rounded too far", "missing"
+RIGHT, WRONG, ROUNDED, MISSING, UNREAD = "right", "wrong", "rounded too far", "missing", "not read"
 FLOAT_DIGITS = 9  # of a float that is given in Python: the rest is rounding
 
 Entry = TypedNumber | str  # a number, or the name of an action
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Something that is no answer, and why."""
+
+    why: str
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Graded:
     Parameters
     ----------
     label, given : the blank, and the text in it, "" where there is none
-    verdict : "right", "wrong", "rounded too far" or "missing"
+    verdict : "right", "wrong", "rounded too far", "missing" or "not read"
     right : the right answer: a fraction, or the names of the actions that are right
     mistakes : the names of the mistakes that lead to what was written, where it is wrong
     note : what else there is to say of it
@@ -49,7 +56,7 @@ class Graded:
 
 
 def graded(
-    posed: Posed, mistakes: Sequence[str], digits: int, entries: Mapping[int, tuple[str, Entry]]
+    posed: Posed, mistakes: Sequence[str], digits: int, written: Mapping[int, tuple[str, Entry | Unread]]
 ) -> tuple[list[Graded], tuple[str, ...]]:
     """Return every blank with its verdict, and the mistakes each of which explains all that was written.
 
@@ -58,13 +65,15 @@ def graded(
     posed : the exercise
     mistakes : the mistakes that can be told from the right answer
     digits : after the point, that a decimal must have
-    entries : by place of the blank, what was written there, as text and as what it means
+    written : by place of the blank, what was written there, as text and as what it means
 
     Returns
     -------
     The blanks in their order, and the names of the mistakes.
     """
     right = posed.values()
+    entries = {at: (text, what) for at, (text, what) in written.items() if not isinstance(what, Unread)}
+    unread = {at: (text, what.why) for at, (text, what) in written.items() if isinstance(what, Unread)}
     numbers = {at: entry.value for at, (_, entry) in entries.items() if isinstance(entry, TypedNumber)}
     mistaken = {mistake: posed.values(mistake) for mistake in mistakes}
     verdicts: list[str] = []
@@ -83,6 +92,9 @@ def graded(
     left_at = _left_at(posed, strict) if wrong else ""
     found = []
     for at, item in enumerate(posed.items):
+        if at in unread:
+            found.append(Graded(item.label, unread[at][0], UNREAD, right[at], (), unread[at][1]))
+            continue
         text = entries[at][0] if at in entries else ""
         causes: tuple[str, ...] = ()
         note = ""
@@ -238,14 +250,14 @@ def _text_of(x: Any) -> str:
     return str(x)
 
 
-def entries_of(posed: Posed, given: TypedAnswers) -> dict[int, tuple[str, Entry]]:
-    """Return by place of the blank what was written there.
+def entries_of(posed: Posed, given: TypedAnswers) -> dict[int, tuple[str, Entry | Unread]]:
+    """Return by place of the blank what was written there; where that is no answer, why.
 
     Raises
     ------
-    ModelError : no such blank, one that was filled in twice, or something that is no answer; with its line
+    ModelError : no such blank, or one that was filled in twice; with its line
     """
-    found: dict[int, tuple[str, Entry]] = {}
+    found: dict[int, tuple[str, Entry | Unread]] = {}
     lines: dict[int, int] = {}
     for line in given.lines:
         try:
@@ -256,11 +268,19 @@ def entries_of(posed: Posed, given: TypedAnswers) -> dict[int, tuple[str, Entry]
                 )
             lines[at] = line.line
             if text:
-                found[at] = text, _entry(posed.items[at], text)
+                found[at] = text, _read(posed.items[at], text)
         except ValueError as error:
             what = str(error) if str(error).startswith("no blank") else f"{posed.items[at].label}: {error}"
             raise ModelError(Fault(what, line=line.line or None), given.source or None) from None
     return found
+
+
+def _read(item: Item, text: str) -> Entry | Unread:
+    """What an answer means, or why it means nothing: the others are graded all the same."""
+    try:
+        return _entry(item, text)
+    except ValueError as error:
+        return Unread(str(error))
 
 
 def _entry(item: Item, text: str) -> Entry:
