@@ -175,9 +175,8 @@ def _ends_text(small: Small, ends: Sequence[int]) -> Say:
     )
     if small.elsewhere in ends:
         named["e"] = small.label(ends[-1])
-        dear = f", and a step there costs {shown(small.leaving)} more, so that leaving is no way out" * bool(
-            small.leaving
-        )
+        price = f"costs {shown(small.leaving)} more (in the numbers below), so that leaving is no way out"
+        dear = f", and a step there {price}" if small.leaving else ""
         parts.append(f"{{e}} stands for all other states of the model; it is terminal here{dear}.")
     return say(" ".join(parts), **named)
 
