@@ -5,6 +5,7 @@ import re
 
 import controls
 import pytest
+from lesson_page import first
 
 import tabular_rl
 from tabular_rl.errors import NoFiniteAnswer, OptionError, escape
@@ -20,11 +21,6 @@ KINDS = (
     "recycling_robot",
 )
 BOTH = ("frozen_lake_4x4", "student")  # a grid and a graph
-
-
-def first(names, count=1):
-    """Return names for parametrize; those after the first `count` are slow."""
-    return [*names[:count], *(pytest.param(name, marks=pytest.mark.slow) for name in names[count:])]
 
 
 def tabs(page):
@@ -67,7 +63,7 @@ def test_every_bundled_model_has_a_page_that_works(open_lesson, name):
     assert page.console() == []
 
 
-@pytest.mark.parametrize("name", ["two_dice", "gambler_40"])
+@pytest.mark.parametrize("name", first(["two_dice", "gambler_40"]))
 def test_it_is_small(name):
     size = len(tabular_rl.lesson(tabular_rl.load(f"example:{name}")).html.encode())
     assert size < (1_000_000 if name == "gambler_40" else 300_000)  # 2500 pairs and 4 of them
@@ -108,7 +104,8 @@ def test_every_control_works_by_mouse(open_lesson, name):
     assert page.console() == []
 
 
-@pytest.mark.parametrize("name", first(BOTH[::-1]))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOTH)
 def test_every_control_is_reached_and_works_by_keyboard(open_lesson, name):
     def use(page, element):
         page.run("arguments[0].focus()", element)
@@ -157,6 +154,7 @@ def test_a_phone_shows_it_without_scrolling_sideways_and_fingers_find_their_targ
         assert page.run(TARGETS) == [], tab
 
 
+@pytest.mark.slow
 def test_every_control_works_with_a_finger(open_lesson, browser):
     def use(page, element):
         kind = element.get_attribute("type") if element.tag_name == "input" else element.tag_name

@@ -152,6 +152,14 @@ def test_an_ellipse_has_the_axes_of_its_covariance(open_lesson):
     assert len(page.all("ellipse")) == 3
 
 
+def test_rewards_near_the_end_of_floats_put_no_nan_into_a_picture(open_lesson):
+    moves = [("a", "go", "b", 1, 1e300), ("a", "stay", "a", 1, -1e300), ("b", "go", "end", 1, 1e300)]
+    page = open_lesson(tabular_rl.MDP.from_outcomes(moves, "1/2", terminal=["end"]))
+    for tab in ("learners", "gradient", "sweeps"):
+        page.one(f"[data-control=tab-{tab}]").click()
+        assert page.console() == [], tab
+
+
 def test_without_a_limit_of_the_total_reward_the_panel_says_so(open_lesson):
     page = open_lesson("recycling_robot")
     page.one("[data-control=tab-gradient]").click()

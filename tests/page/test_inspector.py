@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from lesson_page import choose, press, values_of
+from lesson_page import choose, first, press, values_of
 
 import tabular_rl
 from tabular_rl import MDP, explain, iterates
 
-MADE = ("gridworld_4x4", "romania", "student", "machine_replacement", "frozen_lake_4x4", "taxicab")
-SOLVED = ("gridworld_4x4", "recycling_robot", "machine_replacement", "student", "frozen_lake_4x4", "ties")
+MADE = first(["student", "machine_replacement", "frozen_lake_4x4", "gridworld_4x4", "romania", "taxicab"], 3)
+SOLVED = first(
+    ["machine_replacement", "student", "ties", "gridworld_4x4", "recycling_robot", "frozen_lake_4x4"], 3
+)
 OUTCOMES = """
 const { q, rows } = { q: null, rows: [...document.querySelectorAll('[data-panel=inspector] ul.actions > li')] };
 return rows.map((row) => ({

@@ -6,6 +6,7 @@ import shlex
 
 import numpy as np
 import pytest
+from lesson_page import first
 from mistaken_learners import learn_with_mistakes
 from program import inside
 from selenium.webdriver.common.keys import Keys
@@ -17,11 +18,7 @@ from tabular_rl.laws import expected
 
 EVALUATING = ("td0", "monte-carlo", "q-evaluation")
 LEARNERS = (*EVALUATING, "sarsa", "q-learning", "double-q-learning")
-SOME = [
-    "td0",
-    "q-learning",
-    *(pytest.param(m, marks=pytest.mark.slow) for m in LEARNERS if m not in ("td0", "q-learning")),
-]
+SOME = first(LEARNERS)
 PLACES = ('[data-panel="learners"]', "[data-learning-curve]", "[data-learning-run]")
 PARTS = ("before", "target", "delta", "alpha", "made")
 
@@ -86,9 +83,7 @@ def opened(browser, tmp_path):
     return open_panel
 
 
-@pytest.mark.parametrize(
-    "name", ["frozen_lake_4x4", "commute", pytest.param("student", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", first(["frozen_lake_4x4", "commute", "student"]))
 def test_buttons_run_the_learner_that_python_runs(name, opened):
     panel = opened(name)
     assert panel.status() == "No step was made yet."
@@ -300,6 +295,7 @@ return shown.filter((control) => {
 """
 
 
+@pytest.mark.slow
 def test_a_phone_has_room_for_everything_and_targets_for_fingers(opened):
     panel = opened("gridworld_5x5")
     panel.page.shape(360, 740, touch=True)
@@ -331,6 +327,7 @@ def test_on_paper_are_the_curve_and_the_numbers_without_the_controls(opened):
         assert not any(panel.page.run(shown, f"{place} [data-control]")), place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_serious_fault(theme, opened):
     panel = opened("student")

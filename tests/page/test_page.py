@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import screenshots
-from lesson_page import SHOWN, choose, press
+from lesson_page import SHOWN, choose, first, press
 from plots import PLOTS
 from selenium.webdriver.common.keys import Keys
 
@@ -26,6 +26,7 @@ def test_it_opens_from_a_file_without_any_request_or_fault(open_lesson, name):
     assert page.console() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["gridworld_4x4", "student"])
 def test_axe_finds_no_serious_fault(open_lesson, browser, name, theme):
@@ -44,7 +45,9 @@ def test_the_switch_changes_the_theme(open_lesson):
     assert page.run("return getComputedStyle(document.body).backgroundColor") != ground
 
 
-@pytest.mark.parametrize("name", ["gridworld_4x4", "cliff_walking", "romania", "machine_replacement"])
+@pytest.mark.parametrize(
+    "name", first(["gridworld_4x4", "romania", "cliff_walking", "machine_replacement"], 2)
+)
 def test_a_phone_shows_it_without_scrolling_aside(open_lesson, browser, name):
     browser.shape(360, 640, touch=True)
     page = open_lesson(name)
@@ -194,13 +197,35 @@ def test_names_are_shown_as_text(open_lesson, layout):
     assert page.console() == []
 
 
-@pytest.mark.parametrize("kind", ["grid", "graph", "tiles", "none"])
+@pytest.mark.parametrize("kind", first(["grid", "graph", "tiles", "none"], 2))
 def test_each_picture_shows_the_same_values(open_lesson, kind):
     page = open_lesson("gridworld_4x4")
     press(page, "forward", 2)
     choose(page, "picture", kind)
     shown = page.run(VALUES)
     assert shown == ([] if kind == "none" else page.run(SHOWN)["values"])
+    assert page.console() == []
+
+
+COVERED = """
+const boxes = [...document.querySelectorAll('.labels text')].map((x) => [x.textContent, x.getBoundingClientRect()]);
+return boxes.flatMap(([one, a], i) => boxes.slice(i + 1).filter(([, b]) => a.left < b.right - 1 && b.left < a.right - 1
+  && a.top < b.bottom - 4 && b.top < a.bottom - 4).map(([two]) => `${one} on ${two}`));
+"""
+
+
+def test_no_label_of_a_graph_covers_another(open_lesson):
+    demand = [("1/4", 0), ("1/2", 1), ("1/4", 2)]
+    moves = [
+        (f"stock{s}", f"order{a}", f"stock{max(s + a - d, 0)}", p, 2 * a)
+        for s in range(3)
+        for a in range(3 - s)
+        for p, d in demand
+    ]
+    page = open_lesson(MDP.from_outcomes(moves, "9/10", sense="min"))
+    press(page, "forward", 2)
+    assert page.run(COVERED) == []
+    choose(page, "picture", "tiles")  # which has none
     assert page.console() == []
 
 

@@ -38,6 +38,11 @@ def steps_of(page, n):
     return found
 
 
+def first(names, count=1):
+    """Return names for parametrize; those after the first `count` are slow."""
+    return [*names[:count], *(pytest.param(name, marks=pytest.mark.slow) for name in names[count:])]
+
+
 def press(page, control, times=1):
     for _ in range(times):
         (button,) = [x for x in page.all(f"[data-control='{control}']") if x.is_displayed()]

@@ -122,7 +122,7 @@ export function tree(model, backup, view, open) {
   }
   const name = model.states[s];
   return drawn("svg", { class: "tree", viewBox: `0 -4 400 ${height + 8}`, role: "img", "aria-label": `the tree of state ${name}: its actions, and where they lead` },
-    made,
+    made.filter((x) => x.tagName !== "text"), made.filter((x) => x.tagName === "text"), // no line runs over a text
     drawn("g", { "data-link": "made", class: "root" }, drawn("circle", { cx: 32, cy: middle, r: 27 }),
       drawn("text", { x: 32, y: middle + 5, "text-anchor": "middle", class: "value" }, fittingText(backup.value, 6)),
       drawn("text", { x: 32, y: middle + 44, "text-anchor": "middle" }, shortened(name, 9))));

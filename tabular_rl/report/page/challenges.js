@@ -246,6 +246,8 @@ function* harmlessMistake(base, start) {
   };
 }
 
+const WORTH = 0.75; // of the error at the start: a limit above it asks for nothing
+
 function* settledLearner(base, start) {
   const tries = [{}, { kind: "harmonic" }, { kind: "power" }, { alpha: 0.03 }, { alpha: 0.01 }, { alpha: 0.3 }, { alpha: 1 }];
   const runs = [];
@@ -256,7 +258,7 @@ function* settledLearner(base, start) {
   const [first, ...others] = runs;
   const best = others.reduce((a, b) => (b.error < a.error ? b : a));
   const limit = Number(Math.sqrt(first.error * best.error).toPrecision(2));
-  if (!(best.error < limit && limit < first.error && first.error > NEAR * scaleOf(start))) return null;
+  if (!(best.error < limit && limit < WORTH * first.error && first.error > NEAR * scaleOf(start))) return null;
   return {
     kind: "settled", title: "A step size that settles",
     text: `TD(0) with α = 0.1 is off by ${number(first.error, 2)} after ${RUN.toLocaleString("en")} steps (uniform policy, seed 0, values that start at 0; root mean square). `

@@ -16,7 +16,8 @@ export function roundTicks(low, high, count) {
 // The range of the vertical axis: all that is expected, and the path as far as it stays near that.
 export function rangeOf({ path, band, exact, floor }) {
   const core = [];
-  const keep = (x) => { if (Number.isFinite(x) && Math.abs(x) < 1e12) core.push(x); };
+  const largest = Math.min(1e12 * Math.max(1, Math.abs(exact) || 0), 1e306); // what diverges does not make the range
+  const keep = (x) => { if (Number.isFinite(x) && Math.abs(x) < largest) core.push(x); };
   keep(exact);
   if (path.length) keep(path[0][1]);
   for (const [, mean, sd] of band) {
@@ -66,7 +67,7 @@ export function curve(given) {
     drawn("g", { "clip-path": `url(#${clip})` },
       sure.length > 1 ? drawn("polygon", { class: "band", points: text([...upper, ...lower]) }) : null,
       sure.length > 1 ? drawn("polyline", { class: "mean", points: text(sure) }) : null,
-      Number.isFinite(exact) ? drawn("line", { class: "exact", x1: EDGE.left, x2: width - EDGE.right, y1: y(exact), y2: y(exact) }) : null,
+      exact >= low && exact <= high ? drawn("line", { class: "exact", x1: EDGE.left, x2: width - EDGE.right, y1: y(exact), y2: y(exact) }) : null,
       finite.length > 1 ? drawn("polyline", { class: "path", points: text(finite) }) : null),
     end ? drawn("circle", { class: "now", cx: x(end[0]), cy: y(Math.min(Math.max(end[1], low), high)), r: 4 }) : null);
 }

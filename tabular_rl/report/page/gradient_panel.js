@@ -128,7 +128,7 @@ export function gradientPanel(store, host) {
     const norm = Math.hypot(...found.gradient);
     replace(status, `θ after ${steps} step${steps === 1 ? "" : "s"}: J = `, shownNumber(found.J, { "data-number": "J" }), ", the best policy has ",
       answer ? shownNumber(best, { "data-number": "best" }) : "no finite value", "; |∇J| = ", shownNumber(norm, { "data-number": "norm" }, 4), ". ", remark);
-    replace(curve, climbCurve(past, best));
+    replace(curve, steps ? climbCurve(past, best) : element("p", { class: "quiet" }, "The curve of J begins with the first step."));
     showParameters(theta, found);
     showPlane();
     const timed = model.horizon !== null;
@@ -153,8 +153,8 @@ export function gradientPanel(store, host) {
       element("th", { scope: "row" }, model.states[stateOf(i)]), element("td", {}, actionOf(model, i)),
       [theta[i], found.pi[i], ...(timed ? [] : [found.visits[0][stateOf(i)], found.advantage[0][i]]), found.gradient[i]]
         .map((x, at, all) => element("td", {}, shownNumber(x, at === all.length - 1 ? { "data-number": "derivative" } : {}, 4))));
-    replace(parameters, element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "the parameters" }, element("table", {},
-      element("caption", {}, "The parameters", !every && model.L > MOST_ROWS ? ` with the ${MOST_ROWS} largest derivatives` : ""),
+    replace(parameters, element("p", { class: "caption", id: "parameters-caption" }, "The parameters", !every && model.L > MOST_ROWS ? ` with the ${MOST_ROWS} largest derivatives` : ""),
+    element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "the parameters" }, element("table", { "aria-labelledby": "parameters-caption" },
       element("thead", {}, element("tr", {}, heads.map((x) => element("th", { scope: "col" }, x)))),
       element("tbody", {}, rows.map(row)))),
     model.L > MOST_ROWS ? button("gradient-all", every ? "the largest alone" : `all ${model.L} parameters`, () => { every = !every; show(); }) : null);
@@ -192,6 +192,11 @@ export function gradientPanel(store, host) {
       const scale = 1 / Math.sqrt(episodes);
       return { ...one, long: round.long * scale, short: round.short * scale, angle: round.angle, x: one.mean[i], y: one.mean[j] };
     });
+    // Squares of rewards of 1e200 and more are beyond floats.
+    const drawable = shapes.filter((e) => [e.x, e.y, e.long, e.short, e.angle].every(Number.isFinite));
+    if (drawable.length < shapes.length) {
+      return element("p", { class: "quiet" }, "The covariances leave the range of floats: nothing can be drawn. Divide the rewards by a constant.");
+    }
     const reach = Math.max(1e-300, 1.15 * Math.max(Math.abs(g[i]), Math.abs(g[j]), ...shapes.map((e) => Math.max(Math.abs(e.x), Math.abs(e.y)) + e.long)));
     const to = (x) => (x / reach) * (SIDE / 2 - 24);
     const tick = roundBelow(0.8 * reach);

@@ -13,6 +13,8 @@ const STEM = RADIUS + 24; // from the middle of a state to the dot of an action
 const APART = 0.62; // radians between two dots of a state
 const ASIDE = 0.22; // radians that a dot stands to the right of its way, so that ways there and back are apart
 const FEW = 24; // rows up to which all actions are drawn; beyond, the greedy ones and those of the selected state
+const ALONG = [0.5, 0.62, 0.38, 0.74, 0.28, 0.84]; // of a way, where its probability may stand
+const BESIDE = [14, -14, 24, -24, 34, -34]; // pixels from its middle, where there is no room on it
 const MANY = 3000; // outcomes of greedy actions beyond which those of the selected state alone are drawn
 
 export function graphView(store) {
@@ -30,7 +32,8 @@ export function graphView(store) {
   function node(s) {
     const disc = drawn("circle", { r: RADIUS, class: "disc" });
     const value = drawn("text", { class: "value", y: 13, "text-anchor": "middle" });
-    const name = drawn("text", { class: "name", y: -5, "text-anchor": "middle" }, shortened(base.states[s], 9));
+    const name = drawn("text", { class: "name", y: -5, "text-anchor": "middle" }, shortened(base.states[s], 11));
+    if (base.states[s].length > 9) name.classList.add("long");
     const role = drawn("text", { class: "role", x: 2 - RADIUS, y: RADIUS + 4, "text-anchor": "end" });
     const host = drawn("g", {
       class: base.terminal[s] ? "node terminal" : "node", role: "button", tabindex: -1, "data-state": s,
@@ -123,7 +126,7 @@ export function graphView(store) {
       for (const i of rows) draw(model, s, i, { greedy: chosen.has(i), active: s === selected, to: i === moved.row ? moved.s2 : -1 }, parts, labels);
     }
     replace(links, parts);
-    replace(names, labels);
+    replace(names, placed(labels, points));
   }
 
   // A row: a stem to its dot, and from there a branch to each next state.
@@ -156,20 +159,48 @@ export function graphView(store) {
       line(`M${at(dot)} Q${at(bend)} ${at(end)}`, to === took);
       parts.push(headOf(bend, end, to === took ? `${looks} moved` : looks));
       if (active && !alone) {
-        labels.push(drawn("text", { class: "p", x: dot.x * 0.3 + bend.x * 0.4 + end.x * 0.3, y: dot.y * 0.3 + bend.y * 0.4 + end.y * 0.3 + 4, "text-anchor": "middle" }, number(p, 3)));
+        labels.push({ looks: "p", text: number(p, 3), rank: 1, places: [...ALONG.map((t) => onBend(dot, bend, end, t)), ...BESIDE.map((far) => besideBend(dot, bend, end, far))] });
       }
     }
     parts.push(drawn("circle", { class: `action ${looks}`, cx: dot.x, cy: dot.y, r: active || greedy ? 5 : 4 }, drawn("title", {}, actionOf(model, i))));
     if (greedy || active || model.L <= FEW) {
       // On the side of the stem on which the dot stands aside.
       const n = { x: -u.y, y: u.x };
-      labels.push(drawn("text", {
-        class: `action-name ${looks}`, x: dot.x + n.x * 10, y: dot.y + n.y * 14 + 4, "text-anchor": n.x > 0.35 ? "start" : n.x < -0.35 ? "end" : "middle",
-      }, shortened(actionOf(model, i), 14)));
+      const beside = (x, y) => ({ x: dot.x + x * 10, y: dot.y + y * 14 + 4, side: x > 0.35 ? 1 : x < -0.35 ? -1 : 0 });
+      labels.push({ looks: `action-name ${looks}`, text: shortened(actionOf(model, i), 14), rank: 0, places: [beside(n.x, n.y), beside(-n.x, -n.y), beside(u.x, u.y)] });
     }
   }
 
   return { host: scroller, fit, show, changed };
+}
+
+// The labels as texts, each in the first of its places where it covers no state and no other label, else in the first.
+function placed(labels, points) {
+  const boxes = [];
+  const made = [];
+  for (const { looks, text, places } of [...labels].sort((a, b) => a.rank - b.rank)) {
+    const wide = text.length * 6.4;
+    const boxOf = ({ x, y, side }) => ({ left: x + (wide * (side - 1)) / 2, right: x + (wide * (side + 1)) / 2, top: y - 10, bottom: y + 2 });
+    const free = (box) => boxes.every((b) => box.right < b.left || box.left > b.right || box.bottom < b.top || box.top > b.bottom)
+      && points.every((p) => Math.hypot(Math.max(box.left - p.x, 0, p.x - box.right), Math.max(box.top - p.y, 0, p.y - box.bottom)) > RADIUS);
+    const place = places.find((one) => free(boxOf(one))) || places[0];
+    boxes.push(boxOf(place));
+    made.push(drawn("text", { class: looks, x: place.x, y: place.y, "text-anchor": ["end", "middle", "start"][place.side + 1] }, text));
+  }
+  return made;
+}
+
+// The point at t of a way that bends, a little below it for a text.
+function onBend(from, bend, to, t) {
+  const [a, b, c] = [(1 - t) ** 2, 2 * t * (1 - t), t ** 2];
+  return { x: a * from.x + b * bend.x + c * to.x, y: a * from.y + b * bend.y + c * to.y + 4, side: 0 };
+}
+
+// The same beside its middle.
+function besideBend(from, bend, to, far) {
+  const { x, y, side } = onBend(from, bend, to, 0.5);
+  const length = Math.hypot(to.x - from.x, to.y - from.y) || 1;
+  return { x: x - ((to.y - from.y) / length) * far, y: y + ((to.x - from.x) / length) * far, side };
 }
 
 // In which direction the dot of each row stands from its state: towards where it leads, and apart from other rows.

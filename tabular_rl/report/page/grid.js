@@ -95,7 +95,7 @@ export function gridView(store, laidOut) {
     last = what;
     const { shown, selected, hovered, scale } = what;
     const { model } = store.state;
-    const room = Math.max(3, Math.floor((drawsArrows ? size * 0.6 : size - 4) / (fontSize() * 0.6)));
+    const room = Math.max(3, Math.floor((drawsArrows ? size * 0.64 : size - 4) / (fontSize() * 0.58)));
     const texts = stateTexts(model, shown, room);
     const next = nextOf(model, selected);
     for (let s = 0; s < model.S; s += 1) {
@@ -119,6 +119,7 @@ export function gridView(store, laidOut) {
       const signs = greedy.map((i) => arrows[model.pairAction[i]]);
       const drawable = signs.length > 0 && signs.every(Boolean);
       replace(svg, drawable ? signs.map((sign, rank) => arrowShape(sign, rank, signs.length)) : []);
+      box.classList.toggle("up", drawable && signs.includes("↑"));
       const names = greedy.map((i) => actionOf(model, i));
       actions.textContent = model.terminal[s] ? "end" : drawable ? "" : names.join(", ");
       box.setAttribute("aria-label", `${base.states[s]}${s === only ? ", the start" : ""}: ${texts[s]}${model.terminal[s] ? ", terminal" : names.length ? `, ${names.join(" or ")}` : ""}${role ? `; ${role} of the last transition` : ""}`);
@@ -126,7 +127,7 @@ export function gridView(store, laidOut) {
   }
 
   function fontSize() {
-    return Math.max(9, Math.min(16, size * 0.26));
+    return Math.max(9, Math.min(16, size * 0.185));
   }
 
   return { host: scroller, fit, show, changed() {}, words: only >= 0 ? "S start" : "" };

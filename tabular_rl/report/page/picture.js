@@ -54,8 +54,9 @@ export function picturePanel(store, host) {
     const values = shown ? [...shown.values].filter((x) => Number.isFinite(x)) : [];
     const both = [values.some((x) => sign * x < 0), values.some((x) => sign * x > 0)];
     replace(legend,
-      both[0] ? ["worse ", element("span", { class: "bar bad" }), ` ${number(-sign * scale.most, 3)} … `] : null,
+      both[0] ? ["worse ", element("span", { class: "bar bad" }), ` ${number(-sign * scale.most, 3)} … `] : both[1] ? "worse " : null,
       "0",
+      both[0] && !both[1] ? " better" : null,
       both[1] ? [` … ${number(sign * scale.most, 3)} `, element("span", { class: "bar good" }), " better"] : null,
       view && view.words ? element("span", { class: "words" }, view.words) : null,
       shown && shown.legend ? element("span", { class: "arrows" }, kind === "grid" ? "▲ " : kind === "graph" ? "━ " : "", symbols(shown.legend)) : null);
