@@ -95,7 +95,7 @@ export function gridView(store, laidOut) {
     last = what;
     const { shown, selected, hovered, scale } = what;
     const { model } = store.state;
-    const room = Math.max(3, Math.floor((drawsArrows ? size * 0.64 : size - 4) / (fontSize() * 0.58)));
+    const room = Math.max(3, Math.floor((drawsArrows ? size * 0.6 : size - 4) / (fontSize() * 0.58)));
     const texts = stateTexts(model, shown, room);
     const next = nextOf(model, selected);
     for (let s = 0; s < model.S; s += 1) {
