@@ -71,7 +71,7 @@ def test_quiet_leaves_the_warning_that_the_answer_is_not_what_was_asked(capsys, 
     monkeypatch.chdir(tmp_path)
     done = inside(capsys, *SHORT, *more, "-q")
     assert done.code == 3
-    assert one_line(done.err).startswith("warning: value-iteration: not reached: ")
+    assert one_line(done.err).startswith("warning: value-iteration: not converged: ")
     done = inside(capsys, *SHORT, *more, "-qq")
     assert (done.code, done.err) == (3, "")
 
@@ -79,7 +79,7 @@ def test_quiet_leaves_the_warning_that_the_answer_is_not_what_was_asked(capsys, 
 def test_what_stands_on_the_screen_is_not_warned_of_again(capsys):
     done = inside(capsys, *SHORT, "-q")
     assert (done.code, done.err) == (3, "")
-    assert "not reached" in done.out
+    assert "not converged" in done.out
 
 
 def test_quiet_ends_with_its_command(capsys):
