@@ -76,7 +76,7 @@ def maths(text: str) -> str:
     """Return a formula in the signs of the docstrings as LaTeX writes it.
 
     >>> maths("V_{k+1}(s) = max_a Σ_s' p(s'|s,a) [1/2 + γ V_k(s')]")
-    "V_{k+1}(s) = \\\\max_{a} \\\\sum_{s'} p(s'\\\\mid s,a) [\\\\tfrac{1}{2} + \\\\gamma  V_{k}(s')]"
+    "V_{k+1}(s) = \\\\max_{a} \\\\sum _{s'} p(s'\\\\mid s,a) [\\\\tfrac{1}{2} + \\\\gamma  V_{k}(s')]"
     """
     return TOKEN.sub(_token, text)
 
