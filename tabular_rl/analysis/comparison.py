@@ -255,8 +255,8 @@ def _asked(method: Method[..., Any], mdp: MDP, policy: Policy | None, given: dic
 
 def _compiling() -> float:
     """The seconds that kernels were compiled in this process; 0 where none has been asked for."""
-    jit = sys.modules.get("tabular_rl.kernels._jit")
-    return 0.0 if jit is None else float(jit.compiling())
+    compiler = sys.modules.get("tabular_rl.kernels._jit")
+    return 0.0 if compiler is None else float(compiler.compiling())
 
 
 def _labels(methods: Any) -> list[str]:

@@ -79,7 +79,22 @@ def named_states(mdp: MDP, names: Sequence[str]) -> list[int] | None:
 
 
 def named_state(mdp: MDP, name: str, option: str) -> int:
-    """Return the index of a state that an option names; OptionError with the way out where there is none."""
+    """Return the index of a state that an option names.
+
+    Parameters
+    ----------
+    mdp : the model
+    name : of the state
+    option : which names it, for messages
+
+    Returns
+    -------
+    index
+
+    Raises
+    ------
+    OptionError : there is none, with the way out
+    """
     at = mdp.states.find(name)
     if at is not None:
         return at
@@ -145,7 +160,22 @@ def read_behavior(text: str, mdp: MDP) -> Policy:
 
 
 def read_named(text: str, mdp: MDP, option: str) -> Policy:
-    """Return the policy that an option names; faults are those of this option."""
+    """Return the policy that an option names.
+
+    Parameters
+    ----------
+    text : as `--policy` takes it
+    mdp : the model
+    option : which names it, for messages
+
+    Returns
+    -------
+    Policy
+
+    Raises
+    ------
+    OptionError : what is wrong, as a fault of this option
+    """
     try:
         return read_policy(text, mdp)
     except OptionError as error:
