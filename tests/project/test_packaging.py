@@ -46,6 +46,16 @@ def test_run_time_needs_four_packages(setup):
     assert sorted(needs) == ["click", "numba", "numpy", "scipy"]
 
 
+def test_the_readme_names_every_extra_in_one_order(setup):
+    table = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    named = [(extra, brings) for extra, brings in table if extra in setup["options.extras_require"]]
+    assert [extra for extra, _ in named] == list(setup["options.extras_require"])
+    for extra, brings in named:
+        if extra not in ("peers", "test"):
+            needs = re.findall(r"^[\w-]+", setup["options.extras_require"][extra], re.MULTILINE)
+            assert brings.split(", ") == needs, extra
+
+
 def test_one_version(setup):
     version = setup["metadata"]["version"]
     assert tabular_rl.__version__ == version
