@@ -355,7 +355,7 @@ def sample_transitions(
 
     Returns
     -------
-    Transitions
+    Transitions, with the probability with which each action was chosen as `propensity`
 
     Raises
     ------
@@ -399,6 +399,17 @@ def sample_transitions(
         mdp.r[row] if mdp.reward is None else mdp.reward[outcome],
         mdp.next_state[outcome],
         np.zeros(n, np.bool_),
+        _chosen_with(behavior, row, last),
     )
     made.next_row[last] = -1
     return made
+
+
+def _chosen_with(behavior: Policy, row: NDArray[np.int64], last: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the probability with which each action was chosen (N,), where episodes end at `last`."""
+    weights = behavior.weights
+    if weights.ndim == 1:
+        return weights[row]
+    at = np.arange(len(row))
+    begins = np.maximum.accumulate(np.where(np.append(True, last[:-1]), at, 0))
+    return weights[at - begins, row]

@@ -26,10 +26,10 @@ from tabular_rl.model.names import LONGEST_NAME, Names, are_good, name_fault
 from tabular_rl.model.numbers import size_text
 from tabular_rl.model.rationals import DECIMAL, nearest
 from tabular_rl.model.rows import LARGEST, Floats
-from tabular_rl.model.transitions import Ints, Log, Transitions
+from tabular_rl.model.transitions import A_PROPENSITY, Ints, Log, Transitions
 
-MORE = ("episode", "step")
-EXPECTED = f"expected the columns {','.join(COLUMNS)}, and perhaps {' and '.join(MORE)}"
+MORE = ("episode", "step", "propensity")
+EXPECTED = f"expected the columns {','.join(COLUMNS)}, and perhaps episode, step and propensity"
 ENDS = {text: end for end, word in ((False, "false"), (True, "true"))
         for text in (str(int(end)), word, word.title(), word.upper())}  # fmt: skip
 CHUNK = 1 << 12  # lines written at once
@@ -84,8 +84,8 @@ def _sheet(lines: io.TextIOWrapper) -> Sheet:
 
 
 @dataclass
-class _Rewards:
-    """Rewards as codes of their texts while there are few, as floats when there are many."""
+class _Numbers:
+    """Numbers as codes of their texts while there are few, as floats when there are many."""
 
     codes: Codes = field(default_factory=Codes)
     parts: list[Any] = field(default_factory=list)
@@ -107,6 +107,13 @@ class _Rewards:
         reward = np.concatenate([table[code], *self.floats])
         return (reward, None, None) if self.floats else (reward, exact, code.astype(np.int64))
 
+    def chosen(self) -> Floats | None:
+        """Return the probabilities with which actions were chosen (N,); None where nothing was added."""
+        chosen = self.done()[0] if self.parts else None
+        if chosen is not None and not ((chosen > 0) & (chosen <= 1)).all():
+            raise Faulty
+        return chosen
+
 
 def _float(text: str) -> float:
     if DECIMAL.fullmatch(text):
@@ -124,11 +131,12 @@ def _by_columns(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
     try:
         names = {name: Codes() for name in ("state", "action", "next_state")}
         parts: dict[str, list[Any]] = {name: [] for name in (*names, "done", "episode")}
-        rewards, last = _Rewards(), ""
+        numbers, last = {"reward": _Numbers(), "propensity": _Numbers()}, ""
         for columns in _sheet(lines).chunks():
             for name, codes in names.items():
                 parts[name].append(codes.of(columns[name]).astype(np.int32))
-            rewards.add(columns["reward"])
+            for name in numbers.keys() & columns.keys():
+                numbers[name].add(columns[name])
             ends = [ENDS.get(text) for text in columns["done"]]
             if None in ends:
                 raise Faulty
@@ -144,7 +152,8 @@ def _by_columns(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
         raise ModelError(NONE)
     done = np.concatenate(parts["done"])
     begins = begins_of(done, np.concatenate(parts["episode"]) if parts["episode"] else None)
-    reward, spelled, code = rewards.done()
+    reward, spelled, code = numbers["reward"].done()
+    propensity = numbers["propensity"].chosen()
     if not all(map(are_good, names.values())):
         raise Faulty
     index = {name: np.concatenate(parts[name]) for name in names}
@@ -154,7 +163,7 @@ def _by_columns(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
             _indices(codes, mdp.actions if name == "action" else mdp.states)[index[name]]
             for name, codes in names.items()
         )
-        made = of_model(mdp, s, a, reward, s2, done, begins)
+        made = of_model(mdp, s, a, reward, s2, done, begins, propensity)
         if made is None:
             raise Faulty
         return made
@@ -163,7 +172,7 @@ def _by_columns(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
     states, place = ordered(known)
     actions, act = ordered(names["action"])
     s, s2 = place[code_s][index["state"]], place[code_s2][index["next_state"]]
-    return Log(states, actions, s, act[index["action"]], reward, s2, done, begins, spelled, code)
+    return Log(states, actions, s, act[index["action"]], reward, s2, done, begins, spelled, code, propensity)
 
 
 def _indices(codes: Codes, names: Names) -> Ints:
@@ -225,6 +234,10 @@ def _faults_of(found: dict[str, str], line: int, mdp: MDP | None, few: bool) -> 
         faults.append(Fault(f"found reward {quoted(reward)}, {number_fault(reward)}", **place))
     if done not in ENDS:
         faults.append(Fault(f"done: found {quoted(done)}, expected 0, 1, false or true", **place))
+    chosen = found.get("propensity", "1")
+    probability: Any = spelled_number(chosen, True)
+    if probability is None or not 0 < nearest(probability) <= 1:
+        faults.append(Fault(f"propensity: found {quoted(chosen)}, {A_PROPENSITY}", **place))
     return faults
 
 
@@ -240,7 +253,7 @@ def write_log_csv(transitions: Transitions, file: BinaryIO) -> None:
     for i in range(0, len(transitions), CHUNK):
         part = (x[i : i + CHUNK].tolist() for x in columns.values())
         text = "".join(
-            f"{e},{states[b]},{actions[c]},{r!r},{states[d]},{end}\n"
-            for e, b, c, r, d, end in zip(*part, strict=True)
+            ",".join((str(e), states[b], actions[c], repr(r), states[d], str(end), *map(repr, more))) + "\n"
+            for e, b, c, r, d, end, *more in zip(*part, strict=True)
         )
         file.write(text.encode("utf-8"))

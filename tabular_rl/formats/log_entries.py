@@ -47,7 +47,14 @@ def begins_of(done: NDArray[np.bool_], changed: NDArray[np.bool_] | None) -> NDA
 
 
 def of_model(
-    mdp: MDP, s: Ints, a: Ints, reward: Floats, s2: Ints, done: NDArray[np.bool_], begins: NDArray[np.bool_]
+    mdp: MDP,
+    s: Ints,
+    a: Ints,
+    reward: Floats,
+    s2: Ints,
+    done: NDArray[np.bool_],
+    begins: NDArray[np.bool_],
+    propensity: Floats | None = None,
 ) -> Transitions | None:
     """Return transitions of a model; None where a pair is not available or an index is none of its own.
 
@@ -58,6 +65,7 @@ def of_model(
     reward : (N,), in the sign of the model
     done : the episode ended there (N,)
     begins : an episode begins there (N,)
+    propensity : the probability with which each action was chosen (N,), None where the log does not say it
 
     Returns
     -------
@@ -69,7 +77,7 @@ def of_model(
     rows = rows_of(mdp, s, a)
     if (rows < 0).any():
         return None
-    made = Transitions.of_arrays(mdp, rows, reward, s2, done)
+    made = Transitions.of_arrays(mdp, rows, reward, s2, done, propensity)
     made.next_row[:-1][begins[1:]] = -1
     return made
 
@@ -125,7 +133,7 @@ def columns_of(transitions: Transitions) -> dict[str, NDArray[Any]]:
     """
     mdp, row = transitions.mdp, transitions.row
     ended = transitions.done | (transitions.next_row < 0)
-    return {
+    columns: dict[str, NDArray[Any]] = {
         "episode": np.concatenate([[1], 1 + np.cumsum(ended[:-1])]).astype(np.int64),
         "state": mdp.pair_state[row],
         "action": mdp.pair_action[row],
@@ -133,3 +141,6 @@ def columns_of(transitions: Transitions) -> dict[str, NDArray[Any]]:
         "next_state": transitions.next_state,
         "done": transitions.done,
     }
+    if transitions.propensity is not None:
+        columns["propensity"] = transitions.propensity
+    return columns

@@ -1,4 +1,4 @@
-"""Logs in npz, for programs: the arrays s, a, r, s2, done, and perhaps episode and step."""
+"""Logs in npz, for programs: the arrays s, a, r, s2, done, and perhaps episode, step and propensity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tabular_rl.formats.sheet import CHUNK, Codes
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import LONGEST_NAME, Names, are_good, name_fault
 from tabular_rl.model.rows import LARGEST
-from tabular_rl.model.transitions import Ints, Log, Transitions
+from tabular_rl.model.transitions import A_PROPENSITY, Ints, Log, Transitions
 
 ARRAYS = {
     "state": "s",
@@ -25,6 +25,7 @@ ARRAYS = {
     "next_state": "s2",
     "done": "done",
     "episode": "episode",
+    "propensity": "propensity",
 }
 NEEDED = ("s", "a", "r", "s2", "done")
 MEMBERS = (*ARRAYS.values(), "step")
@@ -33,6 +34,7 @@ NAMED = (*WHOLE, "str")
 TYPES = {
     "s": NAMED, "a": NAMED, "s2": NAMED, "r": ("float64", "float32", *WHOLE), "done": ("bool", "uint8", *WHOLE),
     "episode": NAMED, "step": (*WHOLE, "float64", "str"),
+    "propensity": ("float64", "float32", *WHOLE),
 }  # fmt: skip
 
 
@@ -47,6 +49,10 @@ def read_log_npz(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
     done = arrays["done"]
     _check_all((done == 0) | (done == 1), lambda at: f"done: found {done[at]}, expected 0 or 1")
     done = done != 0
+    propensity = arrays["propensity"].astype(np.float64) if "propensity" in arrays else None
+    if propensity is not None:
+        chosen = propensity
+        _check_all((chosen > 0) & (chosen <= 1), lambda at: f"propensity: found {chosen[at]}, {A_PROPENSITY}")
     changed = None
     if "episode" in arrays:
         changed = np.concatenate([[True], arrays["episode"][1:] != arrays["episode"][:-1]])
@@ -56,7 +62,7 @@ def read_log_npz(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
             _indices(arrays[name], mdp.states, word) for name, word in (("s", "state"), ("s2", "next state"))
         )
         a = _indices(arrays["a"], mdp.actions, "action")
-        made = of_model(mdp, s, a, reward, s2, done, begins)
+        made = of_model(mdp, s, a, reward, s2, done, begins, propensity)
         if made is None:
             at = int(np.argmin(rows_of(mdp, s, a) >= 0))
             names = mdp.states[int(s[at])], mdp.actions[int(a[at])]
@@ -66,7 +72,9 @@ def read_log_npz(file: BinaryIO, mdp: MDP | None) -> Transitions | Log:
         raise ModelError("found names in one of s and s2 and indices in the other, expected one kind")
     states, both = _names(np.concatenate([arrays["s"], arrays["s2"]]), "state")
     actions, a = _names(arrays["a"], "action")
-    return Log(states, actions, both[: len(a)], a, reward, both[len(a) :], done, begins)
+    return Log(
+        states, actions, both[: len(a)], a, reward, both[len(a) :], done, begins, propensity=propensity
+    )
 
 
 def _arrays(file: BinaryIO) -> dict[str, NDArray[Any]]:
@@ -156,7 +164,7 @@ def write_log_npz(transitions: Transitions, file: BinaryIO) -> None:
     mdp, columns = transitions.mdp, columns_of(transitions)
     for column, names in (("state", mdp.states), ("action", mdp.actions), ("next_state", mdp.states)):
         columns[column] = _named(columns[column], names)
-    write_arrays({member: columns[column] for column, member in ARRAYS.items()}, file)
+    write_arrays({member: columns[column] for column, member in ARRAYS.items() if column in columns}, file)
 
 
 def _named(index: NDArray[Any], names: Names) -> NDArray[Any]:

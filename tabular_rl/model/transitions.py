@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tabular_rl.kernels.walk import LogArrays
 
 Ints = NDArray[np.int64]
+A_PROPENSITY = "expected a probability above 0, at most 1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,8 @@ class Transitions:
 
     `row` (N,) is the row of (s, a); `reward` (N,) in the sign of the model; `next_state` (N,); `done` (N,) is True
     where the episode ended, so that s' counts 0; `next_row` (N,) is the row of the action taken in s', -1 where it
-    is not known: at the end, at a cut, and at the end of the log.
+    is not known: at the end, at a cut, and at the end of the log. `propensity` (N,), above 0 and at most 1, is the
+    probability with which the behaviour policy chose the action, None where the log does not say it.
     """
 
     mdp: MDP
@@ -39,6 +41,7 @@ class Transitions:
     next_state: NDArray[np.int64]
     done: NDArray[np.bool_]
     next_row: NDArray[np.int64]
+    propensity: Floats | None = None
 
     @classmethod
     def of(cls, mdp: MDP, transitions: Iterable[Sequence[Any]]) -> Transitions:
@@ -86,8 +89,24 @@ class Transitions:
         return cls.of_arrays(mdp, row, reward, next_state, done)
 
     @classmethod
-    def of_arrays(cls, mdp: MDP, row: Any, reward: Any, next_state: Any, done: Any) -> Transitions:
-        """Return transitions of arrays (N,); `next_row` is found from the order."""
+    def of_arrays(
+        cls, mdp: MDP, row: Any, reward: Any, next_state: Any, done: Any, propensity: Any = None
+    ) -> Transitions:
+        """Return transitions of arrays (N,); `next_row` is found from the order.
+
+        Parameters
+        ----------
+        mdp : the model
+        row : of the pair (s, a) (N,)
+        reward : in the sign of the model (N,)
+        next_state : s' (N,)
+        done : the episode ended there (N,)
+        propensity : the probability with which the action was chosen (N,), None where it is not known
+
+        Raises
+        ------
+        OptionError : no transitions, a reward that is not finite, or a propensity that is no probability above 0
+        """
         rows, after = np.array(row, dtype=np.int64), np.array(next_state, dtype=np.int64)
         ends = np.array(done, dtype=bool) | mdp.terminal[after]
         rewards = np.array(reward, dtype=np.float64)
@@ -98,10 +117,11 @@ class Transitions:
             raise OptionError(
                 f"transition {at + 1}: found the reward {rewards[at]}, expected a finite number"
             )
+        chosen = None if propensity is None else _propensities(propensity, len(rows))
         next_row = np.full(len(rows), -1, dtype=np.int64)
         follows = (mdp.pair_state[rows[1:]] == after[:-1]) & ~ends[:-1]
         next_row[:-1][follows] = rows[1:][follows]
-        return cls(mdp, rows, rewards, after, ends, next_row)
+        return cls(mdp, rows, rewards, after, ends, next_row, chosen)
 
     def __len__(self) -> int:
         return len(self.row)
@@ -113,6 +133,18 @@ class Transitions:
         return LogArrays(self.row, self.mdp.sign * self.reward, self.next_state, self.done, self.next_row)
 
 
+def _propensities(given: Any, N: int) -> Floats:
+    """Return the probabilities with which actions were chosen (N,); OptionError where one is none above 0."""
+    found = np.array(given, dtype=np.float64)
+    if found.shape != (N,):
+        raise OptionError(f"propensity: found shape {found.shape}, expected ({N},)")
+    right = (found > 0) & (found <= 1)
+    if not right.all():
+        at = int(np.argmin(right))
+        raise OptionError(f"transition {at + 1}: found the propensity {found[at]}, {A_PROPENSITY}")
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class Log:
     """N transitions with names of their own, in the order in which they happened: what a log says without a model.
@@ -120,6 +152,7 @@ class Log:
     `s`, `a`, `s2` (N,) are indices into `states` and `actions`; `begins` (N,) is True where an episode begins, as far
     as the log says so: at its first line, after `done`, where the episode changes. `spelled` holds the different
     rewards as the exact numbers that the log spells, `code` (N,) which one it is; None where they are floats.
+    `propensity` (N,) is the probability with which each action was chosen, None where the log does not say it.
     """
 
     states: Names
@@ -132,6 +165,7 @@ class Log:
     begins: NDArray[np.bool_]
     spelled: tuple[Fraction, ...] | None = None
     code: Ints | None = None
+    propensity: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.s)
@@ -159,6 +193,7 @@ class Log:
             np.searchsorted(met, s2),
             transitions.done,
             np.concatenate([[True], ~follows]),
+            propensity=transitions.propensity,
         )
 
 

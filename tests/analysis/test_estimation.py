@@ -341,6 +341,16 @@ def test_control_is_told_what_the_log_never_tries():
 # -- samples -------------------------------------------------------------------------------------------------------
 
 
+def test_what_is_sampled_says_with_which_probability_actions_were_chosen():
+    mdp = MDP.from_outcomes([("a", "l", "a", 1, 0), ("a", "r", "a", 1, 0)], 1, horizon=2)
+    often = Policy.of_probs(mdp, {"a": {"l": "1/4", "r": "3/4"}})
+    log = sample_transitions(mdp, often, 40)
+    assert log.propensity.tolist() == [[0.25, 0.75][a] for a in log.row]
+    timed = Policy(mdp, probs=np.array([[0.25, 0.75], [0.5, 0.5]]))
+    log = sample_transitions(mdp, timed, 41)
+    assert log.propensity.tolist() == [[[0.25, 0.75][a], 0.5][i % 2] for i, a in enumerate(log.row)]
+
+
 def test_same_seed_same_transitions():
     mdp = load("example:recycling_robot")
     one, two, other = (sample_transitions(mdp, Policy.uniform(mdp), 9000, seed) for seed in (1, 1, 2))

@@ -26,7 +26,9 @@ from tabular_rl.formats import log_csv, memory, sheet
 HEAD = "state,action,reward,next_state,done\n"
 LINES = ["a,go,1,b,0", "b,go,-0.5,a,0", "b,run,1/3,c,1", "a,go,2e1,a,0", "b,go,0,c,true"]
 TEXT = HEAD + "".join(line + "\n" for line in LINES)
-EXPECTED = "expected the columns state,action,reward,next_state,done, and perhaps episode and step"
+EXPECTED = (
+    "expected the columns state,action,reward,next_state,done, and perhaps episode, step and propensity"
+)
 A_NUMBER = "expected a number such as 1, 0.5 or 2/3"
 
 
@@ -91,7 +93,7 @@ def told(log):
 
 
 def same(one, other):
-    fields = ("row", "reward", "next_state", "done", "next_row")
+    fields = ("row", "reward", "next_state", "done", "next_row", "propensity")
     return all(np.array_equal(getattr(one, f), getattr(other, f)) for f in fields)
 
 
@@ -207,6 +209,36 @@ def test_numpy_arrays(tmp_path, mdp, read):
     assert read_log(path).begins.tolist() == [True, False, False, True, True]
 
 
+CHOSEN = ["1", "1/3", "0.5", "1e-9", "2/3"]
+WITH = "".join(
+    f"{line},{x}\n" for line, x in zip(TEXT.splitlines(), ["propensity", *CHOSEN], strict=True)
+)  # fmt: skip
+
+
+def test_propensities(read, mdp, tmp_path):
+    expected = [float(Fraction(x)) for x in CHOSEN]
+    for found in (read(WITH), read(WITH, mdp), Log.of(read(WITH, mdp))):
+        assert found.propensity.tolist() == expected
+    assert read(TEXT).propensity is None
+    write_log(read(WITH, mdp), tmp_path / "log.npz")
+    assert read_log(tmp_path / "log.npz").propensity.tolist() == expected
+
+
+@pytest.mark.parametrize("x", ["0", "-1", "1.5", "nan", "", "1e-400", "x"])
+def test_propensities_that_are_none(said, x):
+    what = f"4: state 'b', action 'run': propensity: found '{x}', expected a probability above 0, at most 1"
+    assert said(WITH.replace(",0.5\n", f",{x}\n")) == [what]
+
+
+def test_propensities_that_are_none_in_a_list(mdp):
+    for chosen, what in (
+        ([1, 0], r"transition 2: found the propensity 0.0, expected a probability above 0, at most 1"),
+        ([0.5], r"propensity: found shape \(1,\), expected \(2,\)"),
+    ):
+        with pytest.raises(OptionError, match=what):
+            Transitions.of_arrays(mdp, [0, 1], [0, 0], [1, 0], [False, False], chosen)
+
+
 def test_standard_input(monkeypatch, tmp_path, mdp, read):
     expected = read(TEXT, mdp)
     write_log(expected, tmp_path / "log.npz")
@@ -236,12 +268,15 @@ def test_round_trip(tmp_path_factory, suffix, data):
     s2 = data.draw(st.lists(st.integers(0, mdp.S - 1), min_size=n, max_size=n))
     reward = data.draw(st.lists(st.floats(-1e300, 1e300), min_size=n, max_size=n))
     done = data.draw(st.lists(st.booleans(), min_size=n, max_size=n))
-    made = Transitions.of_arrays(mdp, row, reward, s2, done)
+    chosen = st.none() | st.lists(st.floats(0, 1, exclude_min=True), min_size=n, max_size=n)
+    made = Transitions.of_arrays(mdp, row, reward, s2, done, data.draw(chosen))
     made.next_row[data.draw(st.lists(st.booleans(), min_size=n, max_size=n))] = -1
     path = tmp_path_factory.mktemp("log") / f"log{suffix}"
     write_log(made, path)
     assert same(read_log(path, mdp), made)
-    assert told(read_log(path)) == told(Log.of(made))
+    again = read_log(path)
+    assert told(again) == told(Log.of(made))
+    assert np.array_equal(again.propensity, made.propensity)
 
 
 def test_numpy_reads_what_is_written(tmp_path, mdp, read):
@@ -462,7 +497,7 @@ def archive(members, compression=zipfile.ZIP_STORED):
     ("member", "data", "expected"),
     [
         ("s.npy", None, "found no member 's.npy', expected those of a log: s, a, r, s2, done"),
-        ("x.npy", b"", "member 'x.npy': unexpected, expected a log: s, a, r, s2, done, episode"),
+        ("x.npy", b"", "member 'x.npy': unexpected, expected a log: s, a, r, s2, done, episode, propensity"),
         ("../s.npy", b"", "member '../s.npy': found a path, expected a plain name"),
         ("r.npy", npy([1.0] * 4), "member 'r': found length 4, expected 5"),
         ("r.npy", npy([[1.0] * 5]), "member 'r': found shape (1, 5), expected one dimension"),
@@ -509,6 +544,11 @@ def archive(members, compression=zipfile.ZIP_STORED):
         ),
         ("s.npy", npy(["a", "b", "x", "a", "b"]), "transition 3: state 'x': no such state"),
         ("s.npy", npy([0, 1, -1, 0, 1]), "transition 3: state: found index -1, expected 0 to 3"),
+        (
+            "propensity.npy",
+            npy([1, 0.5, 0, 1, 1]),
+            "transition 3: propensity: found 0.0, expected a probability above 0, at most 1",
+        ),
         ("s2.npy", npy([0, 1, 9, 0, 1]), "transition 3: next state: found index 9, expected 0 to 3"),
         (
             "a.npy",
