@@ -8,7 +8,7 @@ RULES = tests/project/test_layers.py tests/methods/test_catalogue_complete.py te
 # The tests of other targets, so that nothing runs twice.
 ELSEWHERE = $(foreach file,$(RULES) tests/project/test_lint.py tests/project/test_documents.py,--ignore=$(file))
 
-.PHONY: all environment format format-check lint types layers tests documents documents-write screenshots uncompiled bench
+.PHONY: all environment format format-check lint types layers tests documents documents-write screenshots uncompiled site bench
 
 all: format-check lint types layers tests documents
 
@@ -51,6 +51,18 @@ screenshots: environment
 # The kernels as plain Python, on the models that are small enough for it.
 uncompiled: environment
 	NUMBA_DISABLE_JIT=1 $(PYTEST) -m small
+
+# The documents as pages for the browser, in build/site, by a generator that has an environment of its own.
+SITE_VENV := .venv-site
+SITE_PYTHON ?= $(SITE_VENV)/bin/python
+
+site: $(if $(filter $(SITE_VENV)/bin/python,$(SITE_PYTHON)),$(SITE_VENV)/installed)
+	$(SITE_PYTHON) -m website build/site
+
+$(SITE_VENV)/installed: setup.cfg
+	python3 -m venv $(SITE_VENV)
+	$(SITE_VENV)/bin/python -m pip install -q -e '.[docs]'
+	touch $@
 
 bench: environment
 	$(PYTHON) -m benchmarks

@@ -117,6 +117,19 @@ def blocks(text: str) -> list[Block]:
     return found
 
 
+def links(text: str) -> list[str]:
+    """Return the targets of the links and pictures of a page, those in code left out."""
+    text = re.sub(r"^ *(```|~~~).*?^ *\1", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"`[^`\n]*`", "", text)
+    return re.findall(r"\]\(([^)\s]+)[^)]*\)", text) + re.findall(r"^\[[^\]]+\]:\s*(\S+)", text, re.MULTILINE)
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as a forge makes them."""
+    titles = re.findall(r"^#+ +(.*?)\s*$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def commands(block: Block) -> list[Command]:
     """Return the commands of a console block, each with the lines it shows."""
     found: list[Command] = []

@@ -1,0 +1,77 @@
+"""Build the site: `python -m website [FOLDER]`. Every warning of the generator is an error."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from website.pages import ROOT, assemble
+from website.site import GENERATED
+
+HOSTS = re.compile(
+    r"""<(?:script|link|img|iframe|source)\b[^>]*?(?:src|href|srcset)=["'](?:https?:)?//[^"']*["'][^>]*>"""
+)
+
+
+def build(folder: Path) -> int:
+    """Build the site in a folder; return 0, or what the generator returns."""
+    import matplotlib
+    from sphinx.cmd.build import main
+
+    from tabular_rl import lesson, load
+
+    matplotlib.use("svg")
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        source, made = Path(name) / "source", Path(name) / "made"
+        assemble(GENERATED).write(source)
+        code = main(
+            [
+                "-b",
+                "html",
+                "-W",
+                "--keep-going",
+                "-q",
+                "-j",
+                "1",
+                "-c",
+                str(ROOT / "website"),
+                "-d",
+                str(Path(name) / "trees"),
+                str(source),
+                str(made),
+            ]
+        )
+        if code:
+            return code
+        lesson(load("example:gridworld_4x4")).save(made / "lesson-gridworld.html")
+        shutil.rmtree(made / ".doctrees", ignore_errors=True)
+        if faults := fetched(made):
+            print("\n".join(faults), file=sys.stderr)
+            return 1
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(made, folder)
+    print(
+        f"{folder}/index.html: {len(list(folder.rglob('*.html')))} pages in {time.monotonic() - started:.0f} s"
+    )
+    return 0
+
+
+def fetched(folder: Path) -> list[str]:
+    """Return what the pages of a folder would fetch from other hosts; the site is to work without a network."""
+    found = []
+    for path in sorted(folder.rglob("*.html")):
+        found += [
+            f"{path.name}: fetches {tag}"
+            for tag in HOSTS.findall(path.read_text(encoding="utf-8"))
+            if 'rel="canonical"' not in tag
+        ]
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(build(Path(sys.argv[1] if len(sys.argv) > 1 else "build/site").resolve()))
