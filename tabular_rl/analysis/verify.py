@@ -13,7 +13,8 @@ import numpy as np
 from tabular_rl.certificates.verdict import Elsewhere, Verdict, verdict_on
 from tabular_rl.errors import MissingExtra, NotAnswerable, NumericalError, OptionError, escape, path_text
 from tabular_rl.formats.answer_entries import CLAIMS, Answer
-from tabular_rl.formats.answers import answer_of, read_answer
+from tabular_rl.formats.answers import answer_of, read_answer, read_frame
+from tabular_rl.formats.frames import is_frame
 from tabular_rl.methods.ask import RATIONAL_STATES, evaluate, solve
 from tabular_rl.methods.exact._truth import where_unsolved
 from tabular_rl.model.calls import public
@@ -45,8 +46,8 @@ def verify(
     Parameters
     ----------
     mdp : the model
-    answer : a Solution, the path of an answer file (JSON or CSV), values by state {name: number}, or an array (S,),
-        (T + 1, S) for a finite horizon
+    answer : a Solution, the path of an answer file, a data frame with its columns, values by state
+        {name: number}, or an array (S,), (T + 1, S) for a finite horizon
     policy : take the values as those of this policy, not as the best ones
     tolerance : how far a value may be from the truth, in units of reward
     relative : the tolerance is a share of the largest |value|
@@ -122,6 +123,8 @@ def _answer(mdp: MDP, answer: Any) -> tuple[Answer, str]:
             answer.extra,
         )  # fmt: skip
         return found, "answer"
+    if is_frame(answer):
+        return read_frame(answer, mdp), type(answer).__name__
     if isinstance(answer, Mapping) or not callable(answer):
         return answer_of(mdp, answer), "answer"
     raise OptionError(

@@ -106,7 +106,7 @@ def number_of(text: Any, place: Mapping[str, Any], what: str = "value", empty: f
 
     Parameters
     ----------
-    text : the number as it is spelled, a decimal or a fraction; None or "" where there is none
+    text : the number, or as it is spelled, a decimal or a fraction; None or "" where there is none
     place : state, action or line, for the message
     what : what messages call the number
     empty : what counts where there is no number; None where there must be one
@@ -123,6 +123,8 @@ def number_of(text: Any, place: Mapping[str, Any], what: str = "value", empty: f
         if empty is not None:
             return empty
         raise ModelError(Fault(f"found no {what}, expected a number", **place))
+    if type(text) in (int, float) and (math.isfinite(text) or text == empty):
+        return float(text)
     if isinstance(text, str):
         try:
             if DECIMAL.fullmatch(text):

@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from tabular_rl.errors import ModelError, OptionError, path_text, quoted
+from tabular_rl.errors import ModelError, OptionError, kind_text, path_text, quoted
 from tabular_rl.formats.answer_entries import EMPTY, Answer, Table, state_of
+from tabular_rl.formats.answer_lines import AnswerLines, answer_of_lines
+from tabular_rl.formats.frames import columns_of, is_frame
 from tabular_rl.formats.input import decode, plain_ends, read_all, reporting, source_of, standard_input
 from tabular_rl.formats.registry import ANSWERS, function
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
 
 
 def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
@@ -68,6 +71,43 @@ def _text_of(path: str) -> str:
     if not data:
         raise ModelError(EMPTY)
     return decode(data)
+
+
+def read_frame(frame: Any, mdp: MDP, policy_only: bool = False) -> Answer:
+    """Return what a data frame says about a model: the columns of an answer file in CSV, in any order.
+
+    Parameters
+    ----------
+    frame : of pandas, polars or pyarrow, or what turns into one
+    mdp : the model that it answers
+    policy_only : skip the values where the frame names actions
+
+    Returns
+    -------
+    Answer, as of a file.
+
+    Raises
+    ------
+    ModelError : the row or the state, and what was found and expected there
+    OptionError : the actions or probabilities are no policy of the model
+    """
+    with reporting(type(frame).__name__):
+        return answer_of_lines(AnswerLines.of_columns(columns_of(frame)), mdp, policy_only)
+
+
+def policy_of_frame(mdp: MDP, frame: Any) -> Policy:
+    """Return the policy of a data frame; OptionError where it is no frame, or names no actions."""
+    if not is_frame(frame):
+        raise OptionError(
+            f"policy: found {kind_text(frame)}, expected a data frame; Policy.of takes other forms"
+        )
+    with reporting(type(frame).__name__):
+        given = AnswerLines.of_columns(columns_of(frame))
+        lacks = "state" in given.column and "action" not in given.column
+        policy = None if lacks else answer_of_lines(given, mdp, policy_only=True).policy
+    if policy is None:
+        raise OptionError("policy: found a data frame without actions, expected a column action")
+    return policy
 
 
 def answer_of(mdp: MDP, values: Any) -> Answer:

@@ -59,7 +59,44 @@ read_toolbox = Hook("reads arrays of pymdptoolbox")  # P, R -> P, R, axes of R
 counting = Hook("tells how many states were found")  # nothing -> a context with a function of (seen, found)
 html_of = Hook("shows a model or an answer in a notebook")  # anything that is shown -> HTML
 sheet_of = Hook("writes the sheet of an exercise")  # Exercise, form, whether with its solution -> text
+frame_of = Hook("makes a frame of an answer")  # Solution or Policy, library, what it holds -> frame
+read_policy_frame = Hook("reads a policy from a frame")  # model, frame -> Policy
 plot = Hook("draws a model or an answer")  # anything that is shown, Axes or None, name of a picture -> Axes
+
+
+class Framed:
+    """What is had as a data frame too: answers and policies."""
+
+    __slots__ = ()
+
+    def to_frame(self, library: str = "", what: str = "") -> Any:
+        """Return it as a data frame, a row a state; of a finite horizon a row for each time and state.
+
+        The columns are those of its CSV file: `state`, `value`, `lower`, `upper`, `action` of an answer (and `visits`
+        of what was learned), `state` and `action` of a policy, `state`, `action` and `probability` of one that chance
+        decides; `time` first where there is a horizon. With what="q" an answer has a row for each available pair:
+        `state`, `action`, `probability` by its policy, `q`, and `optimal` where the action is not proven worse than
+        the best. What is not known is null. `verify` and `Policy.from_frame` read these frames.
+
+        Parameters
+        ----------
+        library : "pandas", "polars" or "pyarrow"; without, pandas where it is installed, else polars
+        what : "values", the default, or "q"
+
+        Returns
+        -------
+        A DataFrame of pandas or polars, or a Table of pyarrow.
+
+        Raises
+        ------
+        MissingExtra : the library is not installed; the extra is `frames`
+        OptionError : another library, or nothing of this name
+        """
+        return frame_of(self, library, what)
+
+    def to_arrow(self, what: str = "") -> Any:
+        """Return it as a Table of pyarrow: `to_frame("pyarrow")`."""
+        return frame_of(self, "pyarrow", what)
 
 
 class Shown:

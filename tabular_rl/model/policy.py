@@ -36,7 +36,7 @@ from tabular_rl.model.rows import Floats, Ints
 EXACT_PAIRS = 100_000  # up to which mixed probabilities are kept as fractions too
 
 
-class Policy(Mapping[str, Any], hooks.Drawn):
+class Policy(Mapping[str, Any], hooks.Drawn, hooks.Framed):
     """What to do in each state: a mapping of states to actions, or to {action: probability}.
 
     `rows` (S,) is the chosen row of each state, -1 at terminals, where the policy is deterministic; `probs` (L,) the
@@ -213,6 +213,30 @@ class Policy(Mapping[str, Any], hooks.Drawn):
             s, a = map(int, wrong[0][-2:])
             raise unavailable(mdp, s, a)
         return cls(mdp, probs=values[..., states, actions])
+
+    @classmethod
+    def from_frame(cls, mdp: MDP, frame: Any) -> Policy:
+        """The policy of a data frame with the columns `state` and `action`, and perhaps `probability` and `time`.
+
+        Columns of values are passed over, so that the frame of an answer is one too.
+
+        Parameters
+        ----------
+        mdp : the model
+        frame : a frame of pandas, polars or pyarrow, or what turns into one; as `to_frame` makes it
+
+        Returns
+        -------
+        A deterministic Policy where there are no probabilities, else a stochastic one.
+
+        Raises
+        ------
+        OptionError : no frame, or no policy of this model
+        ModelError : the row or the state, and what was found and expected there
+        """
+        check_model(mdp)
+        made: Policy = hooks.read_policy_frame(mdp, frame)
+        return made
 
     @classmethod
     def greedy(cls, mdp: MDP, q: ArrayLike) -> Policy:
@@ -484,9 +508,9 @@ def _read(mdp: MDP, given: Any) -> Policy:
         return own
     if own is not given:
         raise OptionError(f"policy: found {type(given).__name__} without a policy, expected {FORMS}")
-    if isinstance(given, str):
-        made: Policy = hooks.read_policy(given, mdp)
-        return made
+    named = _named(mdp, given)
+    if named is not None:
+        return named
     if isinstance(given, Mapping):
         return _of_mapping(mdp, given)
     if isinstance(given, (list, tuple)) and any(x is None or isinstance(x, (str, Mapping)) for x in given):
@@ -502,6 +526,15 @@ def _read(mdp: MDP, given: Any) -> Policy:
     if array.dtype.kind not in "biuf":
         raise OptionError(f"policy: found {type(given).__name__} of {array.dtype}, expected {FORMS}")
     return _of_array(mdp, array)
+
+
+def _named(mdp: MDP, given: Any) -> Policy | None:
+    """The policy of a text as for --policy, or of a data frame that names states and actions; None of others."""
+    if isinstance(given, str):
+        made: Policy = hooks.read_policy(given, mdp)
+        return made
+    columns = getattr(given, "column_names", getattr(given, "columns", ()))
+    return Policy.from_frame(mdp, given) if {"state", "action"} <= {*map(str, columns)} else None
 
 
 def _of_list(mdp: MDP, given: Sequence[Any]) -> Policy:

@@ -16,6 +16,7 @@ from tabular_rl.analysis.simulation import Simulation
 from tabular_rl.analysis.update import Update
 from tabular_rl.certificates.verdict import Verdict
 from tabular_rl.errors import OptionError, path_text, quoted
+from tabular_rl.formats.frames import library_of, make_frame
 from tabular_rl.formats.registry import ANSWERS, SHEETS
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -88,6 +89,24 @@ def sheet_of(exercise: Exercise, form: str, solution: bool) -> str:
     OptionError : there is no such form
     """
     return "".join(rendered(SheetReport(exercise, solution), SHEETS.named(form)))
+
+
+def frame_of(answer: Any, library: str, what: str) -> Any:
+    """Return an answer or a policy as a data frame.
+
+    Parameters
+    ----------
+    answer : what the frame holds
+    library : "pandas", "polars" or "pyarrow"; "" for one that is installed
+    what : which of its frames; the first by default
+
+    Returns
+    -------
+    A DataFrame, or a Table of pyarrow.
+    """
+    report = _report_of(answer)
+    chosen = library_of(library)
+    return make_frame(report.columns(what), chosen)
 
 
 def html_of(answer: Any) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.errors import OptionError, quoted
+
 if TYPE_CHECKING:
     from tabular_rl.analysis.exercises.prose import Span
 
@@ -303,6 +305,19 @@ class Sheet:
     blocks: Iterable[Iterable[Sequence[Any]]]
 
 
+def sheet_columns(sheet: Sheet) -> dict[str, list[Any]]:
+    """Return the columns of a sheet by their headers.
+
+    >>> sheet_columns(Sheet(["state", "value"], [[["a", 1.5], ["b", None]]]))
+    {'state': ['a', 'b'], 'value': [1.5, None]}
+    """
+    columns: dict[str, list[Any]] = {name: [] for name in sheet.headers}
+    for lines in sheet.blocks:
+        for column, cells in zip(columns.values(), zip(*lines, strict=True), strict=False):
+            column.extend(cells)
+    return columns
+
+
 def runs_sheet(headers: Sequence[str], curves: Sequence[Curve]) -> Sheet:
     """Return name,run,x,...: a line for each run and x of curves with the same names, runs and x; a column a curve."""
 
@@ -332,6 +347,15 @@ class Report:
     def sheet(self) -> Sheet:
         """For a spreadsheet: the numbers that are many, in columns."""
         raise NotImplementedError
+
+    def columns(self, what: str = "") -> Mapping[str, Any]:
+        """For a data frame: columns of one length, arrays or lists, None where an entry has nothing.
+
+        `what` is one of several frames, by name; OptionError names them where there is none of this name.
+        """
+        if what:
+            raise OptionError(f"what: found {quoted(what)}, expected nothing: there is one frame of this")
+        return sheet_columns(self.sheet())
 
     def shown(self) -> list[Block]:
         """For a notebook: blocks, and maps among them, as far as they are HTML."""

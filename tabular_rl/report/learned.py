@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.blocks import Block, Column, Lines, Report, Sheet, Table, under
 from tabular_rl.report.columns import answer_entries, answer_sheet, q_column
 from tabular_rl.report.curves import curve_entry, over_runs, regret_entries, spread
+from tabular_rl.report.frames import answer_columns
 from tabular_rl.report.grid import learned_grid, policy_grid
 from tabular_rl.report.layout import LONGEST, rows_shown
 from tabular_rl.report.policy import action_changes, action_text
@@ -117,6 +118,11 @@ class LearnedReport(Report):
     def sheet(self) -> Sheet:
         visits = Column.numbers(self.learned.state_visits, after=0)
         return answer_sheet(self.learned, self.show_q, visits)
+
+    def columns(self, what: str = "") -> Mapping[str, Any]:
+        if self.show_q and not what:
+            return super().columns()
+        return answer_columns(self.learned, what, self.learned.state_visits)
 
     def picture(self, what: str = "") -> list[Block]:
         return learned_picture(self.learned, what or "q" * self.show_q)

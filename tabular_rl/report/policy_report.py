@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tabular_rl.errors import escape
 from tabular_rl.model.numbers import exact_or_decimal
 from tabular_rl.model.policy import Policy
 from tabular_rl.report.blocks import Block, Lines, Report, Table
+from tabular_rl.report.frames import policy_columns
 from tabular_rl.report.layout import rows_shown
 from tabular_rl.report.maps import value_map
 from tabular_rl.report.subject import layout_of, subject_of_policy
@@ -42,6 +45,9 @@ class PolicyReport(Report):
             return [first, table]
         drawn = value_map(subject_of_policy(self.policy), "the actions that are taken")
         return [first, table if drawn is None else drawn]
+
+    def columns(self, what: str = "") -> Mapping[str, Any]:
+        return policy_columns(self.policy, what)
 
     def picture(self, what: str = "") -> list[Block]:
         return policy_picture(self.policy, what)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -28,6 +28,7 @@ from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
 from tabular_rl.report.columns import answer_entries, answer_sheet, q_column
 from tabular_rl.report.dual import dual_blocks, dual_entries, dual_sheet
+from tabular_rl.report.frames import answer_columns
 from tabular_rl.report.grid import grid_blocks, policy_grid
 from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown
 from tabular_rl.report.policy import action_changes, action_text, tied_states
@@ -99,6 +100,10 @@ class SolutionReport(Report):
 
     def sheet(self) -> Sheet:
         return dual_sheet(self.solution) if self.dual else answer_sheet(self.solution, self.show_q)
+
+    def columns(self, what: str = "") -> Mapping[str, Any]:
+        as_sheet = self.dual or (self.show_q and not what)
+        return super().columns() if as_sheet else answer_columns(self.solution, what)
 
     def picture(self, what: str = "") -> list[Block]:
         return solution_picture(self.solution, what or "q" * self.show_q)

@@ -50,7 +50,7 @@ class Status(Enum):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Solution(Mapping[str, Any], hooks.Drawn):
+class Solution(Mapping[str, Any], hooks.Drawn, hooks.Framed):
     """The answer of a method, in the sign of the model: a mapping of states to values.
 
     v (S,), or (T + 1, S) for a finite horizon; `lower` ≤ v_true ≤ `upper` are proven, or None; `bound` is the largest

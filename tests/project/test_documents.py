@@ -25,7 +25,11 @@ NO_RUN = {
 
 
 # Pages that need what not every installation has.
-NEEDS = {"docs/gymnasium.md": "gymnasium", "docs/tutorial-reinforcement-learning.md": "gymnasium"}
+NEEDS = {
+    "docs/frames.md": "pandas",
+    "docs/gymnasium.md": "gymnasium",
+    "docs/tutorial-reinforcement-learning.md": "gymnasium",
+}
 
 
 def name(page: Path) -> str:
