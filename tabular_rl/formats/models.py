@@ -39,7 +39,7 @@ def load(
     ----------
     path : a file, a directory of arrays, "-" for standard input, "example:NAME" for a model of the package, or
         "gymnasium:ID?argument=value&..." for a Gymnasium environment with known transitions
-    format : "toml", "csv", "npz", "directory" or "json"; by default what the suffix says
+    format : the name of one, "toml", "csv", "npz", "directory", "json", "mdp"; by default what the suffix says
     gamma, horizon, terminal, sense : take the place of what the file says; gamma as a text is an exact rational
     normalize : rescale rows that do not sum to 1
 
@@ -123,7 +123,8 @@ def save(what: Any, path: str | os.PathLike[str], *, format: str | None = None) 
     ----------
     what : the model; or an answer, which is written as JSON or CSV
     path : a file, a directory, or "-" for standard output
-    format : "toml", "csv", "npz" or "directory"; by default what the suffix says: without one, a directory
+    format : "toml", "csv", "npz", "directory" or another that is written; by default what the suffix says: without
+        one, a directory
 
     Raises
     ------

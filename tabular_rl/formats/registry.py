@@ -30,7 +30,8 @@ class Format:
     file; a format without suffixes is a directory and both take its path. A function is named as "module.function" of
     this folder, so that it is imported when it is first called; without `write` it is only
     read. `magic` are the first bytes of a file, none for text,
-    `content` what messages call what such a file holds, `purpose` what it is for.
+    `content` what messages call what such a file holds, `purpose` what it is for. `partial` says that `write` refuses
+    models which the format cannot hold.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Format:
     magic: tuple[bytes, ...] = ()
     content: str = "text"
     purpose: str = ""
+    partial: bool = False
 
     @property
     def folder(self) -> bool:
@@ -50,7 +52,7 @@ class Format:
     def title(self) -> str:
         """What pages and messages call it.
 
-        >>> [format.title for format in MODELS.formats]
+        >>> [format.title for format in MODELS.formats[:5]]
         ['TOML', 'CSV', 'npz', 'directory', 'JSON']
         """
         return self.name if self.binary or self.folder else self.name.upper()
@@ -84,7 +86,7 @@ class Formats:
     def written(self) -> list[Format]:
         """The formats that are written; all where others write them.
 
-        >>> [format.name for format in MODELS.written]
+        >>> [format.name for format in MODELS.written[:4]]
         ['toml', 'csv', 'npz', 'directory']
         """
         return [format for format in self.formats if format.write] or self.formats
@@ -98,8 +100,8 @@ class Formats:
     def titles(self) -> str:
         """The titles of those that are files, as help texts say them.
 
-        >>> MODELS.titles
-        'TOML, CSV, npz, JSON'
+        >>> ANSWERS.titles
+        'JSON, CSV'
         """
         return ", ".join(format.title for format in self.formats if not format.folder)
 
@@ -107,8 +109,8 @@ class Formats:
     def endings(self) -> str:
         """How the names of files end that are written, as help texts say it.
 
-        >>> MODELS.endings, LOGS.endings
-        ('.toml, .csv, .npz, or a directory of arrays', '.csv, .npz')
+        >>> LOGS.endings, MODELS.endings[:18], MODELS.endings[-24:]
+        ('.csv, .npz', '.toml, .csv, .npz,', 'or a directory of arrays')
         """
         suffixes = [suffix for format in self.written for suffix in format.suffixes]
         folders = [", or a directory of arrays" for format in self.written if format.folder]
@@ -246,6 +248,9 @@ MODELS = Formats(
            purpose="models larger than comfortable: mapped, not read"),
     Format("json", (".json",), "importers.dictionary_json.read_dictionary_json", "", (b"{",), "a JSON object",
            purpose="dictionaries of Gymnasium and of courses; only read"),
+    Format("mdp", (".mdp", ".pomdp"), "importers.cassandra.read_cassandra",
+           "importers.cassandra_write.write_cassandra",
+           purpose="pomdp-solve and its kin: Cassandra's files, fully observable", partial=True),
     otherwise=", or say which format it is with --format",
 )  # fmt: skip
 LOGS = Formats(

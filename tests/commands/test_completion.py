@@ -14,6 +14,7 @@ from shells import Shell, program_in
 from tabular_rl.commands import COMMANDS, program
 from tabular_rl.commands._completion import Typed, answer, offered
 from tabular_rl.commands._options import Value
+from tabular_rl.formats.registry import MODELS
 from tabular_rl.methods.lookup import LEARNERS, METHODS, PLANNERS
 from tabular_rl.solving.options import OPTIONS
 
@@ -133,7 +134,7 @@ def names(methods, task):
         ("help make ga", ["garnet"]),
         ("help solve ", []),
         ("make garnet --g", ["--gamma"]),
-        ("make garnet --to ", ["toml", "csv", "npz", "directory"]),
+        ("make garnet --to ", [format.name for format in MODELS.written]),
         ("convert example:forest ", ["<>"]),
         ("estimate ", ["<>"]),
         ("verify example:forest ", ["<>"]),

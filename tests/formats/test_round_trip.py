@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -16,7 +17,8 @@ from tabular_rl.errors import ModelError
 from tabular_rl.formats import load, save
 from tabular_rl.formats.registry import MODELS
 
-NAMES = {format.name: "m" + "".join(format.suffixes[:1]) for format in MODELS.written}
+NAMES = {format.name: "m" + "".join(format.suffixes[:1]) for format in MODELS.written if not format.partial}
+PARTIAL = {format.name: f"m{format.suffixes[0]}" for format in MODELS.written if format.partial}
 quick = settings(
     max_examples=25,
     deadline=None,
@@ -47,6 +49,23 @@ def test_random_models_survive(format, mdp, tmp_path):
     save(mdp, path)
     same(mdp, load(path))
     assert load(path).facts == mdp.facts
+
+
+@pytest.mark.parametrize("format", list(PARTIAL))
+@given(mdp=models())
+@quick
+def test_random_models_survive_or_are_refused(format, mdp, tmp_path):
+    path, refusal = tmp_path / PARTIAL[format], None
+    path.unlink(missing_ok=True)
+    try:
+        save(mdp, path)
+    except ModelError as error:
+        refusal = str(error)
+    if refusal is None:
+        same(mdp, load(path))
+    else:
+        assert re.search(r"which \S+ cannot hold\. Write it as \.toml, \.csv or \.npz", refusal)
+        assert not path.exists()
 
 
 @pytest.mark.parametrize("format", list(NAMES))

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any, BinaryIO
 
 from tabular_rl.errors import Fault, ModelError, closest, quoted
 from tabular_rl.formats.fields import Asked
-from tabular_rl.formats.importers.dictionary import Outcome, read_dictionary
+from tabular_rl.formats.importers.dictionary import read_dictionary
+from tabular_rl.formats.importers.exactness import as_written
 from tabular_rl.formats.input import text_of
 from tabular_rl.formats.json import TOKEN, read_json
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.outcomes import arrays_of_outcomes
-from tabular_rl.model.rationals import as_fraction, exact_sum, nearest
 
 KNOWN = ("P", "gamma", "start", "horizon", "sense", "name", "source")
 TIMES = 40  # bytes that are needed for a byte of text
@@ -89,31 +87,9 @@ def _model(top: dict[str, Any], asked: Asked) -> MDP:
         "source": top.get("source", ""),
         "normalize": asked.normalize,
     }
-    outcomes = _as_floats(model.outcomes) if _rounded(model.outcomes) else model.outcomes
+    outcomes = as_written(model.outcomes)
     names = (model.states, model.actions or None)
     return MDP.from_rows(**arrays_of_outcomes(outcomes, gamma, model.terminal, *names, model.start, options))
-
-
-def _rounded(outcomes: list[Outcome]) -> bool:
-    """Whether each row sums to 1 as float64 numbers do, and one of them no better."""
-    rows = defaultdict(list)
-    try:
-        for s, a, _, p, _ in outcomes:
-            rows[s, a].append(as_fraction(p))
-    except (ValueError, TypeError, OverflowError, ModelError):
-        return False
-    missing = [(abs(1 - (exact_sum(row) or Fraction(0))), len(row)) for row in rows.values()]
-    return any(gap for gap, _ in missing) and all(gap * 2**52 <= n for gap, n in missing)
-
-
-def _as_floats(outcomes: list[Outcome]) -> list[Outcome]:
-    try:
-        return [
-            (s, a, to, nearest(as_fraction(p)), nearest(as_fraction(reward)))
-            for s, a, to, p, reward in outcomes
-        ]
-    except (ValueError, TypeError, OverflowError, ModelError):
-        return outcomes  # whose faults are found there
 
 
 def _lines(text: str, skipped: int) -> dict[tuple[str, ...], int]:
