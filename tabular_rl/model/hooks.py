@@ -53,6 +53,8 @@ read_policy = Hook("reads the text of a policy")  # text, model -> Policy
 read_dictionary = Hook(
     "reads a dictionary"
 )  # arguments of importers.dictionary.model_arguments -> those of from_rows
+estimate = Hook("estimates a model")  # a Log and gamma -> Estimate
+agent = Hook("lets a policy play")  # what Policy.as_agent takes -> Agent
 gymnasium = Hook("reads an environment")  # what MDP.from_gymnasium takes -> MDP
 read_quantecon = Hook("reads arrays of QuantEcon")  # R, Q, s_indices, a_indices -> P, R
 read_toolbox = Hook("reads arrays of pymdptoolbox")  # P, R -> P, R, axes of R

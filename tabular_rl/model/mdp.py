@@ -93,7 +93,7 @@ OF_ARRAYS = tuple(word for word in OF_TENSORS if word not in ("axes", "reward_ax
 OF_FUNCTIONS = ("gamma", "terminal", "start", "names", "most", "progress", *OF_ALL)
 OF_DICTIONARIES = ("terminal", "start", *OF_ALL)
 OF_OUTCOMES = ("terminal", "states", "actions", "start", *OF_ALL)
-OF_GYMNASIUM = ("gamma", "states", "actions", "start", *OF_ALL)
+OF_GYMNASIUM = ("gamma", "states", "actions", "start", "sample", "seed", *OF_ALL)
 
 
 class MDP(Model, hooks.Drawn):
@@ -595,26 +595,33 @@ class MDP(Model, hooks.Drawn):
         cls,
         env: Any,
         *,
-        gamma: Any = 1,
+        gamma: Any = None,
         states: Iterable[Any] | None = None,
         actions: Iterable[Any] | None = None,
         start: Any = None,
         horizon: Any = None,
+        sample: int | None = None,
+        seed: int = 0,
         **options: Any,
     ) -> MDP:
         """Return the model of a Gymnasium environment whose transitions are known: `env.unwrapped.P`.
 
         P is read as in `MDP.from_dictionary`: `done` ends the episode, and rewards of the last step count. Names, the
         start and the map come from the environment. Where all numbers are whole they are exact. An empty list of
-        outcomes is an unavailable action.
+        outcomes is an unavailable action. A `ModelEnv` gives its model back.
+
+        With `sample` the model is estimated from as many steps in the environment, wrappers and all, and its name says
+        so: no P is needed, only observations and actions that are Discrete, or tuples of Discrete.
 
         Parameters
         ----------
         env : the environment, also within wrappers; or its ID, as "FrozenLake-v1?is_slippery=false"
-        gamma : discount; by default 1, since the return of an environment is the plain sum of its rewards
+        gamma : discount; by default 1, since the return of an environment is the plain sum of its rewards, or that of
+            the model of a `ModelEnv`
         states, actions : names in the order of P; by default those of the toy-text environments, else the keys of P
         start : a state, or {state: probability}; by default the environment's initial_state_distrib
         horizon : decisions; True takes the limit of the TimeLimit around the environment. Without, episodes have none
+        sample, seed : steps to estimate the model from, and the seed of the environment and of the actions
         options : final_reward, sense, normalize, name, source, layout, as in `MDP`
 
         Returns
@@ -635,7 +642,7 @@ class MDP(Model, hooks.Drawn):
         ([-1.0], [False, True])
         """
         check_options("MDP.from_gymnasium", options, OF_GYMNASIUM)
-        found: MDP = hooks.gymnasium(env, gamma, states, actions, start, horizon, options)
+        found: MDP = hooks.gymnasium(env, gamma, states, actions, start, horizon, sample, seed, options)
         return found
 
     def replace(self, **changes: Any) -> MDP:

@@ -414,6 +414,25 @@ class Policy(Mapping[str, Any], hooks.Drawn, hooks.Framed):
         """The same decisions for a model with the same rows (another discount, say)."""
         return Policy(mdp, rows=self.rows, probs=self.probs, exact=self.exact)
 
+    def as_agent(self, env: Any, seed: int = 0, states: Callable[[Any], Any] | None = None) -> Any:
+        """Return an agent that acts by this policy in an environment of Gymnasium, and plays in it.
+
+        Parameters
+        ----------
+        env : the environment; its observations are states by the names that `MDP.from_gymnasium` gives them
+        seed : of the actions that are drawn
+        states : a function of an observation that returns a state by name or index, where the names are others
+
+        Returns
+        -------
+        `tabular_rl.environments.Agent`: `act(observation)`, `returns(episodes, seed)`, `play(episodes, seed)`.
+
+        Raises
+        ------
+        OptionError : the states or the actions are not those of the environment
+        """
+        return hooks.agent(self, env, seed, states)
+
     def __getitem__(self, state: Any) -> Any:
         """The action of a state by name or index, or {action: probability}; a list of these, one a time step."""
         s = index_of(self.mdp.states, state, "state")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("numba", "llvmlite", "scipy.sparse", "scipy.optimize", "flint", "matplotlib")
+HEAVY = ("numba", "llvmlite", "scipy.sparse", "scipy.optimize", "flint", "matplotlib", "gymnasium")
 
 
 def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,7 @@ HOMES = {
     "reference_gradient": ("gradient",),
     "reference_elimination": ("elimination",),
     "reference_build": ("build",),
+    "reference_environment": ("environment",),
     "reference_modular": ("modular",),
     "reference_ordered": ("search_ordered",),
     "reference_ordering": ("ordering", "search_elimination"),

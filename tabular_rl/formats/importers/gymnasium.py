@@ -20,6 +20,8 @@ import numpy as np
 
 from tabular_rl.errors import MissingExtra, ModelError, OptionError, closest, escape, kind_text, quoted
 from tabular_rl.formats.importers.dictionary import FORM, Outcome, read_dictionary
+from tabular_rl.formats.importers.gymnasium_sample import sampled_model
+from tabular_rl.formats.importers.gymnasium_spaces import ACTIONS, STATES, kind_of, shape_of
 from tabular_rl.model.functions import name_of, start_law
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
@@ -27,12 +29,13 @@ from tabular_rl.model.mdp import MDP
 GYMNASIUM = "gymnasium:"
 EXTRA = "found no gymnasium, expected the extra: pip install 'tabular-rl[gymnasium]'"
 NO_TABLE = (
-    f"found no P, expected an environment with its transitions as P = {FORM}. For one without, log its steps and "
-    "estimate a model: `tabular-rl estimate LOG`, or tabular_rl.estimate"
+    f"found no P, expected an environment with its transitions as P = {FORM}. sample=100000 estimates a model from as "
+    "many steps: MDP.from_gymnasium(env, sample=100000), or gymnasium:ID?sample=100000"
 )
 LONGEST = 400  # characters of a message of another program
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 WORDS = {"true": True, "false": False, "none": None, "True": True, "False": False, "None": None}
+OBSERVING = ("ObservationWrapper", "FrameStackObservation", "TimeAwareObservation", "DelayObservation")
 CHANGING = ("RewardWrapper", "ActionWrapper", "NormalizeReward", "StickyAction", "RepeatAction")
 
 
@@ -46,6 +49,8 @@ def from_gymnasium(
     actions: Iterable[Any] | None,
     start: Any,
     horizon: Any,
+    sample: Any,
+    seed: Any,
     options: dict[str, Any],
 ) -> MDP:
     """Return the model of an environment: what `MDP.from_gymnasium` does.
@@ -53,7 +58,7 @@ def from_gymnasium(
     Parameters
     ----------
     env : the environment, wrapped or not; or its ID
-    gamma, states, actions, start, horizon, options : as in `MDP.from_gymnasium`
+    gamma, states, actions, start, horizon, sample, seed, options : as in `MDP.from_gymnasium`
 
     Returns
     -------
@@ -66,10 +71,22 @@ def from_gymnasium(
     """
     env = made(env) if isinstance(env, str) else env
     inner = getattr(env, "unwrapped", env)
+    limit = time_limit(env) if horizon is True else horizon
+    if sample is not None:
+        for word, given in (("states", states), ("actions", actions), ("start", start)):
+            options = options | ({word: given} if given is not None else {})
+        return sampled_model(env, 1 if gamma is None else gamma, limit, sample, seed, options)
+    known = getattr(inner, "mdp", None)
+    if isinstance(known, MDP) and states is None and actions is None:
+        check_wrappers(env, inner)
+        changes = {"gamma": gamma, "start": start, "horizon": limit} | options
+        changes.pop("normalize", None)  # its rows are those of a model
+        return known.replace(**{word: given for word, given in changes.items() if given is not None})
+    gamma = 1 if gamma is None else gamma
     P = _in_order(_table(inner))
-    _check_wrappers(env, inner)
+    check_wrappers(env, inner)
     keys = [name_of(s) for s in P]
-    kind = _kind(inner)
+    kind = kind_of(inner)
     law = _start(inner, keys) if start is None else None
     if start is not None:
         law = _start_given(start, keys, _named(keys, states, "states", STATES.get(kind), inner))
@@ -90,7 +107,7 @@ def from_gymnasium(
         actions=list(action_of.values()),
         start=None if law is None else {state_of[s]: p for s, p in law.items()},
         **{
-            "horizon": time_limit(env) if horizon is True else horizon,
+            "horizon": limit,
             "layout": _layout(inner, len(space)),
             "name": getattr(getattr(env, "spec", None), "id", None) or "",
             **options,
@@ -201,15 +218,34 @@ def _chain(env: Any, inner: Any) -> Iterator[Any]:
         env = getattr(env, "env", None)
 
 
-def _check_wrappers(env: Any, inner: Any) -> None:
-    """Raise where a wrapper changes rewards or actions, which P does not show."""
+def check_wrappers(env: Any, inner: Any) -> None:
+    """Raise where a wrapper changes rewards or actions, which P does not show; warn of one that may change them."""
     for wrapper in _chain(env, inner):
         names = {base.__name__ for base in type(wrapper).__mro__}
+        name = type(wrapper).__name__
         if names & set(CHANGING):
             raise ModelError(
-                f"found the wrapper {type(wrapper).__name__}, which changes rewards or actions, and P does not show "
+                f"found the wrapper {name}, which changes rewards or actions, and P does not show "
                 "that. Give env.unwrapped for the environment without it"
             )
+        if names & set(OBSERVING):
+            warnings.warn(
+                f"the wrapper {name} changes observations: the states of the model are those of "
+                f"{type(inner).__name__} without it. env.unwrapped says that you mean these",
+                stacklevel=2,
+            )
+        elif not type(wrapper).__module__.startswith("gymnasium.") and {"step", "reset"} & _own(wrapper):
+            warnings.warn(
+                f"the wrapper {name} has a step or reset of its own, and P does not show what it changes: the model "
+                f"is that of {type(inner).__name__} without it. env.unwrapped says that you mean this one",
+                stacklevel=2,
+            )
+
+
+def _own(wrapper: Any) -> set[str]:
+    """What the classes of a wrapper define that are not Gymnasium's."""
+    classes = [base for base in type(wrapper).__mro__ if not base.__module__.startswith("gymnasium.")]
+    return {name for base in classes for name in vars(base)}
 
 
 def time_limit(env: Any) -> int:
@@ -230,47 +266,6 @@ def time_limit(env: Any) -> int:
 # -- names and places ----------------------------------------------------------------------------------------------
 
 
-def _cell(inner: Any, s: int) -> str:
-    _, columns = _shape(inner) or (1, 1)
-    return f"{s // columns},{s % columns}"
-
-
-def _taxi(_inner: Any, s: int) -> str:
-    rest, to = divmod(s, 4)
-    rest, at = divmod(rest, 5)
-    row, column = divmod(rest, 5)
-    return f"{row}:{column} {('R', 'G', 'Y', 'B', 'taxi')[at]} to {'RGYB'[to]}"
-
-
-# By the class of the environment; subclasses have the names of the classes they are made of.
-STATES: dict[str, Callable[[Any, int], str]] = {
-    "FrozenLakeEnv": _cell,
-    "CliffWalkingEnv": _cell,
-    "TaxiEnv": _taxi,
-}
-ACTIONS: dict[str, Callable[[Any, int], str]] = {
-    "FrozenLakeEnv": lambda _, a: ("left", "down", "right", "up")[a],
-    "CliffWalkingEnv": lambda _, a: ("up", "right", "down", "left")[a],
-    "TaxiEnv": lambda _, a: ("south", "north", "east", "west", "pickup", "dropoff")[a],
-}
-SIZES = {"FrozenLakeEnv": (None, 4), "CliffWalkingEnv": (None, 4), "TaxiEnv": (500, 6)}
-
-
-def _kind(inner: Any) -> str:
-    """Return the name of the environment's class that is known, where its sizes fit; else nothing."""
-    kind = next((base.__name__ for base in type(inner).__mro__ if base.__name__ in SIZES), "")
-    if not kind:
-        return ""
-    size, actions = SIZES[kind]
-    spaces = [
-        getattr(getattr(inner, space, None), "n", None) for space in ("observation_space", "action_space")
-    ]
-    if size is None:
-        rows, columns = _shape(inner) or (0, 0)
-        size = rows * columns
-    return kind if spaces == [size, actions] else ""
-
-
 def _named(
     keys: Sequence[str],
     given: Iterable[Any] | None,
@@ -289,16 +284,8 @@ def _named(
     return dict(zip(keys, names, strict=True))
 
 
-def _shape(inner: Any) -> tuple[int, int] | None:
-    """Return the rows and columns of an environment's map; None where it has none."""
-    shape = getattr(getattr(inner, "desc", None), "shape", None) or getattr(inner, "shape", None)
-    if isinstance(shape, tuple) and len(shape) == 2 and all(isinstance(n, (int, np.integer)) for n in shape):
-        return int(shape[0]), int(shape[1])
-    return None
-
-
 def _layout(inner: Any, S: int) -> Layout | None:
-    shape = _shape(inner)
+    shape = shape_of(inner)
     return Layout(*shape) if shape and shape[0] * shape[1] == S else None
 
 
@@ -310,7 +297,7 @@ def read_gymnasium(name: str, **options: Any) -> MDP:
 
     Parameters
     ----------
-    name : such as "gymnasium:FrozenLake-v1?is_slippery=false"
+    name : such as "gymnasium:FrozenLake-v1?is_slippery=false"; `sample` and `seed` among its arguments are ours
     options : gamma, horizon, sense, normalize, as in `MDP.from_gymnasium`
 
     Returns
@@ -323,10 +310,23 @@ def read_gymnasium(name: str, **options: Any) -> MDP:
     ModelError : there is no such environment, it has no P, or it does not take these arguments
     """
     text = name.removeprefix(GYMNASIUM)
-    env = made(text)
-    if options.get("horizon") is None and arguments_of(text)[1].get("max_episode_steps") is not None:
+    ID, arguments = arguments_of(text)
+    limited = arguments.get("max_episode_steps") is not None
+    for word in ("sample", "seed"):
+        if word in arguments and (word == "sample" or "sample" in text):
+            options[word] = arguments.pop(word)
+    if options.get("horizon") is None and limited:
         options["horizon"] = True
-    return MDP.from_gymnasium(env, **options)
+    try:
+        mdp = MDP.from_gymnasium(_made(ID, arguments), **options)
+    except OptionError as error:
+        if "sample" not in options:
+            raise
+        # What is wrong stands in the name, and in no option of the command.
+        raise ModelError(str(error).removeprefix("--")) from None
+    if "sample" in options:
+        warnings.warn(f"{mdp.source}. What is proven is proven of the estimate", stacklevel=2)
+    return mdp
 
 
 def arguments_of(text: str) -> tuple[str, dict[str, Any]]:
@@ -366,11 +366,15 @@ def made(text: str) -> Any:
     MissingExtra : gymnasium is not installed
     ModelError : why it cannot be made, in one line
     """
+    return _made(*arguments_of(text))
+
+
+def _made(ID: str, arguments: dict[str, Any]) -> Any:
+    """The environment of an ID and its arguments."""
     try:
         import gymnasium
     except ImportError:
-        raise MissingExtra(f"{GYMNASIUM}{escape(text)}: {EXTRA}") from None
-    ID, arguments = arguments_of(text)
+        raise MissingExtra(f"{GYMNASIUM}{escape(ID)}: {EXTRA}") from None
     if not ID:
         raise ModelError(f"found no ID, expected one, as in {GYMNASIUM}FrozenLake-v1")
     with warnings.catch_warnings(record=True) as caught:
