@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,13 +19,18 @@ from tabular_rl.report.screen import be_quiet
 from tabular_rl.solving.method import Method
 from tabular_rl.solving.options import OPTIONS, SEED
 
+if TYPE_CHECKING:
+    Kind = click.ParamType[Any]
+else:
+    Kind = click.ParamType  # which Click 8.1 has as no generic class
+
 C = TypeVar("C", bound=Callable[..., Any])
 SHORT = 4  # names in a help text
 REPEAT = "Can be repeated."
 PICTURES = ("values", "policy", "q", "graph", "map", "gamma", "residual", "errors", "start")
 
 
-class Value(click.ParamType[Any]):
+class Value(Kind):
     """The value of an option: a strict number, or a text of the option's own grammar, checked."""
 
     def __init__(self, option: Option) -> None:

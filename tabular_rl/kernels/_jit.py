@@ -103,7 +103,7 @@ CACHE = _cache_folder()
 
 # A place in an array that is never negative: Numba looks no more for places that count from its end, which took a
 # third to half of a sweep, and half of a learner's step.
-at = np.uintp
+at: Any = int if config.DISABLE_JIT else np.uintp  # interpreted, NumPy 1 would add an int to it as floats
 REORDERED = frozenset({"reassoc", "contract", "nsz"})  # of fastmath: NaN and infinities stay what they are
 
 

@@ -24,7 +24,7 @@ def row_value(rows, i, v):
     expected = 0.0
     if len(width) > 0 and first + at(len(width)) <= at(len(prob)):
         for k in range(at(len(width))):
-            x = prob[first + k] * v[next_state[first + k]]
+            x = prob[at(first + k)] * v[next_state[at(first + k)]]
             expected += (
                 x if first + k < last else 0.0
             )  # to add 0 changes no bit: no sum that began at 0 is -0
