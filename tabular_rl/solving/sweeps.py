@@ -25,6 +25,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rows import Floats, places
 from tabular_rl.solving.run import Run
+from tabular_rl.solving.sharing import Shared, shared
 
 OUTCOMES_OF_A_BLOCK = 1 << 20
 FEW = 64  # outcomes that lists hold as quickly as arrays
@@ -67,6 +68,7 @@ class Sweeper:
         self.blocks = [(0, mdp.S)] if cuts == 1 else _blocks(mdp, cuts)
         self.spans = [np.empty(2) for _ in self.blocks]
         self.last: Backup | None = None
+        self.shared: Shared | None = None
         self.pool: Any = None
         if threads > 1 and len(self.blocks) > 1:
             from concurrent.futures import ThreadPoolExecutor
@@ -97,9 +99,16 @@ class Sweeper:
         k = places(row_ptr[listed], size)
         other.rows = _pointers(size, row_ptr), to[k], prob[k], r[listed], *rest
         other.pair_ptr = np.searchsorted(listed, self.pair_ptr).astype(self.pair_ptr.dtype)
+        other.shared = None
         other.spans = [np.empty(2) for _ in self.blocks]
         other.last = None
         return other
+
+    def share(self) -> Shared | None:
+        """Look which rows have their outcomes in common: sweeps then add those up once. None where too few have."""
+        if self.shared is None:
+            self.shared = shared(self.mdp, self.rows[1])
+        return self.shared
 
     def close(self) -> None:
         """Let the threads go."""
@@ -121,6 +130,11 @@ class Sweeper:
         return self._tuple
 
     @property
+    def _few(self) -> bool:
+        """Whether an array is compared sooner than a kernel is called that may be interpreted."""
+        return 0 < self.mdp.K <= FEW and self.pair_ptr is self.mdp.pair_ptr
+
+    @property
     def kernels(self) -> Any:
         """The kernels, compiled where the model is large or Numba is loaded."""
         return kernels("bellman", self.mdp.K)
@@ -140,11 +154,13 @@ class Sweeper:
         """Sweep once from v (S,), and keep all that it says: what is asked of the same values next costs no sweep."""
         if self.last is not None and (self.last.v is v or np.array_equal(self.last.v, v)):
             return self.last
-        S, rows, ptr, full = self.mdp.S, self._read, self.pair_ptr, self.kernels.full_backup
+        S, rows, ptr, full, seen = self.mdp.S, self._read, self.pair_ptr, self.kernels.full_backup, v
         q, best, chosen = np.empty(len(rows[3])), np.empty(S), np.empty(S, dtype=ptr.dtype)
+        if self.shared is not None:
+            rows, seen = (*self.shared.rows(rows[:6]), ()), self.shared.seen(self, v)
 
         def one(first: int, last: int, _step: int, span: Floats) -> None:
-            full(ptr, rows, v, first, last, span, q, chosen, best)
+            full(ptr, rows, seen, first, last, span, q, chosen, best)
 
         low, high = self.each(one, False, True)
         self.last = Backup(v.copy(), q, best, chosen, low, high)
@@ -211,12 +227,18 @@ class Sweeper:
 
     def not_worse(self, v: Floats, least: Floats) -> NDArray[np.bool_]:
         """Mark the rows (L,) whose backed-up value is at least `least` (S,) of their state."""
+        q = self.backup(v).q
+        if self._few:
+            return np.asarray(q >= least[self.mdp.pair_state])
         keep = np.empty(len(self.rows[3]), dtype=bool)
-        self.kernels.not_below(self.pair_ptr, self.backup(v).q, least, keep)
+        self.kernels.not_below(self.pair_ptr, q, least, keep)
         return keep
 
     def sole(self, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:
         """Mark the states (S,) of whose rows the chosen one alone is kept (L,), and those without rows."""
+        if self._few:
+            alone = np.bincount(self.mdp.pair_state[keep], minlength=self.mdp.S) == 1
+            return np.asarray((chosen < 0) | (alone & keep[chosen]))
         sole = np.empty(self.mdp.S, dtype=bool)
         self.kernels.sole_rows(self.pair_ptr, keep, chosen, sole)
         return sole

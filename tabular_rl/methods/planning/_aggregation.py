@@ -107,7 +107,9 @@ class Evaluation:
         if kept.S > FEW:
             self.kernels.grouped(kept.chosen, v, spare, low, m / (high - low), m, self.group)
         count, change, chain = np.zeros(m + 1), np.zeros(m + 1), np.zeros((m + 1, m + 1))
-        self.kernels.group_chain(kept.width, kept.rows, kept.kept, v, spare, self.group, count, change, chain)
+        self.kernels.group_chain(
+            kept.width, kept.outcomes, kept.kept, v, spare, self.group, count, change, chain
+        )
         count[count == 0] = 1.0
         A = np.eye(m + 1) - self.goal.mdp.gamma * chain / count[:, None]
         b = change / count

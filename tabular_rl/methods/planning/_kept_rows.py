@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tabular_rl.model.rows import Floats, Ints
+from tabular_rl.solving.sharing import Shared
 from tabular_rl.solving.sweeps import Sweeper
 
 WIDTHS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16)  # of copies; each is compiled when it is first met
@@ -24,6 +25,35 @@ class Sample(NamedTuple):
 
     changes: Floats
     gaps: Floats
+
+
+class Kinds:
+    """Kinds of rows that have their outcomes in common, backed up once for all of them by a search kernel."""
+
+    def __init__(self, sweeper: Sweeper, shared: Shared) -> None:
+        from tabular_rl.kernels import search_kept_rows
+
+        self.backup, self.S, n = search_kept_rows.kept_policy_backup, sweeper.mdp.S, shared.size
+        ptr, to = shared.kinds[:2]
+        run, each = np.empty(n, dtype=np.int64), np.arange(n, dtype=sweeper.pair_ptr.dtype)
+        search_kept_rows.first_of_runs(ptr, to, run)
+        none = np.empty(0, dtype=to.dtype), np.empty(0), np.empty(0)
+        self.kinds, self.each = (*shared.kinds, run), (each, each, each, *none)
+        self.rows = (*shared.rows(sweeper.rows), shared.to_kinds[1].astype(np.int64))
+        self.values, self.nothing, self.span = np.empty(self.S + n), np.zeros(n), np.zeros(2)
+
+    @classmethod
+    def of(cls, sweeper: Sweeper) -> Kinds | None:
+        """Return the kinds of rows of a model, where there are few."""
+        shared = sweeper.share()
+        return None if shared is None else cls(sweeper, shared)
+
+    def seen(self, v: Floats) -> Floats:
+        """Return v(s) of all states, and behind them Σ p v(s') of each kind; written over by the next call."""
+        self.values[: self.S] = v
+        e = self.values[self.S :]
+        self.backup((), self.kinds, self.each, v, self.nothing, self.span, e)
+        return self.values
 
 
 class KeptRows:
@@ -51,10 +81,14 @@ class KeptRows:
             width = 0
         room = room if width else mdp.L
         self.width, self.room = (0,) * width, room
-        self.run = np.empty(0 if width else mdp.L, dtype=np.int64)
-        if not width:
-            search_kept_rows.first_of_runs(mdp.row_ptr, to, self.run)
-        self.rows = (*sweeper.rows, self.run)
+        self.kinds = None if width else Kinds.of(sweeper)
+        self.outcomes = (*sweeper.rows, np.empty(0, dtype=np.int64))
+        if self.kinds is not None:
+            self.rows = self.kinds.rows
+        elif width:
+            self.rows = self.outcomes
+        else:
+            self.rows = (*sweeper.rows, self._runs(mdp.row_ptr, to))
         pointer = mdp.pair_ptr.dtype
         self.chosen = np.full(mdp.S, -1, dtype=pointer)
         self.kept = (
@@ -65,6 +99,16 @@ class KeptRows:
         self.span = np.empty(2)
         self.at = {first: i for i, (first, _) in enumerate(sweeper.blocks)}
         self.moved = np.empty((2, len(self.at)))
+
+    def _runs(self, row_ptr: Ints, to: Ints) -> Ints:
+        """The first next state of each row where its next states follow each other, else -1."""
+        run = np.empty(len(row_ptr) - 1, dtype=np.int64)
+        self.kernels.first_of_runs(row_ptr, to, run)
+        return run
+
+    def _seen(self, v: Floats) -> Floats:
+        """What rows lead to: the values of states, and behind them those of kinds where rows have kinds."""
+        return v if self.kinds is None else self.kinds.seen(v)
 
     @property
     def count(self) -> int:
@@ -77,7 +121,9 @@ class KeptRows:
         first = step * (5 * turn + 3) // 7 % step
         changes = np.empty(len(range(first, self.S, step)))
         gaps = np.empty(len(changes) * self.most)
-        n = self.kernels.sampled_gaps(self.width, self.pair_ptr, self.rows, v, first, step, changes, gaps)
+        n = self.kernels.sampled_gaps(
+            self.width, self.pair_ptr, self.rows, self._seen(v), first, step, changes, gaps
+        )
         return Sample(changes, gaps[:n])
 
     def filtered(
@@ -92,7 +138,7 @@ class KeptRows:
         most : γ P v of no row is larger
         least : T v - v of no state is smaller
         """
-        fits = True
+        fits, seen = True, self._seen(v)
         above = least - max(delta, 0.0) - most
         if above > -math.inf:
             rows, states = self._looked_at
@@ -106,7 +152,7 @@ class KeptRows:
                 self.width,
                 self.pair_ptr,
                 self.rows,
-                v,
+                seen,
                 first,
                 last,
                 limits,
@@ -133,6 +179,7 @@ class KeptRows:
     def improved(self, v: Floats, out: Floats, origin: Floats) -> tuple[float, float, float]:
         """out ← the best of the rows that are kept; the span of out - v, and the size of that of v - origin."""
         self.moved[0], self.moved[1] = math.inf, -math.inf
+        seen = self._seen(v)
 
         def block(first: int, last: int, _step: int, span: Floats) -> None:
             here, moved = slice(first, last), self.moved[:, self.at[first]]
@@ -140,7 +187,7 @@ class KeptRows:
                 self.width,
                 self.rows,
                 self._of(first, last),
-                v,
+                seen,
                 v[here],
                 origin[here],
                 span,
@@ -154,10 +201,10 @@ class KeptRows:
 
     def evaluated(self, v: Floats, out: Floats) -> tuple[float, float]:
         """out ← T_π v for the policy of the best rows; the span of out - v."""
-        backup = self.kernels.kept_policy_backup
+        backup, seen = self.kernels.kept_policy_backup, self._seen(v)
 
         def block(first: int, last: int, _step: int, span: Floats) -> None:
-            backup(self.width, self.rows, self._of(first, last), v, v[first:last], span, out[first:last])
+            backup(self.width, self.rows, self._of(first, last), seen, v[first:last], span, out[first:last])
 
         return self.sweeper.each(block)
 
