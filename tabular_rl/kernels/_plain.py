@@ -24,7 +24,8 @@ WORTH = 15_000_000  # outcomes, of 40 ns each, after which Numba is loaded, whic
 CALL = 400  # outcomes that take as long as an interpreted call
 OFTEN = 200  # times that kernels are missed before they are loaded for small models
 MARK = re.compile(r"from tabular_rl\.kernels\._jit import .*\n")
-PLAIN = "kernel = lambda function: function\nat = int\n"
+INDEX = re.compile(r"\bat\(")  # whole numbers of lists are what they are
+PLAIN = "kernel = lambda function: function\n"
 HERE = "tabular_rl.kernels."
 
 
@@ -71,12 +72,10 @@ def ready(name: str) -> Any:
 def interpreted(name: str) -> SimpleNamespace:
     """The kernels of a file as functions on arrays that run on lists."""
     path = Path(__file__).with_name(f"{name}.py")
-    source = MARK.sub(PLAIN, path.read_text("utf-8"))
+    source = INDEX.sub("(", MARK.sub(PLAIN, path.read_text("utf-8")))
     functions: dict[str, Any] = {"__name__": f"{HERE}{name} (interpreted)"}
     exec(compile(source, str(path), "exec"), functions)
-    found = {
-        key: x for key, x in functions.items() if callable(x) and key not in ("at", "kernel", "__builtins__")
-    }
+    found = {key: x for key, x in functions.items() if callable(x) and key not in ("kernel", "__builtins__")}
     return SimpleNamespace(**{key: _on_arrays(x) for key, x in found.items()})
 
 

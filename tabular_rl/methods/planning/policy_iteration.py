@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tabular_rl.methods.planning._goal import Goal
+from tabular_rl.methods.planning._lists import Lists
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rows import Floats, Ints
@@ -109,16 +110,19 @@ def policy_iteration(
     try:
         with run.until_stopped():
             solver = _elimination(goal, linear_solver)
-            improved = solver.improved if solver else _by_chains(goal, linear_solver)
-            if not mdp.problem.must_end:  # where it is, the policy that ends is kept
-                goal.sweeper.optimal(v, np.empty_like(v), rows)
+            if linear_solver == "auto" and Lists.fit(goal):
+                improved: Improved = Lists(goal, improvements).improved
+            else:
+                improved = solver.improved if solver else _by_chains(goal, linear_solver)
+                if not mdp.problem.must_end:  # where it is, the policy that ends is kept
+                    goal.sweeper.optimal(v, np.empty_like(v), rows)
             settled, enough = 0, 2 if solver else 1  # the values of a second elimination have more digits
-            for improvement in range(1, improvements + 1):
+            while run.work.get("improvements", 0) < improvements:
                 v, changed, low, high = improved(v, rows)
                 run.did("improvements")
                 # Else rounding leads it round in a circle.
                 settled = 0 if changed and not seen.again(rows) else settled + 1
-                if goal.met(low, high, v, rows, improvement) or settled == enough:
+                if goal.met(low, high, v, rows, run.work["improvements"]) or settled == enough:
                     run.stopped = None  # without a change more work changes nothing: floats do no better
                     break
     except Singular as error:
