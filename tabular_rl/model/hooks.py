@@ -58,6 +58,7 @@ agent = Hook("lets a policy play")  # what Policy.as_agent takes -> Agent
 gymnasium = Hook("reads an environment")  # what MDP.from_gymnasium takes -> MDP
 read_quantecon = Hook("reads arrays of QuantEcon")  # R, Q, s_indices, a_indices -> P, R
 read_toolbox = Hook("reads arrays of pymdptoolbox")  # P, R -> P, R, axes of R
+export = Hook("makes what other tools take")  # name of the tool, model, options -> what it takes
 counting = Hook("tells how many states were found")  # nothing -> a context with a function of (seen, found)
 html_of = Hook("shows a model or an answer in a notebook")  # anything that is shown -> HTML
 sheet_of = Hook("writes the sheet of an exercise")  # Exercise, form, whether with its solution -> text

@@ -708,6 +708,54 @@ class MDP(Model, hooks.Drawn):
         complete(made)
         return made
 
+    # -- for other tools ----------------------------------------------------------------------------------------
+
+    def to_dictionary(self) -> dict[Any, dict[Any, list[tuple[Any, Any, Any, bool]]]]:
+        """Return {state: {action: [(p, next state, reward, done)]}}, as Gymnasium's env.unwrapped.P is.
+
+        Names that are indices are whole numbers, other names texts. Numbers are fractions where the model is exact.
+        A terminal state leads to itself for nothing, with done. Start, discount and horizon have no place in it.
+
+        >>> MDP.from_outcomes([("a", "go", "b", 1.0, 2.0)], 0.9, terminal=["b"]).to_dictionary()["a"]
+        {'go': [(1.0, 'b', 2.0, True)]}
+        """
+        made: dict[Any, dict[Any, list[tuple[Any, Any, Any, bool]]]] = hooks.export("dictionary", self)
+        return made
+
+    def to_toolbox(self, *, sparse: bool = False) -> tuple[Any, Any, float]:
+        """Return P, R and the discount, as pymdptoolbox takes them: mdptoolbox.mdp.PolicyIteration(*mdp.to_toolbox()).
+
+        P is (A, S, S), or a list of sparse matrices. R is (S, A), or has the form of P where rewards depend on the next
+        state. Numbers are the nearest float64. A terminal state leads to itself for nothing, which is worth the same.
+
+        Raises
+        ------
+        ModelError : an action that is unavailable somewhere, costs, a horizon, or two rewards of one transition
+
+        >>> MDP([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.9).to_toolbox()[1].tolist()
+        [[1.0], [0.0]]
+        """
+        P, R, discount = hooks.export("toolbox", self, sparse)
+        return P, R, discount
+
+    def to_quantecon(self, *, sparse: bool = False) -> tuple[Any, ...]:
+        """Return R, Q and beta, as QuantEcon takes them: DiscreteDP(*mdp.to_quantecon()).
+
+        R is (S, A) with -inf for actions that are unavailable, Q is (S, A, S). With `sparse` it is the form of pairs:
+        R (L,), Q (L, S) sparse, beta, s_indices and a_indices (L,). Numbers are the nearest float64. A terminal state
+        leads to itself for nothing, which is worth the same.
+
+        Raises
+        ------
+        ModelError : rewards that depend on the next state, costs, or a horizon
+
+        >>> R, Q, beta = MDP([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], 0.9).to_quantecon()
+        >>> R.tolist(), Q.tolist()
+        ([[1.0], [0.0]], [[[0.5, 0.5]], [[0.0, 1.0]]])
+        """
+        made: tuple[Any, ...] = hooks.export("quantecon", self, sparse)
+        return made
+
     # -- looking at one -----------------------------------------------------------------------------------------
 
     @property

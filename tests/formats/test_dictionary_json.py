@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from tabular_rl import MDP, ModelError, OptionError, load, save, solve
+from tabular_rl import MDP, ModelError, load, save, solve
 
 pytestmark = pytest.mark.small
 
@@ -74,16 +74,55 @@ def test_a_pipe_is_told_by_its_first_byte(monkeypatch):
     assert load("-").S == 3
 
 
-def test_it_is_only_read(written, tmp_path):
-    mdp = load(written(P), gamma=0.5)
-    save(mdp, tmp_path / "m.toml")
-    assert load(tmp_path / "m.toml") == mdp
-    with pytest.raises(
-        OptionError, match=r"found suffix '\.json', expected one of \.toml, \.csv, \.npz, .*or none"
-    ):
-        save(mdp, tmp_path / "n.json")
-    with pytest.raises(OptionError, match=r"json is only read, expected one of toml, csv, npz, directory,"):
-        save(mdp, tmp_path / "n", format="json")
+def test_what_is_written(tmp_path):
+    """Other programs find P as Gymnasium keeps it; what P cannot say stands beside it."""
+    mdp = load("example:recycling_robot").replace(start="low")
+    save(mdp, tmp_path / "m.json")
+    found = json.loads((tmp_path / "m.json").read_text())
+    assert found["P"]["low"]["wait"] == [[1, "low", 1, False]]
+    assert found["P"]["high"]["search"][0] == [0.8, "high", 2, False]
+    assert {key: found[key] for key in ("gamma", "numbers", "start")} == {
+        "gamma": mdp.gamma, "numbers": "exact", "start": {"low": 1},
+    }  # fmt: skip
+    assert load(tmp_path / "m.json").replace(origin="") == mdp
+    ended = MDP.from_outcomes([("a", "go", "b", 1.0, 2.0)], 0.9, terminal=["b"])
+    save(ended, tmp_path / "n.json")
+    assert json.loads((tmp_path / "n.json").read_text())["P"] == {
+        "a": {"go": [[1.0, "b", 2.0, True]]}, "b": {"go": [[1, "b", 0, True]]}
+    }  # fmt: skip
+    asked = load(tmp_path / "n.json", gamma="1/2", horizon=3, sense="min")
+    assert (asked.gamma, asked.horizon, asked.sense) == (0.5, 3, "min")
+    assert MDP.from_dictionary(ended.to_dictionary(), 0.9) == ended
+
+
+OWN = {"gamma": 0.5, "numbers": "float64", "states": ["a", "b"], "actions": ["go"], "terminal": ["b"],
+       "P": {"a": {"go": [[1, "b", 2, True]]}}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"numbers": "decimal"}, "numbers: found 'decimal', expected exact or float64"),
+        ({"rewards": 1}, "rewards: found '1', expected outcome or pair"),
+        ({"states": None}, "states: found None, expected a list of names"),
+        ({"states": ["a", "a", "b"]}, "states: found 'a' twice, expected distinct names"),
+        ({"terminal": [None]}, "terminal: found a list with None in it, expected a list of names"),
+        ({"terminal": []}, "state 'a', action 'go', next state 'b': found done true, expected it to be as `terminal`"),
+        ({"start": {"a": "x"}}, "state 'a': found start 'x', expected a number"),
+        ({"start": 7}, "start: found '7'"),
+        ({"final_reward": None, "horizon": 2}, "final_reward: found None, expected {state: number}"),
+        ({"layout": {"rows": 0}}, "layout: expected rows, columns and cell, whole numbers"),
+        ({"P": {"a": {"go": [[True, "b", 2, True]]}}}, "state 'a', action 'go', next state 'b': found prob"),
+        ({"P": {"a": {"go": [[0.9, "b", 2, True]]}}}, "state 'a', action 'go': probabilities sum to 0.9, expected 1"),
+        ({"P": {"a": {"run": [[1, "b", 2, True]]}}}, "action 'run': not among the actions"),
+        ({"tables": 1}, "unknown key 'tables'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_beside_P_is_told(change, found, written):
+    with pytest.raises(ModelError) as caught:
+        load(written(OWN | change))
+    assert found in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -82,11 +82,12 @@ def written(format, tmp_path):
 
 
 @pytest.mark.parametrize("trials", [400, pytest.param(2000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("kind", ["toml", "csv", "npz", "grid", "tensors", "top", "json"])
+@pytest.mark.parametrize("kind", ["toml", "csv", "npz", "grid", "tensors", "top", "json", "own"])
 def test_damaged_files(kind, trials, tmp_path):
     texts = {"grid": GRID, "tensors": TENSORS, "top": TOP, "json": DICTIONARY}
-    good = texts.get(kind) or written(kind, tmp_path)
-    path = tmp_path / f"bad.{kind if kind in ('csv', 'npz', 'json') else 'toml'}"
+    suffix = {"csv": "csv", "npz": "npz", "json": "json", "own": "json"}.get(kind, "toml")
+    good = texts.get(kind) or written(suffix, tmp_path)
+    path = tmp_path / f"bad.{suffix}"
     path.write_bytes(good)
     load(path)
     rng = random.Random(f"damage {kind}")

@@ -74,14 +74,16 @@ def read_dictionary(P: Any, terminal: Any = (), start: Any = None) -> Found:
     states: dict[str, None] = {}
     actions: dict[str, None] = {}
     idle: list[str] = []  # states without actions
-    for s, choices in _named(P, FORM, "P"):
+    for s, choices in named_entries(P, FORM, "P"):
         states[s] = None
-        found = list(_named(choices, "{action: [(p, next state, reward, done)]}", "the actions", state=s))
+        found = list(
+            named_entries(choices, "{action: [(p, next state, reward, done)]}", "the actions", state=s)
+        )
         if not found:
             idle.append(s)
         for a, outcomes in found:
             actions[a] = None
-            here = list(_entries(outcomes, s, a))
+            here = list(entries_of(outcomes, s, a))
             entries += [e for e in here if _counts(e.p)] or here
     law = None if start is None else {_name(s): p for s, p in _start(start).items()}
     given = _terminal(terminal)
@@ -164,8 +166,23 @@ def _hashable(x: Any) -> bool:
     return isinstance(x, (int, float, str)) or hasattr(x, "numerator")
 
 
-def _named(found: Any, form: str, what: str, **place: Any) -> Iterator[tuple[str, Any]]:
-    """Yield (name, value) of a dictionary, or of a list, whose keys are 0, 1, 2 ...; each name once."""
+def named_entries(found: Any, form: str, what: str, **place: Any) -> Iterator[tuple[str, Any]]:
+    """Yield (name, value) of a dictionary, or of a list, whose keys are 0, 1, 2 ...; each name once.
+
+    Parameters
+    ----------
+    found : the dictionary or list
+    form, what : what messages expect, and what they call it
+    place : state, action, for messages
+
+    Returns
+    -------
+    Iterator of (name, value).
+
+    Raises
+    ------
+    ModelError : it is something else, or has two keys of one name
+    """
     if isinstance(found, Mapping):
         pairs: Iterable[tuple[Any, Any]] = found.items()
     elif isinstance(found, (list, tuple)):
@@ -186,8 +203,22 @@ def _name(key: Any) -> str:
     return name_of(key.item() if isinstance(key, np.generic) else key)
 
 
-def _entries(outcomes: Any, s: str, a: str) -> Iterator[Entry]:
-    """Yield the outcomes of an action; ModelError with what one is instead."""
+def entries_of(outcomes: Any, s: str, a: str) -> Iterator[Entry]:
+    """Yield the outcomes of an action.
+
+    Parameters
+    ----------
+    outcomes : a list of (p, next state, reward, done)
+    s, a : the state and the action, for messages
+
+    Returns
+    -------
+    Iterator of Entry.
+
+    Raises
+    ------
+    ModelError : what one is instead
+    """
     if not isinstance(outcomes, (list, tuple)):
         what = f"found {kind_text(outcomes)}, expected a list of outcomes, of {AN_OUTCOME}"
         raise ModelError(Fault(what, s, a))

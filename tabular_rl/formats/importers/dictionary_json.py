@@ -1,7 +1,8 @@
 """Models {"state": {"action": [[p, next state, reward, done]]}} in JSON, by themselves or under a key P.
 
 Numbers are read as they are spelled, and texts such as "1/3" are exact. Where rows sum to 1 only as float64 numbers do,
-as those that another program wrote, all numbers are float64.
+as those that another program wrote, all numbers are float64. A file that this package wrote says itself what
+they are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, BinaryIO
 from tabular_rl.errors import Fault, ModelError, closest, quoted
 from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.importers.dictionary import read_dictionary
+from tabular_rl.formats.importers.dictionary_own import KEYS, own_model
 from tabular_rl.formats.importers.exactness import as_written
 from tabular_rl.formats.input import text_of
 from tabular_rl.formats.json import TOKEN, read_json
@@ -41,7 +43,11 @@ def read_dictionary_json(file: BinaryIO, asked: Asked) -> MDP:
     ------
     ModelError : each fault with its line, state and action
     """
-    text = text_of(file, TIMES)
+    return model_of_json(text_of(file, TIMES), asked)
+
+
+def model_of_json(text: str, asked: Asked) -> MDP:
+    """Return the model of a text in JSON; ModelError with the line, state and action of each fault."""
     found = read_json(text, _spelled)
     wrapped = "P" in found
     try:
@@ -58,10 +64,11 @@ def _spelled(number: str) -> str:
 
 
 def _model(top: dict[str, Any], asked: Asked) -> MDP:
+    known = (*KNOWN, *KEYS) if "numbers" in top else KNOWN
     for key in top:
-        if key not in KNOWN:
+        if key not in known:
             raise ModelError(
-                f"unknown key {quoted(key)}{closest(key, KNOWN) or ', expected one of ' + ', '.join(KNOWN)}"
+                f"unknown key {quoted(key)}{closest(key, known) or ', expected one of ' + ', '.join(known)}"
             )
     gamma = top.get("gamma") if asked.gamma is None else asked.gamma
     if gamma is None:
@@ -79,7 +86,6 @@ def _model(top: dict[str, Any], asked: Asked) -> MDP:
     start = top.get("start")
     if isinstance(start, list):
         raise ModelError("start: found a list, expected a state or {state: probability}")
-    model = read_dictionary(top["P"], asked.terminal or (), start)
     options = {
         "horizon": horizon,
         "sense": asked.sense or top.get("sense", "max"),
@@ -87,6 +93,9 @@ def _model(top: dict[str, Any], asked: Asked) -> MDP:
         "source": top.get("source", ""),
         "normalize": asked.normalize,
     }
+    if "numbers" in top:
+        return own_model(top, gamma, options, asked)
+    model = read_dictionary(top["P"], asked.terminal or (), start)
     outcomes = as_written(model.outcomes)
     names = (model.states, model.actions or None)
     return MDP.from_rows(**arrays_of_outcomes(outcomes, gamma, model.terminal, *names, model.start, options))
