@@ -373,7 +373,7 @@ PHRASES = {
 }
 VALUES = (
     r"\d[\w./]*|independent|iterative|weighted|log|epsilon-greedy:\S+|model|drawn|td|q-learning|sweeps|"
-    r"policy-(?:sweeps|values)|optimal-policy|gradient|importance"
+    r"policy-(?:sweeps|values)|optimal-policy|gradient|importance|\w+=[^\s,;)]+"
 )
 OPTION = re.compile(
     r"(?P<text>(?<!\w)'[^'\n]*')|(?P<phrase>" + "|".join(map(re.escape, PHRASES)) + r")(?![\w:-])"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError, closest, quoted
+from tabular_rl.formats.log_transitions import end_name
 from tabular_rl.formats.logs import log_of
 from tabular_rl.model import hooks
 from tabular_rl.model.calls import public
@@ -21,7 +21,6 @@ from tabular_rl.model.rationals import Exact, RationalArray
 from tabular_rl.model.transitions import Log, Transitions
 
 Ints = NDArray[np.int64]
-END = "end"
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +120,7 @@ def estimate(
     to, names, added = log.s2, log.states, None
     leaves = log.done & ~ends[to]
     if leaves.any():
-        added = _new_name(log.states)
+        added = end_name(set(log.states))
         names, to = Names([*log.states, added]), np.where(leaves, S, to)
         ends = np.append(ends, True)
     # Rows are the pairs (s, a) that occur, outcomes the triples (s, a, s'), both in rising order.
@@ -184,12 +183,6 @@ def _check_ends(log: Log, ends: NDArray[np.bool_], left: NDArray[np.bool_]) -> N
         faults.append(Fault(what, log.states[s]))
     if faults:
         raise ModelError(faults)
-
-
-def _new_name(states: Names) -> str:
-    """A name for one more terminal state."""
-    names = itertools.chain([END], (f"{END} {n}" for n in itertools.count(2)))
-    return next(name for name in names if states.find(name) is None)
 
 
 def _sums(log: Log, outcome: Ints, K: int) -> list[Fraction]:

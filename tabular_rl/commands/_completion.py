@@ -20,6 +20,7 @@ from tabular_rl.commands._options import Value
 from tabular_rl.commands._program import COMMANDS, program
 from tabular_rl.formats import load
 from tabular_rl.formats.bundled import documents, examples
+from tabular_rl.formats.log_roles import ROLES
 from tabular_rl.methods.gradient.estimators import ESTIMATORS
 from tabular_rl.methods.lookup import LEARNERS, METHODS, PLANNERS, canonical
 from tabular_rl.model.calls import Option
@@ -293,6 +294,14 @@ def _parsed(command: click.Command, words: list[str]) -> tuple[dict[str, Any], c
     return given, waiting, free
 
 
+# What is offered for the value of an option, by what its help calls it.
+WORDS = {
+    "ROLE=COLUMN": [f"{role}=" for role in ROLES],
+    "COLUMN": ROLES["episode"],
+    "NAME": [*ESTIMATORS[:-1], "gae:"],
+}
+
+
 def _values(name: str, parameter: click.Parameter, word: str, given: dict[str, Any]) -> Offer:
     """Return what an option or argument of a command takes, by what its help calls it."""
     if isinstance(parameter.type, click.Choice):
@@ -313,8 +322,8 @@ def _values(name: str, parameter: click.Parameter, word: str, given: dict[str, A
     if kind in ("STATE", "ACTION", "STATE ACTION"):
         second = kind == "ACTION" or (kind != "STATE" and len(given.get(str(parameter.name), ())) % 2)
         return _plain(_names(given)[1 if second else 0])
-    if kind == "NAME":
-        return _plain([*ESTIMATORS[:-1], "gae:"])
+    if kind in WORDS:
+        return _plain(WORDS[kind])
     return Offer()
 
 

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any
+from typing import Any, overload
 
 from tabular_rl.commands._memory import check_states
 from tabular_rl.errors import OptionError, OutputError, closest, escape, path_text, quoted
 from tabular_rl.formats import format_of, load
 from tabular_rl.formats.answers import read_answer
 from tabular_rl.formats.bundled import example_path
+from tabular_rl.formats.logs import log_and_remark
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.output import place_of, probe, reporting
 from tabular_rl.formats.registry import MODELS
@@ -23,6 +24,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import rounded_up
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import fraction
+from tabular_rl.model.transitions import Log, Transitions
 from tabular_rl.report.render.picture import SUFFIXES, require_plot
 from tabular_rl.report.screen import note
 from tabular_rl.solving import run as running
@@ -68,6 +70,39 @@ def read_model(given: Mapping[str, Any]) -> MDP:
         every = "" if largest else "every row sums to 1, "
         note(f"{path_text(mdp.origin)}: {every}--normalize changed {changed}\n")
     return mdp
+
+
+@overload
+def read_data(path: str, given: Mapping[str, Any], mdp: MDP) -> Transitions: ...
+@overload
+def read_data(path: str, given: Mapping[str, Any], mdp: None = None) -> Log: ...
+def read_data(path: str, given: Mapping[str, Any], mdp: MDP | None = None) -> Transitions | Log:
+    """Return the transitions of a log, whose columns are those that a command was given.
+
+    Parameters
+    ----------
+    path : of the log
+    given : the options, with `columns` and `episode_column`
+    mdp : the model whose names the log uses, if there is one
+
+    Returns
+    -------
+    Transitions of the model, or a Log
+    """
+    columns, episode = list(given["columns"]), given["episode_column"]
+    if episode is not None:
+        columns.append(f"episode={episode}")
+    made, said = log_and_remark(path, mdp, columns)
+    if said and not given.get("quiet"):
+        note(f"{said}\n")
+    return made
+
+
+def check_columns(given: Mapping[str, Any]) -> None:
+    """Raise OptionError where columns are named of a log that is not there."""
+    for name in ("columns", "episode_column"):
+        if given[name] and given["data"] is None:
+            raise OptionError(f"--{name.replace('_', '-')}: found no --data, expected a log")
 
 
 def named_states(mdp: MDP, names: Sequence[str]) -> list[int] | None:

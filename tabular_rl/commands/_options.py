@@ -102,6 +102,23 @@ def state_option(name: str, what: str) -> Callable[[C], C]:
     return click.option(f"--{name}", name, multiple=True, metavar="STATE", help=f"{what} {REPEAT}")
 
 
+def log_options(log: str = "the log") -> Callable[[C], C]:
+    """Return the options that say which column of a log is which."""
+    return together(
+        click.option(
+            "--columns",
+            multiple=True,
+            metavar="ROLE=COLUMN",
+            help=f"Columns of {log} with names of their own: state=patient_state,action=dose. {REPEAT}",
+        ),
+        click.option(
+            "--episode-column",
+            metavar="COLUMN",
+            help="The column that says which episode a line belongs to: --columns episode=COLUMN.",
+        ),
+    )
+
+
 def output_option(help: str, **settings: Any) -> Callable[[C], C]:
     """Return the option that says which file is written."""
     return click.option("-o", "--output", metavar="FILE", help=help, **settings)

@@ -10,11 +10,17 @@ from tabular_rl.analysis.assertion import Assertion
 from tabular_rl.analysis.comparison import ALWAYS, asked_method, compare, fitting_methods
 from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NO, at_work, exit_code, is_file, note_written, show
-from tabular_rl.commands._files import check_output, check_picture, read_behavior, read_model
+from tabular_rl.commands._files import (
+    check_columns,
+    check_output,
+    check_picture,
+    read_behavior,
+    read_data,
+    read_model,
+)
 from tabular_rl.commands._help import OfMethods
 from tabular_rl.commands._signals import writing
 from tabular_rl.errors import OptionError, escape, quoted
-from tabular_rl.formats.logs import read_log
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.output import all_or_none
 from tabular_rl.methods.lookup import LEARNERS, METHODS, PLANNERS, canonical, unknown_method
@@ -35,6 +41,7 @@ from tabular_rl.solving.options import OPTIONS
 )
 @click.option("--behavior", metavar="POLICY", help="Learners act by this policy while learning (off policy).")
 @click.option("--data", metavar="LOG", help="Learners learn from the transitions of this log.")
+@o.log_options("--data")
 @o.together(*o.option_flags(list(LEARNERS), but=ALWAYS))
 @click.option(
     "--assert",
@@ -75,6 +82,7 @@ def command(**given: Any) -> int:
     assertions = [Assertion.of(text) for text in given["asserted"]]
     named = [canonical(text) for text in (*given["names"], *given["methods"])]
     options = _asked_options(given, named)
+    check_columns(given)
     check_output(given["output"], given["model"], suffixes=(".json",))
     check_output(given["as_csv"], given["model"], suffixes=(".csv",), name="--csv")
     check_picture(given, given["model"])
@@ -90,7 +98,7 @@ def command(**given: Any) -> int:
     if given["behavior"] is not None:
         options["behavior"] = read_behavior(given["behavior"], mdp)
     if given["data"] is not None:
-        options["data"] = read_log(given["data"], mdp)
+        options["data"] = read_data(given["data"], given, mdp)
     with at_work(mdp, given["quiet"]):
         found = compare(mdp, named or None, policy, **options)
     verdicts = [assertion.holds(found) for assertion in assertions]

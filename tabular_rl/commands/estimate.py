@@ -9,13 +9,12 @@ import click
 from tabular_rl.analysis.estimation import estimate
 from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import show
-from tabular_rl.commands._files import check_output, model_format
+from tabular_rl.commands._files import check_output, model_format, read_data
 from tabular_rl.commands._help import Command
 from tabular_rl.errors import ModelError, path_text
 from tabular_rl.formats import save
 from tabular_rl.formats.counts import counts_path, save_counts
 from tabular_rl.formats.input import source_of
-from tabular_rl.formats.logs import read_log
 from tabular_rl.formats.output import all_or_none
 from tabular_rl.formats.registry import MODELS
 from tabular_rl.report.estimate import EstimateReport
@@ -31,12 +30,13 @@ GOES = f"Write the model to FILE: {MODELS.endings}. Its counts go to a file .cou
 @o.value_option(o.GAMMA, "Discount of the model. 0.9, 9/10 and 1/1.02 are exact fractions.", required=True)
 @o.state_option("terminal", "A terminal state, whatever the log says.")
 @o.minimize_option
+@o.log_options()
 @o.json_option
 @o.quiet_option
 def command(**given: Any) -> int:
     """Estimate a model from a log of transitions, with its counts.
 
-    LOG is CSV with the columns state, action, reward, next_state, done, or npz with the arrays s, a, r, s2, done.
+    LOG is CSV, npz or Parquet with the columns state, action, reward, next_state, done, or by other usual names.
     Probabilities are the shares of what was seen, as exact fractions, and rewards are means. A pair that was never
     tried is not available in the model, and is listed. How often each outcome was seen is written beside the model.
 
@@ -49,7 +49,7 @@ def command(**given: Any) -> int:
     counts = None if output == "-" else counts_path(output)
     form = model_format(output, given["to"], given["log"])
     check_output(counts, given["log"])
-    log = read_log(given["log"])
+    log = read_data(given["log"], given)
     try:
         found = estimate(
             log, given["gamma"], terminal=given["terminal"], sense="min" if given["minimize"] else "max"

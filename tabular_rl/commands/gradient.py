@@ -11,12 +11,19 @@ from tabular_rl.analysis.gradient import gradient_study
 from tabular_rl.analysis.simulation import STEPS
 from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, exit_code, is_file, note_written, show
-from tabular_rl.commands._files import check_output, check_picture, policy_file, read_behavior, read_model
+from tabular_rl.commands._files import (
+    check_columns,
+    check_output,
+    check_picture,
+    policy_file,
+    read_behavior,
+    read_data,
+    read_model,
+)
 from tabular_rl.commands._help import Command
 from tabular_rl.commands._memory import check_memory
 from tabular_rl.commands._signals import writing
 from tabular_rl.errors import OptionError, closest, quoted
-from tabular_rl.formats.logs import read_log
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.output import all_or_none
 from tabular_rl.formats.registry import ANSWERS
@@ -52,8 +59,11 @@ from tabular_rl.solving.options import EPISODES, OPTIONS
 @o.seed_option
 @o.value_option(OPTIONS["time_limit"], "Stop sampling after this many seconds.")
 @click.option(
-    "--data", metavar="LOG", help="Estimate from the episodes of a log (CSV or npz) instead of sampled ones."
+    "--data",
+    metavar="LOG",
+    help="Estimate from the episodes of a log (CSV, npz, Parquet) instead of sampled ones.",
 )
+@o.log_options("--data")
 @click.option(
     "--behavior",
     metavar="POLICY",
@@ -95,6 +105,7 @@ def command(**given: Any) -> int:
     tabular-rl gradient example:forest --horizon 5 --estimator q --plot q.png
     """
     _check_data(given)
+    check_columns(given)
     for name in given["estimators"]:
         checked_name(name)
     if given["plot"] is not None:
@@ -155,7 +166,7 @@ def _read_data(given: dict[str, Any], mdp: MDP) -> dict[str, Any]:
     if given["data"] is None:
         return {}
     made = given["behavior"]
-    found: dict[str, Any] = {"data": read_log(given["data"], mdp)}
+    found: dict[str, Any] = {"data": read_data(given["data"], given, mdp)}
     if made is not None:
         found["behavior"] = made if made == "log" else read_behavior(made, mdp)
     return found | ({} if given["importance"] is None else {"importance": given["importance"]})

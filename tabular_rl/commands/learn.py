@@ -11,11 +11,13 @@ from tabular_rl.analysis.regret import Regret, regret
 from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, exit_code, note_written
 from tabular_rl.commands._files import (
+    check_columns,
     check_output,
     check_picture,
     named_states,
     policy_file,
     read_behavior,
+    read_data,
     read_model,
     read_start,
     start_file,
@@ -23,7 +25,6 @@ from tabular_rl.commands._files import (
 from tabular_rl.commands._help import OfMethods
 from tabular_rl.errors import OptionError, OutputError, path_text
 from tabular_rl.formats.checkpoint import checkpoint_to, read_checkpoint
-from tabular_rl.formats.logs import read_log
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.methods.lookup import LEARNERS, canonical, learner_of
@@ -64,8 +65,9 @@ learner_options = o.option_flags(
     "estimated from it.",
 )
 @click.option(
-    "--data", metavar="LOG", help="Learn from the transitions of a log (CSV or npz), again and again."
+    "--data", metavar="LOG", help="Learn from the transitions of a log (CSV, npz, Parquet), again and again."
 )
+@o.log_options("--data")
 @o.together(*learner_options)
 @o.start_option("that does not start with --start-value")
 @click.option(
@@ -104,6 +106,7 @@ def command(**given: Any) -> int:
         options = {k: x for k, x in kept.items() if k in learner.defaults and x is not None} | options
         options["resume"] = state
     _check_files(given)
+    check_columns(given)
     mdp = read_model(given)
     only = named_states(mdp, given["state"])
     policy = None
@@ -146,7 +149,7 @@ def _read_inputs(given: dict[str, Any], mdp: MDP) -> dict[str, Any]:
     if given["start_from"] is not None:
         options["start_from"] = read_start(given["start_from"], mdp)
     if given["data"] is not None:
-        options["data"] = read_log(given["data"], mdp)
+        options["data"] = read_data(given["data"], given, mdp)
     if given["behavior"] == "log" and given["data"] is not None:
         options["behavior"] = behavior_of(options["data"])
     elif given["behavior"] is not None:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from tabular_rl.errors import closest
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
-from tabular_rl.model.rows import Floats
 from tabular_rl.model.transitions import Ints, Transitions
 
 COLUMNS = ("state", "action", "reward", "next_state", "done")
@@ -44,42 +43,6 @@ def begins_of(done: NDArray[np.bool_], changed: NDArray[np.bool_] | None) -> NDA
     """Where an episode begins (N,): at first, after `done`, and where the episode has `changed` (N,)."""
     begins = np.concatenate([[True], done[:-1]])
     return begins if changed is None else begins | changed
-
-
-def of_model(
-    mdp: MDP,
-    s: Ints,
-    a: Ints,
-    reward: Floats,
-    s2: Ints,
-    done: NDArray[np.bool_],
-    begins: NDArray[np.bool_],
-    propensity: Floats | None = None,
-) -> Transitions | None:
-    """Return transitions of a model; None where a pair is not available or an index is none of its own.
-
-    Parameters
-    ----------
-    mdp : the model
-    s, a, s2 : indices of the states, actions and next states (N,)
-    reward : (N,), in the sign of the model
-    done : the episode ended there (N,)
-    begins : an episode begins there (N,)
-    propensity : the probability with which each action was chosen (N,), None where the log does not say it
-
-    Returns
-    -------
-    Transitions, N of them; `next_row` is -1 where another episode begins behind it.
-    """
-    for index, size in ((s, mdp.S), (a, mdp.A), (s2, mdp.S)):
-        if ((index < 0) | (index >= size)).any():
-            return None
-    rows = rows_of(mdp, s, a)
-    if (rows < 0).any():
-        return None
-    made = Transitions.of_arrays(mdp, rows, reward, s2, done, propensity)
-    made.next_row[:-1][begins[1:]] = -1
-    return made
 
 
 def rows_of(mdp: MDP, s: Ints, a: Ints) -> Ints:

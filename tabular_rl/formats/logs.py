@@ -11,35 +11,42 @@ step; s, a and s2 are names or indices.
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, overload
 
-from tabular_rl.errors import ModelError, OptionError, quoted
+from tabular_rl.errors import ModelError, OptionError, path_text, quoted
 from tabular_rl.formats.input import reporting, source_of
-from tabular_rl.formats.log_csv import read_log_csv
+from tabular_rl.formats.log_roles import LogAsked, asked_columns
 from tabular_rl.formats.registry import LOGS
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.transitions import Log, Transitions
 
-A_LOG = "expected the path of a log (.csv, .npz), a data frame with its columns, or Transitions of a model"
+A_LOG = "expected the path of a log ({}), a data frame, a dictionary of arrays, or Transitions of a model"
 
 
 @overload
-def read_log(path: Any, mdp: MDP) -> Transitions: ...
+def read_log(path: Any, mdp: MDP, *, columns: Any = None) -> Transitions: ...
 @overload
-def read_log(path: Any, mdp: None = None) -> Log: ...
+def read_log(path: Any, mdp: None = None, *, columns: Any = None) -> Log: ...
 @public
-def read_log(path: Any, mdp: MDP | None = None) -> Transitions | Log:
+def read_log(path: Any, mdp: MDP | None = None, *, columns: Any = None) -> Transitions | Log:
     """Return the transitions of a log, as those of a model where one is given.
+
+    Columns are known by their usual names, such as obs, act, rew, next_obs, terminated and truncated. One that has
+    none of them is named by `columns`. Without next states these are the states of the next line of the episode, and
+    the last line of an episode that was cut off is dropped. A warning says what is not used, moved or dropped.
 
     Parameters
     ----------
-    path : a file .csv or .npz, "-" for standard input, or a data frame (pandas) with the columns of a file
+    path : a file .csv, .npz or .parquet, "-" for standard input; a data frame (pandas, polars, pyarrow), a dictionary
+        of arrays (observations, actions, rewards, terminals, timeouts), or a data set of Minari
     mdp : the model whose states and actions the log names; without it the log has its own
+    columns : {"state": "patient_state"}: what the column of a role is called; the roles are state, action, reward,
+        next_state, done, truncated, episode, step and propensity
 
     Returns
     -------
@@ -48,28 +55,68 @@ def read_log(path: Any, mdp: MDP | None = None) -> Transitions | Log:
     Raises
     ------
     ModelError : path, line and reason of each fault
-    OptionError : neither a path nor a data frame
+    OptionError : neither a path nor columns, or `columns` names no role
+
+    Examples
+    --------
+    Two episodes; the first is cut off after b, so that nothing is known of what came after it.
+
+    >>> import warnings
+    >>> table = {"obs": ["a", "b", "a"], "act": ["go", "go", "go"], "rew": [0, 0, 1],
+    ...          "terminated": [0, 0, 1], "truncated": [0, 1, 0]}
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     log = read_log(table)
+    >>> [(log.states[s], log.states[s2], bool(d)) for s, s2, d in zip(log.s, log.s2, log.done)]
+    [('a', 'b', False), ('a', 'end', True)]
     """
+    made, said = log_and_remark(path, mdp, columns)
+    if said:
+        warnings.warn(said, stacklevel=4)
+    return made
+
+
+def log_and_remark(path: Any, mdp: MDP | None, columns: Any = None) -> tuple[Transitions | Log, str]:
+    """Return what `read_log` returns, and a line on what was not used, moved or dropped, or "".
+
+    Parameters
+    ----------
+    path, mdp, columns : as `read_log` takes them
+
+    Returns
+    -------
+    Transitions of the model, or a Log; and the line
+    """
+    named = is_arrays(path)
+    if not named and not isinstance(path, (str, os.PathLike)):
+        raise OptionError(f"log: found {type(path).__name__}, {_a_log()}")
+    asked = LogAsked(mdp, asked_columns(columns or {}))
+    source = type(path).__name__ if named else source_of(path)
     try:
-        if _is_frame(path):
-            with reporting("DataFrame"):
-                return read_log_csv(io.BytesIO(path.to_csv(index=False).encode()), mdp)
-        if isinstance(path, (str, os.PathLike)):
-            found: Transitions | Log = LOGS.read(os.fspath(path), mdp)
-            return found
+        if named:
+            from tabular_rl.formats.log_arrays import log_of_arrays
+
+            with reporting(source):
+                made, said = log_of_arrays(path, asked)
+        else:
+            made, said = LOGS.read(os.fspath(path), asked)
     except MemoryError:
-        source = "DataFrame" if _is_frame(path) else source_of(path)
         raise ModelError("needs more memory than there is. As .npz a log needs least.", source) from None
-    raise OptionError(f"log: found {type(path).__name__}, {A_LOG}")
+    return made, f"{path_text(source)}: {said}" if said else ""
 
 
-def _is_frame(given: object) -> bool:
-    """Whether this is a data frame that can write itself as CSV."""
-    return hasattr(given, "to_csv") and hasattr(given, "columns")
+def _a_log() -> str:
+    return A_LOG.format(", ".join(LOGS.suffixes))
+
+
+def is_arrays(given: object) -> bool:
+    """Whether this is a dictionary of arrays, a frame (pandas, polars, pyarrow), or a data set of episodes."""
+    frame = hasattr(given, "__getitem__") and (hasattr(given, "columns") or hasattr(given, "column_names"))
+    return frame or isinstance(given, Mapping) or hasattr(given, "iterate_episodes")
 
 
 def log_of(given: Any) -> Log | Transitions:
-    """Return a log, or what is read as one: the path of a file, or a data frame."""
+    """Return a log, or what is read as one: the path of a file, a data frame, or arrays."""
     if isinstance(given, (Log, Transitions)):
         return given
     found: Log = read_log(given)
@@ -77,16 +124,16 @@ def log_of(given: Any) -> Log | Transitions:
 
 
 def given_transitions(given: Any, mdp: MDP) -> Transitions:
-    """Return transitions of a model from a list of (s, a, r, s'[, done]), the path of a log, or a data frame."""
+    """Return transitions of a model from a list of (s, a, r, s'[, done]), the path of a log, a frame, or arrays."""
     if isinstance(given, Log):
         raise OptionError(
             "data: found a Log, whose names are its own, expected Transitions: read_log(path, mdp)"
         )
-    if isinstance(given, (str, os.PathLike)) or _is_frame(given):
+    if isinstance(given, (str, os.PathLike)) or is_arrays(given):
         found: Transitions = read_log(given, mdp)
         return found
     if not isinstance(given, Iterable):
-        raise OptionError(f"data: found {type(given).__name__}, {A_LOG}")
+        raise OptionError(f"data: found {type(given).__name__}, {_a_log()}")
     return Transitions.of(mdp, given)
 
 

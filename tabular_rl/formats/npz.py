@@ -85,14 +85,14 @@ def _damage(what: str) -> Iterator[None]:
 
 @contextmanager
 def opened(
-    file: BinaryIO, known: tuple[str, ...], expected: str
+    file: BinaryIO, known: tuple[str, ...] | None, expected: str
 ) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
     """Open an archive, with its members by name after a look at what they declare.
 
     Parameters
     ----------
     file : open, binary
-    known : names that members may have
+    known : names that members may have; None where others are not looked at
     expected : what the archive should hold, for the message
 
     Returns
@@ -112,7 +112,7 @@ def opened(
 
 
 def _checked_members(
-    members: list[zipfile.ZipInfo], size: int, known: tuple[str, ...], expected: str
+    members: list[zipfile.ZipInfo], size: int, known: tuple[str, ...] | None, expected: str
 ) -> dict[str, zipfile.ZipInfo]:
     """Return the members by name, after a look at what they declare; `known` are those that may be there."""
     found: dict[str, zipfile.ZipInfo] = {}
@@ -126,7 +126,8 @@ def _checked_members(
         sizes = f"{size_text(declared)} from {size_text(packed)}"
         wrong = {
             "found a path, expected a plain name": path,
-            f"unexpected, expected {expected}": name == info.orig_filename or name not in known,
+            f"unexpected, expected {expected}": name == info.orig_filename
+            or (known is not None and name not in known),
             "found twice, expected once": name in found,
             "is encrypted, expected it to be readable": info.flag_bits & 1,
             f"found compression {info.compress_type}, expected none or deflate": not (stored or deflated),

@@ -110,7 +110,7 @@ class Formats:
         """How the names of files end that are written, as help texts say it.
 
         >>> LOGS.endings, MODELS.endings[:18], MODELS.endings[-24:]
-        ('.csv, .npz', '.toml, .csv, .npz,', 'or a directory of arrays')
+        ('.csv, .npz, .parquet', '.toml, .csv, .npz,', 'or a directory of arrays')
         """
         suffixes = [suffix for format in self.written for suffix in format.suffixes]
         folders = [", or a directory of arrays" for format in self.written if format.folder]
@@ -257,7 +257,15 @@ MODELS = Formats(
 LOGS = Formats(
     "a log",
     Format("csv", (".csv",), "log_csv.read_log_csv", "log_csv.write_log_csv"),
-    Format("npz", (".npz",), "log_npz.read_log_npz", "log_npz.write_log_npz", ZIP, "an npz archive"),
+    Format("npz", (".npz",), "log_arrays.read_log_npz", "log_arrays.write_log_npz", ZIP, "an npz archive"),
+    Format(
+        "parquet",
+        (".parquet",),
+        "log_arrays.read_log_parquet",
+        "log_arrays.write_log_parquet",
+        (b"PAR1",),
+        "a Parquet file",
+    ),
 )
 # The format NAME of answers is written by report/render/NAME.py, which has all that there is to say of one.
 ANSWERS = Formats(

@@ -39,11 +39,12 @@ class Codes(dict[str, int]):
 
 
 class Sheet:
-    """The names of the columns, in lower case, and the lines below them, which can be read once."""
+    """The names of the columns, in lower case and as they are `called`, and the lines below, which can be read once."""
 
     def __init__(self, header: str, line: int, below: Iterator[str]) -> None:
         self.header, self.line, self.below = header, line, below
-        self.names = full([cell.strip().lower() for cell in cells_of(header, line, strict=True)])
+        self.called = full([cell.strip() for cell in cells_of(header, line, strict=True)])
+        self.names = [name.lower() for name in self.called]
         self.width = len(self.names)
         self.column = {name: i for i, name in enumerate(self.names)}
 
@@ -90,6 +91,11 @@ class Sheet:
 
     def chunks(self) -> Iterator[dict[str, tuple[str, ...]]]:
         """Yield the columns of some lines at once, by name; Faulty where a line does not fit."""
+        for columns in self.lists():
+            yield dict(zip(self.names, columns, strict=True))
+
+    def lists(self) -> Iterator[list[tuple[str, ...]]]:
+        """Yield the columns of some lines at once, in their order; Faulty where a line does not fit."""
         rows = csv.reader(self.below, strict=True)
         try:
             while chunk := list(islice(rows, CHUNK)):
@@ -97,7 +103,7 @@ class Sheet:
                 if any(len(row) != self.width for row in kept):
                     raise Faulty
                 if kept:
-                    yield dict(zip(self.names, zip(*kept, strict=True), strict=True))
+                    yield list(zip(*kept, strict=True))
         except csv.Error:
             raise Faulty from None
 

@@ -157,7 +157,7 @@ def test_a_policy_and_a_start_for_the_log(capsys):
             2,
             "--time-limit: found --log too, which estimates nothing, expected one of them",
         ),
-        (["--log", "log.txt"], 2, "log: found suffix '.txt', expected one of .csv, .npz"),
+        (["--log", "log.txt"], 2, "log: found suffix '.txt', expected one of .csv, .npz, .parquet"),
         (["--log", "no/log.csv"], 5, "no/log.csv: cannot be written: no such folder no"),
     ],
 )
@@ -174,3 +174,50 @@ def test_a_log_without_end_is_refused(capsys, monkeypatch):
     done = inside(capsys, "simulate", ROBOT, "--log", "new.csv")
     assert done.code == 2
     assert one_line(done.err).startswith("--log: found more than 1,000 transitions, expected fewer")
+
+
+# -- columns with names of their own --------------------------------------------------------------------------------
+
+CARE = (
+    "id,x,dose,reward,done\n1,high,wait,1,0\n1,high,search,5,0\n1,low,wait,1,0\n1,low,search,5,0\n1,low,recharge,0,0\n"
+    "1,high,wait,1,0\n2,high,search,5,0\n2,high,wait,1,0\n"
+)
+ASKED = ("--columns", "state=x,action=dose", "--episode-column", "id")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("learn", ROBOT, "--data", "care.csv", "--steps", "9", "--no-reference", *ASKED),
+        ("compare", ROBOT, "q-learning", "--data", "care.csv", "--steps", "9", *ASKED),
+        (
+            "gradient",
+            ROBOT,
+            "--horizon",
+            "1",
+            "--data",
+            "care.csv",
+            "--behavior",
+            "log",
+            *ASKED,
+        ),
+        ("estimate", "care.csv", "--gamma", "0.9", "-o", "care.toml", *ASKED),
+    ],
+)
+def test_commands_take_columns_by_name(capsys, here, command):
+    (here / "care.csv").write_text(CARE)
+    done = inside(capsys, *command)
+    assert done.code == 0, done.err
+    assert "care.csv: next states are those of the next line of the episode; 2 lines are dropped" in done.err
+    assert "care.csv: " not in inside(capsys, *command, "-q").err
+    done = inside(capsys, *(word.replace("dose", "does") for word in command))
+    assert done.code == 2
+    assert "care.csv:1: --columns: action: found no column 'does'; did you mean 'dose'?" in done.err
+
+
+@pytest.mark.parametrize("command", [("learn",), ("gradient",), ("compare", "q-learning")])
+@pytest.mark.parametrize("asked", [ASKED[:2], ASKED[2:]])
+def test_columns_without_a_log(capsys, command, asked):
+    done = inside(capsys, command[0], ROBOT, *command[1:], *asked)
+    assert (done.code, done.out) == (2, "")
+    assert one_line(done.err) == f"{asked[0]}: found no --data, expected a log"

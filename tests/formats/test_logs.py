@@ -27,7 +27,12 @@ HEAD = "state,action,reward,next_state,done\n"
 LINES = ["a,go,1,b,0", "b,go,-0.5,a,0", "b,run,1/3,c,1", "a,go,2e1,a,0", "b,go,0,c,true"]
 TEXT = HEAD + "".join(line + "\n" for line in LINES)
 EXPECTED = (
-    "expected the columns state,action,reward,next_state,done, and perhaps episode, step and propensity"
+    "expected the columns state,action,reward,next_state,done, "
+    "and perhaps truncated, episode, step and propensity"
+)
+TYPES = (
+    "expected bool or int8 or uint8 or int16 or uint16 or int32 or uint32 or int64 or uint64 or float32 or float64 "
+    "or str"
 )
 A_NUMBER = "expected a number such as 1, 0.5 or 2/3"
 
@@ -247,7 +252,11 @@ def test_standard_input(monkeypatch, tmp_path, mdp, read):
         assert same(read_log("-", mdp), expected)
     for data, what in (
         (b"", "<stdin>: empty, expected a log"),
-        (b"a,b\n", f"<stdin>:1: found the column 'a', {EXPECTED}"),
+        (
+            b"a,b\n",
+            "<stdin>:1: found no column 'state', expected it, under a usual name (state, states, s, obs ...) or as "
+            "columns=\"state=NAME\"; there are 'a', 'b'",
+        ),
     ):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
         with pytest.raises(ModelError) as caught:
@@ -295,7 +304,7 @@ def test_numpy_reads_what_is_written(tmp_path, mdp, read):
 
 def test_writing_faults(tmp_path, mdp, read):
     log = read(TEXT, mdp)
-    with pytest.raises(OptionError, match=r"found suffix '.txt', expected one of .csv, .npz"):
+    with pytest.raises(OptionError, match=r"found suffix '.txt', expected one of .csv, .npz, .parquet"):
         write_log(log, tmp_path / "log.txt")
     with pytest.raises(OutputError, match="cannot be written"):
         write_log(log, tmp_path / "none" / "log.csv")
@@ -321,10 +330,21 @@ def test_writing_faults(tmp_path, mdp, read):
         (TEXT.encode("utf-16"), "1: found a NUL byte, expected UTF-8 text (is it UTF-16?)"),
         (TEXT.replace("go", "g\0o"), "2: found a NUL byte, expected UTF-8 text"),
         (TEXT.encode().replace(b"run", b"r\xffn"), "4: found byte 0xff, expected UTF-8 text"),
-        ("state,action,reward,next_state\na,go,1,a\n", f"1: found no column 'done', {EXPECTED}"),
-        (TEXT.replace("done", "dnoe"), "1: found the column 'dnoe'; did you mean 'done'?"),
+        (
+            "state,action,reward,next_state\na,go,1,a\n",
+            "1: found no column 'done', expected it, under a usual name (done, dones, "
+            'terminal, terminals ...) or as columns="done=NAME"; there are '
+            + "'state', 'action', 'reward', 'next_state'",
+        ),
+        (
+            TEXT.replace("done", "dnoe"),
+            "1: found no column 'done'; is it 'dnoe'? Then say columns=\"done=dnoe\"",
+        ),
         (TEXT.replace("done", "done,state"), "1: found the column 'state' twice, expected it once"),
-        (TEXT.replace("done", ",done"), f"1: found a column without a name, {EXPECTED}"),
+        (
+            HEAD.replace("done", ",done") + "a,go,1,b\n",
+            "2: found 4 fields, expected 6 as in the line of column names",
+        ),
         (TEXT.replace(",", ";"), "1: found columns divided by semicolons, expected commas"),
         (TEXT.replace(",", "\t"), "1: found columns divided by tabs, expected commas"),
         (
@@ -441,9 +461,9 @@ def test_paths(tmp_path, mdp):
     assert len(read_log(tmp_path / "link.csv", mdp)) == 5
     for name, expected in (
         ("lgo.csv", "no such file; did you mean 'log.csv'?"),
-        ("log.txt", "found suffix '.txt', expected one of .csv, .npz"),
-        ("other.TxT", "found suffix '.TxT', expected one of .csv, .npz"),
-        ("folder.csv", "is a directory, expected a log: a file .csv or .npz"),
+        ("log.txt", "found suffix '.txt', expected one of .csv, .npz, .parquet"),
+        ("other.TxT", "found suffix '.TxT', expected one of .csv, .npz, .parquet"),
+        ("folder.csv", "is a directory, expected a log: a file .csv or .npz or .parquet"),
         ("loop.csv", "symbolic links in a circle, expected a file"),
     ):
         with pytest.raises(ModelError) as caught:
@@ -496,37 +516,47 @@ def archive(members, compression=zipfile.ZIP_STORED):
 @pytest.mark.parametrize(
     ("member", "data", "expected"),
     [
-        ("s.npy", None, "found no member 's.npy', expected those of a log: s, a, r, s2, done"),
-        ("x.npy", b"", "member 'x.npy': unexpected, expected a log: s, a, r, s2, done, episode, propensity"),
+        (
+            "s.npy",
+            None,
+            "found no column 'state', expected it, under a usual name (state, states, s, "
+            'obs ...) or as columns="state=NAME"; there are ' + "'episode', 'a', 'r', 's2', 'done'",
+        ),
         ("../s.npy", b"", "member '../s.npy': found a path, expected a plain name"),
         ("r.npy", npy([1.0] * 4), "member 'r': found length 4, expected 5"),
         ("r.npy", npy([[1.0] * 5]), "member 'r': found shape (1, 5), expected one dimension"),
         (
             "r.npy",
-            npy([1, 2, np.nan, 4, np.inf]),
-            "transition 3: found reward nan, expected a finite number up to 1e+300",
+            npy([1, 2, np.nan, 4, 5]),
+            "state 'b', action 'run': found reward (column 'r') nan, expected a finite number up to 1e+300 "
+            "(transition 3)",
         ),
         (
             "r.npy",
             npy([1j] * 5),
-            "member 'r': found dtype complex128, expected float64 or float32 or int32 or int64",
+            f"member 'r': found dtype complex128, {TYPES}",
         ),
         (
             "r.npy",
             npy(np.zeros(5, ">f8")),
-            "member 'r': found dtype big-endian float64, expected float64 or float32 or int32 or int64",
+            f"member 'r': found dtype big-endian float64, {TYPES}",
         ),
         (
             "r.npy",
-            npy(["1"] * 5),
-            "member 'r': found dtype str32, expected float64 or float32 or int32 or int64",
+            npy(["1", "x", "1", "1", "1"]),
+            f"state 'b', action 'go': found reward (column 'r') 'x', {A_NUMBER} (transition 2)",
         ),
         (
             "s.npy",
             header("(5,)", "|O", b"\x80\x04."),
-            "member 's': object arrays are not allowed: found dtype object, expected int32 or int64 or str",
+            f"member 's': object arrays are not allowed: found dtype object, {TYPES}",
         ),
-        ("s.npy", npy(np.zeros(5)), "member 's': found dtype float64, expected int32 or int64 or str"),
+        (
+            "s.npy",
+            npy([0.0, 1.0, 1.5, 0.0, 1.0]),
+            "state (column 's'): found 1.5, expected whole numbers or names. Say in which of finitely many cells it is "
+            "(transition 3)",
+        ),
         (
             "s.npy",
             header("(1000000000000,)", "<i8", bytes(64)),
@@ -542,25 +572,38 @@ def archive(members, compression=zipfile.ZIP_STORED):
             npy(["x" * 20_000] * 5),
             "member 's': found names of 20000 characters, expected at most 10000",
         ),
-        ("s.npy", npy(["a", "b", "x", "a", "b"]), "transition 3: state 'x': no such state"),
-        ("s.npy", npy([0, 1, -1, 0, 1]), "transition 3: state: found index -1, expected 0 to 3"),
+        ("s.npy", npy(["a", "b", "x", "a", "b"]), "state 'x', action 'run': no such state (transition 3)"),
+        (
+            "s.npy",
+            npy([0, 1, -1, 0, 1]),
+            "state '-1', action 'run': state (column 's'): found index -1, expected 0 to 3 (transition 3)",
+        ),
         (
             "propensity.npy",
             npy([1, 0.5, 0, 1, 1]),
-            "transition 3: propensity: found 0.0, expected a probability above 0, at most 1",
+            "state 'b', action 'run': propensity: found 0, expected a probability above 0, at most 1 (transition 3)",
         ),
-        ("s2.npy", npy([0, 1, 9, 0, 1]), "transition 3: next state: found index 9, expected 0 to 3"),
+        (
+            "s2.npy",
+            npy([0, 1, 9, 0, 1]),
+            "state 'b', action 'run', next state '9': next_state (column 's2'): found "
+            "index 9, expected 0 to 3 (transition 3)",
+        ),
         (
             "a.npy",
             npy(["go", "go", "runs", "go", "go"]),
-            "transition 3: action 'runs': no such action; did you mean 'run'?",
+            "state 'b', action 'runs': no such action; did you mean 'run'? (transition 3)",
         ),
-        ("a.npy", npy([1, 0, 1, 0, 0]), "state 'a', action 'run': not available in the model (transition 1)"),
-        ("done.npy", npy([0, 1, 2, 0, 1]), "transition 3: done: found 2, expected 0 or 1"),
+        ("a.npy", npy([1, 0, 1, 0, 0]), "state 'a', action '1': not available in the model (transition 1)"),
         (
             "done.npy",
-            npy([0.0, 1, 1, 0, 1]),
-            "member 'done': found dtype float64, expected bool or uint8 or int32 or int64",
+            npy([0, 1, 2, 0, 1]),
+            "state 'b', action 'run': done: found 2, expected 0, 1, false or true (transition 3)",
+        ),
+        (
+            "done.npy",
+            npy([0.0, 1, np.nan, 0, 1]),
+            "state 'b', action 'run': done: found nan, expected 0, 1, false or true (transition 3)",
         ),
     ],
 )
