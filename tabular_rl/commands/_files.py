@@ -20,6 +20,7 @@ from tabular_rl.formats.logs import log_and_remark
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.output import place_of, probe, reporting
 from tabular_rl.formats.registry import MODELS
+from tabular_rl.formats.remarks import heard
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import rounded_up
 from tabular_rl.model.policy import Policy
@@ -53,14 +54,22 @@ def limited(seconds: float | None) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+def _note(text: str) -> None:
+    note(f"{text}\n")
+
+
+def _silent(_text: str) -> None:
+    """Say nothing."""
+
+
 def read_model(given: Mapping[str, Any]) -> MDP:
     """Load the model that a command was given, with what stands in place of the file's."""
-    with limited(given.get("time_limit")):
+    with limited(given.get("time_limit")), heard(_silent if given.get("quiet") else _note):
         mdp = load(
             given["model"],
             terminal=given["terminal"] or None,
             sense="min" if given["minimize"] else None,
-            **{key: given[key] for key in ("format", "gamma", "horizon", "normalize")},
+            **{key: given[key] for key in ("format", "gamma", "horizon", "normalize", "reward")},
         )
         check_states(mdp)
         mdp.validate()  # the contents of a mapped directory are looked at here, whatever the command does

@@ -152,6 +152,11 @@ model_options = together(
         HORIZON, "Number of decisions, instead of the one in the file: the problem ends after them."
     ),
     state_option("terminal", "A terminal state, instead of those in the file."),
+    click.option(
+        "--reward",
+        metavar="NAME",
+        help="Reward model, where the file of a model checker has several. label:NAME pays 1 for reaching that label.",
+    ),
     minimize_option,
     click.option(
         "--normalize",

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tabular_rl.errors import SHOWN_FAULTS, Fault, closest, escape, quoted
+from tabular_rl.errors import SHOWN_FAULTS, Fault, closest, escape, path_text, quoted
 from tabular_rl.formats.lines import Spot
+from tabular_rl.formats.remarks import remark
 from tabular_rl.model.build import Number
 from tabular_rl.model.names import Names, name_fault
 from tabular_rl.model.rationals import (
@@ -42,6 +43,12 @@ class Asked:
     terminal: tuple[str, ...] | None = None
     sense: str | None = None
     normalize: bool = False
+    reward: str | None = None  # which reward model, of a file that has several
+    source: str = ""  # what messages call the file
+
+    def say(self, text: str, *, matters: bool = True) -> None:
+        """Say something of the file; `matters` where it changes the answer."""
+        remark(path_text(self.source), text, matters=matters)
 
 
 @dataclass

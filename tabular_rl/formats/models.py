@@ -11,7 +11,7 @@ from tabular_rl.errors import ModelError, OptionError, kind_text, path_text, quo
 from tabular_rl.formats.bundled import example_path, examples
 from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.input import reporting, source_of
-from tabular_rl.formats.registry import MODELS
+from tabular_rl.formats.registry import MODELS, Format
 from tabular_rl.model.calls import public
 from tabular_rl.model.clock import phase
 from tabular_rl.model.mdp import MDP
@@ -32,6 +32,7 @@ def load(
     terminal: Iterable[str] | None = None,
     sense: Sense | None = None,
     normalize: bool = False,
+    reward: str | None = None,
 ) -> MDP:
     """Return the model of a file.
 
@@ -42,6 +43,8 @@ def load(
     format : the name of one, "toml", "csv", "npz", "directory", "json", "mdp"; by default what the suffix says
     gamma, horizon, terminal, sense : take the place of what the file says; gamma as a text is an exact rational
     normalize : rescale rows that do not sum to 1
+    reward : the name of a reward model, where the file of a model checker has several; "label:NAME" pays 1 for reaching
+        a state with this label, where the episode then ends
 
     Returns
     -------
@@ -65,8 +68,12 @@ def load(
         terminal=_named(terminal),
         sense=sense,
         normalize=normalize,
+        reward=reward,
+        source=source_of(path),
     )
     name = os.fspath(path)
+    if reward is not None:
+        _check_reward(name, chosen)
     if name.startswith(GYMNASIUM):
         return _of_gymnasium(name, format, asked)
     if name.startswith(EXAMPLE):
@@ -80,6 +87,16 @@ def load(
         raise ModelError(
             f"needs more memory than there is{found}. A directory of arrays needs least.", source_of(name)
         ) from None
+
+
+def _check_reward(name: str, chosen: Format | None) -> None:
+    """Raise where a file that has only one reward is asked for one of several."""
+    format = chosen or MODELS.of(name)
+    if format is None or not format.checker:
+        having = ", ".join(suffix for known in MODELS.formats if known.checker for suffix in known.suffixes)
+        raise OptionError(
+            f"--reward: {path_text(name)} has no reward models to choose from, only {having} have"
+        )
 
 
 def _of_gymnasium(name: str, format: str | None, asked: Asked) -> MDP:

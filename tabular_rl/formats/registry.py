@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from tabular_rl.errors import ModelError, OptionError, quoted
 from tabular_rl.formats import input
 from tabular_rl.formats.input import ZIP
-from tabular_rl.formats.output import write_atomically
+from tabular_rl.formats.output import all_or_none, write_atomically
 
 NO_ARRAYS = "is a directory without header.json, expected a file or a directory of arrays"
 
@@ -42,6 +42,8 @@ class Format:
     content: str = "text"
     purpose: str = ""
     partial: bool = False
+    checker: bool = False  # a model checker's, which may have several rewards
+    family: bool = False  # several files, whose writer takes the path of the first
 
     @property
     def folder(self) -> bool:
@@ -232,6 +234,9 @@ class Formats:
         write = function(format.write)
         if format.folder:
             write(what, Path(path))
+        elif format.family:
+            with all_or_none():
+                write(what, Path(path))
         else:
             write_atomically(path, lambda file: write(what, file))
 
@@ -252,6 +257,8 @@ MODELS = Formats(
     Format("mdp", (".mdp", ".pomdp"), "importers.cassandra.read_cassandra",
            "importers.cassandra_write.write_cassandra",
            purpose="pomdp-solve and its kin: Cassandra's files, fully observable", partial=True),
+    Format("drn", (".drn",), "importers.drn.read_drn", "importers.drn_write.write_drn",
+           purpose="the model checker Storm: explicit models, exact fractions", checker=True),
     otherwise=", or say which format it is with --format",
 )  # fmt: skip
 LOGS = Formats(

@@ -84,6 +84,21 @@ def test_options_of_the_model_in_commands_without_json(capsys, models):
         assert own.out.splitlines()[1:] == same.out.splitlines()[1:]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("solve",), ("evaluate",), ("learn",), ("gradient",), ("compare",), ("simulate",), ("check",), ("show",),
+        ("convert", "new.toml"), ("verify", "answer.csv"), ("lesson", "-o", "new.html"), ("explain", "--state", "a"),
+        ("exercise",),
+    ],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_a_reward_model_is_chosen_only_where_there_are_some(capsys, models, words):
+    done = inside(capsys, words[0], "said.toml", *words[1:], "--reward", "fuel")
+    assert done.code == 2
+    assert done.err.startswith("--reward: said.toml has no reward models to choose from, only .drn")
+
+
 def test_a_tolerance_may_be_a_share_of_the_values(capsys, tmp_path):
     """One state, reward 100, γ = 9/10: worth 1000. 1000.5 is off by more than .001 and by less than a thousandth."""
     model, answer = tmp_path / "m.toml", tmp_path / "answer.csv"

@@ -7,8 +7,9 @@ import shutil
 
 import pytest
 from damage import damage
+from reading import try_to_read
 
-from tabular_rl.errors import ModelError, TabularError
+from tabular_rl.errors import ModelError
 from tabular_rl.formats import load, save
 
 ROBOT = "example:recycling_robot"
@@ -62,17 +63,6 @@ go = { to = [ { state = "a", p = 0.6, reward = 5 },
 to = { a = 0.5, b = "1/2" }
 reward = 2
 """
-
-
-def try_to_read(path, source):
-    try:
-        load(path).validate()
-    except ModelError as error:
-        lines = str(error).split("\n")
-        assert all(line.startswith((str(source), "... and ")) for line in lines)
-        assert all(line.isprintable() for line in lines)
-    except TabularError:
-        raise AssertionError("not an error of the model") from None
 
 
 def written(format, tmp_path):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from random_models import ARRAYS
+from reading import same
 from shipped import shipped
 from strategies import models
 
@@ -25,20 +24,6 @@ quick = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-
-
-def same(a: MDP, b: MDP) -> None:
-    assert a == b
-    assert a.digest == b.digest
-    assert (a.gamma_exact, a.states, a.actions, a.horizon, a.sense) == (
-        b.gamma_exact, b.states, b.actions, b.horizon, b.sense,
-    )  # fmt: skip
-    for field in ARRAYS:
-        x, y = getattr(a, field), getattr(b, field)
-        assert (x is None) == (y is None), field
-        assert x is None or np.array_equal(x, y), field
-        assert x is None or x.dtype == y.dtype, field
-        assert x is None or not y.flags.writeable, field
 
 
 @pytest.mark.parametrize("format", list(NAMES))
