@@ -22,7 +22,7 @@ def command_pages() -> dict[str, str]:
         "# Commands and options\n\nWhat `tabular-rl COMMAND --help` says of every command; with examples, "
         f"[the command line](command-line.md).\n\n{table(['command', 'what it does'], rows)}\n"
     )
-    pages = {"commands": text + toctree([f"/commands/{name}" for name in COMMANDS], hidden=True)}
+    pages = {"commands": text + toctree([f"/commands/{name}" for name in COMMANDS])}
     for name in COMMANDS:
         command = program.get_command(context, name)
         assert command is not None

@@ -26,13 +26,14 @@ html_theme = "furo"
 html_title = f"tabular-rl {version}"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_copy_source = html_show_sourcelink = html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
 nitpicky = True
 smartquotes = False  # s' is no quotation
 autodoc_typehints = "none"
 add_module_names = False
-python_maximum_signature_line_length = 88
+pygments_dark_style = "a11y-dark"
 toc_object_entries = False  # headings of the pages say the same
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4

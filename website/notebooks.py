@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import base64
 import contextlib
+import html
 import io
 import json
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 from website.markdown import block
 from website.pages import ROOT, toctree
 
+PICTURE = "what the code above draws"
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 
 
@@ -25,10 +28,7 @@ def notebook_pages(run: bool = True) -> dict[str, str]:
     )
     lines = [f"- [{_title(path)}]({path.stem}.md)" for path in NOTEBOOKS]
     return {
-        "notebooks/index": text
-        + "\n".join(lines)
-        + "\n"
-        + toctree([f"/{name}" for name in pages], hidden=True),
+        "notebooks/index": text + "\n".join(lines) + "\n" + toctree([f"/{name}" for name in pages]),
         **pages,
     }
 
@@ -65,8 +65,6 @@ def notebook_page(path: Path, run: bool) -> str:
 
 def _shown(source: str, name: str, namespace: dict[str, Any]) -> list[str]:
     """Run a cell; return what it prints, the pictures that it draws, and the value of its last line."""
-    import html
-
     body = ast.parse(source, name)
     last = body.body.pop() if body.body and isinstance(body.body[-1], ast.Expr) else None
     printed, value = io.StringIO(), None
@@ -75,7 +73,7 @@ def _shown(source: str, name: str, namespace: dict[str, Any]) -> list[str]:
         if last is not None:
             value = eval(compile(ast.Expression(last.value), name, "eval"), namespace)
     found = [f"<pre>{html.escape(printed.getvalue())}</pre>"] if printed.getvalue() else []
-    found += [f'<div class="picture">{picture}</div>' for picture in _pictures()]
+    found += [f'<p class="picture"><img alt="{PICTURE}" src="{picture}"></p>' for picture in _pictures()]
     if value is not None and not source.rstrip().endswith(";"):
         shown = getattr(value, "_repr_html_", None)
         found.append(
@@ -87,14 +85,13 @@ def _shown(source: str, name: str, namespace: dict[str, Any]) -> list[str]:
 
 
 def _pictures() -> list[str]:
-    """Return the pictures that are open in pyplot, as SVG, and close them."""
+    """Return the pictures that are open in pyplot, as addresses that hold an SVG, and close them."""
     from matplotlib import pyplot
 
     found = []
     for number in pyplot.get_fignums():
-        drawn = io.StringIO()
+        drawn = io.BytesIO()
         pyplot.figure(number).savefig(drawn, format="svg", bbox_inches="tight")
-        svg = drawn.getvalue()
-        found.append(svg[svg.index("<svg") :])
+        found.append(f"data:image/svg+xml;base64,{base64.b64encode(drawn.getvalue()).decode()}")
     pyplot.close("all")
     return found

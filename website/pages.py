@@ -45,7 +45,7 @@ class Site:
 
     pages: dict[str, str] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
-    sections: dict[str, list[str]] = field(default_factory=dict)
+    sections: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write the pages and files into a folder, for the generator."""
@@ -59,10 +59,16 @@ class Site:
             path.write_bytes(source.read_bytes())
 
 
-def sections() -> dict[str, list[str]]:
-    """Return the sections of the navigation with their entries, as navigation.toml has them."""
+def sections() -> dict[str, dict[str, str]]:
+    """Return the entries of each section of navigation.toml, with the titles that they are given there, else ""."""
     read = tomllib.loads(NAVIGATION.read_text(encoding="utf-8"))
-    return {section["title"]: section["pages"] for section in read["section"]}
+    return {
+        section["title"]: dict(
+            (page, "") if isinstance(page, str) else (page["page"], page["title"])
+            for page in section["pages"]
+        )
+        for section in read["section"]
+    }
 
 
 def documents() -> list[str]:
@@ -105,49 +111,48 @@ def assemble(generate: dict[str, Callable[[], dict[str, str]]]) -> Site:
     Site. Where a page, a section or a file is missing, FileNotFoundError or KeyError.
     """
     site = Site()
-    for title, entries in sections().items():
-        names = site.sections[title] = []
-        for entry in entries:
+    for section, entries in sections().items():
+        names = site.sections[section] = {}
+        for entry, title in entries.items():
             if entry.startswith("generated:"):
                 made = generate[entry.removeprefix("generated:")]()
                 site.pages |= made
-                names.append(next(iter(made)))
+                names[next(iter(made))] = title
                 continue
             for path in entries_of(entry):
                 name = place(path)
                 if name is not None and name not in site.pages:
                     site.pages[name] = converted(ROOT / path, name, site)
-                    names.append(name)
+                    names[name] = title
     decisions = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
     for path in decisions:
         site.pages[f"decisions/{path.stem}"] = converted(path, f"decisions/{path.stem}", site)
-    site.pages["decisions/index"] += toctree([f"/decisions/{path.stem}" for path in decisions], hidden=True)
+    site.pages["decisions/index"] += toctree([f"/decisions/{path.stem}" for path in decisions])
     index = converted(ROOT / "website" / "index.md", "index", site)
     trees = [
-        toctree([f"/{name}" for name in names], hidden=True, caption=title)
-        for title, names in site.sections.items()
+        toctree(
+            [f"{title} </{name}>" if title else f"/{name}" for name, title in names.items()], caption=section
+        )
+        for section, names in site.sections.items()
     ]
     site.pages["index"] = index + "".join(trees)
     return site
 
 
-def toctree(names: list[str], *, hidden: bool = False, caption: str = "") -> str:
-    """Return the list of the pages below a page, which the navigation is made of.
+def toctree(names: list[str], caption: str = "") -> str:
+    """Return the list of the pages below a page, which the navigation is made of and the page does not show.
 
-    >>> print(toctree(["/a"], caption="First"))
+    >>> print(toctree(["/a"], "First"))
     <BLANKLINE>
     ```{toctree}
+    :hidden:
     :caption: First
     <BLANKLINE>
     /a
     ```
     <BLANKLINE>
     """
-    options = (
-        [":hidden:"] * hidden
-        + [f":caption: {caption}"] * bool(caption)
-        + [":maxdepth: 1"] * (not hidden and not caption)
-    )
+    options = [":hidden:"] + [f":caption: {caption}"] * bool(caption)
     return "\n".join(["", "```{toctree}", *options, "", *names, "```", ""])
 
 

@@ -125,7 +125,7 @@ def reference_pages() -> dict[str, str]:
         "# The package\n\nAll that `import tabular_rl` has, from the docstrings. [In Python](python.md) shows it "
         f"at work, and each [method](methods.md) is a function too.\n\n{table(['page', 'names'], links)}\n"
     )
-    return {"reference": first + toctree([f"/{place}" for place in pages], hidden=True), **pages}
+    return {"reference": first + toctree([f"/{place}" for place in pages]), **pages}
 
 
 def _order(thing: Any) -> tuple[str, int]:
@@ -163,4 +163,4 @@ def method_pages() -> dict[str, str]:
         "# Methods\n\nThe table is made from the catalogue: a method that is added there stands here. "
         "[Choosing a method](choosing-a-method.md) says which one to take.\n\n" + "\n\n".join(parts) + "\n"
     )
-    return {"methods": first + toctree([f"/{place}" for place in pages], hidden=True), **pages}
+    return {"methods": first + toctree([f"/{place}" for place in pages]), **pages}

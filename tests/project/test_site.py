@@ -61,7 +61,7 @@ def test_every_link_leads_to_a_page_and_a_heading(site):
 def test_a_page_stands_in_one_place(site):
     counts = Counter(name for names in site.sections.values() for name in names)
     assert set(counts.values()) == {1}
-    below = set(re.findall(r"^/(\S+)$", "\n".join(site.pages.values()), re.MULTILINE))
+    below = set(re.findall(r"^(?:.* <)?/([^\s>]+)>?$", "\n".join(site.pages.values()), re.MULTILINE))
     unseen = [name for name in site.pages if name not in below | {"index"} and not name.startswith("files/")]
     assert not unseen
 
