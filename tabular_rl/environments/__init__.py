@@ -1,7 +1,8 @@
 """Any model as a Gymnasium environment, and any policy as an agent in one.
 
 `ModelEnv(mdp)` is one copy, `ModelVectorEnv(mdp, num_envs)` are thousands that step together, `Agent` is a policy that
-plays. To import this folder registers "tabular-rl/Model-v0" with Gymnasium, where that is installed.
+plays, `sample_log` is a log of steps in any environment. To import this folder registers "tabular-rl/Model-v0" with
+Gymnasium, where that is installed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabular_rl.environments.agent import Agent, Played
 from tabular_rl.errors import MissingExtra
+from tabular_rl.formats.importers.gymnasium_sample import sample_log
 
 if TYPE_CHECKING:
     from tabular_rl.environments.model_env import ModelEnv
@@ -22,7 +24,7 @@ EXTRA = "found no gymnasium, expected the extra: pip install 'tabular-rl[gymnasi
 HERE = "tabular_rl.environments"
 LATER = {"ModelEnv": "model_env", "ModelVectorEnv": "vector_env"}  # what needs Gymnasium when it is imported
 
-__all__ = ["ID", "Agent", "ModelEnv", "ModelVectorEnv", "Played"]
+__all__ = ["ID", "Agent", "ModelEnv", "ModelVectorEnv", "Played", "sample_log"]
 
 
 def __getattr__(name: str) -> Any:

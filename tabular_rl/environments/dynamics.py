@@ -59,4 +59,5 @@ def model_of(model: Any, unavailable: str) -> MDP:
         raise OptionError(f"model: found {kind_text(model)}, expected an MDP, or the name of a file")
     if model.L == 0:
         raise OptionError("model: found no state with actions, expected one to start from")
+    model.validate()  # a mapped one
     return model

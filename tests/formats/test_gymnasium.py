@@ -135,6 +135,37 @@ def test_wrappers():
     assert MDP.from_gymnasium(doubled.unwrapped).r.max() == pytest.approx(1 / 3)
 
 
+def test_a_wrapper_of_ones_own_is_told_of():
+    gymnasium = pytest.importorskip("gymnasium")
+
+    class Shaped(gymnasium.Wrapper):
+        def step(self, action):
+            s, r, *rest = super().step(action)
+            return s, r - 0.01, *rest
+
+    class Named(gymnasium.Wrapper):
+        name = "lake"
+
+    class Rows(gymnasium.ObservationWrapper):
+        def observation(self, s):
+            return s // 4
+
+    lake = make("FrozenLake-v1")
+    with pytest.warns(
+        UserWarning, match="the wrapper Shaped has a step or reset of its own, .*env.unwrapped"
+    ) as said:
+        mdp = MDP.from_gymnasium(Shaped(lake))
+    assert mdp == MDP.from_gymnasium(lake.unwrapped, name=mdp.name)
+    assert len(said) == 1 and "\n" not in str(said[0].message)
+    with pytest.warns(UserWarning, match="the wrapper Rows changes observations: .*those of FrozenLakeEnv"):
+        MDP.from_gymnasium(Rows(lake))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MDP.from_gymnasium(Named(lake))
+        MDP.from_gymnasium(Shaped(lake).unwrapped)
+        MDP.from_gymnasium(gymnasium.wrappers.RecordEpisodeStatistics(lake))
+
+
 def test_a_time_limit_is_a_horizon_where_asked():
     lake = make("FrozenLake-v1", is_slippery=False)
     assert MDP.from_gymnasium(lake).horizon is None
