@@ -20,6 +20,7 @@ NO_RUN = {
     "docs/tutorial-teaching.md": 1,
     "README.md": 2,  # the two commands that make an environment: .ci/run runs the second, and solves with the wheel
     "CONTRIBUTING.md": 1,  # `make`, which would run this test
+    "docs/gymnasium.md": 1,  # a network, which brings gigabytes: tests/environments/test_stable_baselines3.py
     "docs/command-line.md": 1,  # shell completion: it changes the reader's shell
 }
 
