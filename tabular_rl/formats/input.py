@@ -37,14 +37,14 @@ REASONS = {
 
 @contextmanager
 def reporting(source: str | None = None) -> Iterator[None]:
-    """Turn an OSError of reading into a ModelError with the reason, and name the source in every ModelError."""
+    """Turn an OSError of reading into a ModelError with the reason, and name the source in each that names none."""
     try:
         yield
     except OSError as error:
         reason = REASONS.get(error.errno or 0) or (error.strerror or str(error)).lower()
         raise ModelError(reason, source) from error
     except ModelError as error:
-        if source is None:
+        if source is None or error.source is not None:
             raise
         raise error.at(source) from None
 

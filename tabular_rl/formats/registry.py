@@ -8,13 +8,13 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, BinaryIO
 
-from tabular_rl.errors import ModelError, OptionError, quoted
+from tabular_rl.errors import ModelError, OptionError, path_text, quoted
 from tabular_rl.formats import input
 from tabular_rl.formats.input import ZIP
 from tabular_rl.formats.output import all_or_none, write_atomically
@@ -76,8 +76,11 @@ def function(named: str | Callable[..., Any]) -> Callable[..., Any]:
 class Formats:
     """The formats of one thing, "a model" say. The first is that of a stream which does not tell its own."""
 
-    def __init__(self, thing: str, *formats: Format, otherwise: str = "") -> None:
+    def __init__(
+        self, thing: str, *formats: Format, otherwise: str = "", built: Mapping[str, str] | None = None
+    ) -> None:
         self.thing, self.formats, self.otherwise = thing, list(formats), otherwise
+        self.built = dict(built or {})  # suffixes of languages, with the program that builds models of them
 
     @property
     def names(self) -> list[str]:
@@ -194,11 +197,21 @@ class Formats:
             if not stat.S_ISREG(mode):
                 return self._read_stream(file, chosen, given)
             if chosen is None:
+                self._check_built(name)
                 suffix = quoted(Path(name).suffix)
                 raise ModelError(
                     f"found suffix {suffix}, expected one of {', '.join(self.suffixes)}{self.otherwise}"
                 )
             return self._read(file, chosen, given)
+
+    def _check_built(self, name: str) -> None:
+        """Raise where a file is a text in a language, of which another program makes a model."""
+        found = self.built.get(Path(name).suffix.lower())
+        if found is not None:
+            with_file = found.format(file=path_text(name), model=path_text(Path(name).with_suffix(".drn")))
+            raise ModelError(
+                f"describes a model, expected one that is built. Say '{with_file}', then load that"
+            )
 
     def _read_stream(self, file: BinaryIO, format: Format | None, given: tuple[Any, ...]) -> Any:
         if format is not None and format.folder:
@@ -259,7 +272,13 @@ MODELS = Formats(
            purpose="pomdp-solve and its kin: Cassandra's files, fully observable", partial=True),
     Format("drn", (".drn",), "importers.drn.read_drn", "importers.drn_write.write_drn",
            purpose="the model checker Storm: explicit models, exact fractions", checker=True),
+    Format("prism", (".tra",), "importers.prism.read_prism", "importers.prism_write.write_prism",
+           purpose="the model checker PRISM: .tra, and .sta .lab .srew .trew beside it", checker=True, family=True),
     otherwise=", or say which format it is with --format",
+    built={
+        suffix: f"storm {option} {{file}} --buildfull --buildstateval --buildchoicelab --exportbuild {{model}}"
+        for suffix, option in ((".jani", "--jani"), *((s, "--prism") for s in (".prism", ".nm", ".pm", ".sm")))
+    },
 )  # fmt: skip
 LOGS = Formats(
     "a log",

@@ -175,7 +175,7 @@ def test_rounded_rows_name_normalize(written):
         ("@type: MDP", "@type: POMDP", ":3: found @type: POMDP, a partially observable model"),
         ("@type: MDP", "@type: mpd", ":3: found @type: 'mpd', expected DTMC or MDP"),
         ("@type: MDP\n", "", "found no @type, expected it above @model"),
-        ("rational", "parametric", ":4: found values with parameters, expected numbers. Export the model with values"),
+        ("rational", "parametric", ":4: found values with parameters, expected numbers. Give them values: 'storm --"),
         ("rational", "double-interval", ":4: found intervals of probabilities"),
         ("@parameters\n\n", "@parameters\np q\n", ":6: found parameters 'p q', expected numbers."),
         ("@nr_states\n3", "@nr_states\n4", "found 3 states, expected 4 as @nr_states says. Is it cut off?"),
@@ -205,6 +205,18 @@ def test_what_is_wrong_is_told_with_its_line(written, old, new, found):
         load(written(WALK.replace(old, new, 1)), gamma=1, reward="fuel")
     assert found in str(caught.value)
     assert str(caught.value).count("m.drn") == 1
+
+
+@pytest.mark.small
+def test_languages_name_the_program_that_builds_models(tmp_path):
+    for name, option in (("walk.jani", "--jani"), ("walk.nm", "--prism"), ("walk.PRISM", "--prism")):
+        (tmp_path / name).write_text("mdp\n")
+        with pytest.raises(ModelError) as caught:
+            load(tmp_path / name)
+        assert str(caught.value) == (
+            f"{tmp_path / name}: describes a model, expected one that is built. Say 'storm {option} {tmp_path / name} "
+            f"--buildfull --buildstateval --buildchoicelab --exportbuild {tmp_path / 'walk.drn'}', then load that"
+        )
 
 
 TWICE = [

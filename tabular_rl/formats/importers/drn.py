@@ -44,9 +44,7 @@ REFUSED = {
     "SMG": "a game, expected DTMC or MDP",
     "S2PG": "a game, expected DTMC or MDP",
 }
-CONSTANTS = (
-    "Export the model with values for them: storm --prism model.pm --constants p=0.5 --exportbuild model.drn"
-)
+CONSTANTS = "Give them values: 'storm --prism model.pm --constants p=0.5 --exportbuild model.drn'"
 VALUES = {
     "parametric": f"values with parameters, expected numbers. {CONSTANTS}",
     "double-interval": "intervals of probabilities, expected numbers",
