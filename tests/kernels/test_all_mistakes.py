@@ -1,4 +1,4 @@
-"""All small mistakes in all kernels are found; the quick tests make every third."""
+"""All small mistakes in all kernels are found; the quick tests make every sixth."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_sweeps_over_kept_rows_are_sweeps_over_all(monkeypatch, sense, ends, tie
     monkeypatch.setattr(sys.modules[Search.__module__], "SHARE", 0.8)  # such small models keep most rows
     monkeypatch.setattr(_kept_rows, "SHARE", 1.0)
     seen, exact = spied(monkeypatch), 0
-    for seed in range(5 if branching == 3 else 2):
+    for seed in range(4 if branching == 3 else 2):
         mdp = garnet(
             seed, ["9/10", "99/100"][seed % 2], S=8, actions=9, branching=branching, ends=ends, sense=sense
         )
