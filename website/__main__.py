@@ -24,41 +24,34 @@ def build(folder: Path) -> int:
 
     from tabular_rl import lesson, load
 
+    if not replaceable(folder):
+        print(
+            f"{folder}: holds something else than a site, and would be replaced. Name another folder.",
+            file=sys.stderr,
+        )
+        return 2
     matplotlib.use("svg")
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
-        source, made = Path(name) / "source", Path(name) / "made"
+        source, trees, made = (Path(name) / part for part in ("source", "trees", "made"))
         assemble(GENERATED).write(source)
-        code = main(
-            [
-                "-b",
-                "html",
-                "-W",
-                "--keep-going",
-                "-q",
-                "-j",
-                "1",
-                "-c",
-                str(ROOT / "website"),
-                "-d",
-                str(Path(name) / "trees"),
-                str(source),
-                str(made),
-            ]
-        )
-        if code:
-            return code
+        options = ["-b", "html", "-W", "--keep-going", "-q", "-c", str(ROOT / "website"), "-d", str(trees)]
+        if code := main([*options, str(source), str(made)]):
+            return int(code)
         lesson(load("example:gridworld_4x4")).save(made / "lesson-gridworld.html")
-        shutil.rmtree(made / ".doctrees", ignore_errors=True)
         if faults := fetched(made):
             print("\n".join(faults), file=sys.stderr)
             return 1
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(made, folder)
-    print(
-        f"{folder}/index.html: {len(list(folder.rglob('*.html')))} pages in {time.monotonic() - started:.0f} s"
-    )
+    pages = len(list(folder.rglob("*.html")))
+    print(f"{folder}/index.html: {pages} pages in {time.monotonic() - started:.0f} s")
     return 0
+
+
+def replaceable(folder: Path) -> bool:
+    """Tell whether a folder is missing, empty, or an earlier site."""
+    return not folder.exists() or not any(folder.iterdir()) or (folder / "objects.inv").is_file()
 
 
 def fetched(folder: Path) -> list[str]:

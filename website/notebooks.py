@@ -66,12 +66,15 @@ def notebook_page(path: Path, run: bool) -> str:
 def _shown(source: str, name: str, namespace: dict[str, Any]) -> list[str]:
     """Run a cell; return what it prints, the pictures that it draws, and the value of its last line."""
     body = ast.parse(source, name)
-    last = body.body.pop() if body.body and isinstance(body.body[-1], ast.Expr) else None
+    end = body.body[-1] if body.body else None
+    last = end.value if isinstance(end, ast.Expr) else None
+    if last is not None:
+        body.body.pop()
     printed, value = io.StringIO(), None
     with contextlib.redirect_stdout(printed):
         exec(compile(body, name, "exec"), namespace)
         if last is not None:
-            value = eval(compile(ast.Expression(last.value), name, "eval"), namespace)
+            value = eval(compile(ast.Expression(last), name, "eval"), namespace)
     found = [f"<pre>{html.escape(printed.getvalue())}</pre>"] if printed.getvalue() else []
     found += [f'<p class="picture"><img alt="{PICTURE}" src="{picture}"></p>' for picture in _pictures()]
     if value is not None and not source.rstrip().endswith(";"):

@@ -124,15 +124,16 @@ def assemble(generate: dict[str, Callable[[], dict[str, str]]]) -> Site:
                 if name is not None and name not in site.pages:
                     site.pages[name] = converted(ROOT / path, name, site)
                     names[name] = title
-    for path in documents():  # a page that nobody gave a place
-        name = path.removeprefix("docs/").removesuffix(".md")
-        if name not in site.pages and path not in PLACES:
-            site.pages[name] = converted(ROOT / path, name, site)
+    for document in documents():  # one that nobody gave a place
+        name = document.removeprefix("docs/").removesuffix(".md")
+        if name not in site.pages and document not in PLACES:
+            site.pages[name] = converted(ROOT / document, name, site)
             site.sections.setdefault("More", {})[name] = ""
     decisions = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
-    for path in decisions:
-        site.pages[f"decisions/{path.stem}"] = converted(path, f"decisions/{path.stem}", site)
-    site.pages["decisions/index"] += toctree([f"/decisions/{path.stem}" for path in decisions])
+    for decision in decisions:
+        name = f"decisions/{decision.stem}"
+        site.pages[name] = converted(decision, name, site)
+    site.pages["decisions/index"] += toctree([f"/decisions/{decision.stem}" for decision in decisions])
     index = converted(ROOT / "website" / "index.md", "index", site)
     trees = [
         toctree(

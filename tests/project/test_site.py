@@ -19,7 +19,7 @@ import tabular_rl
 from tabular_rl.commands._program import COMMANDS, PROGRAM, program
 from tabular_rl.methods.lookup import METHODS
 from website import notebooks
-from website.__main__ import fetched
+from website.__main__ import fetched, replaceable
 from website.pages import ROOT, Site, assemble, convert, documents, entries_of, place, section_of, sections
 from website.reference import modules, public_names
 from website.site import GENERATED
@@ -158,6 +158,14 @@ def test_pages_that_fetch_from_a_host_are_found(tmp_path):
         '<script src="https://cdn.example/a.js"></script><link href="//x/y.css">'
     )
     assert len(fetched(tmp_path)) == 2
+
+
+def test_only_a_site_is_replaced(tmp_path):
+    assert replaceable(tmp_path) and replaceable(tmp_path / "new")
+    (tmp_path / "thesis.tex").touch()
+    assert not replaceable(tmp_path)
+    (tmp_path / "objects.inv").touch()
+    assert replaceable(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["pages", "markdown", "docstrings", "reference"])
