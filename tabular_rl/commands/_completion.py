@@ -298,6 +298,7 @@ def _parsed(command: click.Command, words: list[str]) -> tuple[dict[str, Any], c
 WORDS = {
     "ROLE=COLUMN": [f"{role}=" for role in ROLES],
     "COLUMN": ROLES["episode"],
+    "ALPHA": ["1", "1/2"],
     "NAME": [*ESTIMATORS[:-1], "gae:"],
 }
 

@@ -18,6 +18,7 @@ from tabular_rl.formats.sheet import Sheet, csv_text, refuse
 from tabular_rl.model.mdp import MDP
 
 Ints = NDArray[np.int64]
+NO_PRIOR = Fraction(0)
 COLUMNS = ("state", "action", "next_state", "count")
 
 
@@ -56,10 +57,22 @@ def _outcomes(mdp: MDP) -> Iterator[tuple[int, int, int]]:
     return zip(*(column.tolist() for column in columns), strict=True)
 
 
-def load_counts(path: str | os.PathLike[str], mdp: MDP) -> Ints:
-    """Return the counts (K,) of the outcomes of an estimated model; ModelError where they are not its own."""
+def load_counts(path: str | os.PathLike[str], mdp: MDP, prior: Fraction = NO_PRIOR) -> Ints:
+    """Return the counts (K,) of the outcomes of an estimated model; ModelError where they are not its own.
+
+    Parameters
+    ----------
+    path : of the file
+    mdp : the estimate
+    prior : what was added to each count
+
+    Returns
+    -------
+    (K,), 0 only with a prior
+    """
+    least = 0 if prior else 1
     source = os.fspath(path)
-    counts = np.zeros(mdp.K, dtype=np.int64)
+    counts, met = np.zeros(mdp.K, dtype=np.int64), np.zeros(mdp.K, dtype=np.bool_)
     place = {
         (mdp.states[s], mdp.actions[a], mdp.states[s2]): k for k, (s, a, s2) in enumerate(_outcomes(mdp))
     }
@@ -74,21 +87,22 @@ def load_counts(path: str | os.PathLike[str], mdp: MDP) -> Ints:
             if k < 0:
                 refuse("found an outcome that is not one of the model's, expected its own", line)
             n = fields[3]
-            if not (n.isascii() and n.isdigit() and len(n) < 19 and int(n) > 0):
-                refuse(f"count: found {quoted(n)}, expected a whole number from 1", line)
-            if counts[k]:
+            if not (n.isascii() and n.isdigit() and len(n) < 19 and int(n) >= least):
+                refuse(f"count: found {quoted(n)}, expected a whole number from {least}", line)
+            if met[k]:
                 refuse("found an outcome twice, expected it once", line)
-            counts[k] = int(n)
-        _check_counts(mdp, counts)
+            counts[k], met[k] = int(n), True
+        _check_counts(mdp, counts, prior)
     return counts
 
 
-def _check_counts(mdp: MDP, counts: Ints) -> None:
+def _check_counts(mdp: MDP, counts: Ints, prior: Fraction) -> None:
     """Raise where the probabilities of the model are not the shares of the counts."""
     for i in range(mdp.L):
         ks = slice(int(mdp.row_ptr[i]), int(mdp.row_ptr[i + 1]))
         n = counts[ks].tolist()
-        shares = [Fraction(x, max(sum(n), 1)) for x in n]
+        total = sum(n) + prior * len(n) or 1
+        shares = [(x + prior) / Fraction(total) for x in n]
         if [p for _, p in mdp.rational(i)[0]] != shares:
             fault = Fault(
                 f"found counts {', '.join(map(str, n[:5]))}, expected shares that are the probabilities of the model",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
+from tabular_rl.analysis.confidence import Confidence
 from tabular_rl.analysis.estimation import Estimate
 from tabular_rl.errors import escape
-from tabular_rl.report.blocks import Block, Lines, Report
+from tabular_rl.report.blocks import Block, Lines, Report, Table
 from tabular_rl.report.words import listed, pair_of, plural, some
 
 SHOWN = 12  # pairs that are listed
@@ -18,6 +20,8 @@ class EstimateReport(Report):
     """What the log held, and what was never tried."""
 
     found: Estimate
+    known: Confidence | None = None  # how far the values of the process can be
+    policy: str = ""  # whose values these are; none for the best one
 
     def blocks(self) -> list[Block]:
         found, mdp, tries = self.found, self.found.mdp, self.found.tries
@@ -42,7 +46,33 @@ class EstimateReport(Report):
             if untried
             else "each action was tried in each state"
         )
-        return [Lines(lines)]
+        if found.prior:
+            lines.append(f"prior: {found.prior} added to the count of each next state")
+        return [Lines(lines), *([] if self.known is None else self._intervals(self.known))]
+
+    def _intervals(self, known: Confidence) -> list[Block]:
+        mdp = known.mdp
+        whose = f"the policy {escape(self.policy)}" if known.given else "the best policy"
+        low, high = known.reward_range
+        seen = " (those of the log)" if known.reward_range == self.found.reward_range else ""
+        lines = [
+            f"with {100 * known.level:.10g}% confidence, values of {whose} in the process itself:",
+            f"from the start states of the log: {_between(*known.start)}",
+        ]
+        states = (~mdp.terminal).nonzero()[0].tolist()
+        rows = [
+            [escape(mdp.states[s]), _down(float(known.lower[s])), _up(float(known.upper[s]))]
+            for s in states[:SHOWN]
+        ]
+        more = [f"... and {len(states) - SHOWN:,} more states; --json has all"] if len(states) > SHOWN else []
+        holds = [
+            f"This holds if rewards lie in {low:g} to {high:g}{seen}, and there are no states or pairs but these."
+        ]
+        return [
+            Lines(lines),
+            Table(["state", "at least", "at most"], rows, left="state", below=more),
+            Lines(holds),
+        ]
 
     def entries(self) -> dict[str, Any]:
         found, mdp = self.found, self.found.mdp
@@ -52,5 +82,27 @@ class EstimateReport(Report):
             "terminal": [mdp.states[int(s)] for s in mdp.terminal.nonzero()[0]],
             "pairs": mdp.L, "outcomes": mdp.K, "added_end": found.added_end,
             "fewest_tries": int(found.tries.min()), "most_tries": int(found.tries.max()),
-            "untried": [list(pair) for pair in found.untried],
+            "untried": [list(pair) for pair in found.untried], "prior": str(found.prior),
+            "confidence": None if self.known is None else self._known(self.known),
         }  # fmt: skip
+
+    def _known(self, known: Confidence) -> dict[str, Any]:
+        mdp = known.mdp
+        return {
+            "level": known.level, "policy": self.policy or None, "reward_range": list(known.reward_range),
+            "start": list(known.start), "states": list(mdp.states), "lower": known.lower, "upper": known.upper,
+            "pairs": [list(pair_of(mdp, i)) for i in range(mdp.L)], "tries": self.found.tries,
+            "radius": known.radius, "reward_lower": known.reward_low, "reward_upper": known.reward_high,
+        }  # fmt: skip
+
+
+def _down(x: float) -> str:
+    return f"{math.floor(x * 1e4) / 1e4:.4f}" if abs(x) < 1e9 else f"{x:.6e}"
+
+
+def _up(x: float) -> str:
+    return f"{math.ceil(x * 1e4) / 1e4:.4f}" if abs(x) < 1e9 else f"{x:.6e}"
+
+
+def _between(low: float, high: float) -> str:
+    return f"{_down(low)} to {_up(high)}"

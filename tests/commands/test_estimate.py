@@ -221,3 +221,43 @@ def test_columns_without_a_log(capsys, command, asked):
     done = inside(capsys, command[0], ROBOT, *command[1:], *asked)
     assert (done.code, done.out) == (2, "")
     assert one_line(done.err) == f"{asked[0]}: found no --data, expected a log"
+
+
+# -- confidence -------------------------------------------------------------------------------------------------------
+
+
+def test_confidence_and_prior_on_the_command_line(capsys, here):
+    inside(capsys, "simulate", ROBOT, "--episodes", "40", "--steps", "50", "--log", "robot.csv")
+    asked = (
+        "estimate",
+        "robot.csv",
+        "--gamma",
+        "0.9",
+        "-o",
+        "robot.toml",
+        "--confidence",
+        "0.9",
+        "--prior",
+        "1/2",
+    )
+    done = inside(capsys, *asked)
+    assert done.code == 0
+    assert "with 90% confidence, values of the best policy in the process itself:" in done.out
+    assert (
+        "This holds if rewards lie in -3 to 2 (those of the log), and there are no states or pairs"
+        in done.out
+    )
+    assert "prior: 1/2 added to the count of each next state" in done.out
+    known = json.loads(
+        inside(capsys, *asked, "--json", "--policy", "uniform", "--reward-range", "-9", "2").out
+    )["confidence"]
+    assert (known["level"], known["policy"], known["reward_range"]) == (0.9, "uniform", [-9, 2])
+    assert known["states"] == ["high", "low"]
+    assert all(a < b for a, b in zip(known["lower"], known["upper"], strict=True))
+    assert len(known["radius"]) == len(known["tries"]) == len(known["pairs"])
+
+
+@pytest.mark.parametrize("option", [("--policy", "uniform"), ("--reward-range", "0", "1")])
+def test_what_needs_a_confidence(capsys, option):
+    done = inside(capsys, "estimate", "log.csv", "--gamma", "0.9", "-o", "m.toml", *option)
+    assert (done.code, one_line(done.err)) == (2, f"{option[0]}: found no --confidence, expected both")
