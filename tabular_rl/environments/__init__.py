@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tabular_rl.environments.vector_env import ModelVectorEnv
 
 ID = "tabular-rl/Model-v0"
-EXTRA = "found no gymnasium, expected the extra: pip install 'tabular-rl[gymnasium]'"
+TO_EXPECT = "expected the extra: pip install 'tabular-rl[gymnasium]'"
 HERE = "tabular_rl.environments"
 LATER = {"ModelEnv": "model_env", "ModelVectorEnv": "vector_env"}  # what needs Gymnasium when it is imported
 
@@ -32,8 +32,11 @@ def __getattr__(name: str) -> Any:
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if importlib.util.find_spec("gymnasium") is None:
-        raise MissingExtra(f"{name}: {EXTRA}")
-    return getattr(import_module(f"{HERE}.{LATER[name]}"), name)
+        raise MissingExtra(f"{name}: found no gymnasium, {TO_EXPECT}")
+    try:
+        return getattr(import_module(f"{HERE}.{LATER[name]}"), name)
+    except ImportError:
+        raise MissingExtra(f"{name}: found a gymnasium older than 1.1, {TO_EXPECT}") from None
 
 
 def register() -> None:
