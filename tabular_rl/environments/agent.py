@@ -104,17 +104,19 @@ class Agent:
         if seed is not None:
             self._rng = np.random.default_rng(np.random.SeedSequence(SEED.check(seed)).spawn(1)[0])
 
-    def act(self, observation: Any, t: Any = None) -> Any:
+    def act(self, observation: Any, t: Any = None, over: Any = None) -> Any:
         """Return the action for an observation, or those for the observations of all copies.
 
         Parameters
         ----------
         observation : as the environment has returned it
         t : the time, of each copy where there are several; by default the actions since `reset` are counted
+        over : of several copies, those that begin anew with this step: they have any action, since none is taken, and
+            what they observe need not be a state
 
         Returns
         -------
-        An action as the environment takes it. A copy whose episode has ended has any: it is not taken.
+        An action as the environment takes it; in a vector environment one a copy, any where the state is terminal.
 
         Raises
         ------
@@ -124,7 +126,8 @@ class Agent:
         self.t += 1
         if self._copies is None:
             return self._actions[self._action(self._state(observation), int(time))]
-        return self._act_together(self._states_of(observation), np.broadcast_to(time, self._copies))
+        begins = np.zeros(self._copies, dtype=bool) if over is None else np.asarray(over, dtype=bool)
+        return self._act_together(self._states_of(observation, begins), np.broadcast_to(time, self._copies))
 
     __call__ = act
 
@@ -154,8 +157,8 @@ class Agent:
             i = first + int(np.searchsorted(here, self._rng.random(), side="right"))
         return int(mdp.pair_action[i])
 
-    def _states_of(self, observations: Any) -> NDArray[np.int64]:
-        """The state of each copy."""
+    def _states_of(self, observations: Any, over: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """The state of each copy; any where its episode is over."""
         if isinstance(observations, tuple):
             observations = list(zip(*observations, strict=True))
         elif self._given is None and np.ndim(observations) == 1:
@@ -164,7 +167,8 @@ class Agent:
             known: NDArray[np.int64] = index[np.clip(at, 0, len(index) - 1)]
             if ((at >= 0) & (at < len(index)) & (known >= 0)).all():
                 return known
-        return np.array([self._state(one) for one in observations], dtype=np.int64)
+        found = [0 if ended else self._state(one) for one, ended in zip(observations, over, strict=True)]
+        return np.array(found, dtype=np.int64)
 
     @cached_property
     def _index(self) -> tuple[int, NDArray[np.int64]]:
@@ -279,7 +283,9 @@ class Agent:
             np.zeros(n, dtype=bool),
         )
         while (number < each).any():
-            observation, reward, terminated, truncated, _ = self.env.step(self.act(observation, clock))
+            observation, reward, terminated, truncated, _ = self.env.step(
+                self.act(observation, clock, begins)
+            )
             live = np.flatnonzero(~begins & (number < each))
             at = live, number[live]
             made.returns[at] += reward[live]

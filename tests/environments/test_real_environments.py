@@ -123,6 +123,13 @@ def test_cards_by_the_rules(rules):
     assert distance(G, value_of(mdp, best)) < MILLION
 
 
+def test_copies_play_cards_too():
+    """What a hand that is over shows, 26 say, is no state of the model, and need not be one."""
+    policy = t.solve(blackjack()).policy
+    tables = gymnasium.make_vec("Blackjack-v1", num_envs=4, vectorization_mode="sync")
+    assert set(policy.as_agent(tables).returns(200, seed=1).tolist()) == {-1.0, 0.0, 1.0}
+
+
 def test_cards_by_other_rules_are_found():
     """Planted: a dealer who never busts, and an ace that is never usable, in the model of the random policy."""
     plain = blackjack()
