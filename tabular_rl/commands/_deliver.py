@@ -41,7 +41,7 @@ def deliver(report: Report, given: Mapping[str, Any]) -> None:
     output, picture = given.get("output"), given.get("plot")
     with all_or_none(), writing(output or picture):
         if output is not None and is_file(output):
-            write_report(report, output)
+            write_report(report, output, given.get("to"))
         if picture is not None:
             write_picture(report, picture, given["draw"] or "")
     with writing(None):

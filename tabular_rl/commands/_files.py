@@ -9,17 +9,20 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, overload
 
 from tabular_rl.commands._memory import check_states
+from tabular_rl.commands._options import ANSWER_FOLDERS
 from tabular_rl.errors import OptionError, OutputError, closest, escape, path_text, quoted
 from tabular_rl.formats import format_of, load
+from tabular_rl.formats.answer_npy import is_answer
 from tabular_rl.formats.answers import read_answer
 from tabular_rl.formats.bundled import example_path
 from tabular_rl.formats.logs import log_and_remark
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.output import place_of, probe, reporting
-from tabular_rl.formats.registry import MODELS
+from tabular_rl.formats.registry import ANSWERS, MODELS
 from tabular_rl.formats.remarks import heard
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.numbers import rounded_up
@@ -275,7 +278,8 @@ def check_output(
         raise OptionError(f"{name}: found '', expected the name of a file")
     _check_no_input(output, inputs, "file")
     if os.path.isdir(output):
-        raise _unwritable(output, "is a directory")
+        way_out = "; --to npy writes arrays into one" if suffixes and ".parquet" in suffixes else ""
+        raise _unwritable(output, f"is a directory{way_out}")
     folder = os.path.dirname(output)
     if folder and not os.path.exists(folder):
         raise _unwritable(output, f"no such folder {path_text(folder)}")
@@ -287,7 +291,46 @@ def check_output(
         raise OptionError(
             f"{name}: {path_text(output)}: found the suffix {quoted(suffix)}, expected {' or '.join(suffixes)}{rest}"
         )
+    format = ANSWERS.of(output) if suffixes else None
+    if format is not None and suffix in suffixes:
+        format.check_needs(f"{name}: {path_text(output)}")
     probe(output)
+
+
+def check_answer_output(given: dict[str, Any], *inputs: str | None) -> None:
+    """Raise before anything is solved where the answer cannot be written; settle its format in `given`.
+
+    Parameters
+    ----------
+    given : what the command line says; `to` becomes the format where --format names one that only answers have
+    inputs : the files that are read
+
+    Raises
+    ------
+    MissingExtra : what the format needs is not installed
+    OptionError, OutputError : the option or the path, and the reason
+    """
+    if given["format"] in ANSWER_FOLDERS:
+        if given["to"] not in (None, given["format"]):
+            raise OptionError(
+                f"--format {given['format']}: found --to {given['to']} too, expected one of them"
+            )
+        given["to"], given["format"] = given["format"], None
+    output, to = given["output"], given["to"]
+    if to is None:
+        check_output(output, *inputs, suffixes=ANSWERS.suffixes)
+        return
+    if output is None or (output == "-" and to != "json"):
+        found = "no -o" if output is None else "-o -, which is JSON"
+        raise OptionError(f"--to {to}: found {found}, expected -o FILE: it says where to")
+    format = ANSWERS.named(to)
+    format.check_needs(f"--to {to}")
+    if not format.folder:
+        check_output(output, *inputs)
+        return
+    _check_new(output, inputs)
+    if os.path.isdir(output) and os.listdir(output) and not is_answer(Path(output)):
+        raise _unwritable(output, "something else stands there, expected an answer")
 
 
 def check_picture(given: Mapping[str, Any], *inputs: str | None) -> None:

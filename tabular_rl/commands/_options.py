@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tabular_rl.errors import OptionError, quoted
-from tabular_rl.formats.registry import MODELS
+from tabular_rl.formats.registry import ANSWERS, MODELS
 from tabular_rl.methods.lookup import METHODS, PLANNERS
 from tabular_rl.model.calls import Option
 from tabular_rl.model.rationals import calculated, nearest
@@ -140,30 +140,43 @@ def _set_quiet(_ctx: click.Context, _parameter: click.Parameter, level: int) -> 
 
 seed_option = value_option(SEED, "Seed of the random numbers.", default=0)
 minimize_option = click.option("--minimize", is_flag=True, help="Treat rewards as costs: less is better.")
-model_options = together(
-    click.argument("model", metavar="MODEL"),
-    click.option(
-        "--format", type=click.Choice(MODELS.names), help="Format of MODEL, if its name does not say it."
-    ),
-    value_option(
-        GAMMA, "Discount, instead of the one in the file. 0.9, 9/10 and 1/1.02 are exact fractions."
-    ),
-    value_option(
-        HORIZON, "Number of decisions, instead of the one in the file: the problem ends after them."
-    ),
-    state_option("terminal", "A terminal state, instead of those in the file."),
-    click.option(
-        "--reward",
-        metavar="NAME",
-        help="Reward model, where the file of a model checker has several. label:NAME pays 1 for reaching that label.",
-    ),
-    minimize_option,
-    click.option(
-        "--normalize",
-        is_flag=True,
-        help="Divide each row that does not sum to 1 by its sum, and report the largest change.",
-    ),
-)
+
+
+def _model_options(*others: str) -> Callable[[C], C]:
+    """Return the options that say which model is read; `others` are formats of -o that --format takes too."""
+    too = f"; {', '.join(others)}: that of -o" if others else ""
+    return together(
+        click.argument("model", metavar="MODEL"),
+        click.option(
+            "--format",
+            type=click.Choice([*MODELS.names, *others]),
+            help=f"Format of MODEL, if its name does not say it{too}.",
+        ),
+        value_option(
+            GAMMA, "Discount, instead of the one in the file. 0.9, 9/10 and 1/1.02 are exact fractions."
+        ),
+        value_option(
+            HORIZON, "Number of decisions, instead of the one in the file: the problem ends after them."
+        ),
+        state_option("terminal", "A terminal state, instead of those in the file."),
+        click.option(
+            "--reward",
+            metavar="NAME",
+            help="Reward model, where the file of a model checker has several. label:NAME pays 1 for reaching that "
+            "label.",
+        ),
+        minimize_option,
+        click.option(
+            "--normalize",
+            is_flag=True,
+            help="Divide each row that does not sum to 1 by its sum, and report the largest change.",
+        ),
+    )
+
+
+model_options = _model_options()
+ANSWER_FOLDERS = tuple(format.name for format in ANSWERS.formats if format.folder)
+answer_model_options = _model_options(*ANSWER_FOLDERS)
 quiet_option = click.option(
     "-q",
     "--quiet",
@@ -175,6 +188,14 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 all_option = click.option("--all", "everything", is_flag=True, help="Print every state, as a table.")
 
 
+def _also(what: str) -> str:
+    """Return what -o does, without a stop."""
+    others = [
+        format.title + f" ({format.suffixes[0]})" for format in ANSWERS.formats[1:] if not format.folder
+    ]
+    return f"Also write {what} to FILE: {', '.join(others)} or JSON (.json or no suffix)"
+
+
 def report_options(what: str, dual: bool = False) -> Callable[[C], C]:
     """Return the options about the answer of a command: where it goes, and how much of it is shown."""
     more = " dual: how often each action is taken, by linear programming." if dual else ""
@@ -184,9 +205,12 @@ def report_options(what: str, dual: bool = False) -> Callable[[C], C]:
         help=f"q: q(s,a) of each action beside v(s), in JSON and CSV too.{more}",
     )
     state = state_option("state", "Show only this state. JSON and files still hold all states.")
-    output = output_option(f"Also write {what} to FILE, as CSV (.csv) or JSON (.json or no suffix).")
+    output = output_option(f"{_also(what)}; --to npy: to a folder.")
+    to = click.option(
+        "--to", type=click.Choice(ANSWERS.names), help="Format of -o, if the name of FILE does not say it."
+    )
     drawn = plot_options(f"Draw {what}")
-    return together(output, drawn, show, state, json_option, all_option, quiet_option)
+    return together(output, to, drawn, show, state, json_option, all_option, quiet_option)
 
 
 def plot_options(what: str) -> Callable[[C], C]:
@@ -224,7 +248,7 @@ start_policy_option = click.option(
 
 def file_options(what: str) -> Callable[[C], C]:
     """Return the options about where a report goes that is no table of states."""
-    output = output_option(f"Also write {what} to FILE, as CSV (.csv) or JSON (.json or no suffix).")
+    output = output_option(f"{_also(what)}.")
     return together(output, json_option, quiet_option)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from tabular_rl.analysis.iterates import iterates
 from tabular_rl.commands._deliver import deliver, note_written
 from tabular_rl.commands._files import (
-    check_output,
+    check_answer_output,
     check_picture,
     named_states,
     policy_file,
@@ -16,10 +16,9 @@ from tabular_rl.commands._files import (
     read_start,
     start_file,
 )
-from tabular_rl.commands._options import flag
+from tabular_rl.commands._options import ANSWER_FOLDERS, flag
 from tabular_rl.errors import OptionError, quoted
 from tabular_rl.formats.named_policies import read_policy
-from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.methods.lookup import canonical
 from tabular_rl.model.mdp import MDP
 from tabular_rl.report.iterates import IteratesReport
@@ -30,7 +29,9 @@ def stepped(task: str, given: dict[str, Any]) -> int:
     """Show the steps of a method one by one, and return the exit code."""
     inputs = start_file(given["start_from"] or ()), policy_file(given.get("policy"))
     first = policy_file(given.get("start_policy"))
-    check_output(given["output"], given["model"], *inputs, first, suffixes=ANSWERS.suffixes)
+    check_answer_output(given, given["model"], *inputs, first)
+    if given["to"] in ANSWER_FOLDERS:
+        raise OptionError(f"--to {given['to']}: found with --iterates, which are no arrays; expected another")
     check_picture(given, given["model"], *inputs, first)
     for key in (key for key in OPTIONS if given.get(key) is not None and key != "in_place"):
         raise OptionError(f"{flag(key)}: found with --iterates, which has no such option")

@@ -12,7 +12,7 @@ from tabular_rl.commands.solve import answered
 
 
 @click.command("evaluate", cls=Command)
-@o.model_options
+@o.answer_model_options
 @o.policy_option("Policy to evaluate")
 @o.method_options("prediction")
 @o.report_options("the answer")

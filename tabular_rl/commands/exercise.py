@@ -121,7 +121,7 @@ def _deliver(found: Exercise, given: Mapping[str, Any]) -> None:
         show(report, given)
     else:
         for part in rendered(report, SHEETS.named(to)):
-            out(part)
+            out(str(part))
 
 
 # -- sheets for a class ------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from tabular_rl.analysis.regret import Regret, regret
 from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, exit_code, note_written
 from tabular_rl.commands._files import (
+    check_answer_output,
     check_columns,
     check_output,
     check_picture,
@@ -26,7 +27,6 @@ from tabular_rl.commands._help import OfMethods
 from tabular_rl.errors import OptionError, OutputError, path_text
 from tabular_rl.formats.checkpoint import checkpoint_to, read_checkpoint
 from tabular_rl.formats.named_policies import read_policy
-from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.methods.lookup import LEARNERS, canonical, learner_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.transitions import behavior_of
@@ -51,7 +51,7 @@ learner_options = o.option_flags(
 
 
 @click.command("learn", cls=OfMethods)
-@o.model_options
+@o.answer_model_options
 @click.option("--method", metavar="METHOD", help=f"One of the methods above  [default: {DEFAULT}]")
 @click.option(
     "--policy",
@@ -178,7 +178,7 @@ def _check_files(given: dict[str, Any]) -> None:
     """Raise before anything is learned where a file cannot be written, or is one that is read."""
     inputs = [given["model"], given["data"], given["resume"], start_file(given["start_from"] or ())]
     inputs += map(policy_file, (given["policy"], given["behavior"]))
-    check_output(given["output"], *inputs, suffixes=ANSWERS.suffixes)
+    check_answer_output(given, *inputs)
     check_picture(given, *inputs)
     checkpoint = given["checkpoint"]
     if checkpoint is None:

@@ -12,7 +12,7 @@ import click
 from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import NOT_REACHED, at_work, deliver, note_written
 from tabular_rl.commands._files import (
-    check_output,
+    check_answer_output,
     check_picture,
     named_states,
     policy_file,
@@ -24,7 +24,6 @@ from tabular_rl.commands._help import Command
 from tabular_rl.commands._steps import stepped
 from tabular_rl.errors import OptionError
 from tabular_rl.formats.named_policies import read_policy
-from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.methods.ask import evaluate, solve
 from tabular_rl.methods.lookup import canonical, exact_method, planner_of
 from tabular_rl.model.clock import profile
@@ -41,7 +40,7 @@ LINEAR_PROGRAMMING = "linear-programming"
 
 
 @click.command("solve", cls=Command)
-@o.model_options
+@o.answer_model_options
 @o.method_options("control")
 @o.report_options("the answer", dual=True)
 def command(**given: Any) -> int:
@@ -66,14 +65,9 @@ def answered(task: str, given: dict[str, Any]) -> int:
         raise OptionError("--start-policy: found without --iterates, expected both")
     method, options = _chosen_method(given, task)
     policy, start = given.get("policy"), given["start_from"]
-    check_output(
-        given["output"],
-        given["model"],
-        start_file(start or ()),
-        policy_file(policy),
-        suffixes=ANSWERS.suffixes,
-    )
-    check_picture(given, given["model"], start_file(start or ()), policy_file(policy))
+    inputs = given["model"], start_file(start or ()), policy_file(policy)
+    check_answer_output(given, *inputs)
+    check_picture(given, *inputs)
     with ExitStack() as counting:
         phases = counting.enter_context(profile()) if given["profile"] else {}
         mdp = read_model(given)

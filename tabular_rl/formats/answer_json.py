@@ -52,14 +52,33 @@ def read_answer_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
     ------
     ModelError : the key or state, and what was found and expected there
     """
-    document = _document(text)
+    return answer_of_document(document_of(text), mdp, policy_only)
+
+
+def answer_of_document(document: dict[str, Any], mdp: MDP, policy_only: bool = False) -> Answer:
+    """Return the answer of a document that was read.
+
+    Parameters
+    ----------
+    document : as `document_of` returns it
+    mdp : the model that it answers
+    policy_only : skip the values where the document has a policy
+
+    Returns
+    -------
+    Answer in the order of the model's states and in its sign; None for what the document does not have.
+
+    Raises
+    ------
+    ModelError : the key or state, and what was found and expected there
+    """
     task = document.get("task", "control")
     if task not in ("control", "prediction"):
         raise ModelError(f"task: found {quoted(task)}, expected 'control' or 'prediction'")
     digest = document.get("digest")
     if digest is not None and not isinstance(digest, str):
         raise ModelError(f"digest: found {quoted(digest)}, expected a text")
-    order = _order(document.get("states"), mdp)
+    order = order_of(document.get("states"), mdp)
     given = {key: value for key, value in document.items() if value is not None}
     policy = None
     if "policy" in given:
@@ -79,7 +98,7 @@ def read_answer_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
     return Answer(values, lower, upper, policy, task, digest, exact, bound, claims, beside)
 
 
-def _document(text: str) -> dict[str, Any]:
+def document_of(text: str) -> dict[str, Any]:
     """Return the keys of an answer; a policy or values alone become its only key."""
     document = read_json(text, _Spelled)
     if not isinstance(document, dict):
@@ -97,7 +116,7 @@ def _document(text: str) -> dict[str, Any]:
     return document
 
 
-def _order(states: Any, mdp: MDP) -> list[int] | None:
+def order_of(states: Any, mdp: MDP) -> list[int] | None:
     """Where in the model the entries of lists stand; None for its own order."""
     if states is None:
         return None

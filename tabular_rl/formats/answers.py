@@ -1,4 +1,6 @@
-"""Answer files: JSON with everything, or CSV with a line a state. Grammar and examples are in docs/command-line.md.
+"""Answer files: JSON with everything, CSV or Parquet with a line a state, a folder of arrays.
+
+Grammar and examples are in docs/command-line.md.
 
 An answer from elsewhere needs no more than a value for each state: a CSV file with the columns `state` and `value`,
 or a JSON object {"values": {"young": 26.2, ...}}.
@@ -9,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +31,7 @@ def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
 
     Parameters
     ----------
-    path : a JSON or CSV file, which its first character says; "-" is standard input
+    path : a JSON, CSV or Parquet file, which its first bytes say, or a folder of arrays; "-" is standard input
     mdp : the model that it answers
     policy_only : skip the values where the file names actions; they may be those of another horizon
 
@@ -45,14 +48,7 @@ def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
     source = source_of(path)
     try:
         with reporting(source):
-            text = plain_ends(_text_of(path))
-            if not text.strip():
-                raise ModelError(EMPTY)
-            first = text.lstrip().partition("\n")[0]
-            # A table with its columns is one whatever the file is called; of anything else the name decides.
-            named = None if "state" in first.split(",") else ANSWERS.of(path)
-            format = ANSWERS.of_bytes(first[:8].encode()) or named or ANSWERS.named("csv")
-            answer: Answer = function(format.read)(text, mdp, policy_only)
+            answer = _answer_of(path, mdp, policy_only)
             if answer.values is None and answer.policy is None:
                 raise ModelError("found neither values nor actions, expected some: a line for each state")
             return answer
@@ -60,9 +56,32 @@ def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
         raise OptionError(f"{path_text(source)}: {error}") from None
 
 
-def _text_of(path: str) -> str:
+def _answer_of(path: str, mdp: MDP, policy_only: bool) -> Answer:
+    """Return the answer of a file by its first bytes, or of a folder of arrays."""
+    found: Answer
     if os.path.isdir(path):
-        raise ModelError("is a directory, expected an answer file (JSON or CSV)")
+        folder = next(format for format in ANSWERS.formats if format.folder)
+        found = function(folder.read)(Path(path), mdp, policy_only)
+        return found
+    data = _data_of(path)
+    format = ANSWERS.of_bytes(data[:8])
+    if format is not None and format.needs is not None:
+        format.check_needs(f"{path_text(source_of(path))}: {format.content}")
+        found = function(format.read)(data, mdp, policy_only)
+        return found
+    text = plain_ends(decode(data))
+    if not text.strip():
+        raise ModelError(EMPTY)
+    first = text.lstrip().partition("\n")[0]
+    # A table with its columns is one whatever the file is called; of anything else the name decides.
+    named = None if "state" in first.split(",") else ANSWERS.of(path)
+    named = None if named is not None and named.needs is not None else named
+    format = ANSWERS.of_bytes(first[:8].encode()) or named or ANSWERS.named("csv")
+    found = function(format.read)(text, mdp, policy_only)
+    return found
+
+
+def _data_of(path: str) -> bytes:
     if path == "-":
         data = read_all(standard_input())
     else:
@@ -70,7 +89,7 @@ def _text_of(path: str) -> str:
             data = read_all(file)
     if not data:
         raise ModelError(EMPTY)
-    return decode(data)
+    return data
 
 
 def read_frame(frame: Any, mdp: MDP, policy_only: bool = False) -> Answer:

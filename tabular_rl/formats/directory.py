@@ -9,21 +9,19 @@ Opening looks at headers and sizes alone. Contents are validated in one pass whe
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import os
-import shutil
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import ModelError, OptionError, OutputError, escape, path_text, quoted
+from tabular_rl.errors import ModelError, OptionError, escape, path_text, quoted
+from tabular_rl.formats.answer_npy import is_answer
 from tabular_rl.formats.arrays import arrays_of, check_exact, model_of
 from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.header import (
@@ -37,7 +35,7 @@ from tabular_rl.formats.header import (
 )
 from tabular_rl.formats.input import open_file, read_all, reporting
 from tabular_rl.formats.npy import BLOCK, check_npy, npy_bytes, read_npy_header
-from tabular_rl.formats.output import Complete, hidden, place_of, settle, sync_folder
+from tabular_rl.formats.output import place_of, replace_folder, write_new
 from tabular_rl.formats.output import reporting as writing
 from tabular_rl.formats.registry import NO_ARRAYS
 from tabular_rl.model.mdp import MDP
@@ -185,32 +183,11 @@ def write_directory(mdp: MDP, path: Path) -> None:
             raise OptionError(
                 f"{path_text(path)}: is the directory that the model is mapped from, expected another"
             )
-        free = not place.exists() or (place.is_dir() and not any(place.iterdir()))
-        if not free and not (place / HEADER).is_file():
-            raise OutputError(
-                f"{path_text(path)}: cannot be written: something else stands there, expected a model"
-            )
-        temporary, aside = hidden(place), hidden(place)
+    replace_folder(path, lambda folder: _write_files(mdp, folder), _is_model, "a model")
 
-        def rename() -> None:
-            if not place.exists():
-                temporary.rename(place)
-            elif not _exchange(temporary, place):
-                place.rename(aside)
-                temporary.rename(place)
 
-        def drop() -> None:
-            for folder in (temporary, aside):
-                shutil.rmtree(folder, ignore_errors=True)
-
-        try:
-            temporary.mkdir()
-            _write_files(mdp, temporary)
-            sync_folder(temporary)
-        except BaseException:
-            drop()
-            raise
-        settle(Complete(path, place, rename, drop))
+def _is_model(folder: Path) -> bool:
+    return (folder / HEADER).is_file() and not is_answer(folder)
 
 
 def _write_files(mdp: MDP, folder: Path) -> None:
@@ -218,30 +195,10 @@ def _write_files(mdp: MDP, folder: Path) -> None:
     header = header_of(mdp, tuple(arrays))
     named = header.states is not None or header.actions is not None
     for name, array in arrays.items():
-        _write(folder / f"{name}.npy", npy_bytes(array))
+        write_new(folder / f"{name}.npy", npy_bytes(array))
     if named:
         names = {"states": header.states, "actions": header.actions}
-        _write(folder / NAMES, [json.dumps(names).encode("ascii")])
+        write_new(folder / NAMES, [json.dumps(names).encode("ascii")])
     digest = _contents_digest(mdp, header)
     text = json.dumps({**header_json(header), "named": named, "digest": digest}, indent=2)
-    _write(folder / HEADER, [text.encode("ascii")])  # no newline at the end: every cut shows
-
-
-def _write(path: Path, parts: Any) -> None:
-    with open(path, "xb") as file:
-        for part in parts:
-            file.write(part)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _exchange(a: Path, b: Path) -> bool:
-    """Let two directories change places in one step; False where the system cannot."""
-    with suppress(OSError, AttributeError, ValueError):
-        libc: Any = ctypes.CDLL(None, use_errno=True)
-        first, second = os.fsencode(a), os.fsencode(b)
-        if sys.platform == "linux":
-            return bool(libc.renameat2(-100, first, -100, second, 2) == 0)  # AT_FDCWD, RENAME_EXCHANGE
-        if sys.platform == "darwin":
-            return bool(libc.renamex_np(first, second, 2) == 0)  # RENAME_SWAP
-    return False
+    write_new(folder / HEADER, [text.encode("ascii")])  # no newline at the end: every cut shows

@@ -138,7 +138,7 @@ def save(what: Any, path: str | os.PathLike[str], *, format: str | None = None) 
 
     Parameters
     ----------
-    what : the model; or an answer, which is written as JSON or CSV
+    what : the model; or an answer, whose formats are "json", "csv", "parquet" and "npy"
     path : a file, a directory, or "-" for standard output
     format : "toml", "csv", "npz", "directory" or another that is written; by default what the suffix says: without
         one, a directory
@@ -148,8 +148,8 @@ def save(what: Any, path: str | os.PathLike[str], *, format: str | None = None) 
     OutputError : path and reason
     """
     if not isinstance(what, MDP):
-        if format is None and hasattr(what, "save"):
-            what.save(path)
+        if hasattr(what, "save"):
+            what.save(path) if format is None else what.save(path, format=format)
             return
         hint = "; write_log writes transitions" if hasattr(what, "next_row") else ""
         if hasattr(what, "mdp") and hasattr(what, "tries"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import secrets
@@ -12,7 +13,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from tabular_rl.errors import ModelError, OutputError, TabularError, path_text, quoted
 
@@ -67,15 +68,15 @@ def _written(path: Target, write: Callable[[BinaryIO], None]) -> Complete:
     return Complete(path, place, lambda: os.replace(temporary, place), drop)
 
 
-def write_parts(parts: Iterable[str], path: str | os.PathLike[str]) -> None:
-    """Write pieces of text atomically; OutputError names the path."""
+def write_parts(parts: Iterable[str | bytes], path: str | os.PathLike[str]) -> None:
+    """Write pieces of text, or of bytes, atomically; OutputError names the path."""
     write_atomically(path, lambda file: write_text(parts, file))
 
 
-def write_text(parts: Iterable[str], file: BinaryIO) -> None:
-    """Write pieces of text in UTF-8, half a surrogate pair as an escape."""
+def write_text(parts: Iterable[str | bytes], file: BinaryIO) -> None:
+    """Write pieces of text in UTF-8, or of bytes, half a surrogate pair as an escape."""
     for part in parts:
-        file.write(part.encode("utf-8", "backslashreplace"))
+        file.write(part if isinstance(part, bytes) else part.encode("utf-8", "backslashreplace"))
 
 
 def write_lines(lines: Iterable[str], file: BinaryIO) -> None:
@@ -266,3 +267,70 @@ def new_folder(path: Target) -> Iterator[Path]:
             sync_folder(place.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_new(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """Write a file that is not there yet, flushed to the disk."""
+    with open(path, "xb") as file:
+        for part in parts:
+            file.write(part)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_folder(
+    path: Target, fill: Callable[[Path], None], ours: Callable[[Path], bool], expected: str
+) -> None:
+    """Let a folder take the place of what stands at a path when all its files are written.
+
+    Parameters
+    ----------
+    path : where to
+    fill : writes the files into a hidden folder beside it
+    ours : whether a folder that stands there may be replaced; an empty one always may
+    expected : what messages call such a folder
+
+    Raises
+    ------
+    OutputError : something else stands there, or the reason why nothing can be written
+    """
+    with reporting(path):
+        place = place_of(path)
+        free = not place.exists() or (place.is_dir() and not any(place.iterdir()))
+        if not free and not (place.is_dir() and ours(place)):
+            raise OutputError(
+                f"{path_text(path)}: cannot be written: something else stands there, expected {expected}"
+            )
+        temporary, aside = hidden(place), hidden(place)
+
+        def rename() -> None:
+            if not place.exists():
+                temporary.rename(place)
+            elif not exchange(temporary, place):
+                place.rename(aside)
+                temporary.rename(place)
+
+        def drop() -> None:
+            for folder in (temporary, aside):
+                shutil.rmtree(folder, ignore_errors=True)
+
+        try:
+            temporary.mkdir()
+            fill(temporary)
+            sync_folder(temporary)
+        except BaseException:
+            drop()
+            raise
+        settle(Complete(path, place, rename, drop))
+
+
+def exchange(a: Path, b: Path) -> bool:
+    """Let two directories change places in one step; False where the system cannot."""
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        libc: Any = ctypes.CDLL(None, use_errno=True)
+        first, second = os.fsencode(a), os.fsencode(b)
+        if sys.platform == "linux":
+            return bool(libc.renameat2(-100, first, -100, second, 2) == 0)  # AT_FDCWD, RENAME_EXCHANGE
+        if sys.platform == "darwin":
+            return bool(libc.renamex_np(first, second, 2) == 0)  # RENAME_SWAP
+    return False

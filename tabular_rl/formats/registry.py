@@ -10,11 +10,12 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, BinaryIO
 
-from tabular_rl.errors import ModelError, OptionError, path_text, quoted
+from tabular_rl.errors import MissingExtra, ModelError, OptionError, path_text, quoted
 from tabular_rl.formats import input
 from tabular_rl.formats.input import ZIP
 from tabular_rl.formats.output import all_or_none, write_atomically
@@ -31,7 +32,8 @@ class Format:
     this folder, so that it is imported when it is first called; without `write` it is only
     read. `magic` are the first bytes of a file, none for text,
     `content` what messages call what such a file holds, `purpose` what it is for. `partial` says that `write` refuses
-    models which the format cannot hold.
+    models which the format cannot hold. `needs` is a package that reads and writes it, and the extra that
+    brings it.
     """
 
     name: str
@@ -44,6 +46,15 @@ class Format:
     partial: bool = False
     checker: bool = False  # a model checker's, which may have several rewards
     family: bool = False  # several files, whose writer takes the path of the first
+    needs: tuple[str, str] | None = None
+
+    def check_needs(self, what: str) -> None:
+        """Raise MissingExtra where the package that it needs is not installed; `what` asks for it."""
+        if self.needs is not None and find_spec(self.needs[0]) is None:
+            package, extra = self.needs
+            raise MissingExtra(
+                f"{what}: found no {package}, expected the extra: pip install 'tabular-rl[{extra}]'"
+            )
 
     @property
     def folder(self) -> bool:
@@ -57,7 +68,9 @@ class Format:
         >>> [format.title for format in MODELS.formats[:5]]
         ['TOML', 'CSV', 'npz', 'directory', 'JSON']
         """
-        return self.name if self.binary or self.folder else self.name.upper()
+        if self.binary or self.folder:
+            return self.name
+        return self.name.upper() if len(self.name) <= 5 else self.name.capitalize()
 
     @property
     def binary(self) -> bool:
@@ -106,7 +119,7 @@ class Formats:
         """The titles of those that are files, as help texts say them.
 
         >>> ANSWERS.titles
-        'JSON, CSV'
+        'JSON, CSV, Parquet'
         """
         return ", ".join(format.title for format in self.formats if not format.folder)
 
@@ -298,6 +311,15 @@ ANSWERS = Formats(
     "an answer",
     Format("json", (".json",), "answer_json.read_answer_json", magic=(b"{", b"[")),
     Format("csv", (".csv",), "answer_csv.read_answer_csv"),
+    Format(
+        "parquet",
+        (".parquet",),
+        "answer_parquet.read_answer_parquet",
+        magic=(b"PAR1",),
+        content="a Parquet file",
+        needs=("pyarrow", "frames"),
+    ),
+    Format("npy", (), "answer_npy.read_answer_npy"),
 )
 # The sheets of exercises: the format NAME is written by report/render/NAME.py, and none is read.
 SHEETS = Formats(

@@ -44,7 +44,7 @@ def later(module: str, name: str) -> Callable[..., Any]:
 
 
 text_of = Hook("prints an answer")  # answer -> the text that `print` shows
-write = Hook("writes an answer to a file")  # answer, path
+write = Hook("writes an answer to a file")  # answer, path, format or None
 regret = Hook("says what learned policies lose")  # Learned -> Regret
 planners = Hook("lists the methods that plan with a model")  # nothing -> Methods
 verdicts = Hook("says what theory knows of a run")  # Learning -> sentences: why it will not converge

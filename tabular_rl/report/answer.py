@@ -88,7 +88,7 @@ def sheet_of(exercise: Exercise, form: str, solution: bool) -> str:
     ------
     OptionError : there is no such form
     """
-    return "".join(rendered(SheetReport(exercise, solution), SHEETS.named(form)))
+    return "".join(map(str, rendered(SheetReport(exercise, solution), SHEETS.named(form))))
 
 
 def frame_of(answer: Any, library: str, what: str) -> Any:
@@ -130,18 +130,24 @@ def plot(answer: Any, ax: Any = None, what: str = "") -> Any:
     return plot_report(_report_of(answer), ax, what)
 
 
-def write(answer: Solution, path: str | os.PathLike[str]) -> None:
-    """Write an answer to a file, CSV where its name ends in .csv, else JSON.
+def write(answer: Solution, path: str | os.PathLike[str], name: str | None = None) -> None:
+    """Write an answer to a file or a folder.
+
+    Parameters
+    ----------
+    answer : what is written
+    path : where to
+    name : a format of answers; by default that of the suffix, JSON without one
 
     Raises
     ------
-    OptionError : another suffix than .csv or .json
+    OptionError : another suffix than those of answers, or another format
     OutputError : path and reason; what stood there before is intact
     """
     suffix = os.path.splitext(os.fspath(path))[1]
-    if suffix and ANSWERS.of(path) is None:
+    if suffix and name is None and ANSWERS.of(path) is None:
         known = " or ".join(ANSWERS.suffixes)
         raise OptionError(
             f"{path_text(os.fspath(path))}: found the suffix {quoted(suffix)}, expected {known}; without one it is JSON"
         )
-    write_report(_report_of(answer), path)
+    write_report(_report_of(answer), path, name)

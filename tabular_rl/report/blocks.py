@@ -357,6 +357,10 @@ class Report:
             raise OptionError(f"what: found {quoted(what)}, expected nothing: there is one frame of this")
         return sheet_columns(self.sheet())
 
+    def arrays(self) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Sequence[str] | None]]:
+        """For a program that maps files: the arrays of an answer, and the names of its states and actions."""
+        raise OptionError("format: found npy, expected another: there are no arrays by state of this")
+
     def shown(self) -> list[Block]:
         """For a notebook: blocks, and maps among them, as far as they are HTML."""
         return self.blocks()

@@ -1,4 +1,4 @@
-"""The columns of answers and policies as data frames have them: arrays of one length, by name."""
+"""The columns of answers and policies as data frames have them, arrays of one length; and the arrays of a folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tabular_rl.errors import OptionError, quoted
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.solving.solution import Solution
+from tabular_rl.solving.solution import Floats, Solution
 
 Columns = dict[str, Any]
 
@@ -47,6 +47,40 @@ def answer_columns(solution: Solution, what: str = "", visits: NDArray[np.int64]
     if policy is not None and policy.rows is not None:
         columns["action"] = _named(mdp, _padded(policy.actions, steps, -1))
     return columns
+
+
+def answer_arrays(solution: Solution, q: Floats | None = None) -> dict[str, NDArray[Any]]:
+    """Return what an answer says of states and pairs, as the arrays of a folder hold it.
+
+    Parameters
+    ----------
+    solution : an answer
+    q : the value of each pair, where it is kept too
+
+    Returns
+    -------
+    Arrays with one entry a state, or a pair; with the time first for a finite horizon. `action` is the index of the
+    action of each state, -1 where there is none; a policy that chance decides has `probability`, an entry a pair.
+    """
+    policy, mdp = solution.policy, solution.mdp
+    found = {
+        "values": solution.v,
+        "lower": solution.lower,
+        "upper": solution.upper,
+        "action": None if policy is None or policy.rows is None else policy.actions.astype(np.int32),
+        "probability": None if policy is None or policy.rows is not None else policy.weights,
+        "optimal_actions": solution.optimal_actions,
+        "proven_optimal": solution.proven_optimal,
+        "q": q,
+        **{name: solution.extra.get(name) for name in mdp.problem.beside},
+    }
+    return {name: array for name, array in found.items() if array is not None}
+
+
+def given_names(mdp: MDP) -> dict[str, list[str] | None]:
+    """Return the names of states and actions, None where they are numbers."""
+    both = {"states": mdp.states, "actions": mdp.actions}
+    return {what: list(names) if names.given else None for what, names in both.items()}
 
 
 def policy_columns(policy: Policy, what: str = "") -> Columns:

@@ -19,7 +19,7 @@ from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.blocks import Block, Column, Lines, Report, Sheet, Table, under
 from tabular_rl.report.columns import answer_entries, answer_sheet, q_column
 from tabular_rl.report.curves import curve_entry, over_runs, regret_entries, spread
-from tabular_rl.report.frames import answer_columns
+from tabular_rl.report.frames import answer_arrays, answer_columns, given_names
 from tabular_rl.report.grid import learned_grid, policy_grid
 from tabular_rl.report.layout import LONGEST, rows_shown
 from tabular_rl.report.policy import action_changes, action_text
@@ -123,6 +123,13 @@ class LearnedReport(Report):
         if self.show_q and not what:
             return super().columns()
         return answer_columns(self.learned, what, self.learned.state_visits)
+
+    def arrays(self) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Sequence[str] | None]]:
+        learned, best = self.learned, self.learned.reference
+        q = learned.q if self.show_q or learned.learned_q is not None else None
+        more = {} if best is None else {"exact_values": best.v}
+        found = {**answer_arrays(learned, q), "visits": learned.state_visits, **more}
+        return found, given_names(learned.mdp)
 
     def picture(self, what: str = "") -> list[Block]:
         return learned_picture(self.learned, what or "q" * self.show_q)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabular_rl.certificates.intervals import start_bounds
 from tabular_rl.errors import escape, spoken
@@ -28,7 +29,7 @@ from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
 from tabular_rl.report.columns import answer_entries, answer_sheet, q_column
 from tabular_rl.report.dual import dual_blocks, dual_entries, dual_sheet
-from tabular_rl.report.frames import answer_columns
+from tabular_rl.report.frames import answer_arrays, answer_columns, given_names
 from tabular_rl.report.grid import grid_blocks, policy_grid
 from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown
 from tabular_rl.report.policy import action_changes, action_text, tied_states
@@ -104,6 +105,11 @@ class SolutionReport(Report):
     def columns(self, what: str = "") -> Mapping[str, Any]:
         as_sheet = self.dual or (self.show_q and not what)
         return super().columns() if as_sheet else answer_columns(self.solution, what)
+
+    def arrays(self) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, Sequence[str] | None]]:
+        return answer_arrays(self.solution, self.solution.q if self.show_q else None), given_names(
+            self.solution.mdp
+        )
 
     def picture(self, what: str = "") -> list[Block]:
         return solution_picture(self.solution, what or "q" * self.show_q)

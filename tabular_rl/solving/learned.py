@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -123,7 +122,3 @@ class Learned(Solution):
         """Σ start(s) v(s), NaN where a state that it needs was never visited."""
         used = self.mdp.start > 0
         return float(np.dot(self.mdp.start[used], np.atleast_2d(self.v)[0][used]))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what was learned, with its visits, to a file: CSV where it ends in .csv, else JSON with the curve."""
-        hooks.write(self, path)

@@ -134,17 +134,24 @@ class Solution(Mapping[str, Any], hooks.Drawn, hooks.Framed):
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the answer to a file: CSV (state, value, lower, upper, action) where it ends in .csv, else JSON.
+    def save(self, path: str | os.PathLike[str], *, format: str | None = None) -> None:
+        """Write the answer to a file: CSV (state, value, lower, upper, action), Parquet, JSON, or a folder of arrays.
 
-        `verify` reads both; with `start_from`, or as a policy, they are read on the command line too.
+        `verify` reads them; with `start_from`, or as a policy, they are read on the command line too.
+
+        Parameters
+        ----------
+        path : where to
+        format : "json", "csv", "parquet" (the extra `frames`) or "npy", a folder; by default what the suffix says:
+            without one JSON
 
         Raises
         ------
-        OptionError : another suffix than .csv or .json
+        OptionError : another suffix, or another format
+        MissingExtra : what the format needs is not installed
         OutputError : path and reason; what stood there before is intact
         """
-        hooks.write(self, path)
+        hooks.write(self, path, format)
 
     def value_of_start(self) -> float:
         """Σ start(s) v(s): the value before the first state is drawn."""

@@ -24,13 +24,13 @@ def robot():
     return load("example:recycling_robot")
 
 
-@pytest.mark.parametrize("suffix", ["json", "csv"])
+@pytest.mark.parametrize("suffix", ["json", "csv", "npy"])
 @pytest.mark.parametrize("name", ["recycling_robot", "gridworld_4x4", "forest_horizon", "romania"])
 def test_round_trip(tmp_path, name, suffix):
     mdp = load(f"example:{name}")
     answer = tabular_rl.solve(mdp)
     path = tmp_path / f"answer.{suffix}"
-    answer.save(path)
+    answer.save(path, format=suffix)
     again = read_answer(str(path), mdp)
     for field, want in (("values", answer.v), ("lower", answer.lower), ("upper", answer.upper)):
         assert np.array_equal(getattr(again, field), want)

@@ -273,9 +273,9 @@ def test_an_old_model_is_replaced(folder, tmp_path):
 
 
 def test_where_the_system_cannot_exchange_directories(folder, tmp_path, monkeypatch):
-    from tabular_rl.formats import directory
+    from tabular_rl.formats import output
 
-    monkeypatch.setattr(directory, "_exchange", lambda a, b: False)
+    monkeypatch.setattr(output, "exchange", lambda a, b: False)
     other = load("example:ties")
     save(other, folder)
     assert load(folder) == other

@@ -1,4 +1,7 @@
-"""Reports as files, in the formats of answers: the format NAME is rendered by `report_parts` of render/NAME.py."""
+"""Reports as files, in the formats of answers: the format NAME is rendered by `report_parts` of render/NAME.py.
+
+One that is a folder is written by its `write_folder`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 from collections.abc import Iterable
 from importlib import import_module
 
+from tabular_rl.errors import path_text
 from tabular_rl.formats.output import write_parts
 from tabular_rl.formats.registry import ANSWERS, Format, Formats
 from tabular_rl.report.blocks import Report
@@ -28,12 +32,17 @@ def write_report(
     OutputError : path and reason; what stood there before is intact
     """
     format = formats.named(name) if name else formats.of(path) or formats.formats[0]
+    format.check_needs(path_text(os.fspath(path)))
+    if format.folder:
+        write = import_module(f"tabular_rl.report.render.{format.name}").write_folder
+        write(report, path)
+        return
     write_parts(rendered(report, format), path)
 
 
-def rendered(report: Report, format: Format) -> Iterable[str]:
-    """The pieces of text of a report in a format."""
+def rendered(report: Report, format: Format) -> Iterable[str | bytes]:
+    """The pieces of text, or of bytes, of a report in a format."""
     planted = format.write if callable(format.write) else None
     render = planted or import_module(f"tabular_rl.report.render.{format.name}").report_parts
-    parts: Iterable[str] = render(report)
+    parts: Iterable[str | bytes] = render(report)
     return parts
