@@ -173,3 +173,70 @@ def drop_leaving(row_ptr, next_state, weight, row_state, label, queue, left, use
                         size += 1
                     break
     return size
+
+
+@kernel
+def count_moves(row_ptr, next_state, weight, row_state, use, away, into):
+    """away(s) ← the rows of s that may lead to another state; into(s) ← the outcomes of others that are s.
+
+    Both are 0 at first.
+    """
+    for i in range(len(use)):
+        if use[i]:
+            s = row_state[i]
+            moves = 0
+            for k in range(row_ptr[i], row_ptr[i + 1]):
+                if weight[k] > 0.0 and next_state[k] != s:
+                    into[next_state[k]] += 1
+                    moves = 1
+            away[s] += moves
+
+
+@kernel
+def drop_move(edges, row_state, i, away, into, queue, size, left, use):
+    """Drop row i if it may lead to another state, and queue states that are left alone by that.
+
+    Returns the size of the queue.
+    """
+    row_ptr, next_state, weight = edges
+    s = row_state[i]
+    moves = 0
+    if use[i]:
+        for k in range(row_ptr[i], row_ptr[i + 1]):
+            if weight[k] > 0.0 and next_state[k] != s:
+                s2 = next_state[k]
+                moves = 1
+                into[s2] -= 1
+                if into[s2] == 0 and away[s2] > 0:
+                    queue[size] = s2
+                    size += 1
+    if moves > 0:
+        use[i] = False
+        left[s] -= 1
+        away[s] -= 1
+        if away[s] == 0 and into[s] > 0:
+            queue[size] = s
+            size += 1
+    return size
+
+
+@kernel
+def isolate(pair_ptr, in_ptr, in_row, edges, row_state, away, into, queue, left, use):
+    """Drop the rows between others and states that lead to no other, or that no other leads to, until none is left.
+
+    No such row stays within an end component. Returns how many states are alone.
+    """
+    size = 0
+    for s in range(len(away)):
+        if away[s] == 0 or into[s] == 0:
+            queue[size] = s
+            size += 1
+    head = 0
+    while head < size:
+        s = queue[head]
+        head += 1
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            size = drop_move(edges, row_state, i, away, into, queue, size, left, use)
+        for j in range(in_ptr[s], in_ptr[s + 1]):
+            size = drop_move(edges, row_state, in_row[j], away, into, queue, size, left, use)
+    return size

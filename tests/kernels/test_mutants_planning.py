@@ -36,6 +36,8 @@ ALIKE = {
             "len(width) > 0 and last + at(len(width)) <= at(len(prob))",
         )
     ),
+    # whether there are any is all that is asked
+    "drop_move: moves = 1 -> moves = 2",
     # on the way back all rows are looked at again, which is only slower
     "strong_components: row_at[s] = i -> nothing",
 }

@@ -18,6 +18,7 @@ from tabular_rl.model.graph import mean
 from tabular_rl.model.graph.mean import _largest_mean_sign_exact, largest_mean_sign
 from tabular_rl.model.graph.reduction import reduced, unreduced, zero_states
 from tabular_rl.model.graph.search import (
+    Graph,
     almost_surely_reaching,
     can_reach,
     components,
@@ -570,3 +571,20 @@ def test_a_model_that_must_end_is_reduced_and_others_are_themselves():
     assert own.proper_rows.tolist() == unreduced(half).proper_rows.tolist() == [0, 1, 3, -1]
     rows = np.array([0, 2, 3, -1])
     assert own.lift_rows(rows) is rows
+
+
+def test_states_that_fall_off_one_after_the_other_cost_one_search(monkeypatch):
+    """A ladder of pairs: from its top, which has no way on, one state after the other loses its only row that stays."""
+    n = 40
+    outcomes = [(str(s), "up", str(s + 1), 1, 0) for s in range(n)]
+    outcomes += [(str(s), "down", str(s2), "1/2", 0) for s in range(1, n) for s2 in (s - 1, s + 1)]
+    outcomes += [(str(n), "out", "end", 1, 0), ("0", "wait", "0", 1, 0)]
+    mdp = MDP.from_outcomes(outcomes, 1, terminal=["end"])
+    calls = []
+    components = Graph.components
+    monkeypatch.setattr(Graph, "components", lambda graph: calls.append(1) or components(graph))
+    labels, stays = end_components(mdp)
+    alone = [s for s, label in zip(mdp.states, labels.tolist(), strict=True) if label >= 0]
+    assert alone == ["0"]
+    assert [mdp.states[s] for s in mdp.pair_state[stays]] == ["0"]
+    assert len(calls) == 1

@@ -10,7 +10,12 @@ import reference
 
 SPAN = (math.inf, -math.inf)
 # The places of work arrays, whose contents nobody reads.
-WORK = {"strong_components": {5, 6, 7, 8, 9, 10}, "search_forward": {5}, "search_backward": {4}}
+WORK = {
+    "strong_components": {5, 6, 7, 8, 9, 10},
+    "search_forward": {5},
+    "search_backward": {4},
+    "isolate": {7},
+}
 
 
 def numbers(seed, S=9, A=3, b=4):
@@ -89,6 +94,18 @@ def span_calls():
             yield "widened", (*span, change)
 
 
+def move_calls(pair_ptr, in_ptr, in_row, edges, row_state, use):
+    """Yield the calls that drop rows between a state that is left alone and others."""
+    S = len(pair_ptr) - 1
+    left, queue = np.bincount(row_state, use, minlength=S).astype(np.int64), np.full(S, -1, dtype=np.int32)
+    away, into = np.zeros(S, dtype=np.int64), np.zeros(S, dtype=np.int64)
+    yield "count_moves", (*edges, row_state, use, away.copy(), into.copy())
+    reference.count_moves(*edges, row_state, use, away, into)
+    for i in range(len(use)):
+        yield "drop_move", (edges, row_state, i, away, into, queue, i % 3, left, use)
+    yield "isolate", (pair_ptr, in_ptr, in_row, edges, row_state, away, into, queue, left, use)
+
+
 def graph_calls(seed):
     """Yield (name, arguments): every search of a graph with loops, edges of weight 0 and rows that are not in use."""
     rng, pair_ptr, row_ptr, next_state, weight, r = numbers(seed, S=12, b=2)
@@ -115,4 +132,5 @@ def graph_calls(seed):
     queue = np.append(dead, np.zeros(S - len(dead), dtype=np.int64)).astype(np.int32)
     yield "discard", (in_ptr, in_row, row_state, len(dead), queue, left, use)
     label = rng.integers(0, 3, S).astype(np.int32)
+    yield from move_calls(pair_ptr, in_ptr, in_row, edges, row_state, use)
     yield "drop_leaving", (*edges, row_state, label, np.full(S, -1, dtype=np.int32), left, use)

@@ -191,6 +191,53 @@ def drop_leaving(row_ptr, next_state, weight, row_state, label, queue, left, use
     return len(lost)
 
 
+def others(i, row_state, edges_):
+    """The outcomes of a row that are other states, each as often as it stands there."""
+    row_ptr, next_state, weight = edges_
+    places = range(row_ptr[i], row_ptr[i + 1])
+    return [int(next_state[k]) for k in places if weight[k] > 0 and next_state[k] != row_state[i]]
+
+
+def count_moves(row_ptr, next_state, weight, row_state, use, away, into):
+    for i in itertools.compress(itertools.count(), use):
+        led = others(i, row_state, (row_ptr, next_state, weight))
+        away[row_state[i]] += bool(led)
+        for s2 in led:
+            into[s2] += 1
+
+
+def drop_move(edges_, row_state, i, away, into, queue, size, left, use):
+    s, led = row_state[i], others(i, row_state, edges_)
+    if not use[i] or not led:
+        return size
+    use[i] = False
+    alone = [s2 for s2 in dict.fromkeys(led[::-1]) if into[s2] == led.count(s2) and away[s2] > 0][::-1]
+    for s2 in led:
+        into[s2] -= 1
+    left[s] -= 1
+    away[s] -= 1
+    alone += [s] if away[s] == 0 and into[s] > 0 else []
+    for s2 in alone:
+        queue[size] = s2
+        size += 1
+    return size
+
+
+def isolate(pair_ptr, in_ptr, in_row, edges_, row_state, away, into, queue, left, use):
+    """Drop one row after the other, as long as one is left between a lonely state and another."""
+
+    def lonely():
+        return {s for s in range(len(away)) if away[s] == 0 or into[s] == 0}
+
+    def between():
+        rows = [i for i in itertools.compress(itertools.count(), use) if others(i, row_state, edges_)]
+        return [i for i in rows if {int(row_state[i]), *others(i, row_state, edges_)} & lonely()]
+
+    while rows := between():
+        drop_move(edges_, row_state, rows[-1], away, into, [0] * 99, 0, left, use)
+    return len(lonely())
+
+
 # -- twins of kernels/episodes.py -----------------------------------------------------------------------------------
 
 

@@ -65,6 +65,25 @@ class Graph:
         size = self.kernels.discard(*self.incoming(), self.row_state, len(dead), self.queue, left, self.use)
         return self.queue[:size].copy()
 
+    def isolate(self, left: Ints) -> None:
+        """Drop the rows between others and states that lead to no other, or to which no other leads, again and again.
+
+        It is what most components fall apart into when rows are dropped, one layer of states a search for them.
+        """
+        away, into = np.zeros(self.mdp.S, dtype=np.int64), np.zeros(self.mdp.S, dtype=np.int64)
+        self.kernels.count_moves(*self.arrays, self.row_state, self.use, away, into)
+        self.kernels.isolate(
+            self.mdp.pair_ptr,
+            *self.incoming(),
+            self.arrays,
+            self.row_state,
+            away,
+            into,
+            self.queue,
+            left,
+            self.use,
+        )
+
     def components(self) -> tuple[int, Ints]:
         """Strongly connected components: their number, and one label a state."""
         S, small = self.mdp.S, self.mdp.pair_ptr.dtype
@@ -169,19 +188,14 @@ def end_components(mdp: MDP, row_mask: Mask | None = None) -> tuple[Ints, Mask]:
     """
     graph = Graph(mdp, row_mask)
     left = graph.rows_left()
-    gone = np.flatnonzero(left == 0)
     labels = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
-    if len(gone) < mdp.S:
-        graph.discard(gone, left)
     while graph.use.any():
+        graph.isolate(left)
         _, labels = graph.components()
         before = int(left.sum())
-        size = graph.kernels.drop_leaving(
-            *graph.arrays, graph.row_state, labels, graph.queue, left, graph.use
-        )
+        graph.kernels.drop_leaving(*graph.arrays, graph.row_state, labels, graph.queue, left, graph.use)
         if int(left.sum()) == before:
             break
-        graph.discard(graph.queue[:size].copy(), left)
     live = left > 0
     out = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
     out[live] = np.unique(labels[live], return_inverse=True)[1]
