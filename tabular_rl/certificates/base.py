@@ -50,6 +50,9 @@ class Certifier:
     apart = True
     # The width that is asked for. Where rounding alone makes an interval wider, a finer one may be worth more work.
     wanted = math.inf
+    # Whether an interval that is wider than wanted is of no use. Then the work ends as soon as that is seen, and `wide`
+    # says about how wide it would be. Of this nothing is claimed.
+    hurried, wide = False, 0.0
 
     def __init__(
         self, mdp: MDP, policy: Policy | None = None, *, sweeper: Sweeper | None = None, total: Any = None

@@ -167,7 +167,11 @@ class TotalCertifier(Certifier):
         lower, _, small = chain.bounds(v, self.sweeps, above=False)
         if best.time is None and chain.settled:
             best.time = total.lower_values(chain.time)
+        best.most = self.wanted if self.hurried else math.inf
         upper, of_rows, smallest = best.bound(lowered, span, self.sweeps, chain.slack(lowered, span))
+        if best.wide:
+            self.wide = best.wide
+            return Certificate(lower, np.full(self.mdp.S, math.inf), smallest=small)
         if smallest and small and self._too_coarse(smallest + small):
             lower, small = self._finer_beside(v, lower, small, -1)
             upper, of_rows, smallest = self._finer_above(lowered, upper, of_rows, smallest)

@@ -34,6 +34,8 @@ class UpperBounds:
         self.total, self.mdp, self.sweeper = total, total.quotient, sweeper
         self.large = LargeRewards(self.mdp)
         self.time: Floats | None = None
+        # How far above v a bound is of use, and how far a last one would be that was not of use.
+        self.most, self.wide = math.inf, 0.0
         self.live = np.diff(self.mdp.pair_ptr) > 0
         self.ends = self.mdp.terminal  # and where u is the ceiling
         self._out = np.empty(self.mdp.S)
@@ -58,6 +60,7 @@ class UpperBounds:
         """
         mdp = self.mdp
         fall, rise = span
+        self.wide = 0.0
         none, of_rows = np.where(mdp.terminal, 0.0, math.inf), np.full(mdp.L, math.inf)
         if not (self.sweeper.all_finite(v) and math.isfinite(rise) and math.isfinite(fall)):
             return none, of_rows, 0.0
@@ -124,6 +127,8 @@ class UpperBounds:
             shift = max(1.25 * off + 2 * error, LEAST)
             with np.errstate(over="ignore", invalid="ignore"):
                 u, settled = self._raised(v, v + shift * time, shift, fall, sweeps)
+                if self.wide:
+                    return none, of_rows, 0.0
                 u = np.minimum(u, ceiling)
                 time = np.maximum((u - v) / shift, 0.0)
             if not self.sweeper.all_finite(time):
@@ -162,6 +167,10 @@ class UpperBounds:
         raised, rows = np.empty(mdp.S), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
         taken: Ints | None = None
         for _ in range(IMPROVEMENTS if sweeps >= FEW else 0):
+            # Improvements only raise it, and to sweep once lowers it by a shift at most.
+            if float(np.max(u - v, initial=0.0)) - 2 * shift > self.most:
+                self.wide = float(np.max(u - v))
+                return u, False
             low, high = self._moved(sweeper, u, raised, rows)
             if not (math.isfinite(low) and math.isfinite(high)):
                 return u, False

@@ -12,7 +12,7 @@ from graphs import as_model, chain_of, policy_values, random_rows, truth
 from sized_models import gridworld
 
 from tabular_rl import rational, solve
-from tabular_rl.certificates import total
+from tabular_rl.certificates import total, upper
 from tabular_rl.certificates.total import TotalCertifier
 from tabular_rl.certificates.upper import UpperBounds
 from tabular_rl.errors import NoFiniteAnswer
@@ -582,3 +582,31 @@ def test_rewards_on_the_way_have_no_ceiling():
     certifier = TotalCertifier(mdp)
     assert UpperBounds(certifier.total, Sweeper(certifier.total.quotient)).ceiling == math.inf
     assert solve(mdp)["a"] == pytest.approx(2)
+
+
+def test_an_interval_that_will_be_too_wide_is_not_looked_for_where_that_is_of_no_use(monkeypatch):
+    """From values 0 of a walk to an end a hundred steps away, each costing 1, no bound is near."""
+    n = 101
+    outcomes = [(str(s), "on", str(s + 1), 1, -1) for s in range(n)]
+    outcomes += [(str(s), "try", t, "1/2", -1) for s in range(n) for t in (str(s), str(s + 1))]
+    mdp = MDP.from_outcomes(outcomes, 1, terminal=[str(n)])
+    solved = []
+    solution = upper.chain_solution
+    monkeypatch.setattr(
+        upper, "chain_solution", lambda *args, **more: solved.append(1) or solution(*args, **more)
+    )
+    v, best = np.zeros(n + 1), np.array([-float(n - int(s)) for s in mdp.states])
+    v[:] = best + 1e-3 * (best < 0)
+    v[mdp.states.index("0")] -= 1e-2
+    slow, quick = TotalCertifier(mdp), TotalCertifier(mdp)
+    quick.hurried = True
+    quick.wanted = slow.wanted = 1e-6
+    whole, short = slow.certificate(v), quick.certificate(v)
+    assert np.isfinite(whole.upper).all()
+    assert np.all((whole.lower <= best) & (best <= whole.upper))
+    assert np.all(short.lower <= best)
+    assert np.isposinf(short.upper).all()
+    assert quick.wide > quick.wanted
+    assert len(solved) <= 1
+    quick.hurried = False  # what was left out is not missed later
+    assert np.array_equal(quick.certificate(best).upper, TotalCertifier(mdp).certificate(best).upper)

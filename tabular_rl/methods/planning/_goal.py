@@ -27,6 +27,7 @@ from tabular_rl.solving.sweeps import Sweeper
 TIDY = 100_000  # rows up to which ties are tidied: it costs two more sweeps
 NEAR = 64  # times E: changes below are near to rounding
 STALLED = 8  # sweeps without a smaller change, all of them rounding errors
+WIDER = 1000  # than what ended the work on an interval early: it was on its way, and sweeps cost less than to ask again
 FAR = 1e9  # values to start from are not larger: their rounding would stay
 
 
@@ -107,17 +108,21 @@ class Goal:
         self.run.record(sweep, spread, wanted / self.factor if self.factor else 0.0)
         noise = self._only_rounding(spread, v, sweep)
         if noise or self._worth_asking(spread):
+            self.certifier.hurried, self.certifier.wide = not noise, 0.0
             certificate = self.certificate(v, rows)
+            self.certifier.hurried = False
             if certificate.width <= wanted:
                 self.reached = True
                 self.proof = certificate
                 return True
             self.asked, self.beyond = spread, certificate.smallest > wanted
-            if self.best is None or certificate.width < self.best[0].width:
+            if certificate.width < (math.inf if self.best is None else self.best[0].width):
                 self.best = certificate, self.certifier.rows, self.certifier.last, v.copy()
             if spread > 0 and not self.beyond:
                 # The guess was too good: ask again when the change has shrunk as far as this width must.
-                width = certificate.width if math.isfinite(certificate.width) else 16 * wanted
+                width = certificate.width
+                if not math.isfinite(width):
+                    width = max(16 * wanted, WIDER * self.certifier.wide)
                 self.factor = max(1.1 * self.factor, width / spread)
         return noise
 
