@@ -13,6 +13,7 @@ from tabular_rl.analysis.estimation import Estimate, estimate
 from tabular_rl.analysis.exercise import Exercise, Grade, exercise
 from tabular_rl.analysis.explain import Explanation, explain
 from tabular_rl.analysis.iterates import Iterates, iterates
+from tabular_rl.analysis.ope import OffPolicy, ope
 from tabular_rl.analysis.simulation import Simulation, sample_transitions, simulate
 from tabular_rl.analysis.verify import verify
 from tabular_rl.certificates.certificate import Certificate
@@ -95,6 +96,7 @@ __all__ = [
     "NoFiniteAnswer",
     "NotAnswerable",
     "NumericalError",
+    "OffPolicy",
     "OptionError",
     "OutputError",
     "Policy",
@@ -122,6 +124,7 @@ __all__ = [
     "lesson",
     "load",
     "occupancy",
+    "ope",
     "profile",
     "read_log",
     "sample_gradient",

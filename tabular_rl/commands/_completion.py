@@ -393,6 +393,7 @@ def _names(given: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Return the states and actions of the model that is named on the line, none where it is large or there is none."""
     with suppress(Exception):
         model = given["model"]
+        model = model[-1] if isinstance(model, list) else model  # an option, in `ope`
         path = input_path(model)
         if path is not None and os.path.isfile(path) and os.path.getsize(path) <= SMALL:
             mdp = load(model)

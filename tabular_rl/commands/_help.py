@@ -19,15 +19,15 @@ FEW = 10  # options that need no groups
 
 # The groups of options, in the order that they are shown in. What stands in none is about the output.
 GROUPS = {
-    "The model": "format gamma horizon terminal reward minimize normalize",
+    "The model": "model format gamma horizon terminal reward minimize normalize",
     "What to find": "kind numbers transition step action method methods exact iterates policy estimators estimator "
     "n trace traces importance visit features entropy undiscounted start tolerance relative level asserted",
-    "Data": "data columns prior reward_range confidence episode_column behavior source episode_steps",
+    "Data": "data columns prior reward_range confidence episode_column rewards least behavior source episode_steps",
     "Step sizes": "step_size per average critic_step_size",
     "Exploration": "explore ties exploring_starts start_value",
     "Replay, targets and planning": "target replay capacity batch planning threshold",
-    "Run": "steps sweeps inner_sweeps improvements in_place linear_solver start_from start_policy episodes runs seed "
-    "student students sweep time threads time_limit no_reference checkpoint resume profile",
+    "Run": "resamples logs steps sweeps inner_sweeps improvements in_place linear_solver start_from start_policy "
+    "episodes runs seed student students sweep time threads time_limit no_reference checkpoint resume profile",
     "Output": "output file to as_json everything show quiet as_csv plot draw axes log state solution check help",
 }
 LEARNING = {"What to find": "What to learn"}
@@ -38,6 +38,7 @@ PAGES = {
     "learn": "learning",
     "gradient": "policy-gradients",
     "estimate": "logs",
+    "ope": "off-policy-evaluation",
     "verify": "certificates",
     "check": "file-format",
     "show": "file-format",

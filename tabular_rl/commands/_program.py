@@ -23,6 +23,7 @@ COMMANDS = {
     "verify": "Check an answer from anywhere, without trusting whoever made it.",
     "simulate": "Estimate what a policy earns by playing it, beside the exact value.",
     "estimate": "Estimate a model from a log of transitions, with its counts.",
+    "ope": "Estimate what a policy is worth from a log that another policy made.",
     "explain": "Show how the value of a state arises, with the numbers in Bellman's equation.",
     "lesson": "Make a page for the browser that shows how the values of a model arise.",
     "exercise": "Pose a problem from a model that is solved by hand, and grade the answers.",

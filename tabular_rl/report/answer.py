@@ -12,6 +12,7 @@ from tabular_rl.analysis.exercise import Exercise, Grade, Key
 from tabular_rl.analysis.explain import Explanation
 from tabular_rl.analysis.gradient import GradientStudy
 from tabular_rl.analysis.iterates import Iterates
+from tabular_rl.analysis.ope import OffPolicy
 from tabular_rl.analysis.simulation import Simulation
 from tabular_rl.analysis.update import Update
 from tabular_rl.certificates.verdict import Verdict
@@ -29,6 +30,7 @@ from tabular_rl.report.gradient import GradientReport
 from tabular_rl.report.iterates import IteratesReport
 from tabular_rl.report.learned import LearnedReport
 from tabular_rl.report.model import ModelReport
+from tabular_rl.report.ope import OffPolicyReport
 from tabular_rl.report.policy_report import PolicyReport
 from tabular_rl.report.render.files import rendered, write_report
 from tabular_rl.report.render.html import report_html
@@ -49,6 +51,7 @@ REPORTS: dict[type, Callable[[Any], Report]] = {
     Simulation: SimulationReport,
     Verdict: VerdictReport,
     Estimate: EstimateReport,
+    OffPolicy: lambda found: OffPolicyReport(found, warned=True),
     Iterates: IteratesReport,
     Explanation: ExplanationReport,
     Update: UpdateReport,

@@ -1,0 +1,1 @@
+"""What off-policy evaluation is made of: logged episodes, estimators, confidence, and what they are worth in truth."""

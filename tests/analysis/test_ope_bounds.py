@@ -1,0 +1,203 @@
+"""Confidence of off-policy estimates: ranges by all paths, bounds by hand and by search, coverage by simulation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import tabular_rl as t
+from tabular_rl.analysis.off_policy.bounds import returns
+from tabular_rl.analysis.off_policy.confidence import concentrated, concentrated_ratio, percentiles
+from tabular_rl.analysis.off_policy.episodes import decided
+from tabular_rl.analysis.off_policy.estimators import ESTIMATORS
+from tabular_rl.analysis.off_policy.ranges import ranges, ranges_of_numbers
+from tabular_rl.analysis.off_policy.truth import paths
+
+
+def model(gamma="9/10", horizon=None):
+    rows = [("a", "x", "b", "1/2", 1), ("a", "x", "end", "1/2", -3), ("a", "y", "b", 1, 2), ("b", "x", "c", 1, 3),
+            ("b", "y", "end", "1/4", -1), ("b", "y", "c", "3/4", 1), ("c", "x", "end", 1, 5), ("c", "y", "end", 1, -2),
+            ("c", "z", "end", 1, 90)]  # fmt: skip
+    return t.MDP.from_outcomes(rows, gamma, terminal=["end"], start="a", horizon=horizon)
+
+
+def pair(mdp):
+    b = t.Policy.of_probs(mdp, {"a": {"x": "1/4", "y": "3/4"}, "b": {"x": "1/2", "y": "1/2"},
+                                "c": {"x": "1/3", "y": "2/3", "z": 0}})  # fmt: skip
+    pi = t.Policy.of_probs(
+        mdp, {"a": {"x": "1/2", "y": "1/2"}, "b": {"x": 1, "y": 0}, "c": {"x": "1/5", "y": "4/5", "z": 0}}
+    )
+    return pi, b
+
+
+def by_paths(mdp, pi, b, limit=None):
+    """Weight, return and per-decision return of every path of b."""
+    e, _ = paths(mdp, b, limit)
+    rho = decided(pi, e.t, e.row) / decided(b, e.t, e.row)
+    found = []
+    for i in range(len(e)):
+        at = np.flatnonzero(e.of == i)
+        w = np.cumprod(rho[at])
+        decay = mdp.gamma ** np.arange(len(at))
+        found.append((w[-1], float(decay @ e.reward[at]), float((decay * w) @ e.reward[at])))
+    return np.array(found)
+
+
+@pytest.mark.parametrize(("horizon", "limit"), [(None, None), (2, 2), (None, 2)])
+def test_ranges_are_those_of_all_paths(horizon, limit):
+    mdp = model(horizon=horizon)
+    pi, b = pair(mdp)
+    found = ranges(mdp, pi, b, limit, False, None)
+    w, G, x = by_paths(mdp, pi, b, limit).T
+    assert found.per_decision == pytest.approx((x.min(), x.max()), abs=1e-6)
+    assert found.weight == pytest.approx((w.min(), w.max()), abs=1e-6)
+    assert found.value == pytest.approx((G[w > 0].min(), G[w > 0].max()), abs=1e-6)
+    assert found.ordinary[0] <= (w * G).min()
+    assert found.ordinary[1] >= (w * G).max()
+
+
+def test_an_early_cut_widens_ranges():
+    """Cut after its first step, an episode has the return 2 and the weight 2/3."""
+    mdp = model()
+    pi, b = pair(mdp)
+    whole, cut = ranges(mdp, pi, b, 3, False, None), ranges(mdp, pi, b, 3, True, None)
+    assert cut.value[0] <= min(whole.value[0], 0)
+    assert cut.weight[0] <= min(whole.weight[0], 2 / 3)
+
+
+def test_ranges_without_an_end():
+    """One state that leads to itself: Σ γ^t = 2 at γ = 1/2, and ρ ≤ 3/2 gives Σ γ^t ρ^{t+1} = 3/2 / (1 - 3/4) = 6."""
+    mdp = t.MDP([[[1.0], [1.0]]], [[1.0, 0.0]], "1/2")
+    pi, b = t.Policy.of_probs(mdp, [[0.75, 0.25]]), t.Policy.uniform(mdp)
+    found = ranges(mdp, pi, b, None, False, None)
+    assert found.value == pytest.approx((0, 2))
+    assert found.per_decision == pytest.approx((0, 6))
+    assert found.ordinary == (-math.inf, math.inf)
+    assert ranges(mdp, t.Policy.of_actions(mdp, [0]), b, None, False, None).per_decision == (
+        -math.inf,
+        math.inf,
+    )
+    assert ranges(mdp, pi, b, 10**9, False, None).per_decision == pytest.approx((0, 6))  # too far to look
+
+
+def test_ranges_of_numbers():
+    """ρ ≤ 2, rewards -1 to 3, two steps at γ = 1/2: 2 · 3 + 4 · 3 / 2 = 12; for W G, 4 · (3 + 3/2)."""
+    found = ranges_of_numbers(2.0, (-1.0, 3.0), 0.5, 2)
+    assert found.per_decision == pytest.approx((-4, 12))
+    assert found.weight == pytest.approx((0, 4))
+    assert found.ordinary == pytest.approx((-6, 18))
+    assert found.value == pytest.approx((-1.5, 4.5))
+    assert returns((-1.0, 3.0), 0.5, 2) == (-1.5, 4.5)
+    assert returns((-1.0, 3.0), 1.0, None) == (-math.inf, math.inf)
+
+
+def test_bounds_by_hand():
+    """x = 0, 1, 1, 0 among 0 to 1, level .9: ln 40 / 8 under the root, against 7 ln 80 / 9, which is more than 1."""
+    low, high = concentrated(np.array([0.0, 1, 1, 0]), (0.0, 1.0), 0.9)
+    half = math.sqrt(math.log(40) / 8)
+    assert (low, high) == pytest.approx((0.5 - half, 0.5 + half))
+    x = np.full(10_000, 2.0)
+    x[0] = 3.0
+    half = math.sqrt(2 * x.var(ddof=1) * math.log(80) / 10_000) + 7 * 10 * math.log(80) / (3 * 9_999)
+    assert concentrated(x, (0.0, 10.0), 0.9) == pytest.approx((x.mean() - half, x.mean() + half))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_ratio_interval_is_what_a_search_finds(seed):
+    rng = np.random.default_rng(seed)
+    n = 400
+    w = rng.choice([0.0, 0.5, 2.0], n, p=[0.3, 0.4, 0.3])
+    g = rng.uniform(-1, 3, n)
+    low, high = concentrated_ratio(w, g, (0.0, 2.0), (-1.0, 3.0), 0.9)
+
+    def allowed(x):
+        y, far = w * (g - x), 2.0 * 4.0
+        hoeffding = far * math.sqrt(math.log(40) / (2 * n))
+        bernstein = math.sqrt(2 * y.var(ddof=1) * math.log(80) / n) + 7 * far * math.log(80) / (3 * (n - 1))
+        return abs(y.mean()) <= min(hoeffding, bernstein)
+
+    good = [x for x in np.linspace(-1, 3, 1001) if allowed(x)]
+    assert (low, high) == pytest.approx((good[0], good[-1]), abs=5e-3)
+    assert low < (w @ g) / w.sum() < high
+
+
+def test_percentiles():
+    draws = np.concatenate([np.arange(101.0), [np.nan] * 3])
+    assert percentiles(draws, 0.5) == (25.0, 75.0)
+    assert percentiles(np.array([1.0, np.nan, np.nan, np.nan]), 0.5) is None
+
+
+def test_promises_give_bounds_without_a_model(tmp_path):
+    mdp = model("9/10", 3)
+    b = pair(mdp)[1]
+    log = t.sample_transitions(mdp, b, 10_000, 3, episodes=200)
+    t.write_log(log, tmp_path / "log.csv")
+    asked = dict(horizon=3, gamma="9/10", resamples=0)
+    alone = t.ope(tmp_path / "log.csv", "action:x", **asked)
+    assert alone["per-decision"].why == "how small the behaviour's probabilities can be is not known"
+    assert alone["direct"].why == "the range of the rewards is not known"
+    found = t.ope(tmp_path / "log.csv", "action:x", least=0.25, rewards=(-3, 5), **asked)
+    J = t.evaluate(mdp, "action:x").value_of_start()
+    for name in ("ordinary", "weighted", "per-decision", "direct"):
+        assert found[name].bound[0] <= J <= found[name].bound[1]
+    with pytest.raises(
+        t.OptionError, match=r"least: found a propensity of 0\.25 in the log, expected none below 0\.3"
+    ):
+        t.ope(tmp_path / "log.csv", "action:x", least=0.3, rewards=(-3, 5), **asked)
+
+
+def test_bounds_hold_what_was_cut_off():
+    """γ = 1/2, rewards 0 or 1, cut after 3 steps: at most 1/8 · 2 = 1/4 is left out."""
+    mdp = t.MDP([[[1.0], [1.0]]], [[1.0, 0.0]], "1/2")
+    log = t.sample_transitions(mdp, "uniform", 3000, 1, episode_steps=3)
+    found = t.ope(log, [[0.75, 0.25]], behavior="uniform", resamples=0, logs=0)
+    assert (found.left_out, found.exact, found.limit) == (pytest.approx(0.25), pytest.approx(1.5), 3)
+    for name in ("ordinary", "weighted", "per-decision", "direct"):
+        assert found[name].bound[0] <= 1.5 <= found[name].bound[1]
+    assert found["ordinary"].bias == pytest.approx(0.75 * 1.75 - 1.5)
+    assert abs(found["doubly-robust"].value - 1.5) < abs(found["per-decision"].value - 1.5)
+    endless = t.ope(
+        log, [[0.75, 0.25]], mdp=mdp.replace(gamma=1, horizon=5), behavior="uniform", resamples=0, logs=0
+    )
+    assert endless.left_out == pytest.approx(2.0)
+
+
+def covered(logs, resamples, episodes=150):
+    """How often J lies in the bootstrap's intervals and in the bounds, by estimator, over logs with seeds 0, 1, ..."""
+    robot = t.load("example:recycling_robot").replace(horizon=4)
+    b, J = t.Policy.uniform(robot), None
+    pi = t.Policy.of_probs(robot, {"high": {"search": "3/4", "wait": "1/4"},
+                                   "low": {"search": "1/6", "wait": "1/6", "recharge": "2/3"}})  # fmt: skip
+    J = t.evaluate(robot, pi).value_of_start()
+    boot, bound = (
+        dict.fromkeys(ESTIMATORS, 0),
+        dict.fromkeys(("ordinary", "weighted", "per-decision", "direct"), 0),
+    )
+    for seed in range(logs):
+        log = t.sample_transitions(robot, b, 10_000, seed, episodes=episodes)
+        found = t.ope(log, pi, behavior=b, resamples=resamples, seed=seed, logs=0)
+        for one in found.estimates:
+            boot[one.name] += one.interval[0] <= J <= one.interval[1]
+            if one.name in bound:
+                bound[one.name] += one.bound[0] <= J <= one.bound[1]
+    share = {name: n / logs for name, n in boot.items()}
+    print(f"coverage of the bootstrap at 0.95 over {logs} logs:", share)
+    print(f"coverage of the bounds at 0.95 over {logs} logs:", {name: n / logs for name, n in bound.items()})
+    return share, {name: n / logs for name, n in bound.items()}
+
+
+def test_intervals_cover_as_often_as_they_say():
+    """30 logs. Fewer than 22 of 30 at a coverage of .93 has probability 1e-4 an estimator; bounds miss in none."""
+    boot, bound = covered(30, 200)
+    assert min(boot.values()) >= 22 / 30
+    assert min(bound.values()) >= 0.95
+
+
+@pytest.mark.slow
+def test_intervals_cover_over_200_logs():
+    """200 logs, seeds 0 to 199. With other seeds a coverage of .94 would be below .88 with probability 4e-4 each."""
+    boot, bound = covered(200, 500)
+    assert min(boot.values()) >= 0.88
+    assert min(bound.values()) >= 0.95
