@@ -11,10 +11,11 @@ from tabular_rl.analysis.ope import LEAST, LOGS, RESAMPLES, ope
 from tabular_rl.analysis.simulation import LEVEL
 from tabular_rl.commands import _options as o
 from tabular_rl.commands._deliver import deliver, exit_code, note_written
-from tabular_rl.commands._files import check_output, policy_file, read_data, read_model
+from tabular_rl.commands._files import check_output, policy_file, read_data
 from tabular_rl.commands._help import Command
-from tabular_rl.commands._memory import check_memory
+from tabular_rl.commands._memory import check_memory, check_states
 from tabular_rl.errors import ModelError, OptionError
+from tabular_rl.formats import load
 from tabular_rl.formats.input import source_of
 from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.model.calls import Option
@@ -24,7 +25,6 @@ from tabular_rl.report.words import seconds_text
 
 ESTIMATOR = Option("estimator", str, "", choices=tuple(ESTIMATORS))
 REWARDS = Option("rewards", float, "", low=-1e300, high=1e300)
-NO_FILE = {"format": None, "terminal": (), "minimize": False, "normalize": False}
 
 
 @click.command("ope", cls=Command)
@@ -106,7 +106,9 @@ def command(**given: Any) -> int:
         except ModelError as error:
             raise (error if error.source else error.at(source_of(given["log"]))) from None
     else:
-        mdp = read_model({**given, **NO_FILE})
+        mdp = load(given["model"], gamma=given["gamma"], horizon=given["horizon"])
+        check_states(mdp)
+        mdp.validate()
         check_memory(mdp)
         found = ope(read_data(given["log"], given, mdp), given["policy"], mdp=mdp, **asked)
     for text in found.warnings:

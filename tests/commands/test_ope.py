@@ -126,3 +126,16 @@ def test_a_fault_of_the_log_names_it(capsys, here):
     done = inside(capsys, "ope", "bad.csv", "--policy", "uniform", "--behavior", "log", "--gamma", "1")
     assert done.code == 2
     assert one_line(done.err).startswith("bad.csv:4: state 'a', action 'x': found reward 'oops'")
+
+
+def test_columns_by_other_names(capsys, here):
+    (here / "wide.csv").write_text(
+        "id,where,did,paid,then,over,why\n1,s,x,1,s,0,a\n1,s,y,2,end,1,b\n2,s,x,4,end,1,a\n", encoding="utf-8"
+    )
+    named = "state=where,action=did,reward=paid,next_state=then,done=over"
+    done = inside(capsys, "ope", "wide.csv", "--columns", named, "--episode-column", "id", "--policy", "action:x",
+                  "--behavior", "log", "--gamma", "1/2", "--json", "-q", "--estimator", "weighted", "--resamples",
+                  "0")  # fmt: skip
+    assert done.code == 0
+    # b(x) = 2/3: W = 0 and 3/2; only the second episode counts.
+    assert json.loads(done.out)["estimates"][0]["estimate"] == 4.0
