@@ -209,19 +209,14 @@ def test_the_model_comes_back(name):
             assert ours == pytest.approx(mdp.sign * mdp.r[i] + mdp.gamma * mdp.prob[k] @ after, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ["frozen_lake_4x4", "student", "die_rolls", "random_walk_5"])
+@pytest.mark.parametrize("name", ["frozen_lake_4x4", "student", "random_walk_5"])
 def test_P_alone_is_the_model_too(name):
     mdp = t.load(f"example:{name}")
     back = MDP.from_dictionary(ModelEnv(mdp).P, mdp.gamma_exact)
     assert (back.S, back.A, back.L) == (mdp.S, mdp.A, mdp.L)
     assert back.terminal.tolist() == mdp.terminal.tolist()
-    order = [int(a) for a in back.actions]
-    ours, theirs = (
-        mdp.table(mdp.backup(np.arange(mdp.S) * ~mdp.terminal)),
-        back.table(back.backup(range(mdp.S))),
-    )
-    if mdp.horizon is None:
-        assert theirs == pytest.approx(ours[:, order])
+    order, v = [int(a) for a in back.actions], np.arange(mdp.S)
+    assert back.table(back.backup(v)) == pytest.approx(mdp.table(mdp.backup(v))[:, order])
 
 
 def test_another_discount_of_the_model_that_comes_back():
