@@ -72,6 +72,19 @@ def paragraphs(command: click.Command) -> str:
     return "\n\n".join(found)
 
 
+def sentence(said: str) -> str:
+    """Return what a help says of an option as sentences.
+
+    >>> sentence("Rows of the grid  [default: 10]"), sentence("Hide progress.")
+    ('Rows of the grid. Default: `10`.', 'Hide progress.')
+    """
+    text, _, usual = (
+        said.removesuffix("]").partition("[default: ") if "[default: " in said else (said, "", "")
+    )
+    text = text.rstrip()
+    return text + "." * (not text.endswith(".")) + (f" Default: `{usual}`." if usual else "")
+
+
 def options(command: click.Command, context: click.Context, depth: int) -> list[str]:
     """Return the options of a command, under the headings that its help has."""
     groups: dict[str, list[str]] = {title: [] for title in GROUPS}
@@ -80,11 +93,7 @@ def options(command: click.Command, context: click.Context, depth: int) -> list[
         record = parameter.get_help_record(context)
         if record is not None and isinstance(parameter, click.Option):
             names, said = (part.replace(HYPHEN, "-") for part in record)
-            said = re.sub(
-                r"\s*\[default: (.*)\]$",
-                r" Default: `\1`.",
-                said.rstrip(". ") + "." * (not said.endswith("]")),
-            )
+            said = sentence(said)
             title = GROUP.get(str(parameter.name), "Output") if many else "Output"
             groups[title].append(f"{code(names)}\n: {escaped(said)}")
     parts = []

@@ -55,10 +55,21 @@ def known(word: str) -> str | None:
     return found if found and (word != bare or bare[0].isupper() or "_" in bare) else None
 
 
+def value_of(thing: Any) -> str:
+    """Return a constant as a docstring; of a table each text, or the names where it holds something else."""
+    if not isinstance(thing, dict):
+        return f"`{thing}`"
+    if not all(isinstance(said, str) for said in thing.values()):
+        return ", ".join(f"`{name}`" for name in thing)
+    return "\n".join(f"- `{name}`: {said}" for name, said in thing.items())
+
+
 def _docstring(*given: Any) -> None:
     """Write the lines of a docstring as the generator reads them; of a method also how it is called."""
-    _, _, _, thing, _, lines = given
+    _, what, _, thing, _, lines = given
     text = "\n".join(lines)
+    if what == "data":  # the docstring is that of its type
+        text = value_of(thing)
     if isinstance(thing, Method):
         called = text_of(method_page(thing.name)).partition("\n")[0]  # NAME (how it is called)
         text += f"\n\nOn the command line\n-------------------\n    {called.partition(' (')[2].rstrip(')')}"

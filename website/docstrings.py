@@ -45,6 +45,9 @@ def rest(text: str, known: Callable[[str], str | None]) -> str:
     parts = HEADING.split(text)
     found = [_paragraphs(parts[0], known)]
     for title, body in zip(parts[1::2], parts[2::2], strict=True):
+        first = re.match(r"[A-Z]\w+", body)
+        if title == "Returns" and first and known(first[0]):  # the class of what is returned
+            body = f"`{first[0]}`{body[first.end() :]}"
         shown = _entries(body, known) if title in LISTS else _paragraphs(body, known)
         found.append(f".. rubric:: {title}\n\n{shown}")
     return "\n\n".join(part for part in found if part)

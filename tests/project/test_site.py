@@ -168,7 +168,7 @@ def test_only_a_site_is_replaced(tmp_path):
     assert replaceable(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["pages", "markdown", "docstrings", "reference"])
+@pytest.mark.parametrize("name", ["pages", "markdown", "docstrings", "reference", "commands"])
 def test_examples_of_the_site_are_right(name):
     failed, tried = doctest.testmod(
         importlib.import_module(f"website.{name}"), optionflags=doctest.NORMALIZE_WHITESPACE
