@@ -72,7 +72,7 @@ def read_model(given: Mapping[str, Any]) -> MDP:
             given["model"],
             terminal=given["terminal"] or None,
             sense="min" if given["minimize"] else None,
-            **{key: given[key] for key in ("format", "gamma", "horizon", "normalize", "reward")},
+            **{key: given[key] for key in ("format", "gamma", "horizon", "normalize", "reward", "arrays")},
         )
         check_states(mdp)
         mdp.validate()  # the contents of a mapped directory are looked at here, whatever the command does

@@ -19,7 +19,7 @@ FEW = 10  # options that need no groups
 
 # The groups of options, in the order that they are shown in. What stands in none is about the output.
 GROUPS = {
-    "The model": "model format gamma horizon terminal reward minimize normalize",
+    "The model": "model format gamma horizon terminal reward minimize normalize arrays",
     "What to find": "kind numbers transition step action method methods exact iterates policy estimators estimator "
     "n trace traces importance visit features entropy undiscounted start tolerance relative level asserted",
     "Data": "data columns prior reward_range confidence episode_column rewards least behavior source episode_steps",

@@ -171,6 +171,12 @@ def _model_options(*others: str) -> Callable[[C], C]:
             is_flag=True,
             help="Divide each row that does not sum to 1 by its sum, and report the largest change.",
         ),
+        click.option(
+            "--arrays",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help=f"How P and R of a .mat, .npz or .json file are read: axes=ssa, P=NAME and others. {REPEAT}",
+        ),
     )
 
 

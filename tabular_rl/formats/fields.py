@@ -45,6 +45,7 @@ class Asked:
     normalize: bool = False
     reward: str | None = None  # which reward model, of a file that has several
     source: str = ""  # what messages call the file
+    arrays: dict[str, str] | None = None  # how a file of arrays is read: {"axes": "ssa", "P": "NAME"}
 
     def say(self, text: str, *, matters: bool = True) -> None:
         """Say something of the file; `matters` where it changes the answer."""

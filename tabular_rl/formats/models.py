@@ -33,6 +33,7 @@ def load(
     sense: Sense | None = None,
     normalize: bool = False,
     reward: str | None = None,
+    arrays: Any = None,
 ) -> MDP:
     """Return the model of a file.
 
@@ -40,11 +41,13 @@ def load(
     ----------
     path : a file, a directory of arrays, "-" for standard input, "example:NAME" for a model of the package, or
         "gymnasium:ID?argument=value&..." for a Gymnasium environment with known transitions
-    format : the name of one, "toml", "csv", "npz", "directory", "json", "mdp"; by default what the suffix says
+    format : the name of one, "toml", "csv", "npz", "directory", "json", "mdp", "mat"; by default what the suffix says
     gamma, horizon, terminal, sense : take the place of what the file says; gamma as a text is an exact rational
     normalize : rescale rows that do not sum to 1
     reward : the name of a reward model, where the file of a model checker has several; "label:NAME" pays 1 for reaching
         a state with this label, where the episode then ends
+    arrays : how P and R of a .mat, .npz or .json file are read: {"axes": "ssa", "P": "name of the variable"} or
+        "axes=ssa,P=NAME"; further keys are R, gamma, reward_axes, unavailable, first_index, terminal, start
 
     Returns
     -------
@@ -59,6 +62,8 @@ def load(
     >>> load("example:recycling_robot").states[0]
     'high'
     """
+    from tabular_rl.formats.importers.named_arrays import asked_arrays
+
     chosen = None if format is None else MODELS.named(format)
     if sense not in (None, "max", "min"):
         raise OptionError(f"sense: found {quoted(sense)}, expected 'max' or 'min'")
@@ -70,6 +75,7 @@ def load(
         normalize=normalize,
         reward=reward,
         source=source_of(path),
+        arrays=asked_arrays(arrays) if arrays else None,
     )
     name = os.fspath(path)
     if reward is not None:
@@ -103,6 +109,8 @@ def _of_gymnasium(name: str, format: str | None, asked: Asked) -> MDP:
     """Return the model of an environment that is named by its ID."""
     if format is not None:
         raise OptionError(f"format: found {quoted(format)}, expected none: {path_text(name)} is no file")
+    if asked.arrays:
+        raise OptionError("--arrays: an environment has none")
     if asked.terminal is not None:
         raise OptionError("terminal: an environment says itself where it ends. Convert it to a file first")
     from tabular_rl.formats.importers.gymnasium import read_gymnasium

@@ -32,8 +32,8 @@ class Format:
     this folder, so that it is imported when it is first called; without `write` it is only
     read. `magic` are the first bytes of a file, none for text,
     `content` what messages call what such a file holds, `purpose` what it is for. `partial` says that `write` refuses
-    models which the format cannot hold. `needs` is a package that reads and writes it, and the extra that
-    brings it.
+    models which the format cannot hold, `arrays` that `read` takes `asked.arrays`. `needs` is a package that reads and
+    writes it, and the extra that brings it.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Format:
     partial: bool = False
     checker: bool = False  # a model checker's, which may have several rewards
     family: bool = False  # several files, whose writer takes the path of the first
+    arrays: bool = False
     needs: tuple[str, str] | None = None
 
     def check_needs(self, what: str) -> None:
@@ -84,6 +85,14 @@ def function(named: str | Callable[..., Any]) -> Callable[..., Any]:
         return named
     found: Callable[..., Any] = resolve_name(f"tabular_rl.formats.{':'.join(named.rsplit('.', 1))}")
     return found
+
+
+def _check_arrays(format: Format, given: tuple[Any, ...]) -> None:
+    """Raise where a caller says how arrays are read and the format says it itself."""
+    if not format.arrays and any(getattr(asked, "arrays", None) for asked in given):
+        raise ModelError(
+            f"{format.title} says itself how it is read, expected --arrays for .mat, .npz and .json only"
+        )
 
 
 class Formats:
@@ -202,6 +211,7 @@ class Formats:
                 )
             if format not in (None, folder):
                 raise ModelError(NO_ARRAYS)
+            _check_arrays(folder, given)
             return function(folder.read)(Path(name), *given)
         if format is not None and format.folder:
             raise ModelError("is a file, expected a directory of arrays")
@@ -250,6 +260,7 @@ class Formats:
             raise ModelError(f"found {holds}, expected {chosen.content}")
         if found is not None and found is not chosen and found.binary:
             raise ModelError(f"found {found.content}, expected {chosen.title}. Name it {found.suffixes[0]}.")
+        _check_arrays(chosen, given)
         return function(chosen.read)(file, *given)
 
     def write(self, what: Any, path: str | os.PathLike[str], format: Format) -> None:
@@ -273,13 +284,13 @@ MODELS = Formats(
            purpose="people: comments, names, exact numbers, pictures of gridworlds, arrays"),
     Format("csv", (".csv",), "csv.read_csv", "csv.write_csv",
            purpose="spreadsheets and databases: one line a transition"),
-    Format("npz", (".npz",), "npz.read_npz", "npz.write_npz", ZIP, "an npz archive",
-           purpose="programs: the arrays in one file"),
+    Format("npz", (".npz",), "importers.npz_arrays.read_any_npz", "npz.write_npz", ZIP, "an npz archive",
+           purpose="programs: the arrays in one file", arrays=True),
     Format("directory", (), "directory.read_directory", "directory.write_directory",
            purpose="models larger than comfortable: mapped, not read"),
     Format("json", (".json",), "importers.dictionary_json.read_dictionary_json",
            "importers.dictionary_write.write_dictionary_json", (b"{",), "a JSON object",
-           purpose="dictionaries of Gymnasium and of courses"),
+           purpose="dictionaries of Gymnasium and of courses", arrays=True),
     Format("mdp", (".mdp", ".pomdp"), "importers.cassandra.read_cassandra",
            "importers.cassandra_write.write_cassandra",
            purpose="pomdp-solve and its kin: Cassandra's files, fully observable", partial=True),
@@ -287,6 +298,9 @@ MODELS = Formats(
            purpose="the model checker Storm: explicit models, exact fractions", checker=True),
     Format("prism", (".tra",), "importers.prism.read_prism", "importers.prism_write.write_prism",
            purpose="the model checker PRISM: .tra, and .sta .lab .srew .trew beside it", checker=True, family=True),
+    Format("mat", (".mat",), "importers.mat.read_mat", "importers.mat.write_mat",
+           (b"MATLAB 5.0", b"MATLAB 7.3", b"\x89HDF\r\n\x1a\n"), "a MATLAB file",
+           purpose="MDPtoolbox and other code of MATLAB, Octave and R", partial=True, arrays=True),
     otherwise=", or say which format it is with --format",
     built={
         suffix: f"storm {option} {{file}} --buildfull --buildstateval --buildchoicelab --exportbuild {{model}}"

@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +64,7 @@ from tabular_rl.model.settings import (
     checked_sense,
     final_reward_of,
 )
-from tabular_rl.model.tensors import arrays_of_tensors
+from tabular_rl.model.tensors import arrays_of_tensors, turned_text
 from tabular_rl.model.unavailable import with_way_out
 from tabular_rl.model.validation import (
     ENDED_WITH_ROWS,
@@ -109,7 +110,8 @@ class MDP(Model, hooks.Drawn):
         (S, S), one an action, or one matrix (S·A, S) whose row s·A + a is that of state s and action a
     R : rewards (S, A, S), (S, A) or (S,), dense, or sparse in the form of P
     gamma : discount, 0 ≤ γ ≤ 1; a text such as "9/10" is that exact rational
-    axes : "sas" for P[s, a, s'], "ass" for P[a, s, s'], "ssa" for P[s, s', a]; needed where S = A: shapes cannot tell
+    axes : "sas" for P[s, a, s'], "ass" for P[a, s, s'], "ssa" for P[s, s', a]; "s'as", "as's", "s'sa" where the next
+        state comes before the state; needed where S = A: shapes cannot tell
     reward_axes : "sa", "as", "s" or the axes of P, where the number of dimensions does not say it
     terminal : states of value 0, by name, index or mask; all states without actions must be declared
     terminal_rewards : "on entry" to pay R(g) of a terminal state g on the transitions into it; refused otherwise
@@ -350,7 +352,8 @@ class MDP(Model, hooks.Drawn):
         try:
             return cls.from_rows(gamma=gamma, copy=False, **arrays_of_tensors(P, R, gamma, *given))
         except ModelError as error:
-            raise with_way_out(error, ENDED_WITH_ROWS, options.get("sense")) from None
+            turned = partial(turned_text, P, axes)
+            raise with_way_out(error, ENDED_WITH_ROWS, options.get("sense"), turned) from None
 
     @classmethod
     @public

@@ -29,6 +29,9 @@ from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.model.unavailable import mark_of, unmarked, without_unavailable
 
 WAY_OUT = 'Say axes="sas" for P[s, a, s2], axes="ass" for P[a, s, s2] or axes="ssa" for P[s, s2, a].'
+# The next state is the second s. Where it comes first it has a prime: P[s2, a, s] is "s'as".
+SAME = {"sas'": "sas", "ass'": "ass", "ss'a": "ssa"}
+TURNED = {"s'as": "sas", "as's": "ass", "s'sa": "ssa"}
 SHEETS = (
     "a list with one (S, S) matrix an action, or one (S*A, S) matrix, row s*A + a for state s and action a"
 )
@@ -70,7 +73,8 @@ def arrays_of_tensors(
     P : probabilities, a dense tensor, a list of sparse matrices, or one of all rows; zeros are an unavailable action
     R : rewards R[s], R[s, a] or along the axes of P, dense, or sparse as P
     gamma : the discount, of the rewards that are paid on entry
-    axes : the order of the axes of P: "sas", "ass" or "ssa"; None where the shape tells it
+    axes : the order of the axes of P: "sas", "ass" or "ssa", or "s'as", "as's", "s'sa" where the next state comes
+        before the state; None where the shape tells it
     reward_axes : the order of the axes of R; None for (S,), (S, A) or that of P
     terminal : the terminal states, by name or index, or a mask (S,)
     terminal_rewards : "on entry", where a reward of a terminal state is paid by whoever enters it; None to refuse one
@@ -85,8 +89,10 @@ def arrays_of_tensors(
     ------
     ModelError : axes that could be several, shapes that do not fit, or a reward of a terminal state
     """
+    axes, P, R, reward_axes = _state_first(axes, P, R, reward_axes)
     if axes is not None and axes not in ORDER:
-        raise ModelError(f"axes: found {quoted(axes)}, expected 'sas', 'ass' or 'ssa'. {WAY_OUT}")
+        turned = 'For P[s2, a, s] say "s\'as".'
+        raise ModelError(f"axes: found {quoted(axes)}, expected 'sas', 'ass' or 'ssa'. {WAY_OUT} {turned}")
     if terminal_rewards not in (None, ON_ENTRY):
         raise ModelError(f"terminal_rewards: found {quoted(terminal_rewards)}, expected {ON_ENTRY!r} or None")
     mark = mark_of(unavailable)
@@ -142,6 +148,8 @@ def ambiguous_text(S: int, fits: Sequence[str]) -> str:
     'Rows sum to 1 under "ass" only.'
     """
     text = f"axes: found none, and with as many actions as states ({S}) the shape of P cannot tell them. {WAY_OUT}"
+    if len(fits) > 1 and all(axes in TURNED for axes in fits):
+        return text + f" Rows sum to 1 with the next state first: {' or '.join(map(repr, fits))}."
     return text + (f' Rows sum to 1 under "{fits[0]}" only.' if len(fits) == 1 else "")
 
 
@@ -160,10 +168,79 @@ def _axes(entries: Entries, rewards: Any, reward_axes: str | None) -> str:
         sums = np.bincount(state * S + action, entries.values, minlength=S * S)
         if np.all((sums == 0) | (np.abs(sums - 1) < 1e-9)):
             fits.append(axes)
+    for turned, axes in TURNED.items() if not fits else ():
+        _, action, to = entries.along(axes)
+        sums = np.bincount(to * S + action, entries.values, minlength=S * S)
+        if np.all((sums == 0) | (np.abs(sums - 1) < 1e-9)):
+            fits.append(turned)
     first, *others = (_rows(entries, rewards, axes, reward_axes) for axes in possible)
     if not all(first.same(other) for other in others):
         raise ModelError(ambiguous_text(S, fits))
     return possible[0]
+
+
+def _state_first(axes: Any, P: Any, R: Any, reward_axes: Any) -> tuple[Any, Any, Any, Any]:
+    """Return tensors whose state comes before the next state, and the orders of their axes."""
+    axes, reward_axes = (SAME.get(x, x) if isinstance(x, str) else x for x in (axes, reward_axes))
+    if isinstance(axes, str) and axes in TURNED:
+        if reward_axes is None and _depth(R) == 3:
+            reward_axes = axes
+        P, axes = _turned(P, axes, "P"), TURNED[axes]
+    if isinstance(reward_axes, str) and reward_axes in TURNED:
+        R, reward_axes = _turned(R, reward_axes, "R"), TURNED[reward_axes]
+    return axes, P, R, reward_axes
+
+
+def _depth(x: Any) -> int:
+    """Return how many axes rewards have."""
+    return 3 if is_sparse_list(x) else 0 if is_stack(x) else np.ndim(x)
+
+
+def _turned(x: Any, axes: str, what: str) -> Any:
+    """Return a tensor with the state and the next state in each other's place."""
+    if is_stack(x):
+        raise ModelError(
+            f"axes: found {quoted(axes)} for one sparse matrix, expected an array or a list of matrices"
+        )
+    if is_sparse_list(x):
+        if axes != "as's":
+            raise ModelError(
+                f'axes: found {quoted(axes)} for a list of matrices, one an action, expected "as\'s"'
+            )
+        return [matrix.T.tocsr() for matrix in x]
+    array = _array(x, what)
+    if array.ndim != 3:
+        raise ModelError(f"{what}: found {array.ndim} dimensions, expected 3. {WAY_OUT}")
+    s, _, to = ORDER[TURNED[axes]]
+    return np.swapaxes(array, s, to)
+
+
+def turned_text(P: Any, axes: str | None) -> str:
+    """Say that rows sum to 1 where the state and the next state change places, if they do so there and not here.
+
+    >>> turned_text([[[0.5, 1.0]], [[0.5, 0.0]]], "sas")
+    'They sum to 1 with the next state first: say axes="s\\'as".'
+    """
+    if is_stack(P) or is_sparse_list(P):
+        return ""
+    try:
+        table = np.asarray(P, dtype=np.float64)
+    except (ValueError, TypeError):
+        return ""
+    possible = [axes] if axes in ORDER else readings(table.shape) if table.ndim == 3 else []
+    if table.ndim != 3 or len(possible) != 1 or possible[0] is None:
+        return ""
+    s, _, to = ORDER[possible[0]]
+    if table.shape[s] != table.shape[to] or not _stochastic(table, s) or _stochastic(table, to):
+        return ""
+    turned = next(name for name, forward in TURNED.items() if forward == possible[0])
+    return f'They sum to 1 with the next state first: say axes="{turned}".'
+
+
+def _stochastic(table: Floats, axis: int) -> bool:
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums = table.sum(axis=axis)
+    return bool(np.all((sums == 0) | (np.abs(sums - 1) < 1e-9)) and sums.any())
 
 
 # -- rows -------------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def unmarked(
     return rest, may_pay
 
 
-def with_way_out(error: ModelError, ended: str, sense: Any) -> ModelError:
+def with_way_out(error: ModelError, ended: str, sense: Any, turned: Callable[[], str]) -> ModelError:
     """Return the error of a model of tensors that names what tensors have for it.
 
     Parameters
@@ -103,15 +103,17 @@ def with_way_out(error: ModelError, ended: str, sense: Any) -> ModelError:
     error : as validation raised it
     ended : what it says of a terminal state that has rows
     sense : "min" where rewards are costs, of which inf is the worst
+    turned : () -> the axes under which rows would sum to 1, as a sentence
 
     Returns
     -------
     ModelError, whose faults name `unavailable`, or the rows of P.
     """
-    return ModelError(
-        [_with_way_out(fault, ended, "inf" if sense == "min" else "-inf") for fault in error.faults],
-        error.source,
-    )
+    faults = [_with_way_out(fault, ended, "inf" if sense == "min" else "-inf") for fault in error.faults]
+    at = next((i for i, fault in enumerate(faults) if " sum to " in fault.what), None)
+    if at is not None and (hint := turned()):
+        faults[at] = replace(faults[at], what=f"{faults[at].what} {hint}")
+    return ModelError(faults, error.source)
 
 
 def _with_way_out(fault: Fault, ended: str, mark: str) -> Fault:

@@ -26,6 +26,7 @@ from program import command_of, environment, inside, one_line
 
 from tabular_rl import MDP, load, save, solve
 from tabular_rl.formats import input as reading
+from tabular_rl.formats.registry import MODELS
 from tabular_rl.model import families
 
 ROOT = program.ROOT
@@ -187,7 +188,7 @@ def test_name_says_another_format_than_the_content(refused):
     refused(
         "m.txt",
         FOREST,
-        ": found suffix '.txt', expected one of .toml, .csv, .npz, .json, or say which format it is with --format",
+        f": found suffix '.txt', expected one of {', '.join(MODELS.suffixes)}, or say which format it is with --format",
     )
 
 

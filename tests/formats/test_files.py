@@ -16,6 +16,7 @@ from tabular_rl.errors import ModelError, OptionError, OutputError
 from tabular_rl.formats import input as reading
 from tabular_rl.formats import load, memory, save
 from tabular_rl.formats.output import probe, write_atomically
+from tabular_rl.formats.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = 'discount = 0.9\n[state.a]\ngo = { to = "a", reward = 1 }\n'
@@ -99,7 +100,7 @@ def test_suffix_says_the_format(tmp_path):
         (tmp_path / name).write_text(MODEL)
         assert load(tmp_path / name).S == 1
     (tmp_path / "m.txt").write_text(MODEL)
-    way_out = "expected one of .toml, .csv, .npz, .json, or say which format it is with format="
+    way_out = f"expected one of {', '.join(MODELS.suffixes)}, or say which format it is with format="
     assert said(tmp_path / "m.txt") == f" found suffix '.txt', {way_out}"
     assert load(tmp_path / "m.txt", format="toml").S == 1
     (tmp_path / "m").write_text(CSV)
@@ -354,7 +355,8 @@ def test_standard_output(capfdbinary, model):
 
 def test_name_says_the_format_to_write(tmp_path, model):
     with pytest.raises(
-        OptionError, match=r"found suffix '.txt', expected one of .toml, .csv, .npz, or none for a directory"
+        OptionError,
+        match=r"found suffix '.txt', expected one of .toml, .csv, .npz, .*, or none for a directory",
     ):
         save(model, tmp_path / "m.txt")
     save(model, tmp_path / "m")

@@ -48,7 +48,7 @@ def test_axes_are_said_and_never_guessed():
     assert two.P.toarray().tolist() == [[0.9, 0.1], [0.5, 0.5], [0, 1], [1, 0]]
     assert (
         fault(square, reward, 0.5, axes="as")
-        == f"axes: found 'as', expected 'sas', 'ass' or 'ssa'. {WAY_OUT}"
+        == f"axes: found 'as', expected 'sas', 'ass' or 'ssa'. {WAY_OUT} For P[s2, a, s] say \"s'as\"."
     )
     found = (
         f"axes: found none, and with as many actions as states (2) the shape of P cannot tell them. {WAY_OUT}"
@@ -305,4 +305,49 @@ def test_numbers_that_underflow_are_refused():
     assert (
         fault(small.astype(float), [0, small[0, 0, 1]], 1)
         == "R: found a number that underflows: its nearest float64 is 0"
+    )
+
+
+TURNED = {
+    "s'as": (2, 1, 0),
+    "as's": (1, 2, 0),
+    "s'sa": (2, 0, 1),
+    "sas'": (0, 1, 2),
+    "ass'": (1, 0, 2),
+    "ss'a": (0, 2, 1),
+}
+
+
+@pytest.mark.parametrize("axes", list(TURNED))
+def test_the_next_state_may_come_first(axes):
+    """A prime says which s is the next state: "s'as" is T[s2, a, s], as Julia's TabularMDP has it."""
+    P = np.array([[[0.25, 0.75], [1, 0], [0, 1]], [[0.5, 0.5], [0, 1], [1, 0]]])  # P[s, a, s2]
+    rewards, table = np.arange(12.0).reshape(2, 3, 2), np.arange(6.0).reshape(2, 3)
+    moved, moved_rewards = P.transpose(TURNED[axes]), rewards.transpose(TURNED[axes])
+    assert MDP(moved, moved_rewards, 0.5, axes=axes) == MDP(P, rewards, 0.5)
+    assert MDP(moved, table, 0.5, axes=axes) == MDP(P, table, 0.5)
+    assert MDP(moved, rewards, 0.5, axes=axes, reward_axes="sas") == MDP(P, rewards, 0.5)
+
+
+def test_sparse_matrices_may_be_turned():
+    sheets = [
+        sparse.csr_array([[0.25, 1.0], [0.75, 0]]),
+        sparse.csr_array([[0.5, 0], [0.5, 1.0]]),
+    ]  # [s2, s]
+    expected = MDP([[[0.25, 0.75], [1, 0]], [[0.5, 0.5], [0, 1]]], [1.0, 2.0], 0.5, axes="ass")
+    assert MDP(sheets, [1.0, 2.0], 0.5, axes="as's") == expected
+    with pytest.raises(
+        ModelError, match=r"""axes: found 's'as' for a list of matrices, one an action, expected "as's"""
+    ):
+        MDP(sheets, [1.0, 2.0], 0.5, axes="s'as")
+    with pytest.raises(ModelError, match="for one sparse matrix, expected an array or a list"):
+        MDP(sparse.csr_array(np.eye(2)), [1.0, 2.0], 0.5, axes="s'as")
+
+
+def test_rows_that_sum_to_1_the_other_way_round_are_told():
+    P = np.array([[[0.25, 0.5], [1.0, 0.0], [0.0, 1.0]], [[0.75, 0.5], [0.0, 1.0], [1.0, 0.0]]])  # [s2, a, s]
+    assert fault(P, [1.0, 2.0], 0.5).splitlines()[0].endswith("""say axes="s'as".""")
+    square = np.array([[[0.25, 0.5], [1.0, 0.0]], [[0.75, 0.5], [0.0, 1.0]]])
+    assert fault(square, [1.0, 2.0], 0.5).endswith(
+        """Rows sum to 1 with the next state first: "s'as" or "s'sa"."""
     )

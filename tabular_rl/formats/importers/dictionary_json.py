@@ -17,6 +17,8 @@ from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.importers.dictionary import read_dictionary
 from tabular_rl.formats.importers.dictionary_own import KEYS, own_model
 from tabular_rl.formats.importers.exactness import as_written
+from tabular_rl.formats.importers.json_arrays import model_of_lists
+from tabular_rl.formats.importers.named_arrays import are_arrays
 from tabular_rl.formats.input import text_of
 from tabular_rl.formats.json import TOKEN, read_json
 from tabular_rl.model.mdp import MDP
@@ -49,6 +51,8 @@ def read_dictionary_json(file: BinaryIO, asked: Asked) -> MDP:
 def model_of_json(text: str, asked: Asked) -> MDP:
     """Return the model of a text in JSON; ModelError with the line, state and action of each fault."""
     found = read_json(text, _spelled)
+    if asked.arrays or (are_arrays(found) and "numbers" not in found):
+        return model_of_lists(found, asked)
     wrapped = "P" in found
     try:
         return _model(found if wrapped else {"P": found}, asked)
