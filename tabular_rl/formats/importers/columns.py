@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -18,6 +20,18 @@ from tabular_rl.model.rows import Floats, Ints
 FLOATS = re.compile(r"[0-9.eE+\n-]*")
 DIGITS = re.compile(r"[0-9\n]*")
 PLAIN = re.compile(r"[0-9]{1,18}")
+
+
+@contextmanager
+def many_texts() -> Iterator[None]:
+    """Let millions of short texts be made without the garbage collector looking at all of them again and again."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 class Lines(NamedTuple):
@@ -172,8 +186,3 @@ def whole_numbers(texts: Sequence[str], line: Sequence[int], what: str, below: i
 def looks_exact(texts: Sequence[str]) -> bool:
     """Whether numbers are rationals: one is written as a fraction."""
     return any("/" in text for text in texts)
-
-
-def hits(found: Callable[[str], object], texts: Sequence[str]) -> Ints:
-    """Return the places of the texts of which something holds."""
-    return np.flatnonzero(np.fromiter((bool(found(text)) for text in texts), bool, len(texts)))

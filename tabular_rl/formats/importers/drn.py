@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import Fault, ModelError, escape, quoted
 from tabular_rl.formats.fields import Asked, Reader
-from tabular_rl.formats.importers.columns import Column, column_of, looks_exact, whole_numbers
+from tabular_rl.formats.importers.columns import Column, column_of, looks_exact, many_texts, whole_numbers
 from tabular_rl.formats.importers.explicit import Explicit, Rewards, head_of, model_of
 from tabular_rl.formats.importers.hidden import with_hidden
 from tabular_rl.formats.input import plain_ends, text_of
@@ -52,6 +52,7 @@ VALUES = {
 }
 
 
+@many_texts()
 def read_drn(file: BinaryIO, asked: Asked) -> MDP:
     """Return the model of a DRN file; ModelError with the line of a fault.
 

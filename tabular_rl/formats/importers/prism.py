@@ -20,7 +20,7 @@ import numpy as np
 
 from tabular_rl.errors import Fault, ModelError, quoted
 from tabular_rl.formats.fields import Asked, Reader
-from tabular_rl.formats.importers.columns import Column, column_of, looks_exact, whole_numbers
+from tabular_rl.formats.importers.columns import Column, column_of, looks_exact, many_texts, whole_numbers
 from tabular_rl.formats.importers.explicit import Explicit, Rewards, head_of, model_of
 from tabular_rl.formats.importers.hidden import with_hidden
 from tabular_rl.formats.importers.prism_beside import Beside, Siblings, read_labels, read_names
@@ -45,6 +45,7 @@ KINDS = {
 NO_MODEL = "expected STATES TRANSITIONS of a DTMC or STATES CHOICES TRANSITIONS of an MDP"
 
 
+@many_texts()
 def read_prism(file: BinaryIO, asked: Asked) -> MDP:
     """Return the model of a .tra file and of the files beside it.
 
