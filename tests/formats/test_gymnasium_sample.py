@@ -32,6 +32,8 @@ class Walk(gymnasium.Env):
     def step(self, action):
         if self.broken == "observation":
             return "lost", 0.0, False, False, {}
+        if self.broken == "all":
+            raise KeyError("no\nsuch thing")
         if self.broken == "reward":
             return (0, 0), np.nan, False, False, {}
         if action == 0:
@@ -88,8 +90,18 @@ def test_steps_whose_end_nobody_leaves_are_left_out():
     mdp = MDP.from_gymnasium(limited, sample=100, horizon=True)
     assert (mdp.horizon, mdp.source) == (
         1,
-        "estimated from 100 steps in Walk, seed 0; 50 left out: nothing is known of what follows them",
+        "estimated from 100 steps in Walk, seed 0; 50 left out: nothing is known of what follows them; "
+        "pairs never tried: 1",
     )
+
+
+def test_what_was_never_tried_is_told():
+    """There are two actions in each of two states."""
+    for n in (2, 3, 300):
+        mdp = MDP.from_gymnasium(Walk(), sample=n, seed=1)
+        said = f"; pairs never tried: {4 - mdp.L}" if mdp.L < 4 else ""
+        assert mdp.source == f"estimated from {n} steps in Walk, seed 1{said}"
+        assert (mdp.L < 4) == (n < 4)
 
 
 def test_masks_are_obeyed():
@@ -131,6 +143,11 @@ def test_wrappers_are_sampled_as_they_are():
             ModelError,
             "reward: found nan, expected a finite",
         ),
+        (
+            lambda: MDP.from_gymnasium(Walk("all"), sample=9),
+            ModelError,
+            "Walk: failed in a step: KeyError: 'no",
+        ),
         (lambda: MDP.from_gymnasium("CartPole-v1", sample=9), ModelError, "observation_space: found Box"),
     ],
 )
@@ -162,6 +179,6 @@ def test_on_the_command_line(capsys):
 
 
 def test_the_reader_is_warned():
-    said = "estimated from 3,000 steps in Blackjack-v1, seed 2. What is proven is proven of the estimate"
+    said = "estimated from 3,000 steps in Blackjack-v1, seed 2.* What is proven is proven of the estimate"
     with pytest.warns(UserWarning, match=said):
         t.load("gymnasium:Blackjack-v1?sample=3000&seed=2")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tabular_rl.errors import ModelError, OptionError, escape, kind_text
+from tabular_rl.errors import ModelError, OptionError, TabularError, escape, kind_text
 from tabular_rl.formats.importers.gymnasium_spaces import (
     FINITE,
     Key,
@@ -72,7 +72,15 @@ def sample_log(env: Any, steps: int, seed: int = 0) -> Log:
                 f"{what}: found {escape(str(space), 100)}, expected {FINITE}. A wrapper can make few of many"
             )
     actions = list(entries_of(env.action_space))
-    taken = _known_ends(_walk(env, actions, steps, seed))
+    try:
+        taken = _known_ends(_walk(env, actions, steps, seed))
+    except TabularError:
+        raise
+    except Exception as error:  # an environment of somebody else may raise anything
+        what = escape(" ".join(str(error).split()), 200)
+        raise ModelError(
+            f"{type(inner).__name__}: failed in a step: {type(error).__name__}: {what}"
+        ) from error
     if not taken:
         raise ModelError(f"sample: found no end, and no state twice, in {steps} steps, expected more steps")
     kind = kind_of(inner)
@@ -170,14 +178,17 @@ def sampled_model(env: Any, gamma: Any, horizon: Any, sample: Any, seed: Any, op
     name = (
         options.get("name") or getattr(getattr(env, "spec", None), "id", None) or type(env.unwrapped).__name__
     )
-    found: MDP = hooks.estimate(log, gamma, sense=options.get("sense", "max")).mdp
+    found = hooks.estimate(log, gamma, sense=options.get("sense", "max"))
     more = {key: options[key] for key in ("final_reward", "layout") if options.get(key) is not None}
     if horizon is not None:
         more["horizon"] = horizon
     left_out = int(sample) - len(log)
     said = f"; {left_out:,} left out: nothing is known of what follows them" if left_out else ""
-    return found.replace(
+    if untried := len(found.untried):
+        said += f"; pairs never tried: {untried:,}"
+    mdp: MDP = found.mdp.replace(
         name=f"{name}, estimated from {int(sample):,} steps",
         source=f"estimated from {int(sample):,} steps in {name}, seed {seed}{said}",
         **more,
     )
+    return mdp
