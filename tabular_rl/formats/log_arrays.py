@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import MissingExtra, ModelError, quoted
+from tabular_rl.errors import MissingExtra, ModelError, escape, quoted
 from tabular_rl.formats.log_columns import Column, Source, Texts
 from tabular_rl.formats.log_entries import NONE, columns_of
 from tabular_rl.formats.log_roles import ROLES, LogAsked, roles_of
@@ -23,6 +24,7 @@ from tabular_rl.model.transitions import Log, Transitions
 ARRAYS = {role: role for role in ROLES} | {"state": "s", "action": "a", "reward": "r", "next_state": "s2"}
 WHOLE = tuple(f"{sign}int{bits}" for bits in (8, 16, 32, 64) for sign in ("", "u"))
 TYPES = ("bool", *WHOLE, "float32", "float64", "str")
+EPISODE_GROUP = re.compile("episode_[0-9]{1,18}")
 MISSING = ("nan", "None", "<NA>", "NaT")
 
 
@@ -89,7 +91,10 @@ def _named(index: NDArray[Any], names: Names) -> NDArray[Any]:
 def log_of_arrays(given: Any, asked: LogAsked) -> tuple[Log | Transitions, str]:
     """Return the transitions of a dictionary of arrays, a frame, or a data set of Minari, and what is to be said."""
     indices = not is_frame(given)
-    named = _of_episodes(given) if hasattr(given, "iterate_episodes") else _columns_of(given)
+    if hasattr(given, "iterate_episodes"):
+        named = _of_episodes({name: getattr(x, name) for name in EPISODE} for x in given.iterate_episodes())
+    else:
+        named = _columns_of(given)
     found = _roles(list(named), asked)
     columns: dict[str, Column] = {}
     N = None
@@ -138,25 +143,34 @@ def _one_longer(columns: dict[str, Any]) -> dict[str, Any]:
         return columns
 
 
-def _of_episodes(given: Any) -> dict[str, Any]:
-    """Return the columns of a data set of Minari, an episode after the other."""
-    parts: dict[str, list[Any]] = {
-        name: [] for name in ("episode", "state", "action", "reward", "next_state", "terminated", "truncated")
-    }
-    for at, episode in enumerate(given.iterate_episodes()):
-        states, actions = _as_array(episode.observations), _as_array(episode.actions)
-        n = len(actions)
-        if len(states) != n + 1:
-            raise ModelError(f"episode {at}: found {len(states)} observations, expected {n + 1}")
-        columns = (
-            np.full(n, at), states[:-1], actions, _as_array(episode.rewards), states[1:],
-            _as_array(episode.terminations), _as_array(episode.truncations),
-        )  # fmt: skip
-        for name, column in zip(parts, columns, strict=True):
+EPISODE = ("observations", "actions", "rewards", "terminations", "truncations")
+
+
+def _of_episodes(episodes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the columns of a data set of Minari, an episode after the other: each has one observation more."""
+    names = ("episode", "state", "action", "reward", "next_state", "terminated", "truncated")
+    parts: dict[str, list[Any]] = {name: [] for name in names}
+    for at, episode in enumerate(episodes):
+        states, actions, rewards, ended, cut = (_as_array(episode[name]) for name in EPISODE)
+        n = len(actions) if actions.ndim else 0
+        if (
+            any(len(x) != n for x in (rewards, ended, cut) if x.ndim)
+            or not states.ndim
+            or len(states) != n + 1
+        ):
+            found = ", ".join(f"{len(_as_array(episode[name]))} {name}" for name in EPISODE)
+            raise ModelError(
+                f"episode {at}: found {found}, expected as many of each, and one observation more"
+            )
+        columns = np.full(n, at), states[:-1], actions, rewards, states[1:], ended, cut
+        for name, column in zip(names, columns, strict=True):
             parts[name].append(column)
     if not parts["episode"]:
         raise ModelError(NONE)
-    return {name: np.concatenate(column) for name, column in parts.items()}
+    try:
+        return {name: np.concatenate(column) for name, column in parts.items()}
+    except ValueError:
+        raise ModelError("found episodes of different shapes, expected observations of one kind") from None
 
 
 def _as_array(column: Any) -> NDArray[Any]:
@@ -249,7 +263,33 @@ def read_log_parquet(file: BinaryIO, asked: LogAsked) -> tuple[Log | Transitions
     """Return the transitions of a Parquet file, and what is to be said of them."""
     pyarrow, parquet = _pyarrow()
     try:
-        table = parquet.read_table(file)
+        return log_of_arrays(parquet.read_table(file), asked)
+    except ModelError:
+        raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise ModelError(f"not a Parquet file that can be read: {error}") from None
-    return log_of_arrays(table, asked)
+        raise ModelError(f"not a Parquet file that can be read: {escape(error)}") from None
+
+
+# -- HDF5 --------------------------------------------------------------------------------------------------------------
+
+
+def read_log_hdf5(file: BinaryIO, asked: LogAsked) -> tuple[Log | Transitions, str]:
+    """Return the transitions of a file of d4rl (arrays at the top) or Minari (a group an episode), and what to say."""
+    try:
+        h5py: Any = import_module("h5py")
+    except ImportError:
+        raise MissingExtra("HDF5: found no h5py, expected it: pip install h5py") from None
+    try:
+        with h5py.File(file, "r") as found:
+            episodes = sorted(
+                (name for name in found if EPISODE_GROUP.fullmatch(name)), key=lambda x: int(x[8:])
+            )
+            if episodes:
+                named = _of_episodes({name: found[group][name][()] for name in EPISODE} for group in episodes)
+            else:
+                named = {name: x[()] for name, x in found.items() if hasattr(x, "shape")}
+    except ModelError:
+        raise
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+        raise ModelError(f"not an HDF5 file of d4rl or Minari: {escape(error)}") from None
+    return log_of_arrays(named, asked)

@@ -321,6 +321,7 @@ LOGS = Formats(
         (b"PAR1",),
         "a Parquet file",
     ),
+    Format("hdf5", (".hdf5", ".h5"), "log_arrays.read_log_hdf5", "", (b"\x89HDF\r\n\x1a\n",), "an HDF5 file"),
 )
 # The format NAME of answers is written by report/render/NAME.py, which has all that there is to say of one.
 ANSWERS = Formats(

@@ -154,7 +154,7 @@ def test_every_option_that_is_no_number_is_completed(name):
             or (name == "estimate" and parameter.metavar == "STATE")
         ):
             continue  # of a log the states are not looked for
-        free = parameter.name in ("asserted", "transition")  # texts with numbers in them
+        free = parameter.name in ("asserted", "transition", "reward_range")  # texts with numbers in them
         if isinstance(parameter.type, Value):
             free = not (parameter.type.option.choices or parameter.type.option.begins)
         line = f"{name} example:forest "

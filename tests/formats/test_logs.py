@@ -461,9 +461,9 @@ def test_paths(tmp_path, mdp):
     assert len(read_log(tmp_path / "link.csv", mdp)) == 5
     for name, expected in (
         ("lgo.csv", "no such file; did you mean 'log.csv'?"),
-        ("log.txt", "found suffix '.txt', expected one of .csv, .npz, .parquet"),
-        ("other.TxT", "found suffix '.TxT', expected one of .csv, .npz, .parquet"),
-        ("folder.csv", "is a directory, expected a log: a file .csv or .npz or .parquet"),
+        ("log.txt", "found suffix '.txt', expected one of .csv, .npz, .parquet, .hdf5, .h5"),
+        ("other.TxT", "found suffix '.TxT', expected one of .csv, .npz, .parquet, .hdf5, .h5"),
+        ("folder.csv", "is a directory, expected a log: a file .csv or .npz or .parquet or .hdf5 or .h5"),
         ("loop.csv", "symbolic links in a circle, expected a file"),
     ):
         with pytest.raises(ModelError) as caught:
