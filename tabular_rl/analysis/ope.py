@@ -127,7 +127,7 @@ def ope(
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
-    rewards: tuple[float, float] | None = None,
+    reward_range: tuple[float, float] | None = None,
     least: float | None = None,
     logs: int = 200,
 ) -> OffPolicy:
@@ -151,7 +151,7 @@ def ope(
     estimators : names, by default all
     level : of the intervals, each by itself
     resamples, seed : logs that the bootstrap draws, and its random numbers
-    rewards : least and largest reward that there can be, for the bounds
+    reward_range : (low, high), in which all rewards lie, for the bounds
     least : a number that b(a|s) is never below where π(a|s) > 0, for the bounds
     logs : how many to simulate for bias and deviation where they are not known exactly; 0 for none
 
@@ -186,7 +186,7 @@ def ope(
     mdp = e.mdp
     pi = policy_of(mdp, policy)
     b, how = _behavior(e, behavior)
-    known = Known(b, how == "estimated", LEAST.check(least), _rewards(rewards), known_model)
+    known = Known(b, how == "estimated", LEAST.check(least), _rewards(reward_range), known_model)
     sums = sums_of(e, pi, *ratios(e, pi, None if how == "propensities" else b), mdp.gamma)
     values = estimates(sums, np.ones((1, len(e))), names)[0]
     draws = bootstrap(sums, names, resamples if len(e) > 1 else 0, seed)
@@ -263,7 +263,7 @@ def _rewards(given: Any) -> Pair | None:
         low, high = math.nan, math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise OptionError(
-            f"--rewards: found {quoted(given)}, expected the least and the largest, two finite numbers"
+            f"--reward-range: found {quoted(given)}, expected the least and the largest, two finite numbers"
         )
     return low, high
 
@@ -388,10 +388,10 @@ def _warnings(made: OffPolicy, e: Episodes, b: Policy | None, text: str) -> list
             f"effective sample size {made.effective:.3g}: the weights of whole episodes are nearly all on a few; trust "
             "estimates with weights of whole episodes little"
         )
-    if made.cut and made.behavior:
+    if made.cut:
         found.append(
-            f"{made.cut} of {made.episodes} episodes were cut off before their end: what came after counts 0 in "
-            "importance sampling"
+            f"cut off before their end: {made.cut} of {made.episodes} episodes; what came after counts 0 in importance "
+            "sampling"
         )
     if text.rpartition(":")[2] in ("optimal", "greedy"):
         found.append("the policy is the best in the model of this very log: estimates of it are too good")

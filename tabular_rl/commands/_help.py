@@ -22,7 +22,7 @@ GROUPS = {
     "The model": "model format gamma horizon terminal reward minimize normalize arrays",
     "What to find": "kind numbers transition step action method methods exact iterates policy estimators estimator "
     "n trace traces importance visit features entropy undiscounted start tolerance relative level asserted",
-    "Data": "data columns prior reward_range confidence episode_column rewards least behavior source episode_steps",
+    "Data": "data columns prior reward_range confidence episode_column least behavior source episode_steps",
     "Step sizes": "step_size per average critic_step_size",
     "Exploration": "explore ties exploring_starts start_value",
     "Replay, targets and planning": "target replay capacity batch planning threshold",

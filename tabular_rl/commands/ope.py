@@ -24,7 +24,7 @@ from tabular_rl.report.screen import note, warn
 from tabular_rl.report.words import seconds_text
 
 ESTIMATOR = Option("estimator", str, "", choices=tuple(ESTIMATORS))
-REWARDS = Option("rewards", float, "", low=-1e300, high=1e300)
+REWARD_RANGE = Option("reward_range", float, "", low=-1e300, high=1e300)
 
 
 @click.command("ope", cls=Command)
@@ -57,9 +57,9 @@ REWARDS = Option("rewards", float, "", low=-1e300, high=1e300)
 @o.value_option(LEVEL, "Level of each interval.", default=0.95)
 @o.value_option(RESAMPLES, "Number of logs that the bootstrap draws; 0 for no bootstrap.", default=1000)
 @click.option(
-    "--rewards",
+    "--reward-range",
     nargs=2,
-    type=o.Value(REWARDS),
+    type=o.Value(REWARD_RANGE),
     metavar="LOW HIGH",
     help="Least and largest reward that there can be, for the bounds. A model says it itself.",
 )
@@ -94,7 +94,7 @@ def command(**given: Any) -> int:
         suffixes=ANSWERS.suffixes,
     )
     asked = {
-        key: given[key] for key in ("behavior", "level", "resamples", "seed", "least", "logs", "rewards")
+        key: given[key] for key in ("behavior", "level", "resamples", "seed", "least", "logs", "reward_range")
     }
     asked["estimators"] = given["estimator"]
     if given["model"] is None:
@@ -113,8 +113,8 @@ def command(**given: Any) -> int:
         found = ope(read_data(given["log"], given, mdp), given["policy"], mdp=mdp, **asked)
     for text in found.warnings:
         warn(text)
-    behavior = given["behavior"] or "given"
-    deliver(OffPolicyReport(found, given["policy"], behavior, source_of(given["log"])), given)
+    report = OffPolicyReport(found, given["policy"], given["behavior"] or "", source_of(given["log"]))
+    deliver(report, given)
     if not given["quiet"]:
         note(f"{seconds_text(found.seconds)}\n")
     note_written(given["quiet"], given["output"])

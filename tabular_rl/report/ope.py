@@ -14,6 +14,7 @@ from tabular_rl.model.numbers import aligned, general, sampled_places, shown
 from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
 from tabular_rl.report.screen import signs
+from tabular_rl.report.simulation import policy_name
 from tabular_rl.report.solution import start_value
 from tabular_rl.report.words import heading, plural, problem_text, start_where, title
 from tabular_rl.solving.solution import good_enough
@@ -41,8 +42,8 @@ class OffPolicyReport(Report):
     """
 
     found: OffPolicy
-    policy: str = "given"
-    behavior: str = "given"
+    policy: str | None = None
+    behavior: str = "a policy that was given"
     log: str = ""
     warned: bool = False
     mathematical = True
@@ -60,9 +61,10 @@ class OffPolicyReport(Report):
         held = f"{plural(found.episodes, 'episode')}, {plural(found.transitions, 'transition')}"
         longer = f"; {found.longer} went on after the horizon" if found.longer else ""
         model = f"{title(mdp)}: " if found.known else ""
+        called = policy_name(found.policy) if self.policy is None else f"policy {escape(self.policy)}"
         lines = [
             f"{escape(self.log) + ': ' if self.log else ''}{held}, the longest {plural(found.longest, 'step')}{longer}",
-            f"{model}{problem_text(mdp)}; policy {escape(self.policy)}",
+            f"{model}{problem_text(mdp)}; {called}",
             HOW[found.behavior].format(escape(self.behavior)),
         ]
         if found.known:
@@ -126,6 +128,15 @@ class OffPolicyReport(Report):
         return Sheet(headers, [rows])
 
 
+def _count(x: float) -> str:
+    """How many episodes weights are worth.
+
+    >>> _count(1.8), _count(23.96), _count(1016.2)
+    ('1.8', '24', '1,016')
+    """
+    return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"
+
+
 def _places(one: Evaluated) -> int:
     """How many decimals are shown: three digits of the half width of the bootstrap."""
     half = math.nan if one.interval is None else (one.interval[1] - one.interval[0]) / 2
@@ -156,7 +167,7 @@ def _short(x: float, decimals: int) -> bool:
 def _moments(one: Evaluated) -> list[str]:
     """Bias and deviation as texts."""
     if one.truth is None:
-        return ["?", "?"]
+        return ["none", "none"]
     deviation = one.truth.deviation
     scale = deviation if math.isfinite(deviation) else abs(one.value)
     small = abs(one.bias) <= 1e-9 * max(scale, abs(one.truth.mean), 1e-300)
@@ -195,7 +206,7 @@ def _meaning(found: OffPolicy) -> list[str]:
     level = spell_float(found.level)
     lines = [
         f"estimate: of J, the expected return of the policy, discounted by {signs().gamma}, from where episodes begin",
-        f"effective sample size {found.effective:.3g} of {plural(found.episodes, 'episode')}: what the weights of "
+        f"effective sample size {_count(found.effective)} of {plural(found.episodes, 'episode')}: what the weights of "
         f"whole episodes are worth; the heaviest is {found.heaviest:.2g} of all",
         f"pairs that the policy takes were tried {found.tries[0]} to {plural(found.tries[1], 'time')}",
     ]
@@ -235,6 +246,10 @@ def _reasons(found: OffPolicy) -> dict[str, list[str]]:
 def _moments_lines(found: OffPolicy) -> list[str]:
     """Where bias and deviation come from."""
     known = [(one.name, one.truth) for one in found.estimates if one.truth is not None]
+    if not known and found.known and found.behavior == "propensities":
+        return [
+            f"bias and deviation are not known: they need the behaviour in all states, {spoken('--behavior')}"
+        ]
     if not known:
         return []
     cut = found.limit is not None and found.limit != found.mdp.horizon

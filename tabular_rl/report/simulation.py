@@ -32,7 +32,7 @@ class SimulationReport(Report):
 
     def blocks(self) -> list[Block]:
         played, mdp = self.played, self.played.mdp
-        called = _policy_name(played.policy) if self.policy is None else f"policy {escape(self.policy)}"
+        called = policy_name(played.policy) if self.policy is None else f"policy {escape(self.policy)}"
         longest = f", the longest {plural(played.longest, 'step')}" if played.episodes else ""
         stopped = f" (not reached: {spoken(stopped_text(played.stopped))})" if played.stopped else ""
         first = [
@@ -97,11 +97,11 @@ def _exact_text(exact: Solution) -> str:
     return f"not proven: {interval_text(*start_bounds(exact))}"
 
 
-def _policy_name(policy: Policy) -> str:
+def policy_name(policy: Policy) -> str:
     """What a policy is called that came without a name.
 
     >>> from tabular_rl.model.mdp import MDP
-    >>> _policy_name(Policy.uniform(MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9)))
+    >>> policy_name(Policy.uniform(MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 0.9)))
     'policy uniform'
     """
     if policy == Policy.uniform(policy.mdp):

@@ -291,7 +291,7 @@ def test_what_the_log_does_not_have_is_said():
     text = " ".join(found.warnings)
     assert "takes actions that the log never has, such as y in a" in text
     assert "comes to states that the log never leaves, such as c" in text
-    assert "1 of 2 episodes were cut off before their end" in text
+    assert "cut off before their end: 1 of 2 episodes" in text
     assert found.unknown == pytest.approx(1.0)
     assert found["direct"].value == 0
     assert math.isnan(found["weighted"].value)
@@ -325,8 +325,8 @@ def test_a_log_that_the_model_cannot_have_made_gives_no_bound():
         (dict(behavior="action:y"), "behavior: state 'a', action 'x': found probability 0, expected more"),
         (dict(estimators=["direkt"]), "estimator: found 'direkt'; did you mean 'direct'?, expected some of ordinary,"),
         (dict(level=2), "level: found '2', expected a number from 0.5 to 0.999999"),
-        (dict(rewards=(3, 1)), "rewards: found '(3, 1)', expected the least and the largest, two finite numbers"),
-        (dict(rewards=(0, 1)), "rewards: found a reward of 3 in the log, expected all from 0 to 1"),
+        (dict(reward_range=(3, 1)), "reward_range: found '(3, 1)', expected the least and the largest, two finite"),
+        (dict(reward_range=(0, 1)), "reward_range: found a reward of 3 in the log, expected all from 0 to 1"),
         (dict(gamma=0.5), "gamma: found with a model, expected one of them. mdp.replace(gamma=...) changes it."),
         (dict(mdp=chain("1/2").replace(horizon=2)), None),
     ],

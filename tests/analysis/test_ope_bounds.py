@@ -138,14 +138,34 @@ def test_promises_give_bounds_without_a_model(tmp_path):
     alone = t.ope(tmp_path / "log.csv", "action:x", **asked)
     assert alone["per-decision"].why == "how small the behaviour's probabilities can be is not known"
     assert alone["direct"].why == "the range of the rewards is not known"
-    found = t.ope(tmp_path / "log.csv", "action:x", least=0.25, rewards=(-3, 5), **asked)
+    found = t.ope(tmp_path / "log.csv", "action:x", least=0.25, reward_range=(-3, 5), **asked)
     J = t.evaluate(mdp, "action:x").value_of_start()
     for name in ("ordinary", "weighted", "per-decision", "direct"):
         assert found[name].bound[0] <= J <= found[name].bound[1]
     with pytest.raises(
         t.OptionError, match=r"least: found a propensity of 0\.25 in the log, expected none below 0\.3"
     ):
-        t.ope(tmp_path / "log.csv", "action:x", least=0.3, rewards=(-3, 5), **asked)
+        t.ope(tmp_path / "log.csv", "action:x", least=0.3, reward_range=(-3, 5), **asked)
+
+
+def test_the_bound_of_the_direct_method_by_hand():
+    """One decision, x won 30 of 100 tries, y none of 300: π takes x with probability 1/2, so that Ĵ = .15.
+
+    x is met second: ε = √(ln(2 · 100 · 101 · 2 · 2 · 3 / .05) / 200).
+    y is met first:  ε = √(ln(2 · 300 · 301 · 2 · 1 · 2 / .05) / 600).
+    """
+    mdp = t.MDP.from_outcomes([("s", "x", "end", "1/3", 1), ("s", "x", "end", "2/3", 0), ("s", "y", "end", 1, 0)], 1,
+                              terminal=["end"], horizon=1)  # fmt: skip
+    seen = [("s", "y", 0, "end")] * 300 + [("s", "x", 1, "end")] * 30 + [("s", "x", 0, "end")] * 70
+    found = t.ope(t.Transitions.of(mdp, seen), "uniform", behavior="log", estimators=["direct"], resamples=0)[
+        "direct"
+    ]
+    x, y = math.sqrt(math.log(4848000) / 200), math.sqrt(math.log(14448000) / 600)
+    first = math.sqrt(math.log(80) / 800)
+    assert found.bound == pytest.approx((0, 0.15 + (x + y) / 2 + first), abs=1e-8)
+    never = t.ope(t.Transitions.of(mdp, seen[:300]), "uniform", behavior="log", resamples=0)["direct"]
+    first = math.sqrt(math.log(80) / 600)
+    assert never.bound == pytest.approx((0, min(1, y / 2 + 1 / 2 + first)), abs=1e-8)
 
 
 def test_bounds_hold_what_was_cut_off():

@@ -85,7 +85,7 @@ def test_promises_and_propensities(capsys):
         inside(capsys, "simulate", ROBOT, "--horizon", "2", "--episodes", "40", "--log", "log.npz", "-q").code
         == 0
     )
-    done = inside(capsys, "ope", "log.npz", "--policy", "uniform", "--horizon", "2", "--least", "1/3", "--rewards",
+    done = inside(capsys, "ope", "log.npz", "--policy", "uniform", "--horizon", "2", "--least", "1/3", "--reward-range",
                   "-3", "2", "--json", "--resamples", "9")  # fmt: skip
     found = json.loads(done.out)
     assert found["behavior_known_as"] == "propensities"
@@ -100,10 +100,10 @@ def test_promises_and_propensities(capsys):
         (["--gamma", "1"], "--behavior: found none, and no propensities in the log, expected the policy that made the "
          "log; `log` estimates it from the log"),
         (["--behavior", "log"], "--gamma: found none, expected one, or --horizon, or a --model that has them"),
-        (["--behavior", "log", "--gamma", "1", "--rewards", "0", "x"],
-         "--rewards: found 'x', expected a number from -1e+300 to 1e+300"),
-        (["--behavior", "log", "--gamma", "1", "--rewards", "0", "5"],
-         "--rewards: found a reward of -1 in the log, expected all from 0 to 5"),
+        (["--behavior", "log", "--gamma", "1", "--reward-range", "0", "x"],
+         "--reward-range: found 'x', expected a number from -1e+300 to 1e+300"),
+        (["--behavior", "log", "--gamma", "1", "--reward-range", "0", "5"],
+         "--reward-range: found a reward of -1 in the log, expected all from 0 to 5"),
         (["--behavior", "action:mail", "--gamma", "1"], "--behavior: state 'new', action 'call': found probability 0, "
          "expected more, as the log has it. Give the policy that made the log, or `log` to estimate it."),
         (["--behavior", "log", "--gamma", "1", "--estimator", "foo"], "--estimator: found 'foo', expected one of "

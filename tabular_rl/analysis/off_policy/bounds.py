@@ -230,14 +230,14 @@ def rest_of(e: Episodes, known: Known) -> float:
 
 
 def check_promises(e: Episodes, known: Known) -> None:
-    """Raise OptionError where the log has what --rewards or --least exclude."""
+    """Raise OptionError where the log has what --reward-range or --least exclude."""
     if known.rewards is not None:
         low, high = known.rewards
         outside = (e.reward < low) | (e.reward > high)
         if outside.any():
             at = int(np.argmax(outside))
             raise OptionError(
-                f"--rewards: found a reward of {e.reward[at]:g} in the log, expected all from {low:g} to {high:g}"
+                f"--reward-range: found a reward of {e.reward[at]:g} in the log, expected all from {low:g} to {high:g}"
             )
     if known.least is not None and e.propensity is not None:
         at = int(np.argmin(e.propensity))

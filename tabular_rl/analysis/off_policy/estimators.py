@@ -162,6 +162,8 @@ def marginalized(w: Weighed) -> Floats:
     cuts, jumps = np.searchsorted(at, np.arange(sums.T + 1)), np.searchsorted(when, np.arange(sums.T + 1))
     total = np.zeros(B)
     for t in range(sums.T):
+        if sums.gamma**t == 0.0:
+            break  # nothing counts any more
         here, go = slice(cuts[t], cuts[t + 1]), slice(jumps[t], jumps[t + 1])
         share = np.zeros((B, S))
         share[:, seen[here]] = _over(d[:, seen[here]], visits[:, here])

@@ -169,9 +169,8 @@ def _found(
             w = world.back(world.ahead(w), rho, acts, 1.0)
             if stretched:
                 w = replace(w, low=np.zeros(world.S))
-            if limit is None and all(
-                _same(x, y) for x, y in zip(last, (v, w, whole, decisions), strict=True)
-            ):
+            now = v, w, whole, decisions
+            if max(pi.ndim, b.ndim) == 1 and all(_same(x, y) for x, y in zip(last, now, strict=True)):
                 settled = True
                 break
         if settled or (limit is not None and not far):
@@ -195,7 +194,7 @@ def _geometric(world: _World, pi: Floats, b: Floats, endless: Ranges) -> Ranges:
 
 
 def _same(x: _Ends, y: _Ends) -> bool:
-    return np.array_equal(x.low, y.low) and np.array_equal(x.high, y.high)
+    return np.array_equal(x.low, y.low, equal_nan=True) and np.array_equal(x.high, y.high, equal_nan=True)
 
 
 def _from(x: _Ends, begin: NDArray[np.bool_]) -> Pair:
