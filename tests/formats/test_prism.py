@@ -100,6 +100,7 @@ def test_files_in_the_form_of_storm(written):
         ("tra", "4 5 7", "4 5 7 3", "m.tra:2: found 4 sizes, a partially observable model"),
         ("tra", "4 5 7", "4 5 8", "m.tra: found 7 transitions, expected 8 as the first line says. Is it cut off?"),
         ("tra", "4 5 7", "4 6 7", "m.tra: found 5 choices, expected 6 as the first line says. Is it cut off?"),
+        ("tra", "4 5 7", "9999999999 5 7", "m.tra: found 9999999999 states and 7 transitions, expected"),
         ("tra", "4 5 7", "four", "m.tra:2: found 'four', expected STATES TRANSITIONS of a DTMC"),
         ("tra", "1 1 0 0.7 b", "1 1 9 0.7 b", "m.tra:6: found next state '9', expected a whole number from 0 to 3"),
         ("tra", "1 1 0 0.7 b", "1 2 0 0.7 b", "m.tra: found 6 choices, expected 5"),

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import Fault, ModelError, closest, quoted
+from tabular_rl.errors import Fault, ModelError, closest, escape, quoted
 from tabular_rl.formats.fields import Asked, Numbers, Reader
 from tabular_rl.formats.importers.columns import Column
 from tabular_rl.formats.keys import TOP, Head, Resolved, model_of_numbers, read_head, resolve
@@ -115,18 +115,26 @@ def _chosen(found: Explicit, asked: Asked, exact: bool) -> Rewards:
             transition=Column(code[found.next_state], [Fraction(x) if exact else float(x) for x in (0, 1)])
         )
     if asked.reward not in names:
-        hint = (
-            closest(asked.reward, names) or f", expected {'one of ' + ', '.join(names) if names else 'none'}"
-        )
+        hint = closest(asked.reward, names) or f", expected {_listed(names)}"
         raise ModelError(f"reward: no reward model {quoted(asked.reward)}{hint}")
     return found.rewards[asked.reward]
+
+
+def _listed(names: list[str]) -> str:
+    """Return what a name could have been.
+
+    >>> _listed(["a", "b"]), _listed([])
+    ("one of 'a', 'b'", 'none: there is none')
+    """
+    if not names:
+        return "none: there is none"
+    return f"one of {', '.join(map(quoted, names[:SHOWN]))}" + ", ..." * (len(names) > SHOWN)
 
 
 def _marked(found: Explicit, name: str, option: str) -> list[int]:
     label = name.removeprefix(LABEL)
     if label not in found.marks:
-        listed = ", ".join(list(found.marks)[:SHOWN])
-        hint = closest(label, found.marks) or (f", expected one of {listed}" if listed else ", expected none")
+        hint = closest(label, found.marks) or f", expected {_listed(list(found.marks))}"
         raise ModelError(f"{option}: no label {quoted(label)}{hint}")
     return found.marks[label]
 
@@ -142,7 +150,7 @@ def _ends(reader: Reader, head: Head, found: Explicit, states: Names) -> NDArray
         if at is not None and marked and not found.own:
             raise ModelError(
                 f"terminal: found {quoted(name)}, a state and a label, expected one. For the label say --terminal "
-                f"label:{name}"
+                f"label:{escape(name)}"
             )
         if at is not None:
             ends[at] = True

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tabular_rl.errors import Fault, ModelError, path_text, quoted
+from tabular_rl.errors import Fault, ModelError, escape, path_text, quoted
 from tabular_rl.formats.importers.columns import Column, column_of, whole_numbers
 from tabular_rl.formats.importers.explicit import Explicit
 from tabular_rl.formats.input import open_file, plain_ends, reporting, text_of
@@ -246,7 +246,7 @@ def read_names(path: str, S: int) -> list[str]:
             parts = values[1:-1].split(",")
             if number != str(s) or not re.fullmatch(r"\(.*\)", values) or len(parts) != len(variables):
                 raise ModelError(
-                    Fault(f"found {quoted(text)}, expected {s}:({','.join(variables)})", line=line)
+                    Fault(f"found {quoted(text)}, expected {s}:({escape(','.join(variables))})", line=line)
                 )
             names.append(",".join(f"{name}={value}" for name, value in zip(variables, parts, strict=True)))
         return names
