@@ -55,8 +55,10 @@ class Region:
         """
         check_arithmetic()
         if self.mdp.sense == "max":
-            return -self._above(-self.high, -self.low, pi, best=False), self._above(self.low, self.high, pi)
-        lower = -self._above(-self.high, -self.low, pi)
+            return 0.0 - self._above(-self.high, -self.low, pi, best=False), self._above(
+                self.low, self.high, pi
+            )
+        lower = 0.0 - self._above(-self.high, -self.low, pi)
         return lower, self._above(self.low, self.high, pi, best=False)
 
     def _above(self, low: Floats, high: Floats, pi: Floats | None, best: bool = True) -> Floats:
@@ -71,7 +73,7 @@ class Region:
             self.radius / 2 + 4 * (longest + 2) * (mdp.L + 1) * U, 1.0
         )  # with the rounding of sums of p
         most = max(float(high.max(initial=0.0)), 0.0)
-        v = np.where(live, up(up(most / down(1 - up(mdp.gamma)))), 0.0)
+        v = np.where(live, up(up(most / down(1 - up(mdp.gamma)))) if most else 0.0, 0.0)
         scale = float(np.abs(np.concatenate([low, high])).max(initial=0.0)) + float(v.max(initial=0.0))
         off = 2 * (longest + 12) * U * scale  # of a backup, with those of γ, p and ε
         before: Ints | None = None

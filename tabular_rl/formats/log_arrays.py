@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tabular_rl.errors import MissingExtra, ModelError, escape, quoted
 from tabular_rl.formats.log_columns import Column, Source, Texts
 from tabular_rl.formats.log_entries import NONE, columns_of
-from tabular_rl.formats.log_roles import ROLES, LogAsked, roles_of
+from tabular_rl.formats.log_roles import ROLES, LogAsked, is_frame, roles_of
 from tabular_rl.formats.log_transitions import log_of_columns
 from tabular_rl.formats.memory import require
 from tabular_rl.formats.npz import opened, read_array, write_arrays
@@ -105,11 +105,6 @@ def log_of_arrays(given: Any, asked: LogAsked) -> tuple[Log | Transitions, str]:
             raise ModelError(f"column {quoted(name)}: found {len(columns[role])} entries, expected {N}")
         N = len(columns[role])
     return log_of_columns(columns, found, asked, Source(indices))
-
-
-def is_frame(given: object) -> bool:
-    """Whether this is a data frame: pandas and polars have columns, tables of pyarrow their names."""
-    return hasattr(given, "__getitem__") and (hasattr(given, "columns") or hasattr(given, "column_names"))
 
 
 def _columns_of(given: Any) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from tabular_rl.model.transitions import A_PROPENSITY, Ints
 
 Flags = NDArray[np.bool_]
 ENDS = {text: end for end, word in ((False, "false"), (True, "true"))
-        for text in (str(int(end)), word, word.title(), word.upper())}  # fmt: skip
+        for text in (str(int(end)), f"{int(end)}.0", word, word.title(), word.upper())}  # fmt: skip
+WITHOUT = "Without this column they are those of the next line of the episode"
 AN_END = "expected 0, 1, false or true"
 MOST_FAULTS = 1000
 
@@ -89,6 +90,8 @@ def check_names(check: Check, role: str, own: bool) -> None:
         else name_fault(text) if text.strip() else AN_EMPTY_CELL
         for text in texts.texts
     ]  # fmt: skip
+    if role == "next_state":
+        what = [f"{text}. {WITHOUT}" if text == AN_EMPTY_CELL else text for text in what]
     if any(what):
         wrong = texts.where(map(bool, what), np.bool_)
         check.note(wrong, lambda i, _: f"{check.named(role)}: {what[int(texts.code[i])]}", pair=False)

@@ -189,3 +189,8 @@ def _way_out(role: str, names: Sequence[str], taken: set[int]) -> str:
 def _listed(names: Sequence[str], most: int = 8) -> str:
     shown = [quoted(name) for name in names if name.strip()]
     return ", ".join(shown[:most] + (["..."] if len(shown) > most else [])) or "none"
+
+
+def is_frame(given: object) -> bool:
+    """Whether this is a data frame: pandas and polars have columns, tables of pyarrow their names."""
+    return hasattr(given, "__getitem__") and (hasattr(given, "columns") or hasattr(given, "column_names"))

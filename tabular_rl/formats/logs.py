@@ -19,7 +19,7 @@ from typing import Any, overload
 
 from tabular_rl.errors import ModelError, OptionError, path_text, quoted
 from tabular_rl.formats.input import reporting, source_of
-from tabular_rl.formats.log_roles import LogAsked, asked_columns
+from tabular_rl.formats.log_roles import LogAsked, asked_columns, is_frame
 from tabular_rl.formats.registry import LOGS
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
@@ -111,8 +111,7 @@ def _a_log() -> str:
 
 def is_arrays(given: object) -> bool:
     """Whether this is a dictionary of arrays, a frame (pandas, polars, pyarrow), or a data set of episodes."""
-    frame = hasattr(given, "__getitem__") and (hasattr(given, "columns") or hasattr(given, "column_names"))
-    return frame or isinstance(given, Mapping) or hasattr(given, "iterate_episodes")
+    return is_frame(given) or isinstance(given, Mapping) or hasattr(given, "iterate_episodes")
 
 
 def log_of(given: Any) -> Log | Transitions:

@@ -100,6 +100,14 @@ def test_models_of_the_region_are_inside(seed):
         assert (v - 1e-9 <= upper).all()
 
 
+def test_rewards_that_are_never_below_0_have_values_that_are_not():
+    """Where nothing is known of the rows, and the least reward is 0, the bound is 0 and not a little less."""
+    mdp = MDP([[[0.5, 0.5]], [[0.5, 0.5]]], [[1.0], [0.0]], "9/10")
+    lower, _ = Region(mdp, mdp.prob, np.full(2, 2.0), np.zeros(2), np.ones(2)).bounds()
+    assert lower.tolist() == [0, 0]
+    assert not np.signbit(lower).any()
+
+
 def test_by_hand():
     """From a, 1 a step and to the end with p̂ = 1/2, ε = 1/2, γ = 1/2: at worst 3/4 end, at best 1/4.
 

@@ -363,10 +363,15 @@ TEXT = (
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("times", [200, pytest.param(2000, marks=pytest.mark.slow)])
-def test_damaged_logs_are_read_or_refused(times, tmp_path):
-    path, rng = tmp_path / "log.csv", random.Random(f"columns {times}")
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+def test_damaged_logs_are_read_or_refused(suffix, times, tmp_path):
+    path, rng = tmp_path / f"log{suffix}", random.Random(f"columns {times}")
+    whole = TEXT.encode()
+    if suffix == ".npz":
+        np.savez(path, **episodes(**CUT, ep=np.array(list("xxxyy")), prob=[0.5] * 5))
+        whole = path.read_bytes()
     for _ in range(times):
-        path.write_bytes(damage(TEXT.encode(), rng))
+        path.write_bytes(damage(whole, rng))
         lines = _fault(path).splitlines()
         assert all(line.isprintable() and len(line) < len(str(path)) + 500 for line in lines), lines
         assert all(line.startswith((str(path), "... and ")) for line in lines), lines

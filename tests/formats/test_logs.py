@@ -168,6 +168,7 @@ def test_numbers_in_names_are_ordered_by_size(read):
         lambda t: t.replace("0\n", "False\n").replace("1\n", "TRUE\n"),
         lambda t: "\n".join(",".join(line.split(",")[::-1]) for line in t.splitlines()),
         lambda t: t.replace("a,go", '"a","go"'),
+        lambda t: t.replace(",0\n", ",0.0\n").replace(",1\n", ",1.0\n"),
     ],
 )  # fmt: skip
 def test_spellings_that_change_nothing(read, mdp, change):
@@ -378,8 +379,8 @@ def test_writing_faults(tmp_path, mdp, read):
             "4: state 'b', action 'run': done: found '', expected 0, 1, false or true",
         ),
         (
-            TEXT.replace("c,1", "c,1.0"),
-            "4: state 'b', action 'run': done: found '1.0', expected 0, 1, false or true",
+            TEXT.replace("c,1", "c,2.0"),
+            "4: state 'b', action 'run': done: found '2.0', expected 0, 1, false or true",
         ),
         *(
             (TEXT.replace("1/3", x), f"4: state 'b', action 'run': found reward '{x}', {A_NUMBER}")
