@@ -12,13 +12,14 @@ import numpy as np
 
 from tabular_rl.analysis.off_policy.bounds import Known, bounds, lacking, limit_of
 from tabular_rl.analysis.off_policy.confidence import bootstrap, percentiles
-from tabular_rl.analysis.off_policy.episodes import Episodes, decided, episodes_of, ratios
-from tabular_rl.analysis.off_policy.estimators import ESTIMATORS, MODELLED, Weighed, estimates
+from tabular_rl.analysis.off_policy.episodes import Episodes, episodes_of, ratios
+from tabular_rl.analysis.off_policy.estimators import ESTIMATORS, Weighed, estimates
 from tabular_rl.analysis.off_policy.ranges import Pair
+from tabular_rl.analysis.off_policy.remarks import warnings_of
 from tabular_rl.analysis.off_policy.sums import sums_of
 from tabular_rl.analysis.off_policy.truth import Moments, law_moments, log_moments
 from tabular_rl.analysis.simulation import LEVEL
-from tabular_rl.errors import NotAnswerable, OptionError, closest, escape, quoted
+from tabular_rl.errors import NotAnswerable, OptionError, closest, quoted
 from tabular_rl.formats.logs import given_transitions, log_of
 from tabular_rl.model import hooks
 from tabular_rl.model.calls import Option, public
@@ -32,9 +33,6 @@ RESAMPLES = Option("resamples", int, "logs that the bootstrap draws", low=0, hig
 LOGS = Option("logs", int, "logs that are simulated", low=0, high=1_000_000)
 LEAST = Option("least", float, "a number that b(a|s) is never below where the policy acts", low=1e-300, high=1.0,
                optional=True)  # fmt: skip
-FEW = 20  # episodes that the weights should be worth, at least
-ROUGH = 30  # episodes below which the bootstrap is rough
-FLOW = 1e-12  # probability of unknown actions that is but rounding
 
 
 @dataclass(frozen=True)
@@ -238,7 +236,7 @@ def ope(
         reference,
         limit_of(e),
     )
-    return replace(made, warnings=tuple(_warnings(made, e, b, text)))
+    return replace(made, warnings=tuple(warnings_of(made, e, known, text)))
 
 
 def _names(estimators: Iterable[str]) -> tuple[str, ...]:
@@ -365,61 +363,3 @@ def _tries(e: Episodes, pi: Policy) -> tuple[int, int]:
     left = np.bincount(e.s, minlength=e.mdp.S) > 0
     taken = np.atleast_2d(pi.takes).any(axis=0) & left[e.mdp.pair_state]
     return (int(n[taken].min()), int(n[taken].max())) if taken.any() else (0, 0)
-
-
-def _warnings(made: OffPolicy, e: Episodes, b: Policy | None, text: str) -> list[str]:
-    """What a reader has to know before trusting a number."""
-    found = []
-    if made.unknown > FLOW or math.isnan(made.unknown):
-        found += _support(made, e)
-    if b is not None and made.behavior == "given":
-        found += [f"{wrong}: importance sampling is biased" for wrong in [lacking(made.policy, b)] if wrong]
-        if e.propensity is not None:
-            apart = np.abs(decided(b, e.t, e.row) - e.propensity) > 1e-6 * e.propensity
-            if apart.any():
-                found.append(
-                    f"the behaviour differs from the propensities of the log in {apart.mean():.2g} of the transitions; "
-                    "the policy is taken"
-                )
-    if not made.effective:
-        found.append("effective sample size 0: no episode of the log is one that the policy could have made")
-    elif made.effective < min(FEW, made.episodes):
-        found.append(
-            f"effective sample size {made.effective:.3g}: the weights of whole episodes are nearly all on a few; trust "
-            "estimates with weights of whole episodes little"
-        )
-    if made.cut:
-        found.append(
-            f"cut off before their end: {made.cut} of {made.episodes} episodes; what came after counts 0 in importance "
-            "sampling"
-        )
-    if text.rpartition(":")[2] in ("optimal", "greedy"):
-        found.append("the policy is the best in the model of this very log: estimates of it are too good")
-    nothing = [one.name for one in made.estimates if not math.isfinite(one.value)]
-    if nothing:
-        ends = any(name in MODELLED for name in nothing)
-        why = "the policy does not end in the estimated model" if ends else "all weights are 0"
-        found.append(f"no estimate by {', '.join(nothing)}: {why}")
-    return found
-
-
-def _support(made: OffPolicy, e: Episodes) -> list[str]:
-    """What the policy does that the log knows nothing of."""
-    mdp = made.mdp
-    tried = np.zeros(mdp.L, dtype=bool)
-    tried[e.row] = True
-    left = np.zeros(mdp.S, dtype=bool)
-    left[e.s] = True
-    untried = np.atleast_2d(made.policy.takes).any(axis=0) & ~tried & left[mdp.pair_state]
-    parts = []
-    if untried.any():
-        i = int(np.argmax(untried))
-        pair = f"{escape(mdp.actions[int(mdp.pair_action[i])])} in {escape(mdp.states[mdp.state_of_row(i)])}"
-        parts.append(f"takes actions that the log never has, such as {pair}")
-    if e.open.any():
-        s = int(np.argmax(e.open))
-        parts.append(f"comes to states that the log never leaves, such as {escape(mdp.states[s])}")
-    if not parts or math.isnan(made.unknown):
-        return []
-    return [f"support: the policy {' and '.join(parts)}; what follows counts 0 (discounted probability "
-            f"{made.unknown:.3g} in the estimated model)"]  # fmt: skip

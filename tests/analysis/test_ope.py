@@ -313,6 +313,10 @@ def test_a_log_that_the_model_cannot_have_made_gives_no_bound():
     seen = [("a", "x", 1, "c"), ("c", "y", 4, "end")]
     found = t.ope(t.Transitions.of(mdp, seen), "uniform", behavior="uniform", resamples=0, logs=0)
     assert found["ordinary"].why == "the model has no transition from a to c, which is in the log"
+    assert any("the log is not one of this model" in text for text in found.warnings)
+    seen = [("c", "y", 4, "end")]
+    found = t.ope(t.Transitions.of(mdp, seen), "uniform", behavior="uniform", resamples=0, logs=0)
+    assert found["direct"].why == "an episode of the log begins in c, where none of the model does"
     seen = [("a", "x", 1, "b"), ("b", "y", 7, "a")]
     found = t.ope(t.Transitions.of(mdp, seen), "uniform", behavior="uniform", resamples=0, logs=0)
     assert found["direct"].why == "the log has a reward of 7 in state b, which the model does not"
@@ -341,6 +345,26 @@ def test_what_cannot_be_is_refused(change, text):
     with pytest.raises(t.OptionError) as error:
         t.ope(log, "uniform", **asked)
     assert str(error.value).startswith(text)
+
+
+def test_costs_and_mean_rewards():
+    """Costs keep their sign; where a model has lost the rewards of its outcomes, bounds need a range of rewards."""
+    mdp = chain("9/10", 3)
+    pi, b = policies(mdp, 19)
+    log = t.sample_transitions(mdp, b, 10_000, 1, episodes=30)
+    asked = {"behavior": b, "resamples": 0, "logs": 0}
+    rewards, cheap = t.ope(log, pi, **asked), mdp.replace(sense="min")
+    costs = t.ope(log, pi.replace_model(cheap), mdp=cheap, **asked | {"behavior": b.replace_model(cheap)})
+    assert costs.exact == pytest.approx(rewards.exact)
+    for one, other in zip(rewards.estimates, costs.estimates, strict=True):
+        assert (one.value, one.bound) == (pytest.approx(other.value), pytest.approx(other.bound))
+    assert costs["ordinary"].bias == pytest.approx(0, abs=1e-9)
+    mean = mdp.replace(r=mdp.r)
+    asked = {"behavior": b.replace_model(mean), "resamples": 0, "logs": 0, "mdp": mean}
+    found = t.ope(log, pi.replace_model(mean), **asked)
+    assert found["direct"].why == found["ordinary"].why == "the model has lost the rewards of its outcomes"
+    found = t.ope(log, pi.replace_model(mean), reward_range=(-2, 4), **asked)
+    assert found["ordinary"].bound[0] <= rewards.exact <= found["ordinary"].bound[1]
 
 
 def test_printing_and_looking_up():

@@ -250,6 +250,11 @@ def check_promises(e: Episodes, known: Known) -> None:
 def contradiction(e: Episodes, known: Known) -> str:
     """What the log has that the model does not; "" where there is nothing."""
     mdp = e.mdp
+    begins = e.s[e.first]
+    elsewhere = mdp.start[begins] <= 0
+    if elsewhere.any():
+        state = escape(mdp.states[int(begins[np.argmax(elsewhere)])])
+        return f"an episode of the log begins in {state}, where none of the model does"
     S = mdp.S + 1
     there = mdp.prob > 0
     code = np.unique((mdp.outcome_row * S + mdp.next_state)[there])
