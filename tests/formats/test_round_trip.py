@@ -16,7 +16,11 @@ from tabular_rl.errors import ModelError
 from tabular_rl.formats import load, save
 from tabular_rl.formats.registry import MODELS
 
-NAMES = {format.name: "m" + "".join(format.suffixes[:1]) for format in MODELS.written if not format.partial}
+NAMES = {
+    format.name: "m" + "".join(format.suffixes[:1])
+    for format in MODELS.written
+    if not format.partial and not format.extra  # tests/peers has those with an extra
+}
 PARTIAL = {format.name: f"m{format.suffixes[0]}" for format in MODELS.written if format.partial}
 quick = settings(
     max_examples=25,

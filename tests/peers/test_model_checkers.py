@@ -6,6 +6,7 @@ import warnings
 from fractions import Fraction
 
 import pytest
+from reading import same
 
 from tabular_rl import MDP, MissingExtra, evaluate, load, save, solve
 from tabular_rl.formats.remarks import heard
@@ -163,6 +164,34 @@ def test_storm_s_own_explicit_files(tmp_path):
         mdp = load(files._path("mdp", "two_dice.tra"), gamma=1, reward="label:two")
     assert mdp.S == 169
     assert solve(mdp).v[0] == pytest.approx(1 / 36, abs=1e-9)
+
+
+@pytest.mark.peers("umbi", "stormpy")
+@pytest.mark.parametrize(
+    "name", ["recycling_robot", "frozen_lake_4x4", "inventory_horizon", "romania", "two_dice"]
+)
+def test_umb_reads_back_and_is_read_by_storm(name, tmp_path):
+    import stormpy
+
+    mdp = load(f"example:{name}")
+    save(mdp, tmp_path / "m.umb")
+    same(mdp, load(tmp_path / "m.umb"))
+    if name in ("romania", "frozen_lake_4x4"):
+        model = stormpy.build_model_from_umb(tmp_path / "m.umb")
+        assert (model.nr_states, model.nr_choices) == (mdp.S, mdp.L + mdp.terminal.sum())
+
+
+@pytest.mark.peers("umbi")
+def test_umb_holds_rewards_of_next_states(tmp_path):
+    twice = [("a", "go to", "a", 0.25, 1), ("a", "go to", "end", 0.5, -2.5), ("a", "go to", "a", 0.25, 3)]
+    for mdp in (
+        MDP.from_outcomes(twice, "1/3", terminal=["end"], start="a", name="twice"),
+        MDP.from_outcomes(
+            [(*row[:3], Fraction(row[3]), Fraction(row[4])) for row in twice], "1/3", terminal=["end"]
+        ),
+    ):
+        save(mdp, tmp_path / "m.umb")
+        same(mdp, load(tmp_path / "m.umb"))
 
 
 @pytest.mark.peers("umbi")

@@ -19,6 +19,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.rows import LARGEST, Ints
 
 EXTRA = "found no umbi, expected the extra: pip install 'tabular-rl[umb]'"
+MARK = "Exported by tabular-rl"
 LONGEST = 300  # characters of a message of another program
 
 
@@ -41,13 +42,18 @@ def read_umb(file: BinaryIO, asked: Asked) -> MDP:
     """
     found = _opened(file)
     reader = Reader(asked)
-    head = head_of(reader, [], "UMB")
+    comment = str(getattr(found.index.model_data, "comment", None) or "")
+    own = comment.startswith(MARK)
+    head = head_of(reader, comment.split("\n")[1:] if own else [], "UMB")
     _check_kind(found.index.transition_system)
-    numbers = [found.branch_to_probability or [], *(x for _, _, x in _rewards(found))]
-    reader.exact = not any(isinstance(x, float) for values in numbers for x in values)
+    if not own:
+        numbers = [found.branch_to_probability or [], *(x for _, _, x in _rewards(found))]
+        reader.exact = not any(isinstance(x, float) for values in numbers for x in values)
     if reader.faults:
         raise ModelError(reader.faults)
-    return model_of(_explicit(found, reader.exact), reader, head)
+    made = _explicit(found, reader.exact)
+    made.own = own
+    return model_of(made, reader, head)
 
 
 def _opened(file: BinaryIO) -> Any:
