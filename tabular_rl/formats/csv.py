@@ -45,6 +45,7 @@ from tabular_rl.model.rows import Ints, mass_defects, rows_off
 
 COLUMNS = ("state", "action", "next_state", "probability", "reward")
 EXPECTED = f"expected the columns {','.join(COLUMNS)}"
+INFINITE = ("-inf", "-infinity")
 TIMES = 12  # about how many times its length a text takes while it is read
 
 
@@ -296,7 +297,12 @@ def _add_outcome(top: _Top, row: Row, line: int, cells: list[str], states: Names
 def _read(reader: Reader, text: str, what: str, line: int, place: dict[str, str]) -> Number:
     number = spelled_number(text, reader.exact)
     if number is None:
-        reader.fault(f"found {what} {quoted(text)}, {number_fault(text)}", line, **place)
+        cure = (
+            ". If it marks an action that is unavailable, leave its lines out"
+            if text.lower() in INFINITE
+            else ""
+        )
+        reader.fault(f"found {what} {quoted(text)}, {number_fault(text)}{cure}", line, **place)
         return 0
     if what == "probability" and not 0 <= number <= reader.most:
         reader.fault(f"found {what} {escape(text)}, {A_PROBABILITY}", line, **place)

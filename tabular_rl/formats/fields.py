@@ -124,6 +124,8 @@ class Reader:
         fits = FRACTION if is_text(spot) else DECIMAL
         if isinstance(spot.value, (dict, list)) or not fits.fullmatch(text):
             cure = ". Write it without the quotes" if is_text(spot) and DECIMAL.fullmatch(text) else ""
+            if what == "reward" and text == "-inf":
+                cure = ". If it marks an action that is unavailable, leave the action out, in tensors by a row of zeros"
             self.fault(f"found {what} {escape(spot)}, {A_NUMBER}{cure}", spot, **place)
             return Fraction(0)
         number = _read_number(text, self.exact)

@@ -31,7 +31,9 @@ def read_json(text: str, number: Callable[[str], Any] | None = None) -> Any:
         return found
 
     def refuse(found: str) -> None:
-        raise ModelError(f"found {found}, expected finite numbers, or null")
+        way_out = ". If it is the reward of an action that is unavailable, leave the action out"
+        infinite = way_out if "Infinity" in found else ""
+        raise ModelError(f"found {found}, expected finite numbers, or null{infinite}")
 
     try:
         return json.loads(

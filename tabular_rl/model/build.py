@@ -22,7 +22,7 @@ from tabular_rl.model.rationals import (
 )
 from tabular_rl.model.rows import LARGEST
 from tabular_rl.model.settings import floats_of
-from tabular_rl.model.validation import sum_text
+from tabular_rl.model.validation import LEFT_OUT, sum_text
 
 Number = Fraction | float
 Where = tuple[str | None, str | None, str | None]  # state, action and next state of a fault
@@ -234,7 +234,8 @@ def _finite(x: Number) -> bool:
 
 
 def _reward_text(reward: Number) -> str:
-    return f"found reward {_shown(reward)}, expected a finite number up to {LARGEST:g}"
+    infinite = LEFT_OUT if reward == -math.inf else ""
+    return f"found reward {_shown(reward)}, expected a finite number up to {LARGEST:g}{infinite}"
 
 
 def _shown(reward: Number) -> str:

@@ -68,6 +68,7 @@ from tabular_rl.model.tensors import arrays_of_tensors, turned_text
 from tabular_rl.model.unavailable import with_way_out
 from tabular_rl.model.validation import (
     ENDED_WITH_ROWS,
+    LEFT_OUT,
     Facts,
     check_exact,
     check_layout,
@@ -353,7 +354,7 @@ class MDP(Model, hooks.Drawn):
             return cls.from_rows(gamma=gamma, copy=False, **arrays_of_tensors(P, R, gamma, *given))
         except ModelError as error:
             turned = partial(turned_text, P, axes)
-            raise with_way_out(error, ENDED_WITH_ROWS, options.get("sense"), turned) from None
+            raise with_way_out(error, ENDED_WITH_ROWS, LEFT_OUT, options.get("sense"), turned) from None
 
     @classmethod
     @public

@@ -20,6 +20,7 @@ from tabular_rl.model.columns import COLUMNS, Outcomes, arrays_of_columns, liste
 from tabular_rl.model.names import Names, state_at
 from tabular_rl.model.rationals import UNDERFLOWS, RationalArray, as_fraction, as_number, nearest
 from tabular_rl.model.settings import floats_of, start_values
+from tabular_rl.model.validation import LEFT_OUT
 
 Where = tuple[str | None, str | None, str | None]  # state, action and next state of a fault
 AN_OUTCOME = "state, action, next state, probability, reward"
@@ -253,4 +254,8 @@ class _Reader(NamedTuple):
         except ModelError:
             raise
         except (ValueError, OverflowError, TypeError):
-            raise ModelError(Fault(f"found {what} {quoted(value)}, expected a number", *where)) from None
+            infinite = str(value).lower() in ("-inf", "-infinity")
+            cure = LEFT_OUT if infinite and what == "reward" else ""
+            raise ModelError(
+                Fault(f"found {what} {quoted(value)}, expected a number{cure}", *where)
+            ) from None

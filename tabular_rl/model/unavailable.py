@@ -95,13 +95,15 @@ def unmarked(
     return rest, may_pay
 
 
-def with_way_out(error: ModelError, ended: str, sense: Any, turned: Callable[[], str]) -> ModelError:
+def with_way_out(
+    error: ModelError, ended: str, left_out: str, sense: Any, turned: Callable[[], str]
+) -> ModelError:
     """Return the error of a model of tensors that names what tensors have for it.
 
     Parameters
     ----------
     error : as validation raised it
-    ended : what it says of a terminal state that has rows
+    ended, left_out : what it says of a terminal state that has rows, and of an infinite reward
     sense : "min" where rewards are costs, of which inf is the worst
     turned : () -> the axes under which rows would sum to 1, as a sentence
 
@@ -109,17 +111,19 @@ def with_way_out(error: ModelError, ended: str, sense: Any, turned: Callable[[],
     -------
     ModelError, whose faults name `unavailable`, or the rows of P.
     """
-    faults = [_with_way_out(fault, ended, "inf" if sense == "min" else "-inf") for fault in error.faults]
+    faults = [
+        _with_way_out(fault, ended, left_out, "inf" if sense == "min" else "-inf") for fault in error.faults
+    ]
     at = next((i for i, fault in enumerate(faults) if " sum to " in fault.what), None)
     if at is not None and (hint := turned()):
         faults[at] = replace(faults[at], what=f"{faults[at].what} {hint}")
     return ModelError(faults, error.source)
 
 
-def _with_way_out(fault: Fault, ended: str, mark: str) -> Fault:
+def _with_way_out(fault: Fault, ended: str, left_out: str, mark: str) -> Fault:
     if f"reward {mark}," in fault.what:
         way = f' If it marks an action that is unavailable, say unavailable="{mark}", or set its row of P to zero.'
-        return replace(fault, what=fault.what.rstrip(".") + "." + way)
+        return replace(fault, what=fault.what.removesuffix(left_out).rstrip(".") + "." + way)
     if fault.what == ended:
         what = "is declared terminal and has probabilities in P, expected one or the other. Its value is 0: "
         return replace(fault, what=what + "set these rows to zero, or leave it out of terminal=.")

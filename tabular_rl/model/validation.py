@@ -33,6 +33,8 @@ ENDED_WITH_ROWS = (
     "or the state from `terminal`."
 )
 
+LEFT_OUT = ". If it marks an action that is unavailable, leave the action out."
+
 
 Mask = NDArray[np.bool_]
 
@@ -239,13 +241,16 @@ class _Look:
 
     def expected_rewards(self) -> None:
         """Check that the rewards of rows are in range."""
-        r = self.mdp.r
+        r, sign = self.mdp.r, self.mdp.sign
         self.largest = max(
             self.largest, float(max(np.maximum.reduce(r, initial=0.0), -np.minimum.reduce(r, initial=0.0)))
         )
         if self.mdp.reward is None or not self.faults:  # otherwise it follows from a fault that is named
             what = f"expected a finite number up to {LARGEST:g}"
-            self.of_rows(~(np.abs(r) <= LARGEST), lambda i: f"found expected reward {float(r[i])!r}, {what}")
+            self.of_rows(
+                ~(np.abs(r) <= LARGEST),
+                lambda i: f"found expected reward {float(r[i])!r}, {what}{left_out(sign * r[i])}",
+            )
 
     def _out_of_range(self, k0: int, k1: int) -> bool:
         """Add the numbers of outcomes that are out of their range; True where there is one."""
@@ -261,12 +266,15 @@ class _Look:
             lambda k: f"found probability {float(mdp.prob[k])!r}, expected a number from 0 to 1",
             k0,
         )
-        reward = mdp.reward
+        reward, sign = mdp.reward, mdp.sign
         if reward is None:
             return wrong
         what = f"expected a finite number up to {LARGEST:g}"
         bad = ~(np.abs(reward[k0:k1]) <= LARGEST)
-        return self.of_outcomes(bad, lambda k: f"found reward {float(reward[k])!r}, {what}", k0) or wrong
+        odd = self.of_outcomes(
+            bad, lambda k: f"found reward {float(reward[k])!r}, {what}{left_out(sign * reward[k])}", k0
+        )
+        return odd or wrong
 
     def _lower(self, first: int, last: int, of_rows: Floats) -> None:
         """least(s) ← min of least(s) and of the numbers of its rows among first ≤ i < last."""
@@ -302,6 +310,15 @@ def validate(mdp: MDP, correction: float) -> Facts:
     if common == math.inf:  # of a terminal state
         common = float(np.max(look.least, initial=0.0, where=np.isfinite(look.least)))
     return Facts(look.longest, defect, look.largest, common, r_relative, correction)
+
+
+def left_out(reward: float) -> str:
+    """Return the way out where the worst of all rewards stands for an action that is not there.
+
+    >>> left_out(-math.inf), left_out(1e301)
+    ('. If it marks an action that is unavailable, leave the action out.', '')
+    """
+    return LEFT_OUT if reward == -math.inf else ""
 
 
 def sum_text(total: float) -> str:

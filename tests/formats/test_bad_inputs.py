@@ -824,6 +824,27 @@ def test_reward_in_a_csv_file_that_is_none(refused, text):
     refused("m.csv", f"{CSV}a,go,a,1,{text}\n", f":3: {where}: found reward '{text}', {A_CSV_NUMBER}")
 
 
+def test_minus_infinity_names_the_way_out(refused):
+    """It marks an action that is unavailable elsewhere; each file says how to leave the action out here."""
+    way_out = "If it marks an action that is unavailable, leave"
+    where = "state 'a', action 'go', next state 'a'"
+    refused(
+        "m.csv",
+        f"{CSV}a,go,a,1,-inf\n",
+        f":3: {where}: found reward '-inf', {A_CSV_NUMBER}. {way_out} its lines out",
+    )
+    model = "discount = 1\n[state.a]\ngo = { to = 'a', reward = -inf }\n"
+    found = f"state 'a', action 'go': found reward -inf, {A_NUMBER}"
+    refused("m.toml", model, f":3: {found}. {way_out} the action out, in tensors by a row of zeros")
+    array = archive(reward=[-math.inf, 5.0, 2.0, -3.0, 5.0, 2.0, 0.0])
+    found = "found reward -inf, expected a finite number up to 1e+300"
+    refused(
+        "m.npz",
+        array,
+        f": state 'high', action 'search', next state 'high': {found}. {way_out} the action out.",
+    )
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1e301])
 def test_reward_in_an_archive_that_is_none(refused, value):
     where = "state 'high', action 'search', next state 'high'"
