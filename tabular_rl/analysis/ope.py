@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from tabular_rl.analysis.off_policy.remarks import warnings_of
 from tabular_rl.analysis.off_policy.sums import sums_of
 from tabular_rl.analysis.off_policy.truth import Moments, law_moments, log_moments
 from tabular_rl.analysis.simulation import LEVEL
-from tabular_rl.errors import NotAnswerable, OptionError, closest, quoted
+from tabular_rl.errors import ModelError, NotAnswerable, OptionError, closest, quoted
 from tabular_rl.formats.logs import given_transitions, log_of
 from tabular_rl.model import hooks
 from tabular_rl.model.calls import Option, public
@@ -180,7 +181,7 @@ def ope(
     names, level = _names(estimators), LEVEL.check(level)
     resamples, seed, logs = RESAMPLES.check(resamples), SEED.check(seed), LOGS.check(logs)
     begun = time.monotonic()
-    e, known_model, text = _episodes(log, policy, mdp, gamma, horizon)
+    e, known_model, text = _episodes(log, policy, behavior, mdp, gamma, horizon)
     mdp = e.mdp
     pi = policy_of(mdp, policy)
     b, how = _behavior(e, behavior)
@@ -266,7 +267,9 @@ def _rewards(given: Any) -> Pair | None:
     return low, high
 
 
-def _episodes(log: Any, policy: Any, mdp: MDP | None, gamma: Any, horizon: Any) -> tuple[Episodes, bool, str]:
+def _episodes(
+    log: Any, policy: Any, behavior: Any, mdp: MDP | None, gamma: Any, horizon: Any
+) -> tuple[Episodes, bool, str]:
     """The episodes of a log, whether they are those of a known model, and the policy as text where it is one."""
     text = policy if isinstance(policy, str) else ""
     if mdp is None and isinstance(log, Transitions):
@@ -277,7 +280,8 @@ def _episodes(log: Any, policy: Any, mdp: MDP | None, gamma: Any, horizon: Any) 
             horizon = Option("horizon", int, "", low=1, high=2**31).check(horizon)
         if gamma is None and horizon is None:
             raise OptionError("gamma: found none, expected one, or a model or a horizon")
-        return episodes_of(log, 1 if gamma is None else gamma, horizon), False, text
+        named = behavior is None or (isinstance(behavior, str) and behavior == "log")
+        return _alone(log, policy, named, 1 if gamma is None else gamma, horizon), False, text
     for name, x in (("gamma", gamma), ("horizon", horizon)):
         if x is not None:
             raise OptionError(
@@ -292,6 +296,27 @@ def _episodes(log: Any, policy: Any, mdp: MDP | None, gamma: Any, horizon: Any) 
     elif not isinstance(log, Log) or log.states is not mdp.states:
         log = given_transitions(log, mdp)
     return episodes_of(log, mdp.gamma, mdp.horizon), True, ""
+
+
+def _alone(log: Any, policy: Any, named: bool, gamma: Any, horizon: int | None) -> Episodes:
+    """The episodes of a log without a model, with the pairs that it has.
+
+    A policy that names its actions may name one that the log does not have in a state: then each action is there in
+    each state, as long as nothing that is asked would mean something else by that.
+    """
+    e = episodes_of(log, gamma, horizon)
+    try:
+        policy_of(e.mdp, policy)
+    except (ModelError, OptionError):
+        every = isinstance(policy, str) and (":" in policy or policy in ("uniform", "optimal", "greedy"))
+        if every or not named:
+            raise
+        wide = episodes_of(log, gamma, horizon, every=True)
+        with suppress(ModelError, OptionError):
+            policy_of(wide.mdp, policy)
+            return wide
+        raise
+    return e
 
 
 def _with_model(log: Transitions, mdp: MDP) -> Transitions:

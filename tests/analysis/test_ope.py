@@ -299,6 +299,25 @@ def test_what_the_log_does_not_have_is_said():
     assert found["ordinary"].value == 0
 
 
+def test_a_policy_may_name_what_the_log_does_not_have(tmp_path):
+    """Without a model: π calls in warm, where the log only mails, so that v̂(new) = -1 and what follows counts 0."""
+    head = "episode,state,action,reward,next_state,done\n"
+    (tmp_path / "log.csv").write_text(
+        head + "1,new,call,-1,warm,0\n1,warm,mail,2,sold,1\n2,new,mail,0,sold,1\n"
+    )
+    asked = dict(behavior="log", gamma=1, resamples=0)
+    found = t.ope(tmp_path / "log.csv", {"new": "call", "warm": "call"}, **asked)
+    assert (found["direct"].value, found["per-decision"].value) == (-1.0, -1.0)
+    assert (found.tries, found.unknown) == ((0, 1), 1.0)
+    assert "takes actions that the log never has, such as call in warm" in found.warnings[0]
+    with pytest.raises(t.OptionError, match=r"found action|no such action"):
+        t.ope(tmp_path / "log.csv", {"new": "call", "warm": "phone"}, **asked)
+    with pytest.raises(t.OptionError):
+        t.ope(tmp_path / "log.csv", {"new": "call", "warm": "call"}, **asked | {"behavior": "uniform"})
+    same = t.ope(tmp_path / "log.csv", {"new": "call", "warm": "mail"}, **asked)
+    assert same["direct"].value == 1.0
+
+
 def test_a_behavior_that_lacks_an_action_of_the_policy_gives_no_bound():
     mdp = chain("9/10", 2)
     log = t.sample_transitions(mdp, "action:x", 100, 1, episodes=20)

@@ -64,7 +64,7 @@ class Episodes:
         return int(self.length.max())
 
 
-def episodes_of(log: Log | Transitions, gamma: Any, horizon: int | None) -> Episodes:
+def episodes_of(log: Log | Transitions, gamma: Any, horizon: int | None, every: bool = False) -> Episodes:
     """Return the episodes of a log, up to a horizon.
 
     Without a model the pairs that the log has are those that there are, and a state that was reached and never left has
@@ -75,6 +75,7 @@ def episodes_of(log: Log | Transitions, gamma: Any, horizon: int | None) -> Epis
     log : of a model, or with names of its own
     gamma : discount, of the model that stands for a log with names of its own
     horizon : the number of decisions, None for no limit
+    every : whether, without a model, each action of the log is there in each state that has one
 
     Returns
     -------
@@ -84,7 +85,7 @@ def episodes_of(log: Log | Transitions, gamma: Any, horizon: int | None) -> Epis
         mdp, row, s2 = log.mdp, log.row, log.next_state.astype(np.int64)
         begins = np.concatenate([[True], (log.next_row[:-1] < 0) | log.done[:-1]])
     else:
-        mdp = _frame(log, gamma, horizon)
+        mdp = _frame(log, gamma, horizon, every)
         state = np.array([mdp.states.find(name) for name in log.states], dtype=np.int64)
         action = np.array([mdp.actions.find(name) for name in log.actions], dtype=np.int64)
         row, s2 = rows_of(mdp, state[log.s], action[log.a]), state[log.s2]
@@ -112,15 +113,43 @@ def episodes_of(log: Log | Transitions, gamma: Any, horizon: int | None) -> Epis
     return Episodes(mdp, row, reward, s, to, of, t, length, cut, stuck, propensity, horizon, longer)
 
 
-def _frame(log: Log, gamma: Any, horizon: int | None) -> MDP:
-    """The model that stands for a log: its states, and the pairs that it has."""
+def _frame(log: Log, gamma: Any, horizon: int | None, every: bool) -> MDP:
+    """The model that stands for a log: its states, and the pairs that it has, or every pair."""
     left = np.zeros(len(log.states), dtype=bool)
     left[log.s] = True
     reached = np.zeros(len(log.states), dtype=bool)
     reached[log.s2[~log.done]] = True
     ends = [log.states[int(s)] for s in np.flatnonzero(reached & ~left)]
     mdp = estimate(log, gamma, terminal=ends).mdp
+    mdp = _with_every_pair(mdp) if every else mdp
     return mdp if horizon is None else mdp.replace(horizon=horizon)
+
+
+def _with_every_pair(mdp: MDP) -> MDP:
+    """The model with each action in each state that has one; what it did not have stays where it is, and earns 0."""
+    live = np.flatnonzero(~mdp.terminal)
+    s, a = np.repeat(live, mdp.A), np.tile(np.arange(mdp.A), len(live))
+    row = rows_of(mdp, s, a)
+    old = row >= 0
+    size = np.where(old, np.diff(mdp.row_ptr)[row], 1)
+    ptr = np.concatenate([[0], np.cumsum(size)])
+    k = np.arange(ptr[-1]) - np.repeat(ptr[:-1] - np.where(old, mdp.row_ptr[row], 0), size)
+    own = np.repeat(old, size)
+    k = np.where(own, k, 0)
+    return MDP.from_rows(
+        pair_ptr=np.concatenate([[0], np.cumsum(np.where(mdp.terminal, 0, mdp.A))]),
+        pair_action=a,
+        row_ptr=ptr,
+        next_state=np.where(own, mdp.next_state[k], np.repeat(s, size)),
+        prob=np.where(own, mdp.prob[k], 1.0),
+        reward=np.where(own, mdp.outcome_reward[k], 0.0),
+        gamma=mdp.gamma_exact,
+        terminal=mdp.terminal,
+        start=mdp.start,
+        states=mdp.states,
+        actions=mdp.actions,
+        source=mdp.source,
+    )
 
 
 def decided(policy: Policy, t: Ints, row: Ints) -> Floats:
