@@ -59,7 +59,7 @@ GOES = f"Write the model to FILE: {MODELS.endings}. Its counts go to a file .cou
 def command(**given: Any) -> int:
     """Estimate a model from a log of transitions, with its counts.
 
-    LOG is CSV, npz or Parquet with the columns state, action, reward, next_state, done, or by other usual names.
+    LOG is CSV, npz, Parquet or HDF5 with the columns state, action, reward, next_state, done, or by other usual names.
     Probabilities are the shares of what was seen, as exact fractions, and rewards are means. A pair that was never
     tried is not available in the model, and is listed. How often each outcome was seen is written beside the model.
 

@@ -34,11 +34,6 @@ ROLES: dict[str, tuple[str, ...]] = {
         "action_probability", "behavior_prob", "behaviour_prob", "behavior_probability", "behaviour_probability",
     ),
 }  # fmt: skip
-OTHER = {
-    "terminated": "done",
-    "truncation": "truncated",
-    "trajectory": "episode",
-}  # further keys of --columns
 NEEDED = ("state", "action", "reward")
 Where = dict[str, int]
 
@@ -86,7 +81,8 @@ def asked_columns(columns: Mapping[str, str] | str | Iterable[str]) -> dict[str,
     """
     made: dict[str, str] = {}
     for key, name in columns.items() if isinstance(columns, Mapping) else _pairs(columns):
-        role = OTHER.get(plain(str(key)), plain(str(key)))
+        word = plain(str(key))
+        role = next((role for role, known in ROLES.items() if word in known), word)
         if role not in ROLES:
             known = ", ".join(ROLES)
             hint = closest(role, ROLES) or f", expected one of {known}"
@@ -146,8 +142,11 @@ def roles_of(names: Sequence[str], asked: LogAsked) -> Found:
         if role not in at:
             raise ValueError(f"found no column {quoted(role)}{_way_out(role, names, set(at.values()))}")
     if "next_state" not in at and not {"episode", "truncated"} & at.keys():
-        what = "found no column 'next_state', and none of the episode, whose next line would say it"
-        raise ValueError(what + _way_out("next_state", names, set(at.values())))
+        raise ValueError(
+            "found no column 'next_state', and none that says where episodes are cut off, expected the first, or "
+            "episode or truncated: then the next line says it. --columns next_state=NAME or --columns "
+            "episode=NAME; there are " + _listed(names)
+        )
     return Found({role: at[role] for role in ROLES if role in at}, tuple(names))
 
 

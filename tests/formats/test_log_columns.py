@@ -113,7 +113,8 @@ def test_columns_that_cannot_be_named(asked, error, what):
 
 
 def test_keys_of_columns_may_be_words_of_others():
-    assert asked_columns({"terminated": "x", "trajectory": "y"}) == {"done": "x", "episode": "y"}
+    asked = asked_columns({"terminated": "x", "trajectory": "y", "obs": "z"})
+    assert asked == {"done": "x", "episode": "y", "state": "z"}
 
 
 def test_columns_that_are_not_used_are_named(tmp_path):
@@ -169,7 +170,7 @@ def test_next_states_are_those_of_the_next_line(more):
 
 def test_without_next_states_something_says_where_episodes_are_cut():
     assert refused(episodes()).startswith(
-        "dict: found no column 'next_state', and none of the episode, whose next line would say it, expected it, under"
+        "dict: found no column 'next_state', and none that says where episodes are cut off, expected the first, or"
     )
     assert "found no transition" in refused(episodes(traj=[1, 2, 3, 4, 5], terminated=[0] * 5))
 

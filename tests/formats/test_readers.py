@@ -375,7 +375,7 @@ CASES = {
                       ": state '': found an empty name"),
         "log csv": (log(more="a,run,1,,1\n"), ":4: next_state: found an empty cell, expected a name"),
         "log npz": (log_npz(s=npy(["a", "b"]), s2=npy(["b", ""]), a=npy(["x", "y"])),
-                    "column 's2'): found an empty cell, expected a name (transition 2)"),
+                    "column 's2'): found an empty cell, expected a name. Without this column"),
         "answer json": (answer(high=""), "state: found an empty cell, expected the name of a state"),
         "answer csv": ("state,value\n,1\nlow,1\n", ":2: state: found an empty cell, expected the name of a state"),
         "policy": (policy().replace("low", ""), "state: found an empty cell, expected the name of a state"),
