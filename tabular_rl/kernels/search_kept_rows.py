@@ -237,6 +237,35 @@ def kept_policy_backup(width, rows, kept, v, here, span, out):
 
 
 @search_kernel
+def pack_chosen(width, kept, start):
+    """Copy the chosen row of each state to the kept rows from `start` on, one a state; -1 is a row of nothing."""
+    chosen, to, p, reward = kept[2], kept[3], kept[4], kept[5]
+    for s in range(len(chosen)):
+        j = max(chosen[at(s)], 0)
+        some = chosen[at(s)] >= 0
+        there, here = at(j) * at(len(width)), at(start + s) * at(len(width))
+        for k in range(at(len(width))):
+            x, y = to[there + k], p[there + k]
+            to[here + k] = x if some else s
+            p[here + k] = y if some else 0.0
+        reward[at(start + s)] = reward[at(j)] if some else 0.0
+
+
+@search_kernel
+def packed_policy_backup(width, next_state, prob, r, gamma, v, here, span, out):
+    """out ← r + γ P v of rows that lie side by side, one a state; next_state, prob, r, `here` and out are of some."""
+    low, high = span[0], span[1]
+    for s in range(len(out)):
+        first, expected = at(s) * at(len(width)), 0.0
+        for k in range(at(len(width))):
+            expected += prob[first + k] * v[next_state[first + k]]
+        x = r[at(s)] + gamma * expected
+        low, high = widened(low, high, x - here[at(s)])
+        out[at(s)] = x
+    span[0], span[1] = low, high
+
+
+@search_kernel
 def count_near(ptr, q, best, delta):
     """How many kept rows have best(s) - q ≤ delta."""
     n = 0

@@ -289,3 +289,44 @@ def test_what_auto_is_told_of_it():
 def test_a_model_without_rows_is_solved():
     answer = action_elimination(MDP.from_outcomes([], 0.5, states=["end"], actions=["go"], terminal=["end"]))
     assert answer.v.tolist() == [0.0]
+
+
+@pytest.mark.parametrize(("ends", "delta"), [(0, 0.0), (0, 3.0), (2, 0.0), (2, 3.0)])
+def test_a_policy_is_swept_alike_where_its_rows_lie_side_by_side(monkeypatch, ends, delta):
+    """One row a state is so at once; else they are copied behind those that are kept, until others are chosen."""
+    monkeypatch.setattr(_kept_rows, "SHARE", 1.0)
+    monkeypatch.setattr(_kept_rows, "BEFORE_PACKING", 1)
+    mdp = random_model(3, S=30, A=6, ends=ends)
+    rng, packed = np.random.default_rng(0), Sweeper(mdp)
+    v = rng.normal(size=mdp.S) * ~mdp.terminal
+    kept = KeptRows(packed)
+    out, again, slow = np.empty(mdp.S), np.empty(mdp.S), np.empty(mdp.S)
+    kept.filtered(v, out, delta)
+    if delta:
+        assert mdp.S < kept.count <= kept.room - mdp.S, "there is room"
+    span = kept.evaluated(out, slow)
+    assert kept.packed == -1
+    other = kept.evaluated(out, again)
+    assert kept.packed == (kept.count if delta or ends else 0)
+    assert again == pytest.approx(slow, abs=1e-12)
+    if not ends:  # else terminals count, whose change is 0
+        assert other == pytest.approx(span, abs=1e-12)
+    before = [x[: kept.count * 4].copy() for x in kept.kept[3:5]]
+    kept.improved(out, again, v)
+    assert kept.packed == -1
+    assert all(np.array_equal(x, y[: kept.count * 4]) for x, y in zip(before, kept.kept[3:5], strict=True))
+
+
+def test_rows_stay_where_they_are_without_room_to_copy_them(monkeypatch):
+    monkeypatch.setattr(_kept_rows, "BEFORE_PACKING", 0)
+    monkeypatch.setattr(_kept_rows, "SHARE", 1.0)
+    mdp = random_model(3, S=30, A=6, ends=0)
+    kept, v = KeptRows(Sweeper(mdp)), np.random.default_rng(0).normal(size=mdp.S)
+    kept.filtered(v, np.empty(mdp.S), 0.0)
+    kept.kept[0][-1] += 1  # one more row than states
+    kept.room = kept.count + mdp.S - 1
+    kept.evaluated(v, np.empty(mdp.S))
+    assert kept.packed == -1
+    kept.room += 1
+    kept.evaluated(v, np.empty(mdp.S))
+    assert kept.packed == mdp.S + 1

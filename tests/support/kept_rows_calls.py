@@ -98,6 +98,20 @@ def kept_calls(rng, width, rows, kept, v, origin):
         own = (kept[0][first : last + 1], kept[1], kept[2][states], *kept[3:])
         yield "kept_backup", (width, rows, own, -v, -v[states], origin[states], *spans, q, out[states])
         yield "kept_policy_backup", (width, rows, own, v, v[states], np.array(SPAN), out[states])
+    if width:
+        w = len(width)
+        parts = ((kept[3], w), (kept[4], w), (kept[5], 1))
+        room = (*kept[:3], *(np.append(x[: n * m], np.full((S + 1) * m, 7, dtype=x.dtype)) for x, m in parts))
+        yield "pack_chosen", (width, room, n)
+        yield "pack_chosen", (width, room, n + 1)
+        reference.pack_chosen(width, room, n)
+        for first, last in ((0, S), (2, 6)):
+            outcomes, states = slice((n + first) * w, (n + last) * w), slice(first, last)
+            packed = room[3][outcomes], room[4][outcomes], room[5][n + first : n + last]
+            yield (
+                "packed_policy_backup",
+                (width, *packed, rows[4], v, -v[states], np.array(SPAN), out[states]),
+            )
     reference.kept_backup(width, rows, kept, v, v, origin, np.array(SPAN), np.array(SPAN), q, out)
     middle = float(np.median(np.repeat(out, np.diff(kept[0])) - q[:n]))
     for delta in (0.0, 0.3, middle):

@@ -118,6 +118,24 @@ def kept_policy_backup(width, rows, kept, v, here, span, out):
             span[0], span[1] = min(span[0], change), max(span[1], change)
 
 
+def pack_chosen(width, kept, start):
+    _, _, chosen, next_state, prob, r = kept
+    w = len(width)
+    for s, j in enumerate(chosen):
+        here, there = slice((start + s) * w, (start + s + 1) * w), slice(j * w, (j + 1) * w)
+        next_state[here], prob[here] = (s, 0.0) if j < 0 else (next_state[there], prob[there])
+        r[start + s] = 0.0 if j < 0 else r[j]
+
+
+def packed_policy_backup(width, next_state, prob, r, gamma, v, here, span, out):
+    for s in range(len(out)):
+        expected = 0.0
+        for k in range(s * len(width), (s + 1) * len(width)):
+            expected += prob[k] * v[next_state[k]]
+        out[s] = r[s] + gamma * expected
+        span[0], span[1] = min(span[0], out[s] - here[s]), max(span[1], out[s] - here[s])
+
+
 def count_near(ptr, q, best, delta):
     return sum(best[s] - q[j] <= delta for s in range(len(best)) for j in range(ptr[s], ptr[s + 1]))
 

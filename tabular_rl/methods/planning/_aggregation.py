@@ -17,7 +17,7 @@ from tabular_rl.model.rows import Floats
 
 GROUPS = 64
 FEW = 256  # states, of which each is a group of its own: the correction is the solution
-SWEEPS = 10  # between corrections
+SWEEPS = 12  # between corrections
 SLOW = 0.85  # what a sweep leaves of the span, above which corrections are tried
 LONGEST_WAIT = 200
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ SHARE = 0.35  # of all rows: more copies than that take more memory than half of
 SPARE_BYTES = 200 << 20  # that a search may take beside half of the model's outcomes
 SAMPLE = 500  # states, from which is predicted what would be kept
 LOOKED_AT = 1000  # rows, from which is predicted how many need be read
+BEFORE_PACKING = 2  # sweeps of a policy: to copy its rows takes as long as one or two
 READ = 0.85  # of the rows: if more need be read all are, since to leave rows out takes time too
 
 
@@ -99,6 +101,8 @@ class KeptRows:
         self.span = np.empty(2)
         self.at = {first: i for i, (first, _) in enumerate(sweeper.blocks)}
         self.moved = np.empty((2, len(self.at)))
+        # Where the chosen rows lie side by side, one a state, or -1; and how often they were swept since they changed.
+        self.packed, self.swept = -1, 0
 
     def _runs(self, row_ptr: Ints, to: Ints) -> Ints:
         """The first next state of each row where its next states follow each other, else -1."""
@@ -139,6 +143,7 @@ class KeptRows:
         least : T v - v of no state is smaller
         """
         fits, seen = True, self._seen(v)
+        self._changed()
         above = least - max(delta, 0.0) - most
         if above > -math.inf:
             rows, states = self._looked_at
@@ -179,6 +184,7 @@ class KeptRows:
     def improved(self, v: Floats, out: Floats, origin: Floats) -> tuple[float, float, float]:
         """out ← the best of the rows that are kept; the span of out - v, and the size of that of v - origin."""
         self.moved[0], self.moved[1] = math.inf, -math.inf
+        self._changed()
         seen = self._seen(v)
 
         def block(first: int, last: int, _step: int, span: Floats) -> None:
@@ -201,12 +207,42 @@ class KeptRows:
 
     def evaluated(self, v: Floats, out: Floats) -> tuple[float, float]:
         """out ← T_π v for the policy of the best rows; the span of out - v."""
+        if self._side_by_side():
+            return self.sweeper.each(self._packed_backup(v, out))
         backup, seen = self.kernels.kept_policy_backup, self._seen(v)
 
         def block(first: int, last: int, _step: int, span: Floats) -> None:
             backup(self.width, self.rows, self._of(first, last), seen, v[first:last], span, out[first:last])
 
         return self.sweeper.each(block)
+
+    def _changed(self) -> None:
+        """Other rows are chosen now."""
+        self.packed, self.swept = -1, 0
+
+    def _side_by_side(self) -> bool:
+        """Whether the chosen rows lie side by side: copied so where there is room, when they are swept again."""
+        self.swept += 1
+        if self.packed < 0 and self.width and self.S and self.swept > BEFORE_PACKING:
+            if self.count == self.S and int(self.chosen.min()) >= 0:
+                self.packed = 0  # one row a state is kept
+            elif self.count + self.S <= self.room:
+                self.packed = self.count
+                self.kernels.pack_chosen(self.width, self.kept, self.packed)
+        return self.packed >= 0
+
+    def _packed_backup(self, v: Floats, out: Floats) -> Callable[[int, int, int, Floats], None]:
+        """What sweeps the chosen rows of a block of states where they lie side by side."""
+        backup, (to, prob, r), w = self.kernels.packed_policy_backup, self.kept[3:], len(self.width)
+
+        def block(first: int, last: int, _step: int, span: Floats) -> None:
+            here, rows = slice(first, last), slice(self.packed + first, self.packed + last)
+            outcomes = slice(w * rows.start, w * rows.stop)
+            backup(
+                self.width, to[outcomes], prob[outcomes], r[rows], self.rows[4], v, v[here], span, out[here]
+            )
+
+        return block
 
     def _of(self, first: int, last: int) -> tuple[Any, ...]:
         """The rows that are kept of some states."""
@@ -217,5 +253,6 @@ class KeptRows:
         """Keep what the last sweep found within delta of the best, if at least that share of the rows goes."""
         if self.kernels.count_near(self.kept[0], self.q, best, delta) > (1 - least) * self.count:
             return False
+        self._changed()
         self.kernels.thin_out(self.width, self.q, best, delta, self.kept)
         return True
