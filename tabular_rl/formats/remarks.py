@@ -32,7 +32,14 @@ def heard(hear: Callable[[str], None]) -> Iterator[None]:
 
 
 def remark(source: str, text: str, *, matters: bool = True) -> None:
-    """Say something of a source; where nobody hears it, as a warning if it `matters`."""
+    """Say something of a source; where nobody hears it, as a warning if it `matters`.
+
+    Parameters
+    ----------
+    source : the name of a file, as messages show it
+    text : one line
+    matters : it changes the answer
+    """
     if _Ear.hear is not None:
         _Ear.hear(f"{source}: {text}")
     elif matters:

@@ -108,7 +108,7 @@ def test_what_storm_leaves_open_is_asked(written):
     with pytest.raises(ModelError, match=r"m\.drn: discount: found none, .*Say gamma=1 for the total reward"):
         load(written(WALK))
     with pytest.raises(
-        ModelError, match=r"found 2 reward models, 'steps', 'fuel', expected one of them\. Say reward="
+        ModelError, match=r"found 2 reward models, 'steps', 'fuel', expected one of them by reward="
     ):
         load(written(WALK), gamma=1)
     with pytest.raises(ModelError, match=r"no reward model 'feul'; did you mean 'fuel'\?"):

@@ -110,6 +110,41 @@ def test_what_storm_writes_has_its_values(built, suffix, exact, language, text, 
 
 @pytest.mark.peers("stormpy")
 @pytest.mark.parametrize(
+    ("example", "text", "asked", "known"),
+    [
+        # The shared coin of two processes, K = 2, takes 48 to 75 steps.
+        (
+            "prism_mdp_coin_2_2",
+            'R{"steps"}min=? [F "finished"]',
+            {"sense": "min", "terminal": ["finished"]},
+            48,
+        ),
+        (
+            "prism_mdp_coin_2_2",
+            'R{"steps"}max=? [F "finished"]',
+            {"sense": "max", "terminal": ["finished"]},
+            75,
+        ),
+        ("prism_mdp_slipgrid", 'Rmin=? [F "goal"]', {"sense": "min", "terminal": ["goal"]}, 10),
+        ("prism_mdp_slipgrid", 'Pmax=? [F "pickup"]', {"sense": "max", "reward": "label:pickup"}, 1),
+        ("prism_dtmc_die", 'P=? [F "two"]', {"sense": "max", "reward": "label:two"}, 1 / 6),
+    ],
+)
+def test_standard_models(built, example, text, asked, known):
+    from pathlib import Path
+
+    from stormpy.examples import files
+
+    model, program, path = built(Path(getattr(files, example)).read_text(), ".drn", False)
+    with heard(lambda _: None):
+        mdp = load(path, gamma=1, **asked)
+    found = solve(mdp, tolerance=1e-9)
+    assert found.v[int(mdp.start.argmax())] == pytest.approx(known, abs=1e-6)
+    assert value_of(model, text, program) == pytest.approx(known, abs=1e-3)
+
+
+@pytest.mark.peers("stormpy")
+@pytest.mark.parametrize(
     "name",
     [
         "recycling_robot",

@@ -101,10 +101,12 @@ def _chosen(found: Explicit, asked: Asked, exact: bool) -> Rewards:
         if len(names) > 1:
             listed = ", ".join(map(quoted, names[:SHOWN])) + ", ..." * (len(names) > SHOWN)
             raise ModelError(
-                f"reward: found {len(names)} reward models, {listed}, expected one of them. Say --reward NAME"
+                f"reward: found {len(names)} reward models, {listed}, expected one of them by --reward"
             )
         if not names:
-            asked.say("no reward model: every reward is 0. --reward label:NAME pays 1 for reaching a label")
+            asked.say(
+                "no reward model: every reward is 0. 'label:goal', say, pays 1 for reaching the label goal (--reward)"
+            )
         return found.rewards[names[0]] if names else Rewards()
     if asked.reward.startswith(
         LABEL
@@ -149,8 +151,8 @@ def _ends(reader: Reader, head: Head, found: Explicit, states: Names) -> NDArray
         at, marked = states.find(name), name in found.marks
         if at is not None and marked and not found.own:
             raise ModelError(
-                f"terminal: found {quoted(name)}, a state and a label, expected one. For the label say --terminal "
-                f"label:{escape(name)}"
+                f"terminal: found {quoted(name)}, a state and a label, expected one. The label is "
+                f"'label:{escape(name)}'"
             )
         if at is not None:
             ends[at] = True
