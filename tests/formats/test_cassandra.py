@@ -59,6 +59,7 @@ def test_the_forms_of_a_transition_are_one_model(read):
         GO + "R: go\n0 +2\n0 2\nR: stay : *\n0.0 2.0\n",
         GO + "R: * : * : * 7\nR: * : * : a 0\nR: go : * : b 2\nR: stay : b 0 2\n",
         GO + "R: * : * : b : * 2\n",
+        GO.replace("T: stay identity", "T: stay : a : a : 1\nT: stay : b : b : 1.0") + "R: * : * : b : 2\n",
     ):  # fmt: skip
         assert rows(read(TOP + text)) == expected, text
 
@@ -91,6 +92,15 @@ def test_start(read, line, start):
     mdp = read(f"discount: 0.5\nstates: a b c d\nactions: go\n{line}\nT: * identity\n")
     assert mdp.start.tolist() == start
     assert mdp.start_given == bool(line)
+
+
+def test_a_rounded_start_is_rescaled_where_it_is_asked_for(read):
+    text = "discount: 0.5\nstates: 3\nactions: 1\nstart: 0.333 0.333 0.333\nT: 0 identity\n"
+    with pytest.raises(
+        ModelError, match=r"m\.MDP:4: start: .* sum to 0\.999, expected 1\. Load with normalize=True to"
+    ):
+        read(text)
+    assert list(read(text, normalize=True).exact.start) == [Fraction(1, 3)] * 3
 
 
 def test_costs_names_and_what_the_caller_asks_for(read):

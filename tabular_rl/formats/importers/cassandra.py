@@ -193,12 +193,12 @@ class _Model:
             )
             raise ModelError(Fault(what, line=start.line))
         total = exact_sum(numbers)
-        if min(numbers) < 0 or total is None or abs(total - 1) * 2**52 > self.S:
+        near = total is not None and abs(total - 1) * 2**52 <= self.S
+        if total is None or min(numbers) < 0 or not total or not (near or self.asked.normalize):
             found = "more digits than are added" if total is None else spell_short(total)
-            raise ModelError(
-                Fault(f"start: found probabilities that sum to {found}, expected 1", line=start.line)
-            )
-        return {s: p if floats else p / total for s, p in enumerate(numbers) if p}
+            what = f"start: found probabilities that sum to {found}, expected 1"
+            raise ModelError(Fault(f"{what}. Load with --normalize to rescale them", line=start.line))
+        return {s: p if floats and near else p / total for s, p in enumerate(numbers) if p}
 
     def some(self, form: str, values: list[Token]) -> Law:
         """Return the uniform distribution over the states that are included or not excluded."""

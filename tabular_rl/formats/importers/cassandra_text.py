@@ -368,20 +368,24 @@ class _Parser:
         while self.peek().text == ":":
             self.colon(name)
             if len(indices) == len(axes):
-                self.extra_index(name, token)
+                self.last_colon(name, token)
                 break
             indices.append(self.element(axes[len(indices)]))
         self.order += 1
         values = self.values(name, table.sizes[len(indices) :], token)
         table.add(tuple(indices), Spec(self.order, token.line, values))
 
-    def extra_index(self, name: str, token: Token) -> None:
-        """Pass over the observation of a reward in a file that has none, where it is *."""
+    def last_colon(self, name: str, token: Token) -> None:
+        """Pass over a colon behind all indices: before the number, or before * in a file that has no observations."""
+        if is_number(self.peek()):
+            return
         found = self.next("a number")
         if name != "R" or found.text != "*" or "observations" in self.top:
             raise self.fail(
                 f"{name}: found {quoted(found.text)} as one index too many, expected a number", token
             )
+        if self.peek().text == ":":
+            self.colon(name)
 
     def element(self, what: str) -> int:
         """Return the index of a state, an action or an observation, ANY for *."""
