@@ -278,8 +278,8 @@ class Policy(Mapping[str, Any], hooks.Drawn, hooks.Framed):
 
         Parameters
         ----------
-        mdp, policy : the model, and a policy that does not depend on time
-        epsilon : ε, 0 to 1; a text such as "1/3" is exact
+        mdp, policy : the model, and a policy
+        epsilon : ε, 0 to 1; a text such as "1/3" is exact where the policy does not depend on time
 
         Returns
         -------
@@ -287,7 +287,7 @@ class Policy(Mapping[str, Any], hooks.Drawn, hooks.Framed):
 
         Raises
         ------
-        OptionError : ε out of range, or a policy that depends on time
+        OptionError : ε out of range
 
         Examples
         --------
@@ -303,11 +303,7 @@ class Policy(Mapping[str, Any], hooks.Drawn, hooks.Framed):
             eps = Fraction(-1)
         if not 0 <= eps <= 1:
             raise OptionError(f"epsilon: found {quoted(epsilon)}, expected a number from 0 to 1")
-        if policy.timed:
-            raise OptionError(
-                "epsilon-greedy: found a policy that depends on time, expected one that does not"
-            )
-        if mdp.L <= EXACT_PAIRS:
+        if mdp.L <= EXACT_PAIRS and not policy.timed:
             mixed = [
                 eps * Fraction(1, int(n)) + (1 - eps) * p
                 for n, p in zip(

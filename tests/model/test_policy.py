@@ -244,3 +244,15 @@ def test_epsilon_greedy_of_many_pairs_is_made_in_floats(monkeypatch):
         mixed = Policy.epsilon_greedy(mdp, policy, Fraction(1, 4))
         assert mixed.probs.tolist() == [0.875, 0.125, 0.125, 0.875, 0.875, 0.125]
         assert (mixed.exact is not None) == exact
+
+
+def test_epsilon_greedy_of_a_policy_that_depends_on_time():
+    """With ε = 1/2 and two actions the chosen one has 3/4, at each time its own."""
+    mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], 1, horizon=2)
+    mixed = Policy.epsilon_greedy(mdp, Policy.of_actions(mdp, [[1], [0]]), "1/2")
+    assert mixed.timed
+    assert mixed.weights.tolist() == [[0.25, 0.75], [0.75, 0.25]]
+    for epsilon in ("1/3", "0.1", "1e-9", "0", "1"):
+        three = MDP([[[1.0]] * 3], [[0.0, 1.0, 2.0]], 1, horizon=2)
+        share = Policy.epsilon_greedy(three, Policy.of_actions(three, [[1], [0]]), epsilon).weights
+        assert share[0].tolist() == [share[1, 1], share[1, 0], share[1, 2]]
