@@ -25,6 +25,7 @@ from tabular_rl.solving.solution import Solution, checked_values
 from tabular_rl.solving.sweeps import Sweeper
 
 TIDY = 100_000  # rows up to which ties are tidied: it costs two more sweeps
+TIDY_CHAINS = 10_000  # the same where it costs the solution of one more chain, and policies must end
 NEAR = 64  # times E: changes below are near to rounding
 STALLED = 8  # sweeps without a smaller change, all of them rounding errors
 WIDER = 1000  # than what ended the work on an interval early: it was on its way, and sweeps cost less than to ask again
@@ -155,7 +156,8 @@ class Goal:
     def _lowest_of_ties(self, v: Floats, certificate: Certificate) -> Certificate:
         """Take the lowest of actions that rounding cannot tell apart, where that is proven to lose nothing."""
         model, before = self.model, self.certifier.rows
-        if not 0 < model.L <= TIDY or before is None:
+        most = TIDY_CHAINS if model.problem.must_end else TIDY
+        if not 0 < model.L <= most or before is None:
             return certificate
         # The values that the certificate swept from, where it is of the model: nothing is swept again.
         swept = self.certifier.checked(v) if model is self.mdp else v
