@@ -141,7 +141,7 @@ def confidence_of(
     confidence = CONFIDENCE.check(level)
     if mdp.gamma >= 1:
         raise NotAnswerable(
-            "--confidence: found γ = 1, at which some models near the estimate never end; expected a discount below 1"
+            "found γ = 1, at which some models near the estimate never end; expected a discount below 1"
         )
     low, high = _checked_range(reward_range, seen)
     begins = np.asarray(mdp.row_ptr[:-1], dtype=np.intp)

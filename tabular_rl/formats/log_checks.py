@@ -76,7 +76,14 @@ class Check:
 
 
 def check_names(check: Check, role: str, own: bool) -> None:
-    """Note names that can be none; those of a model only where they are empty or without end."""
+    """Note names that can be none; those of a model only where they are empty or without end.
+
+    Parameters
+    ----------
+    check : that collects the faults
+    role : of the column of names
+    own : the names are those of the log, not of a model
+    """
     column = check.columns[role]
     if isinstance(column, np.ndarray):
         if column.dtype.kind == "f":
@@ -125,7 +132,18 @@ def check_rewards(check: Check, values: Floats) -> None:
 
 
 def flags(check: Check, role: str, N: int) -> Flags:
-    """Return whether each transition is one of which the column says so (N,)."""
+    """Return whether each transition is one of which the column says so.
+
+    Parameters
+    ----------
+    check : that collects the faults
+    role : of the column of flags, which may lack
+    N : number of transitions
+
+    Returns
+    -------
+    (N,), False where there is no column
+    """
     column = check.columns.get(role)
     if column is None:
         return np.zeros(N, dtype=np.bool_)
