@@ -19,9 +19,17 @@ HOSTS = re.compile(
 
 def build(folder: Path) -> int:
     """Build the site in a folder; return 0, or what the generator returns."""
-    import matplotlib
-    from sphinx.cmd.build import main
-
+    try:
+        import furo  # noqa: F401
+        import matplotlib
+        import myst_parser  # noqa: F401
+        from sphinx.cmd.build import main
+    except ImportError as error:
+        print(
+            f"{error.name}: not installed; the extra docs brings it: pip install -e '.[docs]'",
+            file=sys.stderr,
+        )
+        return 2
     from tabular_rl import lesson, load
 
     if not replaceable(folder):
@@ -51,7 +59,9 @@ def build(folder: Path) -> int:
 
 def replaceable(folder: Path) -> bool:
     """Tell whether a folder is missing, empty, or an earlier site."""
-    return not folder.exists() or not any(folder.iterdir()) or (folder / "objects.inv").is_file()
+    if not folder.is_dir():
+        return not folder.exists()
+    return not any(folder.iterdir()) or (folder / "objects.inv").is_file()
 
 
 def fetched(folder: Path) -> list[str]:

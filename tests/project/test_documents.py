@@ -97,7 +97,7 @@ def test_every_page_can_be_reached_from_the_readme():
 
 def written_by_us() -> list[Path]:
     """Return every text file of the project."""
-    tops = ["tabular_rl", "tests", "docs", "benchmarks", "mdps", ".ci"]
+    tops = ["tabular_rl", "tests", "docs", "benchmarks", "mdps", "website", ".ci"]
     endings = {".py", ".md", ".toml", ".csv", ".json", ".cfg", ""}
     found = [
         path for top in tops for path in (ROOT / top).rglob("*") if path.suffix in endings and path.is_file()

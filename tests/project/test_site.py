@@ -163,7 +163,7 @@ def test_pages_that_fetch_from_a_host_are_found(tmp_path):
 def test_only_a_site_is_replaced(tmp_path):
     assert replaceable(tmp_path) and replaceable(tmp_path / "new")
     (tmp_path / "thesis.tex").touch()
-    assert not replaceable(tmp_path)
+    assert not replaceable(tmp_path) and not replaceable(tmp_path / "thesis.tex")
     (tmp_path / "objects.inv").touch()
     assert replaceable(tmp_path)
 
