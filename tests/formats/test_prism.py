@@ -106,6 +106,7 @@ def test_files_in_the_form_of_storm(written):
         ("tra", "1 1 0 0.7 b", "1 2 0 0.7 b", "m.tra: found 6 choices, expected 5"),
         ("tra", "1 1 0 0.7 b", "1 1 0 0.7 x", "found action 'b', expected 'x' as in the choice's first line"),
         ("tra", "1 1 0 0.7 b", "1 1 0 seven b", "m.tra:6: found probability 'seven', expected a number"),
+        ("tra", "1 1 0 0.7 b", "1 1 0 200 b", "m.tra:6: found 200, expected a probability from 0 to 1. Are these"),
         ("tra", "1 1 0 0.7 b", "1 1 0 0.6 b", "m.tra:6: state 's=1,d=false', action 'b': probabilities sum to 0.8999"),
         ("tra", "1 1 0 0.7 b", "1 0.7:0 b", "m.tra:6: found '1 0.7:0 b', expected STATE CHOICE NEXT PROBABILITY"),
         ("tra", "2 0 2 1 a", "2 1 2 1 a", "m.tra:8: found choice 1, expected 0: choices of a state go from 0 on"),

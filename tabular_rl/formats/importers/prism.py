@@ -32,6 +32,7 @@ MARK = "# Exported by tabular-rl"
 TIMES = 60  # bytes that are needed for a byte of text
 KEY = re.compile(r"# ([a-z_]+ = .*)")
 HIDDEN = re.compile(r"# ([0-9]+) ([0-9]+) ([0-9]+) (\S+)(?: \[(\S+)\])?")
+LARGE = 1.001  # what is larger is no probability that was rounded
 SPARSEST = 1000  # states beyond two a transition: what a file declares is checked before memory is asked for
 CONTINUOUS = "a model in continuous time, expected a DTMC or an MDP"
 KINDS = {
@@ -197,7 +198,9 @@ def _explicit(body: _Body, exact: bool, own: bool) -> Explicit:
         raise ModelError(Fault(what, line=int(line[first[c]])))
     labels = [body.label[i] for i in order.tolist()]
     of = np.cumsum(new) - 1
-    prob = column_of(body.prob, body.line, exact, "probability").take(order)
+    prob = column_of(body.prob, body.line, exact, "probability")
+    _check_rates(prob, body.line)
+    prob = prob.take(order)
     made: list[str | None] = [labels[i] for i in first.tolist()]
     if body.nondeterministic:
         for k, label in enumerate(labels):
@@ -209,6 +212,16 @@ def _explicit(body: _Body, exact: bool, own: bool) -> Explicit:
         made = [None] * len(first)
     row_ptr = np.append(first, len(order))
     return Explicit(body.S, owner, made, row_ptr, body.to[order], prob, line=line, own=own)
+
+
+def _check_rates(prob: Column, line: Sequence[int]) -> None:
+    """Raise where numbers are rates: the file of a CTMC looks like that of a DTMC."""
+    large = np.array([x > LARGE for x in prob.values], dtype=bool)
+    for at in np.flatnonzero(large[prob.code])[:1].tolist():
+        found = f"found {float(prob.values[prob.code[at]]):g}, expected a probability from 0 to 1"
+        raise ModelError(
+            Fault(f"{found}. Are these rates? A CTMC, in continuous time, is not read", line=line[at])
+        )
 
 
 def _reward_models(files: Sequence[Beside], body: _Body, found: Explicit, exact: bool) -> dict[str, Rewards]:
