@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,15 @@ def test_the_page_has_the_table():
     assert table(MODELS) in PAGE.read_text(encoding="utf-8"), (
         f"docs/file-format.md: expected\n{table(MODELS)}"
     )
+
+
+def test_the_table_of_the_readme_names_every_suffix():
+    """The first column of what is read, and what is written, by suffix."""
+    lines = (PAGE.parents[1] / "README.md").read_text(encoding="utf-8").splitlines()
+    start = lines.index("| of | read | written |")
+    rows = list(takewhile(lambda line: line.startswith("|"), lines[start:]))
+    for format in MODELS.formats:
+        assert all(any(f"`{suffix}`" in row for row in rows) for suffix in format.suffixes), format.name
 
 
 def test_a_planted_format_is_in_the_table(planted):
