@@ -17,7 +17,8 @@ from tabular_rl.report.screen import note
 HELP = f"""Write a model in another format.
 
 The format follows from the name of OUTPUT: {MODELS.endings} if it has no suffix.
-Nothing is lost on the way: fractions stay fractions, and the digest of the model stays the same.
+Nothing is lost on the way: fractions stay fractions, and the digest of the model stays the same. What a format of
+another tool cannot hold is refused.
 
 \b
 tabular-rl convert example:taxi taxi.npz

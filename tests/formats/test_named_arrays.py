@@ -124,6 +124,17 @@ def test_arrays_of_julia(read, kind):
 
 
 @pytest.mark.small
+def test_what_julia_marks_as_unavailable_has_no_row(read):
+    """SparseTabularMDP: a row of zeros and a reward -Inf; a terminal state leads to itself for nothing."""
+    sheets = P.transpose(1, 0, 2).copy()
+    sheets[1, 0], sheets[:, 2] = 0, [0, 0, 1]
+    rewards = np.array([[0.0, -INF], [0, 1], [0, 0]])
+    mdp = read("npz", {"P": sheets, "R": rewards, "discount": 0.9, "terminal": [0.0, 0, 1], "first_index": 1})
+    assert mdp.L == 3
+    assert (list(mdp.states), mdp.terminal.tolist()) == (["1", "2", "3"], [False, False, True])
+
+
+@pytest.mark.small
 def test_what_ends(read):
     """A row that only leads to itself for nothing says the same as terminal; any other one is refused."""
     ended, paid = P.copy(), R.copy()
