@@ -57,9 +57,17 @@ def test_the_readme_names_every_extra_in_one_order(setup):
 
 
 def test_one_version(setup):
-    version = setup["metadata"]["version"]
-    assert tabular_rl.__version__ == version
+    assert setup["metadata"]["version"] == "attr: tabular_rl.__version__"
+    version = tabular_rl.__version__
     assert f"\n## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def test_the_versions_of_python_are_those_of_the_readme(setup):
+    found = re.findall(r"Python :: 3\.(\d+)", setup["metadata"]["classifiers"])
+    said = re.search(r"Python 3\.(\d+) to 3\.(\d+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert found == [str(minor) for minor in range(int(said[1]), int(said[2]) + 1)]
+    assert setup["options"]["python_requires"] == f">=3.{said[1]}"
 
 
 def test_pyproject_holds_tools_only():
