@@ -27,7 +27,8 @@ HOW = {
 WHERE = {
     LAW: "exact, by the law of importance sampling",
     ENUMERATED: "exact, over all {logs} that there can be",
-    SIMULATED: "simulated, not exact: {logs}, seed {seed}; {option} sets how many",
+    SIMULATED: "simulated, not exact: {logs}, seed {seed}, so that a bias is off by about deviation / √{count}; "
+    "{option} sets how many",
 }
 SAME = 1e-7  # share of a number by which ends of an interval may differ without being shown apart
 NUMBERS = ("episodes", "transitions", "longest", "level", "resamples", "seed", "effective", "heaviest", "unknown",
@@ -259,7 +260,12 @@ def _moments_lines(found: OffPolicy) -> list[str]:
         names = [name for name, truth in known if truth.how == how]
         logs = next((truth.logs for _, truth in known if truth.how == how), 0)
         if names:
-            said = what.format(logs=plural(logs, "log"), seed=found.seed, option=spoken("--logs"))
+            said = what.format(
+                logs=plural(logs, "log"),
+                seed=found.seed,
+                option=spoken("--logs"),
+                count=logs,
+            )
             lines.append(f"{said}: {', '.join(names)}")
     undefined = [f"{name} {truth.undefined:.2g}" for name, truth in known if truth.undefined]
     if undefined:

@@ -75,7 +75,10 @@ def test_with_a_model(capsys, here):
     again = json.loads(inside(capsys, *line, "--json").out)
     assert again | {"seconds": 0} == found | {"seconds": 0}
     text = inside(capsys, *line).out
-    assert "simulated, not exact: 7 logs, seed 3; --logs sets how many: weighted," in text
+    assert (
+        "7 logs, seed 3, so that a bias is off by about deviation / √7; --logs sets how many: weighted,"
+        in text
+    )
     assert "exact, by the law of importance sampling: ordinary, per-decision" in text
 
 
