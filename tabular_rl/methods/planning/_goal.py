@@ -25,7 +25,9 @@ from tabular_rl.solving.solution import Solution, checked_values
 from tabular_rl.solving.sweeps import Sweeper
 
 TIDY = 100_000  # rows up to which ties are tidied: it costs two more sweeps
-TIDY_CHAINS = 10_000  # the same where it costs the solution of one more chain, and policies must end
+CHAINS = (
+    10_000  # rows from which, at γ = 1, the chains of a proof take longer than sweeps: then few are asked for
+)
 NEAR = 64  # times E: changes below are near to rounding
 STALLED = 8  # sweeps without a smaller change, all of them rounding errors
 WIDER = 1000  # than what ended the work on an interval early: it was on its way, and sweeps cost less than to ask again
@@ -109,7 +111,7 @@ class Goal:
         self.run.record(sweep, spread, wanted / self.factor if self.factor else 0.0)
         noise = self._only_rounding(spread, v, sweep)
         if noise or self._worth_asking(spread):
-            self.certifier.hurried, self.certifier.wide = not noise, 0.0
+            self.certifier.hurried, self.certifier.wide = not noise and self.model.L > CHAINS, 0.0
             certificate = self.certificate(v, rows)
             self.certifier.hurried = False
             if certificate.width <= wanted:
@@ -156,7 +158,7 @@ class Goal:
     def _lowest_of_ties(self, v: Floats, certificate: Certificate) -> Certificate:
         """Take the lowest of actions that rounding cannot tell apart, where that is proven to lose nothing."""
         model, before = self.model, self.certifier.rows
-        most = TIDY_CHAINS if model.problem.must_end else TIDY
+        most = CHAINS if model.problem.must_end else TIDY
         if not 0 < model.L <= most or before is None:
             return certificate
         # The values that the certificate swept from, where it is of the model: nothing is swept again.

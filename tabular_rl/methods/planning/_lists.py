@@ -102,7 +102,18 @@ class Lists:
 
 
 def solved(P: list[list[float]], b: list[float], gamma: float) -> list[float]:
-    """Return the solution of v = b + γ P v, refined once: without pivoting, which I - γP does not need at γ < 1."""
+    """Solve v = b + γ P v, refined once: without pivoting, which I - γP does not need at γ < 1.
+
+    Parameters
+    ----------
+    P : the chain, n rows of n probabilities
+    b : the right-hand side
+    gamma : γ
+
+    Returns
+    -------
+    The n values v.
+    """
     n = len(b)
     A = [[(i == j) - gamma * p for j, p in enumerate(row)] for i, row in enumerate(P)]
     factors = [list(row) for row in A]
