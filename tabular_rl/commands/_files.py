@@ -19,7 +19,8 @@ from tabular_rl.formats import format_of, load
 from tabular_rl.formats.answer_npy import is_answer
 from tabular_rl.formats.answers import read_answer
 from tabular_rl.formats.bundled import example_path
-from tabular_rl.formats.logs import log_and_remark
+from tabular_rl.formats.log_roles import asked_columns
+from tabular_rl.formats.logs import read_log
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.formats.output import place_of, probe, reporting
 from tabular_rl.formats.registry import ANSWERS, MODELS
@@ -104,9 +105,8 @@ def read_data(path: str, given: Mapping[str, Any], mdp: MDP | None = None) -> Tr
     columns, episode = list(given["columns"]), given["episode_column"]
     if episode is not None:
         columns.append(f"episode={episode}")
-    made, said = log_and_remark(path, mdp, columns)
-    if said and not given.get("quiet"):
-        note(f"{said}\n")
+    with heard(_silent if given.get("quiet") else _note):
+        made: Transitions | Log = read_log(path, mdp, columns=asked_columns(columns))
     return made
 
 

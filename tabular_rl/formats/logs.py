@@ -12,7 +12,6 @@ step; s, a and s2 are names or indices.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, overload
@@ -21,6 +20,7 @@ from tabular_rl.errors import ModelError, OptionError, path_text, quoted
 from tabular_rl.formats.input import reporting, source_of
 from tabular_rl.formats.log_roles import LogAsked, asked_columns, is_frame
 from tabular_rl.formats.registry import LOGS
+from tabular_rl.formats.remarks import remark
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.transitions import Log, Transitions
@@ -70,23 +70,6 @@ def read_log(path: Any, mdp: MDP | None = None, *, columns: Any = None) -> Trans
     >>> [(log.states[s], log.states[s2], bool(d)) for s, s2, d in zip(log.s, log.s2, log.done)]
     [('a', 'b', False), ('a', 'end', True)]
     """
-    made, said = log_and_remark(path, mdp, columns)
-    if said:
-        warnings.warn(said, stacklevel=4)
-    return made
-
-
-def log_and_remark(path: Any, mdp: MDP | None, columns: Any = None) -> tuple[Transitions | Log, str]:
-    """Return what `read_log` returns, and a line on what was not used, moved or dropped, or "".
-
-    Parameters
-    ----------
-    path, mdp, columns : as `read_log` takes them
-
-    Returns
-    -------
-    Transitions of the model, or a Log; and the line
-    """
     named = is_arrays(path)
     if not named and not isinstance(path, (str, os.PathLike)):
         raise OptionError(f"log: found {type(path).__name__}, {_a_log()}")
@@ -102,7 +85,9 @@ def log_and_remark(path: Any, mdp: MDP | None, columns: Any = None) -> tuple[Tra
             made, said = LOGS.read(os.fspath(path), asked)
     except MemoryError:
         raise ModelError("needs more memory than there is. As .npz a log needs least.", source) from None
-    return made, f"{path_text(source)}: {said}" if said else ""
+    if said:
+        remark(path_text(source), said)
+    return made
 
 
 def _a_log() -> str:
