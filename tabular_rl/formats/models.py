@@ -62,8 +62,6 @@ def load(
     >>> load("example:recycling_robot").states[0]
     'high'
     """
-    from tabular_rl.formats.importers.named_arrays import asked_arrays
-
     chosen = None if format is None else MODELS.named(format)
     if sense not in (None, "max", "min"):
         raise OptionError(f"sense: found {quoted(sense)}, expected 'max' or 'min'")
@@ -75,7 +73,7 @@ def load(
         normalize=normalize,
         reward=reward,
         source=source_of(path),
-        arrays=asked_arrays(arrays) if arrays else None,
+        arrays=_asked_arrays(arrays) if arrays else None,
     )
     name = os.fspath(path)
     if reward is not None:
@@ -127,6 +125,12 @@ def _example_of(name: str) -> str:
     """Return a suggestion for a file that is not there, where a model of its name comes along."""
     stem = Path(name).stem
     return f"; did you mean 'example:{stem}'?" if stem in examples() else ""
+
+
+def _asked_arrays(arrays: Any) -> dict[str, str]:
+    from tabular_rl.formats.importers.named_arrays import asked_arrays
+
+    return asked_arrays(arrays)
 
 
 def _named(terminal: Any) -> tuple[str, ...] | None:
