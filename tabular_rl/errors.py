@@ -365,9 +365,12 @@ PHRASES = {
     "--iterates shows": "iterates(mdp) shows",
     "--all shows": "save(path) writes",
     "--all names": "optimal_actions names",
+    "--json has": "the object has",
+    "--estimator:": "estimators:",
     "--exact:": "rational:",
     "--exact": 'method="rational"',
     "--normalize": "normalize=True",
+    "--minimize": 'sense="min"',
     "--relative": "relative=True",
     "--average": "average=True",
 }

@@ -20,6 +20,7 @@ from tabular_rl.commands._options import Value
 from tabular_rl.commands._program import COMMANDS, program
 from tabular_rl.formats import load
 from tabular_rl.formats.bundled import documents, examples
+from tabular_rl.formats.importers.named_arrays import NAMES
 from tabular_rl.formats.log_roles import ROLES
 from tabular_rl.methods.gradient.estimators import ESTIMATORS
 from tabular_rl.methods.lookup import LEARNERS, METHODS, PLANNERS, canonical
@@ -298,6 +299,7 @@ def _parsed(command: click.Command, words: list[str]) -> tuple[dict[str, Any], c
 WORDS = {
     "ROLE=COLUMN": [f"{role}=" for role in ROLES],
     "COLUMN": ROLES["episode"],
+    "KEY=VALUE": [f"{name}=" for name in NAMES],
     "ALPHA": ["1", "1/2"],
     "NAME": [*ESTIMATORS[:-1], "gae:"],
 }

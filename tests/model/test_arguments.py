@@ -428,12 +428,25 @@ def test_every_option_that_a_message_names_is_an_argument_in_python():
         "start_from",
         "kind",
         "numbers",
+        "reward_range",
+        "prior",
+        "least",
+        "json",
+        "logs",
+        "reward",
+        "sense",
+        "arrays",
+        "columns",
+        "confidence",
     }
     for function in families.FAMILIES.values():
         known |= set(inspect.signature(function).parameters)
     known |= {phrase.lstrip("-").rstrip(":") for phrase in PHRASES}
     assert len(texts()) > 20, "the walk found next to nothing"
     for path, text in texts():
+        text = re.sub(
+            r"'storm [^']*'?|--(jani|prism|build|export)\w*", "", text
+        )  # options of another program, in quotes
         for name in re.findall(r"(?<![\w-])--([a-z][a-z-]*)", text):
             assert name.replace("-", "_") in known or name in known, (path, text)
         assert not re.search(r"(?<![\w'-])--[a-z]", in_python(text)), (path, text)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.formats.spelling import Speller, plain
+from tabular_rl.model.graph.search import starts
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.rationals import LONGEST, decimal_text
 
@@ -60,7 +61,7 @@ class Choices:
     def first(self) -> set[int]:
         """The states with the label init: those of the start, else all that do not end, else all."""
         mdp = self.mdp
-        mask = mdp.start > 0 if mdp.start_given else ~mdp.terminal
+        mask = starts(mdp) if mdp.start_given else ~mdp.terminal
         return set(np.flatnonzero(mask if mask.any() else ~mask).tolist())
 
     def settings(self) -> Iterator[str]:
