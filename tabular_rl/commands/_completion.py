@@ -320,7 +320,7 @@ def _values(name: str, parameter: click.Parameter, word: str, given: dict[str, A
         return _policies(word, given, log=str(parameter.name) == "behavior")
     if kind == "METHOD":
         return _methods(name, word)
-    if kind == "COMMAND|METHOD|PAGE":
+    if kind == "COMMAND|METHOD|PAGE|WORD":
         return _topics(given)
     if kind in ("STATE", "ACTION", "STATE ACTION"):
         second = kind == "ACTION" or (kind != "STATE" and len(given.get(str(parameter.name), ())) % 2)

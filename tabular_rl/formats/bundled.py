@@ -7,6 +7,8 @@ files inside it.
 from __future__ import annotations
 
 import difflib
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from tabular_rl.errors import OptionError, closest, quoted
@@ -48,6 +50,41 @@ def documents() -> list[str]:
     True
     """
     return sorted(path.stem for path in documents_folder().glob("*.md"))
+
+
+def pages_about(words: str) -> dict[str, list[str]]:
+    """Return the headings of the documents that have these words, by the names of their pages.
+
+    Where no heading has them, they are those of the sections whose text does, the pages with the most of them first.
+
+    >>> pages_about("QuantEcon")["importers"]
+    ['QuantEcon']
+    """
+    whole = re.compile(rf"(?<!\w){re.escape(words)}(?!\w)", re.IGNORECASE)
+    named: dict[str, list[str]] = {}
+    told: dict[str, list[str]] = {}
+    for page in documents():
+        text = (documents_folder() / f"{page}.md").read_text(encoding="utf-8")
+        for heading, below in _sections(text):
+            if whole.search(heading):
+                named.setdefault(page, []).append(heading)
+            elif whole.search(below):
+                told.setdefault(page, []).append(heading)
+    return named or dict(sorted(told.items(), key=lambda found: -len(found[1])))
+
+
+def _sections(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each heading of a page, without its marks, and what stands below it up to the next one."""
+    heading, below, inside = "", [""], False
+    for line in re.sub(r"\]\([^)\s]+\)", "]", text).splitlines():  # where links lead is no text
+        if line.lstrip().startswith("```"):
+            inside = not inside
+        if line.startswith("#") and not inside:
+            yield heading, "\n".join(below)
+            heading, below = line.lstrip("#").strip().replace("`", ""), []
+        else:
+            below.append(line)
+    yield heading, "\n".join(below)
 
 
 def _folder(name: str, what: str) -> Path:

@@ -6,11 +6,14 @@ import re
 import shlex
 
 import click
+import option_table
 import pytest
 from program import inside, one_line
 
 from tabular_rl.commands import COMMANDS, _help, program
+from tabular_rl.formats import bundled
 from tabular_rl.formats.bundled import documents, documents_folder, examples
+from tabular_rl.formats.registry import MODELS
 from tabular_rl.methods.lookup import LEARNERS, METHODS
 from tabular_rl.model.families import FAMILIES
 
@@ -79,6 +82,51 @@ def test_help_of_what_there_is_not(capsys, words, says):
     assert says in one_line(done.err)
 
 
+@pytest.mark.parametrize(
+    ("words", "pages"),
+    [
+        (["prism"], {"importers-model-checkers"}),
+        (["Storm"], {"importers-model-checkers"}),
+        (["drn"], {"importers-model-checkers"}),
+        (["jani"], {"importers-model-checkers"}),
+        (["pymdptoolbox"], {"importers"}),
+        (["QuantEcon"], {"importers"}),
+        (["matlab"], {"importers", "importers-arrays"}),
+        (["julia"], {"importers-arrays"}),
+        (["cassandra"], {"importers", "importers-cassandra"}),
+        (["blackjack"], {"gymnasium"}),
+        (["pandas"], {"frames", "logs"}),
+        (["minari"], {"logs"}),
+        (["thousands", "of", "copies"], {"gymnasium"}),
+    ],
+    ids=lambda words: "-".join(sorted(words)),
+)
+def test_a_word_leads_to_the_pages_about_it(capsys, eighty, words, pages):
+    done = inside(capsys, "help", *words)
+    assert (done.code, done.err) == (0, "")
+    first, *lines = done.out.splitlines()
+    if first.startswith("# "):  # the one page
+        found = {
+            page for page in documents() if done.out == (documents_folder() / f"{page}.md").read_text("utf-8")
+        }
+        assert found == pages
+    else:
+        assert first.startswith("Pages about ") and max(map(len, lines)) <= 80
+        found = set(re.findall(r"^  ([\w-]+)", done.out, re.MULTILINE))
+        assert pages <= found <= set(documents())
+
+
+def test_headings_come_before_text_and_code_has_none(tmp_path, monkeypatch):
+    (tmp_path / "a.md").write_text("# A\n\nof storms\n\n## The `storm` comes\n\n```\n# rain\n```\n")
+    (tmp_path / "b.md").write_text("# B\n\na storm\n\n## rain\n\nsnow\n\n## C\n\nSnow.\n")
+    (tmp_path / "c.md").write_text("snow\n# D\n\nsnowing\n")
+    monkeypatch.setattr(bundled, "documents_folder", lambda: tmp_path)
+    assert bundled.pages_about("STORM") == {"a": ["The storm comes"]}
+    assert bundled.pages_about("rain") == {"b": ["rain"]}
+    assert list(bundled.pages_about("snow").items()) == [("b", ["rain", "C"]), ("c", [""])]
+    assert bundled.pages_about("hail") == {}
+
+
 def test_every_option_of_a_long_help_has_its_group():
     for name in COMMANDS:
         found = [p.name for p in command_of(name).params if isinstance(p, click.Option)]
@@ -104,6 +152,31 @@ def test_learn_and_compare_list_each_method_by_its_purpose(capsys, eighty):
         listed = text.partition("Methods:\n")[2].partition("\n\n")[0]
         for name in methods:
             assert len(re.findall(rf"(?<![\w-]){name}(?![\w-])", listed)) >= 1, name
+
+
+def test_every_option_stands_in_the_page_of_the_command_line():
+    text = option_table.PAGE.read_text(encoding="utf-8")
+    shown = text[text.index(option_table.TITLE) :]
+    assert {
+        option for words in EVERY for p in command_of(*words).params for option in p.opts if "--" in option
+    } <= {*re.findall(r"`(--[a-z-]+)`", shown)}
+    assert option_table.with_table(text) == text, (
+        "docs/command-line.md: its table of all options is not what the commands have; "
+        "`python tests/support/option_table.py --write` writes it"
+    )
+
+
+def test_every_format_stands_in_the_page_of_the_command_line():
+    text = option_table.PAGE.read_text(encoding="utf-8")
+    read = text.partition("\n## The model\n")[2].partition("\n## ")[0]
+    written = text.partition("\n## convert and make\n")[2].partition("\n## ")[0]
+    for format in MODELS.formats:
+        for suffix in format.suffixes or ("directory",):
+            assert suffix in read, f"docs/command-line.md, The model: no word of {suffix}"
+            assert suffix in written or format not in MODELS.written, (
+                f"docs/command-line.md, convert: {suffix}"
+            )
+    assert all(f"`{format.name}`" in written for format in MODELS.written)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
