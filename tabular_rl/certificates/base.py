@@ -85,6 +85,16 @@ class Certifier:
         """Return what no value falls below or exceeds, without values to start from; ∓inf where nothing is known."""
         return -np.inf, np.inf
 
+    def worth_nothing(self) -> bool:
+        """Return whether every reward is exactly 0, and so every value: sums of zeros are not rounded."""
+        mdp, exact = self.mdp, self.mdp.exact
+        if mdp.facts.largest_reward != 0 or mdp.r.any():
+            return False
+        # A fraction may be smaller than any float.
+        small = () if exact is None else (exact.reward, exact.r, exact.final_reward)
+        paid = [x.num for x in small if x is not None] + [x for x in (mdp.final_reward,) if x is not None]
+        return not any(x.any() for x in paid)
+
     def use_what_is_known(self) -> None:
         """Make the next certificates quickly, without a clock: for a run that has been stopped."""
 

@@ -104,8 +104,12 @@ class DiscountedCertifier(Certifier):
             if self.ends:
                 low, high = min(low, 0.0), max(high, 0.0)
             self._limits = (
-                float(down(low + geometric(mdp, low, -math.inf))),
-                float(up(high + geometric(mdp, high, math.inf))),
+                (0.0, 0.0)
+                if self.worth_nothing()
+                else (
+                    float(down(low + geometric(mdp, low, -math.inf))),
+                    float(up(high + geometric(mdp, high, math.inf))),
+                )
             )
         return self._limits
 
@@ -123,6 +127,8 @@ class DiscountedCertifier(Certifier):
         keep = self.sweeper.not_worse(v, down(certificate.lower - float(up(rise + error))))
         if len(beyond.rows):
             beyond.keep(keep, down(certificate.lower - rise))
+        if self.worth_nothing():
+            return certificate.with_decisions(keep, np.ones(self.mdp.S, dtype=bool))
         return certificate.with_decisions(keep, proven_states(self.sweeper, keep, self.rows))
 
 

@@ -93,8 +93,17 @@ class FiniteCertifier(Certifier):
                 made[t] = chosen
                 if not len(beyond.rows):
                     narrow.look(after, backup, shared, off, t)
+        if self.worth_nothing():
+            self._set_zero(lower, upper, decisions)
         keep, proven = (None, None) if decisions is None else (decisions.keep, decisions.proven)
         return Certificate(lower, upper, keep, proven, largest_width(lower, upper), middle=v)
+
+    @staticmethod
+    def _set_zero(lower: Floats, upper: Floats, decisions: _Decisions | None) -> None:
+        """Every value is 0, under any policy."""
+        lower[:], upper[:] = 0.0, 0.0
+        if decisions is not None:
+            decisions.proven[:] = True
 
     def _slip(self, last: Floats) -> float:
         """How far the values at the end are from the final rewards, rounded up."""

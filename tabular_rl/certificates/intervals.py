@@ -99,6 +99,8 @@ def start_interval(start: Floats, lower: Floats, upper: Floats, used: NDArray[np
     def slack(side: Floats) -> float:
         return math.fsum(np.abs(p * side)) * 2.0**-51 + math.fsum(1 + np.abs(side)) * 2.0**-1073
 
+    if not (low.any() or high.any()):  # products and sums of zeros are not rounded
+        return 0.0, 0.0
     return (
         math.nextafter(math.fsum(p * low) - slack(low), -math.inf),
         math.nextafter(math.fsum(p * high) + slack(high), math.inf),

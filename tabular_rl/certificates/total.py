@@ -20,6 +20,7 @@ no such u exists, and the work ends at once. All values are in the sign of maxim
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +98,12 @@ class TotalCertifier(Certifier):
     ) -> Certificate:
         """Return the proven interval from values v (S,): `prediction` of the policy, or `control`, with decisions."""
         v = self.checked(v)
-        return self.control(v, rows) if self.policy is None else self.prediction(v, self.policy)
+        found = self.control(v, rows) if self.policy is None else self.prediction(v, self.policy)
+        if self.worth_nothing():  # no step away from 0 is needed
+            proven = None if found.proven_optimal is None else np.ones(self.mdp.S, dtype=bool)
+            zero = np.zeros(self.mdp.S)
+            found = replace(found, lower=zero, upper=zero.copy(), proven_optimal=proven, note="")
+        return found
 
     def limits(self) -> tuple[Floats, Floats]:
         """Return what is proven from values 0, and a policy that ends."""

@@ -101,9 +101,12 @@ class UpperBounds:
         mdp = self.mdp
         if mdp.reward is not None:
             ends, paid = mdp.terminal[mdp.next_state], mdp.sign * mdp.reward
-            if not (paid[~ends] > 0).any():
+            earned = paid > 0
+            if mdp.exact is not None and mdp.exact.reward is not None:  # where fractions are below the floats
+                earned[paid == 0] = mdp.sign * mdp.exact.reward.num[paid == 0] > 0
+            if not earned[~ends].any():
                 most = float(np.max(paid, initial=0.0, where=ends))
-                return float(up(most)) if most else 0.0
+                return float(up(most)) if earned.any() else 0.0
         end = over_rows(np.add, mdp.prob * mdp.terminal[mdp.next_state], mdp.row_ptr)
         least = down(end * (1 - roundings(mdp.facts.longest_row + 4) - 2 * mdp.facts.mass_defect))
         earns = reward_signs(mdp) > 0

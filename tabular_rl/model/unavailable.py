@@ -19,9 +19,11 @@ Arrays = dict[str, Any]
 def mark_of(unavailable: Any) -> float | None:
     """Return the reward that marks a pair, None for none.
 
-    >>> mark_of("-inf"), mark_of(None)
-    (-inf, None)
+    >>> mark_of("-inf"), mark_of(-math.inf), mark_of(None)
+    (-inf, -inf, None)
     """
+    if isinstance(unavailable, (float, np.floating)) and math.isinf(unavailable):
+        return float(unavailable)
     if unavailable is None or (isinstance(unavailable, str) and unavailable in MARKS):
         return None if unavailable is None else MARKS[unavailable]
     raise ModelError(f"unavailable: found {kind_text(unavailable)}, expected '-inf', 'inf' or None")

@@ -32,7 +32,7 @@ from tabular_rl.report.dual import dual_blocks, dual_entries, dual_sheet
 from tabular_rl.report.frames import answer_arrays, answer_columns, given_names
 from tabular_rl.report.grid import grid_blocks, policy_grid
 from tabular_rl.report.layout import LONGEST, Rows, columns, rows_shown
-from tabular_rl.report.policy import action_changes, action_text, tied_states
+from tabular_rl.report.policy import action_changes, action_text, tie_sign, tied_states
 from tabular_rl.report.profile import ProfileReport
 from tabular_rl.report.q import q_blocks
 from tabular_rl.report.render.text import fits
@@ -341,7 +341,9 @@ def _policy_lines(solution: Solution) -> list[str]:
     if proven.all():
         tied = np.zeros(0) if timed else tied_states(mdp, keep)
         text = "policy: proven optimal in every state" + (" at every time" if timed else "")
-        return [text + (f"; {plural(len(tied), 'state')} with ties (=)" if len(tied) else "")]
+        return [
+            text + (f"; {plural(len(tied), 'state')} with ties ({tie_sign(solution)})" if len(tied) else "")
+        ]
     live = np.flatnonzero(~mdp.terminal)
     count, all_of_them = int(proven[..., live].sum()), len(live) * (len(proven) if timed else 1)
     what = "states and times" if timed else "states"

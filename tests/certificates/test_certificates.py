@@ -17,6 +17,7 @@ from tabular_rl import MDP, NumericalError, Policy, evaluate, solve
 from tabular_rl.certificates import base, certifier
 from tabular_rl.certificates import discounted as certificates
 from tabular_rl.certificates.base import check_arithmetic
+from tabular_rl.certificates.intervals import start_bounds
 from tabular_rl.certificates.verdict import proven_by_sweep as verify
 from tabular_rl.model import rounding
 from tabular_rl.model.rounding import LargeRewards, backup_error, geometric, roundings, shared_reward
@@ -664,3 +665,22 @@ def test_verify_judges_the_policy_of_the_answer_too():
     assert certificate.lower[0] <= 0
     certificate, worst = verify(mdp, [2.0], policy=Policy.of_actions(mdp, [0]))
     assert worst <= 1e-12
+
+
+@pytest.mark.small
+@pytest.mark.parametrize(("gamma", "horizon"), [(0.9, None), (1, None), (1, 3)])
+def test_where_every_reward_is_0_so_is_every_value_exactly(gamma, horizon):
+    """Sums of zeros are zero. A fraction below the floats is not: its value is not claimed to be 0."""
+    third = [("s", "a", "t", "1/3"), ("s", "a", "s", "2/3"), ("s", "b", "t", 1)]
+
+    def of(reward):
+        rows = [(*row, reward) for row in third]
+        return MDP.from_outcomes(rows, gamma, terminal=["t"], horizon=horizon)
+
+    for found in (solve(of("0")), evaluate(of("0"), Policy.uniform(of("0")))):
+        assert not found.lower.any()
+        assert not found.upper.any()
+        assert (found.bound, start_bounds(found)) == (0, (0, 0))
+    assert solve(of("0")).proven_optimal.all()
+    small = solve(of("1e-400"))
+    assert small.lower.ravel()[0] <= 0 < small.upper.ravel()[0]

@@ -103,6 +103,13 @@ def test_a_rounded_start_is_rescaled_where_it_is_asked_for(read):
     assert list(read(text, normalize=True).exact.start) == [Fraction(1, 3)] * 3
 
 
+def test_a_discount_that_is_asked_for_stands_for_one_that_is_missing(read):
+    text = TOP.partition("\n")[2] + GO
+    with pytest.raises(ModelError, match=r"discount: found none, .* or say gamma=0\.9$"):
+        read(text)
+    assert read(text, gamma="1/2").gamma_exact == Fraction(1, 2)
+
+
 def test_costs_names_and_what_the_caller_asks_for(read):
     mdp = read(TOP.replace("reward", "cost") + GO + "R: go : * : * 1\n")
     assert (mdp.sense, list(mdp.states), list(mdp.actions)) == ("min", ["a", "b"], ["go", "stay"])
@@ -179,7 +186,7 @@ def test_rounded_rows(read):
         ("states: a 2b\n", ":1: states: found '2b', expected a name, which begins with a letter"),
         ("states: a b\nstates: c\n", ":2: states: found twice, first on line 1, expected once"),
         ("discout: 1\n", ":1: found 'discout'; did you mean 'discount'?"),
-        ("T: go : a : b 1\n", ":1: T: found before actions: says what there is, expected it after"),
+        ("T: go : a : b 1\n", ":1: found a line T: before the line actions:, which it needs. Put actions: above it"),
         (TOP + "T: go : a : c 1\n", ":5: states: no such name 'c'"),
         (TOP + "T: go : 2 : a 1\n", ":5: states: found number 2, expected 0 to 1"),
         (TOP + "T: sty : a : a 1\n", ":5: actions: no such name 'sty'; did you mean 'stay'?"),
@@ -204,7 +211,7 @@ def test_rounded_rows(read):
         ("#! nmae = 1\n" + TOP + GO, ":1: found the remark '#! nmae = 1', expected one of name, source"),
         ('#! states = ["a"]\n' + TOP + GO, "states: found 1 names in the remark #! states, expected 2"),
         ('#! numbers = "float64"\n#! discount = "1/2"\n' + TOP + GO, ":3: discount: found '1/2' in a remark"),
-        ("# nothing\n", "discount: found none"),
+        ("# nothing\n", "states: found none, expected a line states:"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_line(read, text, found):

@@ -94,7 +94,10 @@ def test_labels_are_states_and_can_be_reached(written):
         coin = load(written(COIN), gamma=1)
     assert not coin.r.any()
     assert coin.exact is None, "decimals of a file without a value type are float64"
-    coin = load(written(COIN), gamma="9/10", reward="label:heads")
+    said = []
+    with heard(said.append):
+        coin = load(written(COIN), gamma="9/10", reward="label:heads")
+    assert said == [], "there is no choice, of which more or less would be better"
     assert coin.terminal.tolist() == [False, True]
     # p = 1/2 + 9/10 · 1/2 p
     assert solve(coin).v[0] == pytest.approx(0.5 / 0.55, abs=1e-9)

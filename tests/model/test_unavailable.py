@@ -26,6 +26,7 @@ def test_a_marked_pair_is_a_row_of_zeros():
     assert MDP(P, R, 0.9, axes="sas", unavailable="-inf") == ZERO
     rows = csr_array(P.reshape(4, 2))
     assert MDP(rows, R, 0.9, unavailable="-inf") == ZERO
+    assert MDP(rows, R, 0.9, unavailable=-np.inf) == ZERO
     sheets = [csr_array(P[:, a]) for a in range(2)]
     assert MDP(sheets, R, 0.9, axes="ass", unavailable="-inf") == ZERO
 
@@ -80,8 +81,8 @@ def test_a_refusal_names_both_ways(rewards):
     assert str(caught.value).startswith("state '1', action '1'")
     with pytest.raises(ModelError, match='say unavailable="inf"'):
         MDP(P, -rewards, 0.9, axes="sas", sense="min")
-    with pytest.raises(ModelError, match=r"unavailable: found -inf, expected '-inf', 'inf' or None"):
-        MDP(P, rewards, 0.9, axes="sas", unavailable=-INF)
+    with pytest.raises(ModelError, match=r"unavailable: found -1e\+300, expected '-inf', 'inf' or None"):
+        MDP(P, rewards, 0.9, axes="sas", unavailable=-1e300)
 
 
 def test_terminal_rows_with_probabilities_name_the_repair():

@@ -142,11 +142,15 @@ class _Model:
         if fault.state is not None and fault.action is not None:
             return replace(fault, line=self.lines.get((fault.state, fault.action)) or None)
         key = {"gamma": "discount"}.get(fault.what.partition(":")[0], "")
-        return replace(fault, line=self.parsed.top[key].line) if key else fault
+        return replace(fault, line=self.parsed.top[key].line) if key in self.parsed.top else fault
 
     # -- the top ------------------------------------------------------------------------------------------------
 
     def discount(self) -> Fraction:
+        if "discount" not in self.parsed.top:
+            raise ModelError(
+                "discount: found none, expected a line discount: ... at the top, or say --gamma 0.9"
+            )
         token = self.parsed.top["discount"]
         gamma = number_of(token)
         if not 0 <= gamma <= 1:

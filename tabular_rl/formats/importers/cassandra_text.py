@@ -272,7 +272,7 @@ class _Parser:
             else:
                 near = closest(token.text, HEADS) or f", expected one of {', '.join(HEADS)}"
                 raise self.fail(f"found {quoted(token.text)}{near}", token)
-        for what in ("discount", "states", "actions"):
+        for what in ("states", "actions"):
             if what not in self.top:
                 raise ModelError(f"{what}: found none, expected a line {what}: ... at the top")
         tables = {name: self.table(name, self.peek()) for name in ("T", "R")}
@@ -338,7 +338,9 @@ class _Parser:
     def size(self, what: str, token: Token) -> int:
         if what not in self.names:
             raise self.fail(
-                f"{token.text or 'T'}: found before {what}: says what there is, expected it after", token
+                f"found a line {token.text or 'T'}: before the line {what}:, which it needs. "
+                f"Put {what}: above it",
+                token,
             )
         names = self.names[what]
         return names if isinstance(names, int) else len(names)

@@ -279,7 +279,8 @@ def model_of(found: Explicit, reader: Reader, head: Head) -> MDP:
     rows = _rows(found, head, ends)
     said = resolve(reader, head, states, len(rows.at), np.flatnonzero(ends).tolist())
     _start(reader, found, said)
-    if not found.own and asked.sense is None and rewards != Rewards():
+    choices = bool((rows.owner[1:] == rows.owner[:-1]).any())  # of which one is better
+    if choices and not found.own and asked.sense is None and rewards != Rewards():
         asked.say("rewards are maximised. Say --minimize where they are costs", matters=False)
     if reader.faults:
         raise ModelError(reader.faults)
