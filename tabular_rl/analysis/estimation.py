@@ -102,6 +102,7 @@ def estimate(
     sense: str = "max",
     name: str = "",
     prior: Any = 0,
+    columns: Any = None,
 ) -> Estimate:
     """Return the model under which a log is most likely: shares of what was seen, as exact rationals.
 
@@ -120,14 +121,15 @@ def estimate(
 
     Parameters
     ----------
-    log : a Log, the path of one, or a data frame; or Transitions of a model: then states, actions and sense are those
-        of that model that occur
+    log : a Log, the path of one, a data frame, or a list of (s, a, r, s', done); or Transitions of a model: then
+        states, actions and sense are those of that model that occur
     gamma : discount of the model; a text such as "9/10" is exact
     terminal : states that are terminal, whatever the log says of them
     sense : "max" for rewards, "min" for costs
     name : of the model
     prior : α, added to the count of each state as the next one of each pair that was tried; a text such as "1/2" is
         exact, 1 is Laplace's rule, 1/2 Jeffreys' prior
+    columns : {"state": "patient_state"}: what the column of a role is called, as `read_log` takes them
 
     Returns
     -------
@@ -155,7 +157,7 @@ def estimate(
     if not isinstance(terminal, Iterable):
         raise ModelError(f"terminal: found {terminal!r}, expected names of states")
     declared = [terminal] if isinstance(terminal, str) else list(terminal)
-    log = log_of(log)
+    log = log_of(log, columns)
     if isinstance(log, Transitions):
         sense, declared = log.mdp.sense, [*declared, *_ends_of(log)]
         log = Log.of(log)

@@ -129,6 +129,7 @@ def ope(
     reward_range: tuple[float, float] | None = None,
     least: float | None = None,
     logs: int = 200,
+    columns: Any = None,
 ) -> OffPolicy:
     """Estimate what a policy is worth from the episodes that another one made.
 
@@ -141,7 +142,7 @@ def ope(
 
     Parameters
     ----------
-    log : the path of a log, a data frame, a Log, or Transitions of a model
+    log : the path of a log, a data frame, a list of (s, a, r, s'), a Log, or Transitions of a model
     policy : π, in any form that functions take; without a model an action is available where the log has it
     mdp : the model, where it is known: it gives names and γ, and beside the estimates their exact value, bias and
         deviation. Transitions bring their own.
@@ -153,6 +154,7 @@ def ope(
     reward_range : (low, high), in which all rewards lie, for the bounds
     least : a number that b(a|s) is never below where π(a|s) > 0, for the bounds
     logs : how many to simulate for bias and deviation where they are not known exactly; 0 for none
+    columns : {"state": "patient_state"}: what the column of a role is called, as `read_log` takes them
 
     Returns
     -------
@@ -181,6 +183,8 @@ def ope(
     names, level = _names(estimators), LEVEL.check(level)
     resamples, seed, logs = RESAMPLES.check(resamples), SEED.check(seed), LOGS.check(logs)
     begun = time.monotonic()
+    if columns:
+        log = log_of(log, columns) if mdp is None else given_transitions(log, mdp, columns)
     e, known_model, text = _episodes(log, policy, behavior, mdp, gamma, horizon)
     mdp = e.mdp
     pi = policy_of(mdp, policy)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import MissingExtra, ModelError, escape, quoted
+from tabular_rl.errors import MissingExtra, ModelError, OptionError, escape, quoted
 from tabular_rl.formats.log_columns import Column, Source, Texts
 from tabular_rl.formats.log_entries import NONE, columns_of
 from tabular_rl.formats.log_roles import ROLES, LogAsked, is_frame, roles_of
@@ -111,8 +111,34 @@ def _columns_of(given: Any) -> dict[str, Any]:
     """Return the columns of a frame or dictionary by name; what is read from a frame lazily is read when it is used."""
     if isinstance(given, Mapping):
         return _one_longer({str(name): column for name, column in given.items()})
+    if any(name is not None for name in getattr(getattr(given, "index", None), "names", ())):
+        given = given.reset_index(drop=all(name in given.columns for name in given.index.names))
     names = given.column_names if hasattr(given, "column_names") else given.columns
     return _Lazy(given, {str(name): name for name in names})
+
+
+def columns_of_list(transitions: Iterable[Any]) -> dict[str, Any]:
+    """Return the columns of a list of (s, a, r, s') or (s, a, r, s', done); done is False where it is not said.
+
+    >>> columns_of_list([("new", "call", -1, "warm"), ("warm", "call", 9, "sold", True)])["done"]
+    [False, True]
+    """
+    columns: dict[str, Any] = {name: [] for name in ("state", "action", "reward", "next_state", "done")}
+    for at, entry in enumerate(transitions):
+        try:
+            s, a, r, s2, *end = entry
+            if len(end) > 1 or isinstance(entry, (str, Mapping)):
+                raise ValueError
+        except (TypeError, ValueError):
+            raise OptionError(
+                f"transition {at + 1}: found {quoted(entry)}, expected (state, action, reward, next state), and "
+                "perhaps whether it is done"
+            ) from None
+        for column, x in zip(columns.values(), (s, a, r, s2, bool(end and end[0])), strict=True):
+            column.append(x)
+    if not columns["state"]:
+        raise ModelError(NONE)
+    return columns
 
 
 class _Lazy(dict[str, Any]):

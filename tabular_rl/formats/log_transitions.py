@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tabular_rl.errors import Fault, ModelError, closest, quoted
+from tabular_rl.errors import Fault, ModelError, closest, escape, quoted
 from tabular_rl.formats.log_checks import (
     Check,
     Flags,
@@ -167,10 +167,15 @@ def log_of_columns(
     propensity = propensities(check)
     order = _in_order(check, done | cut, steps(check))
     check.raise_any()
+    known = Codes()
+    if mdp is None:
+        index = _own_indices(check, known)
+    if {"episode", "next_state"} <= columns.keys():
+        _check_chain(check, order, index)
     parts = _Parts(reward, spelled, code, done, order.begins, propensity, order.keep, said + order.said)
     if "next_state" not in columns:
         _fill(parts)
-    made = _own(check, parts) if mdp is None else _of_model(mdp, index, parts)
+    made = _own(check, parts, known, index) if mdp is None else _of_model(mdp, index, parts)
     return made, "; ".join(parts.said)
 
 
@@ -198,18 +203,55 @@ def _fill(parts: _Parts) -> None:
     parts.keep, parts.begins = at[left], parts.begins[left]
 
 
-def _own(check: Check, parts: _Parts) -> Log:
-    """Return the transitions with names of their own."""
+def _check_chain(check: Check, order: Order, index: Mapping[str, Ints]) -> None:
+    """Raise where a line begins in another state than that to which the line before it led, in one episode.
+
+    Parameters
+    ----------
+    check : with the columns episode and next_state
+    order : of the lines, with the beginnings of episodes
+    index : which state and which next state each entry has, by `state` and `next_state` (N,)
+    """
+    at = np.arange(len(order.begins)) if order.keep is None else order.keep
+    apart = ~order.begins[1:] & (index["state"][at[1:]] != index["next_state"][at[:-1]])
+    if not apart.any():
+        return
+    before = dict(zip(at[1:][apart].tolist(), at[:-1][apart].tolist(), strict=True))
+    wrong = np.zeros(len(at), dtype=np.bool_)
+    wrong[list(before)] = True
+
+    def what(i: int, _: bool) -> str:
+        state, led = check.entry("state", i), check.entry("next_state", before[i])
+        return (
+            f"{check.named('episode')} {escape(check.entry('episode', i))}: the state is {quoted(state)}, the line "
+            f"before led to {quoted(led)}, expected the same. Give what does not belong together another number of an "
+            "episode, or leave that column out"
+        )
+
+    check.note(wrong, what, pair=False)
+    check.raise_any()
+
+
+def _own_indices(check: Check, known: Codes) -> dict[str, Ints]:
+    """Return which state and which next state each entry has (N,), as codes, which are added to those known."""
     columns = check.columns
     kinds = {isinstance(columns[role], np.ndarray) for role in ("state", "next_state") if role in columns}
     if check.source.indices and len(kinds) > 1:
         raise ModelError("found names in one of s and s2 and indices in the other, expected one kind")
-    state, known = named(columns["state"]), Codes()
-    code_s = known.of(state.texts)[state.code]
+    index: dict[str, Ints] = {}
+    for role in ("state", "next_state"):
+        if role in columns:
+            texts = named(columns[role])
+            index[role] = known.of(texts.texts)[texts.code]
+    return index
+
+
+def _own(check: Check, parts: _Parts, known: Codes, index: Mapping[str, Ints]) -> Log:
+    """Return the transitions with names of their own."""
+    columns, code_s = check.columns, index["state"]
     s = parts.of(code_s)
     if parts.follows is None:
-        after = named(columns["next_state"])
-        s2 = parts.of(known.of(after.texts)[after.code])
+        s2 = parts.of(index["next_state"])
     else:
         end = known[end_name(known)] if (parts.follows < 0).any() else -1
         s2 = np.where(parts.follows < 0, end, code_s[parts.follows])

@@ -25,7 +25,10 @@ from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.transitions import Log, Transitions
 
-A_LOG = "expected the path of a log ({}), a data frame, a dictionary of arrays, or Transitions of a model"
+A_LOG = (
+    "expected the path of a log ({}), a data frame, a dictionary of arrays, a list of (state, action, "
+    "reward, next state), or Transitions of a model"
+)
 
 
 @overload
@@ -43,7 +46,8 @@ def read_log(path: Any, mdp: MDP | None = None, *, columns: Any = None) -> Trans
     Parameters
     ----------
     path : a file .csv, .npz or .parquet, "-" for standard input; a data frame (pandas, polars, pyarrow), a dictionary
-        of arrays (observations, actions, rewards, terminals, timeouts), or a data set of Minari
+        of arrays (observations, actions, rewards, terminals, timeouts), a data set of Minari, or a list of
+        (s, a, r, s') or (s, a, r, s', done), in which states and actions of a model are names or indices
     mdp : the model whose states and actions the log names; without it the log has its own
     columns : {"state": "patient_state"}: what the column of a role is called; the roles are state, action, reward,
         next_state, done, truncated, episode, step and propensity
@@ -70,6 +74,16 @@ def read_log(path: Any, mdp: MDP | None = None, *, columns: Any = None) -> Trans
     >>> [(log.states[s], log.states[s2], bool(d)) for s, s2, d in zip(log.s, log.s2, log.done)]
     [('a', 'b', False), ('a', 'end', True)]
     """
+    if _is_list(path):
+        if columns:
+            raise OptionError(
+                "columns: found with a list of transitions, which has none, expected a frame or a file"
+            )
+        if mdp is not None:
+            return Transitions.of(mdp, path)
+        from tabular_rl.formats.log_arrays import columns_of_list
+
+        path = columns_of_list(path)
     named = is_arrays(path)
     if not named and not isinstance(path, (str, os.PathLike)):
         raise OptionError(f"log: found {type(path).__name__}, {_a_log()}")
@@ -99,26 +113,52 @@ def is_arrays(given: object) -> bool:
     return is_frame(given) or isinstance(given, Mapping) or hasattr(given, "iterate_episodes")
 
 
-def log_of(given: Any) -> Log | Transitions:
-    """Return a log, or what is read as one: the path of a file, a data frame, or arrays."""
+def _is_list(given: object) -> bool:
+    """Whether this can be a list of transitions (s, a, r, s')."""
+    other = isinstance(given, (str, bytes, os.PathLike, Log, Transitions)) or is_arrays(given)
+    return isinstance(given, Iterable) and not other
+
+
+def log_of(given: Any, columns: Any = None) -> Log | Transitions:
+    """Return a log, or what is read as one: the path of a file, a data frame, arrays, or a list of transitions."""
     if isinstance(given, (Log, Transitions)):
+        _check_no_columns(given, columns)
         return given
-    found: Log = read_log(given)
+    found: Log = read_log(given, columns=columns)
     return found
 
 
-def given_transitions(given: Any, mdp: MDP) -> Transitions:
-    """Return transitions of a model from a list of (s, a, r, s'[, done]), the path of a log, a frame, or arrays."""
+def given_transitions(given: Any, mdp: MDP, columns: Any = None) -> Transitions:
+    """Return transitions of a model from a list of (s, a, r, s'[, done]), the path of a log, a frame, or arrays.
+
+    Parameters
+    ----------
+    given : one of these, or Transitions, which are returned as they are
+    mdp : the model
+    columns : what the column of a role is called, as `read_log` takes them
+
+    Returns
+    -------
+    Transitions
+    """
     if isinstance(given, Log):
         raise OptionError(
             "data: found a Log, whose names are its own, expected Transitions: read_log(path, mdp)"
         )
-    if isinstance(given, (str, os.PathLike)) or is_arrays(given):
-        found: Transitions = read_log(given, mdp)
-        return found
-    if not isinstance(given, Iterable):
+    if isinstance(given, Transitions):
+        _check_no_columns(given, columns)
+        return given
+    if not isinstance(given, (str, os.PathLike, Iterable)) and not is_arrays(given):
         raise OptionError(f"data: found {type(given).__name__}, {_a_log()}")
-    return Transitions.of(mdp, given)
+    found: Transitions = read_log(given, mdp, columns=columns)
+    return found
+
+
+def _check_no_columns(given: object, columns: Any) -> None:
+    if columns:
+        raise OptionError(
+            f"columns: found with {type(given).__name__}, which have been read, expected read_log(log, columns=...)"
+        )
 
 
 @public

@@ -306,6 +306,8 @@ def unknown_option(who: str, word: str, known: Iterable[str]) -> OptionError:
     hint = closest(word, listed)
     if not hint and "gamma" in (meant(word, ["gamma"]) or [plain(word)]) and "gamma" not in listed:
         hint = "; the discount is part of the model: mdp.replace(gamma=...)"
+    if word == "columns" and "data" in listed:
+        hint = "; they belong to the log: data=read_log(log, mdp, columns=...)"
     has = ", ".join(map(option_name, sorted(listed))) or "none"
     dot = "" if hint.endswith("?") else "."
     return OptionError(f"{option_name(word)}: {who} has no such option{hint}{dot} It has {has}.")

@@ -61,6 +61,8 @@ class Transitions:
         row, reward, next_state, done = [], [], [], []
         for at, entry in enumerate(transitions):
             try:
+                if isinstance(entry, str):
+                    raise ValueError
                 s, a, r, s2, *end = entry
             except (TypeError, ValueError):
                 raise OptionError(

@@ -117,12 +117,17 @@ def test_an_end_in_a_state_that_goes_on_is_an_outcome_of_its_own(logged):
 
 
 def test_episodes_begin_where_the_log_says_so(logged):
-    steps = "1,a,go,0,b,0\n1,b,go,0,a,0\n2,a,go,0,b,0\n2,b,go,0,a,1\n2,b,go,0,b,0\n2,a,go,0,a,0\n"
+    steps = "1,a,go,0,b,0\n1,b,go,0,a,0\n2,a,go,0,b,0\n2,b,go,0,a,1\n2,b,go,0,b,0\n3,a,go,0,a,0\n"
     found = estimate(logged(steps, "episode," + HEAD), "1/2")
-    assert (
-        found.episodes == 4
-    )  # line 1, the change, done, and a transition that does not begin where the last one led
+    assert found.episodes == 4  # line 1, two changes, and done
     assert list(found.mdp.exact.start)[:2] == [Fraction(3, 4), Fraction(1, 4)]
+
+
+def test_without_episodes_lines_may_be_independent(logged):
+    # Line 1, and line 3, which does not begin in b, where line 2 led.
+    found = estimate(logged("a,go,0,b,0\nb,go,0,b,0\na,go,0,a,0\n"), "1/2")
+    assert found.episodes == 2
+    assert list(found.mdp.exact.start) == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -452,7 +457,7 @@ def test_a_data_frame_and_a_path_are_logs(tmp_path):
     assert len(read_log(Frame(), mdp)) == 2
 
 
-@pytest.mark.parametrize("given", [3, None, [("s", "x", 1, "s")]])
+@pytest.mark.parametrize("given", [3, None, b"log.csv"])
 def test_what_is_no_log_is_told_in_one_line(given):
     for call in (lambda: estimate(given, 0.5), lambda: read_log(given)):
         with pytest.raises(

@@ -210,9 +210,9 @@ def test_numpy_arrays(tmp_path, mdp, read):
     assert same(read_log(path, mdp), read(TEXT, mdp))
     assert [t[0] for t in told(read_log(path))] == ["0", "1", "1", "0", "1"]
     np.savez(
-        path, r=np.float32([1, 2, 3, 4, 5]), done=done, episode=[1, 1, 1, 2, 3], step=np.arange(5), **index
+        path, r=np.float32([1, 2, 3, 4, 5]), done=done, episode=[1, 1, 2, 3, 4], step=np.arange(5), **index
     )
-    assert read_log(path).begins.tolist() == [True, False, False, True, True]
+    assert read_log(path).begins.tolist() == [True, False, True, True, True]
 
 
 CHOSEN = ["1", "1/3", "0.5", "1e-9", "2/3"]
