@@ -28,6 +28,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy, policy_of
 from tabular_rl.model.transitions import Log, Transitions, behavior_of
 from tabular_rl.solving.options import SEED
+from tabular_rl.solving.sampling import Floats
 from tabular_rl.solving.solution import Solution
 
 RESAMPLES = Option("resamples", int, "logs that the bootstrap draws", low=0, high=1_000_000)
@@ -41,8 +42,11 @@ class Evaluated:
     """One estimate of J(π).
 
     `interval` is the bootstrap's, about right for many episodes, None where there is none. `bound` holds J with
-    probability `level` or more, for any number of episodes; where it is None, `why` says why. `truth` is the mean and
-    the deviation of such estimates where the model is known, and `bias` how far the mean is from J.
+    probability `level` or more, for any number of episodes; where it is None, `why` says why. `bound_of` is "" where it
+    is a bound around the estimate itself, "direct" where it is that of the direct method, and "split" where it is one
+    around an estimate from the second half of the episodes, with a model of the first: the estimate may lie outside.
+    `truth` is the mean and the deviation of such estimates where the model is known, and `bias` how far the mean is
+    from J.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Evaluated:
     dropped: int
     truth: Moments | None = None
     bias: float = math.nan
+    bound_of: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -190,10 +195,12 @@ def ope(
     pi = policy_of(mdp, policy)
     b, how = _behavior(e, behavior)
     known = Known(b, how == "estimated", LEAST.check(least), _rewards(reward_range), known_model)
-    sums = sums_of(e, pi, *ratios(e, pi, None if how == "propensities" else b), mdp.gamma)
+    rho, weight = ratios(e, pi, None if how == "propensities" else b)
+    over = not np.isfinite(weight).all()
+    sums = sums_of(e, pi, rho, weight, mdp.gamma)
     values = estimates(sums, np.ones((1, len(e))), names)[0]
     draws = bootstrap(sums, names, resamples if len(e) > 1 else 0, seed)
-    bounded = bounds(e, sums, pi, known, names, level)
+    bounded = bounds(e, sums, weight, pi, known, names, level)
     reference, truth = None, {}
     if known_model:
         reference = _reference(mdp, pi)
@@ -206,16 +213,17 @@ def ope(
             percentiles(draws[:, j], level) if len(draws) else None,
             bounded.found.get(name),
             bounded.why.get(name, ""),
-            int((~np.isfinite(draws[:, j])).sum()),
+            0 if over and not math.isfinite(values[j]) else int((~np.isfinite(draws[:, j])).sum()),
             truth.get(name),
             truth[name].mean - J if name in truth else math.nan,
+            bounded.of.get(name, "") if name in bounded.found else "",
         )
         for j, name in enumerate(names)
     )
-    total = float(sums.whole.sum())
     with np.errstate(all="ignore"):
         unknown = float(Weighed(sums, np.ones((1, len(e)))).modelled.unknown[0])
-    scaled = sums.whole / (sums.whole.max() or 1.0)
+    scaled = _scaled(e, rho) if over else sums.whole / (sums.whole.max() or 1.0)
+    total = float(scaled.sum())
     made = OffPolicy(
         mdp,
         pi,
@@ -227,8 +235,8 @@ def ope(
         level,
         resamples,
         seed,
-        float(scaled.sum() ** 2 / np.square(scaled).sum()) if total else 0.0,
-        float(sums.whole.max()) / total if total else 0.0,
+        float(total**2 / np.square(scaled).sum()) if total else 0.0,
+        float(scaled.max()) / total if total else 0.0,
         _tries(e, pi),
         unknown,
         int(e.cut.sum()),
@@ -383,6 +391,14 @@ def _truth(
     left = tuple(name for name in names if name not in found)
     if left and not lacking(pi, b):
         found |= log_moments(mdp, pi, b, limit, left, len(e), logs=logs, seed=seed)
+    return found
+
+
+def _scaled(e: Episodes, rho: Floats) -> Floats:
+    """The weights of whole episodes (n,) as shares of the largest, where that is too large for a float."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log = np.bincount(e.of, weights=np.log(rho), minlength=len(e))
+        found: Floats = np.nan_to_num(np.exp(log - log.max()), nan=1.0)
     return found
 
 

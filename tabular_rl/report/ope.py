@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from tabular_rl.analysis.off_policy.bounds import DIRECT, SPLIT
 from tabular_rl.analysis.off_policy.ranges import Pair
 from tabular_rl.analysis.off_policy.truth import ENUMERATED, LAW, SIMULATED
 from tabular_rl.analysis.ope import Evaluated, OffPolicy
@@ -189,7 +190,8 @@ def _entry(one: Evaluated) -> dict[str, Any]:
     least, most = one.bound or (None, None)
     return {
         "estimator": one.name, "estimate": _finite(one.value), "lower": lower, "upper": upper,
-        "bound_lower": least, "bound_upper": most, "no_bound": one.why or None, "dropped": one.dropped,
+        "bound_lower": least, "bound_upper": most, "bound_of": one.bound_of or None,
+        "no_bound": one.why or None, "dropped": one.dropped,
         "bias": None if truth is None else _finite(one.bias),
         "variance": None if truth is None else _finite(truth.deviation**2),
         "moments": None if truth is None else truth.how,
@@ -229,10 +231,28 @@ def _meaning(found: OffPolicy) -> list[str]:
             )
         if found.left_out > 0:
             lines.append(
-                f"bounds of importance sampling hold {general(found.left_out, 3)} for what was cut off"
+                f"bounds of importance sampling hold {general(found.left_out, 3)} for what was cut off, doubly robust "
+                "ones twice that"
             )
+        lines += _owners(found)
     lines += [f"no bound for {', '.join(names)}: {why}" for why, names in _reasons(found).items()]
     return lines + _moments_lines(found)
+
+
+def _owners(found: OffPolicy) -> list[str]:
+    """Which bounds belong to another estimate than the one beside them."""
+    half = found.episodes // 2
+    what = {
+        SPLIT: f"of the estimate from the last {plural(found.episodes - half, 'episode')}, with a model of the first "
+        f"{half}; it holds J, not always the estimate beside it",
+        DIRECT: "of the direct method; it holds J, not always the estimate beside it",
+    }
+    lines = []
+    for of, text in what.items():
+        names = [one.name for one in found.estimates if one.bound is not None and one.bound_of == of]
+        if names:
+            lines.append(f"bound beside {', '.join(names)}: that {text}")
+    return lines
 
 
 def _reasons(found: OffPolicy) -> dict[str, list[str]]:

@@ -12,10 +12,13 @@ from tabular_rl.analysis.off_policy.direct_bound import direct_bound
 from tabular_rl.analysis.off_policy.episodes import NOWHERE, Episodes
 from tabular_rl.analysis.off_policy.estimators import estimates
 from tabular_rl.analysis.off_policy.ranges import Pair, Ranges, ranges, ranges_of_numbers
+from tabular_rl.analysis.off_policy.split_bound import Critic, Setting, split, split_bounds
+from tabular_rl.analysis.off_policy.step_bound import Weights, risks, steps_of_model, steps_of_numbers, summed
 from tabular_rl.analysis.off_policy.sums import Sums
 from tabular_rl.errors import OptionError, escape
 from tabular_rl.model.graph.search import reachable, starts
 from tabular_rl.model.policy import Policy
+from tabular_rl.solving.sampling import Floats
 
 CLOSE = 1e-9  # share by which a reward or a probability may differ, by its rounding
 
@@ -41,24 +44,36 @@ class Bounds:
     """The intervals by estimator, or in `why` the reason that there is none.
 
     `cut` is what bounds hold for what was cut off; `possible` the range of returns under π, infinite where not known.
+    `of` says, by estimator, which estimate a bound belongs to, where that is another one: "direct" or "split".
     """
 
     found: dict[str, Pair]
     why: dict[str, str]
     cut: float
     possible: Pair
+    of: dict[str, str]
 
 
 def bounds(
-    e: Episodes, sums: Sums, policy: Policy, known: Known, names: tuple[str, ...], level: float
+    e: Episodes,
+    sums: Sums,
+    weight: Floats,
+    policy: Policy,
+    known: Known,
+    names: tuple[str, ...],
+    level: float,
 ) -> Bounds:
     """Return the intervals that hold J with probability `level` or more, for each estimator that has one.
 
     They hold for episodes that are drawn independently, with the behaviour that is said to have drawn them.
+    `marginalized` and `occupancy` have that of the direct method: all three rest on the model of the log, and an
+    interval that holds J holds it beside any estimate. Those of the doubly robust estimators belong to a split
+    estimate.
 
     Parameters
     ----------
     e, sums : the log, under the policy
+    weight : ρ_0 ... ρ_t (N,), not finite where it overflows
     policy : π
     known : of the behaviour and the rewards
     names : of estimators
@@ -73,29 +88,111 @@ def bounds(
     OptionError : the log has what the promises exclude
     """
     check_promises(e, known)
-    why = {name: NOT_AN_AVERAGE for name in names if name not in (*WEIGHED, "direct")}
-    found: dict[str, Pair] = {}
     possible = _possible(e, policy, known)
-    if "direct" in names:
-        pair, why["direct"] = _direct(e, sums, known, possible, level)
-        if pair is not None:
-            found["direct"] = pair
-    able = [name for name in names if name in WEIGHED]
-    reason = _reason(e, policy, known)
+    found, why = _of_model(e, sums, known, possible, names, level)
+    of = {name: DIRECT for name in found if name != DIRECT} | {
+        name: SPLIT for name in names if name in CORRECTED
+    }
+    able = [name for name in names if name in (*WEIGHED, *CORRECTED)]
     cut = rest_of(e, known)
-    if reason or not math.isfinite(cut):
-        return Bounds(found, why | dict.fromkeys(able, reason or CUT), cut, possible)
-    among = _among(e, policy, known, limit_of(e))
-    for name in able:
-        pair = _interval(name, sums, among, level)
-        if pair is None:
+    reason = "" if np.isfinite(weight).all() else OVERFLOW
+    reason = reason or _reason(e, policy, known) or ("" if math.isfinite(cut) else CUT)
+    if reason or not able:
+        return Bounds(found, why | dict.fromkeys(able, reason), cut, possible, of)
+    limit = limit_of(e)
+    with np.errstate(all="ignore"):
+        among = _among(e, policy, known, limit)
+        pairs = {name: _interval(name, sums, among, level) for name in able if name in AVERAGED}
+        if "weighted-per-decision" in able:
+            pairs["weighted-per-decision"] = _stepwise(e, weight, policy, known, limit, level)
+        pairs = {name: pair and within(pair, among.value, cut) for name, pair in pairs.items()}
+        if not set(CORRECTED).isdisjoint(able):
+            more, untold = _corrected(e, sums, weight, policy, known, limit, level)
+            # What was cut off counts by v̂, which is as far from 0 as what it is worth may be.
+            for name in more.keys() & set(able):
+                low, high = more[name]
+                pairs[name] = within((low - 2 * cut, high + 2 * cut), possible, 0.0)
+            why |= {name: untold for name in CORRECTED if name in able and untold}
+    for name, pair in pairs.items():
+        if pair is None or not all(map(math.isfinite, pair)):
             why[name] = ENDLESS
-            continue
-        low, high = pair
-        # Rounding: a mean of n numbers, each a sum of T products.
-        slack = 1e-12 * max(abs(low), abs(high)) + cut
-        found[name] = max(low, among.value[0]) - slack, min(high, among.value[1]) + slack
-    return Bounds(found, why, cut, possible)
+        else:
+            found[name] = pair
+    return Bounds(found, why, cut, possible, of)
+
+
+def within(pair: Pair, ends: Pair, cut: float) -> Pair:
+    """Return an interval as far as it lies in a range, `cut` and some rounding wider.
+
+    Parameters
+    ----------
+    pair, ends : the interval, and the range
+    cut : how much it is widened
+
+    Returns
+    -------
+    Both ends; one end of the range where none of the interval lies in it.
+
+    Examples
+    --------
+    >>> [round(x, 6) for x in within((-3.0, 2.0), (-1.0, 4.0), 0.5)]
+    [-1.5, 2.5]
+    """
+    # Rounding: a mean of n numbers, each a sum of T products; and that of the range.
+    slack = 1e-12 * max(abs(pair[0]), abs(pair[1]))
+    room = cut + 1e-12 * max(x for x in (*map(abs, ends), 0.0) if math.isfinite(x))
+    low, high = max(pair[0] - slack, ends[0]), min(pair[1] + slack, ends[1])
+    return min(low, ends[1]) - room, max(high, ends[0]) + room
+
+
+def _of_model(
+    e: Episodes, sums: Sums, known: Known, possible: Pair, names: tuple[str, ...], level: float
+) -> tuple[dict[str, Pair], dict[str, str]]:
+    """The interval of the direct method for all that rest on the model of the log, or why there is none."""
+    able = [name for name in names if name in MARKOV]
+    if not able:
+        return {}, {}
+    pair, why = _direct(e, sums, known, possible, level)
+    return (dict.fromkeys(able, pair), {}) if pair is not None else ({}, dict.fromkeys(able, why))
+
+
+def _stepwise(
+    e: Episodes, weight: Floats, policy: Policy, known: Known, limit: int | None, level: float
+) -> Pair:
+    """The interval of weighted per-decision importance sampling, step by step."""
+    setting = _setting(e, policy, known, limit)
+    if setting.outcomes is None:
+        steps = steps_of_numbers(setting.ratio, lambda _t: setting.rewards)
+    else:
+        assert setting.behavior is not None
+        rewards = setting.outcomes
+        steps = steps_of_model(e.mdp, policy, setting.behavior, lambda _t: rewards, setting.stops)
+    log = Weights(len(e), e.of, e.t, weight, e.reward)
+    return summed(log, steps, risks(1 - level, e.horizon), e.mdp.gamma, limit, setting.rewards)
+
+
+def _corrected(
+    e: Episodes, sums: Sums, weight: Floats, policy: Policy, known: Known, limit: int | None, level: float
+) -> tuple[dict[str, Pair], str]:
+    """The intervals of the doubly robust estimators, or why there are none."""
+    c, half = split(sums)
+    critic = Critic.of(e.mdp, sums, c)
+    if critic is None:
+        return {}, "the policy does not end in the model of half of the log"
+    return split_bounds(e, weight, critic, half, _setting(e, policy, known, limit), level), ""
+
+
+def _setting(e: Episodes, policy: Policy, known: Known, limit: int | None) -> Setting:
+    """What is known apart from the log."""
+    stops, rewards = bool(e.cut.any()), known.rewards
+    if known.least is not None and rewards is not None:
+        ratio = float(policy.weights.max()) / known.least
+        return Setting(policy, None, None, ratio, rewards, limit, True)
+    own = e.mdp.outcome_reward
+    low, high = (own, own) if rewards is None else (np.full(e.mdp.K, end) for end in rewards)
+    there = e.mdp.prob > 0
+    ends = float(low[there].min()), float(high[there].max())
+    return Setting(policy, known.behavior, (low, high), math.inf, ends, limit, stops)
 
 
 def _among(e: Episodes, policy: Policy, known: Known, limit: int | None) -> Ranges:
@@ -106,8 +203,12 @@ def _among(e: Episodes, policy: Policy, known: Known, limit: int | None) -> Rang
     return ranges(e.mdp, policy, known.behavior, limit, bool(e.cut.any()), known.rewards)
 
 
-WEIGHED = ("ordinary", "weighted", "per-decision")  # whose bounds rest on what weighted returns can be
-NOT_AN_AVERAGE = "not a mean of independent numbers"
+AVERAGED = ("ordinary", "weighted", "per-decision")  # whose bounds rest on what weighted returns can be
+WEIGHED = (*AVERAGED, "weighted-per-decision")
+CORRECTED = ("doubly-robust", "weighted-doubly-robust")
+MARKOV = ("direct", "marginalized", "occupancy")  # whose bound is that of the direct method
+DIRECT, SPLIT = "direct", "split"
+OVERFLOW = "the importance weight of an episode is larger than any float64"
 ENDLESS = "weights without an upper bound"
 NO_REWARDS = "the range of the rewards is not known"
 LOST = "the model has lost the rewards of its outcomes"

@@ -125,7 +125,8 @@ def concentrated_ratio(w: Floats, g: Floats, weight: Pair, value: Pair, level: f
 
         | Σ W (G - x) / n | ≤ ε(x),    R = max W (max G - min G)
 
-    with probability `level` or more; what is returned is the least interval that has all of them.
+    (both divided by max W) with probability `level` or more; what is returned is the least interval that has all of
+    them.
 
     Parameters
     ----------
@@ -138,7 +139,8 @@ def concentrated_ratio(w: Floats, g: Floats, weight: Pair, value: Pair, level: f
     Lower and upper end, within the range of the return.
     """
     n, (least, most) = len(w), value
-    width = max(weight[1], 0.0) * (most - least)
+    # By shares of the largest weight, whose squares are floats too.
+    width, w = most - least, w / (weight[1] or 1.0)
     a, b = float((w * g).mean()), float(w.mean())
     ends = [_furthest(a, b, half_width(n, width, level), 0.0, (0.0, 0.0, 0.0), value)]
     if n > 1:

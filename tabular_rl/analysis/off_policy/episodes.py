@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.analysis.estimation import estimate
-from tabular_rl.errors import NumericalError, OptionError, quoted
+from tabular_rl.errors import OptionError, quoted
 from tabular_rl.formats.log_entries import rows_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -180,12 +180,11 @@ def ratios(episodes: Episodes, policy: Policy, behavior: Policy | None) -> tuple
 
     Returns
     -------
-    ρ and its products.
+    ρ and its products, nan where one is larger than any float.
 
     Raises
     ------
     OptionError : the behaviour never takes an action that the log has
-    NumericalError : a product is larger than any float
     """
     t, row, mdp = episodes.t, episodes.row, episodes.mdp
     if behavior is None:
@@ -203,9 +202,8 @@ def ratios(episodes: Episodes, policy: Policy, behavior: Policy | None) -> tuple
     rho = decided(policy, t, row) / b
     with np.errstate(over="ignore", invalid="ignore"):
         weight = _products(rho, episodes)
-    if not np.isfinite(weight).all():
-        raise NumericalError("overflow: the importance weight of an episode is larger than any float64")
-    return rho, weight
+    # Not infinite: a share of such weights has no value, and nothing may come out that looks like one.
+    return rho, np.where(np.isfinite(weight), weight, np.nan)
 
 
 def _products(rho: Floats, episodes: Episodes) -> Floats:

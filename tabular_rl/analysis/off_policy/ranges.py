@@ -10,6 +10,7 @@ apart.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,7 @@ MOST_WORK = 1e8  # outcomes times steps that are looked at
 ROUNDING = 1e-9  # share by which a range is widened
 
 Pair = tuple[float, float]
+Outcomes = tuple[Floats, Floats]  # the least and the largest number of each outcome (K,)
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,17 @@ def ranges(
     -------
     Ranges, infinite where there is no limit or it is too far to look.
     """
-    there = mdp.prob > 0
     own = mdp.outcome_reward
     low, high = (own, own) if rewards is None else (np.full(mdp.K, rewards[0]), np.full(mdp.K, rewards[1]))
-    world = _World(
+    begin = mdp.start > 0
+    pi, b = policy.weights, behavior.weights
+    return _found(_world(mdp, low, high, stops), pi, b, limit, begin)
+
+
+def _world(mdp: MDP, low: Floats, high: Floats, stops: bool) -> _World:
+    """A model whose outcomes (K,) have numbers from low to high; what has probability 0 is not there."""
+    there = mdp.prob > 0
+    return _World(
         mdp.S,
         mdp.pair_state.astype(np.int64),
         mdp.row_ptr.astype(np.int64),
@@ -119,9 +128,44 @@ def ranges(
         mdp.gamma,
         stops,
     )
-    begin = mdp.start > 0
+
+
+def sums_of_outcomes(
+    mdp: MDP, policy: Policy, behavior: Policy, limit: int | None, stops: bool, of: Callable[[int], Outcomes]
+) -> Outcomes:
+    """Return the least and the largest Σ_t γ^t ρ_{0:t} x_t from each state on (S,), x_t one of its outcome at time t.
+
+    Parameters
+    ----------
+    mdp, policy, behavior : the model, whose support is taken for the truth, π and b
+    limit : the most steps of an episode, None for no limit, where nothing depends on time
+    stops : whether an episode may be cut off before
+    of : x_t of the outcomes at time t, least and largest (K,)
+
+    Returns
+    -------
+    Both (S,), infinite where there is no limit or it is too far to look.
+    """
     pi, b = policy.weights, behavior.weights
-    return _found(world, pi, b, limit, begin)
+    steps = mdp.S + 2 if limit is None else limit
+    x = _Ends(np.zeros(mdp.S), np.zeros(mdp.S))
+    far = steps * mdp.K > MOST_WORK
+    with np.errstate(over="ignore", invalid="ignore"):
+        for t in range(-1 if far else steps - 1, -1, -1):
+            pi_t, b_t = (y[min(t, len(y) - 1)] if y.ndim == 2 else y for y in (pi, b))
+            rho = np.divide(pi_t, b_t, out=np.zeros_like(b_t), where=b_t > 0)
+            world, last = _world(mdp, *of(t), stops), x
+            x = world.back(world.sums(x), rho, b_t > 0, 0.0)
+            if limit is None and _same(last, x):
+                return x.low, x.high
+        if limit is not None and not far:
+            return x.low, x.high
+        ends = _geometric(
+            _world(mdp, *of(0), stops), pi, b, Ranges(*[(-math.inf, math.inf)] * 4)
+        ).per_decision
+        if mdp.horizon is not None:
+            ends = -math.inf, math.inf  # what depends on time is not that of time 0
+        return np.full(mdp.S, ends[0]), np.full(mdp.S, ends[1])
 
 
 def ranges_of_numbers(ratio: float, rewards: Pair, gamma: float, limit: int | None) -> Ranges:
@@ -188,7 +232,7 @@ def _geometric(world: _World, pi: Floats, b: Floats, endless: Ranges) -> Ranges:
     def series(factor: float, scale: float) -> Pair:
         if factor >= 1:
             return -math.inf, math.inf
-        return _wide(scale * low / (1 - factor), scale * high / (1 - factor))
+        return widened(scale * low / (1 - factor), scale * high / (1 - factor))
 
     return replace(endless, value=series(gamma, 1.0), per_decision=series(gamma * rho, rho))
 
@@ -200,9 +244,10 @@ def _same(x: _Ends, y: _Ends) -> bool:
 def _from(x: _Ends, begin: NDArray[np.bool_]) -> Pair:
     """The ends over the first states, a little wider; infinite where a number is none."""
     low, high = float(x.low[begin].min()), float(x.high[begin].max())
-    return _wide(low, high) if math.isfinite(low) and math.isfinite(high) else (-math.inf, math.inf)
+    return widened(low, high) if math.isfinite(low) and math.isfinite(high) else (-math.inf, math.inf)
 
 
-def _wide(low: float, high: float) -> Pair:
+def widened(low: float, high: float) -> Pair:
+    """Return both ends, a little further apart, for their rounding."""
     more = ROUNDING * max(abs(low), abs(high))
     return low - more if low else low, high + more if high else high

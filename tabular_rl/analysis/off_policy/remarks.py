@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tabular_rl.analysis.off_policy.bounds import Known, contradiction, lacking
+from tabular_rl.analysis.off_policy.bounds import OVERFLOW, Known, contradiction, lacking
 from tabular_rl.analysis.off_policy.episodes import Episodes, decided
 from tabular_rl.analysis.off_policy.estimators import MODELLED
 from tabular_rl.errors import escape
@@ -50,6 +50,14 @@ def warnings_of(made: OffPolicy, e: Episodes, known: Known, text: str) -> list[s
     if text.rpartition(":")[2] in ("optimal", "greedy"):
         found.append("the policy is the best in the model of this very log: estimates of it are too good")
     nothing = [one.name for one in made.estimates if not math.isfinite(one.value)]
+    large = [
+        one.name
+        for one in made.estimates
+        if one.name in nothing and (one.why == OVERFLOW or math.isinf(one.value))
+    ]
+    if large:
+        found.append(f"no estimate by {', '.join(large)}: {OVERFLOW}")
+    nothing = [name for name in nothing if name not in large]
     if nothing:
         ends = any(name in MODELLED for name in nothing)
         why = "the policy does not end in the estimated model" if ends else "all weights are 0"

@@ -66,7 +66,8 @@ def law_moments(
     if (mdp.horizon or 1) * mdp.K > UNROLLED:
         return {}
     try:
-        law = importance_law(mdp, policy, behavior)
+        with np.errstate(over="ignore", invalid="ignore"):
+            law = importance_law(mdp, policy, behavior)
     except (OptionError, NoFiniteAnswer, NumericalError):
         return {}
     used = (mdp.start > 0) & ~mdp.terminal
@@ -81,8 +82,10 @@ def law_moments(
     found = {}
     for name, variance in (("ordinary", law.full), ("per-decision", law.per_decision)):
         # Var v(s_0) as squares of differences: they cancel less.
-        total = float(share @ (at_start(variance) + np.square(v - mean)))
-        if not math.isnan(total) and (infinite or math.isfinite(total)):
+        with np.errstate(invalid="ignore"):
+            total = float(share @ (at_start(variance) + np.square(v - mean)))
+        # After so many steps at most a variance is finite: one that is not has overflowed.
+        if math.isfinite(total) or (infinite and limit is None and not math.isnan(total)):
             found[name] = Moments(mean, math.sqrt(total / n), LAW)
     return found
 
