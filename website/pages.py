@@ -27,6 +27,7 @@ PLACES = {
     "docs/decisions/README.md": "decisions/index",
     "docs/notebooks": "notebooks/index",
 }
+UNSEARCHED = {"changelog"}  # a word is sought on the page about it, and not where it was news
 FENCED = r"^ *(?P<fence>`{3,}|~{3,})[^\n]*\n.*?^ *(?P=fence)[`~]*[ ]*$"
 SPAN = r"(?<!`)(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)"
 LINK = r"(?P<picture>!?)\[(?P<shown>(?:[^\[\]]|\[[^\[\]]*\])*)\]\((?P<target>[^)\s]+)(?P<title>(?:\s+\"[^\"]*\")?)\)"
@@ -134,6 +135,8 @@ def assemble(generate: dict[str, Callable[[], dict[str, str]]]) -> Site:
         name = f"decisions/{decision.stem}"
         site.pages[name] = converted(decision, name, site)
     site.pages["decisions/index"] += toctree([f"/decisions/{decision.stem}" for decision in decisions])
+    for name in UNSEARCHED:
+        site.pages[name] = f"---\nnosearch: true\n---\n\n{site.pages[name]}"
     index = converted(ROOT / "website" / "index.md", "index", site)
     trees = [
         toctree(

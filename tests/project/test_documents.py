@@ -29,6 +29,7 @@ NO_RUN = {
 NEEDS = {
     "docs/frames.md": "pandas",
     "docs/gymnasium.md": "gymnasium",
+    "docs/how-to.md": "gymnasium",
     "docs/tutorial-reinforcement-learning.md": "gymnasium",
 }
 

@@ -105,6 +105,11 @@ def test_every_option_is_on_the_page_of_its_command(site, name):
     assert options and set(options) <= shown
 
 
+def test_the_changelog_is_not_searched(site):
+    hidden = {name for name, text in site.pages.items() if text.startswith("---\nnosearch: true\n---\n")}
+    assert hidden == {"changelog"}
+
+
 def test_a_page_that_is_new_is_named(monkeypatch):
     monkeypatch.setattr(f"{__name__}.documents", lambda: ["docs/new-page.md"])
     with pytest.raises(AssertionError, match=r"docs/new-page\.md: in no section of the site\. Add a line"):
