@@ -521,7 +521,7 @@ def test_folder_that_is_read_only(capsys):
     [
         ("missing/out.json", "no such folder {}/missing"),
         ("file/out.json", "Not a directory"),
-        (".", "is a directory"),
+        (".", "is a directory; --to npy writes arrays into one"),
     ],
 )
 def test_output_is_looked_at_before_anything_else(capsys, tmp_path, place, reason):

@@ -391,14 +391,13 @@ def test_a_log_is_learned_from_where_the_learner_takes_one(name):
 
 
 class Frame:
-    """As much of a data frame as is looked at."""
+    """As much of a data frame as is looked at: its columns, by name."""
 
     columns = ("state", "action", "reward", "next_state", "done")
 
     def __init__(self, log):
-        self.log = log
+        *parts, last = zip(*log, strict=True)
+        self.parts = dict(zip(self.columns, [*parts, last, [s2 == "end" for s2 in last]], strict=True))
 
-    def to_csv(self, index):
-        assert index is False
-        lines = [",".join(self.columns), *(f"{s},{a},{r},{s2},{s2 == 'end'}" for s, a, r, s2 in self.log)]
-        return "\n".join(lines) + "\n"
+    def __getitem__(self, name):
+        return np.array(self.parts[name], dtype=object)
