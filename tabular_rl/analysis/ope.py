@@ -20,7 +20,7 @@ from tabular_rl.analysis.off_policy.remarks import warnings_of
 from tabular_rl.analysis.off_policy.sums import sums_of
 from tabular_rl.analysis.off_policy.truth import Moments, law_moments, log_moments
 from tabular_rl.analysis.simulation import LEVEL
-from tabular_rl.errors import ModelError, NotAnswerable, OptionError, closest, quoted
+from tabular_rl.errors import ModelError, NotAnswerable, OptionError, closest, quoted, spoken
 from tabular_rl.formats.logs import given_transitions, log_of
 from tabular_rl.model import hooks
 from tabular_rl.model.calls import Option, public
@@ -212,7 +212,7 @@ def ope(
             float(values[j]),
             percentiles(draws[:, j], level) if len(draws) else None,
             bounded.found.get(name),
-            bounded.why.get(name, ""),
+            spoken(bounded.why.get(name, "")),
             0 if over and not math.isfinite(values[j]) else int((~np.isfinite(draws[:, j])).sum()),
             truth.get(name),
             truth[name].mean - J if name in truth else math.nan,
@@ -291,7 +291,9 @@ def _episodes(
         if horizon is not None:
             horizon = Option("horizon", int, "", low=1, high=2**31).check(horizon)
         if gamma is None and horizon is None:
-            raise OptionError("gamma: found none, expected one, or a model or a horizon")
+            raise OptionError(
+                "gamma: found none, expected one (1 for the plain sum of rewards), or a model or a horizon"
+            )
         named = behavior is None or (isinstance(behavior, str) and behavior == "log")
         return _alone(log, policy, named, 1 if gamma is None else gamma, horizon), False, text
     for name, x in (("gamma", gamma), ("horizon", horizon)):

@@ -99,7 +99,10 @@ def command(**given: Any) -> int:
     asked["estimators"] = given["estimator"]
     if given["model"] is None:
         if given["gamma"] is None and given["horizon"] is None:
-            raise OptionError("--gamma: found none, expected one, or --horizon, or a --model that has them")
+            raise OptionError(
+                "--gamma: found none, expected one (--gamma 1 for the plain sum of rewards), or --horizon, or a "
+                "--model that has them"
+            )
         log = read_data(given["log"], given)
         try:
             found = ope(log, given["policy"], gamma=given["gamma"], horizon=given["horizon"], **asked)

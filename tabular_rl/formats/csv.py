@@ -34,6 +34,7 @@ from tabular_rl.formats.keys import (
     resolve,
 )
 from tabular_rl.formats.lines import Spot, locate
+from tabular_rl.formats.log_roles import if_a_log
 from tabular_rl.formats.output import write_lines
 from tabular_rl.formats.sheet import Codes, Faulty, Sheet, cells_of, csv_text, full, is_blank
 from tabular_rl.formats.spelling import Speller, plain
@@ -82,7 +83,7 @@ class _Top:
         if not self.sheet.names:
             raise ModelError("no states: found no line of column names, " + EXPECTED)
         _check_no_key(self.sheet)
-        self.sheet.check(COLUMNS[:4], COLUMNS, EXPECTED, hints=False)
+        self.sheet.check(COLUMNS[:4], COLUMNS, EXPECTED + if_a_log(self.sheet.names), hints=False)
 
 
 def _located(keys: list[str]) -> Spot:

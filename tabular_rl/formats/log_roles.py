@@ -193,3 +193,17 @@ def _listed(names: Sequence[str], most: int = 8) -> str:
 def is_frame(given: object) -> bool:
     """Whether this is a data frame: pandas and polars have columns, tables of pyarrow their names."""
     return hasattr(given, "__getitem__") and (hasattr(given, "columns") or hasattr(given, "column_names"))
+
+
+def if_a_log(names: Iterable[str]) -> str:
+    """Return the way out where a model is expected and the names of columns are those of a log; else "".
+
+    >>> if_a_log(["State", "Action", "Reward", "Next state", "Probability"])
+    ''
+    """
+    words = {plain(name) for name in names}
+    has = {role for role, known in ROLES.items() if words & set(known)}
+    said = has & {"done", "truncated", "episode", "step"}
+    if "probability" in words or not {"state", "reward"} <= has or not said:
+        return ""
+    return ". This looks like a log: the command estimate makes a model of it, and learn takes it as --data"

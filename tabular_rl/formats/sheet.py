@@ -70,12 +70,13 @@ class Sheet:
         what = None
         missing = [name for name in needed if name not in self.column]
         unknown = [name for name in self.names if name not in known]
+        called = dict(zip(reversed(self.names), reversed(self.called), strict=True))
         marks = [name for mark, name in ((";", "semicolons"), ("\t", "tabs")) if mark in self.header]
         if "," not in self.header and marks:
             what = f"found columns divided by {marks[0]}, expected commas"
         elif unknown:
             hint = closest(unknown[0], known) if hints and unknown[0] else ""
-            name = f"the column {quoted(unknown[0])}" if unknown[0] else "a column without a name"
+            name = f"the column {quoted(called[unknown[0]])}" if unknown[0] else "a column without a name"
             what = f"found {name}{hint or ', ' + expected}"
         elif len(self.column) < self.width:
             twice = next(name for i, name in enumerate(self.names) if name in self.names[:i])

@@ -346,7 +346,7 @@ def test_a_log_that_the_model_cannot_have_made_gives_no_bound():
     [
         (dict(behavior=None), "behavior: found none, and no propensities in the log, expected the policy that made"),
         (dict(behavior="action:y"), "behavior: state 'a', action 'x': found probability 0, expected more"),
-        (dict(estimators=["direkt"]), "estimator: found 'direkt'; did you mean 'direct'?, expected some of ordinary,"),
+        (dict(estimators=["direkt"]), "estimators: found 'direkt'; did you mean 'direct'?, expected some of ordinary,"),
         (dict(level=2), "level: found '2', expected a number from 0.5 to 0.999999"),
         (dict(reward_range=(3, 1)), "reward_range: found '(3, 1)', expected the least and the largest, two finite"),
         (dict(reward_range=(0, 1)), "reward_range: found a reward of 3 in the log, expected all from 0 to 1"),
@@ -364,6 +364,43 @@ def test_what_cannot_be_is_refused(change, text):
     with pytest.raises(t.OptionError) as error:
         t.ope(log, "uniform", **asked)
     assert str(error.value).startswith(text)
+
+
+def impossible(rows, **options):
+    """The warning of propensities, of episodes of one step each."""
+    log = {
+        "episode": list(range(len(rows))), "state": [x[0] for x in rows], "action": [x[1] for x in rows],
+        "reward": [1] * len(rows), "next_state": ["x"] * len(rows), "done": [1] * len(rows),
+        "propensity": [x[2] for x in rows],
+    }  # fmt: skip
+    found = t.ope(t.read_log(log), "uniform", resamples=0, estimators="ordinary", **({"gamma": 1} | options))
+    return [text for text in found.warnings if text.startswith("propensities")]
+
+
+def test_propensities_that_cannot_be_are_told_with_their_state():
+    rows = [("u", "L", 0.5), ("u", "R", 0.5), ("v", "L", 0.9), ("v", "R", 0.9)]
+    assert impossible(rows) == [
+        "propensities of state v sum to 1.8 over its actions, expected 1 at most: these are not b(a|s) of a behaviour "
+        "that stays the same"
+    ]
+    assert impossible(rows, horizon=2) == impossible(rows)
+    assert impossible([*rows[:3], ("v", "R", 0.1)]) == []
+    assert (
+        impossible([*rows, ("v", "L", 0.1), ("v", "R", 0.1)]) == []
+    )  # it changed: least ones are 0.1 and 0.1
+
+
+def test_a_behavior_that_depends_on_the_time_may_choose_each_action_surely():
+    log = {
+        "episode": [1, 1], "state": ["v", "v"], "action": ["L", "R"], "reward": [1, 1], "next_state": ["v", "v"],
+        "done": [0, 0], "propensity": [1.0, 1.0],
+    }  # fmt: skip
+    asked = {"resamples": 0, "estimators": "ordinary"}
+    found = [
+        t.ope(t.read_log(log), "uniform", **asked, **more).warnings
+        for more in ({"horizon": 2}, {"gamma": 0.9})
+    ]
+    assert [any("propensities of state v sum to 2" in x for x in told) for told in found] == [False, True]
 
 
 def test_costs_and_mean_rewards():

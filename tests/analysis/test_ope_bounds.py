@@ -154,8 +154,13 @@ def test_promises_give_bounds_without_a_model(tmp_path):
     t.write_log(log, tmp_path / "log.csv")
     asked = dict(horizon=3, gamma="9/10", resamples=0)
     alone = t.ope(tmp_path / "log.csv", "action:x", **asked)
-    assert alone["per-decision"].why == "how small the behaviour's probabilities can be is not known"
-    assert alone["direct"].why == "the range of the rewards is not known"
+    small = "how small the behaviour's probabilities can be is not known: least= says it"
+    assert alone["per-decision"].why == small + ", with reward_range="
+    assert alone["direct"].why == "the range of the rewards is not known: reward_range= says it"
+    half = t.ope(tmp_path / "log.csv", "action:x", reward_range=(-3, 5), **asked)
+    assert half["ordinary"].why == small
+    half = t.ope(tmp_path / "log.csv", "action:x", least=0.25, **asked)
+    assert half["ordinary"].why == "the range of the rewards is not known: reward_range= says it"
     found = t.ope(tmp_path / "log.csv", "action:x", least=0.25, reward_range=(-3, 5), **asked)
     J = t.evaluate(mdp, "action:x").value_of_start()
     for name in ESTIMATORS:

@@ -44,7 +44,7 @@ def test_what_the_screen_says(capsys):
         "all\n"
         "pairs that the policy takes were tried 1 to 3 times\n"
         "no bound for ordinary: the behaviour is estimated from the log\n"
-        "no bound for direct: the range of the rewards is not known\n"
+        "no bound for direct: the range of the rewards is not known: --reward-range says it\n"
     )
     assert done.err.startswith(
         "warning: effective sample size 0: no episode of the log is one that the policy could"
@@ -104,7 +104,8 @@ def test_promises_and_propensities(capsys):
     [
         (["--gamma", "1"], "--behavior: found none, and no propensities in the log, expected the policy that made the "
          "log; `log` estimates it from the log"),
-        (["--behavior", "log"], "--gamma: found none, expected one, or --horizon, or a --model that has them"),
+        (["--behavior", "log"], "--gamma: found none, expected one (--gamma 1 for the plain sum of rewards), or "
+             "--horizon, or a --model that has them"),
         (["--behavior", "log", "--gamma", "1", "--reward-range", "0", "x"],
          "--reward-range: found 'x', expected a number from -1e+300 to 1e+300"),
         (["--behavior", "log", "--gamma", "1", "--reward-range", "0", "5"],

@@ -194,6 +194,11 @@ ONE = GAMMA + HEAD
         (GAMMA + "state;action;next_state;probability;reward\n", "m.csv:2: found columns divided by semicolons, expected commas"),
         (GAMMA + "state\taction\tnext_state\tprobability\n", "m.csv:2: found columns divided by tabs, expected commas"),
         (GAMMA + "state,action,next,probability,reward\n", f"m.csv:2: found the column 'next', {COLUMNS}"),
+        (
+            "Patient,Day,State,Dose,Reward,Terminal\n",
+            f"m.csv:1: found the column 'Patient', {COLUMNS}. This looks like a log: the command estimate makes a model of it, "
+            "and learn takes it as data=",
+        ),
         (GAMMA + "state,action,next_state\n", f"m.csv:2: found no column 'probability', {COLUMNS}"),
         (GAMMA + "state,state,action,next_state,probability\n", f"m.csv:2: found the column 'state' twice, {COLUMNS}"),
         (ONE + "a,go,a,1\n", "m.csv:3: found 4 fields, expected 5 as in the line of column names"),

@@ -119,7 +119,7 @@ def test_timed_policy_has_a_row_a_time_step():
     ("probs", "text"),
     [
         ({"a": {"x": "1/3", "y": "1/3"}, "b": "y"}, "policy: state 'a': probabilities sum to 2/3, expected 1"),
-        ({"a": "x"}, "policy: state 'b': probabilities sum to 0, expected 1"),
+        ({"a": "x"}, "policy: state 'b': found no action, expected one, or probabilities that sum to 1"),
         ({"a": {"x": "3/2", "y": "-1/2"}, "b": "y"}, "policy: state 'a', action 'x': found probability 1.5, expected"),
         ({"a": {"x": "much", "y": 0}, "b": "y"}, "policy: state 'a', action 'x': found 'much', expected a probability"),
         ({"b": {"x": 1}}, "policy: state 'b', action 'x': not available, expected one of 'y'"),

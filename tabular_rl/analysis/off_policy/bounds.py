@@ -210,7 +210,8 @@ MARKOV = ("direct", "marginalized", "occupancy")  # whose bound is that of the d
 DIRECT, SPLIT = "direct", "split"
 OVERFLOW = "the importance weight of an episode is larger than any float64"
 ENDLESS = "weights without an upper bound"
-NO_REWARDS = "the range of the rewards is not known"
+NO_REWARDS = "the range of the rewards is not known: --reward-range says it"
+NO_LEAST = "how small the behaviour's probabilities can be is not known: --least says it"
 LOST = "the model has lost the rewards of its outcomes"
 CUT = "episodes were cut off, and what came after can be worth anything"
 
@@ -290,11 +291,9 @@ def _reason(e: Episodes, policy: Policy, known: Known) -> str:
     if known.least is not None and known.rewards is not None:
         return ""
     if known.behavior is None or not known.model:
-        return (
-            "how small the behaviour's probabilities can be is not known"
-            if known.least is None
-            else NO_REWARDS
-        )
+        if known.least is not None:
+            return NO_REWARDS
+        return NO_LEAST + ("" if known.rewards else ", with --reward-range")
     if e.mdp.averaged and known.rewards is None:
         return LOST
     wrong = contradiction(e, known)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tabular_rl.analysis.ope import OffPolicy
 
 FEW = 20  # episodes that the weights should be worth, at least
+ROUNDED = 1e-3  # how far above 1 propensities may sum that were written with few digits
 FLOW = 1e-12  # probability of unknown actions that is but rounding
 
 
@@ -67,7 +68,7 @@ def warnings_of(made: OffPolicy, e: Episodes, known: Known, text: str) -> list[s
 
 def _of_behavior(made: OffPolicy, e: Episodes, known: Known) -> list[str]:
     """Where the log, its behaviour and its model do not go together."""
-    found, b = [], known.behavior
+    found, b = _impossible(e), known.behavior
     wrong = contradiction(e, known) if made.known else ""
     if wrong:
         found.append(
@@ -86,6 +87,28 @@ def _of_behavior(made: OffPolicy, e: Episodes, known: Known) -> list[str]:
                 "the policy is taken"
             )
     return found
+
+
+def _impossible(e: Episodes) -> list[str]:
+    """Propensities that no behaviour has in one state, unless it changed: least ones of its actions sum to above 1."""
+    if e.propensity is None:
+        return []
+    mdp = e.mdp
+    # With a horizon a behaviour may depend on the time.
+    place = e.t * np.int64(mdp.L) + e.row if e.horizon is not None else e.row
+    places, at = np.unique(place, return_inverse=True)
+    least = np.full(len(places), np.inf)
+    np.minimum.at(least, at, e.propensity)
+    states, of = np.unique(places // mdp.L * mdp.S + mdp.pair_state[places % mdp.L], return_inverse=True)
+    total = np.bincount(of, weights=least)
+    if not (total > 1 + ROUNDED).any():
+        return []
+    worst = int(np.argmax(total))
+    state = escape(mdp.states[int(states[worst]) % mdp.S])
+    return [
+        f"propensities of state {state} sum to {total[worst]:.4g} over its actions, expected 1 at most: these are not "
+        "b(a|s) of a behaviour that stays the same"
+    ]
 
 
 def _of_support(made: OffPolicy, e: Episodes) -> list[str]:
