@@ -56,7 +56,8 @@ def model_of(model: Any, unavailable: str) -> MDP:
     if isinstance(model, (str, os.PathLike)):
         model = load(model)
     if not isinstance(model, MDP):
-        raise OptionError(f"model: found {kind_text(model)}, expected an MDP, or the name of a file")
+        how = ', as gymnasium.make(ID, model="lake.toml")' if model is None else ""
+        raise OptionError(f"model: found {kind_text(model)}, expected an MDP, or the name of a file{how}")
     if model.L == 0:
         raise OptionError("model: found no state with actions, expected one to start from")
     model.validate()  # a mapped one

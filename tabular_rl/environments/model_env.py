@@ -51,7 +51,7 @@ class ModelEnv(gymnasium.Env[Any, Any]):
 
     metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012  (Gymnasium's)
 
-    def __init__(self, model: Any, unavailable: str = "raise", render_mode: str | None = None) -> None:
+    def __init__(self, model: Any = None, unavailable: str = "raise", render_mode: str | None = None) -> None:
         self.mdp = mdp = model_of(model, unavailable)
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise OptionError(

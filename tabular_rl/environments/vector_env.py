@@ -57,7 +57,7 @@ class ModelVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray[Any
 
     def __init__(
         self,
-        model: Any,
+        model: Any = None,
         num_envs: int = 1,
         unavailable: str = "raise",
         *,
@@ -73,6 +73,8 @@ class ModelVectorEnv(VectorEnv[NDArray[np.int64], NDArray[np.int64], NDArray[Any
             or not 1 <= num_envs <= MOST
         ):
             raise OptionError(f"num_envs: found {kind_text(num_envs)}, expected 1 to {MOST}")
+        if not isinstance(masks, (bool, np.bool_)):
+            raise OptionError(f"masks: found {kind_text(masks)}, expected True or False")
         if render_mode is not None:
             raise OptionError(
                 f"render_mode: found {quoted(str(render_mode))}, expected None: draw a ModelEnv"

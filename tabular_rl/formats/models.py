@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from tabular_rl.model.settings import Sense, checked_gamma, checked_horizon
 
 EXAMPLE = "example:"
 GYMNASIUM = "gymnasium:"
+# Such as FrozenLake-v1, gym:FrozenLake-v1?is_slippery=no, ALE/Pong-v5.
+ENVIRONMENT = re.compile(
+    r"(?:(?i:gym|gymnasium):)?((?:[\w.]+:)?(?:[\w-]+/)?[A-Za-z]\w*(?:-\w+)*-v\d+(?:\?.*)?)", re.DOTALL
+)
 
 
 @public
@@ -122,7 +127,9 @@ def _of_gymnasium(name: str, format: str | None, asked: Asked) -> MDP:
 
 
 def _example_of(name: str) -> str:
-    """Return a suggestion for a file that is not there, where a model of its name comes along."""
+    """Return a suggestion for a file that is not there, where its name is that of a model or of an environment."""
+    if found := ENVIRONMENT.fullmatch(name):
+        return f"; did you mean {quoted(GYMNASIUM + found[1])}?"
     stem = Path(name).stem
     return f"; did you mean 'example:{stem}'?" if stem in examples() else ""
 

@@ -11,11 +11,11 @@ import inspect
 import math
 import os
 import types
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
-from tabular_rl.errors import OptionError, closest, meant, option_name, plain, quoted
+from tabular_rl.errors import OptionError, closest, kind_text, meant, option_name, plain, quoted
 
 F = TypeVar("F", bound=Callable[..., Any])
 POLICIES = ("policy", "behavior")
@@ -57,6 +57,8 @@ def public(function: F, name: str = "") -> F:
     without_model = next(iter(parameters), "") == "policy" and "mdp" not in parameters
     fits, given_as, converted = _fits(signature), _looking_up(signature), _converting(signature)
     with_policies = _with_policies(signature) if "mdp" in parameters else None
+    flags = [p.name for p in parameters.values() if p.annotation in ("bool", bool)]
+    flags += ["normalize"] if any(p.kind is p.VAR_KEYWORD for p in parameters.values()) else []
 
     def enter(args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if without_model and args and isinstance(args[0], Model):
@@ -64,6 +66,9 @@ def public(function: F, name: str = "") -> F:
             args = (converted(args[0], given, "policy"), *args[2:])
         if not fits(args, options):
             raise _misused(who, signature, args, options)
+        for flag in flags:  # a text would be true, whatever it says
+            if isinstance(options.get(flag), str):
+                raise OptionError(f"{flag}: found {quoted(options[flag])}, expected True or False")
         if paths and not isinstance(path := given_as("path", args, options), (str, os.PathLike)):
             raise OptionError(f"path: found {type(path).__name__}, expected the path of a file")
         if with_policies is not None:
@@ -168,12 +173,24 @@ def check_model(mdp: object) -> None:
     """Raise OptionError where something else stands in the place of a model."""
     if isinstance(mdp, Model):
         return
-    hint = "tabular_rl.load(FILE) or MDP(P, R, gamma)"
+    hint = maker_of(mdp) or "tabular_rl.load(FILE) or MDP(P, R, gamma)"
     if isinstance(getattr(mdp, "mdp", None), Model):
         hint = "its .mdp"
     if isinstance(mdp, (str, os.PathLike)):
         hint = f"tabular_rl.load({os.fspath(mdp)!r})"
     raise OptionError(f"mdp: found {type(mdp).__name__}, expected a model: {hint}")
+
+
+def maker_of(given: object) -> str:
+    """Return what makes a model of an environment, or of a dictionary of transitions; "" of anything else.
+
+    >>> maker_of({0: {0: [(1.0, 0, 0.0, True)]}}), maker_of(3)
+    ('MDP.from_dictionary(P, gamma)', '')
+    """
+    if isinstance(given, Mapping):
+        return "MDP.from_dictionary(P, gamma)"
+    spaces = hasattr(given, "action_space") and hasattr(given, "step") and hasattr(given, "reset")
+    return "MDP.from_gymnasium(env)" if spaces else ""
 
 
 def _as_it_is(function: F, enter: Callable[[tuple[Any, ...], dict[str, Any]], Any]) -> F:
@@ -339,6 +356,9 @@ def _misused(
     parameters = list(signature.parameters.values())
     if parameters and parameters[0].name in ("self", "cls"):
         parameters, args = parameters[1:], args[1:]
+    first = args[0] if args else options.get("P")
+    if who == "MDP" and (maker := maker_of(first)):
+        return OptionError(f"MDP: found {kind_text(first)}, expected arrays P, R and gamma; {maker} takes it")
     variadic = any(p.kind is p.VAR_KEYWORD for p in parameters)
     by_place = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     by_name = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]

@@ -598,8 +598,8 @@ class MDP(Model, hooks.Drawn):
     def from_gymnasium(
         cls,
         env: Any,
-        *,
         gamma: Any = None,
+        *,
         states: Iterable[Any] | None = None,
         actions: Iterable[Any] | None = None,
         start: Any = None,

@@ -93,6 +93,14 @@ def test_it_is_registered_without_an_import_by_the_name_of_its_module(tmp_path):
     assert (done.returncode, done.stdout) == (0, f"0 {ID} 3\n"), done.stderr
 
 
+@pytest.mark.parametrize("maker", ["make", "make_vec"])
+def test_without_a_model_it_is_one_line(maker):
+    with pytest.raises(
+        OptionError, match=r'model: found None, expected an MDP.*make\(ID, model="lake\.toml"\)$'
+    ):
+        getattr(gymnasium, maker)("tabular_rl.environments:tabular-rl/Model-v0")
+
+
 def test_steps_are_those_of_the_model():
     env = ModelEnv(TWO)
     assert env.reset(seed=0)[0] == 0

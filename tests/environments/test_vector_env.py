@@ -120,6 +120,7 @@ def begun(n=3, **options):
     [
         (lambda: ModelVectorEnv(TWO, 0), "num_envs: found 0, expected 1 to"),
         (lambda: ModelVectorEnv(TWO, 2.5), "num_envs: found 2.5, expected 1 to"),
+        (lambda: ModelVectorEnv(TWO, 2, masks="no"), "masks: found 'no', expected True or False"),
         (lambda: ModelVectorEnv(TWO, 2, render_mode="ansi"), "render_mode: found 'ansi', expected None"),
         (lambda: ModelVectorEnv(TWO, 2).step([0, 0]), r"step: found no episodes, expected reset\(\)"),
         (lambda: begun().reset(options={"state": 1}), "options: found a dictionary, expected none"),

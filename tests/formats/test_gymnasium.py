@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 import sys
 import warnings
@@ -13,7 +14,7 @@ from program import inside
 
 import tabular_rl as t
 from tabular_rl import MDP, MissingExtra, ModelError, OptionError, TabularError
-from tabular_rl.formats.importers.gymnasium import arguments_of
+from tabular_rl.formats.importers.gymnasium_arguments import texts_of, values_of
 
 FLIP = {0: {0: [(0.5, 0, -1, False), (0.5, 1, -1, True)]}, 1: {0: [(1.0, 0, 100, False)]}}
 
@@ -286,6 +287,65 @@ def test_a_dictionary_is_no_environment():
         MDP.from_gymnasium(FLIP)
 
 
+def test_what_is_no_environment_is_said_to_be_none():
+    for given, what in ((None, "None"), (5, "5"), (object(), "an object")):
+        for options in ({}, {"sample": 9}):
+            with pytest.raises(ModelError, match=f"^found {what}, expected an environment, or its ID"):
+                MDP.from_gymnasium(given, **options)
+
+
+def test_a_vector_of_environments_is_told_to_give_one():
+    gymnasium = pytest.importorskip("gymnasium")
+    lakes = gymnasium.make_vec("FrozenLake-v1", num_envs=2, vectorization_mode="sync")
+    for options in ({}, {"sample": 9}):
+        with pytest.raises(
+            ModelError, match=r"a vector of 2 environments, .*: give one .*, as env\.envs\[0\]$"
+        ):
+            MDP.from_gymnasium(lakes, **options)
+    assert MDP.from_gymnasium(lakes.envs[0]).S == 16
+
+
+def test_gamma_is_taken_by_position():
+    assert MDP.from_gymnasium(plain(P=FLIP), 0.9) == table(FLIP, gamma=0.9)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        t.solve,
+        lambda given: t.evaluate(given, "uniform"),
+        lambda given: t.value_iteration(given),
+        lambda given: MDP(given, gamma=0.99),
+        lambda given: MDP(given, 0.99),
+        lambda given: MDP(P=given),
+    ],
+)
+def test_the_maker_of_a_model_is_named(call):
+    env = plain(P=FLIP, action_space=None, step=None, reset=None)
+    for given, maker in ((env, r"MDP\.from_gymnasium\(env\)"), (FLIP, r"MDP\.from_dictionary\(P, gamma\)")):
+        with pytest.raises(OptionError, match=maker) as caught:
+            call(given)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("gym:FrozenLake-v1", "FrozenLake-v1"),
+        ("FrozenLake-v1", "FrozenLake-v1"),
+        ("Gymnasium:Taxi-v4?is_rainy=yes", "Taxi-v4?is_rainy=yes"),
+        ("ALE/Pong-v5", "ALE/Pong-v5"),
+    ],
+)
+def test_an_ID_in_the_place_of_a_file_is_known(name, meant):
+    with pytest.raises(ModelError) as caught:
+        t.load(name)
+    assert str(caught.value) == f"{name}: no such file; did you mean 'gymnasium:{meant}'?"
+    for other in ("lake-v1.toml", "a/b/lake-v1", "gym:FrozenLake"):
+        with pytest.raises(ModelError, match=r"no such file(?!.*gymnasium:)"):
+            t.load(other)
+
+
 def test_an_order_of_numbers():
     mdp = table({1: {1: [(1, 0, 2, True)], 0: [(1, 1, 1, True)]}, 0: {1: [(1, 1, 0, False)]}}, start=0)
     assert (list(mdp.states), list(mdp.actions)) == (["0", "1", "end"], ["0", "1"])
@@ -355,13 +415,91 @@ def test_damage_is_one_of_our_errors(count):
 
 
 def test_arguments_of_an_ID():
-    assert arguments_of("A-v0?x=1&y=2.5&z=abc&n=none&b=True&s=a%26b&l=[1,2]") == (
+    ID, texts = texts_of("A-v0?x=1&y=2.5&z=abc&n=none&b=TRUE&s=a%26b&l=[1,2]&h=1/2&e=1/0&w=no")
+    assert (ID, values_of(texts, {})) == (
         "A-v0",
-        {"x": 1, "y": 2.5, "z": "abc", "n": None, "b": True, "s": "a&b", "l": [1, 2]},
-    )
+        {
+            "x": 1, "y": 2.5, "z": "abc", "n": None, "b": True, "s": "a&b", "l": [1, 2], "h": 0.5, "e": "1/0",
+            "w": "no",
+        },
+    )  # fmt: skip
     for text in ("A-v0?x", "A-v0?x y=1", "A-v0?x=1&x=2"):
         with pytest.raises(ModelError):
-            arguments_of(text)
+            texts_of(text)
+
+
+def make_like(
+    flag=True,
+    rate=0.5,
+    count=3,
+    name="4x4",
+    prizes=(1, 0),
+    rows=None,
+    noted: bool | None = None,
+    limit: int | None = None,
+):
+    """What a constructor may take: only its signature is looked at."""
+
+
+def read(text):
+    return values_of(texts_of("A-v0?" + text)[1], inspect.signature(make_like).parameters)
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [(word, True) for word in ("true", "TRUE", "yes", "Yes", "on", "1", '"true"')]
+    + [(word, False) for word in ("false", "FALSE", "False", "no", "off", "OFF", "0")],
+)
+def test_a_default_that_is_true_or_false_makes_words_so(word, value):
+    assert read(f"flag={word}&noted={word}") == {"flag": value, "noted": value}
+    assert read(f"name={word}") == {"name": word.replace('"', "") if word[0] == '"' else word}
+
+
+@pytest.mark.parametrize("word", ["f", "maybe", "2", "", "none", "[true]", "falsee", "1.0", "-1"])
+def test_no_text_is_silently_true(word):
+    with pytest.raises(
+        ModelError, match=r"^flag: found .*, expected true or false \(or yes, no, on, off, 1, 0\)$"
+    ):
+        read(f"flag={word}")
+
+
+def test_numbers_and_lists_are_those_of_the_defaults():
+    assert read("rate=1/4&count=1e2&limit=1e1") == {"rate": 0.25, "count": 100, "limit": 10}
+    assert [type(x) for x in read("rate=2.0&count=1e2&limit=1e1").values()] == [float, int, int]
+    assert read("limit=none&noted=none") == {"limit": None, "noted": None}
+    assert read("prizes=1,1/2") == {"prizes": (1, 0.5)} and read("prizes=[2,0]") == {"prizes": (2, 0)}
+    assert read("name=8&rows=a,b") == {"name": "8", "rows": "a,b"}  # nothing says that `rows` is a list
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rate=abc", "^rate: found 'abc', expected a number$"),
+        ("rate=true", "^rate: found 'true', expected a number$"),
+        ("rate=1/0", "^rate: found '1/0', expected a number$"),
+        ("rate=NaN", "^rate: found 'NaN', expected a number$"),
+        ("limit=2.5", "^limit: found '2.5', expected a whole number$"),
+        ("prizes=1,a", "^prizes: found 'a', expected a number$"),
+        ("prizes=1", "^prizes: found 1, expected 2 numbers$"),
+        ("rows=no", "^rows: found 'no', expected false, or '\"no\"' for the text$"),
+    ],
+)
+def test_what_does_not_fit_a_default_is_refused(text, message):
+    with pytest.raises(ModelError, match=message):
+        read(text)
+
+
+def test_a_map_of_ones_own_by_its_rows():
+    """The way along the edge of a lake of 3 by 3 has 4 steps, and only the last one pays: 0.9³."""
+    pytest.importorskip("gymnasium")
+    lake = "gymnasium:FrozenLake-v1?desc=SFF,FHF,FFG&is_slippery="
+    for word in ("no", "FALSE"):
+        mdp = t.load(lake + word, gamma=0.9)
+        assert mdp.start @ t.solve(mdp).v == pytest.approx(0.9**3)
+    assert mdp == t.load('gymnasium:FrozenLake-v1?desc=["SFF","FHF","FFG"]&is_slippery=off', gamma=0.9)
+    assert t.load("gymnasium:FrozenLake-v1?success_rate=1/2") == MDP.from_gymnasium(
+        make("FrozenLake-v1", success_rate=0.5)
+    )
 
 
 def test_an_ID_is_a_model(tmp_path):
@@ -387,6 +525,17 @@ def test_an_ID_is_a_model(tmp_path):
         ("FrozenLake-v1?slippery=true", "has no argument 'slippery'.*is_slippery"),
         ("FrozenLake-v1?map_name=9x9", "could not be made with map_name='9x9': KeyError"),
         ("FrozenLake-v1?map_name", "expected argument=value"),
+        ("FrozenLake-v1?is_slippery=maybe", "is_slippery: found 'maybe', expected true or false"),
+        ("FrozenLake-v1?success_rate=abc", "success_rate: found 'abc', expected a number"),
+        ("FrozenLake-v1?max_episode_steps=abc", "max_episode_steps: found 'abc', expected a number"),
+        ("FrozenLake-v1?desc=SF,FFG", "desc: found rows of 2 to 3 characters, .* as in desc=SFF,FHF,FFG"),
+        ("FrozenLake-v1?desc=[1,2]", "desc: found 1, expected rows of one length"),
+        ("FrozenLake-v1?desc=3", "desc: found rows of 1 character"),
+        ("Blackjack-v1?sab=f", "sab: found 'f', expected true or false"),
+        (
+            "CartPole-v1",
+            r"CartPoleEnv: found no P, .* Nor can .*: observation_space: found Box\((?!.*sample=)",
+        ),
         ("no_such_module:Lake-v0", "no_such_module"),
         ("", "found no ID"),
     ],

@@ -257,6 +257,20 @@ def test_a_call_that_does_not_fit_is_one_line(call, says):
     assert "--" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: t.load("example:forest", normalize="no"),
+        lambda: t.MDP([[[1.0]]], [[1.0]], 0.5, normalize="no"),
+        lambda: t.MDP.from_outcomes([("a", "go", "a", 1, 1)], "1/2", normalize="no"),
+        lambda: t.MDP.from_dictionary({0: {0: [(1, 0, 1, False)]}}, 0.5, normalize="no"),
+    ],
+)
+def test_no_text_is_silently_true(call):
+    with pytest.raises(OptionError, match=r"^normalize: found 'no', expected True or False$"):
+        call()
+
+
 LOG = t.sample_transitions(MODEL, "uniform", 5)
 
 

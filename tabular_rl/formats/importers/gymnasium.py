@@ -8,33 +8,31 @@ environment.
 
 from __future__ import annotations
 
-import inspect
-import json
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
 
 import numpy as np
 
 from tabular_rl.errors import MissingExtra, ModelError, OptionError, closest, escape, kind_text, quoted
 from tabular_rl.formats.importers.dictionary import FORM, Outcome, read_dictionary
+from tabular_rl.formats.importers.gymnasium_arguments import taken_by, texts_of, values_of
 from tabular_rl.formats.importers.gymnasium_sample import sampled_model
-from tabular_rl.formats.importers.gymnasium_spaces import ACTIONS, STATES, kind_of, shape_of
+from tabular_rl.formats.importers.gymnasium_spaces import ACTIONS, STATES, kind_of, not_finite, shape_of
 from tabular_rl.model.functions import name_of, start_law
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
 
 GYMNASIUM = "gymnasium:"
 EXTRA = "found no gymnasium, expected the extra: pip install 'tabular-rl[gymnasium]'"
-NO_TABLE = (
-    f"found no P, expected an environment with its transitions as P = {FORM}. sample=100000 estimates a model from as "
-    "many steps: MDP.from_gymnasium(env, sample=100000), or gymnasium:ID?sample=100000"
+NO_TABLE = f"found no P, expected an environment with its transitions as P = {FORM}. "
+SAMPLE = (
+    "sample=100000 estimates a model from as many steps: MDP.from_gymnasium(env, sample=100000), or "
+    "gymnasium:ID?sample=100000"
 )
 LONGEST = 400  # characters of a message of another program
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-WORDS = {"true": True, "false": False, "none": None, "True": True, "False": False, "None": None}
 OBSERVING = ("ObservationWrapper", "FrameStackObservation", "TimeAwareObservation", "DelayObservation")
 CHANGING = ("RewardWrapper", "ActionWrapper", "NormalizeReward", "StickyAction", "RepeatAction")
 
@@ -71,6 +69,7 @@ def from_gymnasium(
     """
     env = made(env) if isinstance(env, str) else env
     inner = getattr(env, "unwrapped", env)
+    _check_environment(env, inner)
     limit = time_limit(env) if horizon is True else horizon
     if sample is not None:
         for word, given in (("states", states), ("actions", actions), ("start", start)):
@@ -83,7 +82,7 @@ def from_gymnasium(
         changes.pop("normalize", None)  # its rows are those of a model
         return known.replace(**{word: given for word, given in changes.items() if given is not None})
     gamma = 1 if gamma is None else gamma
-    P = _in_order(_table(inner))
+    P = _in_order(_table(env, inner))
     check_wrappers(env, inner)
     keys = [name_of(s) for s in P]
     kind = kind_of(inner)
@@ -115,15 +114,30 @@ def from_gymnasium(
     )
 
 
-def _table(inner: Any) -> Any:
-    """Return the table of an environment; ModelError with where to go without one."""
+def _check_environment(env: Any, inner: Any) -> None:
+    """Raise ModelError where something else stands in the place of one environment."""
     if isinstance(inner, (Mapping, list, tuple)):
         raise ModelError(
             f"found {kind_text(inner)}, expected an environment. MDP.from_dictionary takes its P"
         )
+    if isinstance(getattr(inner, "mdp", None), MDP) or hasattr(inner, "P"):
+        return
+    if hasattr(env, "num_envs") and hasattr(env, "single_action_space"):
+        one = "give one of its environments" + (", as env.envs[0]" if hasattr(env, "envs") else "")
+        raise ModelError(
+            f"found {kind_text(env)}, a vector of {env.num_envs} environments, expected one: {one}"
+        )
+    if not hasattr(inner, "step"):
+        raise ModelError(f"found {kind_text(inner)}, expected an environment, or its ID as 'FrozenLake-v1'")
+
+
+def _table(env: Any, inner: Any) -> Any:
+    """Return the table of an environment; ModelError with where to go without one."""
     P = getattr(inner, "P", None)
     if P is None:
-        raise ModelError(f"{type(inner).__name__}: {NO_TABLE}")
+        endless = not_finite(env)
+        way_out = f"Nor can a model be estimated from steps: {endless}" if endless else SAMPLE
+        raise ModelError(f"{type(inner).__name__}: {NO_TABLE}{way_out}")
     if hasattr(P, "shape"):
         raise ModelError(f"P: found {kind_text(P)}, expected {FORM}. Arrays go to MDP(P, R, gamma)")
     return P
@@ -310,15 +324,15 @@ def read_gymnasium(name: str, **options: Any) -> MDP:
     ModelError : there is no such environment, it has no P, or it does not take these arguments
     """
     text = name.removeprefix(GYMNASIUM)
-    ID, arguments = arguments_of(text)
-    limited = arguments.get("max_episode_steps") is not None
+    ID, texts = texts_of(text)
+    limited = texts.get("max_episode_steps", "none").lower() not in ("none", "null")
     for word in ("sample", "seed"):
-        if word in arguments and (word == "sample" or "sample" in text):
-            options[word] = arguments.pop(word)
+        if word in texts and (word == "sample" or "sample" in text):
+            options |= values_of({word: texts.pop(word)}, {})
     if options.get("horizon") is None and limited:
         options["horizon"] = True
     try:
-        mdp = MDP.from_gymnasium(_made(ID, arguments), **options)
+        mdp = MDP.from_gymnasium(_made(ID, texts), **options)
     except OptionError as error:
         if "sample" not in options:
             raise
@@ -329,35 +343,6 @@ def read_gymnasium(name: str, **options: Any) -> MDP:
     return mdp
 
 
-def arguments_of(text: str) -> tuple[str, dict[str, Any]]:
-    """Return the ID and the arguments of a text: words of JSON, Python's True, False and None, else texts.
-
-    >>> arguments_of("FrozenLake-v1?map_name=8x8&is_slippery=false&success_rate=0.8")
-    ('FrozenLake-v1', {'map_name': '8x8', 'is_slippery': False, 'success_rate': 0.8})
-    >>> arguments_of('FrozenLake-v1?desc=["SF","FG"]')[1]
-    {'desc': ['SF', 'FG']}
-    """
-    ID, _, query = text.partition("?")
-    found: dict[str, Any] = {}
-    for part in filter(None, query.split("&")):
-        key, equals, value = part.partition("=")
-        if not equals or not key.isidentifier():
-            raise ModelError(f"found {quoted(part)}, expected argument=value, and & between several")
-        if key in found:
-            raise ModelError(f"found {key} twice, expected each argument once")
-        found[key] = _value(unquote(value))
-    return unquote(ID), found
-
-
-def _value(text: str) -> Any:
-    if text in WORDS:
-        return WORDS[text]
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
 def made(text: str) -> Any:
     """Return the environment of `ID?key=value&...`, as gymnasium.make makes it.
 
@@ -366,31 +351,36 @@ def made(text: str) -> Any:
     MissingExtra : gymnasium is not installed
     ModelError : why it cannot be made, in one line
     """
-    return _made(*arguments_of(text))
+    return _made(*texts_of(text))
 
 
-def _made(ID: str, arguments: dict[str, Any]) -> Any:
-    """The environment of an ID and its arguments."""
+def _made(ID: str, texts: dict[str, str]) -> Any:
+    """The environment of an ID and the texts of its arguments."""
     try:
         import gymnasium
     except ImportError:
         raise MissingExtra(f"{GYMNASIUM}{escape(ID)}: {EXTRA}") from None
     if not ID:
         raise ModelError(f"found no ID, expected one, as in {GYMNASIUM}FrozenLake-v1")
+    takes, others = taken_by(gymnasium, ID)
+    arguments = values_of(texts, takes)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             env = gymnasium.make(ID, **arguments)
         except Exception as error:  # a constructor of somebody else may raise anything
-            raise ModelError(_why_not(gymnasium, ID, arguments, error)) from None
+            raise ModelError(
+                _why_not(gymnasium, ID, arguments, [] if others else list(takes), error)
+            ) from None
     for warning in caught:
         warnings.warn(_line(warning.message).removeprefix("WARN: "), stacklevel=2)
     return env
 
 
-def _why_not(gymnasium: Any, ID: str, arguments: Mapping[str, Any], error: Exception) -> str:
-    """Say in one line why an environment could not be made."""
-    takes = _takes(gymnasium, ID)
+def _why_not(
+    gymnasium: Any, ID: str, arguments: Mapping[str, Any], takes: list[str], error: Exception
+) -> str:
+    """Say in one line why an environment could not be made; `takes` is empty where it may take anything."""
     unknown = [key for key in arguments if takes and key not in takes]
     if isinstance(error, TypeError) and unknown:
         way_out = closest(unknown[0], takes) or "."
@@ -400,20 +390,6 @@ def _why_not(gymnasium: Any, ID: str, arguments: Mapping[str, Any], error: Excep
     given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
     with_what = f"with {_line(given)}" if given else "without arguments"
     return f"{escape(ID)} could not be made {with_what}: {type(error).__name__}: {_line(error)}"
-
-
-def _takes(gymnasium: Any, ID: str) -> list[str]:
-    """Return the arguments that an environment takes; none where that cannot be told."""
-    try:
-        creator = gymnasium.spec(ID).entry_point
-        if isinstance(creator, str):
-            creator = gymnasium.envs.registration.load_env_creator(creator)
-        parameters = inspect.signature(creator).parameters.values()
-    except Exception:  # whatever loading it raises, the first error says more
-        return []
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return []
-    return [parameter.name for parameter in parameters if parameter.name != "self"] + ["max_episode_steps"]
 
 
 def _line(message: Any) -> str:

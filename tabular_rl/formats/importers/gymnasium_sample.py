@@ -12,13 +12,12 @@ import numpy as np
 
 from tabular_rl.errors import ModelError, OptionError, TabularError, escape, kind_text
 from tabular_rl.formats.importers.gymnasium_spaces import (
-    FINITE,
     Key,
     action_name,
     entries_of,
     key_of,
     kind_of,
-    parts_of,
+    not_finite,
     state_name,
 )
 from tabular_rl.model import hooks
@@ -65,12 +64,8 @@ def sample_log(env: Any, steps: int, seed: int = 0) -> Log:
     """
     steps, seed = STEPS.check(steps), SEED.check(seed)
     inner = getattr(env, "unwrapped", env)
-    for what in ("observation_space", "action_space"):
-        space = getattr(env, what, None)
-        if parts_of(space) is None:
-            raise ModelError(
-                f"{what}: found {escape(str(space), 100)}, expected {FINITE}. A wrapper can make few of many"
-            )
+    if endless := not_finite(env):
+        raise ModelError(endless)
     actions = list(entries_of(env.action_space))
     try:
         taken = _known_ends(_walk(env, actions, steps, seed))

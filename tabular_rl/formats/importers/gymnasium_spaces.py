@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tabular_rl.errors import escape
 from tabular_rl.model.functions import name_of
 
 Key = int | tuple[int, ...]
@@ -87,6 +88,17 @@ def parts_of(space: Any) -> list[range] | None:
         if all(part is not None and len(part) == 1 for part in inside):
             return [part[0] for part in inside if part is not None]
     return None
+
+
+def not_finite(env: Any) -> str:
+    """Return what is said of the first space of an environment that is not finite; "" where both are."""
+    for what in ("observation_space", "action_space"):
+        space = getattr(env, what, None)
+        if parts_of(space) is None:
+            return (
+                f"{what}: found {escape(str(space), 100)}, expected {FINITE}. A wrapper can make few of many"
+            )
+    return ""
 
 
 def is_one(space: Any) -> bool:
