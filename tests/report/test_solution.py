@@ -74,6 +74,16 @@ def test_proven_ties_are_marked_by_an_equals_sign():
     assert "ties (=)" in text
 
 
+def test_the_summary_says_of_ties_what_the_rows_say():
+    """Both actions stay for nothing: the policy is proven optimal, and floats prove no tie."""
+    mdp = MDP([[[1.0], [1.0]]], [[0, 0]], 1)
+    signs = {"policy-iteration": "≈", "rational": "="}
+    for method, sign in signs.items():
+        text = answer_text(tabular_rl.solve(mdp, method=method))
+        assert f"0 {sign} 1" in text
+        assert f"policy: proven optimal in every state; 1 state with ties ({sign})" in text
+
+
 def test_exact_answers_show_fractions():
     text = values_table(tabular_rl.solve(load("example:recycling_robot"), method="rational"))
     assert rows_of(text)["high"][0] == "1000/59"
