@@ -19,6 +19,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tabular_rl.kernels._notice import watch
+
 SMALL = 5_000  # outcomes up to which kernels may be interpreted
 WORTH = 15_000_000  # outcomes, of 40 ns each, after which Numba is loaded, which takes as long
 CALL = 400  # outcomes that take as long as an interpreted call
@@ -49,7 +51,9 @@ def kernels(name: str, outcomes: int) -> Any:
     An object whose attributes are the kernels. They take the same arguments and give the same bits.
     """
     if outcomes > SMALL or "numba" in sys.modules or _Spent.outcomes > WORTH:
-        return sys.modules.get(HERE + name) or import_module(HERE + name)
+        module = sys.modules.get(HERE + name) or import_module(HERE + name)
+        watch()
+        return module
     _Spent.outcomes += outcomes + CALL  # a count, and no clock: the same program always goes the same way
     return interpreted(name)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
+from tabular_rl.kernels import _notice
 from tabular_rl.report.screen import encodes, is_terminal, note, warn
 from tabular_rl.solving import run
 
@@ -30,12 +31,15 @@ class Progress:
         self.advised = run.adviser
         run.listener = None if self.quiet else self.tell
         run.adviser = self.advise
+        self.noticed = _notice.listener
+        _notice.listener = self.compiling if self.terminal and not self.quiet else None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         run.listener, run.adviser = self.before, self.advised
+        _notice.listener = self.noticed
         self.clear()
 
     def tell(self, method: str, share: float | None, text: str) -> None:
@@ -54,6 +58,12 @@ class Progress:
         else:
             note(line + "\n")
             self.next = 2 * lasted
+
+    def compiling(self, kept: bool) -> None:
+        """Show at once, on a terminal, that the compiler is at work: it takes seconds in which no run can tell."""
+        line = "compiling, once on this machine" if kept else "compiling"
+        note("\r" + line.ljust(self.drawn))
+        self.drawn = len(line)
 
     def advise(self, text: str) -> None:
         """Show a sentence that should be read before a run begins."""
