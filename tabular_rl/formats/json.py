@@ -17,9 +17,32 @@ class _Twice(Exception):
     """A key stands twice in an object."""
 
 
-def read_json(text: str, number: Callable[[str], Any] | None = None) -> Any:
-    """Return what a JSON text holds; `number` makes something of the spelling of a number.
+def read_json(
+    text: str,
+    number: Callable[[str], Any] | None = None,
+    *,
+    infinite: bool = False,
+    expected: str = "finite numbers, or null",
+) -> Any:
+    """Return what a JSON text holds; ModelError with what is wrong with it, and its line.
 
+    Parameters
+    ----------
+    text : the whole file
+    number : makes something of the spelling of a number; None for floats and integers
+    infinite : whether Infinity and -Infinity are taken, as texts
+    expected : what is expected in place of NaN, and of these where they are not taken
+
+    Returns
+    -------
+    Dictionaries, lists, texts and numbers.
+
+    Raises
+    ------
+    ModelError : no valid JSON, a key twice in an object, NaN
+
+    Examples
+    --------
     >>> read_json('{"a": [1, 0.5]}'), read_json("[0.50]", str)
     ({'a': [1, 0.5]}, ['0.50'])
     """
@@ -30,10 +53,12 @@ def read_json(text: str, number: Callable[[str], Any] | None = None) -> Any:
             raise _Twice
         return found
 
-    def refuse(found: str) -> None:
+    def refuse(found: str) -> str:
+        if infinite and "Infinity" in found:
+            return found
         way_out = ". If it is the reward of an action that is unavailable, leave the action out"
-        infinite = way_out if "Infinity" in found else ""
-        raise ModelError(f"found {found}, expected finite numbers, or null{infinite}")
+        more = way_out if "Infinity" in found else ""
+        raise ModelError(f"found {found}, expected {expected}{more}")
 
     try:
         return json.loads(

@@ -47,12 +47,14 @@ def load(
     path : a file, a directory of arrays, "-" for standard input, "example:NAME" for a model of the package, or
         "gymnasium:ID?argument=value&..." for a Gymnasium environment with known transitions
     format : the name of one, "toml", "csv", "npz", "directory", "json", "mdp", "mat"; by default what the suffix says
-    gamma, horizon, terminal, sense : take the place of what the file says; gamma as a text is an exact rational
+    gamma, horizon, terminal, sense : take the place of what the file says; gamma as a text is an exact rational; what
+        the terminal states of P and R, of .MDP files and of model checkers do is left out
     normalize : rescale rows that do not sum to 1
     reward : the name of a reward model, where the file of a model checker has several; "label:NAME" pays 1 for reaching
         a state with this label, where the episode then ends
     arrays : how P and R of a .mat, .npz or .json file are read: {"axes": "ssa", "P": "name of the variable"} or
-        "axes=ssa,P=NAME"; further keys are R, gamma, reward_axes, unavailable, first_index, terminal, start
+        "axes=ssa,P=NAME"; further keys are R, gamma, reward_axes, unavailable, first_index, terminal, start,
+        terminal_rewards
 
     Returns
     -------

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
@@ -64,7 +65,7 @@ from tabular_rl.model.settings import (
     checked_sense,
     final_reward_of,
 )
-from tabular_rl.model.tensors import arrays_of_tensors, turned_text
+from tabular_rl.model.tensors import are_singles, arrays_of_tensors, turned_text
 from tabular_rl.model.unavailable import with_way_out
 from tabular_rl.model.validation import (
     ENDED_WITH_ROWS,
@@ -113,7 +114,7 @@ class MDP(Model, hooks.Drawn):
     gamma : discount, 0 ≤ γ ≤ 1; a text such as "9/10" is that exact rational
     axes : "sas" for P[s, a, s'], "ass" for P[a, s, s'], "ssa" for P[s, s', a]; "s'as", "as's", "s'sa" where the next
         state comes before the state; needed where S = A: shapes cannot tell
-    reward_axes : "sa", "as", "s" or the axes of P, where the number of dimensions does not say it
+    reward_axes : "sa", "as", "s" or the axes of P, where the shape does not say it
     terminal : states of value 0, by name, index or mask; all states without actions must be declared
     terminal_rewards : "on entry" to pay R(g) of a terminal state g on the transitions into it; refused otherwise
     unavailable : "-inf" where rewards -inf mark actions that are unavailable, "inf" where costs do; a row of zeros in P
@@ -316,9 +317,12 @@ class MDP(Model, hooks.Drawn):
         """Return the model of textbook tensors, dense or sparse: what `MDP(P, R, gamma)` is, with its parameters.
 
         A row P[s, a] of zeros is an unavailable action. Without `axes` the shape tells them where there are not as many
-        actions as states. Without `reward_axes` a matrix is (S, A) and a tensor has the axes of P. One sparse matrix
-        (S·A, S) goes by states: its row s·A + a is P[s, a]. With axes="ass" it goes by actions, a·S + s, as
-        scipy.sparse.vstack makes it of a list.
+        actions as states. Without `reward_axes` a matrix is (S, A), or (A, S) where that is another shape, and a tensor
+        has the axes of P. One sparse matrix (S·A, S) goes by states: its row s·A + a is P[s, a]. With axes="ass" it
+        goes by actions, a·S + s, as scipy.sparse.vstack makes it of a list.
+
+        Rows of float32 numbers that sum to 1 as such do, within n · 2^-24, are divided by their sum, which a warning
+        says.
 
         Matrices in CSR with sorted indices, and dense arrays of floats, are read at the speed of memory, and need none
         beside that of the model.
@@ -351,7 +355,12 @@ class MDP(Model, hooks.Drawn):
         gamma = checked_gamma(gamma)
         given = (axes, reward_axes, terminal, terminal_rewards, unavailable, options)
         try:
-            return cls.from_rows(gamma=gamma, copy=False, **arrays_of_tensors(P, R, gamma, *given))
+            arrays = arrays_of_tensors(P, R, gamma, *given)
+            if not options.get("normalize") and are_singles(P, arrays["prob"], arrays["row_ptr"]):
+                what = "P: rows sum to 1 only as float32 numbers do: each is divided by its sum"
+                warnings.warn(what, stacklevel=4)
+                arrays["normalize"] = True
+            return cls.from_rows(gamma=gamma, copy=False, **arrays)
         except ModelError as error:
             turned = partial(turned_text, P, axes)
             raise with_way_out(error, ENDED_WITH_ROWS, LEFT_OUT, options.get("sense"), turned) from None

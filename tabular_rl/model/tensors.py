@@ -25,7 +25,7 @@ from tabular_rl.model.names import Names, state_at
 from tabular_rl.model.on_entry import ON_ENTRY, terminal_reward, with_entry
 from tabular_rl.model.outcomes import A_DICTIONARY
 from tabular_rl.model.rationals import UNDERFLOWS
-from tabular_rl.model.rows import Floats, Ints
+from tabular_rl.model.rows import Floats, Ints, row_sums
 from tabular_rl.model.unavailable import mark_of, unmarked, without_unavailable
 
 WAY_OUT = 'Say axes="sas" for P[s, a, s2], axes="ass" for P[a, s, s2] or axes="ssa" for P[s, s2, a].'
@@ -218,6 +218,8 @@ def _turned(x: Any, axes: str, what: str) -> Any:
 def turned_text(P: Any, axes: str | None) -> str:
     """Say that rows sum to 1 where the state and the next state change places, if they do so there and not here.
 
+    Otherwise it says how P was read, where its shape alone told that and there are more actions than states.
+
     >>> turned_text([[[0.5, 1.0]], [[0.5, 0.0]]], "sas")
     'They sum to 1 with the next state first: say axes="s\\'as".'
     """
@@ -230,11 +232,40 @@ def turned_text(P: Any, axes: str | None) -> str:
     possible = [axes] if axes in ORDER else readings(table.shape) if table.ndim == 3 else []
     if table.ndim != 3 or len(possible) != 1 or possible[0] is None:
         return ""
-    s, _, to = ORDER[possible[0]]
+    s, a, to = ORDER[possible[0]]
     if table.shape[s] != table.shape[to] or not _stochastic(table, s) or _stochastic(table, to):
-        return ""
+        shape, S, A = " x ".join(map(str, table.shape)), table.shape[s], table.shape[a]
+        read = f"P of shape {shape} was read with axes={possible[0]!r}: {S} states, {A} actions."
+        return read if axes is None and S < A else ""
     turned = next(name for name, forward in TURNED.items() if forward == possible[0])
     return f'They sum to 1 with the next state first: say axes="{turned}".'
+
+
+def are_singles(P: Any, prob: Floats, row_ptr: Ints) -> bool:
+    """Return whether P are float32 numbers whose rows sum to 1 as such do, and one of them no better.
+
+    Parameters
+    ----------
+    P : as arrays_of_tensors takes it
+    prob, row_ptr : its rows as float64
+
+    Returns
+    -------
+    True where each row is off by n 2^-24 at most, n its length, and one by more than float64 numbers are.
+
+    Examples
+    --------
+    >>> third = np.full((1, 1, 3), 1 / 3, dtype=np.float32)
+    >>> are_singles(third, third.ravel().astype(float), np.array([0, 3]))
+    True
+    """
+    sheets = P if isinstance(P, (list, tuple)) and len(P) else [P]
+    if not all(str(getattr(sheet, "dtype", "")).endswith("float32") for sheet in sheets):
+        return False
+    length = np.diff(row_ptr)
+    with np.errstate(invalid="ignore", over="ignore"):
+        gap = np.abs(1 - row_sums(prob, row_ptr))
+    return bool((gap > length * 2.0**-52).any() and (gap <= length * 2.0**-24).all())
 
 
 def _stochastic(table: Floats, axis: int) -> bool:
@@ -485,14 +516,17 @@ def _rewards_of_pairs(pairs: Pairs, R: Any, axes: str, reward_axes: str | None) 
 
 def _table(R: Floats, axes: str, reward_axes: str | None, S: int, A: int) -> tuple[Floats, str]:
     """Return dense rewards as R[s], R[s, a] or R[s, a, s2], and the order that their axes had."""
-    named = reward_axes or {1: "s", 2: "sa", 3: axes}.get(R.ndim)
+    named = reward_axes or {1: "s", 2: "as" if R.shape == (A, S) != (S, A) else "sa", 3: axes}.get(R.ndim)
     shapes = {"s": (S,), "sa": (S, A), "as": (A, S), "sas": (S, A, S), "ass": (A, S, S), "ssa": (S, S, A)}
     if named is None:
         raise ModelError(f"R: found {R.ndim} dimensions, expected 1, 2 or 3: R[s], R[s, a] or the axes of P")
     if named not in shapes:
         raise ModelError(f"reward_axes: found {quoted(named)}, expected one of {', '.join(shapes)}")
     if R.shape != shapes[named]:
-        raise ModelError(f"R: found shape {R.shape}, expected {shapes[named]} under reward_axes={named!r}")
+        raise ModelError(
+            f"R: found shape {R.shape}, expected {shapes[named]} under reward_axes={named!r}: "
+            f"P was read with axes={axes!r}, {S} states and {A} actions"
+        )
     return R if named in ("s", "sa") else R.T if named == "as" else R.transpose(ORDER[named]), named
 
 

@@ -123,6 +123,7 @@ def with_way_out(
 
 
 def _with_way_out(fault: Fault, ended: str, left_out: str, mark: str) -> Fault:
+    fault = replace(fault, what=fault.what.replace("or load with --normalize", "or say --normalize"))
     if f"reward {mark}," in fault.what:
         way = f' If it marks an action that is unavailable, say unavailable="{mark}", or set its row of P to zero.'
         return replace(fault, what=fault.what.removesuffix(left_out).rstrip(".") + "." + way)

@@ -14,6 +14,7 @@ from scipy.sparse import csc_matrix
 
 from tabular_rl import ModelError, OptionError, TabularError, load, save, solve
 from tabular_rl.formats.importers.mat5 import read_variables
+from tabular_rl.formats.remarks import heard
 
 # The forest of MDPtoolbox: P[s, a, s2], R[s, a]. Its values at .9 are in its documentation.
 P = np.array([[[0.1, 0.9, 0], [1, 0, 0]], [[0.1, 0, 0.9], [1, 0, 0]], [[0.1, 0, 0.9], [1, 0, 0]]])
@@ -162,13 +163,47 @@ def test_what_ends(read):
     with pytest.raises(ModelError, match=r"terminal: found numbers, .* Say arrays=\"first_index=0\""):
         read("npz", both | {"terminal": [2]})
     with pytest.raises(
-        ModelError, match=r"state '2': is declared terminal and has probabilities in P, .* set the"
+        ModelError,
+        match=r"state '2': is declared terminal and has probabilities in P, .* set the.* or name it with terminal=",
     ):
         read("npz", {"P": P, "R": R, "gamma": 0.9, "terminal": [0, 0, 1]})
 
 
 @pytest.mark.small
-@pytest.mark.parametrize("kind", ["mat", "npz"])
+@pytest.mark.parametrize("form", ["sas", "as's", "s'as", "cell", "cell of dense"])
+def test_what_a_state_does_that_the_caller_ends_is_left_out(read, form):
+    """State 3 has rows of its own, as MDPtoolbox wants of every state. v(2) = 0.9 · 0.1 v(1), or 1 by cutting."""
+    paid = R.copy()
+    paid[2] = 0
+    forms = {
+        "sas": P, "as's": P.transpose(1, 2, 0), "s'as": P.transpose(2, 1, 0), "cell": cell(SHEETS),
+        "cell of dense": cell([P[:, 0], P[:, 1]]),
+    }  # fmt: skip
+    arrays = f"axes={form}" if "'" in form else None
+    said = []
+    with heard(said.append):
+        mdp = read("mat", {"P": forms[form], "R": paid, "gamma": 0.9}, terminal=["3"], arrays=arrays)
+    assert said == [f"{mdp.origin}: what the terminal states that were asked for do is left out"]
+    assert (mdp.terminal.tolist(), mdp.L) == ([False, False, True], 4)
+    # Young is left alone or is cut for 0; middle is cut for 1: v1 = 0.9 (0.1 v1 + 0.9 v2), v2 = 1 + 0.9 v1.
+    first = 0.81 / (1 - 0.09 - 0.729)
+    assert solve(mdp).v.tolist() == pytest.approx([first, 1 + 0.9 * first, 0], abs=1e-6)
+
+
+@pytest.mark.small
+def test_what_a_terminal_state_pays_is_paid_on_entry_where_that_is_asked(read):
+    paid = np.array([0.0, 0, 4])
+    given = {"P": P, "R": paid, "gamma": 0.9}
+    with pytest.raises(
+        ModelError, match=r'which is never collected: .* or say arrays="terminal_rewards=on-entry"'
+    ):
+        read("npz", given, terminal=["2"])
+    mdp = read("npz", given, terminal=["2"], arrays="terminal_rewards=on-entry")
+    assert mdp.r.tolist() == pytest.approx([0, 0, 0.9 * 0.9 * 4, 0])
+
+
+@pytest.mark.small
+@pytest.mark.parametrize("kind", ["mat", "npz", "json"])
 def test_rewards_of_minus_infinity(read, kind):
     without = R.copy()
     without[0, 1] = -INF
@@ -226,11 +261,18 @@ SQUARE = np.array([[[0.5, 0.5], [0.25, 0.75]], [[0.5, 0.5], [1, 0]]])
         ("npz", {"P": P * 1j, "R": R, "gamma": 0.9}, "member 'P': found dtype complex128, expected numbers"),
         ("npz", {"P": P.astype(object), "R": R, "gamma": 0.9}, "member 'P': found dtype object, expected numbers"),
         ("npz", {"P": P, "gamma": 0.9}, "member 'P"),
-        ("json", {"P": P, "R": [[0, None], [0, 0], [0, 0]], "gamma": 0.9}, "R: found null, expected numbers. JSON"),
+        ("json", {"P": P, "R": [[0, None], [0, 0], [0, 0]], "gamma": 0.9}, "R: found null, expected numbers. If it is"),
         ("json", {"P": P, "R": [[0], [0, 0]], "gamma": 0.9}, "R: found no rectangular array of numbers"),
         ("json", {"P": P, "R": [["x"]], "gamma": 0.9}, "R: found no rectangular array of numbers"),
         ("json", {"P": SQUARE, "R": [[1, 2], [3, 4]], "gamma": 0.9, "axes": "sas"},
          'Say arrays="reward_axes=sa" for R[s, a], or arrays="reward_axes=as" for R[a, s]'),
+        ("json", {"P": SQUARE, "R": [[1, 2], [3, 4]], "gamma": 0.9},
+         'axes, reward_axes: found none, and with as many actions as states the shape of P and R cannot tell them. Say '
+         'arrays="reward_axes=sa" for R[s, a], or arrays="reward_axes=as" for R[a, s], and arrays="axes=sas" for P'),
+        ("json", {"P": P, "R": [[0, -INF], [0, 0], [0, 0]], "gamma": 0.9}, 'say arrays="unavailable=-inf", or set its'),
+        ("json", {"P": P, "R": [[0, float("nan")], [0, 0], [0, 0]], "gamma": 0.9}, "found NaN, expected finite num"),
+        ("mat", {"P": P[:, :, :2], "R": R, "gamma": 0.9},
+         "P of shape 3 x 2 x 2 was read with axes=ass: 2 states, 3 actions"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told(read, kind, variables, text):

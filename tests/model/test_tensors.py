@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -141,7 +142,7 @@ def test_terminal_states_by_index_name_or_mask(terminal):
         (([[["x"]]], [[1.0]], 0.9), {}, "P: found <U1 entries, expected numbers"),
         (([[[True]]], [[1.0]], 0.9), {}, "P: found bool entries, expected numbers"),
         ((P.astype(complex), R, 0.9), {"axes": "ass"}, "P: found complex128 entries, expected numbers"),
-        ((P, R.T, 0.9), {"axes": "ass"}, "R: found shape (2, 3), expected (3, 2) under reward_axes='sa'"),
+        ((P, R[:2], 0.9), {"axes": "ass"}, "R: found shape (2, 2), expected (3, 2) under reward_axes='sa'"),
         ((P, R, 0.9), {"axes": "ass", "reward_axes": "az"}, "reward_axes: found 'az', expected one of s, sa, as"),
         ((P, R, 0.9), {"axes": "ass", "states": ["a"]}, "names: found 1 states and 2 actions, expected 3 and 2"),
         ((P, R, 0.9), {"axes": "ass", "terminal": ["x"]}, "terminal: found 'x', expected the name or index of a state"),
@@ -351,3 +352,44 @@ def test_rows_that_sum_to_1_the_other_way_round_are_told():
     assert fault(square, [1.0, 2.0], 0.5).endswith(
         """Rows sum to 1 with the next state first: "s'as" or "s'sa"."""
     )
+
+
+@pytest.mark.small
+def test_float32_numbers_are_rows_where_they_sum_to_1_as_such():
+    """0.1 and 0.9 are 0.1 + 1.5e-9 and 0.9 - 2.4e-8 there, of sum 1 - 2.2e-8."""
+    P = np.array([[[0.1, 0.9, 0], [1, 0, 0], [0.3, 0.3, 0.4]]], dtype=np.float32)
+    said = "rows sum to 1 only as float32 numbers do: each is divided by its sum"
+    for make in (
+        lambda: MDP(P, [1, 2, 3], 0.9),
+        lambda: MDP.from_toolbox(P, np.array([1, 2, 3]), 0.9),
+        lambda: MDP(sparse.csr_array(P[0]), [1, 2, 3], 0.9),
+        lambda: MDP([sparse.csr_array(P[0])], [1, 2, 3], 0.9),
+    ):
+        with pytest.warns(UserWarning, match=said):
+            mdp = make()
+        assert abs(mdp.prob[0] - 0.1) < 4e-9
+        assert 0 < mdp.facts.correction < 4e-8
+        assert max(abs(1 - math.fsum(mdp.prob[a:b])) for a, b in itertools.pairwise(mdp.row_ptr)) < 1e-15
+    with pytest.raises(ModelError, match=r"or say normalize=True to rescale it"):
+        MDP(P.astype(float), [1, 2, 3], 0.9)
+    short = P.copy()
+    short[0, 0, 0] += 2e-7
+    with pytest.raises(ModelError, match=r"probabilities sum to 1\.0000001"):
+        MDP(short, [1, 2, 3], 0.9)
+
+
+@pytest.mark.small
+def test_a_table_of_rewards_is_read_by_its_shape_and_says_how_P_was():
+    P = np.array(
+        [[[0.1, 0.9, 0], [1, 0, 0]], [[0.1, 0, 0.9], [1, 0, 0]], [[0, 0, 1], [1, 0, 0]]]
+    )  # P[s, a, s2]
+    R = np.array([[0, 1], [2, 3], [4, 5]])
+    assert MDP(P, R.T, 0.9) == MDP(P, R, 0.9)
+    with pytest.raises(
+        ModelError, match=r"P of shape 3 x 2 x 2 was read with axes='ass': 2 states, 3 actions"
+    ):
+        MDP(P[:, :, :2], R, 0.9)
+    with pytest.raises(
+        ModelError, match=r"R: found shape \(2, 2\).*P was read with axes='sas', 3 states and 2 act"
+    ):
+        MDP(P, R[:2], 0.9)

@@ -26,6 +26,7 @@ from tabular_rl.model.outcomes import arrays_of_outcomes
 
 KNOWN = ("P", "gamma", "start", "horizon", "sense", "name", "source")
 TIMES = 40  # bytes that are needed for a byte of text
+FINITE = "finite numbers"
 WHOLE = re.compile(r"(-?[0-9]+)\.0+")
 
 
@@ -50,9 +51,11 @@ def read_dictionary_json(file: BinaryIO, asked: Asked) -> MDP:
 
 def model_of_json(text: str, asked: Asked) -> MDP:
     """Return the model of a text in JSON; ModelError with the line, state and action of each fault."""
-    found = read_json(text, _spelled)
+    found = read_json(text, _spelled, infinite=True, expected=FINITE)
     if asked.arrays or (are_arrays(found) and "numbers" not in found):
         return model_of_lists(found, asked)
+    if "Infinity" in text:
+        read_json(text, _spelled, expected=FINITE)  # refused, but as a name
     wrapped = "P" in found
     try:
         return _model(found if wrapped else {"P": found}, asked)

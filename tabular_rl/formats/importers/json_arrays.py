@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.rationals import as_fraction, nearest
 
 NUMBERS = ("P", "R", "start")
+INFINITE = "Infinity"  # as json.dump of Python writes it, and as it is spelled when it is read
 
 
 def model_of_lists(top: dict[str, Any], asked: Asked) -> MDP:
@@ -39,9 +41,13 @@ def model_of_lists(top: dict[str, Any], asked: Asked) -> MDP:
 def _value(key: str, x: Any, role: str | None, top: dict[str, Any]) -> Any:
     if role in NUMBERS:
         try:
-            return np.array(_floats(x), dtype=np.float64)
+            return np.array(_floats(x, role == "R"), dtype=np.float64)
         except TypeError:
-            hint = ". JSON has no infinite numbers: set the row of P to zero" if role == "R" else ""
+            hint = (
+                ". If it is the reward of an action that is unavailable, set its row of P to zero"
+                if role == "R"
+                else ""
+            )
             raise ModelError(f"{key}: found {_odd(x)}, expected numbers{hint}") from None
         except (ValueError, OverflowError):
             raise ModelError(f"{key}: found no rectangular array of numbers, expected one") from None
@@ -56,10 +62,12 @@ def _value(key: str, x: Any, role: str | None, top: dict[str, Any]) -> Any:
     return x
 
 
-def _floats(x: Any) -> Any:
-    """Return nested lists of texts as nested lists of floats."""
+def _floats(x: Any, infinite: bool) -> Any:
+    """Return nested lists of texts as nested lists of floats, which may be `infinite`."""
     if isinstance(x, list):
-        return [_floats(entry) for entry in x]
+        return [_floats(entry, infinite) for entry in x]
+    if infinite and x in (INFINITE, f"-{INFINITE}"):
+        return -math.inf if x[0] == "-" else math.inf
     if not isinstance(x, str):
         raise TypeError
     return nearest(as_fraction(x))

@@ -7,13 +7,13 @@ follows from the shape, or it is asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tabular_rl.errors import ModelError, OptionError, closest, kind_text, quoted
+from tabular_rl.errors import Fault, ModelError, OptionError, closest, kind_text, quoted
 from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.importers.named_settings import (
     ends_of,
@@ -38,6 +38,7 @@ NAMES = {
     "actions": ("actions", "action_names"),
     "axes": ("axes",),
     "reward_axes": ("reward_axes",),
+    "terminal_rewards": ("terminal_rewards",),
     "unavailable": ("unavailable",),
     "first_index": ("first_index",),
     "sense": ("sense",),
@@ -48,6 +49,7 @@ NAMES = {
 TEXTS = (
     "axes",
     "reward_axes",
+    "terminal_rewards",
     "unavailable",
     "first_index",
     "sense",
@@ -132,7 +134,7 @@ def model_of_arrays(
     axes, reward_axes = (text_of(given, key) for key in ("axes", "reward_axes"))
     P, axes = _three(P, axes)
     S, A = _sizes(P, axes)
-    R, reward_axes = _rewards(R, reward_axes, S, A, column_major)
+    R, reward_axes = _rewards(R, reward_axes, S, A, column_major, axes is None)
     first = first_of(given, first)
     states = names_of(given, "states", S, first)
     options: dict[str, Any] = {
@@ -141,6 +143,7 @@ def model_of_arrays(
         "sense": asked.sense or text_of(given, "sense") or "max",
         "horizon": asked.horizon if asked.horizon is not None else whole_of(given, "horizon"),
         "normalize": asked.normalize,
+        "terminal_rewards": (text_of(given, "terminal_rewards") or "").replace("-", " ") or None,
         "unavailable": text_of(given, "unavailable"),
         "name": text_of(given, "name") or "",
         "source": text_of(given, "source") or "",
@@ -152,10 +155,13 @@ def model_of_arrays(
     ends = ends_of(given, asked.terminal, S, states, "first_index" in given or first == 1, first)
     if S and ends.any():
         P = _without_loops(P, R, axes, reward_axes, ends)
+        if asked.terminal is not None:
+            P = _ended(P, axes, ends, asked)
     try:
         return MDP.from_tensors(P, R, gamma, axes=axes, reward_axes=reward_axes, terminal=ends, **options)
     except ModelError as error:
-        raise ModelError([replace(fault, what=_as_typed(fault.what)) for fault in error.faults]) from None
+        faults = [replace(fault, what=_as_typed(fault.what)) for fault in error.faults]
+        raise ModelError(_read_as(faults, P, axes, S, A)) from None
 
 
 def _as_typed(what: str) -> str:
@@ -164,7 +170,21 @@ def _as_typed(what: str) -> str:
     >>> _as_typed('Say axes="sas" for P[s, a, s2], axes="ass" for P[a, s, s2]')
     'Say --arrays axes=sas for P[s, a, s2], --arrays axes=ass for P[a, s, s2]'
     """
+    what = what.replace("terminal_rewards='on entry'", "--arrays terminal_rewards=on-entry")
+    what = what.replace("or leave it out of terminal=.", "or name it with --terminal, which leaves them out.")
     return re.sub(r'\b(axes|unavailable)="([^"]*)"', r"--arrays \1=\2", what)
+
+
+def _read_as(faults: Sequence[Fault], P: Any, axes: str | None, S: int, A: int) -> list[Fault]:
+    """Return faults, of which the first that follows from the shapes of P and R says how P was read."""
+    of_shapes = (" sum to ", "names: found")
+    at = next((i for i, fault in enumerate(faults) if any(text in fault.what for text in of_shapes)), None)
+    made = list(faults)
+    if at is not None and axes is not None and not (is_stack(P) or is_sparse_list(P)):
+        shape = " x ".join(map(str, P.shape))
+        read = f"P of shape {shape} was read with axes={axes}: {S} states, {A} actions"
+        made[at] = replace(made[at], what=f"{made[at].what.rstrip('.')}. {read}.")
+    return made
 
 
 def _by_role(found: Mapping[str, Any], said: Mapping[str, str], asked: Asked) -> dict[str, Any]:
@@ -293,8 +313,10 @@ def _sizes(P: Any, axes: str | None) -> tuple[int, int]:
     return int(P.shape[s]), int(P.shape[a])
 
 
-def _rewards(R: Any, axes: str | None, S: int, A: int, column_major: bool) -> tuple[Any, str | None]:
-    """Return R and the order of its axes, as far as it is not that of P."""
+def _rewards(
+    R: Any, axes: str | None, S: int, A: int, column_major: bool, asks: bool
+) -> tuple[Any, str | None]:
+    """Return R and the order of its axes, as far as it is not that of P; `asks` where axes= must be said too."""
     if isinstance(R, _Stacked):
         R = np.asarray(R)
         return R, axes or ("ass" if R.ndim == 3 else None)
@@ -312,10 +334,48 @@ def _rewards(R: Any, axes: str | None, S: int, A: int, column_major: bool) -> tu
         return R[None], "ass"
     if column_major and S == A and R.shape == (S, S) and not np.array_equal(R, R.T):
         what = "reward_axes: found none, and with as many actions as states the shape of R cannot tell them"
-        raise ModelError(
-            f"{what}. Say --arrays reward_axes=sa for R[s, a], or --arrays reward_axes=as for R[a, s]"
-        )
+        way_out = "Say --arrays reward_axes=sa for R[s, a], or --arrays reward_axes=as for R[a, s]"
+        if asks:
+            what = what.replace("reward_axes", "axes, reward_axes").replace("of R", "of P and R")
+            way_out += ", and --arrays axes=sas for P[s, a, s2], --arrays axes=ass for P[a, s, s2]"
+        raise ModelError(f"{what}. {way_out}")
     return R, None
+
+
+def _ended(P: Any, axes: str | None, ends: Any, asked: Asked) -> Any:
+    """Return P without what the terminal states do that the caller names, which is said."""
+    forward = SAME.get(axes, TURNED.get(axes, axes)) if axes is not None else None
+    before = made = P
+    if is_stack(P):
+        S = P.shape[1]
+        kept = ~(np.tile(ends, P.shape[0] // S) if forward == "ass" else np.repeat(ends, P.shape[0] // S))
+        made = _rows_kept(P, kept)
+    elif is_sparse_list(P):
+        turned = axes in TURNED
+        made = [_rows_kept(sheet.T, ~ends).T.tocsr() if turned else _rows_kept(sheet, ~ends) for sheet in P]
+    elif forward in ORDER:
+        made = np.array(P)
+        state = ORDER[forward][2 if axes in TURNED else 0]
+        made[(slice(None),) * state + (ends,)] = 0
+    if _entries_of(made) < _entries_of(before):
+        asked.say("what the terminal states that were asked for do is left out", matters=False)
+    return made
+
+
+def _rows_kept(matrix: Any, kept: Any) -> Any:
+    """Return a sparse matrix with the entries of the rows that are kept."""
+    from scipy.sparse import csr_array, diags_array
+
+    made = csr_array(diags_array(kept.astype(np.float64), format="csr") @ csr_array(matrix))
+    made.eliminate_zeros()
+    return made
+
+
+def _entries_of(P: Any) -> int:
+    """Return how many entries are not 0."""
+    if is_sparse_list(P):
+        return sum(_entries_of(sheet) for sheet in P)
+    return int(P.count_nonzero()) if is_stack(P) else int(np.count_nonzero(P))
 
 
 def _without_loops(P: Any, R: Any, axes: str | None, reward_axes: str | None, ends: Any) -> Any:
