@@ -35,7 +35,8 @@ def enclosing(x: Fraction) -> Pair:
     (True, (0.5, 0.5))
     """
     near = x.numerator / x.denominator
-    gap = Fraction(near) - x
+    num, den = near.as_integer_ratio()
+    gap = num * x.denominator - x.numerator * den
     return (
         near if gap <= 0 else math.nextafter(near, -math.inf),
         near if gap >= 0 else math.nextafter(near, math.inf),

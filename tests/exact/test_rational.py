@@ -14,7 +14,7 @@ from reference import exact_optimal_rows, exact_optimal_value, exact_policy_valu
 from tabular_rl.errors import NoFiniteAnswer, OptionError
 from tabular_rl.methods.exact import _integers, _lifting
 from tabular_rl.methods.exact._integers import lowest_terms, solve_integers
-from tabular_rl.methods.exact._lifting import lifted, small_fraction
+from tabular_rl.methods.exact._lifting import joined, lifted, powers, remainder_by, small_fraction
 from tabular_rl.methods.exact.rational import rational, rational_evaluation, rational_values
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -379,6 +379,44 @@ def test_small_fractions_are_met_on_the_way_of_euclid():
         v = abs(number(rng, bits)) | 1
         u, M = number(rng, bits), 268435399 ** (2 + 2 * bits // 27)
         assert F(*small_fraction(u * pow(v, -1, M) % M, M, math.isqrt(M // 2))) == F(u, v)
+
+
+@pytest.mark.parametrize("kind", [int, _lifting.whole_kind()], ids=["own", "flint"])
+def test_remainders_without_division(kind):
+    rng = np.random.default_rng(7)
+    for m in (
+        1,
+        2,
+        3,
+        4,
+        2**64 - 1,
+        2**64,
+        2**64 + 1,
+        268435399**40,
+        *(abs(number(rng, 3000)) | 1 for _ in range(9)),
+    ):
+        remainder = remainder_by(kind(m))
+        some = [abs(number(rng, 2 * m.bit_length())) % m**2 for _ in range(20)]
+        for x in {0, 1, m - 1, m, m + 1, m * m - m, m * m - 1, *some}:
+            if 0 <= x < m * m:
+                assert remainder(kind(x)) == x % m
+
+
+def test_digits_are_joined_whatever_their_number():
+    for count in (1, 2, 3, 8, 13):
+        digits = list(range(3, 3 + count))
+        assert joined(digits, powers(100, count)) == sum(x * 100**k for k, x in enumerate(digits))
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["flint", "own"])
+def test_a_long_denominator_is_kept_once(monkeypatch, own):
+    """Numerators that have nothing in common with it share one denominator, which may have a million digits."""
+    if own:
+        monkeypatch.setitem(sys.modules, "flint", None)
+    den = 3**2000
+    first, second, third = lowest_terms([2, 3, -(2**9000)], den, Run("", {}))
+    assert first.denominator is den is third.denominator
+    assert (second.numerator, second.denominator) == (1, 3**1999)
 
 
 def test_long_fractions_are_in_lowest_terms(monkeypatch):

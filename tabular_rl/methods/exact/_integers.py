@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError
-from tabular_rl.methods.exact._lifting import has_flint, lifted, whole_kind
+from tabular_rl.methods.exact._lifting import has_flint, lifted, remainder_by, whole_kind
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving.run import Run
@@ -143,8 +143,8 @@ class Values:
 def lowest_terms(num: list[int], den: int, run: Run) -> list[Fraction]:
     """Return numbers other than 0 over a positive denominator as fractions in lowest terms.
 
-    Where python-flint is there, what long numbers have in common with the denominator is looked for in the part of it
-    whose primes are met in their product: most of them have little in common, and that part is short.
+    What long numbers have in common with the denominator is looked for in the part of it whose primes are met in their
+    product: most of them have little in common, and that part is short.
 
     Parameters
     ----------
@@ -162,29 +162,36 @@ def lowest_terms(num: list[int], den: int, run: Run) -> list[Fraction]:
     [Fraction(1, 6), Fraction(-1, 4)]
     """
     shared: Any = den
-    divisor: Callable[[Any, Any], int] = math.gcd
-    if den.bit_length() >= LONG and has_flint():
-        whole, product = whole_kind(), 1
-        shared, rest = 1, whole(den)
-        for x in num:
-            run.check_stop()
-            product = whole(x) * product % rest
-        common = rest.gcd(product)
+    divisor: Callable[[Any, Any], Any] = math.gcd
+    if den.bit_length() >= LONG:
+        whole = whole_kind()
+        divisor = math.gcd if whole is int else lambda x, y: int(whole(x).gcd(whole(y)))
+        shared, rest = 1, den
+        common = divisor(rest, _product(num, den, run))
         while common != 1:
             shared, rest = shared * common, rest // common
-            common = common.gcd(rest)
-        shared = int(shared)
-        if shared.bit_length() >= LONG:
-            divisor = lambda x, y: int(whole(x).gcd(whole(y)))  # noqa: E731
+            common = divisor(common, rest)
     found = []
     for x in num:
         run.check_stop()
         common = divisor(x, shared)
         # Fraction(x, den) would look for it again.
         fraction: Any = object.__new__(Fraction)
-        fraction._numerator, fraction._denominator = x // common, den // common
+        fraction._numerator, fraction._denominator = (x, den) if common == 1 else (x // common, den // common)
         found.append(fraction)
     return found
+
+
+def _product(values: list[int], m: int, run: Run) -> int:
+    """Π |values| mod m."""
+    whole = whole_kind()
+    product, modulus = whole(1), whole(m)
+    remainder = remainder_by(modulus)
+    for x in values:
+        run.check_stop()
+        factor = whole(abs(x))
+        product = remainder(product * (factor if factor < modulus else factor % modulus))
+    return int(product)
 
 
 def chain_rows(rows: Rows, policy: Policy) -> list[Row | None]:

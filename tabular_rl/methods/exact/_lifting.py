@@ -26,7 +26,8 @@ DIGIT = 28  # bits of a prime
 SPARE = 40  # bits by which a fraction must be smaller than what its digits can hold
 SMALL = 100  # equations up to which all entries are taken to be there
 BLOCK = 1 << 24  # products of one call of a kernel
-CHUNK = 32  # digits that a kernel joins
+CHUNK = 64  # digits that a kernel joins
+GROUP = 64  # values whose digits are joined together
 FIRST = 8  # digits that are tried
 WINDOW = 120  # bits by which quotients are found
 MOST = 1e12  # products of a solution: some twenty minutes
@@ -171,9 +172,10 @@ class Lifting:
 
     def candidates(self) -> Iterator[tuple[list[Any], Any]]:
         """Yield numerators and the denominator that they share, where there are enough digits for them to be right."""
-        M = self.p**self.done
-        half = math.isqrt(M // 2)
-        u, den = small_fraction(joined(self.mixture[: self.done].tolist(), self.p) % M, M, half)
+        M = self.whole(self.p) ** self.done
+        half = 1 << (M.bit_length() - 2) // 2
+        digits = [self.whole(x) for x in self.mixture[: self.done].tolist()]
+        u, den = small_fraction(joined(digits, powers(self.whole(self.p), self.done)) % M, M, half)
         if den and (abs(u) * den) << SPARE < M:
             # The numerators are hardly longer than u: fewer digits hold them.
             few = min(_digits_of(abs(u).bit_length() + 2 * SPARE), self.done)
@@ -185,13 +187,14 @@ class Lifting:
     def _numerators(self, den: int, digits: int, most: int) -> Iterator[tuple[list[Any], Any]]:
         """The same from a part of the denominator; what it lacks is found where a numerator is more than `most`."""
         M, shared = self.whole(self.p) ** digits, self.whole(den)
+        remainder = remainder_by(M)
         num, dens, rest, bar = [], [], shared % M, M >> SPARE
         for residue in self._values(digits):
-            y = residue * rest % M
+            self.run.check_stop()
+            y = remainder(residue * rest)
             y -= M if 2 * y > M else 0
             if abs(y) >= bar:
-                self.run.check_stop()
-                y, more = small_fraction(int(y % M), int(M), most)
+                y, more = small_fraction(y % M, M, most)
                 if not more or more.bit_length() + y.bit_length() + SPARE // 2 > M.bit_length():
                     return
                 shared, rest = shared * more, rest * more % M
@@ -200,18 +203,24 @@ class Lifting:
         found = [y * (shared // d) for y, d in zip(num, dens, strict=True)]
         yield [found[at] for at in self.place.tolist()], shared
 
-    def _values(self, digits: int) -> list[Any]:
+    def _values(self, digits: int) -> Iterator[Any]:
         """Each x(i) modulo p^digits, in the order of elimination."""
-        n, p, parts = self.n, self.p, []
-        size = CHUNK * DIGIT // 32
-        for first in range(0, digits, CHUNK):
-            self.run.check_stop()
-            limbs = np.zeros(n * size, dtype=np.int64)
-            self.kernels.join(self.x, n, first, min(first + CHUNK, digits), p, size, limbs)
+        n, size, chunks = self.n, CHUNK * DIGIT // 32, -(-digits // CHUNK)
+        table = self.x[: n * digits].reshape(digits, n)
+        bases = powers(self.whole(self.p) ** CHUNK, chunks)
+        for first in range(0, n, GROUP):
+            own = table[:, first : first + GROUP]
+            padded = np.zeros((chunks * CHUNK, own.shape[1]), dtype=np.int32)
+            padded[:digits] = own
+            # one column for CHUNK digits of a value, those of the same value one beside the other
+            columns = padded.reshape(chunks, CHUNK, -1).transpose(1, 2, 0).reshape(-1)
+            count = len(columns) // CHUNK
+            limbs = np.zeros(count * size, dtype=np.int64)
+            self.kernels.join(columns, count, 0, CHUNK, self.p, size, limbs)
             data, width = limbs.astype("<u4").tobytes(), 4 * size
-            numbers = (int.from_bytes(data[i : i + width], "little") for i in range(0, n * width, width))
-            parts.append([self.whole(x) for x in numbers])
-        return [joined(list(part), self.whole(p) ** CHUNK) for part in zip(*parts, strict=True)]
+            for start in range(0, len(data), chunks * width):
+                ends = range(start, start + chunks * width, width)
+                yield joined([self.whole(int.from_bytes(data[i : i + width], "little")) for i in ends], bases)
 
 
 def has_flint() -> bool:
@@ -233,15 +242,42 @@ def _digits_of(bits: float) -> int:
     return int(bits / (DIGIT - 0.001)) + 1
 
 
-def joined(digits: Sequence[Any], base: Any) -> Any:
-    """Σ digits(k) base^k, in pairs."""
+def powers(base: Any, count: int) -> list[Any]:
+    """base, base², base⁴ ...: what `joined` needs for so many digits."""
+    found = [base]
+    while 2 ** len(found) < count:
+        found.append(found[-1] * found[-1])
+    return found
+
+
+def joined(digits: Sequence[Any], bases: list[Any]) -> Any:
+    """Σ digits(k) base^k, in pairs; `bases` are powers(base, how many digits there are)."""
     level = list(digits)
-    while len(level) > 1:
+    for base in bases:
+        if len(level) == 1:
+            break
         if len(level) % 2:
             level.append(0)
         level = [low + high * base for low, high in zip(level[::2], level[1::2], strict=True)]
-        base *= base
     return level[0]
+
+
+def remainder_by(m: Any) -> Callable[[Any], Any]:
+    """Return the function x → x mod m for 0 ≤ x < m²: two products, not a division, which takes longer (Barrett 1986).
+
+    >>> remainder_by(10**30)(7 * 10**45 + 3)
+    3
+    """
+    bits = m.bit_length()
+    inverse = ((m * 0 + 1) << 2 * bits) // m
+
+    def remainder(x: Any) -> Any:
+        left = x - ((x >> bits - 1) * inverse >> bits + 1) * m
+        while left >= m:
+            left -= m
+        return left
+
+    return remainder
 
 
 def _digits(values: list[int], base: int, count: int) -> list[list[int]]:
@@ -263,7 +299,7 @@ def _prime_below(p: int) -> int:
             return p
 
 
-def small_fraction(y: int, M: int, limit: int) -> tuple[int, int]:
+def small_fraction(y: Any, M: Any, limit: Any) -> tuple[Any, Any]:
     """u and v ≥ 0 with u ≡ v y (mod M) and |u| ≤ limit, v as small as Euclid's algorithm meets it.
 
     Parameters
@@ -285,7 +321,7 @@ def small_fraction(y: int, M: int, limit: int) -> tuple[int, int]:
     while u2 > limit:
         shift = u.bit_length() - WINDOW
         if shift > 0 and u2.bit_length() - limit.bit_length() > WINDOW:
-            a, b, c, d = _quotients(u >> shift, u2 >> shift)
+            a, b, c, d = _quotients(int(u >> shift), int(u2 >> shift))
             if b:
                 u, u2, v, v2 = a * u + b * u2, c * u + d * u2, a * v + b * v2, c * v + d * v2
                 continue
