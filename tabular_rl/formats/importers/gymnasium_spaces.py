@@ -95,9 +95,8 @@ def not_finite(env: Any) -> str:
     for what in ("observation_space", "action_space"):
         space = getattr(env, what, None)
         if parts_of(space) is None:
-            return (
-                f"{what}: found {escape(str(space), 100)}, expected {FINITE}. A wrapper can make few of many"
-            )
+            found = escape(" ".join(str(space).split()), 100)
+            return f"{what}: found {found}, expected {FINITE}. A wrapper can make few of many"
     return ""
 
 
