@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.certificates.region import Region
 from tabular_rl.errors import NotAnswerable, OptionError
+from tabular_rl.model import hooks
 from tabular_rl.model.calls import Option
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import policy_of
@@ -22,15 +23,16 @@ CONFIDENCE = Option(
 )
 
 
-@dataclass(frozen=True)
-class Confidence:
+@dataclass(frozen=True, eq=False, repr=False)
+class Confidence(hooks.Shown):
     """Intervals of values that hold together with a probability of at least `level`, before the log is made.
 
     `lower` and `upper` (S,) enclose the values of the best policy of the true model, or of a given one (`given`); these
     hold for all policies at once, also for one that is chosen by the log. `start` is the interval of the value of the
     start of the estimate. `radius` (L,) is how far each row can be from the shares, in the sum of absolute
     differences; `reward_low` and `reward_high` (L,) enclose the mean rewards of pairs. All this is so if rewards lie in
-    `reward_range`, and the process has no other states, and no other pairs, than those of the log.
+    `reward_range` (those of the log are in `seen`), and the process has no other states, and no other pairs, than those
+    of the log.
     """
 
     mdp: MDP
@@ -43,6 +45,13 @@ class Confidence:
     reward_high: Floats
     reward_range: tuple[float, float]
     given: bool = False
+    seen: tuple[float, float] = (-math.inf, math.inf)
+
+    def __repr__(self) -> str:
+        return f"Confidence(level={self.level:.10g}, start=({self.start[0]:.6g}, {self.start[1]:.6g}))"
+
+    def __str__(self) -> str:
+        return str(hooks.text_of(self))
 
 
 def row_radius(n: Ints, S: int, pairs: int, risk: float) -> Floats:
@@ -164,7 +173,7 @@ def confidence_of(
     lower, upper = Region(mdp, prob, radius, least, most).bounds(pi)
     start = _mean(mdp.start, lower, -1), _mean(mdp.start, upper, 1)
     return Confidence(
-        mdp, confidence, lower, upper, start, radius, least, most, (low, high), policy is not None
+        mdp, confidence, lower, upper, start, radius, least, most, (low, high), policy is not None, seen
     )
 
 

@@ -28,7 +28,7 @@ LARGEST_PRIOR = 1_000_000  # also of its denominator: counts stay within int64
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate(hooks.Shown):
+class Estimate(hooks.Shown, hooks.Tabled):
     """A model estimated from N transitions, with its counts.
 
     `counts` (K,) is how often each outcome of `mdp` was seen, so that without a prior prob = counts / tries of its row;

@@ -61,7 +61,7 @@ class Evaluated:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OffPolicy(hooks.Shown):
+class OffPolicy(hooks.Shown, hooks.Tabled):
     """What a policy π is worth by a log of another one: J(π) = E[Σ_t γ^t r_t] from where the episodes begin.
 
     `estimates` are those of the estimators, in their order; `off_policy["weighted"]` is one by name. The weights of

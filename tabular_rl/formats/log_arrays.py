@@ -80,6 +80,24 @@ def named_columns(transitions: Transitions) -> dict[str, NDArray[Any]]:
     return columns
 
 
+def frame_columns(log: Log | Transitions) -> dict[str, Any]:
+    """Return what a log says by the names of its columns, as `read_log` reads them."""
+    if isinstance(log, Transitions):
+        columns = named_columns(log)
+        return {**columns, "done": log.done}
+    begins = log.begins | np.concatenate([[True], log.s[1:] != log.s2[:-1]])
+    states, actions = (np.array(list(names), dtype=object) for names in (log.states, log.actions))
+    columns = {
+        "episode": np.cumsum(begins),
+        "state": states[log.s],
+        "action": actions[log.a],
+        "reward": log.reward,
+        "next_state": states[log.s2],
+        "done": log.done,
+    }
+    return columns if log.propensity is None else {**columns, "propensity": log.propensity}
+
+
 def _named(index: NDArray[Any], names: Names) -> NDArray[Any]:
     named: NDArray[Any] = np.array(list(names))[index] if names.given else index.astype(np.int64)
     return named

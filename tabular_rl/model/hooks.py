@@ -102,6 +102,29 @@ class Framed:
         return frame_of(self, "pyarrow", what)
 
 
+class Tabled:
+    """What is had as one data frame: a log, a model estimated from it, an evaluation by it."""
+
+    __slots__ = ()
+
+    def to_frame(self, library: str = "") -> Any:
+        """Return it as a data frame of pandas or polars, or as a table of pyarrow.
+
+        A log has a row for each transition, with the columns that `read_log` reads; an estimate one for each outcome,
+        with its `probability`, `reward` and `count`; an off-policy evaluation one for each estimator, with the columns
+        of its CSV. What is not known is null.
+
+        Parameters
+        ----------
+        library : "pandas", "polars" or "pyarrow"; without, pandas where it is installed, else polars
+        """
+        return frame_of(self, library, "")
+
+    def to_arrow(self) -> Any:
+        """Return it as a Table of pyarrow: `to_frame("pyarrow")`."""
+        return frame_of(self, "pyarrow", "")
+
+
 class Shown:
     """What shows itself in a notebook."""
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import OptionError, quoted
+from tabular_rl.model import hooks
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.names import Names
@@ -26,7 +27,7 @@ A_PROPENSITY = "expected a probability above 0, at most 1"
 
 
 @dataclass(frozen=True, eq=False)
-class Transitions:
+class Transitions(hooks.Tabled):
     """N transitions (s, a, r, s', done) of a model, in the order in which they happened.
 
     `row` (N,) is the row of (s, a); `reward` (N,) in the sign of the model; `next_state` (N,); `done` (N,) is True
@@ -148,7 +149,7 @@ def _propensities(given: Any, N: int) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Log:
+class Log(hooks.Tabled):
     """N transitions with names of their own, in the order in which they happened: what a log says without a model.
 
     `s`, `a`, `s2` (N,) are indices into `states` and `actions`; `begins` (N,) is True where an episode begins, as far

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tabular_rl.analysis.comparison import Comparison
+from tabular_rl.analysis.confidence import Confidence
 from tabular_rl.analysis.estimation import Estimate
 from tabular_rl.analysis.exercise import Exercise, Grade, Key
 from tabular_rl.analysis.explain import Explanation
@@ -18,12 +19,14 @@ from tabular_rl.analysis.update import Update
 from tabular_rl.certificates.verdict import Verdict
 from tabular_rl.errors import OptionError, path_text, quoted
 from tabular_rl.formats.frames import library_of, make_frame
+from tabular_rl.formats.log_arrays import frame_columns
 from tabular_rl.formats.registry import ANSWERS, SHEETS
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.transitions import Log, Transitions
 from tabular_rl.report.blocks import Report
 from tabular_rl.report.comparison import ComparisonReport
-from tabular_rl.report.estimate import EstimateReport
+from tabular_rl.report.estimate import ConfidenceReport, EstimateReport
 from tabular_rl.report.exercise import GradeReport, SheetReport
 from tabular_rl.report.explain import ExplanationReport
 from tabular_rl.report.gradient import GradientReport
@@ -51,6 +54,7 @@ REPORTS: dict[type, Callable[[Any], Report]] = {
     Simulation: SimulationReport,
     Verdict: VerdictReport,
     Estimate: EstimateReport,
+    Confidence: ConfidenceReport,
     OffPolicy: lambda found: OffPolicyReport(found, warned=True),
     Iterates: IteratesReport,
     Explanation: ExplanationReport,
@@ -95,7 +99,7 @@ def sheet_of(exercise: Exercise, form: str, solution: bool) -> str:
 
 
 def frame_of(answer: Any, library: str, what: str) -> Any:
-    """Return an answer or a policy as a data frame.
+    """Return an answer, a policy or a log as a data frame.
 
     Parameters
     ----------
@@ -107,9 +111,10 @@ def frame_of(answer: Any, library: str, what: str) -> Any:
     -------
     A DataFrame, or a Table of pyarrow.
     """
-    report = _report_of(answer)
     chosen = library_of(library)
-    return make_frame(report.columns(what), chosen)
+    if isinstance(answer, (Log, Transitions)):
+        return make_frame(frame_columns(answer), chosen)
+    return make_frame(_report_of(answer).columns(what), chosen)
 
 
 def html_of(answer: Any) -> str:

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tabular_rl.analysis.confidence import Confidence
 from tabular_rl.analysis.estimation import Estimate
 from tabular_rl.errors import escape
-from tabular_rl.report.blocks import Block, Lines, Report, Table
+from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
 from tabular_rl.report.words import listed, pair_of, plural, some
 
 SHOWN = 12  # pairs that are listed
@@ -48,31 +50,21 @@ class EstimateReport(Report):
         )
         if found.prior:
             lines.append(f"prior: {found.prior} added to the count of each next state")
-        return [Lines(lines), *([] if self.known is None else self._intervals(self.known))]
-
-    def _intervals(self, known: Confidence) -> list[Block]:
-        mdp = known.mdp
-        whose = f"the policy {escape(self.policy)}" if known.given else "the best policy"
-        low, high = known.reward_range
-        seen = " (those of the log)" if known.reward_range == self.found.reward_range else ""
-        lines = [
-            f"with {100 * known.level:.10g}% confidence, values of {whose} in the process itself:",
-            f"from the start states of the log: {_between(*known.start)}",
-        ]
-        states = (~mdp.terminal).nonzero()[0].tolist()
-        rows = [
-            [escape(mdp.states[s]), _down(float(known.lower[s])), _up(float(known.upper[s]))]
-            for s in states[:SHOWN]
-        ]
-        more = [f"... and {len(states) - SHOWN:,} more states; --json has all"] if len(states) > SHOWN else []
-        holds = [
-            f"This holds if rewards lie in {low:g} to {high:g}{seen}, and there are no states or pairs but these."
-        ]
         return [
             Lines(lines),
-            Table(["state", "at least", "at most"], rows, left="state", below=more),
-            Lines(holds),
+            *([] if self.known is None else intervals(self.known, self.policy, "--json has")),
         ]
+
+    def sheet(self) -> Sheet:
+        found, mdp = self.found, self.found.mdp
+        pair = mdp.outcome_row
+        states, actions = (np.array(list(names), dtype=object) for names in (mdp.states, mdp.actions))
+        columns = {
+            "state": states[mdp.pair_state[pair]], "action": actions[mdp.pair_action[pair]],
+            "next_state": states[mdp.next_state], "probability": mdp.prob, "reward": mdp.outcome_reward,
+            "count": found.counts,
+        }  # fmt: skip
+        return Sheet(list(columns), [zip(*(column.tolist() for column in columns.values()), strict=True)])
 
     def entries(self) -> dict[str, Any]:
         found, mdp = self.found, self.found.mdp
@@ -94,6 +86,55 @@ class EstimateReport(Report):
             "pairs": [list(pair_of(mdp, i)) for i in range(mdp.L)], "tries": self.found.tries,
             "radius": known.radius, "reward_lower": known.reward_low, "reward_upper": known.reward_high,
         }  # fmt: skip
+
+
+def intervals(known: Confidence, policy: str = "", all_in: str = "`lower` and `upper` have") -> list[Block]:
+    """Return the intervals of the values of a process, and what they rest on.
+
+    Parameters
+    ----------
+    known : the intervals
+    policy : what the policy is called
+    all_in : where all of them are, with its verb
+
+    Returns
+    -------
+    Blocks of a report.
+    """
+    mdp = known.mdp
+    called = f"the policy {escape(policy)}" if policy else "the given policy"
+    whose = called if known.given else "the best policy"
+    low, high = known.reward_range
+    seen = " (those of the log)" if known.reward_range == known.seen else ""
+    lines = [
+        f"with {100 * known.level:.10g}% confidence, values of {whose} in the process itself:",
+        f"from the start states of the log: {_between(*known.start)}",
+    ]
+    states = (~mdp.terminal).nonzero()[0].tolist()
+    rows = [
+        [escape(mdp.states[s]), _down(float(known.lower[s])), _up(float(known.upper[s]))]
+        for s in states[:SHOWN]
+    ]
+    left = len(states) - SHOWN
+    more = [f"... and {left:,} more states; {all_in} all"] if left > 0 else []
+    holds = [
+        f"This holds if rewards lie in {low:g} to {high:g}{seen}, and there are no states or pairs but these."
+    ]
+    return [
+        Lines(lines),
+        Table(["state", "at least", "at most"], rows, left="state", below=more),
+        Lines(holds),
+    ]
+
+
+@dataclass(frozen=True)
+class ConfidenceReport(Report):
+    """How far the values of the process can be from those of its estimate."""
+
+    known: Confidence
+
+    def blocks(self) -> list[Block]:
+        return intervals(self.known)
 
 
 def _down(x: float) -> str:

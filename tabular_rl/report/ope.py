@@ -120,13 +120,15 @@ class OffPolicyReport(Report):
             "bound_upper",
             "bias",
             "deviation",
+            "no_bound",
         ]
         rows = []
         for one in self.found.estimates:
             ends = (*(one.interval or (None, None)), *(one.bound or (None, None)))
             of_truth = (None, None) if one.truth is None else (one.bias, one.truth.deviation)
             numbers = (one.value, *ends, *of_truth)
-            rows.append((one.name, *(x if x is not None and math.isfinite(x) else None for x in numbers)))
+            known = (float(x) if x is not None and math.isfinite(x) else None for x in numbers)
+            rows.append((one.name, *known, (one.why or None) if one.bound is None else None))
         return Sheet(headers, [rows])
 
 

@@ -172,3 +172,25 @@ def test_other_frames_are_refused(chain, made, says):
     with pytest.raises((ModelError, OptionError)) as error:
         Policy.from_frame(chain, frame)
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_logs_estimates_and_evaluations_are_frames(library):
+    log = t.read_log(
+        [("new", "call", -1, "warm"), ("warm", "call", 9, "sold", True), ("new", "call", -1, "lost", 1)]
+    )
+    assert columns(log.to_frame(library))["state"] == ["new", "warm", "new"]
+    again = t.read_log(log.to_frame(library))
+    assert (again.s.tolist(), again.done.tolist()) == (log.s.tolist(), log.done.tolist())
+    assert columns(t.estimate(log, "9/10").to_frame(library))["count"] == [1, 1, 1]
+    found = columns(t.ope(log, "action:call", gamma=1, behavior="log", resamples=0).to_frame(library))
+    assert found["no_bound"][0] == "the behaviour is estimated from the log"
+    assert found["bound_lower"] == [None] * 9
+
+
+@pytest.mark.peers("pandas")
+def test_a_named_index_of_pandas_is_a_column_of_a_log():
+    pandas = import_module("pandas")
+    frame = pandas.DataFrame({"Patient": [1, 2], "state": ["s", "s"], "action": ["L", "L"], "reward": [1, 2],
+                              "next_state": ["x", "x"], "done": [1, 1]}).set_index("Patient")  # fmt: skip
+    assert t.read_log(frame, columns={"episode": "Patient"}).begins.tolist() == [True, True]
