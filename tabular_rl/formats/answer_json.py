@@ -20,6 +20,7 @@ from tabular_rl.formats.answer_entries import (
     policy_of_entries,
     state_of,
 )
+from tabular_rl.formats.answer_lines import AnswerLines, answer_of_lines
 from tabular_rl.formats.json import read_json
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -52,7 +53,11 @@ def read_answer_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
     ------
     ModelError : the key or state, and what was found and expected there
     """
-    return answer_of_document(document_of(text), mdp, policy_only)
+    found = read_json(text, _Spelled)
+    columns = None if mdp.states.find("state") is not None else _columns(found)
+    if columns is not None:
+        return answer_of_lines(AnswerLines.of_columns(columns), mdp, policy_only)
+    return answer_of_document(_document(found), mdp, policy_only)
 
 
 def answer_of_document(document: dict[str, Any], mdp: MDP, policy_only: bool = False) -> Answer:
@@ -100,9 +105,44 @@ def answer_of_document(document: dict[str, Any], mdp: MDP, policy_only: bool = F
 
 def document_of(text: str) -> dict[str, Any]:
     """Return the keys of an answer; a policy or values alone become its only key."""
-    document = read_json(text, _Spelled)
-    if not isinstance(document, dict):
-        raise ModelError("found a JSON array, expected an object")
+    return _document(read_json(text, _Spelled))
+
+
+def _columns(found: Any) -> dict[str, list[Any]] | None:
+    """Return the columns of a data frame, as pandas writes it with orient="columns", "split" or "records"; else None.
+
+    >>> _columns([{"state": "a", "value": "1"}, {"state": "b", "value": "2"}])
+    {'state': ['a', 'b'], 'value': ['1', '2']}
+    >>> _columns({"state": {"0": "a"}, "value": {"0": "1"}})
+    {'state': ['a'], 'value': ['1']}
+    """
+    if isinstance(found, list):
+        named = bool(found) and all(isinstance(row, dict) and list(row) == list(found[0]) for row in found)
+        return {name: [row[name] for row in found] for name in found[0]} if named else None
+    if not isinstance(found, dict):
+        return None
+    if {"columns", "data"} <= set(found) <= {"columns", "data", "index"}:
+        names, rows = found["columns"], found["data"]
+        fits = isinstance(names, list) and isinstance(rows, list) and all(isinstance(x, str) for x in names)
+        if not (fits and all(isinstance(row, list) and len(row) == len(names) for row in rows)):
+            return None
+        return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    if not ("state" in found and {"value", "action"} & set(found)):
+        return None
+    index = list(found["state"]) if isinstance(found["state"], dict) else None
+    if index is None or not all(
+        isinstance(column, dict) and list(column) == index for column in found.values()
+    ):
+        return None
+    return {name: list(column.values()) for name, column in found.items()}
+
+
+def _document(found: Any) -> dict[str, Any]:
+    """Return the keys of an answer that was read."""
+    if not isinstance(found, dict):
+        what = "found a JSON array, expected an object, or an array of objects with a state and a value each"
+        raise ModelError(what)
+    document: dict[str, Any] = found
     if "schema" in document or "version" in document:
         schema, version = document.get("schema"), document.get("version")
         if schema != SCHEMA:

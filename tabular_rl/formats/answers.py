@@ -8,6 +8,7 @@ or a JSON object {"values": {"young": 26.2, ...}}.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Mapping
@@ -25,13 +26,16 @@ from tabular_rl.formats.registry import ANSWERS, function
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 
+NPY = b"\x93NUMPY"  # one array of values by itself
+
 
 def read_answer(path: str, mdp: MDP, policy_only: bool = False) -> Answer:
     """Return what an answer or policy file says about a model.
 
     Parameters
     ----------
-    path : a JSON, CSV or Parquet file, which its first bytes say, or a folder of arrays; "-" is standard input
+    path : a JSON, CSV or Parquet file, an array of values by np.save, which its first bytes say, or a folder of arrays;
+        "-" is standard input
     mdp : the model that it answers
     policy_only : skip the values where the file names actions; they may be those of another horizon
 
@@ -64,6 +68,12 @@ def _answer_of(path: str, mdp: MDP, policy_only: bool) -> Answer:
         found = function(folder.read)(Path(path), mdp, policy_only)
         return found
     data = _data_of(path)
+    if data.startswith(NPY):
+        try:
+            array = np.load(io.BytesIO(data), allow_pickle=False)
+        except (ValueError, EOFError, MemoryError):
+            raise ModelError("found a damaged array, expected one of numbers that np.save wrote") from None
+        return answer_of(mdp, array)
     format = ANSWERS.of_bytes(data[:8])
     if format is not None and format.needs is not None:
         format.check_needs(f"{path_text(source_of(path))}: {format.content}")

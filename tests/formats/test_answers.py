@@ -146,6 +146,11 @@ FROM_ELSEWHERE = {
     "value,state\r\n1.5,high\r\n1/2,low": [1.5, 0.5],
     "\ufeffState, Value\nlow,1\nhigh,2\n": [2, 1],
     '{"high": 1.5, "low": 2}': [1.5, 2],
+    # As pandas writes frames: to_csv(), to_json() in three orients.
+    ",state,value\n0,low,2\n1,high,1.5\n": [1.5, 2],
+    '{"state":{"0":"high","1":"low"},"value":{"0":1.5,"1":2.0}}': [1.5, 2],
+    '{"columns":["state","value"],"index":[0,1],"data":[["high",1.5],["low",2.0]]}': [1.5, 2],
+    '[{"state":"low","value":2.0},{"state":"high","value":1.5}]': [1.5, 2],
     '{"values": {"low": 2, "high": 1.5}}': [1.5, 2],
     '{"values": [1.5, 2]}': [1.5, 2],
     '{"states": ["low", "high"], "values": [2, "3/2"], "anything": {"else": []}}': [1.5, 2],
@@ -159,9 +164,25 @@ def test_files_of_other_tools_are_read(tmp_path, robot, text):
     assert read_answer(str(path), robot).values.tolist() == FROM_ELSEWHERE[text]
 
 
+def test_an_array_of_values_is_read(tmp_path, robot):
+    path = tmp_path / "v.npy"
+    np.save(path, [1.5, 2])
+    assert read_answer(str(path), robot).values.tolist() == [1.5, 2]
+    np.save(path, [1.5, 2, 3])
+    with pytest.raises(
+        tabular_rl.OptionError, match=r"v\.npy: answer: found shape \(3,\), expected values \(2,\)"
+    ):
+        read_answer(str(path), robot)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(ModelError, match=r"v\.npy: found a damaged array"):
+        read_answer(str(path), robot)
+
+
 REFUSED = {
     "": "empty",
     "  \n": "empty",
+    ",state,value\n0,high,1\n2,low,1\n": ":3: found '2' in a column without a name, expected the number 1",
+    '[{"state":"low"}, 3]': "found a JSON array, expected an object, or an array of objects",
     "state,value\nhigh,1\n": "found no value for 'low'",
     "state,value\nhigh,1\nlow,2\nhigh,1\n": ":4: state 'high': found twice, first on line 2",
     "state,value\nhigh,1\nlw,2\n": ":3: state 'lw': no such state in the model; did you mean 'low'?",
