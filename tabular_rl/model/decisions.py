@@ -226,7 +226,7 @@ def check_probs(mdp: MDP, values: Floats, exact: Sequence[Fraction] | None = Non
         else:
             total = math.fsum(values[i] for i in rows)
             wrong = abs(total - 1) > len(rows) * 2.0**-52
-        if wrong and not any(values[i] for i in rows):
+        if wrong and not any((values if exact is None else exact)[i] for i in rows):
             raise fault(mdp, s, "found no action, expected one, or probabilities that sum to 1")
         if wrong:
             raise fault(mdp, s, f"probabilities sum to {total}, expected 1")
