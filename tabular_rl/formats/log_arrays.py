@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import MissingExtra, ModelError, OptionError, escape, quoted
+from tabular_rl.formats.frames import is_frame
 from tabular_rl.formats.log_columns import Column, Source, Texts
 from tabular_rl.formats.log_entries import NONE, columns_of
-from tabular_rl.formats.log_roles import ROLES, LogAsked, is_frame, roles_of
+from tabular_rl.formats.log_roles import ROLES, LogAsked, roles_of
 from tabular_rl.formats.log_transitions import log_of_columns
 from tabular_rl.formats.memory import require
 from tabular_rl.formats.npz import opened, read_array, write_arrays

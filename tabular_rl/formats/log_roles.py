@@ -190,11 +190,6 @@ def _listed(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(shown[:most] + (["..."] if len(shown) > most else [])) or "none"
 
 
-def is_frame(given: object) -> bool:
-    """Whether this is a data frame: pandas and polars have columns, tables of pyarrow their names."""
-    return hasattr(given, "__getitem__") and (hasattr(given, "columns") or hasattr(given, "column_names"))
-
-
 def if_a_log(names: Iterable[str]) -> str:
     """Return the way out where a model is expected and the names of columns are those of a log; else "".
 

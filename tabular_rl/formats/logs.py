@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, overload
 
 from tabular_rl.errors import ModelError, OptionError, path_text, quoted
+from tabular_rl.formats.frames import is_frame
 from tabular_rl.formats.input import reporting, source_of
-from tabular_rl.formats.log_roles import LogAsked, asked_columns, is_frame
+from tabular_rl.formats.log_roles import LogAsked, asked_columns
 from tabular_rl.formats.registry import LOGS
 from tabular_rl.formats.remarks import remark
 from tabular_rl.model.calls import public
