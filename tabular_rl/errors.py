@@ -366,7 +366,7 @@ PHRASES = {
     "--all shows": "save(path) writes",
     "--all names": "optimal_actions names",
     "--json has": "the object has",
-    "--estimator:": "estimators:",
+    "--estimator of": "estimators of",
     "--exact:": "rational:",
     "--exact": 'method="rational"',
     "--normalize": "normalize=True",

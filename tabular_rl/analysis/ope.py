@@ -259,7 +259,7 @@ def _names(estimators: Iterable[str]) -> tuple[str, ...]:
         if name not in ESTIMATORS:
             hint = closest(str(name), ESTIMATORS)
             raise OptionError(
-                f"--estimator: found {quoted(name)}{hint}, expected some of {', '.join(ESTIMATORS)}"
+                f"--estimator of ope: found {quoted(name)}{hint}, expected some of {', '.join(ESTIMATORS)}"
             )
     return tuple(name for name in ESTIMATORS if not asked or name in asked)
 

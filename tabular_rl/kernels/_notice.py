@@ -21,7 +21,7 @@ def watch() -> None:
     compiler: Any = sys.modules.get("tabular_rl.kernels._jit")
     if _watching or listener is None or compiler is None:
         return
-    from numba.core import event
+    event: Any = compiler.event
 
     class Begin(event.Listener):  # type: ignore[misc]  # Numba has no types
         def on_start(self, _: Any) -> None:

@@ -288,7 +288,7 @@ def test_what_is_told_before_a_run():
 
 def test_what_is_refused():
     mdp = hand_model()
-    with pytest.raises(OptionError, match=r"^estimators: found 'q', expected one of return, return-mean"):
+    with pytest.raises(OptionError, match=r"^estimator: found 'q', expected one of return, return-mean"):
         reinforce(mdp, estimator="q")
     with pytest.raises(OptionError, match=r"^features: found 2 rows of 2, expected 3"):
         reinforce(mdp, features=[[1, 0], [0, 1]])

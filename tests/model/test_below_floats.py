@@ -261,6 +261,8 @@ FLOATS = {
     "certificates/finite.py": "those of `edges`",
     "analysis/off_policy/bounds.py": "what happens with a chance far below the risk",
     "analysis/off_policy/ranges.py": "what happens with a chance far below the risk",
+    "analysis/off_policy/step_bound.py": "what happens with a chance far below the risk",
+    "analysis/off_policy/split_bound.py": "what happens with a chance far below the risk",
     "analysis/off_policy/truth.py": "sums of products",
     "report/maps.py": "what is drawn",
     "report/network.py": "what is drawn",

@@ -46,7 +46,7 @@ def code(option: str) -> str:
 
 
 def short(text: str) -> str:
-    """The first sentence, without defaults and methods.
+    r"""The first sentence, without defaults and methods.
 
     >>> short("Show it. More  [default: 1]"), short("Stop [a, b]  [default: 1]"), short("the largest |value|")
     ('Show it', 'Stop', 'the largest \\|value\\|')
