@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from tabular_rl.errors import MissingExtra, ModelError, OptionError, closest, quoted
+from tabular_rl.formats.extras import required
 
 LIBRARIES = ("pandas", "polars", "pyarrow")
 EXTRA = "expected the extra: pip install 'tabular-rl[frames]'"
@@ -30,21 +31,8 @@ def library_of(name: str = "") -> str:
     elif name not in LIBRARIES:
         way_out = closest(name, LIBRARIES) if isinstance(name, str) else ""
         raise OptionError(f"library: found {quoted(name)}{way_out or ', expected ' + ', '.join(LIBRARIES)}")
-    require(name, "to_frame")
+    required(name, "to_frame", "" if name == "polars" else "frames")
     return name
-
-
-def require(library: str, what: str) -> None:
-    """Raise MissingExtra with the way out where a library is not installed.
-
-    Parameters
-    ----------
-    library : its module
-    what : what needs it, for the message
-    """
-    if find_spec(library) is None:
-        way_out = "expected it: pip install polars" if library == "polars" else EXTRA
-        raise MissingExtra(f"{what}: found no {library}, {way_out}")
 
 
 def make_frame(columns: Mapping[str, Any], library: str) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import MissingExtra, ModelError, OptionError, escape, quoted
+from tabular_rl.formats.extras import required
 from tabular_rl.formats.frames import is_frame
 from tabular_rl.formats.log_columns import Column, Source, Texts
 from tabular_rl.formats.log_entries import NONE, columns_of
@@ -285,12 +286,7 @@ def _coded(array: NDArray[Any]) -> Texts:
 
 
 def _pyarrow() -> tuple[Any, Any]:
-    try:
-        return import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ImportError:
-        raise MissingExtra(
-            "Parquet: found no pyarrow, expected the extra: pip install 'tabular-rl[frames]'"
-        ) from None
+    return required("pyarrow", "Parquet", "frames"), import_module("pyarrow.parquet")
 
 
 def write_log_parquet(transitions: Transitions, file: BinaryIO) -> None:

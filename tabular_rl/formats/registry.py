@@ -10,13 +10,13 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, BinaryIO
 
-from tabular_rl.errors import MissingExtra, ModelError, OptionError, path_text, quoted
+from tabular_rl.errors import ModelError, OptionError, path_text, quoted
 from tabular_rl.formats import input
+from tabular_rl.formats.extras import required
 from tabular_rl.formats.input import ZIP
 from tabular_rl.formats.output import all_or_none, write_atomically
 
@@ -51,12 +51,10 @@ class Format:
     needs: tuple[str, str] | None = None
 
     def check_needs(self, what: str) -> None:
-        """Raise MissingExtra where the package that it needs is not installed; `what` asks for it."""
-        if self.needs is not None and find_spec(self.needs[0]) is None:
+        """Raise MissingExtra where the package that it needs is not there; `what` asks for it."""
+        if self.needs is not None:
             package, extra = self.needs
-            raise MissingExtra(
-                f"{what}: found no {package}, expected the extra: pip install 'tabular-rl[{extra}]'"
-            )
+            required(package, what, extra)
 
     @property
     def folder(self) -> bool:

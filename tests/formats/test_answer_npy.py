@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -159,7 +160,7 @@ def test_the_command_line(capsys, tmp_path, monkeypatch):
 
 def test_parquet_without_pyarrow_names_the_extra(capsys, mdp, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tabular_rl.formats.registry.find_spec", lambda name: None)
+    monkeypatch.setattr("tabular_rl.formats.extras.find_spec", lambda name: None)
     says = "found no pyarrow, expected the extra: pip install 'tabular-rl[frames]'"
     done = inside(capsys, "solve", "example:recycling_robot", "-o", "a.parquet")
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
@@ -169,3 +170,15 @@ def test_parquet_without_pyarrow_names_the_extra(capsys, mdp, tmp_path, monkeypa
         with pytest.raises(TabularError) as error:
             use()
         assert says in str(error.value)
+
+
+def test_a_package_that_cannot_be_imported_is_told_in_one_line(capsys, tmp_path, monkeypatch):
+    """As a pyarrow beside a NumPy that is too old for it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyarrow.py").write_text("raise ImportError('pyarrow requires\\nanother NumPy')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
+        monkeypatch.delitem(sys.modules, name)
+    done = inside(capsys, "solve", "example:recycling_robot", "-o", "a.parquet")
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "a.parquet: pyarrow cannot be imported: pyarrow requires another NumPy" in done.err

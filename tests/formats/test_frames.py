@@ -3,7 +3,7 @@
 import pytest
 
 from tabular_rl import MDP, MissingExtra, OptionError, Policy, solve
-from tabular_rl.formats import frames
+from tabular_rl.formats import extras, frames
 
 pytestmark = pytest.mark.small
 
@@ -14,7 +14,8 @@ def answer():
 
 
 def test_a_missing_library_names_the_extra(answer, monkeypatch):
-    monkeypatch.setattr(frames, "find_spec", lambda name: None)
+    for module in (frames, extras):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
     line = r"found {}, expected the extra: pip install 'tabular-rl\[frames\]'"
     with pytest.raises(MissingExtra, match=line.format("neither pandas nor polars")):
         answer.to_frame()
