@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import MissingExtra, ModelError, OptionError, escape, quoted
+from tabular_rl.errors import ModelError, OptionError, escape, quoted
 from tabular_rl.formats.extras import required
 from tabular_rl.formats.frames import is_frame
 from tabular_rl.formats.log_columns import Column, Source, Texts
@@ -311,10 +311,7 @@ def read_log_parquet(file: BinaryIO, asked: LogAsked) -> tuple[Log | Transitions
 
 def read_log_hdf5(file: BinaryIO, asked: LogAsked) -> tuple[Log | Transitions, str]:
     """Return the transitions of a file of d4rl (arrays at the top) or Minari (a group an episode), and what to say."""
-    try:
-        h5py: Any = import_module("h5py")
-    except ImportError:
-        raise MissingExtra("HDF5: found no h5py, expected it: pip install h5py") from None
+    h5py = required("h5py", "HDF5")
     try:
         with h5py.File(file, "r") as found:
             episodes = sorted(

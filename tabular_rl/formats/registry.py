@@ -46,7 +46,6 @@ class Format:
     partial: bool = False
     checker: bool = False  # a model checker's, which may have several rewards
     family: bool = False  # several files, whose writer takes the path of the first
-    extra: str = ""  # without which it is neither read nor written
     arrays: bool = False
     needs: tuple[str, str] | None = None
 
@@ -301,7 +300,8 @@ MODELS = Formats(
            (b"MATLAB 5.0", b"MATLAB 7.3", b"\x89HDF\r\n\x1a\n"), "a MATLAB file",
            purpose="MDPtoolbox and other code of MATLAB, Octave and R", partial=True, arrays=True),
     Format("umb", (".umb",), "importers.umb.read_umb", "importers.umb_write.write_umb",
-           purpose="PRISM, Storm and others: the binary format UMB; needs the extra umb", checker=True, extra="umb"),
+           purpose="PRISM, Storm and others: the binary format UMB; needs the extra umb", checker=True,
+           needs=("umbi", "umb")),
     otherwise=", or say which format it is with --format",
     built={
         suffix: f"storm {option} {{file}} --buildfull --buildstateval --buildchoicelab --exportbuild {{model}}"

@@ -19,7 +19,7 @@ from tabular_rl.formats.registry import MODELS
 NAMES = {
     format.name: "m" + "".join(format.suffixes[:1])
     for format in MODELS.written
-    if not format.partial and not format.extra  # tests/peers has those with an extra
+    if not format.partial and not format.needs  # tests/peers has those with an extra
 }
 PARTIAL = {format.name: f"m{format.suffixes[0]}" for format in MODELS.written if format.partial}
 quick = settings(

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from tabular_rl.errors import MissingExtra, ModelError, OptionError, closest, escape, kind_text, quoted
+from tabular_rl.errors import ModelError, OptionError, closest, escape, kind_text, quoted
+from tabular_rl.formats.extras import required
 from tabular_rl.formats.importers.dictionary import FORM, Outcome, read_dictionary
 from tabular_rl.formats.importers.gymnasium_arguments import taken_by, texts_of, values_of
 from tabular_rl.formats.importers.gymnasium_sample import sampled_model
@@ -25,7 +26,6 @@ from tabular_rl.model.layout import Layout
 from tabular_rl.model.mdp import MDP
 
 GYMNASIUM = "gymnasium:"
-EXTRA = "found no gymnasium, expected the extra: pip install 'tabular-rl[gymnasium]'"
 NO_TABLE = f"found no P, expected an environment with its transitions as P = {FORM}. "
 SAMPLE = (
     "sample=100000 estimates a model from as many steps: MDP.from_gymnasium(env, sample=100000), or "
@@ -356,10 +356,7 @@ def made(text: str) -> Any:
 
 def _made(ID: str, texts: dict[str, str]) -> Any:
     """The environment of an ID and the texts of its arguments."""
-    try:
-        import gymnasium
-    except ImportError:
-        raise MissingExtra(f"{GYMNASIUM}{escape(ID)}: {EXTRA}") from None
+    gymnasium = required("gymnasium", f"{GYMNASIUM}{escape(ID)}", "gymnasium")
     if not ID:
         raise ModelError(f"found no ID, expected one, as in {GYMNASIUM}FrozenLake-v1")
     takes, others = taken_by(gymnasium, ID)
