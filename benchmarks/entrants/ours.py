@@ -13,6 +13,8 @@ METHOD = "auto"
 
 
 def build(m):
+    if hasattr(m, "formula"):
+        return checked_model(m)
     return MDP.from_rows(
         pair_ptr=m.pair_ptr,
         pair_action=m.pair_action,
@@ -25,6 +27,12 @@ def build(m):
         sense="max" if m.sign > 0 else "min",
         horizon=None if m.horizon < 0 else m.horizon,
     )
+
+
+def checked_model(m):
+    """Read the .drn of a question: chances are paid on reaching the goal."""
+    ends = [f"label:{label}" for label in (m.goal, m.avoid) if label]
+    return tabular_rl.load(m.drn, gamma=1, sense=m.sense, reward=m.reward or f"label:{m.goal}", terminal=ends)
 
 
 def solve(mdp, m, tolerance):  # noqa: ARG001

@@ -25,7 +25,13 @@ QUICK = 2.0  # seconds
 
 
 def load(path):
-    """Read a model: its arrays, sizes, and rewards `gain` in the sign of maximisation."""
+    """Read a model: its arrays, sizes, and rewards `gain` in the sign of maximisation.
+
+    A file of JSON is a question to a model checker instead: a .drn, and the formula and the labels that it is of.
+    """
+    if str(path).endswith(".json"):
+        with open(path, encoding="utf-8") as text:
+            return SimpleNamespace(**{"horizon": -1, "gamma": 1.0} | json.load(text))
     with np.load(path) as file:
         m = SimpleNamespace(**{name: file[name] for name in file.files})
     m.gamma, m.sign, m.horizon = float(m.gamma), float(m.sign), int(m.horizon)

@@ -16,12 +16,14 @@ METHOD = "fast"
 def unfit(m):
     if m.horizon >= 0:
         return "finite horizon: its bounded rewards give the first step alone"
-    if m.gamma == 1 and m.gain.min() < 0 < m.gain.max():
+    if not hasattr(m, "formula") and m.gamma == 1 and m.gain.min() < 0 < m.gain.max():
         return "gamma = 1: rewards of both signs"
     return ""
 
 
 def build(m):
+    if hasattr(m, "formula"):
+        return stormpy.build_model_from_drn(m.drn)
     m = protocol.with_loops(m)
     builder = datastructures.SparseMatrixBuilder[float](has_custom_row_grouping=True, force_dimensions=False)
     row = np.repeat(np.arange(m.L), np.diff(m.row_ptr))
@@ -45,6 +47,8 @@ def maximises(m):
 
 
 def formula(m):
+    if hasattr(m, "formula"):
+        return m.formula
     if m.gamma < 1:
         return f'R{{"r"}}max=? [Cdiscount={m.gamma!r}]'
     return 'R{"r"}max=? [C]' if maximises(m) else 'R{"r"}min=? [F "end"]'
@@ -57,7 +61,7 @@ def solve(mdp, m, tolerance):
     stop.relative_termination_criterion = False
     found = stormpy.model_checking(mdp, stormpy.parse_properties(formula(m))[0], environment=environment)
     v = np.array(found.get_value_vector())
-    return m.sign * (v if maximises(m) else -v)
+    return v if hasattr(m, "formula") else m.sign * (v if maximises(m) else -v)
 
 
 if __name__ == "__main__":
