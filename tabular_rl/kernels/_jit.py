@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import operator
 import os
 import pickle
 import re
@@ -151,6 +152,20 @@ def _prefetch(typing: Any, array: Any, place: Any) -> Any:  # noqa: ARG001  (as 
 
 # Where kernels run as plain Python there is nothing to be fetched.
 fetch: Any = (lambda *_: None) if config.DISABLE_JIT else _prefetch
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # Numba has no types
+def _add(typing: Any, x: Any, y: Any) -> Any:  # noqa: ARG001  (as Numba calls it)
+    """x + y, one of many sums that are exact in any order, so that several may be added at once: the same bits."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:  # noqa: ARG001
+        return builder.fadd(*given, flags=("reassoc",))
+
+    return types.float64(types.float64, types.float64), code
+
+
+# Of a proof kernel only a sum whose terms leave no room for rounding may be written so.
+add: Any = operator.add if config.DISABLE_JIT else _add
 
 
 def compiling() -> float:

@@ -27,7 +27,7 @@ CALL = 400  # outcomes that take as long as an interpreted call
 OFTEN = 200  # times that kernels are missed before they are loaded for small models
 MARK = re.compile(r"from tabular_rl\.kernels\._jit import .*\n")
 INDEX = re.compile(r"\bat\(")  # whole numbers of lists are what they are
-PLAIN = "kernel = lambda function: function\n"
+PLAIN = "from operator import add\nkernel = lambda function: function\n"
 HERE = "tabular_rl.kernels."
 
 
@@ -79,7 +79,9 @@ def interpreted(name: str) -> SimpleNamespace:
     source = INDEX.sub("(", MARK.sub(PLAIN, path.read_text("utf-8")))
     functions: dict[str, Any] = {"__name__": f"{HERE}{name} (interpreted)"}
     exec(compile(source, str(path), "exec"), functions)
-    found = {key: x for key, x in functions.items() if callable(x) and key not in ("kernel", "__builtins__")}
+    found = {
+        key: x for key, x in functions.items() if callable(x) and key not in ("add", "kernel", "__builtins__")
+    }
     return SimpleNamespace(**{key: _on_arrays(x) for key, x in found.items()})
 
 

@@ -6,28 +6,37 @@ model/ decides, and speaks. Rows go by state, then by action; a row of zeros is 
 
 from __future__ import annotations
 
-from tabular_rl.kernels._jit import kernel
+import math
+
+from tabular_rl.kernels._jit import add, at, kernel
 
 
 @kernel
 def mass_defect(prob, first, last):
-    """1 - Σ p of a row, its outcomes first ≤ k < last, and the least p that is not 0.
+    """|1 - Σ p| of a row of up to 2**26 outcomes, first ≤ k < last, or a little more; NaN where a p is negative.
 
-    p is split into multiples of 2**-26, of 2**-52 and the rest, as in model/rows.py: adding a number whose unit in the
-    last place is 2**-26 (2**-52) and taking it away rounds to the next multiple.
+    p is split into multiples of 2**-52, of 2**-79 and of 2**-106: adding a number whose unit in the last place that is
+    and taking it away rounds to the next multiple. While Σ p ≤ 2, each of the parts adds up without rounding, in any
+    order. What is left out of a p below 2**-54 is at most 2**-107.
     """
-    high, middle, low, least = 0.0, 0.0, 0.0, 1.0
-    for k in range(first, last):
+    high, middle, low, tiny = 0.0, 0.0, 0.0, 0
+    for k in range(at(first), at(last)):
         p = prob[k]
-        above = (p + 100663296.0) - 100663296.0
+        above = (p + 1.0) - 1.0
         rest = p - above
-        between = (rest + 1.5) - 1.5
-        high += above
-        middle += between
-        low += rest - between
-        if p < least and p != 0.0:
-            least = p
-    return ((1.0 - high) - middle) - low, least
+        between = (rest + 1.5 * 2.0**-27) - 1.5 * 2.0**-27
+        below = ((rest - between) + 1.5 * 2.0**-54) - 1.5 * 2.0**-54
+        high = add(high, above)
+        middle = add(middle, between)
+        low = add(low, below)
+        tiny += int((p < 2.0**-54) & (p != 0.0))
+    missing = abs(((1.0 - high) - middle) - low)
+    if tiny > 0:
+        for k in range(at(first), at(last)):
+            if prob[k] < 0.0:
+                return math.nan
+        missing += (last - first) * 2.0**-107
+    return missing
 
 
 @kernel
@@ -36,30 +45,29 @@ def look_at_rows(pair_ptr, rows, first, last, s, compare, facts, smallest):
 
     facts ← the longest row, the largest |1 - Σ p|, the largest reward; smallest(s) ← the least R_i of its rows, R_i
     the largest reward of row i. `reward` is empty where outcomes have none; `compare` asks that r is Σ p reward.
-    A sum whose bits could depend on its order (p below n 2**-53) is not sure.
     """
     row_ptr, prob, reward, r = rows
     longest, worst, greatest = facts[0], facts[1], facts[2]
-    for i in range(first, last):
+    for i in range(at(first), at(last)):
         while pair_ptr[s + 1] <= i:
             s += 1
-        n = row_ptr[i + 1] - row_ptr[i]
-        missing, least = mass_defect(prob, row_ptr[i], row_ptr[i + 1])
-        if not (abs(missing) <= min(n * 2.0**-52, 2.0**-41) and least >= n * 2.0**-53):
+        n = row_ptr[i + at(1)] - row_ptr[i]
+        missing = mass_defect(prob, row_ptr[i], row_ptr[i + at(1)])
+        if not (missing <= min(n * 2.0**-52, 2.0**-41) and n <= 2**26):
             return False
         largest = abs(r[i])
         if not largest <= 1e300:
             return False
         if len(reward) > 0:
             expected, scale = 0.0, 0.0
-            for k in range(row_ptr[i], row_ptr[i + 1]):
+            for k in range(at(row_ptr[i]), at(row_ptr[i + at(1)])):
                 expected += prob[k] * reward[k]
                 scale = max(scale, abs(reward[k]))
             if compare and not abs(r[i] - expected) <= (n + 5) * 2.0**-52 * scale:
                 return False
             largest = max(largest, scale)
         longest = max(longest, n)
-        worst = max(worst, abs(missing))
+        worst = max(worst, missing)
         greatest = max(greatest, largest)
         smallest[s] = min(smallest[s], largest)
     facts[0], facts[1], facts[2] = longest, worst, greatest

@@ -170,12 +170,20 @@ def largest_of_rows(mdp: MDP, first: int, last: int, k0: int, k1: int) -> Floats
 
 
 def mass_defects(prob: Floats, ptr: Ints) -> Floats:
-    """1 - Σ p of each row to within 2**-100: the parts above 2**-26 and above 2**-52 add without rounding."""
-    high = np.rint(prob * 2.0**26) * 2.0**-26
-    rest = prob - high
-    middle = np.rint(rest * 2.0**52) * 2.0**-52
-    low = rest - middle
-    return ((1.0 - row_sums(high, ptr)) - row_sums(middle, ptr)) - row_sums(low, ptr)
+    """1 - Σ p of each row to within `hidden_mass`: near 1, multiples of 2**-26, -52, -79, -106 add without rounding."""
+    defects, rest = np.ones(len(ptr) - 1), prob
+    for unit in (2.0**-26, 2.0**-52, 2.0**-79, 2.0**-106):
+        part = np.rint(rest / unit) * unit
+        rest = rest - part
+        defects = defects - row_sums(part, ptr)
+    return defects
+
+
+def hidden_mass(prob: Floats, ptr: Ints) -> Floats:
+    """What mass_defects may leave out of each row: n 2**-107 where one of n probabilities is below 2**-54, else 0."""
+    tiny = (prob < 2.0**-54) & (prob != 0)
+    some = row_sums(tiny, ptr) > 0 if tiny.any() else np.zeros(len(ptr) - 1, dtype=bool)
+    return np.where(some, np.diff(ptr) * 2.0**-107, 0.0)
 
 
 def rows_off(prob: RationalArray, row_ptr: Ints) -> Iterator[int]:

@@ -17,6 +17,7 @@ from tabular_rl.model.rows import (
     LARGEST,
     Floats,
     build_kernels,
+    hidden_mass,
     largest_of_rows,
     mass_defects,
     readonly,
@@ -204,7 +205,8 @@ class _Look:
         missing = mass_defects(mdp.prob[k0:k1], ptr)
         for j in np.flatnonzero((np.abs(missing) > length * 2.0**-52) & (length > 0))[:20].tolist():
             self.faults.append(Fault(sum_text(1.0 - float(missing[j])), **self.place(first + j)))
-        self.defect = max(self.defect, float(np.max(np.abs(missing), initial=0.0)))
+        off = np.abs(missing) + hidden_mass(mdp.prob[k0:k1], ptr)
+        self.defect = max(self.defect, float(np.max(off, initial=0.0)))
         if self.faults:
             return
         of_rows = largest_of_rows(mdp, first, last, k0, k1)
@@ -227,7 +229,8 @@ class _Look:
         mdp, to = self.mdp, self.mdp.next_state[k0:k1]
         reward = np.zeros(0) if mdp.reward is None else mdp.reward
         own = reward[k0:k1]
-        if not (to.size and np.minimum.reduce(to) >= 0 and np.maximum.reduce(to) < mdp.S):
+        above = to.view(f"u{to.itemsize}")  # where those below 0 are large
+        if not (to.size and np.maximum.reduce(above) < mdp.S):
             return False
         if own.size and not (np.minimum.reduce(own) >= -LARGEST and np.maximum.reduce(own) <= LARGEST):
             return False

@@ -6,6 +6,7 @@ Files kernels/search_*.py hold the kernels under @search_kernel, and no other fi
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,6 +113,13 @@ def test_kernels_live_in_kernels():
     assert found, "the walk found no kernel"
     elsewhere = {name: place for name, place in found.items() if not place.startswith("kernels")}
     assert not elsewhere, f"a kernel outside tabular_rl/kernels/: {elsewhere}"
+
+
+def test_sums_free_of_order_stand_where_they_are_exact():
+    """`add` leaves their order to the compiler: only what makes models splits its numbers so that none is rounded."""
+    lines = {path.name: path.read_text(encoding="utf-8") for path in (PACKAGE / "kernels").glob("[!_]*.py")}
+    users = [name for name, text in lines.items() if re.search(r"_jit import .*\badd\b", text)]
+    assert users == ["build.py"]
 
 
 def test_kernels_take_at_most_twelve_parameters():

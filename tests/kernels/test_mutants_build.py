@@ -17,8 +17,6 @@ from tabular_rl.kernels import build
 SEEDS = 12
 ALIKE = {
     "look_at_rows: if not largest <= 1e+300: -> if not largest <= 1e+300: (2)",  # plus 1
-    # any number between 2**26 and 2**27 has the same unit in the last place
-    "mass_defect: above = p + 100663296.0 - 100663296.0 -> above = p + 100663297.0 - 100663297.0",
 }
 
 
@@ -53,6 +51,9 @@ def defect_calls(seed):
     half = [2.0**-27, 3 * 2.0**-27, 0.5 + 2.0**-53, 2.0**-53, 3 * 2.0**-53]  # ties: to even
     yield "mass_defect", (np.array(half), 0, 5)
     yield "mass_defect", (rng.random(6) * 2.0**-80, 0, 6)
+    for tiny in (0.0, 2.0**-53, 2.0**-54, 2.0**-55, -(2.0**-60), -0.25, 2.0**-106, 3 * 2.0**-108, 2.0**-120):
+        yield "mass_defect", (np.array([0.5, tiny, 0.5]), 0, 3)
+        yield "mass_defect", (np.array([0.25, 0.5, 0.5, tiny]), 1, 4)
 
 
 def look_calls(seed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import tracemalloc
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tabular_rl import MDP, ModelError, load, save
 from tabular_rl.kernels import build
 from tabular_rl.kernels._plain import interpreted
 from tabular_rl.model import blocks
-from tabular_rl.model.rows import build_kernels, mass_defects, row_blocks
+from tabular_rl.model.rows import build_kernels, hidden_mass, mass_defects, row_blocks
 
 FIELDS = ("pair_ptr", "pair_action", "row_ptr", "next_state", "prob", "reward", "r", "terminal", "start")
 
@@ -309,7 +310,7 @@ def test_rows_with_rewards_of_outcomes_and_of_pairs():
 
 
 def test_rows_of_any_sizes_of_probabilities_have_the_defect_of_their_sum():
-    """Where the order of a sum could change its bits the kernel is not sure, and numpy's order decides."""
+    """The order of a sum does not change its bits, whatever the sizes: the kernel's, numpy's and that of fractions."""
     rng = np.random.default_rng(7)
     for wide in (0, 30, 60, 200):
         p = rng.random((40, 50)) * 2.0 ** -rng.integers(0, wide + 1, (40, 50))
@@ -322,8 +323,21 @@ def test_rows_of_any_sizes_of_probabilities_have_the_defect_of_their_sum():
             "prob": p.ravel(),
         }
         found = both(MDP.from_rows, **rows, next_state=np.tile(np.arange(40), 50), r=np.zeros(40), gamma=0.5)
-        worst = float(np.abs(mass_defects(p.ravel(), ptr)).max())
-        assert f"mass_defect={math.nextafter(worst * (1 + 2.0**-40), math.inf)!r}," in found[0]
+        worst = float((np.abs(mass_defects(p.ravel(), ptr)) + hidden_mass(p.ravel(), ptr)).max())
+        exact = max(abs(1 - sum(map(Fraction, row.tolist()))) for row in p)
+        told = math.nextafter(worst * (1 + 2.0**-40), math.inf)
+        assert exact <= told <= exact * (1 + Fraction(1, 2**39)) + Fraction(50, 2**106)
+        assert f"mass_defect={told!r}," in found[0]
+
+
+def test_what_tiny_probabilities_may_hide_is_in_the_defect():
+    rows = {"pair_ptr": [0, 1], "pair_action": [0], "row_ptr": [0, 3], "next_state": [0, 0, 0], "r": [0.0]}
+    for tiny in (2.0**-200, 2.0**-108, 5e-324):
+        facts, _ = both(MDP.from_rows, **rows, prob=[0.5, tiny, 0.5], gamma=0.5)
+        told = float(facts.partition("mass_defect=")[2].partition(",")[0])
+        assert tiny <= told <= 2.0**-104
+    facts, _ = both(MDP.from_rows, **rows, prob=[0.5, 0.0, 0.5], gamma=0.5)
+    assert "mass_defect=0.0," in facts
 
 
 def test_exact_models_and_files(tmp_path):

@@ -13,6 +13,7 @@ import copy
 import functools
 import itertools
 import math
+import operator
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -78,6 +79,7 @@ def plain(module: str) -> dict[str, Any]:
     made: dict[str, Any] = {"math": math, "np": np, "ticks": ticks}
     made["kernel"] = made["search_kernel"] = lambda function: function
     made["fetch"] = lambda array, place: None
+    made["add"] = operator.add
     made["at"] = int  # a mistake may lead to -1: then it is the last place
     for code in codes(module):
         exec(code, made)

@@ -6,23 +6,16 @@ import math
 from fractions import Fraction
 
 LARGEST_GAP = Fraction(1, 2**41)
-
-
-def parts(p):
-    """A number as multiples of 2**-26 and of 2**-52, each rounded half to even, and the rest."""
-    high = Fraction(round(Fraction(p) * 2**26), 2**26)
-    middle = Fraction(round((Fraction(p) - high) * 2**52), 2**52)
-    return high, middle, Fraction(p) - high - middle
+LONGEST = 2**26
 
 
 def mass_defect(prob, first, last):
-    """1 - Σ p, where the two upper parts add up exactly and the rest in the order of storage, and the least p > 0."""
-    split = [parts(float(p)) for p in prob[first:last]]
-    low = 0.0
-    for _, _, rest in split:
-        low += float(rest)
-    gap = 1 - sum(high for high, _, _ in split) - sum(middle for _, middle, _ in split)
-    return float(gap) - low, min([1.0, *(float(p) for p in prob[first:last] if p != 0)])
+    """|1 - Σ p|, each p rounded to a multiple of 2**-106, half to even; with small ones what that may leave out."""
+    p = [float(x) for x in prob[first:last]]
+    if not all(map(math.isfinite, p)) or min(p, default=0.0) < 0:
+        return math.nan
+    missing = float(abs(1 - sum(Fraction(round(Fraction(x) * 2**106), 2**106) for x in p)))
+    return missing + len(p) * 2.0**-107 if any(0 < x < 2.0**-54 for x in p) else missing
 
 
 def look_at_rows(pair_ptr, rows, first, last, s, compare, facts, smallest):
@@ -33,10 +26,8 @@ def look_at_rows(pair_ptr, rows, first, last, s, compare, facts, smallest):
         state = max(s for s in range(len(pair_ptr) - 1) if pair_ptr[s] <= i)
         places = range(row_ptr[i], row_ptr[i + 1])
         n, p = len(places), [float(prob[k]) for k in places]
-        if not all(map(math.isfinite, p)) or any(x < Fraction(n, 2**53) for x in p if x):
-            return False
-        gap, _ = mass_defect(prob, row_ptr[i], row_ptr[i + 1])
-        if abs(gap) > min(Fraction(n, 2**52), LARGEST_GAP):
+        gap = mass_defect(prob, row_ptr[i], row_ptr[i + 1])
+        if not gap <= min(Fraction(n, 2**52), LARGEST_GAP) or n > LONGEST:
             return False
         largest = abs(float(r[i]))
         if not largest <= 1e300:
@@ -50,7 +41,7 @@ def look_at_rows(pair_ptr, rows, first, last, s, compare, facts, smallest):
             if compare and not abs(float(r[i]) - expected) <= (n + 5) * 2.0**-52 * scale:
                 return False
             largest = max(largest, scale)
-        before = [max(x, y) for x, y in zip(before, (n, abs(gap), largest), strict=True)]
+        before = [max(x, y) for x, y in zip(before, (n, gap, largest), strict=True)]
         smallest[state] = min(smallest[state], largest)
     facts[:] = before
     return True
