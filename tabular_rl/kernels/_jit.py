@@ -30,6 +30,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, config, event, types
 from numba.core.caching import IndexDataCacheFile
+from numba.core.runtime import rtsys
 from numba.extending import intrinsic
 
 HERE = Path(__file__).parent
@@ -187,6 +188,7 @@ def _compiled(function: Callable[..., Any], **more: Any) -> Any:
         config.CACHE_DIR = before
     _spare_damaged_files(compiled)
     _spare_full_disks(compiled)
+    _spare_the_compiler(compiled)
     return compiled
 
 
@@ -235,3 +237,21 @@ def _spare_full_disks(compiled: Any) -> None:
 
     with contextlib.suppress(AttributeError):
         cache.save_overload = save_or_not  # type: ignore[union-attr]
+
+
+def _spare_the_compiler(compiled: Any) -> None:
+    """Let compiled code be read without what Numba imports for compiling: half of a process's first solve."""
+    cache = getattr(compiled, "_cache", None)
+    load, read = getattr(cache, "load_overload", None), getattr(cache, "_load_overload", None)
+    if load is None or read is None:
+        return
+
+    def load_overload(signature: Any, context: Any) -> Any:
+        with contextlib.suppress(Exception):  # whatever is odd, Numba does it in its own way
+            rtsys.initialize(context)  # what callers of compiled code find by name
+            if (found := read(signature, context)) is not None:
+                return found
+        return load(signature, context)
+
+    with contextlib.suppress(AttributeError):
+        cache.load_overload = load_overload  # type: ignore[union-attr]

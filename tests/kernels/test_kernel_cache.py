@@ -21,6 +21,8 @@ from tabular_rl.kernels import _jit
 from tabular_rl.methods.lookup import LEARNERS
 from tabular_rl.model.transitions import Transitions
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def thrice(x):
     return 3 * x
@@ -81,6 +83,35 @@ def test_damaged_files_are_compiled_again_and_replaced(written, tmp_path, damage
     DAMAGES[damage](path)
     assert used(folder) == (21, False)
     assert used(folder) == (21, damage != "unreadable")
+
+
+LATE = """
+import sys
+import numpy as np
+from tabular_rl.kernels.build import count_numbers, pairs_rise
+one, counts = np.array([0, 1], dtype=np.int32), np.zeros(1, dtype=np.int32)
+print(pairs_rise(one, one[:1], np.array([False]), 1), bool(pairs_rise.stats.cache_hits), end=" ")
+print("numba.np.linalg" in sys.modules, end=" ")
+if "more" in sys.argv:
+    count_numbers(np.array([[0.0, 2.0, 3.0]]), counts)
+    print(counts[0], "numba.np.linalg" in sys.modules, end=" ")
+"""
+
+
+def test_the_compiler_is_loaded_only_when_something_is_compiled(tmp_path):
+    """To read what is compiled takes a tenth of the time of loading what compiles; that comes later, where needed."""
+    if not hasattr(_jit.kernel(thrice), "stats"):
+        pytest.skip("kernels are not compiled")
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def told(*arguments):
+        command = [sys.executable, "-c", LATE, *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True
+        ).stdout.split()
+
+    assert told() == ["True", "False", "True"]
+    assert told("more") == ["True", "True", "False", "2", "True"]
 
 
 BEGIN = "from tabular_rl.kernels._jit import kernel\n"
