@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -26,15 +27,17 @@ from benchmarks.truth import truth_of
 from tabular_rl import MDP
 from tabular_rl.methods.lookup import PLANNERS, planner_of
 
+# Every family once; what is near to one of these at another size or discount is large.
 DEFAULT = """
     three garnet-1e4 garnet-1e5 power-law layered dense car-rental
-    grid-300@.99 grid-300@.9999 maze-300@.999 maze-300@.9999 lake@.999 pendulum two-queues
+    grid-300@.9999 maze-300@.9999 lake@.999 pendulum two-queues
     queue inventory ring tree tree-up multichain decomposable
     paths-300@1 lake@1 reach consensus horizon
     garnet-absorbing grid-hub queue-shortcut
 """
-MODEL, WARM = "model.npz", "warm.npz"
-LARGE = "garnet-1e6 grid-1000@.9999 horizon-1e5 paths-500@1"
+LARGE = "garnet-1e6 grid-300@.99 grid-1000@.9999 maze-300@.999 horizon-1e5 paths-500@1"
+METHODS = "policy-iteration,ordered-gauss-seidel,action-elimination,modified-policy-iteration"
+MODEL, FIRST, WARM = "model.npz", "first.npz", "warm.npz"
 
 
 def named(text: str) -> tuple[str, float | None]:
@@ -96,10 +99,14 @@ def parser() -> argparse.ArgumentParser:
     add("--gamma", help="discounts, instead of those of the families")
     add("--seed", type=int, default=0, help="of the models")
     add("--rivals", default="all", help=f"all, none, or some of {','.join(RIVALS)}")
-    add("--methods", default="all", help="ours, beside auto: all, or names")
+    add(
+        "--methods",
+        default=METHODS,
+        help="ours, beside auto: all, or names; without it those that `auto` takes",
+    )
     add("--tolerance", type=float, default=1e-6)
     add("--calls", type=int, default=3, help="most calls of an entrant on a model")
-    add("--limit", type=float, default=2.0, help="CPU seconds of a call")
+    add("--limit", type=float, help="CPU seconds of a call: 2, for --growth 60")
     add("--memory", type=float, default=12.0, help="GB that an entrant may ask for")
     add("--remark", default="", help="a sentence about the run, for the page")
     add("--output", type=Path, default=RESULTS, help="the page whose part is rewritten")
@@ -113,7 +120,9 @@ class Runner:
 
     def __init__(self, asked: argparse.Namespace, folder: Path) -> None:
         self.asked, self.folder = asked, folder
-        self.options = Options(asked.tolerance, asked.calls, asked.limit, memory=1e9 * asked.memory)
+        limit = asked.limit or (60.0 if asked.growth else 2.0)
+        self.options = Options(asked.tolerance, asked.calls, limit, memory=1e9 * asked.memory)
+        write_model(folder / FIRST, FAMILIES["garnet"].make(size=200, gamma=0.99, seed=0))
         self.racers: dict[Entry, Racer] = {}
 
     def row(self, name: str, gamma: float | None) -> Row:
@@ -124,7 +133,8 @@ class Runner:
         self.write(family, mdp)
         del mdp
         row = self.race(family, name, entries)
-        row.truth = truth_of(row.race, self.folder / MODEL, self.options.tolerance, 2 * self.options.limit)
+        seconds = min(max(5 * row.auto.seconds, self.options.least), 2 * self.options.limit)
+        row.truth = truth_of(row.race, self.folder / MODEL, self.options.tolerance, seconds)
         return row
 
     def write(self, family: str, mdp: MDP) -> None:
@@ -138,8 +148,12 @@ class Runner:
         for entry in entries:
             if entry not in self.racers:
                 self.racers[entry] = Racer(entry, self.folder, self.options)
-        paths = self.folder / MODEL, self.folder / WARM
+        paths = self.folder / MODEL, self.folder / FIRST, self.folder / WARM
         return Row(family, race(name, paths, [self.racers[entry] for entry in entries], self.options), None)
+
+    def used(self) -> float:
+        """CPU seconds so far, in all processes."""
+        return sum(os.times()[:4]) + sum(racer.used for racer in self.racers.values())
 
     def stop(self) -> None:
         for racer in self.racers.values():
@@ -148,12 +162,13 @@ class Runner:
 
 def main(arguments: list[str] | None = None) -> None:
     asked = parser().parse_args(arguments)
+    given = arguments if arguments is not None else sys.argv[1:]
+    asked.command = shlex.join(["python", "-m", "benchmarks", *given])
     if asked.growth:
         from benchmarks.growth import grow
 
         grow(asked)
         return
-    command = "python -m benchmarks " + " ".join(arguments if arguments is not None else sys.argv[1:])
     remarks = [f"Seed {asked.seed}.", *([asked.remark] if asked.remark else [])]
     rows: list[Row] = []
     start = time.monotonic()
@@ -162,9 +177,9 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             for name, gamma in chosen_models(asked):
                 rows.append(runner.row(name, gamma))
-                print(f"{time.monotonic() - start:5.0f} s  {progress(rows[-1])}", file=sys.stderr, flush=True)
+                print(f"{runner.used():5.0f} s  {progress(rows[-1])}", file=sys.stderr, flush=True)
                 # After each model: a run that is ended has its tables all the same.
-                replace_part(asked.output, RACES, races_page(rows, runner.options, command.strip(), remarks))
+                replace_part(asked.output, RACES, races_page(rows, runner.options, asked.command, remarks))
         finally:
             runner.stop()
     used = sum(os.times()[:4])

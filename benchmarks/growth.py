@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.families import FAMILIES
 from benchmarks.page import GROWTH, machine, replace_part, seconds_text, table
-from benchmarks.picture import Line, draw
+from benchmarks.picture import Line, Panel, draw
 from benchmarks.race import RIVALS, Entry
 from benchmarks.report import Row
 
@@ -27,7 +27,8 @@ GROWING = {
     "tree": (STATES, 0.999),
 }
 AUTO = Entry("ours", "auto", "auto")
-DASHES = ("", "6 4", "2 3")
+DASHES = ("", "7 4", "2 3")
+FLOOR = "reading 12 bytes an outcome once"
 
 
 def grow(asked: argparse.Namespace) -> None:
@@ -38,7 +39,6 @@ def grow(asked: argparse.Namespace) -> None:
     names = [entry.name for entry in (AUTO, *rivals)]
     picture = asked.output.with_name("growth.svg")
     rows: list[Row] = []
-    start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(asked, Path(folder))
         try:
@@ -46,15 +46,10 @@ def grow(asked: argparse.Namespace) -> None:
                 for row in growing(runner, family, rivals, asked):
                     rows.append(row)
                     line = " ".join(cells(row, names))
-                    print(f"{time.monotonic() - start:5.0f} s  {line}", file=sys.stderr, flush=True)
+                    print(f"{runner.used():5.0f} s  {line}", file=sys.stderr, flush=True)
                     replace_part(asked.output, GROWTH, growth_page(rows, names, asked, picture.name))
-                    draw(
-                        picture,
-                        lines_of(rows, names),
-                        "outcomes of the model",
-                        "CPU seconds to solve",
-                        GROWTH[2:],
-                    )
+                    panels, title = panels_of(rows, names), "Cost of an answer proven to 1e-6, one thread"
+                    draw(picture, panels, "outcomes of the model", "CPU seconds to solve", title)
         finally:
             runner.stop()
 
@@ -88,19 +83,32 @@ def cells(row: Row, names: list[str]) -> list[str]:
     ]
 
 
-def lines_of(rows: list[Row], names: list[str]) -> list[Line]:
-    """One line a family and entrant, in the colour of the family."""
-    families = list(dict.fromkeys(row.family for row in rows))
-    found = []
-    for number, family in enumerate(families):
-        for name, dashes in zip(names, DASHES, strict=False):
-            times = [
-                (row.race.size["outcomes"], row.race.times.get(name)) for row in rows if row.family == family
-            ]
+def panels_of(rows: list[Row], names: list[str]) -> list[Panel]:
+    """One panel a family, with a line an entrant, and the floor."""
+    panels = []
+    for family in dict.fromkeys(row.family for row in rows):
+        some = [row for row in rows if row.family == family]
+        lines = []
+        for number, name in enumerate(names):
+            times = [(row.race.size["outcomes"], row.race.times.get(name)) for row in some]
             points = [(size, max(t.seconds, 1e-6)) for size, t in times if t is not None and t.solves]
             if points:
-                found.append(Line(f"{family}, {name}", points, number, dashes))
-    return found
+                lines.append(Line(name, points, number, DASHES[number]))
+        floors = [(row.race.size["outcomes"], row.race.extra.get("floor", 0.0)) for row in some]
+        lines.append(Line(FLOOR, [(size, max(floor, 1e-6)) for size, floor in floors if floor], len(names)))
+        panels.append(Panel(some[0].name, lines))
+    return panels
+
+
+def power(rows: list[Row], family: str) -> str:
+    """Say with which power of the outcomes the cost of `auto` has grown over the last step."""
+    solved = [row for row in rows if row.family == family and row.auto.solves][-2:]
+    if len(solved) < 2:
+        return ""
+    cost = math.log(solved[1].auto.seconds / max(solved[0].auto.seconds, 1e-9))
+    return (
+        f"{family} {cost / math.log(solved[1].race.size['outcomes'] / solved[0].race.size['outcomes']):.2f}"
+    )
 
 
 def growth_page(rows: list[Row], names: list[str], asked: argparse.Namespace, picture: str) -> str:
@@ -114,13 +122,15 @@ def growth_page(rows: list[Row], names: list[str], asked: argparse.Namespace, pi
         *(f"{name}, s" for name in names),
         "ns an outcome",
     ]
+    powers = ", ".join(filter(None, (power(rows, family) for family in GROWING)))
     lines = [
         GROWTH,
         "",
-        f"`python -m benchmarks --growth`; {machine()}. Seed {asked.seed}. {asked.remark}".rstrip(),
+        f"`{asked.command}`; {machine()}. Seed {asked.seed}. {asked.remark}".rstrip(),
         "",
         "CPU seconds, one thread. A dash: no answer within the limit of a call, or at a smaller size. Floor: reading "
-        "12 bytes an outcome once. The last column is the solve of `auto` for each outcome of the model.",
+        "12 bytes an outcome once. The last column is the solve of `auto` for each outcome of the model. "
+        f"Over the last step its cost grows with this power of the outcomes: {powers or '-'}. Linear is 1.",
         "",
         f"![Cost against size]({picture})",
         "",

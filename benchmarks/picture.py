@@ -1,4 +1,4 @@
-"""A picture of lines between logarithmic axes, written as SVG without any package."""
+"""A picture of lines in panels with the same logarithmic axes, written as SVG without any package."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-# The colours of Okabe & Ito, which all eyes tell apart.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 520, 80, 230, 50, 60
+# The colours of Okabe & Ito, which all eyes tell apart; the last is for what is there to compare with.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#999999")
+ACROSS = 2  # panels beside each other
+WIDTH, HEIGHT = 400, 290  # of what a panel's axes enclose
+LEFT, RIGHT, TOP, BOTTOM = 90, 20, 84, 60  # around all panels
+GAP, ABOVE = 30, 40  # between panels, where their names stand
 
 
 @dataclass(frozen=True)
@@ -23,43 +26,60 @@ class Line:
     dashes: str = ""
 
 
-def draw(path: Path, lines: Sequence[Line], x: str, y: str, title: str) -> None:
-    """Write a picture of lines; each axis reaches over whole powers of ten.
+@dataclass(frozen=True)
+class Panel:
+    """Lines between axes of their own."""
+
+    name: str
+    lines: Sequence[Line]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Where a panel stands, and the powers of ten that it reaches over."""
+
+    left: float
+    top: float
+    across: range
+    up: range
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        share_x = (math.log10(x) - self.across[0]) / (self.across[-1] - self.across[0])
+        share_y = (math.log10(y) - self.up[0]) / (self.up[-1] - self.up[0])
+        return self.left + share_x * WIDTH, self.top + (1 - share_y) * HEIGHT
+
+
+def draw(path: Path, panels: Sequence[Panel], x: str, y: str, title: str) -> None:
+    """Write a picture of panels; their axes reach over the same whole powers of ten.
 
     Parameters
     ----------
     path : of the SVG file
-    lines : at least one point among them
+    panels : at least one point among them
     x, y, title : what is written at the axes and above
     """
-    across = powers([a for line in lines for a, _ in line.points])
-    up = powers([b for line in lines for _, b in line.points])
-
-    def place(a: float, b: float) -> tuple[float, float]:
-        share_x = (math.log10(a) - across[0]) / (across[-1] - across[0])
-        share_y = (math.log10(b) - up[0]) / (up[-1] - up[0])
-        return LEFT + share_x * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - share_y * (HEIGHT - TOP - BOTTOM)
-
+    points = [point for panel in panels for line in panel.lines for point in line.points]
+    across, up = powers([a for a, _ in points]), powers([b for _, b in points])
+    columns = min(ACROSS, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    width = LEFT + columns * WIDTH + (columns - 1) * GAP + RIGHT
+    height = TOP + rows * (HEIGHT + ABOVE) - ABOVE + BOTTOM
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'font-family="sans-serif" font-size="13">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        text((LEFT + WIDTH - RIGHT) / 2, 28, title, "middle", 16),
-        text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, x, "middle"),
-        f'<g transform="translate(22 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)">{text(0, 0, y, "middle")}</g>',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+        text(width / 2, 24, title, "middle", 16),
+        text((LEFT + width - RIGHT) / 2, height - 14, x, "middle"),
+        f'<g transform="translate(24 {(TOP + height - BOTTOM) / 2}) rotate(-90)">{text(0, 0, y, "middle")}</g>',
+        *keys(panels, width),
     ]
-    for k in across:
-        (at, low), (_, high) = place(10.0**k, 10.0 ** up[0]), place(10.0**k, 10.0 ** up[-1])
-        parts += [rule(at, low, at, high), text(at, low + 18, f"1e{k}", "middle")]
-    for k in up:
-        (left, at), (right, _) = place(10.0 ** across[0], 10.0**k), place(10.0 ** across[-1], 10.0**k)
-        parts += [
-            rule(left, at, right, at),
-            text(left - 8, at + 4, f"1e{k}" if k < -3 or k > 3 else f"{10.0**k:g}", "end"),
-        ]
-    for number, line in enumerate(lines):
-        parts += curve(line, [place(a, b) for a, b in line.points])
-        parts += key(line, WIDTH - RIGHT + 16, TOP + 10 + 20 * number)
+    for number, panel in enumerate(panels):
+        row, column = divmod(number, columns)
+        axes = Axes(LEFT + column * (WIDTH + GAP), TOP + row * (HEIGHT + ABOVE), across, up)
+        parts += frame(axes, column == 0, number + columns >= len(panels))
+        parts.append(text(axes.left + WIDTH / 2, axes.top - 8, panel.name, "middle", 14))
+        for line in panel.lines:
+            parts += curve(line, [axes.place(a, b) for a, b in line.points])
     path.write_text("\n".join([*parts, "</svg>", ""]), encoding="utf-8")
 
 
@@ -73,6 +93,28 @@ def powers(values: Sequence[float]) -> range:
     return range(low, max(high, low + 1) + 1)
 
 
+def frame(axes: Axes, left: bool, below: bool) -> list[str]:
+    """Rules at the powers of ten, with numbers at the outer panels."""
+    parts = []
+    for k in axes.across:
+        (at, low), (_, high) = (
+            axes.place(10.0**k, 10.0 ** axes.up[0]),
+            axes.place(10.0**k, 10.0 ** axes.up[-1]),
+        )
+        parts.append(rule(at, low, at, high))
+        if below:
+            parts.append(text(at, low + 18, f"1e{k}", "middle"))
+    for k in axes.up:
+        (start, at), (stop, _) = (
+            axes.place(10.0 ** axes.across[0], 10.0**k),
+            axes.place(10.0 ** axes.across[-1], 10.0**k),
+        )
+        parts.append(rule(start, at, stop, at))
+        if left:
+            parts.append(text(start - 8, at + 4, f"1e{k}" if k < -3 or k > 3 else f"{10.0**k:g}", "end"))
+    return parts
+
+
 def curve(line: Line, points: Sequence[tuple[float, float]]) -> list[str]:
     """The line itself, with a dot at each point."""
     joined = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
@@ -81,10 +123,19 @@ def curve(line: Line, points: Sequence[tuple[float, float]]) -> list[str]:
     return [f'<polyline points="{joined}" fill="none" {stroke(line)}/>', *dots]
 
 
-def key(line: Line, x: float, y: float) -> list[str]:
-    """A sample of the line, with its name."""
-    sample = f'<line x1="{x}" y1="{y}" x2="{x + 28}" y2="{y}" {stroke(line)}/>'
-    return [sample, text(x + 36, y + 4, line.name)]
+def keys(panels: Sequence[Panel], width: float) -> list[str]:
+    """A sample of each kind of line with its name, beside each other below the title."""
+    lines = list({line.name: line for panel in panels for line in panel.lines}.values())
+    parts, at = [], (width - sum(key_width(line) for line in lines)) / 2
+    for line in lines:
+        parts.append(f'<line x1="{at:.1f}" y1="46" x2="{at + 28:.1f}" y2="46" {stroke(line)}/>')
+        parts.append(text(at + 36, 50, line.name))
+        at += key_width(line)
+    return parts
+
+
+def key_width(line: Line) -> float:
+    return 60 + 7.2 * len(line.name)
 
 
 def stroke(line: Line) -> str:
@@ -93,7 +144,7 @@ def stroke(line: Line) -> str:
 
 
 def rule(x1: float, y1: float, x2: float, y2: float) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#cccccc"/>'
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#dddddd"/>'
 
 
 def text(x: float, y: float, words: str, anchor: str = "start", size: int = 13) -> str:

@@ -7,18 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.goals import against, best_of_ours, goal_text, goals_table, speed
 from benchmarks.page import RACES, machine, seconds_text, table
 from benchmarks.race import Options, Race, Times
 from benchmarks.truth import Truth
 
 STOPPED_EARLY = 3.0  # times the tolerance: an error above this is shown
-
-# How many times faster than the best rival `auto` is meant to be, by family; elsewhere the time of 100 sweeps.
-GOALS = {
-    "garnet": 3, "power-law": 3, "layered": 3, "dense": 3, "car-rental": 3, "grid": 15, "lake": 15, "paths": 15,
-    "queue": 10, "tree": 10, "tree-up": 10, "two-queues": 3, "pendulum": 3, "inventory": 3,
-}  # fmt: skip
-SWEEPS = ("maze", "ring", "multichain", "decomposable")
 
 
 @dataclass
@@ -74,10 +68,13 @@ def races_page(rows: list[Row], options: Options, command: str, remarks: list[st
         "",
         "CPU seconds, one thread, everything compiled; the median of up to "
         f"{options.calls} calls without the first, the entrants called in turn, each in a process of its own. "
-        f"Tolerance {options.tolerance:g}.",
-        "Only ratios within a run mean something.",
+        f"Tolerance {options.tolerance:g}. A rival's call ends after {options.factor:g} times the time of `auto`, but "
+        f"not before {options.least:g} s, nor after {options.limit:g} s unless that is less than twice its time. Other "
+        f"methods of ours have {options.own:g} times its time. Only ratios within a run mean something.",
         "",
         *ours_table(rows, options),
+        "",
+        *goals_table(rows, options.tolerance),
         "",
         *rivals_table(rows, options),
         "",
@@ -91,14 +88,14 @@ def races_page(rows: list[Row], options: Options, command: str, remarks: list[st
 def ours_table(rows: list[Row], options: Options) -> list[str]:
     """What `auto` does: its answers, their proofs, and how far it is from the floor and from the goals."""
     head = [
-        "model", "states", "outcomes", "by", "build, s", "solve, s", "proof, s", "floors", "sweep", "error",
+        "model", "states", "outcomes", "by", "build, s", "solve, s", "proof, s", "floor, s", "floors", "sweep", "error",
         "bound", "regret", "work space", "best rival", "goal",
     ]  # fmt: skip
     body = []
     for row in rows:
         times, race = row.auto, row.race
         floor, proof, sweep = (race.extra.get(what) for what in ("floor", "certificate", "sweep"))
-        rival, ratio = best_rival(row, options.tolerance)
+        rival, ratio, late = against(row, row.rivals, options.tolerance)
         body.append(
             [
                 row.name,
@@ -108,25 +105,27 @@ def ours_table(rows: list[Row], options: Options) -> list[str]:
                 seconds_text(times.build) if times.build is not None else "-",
                 seconds_text(times.seconds) if times.solves else times.said,
                 seconds_text(proof) if proof is not None else "-",
+                seconds_text(floor) if floor else "-",
                 f"{times.seconds / floor:.0f}" if floor and times.solves else "-",
                 f"{sweep / floor:.1f}" if floor and sweep else "-",
                 error_text(row, times),
                 f"{times.facts['bound']:.0e}" if times.solves and "bound" in times.facts else "-",
                 regret(row),
                 f"{times.facts['work'] / race.bytes:.1f}" if times.solves else "-",
-                f"{rival}: {ratio:.2g}" if rival else "none finishes",
-                goal(row, ratio),
+                f"none: > {ratio:.2g}" if late else f"{rival}: {ratio:.2g}" if rival else "-",
+                goal_text(speed(row, options.tolerance)),
             ]
         )
     return [
         "## Ours",
         "",
-        "`solve` without a method. **By**: the method that it chose. **Proof**: the part of the solve that proves the "
-        "interval and decides on actions. **Floors**: the solve in units of reading 12 bytes an outcome once, in the "
-        "same run. **Sweep**: one sweep of value iteration, in the same units. **Error**: proven, against a tighter "
+        "`solve` without a method; its first call is not counted, as kernels are loaded in it. **By**: the method "
+        "that it chose. **Proof**: the part of the solve that proves the interval and decides on actions. "
+        "**Floor**: to read 12 bytes an outcome once, in the same run. **Floors**: the solve in this unit. "
+        "**Sweep**: one sweep of value iteration, in the same unit. **Error**: proven, against a tighter "
         "interval. **Bound**: half the proven width. **Regret**: its time over that of our best method. **Work "
-        "space**: peak memory during the solve as a share of the arrays. "
-        "**Best rival**: its time over ours, among those right to the tolerance.",
+        "space**: peak memory during the solve as a share of the arrays. **Best rival**: its time over ours, "
+        "among those right to the tolerance; where none finishes, how many times our time they had.",
         "",
         *table(head, body),
     ]
@@ -140,41 +139,14 @@ def error_text(row: Row, times: Times) -> str:
     return f"{'≤ ' if row.truth.width > error / 2 else ''}{error:.0e}"
 
 
-def best_rival(row: Row, tolerance: float) -> tuple[str, float]:
-    """Return the fastest rival whose answer is right, and its time over ours."""
-    right = [t for t in row.rivals if t.solves and not row.fails(t, tolerance)]
-    best = min(right, key=lambda times: times.seconds, default=None)
-    if best is None or not row.auto.solves:
-        return "", float("nan")
-    return best.entry.name, best.seconds / max(row.auto.seconds, 1e-9)
-
-
 def regret(row: Row) -> str:
     """How many times as long `auto` takes as the fastest of our methods that reaches the tolerance."""
-    best = min(
-        (t for t in row.ours if t.solves and t.facts.get("status") in ("CERTIFIED", "EXACT")),
-        key=lambda times: times.seconds,
-        default=None,
-    )
+    best = best_of_ours(row)
     if best is None:
         return "-"
     if not row.auto.solves:
         return f"only {best.entry.name} {seconds_text(best.seconds)}"
     return f"{row.auto.seconds / max(best.seconds, 1e-9):.2f}"
-
-
-def goal(row: Row, ratio: float) -> str:
-    """Whether the goal of the family is reached."""
-    if row.family in SWEEPS:
-        sweep = row.race.extra.get("sweep")
-        sweeps = row.auto.seconds / sweep if sweep and row.auto.solves else float("inf")
-        return f"100 sweeps: {'yes' if sweeps <= 100 else f'{sweeps:.0f}' if np.isfinite(sweeps) else 'no'}"
-    wanted = GOALS.get(row.family)
-    if wanted is None:
-        return "-"
-    if not row.auto.solves:
-        return f"{wanted}: no"
-    return f"{wanted}: {'yes' if np.isnan(ratio) or ratio >= wanted else f'{ratio:.2g}'}"
 
 
 def rivals_table(rows: list[Row], options: Options) -> list[str]:
@@ -194,8 +166,9 @@ def rivals_table(rows: list[Row], options: Options) -> list[str]:
     return [
         "## Rivals",
         "",
-        "Time of the rival over ours in the same turns: median (least to most). An error is shown where it is above "
-        f"{STOPPED_EARLY:g} times the tolerance. A number in brackets is the reason below.",
+        "Time of the rival over ours in the same turns: median (least to most); > 20: no answer in 20 times our time. "
+        f"An error is shown where it is above {STOPPED_EARLY:g} times the tolerance. In brackets stands the number of "
+        "a reason below.",
         "",
         *table(["model", *names], body),
         *(["", *notes] if notes else []),
@@ -205,7 +178,9 @@ def rivals_table(rows: list[Row], options: Options) -> list[str]:
 def rival_cell(row: Row, times: Times, tolerance: float, reasons: dict[str, int]) -> str:
     """What came of a rival: ratio and spread, "none in 3 s", or the number of a reason."""
     if not times.solves:
-        if "none in" in times.said or "not " in times.said[:4]:
+        if times.said.startswith("none in") and row.auto.solves:
+            return f"> {times.limit / max(row.auto.seconds, 1e-9):.2g}"
+        if times.said.startswith(("none in", "not ")):
             return times.said
         return f"({reasons.setdefault(times.said, len(reasons) + 1)})"
     if not row.auto.solves:

@@ -5,9 +5,11 @@ says why a model is not for it. It runs in an environment of its own and needs n
 
     python with_NAME.py METHOD VALUES.npz TOLERANCE MEMORY
 
-Each line on stdin is a command: "load MODEL WARM", "build", "solve", "thousand", "drop", or one that the script adds.
-The answer is one line of JSON; values go to VALUES.npz. Times are CPU seconds of this process with all its threads.
-Who asks ends a process that takes too long; one that wants more than MEMORY bytes gets none.
+Each line on stdin is a command: "warm MODEL", or "load MODEL WARM", upon which a child takes over that has all that was
+imported and compiled so far: to end one that takes too long, and to begin with the next model, costs nothing. The child
+tells its process id, then answers "build", "again", "solve", "thousand", what the script adds, and leaves at "drop";
+then the parent tells how it ended. The answer is one line of JSON; values go to VALUES.npz. Times are CPU seconds
+of the child with all its threads. One that wants more than MEMORY bytes gets none.
 """
 
 import contextlib
@@ -21,7 +23,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-QUICK = 2.0  # seconds
+QUICK = 0.3  # seconds
 
 
 def load(path):
@@ -112,21 +114,21 @@ class Entrant:
             resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
         self.m = self.built = None
 
+    def warm(self, model):
+        """Solve a small model before there are children, where that compiles what all of them need."""
+        if self.script.get("COMPILES"):
+            self.warm_up(load(model))
+        return {}
+
     def load(self, model, warm):
-        """Forget the model before, read this one, and solve a small one of its kind, so that all is compiled."""
-        self.drop()
+        """Read a model; solve a small one of its kind, if there is one, so that all is compiled."""
         self.m = load(model)
         if why_not := self.script.get("unfit", lambda m: "")(self.m):  # noqa: ARG005
             return {"unfit": why_not}
-        self.warm_up(load(warm))
+        if warm:
+            self.warm_up(load(warm))
         trim()
         self.base = resident()[0]
-        return {}
-
-    def drop(self):
-        """Forget the model."""
-        self.m = self.built = None
-        trim()
         return {}
 
     def warm_up(self, m):
@@ -145,12 +147,15 @@ class Entrant:
             seconds.append(time.process_time() - start)
             self.built = built
             del built
-        return {"seconds": min(seconds)}
+        return {"seconds": min(seconds), "keeps": bool(self.script.get("KEEPS"))}
+
+    def again(self):
+        """Build again what would start from its last answer."""
+        self.built = None
+        self.built = self.script["build"](self.m)
+        return {}
 
     def solve(self):
-        if self.script.get("KEEPS"):  # it would start from the last answer
-            self.built = None
-            self.built = self.script["build"](self.m)
         return self.timed(lambda: self.script["solve"](self.built, self.m, self.tolerance))
 
     def thousand(self):
@@ -194,5 +199,18 @@ def run(script):
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     entrant = Entrant(script, sys.argv[1:])
+
+    def say(answer):
+        print(json.dumps(answer), file=out, flush=True)
+
     for line in sys.stdin:
-        print(json.dumps(entrant.answer(line.rstrip("\n"))), file=out, flush=True)
+        if not line.startswith("load"):
+            say(entrant.answer(line.rstrip("\n")))
+        elif child := os.fork():
+            say({"ended": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])})
+        else:
+            say({"pid": os.getpid()})
+            while line and line != "drop\n":
+                say(entrant.answer(line.rstrip("\n")))
+                line = sys.stdin.readline()
+            os._exit(0)

@@ -43,8 +43,10 @@ def solve(built, m, tolerance):
         solver = toolbox.FiniteHorizon(P, R, m.gamma, m.horizon)
         solver.run()
         return m.sign * solver.V.T
-    options = {} if METHOD == "PolicyIteration" else {"epsilon": tolerance}
-    solver = getattr(toolbox, METHOD)(P, R, m.gamma, max_iter=10**6, **options)
+    if METHOD == "PolicyIteration":
+        solver = toolbox.PolicyIteration(P, R, m.gamma, max_iter=10**6)
+    else:  # its max_iter counts the sweeps of a policy: 10, as it is by default
+        solver = toolbox.PolicyIterationModified(P, R, m.gamma, epsilon=tolerance)
     solver.run()
     return m.sign * np.asarray(solver.V)
 

@@ -8,6 +8,7 @@ from quantecon.markov.ddp import backward_induction
 from scipy.sparse import csr_matrix
 
 METHOD = "modified_policy_iteration"
+COMPILES = True
 
 
 def unfit(m):

@@ -16,6 +16,8 @@ METHOD = "fast"
 def unfit(m):
     if m.horizon >= 0:
         return "finite horizon: its bounded rewards give the first step alone"
+    if m.gamma < 1 and METHOD == "sound":
+        return "gamma < 1: the same as Storm, which has one way to discount"
     if not hasattr(m, "formula") and m.gamma == 1 and m.gain.min() < 0 < m.gain.max():
         return "gamma = 1: rewards of both signs"
     return ""

@@ -13,6 +13,7 @@ from tabular_rl import MDP
 
 Floats = NDArray[np.float64]
 Ints = NDArray[Any]
+BLOCK = 2**18  # rows that are made at a time
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,9 @@ def full_model(to: Ints, prob: Floats, **more: Any) -> MDP:
             if more.get(field) is not None:
                 more[field] = more[field].reshape(states, actions, -1)[live]
     rows = len(to) * actions
-    flat_to, flat_prob = to.reshape(rows, width).astype(np.int32), prob.reshape(rows, width)
-    flat_to, flat_prob = merged(flat_to, flat_prob)
+    flat_to, flat_prob = merged(
+        to.reshape(rows, width).astype(np.int32, copy=False), prob.reshape(rows, width)
+    )
     keep = flat_prob > 0
     for field in ("r", "reward"):
         if more.get(field) is not None:
@@ -120,13 +122,17 @@ def full_model(to: Ints, prob: Floats, **more: Any) -> MDP:
 
 def merged(to: Ints, prob: Floats) -> tuple[Ints, Floats]:
     """Sort each row by next state and add up what has the same one; what is merged keeps probability 0."""
-    order = np.argsort(to, axis=1, kind="stable")
-    to, prob = np.take_along_axis(to, order, axis=1), np.take_along_axis(prob, order, axis=1)
+    all_to, all_prob = np.empty_like(to), np.empty(prob.shape)
+    for i in range(0, len(to), BLOCK):
+        part = slice(i, i + BLOCK)
+        order = np.argsort(to[part], axis=1, kind="stable")
+        all_to[part] = np.take_along_axis(to[part], order, axis=1)
+        all_prob[part] = np.take_along_axis(prob[part], order, axis=1)
     for k in range(to.shape[1] - 1):
-        same = to[:, k] == to[:, k + 1]
-        prob[same, k + 1] += prob[same, k]
-        prob[same, k] = 0.0
-    return to, prob
+        same = all_to[:, k] == all_to[:, k + 1]
+        all_prob[same, k + 1] += all_prob[same, k]
+        all_prob[same, k] = 0.0
+    return all_to, all_prob
 
 
 def cuts(rng: np.random.Generator, rows: int, lengths: Ints, widest: int) -> Floats:
@@ -157,9 +163,8 @@ def sparse_rows(
     lengths = rng.integers(low, high, size=rows, endpoint=True, dtype=np.int32)
     row_ptr = pointers(lengths)
     next_state, prob = np.empty(row_ptr[-1], dtype=np.int32), np.empty(row_ptr[-1])
-    block = 2**18
-    for i in range(0, rows, block):
-        n = lengths[i : i + block]
+    for i in range(0, rows, BLOCK):
+        n = lengths[i : i + BLOCK]
         to = draw(i, i + len(n))
         keep = np.arange(high) < n[:, None]
         to[~keep] = np.iinfo(np.int32).max

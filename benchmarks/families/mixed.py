@@ -67,7 +67,7 @@ def power_law(*, size: int, gamma: float, seed: int) -> MDP:
     return random_model(rng, size, 10, 5, 10, draw, gamma=gamma, name=f"power law {size} x 10")
 
 
-@family("layered", (2 * 10**4,), (0.99,), 200)
+@family("layered", (2 * 10**4,), (0.99,), 400)
 def layered(*, size: int, gamma: float, seed: int) -> MDP:
     """Twenty layers: each move goes to the next, from the last to the first; 10 actions, 5 to 10 successors."""
     rng = generator(seed)

@@ -13,10 +13,11 @@ import benchmarks
 import tabular_rl
 from benchmarks.__main__ import main
 from benchmarks.families import FAMILIES, model, parse, size_text
-from benchmarks.growth import AUTO
+from benchmarks.goals import goals_of, goals_table, links
+from benchmarks.growth import AUTO, panels_of, power
 from benchmarks.page import read_parts, replace_part, seconds_text
-from benchmarks.picture import Line, draw
-from benchmarks.race import RIVALS, Options, Race, Times, read_model, write_model
+from benchmarks.picture import Line, Panel, draw
+from benchmarks.race import RIVALS, Entry, Options, Race, Times, read_model, write_model
 from benchmarks.report import Row, rivals_table
 from benchmarks.truth import Truth
 
@@ -91,7 +92,7 @@ def test_rows_of_garnets_hold_5_to_10_distinct_states():
 def page(tmp_path_factory):
     """What a run on small models without rivals writes; an option leaves the learners' part as it is."""
     path = tmp_path_factory.mktemp("benchmarks") / "results.md"
-    path.write_text("# Benchmarks\n\nold\n\n# Benchmarks of learners\n\nkept\n", encoding="utf-8")
+    path.write_text("# Benchmarks\n\nstale\n\n# Benchmarks of learners\n\nkept\n", encoding="utf-8")
     names = ["three-3", "garnet-60", "grid-5", "queue-30", "lake-4", "horizon-20"]
     main(
         [
@@ -112,7 +113,7 @@ def page(tmp_path_factory):
 
 def test_a_run_writes_its_part_of_the_page(page):
     text = page.read_text(encoding="utf-8")
-    assert "old" not in text and text.endswith("# Benchmarks of learners\n\nkept\n")
+    assert "stale" not in text and text.endswith("# Benchmarks of learners\n\nkept\n")
     assert text.count("# Benchmarks\n") == 1
     for name in ("three-3", "garnet-60", "grid-5", "queue-30", "lake-4", "horizon-20"):
         assert f"\n| {name}, γ " in text
@@ -189,12 +190,12 @@ def test_a_rival_is_shown_as_what_it_is():
     ours = Times(ENTRY["auto"], 0.1, [9.0, 1.0, 2.0, 1.0], v=np.array([1.0, 2.0]))
     right = Times(ENTRY["QuantEcon MPI"], 0.1, [9.9, 3.0, 4.0, 5.0], v=np.array([1.0, 2.0 + 1e-7]))
     early = Times(ENTRY["Storm"], 0.1, [0.5], v=np.array([1.03, 2.0]))
-    late = Times(ENTRY["scipy VI"], 0.1, said="none in 3 s")
+    late = Times(ENTRY["scipy VI"], 0.1, said="none in 3 s", limit=3.0)
     unfit = Times(ENTRY["HiGHS"], said="needs gamma < 1")
     times = {t.entry.name: t for t in (ours, right, early, late, unfit)}
     row = Row("grid", Race("grid-2", 0.99, {"states": 2, "pairs": 2, "outcomes": 2}, times, {}, 100), truth)
     lines = rivals_table([row], Options())
-    assert lines[-3] == "| grid-2, γ .99 | 3 (2 to 5) | 0.5, error 3e-02 | none in 3 s | (1) |"
+    assert lines[-3] == "| grid-2, γ .99 | 3 (2 to 5) | 0.5, error 3e-02 | > 3 | (1) |"
     assert lines[-1] == "1. needs gamma < 1"
 
 
@@ -217,7 +218,8 @@ def test_seconds_have_two_digits(seconds, text):
 
 def test_a_picture_places_points_between_powers_of_ten(tmp_path):
     path = tmp_path / "p.svg"
-    draw(path, [Line("a < b", [(1e3, 0.01), (1e5, 1.0), (1e4, 0.1)])], "size", "cost", "title")
+    line = Line("a < b", [(1e3, 0.01), (1e5, 1.0), (1e4, 0.1)])
+    draw(path, [Panel("one", [line]), Panel("two", [])], "size", "cost", "title")
     root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
     dots = [(float(c.get("cx")), float(c.get("cy"))) for c in root.iter("{http://www.w3.org/2000/svg}circle")]
     (x1, y1), (x3, y3), (x2, y2) = dots
@@ -225,18 +227,83 @@ def test_a_picture_places_points_between_powers_of_ten(tmp_path):
     assert x2 == pytest.approx((x1 + x3) / 2, abs=0.2) and y2 == pytest.approx((y1 + y3) / 2, abs=0.2)
     assert x1 < x3 and y1 > y3
     words = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"a < b", "1e3", "1e5", "0.01", "1", "title"} <= set(words)
+    assert {"a < b", "one", "two", "1e3", "1e5", "0.01", "1", "title"} <= set(words)
+    assert words.count("1e3") == 2 and words.count("0.01") == 1  # panels beside each other share an axis
+
+
+TEN_QE = "10 times QuantEcon's policy iteration"
+
+
+def raced(family, seconds, outcomes=2, said="", **extra):
+    """A row: `auto` takes 1 s, or what is said, and rivals take some seconds, or have not ended in 8."""
+    times = [Times(ENTRY["auto"], 0.5, [1.0] if not said else [], {"status": "CERTIFIED"}, said=said)]
+    for name, took in seconds.items():
+        times.append(
+            Times(ENTRY[name], 0.1, [took] if took else [], said="" if took else "none in 8 s", limit=8.0)
+        )
+    size = {"states": 2, "pairs": 2, "outcomes": outcomes}
+    return Row(family, Race(f"{family}-2", 0.99, size, {t.entry.name: t for t in times}, extra, 100), None)
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted", "found", "share"),
+    [
+        (raced("garnet", {"QuantEcon MPI": 2.0, "Storm": 5.0}), "3 times the best rival", "2 (QuantEcon MPI)", 2 / 3),
+        (raced("reach", {"Storm": 2.0}), "ahead of the best rival", "2 (Storm)", 2.0),
+        (raced("grid", {"Storm": None}), "15 times the best rival", "more than 8 (none finishes)", 8 / 15),
+        (raced("tree", {"scipy PI": 2.0, "QuantEcon PI": 20.0}), TEN_QE, "20 (QuantEcon PI)", 2.0),
+        (raced("three", {"QuantEcon PI": 0.5, "Storm": 0.1}), "0.33 times QuantEcon", "0.5 (QuantEcon PI)", 1.5),
+        (raced("ring", {}, sweep=0.005), "100 sweeps", "200", 0.5),
+        (raced("maze", {}, said="none in 8 s"), "100 sweeps", "none in 8 s", 0.0),
+    ],
+)  # fmt: skip
+def test_a_goal_says_what_was_wanted_and_found(row, wanted, found, share):
+    goal = goals_of(row, 1e-6)[0]
+    assert (goal.wanted, goal.found, goal.share) == (wanted, found, pytest.approx(share))
+    assert goal.reached == (share >= 1)
+    assert goal.open == (row.family == "grid")
+
+
+def test_goals_that_are_missed_stand_in_a_table_with_what_was_tried():
+    rows = [raced("pendulum", {"Storm": 2.0}, floor=0.1, sweep=0.3), raced("grid", {"Storm": None})]
+    text = "\n".join(goals_table(rows, 1e-6))
+    # Each builds in .5 s, solves in 1 s and takes as long as its best method.
+    assert "Reached: speed 0 of 2 (1 open), regret 2 of 2, a sweep 0 of 1, building 2 of 2." in text
+    assert "| pendulum-2, γ .99 | 3 times the best rival | 2 (Storm) | 1.5 times | " in text
+    assert "| grid-2, γ .99 | 15 times the best rival | more than 8 (none finishes) | open | " in text
+    assert "| 1 models | a sweep in 1.5 floors | 3.0 to 3.0 | 2 to 2 times | " in text
+
+
+def test_every_family_with_a_goal_of_its_own_has_a_decision():
+    for family in FAMILIES:
+        found = links(family)
+        assert found != "-" or family in ("garnet-absorbing", "grid-hub", "queue-shortcut"), family
+    assert "[17](../docs/decisions/017.md)" in links("maze") and "[20]" in links("ring")
+
+
+def test_growth_is_a_power_of_the_outcomes():
+    rows = [raced("queue", {"QuantEcon PI": 4.0}, outcomes, floor=0.01) for outcomes in (10, 1000)]
+    rows[1].auto.solves[:] = [10.0]
+    assert power(rows, "queue") == "queue 0.50" and power(rows[:1], "queue") == ""
+    (panel,) = panels_of(rows, ["auto", "QuantEcon MPI", "QuantEcon PI"])
+    assert [line.name for line in panel.lines[:2]] == ["auto", "QuantEcon PI"]
+    assert panel.lines[0].points == [(10, 1.0), (1000, 10.0)]
 
 
 FAKE = """
 import os, sys
 import numpy as np
 import protocol
+METHOD = sys.argv[1]
+KEEPS = METHOD == "keeps"
 def unfit(m):
     return "not for it" if METHOD == "unfit" else ""
 def build(m):
+    built.append(m.S)
     return m
-def solve(built, m, tolerance):
+def solve(model, m, tolerance):
+    while m.S < 3 and METHOD == "cold":
+        pass
     if m.S < 3:  # the warm-up
         return np.zeros(m.S)
     if METHOD == "raises":
@@ -247,7 +314,8 @@ def solve(built, m, tolerance):
     while METHOD == "late":
         pass
     print("what a rival prints is no answer")
-    return np.full(m.S, 7.0)
+    return np.full(m.S, 7.0 if METHOD != "keeps" else len(built))
+built = []
 protocol.run(globals())
 """
 
@@ -258,23 +326,24 @@ def run_fake(monkeypatch, tmp_path):
     from benchmarks import race
 
     monkeypatch.setenv("PYTHONPATH", str(race.HERE))
+    monkeypatch.setattr(race, "WARM", 0.1)
     (tmp_path / "fake.py").write_text(FAKE, encoding="utf-8")
     monkeypatch.setattr(race, "HERE", tmp_path)
-    models = tmp_path / "model.npz", tmp_path / "warm.npz"
-    for path, states in zip(models, (20, 2), strict=True):
+    models = tmp_path / "model.npz", tmp_path / "first.npz", tmp_path / "warm.npz"
+    for path, states in zip(models, (20, 2, 2), strict=True):
         write_model(path, model(f"ring-{states}", gamma=0.5))
+    racers = {}
 
     def run(*methods, limit=60.0):
-        racers = [
-            race.Racer(race.Entry("fake", m, m), tmp_path, Options(calls=2, limit=limit)) for m in methods
-        ]
-        try:
-            return race.race("ring-20", models, racers, Options(calls=2, limit=limit)).times
-        finally:
-            for racer in racers:
-                racer.stop()
+        options = Options(calls=2, limit=limit, first=1.0)
+        for m in methods:
+            racers.setdefault(m, race.Racer(race.Entry("fake", m, m), tmp_path, options)).options = options
+        return race.race("ring-20", models, [racers[m] for m in methods], options).times
 
-    return run
+    run.racers = racers
+    yield run
+    for racer in racers.values():
+        racer.stop()
 
 
 def test_what_comes_of_an_entrant_is_told(run_fake):
@@ -286,6 +355,31 @@ def test_what_comes_of_an_entrant_is_told(run_fake):
     assert times["unfit"].said == "not for it" and times["unfit"].build is None
 
 
-def test_who_takes_too_long_is_ended(run_fake):
+def test_a_call_that_takes_too_long_ends_and_its_process_goes_on(run_fake):
+    run_fake("late", limit=0.0)
+    process = run_fake.racers["late"].process
     times = run_fake("late", limit=0.0)
     assert times["late"].said == "none in 0 s" and times["late"].v is None
+    assert run_fake.racers["late"].process is process
+
+
+def test_who_cannot_be_warmed_up_has_its_call_all_the_same(run_fake):
+    assert run_fake("cold")["cold"].v.tolist() == [7.0] * 20
+
+
+def test_what_would_start_from_its_last_answer_is_built_again(run_fake):
+    # Built for the warm-up, twice to be timed, and once before the second call.
+    assert run_fake("keeps")["keeps"].v.tolist() == [4.0] * 20
+
+
+def test_others_may_take_a_multiple_of_the_time_of_auto():
+    from benchmarks.race import Racer, pace
+
+    options = Options(limit=2.0, least=0.5, factor=20.0, own=5.0, first=5.0)
+    auto, other, rival = (
+        Racer(e, Path("."), options) for e in (AUTO, Entry("ours", "x", "x"), ENTRY["Storm"])
+    )
+    assert pace(auto, auto, options) == 10.0 and pace(rival, auto, options) == 2.0
+    for seconds, limits in [(0.001, (0.5, 0.5)), (0.05, (0.5, 1.0)), (0.3, (1.5, 2.0)), (3.0, (6.0, 6.0))]:
+        auto.times.solves = [seconds, 9 * seconds]
+        assert (pace(other, auto, options), pace(rival, auto, options)) == limits
