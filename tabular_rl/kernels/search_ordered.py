@@ -207,8 +207,8 @@ def improve_stored(pair_ptr, rows, order, first, last, span, chosen, v):
 
 
 @search_kernel
-def evaluate_stored(rows, chosen, order, first, last, span, v):
-    """v(s) ← q of the chosen row, for the states order[first:last]; span ← min, max change."""
+def evaluate_stored(rows, chosen, order, first, last, span, omega, v):
+    """v(s) ← v(s) + ω (q - v(s)) with the chosen row, for the states order[first:last]; span ← min, max of q - v(s)."""
     low, high = span[0], span[1]
     for t in range(first, last):
         s = order[t]
@@ -216,7 +216,7 @@ def evaluate_stored(rows, chosen, order, first, last, span, v):
             q = unlooped_value(rows, chosen[s], s, v)
             low = min(low, q - v[s])
             high = max(high, q - v[s])
-            v[s] = q
+            v[s] = q + (omega - 1.0) * (q - v[s])
     span[0], span[1] = low, high
 
 
@@ -305,24 +305,31 @@ def by_state(place, line, out):
 
 @search_kernel
 def first_values(width, ptr, packed, first, last, chosen, v):
-    """v(t) ← its best row where outcomes that stand later count as staying, for the states first ≤ t < last.
+    """v(t) ← its best row where outcomes that stand later are foreseen, for the states first ≤ t < last.
 
-    Of equal rows it takes the first and the last in turn, as `improve` does.
-    A row all of whose outcomes stand later says nothing; where no row says anything v(t) and chosen(t) stay.
+    They are taken to lie beyond t as far as t lies beyond those that stand before it, v(t) + (v(t) - their mean), and
+    what of them weighs more than half of these to be t itself. Of equal rows it takes the first and the last in turn,
+    as `improve` does. A row all of whose outcomes stand later says nothing; where no row says anything v(t) and
+    chosen(t) stay.
     """
     next_place, weight, reward = packed
     for t in range(first, last):
         best = -math.inf
         at = chosen[t]
         for i in range(ptr[t], ptr[t + 1]):
-            q = entry(reward, i)
+            q = 0.0
+            before = 0.0
             later = 0.0
             for k in range(i * len(width), (i + 1) * len(width)):
                 if next_place[k] < t:
                     q += entry(weight, k) * v[next_place[k]]
+                    before += entry(weight, k)
                 else:
                     later += entry(weight, k)
-            q /= 1.0 - later
+            beyond = min(later, 0.5 * before)
+            if before > 0.0:
+                q -= beyond * q / before
+            q = (entry(reward, i) + q) / (1.0 - later - beyond)
             if later < 0.999999 and (q > best or (q == best and t % 2 == 1)):
                 best = q
                 at = i
@@ -379,8 +386,8 @@ def improve(width, ptr, packed, first, last, span, chosen, own, v):
 
 
 @search_kernel
-def evaluate(width, own, first, last, span, v):
-    """v(t) ← q of its own row, for the states first ≤ t < last; span ← min, max change."""
+def evaluate(width, own, first, last, span, omega, v):
+    """v(t) ← v(t) + ω (q - v(t)) with its own row, for the states first ≤ t < last; span ← min, max of q - v(t)."""
     next_place, weight, reward = own
     low, high = span[0], span[1]
     for t in range(first, last):
@@ -389,5 +396,5 @@ def evaluate(width, own, first, last, span, v):
             q += entry(weight, at(t * len(width) + k)) * v[next_place[at(t * len(width) + k)]]
         low = min(low, q - v[at(t)])
         high = max(high, q - v[at(t)])
-        v[at(t)] = q
+        v[at(t)] = q + (omega - 1.0) * (q - v[at(t)])
     span[0], span[1] = low, high

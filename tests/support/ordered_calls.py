@@ -121,8 +121,9 @@ def stored_calls(seed):
             yield "unlooped_value", (rows, i, s, v)
     for first, last in ((0, S), (2, 6), (4, 4)):
         yield "improve_stored", (pair_ptr, rows, order, first, last, np.array(SPAN), chosen, v)
-        yield "evaluate_stored", (rows, chosen, order, first, last, np.array(SPAN), v)
-    yield "evaluate_stored", (rows, chosen, order, 0, S, np.array([-1e9, 1e9]), v)
+        for omega in (1.0, 1.5):
+            yield "evaluate_stored", (rows, chosen, order, first, last, np.array(SPAN), omega, v)
+    yield "evaluate_stored", (rows, chosen, order, 0, S, np.array([-1e9, 1e9]), 1.0, v)
 
 
 def drawn_values(rng, S, seed):
@@ -164,8 +165,8 @@ def packed_calls(seed):
                 yield "improve", (width, ptr, packed, first, last, np.array(span), chosen, own, v)
         yield "take", (width, packed, chosen, 0, S, own)
         reference.take(width, packed, chosen, 0, S, own)
-        for span in (SPAN, (-1e9, 1e9)):
-            yield "evaluate", (width, own, start, S, np.array(span), v)
+        for span, omega in ((SPAN, 1.0), (SPAN, 1.5), ((-1e9, 1e9), 1.0)):
+            yield "evaluate", (width, own, start, S, np.array(span), omega, v)
 
 
 def encode_calls(rng, pair_ptr, to, width, room):

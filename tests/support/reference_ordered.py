@@ -144,12 +144,16 @@ def improve_stored(pair_ptr, rows, order, first, last, span, chosen, v):
             v[s] = best
 
 
-def evaluate_stored(rows, chosen, order, first, last, span, v):
+def relaxed(omega, old, q):
+    return q + (omega - 1) * (q - old)
+
+
+def evaluate_stored(rows, chosen, order, first, last, span, omega, v):
     for s in order[first:last].tolist():
         if chosen[s] >= 0:
             q = unlooped_value(rows, chosen[s], s, v)
             widen(span, q - float(v[s]))
-            v[s] = q
+            v[s] = relaxed(omega, float(v[s]), q)
 
 
 # -- packed rows ----------------------------------------------------------------------------------------------------
@@ -218,14 +222,16 @@ def first_values(width, ptr, packed, first, last, chosen, v):
         q = {}
         for i in rows_of(ptr, t):
             pairs, x = packed_row(width, packed, i)
-            later = 0.0
+            known = before = later = 0.0
             for t2, w in pairs:
                 if t2 < t:
-                    x += w * float(v[t2])
+                    known, before = known + w * float(v[t2]), before + w
                 else:
                     later += w
+            beyond = min(later, before / 2)
+            known -= beyond * known / before if before > 0 else 0.0
             if later < 0.999999:
-                q[i] = x / (1.0 - later)
+                q[i] = (x + known) / (1.0 - later - beyond)
         at, best = best_of(q, chosen[t], t)
         if best > -math.inf:
             chosen[t], v[t] = at, best
@@ -255,8 +261,8 @@ def improve(width, ptr, packed, first, last, span, chosen, own, v):
     return changed
 
 
-def evaluate(width, own, first, last, span, v):
+def evaluate(width, own, first, last, span, omega, v):
     for t in range(first, last):
         q = packed_value(width, own, t, v)
         widen(span, q - float(v[t]))
-        v[t] = q
+        v[t] = relaxed(omega, float(v[t]), q)

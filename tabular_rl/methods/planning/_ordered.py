@@ -114,11 +114,11 @@ class Stored:
             self.sweeper.check_stop()
         return _span(span)
 
-    def evaluate(self) -> tuple[float, float]:
-        """Take the value of the chosen row of each state in line; return the least and the largest change."""
+    def evaluate(self, omega: float = 1.0) -> tuple[float, float]:
+        """Take v + ω (q - v) with the chosen row of each state in line; return the least and the largest q - v."""
         kernel, span = self.kernels.evaluate_stored, np.array([math.inf, -math.inf])
         for first, last in self.blocks:
-            kernel(self.sweeper.rows, self.chosen, self.line.order, first, last, span, self.v)
+            kernel(self.sweeper.rows, self.chosen, self.line.order, first, last, span, omega, self.v)
             self.sweeper.check_stop()
         return _span(span)
 
@@ -184,18 +184,18 @@ class Packed:
             self.sweeper.check_stop()
         return _span(span)
 
-    def evaluate(self) -> tuple[float, float]:
-        """Take the value of the chosen row of each state in line; return the least and the largest change."""
+    def evaluate(self, omega: float = 1.0) -> tuple[float, float]:
+        """Take v + ω (q - v) with the chosen row of each state in line; return the least and the largest q - v."""
         kernel, span = self.kernels.evaluate, np.array([math.inf, -math.inf])
         for first, last in self.blocks:
-            kernel(self.width, self.own, first, last, span, self.v)
+            kernel(self.width, self.own, first, last, span, omega, self.v)
             self.sweeper.check_stop()
         return _span(span)
 
     def begin(self, fresh: bool) -> None:
         """Find the values of those that no row leaves, and `fresh` ones of all that lead there.
 
-        These come of going along the line once, with outcomes that stand later taken as staying.
+        These come of going along the line once, with outcomes that stand later taken to be as far on again.
         """
         line, kernels = self.line, self.kernels
         end = line.reached if fresh else line.ends

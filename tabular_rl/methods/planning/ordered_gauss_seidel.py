@@ -6,14 +6,13 @@ from typing import Any
 
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.methods.planning._ordered import Packed, Stored, in_line, line_up
+from tabular_rl.methods.planning._relaxation import MOST_INNER, Evaluation
 from tabular_rl.model.mdp import MDP
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
 from tabular_rl.solving.solution import Solution
 
-SHRINK = 0.1  # an evaluation ends when its changes are this share of the improvement's
-MOST_INNER = 20
 PATIENCE = 30  # improvements without smaller changes, after which policies are not evaluated
 
 
@@ -50,9 +49,9 @@ def ordered_gauss_seidel(
     States that end, terminal ones and those that are never left, come first, then those that most likely lead to them,
     breadth-first. Each new value is used at once, so that one sweep carries value along all the likely ways. A row is
     taken as what it is worth until it leaves its state. Between two sweeps over all rows some follow over those of
-    the best policy. In a model without cycles states stand after their successors, and one sweep is enough. States from
-    which no end is reached, such as walled-in cells, have the values of their policies from linear solves. The interval
-    comes of a sweep of the model as it is.
+    the best policy, over-relaxed where these are slow and where that pays. In a model without cycles states stand after
+    their successors, and one sweep is enough. States from which no end is reached, such as walled-in cells, have the
+    values of their policies from linear solves. The interval comes of a sweep of the model as it is.
 
     Good for grids, mazes and other models in which one moves to an end. Where no state ends the sweeps are those of
     value iteration.
@@ -77,7 +76,8 @@ def ordered_gauss_seidel(
 
     Sources
     -------
-    Puterman (1994), 6.3.3 for Gauss-Seidel, 6.5 for sweeps of a policy; Wingate & Seppi (2005) for the order.
+    Puterman (1994), 6.3.3 for Gauss-Seidel, 6.5 for sweeps of a policy; Wingate & Seppi (2005) for the order; Young
+    (1954) for over-relaxation.
 
     Examples
     --------
@@ -120,6 +120,7 @@ def _searched(goal: Goal, search: Stored | Packed, sweeps: int) -> bool:
         from tabular_rl.methods.planning._pockets import Pockets
 
         pockets = Pockets(search, goal)
+    evaluation = Evaluation(goal, search)
     done, best, since, low, high = 1, float("inf"), 0, 0.0, 0.0
     while done < sweeps:
         if done > 1 or not search.line.acyclic:  # else the first sweep has left nothing to change
@@ -135,12 +136,9 @@ def _searched(goal: Goal, search: Stored | Packed, sweeps: int) -> bool:
         change = high - low
         best, since = (change, 0) if change < best / 2 else (best, since + 1)
         # Where evaluating does not lead on, as it may at γ = 1 for a policy that never ends, improving alone does.
-        for _ in range(min(MOST_INNER, sweeps - done) if since % (2 * PATIENCE) < PATIENCE else 0):
-            low, high = search.evaluate()
-            done += 1
-            run.did("evaluation sweeps")
-            if max(high, 0.0) - min(low, 0.0) <= SHRINK * change or goal.enough(low, high):
-                break
+        most = min(MOST_INNER, sweeps - done)
+        if most > 0 and since % (2 * PATIENCE) < PATIENCE:
+            done += evaluation.sweep(change, most)
         if pockets is not None:
             pockets.solve()
     return False
