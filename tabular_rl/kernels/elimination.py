@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from tabular_rl.kernels._jit import kernel
 
+FEW = 64  # states of a part below which steps are counted as if it had so many
+
 
 class Chain(NamedTuple):
     """The rows of a chain: outcomes begin(s) to end(s) are those of s; `lost` is 1 - γ."""
@@ -203,38 +205,27 @@ def is_crowded(entries, heads, taken, s, crowd):
 
 
 @kernel
-def solve_part(chain, label, part, limit, crowd, entries, heads, taken, waiting, order, x):
-    """x ← the solution in the states of one part, b at first; returns how many were taken out, or less than 0.
+def take_out_more(limit, crowd, entries, heads, taken, waiting, order, progress, x):
+    """Take out states of a part until none is left or `limit` steps are made; return the entries, or -1, -2 as above.
 
-    `part` lists the states; `order` says in which order they went, `waiting` is room. States of the least degree go
-    first: in each pass over the others those that have no more than the least degree met in the pass before. Those that
-    a state of more than `crowd` neighbours leads to, whose row takes long to change, wait for the others. -1: more
-    than `limit` steps, or more entries than there is room for; -2: some state never leaves the part. Then x is spoilt
-    there.
+    `progress` is (states left, states taken out, the least degree, whether the last pass took any out, entries):
+    waiting lists the first, order the second. States of the least degree go first: in each pass over the others those
+    that have no more than the least degree met in the pass before. Those that a state of more than `crowd` neighbours
+    leads to, whose row takes long to change, wait for the others.
     """
-    size = fill_part(chain, label, part, entries, heads, taken, x)
-    left = 0
-    for s in part:
-        waiting[left] = s
-        left += 1
-    least = 1
-    done = 0
-    easy = True
-    while left > 0 and size >= 0:
+    left, done, least, easy, size = progress[0], progress[1], progress[2], progress[3] == 1, progress[4]
+    while left > 0 and limit >= 0 and size >= 0:
         begun = done
         bound = least
-        least = 2 * len(part)
+        least = 2 * len(order)
         kept = 0
         limit -= left
         for at in range(left):
             s = waiting[at]
-            if heads.degree[s] <= bound and not (easy and is_crowded(entries, heads, taken, s, crowd)):
+            near = size >= 0 and limit >= 0 and heads.degree[s] <= bound
+            if near and not (easy and is_crowded(entries, heads, taken, s, crowd)):
                 limit -= heads.degree[s] * heads.degree[s]
-                if limit < 0:
-                    return -1
                 size = take_out(entries, heads, taken, s, size, x)
-                if size < 0:
-                    return size
                 order[done] = s
                 done += 1
             else:
@@ -243,13 +234,69 @@ def solve_part(chain, label, part, limit, crowd, entries, heads, taken, waiting,
                 kept += 1
         left = kept
         easy = done > begun
+    progress[0], progress[1], progress[2], progress[3], progress[4] = left, done, least, int(easy), size
+    return size
+
+
+@kernel
+def put_back(entries, heads, order, done, x):
+    """x ← the solution in the first `done` states of the order in which they were taken out, the last one first."""
     for at in range(done - 1, -1, -1):
         s = order[at]
         e = heads.row[s]
         while e >= 0:
             x[s] += entries.value[e] * x[entries.column[e]]
             e = entries.beside[e]
-    return done if size >= 0 else size
+
+
+@kernel
+def list_rows(entries, heads, taken, states, ptr, column, value):
+    """The rows between states that are not taken out, by their places in the list, as ptr, column and value.
+
+    What leaves the part leads to one place more, where the value is 0. Return how many entries there are.
+    """
+    n = len(states)
+    for i in range(n):
+        heads.place[states[i]] = i
+    size = 0
+    for i in range(n):
+        s = states[i]
+        clear_row(entries, heads, taken, s)
+        e = heads.row[s]
+        while e >= 0:
+            column[size] = heads.place[entries.column[e]]
+            value[size] = entries.value[e]
+            size += 1
+            e = entries.beside[e]
+        column[size] = n
+        value[size] = heads.leave[s]
+        size += 1
+        ptr[i + 1] = size
+    for i in range(n):
+        heads.place[states[i]] = -1
+    return size
+
+
+@kernel
+def solve_part(chain, label, part, limit, crowd, entries, heads, taken, waiting, order, progress, x):
+    """x ← the solution in the states of one part, b at first; returns how many were taken out, or less than 0.
+
+    `part` lists the states; `order` says in which order they went, `waiting` is room. -1: more than `limit` steps
+    (`progress` says how far it came, and from there it can go on), or more entries than there is room for; -2: some
+    state never leaves the part. Then x is spoilt there.
+    """
+    size = fill_part(chain, label, part, entries, heads, taken, x)
+    for at in range(len(part)):
+        waiting[at] = part[at]
+    progress[0], progress[1], progress[2], progress[3], progress[4] = len(part), 0, 1, 1, size
+    if size >= 0:
+        size = take_out_more(limit, crowd, entries, heads, taken, waiting, order, progress, x)
+    if size < 0:
+        return size
+    if progress[0] > 0:
+        return -1
+    put_back(entries, heads, order, progress[1], x)
+    return progress[1]
 
 
 @kernel
@@ -268,8 +315,12 @@ def solve_parts(chain, label, states, cuts, first, limit, crowd, entries, heads,
                 return part
             x[own[0]] = (x[own[0]] + met) / leaves
         else:
-            most = limit * len(own)
-            if solve_part(chain, label, own, most, crowd, entries, heads, taken, order[0], order[1], x) < 0:
+            most = limit * max(len(own), FEW)
+            waiting, gone, progress = order
+            if (
+                solve_part(chain, label, own, most, crowd, entries, heads, taken, waiting, gone, progress, x)
+                < 0
+            ):
                 return part
     return len(cuts) - 1
 

@@ -2,7 +2,8 @@
 
 What is found is a place to look for a bound, or a candidate for a policy's values; nothing is claimed of it. Numbers
 that say how much leaves a state are sums of positive ones, so that a chain that ends once in 10**15 steps is solved as
-well as any other. Parts that fill in are solved as dense ones, or by sweeps from the states nearest to their end.
+well as any other. Where a part fills in, its last states are swept over, which lead to each other by all that was taken
+out between them. Where that is slow, parts are solved as dense ones, or by sweeps from the states nearest to their end.
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ from tabular_rl.solving.sweeps import Sweeper
 SMALL = 100  # states up to which the whole chain is solved as one dense part, without an import
 STEPS = 1000, 10**8  # before a part counts as one that fills in: a state, or in all if that is more
 MOST_STEPS = 10_000  # a state
+FIRST = 80  # steps a state before what is left of a part is swept over
+EQUAL = 8  # entries of sweeps that are worth a step: to go on takes several times as many steps as were made
 ROOM = 8, 2_000_000  # entries beside those of the chain: a state, or in all
 CROWD = 1000  # neighbours of a state whose row takes long to change
 THIN = 50  # steps a state where a chain fills in but little
 DENSE = 500  # states of a part up to which a dense elimination takes less than a tenth of a second
 ENVELOPE = 1e10  # Σ w² up to which a sparse LU takes a second or two
 SWEEPS = 2000  # over a part that fills in
+HOPELESS = 8  # times the sweeps that pay: then it does not help to take out some more states
 LOOK = 32  # sweeps before their speed is judged
-NEAR = 0.05  # of |b|: the change at which they end
+NEAR = 0.05  # the change at which they end, where b is about 1
+FINE = 2.0**-48  # of |x|: the change at which they end where a solution is wanted up to rounding
 
 
 def chain_solution(
@@ -143,22 +148,87 @@ class Elimination:
         largest = max(int(np.max(np.diff(self.cuts), initial=1)), 1)
         most = min(max(STEPS[0], STEPS[1] // largest), MOST_STEPS) if steps is None else steps
         while True:
+            begun = min(FIRST, most) if steps is None else steps
             first = solve_parts(
-                self.chain, self.label, self.states, self.cuts, first, most, CROWD, *self._work(), x
+                self.chain, self.label, self.states, self.cuts, first, begun, CROWD, *self._work(), x
             )
             if self.run is not None:
                 self.run.check_stop()
             if first == last:
                 return x if np.isfinite(x).all() else None
             part = self.states[self.cuts[first] : self.cuts[first + 1]]
-            x[part] = b[part]
-            if (
-                len(part) < 2
-                or steps is not None
-                or not (self._dense(part, x) or self._factored(part, b, x) or self._swept(part, b, x, sweeps))
-            ):
+            if len(part) < 2 or steps is not None:
                 return None
+            if not self._left_over(part, x, sweeps, begun, most):
+                x[part] = b[part]
+                if not (
+                    self._dense(part, x) or self._factored(part, b, x) or self._swept(part, b, x, sweeps)
+                ):
+                    return None
             first += 1
+
+    def _left_over(self, part: Any, x: Floats, sweeps: int, begun: int, most: int) -> bool:
+        """Solve a part of which states are taken out already: sweep over those that are left, or take out more of them.
+
+        Those that are left lead to each other by all that was between them, so that fewer sweeps suffice.
+        """
+        from tabular_rl.kernels.elimination import put_back, take_out_more
+
+        entries, heads, taken, (waiting, order, progress) = self._work()
+        spent, n, hopeless = begun * len(part), len(part), False
+        while progress[4] >= 0:
+            left = int(progress[0])
+            if left and not hopeless:
+                missing = self._rest(waiting[:left], spent, x, sweeps)
+                left, hopeless = left if missing else 0, missing > HOPELESS
+            if not left:
+                put_back(entries, heads, order, progress[1], x)
+                return True
+            degree = heads.degree[waiting[:left]].astype(np.float64)
+            if spent + float((degree**2).sum()) > most * n:
+                return False
+            take_out_more(spent, CROWD, entries, heads, taken, waiting, order, progress, x)
+            spent *= 2
+            if self.run is not None:
+                self.run.check_stop()
+        return False
+
+    def _rest(self, states: Any, spent: int, x: Floats, sweeps: int) -> float:
+        """Sweep over what is left of a part, while that costs no more than to take out more of it; 0 where it suffices.
+
+        Else about how many times as many sweeps would, 1 where there was no time to see it.
+        """
+        from tabular_rl.kernels.elimination import Chain, list_rows, sweep_part
+
+        entries, heads, taken, _ = self._work()
+        n = len(states)
+        ptr = np.zeros(n + 1, dtype=np.int64)
+        room = int(heads.degree[states].sum()) + n
+        column, value = np.empty(room, dtype=self.label.dtype), np.empty(room)
+        size = list_rows(entries, heads, taken, states, ptr, column, value)
+        most = EQUAL * spent // size
+        if most < 4 * LOOK:
+            return 1.0
+        rest = Chain(ptr[:-1], ptr[1:], column, value, 1.0, 0.0)
+        right, y, every = x[states], np.zeros(n + 1), np.arange(n)
+        near, before = NEAR, math.inf
+        for sweep in range(most):
+            worst = sweep_part(rest, every, 0, n, 1, right, y)
+            if not sweeps:
+                near = FINE * float(np.max(np.abs(y)))
+            if not worst > near:
+                for _ in range(0 if sweeps else LOOK):  # the last digits
+                    sweep_part(rest, every, 0, n, 1, right, y)
+                x[states] = y[:n]
+                return 0.0 if worst == worst else math.inf
+            if sweep % LOOK == LOOK - 1:
+                if self.run is not None:
+                    self.run.check_stop()
+                missing = _missing(worst, near, before, most - sweep)
+                if missing > 1:
+                    return missing
+                before = worst
+        return 1.0
 
     def _work(self) -> tuple[Any, ...]:
         """The room that the elimination works in: entries, heads, marks, and two orders."""
@@ -171,7 +241,11 @@ class Elimination:
             room = 0 if largest == 1 else int(np.sum(self.chain.end - self.chain.begin)) + fill
             entries = [np.empty(room, dtype=index) for _ in range(4)]
             heads = [np.full(S, -1, dtype=index) for _ in range(4)]
-            order = np.empty(largest, dtype=index), np.empty(largest, dtype=index)
+            order = (
+                np.empty(largest, dtype=index),
+                np.empty(largest, dtype=index),
+                np.zeros(5, dtype=np.int64),
+            )
             self._room = (
                 Entries(entries[0], entries[1], np.empty(room), entries[2], entries[3]),
                 Heads(heads[0], heads[1], heads[2], heads[3], np.empty(S)),
@@ -238,8 +312,7 @@ class Elimination:
         from tabular_rl.kernels.elimination import sweep_part
 
         order, n = part[np.argsort(self._ranks()[part], kind="stable")], len(part)
-        near = max(NEAR * float(np.max(np.abs(b[part]), initial=0.0)), 1e-300)
-        x[part], before = 0.0, math.inf
+        x[part], near, before = 0.0, NEAR, math.inf
         for sweep in range(sweeps):
             way = (0, n, 1) if sweep % 2 == 0 else (n - 1, -1, -1)
             worst = sweep_part(self.chain, order, *way, b, x)
@@ -248,9 +321,7 @@ class Elimination:
             if not worst > near:
                 return bool(worst == worst)
             if sweep % LOOK == LOOK - 1:
-                # So many more at this speed; the first ones tell little of it.
-                slow = math.log(worst / near) > math.log(before / worst) * (sweeps - sweep) / LOOK
-                if before < math.inf and (worst >= before or slow):
+                if _missing(worst, near, before, sweeps - sweep) > 1:
                     return False
                 before = worst
         return False
@@ -278,6 +349,15 @@ class Elimination:
             size = int(found.sum())
             self._rank[queue[:size]] = np.arange(size)
         return self._rank
+
+
+def _missing(worst: float, near: float, before: float, sweeps: int) -> float:
+    """How many times so many sweeps are needed at the speed of the last LOOK; 0 at first, which tells little of it."""
+    if before == math.inf:
+        return 0.0
+    return (
+        math.inf if worst >= before else math.log(worst / near) * LOOK / (math.log(before / worst) * sweeps)
+    )
 
 
 def envelope(A: Any) -> tuple[Any, Floats]:

@@ -23,14 +23,8 @@ ALIKE = {
     "clear_row: if last < 0: -> if last < 1:",
     # entries that lead to states taken out are looked at again and again, which is only slower
     "take_out: clear_row(entries, heads, taken, i) -> nothing",
-    # the last state taken out leads to none that stay
-    "solve_part: for at in range(done - 1, -1, -1): -> for at in range(done - 2, -1, -1):",
-    # more than any degree is all that is asked of it
-    "solve_part: least = 2 * len(part) -> least = 3 * len(part)",
     # a part of one state is solved as any other, and one of none is not met
     "solve_parts: if len(own) == 1: -> if False:",
-    "solve_parts: if solve_part(chain, label, own, most, crowd, entries, heads, taken, order[0], order[1], x) < 0: -> "
-    "if solve_part(chain, label, own, most, crowd, entries, heads, taken, order[0], order[1], x) < 1:",
     # there is an entry
     "add_row: while e >= 0 and size >= 0: -> while e >= 0 and size >= 1:",
     "take_out: while into >= 0 and size >= 0: -> while into >= 0 and size >= 1:",
@@ -67,7 +61,7 @@ def chain_of(rng, n, closed=False):
 def work(n, room):
     entries = [np.full(room, -7, dtype=np.int32) for _ in range(4)]
     heads = [np.full(n, first, dtype=np.int32) for first in (0, 0, 3, -1)]
-    order = np.full(n, -7, dtype=np.int32), np.full(n, -7, dtype=np.int32)
+    order = np.full(n, -7, dtype=np.int32), np.full(n, -7, dtype=np.int32), np.full(5, -7)
     entries = Entries(entries[0], entries[1], np.full(room, 7.0), entries[2], entries[3])
     return entries, Heads(*heads, np.empty(n)), np.ones(n, dtype=bool), order
 
@@ -99,10 +93,11 @@ def calls(seed):
         crowds = (n * n, 0, 2, 3, 4, 5) if (room, limit) == tries[0] else (n * n,)
         for a, b in itertools.pairwise(cuts):
             for crowd in crowds:
-                yield (
-                    "solve_part",
-                    (chain, label, states[a:b], limit, crowd, entries, heads, taken, *order, x),
-                )
+                arguments = chain, label, states[a:b], limit, crowd, entries, heads, taken, *order, x
+                yield "solve_part", arguments
+                if limit < 10**6 or crowd < n * n:
+                    limits = [limit, *rng.integers(0, 20, 3), 10**6][: int(rng.integers(1, 6))]
+                    yield "go_on", (*arguments[:3], limits, *arguments[4:], rng.normal(size=n))
         for first in range(len(cuts)):
             yield (
                 "solve_parts",
@@ -113,6 +108,55 @@ def calls(seed):
     part = states[: int(rng.integers(len(states) + 1))]
     for way in ((0, len(part), 1), (len(part) - 1, -1, -1), (0, 0, 1)):
         yield "sweep_part", (chain, part, *way, rng.normal(size=n), x)
+
+
+def gone_on(kernels, arguments):
+    """What kernels that take out states leave behind, called one after the other, as the twin says it."""
+    chain, label, part, limits, crowd, entries, heads, taken, waiting, order, progress, x, given = (
+        copy.deepcopy(list(arguments))
+    )
+    result = kernels["solve_part"](
+        chain, label, part, limits[0], crowd, entries, heads, taken, waiting, order, progress, x
+    )
+    for limit in limits[1:]:
+        if result != -1 or progress[4] < 0:
+            break
+        size = kernels["take_out_more"](limit, crowd, entries, heads, taken, waiting, order, progress, x)
+        result = -1 if progress[0] and size >= 0 else min(size, 0)
+        if result == 0:
+            kernels["put_back"](entries, heads, order, progress[1], x)
+    if progress[4] < 0:
+        return [], [int(result)]
+    left, done, _, _, size = progress.tolist()
+    rest, gone = waiting[:left], order[:done]
+    ptr, room = np.zeros(left + 1, dtype=np.int64), size + left
+    column, value = np.full(room, -7, dtype=np.int32), np.full(room, 7.0)
+    dense = np.zeros((left, left + 1))
+    if left:
+        count = kernels["list_rows"](entries, heads, taken, rest, ptr, column, value)
+        assert count == ptr[-1]
+        np.add.at(dense, (np.repeat(np.arange(left), np.diff(ptr)), column[:count]), value[:count])
+        assert np.count_nonzero(dense[:, :left]) == count - left
+    held = x[rest].tolist()
+    if left:
+        x[rest] = given[rest]
+        kernels["put_back"](entries, heads, order, done, x)
+    return dense.ravel().tolist() + held + x[gone].tolist(), [
+        *gone.tolist(),
+        -1,
+        *rest.tolist(),
+        size,
+        *heads.place,
+    ]
+
+
+def gone_on_by_twin(arguments):
+    chain, label, part, limits, crowd, entries, *_, x, given = arguments
+    found = reference_elimination.go_on(chain, label, part, limits, crowd, entries, x, given)
+    if isinstance(found, int):
+        return [], [found]
+    gone, rest, size, dense, held, solved = found
+    return [*itertools.chain(*dense), *held, *solved], [*gone, -1, *rest, size, *[-1] * len(x)]
 
 
 def left(call, name, arguments):
@@ -130,7 +174,9 @@ def left(call, name, arguments):
     if name in ("solve_part", "solve_parts"):
         marks += own[6 if name == "solve_part" else 8][3].tolist()  # `place`
         if name == "solve_part":
-            marks += own[9].tolist() if result >= 0 else []
+            marks += own[9][: len(own[2])].tolist() if result >= 0 else []
+            # where no state is left, no least degree is
+            marks += own[10][[0, 1, 3, 4]].tolist() if result == -1 and own[10][4] >= 0 else []
             values = values if result >= 0 else []
         else:  # what is not reached is not touched, what is given up is spoilt
             states, cuts, at = own[2], own[3], int(result)
@@ -156,18 +202,28 @@ def all_calls():
 @functools.cache
 def checks():
     return [
-        (name, Check(left(getattr(reference_elimination, name), name, arguments), by_kernel(name, arguments), alike))
+        (name, Check(by_twin(name, arguments), by_kernel(name, arguments), alike))
         for name, arguments in all_calls()
-    ]  # fmt: skip
+    ]
+
+
+def by_twin(name, arguments):
+    if name == "go_on":
+        return gone_on_by_twin(arguments)
+    return left(getattr(reference_elimination, name), name, arguments)
 
 
 def by_kernel(name, arguments):
+    if name == "go_on":
+        return lambda kernels: gone_on(kernels, arguments)
     return lambda kernels: left(kernels[name], name, arguments)
 
 
+PARTS = "look_outside", "link", "clear_row", "add_row", "take_out", "fill_part", "is_crowded", "take_out_more"
 BELOW = {
-    "solve_part": ("look_outside", "link", "clear_row", "add_row", "take_out", "fill_part", "is_crowded"),
+    "solve_part": (*PARTS, "put_back"),
     "solve_parts": ("solve_part",),
+    "go_on": (*PARTS, "solve_part", "put_back", "list_rows"),
 }
 
 

@@ -134,3 +134,53 @@ def test_the_row_of_a_hub_is_changed_at_last():
         read[crowd] = len(walked)
     assert read[20] < 10 * n
     assert read[n * n] > n * n / 20
+
+
+def filling_chain(n, seed):
+    """Moves to anywhere, which fill in, with an end that one step in ten leads to: P (n + 1, n + 1)."""
+    rng = np.random.default_rng(seed)
+    P = np.zeros((n + 1, n + 1))
+    P[np.arange(n)[:, None], rng.integers(0, n, (n, 3))] = rng.random((n, 3))
+    P[:n] /= P[:n].sum(axis=1, keepdims=True)
+    P[:n] *= 0.9
+    P[:n, n] = 0.1
+    return P
+
+
+@pytest.mark.parametrize("fine", [False, True])
+def test_what_is_left_of_a_part_is_swept_over(fine, monkeypatch):
+    monkeypatch.setattr(elimination, "FIRST", 4)
+    for way in ("_dense", "_factored", "_swept"):
+        monkeypatch.setattr(Elimination, way, None)
+    taken = []
+    rest = Elimination._rest
+    monkeypatch.setattr(
+        Elimination,
+        "_rest",
+        lambda self, states, *more: taken.append(len(states)) or rest(self, states, *more),
+    )
+    n = 400
+    P, b = filling_chain(n, 3), np.ones(n + 1)
+    x = Elimination.of_chain(csr_array(P), 1.0, np.arange(n + 1) == n).solve(b, sweeps=0 if fine else 2000)
+    assert 0 < taken[-1] < n
+    expected = np.append(np.linalg.solve(np.eye(n) - P[:n, :n], b[:n]), 0.0)
+    assert np.allclose(x, expected, rtol=1e-12 if fine else 0.05)
+
+
+def test_states_are_taken_out_further_where_sweeps_over_the_rest_are_slow(monkeypatch):
+    monkeypatch.setattr(elimination, "FIRST", 4)
+    for way in ("_dense", "_factored", "_swept"):
+        monkeypatch.setattr(Elimination, way, None)
+    n = 120
+    P, b = filling_chain(n, 5), np.ones(n + 1)
+    P[:n, n] *= 1e-7
+    chain = Elimination.of_chain(
+        csr_array(P / P.sum(axis=1, keepdims=True).clip(0.5)), 1.0, np.arange(n + 1) == n
+    )
+    x = chain.solve(b)
+    whole = Elimination.of_chain(
+        csr_array(P / P.sum(axis=1, keepdims=True).clip(0.5)), 1.0, np.arange(n + 1) == n
+    )
+    monkeypatch.setattr(elimination, "FIRST", elimination.MOST_STEPS)
+    assert np.allclose(x, whole.solve(b), rtol=1e-12)
+    assert x.max() > 1e6

@@ -7,6 +7,7 @@ the kernels are sums of the same positive numbers in another order.
 from __future__ import annotations
 
 import itertools
+import math
 from fractions import Fraction
 
 
@@ -28,57 +29,115 @@ def list_parts(label, cuts, states):
     cuts[1:] = list(itertools.accumulate(map(len, parts)))
 
 
-def solve_part(chain, label, part, limit, crowd, entries, heads, taken, waiting, order, x):
-    room, left = len(entries[0]), [int(s) for s in part]
-    rows, value, leave, size = {}, {}, {}, 0
-    for s in left:
-        outside = {s2: p for s2, p in successors(chain, s).items() if label[s2] != label[s]}
-        value[s] = Fraction(float(x[s])) + sum(p * Fraction(float(x[s2])) for s2, p in outside.items())
-        leave[s] = sum(outside.values()) + Fraction(chain.lost)
-        rows[s] = {s2: p for s2, p in successors(chain, s).items() if s2 not in outside and s2 != s and p > 0}
-        size += len(rows[s])
-        if size > room:
-            return -1
-    degree = {s: len(rows[s]) + sum(s in row for row in rows.values()) for s in left}
-    least, gone, easy = 1, [], True
-    while left:
-        bound, least, stay, begun = least, 2 * len(part), [], len(gone)
-        limit -= len(left)
-        for s in left:
-            before = [i for i in set(rows) - set(gone) if s in rows[i]]
-            if degree[s] > bound or (easy and max((degree[i] for i in before), default=0) > crowd):
-                stay.append(s)
-                least = min(least, degree[s])
-                continue
-            limit -= degree[s] ** 2
-            if limit < 0:
-                return -1
-            out = leave[s] + sum(rows[s].values())
-            if not out > 0:
-                return -2
-            rows[s] = {s2: p / out for s2, p in rows[s].items()}
-            value[s], leave[s] = value[s] / out, leave[s] / out
-            for i in set(rows) - set(gone) - {s}:
-                p = rows[i].pop(s, None)
-                if p is not None:
-                    value[i] += p * value[s]
-                    leave[i] += p * leave[s]
-                    for j, q in rows[s].items():
-                        if j != i:
-                            size += j not in rows[i]
-                            rows[i][j] = rows[i].get(j, 0) + p * q
-            if size > room:
-                return -1
-            gone.append(s)
-            still = set(rows) - set(gone)
-            degree = {t: len(rows[t]) + sum(t in rows[u] for u in still) for t in still}
-        left, easy = stay, len(gone) > begun
-    for s in reversed(gone):
-        value[s] += sum(p * value[s2] for s2, p in rows[s].items())
-        x[s] = float(value[s])
-    for at, s in enumerate(gone):
-        order[at] = s
-    return len(gone)
+class Part:
+    """A part whose states are taken out one by one: rows as dicts, numbers as fractions."""
+
+    def __init__(self, chain, label, part, room, x):
+        self.left, self.room, self.size, self.failed = [int(s) for s in part], room, 0, 0
+        self.rows, self.value, self.leave = {}, {}, {}
+        self.least, self.gone, self.easy = 1, [], True
+        for s in self.left:
+            outside = {s2: p for s2, p in successors(chain, s).items() if label[s2] != label[s]}
+            self.value[s] = Fraction(float(x[s])) + sum(
+                p * Fraction(float(x[s2])) for s2, p in outside.items()
+            )
+            self.leave[s] = sum(outside.values()) + Fraction(chain.lost)
+            others = {s2: p for s2, p in successors(chain, s).items() if s2 not in outside and s2 != s}
+            self.rows[s] = {s2: p for s2, p in others.items() if p > 0}
+            self.size += len(self.rows[s])
+        if self.size > room:
+            self.failed = -1
+
+    def degrees(self):
+        still = set(self.rows) - set(self.gone)
+        return {t: len(self.rows[t]) + sum(t in self.rows[u] for u in still) for t in still}
+
+    def take_out(self, s):
+        rows, value, leave = self.rows, self.value, self.leave
+        out = leave[s] + sum(rows[s].values())
+        if not out > 0:
+            self.failed = -2
+            return
+        rows[s] = {s2: p / out for s2, p in rows[s].items()}
+        value[s], leave[s] = value[s] / out, leave[s] / out
+        for i in set(rows) - set(self.gone) - {s}:
+            p = rows[i].pop(s, None)
+            if p is not None:
+                value[i] += p * value[s]
+                leave[i] += p * leave[s]
+                for j, q in rows[s].items():
+                    if j != i:
+                        self.size += j not in rows[i]
+                        rows[i][j] = rows[i].get(j, 0) + p * q
+        if self.size > self.room:
+            self.failed = -1
+        self.gone.append(s)
+
+    def go_on(self, limit, crowd):
+        while self.left and limit >= 0 and not self.failed:
+            bound, stay, begun = self.least, [], len(self.gone)
+            self.least = math.inf
+            limit -= len(self.left)
+            for s in self.left:
+                degree = self.degrees()
+                before = [i for i in degree if s in self.rows[i]]
+                crowded = self.easy and max((degree[i] for i in before), default=0) > crowd
+                if self.failed or limit < 0 or degree[s] > bound or crowded:
+                    stay.append(s)
+                    self.least = min(self.least, degree[s])
+                else:
+                    limit -= degree[s] ** 2
+                    self.take_out(s)
+            self.left, self.easy = stay, len(self.gone) > begun
+
+    def solution(self, known):
+        """The values of all states, given those of the ones that are left."""
+        x = dict(known)
+        for s in reversed(self.gone):
+            x[s] = self.value[s] + sum(p * x[s2] for s2, p in self.rows[s].items())
+        return {s: float(y) for s, y in x.items()}
+
+    def progress(self, order, waiting, progress):
+        order[: len(self.gone)] = self.gone
+        waiting[: len(self.left)] = self.left
+        least = self.least if self.left else -1
+        progress[:] = [len(self.left), len(self.gone), least, self.easy, self.size]
+
+
+def solve_part(chain, label, part, limit, crowd, entries, heads, taken, waiting, order, progress, x):
+    own = Part(chain, label, part, len(entries[0]), x)
+    own.go_on(limit, crowd)
+    if own.failed:
+        return own.failed
+    own.progress(order, waiting, progress)
+    if own.left:
+        return -1
+    for s, y in own.solution({}).items():
+        x[s] = y
+    return len(own.gone)
+
+
+def go_on(chain, label, part, limits, crowd, entries, x, given):
+    """What several calls that take out states lead to, each with a limit of its own.
+
+    The rows that are left, dense and with what leaves them, what they hold of x, and the solution where those left have
+    `given` values.
+    """
+    own = Part(chain, label, part, len(entries[0]), x)
+    for limit in limits:
+        own.go_on(limit, crowd)
+    if own.failed:
+        return own.failed
+    dense = [[float(own.rows[s].get(t, 0)) for t in own.left] + [float(own.leave[s])] for s in own.left]
+    done = own.solution({s: Fraction(float(given[s])) for s in own.left})
+    return (
+        own.gone,
+        own.left,
+        own.size,
+        dense,
+        [float(own.value[s]) for s in own.left],
+        [done[s] for s in own.gone],
+    )
 
 
 def solve_parts(chain, label, states, cuts, first, limit, crowd, entries, heads, taken, order, x):
@@ -89,8 +148,10 @@ def solve_parts(chain, label, states, cuts, first, limit, crowd, entries, heads,
             if leaves == 0:
                 return part
             x[own[0]] = (x[own[0]] + met) / leaves
-        elif solve_part(chain, label, own, limit * len(own), crowd, entries, heads, taken, *order, x) < 0:
-            return part
+        else:
+            most = limit * max(len(own), 64)
+            if solve_part(chain, label, own, most, crowd, entries, heads, taken, *order, x) < 0:
+                return part
     return len(cuts) - 1
 
 

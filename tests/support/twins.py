@@ -36,6 +36,7 @@ INLINED = {
         ("elimination", part): "solve_part"
         for part in ("link", "clear_row", "add_row", "take_out", "fill_part", "is_crowded")
     },
+    **{("elimination", part): "go_on" for part in ("take_out_more", "put_back", "list_rows")},
     # the twins keep lists of neighbours, and rows as dicts
     **{("ordering", part): "least_degree" for part in ("link", "unlink", "link_all", "join")},
     **{("search_elimination", part): "eliminate" for part in ("reduced_row", "keep_row")},
