@@ -40,11 +40,12 @@ def mass_defect(prob, first, last):
 
 
 @kernel
-def look_at_rows(pair_ptr, rows, first, last, s, compare, facts, smallest):
+def look_at_rows(pair_ptr, rows, known, first, last, s, compare, facts, smallest):
     """Whether the rows first ≤ i < last, of state s and later ones, are surely right; what a model's facts are made of.
 
     facts ← the longest row, the largest |1 - Σ p|, the largest reward; smallest(s) ← the least R_i of its rows, R_i
-    the largest reward of row i. `reward` is empty where outcomes have none; `compare` asks that r is Σ p reward.
+    the largest reward of row i. `reward` is empty where outcomes have none; `compare` asks that r is Σ p reward. Rows
+    that are marked in `known` have the outcomes of an earlier row; it is empty where nobody has looked.
     """
     row_ptr, prob, reward, r = rows
     longest, worst, greatest = facts[0], facts[1], facts[2]
@@ -52,9 +53,11 @@ def look_at_rows(pair_ptr, rows, first, last, s, compare, facts, smallest):
         while pair_ptr[s + 1] <= i:
             s += 1
         n = row_ptr[i + at(1)] - row_ptr[i]
-        missing = mass_defect(prob, row_ptr[i], row_ptr[i + at(1)])
-        if not (missing <= min(n * 2.0**-52, 2.0**-41) and n <= 2**26):
-            return False
+        if len(known) == 0 or not known[i]:
+            missing = mass_defect(prob, row_ptr[i], row_ptr[i + at(1)])
+            if not (missing <= min(n * 2.0**-52, 2.0**-41) and n <= 2**26):
+                return False
+            worst = max(worst, missing)
         largest = abs(r[i])
         if not largest <= 1e300:
             return False
@@ -67,7 +70,6 @@ def look_at_rows(pair_ptr, rows, first, last, s, compare, facts, smallest):
                 return False
             largest = max(largest, scale)
         longest = max(longest, n)
-        worst = max(worst, missing)
         greatest = max(greatest, largest)
         smallest[s] = min(smallest[s], largest)
     facts[0], facts[1], facts[2] = longest, worst, greatest

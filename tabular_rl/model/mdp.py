@@ -30,6 +30,7 @@ from tabular_rl.model.calls import Model, check_options, public
 from tabular_rl.model.clock import phase
 from tabular_rl.model.fields import complete, finish, put, put_arrays, put_exact, put_rewards, put_start
 from tabular_rl.model.functions import MOST, name_of, read_functions
+from tabular_rl.model.kinds import Kinds, kinds_of
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.names import Names
 from tabular_rl.model.numbers import size_text
@@ -165,6 +166,7 @@ class MDP(Model, hooks.Drawn):
     _digest: str | None
     _pair_state: Ints | None
     _problem: Problem | None
+    _kinds: Kinds | tuple[()] | None  # None where nobody has looked
 
     __slots__ = tuple(__annotations__)  # a model has no other fields
 
@@ -180,7 +182,7 @@ class MDP(Model, hooks.Drawn):
 
     def __reduce__(self) -> Any:
         self.validate()
-        return _restore, (_fields(self) | {"_pair_state": None, "_problem": None},)
+        return _restore, (_fields(self) | {"_pair_state": None, "_problem": None, "_kinds": None},)
 
     # -- making one ---------------------------------------------------------------------------------------------
 
@@ -262,6 +264,7 @@ class MDP(Model, hooks.Drawn):
             _digest=None,
             _pair_state=None,
             _problem=None,
+            _kinds=None,
         )
         S, K, L = max(np.size(pair_ptr) - 1, 0), np.size(next_state), np.size(pair_action)
         if S == 0:
@@ -846,6 +849,13 @@ class MDP(Model, hooks.Drawn):
             made = np.repeat(np.arange(self.S, dtype=self.pair_ptr.dtype), np.diff(self.pair_ptr))
             put(self, _pair_state=readonly(made))
         return self._pair_state  # type: ignore[return-value]
+
+    @property
+    def kinds(self) -> Kinds | None:
+        """Rows that have the same outcomes, where rows are long and kinds few; else None. Found once, and kept."""
+        if self._kinds is None:
+            put(self, _kinds=kinds_of(self) or ())
+        return self._kinds or None
 
     @property
     def nbytes(self) -> int:

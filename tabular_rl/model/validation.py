@@ -14,6 +14,7 @@ from tabular_rl.errors import Fault, ModelError
 from tabular_rl.model.names import check_names
 from tabular_rl.model.rows import (
     BLOCK,
+    FEW,
     LARGEST,
     Floats,
     build_kernels,
@@ -146,6 +147,10 @@ class _Look:
         self.kernels = build_kernels(mdp.K)
         self.pairs()
         self.least = np.full(mdp.S, math.inf)  # R_i of the row of each state where it is smallest
+        kinds = mdp.kinds if self.kernels and mdp.K >= FEW else None
+        self.known = (
+            np.zeros(0, dtype=bool) if kinds is None else kinds.known
+        )  # their sums are those of earlier rows
 
     def place(self, row: int) -> dict[str, Any]:
         mdp, a = self.mdp, int(self.mdp.pair_action[row])
@@ -237,7 +242,7 @@ class _Look:
         facts = np.array([self.longest, self.defect, self.largest], dtype=np.float64)
         rows, s = (mdp.row_ptr, mdp.prob, readonly(reward), mdp.r), mdp.state_of_row(first) if first else 0
         look = self.kernels.look_at_rows
-        if not look(mdp.pair_ptr, rows, first, last, s, mdp.exact is None, facts, self.least):
+        if not look(mdp.pair_ptr, rows, self.known, first, last, s, mdp.exact is None, facts, self.least):
             return False
         self.longest, self.defect, self.largest = int(facts[0]), float(facts[1]), float(facts[2])
         return True

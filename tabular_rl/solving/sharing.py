@@ -7,7 +7,6 @@ their kind c: the same sums in the same order, and the same bits, as of each row
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,10 +19,6 @@ from tabular_rl.model.rows import Floats, places
 if TYPE_CHECKING:
     from tabular_rl.solving.sweeps import Sweeper
 
-LONG = 8  # outcomes a row, below which to read a row takes no longer than to look which one it is
-SAMPLE = 1024  # rows, of which some must be alike
-ALIKE = 8  # of the sample that are like another one, at least
-SHARE = 0.25  # of the rows that are of kinds of their own, at most
 OUTCOMES = 1 << 20  # in one call
 
 
@@ -62,37 +57,16 @@ def shared(mdp: MDP, next_state: NDArray[Any]) -> Shared | None:
     mdp : the model
     next_state : its outcomes, as kernels read them
     """
-    if mdp.K < LONG * max(mdp.L, 1) or not _alike(mdp):
+    if mdp.kinds is None:
         return None
-    from tabular_rl.kernels.sharing import shared_rows
-
-    pointer = mdp.row_ptr.dtype
-    most = max(int(SHARE * mdp.L), 1)
-    marks, first, kind = (np.empty(n, dtype=pointer) for n in (most, most, mdp.L))
-    table = np.full(1 << (2 * most).bit_length(), -1, dtype=pointer)
-    count = shared_rows((mdp.row_ptr, next_state, mdp.prob.view(np.int64)), marks, table, first, kind)
-    if count < 0:
-        return None
-    first = first[:count]
+    first, kind = mdp.kinds
     size = mdp.row_ptr[first + 1] - mdp.row_ptr[first]
-    ptr = np.zeros(count + 1, dtype=pointer)
+    ptr = np.zeros(len(first) + 1, dtype=mdp.row_ptr.dtype)
     np.cumsum(size, out=ptr[1:])
     k = places(mdp.row_ptr[first], size)
-    kind += mdp.S
-    kinds = ptr, next_state[k], mdp.prob[k], np.zeros(count), 1.0, 1.0
-    to_kinds = np.arange(mdp.L + 1, dtype=pointer), kind.astype(next_state.dtype), np.ones(mdp.L)
+    kinds = ptr, next_state[k], mdp.prob[k], np.zeros(len(first)), 1.0, 1.0
+    ends = np.arange(mdp.L + 1, dtype=ptr.dtype)
+    to_kinds = ends, np.add(kind, mdp.S, dtype=np.int64).astype(next_state.dtype), np.ones(mdp.L)
     cuts = np.searchsorted(ptr, np.arange(OUTCOMES, int(ptr[-1]), OUTCOMES)).tolist()
-    edges = sorted({0, *cuts, count})
+    edges = sorted({0, *cuts, len(first)})
     return Shared(kinds, to_kinds, list(pairwise(edges)))
-
-
-def _alike(mdp: MDP) -> bool:
-    """Whether so many of some rows seem to be alike that there can be few kinds."""
-    n = min(mdp.L, SAMPLE)
-    rows = np.unique(np.arange(n) * 0x9E3779B1 % mdp.L)
-    first, last = mdp.row_ptr[rows].astype(np.int64), mdp.row_ptr[rows + 1].astype(np.int64) - 1
-    ends = (mdp.next_state[first], mdp.next_state[last], last - first)
-    look = np.stack([*ends, *(mdp.prob[k].view(np.int64) for k in (first, (first + last) // 2, last))])
-    alike = len(rows) - len({x.tobytes() for x in np.ascontiguousarray(look.T)})
-    few = SHARE * mdp.L  # kinds, of which as many rows would have met few * (1 - exp(-n / few))
-    return alike >= max(ALIKE, len(rows) + few * math.expm1(-len(rows) / few))

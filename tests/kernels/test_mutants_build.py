@@ -15,6 +15,7 @@ from planning_calls import left
 from tabular_rl.kernels import build
 
 SEEDS = 12
+NOBODY = np.zeros(0, dtype=bool)  # has looked which rows are alike
 ALIKE = {
     "look_at_rows: if not largest <= 1e+300: -> if not largest <= 1e+300: (2)",  # plus 1
 }
@@ -64,12 +65,13 @@ def look_calls(seed):
     r = np.array([sum(prob[k] * reward[k] for k in range(*row_ptr[i : i + 2])) for i in range(L)])
     none = np.zeros(0)
 
-    def call(prob, reward, r, first=0, last=L, compare=True, before=(0.0, 0.0, 0.0)):
+    def call(prob, reward, r, first=0, last=L, compare=True, before=(0.0, 0.0, 0.0), known=NOBODY):
         s = int(np.searchsorted(pair_ptr, first, side="right")) - 1
         smallest, facts = np.full(len(pair_ptr) - 1, math.inf), np.array(before)
         return "look_at_rows", (
             pair_ptr,
             (row_ptr, prob, reward, r),
+            known,
             first,
             last,
             s,
@@ -88,8 +90,10 @@ def look_calls(seed):
     yield call(prob, none, r * 100, first=1, last=L - 1)
     yield call(prob, reward, r, before=(1e9, 2e9, 3e9))
     k, i = int(rng.integers(len(prob))), int(rng.integers(L))
+    known = rng.random(L) < 0.5
     for x in (math.nan, math.inf, -0.25, 1e-17, prob[k] * (1 + 2.0**-40), 0.0):
         yield call(changed(prob, k, x), none, r)
+        yield call(changed(prob, k, x), none, r, known=known)
     n = int(row_ptr[i + 1] - row_ptr[i])
     scale = float(np.abs(reward[row_ptr[i] : row_ptr[i + 1]]).max())
     for off in (n + 4, n + 6, 2 * n + 30):
@@ -111,7 +115,7 @@ def edge_calls():
         ptr = np.array([0, len(prob)], dtype=np.int32)
         facts, smallest = np.zeros(3), np.array([math.inf])
         rows = ptr, prob, np.array(reward), np.array([r])
-        return "look_at_rows", (one, rows, 0, 1, 0, True, facts, smallest)
+        return "look_at_rows", (one, rows, NOBODY, 0, 1, 0, True, facts, smallest)
 
     u = 2.0**-52
     for miss in (u, 2 * u, 3 * u, -u, -2 * u, -3 * u):

@@ -18,7 +18,7 @@ def mass_defect(prob, first, last):
     return missing + len(p) * 2.0**-107 if any(0 < x < 2.0**-54 for x in p) else missing
 
 
-def look_at_rows(pair_ptr, rows, first, last, s, compare, facts, smallest):
+def look_at_rows(pair_ptr, rows, known, first, last, s, compare, facts, smallest):
     """Each row by itself, in rationals; a row that is not surely right ends it."""
     row_ptr, prob, reward, r = rows
     before = [float(x) for x in facts]
@@ -26,8 +26,8 @@ def look_at_rows(pair_ptr, rows, first, last, s, compare, facts, smallest):
         state = max(s for s in range(len(pair_ptr) - 1) if pair_ptr[s] <= i)
         places = range(row_ptr[i], row_ptr[i + 1])
         n, p = len(places), [float(prob[k]) for k in places]
-        gap = mass_defect(prob, row_ptr[i], row_ptr[i + 1])
-        if not gap <= min(Fraction(n, 2**52), LARGEST_GAP) or n > LONGEST:
+        gap = 0.0 if len(known) and known[i] else mass_defect(prob, row_ptr[i], row_ptr[i + 1])
+        if not gap <= min(Fraction(n, 2**52), LARGEST_GAP) or (n > LONGEST and not (len(known) and known[i])):
             return False
         largest = abs(float(r[i]))
         if not largest <= 1e300:
