@@ -5,13 +5,16 @@ them. Of what is left of a row three things are kept: the weights of later state
 model (1 - γ of each step, and what leads to terminals), and r. They are divided by their sum without r, which is 1 less
 what leads back to the row itself: nothing is subtracted, so that rounding errors stay those of the numbers themselves,
 however near γ is to 1 (Grassmann, Taksar & Heyman 1985).
+
+Factors are (upper, right, made, new, spare): the weights, as the pattern says whose; (reward, leak) of each row; what
+row of the model it was made of, -1 for none, and whether in the last elimination; and room for the weights of one row.
 """
 
 from __future__ import annotations
 
 import math
 
-from tabular_rl.kernels._jit import search_kernel
+from tabular_rl.kernels._jit import at, search_kernel
 
 
 @search_kernel
@@ -22,93 +25,111 @@ def reduced_row(rows, i, t, shift, pattern, factors, work):
     """
     row_ptr, next_state, prob, r, gamma, sign = rows
     place, upper_ptr, column, lower_ptr, earlier = pattern[1:]
-    upper, right = factors
-    reward = sign * r[i] - shift
+    upper, right = factors[0], factors[1]
+    reward = sign * r[at(i)] - shift
     leak = 1.0 - gamma
-    for k in range(row_ptr[i], row_ptr[i + 1]):
-        t2 = place[next_state[k]]
+    for k in range(at(row_ptr[at(i)]), at(row_ptr[at(i + 1)])):
+        t2 = place[at(next_state[k])]
         if t2 < 0:
             leak += gamma * prob[k]
         else:
-            work[t2] += gamma * prob[k]
-    for k in range(lower_ptr[t], lower_ptr[t + 1]):
-        t2 = earlier[k]
+            work[at(t2)] += gamma * prob[k]
+    for k in range(at(lower_ptr[at(t)]), at(lower_ptr[at(t + 1)])):
+        t2 = at(earlier[k])
         weight = work[t2]
         work[t2] = 0.0
         if weight != 0.0:
             reward += weight * right[t2, 0]
             leak += weight * right[t2, 1]
-            for j in range(upper_ptr[t2], upper_ptr[t2 + 1]):
-                work[column[j]] += weight * upper[j]
-    work[t] = 0.0
+            for j in range(at(upper_ptr[t2]), at(upper_ptr[t2 + at(1)])):
+                work[at(column[j])] += weight * upper[j]
+    work[at(t)] = 0.0
     return reward, leak
 
 
 @search_kernel
-def keep_row(reward, leak, t, pattern, factors, work):
-    """factors ← the t-th row, that is in `work` and here, as shares of its sum; `work` ← 0; return its reward then."""
-    upper_ptr, column = pattern[2], pattern[3]
-    upper, right = factors
-    total = leak
-    for k in range(upper_ptr[t], upper_ptr[t + 1]):
-        total += work[column[k]]
-    share = 1.0 / total
-    for k in range(upper_ptr[t], upper_ptr[t + 1]):
-        upper[k] = work[column[k]] * share
-        work[column[k]] = 0.0
-    right[t, 0], right[t, 1] = reward * share, leak * share
-    return reward * share
+def take_row(reward, leak, t, pattern, v, work, entries):
+    """entries ← the weights of the t-th row, that are in `work`; `work` ← 0.
+
+    Returns the sum of the row, and what it is worth, v for later states, times that.
+    """
+    order, upper_ptr, column = pattern[0], pattern[2], pattern[3]
+    first = at(upper_ptr[at(t)])
+    for k in range(first, at(upper_ptr[at(t + 1)])):
+        t2 = at(column[k])
+        weight = work[t2]
+        work[t2] = 0.0
+        entries[k - first] = weight
+        leak += weight
+        reward += weight * v[at(order[t2])]
+    return leak, reward
+
+
+@search_kernel
+def is_due(i, t, pattern, factors):
+    """Whether the t-th row of the factors is not made of row i, or of an earlier one that is new."""
+    lower_ptr, earlier = pattern[4], pattern[5]
+    made, new = factors[2], factors[3]
+    due = made[at(t)] != i
+    for k in range(at(lower_ptr[at(t)]), at(lower_ptr[at(t + 1)])):
+        due |= new[at(earlier[k])]
+    return due
 
 
 @search_kernel
 def eliminate(pair_ptr, rows, pattern, first, last, shift, margin, v, work, gap, chosen, factors):
-    """factors ← the rows first ≤ t < last of the order: (weights of later states, (reward, leak)), of the chosen rows.
+    """factors ← the rows first ≤ t < last of the order, of the chosen rows; what stands there already stays.
 
-    A row that is worth more by `margin`, with v for later states, is chosen instead, and gap(s) ← -inf. None is tried
-    where the margin is infinite. `work` is 0 at first, and again in the end. Returns how many rows were exchanged.
+    With a finite margin all rows are made again. Then of those that are worth more than the chosen one by more than
+    `margin`, with v for later states, the best is chosen instead, and gap(s) ← -inf. `work` is 0 at first, and again in
+    the end. Returns how many rows were exchanged.
     """
-    order, _, upper_ptr, column, _, _ = pattern
-    upper = factors[0]
+    order, _, upper_ptr, _, _, _ = pattern
+    upper, right, made, new, spare = factors
     count = 0
     for t in range(first, last):
-        s = order[t]
-        own = chosen[s]
+        s = order[at(t)]
+        own = chosen[at(s)]
+        new[at(t)] = margin < math.inf or is_due(own, t, pattern, factors)
+        if not new[at(t)]:
+            continue
         reward, leak = reduced_row(rows, own, t, shift, pattern, factors, work)
-        bar = keep_row(reward, leak, t, pattern, factors, work)
+        begin, end = at(upper_ptr[at(t)]), at(upper_ptr[at(t + 1)])
+        total, value = take_row(reward, leak, t, pattern, v, work, upper[begin:end])
+        best = own
         if margin < math.inf:
-            for k in range(upper_ptr[t], upper_ptr[t + 1]):
-                bar += upper[k] * v[order[column[k]]]
-            for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            value += margin * total
+            for i in range(pair_ptr[at(s)], pair_ptr[at(s + 1)]):
                 if i != own:
-                    reward, leak = reduced_row(rows, i, t, shift, pattern, factors, work)
-                    total = leak
-                    value = reward
-                    for k in range(upper_ptr[t], upper_ptr[t + 1]):
-                        total += work[column[k]]
-                        value += work[column[k]] * v[order[column[k]]]
-                    if value / total > bar + margin:
-                        bar = value / total
-                        chosen[s] = i
-                        keep_row(reward, leak, t, pattern, factors, work)
-                    for k in range(upper_ptr[t], upper_ptr[t + 1]):
-                        work[column[k]] = 0.0
-            if chosen[s] != own:
-                gap[s] = -math.inf
+                    paid, lost = reduced_row(rows, i, t, shift, pattern, factors, work)
+                    among, worth = take_row(paid, lost, t, pattern, v, work, spare)
+                    if worth * total > value * among:
+                        best, reward, leak, total, value = i, paid, lost, among, worth
+                        for k in range(begin, end):
+                            upper[k] = spare[k - begin]
+            if best != own:
+                chosen[at(s)] = best
+                gap[at(s)] = -math.inf
                 count += 1
+        share = 1.0 / total
+        for k in range(begin, end):
+            upper[k] *= share
+        right[at(t), 0], right[at(t), 1] = reward * share, leak * share
+        made[at(t)] = best
     return count
 
 
 @search_kernel
-def substitute(pattern, first, last, factors, v):
-    """v(s) ← its value, from the row `last` - 1 of the order to the row `first`; right(t, 0) holds it too."""
+def substitute(pattern, first, last, factors, x, v):
+    """x(t), v(s) ← the value of the t-th state s, from the row `last` - 1 of the order to the row `first`."""
     order, _, upper_ptr, column, _, _ = pattern
-    upper, right = factors
+    upper, right = factors[0], factors[1]
     for t in range(last - 1, first - 1, -1):
-        value = right[t, 0]
-        for k in range(upper_ptr[t], upper_ptr[t + 1]):
-            value += upper[k] * right[column[k], 0]
-        right[t, 0] = value
-        v[order[t]] = value
+        value = right[at(t), 0]
+        for k in range(at(upper_ptr[at(t)]), at(upper_ptr[at(t + 1)])):
+            value += upper[k] * x[at(column[k])]
+        x[at(t)] = value
+        v[at(order[at(t)])] = value
 
 
 @search_kernel
@@ -116,9 +137,9 @@ def backed_up(rows, i, v):
     """r(i) + γ Σ p v(s')."""
     row_ptr, next_state, prob, r, gamma, sign = rows
     expected = 0.0
-    for k in range(row_ptr[i], row_ptr[i + 1]):
-        expected += prob[k] * v[next_state[k]]
-    return sign * r[i] + gamma * expected
+    for k in range(at(row_ptr[at(i)]), at(row_ptr[at(i + 1)])):
+        expected += prob[k] * v[at(next_state[k])]
+    return sign * r[at(i)] + gamma * expected
 
 
 @search_kernel
@@ -131,8 +152,8 @@ def improve(pair_ptr, rows, v, first, last, shift, margin, moved, span, gap, cho
     """
     low, high = span[0], span[1]
     count = 0
-    for s in range(first, last):
-        if pair_ptr[s] == pair_ptr[s + 1]:
+    for s in range(at(first), at(last)):
+        if pair_ptr[s] == pair_ptr[s + at(1)]:
             continue
         change = shift
         if gap[s] > moved:
@@ -140,18 +161,18 @@ def improve(pair_ptr, rows, v, first, last, shift, margin, moved, span, gap, cho
         else:
             mine = chosen[s]
             own = best = second = -math.inf
-            at = mine
-            for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            found = mine
+            for i in range(pair_ptr[s], pair_ptr[s + at(1)]):
                 q = backed_up(rows, i, v)
                 own = q if i == mine else own
                 q = -math.inf if i == mine else q
                 second = max(second, min(best, q))
-                at = i if q > best else at
+                found = i if q > best else found
                 best = max(best, q)
             change = max(own, best) - v[s]
             gap[s] = own - best
             if best > own + margin:
-                chosen[s] = at
+                chosen[s] = found
                 count += 1
                 gap[s] = best - max(second, own)
         low, high = min(low, change), max(high, change)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -96,6 +97,8 @@ def _natural(mdp: MDP) -> list[Made]:
         if reach(mdp.pair_ptr, mdp.row_ptr, mdp.next_state, near, HUBS, into, out_of, span):
             _, _, targets, sources = span.tolist()
             hub = into > 0 if targets <= sources else out_of > 0
+            if max(targets, sources) <= HUBS:
+                hub = _cover(mdp, near, into, np.flatnonzero(out_of))
             if hub.any():  # what leads there is no part of the band
                 into[hub] = -1
                 reach(mdp.pair_ptr, mdp.row_ptr, mdp.next_state, near, mdp.S, into, out_of, span)
@@ -108,6 +111,20 @@ def _natural(mdp: MDP) -> list[Made]:
                 cache(partial(_band, mdp.S, plain[::-1], hubs, up, down)),
             ]
     return []
+
+
+def _cover(mdp: MDP, near: int, into: Ints, sources: Ints) -> NDArray[np.bool_]:
+    """Mark few states such that each long move leads from one of them or to one: in a ring one is enough."""
+    long: set[tuple[int, int]] = set()
+    for s in sources.tolist():
+        to = np.unique(mdp.next_state[mdp.row_ptr[mdp.pair_ptr[s]] : mdp.row_ptr[mdp.pair_ptr[s + 1]]])
+        long |= {(s, s2) for s2 in to[(np.abs(to - s) > near) & (into[to] >= 0)].tolist()}
+    hub = np.zeros(mdp.S, dtype=bool)
+    while long:
+        most = Counter(s for move in sorted(long) for s in move).most_common(1)[0][0]
+        hub[most] = True
+        long = {move for move in long if most not in move}
+    return hub
 
 
 def _band(S: int, plain: Ints, hubs: Ints, down: int, up: int) -> Pattern:

@@ -141,12 +141,14 @@ def elimination_calls(seed):
     n, entries = len(live), len(pattern[3])
     shift = float(rng.choice([0.0, 0.25]))
     for first, last, margin in ((0, n, math.inf), (0, n, 1e-9), (0, n, 0.5), (n // 2, n, 1e-9), (2, 2, 0.0)):
-        factors = rng.random(entries) / 10, rng.random((n, 2)) / 10
+        made = np.where(rng.random(n) < 0.7, chosen[pattern[0]], -1)
+        new, spare = rng.random(n) < 0.2, np.zeros(n)
+        factors = rng.random(entries) / 10, rng.random((n, 2)) / 10, made, new, spare
         gap = rng.random(S)
         yield "eliminate", (
             pair_ptr, rows, pattern, first, last, shift, margin, v, np.zeros(n), gap, chosen, factors
         )  # fmt: skip
-        yield "substitute", (pattern, first, last, factors, v)
+        yield "substitute", (pattern, first, last, factors, rng.random(n), v)
     yield "backed_up", (rows, int(rng.integers(len(r))), v)
     for first, last in ((0, S), (2, 6), (4, 4)):
         for margin, moved, span in (
@@ -232,7 +234,7 @@ def by_kernel(name, arguments):
 
 BELOW = {
     "least_degree": ("neighbours", "link", "unlink", "link_all", "join"),
-    "eliminate": ("reduced_row", "keep_row"),
+    "eliminate": ("reduced_row", "take_row", "is_due"),
     "improve": ("backed_up",),
 }
 

@@ -178,6 +178,28 @@ def test_rows_whose_gap_is_wide_are_not_looked_at():
         assert (high > 1e-3) == expected
 
 
+@pytest.mark.parametrize(
+    ("mdp", "changes"), [(queue(60), [(40, 20), (59, 1), (None, 0)]), (tree(127), [(100, 16), (3, 16)])]
+)
+def test_only_what_a_change_reaches_is_eliminated_again(mdp, changes):
+    """In a queue these are the states behind it, in a tree a few of those above; other rewards are in all rows."""
+    solver = Elimination(Sweeper(mdp), elimination_patterns(mdp), centred=False)
+    rows, v, new = mdp.pair_ptr[:-1].copy(), np.zeros(mdp.S), solver.factors[3]
+    solver.solve(rows, v)
+    assert new.all()
+    for s, most in changes:
+        if s is not None:
+            rows[s] += 1
+        solver.solve(rows, v)
+        anew = np.zeros(mdp.S)
+        Elimination(Sweeper(mdp), elimination_patterns(mdp), centred=False).solve(rows, anew)
+        assert np.array_equal(v, anew)
+        assert (s is not None) <= new.sum() <= most
+    solver.solve(rows, v, shift=0.5)
+    assert new.all()
+    assert v == pytest.approx(anew - 0.5 / (1 - mdp.gamma), rel=1e-9)
+
+
 def test_ties_do_not_go_round():
     """Both actions are the same."""
     tied = ring(800, 0.9999, r=np.ones(1600))

@@ -123,7 +123,7 @@ def left_of_row(rows, i, t, shift, pattern, factors):
     """What is left of row i, the t-th, when earlier states are put in: reward, leak and the weights of later ones."""
     row_ptr, next_state, prob, r, gamma, sign = rows
     _, place, upper_ptr, column, _, _ = pattern
-    upper, right = factors
+    upper, right = factors[:2]
     weights = defaultdict(float)
     for k in range(row_ptr[i], row_ptr[i + 1]):
         weights[int(place[next_state[k]])] += gamma * float(prob[k])
@@ -139,12 +139,16 @@ def left_of_row(rows, i, t, shift, pattern, factors):
 
 
 def eliminate(pair_ptr, rows, pattern, first, last, shift, margin, v, work, gap, chosen, factors):
-    order, _, upper_ptr, column, _, _ = pattern
-    upper, right = factors
+    order, _, upper_ptr, column, lower_ptr, earlier = pattern
+    upper, right, made, new, spare = factors
     count = 0
     for t in range(first, last):
         s = order[t]
         own = int(chosen[s])
+        before = earlier[lower_ptr[t] : lower_ptr[t + 1]]
+        new[t] = margin < math.inf or made[t] != own or new[before].any()
+        if not new[t]:
+            continue
         left = {
             i: left_of_row(rows, i, t, shift, pattern, factors) for i in range(pair_ptr[s], pair_ptr[s + 1])
         }
@@ -153,27 +157,31 @@ def eliminate(pair_ptr, rows, pattern, first, last, shift, margin, v, work, gap,
             i: (reward + sum(w * v[order[t2]] for t2, w in weights.items())) / total[i]
             for i, (reward, _, weights) in left.items()
         }
-        best = own
-        for i in left:
-            if i != own and worth[i] > worth[best] + margin:
-                best = i
+        best = max((i for i in left if i != own), key=lambda i: worth[i], default=own)
+        if not worth[best] > worth[own] + margin:
+            best = own
         reward, leak, weights = left[best]
         right[t] = reward / total[best], leak / total[best]
-        for k in range(upper_ptr[t], upper_ptr[t + 1]):
+        entries = range(upper_ptr[t], upper_ptr[t + 1])
+        for k in entries:
             upper[k] = weights[int(column[k])] / total[best]
+        others = [i for i in left if i != own and margin < math.inf]
+        if others:  # room, in which the row that was looked at last is left
+            spare[: len(entries)] = [left[others[-1]][2][int(column[k])] for k in entries]
+        made[t] = best
         if best != own:
             chosen[s], gap[s] = best, -math.inf
             count += 1
     return count
 
 
-def substitute(pattern, first, last, factors, v):
+def substitute(pattern, first, last, factors, x, v):
     order, _, upper_ptr, column, _, _ = pattern
-    upper, right = factors
+    upper, right = factors[:2]
     for t in reversed(range(first, last)):
         entries = range(upper_ptr[t], upper_ptr[t + 1])
-        right[t, 0] += sum(upper[k] * right[column[k], 0] for k in entries)
-        v[order[t]] = right[t, 0]
+        x[t] = right[t, 0] + sum(upper[k] * x[column[k]] for k in entries)
+        v[order[t]] = x[t]
 
 
 def improve(pair_ptr, rows, v, first, last, shift, margin, moved, span, gap, chosen):

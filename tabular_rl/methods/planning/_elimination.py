@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ PRODUCTS = 1 << 22  # of one call of a kernel
 CHEAP = 64  # products a row up to which other rows are tried while states are eliminated
 PASSES = 100  # of that, at most, before all rows are looked at
 STALLED = 3  # passes that exchange no fewer rows than one before
+OFF = 8  # times as large as values are apart is a constant that is taken off
 LARGEST = 1 << 27  # entries of a factor: 3 GB
 
 
@@ -47,12 +49,19 @@ class Elimination:
         self.sweeper, self.model, self.patterns = sweeper, sweeper.mdp, patterns
         self.kernels, first, S = search_elimination, patterns[0](), sweeper.mdp.S
         n = len(first.order)
-        self.factors, self.work = (np.empty(len(first.column)), np.empty((n, 2))), np.zeros(n)
+        self.factors = self._room(len(first.column), n)
+        self.work, self.x = np.zeros(n), np.empty(n)
+        self.factors_of: tuple[Made, float] | None = None  # the pattern, and what was taken off the rewards
         # How far the chosen row of each state is ahead of all others, and the values by which that was judged.
         self.gap, self.seen = np.full(S, -math.inf), np.full(S, math.nan)
         self.products = first.products + self.model.K / max(self.model.L, 1)
         self.centred, self.shift = centred and n == S, 0.0
         self.exchanged, self.slow = S, False
+
+    def _room(self, entries: int, n: int) -> tuple[Any, ...]:
+        """Factors of so many entries and rows, as the kernels know them."""
+        made = np.full(n, -1, dtype=self.model.pair_ptr.dtype)
+        return np.empty(entries), np.empty((n, 2)), made, np.empty(n, dtype=bool), np.empty(n)
 
     def solve(self, chosen: Ints, v: Floats, margin: float = math.inf, shift: float = 0.0) -> int:
         """v ← the values of the chosen rows; with a margin, rows that are better by more are chosen on the way.
@@ -77,7 +86,10 @@ class Elimination:
             self.patterns = [*self.patterns[1:], self.patterns[0]]
         pattern = self.patterns[0]()
         if len(pattern.column) > len(self.factors[0]):
-            self.factors = np.empty(len(pattern.column)), self.factors[1]
+            self.factors = self._room(len(pattern.column), n)
+        if self.factors_of != (self.patterns[0], shift):
+            self.factors_of = self.patterns[0], shift
+            self.factors[2].fill(-1)
         arrays = tuple(pattern)  # a kernel is not compiled for the named tuple of another file
         tried = 1 if margin == math.inf else max(self.model.L / max(n, 1), 1)
         step = 1 + int(PRODUCTS / max(self.products * tried, 1))
@@ -99,7 +111,7 @@ class Elimination:
             )
             self.sweeper.check_stop()
         for first, last in reversed(blocks):
-            self.kernels.substitute(arrays, first, last, self.factors, v)
+            self.kernels.substitute(arrays, first, last, self.factors, self.x, v)
             self.sweeper.check_stop()
         if not np.isfinite(v).all():
             raise Singular("the linear system cannot be solved in floating point (overflow)")
@@ -135,12 +147,19 @@ class Elimination:
         return v, count > 0, low, high
 
     def _evaluate(self, v: Floats, chosen: Ints) -> int:
+        if not self.exchanged:  # again, for more digits
+            self._centre(v, 0)
         count = self.solve(chosen, v, self._margin(v) if self.slow else math.inf, self.shift)
-        if self.centred:
-            middle = float(v.min() / 2 + v.max() / 2)
+        self._centre(v, OFF)
+        return count
+
+    def _centre(self, v: Floats, off: int) -> None:
+        """Take a constant off the values and the rewards, where it is `off` times as large as values are apart."""
+        high, low = (float(v.max()), float(v.min())) if self.centred else (0.0, 0.0)
+        middle = low / 2 + high / 2
+        if abs(middle) > off * (high - low):  # else factors stay what they are
             self.shift += (1 - self.model.gamma) * middle
             v -= middle
-        return count
 
     def _exchange(self, v: Floats, chosen: Ints) -> tuple[int, float, float]:
         """Exchange rows that are worse by more than rounding; how many, and the least and the largest T v - v."""

@@ -46,7 +46,7 @@ def cost(facts: Facts) -> Cost | None:
     a_solve = facts.S * (SOLVED + facts.elimination[0].products) / (SWEPT * max(facts.K, 1))
     solves = 1 if facts.L <= facts.S else SOLVES
     # In one order news travels with it alone, and against it by a state each time: in mazes, from where states end.
-    maze = len(facts.elimination) == 1 and facts.ends and facts.moves <= 4 * facts.S**0.5
+    maze = len(facts.elimination) == 1 and facts.moves <= 4 * facts.S**0.5 and facts.ends
     why = "elimination solves its linear systems: moves are short, or states have few neighbours"
     sweeps = solves * (1 + a_solve) + MAZE * maze
     return Cost(sweeps, why, {"improvements": MOST_IMPROVEMENTS}, capped=True, final=sweeps < SURE)
