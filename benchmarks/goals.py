@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.page import seconds_text, table
+from benchmarks.page import seconds_text, table, times_text
 
 if TYPE_CHECKING:
     from benchmarks.race import Times
@@ -72,7 +72,7 @@ def goals_of(row: Row, tolerance: float) -> list[Judged]:
     if best is not None:
         regret = seconds / max(best.seconds, 1e-9)
         judged(
-            "regret", f"{REGRET} times our best method", f"{regret:.2g} ({best.entry.name})", REGRET / regret
+            "regret", f"{REGRET} times our best method", f"{regret:.2f} ({best.entry.name})", REGRET / regret
         )
     floor, sweep = row.race.extra.get("floor"), row.race.extra.get("sweep")
     if floor and sweep:
@@ -106,7 +106,7 @@ def speed(row: Row, tolerance: float) -> Judged:
         return Judged("speed", row.name, row.family, text, row.auto.said, 0.0)
     if not name:  # nobody takes part
         return Judged("speed", row.name, row.family, text, "none takes part", float("nan"), open=True)
-    found = f"more than {ratio:.2g} (none finishes)" if late else f"{ratio:.2g} ({name})"
+    found = f"more than {times_text(ratio)} (none finishes)" if late else f"{times_text(ratio, 3)} ({name})"
     return Judged("speed", row.name, row.family, text, found, ratio / wanted, open=late and ratio < wanted)
 
 
@@ -153,7 +153,7 @@ def goals_table(rows: Iterable[Row], tolerance: float) -> list[str]:
     for goal in goals:
         if goal.reached or (goal.open and np.isnan(goal.share)) or goal.kind == "sweep":
             continue
-        by = "open" if goal.open else f"{1 / goal.share:.2g} times" if goal.share else "no answer"
+        by = "open" if goal.open else f"{times_text(1 / goal.share, 3)} times" if goal.share else "no answer"
         about = goal.family if goal.kind in ("speed", "regret") else "to build"
         body.append([goal.model, goal.wanted, goal.found, by, links(about)])
     slow = [goal for goal in goals if goal.kind == "sweep" and not goal.reached]

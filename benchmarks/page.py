@@ -56,3 +56,13 @@ def seconds_text(x: float) -> str:
         return f"{x:.0f}" if x >= 10 or x <= 0 else f"{x:.1f}"
     places = min(1 - math.floor(math.log10(x)), 9)
     return f"{x:.{places}f}".removeprefix("0")
+
+
+def times_text(x: float, digits: int = 2) -> str:
+    """How many times: so many digits, never as a power of ten.
+
+    >>> times_text(2.345), times_text(2.345, 3), times_text(1234.5), times_text(20.0)
+    ('2.3', '2.35', '1200', '20')
+    """
+    text = f"{x:.{digits}g}"
+    return f"{float(text):.0f}" if "e+" in text else text

@@ -51,7 +51,10 @@ RIVALS = {
         Entry("with_quantecon", "policy_iteration", "QuantEcon PI"),
     ),
     "mdpsolver": (Entry("with_mdpsolver", "mpi", "mdpsolver MPI"),),
-    "mdptoolbox": (Entry("with_mdptoolbox", "PolicyIterationModified", "pymdptoolbox MPI"),),
+    "mdptoolbox": (
+        Entry("with_mdptoolbox", "PolicyIterationModified", "pymdptoolbox MPI"),
+        Entry("with_mdptoolbox", "PolicyIteration", "pymdptoolbox PI"),
+    ),
     "storm": (Entry("with_storm", "fast", "Storm"), Entry("with_storm", "sound", "Storm, sound")),
     "scipy": (
         Entry("with_scipy", "value_iteration", "scipy VI"),

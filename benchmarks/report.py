@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.goals import against, best_of_ours, goal_text, goals_table, speed
-from benchmarks.page import RACES, machine, seconds_text, table
+from benchmarks.page import RACES, machine, seconds_text, table, times_text
 from benchmarks.race import Options, Race, Times
 from benchmarks.truth import Truth
 
@@ -112,7 +112,7 @@ def ours_table(rows: list[Row], options: Options) -> list[str]:
                 f"{times.facts['bound']:.0e}" if times.solves and "bound" in times.facts else "-",
                 regret(row),
                 f"{times.facts['work'] / race.bytes:.1f}" if times.solves else "-",
-                f"none: > {ratio:.2g}" if late else f"{rival}: {ratio:.2g}" if rival else "-",
+                f"none: > {times_text(ratio)}" if late else f"{rival}: {times_text(ratio)}" if rival else "-",
                 goal_text(speed(row, options.tolerance)),
             ]
         )
@@ -179,7 +179,7 @@ def rival_cell(row: Row, times: Times, tolerance: float, reasons: dict[str, int]
     """What came of a rival: ratio and spread, "none in 3 s", or the number of a reason."""
     if not times.solves:
         if times.said.startswith("none in") and row.auto.solves:
-            return f"> {times.limit / max(row.auto.seconds, 1e-9):.2g}"
+            return f"> {times_text(times.limit / max(row.auto.seconds, 1e-9))}"
         if times.said.startswith(("none in", "not ")):
             return times.said
         return f"({reasons.setdefault(times.said, len(reasons) + 1)})"
@@ -188,9 +188,9 @@ def rival_cell(row: Row, times: Times, tolerance: float, reasons: dict[str, int]
     else:
         pairs = list(zip(times.counted, row.auto.counted, strict=False))
         ratios = sorted(a / max(b, 1e-9) for a, b in pairs)
-        text = f"{np.median(ratios):.2g}"
+        text = times_text(float(np.median(ratios)))
         if len(ratios) > 1:
-            text += f" ({ratios[0]:.2g} to {ratios[-1]:.2g})"
+            text += f" ({times_text(ratios[0])} to {times_text(ratios[-1])})"
     if row.fails(times, tolerance):
         assert row.truth is not None and times.v is not None
         text += f", error {row.truth.distance(times.v):.0e}"

@@ -16,25 +16,12 @@ def unfit(m):
 
 
 def build(m):
-    """Every state must have every action: what is missing is a stay at a cost above every other."""
+    """Every state must have every action: its first stands for what is missing."""
     m = protocol.with_loops(m)
-    state = protocol.pair_state(m)
-    lengths = np.diff(m.row_ptr)
-    R = np.full((m.S, m.A), m.gain.min() - 1 - np.ptp(m.gain) / max(1 - m.gamma, 1e-9))
-    R[state, m.pair_action] = m.gain
-    P = []
-    for a in range(m.A):
-        rows = np.flatnonzero(m.pair_action == a)
-        at = np.repeat(m.pair_action == a, lengths)
-        missing = np.ones(m.S, dtype=bool)
-        missing[state[rows]] = False
-        stay = np.flatnonzero(missing)
-        where = np.concatenate([np.repeat(state[rows], lengths[rows]), stay])
-        to = np.concatenate([m.next_state[at], stay])
-        P.append(
-            csr_matrix((np.concatenate([m.prob[at], np.ones(len(stay))]), (where, to)), shape=(m.S, m.S))
-        )
-    return P, R
+    rows = np.repeat(m.pair_ptr[:-1, None], m.A, axis=1)
+    rows[protocol.pair_state(m), m.pair_action] = np.arange(m.L)
+    P = csr_matrix((m.prob, m.next_state, m.row_ptr), shape=(m.L, m.S))
+    return [P[rows[:, a]] for a in range(m.A)], m.gain[rows]
 
 
 def solve(built, m, tolerance):

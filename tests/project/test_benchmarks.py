@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+import types
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -172,6 +174,29 @@ def test_the_ten_lines_of_scipy_are_right(entrants, tmp_path, monkeypatch, metho
     v = rival.solve(rival.build(m), m, 1e-8)
     answer = tabular_rl.solve(mdp)
     assert np.all(v >= answer.lower - 1e-6) and np.all(v <= answer.upper + 1e-6)
+
+
+def test_states_with_fewer_actions_repeat_their_first(monkeypatch, tmp_path):
+    # pymdptoolbox wants a matrix an action. State 0 has one row, 1 two, 2 is terminal.
+    mdp = tabular_rl.MDP.from_rows(
+        pair_ptr=[0, 1, 3, 3],
+        pair_action=[0, 0, 1],
+        row_ptr=[0, 1, 2, 3],
+        next_state=[1, 0, 2],
+        prob=[1.0, 1.0, 1.0],
+        r=[5.0, 6.0, 7.0],
+        terminal=[False, False, True],
+        gamma=0.5,
+    )
+    write_model(tmp_path / "m.npz", mdp)
+    monkeypatch.syspath_prepend(str(Path(benchmarks.__path__[0]) / "entrants"))
+    for name in ("mdptoolbox", "mdptoolbox.mdp"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    P, R = importlib.import_module("with_mdptoolbox").build(
+        importlib.import_module("protocol").load(tmp_path / "m.npz")
+    )
+    assert R.tolist() == [[5.0, 5.0], [6.0, 7.0], [0.0, 0.0]]
+    assert [p.indices.tolist() for p in P] == [[1, 0, 2], [1, 2, 2]]
 
 
 @pytest.mark.parametrize("name", ["grid", "inventory"])
