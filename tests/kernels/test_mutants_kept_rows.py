@@ -12,13 +12,14 @@ import operator
 import numpy as np
 import pytest
 import reference_kept_rows as reference
-from kept_rows_calls import kept_rows_calls
+from kept_rows_calls import kept_rows_calls, periodic_calls
 from mutants import Check, check_every_mistake_is_found, functions, kernels_of, plain
 
 from tabular_rl.kernels import search_groups, search_kept_rows
 
 MODULES = {"search_groups": search_groups, "search_kept_rows": search_kept_rows}
 CALLS = [copy.deepcopy(call) for seed in range(8) for call in kept_rows_calls(seed, (-1.0) ** seed)]
+CALLS += [copy.deepcopy(call) for seed in range(3) for call in periodic_calls(seed)]
 # What is left in these arguments nobody reads: q and the rows to look at in a state.
 WORK = {"filtered_backup": {7}}
 ALIKE = {
@@ -35,6 +36,7 @@ ALIKE = {
     "whole_row_value: if run[at(i)] >= 0: -> if run[at(i)] >= 1:",
     "filtered_backup: if above > -math.inf: -> if True:",
     "first_of_runs: if apart == 0: -> if True:",
+    "settled: if prob[k] < share: -> if True:",
     "keep_row: if start + at(len(width)) <= at(len(prob)): -> if False:",
 }
 BELOW = {
@@ -43,6 +45,7 @@ BELOW = {
     "kept_backup": ("kept_value", "whole_row_value"),
     "kept_policy_backup": ("kept_value", "whole_row_value"), "sampled_gaps": ("whole_row_value",),
     "kept_value": ("whole_row_value",),
+    "settled": ("likeliest",), "periods": ("likeliest",), "lead_into": ("likeliest",),
 }  # fmt: skip
 
 

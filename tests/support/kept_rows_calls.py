@@ -126,3 +126,36 @@ def kept_calls(rng, width, rows, kept, v, origin):
     sums = np.zeros(5), np.zeros(5), np.zeros((5, 5))
     yield "group_chain", (width, rows, other, v, w, group, *sums)
     yield "shift_groups", (group, rng.normal(size=5), w)
+
+
+def periodic_calls(seed):
+    """Yield (name, arguments): a chain of 4 classes of 3 states, a leak, states that lead there, a terminal one."""
+    rng = np.random.default_rng(seed)
+    begin, end, to, prob = [], [], [], []
+    for s in range(18):
+        inside = [3 * ((s // 3 + 1) % 4) + int(t) for t in rng.permutation(3)[: 1 + s % 3]]
+        leads = inside if s < 12 else [s - 1 if s > 12 else 2, int(rng.integers(12))][: 1 + s % 2]
+        p = rng.permutation([1.0, 2.0, 2.0, 4.0])[: len(leads)]
+        if s == 4 and seed % 2:
+            leads, p = [*leads, 4], [*p, 0.25]
+        if s == 17:
+            leads = p = []
+        begin.append(len(to) + s)  # with a hole, of what nobody reads, before each
+        to += [17] * (begin[-1] - len(to)) + leads
+        prob += [8.0] * (begin[-1] - len(prob)) + [x / 8 for x in p]
+        end.append(len(to))
+    arrays = np.array(begin), np.array(end), np.array(to, dtype=np.uint32), np.array(prob)
+    for s in range(18):
+        yield "likeliest", (begin[s], end[s], arrays[3])
+        for share in (1e-9, 0.25, 0.5, 1.0):
+            for steps in (0, 1, 2, 7 + s):
+                yield "settled", (*arrays, share, s, steps)
+            queue, level = np.full(18, 7), np.full(18, -1, dtype=np.int32)
+            queue[0] = s
+            yield "periods", (*arrays, share, 1 + s % 2, level, queue)
+            yield "periods", (*arrays, share, 2 - s % 2, level, queue)
+    for directions in ((0, 18, 1), (17, -1, -1), (12, 16, 1)):
+        for known in (12, 3, 1):
+            group = np.full(18, -1, dtype=np.int32)
+            group[:known] = np.arange(known) // 3
+            yield "lead_into", (*arrays, 4 + np.arange(-1, 7, dtype=np.int32) % 4, *directions, group)

@@ -188,3 +188,49 @@ def group_chain(width, rows, kept, v, w, group, count, change, chain):
 def shift_groups(group, shift, w):
     for s in range(len(w)):
         w[s] += shift[group[s]]
+
+
+def likeliest(first, last, prob):
+    return max(range(first, last), key=lambda k: (prob[k], -k), default=first)
+
+
+def settled(begin, end, next_state, prob, share, s, steps):
+    for i in range(steps):
+        own = range(begin[s], end[s])
+        if own:
+            k = own[(i * 40503 // 128) % len(own)]
+            top = max(own, key=lambda j: (prob[j], -j))
+            s = next_state[k if prob[k] >= share * prob[top] else top]
+    return s
+
+
+def periods(begin, end, next_state, prob, share, least, level, queue):
+    level[queue[0]], period, found, i = 0, 0, [int(queue[0])], 0
+    while i < len(found) and period not in range(1, least):
+        s = found[i]
+        own = range(begin[s], end[s])
+        for k in own:
+            if prob[k] < share * max(prob[j] for j in own):
+                continue
+            t = int(next_state[k])
+            if level[t] == -1:
+                level[t] = level[s] + 1
+                found.append(t)
+            else:
+                period = math.gcd(period, int(level[s] + 1 - level[t]))
+        i += 1
+    queue[: len(found)] = found
+    return len(found), period
+
+
+def lead_into(begin, end, next_state, prob, before, first, last, step, group):
+    n = 0
+    for s in range(first, last, step):
+        own = range(begin[s], end[s])
+        if group[s] != -1 or not own:
+            continue
+        g = group[next_state[max(own, key=lambda k: (prob[k], -k))]]
+        if g != -1:
+            group[s] = before[g]
+            n += 1
+    return n

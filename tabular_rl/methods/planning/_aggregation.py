@@ -2,7 +2,8 @@
 
 A sweep leaves of its changes b = T_π v - v what mixes slowly: parts that move alike. So states are put into groups of
 like b, and the chain of the groups, Q, is solved for what is missing on each: (I - γ Q) y = γ Q b̄, with b̄ the mean of b
-on each group. One group is MacQueen's shift (Bertsekas & Castañon 1989).
+on each group. One group is MacQueen's shift (Bertsekas & Castañon 1989). Where the policy has a period, the groups are
+its classes, between which nothing mixes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.methods.planning._kept_rows import KeptRows
+from tabular_rl.methods.planning._periods import periodic_classes
 from tabular_rl.model.rows import Floats
 
 GROUPS = 64
@@ -20,6 +22,7 @@ FEW = 256  # states, of which each is a group of its own: the correction is the 
 SWEEPS = 12  # between corrections
 SLOW = 0.85  # what a sweep leaves of the span, above which corrections are tried
 LONGEST_WAIT = 200
+PAYS = 0.1  # of the span is left where periodic classes are all that matters
 
 
 class Evaluation:
@@ -27,7 +30,8 @@ class Evaluation:
 
     A trial is some rounds of a correction and SWEEPS sweeps. It goes on while two rounds at least halve the span. If it
     is not better than as many sweeps would have been, the values before it come back, and the next trial waits twice
-    as long: where the groups tell little of the states, corrections diverge.
+    as long: where the groups tell little of the states, corrections diverge. Periodic classes are looked for before a
+    trial, and dropped where they leave much of the span: another policy may have others.
     """
 
     def __init__(self, goal: Goal, kept: KeptRows) -> None:
@@ -40,10 +44,13 @@ class Evaluation:
         if kept.S <= FEW:
             self.group[goal.model.terminal] = kept.S
         self.before = np.empty(0)
+        # The number of periodic classes of the policy; calls of `sweep` so far, and from which on to look for classes.
+        self.classes, self.calls, self.next_look, self.looked = 0, 0, 0, False
 
     def sweep(self, v: Floats, spare: Floats, target: float, most: int) -> tuple[Floats, Floats]:
         """Sweep until the span is at most `target`, or for `most` sweeps; the values, and an array to write to."""
         self.done, spread, rate = 0, np.inf, 0.0
+        self.calls, self.looked = self.calls + 1, False
         while self.done < most:
             v, spare, spread, rate = self._some(v, spare, target, min(self.wait, most - self.done))
             if spread <= target or not np.isfinite(spread):
@@ -81,6 +88,8 @@ class Evaluation:
             self.before = np.empty_like(v)
         self.before[:] = v
         (start, rate), first, low = now, self.done, self.low
+        if not self.classes and self.kept.S > FEW:
+            self._look()
         spreads = [start]
         while True:
             v, spare = self._corrected(v, spare)
@@ -89,12 +98,21 @@ class Evaluation:
             halved = len(spreads) < 3 or spread <= 0.5 * spreads[-3]
             if spread <= target or not halved or self.done >= most or not np.isfinite(spread):
                 break
+        if spread > PAYS * start:
+            self.classes = 0
         if spread <= start * rate ** (self.done - first) and spread < start:
             self.wait = SWEEPS
             return v, spare, spread
         v[:], self.low = self.before, low
         self.wait = min(2 * self.wait, LONGEST_WAIT)
         return v, spare, start
+
+    def _look(self) -> None:
+        """Look once a call whether the policy has a period, and where it has none only after twice as many calls."""
+        if self.looked or self.calls < self.next_look:
+            return
+        self.classes, self.looked = periodic_classes(self.kept.policy_outcomes(), self.group), True
+        self.next_look = 0 if self.classes else 2 * self.calls + 1
 
     def _corrected(self, v: Floats, spare: Floats) -> tuple[Floats, Floats]:
         """One sweep, and the values that it gives with a shift for each group."""
@@ -104,7 +122,9 @@ class Evaluation:
         self.goal.run.did("evaluation sweeps", 2)
         if not 0 < high - low < np.inf:
             return spare, v
-        if kept.S > FEW:
+        if self.classes:
+            m = self.classes
+        elif kept.S > FEW:
             self.kernels.grouped(kept.chosen, v, spare, low, m / (high - low), m, self.group)
         count, change, chain = np.zeros(m + 1), np.zeros(m + 1), np.zeros((m + 1, m + 1))
         self.kernels.group_chain(

@@ -216,6 +216,17 @@ class KeptRows:
 
         return self.sweeper.each(block)
 
+    def policy_outcomes(self) -> tuple[Any, ...]:
+        """Return (begin, end, next_state, prob): those of the best row of s are begin(s) ≤ k < end(s)."""
+        live = self.chosen >= 0
+        if self.width:
+            begin = self.chosen.astype(np.int64) * len(self.width)
+            return begin, begin + len(self.width) * live, self.kept[3], self.kept[4]
+        row_ptr, to, prob = self.outcomes[:3]
+        row = np.where(live, self.kept[1][self.chosen], 0)
+        begin = row_ptr[row].astype(np.int64)
+        return begin, np.where(live, row_ptr[row + 1], begin), to, prob
+
     def _changed(self) -> None:
         """Other rows are chosen now."""
         self.packed, self.swept = -1, 0

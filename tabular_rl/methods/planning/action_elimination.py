@@ -59,7 +59,8 @@ def action_elimination(
 
     δ is foreseen from the changes and the gaps of up to 500 states. Where a sweep of the policy leaves more than 85% of
     the span, the model mixes slowly: states that change alike are put into 64 groups, and the chain of the groups says
-    what each of them lacks. That is kept as long as two such corrections halve the span.
+    what each of them lacks. That is kept as long as two such corrections halve the span. Where the policy has a period
+    (a month is part of the state), the groups are its periodic classes.
 
     Parameters
     ----------
@@ -225,7 +226,7 @@ class Search:
 
     def _round(self, whole: float) -> bool | None:
         """Some sweeps of the policy and one over the rows that are kept: is the goal met? None: go on."""
-        if self.kept.count > self.kept.S:
+        if self.kept.count > self.kept.S or self.evaluation.slow:
             self._evaluate(self.closer * self.spread)
         old = self.spread
         low, high, moved = self.kept.improved(self.v, self.spare, self.origin)
