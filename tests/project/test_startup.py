@@ -5,6 +5,7 @@ What a fresh interpreter loads is read from `-X importtime`; no time is asserted
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -12,6 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import tabular_rl
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("numba", "llvmlite", "scipy.sparse", "scipy.optimize", "flint", "matplotlib", "gymnasium")
@@ -50,6 +53,24 @@ def test_nothing_heavy_is_loaded_to_answer(arguments):
 
 def test_import_loads_nothing_heavy():
     assert not heavy(run("-X", "importtime", "-c", "import tabular_rl; tabular_rl.solve").stderr)
+
+
+def test_what_is_asked_later_is_imported_later():
+    report = run("-X", "importtime", "-c", "import tabular_rl; tabular_rl.solve").stderr
+    assert "tabular_rl.model.mdp" in report
+    assert not re.findall(r"tabular_rl\.(?:analysis|laws|report)\b.*", report)
+
+
+def test_later_names_are_those_that_type_checkers_see():
+    tree = ast.parse((ROOT / "tabular_rl" / "__init__.py").read_text(encoding="utf-8"))
+    (seen,) = (
+        node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    names = {(alias.name, node.module) for node in seen.body for alias in node.names}
+    assert names == set(tabular_rl._HOME.items())
+    assert all(hasattr(tabular_rl, name) and name in dir(tabular_rl) for name, _ in names)
+    with pytest.raises(AttributeError, match="module 'tabular_rl' has no attribute 'slove'"):
+        _ = tabular_rl.slove
 
 
 def test_catalogue_loads_nothing_heavy():
