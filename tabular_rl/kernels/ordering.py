@@ -9,7 +9,7 @@ room(s). Links are (head, after, before): the states of degree d follow from hea
 
 from __future__ import annotations
 
-from tabular_rl.kernels._jit import kernel
+from tabular_rl.kernels._jit import at, kernel
 
 
 @kernel
@@ -21,20 +21,21 @@ def reach(pair_ptr, row_ptr, next_state, near, most, into, out_of, span):
     """
     down = up = targets = sources = 0
     for s in range(len(into)):
-        for k in range(row_ptr[pair_ptr[s]], row_ptr[pair_ptr[s + 1]]):
+        for k in range(at(row_ptr[at(pair_ptr[at(s)])]), at(row_ptr[at(pair_ptr[at(s + 1)])])):
             s2 = next_state[k]
             move = s2 - s
-            if into[s2] >= 0 and -near <= move <= near:
-                down, up = max(down, -move), max(up, move)
-            elif into[s2] >= 0:
-                if into[s2] == 0:
-                    targets += 1
-                if out_of[s] == 0:
-                    sources += 1
-                into[s2] += 1
-                out_of[s] += 1
-                if targets > most and sources > most:
-                    return False
+            if into[at(s2)] >= 0:
+                if -near <= move <= near:
+                    down, up = max(down, -move), max(up, move)
+                else:
+                    if into[at(s2)] == 0:
+                        targets += 1
+                    if out_of[at(s)] == 0:
+                        sources += 1
+                    into[at(s2)] += 1
+                    out_of[at(s)] += 1
+                    if targets > most and sources > most:
+                        return False
     span[0], span[1], span[2], span[3] = down, up, targets, sources
     return True
 
@@ -66,16 +67,16 @@ def successors(pair_ptr, row_ptr, next_state, states, seen, ptr, out):
     n = 0
     for j in range(len(states)):
         s = states[j]
-        seen[s] = s
-        for k in range(row_ptr[pair_ptr[s]], row_ptr[pair_ptr[s + 1]]):
+        seen[at(s)] = s
+        for k in range(at(row_ptr[at(pair_ptr[at(s)])]), at(row_ptr[at(pair_ptr[at(s + 1)])])):
             s2 = next_state[k]
-            if seen[s2] != s:
+            if seen[at(s2)] != s:
                 if n == len(out):
                     return -1
-                seen[s2] = s
-                out[n] = s2
+                seen[at(s2)] = s
+                out[at(n)] = s2
                 n += 1
-        ptr[j + 1] = n
+        ptr[at(j + 1)] = n
     return n
 
 
@@ -84,44 +85,44 @@ def neighbours(ptr, out, outside, seen, lists):
     """Fill the lists of neighbours from the successors of all states. `seen` is -1 and `degree` 0 at first."""
     start, degree, _, pool = lists
     for s in range(len(degree)):
-        for k in range(ptr[s], ptr[s + 1]):
-            s2 = out[k]
-            if not outside[s] and not outside[s2]:
-                pool[start[s] + degree[s]] = s2
-                degree[s] += 1
-                pool[start[s2] + degree[s2]] = s
+        for k in range(at(ptr[at(s)]), at(ptr[at(s + 1)])):
+            s2 = at(out[k])
+            if not outside[at(s)] and not outside[s2]:
+                pool[at(start[at(s)] + degree[at(s)])] = s2
+                degree[at(s)] += 1
+                pool[at(start[s2] + degree[s2])] = s
                 degree[s2] += 1
     for s in range(len(degree)):
-        n = start[s]
-        for k in range(start[s], start[s] + degree[s]):
-            s2 = pool[k]
+        n = start[at(s)]
+        for k in range(at(n), at(n + degree[at(s)])):
+            s2 = at(pool[k])
             if seen[s2] != s:
                 seen[s2] = s
-                pool[n] = s2
+                pool[at(n)] = s2
                 n += 1
-        degree[s] = n - start[s]
+        degree[at(s)] = n - start[at(s)]
 
 
 @kernel
 def link(links, s, d):
     """Put s before the other states of degree d."""
     head, after, before = links
-    after[s], before[s] = head[d], -1
-    if head[d] >= 0:
-        before[head[d]] = s
-    head[d] = s
+    after[at(s)], before[at(s)] = head[at(d)], -1
+    if head[at(d)] >= 0:
+        before[at(head[at(d)])] = s
+    head[at(d)] = s
 
 
 @kernel
 def unlink(links, s, d):
     """Take s from the states of degree d."""
     head, after, before = links
-    if before[s] < 0:
-        head[d] = after[s]
+    if before[at(s)] < 0:
+        head[at(d)] = after[at(s)]
     else:
-        after[before[s]] = after[s]
-    if after[s] >= 0:
-        before[after[s]] = before[s]
+        after[at(before[at(s)])] = after[at(s)]
+    if after[at(s)] >= 0:
+        before[at(after[at(s)])] = before[at(s)]
 
 
 @kernel
@@ -139,30 +140,32 @@ def join(lists, seen, s, s2, free):
     A list that outgrows its room moves to the end of the pool, where it gets twice what it needs.
     """
     start, degree, room, pool = lists
-    seen[s2] = s2
-    end = start[s2]
-    for k in range(start[s2], start[s2] + degree[s2]):
-        if pool[k] != s:
-            seen[pool[k]] = s2
-            pool[end] = pool[k]
+    seen[at(s2)] = s2
+    begin = end = start[at(s2)]
+    for k in range(begin, begin + degree[at(s2)]):
+        s3 = pool[at(k)]
+        if s3 != s:
+            seen[at(s3)] = s2
+            pool[at(end)] = s3
             end += 1
-    count = end - start[s2]
-    for k in range(start[s], start[s] + degree[s]):
-        if seen[pool[k]] != s2:
+    first, last = at(start[at(s)]), at(start[at(s)] + degree[at(s)])
+    count = end - begin
+    for k in range(first, last):
+        if seen[at(pool[k])] != s2:
             count += 1
-    if count > room[s2]:
+    if count > room[at(s2)]:
         if free + 2 * count > len(pool):
             return -1
-        for k in range(start[s2], end):
-            pool[free + k - start[s2]] = pool[k]
-        end += free - start[s2]
-        start[s2], room[s2] = free, 2 * count
+        for k in range(begin, end):
+            pool[at(free + k - begin)] = pool[at(k)]
+        end += free - begin
+        start[at(s2)], room[at(s2)] = free, 2 * count
         free += 2 * count
-    for k in range(start[s], start[s] + degree[s]):
-        if seen[pool[k]] != s2:
-            pool[end] = pool[k]
+    for k in range(first, last):
+        if seen[at(pool[k])] != s2:
+            pool[at(end)] = pool[k]
             end += 1
-    degree[s2] = count
+    degree[at(s2)] = count
     return free
 
 
@@ -177,38 +180,48 @@ def least_degree(lists, links, seen, hubs, most, state, order, upper_ptr, upper)
     step, least, free = state[0], state[1], state[2]
     read = 0
     while step < len(order) and read < most:
-        while links[0][least] < 0:
+        while links[0][at(least)] < 0:
             least += 1
-        s = links[0][least]
+        s = links[0][at(least)]
         unlink(links, s, least)
-        n = upper_ptr[step]
-        if n + degree[s] + len(hubs) > len(upper):
+        n = upper_ptr[at(step)]
+        if n + degree[at(s)] + len(hubs) > len(upper):
             return False
-        for k in range(start[s], start[s] + degree[s]):
+        for k in range(at(start[at(s)]), at(start[at(s)] + degree[at(s)])):
             s2 = pool[k]
-            upper[n] = s2
+            upper[at(n)] = s2
             n += 1
-            read += degree[s] + degree[s2]
-            unlink(links, s2, degree[s2])
+            read += degree[at(s)] + degree[at(s2)]
+            unlink(links, s2, degree[at(s2)])
             free = join(lists, seen, s, s2, free)
             if free < 0:
                 return False
-            link(links, s2, degree[s2])
-            least = min(least, degree[s2])
+            link(links, s2, degree[at(s2)])
+            least = min(least, degree[at(s2)])
         for hub in hubs:
-            upper[n] = hub
+            upper[at(n)] = hub
             n += 1
-        order[step] = s
+        order[at(step)] = s
         step += 1
-        upper_ptr[step] = n
+        upper_ptr[at(step)] = n
     state[0], state[1], state[2] = step, least, free
     return True
 
 
 @kernel
-def transpose(upper_ptr, upper, at, lower):
-    """lower ← the rows of the entries of each column, ascending, from at(column) on, which moves to where they end."""
-    for t in range(len(upper_ptr) - 1):
-        for k in range(upper_ptr[t], upper_ptr[t + 1]):
-            lower[at[upper[k]]] = t
-            at[upper[k]] += 1
+def transpose(upper_ptr, upper, lower_ptr, lower):
+    """lower ← the rows of the entries of each column, ascending; lower_ptr, which is 0 at first, ← where they begin."""
+    n = len(upper_ptr) - 1
+    for k in range(at(upper_ptr[at(n)])):
+        lower_ptr[at(upper[k] + 1)] += 1
+    for t in range(n):
+        lower_ptr[at(t + 1)] += lower_ptr[at(t)]
+    for t in range(n - 1, -1, -1):
+        for k in range(at(upper_ptr[at(t)]), at(upper_ptr[at(t + 1)])):
+            t2 = upper[k] + 1
+            k2 = lower_ptr[at(t2)] - 1
+            lower[at(k2)] = t
+            lower_ptr[at(t2)] = k2
+    for t in range(n):
+        lower_ptr[at(t)] = lower_ptr[at(t + 1)]
+    lower_ptr[at(n)] = upper_ptr[at(n)]

@@ -226,10 +226,10 @@ def least_degree_pattern(
     order, upper = np.concatenate([order, hubs]), np.concatenate([upper[: upper_ptr[-1]], *tails])
     place = _place(S, order)
     column = place[upper]
-    lower_ptr, earlier = _pointers(np.bincount(column, minlength=len(order))), np.empty_like(column)
+    lower_ptr, earlier = np.zeros(len(order) + 1, dtype=np.int64), np.empty_like(column)
     tops = [upper_ptr[-1] + sum(len(tail) for tail in tails[: h + 1]) for h in range(len(hubs))]
     upper_ptr = np.append(upper_ptr, np.array(tops, dtype=np.int64))
-    ordering.transpose(upper_ptr, column, lower_ptr[:-1].copy(), earlier)
+    ordering.transpose(upper_ptr, column, lower_ptr, earlier)
     return Pattern(order, place, upper_ptr, column, lower_ptr, earlier)
 
 

@@ -245,8 +245,9 @@ class Sweeper:
 
     def rewards(self, listed: NDArray[Any] | None = None) -> tuple[float, float]:
         """The least and the largest r(s, a) of the rows in a list, or of all; 0 and 0 where there are none."""
-        r = self.rows[5] * (self.rows[3] if listed is None else self.rows[3][listed])
-        return (float(r.min()), float(r.max())) if r.size else (0.0, 0.0)
+        r, sign = (self.rows[3] if listed is None else self.rows[3][listed]), self.rows[5]
+        low, high = sorted((sign * float(r.min()), sign * float(r.max()))) if r.size else (0.0, 0.0)
+        return low, high
 
     def policy_system(self, policy: Policy, dense: bool = False) -> tuple[Any, Floats]:
         """Return the chain of a policy: P_π (S, S), and r_π (S,) in the sign of maximisation.

@@ -87,8 +87,7 @@ def order_calls(seed):
         np.concatenate([[0], np.cumsum([len(x) for x in upper])]),
         np.array([y for x in upper for y in x], int),
     )
-    at = np.concatenate([[0], np.cumsum(np.bincount(flat, minlength=S))[:-1]])
-    yield "transpose", (ptr, flat, at, np.full(len(flat), -7))
+    yield "transpose", (ptr, flat, np.zeros(S + 1, dtype=np.int64), np.full(len(flat), -7))
 
 
 def ordered(kernels, ptr, out, outside, seen, lists, free, hubs, most, space):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
+import numpy as np
 from reference import row_value as backed_up
 
 # -- twins of kernels/ordering.py -------------------------------------------------------------------------------------
@@ -109,11 +110,11 @@ def least_degree(lists, links, seen, hubs, most, state, order, upper_ptr, upper)
     return True
 
 
-def transpose(upper_ptr, upper, at, lower):
-    for column in range(len(at)):
-        rows = [t for t in range(len(upper_ptr) - 1) if column in upper[upper_ptr[t] : upper_ptr[t + 1]]]
-        lower[at[column] : at[column] + len(rows)] = rows
-        at[column] += len(rows)
+def transpose(upper_ptr, upper, lower_ptr, lower):
+    n = len(upper_ptr) - 1
+    rows = [[t for t in range(n) if c in upper[upper_ptr[t] : upper_ptr[t + 1]]] for c in range(n)]
+    lower[:] = [t for row in rows for t in row]
+    lower_ptr[:] = np.cumsum([0, *map(len, rows)])
 
 
 # -- twins of kernels/search_elimination.py ---------------------------------------------------------------------------

@@ -119,7 +119,7 @@ class Elimination:
             self.sweeper.run.did("linear solves")
         return count
 
-    def improved(self, v: Floats, chosen: Ints) -> tuple[Floats, bool, float, float]:
+    def improved(self, v: Floats, chosen: Ints) -> tuple[Floats, int, float, float]:
         """Evaluate the chosen rows, and exchange those that are worse by more than rounding.
 
         Where exchanges become fewer slowly, rows are exchanged while states are eliminated, too: there the choice of a
@@ -132,7 +132,7 @@ class Elimination:
 
         Returns
         -------
-        The values, less a constant where they are centred; whether rows were exchanged since; and the least and the
+        The values, less a constant where they are centred; how many rows were exchanged since; and the least and the
         largest T v - v.
         """
         least, stalled = math.inf, 0
@@ -144,7 +144,7 @@ class Elimination:
         count, low, high = self._exchange(v, chosen)
         self.slow = self.products <= CHEAP and 2 * count > self.exchanged and stalled < STALLED
         self.exchanged = count
-        return v, count > 0, low, high
+        return v, count, low, high
 
     def _evaluate(self, v: Floats, chosen: Ints) -> int:
         if not self.exchanged:  # again, for more digits

@@ -30,8 +30,8 @@ SURE = 20  # sweeps below which nothing else is quicker
 MAZE = 60  # sweeps that a method may take which begins where states end
 MOST_IMPROVEMENTS = 50  # before `auto` goes on by another method
 
-# From values and rows: those of the rows, whether rows were exchanged, and the least and the largest T v - v.
-Improved = Callable[[Floats, Ints], tuple[Floats, bool, float, float]]
+# From values and rows: those of the rows, how many were exchanged or whether, and the least and the largest T v - v.
+Improved = Callable[[Floats, Ints], tuple[Floats, int, float, float]]
 
 
 def cost(facts: Facts) -> Cost | None:
@@ -121,7 +121,7 @@ def policy_iteration(
                 v, changed, low, high = improved(v, rows)
                 run.did("improvements")
                 # Else rounding leads it round in a circle.
-                settled = 0 if changed and not seen.again(rows) else settled + 1
+                settled = 0 if changed and not seen.again(rows, changed) else settled + 1
                 if goal.met(low, high, v, rows, run.work["improvements"]) or settled == enough:
                     run.stopped = None  # without a change more work changes nothing: floats do no better
                     break
