@@ -255,6 +255,7 @@ FLOATS = {
     "model/policy.py": "`takes` itself",
     "methods/exact/stationary.py": "a uniform start, that no fraction says",
     "model/graph/search.py": "`edges`, `starts` and `unseen` themselves",
+    "model/rows.py": "sums of floats",
     "model/tensors.py": "tensors of floats",
     "methods/gradient/_episodes.py": "a model made of floats",
     "methods/gradient/given.py": "ratios of floats",
