@@ -22,8 +22,8 @@ import numpy as np
 from tabular_rl.kernels._notice import watch
 
 SMALL = 5_000  # outcomes up to which kernels may be interpreted
-WORTH = 15_000_000  # outcomes, of 40 ns each, after which Numba is loaded, which takes as long
-CALL = 400  # outcomes that take as long as an interpreted call
+WORTH = 3_000_000  # outcomes, of some 60 ns each, after which Numba is loaded, which takes as long
+ROW, CALL = 4, 80  # outcomes that take as long as a row beside its outcomes, and as an interpreted call
 OFTEN = 200  # times that kernels are missed before they are loaded for small models
 MARK = re.compile(r"from tabular_rl\.kernels\._jit import .*\n")
 INDEX = re.compile(r"\bat\(")  # whole numbers of lists are what they are
@@ -32,19 +32,19 @@ HERE = "tabular_rl.kernels."
 
 
 class _Spent:
-    """Outcomes that were interpreted in this process, a call as some of them; how often those of a file were missed."""
+    """Outcomes that were interpreted, rows and calls as some of them; how often the kernels of a file were missed."""
 
     outcomes = 0
     missed: ClassVar[dict[str, int]] = {}
 
 
-def kernels(name: str, outcomes: int) -> Any:
+def kernels(name: str, outcomes: int, rows: int = 0) -> Any:
     """Return the kernels of a file: its module, or for a small model their interpreted likes.
 
     Parameters
     ----------
     name : of the file; it imports no kernels of other files
-    outcomes : K of the model that they are wanted for
+    outcomes, rows : K and L of the model that they are wanted for
 
     Returns
     -------
@@ -54,7 +54,9 @@ def kernels(name: str, outcomes: int) -> Any:
         module = sys.modules.get(HERE + name) or import_module(HERE + name)
         watch()
         return module
-    _Spent.outcomes += outcomes + CALL  # a count, and no clock: the same program always goes the same way
+    _Spent.outcomes += (
+        outcomes + ROW * rows + CALL
+    )  # a count, and no clock: the same program always goes the same way
     return interpreted(name)
 
 

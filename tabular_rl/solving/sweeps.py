@@ -137,7 +137,7 @@ class Sweeper:
     @property
     def kernels(self) -> Any:
         """The kernels, compiled where the model is large or Numba is loaded."""
-        return kernels("bellman", self.mdp.K)
+        return kernels("bellman", self.mdp.K, self.mdp.L)
 
     def optimal(
         self, v: Floats, out: Floats, chosen: NDArray[Any], forward: bool = True

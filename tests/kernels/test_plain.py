@@ -25,7 +25,7 @@ from tests.support.random_models import random_model
 def interpreted(monkeypatch):
     """Let kernels be interpreted, though Numba is loaded here."""
 
-    def kernels(name, _outcomes):
+    def kernels(name, _outcomes, _rows):
         return _plain.interpreted(name)
 
     def use():
@@ -123,8 +123,8 @@ def test_interpreted_kernels_count_their_work(monkeypatch):
     monkeypatch.delitem(sys.modules, "numba")
     monkeypatch.setattr(_plain._Spent, "outcomes", 0)
     _plain.kernels("bellman", 12)
-    _plain.kernels("bellman", 30)
-    assert _plain._Spent.outcomes == 42 + 2 * _plain.CALL
+    _plain.kernels("bellman", 30, 7)
+    assert _plain._Spent.outcomes == 42 + 7 * _plain.ROW + 2 * _plain.CALL
 
 
 def test_lists_of_read_only_arrays_are_kept_and_others_are_made_again():

@@ -37,7 +37,7 @@ class Graph:
     @property
     def kernels(self) -> Any:
         """The kernels, compiled where the model is large or Numba is loaded."""
-        return kernels("graph", self.mdp.K)
+        return kernels("graph", self.mdp.K, self.mdp.L)
 
     def incoming(self) -> tuple[Ints, Ints]:
         """The rows with an edge into each state, of the rows in use when first asked."""
