@@ -160,10 +160,13 @@ _LATER = {
     "report.page.lesson": ("Lesson", "lesson"),
 }
 _HOME = {name: f"tabular_rl.{module}" for module, names in _LATER.items() for name in names}
+_MODULES = ("environments", "laws", "testing")  # beside this one, that users import
 
 if not TYPE_CHECKING:  # which knows the names, and so that any other is none
 
     def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return import_module(f"tabular_rl.{name}")
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         globals()[name] = found = getattr(import_module(_HOME[name]), name)
@@ -171,4 +174,4 @@ if not TYPE_CHECKING:  # which knows the names, and so that any other is none
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_HOME, *_MODULES})
