@@ -25,7 +25,7 @@ ONE_THREAD = {
 PATIENCE = 40.0  # wall seconds for a CPU second, on a busy machine
 TINY = 4000  # bytes of a model's file: its calls are too short for a clock, so that 1,000 are timed
 ONE_BY_ONE = 300e6  # bytes of a model's file from which entrants do not stand in memory side by side
-COMPILING = 30.0  # CPU seconds more for ours while kernels are compiled for the first time on a machine
+COMPILING = 15.0  # CPU seconds more for a call of ours in which kernels are compiled, once on a machine
 WARM = 3.0  # CPU seconds to solve a small model
 BUILD = 2.0  # CPU seconds to build, unless a call may take longer
 READING = 50e6  # bytes of a file that are read in a CPU second at least
@@ -147,7 +147,7 @@ class Racer:
         self.heard = b""  # what has been read of its answers, and not been used
         self.child: int | None = None
         self.warmed = False
-        self.mark = 0  # where in the log the work on this model begins
+        self.mark = 0  # where in the log the call begins
 
     def meet(self, model: Path, warm: Path, first: Path | None = None) -> None:
         """Have a model read and built, after a warm-up on a small one; what comes of it goes to new times.
@@ -165,13 +165,12 @@ class Racer:
         except NotInstalled as error:
             self.times.said = str(error)
             return
-        self.mark = self.log.stat().st_size
         size = os.path.getsize(model)
         if (
             first is not None and not self.warmed and size >= TINY
         ):  # small models are solved by those who have seen no others
             self.warmed = True
-            self.ask(f"warm\t{first}", 4 * COMPILING)
+            self.ask(f"warm\t{first}", 8 * COMPILING)
         reading = size / READING
         answer = self.load(model, warm, WARM + reading)
         if answer.get("late"):  # its warm-up does not end; this model may
@@ -253,6 +252,7 @@ class Racer:
     def wait(self, limit: float, command: str) -> dict[str, Any]:
         """Return the answer to a command, if it comes within so many CPU seconds."""
         start, clock = self.cpu(), time.monotonic()
+        self.mark = self.log.stat().st_size
         while (line := self.line(0.02)) is None:
             allowed = limit + (COMPILING if self.compiles() else 0.0)
             if self.cpu() - start > allowed or time.monotonic() - clock > max(PATIENCE * allowed, 5.0):
@@ -263,7 +263,7 @@ class Racer:
         return self.died(answer["ended"]) if "ended" in answer else answer
 
     def compiles(self) -> bool:
-        """Whether one of ours has compiled something since it began with this model."""
+        """Whether one of ours has compiled something since it was asked."""
         with open(self.log, encoding="utf-8", errors="replace") as log:
             log.seek(self.mark)
             return self.entry.ours and "compiling" in log.read()

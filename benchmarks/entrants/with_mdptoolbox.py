@@ -1,5 +1,5 @@
 # requirements: pymdptoolbox==4.0b3 numpy==2.4.6 scipy==1.17.1 setuptools==65.5.0
-"""pymdptoolbox: one sparse matrix an action, rewards (S, A)."""
+"""pymdptoolbox: one sparse matrix an action, rewards (S, A). Its check of large models makes dense matrices."""
 
 import mdptoolbox.mdp as toolbox
 import numpy as np
