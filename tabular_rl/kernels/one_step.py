@@ -20,6 +20,7 @@ from tabular_rl.kernels.walk import (
     action,
     explore,
     fading,
+    fetch_row,
     greedy,
     highest,
     look_ahead,
@@ -85,7 +86,7 @@ def td0(model, log, walk, uniforms, step, clock, row, visits, total, since, bar,
     """v(s) ← v(s) + α ρ [ r + γ v̄(s') - v(s) ],    v̄(s') = 0 at the end"""
     for k in range(uniforms.shape[1]):
         t = step + k
-        look_ahead(model, log, walk, k, uniforms, row, None, None)
+        look_ahead(model, log, walk, k, uniforms, row, None)
         for e in range(len(v)):
             u = uniforms[e, k]
             i, r, s2 = transition(model, log, t, e, u, row)
@@ -106,6 +107,7 @@ def td0(model, log, walk, uniforms, step, clock, row, visits, total, since, bar,
             if walk.target > 0:
                 follow(v, e, t, walk.target, walk.by, bar)
             next_row(model, walk, 0.0, u, s2, -1, e, clock, row, None, None)
+            fetch_row(model, log, walk, e, row, None, None)
 
 
 @kernel
@@ -173,7 +175,7 @@ def sarsa(model, log, walk, uniforms, step, clock, row, visits, total, since, ba
     for k in range(uniforms.shape[1]):
         t = step + k
         x = rate(walk.explore_rate, t + 1)
-        look_ahead(model, log, walk, k, uniforms, row, visits, q)
+        look_ahead(model, log, walk, k, uniforms, row, q)
         for e in range(len(q)):
             u = uniforms[e, k]
             i, r, s2 = transition(model, log, t, e, u, row)
@@ -184,6 +186,7 @@ def sarsa(model, log, walk, uniforms, step, clock, row, visits, total, since, ba
             if walk.target > 0:
                 follow(q, e, t, walk.target, walk.by, bar)
             next_row(model, walk, x, u, s2, i2, e, clock, row, visits, q)
+            fetch_row(model, log, walk, e, row, visits, q)
 
 
 @kernel
@@ -192,7 +195,7 @@ def expected_sarsa(model, log, walk, uniforms, step, clock, row, visits, total, 
     for k in range(uniforms.shape[1]):
         t = step + k
         x = rate(walk.explore_rate, t + 1)
-        look_ahead(model, log, walk, k, uniforms, row, visits, q)
+        look_ahead(model, log, walk, k, uniforms, row, q)
         for e in range(len(q)):
             u = uniforms[e, k]
             i, r, s2 = transition(model, log, t, e, u, row)
@@ -203,6 +206,7 @@ def expected_sarsa(model, log, walk, uniforms, step, clock, row, visits, total, 
             if walk.target > 0:
                 follow(q, e, t, walk.target, walk.by, bar)
             next_row(model, walk, x, u, s2, -1, e, clock, row, visits, q)
+            fetch_row(model, log, walk, e, row, visits, q)
 
 
 @kernel
@@ -211,7 +215,7 @@ def q_learning(model, log, walk, uniforms, step, clock, row, visits, total, sinc
     for k in range(uniforms.shape[1]):
         t = step + k
         x = rate(walk.explore_rate, t + 1)
-        look_ahead(model, log, walk, k, uniforms, row, visits, q)
+        look_ahead(model, log, walk, k, uniforms, row, q)
         for e in range(len(q)):
             u = uniforms[e, k]
             i, r, s2 = transition(model, log, t, e, u, row)
@@ -222,3 +226,4 @@ def q_learning(model, log, walk, uniforms, step, clock, row, visits, total, sinc
             if walk.target > 0:
                 follow(q, e, t, walk.target, walk.by, bar)
             next_row(model, walk, x, u, s2, -1, e, clock, row, visits, q)
+            fetch_row(model, log, walk, e, row, visits, q)

@@ -18,10 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.kernels._jit import at, fetch, kernel
+from tabular_rl.kernels.lines import place_in_line
 
 Floats = NDArray[np.float64]
 TINY = 1e-300  # for a rate of 0, in quotients that nobody asks for
 ALMOST = 1.0 - 2.0**-53  # the largest float below 1
+NO_LINES = np.zeros((0, 0))
+LINE = 8  # numbers that the processor fetches at once
 FEW = 16  # cumulative probabilities that are compared with a uniform one by one, or all together
 
 
@@ -30,7 +33,8 @@ class Model(NamedTuple):
 
     `cum` (K,) is cumulative within each row: the outcome of a uniform u is the first j ≥ row_ptr[i] with u < cum[j].
     `start` (S,) is cumulative over the states. `reward` (K,) is empty where rewards r (L,) belong to rows. `together`
-    is whether `scan` compares all of a few: it changes no number.
+    is whether `scan` compares all of a few: it changes no number. Nor do `lines` of `width` outcomes, 0 where there are
+    none, and `whole`, the same memory as integers: kernels/lines.py.
     """
 
     pair_ptr: NDArray[Any]
@@ -44,6 +48,9 @@ class Model(NamedTuple):
     terminal: NDArray[np.bool_]
     start: Floats
     together: bool = False
+    width: int = 0
+    lines: Floats = NO_LINES
+    whole: NDArray[np.int64] = NO_LINES.view(np.int64)
 
 
 class LogArrays(NamedTuple):
@@ -281,16 +288,27 @@ def draw(model, i, u):
 
 
 @kernel
-def look_ahead(model, log, walk, k, uniforms, row, visits, q):
-    """Have the processor fetch what step k will read: of every run its row, then the rows of the state it goes to.
+def sample(model, i, u):
+    """(r, s') of row i with one uniform u; s' is -1 where it ends the episode."""
+    if model.width == 0:
+        return outcome(model, i, draw(model, i, u))
+    place = place_in_line(model, i, u)
+    paid = place + model.width if len(model.reward) > 0 else 2 * model.width - 1
+    return model.lines[at(i), at(paid)], model.whole[at(i), at(place)]
 
-    Each waits for the one before, and on tables beyond the cache that is most of a step: so all runs wait together. q
-    is None where actions are those of the policy of the walk.
+
+@kernel
+def fetch_row(model, log, walk, e, row, visits, q):
+    """Have the processor fetch what the next step of run e reads of its row, while the other runs take their steps.
+
+    q is None where actions are those of the policy of the walk.
     """
     if log is not None or not walk.ahead:
         return
-    for e in range(len(row)):
-        i = row[e]
+    i = row[e]
+    for j in range(0, model.lines.shape[1], LINE):
+        fetch(model.lines, (i, j))
+    if model.width == 0:
         first = model.row_ptr[at(i)]
         fetch(model.cum, first)
         fetch(model.cum, model.row_ptr[at(i + 1)] - 1)
@@ -299,13 +317,23 @@ def look_ahead(model, log, walk, k, uniforms, row, visits, q):
             fetch(model.reward, first)
         else:
             fetch(model.r, i)
-        if q is None:
-            fetch(model.pair_state, i)
-            fetch(walk.rho, i)
-        else:
-            fetch(visits, (e, i))
+    if q is None:
+        fetch(model.pair_state, i)
+        fetch(walk.rho, i)
+    else:
+        fetch(visits, (e, i))
+
+
+@kernel
+def look_ahead(model, log, walk, k, uniforms, row, q):
+    """Have the processor fetch the rows of the state that each run goes to in step k.
+
+    Each run would wait for them, and on tables beyond the cache that is most of a step: so all runs wait together.
+    """
+    if log is not None or not walk.ahead:
+        return
     for e in range(len(row)):
-        s2 = model.next_state[at(draw(model, row[e], uniforms[e, k, 0]))]
+        s2 = max(sample(model, row[e], uniforms[e, k, 0])[1], 0)
         first = model.pair_ptr[at(s2)]
         last = model.pair_ptr[at(s2 + 1)]
         if q is None:
@@ -327,7 +355,7 @@ def transition(model, log, t, e, u, row):
     """(i, r, s') of run e at time t: row i, sampled from the model, or line t of the log, over and over again."""
     if log is None:
         i = row[e]
-        r, s2 = outcome(model, i, draw(model, i, u[0]))
+        r, s2 = sample(model, i, u[0])
         return i, r, s2
     return line(log, t % len(log.row))
 
@@ -348,7 +376,8 @@ def action(model, walk, x, s, u, e, visits, q):
     """
     first = model.pair_ptr[at(s)]
     last = model.pair_ptr[at(s + 1)]
-    fetch(model.row_ptr, first)
+    if model.width == 0:
+        fetch(model.row_ptr, first)
     if q is None or walk.explore == 0:
         return scan(walk.cum, first, last, u, model.together)
     return explore(walk.explore, x, first, last, walk.cum, q, visits, e, u)

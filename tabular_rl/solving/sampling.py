@@ -45,6 +45,32 @@ def sampling_model(mdp: MDP, *, together: bool = False) -> Model:
     )
 
 
+def in_lines(model: Model) -> Model:
+    """The same model with the outcomes of each row in a line of their own, if that takes no more than twice the room.
+
+    >>> model = sampling_model(MDP([[[0.25, 0.75]], [[0.0, 0.0]]], [[5.0], [0.0]], 1, terminal=["1"]))
+    >>> made = in_lines(model)
+    >>> made.width, made.lines[0, [0, 3]].tolist(), made.whole[0, [1, 2]].tolist()
+    (2, [0.25, 5.0], [0, -1])
+    """
+    from tabular_rl.kernels.lines import fill_lines
+    from tabular_rl.kernels.walk import FEW, LINE
+
+    sizes = np.diff(model.row_ptr)
+    L, W = len(sizes), int(sizes.max(initial=0))
+    if L == 0 or sizes.min() == 0 or W > FEW or L * W > 2 * len(model.cum):
+        return model
+    n = 2 * W - 1 + (W if len(model.reward) > 0 else 1)
+    if n > LINE:
+        n = -(-n // LINE) * LINE  # whole lines of the cache
+    room = np.empty(L * n + LINE)
+    room = room[-room.ctypes.data // 8 % LINE :][: L * n]
+    lines = room.reshape(L, n)
+    model = model._replace(width=W, lines=lines, whole=lines.view(np.int64))
+    fill_lines(model, lines, model.whole)
+    return model
+
+
 def read_only(array: Floats) -> Floats:
     """A view that cannot be written: a kernel is compiled once for arrays of a model and for others."""
     view = array.view()

@@ -18,6 +18,8 @@ from learners import Case, same_bits
 from mutants import Check, check_every_mistake_is_found, plain
 from one_step_mutants import ALIKE, KERNELS
 
+from tabular_rl.kernels.walk import Model
+from tabular_rl.solving.sampling import in_lines
 from tabular_rl.solving.schedules import Schedule
 
 PIECES = (4, 26)
@@ -27,8 +29,11 @@ PIECES = (4, 26)
 def checks():
     """Walks and logs of all rules with all kinds of options, the first rows, and running sums."""
     made = [Check(sums(reference.accumulate), lambda kernels: sums(kernels["accumulate"]), same_bits)]
-    walks = itertools.product(range(4), ("td0", "sarsa", "expected_sarsa", "q_learning"), (False, True))
+    walks = itertools.product(
+        (0, 1, 2, 3, 8), ("td0", "sarsa", "expected_sarsa", "q_learning"), (False, True)
+    )
     made += [*scans(), *(fetches(*options) for options in walks)]
+    made += laid_out()
     ties = np.array([[1.0, 1.0, 2.0, 2.0, 0.0]]), 0, 0, 5
     made.append(Check((2, 2), lambda kernels: kernels["best_and_ties"](*ties), tuple.__eq__))
     steep = 2, 1.0, 0, 2, np.array([[0.0, 800.0]]), np.ones((1, 2)), 0, 0.5
@@ -109,6 +114,43 @@ def scans():
     return made
 
 
+def laid_out():
+    """Lines of rows with one to five outcomes, some of weight 0, and rewards of outcomes or of rows."""
+    made, sizes = [], (3, 1, 5, 2)
+    ptr = np.concatenate([[0], np.cumsum(sizes)])
+    rng = np.random.default_rng(0)
+    weights, cum = rng.random(11) * (np.arange(11) % 5 != 4), np.empty(11)
+    reference.accumulate(ptr, weights / np.repeat(np.add.reduceat(weights, ptr[:-1]), sizes), cum)
+    for by_outcome in (False, True):
+        rewards = rng.random(11 * by_outcome), rng.random(4)
+        ends, start = np.array([False, False, True, False]), np.full(4, 2.0)
+        model = Model(
+            np.arange(5), np.arange(4), ptr, rng.integers(0, 4, 11), cum, *rewards, 0.9, ends, start, width=5
+        )
+
+        def filled(fill_lines, model=model):
+            lines = np.zeros((4, 16))
+            fill_lines(model, lines, lines.view(np.int64))
+            return {"lines": lines}
+
+        made.append(
+            Check(
+                filled(reference_learning.fill_lines),
+                lambda kernels, filled=filled: filled(kernels["fill_lines"]),
+                same_bits,
+            )
+        )
+        lines = filled(reference_learning.fill_lines)["lines"]
+        model = model._replace(lines=lines, whole=lines.view(np.int64))
+        for i, u in itertools.product(range(4), (0.0, 0.3, 0.501, float(cum[0]), 1 - 2**-53)):
+            # the twin takes it of the lists of outcomes
+            own = functools.partial(lambda given, kernels: kernels["sample"](*given), (model, i, u))
+            made.append(Check(reference_learning.sample(model, i, u), own, tuple.__eq__))
+            own = functools.partial(lambda given, kernels: kernels["place_in_line"](*given), (model, i, u))
+            made.append(Check(reference_learning.place_in_line(model, i, u), own, operator.eq))
+    return made
+
+
 def fetched(case, name, how, kernels):
     """What a walk has the processor fetch, by names and places, and how often."""
     found, before = Counter(), kernels["fetch"]
@@ -124,8 +166,10 @@ def fetched(case, name, how, kernels):
 
 def fetches(seed, name, ahead):
     case = Case(4500 + seed, states=name == "td0", kind=int(name != "td0"), target=1)
-    if seed == 1:
+    if seed % 2:
         case.model = case.model._replace(reward=np.zeros(0))
+        if seed == 1:
+            case.model = in_lines(case.model)
     how = {"ahead": ahead} | ({"again": 3, "width": 4} if name == "sarsa" else {})
     if seed == 2:
         how |= {"log": case.given(), "explore": 0}

@@ -42,7 +42,7 @@ KERNELS = {
     ),
     "gradient": ("episode_estimates", "given_estimates"),
     "episodes": ("play",),
-    "recording": ("measure", "best_values"),
+    "recording": ("add_error", "measure", "best_values"),
 }  # fmt: skip
 
 
@@ -265,12 +265,13 @@ def play_check(seed, restarts, steps, kept, random):
 
 def recording_checks(seed, diverges, entries):
     rng = np.random.default_rng(seed)
-    table, truth, weights = rng.normal(size=(3, entries)), rng.normal(size=entries), rng.random(entries)
+    runs = (1, 4, 6)[seed % 3]
+    table, truth, weights = rng.normal(size=(runs, entries)), rng.normal(size=entries), rng.random(entries)
     live = rng.random(entries) < 0.7
     table[:, ~live] = math.nan
     if diverges and live.any():
-        table[1, np.flatnonzero(live)[0]] = math.nan
-    yield same_arguments(reference_learning, "measure", table, truth, live, weights, np.empty((3, 2)))
+        table[runs // 2, np.flatnonzero(live)[0]] = math.nan
+    yield same_arguments(reference_learning, "measure", table, truth, live, weights, np.empty((runs, 2)))
     q, ptr = rng.normal(size=(3, 8)) - 1.0, np.array([0, 3, 3, 4, 8])
     states = np.flatnonzero(rng.random(4) < 0.8)
     yield same_arguments(reference_learning, "best_values", q, ptr, states, np.empty((3, len(states))))
@@ -315,7 +316,13 @@ def walks_on(kernel):
 
 DRAW = "i = scan(cum, pair_ptr[s], pair_ptr[{}], uniforms[e, k, 0], {})"
 WORTH = "aim = r + model.gamma * {}"
+LAST = ("min(e + 1, runs - 1)", "min(e + 2, runs - 1)", "min(e + 3, runs - 1)")
 ALIKE = {
+    # the last run is the last of the four too
+    *(
+        f"measure: e1, e2, e3 = ({', '.join(LAST)}) -> e1, e2, e3 = ({', '.join(LAST).replace(x, x[:-2] + '2)')})"
+        for x in LAST[:2]
+    ),
     *walks_on("monte_carlo"),
     *walks_on("linear_td"),
     # tables have two entries at least; the target's kernel looks itself whether there is one

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from learners import fresh_seed
 from random_models import random_model, random_policy
 
-from tabular_rl import MDP, Policy, td0
+from tabular_rl import MDP, Policy, q_learning, td0
 from tabular_rl.kernels.walk import scan, search
-from tabular_rl.solving.sampling import cumulative, policy_cum, sampling_model, streams
+from tabular_rl.model.families import garnet
+from tabular_rl.solving.sampling import cumulative, in_lines, policy_cum, sampling_model, streams
 
 
 @pytest.mark.small
@@ -139,3 +140,32 @@ def test_sweeps_take_every_pair_in_turn():
 def test_policy_is_cumulative_within_states():
     mdp = MDP([[[1.0], [1.0], [1.0]]], [[0.0, 0.0, 0.0]], 0.5)
     assert policy_cum(Policy.of_probs(mdp, [0.25, 0.75, 0.0])).tolist() == [0.25, 2.0, 2.0]
+
+
+def test_rows_are_laid_out_in_lines_that_a_line_of_the_cache_begins():
+    model = sampling_model(garnet(states=30, actions=3, branching=7))
+    made = in_lines(model)
+    assert (made.width, made.lines.shape) == (7, (90, 16))
+    assert made.lines.ctypes.data % 64 == 0
+    assert np.shares_memory(made.lines, made.whole)
+    assert made.lines[:, :6].tolist() == model.cum.reshape(90, 7)[:, :6].tolist()
+    assert made.whole[:, 6:13].tolist() == model.next_state.reshape(90, 7).tolist()
+    assert made.lines[:, 13].tolist() == model.r.tolist()
+
+
+def test_long_rows_and_rows_of_uneven_length_stay_as_they_are():
+    """Longer than what is compared at once; more than twice the room."""
+    even = np.full((17, 17), 1 / 17)
+    uneven = np.eye(9)
+    uneven[0] = 1 / 9
+    for P in even, uneven:
+        assert in_lines(sampling_model(MDP(P[:, None], np.zeros((len(P), 1)), 0.5))).width == 0
+
+
+def test_lines_change_no_number():
+    """A call of few steps reads rows as they are stored, one of many steps reads lines."""
+    mdp = garnet(states=40, actions=3, branching=4)
+    few, many = (q_learning(mdp, steps=steps, runs=2, reference=False) for steps in (200, 5000))
+    assert mdp.K == 480
+    again = q_learning(mdp, steps=5000, runs=2, reference=False, resume=few)
+    assert again.estimates.tobytes() == many.estimates.tobytes()

@@ -18,7 +18,7 @@ from tabular_rl.kernels.walk import Walk
 from tabular_rl.methods.learning import _learning
 from tabular_rl.model.names import Names
 from tabular_rl.model.transitions import Transitions
-from tabular_rl.solving.sampling import cumulative, policy_cum, read_only, sampling_model
+from tabular_rl.solving.sampling import cumulative, in_lines, policy_cum, read_only, sampling_model
 from tabular_rl.solving.schedules import Schedule
 
 RULES = {"sarsa": 0, "expected": 1, "max": 2, "own": 3}
@@ -36,6 +36,8 @@ class Case:
         self.seed, rng = seed, np.random.default_rng(seed)
         mdp = self.mdp = random_model(seed, "total-reward", exact=False, S=4, ends=1, gamma=0.9, sense=sense)
         self.model = sampling_model(mdp, together=seed % 3 > 0)
+        if seed % 5 < 2:
+            self.model = in_lines(self.model)
         behavior, pi = random_policy(mdp, seed), random_policy(mdp, seed + 1)
         self.cum, self.pi = policy_cum(behavior), pi.weights
         self.rho = pi.weights / behavior.weights

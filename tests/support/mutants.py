@@ -52,7 +52,7 @@ def modules_of(module: str) -> tuple[str, ...]:
     """A module of kernels after those that it imports kernels from.
 
     >>> modules_of("one_step")
-    ('walk', 'one_step')
+    ('lines', 'walk', 'one_step')
     """
     below: list[str] = []
     for node in tree_of(module).body:

@@ -5,9 +5,10 @@ KERNELS = {
     "walk": (
         "accumulate", "bisect", "scan", "search", "leftover", "rate", "highest", "best_and_ties", "greedy", "tied",
         "other_choice",
-        "fading", "explore", "outcome", "draw", "look_ahead", "line", "transition", "action", "next_state", "next_pair",
-        "next_row",
+        "fading", "explore", "outcome", "draw", "sample", "fetch_row", "look_ahead", "line", "transition", "action",
+        "next_state", "next_pair", "next_row",
     ),
+    "lines": ("fill_lines", "place_in_line"),
     "one_step": (
         "begin", "tally", "follow", "update", "td0", "expectation", "own_value", "expected", "taken", "sarsa",
         "expected_sarsa", "q_learning",
@@ -40,7 +41,12 @@ ALIKE = {
     # tables of at least two entries, as many in a target table, whose kernel looks itself whether there is one
     "outcome: r = model.reward[at(out)] if len(model.reward) > 0 else model.r[at(i)] -> "
     "r = model.reward[at(out)] if len(model.reward) > 1 else model.r[at(i)]",
-    "look_ahead: if len(model.reward) > 0: -> if len(model.reward) > 1:",
+    "fetch_row: if len(model.reward) > 0: -> if len(model.reward) > 1:",
+    "fill_lines: if len(model.reward) > 0: -> if len(model.reward) > 1:",
+    "sample: paid = place + model.width if len(model.reward) > 0 else 2 * model.width - 1 -> "
+    "paid = place + model.width if len(model.reward) > 1 else 2 * model.width - 1",
+    *(f"{rule}: fetch_row(model, log, walk, e, row, visits, q) -> fetch_row(model, log, walk, e, row, visits, bar)"
+      for rule in RULES),
     "update: if total.shape[1] > 0: -> if total.shape[1] > 1:",
     "expected: if len(walk.pi) > 0: -> if len(walk.pi) > 1:",
     "follow: for j in range(table.shape[1]): -> for j in range(bar.shape[1]):",

@@ -1,4 +1,4 @@
-"""Slow, obvious twins of kernels walk, one_step and recording: one run after the other, one draw after the other.
+"""Slow, obvious twins of walk, lines, one_step and recording: one run after the other, one draw after the other.
 
 A twin takes what its kernel takes and must leave the same bits behind. Where a kernel is clever (bisection, a best
 action that it remembers), its twin looks again.
@@ -121,25 +121,41 @@ def draw(model, i, u):
     return scan(model.cum, int(model.row_ptr[i]), int(model.row_ptr[i + 1]), u, True)
 
 
-def look_ahead(model, log, walk, k, uniforms, row, visits, q):
-    for e, i in enumerate(row.tolist()):
-        look(model, log, walk, uniforms[e, k], e, i, visits, q)
+def sample(model, i, u):
+    if not model.width:
+        return outcome(model, i, draw(model, i, u))
+    return outcome(model, i, scan(model.cum, int(model.row_ptr[i]), int(model.row_ptr[i + 1]), u, True))
 
 
-def look(model, log, walk, u, e, i, visits, q):
-    """What is read in a step of one run from row i on."""
+def fetch_row(model, log, walk, e, row, visits, q):
     if log is not None or not walk.ahead:
         return
-    for end in int(model.row_ptr[i]), int(model.row_ptr[i + 1]) - 1:
-        fetch(model.cum, end)
-    fetch(model.next_state, int(model.row_ptr[i]))
-    fetch(*((model.reward, int(model.row_ptr[i])) if len(model.reward) else (model.r, i)))
-    s2 = int(model.next_state[draw(model, i, u[0])])
+    i = int(row[e])
+    if model.width:
+        for j in range(0, model.lines.shape[1], 8):
+            fetch(model.lines, (i, j))
+    else:
+        first, last = int(model.row_ptr[i]), int(model.row_ptr[i + 1]) - 1
+        for array, place in ((model.cum, first), (model.cum, last), (model.next_state, first)):
+            fetch(array, place)
+        fetch(*((model.reward, first) if len(model.reward) else (model.r, i)))
     if q is None:
         fetch(model.pair_state, i)
         fetch(walk.rho, i)
     else:
         fetch(visits, (e, i))
+
+
+def look_ahead(model, log, walk, k, uniforms, row, q):
+    for e, i in enumerate(row.tolist()):
+        look(model, log, walk, uniforms[e, k], e, i, q)
+
+
+def look(model, log, walk, u, e, i, q):
+    """The values that are read in a step of one run from row i on; those of state 0 where it ends."""
+    if log is not None or not walk.ahead:
+        return
+    s2 = max(sample(model, i, u[0])[1], 0)
     for end in int(model.pair_ptr[s2]), int(model.pair_ptr[s2 + 1]) - 1:
         fetch(*((walk.cum, end) if q is None else (q, (e, end))))
 
@@ -152,7 +168,7 @@ def transition(model, log, t, e, u, row):
     if log is not None:
         return line(log, t % len(log.row))
     i = int(row[e])
-    return i, *outcome(model, i, draw(model, i, u[0]))
+    return i, *sample(model, i, u[0])
 
 
 def is_over(log, walk, t, s2, e, clock):
@@ -162,7 +178,8 @@ def is_over(log, walk, t, s2, e, clock):
 
 
 def action(model, walk, x, s, u, e, visits, q):
-    fetch(model.row_ptr, int(model.pair_ptr[s]))
+    if not model.width:
+        fetch(model.row_ptr, int(model.pair_ptr[s]))
     if q is None:
         return scan(walk.cum, int(model.pair_ptr[s]), int(model.pair_ptr[s + 1]), u, False)
     return choose(model, s, walk.explore, x, walk.cum, q, visits, e, u)
@@ -194,6 +211,24 @@ def next_row(model, walk, x, u, s2, chosen, e, clock, row, visits, q):
         if not clock[e] and walk.again == walk.restart:
             own = leftover(model.start, s, own)
         row[e] = action(model, walk, x, s, own, e, visits, q)
+
+
+# -- twins of kernels/lines.py --------------------------------------------------------------------------------------
+
+
+def fill_lines(model, lines, whole):
+    W = model.width
+    for i, (first, end) in enumerate(itertools.pairwise(model.row_ptr.tolist())):
+        outs = [*range(first, end), *[end - 1] * W][:W]
+        rewards = [float(model.reward[out]) for out in outs] if len(model.reward) else [float(model.r[i])]
+        lines[i, : W - 1] = [float(model.cum[out]) for out in outs[:-1]]
+        whole[i, W - 1 : 2 * W - 1] = [outcome(model, i, out)[1] for out in outs]
+        lines[i, 2 * W - 1 : 2 * W - 1 + len(rewards)] = rewards
+
+
+def place_in_line(model, i, u):
+    W = model.width
+    return W - 1 + next((j for j in range(W - 1) if u < model.lines[i, j]), W - 1)
 
 
 # -- twins of kernels/one_step.py -----------------------------------------------------------------------------------
@@ -236,7 +271,7 @@ def update(table, e, j, aim, rho, step_size, per_step, k, visits, total, since):
 def td0(model, log, walk, uniforms, step, clock, row, visits, total, since, bar, v):
     for e in range(len(v)):
         for t, u in enumerate(uniforms[e].tolist(), start=step):
-            look(model, log, walk, u, e, int(row[e]), None, None)
+            look(model, log, walk, u, e, int(row[e]), None)
             i, aim, s2 = transition(model, log, t, e, u, row)
             if s2 >= 0:
                 aim = aim + float(model.gamma) * float(bar[e, s2])
@@ -244,6 +279,7 @@ def td0(model, log, walk, uniforms, step, clock, row, visits, total, since, bar,
             update(v, e, s, aim, rho, walk.step_size, walk.per_step, t, visits, total, since)
             follow(v, e, t, walk.target, walk.by, bar)
             next_row(model, walk, 0.0, u, s2, -1, e, clock, row, None, None)
+            fetch_row(model, log, walk, e, row, None, None)
 
 
 def own_value(kind, x, first, last, cum, visits, q, e, bar):
@@ -305,7 +341,7 @@ def one_step(rule, model, log, walk, uniforms, step, clock, row, visits, total, 
     for e in range(len(q)):
         for t, u in enumerate(uniforms[e].tolist(), start=step):
             x = rate(walk.explore_rate, t + 1)
-            look(model, log, walk, u, e, int(row[e]), visits, q)
+            look(model, log, walk, u, e, int(row[e]), q)
             i, aim, s2 = transition(model, log, t, e, u, row)
             i2 = taken(model, log, walk, x, t, u, s2, e, visits, q) if rule == "sarsa" else -1
             if s2 >= 0:
@@ -324,9 +360,15 @@ def one_step(rule, model, log, walk, uniforms, step, clock, row, visits, total, 
                 q, e, t, walk.target, walk.by, bar
             )  # a copy is due where the transition is passed over, too
             next_row(model, walk, x, u, s2, i2, e, clock, row, visits, q)
+            fetch_row(model, log, walk, e, row, visits, q)
 
 
 # -- twins of kernels/recording.py ----------------------------------------------------------------------------------
+
+
+def add_error(table, e, j, true, weight, top, total):
+    x = abs(float(table[e, j]) - true)
+    return max(top, x), total + weight * (x * x)  # top where x is not a number
 
 
 def measure(table, truth, live, weights, out):
