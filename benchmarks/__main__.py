@@ -1,4 +1,4 @@
-"""Race `tabular_rl.solve` against rivals on seeded families: the first part of results.md.
+"""Race `tabular_rl.solve` against rivals on seeded families: the first two parts of results.md.
 
     python -m benchmarks                                            # the default models, all rivals
     python -m benchmarks --families garnet-1e4,grid-300@.9999 --rivals quantecon --methods auto,policy-iteration
@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from benchmarks.families import FAMILIES, model, parse, size_text
-from benchmarks.page import RACES, RESULTS, replace_part
+from benchmarks.page import LARGE, RACES, RESULTS, replace_part
 from benchmarks.race import RIVALS, Entry, Options, Racer, race, write_model
 from benchmarks.report import Row, races_page
 from benchmarks.truth import truth_of
@@ -35,7 +35,7 @@ DEFAULT = """
     paths-300@1 lake@1 reach consensus horizon
     garnet-absorbing grid-hub queue-shortcut
 """
-LARGE = "garnet-1e6 grid-300@.99 grid-1000@.9999 maze-300@.999 horizon-1e5 paths-500@1"
+LARGER = "garnet-1e6 grid-300@.99 grid-1000@.9999 maze-300@.999 horizon-1e5 paths-500@1"
 METHODS = "policy-iteration,ordered-gauss-seidel,action-elimination,modified-policy-iteration"
 MODEL, FIRST, WARM = "model.npz", "first.npz", "warm.npz"
 
@@ -53,7 +53,7 @@ def chosen_models(options: argparse.Namespace) -> list[tuple[str, float | None]]
     elif options.size == "small":
         names = [f"{name}-{family.small}" for name, family in FAMILIES.items()]
     else:
-        names = DEFAULT.split() + (LARGE.split() if options.size == "large" else [])
+        names = (LARGER if options.size == "large" else DEFAULT).split()
     found = [named(name) for name in names]
     if options.gamma:
         found = [(name, float(gamma)) for name, _ in found for gamma in options.gamma.split(",")]
@@ -106,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--tolerance", type=float, default=1e-6)
     add("--calls", type=int, default=3, help="most calls of an entrant on a model")
-    add("--limit", type=float, help="CPU seconds of a call: 2, for --growth 60")
+    add("--limit", type=float, help="CPU seconds of a call: 2, of large models and --growth 60")
     add("--memory", type=float, default=12.0, help="GB that an entrant may ask for")
     add("--remark", default="", help="a sentence about the run, for the page")
     add("--output", type=Path, default=RESULTS, help="the page whose part is rewritten")
@@ -120,7 +120,7 @@ class Runner:
 
     def __init__(self, asked: argparse.Namespace, folder: Path) -> None:
         self.asked, self.folder = asked, folder
-        limit = asked.limit or (60.0 if asked.growth else 2.0)
+        limit = asked.limit or (60.0 if asked.growth or asked.size == "large" else 2.0)
         self.options = Options(asked.tolerance, asked.calls, limit, memory=1e9 * asked.memory)
         write_model(folder / FIRST, FAMILIES["garnet"].make(size=200, gamma=0.99, seed=0))
         self.racers: dict[Entry, Racer] = {}
@@ -170,6 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
         grow(asked)
         return
     remarks = [f"Seed {asked.seed}.", *([asked.remark] if asked.remark else [])]
+    title = LARGE if asked.size == "large" and not asked.families else RACES
     rows: list[Row] = []
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -179,7 +180,8 @@ def main(arguments: list[str] | None = None) -> None:
                 rows.append(runner.row(name, gamma))
                 print(f"{runner.used():5.0f} s  {progress(rows[-1])}", file=sys.stderr, flush=True)
                 # After each model: a run that is ended has its tables all the same.
-                replace_part(asked.output, RACES, races_page(rows, runner.options, asked.command, remarks))
+                page = races_page(rows, runner.options, asked.command, remarks, title)
+                replace_part(asked.output, title, page)
         finally:
             runner.stop()
     used = sum(os.times()[:4])

@@ -29,6 +29,7 @@ GROWING = {
 AUTO = Entry("ours", "auto", "auto")
 DASHES = ("", "7 4", "2 3")
 FLOOR = "reading 12 bytes an outcome once"
+CLOCK = 1e-4  # seconds below which a floor is not drawn
 
 
 def grow(asked: argparse.Namespace) -> None:
@@ -48,7 +49,7 @@ def grow(asked: argparse.Namespace) -> None:
                     line = " ".join(cells(row, names))
                     print(f"{runner.used():5.0f} s  {line}", file=sys.stderr, flush=True)
                     replace_part(asked.output, GROWTH, growth_page(rows, names, asked, picture.name))
-                    panels, title = panels_of(rows, names), "Cost of an answer proven to 1e-6, one thread"
+                    panels, title = panels_of(rows, names), "An answer within 1e-6, one thread"
                     draw(picture, panels, "outcomes of the model", "CPU seconds to solve", title)
         finally:
             runner.stop()
@@ -95,7 +96,7 @@ def panels_of(rows: list[Row], names: list[str]) -> list[Panel]:
             if points:
                 lines.append(Line(name, points, number, DASHES[number]))
         floors = [(row.race.size["outcomes"], row.race.extra.get("floor", 0.0)) for row in some]
-        lines.append(Line(FLOOR, [(size, max(floor, 1e-6)) for size, floor in floors if floor], len(names)))
+        lines.append(Line(FLOOR, [(n, floor) for n, floor in floors if floor >= CLOCK], len(names)))
         panels.append(Panel(some[0].name, lines))
     return panels
 

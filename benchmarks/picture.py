@@ -13,7 +13,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#999999")
 ACROSS = 2  # panels beside each other
 WIDTH, HEIGHT = 400, 290  # of what a panel's axes enclose
 LEFT, RIGHT, TOP, BOTTOM = 90, 20, 84, 60  # around all panels
-GAP, ABOVE = 30, 40  # between panels, where their names stand
+GAP, ABOVE = 44, 40  # between panels, where their names stand
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,9 @@ class Row:
         return self.truth.distance(times.v) > STOPPED_EARLY * tolerance
 
 
-def races_page(rows: list[Row], options: Options, command: str, remarks: list[str]) -> str:
+def races_page(
+    rows: list[Row], options: Options, command: str, remarks: list[str], title: str = RACES
+) -> str:
     """Return the part of results.md about races.
 
     Parameters
@@ -60,9 +62,10 @@ def races_page(rows: list[Row], options: Options, command: str, remarks: list[st
     options : those of the races
     command : that made them
     remarks : about this run
+    title : of the part
     """
     lines = [
-        RACES,
+        title,
         "",
         f"`{command}`; {machine()}. {' '.join(remarks)}",
         "",

@@ -13,7 +13,7 @@ import pytest
 
 import benchmarks
 import tabular_rl
-from benchmarks.__main__ import main
+from benchmarks.__main__ import chosen_models, main, parser
 from benchmarks.families import FAMILIES, model, parse, size_text
 from benchmarks.goals import goals_of, goals_table, links
 from benchmarks.growth import AUTO, panels_of, power
@@ -61,6 +61,14 @@ def test_a_name_says_family_and_size():
     assert parse("tree") == ("tree", FAMILIES["tree"].sizes[0])
     assert model("grid-5", gamma=0.5, seed=1).S == 25
     assert [size_text(x) for x in (300, 1000, 10**4, 10**6, 22500)] == ["300", "1000", "1e4", "1e6", "22500"]
+
+
+def test_the_default_has_every_family_and_the_large_models_are_others():
+    default, large = (
+        {n for n, _ in chosen_models(parser().parse_args(["--size", s]))} for s in ("default", "large")
+    )
+    assert {parse(name)[0] for name in default} == set(FAMILIES)
+    assert "garnet-1e6" in large - default and "garnet-1e5" in default - large
 
 
 @pytest.mark.parametrize("name", ["nothing", "nothing-5", "grid-", "grid-0", "grid-x"])
