@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -81,9 +81,7 @@ def interpreted(name: str) -> SimpleNamespace:
     source = INDEX.sub("(", MARK.sub(PLAIN, path.read_text("utf-8")))
     functions: dict[str, Any] = {"__name__": f"{HERE}{name} (interpreted)"}
     exec(compile(source, str(path), "exec"), functions)
-    found = {
-        key: x for key, x in functions.items() if callable(x) and key not in ("add", "kernel", "__builtins__")
-    }
+    found = {key: x for key, x in functions.items() if isinstance(x, FunctionType) and key != "kernel"}
     return SimpleNamespace(**{key: _on_arrays(x) for key, x in found.items()})
 
 

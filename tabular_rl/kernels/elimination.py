@@ -333,25 +333,27 @@ def solve_dense(A, leave, x):
     """
     n = len(x)
     for k in range(n - 1, -1, -1):
-        out = leave[k]
+        row, out = A[k], leave[k]
         for j in range(k):
-            out += A[k, j]
+            out += row[j]
         if not out > 0.0:
             return False
         x[k] /= out
         leave[k] /= out
         for j in range(k):
-            A[k, j] /= out
+            row[j] /= out
         for i in range(k):
-            p = A[i, k]
+            above = A[i]
+            p = above[k]
             if p > 0.0:
                 x[i] += p * x[k]
                 leave[i] += p * leave[k]
                 for j in range(k):
-                    A[i, j] += p * A[k, j]
+                    above[j] += p * row[j]
     for k in range(n):
+        row = A[k]
         for j in range(k):
-            x[k] += A[k, j] * x[j]
+            x[k] += row[j] * x[j]
     return True
 
 

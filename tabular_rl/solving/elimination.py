@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tabular_rl.kernels._plain import kernels
 from tabular_rl.model.graph.search import Mask
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -66,10 +67,10 @@ def chain_solution(
         P_pi, r_pi = sweeper.policy_system(policy)
         chain = Elimination.of_chain(P_pi, gamma, zero, sweeper.run)
         return chain.solve(r_pi if b is None else b, sweeps)
-    from tabular_rl.kernels.elimination import solve_dense
-
     full, r_pi = sweeper.policy_system(policy, dense=True)
     x, live = np.zeros(len(zero)), np.flatnonzero(~zero)
+    n = len(live)
+    solve_dense = kernels("elimination", n * n // 2, n**3 // 12).solve_dense
     right = (r_pi if b is None else b)[live]
     leave = gamma * full[np.ix_(live, np.flatnonzero(zero))].sum(axis=1) + max(1.0 - gamma, 0.0)
     if not solve_dense(gamma * full[np.ix_(live, live)], leave, right) or not np.isfinite(right).all():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tabular_rl import Policy
-from tabular_rl.kernels import _plain, bellman, graph
+from tabular_rl.kernels import _plain, bellman, elimination, graph
 from tabular_rl.model.graph.search import (
     almost_surely_reaching,
     can_reach,
@@ -139,8 +139,24 @@ def test_lists_of_read_only_arrays_are_kept_and_others_are_made_again():
     assert _plain._listed(rows)[0][0] == 0.0
 
 
-@pytest.mark.parametrize("source", ["recycling_robot", "river_swim", "forest"])
-def test_small_discounted_models_are_solved_without_numba(source):
+@pytest.mark.parametrize("seed", range(6))
+def test_a_dense_chain_is_solved_to_the_same_bits(seed):
+    rng, n = np.random.default_rng(seed), 1 + 3 * seed
+    A = rng.random((n, n)) * (rng.random((n, n)) < 0.5)
+    leave = rng.random(n) * (seed != 5)  # a chain that never ends is refused
+    left = []
+    for module in (elimination, _plain.interpreted("elimination")):
+        given = A.copy(), leave.copy(), np.arange(1.0, n + 1)
+        left.append((module.solve_dense(*given), *(x.tobytes() for x in given)))
+    assert left[0] == left[1]
+    assert left[0][0] == (seed != 5)
+
+
+SMALL = ["recycling_robot", "river_swim", "forest", "student", "windy_gridworld"]  # the last two at γ = 1
+
+
+@pytest.mark.parametrize("source", SMALL)
+def test_small_models_are_solved_without_numba(source):
     code = (
         f"import sys, tabular_rl as t; m = t.load('example:{source}'); a = t.solve(m); b = t.evaluate(m, 'uniform'); "
         "assert a.status.reached and b.status.reached; print('numba' in sys.modules, 'scipy' in sys.modules)"
