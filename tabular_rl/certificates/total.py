@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.certificates.fine import FineBounds
+from tabular_rl.certificates.floor import floor_of
 from tabular_rl.certificates.upper import FEW, LEAST, SETTLED, UpperBounds, steps_counted, too_slow
 from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.search import Mask, can_reach, repaired, row_mask_of
@@ -46,6 +47,11 @@ from tabular_rl.solving.elimination import chain_solution
 from tabular_rl.solving.sweeps import Sweeper
 
 SWEEPS = 10_000  # spent on w in one call, at most
+NEAR, MANY = 1e-3, 8  # values are looked at for being the ceiling where one in MANY is NEAR to it
+GLIMPSE = 16  # sweeps that tell whether to look for an interval is too early
+LONGER = (
+    1024  # than what these make of w it is, for policies that tie; to search on costs less than their chains
+)
 STEPS = 64  # of T_π from 0, where there is no other bound
 
 
@@ -161,9 +167,16 @@ class TotalCertifier(Certifier):
         asked = rows is not None
         if rows is None:
             rows = total.lift_rows(best.greedy)
+        if self.hurried and self._chain is None and not total.merged:
+            self.wide = self._glimpse(lowered, rows)
+            if self.wide > self.wanted:
+                none = np.where(self.mdp.terminal, 0.0, math.inf)
+                return Certificate(-none, none)
+            self.wide = 0.0
         if self._given is None or not np.array_equal(rows, self._given):
             self._given = np.array(rows)
-            self._follow(self._given)
+            high = np.count_nonzero(v >= best.ceiling * (1 - NEAR)) * MANY > self.mdp.S
+            self._follow(self._given, best.ceiling if high else math.inf)
         chain = self._chain
         assert chain is not None
         note = ""
@@ -174,7 +187,9 @@ class TotalCertifier(Certifier):
         if best.time is None and chain.settled:
             best.time = total.lower_values(chain.time)
         best.most = self.wanted if self.hurried else math.inf
-        upper, of_rows, smallest = best.bound(lowered, span, self.sweeps, chain.slack(lowered, span))
+        sure = total.lower_values(chain.sure.astype(np.float64)) > 0
+        slack = chain.slack(lowered, span)
+        upper, of_rows, smallest = best.bound(lowered, span, self.sweeps, slack, sure)
         if best.wide:
             self.wide = best.wide
             return Certificate(lower, np.full(self.mdp.S, math.inf), smallest=small)
@@ -192,6 +207,17 @@ class TotalCertifier(Certifier):
             note="; ".join(filter(None, (note, _note(self.mdp, lower, lifted)))),
         )
 
+    def _glimpse(self, v: Floats, rows: Ints) -> float:
+        """About how wide an interval would be at least: w is no less than what a few sweeps make of it."""
+        chain = _Chain(self.clocked.of(self.mdp), Policy.partial(self.mdp, rows=rows), self.mdp.terminal)
+        low, high = chain.sweeper.policy(chain.moving, v, np.empty_like(v))
+        off, w = 1.25 * (max(0.0, high) - min(0.0, low)), chain.guess(v)
+        if w.any():
+            return off * float(np.max(w))
+        for _ in range(GLIMPSE):
+            chain.clock.policy(chain.moving, w, w)
+        return LONGER * off * float(np.max(w, initial=1.0))
+
     def _too_coarse(self, smallest: float) -> bool:
         """Whether rounding alone may hide what is asked for, while there is time for more."""
         return smallest > self.wanted / 2 and self.sweeps >= FEW
@@ -200,7 +226,7 @@ class TotalCertifier(Certifier):
         """A bound of the policy, and its smallest distance, with an error for each row where that helps."""
         chain = self._chain
         assert chain is not None
-        found = FineBounds(chain.sweeper).beside(v, chain.moving, chain.zero, side)
+        found = FineBounds(chain.sweeper).beside(v, chain.outside(chain.zero), chain.zero, side)
         if found is None:
             return bound, small
         return (np.minimum if side > 0 else np.maximum)(bound, found[0]), min(small, found[1] / 2)
@@ -217,7 +243,7 @@ class TotalCertifier(Certifier):
             return upper, of_rows, small
         return np.minimum(upper, found[0]), np.minimum(of_rows, found[1]), min(small, found[2] / 2)
 
-    def _follow(self, rows: Ints) -> None:
+    def _follow(self, rows: Ints, ceiling: float) -> None:
         """Make the chain of a policy, mended where it might collect reward without end or never end."""
         if self._signs is None:
             self._signs = reward_signs(self.mdp)
@@ -231,7 +257,9 @@ class TotalCertifier(Certifier):
             )
             assert not collects.any()
         time = None if self._chain is None else self._chain.time
-        self._chain = _Chain(self.clocked.of(self.mdp), Policy(self.mdp, rows=self.rows), zero, time)
+        floor = floor_of(self.mdp, self.rows, zero, ceiling, self._signs)
+        policy = Policy(self.mdp, rows=self.rows)
+        self._chain = _Chain(self.clocked.of(self.mdp), policy, zero, time, floor)
 
     def _proven(self, keep: Mask) -> Mask:
         """The states (S,) from which the policy meets only actions proven optimal, and ends where that is.
@@ -269,26 +297,47 @@ def _note(mdp: MDP, lower: Floats, upper: Floats) -> str:
 
 
 class _Chain:
-    """The chain of a policy that ends surely in the states `zero` (S,), where its value is 0."""
+    """The chain of a policy that ends surely in the states `zero` (S,), where its value is 0.
 
-    def __init__(self, sweeper: Sweeper, policy: Policy, zero: Mask, time: Floats | None = None) -> None:
+    Where it is `sure` to earn at least `floor` it counts as having ended, with that; then it has no upper bounds.
+    """
+
+    def __init__(
+        self,
+        sweeper: Sweeper,
+        policy: Policy,
+        zero: Mask,
+        time: Floats | None = None,
+        floor: tuple[Mask, float] | None = None,
+    ) -> None:
         mdp = sweeper.mdp
         self.sweeper, self.mdp, self.policy, self.zero = sweeper, mdp, policy, zero
-        # The rows of states of value 0 are not taken: they are ends, like terminals.
-        if policy.rows is not None:
-            self.moving = Policy.partial(mdp, rows=np.where(zero, -1, policy.rows).astype(mdp.pair_ptr.dtype))
-        else:
-            probs = np.where(zero[mdp.pair_state], 0.0, policy.weights)
-            self.moving = Policy.partial(mdp, probs=probs, exact=policy.exact)
+        none: Mask = np.zeros(mdp.S, dtype=bool)
+        self.sure, self.floor = floor or (none, 0.0)
+        self.ends = zero | self.sure
+        self.moving = self.outside(self.ends)
         self.large = LargeRewards(mdp)
         self.clock = self.sweeper.with_rewards(np.ones(mdp.L))
-        self.time = np.zeros(mdp.S) if time is None else np.where(zero, 0.0, time)
+        self.time = np.zeros(mdp.S) if time is None else np.where(self.ends, 0.0, time)
         self.settled = False
         self._out = np.empty(mdp.S)
 
+    def outside(self, ends: Mask) -> Policy:
+        """The policy but for its rows in the states `ends` (S,): these are not taken, as those of terminals."""
+        mdp, policy = self.mdp, self.policy
+        if policy.rows is not None:
+            return Policy.partial(mdp, rows=np.where(ends, -1, policy.rows).astype(mdp.pair_ptr.dtype))
+        probs = np.where(ends[mdp.pair_state], 0.0, policy.weights)
+        return Policy.partial(mdp, probs=probs, exact=policy.exact)
+
+    def _placed(self, x: Floats) -> Floats:
+        """Values x (S,), in place, as they are known where it ends: 0, or the floor."""
+        x[self.zero], x[self.sure] = 0.0, self.floor
+        return x
+
     def bounds(self, v: Floats, sweeps: int, above: bool = True) -> tuple[Floats, Floats, float]:
         """Return (lower, upper, smallest provable width), ∓inf where nothing is verified."""
-        v = np.where(self.zero, 0.0, v)
+        v = self._placed(np.array(v))
         low, high = self.sweeper.policy(self.moving, v, self._out)
         fall, rise = max(0.0, -low), max(0.0, high)
         none = np.where(self.zero, 0.0, math.inf)
@@ -337,27 +386,26 @@ class _Chain:
 
         0 ≤ T_π 0 ≤ T_π² 0 ≤ ... ≤ v_π in the first case.
         """
-        signs = reward_signs(self.mdp)[self.policy.takes & ~self.zero[self.mdp.pair_state]]
+        signs = reward_signs(self.mdp)[self.policy.takes & ~self.ends[self.mdp.pair_state]]
         if (signs * side > 0).any():
             return None
-        x = np.zeros(self.mdp.S)
+        x = self._placed(np.zeros(self.mdp.S))
         for _ in range(STEPS):
             stepped = self._stepped(x, self.sweeper.norm(x), side)
             x = np.minimum(x, stepped) if side > 0 else np.maximum(x, stepped)
         return x
 
     def _stepped(self, x: Floats, vmax: float, side: int) -> Floats:
-        """T_π x of |x| ≤ vmax, rounded to a side by the error of a backup; 0 where that is the value."""
+        """T_π x of |x| ≤ vmax, rounded to a side by the error of a backup; what is known where it ends."""
         error = self._error(vmax)
         self.sweeper.policy(self.moving, x, self._out)
         stepped: Floats = up(self._out + error) if side > 0 else down(self._out - error)
-        stepped[self.zero] = 0.0
-        return stepped
+        return self._placed(stepped)
 
     def _settle(self, v: Floats, sweeps: int) -> None:
         """Bring w to w ≥ 1 - SETTLED + P_π w: as it is, by elimination, or by sweeps."""
         if not self.time.any():
-            self.time = self._guess(v)
+            self.time = self.guess(v)
         w, solve, before = self.time, sweeps >= FEW, math.inf
         for sweep in range(sweeps):
             low, high = self.clock.policy(self.moving, w, w, forward=sweep % 2 == 1)
@@ -367,7 +415,7 @@ class _Chain:
                 return
             if solve:
                 solve = False
-                solved = chain_solution(self.clock, self.moving, self.zero)
+                solved = chain_solution(self.clock, self.moving, self.ends)
                 if solved is not None:
                     w[:] = solved
             elif sweep % FEW == FEW - 1:
@@ -375,7 +423,7 @@ class _Chain:
                     return
                 before = off
 
-    def _guess(self, v: Floats) -> Floats:
+    def guess(self, v: Floats) -> Floats:
         """Where every step costs about c, -v / c is about the time that is left."""
         low, high = self.sweeper.rewards(np.flatnonzero(self.moving.weights > 0))
         least, most = -high, -low

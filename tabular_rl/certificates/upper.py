@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tabular_rl.model.graph.search import repaired
+from tabular_rl.model.graph.search import Mask, repaired
 from tabular_rl.model.graph.total import TotalReward, reward_signs
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import LargeRewards, down, roundings, shared_error, up
@@ -47,7 +47,12 @@ class UpperBounds:
         return max(0.0, -low), max(0.0, high)
 
     def bound(
-        self, v: Floats, span: tuple[float, float], sweeps: int, slack: float = 0.0
+        self,
+        v: Floats,
+        span: tuple[float, float],
+        sweeps: int,
+        slack: float = 0.0,
+        sure: Mask | None = None,
     ) -> tuple[Floats, Floats, float]:
         """Return upper (S',), upper bounds on q* (L'), and the smallest provable distance.
 
@@ -57,6 +62,7 @@ class UpperBounds:
         span : how far T v falls below v and rises above it
         sweeps : to be spent, at most
         slack : how far values may be below the ceiling for that to be their bound
+        sure : (S',) marks where values are the ceiling but for rounding; None for nowhere
         """
         mdp = self.mdp
         fall, rise = span
@@ -69,7 +75,7 @@ class UpperBounds:
         if self.ceiling < math.inf and self.ceiling - low <= NEAR * self.ceiling:
             upper = self._stepped(ceiling, self.ceiling, of_rows)
             return np.minimum(upper, ceiling), np.minimum(of_rows, self.ceiling), 0.0
-        high = self.live & (ceiling - v <= slack)
+        high = self.live & ((ceiling - v <= slack) | (False if sure is None else sure))
         self.ends = mdp.terminal | high
         if high.any():
             v = np.where(high, ceiling, v)
@@ -129,11 +135,15 @@ class UpperBounds:
             off = max(rise, float(beyond) - error)
             shift = max(1.25 * off + 2 * error, LEAST)
             with np.errstate(over="ignore", invalid="ignore"):
-                u, settled = self._raised(v, v + shift * time, shift, fall, sweeps)
-                if self.wide:
-                    return none, of_rows, 0.0
+                twice = self._twice(v, shift * time, shift)
+                if twice is None:
+                    u, settled = self._raised(v, v + shift * time, shift, fall, sweeps)
+                    if self.wide:
+                        return none, of_rows, 0.0
+                    time = np.maximum((np.minimum(u, ceiling) - v) / shift, 0.0)
+                else:
+                    u, settled = twice, True
                 u = np.minimum(u, ceiling)
-                time = np.maximum((u - v) / shift, 0.0)
             if not self.sweeper.all_finite(time):
                 break
             vmax = self.sweeper.norm(u)
@@ -160,6 +170,17 @@ class UpperBounds:
             of_rows[large.rows[here]] = large.high[here]
             upper[first:last] = over_rows(np.maximum, of_rows[i:j], mdp.pair_ptr[first : last + 1] - i)
         return upper
+
+    def _twice(self, v: Floats, away: Floats, shift: float) -> Floats | None:
+        """v and twice what u is away from it by the time of the policy, where that is enough and not too far; or None.
+
+        What is to spare then covers actions that tie and take somewhat longer, without a chain of theirs.
+        """
+        if not 0 < 8 * self.sweeper.norm(away) <= self.most < math.inf:
+            return None
+        u = v + 2 * away
+        _, high = self._moved(self.sweeper.raised(shift), u, self._out, np.empty_like(self.greedy))
+        return u if high <= SETTLED * shift else None
 
     def _raised(self, v: Floats, u: Floats, shift: float, fall: float, sweeps: int) -> tuple[Floats, bool]:
         """u with T u + shift ≤ u up to a part of the shift, and no higher than that takes; True if it is so.

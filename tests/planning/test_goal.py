@@ -12,7 +12,7 @@ from sized_models import garnet, goal_of_many, gridworld
 from tabular_rl import MDP, Policy, evaluate, solve
 from tabular_rl.solving.solution import Status
 
-TOLERANCES = (1e-6, 1e-8, 1e-10, 1e-12, 1e-13, 1e-14, 1e-15)
+TOLERANCES = (1e-6, 1e-8, 1e-10, 1e-12, 1e-13, 1e-14, 1e-15, 1e-16)
 
 
 def width(answer):
