@@ -16,19 +16,6 @@ from tabular_rl.kernels.bellman import widened
 
 
 @search_kernel
-def first_of_runs(row_ptr, next_state, run):
-    """run(i) ← the first successor of row i where each of its successors is the next state after the last; else -1."""
-    for i in range(len(run)):
-        first, last = at(row_ptr[at(i)]), at(row_ptr[at(i + 1)])
-        start = at(next_state[first])
-        apart = at(next_state[last - at(1)]) ^ (start + (last - first - at(1)))
-        if apart == 0:  # else the ends tell
-            for k in range(last - first):
-                apart |= at(next_state[first + k]) ^ (start + k)
-        run[at(i)] = start if apart == 0 else -1
-
-
-@search_kernel
 def whole_row_value(width, rows, i, v):
     """q = r(i) + γ Σ p v(s') of row i of the model."""
     row_ptr, next_state, prob, r, gamma, sign, run = rows

@@ -25,10 +25,11 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rows import Floats, places
 from tabular_rl.solving.run import Run
-from tabular_rl.solving.sharing import Shared, shared
+from tabular_rl.solving.sharing import Shared, dense_rows, shared
 
 OUTCOMES_OF_A_BLOCK = 1 << 20
 FEW = 64  # outcomes that lists hold as quickly as arrays
+LONG = 100  # outcomes of a row: shorter ones are added up beside each other anyway
 WIDTHS = (4, 6, 8, 10, 12, 16)  # of rows that are read at one width; each is compiled when it is first met
 EVEN = 0.85  # of the widest row, on average: ends of rows that differ less cost no more than what is read beside them
 
@@ -69,6 +70,7 @@ class Sweeper:
         self.spans = [np.empty(2) for _ in self.blocks]
         self.last: Backup | None = None
         self.shared: Shared | None = None
+        self.dense: Shared | None = None
         self.pool: Any = None
         if threads > 1 and len(self.blocks) > 1:
             from concurrent.futures import ThreadPoolExecutor
@@ -99,7 +101,7 @@ class Sweeper:
         k = places(row_ptr[listed], size)
         other.rows = _pointers(size, row_ptr), to[k], prob[k], r[listed], *rest
         other.pair_ptr = np.searchsorted(listed, self.pair_ptr).astype(self.pair_ptr.dtype)
-        other.shared = None
+        other.shared = other.dense = None
         other.spans = [np.empty(2) for _ in self.blocks]
         other.last = None
         return other
@@ -109,6 +111,20 @@ class Sweeper:
         if self.shared is None:
             self.shared = shared(self.mdp, self.rows[1])
         return self.shared
+
+    def runs(self) -> NDArray[Any]:
+        """The first next state of each row where its next states follow each other, else -1.
+
+        Where all rows do so and are long, `backup` adds up four at a time from then on.
+        """
+        from tabular_rl.kernels.long_rows import first_of_runs
+
+        row_ptr, to = self.rows[:2]
+        run = np.empty(len(row_ptr) - 1, dtype=np.int64)
+        first_of_runs(row_ptr, to, run)
+        if len(to) > max(SMALL, LONG * len(run)) and run.min() >= 0:
+            self.dense = dense_rows(self.rows, run, self.mdp.S)
+        return run
 
     def close(self) -> None:
         """Let the threads go."""
@@ -156,8 +172,9 @@ class Sweeper:
             return self.last
         S, rows, ptr, full, seen = self.mdp.S, self._read, self.pair_ptr, self.kernels.full_backup, v
         q, best, chosen = np.empty(len(rows[3])), np.empty(S), np.empty(S, dtype=ptr.dtype)
-        if self.shared is not None:
-            rows, seen = (*self.shared.rows(rows[:6]), ()), self.shared.seen(self, v)
+        kinds = self.shared or self.dense
+        if kinds is not None:
+            rows, seen = (*kinds.rows(rows[:6]), ()), kinds.seen(self, v)
 
         def one(first: int, last: int, _step: int, span: Floats) -> None:
             full(ptr, rows, seen, first, last, span, q, chosen, best)

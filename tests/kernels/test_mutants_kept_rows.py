@@ -35,7 +35,6 @@ ALIKE = {
     "whole_row_value: if run[at(i)] >= 0: -> if False:",
     "whole_row_value: if run[at(i)] >= 0: -> if run[at(i)] >= 1:",
     "filtered_backup: if above > -math.inf: -> if True:",
-    "first_of_runs: if apart == 0: -> if True:",
     "settled: if prob[k] < share: -> if True:",
     "keep_row: if start + at(len(width)) <= at(len(prob)): -> if False:",
 }

@@ -1,4 +1,4 @@
-"""Every small mistake in the kernels that find rows with the same outcomes is found."""
+"""Every small mistake is found in the kernels of rows that have outcomes in common, or lead to runs of states."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ import reference_sharing
 from mutants import Check, check_every_mistake_is_found, functions, kernels_of, plain
 from planning_calls import left
 
-from tabular_rl.kernels import sharing
+from tabular_rl.kernels import long_rows, sharing
 
 SEEDS = 10
-ALIKE: set[str] = set()
+MODULES = {"long_rows": long_rows, "sharing": sharing}
+ALIKE = {
+    # another way to the same bits, which is only slower
+    "first_of_runs: if apart == 0: -> if True:",
+    "run_sums: if same_runs(row_ptr, run, i, last): -> if False:",
+    "run_sums: if same_runs(row_ptr, run, i, last): -> if same_runs(row_ptr, run, i, first):",
+}
 
 
 def arrays(rows):
@@ -73,11 +79,33 @@ def edge_calls():
             yield "same_outcomes", (*same[1:], one, other, length)
 
 
+def run_calls(seed):
+    """Rows that lead to runs of states, several to the same one, and to other states; what is left out reads 77."""
+    rng, rows = np.random.default_rng(seed), []
+    for _ in range(5):
+        start, length = int(rng.integers(0, 4)), int(rng.integers(1, 6))
+        rows += [np.arange(start, start + length)] * int(rng.integers(1, 10))
+        rows += [np.arange(start, start + length + 1)] * int(rng.integers(0, 2))
+        rows += [rng.permutation(9)[:length]] * int(rng.integers(0, 3))
+    row_ptr, next_state = np.cumsum([0, *map(len, rows)]).astype(np.int32), np.concatenate(rows)
+    run, v, L = np.full(len(rows), -7), rng.normal(size=9), len(rows)
+    yield "first_of_runs", (row_ptr, next_state, run.copy())
+    reference_sharing.first_of_runs(row_ptr, next_state, run)
+    prob = rng.random(len(next_state))
+    for first, last in ((0, L), (1, L - 1), (3, 8), (2, 2)):
+        yield "run_sums", (row_ptr, next_state, prob, run, v, first, last, np.full(L, 77.0))
+    for i in range(L):
+        for last in (L, min(i + 4, L), min(i + 5, L), i + 1):
+            yield "same_runs", (row_ptr, run, i, last)
+
+
 @functools.cache
-def checks():
+def checks(module):
     """What the twins leave behind on drawn inputs, and how the kernels leave it, by name."""
-    made = {}
-    for name, arguments in [*edge_calls(), *(call for seed in range(SEEDS) for call in calls(seed))]:
+    made, some = {}, [*edge_calls(), *(call for seed in range(SEEDS) for call in calls(seed))]
+    if module == "long_rows":
+        some = [call for seed in range(SEEDS) for call in run_calls(seed)]
+    for name, arguments in some:
         expected = left(getattr(reference_sharing, name), name, arguments)
         made.setdefault(name, []).append(Check(expected, by_kernel(name, arguments), operator.eq))
     return made
@@ -87,19 +115,23 @@ def by_kernel(name, arguments):
     return lambda kernels: left(kernels[name], name, arguments)
 
 
-@pytest.mark.parametrize(("file", "kernel"), [("sharing", kernel) for kernel in kernels_of("sharing")])
+@pytest.mark.parametrize(
+    ("file", "kernel"), [(file, kernel) for file in MODULES for kernel in kernels_of(file)]
+)
 def test_every_mistake_is_found(file, kernel):
-    check_every_mistake_is_found(file, kernel, checks()[kernel], ALIKE)
+    check_every_mistake_is_found(file, kernel, checks(file)[kernel], ALIKE)
 
 
-def test_nothing_is_found_where_nothing_is_planted():
-    made = plain("sharing")
-    assert set(checks()) == set(functions("sharing"))
-    for name, some in checks().items():
+@pytest.mark.parametrize("file", MODULES)
+def test_nothing_is_found_where_nothing_is_planted(file):
+    made = plain(file)
+    assert set(checks(file)) == set(functions(file))
+    for name, some in checks(file).items():
         assert all(check.equal(check.expected, check.call(made)) for check in some), name
 
 
-def test_compiled_kernels_leave_what_their_twins_leave():
-    compiled = {name: getattr(sharing, name) for name in functions("sharing")}
-    for name, some in checks().items():
+@pytest.mark.parametrize("file", MODULES)
+def test_compiled_kernels_leave_what_their_twins_leave(file):
+    compiled = {name: getattr(MODULES[file], name) for name in functions(file)}
+    for name, some in checks(file).items():
         assert all(check.equal(check.expected, check.call(compiled)) for check in some), name

@@ -51,6 +51,45 @@ def test_each_row_leads_to_its_kind():
     assert len(set(kind)) == found.size
 
 
+def dense(S=120, A=3, **differs):
+    """Every state can follow every other; `differs`: next states of the last row, in another order or fewer."""
+    rng = np.random.default_rng(1)
+    rows = [(np.arange(S), rng.random(S)) for _ in range(S * A)]
+    for to in differs.values():
+        rows[-1] = (to, rng.random(len(to)))
+    return MDP.from_rows(
+        pair_ptr=np.arange(0, S * A + 1, A), pair_action=np.tile(np.arange(A), S),
+        row_ptr=np.cumsum([0, *(len(to) for to, _ in rows)]),
+        next_state=np.concatenate([to for to, _ in rows]).astype(np.int32),
+        prob=np.concatenate([p / p.sum() for _, p in rows]), r=rng.random(S * A), gamma=0.9, normalize=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("calls", [1 << 20, 1000])
+@pytest.mark.parametrize("last", [np.arange(120), np.arange(3, 119)])
+def test_dense_rows_that_are_added_up_four_at_a_time_keep_their_bits(monkeypatch, calls, last):
+    monkeypatch.setattr(sharing, "OUTCOMES", calls)
+    mdp = dense(last=last)
+    one, other = Sweeper(mdp), Sweeper(mdp)
+    assert other.runs().tolist() == [0] * (mdp.L - 1) + [last[0]]
+    assert other.dense is not None
+    for seed in range(3):
+        v = np.random.default_rng(seed).normal(scale=10.0**seed, size=mdp.S)
+        assert same(one.backup(v), other.backup(v))
+        r = np.random.default_rng(seed).normal(size=mdp.L)
+        assert same(one.with_rewards(r).backup(v), other.with_rewards(r).backup(v))
+        rows = np.flatnonzero(r > 0)
+        assert same(one.over(rows).backup(v), other.over(rows).backup(v))
+    assert same(one.backup(v), other.of(mdp).backup(v))
+
+
+def test_rows_that_are_short_or_no_runs_are_added_up_one_by_one():
+    for mdp in (dense(S=90), dense(last=np.delete(np.arange(120), 60)), random_model(1, S=9)):
+        sweeper = Sweeper(mdp)
+        sweeper.runs()
+        assert sweeper.dense is None
+
+
 def test_rows_are_compared_where_they_are_long_and_some_are_alike_alone():
     rng = np.random.default_rng(0)
     P = rng.random((30, 4, 30))

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import reference_kept_rows as reference
 from planning_calls import SPAN, numbers
+from reference_sharing import first_of_runs
 
 
 def kept_of(pair_ptr, rows, width, room):
@@ -31,7 +32,7 @@ def drawn(seed, sign):
         r[:], v[:] = rng.integers(-1, 2, L), rng.integers(-2, 3, S)
     v[np.diff(pair_ptr) == 0] = 0.0
     run = np.full(L, -7, dtype=np.int64)
-    reference.first_of_runs(row_ptr, next_state, run)
+    first_of_runs(row_ptr, next_state, run)
     return rng, pair_ptr, (row_ptr, next_state, prob, r, gamma, sign, run), v
 
 
@@ -39,7 +40,6 @@ def kept_rows_calls(seed, sign=1.0):
     """Yield (name, arguments): copies and lists, with ties, terminals, rows at the end of the arrays, no room."""
     rng, pair_ptr, rows, v = drawn(seed, sign)
     S, L = len(pair_ptr) - 1, int(pair_ptr[-1])
-    yield "first_of_runs", (*rows[:2], np.full(L, -7, dtype=np.int64))
     work = lambda: (np.full(3, 7.0), np.full(3, 7, dtype=np.int32))  # noqa: E731
     origin = v + rng.normal(size=S)
     whole = rows

@@ -8,12 +8,6 @@ from __future__ import annotations
 import math
 
 
-def first_of_runs(row_ptr, next_state, run):
-    for i in range(len(run)):
-        row = [int(t) for t in next_state[row_ptr[i] : row_ptr[i + 1]]]
-        run[i] = row[0] if row == list(range(row[0], row[0] + len(row))) else -1
-
-
 def whole_row_value(width, rows, i, v):
     row_ptr, next_state, prob, r, gamma, sign, _run = rows
     total = 0.0

@@ -1,4 +1,4 @@
-"""Slow, obvious twins of the kernels that find rows with the same outcomes."""
+"""Slow, obvious twins of the kernels that find rows with the same outcomes, and rows that lead to runs of states."""
 
 from __future__ import annotations
 
@@ -40,3 +40,24 @@ def shared_rows(rows, marks, table, first, kind):
             table[places[len(met)]], marks[c], first[c] = c, x, i
         kind[i] = numbers[row]
     return len(numbers)
+
+
+def first_of_runs(row_ptr, next_state, run):
+    """Rows that are a range."""
+    for i, (first, last) in enumerate(pairwise(row_ptr)):
+        row = [int(t) for t in next_state[first:last]]
+        run[i] = row[0] if row == list(range(row[0], row[0] + len(row))) else -1
+
+
+def same_runs(row_ptr, run, i, last):
+    """One pair of (run, length) for four rows."""
+    four = {(int(run[j]), int(row_ptr[j + 1] - row_ptr[j])) for j in range(i, min(i + 4, last))}
+    return i + 4 <= last and len(four) == 1 and four.pop()[0] >= 0
+
+
+def run_sums(row_ptr, next_state, prob, run, v, first, last, out):
+    """Each row by itself, by its next states."""
+    for n, i in enumerate(range(first, last)):
+        out[n] = 0.0
+        for k in range(row_ptr[i], row_ptr[i + 1]):
+            out[n] += prob[k] * v[next_state[k]]

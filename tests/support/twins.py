@@ -19,7 +19,7 @@ HOMES = {
     "reference_elimination": ("elimination",),
     "reference_build": ("build",),
     "reference_environment": ("environment",),
-    "reference_sharing": ("sharing",),
+    "reference_sharing": ("long_rows", "sharing"),
     "reference_modular": ("modular",),
     "reference_ordered": ("search_ordered",),
     "reference_ordering": ("ordering", "search_elimination"),

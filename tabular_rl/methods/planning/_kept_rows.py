@@ -33,12 +33,12 @@ class Kinds:
     """Kinds of rows that have their outcomes in common, backed up once for all of them by a search kernel."""
 
     def __init__(self, sweeper: Sweeper, shared: Shared) -> None:
-        from tabular_rl.kernels import search_kept_rows
+        from tabular_rl.kernels import long_rows, search_kept_rows
 
         self.backup, self.S, n = search_kept_rows.kept_policy_backup, sweeper.mdp.S, shared.size
         ptr, to = shared.kinds[:2]
         run, each = np.empty(n, dtype=np.int64), np.arange(n, dtype=sweeper.pair_ptr.dtype)
-        search_kept_rows.first_of_runs(ptr, to, run)
+        long_rows.first_of_runs(ptr, to, run)
         none = np.empty(0, dtype=to.dtype), np.empty(0), np.empty(0)
         self.kinds, self.each = (*shared.kinds, run), (each, each, each, *none)
         self.rows = (*shared.rows(sweeper.rows), shared.to_kinds[1].astype(np.int64))
@@ -90,7 +90,7 @@ class KeptRows:
         elif width:
             self.rows = self.outcomes
         else:
-            self.rows = (*sweeper.rows, self._runs(mdp.row_ptr, to))
+            self.rows = (*sweeper.rows, sweeper.runs())
         pointer = mdp.pair_ptr.dtype
         self.chosen = np.full(mdp.S, -1, dtype=pointer)
         self.kept = (
@@ -103,12 +103,6 @@ class KeptRows:
         self.moved = np.empty((2, len(self.at)))
         # Where the chosen rows lie side by side, one a state, or -1; and how often they were swept since they changed.
         self.packed, self.swept = -1, 0
-
-    def _runs(self, row_ptr: Ints, to: Ints) -> Ints:
-        """The first next state of each row where its next states follow each other, else -1."""
-        run = np.empty(len(row_ptr) - 1, dtype=np.int64)
-        self.kernels.first_of_runs(row_ptr, to, run)
-        return run
 
     def _seen(self, v: Floats) -> Floats:
         """What rows lead to: the values of states, and behind them those of kinds where rows have kinds."""
