@@ -8,8 +8,11 @@ leaves:
 1 - γ p(s) would cancel. Where d is 0 the loop stays. `place` says where in the order a state stands, `order` who stands
 there. Packed rows stand in the order too, next states by their places, their numbers divided by d: they have constant
 width, the length of the tuple `width`, so that one source serves all widths. Outcomes that fill a row up lead to the
-state itself with weight 0. Weights and rewards come as `(x,)`, the numbers themselves, or as `(code, x)`: number k is
-x[code[k]].
+state itself with weight 0. They come in two ways:
+
+- `(next_place, weight, reward)`. Each row has its own of all three.
+- `(next_place, weight, reward, kind)`, where rows are of few kinds: weights and reward of row i are those of kind(i).
+  The rows of a state have their next places in common, so that a value is read once for all of them.
 """
 
 from __future__ import annotations
@@ -17,8 +20,6 @@ from __future__ import annotations
 import math
 
 from tabular_rl.kernels._jit import at, search_kernel
-
-SLOTS = 1021  # a prime: a division by a constant is a product
 
 # -- the order ------------------------------------------------------------------------------------------------------
 
@@ -224,23 +225,30 @@ def evaluate_stored(rows, chosen, order, first, last, span, omega, v):
 
 
 @search_kernel
-def entry(numbers, k):
-    """Number k of (x,), or of (code, x)."""
-    if len(numbers) == 2:
-        return numbers[1][numbers[0][k]]
-    return numbers[0][k]
+def number_of(packed, i):
+    """Which reward, and which list of weights, row i has."""
+    if len(packed) == 4:
+        return packed[3][at(i)]
+    return i
 
 
 @search_kernel
-def pack(width, pair_ptr, rows, place, to, at, first, last, next_place, weight, reward):
-    """Write the rows of the states first ≤ s < last: next states from row to(s) on, numbers from row at(s) on.
+def places_of(width, packed, t, i):
+    """Where in its array the next places of row i of the state at place t begin."""
+    if len(packed) == 4:
+        return t * len(width)
+    return i * len(width)
+
+
+@search_kernel
+def pack(width, pair_ptr, rows, place, to, first, last, next_place, weight, reward):
+    """Write the rows of the states first ≤ s < last from row to(s) on, each with its own next places and numbers.
 
     Rows are read as they are stored, and written as they stand in line: waiting for what is read takes twice as long.
     """
     row_ptr, next_state, prob, r, gamma, sign = rows
     for s in range(first, last):
-        row = at[s]
-        k2 = to[s] * len(width)
+        row = to[s]
         for i in range(pair_ptr[s], pair_ptr[s + 1]):
             start = row * len(width)
             used = 0
@@ -248,7 +256,7 @@ def pack(width, pair_ptr, rows, place, to, at, first, last, next_place, weight, 
             loops = 0.0
             for k in range(row_ptr[i], row_ptr[i + 1]):
                 if next_state[k] != s:
-                    next_place[k2 + used] = place[next_state[k]]
+                    next_place[start + used] = place[next_state[k]]
                     weight[start + used] = prob[k]
                     others += prob[k]
                     used += 1
@@ -256,44 +264,17 @@ def pack(width, pair_ptr, rows, place, to, at, first, last, next_place, weight, 
                     loops += prob[k]
             d = (1.0 - gamma) + gamma * others
             if d <= 0.0:  # the row never leaves, as far as floats can tell
-                next_place[k2] = place[s]
+                next_place[start] = place[s]
                 weight[start] = loops
                 used = 1
                 d = 1.0
             for k in range(used):
                 weight[start + k] *= gamma / d
             for k in range(used, len(width)):
-                next_place[k2 + k] = place[s]
+                next_place[start + k] = place[s]
                 weight[start + k] = 0.0
             reward[row] = sign * r[i] / d
-            k2 += len(width)
             row += 1
-
-
-@search_kernel
-def encode(width, pair_ptr, to, first, last, bits, slots, size, table, code):
-    """Write where in the table the bits of numbers stand, for the states first ≤ s < last from row to(s) on.
-
-    Returns the new size of the table, -1 where it is too small. `slots` (SLOTS,) holds a place in the table, or -1, for
-    each hash.
-    """
-    k = 0
-    for s in range(first, last):
-        k2 = to[s] * len(width)
-        for _ in range((pair_ptr[s + 1] - pair_ptr[s]) * len(width)):
-            slot = bits[k] % SLOTS
-            while slots[slot] >= 0 and table[slots[slot]] != bits[k]:
-                slot = (slot + 1) % SLOTS
-            if slots[slot] < 0:
-                if size == len(table):
-                    return -1
-                table[size] = bits[k]
-                slots[slot] = size
-                size += 1
-            code[k2] = slots[slot]
-            k += 1
-            k2 += 1
-    return size
 
 
 @search_kernel
@@ -312,88 +293,116 @@ def first_values(width, ptr, packed, first, last, chosen, v):
     as `improve` does. A row all of whose outcomes stand later says nothing; where no row says anything v(t) and
     chosen(t) stay.
     """
-    next_place, weight, reward = packed
+    next_place, weight, reward = packed[0], packed[1], packed[2]
     for t in range(first, last):
         best = -math.inf
-        at = chosen[t]
+        found = chosen[t]
         for i in range(ptr[t], ptr[t + 1]):
+            number = number_of(packed, i)
             q = 0.0
             before = 0.0
             later = 0.0
-            for k in range(i * len(width), (i + 1) * len(width)):
-                if next_place[k] < t:
-                    q += entry(weight, k) * v[next_place[k]]
-                    before += entry(weight, k)
+            for k in range(len(width)):
+                w = weight[number * len(width) + k]
+                t2 = next_place[places_of(width, packed, t, i) + k]
+                if t2 < t:
+                    q += w * v[t2]
+                    before += w
                 else:
-                    later += entry(weight, k)
+                    later += w
             beyond = min(later, 0.5 * before)
             if before > 0.0:
                 q -= beyond * q / before
-            q = (entry(reward, i) + q) / (1.0 - later - beyond)
+            q = (reward[number] + q) / (1.0 - later - beyond)
             if later < 0.999999 and (q > best or (q == best and t % 2 == 1)):
                 best = q
-                at = i
+                found = i
         if best > -math.inf:
             v[t] = best
-            chosen[t] = at
+            chosen[t] = found
 
 
 @search_kernel
-def take(width, packed, chosen, first, last, own):
-    """Copy the chosen rows of the states first ≤ t < last into `own`, one a state."""
-    for t in range(first, last):
+def take(width, packed, chosen, places, own_width, own):
+    """Copy the chosen rows of the states at some places into `own`, one a state.
+
+    Those are their next places of weight above 0, filled up with the state itself, and their numbers or their kinds.
+    """
+    next_place, weight, reward = packed[0], packed[1], packed[2]
+    for t in places:
         i = chosen[t]
         if i >= 0:
+            number = number_of(packed, i)
+            used = 0
             for k in range(len(width)):
-                own[0][t * len(width) + k] = packed[0][i * len(width) + k]
-                own[1][0][t * len(width) + k] = packed[1][0][i * len(width) + k]
-            own[2][0][t] = packed[2][0][i]
+                w = weight[number * len(width) + k]
+                if w > 0.0 and used < len(own_width):
+                    own[0][t * len(own_width) + used] = next_place[places_of(width, packed, t, i) + k]
+                    if len(own) == 3:
+                        own[1][t * len(own_width) + used] = w
+                    used += 1
+            for k in range(used, len(own_width)):
+                own[0][t * len(own_width) + k] = t
+                if len(own) == 3:
+                    own[1][t * len(own_width) + k] = 0.0
+            if len(own) == 4:
+                own[3][t] = number
+            else:
+                own[2][t] = reward[number]
 
 
 @search_kernel
-def improve(width, ptr, packed, first, last, span, chosen, own, v):
+def improve(width, ptr, packed, first, last, span, chosen, changed, v):
     """v(t) ← the best q of its rows, for the states first ≤ t < last; span ← min, max change.
 
     Of equal rows it takes the first at even places and the last at odd ones: on a grid, where two ways lead to the
-    end, a policy that goes one of them up to the wall needs twice the sweeps of one that goes between. Where the row is
-    another one than before, chosen(t) and its copy in `own` change. Returns how many do.
+    end, a policy that goes one of them up to the wall needs twice the sweeps of one that goes between. One comparison
+    a row can be compiled without a branch, which would be guessed wrong once or twice a state: so at odd places rows
+    come in the reverse order. Where the row is another one than before, chosen(t) changes, and t is listed in
+    `changed`; returns how many are. To copy rows here would slow the loop down.
     """
-    next_place, weight, reward = packed
+    next_place, weight, reward = packed[0], packed[1], packed[2]
     low, high = span[0], span[1]
-    changed = 0
+    size = 0
     for t in range(first, last):
+        i = ptr[at(t)]
+        step = 1
+        if t % 2 == 1:
+            i = ptr[at(t + 1)] - 1
+            step = -1
         best = -math.inf
-        found = ptr[at(t)]
-        for i in range(ptr[at(t)], ptr[at(t + 1)]):
-            q = entry(reward, at(i))
+        found = i
+        for _ in range(ptr[at(t + 1)] - ptr[at(t)]):
+            number = number_of(packed, i)
+            places = places_of(width, packed, t, i)
+            q = reward[at(number)]
             for k in range(len(width)):
-                q += entry(weight, at(i * len(width) + k)) * v[next_place[at(i * len(width) + k)]]
-            if q > best or (q == best and t % 2 == 1):
+                q += weight[at(number * len(width) + k)] * v[next_place[at(places + k)]]
+            if q > best:
                 best = q
                 found = i
+            i += step
         low = min(low, best - v[at(t)])
         high = max(high, best - v[at(t)])
         v[at(t)] = best
         if found != chosen[at(t)]:
             chosen[at(t)] = found
-            changed += 1
-            for k in range(len(width)):
-                own[0][t * len(width) + k] = next_place[found * len(width) + k]
-                own[1][0][t * len(width) + k] = weight[0][found * len(width) + k]
-            own[2][0][t] = reward[0][found]
+            changed[at(size)] = t
+            size += 1
     span[0], span[1] = low, high
-    return changed
+    return size
 
 
 @search_kernel
 def evaluate(width, own, first, last, span, omega, v):
     """v(t) ← v(t) + ω (q - v(t)) with its own row, for the states first ≤ t < last; span ← min, max of q - v(t)."""
-    next_place, weight, reward = own
+    next_place, weight, reward = own[0], own[1], own[2]
     low, high = span[0], span[1]
     for t in range(first, last):
-        q = entry(reward, at(t))
+        number = number_of(own, t)
+        q = reward[at(number)]
         for k in range(len(width)):
-            q += entry(weight, at(t * len(width) + k)) * v[next_place[at(t * len(width) + k)]]
+            q += weight[at(number * len(width) + k)] * v[next_place[at(t * len(width) + k)]]
         low = min(low, q - v[at(t)])
         high = max(high, q - v[at(t)])
         v[at(t)] = q + (omega - 1.0) * (q - v[at(t)])

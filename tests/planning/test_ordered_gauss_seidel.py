@@ -12,7 +12,7 @@ from random_models import TOTAL, random_model
 
 from tabular_rl import MDP, Status
 from tabular_rl.methods.planning import _ordered
-from tabular_rl.methods.planning._ordered import Packed, Stored, in_line, line_up, width_of
+from tabular_rl.methods.planning._ordered import Packed, Stored, in_line, line_up
 from tabular_rl.methods.planning.modified_policy_iteration import modified_policy_iteration
 from tabular_rl.methods.planning.ordered_gauss_seidel import cost, ordered_gauss_seidel
 from tabular_rl.methods.planning.value_iteration import value_iteration
@@ -52,12 +52,11 @@ def route(monkeypatch, storage):
     used = []
 
     def routed(sweeper, line, v, rows):
-        L, S, W = sweeper.mdp.L, sweeper.mdp.S, width_of(line.longest)
-        coded = 8 * L + 64 * S + 4 * (L + S) * W + (L + S) * (W + 1)
-        room = {"numbers": np.inf, "codes": coded, "stored": 0}[storage]
-        used.append(in_line(sweeper, line, v, rows, room))
+        used.append(in_line(sweeper, line, v, rows, 0 if storage == "stored" else np.inf))
         return used[-1]
 
+    if storage == "numbers":
+        monkeypatch.setattr(_ordered, "KINDS", 0)
     monkeypatch.setattr(FILE, "in_line", routed)
     return used
 
@@ -65,7 +64,7 @@ def route(monkeypatch, storage):
 # -- the answer is right --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("storage", ["numbers", "codes", "stored"])
+@pytest.mark.parametrize("storage", ["numbers", "kinds", "stored"])
 def test_interval_holds_the_exact_value_over_each_storage(storage, monkeypatch):
     used = route(monkeypatch, storage)
     models = [
@@ -80,12 +79,13 @@ def test_interval_holds_the_exact_value_over_each_storage(storage, monkeypatch):
         ):
             assert Fraction(low) <= truth <= Fraction(high), mdp.name
     cyclic = [x for x in used if not x.line.acyclic]
-    kinds = {(type(x), isinstance(x, Packed) and len(x.packed[1]) == 2) for x in cyclic}
-    wanted = {"numbers": (Packed, False), "codes": (Packed, True), "stored": (Stored, False)}[storage]
-    assert kinds == {wanted}
+    kinds = {(type(x), isinstance(x, Packed) and len(x.packed) == 4) for x in cyclic}
+    wanted = {"numbers": (Packed, False), "stored": (Stored, False)}.get(storage, (Packed, True))
+    assert wanted in kinds and kinds <= {wanted, (Packed, False)}
+    assert len(kinds) == 1 or storage == "kinds"  # some states lead to too many others
 
 
-@pytest.mark.parametrize("storage", ["numbers", "codes", "stored"])
+@pytest.mark.parametrize("storage", ["numbers", "kinds", "stored"])
 @pytest.mark.parametrize("gamma", ["99/100", "1"])
 def test_grid_with_walls_and_a_pocket(storage, gamma, monkeypatch):
     """The cell (0, 3) is walled in: whoever stands there pays 1 a step. At γ = 1 that has no finite value."""
@@ -100,7 +100,7 @@ def test_grid_with_walls_and_a_pocket(storage, gamma, monkeypatch):
         assert answer.v[3] == pytest.approx(-100, abs=1e-6)
 
 
-@pytest.mark.parametrize("storage", ["numbers", "codes"])
+@pytest.mark.parametrize("storage", ["numbers", "kinds"])
 def test_pockets_take_no_more_sweeps_at_a_discount_near_1(storage, monkeypatch):
     """Two pockets without an end: a and b pay 1 and 3 in turn, c earns 2 before d pays 1."""
     route(monkeypatch, storage)
@@ -246,25 +246,49 @@ def storage(mdp, room):
 
 
 def arrays_of(packed):
-    own = [packed.ptr, packed.chosen, packed.v, packed.next_place, packed.packed[1][0], packed.packed[2][0]]
-    return own + [packed.own[0], packed.own[1][0], packed.own[2][0]]
+    own = [packed.ptr, packed.chosen, packed.changed, packed.to, packed.v]
+    return own + [*packed.packed, *packed.own]
 
 
-def test_work_space_keeps_within_its_room():
-    """As numbers where they fit, else as codes, else as stored."""
+def test_work_space_keeps_within_its_room(monkeypatch):
+    """In kinds or as numbers where they fit, else as stored."""
     mdp = grid(10, "9/10")
-    seen = []
-    for room in range(0, 60_000, 500):
-        used = storage(mdp, room)
-        if isinstance(used, Packed):
-            assert sum(x.nbytes for x in arrays_of(used)) <= room
-        kind = "stored" if isinstance(used, Stored) else "codes" if len(used.packed[1]) == 2 else "numbers"
-        if kind not in seen:
-            seen.append(kind)
-    assert seen == ["stored", "codes", "numbers"]
+    for kinds in (20, 0):
+        monkeypatch.setattr(_ordered, "KINDS", kinds)
+        seen = []
+        for room in range(0, 60_000, 500):
+            used = storage(mdp, room)
+            if isinstance(used, Packed):
+                assert sum(x.nbytes for x in arrays_of(used)) <= room
+            kind = "stored" if isinstance(used, Stored) else "kinds" if len(used.packed) == 4 else "numbers"
+            if kind not in seen:
+                seen.append(kind)
+        assert seen == ["stored", "kinds" if kinds else "numbers"]
 
 
-def test_many_different_numbers_have_no_codes():
+def test_rows_of_a_grid_are_of_few_kinds():
+    """The ways into up to four cells nearby, from the middle and beside walls: no more on a larger grid."""
+    sizes = []
+    for n in (6, 9):
+        sweeper = Sweeper(grid(n, "9/10"))
+        sizes.append(Packed(sweeper, line_up(sweeper), np.zeros(n * n)).pack_kinds(4))
+    assert 4 <= sizes[0] == sizes[1] <= 40
+
+
+def test_states_that_lead_to_too_many_others_take_wider_rows():
+    """From each state to one of four others, a row each: rows are one long, states lead to four."""
+    steps = [
+        (str(s), a, str((s + j) % 9), 1, -1)
+        for s in range(1, 9)
+        for a, j in zip("wxyz", (1, 2, 4, 5), strict=True)
+    ]
+    mdp = MDP.from_outcomes(steps, "9/10", terminal=["0"])
+    used = storage(mdp, np.inf)
+    assert len(used.width) == 4 and len(used.packed) == 4
+    assert Packed(Sweeper(mdp), used.line, np.zeros(mdp.S)).pack_kinds(3) == -2
+
+
+def test_rows_that_are_all_unlike_have_no_kinds():
     rng = np.random.default_rng(1)
     steps = [
         (str(s), "x", str(t), 1, float(rng.random()))
@@ -274,8 +298,9 @@ def test_many_different_numbers_have_no_codes():
     steps = [(s, "x" if t != "300" else "y", t, p, r) for s, _, t, p, r in steps]
     mdp = MDP.from_outcomes(steps, 0.9, terminal=["300"])
     L, S = mdp.L, mdp.S
-    assert isinstance(storage(mdp, 8 * L + 64 * S + 13 * 2 * (L + S)), Stored)
-    assert isinstance(storage(mdp, np.inf), Packed)
+    assert isinstance(storage(mdp, 8 * L + 64 * S + 4 * 4 * S + 2 * (L + S)), Stored)
+    used = storage(mdp, np.inf)
+    assert isinstance(used, Packed) and len(used.packed) == 3
 
 
 def test_long_rows_are_not_packed():
@@ -286,10 +311,10 @@ def test_long_rows_are_not_packed():
     assert ordered_gauss_seidel(mdp)["0"] == pytest.approx(-n, abs=1e-6)
 
 
-@pytest.mark.parametrize("coded", [False, True])
-def test_blocks_of_few_outcomes_give_the_same_bits(coded, monkeypatch):
+@pytest.mark.parametrize("storage", ["numbers", "kinds"])
+def test_blocks_of_few_outcomes_give_the_same_bits(storage, monkeypatch):
     mdp = grid(9, "99/100", walls=[(2, 2), (2, 3)])
-    route(monkeypatch, "codes" if coded else "numbers")
+    route(monkeypatch, storage)
     whole = ordered_gauss_seidel(mdp)
     monkeypatch.setattr(_ordered, "OUTCOMES_OF_A_CALL", 40)
     cut = ordered_gauss_seidel(mdp)

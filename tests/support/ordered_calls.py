@@ -1,4 +1,4 @@
-"""Calls of kernels/search_ordered.py on small drawn inputs, and what they leave behind."""
+"""Calls of kernels/search_ordered.py and search_kinds.py on small drawn inputs, and what they leave behind."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import numpy as np
 import reference_ordered as reference
 from planning_calls import numbers
 
-from tabular_rl.kernels.search_ordered import SLOTS
+from tabular_rl.kernels.search_kinds import SLOTS
 
 SPAN = (math.inf, -math.inf)
 # The places of arguments that are for work, or in which an end before time leaves anything.
-WORK = {"put_successors_first": {2, 3}, "encode": {6}}
-LEFT_OPEN = {"put_successors_first": {4, 5}, "encode": {8, 9}}  # where the call returns -1
+WORK = {"put_successors_first": {2, 3}}
+LEFT_OPEN = {
+    "put_successors_first": {4, 5},
+    "pack_kinds": {7, 8, 9, 10},
+    "write_row": {7, 8},
+}  # where the call returns less than 0
 
 
 def left(call, name, arguments):
@@ -22,7 +26,9 @@ def left(call, name, arguments):
     own = copy.deepcopy(list(arguments))
     with np.errstate(all="ignore"):
         result = call(*own)
-    skipped = WORK.get(name, set()) | (LEFT_OPEN.get(name, set()) if result == -1 else set())
+    skipped = WORK.get(name, set()) | (
+        LEFT_OPEN.get(name, set()) if result is not None and result < 0 else set()
+    )
     arrays = [array for i, x in enumerate(own) if i not in skipped for array in arrays_in(x)]
     return repr(None if result is None else float(result)), arrays
 
@@ -144,58 +150,88 @@ def packed_calls(seed):
     to = ptr[place]
     room = np.full(L * W, 7, dtype=np.uint32), np.full(L * W, 7.0), np.full(L, 7.0)
     yield "by_state", (place, ptr, np.full(S, 7, dtype=np.int32))
-    yield "pack", (width, pair_ptr, rows, place, to, to, 0, S, *room)
-    yield "pack", (width, pair_ptr, rows, place, to, pair_ptr - pair_ptr[2], 2, 5, *room)
-    reference.pack(width, pair_ptr, rows, place, to, to, 0, S, *room)
-    yield from encode_calls(rng, pair_ptr, to, width, room)
+    yield "pack", (width, pair_ptr, rows, place, to, 0, S, *room)
+    yield "pack", (width, pair_ptr, rows, place, to, 2, 5, *room)
+    reference.pack(width, pair_ptr, rows, place, to, 0, S, *room)
     for t in np.flatnonzero((np.diff(ptr) > 1) & (rng.random(S) < 0.5)).tolist():  # two rows that are equal
         one, other = ptr[t], ptr[t + 1] - 1
         for numbers_, n in zip(room, (W, W, 1), strict=True):
             numbers_[other * n : other * n + n] = numbers_[one * n : one * n + n]
     v = drawn_values(rng, S, seed)
-    for numbers_of in (as_numbers, as_codes):
-        packed = room[0], numbers_of(room[1]), numbers_of(room[2])
-        yield "entry", (packed[1], int(rng.integers(L * W)))
-        own = room[0][: S * W] * 0 + 7, like(packed[1], S * W), like(packed[2], S)
-        chosen = np.where(np.diff(ptr) > 0, ptr[:-1], -1).astype(np.int32)
-        for first, last in ((start, S), (3, 6), (5, 5)):
-            yield "first_values", (width, ptr, packed, first, last, chosen, v)
-            yield "take", (width, packed, chosen, first, last, own)
-            for span in (SPAN, (-1e9, 1e9)):
-                yield "improve", (width, ptr, packed, first, last, np.array(span), chosen, own, v)
-        yield "take", (width, packed, chosen, 0, S, own)
-        reference.take(width, packed, chosen, 0, S, own)
+    yield from swept_calls(width, ptr, room, start, v)
+    yield from kind_calls(rng, pair_ptr, rows, (order, place, start, ptr, to), v)
+
+
+def kind_calls(rng, pair_ptr, rows, line, v):
+    """Yield calls that find the kinds of rows: few of them, too many, too wide; and sweeps over these."""
+    order, place, start, ptr, to = line
+    S, L = len(pair_ptr) - 1, len(rows[3])
+    few = *rows[:2], np.where(rows[2] > 0.3, 0.5, 0.25), np.round(rows[3]), *rows[4:]  # rows that are alike
+    never = (
+        *rows[:2],
+        np.where(rows[2] > 0.3, 0.0, rows[2]),
+        rows[3],
+        1.0,
+        rows[5],
+    )  # and such that never leave
+    for listed, W, kinds in (
+        (few, 8, L),
+        (few, 8, 5),
+        (rows, 8, L),
+        (few, 3, L),
+        (never, 5, L),
+        (rows, 2, L),
+    ):
+        width, slots = (0,) * W, np.full(SLOTS, -1, dtype=np.int16)
+        known = np.full((kinds + 1) * W, 7.0), np.full(kinds + 1, 7.0)
+        next_place, kind = np.full(S * W, 7, dtype=np.uint32), np.full(L, 7, dtype=np.int16)
+        yield "position", (next_place, 1, 3, 7)
+        yield "position", (np.arange(S * W, dtype=np.uint32), 2, 3, int(rng.integers(1, 7)))
+        for first, last in ((2, 5), (0, S)):
+            given = width, pair_ptr, listed, place, to, first, last, next_place, kind, known, slots, 0
+            yield "pack_kinds", given
+        size = reference.pack_kinds(*given)
+        if size > 0:
+            yield from swept_calls(width, ptr, (next_place, *known, kind), start, v)
+        for t in np.flatnonzero(ptr[1:] > ptr[:-1]).tolist():
+            s, i = int(order[t]), int(pair_ptr[order[t]])
+            for used, size in ((0, 0), (1, 1), (W, 1)):
+                empty = np.arange(99, 99 + S * W, dtype=np.uint32), np.full(2 * W, 7.0), np.full(2, 7.0)
+                yield "write_row", (width, listed, s, i, place, t * W, used, empty[0], empty[1:], size)
+        # Kinds that differ from the row behind them in one number, where all of them are looked at.
+        weight, reward = np.tile(known[0][:W], W + 2), np.repeat(known[1][:1], W + 2)
+        weight[np.arange(W) * (W + 1)] += 0.5
+        reward[W] += 1.0
+        for first in (0, 1):
+            filled = np.where(np.arange(SLOTS) % (W + 3) <= W + first, np.arange(SLOTS) % (W + 2), -1)
+            yield "find_kind", (width, (weight, reward), filled.astype(np.int16), W + 1)
+
+
+def swept_calls(width, ptr, packed, start, v):
+    """Yield calls of sweeps over packed rows of either form."""
+    S, W = len(v), len(width)
+    yield "number_of", (packed, 3)
+    yield "places_of", (width, packed, 2, 3)
+    own_width = (0,) * min(W, 5)
+    own = np.full(S * len(own_width), 7, dtype=np.uint32), np.full(S * len(own_width), 7.0), np.full(S, 7.0)
+    chosen = np.where(np.diff(ptr) > 0, ptr[:-1], -1).astype(np.int32)
+    for first, last in ((start, S), (max(start, 3), 6), (5, 5)):
+        yield "first_values", (width, ptr, packed, first, last, chosen, v)
+        for span in (SPAN, (-1e9, 1e9)):
+            changed = np.full(S, 7, dtype=np.int32)
+            yield "improve", (width, ptr, packed, first, last, np.array(span), chosen, changed, v)
+    for places in (np.arange(S, dtype=np.int32), np.array([4, 2], dtype=np.int32)):
+        for narrow in (own_width, (0,) * 2):
+            yield "take", (width, packed, chosen, places, narrow, own)
+    ways = [(own_width, own)]
+    if len(packed) == 4:
+        kinds = np.full(S * W, 7, dtype=np.uint32), *packed[1:3], np.full(S, 0, dtype=np.int16)
+        yield "take", (width, packed, chosen, np.arange(S, dtype=np.int32), width, kinds)
+        ways.append((width, kinds))
+    for way in ways:
+        reference.take(width, packed, chosen, np.arange(S), *way)
         for span, omega in ((SPAN, 1.0), (SPAN, 1.5), ((-1e9, 1e9), 1.0)):
-            yield "evaluate", (width, own, start, S, np.array(span), omega, v)
-
-
-def encode_calls(rng, pair_ptr, to, width, room):
-    """Yield calls that code the numbers of rows: few of them, too many, and such that share a hash."""
-    S, L = len(pair_ptr) - 1, len(room[2])
-    table, slots = np.full(12, 7), np.full(SLOTS, -1, dtype=np.int16)
-    few = rng.choice(room[1], 10)[rng.integers(0, 10, len(room[1]))].view(np.int64)
-    code = np.full(len(room[1]), 7, dtype=np.uint8)
-    yield "encode", (width, pair_ptr, to, 0, S, few, slots, 0, table, code)
-    yield "encode", (width, pair_ptr, to, 2, 5, few, slots, 0, table, code)
-    for numbers_ in (room[2].view(np.int64), np.arange(L) % 12 * SLOTS - 1, np.arange(L) % 13 * SLOTS - 1):
-        yield "encode", ((0,), pair_ptr, to, 0, S, numbers_, slots, 0, table, code[:L])
-    known, filled = table.copy(), slots.copy()
-    known[:2], filled[[3, 4]] = (3, SLOTS + 3), (0, 1)
-    seen = np.array([SLOTS + 3, 3, 4, 35])[np.arange(L) % 4]
-    yield "encode", ((0,), pair_ptr, to, 0, S, seen, filled, 2, known, code[:L])
-
-
-def as_numbers(x):
-    return (x,)
-
-
-def as_codes(x):
-    table, code = np.unique(x, return_inverse=True)
-    return code.astype(np.uint8), table
-
-
-def like(numbers_, n):
-    return (np.full(n, 0, dtype=numbers_[0].dtype), *numbers_[1:])
+            yield "evaluate", (*way, start, S, np.array(span), omega, v)
 
 
 def ordered_calls(seed):

@@ -1,4 +1,4 @@
-"""Slow, obvious twins of kernels/search_ordered.py: a state at a time, a row as a list of pairs."""
+"""Slow, obvious twins of kernels/search_ordered.py and search_kinds.py: a state at a time, a row as a list of pairs."""
 
 from __future__ import annotations
 
@@ -159,61 +159,109 @@ def evaluate_stored(rows, chosen, order, first, last, span, omega, v):
 # -- packed rows ----------------------------------------------------------------------------------------------------
 
 
-def entry(numbers, k):
-    return float(numbers[0][k]) if len(numbers) == 1 else float(numbers[1][int(numbers[0][k])])
+def number_of(packed, i):
+    return int(packed[3][i]) if len(packed) == 4 else i
 
 
-def pack(width, pair_ptr, rows, place, to, at, first, last, next_place, weight, reward):
-    W, gamma, sign = len(width), float(rows[4]), float(rows[5])
+def places_of(width, packed, t, i):
+    return len(width) * (t if len(packed) == 4 else i)
+
+
+def unlooped(rows, i, s):
+    """The (next state, weight) of row i of state s, and its reward, until it leaves."""
+    gamma, sign = float(rows[4]), float(rows[5])
+    away = [(s2, p) for s2, p in outcomes(rows, i) if s2 != s]
+    others = 0.0
+    for _, p in away:
+        others += p
+    d = (1 - gamma) + gamma * others
+    if d <= 0:
+        loops = 0.0
+        for s2, p in outcomes(rows, i):
+            loops += p if s2 == s else 0.0
+        d, away = 1.0, [(s, loops)]
+    return away, gamma / d, sign * float(rows[3][i]) / d
+
+
+def pack(width, pair_ptr, rows, place, to, first, last, next_place, weight, reward):
+    W = len(width)
     for s in range(first, last):
         for j, i in enumerate(rows_of(pair_ptr, s)):
-            away = [(s2, p) for s2, p in outcomes(rows, i) if s2 != s]
-            others = 0.0
-            for _, p in away:
-                others += p
-            d = (1 - gamma) + gamma * others
-            if d <= 0:
-                loops = 0.0
-                for s2, p in outcomes(rows, i):
-                    loops += p if s2 == s else 0.0
-                d, away = 1.0, [(s, loops)]
-            pairs = ([(place[s2], p * (gamma / d)) for s2, p in away] + [(place[s], 0.0)] * W)[:W]
-            row, number = (int(to[s]) + j) * W, (int(at[s]) + j) * W
-            next_place[row : row + W] = [t for t, _ in pairs]
-            weight[number : number + W] = [w for _, w in pairs]
-            reward[int(at[s]) + j] = sign * float(rows[3][i]) / d
+            away, scale, r = unlooped(rows, i, s)
+            pairs = ([(place[s2], p * scale) for s2, p in away] + [(place[s], 0.0)] * W)[:W]
+            row = int(to[s]) + j
+            next_place[row * W : (row + 1) * W] = [t for t, _ in pairs]
+            weight[row * W : (row + 1) * W] = [w for _, w in pairs]
+            reward[row] = r
 
 
-def encode(width, pair_ptr, to, first, last, bits, slots, size, table, code):
-    known, W = [int(x) for x in table[:size]], len(width)
-    listed = iter(bits.tolist())
+def position(next_place, begin, used, t):
+    seen = next_place[begin : begin + used].tolist()
+    return seen.index(t) if t in seen else used
+
+
+def write_row(width, rows, s, i, place, begin, used, next_place, known, size):
+    W, (weight, reward) = len(width), known
+    away, scale, reward[size] = unlooped(rows, i, s)
+    # Also where the row never leaves: all its outcomes, which then have probability 0.
+    seen = next_place[begin : begin + used].tolist()
+    seen += [int(place[s2]) for s2, _ in outcomes(rows, i) if s2 != s] + [int(place[s2]) for s2, _ in away]
+    seen = list(dict.fromkeys(seen))
+    if len(seen) > W:
+        return -1
+    next_place[begin : begin + len(seen)] = seen
+    numbers = [0.0] * W
+    for s2, p in away:
+        numbers[seen.index(place[s2])] += p
+    weight[size * W : (size + 1) * W] = [p * scale for p in numbers]
+    return len(seen)
+
+
+def find_kind(width, known, slots, size):
+    W, (weight, reward) = len(width), known
+    kinds = [(*weight[c * W : (c + 1) * W].tolist(), float(reward[c])) for c in range(size + 1)]
+    hashed = 0
+    for x in kinds[size][:W]:
+        hashed = 31 * hashed + int(x * 2**20)
+    for h in range(hashed, hashed + 1024):
+        if slots[h % 1024] < 0:
+            slots[h % 1024] = size
+            return size
+        if kinds[slots[h % 1024]] == kinds[size]:
+            return int(slots[h % 1024])
+
+
+def pack_kinds(width, pair_ptr, rows, place, to, first, last, next_place, kind, known, slots, size):
+    W = len(width)
     for s in range(first, last):
-        for k in range(len(rows_of(pair_ptr, s)) * W):
-            x = next(listed)
-            if x not in known:
-                if len(known) == len(table):
-                    return -1
-                table[len(known)] = x
-                known.append(x)
-            code[int(to[s]) * W + k] = known.index(x)
-    return len(known)
+        begin, used = int(place[s]) * W, 0
+        for j, i in enumerate(rows_of(pair_ptr, s)):
+            used = write_row(width, rows, s, i, place, begin, used, next_place, known, size)
+            if used < 0:
+                return -2
+            kind[int(to[s]) + j] = found = find_kind(width, known, slots, size)
+            size = max(size, found + 1)
+            if size == len(known[1]):
+                return -1
+        next_place[begin + used : begin + W] = place[s]
+    return size
 
 
 def by_state(place, line, out):
     out[:] = [line[t] for t in place]
 
 
-def packed_row(width, packed, i):
-    """The (place, weight) of a packed row, and its reward."""
-    W = len(width)
-    pairs = [(int(packed[0][k]), entry(packed[1], k)) for k in range(i * W, (i + 1) * W)]
-    return pairs, entry(packed[2], i)
+def packed_row(width, packed, t, i):
+    """The (place, weight) of row i of the state at place t, and its reward."""
+    W, number, places = len(width), number_of(packed, i), places_of(width, packed, t, i)
+    weights = packed[1][number * W : (number + 1) * W].tolist()
+    return list(zip(packed[0][places : places + W].tolist(), weights, strict=True)), float(packed[2][number])
 
 
-def packed_value(width, packed, i, v):
-    pairs, q = packed_row(width, packed, i)
-    for t, w in pairs:
-        q += w * float(v[t])
+def packed_value(width, packed, t, i, v):
+    pairs, q = packed_row(width, packed, t, i)
+    for t2, w in pairs:
+        q += w * float(v[t2])
     return q
 
 
@@ -221,7 +269,7 @@ def first_values(width, ptr, packed, first, last, chosen, v):
     for t in range(first, last):
         q = {}
         for i in rows_of(ptr, t):
-            pairs, x = packed_row(width, packed, i)
+            pairs, x = packed_row(width, packed, t, i)
             known = before = later = 0.0
             for t2, w in pairs:
                 if t2 < t:
@@ -237,32 +285,36 @@ def first_values(width, ptr, packed, first, last, chosen, v):
             chosen[t], v[t] = at, best
 
 
-def take(width, packed, chosen, first, last, own):
-    W = len(width)
-    for t in range(first, last):
-        i = int(chosen[t])
-        if i >= 0:
-            for mine, theirs in ((own[0], packed[0]), (own[1][0], packed[1][0])):
-                mine[t * W : (t + 1) * W] = theirs[i * W : (i + 1) * W]
-            own[2][0][t] = packed[2][0][i]
+def take(width, packed, chosen, places, own_width, own):
+    W = len(own_width)
+    for t in places.tolist():
+        if chosen[t] >= 0:
+            pairs, r = packed_row(width, packed, t, chosen[t])
+            kept = ([(t2, w) for t2, w in pairs if w > 0][:W] + [(t, 0.0)] * W)[:W]
+            own[0][t * W : (t + 1) * W] = [t2 for t2, _ in kept]
+            if len(own) == 4:
+                own[3][t] = packed[3][chosen[t]]
+            else:
+                own[1][t * W : (t + 1) * W] = [w for _, w in kept]
+                own[2][t] = r
 
 
-def improve(width, ptr, packed, first, last, span, chosen, own, v):
-    changed = 0
+def improve(width, ptr, packed, first, last, span, chosen, changed, v):
+    size = 0
     for t in range(first, last):
-        q = {i: packed_value(width, packed, i, v) for i in rows_of(ptr, t)}
-        at, best = best_of(q, ptr[t], t)
+        q = {i: packed_value(width, packed, t, i, v) for i in rows_of(ptr, t)}
+        kept = ptr[t] if t % 2 == 0 else ptr[t + 1] - 1
+        found, best = best_of(q, kept, t)
         widen(span, best - float(v[t]))
         v[t] = best
-        if at != chosen[t]:
-            chosen[t] = at
-            changed += 1
-            take(width, packed, chosen, t, t + 1, own)
-    return changed
+        if found != chosen[t]:
+            chosen[t], changed[size] = found, t
+            size += 1
+    return size
 
 
 def evaluate(width, own, first, last, span, omega, v):
     for t in range(first, last):
-        q = packed_value(width, own, t, v)
+        q = packed_value(width, own, t, t, v)
         widen(span, q - float(v[t]))
         v[t] = relaxed(omega, float(v[t]), q)

@@ -21,7 +21,7 @@ HOMES = {
     "reference_environment": ("environment",),
     "reference_sharing": ("long_rows", "sharing"),
     "reference_modular": ("modular",),
-    "reference_ordered": ("search_ordered",),
+    "reference_ordered": ("search_kinds", "search_ordered"),
     "reference_ordering": ("ordering", "search_elimination"),
 }
 # Parts of a kernel whose twin does the same in its own words: (file, kernel) -> the twin that does it.

@@ -15,7 +15,7 @@ WIDTHS = (2, 3, 4, 5, 6, 8, 12, 16)  # of packed rows: each is compiled once
 ROUNDS = 20  # of looking for states that some row may lead to one in line
 OUTCOMES_OF_A_CALL = 1 << 20
 ROOM = 200_000_000  # bytes of work space, beside half of what the model takes
-CODES = 256
+KINDS = 256  # of rows, at most: their numbers stay in the cache
 
 
 class Line(NamedTuple):
@@ -140,47 +140,87 @@ class Stored:
 class Packed:
     """Sweeps over rows that stand in line, without their loops, and over a copy of the chosen ones."""
 
-    def __init__(self, sweeper: Sweeper, line: Line, v: Floats, coded: bool) -> None:
+    def __init__(self, sweeper: Sweeper, line: Line, v: Floats) -> None:
         from tabular_rl.kernels import search_ordered as kernels
 
         self.kernels, self.sweeper, self.line = kernels, sweeper, line
-        mdp, self.width = sweeper.mdp, (0,) * width_of(line.longest)
-        W, S, L = len(self.width), mdp.S, mdp.L
-        self.ptr = np.zeros(S + 1, dtype=mdp.pair_ptr.dtype)
+        mdp, W = sweeper.mdp, width_of(line.longest)
+        self.width = self.own_width = (0,) * W
+        self.ptr = np.zeros(mdp.S + 1, dtype=mdp.pair_ptr.dtype)
         np.cumsum(np.diff(mdp.pair_ptr)[line.order], out=self.ptr[1:])
-        self.blocks = blocks(self.ptr.astype(np.int64) * W, line.without_rows, S)
+        self.blocks = blocks(self.ptr.astype(np.int64) * W, line.without_rows, mdp.S)
         self.v, self.by_state = v[line.order], v
         self.chosen = np.where(np.diff(self.ptr) > 0, self.ptr[:-1], -1).astype(self.ptr.dtype)
-        index = np.uint32 if mdp.next_state.dtype == np.int32 else np.uint64
-        self.next_place = np.empty(L * W, dtype=index)
-        self.weight, self.reward = _Numbers(L * W, coded), _Numbers(L, coded)
-        self.to = np.empty(S, dtype=self.ptr.dtype)
+        self.changed, self.to = np.empty(mdp.S, dtype=self.ptr.dtype), np.empty(mdp.S, dtype=self.ptr.dtype)
         kernels.by_state(line.place, self.ptr, self.to)
-        self.fits = all(self._pack(first, last) for first, last in sweeper.blocks)
-        if self.fits:
-            self.packed = self.next_place, self.weight.numbers(), self.reward.numbers()
-            self.own = np.empty(S * W, dtype=index), self.weight.like(S * W), self.reward.like(S)
+        self.index: Any = np.uint32 if mdp.next_state.dtype == np.int32 else np.uint64
+        self.packed: Any = None
+        self.own: Any = None
 
-    def _pack(self, first: int, last: int) -> bool:
-        """Pack the rows of the states first to last; return False where the tables of numbers are too small."""
-        pair_ptr, place, to, kernels = self.sweeper.mdp.pair_ptr, self.line.place, self.to, self.kernels
-        at, n = to, int(pair_ptr[last] - pair_ptr[first])
-        weight, reward = self.weight.room(n * len(self.width)), self.reward.room(n)
-        if self.weight.coded:
-            at = pair_ptr[: last + 1] - pair_ptr[first]
-        rows, written = self.sweeper.rows, (self.next_place, weight, reward)
-        kernels.pack(self.width, pair_ptr, rows, place, to, at, first, last, *written)
-        self.sweeper.check_stop()
-        if not self.weight.coded:
-            return True
-        coded = ((self.weight, self.width, weight), (self.reward, (0,), reward))
-        return all(numbers.put(kernels, width, pair_ptr, to, first, last, x) for numbers, width, x in coded)
+    def pack_numbers(self) -> None:
+        """Give each row its next places, weights and reward."""
+        self.width = self.own_width
+        mdp, W = self.sweeper.mdp, len(self.width)
+        written = np.empty(mdp.L * W, dtype=self.index), np.empty(mdp.L * W), np.empty(mdp.L)
+        for first, last in self.sweeper.blocks:
+            self.kernels.pack(
+                self.width, mdp.pair_ptr, self.sweeper.rows, self.line.place, self.to, first, last, *written
+            )
+            self.sweeper.check_stop()
+        own = np.empty(mdp.S * W, dtype=self.index), np.empty(mdp.S * W), np.empty(mdp.S)
+        self.packed, self.own = written, own
+
+    def pack_kinds(self, width: int) -> int:
+        """Give each state its next places, and each row its kind; return what the kernel does."""
+        from tabular_rl.kernels import search_kinds
+
+        mdp, W, self.width = self.sweeper.mdp, width, (0,) * width
+        next_place, kind = np.empty(mdp.S * W, dtype=self.index), np.empty(mdp.L, dtype=np.int16)
+        weight, reward = np.zeros((KINDS + 1) * W), np.zeros(KINDS + 1)
+        slots = np.full(search_kinds.SLOTS, -1, dtype=np.int16)
+        place, size = self.line.place, 0
+        for first, last in self.sweeper.blocks:
+            given = mdp.pair_ptr, self.sweeper.rows, place, self.to, first, last
+            size = search_kinds.pack_kinds(
+                self.width, *given, next_place, kind, (weight, reward), slots, size
+            )
+            self.sweeper.check_stop()
+            if size < 0:
+                return int(size)
+        # The chosen rows stand without the weights of 0 that are there for the next places of other rows.
+        rows = weight.reshape(-1, W)
+        heavy = np.argsort(rows <= 0.0, axis=1, kind="stable")[:, : len(self.own_width)]
+        own = np.ascontiguousarray(np.take_along_axis(rows, heavy, axis=1)).ravel()
+        places = np.empty(mdp.S * len(self.own_width), dtype=self.index)
+        self.packed = next_place, weight, reward, kind
+        self.own = places, own, reward, np.zeros(mdp.S, dtype=kind.dtype)
+        return int(size)
+
+    def _take(self, places: Ints) -> None:
+        """Copy the chosen rows of some places."""
+        self.kernels.take(self.width, self.packed, self.chosen, places, self.own_width, self.own)
+
+    def edges(self, first: int) -> tuple[Ints, Ints]:
+        """The places from one on, and where their rows lead, each as often as it is written."""
+        W, places = len(self.width), np.arange(first, len(self.v))
+        if len(self.packed) == 4:
+            return np.repeat(places, W), self.packed[0][first * W :].astype(np.int64)
+        counts = np.diff(self.ptr[first:]) * W
+        return np.repeat(places, counts), self.packed[0][int(self.ptr[first]) * W :].astype(np.int64)
+
+    def chain(self, first: int) -> tuple[Ints, Floats, Floats]:
+        """Where the chosen rows of the places from one on lead (n, W), with which weights (n, W), and their rewards."""
+        (next_place, weight, reward), W = self.own[:3], len(self.own_width)
+        ahead = next_place[first * W :].astype(np.int64).reshape(-1, W)
+        number = self.own[3][first:] if len(self.own) == 4 else slice(first, None)
+        return ahead, weight.reshape(-1, W)[number], reward[number]
 
     def improve(self) -> tuple[float, float]:
         """Take the best row of each state in line, and its value; return the least and the largest change."""
         kernel, span = self.kernels.improve, np.array([math.inf, -math.inf])
         for first, last in self.blocks:
-            kernel(self.width, self.ptr, self.packed, first, last, span, self.chosen, self.own, self.v)
+            rows = self.width, self.ptr, self.packed, first, last
+            self._take(self.changed[: kernel(*rows, span, self.chosen, self.changed, self.v)])
             self.sweeper.check_stop()
         return _span(span)
 
@@ -188,7 +228,7 @@ class Packed:
         """Take v + ω (q - v) with the chosen row of each state in line; return the least and the largest q - v."""
         kernel, span = self.kernels.evaluate, np.array([math.inf, -math.inf])
         for first, last in self.blocks:
-            kernel(self.width, self.own, first, last, span, omega, self.v)
+            kernel(self.own_width, self.own, first, last, span, omega, self.v)
             self.sweeper.check_stop()
         return _span(span)
 
@@ -203,7 +243,7 @@ class Packed:
             kernels.first_values(
                 self.width, self.ptr, self.packed, first, max(first, min(last, end)), self.chosen, self.v
             )
-            kernels.take(self.width, self.packed, self.chosen, first, last, self.own)
+            self._take(np.arange(first, last, dtype=self.changed.dtype))
             self.sweeper.check_stop()
         if self.sweeper.mdp.gamma < 1:
             W = len(self.width)
@@ -223,61 +263,6 @@ class Packed:
         return rows
 
 
-class _Numbers:
-    """Numbers of packed rows: as they are, or by their codes in a table of a few."""
-
-    def __init__(self, n: int, coded: bool) -> None:
-        self.x = np.empty(n, dtype=np.uint8 if coded else np.float64)
-        self.coded, self.size = coded, 0
-        if coded:
-            from tabular_rl.kernels.search_ordered import SLOTS
-
-            self.table, self.slots = np.zeros(CODES), np.full(SLOTS, -1, dtype=np.int16)
-
-    def room(self, n: int) -> Any:
-        """Where n numbers of some states are to be written: at once where they stand, or first in a place for them."""
-        return np.empty(n) if self.coded else self.x
-
-    def put(
-        self,
-        kernels: Any,
-        width: tuple[int, ...],
-        pair_ptr: Ints,
-        to: Ints,
-        first: int,
-        last: int,
-        written: Any,
-    ) -> bool:
-        """Take the numbers that are written of the states first to last, as codes where they stand in line.
-
-        Parameters
-        ----------
-        kernels : the file of kernels
-        width : of a row
-        pair_ptr, to : (S + 1,) and (S,), where the rows of a state begin, in storage and in line
-        first, last : the states
-        written : the numbers
-
-        Returns
-        -------
-        False where there are too many different ones.
-        """
-        bits, table = written.view(np.int64), self.table.view(np.int64)
-        self.size = kernels.encode(
-            width, pair_ptr, to, first, last, bits, self.slots, self.size, table, self.x
-        )
-        return self.size >= 0
-
-    def numbers(self) -> tuple[Any, ...]:
-        """What kernels take: (x,), or (code, x)."""
-        return (self.x, self.table) if self.coded else (self.x,)
-
-    def like(self, n: int) -> tuple[Any, ...]:
-        """Room for n of these numbers, as kernels take it."""
-        x = np.empty(n, dtype=self.x.dtype)
-        return (x, self.table) if self.coded else (x,)
-
-
 def width_of(longest: int) -> int:
     """The width of packed rows that hold so many outcomes; 0 where rows are too long to be packed."""
     return next((width for width in WIDTHS if longest <= width), 0)
@@ -286,7 +271,7 @@ def width_of(longest: int) -> int:
 def in_line(
     sweeper: Sweeper, line: Line, v: Floats, rows: Ints, room: float | None = None
 ) -> Stored | Packed:
-    """Return sweeps in line: over packed rows where they find room, else over the rows as they are stored.
+    """Return sweeps in line: over packed rows, of kinds or each its own, where these find room; else over stored ones.
 
     Parameters
     ----------
@@ -304,14 +289,23 @@ def in_line(
     if room is None:
         room = mdp.nbytes / 2 + ROOM
     room -= 8 * mdp.L + 64 * mdp.S  # what the proof and the values take
-    numbers = (mdp.L + mdp.S) * (W + 1)
-    index = mdp.next_state.dtype.itemsize * (mdp.L + mdp.S) * W
-    if 0 < W and not line.acyclic and mdp.L * W <= 2 * mdp.K + 16 * mdp.S:
-        for coded in (False, True):
-            if index + numbers * (1 if coded else 8) <= room:
-                packed = Packed(sweeper, line, v, coded)
-                if packed.fits:
-                    return packed
+    if W == 0 or line.acyclic:
+        return Stored(sweeper, line, v, rows)
+    index, even = mdp.next_state.dtype.itemsize, mdp.L * W <= 2 * mdp.K + 16 * mdp.S
+    if room <= 0:
+        return Stored(sweeper, line, v, rows)
+    packed = Packed(sweeper, line, v)
+    for width in WIDTHS:
+        fits = index * mdp.S * (width + W) + 2 * (mdp.L + mdp.S) <= room
+        if fits and line.longest <= width <= 2 * line.longest + 2:
+            size = packed.pack_kinds(width)
+            if size >= 0:
+                return packed
+            if size == -1:
+                break
+    if even and (mdp.L + mdp.S) * (index * W + 8 * (W + 1)) <= room:
+        packed.pack_numbers()
+        return packed
     return Stored(sweeper, line, v, rows)
 
 

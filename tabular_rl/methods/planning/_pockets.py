@@ -8,7 +8,6 @@ import numpy as np
 
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.methods.planning._ordered import Packed
-from tabular_rl.model.rows import Floats
 
 LARGEST = 2000  # states of a pocket that is solved: what a sparse factor of any graph can take
 
@@ -24,11 +23,10 @@ class Pockets:
         from scipy.sparse import csr_array
         from scipy.sparse.csgraph import connected_components
 
-        self.search, self.goal, W = search, goal, len(search.width)
-        self.first, S = search.line.reached, len(search.line.order)
-        n, row, end = S - self.first, int(search.ptr[self.first]), int(search.ptr[S])
-        ahead = search.next_place[row * W : end * W].astype(np.int64) - self.first
-        states, inside = np.repeat(np.arange(n), np.diff(search.ptr[self.first :]) * W), ahead >= 0
+        self.search, self.goal, self.first = search, goal, search.line.reached
+        n = len(search.line.order) - self.first
+        states, ahead = (x - self.first for x in search.edges(self.first))
+        inside = ahead >= 0
         edges: Any = csr_array((np.ones(int(inside.sum())), (states[inside], ahead[inside])), shape=(n, n))
         self.small = int(np.bincount(connected_components(edges, directed=False)[1]).max()) <= LARGEST
 
@@ -39,23 +37,17 @@ class Pockets:
 
         if not self.small:
             return
-        search, first, W = self.search, self.first, len(self.search.width)
-        next_place, weight, reward = search.own
-        ahead, w = next_place[first * W :].astype(np.int64), _plain(weight, first * W)
-        n, v = len(search.v) - first, search.v[first:]
-        b = _plain(reward, first) + (w * search.v[ahead]).reshape(n, W).sum(axis=1) - v
+        search, first = self.search, self.first
+        v = search.v[first:]
+        ahead, w, reward = search.chain(first)
+        n, W = ahead.shape
+        b = reward + (w * search.v[ahead]).sum(axis=1) - v
         if self.goal.enough(min(float(b.min()), 0.0), max(float(b.max()), 0.0)):
             return
         inside = ahead >= first
-        states = np.repeat(np.arange(n), W)[inside]
+        states = np.repeat(np.arange(n), W).reshape(n, W)[inside]
         among: Any = coo_array((w[inside], (states, ahead[inside] - first)), shape=(n, n))
         x = self.goal.run.call(spsolve, (eye_array(n) - among).tocsc(), b)
         if np.isfinite(x).all():
             v += x
         self.goal.run.did("linear solves")
-
-
-def _plain(numbers: tuple[Any, ...], first: int) -> Floats:
-    """The numbers from one on, whether they are codes or not."""
-    x: Floats = numbers[-1][numbers[0][first:]] if len(numbers) == 2 else numbers[0][first:]
-    return x
