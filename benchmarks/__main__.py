@@ -37,6 +37,7 @@ DEFAULT = """
 """
 LARGER = "garnet-1e6 grid-300@.99 grid-1000@.9999 maze-300@.999 horizon-1e5 paths-500@1"
 METHODS = "policy-iteration,ordered-gauss-seidel,action-elimination,modified-policy-iteration"
+WARM_UP = 0.9  # the discount of a warm-up, which compiles the same and ends sooner
 MODEL, FIRST, WARM = "model.npz", "first.npz", "warm.npz"
 
 
@@ -139,7 +140,8 @@ class Runner:
 
     def write(self, family: str, mdp: MDP) -> None:
         """Write the model of the next race, and a small one of its family."""
-        small = FAMILIES[family].make(size=FAMILIES[family].small, gamma=mdp.gamma, seed=self.asked.seed)
+        gamma = min(mdp.gamma, WARM_UP) if mdp.gamma < 1 else 1.0
+        small = FAMILIES[family].make(size=FAMILIES[family].small, gamma=gamma, seed=self.asked.seed)
         write_model(self.folder / MODEL, mdp)
         write_model(self.folder / WARM, small)
 
