@@ -247,15 +247,16 @@ class TotalCertifier(Certifier):
         """Make the chain of a policy, mended where it might collect reward without end or never end."""
         if self._signs is None:
             self._signs = reward_signs(self.mdp)
-        zero, collects = idle_and_collecting(self.mdp, row_mask_of(self.mdp, rows), signs=self._signs)
-        self.rows = rows
-        if collects.any():
-            proper = self.total.lift_rows(self.total.proper_rows)
-            self.rows, _ = repaired(self.mdp, rows, zero, proper)
-            zero, collects = idle_and_collecting(
-                self.mdp, row_mask_of(self.mdp, self.rows), signs=self._signs
-            )
-            assert not collects.any()
+        self.rows, zero = rows, self.mdp.terminal.copy()
+        if self.total.merged or not self.total.must_end:
+            zero, collects = idle_and_collecting(self.mdp, row_mask_of(self.mdp, rows), signs=self._signs)
+            if collects.any():
+                proper = self.total.lift_rows(self.total.proper_rows)
+                self.rows, _ = repaired(self.mdp, rows, zero, proper)
+                zero, collects = idle_and_collecting(
+                    self.mdp, row_mask_of(self.mdp, self.rows), signs=self._signs
+                )
+                assert not collects.any()
         time = None if self._chain is None else self._chain.time
         floor = floor_of(self.mdp, self.rows, zero, ceiling, self._signs)
         policy = Policy(self.mdp, rows=self.rows)

@@ -20,6 +20,8 @@ from tabular_rl.model.rows import Floats, Ints, over_rows
 from tabular_rl.solving.elimination import chain_solution
 from tabular_rl.solving.sweeps import Sweeper
 
+CARRIED = 4  # sweeps that carry what an improvement gains back, at most
+FEWEST = 100  # states up to which a few more policies take no longer
 FEW = 32  # sweeps, where no chain is solved
 IMPROVEMENTS = 50  # of a policy, for u
 LEAST = 1e-290  # of a step: below it w would be lost in the smallest floats
@@ -113,9 +115,14 @@ class UpperBounds:
             if not earned[~ends].any():
                 most = float(np.max(paid, initial=0.0, where=ends))
                 return float(up(most)) if earned.any() else 0.0
+        earns = reward_signs(mdp) > 0
+        if not earns.any():
+            return 0.0
+        for i in np.flatnonzero(earns)[:FEW].tolist():
+            if not mdp.terminal[mdp.next_state[mdp.row_ptr[i] : mdp.row_ptr[i + 1]]].any():
+                return math.inf
         end = over_rows(np.add, mdp.prob * mdp.terminal[mdp.next_state], mdp.row_ptr)
         least = down(end * (1 - roundings(mdp.facts.longest_row + 4) - 2 * mdp.facts.mass_defect))
-        earns = reward_signs(mdp) > 0
         if (earns & ~(least > 0)).any():
             return math.inf
         most = up(up(mdp.sign * mdp.r[earns]) + mdp.facts.r_error)
@@ -202,9 +209,12 @@ class UpperBounds:
                 return u, True
             if taken is not None:
                 rows = np.where(raised - u > SETTLED / 2 * shift, rows, taken)
-            rows, lost = repaired(mdp, rows, self.ends, self.total.proper_rows)
-            if taken is not None and lost.any():
-                return u, False
+                if mdp.S > FEWEST:
+                    sweeper.carry_back(u.copy(), rows, SETTLED / 2 * shift, CARRIED, self.ends)
+            if not self.total.must_end:
+                rows, lost = repaired(mdp, rows, self.ends, self.total.proper_rows)
+                if taken is not None and lost.any():
+                    return u, False
             taken = rows.astype(mdp.pair_ptr.dtype)
             policy = Policy.partial(mdp, rows=taken)
             rows = np.empty_like(taken)

@@ -14,10 +14,12 @@ def strong_components(  # noqa: C901  (Tarjan's loop, unrolled)
 ):
     """label(s) ← its strongly connected component (Tarjan, without recursion), successors first; returns the count.
 
-    `number` and `label` must be -1 at first.
+    `number` and `label` must be -1 at first. number(s) ← how many states were left for good before s: its successors
+    were, but for those on a way that leads back to it.
     """
     count = 0
     clock = 0
+    gone = 0
     top = 0
     for root in range(len(label)):
         if number[root] >= 0:
@@ -63,6 +65,8 @@ def strong_components(  # noqa: C901  (Tarjan's loop, unrolled)
                     if stack[top] == s:
                         break
                 count += 1
+            number[s] = gone
+            gone += 1
             depth -= 1
     return count
 

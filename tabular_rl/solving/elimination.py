@@ -17,7 +17,8 @@ from tabular_rl.kernels._plain import kernels
 from tabular_rl.model.graph.search import Mask
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rows import Floats, places
+from tabular_rl.model.rows import Floats, Ints, places
+from tabular_rl.solving.flow import Flow
 from tabular_rl.solving.run import Run
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -57,12 +58,9 @@ def chain_solution(
     """
     gamma = float(sweeper.rows[4])
     if len(zero) > SMALL and policy.rows is not None:
-        at = np.where(zero, 0, policy.rows)
-        row_ptr, next_state = sweeper.mdp.row_ptr, sweeper.mdp.next_state
         if b is None:
-            b = sweeper.rows[5] * sweeper.rows[3][at]
-        rows = row_ptr[at], row_ptr[at + 1], next_state, sweeper.mdp.prob
-        return Elimination(rows, gamma, zero, sweeper.run).solve(b, sweeps)
+            b = sweeper.rows[5] * sweeper.rows[3][np.where(zero, 0, policy.rows)]
+        return chain_parts(sweeper.flow, policy.rows, gamma, zero, sweeper.run).solve(b, sweeps)
     if len(zero) > SMALL:
         P_pi, r_pi = sweeper.policy_system(policy)
         chain = Elimination.of_chain(P_pi, gamma, zero, sweeper.run)
@@ -77,6 +75,31 @@ def chain_solution(
         return None
     x[live] = right
     return x
+
+
+def chain_parts(flow: Flow, rows: Ints, gamma: float, zero: Mask, run: Run | None) -> Elimination:
+    """Return the parts of the chain of a policy: those that were cut last where they are of the same one.
+
+    Parameters
+    ----------
+    flow : of the model
+    rows : (S,) the rows of the policy; those of states of value 0 are not taken
+    gamma : γ
+    zero : (S,) states whose value is 0
+    run : whose clock is looked at; None for none
+
+    Returns
+    -------
+    The parts, with the room that they are solved in.
+    """
+    at, mdp, last = np.where(zero, 0, rows), flow.mdp, flow.last
+    same = last is not None and last[0] == gamma
+    if not (same and np.array_equal(last[1], at) and np.array_equal(last[2], zero)):
+        chain = mdp.row_ptr[at], mdp.row_ptr[at + 1], mdp.next_state, mdp.prob
+        last = flow.last = gamma, at, zero.copy(), Elimination(chain, gamma, zero, run, flow.known_order)
+    found: Elimination = last[3]
+    found.run = run
+    return found
 
 
 def first_rows_are_thin(mdp: MDP) -> bool:
@@ -105,31 +128,56 @@ class Elimination:
     gamma : γ
     zero : (S,) states whose value is 0
     run : whose clock is looked at; None for none
+    order : (S,) the states, those first that others lead to, as far as is known; None for the order of storage
     """
 
-    def __init__(self, rows: tuple[Any, ...], gamma: float, zero: Mask, run: Run | None = None) -> None:
+    def __init__(
+        self, rows: tuple[Any, ...], gamma: float, zero: Mask, run: Run | None = None, order: Any = None
+    ) -> None:
         from tabular_rl.kernels.elimination import Chain, list_parts
-        from tabular_rl.kernels.graph import strong_components
 
         begin, end, next_state, prob = rows
-        self.run, self.use, S, index = run, ~zero, len(begin), next_state.dtype
+        self.run, self.use, index = run, ~zero, next_state.dtype
         self.chain = Chain(begin, end, next_state, prob, float(gamma), max(1.0 - gamma, 0.0))
-        # The rows of states that follow each other: those between them are not in use.
-        ptr = np.stack([begin, end], axis=1).ravel()
-        use = np.zeros(2 * S, dtype=bool)
-        use[::2] = self.use
-        number, self.label = np.full(S, -1, dtype=index), np.full(S, -1, dtype=index)
-        work = [np.empty(S, dtype=index) for _ in range(4)]
-        count = strong_components(
-            np.arange(0, 2 * S + 1, 2, dtype=index), np.append(ptr, ptr[-1:]), next_state, prob, use, number,
-            *work, np.empty(S, dtype=np.int64), self.label,
-        )  # fmt: skip
-        self.label[zero] = -1
+        self.label = np.full(len(begin), -1, dtype=index)
+        count = self._cut(zero, order)
         self.cuts = np.zeros(count + 1, dtype=index)
         self.states = np.empty(int(self.use.sum()), dtype=index)
         list_parts(self.label, self.cuts, self.states)
         self._room: tuple[Any, ...] | None = None
         self._rank: Any = None
+
+    def _cut(self, zero: Mask, order: Any) -> int:
+        """Label the parts, those that others lead to first: states on no cycle in passes, the rest by a search."""
+        from tabular_rl.kernels.flow import split_first, split_last
+        from tabular_rl.kernels.graph import strong_components
+
+        (begin, end, next_state, prob, *_), S, index = self.chain, len(zero), self.label.dtype
+        if order is None:
+            order = np.arange(S - 1, -1, -1, dtype=index)
+        number = np.where(zero, 0, -1).astype(index)
+        into = np.zeros(S, dtype=index)
+        chain = order, begin, end, next_state, prob, number
+        early, late, left = split_first(*chain, self.label), 0, int(self.use.sum())
+        if early < left:
+            late = split_last(*chain, into, self.label)
+        count = 0
+        if early + late < left:
+            # The rows of states that follow each other: those between them are not in use.
+            ptr = np.stack([begin, end], axis=1).ravel()
+            use, rest = np.zeros(2 * S, dtype=bool), number < 0
+            use[::2] = rest
+            self.label[zero] = 0  # in no part that is still open
+            work = [np.empty(S, dtype=index) for _ in range(4)]
+            count = strong_components(
+                np.arange(0, 2 * S + 1, 2, dtype=index), np.append(ptr, ptr[-1:]), next_state, prob, use, number,
+                *work, np.empty(S, dtype=np.int64), self.label,
+            )  # fmt: skip
+            self.label[zero] = -1
+            self.label[rest] += early
+        if late:
+            self.label[self.label < -1] += early + count + late + 1
+        return int(early + count + late)
 
     @classmethod
     def of_chain(cls, P: Any, gamma: float, zero: Mask, run: Run | None = None) -> Elimination:

@@ -24,6 +24,7 @@ from tabular_rl.kernels._plain import SMALL, kernels
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rows import Floats, places
+from tabular_rl.solving.flow import Flow
 from tabular_rl.solving.run import Run
 from tabular_rl.solving.sharing import Shared, dense_rows, shared
 
@@ -71,6 +72,7 @@ class Sweeper:
         self.last: Backup | None = None
         self.shared: Shared | None = None
         self.dense: Shared | None = None
+        self.flows: dict[int, Flow] = {}  # of the models of a run, by their id
         self.pool: Any = None
         if threads > 1 and len(self.blocks) > 1:
             from concurrent.futures import ThreadPoolExecutor
@@ -79,7 +81,16 @@ class Sweeper:
 
     def of(self, mdp: MDP) -> Sweeper:
         """Return one more sweeper of this kind, for a model that was made of this one or for the same."""
-        return type(self)(mdp, self.run, self.threads)
+        other = type(self)(mdp, self.run, self.threads)
+        other.flows = self.flows
+        return other
+
+    @property
+    def flow(self) -> Flow:
+        """The order in which value flows, which sweepers that were made of each other share."""
+        if id(self.mdp) not in self.flows:
+            self.flows[id(self.mdp)] = Flow(self.mdp)
+        return self.flows[id(self.mdp)]
 
     def with_rewards(self, r: Floats) -> Sweeper:
         """Return a sweeper over the same rows with other rewards (L,), in the sign of maximisation, and γ = 1."""
@@ -184,6 +195,32 @@ class Sweeper:
         for array in (q, best, chosen):
             array.setflags(write=False)
         return self.last
+
+    def carry_back(
+        self,
+        v: Floats,
+        chosen: NDArray[Any],
+        noise: float,
+        sweeps: int,
+        ends: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Carry better values back, in place and in the order in which value flows, until none gains more than noise.
+
+        Parameters
+        ----------
+        v : (S,) the values of the chosen rows; changed in place
+        chosen : (S,) rows, exchanged where a state gains
+        noise : what is no gain
+        sweeps : at most
+        ends : (S,) states that are left as they are; None for none
+        """
+        carry, order = kernels("flow", self.mdp.K).carry_back, self.flow.order
+        if ends is not None:
+            order = order[~ends[order]]
+        for _ in range(sweeps):
+            if not carry(order, self.pair_ptr, self.rows, noise, v, chosen):
+                break
+            self.check_stop()
 
     def policy(self, policy: Policy, v: Floats, out: Floats, forward: bool = True) -> tuple[float, float]:
         """out ← T_π v; return min and max of T_π v - v over states with actions."""

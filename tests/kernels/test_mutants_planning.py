@@ -1,4 +1,4 @@
-"""Every small mistake in the kernels of planning is found: Bellman backups, and the searches of the graph.
+"""Every small mistake in the kernels of planning is found: Bellman backups, the searches of the graph, and its passes.
 
 Those that change nothing which can be seen are named in ALIKE.
 """
@@ -11,11 +11,11 @@ import operator
 import pytest
 import reference
 from mutants import Check, check_every_mistake_is_found, functions, kernels_of, plain
-from planning_calls import bellman_calls, graph_calls, left, span_calls
+from planning_calls import bellman_calls, flow_calls, graph_calls, left, span_calls
 
-from tabular_rl.kernels import bellman, graph
+from tabular_rl.kernels import bellman, flow, graph
 
-MODULES = {"bellman": bellman, "graph": graph}
+MODULES = {"bellman": bellman, "graph": graph, "flow": flow}
 SEEDS = 12
 ALIKE = {
     # which numbers states get in their order, and where the stack begins
@@ -52,7 +52,8 @@ def checks(module):
             *(call for seed in range(SEEDS) for call in bellman_calls(seed, (-1.0) ** seed)),
         ]
     else:
-        calls = [call for seed in range(SEEDS) for call in graph_calls(seed)]
+        drawn = graph_calls if module == "graph" else flow_calls
+        calls = [call for seed in range(SEEDS) for call in drawn(seed)]
     return {
         name: [
             Check(left(getattr(reference, name), name, arguments), by_kernel(name, arguments), operator.eq)

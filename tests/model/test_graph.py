@@ -43,6 +43,7 @@ KINDS = {
 def test_finiteness_and_values_agree_with_all_policies(kind, models):
     rng = random.Random(f"total {kind}")
     seen = dict.fromkeys(("+inf", "-inf", "unsettled", "both", "finite", "merged"), 0)
+    told = untold = 0  # whether all policies end, where they do
     for _ in range(models):
         # Rewards ≤ 0 in half of them: few models of both signs have a finite answer.
         signs = rng.choice(((-1, 0, 0), (-1, 0), (-1, -1, 0, 1), (-1, -1, 1)))
@@ -74,13 +75,19 @@ def test_finiteness_and_values_agree_with_all_policies(kind, models):
         assert all(qbest[s] == 0 for s in range(quotient.S) if quotient.terminal[s])
         check_policy(rows, mdp, total, total.proper_rows)
         # Every policy of the quotient that may fail to end is worth -inf somewhere, never anything else.
+        may_stay = False
         for choice in itertools.islice(all_policies(qrows), 200):
             law, _ = chain_of(qrows, choice)
             v = policy_values(*chain_of(qrows, choice))
+            assert ends_surely(law) or not total.must_end
+            may_stay |= not ends_surely(law)
             assert all(x > -math.inf for x in v) == ends_surely(law)
             if all(x > -math.inf for x in v):
                 check_policy(rows, mdp, total, np.array([-1 if a is None else quotient.pair_ptr[s] + a
                                                          for s, a in enumerate(choice)]))  # fmt: skip
+        told += total.must_end
+        untold += not may_stay and not total.must_end
+    assert told > models // 20 and untold < told
     assert all(n >= models // 100 for n in seen.values()), seen
 
 

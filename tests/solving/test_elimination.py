@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import elimination
-from tabular_rl.solving.elimination import Elimination, chain_solution
+from tabular_rl.solving.elimination import Elimination, chain_parts, chain_solution
 from tabular_rl.solving.sweeps import Sweeper
 
 
@@ -52,6 +52,51 @@ def test_times_have_all_their_digits_however_rarely_a_chain_ends(seed, rare, den
     for gamma in (1.0, 0.99):
         x = Elimination.of_chain(csr_array(P), gamma, np.arange(n + 1) == n).solve(b)
         assert np.allclose(x, exact_solution(P, b, gamma), rtol=1e-13)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_chain_between_ways_in_and_ways_out_is_solved(seed):
+    """Two circles with ways into them, between them and out of them, numbered at random, whatever order is known."""
+    rng, n = np.random.default_rng(seed), 40
+    name, P = rng.permutation(n + 2), np.zeros((n + 2, n + 2))
+
+    def lead(s, *to):
+        for t in to:
+            P[name[s], name[t]] += 1 / len(to)
+
+    for s in range(8):
+        lead(s, s + 1, s)  # in
+        lead(8 + s, 8 + (s + 1) % 8, 16 + s)  # a circle
+        lead(16 + s, 17 + s if s < 7 else 24)  # between
+        lead(24 + s, 24 + (s + 1) % 8, 32)  # another
+        lead(32 + s, 33 + s if s < 7 else n, n + 1)  # out
+    zero = np.isin(np.arange(n + 2), name[[n, n + 1]])
+    b = rng.random(n + 2)
+    A = csr_array(P)
+    rows = A.indptr[:-1], A.indptr[1:], A.indices, A.data
+    live = np.flatnonzero(~zero)
+    expected = np.linalg.solve(np.eye(n) - P[np.ix_(live, live)], b[live])
+    fits = name[np.arange(n + 2)[::-1]].astype(np.int32)
+    for order in (None, fits, fits[::-1].copy(), rng.permutation(n + 2).astype(np.int32)):
+        found = Elimination(rows, 1.0, zero, None, order)
+        assert np.allclose(found.solve(b)[live], expected, rtol=1e-12)
+        assert sorted(np.bincount(found.label[live]).tolist())[-3:] == [1, 8, 8]
+
+
+def test_the_chain_of_the_same_policy_is_cut_once():
+    S = 200
+    walk = [(s, a, s + d, "1/2", -1) for s in range(1, S) for a in (0, 1) for d in (-1, 1)]
+    mdp = MDP.from_outcomes(walk, 1, terminal=[0, S], states=range(S + 1))
+    sweeper, first = Sweeper(mdp), np.where(mdp.terminal, -1, mdp.pair_ptr[:-1]).astype(np.int32)
+    flow = sweeper.with_rewards(np.ones(mdp.L)).of(mdp).flow
+    assert flow is sweeper.flow
+    cut = chain_parts(flow, first, 1.0, mdp.terminal, None)
+    assert chain_parts(flow, first.copy(), 1.0, mdp.terminal.copy(), None) is cut
+    assert chain_parts(flow, first + 1, 1.0, mdp.terminal, None) is not cut
+    assert chain_parts(flow, first, 0.5, mdp.terminal, None).chain.gamma == 0.5
+    wider = mdp.terminal.copy()
+    wider[7] = True
+    assert chain_parts(flow, first, 0.5, wider, None).label[7] == -1
 
 
 def test_a_part_that_fills_in_is_swept_where_it_is_large(monkeypatch):

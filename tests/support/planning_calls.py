@@ -1,4 +1,4 @@
-"""Calls of the kernels of planning, bellman and graph, on small drawn inputs, and what they leave behind."""
+"""Calls of the kernels of planning, bellman, graph and flow, on small drawn inputs, and what they leave behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import reference
 SPAN = (math.inf, -math.inf)
 # The places of work arrays, whose contents nobody reads.
 WORK = {
-    "strong_components": {5, 6, 7, 8, 9, 10},
+    "strong_components": {6, 7, 8, 9, 10},
+    "split_last": {6},
     "search_forward": {5},
     "search_backward": {4},
     "isolate": {7},
@@ -134,3 +135,31 @@ def graph_calls(seed):
     label = rng.integers(0, 3, S).astype(np.int32)
     yield from move_calls(pair_ptr, in_ptr, in_row, edges, row_state, use)
     yield "drop_leaving", (*edges, row_state, label, np.full(S, -1, dtype=np.int32), left, use)
+
+
+def flow_calls(seed):
+    """Yield (name, arguments): passes along orders that fit and that do not, over chains with loops and edges of 0."""
+    rng, pair_ptr, row_ptr, next_state, prob, r = numbers(seed, S=12, b=2)
+    S = len(pair_ptr) - 1
+    live = np.diff(pair_ptr) > 0
+    row = np.where(live, pair_ptr[:-1], 0)
+    order = rng.permutation(S).astype(np.int32)
+    for away in (0.0, 0.2, 0.5):
+        zero = ~live | (rng.random(S) < away)
+        number, into = np.where(zero, 0, -1).astype(np.int32), np.zeros(S, dtype=np.int32)
+        # A chain in which most lead on, to states of higher numbers, and one in which anything leads anywhere.
+        ahead = np.minimum(np.repeat(np.arange(len(r)), np.diff(row_ptr)) % S + 1, S - 1).astype(np.int32)
+        for to in (next_state, np.where(rng.random(len(prob)) < 0.8, ahead, next_state).astype(np.int32)):
+            for along in (order, np.arange(S - 1, -1, -1, dtype=np.int32)):
+                label = np.full(S, -1, dtype=np.int32)
+                chain = along, row_ptr[row], row_ptr[row + 1], to, prob, number
+                yield "split_first", (*chain, label)
+                yield "split_last", (*chain, into, label)
+    for gamma, noise in ((1.0, 0.0), (1.0, 0.5), (0.9, 1e-3), (0.5, 5.0)):
+        v, chosen = rng.normal(size=S) * 10, row.copy()
+        sign = float(rng.choice([-1.0, 1.0]))
+        rows = row_ptr, next_state, prob, np.round(r), gamma, sign
+        for along in (order, order[:5]):
+            yield "carry_back", (along, pair_ptr, rows, noise, v, chosen)
+    ties = row_ptr, next_state, np.ones_like(prob), np.ones_like(r), 1.0, 1.0
+    yield "carry_back", (order, pair_ptr, ties, 0.0, np.zeros(S), row.copy())

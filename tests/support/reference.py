@@ -104,8 +104,8 @@ def edges(i, row_ptr, next_state, weight):
 def strong_components(
     pair_ptr, row_ptr, next_state, weight, use, number, low, stack, path, row_at, outcome_at, label
 ):
-    """Tarjan's algorithm as it is told, by recursion; of the work arrays only `label` is filled."""
-    numbers, lows, open_states, count = {}, {}, [], 0
+    """Tarjan's algorithm as it is told, by recursion; of the work arrays only `number` and `label` are filled."""
+    numbers, lows, open_states, left, count = {}, {}, [], [], 0
 
     def visit(s):
         nonlocal count
@@ -122,11 +122,63 @@ def strong_components(
             while s in open_states:
                 label[open_states.pop()] = count
             count += 1
+        left.append(s)
 
     for s in range(len(label)):
         if s not in numbers:
             visit(s)
+    for place, s in enumerate(left):
+        number[s] = place
     return count
+
+
+def leading(begin, end, next_state, prob, s):
+    return {int(next_state[k]) for k in range(begin[s], end[s]) if prob[k] > 0} - {s}
+
+
+def split_first(order, begin, end, next_state, prob, number, label):
+    left, found = {s for s in range(len(number)) if number[s] < 0}, []
+    for s in map(int, order):
+        if s in left and not leading(begin, end, next_state, prob, s) & left:
+            left.remove(s)
+            found.append(s)
+    for place, s in enumerate(found):
+        number[s], label[s] = 0, place
+    return len(found)
+
+
+def split_last(order, begin, end, next_state, prob, number, into, label):
+    left, found = {s for s in range(len(number)) if number[s] < 0}, []
+    for s in map(int, reversed(order)):
+        if s in left and not any(s in leading(begin, end, next_state, prob, s2) for s2 in left):
+            left.remove(s)
+            found.append(s)
+    for place, s in enumerate(found):
+        number[s], label[s] = 0, -2 - place
+    return len(found)
+
+
+def carry_back(order, pair_ptr, rows, noise, v, chosen):
+    row_ptr, next_state, prob, r, gamma, sign = rows
+    gains = 0
+    for s in order:
+        worth = {}
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            others = [k for k in range(row_ptr[i], row_ptr[i + 1]) if next_state[k] != s]
+            met, leaves = sign * r[i], 1 - gamma
+            for k in others:
+                met += gamma * prob[k] * v[next_state[k]]
+                leaves += gamma * prob[k]
+            if leaves > 0:
+                worth[i] = met, leaves
+        best = v[s] + noise
+        gained = None
+        for i, (met, leaves) in worth.items():
+            if met > best * leaves:
+                best, gained = met / leaves, i
+        if gained is not None:
+            v[s], chosen[s], gains = best, gained, gains + 1
+    return gains
 
 
 def count_incoming(row_ptr, next_state, weight, use, in_ptr):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 HOMES = {
-    "reference": ("bellman", "graph", "episodes"),
+    "reference": ("bellman", "graph", "flow", "episodes"),
     "reference_learning": ("walk", "lines", "one_step", "recording"),
     "reference_kept_rows": ("search_groups", "search_kept_rows"),
     "reference_control": ("double_q", "dyna", "replay"),

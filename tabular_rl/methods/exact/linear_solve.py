@@ -123,6 +123,9 @@ def linear_solve(
     return conclude(run, mdp, certificate, task="prediction", policy=policy, v=v)
 
 
+CARRIED = 3  # sweeps that carry better values back, at most
+
+
 class Singular(NumericalError):
     """A system that floats cannot solve, though its solution may well be within their range."""
 
@@ -199,8 +202,8 @@ def improve(sweeper: Sweeper, v: Floats, rows: Ints, ahead: bool = False) -> tup
     sweeper : of the model
     v : (S,) the values of the policy that takes `rows`, in the sign of maximisation
     rows : (S,) the row of each state, -1 at terminal states; changed in place
-    ahead : look beyond the next step: better values are carried back along paths by a sweep in place each way, and the
-        rows that gain by them are exchanged too
+    ahead : look beyond the next step: better values are carried back along paths by sweeps in place in the order in
+        which value flows, and the rows that gain by them are exchanged too
 
     Returns
     -------
@@ -213,11 +216,7 @@ def improve(sweeper: Sweeper, v: Floats, rows: Ints, ahead: bool = False) -> tup
     better[live] = best[live] - q[rows[live]] > noise
     rows[better] = greedy[better]
     if ahead and better.any():
-        carried, greedy = v.copy(), np.empty_like(rows)
-        for forward in (False, True):
-            sweeper.optimal(carried, carried, greedy, forward)
-        gains = carried - v > noise
-        rows[gains] = greedy[gains]
+        sweeper.carry_back(v.copy(), rows, noise, CARRIED)
     return bool(better.any()), low, high
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SWEEPS = 10_000  # where a linear system cannot be solved
 SMALL = 500  # states up to which dense linear solves are quickest
+AHEAD = 100  # states from which better values are carried back between linear solves, at γ = 1
 LONG = 200  # outcomes a state from which to look at the rows takes longer than to solve for them
 SOLVES = 5  # linear solves and sweeps that it takes to the end, most often
 SOLVED, SWEPT = 16, 3  # a state of an elimination, an outcome of a sweep, in products
@@ -135,7 +136,7 @@ def _by_chains(goal: Goal, linear_solver: str) -> Improved:
     """Evaluate the chain of each policy, then improve it."""
     from tabular_rl.methods.exact.linear_solve import chain_values, improve
 
-    ahead = goal.mdp.problem.must_end and goal.model.S > SMALL
+    ahead = goal.mdp.problem.must_end and goal.model.S > AHEAD
     centred = not (goal.ends or goal.relative or goal.mdp.problem.must_end)
 
     def improved(_: Floats, rows: Ints) -> tuple[Floats, bool, float, float]:

@@ -86,6 +86,11 @@ class Graph:
 
     def components(self) -> tuple[int, Ints]:
         """Strongly connected components: their number, and one label a state."""
+        count, label, _ = self.searched()
+        return count, label
+
+    def searched(self) -> tuple[int, Ints, Ints]:
+        """What one search in depth finds: the components, and how many states were left before each state."""
         S, small = self.mdp.S, self.mdp.pair_ptr.dtype
         number, label = np.full(S, -1, dtype=small), np.full(S, -1, dtype=small)
         low, path, row_at = (np.empty(S, dtype=small) for _ in range(3))
@@ -93,7 +98,7 @@ class Graph:
         count = self.kernels.strong_components(
             self.mdp.pair_ptr, *self.arrays, self.use, number, low, self.queue, path, row_at, at, label
         )
-        return int(count), label
+        return int(count), label, number
 
 
 def edges(mdp: MDP) -> Floats:
@@ -175,6 +180,18 @@ def components(mdp: MDP, row_mask: Mask | None = None) -> tuple[int, Ints]:
     (2, array([0, 0, 1], dtype=int32))
     """
     return Graph(mdp, row_mask).components()
+
+
+def flow_order(mdp: MDP) -> Ints:
+    """Return the states (S,) so that each stands after those that it leads to, but for ways that lead back to it.
+
+    >>> flow_order(MDP([[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]], [[0], [0], [0]], 1, terminal=[2])).tolist()
+    [2, 1, 0]
+    """
+    _, _, place = Graph(mdp).searched()
+    order = np.empty_like(place)
+    order[place] = np.arange(mdp.S, dtype=order.dtype)
+    return order
 
 
 def end_components(mdp: MDP, row_mask: Mask | None = None) -> tuple[Ints, Mask]:

@@ -43,7 +43,8 @@ class TotalReward:
     it is the model itself.
 
     of_state (S,) the quotient's state of each state; row_of (L',) the row of each of its rows, -1 for staying;
-    internal (L,) the rows inside of merged components; proper_rows (S',) rows of a policy that ends surely.
+    internal (L,) the rows inside of merged components; proper_rows (S',) rows of a policy that ends surely; `must_end`
+    says that every policy of the quotient does, as far as is known: no end component is left.
     """
 
     mdp: MDP
@@ -52,6 +53,7 @@ class TotalReward:
     row_of: Ints
     internal: Mask
     proper_rows: Ints
+    must_end: bool = False
 
     @property
     def merged(self) -> bool:
@@ -138,12 +140,13 @@ def total_reward(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
     """
     mdp = sweeper.mdp
     signs = reward_signs(mdp)
-    zero, internal = end_components(mdp, signs == 0)
+    zero, internal, ends = _idle_components(mdp, signs)
     total = _merge(mdp, zero, internal)
     quotient = total.quotient
+    object.__setattr__(total, "must_end", ends)
     if total.merged:
         signs = np.append(signs, np.int8(0))[total.row_of]  # staying, -1, earns 0
-    if (signs > 0).any():
+    if not ends and (signs > 0).any():
         _refuse_recurring(total, signs, sweeper, exactly)
     sure, proper = almost_surely_reaching(quotient, quotient.terminal)
     if not sure.all():
@@ -155,6 +158,21 @@ def total_reward(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
         raise NoFiniteAnswer(what, _names(mdp, ~sure[total.of_state]))
     object.__setattr__(total, "proper_rows", proper)
     return total
+
+
+def _idle_components(mdp: MDP, signs: NDArray[np.int8]) -> tuple[Ints, Mask, bool]:
+    """The end components of rows of reward 0, as `end_components` gives them, and whether there are no others.
+
+    Most often there are no others, or none at all: then one search says both. Where every row pays and rows are long it
+    would most often be idle, and take long.
+    """
+    free = signs == 0
+    if not free.any() and mdp.K > 2 * mdp.L:
+        return (*end_components(mdp, free), False)
+    label, inside = end_components(mdp)
+    if free[inside].all():
+        return label, inside, True
+    return (*end_components(mdp, free & inside), False)
 
 
 def _refuse_recurring(total: TotalReward, signs: NDArray[np.int8], sweeper: Sweeper, exactly: bool) -> None:
