@@ -289,8 +289,9 @@ def first_values(width, ptr, packed, first, last, chosen, v):
     """v(t) ← its best row where outcomes that stand later are foreseen, for the states first ≤ t < last.
 
     They are taken to lie beyond t as far as t lies beyond those that stand before it, v(t) + (v(t) - their mean), and
-    what of them weighs more than half of these to be t itself. Of equal rows it takes the first and the last in turn,
-    as `improve` does. A row all of whose outcomes stand later says nothing; where no row says anything v(t) and
+    what of them weighs more than half of these to be t itself; or to be t itself all of them where that is less, since
+    values that are too high may take long to fall where one can wait. Of equal rows it takes the first and the last in
+    turn, as `improve` does. A row all of whose outcomes stand later says nothing; where no row says anything v(t) and
     chosen(t) stay.
     """
     next_place, weight, reward = packed[0], packed[1], packed[2]
@@ -310,10 +311,11 @@ def first_values(width, ptr, packed, first, last, chosen, v):
                     before += w
                 else:
                     later += w
+            stays = (reward[number] + q) / (1.0 - later) if later < 1.0 else 0.0
             beyond = min(later, 0.5 * before)
             if before > 0.0:
                 q -= beyond * q / before
-            q = (reward[number] + q) / (1.0 - later - beyond)
+            q = min((reward[number] + q) / (1.0 - later - beyond), stays)
             if later < 0.999999 and (q > best or (q == best and t % 2 == 1)):
                 best = q
                 found = i

@@ -335,3 +335,23 @@ def test_states_that_only_loop_are_ends():
     steps = [("a", "x", "b", 1, 0), ("b", "x", "b", 1, 1), ("b", "y", "b", 1, 2)]
     assert Facts(MDP.from_outcomes(steps, 0.9)).ends
     assert not Facts(MDP.from_outcomes([*steps, ("b", "z", "a", 1, 0)], 0.9)).ends
+
+
+def test_first_values_are_not_too_high_where_one_can_wait():
+    """Chances to reach a goal by short moves, with rows that may wait: no sweep lowers what begins above them."""
+    rng, S = np.random.default_rng(1), 300
+    to = np.clip(np.arange(S)[:, None, None] + rng.integers(-20, 21, (S, 3, 3)), 0, S - 1)
+    kind, outcomes = np.asarray(rng.random(S)), []
+    end = np.where(kind < 0.01, "goal", np.where(kind < 0.02, "trap", np.arange(S).astype(str)))
+    end[:2] = "goal", "trap"
+    for s in np.flatnonzero(end == np.arange(S).astype(str)).tolist():
+        for a in range(3):
+            p = rng.integers(1, 20, 4)
+            moves = [(s, 1)] if a == 2 and kind[s] > 0.8 else [*zip(to[s, a], p[:3], strict=True), (s, p[3])]
+            total = int(sum(x for _, x in moves))
+            outcomes += [
+                (str(s), a, end[t], Fraction(int(x), total), int(end[t] == "goal")) for t, x in moves
+            ]
+    answer = ordered_gauss_seidel(MDP.from_outcomes(outcomes, 1, terminal=["goal", "trap"]))
+    assert answer.status.reached
+    assert answer.v.max() <= 1 + 1e-9

@@ -276,10 +276,11 @@ def first_values(width, ptr, packed, first, last, chosen, v):
                     known, before = known + w * float(v[t2]), before + w
                 else:
                     later += w
+            stays = (x + known) / (1.0 - later) if later < 1.0 else 0.0
             beyond = min(later, before / 2)
             known -= beyond * known / before if before > 0 else 0.0
             if later < 0.999999:
-                q[i] = (x + known) / (1.0 - later - beyond)
+                q[i] = min((x + known) / (1.0 - later - beyond), stays)
         at, best = best_of(q, chosen[t], t)
         if best > -math.inf:
             chosen[t], v[t] = at, best
