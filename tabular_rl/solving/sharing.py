@@ -86,6 +86,10 @@ def dense_rows(rows: tuple[Any, ...], run: NDArray[Any], S: int) -> Shared:
     rows : as kernels read them
     run : (L,) the first state of each run, as kernels/long_rows.py finds them
     S : the number of states
+
+    Returns
+    -------
+    Shared, with `run`.
     """
     return _shared((*rows[:3], rows[3], 1.0, 1.0), np.arange(len(run)), S)._replace(run=run)
 
