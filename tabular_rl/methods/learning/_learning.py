@@ -38,7 +38,7 @@ from tabular_rl.solving import run as running
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import Method
 from tabular_rl.solving.run import Stop
-from tabular_rl.solving.sampling import BLOCK, cumulative, in_lines, policy_cum, sampling_model, streams
+from tabular_rl.solving.sampling import BLOCK, cumulative, policy_cum, sampling_model, streams
 from tabular_rl.solving.solution import Floats
 
 if TYPE_CHECKING:
@@ -106,9 +106,8 @@ class Learning(Inputs, Arrays):
         return clock, self.add_index("row", self.mdp.L, -1)
 
     def model(self) -> Model:
-        """The model as kernels sample it; it is laid out in lines where many steps read it."""
-        model = sampling_model(self.mdp, together=self.runs > 1)
-        return in_lines(model) if self.steps * self.runs > self.mdp.K else model
+        """The model as kernels sample it."""
+        return sampling_model(self.mdp, together=self.runs > 1)
 
     def cum(self) -> Floats:
         """The cumulative probabilities (L,) of the behaviour policy."""

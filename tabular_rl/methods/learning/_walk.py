@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.solving.learned import Learned
-from tabular_rl.solving.sampling import Floats, read_only
+from tabular_rl.solving.sampling import Floats, in_lines, read_only
 
 if TYPE_CHECKING:
     from tabular_rl.kernels.walk import Walk
@@ -51,6 +51,9 @@ def learn_by(
     from tabular_rl.kernels.one_step import begin
 
     model, first_rate, log = run.model(), run.exploring()[2], None
+    # A run that is alone waits for memory, where it reads by a guess: rows as they are stored let it.
+    if run.steps * run.runs > run.mdp.K and (run.runs > 1 or not beyond_cache(run)):
+        model = in_lines(model)
     clock: NDArray[Any] | None
     if run.data is None:
         clock, row = place or run.add_walk(walk.episode_steps)
