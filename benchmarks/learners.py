@@ -122,7 +122,7 @@ def main() -> None:
         "runs.",
         "",
         "On the frozen lake (16 states, slippery), against one run of ours; the goals are 50 times plain Python and "
-        "500 times Gymnasium, and are missed by half:",
+        "500 times Gymnasium, and are missed:",
         "",
         "| rival | million updates a second | ours is faster by | versions |",
         "|---|---:|---:|---|",
