@@ -24,10 +24,15 @@ class Unfit(Exception):
 
 def main(model, constants, out, *files):
     program = stormpy.parse_prism_program(model, prism_compatibility=True)
-    properties = [p for file in files for p in parsed(file, program)]
+    properties, answers = [], []
+    for file in files:
+        try:
+            properties += parsed(file, program)
+        except Exception as error:  # of Storm's parser: the other files are asked all the same
+            reason = str(error).strip().splitlines()[0]
+            answers.append({"name": os.path.basename(file), "unfit": f"not read: {reason}"[:160]})
     program, properties = stormpy.instantiate_constants(program, constants, properties)
     found = stormpy.build_model(program, properties)
-    answers = []
     for number, asked in enumerate(properties):
         try:
             answers.append(question(found, program, asked, number))
