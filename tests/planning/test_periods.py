@@ -97,6 +97,15 @@ def test_no_classes_are_found_where_there_is_no_period_or_too_long_a_one(layout)
     assert not group.any()
 
 
+@pytest.mark.parametrize(("chains", "found"), [(40, 160), (80, 0)])
+def test_a_model_in_many_pieces_has_no_classes(chains, found):
+    """Each piece is a circle of two states: its classes, and those of states that would lead there."""
+    rows = cycles([(2, 1)] * chains)
+    group = np.zeros(len(rows), dtype=np.int32)
+    assert periodic_classes(arrays(rows), group) == found
+    assert bool(group.any()) == bool(found)
+
+
 def test_a_policy_that_ends_has_no_classes():
     rows = [(np.array([1]), np.ones(1)), (np.array([2]), np.ones(1)), (np.zeros(0, dtype=int), np.zeros(0))]
     assert periodic_classes(arrays(rows), np.zeros(3, dtype=np.int32)) == 0

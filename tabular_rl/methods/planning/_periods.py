@@ -16,6 +16,7 @@ MOST = 512  # groups: a dense system of as many unknowns is solved for each corr
 ALL, LIKELY = 1e-9, 0.25  # of the largest probability of a row: the outcomes that count
 WALK = 1000  # steps, after which a walk is thought to have come to where it stays
 PASSES = 20  # over the states that are not visited from there
+PIECES = 64  # a chain of fewer than one in so many of the states, with those that lead there, tells little
 
 
 def periodic_classes(outcomes: tuple[Any, ...], group: Ints) -> int:
@@ -58,7 +59,7 @@ def _classes(
     """
     from tabular_rl.kernels import search_groups as kernels
 
-    (queue, level), S, m, before = arrays, len(group), 0, group[:0]
+    (queue, level), S, m, before, few = arrays, len(group), 0, group[:0], len(live) / PIECES
     while len(live):
         least = 1 if m else 2
         for start in (0, -1)[:least]:
@@ -79,5 +80,9 @@ def _classes(
             states = (0, S, 1) if i % 2 else (S - 1, -1, -1)
             if not kernels.lead_into(*outcomes, before, *states, group):
                 break
-        live = live[group[live] < 0]
+        left = live[group[live] < 0]
+        if len(live) - len(left) < few:  # the model is in pieces
+            group[:], level[:] = -1, -1
+            return 0
+        live = left
     return m
