@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.model.clock import phase
-from tabular_rl.model.graph.search import can_reach, row_mask_of
+from tabular_rl.model.graph.search import policy_can_reach
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import Beyond, U, down, geometric, up
 from tabular_rl.model.rows import Floats
@@ -146,4 +146,4 @@ def proven_states(sweeper: Sweeper, keep: NDArray[np.bool_], chosen: NDArray[Any
     Mask (S,). Terminals are in it.
     """
     sure = sweeper.sole(keep, chosen)
-    return sure if sure.all() else ~can_reach(sweeper.mdp, ~sure, row_mask_of(sweeper.mdp, chosen))
+    return sure if sure.all() else ~policy_can_reach(sweeper.mdp, chosen, ~sure)

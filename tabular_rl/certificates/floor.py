@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.model.graph.search import Mask, can_reach, edges, row_mask_of
+from tabular_rl.model.graph.search import Mask, edges, policy_can_reach
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.rounding import TINY, down, roundings, up
 from tabular_rl.model.rows import Ints, places
@@ -64,6 +64,6 @@ def floor_of(mdp: MDP, rows: Ints, zero: Mask, ceiling: float, signs: NDArray[np
     bad = none.copy()
     bad[states[~good]] = True
     own = np.where(zero, -1, rows)
-    sure: Mask = ~zero & ~can_reach(mdp, bad, row_mask_of(mdp, own))
+    sure: Mask = ~zero & ~policy_can_reach(mdp, own, bad)
     least = float(np.min(share, initial=ceiling, where=pays & sure[states]))
     return sure, least

@@ -31,7 +31,7 @@ from tabular_rl.certificates.fine import FineBounds
 from tabular_rl.certificates.floor import floor_of
 from tabular_rl.certificates.upper import FEW, LEAST, SETTLED, UpperBounds, steps_counted, too_slow
 from tabular_rl.model.clock import phase
-from tabular_rl.model.graph.search import Mask, can_reach, repaired, row_mask_of
+from tabular_rl.model.graph.search import Mask, policy_can_reach, repaired, row_mask_of
 from tabular_rl.model.graph.total import (
     TotalReward,
     idle_and_collecting,
@@ -285,7 +285,7 @@ class TotalCertifier(Certifier):
             stays[quotient.pair_state[only & ~real]] = True
             inside = total.internal[rows]
             sure[own] |= inside & (~chain.zero[own] | stays[total.of_state[own]])
-        return sure if sure.all() else ~can_reach(mdp, ~sure, row_mask_of(mdp, self.rows))
+        return sure if sure.all() else ~policy_can_reach(mdp, self.rows, ~sure)
 
 
 def _note(mdp: MDP, lower: Floats, upper: Floats) -> str:

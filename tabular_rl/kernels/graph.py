@@ -118,6 +118,23 @@ def search_forward(pair_ptr, row_ptr, next_state, weight, use, queue, found):
 
 
 @kernel
+def pass_back(row_ptr, next_state, weight, rows, first, last, step, found):
+    """found(s) ← the row of s has an edge into a state found, for s = first, first + step ... up to last.
+
+    Returns True where a state is found that was not.
+    """
+    more = False
+    for s in range(first, last, step):
+        if rows[s] >= 0 and not found[s]:
+            for k in range(row_ptr[rows[s]], row_ptr[rows[s] + 1]):
+                if weight[k] > 0.0 and found[next_state[k]]:
+                    found[s] = True
+                    more = True
+                    break
+    return more
+
+
+@kernel
 def search_backward(in_ptr, in_row, row_state, use, queue, via, found):
     """found(s) ← s can reach a state found at first; via(s) ← a row of s that begins a shortest way."""
     size = 0

@@ -14,7 +14,7 @@ from sized_models import gridworld
 
 from tabular_rl.errors import NoFiniteAnswer, NumericalError
 from tabular_rl.methods.exact.rational import rational, rational_evaluation
-from tabular_rl.model.graph import mean
+from tabular_rl.model.graph import mean, search
 from tabular_rl.model.graph.mean import _largest_mean_sign_exact, largest_mean_sign
 from tabular_rl.model.graph.reduction import reduced, unreduced, zero_states
 from tabular_rl.model.graph.search import (
@@ -23,6 +23,7 @@ from tabular_rl.model.graph.search import (
     can_reach,
     components,
     end_components,
+    policy_can_reach,
     reachable,
     recurring,
     repaired,
@@ -36,6 +37,26 @@ KINDS = {
     "+inf": ("diverges to +inf", "cost diverges to -inf"),
     "-inf": ("diverges to -inf", "cost diverges to +inf"),
 }
+
+
+@pytest.mark.parametrize("passes", [0, 1, 2, 12])
+def test_where_one_row_of_each_state_leads(monkeypatch, passes):
+    """Against powers of the graph, also where ways are longer than the passes."""
+    monkeypatch.setattr(search, "PASSES", passes)
+    rng = np.random.default_rng(passes)
+    for _ in range(10):
+        S = int(rng.integers(2, 30))
+        P = np.zeros((S, 2, S))
+        for s, a in itertools.product(range(S), range(2)):
+            P[s, a, rng.choice(S, 2, replace=False)] = 0.5
+        P[0] = 0
+        mdp = MDP(P, np.zeros((S, 2)), 0.9, terminal=[0])
+        action = rng.integers(0, 2, S)
+        rows = np.where(mdp.terminal, -1, mdp.pair_ptr[:-1] + action)
+        target = rng.random(S) < 0.15
+        steps = P[np.arange(S), action] > 0
+        ever = np.linalg.matrix_power(steps + np.eye(S), S) @ target > 0
+        assert policy_can_reach(mdp, rows, target).tolist() == ever.tolist()
 
 
 @pytest.mark.parametrize("models", [100, pytest.param(500, marks=pytest.mark.slow)])

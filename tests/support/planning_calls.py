@@ -125,6 +125,9 @@ def graph_calls(seed):
     reference.fill_incoming(*edges, use, in_ptr[:-1].copy(), in_row)
     queue, found, via = np.zeros(S, dtype=np.int32), rng.random(S) < 0.2, work[1]
     yield "search_forward", (pair_ptr, *edges, use, queue, found)
+    chosen = np.where(np.diff(pair_ptr) > 0, pair_ptr[1:] - 1, -1).astype(np.int32)
+    for states in ((0, S, 1), (S - 1, -1, -1), (3, S - 2, 1)):
+        yield "pass_back", (*edges, chosen, *states, found)
     later = use & (rng.random(L) < 0.8)  # rows that went after the edges were turned round
     for still in (use, later):
         yield "search_backward", (in_ptr, in_row, row_state, still, queue, via, found)

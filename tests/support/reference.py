@@ -207,6 +207,14 @@ def search_forward(pair_ptr, row_ptr, next_state, weight, use, queue, found):
                     found[s2] = True
 
 
+def pass_back(row_ptr, next_state, weight, rows, first, last, step, found):
+    before = found.copy()
+    for s in range(first, last, step):
+        to = [] if rows[s] < 0 else list(edges(rows[s], row_ptr, next_state, weight))
+        found[s] = found[s] or any(found[s2] for s2 in to)
+    return bool((found != before).any())
+
+
 def search_backward(in_ptr, in_row, row_state, use, queue, via, found):
     waiting = [s for s in range(len(found)) if found[s]]
     for s2 in waiting:  # it grows

@@ -16,6 +16,7 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.model.rows import Floats, Ints, row_sums
 
 Mask = NDArray[np.bool_]
+PASSES = 12  # over the rows of a policy: longer ways are searched for
 
 
 class Graph:
@@ -169,6 +170,39 @@ def can_reach(mdp: MDP, target: Mask, row_mask: Mask | None = None, weight: Floa
     found = np.array(target, dtype=bool)
     Graph(mdp, row_mask, weight).backward(found)
     return found
+
+
+def policy_can_reach(mdp: MDP, rows: Ints, target: Mask) -> Mask:
+    """Return the states (S,) from which `target` (S,) can be reached, itself included, by one row of each state.
+
+    A few passes over these rows mostly find them, forward and backward in turn: to turn all edges round takes longer.
+
+    Parameters
+    ----------
+    mdp : the model
+    rows : (S,) the row of each state, -1 where there is none
+    target : (S,) marks the states to arrive at
+
+    Returns
+    -------
+    Mask (S,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mdp = MDP([[[0, 1, 0], [0, 0, 1]], [[1, 0, 0]] * 2, [[0, 0, 1]] * 2], np.zeros((3, 2)), 0.9)
+    >>> policy_can_reach(mdp, np.array([0, 2, 4]), np.array([False, False, True])).tolist()
+    [False, False, True]
+    >>> policy_can_reach(mdp, np.array([1, 2, 4]), np.array([False, False, True])).tolist()
+    [True, True, True]
+    """
+    found = np.array(target, dtype=bool)
+    pass_back, edge = kernels("graph", mdp.K, mdp.L).pass_back, edges(mdp)
+    for i in range(PASSES):
+        states = (0, mdp.S, 1) if i % 2 else (mdp.S - 1, -1, -1)
+        if not pass_back(mdp.row_ptr, mdp.next_state, edge, rows, *states, found):
+            return found
+    return can_reach(mdp, found, row_mask_of(mdp, rows))
 
 
 def components(mdp: MDP, row_mask: Mask | None = None) -> tuple[int, Ints]:
