@@ -54,6 +54,8 @@ def floor_of(mdp: MDP, rows: Ints, zero: Mask, ceiling: float, signs: NDArray[np
     at = places(begin, size)
     ends: Any = np.add.reduceat(mdp.prob[at] * zero[mdp.next_state[at]], np.cumsum(size) - size)
     pays = ends > 0
+    if ends.min() > 0.5:  # it ends soon: its steps are counted, with fewer roundings
+        return none, 0.0
     most = up(1 + up(roundings(facts.longest_row + 4) + up(2 * facts.mass_defect)))
     ends = up(up(ends * most) + facts.longest_row * TINY)
     with np.errstate(over="ignore"):

@@ -10,28 +10,28 @@ from tabular_rl.kernels._jit import at, kernel
 
 
 @kernel
-def fill_lines(model, lines, whole):
+def fill_lines(row_ptr, next_state, cum, reward, r, terminal, width, lines, whole):
     """The line of each row; where a row has fewer outcomes than W, its last one again, which no uniform takes."""
-    W = model.width
+    W = width
     for i in range(len(lines)):
-        first = model.row_ptr[i]
-        last = model.row_ptr[i + 1] - 1
+        first = row_ptr[i]
+        last = row_ptr[i + 1] - 1
         for j in range(W):
             out = min(first + j, last)
-            s2 = model.next_state[out]
+            s2 = next_state[out]
             if j < W - 1:
-                lines[i, j] = model.cum[out]
-            whole[i, W - 1 + j] = -1 if model.terminal[s2] else s2
-            if len(model.reward) > 0:
-                lines[i, 2 * W - 1 + j] = model.reward[out]
-        if len(model.reward) == 0:
-            lines[i, 2 * W - 1] = model.r[i]
+                lines[i, j] = cum[out]
+            whole[i, W - 1 + j] = -1 if terminal[s2] else s2
+            if len(reward) > 0:
+                lines[i, 2 * W - 1 + j] = reward[out]
+        if len(reward) == 0:
+            lines[i, 2 * W - 1] = r[i]
 
 
 @kernel
-def place_in_line(model, i, u):
+def place_in_line(width, lines, i, u):
     """Where line i holds the next state of its outcome by one uniform u; W places on is that outcome's reward."""
-    place = model.width - 1
-    for j in range(model.width - 1):
-        place += u >= model.lines[at(i), at(j)]
+    place = width - 1
+    for j in range(width - 1):
+        place += u >= lines[at(i), at(j)]
     return place

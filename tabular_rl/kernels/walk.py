@@ -292,7 +292,7 @@ def sample(model, i, u):
     """(r, s') of row i with one uniform u; s' is -1 where it ends the episode."""
     if model.width == 0:
         return outcome(model, i, draw(model, i, u))
-    place = place_in_line(model, i, u)
+    place = place_in_line(model.width, model.lines, i, u)
     paid = place + model.width if len(model.reward) > 0 else 2 * model.width - 1
     return model.lines[at(i), at(paid)], model.whole[at(i), at(place)]
 

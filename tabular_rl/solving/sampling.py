@@ -67,7 +67,8 @@ def in_lines(model: Model) -> Model:
     room = room[-room.ctypes.data // 8 % LINE :][: L * n]
     lines = room.reshape(L, n)
     model = model._replace(width=W, lines=lines, whole=lines.view(np.int64))
-    fill_lines(model, lines, model.whole)
+    arrays = model.row_ptr, model.next_state, model.cum, model.reward, model.r, model.terminal
+    fill_lines(*arrays, W, lines, model.whole)
     return model
 
 

@@ -18,9 +18,15 @@ from tabular_rl import MDP, Policy
 from tabular_rl.methods.exact._truth import where_unsolved
 from tabular_rl.model.rationals import long_fraction, spell
 
-# From "try" the end is reached with 1e-12 a step, for 1: the value is 1, and floats prove .9973 to 1.0027.
+# From "s" the end is reached with 1e-12 a step, for 1, and so is "lost", for 0: the value is .5.
 TRY = MDP.from_outcomes(
-    [("s", "try", "end", F(1, 10**12), 1), ("s", "try", "s", 1 - F(1, 10**12), 0)], 1, terminal=["end"]
+    [
+        ("s", "try", "end", F(1, 10**12), 1),
+        ("s", "try", "lost", F(1, 10**12), 0),
+        ("s", "try", "s", 1 - F(2, 10**12), 0),
+    ],
+    1,
+    terminal=["end", "lost"],
 )
 
 
@@ -71,11 +77,11 @@ def test_exact_answers_are_proven_where_floats_are_too_coarse(tmp_path, capsys):
     done = inside(capsys, "verify", tmp_path / "try.toml", tmp_path / "a.json")
     assert done.code == 0
     assert "values: within" not in done.err
-    verdict = t.verify(TRY, {"s": 1.0})  # of a file from elsewhere: rational arithmetic finds the truth
+    verdict = t.verify(TRY, {"s": 0.5})  # of a file from elsewhere: rational arithmetic finds the truth
     assert verdict
     assert verdict.error < 1e-15
-    assert t.verify(TRY, {"s": 1.001}).wrong == ("s",)
-    assert t.verify(TRY, [1.0, 0.0], policy=Policy.uniform(TRY))
+    assert t.verify(TRY, {"s": 0.501}).wrong == ("s",)
+    assert t.verify(TRY, [0.5, 0.0, 0.0], policy=Policy.uniform(TRY))
     assert t.verify(TRY, t.evaluate(TRY, Policy.uniform(TRY), method="rational-evaluation"))
 
 

@@ -130,7 +130,8 @@ def laid_out():
 
         def filled(fill_lines, model=model):
             lines = np.zeros((4, 16))
-            fill_lines(model, lines, lines.view(np.int64))
+            arrays = model.row_ptr, model.next_state, model.cum, model.reward, model.r, model.terminal
+            fill_lines(*arrays, model.width, lines, lines.view(np.int64))
             return {"lines": lines}
 
         made.append(
@@ -146,8 +147,9 @@ def laid_out():
             # the twin takes it of the lists of outcomes
             own = functools.partial(lambda given, kernels: kernels["sample"](*given), (model, i, u))
             made.append(Check(reference_learning.sample(model, i, u), own, tuple.__eq__))
-            own = functools.partial(lambda given, kernels: kernels["place_in_line"](*given), (model, i, u))
-            made.append(Check(reference_learning.place_in_line(model, i, u), own, operator.eq))
+            line = model.width, lines, i, u
+            own = functools.partial(lambda given, kernels: kernels["place_in_line"](*given), line)
+            made.append(Check(reference_learning.place_in_line(*line), own, operator.eq))
     return made
 
 

@@ -42,7 +42,7 @@ ALIKE = {
     "outcome: r = model.reward[at(out)] if len(model.reward) > 0 else model.r[at(i)] -> "
     "r = model.reward[at(out)] if len(model.reward) > 1 else model.r[at(i)]",
     "fetch_row: if len(model.reward) > 0: -> if len(model.reward) > 1:",
-    "fill_lines: if len(model.reward) > 0: -> if len(model.reward) > 1:",
+    "fill_lines: if len(reward) > 0: -> if len(reward) > 1:",
     "sample: paid = place + model.width if len(model.reward) > 0 else 2 * model.width - 1 -> "
     "paid = place + model.width if len(model.reward) > 1 else 2 * model.width - 1",
     *(f"{rule}: fetch_row(model, log, walk, e, row, visits, q) -> fetch_row(model, log, walk, e, row, visits, bar)"

@@ -216,19 +216,20 @@ def next_row(model, walk, x, u, s2, chosen, e, clock, row, visits, q):
 # -- twins of kernels/lines.py --------------------------------------------------------------------------------------
 
 
-def fill_lines(model, lines, whole):
-    W = model.width
-    for i, (first, end) in enumerate(itertools.pairwise(model.row_ptr.tolist())):
+def fill_lines(row_ptr, next_state, cum, reward, r, terminal, width, lines, whole):
+    W = width
+    for i, (first, end) in enumerate(itertools.pairwise(row_ptr.tolist())):
         outs = [*range(first, end), *[end - 1] * W][:W]
-        rewards = [float(model.reward[out]) for out in outs] if len(model.reward) else [float(model.r[i])]
-        lines[i, : W - 1] = [float(model.cum[out]) for out in outs[:-1]]
-        whole[i, W - 1 : 2 * W - 1] = [outcome(model, i, out)[1] for out in outs]
+        rewards = [float(reward[out]) for out in outs] if len(reward) else [float(r[i])]
+        lines[i, : W - 1] = [float(cum[out]) for out in outs[:-1]]
+        whole[i, W - 1 : 2 * W - 1] = [
+            -1 if terminal[next_state[out]] else int(next_state[out]) for out in outs
+        ]
         lines[i, 2 * W - 1 : 2 * W - 1 + len(rewards)] = rewards
 
 
-def place_in_line(model, i, u):
-    W = model.width
-    return W - 1 + next((j for j in range(W - 1) if u < model.lines[i, j]), W - 1)
+def place_in_line(width, lines, i, u):
+    return width - 1 + next((j for j in range(width - 1) if u < lines[i, j]), width - 1)
 
 
 # -- twins of kernels/one_step.py -----------------------------------------------------------------------------------

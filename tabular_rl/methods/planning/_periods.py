@@ -40,7 +40,7 @@ def periodic_classes(outcomes: tuple[Any, ...], group: Ints) -> int:
 
     >>> group, begin, to = np.zeros(3, dtype=np.int32), np.arange(3), np.array([1, 0, 0], dtype=np.uint32)
     >>> periodic_classes((begin, begin + 1, to, np.ones(3)), group), group.tolist()
-    (4, [0, 1, 3])
+    (4, [1, 0, 2])
     """
     live = np.flatnonzero(outcomes[1] > outcomes[0])
     arrays = np.empty(len(group), dtype=np.int64), np.full_like(group, -1)
