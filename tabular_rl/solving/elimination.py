@@ -27,6 +27,8 @@ STEPS = 1000, 10**8  # before a part counts as one that fills in: a state, or in
 MOST_STEPS = 10_000  # a state
 FIRST = 80  # steps a state before what is left of a part is swept over
 EQUAL = 8  # entries of sweeps that are worth a step: to go on takes several times as many steps as were made
+CALL = 3000  # entries that a sweep could read while it is called
+FULL = 24  # n states that are left take up to n**3 / 3 steps: up to 8 times the steps made, they are not swept over
 ROOM = 8, 2_000_000  # entries beside those of the chain: a state, or in all
 CROWD = 1000  # neighbours of a state whose row takes long to change
 THIN = 50  # steps a state where a chain fills in but little
@@ -227,7 +229,7 @@ class Elimination:
         spent, n, hopeless = begun * len(part), len(part), False
         while progress[4] >= 0:
             left = int(progress[0])
-            if left and not hopeless:
+            if left**3 > FULL * spent and not hopeless:
                 missing = self._rest(waiting[:left], spent, x, sweeps)
                 left, hopeless = left if missing else 0, missing > HOPELESS
             if not left:
@@ -255,7 +257,7 @@ class Elimination:
         room = int(heads.degree[states].sum()) + n
         column, value = np.empty(room, dtype=self.label.dtype), np.empty(room)
         size = list_rows(entries, heads, taken, states, ptr, column, value)
-        most = EQUAL * spent // size
+        most = EQUAL * spent // (size + CALL)
         if most < 4 * LOOK:
             return 1.0
         rest = Chain(ptr[:-1], ptr[1:], column, value, 1.0, 0.0)

@@ -10,6 +10,7 @@ from graphs import solve_fractions
 from mutants import plain
 from scipy.sparse import csr_array
 
+from tabular_rl.kernels import elimination as kernels
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.solving import elimination
@@ -192,30 +193,32 @@ def filling_chain(n, seed):
     return P
 
 
-@pytest.mark.parametrize("fine", [False, True])
-def test_what_is_left_of_a_part_is_swept_over(fine, monkeypatch):
-    monkeypatch.setattr(elimination, "FIRST", 4)
+def sweep_what_is_left(monkeypatch, at_any_cost=True):
+    """Have a part be given up early, and no other way be taken; returns the numbers of states in each sweep."""
     for way in ("_dense", "_factored", "_swept"):
         monkeypatch.setattr(Elimination, way, None)
-    taken = []
-    rest = Elimination._rest
-    monkeypatch.setattr(
-        Elimination,
-        "_rest",
-        lambda self, states, *more: taken.append(len(states)) or rest(self, states, *more),
-    )
+    if at_any_cost:
+        for limit, number in {"FIRST": 4, "CALL": 0, "FULL": 0}.items():
+            monkeypatch.setattr(elimination, limit, number)
+    sweeps, sweep = [], kernels.sweep_part
+    monkeypatch.setattr(kernels, "sweep_part", lambda *given: sweeps.append(given[3]) or sweep(*given))
+    return sweeps
+
+
+@pytest.mark.parametrize("fine", [False, True])
+def test_what_is_left_of_a_part_is_swept_over(fine, monkeypatch):
+    sweeps = sweep_what_is_left(monkeypatch)
     n = 400
     P, b = filling_chain(n, 3), np.ones(n + 1)
     x = Elimination.of_chain(csr_array(P), 1.0, np.arange(n + 1) == n).solve(b, sweeps=0 if fine else 2000)
-    assert 0 < taken[-1] < n
+    assert sweeps
+    assert 0 < sweeps[-1] < n
     expected = np.append(np.linalg.solve(np.eye(n) - P[:n, :n], b[:n]), 0.0)
     assert np.allclose(x, expected, rtol=1e-12 if fine else 0.05)
 
 
 def test_states_are_taken_out_further_where_sweeps_over_the_rest_are_slow(monkeypatch):
-    monkeypatch.setattr(elimination, "FIRST", 4)
-    for way in ("_dense", "_factored", "_swept"):
-        monkeypatch.setattr(Elimination, way, None)
+    sweeps = sweep_what_is_left(monkeypatch)
     n = 120
     P, b = filling_chain(n, 5), np.ones(n + 1)
     P[:n, n] *= 1e-7
@@ -223,9 +226,20 @@ def test_states_are_taken_out_further_where_sweeps_over_the_rest_are_slow(monkey
         csr_array(P / P.sum(axis=1, keepdims=True).clip(0.5)), 1.0, np.arange(n + 1) == n
     )
     x = chain.solve(b)
+    assert sweeps
     whole = Elimination.of_chain(
         csr_array(P / P.sum(axis=1, keepdims=True).clip(0.5)), 1.0, np.arange(n + 1) == n
     )
     monkeypatch.setattr(elimination, "FIRST", elimination.MOST_STEPS)
     assert np.allclose(x, whole.solve(b), rtol=1e-12)
     assert x.max() > 1e6
+
+
+@pytest.mark.parametrize("n", [60, 150, 250])
+def test_a_few_hundred_states_that_fill_in_are_not_swept_over(n, monkeypatch):
+    """The calls of sweeps take longer than to take them all out."""
+    sweeps = sweep_what_is_left(monkeypatch, at_any_cost=False)
+    P, b = filling_chain(n, 7), np.ones(n + 1)
+    x = Elimination.of_chain(csr_array(P), 1.0, np.arange(n + 1) == n).solve(b)
+    assert not sweeps
+    assert np.allclose(x[:n], 10.0, rtol=1e-12)  # it ends after 10 steps, on average
