@@ -25,6 +25,7 @@ from benchmarks.race import RIVALS, Entry, Options, Racer, race, write_model
 from benchmarks.report import Row, races_page
 from benchmarks.truth import truth_of
 from tabular_rl import MDP
+from tabular_rl.errors import TabularError
 from tabular_rl.methods.lookup import PLANNERS, planner_of
 
 # Every family once; what is near to one of these at another size or discount is large.
@@ -164,6 +165,29 @@ class Runner:
 
 def main(arguments: list[str] | None = None) -> None:
     asked = parser().parse_args(arguments)
+    try:
+        check(asked)
+        asked_for(asked, arguments)
+    except TabularError as error:  # of a discount, a method
+        raise SystemExit(str(error)) from None
+
+
+def check(asked: argparse.Namespace) -> None:
+    """Refuse numbers that no run can have."""
+    for name, least in (("calls", 1), ("limit", 0), ("tolerance", 0), ("memory", 0), ("largest", 1)):
+        found = getattr(asked, name)
+        if found is not None and not (found >= least and found > 0):
+            raise SystemExit(
+                f"--{name}: found {found}, expected a number {'of 1 or more' if least else 'above 0'}"
+            )
+    if asked.families is not None and not asked.families:
+        raise SystemExit("--families: found nothing, expected models, as garnet-1e4,grid-300@.9999")
+    for name in asked.methods.split(",") if asked.methods != "all" else ():
+        planner_of(name, "control")
+
+
+def asked_for(asked: argparse.Namespace, arguments: list[str] | None) -> None:
+    """Make the run that is asked for."""
     given = arguments if arguments is not None else sys.argv[1:]
     asked.command = shlex.join(["python", "-m", "benchmarks", *given])
     if asked.growth:

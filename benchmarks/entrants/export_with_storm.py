@@ -29,8 +29,7 @@ def main(model, constants, out, *files):
         try:
             properties += parsed(file, program)
         except Exception as error:  # of Storm's parser: the other files are asked all the same
-            reason = str(error).strip().splitlines()[0]
-            answers.append({"name": os.path.basename(file), "unfit": f"not read: {reason}"[:160]})
+            answers.append({"name": os.path.basename(file), "unfit": f"not read: {said(error)}"[:160]})
     program, properties = stormpy.instantiate_constants(program, constants, properties)
     found = stormpy.build_model(program, properties)
     for number, asked in enumerate(properties):
@@ -79,6 +78,8 @@ def question(model, program, asked, number):
             "formula": f"P{best}=? [{until}]",
         }
     reward = reward_of(formula, model)
+    if not reward:
+        raise Unfit('names no reward, expected R{"name"}')
     sure = "min" if best == "max" else "max"  # where F goal is not sure, R is infinite
     chances = stormpy.model_checking(model, stormpy.parse_properties(f"P{sure}=? [{until}]")[0])
     never = int(np.sum(np.array(chances.get_value_vector()) < 1 - 1e-9))
@@ -86,6 +87,11 @@ def question(model, program, asked, number):
         raise Unfit(f"infinite from {never} states")
     text = f'R{{"{reward}"}}{best}=? [{until}]'
     return names | {"name": asked.get_name(), "sense": best, "reward": reward, "formula": text}
+
+
+def said(error):
+    """The first line of an error, which may say nothing."""
+    return (str(error).strip() or "no reason is told").splitlines()[0]
 
 
 def reward_of(formula, model):
@@ -113,5 +119,5 @@ if __name__ == "__main__":
     try:
         answer = main(*sys.argv[1:])
     except Exception as error:
-        answer = {"failed": f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"[:160]}
+        answer = {"failed": f"{type(error).__name__}: {said(error)}"[:160]}
     print(json.dumps(answer), file=out, flush=True)

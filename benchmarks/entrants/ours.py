@@ -23,10 +23,8 @@ def compiling(kept):  # noqa: ARG001
     print("compiling", file=sys.stderr, flush=True)
 
 
-_notice.listener = compiling
-
-
 def build(m):
+    _notice.watch()
     if hasattr(m, "formula"):
         return checked_model(m)
     return MDP.from_rows(
@@ -123,4 +121,5 @@ def least(call):
 COMMANDS = {"certificate": certificate, "floor": floor, "sweep": sweep, "tensors": tensors}
 
 if __name__ == "__main__":
+    _notice.listener = compiling
     protocol.run(globals())

@@ -22,6 +22,7 @@ from benchmarks.picture import Line, Panel, draw
 from benchmarks.race import RIVALS, Entry, Options, Race, Times, read_model, write_model
 from benchmarks.report import Row, rivals_table
 from benchmarks.truth import Truth
+from tabular_rl.kernels import _notice
 
 ENTRY = {e.name: e for e in (AUTO, *(e for entries in RIVALS.values() for e in entries))}
 
@@ -416,3 +417,26 @@ def test_others_may_take_a_multiple_of_the_time_of_auto():
     for seconds, limits in [(0.001, (0.5, 0.5)), (0.05, (0.5, 1.0)), (0.3, (1.5, 2.0)), (3.0, (6.0, 6.0))]:
         auto.times.solves = [seconds, 9 * seconds]
         assert (pace(other, auto, options), pace(rival, auto, options)) == limits
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("--calls 0", "--calls: found 0, expected a number of 1 or more"),
+        ("--limit -1", "--limit: found -1.0, expected a number above 0"),
+        ("--families=", "--families: found nothing, expected models"),
+        ("--families lake-6 --methods foo", "method 'foo'"),
+        ("--families lake-6@2 --rivals none", "expected a number from 0 to 1"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_in_one_line(given, says):
+    with pytest.raises(SystemExit) as caught:
+        main(given.split())
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_listens_to_the_compiler_in_the_process_of_the_tests():
+    from benchmarks.entrants import ours
+
+    assert _notice.listener is not ours.compiling
