@@ -167,7 +167,7 @@ def main(arguments: list[str] | None = None) -> None:
     asked = parser().parse_args(arguments)
     try:
         check(asked)
-        asked_for(asked, arguments)
+        run(asked, arguments)
     except TabularError as error:  # of a discount, a method
         raise SystemExit(str(error)) from None
 
@@ -186,7 +186,7 @@ def check(asked: argparse.Namespace) -> None:
         planner_of(name, "control")
 
 
-def asked_for(asked: argparse.Namespace, arguments: list[str] | None) -> None:
+def run(asked: argparse.Namespace, arguments: list[str] | None) -> None:
     """Make the run that is asked for."""
     given = arguments if arguments is not None else sys.argv[1:]
     asked.command = shlex.join(["python", "-m", "benchmarks", *given])

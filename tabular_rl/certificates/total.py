@@ -49,9 +49,7 @@ from tabular_rl.solving.sweeps import Sweeper
 SWEEPS = 10_000  # spent on w in one call, at most
 NEAR, MANY = 1e-3, 8  # values are looked at for being the ceiling where one in MANY is NEAR to it
 GLIMPSE = 16  # sweeps that tell whether to look for an interval is too early
-LONGER = (
-    1024  # than what these make of w it is, for policies that tie; to search on costs less than their chains
-)
+LONGER = 1024  # than what these make of w it is, for ties; to search on costs less than chains of theirs
 STEPS = 64  # of T_π from 0, where there is no other bound
 
 

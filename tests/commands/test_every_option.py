@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import documents
 import pytest
+from option_table import options
 
-from tabular_rl.commands import COMMANDS, program
+from tabular_rl.commands import COMMANDS
 
 TESTS = Path(__file__).parents[1]
 GENERAL = {
@@ -19,19 +18,6 @@ GENERAL = {
     "test_completion.py",
     "test_help.py",
 }  # these name all options, and use none
-
-
-def options() -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Each command, with the family of `make`, and the names of each of its options."""
-    for name in COMMANDS:
-        command = program.get_command(click.Context(program), name)
-        ctx = click.Context(command)
-        families = command.list_commands(ctx) if isinstance(command, click.Group) else [""]
-        for family in families:
-            own = command.get_command(ctx, family) if isinstance(command, click.Group) else command
-            for parameter in own.params:
-                if isinstance(parameter, click.Option):
-                    yield name, family, tuple(parameter.opts)
 
 
 def words_of(node: ast.AST) -> set[str]:
@@ -99,11 +85,12 @@ USED = used()
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_given_in_a_test(command):
     missing = [
-        f"{family} {names[-1]}".strip()
-        for name, family, names in options()
+        f"{family} {option.opts[-1]}".strip()
+        for name, family, option in options()
         if name == command
         and not any(
-            command in words and words & set(names) and (not family or family in words) for words in USED
+            command in words and words & set(option.opts) and (not family or family in words)
+            for words in USED
         )
     ]
     assert not missing, f"{command}: no test gives {', '.join(missing)}"

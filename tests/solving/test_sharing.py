@@ -22,6 +22,17 @@ def same(one, other):
     )
 
 
+def backed_up_alike(one, other, seeds):
+    """Yield values, and some rows, after both have backed these values up to the same bits, with other rewards too."""
+    mdp = one.mdp
+    for seed in range(seeds):
+        v = np.random.default_rng(seed).normal(scale=10.0**seed, size=mdp.S)
+        assert same(one.backup(v), other.backup(v))
+        r = np.random.default_rng(seed).normal(size=mdp.L)
+        assert same(one.with_rewards(r).backup(v), other.with_rewards(r).backup(v))
+        yield v, np.flatnonzero(r > 0)
+
+
 @pytest.mark.parametrize("calls", [1 << 20, 50])
 def test_a_sweep_over_kinds_has_the_bits_of_one_over_rows(monkeypatch, calls):
     monkeypatch.setattr(sharing, "OUTCOMES", calls)
@@ -30,12 +41,7 @@ def test_a_sweep_over_kinds_has_the_bits_of_one_over_rows(monkeypatch, calls):
     found = other.share()
     assert found is not None
     assert found.size == 41  # what is in store after ordering
-    for seed in range(5):
-        v = np.random.default_rng(seed).normal(scale=10.0**seed, size=mdp.S)
-        assert same(one.backup(v), other.backup(v))
-        r = np.random.default_rng(seed).normal(size=mdp.L)
-        assert same(one.with_rewards(r).backup(v), other.with_rewards(r).backup(v))
-        rows = np.flatnonzero(r > 0)
+    for v, rows in backed_up_alike(one, other, 5):
         assert np.array_equal(one.over(rows).rows_of(v, 0, mdp.S), other.over(rows).rows_of(v, 0, mdp.S))
 
 
@@ -73,12 +79,7 @@ def test_dense_rows_that_are_added_up_four_at_a_time_keep_their_bits(monkeypatch
     one, other = Sweeper(mdp), Sweeper(mdp)
     assert other.runs().tolist() == [0] * (mdp.L - 1) + [last[0]]
     assert other.dense is not None
-    for seed in range(3):
-        v = np.random.default_rng(seed).normal(scale=10.0**seed, size=mdp.S)
-        assert same(one.backup(v), other.backup(v))
-        r = np.random.default_rng(seed).normal(size=mdp.L)
-        assert same(one.with_rewards(r).backup(v), other.with_rewards(r).backup(v))
-        rows = np.flatnonzero(r > 0)
+    for v, rows in backed_up_alike(one, other, 3):
         assert same(one.over(rows).backup(v), other.over(rows).backup(v))
     assert same(one.backup(v), other.of(mdp).backup(v))
 

@@ -22,8 +22,8 @@ and what it is where it is not given; `tabular-rl methods NAME` has the options 
 """
 
 
-def options() -> Iterator[tuple[str, str, str]]:
-    """Yield (command, option, the first sentence of its help); a family of `make` is a command here."""
+def options() -> Iterator[tuple[str, str, click.Option]]:
+    """Yield (command, the family of `make` or "", option) for each option of each command."""
     from tabular_rl.commands import COMMANDS, program
 
     for name in COMMANDS:
@@ -33,12 +33,8 @@ def options() -> Iterator[tuple[str, str, str]]:
         for family in families:
             own = command.get_command(ctx, family) if isinstance(command, click.Group) else command
             for parameter in own.params:
-                if isinstance(parameter, click.Option) and not parameter.hidden:
-                    yield (
-                        f"{name} {family}".strip(),
-                        ", ".join(map(code, parameter.opts)),
-                        short(parameter.help),
-                    )
+                if isinstance(parameter, click.Option):
+                    yield name, family, parameter
 
 
 def code(option: str) -> str:
@@ -61,11 +57,12 @@ def table() -> str:
 
     rows: dict[str, dict[str, list[str]]] = {}
     families: dict[str, list[str]] = {}
-    for command, option, meaning in options():
-        if command.startswith("make "):
-            families.setdefault(command.removeprefix("make "), []).append(
-                f"{option} {meaning[:1].lower()}{meaning[1:]}"
-            )
+    for command, family, parameter in options():
+        if parameter.hidden:
+            continue
+        option, meaning = ", ".join(map(code, parameter.opts)), short(parameter.help)
+        if family:
+            families.setdefault(family, []).append(f"{option} {meaning[:1].lower()}{meaning[1:]}")
         else:
             rows.setdefault(option, {}).setdefault(meaning, []).append(command)
     reading = next(iter(rows["`--arrays`"].values()))

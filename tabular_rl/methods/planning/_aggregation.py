@@ -45,12 +45,12 @@ class Evaluation:
             self.group[goal.model.terminal] = kept.S
         self.before = np.empty(0)
         # The number of periodic classes of the policy; calls of `sweep` so far, and from which on to look for classes.
-        self.classes, self.calls, self.next_look, self.looked = 0, 0, 0, False
+        self.classes, self.calls, self.next_look = 0, 0, 0
 
     def sweep(self, v: Floats, spare: Floats, target: float, most: int) -> tuple[Floats, Floats]:
         """Sweep until the span is at most `target`, or for `most` sweeps; the values, and an array to write to."""
         self.done, spread, rate = 0, np.inf, 0.0
-        self.calls, self.looked = self.calls + 1, False
+        self.calls += 1
         while self.done < most:
             v, spare, spread, rate = self._some(v, spare, target, min(self.wait, most - self.done))
             if spread <= target or not np.isfinite(spread):
@@ -109,10 +109,10 @@ class Evaluation:
 
     def _look(self) -> None:
         """Look once a call whether the policy has a period, and where it has none only after twice as many calls."""
-        if self.looked or self.calls < self.next_look:
+        if self.calls < self.next_look:
             return
-        self.classes, self.looked = periodic_classes(self.kept.policy_outcomes(), self.group), True
-        self.next_look = 0 if self.classes else 2 * self.calls + 1
+        self.classes = periodic_classes(self.kept.policy_outcomes(), self.group)
+        self.next_look = 1 + (self.calls if self.classes else 2 * self.calls)
 
     def _corrected(self, v: Floats, spare: Floats) -> tuple[Floats, Floats]:
         """One sweep, and the values that it gives with a shift for each group."""
