@@ -92,27 +92,32 @@ def fill_sources(pair_ptr, main, at, source):
 
 
 @search_kernel
-def put_sources(in_ptr, source, head, most, size, place, order):
+def put_sources(in_ptr, source, head, most, size, place, order, level):
     """Put in line, breadth-first, the states that most likely lead to those from order[head] on, `most` at once.
 
-    Returns the new size: when it is no more than head + most, all are in line.
+    level(t) is how many such steps lie between the state at place t and those that were put first. Returns the new
+    size: when it is no more than head + most, all are in line.
     """
     last = head + most
     while head < min(size, last):
         s2 = order[head]
-        head += 1
         for j in range(in_ptr[s2], in_ptr[s2 + 1]):
             s = source[j]
             if place[s] < 0:
                 place[s] = size
                 order[size] = s
+                level[size] = level[head] + 1
                 size += 1
+        head += 1
     return size
 
 
 @search_kernel
-def put_others(pair_ptr, rows, size, anything, place, order):
-    """Put in line the states that some row may lead to one in line, or `anything`; return the new size."""
+def put_others(pair_ptr, rows, size, anything, place, order, level):
+    """Put in line, as one more level, the states that some row may lead to one in line, or `anything`.
+
+    Returns the new size.
+    """
     row_ptr, next_state, prob = rows[0], rows[1], rows[2]
     known = size
     for s in range(len(place)):
@@ -123,6 +128,7 @@ def put_others(pair_ptr, rows, size, anything, place, order):
             if leads:
                 place[s] = size
                 order[size] = s
+                level[size] = level[known - 1] + 1 if known > 0 else 0
                 size += 1
     return size
 

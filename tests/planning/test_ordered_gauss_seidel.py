@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import reference
+from ordered_models import grid, route
 from random_models import TOTAL, random_model
 
 from tabular_rl import MDP, Status
@@ -20,45 +20,6 @@ from tabular_rl.solving.cost import Facts
 from tabular_rl.solving.sweeps import Sweeper
 
 pytestmark = pytest.mark.small
-FILE = sys.modules["tabular_rl.methods.planning.ordered_gauss_seidel"]
-MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
-
-
-def grid(n, gamma, walls=(), slip="1/5"):
-    """An n x n grid whose last cell is the end; a step costs 1 and goes sideways with probability slip. Walls stay."""
-    slip = Fraction(slip)
-
-    def step(i, j, move):
-        to = i + move[0], j + move[1]
-        inside = 0 <= to[0] < n and 0 <= to[1] < n and to not in walls and (i, j) not in walls
-        return to if inside else (i, j)
-
-    outcomes = []
-    for i in range(n):
-        for j in range(n):
-            for a in range(4):
-                odds = {}
-                for turn, p in ((0, 1 - slip), (1, slip / 2), (3, slip / 2)):
-                    to = step(i, j, MOVES[(a + turn) % 4])
-                    odds[to] = odds.get(to, 0) + p
-                if (i, j) != (n - 1, n - 1):
-                    outcomes += [(i * n + j, str(a), x * n + y, p, -1) for (x, y), p in odds.items()]
-    named = [(str(s), a, str(s2), p, r) for s, a, s2, p, r in outcomes]
-    return MDP.from_outcomes(named, gamma, terminal=[str(n * n - 1)])
-
-
-def route(monkeypatch, storage):
-    """Send every model to a storage; return the list of what was used."""
-    used = []
-
-    def routed(sweeper, line, v, rows):
-        used.append(in_line(sweeper, line, v, rows, 0 if storage == "stored" else np.inf))
-        return used[-1]
-
-    if storage == "numbers":
-        monkeypatch.setattr(_ordered, "KINDS", 0)
-    monkeypatch.setattr(FILE, "in_line", routed)
-    return used
 
 
 # -- the answer is right --------------------------------------------------------------------------------------------

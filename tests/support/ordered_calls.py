@@ -89,17 +89,20 @@ def order_calls(seed):
     yield "count_sources", (main, in_ptr)
     reference.count_sources(main, in_ptr)
     source = np.full(int(in_ptr[-1]), -1, dtype=np.int32)
+    level = np.arange(10, 10 + S, dtype=np.int32)
     yield "fill_sources", (pair_ptr, main, in_ptr[:-1].copy(), source)
     reference.fill_sources(pair_ptr, main, in_ptr[:-1].copy(), source)
     for head, most in ((0, S), (1, S), (0, 2), (1, 1)):
-        yield "put_sources", (in_ptr, source, head, most, size, place, order)
+        yield "put_sources", (in_ptr, source, head, most, size, place, order, level)
     for i in np.flatnonzero(main >= 0)[:3].tolist():  # the first in line leads to the second
         s = int(np.searchsorted(pair_ptr, i, side="right")) - 1
         standing, line = np.full(S, -1, dtype=np.int32), np.full(S, -1, dtype=np.int32)
         reference.put([s, int(main[i])], 0, standing, line)
-        yield "put_sources", (in_ptr, source, 0, 2, 2, standing, line)
+        yield "put_sources", (in_ptr, source, 0, 2, 2, standing, line, level)
     for anything in (False, True):
-        yield "put_others", (pair_ptr, rows, size, anything, place, order)
+        yield "put_others", (pair_ptr, rows, size, anything, place, order, level)
+        nothing = np.full(S, -1, dtype=np.int32), np.full(S, -1, dtype=np.int32)
+        yield "put_others", (pair_ptr, rows, 0, anything, *nothing, level)
     for pointers, listed in ((pair_ptr, rows), forward_model(seed)):
         path, at = np.full(S, 7, dtype=np.int32), np.full(S, 7)
         unplaced = np.full(S, -1, dtype=np.int32)

@@ -59,22 +59,24 @@ def fill_sources(pair_ptr, main, at, source):
                 at[s2] += 1
 
 
-def put_sources(in_ptr, source, head, most, size, place, order):
+def put_sources(in_ptr, source, head, most, size, place, order, level):
     for at in range(head, head + most):
         if at < size:
             for s in source[in_ptr[order[at]] : in_ptr[order[at] + 1]].tolist():
                 if place[s] < 0:
                     size = put([s], size, place, order)
+                    level[place[s]] = level[at] + 1
     return size
 
 
-def put_others(pair_ptr, rows, size, anything, place, order):
+def put_others(pair_ptr, rows, size, anything, place, order, level):
     standing = {s for s in range(len(place)) if place[s] >= 0}
 
     def leads(s):
         return any(s2 in standing and p > 0 for i in rows_of(pair_ptr, s) for s2, p in outcomes(rows, i))
 
     rest = [s for s in range(len(place)) if s not in standing and (anything or leads(s))]
+    level[size : size + len(rest)] = 1 + level[size - 1] if size else 0
     return put(rest, size, place, order)
 
 

@@ -103,10 +103,8 @@ class Goal:
         spread = self.spread(low, high)
         if sweep >= self.look:
             # Now and then: the size of the values, for the rounding error and a relative tolerance.
-            self.vmax = self.sweeper.norm(v)
+            self.see_size(self.sweeper.norm(v))
             self.look = sweep + 1 + sweep // 4
-        if self.relative:
-            self.wanted = self.tolerance * self.vmax
         wanted = self.certifier.wanted = self.wanted
         self.run.record(sweep, spread, wanted / self.factor if self.factor else 0.0)
         noise = self._only_rounding(spread, v, sweep)
@@ -181,10 +179,22 @@ class Goal:
         """What a sweep's changes say of the width of the interval, up to `factor`."""
         return self.mdp.problem.spread(low, high, self.ends)
 
-    def enough(self, low: float, high: float) -> bool:
-        """True where more sweeps of the same policy would be finer than what is wanted."""
+    def see_size(self, vmax: float) -> None:
+        """Take note of the largest |v(s)|: of it depend the rounding error, and a relative tolerance."""
+        self.vmax = vmax
+        if self.relative:
+            self.wanted = self.tolerance * vmax
+
+    def enough(self, low: float, high: float, share: float = 0.25) -> bool:
+        """True where changes are so small a share of those that are wanted that more sweeps would be finer.
+
+        Parameters
+        ----------
+        low, high : the least and the largest change
+        share : of the changes with which a certificate is asked for
+        """
         near = NEAR / 2 * self.certifier.noise(self.model, self.vmax)
-        return self.spread(low, high) <= max(0.25 * self.wanted / self.factor if self.factor else 0.0, near)
+        return self.spread(low, high) <= max(share * self.wanted / self.factor if self.factor else 0.0, near)
 
     def certificate(self, v: Floats, rows: Ints) -> Certificate:
         """What is proven from values and, where a policy must end, from its rows."""

@@ -23,6 +23,7 @@ class Line(NamedTuple):
 
     First come those without rows, then up to `ends` those that no row leaves, then up to `reached` those that most
     likely lead to them, the nearest first; where no way leads back (`acyclic`), all stand after their successors.
+    `level` says of each place how far it is from an end; of an acyclic line nothing.
     """
 
     order: Ints
@@ -32,6 +33,7 @@ class Line(NamedTuple):
     reached: int
     acyclic: bool
     longest: int  # outcomes of a row that lead elsewhere
+    level: Ints
 
 
 def line_up(sweeper: Sweeper) -> Line:
@@ -48,7 +50,7 @@ def line_up(sweeper: Sweeper) -> Line:
     path, at = np.empty(S, dtype=small), np.empty(S, dtype=np.int64)
     # Most cycles are found at once.
     if kernels.put_successors_first(mdp.pair_ptr, rows, path, at, place, order) == S:
-        return Line(order, place, 0, 0, S, True, 0)
+        return Line(order, place, 0, 0, S, True, 0, order[:0])
     del path, at
     main, longest = np.empty(mdp.L, dtype=small), 0
     for first, last in sweeper.blocks:
@@ -59,20 +61,22 @@ def line_up(sweeper: Sweeper) -> Line:
     kernels.count_sources(main, in_ptr)
     source = np.empty(int(in_ptr[-1]), dtype=small)
     kernels.fill_sources(mdp.pair_ptr, main, in_ptr[:-1].copy(), source)
+    level = np.zeros(S, dtype=small)
     head, size = 0, ends
     for _ in range(ROUNDS if ends else 0):
         while head < size:
-            size = kernels.put_sources(in_ptr, source, head, OUTCOMES_OF_A_CALL, size, place, order)
+            size = kernels.put_sources(in_ptr, source, head, OUTCOMES_OF_A_CALL, size, place, order, level)
             head = min(head + OUTCOMES_OF_A_CALL, size)
             sweeper.check_stop()
         if size == S:
             break
-        size = kernels.put_others(mdp.pair_ptr, rows, size, False, place, order)
+        size = kernels.put_others(mdp.pair_ptr, rows, size, False, place, order, level)
         sweeper.check_stop()
         if head == size:
             break
-    kernels.put_others(mdp.pair_ptr, rows, size, True, place, order)
-    return Line(order, place, int(np.count_nonzero(mdp.terminal)), ends, size, False, longest)
+    kernels.put_others(mdp.pair_ptr, rows, size, True, place, order, level)
+    terminal = int(np.count_nonzero(mdp.terminal))
+    return Line(order, place, terminal, ends, size, False, longest, level)
 
 
 def blocks(outcomes_before: Ints, first: int, last: int) -> list[tuple[int, int]]:
@@ -215,39 +219,44 @@ class Packed:
         number = self.own[3][first:] if len(self.own) == 4 else slice(first, None)
         return ahead, weight.reshape(-1, W)[number], reward[number]
 
-    def improve(self) -> tuple[float, float]:
-        """Take the best row of each state in line, and its value; return the least and the largest change."""
+    def improve(self, part: tuple[int, int] | None = None) -> tuple[float, float]:
+        """Take the best row of each state in line, or in a part of it, and its value; return the span of changes."""
         kernel, span = self.kernels.improve, np.array([math.inf, -math.inf])
-        for first, last in self.blocks:
+        for first, last in [part] if part else self.blocks:
             rows = self.width, self.ptr, self.packed, first, last
             self._take(self.changed[: kernel(*rows, span, self.chosen, self.changed, self.v)])
             self.sweeper.check_stop()
         return _span(span)
 
-    def evaluate(self, omega: float = 1.0) -> tuple[float, float]:
-        """Take v + ω (q - v) with the chosen row of each state in line; return the least and the largest q - v."""
+    def evaluate(self, omega: float = 1.0, part: tuple[int, int] | None = None) -> tuple[float, float]:
+        """Take v + ω (q - v) with the chosen row of each state, in line or a part of it; return the span of q - v."""
         kernel, span = self.kernels.evaluate, np.array([math.inf, -math.inf])
-        for first, last in self.blocks:
+        for first, last in [part] if part else self.blocks:
             kernel(self.own_width, self.own, first, last, span, omega, self.v)
             self.sweeper.check_stop()
         return _span(span)
 
     def begin(self, fresh: bool) -> None:
-        """Find the values of those that no row leaves, and `fresh` ones of all that lead there.
-
-        These come of going along the line once, with outcomes that stand later taken to be as far on again.
-        """
-        line, kernels = self.line, self.kernels
-        end = line.reached if fresh else line.ends
+        """Find the values of those that no row leaves, and `fresh` ones of all that lead there."""
         for first, last in self.blocks:
-            kernels.first_values(
-                self.width, self.ptr, self.packed, first, max(first, min(last, end)), self.chosen, self.v
-            )
-            self._take(np.arange(first, last, dtype=self.changed.dtype))
+            self.foresee(first, last, self.line.reached if fresh else self.line.ends)
             self.sweeper.check_stop()
+        self.skip_ends()
+
+    def skip_ends(self) -> None:
+        """Sweep no more over the states that no row leaves, where their values are known."""
         if self.sweeper.mdp.gamma < 1:
             W = len(self.width)
-            self.blocks = blocks(self.ptr.astype(np.int64) * W, line.ends, len(line.order))
+            self.blocks = blocks(self.ptr.astype(np.int64) * W, self.line.ends, len(self.line.order))
+
+    def foresee(self, first: int, last: int, end: int) -> None:
+        """Find first values of the places from first to last that stand before `end`; take the rows of all of them.
+
+        They come of going along the line once, with outcomes that stand later taken to be as far on again.
+        """
+        rows = self.width, self.ptr, self.packed
+        self.kernels.first_values(*rows, first, max(first, min(last, end)), self.chosen, self.v)
+        self._take(np.arange(first, last, dtype=self.changed.dtype))
 
     def values(self) -> Floats:
         """Return v (S,) by state."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tabular_rl.methods.planning._front import follow_front
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.methods.planning._ordered import Packed, Stored, in_line, line_up
 from tabular_rl.methods.planning._relaxation import MOST_INNER, Evaluation
@@ -100,9 +101,12 @@ def ordered_gauss_seidel(
             return goal.swept(sweeps, start_from=start_from)
         search = in_line(goal.sweeper, line, v, rows)
         try:
-            search.begin(fresh=start_from is None)
-            run.did("sweeps")
-            if _searched(goal, search, sweeps):
+            done = follow_front(goal, search, sweeps) if start_from is None else 0
+            if not done:
+                search.begin(fresh=start_from is None)
+                done = 1
+                run.did("sweeps")
+            if _searched(goal, search, done, sweeps):
                 run.stopped = None
         finally:
             v = search.values()
@@ -111,8 +115,8 @@ def ordered_gauss_seidel(
     return goal.solution(v, rows)
 
 
-def _searched(goal: Goal, search: Stored | Packed, sweeps: int) -> bool:
-    """Sweep until the tolerance is proven; return False where the sweeps are spent before."""
+def _searched(goal: Goal, search: Stored | Packed, done: int, sweeps: int) -> bool:
+    """Sweep until the tolerance is proven; return False where the sweeps are spent before, some of which are done."""
     run, total = goal.run, goal.mdp.problem.must_end
     rows = goal.rows()
     pockets = None
@@ -121,7 +125,7 @@ def _searched(goal: Goal, search: Stored | Packed, sweeps: int) -> bool:
 
         pockets = Pockets(search, goal)
     evaluation = Evaluation(goal, search)
-    done, best, since, low, high = 1, float("inf"), 0, 0.0, 0.0
+    best, since, low, high = float("inf"), 0, 0.0, 0.0
     while done < sweeps:
         if done > 1 or not search.line.acyclic:  # else the first sweep has left nothing to change
             low, high = search.improve()
