@@ -26,10 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.certificates.base import Certifier
-from tabular_rl.certificates.certificate import Certificate
+from tabular_rl.certificates.certificate import Certificate, largest_width
+from tabular_rl.certificates.chain import PolicyChain
 from tabular_rl.certificates.fine import FineBounds
 from tabular_rl.certificates.floor import floor_of
-from tabular_rl.certificates.upper import FEW, LEAST, SETTLED, UpperBounds, steps_counted, too_slow
+from tabular_rl.certificates.upper import FEW, UpperBounds
 from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.search import Mask, policy_can_reach, repaired, row_mask_of
 from tabular_rl.model.graph.total import (
@@ -41,16 +42,14 @@ from tabular_rl.model.graph.total import (
 )
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rounding import LargeRewards, down, up
+from tabular_rl.model.rounding import up
 from tabular_rl.model.rows import Floats, Ints, row_sums
-from tabular_rl.solving.elimination import chain_solution
 from tabular_rl.solving.sweeps import Sweeper
 
 SWEEPS = 10_000  # spent on w in one call, at most
 NEAR, MANY = 1e-3, 8  # values are looked at for being the ceiling where one in MANY is NEAR to it
 GLIMPSE = 16  # sweeps that tell whether to look for an interval is too early
 LONGER = 1024  # than what these make of w it is, for ties; to search on costs less than chains of theirs
-STEPS = 64  # of T_π from 0, where there is no other bound
 
 
 class TotalCertifier(Certifier):
@@ -73,8 +72,9 @@ class TotalCertifier(Certifier):
         self.sweeps = SWEEPS
         self._given: Ints | None = None
         self._signs: NDArray[np.int8] | None = None
-        self._chain: _Chain | None = None
+        self._chain: PolicyChain | None = None
         self._best: UpperBounds | None = None
+        self._fines: dict[int, FineBounds] = {}  # by the model, which is this one or its quotient
 
     _total: TotalReward | None
 
@@ -130,12 +130,13 @@ class TotalCertifier(Certifier):
         (True, True)
         """
         if self._chain is None or self._chain.policy is not policy:
-            self._chain = _Chain(self.clocked.of(self.mdp), policy, zero_of_policy(self.mdp, policy))
+            self._chain = PolicyChain(self.clocked.of(self.mdp), policy, zero_of_policy(self.mdp, policy))
         lower, upper, smallest = self._chain.bounds(v, self.sweeps)
         if policy.rows is not None and self._too_coarse(smallest):
-            lower, small = self._finer_beside(v, lower, smallest / 2, -1)
-            upper, smallest = self._finer_beside(v, upper, smallest / 2, 1)
-            smallest = float(up(smallest + small))
+            below, above = self._beside(v, -1), self._beside(v, 1)
+            if below is not None and above is not None:
+                lower, upper = np.maximum(lower, below), np.minimum(upper, above)
+                smallest = min(smallest, largest_width(lower, upper))
         return Certificate(lower, upper, smallest=smallest, note=_note(self.mdp, lower, upper))
 
     def control(self, v: Floats, rows: Ints | None = None) -> Certificate:
@@ -181,19 +182,10 @@ class TotalCertifier(Certifier):
         if asked and self.rows is not self._given:
             side = "lower" if self.mdp.sense == "max" else "upper"
             note = f"the policy may never end: the {side} bound is that of one that ends"
-        lower, _, small = chain.bounds(v, self.sweeps, above=False)
-        if best.time is None and chain.settled:
-            best.time = total.lower_values(chain.time)
-        best.most = self.wanted if self.hurried else math.inf
-        sure = total.lower_values(chain.sure.astype(np.float64)) > 0
-        slack = chain.slack(lowered, span)
-        upper, of_rows, smallest = best.bound(lowered, span, self.sweeps, slack, sure)
+        lower, upper, of_rows, smallest = self._around(v, lowered, span)
         if best.wide:
             self.wide = best.wide
-            return Certificate(lower, np.full(self.mdp.S, math.inf), smallest=small)
-        if smallest and small and self._too_coarse(smallest + small):
-            lower, small = self._finer_beside(v, lower, small, -1)
-            upper, of_rows, smallest = self._finer_above(lowered, upper, of_rows, smallest)
+            return Certificate(lower, np.full(self.mdp.S, math.inf), smallest=smallest)
         keep = of_rows >= total.lower_values(lower)[total.quotient.pair_state]
         lifted = total.lift_values(upper)
         return Certificate(
@@ -201,13 +193,45 @@ class TotalCertifier(Certifier):
             lifted,
             total.lift_keep(keep),
             self._proven(keep),
-            float(up(smallest + small)) if smallest and small else 0.0,
+            smallest,
             note="; ".join(filter(None, (note, _note(self.mdp, lower, lifted)))),
         )
 
+    def _around(
+        self, v: Floats, lowered: Floats, span: tuple[float, float]
+    ) -> tuple[Floats, Floats, Floats, float]:
+        """Return lower (S,), upper (S'), bounds of rows (L') and the smallest provable width; `best.wide` if too far.
+
+        Parameters
+        ----------
+        v, lowered : (S,), (S') the values, of the model and of its quotient
+        span : how far T v falls below v and rises above it
+        """
+        total, chain, best = self.total, self._chain, self._best
+        assert chain is not None and best is not None
+        lower, _, small = chain.bounds(v, self.sweeps, above=False)
+        if best.time is None and chain.settled:
+            best.time = total.lower_values(chain.time)
+        best.most, best.wide = self.wanted if self.hurried else math.inf, 0.0
+        sure = total.lower_values(chain.sure.astype(np.float64)) > 0
+        slack, smallest = chain.slack(lowered, span), 0.0
+        upper: Floats = np.full(len(lowered), math.inf)
+        of_rows: Floats = np.full(total.quotient.L, math.inf)
+        finer = self._finer(v, lowered, slack, sure) if self._too_coarse(2 * small) else None
+        if finer is not None:
+            lower, (upper, of_rows) = np.maximum(lower, finer[0]), finer[1:]
+            smallest = largest_width(lower, total.lift_values(upper))
+            if 0 < smallest <= self.wanted:
+                return lower, upper, of_rows, smallest
+        usual, usual_of_rows, above = best.bound(lowered, span, self.sweeps, slack, sure)
+        if best.wide:
+            return lower, upper, of_rows, small
+        smallest = smallest or (float(up(above + small)) if above and small else 0.0)
+        return lower, np.minimum(upper, usual), np.minimum(of_rows, usual_of_rows), smallest
+
     def _glimpse(self, v: Floats, rows: Ints) -> float:
         """About how wide an interval would be at least: w is no less than what a few sweeps make of it."""
-        chain = _Chain(self.clocked.of(self.mdp), Policy.partial(self.mdp, rows=rows), self.mdp.terminal)
+        chain = PolicyChain(self.clocked.of(self.mdp), Policy.partial(self.mdp, rows=rows), self.mdp.terminal)
         low, high = chain.sweeper.policy(chain.moving, v, np.empty_like(v))
         off, w = 1.25 * (max(0.0, high) - min(0.0, low)), chain.guess(v)
         if w.any():
@@ -220,26 +244,37 @@ class TotalCertifier(Certifier):
         """Whether rounding alone may hide what is asked for, while there is time for more."""
         return smallest > self.wanted / 2 and self.sweeps >= FEW
 
-    def _finer_beside(self, v: Floats, bound: Floats, small: float, side: int) -> tuple[Floats, float]:
-        """A bound of the policy, and its smallest distance, with an error for each row where that helps."""
-        chain = self._chain
-        assert chain is not None
-        found = FineBounds(chain.sweeper).beside(v, chain.outside(chain.zero), chain.zero, side)
-        if found is None:
-            return bound, small
-        return (np.minimum if side > 0 else np.maximum)(bound, found[0]), min(small, found[1] / 2)
+    def _finer(
+        self, v: Floats, lowered: Floats, slack: float, sure: Mask
+    ) -> tuple[Floats, Floats, Floats] | None:
+        """Return lower (S,), upper (S',) and bounds of rows (L',), from what backups change; None where one is missing.
 
-    def _finer_above(
-        self, v: Floats, upper: Floats, of_rows: Floats, small: float
-    ) -> tuple[Floats, Floats, float]:
+        Parameters
+        ----------
+        v, lowered : the values, of the model and of its quotient
+        slack, sure : what tells where they are the ceiling, as in `UpperBounds.at_ceiling`
+        """
         best = self._best
         assert best is not None
+        lower = self._beside(v, -1)
+        if lower is None:
+            return None
         ceiling = np.where(best.mdp.terminal, 0.0, best.ceiling)
-        v = np.where(best.ends, ceiling, v)
-        found = FineBounds(best.sweeper).above(v, best.ends, ceiling, self.total.proper_rows)
-        if found is None:
-            return upper, of_rows, small
-        return np.minimum(upper, found[0]), np.minimum(of_rows, found[1]), min(small, found[2] / 2)
+        ends = best.mdp.terminal | best.at_ceiling(lowered, slack, sure)
+        above = self._fine(best.sweeper).above(lowered, ends, ceiling, self.total.proper_rows)
+        return None if above is None else (lower, *above)
+
+    def _beside(self, v: Floats, side: int) -> Floats | None:
+        """A bound of the policy, from what a backup changes."""
+        chain = self._chain
+        assert chain is not None
+        return self._fine(chain.sweeper).beside(v, chain.outside(chain.zero), chain.zero, side)
+
+    def _fine(self, sweeper: Sweeper) -> FineBounds:
+        """What bounds the values of the model, or of its quotient, by what backups change."""
+        if (found := self._fines.get(id(sweeper.mdp))) is None:
+            found = self._fines[id(sweeper.mdp)] = FineBounds(sweeper)
+        return found
 
     def _follow(self, rows: Ints, ceiling: float) -> None:
         """Make the chain of a policy, mended where it might collect reward without end or never end."""
@@ -258,7 +293,7 @@ class TotalCertifier(Certifier):
         time = None if self._chain is None else self._chain.time
         floor = floor_of(self.mdp, self.rows, zero, ceiling, self._signs)
         policy = Policy(self.mdp, rows=self.rows)
-        self._chain = _Chain(self.clocked.of(self.mdp), policy, zero, time, floor)
+        self._chain = PolicyChain(self.clocked.of(self.mdp), policy, zero, time, floor)
 
     def _proven(self, keep: Mask) -> Mask:
         """The states (S,) from which the policy meets only actions proven optimal, and ends where that is.
@@ -293,137 +328,3 @@ def _note(mdp: MDP, lower: Floats, upper: Floats) -> str:
     )
     missing = [what for what, x in sides if not np.isfinite(x).all()]
     return f"no {' and no '.join(missing)} bound could be verified" if missing else ""
-
-
-class _Chain:
-    """The chain of a policy that ends surely in the states `zero` (S,), where its value is 0.
-
-    Where it is `sure` to earn at least `floor` it counts as having ended, with that; then it has no upper bounds.
-    """
-
-    def __init__(
-        self,
-        sweeper: Sweeper,
-        policy: Policy,
-        zero: Mask,
-        time: Floats | None = None,
-        floor: tuple[Mask, float] | None = None,
-    ) -> None:
-        mdp = sweeper.mdp
-        self.sweeper, self.mdp, self.policy, self.zero = sweeper, mdp, policy, zero
-        none: Mask = np.zeros(mdp.S, dtype=bool)
-        self.sure, self.floor = floor or (none, 0.0)
-        self.ends = zero | self.sure
-        self.moving = self.outside(self.ends)
-        self.large = LargeRewards(mdp)
-        self.clock = self.sweeper.with_rewards(np.ones(mdp.L))
-        self.time = np.zeros(mdp.S) if time is None else np.where(self.ends, 0.0, time)
-        self.settled = False
-        self._out = np.empty(mdp.S)
-
-    def outside(self, ends: Mask) -> Policy:
-        """The policy but for its rows in the states `ends` (S,): these are not taken, as those of terminals."""
-        mdp, policy = self.mdp, self.policy
-        if policy.rows is not None:
-            return Policy.partial(mdp, rows=np.where(ends, -1, policy.rows).astype(mdp.pair_ptr.dtype))
-        probs = np.where(ends[mdp.pair_state], 0.0, policy.weights)
-        return Policy.partial(mdp, probs=probs, exact=policy.exact)
-
-    def _placed(self, x: Floats) -> Floats:
-        """Values x (S,), in place, as they are known where it ends: 0, or the floor."""
-        x[self.zero], x[self.sure] = 0.0, self.floor
-        return x
-
-    def bounds(self, v: Floats, sweeps: int, above: bool = True) -> tuple[Floats, Floats, float]:
-        """Return (lower, upper, smallest provable width), ∓inf where nothing is verified."""
-        v = self._placed(np.array(v))
-        low, high = self.sweeper.policy(self.moving, v, self._out)
-        fall, rise = max(0.0, -low), max(0.0, high)
-        none = np.where(self.zero, 0.0, math.inf)
-        if not (self.sweeper.all_finite(v) and math.isfinite(fall) and math.isfinite(rise)):
-            return -none, none, 0.0
-        if not self.settled:
-            self._settle(v, sweeps)
-        vmax = self.sweeper.norm(v)
-        lower = self._verified(v, fall, vmax, -1)
-        upper = self._verified(v, rise, vmax, 1) if above else none
-        lower = self._from_zero(-1) if lower is None else lower
-        upper = self._from_zero(1) if upper is None else upper
-        smallest = 0.0
-        if self.settled:
-            smallest = self._error(vmax) * steps_counted(self.time) * (2 if above else 1)
-        return -none if lower is None else lower, none if upper is None else upper, smallest
-
-    def slack(self, v: Floats, span: tuple[float, float]) -> float:
-        """How far values v that fall and rise so much in a sweep may be from those of the policy; 0 if unknown."""
-        if not self.settled:
-            return 0.0
-        return float(
-            (1.25 * sum(span) + 2 * self._error(self.sweeper.norm(v))) * np.max(self.time, initial=0.0)
-        )
-
-    def _error(self, vmax: float) -> float:
-        """E of a backup of the policy, which counts the rewards that it meets on its way, for values up to vmax."""
-        return self.large.error(self.moving, vmax, self.policy)
-
-    def _verified(self, v: Floats, off: float, vmax: float, side: int) -> Floats | None:
-        """v ± (1.25 off + 2 E) w if T_π keeps it on its side, after that step; or None."""
-        for _ in range(2):
-            error = self._error(vmax)
-            with np.errstate(over="ignore", invalid="ignore"):
-                x = v + side * max(1.25 * off + 2 * error, LEAST) * self.time
-            if not self.sweeper.all_finite(x):
-                return None
-            vmax = self.sweeper.norm(x)
-            stepped = self._stepped(x, vmax, side)
-            if bool((stepped <= x if side > 0 else stepped >= x).all()):
-                return stepped
-        return None
-
-    def _from_zero(self, side: int) -> Floats | None:
-        """A bound where no reward is negative (side -1), or none positive (1): T_πⁿ 0, rounded outward; else None.
-
-        0 ≤ T_π 0 ≤ T_π² 0 ≤ ... ≤ v_π in the first case.
-        """
-        signs = reward_signs(self.mdp)[self.policy.takes & ~self.ends[self.mdp.pair_state]]
-        if (signs * side > 0).any():
-            return None
-        x = self._placed(np.zeros(self.mdp.S))
-        for _ in range(STEPS):
-            stepped = self._stepped(x, self.sweeper.norm(x), side)
-            x = np.minimum(x, stepped) if side > 0 else np.maximum(x, stepped)
-        return x
-
-    def _stepped(self, x: Floats, vmax: float, side: int) -> Floats:
-        """T_π x of |x| ≤ vmax, rounded to a side by the error of a backup; what is known where it ends."""
-        error = self._error(vmax)
-        self.sweeper.policy(self.moving, x, self._out)
-        stepped: Floats = up(self._out + error) if side > 0 else down(self._out - error)
-        return self._placed(stepped)
-
-    def _settle(self, v: Floats, sweeps: int) -> None:
-        """Bring w to w ≥ 1 - SETTLED + P_π w: as it is, by elimination, or by sweeps."""
-        if not self.time.any():
-            self.time = self.guess(v)
-        w, solve, before = self.time, sweeps >= FEW, math.inf
-        for sweep in range(sweeps):
-            low, high = self.clock.policy(self.moving, w, w, forward=sweep % 2 == 1)
-            off = max(high, -low)
-            if off <= SETTLED:
-                self.settled = True
-                return
-            if solve:
-                solve = False
-                solved = chain_solution(self.clock, self.moving, self.ends)
-                if solved is not None:
-                    w[:] = solved
-            elif sweep % FEW == FEW - 1:
-                if too_slow(off / SETTLED, before / SETTLED, sweeps - sweep):
-                    return
-                before = off
-
-    def guess(self, v: Floats) -> Floats:
-        """Where every step costs about c, -v / c is about the time that is left."""
-        low, high = self.sweeper.rewards(np.flatnonzero(self.moving.weights > 0))
-        least, most = -high, -low
-        return np.maximum(-v, 0.0) / least if 0 < most <= 4 * least < math.inf else np.zeros(self.mdp.S)

@@ -77,7 +77,7 @@ class UpperBounds:
         if self.ceiling < math.inf and self.ceiling - low <= NEAR * self.ceiling:
             upper = self._stepped(ceiling, self.ceiling, of_rows)
             return np.minimum(upper, ceiling), np.minimum(of_rows, self.ceiling), 0.0
-        high = self.live & ((ceiling - v <= slack) | (False if sure is None else sure))
+        high = self.at_ceiling(v, slack, sure)
         self.ends = mdp.terminal | high
         if high.any():
             v = np.where(high, ceiling, v)
@@ -85,6 +85,11 @@ class UpperBounds:
             fall, rise = max(0.0, -low), max(0.0, rise)
         upper, of_rows, smallest = self._descended(v, rise, fall, sweeps)
         return np.minimum(upper, ceiling), np.minimum(of_rows, self.ceiling), smallest
+
+    def at_ceiling(self, v: Floats, slack: float, sure: Mask | None) -> Mask:
+        """Mark the states (S',) with rows that are to have the ceiling as their bound: see `bound`."""
+        high: Mask = self.ceiling - v <= slack
+        return self.live & (high if sure is None else high | sure)
 
     def _moved(
         self, sweeper: Sweeper, u: Floats, out: Floats, rows: Ints, forward: bool = True

@@ -104,6 +104,26 @@ def row_backup(pair_ptr, rows, v, first, last, out):
 
 
 @kernel
+def row_changes(pair_ptr, rows, v, first, last, change, met):
+    """change(i) ← r(i) + γ Σ p (v(s') - v(s)), met(i) ← γ Σ p |v(s') - v(s)|, for rows of states first ≤ s < last.
+
+    What is rounded is the difference of two values, as small as it is, and not the values.
+    """
+    row_ptr, next_state, prob, r, gamma, sign, _ = rows
+    for s in range(first, last):
+        own = v[at(s)]
+        for i in range(pair_ptr[at(s)], pair_ptr[at(s + 1)]):
+            gained = 0.0
+            moved = 0.0
+            for k in range(row_ptr[at(i)], row_ptr[at(i + 1)]):
+                x = prob[at(k)] * (v[next_state[at(k)]] - own)
+                gained += x
+                moved += abs(x)
+            change[at(i)] = sign * r[at(i)] + gamma * gained
+            met[at(i)] = gamma * moved
+
+
+@kernel
 def listed_backup(rows, listed, v, out):
     """out(j) ← r(i) + γ Σ p v(s') for the row i = listed(j)."""
     for j in range(len(listed)):

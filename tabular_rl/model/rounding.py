@@ -152,34 +152,30 @@ def _error(facts: Facts, gamma: float, vmax: float, reward: Any, extra: int, loo
     return float(error) if one else error
 
 
-def row_errors(mdp: MDP, v: Floats, q: Floats, r: Floats, reward: Floats) -> Floats:
-    """E_i of each row with what its own outcomes are worth, Σ p |v(s')|, in the place of the largest |v|; γ = 1.
+def change_errors(facts: Facts, vmax: float, met: Floats, reward: Floats, relative: float) -> Floats:
+    """How far a computed r + Σ p (v(s') - v(s)) of each row can be from the true one, at γ = 1: some ulps of its terms.
 
-    That is at most |Σ p v(s')|, which is q - r, and twice what values of the rarer sign can add.
+    Probabilities sum to 1, so that this is what a backup changes v(s) by. A difference of two floats is rounded by an
+    ulp of itself, so that values of any size cost no digits where steps change them by little.
 
     Parameters
     ----------
-    mdp : the model, at γ = 1
-    v : (S,) the values that are backed up, in the sign of maximisation
-    q : the computed backups of some rows
-    r : their expected rewards, in the sign of maximisation
+    facts : of the model
+    vmax : the largest |v(s)|
+    met : Σ p |v(s') - v(s)| of each row, as computed
     reward : the largest |r(s,a,s')| of each of them
+    relative : what its r can be off beyond rounding, as a part of that
 
     Returns
     -------
-    A bound for each row, in units of reward; inf where none can be given.
+    A bound for each row, in units of reward.
     """
-    facts, least, most = mdp.facts, float(v.min(initial=0.0)), float(v.max(initial=0.0))
-    vmax = max(-least, most)
-    all_of_them = _error(facts, 1.0, vmax, facts.largest_reward, 0, 0.0)
-    share = 1 + 2.0**-30 + facts.mass_defect
-    # q and r are off by that at most, together, and q - r by a rounding more.
-    met = up(np.abs(q - r) + up(2 * min(-least, most) + 3 * all_of_them)) * share
-    met = np.minimum(met, up(vmax * (1 + 2.0**-30)))
-    error = up(roundings(facts.longest_row + 4) * up(reward + met))
-    error = up(error + facts.longest_row * 2.0**-1072)
-    error = up(error + up(facts.mass_defect * met))
-    found: Floats = up(error + up(facts.r_relative * reward))
+    tau, k = facts.mass_defect, roundings(facts.longest_row + 4)
+    of_met = (k + tau) * (1 + 2.0**-30 + 2 * tau)  # which was rounded, and so are its probabilities
+    # Probabilities and products below the normal floats.
+    tiny = facts.longest_row * 2.0**-1072 * (1 + 2 * vmax)
+    # All terms are positive: their sum is off by some ulps of itself.
+    found: Floats = ((of_met * met + (k + relative) * reward) + tiny) * (1 + 2.0**-40)
     return found
 
 

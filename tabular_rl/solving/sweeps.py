@@ -269,6 +269,14 @@ class Sweeper:
         self.kernels.row_backup(ptr, self._read, v, first, last, q)
         return q
 
+    def changes(self, v: Floats) -> tuple[Floats, Floats]:
+        """r + γ Σ p (v(s') - v(s)) of all rows (L,), and γ Σ p |v(s') - v(s)|, of which it is rounded by some ulps."""
+        change, met = np.empty(len(self.rows[3])), np.empty(len(self.rows[3]))
+        for first, last in self.blocks:
+            self.kernels.row_changes(self.pair_ptr, self._read, v, first, last, change, met)
+            self.check_stop()
+        return change, met
+
     def listed(self, rows: NDArray[Any], v: Floats) -> Floats:
         """The backed-up values of the rows in a list."""
         if self.last is not None and np.array_equal(self.last.v, v):

@@ -569,7 +569,7 @@ def test_a_long_way_among_ties_at_the_ceiling_widens_nothing():
 @pytest.mark.parametrize("seed", range(6))
 def test_bounds_hold_wherever_the_ceiling_is_taken(monkeypatch, seed, slack):
     """The ceiling is a bound everywhere: to take it where values are not near it widens intervals, and no more."""
-    monkeypatch.setattr(total._Chain, "slack", lambda *_: slack)
+    monkeypatch.setattr(total.PolicyChain, "slack", lambda *_: slack)
     rng, mdp = random.Random(seed), reachability(seed)
     values = rational(mdp).exact
     for noise in NOISES[:6]:

@@ -14,7 +14,6 @@ from tabular_rl.certificates.fine import FineBounds
 from tabular_rl.certificates.total import TotalCertifier
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rounding import backup_error, row_errors
 from tabular_rl.solving.solution import Status
 from tabular_rl.solving.sweeps import Sweeper
 from tests.support.random_models import random_model
@@ -28,25 +27,33 @@ def inside(lower, values, upper):
 
 
 @pytest.mark.parametrize("kind", ["exact", "float64", "cancelling"])
-def test_no_row_is_off_by_more_than_its_error(kind):
-    """Rows of a model backed up in floats and in rationals, with values of both signs and of many sizes."""
+def test_no_change_is_off_by_more_than_its_error(kind):
+    """r + Σ p (v(s') - v(s)) in floats and in rationals, with values of many sizes, or far from 0 and alike."""
     rng = np.random.default_rng(4)
     for seed in range(40):
         mdp = random_model(
             seed, "total-reward", exact=kind == "exact", cancelling=kind == "cancelling", S=5
         ).replace(gamma=1)
-        v = rng.normal(size=mdp.S) * 10.0 ** rng.integers(-8, 8, mdp.S)
-        v = np.where(mdp.terminal, 0.0, v if seed % 3 else -np.abs(v))
-        q = Sweeper(mdp).rows_of(v, 0, mdp.S)
-        largest = np.abs(mdp.r) if mdp.reward is None else np.array(
-            [np.abs(mdp.reward[mdp.row_ptr[i] : mdp.row_ptr[i + 1]]).max() for i in range(mdp.L)]
-        )  # fmt: skip
-        error = row_errors(mdp, v, q, mdp.sign * mdp.r, np.maximum(largest, np.abs(mdp.r)))
-        for i in range(mdp.L):
+        v = rng.normal(size=mdp.S) * 10.0 ** rng.integers(-8, 8, mdp.S) + rng.choice([0.0, 1e9])
+        found = FineBounds(Sweeper(mdp)).changes(v)
+        for i, s in enumerate(mdp.pair_state):
             outcomes, r = mdp.rational(i)
-            true = mdp.sign * r + sum(p * F(float(v[s])) for s, p in outcomes)
-            assert abs(F(float(q[i])) - true) <= F(float(error[i]))
-        assert (error <= backup_error(mdp, float(np.abs(v).max())) * (1 + 1e-6)).all()
+            gains = [p * (F(float(v[s2])) - F(float(v[s]))) for s2, p in outcomes]
+            assert abs(F(float(found.change[i])) - mdp.sign * r - sum(gains)) <= F(float(found.error[i]))
+            # Some ulps of what is added up, and so nothing of the size of values.
+            size = float(sum(map(abs, gains))) + max(abs(float(x)) for _, _, x in mdp.rational_outcomes(i))
+            assert found.error[i] <= (2 * mdp.facts.mass_defect + 1e-14) * size + 1e-300
+
+
+def test_probabilities_below_the_floats_count_in_errors():
+    """One of 10**-400 leads to a value of 10**300: what is left out is in the error."""
+    tiny = F(1, 10**400)
+    outcomes = [("s", "go", "far", tiny, 0), ("s", "go", "end", 1 - tiny, 0), ("far", "go", "end", 1, 0)]
+    mdp = MDP.from_outcomes(outcomes, 1, terminal=["end"])
+    v = np.where(mdp.terminal, 0.0, [1e300 if name == "far" else 0.0 for name in mdp.states])
+    found = FineBounds(Sweeper(mdp)).changes(v)
+    assert found.change[0] == 0
+    assert F(float(found.error[0])) >= tiny * F(1e300) > 0
 
 
 @pytest.mark.parametrize("kind", ["exact", "float64", "costs"])
@@ -103,6 +110,34 @@ def test_a_rare_penalty_widens_no_other_interval():
     assert certifier.control(-answer.v).width < 1e-7
 
 
+def steps_down(steps, cost, p=F(1, 3)):
+    """A walk of steps that cost a lot, and may fail and be tried again; or a detour that costs as much but for 1."""
+    outcomes = []
+    for s in range(steps):
+        after = s + 1 if s + 1 < steps else "end"
+        outcomes += [(s, "walk", after, 1 - p, cost), (s, "walk", s, p, cost)]
+        outcomes += [
+            (s, "around", f"by {s}", 1, cost),
+            (f"by {s}", "on", after, 1, cost / (1 - p) - cost + 1),
+        ]
+    return MDP.from_outcomes(outcomes, 1, terminal=["end"], sense="min")
+
+
+@pytest.mark.parametrize("scale", [1, 10**6])
+def test_large_values_are_proven_by_what_steps_change(scale):
+    """Values of 10**9 over 200 steps: one backup is known to 10**-6, and yet the interval is of 10**-6 or less."""
+    mdp, tolerance = steps_down(200, 5 * scale), 1e-9 * scale
+    answer = solve(mdp, tolerance=tolerance)
+    exact = rational(mdp).exact
+    assert answer.status is Status.CERTIFIED
+    assert inside(answer.lower, exact, answer.upper)
+    assert verify(mdp, answer, tolerance=tolerance).proven
+    assert answer.proven_optimal.all()
+    given = evaluate(mdp, answer.policy, tolerance=tolerance)
+    assert inside(given.lower, exact, given.upper)
+    assert given.status is Status.CERTIFIED
+
+
 def test_no_chain_is_solved_once_a_run_is_stopped(monkeypatch):
     mdp = penalty(40, 10**7)
     v = np.array([-float(x) for x in rational(mdp).exact])
@@ -123,7 +158,9 @@ def test_what_is_no_bound_is_not_returned(monkeypatch):
     bounds = FineBounds(Sweeper(mdp))
     assert bounds.beside(v, policy, mdp.terminal, -1) is not None
     assert bounds.above(v, mdp.terminal, ceiling, rows) is not None
-    monkeypatch.setattr("tabular_rl.certificates.fine.chain_solution", lambda *_, **__: np.full(mdp.S, 1e-17))
+    monkeypatch.setattr(
+        "tabular_rl.certificates.fine.chain_solution", lambda *_, **__: np.where(mdp.terminal, 0, 1e-3)
+    )
     assert bounds.beside(v, policy, mdp.terminal, -1) is None
     assert bounds.beside(v, policy, mdp.terminal, 1) is None
     assert bounds.above(v, mdp.terminal, ceiling, rows) is None

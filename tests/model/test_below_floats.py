@@ -235,7 +235,7 @@ def test_a_softmax_policy_tells_0_from_0_as_a_float():
 
 # Where floats decide, and why that is right there.
 FLOATS = {
-    "certificates/total.py": "a first guess of times, verified later",
+    "certificates/chain.py": "a first guess of times, verified later",
     "methods/gradient/_actor.py": "a product",
     "methods/gradient/exact.py": "products",
     "methods/gradient/softmax.py": "a logarithm",

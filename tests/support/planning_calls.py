@@ -68,6 +68,7 @@ def bellman_calls(seed, sign=1.0):
         yield "row_value", (rows, i, v)
     for first, last in ((0, S), (2, 6), (4, 4), (0, 1)):
         yield "row_backup", (pair_ptr, rows, v, first, last, q)
+        yield "row_changes", (pair_ptr, rows, v, first, last, q, q + 1)
         alike = (*rows[:2], np.ones_like(prob), rng.integers(-2, 3, L) + 0.0, 0.0, sign, rows[6])  # with ties
         yield "full_backup", (pair_ptr, alike, v, first, last, np.array(SPAN), q, best, out)
         yield "full_backup", (pair_ptr, rows, v, first, last, np.array(SPAN), q, best, out)

@@ -73,6 +73,23 @@ def row_backup(pair_ptr, rows, v, first, last, out):
         out[i - start] = row_value(rows, i, v)
 
 
+def row_changes(pair_ptr, rows, v, first, last, change, met):
+    row_ptr, next_state, prob, _, gamma, _ = rows[:6]
+    for s in range(first, last):
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            to = range(row_ptr[i], row_ptr[i + 1])
+            gains = [float(prob[k]) * (float(v[next_state[k]]) - float(v[s])) for k in to]
+            change[i] = row_value(
+                (row_ptr, range(len(prob)), [1.0] * len(prob), *rows[3:6]), i, _at(to, gains)
+            )
+            met[i] = float(gamma) * sum(map(abs, gains))
+
+
+def _at(places, values):
+    """Values by their places."""
+    return dict(zip(places, values, strict=True))
+
+
 def listed_backup(rows, listed, v, out):
     out[:] = [row_value(rows, i, v) for i in listed]
 

@@ -30,7 +30,7 @@ from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
 
 DENSE_STATES = 300  # up to here a dense solve takes no time, and needs no import
-USUAL = 1e-6  # the width of an interval that is asked for where nothing else is said
+USUAL = 1e-6  # the width of an interval that is asked for at least
 INVERTED = 16  # up to here all that LAPACK takes is the call, which is then made once
 AT_ONCE = 300  # up to here it ends well within a tenth of a second: no other thread need hear signals
 DENSE_LARGEST = 20_000  # a dense matrix beyond it is 3.2 GB, twice
@@ -119,7 +119,7 @@ def linear_solve(
         run.remark(str(error))  # what can be proven without a solution is the answer
     if run.stopped is None or mdp.problem.contracts:
         judge = certifier(mdp, policy)
-        judge.wanted = USUAL
+        judge.wanted = min(tolerance * (float(np.max(np.abs(v), initial=0.0)) if relative else 1.0), USUAL)
         certificate = judge.certificate(v)
     return conclude(run, mdp, certificate, task="prediction", policy=policy, v=v)
 
