@@ -169,6 +169,30 @@ def _add(typing: Any, x: Any, y: Any) -> Any:  # noqa: ARG001  (as Numba calls i
 add: Any = operator.add if config.DISABLE_JIT else _add
 
 
+@intrinsic  # type: ignore[untyped-decorator]  # Numba has no types
+def _multiply_add(typing: Any, x: Any, x0: Any, y: Any, y0: Any, z: Any, z0: Any) -> Any:  # noqa: ARG001
+    """(x y + z) mod 2^128 of numbers of two words each, the high word first: Numba has no whole numbers as long."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        long, word = ir.IntType(128), ir.IntType(64)
+        half, words = ir.Constant(long, 64), [builder.zext(x, long) for x in given]
+        x, y, z = (builder.or_(builder.shl(words[j], half), words[j + 1]) for j in (0, 2, 4))
+        made = builder.add(builder.mul(x, y), z)
+        parts = [builder.trunc(builder.lshr(made, half), word), builder.trunc(made, word)]
+        return context.make_tuple(builder, signature.return_type, parts)
+
+    pair = types.UniTuple(types.uint64, 2)  # type: ignore[attr-defined]
+    return pair(*[types.uint64] * 6), code
+
+
+def _multiply_add_plainly(*six: Any) -> tuple[int, int]:
+    x, y, z = (int(six[j]) << 64 | int(six[j + 1]) for j in (0, 2, 4))
+    return divmod((x * y + z) % 2**128, 2**64)
+
+
+multiply_add: Any = _multiply_add_plainly if config.DISABLE_JIT else _multiply_add
+
+
 def compiling() -> float:
     """The seconds that this process has compiled so far; what was found in the cache takes none."""
     return float(_listener.duration) if _listener.done else 0.0

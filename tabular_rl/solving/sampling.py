@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,3 +122,56 @@ def cumulative(weights: Floats, ptr: NDArray[Any] | None = None) -> Floats:
 def streams(seed: int, runs: int) -> list[np.random.Generator]:
     """One generator a run, spawned from the seed: run e gets the same numbers however many runs there are."""
     return [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(seed).spawn(runs)]
+
+
+class Uniforms:
+    """The uniforms of some runs, `width` a step: those of their generators, drawn by a kernel, with the same bits.
+
+    Those of the places `unread` are passed over, and what stands there stays. The generators stand where they were
+    until `close`.
+    """
+
+    def __init__(self, rngs: list[np.random.Generator], width: int, unread: tuple[int, ...] = ()) -> None:
+        from tabular_rl.kernels.uniforms import fill_uniforms
+
+        self.rngs, self.width, self.fill = rngs, width, fill_uniforms
+        self.wanted = np.array([j not in unread for j in range(width)], dtype=bool)
+        own = hasattr(fill_uniforms, "signatures") and all(isinstance(x, np.random.Generator) for x in rngs)
+        # Kernels that are not compiled take a hundred times as long as numpy.
+        self.words = np.array([_words(rng) for rng in rngs], dtype=np.uint64) if own else None
+
+    def draw(self, first: int, last: int, out: Floats) -> None:
+        """out (last - first, n, width) ← the uniforms of the next n steps of some runs."""
+        if self.words is not None:
+            self.fill(self.words[first:last], _leaps(self.width, out.shape[1]), self.wanted, out)
+            return
+        for e in range(first, last):
+            self.rngs[e].random(out=out[e - first])
+
+    def close(self) -> None:
+        """Have the generators go on after what was drawn."""
+        for rng, words in zip(self.rngs, () if self.words is None else self.words.tolist(), strict=False):
+            state = rng.bit_generator.state
+            state["state"]["state"] = words[0] << 64 | words[1]
+            rng.bit_generator.state = state
+
+
+MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645  # of PCG64
+
+
+def _words(rng: np.random.Generator) -> tuple[int, ...]:
+    """The state of a generator and what each step adds to it, as two words each, the high one first."""
+    held = rng.bit_generator.state["state"]
+    return (*divmod(held["state"], 2**64), *divmod(held["inc"], 2**64))
+
+
+@functools.lru_cache(maxsize=256)
+def _leaps(width: int, n: int) -> NDArray[np.uint64]:
+    """What kernels.uniforms.leap takes, for steps of `width` numbers and calls of n steps."""
+    made = []
+    for m in (1, width, 4 * width, n * width):
+        # modulo 2^128 (A - 1), so that the division is exact
+        power = pow(MULTIPLIER, m, (MULTIPLIER - 1) << 128)
+        total = (power - 1) // (MULTIPLIER - 1)
+        made.append((*divmod(power % 2**128, 2**64), *divmod(total % 2**128, 2**64)))
+    return np.array(made, dtype=np.uint64)

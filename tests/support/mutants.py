@@ -39,7 +39,7 @@ NEGATED = {
     ast.NotEq: ast.Eq,
 }
 TURNED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Div: ast.Mult, ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr,
-          ast.BitOr: ast.BitAnd, ast.BitXor: ast.BitAnd}  # fmt: skip
+          ast.BitOr: ast.BitAnd, ast.BitXor: ast.BitAnd, ast.LShift: ast.RShift, ast.RShift: ast.LShift}  # fmt: skip
 
 
 @functools.cache
@@ -80,10 +80,17 @@ def plain(module: str) -> dict[str, Any]:
     made["kernel"] = made["search_kernel"] = lambda function: function
     made["fetch"] = lambda array, place: None
     made["add"] = operator.add
+    made["multiply_add"] = multiply_add
     made["at"] = int  # a mistake may lead to -1: then it is the last place
     for code in codes(module):
         exec(code, made)
     return made
+
+
+def multiply_add(*words: int) -> tuple[int, int]:
+    """(x y + z) mod 2^128 of numbers of two words each."""
+    x, y, z = (2**64 * int(words[j]) + int(words[j + 1]) for j in (0, 2, 4))
+    return divmod((x * y + z) % 2**128, 2**64)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Slow, obvious twins of walk, lines, one_step and recording: one run after the other, one draw after the other.
+"""Slow, obvious twins of walk, lines, one_step, recording, uniforms: one run after the other, one draw after the other.
 
 A twin takes what its kernel takes and must leave the same bits behind. Where a kernel is clever (bisection, a best
 action that it remembers), its twin looks again.
@@ -382,3 +382,37 @@ def measure(table, truth, live, weights, out):
 def best_values(q, pair_ptr, states, out):
     for e, run in enumerate(q.tolist()):
         out[e] = [max(run[pair_ptr[s] : pair_ptr[s + 1]] or [0.0]) for s in states]
+
+
+# -- twins of kernels/uniforms.py -----------------------------------------------------------------------------------
+
+
+def uniform(high, low):
+    bits = f"{int(high) ^ int(low):064b}"
+    turn = int(high) >> 58
+    return int((bits[64 - turn :] + bits[: 64 - turn])[:53], 2) / 2**53
+
+
+def whole(*words):
+    return int(words[0]) * 2**64 + int(words[1])
+
+
+def leap(high, low, add_high, add_low, leaps, m):
+    state = whole(high, low) * whole(*leaps[m][:2]) + whole(add_high, add_low) * whole(*leaps[m][2:])
+    return divmod(state % 2**128, 2**64)
+
+
+def fill_place(high, low, add_high, add_low, leaps, e, j, out):
+    for k in range(out.shape[1]):
+        out[e, k, j] = uniform(high, low)
+        high, low = leap(high, low, add_high, add_low, leaps, 1)
+
+
+def fill_uniforms(words, leaps, wanted, out):
+    for e, (high, low, *add) in enumerate(words.tolist()):
+        for k, j in itertools.product(range(out.shape[1]), range(out.shape[2])):
+            state = whole(high, low) * 0x2360ED051FC65DA44385DF649FCCF645 + whole(*add)
+            high, low = divmod(state % 2**128, 2**64)
+            if wanted[j]:
+                out[e, k, j] = uniform(high, low)
+        words[e, :2] = high, low

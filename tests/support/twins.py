@@ -8,7 +8,7 @@ from typing import Any
 
 HOMES = {
     "reference": ("bellman", "graph", "flow", "episodes"),
-    "reference_learning": ("walk", "lines", "one_step", "recording"),
+    "reference_learning": ("walk", "lines", "one_step", "recording", "uniforms"),
     "reference_kept_rows": ("search_groups", "search_kept_rows"),
     "reference_control": ("double_q", "dyna", "replay"),
     "reference_traces": ("n_step", "traces"),

@@ -18,7 +18,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +38,7 @@ from tabular_rl.solving import run as running
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import Method
 from tabular_rl.solving.run import Stop
-from tabular_rl.solving.sampling import BLOCK, cumulative, policy_cum, sampling_model, streams
+from tabular_rl.solving.sampling import BLOCK, Uniforms, cumulative, policy_cum, sampling_model, streams
 from tabular_rl.solving.solution import Floats
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Learning(Inputs, Arrays):
         Inputs.__init__(self, method, given, table)
         Arrays.__init__(self, self.runs, self.entries)
         self.uniforms = 3  # a step
+        self.unread: tuple[int, ...] = ()  # those of a step that its kernel never reads
         self.updates = 1  # a step, of one entry or of several
         self.done = 0
         self.rngs = streams(self.option["seed"], self.runs)
@@ -191,8 +192,9 @@ class Learning(Inputs, Arrays):
         points, saved = record_points(self.steps), time.monotonic()
         threads = min(self.option.get("threads") or 1, self.runs)
         cuts = np.linspace(0, self.runs, threads + 1).astype(int).tolist()
-        buffer = np.empty(self.runs * pace.most * self.uniforms)
-        with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+        buffer = np.zeros(self.runs * pace.most * self.uniforms)
+        source = Uniforms(self.rngs, self.uniforms, self.unread)
+        with closing(source), ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
             each = map if pool is None else pool.map
             while self.done < self.steps:
                 self.run.check_stop()
@@ -201,8 +203,7 @@ class Learning(Inputs, Arrays):
                 uniforms = buffer[: self.runs * n * self.uniforms].reshape(self.runs, n, self.uniforms)
 
                 def part(first: int, last: int, uniforms: Floats = uniforms) -> None:
-                    for e in range(first, last):
-                        self.rngs[e].random(out=uniforms[e])
+                    source.draw(first, last, uniforms[first:last])
                     advance(first, last, uniforms[first:last], self.done)
 
                 begun = time.monotonic()
@@ -219,6 +220,7 @@ class Learning(Inputs, Arrays):
                         self.method.name, self.done / self.steps, self._progress(pace.rate * self.runs)
                     )
                 if self.checkpoint is not None and now - saved > SAVE_EVERY:
+                    source.close()
                     self.checkpoint(state_of(self))
                     saved = time.monotonic()
 

@@ -57,7 +57,7 @@ def learn_by(
     clock: NDArray[Any] | None
     if run.data is None:
         clock, row = place or run.add_walk(walk.episode_steps)
-        run.uniforms = walk.again + 1 + extra
+        run.uniforms, run.unread = walk.again + 1 + extra, unread(run, walk)
     else:  # it says itself how it goes on
         log, run.uniforms = run.data.arrays(), extra
         clock, row = None, np.zeros(run.runs, dtype=np.int64)
@@ -107,6 +107,13 @@ def part(x: Any, first: int, last: int) -> Any:
     if isinstance(x, tuple):
         return type(x)(*(part(y, first, last) for y in x))
     return x[first:last] if isinstance(x, np.ndarray) else x
+
+
+def unread(run: Learning, walk: Walk) -> tuple[int, ...]:
+    """Which uniforms of a step no kernel reads: of outcomes that are certain, of restarts where nothing ends."""
+    ends = bool(run.mdp.terminal.any()) or walk.episode_steps > 0
+    restart = () if ends or walk.source > 0 or walk.restart in (walk.act, walk.again) else (walk.restart,)
+    return (0, *restart) if run.mdp.K == run.mdp.L else restart
 
 
 def beyond_cache(run: Learning) -> bool:
