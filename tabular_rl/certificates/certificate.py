@@ -6,12 +6,16 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.model.rounding import up
+from tabular_rl.kernels._plain import SMALL, kernels, ready
+from tabular_rl.model.rounding import LONG, down, up
 from tabular_rl.model.rows import Floats
+
+BLOCK = 1 << 14  # states whose middles are made at a time
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,103 @@ class Certificate:
         made.__dict__.update(self.__dict__, keep=keep, proven_optimal=proven_optimal)
         return made
 
+    @classmethod
+    def of(
+        cls, *given: Any, width: float, middles: tuple[Floats, float] | None = None, **more: Any
+    ) -> Certificate:
+        """Return a certificate of which more is known already.
+
+        Parameters
+        ----------
+        given, more : the fields
+        width : the largest upper - lower, rounded up; NaN where it is not known
+        middles : what `middles` is, where it was made
+        """
+        made = cls(*given, **more)
+        if not math.isnan(width):
+            made.__dict__["width"] = width
+        if middles is not None:
+            made.__dict__["middles"] = middles
+        return made
+
     @cached_property
     def width(self) -> float:
         """The largest upper - lower, rounded up; inf where nothing is proven."""
         return largest_width(self.lower, self.upper)
+
+    @cached_property
+    def middles(self) -> tuple[Floats, float] | None:
+        """The middle of each interval, and the largest distance of an end from it; None where one is open."""
+        return _middles(self.lower, self.upper, self.middle)
+
+
+def _middles(lower: Floats, upper: Floats, middle: Floats | None) -> tuple[Floats, float] | None:
+    """The values of an answer from its bounds and what they lie around: see `Certificate.middles`."""
+    v, bound, kernel = np.empty(lower.shape), 0.0, passes(lower.size)
+    flat = [None if x is None else np.ascontiguousarray(x).reshape(-1) for x in (lower, upper, middle)]
+    if kernel is not None:
+        bound = kernel.middles(*(v.reshape(-1)[:0] if x is None else x for x in flat), v.reshape(-1))
+        if math.isfinite(bound):
+            return v, bound
+        bound = 0.0
+    for i in range(0, v.size, BLOCK):  # what is made on the way stays in the cache
+        low, high, around = (None if x is None else x[i : i + BLOCK] for x in flat)
+        assert low is not None and high is not None
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+            return None
+        half = (high - low) / 2
+        half += low
+        if around is not None:
+            # Outward rounding moves the midpoint by a few last places: 2.0000000000000004 for 2.
+            np.copyto(half, around, where=np.abs(around - half) <= np.abs(half) * 2.0**-50)
+        np.maximum(half, low, out=half)
+        np.minimum(half, high, out=half)
+        bound = max(bound, float((high - half).max()), float((half - low).max()))
+        v.reshape(-1)[i : i + BLOCK] = half
+    return v, bound
+
+
+def passes(states: int) -> Any:
+    """The kernels that go over so many states at once (kernels/bounds.py); None where NumPy is as quick."""
+    return kernels("bounds", states) if states > SMALL else ready("bounds") if states >= LONG else None
+
+
+def outward(
+    kept: Floats,
+    best: Floats,
+    fall: float,
+    rise: float,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+    ended: NDArray[np.bool_] | None = None,
+    into: tuple[Floats, Floats] | None = None,
+) -> tuple[Floats, Floats, float]:
+    """Return kept + fall and best + rise, rounded outward, within limits; and their largest difference.
+
+    Parameters
+    ----------
+    kept, best : (S,) computed backups: of a policy, and the best ones
+    fall, rise : what is added to them, in units of reward
+    limits : what no value falls below, and what none exceeds
+    ended : (S,) the terminal states, whose bounds are 0; None where there are none
+    into : two arrays (S,) that are filled
+
+    Returns
+    -------
+    lower and upper (S,), and the largest upper - lower, rounded up; NaN where it is not known.
+    """
+    lower, upper = into or (np.empty_like(best), np.empty_like(best))
+    if (kernel := passes(len(best))) is not None:
+        none = np.zeros(0, dtype=bool)
+        width = kernel.interval(
+            kept, best, fall, rise, limits, none if ended is None else ended, lower, upper
+        )
+        if math.isfinite(width):
+            return lower, upper, float(up(width)) if width > 0 else width
+    np.maximum(down(kept + fall), limits[0], out=lower)
+    np.minimum(up(best + rise), limits[1], out=upper)
+    if ended is not None:
+        lower[ended] = upper[ended] = 0.0
+    return lower, upper, math.nan
 
 
 def largest_width(lower: Floats, upper: Floats) -> float:

@@ -16,8 +16,6 @@ from tabular_rl.model.rounding import up
 from tabular_rl.solving.run import Run
 from tabular_rl.solving.solution import Floats, Solution, Status
 
-BLOCK = 1 << 14
-
 
 @phase("proof")
 def conclude(
@@ -54,14 +52,16 @@ def conclude(
     def signed(array: Floats | None) -> Floats | None:
         if array is None:
             return None
-        array = array if sign > 0 else -array
         # No -0.0 on the screen; in place where that is ours to do, since a copy of a large answer is felt.
-        return np.add(array, 0.0, out=array if array.flags.writeable else None)
+        out = array if array.flags.writeable else None
+        return np.add(0.0, array, out=out) if sign > 0 else np.subtract(0.0, array, out=out)
 
     if sign < 0:
         lower, upper = upper, lower
         exact = exact and tuple(-x for x in exact)
-    shown = signed(np.array(v))
+    if upper is lower and upper is not None:
+        upper = upper.copy()
+    shown = signed(np.array(v) if certificate is None else v)
     assert shown is not None
     return Solution(
         mdp=mdp,
@@ -87,13 +87,12 @@ def conclude(
 
 def _reported(certificate: Certificate, v: Floats | None) -> tuple[Floats | None, float, str]:
     """The values of an answer, half the width of their widest interval, and a note where they are not those found."""
-    lower, upper, middle = certificate.lower, certificate.upper, certificate.middle
+    lower, upper = certificate.lower, certificate.upper
     if certificate.exact is not None:
         v = np.array([nearest(x) for x in certificate.exact]).reshape(lower.shape)
         return v, float(np.max(np.maximum(upper - v, v - lower), initial=0.0)), ""
-    middles = _middles(lower, upper, middle)
-    if middles is not None:
-        v, bound = middles
+    if certificate.middles is not None:
+        v, bound = certificate.middles
         return v, float(up(bound)) if bound else 0.0, ""
     if v is None:
         return None, math.inf, ""
@@ -101,27 +100,6 @@ def _reported(certificate: Certificate, v: Floats | None) -> tuple[Floats | None
     found, v = v, np.clip(v, lower, upper)
     outside = not np.array_equal(found, v)
     return v, math.inf, "values outside of their proven interval are moved to its end" * outside
-
-
-def _middles(lower: Floats, upper: Floats, middle: Floats | None) -> tuple[Floats, float] | None:
-    """The middle of each interval, and the largest distance of an end from it; None where one is open."""
-    v, bound = np.empty(lower.shape), 0.0
-    flat = [None if x is None else np.ascontiguousarray(x).reshape(-1) for x in (lower, upper, middle)]
-    for i in range(0, v.size, BLOCK):  # what is made on the way stays in the cache
-        low, high, around = (None if x is None else x[i : i + BLOCK] for x in flat)
-        assert low is not None and high is not None
-        if not (np.isfinite(low).all() and np.isfinite(high).all()):
-            return None
-        half = (high - low) / 2
-        half += low
-        if around is not None:
-            # Outward rounding moves the midpoint by a few last places: 2.0000000000000004 for 2.
-            np.copyto(half, around, where=np.abs(around - half) <= np.abs(half) * 2.0**-50)
-        np.maximum(half, low, out=half)
-        np.minimum(half, high, out=half)
-        bound = max(bound, float((high - half).max()), float((half - low).max()))
-        v.reshape(-1)[i : i + BLOCK] = half
-    return v, bound
 
 
 def _status(run: Run, certificate: Certificate | None, v: Floats) -> tuple[Status, str]:

@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.certificates.base import Certifier
-from tabular_rl.certificates.certificate import Certificate
+from tabular_rl.certificates.certificate import Certificate, outward
 from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.search import policy_can_reach
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import Beyond, U, down, geometric, up
 from tabular_rl.model.rows import Floats
-from tabular_rl.solving.sweeps import Sweeper
 
 
 class DiscountedCertifier(Certifier):
@@ -62,21 +62,16 @@ class DiscountedCertifier(Certifier):
             alpha, beta = min(alpha, 0.0), max(beta, 0.0)
         fall, rise = geometric(self.mdp, alpha, -math.inf), geometric(self.mdp, beta, math.inf)
         # The numbers are summed first, outward: one rounding a state.
-        lower = down(kept + float(down(fall - own)))
+        above, added = best, float(up(rise + shared))
         if len(beyond.rows):
-            upper = up(best + shared)
-            wider = float(up(shared + beyond.lift(upper)))
-            upper = up(upper + rise)
-        else:
-            upper = up(best + float(up(rise + shared)))
-        floor, ceiling = self.limits()
-        np.maximum(lower, floor, out=lower)
-        np.minimum(upper, ceiling, out=upper)
-        lower[self.mdp.terminal] = upper[self.mdp.terminal] = 0.0
+            above, added = up(best + shared), rise
+            wider = float(up(shared + beyond.lift(above)))
+        ended = self.mdp.terminal if self.ends else None
+        lower, upper, width = outward(kept, above, float(down(fall - own)), added, self.limits(), ended)
         widths = [float(up(x + geometric(self.mdp, x, math.inf))) for x in (own, wider)]
         smallest = float(up(sum(widths)))
         middle = best + (fall / 2 + rise / 2) if math.isfinite(fall) and math.isfinite(rise) else None
-        certificate = Certificate(lower, upper, smallest=smallest, middle=middle)
+        certificate = Certificate.of(lower, upper, smallest=smallest, middle=middle, width=width)
         if self.policy is not None:
             return certificate
         self.rows, self.last = chosen, (v, shared, rise, beyond)
@@ -124,26 +119,26 @@ class DiscountedCertifier(Certifier):
         if self.last is None or self.rows is None or certificate.keep is not None:
             return certificate
         v, error, rise, beyond = self.last
-        keep = self.sweeper.not_worse(v, down(certificate.lower - float(up(rise + error))))
+        keep, sure = self.sweeper.decide(v, certificate.lower, float(up(rise + error)), self.rows)
         if len(beyond.rows):
             beyond.keep(keep, down(certificate.lower - rise))
+            sure = self.sweeper.sole(keep, self.rows)
         if self.worth_nothing():
             return certificate.with_decisions(keep, np.ones(self.mdp.S, dtype=bool))
-        return certificate.with_decisions(keep, proven_states(self.sweeper, keep, self.rows))
+        return certificate.with_decisions(keep, proven_states(self.mdp, sure, self.rows))
 
 
-def proven_states(sweeper: Sweeper, keep: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:
+def proven_states(mdp: MDP, sure: NDArray[np.bool_], chosen: NDArray[Any]) -> NDArray[np.bool_]:
     """The states from which the policy meets only states whose other actions are all proven worse.
 
     Parameters
     ----------
-    sweeper : of the model
-    keep : (L,) marks the rows that are not proven worse than the best
+    mdp : the model
+    sure : (S,) marks the states of whose rows the chosen one alone is not proven worse, and those without rows
     chosen : (S,) the row that the policy takes in each state, -1 at terminals
 
     Returns
     -------
     Mask (S,). Terminals are in it.
     """
-    sure = sweeper.sole(keep, chosen)
-    return sure if sure.all() else ~policy_can_reach(sweeper.mdp, chosen, ~sure)
+    return sure if sure.all() else ~policy_can_reach(mdp, chosen, ~sure)

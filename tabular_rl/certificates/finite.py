@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.certificates.base import Certifier
-from tabular_rl.certificates.certificate import Certificate, largest_width
+from tabular_rl.certificates.certificate import Certificate, largest_width, outward, passes
 from tabular_rl.certificates.narrowing import Narrowing
 from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.search import edges
@@ -51,8 +52,8 @@ class FiniteCertifier(Certifier):
         """The interval of values; where `made` (T, S) is given they are made on the way, and the greedy rows too."""
         mdp, sweeper, T = self.mdp, self.sweeper, len(v) - 1
         fall = rise = self._slip(v[T])
-        lower, upper = np.empty_like(v), np.empty_like(v)
-        lower[T], upper[T] = down(v[T] - fall) if fall else v[T], up(v[T] + rise) if rise else v[T]
+        bounds = _Bounds(v, fall, mdp.terminal if self.ends else None, made is not None)
+        lower = bounds.lower
         decisions = _Decisions(sweeper, T) if decide and self.policy is None else None
         narrow = Narrowing(sweeper)
         g = float(up(mdp.gamma)) if mdp.gamma < 1 else 1.0
@@ -66,25 +67,18 @@ class FiniteCertifier(Certifier):
                 best, chosen = backup.best, narrow.rows(backup.chosen)
                 policy = Policy.partial(mdp, rows=chosen)
             sweeper.check_finite(best, f"at time {t}")
-            if made is None:
-                low, high = sweeper.span(best - v[t])
-            else:
-                v[t], low, high = best, 0.0, 0.0
-                if sweeper.run is not None:
-                    sweeper.run.did("sweeps")
+            low, high = self._residual(best, v[t], made is not None)
             own, shared, beyond = self.errors(after, sweeper.norm(after), policy)
             # The error at t + 1 passes through the discounted average; the residual and E come on top.
             carried_fall, carried_rise = float(up(g * fall)), float(up(g * rise))
             over = max(float(up(shared + up(high))), beyond.rise(v[t]))
             fall = max(float(up(up(carried_fall + own) - down(low))), 0.0)
             rise = max(float(up(carried_rise + over)), 0.0)
-            lower[t], upper[t] = down(v[t] - fall), up(v[t] + rise)
-            lower[t][mdp.terminal] = upper[t][mdp.terminal] = 0.0
+            bounds.put(t, fall, rise)
             if self.policy is None and decisions is not None:
                 # q̂ + E + what is carried, below the lower bound of the state, proves a row worse.
-                near = narrow.now.not_worse(after, down(lower[t] - float(up(carried_rise + shared))))
-                narrow.mark(near, decisions.keep[t])
-                sure = narrow.now.sole(near, backup.chosen)
+                worst = float(up(carried_rise + shared))
+                sure = narrow.decide(after, lower[t], worst, backup.chosen, decisions.keep[t])
                 if len(beyond.rows):
                     beyond.keep(decisions.keep[t], down(lower[t] - carried_rise))
                     sure = sweeper.sole(decisions.keep[t], chosen)
@@ -93,17 +87,24 @@ class FiniteCertifier(Certifier):
                 made[t] = chosen
                 if not len(beyond.rows):
                     narrow.look(after, backup, shared, off, t)
+            bounds.settle(t + 1)
+        bounds.settle(0)
         if self.worth_nothing():
-            self._set_zero(lower, upper, decisions)
-        keep, proven = (None, None) if decisions is None else (decisions.keep, decisions.proven)
-        return Certificate(lower, upper, keep, proven, largest_width(lower, upper), middle=v)
+            bounds.set_zero()
+            if decisions is not None:
+                decisions.proven[:] = True
+        return bounds.certificate(
+            *((None, None) if decisions is None else (decisions.keep, decisions.proven))
+        )
 
-    @staticmethod
-    def _set_zero(lower: Floats, upper: Floats, decisions: _Decisions | None) -> None:
-        """Every value is 0, under any policy."""
-        lower[:], upper[:] = 0.0, 0.0
-        if decisions is not None:
-            decisions.proven[:] = True
+    def _residual(self, best: Floats, v: Floats, made: bool) -> tuple[float, float]:
+        """The least and the largest of best - v (S,); where values are made on the way, v ← best."""
+        if not made:
+            return self.sweeper.span(best - v)
+        v[:] = best
+        if self.sweeper.run is not None:
+            self.sweeper.run.did("sweeps")
+        return 0.0, 0.0
 
     def _slip(self, last: Floats) -> float:
         """How far the values at the end are from the final rewards, rounded up."""
@@ -116,12 +117,62 @@ class FiniteCertifier(Certifier):
         return slip
 
 
+class _Bounds:
+    """The bounds of each time, lower and upper (T + 1, S).
+
+    Parameters
+    ----------
+    v : (T + 1, S) values
+    slip : how far those at time T can be off
+    ended : (S,) the terminal states; None where there are none
+    own : whether v may be changed once all is made of it: middles of the bounds then take its place
+    """
+
+    def __init__(self, v: Floats, slip: float, ended: NDArray[np.bool_] | None, own: bool) -> None:
+        self.v, self.ended = v, ended
+        self.lower, self.upper = np.empty_like(v), np.empty_like(v)
+        self.lower[-1], self.upper[-1] = (down(v[-1] - slip), up(v[-1] + slip)) if slip else (v[-1], v[-1])
+        # Of all times so far, how wide, and how far from a middle; NaN is not known.
+        self.width, self.reach = largest_width(self.lower[-1], self.upper[-1]), 0.0 if own else math.nan
+
+    def put(self, t: int, fall: float, rise: float) -> None:
+        """Make the bounds of time t, values less `fall` and with `rise`."""
+        v, into = self.v[t], (self.lower[t], self.upper[t])
+        self.width = _larger(self.width, outward(v, v, -fall, rise, ended=self.ended, into=into)[2])
+
+    def settle(self, t: int) -> None:
+        """Put the middles of bounds in the place of the values of time t, of which nothing more is made."""
+        kernel = passes(self.v.shape[1])
+        if kernel is None or math.isnan(self.reach) or not math.isfinite(self.width):
+            self.reach = math.nan
+        else:
+            found = kernel.middles(self.lower[t], self.upper[t], self.v[t], self.v[t])
+            self.reach = _larger(self.reach, found)
+
+    def set_zero(self) -> None:
+        """Every value is 0, under any policy."""
+        self.lower[:], self.upper[:], self.width, self.reach = 0.0, 0.0, 0.0, math.nan
+
+    def certificate(self, keep: Any, proven: Any) -> Certificate:
+        """What is proven, with decisions on actions (T, L) and states (T, S)."""
+        width = largest_width(self.lower, self.upper) if math.isnan(self.width) else self.width
+        middles = None if math.isnan(self.reach) else (self.v, self.reach)
+        return Certificate.of(
+            self.lower, self.upper, keep, proven, width, middle=self.v, width=width, middles=middles
+        )
+
+
+def _larger(x: float, y: float) -> float:
+    """The larger one; NaN where one is."""
+    return x if x >= y or math.isnan(x) else y
+
+
 class _Decisions:
     """What is proven of actions: keep (T, L), which may be the best, and proven (T, S), where the policy is optimal."""
 
     def __init__(self, sweeper: Sweeper, T: int) -> None:
         self.mdp = mdp = sweeper.mdp
-        self.keep, self.proven = np.empty((T, mdp.L), dtype=bool), np.empty((T, mdp.S), dtype=bool)
+        self.keep, self.proven = np.zeros((T, mdp.L), dtype=bool), np.empty((T, mdp.S), dtype=bool)
         self.after, self.weight = np.ones(mdp.S, dtype=bool), edges(mdp)
 
     def prove(self, t: int, chosen: NDArray[Any], sure: NDArray[np.bool_]) -> None:

@@ -18,7 +18,7 @@ from tabular_rl.model.rounding import down, up
 from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.solving.sweeps import Backup, Sweeper
 
-MOST = 0.5  # of the rows that are swept: more are not copied
+MOST = 0.9  # of the rows that are swept: more are not copied
 COPYING = 8  # backups of a row that take as long as to copy it
 WIDER = 1.5  # than values are thought to move
 
@@ -28,6 +28,7 @@ class Narrowing:
 
     def __init__(self, sweeper: Sweeper) -> None:
         self.all = self.now = sweeper
+        self.ends = bool(sweeper.mdp.terminal.any())
         self.gamma = float(up(sweeper.mdp.gamma)) if sweeper.mdp.gamma < 1 else 1.0
         self.listed: Ints | None = None
         self.origin, self.slack = (
@@ -72,7 +73,7 @@ class Narrowing:
         shrinks = min(spread / before, 0.95) if 0 < before < math.inf else 0.95
         coming = self.wider * spread / (1 - shrinks) + 2 * off + 4 * left * error
         delta = self.gamma * coming + 4 * error
-        near = self.now.not_worse(v, down(backup.best - delta))
+        near, _ = self.now.decide(v, backup.best, delta, backup.chosen)
         count, rows = int(np.count_nonzero(near)), len(near)
         if count > MOST * rows or COPYING * count >= left * (rows - count):
             return
@@ -81,7 +82,7 @@ class Narrowing:
             slack = min(slack, float(down(self.slack - self._lost(v, 0.0))))
         pointer = self.all.pair_ptr.dtype
         self.listed = near.nonzero()[0].astype(pointer) if self.listed is None else self.listed[near]
-        self.now, self.origin, self.slack = self.all.over(self.listed), v, slack
+        self.now, self.origin, self.slack = self.all.over(self.listed), v.copy(), slack
 
     def _lost(self, v: Floats, off: float) -> float:
         """γ (span(v - origin) + off), rounded up."""
@@ -91,17 +92,16 @@ class Narrowing:
         """The rows of the model that rows of `now` are; -1 stays."""
         if self.listed is None:
             return chosen
-        rows: NDArray[Any] = self.listed[chosen]
-        rows[chosen < 0] = -1
+        rows: NDArray[Any] = self.listed.take(chosen, mode="clip")
+        if self.ends:
+            rows[chosen < 0] = -1
         return rows
 
-    def mark(self, near: NDArray[np.bool_], keep: NDArray[np.bool_]) -> None:
-        """Write a mask of rows of `now` to one of the rows of the model (L,)."""
-        if self.listed is None:
-            keep[:] = near
-        else:
-            keep[:] = False
-            keep[self.listed] = near
+    def decide(
+        self, v: Floats, lower: Floats, off: float, chosen: NDArray[Any], keep: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """As `Sweeper.decide`, over the rows that are swept; `keep` (L,) is False at first."""
+        return self.now.decide(v, lower, off, chosen, self.listed, keep)[1]
 
 
 def _span(x: Floats) -> float:

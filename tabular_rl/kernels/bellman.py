@@ -151,6 +151,21 @@ def full_backup(pair_ptr, rows, v, first, last, span, q, chosen, out):
 
 
 @kernel
+def copy_rows(listed, row_ptr, next_state, prob, r, ptr, to, chance, reward):
+    """Copy the rows of a list side by side: to, chance and reward are those of row listed(j), from ptr(j) on."""
+    k2 = at(0)
+    ptr[0] = 0
+    for j in range(at(len(listed))):
+        i = at(listed[j])
+        for k in range(at(row_ptr[i]), at(row_ptr[i + at(1)])):
+            to[k2] = next_state[k]
+            chance[k2] = prob[k]
+            k2 += at(1)
+        ptr[j + at(1)] = k2
+        reward[j] = r[i]
+
+
+@kernel
 def not_below(pair_ptr, q, least, keep):
     """keep(i) ← q(i) ≥ least(s), for the rows i of each s."""
     for s in range(len(pair_ptr) - 1):

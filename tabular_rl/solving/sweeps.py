@@ -23,6 +23,7 @@ from tabular_rl.errors import NumericalError, quoted
 from tabular_rl.kernels._plain import SMALL, kernels
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rounding import down
 from tabular_rl.model.rows import Floats, places
 from tabular_rl.solving.flow import Flow
 from tabular_rl.solving.run import Run
@@ -108,9 +109,15 @@ class Sweeper:
     def over(self, listed: NDArray[Any]) -> Sweeper:
         """Return a sweeper over the rows in a rising list alone, copied side by side; it counts rows along the list."""
         other, (row_ptr, to, prob, r, *rest) = copy.copy(self), self.rows
-        size = np.diff(row_ptr)[listed]
-        k = places(row_ptr[listed], size)
-        other.rows = _pointers(size, row_ptr), to[k], prob[k], r[listed], *rest
+        K = int((row_ptr[listed + 1] - row_ptr[listed]).sum(dtype=np.int64))
+        made = (
+            np.empty(len(listed) + 1, row_ptr.dtype),
+            np.empty(K, to.dtype),
+            np.empty(K),
+            np.empty(len(listed)),
+        )
+        self.kernels.copy_rows(listed, row_ptr, to, prob, r, *made)
+        other.rows = *made, *rest
         other.pair_ptr = np.searchsorted(listed, self.pair_ptr).astype(self.pair_ptr.dtype)
         other.shared = other.dense = None
         other.spans = [np.empty(2) for _ in self.blocks]
@@ -305,6 +312,41 @@ class Sweeper:
         self.kernels.sole_rows(self.pair_ptr, keep, chosen, sole)
         return sole
 
+    def decide(
+        self,
+        v: Floats,
+        lower: Floats,
+        off: float,
+        chosen: NDArray[Any],
+        listed: NDArray[Any] | None = None,
+        keep: NDArray[np.bool_] | None = None,
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Mark the rows that are worth at least lower(s) - off, rounded down, and the states where that is one row.
+
+        Parameters
+        ----------
+        v : (S,) values that rows are backed up from
+        lower, off : (S,) what is proven of the best of each state, and a number, in units of reward
+        chosen : (S,) the row of each state, -1 where it has none
+        listed : where rows of this sweeper are some of another, which of those
+        keep : where the rows are marked then, at `listed`; the rest stays
+
+        Returns
+        -------
+        The mask of rows, and one (S,) of states whose chosen row alone is kept, or that have none.
+        """
+        q = self.backup(v).q
+        if self._few and listed is None:
+            near = np.asarray(q >= down(lower - off)[self.mdp.pair_state])
+            if keep is not None:
+                keep[:] = near
+            return near, self.sole(near, chosen)
+        keep = np.empty(len(q), dtype=bool) if keep is None else keep
+        listed, sole = self.pair_ptr[:0] if listed is None else listed, np.empty(self.mdp.S, dtype=bool)
+        decide = kernels("bounds", self.mdp.K, self.mdp.L).decide
+        decide(self.pair_ptr, q, lower, off, chosen, listed, keep, sole)
+        return keep, sole
+
     def rewards(self, listed: NDArray[Any] | None = None) -> tuple[float, float]:
         """The least and the largest r(s, a) of the rows in a list, or of all; 0 and 0 where there are none."""
         r, sign = (self.rows[3] if listed is None else self.rows[3][listed]), self.rows[5]
@@ -381,7 +423,8 @@ class Sweeper:
 
     def norm(self, v: Floats) -> float:
         """max |v(s)|, 0 where there are no states; NaN goes through."""
-        return float(np.maximum.reduce(np.abs(v), initial=0.0))  # np.max would look twice at a small v
+        high = float(np.maximum.reduce(v, initial=0.0))  # np.max would look twice at a small v
+        return max(high, -float(np.minimum.reduce(v, initial=0.0)))
 
     def span(self, x: Floats) -> tuple[float, float]:
         """The least and the largest x(s) of states with actions, 0 and 0 where there are none; NaN goes through."""
@@ -390,7 +433,7 @@ class Sweeper:
 
     def all_finite(self, v: Floats) -> bool:
         """True where no v(s) is infinite or NaN."""
-        return bool(np.isfinite(v).all())
+        return math.isfinite(self.norm(v))
 
     def check_finite(self, v: Floats, when: str) -> None:
         """Raise NumericalError naming the first state whose value is not finite."""
@@ -400,13 +443,6 @@ class Sweeper:
                 f"overflow at state {quoted(self.mdp.states[s])} {when}: found {float(v[s])}, expected a finite "
                 "value. Scale the rewards down."
             )
-
-
-def _pointers(size: NDArray[Any], like: NDArray[Any]) -> NDArray[Any]:
-    """Where rows of these sizes begin that lie side by side, and where the last one ends."""
-    ptr = np.zeros(len(size) + 1, dtype=like.dtype)
-    np.cumsum(size, out=ptr[1:])
-    return ptr
 
 
 def _width(mdp: MDP) -> tuple[int, ...]:

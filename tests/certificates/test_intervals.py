@@ -52,13 +52,13 @@ def test_a_state_is_proven_only_if_all_that_it_meets_is():
     mdp = chain()
     chosen = np.array([0, 2, 4, -1])
     keep = np.array([True, False, True, False, True, False])  # the second action is proven worse everywhere
-    assert proven_states(Sweeper(mdp), keep, chosen).tolist() == [True, True, True, True]
+    assert proven_states(mdp, Sweeper(mdp).sole(keep, chosen), chosen).tolist() == [True, True, True, True]
     keep[3] = True  # now not in state 1: it and what leads there are in doubt, what comes after is not
-    assert proven_states(Sweeper(mdp), keep, chosen).tolist() == [False, False, True, True]
+    assert proven_states(mdp, Sweeper(mdp).sole(keep, chosen), chosen).tolist() == [False, False, True, True]
     keep[:] = True
-    assert proven_states(Sweeper(mdp), keep, chosen).tolist() == [False, False, False, True]
+    assert proven_states(mdp, Sweeper(mdp).sole(keep, chosen), chosen).tolist() == [False, False, False, True]
     keep[:] = [False, True, True, False, True, False]  # the action that is kept is not the one that is chosen
-    assert proven_states(Sweeper(mdp), keep, chosen).tolist() == [False, True, True, True]
+    assert proven_states(mdp, Sweeper(mdp).sole(keep, chosen), chosen).tolist() == [False, True, True, True]
     assert row_mask_of(mdp, chosen).tolist() == [True, False, True, False, True, False]
 
 

@@ -45,7 +45,7 @@ def left(call, name, arguments):
     with np.errstate(all="ignore"):
         result = call(*own)
     arrays = [
-        (x + 0.0 if x.dtype.kind == "f" else x).tobytes()
+        (np.where(np.isnan(x), np.nan, x + 0.0) if x.dtype.kind == "f" else x).tobytes()
         for i, x in enumerate(own) if isinstance(x, np.ndarray) and i not in WORK.get(name, ())
     ]  # fmt: skip
     return repr(np.asarray(result, dtype=float).tolist()), arrays
@@ -74,6 +74,9 @@ def bellman_calls(seed, sign=1.0):
         yield "full_backup", (pair_ptr, rows, v, first, last, np.array(SPAN), q, best, out)
         listed = rng.permutation(L)[:last].astype(np.int32)
         yield "listed_backup", (rows, listed, v, q[: len(listed)])
+        K = int(np.diff(row_ptr)[listed].sum())
+        made = np.zeros(len(listed) + 1, dtype=np.int32), np.full(K, -7), np.zeros(K), np.zeros(len(listed))
+        yield "copy_rows", (listed, row_ptr, next_state, prob, r, *made)
         for a, b, step in ((first, last, 1), (last - 1, first - 1, -1)):
             for onto in (out, v):  # v itself: in place
                 block = v, a, b, step, np.array(SPAN)

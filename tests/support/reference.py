@@ -100,6 +100,13 @@ def full_backup(pair_ptr, rows, v, first, last, span, q, chosen, out):
     optimal_backup(pair_ptr, rows, v, first, last, 1, span, chosen, out)
 
 
+def copy_rows(listed, row_ptr, next_state, prob, r, ptr, to, chance, reward):
+    rows = [range(row_ptr[i], row_ptr[i + 1]) for i in listed]
+    places = [k for row in rows for k in row]
+    ptr[:] = [sum(map(len, rows[:j])) for j in range(len(rows) + 1)]
+    to[:], chance[:], reward[:] = next_state[places], prob[places], r[list(listed)]
+
+
 def not_below(pair_ptr, q, least, keep):
     keep[:] = [q[i] >= x for s, x in enumerate(least) for i in range(pair_ptr[s], pair_ptr[s + 1])]
 

@@ -17,6 +17,7 @@ HOMES = {
     "reference_actor": ("actor",),
     "reference_gradient": ("gradient",),
     "reference_elimination": ("elimination",),
+    "reference_bounds": ("bounds",),
     "reference_build": ("build",),
     "reference_environment": ("environment",),
     "reference_sharing": ("long_rows", "sharing"),

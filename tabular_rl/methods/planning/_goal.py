@@ -264,11 +264,12 @@ def backward(run: Run, mdp: MDP, policy: Policy | None = None, threads: int = 1)
     v = np.zeros(mdp.problem.shape(mdp))
     if mdp.final_reward is not None:
         v[-1] = mdp.sign * mdp.final_reward
-    rows = np.full((len(v) - 1, mdp.S), -1, dtype=mdp.pair_ptr.dtype)
+    rows = np.empty((len(v) - 1, mdp.S), dtype=mdp.pair_ptr.dtype)
     certificate, task = None, "control" if policy is None else "prediction"
     with run.until_stopped():
         certificate = judge.induction(v, rows)
     judge.sweeper.close()
     if policy is None and certificate is not None:
-        policy = Policy(mdp, rows=rows)
+        rows.setflags(write=False)
+        policy = Policy.partial(mdp, rows=rows)  # what a sweep has found need not be checked
     return conclude(run, mdp, certificate, task=task, policy=policy, v=v)

@@ -1,0 +1,96 @@
+"""From backed-up values to bounds, their middles and decisions on rows, each in one pass: every number rounded outward.
+
+The next float above or below x is x ± (STEP |x| + TINY), as in model/rounding.py, where it is said why. What is not
+finite is not for these kernels: they return a width that is not finite, and NumPy does the same again.
+"""
+
+from __future__ import annotations
+
+from tabular_rl.kernels._jit import at, kernel
+
+STEP = 2.0**-53 * (1 + 2.0**-52)
+TINY = 2.0**-1074
+NEAR = 2.0**-50  # of a middle: nearer than that is what bounds lay around before they were rounded
+
+
+@kernel
+def next_up(x):
+    """The next float above x."""
+    return x + (abs(x) * STEP + TINY)
+
+
+@kernel
+def next_down(x):
+    """The next float below x."""
+    return x - (abs(x) * STEP + TINY)
+
+
+@kernel
+def interval(kept, best, fall, rise, limits, ended, lower, upper):
+    """lower(s) ← kept(s) + fall and upper(s) ← best(s) + rise, outward, within the limits; 0 and 0 where s has ended.
+
+    `ended` is empty where no state is terminal. Returns the largest difference, NaN where there is one.
+    """
+    floor, ceiling = limits
+    width = 0.0
+    for s in range(len(best)):
+        low = next_down(kept[s] + fall)
+        high = next_up(best[s] + rise)
+        low = floor if low < floor else low
+        high = ceiling if high > ceiling else high
+        if len(ended) > 0 and ended[s]:
+            low = high = 0.0
+        gap = high - low
+        width = gap if gap > width or gap != gap else width
+        lower[s] = low
+        upper[s] = high
+    return width
+
+
+@kernel
+def middles(lower, upper, around, v):
+    """v ← the middle of each interval; `around`, where that is given, if it is the same but for rounding.
+
+    `around` may be v itself. Returns the largest distance of a bound from it; infinite or NaN where a bound is.
+    """
+    most = 0.0
+    for s in range(len(v)):
+        low, high = lower[s], upper[s]
+        x = (high - low) * 0.5 + low
+        if len(around) > 0:
+            x = around[s] if abs(around[s] - x) <= abs(x) * NEAR else x
+        x = low if x < low else x
+        x = high if x > high else x
+        above, below = high - x, x - low  # where one is NaN, the latter is not finite
+        off = above if above > below else below
+        most = off if off > most or off != off else most
+        v[s] = x
+    return most
+
+
+@kernel
+def decide(pair_ptr, q, lower, off, chosen, listed, keep, sole):
+    """keep(i) ← q(i) ≥ lower(s) - off, rounded down, for the rows i of each s; sole(s) ← chosen(s) alone is kept.
+
+    Where rows are those of a list, which is else empty, keep(listed(i)) is marked, and the rest stays. States without
+    rows, whose chosen(s) is -1, have nothing to be decided. Returns how many are not sole.
+    """
+    doubts = 0
+    i = at(pair_ptr[0])
+    for s in range(at(len(chosen))):
+        least = next_down(lower[s] - off)
+        kept = at(0)
+        end = at(pair_ptr[s + at(1)])
+        while i < end:
+            near = q[i] >= least
+            if len(listed) > 0:
+                keep[at(listed[i])] = near
+            else:
+                keep[i] = near
+            kept += at(near)
+            i += at(1)
+        own = chosen[s]
+        alone = own < 0 or (kept == 1 and q[at(own)] >= least)
+        sole[s] = alone
+        doubts += 0 if alone else 1
+    return doubts

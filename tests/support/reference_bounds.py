@@ -1,0 +1,57 @@
+"""Slow, obvious twins of the kernels that make bounds, middles and decisions of backed-up values."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def next_up(x):
+    """The next float, of which an infinity that would turn back has none."""
+    return math.nan if x == -math.inf else math.nextafter(float(x), math.inf)
+
+
+def next_down(x):
+    return -next_up(-float(x))
+
+
+def largest(numbers):
+    """The largest of 0 and of numbers; NaN where there is one."""
+    return math.nan if any(map(math.isnan, numbers)) else max(0.0, *numbers)
+
+
+def interval(kept, best, fall, rise, limits, ended, lower, upper):
+    """Bounds by the next floats, within limits; those of states that have ended are 0."""
+    lower[:] = [next_down(x + fall) for x in kept]
+    upper[:] = [next_up(x + rise) for x in best]
+    lower[lower < limits[0]] = limits[0]
+    upper[upper > limits[1]] = limits[1]
+    if len(ended):
+        lower[ended] = upper[ended] = 0.0
+    return largest((upper - lower).tolist())
+
+
+def middles(lower, upper, around, v):
+    """What lies around where it is the middle within 2**-50, else the middle; not beyond a bound."""
+    near = around.copy() if len(around) else None
+    for s, (low, high) in enumerate(zip(lower.tolist(), upper.tolist(), strict=True)):
+        x = low + (high - low) / 2
+        if near is not None and abs(near[s] - x) <= abs(x) / 2**50:
+            x = near[s]
+        v[s] = math.nan if math.isnan(x) else min(max(x, low), high)
+    above, below = upper - v, v - lower
+    above[np.isnan(above)] = 0.0  # of an infinite bound the other one is infinite, or NaN
+    return largest([*above.tolist(), *below.tolist()])
+
+
+def decide(pair_ptr, q, lower, off, chosen, listed, keep, sole):
+    """The rows of each state that are kept, and whether they are the chosen one alone."""
+    rows = listed if len(listed) else range(len(q))
+    for s, own in enumerate(chosen.tolist()):
+        own_rows = range(pair_ptr[s], pair_ptr[s + 1])
+        kept = [i for i in own_rows if q[i] >= next_down(lower[s] - off)]
+        for i in own_rows:
+            keep[rows[i]] = i in kept
+        sole[s] = kept == [own] or own < 0
+    return len(sole) - int(sole.sum())
