@@ -38,11 +38,11 @@ def likeliest(pair_ptr, rows, first, last, main):
             length = 0
             main[i] = -1
             for k in range(row_ptr[i], row_ptr[i + 1]):
-                if next_state[k] != s:
+                if next_state[at(k)] != s:
                     length += 1
-                    if prob[k] > most:
-                        most = prob[k]
-                        main[i] = next_state[k]
+                    if prob[at(k)] > most:
+                        most = prob[at(k)]
+                        main[i] = next_state[at(k)]
             longest = max(longest, length)
     return longest
 
@@ -82,13 +82,14 @@ def count_sources(main, in_ptr):
 
 
 @search_kernel
-def fill_sources(pair_ptr, main, at, source):
-    """source ← the states that most likely lead to each state; `at` is a copy of in_ptr that moves on."""
+def fill_sources(pair_ptr, main, begin, source):
+    """source ← the states that most likely lead to each state; `begin` is a copy of in_ptr that moves on."""
     for s in range(len(pair_ptr) - 1):
         for i in range(pair_ptr[s], pair_ptr[s + 1]):
-            if main[i] >= 0:
-                source[at[main[i]]] = s
-                at[main[i]] += 1
+            if main[at(i)] >= 0:
+                s2 = at(main[at(i)])
+                source[at(begin[s2])] = s
+                begin[s2] += 1
 
 
 @search_kernel
@@ -102,11 +103,11 @@ def put_sources(in_ptr, source, head, most, size, place, order, level):
     while head < min(size, last):
         s2 = order[head]
         for j in range(in_ptr[s2], in_ptr[s2 + 1]):
-            s = source[j]
-            if place[s] < 0:
-                place[s] = size
-                order[size] = s
-                level[size] = level[head] + 1
+            s = source[at(j)]
+            if place[at(s)] < 0:
+                place[at(s)] = size
+                order[at(size)] = s
+                level[at(size)] = level[at(head)] + 1
                 size += 1
         head += 1
     return size
@@ -303,31 +304,31 @@ def first_values(width, ptr, packed, first, last, chosen, v):
     next_place, weight, reward = packed[0], packed[1], packed[2]
     for t in range(first, last):
         best = -math.inf
-        found = chosen[t]
-        for i in range(ptr[t], ptr[t + 1]):
+        found = chosen[at(t)]
+        for i in range(ptr[at(t)], ptr[at(t + 1)]):
             number = number_of(packed, i)
             q = 0.0
             before = 0.0
             later = 0.0
             for k in range(len(width)):
-                w = weight[number * len(width) + k]
-                t2 = next_place[places_of(width, packed, t, i) + k]
+                w = weight[at(number * len(width) + k)]
+                t2 = next_place[at(places_of(width, packed, t, i) + k)]
                 if t2 < t:
-                    q += w * v[t2]
+                    q += w * v[at(t2)]
                     before += w
                 else:
                     later += w
-            stays = (reward[number] + q) / (1.0 - later) if later < 1.0 else 0.0
+            stays = (reward[at(number)] + q) / (1.0 - later) if later < 1.0 else 0.0
             beyond = min(later, 0.5 * before)
             if before > 0.0:
                 q -= beyond * q / before
-            q = min((reward[number] + q) / (1.0 - later - beyond), stays)
+            q = min((reward[at(number)] + q) / (1.0 - later - beyond), stays)
             if later < 0.999999 and (q > best or (q == best and t % 2 == 1)):
                 best = q
                 found = i
         if best > -math.inf:
-            v[t] = best
-            chosen[t] = found
+            v[at(t)] = best
+            chosen[at(t)] = found
 
 
 @search_kernel
@@ -338,25 +339,27 @@ def take(width, packed, chosen, places, own_width, own):
     """
     next_place, weight, reward = packed[0], packed[1], packed[2]
     for t in places:
-        i = chosen[t]
+        i = chosen[at(t)]
         if i >= 0:
             number = number_of(packed, i)
             used = 0
             for k in range(len(width)):
-                w = weight[number * len(width) + k]
+                w = weight[at(number * len(width) + k)]
                 if w > 0.0 and used < len(own_width):
-                    own[0][t * len(own_width) + used] = next_place[places_of(width, packed, t, i) + k]
+                    to = at(t * len(own_width) + used)
+                    own[0][to] = next_place[at(places_of(width, packed, t, i) + k)]
                     if len(own) == 3:
-                        own[1][t * len(own_width) + used] = w
+                        own[1][to] = w
                     used += 1
             for k in range(used, len(own_width)):
-                own[0][t * len(own_width) + k] = t
+                to = at(t * len(own_width) + k)
+                own[0][to] = t
                 if len(own) == 3:
-                    own[1][t * len(own_width) + k] = 0.0
+                    own[1][to] = 0.0
             if len(own) == 4:
-                own[3][t] = number
+                own[3][at(t)] = number
             else:
-                own[2][t] = reward[number]
+                own[2][at(t)] = reward[at(number)]
 
 
 @search_kernel

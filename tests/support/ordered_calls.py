@@ -17,7 +17,8 @@ WORK = {"put_successors_first": {2, 3}}
 LEFT_OPEN = {
     "put_successors_first": {4, 5},
     "pack_kinds": {7, 8, 9, 10},
-    "write_row": {7, 8},
+    "write_row": {4, 6},
+    "write_state": {5, 6, 7},
 }  # where the call returns less than 0
 
 
@@ -185,22 +186,27 @@ def kind_calls(rng, pair_ptr, rows, line, v):
         (never, 5, L),
         (rows, 2, L),
     ):
-        width, slots = (0,) * W, np.full(SLOTS, -1, dtype=np.int16)
+        width, work = (0,) * W, (np.full(SLOTS, -1, dtype=np.int16), np.full(W, 7))
         known = np.full((kinds + 1) * W, 7.0), np.full(kinds + 1, 7.0)
         next_place, kind = np.full(S * W, 7, dtype=np.uint32), np.full(L, 7, dtype=np.int16)
-        yield "position", (next_place, 1, 3, 7)
-        yield "position", (np.arange(S * W, dtype=np.uint32), 2, 3, int(rng.integers(1, 7)))
+        yield "position", (np.full(W, 7), 1, 7)
+        yield "position", (np.arange(S * W), 3, int(rng.integers(0, 6)))
         for first, last in ((2, 5), (0, S)):
-            given = width, pair_ptr, listed, place, to, first, last, next_place, kind, known, slots, 0
+            given = width, pair_ptr, listed, place, to, first, last, next_place, kind, known, work, 0
             yield "pack_kinds", given
         size = reference.pack_kinds(*given)
         if size > 0:
             yield from swept_calls(width, ptr, (next_place, *known, kind), start, v)
+        for s, kinds in [(s, kinds) for s in range(S) for kinds in (2, L)]:
+            fresh = np.full((kinds + 1) * W, 7.0), np.full(kinds + 1, 7.0)
+            work = np.full(SLOTS, -1, dtype=np.int16), np.full(W, 7)
+            found = np.full(L, 7, dtype=np.int16)
+            yield "write_state", (width, pair_ptr, listed, s, int(to[s]), found, fresh, work, 0)
         for t in np.flatnonzero(ptr[1:] > ptr[:-1]).tolist():
             s, i = int(order[t]), int(pair_ptr[order[t]])
             for used, size in ((0, 0), (1, 1), (W, 1)):
-                empty = np.arange(99, 99 + S * W, dtype=np.uint32), np.full(2 * W, 7.0), np.full(2, 7.0)
-                yield "write_row", (width, listed, s, i, place, t * W, used, empty[0], empty[1:], size)
+                empty = np.arange(99, 99 + W), np.full(2 * W, 7.0), np.full(2, 7.0)
+                yield "write_row", (width, listed, s, i, empty[0], used, empty[1:], size)
         # Kinds that differ from the row behind them in one number, where all of them are looked at.
         weight, reward = np.tile(known[0][:W], W + 2), np.repeat(known[1][:1], W + 2)
         weight[np.arange(W) * (W + 1)] += 0.5
@@ -208,6 +214,47 @@ def kind_calls(rng, pair_ptr, rows, line, v):
         for first in (0, 1):
             filled = np.where(np.arange(SLOTS) % (W + 3) <= W + first, np.arange(SLOTS) % (W + 2), -1)
             yield "find_kind", (width, (weight, reward), filled.astype(np.int16), W + 1)
+
+
+def moved_calls():
+    """Yield calls on a walk whose states have the rows of the one before, all but one in one thing after another."""
+    S = 7
+    for change in range(12):
+        blocks = [
+            [(-1.0, [(s + 1, 0.5), (s, 0.5)]), (-2.0, [(s + 2, 1.0)])] if s < 5 else [] for s in range(S)
+        ]
+        changed = {
+            1: [(-1.5, blocks[3][0][1]), blocks[3][1]],
+            2: [blocks[3][0], (-2.5, blocks[3][1][1])],
+            3: [(-1.0, [(4, 0.25), (3, 0.5)]), blocks[3][1]],
+            4: [(-1.0, [(4, 0.5), (3, 0.25)]), blocks[3][1]],
+            5: [blocks[3][0], (-2.0, [(5, 0.25)])],
+            6: [(-1.0, [(5, 0.5), (3, 0.5)]), blocks[3][1]],
+            7: [(-1.0, [(4, 0.5), (4, 0.5)]), blocks[3][1]],
+            8: [blocks[3][0], (-2.0, [(6, 1.0)])],
+            9: [(-1.0, [(4, 0.5)]), (-2.0, [(3, 0.5), (5, 1.0)])],
+            10: [blocks[3][0]],
+            11: [blocks[3][0], (-2.0, [(5, 1.0), (5, 1.0)])],
+        }
+        blocks[3] = changed.get(change, blocks[3])
+        listed = [row for block in blocks for row in block]
+        pair_ptr = np.cumsum([0] + [len(block) for block in blocks]).astype(np.int32)
+        row_ptr = np.cumsum([0] + [len(row) for _, row in listed]).astype(np.int32)
+        next_state = np.array([s2 for _, row in listed for s2, _ in row], dtype=np.uint32)
+        prob = np.array([p for _, row in listed for _, p in row])
+        rows = row_ptr, next_state, prob, np.array([r for r, _ in listed]), 0.9, 1.0
+        for s in range(1, S):
+            yield "shifted", (pair_ptr, rows, s)
+        place = np.array([3, 5, 0, 6, 1, 4, 2], dtype=np.int32)
+        counts = np.diff(pair_ptr)[np.argsort(place)]
+        to = (np.cumsum(counts) - counts)[place].astype(np.int32)
+        for first in (0, 2):
+            known, work = (
+                (np.full(24, 7.0), np.full(8, 7.0)),
+                (np.full(SLOTS, -1, dtype=np.int16), np.full(3, 7)),
+            )
+            room = np.full(3 * S, 7, dtype=np.uint32), np.full(len(listed), 7, dtype=np.int16)
+            yield "pack_kinds", ((0,) * 3, pair_ptr, rows, place, to, first, S, *room, known, work, 0)
 
 
 def swept_calls(width, ptr, packed, start, v):
@@ -241,3 +288,5 @@ def ordered_calls(seed):
     yield from order_calls(seed)
     yield from stored_calls(seed)
     yield from packed_calls(seed)
+    if seed == 0:
+        yield from moved_calls()

@@ -197,24 +197,24 @@ def pack(width, pair_ptr, rows, place, to, first, last, next_place, weight, rewa
             reward[row] = r
 
 
-def position(next_place, begin, used, t):
-    seen = next_place[begin : begin + used].tolist()
-    return seen.index(t) if t in seen else used
+def position(held, used, s):
+    seen = held[:used].tolist()
+    return seen.index(s) if s in seen else used
 
 
-def write_row(width, rows, s, i, place, begin, used, next_place, known, size):
+def write_row(width, rows, s, i, held, used, known, size):
     W, (weight, reward) = len(width), known
     away, scale, reward[size] = unlooped(rows, i, s)
     # Also where the row never leaves: all its outcomes, which then have probability 0.
-    seen = next_place[begin : begin + used].tolist()
-    seen += [int(place[s2]) for s2, _ in outcomes(rows, i) if s2 != s] + [int(place[s2]) for s2, _ in away]
+    seen = held[:used].tolist()
+    seen += [s2 for s2, _ in outcomes(rows, i) if s2 != s] + [s2 for s2, _ in away]
     seen = list(dict.fromkeys(seen))
     if len(seen) > W:
         return -1
-    next_place[begin : begin + len(seen)] = seen
+    held[: len(seen)] = seen
     numbers = [0.0] * W
     for s2, p in away:
-        numbers[seen.index(place[s2])] += p
+        numbers[seen.index(s2)] += p
     weight[size * W : (size + 1) * W] = [p * scale for p in numbers]
     return len(seen)
 
@@ -233,19 +233,39 @@ def find_kind(width, known, slots, size):
             return int(slots[h % 1024])
 
 
-def pack_kinds(width, pair_ptr, rows, place, to, first, last, next_place, kind, known, slots, size):
-    W = len(width)
+def shifted(pair_ptr, rows, s):
+    def from_state(x):
+        return [(rows[3][i], [(s2 - x, p) for s2, p in outcomes(rows, i)]) for i in rows_of(pair_ptr, x)]
+
+    return from_state(s) == from_state(s - 1)
+
+
+def write_state(width, pair_ptr, rows, s, row, kind, known, work, size):
+    (slots, held), used = work, 0
+    for j, i in enumerate(rows_of(pair_ptr, s)):
+        used = write_row(width, rows, s, i, held, used, known, size)
+        if used < 0:
+            return -2
+        kind[row + j] = found = find_kind(width, known, slots, size)
+        size = max(size, found + 1)
+        if size == len(known[1]):
+            return -1
+    held[used:] = s
+    return size
+
+
+def pack_kinds(width, pair_ptr, rows, place, to, first, last, next_place, kind, known, work, size):
+    W, held = len(width), work[1]
     for s in range(first, last):
-        begin, used = int(place[s]) * W, 0
-        for j, i in enumerate(rows_of(pair_ptr, s)):
-            used = write_row(width, rows, s, i, place, begin, used, next_place, known, size)
-            if used < 0:
-                return -2
-            kind[int(to[s]) + j] = found = find_kind(width, known, slots, size)
-            size = max(size, found + 1)
-            if size == len(known[1]):
-                return -1
-        next_place[begin + used : begin + W] = place[s]
+        if s > first and shifted(pair_ptr, rows, s):
+            for j in range(len(rows_of(pair_ptr, s))):
+                kind[to[s] + j] = kind[to[s - 1] + j]
+            held += 1
+        else:
+            size = write_state(width, pair_ptr, rows, s, int(to[s]), kind, known, work, size)
+            if size < 0:
+                return size
+        next_place[int(place[s]) * W : int(place[s] + 1) * W] = [place[s2] for s2 in held]
     return size
 
 

@@ -181,13 +181,11 @@ class Packed:
         mdp, W, self.width = self.sweeper.mdp, width, (0,) * width
         next_place, kind = np.empty(mdp.S * W, dtype=self.index), np.empty(mdp.L, dtype=np.int16)
         weight, reward = np.zeros((KINDS + 1) * W), np.zeros(KINDS + 1)
-        slots = np.full(search_kinds.SLOTS, -1, dtype=np.int16)
+        work = np.full(search_kinds.SLOTS, -1, dtype=np.int16), np.empty(W, dtype=np.int64)
         place, size = self.line.place, 0
         for first, last in self.sweeper.blocks:
             given = mdp.pair_ptr, self.sweeper.rows, place, self.to, first, last
-            size = search_kinds.pack_kinds(
-                self.width, *given, next_place, kind, (weight, reward), slots, size
-            )
+            size = search_kinds.pack_kinds(self.width, *given, next_place, kind, (weight, reward), work, size)
             self.sweeper.check_stop()
             if size < 0:
                 return int(size)
