@@ -290,7 +290,9 @@ def method_options(task: str) -> Callable[[C], C]:
         ),
         *([start_policy_option] if task == "control" else []),
         click.option(
-            "--profile", is_flag=True, help="Say where the time went: reading, building, search, proof."
+            "--profile",
+            is_flag=True,
+            help="Say where the time went: reading, loading code, building, search, proof.",
         ),
     )
 

@@ -25,16 +25,41 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, config, event, types
-from numba.core.caching import IndexDataCacheFile
-from numba.core.runtime import rtsys
-from numba.extending import intrinsic
+
+from tabular_rl.kernels import _notice
+from tabular_rl.kernels._notice import COMPILING, LOADING
+
+with _notice.phase(LOADING):
+    import numba
+    import numpy.ma  # which Numba asks for as it is given the first array
+    from llvmlite import ir
+    from numba.core import cgutils, config, event, types
+    from numba.core.caching import IndexDataCacheFile
+    from numba.extending import intrinsic
+
+
+class _Compiling(event.TimingListener):  # type: ignore[misc]  # Numba has no types
+    """Sums the seconds of compiling, and tells of it whoever shows progress or counts time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[Any] = []  # a kernel that another calls is compiled inside it
+
+    def on_start(self, event: Any) -> None:
+        super().on_start(event)
+        self.open.append(_notice.phase(COMPILING))
+        self.open[-1].__enter__()
+        if _notice.listener is not None:
+            _notice.listener(CACHE is not None)
+
+    def on_end(self, event: Any) -> None:
+        self.open.pop().__exit__(None, None, None)
+        super().on_end(event)
+
 
 HERE = Path(__file__).parent
-_listener = event.TimingListener()
+_listener = _Compiling()
 event.register("numba:compile", _listener)
 
 
@@ -199,6 +224,11 @@ def compiling() -> float:
 
 
 def _compiled(function: Callable[..., Any], **more: Any) -> Any:
+    with _notice.phase(LOADING):
+        return _made(function, **more)
+
+
+def _made(function: Callable[..., Any], **more: Any) -> Any:
     before = config.CACHE_DIR
     folder = None if CACHE is None else Path(CACHE) / _digest(Path(function.__code__.co_filename))
     cached = folder is not None and _writable(folder)
@@ -271,11 +301,11 @@ def _spare_the_compiler(compiled: Any) -> None:
         return
 
     def load_overload(signature: Any, context: Any) -> Any:
-        with contextlib.suppress(Exception):  # whatever is odd, Numba does it in its own way
-            rtsys.initialize(context)  # what callers of compiled code find by name
+        with _notice.phase(LOADING), contextlib.suppress(Exception):  # if odd, Numba does it in its own way
             if (found := read(signature, context)) is not None:
                 return found
-        return load(signature, context)
+        with _notice.phase(COMPILING):  # what it compiles with is imported
+            return load(signature, context)
 
     with contextlib.suppress(AttributeError):
         cache.load_overload = load_overload  # type: ignore[union-attr]

@@ -19,8 +19,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tabular_rl.kernels._notice import watch
-
 SMALL = 5_000  # outcomes up to which kernels may be interpreted
 WORTH = 3_000_000  # outcomes, of some 60 ns each, after which Numba is loaded, which takes as long
 ROW, CALL = 4, 80  # outcomes that take as long as a row beside its outcomes, and as an interpreted call
@@ -51,9 +49,7 @@ def kernels(name: str, outcomes: int, rows: int = 0) -> Any:
     An object whose attributes are the kernels. They take the same arguments and give the same bits.
     """
     if outcomes > SMALL or "numba" in sys.modules or _Spent.outcomes > WORTH:
-        module = sys.modules.get(HERE + name) or import_module(HERE + name)
-        watch()
-        return module
+        return sys.modules.get(HERE + name) or import_module(HERE + name)
     _Spent.outcomes += (
         outcomes + ROW * rows + CALL
     )  # a count, and no clock: the same program always goes the same way

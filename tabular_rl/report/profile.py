@@ -16,8 +16,8 @@ from tabular_rl.solving import blas
 from tabular_rl.solving.solution import Solution
 
 READINGS = 3  # of the arrays, of which the quickest counts
-LEAST = 1 << 20  # bytes below which a reading takes no time that could be measured
-SWEEPING = ("search", "proof")  # the phases that sweep
+LEAST = 1 << 20  # bytes; below, a reading takes no time that could be measured
+SWEEPING = ("search", "proof")  # the phases that sweep; to load and to compile code are phases of their own
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class ProfileReport(Report):
     ----------
     solution : the answer
     seconds : of each phase, as `tabular_rl.profile` counts them
-    floor : seconds in which memory gives the outcomes of all rows once
+    floor : seconds in which memory gives the outcomes of all rows once; None where that is too short to be measured
     """
 
     solution: Solution
     seconds: Mapping[str, float]
-    floor: float
+    floor: float | None
 
     def blocks(self) -> list[Block]:
         total = sum(self.seconds.values())
@@ -55,7 +55,11 @@ class ProfileReport(Report):
         why = f": {solution.why}" if solution.why else ", as asked"
         size, spent = outcome_bytes(solution.mdp), sum(self.seconds.get(name, 0.0) for name in SWEEPING)
         lines = [f"method: {solution.method}{why}"]
-        if size >= LEAST:
+        if self.floor is None:
+            lines.append(
+                f"floor: one reading of the {size_text(size)} of outcomes is too short to be measured"
+            )
+        else:
             lines.append(
                 f"floor: one reading of the {size_text(size)} of outcomes takes {self.floor:.2g} s "
                 f"({size / self.floor / 1e9:.1f} GB/s); search and proof took as long as {spent / self.floor:.0f}"
@@ -72,8 +76,13 @@ def outcome_bytes(mdp: MDP) -> int:
     return int(mdp.next_state.nbytes + mdp.prob.nbytes)
 
 
-def floor_seconds(mdp: MDP) -> float:
-    """Return the seconds of wall time in which the outcomes of a model are read once, the least of some readings."""
+def floor_seconds(mdp: MDP) -> float | None:
+    """Return the seconds of wall time in which the outcomes of a model are read once, the least of some readings.
+
+    None where they are less than a MiB, which takes no time that could be measured.
+    """
+    if outcome_bytes(mdp) < LEAST:
+        return None
     best = float("inf")
     for _ in range(READINGS):
         start = time.perf_counter()

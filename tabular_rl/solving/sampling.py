@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.kernels._notice import watch
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 
@@ -28,7 +27,6 @@ def sampling_model(mdp: MDP, *, together: bool = False) -> Model:
     """
     from tabular_rl.kernels.walk import Model
 
-    watch()
     sign = mdp.sign
     reward = np.zeros(0) if mdp.reward is None else mdp.reward if sign > 0 else -mdp.reward
     return Model(

@@ -17,7 +17,7 @@ from learners import hand_model
 from program import inside
 
 from tabular_rl import Policy, q_learning, sample_gradient, simulate
-from tabular_rl.kernels import _jit
+from tabular_rl.kernels import _jit, _notice
 from tabular_rl.methods.lookup import LEARNERS
 from tabular_rl.model.transitions import Transitions
 
@@ -134,7 +134,8 @@ def test_a_changed_kernel_is_compiled_again_with_all_that_use_it_and_nothing_els
     folder.mkdir(parents=True)
     (folder.parent / "__init__.py").touch()
     (folder / "__init__.py").touch()
-    shutil.copy(_jit.__file__, folder)
+    for module in (_jit, _notice):
+        shutil.copy(module.__file__, folder)
 
     def write(name, text):
         (folder / f"{name}.py").write_text(BEGIN + text)

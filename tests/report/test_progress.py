@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import pytest
 
-from tabular_rl.kernels import _jit, _notice
+from tabular_rl.kernels import _jit
 from tabular_rl.report import progress
 from tabular_rl.report.progress import Progress
 
@@ -17,8 +17,6 @@ def test_compiling_is_told_on_a_terminal_and_wiped_away(capsys, monkeypatch):
     for folder, line in (("/cache", kept), (None, "compiling")):
         monkeypatch.setattr(_jit, "CACHE", folder)
         with Progress():
-            _notice.watch()
-            _notice.watch()  # a second time changes nothing
             assert numba.njit(lambda x: x + 1)(1) == 2
             assert capsys.readouterr().err == f"\r{line}"
         assert capsys.readouterr().err == "\r" + " " * len(line) + "\r"
@@ -31,6 +29,5 @@ def test_compiling_is_told_on_a_terminal_and_wiped_away(capsys, monkeypatch):
 def test_compiling_is_not_told_elsewhere_nor_when_quiet(capsys, monkeypatch, terminal, quiet):
     monkeypatch.setattr(progress, "is_terminal", lambda _: terminal)
     with Progress(quiet):
-        _notice.watch()
         numba.njit(lambda x: x + 3)(1)
     assert capsys.readouterr().err == ""
