@@ -64,6 +64,7 @@ class Certifier:
         self.ends = bool(mdp.terminal.any())
         self.large = LargeRewards(mdp)
         self._total = total
+        self._noise: tuple[Any, float, float] = None, 0.0, 0.0
 
     def certificate(self, v: Floats, rows: NDArray[Any] | None = None, decide: bool = False) -> Certificate:
         """Return the proven interval from any values v, and for control from the policy `rows`, with decisions."""
@@ -117,4 +118,7 @@ class Certifier:
 
     def noise(self, mdp: MDP, vmax: float) -> float:
         """E of the sweeps of a method over the model, or over its quotient: smaller changes tell nothing."""
-        return shared_error(mdp, vmax) if self.policy is None else self.large.error(self.policy, vmax)
+        if self._noise[0] is not mdp or self._noise[1] != vmax:  # else it is asked for after each sweep
+            error = shared_error(mdp, vmax) if self.policy is None else self.large.error(self.policy, vmax)
+            self._noise = mdp, vmax, error
+        return self._noise[2]

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from tabular_rl.certificates.concave import ConcaveBounds
 from tabular_rl.certificates.upper import FEW, LEAST, SETTLED, steps_counted, too_slow
 from tabular_rl.model.graph.search import Mask
 from tabular_rl.model.graph.total import reward_signs
@@ -79,6 +80,23 @@ class PolicyChain:
         if self.settled:
             smallest = self._error(vmax) * steps_counted(self.time) * (2 if above else 1)
         return -none if lower is None else lower, none if upper is None else upper, smallest
+
+    def bent(self, v: Floats, away: float) -> Floats | None:
+        """Return a lower bound (S,) by a concave function of values v, where that takes little work.
+
+        Parameters
+        ----------
+        v : (S,) the values
+        away : how far below v it is, unless more is needed
+        """
+        v = self._placed(np.array(v))
+        error = self._error(self.sweeper.norm(v))
+        d = ConcaveBounds(self.sweeper).below(v, self.ends, away, error, self.moving)
+        if d is None:
+            return None
+        x = v - d
+        stepped = self._stepped(x, self.sweeper.norm(x), -1)
+        return stepped if bool((stepped >= x).all()) else None
 
     def slack(self, v: Floats, span: tuple[float, float]) -> float:
         """How far values v that fall and rise so much in a sweep may be from those of the policy; 0 if unknown."""

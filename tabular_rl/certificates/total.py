@@ -46,6 +46,8 @@ from tabular_rl.model.rounding import up
 from tabular_rl.model.rows import Floats, Ints, row_sums
 from tabular_rl.solving.sweeps import Sweeper
 
+AWAY = 0.25  # of the width that is asked for: how far a concave function of v goes
+STEEP = 4  # changes shrink with that power of the number of states where such a function does not do
 SWEEPS = 10_000  # spent on w in one call, at most
 NEAR, MANY = 1e-3, 8  # values are looked at for being the ceiling where one in MANY is NEAR to it
 GLIMPSE = 16  # sweeps that tell whether to look for an interval is too early
@@ -73,6 +75,7 @@ class TotalCertifier(Certifier):
         self._given: Ints | None = None
         self._signs: NDArray[np.int8] | None = None
         self._chain: PolicyChain | None = None
+        self._checked = False  # that its policy ends
         self._best: UpperBounds | None = None
         self._fines: dict[int, FineBounds] = {}  # by the model, which is this one or its quotient
 
@@ -166,16 +169,18 @@ class TotalCertifier(Certifier):
         asked = rows is not None
         if rows is None:
             rows = total.lift_rows(best.greedy)
-        if self.hurried and self._chain is None and not total.merged:
-            self.wide = self._glimpse(lowered, rows)
-            if self.wide > self.wanted:
-                none = np.where(self.mdp.terminal, 0.0, math.inf)
-                return Certificate(-none, none)
-            self.wide = 0.0
         if self._given is None or not np.array_equal(rows, self._given):
             self._given = np.array(rows)
-            high = np.count_nonzero(v >= best.ceiling * (1 - NEAR)) * MANY > self.mdp.S
-            self._follow(self._given, best.ceiling if high else math.inf)
+            self._follow(self._given, v, trusted=self.hurried)
+        if self.hurried:
+            found = self._bent(v, lowered)
+            if found is not None:
+                return found
+            if self._too_early(lowered):
+                none = np.where(self.mdp.terminal, 0.0, math.inf)
+                return Certificate(-none, none)
+        if not self._checked:
+            self._follow(self._given, v)
         chain = self._chain
         assert chain is not None
         note = ""
@@ -186,6 +191,13 @@ class TotalCertifier(Certifier):
         if best.wide:
             self.wide = best.wide
             return Certificate(lower, np.full(self.mdp.S, math.inf), smallest=smallest)
+        return self._decided(lower, upper, of_rows, smallest, note)
+
+    def _decided(
+        self, lower: Floats, upper: Floats, of_rows: Floats, smallest: float = 0.0, note: str = ""
+    ) -> Certificate:
+        """The certificate of bounds (S,), (S') and of rows (L'), with its decisions on actions."""
+        total = self.total
         keep = of_rows >= total.lower_values(lower)[total.quotient.pair_state]
         lifted = total.lift_values(upper)
         return Certificate(
@@ -196,6 +208,35 @@ class TotalCertifier(Certifier):
             smallest,
             note="; ".join(filter(None, (note, _note(self.mdp, lower, lifted)))),
         )
+
+    def _bent(self, v: Floats, lowered: Floats) -> Certificate | None:
+        """The certificate from concave functions of the values; None where they take much work, or π was mended.
+
+        Parameters
+        ----------
+        v, lowered : (S,), (S') the values, of the model and of its quotient
+        """
+        best, chain, away = self._best, self._chain, AWAY * self.wanted
+        assert best is not None and chain is not None
+        if self.rows is not self._given:
+            return None
+        above = best.bent(lowered, away, self.total.lower_values(chain.sure.astype(np.float64)) > 0)
+        lower = None if above is None else chain.bent(v, away)
+        return None if above is None or lower is None else self._decided(lower, *above)
+
+    def _too_early(self, v: Floats) -> bool:
+        """Whether an interval would be too wide yet; `wide` says about how wide."""
+        assert self._best is not None and self._chain is not None
+        excess = self._best.concave.excess
+        if excess:
+            self.wide = self.wanted * excess**STEEP / LONGER
+            return True
+        if not (self._chain.settled or self._chain.time.any() or self.total.merged):
+            self.wide = self._glimpse(v)
+            if self.wide > self.wanted:
+                return True
+        self.wide = 0.0
+        return False
 
     def _around(
         self, v: Floats, lowered: Floats, span: tuple[float, float]
@@ -229,9 +270,10 @@ class TotalCertifier(Certifier):
         smallest = smallest or (float(up(above + small)) if above and small else 0.0)
         return lower, np.minimum(upper, usual), np.minimum(of_rows, usual_of_rows), smallest
 
-    def _glimpse(self, v: Floats, rows: Ints) -> float:
+    def _glimpse(self, v: Floats) -> float:
         """About how wide an interval would be at least: w is no less than what a few sweeps make of it."""
-        chain = PolicyChain(self.clocked.of(self.mdp), Policy.partial(self.mdp, rows=rows), self.mdp.terminal)
+        chain = self._chain
+        assert chain is not None
         low, high = chain.sweeper.policy(chain.moving, v, np.empty_like(v))
         off, w = 1.25 * (max(0.0, high) - min(0.0, low)), chain.guess(v)
         if w.any():
@@ -276,12 +318,17 @@ class TotalCertifier(Certifier):
             found = self._fines[id(sweeper.mdp)] = FineBounds(sweeper)
         return found
 
-    def _follow(self, rows: Ints, ceiling: float) -> None:
-        """Make the chain of a policy, mended where it might collect reward without end or never end."""
+    def _follow(self, rows: Ints, v: Floats, trusted: bool = False) -> None:
+        """Make the chain of a policy, mended where it might collect reward without end or never end.
+
+        Where it is `trusted`, no row earns and no component is merged, it is not looked at. A verified l then shows
+        that it ends: in states that recur some row pays, so that T_π l - l is negative on average.
+        """
         if self._signs is None:
             self._signs = reward_signs(self.mdp)
         self.rows, zero = rows, self.mdp.terminal.copy()
-        if self.total.merged or not self.total.must_end:
+        self._checked = not (trusted and not self.total.merged and (self._signs <= 0).all())
+        if self._checked and (self.total.merged or not self.total.must_end):
             zero, collects = idle_and_collecting(self.mdp, row_mask_of(self.mdp, rows), signs=self._signs)
             if collects.any():
                 proper = self.total.lift_rows(self.total.proper_rows)
@@ -291,7 +338,9 @@ class TotalCertifier(Certifier):
                 )
                 assert not collects.any()
         time = None if self._chain is None else self._chain.time
-        floor = floor_of(self.mdp, self.rows, zero, ceiling, self._signs)
+        assert self._best is not None
+        high = np.count_nonzero(v >= self._best.ceiling * (1 - NEAR)) * MANY > self.mdp.S
+        floor = floor_of(self.mdp, self.rows, zero, self._best.ceiling if high else math.inf, self._signs)
         policy = Policy(self.mdp, rows=self.rows)
         self._chain = PolicyChain(self.clocked.of(self.mdp), policy, zero, time, floor)
 

@@ -12,11 +12,12 @@ from functools import cached_property
 
 import numpy as np
 
+from tabular_rl.certificates.concave import ConcaveBounds
 from tabular_rl.model.graph.search import Mask, repaired
 from tabular_rl.model.graph.total import TotalReward, reward_signs
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import LargeRewards, down, roundings, shared_error, up
-from tabular_rl.model.rows import Floats, Ints, over_rows
+from tabular_rl.model.rows import Floats, Ints, over_rows, places
 from tabular_rl.solving.elimination import chain_solution
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -40,6 +41,7 @@ class UpperBounds:
         self.most, self.wide = math.inf, 0.0
         self.live = np.diff(self.mdp.pair_ptr) > 0
         self.ends = self.mdp.terminal  # and where u is the ceiling
+        self.concave = ConcaveBounds(sweeper)
         self._out = np.empty(self.mdp.S)
         self.greedy = np.empty(self.mdp.S, dtype=self.mdp.pair_ptr.dtype)
 
@@ -91,6 +93,27 @@ class UpperBounds:
         high: Mask = self.ceiling - v <= slack
         return self.live & (high if sure is None else high | sure)
 
+    def bent(self, v: Floats, away: float, sure: Mask) -> tuple[Floats, Floats] | None:
+        """Return upper (S',) and upper bounds on q* (L') by a concave function of v, where that takes little work.
+
+        Parameters
+        ----------
+        v : (S',) the values, 0 at terminals
+        away : how far above v it is, unless more is needed
+        sure : (S',) marks where values are the ceiling but for rounding
+        """
+        mdp, ceiling = self.mdp, np.where(self.mdp.terminal, 0.0, self.ceiling)
+        high = self.at_ceiling(v, NEAR * self.ceiling if self.ceiling < math.inf else 0.0, sure)
+        self.ends, v = mdp.terminal | high, np.where(high, ceiling, v)
+        d = self.concave.above(v, self.ends, away, shared_error(mdp, self.sweeper.norm(v)))
+        if d is None:
+            return None
+        u, of_rows = np.minimum(v + d, ceiling), np.empty(mdp.L)
+        upper = self._stepped(u, self.sweeper.norm(u), of_rows)
+        if not bool(((upper <= u) | (u == ceiling)).all()):
+            return None
+        return np.minimum(upper, ceiling), np.minimum(of_rows, self.ceiling)
+
     def _moved(
         self, sweeper: Sweeper, u: Floats, out: Floats, rows: Ints, forward: bool = True
     ) -> tuple[float, float]:
@@ -126,12 +149,16 @@ class UpperBounds:
         for i in np.flatnonzero(earns)[:FEW].tolist():
             if not mdp.terminal[mdp.next_state[mdp.row_ptr[i] : mdp.row_ptr[i + 1]]].any():
                 return math.inf
-        end = over_rows(np.add, mdp.prob * mdp.terminal[mdp.next_state], mdp.row_ptr)
+        rows = np.flatnonzero(earns)
+        size = np.diff(mdp.row_ptr)[rows]
+        k = places(mdp.row_ptr[rows], size)
+        ptr = np.concatenate([[0], np.cumsum(size)])
+        end = over_rows(np.add, mdp.prob[k] * mdp.terminal[mdp.next_state[k]], ptr)
         least = down(end * (1 - roundings(mdp.facts.longest_row + 4) - 2 * mdp.facts.mass_defect))
-        if (earns & ~(least > 0)).any():
+        if not (least > 0).all():
             return math.inf
-        most = up(up(mdp.sign * mdp.r[earns]) + mdp.facts.r_error)
-        return float(np.max(up(most / least[earns]), initial=0.0))
+        most = up(up(mdp.sign * mdp.r[rows]) + mdp.facts.r_error)
+        return float(np.max(up(most / least), initial=0.0))
 
     def _descended(self, v: Floats, rise: float, fall: float, sweeps: int) -> tuple[Floats, Floats, float]:
         """What `bound` returns, from a u ≥ T u not far above v."""

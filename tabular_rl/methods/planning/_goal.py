@@ -7,6 +7,7 @@ where the guess is good enough is a certificate asked for, and only the certific
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ class Goal:
         """A policy to start from, should the run stop before its first sweep is over: one that ends, at γ = 1."""
         return np.array(self.total.proper_rows)
 
-    def met(self, low: float, high: float, v: Floats, rows: Ints, sweep: int) -> bool:
+    def met(self, low: float, high: float, v: Floats, rows: Ints | Callable[[], Ints], sweep: int) -> bool:
         """Return True when the loop can stop: the tolerance is proven, or floats can prove nothing narrower.
 
         A tolerance that is finer than floats can prove does not end the loop, so that to ask for less width never
@@ -110,7 +111,7 @@ class Goal:
         noise = self._only_rounding(spread, v, sweep)
         if noise or self._worth_asking(spread):
             self.certifier.hurried, self.certifier.wide = not noise and self.model.L > CHAINS, 0.0
-            certificate = self.certificate(v, rows)
+            certificate = self.certificate(v, rows() if callable(rows) else rows)
             self.certifier.hurried = False
             if certificate.width <= wanted:
                 self.reached = True

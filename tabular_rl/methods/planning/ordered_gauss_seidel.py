@@ -117,8 +117,8 @@ def ordered_gauss_seidel(
 
 def _searched(goal: Goal, search: Stored | Packed, done: int, sweeps: int) -> bool:
     """Sweep until the tolerance is proven; return False where the sweeps are spent before, some of which are done."""
-    run, total = goal.run, goal.mdp.problem.must_end
-    rows = goal.rows()
+    run = goal.run
+    rows = search.rows if goal.mdp.problem.must_end else goal.rows  # asked for with a certificate alone
     pockets = None
     if isinstance(search, Packed) and search.line.reached < goal.model.S and goal.mdp.gamma < 1:
         from tabular_rl.methods.planning._pockets import Pockets
@@ -131,8 +131,6 @@ def _searched(goal: Goal, search: Stored | Packed, done: int, sweeps: int) -> bo
             low, high = search.improve()
             done += 1
             run.did("sweeps")
-        if total:
-            rows = search.rows()
         # To change all values alike is a change too: the rows have no discount in common.
         low, high = min(low, 0.0), max(high, 0.0)
         if goal.met(low, high, search.values(), rows, done):

@@ -1,0 +1,223 @@
+"""Bounds at γ = 1 from a concave function of the values, mended in the few states where it does not do.
+
+Let v be the values, and g concave. Whatever row i is taken, P_i g(v) ≤ g(P_i v), the less so the more the values differ
+that it leads to. So with g rising where rewards are not negative, and falling where they are not positive,
+T (v + ε g(v)) ≤ v + ε g(v) with something to spare wherever a move is a gamble or costs, and for all rows alike, those
+that tie among them: no time to the end is needed. Where nothing is to spare, as in corridors where all is worth the
+same, d in u = v + d is made anew from
+
+    d = max_i [ c_i + P_i d ],   c_i = r_i + P_i v - v + 2 E
+
+in those states alone, by policy iteration, with the others held; and so on, until no state is left. Below, d is the
+same for the rows of one policy, and l = v - d. All of this only finds d: u and l are verified as any others are.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tabular_rl.model.graph.search import Mask
+from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import Floats, Ints, places
+from tabular_rl.solving.elimination import Elimination
+from tabular_rl.solving.sweeps import Sweeper
+
+FEW = 12  # one state in so many may be mended, where fewer need it each time that it is asked for
+MOST = 3  # and one in so many else
+FALLING = 0.7  # of the states that needed it the last time: fewer will, soon
+ROUNDS = 20  # of mending
+REACH = 16  # steps between states that are mended together, at most
+IMPROVEMENTS = 20  # of a policy, in one round
+SETTLED = 0.2  # of 2 E: what d may fall short by
+LEAST = 2.0**-46  # of the largest value: smaller ones count as equal
+
+
+class ConcaveBounds:
+    """Distances d of bounds from values v, in one model.
+
+    `excess` is, where d was given up at once, how many times too many states were to be mended; else 0.
+    """
+
+    def __init__(self, sweeper: Sweeper) -> None:
+        self.sweeper, self.mdp, self.excess, self.bad = sweeper, sweeper.mdp, 0.0, math.inf
+
+    def above(self, v: Floats, ends: Mask, away: float, error: float) -> Floats | None:
+        """Return d (S,) with v + d ≥ T (v + d) + E as far as is seen; None where that takes too much work.
+
+        Parameters
+        ----------
+        v : (S,) the values
+        ends : (S,) where they are known: d is 0 there
+        away : how large ε g(v) is, at most
+        error : E of a backup
+        """
+        mdp, c = self.mdp, np.empty(self.mdp.L)
+        for first, last in self.sweeper.blocks:
+            ptr = mdp.pair_ptr[first : last + 1]
+            rows = c[int(ptr[0]) : int(ptr[-1])]
+            rows[:] = self.sweeper.rows_of(v, first, last)
+            rows -= np.repeat(v[first:last], np.diff(ptr))
+        c += 2 * error
+        return self._mended(self._bent(v, ends, away), c, ends, error)
+
+    def below(self, v: Floats, ends: Mask, away: float, error: float, policy: Policy) -> Floats | None:
+        """Return d (S,) with v - d ≤ T_π (v - d) - E as far as is seen; None where that takes too much work.
+
+        Parameters
+        ----------
+        v, ends, away, error : as for `above`
+        policy : π, one row a state, none (-1) where it ends
+        """
+        assert policy.rows is not None
+        c, stepped, moving = np.zeros(self.mdp.L), np.empty(self.mdp.S), policy.rows >= 0
+        self.sweeper.policy(policy, v, stepped)
+        c[policy.rows[moving]] = (v - stepped)[moving] + 2 * error
+        return self._mended(self._bent(v, ends, away), c, ends, error, policy)
+
+    def _bent(self, v: Floats, ends: Mask, away: float) -> Floats | None:
+        """ε g(v), up to `away`; None where some rows earn and others cost, or nothing is known of g."""
+        (low, high), size = self.sweeper.rewards(), self.sweeper.norm(v)
+        if size == 0 or low < 0 < high:
+            return None
+        if low >= 0:
+            x = np.maximum(v, 0.0)
+            g = np.log1p(x / np.min(x, initial=size, where=x > LEAST * size))
+        else:
+            x = np.maximum(-v, 0.0) / size
+            g = x * (3.0 - x)
+        g[ends] = 0.0
+        most = float(g.max())
+        return g * (away / most) if most > 0 else None
+
+    def _mended(
+        self, d: Floats | None, c: Floats, ends: Mask, error: float, policy: Policy | None = None
+    ) -> Floats | None:
+        """d made larger, where it is too small, until d ≥ c_i + P_i d for all rows, or those of a policy."""
+        mdp, sweeper, self.excess = self.mdp, self.sweeper.with_rewards(c), 0.0
+        stepped, rows = np.empty(mdp.S), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
+        mended: Mask = np.zeros(mdp.S, dtype=bool)
+        if d is None:
+            return None
+        for turn in range(ROUNDS):
+            if policy is None:
+                sweeper.optimal(d, stepped, rows)
+            else:
+                sweeper.policy(policy, d, stepped)
+            bad = ~ends & ~(stepped <= d + SETTLED * 2 * error)
+            count = int(np.count_nonzero(bad))
+            if not count:
+                return d
+            if turn == 0 and policy is None:
+                fewer, self.bad = count <= FALLING * self.bad, count
+                if fewer and count * FEW > mdp.S:
+                    self.excess = count * FEW / mdp.S
+                    break
+            states = self._around(bad, ends, mended, policy)
+            x = None
+            if len(states) * MOST <= mdp.S:
+                x = _Part(sweeper, states, d, policy).solution(d[states], 2 * error)
+            if x is None:
+                break
+            d[states], mended[states] = x, True
+        return None
+
+    def _around(self, bad: Mask, ends: Mask, mended: Mask, policy: Policy | None) -> Ints:
+        """The states that are bad, those that they lead to, and what was mended within reach of these."""
+        marked = bad.copy()
+        marked[self._next(np.flatnonzero(bad), policy)] = True
+        marked &= ~ends
+        states = np.flatnonzero(marked)
+        for _ in range(REACH):
+            new = np.zeros_like(marked)
+            new[self._next(states, policy)] = True
+            new &= mended & ~marked
+            states = np.flatnonzero(new)
+            if not states.size:
+                break
+            marked |= new
+        return np.flatnonzero(marked)
+
+    def _next(self, states: Ints, policy: Policy | None) -> Ints:
+        """Where the rows of some states lead, or those of a policy."""
+        mdp = self.mdp
+        if policy is None:
+            first, last = mdp.pair_ptr[states], mdp.pair_ptr[states + 1]
+        else:
+            assert policy.rows is not None
+            first, last = policy.rows[states], policy.rows[states] + 1
+        begin = mdp.row_ptr[first]
+        found: Ints = mdp.next_state[places(begin, mdp.row_ptr[last] - begin)]
+        return found
+
+
+class _Part:
+    """The rows of some states (n,) as a model of its own, with what d (S,) gives them in all other states."""
+
+    def __init__(self, sweeper: Sweeper, states: Ints, d: Floats, policy: Policy | None) -> None:
+        mdp, n = sweeper.mdp, len(states)
+        row_ptr, next_state, prob, c, *rest = sweeper.rows
+        if policy is None:
+            first, size = mdp.pair_ptr[states], np.diff(mdp.pair_ptr)[states]
+            rows = places(first, size)
+        else:
+            assert policy.rows is not None
+            rows, size = policy.rows[states], np.ones(n, dtype=np.int64)
+        begin = row_ptr[rows]
+        length = row_ptr[rows + 1] - begin
+        k = places(begin, length)
+        place = np.full(mdp.S, n, dtype=next_state.dtype)  # all others are one state, which ends
+        place[states] = np.arange(n)
+        outside, gained = d.copy(), np.empty(len(rows))
+        outside[states] = 0.0
+        self.ptr, ptr = _pointers(size, mdp.pair_ptr.dtype), _pointers(length, row_ptr.dtype)
+        to, prob, kernels, every = (
+            next_state[k],
+            prob[k],
+            sweeper.kernels,
+            np.arange(len(rows), dtype=ptr.dtype),
+        )
+        kernels.listed_backup((ptr, to, prob, c[rows], *rest, sweeper.width), every, outside, gained)
+        self.rows = ptr, place[to], prob, gained, *rest, sweeper.width
+        self.run, self.kernels, self.one = sweeper.run, kernels, policy is not None
+
+    def solution(self, x: Floats, unit: float) -> Floats | None:
+        """Return x (n,) with x ≥ max_i [ c_i + P_i x ] up to a part of a unit; None where it is not found.
+
+        Parameters
+        ----------
+        x : (n,) where it begins
+        unit : in which it is solved
+        """
+        n, taken = len(x), None
+        x, best, zero = np.append(x, 0.0), np.zeros(n + 1), np.arange(n + 1) == n
+        for _ in range(IMPROVEMENTS):
+            rows, span = np.empty(n, dtype=self.ptr.dtype), np.zeros(2)
+            self.kernels.optimal_backup(self.ptr, self.rows, x, 0, n, 1, span, rows, best)
+            if taken is not None and bool((best <= x + SETTLED * unit).all()):
+                return x[:n]
+            if taken is not None and self.one:
+                break
+            taken = rows if taken is None else np.where((best > x + SETTLED / 2 * unit)[:n], rows, taken)
+            solved = self._solved(taken, zero, unit)
+            if solved is None or not np.isfinite(solved).all():
+                break
+            x = solved * unit
+        return None
+
+    def _solved(self, taken: Ints, zero: Mask, unit: float) -> Floats | None:
+        """x / unit (n + 1,) of the rows taken."""
+        ptr, to, prob, c = self.rows[:4]
+        begin, end = np.zeros((2, len(zero)), dtype=ptr.dtype)
+        begin[:-1], end[:-1] = ptr[taken], ptr[taken + 1]
+        chain: Any = Elimination((begin, end, to.view(ptr.dtype), prob), 1.0, zero, self.run)
+        solved: Floats | None = chain.solve(np.append(c[taken] / unit, 0.0))
+        return solved
+
+
+def _pointers(size: Any, dtype: Any) -> Any:
+    ptr = np.zeros(len(size) + 1, dtype=dtype)
+    np.cumsum(size, out=ptr[1:])
+    return ptr
