@@ -206,7 +206,9 @@ def run(asked: argparse.Namespace, arguments: list[str] | None) -> None:
                 rows.append(runner.row(name, gamma))
                 print(f"{runner.used():5.0f} s  {progress(rows[-1])}", file=sys.stderr, flush=True)
                 # After each model: a run that is ended has its tables all the same.
-                page = races_page(rows, runner.options, asked.command, remarks, title)
+                page = races_page(
+                    rows, runner.options, asked.command, remarks, title, asked.output.resolve().parent
+                )
                 replace_part(asked.output, title, page)
         finally:
             runner.stop()

@@ -31,7 +31,7 @@ import numpy as np
 import tabular_rl
 from benchmarks.entrants.ours import checked_model
 from benchmarks.environments import NotInstalled, python_for
-from benchmarks.page import CHECKING, RESULTS, machine, replace_part, seconds_text, table
+from benchmarks.page import CHECKING, RESULTS, count_text, machine, replace_part, seconds_text, table
 from benchmarks.race import HERE, ONE_THREAD, RIVALS, Entry, Options, Racer, Times, take_turn
 from benchmarks.truth import Truth
 from tabular_rl import MDP
@@ -220,13 +220,13 @@ def true_values(mdp: MDP, ours: Times, options: Options) -> tuple[Truth | None, 
 
 def page(rows: list[Row], unasked: dict[str, list[str]], options: Options, command: str) -> str:
     """Return the part of results.md about model checking."""
-    counted = answered_by_all(rows)
+    counted, models = answered_by_all(rows), len({row.model for row in rows})
     lines = [
         CHECKING,
         "",
         f"`{command}`; {machine()}.",
         "",
-        f"{len(rows)} properties of {len({row.model for row in rows})} models of the public PRISM benchmark suite or "
+        f"{len(rows)} properties of {count_text(models, 'model')} of the public PRISM benchmark suite or "
         "of another folder; values of all states. Storm builds each model and writes it as .drn, with a label for the "
         "goal of each property; both read that file. CPU seconds of an answer, one thread, everything compiled and the "
         f"model in memory: the median of up to {options.calls} calls without the first, in turn. Tolerance "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.page import seconds_text, table, times_text
+from benchmarks.page import RESULTS, count_text, range_text, seconds_text, table, times_text
 
 if TYPE_CHECKING:
     from benchmarks.race import Times
@@ -135,17 +136,19 @@ def goal_text(goal: Judged) -> str:
     """Say shortly whether a goal is reached."""
     wanted = goal.wanted.partition(" the ")[0].partition(" Quant")[0].removesuffix(" of")
     if goal.open:
-        return f"{wanted}: open"
+        return f"{wanted}: {'no rival' if np.isnan(goal.share) else 'open'}"
     return f"{wanted}: {'yes' if goal.reached else 'no'}"
 
 
-def goals_table(rows: Iterable[Row], tolerance: float) -> list[str]:
-    """Which goals are missed, by how much, and where what was tried is told."""
+def goals_table(rows: Iterable[Row], tolerance: float, folder: Path = RESULTS.parent) -> list[str]:
+    """Which goals are missed, by how much, and where what was tried is told; the page stands in `folder`."""
     goals = [goal for row in rows for goal in goals_of(row, tolerance)]
     kinds = {"speed": "speed", "regret": "regret", "sweep": "a sweep", "build": "building"}
     counts = []
     for kind, name in kinds.items():
-        some = [goal for goal in goals if goal.kind == kind]
+        some = [goal for goal in goals if goal.kind == kind and not np.isnan(goal.share)]
+        if not some:
+            continue
         reached = sum(goal.reached for goal in some)
         unknown = sum(goal.open for goal in some)
         counts.append(f"{name} {reached} of {len(some)}" + (f" ({unknown} open)" if unknown else ""))
@@ -155,30 +158,40 @@ def goals_table(rows: Iterable[Row], tolerance: float) -> list[str]:
             continue
         by = "open" if goal.open else f"{times_text(1 / goal.share, 3)} times" if goal.share else "no answer"
         about = goal.family if goal.kind in ("speed", "regret") else "to build"
-        body.append([goal.model, goal.wanted, goal.found, by, links(about)])
+        body.append([goal.model, goal.wanted, goal.found, by, links(about, folder)])
     slow = [goal for goal in goals if goal.kind == "sweep" and not goal.reached]
     if slow:
         found = sorted(float(goal.found) for goal in slow)
-        by = f"{found[0] / FLOORS:.2g} to {found[-1] / FLOORS:.2g} times"
-        body.append(
-            [f"{len(slow)} models", slow[0].wanted, f"{found[0]} to {found[-1]}", by, links("a sweep")]
-        )
+        by = range_text(*(f"{x / FLOORS:.2g}" for x in (found[0], found[-1])))
+        text = range_text(*(str(x) for x in (found[0], found[-1])))
+        about = count_text(len(slow), "model")
+        body.append([about, slow[0].wanted, text, f"{by} times", links("a sweep", folder)])
+    unknown = any(goal.open and not np.isnan(goal.share) for goal in goals)
     return [
         "## Goals",
         "",
-        f"Reached: {', '.join(counts)}. What is missed, by how much, and the decisions that say what was tried. "
-        "Open: no rival finishes within its limit, which is less than the goal.",
+        f"Reached: {', '.join(counts) or 'none is judged'}."
+        + (" What is missed, by how much, and the decisions that say what was tried." if body else "")
+        + (" Open: no rival finishes within its limit, which is less than the goal." if unknown else ""),
         "",
         *(table(["model", "goal", "found", "missed by", "tried"], body) if body else ["None is missed."]),
     ]
 
 
-def links(about: str) -> str:
-    """Return links to the decisions on speed that speak of a family, or of a kind of work."""
+def links(about: str, folder: Path = RESULTS.parent) -> str:
+    """Return links, from a folder, to the decisions on speed that speak of a family, or of a kind of work."""
     words = re.compile(rf"\b({WORDS.get(about, about)})\b", re.IGNORECASE)
     found = []
     for path in sorted(DECISIONS.glob("[0-9][0-9][0-9].md")):
         text = path.read_text(encoding="utf-8")
         if int(path.stem) >= FIRST_OF_SPEED and ABOUT_SPEED.search(text) and words.search(text):
-            found.append(f"[{int(path.stem)}](../docs/decisions/{path.name})")
+            found.append(f"[{int(path.stem)}]({link_from(folder, path)})")
     return ", ".join(found) or "-"
+
+
+def link_from(folder: Path, path: Path) -> str:
+    """Return the way from a folder to a file, as links of pages have it."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # on another drive
+        return path.as_uri()

@@ -58,6 +58,24 @@ def seconds_text(x: float) -> str:
     return f"{x:.{places}f}".removeprefix("0")
 
 
+def range_text(first: str, last: str) -> str:
+    """From one number to another, or the number where they look alike.
+
+    >>> range_text("2.1", "2.2"), range_text("8.5", "8.5")
+    ('2.1 to 2.2', '8.5')
+    """
+    return first if first == last else f"{first} to {last}"
+
+
+def count_text(n: int, word: str) -> str:
+    """How many of something whose plural ends in s.
+
+    >>> count_text(1, "model"), count_text(25, "model")
+    ('1 model', '25 models')
+    """
+    return f"{n} {word}{'' if n == 1 else 's'}"
+
+
 def times_text(x: float, digits: int = 2) -> str:
     """How many times: so many digits, never as a power of ten.
 

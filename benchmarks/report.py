@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.goals import against, best_of_ours, goal_text, goals_table, speed
-from benchmarks.page import RACES, machine, seconds_text, table, times_text
+from benchmarks.page import RACES, RESULTS, machine, range_text, seconds_text, table, times_text
 from benchmarks.race import Options, Race, Times
 from benchmarks.truth import Truth
 
@@ -52,7 +53,12 @@ class Row:
 
 
 def races_page(
-    rows: list[Row], options: Options, command: str, remarks: list[str], title: str = RACES
+    rows: list[Row],
+    options: Options,
+    command: str,
+    remarks: list[str],
+    title: str = RACES,
+    folder: Path = RESULTS.parent,
 ) -> str:
     """Return the part of results.md about races.
 
@@ -63,6 +69,7 @@ def races_page(
     command : that made them
     remarks : about this run
     title : of the part
+    folder : in which the page stands, from which its links lead
     """
     lines = [
         title,
@@ -77,7 +84,7 @@ def races_page(
         "",
         *ours_table(rows, options),
         "",
-        *goals_table(rows, options.tolerance),
+        *goals_table(rows, options.tolerance, folder),
         "",
         *rivals_table(rows, options),
         "",
@@ -170,8 +177,8 @@ def rivals_table(rows: list[Row], options: Options) -> list[str]:
         "## Rivals",
         "",
         "Time of the rival over ours in the same turns: median (least to most); > 20: no answer in 20 times our time. "
-        f"An error is shown where it is above {STOPPED_EARLY:g} times the tolerance. In brackets stands the number of "
-        "a reason below.",
+        f"An error is shown where it is above {STOPPED_EARLY:g} times the tolerance."
+        + (" In brackets stands the number of a reason below." if notes else ""),
         "",
         *table(["model", *names], body),
         *(["", *notes] if notes else []),
@@ -192,8 +199,9 @@ def rival_cell(row: Row, times: Times, tolerance: float, reasons: dict[str, int]
         pairs = list(zip(times.counted, row.auto.counted, strict=False))
         ratios = sorted(a / max(b, 1e-9) for a, b in pairs)
         text = times_text(float(np.median(ratios)))
-        if len(ratios) > 1:
-            text += f" ({times_text(ratios[0])} to {times_text(ratios[-1])})"
+        spread = range_text(times_text(ratios[0]), times_text(ratios[-1]))
+        if spread != text:
+            text += f" ({spread})"
     if row.fails(times, tolerance):
         assert row.truth is not None and times.v is not None
         text += f", error {row.truth.distance(times.v):.0e}"

@@ -24,7 +24,6 @@ def compiling(kept):  # noqa: ARG001
 
 
 def build(m):
-    _notice.watch()
     if hasattr(m, "formula"):
         return checked_model(m)
     return MDP.from_rows(
@@ -48,7 +47,6 @@ def checked_model(m):
 
 
 def solve(mdp, m, tolerance):  # noqa: ARG001
-    _notice.watch()
     before = compiled
     answer = tabular_rl.solve(mdp, method=METHOD, tolerance=tolerance)
     return answer.v, facts(answer) | {"compiled": compiled - before}

@@ -1212,8 +1212,7 @@ def page_rows():
 def test_every_row_of_the_page_has_its_test():
     known = set()
     for path in HERE.parents[1].rglob("test_*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        known |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        known |= set(re.findall(r"^ *def (test_\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE))
     rows = list(page_rows())
     assert len(rows) > 60
     for what, code, _, tests in rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import types
 import xml.etree.ElementTree as ElementTree
@@ -15,7 +16,7 @@ import benchmarks
 import tabular_rl
 from benchmarks.__main__ import chosen_models, main, parser
 from benchmarks.families import FAMILIES, model, parse, size_text
-from benchmarks.goals import goals_of, goals_table, links
+from benchmarks.goals import goal_text, goals_of, goals_table, links
 from benchmarks.growth import AUTO, panels_of, power
 from benchmarks.page import read_parts, replace_part, seconds_text
 from benchmarks.picture import Line, Panel, draw
@@ -305,7 +306,24 @@ def test_goals_that_are_missed_stand_in_a_table_with_what_was_tried():
     assert "Reached: speed 0 of 2 (1 open), regret 2 of 2, a sweep 0 of 1, building 2 of 2." in text
     assert "| pendulum-2, γ .99 | 3 times the best rival | 2 (Storm) | 1.5 times | " in text
     assert "| grid-2, γ .99 | 15 times the best rival | more than 8 (none finishes) | open | " in text
-    assert "| 1 models | a sweep in 1.5 floors | 3.0 to 3.0 | 2 to 2 times | " in text
+    assert "| 1 model | a sweep in 1.5 floors | 3.0 | 2 times | " in text
+    assert "Open: no rival finishes" in text
+    rows.append(raced("pendulum", {"Storm": 2.0}, floor=0.1, sweep=0.6))
+    assert "| 2 models | a sweep in 1.5 floors | 3.0 to 6.0 | 2 to 4 times | " in "\n".join(
+        goals_table(rows, 1e-6)
+    )
+
+
+def test_without_rivals_no_goal_on_them_is_judged():
+    text = "\n".join(goals_table([raced("grid", {})], 1e-6))
+    assert "Reached: regret 1 of 1, building 1 of 1." in text
+    assert "speed" not in text and "pen" not in text and "None is missed." in text
+    assert goal_text(goals_of(raced("grid", {}), 1e-6)[0]) == "15 times: no rival"
+
+
+def test_links_lead_to_the_decisions_from_where_the_page_stands(tmp_path):
+    way = re.findall(r"\]\((.*?)\)", links("maze", tmp_path))
+    assert way and all((tmp_path / path).is_file() for path in way)
 
 
 def test_every_family_with_a_goal_of_its_own_has_a_decision():

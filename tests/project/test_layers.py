@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,12 @@ def imports(package: Path) -> list[Import]:
                 if target != module:
                     found.append(Import(module, target, node.lineno, deferred))
     return found
+
+
+@functools.cache
+def package_imports() -> list[Import]:
+    """Return the imports of our own package, which several tests look at."""
+    return imports(PACKAGE)
 
 
 def walk(tree: ast.AST, deferred: bool = False) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
@@ -142,17 +149,18 @@ def circles(found: list[Import]) -> list[str]:
 
 
 def test_imports_run_downhill():
-    found = imports(PACKAGE)
+    found = package_imports()
     assert len(found) > 500, "the walk found next to nothing"
     assert not uphill(found, ORDER), "\n".join(uphill(found, ORDER))
 
 
 def test_no_imports_in_a_circle():
-    assert not circles(imports(PACKAGE)), "\n".join(circles(imports(PACKAGE)))
+    found = circles(package_imports())
+    assert not found, "\n".join(found)
 
 
 def test_every_exception_is_needed():
-    found = {f"{i.module} > {i.target}" for i in imports(PACKAGE)}
+    found = {f"{i.module} > {i.target}" for i in package_imports()}
     assert set(EXCEPTIONS) <= found, set(EXCEPTIONS) - found
 
 
