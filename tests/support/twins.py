@@ -18,6 +18,7 @@ HOMES = {
     "reference_gradient": ("gradient",),
     "reference_elimination": ("elimination",),
     "reference_bounds": ("bounds",),
+    "reference_flow": ("search_flow",),
     "reference_build": ("build",),
     "reference_environment": ("environment",),
     "reference_sharing": ("long_rows", "sharing"),

@@ -210,16 +210,23 @@ class KeptRows:
 
         return self.sweeper.each(block)
 
-    def policy_outcomes(self) -> tuple[Any, ...]:
-        """Return (begin, end, next_state, prob): those of the best row of s are begin(s) ≤ k < end(s)."""
-        live = self.chosen >= 0
+    def policy_outcomes(self, some: Any = slice(None)) -> tuple[Any, ...]:
+        """Return (begin, end, next_state, prob): those of the best row of s, in `some`, are begin(s) ≤ k < end(s)."""
+        chosen = self.chosen[some]
+        live = chosen >= 0
         if self.width:
-            begin = self.chosen.astype(np.int64) * len(self.width)
+            begin = chosen.astype(np.int64) * len(self.width)
             return begin, begin + len(self.width) * live, self.kept[3], self.kept[4]
         row_ptr, to, prob = self.outcomes[:3]
-        row = np.where(live, self.kept[1][self.chosen], 0)
+        row = np.where(live, self.kept[1][chosen], 0)
         begin = row_ptr[row].astype(np.int64)
         return begin, np.where(live, row_ptr[row + 1], begin), to, prob
+
+    def policy_rewards(self) -> Floats:
+        """Return r (S,) of the best rows, 0 at terminals."""
+        at = np.maximum(self.chosen, 0)
+        r = self.kept[5][at] if self.width else self.rows[5] * self.rows[3][self.kept[1][at]]
+        return np.where(self.chosen >= 0, r, 0.0)
 
     def _changed(self) -> None:
         """Other rows are chosen now."""

@@ -60,7 +60,8 @@ def action_elimination(
     δ is foreseen from the changes and the gaps of up to 500 states. Where a sweep of the policy leaves more than 85% of
     the span, the model mixes slowly: states that change alike are put into 64 groups, and the chain of the groups says
     what each of them lacks. That is kept as long as two such corrections halve the span. Where the policy has a period
-    (a month is part of the state), the groups are its periodic classes.
+    (a month is part of the state), the groups are its periodic classes. Where it hardly ever turns back (a pendulum
+    is swung up), each state is solved for after those that it leads to.
 
     Parameters
     ----------
