@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.certificates.certificate import Certificate
+from tabular_rl.certificates.kept_rows import NearRows
 from tabular_rl.errors import NumericalError
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -46,6 +47,8 @@ class Certifier:
 
     rows: NDArray[Any] | None = None
     last: Any = None
+    # The rows that a search has kept, where they are known to be all that matters at values near to its own.
+    kept: NearRows | None = None
     # Whether a sweep from values that are off shows which ones. If not, a verdict sweeps from values of its own too.
     apart = True
     # The width that is asked for. Where rounding alone makes an interval wider, a finer one may be worth more work.

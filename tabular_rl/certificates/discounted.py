@@ -28,6 +28,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import Beyond, U, down, geometric, up
 from tabular_rl.model.rows import Floats
+from tabular_rl.solving.sweeps import Backup
 
 
 class DiscountedCertifier(Certifier):
@@ -46,7 +47,7 @@ class DiscountedCertifier(Certifier):
             kept = best = np.empty(self.mdp.S)
             low, high = self.sweeper.policy(self.policy, v, best)
         else:
-            v, q, best, chosen, low, high = self.sweeper.backup(v)
+            v, q, best, chosen, low, high, _ = self._backup(v)
             kept = best
             if rows is not None:
                 chosen, live = rows, rows >= 0
@@ -76,6 +77,12 @@ class DiscountedCertifier(Certifier):
             return certificate
         self.rows, self.last = chosen, (v, shared, rise, beyond)
         return self.decided(certificate) if decide else certificate
+
+    def _backup(self, v: Floats) -> Backup:
+        """One sweep over all rows, or over those that are kept where the others are proven worse at v."""
+        if self.kept is not None and not self.sweeper.knows(v):
+            self.sweeper.last = self.kept.backup(v)
+        return self.sweeper.backup(v)
 
     def checked(self, v: Floats) -> Floats:
         """As its base says; without terminal states less a constant, which changes only the size of numbers, and E.
@@ -119,6 +126,14 @@ class DiscountedCertifier(Certifier):
         if self.last is None or self.rows is None or certificate.keep is not None:
             return certificate
         v, error, rise, beyond = self.last
+        swept = self.sweeper.backup(v)
+        if swept.spare < math.inf:
+            # v* lies in the interval: is what was left out worse there too?
+            off = float(
+                up(up(float((certificate.upper - v).max())) - down(float((certificate.lower - v).min())))
+            )
+            if not float(up(float(up(self.mdp.gamma)) * off)) <= swept.spare:
+                self.sweeper.last = None
         keep, sure = self.sweeper.decide(v, certificate.lower, float(up(rise + error)), self.rows)
         if len(beyond.rows):
             beyond.keep(keep, down(certificate.lower - rise))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_rl.certificates.kept_rows import span
 from tabular_rl.model.rounding import down, up
 from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.solving.sweeps import Backup, Sweeper
@@ -65,7 +66,7 @@ class Narrowing:
         off : as in `sweeper`
         left : backups to come
         """
-        spread, before = _span(backup.best - v), self.spread
+        spread, before = span(backup.best - v), self.spread
         self.spread = spread
         if not spread <= self.looked / 2 or not 0 < error < math.inf:
             return
@@ -86,7 +87,7 @@ class Narrowing:
 
     def _lost(self, v: Floats, off: float) -> float:
         """γ (span(v - origin) + off), rounded up."""
-        return float(up(self.gamma * float(up(_span(v - self.origin) + off))))
+        return float(up(self.gamma * float(up(span(v - self.origin) + off))))
 
     def rows(self, chosen: NDArray[Any]) -> NDArray[Any]:
         """The rows of the model that rows of `now` are; -1 stays."""
@@ -102,8 +103,3 @@ class Narrowing:
     ) -> NDArray[np.bool_]:
         """As `Sweeper.decide`, over the rows that are swept; `keep` (L,) is False at first."""
         return self.now.decide(v, lower, off, chosen, self.listed, keep)[1]
-
-
-def _span(x: Floats) -> float:
-    """The largest less the least x, rounded up where each is off by a rounding; 0 where there are no states."""
-    return float(up(up(float(x.max())) - down(float(x.min())))) if x.size else 0.0

@@ -23,26 +23,30 @@ def first_of_runs(row_ptr, next_state, run):
 
 
 @kernel
-def same_runs(row_ptr, run, i, last):
-    """Whether the rows i to i + 3 are below `last`, and lead to the same run."""
-    if i + 4 > last or run[at(i)] < 0:
+def same_runs(row_ptr, run, listed, n):
+    """Whether four rows from place n of a list on lead to the same run."""
+    if n + 4 > len(listed) or run[at(listed[at(n)])] < 0:
         return False
-    length = row_ptr[at(i + 1)] - row_ptr[at(i)]
+    i = at(listed[at(n)])
+    length = row_ptr[i + at(1)] - row_ptr[i]
     same = True
-    for j in range(i + 1, i + 4):
-        same = same and run[at(j)] == run[at(i)] and row_ptr[at(j + 1)] - row_ptr[at(j)] == length
+    for m in range(n + 1, n + 4):
+        j = at(listed[at(m)])
+        same = same and run[j] == run[i] and row_ptr[j + at(1)] - row_ptr[j] == length
     return same
 
 
 @kernel
-def run_sums(row_ptr, next_state, prob, run, v, first, last, out):
-    """out(i) ← Σ p v(s') over the outcomes of row i, for the rows first ≤ i < last; out is of these alone."""
-    i = first
-    while i < last:
-        a, n = at(row_ptr[at(i)]), i - first
-        length = at(row_ptr[at(i + 1)]) - a
-        if same_runs(row_ptr, run, i, last):
-            b, c, d, start = a + length, a + length + length, a + length + length + length, at(run[at(i)])
+def run_sums(row_ptr, next_state, prob, run, v, listed, out):
+    """out(n) ← Σ p v(s') over the outcomes of the row listed(n)."""
+    n = 0
+    while n < len(listed):
+        i = at(listed[n])
+        a = at(row_ptr[i])
+        length = at(row_ptr[i + at(1)]) - a
+        if same_runs(row_ptr, run, listed, n):
+            b, c, d = at(row_ptr[listed[n + 1]]), at(row_ptr[listed[n + 2]]), at(row_ptr[listed[n + 3]])
+            start = at(run[i])
             w = x = y = z = 0.0
             for k in range(length):
                 value = v[start + k]
@@ -51,10 +55,10 @@ def run_sums(row_ptr, next_state, prob, run, v, first, last, out):
                 y += prob[c + k] * value
                 z += prob[d + k] * value
             out[n], out[n + 1], out[n + 2], out[n + 3] = w, x, y, z
-            i += 4
+            n += 4
         else:
             total = 0.0
             for k in range(a, a + length):
                 total += prob[k] * v[next_state[k]]
             out[n] = total
-            i += 1
+            n += 1

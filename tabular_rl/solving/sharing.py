@@ -7,7 +7,6 @@ their kind c: the same sums in the same order, and the same bits, as of each row
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,7 +19,8 @@ from tabular_rl.model.rows import Floats, places
 if TYPE_CHECKING:
     from tabular_rl.solving.sweeps import Sweeper
 
-OUTCOMES = 1 << 20  # in one call
+LONG = 100  # outcomes of a row: shorter ones are added up beside each other anyway
+OUTCOMES = 1 << 20  # in one call, about
 
 
 class Shared(NamedTuple):
@@ -28,31 +28,39 @@ class Shared(NamedTuple):
 
     kinds: tuple[Any, ...]  # rows without rewards, as a kernel reads them
     to_kinds: tuple[Any, ...]  # where rows begin, the kind that each leads to, the probability 1
-    blocks: list[tuple[int, int]]  # of kinds
-    run: NDArray[Any] | None = (
-        None  # the first state that each kind leads to, where each leads to a run of states
-    )
+    # The first state that each kind leads to, where each leads to a run of states.
+    run: NDArray[Any] | None = None
 
     @property
     def size(self) -> int:
         """How many kinds there are."""
         return len(self.kinds[3])
 
-    def seen(self, sweeper: Sweeper, v: Floats) -> Floats:
-        """Return v(s) of all states, and behind them e(c) of all kinds."""
-        S, C = len(v), self.size
-        w, ptr = np.empty(S + C), np.arange(C + 1, dtype=sweeper.pair_ptr.dtype)
+    def seen(self, sweeper: Sweeper, v: Floats, listed: NDArray[Any] | None = None) -> Floats:
+        """Return v(s) of all states, and behind them e(c) of all kinds, or at least of those of the rows in a list."""
+        S, pointer = len(v), sweeper.pair_ptr.dtype
+        w = np.empty(S + self.size)
         w[:S] = v
-        if self.run is not None:
-            sums = kernels("long_rows", len(self.kinds[1]), C).run_sums
-            for first, last in self.blocks:
-                sums(*self.kinds[:3], self.run, v, first, last, w[S + first : S + last])
-                sweeper.check_stop()
-            return w
-        for first, last in self.blocks:
-            sweeper.kernels.row_backup(ptr, (*self.kinds, ()), v, first, last, w[S + first : S + last])
-            sweeper.check_stop()
+        if listed is None or len(listed) >= self.size:
+            self._sum(sweeper, v, np.arange(self.size, dtype=pointer), w[S:])
+        else:
+            place, e = self.to_kinds[1][listed], np.empty(len(listed))
+            self._sum(sweeper, v, (place - S).astype(pointer), e)
+            w[place] = e
         return w
+
+    def _sum(self, sweeper: Sweeper, v: Floats, listed: NDArray[Any], e: Floats) -> None:
+        """Add up the kinds in a list."""
+        step = max(OUTCOMES * self.size // max(len(self.kinds[1]), 1), 1)
+        for i in range(0, len(listed), step):
+            some = slice(i, i + step)
+            if self.run is not None:
+                kernels("long_rows", len(self.kinds[1]), self.size).run_sums(
+                    *self.kinds[:3], self.run, v, listed[some], e[some]
+                )
+            else:
+                sweeper.kernels.listed_backup((*self.kinds, ()), listed[some], v, e[some])
+            sweeper.check_stop()
 
     def rows(self, rows: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return rows that lead to kinds, in place of such that lead to states."""
@@ -75,7 +83,11 @@ def shared(mdp: MDP, next_state: NDArray[Any]) -> Shared | None:
     np.cumsum(size, out=ptr[1:])
     k = places(mdp.row_ptr[first], size)
     kinds = ptr, next_state[k], mdp.prob[k], np.zeros(len(first)), 1.0, 1.0
-    return _shared(kinds, kind, mdp.S)
+    found, run = _shared(kinds, kind, mdp.S), None
+    if len(k) > LONG * len(first):
+        run = np.empty(len(first), dtype=np.int64)
+        kernels("long_rows", len(k), len(first)).first_of_runs(ptr, kinds[1], run)
+    return found if run is None or run.min() < 0 else found._replace(run=run)
 
 
 def dense_rows(rows: tuple[Any, ...], run: NDArray[Any], S: int) -> Shared:
@@ -99,6 +111,4 @@ def _shared(kinds: tuple[Any, ...], kind: NDArray[Any], S: int) -> Shared:
     ptr, to = kinds[:2]
     ends = np.arange(len(kind) + 1, dtype=ptr.dtype)
     to_kinds = ends, np.add(kind, S, dtype=np.int64).astype(to.dtype), np.ones(len(kind))
-    cuts = np.searchsorted(ptr, np.arange(OUTCOMES, int(ptr[-1]), OUTCOMES)).tolist()
-    edges = sorted({0, *cuts, len(ptr) - 1})
-    return Shared(kinds, to_kinds, list(pairwise(edges)))
+    return Shared(kinds, to_kinds)

@@ -27,17 +27,20 @@ from tabular_rl.model.rounding import down
 from tabular_rl.model.rows import Floats, places
 from tabular_rl.solving.flow import Flow
 from tabular_rl.solving.run import Run
-from tabular_rl.solving.sharing import Shared, dense_rows, shared
+from tabular_rl.solving.sharing import LONG, Shared, dense_rows, shared
 
 OUTCOMES_OF_A_BLOCK = 1 << 20
 FEW = 64  # outcomes that lists hold as quickly as arrays
-LONG = 100  # outcomes of a row: shorter ones are added up beside each other anyway
 WIDTHS = (4, 6, 8, 10, 12, 16)  # of rows that are read at one width; each is compiled when it is first met
 EVEN = 0.85  # of the widest row, on average: ends of rows that differ less cost no more than what is read beside them
 
 
 class Backup(NamedTuple):
-    """What one sweep from v (S,) says: q (L,) of all rows, best (S,) = T v with its rows, the span of T v - v."""
+    """What one sweep from v (S,) says: q (L,) of all rows, best (S,) = T v with its rows, the span of T v - v.
+
+    Where rows were left out, which are proven worse, their q is -inf, and `spare` is finite: they are proven worse at
+    values w too while γ span(w - v) ≤ spare.
+    """
 
     v: Floats
     q: Floats
@@ -45,6 +48,7 @@ class Backup(NamedTuple):
     chosen: NDArray[Any]
     low: float
     high: float
+    spare: float = math.inf
 
 
 class Sweeper:
@@ -124,6 +128,11 @@ class Sweeper:
         other.last = None
         return other
 
+    @property
+    def kinds(self) -> Shared | None:
+        """What outcomes are added up beforehand, where that is known to pay."""
+        return self.shared or self.dense
+
     def share(self) -> Shared | None:
         """Look which rows have their outcomes in common: sweeps then add those up once. None where too few have."""
         if self.shared is None:
@@ -184,13 +193,17 @@ class Sweeper:
         backup, ptr, rows = self.kernels.optimal_backup, self.pair_ptr, self._read
         return self.each(lambda *block: backup(ptr, rows, v, *block, chosen, out), out is v, forward)
 
+    def knows(self, v: Floats) -> bool:
+        """Whether the last backup was from values v (S,)."""
+        return self.last is not None and (self.last.v is v or np.array_equal(self.last.v, v))
+
     def backup(self, v: Floats) -> Backup:
         """Sweep once from v (S,), and keep all that it says: what is asked of the same values next costs no sweep."""
-        if self.last is not None and (self.last.v is v or np.array_equal(self.last.v, v)):
+        if self.last is not None and self.knows(v):
             return self.last
         S, rows, ptr, full, seen = self.mdp.S, self._read, self.pair_ptr, self.kernels.full_backup, v
         q, best, chosen = np.empty(len(rows[3])), np.empty(S), np.empty(S, dtype=ptr.dtype)
-        kinds = self.shared or self.dense
+        kinds = self.kinds
         if kinds is not None:
             rows, seen = (*kinds.rows(rows[:6]), ()), kinds.seen(self, v)
 
@@ -249,7 +262,7 @@ class Sweeper:
             span[0], span[1] = math.inf, -math.inf
             call(*((first, last, 1) if forward else (last - 1, first - 1, -1)), span)
             self.check_stop()
-            return _ends(*span.tolist())
+            return ends(*span.tolist())
 
         def one(block: int) -> None:
             (first, last), span = self.blocks[block], self.spans[block]
@@ -267,7 +280,7 @@ class Sweeper:
                 self.check_stop()
         if any(math.isnan(x[0]) or math.isnan(x[1]) for x in self.spans):
             return math.nan, math.nan
-        return _ends(min(float(x[0]) for x in self.spans), max(float(x[1]) for x in self.spans))
+        return ends(min(float(x[0]) for x in self.spans), max(float(x[1]) for x in self.spans))
 
     def rows_of(self, v: Floats, first: int, last: int) -> Floats:
         """The backed-up values of the rows of states first ≤ s < last."""
@@ -286,7 +299,7 @@ class Sweeper:
 
     def listed(self, rows: NDArray[Any], v: Floats) -> Floats:
         """The backed-up values of the rows in a list."""
-        if self.last is not None and np.array_equal(self.last.v, v):
+        if self.last is not None and self.knows(v):
             return np.asarray(self.last.q[rows])
         q, step = np.empty(len(rows)), 1 << 16
         for i in range(0, len(rows), step):
@@ -462,8 +475,8 @@ def _blocks(mdp: MDP, cuts: int) -> list[tuple[int, int]]:
     return list(pairwise(np.unique(np.concatenate([[0], states, [mdp.S]])).tolist()))
 
 
-def _ends(low: float, high: float) -> tuple[float, float]:
-    """The span of a sweep; NaN on one side is NaN on both, and no state with rows no change."""
+def ends(low: float, high: float) -> tuple[float, float]:
+    """Return the span of a sweep; NaN on one side is NaN on both, and no state with rows no change."""
     if math.isnan(low) or math.isnan(high):
         return math.nan, math.nan
     return (0.0, 0.0) if low == math.inf else (low, high)

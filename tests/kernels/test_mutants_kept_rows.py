@@ -15,9 +15,9 @@ import reference_kept_rows as reference
 from kept_rows_calls import kept_rows_calls, periodic_calls
 from mutants import Check, check_every_mistake_is_found, functions, kernels_of, plain
 
-from tabular_rl.kernels import search_groups, search_kept_rows
+from tabular_rl.kernels import kept_rows, search_groups, search_kept_rows
 
-MODULES = {"search_groups": search_groups, "search_kept_rows": search_kept_rows}
+MODULES = {"kept_rows": kept_rows, "search_groups": search_groups, "search_kept_rows": search_kept_rows}
 CALLS = [copy.deepcopy(call) for seed in range(8) for call in kept_rows_calls(seed, (-1.0) ** seed)]
 CALLS += [copy.deepcopy(call) for seed in range(3) for call in periodic_calls(seed)]
 # What is left in these arguments nobody reads: q and the rows to look at in a state.
@@ -35,13 +35,12 @@ ALIKE = {
     "whole_row_value: if run[at(i)] >= 0: -> if False:",
     "whole_row_value: if run[at(i)] >= 0: -> if run[at(i)] >= 1:",
     "filtered_backup: if above > -math.inf: -> if True:",
+    "filtered_backup: above = least - max(delta, 0.0) - most -> above = least - max(delta, 1.0) - most",
     "settled: if prob[k] < share: -> if True:",
     "keep_row: if start + at(len(width)) <= at(len(prob)): -> if False:",
 }
 BELOW = {
-    "filtered_backup": ("best_near", "best_of_all", "whole_row_value", "keep_row"),
-    "best_near": ("whole_row_value",), "best_of_all": ("whole_row_value",),
-    "kept_backup": ("kept_value", "whole_row_value"),
+    "filtered_backup": ("best_near", "best_of_all", "keep_row"), "kept_backup": ("sure_value",),
     "kept_policy_backup": ("kept_value", "whole_row_value"), "sampled_gaps": ("whole_row_value",),
     "kept_value": ("whole_row_value",),
     "settled": ("likeliest",), "periods": ("likeliest",), "lead_into": ("likeliest",),
@@ -57,7 +56,7 @@ def arrays(argument):
 def clear_behind(name, arguments, result):
     """Behind the last row of those that it finds the kernel leaves one that is none of them."""
     if name == "best_near":
-        for array in arguments[6]:
+        for array in arguments[5]:
             array[int(result[0]) :] = 0
     if name == "filtered_backup" and result >= 0:
         arguments[9][1][int(result) :] = 0

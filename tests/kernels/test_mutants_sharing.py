@@ -18,8 +18,7 @@ MODULES = {"long_rows": long_rows, "sharing": sharing}
 ALIKE = {
     # another way to the same bits, which is only slower
     "first_of_runs: if apart == 0: -> if True:",
-    "run_sums: if same_runs(row_ptr, run, i, last): -> if False:",
-    "run_sums: if same_runs(row_ptr, run, i, last): -> if same_runs(row_ptr, run, i, first):",
+    "run_sums: if same_runs(row_ptr, run, listed, n): -> if False:",
 }
 
 
@@ -92,11 +91,19 @@ def run_calls(seed):
     yield "first_of_runs", (row_ptr, next_state, run.copy())
     reference_sharing.first_of_runs(row_ptr, next_state, run)
     prob = rng.random(len(next_state))
-    for first, last in ((0, L), (1, L - 1), (3, 8), (2, 2)):
-        yield "run_sums", (row_ptr, next_state, prob, run, v, first, last, np.full(L, 77.0))
-    for i in range(L):
-        for last in (L, min(i + 4, L), min(i + 5, L), i + 1):
-            yield "same_runs", (row_ptr, run, i, last)
+    everyone = np.arange(L, dtype=np.int32)
+    for listed in (
+        everyone,
+        everyone[1:-1],
+        everyone[3:8],
+        everyone[:0],
+        everyone[::-2],
+        rng.permutation(everyone),
+    ):
+        yield "run_sums", (row_ptr, next_state, prob, run, v, listed, np.full(L, 77.0))
+        for n in range(len(listed)):
+            for last in {len(listed), min(n + 4, len(listed)), n + 1}:
+                yield "same_runs", (row_ptr, run, listed[:last], n)
 
 
 @functools.cache

@@ -15,6 +15,7 @@ from sized_models import garnet
 
 from benchmarks.families import model
 from tabular_rl import MDP, Status, policy_iteration, solve
+from tabular_rl.certificates import kept_rows
 from tabular_rl.methods.exact import linear_solve
 from tabular_rl.methods.planning import _aggregation, _kept_rows
 from tabular_rl.methods.planning._goal import Goal
@@ -138,16 +139,16 @@ def test_terminal_states_do_not_move_and_count_in_the_span(ends, moved):
     assert kept.improved(later, v.copy(), v)[2] == moved
 
 
-@pytest.mark.parametrize(("low", "read"), [(-1.0, True), (-0.1, False)])
+@pytest.mark.parametrize(("low", "read"), [(3.0, True), (4.0, False)])
 def test_rows_are_chosen_for_reading_where_enough_need_not_be_read(monkeypatch, low, read):
-    """Rewards 0 to 9, v = 9, γ P v at most .5: at r + .5 below 9 - .6 two of ten rows are left, below 7.5 three."""
+    """Rewards 0 to 9, v = 9, γ P v at most 4.5: two of ten r + 4.5 are not below 9 + 4 - .5, three not 9 + 3 - .5."""
     mdp = MDP(np.full((4, 10, 4), 0.25), np.tile(np.arange(10.0), (4, 1)), 0.5, axes="sas")
     kept, found = KeptRows(Sweeper(mdp)), []
-    plain = kept.kernels.filtered_backup
-    monkeypatch.setattr(_kept_rows, "READ", 0.25)
-    kept.kernels = SimpleNamespace(filtered_backup=lambda *a: found.append(a[6][2]) or plain(*a))
+    plain = kept.near_kernels.filtered_backup
+    monkeypatch.setattr(kept_rows, "READ", 0.25)
+    kept.near_kernels = SimpleNamespace(filtered_backup=lambda *a: found.append(a[6][2]) or plain(*a))
     v = np.full(4, 9.0)
-    span = kept.filtered(v, np.empty(4), 0.5, 0.5, low)
+    span = kept.filtered(v, np.empty(4), 0.5, low)
     assert span == (4.5, 4.5, True)
     assert (found[0] == -math.inf) == read
     assert kept.count == 4
@@ -155,7 +156,7 @@ def test_rows_are_chosen_for_reading_where_enough_need_not_be_read(monkeypatch, 
 
 def test_rows_that_are_not_read_could_not_be_kept(monkeypatch):
     """With bounds on γ P v and on the change, the same values and the same rows come out."""
-    monkeypatch.setattr(_kept_rows, "READ", 1.0)
+    monkeypatch.setattr(kept_rows, "READ", 1.0)
     for seed in range(6):
         mdp = random_model(seed, gamma="9/10", S=9, A=6, exact=False)
         rng = np.random.default_rng(seed)
@@ -167,9 +168,7 @@ def test_rows_that_are_not_read_could_not_be_kept(monkeypatch):
             first, second = KeptRows(sweeper), KeptRows(sweeper)
             out, other = np.zeros(mdp.S), np.zeros(mdp.S)
             span = first.filtered(v, out, delta)
-            assert (
-                second.filtered(v, other, delta, mdp.gamma * v.max() + 1e-9, mdp.gamma * low - 1e-9) == span
-            )
+            assert second.filtered(v, other, delta, mdp.gamma * low - 1e-9) == span
             assert np.array_equal(out, other)
             assert first.kept[1][: first.count].tolist() == second.kept[1][: second.count].tolist()
 
@@ -180,8 +179,8 @@ def test_thinned_out_rows_keep_the_best():
     assert kept.filtered(v, v.copy(), 3.0)[2]
     kept.improved(v, out, v)
     before, best = kept.count, [int(kept.kept[1][j]) for j in kept.chosen]
-    assert not kept.thinned(out, 3.0)
-    assert kept.thinned(out, 1.0)
+    assert not kept.thinned(3.0)
+    assert kept.thinned(1.0)
     assert mdp.S <= kept.count < before
     assert [int(kept.kept[1][j]) for j in kept.chosen] == best
     again = np.empty(mdp.S)
@@ -305,15 +304,16 @@ def test_a_policy_is_swept_alike_where_its_rows_lie_side_by_side(monkeypatch, en
     if delta:
         assert mdp.S < kept.count <= kept.room - mdp.S, "there is room"
     span = kept.evaluated(out, slow)
-    assert kept.packed == -1
+    assert kept.packed is None
     other = kept.evaluated(out, again)
-    assert kept.packed == (kept.count if delta or ends else 0)
+    assert kept.packed is not None
+    assert (kept.packed[1].base is kept.kept[4]) == bool(delta or ends), "behind what is kept, or that itself"
     assert again == pytest.approx(slow, abs=1e-12)
     if not ends:  # else terminals count, whose change is 0
         assert other == pytest.approx(span, abs=1e-12)
     before = [x[: kept.count * 4].copy() for x in kept.kept[3:5]]
     kept.improved(out, again, v)
-    assert kept.packed == -1
+    assert kept.packed is None
     assert all(np.array_equal(x, y[: kept.count * 4]) for x, y in zip(before, kept.kept[3:5], strict=True))
 
 
@@ -326,7 +326,8 @@ def test_rows_stay_where_they_are_without_room_to_copy_them(monkeypatch):
     kept.kept[0][-1] += 1  # one more row than states
     kept.room = kept.count + mdp.S - 1
     kept.evaluated(v, np.empty(mdp.S))
-    assert kept.packed == -1
+    assert kept.packed is None
     kept.room += 1
     kept.evaluated(v, np.empty(mdp.S))
-    assert kept.packed == mdp.S + 1
+    assert kept.packed is not None
+    assert len(kept.packed[2]) == len(kept.kept[5]) - mdp.S - 1

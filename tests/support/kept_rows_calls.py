@@ -50,37 +50,29 @@ def kept_rows_calls(seed, sign=1.0):
         for first, step in ((0, 1), (1, 3)):
             change = np.full(len(range(first, S, step)), 7.0)
             yield "sampled_gaps", (width, pair_ptr, rows, v, first, step, change, np.full(L, 7.0))
-        for s in range(S):
-            for least in (-math.inf, 0.0, math.nan):
-                yield "best_near", (width, pair_ptr, rows, v, s, least, work())
-            yield "best_of_all", (width, pair_ptr, rows, v, s, work())
-        top, change = rows[4] * v.max(), float(rng.normal())
+    rows = (*whole[:6], (0,) * 4)
+    for s in range(S):
+        for least in (-math.inf, 0.0, math.nan, math.inf):
+            yield "best_near", (pair_ptr, rows, v, s, least, work())
+        yield "best_of_all", (pair_ptr, rows, v, s, work())
+    top, change = rows[4] * v.max(), float(rng.normal())
+    for width in ((0,) * 4, ()):
+        rows = (*whole[:6], width)
         for delta in (0.0, 0.5, 2.0, -1.0):
             for most, least in ((math.inf, -math.inf), (top, change)):
                 for room in (L, L // 2):
-                    kept = kept_of(pair_ptr, rows, width, room)
+                    kept, limits = kept_of(pair_ptr, rows, width, room), (delta, most, least)
                     for first, last in ((0, S), (0, 3)):
-                        args = (
-                            width,
-                            pair_ptr,
-                            rows,
-                            v,
-                            first,
-                            last,
-                            (delta, most, least),
-                            work(),
-                            np.array(SPAN),
-                        )
-                        yield "filtered_backup", (*args, kept, np.full(S, 7.0))
+                        where = width, pair_ptr, rows, v, first, last, limits, work(), np.array(SPAN)
+                        yield "filtered_backup", (*where, kept, np.full(S, 7.0))
         kept = kept_of(pair_ptr, rows, width, L)
-        delta = float(rng.choice([0.5, 2.0]))
-        free = (delta, math.inf, -math.inf)
-        reference.filtered_backup(
-            width, pair_ptr, rows, v, 0, S, free, work(), np.array(SPAN), kept, np.empty(S)
-        )
-        later = (width, pair_ptr, rows, v, 4, S, free, work(), np.array(SPAN), kept, np.full(S, 7.0))
+        free = float(rng.choice([0.5, 2.0])), math.inf, -math.inf
+        start = width, pair_ptr, rows, v, 0, S, free, work(), np.array(SPAN), kept, np.empty(S)
+        reference.filtered_backup(*start)
+        later = width, pair_ptr, rows, v, 4, S, free, work(), np.array(SPAN), kept, np.full(S, 7.0)
         yield "filtered_backup", later
-        yield from kept_calls(rng, width, rows, kept, v, origin)
+        run = np.zeros(0, dtype=np.int64) if width else whole[6]
+        yield from kept_calls(rng, width, (*whole[:6], run), kept, v, origin)
 
 
 def kept_calls(rng, width, rows, kept, v, origin):
@@ -89,6 +81,7 @@ def kept_calls(rng, width, rows, kept, v, origin):
     other = (*kept[:4], 2 * kept[4], kept[5])  # copies that are not those of the model
     for j in range(0, n, 3):
         yield "kept_value", (width, rows, other, j, v)
+        yield "sure_value", (width, (*rows[:6], width), other, j, v)
         if width:
             fresh = (kept[0], kept[1], kept[2], *(np.full_like(x, 7) for x in kept[3:]))
             yield "keep_row", (width, rows, j, S - 1, fresh)
@@ -96,22 +89,19 @@ def kept_calls(rng, width, rows, kept, v, origin):
     for first, last in ((0, S), (2, 6)):
         spans, states = (np.array(SPAN), np.array(SPAN)), slice(first, last)
         own = (kept[0][first : last + 1], kept[1], kept[2][states], *kept[3:])
-        yield "kept_backup", (width, rows, own, -v, -v[states], origin[states], *spans, q, out[states])
+        changes = -v[states], origin[states], *spans
+        yield "kept_backup", (width, (*rows[:6], width), own, -v, *changes, q, out[states])
         yield "kept_policy_backup", (width, rows, own, v, v[states], np.array(SPAN), out[states])
     if width:
         w = len(width)
         parts = ((kept[3], w), (kept[4], w), (kept[5], 1))
-        room = (*kept[:3], *(np.append(x[: n * m], np.full((S + 1) * m, 7, dtype=x.dtype)) for x, m in parts))
-        yield "pack_chosen", (width, room, n)
-        yield "pack_chosen", (width, room, n + 1)
-        reference.pack_chosen(width, room, n)
+        packed = tuple(np.full((S + 1) * m, 7, dtype=x.dtype) for x, m in parts)
+        yield "pack_chosen", (width, kept, packed)
+        reference.pack_chosen(width, kept, packed)
         for first, last in ((0, S), (2, 6)):
-            outcomes, states = slice((n + first) * w, (n + last) * w), slice(first, last)
-            packed = room[3][outcomes], room[4][outcomes], room[5][n + first : n + last]
-            yield (
-                "packed_policy_backup",
-                (width, *packed, rows[4], v, -v[states], np.array(SPAN), out[states]),
-            )
+            outcomes, states = slice(first * w, last * w), slice(first, last)
+            some = packed[0][outcomes], packed[1][outcomes], packed[2][states]
+            yield "packed_policy_backup", (width, *some, rows[4], v, -v[states], np.array(SPAN), out[states])
     reference.kept_backup(width, rows, kept, v, v, origin, np.array(SPAN), np.array(SPAN), q, out)
     middle = float(np.median(np.repeat(out, np.diff(kept[0])) - q[:n]))
     for delta in (0.0, 0.3, middle):

@@ -1,6 +1,6 @@
 """Twins of the kernels that find and sweep the rows which can be the best, and of those that group states.
 
-`kept` is (ptr, row, chosen, next_state, prob, r), as in kernels/search_kept_rows.py.
+`kept` is (ptr, row, chosen, next_state, prob, r), as in kernels/kept_rows.py.
 """
 
 from __future__ import annotations
@@ -47,17 +47,22 @@ def keep_row(width, rows, j, s, kept):
     reward[j] = sign * r[row[j]]
 
 
-def best_near(width, pair_ptr, rows, v, s, least, work):
+def sure_value(width, rows, kept, j, v):
+    return kept_value(width, rows, kept, j, v)
+
+
+def best_near(pair_ptr, rows, v, s, least, work):
     q, near = work
-    found = [i for i in range(pair_ptr[s], pair_ptr[s + 1]) if not rows[5] * rows[3][i] < least]
-    values = [whole_row_value(width, rows, i, v) for i in found]
+    own = range(pair_ptr[s], pair_ptr[s + 1])
+    found = [i for i in own if not rows[5] * rows[3][i] < least] or list(own)
+    values = [whole_row_value((), rows, i, v) for i in found]
     q[: len(found)], near[: len(found)] = values, found
     at = values.index(max(values)) if found else -1
     return len(found), at, values[at] if found else 0.0
 
 
-def best_of_all(width, pair_ptr, rows, v, s, work):
-    return best_near(width, pair_ptr, rows, v, s, -math.inf, work)
+def best_of_all(pair_ptr, rows, v, s, work):
+    return best_near(pair_ptr, rows, v, s, -math.inf, work)
 
 
 def filtered_backup(width, pair_ptr, rows, v, first, last, limits, work, span, kept, out):
@@ -66,7 +71,7 @@ def filtered_backup(width, pair_ptr, rows, v, first, last, limits, work, span, k
     fits, n = delta >= 0, int(ptr[first])
     for s in range(first, last):
         above = least - max(delta, 0.0) - most
-        count, at, best = best_near(width, pair_ptr, rows, v, s, v[s] + above, work)
+        count, at, best = best_near(pair_ptr, rows, v, s, v[s] + above, work)
         q, near = work[0][:count].tolist(), work[1][:count].tolist()
         if near:
             change = best - v[s]
@@ -112,13 +117,13 @@ def kept_policy_backup(width, rows, kept, v, here, span, out):
             span[0], span[1] = min(span[0], change), max(span[1], change)
 
 
-def pack_chosen(width, kept, start):
+def pack_chosen(width, kept, packed):
     _, _, chosen, next_state, prob, r = kept
     w = len(width)
     for s, j in enumerate(chosen):
-        here, there = slice((start + s) * w, (start + s + 1) * w), slice(j * w, (j + 1) * w)
-        next_state[here], prob[here] = (s, 0.0) if j < 0 else (next_state[there], prob[there])
-        r[start + s] = 0.0 if j < 0 else r[j]
+        here, there = slice(s * w, (s + 1) * w), slice(j * w, (j + 1) * w)
+        packed[0][here], packed[1][here] = (s, 0.0) if j < 0 else (next_state[there], prob[there])
+        packed[2][s] = 0.0 if j < 0 else r[j]
 
 
 def packed_policy_backup(width, next_state, prob, r, gamma, v, here, span, out):

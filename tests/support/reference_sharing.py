@@ -49,15 +49,15 @@ def first_of_runs(row_ptr, next_state, run):
         run[i] = row[0] if row == list(range(row[0], row[0] + len(row))) else -1
 
 
-def same_runs(row_ptr, run, i, last):
+def same_runs(row_ptr, run, listed, n):
     """One pair of (run, length) for four rows."""
-    four = {(int(run[j]), int(row_ptr[j + 1] - row_ptr[j])) for j in range(i, min(i + 4, last))}
-    return i + 4 <= last and len(four) == 1 and four.pop()[0] >= 0
+    four = {(int(run[j]), int(row_ptr[j + 1] - row_ptr[j])) for j in listed[n : n + 4]}
+    return n + 4 <= len(listed) and len(four) == 1 and four.pop()[0] >= 0
 
 
-def run_sums(row_ptr, next_state, prob, run, v, first, last, out):
+def run_sums(row_ptr, next_state, prob, run, v, listed, out):
     """Each row by itself, by its next states."""
-    for n, i in enumerate(range(first, last)):
+    for n, i in enumerate(listed):
         out[n] = 0.0
         for k in range(row_ptr[i], row_ptr[i + 1]):
             out[n] += prob[k] * v[next_state[k]]

@@ -9,7 +9,7 @@ from typing import Any
 HOMES = {
     "reference": ("bellman", "graph", "flow", "episodes"),
     "reference_learning": ("walk", "lines", "one_step", "recording", "uniforms"),
-    "reference_kept_rows": ("search_groups", "search_kept_rows"),
+    "reference_kept_rows": ("kept_rows", "search_groups", "search_kept_rows"),
     "reference_control": ("double_q", "dyna", "replay"),
     "reference_traces": ("n_step", "traces"),
     "reference_returns": ("batch", "monte_carlo", "monte_carlo_control"),

@@ -207,7 +207,7 @@ def improve(sweeper: Sweeper, v: Floats, rows: Ints, ahead: bool = False) -> tup
     -------
     Whether any row was exchanged, and the least and the largest T v - v of states with actions.
     """
-    _, q, best, greedy, low, high = sweeper.backup(v)
+    _, q, best, greedy, low, high, _ = sweeper.backup(v)
     live = rows >= 0
     noise = 2 * shared_error(sweeper.mdp, sweeper.norm(v))
     better = np.zeros(len(v), dtype=bool)

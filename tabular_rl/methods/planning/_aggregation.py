@@ -14,7 +14,7 @@ import numpy as np
 
 from tabular_rl.methods.planning._along import Along
 from tabular_rl.methods.planning._goal import Goal
-from tabular_rl.methods.planning._kept_rows import KeptRows
+from tabular_rl.methods.planning._kept_rows import SOON, KeptRows
 from tabular_rl.methods.planning._periods import periodic_classes
 from tabular_rl.model.rows import Floats
 
@@ -62,7 +62,7 @@ class Evaluation:
             if spread <= target or not np.isfinite(spread):
                 break
             if rate >= SLOW:
-                self.slow = True
+                self.slow, self.kept.before_packing = True, SOON
                 v, spare, spread = self._trial(v, spare, target, most, (spread, rate))
                 if spread <= target:
                     break

@@ -162,7 +162,7 @@ class Goal:
             return certificate
         # The values that the certificate swept from, where it is of the model: nothing is swept again.
         swept = self.certifier.checked(v) if model is self.mdp else v
-        swept, _, best, chosen, low, high = self.sweeper.backup(swept)
+        swept, _, best, chosen, low, high, _ = self.sweeper.backup(swept)
         margin = 2 * shared_error(model, self.sweeper.norm(swept)) + 2 * self.spread(low, high)
         near = self.sweeper.not_worse(swept, best - min(margin, 1e-3 * self.wanted))
         if np.count_nonzero(near) == np.count_nonzero(chosen >= 0) and np.array_equal(chosen, before):

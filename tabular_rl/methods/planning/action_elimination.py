@@ -128,7 +128,7 @@ class Search:
 
     def __init__(self, goal: Goal, v: Floats, low: float, sweeps: int) -> None:
         self.goal, self.budget, self.gamma = goal, sweeps, goal.mdp.gamma
-        self.kept = KeptRows(goal.sweeper)
+        self.kept = goal.certifier.kept = KeptRows(goal.sweeper)
         self.evaluation = Evaluation(goal, self.kept)
         self.v, self.spare, self.origin = v, np.empty_like(v), np.empty_like(v)
         self.rows, self.done, self.turn = goal.rows(), 0, 0
@@ -141,7 +141,7 @@ class Search:
         """Sweep until the goal is met, or the budget is spent."""
         while self.done < self.budget:
             delta = self._predicted()
-            low, high, fits = self.kept.filtered(self.v, self.spare, delta, *self._limits())
+            low, high, fits = self.kept.filtered(self.v, self.spare, delta, self._least())
             self._count("sweeps", low)
             self.turn += 1
             self.origin, self.v, self.spare = self.v, self.spare, self.origin
@@ -181,14 +181,13 @@ class Search:
         self.next_solve = math.inf
         return False
 
-    def _limits(self) -> tuple[float, float]:
-        """No γ P v is larger than the first, and no T v - v is less than the second, with their rounding errors."""
-        top, bottom = float(self.v.max(initial=-math.inf)), float(self.v.min(initial=math.inf))
-        error = 4 * backup_error(self.goal.mdp, max(abs(top), abs(bottom)))
+    def _least(self) -> float:
+        """What no T v - v is less than, with its rounding errors."""
         low = min(self.low, 0.0) if self.goal.ends else self.low
-        return self.gamma * top + error, (
-            self.gamma * low if self.gamma else 0.0
-        ) - error if low > -math.inf else low
+        if low == -math.inf:
+            return low
+        error: float = 4 * backup_error(self.goal.mdp, self.goal.sweeper.norm(self.v))
+        return (self.gamma * low if self.gamma else 0.0) - error
 
     def _predicted(self) -> float:
         """How far a row may be from the best one to be kept: 0 for the best alone, if that would keep too many."""
@@ -267,7 +266,7 @@ class Search:
         left = float(down(self.slack - lost))
         if self.exact:
             delta = min(delta, left)
-        if delta < 0 or not self.kept.thinned(self.v, delta):
+        if delta < 0 or not self.kept.thinned(delta):
             return False
         self.slack = min(left, delta)
         self.origin, self.spare = last, self.origin
