@@ -53,6 +53,8 @@ class Certifier:
     apart = True
     # The width that is asked for. Where rounding alone makes an interval wider, a finer one may be worth more work.
     wanted = math.inf
+    # Whether one that is just as wide as that will do, where to make it narrower takes more work.
+    quick = False
     # Whether an interval that is wider than wanted is of no use. Then the work ends as soon as that is seen, and `wide`
     # says about how wide it would be. Of this nothing is claimed.
     hurried, wide = False, 0.0

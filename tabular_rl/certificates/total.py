@@ -171,8 +171,8 @@ class TotalCertifier(Certifier):
             rows = total.lift_rows(best.greedy)
         if self._given is None or not np.array_equal(rows, self._given):
             self._given = np.array(rows)
-            self._follow(self._given, v, trusted=self.hurried)
-        if self.hurried:
+            self._follow(self._given, v, trusted=self.quick)
+        if self.quick:
             found = self._bent(v, lowered)
             if found is not None:
                 return found
@@ -231,7 +231,7 @@ class TotalCertifier(Certifier):
         if excess:
             self.wide = self.wanted * excess**STEEP / LONGER
             return True
-        if not (self._chain.settled or self._chain.time.any() or self.total.merged):
+        if self.hurried and not (self._chain.settled or self._chain.time.any() or self.total.merged):
             self.wide = self._glimpse(v)
             if self.wide > self.wanted:
                 return True

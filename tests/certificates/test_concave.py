@@ -71,7 +71,7 @@ def test_intervals_from_concave_functions_hold(kind, every_state_may_be_mended):
         certifier = TotalCertifier(mdp)
         for noise in (0.0, 1e-12, 1e-9, 1e-5):
             v = np.array([float(x) for x in best]) + noise * np.array([rng.uniform(-1, 1) for _ in best])
-            certifier.hurried, certifier.wanted = True, 1e-6
+            certifier.quick, certifier.wanted = True, 1e-6
             given = None
             if rng.random() < 0.5:
                 given = np.array([-1 if not own else rng.choice(mdp.rows(s)) for s, own in enumerate(rows)])
@@ -139,7 +139,7 @@ def test_a_policy_that_never_ends_is_not_trusted():
     turning = np.array([-1 if x == "end" else mdp.pair_ptr[s] for s, x in enumerate(mdp.states)])
     assert mdp.actions[mdp.pair_action[0]] == "turn"
     certifier = TotalCertifier(mdp)
-    certifier.hurried, certifier.wanted = True, 1e-6
+    certifier.quick, certifier.wanted = True, 1e-6
     proven = certifier.control(np.array([{"a": -5.0, "b": -6.0}.get(x, 0.0) for x in mdp.states]), turning)
     assert not np.array_equal(certifier.rows, turning) or not np.isfinite(proven.lower[:2]).any()
     assert inside(proven.lower, [{"a": F(-5), "b": F(-6)}.get(x, F(0)) for x in mdp.states], proven.upper)

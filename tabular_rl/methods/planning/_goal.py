@@ -29,6 +29,9 @@ TIDY = 100_000  # rows up to which ties are tidied: it costs two more sweeps
 CHAINS = (
     10_000  # rows from which, at γ = 1, the chains of a proof take longer than sweeps: then few are asked for
 )
+QUICK = (
+    2000  # rows from which an interval at γ = 1 need not be narrower than what is wanted: that takes chains
+)
 NEAR = 64  # times E: changes below are near to rounding
 STALLED = 8  # sweeps without a smaller change, all of them rounding errors
 WIDER = 1000  # than what ended the work on an interval early: it was on its way, and sweeps cost less than to ask again
@@ -110,9 +113,12 @@ class Goal:
         self.run.record(sweep, spread, wanted / self.factor if self.factor else 0.0)
         noise = self._only_rounding(spread, v, sweep)
         if noise or self._worth_asking(spread):
-            self.certifier.hurried, self.certifier.wide = not noise and self.model.L > CHAINS, 0.0
+            self.certifier.quick, self.certifier.hurried = (
+                not noise and self.model.L > x for x in (QUICK, CHAINS)
+            )
+            self.certifier.wide = 0.0
             certificate = self.certificate(v, rows() if callable(rows) else rows)
-            self.certifier.hurried = False
+            self.certifier.quick = self.certifier.hurried = False
             if certificate.width <= wanted:
                 self.reached = True
                 self.proof = certificate
@@ -170,11 +176,13 @@ class Goal:
         full, lowest = self.total.lift_values(v), self.total.lift_rows(lowest_rows(model, near))
         if np.array_equal(lowest, before):
             return certificate
+        last, self.certifier.quick = self.certifier.last, model.L > QUICK
         tidy = self.certifier.certificate(full, lowest)
-        used = self.certifier.rows
+        used, self.certifier.quick = self.certifier.rows, False
         if tidy.width <= self.wanted and used is not None and np.array_equal(used, lowest):
             return tidy
-        return self.certifier.certificate(full, before)
+        self.certifier.rows, self.certifier.last = before, last
+        return certificate
 
     def spread(self, low: float, high: float) -> float:
         """What a sweep's changes say of the width of the interval, up to `factor`."""
