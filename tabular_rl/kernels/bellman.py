@@ -151,6 +151,20 @@ def full_backup(pair_ptr, rows, v, first, last, span, q, chosen, out):
 
 
 @kernel
+def best_paid(pair_ptr, r, sign, chosen):
+    """chosen(s) ← the lowest row with the largest reward, which is T v where v = 0; -1 where there are none."""
+    for s in range(at(len(chosen))):
+        best = 0.0
+        found = -1
+        for i in range(pair_ptr[s], pair_ptr[s + at(1)]):
+            x = sign * r[at(i)]
+            better = found < 0 or x > best
+            best = x if better else best
+            found = i if better else found
+        chosen[s] = found
+
+
+@kernel
 def copy_rows(listed, row_ptr, next_state, prob, r, ptr, to, chance, reward):
     """Copy the rows of a list side by side: to, chance and reward are those of row listed(j), from ptr(j) on."""
     k2 = at(0)

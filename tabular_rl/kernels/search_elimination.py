@@ -143,6 +143,31 @@ def backed_up(rows, i, v):
 
 
 @search_kernel
+def exchange(pair_ptr, q, margin, gap, chosen):
+    """As `improve`, from the backed-up values q(i) of all rows; return how many were exchanged."""
+    count = 0
+    for s in range(at(len(chosen))):
+        mine = chosen[s]
+        if mine < 0:
+            continue
+        own = best = second = -math.inf
+        found = mine
+        for i in range(pair_ptr[s], pair_ptr[s + at(1)]):
+            x = q[at(i)]
+            own = x if i == mine else own
+            x = -math.inf if i == mine else x
+            second = max(second, min(best, x))
+            found = i if x > best else found
+            best = max(best, x)
+        gap[s] = own - best
+        if best > own + margin:
+            chosen[s] = found
+            count += 1
+            gap[s] = best - max(second, own)
+    return count
+
+
+@search_kernel
 def improve(pair_ptr, rows, v, first, last, shift, margin, moved, span, gap, chosen):
     """chosen(s) ← the best row where it is better by more than `margin`; return how many were exchanged.
 

@@ -197,6 +197,10 @@ class Sweeper:
         """Whether the last backup was from values v (S,)."""
         return self.last is not None and (self.last.v is v or np.array_equal(self.last.v, v))
 
+    def best_paid(self, chosen: NDArray[Any]) -> None:
+        """chosen ← the rows that `optimal` finds where v is 0, for which no outcome need be read."""
+        self.kernels.best_paid(self.pair_ptr, self.rows[3], self.rows[5], chosen)
+
     def backup(self, v: Floats) -> Backup:
         """Sweep once from v (S,), and keep all that it says: what is asked of the same values next costs no sweep."""
         if self.last is not None and self.knows(v):

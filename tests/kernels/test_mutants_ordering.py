@@ -149,6 +149,9 @@ def elimination_calls(seed):
         )  # fmt: skip
         yield "substitute", (pattern, first, last, factors, rng.random(n), v)
     yield "backed_up", (rows, int(rng.integers(len(r))), v)
+    for q in (rng.normal(size=len(r)), rng.integers(-2, 3, len(r)) / 2):
+        for margin in (0.0, 0.5):
+            yield "exchange", (pair_ptr, q, margin, rng.random(S), chosen)
     for first, last in ((0, S), (2, 6), (4, 4)):
         for margin, moved, span in (
             (1e-9, 0.0, (math.inf, -math.inf)),
@@ -201,7 +204,10 @@ def left(kernels, name, arguments):
         del own[4]  # `seen`
     if name == "reach" and not result:
         own = []
-    values, marks = [], [repr(result)] if name in ("reach", "successors", "eliminate", "improve") else []
+    values, marks = (
+        [],
+        [repr(result)] if name in ("reach", "successors", "eliminate", "exchange", "improve") else [],
+    )
     if name == "backed_up":
         values.append(result)
     for x in own:

@@ -36,6 +36,8 @@ ALIKE = {
             "len(width) > 0 and last + at(len(width)) <= at(len(prob))",
         )
     ),
+    # the first row is taken whatever it pays
+    "best_paid: best = 0.0 -> best = 1.0",
     # whether there are any is all that is asked
     "drop_move: moves = 1 -> moves = 2",
     # on the way back all rows are looked at again, which is only slower

@@ -170,7 +170,7 @@ def test_rows_whose_gap_is_wide_are_not_looked_at():
         solver = Elimination(Sweeper(mdp), elimination_patterns(mdp), centred=False)
         rows, v = mdp.pair_ptr[:-1].copy(), np.zeros(mdp.S)
         solver.solve(rows, v)
-        solver.seen[:] = v
+        solver.seen = v.copy()
         solver.gap[:] = gap
         count, low, high = solver._exchange(v, rows)
         assert (count > 0) == expected
@@ -207,6 +207,32 @@ def test_ties_do_not_go_round():
     assert answer.work["improvements"] <= 2
     assert answer.optimal_actions.all()
     assert answer.v == pytest.approx(1 / (1 - tied.gamma), rel=1e-12)
+
+
+def test_the_look_that_ends_it_is_the_sweep_of_the_proof(monkeypatch):
+    """Where the first policy is the best, all rows are read once: to look, to prove, and to decide on actions."""
+    swept, look = [], Sweeper.each
+    monkeypatch.setattr(Sweeper, "each", lambda self, *a: swept.append(self.mdp.L) or look(self, *a))
+    mdp = queue(2000, r=np.tile([1.0, 0.0], 2000))
+    answer = by_elimination(mdp)
+    assert answer.work == {"linear solves": 1, "improvements": 1}
+    assert swept == [mdp.L]
+    assert answer.status is Status.CERTIFIED
+    assert answer.proven_optimal.all()
+
+
+def test_what_some_states_do_not_show_is_seen_by_the_look_at_all(monkeypatch):
+    """Up pays more everywhere but in one state, where it is better all the same: values rise upward."""
+    for s in (0, 33, 1500):
+        r = np.repeat(np.arange(2000) / 10, 2)
+        r[1::2] += 1.0
+        r[2 * s : 2 * s + 2] = s / 10 + 0.1, s / 10
+        mdp = queue(2000, r=r)
+        found = by_elimination(mdp)
+        with monkeypatch.context() as patch:
+            patch.setattr(_elimination, "SAMPLE", 2000)
+            assert found.policy == by_elimination(mdp).policy
+        assert found.work["improvements"] > 1
 
 
 def test_a_warm_start_needs_one_solve():

@@ -75,7 +75,7 @@ def bellman_calls(seed, sign=1.0):
         listed = rng.permutation(L)[:last].astype(np.int32)
         yield "listed_backup", (rows, listed, v, q[: len(listed)])
         K = int(np.diff(row_ptr)[listed].sum())
-        made = np.zeros(len(listed) + 1, dtype=np.int32), np.full(K, -7), np.zeros(K), np.zeros(len(listed))
+        made = np.full(len(listed) + 1, -7), np.full(K, -7), np.zeros(K), np.zeros(len(listed))
         yield "copy_rows", (listed, row_ptr, next_state, prob, r, *made)
         for a, b, step in ((first, last, 1), (last - 1, first - 1, -1)):
             for onto in (out, v):  # v itself: in place
@@ -84,6 +84,8 @@ def bellman_calls(seed, sign=1.0):
                 yield "chosen_backup", (rows, chosen, *block, onto)
                 yield "mixed_backup", (pair_ptr, rows, weight, *block, onto)
 
+    for some in (r, rng.integers(-2, 3, L) + 0.0):  # with ties
+        yield "best_paid", (pair_ptr, some, sign, best)
     if seed % 2:
         q = rng.integers(-2, 3, L) + 0.0
         q[rng.integers(L)] = rng.choice([math.inf, -math.inf, math.nan])

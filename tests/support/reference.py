@@ -100,6 +100,12 @@ def full_backup(pair_ptr, rows, v, first, last, span, q, chosen, out):
     optimal_backup(pair_ptr, rows, v, first, last, 1, span, chosen, out)
 
 
+def best_paid(pair_ptr, r, sign, chosen):
+    for s in range(len(chosen)):
+        paid = {i: sign * r[i] for i in range(pair_ptr[s], pair_ptr[s + 1])}
+        chosen[s] = min((i for i in paid if paid[i] == max(paid.values())), default=-1)
+
+
 def copy_rows(listed, row_ptr, next_state, prob, r, ptr, to, chance, reward):
     rows = [range(row_ptr[i], row_ptr[i + 1]) for i in listed]
     places = [k for row in rows for k in row]

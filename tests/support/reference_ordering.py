@@ -185,6 +185,21 @@ def substitute(pattern, first, last, factors, x, v):
         v[order[t]] = x[t]
 
 
+def exchange(pair_ptr, q, margin, gap, chosen):
+    count = 0
+    for s in np.flatnonzero(chosen >= 0).tolist():
+        others = {i: q[i] for i in range(pair_ptr[s], pair_ptr[s + 1])}
+        own = others.pop(int(chosen[s]))
+        best = max(others.values(), default=-math.inf)
+        if best > own + margin:
+            chosen[s] = min(i for i in others if others[i] == best)
+            del others[int(chosen[s])]
+            own, best = best, max([own, *others.values()])
+            count += 1
+        gap[s] = own - best
+    return count
+
+
 def improve(pair_ptr, rows, v, first, last, shift, margin, moved, span, gap, chosen):
     changes, count = [], 0
     for s in range(first, last):

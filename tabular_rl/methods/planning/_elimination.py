@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +23,10 @@ PRODUCTS = 1 << 22  # of one call of a kernel
 CHEAP = 64  # products a row up to which other rows are tried while states are eliminated
 PASSES = 100  # of that, at most, before all rows are looked at
 STALLED = 3  # passes that exchange no fewer rows than one before
+SAMPLES, SAMPLE = (
+    16,
+    32,
+)  # states that are looked at first: where none has a better row it is likely that none has
 OFF = 8  # times as large as values are apart is a constant that is taken off
 LARGEST = 1 << 27  # entries of a factor: 3 GB
 
@@ -41,9 +46,17 @@ class Elimination:
     patterns : of its linear systems, one, or two that take turns where rows are exchanged on the way
     centred : where no state is terminal, a constant is taken off all rewards, so that v is small, and so are rounding
         errors; it tells nothing of a policy
+    proven : the values that a proof sweeps from, of those found, where it sweeps over this model: then the first look
+        at all rows may be the sweep of the proof, which is not made again where nothing is exchanged
     """
 
-    def __init__(self, sweeper: Sweeper, patterns: list[Made], centred: bool = True) -> None:
+    def __init__(
+        self,
+        sweeper: Sweeper,
+        patterns: list[Made],
+        centred: bool = True,
+        proven: Callable[[Floats], Floats] | None = None,
+    ) -> None:
         from tabular_rl.kernels import search_elimination
 
         self.sweeper, self.model, self.patterns = sweeper, sweeper.mdp, patterns
@@ -53,7 +66,9 @@ class Elimination:
         self.work, self.x = np.zeros(n), np.empty(n)
         self.factors_of: tuple[Made, float] | None = None  # the pattern, and what was taken off the rewards
         # How far the chosen row of each state is ahead of all others, and the values by which that was judged.
-        self.gap, self.seen = np.full(S, -math.inf), np.full(S, math.nan)
+        self.gap = np.full(S, -math.inf)
+        self.seen: Floats | None = None
+        self.proven = proven
         self.products = first.products + self.model.K / max(self.model.L, 1)
         self.centred, self.shift = centred and n == S, 0.0
         self.exchanged, self.slow = S, False
@@ -113,7 +128,7 @@ class Elimination:
         for first, last in reversed(blocks):
             self.kernels.substitute(arrays, first, last, self.factors, self.x, v)
             self.sweeper.check_stop()
-        if not np.isfinite(v).all():
+        if not self.sweeper.all_finite(v):
             raise Singular("the linear system cannot be solved in floating point (overflow)")
         if self.sweeper.run is not None:
             self.sweeper.run.did("linear solves")
@@ -163,26 +178,34 @@ class Elimination:
 
     def _exchange(self, v: Floats, chosen: Ints) -> tuple[int, float, float]:
         """Exchange rows that are worse by more than rounding; how many, and the least and the largest T v - v."""
-        span, count, margin = np.array([math.inf, -math.inf]), 0, self._margin(v)
-        change = v - self.seen
-        moved = self.model.gamma * float(change.max(initial=-math.inf) - change.min(initial=math.inf))
-        moved = math.inf if math.isnan(moved) else moved
-        self.seen[:] = v
-        for first, last in self.sweeper.blocks:
-            count += self.kernels.improve(
-                self.model.pair_ptr,
-                self.sweeper.rows,
-                v,
-                first,
-                last,
-                self.shift,
-                margin,
-                moved,
-                span,
-                self.gap,
-                chosen,
-            )
+        model, span, count, margin, moved = (
+            self.model,
+            np.array([np.inf, -np.inf]),
+            0,
+            self._margin(v),
+            math.inf,
+        )
+
+        def improve(first: int, last: int) -> int:
+            rows, judged = self.sweeper.rows, (self.shift, margin, moved, span, self.gap, chosen)
+            found: int = self.kernels.improve(model.pair_ptr, rows, v, first, last, *judged)
             self.sweeper.check_stop()
+            return found
+
+        if self.seen is None:
+            self.seen = v.copy()
+            if self.proven is not None:
+                some = range(0, model.S, max(model.S // SAMPLES, SAMPLE))
+                count = sum(improve(s, min(s + SAMPLE, model.S)) for s in some)
+                if not count:
+                    swept = self.sweeper.backup(self.proven(v))
+                    count = self.kernels.exchange(model.pair_ptr, swept.q, margin, self.gap, chosen)
+                    return count, swept.low, swept.high
+        else:
+            change = np.subtract(v, self.seen, out=self.seen)
+            moved = model.gamma * float(change.max(initial=-math.inf) - change.min(initial=math.inf))
+            self.seen[:] = v
+        count += sum(improve(first, last) for first, last in self.sweeper.blocks)
         low, high = span.tolist()
         return (0, 0.0, 0.0) if low == math.inf else (count, low, high)
 

@@ -116,7 +116,10 @@ def policy_iteration(
             else:
                 improved = solver.improved if solver else _by_chains(goal, linear_solver)
                 if not mdp.problem.must_end:  # where it is, the policy that ends is kept
-                    goal.sweeper.optimal(v, np.empty_like(v), rows)
+                    if v.any():
+                        goal.sweeper.optimal(v, np.empty_like(v), rows)
+                    else:
+                        goal.sweeper.best_paid(rows)
             settled, enough = 0, 2 if solver else 1  # the values of a second elimination have more digits
             while run.work.get("improvements", 0) < improvements:
                 v, changed, low, high = improved(v, rows)
@@ -167,4 +170,7 @@ def _elimination(goal: Goal, linear_solver: str) -> Elimination | None:
     patterns = elimination_patterns(goal.model, most, goal.run.check_stop)
     if not patterns and linear_solver == "elimination":
         raise Singular("the factors of an elimination would not fit into memory")
-    return Elimination(goal.sweeper, patterns, centred=not goal.relative) if patterns else None
+    if not patterns:
+        return None
+    proven = None if goal.mdp.problem.must_end else goal.certifier.checked
+    return Elimination(goal.sweeper, patterns, centred=not goal.relative, proven=proven)
