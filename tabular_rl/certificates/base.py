@@ -107,7 +107,8 @@ class Certifier:
     def checked(self, v: Floats) -> Floats:
         """Return a copy of values (S,) that is finite, and 0 at terminals: a value there would prove itself."""
         v = np.array(v, dtype=np.float64)
-        v[self.mdp.terminal] = 0.0
+        if self.ends:
+            v[self.mdp.terminal] = 0.0
         self.sweeper.check_finite(v, "in the answer")
         return v
 

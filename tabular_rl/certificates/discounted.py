@@ -54,7 +54,8 @@ class DiscountedCertifier(Certifier):
                 kept = np.zeros(self.mdp.S)
                 kept[live] = q[rows[live]]
                 low, _ = self.sweeper.span(kept - v)
-        self.sweeper.check_finite(best, "in one sweep")
+        if not (math.isfinite(low) and math.isfinite(high)):  # v is finite
+            self.sweeper.check_finite(best, "in one sweep")
         policy = self.policy or Policy.partial(self.mdp, rows=chosen)
         own, shared, beyond = self.errors(v, vmax, policy)
         alpha, beta = float(down(down(low) - own)), float(up(up(high) + shared))
@@ -94,7 +95,9 @@ class DiscountedCertifier(Certifier):
             return v
         high, low = float(v.max()), float(v.min())
         middle = high / 2 + low / 2
-        return v if abs(middle) <= (high / 2 - low / 2) / 16 else v - middle
+        if abs(middle) > (high / 2 - low / 2) / 16:
+            v -= middle
+        return v
 
     def limits(self) -> tuple[float, float]:
         """The bounds min r / (1 - γ) and max r / (1 - γ), rounded outward: what no policy falls below or exceeds."""

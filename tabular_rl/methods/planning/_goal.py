@@ -248,11 +248,19 @@ class Goal:
             certificate, self.certifier.rows, self.certifier.last, v = self.best
         certificate = self.certifier.decided(certificate)
         self.certifier.sweeper.close()
-        policy = self.policy or Policy(self.mdp, rows=self.certifier.rows)
+        policy = self.policy or _found(self.mdp, self.certifier.rows)
         task = "control" if self.policy is None else "prediction"
         return conclude(
             self.run, self.mdp, certificate, task=task, policy=policy, v=self.total.lift_values(v)
         )
+
+
+def _found(mdp: MDP, rows: Ints | None) -> Policy:
+    """The policy of rows that a sweep has found, which need not be checked; those of a quotient are."""
+    if rows is None or mdp.problem.must_end:
+        return Policy(mdp, rows=rows)
+    rows.setflags(write=False)
+    return Policy.partial(mdp, rows=rows)
 
 
 def backward(run: Run, mdp: MDP, policy: Policy | None = None, threads: int = 1) -> Solution:
@@ -279,6 +287,5 @@ def backward(run: Run, mdp: MDP, policy: Policy | None = None, threads: int = 1)
         certificate = judge.induction(v, rows)
     judge.sweeper.close()
     if policy is None and certificate is not None:
-        rows.setflags(write=False)
-        policy = Policy.partial(mdp, rows=rows)  # what a sweep has found need not be checked
+        policy = _found(mdp, rows)
     return conclude(run, mdp, certificate, task=task, policy=policy, v=v)
