@@ -75,8 +75,8 @@ def put_ends(pair_ptr, main, place, order):
 def count_sources(main, in_ptr):
     """in_ptr ← where the states that most likely lead to each state will begin (all 0 at first)."""
     for i in range(len(main)):
-        if main[i] >= 0:
-            in_ptr[main[i] + 1] += 1
+        if main[at(i)] >= 0:
+            in_ptr[at(main[at(i)] + 1)] += 1
     for s in range(len(in_ptr) - 1):
         in_ptr[s + 1] += in_ptr[s]
 

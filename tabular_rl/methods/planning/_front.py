@@ -32,9 +32,9 @@ def parts(line: Line) -> list[int]:
     level = line.level[line.ends : line.reached]
     if len(level) == 0:
         return []
-    firsts = np.searchsorted(level, np.arange(int(level[0]), int(level[-1]) + 1, LEVELS)).tolist()
+    levels = np.arange(int(level[0]), int(level[-1]) + 1, 1 if line.grows else LEVELS)
     begin = [line.ends]
-    for first in firsts:
+    for first in np.searchsorted(level, levels).tolist():
         if line.ends + first - begin[-1] >= PLACES:
             begin.append(line.ends + first)
     return [*begin, line.reached]
@@ -53,8 +53,10 @@ def follow_front(goal: Goal, search: Stored | Packed, most: int) -> int:
     -------
     How many sweeps the states took on average, rounded up; 0 where the line is short, and nothing was done.
     """
-    begin = parts(search.line) if isinstance(search, Packed) else []
-    if not isinstance(search, Packed) or len(begin) <= FEWEST or most <= 2 * WIDEST * (INNER + 1):
+    if not isinstance(search, Packed) or search.line.grows or most <= 2 * WIDEST * (INNER + 1):
+        return 0
+    begin = parts(search.line)
+    if len(begin) <= FEWEST:
         return 0
     front = Front(goal, search, begin)
     front.prepare()

@@ -23,7 +23,7 @@ class Line(NamedTuple):
 
     First come those without rows, then up to `ends` those that no row leaves, then up to `reached` those that most
     likely lead to them, the nearest first; where no way leads back (`acyclic`), all stand after their successors.
-    `level` says of each place how far it is from an end; of an acyclic line nothing.
+    `level` says of each place how far it is from an end, or what it is put by; of an acyclic line nothing.
     """
 
     order: Ints
@@ -34,6 +34,7 @@ class Line(NamedTuple):
     acyclic: bool
     longest: int  # outcomes of a row that lead elsewhere
     level: Ints
+    grows: bool = False  # a level is a part; they are swept from the first on, one more each time
 
 
 def line_up(sweeper: Sweeper) -> Line:
@@ -64,10 +65,8 @@ def line_up(sweeper: Sweeper) -> Line:
     level = np.zeros(S, dtype=small)
     head, size = 0, ends
     for _ in range(ROUNDS if ends else 0):
-        while head < size:
-            size = kernels.put_sources(in_ptr, source, head, OUTCOMES_OF_A_CALL, size, place, order, level)
-            head = min(head + OUTCOMES_OF_A_CALL, size)
-            sweeper.check_stop()
+        size = breadth_first(sweeper, in_ptr, source, head, size, (place, order, level))
+        head = size
         if size == S:
             break
         size = kernels.put_others(mdp.pair_ptr, rows, size, False, place, order, level)
@@ -77,6 +76,31 @@ def line_up(sweeper: Sweeper) -> Line:
     kernels.put_others(mdp.pair_ptr, rows, size, True, place, order, level)
     terminal = int(np.count_nonzero(mdp.terminal))
     return Line(order, place, terminal, ends, size, False, longest, level)
+
+
+def breadth_first(
+    sweeper: Sweeper, in_ptr: Ints, source: Ints, head: int, size: int, line: tuple[Ints, Ints, Ints]
+) -> int:
+    """Put in line, breadth-first, the states that lead to those at the places from head to size.
+
+    Parameters
+    ----------
+    sweeper : of the model
+    in_ptr, source : which states lead to each
+    head, size : the places from which on nothing has been put yet, and how many have a state
+    line : place, order and level
+
+    Returns
+    -------
+    How many places have a state now.
+    """
+    from tabular_rl.kernels import search_ordered as kernels
+
+    while head < size:
+        size = kernels.put_sources(in_ptr, source, head, OUTCOMES_OF_A_CALL, size, *line)
+        head = min(head + OUTCOMES_OF_A_CALL, size)
+        sweeper.check_stop()
+    return size
 
 
 def blocks(outcomes_before: Ints, first: int, last: int) -> list[tuple[int, int]]:

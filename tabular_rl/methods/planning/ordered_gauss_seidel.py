@@ -6,6 +6,7 @@ from typing import Any
 
 from tabular_rl.methods.planning._front import follow_front
 from tabular_rl.methods.planning._goal import Goal
+from tabular_rl.methods.planning._growth import Growth, by_distance
 from tabular_rl.methods.planning._ordered import Packed, Stored, in_line, line_up
 from tabular_rl.methods.planning._relaxation import MOST_INNER, Evaluation
 from tabular_rl.model.mdp import MDP
@@ -99,6 +100,8 @@ def ordered_gauss_seidel(
         line = line_up(goal.sweeper)
         if not line.reached:
             return goal.swept(sweeps, start_from=start_from)
+        if start_from is None:
+            line = by_distance(goal.sweeper, line)
         search = in_line(goal.sweeper, line, v, rows)
         try:
             done = follow_front(goal, search, sweeps) if start_from is None else 0
@@ -115,6 +118,19 @@ def ordered_gauss_seidel(
     return goal.solution(v, rows)
 
 
+def _grown(goal: Goal, search: Stored | Packed, evaluation: Evaluation, done: int, sweeps: int) -> int:
+    """Sweep over a part of the states that grows, where the line asks for that; return how many sweeps are done."""
+    growth = Growth(search)
+    while done < sweeps and not growth.is_whole():
+        low, high = search.improve()
+        done += 1
+        goal.run.did("sweeps")
+        goal.see_size(goal.sweeper.norm(search.v))
+        most = min(MOST_INNER, sweeps - done)
+        done += evaluation.sweep(max(high, 0.0) - min(low, 0.0), most) if most else 0
+    return done
+
+
 def _searched(goal: Goal, search: Stored | Packed, done: int, sweeps: int) -> bool:
     """Sweep until the tolerance is proven; return False where the sweeps are spent before, some of which are done."""
     run = goal.run
@@ -125,6 +141,7 @@ def _searched(goal: Goal, search: Stored | Packed, done: int, sweeps: int) -> bo
 
         pockets = Pockets(search, goal)
     evaluation = Evaluation(goal, search)
+    done = _grown(goal, search, evaluation, done, sweeps)
     best, since, low, high = float("inf"), 0, 0.0, 0.0
     while done < sweeps:
         if done > 1 or not search.line.acyclic:  # else the first sweep has left nothing to change
