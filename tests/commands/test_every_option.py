@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import shlex
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def named(node: ast.AST, top: dict[str, ast.AST]) -> dict[str, ast.AST]:
     return found
 
 
+@functools.cache
 def used() -> list[set[str]]:  # noqa: C901
     """The words that one test gives a command, those of each row of a table apart; and each line of the documents."""
     found = []
@@ -79,9 +81,6 @@ def used() -> list[set[str]]:  # noqa: C901
     return found
 
 
-USED = used()
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_given_in_a_test(command):
     missing = [
@@ -90,7 +89,7 @@ def test_every_option_is_given_in_a_test(command):
         if name == command
         and not any(
             command in words and words & set(option.opts) and (not family or family in words)
-            for words in USED
+            for words in used()
         )
     ]
     assert not missing, f"{command}: no test gives {', '.join(missing)}"
@@ -98,5 +97,5 @@ def test_every_option_is_given_in_a_test(command):
 
 def test_what_is_found_is_not_everything():
     """The search has teeth: an option that there is not is nowhere given."""
-    assert not any("--no-such-option" in words for words in USED)
-    assert any({"verify", "--relative"} <= words for words in USED)
+    assert not any("--no-such-option" in words for words in used())
+    assert any({"verify", "--relative"} <= words for words in used())
