@@ -42,7 +42,7 @@ KERNELS = {
     ),
     "gradient": ("episode_estimates", "given_estimates"),
     "episodes": ("play",),
-    "recording": ("add_error", "measure", "best_values"),
+    "recording": ("larger", "add_error", "measure"),
 }  # fmt: skip
 
 
@@ -271,10 +271,11 @@ def recording_checks(seed, diverges, entries):
     table[:, ~live] = math.nan
     if diverges and live.any():
         table[runs // 2, np.flatnonzero(live)[0]] = math.nan
-    yield same_arguments(reference_learning, "measure", table, truth, live, weights, np.empty((runs, 2)))
-    q, ptr = rng.normal(size=(3, 8)) - 1.0, np.array([0, 3, 3, 4, 8])
-    states = np.flatnonzero(rng.random(4) < 0.8)
-    yield same_arguments(reference_learning, "best_values", q, ptr, states, np.empty((3, len(states))))
+    arguments = np.array([0, entries]), np.empty((runs, 1)), np.empty((runs, 2))
+    yield same_arguments(reference_learning, "measure", table, truth, live, weights, *arguments)
+    q, groups, ones = rng.normal(size=(runs, 8)) - 1.0, np.array([0, 3, 3, 4, 8]), np.ones(8)
+    arguments = groups, np.full((runs, 4), 9.0), np.empty((runs, 2))
+    yield same_arguments(reference_learning, "measure", q, 0.3 * ones, ones > 0, ones, *arguments)
 
 
 @functools.cache

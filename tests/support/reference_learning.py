@@ -372,16 +372,17 @@ def add_error(table, e, j, true, weight, top, total):
     return max(top, x), total + weight * (x * x)  # top where x is not a number
 
 
-def measure(table, truth, live, weights, out):
+def larger(x, top):
+    return top if math.isnan(x) else max(top, x)
+
+
+def measure(table, truth, live, weights, groups, best, out):
     for e, run in enumerate(table.tolist()):
         given = zip(run, truth.tolist(), live.tolist(), weights.tolist(), strict=True)
         errors = [(abs(x - true), weight) for x, true, counts, weight in given if counts]
         out[e] = max([x for x, _ in errors if x > 0] or [0.0]), added(w * (x * x) for x, w in errors)
-
-
-def best_values(q, pair_ptr, states, out):
-    for e, run in enumerate(q.tolist()):
-        out[e] = [max(run[pair_ptr[s] : pair_ptr[s + 1]] or [0.0]) for s in states]
+        for g, (first, last) in enumerate(itertools.pairwise(groups.tolist())):
+            best[e, g] = max(run[first:last] or [0.0])
 
 
 # -- twins of kernels/uniforms.py -----------------------------------------------------------------------------------

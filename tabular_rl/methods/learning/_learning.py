@@ -238,14 +238,15 @@ class Learning(Inputs, Arrays):
     def _record(self) -> None:
         table, nan = self.current(), np.full(self.runs, math.nan)
         truth = self.true_values
-        sup, rms = errors_of(
-            table, np.zeros(self.entries) if truth is None else truth, self.live, self.weights
+        groups = self.mdp.pair_ptr if self.table_kind == "pairs" and self.policy is None else None
+        sup, rms, best = errors_of(
+            table, np.zeros(self.entries) if truth is None else truth, self.live, self.weights, groups
         )
         if not np.isfinite(rms).all():
             self._check_finite_table(table)
         if truth is None:
             sup, rms = nan, nan
-        self.curve.append((self.done, sup, rms, self._start_value(table)))
+        self.curve.append((self.done, sup, rms, self._start_value(table, best)))
         self.run.history.append((self.done, float(np.median(sup))))
 
     def _check_finite_table(self, table: Floats) -> None:
@@ -268,7 +269,8 @@ class Learning(Inputs, Arrays):
         """The exact values of the entries, None where they are not known."""
         return self.truth()
 
-    def _start_value(self, table: Floats) -> Floats:
+    def _start_value(self, table: Floats, best: Floats) -> Floats:
+        """What the start is worth by a table; `best` (runs, S) are its best values, where no policy is given."""
         mdp, states = self.mdp, np.flatnonzero(self.mdp.start > 0)
         if self.table_kind == "states":
             worth = table[:, states]
@@ -277,8 +279,5 @@ class Learning(Inputs, Arrays):
             ptr = np.concatenate([[0], np.cumsum(np.diff(mdp.pair_ptr)[states])])
             worth = over_rows(np.add, table[:, rows] * self.policy.weights[rows], ptr, axis=1)
         else:
-            from tabular_rl.kernels.recording import best_values
-
-            worth = np.empty((self.runs, len(states)))
-            best_values(np.ascontiguousarray(table), mdp.pair_ptr, states, worth)
+            worth = best if len(states) == mdp.S else np.take(best, states, axis=1)
         return np.asarray(mdp.sign * (worth @ mdp.start[states]))
