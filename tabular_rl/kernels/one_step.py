@@ -3,7 +3,7 @@
 Many runs advance together: step k of every run before step k + 1 of any. A step takes the uniforms of walk.py,
 whatever happens in it; SARSA takes a fourth, the action after a restart, as its target may have used the third. q̄ and
 v̄ are `bar`, the table itself where there is no target table. `total` and `since` have no columns where no average is
-kept.
+kept; a walk that is `usual` has None there.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def follow(table, e, k, kind, by, bar):
 def update(table, e, j, aim, rho, step_size, per_step, k, visits, total, since):
     """table(j) ← table(j) + α ρ [ aim - table(j) ], update number k + 1"""
     visits[e, at(j)] += 1
-    if total.shape[1] > 0:
+    if total is not None and total.shape[1] > 0:
         tally(table, e, j, k, total, since)
     n = k + 1 if per_step else visits[e, at(j)]
     table[e, at(j)] += rate(step_size, n) * rho * (aim - table[e, at(j)])
@@ -223,7 +223,7 @@ def q_learning(model, log, walk, uniforms, step, clock, row, visits, total, sinc
             if s2 >= 0:
                 aim += model.gamma * highest(bar, e, model.pair_ptr[at(s2)], model.pair_ptr[at(s2 + 1)])
             update(q, e, i, aim, 1.0, walk.step_size, walk.per_step, t, visits, total, since)
-            if walk.target > 0:
+            if walk.usual is None and walk.target > 0:
                 follow(q, e, t, walk.target, walk.by, bar)
             next_row(model, walk, x, u, s2, -1, e, clock, row, visits, q)
             fetch_row(model, log, walk, e, row, visits, q)

@@ -63,6 +63,9 @@ def checks():
         )
         how = {"episode_steps": (0, 3)[seed % 5 % 2], "per_step": seed % 3 == 0}
         made.append(Check(case.q(reference, rule, **how), walk(case, rule, how), same_bits))
+        if rule == 2 and (source, target, kind) == (0, 0, 1):
+            usual = {**how, "usual": True}
+            made.append(Check(case.q(reference, rule, **usual), walk(case, rule, usual), same_bits))
         if rule < 3 and seed % 3 == 0:
             how = {"log": case.given()}
             made.append(Check(case.q(reference, rule, **how), walk(case, rule, how), same_bits))

@@ -20,6 +20,7 @@ from random_models import assemble
 from tabular_rl import MDP, NoFiniteAnswer, Policy, evaluate, q_learning, sarsa, solve
 from tabular_rl.formats import load
 from tabular_rl.kernels import one_step
+from tabular_rl.methods.learning import _pairs
 from tabular_rl.solving.sampling import sampling_model
 from tabular_rl.solving.schedules import Schedule
 
@@ -306,3 +307,30 @@ def test_one_state_goes_by_the_closed_form():
         answer = q_learning(mdp, steps=n, step_size="1/n", start_value=1.0)
         exact = math.exp(math.lgamma(n + 0.5) - math.lgamma(n + 1) - math.lgamma(0.5))
         assert answer.q[0] == pytest.approx(exact, rel=1e-12 * n)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"step_size": 0.1, "runs": 3, "episode_steps": 5, "per": "step"},
+        {"explore": "epsilon-greedy:linear:0.9:0.1:500", "start_value": 2.0},
+        {"ties": "first"},
+        {"explore": "epsilon-visits:10"},
+        {"source": "independent"},
+        {"target": "copy:7"},
+        {"average": True},
+    ],
+    ids=str,
+)
+def test_usual_options_are_learned_with_as_all_others(monkeypatch, options):
+    """The kernel that is compiled for them alone gives the numbers of the one that asks for each option."""
+    mdp, found, own = hand_model(), [], _pairs.is_usual
+    monkeypatch.setattr(_pairs, "is_usual", lambda *given: found.append(own(*given)) or found[-1])
+    quick = q_learning(mdp, steps=300, reference=False, **options)
+    monkeypatch.setattr(_pairs, "is_usual", lambda *_: False)
+    whole = q_learning(mdp, steps=300, reference=False, **options)
+    usual = not {"ties", "source", "target", "average"} & options.keys()
+    assert found == [usual and options.get("explore") != "epsilon-visits:10"]
+    assert np.array_equal(quick.estimates, whole.estimates)
+    assert np.array_equal(quick.visits, whole.visits)

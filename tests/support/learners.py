@@ -87,6 +87,8 @@ class Case:
         walk = self.walk(**changed)
         if log is not None:
             tables["clock"] = None
+        if walk.usual:
+            tables["total"] = tables["since"] = None
         for n in pieces:
             uniforms = np.ascontiguousarray(
                 self.uniforms[:, step : step + n, : width if log is None else width - 3]

@@ -5,8 +5,8 @@ KERNELS = {
     "walk": (
         "accumulate", "bisect", "scan", "search", "leftover", "rate", "highest", "best_and_ties", "greedy", "tied",
         "other_choice",
-        "fading", "explore", "outcome", "draw", "sample", "fetch_row", "look_ahead", "line", "transition", "action",
-        "next_state", "next_pair", "next_row",
+        "fading", "explore", "outcome", "draw", "sample", "fetch_row", "look_ahead", "line", "transition", "way",
+        "action", "next_state", "next_pair", "next_row",
     ),
     "lines": ("fill_lines", "place_in_line"),
     "one_step": (
@@ -29,7 +29,7 @@ ALIKE = {
     *(f"scan: if not together: -> if {x}:" for x in ("True", "False", "together")),
     "explore: return scan(cum, first, last, u, False) -> return scan(cum, first, first, u, False)",
     "explore: return scan(cum, first, last, u, False) -> return scan(cum, first, last, u, True)",
-    "action: if q is None or walk.explore == 0: -> if q is None and walk.explore == 0:",
+    "action: if q is None or way(walk) == 0: -> if q is None and way(walk) == 0:",
     # nobody asks: a maximum of more than -inf, a rate where nothing is explored, what comes after the end
     "other_choice: chosen = first -> chosen = last",
     "own_value: return bar[e, explore(kind, x, first, last, cum, q, visits, e, 0.0)] -> "
@@ -47,12 +47,13 @@ ALIKE = {
     "paid = place + model.width if len(model.reward) > 1 else 2 * model.width - 1",
     *(f"{rule}: fetch_row(model, log, walk, e, row, visits, q) -> fetch_row(model, log, walk, e, row, visits, bar)"
       for rule in RULES),
-    "update: if total.shape[1] > 0: -> if total.shape[1] > 1:",
+    "update: if total is not None and total.shape[1] > 0: -> if total is not None and total.shape[1] > 1:",
     "expected: if len(walk.pi) > 0: -> if len(walk.pi) > 1:",
     "follow: for j in range(table.shape[1]): -> for j in range(bar.shape[1]):",
     "follow: for j in range(table.shape[1]): -> for j in range(bar.shape[1]): (2)",
     "follow: if kind == 2: -> if True:",
     "td0: for e in range(len(v)): -> for e in range(len(bar)):",
     *(f"{rule}: for e in range(len(q)): -> for e in range(len(bar)):" for rule in RULES),
-    *(f"{rule}: if walk.target > 0: -> if True:" for rule in ("td0", *RULES)),
+    *(f"{rule}: if walk.target > 0: -> if True:" for rule in ("td0", *RULES[:2])),
+    "q_learning: if walk.usual is None and walk.target > 0: -> if walk.usual is None or walk.target > 0:",
 }  # fmt: skip

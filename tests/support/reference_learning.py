@@ -177,6 +177,11 @@ def is_over(log, walk, t, s2, e, clock):
     return s2 < 0 or int(clock[e]) + 1 == walk.episode_steps
 
 
+def way(walk):
+    """A walk that is usual says so in its other settings, too."""
+    return walk.explore
+
+
 def action(model, walk, x, s, u, e, visits, q):
     if not model.width:
         fetch(model.row_ptr, int(model.pair_ptr[s]))
@@ -263,7 +268,7 @@ def follow(table, e, k, kind, by, bar):
 
 def update(table, e, j, aim, rho, step_size, per_step, k, visits, total, since):
     visits[e, j] += 1
-    if total.shape[1]:
+    if total is not None and total.shape[1]:
         tally(table, e, j, k, total, since)
     alpha = rate(step_size, k + 1 if per_step else int(visits[e, j]))
     table[e, j] = float(table[e, j]) + alpha * float(rho) * (aim - float(table[e, j]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.methods.learning._replay import learn_replayed
@@ -11,7 +11,11 @@ from tabular_rl.model.transitions import behavior_of
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.method import Method
 
+if TYPE_CHECKING:
+    from tabular_rl.kernels.walk import Walk
+
 SARSA, EXPECTED, MAX, OWN = range(4)
+EPSILON_GREEDY = 1  # with ties at random, of kernels.walk.explore
 
 
 def learn_pairs(method: Method[..., Learned], given: dict[str, Any], rule: int) -> Learned:
@@ -45,4 +49,13 @@ def learn_pairs(method: Method[..., Learned], given: dict[str, Any], rule: int) 
     ):  # an action needs no more than half of its uniform: the rest is the restart's
         walk = walk._replace(act=1, again=walk.again - 1, restart=walk.again - 1)
     kernel = (sarsa, expected_sarsa, q_learning, expected_sarsa)[rule]
-    return learn_by(run, kernel, walk, run.visits, run.total, run.since, bar, run.estimates)
+    mean: tuple[Any, Any] = run.total, run.since
+    if rule == MAX and is_usual(run, walk):
+        walk, mean = walk._replace(usual=True), (None, None)
+    return learn_by(run, kernel, walk, run.visits, *mean, bar, run.estimates)
+
+
+def is_usual(run: Learning, walk: Walk) -> bool:
+    """Whether a walk is as most are: kernels.walk.Walk says how, and no average is kept."""
+    other = walk.source or walk.target or run.total.shape[1] or run.data is not None
+    return walk.explore == EPSILON_GREEDY and not other
