@@ -51,7 +51,7 @@ def checks():
     ("file", "kernel"), [(file, kernel) for file, names in KERNELS.items() for kernel in names]
 )
 def test_every_mistake_is_found(file, kernel):
-    check_every_mistake_is_found("uniforms", kernel, checks(), ALIKE)
+    check_every_mistake_is_found("uniforms", kernel, checks())
 
 
 def test_nothing_is_found_where_nothing_is_planted():
@@ -83,6 +83,3 @@ def test_two_words_of_a_state_are_multiplied_as_one_number():
         out = np.empty((1, 1001, 5))
         source.draw(0, 1, out)
         assert np.array_equal(out[0], rng.random((1001, 5)))
-
-
-ALIKE: set[str] = set()
