@@ -71,3 +71,12 @@ def _alike(mdp: MDP) -> bool:
     alike = len(rows) - len({x.tobytes() for x in np.ascontiguousarray(look.T)})
     few = SHARE * mdp.L  # kinds, of which as many rows would have met few * (1 - exp(-n / few))
     return alike >= max(ALIKE, len(rows) + few * math.expm1(-len(rows) / few))
+
+
+def runs_of(mdp: MDP) -> Ints:
+    """Return the first next state of each row (L,) whose next states follow each other, else -1."""
+    from tabular_rl.kernels.long_rows import first_of_runs
+
+    run, to = np.empty(mdp.L, dtype=np.int64), mdp.next_state
+    first_of_runs(mdp.row_ptr, to.view(f"u{to.itemsize}"), run)
+    return readonly(run)

@@ -30,7 +30,7 @@ from tabular_rl.model.calls import Model, check_options, public
 from tabular_rl.model.clock import phase
 from tabular_rl.model.fields import complete, finish, put, put_arrays, put_exact, put_rewards, put_start
 from tabular_rl.model.functions import MOST, name_of, read_functions
-from tabular_rl.model.kinds import Kinds, kinds_of
+from tabular_rl.model.kinds import Kinds, kinds_of, runs_of
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.names import Names
 from tabular_rl.model.numbers import size_text
@@ -167,6 +167,7 @@ class MDP(Model, hooks.Drawn):
     _pair_state: Ints | None
     _problem: Problem | None
     _kinds: Kinds | tuple[()] | None  # None where nobody has looked
+    _runs: Ints | None
 
     __slots__ = tuple(__annotations__)  # a model has no other fields
 
@@ -182,7 +183,9 @@ class MDP(Model, hooks.Drawn):
 
     def __reduce__(self) -> Any:
         self.validate()
-        return _restore, (_fields(self) | {"_pair_state": None, "_problem": None, "_kinds": None},)
+        return _restore, (
+            _fields(self) | {"_pair_state": None, "_problem": None, "_kinds": None, "_runs": None},
+        )
 
     # -- making one ---------------------------------------------------------------------------------------------
 
@@ -265,6 +268,7 @@ class MDP(Model, hooks.Drawn):
             _pair_state=None,
             _problem=None,
             _kinds=None,
+            _runs=None,
         )
         S, K, L = max(np.size(pair_ptr) - 1, 0), np.size(next_state), np.size(pair_action)
         if S == 0:
@@ -856,6 +860,13 @@ class MDP(Model, hooks.Drawn):
         if self._kinds is None:
             put(self, _kinds=kinds_of(self) or ())
         return self._kinds or None
+
+    @property
+    def runs(self) -> Ints:
+        """The first next state of each row (L,) whose next states follow each other, else -1. Found once, and kept."""
+        if self._runs is None:
+            put(self, _runs=runs_of(self))
+        return self._runs  # type: ignore[return-value]
 
     @property
     def nbytes(self) -> int:

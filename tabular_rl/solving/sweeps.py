@@ -144,12 +144,8 @@ class Sweeper:
 
         Where all rows do so and are long, `backup` adds up four at a time from then on.
         """
-        from tabular_rl.kernels.long_rows import first_of_runs
-
-        row_ptr, to = self.rows[:2]
-        run = np.empty(len(row_ptr) - 1, dtype=np.int64)
-        first_of_runs(row_ptr, to, run)
-        if len(to) > max(SMALL, LONG * len(run)) and run.min() >= 0:
+        run = self.mdp.runs
+        if self.mdp.K > max(SMALL, LONG * len(run)) and run.min() >= 0:
             self.dense = dense_rows(self.rows, run, self.mdp.S)
         return run
 

@@ -90,3 +90,20 @@ def test_copies_keep_them_and_pickles_find_them_again():
     again = pickle.loads(pickle.dumps(mdp))
     assert again == mdp
     assert np.array_equal(again.kinds.kind, kinds.kind)
+
+
+def test_runs_are_where_next_states_follow_each_other():
+    """Two dense rows, one without its first state, one without a middle one; kept by copies, found again by pickles."""
+    P = [
+        [[0.25] * 4, [0, 0.5, 0.25, 0.25]],
+        [[0.5, 0, 0.25, 0.25], [0, 0, 0, 1]],
+        [[0.25] * 4] * 2,
+        [[0.25] * 4] * 2,
+    ]
+    mdp = MDP(P, np.zeros((4, 2)), 0.9, axes="sas")
+    assert mdp.runs.tolist() == [0, 1, -1, 3, 0, 0, 0, 0]
+    assert not mdp.runs.flags.writeable
+    assert mdp.replace(gamma=0.5).runs is mdp.runs
+    again = pickle.loads(pickle.dumps(mdp))
+    assert again == mdp
+    assert again.runs.tolist() == mdp.runs.tolist()
