@@ -23,6 +23,7 @@ from tabular_rl.formats.answer_lines import AnswerLines, answer_of_lines
 from tabular_rl.formats.frames import columns_of, is_frame
 from tabular_rl.formats.input import decode, plain_ends, read_all, reporting, source_of, standard_input
 from tabular_rl.formats.registry import ANSWERS, function
+from tabular_rl.model.decisions import array_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 
@@ -131,12 +132,44 @@ def policy_of_frame(mdp: MDP, frame: Any) -> Policy:
             f"policy: found {kind_text(frame)}, expected a data frame; Policy.of takes other forms"
         )
     with reporting(type(frame).__name__):
-        given = AnswerLines.of_columns(columns_of(frame))
+        columns = columns_of(frame)
+        others = set(columns) - {"state"}
+        by_action = bool(others) and all(name in mdp.actions for name in others)
+        if "action" not in columns and (by_action or not {"state", "value"} & set(columns)):
+            return _policy_of_table(mdp, frame, columns)
+        given = AnswerLines.of_columns(columns)
         lacks = "state" in given.column and "action" not in given.column
         policy = None if lacks else answer_of_lines(given, mdp, policy_only=True).policy
     if policy is None:
         raise OptionError("policy: found a data frame without actions, expected a column action")
     return policy
+
+
+def _policy_of_table(mdp: MDP, frame: Any, columns: dict[str, list[Any]]) -> Policy:
+    """The policy of a frame with a column of probabilities for each action, a row a state.
+
+    The state is named by a column `state` or by the index; without either there is a row for each state, in order.
+    """
+    names = columns.pop("state", None)
+    wrong = [quoted(name) for name in columns if name not in mdp.actions]
+    if wrong:
+        raise OptionError(
+            f"policy: found a data frame with the columns {', '.join(wrong)}, expected state and action, or a column "
+            f"for each action: {', '.join(map(quoted, mdp.actions[:9]))}"
+        )
+    rows = len(next(iter(columns.values())))
+    index: Any = getattr(frame, "index", None)  # of pandas; elsewhere there is none, or it is a method
+    if names is None and hasattr(index, "tolist") and index.tolist() != list(range(rows)):
+        names = index.tolist()
+    places = list(range(rows)) if names is None else [state_of(mdp, str(name)) for name in names]
+    if len(set(places)) < rows or (names is None and rows != mdp.S):
+        raise OptionError(
+            f"policy: found a data frame of length {rows}, expected a row for each of {mdp.S} states"
+        )
+    table = np.zeros((mdp.S, mdp.A))
+    for name, column in columns.items():
+        table[places, mdp.actions.index(name)] = array_of([x or 0 for x in column], "policy", np.float64)
+    return Policy.of_table(mdp, table)
 
 
 def answer_of(mdp: MDP, values: Any) -> Answer:

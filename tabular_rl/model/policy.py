@@ -548,8 +548,11 @@ def _named(mdp: MDP, given: Any) -> Policy | None:
     if isinstance(given, str):
         made: Policy = hooks.read_policy(given, mdp)
         return made
-    columns = getattr(given, "column_names", getattr(given, "columns", ()))
-    return Policy.from_frame(mdp, given) if {"state", "action"} <= {*map(str, columns)} else None
+    columns = list(getattr(given, "column_names", getattr(given, "columns", ())))
+    by_name = columns and (
+        all(isinstance(x, str) for x in columns) or {"state", "action"} <= {*map(str, columns)}
+    )
+    return Policy.from_frame(mdp, given) if by_name else None
 
 
 def _of_list(mdp: MDP, given: Sequence[Any]) -> Policy:

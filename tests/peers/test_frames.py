@@ -22,6 +22,11 @@ def columns(frame):
     return frame.to_dict(as_series=False) if kind == "polars" else frame.to_pydict()
 
 
+def frame_of(made, library):
+    module = import_module(library)
+    return module.table(made) if library == "pyarrow" else module.DataFrame(made)
+
+
 @pytest.fixture
 def chain():
     """Reward 1 a step from (0, "a") to the end: v = 1 + v(next); "wait" pays 0 and stays."""
@@ -164,7 +169,11 @@ def test_arrow(chain):
         ({"state": ["0,a"], "action": ["go"], "probability": [0.5]}, "probabilities sum to 0.5, expected 1"),
         ({"state": ["0,a"], "action": ["go"], "probability": [None]}, "state '0,a'"),
         ({"state": [None], "action": ["go"]}, "state: found an empty cell"),
-        ({"when": [0]}, "found the columns when; expected state and value, or state and action"),
+        (
+            {"when": [0]},
+            "with the columns 'when', expected state and action, or a column for each action: 'go'",
+        ),
+        ({"wait": [1.0], "go": [0.0]}, "found a data frame of length 1, expected a row for each of 3 states"),
     ],
 )
 def test_other_frames_are_refused(chain, made, says):
@@ -172,6 +181,24 @@ def test_other_frames_are_refused(chain, made, says):
     with pytest.raises((ModelError, OptionError)) as error:
         Policy.from_frame(chain, frame)
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_column_for_each_action_is_read_by_its_name(chain, library):
+    """In another order than the model's, which was once read by position."""
+    wide = {"wait": [0.25, 0.5, None], "go": [0.75, 0.5, None]}
+    expected = Policy.of_probs(chain, {"0,a": {"wait": 0.25, "go": 0.75}, "1,b": {"wait": 0.5, "go": 0.5}})
+    assert Policy.of(chain, frame_of(wide, library)) == expected
+    named = {"state": ["1,b", "0,a"], "wait": [0.5, 0.25], "go": [0.5, 0.75]}
+    assert Policy.of(chain, frame_of(named, library)) == expected
+    with pytest.raises(OptionError, match=r"with the columns 'stop', expected state and action, or a column"):
+        Policy.of(chain, frame_of({"go": [1.0, 1.0, 0.0], "stop": [0.0, 0.0, 0.0]}, library))
+
+
+@pytest.mark.peers("pandas")
+def test_an_index_of_states_names_the_rows(chain):
+    wide = import_module("pandas").DataFrame({"wait": [0.0, 1.0], "go": [1.0, 0.0]}, index=["1,b", "0,a"])
+    assert Policy.of(chain, wide).table.tolist() == [[0, 1], [1, 0], [0, 0]]  # go, wait
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
