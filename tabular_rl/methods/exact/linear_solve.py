@@ -23,7 +23,7 @@ from tabular_rl.model.rounding import shared_error
 from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
-from tabular_rl.solving.elimination import envelope
+from tabular_rl.solving.elimination import NO_PIVOTS, envelope
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
 from tabular_rl.solving.run import Run
 from tabular_rl.solving.solution import Solution
@@ -414,7 +414,7 @@ def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     # degree takes long where there are hubs or much fill-in, and it holds the interpreter's lock: no signal is heard.
     shape = _Shape(P_pi)
     _check_factors_fit(shape)
-    how: dict[str, Any] = {"permc_spec": "MMD_AT_PLUS_A", "options": {"SymmetricMode": True}}
+    how = NO_PIVOTS
     if shape.hubs or shape.operations > FLOPS:
         how = {"permc_spec": "COLAMD"}
 

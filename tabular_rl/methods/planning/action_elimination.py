@@ -114,8 +114,10 @@ CLOSEST = 0.05  # the same once the policy keeps its actions
 ROUGH = 0.1  # of the span of all rows, at which that of kept rows is small enough for the next sweep over all
 FARTHEST = 50.0  # spans of the changes that values are ever thought to move
 SHORTEST, LONGEST = 20, 1000  # sweeps of a policy in turn, at most: of one that changes, of one that does not
-LATEST = 500  # sweeps of policies of a model that mixes slowly, before a linear solve is thought of
-OPERATIONS = 4  # of a factorization, a state, that take as long as a sweep of a policy
+EARLIEST = 120  # sweeps of policies of a model that mixes slowly, before a linear solve is thought of
+LATEST = 500  # the same where moves lead farther than to neighbours on a grid: most often factors fill in
+NEAR = 2  # times √S: how far apart in storage such neighbours are
+OPERATIONS = 24  # of a factorization, a state, that may take as long as a sweep of a policy
 MOST_PARTIAL = 3000  # sweeps over kept rows, before the next one over all
 
 
@@ -134,7 +136,7 @@ class Search:
         self.rows, self.done, self.turn = goal.rows(), 0, 0
         self.slack, self.low, self.reach = 0.0, low, 1.0
         self.patience = SHORTEST
-        self.next_solve: float = LATEST
+        self.next_solve: float = EARLIEST
         self.exact, self.spread, self.thinned, self.moved, self.closer = False, 0.0, math.inf, 0.0, CLOSER
 
     def succeeds(self) -> bool:
@@ -162,6 +164,9 @@ class Search:
 
         goal, done = self.goal, self.goal.run.work.get("evaluation sweeps", 0)
         if done < self.next_solve:
+            return False
+        if done < LATEST and Facts(goal.mdp).moves > NEAR * goal.mdp.S**0.5:
+            self.next_solve = LATEST
             return False
         rows = goal.rows()
         goal.sweeper.optimal(self.v, self.spare, rows)
