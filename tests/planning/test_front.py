@@ -114,6 +114,21 @@ def test_where_errors_spread_both_ways_the_front_leaves_off(fronts, monkeypatch)
     )
 
 
+@pytest.mark.parametrize("storage", ["numbers", "kinds"])
+def test_a_hub_far_ahead_is_not_waited_for(storage, fronts, monkeypatch):
+    """From each cell of a corridor one goes with 1/10 to one far on, or to one nearby."""
+    route(monkeypatch, storage)
+    for hub in ("30", "3"):
+        steps = [
+            (str(s), "go", to, p, -1)
+            for s in range(1, 41)
+            for to, p in ((str(s - 1), 0.8), (str(min(s + 1, 40)), 0.1), (hub, 0.1))
+        ]
+        answer = ordered_gauss_seidel(MDP.from_outcomes(steps, 0.9, terminal=["0"], normalize=True))
+        assert answer.status is Status.CERTIFIED
+        assert len(fronts) == (hub == "3")
+
+
 def test_few_sweeps_are_not_spent_on_a_front(fronts):
     answer = ordered_gauss_seidel(grid(8, "99/100"), sweeps=9)
     assert not fronts and sum(answer.work.values()) <= 9

@@ -25,6 +25,7 @@ def grow(monkeypatch):
     for name, module, value in (
         ("LEVELS", _growth, 2),
         ("PLACES", _front, 1),
+        ("GROWN", _front, 1),
         ("FEWEST", _front, 2),
         ("FEWEST", _growth, 2),
         ("FEW", _growth, 1),
@@ -155,7 +156,7 @@ def test_growing_a_lake_takes_less_work(monkeypatch):
         return evaluate(self, omega, part)
 
     monkeypatch.setattr(Packed, "evaluate", counted)
-    monkeypatch.setattr(_front, "PLACES", 1)
+    monkeypatch.setattr(_front, "GROWN", 1)
     for fewest in (1000, 4):
         monkeypatch.setattr(_growth, "FEWEST", fewest)
         swept.append(0)

@@ -18,12 +18,14 @@ from tabular_rl.methods.planning._goal import CHAINS, WIDER, Goal
 from tabular_rl.methods.planning._ordered import Line, Packed, Stored
 
 LEVELS = 10  # by which the front moves on: a sweep carries news some eight levels
-PLACES = 256  # at least: a call takes as long as to sweep some hundred
-FEWEST = 16  # parts of a line that is worth it
+PLACES = 512  # at least: a call takes as long as to sweep some hundred
+GROWN = 256  # of a line that grows: a round has twenty evaluations and not four
+FEWEST = 8  # parts of a line that is worth it
+HUB = 4  # parts further on than the first one there is a hub to which it leads, and nothing settles before that has
 WIDEST = 32  # parts of a window: where values settle no sooner, sweeps over all are no worse
 INNER = 4  # evaluations beside an improvement
 SLOW = 0.5  # what such a round leaves of the changes at the near end, above which it is slow
-PATIENCE = 4  # slow rounds in a row
+PATIENCE = 10  # slow rounds in a row: where mud is near the goal the first nine of a maze were slow
 SHARE = 0.25  # of the changes with which a certificate is asked for
 
 
@@ -32,10 +34,11 @@ def parts(line: Line) -> list[int]:
     level = line.level[line.ends : line.reached]
     if len(level) == 0:
         return []
-    levels = np.arange(int(level[0]), int(level[-1]) + 1, 1 if line.grows else LEVELS)
+    step, least = (1, GROWN) if line.grows else (LEVELS, PLACES)
+    levels = np.arange(int(level[0]), int(level[-1]) + 1, step)
     begin = [line.ends]
     for first in np.searchsorted(level, levels).tolist():
-        if line.ends + first - begin[-1] >= PLACES:
+        if line.ends + first - begin[-1] >= least:
             begin.append(line.ends + first)
     return [*begin, line.reached]
 
@@ -51,12 +54,13 @@ def follow_front(goal: Goal, search: Stored | Packed, most: int) -> int:
 
     Returns
     -------
-    How many sweeps the states took on average, rounded up; 0 where the line is short, and nothing was done.
+    How many sweeps the states took on average, rounded up; 0 where the line is short, or leads far ahead: nothing was
+    done.
     """
     if not isinstance(search, Packed) or search.line.grows or most <= 2 * WIDEST * (INNER + 1):
         return 0
     begin = parts(search.line)
-    if len(begin) <= FEWEST:
+    if len(begin) <= FEWEST or search.farthest(*begin[:2]) >= begin[min(HUB, len(begin) - 1)]:
         return 0
     front = Front(goal, search, begin)
     front.prepare()

@@ -234,6 +234,13 @@ class Packed:
         counts = np.diff(self.ptr[first:]) * W
         return np.repeat(places, counts), self.packed[0][int(self.ptr[first]) * W :].astype(np.int64)
 
+    def farthest(self, first: int, last: int) -> int:
+        """The last of the places to which rows of those from first to last lead."""
+        if len(self.packed) == 3:
+            first, last = int(self.ptr[first]), int(self.ptr[last])
+        W = len(self.width)
+        return int(self.packed[0][first * W : last * W].max(initial=0))
+
     def chain(self, first: int) -> tuple[Ints, Floats, Floats]:
         """Where the chosen rows of the places from one on lead (n, W), with which weights (n, W), and their rewards."""
         (next_place, weight, reward), W = self.own[:3], len(self.own_width)
