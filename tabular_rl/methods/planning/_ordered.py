@@ -156,6 +156,10 @@ class Stored:
         if self.sweeper.mdp.gamma < 1:  # the values of those that no row leaves are known now
             self.blocks = blocks(self.before, self.line.ends, self.sweeper.mdp.S)
 
+    def go_on_from(self, v: Floats) -> None:
+        """Take other values v (S,)."""
+        self.v[:] = v
+
     def values(self) -> Floats:
         """Return v (S,) by state."""
         return self.v
@@ -286,6 +290,10 @@ class Packed:
         rows = self.width, self.ptr, self.packed
         self.kernels.first_values(*rows, first, max(first, min(last, end)), self.chosen, self.v)
         self._take(np.arange(first, last, dtype=self.changed.dtype))
+
+    def go_on_from(self, v: Floats) -> None:
+        """Take other values v (S,)."""
+        self.v[:] = v[self.line.order]
 
     def values(self) -> Floats:
         """Return v (S,) by state."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tabular_rl.methods.planning._chains import Chains
 from tabular_rl.methods.planning._front import follow_front
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.methods.planning._growth import Growth, by_distance
@@ -53,7 +54,8 @@ def ordered_gauss_seidel(
     taken as what it is worth until it leaves its state. Between two sweeps over all rows some follow over those of
     the best policy, over-relaxed where these are slow and where that pays. In a model without cycles states stand after
     their successors, and one sweep is enough. States from which no end is reached, such as walled-in cells, have the
-    values of their policies from linear solves. The interval comes of a sweep of the model as it is.
+    values of their policies from linear solves. At γ = 1, where sweeps take long and elimination few steps, policy
+    iteration goes on. The interval comes of a sweep of the model as it is.
 
     Good for grids, mazes and other models in which one moves to an end. Where no state ends the sweeps are those of
     value iteration.
@@ -142,6 +144,7 @@ def _searched(goal: Goal, search: Stored | Packed, done: int, sweeps: int) -> bo
         pockets = Pockets(search, goal)
     evaluation = Evaluation(goal, search)
     done = _grown(goal, search, evaluation, done, sweeps)
+    chains = Chains(goal, search, done)
     best, since, low, high = float("inf"), 0, 0.0, 0.0
     while done < sweeps:
         if done > 1 or not search.line.acyclic:  # else the first sweep has left nothing to change
@@ -153,6 +156,8 @@ def _searched(goal: Goal, search: Stored | Packed, done: int, sweeps: int) -> bo
         if goal.met(low, high, search.values(), rows, done):
             return True
         change = high - low
+        if chains.solve(done, change):
+            continue
         best, since = (change, 0) if change < best / 2 else (best, since + 1)
         # Where evaluating does not lead on, as it may at γ = 1 for a policy that never ends, improving alone does.
         most = min(MOST_INNER, sweeps - done)
