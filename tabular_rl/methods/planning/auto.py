@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.methods.exact._integers import quick_states
 from tabular_rl.methods.exact.rational import rational, rational_evaluation
+from tabular_rl.methods.planning._chain import by_chain, chain_model, fits
 from tabular_rl.model import hooks
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -89,6 +91,19 @@ def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution
             break
     assert answer is not None
     return answer
+
+
+def _evaluated(mdp: MDP, policy: Policy, given: dict[str, Any]) -> Solution:
+    """The values of a policy: by planning on its chain where that fits, else by the method of the least estimate."""
+    started = time.monotonic()
+    if fits(mdp, policy):
+        chain = chain_model(mdp, policy)
+        found = by_chain(mdp, policy, given, partial(quickest, chain, None))
+        if found is not None:
+            return found
+        if given["time_limit"] is not None:
+            given = {**given, "time_limit": max(given["time_limit"] - (time.monotonic() - started), 1e-3)}
+    return quickest(mdp, policy, given)
 
 
 def _in_turn(mdp: MDP, task: str) -> Iterator[tuple[Cost, Method[..., Any]]]:
@@ -190,9 +205,10 @@ def auto_evaluation(
 ) -> Solution:
     """Find the values of a policy with the method that fits the model.
 
-    A finite horizon is evaluated backward; a model whose moves lead anywhere by sweeps, which it mixes in few of;
-    anything else by a linear solve. Up to 100 states (150 with python-flint)
-    rational arithmetic takes over where floats cannot prove the tolerance.
+    A finite horizon is evaluated backward. Where the policy takes one action a state, in a discounted model, its rows
+    are a model of their own, which is solved as `auto` does, and proven by a sweep. Else a model whose moves lead
+    anywhere is evaluated by sweeps, which it mixes in few of, and anything else by a linear solve. Up to
+    100 states (150 with python-flint) rational arithmetic takes over where floats cannot prove the tolerance.
 
     Parameters
     ----------
@@ -213,6 +229,6 @@ def auto_evaluation(
     given = {"tolerance": tolerance, "relative": relative, "time_limit": time_limit}
     return _first_answer(
         mdp,
-        lambda: quickest(mdp, policy, given),
+        lambda: _evaluated(mdp, policy, given),
         lambda: rational_evaluation(mdp, policy, time_limit=time_limit),
     )

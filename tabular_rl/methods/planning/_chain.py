@@ -1,0 +1,78 @@
+"""A policy evaluated as the only one of a model: its rows are a model of their own, which methods of planning solve.
+
+They know of structure: groups of states that change alike, periods, an order in which value flows, one order of
+elimination. Nothing of what they find is claimed: a sweep of policy evaluation over the model itself proves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tabular_rl.methods.planning.policy_evaluation import policy_evaluation
+from tabular_rl.methods.planning.policy_iteration import SMALL
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving.run import Run
+from tabular_rl.solving.solution import Solution, Status
+from tabular_rl.solving.sweeps import Sweeper
+
+LONG = 16  # outcomes of a row from which sweeps take less than to make a model of them
+SWEEPS = 4  # that the values may need to be proven; where they need more, something else is quicker
+
+
+def fits(mdp: MDP, policy: Policy) -> bool:
+    """Whether a policy takes one action a state, in a discounted model that is not small and has no long rows."""
+    plain = policy.rows is not None and not policy.timed and not mdp.problem.timed
+    return plain and mdp.gamma < 1 and mdp.S > SMALL and LONG * mdp.L >= mdp.K
+
+
+def chain_model(mdp: MDP, policy: Policy) -> MDP:
+    """The model of the rows that a policy takes, one a state."""
+    assert policy.rows is not None
+    live = policy.rows >= 0
+    listed = policy.rows[live]
+    row_ptr, to, prob, r, *_ = Sweeper(mdp).over(listed).rows
+    ptr = np.zeros(mdp.S + 1, dtype=mdp.pair_ptr.dtype)
+    np.cumsum(live, out=ptr[1:])
+    return MDP.from_rows(
+        pair_ptr=ptr, pair_action=np.zeros(len(listed), dtype=mdp.pair_action.dtype), row_ptr=row_ptr,
+        next_state=to.view(mdp.next_state.dtype), prob=prob, r=r, gamma=mdp.gamma, states=mdp.states, actions=1,
+        terminal=mdp.terminal if mdp.terminal.any() else None, sense=mdp.sense, copy=False,
+    )  # fmt: skip
+
+
+def by_chain(
+    mdp: MDP, policy: Policy, given: dict[str, Any], planned: Callable[[dict[str, Any]], Solution]
+) -> Solution | None:
+    """The values of a policy that fits, found by planning on its chain and proven by a sweep; None where they are not.
+
+    Parameters
+    ----------
+    mdp, policy : the model, and one action a state
+    given : tolerance, relative and time_limit
+    planned : the answer of the method that fits the chain, for such options
+
+    Returns
+    -------
+    Solution of policy evaluation, with all work.
+    """
+    run = Run("auto", given, given["time_limit"])
+    options = {**given}
+    if mdp.terminal.any():  # whose value is known: to be off alike everywhere else is a residual beside them
+        options["tolerance"] *= 1 - mdp.gamma
+    answer = planned(options)
+    work = dict(answer.work)
+    options = {**given}
+    if given["time_limit"] is not None:
+        options["time_limit"] = max(given["time_limit"] - run.seconds, 1e-3)
+    proven = policy_evaluation(mdp, policy, sweeps=SWEEPS, start_from=answer, **options)
+    if not (proven.status.reached or proven.status in (Status.TIME_SPENT, Status.INTERRUPTED)):
+        return None
+    for unit, count in proven.work.items():
+        work[unit] = work.get(unit, 0) + count
+    why = f"the rows of the policy are a model of their own, which {answer.method} solves: {answer.why}"
+    asked = {key: given[key] for key in ("tolerance", "relative")}
+    return proven.but(work=work, seconds=run.seconds, options=asked, why=why)

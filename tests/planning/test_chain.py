@@ -1,0 +1,88 @@
+"""Policies evaluated by planning on their chains: values are right, proven, and what does not fit is left to others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import reference
+from random_models import random_model, random_policy
+from sized_models import garnet
+
+from tabular_rl import Policy, Status, evaluate
+from tabular_rl.methods.planning import _chain
+from tabular_rl.methods.planning._chain import chain_model, fits
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Let small models be evaluated so."""
+    monkeypatch.setattr(_chain, "SMALL", 0)
+
+
+def planned(answer):
+    return answer.why.startswith("the rows of the policy are a model of their own")
+
+
+def test_intervals_hold_the_exact_values(small):
+    through = 0
+    for seed in range(40):
+        sense = ("max", "min")[seed % 3 == 0]
+        mdp = random_model(seed, exact=seed % 2 == 0, sense=sense, S=2 + seed % 6)
+        policy = random_policy(mdp, seed, stochastic=False)
+        answer = evaluate(mdp, policy)
+        truth = [float(x) for x in reference.exact_policy_value(mdp, policy)]
+        assert answer.status is Status.CERTIFIED
+        assert np.all(answer.lower <= np.nextafter(truth, np.inf)), seed
+        assert np.all(answer.upper >= np.nextafter(truth, -np.inf)), seed
+        assert answer.v == pytest.approx(truth, abs=1e-6)
+        through += planned(answer)
+    assert through > 30
+
+
+def test_the_chain_has_the_rows_of_the_policy():
+    mdp = random_model(5, S=6)
+    policy = random_policy(mdp, 5, stochastic=False)
+    chain = chain_model(mdp, policy)
+    live = policy.rows >= 0
+    assert chain.L == live.sum()
+    assert (chain.P.toarray() == mdp.P.toarray()[policy.rows[live]]).all()
+    assert (chain.r == mdp.r[policy.rows[live]]).all()
+    assert (chain.terminal == mdp.terminal).all()
+    assert (chain.gamma, chain.sense) == (mdp.gamma, mdp.sense)
+
+
+def test_what_does_not_fit_is_left_to_other_methods(small):
+    mdp = garnet(0, S=20)
+    one = Policy(mdp, rows=mdp.pair_ptr[:-1])
+    assert fits(mdp, one)
+    assert not fits(mdp, Policy.uniform(mdp)), "it mixes rows"
+    assert not fits(mdp.replace(gamma=1), one.replace_model(mdp.replace(gamma=1))), "a total reward"
+    assert not fits(mdp.replace(horizon=3), one.replace_model(mdp.replace(horizon=3))), "a horizon"
+
+
+def test_values_that_are_not_proven_soon_are_left_to_other_methods(small, monkeypatch):
+    mdp = garnet(0, S=20)
+    policy = Policy(mdp, rows=mdp.pair_ptr[:-1])
+    right = evaluate(mdp, policy)
+    assert planned(right)
+    wrong = right.but(v=right.v + np.arange(mdp.S) * 1e3)
+    monkeypatch.setattr("tabular_rl.methods.planning.auto.quickest", spoil(wrong))
+    answer = evaluate(mdp, policy)
+    assert answer.status is Status.CERTIFIED
+    assert not planned(answer)
+    assert (answer.lower <= right.upper).all()
+    assert (right.lower <= answer.upper).all()
+
+
+def spoil(wrong):
+    """The chooser of a method, of which the answers for best policies are replaced."""
+    from tabular_rl.methods.planning.auto import quickest
+
+    return lambda mdp, policy, given: wrong if policy is None else quickest(mdp, policy, given)
+
+
+def test_a_time_limit_of_nothing_ends_it(small):
+    mdp = garnet(1, S=20)
+    answer = evaluate(mdp, Policy(mdp, rows=mdp.pair_ptr[:-1]), time_limit=1e-9)
+    assert answer.status in (Status.TIME_SPENT, Status.CERTIFIED)
+    assert (answer.lower <= answer.upper).all()
