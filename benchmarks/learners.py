@@ -117,9 +117,8 @@ def main() -> None:
         *(f"| {name} | {runs} | {rate / 1e6:.1f} |" for (name, runs), rate in own.items()),
         "",
         "The goals are 20 million for one run on 25 states, 50 million for 8 or more, 10 million on the garnet. What a "
-        "step costs, and what was tried, is in docs/decisions/018.md: ties broken at random (009) and three uniforms a "
-        "step (008) are a third of it on 25 states. A call records its errors some 100 times, over the tables of all "
-        "runs.",
+        "step costs, and what was tried, is in docs/decisions/018.md: ties broken at random (009) are a quarter of it "
+        "on 25 states. A call records its errors some 100 times, over the tables of all runs.",
         "",
         "On the frozen lake (16 states, slippery), against one run of ours; the goals are 50 times plain Python and "
         "500 times Gymnasium, and are missed:",
