@@ -81,13 +81,30 @@ def shared(mdp: MDP, next_state: NDArray[Any]) -> Shared | None:
     size = mdp.row_ptr[first + 1] - mdp.row_ptr[first]
     ptr = np.zeros(len(first) + 1, dtype=mdp.row_ptr.dtype)
     np.cumsum(size, out=ptr[1:])
-    k = places(mdp.row_ptr[first], size)
-    kinds = ptr, next_state[k], mdp.prob[k], np.zeros(len(first)), 1.0, 1.0
+    to, prob = _outcomes(mdp, next_state, first, size)
+    kinds = ptr, to, prob, np.zeros(len(first)), 1.0, 1.0
     found, run = _shared(kinds, kind, mdp.S), None
-    if len(k) > LONG * len(first):
+    if len(to) > LONG * len(first):
         run = np.empty(len(first), dtype=np.int64)
-        kernels("long_rows", len(k), len(first)).first_of_runs(ptr, kinds[1], run)
+        kernels("long_rows", len(to), len(first)).first_of_runs(ptr, to, run)
     return found if run is None or run.min() < 0 else found._replace(run=run)
+
+
+def _outcomes(
+    mdp: MDP, next_state: NDArray[Any], first: NDArray[Any], size: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The outcomes of the first rows of kinds: a view where they follow each other, else copied."""
+    start = mdp.row_ptr[first]
+    stop = start + size
+    cut = np.flatnonzero(start[1:] != stop[:-1]) + 1
+    if LONG * len(cut) > int(size.sum()):
+        k = places(start, size)
+        return next_state[k], mdp.prob[k]
+    begin, end = start[np.r_[0, cut]].tolist(), stop[np.r_[cut - 1, -1]].tolist()
+    pieces = [slice(i, j) for i, j in zip(begin, end, strict=True)]
+    if len(pieces) == 1:
+        return next_state[pieces[0]], mdp.prob[pieces[0]]
+    return np.concatenate([next_state[x] for x in pieces]), np.concatenate([mdp.prob[x] for x in pieces])
 
 
 def dense_rows(rows: tuple[Any, ...], run: NDArray[Any], S: int) -> Shared:

@@ -57,6 +57,17 @@ def test_each_row_leads_to_its_kind():
     assert len(set(kind)) == found.size
 
 
+@pytest.mark.parametrize("long", [0, 10**9])
+@pytest.mark.parametrize("first", [[0, 1, 2], [4], [0, 2, 3, 9], [1, 5, 6, 7, 11]])
+def test_outcomes_of_rows_are_sliced_or_gathered(monkeypatch, first, long):
+    monkeypatch.setattr(sharing, "LONG", long)
+    mdp, first = random_model(3, S=9, A=4, exact=False), np.array(first)
+    to, prob = sharing._outcomes(mdp, mdp.next_state, first, (mdp.row_ptr[1:] - mdp.row_ptr[:-1])[first])
+    own = [k for i in first for k in range(mdp.row_ptr[i], mdp.row_ptr[i + 1])]
+    assert to.tolist() == mdp.next_state[own].tolist()
+    assert prob.tolist() == mdp.prob[own].tolist()
+
+
 def dense(S=120, A=3, **differs):
     """Every state can follow every other; `differs`: next states of the last row, in another order or fewer."""
     rng = np.random.default_rng(1)
