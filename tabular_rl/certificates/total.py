@@ -254,6 +254,7 @@ class TotalCertifier(Certifier):
         if best.time is None and chain.settled:
             best.time = total.lower_values(chain.time)
         best.most, best.wide = self.wanted if self.hurried else math.inf, 0.0
+        best.wanted = self.wanted
         sure = total.lower_values(chain.sure.astype(np.float64)) > 0
         slack, smallest = chain.slack(lowered, span), 0.0
         upper: Floats = np.full(len(lowered), math.inf)
@@ -302,7 +303,8 @@ class TotalCertifier(Certifier):
         if lower is None:
             return None
         ceiling = np.where(best.mdp.terminal, 0.0, best.ceiling)
-        ends = best.mdp.terminal | best.at_ceiling(lowered, slack, sure)
+        away = float(np.max(lowered - self.total.lower_values(lower), initial=0.0))  # far less than the slack
+        ends = best.mdp.terminal | best.at_ceiling(lowered, min(slack, 2 * away), sure)
         above = self._fine(best.sweeper).above(lowered, ends, ceiling, self.total.proper_rows)
         return None if above is None else (lower, *above)
 

@@ -39,6 +39,7 @@ class UpperBounds:
         self.time: Floats | None = None
         # How far above v a bound is of use, and how far a last one would be that was not of use.
         self.most, self.wide = math.inf, 0.0
+        self.wanted = math.inf  # the width that is asked for
         self.live = np.diff(self.mdp.pair_ptr) > 0
         self.ends = self.mdp.terminal  # and where u is the ceiling
         self.concave = ConcaveBounds(sweeper)
@@ -235,19 +236,23 @@ class UpperBounds:
                 self.wide = float(np.max(u - v))
                 return u, False
             low, high = self._moved(sweeper, u, raised, rows)
-            if not (math.isfinite(low) and math.isfinite(high)):
+            if not math.isfinite(high - low):
                 return u, False
-            if high <= SETTLED * shift and (taken is not None or -low <= SETTLED * shift + 2 * fall):
+            fits = taken is not None or -low <= SETTLED * shift + 2 * fall or self._of_use(u - v)
+            if fits and high <= SETTLED * shift:
                 return u, True
             if taken is not None:
                 rows = np.where(raised - u > SETTLED / 2 * shift, rows, taken)
-                if mdp.S > FEWEST:
-                    sweeper.carry_back(u.copy(), rows, SETTLED / 2 * shift, CARRIED, self.ends)
-            if not self.total.must_end:
-                rows, lost = repaired(mdp, rows, self.ends, self.total.proper_rows)
-                if taken is not None and lost.any():
-                    return u, False
-            taken = rows.astype(mdp.pair_ptr.dtype)
+            if (
+                fits
+                and mdp.S > FEWEST
+                and sweeper.carry_back(u, rows, SETTLED / 2 * shift, CARRIED, self.ends)
+            ):
+                taken, rows = rows, np.empty_like(rows)
+                continue  # as good as by a chain
+            taken = self._ending(rows, taken is None)
+            if taken is None:
+                return u, False
             policy = Policy.partial(mdp, rows=taken)
             rows = np.empty_like(taken)
             sweeper.policy(policy, v, self._out)
@@ -256,6 +261,18 @@ class UpperBounds:
                 break
             u = np.where(mdp.terminal, 0.0, v + shift * w)
         return self._swept(sweeper, u, shift, fall, sweeps)
+
+    def _ending(self, rows: Ints, first: bool) -> Ints | None:
+        """The rows (S',), mended where they may never end; None where an improvement does not end."""
+        if not self.total.must_end:
+            rows, lost = repaired(self.mdp, rows, self.ends, self.total.proper_rows)
+            if lost.any() and not first:
+                return None
+        return rows.astype(self.mdp.pair_ptr.dtype)
+
+    def _of_use(self, away: Floats) -> bool:
+        """Whether a bound that is so far above v is narrow enough, though it may be higher than it need be."""
+        return 8 * self.sweeper.norm(away) <= self.wanted < math.inf
 
     def _swept(
         self, sweeper: Sweeper, u: Floats, shift: float, fall: float, sweeps: int

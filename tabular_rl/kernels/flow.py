@@ -60,10 +60,10 @@ def split_last(order, begin, end, next_state, prob, number, into, label):
 def carry_back(order, pair_ptr, rows, noise, v, chosen):
     """Take the best row of each state in turn, where it is better than v(s) by more than noise; v(s) ← its value.
 
-    A row is worth what it is to take it until it leaves its state. Returns how many states gained.
+    A row is worth what it is to take it until it leaves its state. Returns the largest gain.
     """
     row_ptr, next_state, prob, r, gamma, sign = rows
-    gains = 0
+    largest = 0.0
     for at in range(len(order)):
         s = order[at]
         best = v[s] + noise
@@ -79,7 +79,7 @@ def carry_back(order, pair_ptr, rows, noise, v, chosen):
                 best = met / leaves
                 found = i
         if found >= 0:
+            largest = max(largest, best - v[s])
             v[s] = best
             chosen[s] = found
-            gains += 1
-    return gains
+    return largest

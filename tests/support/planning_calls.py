@@ -164,7 +164,7 @@ def flow_calls(seed):
                 chain = along, row_ptr[row], row_ptr[row + 1], to, prob, number
                 yield "split_first", (*chain, label)
                 yield "split_last", (*chain, into, label)
-    for gamma, noise in ((1.0, 0.0), (1.0, 0.5), (0.9, 1e-3), (0.5, 5.0)):
+    for gamma, noise in ((1.0, 0.0), (1.0, 0.5), (0.9, 1e-3), (0.5, 5.0), (0.5, 1e9)):
         v, chosen = rng.normal(size=S) * 10, row.copy()
         sign = float(rng.choice([-1.0, 1.0]))
         rows = row_ptr, next_state, prob, np.round(r), gamma, sign

@@ -190,7 +190,7 @@ def split_last(order, begin, end, next_state, prob, number, into, label):
 
 def carry_back(order, pair_ptr, rows, noise, v, chosen):
     row_ptr, next_state, prob, r, gamma, sign = rows
-    gains = 0
+    gains = [0.0]
     for s in order:
         worth = {}
         for i in range(pair_ptr[s], pair_ptr[s + 1]):
@@ -207,8 +207,9 @@ def carry_back(order, pair_ptr, rows, noise, v, chosen):
             if met > best * leaves:
                 best, gained = met / leaves, i
         if gained is not None:
-            v[s], chosen[s], gains = best, gained, gains + 1
-    return gains
+            gains.append(best - v[s])
+            v[s], chosen[s] = best, gained
+    return max(gains)
 
 
 def count_incoming(row_ptr, next_state, weight, use, in_ptr):

@@ -39,7 +39,7 @@ FLOPS = 2e10  # and most operations
 KRYLOV = 2000  # iterations of BiCGStab before it counts as stuck
 SWEEPS = 32  # before each of its runs
 MOST_SWEEPS = 1_000_000  # where nothing else solves the system
-CARRIED = 3  # sweeps that carry better values back, at most
+CARRIED = 4  # sweeps that carry better values back, at most
 LU_LARGEST = 5000  # states up to which a sparse LU of any structure fits, and takes seconds
 
 Step = Callable[[Floats], Floats]  # from x to a better one
