@@ -74,6 +74,25 @@ def test_values_that_are_not_proven_soon_are_left_to_other_methods(small, monkey
     assert (right.lower <= answer.upper).all()
 
 
+def test_where_nothing_proves_the_tolerance_the_narrower_interval_is_the_answer(small, monkeypatch):
+    mdp = garnet(0, S=20)
+    policy = Policy(mdp, rows=mdp.pair_ptr[:-1])
+    poor = evaluate(mdp, policy, "policy-evaluation", sweeps=3)
+    monkeypatch.setattr("tabular_rl.methods.planning.auto.quickest", instead(poor))
+    monkeypatch.setattr("tabular_rl.methods.planning.auto.quick_states", lambda: 0)
+    answer = evaluate(mdp, policy, tolerance=1e-18)
+    assert planned(answer)
+    assert answer.bound < 1e-9 < poor.bound
+    assert answer.status is poor.status
+
+
+def instead(poor):
+    """The chooser of a method, of which the answers for a policy are replaced."""
+    from tabular_rl.methods.planning.auto import quickest
+
+    return lambda mdp, policy, given: quickest(mdp, policy, given) if policy is None else poor
+
+
 def spoil(wrong):
     """The chooser of a method, of which the answers for best policies are replaced."""
     from tabular_rl.methods.planning.auto import quickest

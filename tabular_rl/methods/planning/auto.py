@@ -95,15 +95,18 @@ def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution
 
 def _evaluated(mdp: MDP, policy: Policy, given: dict[str, Any]) -> Solution:
     """The values of a policy: by planning on its chain where that fits, else by the method of the least estimate."""
-    started = time.monotonic()
+    started, found = time.monotonic(), None
     if fits(mdp, policy):
         chain = chain_model(mdp, policy)
         found = by_chain(mdp, policy, given, partial(quickest, chain, None))
-        if found is not None:
+        if found.status.reached or found.status in (Status.TIME_SPENT, Status.INTERRUPTED):
             return found
         if given["time_limit"] is not None:
             given = {**given, "time_limit": max(given["time_limit"] - (time.monotonic() - started), 1e-3)}
-    return quickest(mdp, policy, given)
+    answer = quickest(mdp, policy, given)
+    if found is not None and not answer.status.reached and found.bound < answer.bound:
+        return found.but(status=answer.status, note=answer.note)
+    return answer
 
 
 def _in_turn(mdp: MDP, task: str) -> Iterator[tuple[Cost, Method[..., Any]]]:
