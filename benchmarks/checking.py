@@ -331,10 +331,12 @@ def main(arguments: list[str] | None = None) -> None:
                 for row in answered(checker, one, asked.properties.split(","), unasked):
                     rows.append(row)
                     print(f"{time.monotonic() - start:5.0f} s  {progress(row)}", file=sys.stderr, flush=True)
-                # After each model: a run that is ended has its table all the same.
                 replace_part(asked.output, CHECKING, page(rows, unasked, options, command))
         finally:
             checker.stop()
+            # In the middle of a model too: a run that is ended has its table all the same.
+            if rows:
+                replace_part(asked.output, CHECKING, page(rows, unasked, options, command))
     print(*sums(answered_by_all(rows), len(rows)), file=sys.stderr)
 
 
@@ -369,4 +371,5 @@ def progress(row: Row) -> str:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the entrants' processes end too
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     main()
