@@ -72,10 +72,13 @@ def test_an_improvement_and_its_proof_are_one_sweep(counted):
     assert calls == {"each": 1}, "policies are improved in lists"
 
 
-def test_rows_of_a_policy_are_looked_at_once(counted):
-    calls = counted(policy, "check_rows")
-    assert solve(MDP(P, R, 0.95)).policy["0"] == "1"
-    assert calls == {"check_rows": 1}
+def test_rows_that_a_sweep_has_found_are_not_looked_at_again(counted):
+    calls, mdp = counted(policy, "check_rows"), MDP(P, R, 0.95)
+    found = solve(mdp).policy
+    assert found["0"] == "1"
+    assert calls == {}
+    Policy(mdp, rows=found.rows)
+    assert calls == {"check_rows": 1}, "those that a caller gives are"
 
 
 @pytest.mark.parametrize("seed", range(20))

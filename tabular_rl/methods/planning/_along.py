@@ -68,6 +68,10 @@ def leads_one_way(outcomes: tuple[Any, ...], here: Floats, v: Floats) -> bool:
     outcomes : (begin, end, next_state, prob), where those of the policy in each of the states are begin ≤ k < end
     here, v : the values of these states, and of all
 
+    Returns
+    -------
+    True where one of the two has at least ONE_WAY of the probability of all moves that change the value.
+
     Examples
     --------
     States 0, 1 and 2 follow each other. Where the last leads to the first, values cannot rise all the way.
