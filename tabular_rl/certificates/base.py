@@ -91,6 +91,10 @@ class Certifier:
         """Return what no value falls below or exceeds, without values to start from; ∓inf where nothing is known."""
         return -np.inf, np.inf
 
+    def known(self) -> tuple[NDArray[np.bool_], Floats] | None:
+        """Return states (S,) whose values under the policy need no solving, and these values (S,); None for nothing."""
+        return None
+
     def worth_nothing(self) -> bool:
         """Return whether every reward is exactly 0, and so every value: sums of zeros are not rounded."""
         mdp, exact = self.mdp, self.mdp.exact

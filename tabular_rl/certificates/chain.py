@@ -25,7 +25,8 @@ STEPS = 64  # of T_π from 0, where there is no other bound
 class PolicyChain:
     """The chain of a policy that ends surely in the states `zero` (S,), where its value is 0.
 
-    Where it is `sure` to earn at least `floor` it counts as having ended, with that; then it has no upper bounds.
+    Where it is `sure` to earn at least `floor` it counts as having ended: with that for lower bounds, and with
+    `ceiling`, what no value exceeds, for upper ones.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class PolicyChain:
         zero: Mask,
         time: Floats | None = None,
         floor: tuple[Mask, float] | None = None,
+        ceiling: float = math.inf,
     ) -> None:
         mdp = sweeper.mdp
         self.sweeper, self.mdp, self.policy, self.zero = sweeper, mdp, policy, zero
         none: Mask = np.zeros(mdp.S, dtype=bool)
         self.sure, self.floor = floor or (none, 0.0)
+        self.ceiling = ceiling
         self.ends = zero | self.sure
         self.moving = self.outside(self.ends)
         self.large = LargeRewards(mdp)
@@ -56,15 +59,19 @@ class PolicyChain:
         probs = np.where(ends[mdp.pair_state], 0.0, policy.weights)
         return Policy.partial(mdp, probs=probs, exact=policy.exact)
 
-    def _placed(self, x: Floats) -> Floats:
-        """Values x (S,), in place, as they are known where it ends: 0, or the floor."""
-        x[self.zero], x[self.sure] = 0.0, self.floor
+    def placed(self, x: Floats, side: int = -1) -> Floats:
+        """Values x (S,), in place, as they are known where it ends: 0, or the floor (side -1) and the ceiling (1)."""
+        x[self.zero], x[self.sure] = 0.0, self.floor if side < 0 else self.ceiling
         return x
 
     def bounds(self, v: Floats, sweeps: int, above: bool = True) -> tuple[Floats, Floats, float]:
         """Return (lower, upper, smallest provable width), ∓inf where nothing is verified."""
-        v = self._placed(np.array(v))
+        v = self.placed(np.array(v))
         low, high = self.sweeper.policy(self.moving, v, self._out)
+        top = v
+        if above and self.sure.any():
+            top = self.placed(v.copy(), 1)
+            high = self.sweeper.policy(self.moving, top, self._out)[1]
         fall, rise = max(0.0, -low), max(0.0, high)
         none = np.where(self.zero, 0.0, math.inf)
         if not (self.sweeper.all_finite(v) and math.isfinite(fall) and math.isfinite(rise)):
@@ -73,13 +80,16 @@ class PolicyChain:
             self._settle(v, sweeps)
         vmax = self.sweeper.norm(v)
         lower = self._verified(v, fall, vmax, -1)
-        upper = self._verified(v, rise, vmax, 1) if above else none
+        upper = self._verified(top, rise, self.sweeper.norm(top), 1) if above else none
         lower = self._from_zero(-1) if lower is None else lower
         upper = self._from_zero(1) if upper is None else upper
+        upper = none if upper is None else upper
+        if above and self.sure.any():  # with u the ceiling c there: T_π min(u, c) ≤ min(u, c)
+            upper = np.where(self.zero, 0.0, np.minimum(upper, self.ceiling))
         smallest = 0.0
         if self.settled:
             smallest = self._error(vmax) * steps_counted(self.time) * (2 if above else 1)
-        return -none if lower is None else lower, none if upper is None else upper, smallest
+        return -none if lower is None else lower, upper, smallest
 
     def bent(self, v: Floats, away: float) -> Floats | None:
         """Return a lower bound (S,) by a concave function of values v, where that takes little work.
@@ -89,7 +99,7 @@ class PolicyChain:
         v : (S,) the values
         away : how far below v it is, unless more is needed
         """
-        v = self._placed(np.array(v))
+        v = self.placed(np.array(v))
         error = self._error(self.sweeper.norm(v))
         d = ConcaveBounds(self.sweeper).below(v, self.ends, away, error, self.moving)
         if d is None:
@@ -130,9 +140,9 @@ class PolicyChain:
         0 ≤ T_π 0 ≤ T_π² 0 ≤ ... ≤ v_π in the first case.
         """
         signs = reward_signs(self.mdp)[self.policy.takes & ~self.ends[self.mdp.pair_state]]
-        if (signs * side > 0).any():
+        if (signs * side > 0).any() or (side > 0 and self.sure.any()):
             return None
-        x = self._placed(np.zeros(self.mdp.S))
+        x = self.placed(np.zeros(self.mdp.S))
         for _ in range(STEPS):
             stepped = self._stepped(x, self.sweeper.norm(x), side)
             x = np.minimum(x, stepped) if side > 0 else np.maximum(x, stepped)
@@ -143,7 +153,7 @@ class PolicyChain:
         error = self._error(vmax)
         self.sweeper.policy(self.moving, x, self._out)
         stepped: Floats = up(self._out + error) if side > 0 else down(self._out - error)
-        return self._placed(stepped)
+        return self.placed(stepped, side)
 
     def _settle(self, v: Floats, sweeps: int) -> None:
         """Bring w to w ≥ 1 - SETTLED + P_π w: as it is, by elimination, or by sweeps."""

@@ -1,8 +1,8 @@
 """States that a policy surely earns the most from that anybody can (γ = 1), and how much that is: a floor.
 
-Let c be the ceiling of certificates/upper.py. In a set W that a policy leaves by ending alone, let each reward
-r(s,π(s)) be at least c' p(end|s,π(s)). Then T_π c' ≥ c' on W, so that c' ≤ v_π there, however long the policy takes.
-Chances of one are such values: no time to the end is needed where they are proven.
+Let c be the ceiling, which no value exceeds since T c ≤ c. In a set W that a policy leaves by ending alone, let each
+reward r(s,π(s)) be at least c' p(end|s,π(s)). Then T_π c' ≥ c' on W, so that c' ≤ v_π there, however long the policy
+takes. Chances of one are such values: no time to the end is needed where they are proven.
 """
 
 from __future__ import annotations
@@ -14,11 +14,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.model.graph.search import Mask, edges, policy_can_reach
+from tabular_rl.model.graph.total import reward_signs
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.rounding import TINY, down, roundings, up
-from tabular_rl.model.rows import Ints, places
+from tabular_rl.model.rows import Ints, over_rows, places
 
+FEW = 32  # rows that are looked at one by one, before all are
 NEAR = 2.0**-40  # of the ceiling: what a floor may be below it
+
+
+def ceiling_of(mdp: MDP) -> float:
+    """A number c that no value exceeds where all that is earned is earned on ending; inf where that is not so.
+
+    T u ≤ u for u = c off terminals, where r(s,a) ≤ c p(end|s,a) for all rows: say, where r(s,a,s') ≤ 0 unless s'
+    ends, and then r(s,a,s') ≤ c.
+    """
+    if mdp.reward is not None:
+        ends, paid = mdp.terminal[mdp.next_state], mdp.sign * mdp.reward
+        earned = paid > 0
+        if mdp.exact is not None and mdp.exact.reward is not None:  # where fractions are below the floats
+            earned[paid == 0] = mdp.sign * mdp.exact.reward.num[paid == 0] > 0
+        if not earned[~ends].any():
+            most = float(np.max(paid, initial=0.0, where=ends))
+            return float(up(most)) if earned.any() else 0.0
+    earns = reward_signs(mdp) > 0
+    if not earns.any():
+        return 0.0
+    for i in np.flatnonzero(earns)[:FEW].tolist():
+        if not mdp.terminal[mdp.next_state[mdp.row_ptr[i] : mdp.row_ptr[i + 1]]].any():
+            return math.inf
+    rows = np.flatnonzero(earns)
+    size = np.diff(mdp.row_ptr)[rows]
+    k = places(mdp.row_ptr[rows], size)
+    ptr = np.concatenate([[0], np.cumsum(size)])
+    end = over_rows(np.add, mdp.prob[k] * mdp.terminal[mdp.next_state[k]], ptr)
+    least = down(end * (1 - roundings(mdp.facts.longest_row + 4) - 2 * mdp.facts.mass_defect))
+    if not (least > 0).all():
+        return math.inf
+    most = up(up(mdp.sign * mdp.r[rows]) + mdp.facts.r_error)
+    return float(np.max(up(most / least), initial=0.0))
 
 
 def floor_of(mdp: MDP, rows: Ints, zero: Mask, ceiling: float, signs: NDArray[np.int8]) -> tuple[Mask, float]:

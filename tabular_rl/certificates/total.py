@@ -29,7 +29,7 @@ from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.certificate import Certificate, largest_width
 from tabular_rl.certificates.chain import PolicyChain
 from tabular_rl.certificates.fine import FineBounds
-from tabular_rl.certificates.floor import floor_of
+from tabular_rl.certificates.floor import ceiling_of, floor_of
 from tabular_rl.certificates.upper import FEW, UpperBounds
 from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.search import Mask, policy_can_reach, repaired, row_mask_of
@@ -132,15 +132,31 @@ class TotalCertifier(Certifier):
         >>> bool(proven.lower[0] <= -2 <= proven.upper[0]), proven.width < 0.003
         (True, True)
         """
-        if self._chain is None or self._chain.policy is not policy:
-            self._chain = PolicyChain(self.clocked.of(self.mdp), policy, zero_of_policy(self.mdp, policy))
-        lower, upper, smallest = self._chain.bounds(v, self.sweeps)
+        lower, upper, smallest = self._chain_of(policy).bounds(v, self.sweeps)
         if policy.rows is not None and self._too_coarse(smallest):
             below, above = self._beside(v, -1), self._beside(v, 1)
             if below is not None and above is not None:
                 lower, upper = np.maximum(lower, below), np.minimum(upper, above)
                 smallest = min(smallest, largest_width(lower, upper))
         return Certificate(lower, upper, smallest=smallest, note=_note(self.mdp, lower, upper))
+
+    def known(self) -> tuple[Mask, Floats] | None:
+        """Return where the policy ends, or is sure of the most that can be earned, and the values (S,) there."""
+        if self.policy is None:
+            return None
+        chain = self._chain_of(self.policy)
+        return chain.ends, chain.placed(np.zeros(self.mdp.S))
+
+    def _chain_of(self, policy: Policy) -> PolicyChain:
+        """The chain of a policy whose values are asked for, with its floor and the ceiling."""
+        if self._chain is None or self._chain.policy is not policy:
+            mdp, zero, floor, ceiling = self.mdp, zero_of_policy(self.mdp, policy), None, math.inf
+            if policy.rows is not None:
+                ceiling = ceiling_of(mdp)
+                if 0 < ceiling < math.inf:
+                    floor = floor_of(mdp, policy.rows, zero, ceiling, reward_signs(mdp))
+            self._chain = PolicyChain(self.clocked.of(mdp), policy, zero, None, floor, ceiling)
+        return self._chain
 
     def control(self, v: Floats, rows: Ints | None = None) -> Certificate:
         """Return the proven interval of v* from any values v (S,), with the decisions on actions.

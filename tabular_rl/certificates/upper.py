@@ -13,11 +13,12 @@ from functools import cached_property
 import numpy as np
 
 from tabular_rl.certificates.concave import ConcaveBounds
+from tabular_rl.certificates.floor import ceiling_of
 from tabular_rl.model.graph.search import Mask, repaired
 from tabular_rl.model.graph.total import TotalReward, reward_signs
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rounding import LargeRewards, down, roundings, shared_error, up
-from tabular_rl.model.rows import Floats, Ints, over_rows, places
+from tabular_rl.model.rounding import LargeRewards, shared_error, up
+from tabular_rl.model.rows import Floats, Ints, over_rows
 from tabular_rl.solving.elimination import chain_solution
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -130,36 +131,8 @@ class UpperBounds:
 
     @cached_property
     def ceiling(self) -> float:
-        """A number c that no value exceeds where all that is earned is earned on ending; inf where that is not so.
-
-        T u ≤ u for u = c off terminals, where r(s,a) ≤ c p(end|s,a) for all rows: say, where r(s,a,s') ≤ 0 unless s'
-        ends, and then r(s,a,s') ≤ c.
-        """
-        mdp = self.mdp
-        if mdp.reward is not None:
-            ends, paid = mdp.terminal[mdp.next_state], mdp.sign * mdp.reward
-            earned = paid > 0
-            if mdp.exact is not None and mdp.exact.reward is not None:  # where fractions are below the floats
-                earned[paid == 0] = mdp.sign * mdp.exact.reward.num[paid == 0] > 0
-            if not earned[~ends].any():
-                most = float(np.max(paid, initial=0.0, where=ends))
-                return float(up(most)) if earned.any() else 0.0
-        earns = reward_signs(mdp) > 0
-        if not earns.any():
-            return 0.0
-        for i in np.flatnonzero(earns)[:FEW].tolist():
-            if not mdp.terminal[mdp.next_state[mdp.row_ptr[i] : mdp.row_ptr[i + 1]]].any():
-                return math.inf
-        rows = np.flatnonzero(earns)
-        size = np.diff(mdp.row_ptr)[rows]
-        k = places(mdp.row_ptr[rows], size)
-        ptr = np.concatenate([[0], np.cumsum(size)])
-        end = over_rows(np.add, mdp.prob[k] * mdp.terminal[mdp.next_state[k]], ptr)
-        least = down(end * (1 - roundings(mdp.facts.longest_row + 4) - 2 * mdp.facts.mass_defect))
-        if not (least > 0).all():
-            return math.inf
-        most = up(up(mdp.sign * mdp.r[rows]) + mdp.facts.r_error)
-        return float(np.max(up(most / least), initial=0.0))
+        """What no value exceeds, inf where nothing is known: see `ceiling_of`."""
+        return ceiling_of(self.mdp)
 
     def _descended(self, v: Floats, rise: float, fall: float, sweeps: int) -> tuple[Floats, Floats, float]:
         """What `bound` returns, from a u ≥ T u not far above v."""

@@ -109,16 +109,15 @@ def linear_solve(
     0.666666666667
     """
     run = linear_solve.run(locals())
-    zero = policy_zero(mdp, policy)
-    v, certificate = np.zeros(mdp.S), None
+    judge, v, certificate = certifier(mdp, policy), np.zeros(mdp.S), None
+    ends, known = judge.known() or (None, None)
     try:
         with run.until_stopped():
-            v = policy_values(mdp, policy, linear_solver, run, zero)
+            v = policy_values(mdp, policy, linear_solver, run, ends, known)
             run.did("linear solves")
     except NumericalError as error:
         run.remark(str(error))  # what can be proven without a solution is the answer
     if run.stopped is None or mdp.problem.contracts:
-        judge = certifier(mdp, policy)
         judge.wanted = min(tolerance * (float(np.max(np.abs(v), initial=0.0)) if relative else 1.0), USUAL)
         certificate = judge.certificate(v)
     return conclude(run, mdp, certificate, task="prediction", policy=policy, v=v)
@@ -134,7 +133,12 @@ def policy_zero(mdp: MDP, policy: Policy) -> Mask | None:
 
 
 def policy_values(
-    mdp: MDP, policy: Policy, how: str = "auto", run: Run | None = None, zero: Mask | None = None
+    mdp: MDP,
+    policy: Policy,
+    how: str = "auto",
+    run: Run | None = None,
+    zero: Mask | None = None,
+    known: Floats | None = None,
 ) -> Floats:
     """Return v_π (S,) in the sign of maximisation, 0 where `zero`.
 
@@ -144,6 +148,7 @@ def policy_values(
     how : "dense", "sparse", "elimination" or "iterative"; "auto" follows size and structure
     run : whose clock is looked at, and which keeps remarks; None for none
     zero : (S,) the states that are worth 0 and are not solved for, at γ = 1 those of `policy_zero`
+    known : (S,) what these are worth where that is not 0, and 0 in all others
 
     Returns
     -------
@@ -154,11 +159,16 @@ def policy_values(
     OptionError : "dense" for more than 20,000 states, or a factorization that does not fit in memory
     NumericalError : the system cannot be solved in floating point
     """
-    return chain_values(Sweeper(mdp, run), policy, how, run, zero)
+    return chain_values(Sweeper(mdp, run), policy, how, run, zero, known)
 
 
 def chain_values(
-    sweeper: Sweeper, policy: Policy, how: str = "auto", run: Run | None = None, zero: Mask | None = None
+    sweeper: Sweeper,
+    policy: Policy,
+    how: str = "auto",
+    run: Run | None = None,
+    zero: Mask | None = None,
+    known: Floats | None = None,
 ) -> Floats:
     """Return v_π (S,), as `policy_values`, over the rows of a sweeper.
 
@@ -168,19 +178,23 @@ def chain_values(
     Parameters
     ----------
     sweeper : of the model
-    policy, how, run, zero : as in `policy_values`
+    policy, how, run, zero, known : as in `policy_values`
 
     Returns
     -------
     v_π (S,), in the sign of maximisation.
     """
-    S, gamma = sweeper.mdp.S, float(sweeper.rows[4])
+    S, gamma, b = sweeper.mdp.S, float(sweeper.rows[4]), None
+    at: Floats | float = 0.0
+    if known is not None and known.any():
+        at, b = known, np.empty(S)
+        sweeper.policy(policy, known, b)
     if how == "elimination" or (how == "auto" and (gamma == 1 or S > DENSE_STATES)):
         from tabular_rl.solving.elimination import chain_solution
 
-        v = chain_solution(sweeper, policy, sweeper.mdp.terminal if zero is None else zero, sweeps=0)
+        v = chain_solution(sweeper, policy, sweeper.mdp.terminal if zero is None else zero, b, sweeps=0)
         if v is not None:
-            return v
+            return v + at
         if how == "elimination":
             how = "auto"
             if run is not None:
@@ -189,7 +203,8 @@ def chain_values(
         how = "dense"
     if how == "dense":
         _dense_fits(S)
-    return solve_chain(*sweeper.policy_system(policy, how == "dense"), gamma, how, run, zero)
+    P_pi, r_pi = sweeper.policy_system(policy, how == "dense")
+    return solve_chain(P_pi, r_pi if b is None else b, gamma, how, run, zero) + at
 
 
 def improve(sweeper: Sweeper, v: Floats, rows: Ints, ahead: bool = False) -> tuple[bool, float, float]:
