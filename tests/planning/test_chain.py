@@ -8,15 +8,17 @@ import reference
 from random_models import random_model, random_policy
 from sized_models import garnet
 
-from tabular_rl import Policy, Status, evaluate
+from tabular_rl import MDP, Policy, Status, evaluate
 from tabular_rl.methods.planning import _chain
-from tabular_rl.methods.planning._chain import chain_model, fits
+from tabular_rl.methods.planning._chain import by_little, chain_model, fits
 
 
 @pytest.fixture
 def small(monkeypatch):
     """Let small models be evaluated so."""
     monkeypatch.setattr(_chain, "SMALL", 0)
+    monkeypatch.setattr(_chain, "LARGE", 0)
+    monkeypatch.setattr(_chain, "SHORT", 0)  # none is eliminated first
 
 
 def planned(answer):
@@ -37,6 +39,51 @@ def test_intervals_hold_the_exact_values(small):
         assert answer.v == pytest.approx(truth, abs=1e-6)
         through += planned(answer)
     assert through > 30
+
+
+@pytest.mark.parametrize("thin", [True, False])
+def test_a_chain_that_is_eliminated_in_few_steps_is_not_planned_on(small, monkeypatch, thin):
+    monkeypatch.setattr(_chain, "SHORT", 100)
+    monkeypatch.setattr(_chain, "THIN", 50 if thin else 0)
+    monkeypatch.setattr(_chain, "MANY", 0)
+    eliminated = 0
+    for seed in range(30):
+        mdp = random_model(seed, exact=seed % 2 == 0, sense=("max", "min")[seed % 3 == 0], S=2 + seed % 6)
+        policy = random_policy(mdp, seed, stochastic=False)
+        answer = evaluate(mdp, policy)
+        truth = [float(x) for x in reference.exact_policy_value(mdp, policy)]
+        assert answer.status is Status.CERTIFIED
+        assert np.all(answer.lower <= np.nextafter(truth, np.inf)), seed
+        assert np.all(answer.upper >= np.nextafter(truth, -np.inf)), seed
+        eliminated += answer.why.endswith("eliminated in few steps")
+    assert eliminated >= 28 if thin else eliminated < 15, "without steps those without a cycle alone"
+
+
+def test_few_sweeps_are_made_first():
+    mdp = garnet(0, S=600).replace(gamma=0.25)
+    policy = Policy(mdp, rows=mdp.pair_ptr[:-1])
+    answer = evaluate(mdp, policy)
+    P_pi, r_pi = mdp.P.toarray()[policy.rows], mdp.r[policy.rows]
+    truth = np.linalg.solve(np.eye(600) - 0.25 * P_pi, r_pi)
+    assert answer.status is Status.CERTIFIED
+    assert answer.why.endswith("few sweeps suffice")
+    assert set(answer.work) == {"sweeps"}
+    assert answer.work["sweeps"] <= _chain.SOON
+    assert ((answer.lower - 1e-12 <= truth) & (truth <= answer.upper + 1e-12)).all()
+
+
+def test_a_model_that_has_ended_is_not_eliminated(small):
+    mdp = MDP.from_rows(
+        pair_ptr=[0, 0, 0],
+        pair_action=[],
+        row_ptr=[0],
+        next_state=[],
+        prob=[],
+        reward=[],
+        gamma=0.9,
+        terminal=[True, True],
+    )
+    assert by_little(mdp, Policy(mdp, rows=np.array([-1, -1])), {"tolerance": 1e-6}) is None
 
 
 def test_the_chain_has_the_rows_of_the_policy():
@@ -66,6 +113,7 @@ def test_values_that_are_not_proven_soon_are_left_to_other_methods(small, monkey
     right = evaluate(mdp, policy)
     assert planned(right)
     wrong = right.but(v=right.v + np.arange(mdp.S) * 1e3)
+    monkeypatch.setattr(_chain, "SWEEPS", 4)
     monkeypatch.setattr("tabular_rl.methods.planning.auto.quickest", spoil(wrong))
     answer = evaluate(mdp, policy)
     assert answer.status is Status.CERTIFIED

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.certificates import certifier
+from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.formats.memory import free_memory
@@ -109,7 +110,7 @@ def linear_solve(
     0.666666666667
     """
     run = linear_solve.run(locals())
-    judge, v, certificate = certifier(mdp, policy), np.zeros(mdp.S), None
+    judge, v = certifier(mdp, policy), np.zeros(mdp.S)
     ends, known = judge.known() or (None, None)
     try:
         with run.until_stopped():
@@ -117,10 +118,28 @@ def linear_solve(
             run.did("linear solves")
     except NumericalError as error:
         run.remark(str(error))  # what can be proven without a solution is the answer
-    if run.stopped is None or mdp.problem.contracts:
-        judge.wanted = min(tolerance * (float(np.max(np.abs(v), initial=0.0)) if relative else 1.0), USUAL)
+    return concluded(run, judge, v)
+
+
+def concluded(run: Run, judge: Certifier, v: Floats) -> Solution:
+    """The answer of a linear solve with what is proven of its values.
+
+    Parameters
+    ----------
+    run : with the tolerance that is asked for
+    judge : of the policy
+    v : (S,) its values, in the sign of maximisation
+
+    Returns
+    -------
+    Solution
+    """
+    certificate = None
+    if run.stopped is None or judge.mdp.problem.contracts:
+        scale = float(np.max(np.abs(v), initial=0.0)) if run.options["relative"] else 1.0
+        judge.wanted = min(run.options["tolerance"] * scale, USUAL)
         certificate = judge.certificate(v)
-    return conclude(run, mdp, certificate, task="prediction", policy=policy, v=v)
+    return conclude(run, judge.mdp, certificate, task="prediction", policy=judge.policy, v=v)
 
 
 class Singular(NumericalError):

@@ -1,7 +1,8 @@
 """A policy evaluated as the only one of a model: its rows are a model of their own, which methods of planning solve.
 
 They know of structure: groups of states that change alike, periods, an order in which value flows, one order of
-elimination. Nothing of what they find is claimed: a sweep of policy evaluation over the model itself proves it.
+elimination. Nothing of what they find is claimed: a sweep of policy evaluation over the model itself proves it. Where
+the chain of the policy is eliminated in few steps, none of that is needed.
 """
 
 from __future__ import annotations
@@ -11,22 +12,69 @@ from typing import Any
 
 import numpy as np
 
+from tabular_rl.certificates import certifier
+from tabular_rl.methods.exact.linear_solve import concluded, linear_solve
 from tabular_rl.methods.planning.policy_evaluation import policy_evaluation
 from tabular_rl.methods.planning.policy_iteration import SMALL
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.solving.cost import Facts
+from tabular_rl.solving.elimination import THIN, chain_parts
 from tabular_rl.solving.run import Run
-from tabular_rl.solving.solution import Solution
+from tabular_rl.solving.solution import Solution, Status
 from tabular_rl.solving.sweeps import Sweeper
 
 LONG = 16  # outcomes of a row from which sweeps take less than to make a model of them
-SWEEPS = 4  # that the values may need to be proven; where they need more, something else is quicker
+SHORT = 4  # outcomes of a row, on average, up to which a chain may be eliminated in few steps
+MANY = 1_000_000  # steps in all that are few
+LARGE = 20_000  # states up to which a linear solve takes less than to plan, but where moves lead anywhere
+SOON = 16  # sweeps that are made first up to there: where a model mixes well they suffice
+SWEEPS = 40  # that the values may need to be proven; where they need more, something else is quicker
 
 
 def fits(mdp: MDP, policy: Policy) -> bool:
-    """Whether a policy takes one action a state, in a discounted model that is not small and has no long rows."""
+    """Whether a policy takes one action a state, in a discounted model that has no long rows and no quick solution."""
     plain = policy.rows is not None and not policy.timed and not mdp.problem.timed
-    return plain and mdp.gamma < 1 and mdp.S > SMALL and LONG * mdp.L >= mdp.K
+    if not plain or mdp.gamma == 1 or mdp.S <= SMALL or LONG * mdp.L < mdp.K:
+        return False
+    return mdp.S > LARGE or Facts(mdp).scattered
+
+
+def by_little(mdp: MDP, policy: Policy, given: dict[str, Any]) -> Solution | None:
+    """The values of a policy that fits, by few sweeps or by elimination in few steps; None where neither is seen.
+
+    Parameters
+    ----------
+    mdp, policy : the model, and one action a state
+    given : tolerance, relative and time_limit
+
+    Returns
+    -------
+    Solution of policy evaluation or of a linear solve, or None.
+    """
+    assert policy.rows is not None
+    if mdp.S <= LARGE:
+        soon = policy_evaluation(mdp, policy, sweeps=SOON, **given)
+        if soon.status in (Status.TIME_SPENT, Status.INTERRUPTED):
+            return soon
+        if soon.status.reached:
+            return soon.but(why="the interval shrinks as the model mixes: few sweeps suffice")
+    live = policy.rows >= 0
+    rows = policy.rows[live]
+    if not len(rows) or int((mdp.row_ptr[rows + 1] - mdp.row_ptr[rows]).sum()) > SHORT * len(rows):
+        return None
+    run, judge, v = linear_solve.run({**given, "linear_solver": "auto"}), certifier(mdp, policy), None
+    with run.until_stopped():
+        r = judge.sweeper.rows[5] * judge.sweeper.rows[3][np.where(live, policy.rows, 0)]
+        parts = chain_parts(judge.sweeper.flow, policy.rows, mdp.gamma, mdp.terminal, run)
+        v = parts.solve(r, 0, max(THIN, MANY // mdp.S))
+    if run.stopped is not None:
+        return concluded(run, judge, np.zeros(mdp.S))
+    if v is None:
+        return None
+    run.did("linear solves")
+    why = "one linear solve is the answer: the chain of the policy is eliminated in few steps"
+    return concluded(run, judge, v).but(why=why)
 
 
 def chain_model(mdp: MDP, policy: Policy) -> MDP:

@@ -11,7 +11,7 @@ from typing import Any
 from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.methods.exact._integers import quick_states
 from tabular_rl.methods.exact.rational import rational, rational_evaluation
-from tabular_rl.methods.planning._chain import by_chain, chain_model, fits
+from tabular_rl.methods.planning._chain import by_chain, by_little, chain_model, fits
 from tabular_rl.model import hooks
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -94,9 +94,12 @@ def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution
 
 
 def _evaluated(mdp: MDP, policy: Policy, given: dict[str, Any]) -> Solution:
-    """The values of a policy: by planning on its chain where that fits, else by the method of the least estimate."""
+    """The values of a policy: by little work or by planning on its chain where it fits, else by the least estimate."""
     started, found = time.monotonic(), None
     if fits(mdp, policy):
+        found = by_little(mdp, policy, given)
+        if found is not None:  # of elimination up to rounding: nothing else would be nearer
+            return found
         chain = chain_model(mdp, policy)
         found = by_chain(mdp, policy, given, partial(quickest, chain, None))
         if found.status.reached or found.status in (Status.TIME_SPENT, Status.INTERRUPTED):
