@@ -249,6 +249,19 @@ def test_work_space_keeps_within_its_room(monkeypatch):
         assert seen == ["stored", "kinds" if kinds else "numbers"]
 
 
+def test_rows_of_a_grid_find_room_at_any_size(monkeypatch):
+    """What is there beside a share of the model does not grow with it: without that they are still packed."""
+    mdp = grid(30, "9/10")
+    mdp = MDP.from_rows(
+        pair_ptr=mdp.pair_ptr, pair_action=mdp.pair_action, row_ptr=mdp.row_ptr, next_state=mdp.next_state,
+        prob=mdp.prob, r=mdp.r, gamma=0.9, terminal=mdp.terminal,
+    )  # fmt: skip
+    monkeypatch.setattr(_ordered, "ROOM", 0)
+    assert isinstance(storage(mdp, None), Packed)
+    monkeypatch.setattr(_ordered, "SHARE", 0.5)
+    assert isinstance(storage(mdp, None), Stored), "half of it was too little"
+
+
 def test_rows_of_a_grid_are_of_few_kinds():
     """The ways into up to four cells nearby, from the middle and beside walls: no more on a larger grid."""
     sizes = []

@@ -14,7 +14,8 @@ from tabular_rl.solving.sweeps import Sweeper
 WIDTHS = (2, 3, 4, 5, 6, 8, 12, 16)  # of packed rows: each is compiled once
 ROUNDS = 20  # of looking for states that some row may lead to one in line
 OUTCOMES_OF_A_CALL = 1 << 20
-ROOM = 200_000_000  # bytes of work space, beside half of what the model takes
+SHARE = 0.65  # of what the model takes that may be work space: rows of a grid of any size find room in it
+ROOM = 200_000_000  # bytes beside that
 KINDS = 256  # of rows, at most: their numbers stay in the cache
 
 
@@ -325,7 +326,7 @@ def in_line(
     line : its states in line
     v : (S,) the first values
     rows : (S,) the first row of each state, -1 where there is none
-    room : bytes of work space; by default half of what the model takes and 200 MB
+    room : bytes of work space; by default SHARE of what the model takes and 200 MB
 
     Returns
     -------
@@ -333,7 +334,7 @@ def in_line(
     """
     mdp, W = sweeper.mdp, width_of(line.longest)
     if room is None:
-        room = mdp.nbytes / 2 + ROOM
+        room = SHARE * mdp.nbytes + ROOM
     room -= 8 * mdp.L + 64 * mdp.S  # what the proof and the values take
     if W == 0 or line.acyclic:
         return Stored(sweeper, line, v, rows)
