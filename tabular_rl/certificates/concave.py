@@ -21,7 +21,7 @@ import numpy as np
 
 from tabular_rl.model.graph.search import Mask
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rows import Floats, Ints, places
+from tabular_rl.model.rows import Floats, Ints, places, pointers
 from tabular_rl.solving.elimination import Elimination
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -172,7 +172,7 @@ class _Part:
         place[states] = np.arange(n)
         outside, gained = d.copy(), np.empty(len(rows))
         outside[states] = 0.0
-        self.ptr, ptr = _pointers(size, mdp.pair_ptr.dtype), _pointers(length, row_ptr.dtype)
+        self.ptr, ptr = pointers(size, mdp.pair_ptr.dtype), pointers(length, row_ptr.dtype)
         to, prob, kernels, every = (
             next_state[k],
             prob[k],
@@ -215,9 +215,3 @@ class _Part:
         chain: Any = Elimination((begin, end, to.view(ptr.dtype), prob), 1.0, zero, self.run)
         solved: Floats | None = chain.solve(np.append(c[taken] / unit, 0.0))
         return solved
-
-
-def _pointers(size: Any, dtype: Any) -> Any:
-    ptr = np.zeros(len(size) + 1, dtype=dtype)
-    np.cumsum(size, out=ptr[1:])
-    return ptr

@@ -107,6 +107,17 @@ def places(first: NDArray[Any], size: NDArray[Any]) -> Ints:
     return found
 
 
+def pointers(size: NDArray[Any], dtype: Any = np.int64) -> NDArray[Any]:
+    """Return where rows of these sizes begin that lie side by side, and where the last one ends.
+
+    >>> pointers(np.array([2, 0, 3])).tolist()
+    [0, 2, 2, 5]
+    """
+    ptr = np.zeros(len(size) + 1, dtype=dtype)
+    np.cumsum(size, out=ptr[1:])
+    return ptr
+
+
 def row_sums(values: NDArray[Any], ptr: Ints) -> Floats:
     """Return the sums of values over rows, or over states; 0 for those without."""
     return over_rows(np.add, values, ptr)

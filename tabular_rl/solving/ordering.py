@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.rows import Ints
+from tabular_rl.model.rows import Ints, pointers
 
 NARROW = 8  # states that short moves lead across, in a narrow band
 WIDE = 64  # and in a wide one
@@ -148,12 +148,6 @@ def _place(S: int, order: Ints) -> Ints:
     return place
 
 
-def _pointers(counts: Ints) -> Ints:
-    ptr = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=ptr[1:])
-    return ptr
-
-
 # -- least degree -----------------------------------------------------------------------------------------------------
 
 
@@ -207,7 +201,7 @@ def least_degree_pattern(
 
     S, hubs = len(outside), np.asarray(hubs, dtype=np.int32)
     room = np.where(outside, 0, np.bincount(out, minlength=S) + np.diff(ptr))
-    ends = _pointers(room)
+    ends = pointers(room)
     pool, degree = np.empty(int(ends[-1]) + 2 * most, dtype=np.int32), np.zeros(S, dtype=np.int32)
     lists, seen = (ends[:-1].copy(), degree, room, pool), np.full(S, -1, dtype=np.int32)
     ordering.neighbours(ptr, out, outside, seen, lists)

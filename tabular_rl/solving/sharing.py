@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.kernels._plain import kernels
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.rows import Floats, places
+from tabular_rl.model.rows import Floats, places, pointers
 
 if TYPE_CHECKING:
     from tabular_rl.solving.sweeps import Sweeper
@@ -79,8 +79,7 @@ def shared(mdp: MDP, next_state: NDArray[Any]) -> Shared | None:
         return None
     first, kind = mdp.kinds
     size = mdp.row_ptr[first + 1] - mdp.row_ptr[first]
-    ptr = np.zeros(len(first) + 1, dtype=mdp.row_ptr.dtype)
-    np.cumsum(size, out=ptr[1:])
+    ptr = pointers(size, mdp.row_ptr.dtype)
     to, prob = _outcomes(mdp, next_state, first, size)
     kinds = ptr, to, prob, np.zeros(len(first)), 1.0, 1.0
     found, run = _shared(kinds, kind, mdp.S), None

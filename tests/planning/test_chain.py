@@ -25,19 +25,28 @@ def planned(answer):
     return answer.why.startswith("the rows of the policy are a model of their own")
 
 
+def certified(mdp, policy):
+    """The answer, which is certified and whose intervals hold the exact values."""
+    answer = evaluate(mdp, policy)
+    truth = [float(x) for x in reference.exact_policy_value(mdp, policy)]
+    assert answer.status is Status.CERTIFIED
+    assert np.all(answer.lower <= np.nextafter(truth, np.inf))
+    assert np.all(answer.upper >= np.nextafter(truth, -np.inf))
+    assert answer.v == pytest.approx(truth, abs=1e-6)
+    return answer
+
+
+def few_states(seed):
+    """A model of a few states, and a policy of one action a state."""
+    sense = ("max", "min")[seed % 3 == 0]
+    mdp = random_model(seed, exact=seed % 2 == 0, sense=sense, S=2 + seed % 6)
+    return mdp, random_policy(mdp, seed, stochastic=False)
+
+
 def test_intervals_hold_the_exact_values(small):
     through = 0
     for seed in range(40):
-        sense = ("max", "min")[seed % 3 == 0]
-        mdp = random_model(seed, exact=seed % 2 == 0, sense=sense, S=2 + seed % 6)
-        policy = random_policy(mdp, seed, stochastic=False)
-        answer = evaluate(mdp, policy)
-        truth = [float(x) for x in reference.exact_policy_value(mdp, policy)]
-        assert answer.status is Status.CERTIFIED
-        assert np.all(answer.lower <= np.nextafter(truth, np.inf)), seed
-        assert np.all(answer.upper >= np.nextafter(truth, -np.inf)), seed
-        assert answer.v == pytest.approx(truth, abs=1e-6)
-        through += planned(answer)
+        through += planned(certified(*few_states(seed)))
     assert through > 30
 
 
@@ -48,14 +57,7 @@ def test_a_chain_that_is_eliminated_in_few_steps_is_not_planned_on(small, monkey
     monkeypatch.setattr(_chain, "MANY", 0)
     eliminated = 0
     for seed in range(30):
-        mdp = random_model(seed, exact=seed % 2 == 0, sense=("max", "min")[seed % 3 == 0], S=2 + seed % 6)
-        policy = random_policy(mdp, seed, stochastic=False)
-        answer = evaluate(mdp, policy)
-        truth = [float(x) for x in reference.exact_policy_value(mdp, policy)]
-        assert answer.status is Status.CERTIFIED
-        assert np.all(answer.lower <= np.nextafter(truth, np.inf)), seed
-        assert np.all(answer.upper >= np.nextafter(truth, -np.inf)), seed
-        eliminated += answer.why.endswith("eliminated in few steps")
+        eliminated += certified(*few_states(seed)).why.endswith("eliminated in few steps")
     assert eliminated >= 28 if thin else eliminated < 15, "without steps those without a cycle alone"
 
 

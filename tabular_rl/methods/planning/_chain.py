@@ -18,6 +18,7 @@ from tabular_rl.methods.planning.policy_evaluation import policy_evaluation
 from tabular_rl.methods.planning.policy_iteration import SMALL
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import pointers
 from tabular_rl.solving.cost import Facts
 from tabular_rl.solving.elimination import THIN, chain_parts
 from tabular_rl.solving.run import Run
@@ -83,10 +84,9 @@ def chain_model(mdp: MDP, policy: Policy) -> MDP:
     live = policy.rows >= 0
     listed = policy.rows[live]
     row_ptr, to, prob, r, *_ = Sweeper(mdp).over(listed).rows
-    ptr = np.zeros(mdp.S + 1, dtype=mdp.pair_ptr.dtype)
-    np.cumsum(live, out=ptr[1:])
     return MDP.from_rows(
-        pair_ptr=ptr, pair_action=np.zeros(len(listed), dtype=mdp.pair_action.dtype), row_ptr=row_ptr,
+        pair_ptr=pointers(live, mdp.pair_ptr.dtype), row_ptr=row_ptr,
+        pair_action=np.zeros(len(listed), dtype=mdp.pair_action.dtype),
         next_state=to.view(mdp.next_state.dtype), prob=prob, r=r, gamma=mdp.gamma, states=mdp.states, actions=1,
         terminal=mdp.terminal if mdp.terminal.any() else None, sense=mdp.sense, copy=False,
     )  # fmt: skip

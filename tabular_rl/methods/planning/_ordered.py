@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tabular_rl.model.rows import Floats, Ints
+from tabular_rl.model.rows import Floats, Ints, pointers
 from tabular_rl.solving.sweeps import Sweeper
 
 WIDTHS = (2, 3, 4, 5, 6, 8, 12, 16)  # of packed rows: each is compiled once
@@ -130,8 +130,7 @@ class Stored:
         self.kernels, self.sweeper, self.line = kernels, sweeper, line
         self.v, self.chosen = v, rows
         mdp = sweeper.mdp
-        self.before = np.zeros(mdp.S + 1, dtype=np.int64)
-        np.cumsum(np.diff(mdp.row_ptr[mdp.pair_ptr])[line.order], out=self.before[1:])
+        self.before = pointers(np.diff(mdp.row_ptr[mdp.pair_ptr])[line.order])
         self.blocks = blocks(self.before, line.without_rows, mdp.S)
 
     def improve(self) -> tuple[float, float]:
@@ -179,8 +178,7 @@ class Packed:
         self.kernels, self.sweeper, self.line = kernels, sweeper, line
         mdp, W = sweeper.mdp, width_of(line.longest)
         self.width = self.own_width = (0,) * W
-        self.ptr = np.zeros(mdp.S + 1, dtype=mdp.pair_ptr.dtype)
-        np.cumsum(np.diff(mdp.pair_ptr)[line.order], out=self.ptr[1:])
+        self.ptr = pointers(np.diff(mdp.pair_ptr)[line.order], mdp.pair_ptr.dtype)
         self.blocks = blocks(self.ptr.astype(np.int64) * W, line.without_rows, mdp.S)
         self.v, self.by_state = v[line.order], v
         self.chosen = np.where(np.diff(self.ptr) > 0, self.ptr[:-1], -1).astype(self.ptr.dtype)

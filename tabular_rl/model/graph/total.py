@@ -25,7 +25,7 @@ from tabular_rl.model.graph.search import (
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import Exact, RationalArray
-from tabular_rl.model.rows import Floats, Ints, lowest_rows, row_blocks
+from tabular_rl.model.rows import Floats, Ints, lowest_rows, pointers, row_blocks
 
 if TYPE_CHECKING:
     from tabular_rl.solving.sweeps import Sweeper
@@ -279,8 +279,7 @@ def _made_of(
     real = rows >= 0
     at = np.where(real, rows, 0)
     length = np.where(real, (mdp.row_ptr[at + 1] - mdp.row_ptr[at]).astype(np.int64), 1)
-    row_ptr = np.zeros(len(rows) + 1, dtype=np.int64)
-    np.cumsum(length, out=row_ptr[1:])
+    row_ptr = pointers(length)
     begin = np.where(real, mdp.row_ptr[at].astype(np.int64), mdp.K)
     # Outcome mdp.K stands for the one of staying.
     source = np.repeat(begin - row_ptr[:-1], length) + np.arange(row_ptr[-1])
@@ -305,8 +304,7 @@ def _made_of(
             reward=taken(exact.reward, source, old, 0),
             r=taken(exact.r, rows, real, 0),
         )
-    pair_ptr = np.zeros(S + 1, dtype=np.int64)
-    np.cumsum(np.bincount(owner, minlength=S), out=pair_ptr[1:])
+    pair_ptr = pointers(np.bincount(owner, minlength=S))
     return MDP.from_rows(
         pair_ptr=pair_ptr,
         pair_action=np.arange(len(rows)) - pair_ptr[owner],
