@@ -132,7 +132,7 @@ def ours_table(rows: list[Row], options: Options) -> list[str]:
         "`solve` without a method; its first call is not counted, as kernels are loaded in it. **By**: the method "
         "that it chose. **Proof**: the part of the solve that proves the interval and decides on actions. "
         "**Floor**: to read 12 bytes an outcome once, in the same run. **Floors**: the solve in this unit. "
-        "**Sweep**: one sweep of value iteration, in the same unit. **Error**: proven, against a tighter "
+        "**Sweep**: one sweep over all rows, in the same unit. **Error**: proven, against a tighter "
         "interval. **Bound**: half the proven width. **Regret**: its time over that of our best method. **Work "
         "space**: peak memory during the solve as a share of the arrays. **Best rival**: its time over ours, "
         "among those right to the tolerance; where none finishes, how many times our time they had.",
