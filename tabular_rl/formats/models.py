@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tabular_rl.errors import ModelError, OptionError, kind_text, path_text, quoted
-from tabular_rl.formats.bundled import example_path, examples
+from tabular_rl.errors import ModelError, OptionError, closest_word, kind_text, path_text, quoted
+from tabular_rl.formats.bundled import ALIASES, example_path, examples
 from tabular_rl.formats.fields import Asked
 from tabular_rl.formats.input import reporting, source_of
 from tabular_rl.formats.registry import MODELS, Format
@@ -132,8 +132,12 @@ def _example_of(name: str) -> str:
     """Return a suggestion for a file that is not there, where its name is that of a model or of an environment."""
     if found := ENVIRONMENT.fullmatch(name):
         return f"; did you mean {quoted(GYMNASIUM + found[1])}?"
-    stem = Path(name).stem
-    return f"; did you mean 'example:{stem}'?" if stem in examples() else ""
+    bare = name == Path(name).stem  # a word alone was hardly meant to be a file of one's own
+    stem = ALIASES.get(Path(name).stem, Path(name).stem)
+    meant = stem if stem in examples() else closest_word(stem, examples()) if bare else None
+    if meant is not None:
+        return f"; did you mean 'example:{meant}'?"
+    return ". `tabular-rl examples` lists the models that come along" if bare else ""
 
 
 def _asked_arrays(arrays: Any) -> dict[str, str]:

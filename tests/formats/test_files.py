@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -93,6 +94,17 @@ def test_a_missing_file_suggests_the_closest_of_its_folder(tmp_path):
     assert said(tmp_path / "forrest.toml") == " no such file"  # only the suffix is that of ice.toml
     assert said(tmp_path / "maint.csv") == " no such file; did you mean 'maint.toml'?"
     assert said(tmp_path / "forest.toml") == " no such file; did you mean 'example:forest'?"
+
+
+def test_a_word_that_is_no_file_leads_to_the_examples(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for word, way_out in (
+        ("gridwrld_5x5", "; did you mean 'example:gridworld_5x5'?"),
+        ("gambler", "; did you mean 'example:gambler_40'?"),
+        ("xyz", ". `tabular-rl examples` lists the models that come along"),
+    ):
+        with pytest.raises(ModelError, match=f"^{re.escape(f'{word}: no such file{way_out}')}$"):
+            load(word)
 
 
 def test_suffix_says_the_format(tmp_path):
