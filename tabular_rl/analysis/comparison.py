@@ -107,7 +107,7 @@ class Curves:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison(hooks.Drawn):
+class Comparison(hooks.Drawn, hooks.Framed):
     """The reference and the methods compared with it: `rows` are those that plan, `curves` those that learn."""
 
     reference: Solution

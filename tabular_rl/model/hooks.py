@@ -68,7 +68,7 @@ plot = Hook("draws a model or an answer")  # anything that is shown, Axes or Non
 
 
 class Framed:
-    """What is had as a data frame too: answers and policies."""
+    """What is had as one data frame or another: answers, policies, comparisons."""
 
     __slots__ = ()
 
@@ -81,10 +81,14 @@ class Framed:
         `state`, `action`, `probability` by its policy, `q`, and `optimal` where the action is not proven worse than
         the best. What is not known is null. `verify` and `Policy.from_frame` read these frames.
 
+        A comparison has a row for each method: `method`, `error_at_least` and `error`, `bound`, `loss` (at most),
+        `status`, `seconds`; of a learner error and loss are medians over its runs. With what="curves" it has the
+        curves of its learners, with the columns of its CSV file.
+
         Parameters
         ----------
         library : "pandas", "polars" or "pyarrow"; without, pandas where it is installed, else polars
-        what : "values", the default, or "q"
+        what : "values", the default, or "q"; of a comparison "methods", the default, or "curves"
 
         Returns
         -------

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tabular_rl.analysis.assertion import Assertion
 from tabular_rl.analysis.comparison import Compared, Comparison, Curves
-from tabular_rl.errors import escape
+from tabular_rl.errors import OptionError, escape, quoted
 from tabular_rl.model.numbers import rounded_up
-from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table, runs_sheet
+from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table, runs_sheet, sheet_columns
 from tabular_rl.report.curves import (
     curve_entry,
     curves_blocks,
@@ -73,6 +73,23 @@ class ComparisonReport(Report):
     def sheet(self) -> Sheet:
         curves = runs_curves(self.found)
         return runs_sheet(["method", "run", "step", *curves], list(curves.values()))
+
+    def columns(self, what: str = "") -> Mapping[str, Any]:
+        if what == "curves":
+            return sheet_columns(self.sheet())
+        if what not in ("", "methods"):
+            raise OptionError(f"what: found {quoted(what)}, expected 'methods' or 'curves'")
+        rows = [
+            (row.method, *row.error, row.solution.bound, (row.loss or (None, None))[1], row.solution.status.name,
+             row.solution.seconds)
+            for row in self.found.rows
+        ] + [
+            (each.label, None, each.of("error"), None, each.of("loss") if each.regret else None,
+             each.learned.status.name, each.learned.seconds)
+            for each in self.found.curves
+        ]  # fmt: skip
+        names = ("method", "error_at_least", "error", "bound", "loss", "status", "seconds")
+        return {name: [row[i] for row in rows] for i, name in enumerate(names)}
 
     def picture(self, what: str = "") -> list[Block]:
         return comparison_picture(self.found, what)

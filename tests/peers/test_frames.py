@@ -215,6 +215,23 @@ def test_logs_estimates_and_evaluations_are_frames(library):
     assert found["bound_lower"] == [None] * 9
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_comparisons(chain, library):
+    compared = t.compare(chain, ["VI", "PI", "q-learning"], steps=100, runs=3)
+    found = columns(compared.to_frame(library))
+    assert list(found) == ["method", "error_at_least", "error", "bound", "loss", "status", "seconds"]
+    assert found["method"] == ["value-iteration", "policy-iteration", "q-learning"]
+    assert found["status"] == ["CERTIFIED", "CERTIFIED", "SAMPLED"]
+    assert max(found["error"][:2]) < 1e-6
+    assert found["error"][2] == sorted(compared.curves[0].learned.sup_error)[1]  # the middle of three
+    assert [found[name][2] for name in ("error_at_least", "bound")] == [None, None]
+    curves = columns(compared.to_frame(library, "curves"))
+    assert {*curves["method"]} == {"q-learning"}
+    assert {*curves["run"]} == {0, 1, 2}
+    with pytest.raises(OptionError, match="what: found 'q', expected 'methods' or 'curves'"):
+        compared.to_frame(library, "q")
+
+
 @pytest.mark.peers("pandas")
 def test_a_named_index_of_pandas_is_a_column_of_a_log():
     pandas = import_module("pandas")
