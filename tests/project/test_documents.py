@@ -25,15 +25,6 @@ NO_RUN = {
 }
 
 
-# Pages that need what not every installation has.
-NEEDS = {
-    "docs/frames.md": "pandas",
-    "docs/gymnasium.md": "gymnasium",
-    "docs/how-to.md": "gymnasium",
-    "docs/tutorial-reinforcement-learning.md": "gymnasium",
-}
-
-
 def name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
@@ -41,8 +32,8 @@ def name(page: Path) -> str:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_blocks_print_what_the_page_shows(page):
-    if name(page) in NEEDS:
-        pytest.importorskip(NEEDS[name(page)])
+    if name(page) in documents.NEEDS:
+        pytest.importorskip(documents.NEEDS[name(page)])
     faults = documents.run(page).faults
     assert not faults, (
         "\n\n".join(faults) + "\n\n`make documents-write` writes what is printed into the pages"

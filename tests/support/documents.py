@@ -33,6 +33,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,13 @@ PROGRESS = re.compile(r"[\w-]+: .*, \d+ s")  # a line that shows on a busy machi
 TIME = re.compile(r" *(?<![\w.])\d+(?:\.\d+)? ?(?:ns|µs|us|ms|s|min|h|million)(?!\w)")
 FLOAT = re.compile(r"(?<![\w.])-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)(?![\w.])")
 TINY = Decimal("1e-9")  # what is below is rounding
+# Pages that need what not every installation has.
+NEEDS = {
+    "docs/frames.md": "pandas",
+    "docs/gymnasium.md": "gymnasium",
+    "docs/how-to.md": "gymnasium",
+    "docs/tutorial-reinforcement-learning.md": "gymnasium",
+}
 EXIT = re.compile(r"\s+# exit (\d+)\s*$")
 PROGRAMS = {"tabular-rl": "-m tabular_rl", "python": "", "python3": ""}
 
@@ -386,5 +394,8 @@ if __name__ == "__main__":
     if "--write" not in sys.argv:
         sys.exit(__doc__)
     for path in [Path(word).resolve() for word in asked] or pages():
-        if rewrite(path):
+        need = NEEDS.get(path.relative_to(ROOT).as_posix())
+        if need is not None and find_spec(need) is None:
+            print(f"left {path.relative_to(ROOT)}: it needs {need}", file=sys.stderr)
+        elif rewrite(path):
             print(f"wrote {path.relative_to(ROOT)}")
