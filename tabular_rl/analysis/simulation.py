@@ -175,8 +175,7 @@ def simulate(
 
     def look() -> None:
         run.check_stop()
-        if running.listener is not None:
-            running.listener("simulate", n / episodes, f"{n} of {episodes} episodes")
+        running.tell("simulate", n, episodes, "episodes")
 
     stopped: str | None = None
     try:

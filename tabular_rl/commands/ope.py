@@ -19,7 +19,9 @@ from tabular_rl.formats import load
 from tabular_rl.formats.input import source_of
 from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.model.calls import Option
+from tabular_rl.model.transitions import Log, Transitions
 from tabular_rl.report.ope import OffPolicyReport
+from tabular_rl.report.progress import Progress
 from tabular_rl.report.screen import note, warn
 from tabular_rl.report.words import seconds_text
 
@@ -97,6 +99,7 @@ def command(**given: Any) -> int:
         key: given[key] for key in ("behavior", "level", "resamples", "seed", "least", "logs", "reward_range")
     }
     asked["estimators"] = given["estimator"]
+    log: Log | Transitions
     if given["model"] is None:
         if given["gamma"] is None and given["horizon"] is None:
             raise OptionError(
@@ -105,7 +108,8 @@ def command(**given: Any) -> int:
             )
         log = read_data(given["log"], given)
         try:
-            found = ope(log, given["policy"], gamma=given["gamma"], horizon=given["horizon"], **asked)
+            with Progress(given["quiet"]):
+                found = ope(log, given["policy"], gamma=given["gamma"], horizon=given["horizon"], **asked)
         except ModelError as error:
             raise (error if error.source else error.at(source_of(given["log"]))) from None
     else:
@@ -113,7 +117,9 @@ def command(**given: Any) -> int:
         check_states(mdp)
         mdp.validate()
         check_memory(mdp)
-        found = ope(read_data(given["log"], given, mdp), given["policy"], mdp=mdp, **asked)
+        log = read_data(given["log"], given, mdp)
+        with Progress(given["quiet"]):
+            found = ope(log, given["policy"], mdp=mdp, **asked)
     for text in found.warnings:
         warn(text)
     report = OffPolicyReport(found, given["policy"], given["behavior"] or "", source_of(given["log"]))

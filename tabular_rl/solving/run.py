@@ -51,6 +51,19 @@ listener: Callable[[str, float | None, str], None] | None = None
 adviser: Callable[[str], None] | None = None
 
 
+def tell(method: str, done: int, wanted: int, what: str) -> None:
+    """Tell the listener, if there is one, how many of what are done.
+
+    Parameters
+    ----------
+    method : who tells
+    done, wanted : how many are done, and in all
+    what : their name, in the plural
+    """
+    if listener is not None:
+        listener(method, done / wanted, f"{done} of {wanted} {what}")
+
+
 class Run:
     """The clock and the records of one run. `stopped` is why it ended early: "time", "signal" or "budget"."""
 

@@ -11,10 +11,12 @@ import pytest
 import reference_ope as slow
 
 import tabular_rl as t
+from tabular_rl.analysis.off_policy import truth
 from tabular_rl.analysis.off_policy.episodes import episodes_of, ratios
 from tabular_rl.analysis.off_policy.estimators import ESTIMATORS, estimates
 from tabular_rl.analysis.off_policy.sums import sums_of
 from tabular_rl.analysis.off_policy.truth import law_moments, log_moments, paths
+from tabular_rl.solving import run as running
 
 ALL = tuple(ESTIMATORS)
 
@@ -254,8 +256,6 @@ def test_simulated_moments_are_near_the_exact_ones():
     mdp = chain("9/10", 3)
     pi, b = policies(mdp, 17)
     exact = law_moments(mdp, pi, b, 3, 40)["per-decision"]
-    from tabular_rl.analysis.off_policy import truth
-
     drawn = log_moments(mdp, pi, b, 3, ALL, 40, logs=400, seed=3)["per-decision"]
     played = truth._simulated(mdp, pi, b, 3, ALL, 40, 60, 3)["per-decision"]
     for found in (drawn, played):
@@ -421,6 +421,20 @@ def test_costs_and_mean_rewards():
     assert found["direct"].why == found["ordinary"].why == "the model has lost the rewards of its outcomes"
     found = t.ope(log, pi.replace_model(mean), reward_range=(-2, 4), **asked)
     assert found["ordinary"].bound[0] <= rewards.exact <= found["ordinary"].bound[1]
+
+
+def test_progress_counts_logs(monkeypatch):
+    told = []
+    monkeypatch.setattr(running, "listener", lambda *line: told.append(line))
+    log = t.read_log([("s", "call", 1, "end", True), ("s", "wait", 0, "end", True)])
+    t.ope(log, "uniform", gamma=1, behavior="uniform", resamples=7)
+    assert told[-1] == ("bootstrap", 1.0, "7 of 7 logs")
+    mdp = chain("9/10", 3)
+    pi, b = policies(mdp, 17)
+    for call in (log_moments, truth._simulated):
+        told.clear()
+        call(mdp, pi, b, 3, ALL, 40, logs=3, seed=0)
+        assert told[-1] == ("truth", 1.0, "3 of 3 logs")
 
 
 def test_printing_and_looking_up():

@@ -10,6 +10,7 @@ import numpy as np
 from tabular_rl.analysis.off_policy.estimators import batch, estimates
 from tabular_rl.analysis.off_policy.ranges import Pair
 from tabular_rl.analysis.off_policy.sums import Sums
+from tabular_rl.solving import run as running
 from tabular_rl.solving.sampling import Floats
 
 
@@ -36,6 +37,7 @@ def bootstrap(sums: Sums, names: tuple[str, ...], resamples: int, seed: int) -> 
     for at in range(0, resamples, size):
         c = rng.multinomial(sums.n, share, size=min(size, resamples - at)).astype(np.float64)
         found.append(estimates(sums, c, names))
+        running.tell("bootstrap", min(at + size, resamples), resamples, "logs")
     return np.concatenate(found) if found else np.empty((0, len(names)))
 
 

@@ -17,6 +17,7 @@ from tabular_rl.laws.importance import importance_law
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.transitions import Transitions
+from tabular_rl.solving import run as running
 from tabular_rl.solving.sampling import Floats
 
 MOST_PATHS = 100_000  # paths of an episode, and logs, that are enumerated
@@ -191,6 +192,7 @@ def log_moments(
         part = min(size, total - at)
         drawn = rng.multinomial(n, chance, size=part) if c is None else c[at : at + part]
         values.append(estimates(sums, drawn.astype(np.float64), names))
+        running.tell("truth", at + part, total, "logs")
     return _moments(np.concatenate(values), share, names, how) if values else {}
 
 
@@ -231,6 +233,7 @@ def _simulated(
         e = episodes_of(played, mdp.gamma, mdp.horizon)
         sums = sums_of(e, policy, *ratios(e, policy, behavior), mdp.gamma)
         values.append(estimates(sums, np.ones((1, n)), names))
+        running.tell("truth", len(values), logs, "logs")
     if not values:
         return {}
     return _moments(np.concatenate(values), np.full(logs, 1 / logs), names, SIMULATED)

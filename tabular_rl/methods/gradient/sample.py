@@ -172,8 +172,7 @@ def _sampled(
                     episode_estimates(walk.mdp.pair_state, scores, *_numbers(form), *parts, psi, out)
                     one.take(out)
             done, total = done + n, total + len(parts[0])
-            if running.listener is not None:
-                running.listener("gradient", done / wanted, f"{done} of {wanted} episodes")
+            running.tell("gradient", done, wanted, "episodes")
     except Stop as error:
         stopped = error.why
     made = []
