@@ -101,12 +101,16 @@ class PolicyChain:
         """
         v = self.placed(np.array(v))
         error = self._error(self.sweeper.norm(v))
-        d = ConcaveBounds(self.sweeper).below(v, self.ends, away, error, self.moving)
-        if d is None:
-            return None
-        x = v - d
-        stepped = self._stepped(x, self.sweeper.norm(x), -1)
-        return stepped if bool((stepped >= x).all()) else None
+        stepped = v
+
+        def short(d: Floats) -> Mask:
+            nonlocal stepped
+            x = v - d
+            stepped = self._stepped(x, self.sweeper.norm(x), -1)
+            return ~(stepped >= x)
+
+        d = ConcaveBounds(self.sweeper).below(v, self.ends, away, error, short, self.moving)
+        return None if d is None else stepped
 
     def slack(self, v: Floats, span: tuple[float, float]) -> float:
         """How far values v that fall and rise so much in a sweep may be from those of the policy; 0 if unknown."""

@@ -15,6 +15,7 @@ same for the rows of one policy, and l = v - d. All of this only finds d: u and 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ IMPROVEMENTS = 20  # of a policy, in one round
 SETTLED = 0.2  # of 2 E: what d may fall short by
 LEAST = 2.0**-46  # of the largest value: smaller ones count as equal
 
+Short = Callable[[Floats], Mask]
+
 
 class ConcaveBounds:
     """Distances d of bounds from values v, in one model.
@@ -44,38 +47,30 @@ class ConcaveBounds:
     def __init__(self, sweeper: Sweeper) -> None:
         self.sweeper, self.mdp, self.excess, self.bad = sweeper, sweeper.mdp, 0.0, math.inf
 
-    def above(self, v: Floats, ends: Mask, away: float, error: float) -> Floats | None:
-        """Return d (S,) with v + d ≥ T (v + d) + E as far as is seen; None where that takes too much work.
+    def above(self, v: Floats, ends: Mask, away: float, error: float | Floats, short: Short) -> Floats | None:
+        """Return d (S,) with v + d ≥ T (v + d) + E; None where that takes too much work.
 
         Parameters
         ----------
         v : (S,) the values
         ends : (S,) where they are known: d is 0 there
         away : how large ε g(v) is, at most
-        error : E of a backup
+        error : E of a backup, or of each row (L,)
+        short : what marks the states (S,) where a d does not do
         """
-        mdp, c = self.mdp, np.empty(self.mdp.L)
-        for first, last in self.sweeper.blocks:
-            ptr = mdp.pair_ptr[first : last + 1]
-            rows = c[int(ptr[0]) : int(ptr[-1])]
-            rows[:] = self.sweeper.rows_of(v, first, last)
-            rows -= np.repeat(v[first:last], np.diff(ptr))
-        c += 2 * error
-        return self._mended(self._bent(v, ends, away), c, ends, error)
+        return self._mended(v, ends, away, error, short)
 
-    def below(self, v: Floats, ends: Mask, away: float, error: float, policy: Policy) -> Floats | None:
-        """Return d (S,) with v - d ≤ T_π (v - d) - E as far as is seen; None where that takes too much work.
+    def below(
+        self, v: Floats, ends: Mask, away: float, error: float, short: Short, policy: Policy
+    ) -> Floats | None:
+        """Return d (S,) with v - d ≤ T_π (v - d) - E; None where that takes too much work.
 
         Parameters
         ----------
-        v, ends, away, error : as for `above`
+        v, ends, away, error, short : as for `above`
         policy : π, one row a state, none (-1) where it ends
         """
-        assert policy.rows is not None
-        c, stepped, moving = np.zeros(self.mdp.L), np.empty(self.mdp.S), policy.rows >= 0
-        self.sweeper.policy(policy, v, stepped)
-        c[policy.rows[moving]] = (v - stepped)[moving] + 2 * error
-        return self._mended(self._bent(v, ends, away), c, ends, error, policy)
+        return self._mended(v, ends, away, error, short, policy)
 
     def _bent(self, v: Floats, ends: Mask, away: float) -> Floats | None:
         """ε g(v), up to `away`; None where some rows earn and others cost, or nothing is known of g."""
@@ -93,20 +88,21 @@ class ConcaveBounds:
         return g * (away / most) if most > 0 else None
 
     def _mended(
-        self, d: Floats | None, c: Floats, ends: Mask, error: float, policy: Policy | None = None
+        self,
+        v: Floats,
+        ends: Mask,
+        away: float,
+        error: float | Floats,
+        short: Short,
+        policy: Policy | None = None,
     ) -> Floats | None:
-        """d made larger, where it is too small, until d ≥ c_i + P_i d for all rows, or those of a policy."""
-        mdp, sweeper, self.excess = self.mdp, self.sweeper.with_rewards(c), 0.0
-        stepped, rows = np.empty(mdp.S), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
+        """ε g(v) made larger where it falls short, of all rows or of those of a policy, until it does nowhere."""
+        mdp, d, self.excess = self.mdp, self._bent(v, ends, away), 0.0
         mended: Mask = np.zeros(mdp.S, dtype=bool)
         if d is None:
             return None
         for turn in range(ROUNDS):
-            if policy is None:
-                sweeper.optimal(d, stepped, rows)
-            else:
-                sweeper.policy(policy, d, stepped)
-            bad = ~ends & ~(stepped <= d + SETTLED * 2 * error)
+            bad = short(d)
             count = int(np.count_nonzero(bad))
             if not count:
                 return d
@@ -118,7 +114,8 @@ class ConcaveBounds:
             states = self._around(bad, ends, mended, policy)
             x = None
             if len(states) * MOST <= mdp.S:
-                x = _Part(sweeper, states, d, policy).solution(d[states], 2 * error)
+                part = _Part(self.sweeper, states, (v, d), error, policy)
+                x = part.solution(d[states], 2 * float(np.max(error)))
             if x is None:
                 break
             d[states], mended[states] = x, True
@@ -154,17 +151,29 @@ class ConcaveBounds:
 
 
 class _Part:
-    """The rows of some states (n,) as a model of its own, with what d (S,) gives them in all other states."""
+    """The rows of some states (n,) as a model of its own, with what d (S,) gives them in all other states.
 
-    def __init__(self, sweeper: Sweeper, states: Ints, d: Floats, policy: Policy | None) -> None:
-        mdp, n = sweeper.mdp, len(states)
-        row_ptr, next_state, prob, c, *rest = sweeper.rows
+    A row's reward is what it falls short of v (S,) by, above or below, and 2 E.
+    """
+
+    def __init__(
+        self,
+        sweeper: Sweeper,
+        states: Ints,
+        values: tuple[Floats, Floats],
+        error: float | Floats,
+        policy: Policy | None,
+    ) -> None:
+        mdp, n, (v, d) = sweeper.mdp, len(states), values
+        row_ptr, next_state, prob, *_ = sweeper.rows
         if policy is None:
             first, size = mdp.pair_ptr[states], np.diff(mdp.pair_ptr)[states]
             rows = places(first, size)
         else:
             assert policy.rows is not None
             rows, size = policy.rows[states], np.ones(n, dtype=np.int64)
+        c = sweeper.listed(rows, v) - np.repeat(v[states], size)
+        c = (c if policy is None else -c) + 2 * (error[rows] if isinstance(error, np.ndarray) else error)
         begin = row_ptr[rows]
         length = row_ptr[rows + 1] - begin
         k = places(begin, length)
@@ -173,14 +182,10 @@ class _Part:
         outside, gained = d.copy(), np.empty(len(rows))
         outside[states] = 0.0
         self.ptr, ptr = pointers(size, mdp.pair_ptr.dtype), pointers(length, row_ptr.dtype)
-        to, prob, kernels, every = (
-            next_state[k],
-            prob[k],
-            sweeper.kernels,
-            np.arange(len(rows), dtype=ptr.dtype),
-        )
-        kernels.listed_backup((ptr, to, prob, c[rows], *rest, sweeper.width), every, outside, gained)
-        self.rows = ptr, place[to], prob, gained, *rest, sweeper.width
+        to, prob, kernels, rest = next_state[k], prob[k], sweeper.kernels, (1.0, 1.0, sweeper.width)
+        every = np.arange(len(rows), dtype=ptr.dtype)
+        kernels.listed_backup((ptr, to, prob, c, *rest), every, outside, gained)
+        self.rows = ptr, place[to], prob, gained, *rest
         self.run, self.kernels, self.one = sweeper.run, kernels, policy is not None
 
     def solution(self, x: Floats, unit: float) -> Floats | None:

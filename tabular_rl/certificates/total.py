@@ -31,6 +31,7 @@ from tabular_rl.certificates.chain import PolicyChain
 from tabular_rl.certificates.fine import FineBounds
 from tabular_rl.certificates.floor import ceiling_of, floor_of
 from tabular_rl.certificates.upper import FEW, UpperBounds
+from tabular_rl.kernels._plain import kernels
 from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.search import Mask, policy_can_reach, repaired, row_mask_of
 from tabular_rl.model.graph.total import (
@@ -181,9 +182,9 @@ class TotalCertifier(Certifier):
             self._best = UpperBounds(total, self.clocked.of(total.quotient))
         best = self._best
         lowered = np.where(total.quotient.terminal, 0.0, total.lower_values(v))
-        span = best.look(lowered)
-        asked = rows is not None
+        asked, span = rows is not None, None
         if rows is None:
+            span = best.look(lowered)
             rows = total.lift_rows(best.greedy)
         if self._given is None or not np.array_equal(rows, self._given):
             self._given = np.array(rows)
@@ -203,7 +204,7 @@ class TotalCertifier(Certifier):
         if asked and self.rows is not self._given:
             side = "lower" if self.mdp.sense == "max" else "upper"
             note = f"the policy may never end: the {side} bound is that of one that ends"
-        lower, upper, of_rows, smallest = self._around(v, lowered, span)
+        lower, upper, of_rows, smallest = self._around(v, lowered, span or best.look(lowered))
         if best.wide:
             self.wide = best.wide
             return Certificate(lower, np.full(self.mdp.S, math.inf), smallest=smallest)
@@ -214,13 +215,17 @@ class TotalCertifier(Certifier):
     ) -> Certificate:
         """The certificate of bounds (S,), (S') and of rows (L'), with its decisions on actions."""
         total = self.total
-        keep = of_rows >= total.lower_values(lower)[total.quotient.pair_state]
+        model, alone = total.quotient, np.empty(total.quotient.S, dtype=bool)
+        keep, none = np.empty(model.L, dtype=bool), model.pair_ptr[:0]
+        rows = np.full(model.S, -1, dtype=none.dtype) if total.merged else np.asarray(self.rows, none.dtype)
+        decide = kernels("bounds", model.K, model.L).decide
+        decide(model.pair_ptr, of_rows, total.lower_values(lower), 0.0, rows, none, keep, alone)
         lifted = total.lift_values(upper)
         return Certificate(
             lower,
             lifted,
             total.lift_keep(keep),
-            self._proven(keep),
+            self._proven(keep) if total.merged else self._surely(alone),
             smallest,
             note="; ".join(filter(None, (note, _note(self.mdp, lower, lifted)))),
         )
@@ -343,7 +348,7 @@ class TotalCertifier(Certifier):
         that it ends: in states that recur some row pays, so that T_π l - l is negative on average.
         """
         if self._signs is None:
-            self._signs = reward_signs(self.mdp)
+            self._signs = reward_signs(self.mdp) if self.total.signs is None else self.total.signs
         self.rows, zero = rows, self.mdp.terminal.copy()
         self._checked = not (trusted and not self.total.merged and (self._signs <= 0).all())
         if self._checked and (self.total.merged or not self.total.must_end):
@@ -385,7 +390,12 @@ class TotalCertifier(Certifier):
             stays[quotient.pair_state[only & ~real]] = True
             inside = total.internal[rows]
             sure[own] |= inside & (~chain.zero[own] | stays[total.of_state[own]])
-        return sure if sure.all() else ~policy_can_reach(mdp, self.rows, ~sure)
+        return self._surely(sure)
+
+    def _surely(self, sure: Mask) -> Mask:
+        """The states (S,) from which the policy meets no others than those marked."""
+        assert self.rows is not None
+        return sure if sure.all() else ~policy_can_reach(self.mdp, self.rows, ~sure)
 
 
 def _note(mdp: MDP, lower: Floats, upper: Floats) -> str:

@@ -17,8 +17,8 @@ from tabular_rl.certificates.floor import ceiling_of
 from tabular_rl.model.graph.search import Mask, repaired
 from tabular_rl.model.graph.total import TotalReward, reward_signs
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rounding import LargeRewards, shared_error, up
-from tabular_rl.model.rows import Floats, Ints, over_rows
+from tabular_rl.model.rounding import LargeRewards, shared_error
+from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.solving.elimination import chain_solution
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -107,14 +107,19 @@ class UpperBounds:
         mdp, ceiling = self.mdp, np.where(self.mdp.terminal, 0.0, self.ceiling)
         high = self.at_ceiling(v, NEAR * self.ceiling if self.ceiling < math.inf else 0.0, sure)
         self.ends, v = mdp.terminal | high, np.where(high, ceiling, v)
-        d = self.concave.above(v, self.ends, away, shared_error(mdp, self.sweeper.norm(v)))
-        if d is None:
+        of_rows, upper = np.empty(mdp.L), v
+
+        def short(d: Floats) -> Mask:
+            nonlocal upper
+            u = np.minimum(v + d, ceiling)
+            upper = self._stepped(u, self.sweeper.norm(u), of_rows)
+            fits: Mask = (upper <= u) | (u == ceiling)
+            return ~fits
+
+        error = self._errors(self.sweeper.norm(v))
+        if self.concave.above(v, self.ends, away, error, short) is None:
             return None
-        u, of_rows = np.minimum(v + d, ceiling), np.empty(mdp.L)
-        upper = self._stepped(u, self.sweeper.norm(u), of_rows)
-        if not bool(((upper <= u) | (u == ceiling)).all()):
-            return None
-        return np.minimum(upper, ceiling), np.minimum(of_rows, self.ceiling)
+        return np.minimum(upper, ceiling), np.minimum(of_rows, self.ceiling, out=of_rows)
 
     def _moved(
         self, sweeper: Sweeper, u: Floats, out: Floats, rows: Ints, forward: bool = True
@@ -172,17 +177,20 @@ class UpperBounds:
 
     def _stepped(self, u: Floats, umax: float, of_rows: Floats) -> Floats:
         """T u + E, with its rows in `of_rows`: an upper bound of v* where u is one, or is nowhere below it."""
-        mdp = self.mdp
-        error = shared_error(mdp, umax)
-        large = self.large.backed_up(self.sweeper, u, umax)
-        upper = np.zeros(mdp.S)
-        for first, last in self.sweeper.blocks:
-            i, j = int(mdp.pair_ptr[first]), int(mdp.pair_ptr[last])
-            of_rows[i:j] = up(self.sweeper.rows_of(u, first, last) + error)
-            here = (large.rows >= i) & (large.rows < j)
-            of_rows[large.rows[here]] = large.high[here]
-            upper[first:last] = over_rows(np.maximum, of_rows[i:j], mdp.pair_ptr[first : last + 1] - i)
+        error, upper = self._errors(umax), np.empty(self.mdp.S)
+        own = error if isinstance(error, np.ndarray) else of_rows[:0]
+        self.sweeper.step_up(u, 0.0 if len(own) else float(error), own, of_rows, upper)
         return upper
+
+    def _errors(self, vmax: float) -> float | Floats:
+        """E of all rows, or of each (L') where some do not share it, for values up to vmax."""
+        shared = shared_error(self.mdp, vmax)
+        rows, own = self.large.own_errors(vmax)
+        if not rows.size:
+            return shared
+        errors = np.full(self.mdp.L, shared)
+        errors[rows] = own
+        return errors
 
     def _twice(self, v: Floats, away: Floats, shift: float) -> Floats | None:
         """v and twice what u is away from it by the time of the policy, where that is enough and not too far; or None.

@@ -7,6 +7,7 @@ finite is not for these kernels: they return a width that is not finite, and Num
 from __future__ import annotations
 
 from tabular_rl.kernels._jit import at, kernel
+from tabular_rl.kernels.bellman import row_value
 
 STEP = 2.0**-53 * (1 + 2.0**-52)
 TINY = 2.0**-1074
@@ -45,6 +46,24 @@ def interval(kept, best, fall, rise, limits, ended, lower, upper):
         lower[s] = low
         upper[s] = high
     return width
+
+
+@kernel
+def step_up(pair_ptr, rows, u, first, last, error, own, q, upper):
+    """q(i) ← r(i) + γ Σ p u(s') + E for the rows i of states first ≤ s < last, upper(s) ← their maximum, outward.
+
+    E is `error`, or own(i) where these are given. A state without rows has 0.
+    """
+    for s in range(first, last):
+        best = 0.0
+        found = False
+        for i in range(pair_ptr[at(s)], pair_ptr[at(s + 1)]):
+            off = own[at(i)] if len(own) > 0 else error
+            x = next_up(row_value(rows, i, u) + off)
+            q[at(i)] = x
+            best = x if not found or x > best or x != x else best
+            found = True
+        upper[at(s)] = best
 
 
 @kernel

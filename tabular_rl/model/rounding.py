@@ -264,10 +264,16 @@ class LargeRewards:
 
     def backed_up(self, sweeper: Sweeper, v: Floats, vmax: float) -> Beyond:
         """Return the rows that do not share the E of most, backed up from v (S,), |v| ≤ vmax, each with its own E."""
-        rows, rewards, states = self.beyond(shared_reward(self.mdp, vmax))
+        rows, errors = self.own_errors(vmax)
         if not rows.size:
             return NO_ROWS
-        return Beyond(rows, states, up(sweeper.listed(rows, v) + backup_error(self.mdp, vmax, None, rewards)))
+        states = self.beyond(shared_reward(self.mdp, vmax))[2]
+        return Beyond(rows, states, up(sweeper.listed(rows, v) + errors))
+
+    def own_errors(self, vmax: float) -> tuple[NDArray[Any], Floats]:
+        """Return the rows that do not share the E of most, for values up to vmax, and the E of each."""
+        rows, rewards, _ = self.beyond(shared_reward(self.mdp, vmax))
+        return rows, backup_error(self.mdp, vmax, None, rewards) if rows.size else rewards
 
     def of_policy(self, policy: Policy, shared: float) -> float:
         """The largest Σ_a π(a|s) R(s,a) of a state, rounded up: what takes the place of R in the E of a policy.

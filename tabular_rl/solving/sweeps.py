@@ -301,6 +301,18 @@ class Sweeper:
         self.kernels.row_backup(ptr, self._read, v, first, last, q)
         return q
 
+    def step_up(self, u: Floats, error: float, own: Floats, q: Floats, upper: Floats) -> None:
+        """q ← r + γ P u + E of all rows (L,), and upper ← the largest of each state (S,), rounded up.
+
+        Parameters
+        ----------
+        u : (S,) the values that rows are backed up from
+        error, own : E of all rows; or own (L,) of each, where that is not empty
+        q, upper : (L,) and (S,), which are filled
+        """
+        step_up, ptr, rows = kernels("bounds", self.mdp.K, self.mdp.L).step_up, self.pair_ptr, self._read
+        self.each(lambda first, last, _step, _span: step_up(ptr, rows, u, first, last, error, own, q, upper))
+
     def changes(self, v: Floats) -> tuple[Floats, Floats]:
         """r + γ Σ p (v(s') - v(s)) of all rows (L,), and γ Σ p |v(s') - v(s)|, of which it is rounded by some ulps."""
         change, met = np.empty(len(self.rows[3])), np.empty(len(self.rows[3]))

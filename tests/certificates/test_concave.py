@@ -37,6 +37,26 @@ def fallen_short(mdp, v, d, rows, side):
     return max(short)
 
 
+def short_by_floats(mdp, v, error, rows, side):
+    """What marks the states where v + side d is on the wrong side of a backup, or within E of it."""
+
+    def short(d):
+        x, found = v + side * d, np.zeros(mdp.S, dtype=bool)
+        for i in rows:
+            outcomes, r = mdp.rational(i)
+            q = float(mdp.sign * r) + sum(float(p) * x[s2] for s2, p in outcomes)
+            found[mdp.pair_state[i]] |= side * (q - x[mdp.pair_state[i]]) > -error
+        return found
+
+    return short
+
+
+def above(mdp, v, away, error=ERROR, bounds=None):
+    """d of all rows above v."""
+    bounds = bounds or ConcaveBounds(Sweeper(mdp))
+    return bounds.above(v, mdp.terminal, away, error, short_by_floats(mdp, v, error, range(mdp.L), 1))
+
+
 @pytest.fixture
 def every_state_may_be_mended(monkeypatch):
     monkeypatch.setattr(concave, "FEW", 0)
@@ -90,14 +110,14 @@ def test_no_row_falls_short_once_states_are_mended(every_state_may_be_mended):
     """In a corridor all is worth 1, wherever one goes: no move is a gamble, and d is made of steps to the ends."""
     mdp = corridor(12)
     v = np.where(mdp.terminal, 0.0, 1.0)
-    bounds = ConcaveBounds(Sweeper(mdp))
-    d = bounds.above(v, mdp.terminal, 1e-7, ERROR)
+    d = above(mdp, v, 1e-7)
     assert fallen_short(mdp, v, d, range(mdp.L), 1) <= F(-ERROR)
     # Between the ends a walk takes s (12 - s) steps, each of which costs 2 E, but for a fifth.
     steps = np.array([0 if x == "end" else int(x) * (12 - int(x)) for x in mdp.states])
     assert (d >= 1.6 * ERROR * steps).all()
     rows = np.where(mdp.terminal, -1, mdp.pair_ptr[:-1]).astype(mdp.pair_ptr.dtype)
-    d = bounds.below(v, mdp.terminal, 1e-7, ERROR, Policy.partial(mdp, rows=rows))
+    short = short_by_floats(mdp, v, ERROR, rows[~mdp.terminal], -1)
+    d = ConcaveBounds(Sweeper(mdp)).below(v, mdp.terminal, 1e-7, ERROR, short, Policy.partial(mdp, rows=rows))
     assert fallen_short(mdp, v, d, rows[~mdp.terminal], -1) <= F(-ERROR)
 
 
@@ -111,7 +131,7 @@ def test_gambles_and_costs_need_no_mending(monkeypatch):
     for steps, ends, value in ((bets, ["won", "lost"], lambda k: 0.5**k), (tries, ["0"], lambda k: -2.0 * k)):
         mdp = MDP.from_outcomes(steps, 1, terminal=ends)
         v = np.array([0.0 if x in ends else value(int(x)) for x in mdp.states])
-        d = ConcaveBounds(Sweeper(mdp)).above(v, mdp.terminal, 1e-3, ERROR)
+        d = above(mdp, v, 1e-3)
         assert fallen_short(mdp, v, d, range(mdp.L), 1) <= F(-ERROR)
         assert d.max() == pytest.approx(1e-3)
 
@@ -122,14 +142,14 @@ def test_values_that_are_far_off_are_given_up_at_once():
     mdp = MDP.from_outcomes(steps, 1, terminal=["end"])
     v = np.array([{"a": 0.25, "b": 0.5, "c": 1.0}.get(x, 0.0) for x in mdp.states])
     bounds = ConcaveBounds(Sweeper(mdp))
-    assert bounds.above(v, mdp.terminal, 1e-3, ERROR) is None
+    assert above(mdp, v, 1e-3, bounds=bounds) is None
     assert bounds.excess == 2 * concave.FEW / mdp.S
     mixed = MDP.from_outcomes(
         [*steps[:-1], ("c", "go", "end", 1, -1), ("a", "end", "end", 1, 1)], 1, terminal=["end"]
     )
-    assert bounds.above(v, mdp.terminal, 0.0, ERROR) is None
+    assert above(mdp, v, 0.0, bounds=bounds) is None
     bounds = ConcaveBounds(Sweeper(mixed))
-    assert bounds.above(v, mixed.terminal, 1e-3, ERROR) is None and bounds.excess == 0
+    assert above(mixed, v, 1e-3, bounds=bounds) is None and bounds.excess == 0
 
 
 def test_a_policy_that_never_ends_is_not_trusted():
@@ -189,5 +209,5 @@ def test_no_row_of_a_lake_falls_short(every_state_may_be_mended):
     """d may fall short of 2 E by a fifth of it, and so never of E; sums of floats are off by less."""
     mdp = lake(9, 7)
     v = solve(mdp, tolerance=1e-12).v
-    d = ConcaveBounds(Sweeper(mdp)).above(v, mdp.terminal, 1e-6, shared_error(mdp, 1.0))
+    d = above(mdp, v, 1e-6, shared_error(mdp, 1.0))
     assert fallen_short(mdp, v, d, range(mdp.L), 1) <= F(-shared_error(mdp, 1.0)) / 2

@@ -9,8 +9,8 @@ import operator
 import numpy as np
 import pytest
 import reference_bounds
-from mutants import Check, check_every_mistake_is_found, functions, kernels_of, plain
-from planning_calls import left
+from mutants import Check, check_every_mistake_is_found, kernels_of, plain
+from planning_calls import left, numbers
 
 from tabular_rl.kernels import bounds
 from tabular_rl.model import rounding
@@ -20,7 +20,7 @@ ALIKE = {
     # what is given is a number of states and of rows
     "decide: i = at(pair_ptr[0]) -> i = at(pair_ptr[1])",
 }
-BELOW = {"interval": ("next_up", "next_down"), "decide": ("next_down",)}
+BELOW = {"interval": ("next_up", "next_down"), "decide": ("next_down",), "step_up": ("next_up",)}
 
 
 def calls(seed):
@@ -56,6 +56,24 @@ def calls(seed):
         (best[:1], best[:1], -0.5, 0.5, (-9.0, 9.0), ended[:1], np.full(1, 7.0), np.full(1, 7.0)),
     )
     yield from decide_calls(rng, best, odd)
+    yield from step_calls(seed)
+
+
+def step_calls(seed):
+    """All states of a ragged model, and some; one E for all rows, and one for each; values that are not finite."""
+    rng, pair_ptr, row_ptr, next_state, prob, r = numbers(seed)
+    S, L = len(pair_ptr) - 1, len(r)
+    rows = (row_ptr, next_state, prob, r, 1.0, -1.0, (0,) * (0, 4)[seed % 2])
+    alike = (*rows[:2], np.ones_like(prob), rng.integers(-2, 3, L) + 0.0, 0.0, 1.0, rows[6])
+    values, own = rng.normal(size=S) * 100, np.abs(rng.normal(size=L)) * 50
+    odd = np.where(np.arange(S) == rng.integers(S), (math.inf, -math.inf, math.nan)[seed % 3], values)
+    for first, last in ((0, S), (2, 6), (4, 4), (0, 1)):
+        for u, kept in ((values, rows), (odd, rows), (values, alike)):
+            for some in (own[:0], own):
+                made = np.full(L, 7.0), np.full(S, 7.0)
+                yield "step_up", (pair_ptr, kept, u, first, last, 2.0**-3, some, *made)
+    one = np.array([0, 1], dtype=np.int32), (row_ptr[:2], next_state, prob, r[:1], 1.0, 1.0, ())
+    yield "step_up", (*one, values, 0, 1, 0.0, own[:1], np.full(1, 7.0), np.full(1, 7.0))
 
 
 def decide_calls(rng, best, odd):
@@ -99,13 +117,13 @@ def test_every_mistake_is_found(file, kernel):
 
 def test_nothing_is_found_where_nothing_is_planted():
     made = plain("bounds")
-    assert set(checks()) == set(functions("bounds"))
+    assert set(checks()) == set(kernels_of("bounds"))
     for name, some in checks().items():
         assert all(check.equal(check.expected, check.call(made)) for check in some), name
 
 
 def test_compiled_kernels_leave_what_their_twins_leave():
-    compiled = {name: getattr(bounds, name) for name in functions("bounds")}
+    compiled = {name: getattr(bounds, name) for name in kernels_of("bounds")}
     for name, some in checks().items():
         assert all(check.equal(check.expected, check.call(compiled)) for check in some), name
 

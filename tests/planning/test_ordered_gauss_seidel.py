@@ -10,12 +10,13 @@ import reference
 from ordered_models import grid, route
 from random_models import TOTAL, random_model
 
-from tabular_rl import MDP, Status
+from tabular_rl import MDP, NoFiniteAnswer, Status
 from tabular_rl.methods.planning import _ordered
 from tabular_rl.methods.planning._ordered import Packed, Stored, in_line, line_up
 from tabular_rl.methods.planning.modified_policy_iteration import modified_policy_iteration
 from tabular_rl.methods.planning.ordered_gauss_seidel import cost, ordered_gauss_seidel
 from tabular_rl.methods.planning.value_iteration import value_iteration
+from tabular_rl.model.graph import total
 from tabular_rl.solving.cost import Facts
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -351,3 +352,39 @@ def test_first_values_are_not_too_high_where_one_can_wait():
     answer = ordered_gauss_seidel(MDP.from_outcomes(outcomes, 1, terminal=["goal", "trap"]))
     assert answer.status.reached
     assert answer.v.max() <= 1 + 1e-9
+
+
+# -- at γ = 1, which policies end -----------------------------------------------------------------------------------
+
+
+def steps_to_an_end(*more):
+    """Each step costs 1 and is tried three times on average; `more` states only lead to themselves or to each other."""
+    outcomes = [(str(s), "go", str(s - 1), "1/3", -1) for s in range(1, 6)]
+    outcomes += [(str(s), "go", str(s), "2/3", -1) for s in range(1, 6)]
+    outcomes += [(str(s), "jump", str(min(s + 1, 5)), 1, -2) for s in range(1, 6)]
+    return MDP.from_outcomes([*outcomes, *more], 1, terminal=["0"])
+
+
+def test_where_each_step_costs_no_policy_that_ends_is_looked_for(monkeypatch):
+    """The line says that all states lead to the end, and the lower bound that the policy gets there."""
+
+    def searched(*_given):
+        raise AssertionError("a policy that ends was looked for")
+
+    monkeypatch.setattr(total, "almost_surely_reaching", searched)
+    answer = ordered_gauss_seidel(steps_to_an_end())
+    assert answer.status is Status.CERTIFIED
+    assert [answer[str(s)] for s in range(6)] == pytest.approx([-3.0 * s for s in range(6)])
+
+
+@pytest.mark.parametrize(
+    "outcomes", [[("a", "stay", "a", 1, -1)], [("a", "x", "b", 1, -1), ("b", "y", "a", 1, -1)]]
+)
+def test_states_from_which_nothing_ends_are_refused(outcomes):
+    with pytest.raises(NoFiniteAnswer, match="'a'"):
+        ordered_gauss_seidel(steps_to_an_end(*outcomes))
+    lonely = MDP.from_outcomes(
+        [*outcomes, ("s", "end", "t", 1, -1)], 1, terminal=["t"]
+    )  # no state leads back
+    with pytest.raises(NoFiniteAnswer, match="'a'"):
+        ordered_gauss_seidel(lonely)

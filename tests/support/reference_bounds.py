@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from reference import row_value
 
 
 def next_up(x):
@@ -30,6 +31,16 @@ def interval(kept, best, fall, rise, limits, ended, lower, upper):
     if len(ended):
         lower[ended] = upper[ended] = 0.0
     return largest((upper - lower).tolist())
+
+
+def step_up(pair_ptr, rows, u, first, last, error, own, q, upper):
+    """Backed-up values and their E, by the next floats; the largest of each state, NaN where one is."""
+    for s in range(first, last):
+        of_state = range(pair_ptr[s], pair_ptr[s + 1])
+        for i in of_state:
+            q[i] = next_up(row_value(rows, i, u) + float(own[i] if len(own) else error))
+        high = [float(q[i]) for i in of_state]
+        upper[s] = math.nan if any(map(math.isnan, high)) else max(high, default=0.0)
 
 
 def middles(lower, upper, around, v):

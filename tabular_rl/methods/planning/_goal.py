@@ -49,7 +49,7 @@ class Goal:
         self.run, self.mdp, self.policy = run, mdp, policy
         self.tolerance, self.relative = run.options["tolerance"], run.options["relative"]
         self.sweeper = Sweeper(mdp, run, threads)
-        self.total = reduced(self.sweeper) if policy is None else unreduced(mdp)
+        self.total = reduced(self.sweeper, later=True) if policy is None else unreduced(mdp)
         self.model = self.total.quotient
         self.certifier = certifier(mdp, policy, sweeper=self.sweeper, total=self.total)
         if self.model is not mdp:
@@ -92,7 +92,12 @@ class Goal:
         return np.where(self.mdp.terminal, 0.0, cut)
 
     def rows(self) -> Ints:
-        """A policy to start from, should the run stop before its first sweep is over: one that ends, at γ = 1."""
+        """A policy to start from, should the run stop before its first sweep is over: one that ends, at γ = 1.
+
+        Raises
+        ------
+        NoFiniteAnswer : at γ = 1, where there is none
+        """
         return np.array(self.total.proper_rows)
 
     def met(self, low: float, high: float, v: Floats, rows: Ints | Callable[[], Ints], sweep: int) -> bool:

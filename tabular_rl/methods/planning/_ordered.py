@@ -37,6 +37,11 @@ class Line(NamedTuple):
     level: Ints
     grows: bool = False  # a level is a part; they are swept from the first on, one more each time
 
+    @property
+    def leads_to_terminals(self) -> bool:
+        """Whether a terminal state is reached from every state, as far as the line says."""
+        return not self.acyclic and self.ends == self.without_rows and self.reached == len(self.order)
+
 
 def line_up(sweeper: Sweeper) -> Line:
     """Return the states of a model in the order in which value flows.

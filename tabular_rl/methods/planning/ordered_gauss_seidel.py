@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tabular_rl.methods.planning._chains import Chains
 from tabular_rl.methods.planning._front import follow_front
 from tabular_rl.methods.planning._goal import Goal
@@ -11,6 +13,7 @@ from tabular_rl.methods.planning._growth import Growth, by_distance
 from tabular_rl.methods.planning._ordered import Packed, Stored, in_line, line_up
 from tabular_rl.methods.planning._relaxation import MOST_INNER, Evaluation
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.rows import Ints
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
@@ -96,15 +99,19 @@ def ordered_gauss_seidel(
     """
     run = ordered_gauss_seidel.run(locals())
     goal = Goal(run, mdp, threads)
-    v, rows = goal.start(start_from), goal.rows()
+    v = goal.start(start_from)
+    rows: Ints | None = None
     run.stopped = "budget"
     with run.until_stopped():
         line = line_up(goal.sweeper)
         if not line.reached:
             return goal.swept(sweeps, start_from=start_from)
+        if not line.leads_to_terminals:  # else some policy ends, which need not be found
+            rows = goal.rows()
         if start_from is None:
             line = by_distance(goal.sweeper, line)
-        search = in_line(goal.sweeper, line, v, rows)
+        none = np.full(goal.model.S, -1, dtype=goal.model.pair_ptr.dtype)
+        search = in_line(goal.sweeper, line, v, none if rows is None else rows)
         try:
             done = follow_front(goal, search, sweeps) if start_from is None else 0
             if not done:
@@ -117,7 +124,7 @@ def ordered_gauss_seidel(
             v = search.values()
             if mdp.problem.must_end:
                 rows = search.rows()
-    return goal.solution(v, rows)
+    return goal.solution(v, goal.rows() if rows is None else rows)
 
 
 def _grown(goal: Goal, search: Stored | Packed, evaluation: Evaluation, done: int, sweeps: int) -> int:

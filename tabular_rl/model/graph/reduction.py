@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from tabular_rl.solving.sweeps import Sweeper
 
 
-def reduced(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
+def reduced(sweeper: Sweeper, exactly: bool = False, later: bool = False) -> TotalReward:
     """Return the model in which Bellman's equation has one solution, with the way back; most often the model itself.
 
     Parameters
     ----------
     sweeper : of the model
     exactly : decide in rational arithmetic what floats leave open
+    later : where every row pays, leave it to `proper_rows`, when that is asked for, to raise
 
     Raises
     ------
@@ -35,14 +36,16 @@ def reduced(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
     if not mdp.problem.must_end:
         return unreduced(mdp)
     with phase("graph"):
-        return total_reward(sweeper, exactly)
+        return total_reward(sweeper, exactly, later)
 
 
 def unreduced(mdp: MDP) -> TotalReward:
     """Return the model itself, in the same form."""
     rows = np.where(mdp.terminal, -1, mdp.pair_ptr[:-1]).astype(mdp.pair_ptr.dtype)
     none = np.zeros(0, dtype=np.int64)
-    return TotalReward(mdp, mdp, np.arange(mdp.S), none, none.astype(bool), rows)
+    total = TotalReward(mdp, mdp, np.arange(mdp.S), none, none.astype(bool))
+    total.__dict__["proper_rows"] = rows
+    return total
 
 
 def zero_states(mdp: MDP, policy: Policy) -> Mask:

@@ -6,14 +6,16 @@ Everything here is decided from the graph and from signs of rewards that are kno
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NoFiniteAnswer, NumericalError, quoted
+from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.mean import largest_mean_sign
 from tabular_rl.model.graph.search import (
     Mask,
@@ -43,8 +45,8 @@ class TotalReward:
     it is the model itself.
 
     of_state (S,) the quotient's state of each state; row_of (L',) the row of each of its rows, -1 for staying;
-    internal (L,) the rows inside of merged components; proper_rows (S',) rows of a policy that ends surely; `must_end`
-    says that every policy of the quotient does, as far as is known: no end component is left.
+    internal (L,) the rows inside of merged components; `must_end` says that every policy of the quotient ends surely,
+    as far as is known: no end component is left. `signs` (L,) are those of the rewards, as `reward_signs` gives them.
     """
 
     mdp: MDP
@@ -52,8 +54,28 @@ class TotalReward:
     of_state: Ints
     row_of: Ints
     internal: Mask
-    proper_rows: Ints
     must_end: bool = False
+    signs: NDArray[np.int8] | None = None
+
+    @cached_property
+    def proper_rows(self) -> Ints:
+        """Rows (S',) of a policy that ends surely, by the shortest ways there are.
+
+        Raises
+        ------
+        NoFiniteAnswer : with the states from which none does, and every policy pays without end
+        """
+        mdp = self.mdp
+        with phase("graph"):
+            sure, proper = almost_surely_reaching(self.quotient, self.quotient.terminal)
+        if sure.all():
+            return proper
+        what = (
+            "every policy collects negative reward forever and the total diverges to -inf, from"
+            if mdp.sense == "max"
+            else "every policy pays forever and the total cost diverges to +inf, from"
+        )
+        raise NoFiniteAnswer(what, _names(mdp, ~sure[self.of_state]))
 
     @property
     def merged(self) -> bool:
@@ -104,7 +126,7 @@ class TotalReward:
         return out
 
 
-def total_reward(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
+def total_reward(sweeper: Sweeper, exactly: bool = False, later: bool = False) -> TotalReward:
     """Decide whether the optimal total reward (γ = 1) is finite, and return the model in a form that can be iterated.
 
     Rewards that recur are rewards of an end component. One of reward 0 is worth 0 to stay in, and is merged. After
@@ -115,6 +137,7 @@ def total_reward(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
     ----------
     sweeper : of the model: for backups where rewards of both signs recur, and for its clock
     exactly : slow, for components of many states
+    later : where every row pays, leave it to `proper_rows`, when that is asked for, to raise
 
     Raises
     ------
@@ -141,22 +164,13 @@ def total_reward(sweeper: Sweeper, exactly: bool = False) -> TotalReward:
     mdp = sweeper.mdp
     signs = reward_signs(mdp)
     zero, internal, ends = _idle_components(mdp, signs)
-    total = _merge(mdp, zero, internal)
-    quotient = total.quotient
-    object.__setattr__(total, "must_end", ends)
+    total = replace(_merge(mdp, zero, internal), must_end=ends, signs=signs)
     if total.merged:
         signs = np.append(signs, np.int8(0))[total.row_of]  # staying, -1, earns 0
     if not ends and (signs > 0).any():
         _refuse_recurring(total, signs, sweeper, exactly)
-    sure, proper = almost_surely_reaching(quotient, quotient.terminal)
-    if not sure.all():
-        what = (
-            "every policy collects negative reward forever and the total diverges to -inf, from"
-            if mdp.sense == "max"
-            else "every policy pays forever and the total cost diverges to +inf, from"
-        )
-        raise NoFiniteAnswer(what, _names(mdp, ~sure[total.of_state]))
-    object.__setattr__(total, "proper_rows", proper)
+    if not (ends or (later and (signs < 0).all())):
+        total.proper_rows  # noqa: B018  (it raises where there are none)
     return total
 
 
@@ -228,7 +242,7 @@ def _merge(mdp: MDP, label: Ints, internal: Mask) -> TotalReward:
     small = mdp.pair_ptr.dtype
     if not internal.any():
         every = np.arange(mdp.S, dtype=small)
-        return TotalReward(mdp, mdp, every, np.arange(mdp.L, dtype=small), internal, every)
+        return TotalReward(mdp, mdp, every, np.arange(mdp.L, dtype=small), internal)
     member = np.flatnonzero(label >= 0)
     lowest = np.full(int(label.max()) + 1, mdp.S, dtype=np.int64)
     np.minimum.at(lowest, label[member], member)
@@ -257,7 +271,7 @@ def _merge(mdp: MDP, label: Ints, internal: Mask) -> TotalReward:
         if stays.size:
             names.append(next(n for n in ("stay" + "'" * i for i in range(mdp.S + 1)) if n not in mdp.states))
     quotient = _made_of(mdp, rows, owner, of_state, terminal, names)
-    return TotalReward(mdp, quotient, of_state, rows.astype(small), internal, of_state)
+    return TotalReward(mdp, quotient, of_state, rows.astype(small), internal)
 
 
 def _part(mdp: MDP, states: Ints, rows: Ints) -> MDP:
@@ -400,7 +414,10 @@ def reward_signs(mdp: MDP) -> NDArray[np.int8]:
     r is a rounded number: where it is too small to tell, the signs of the outcomes decide, and rationals where these
     differ.
     """
-    sign = np.where(np.abs(mdp.r) > mdp.facts.r_error, np.sign(mdp.r), 0).astype(np.int8)
+    r, off = mdp.r, mdp.facts.r_error
+    if mdp.L and (r.min() > off or r.max() < -off):  # most often each step costs
+        return np.full(mdp.L, math.copysign(1, r[0]) * mdp.sign, dtype=np.int8)
+    sign = np.where(np.abs(r) > off, np.sign(r), 0).astype(np.int8)
     doubtful = np.flatnonzero(sign == 0)
     exact = mdp.exact
     if exact is not None and exact.r is not None:
