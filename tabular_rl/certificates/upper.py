@@ -211,6 +211,7 @@ class UpperBounds:
         mdp, sweeper = self.mdp, self.sweeper.raised(shift)
         raised, rows = np.empty(mdp.S), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
         taken: Ints | None = None
+        carried = False  # and not solved for since: to carry again would change nothing
         for _ in range(IMPROVEMENTS if sweeps >= FEW else 0):
             # Improvements only raise it, and to sweep once lowers it by a shift at most.
             if float(np.max(u - v, initial=0.0)) - 2 * shift > self.most:
@@ -220,17 +221,15 @@ class UpperBounds:
             if not math.isfinite(high - low):
                 return u, False
             fits = taken is not None or -low <= SETTLED * shift + 2 * fall or self._of_use(u - v)
-            if fits and high <= SETTLED * shift:
+            if fits and high <= (SETTLED if taken is None else 2 * SETTLED) * shift:
                 return u, True
             if taken is not None:
                 rows = np.where(raised - u > SETTLED / 2 * shift, rows, taken)
-            if (
-                fits
-                and mdp.S > FEWEST
-                and sweeper.carry_back(u, rows, SETTLED / 2 * shift, CARRIED, self.ends)
-            ):
+            few = fits and not carried and mdp.S > FEWEST
+            carried = few and sweeper.carry_back(u, rows, SETTLED / 2 * shift, CARRIED, self.ends)
+            if carried:  # as good as by a chain
                 taken, rows = rows, np.empty_like(rows)
-                continue  # as good as by a chain
+                continue
             taken = self._ending(rows, taken is None)
             if taken is None:
                 return u, False

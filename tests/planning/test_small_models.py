@@ -12,6 +12,7 @@ import pytest
 import tabular_rl
 from tabular_rl import MDP, Policy, solve
 from tabular_rl.certificates import certificate
+from tabular_rl.certificates.total import TotalCertifier
 from tabular_rl.methods.planning import _lists
 from tabular_rl.model import decisions, policy, rounding
 from tabular_rl.solving.cost import Facts
@@ -134,3 +135,25 @@ def test_numbers_of_a_certificate_are_formed_once(counted):
     assert calls == {"largest_width": 1}
     assert rounding._shared_error.cache_info().misses == 1, "values are centred once"
     assert rounding._factors.cache_info().misses == 1
+
+
+def test_ties_take_one_proof(counted):
+    """From s straight on for 1, or by x for 1/2 and 1/2: the first action is taken, and proven at once."""
+    calls, half = counted(TotalCertifier, "certificate"), "1/2"
+    steps = [("s", "by", "x", 1, half), ("s", "on", "t", 1, 1), ("x", "on", "t", 1, half)]
+    answer = solve(MDP.from_outcomes(steps, 1, terminal=["t"], sense="min"), "policy-iteration")
+    assert answer.status.name == "CERTIFIED"
+    assert (answer["s"], answer.policy["s"]) == (1.0, "by")
+    assert calls == {"certificate": 1}
+
+
+def test_an_upper_bound_that_is_off_by_rounding_is_not_carried_back_again(counted):
+    """120 cells that are left with 2/3 a step, for 1, or surely for 2: 3/2 each."""
+    calls, steps = counted(Sweeper, "carry_back"), []
+    for s in range(120):
+        here, there = str(s), str(s + 1)
+        steps += [(here, "try", there, "2/3", 1), (here, "try", here, "1/3", 1), (here, "go", there, 1, 2)]
+    answer = solve(MDP.from_outcomes(steps, 1, terminal=["120"], sense="min"), "policy-iteration")
+    assert answer.lower[0] <= 180 <= answer.upper[0]
+    assert answer.bound < 1e-9
+    assert calls == {"carry_back": 1}

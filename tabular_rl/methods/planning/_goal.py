@@ -56,7 +56,7 @@ class Goal:
             self.sweeper = self.sweeper.of(self.model)
         self.ends = bool(self.model.terminal.any())
         self.factor = mdp.problem.factor(mdp.gamma)
-        self.reached = False
+        self.reached, self.tidy = False, False  # tidy: the lowest of tying rows were tried
         self.proof: Certificate | None = None
         # The narrowest so far, and what it is of.
         self.best: tuple[Certificate, Any, Any, Floats] | None = None
@@ -122,7 +122,11 @@ class Goal:
                 not noise and self.model.L > x for x in (QUICK, CHAINS)
             )
             self.certifier.wide = 0.0
-            certificate = self.certificate(v, rows() if callable(rows) else rows)
+            rows = rows() if callable(rows) else rows
+            # A policy that must end takes a proof of its own: that of the one to be answered is asked for first.
+            near = NEAR * self.certifier.noise(self.model, self.vmax)
+            self.tidy = self.mdp.problem.must_end and spread <= near
+            certificate = (self.tidy and self._of_lowest(v, rows)) or self.certificate(v, rows)
             self.certifier.quick = self.certifier.hurried = False
             if certificate.width <= wanted:
                 self.reached = True
@@ -165,29 +169,35 @@ class Goal:
         error = self.certifier.noise(self.model, self.vmax)
         return spread == 0 or (spread <= error and sweep - self.shrunk > STALLED)
 
-    def _lowest_of_ties(self, v: Floats, certificate: Certificate) -> Certificate:
-        """Take the lowest of actions that rounding cannot tell apart, where that is proven to lose nothing."""
-        model, before = self.model, self.certifier.rows
+    def _of_lowest(self, v: Floats, rows: Ints | None) -> Certificate | None:
+        """The certificate of the lowest of rows that rounding cannot tell apart, where it is narrow enough; or None.
+
+        Parameters
+        ----------
+        v : (S') the values
+        rows : (S') those that are, or would be, proven else; None for none
+        """
+        model, total, judge = self.model, self.total, self.certifier
         most = CHAINS if model.problem.must_end else TIDY
-        if not 0 < model.L <= most or before is None:
-            return certificate
-        # The values that the certificate swept from, where it is of the model: nothing is swept again.
-        swept = self.certifier.checked(v) if model is self.mdp else v
+        if self.policy is not None or rows is None or not 0 < model.L <= most:
+            return None
+        # The values that the certificate sweeps from, where it is of the model: nothing is swept again.
+        swept = judge.checked(v) if model is self.mdp else v
         swept, _, best, chosen, low, high, _ = self.sweeper.backup(swept)
         margin = 2 * shared_error(model, self.sweeper.norm(swept)) + 2 * self.spread(low, high)
         near = self.sweeper.not_worse(swept, best - min(margin, 1e-3 * self.wanted))
-        if np.count_nonzero(near) == np.count_nonzero(chosen >= 0) and np.array_equal(chosen, before):
-            return certificate  # no state has another row that is near
-        full, lowest = self.total.lift_values(v), self.total.lift_rows(lowest_rows(model, near))
-        if np.array_equal(lowest, before):
-            return certificate
-        last, self.certifier.quick = self.certifier.last, model.L > QUICK
-        tidy = self.certifier.certificate(full, lowest)
-        used, self.certifier.quick = self.certifier.rows, False
+        if np.count_nonzero(near) == np.count_nonzero(chosen >= 0) and np.array_equal(chosen, rows):
+            return None  # no state has another row that is near
+        lowest = lowest_rows(model, near)
+        if np.array_equal(lowest, rows):
+            return None
+        before, lowest = (judge.rows, judge.last), total.lift_rows(lowest)
+        tidy = judge.certificate(total.lift_values(v), lowest)
+        used = judge.rows
         if tidy.width <= self.wanted and used is not None and np.array_equal(used, lowest):
             return tidy
-        self.certifier.rows, self.certifier.last = before, last
-        return certificate
+        judge.rows, judge.last = before
+        return None
 
     def spread(self, low: float, high: float) -> float:
         """What a sweep's changes say of the width of the interval, up to `factor`."""
@@ -247,8 +257,9 @@ class Goal:
             self.run.stopped = stop.why
             self.certifier.use_what_is_known()
             certificate = self.certificate(v, rows)
-        if self.reached and self.policy is None:
-            certificate = self._lowest_of_ties(v, certificate)
+        if self.reached and not self.tidy:
+            own = rows if self.mdp.problem.must_end else self.certifier.rows
+            certificate = self._of_lowest(v, own) or certificate
         if self.best is not None and self.best[0].width <= certificate.width:
             certificate, self.certifier.rows, self.certifier.last, v = self.best
         certificate = self.certifier.decided(certificate)
