@@ -16,7 +16,8 @@ import math
 import operator
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType
@@ -145,13 +146,20 @@ def ticks() -> Iterator[bool]:
 
 @dataclass(frozen=True)
 class Mutant:
-    """One mistake in one kernel: what was there, what is there instead, and the whole kernel with it."""
+    """One mistake in one kernel: what was there, and what is there instead."""
 
     kernel: str
     old: str
     new: str
     number: int  # among those of the same words
-    node: ast.FunctionDef = field(repr=False, compare=False)
+    right: ast.FunctionDef = field(repr=False, compare=False)
+    places: tuple[ast.AST, ...] = field(repr=False, compare=False)
+    instead: ast.AST | None = field(repr=False, compare=False)
+
+    @property
+    def node(self) -> ast.FunctionDef:
+        """The whole kernel with the mistake; most are never asked for it."""
+        return ast.fix_missing_locations(changed(self.right, self.places, self.instead))
 
     def __str__(self) -> str:
         again = f" ({self.number + 1})" if self.number else ""
@@ -174,20 +182,18 @@ def mutants(module: str, kernel: str) -> list[Mutant]:
     node = functions(module)[kernel]
     names = {x.id for x in ast.walk(node) if isinstance(x, ast.Name)} | {x.arg for x in node.args.args}
     made: list[Mutant] = []
-    for n, (statement, place) in enumerate(places(node)):
+    counts: Counter[tuple[str, str]] = Counter()
+    for statement, place in places(node):
         for new in mistakes(place, names):
-            changed = copy.deepcopy(node)
-            whole, old = list(places(changed))[n]
-            replace(changed, old, copy.deepcopy(new))
-            words = kernel, head(statement), head(new if old is whole else whole)
-            number = sum((m.kernel, m.old, m.new) == words for m in made)
-            made.append(Mutant(*words, number, changed))
+            words = head(statement), head(changed(statement, [place], new))
+            made.append(Mutant(kernel, *words, counts[words], node, (place,), new))
+            counts[words] += 1
     return made
 
 
 def planted(module: str, kernel: str, old: str, new: str, times: int = 1) -> Mutant:
     """The mistake that an expression or a statement, wherever it stands in the kernel, is another one."""
-    node = copy.deepcopy(functions(module)[kernel])
+    node = functions(module)[kernel]
     before, after = (ast.parse(text).body[0] if text else None for text in (old, new))
     assert before is not None
     if isinstance(before, ast.Expr):
@@ -196,9 +202,7 @@ def planted(module: str, kernel: str, old: str, new: str, times: int = 1) -> Mut
     wanted = bare(before)
     found = [x for x in ast.walk(node) if isinstance(x, (ast.expr, ast.stmt)) and bare(x) == wanted]
     assert len(found) == times, f"{kernel}: found {old!r} {len(found)} times, expected {times}"
-    for place in found:
-        replace(node, place, copy.deepcopy(after))
-    return Mutant(kernel, old, new, 0, node)
+    return Mutant(kernel, old, new, 0, node, tuple(found), after)
 
 
 def bare(node: ast.AST) -> str:
@@ -207,7 +211,12 @@ def bare(node: ast.AST) -> str:
 
 def head(node: ast.AST | None) -> str:
     """The text of a node; of a compound statement its first line."""
-    return "nothing" if node is None else ast.unparse(node).partition("\n")[0]
+    if node is None:
+        return "nothing"
+    if isinstance(node, ast.For | ast.If | ast.While):
+        node = copy.copy(node)
+        node.body, node.orelse = [ast.Pass()], []
+    return ast.unparse(node).partition("\n")[0]
 
 
 def places(node: ast.FunctionDef) -> Iterator[tuple[ast.stmt, ast.AST]]:
@@ -227,15 +236,12 @@ def inside(statement: ast.stmt, node: ast.AST) -> Iterator[tuple[ast.stmt, ast.A
             yield from inside(statement, child)
 
 
-def replace(tree: ast.AST, old: ast.AST, new: ast.AST | None) -> None:
-    for parent in ast.walk(tree):
-        for name, value in ast.iter_fields(parent):
-            if value is old:
-                setattr(parent, name, new)
-            elif isinstance(value, list) and any(x is old for x in value):
-                put = ast.Pass() if new is None else new
-                setattr(parent, name, [put if x is old else x for x in value])
-    ast.fix_missing_locations(tree)
+def changed(tree: Any, places: Sequence[ast.AST], new: ast.AST | None) -> Any:
+    """A copy of a tree with something else in some places; None where the whole of it is nothing."""
+    if new is None and tree in places:
+        return None
+    known = {id(place): copy.deepcopy(ast.Pass() if new is None else new) for place in places}
+    return copy.deepcopy(tree, known)
 
 
 def mistakes(node: Any, names: set[str]) -> Iterator[ast.AST | None]:
