@@ -14,6 +14,7 @@ from tabular_rl.solving.ordering import Pattern, elimination_patterns
 from tabular_rl.solving.run import Run
 
 FEW = 32  # outcomes of a row up to which all are looked at
+MOVES = 1024  # rows whose moves are looked at: each costs a state, its outcomes and their states
 HUB = 0.05  # of the rows that lead to a hub
 LOOK = 100  # outcomes of a state that are looked at
 SMALL = 500  # states up to which a dense linear solve takes no time
@@ -29,14 +30,15 @@ class Facts:
 
     @cached_property
     def moves(self) -> int:
-        """How far apart in storage a state and its successors are, at the 90th percentile of up to 4096 rows.
+        """How far apart in storage a state and its successors are, at the 90th percentile of up to 1024 rows.
 
-        Hubs, which many rows lead to, such as a state where all begins again, are no successors in this.
+        Hubs, which many rows lead to, such as a state where all begins again, are no successors in this. Where moves
+        lead far and there are no hubs, the first and the last outcome of a row stand for all.
         """
         mdp = self._mdp
         if mdp.L == 0:
             return 0
-        rows = np.linspace(0, mdp.L - 1, min(mdp.L, 4096)).astype(np.int64)
+        rows = np.linspace(0, mdp.L - 1, min(mdp.L, MOVES)).astype(np.int64)
         states = np.searchsorted(mdp.pair_ptr, rows, side="right") - 1
         first = mdp.row_ptr[rows].astype(np.int64)
         ends = np.stack([first, mdp.row_ptr[rows + 1].astype(np.int64) - 1])
@@ -47,6 +49,8 @@ class Facts:
         size = ends[1] - first + 1
         to = mdp.next_state[places(first, size)].astype(np.int64)
         hub = np.bincount(to, minlength=mdp.S) > HUB * len(rows)
+        if not hub.any():
+            return far
         apart = np.where(hub[to], 0, np.abs(to - np.repeat(states, size)))
         return int(np.quantile(np.maximum.reduceat(apart, np.cumsum(size) - size), 0.9, method="lower"))
 
