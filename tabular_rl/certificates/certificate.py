@@ -33,7 +33,9 @@ class Certificate:
     smallest: float = 0.0
     exact: tuple[Fraction, ...] | None = None
     note: str = ""
-    middle: Floats | None = None  # what the bounds lie around, before they were rounded outward
+    # What the bounds lay around before they were rounded outward: middle(s) + off.
+    middle: Floats | None = None
+    off: float = 0.0
 
     def with_decisions(self, keep: NDArray[np.bool_], proven_optimal: NDArray[np.bool_]) -> Certificate:
         """Return the same interval with what it says of actions (L,) and of the policy in each state (S,)."""
@@ -68,15 +70,15 @@ class Certificate:
     @cached_property
     def middles(self) -> tuple[Floats, float] | None:
         """The middle of each interval, and the largest distance of an end from it; None where one is open."""
-        return _middles(self.lower, self.upper, self.middle)
+        return _middles(self.lower, self.upper, self.middle, self.off)
 
 
-def _middles(lower: Floats, upper: Floats, middle: Floats | None) -> tuple[Floats, float] | None:
+def _middles(lower: Floats, upper: Floats, middle: Floats | None, off: float) -> tuple[Floats, float] | None:
     """The values of an answer from its bounds and what they lie around: see `Certificate.middles`."""
     v, bound, kernel = np.empty(lower.shape), 0.0, passes(lower.size)
     flat = [None if x is None else np.ascontiguousarray(x).reshape(-1) for x in (lower, upper, middle)]
     if kernel is not None:
-        bound = kernel.middles(*(v.reshape(-1)[:0] if x is None else x for x in flat), v.reshape(-1))
+        bound = kernel.middles(*(v.reshape(-1)[:0] if x is None else x for x in flat), off, v.reshape(-1))
         if math.isfinite(bound):
             return v, bound
         bound = 0.0
@@ -89,6 +91,7 @@ def _middles(lower: Floats, upper: Floats, middle: Floats | None) -> tuple[Float
         half += low
         if around is not None:
             # Outward rounding moves the midpoint by a few last places: 2.0000000000000004 for 2.
+            around = around + off
             np.copyto(half, around, where=np.abs(around - half) <= np.abs(half) * 2.0**-50)
         np.maximum(half, low, out=half)
         np.minimum(half, high, out=half)

@@ -36,6 +36,7 @@ class DiscountedCertifier(Certifier):
 
     last: tuple[Floats, float, float, Beyond] | None = None  # what decisions on actions are made from
     _limits: tuple[float, float] | None = None
+    _checked: Floats | None = None
 
     @phase("proof")
     def certificate(self, v: Floats, rows: NDArray[Any] | None = None, decide: bool = False) -> Certificate:
@@ -72,8 +73,9 @@ class DiscountedCertifier(Certifier):
         lower, upper, width = outward(kept, above, float(down(fall - own)), added, self.limits(), ended)
         widths = [float(up(x + geometric(self.mdp, x, math.inf))) for x in (own, wider)]
         smallest = float(up(sum(widths)))
-        middle = best + (fall / 2 + rise / 2) if math.isfinite(fall) and math.isfinite(rise) else None
-        certificate = Certificate.of(lower, upper, smallest=smallest, middle=middle, width=width)
+        off = fall / 2 + rise / 2
+        middle = best if math.isfinite(off) else None
+        certificate = Certificate.of(lower, upper, smallest=smallest, middle=middle, off=off, width=width)
         if self.policy is not None:
             return certificate
         self.rows, self.last = chosen, (v, shared, rise, beyond)
@@ -90,13 +92,21 @@ class DiscountedCertifier(Certifier):
 
         Where that is a small part of them it would change nothing else, and cost a sweep where one from v was made.
         """
-        v = super().checked(v)
-        if self.ends:
+        if v is self._checked:
             return v
-        high, low = float(v.max()), float(v.min())
+        low, high = self.sweeper.extent(v)
         middle = high / 2 + low / 2
+        if self.ends or not math.isfinite(middle):
+            return super().checked(v)
         if abs(middle) > (high / 2 - low / 2) / 16:
-            v -= middle
+            v, low, high = (
+                v - middle,
+                low - middle,
+                high - middle,
+            )  # to subtract a number is monotonic, rounded or not
+        else:
+            v = np.array(v, dtype=np.float64)
+        self._checked = self.sweeper.keep(v, (low, high))
         return v
 
     def limits(self) -> tuple[float, float]:

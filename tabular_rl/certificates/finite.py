@@ -146,7 +146,7 @@ class _Bounds:
         if kernel is None or math.isnan(self.reach) or not math.isfinite(self.width):
             self.reach = math.nan
         else:
-            found = kernel.middles(self.lower[t], self.upper[t], self.v[t], self.v[t])
+            found = kernel.middles(self.lower[t], self.upper[t], self.v[t], 0.0, self.v[t])
             self.reach = _larger(self.reach, found)
 
     def set_zero(self) -> None:

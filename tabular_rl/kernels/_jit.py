@@ -195,6 +195,21 @@ add: Any = operator.add if config.DISABLE_JIT else _add
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # Numba has no types
+def _larger(typing: Any, x: Any, y: Any) -> Any:  # noqa: ARG001  (as Numba calls it)
+    """The larger of x and y, one of many that are compared in any order, so that several may be at once; no NaN."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:  # noqa: ARG001
+        more = builder.fcmp_ordered(">", *given, flags=("nnan", "nsz"))
+        return builder.select(more, *given, flags=("nnan", "nsz"))
+
+    return types.float64(types.float64, types.float64), code
+
+
+# The result means nothing where one is NaN, for which a kernel looks itself.
+larger: Any = max if config.DISABLE_JIT else _larger
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # Numba has no types
 def _multiply_add(typing: Any, x: Any, x0: Any, y: Any, y0: Any, z: Any, z0: Any) -> Any:  # noqa: ARG001
     """(x y + z) mod 2^128 of numbers of two words each, the high word first: Numba has no whole numbers as long."""
 

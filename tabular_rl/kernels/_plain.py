@@ -25,7 +25,7 @@ ROW, CALL = 4, 80  # outcomes that take as long as a row beside its outcomes, an
 OFTEN = 200  # times that kernels are missed before they are loaded for small models
 MARK = re.compile(r"from tabular_rl\.kernels\._jit import .*\n")
 INDEX = re.compile(r"\bat\(")  # whole numbers of lists are what they are
-PLAIN = "from operator import add\nkernel = lambda function: function\n"
+PLAIN = "from operator import add\nlarger = max\nkernel = lambda function: function\n"
 HERE = "tabular_rl.kernels."
 
 

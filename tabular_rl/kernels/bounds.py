@@ -6,7 +6,9 @@ finite is not for these kernels: they return a width that is not finite, and Num
 
 from __future__ import annotations
 
-from tabular_rl.kernels._jit import at, kernel
+import math
+
+from tabular_rl.kernels._jit import at, kernel, larger
 from tabular_rl.kernels.bellman import row_value
 
 STEP = 2.0**-53 * (1 + 2.0**-52)
@@ -33,8 +35,8 @@ def interval(kept, best, fall, rise, limits, ended, lower, upper):
     `ended` is empty where no state is terminal. Returns the largest difference, NaN where there is one.
     """
     floor, ceiling = limits
-    width = 0.0
-    for s in range(len(best)):
+    width, odd = 0.0, False
+    for s in range(at(len(best))):
         low = next_down(kept[s] + fall)
         high = next_up(best[s] + rise)
         low = floor if low < floor else low
@@ -42,10 +44,11 @@ def interval(kept, best, fall, rise, limits, ended, lower, upper):
         if len(ended) > 0 and ended[s]:
             low = high = 0.0
         gap = high - low
-        width = gap if gap > width or gap != gap else width
+        width = larger(width, gap)
+        odd |= gap != gap
         lower[s] = low
         upper[s] = high
-    return width
+    return math.nan if odd else width
 
 
 @kernel
@@ -67,24 +70,26 @@ def step_up(pair_ptr, rows, u, first, last, error, own, q, upper):
 
 
 @kernel
-def middles(lower, upper, around, v):
-    """v ← the middle of each interval; `around`, where that is given, if it is the same but for rounding.
+def middles(lower, upper, around, off, v):
+    """v ← the middle of each interval; around(s) + off, where that is given, if it is the same but for rounding.
 
     `around` may be v itself. Returns the largest distance of a bound from it; infinite or NaN where a bound is.
     """
-    most = 0.0
-    for s in range(len(v)):
+    most, odd = 0.0, False
+    for s in range(at(len(v))):
         low, high = lower[s], upper[s]
         x = (high - low) * 0.5 + low
         if len(around) > 0:
-            x = around[s] if abs(around[s] - x) <= abs(x) * NEAR else x
+            near = around[s] + off
+            x = near if abs(near - x) <= abs(x) * NEAR else x
         x = low if x < low else x
         x = high if x > high else x
         above, below = high - x, x - low  # where one is NaN, the latter is not finite
-        off = above if above > below else below
-        most = off if off > most or off != off else most
+        far = above if above > below else below
+        most = larger(most, far)
+        odd |= far != far
         v[s] = x
-    return most
+    return math.nan if odd else most
 
 
 @kernel

@@ -66,14 +66,60 @@ def take_row(reward, leak, t, pattern, v, work, entries):
 
 
 @search_kernel
+def put_row(reward, leak, t, pattern, factors, work):
+    """The t-th row of the factors ← the weights that are in `work`, `reward` and `leak`, by their sum; `work` ← 0."""
+    upper_ptr, column = pattern[2], pattern[3]
+    upper, right = factors[0], factors[1]
+    first, last = at(upper_ptr[at(t)]), at(upper_ptr[at(t + 1)])
+    total = leak
+    for k in range(first, last):
+        total += work[at(column[k])]
+    share = 1.0 / total
+    for k in range(first, last):
+        t2 = at(column[k])
+        upper[k] = work[t2] * share
+        work[t2] = 0.0
+    right[at(t), 0], right[at(t), 1] = reward * share, leak * share
+
+
+@search_kernel
 def is_due(i, t, pattern, factors):
     """Whether the t-th row of the factors is not made of row i, or of an earlier one that is new."""
     lower_ptr, earlier = pattern[4], pattern[5]
     made, new = factors[2], factors[3]
     due = made[at(t)] != i
-    for k in range(at(lower_ptr[at(t)]), at(lower_ptr[at(t + 1)])):
-        due |= new[at(earlier[k])]
+    if not due:
+        for k in range(at(lower_ptr[at(t)]), at(lower_ptr[at(t + 1)])):
+            due |= new[at(earlier[k])]
     return due
+
+
+@search_kernel
+def best_row(pair_ptr, rows, s, t, shift, margin, pattern, v, work, chosen, factors):
+    """The t-th row of the factors ← that of the best row of s, its t-th state: the chosen one unless by `margin`.
+
+    Returns that row.
+    """
+    upper_ptr, upper, spare = pattern[2], factors[0], factors[4]
+    right = factors[1]
+    own = best = chosen[at(s)]
+    begin, end = at(upper_ptr[at(t)]), at(upper_ptr[at(t + 1)])
+    reward, leak = reduced_row(rows, own, t, shift, pattern, factors, work)
+    total, value = take_row(reward, leak, t, pattern, v, work, upper[begin:end])
+    value += margin * total
+    for i in range(pair_ptr[at(s)], pair_ptr[at(s + 1)]):
+        if i != own:
+            paid, lost = reduced_row(rows, i, t, shift, pattern, factors, work)
+            among, worth = take_row(paid, lost, t, pattern, v, work, spare)
+            if worth * total > value * among:
+                best, reward, leak, total, value = i, paid, lost, among, worth
+                for k in range(begin, end):
+                    upper[k] = spare[k - begin]
+    share = 1.0 / total
+    for k in range(begin, end):
+        upper[k] *= share
+    right[at(t), 0], right[at(t), 1] = reward * share, leak * share
+    return best
 
 
 @search_kernel
@@ -84,38 +130,24 @@ def eliminate(pair_ptr, rows, pattern, first, last, shift, margin, v, work, gap,
     `margin`, with v for later states, the best is chosen instead, and gap(s) ← -inf. `work` is 0 at first, and again in
     the end. Returns how many rows were exchanged.
     """
-    order, _, upper_ptr, _, _, _ = pattern
-    upper, right, made, new, spare = factors
+    order, made, new = pattern[0], factors[2], factors[3]
     count = 0
     for t in range(first, last):
         s = order[at(t)]
-        own = chosen[at(s)]
-        new[at(t)] = margin < math.inf or is_due(own, t, pattern, factors)
+        row = chosen[at(s)]
+        new[at(t)] = margin < math.inf or is_due(row, t, pattern, factors)
         if not new[at(t)]:
             continue
-        reward, leak = reduced_row(rows, own, t, shift, pattern, factors, work)
-        begin, end = at(upper_ptr[at(t)]), at(upper_ptr[at(t + 1)])
-        total, value = take_row(reward, leak, t, pattern, v, work, upper[begin:end])
-        best = own
         if margin < math.inf:
-            value += margin * total
-            for i in range(pair_ptr[at(s)], pair_ptr[at(s + 1)]):
-                if i != own:
-                    paid, lost = reduced_row(rows, i, t, shift, pattern, factors, work)
-                    among, worth = take_row(paid, lost, t, pattern, v, work, spare)
-                    if worth * total > value * among:
-                        best, reward, leak, total, value = i, paid, lost, among, worth
-                        for k in range(begin, end):
-                            upper[k] = spare[k - begin]
-            if best != own:
-                chosen[at(s)] = best
+            row = best_row(pair_ptr, rows, s, t, shift, margin, pattern, v, work, chosen, factors)
+            if row != chosen[at(s)]:
+                chosen[at(s)] = row
                 gap[at(s)] = -math.inf
                 count += 1
-        share = 1.0 / total
-        for k in range(begin, end):
-            upper[k] *= share
-        right[at(t), 0], right[at(t), 1] = reward * share, leak * share
-        made[at(t)] = best
+        else:
+            reward, leak = reduced_row(rows, row, t, shift, pattern, factors, work)
+            put_row(reward, leak, t, pattern, factors, work)
+        made[at(t)] = row
     return count
 
 
@@ -140,6 +172,17 @@ def backed_up(rows, i, v):
     for k in range(at(row_ptr[at(i)]), at(row_ptr[at(i + 1)])):
         expected += prob[k] * v[at(next_state[k])]
     return sign * r[at(i)] + gamma * expected
+
+
+@search_kernel
+def count_better(q, best, margin, chosen):
+    """How many states have a best(s) that is more than `margin` above q of their chosen row; -1 is none."""
+    count = 0
+    for s in range(at(len(chosen))):
+        own = chosen[s]
+        if own >= 0 and best[s] > q[at(own)] + margin:
+            count += 1
+    return count
 
 
 @search_kernel

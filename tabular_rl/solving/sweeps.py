@@ -76,6 +76,7 @@ class Sweeper:
         self.blocks = [(0, mdp.S)] if cuts == 1 else _blocks(mdp, cuts)
         self.spans = [np.empty(2) for _ in self.blocks]
         self.last: Backup | None = None
+        self._known: tuple[Floats | None, tuple[float, float]] = None, (0.0, 0.0)
         self.shared: Shared | None = None
         self.dense: Shared | None = None
         self.flows: dict[int, Flow] = {}  # of the models of a run, by their id
@@ -212,7 +213,7 @@ class Sweeper:
             full(ptr, rows, seen, first, last, span, q, chosen, best)
 
         low, high = self.each(one, False, True)
-        self.last = Backup(v.copy(), q, best, chosen, low, high)
+        self.last = Backup(v if v is self._known[0] else v.copy(), q, best, chosen, low, high)
         for array in (q, best, chosen):
             array.setflags(write=False)
         return self.last
@@ -460,8 +461,24 @@ class Sweeper:
 
     def norm(self, v: Floats) -> float:
         """max |v(s)|, 0 where there are no states; NaN goes through."""
-        high = float(np.maximum.reduce(v, initial=0.0))  # np.max would look twice at a small v
-        return max(high, -float(np.minimum.reduce(v, initial=0.0)))
+        low, high = self.extent(v)
+        return max(high, -low, 0.0)
+
+    def extent(self, v: Floats) -> tuple[float, float]:
+        """The least and the largest v(s), 0 and 0 where there are no states; NaN goes through, to both."""
+        if v is self._known[0]:
+            return self._known[1]
+        if not v.size:
+            return 0.0, 0.0
+        return float(np.minimum.reduce(v)), float(
+            np.maximum.reduce(v)
+        )  # np.max would look twice at a small v
+
+    def keep(self, v: Floats, extent: tuple[float, float]) -> Floats:
+        """Make v read-only, and remember its least and its largest value."""
+        v.setflags(write=False)
+        self._known = v, extent
+        return v
 
     def span(self, x: Floats) -> tuple[float, float]:
         """The least and the largest x(s) of states with actions, 0 and 0 where there are none; NaN goes through."""

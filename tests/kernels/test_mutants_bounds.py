@@ -48,9 +48,10 @@ def calls(seed):
     for low, high in ((lower, upper), (lower, odd), (-odd, upper), tight):
         beyond = np.nextafter(low, -math.inf), np.nextafter(high, math.inf)
         for around in (np.zeros(0), near, low, high, np.full(S, math.nan), *beyond):
-            yield "middles", (low, high, around, np.full(S, 7.0))
-    yield "middles", (lower, upper, near, near)
-    yield "middles", (lower[:1], upper[:1], near[:1], np.full(1, 7.0))
+            off = float(rng.choice([0.0, 1.0]))
+            yield "middles", (low, high, around - off, off, np.full(S, 7.0))
+    yield "middles", (lower, upper, near, 0.0, near)
+    yield "middles", (lower[:1], upper[:1], near[:1], 0.0, np.full(1, 7.0))
     yield (
         "interval",
         (best[:1], best[:1], -0.5, 0.5, (-9.0, 9.0), ended[:1], np.full(1, 7.0), np.full(1, 7.0)),

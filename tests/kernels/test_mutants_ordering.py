@@ -19,6 +19,7 @@ from tabular_rl.kernels import ordering, search_elimination
 
 MODULES = {"ordering": ordering, "search_elimination": search_elimination}
 SEEDS = 24
+COUNTS = "reach", "successors", "eliminate", "count_better", "exchange", "improve"
 ALIKE = {
     # the pool is free from its beginning on only where there are no edges
     "least_degree: if free < 0: -> if free < 1:",
@@ -29,7 +30,9 @@ ALIKE = {
     "reduced_row: if weight != 0.0: -> if True:",
     # no row is better by an infinite margin, and none than itself
     "eliminate: if margin < math.inf: -> if True:",
-    "eliminate: if i != own: -> if True:",
+    "best_row: if i != own: -> if True:",
+    # a row that is due need not be found to be so again
+    "is_due: if not due: -> if True:",
 }
 
 
@@ -152,6 +155,7 @@ def elimination_calls(seed):
     for q in (rng.normal(size=len(r)), rng.integers(-2, 3, len(r)) / 2):
         for margin in (0.0, 0.5):
             yield "exchange", (pair_ptr, q, margin, rng.random(S), chosen)
+            yield "count_better", (q, q[chosen] + rng.choice([0.0, 0.25, 0.5, 1.0], S), margin, chosen)
     for first, last in ((0, S), (2, 6), (4, 4)):
         for margin, moved, span in (
             (1e-9, 0.0, (math.inf, -math.inf)),
@@ -206,7 +210,7 @@ def left(kernels, name, arguments):
         own = []
     values, marks = (
         [],
-        [repr(result)] if name in ("reach", "successors", "eliminate", "exchange", "improve") else [],
+        [repr(int(result))] if name in COUNTS else [],
     )
     if name == "backed_up":
         values.append(result)
@@ -239,7 +243,7 @@ def by_kernel(name, arguments):
 
 BELOW = {
     "least_degree": ("neighbours", "link", "unlink", "link_all", "join"),
-    "eliminate": ("reduced_row", "take_row", "is_due"),
+    "eliminate": ("reduced_row", "take_row", "put_row", "best_row", "is_due"),
     "improve": ("backed_up",),
 }
 

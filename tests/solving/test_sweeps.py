@@ -147,6 +147,24 @@ def test_norm_and_span_are_over_the_states():
     assert all(map(math.isnan, sweeper.span(v)))
 
 
+def test_values_that_were_checked_are_not_looked_at_again():
+    """The least and the largest are known from those before a constant is taken off: rounding keeps their order."""
+    mdp = random_model(0, S=9, ends=0, gamma="9/10")
+    v = 1000.0 + np.linspace(-1, 1, 9) / 3
+    judge = certifier(mdp)
+    swept = judge.checked(v)
+    assert not swept.flags.writeable
+    assert v.flags.writeable
+    assert judge.sweeper.extent(swept) == (min(swept), max(swept))
+    assert judge.checked(swept) is swept
+    assert judge.sweeper.backup(swept).v is swept
+    v[:] = 5.0
+    assert judge.sweeper.backup(v).v is not v
+    assert judge.sweeper.extent(v) == (5.0, 5.0)
+    v[2] = math.nan
+    assert all(map(math.isnan, judge.sweeper.extent(v)))
+
+
 def test_threads_give_the_same_bits():
     mdp = random_model(3, exact=False, S=3000, A=4, N=10, gamma=0.9)
     v, found = values(mdp), []

@@ -81,6 +81,7 @@ def plain(module: str) -> dict[str, Any]:
     made["kernel"] = made["search_kernel"] = lambda function: function
     made["fetch"] = lambda array, place: None
     made["add"] = operator.add
+    made["larger"] = max
     made["multiply_add"] = multiply_add
     made["at"] = int  # a mistake may lead to -1: then it is the last place
     for code in codes(module):

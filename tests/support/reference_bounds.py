@@ -43,9 +43,9 @@ def step_up(pair_ptr, rows, u, first, last, error, own, q, upper):
         upper[s] = math.nan if any(map(math.isnan, high)) else max(high, default=0.0)
 
 
-def middles(lower, upper, around, v):
+def middles(lower, upper, around, off, v):
     """What lies around where it is the middle within 2**-50, else the middle; not beyond a bound."""
-    near = around.copy() if len(around) else None
+    near = around + off if len(around) else None
     for s, (low, high) in enumerate(zip(lower.tolist(), upper.tolist(), strict=True)):
         x = low + (high - low) / 2
         if near is not None and abs(near[s] - x) <= abs(x) / 2**50:

@@ -185,6 +185,10 @@ def substitute(pattern, first, last, factors, x, v):
         v[order[t]] = x[t]
 
 
+def count_better(q, best, margin, chosen):
+    return sum(best[s] > q[i] + margin for s, i in enumerate(chosen) if i >= 0)
+
+
 def exchange(pair_ptr, q, margin, gap, chosen):
     count = 0
     for s in np.flatnonzero(chosen >= 0).tolist():

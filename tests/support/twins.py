@@ -41,7 +41,10 @@ INLINED = {
     **{("elimination", part): "go_on" for part in ("take_out_more", "put_back", "list_rows")},
     # the twins keep lists of neighbours, and rows as dicts
     **{("ordering", part): "least_degree" for part in ("link", "unlink", "link_all", "join")},
-    **{("search_elimination", part): "eliminate" for part in ("reduced_row", "take_row", "is_due")},
+    **{
+        ("search_elimination", part): "eliminate"
+        for part in ("reduced_row", "take_row", "put_row", "best_row", "is_due")
+    },
     # the twin keeps its queue as a dict, and looks for the largest priority
     **{("dyna", part): "sweeping" for part in ("before", "swap", "sift", "push", "pop")},
 }

@@ -66,9 +66,12 @@ class Elimination:
         self.work, self.x = np.zeros(n), np.empty(n)
         self.factors_of: tuple[Made, float] | None = None  # the pattern, and what was taken off the rewards
         # How far the chosen row of each state is ahead of all others, and the values by which that was judged.
-        self.gap = np.full(S, -math.inf)
+        self.gap = np.empty(S)
         self.seen: Floats | None = None
         self.proven = proven
+        # The least and the largest value found last; these values, and as a proof sweeps from them.
+        self.extent = 0.0, 0.0
+        self.found: tuple[Floats, Floats | None] = self.x, None
         self.products = first.products + self.model.K / max(self.model.L, 1)
         self.centred, self.shift = centred and n == S, 0.0
         self.exchanged, self.slow = S, False
@@ -128,7 +131,8 @@ class Elimination:
         for first, last in reversed(blocks):
             self.kernels.substitute(arrays, first, last, self.factors, self.x, v)
             self.sweeper.check_stop()
-        if not self.sweeper.all_finite(v):
+        self.extent = self.sweeper.extent(v)
+        if not all(map(math.isfinite, self.extent)):
             raise Singular("the linear system cannot be solved in floating point (overflow)")
         if self.sweeper.run is not None:
             self.sweeper.run.did("linear solves")
@@ -148,33 +152,37 @@ class Elimination:
         Returns
         -------
         The values, less a constant where they are centred; how many rows were exchanged since; and the least and the
-        largest T v - v.
+        largest T v - v. Where a proof has swept from these values, they are those that it has swept from.
         """
+        v = self.found[0] if v is self.found[1] else v
         least, stalled = math.inf, 0
         for _ in range(PASSES):
             count = self._evaluate(v, chosen)
             least, stalled = min(least, count), 0 if count < least else stalled + 1
             if not count or len(self.patterns) == 1 or stalled == STALLED:
                 break
+        self.found = v, None
         count, low, high = self._exchange(v, chosen)
         self.slow = self.products <= CHEAP and 2 * count > self.exchanged and stalled < STALLED
         self.exchanged = count
-        return v, count, low, high
+        swept = self.found[1]
+        return v if swept is None or not self.centred else swept, count, low, high
 
     def _evaluate(self, v: Floats, chosen: Ints) -> int:
         if not self.exchanged:  # again, for more digits
             self._centre(v, 0)
-        count = self.solve(chosen, v, self._margin(v) if self.slow else math.inf, self.shift)
+        count = self.solve(chosen, v, self._margin() if self.slow else math.inf, self.shift)
         self._centre(v, OFF)
         return count
 
     def _centre(self, v: Floats, off: int) -> None:
         """Take a constant off the values and the rewards, where it is `off` times as large as values are apart."""
-        high, low = (float(v.max()), float(v.min())) if self.centred else (0.0, 0.0)
+        low, high = self.extent if self.centred else (0.0, 0.0)
         middle = low / 2 + high / 2
         if abs(middle) > off * (high - low):  # else factors stay what they are
             self.shift += (1 - self.model.gamma) * middle
             v -= middle
+            self.extent = low - middle, high - middle
 
     def _exchange(self, v: Floats, chosen: Ints) -> tuple[int, float, float]:
         """Exchange rows that are worse by more than rounding; how many, and the least and the largest T v - v."""
@@ -182,7 +190,7 @@ class Elimination:
             self.model,
             np.array([np.inf, -np.inf]),
             0,
-            self._margin(v),
+            self._margin(),
             math.inf,
         )
 
@@ -193,14 +201,18 @@ class Elimination:
             return found
 
         if self.seen is None:
-            self.seen = v.copy()
             if self.proven is not None:
                 some = range(0, model.S, max(model.S // SAMPLES, SAMPLE))
                 count = sum(improve(s, min(s + SAMPLE, model.S)) for s in some)
                 if not count:
                     swept = self.sweeper.backup(self.proven(v))
-                    count = self.kernels.exchange(model.pair_ptr, swept.q, margin, self.gap, chosen)
+                    self.found = v, swept.v
+                    count = self.kernels.count_better(swept.q, swept.best, margin, chosen)
+                    if count:
+                        self.seen = v.copy()
+                        self.kernels.exchange(model.pair_ptr, swept.q, margin, self.gap, chosen)
                     return count, swept.low, swept.high
+            self.seen = v.copy()
         else:
             change = np.subtract(v, self.seen, out=self.seen)
             moved = model.gamma * float(change.max(initial=-math.inf) - change.min(initial=math.inf))
@@ -209,5 +221,6 @@ class Elimination:
         low, high = span.tolist()
         return (0, 0.0, 0.0) if low == math.inf else (count, low, high)
 
-    def _margin(self, v: Floats) -> float:
-        return 2 * shared_error(self.model, self.sweeper.norm(v))
+    def _margin(self) -> float:
+        low, high = self.extent
+        return 2 * shared_error(self.model, max(high, -low, 0.0))

@@ -41,9 +41,12 @@ def reduced(sweeper: Sweeper, exactly: bool = False, later: bool = False) -> Tot
 
 def unreduced(mdp: MDP) -> TotalReward:
     """Return the model itself, in the same form."""
-    rows = np.where(mdp.terminal, -1, mdp.pair_ptr[:-1]).astype(mdp.pair_ptr.dtype)
+    rows = mdp.pair_ptr[:-1]
+    if mdp.terminal.any():
+        rows = np.where(mdp.terminal, mdp.pair_ptr.dtype.type(-1), rows)
     none = np.zeros(0, dtype=np.int64)
-    total = TotalReward(mdp, mdp, np.arange(mdp.S), none, none.astype(bool))
+    every = np.arange(mdp.S, dtype=mdp.pair_ptr.dtype)
+    total = TotalReward(mdp, mdp, every, none, none.astype(bool))
     total.__dict__["proper_rows"] = rows
     return total
 
