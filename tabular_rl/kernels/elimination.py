@@ -62,14 +62,21 @@ def look_outside(chain, label, s, x):
 
 @kernel
 def list_parts(label, cuts, states):
-    """states ← the states of part 0, of part 1 and so on; cuts (0 at first) ← where each begins and the last ends.
+    """states ← the states of part 0, of part 1 and so on; cuts ← where each begins and the last ends.
 
-    States of label -1 are in none.
+    States of label -1 are in none. Labels -2, -3 ... count from the last part: label(s) ← the part. Returns the size of
+    the largest, 1 at least.
     """
+    for part in range(len(cuts)):
+        cuts[part] = 0
     for s in range(len(label)):
+        if label[s] < -1:
+            label[s] += len(cuts)
         if label[s] >= 0:
             cuts[label[s] + 1] += 1
+    largest = 1
     for part in range(len(cuts) - 1):
+        largest = max(largest, cuts[part + 1])
         cuts[part + 1] += cuts[part]
     for s in range(len(label) - 1, -1, -1):
         if label[s] >= 0:
@@ -78,6 +85,7 @@ def list_parts(label, cuts, states):
     for part in range(len(cuts) - 1):
         cuts[part] = cuts[part + 1]
     cuts[len(cuts) - 1] = len(states)
+    return largest
 
 
 @kernel

@@ -57,6 +57,22 @@ def split_last(order, begin, end, next_state, prob, number, into, label):
 
 
 @kernel
+def split(order, begin, end, next_state, prob, use, number, into, label):
+    """Tell apart the states of a chain that are in use, first and last: see `split_first` and `split_last`.
+
+    Where s is not, or is told apart by neither, label(s) ← -1. Returns how many are in use, and how many were told
+    apart first and last.
+    """
+    size = 0
+    for s in range(len(use)):
+        number[s], into[s], label[s] = -1 if use[s] else 0, 0, -1
+        size += 1 if use[s] else 0
+    early = split_first(order, begin, end, next_state, prob, number, label)
+    late = split_last(order, begin, end, next_state, prob, number, into, label) if early < size else 0
+    return size, early, late
+
+
+@kernel
 def carry_back(order, pair_ptr, rows, noise, v, chosen):
     """Take the best row of each state in turn, where it is better than v(s) by more than noise; v(s) ← its value.
 

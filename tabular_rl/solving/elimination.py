@@ -99,12 +99,12 @@ def chain_parts(flow: Flow, rows: Ints, gamma: float, zero: Mask, run: Run | Non
     -------
     The parts, with the room that they are solved in.
     """
-    at, mdp, last = np.where(zero, 0, rows), flow.mdp, flow.last
-    same = last is not None and last[0] == gamma
-    if not (same and np.array_equal(last[1], at) and np.array_equal(last[2], zero)):
+    at, mdp, last = np.where(zero, -1, rows), flow.mdp, flow.last
+    if last is None or last[0] != gamma or not np.array_equal(last[1], at):
+        # Those of row -1 begin behind all, and end at once.
         chain = mdp.row_ptr[at], mdp.row_ptr[at + 1], mdp.next_state, mdp.prob
-        last = flow.last = gamma, at, zero.copy(), Elimination(chain, gamma, zero, run, flow.known_order)
-    found: Elimination = last[3]
+        last = flow.last = gamma, at, Elimination(chain, gamma, zero, run, flow.known_order)
+    found: Elimination = last[2]
     found.run = run
     return found
 
@@ -120,10 +120,10 @@ def first_rows_are_thin(mdp: MDP) -> bool:
     -------
     False where it fills in; True also where it never ends, as far as that shows it.
     """
-    at = np.where(mdp.terminal, 0, mdp.pair_ptr[:-1])
-    rows = mdp.row_ptr[at], mdp.row_ptr[at + 1], mdp.next_state, mdp.prob
+    at = mdp.pair_ptr[:-1]
+    chain = mdp.row_ptr[at], mdp.row_ptr[np.minimum(at + 1, mdp.L)], mdp.next_state, mdp.prob
     # The discount only makes it end.
-    return Elimination(rows, 0.5, mdp.terminal).solve(np.zeros(mdp.S), 0, THIN) is not None
+    return Elimination(chain, 0.5, mdp.terminal).solve(np.zeros(mdp.S), 0, THIN) is not None
 
 
 class Elimination:
@@ -142,49 +142,40 @@ class Elimination:
         self, rows: tuple[Any, ...], gamma: float, zero: Mask, run: Run | None = None, order: Any = None
     ) -> None:
         from tabular_rl.kernels.elimination import Chain, list_parts
+        from tabular_rl.kernels.flow import split
 
         begin, end, next_state, prob = rows
         self.run, self.use, index = run, ~zero, next_state.dtype
         self.chain = Chain(begin, end, next_state, prob, float(gamma), max(1.0 - gamma, 0.0))
-        self.label = np.full(len(begin), -1, dtype=index)
-        count = self._cut(zero, order)
-        self.cuts = np.zeros(count + 1, dtype=index)
-        self.states = np.empty(int(self.use.sum()), dtype=index)
-        list_parts(self.label, self.cuts, self.states)
+        # States on no circle are told apart in passes, the rest by a search.
+        number, into, self.label = np.empty((3, len(zero)), dtype=index)
+        if order is None:
+            order = np.arange(len(zero) - 1, -1, -1, dtype=index)
+        size, early, late = split(order, *rows, self.use, number, into, self.label)
+        between = self._search(number, early) if early + late < size else 0
+        self.cuts = np.empty(early + between + late + 1, dtype=index)
+        self.states = np.empty(size, dtype=index)
+        self.largest = int(list_parts(self.label, self.cuts, self.states))
         self._room: tuple[Any, ...] | None = None
         self._rank: Any = None
 
-    def _cut(self, zero: Mask, order: Any) -> int:
-        """Label the parts, those that others lead to first: states on no cycle in passes, the rest by a search."""
-        from tabular_rl.kernels.flow import split_first, split_last
+    def _search(self, number: Any, early: int) -> int:
+        """Label the parts of the states that no pass told apart (`number` is -1), from `early` on; return how many."""
         from tabular_rl.kernels.graph import strong_components
 
-        (begin, end, next_state, prob, *_), S, index = self.chain, len(zero), self.label.dtype
-        if order is None:
-            order = np.arange(S - 1, -1, -1, dtype=index)
-        number = np.where(zero, 0, -1).astype(index)
-        into = np.zeros(S, dtype=index)
-        chain = order, begin, end, next_state, prob, number
-        early, late, left = split_first(*chain, self.label), 0, int(self.use.sum())
-        if early < left:
-            late = split_last(*chain, into, self.label)
-        count = 0
-        if early + late < left:
-            # The rows of states that follow each other: those between them are not in use.
-            ptr = np.stack([begin, end], axis=1).ravel()
-            use, rest = np.zeros(2 * S, dtype=bool), number < 0
-            use[::2] = rest
-            self.label[zero] = 0  # in no part that is still open
-            work = [np.empty(S, dtype=index) for _ in range(4)]
-            count = strong_components(
-                np.arange(0, 2 * S + 1, 2, dtype=index), np.append(ptr, ptr[-1:]), next_state, prob, use, number,
-                *work, np.empty(S, dtype=np.int64), self.label,
-            )  # fmt: skip
-            self.label[zero] = -1
-            self.label[rest] += early
-        if late:
-            self.label[self.label < -1] += early + count + late + 1
-        return int(early + count + late)
+        begin, end, next_state, prob, *_ = self.chain
+        S, index, rest = len(begin), self.label.dtype, number < 0
+        # The rows of states that follow each other: those between them are not in use.
+        ptr, use = np.zeros(2 * S + 1, dtype=begin.dtype), np.zeros(2 * S, dtype=bool)
+        ptr[:-1:2], ptr[1::2], use[::2] = begin, end, rest
+        self.label[~self.use] = 0  # in no part that is still open
+        count = strong_components(
+            np.arange(0, 2 * S + 1, 2, dtype=index), ptr, next_state, prob, use, number, *np.empty((4, S), dtype=index),
+            np.empty(S, dtype=np.int64), self.label,
+        )  # fmt: skip
+        self.label[~self.use] = -1
+        self.label[rest] += early
+        return int(count)
 
     @classmethod
     def of_chain(cls, P: Any, gamma: float, zero: Mask, run: Run | None = None) -> Elimination:
@@ -201,8 +192,7 @@ class Elimination:
 
         x = np.where(self.use, b, 0.0)
         first, last = 0, len(self.cuts) - 1
-        largest = max(int(np.max(np.diff(self.cuts), initial=1)), 1)
-        most = min(max(STEPS[0], STEPS[1] // largest), MOST_STEPS) if steps is None else steps
+        most = min(max(STEPS[0], STEPS[1] // self.largest), MOST_STEPS) if steps is None else steps
         while True:
             begun = min(FIRST, most) if steps is None else steps
             first = solve_parts(
@@ -291,22 +281,20 @@ class Elimination:
         if self._room is None:
             from tabular_rl.kernels.elimination import Entries, Heads
 
-            S, index = len(self.label), self.label.dtype
-            largest = int(np.max(np.diff(self.cuts), initial=1))
-            fill = max(ROOM[0] * largest, min(ROOM[1], largest * largest))
-            room = 0 if largest == 1 else int(np.sum(self.chain.end - self.chain.begin)) + fill
-            entries = [np.empty(room, dtype=index) for _ in range(4)]
-            heads = [np.full(S, -1, dtype=index) for _ in range(4)]
-            order = (
-                np.empty(largest, dtype=index),
-                np.empty(largest, dtype=index),
-                np.zeros(5, dtype=np.int64),
-            )
+            chain, index, largest = self.chain, self.label.dtype, self.largest
+            # Where each state is a part of its own nothing is linked.
+            S, room = (len(self.label) if largest > 1 else 0), 0
+            if largest > 1:
+                fill = max(ROOM[0] * largest, min(ROOM[1], largest * largest))
+                room = int(np.sum(chain.end - chain.begin, where=self.use)) + fill
+            row, column, below, beside = np.empty((4, room), dtype=index)
+            head, first, degree, place = np.full((4, S), -1, dtype=index)
+            waiting, order = np.empty((2, largest), dtype=index)
             self._room = (
-                Entries(entries[0], entries[1], np.empty(room), entries[2], entries[3]),
-                Heads(heads[0], heads[1], heads[2], heads[3], np.empty(S)),
+                Entries(row, column, np.empty(room), below, beside),
+                Heads(head, first, degree, place, np.empty(S)),
                 np.zeros(S, dtype=bool),
-                order,
+                (waiting, order, np.zeros(5, dtype=np.int64)),
             )
         return self._room
 

@@ -75,8 +75,9 @@ def calls(seed):
     if seed % 2:
         x[:] = np.abs(x)
     count = int(label.max()) + 1
-    for labels in (label, np.roll(label, 1)):
-        yield "list_parts", (labels, np.zeros(count + 1, dtype=np.int32), states - 7)
+    from_last = np.where(rng.random(n) < 0.5, label - count - 1, label)  # the same parts
+    for labels in (label, np.roll(label, 1), np.where(label < 0, label, from_last)):
+        yield "list_parts", (labels, np.full(count + 1, 9, dtype=np.int32), states - 7)
     yield "look_outside", (chain, label, int(rng.integers(n)), x)
     row = np.repeat(np.arange(n), chain.end - chain.begin)
     own = (
@@ -163,8 +164,7 @@ def left(call, name, arguments):
     """What is returned, bit for bit where it is a count, and what is left in x and in the marks."""
     own = copy.deepcopy(list(arguments))
     if name == "list_parts":
-        call(*own)
-        return [], own[1].tolist() + own[2].tolist()
+        return [], [call(*own), *(x for array in own for x in array.tolist())]
     with np.errstate(all="ignore"):
         result = call(*own)
     values = [] if name == "look_outside" else own[-1].tolist()

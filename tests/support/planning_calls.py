@@ -13,6 +13,7 @@ SPAN = (math.inf, -math.inf)
 WORK = {
     "strong_components": {6, 7, 8, 9, 10},
     "split_last": {6},
+    "split": {7},
     "search_forward": {5},
     "search_backward": {4},
     "isolate": {7},
@@ -164,6 +165,8 @@ def flow_calls(seed):
                 chain = along, row_ptr[row], row_ptr[row + 1], to, prob, number
                 yield "split_first", (*chain, label)
                 yield "split_last", (*chain, into, label)
+                room = np.full((3, S), 7, dtype=np.int32)
+                yield "split", (*chain[:-1], ~zero, *room)
     for gamma, noise in ((1.0, 0.0), (1.0, 0.5), (0.9, 1e-3), (0.5, 5.0), (0.5, 1e9)):
         v, chosen = rng.normal(size=S) * 10, row.copy()
         sign = float(rng.choice([-1.0, 1.0]))

@@ -188,6 +188,15 @@ def split_last(order, begin, end, next_state, prob, number, into, label):
     return len(found)
 
 
+def split(order, begin, end, next_state, prob, use, number, into, label):
+    own = [s for s in range(len(use)) if use[s]]
+    number[:], label[:] = 0, -1
+    number[own] = -1
+    chain = order, begin, end, next_state, prob, number
+    early = split_first(*chain, label)
+    return len(own), early, split_last(*chain, into, label)
+
+
 def carry_back(order, pair_ptr, rows, noise, v, chosen):
     row_ptr, next_state, prob, r, gamma, sign = rows
     gains = [0.0]

@@ -24,9 +24,12 @@ def look_outside(chain, label, s, x):
 
 
 def list_parts(label, cuts, states):
-    parts = [[s for s in range(len(label)) if label[s] == part] for part in range(len(cuts) - 1)]
+    count = len(cuts) - 1
+    label[label < -1] += count + 1
+    parts = [[s for s in range(len(label)) if label[s] == part] for part in range(count)]
     states[:] = list(itertools.chain.from_iterable(parts))
-    cuts[1:] = list(itertools.accumulate(map(len, parts)))
+    cuts[:] = [0, *itertools.accumulate(map(len, parts))]
+    return max(map(len, parts), default=1)
 
 
 class Part:
