@@ -182,6 +182,9 @@ class PolicyChain:
 
     def guess(self, v: Floats) -> Floats:
         """Where every step costs about c, -v / c is about the time that is left."""
-        low, high = self.sweeper.rewards(np.flatnonzero(self.moving.weights > 0))
+        rows = self.moving.rows
+        low, high = self.sweeper.rewards(
+            np.flatnonzero(self.moving.weights > 0) if rows is None else rows[rows >= 0]
+        )
         least, most = -high, -low
         return np.maximum(-v, 0.0) / least if 0 < most <= 4 * least < math.inf else np.zeros(self.mdp.S)

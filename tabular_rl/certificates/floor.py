@@ -19,7 +19,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.rounding import TINY, down, roundings, up
 from tabular_rl.model.rows import Ints, over_rows, places
 
-FEW = 32  # rows that are looked at one by one, before all are
+FEW = 4  # rows that are looked at one by one, before all are
 NEAR = 2.0**-40  # of the ceiling: what a floor may be below it
 
 
@@ -87,19 +87,20 @@ def floor_of(mdp: MDP, rows: Ints, zero: Mask, ceiling: float, signs: NDArray[np
     size = mdp.row_ptr[chosen + 1] - begin
     at = places(begin, size)
     ends: Any = np.add.reduceat(mdp.prob[at] * zero[mdp.next_state[at]], np.cumsum(size) - size)
-    pays = ends > 0
-    if ends.min() > 0.5:  # it ends soon: its steps are counted, with fewer roundings
+    pays = np.flatnonzero(ends)
+    if not pays.size or ends.min() > 0.5:  # it ends soon: its steps are counted, with fewer roundings
         return none, 0.0
     most = up(1 + up(roundings(facts.longest_row + 4) + up(2 * facts.mass_defect)))
-    ends = up(up(ends * most) + facts.longest_row * TINY)
+    outward = up(up(ends[pays] * most) + facts.longest_row * TINY)
     with np.errstate(over="ignore"):
-        share = down(down(mdp.sign * mdp.r[chosen] - facts.r_error) / ends)
-    good = np.where(pays, share >= ceiling * (1 - NEAR), signs[chosen] >= 0)
-    if not (good & pays).any():
+        share = down(down(mdp.sign * mdp.r[chosen[pays]] - facts.r_error) / outward)
+    good = signs[chosen] >= 0
+    good[pays] = share >= ceiling * (1 - NEAR)
+    if not good[pays].any():
         return none, 0.0
     bad = none.copy()
     bad[states[~good]] = True
     own = np.where(zero, -1, rows)
     sure: Mask = ~zero & ~policy_can_reach(mdp, own, bad)
-    least = float(np.min(share, initial=ceiling, where=pays & sure[states]))
+    least = float(np.min(share, initial=ceiling, where=sure[states[pays]]))
     return sure, least

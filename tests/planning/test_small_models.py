@@ -14,6 +14,7 @@ from tabular_rl import MDP, Policy, solve
 from tabular_rl.certificates import certificate
 from tabular_rl.certificates.total import TotalCertifier
 from tabular_rl.methods.planning import _lists
+from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.model import decisions, policy, rounding
 from tabular_rl.solving.cost import Facts
 from tabular_rl.solving.sweeps import Sweeper
@@ -157,3 +158,11 @@ def test_an_upper_bound_that_is_off_by_rounding_is_not_carried_back_again(counte
     assert answer.lower[0] <= 180 <= answer.upper[0]
     assert answer.bound < 1e-9
     assert calls == {"carry_back": 1}
+
+
+def test_where_one_policy_is_proven_the_only_best_no_tie_is_looked_for(counted):
+    calls = counted(Goal, "_of_lowest")
+    assert solve(MDP(P, R, 0.95)).proven_optimal.all()
+    assert calls == {}
+    assert not solve(MDP([[[1.0], [1.0]]], [[1.0, 1.0]], 0.95)).proven_optimal.all()
+    assert calls == {"_of_lowest": 1}

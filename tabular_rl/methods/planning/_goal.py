@@ -257,12 +257,14 @@ class Goal:
             self.run.stopped = stop.why
             self.certifier.use_what_is_known()
             certificate = self.certificate(v, rows)
-        if self.reached and not self.tidy:
-            own = rows if self.mdp.problem.must_end else self.certifier.rows
-            certificate = self._of_lowest(v, own) or certificate
         if self.best is not None and self.best[0].width <= certificate.width:
             certificate, self.certifier.rows, self.certifier.last, v = self.best
         certificate = self.certifier.decided(certificate)
+        sole = certificate.proven_optimal is not None and certificate.proven_optimal.all()
+        if self.reached and not self.tidy and not sole:
+            own = rows if self.mdp.problem.must_end else self.certifier.rows
+            tidy = self._of_lowest(v, own)
+            certificate = certificate if tidy is None else self.certifier.decided(tidy)
         self.certifier.sweeper.close()
         policy = self.policy or _found(self.mdp, self.certifier.rows)
         task = "control" if self.policy is None else "prediction"
