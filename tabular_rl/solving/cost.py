@@ -18,6 +18,7 @@ MOVES = 1024  # rows whose moves are looked at: each costs a state, its outcomes
 HUB = 0.05  # of the rows that lead to a hub
 LOOK = 100  # outcomes of a state that are looked at
 SMALL = 500  # states up to which a dense linear solve takes no time
+FILLS_IN = 1000  # states up to which a chain that fills in takes no longer than sweeps
 
 
 class Facts:
@@ -94,10 +95,13 @@ class Facts:
 
     @cached_property
     def thin(self) -> bool:
-        """Whether rows have one to two outcomes on average, and the chain of all first rows is eliminated quickly."""
+        """Whether rows have one to two outcomes on average, and the chain of all first rows is eliminated quickly.
+
+        Of few states it always is.
+        """
         from tabular_rl.solving.elimination import first_rows_are_thin
 
-        return self.L < self.K <= 2 * self.L and first_rows_are_thin(self._mdp)
+        return self.L < self.K <= 2 * self.L and (self.S <= FILLS_IN or first_rows_are_thin(self._mdp))
 
 
 class Cost(NamedTuple):

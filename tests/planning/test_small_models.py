@@ -16,6 +16,7 @@ from tabular_rl.certificates.total import TotalCertifier
 from tabular_rl.methods.planning import _lists
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.model import decisions, policy, rounding
+from tabular_rl.solving import elimination
 from tabular_rl.solving.cost import Facts
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -166,3 +167,16 @@ def test_where_one_policy_is_proven_the_only_best_no_tie_is_looked_for(counted):
     assert calls == {}
     assert not solve(MDP([[[1.0], [1.0]]], [[1.0, 1.0]], 0.95)).proven_optimal.all()
     assert calls == {"_of_lowest": 1}
+
+
+@pytest.mark.parametrize(("states", "looks"), [(1000, {}), (1001, {"first_rows_are_thin": 1})])
+def test_up_to_1000_states_no_chain_is_solved_to_choose_a_method(counted, states, looks):
+    calls, n = counted(elimination, "first_rows_are_thin"), states - 1
+    rows = {"row_ptr": np.arange(0, 2 * n + 1, 2), "prob": np.full(2 * n, 0.5), "r": -np.ones(n)}
+    to = np.stack([np.arange(n), np.arange(n) + 1], axis=1).ravel()  # half of the time a cell on
+    mdp = MDP.from_rows(
+        pair_ptr=np.append(np.arange(n + 1), n), pair_action=np.zeros(n, int), next_state=to, gamma=1,
+        terminal=np.arange(states) == n, **rows,
+    )  # fmt: skip
+    assert Facts(mdp).thin
+    assert calls == looks
