@@ -158,17 +158,29 @@ def leftover(cum, s, u):
 
 @kernel
 def rate(schedule, n):
-    """x(n) of a schedule (kind, a, b, c), n ≥ 1: schedules.Schedule.at."""
+    """x(n) of a schedule (kind, a, b, c), n ≥ 1: schedules.Schedule.at.
+
+    Where x(1), x(2) ... follow those numbers, as far as they go, they are read: a power takes as long as half a step.
+    """
     kind = schedule[0]
     if kind == 0.0:
         return schedule[1]
     if kind == 1.0:
         return schedule[1] / n
+    if n + 3 < len(schedule):
+        return schedule[at(n + 3)]
     if kind == 2.0:
         return schedule[1] * math.pow(n, -schedule[2])
     if kind == 3.0:
         return schedule[1] + (schedule[2] - schedule[1]) * min((n - 1) / schedule[3], 1.0)
     return max(schedule[1] * math.pow(schedule[2], float(n - 1)), schedule[3])
+
+
+@kernel
+def tabulate(schedule, out):
+    """out (n,) ← x(1), x(2) ... of a schedule (kind, a, b, c)."""
+    for k in range(len(out)):
+        out[k] = rate(schedule, k + 1)
 
 
 @kernel

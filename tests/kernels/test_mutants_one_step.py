@@ -32,7 +32,7 @@ def checks():
     walks = itertools.product(
         (0, 1, 2, 3, 8), ("td0", "sarsa", "expected_sarsa", "q_learning"), (False, True)
     )
-    made += [*scans(), *(fetches(*options) for options in walks)]
+    made += [*step_sizes(), *scans(), *(fetches(*options) for options in walks)]
     made += laid_out()
     ties = np.array([[1.0, 1.0, 2.0, 2.0, 0.0]]), 0, 0, 5
     made.append(Check((2, 2), lambda kernels: kernels["best_and_ties"](*ties), tuple.__eq__))
@@ -83,6 +83,16 @@ def checks():
         case, how = Case(4400 + seed, kind=kind), {"episode_steps": 2}
         made.append(Check(case.q(reference, rule, **how), walk(case, rule, how), same_bits))
     return made
+
+
+def step_sizes():
+    """What is found beforehand, and that it is read where it is there."""
+    made = []
+    for text in ("0.8/n", "0.9*n^-0.6"):
+        own = functools.partial(tabulated, Schedule.of(text).code)
+        made.append(Check(own(vars(reference_learning)), own, same_bits))
+    given = [2.0, 1.0, 0.5, 0.0, 7.0, 8.0], 2
+    return [*made, Check(8.0, lambda kernels: kernels["rate"](*given), float.__eq__)]
 
 
 def first_ties():
@@ -211,6 +221,12 @@ def sums(kernel):
     weights, ptr = np.array([0.5, 0.0, 0.5, 0.0, 0.3, 0.7, 0.0, 0.0]), np.array([0, 4, 4, 7, 8])
     out = np.empty(8)
     kernel(ptr, weights, out)
+    return {"out": out}
+
+
+def tabulated(schedule, kernels):
+    out = np.zeros(6)
+    kernels["tabulate"](schedule, out)
     return {"out": out}
 
 

@@ -8,6 +8,7 @@ import pytest
 import reference
 
 from tabular_rl import OptionError
+from tabular_rl.methods.learning._walk import SHARE, rates
 from tabular_rl.solving.options import OPTIONS
 from tabular_rl.solving.schedules import Schedule
 
@@ -51,6 +52,20 @@ def test_kernel_gives_the_same_bits(text):
     schedule = Schedule.of(text)
     for n in [*range(1, 300), 10**6, 2**31, 2**53]:
         assert rate(schedule.code, n) == schedule.at(n) == reference.rate(schedule.code, n), n
+
+
+@pytest.mark.small
+@pytest.mark.parametrize("text", TEXTS)
+def test_numbers_that_are_found_beforehand_are_read_and_are_the_same(text):
+    from tabular_rl.kernels.walk import rate
+
+    schedule, steps = Schedule.of(text), 40 * SHARE
+    found = rates(schedule, steps)
+    assert len(found) == (44 if schedule.kind in ("power", "exponential") else 4)
+    assert found[4:].tolist() == [schedule.at(n) for n in range(1, len(found) - 3)]
+    assert [rate(found, n) for n in range(1, 60)] == [schedule.at(n) for n in range(1, 60)]
+    found[4:] += 1.0
+    assert [rate(found, n) for n in range(4, len(found) - 3)] == found[7:].tolist(), "they are read"
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -16,6 +16,7 @@ from random_models import assemble, random_model, random_policy
 
 from tabular_rl.kernels.walk import Walk
 from tabular_rl.methods.learning import _learning
+from tabular_rl.methods.learning._walk import rates
 from tabular_rl.model.names import Names
 from tabular_rl.model.transitions import Transitions
 from tabular_rl.solving.sampling import cumulative, in_lines, policy_cum, read_only, sampling_model
@@ -42,7 +43,7 @@ class Case:
         self.cum, self.pi = policy_cum(behavior), pi.weights
         self.rho = pi.weights / behavior.weights
         self.pairs = cumulative(behavior.weights / 3)
-        self.step_size = Schedule.of(SCHEDULES[step_size]).code
+        self.step_size = rates(Schedule.of(SCHEDULES[step_size]), 8 * 5)  # five are found beforehand
         self.rate = Schedule.of(
             ("0", "linear:0.9:0.2:20", "1.5", "2", "3", "linear:0.9:0.2:20", "3")[kind]
         ).code

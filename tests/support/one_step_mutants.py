@@ -3,10 +3,9 @@
 RULES = "sarsa", "expected_sarsa", "q_learning"
 KERNELS = {
     "walk": (
-        "accumulate", "bisect", "scan", "search", "leftover", "rate", "highest", "best_and_ties", "greedy", "tied",
-        "other_choice",
-        "fading", "explore", "outcome", "draw", "sample", "fetch_row", "look_ahead", "line", "transition", "way",
-        "action", "next_state", "next_pair", "next_row",
+        "accumulate", "bisect", "scan", "search", "leftover", "rate", "tabulate", "highest", "best_and_ties", "greedy",
+        "tied", "other_choice", "fading", "explore", "outcome", "draw", "sample", "fetch_row", "look_ahead", "line",
+        "transition", "way", "action", "next_state", "next_pair", "next_row",
     ),
     "lines": ("fill_lines", "place_in_line"),
     "one_step": (

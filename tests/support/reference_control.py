@@ -20,7 +20,7 @@ def first_above(cum, first, u):
 
 
 def x_of(schedule, n):
-    kind, a, b, c = (float(z) for z in schedule)
+    kind, a, b, c = (float(z) for z in schedule[:4])
     return [
         lambda: a, lambda: a / n, lambda: a * math.pow(n, -b), lambda: a + (b - a) * min((n - 1) / c, 1.0),
         lambda: max(a * math.pow(b, n - 1), c),

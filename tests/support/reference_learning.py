@@ -43,7 +43,7 @@ def leftover(cum, s, u):
 
 
 def rate(schedule, n):
-    kind, a, b, c = map(float, schedule)
+    kind, a, b, c = map(float, schedule[:4])
     if kind == 0:
         return a
     if kind == 1:
@@ -53,6 +53,10 @@ def rate(schedule, n):
     if kind == 3:
         return a + (b - a) * (1.0 if n > c else (n - 1) / c)
     return max(a * math.pow(b, n - 1), c)
+
+
+def tabulate(schedule, out):
+    out[:] = [rate(schedule, n + 1) for n in range(len(out))]
 
 
 def highest(q, e, first, last):

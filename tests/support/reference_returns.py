@@ -10,7 +10,7 @@ import reference_learning
 
 def rate_at(schedule, n):
     """x(n) of (kind, a, b, c)."""
-    kind, a, b, c = map(float, schedule)
+    kind, a, b, c = map(float, schedule[:4])
     n = float(n)
     return [
         lambda: a,

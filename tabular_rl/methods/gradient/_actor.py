@@ -15,7 +15,7 @@ from tabular_rl.methods.learning._answer import folded
 from tabular_rl.methods.learning._errors import record_points
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.methods.learning._linear import read_features, times
-from tabular_rl.methods.learning._walk import learn_by, walk_of
+from tabular_rl.methods.learning._walk import learn_by, rates, walk_of
 from tabular_rl.methods.learning.monte_carlo import rewards_needed
 from tabular_rl.model.graph.search import reachable, starts
 from tabular_rl.model.policy import Policy
@@ -309,7 +309,7 @@ def learn_by_climbing(
         weighted=not option["undiscounted"],
         batch=option.get("batch", 1),
         entropy=option.get("entropy", 0.0),
-        critic_step_size=option["critic_step_size"].code,
+        critic_step_size=rates(option["critic_step_size"], run.steps),
     )
     return learn_by(
         run,

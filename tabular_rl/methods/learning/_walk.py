@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from tabular_rl.methods.learning._learning import Learning
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.sampling import Floats, in_lines, read_only
+from tabular_rl.solving.schedules import Schedule
 
 if TYPE_CHECKING:
     from tabular_rl.kernels.walk import Walk
 
 
 CACHE = 2**20  # bytes
+TABULATED = 2**16  # step sizes of a schedule that are found beforehand, at most
+SHARE = 8  # steps for which one step size is found beforehand
 
 
 def learn_by(
@@ -123,6 +126,32 @@ def beyond_cache(run: Learning) -> bool:
     return read + run.estimates.nbytes + run.visits.nbytes > CACHE
 
 
+def rates(schedule: Schedule, steps: int) -> Floats:
+    """Return the numbers of a schedule as kernels take them, and x(1), x(2) ... where each takes a power.
+
+    Parameters
+    ----------
+    schedule : of a step size
+    steps : of the run, of which those that are found are a small share
+
+    Returns
+    -------
+    (4 + n,) kind, a, b, c, x(1), ... x(n).
+
+    Examples
+    --------
+    >>> rates(Schedule.of("n^-1"), 32).tolist()
+    [2.0, 1.0, 1.0, 0.0, 1.0, 0.5, 0.3333333333333333, 0.25]
+    """
+    if schedule.kind not in ("power", "exponential"):
+        return schedule.code
+    from tabular_rl.kernels.walk import tabulate
+
+    found = np.concatenate([schedule.code, np.empty(min(steps // SHARE, TABULATED))])
+    tabulate(schedule.code, found[4:])
+    return found
+
+
 def walk_of(
     run: Learning, *, again: int = 2, pi: Floats | None = None, rho: Floats | None = None
 ) -> tuple[Walk, Floats]:
@@ -153,7 +182,7 @@ def walk_of(
         explore_rate=explore_rate,
         cum=run.cum(),
         again=again,
-        step_size=np.zeros(4) if step_size is None else step_size.code,
+        step_size=np.zeros(4) if step_size is None else rates(step_size, run.steps),
         per_step=run.option.get("per") == "step",
         target=target,
         by=by,
