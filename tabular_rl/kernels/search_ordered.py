@@ -418,3 +418,19 @@ def evaluate(width, own, first, last, span, omega, v):
         high = max(high, q - v[at(t)])
         v[at(t)] = q + (omega - 1.0) * (q - v[at(t)])
     span[0], span[1] = low, high
+
+
+@search_kernel
+def evaluate_often(width, own, first, last, omega, limits, span, changes, v):
+    """Evaluate up to len(changes) times; changes(j) ← by how much sweep j raised values and lowered them, in all.
+
+    It ends with the sweep that changes no more than limits(0), or more than limits(1) times what the first one did.
+    `span` is for work. Returns how many sweeps were made.
+    """
+    for j in range(len(changes)):
+        span[0], span[1] = 0.0, 0.0
+        evaluate(width, own, first, last, span, omega, v)
+        changes[j] = span[1] - span[0]
+        if changes[j] <= limits[0] or not changes[j] <= limits[1] * changes[0]:
+            return j + 1
+    return len(changes)

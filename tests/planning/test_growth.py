@@ -149,13 +149,14 @@ def test_growing_a_lake_takes_less_work(monkeypatch):
     holes = [(i, j) for i, j in np.ndindex(60, 60) if rng.random() < 1 / 8 and 0 < i + j < 116]
     mdp = lake(60, "999/1000", holes)
     swept = []
-    evaluate = Packed.evaluate
+    evaluate_often = Packed.evaluate_often
 
-    def counted(self, omega=1.0, part=None):
-        swept[-1] += sum(last - first for first, last in self.blocks)
-        return evaluate(self, omega, part)
+    def counted(self, *given):
+        changes = evaluate_often(self, *given)
+        swept[-1] += len(changes) * sum(last - first for first, last in self.blocks)
+        return changes
 
-    monkeypatch.setattr(Packed, "evaluate", counted)
+    monkeypatch.setattr(Packed, "evaluate_often", counted)
     monkeypatch.setattr(_front, "GROWN", 1)
     for fewest in (1000, 4):
         monkeypatch.setattr(_growth, "FEWEST", fewest)

@@ -282,6 +282,10 @@ def swept_calls(width, ptr, packed, start, v):
         reference.take(width, packed, chosen, np.arange(S), *way)
         for span, omega in ((SPAN, 1.0), (SPAN, 1.5), ((-1e9, 1e9), 1.0)):
             yield "evaluate", (*way, start, S, np.array(span), omega, v)
+        for limits in ((0.0, math.inf), (50.0, 2.0), (1e-9, 0.3), (0.0, 0.0)):
+            for omega, most in ((1.0, 4), (1.5, 3), (1.5, 1)):
+                room = np.full(2, 7.0), np.full(most, 7.0)
+                yield "evaluate_often", (*way, start, S, omega, limits, *room, v)
 
 
 def ordered_calls(seed):

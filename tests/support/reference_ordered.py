@@ -341,3 +341,15 @@ def evaluate(width, own, first, last, span, omega, v):
         q = packed_value(width, own, t, t, v)
         widen(span, q - float(v[t]))
         v[t] = relaxed(omega, float(v[t]), q)
+
+
+def evaluate_often(width, own, first, last, omega, limits, span, changes, v):
+    """Sweeps until one changes little, or too much."""
+    for j in range(len(changes)):
+        span[:] = 0.0
+        evaluate(width, own, first, last, span, omega, v)
+        changes[j] = span[1] - span[0]
+        settled, diverged = changes[j] <= limits[0], not changes[j] <= limits[1] * changes[0]
+        if settled or diverged:
+            break
+    return j + 1

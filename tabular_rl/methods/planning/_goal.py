@@ -217,8 +217,12 @@ class Goal:
         low, high : the least and the largest change
         share : of the changes with which a certificate is asked for
         """
+        return self.spread(low, high) <= self.least_change(share)
+
+    def least_change(self, share: float = 0.25) -> float:
+        """Changes up to which more sweeps would be finer: a share of those with which a certificate is asked for."""
         near = NEAR / 2 * self.certifier.noise(self.model, self.vmax)
-        return self.spread(low, high) <= max(share * self.wanted / self.factor if self.factor else 0.0, near)
+        return max(share * self.wanted / self.factor if self.factor else 0.0, near)
 
     def certificate(self, v: Floats, rows: Ints) -> Certificate:
         """What is proven from values and, where a policy must end, from its rows."""

@@ -126,7 +126,35 @@ def blocks(outcomes_before: Ints, first: int, last: int) -> list[tuple[int, int]
     return list(pairwise(sorted({first, *inner, last})))
 
 
-class Stored:
+class Sweeps:
+    """Sweeps in line of either kind."""
+
+    v: Floats
+
+    def evaluate(self, omega: float = 1.0) -> tuple[float, float]:
+        """Take v + ω (q - v) with the chosen row of each state in line; return the least and the largest q - v."""
+        raise NotImplementedError
+
+    def evaluate_often(self, most: int, omega: float, limit: float, growth: float = math.inf) -> list[float]:
+        """Evaluate until a sweep changes little, or far more than the first one; return the changes of each.
+
+        Parameters
+        ----------
+        most : sweeps, at most
+        omega : ω
+        limit : a change that is no larger ends it
+        growth : one that is so many times the first one ends it, too
+        """
+        changes: list[float] = []
+        while len(changes) < most:
+            low, high = self.evaluate(omega)
+            changes.append(max(high, 0.0) - min(low, 0.0))
+            if changes[-1] <= limit or not changes[-1] <= growth * changes[0]:
+                break
+        return changes
+
+
+class Stored(Sweeps):
     """Sweeps over the rows as they are stored, in line through an index: no work space but the order itself."""
 
     def __init__(self, sweeper: Sweeper, line: Line, v: Floats, rows: Ints) -> None:
@@ -148,7 +176,7 @@ class Stored:
         return _span(span)
 
     def evaluate(self, omega: float = 1.0) -> tuple[float, float]:
-        """Take v + ω (q - v) with the chosen row of each state in line; return the least and the largest q - v."""
+        """As its base says."""
         kernel, span = self.kernels.evaluate_stored, np.array([math.inf, -math.inf])
         for first, last in self.blocks:
             kernel(self.sweeper.rows, self.chosen, self.line.order, first, last, span, omega, self.v)
@@ -174,7 +202,7 @@ class Stored:
         return self.chosen
 
 
-class Packed:
+class Packed(Sweeps):
     """Sweeps over rows that stand in line, without their loops, and over a copy of the chosen ones."""
 
     def __init__(self, sweeper: Sweeper, line: Line, v: Floats) -> None:
@@ -265,13 +293,31 @@ class Packed:
             self.sweeper.check_stop()
         return _span(span)
 
-    def evaluate(self, omega: float = 1.0, part: tuple[int, int] | None = None) -> tuple[float, float]:
-        """Take v + ω (q - v) with the chosen row of each state, in line or a part of it; return the span of q - v."""
+    def evaluate(self, omega: float = 1.0) -> tuple[float, float]:
+        """As its base says."""
         kernel, span = self.kernels.evaluate, np.array([math.inf, -math.inf])
-        for first, last in [part] if part else self.blocks:
+        for first, last in self.blocks:
             kernel(self.own_width, self.own, first, last, span, omega, self.v)
             self.sweeper.check_stop()
         return _span(span)
+
+    def evaluate_often(
+        self,
+        most: int,
+        omega: float,
+        limit: float,
+        growth: float = math.inf,
+        part: tuple[int, int] | None = None,
+    ) -> list[float]:
+        """As its base says, of all places or of a part of them: in one call, where a sweep is one."""
+        if part is None and len(self.blocks) != 1:
+            return super().evaluate_often(most, omega, limit, growth)
+        changes, span = np.empty(most), np.empty(2)
+        rows = self.own_width, self.own, *(part or self.blocks[0])
+        count = self.kernels.evaluate_often(*rows, omega, (limit, growth), span, changes, self.v)
+        self.sweeper.check_stop()
+        found: list[float] = changes[:count].tolist()
+        return found
 
     def begin(self, fresh: bool) -> None:
         """Find the values of those that no row leaves, and `fresh` ones of all that lead there."""
