@@ -135,6 +135,30 @@ def pass_back(row_ptr, next_state, weight, rows, first, last, step, found):
 
 
 @kernel
+def pass_back_all(pair_ptr, row_ptr, next_state, weight, first, last, step, found):
+    """found(s) ← every row of s has an edge into a state found, for s = first, first + step ... up to last.
+
+    Returns how many states are found that were not.
+    """
+    more = 0
+    for s in range(first, last, step):
+        if not found[s]:
+            met = True
+            i = pair_ptr[s]
+            while met and i < pair_ptr[s + 1]:
+                met = False
+                for k in range(row_ptr[i], row_ptr[i + 1]):
+                    if weight[k] > 0.0 and found[next_state[k]]:
+                        met = True
+                        break
+                i += 1
+            if met:
+                found[s] = True
+                more += 1
+    return more
+
+
+@kernel
 def search_backward(in_ptr, in_row, row_state, use, queue, via, found):
     """found(s) ← s can reach a state found at first; via(s) ← a row of s that begins a shortest way."""
     size = 0

@@ -135,6 +135,8 @@ def graph_calls(seed):
     chosen = np.where(np.diff(pair_ptr) > 0, pair_ptr[1:] - 1, -1).astype(np.int32)
     for states in ((0, S, 1), (S - 1, -1, -1), (3, S - 2, 1)):
         yield "pass_back", (*edges, chosen, *states, found)
+        for some in (found, rng.random(S) < 0.6):
+            yield "pass_back_all", (pair_ptr, *edges, *states, some)
     later = use & (rng.random(L) < 0.8)  # rows that went after the edges were turned round
     for still in (use, later):
         yield "search_backward", (in_ptr, in_row, row_state, still, queue, via, found)

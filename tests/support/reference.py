@@ -255,6 +255,17 @@ def pass_back(row_ptr, next_state, weight, rows, first, last, step, found):
     return bool((found != before).any())
 
 
+def pass_back_all(pair_ptr, row_ptr, next_state, weight, first, last, step, found):
+    before = int(found.sum())
+    for s in range(first, last, step):
+        ways = [
+            any(weight[k] > 0 and found[next_state[k]] for k in range(row_ptr[i], row_ptr[i + 1]))
+            for i in range(pair_ptr[s], pair_ptr[s + 1])
+        ]
+        found[s] = found[s] or all(ways)
+    return int(found.sum()) - before
+
+
 def search_backward(in_ptr, in_row, row_state, use, queue, via, found):
     waiting = [s for s in range(len(found)) if found[s]]
     for s2 in waiting:  # it grows

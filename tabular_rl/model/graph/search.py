@@ -16,7 +16,8 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.model.rows import Floats, Ints, row_sums
 
 Mask = NDArray[np.bool_]
-PASSES = 12  # over the rows of a policy: longer ways are searched for
+FEW = 16  # of the states that are left a pass finds one, or it is not worth another
+PASSES = 8  # over the rows of a policy, where they find nothing: to turn all edges round takes as long
 
 
 class Graph:
@@ -198,10 +199,13 @@ def policy_can_reach(mdp: MDP, rows: Ints, target: Mask) -> Mask:
     """
     found = np.array(target, dtype=bool)
     pass_back, edge = kernels("graph", mdp.K, mdp.L).pass_back, edges(mdp)
-    for i in range(PASSES):
-        states = (0, mdp.S, 1) if i % 2 else (mdp.S - 1, -1, -1)
+    forward, left = False, PASSES * mdp.S  # states that may still be looked at
+    while left > 0:
+        left -= mdp.S - int(np.count_nonzero(found))
+        states = (0, mdp.S, 1) if forward else (mdp.S - 1, -1, -1)
         if not pass_back(mdp.row_ptr, mdp.next_state, edge, rows, *states, found):
             return found
+        forward = not forward
     return can_reach(mdp, found, row_mask_of(mdp, rows))
 
 
@@ -237,9 +241,11 @@ def end_components(mdp: MDP, row_mask: Mask | None = None) -> tuple[Ints, Mask]:
     >>> end_components(MDP([[[1, 0], [0, 1]], [[0, 0], [0, 1]]], [[0, 0], [0, 0]], 1, axes="sas"))[0].tolist()
     [0, 1]
     """
+    labels = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
+    if row_mask is None and every_policy_ends(mdp):
+        return labels, np.zeros(mdp.L, dtype=bool)
     graph = Graph(mdp, row_mask)
     left = graph.rows_left()
-    labels = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
     while graph.use.any():
         graph.isolate(left)
         _, labels = graph.components()
@@ -251,6 +257,23 @@ def end_components(mdp: MDP, row_mask: Mask | None = None) -> tuple[Ints, Mask]:
     out = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
     out[live] = np.unique(labels[live], return_inverse=True)[1]
     return out, graph.use
+
+
+def every_policy_ends(mdp: MDP) -> bool:
+    """Whether each row of each state may lead on toward the terminal states, as far as quick passes show it.
+
+    Then no end component is left: no policy can stay anywhere.
+    """
+    kernel, edge = kernels("graph", mdp.K, mdp.L).pass_back_all, edges(mdp)
+    found, forward = np.diff(mdp.pair_ptr) == 0, False
+    left = mdp.S - int(np.count_nonzero(found))
+    while left:
+        states = (0, mdp.S, 1) if forward else (mdp.S - 1, -1, -1)
+        more = kernel(mdp.pair_ptr, mdp.row_ptr, mdp.next_state, edge, *states, found)
+        if FEW * more < left:
+            return False
+        left, forward = left - more, not forward
+    return True
 
 
 def almost_surely_reaching(mdp: MDP, target: Mask, row_mask: Mask | None = None) -> tuple[Mask, Ints]:
