@@ -24,6 +24,7 @@ WORTH = 3_000_000  # outcomes, of some 60 ns each, after which Numba is loaded, 
 ROW, CALL = 4, 80  # outcomes that take as long as a row beside its outcomes, and as an interpreted call
 OFTEN = 200  # times that kernels are missed before they are loaded for small models
 MARK = re.compile(r"from tabular_rl\.kernels\._jit import .*\n")
+OTHERS = re.compile(r"from tabular_rl\.kernels\.([a-z]\w*) import (.*)\n")
 INDEX = re.compile(r"\bat\(")  # whole numbers of lists are what they are
 PLAIN = "from operator import add\nlarger = max\nkernel = lambda function: function\n"
 HERE = "tabular_rl.kernels."
@@ -41,7 +42,7 @@ def kernels(name: str, outcomes: int, rows: int = 0) -> Any:
 
     Parameters
     ----------
-    name : of the file; it imports no kernels of other files
+    name : of the file
     outcomes, rows : K and L of the model that they are wanted for
 
     Returns
@@ -73,12 +74,20 @@ def ready(name: str) -> Any:
 @functools.cache
 def interpreted(name: str) -> SimpleNamespace:
     """The kernels of a file as functions on arrays that run on lists."""
+    return SimpleNamespace(**{key: _on_arrays(x) for key, x in _on_lists(name).items()})
+
+
+@functools.cache
+def _on_lists(name: str) -> dict[str, Callable[..., Any]]:
+    """The kernels of a file, and those that it imports of others, as functions on lists."""
     path = Path(__file__).with_name(f"{name}.py")
-    source = INDEX.sub("(", MARK.sub(PLAIN, path.read_text("utf-8")))
+    source = path.read_text("utf-8")
     functions: dict[str, Any] = {"__name__": f"{HERE}{name} (interpreted)"}
+    for other, listed in OTHERS.findall(source):
+        functions |= {key: _on_lists(other)[key] for key in listed.split(", ")}
+    source = INDEX.sub("(", MARK.sub(PLAIN, OTHERS.sub("", source)))
     exec(compile(source, str(path), "exec"), functions)
-    found = {key: x for key, x in functions.items() if isinstance(x, FunctionType) and key != "kernel"}
-    return SimpleNamespace(**{key: _on_arrays(x) for key, x in found.items()})
+    return {key: x for key, x in functions.items() if isinstance(x, FunctionType) and key != "kernel"}
 
 
 def _on_arrays(function: Callable[..., Any]) -> Callable[..., Any]:

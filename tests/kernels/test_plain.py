@@ -163,3 +163,10 @@ def test_small_models_are_solved_without_numba(source):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ["False", "False"], done.stderr
+
+
+@pytest.mark.parametrize("name", ["bellman", "bounds", "elimination", "flow", "graph"])
+def test_interpreted_kernels_call_no_compiled_ones(name):
+    """A compiled one would be handed lists, which it cannot take, and would load Numba."""
+    for kernel in vars(_plain.interpreted(name)).values():
+        assert not [x for x in kernel.__wrapped__.__globals__.values() if hasattr(x, "py_func")]
