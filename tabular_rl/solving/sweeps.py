@@ -152,7 +152,8 @@ class Sweeper:
         return run
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Let the threads go, and what was backed up last."""
+        self.last = None
         if self.pool is not None:
             self.pool.shutdown(wait=False)
 

@@ -11,7 +11,9 @@ from ordered_models import grid, route
 from random_models import TOTAL, random_model
 
 from tabular_rl import MDP, NoFiniteAnswer, Status
+from tabular_rl.certificates.certificate import Certificate
 from tabular_rl.methods.planning import _ordered
+from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.methods.planning._ordered import Packed, Stored, in_line, line_up
 from tabular_rl.methods.planning.modified_policy_iteration import modified_policy_iteration
 from tabular_rl.methods.planning.ordered_gauss_seidel import cost, ordered_gauss_seidel
@@ -251,16 +253,59 @@ def test_work_space_keeps_within_its_room(monkeypatch):
 
 
 def test_rows_of_a_grid_find_room_at_any_size(monkeypatch):
-    """What is there beside a share of the model does not grow with it: without that they are still packed."""
+    """What is there beside half of the model does not grow with it: without that they are still packed.
+
+    A proof has no room then, and what can be made again goes before it: that would take .7 of the model.
+    """
     mdp = grid(30, "9/10")
     mdp = MDP.from_rows(
         pair_ptr=mdp.pair_ptr, pair_action=mdp.pair_action, row_ptr=mdp.row_ptr, next_state=mdp.next_state,
         prob=mdp.prob, r=mdp.r, gamma=0.9, terminal=mdp.terminal,
     )  # fmt: skip
+    assert not storage(mdp, None).crowded, "a small one keeps its rows"
     monkeypatch.setattr(_ordered, "ROOM", 0)
-    assert isinstance(storage(mdp, None), Packed)
-    monkeypatch.setattr(_ordered, "SHARE", 0.5)
-    assert isinstance(storage(mdp, None), Stored), "half of it was too little"
+    used = storage(mdp, None)
+    assert isinstance(used, Packed) and used.crowded
+    before = sum(x.nbytes for x in arrays_of(used))
+    used.make_room()
+    assert used.packed is None and used.held.nbytes == 4 * mdp.S < before / 15
+
+
+@pytest.mark.parametrize("kinds", [256, 0])
+def test_rows_that_went_before_a_proof_are_packed_again_where_it_falls_short(kinds, monkeypatch):
+    """The first proof is made to fall short. No bit of the answer is another, nor a sweep more."""
+    monkeypatch.setattr(_ordered, "KINDS", kinds)
+    proven, take_up, packed_again = Goal.certificate, Packed.take_up, []
+
+    def noted(search):
+        packed_again.append(search.held is not None)
+        take_up(search)
+        assert search.held is None and (len(search.packed) == 4) == (kinds > 0)
+
+    monkeypatch.setattr(Packed, "take_up", noted)
+    pocket = [(0, 2), (1, 3), (0, 4), (4, 1)]
+    for mdp in (grid(6, "99/100", pocket), grid(7, "1")):
+        answers = []
+        for proof in (0, 10**9):
+            monkeypatch.setattr(_ordered, "PROOF", proof)
+            asked = []
+
+            def first_in_vain(goal, v, rows, asked=asked):
+                asked.append(v)
+                certificate = proven(goal, v, rows)
+                if len(asked) > 1:
+                    return certificate
+                return Certificate(np.full_like(v, -np.inf), np.full_like(v, np.inf))
+
+            monkeypatch.setattr(Goal, "certificate", first_in_vain)
+            packed_again.clear()
+            answers.append(ordered_gauss_seidel(mdp))
+            assert any(packed_again) == (proof > 0) and len(asked) > 1
+        same = [
+            (x.v.tolist(), x.lower.tolist(), x.upper.tolist(), x.policy.rows.tolist(), x.work)
+            for x in answers
+        ]
+        assert same[0] == same[1] and answers[0].status is Status.CERTIFIED
 
 
 def test_rows_of_a_grid_are_of_few_kinds():

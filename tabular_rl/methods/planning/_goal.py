@@ -269,6 +269,7 @@ class Goal:
             own = rows if self.mdp.problem.must_end else self.certifier.rows
             tidy = self._of_lowest(v, own)
             certificate = certificate if tidy is None else self.certifier.decided(tidy)
+        self.certifier.last = self.best = None  # with what was backed up they take more than the answer
         self.certifier.sweeper.close()
         policy = self.policy or _found(self.mdp, self.certifier.rows)
         task = "control" if self.policy is None else "prediction"

@@ -14,8 +14,12 @@ from tabular_rl.solving.sweeps import Sweeper
 WIDTHS = (2, 3, 4, 5, 6, 8, 12, 16)  # of packed rows: each is compiled once
 ROUNDS = 20  # of looking for states that some row may lead to one in line
 OUTCOMES_OF_A_CALL = 1 << 20
-SHARE = 0.65  # of what the model takes that may be work space: rows of a grid of any size find room in it
-ROOM = 200_000_000  # bytes beside that
+SHARE = 0.5  # of what the model takes that may be work space: rows of a grid of any size find room in it
+ROOM = 150_000_000  # bytes beside that; with compiled code they are 200 MB
+VALUES, PROOF = (
+    64,
+    64,
+)  # bytes a state that the search takes beside packed rows; that a proof takes, and 9 a row
 KINDS = 256  # of rows, at most: their numbers stay in the cache
 
 
@@ -161,7 +165,7 @@ class Stored(Sweeps):
         from tabular_rl.kernels import search_ordered as kernels
 
         self.kernels, self.sweeper, self.line = kernels, sweeper, line
-        self.v, self.chosen = v, rows
+        self.v, self.chosen = v, rows.copy()
         mdp = sweeper.mdp
         self.before = pointers(np.diff(mdp.row_ptr[mdp.pair_ptr])[line.order])
         self.blocks = blocks(self.before, line.without_rows, mdp.S)
@@ -193,6 +197,12 @@ class Stored(Sweeps):
         """Take other values v (S,)."""
         self.v[:] = v
 
+    def make_room(self) -> None:
+        """Nothing is held that a proof would need the room of."""
+
+    def take_up(self) -> None:
+        """Nothing was let go."""
+
     def values(self) -> Floats:
         """Return v (S,) by state."""
         return self.v
@@ -211,19 +221,31 @@ class Packed(Sweeps):
         self.kernels, self.sweeper, self.line = kernels, sweeper, line
         mdp, W = sweeper.mdp, width_of(line.longest)
         self.width = self.own_width = (0,) * W
-        self.ptr = pointers(np.diff(mdp.pair_ptr)[line.order], mdp.pair_ptr.dtype)
-        self.blocks = blocks(self.ptr.astype(np.int64) * W, line.without_rows, mdp.S)
-        self.v, self.by_state = v[line.order], v
-        self.chosen = np.where(np.diff(self.ptr) > 0, self.ptr[:-1], -1).astype(self.ptr.dtype)
-        self.changed, self.to = np.empty(mdp.S, dtype=self.ptr.dtype), np.empty(mdp.S, dtype=self.ptr.dtype)
-        kernels.by_state(line.place, self.ptr, self.to)
-        self.index: Any = np.uint32 if mdp.next_state.dtype == np.int32 else np.uint64
+        self.by_state, self.index = v, np.uint32 if mdp.next_state.dtype == np.int32 else np.uint64
         self.packed: Any = None
         self.own: Any = None
+        self.of_kinds = self.crowded = (
+            False  # whether rows are kinds; whether a proof finds no room beside all this
+        )
+        self.held: Ints | None = (
+            None  # the chosen row of each state, where all that can be made again was let go
+        )
+        self._begin(mdp.pair_ptr[:-1])
+        self.blocks = blocks(self.ptr.astype(np.int64) * W, line.without_rows, mdp.S)
+
+    def _begin(self, rows: Ints) -> None:
+        """Put values, and a row (S,) of each state that has one, in line."""
+        mdp, order = self.sweeper.mdp, self.line.order
+        self.ptr = pointers(np.diff(mdp.pair_ptr)[order], mdp.pair_ptr.dtype)
+        self.v = self.by_state[order]
+        self.changed, self.to = np.empty(mdp.S, dtype=self.ptr.dtype), np.empty(mdp.S, dtype=self.ptr.dtype)
+        self.kernels.by_state(self.line.place, self.ptr, self.to)
+        self.chosen = (rows - mdp.pair_ptr[:-1])[order] + self.ptr[:-1]
+        self.chosen[: self.line.without_rows] = -1
 
     def pack_numbers(self) -> None:
         """Give each row its next places, weights and reward."""
-        self.width = self.own_width
+        self.width, self.of_kinds = self.own_width, False
         mdp, W = self.sweeper.mdp, len(self.width)
         written = np.empty(mdp.L * W, dtype=self.index), np.empty(mdp.L * W), np.empty(mdp.L)
         for first, last in self.sweeper.blocks:
@@ -238,7 +260,7 @@ class Packed(Sweeps):
         """Give each state its next places, and each row its kind; return what the kernel does."""
         from tabular_rl.kernels import search_kinds
 
-        mdp, W, self.width = self.sweeper.mdp, width, (0,) * width
+        mdp, W, self.width, self.of_kinds = self.sweeper.mdp, width, (0,) * width, True
         next_place, kind = np.empty(mdp.S * W, dtype=self.index), np.empty(mdp.L, dtype=np.int16)
         weight, reward = np.zeros((KINDS + 1) * W), np.zeros(KINDS + 1)
         work = np.full(search_kinds.SLOTS, -1, dtype=np.int16), np.empty(W, dtype=np.int64)
@@ -345,13 +367,40 @@ class Packed(Sweeps):
         """Take other values v (S,)."""
         self.v[:] = v[self.line.order]
 
+    def make_room(self) -> None:
+        """Let all go, where a proof would find no room beside it, but the order, the values and the chosen rows."""
+        if self.crowded and self.held is None:
+            self.values()
+            self.held, none = self.rows(), self.ptr[:0].copy()
+            self.v, self.packed, self.own = self.v[:0].copy(), None, None
+            self.ptr = self.chosen = self.changed = self.to = none
+            self.line = self.line._replace(place=none, level=none)
+
+    def take_up(self) -> None:
+        """Make again what was let go."""
+        if self.held is None:
+            return
+        place = np.empty_like(self.line.order)
+        place[self.line.order] = np.arange(len(place), dtype=place.dtype)
+        self.line = self.line._replace(place=place)
+        self._begin(self.held)
+        self.held = None
+        if self.of_kinds:
+            self.pack_kinds(len(self.width))
+        else:
+            self.pack_numbers()
+        self._take(np.arange(self.line.without_rows, len(self.v), dtype=self.changed.dtype))
+
     def values(self) -> Floats:
         """Return v (S,) by state."""
-        self.kernels.by_state(self.line.place, self.v, self.by_state)
+        if self.held is None:
+            self.kernels.by_state(self.line.place, self.v, self.by_state)
         return self.by_state
 
     def rows(self) -> Ints:
         """Return the chosen row (S,) of each state."""
+        if self.held is not None:
+            return self.held
         order, rows = self.line.order, np.full(len(self.chosen), -1, dtype=self.chosen.dtype)
         places = slice(self.line.without_rows, None)
         first = self.sweeper.mdp.pair_ptr[order[places]]
@@ -384,23 +433,24 @@ def in_line(
     mdp, W = sweeper.mdp, width_of(line.longest)
     if room is None:
         room = SHARE * mdp.nbytes + ROOM
-    room -= 8 * mdp.L + 64 * mdp.S  # what the proof and the values take
-    if W == 0 or line.acyclic:
+    room -= VALUES * mdp.S
+    if W == 0 or line.acyclic or room <= 0:
         return Stored(sweeper, line, v, rows)
     index, even = mdp.next_state.dtype.itemsize, mdp.L * W <= 2 * mdp.K + 16 * mdp.S
-    if room <= 0:
-        return Stored(sweeper, line, v, rows)
-    packed = Packed(sweeper, line, v)
+    packed, proof = Packed(sweeper, line, v), PROOF * mdp.S + 9 * mdp.L
     for width in WIDTHS:
-        fits = index * mdp.S * (width + W) + 2 * (mdp.L + mdp.S) <= room
-        if fits and line.longest <= width <= 2 * line.longest + 2:
+        takes = index * mdp.S * (width + W) + 2 * (mdp.L + mdp.S)
+        if takes <= room and line.longest <= width <= 2 * line.longest + 2:
             size = packed.pack_kinds(width)
             if size >= 0:
+                packed.crowded = takes + proof > room
                 return packed
             if size == -1:
                 break
-    if even and (mdp.L + mdp.S) * (index * W + 8 * (W + 1)) <= room:
+    takes = (mdp.L + mdp.S) * (index * W + 8 * (W + 1))
+    if even and takes <= room:
         packed.pack_numbers()
+        packed.crowded = takes + proof > room
         return packed
     return Stored(sweeper, line, v, rows)
 

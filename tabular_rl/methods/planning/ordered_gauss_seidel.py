@@ -110,8 +110,9 @@ def ordered_gauss_seidel(
             rows = goal.rows()
         if start_from is None:
             line = by_distance(goal.sweeper, line)
-        none = np.full(goal.model.S, -1, dtype=goal.model.pair_ptr.dtype)
-        search = in_line(goal.sweeper, line, v, none if rows is None else rows)
+        first = np.full(goal.model.S, -1, dtype=goal.model.pair_ptr.dtype) if rows is None else rows
+        search = in_line(goal.sweeper, line, v, first)
+        del line, first  # of which the search may let go
         try:
             done = follow_front(goal, search, sweeps) if start_from is None else 0
             if not done:
@@ -121,6 +122,7 @@ def ordered_gauss_seidel(
             if _searched(goal, search, done, sweeps):
                 run.stopped = None
         finally:
+            search.make_room()
             v = search.values()
             if mdp.problem.must_end:
                 rows = search.rows()
@@ -143,7 +145,12 @@ def _grown(goal: Goal, search: Stored | Packed, evaluation: Evaluation, done: in
 def _searched(goal: Goal, search: Stored | Packed, done: int, sweeps: int) -> bool:
     """Sweep until the tolerance is proven; return False where the sweeps are spent before, some of which are done."""
     run = goal.run
-    rows = search.rows if goal.mdp.problem.must_end else goal.rows  # asked for with a certificate alone
+
+    def rows() -> Ints:
+        """The policy that a proof is asked for with; what it needs the room of goes."""
+        search.make_room()
+        return search.rows() if goal.mdp.problem.must_end else goal.total.proper_rows
+
     pockets = None
     if isinstance(search, Packed) and search.line.reached < goal.model.S and goal.mdp.gamma < 1:
         from tabular_rl.methods.planning._pockets import Pockets
@@ -162,6 +169,7 @@ def _searched(goal: Goal, search: Stored | Packed, done: int, sweeps: int) -> bo
         low, high = min(low, 0.0), max(high, 0.0)
         if goal.met(low, high, search.values(), rows, done):
             return True
+        search.take_up()
         change = high - low
         if chains.solve(done, change):
             continue
