@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -318,6 +318,30 @@ def validate(mdp: MDP, correction: float) -> Facts:
     if common == math.inf:  # of a terminal state
         common = float(np.max(look.least, initial=0.0, where=np.isfinite(look.least)))
     return Facts(look.longest, defect, look.largest, common, r_relative, correction)
+
+
+def facts_of_part(part: MDP, whole: MDP) -> Facts:
+    """Return the facts of a model made of rows of another, whose numbers have been looked at, and of rows of reward 0.
+
+    Parameters
+    ----------
+    part : the model
+    whole : the other one, whose rows are off by as much or more
+
+    Returns
+    -------
+    Facts, in which the errors are those of the whole.
+    """
+    size, ptr = np.diff(part.row_ptr), part.pair_ptr
+    rewards = largest_of_rows(part, 0, part.L, 0, part.K) if part.L else np.zeros(0)
+    begin = ptr[:-1][ptr[:-1] < ptr[1:]].astype(np.intp)
+    least = np.minimum.reduceat(rewards, begin) if part.L else rewards
+    return replace(
+        whole.facts,
+        longest_row=int(np.max(size, initial=0)),
+        largest_reward=float(np.max(rewards, initial=0.0)),
+        common_reward=float(np.max(least, initial=0.0)),
+    )
 
 
 def left_out(reward: float) -> str:

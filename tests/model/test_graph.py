@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -31,6 +32,7 @@ from tabular_rl.model.graph.search import (
 from tabular_rl.model.graph.total import reward_signs, total_reward, zero_of_policy
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.validation import validate
 from tabular_rl.solving.sweeps import Sweeper
 
 KINDS = {
@@ -57,6 +59,15 @@ def test_where_one_row_of_each_state_leads(monkeypatch, passes):
         steps = P[np.arange(S), action] > 0
         ever = np.linalg.matrix_power(steps + np.eye(S), S) @ target > 0
         assert policy_can_reach(mdp, rows, target).tolist() == ever.tolist()
+
+
+def check_facts(quotient):
+    """A look at every number finds what is known of the rows that it is made of; those may be off by more."""
+    known, found = quotient.facts, validate(quotient, 0.0)
+    assert known.mass_defect >= found.mass_defect
+    assert known.r_relative >= found.r_relative
+    assert replace(known, mass_defect=found.mass_defect, r_relative=found.r_relative) == found
+    assert quotient.start.sum() == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("models", [100, pytest.param(500, marks=pytest.mark.slow)])
@@ -88,6 +99,7 @@ def test_finiteness_and_values_agree_with_all_policies(kind, models):
         total = total_reward(Sweeper(mdp))
         seen["merged"] += total.merged
         quotient = total.quotient
+        check_facts(quotient)
         # v* of the quotient by the same search over all its policies, lifted.
         qrows = rows_of(quotient)
         qbest = [max(v[s] for v in (policy_values(*chain_of(qrows, c)) for c in all_policies(qrows)))

@@ -6,6 +6,7 @@ Everything here is decided from the graph and from signs of rewards that are kno
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from tabular_rl.errors import NoFiniteAnswer, NumericalError, quoted
 from tabular_rl.model.clock import phase
+from tabular_rl.model.fields import put, put_start
 from tabular_rl.model.graph.mean import largest_mean_sign
 from tabular_rl.model.graph.search import (
     Mask,
@@ -28,6 +30,7 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import Exact, RationalArray
 from tabular_rl.model.rows import Floats, Ints, lowest_rows, pointers, row_blocks
+from tabular_rl.model.validation import facts_of_part
 
 if TYPE_CHECKING:
     from tabular_rl.solving.sweeps import Sweeper
@@ -319,7 +322,7 @@ def _made_of(
             r=taken(exact.r, rows, real, 0),
         )
     pair_ptr = pointers(np.bincount(owner, minlength=S))
-    return MDP.from_rows(
+    made = MDP.from_rows(
         pair_ptr=pair_ptr,
         pair_action=np.arange(len(rows)) - pair_ptr[owner],
         row_ptr=row_ptr,
@@ -335,7 +338,11 @@ def _made_of(
         name=mdp.name,
         origin=mdp.origin,
         copy=False,
+        lazy=lambda _: nullcontext(),
     )
+    put_start(made, None)
+    put(made, _facts=facts_of_part(made, mdp))
+    return made
 
 
 # -- a given policy ---------------------------------------------------------------------------------------------
