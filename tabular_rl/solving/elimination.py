@@ -287,7 +287,8 @@ class Elimination:
             if largest > 1:
                 fill = max(ROOM[0] * largest, min(ROOM[1], largest * largest))
                 room = int(np.sum(chain.end - chain.begin, where=self.use)) + fill
-            row, column, below, beside = np.empty((4, room), dtype=index)
+            # One array of all would lie in large pages, which take long to be touched first.
+            row, column, below, beside = (np.empty(room, dtype=index) for _ in range(4))
             head, first, degree, place = np.full((4, S), -1, dtype=index)
             waiting, order = np.empty((2, largest), dtype=index)
             self._room = (
