@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.model.rows import Floats, Ints, build_kernels, readonly
+from tabular_rl.model.rows import Floats, Ints, Room, build_kernels, readonly
 
 # Where the state, the action and the next state stand among the axes of a tensor.
 ORDER = {"sas": (0, 1, 2), "ass": (1, 0, 2), "ssa": (0, 2, 1)}
@@ -223,12 +223,12 @@ def _no_counts(pairs: int, most: int) -> Ints:
 
 def _laid_out(S: int, A: int, counts: Ints, kernels: Any) -> Pairs:
     """Return rows whose outcomes are yet to be written, from how many each state and action has."""
-    L = int(np.count_nonzero(counts))
-    pair_ptr, pair_action = np.empty(S + 1, dtype=np.int32), np.empty(L, dtype=np.int32)
+    L, K = int(np.count_nonzero(counts)), int(counts.sum(dtype=np.int64))
+    room = Room(4 * (S + 1 + L + K) + 8 * K)
+    pair_ptr, pair_action = room.array(S + 1, np.int32), room.array(L, np.int32)
     kernels.lay_out(A, counts, pair_ptr, pair_action)
     row_ptr = counts if L == S * A else counts[: L + 1].copy()
-    K = int(row_ptr[-1])
-    return Pairs(S, A, pair_ptr, pair_action, row_ptr, np.empty(K, dtype=np.int32), np.empty(K))
+    return Pairs(S, A, pair_ptr, pair_action, row_ptr, room.array(K, np.int32), room.array(K, np.float64))
 
 
 # -- dense ------------------------------------------------------------------------------------------------------

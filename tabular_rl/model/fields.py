@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from tabular_rl.errors import ModelError
 from tabular_rl.model.rationals import RationalArray, exact_sum
-from tabular_rl.model.rows import check_r, expected_reward, frozen, readonly
+from tabular_rl.model.rows import PAGES, Room, check_r, expected_reward, frozen, readonly
 from tabular_rl.model.settings import NO_HORIZON, numbers_of, start_of
 from tabular_rl.model.validation import Facts, check_order, validate
 
@@ -84,7 +84,7 @@ def put_rewards(mdp: MDP, changes: Mapping[str, Any]) -> None:
     put(mdp, _facts=validate(mdp, correction))
 
 
-def put_arrays(mdp: MDP, copy: bool, arrays: Mapping[str, Any]) -> None:
+def put_arrays(mdp: MDP, copy: bool, arrays: Mapping[str, Any], apart: Collection[str]) -> Room | None:
     """Set the arrays of a model whose names are set, each frozen, in the smallest integers that do.
 
     Parameters
@@ -92,6 +92,11 @@ def put_arrays(mdp: MDP, copy: bool, arrays: Mapping[str, Any]) -> None:
     mdp : the model, in the making
     copy : copy the arrays; otherwise share those that are already as needed
     arrays : {name: array or None}; `pair_action` (L,) and `next_state` (K,) must be among them
+    apart : names of those that may be dropped before the others, and have memory of their own
+
+    Returns
+    -------
+    Memory that has room for the expected rewards (L,) beside the copies; None where they have their own.
 
     Raises
     ------
@@ -103,11 +108,19 @@ def put_arrays(mdp: MDP, copy: bool, arrays: Mapping[str, Any]) -> None:
     kinds: dict[str, Any] = {
         "pair_ptr": small, "pair_action": small, "row_ptr": pointer, "next_state": small, "terminal": np.bool_,
     }  # fmt: skip
+    room = None
+    if copy and 16 * K + 32 * L >= PAGES:  # else it is surely too small
+        sizes = {field: np.dtype(kind).itemsize for field, kind in kinds.items()}
+        together = [field for field, x in arrays.items() if x is not None and field not in apart]
+        room = Room(sum(np.size(arrays[x]) * sizes.get(x, 8) for x in together) + 8 * L)
     made = {
-        field: None if values is None else frozen(field, values, kinds.get(field, np.float64), copy)
+        field: None
+        if values is None
+        else frozen(field, values, kinds.get(field, np.float64), copy, None if field in apart else room)
         for field, values in arrays.items()
     }
     put(mdp, **made)
+    return room
 
 
 def finish(

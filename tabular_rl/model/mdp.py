@@ -284,7 +284,7 @@ class MDP(Model, hooks.Drawn):
             "prob": prob, "reward": reward, "terminal": np.zeros(S, dtype=bool) if terminal is None else terminal,
             "final_reward": final_reward,
         }  # fmt: skip
-        put_arrays(mdp, copy, arrays)
+        room = put_arrays(mdp, copy, arrays, ("reward", "final_reward", "prob" if normalize else ""))
         put(mdp, horizon=checked_horizon(horizon))
         faults = shape_faults(mdp, K, L)
         if faults:
@@ -297,7 +297,7 @@ class MDP(Model, hooks.Drawn):
             scaled, largest = normalised(mdp)
             correction = max(correction, largest)
             put(mdp, prob=scaled, exact=None if largest else mdp.exact)
-        put(mdp, r=frozen("r", expected_reward(mdp) if r is None else r, np.float64, copy))
+        put(mdp, r=frozen("r", expected_reward(mdp) if r is None else r, np.float64, copy, room))
         if mdp.r.shape != (L,):
             raise ModelError(f"r: found shape {mdp.r.shape}, expected ({L},)")
         if exact is not None and copy:

@@ -27,6 +27,8 @@ FEW = (
 MANY = 100_000  # and where it is not
 BLOCK = 1 << 18  # outcomes looked at together when a model is validated: the processor's cache holds them
 LARGEST = 1e300  # rewards beyond it overflow in sums
+PAGES, WHOLE = 1 << 22, 1 << 25  # bytes from which NumPy asks for large pages, and malloc gives memory back
+BESIDE, ARRAYS = 64, 8  # bytes of a line of the cache, at which arrays begin; arrays of a model
 
 
 def build_kernels(outcomes: int) -> Any:
@@ -43,7 +45,33 @@ def readonly(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def frozen(field: str, values: Any, dtype: Any, copy: bool) -> NDArray[Any]:
+class Room:
+    """One piece of memory for several arrays, which the system then hands out in large pages.
+
+    To get a page of 4 KB takes as long as to write to it several times, and NumPy asks for large ones from 4 MB on.
+    What is larger than 32 MB goes back to the system whenever it is freed, and would be cleared again for the next
+    model: arrays that add up to more are better off on their own.
+
+    Parameters
+    ----------
+    size : bytes of all arrays
+    """
+
+    def __init__(self, size: int) -> None:
+        size += BESIDE * ARRAYS
+        self.free = np.empty(size if PAGES <= size < WHOLE else 0, dtype=np.uint8)
+
+    def array(self, count: int, dtype: Any) -> NDArray[Any]:
+        """Return an array whose numbers are yet to be written, in this memory where that has room for it."""
+        size = count * np.dtype(dtype).itemsize
+        if size > len(self.free):
+            return np.empty(count, dtype=dtype)
+        made: NDArray[Any] = self.free[:size].view(dtype)
+        self.free = self.free[size + -size % BESIDE :]
+        return made
+
+
+def frozen(field: str, values: Any, dtype: Any, copy: bool, room: Room | None = None) -> NDArray[Any]:
     """Return values as a contiguous read-only array of the dtype; numbers that do not fit are an error.
 
     Parameters
@@ -52,6 +80,7 @@ def frozen(field: str, values: Any, dtype: Any, copy: bool) -> NDArray[Any]:
     values : numbers along one axis, of a kind that fits the dtype
     dtype : integers, float64 or bool
     copy : make a copy; otherwise the memory is shared where the values are already as needed
+    room : for a copy; None for memory of its own
 
     Returns
     -------
@@ -77,7 +106,11 @@ def frozen(field: str, values: Any, dtype: Any, copy: bool) -> NDArray[Any]:
         limit = np.iinfo(dtype)
         if int(given.max()) > limit.max or int(given.min()) < limit.min:
             raise ModelError(f"{field}: found {int(given.max())}, expected at most {limit.max}")
-    made = np.array(given, dtype=dtype, order="C", copy=True) if copy else np.ascontiguousarray(given, dtype)
+    if copy and room is not None:
+        made = room.array(len(given), dtype)
+        made[...] = given
+    else:
+        made = np.array(given, dtype=dtype, order="C") if copy else np.ascontiguousarray(given, dtype)
     if kind == "f" and given.dtype.itemsize > 8 and ((made == 0) & (given != 0)).any():
         raise ModelError(f"{field}: found a number that {UNDERFLOWS}")
     return readonly(made.view())

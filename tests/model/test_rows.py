@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from tabular_rl import MDP
+from tabular_rl.model import fields
+from tabular_rl.model import rows as rows_module
 from tabular_rl.model.rows import (
     BLOCK,
+    Room,
     expected_reward,
     largest_of_rows,
     lowest_rows,
@@ -96,3 +99,50 @@ def test_the_largest_of_each_row_and_the_lowest_that_is_marked_by_hand():
     mdp = MDP.from_outcomes([(s, a, s, 1, 0) for s in range(3) for a in range(s + 1)], "1/2")
     marked = np.array([False, True, True, False, True, True])  # rows 0; 1, 2; 3, 4, 5
     assert lowest_rows(mdp, marked).tolist() == [-1, 1, 4]
+
+
+GIVEN = {
+    "pair_ptr": [0, 1, 2], "pair_action": [0, 0], "row_ptr": [0, 2, 3], "next_state": [0, 1, 1],
+    "prob": [0.25, 0.75, 1.0], "reward": [1.0, 2.0, 3.0], "terminal": [False, False],
+}  # fmt: skip
+
+
+def memory_of(mdp):
+    """The array whose memory each field of a model is a part of."""
+    found = {}
+    for field in (*GIVEN, "r"):
+        array = getattr(mdp, field)
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        found[field] = id(array)
+    return found
+
+
+@pytest.mark.small
+@pytest.mark.parametrize(("normalize", "apart"), [(False, {"reward"}), (True, {"reward", "prob"})])
+def test_copies_share_memory_but_for_what_may_be_dropped_before_the_rest(monkeypatch, normalize, apart):
+    for module in (rows_module, fields):
+        monkeypatch.setattr(module, "PAGES", 0)
+    given = {field: np.array(values) for field, values in GIVEN.items()}
+    mdp = MDP.from_rows(**given, gamma=0.9, normalize=normalize)
+    memory = memory_of(mdp)
+    (shared,) = {memory[field] for field in memory if field not in apart}
+    assert shared not in {memory[field] for field in apart}
+    for field, values in GIVEN.items():
+        given[field][:] = 7
+        array = getattr(mdp, field)
+        assert array.tolist() == values
+        assert array.flags.aligned
+        assert not array.flags.writeable
+    assert mdp.r.tolist() == [1.75, 3.0]
+    assert len({*memory_of(MDP.from_rows(**GIVEN, gamma=0.9, copy=False)).values()}) == len(memory)
+
+
+@pytest.mark.small
+def test_large_pages_are_asked_for_from_4_mb_on_and_not_for_what_goes_back_to_the_system():
+    sizes = [len(Room(size).free) > 0 for size in (1 << 20, 1 << 22, 1 << 24, 1 << 25)]
+    assert sizes == [False, True, True, False]
+    room = Room(1 << 22)
+    first, second, third = room.array(3, np.int32), room.array(5, np.float64), room.array(1 << 22, np.float64)
+    assert second.ctypes.data - first.ctypes.data == 64
+    assert third.base is None  # there is no room for it
