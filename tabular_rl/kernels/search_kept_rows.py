@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tabular_rl.kernels._jit import at, search_kernel
 from tabular_rl.kernels.bellman import widened
+from tabular_rl.kernels.kept_rows import keep_row
 
 
 @search_kernel
@@ -110,4 +111,82 @@ def packed_policy_backup(width, next_state, prob, r, gamma, v, here, span, out):
         x = r[at(s)] + gamma * expected
         low, high = widened(low, high, x - here[at(s)])
         out[at(s)] = x
+    span[0], span[1] = low, high
+
+
+@search_kernel
+def coded(change, low, scale, code):
+    """code(s) ← the whole number nearest to (change(s) - low) scale."""
+    for s in range(len(code)):
+        code[at(s)] = int((change[at(s)] - low) * scale + 0.5)
+
+
+@search_kernel
+def coarse_policy_backup(width, kept, code, steps, gamma, span, change, here):
+    """change ← γ P (low + step code) for the kept rows chosen in some states, and v ← v + change.
+
+    `steps` is (low, step); kept's `chosen`, change and v (`here`) are those of these states.
+    """
+    chosen, next_state, prob = kept[2], kept[3], kept[4]
+    low, high = span[0], span[1]
+    least, step = steps
+    for s in range(len(change)):
+        x = 0.0
+        if chosen[at(s)] >= 0:
+            first, expected = at(chosen[at(s)]) * at(len(width)), 0.0
+            for k in range(at(len(width))):
+                expected += prob[first + k] * code[next_state[first + k]]
+            x = gamma * (least + step * expected)
+            low, high = widened(low, high, x)
+        change[at(s)] = x
+        here[at(s)] += x
+    span[0], span[1] = low, high
+
+
+@search_kernel
+def coded_row_value(width, rows, i, code, steps):
+    """q = r + γ Σ p v(s') of row i of the model, with v = low + step code."""
+    row_ptr, next_state, prob, r, gamma, sign = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5]
+    first, last = at(row_ptr[at(i)]), at(row_ptr[at(i + 1)])
+    expected = 0.0
+    if first + at(len(width)) <= at(len(prob)):
+        for k in range(at(len(width))):
+            x = prob[first + k] * code[next_state[first + k]]  # read without a branch
+            expected += x if first + k < last else 0.0
+    else:
+        for k in range(first, last):
+            expected += prob[k] * code[next_state[k]]
+    return sign * r[at(i)] + gamma * (steps[0] + steps[1] * expected)
+
+
+@search_kernel
+def best_coded_backup(width, pair_ptr, rows, code, steps, v, first, last, span, kept, out):
+    """out(s) ← max_a q(s,a), q = r + γ P (low + step code), and keep the best row alone, of states first ≤ s < last.
+
+    `steps` is (low, step). Copies are made of some 64 states in turn, while their rows are in the cache.
+    """
+    ptr, row, chosen = kept[0], kept[1], kept[2]
+    low, high = span[0], span[1]
+    n = ptr[at(first)]
+    for begin in range(first, last, 64):
+        end = min(begin + 64, last)
+        for s in range(begin, end):
+            best = 0.0
+            found = -1
+            for i in range(pair_ptr[at(s)], pair_ptr[at(s + 1)]):
+                q = coded_row_value(width, rows, i, code, steps)
+                better = found < 0 or q > best
+                best = q if better else best
+                found = i if better else found
+            chosen[at(s)] = -1
+            if found >= 0:
+                low, high = widened(low, high, best - v[at(s)])
+                row[at(n)] = found
+                chosen[at(s)] = n
+                n += 1
+            out[at(s)] = best
+            ptr[at(s + 1)] = n
+        for s in range(begin, end):
+            if chosen[at(s)] >= 0:
+                keep_row(width, rows, chosen[at(s)], s, kept)
     span[0], span[1] = low, high

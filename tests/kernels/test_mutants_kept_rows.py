@@ -42,7 +42,7 @@ ALIKE = {
 BELOW = {
     "filtered_backup": ("best_near", "best_of_all", "keep_row"), "kept_backup": ("sure_value",),
     "kept_policy_backup": ("kept_value", "whole_row_value"), "sampled_gaps": ("whole_row_value",),
-    "kept_value": ("whole_row_value",),
+    "kept_value": ("whole_row_value",), "best_coded_backup": ("coded_row_value", "keep_row"),
     "settled": ("likeliest",), "periods": ("likeliest",), "lead_into": ("likeliest",),
 }  # fmt: skip
 

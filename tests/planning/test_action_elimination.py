@@ -336,3 +336,51 @@ def test_rows_stay_where_they_are_without_room_to_copy_them(monkeypatch):
     kept.evaluated(v, np.empty(mdp.S))
     assert kept.packed is not None
     assert len(kept.packed[2]) == len(kept.kept[5]) - mdp.S - 1
+
+
+@pytest.mark.parametrize("ends", [0, 3])
+def test_sweeps_of_codes_are_off_by_half_a_step_at_most(monkeypatch, ends):
+    """Of values in 65,536 steps, from which the best rows are found, and of changes in 256 under their policy."""
+    monkeypatch.setattr(_kept_rows, "COARSE", 0)
+    mdp = random_model(5, S=70, A=4, N=4, gamma="9/10", ends=ends)
+    kept, v, out = KeptRows(Sweeper(mdp)), np.linspace(-1.0, 2.0, mdp.S), np.empty(mdp.S)
+    v[mdp.terminal] = 0.0
+    assert len(kept.sample(v, 0).gaps) and kept.sampled > 3.0 / 65535 / _kept_rows.FINE
+    best, chosen = np.empty(mdp.S), np.empty(mdp.S, dtype=mdp.pair_ptr.dtype)
+    Sweeper(mdp).optimal(v, best, chosen)
+    low, high, fits = kept.filtered(v, out, 0.0)
+    off = 0.9 * 3.0 / 65535 / 2 + 1e-12
+    assert fits and 0 < np.abs(out - best).max() <= off
+    live = ~mdp.terminal
+    assert [low, high] == pytest.approx([f((best - v)[live]) for f in (min, max)], abs=off)
+    rows = np.where(live, kept.kept[1][kept.chosen], -1)
+    np.testing.assert_array_equal(rows, np.where(live, chosen, -1))
+
+    change, start = out - v, v.copy()
+    least, most = min(change.min(), 0.0), max(change.max(), 0.0)
+    P_pi = np.zeros((mdp.S, mdp.S))
+    for s in np.flatnonzero(live):
+        for k in range(mdp.row_ptr[rows[s]], mdp.row_ptr[rows[s] + 1]):
+            P_pi[s, mdp.next_state[k]] += mdp.prob[k]
+    expected = 0.9 * P_pi @ change
+    low, high = kept.swept_coarsely(v, change, least, most)
+    assert 0 < np.abs(change - expected).max() <= 0.9 * (most - least) / 255 / 2 + 1e-12
+    np.testing.assert_array_equal(v, start + change)
+    assert (low, high) == (change[live].min(), change[live].max())
+
+
+@pytest.mark.parametrize(("sense", "ends"), [("max", 0), ("min", 0), ("max", 2)])
+def test_what_is_proven_after_sweeps_of_codes_is_true(monkeypatch, sense, ends):
+    """Rational values lie in the interval; sweeps of codes take the place of sweeps of values."""
+    monkeypatch.setattr(_kept_rows, "COARSE", 0)
+    calls = []
+    coarsely = KeptRows.swept_coarsely
+    monkeypatch.setattr(KeptRows, "swept_coarsely", lambda *given: calls.append(1) or coarsely(*given))
+    for seed in range(3):
+        mdp = random_model(seed, S=40, A=3, N=5, gamma="9/10", ends=ends, sense=sense)
+        answer, exact = solve(mdp, "action-elimination"), solve(mdp, "rational").exact
+        assert answer.status == Status.CERTIFIED
+        assert all(
+            Fraction(a) <= x <= Fraction(b) for a, x, b in zip(answer.lower, exact, answer.upper, strict=True)
+        )
+    assert 3 < len(calls) <= answer.work["evaluation sweeps"] * 3

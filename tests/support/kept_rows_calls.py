@@ -72,7 +72,29 @@ def kept_rows_calls(seed, sign=1.0):
         later = width, pair_ptr, rows, v, 4, S, free, work(), np.array(SPAN), kept, np.full(S, 7.0)
         yield "filtered_backup", later
         run = np.zeros(0, dtype=np.int64) if width else whole[6]
+        if width:
+            yield from coded_calls(width, pair_ptr, rows, kept, v)
         yield from kept_calls(rng, width, (*whole[:6], run), kept, v, origin)
+
+
+def coded_calls(width, pair_ptr, rows, kept, v):
+    """Yield (name, arguments) of sweeps from codes of values: of all rows, and of those that are chosen."""
+    S, L = len(v), int(pair_ptr[-1])
+    for steps, kind in (((v.min(), 0.5), np.uint8), ((v.min() - 1, 0.25), np.uint16)):
+        code = np.full(S, 7, dtype=kind)
+        yield "coded", (v, steps[0], 1 / steps[1], code)
+        reference.coded(v, steps[0], 1 / steps[1], code)
+        for i in range(L):
+            yield "coded_row_value", (width, rows, i, code, steps)
+        best = kept_of(pair_ptr, rows, width, L)
+        for first in (0, 4):
+            where = width, pair_ptr, rows, code, steps, v, first, S, np.array(SPAN), best, np.full(S, 7.0)
+            yield "best_coded_backup", where
+            reference.best_coded_backup(*where)
+        for first, last in ((0, S), (2, 6)):
+            own = (kept[0], kept[1], kept[2][first:last], *kept[3:])
+            arrays = np.array(SPAN), np.full(last - first, 7.0), v[first:last]
+            yield "coarse_policy_backup", (width, own, code, steps, rows[4], *arrays)
 
 
 def kept_calls(rng, width, rows, kept, v, origin):

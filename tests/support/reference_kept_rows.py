@@ -135,6 +135,43 @@ def packed_policy_backup(width, next_state, prob, r, gamma, v, here, span, out):
         span[0], span[1] = min(span[0], out[s] - here[s]), max(span[1], out[s] - here[s])
 
 
+def coded(change, low, scale, code):
+    for s in range(len(code)):
+        code[s] = math.floor((change[s] - low) * scale + 0.5)
+
+
+def coarse_policy_backup(width, kept, code, steps, gamma, span, change, here):
+    for s, j in enumerate(kept[2]):
+        if j < 0:
+            change[s] = 0.0
+            continue
+        expected = 0.0
+        for k in range(j * len(width), (j + 1) * len(width)):
+            expected += kept[4][k] * float(code[kept[3][k]])
+        change[s] = gamma * (steps[0] + steps[1] * expected)
+        here[s] += change[s]
+        span[0], span[1] = min(span[0], change[s]), max(span[1], change[s])
+
+
+def coded_row_value(width, rows, i, code, steps):
+    expected = 0.0
+    for k in range(rows[0][i], rows[0][i + 1]):
+        expected += rows[2][k] * float(code[rows[1][k]])
+    return rows[5] * rows[3][i] + rows[4] * (steps[0] + steps[1] * expected)
+
+
+def best_coded_backup(width, pair_ptr, rows, code, steps, v, first, last, span, kept, out):
+    ptr, row, chosen = kept[:3]
+    for s in range(first, last):
+        q = [coded_row_value(width, rows, i, code, steps) for i in range(pair_ptr[s], pair_ptr[s + 1])]
+        n, chosen[s], out[s] = ptr[s], -1, max(q, default=0.0)
+        if q:
+            span[0], span[1] = min(span[0], out[s] - v[s]), max(span[1], out[s] - v[s])
+            row[n], chosen[s] = pair_ptr[s] + q.index(out[s]), n
+            keep_row(width, rows, n, s, kept)
+        ptr[s + 1] = n + len(q[:1])
+
+
 def count_near(ptr, q, best, delta):
     return sum(best[s] - q[j] <= delta for s in range(len(best)) for j in range(ptr[s], ptr[s + 1]))
 

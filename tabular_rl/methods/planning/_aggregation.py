@@ -14,7 +14,7 @@ import numpy as np
 
 from tabular_rl.methods.planning._along import Along
 from tabular_rl.methods.planning._goal import Goal
-from tabular_rl.methods.planning._kept_rows import SOON, KeptRows
+from tabular_rl.methods.planning._kept_rows import SOON, STEPS, TINY, KeptRows
 from tabular_rl.methods.planning._periods import periodic_classes
 from tabular_rl.model.rows import Floats
 
@@ -23,6 +23,9 @@ FEW = 256  # states, of which each is a group of its own: the correction is the 
 SWEEPS = 12  # between corrections
 SLOW = 0.85  # what a sweep leaves of the span, above which corrections are tried
 LONGEST_WAIT = 200
+COARSELY = 8  # sweeps of coded changes in turn at most
+FASTER = 0.7  # what each of them may leave of the span
+FINEST = 1 / 64  # of the span that they began with is left to sweeps of values
 PAYS = 0.1  # of the span is left where periodic classes are all that matters
 
 
@@ -49,13 +52,25 @@ class Evaluation:
         # The number of periodic classes of the policy; calls of `sweep` so far, and from which on to look for classes.
         self.classes, self.calls, self.next_look = 0, 0, 0
 
-    def sweep(self, v: Floats, spare: Floats, target: float, most: int) -> tuple[Floats, Floats]:
-        """Sweep until the span is at most `target`, or for `most` sweeps; the values, and an array to write to."""
+    def sweep(
+        self, v: Floats, spare: Floats, target: float, most: int, before: Floats | None = None
+    ) -> tuple[Floats, Floats]:
+        """Sweep until the span is at most `target`, or for `most` sweeps; the values, and an array to write to.
+
+        Parameters
+        ----------
+        v, spare : values, and an array to write to
+        target, most : when to end
+        before : values of which v is T_π, where they are known; it may be `spare`
+        """
         self.done, spread, rate = 0, np.inf, 0.0
         self.calls += 1
         if self.slow and self.along.solved(v, spare, self.calls):
             self.goal.run.did("solves along the way")
             v, spare, *_ = self._some(spare, v, 0.0, 1)
+            return v, spare
+        coarse = before is not None and self.kept.coarse and not self.slow
+        if coarse and self._coarsely(v, before, spare, target, most):
             return v, spare
         while self.done < most:
             v, spare, spread, rate = self._some(v, spare, target, min(self.wait, most - self.done))
@@ -67,6 +82,32 @@ class Evaluation:
                 if spread <= target:
                     break
         return v, spare
+
+    def _coarsely(self, v: Floats, before: Floats | None, change: Floats, target: float, most: int) -> bool:
+        """Sweep changes, in codes, while they shrink fast: whether their span is at most `target` in the end.
+
+        As v is T_π of `before`, T_π v - v is γ P_π (v - before). A code is off by half a step, and what is lost so in
+        a sweep is not made good for before values are swept again.
+        """
+        assert before is not None
+        np.subtract(v, before, out=change)
+        low, high = float(change.min()), float(change.max())
+        lost, spread = 0.0, self.goal.spread(low, high)
+        least = max(target, FINEST * spread)
+        for _ in range(min(COARSELY, most)):
+            if self.goal.ends:
+                low, high = min(low, 0.0), max(high, 0.0)
+            if not STEPS * TINY < high - low < np.inf:
+                return False
+            lost += (high - low) / (2 * STEPS)
+            low, high = self.kept.swept_coarsely(v, change, low, high)
+            old, spread = spread, self.goal.spread(low, high)
+            self.done += 1
+            self.goal.run.did("evaluation sweeps")
+            if spread <= least or spread > FASTER * old:
+                break
+        self.low, self.spread = low - lost, spread
+        return spread <= target
 
     def _some(
         self, v: Floats, spare: Floats, target: float, count: int

@@ -11,7 +11,7 @@ import numpy as np
 from tabular_rl.certificates.kept_rows import NearRows
 from tabular_rl.model.rows import Floats
 from tabular_rl.solving.sharing import Shared
-from tabular_rl.solving.sweeps import Sweeper
+from tabular_rl.solving.sweeps import Sweeper, ends
 
 WIDTHS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16)  # of copies; each is compiled when it is first met
 SHARE = 0.35  # of all rows: more copies than that take more memory than half of the model
@@ -19,6 +19,13 @@ SPARE_BYTES = 200 << 20  # that a search may take beside half of the model's out
 SAMPLE = 500  # states, from which is predicted what would be kept
 BEFORE_PACKING = 8  # sweeps of a policy: to copy its rows spares as much in about as many
 SOON = 2  # the same where many are to come
+TINY = 1e-200  # a step of codes that is not below it can be divided by
+COARSE = 1 << 18  # states from which values leave a processor's cache, and codes of one or two bytes do not
+STEPS = 255  # from the least to the largest code of a change
+FINE_STEPS, FINE = (
+    65535,
+    0.01,
+)  # the same of values, and the share of a span of changes that such a step may be
 
 
 class Sample(NamedTuple):
@@ -90,6 +97,9 @@ class KeptRows(NearRows):
             self.rows = (*sweeper.rows, sweeper.runs())
         # Where the chosen rows lie side by side, one a state, and how often they were swept since they changed.
         self.packed: tuple[Any, ...] | None = None
+        # The span of the changes of the last sample, and codes of changes where these are swept.
+        self.sampled = 0.0
+        self.code: Any = None
         self.swept, self.before_packing = 0, BEFORE_PACKING
 
     def _seen(self, v: Floats) -> Floats:
@@ -105,6 +115,7 @@ class KeptRows(NearRows):
         n = self.kernels.sampled_gaps(
             self.width, self.pair_ptr, self.rows, self._seen(v), first, step, changes, gaps
         )
+        self.sampled = float(np.ptp(changes)) if len(changes) else 0.0
         return Sample(changes, gaps[:n])
 
     def filtered(
@@ -112,7 +123,24 @@ class KeptRows(NearRows):
     ) -> tuple[float, float, bool]:
         """As its base; another policy is chosen."""
         self._changed()
+        if delta == 0 and self.coarse:
+            low = float(v.min())
+            step = (float(v.max()) - low) / FINE_STEPS
+            if TINY < step < FINE * self.sampled:
+                return self._greedy(v, out, (low, step))
         return super().filtered(v, out, delta, least)
+
+    def _greedy(self, v: Floats, out: Floats, steps: tuple[float, float]) -> tuple[float, float, bool]:
+        """The same from codes of v in `steps`, where the best rows alone are kept: nothing is proven of them."""
+        self.proof = None
+        code, swept = np.empty(self.S, dtype=np.uint16), np.array([math.inf, -math.inf])
+        self.kernels.coded(v, steps[0], 1 / steps[1], code)
+        for first, last in self.sweeper.blocks:
+            self.kernels.best_coded_backup(
+                self.width, self.pair_ptr, self.rows, code, steps, v, first, last, swept, self.kept, out
+            )
+            self.sweeper.check_stop()
+        return *ends(*swept.tolist()), True
 
     def improved(self, v: Floats, out: Floats, origin: Floats) -> tuple[float, float, float]:
         """As its base; another policy is chosen."""
@@ -127,6 +155,28 @@ class KeptRows(NearRows):
 
         def block(first: int, last: int, _step: int, span: Floats) -> None:
             backup(self.width, self.rows, self._of(first, last), seen, v[first:last], span, out[first:last])
+
+        return self.sweeper.each(block)
+
+    @property
+    def coarse(self) -> bool:
+        """Whether codes are swept sooner than values."""
+        return len(self.width) > 0 and self.S >= COARSE
+
+    def swept_coarsely(self, v: Floats, change: Floats, low: float, high: float) -> tuple[float, float]:
+        """change ← d and v ← v + d, for d = γ P_π change with change coded from `low` to `high`; the span of d.
+
+        A sweep fetches a value for each outcome, in no order: where values do not fit a cache that is nearly all of it.
+        """
+        if self.code is None:
+            self.code = np.empty(self.S, dtype=np.uint8)
+        step = (high - low) / STEPS
+        self.kernels.coded(change, low, 1 / step, self.code)
+        backup, steps, gamma = self.kernels.coarse_policy_backup, (low, step), self.rows[4]
+
+        def block(first: int, last: int, _step: int, span: Floats) -> None:
+            here = slice(first, last)
+            backup(self.width, self._of(first, last), self.code, steps, gamma, span, change[here], v[here])
 
         return self.sweeper.each(block)
 

@@ -135,6 +135,7 @@ class Search:
         self.v, self.spare, self.origin = v, np.empty_like(v), np.empty_like(v)
         self.rows, self.done, self.turn = goal.rows(), 0, 0
         self.slack, self.low, self.reach = 0.0, low, 1.0
+        self.before: Floats | None = None  # values of which v is T, over the rows that are kept
         self.patience = SHORTEST
         self.next_solve: float = EARLIEST
         self.exact, self.spread, self.thinned, self.moved, self.closer = False, 0.0, math.inf, 0.0, CLOSER
@@ -147,6 +148,7 @@ class Search:
             self._count("sweeps", low)
             self.turn += 1
             self.origin, self.v, self.spare = self.v, self.spare, self.origin
+            self.before = self.origin
             if self.goal.met(low, high, self.v, self.rows, self.done):
                 return True
             if self.evaluation.slow and self._solved():
@@ -240,6 +242,7 @@ class Search:
         self.exact = self.exact and lost <= self.slack
         self._settle(self.spread)
         last, self.v, self.spare = self.v, self.spare, self.v
+        self.before = last
         if self.exact:
             if self.goal.met(low, high, self.v, self.rows, self.done):
                 return True
@@ -285,7 +288,8 @@ class Search:
     def _evaluate(self, target: float) -> None:
         wanted = 0.6 * self.goal.wanted / self.goal.factor if self.goal.factor else 0.0
         most = min(self.patience, self.budget - self.done)
-        self.v, self.spare = self.evaluation.sweep(self.v, self.spare, max(wanted, target), most)
+        self.v, self.spare = self.evaluation.sweep(self.v, self.spare, max(wanted, target), most, self.before)
+        self.before = None
         self.done += self.evaluation.done
         self.low = self.evaluation.low
 
