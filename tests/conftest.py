@@ -2,11 +2,17 @@
 
 Two workers share the cores, and BLAS threads that wait for work burn what the other worker could use: one each, here
 and in the processes that tests start. The garbage collector need not look at what the collection of tests made.
+What one worker has made on the disk, compiled kernels and tests ready to run, the other one does not make again.
 """
 
 import contextlib
 import gc
 import os
+
+try:
+    import fcntl
+except ImportError:  # no POSIX
+    fcntl = None
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -15,6 +21,30 @@ from hypothesis import settings
 
 settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
+
+collect_ignore = ["support/consumer.py"]  # a program, which would run as it is looked through for doctests
+depth = 0  # of what this worker does alone
+
+
+@contextlib.contextmanager
+def alone():
+    """Wait until no other worker does what is done alone; what is nested does not wait."""
+    global depth
+    depth += 1
+    try:
+        with open(__file__) as file:  # what is locked is this file
+            if depth == 1 and fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+    finally:
+        depth -= 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session):
+    """Collect one worker after the other: the second finds the code of the tests, whose asserts pytest rewrites."""
+    with alone() if hasattr(session.config, "workerinput") else contextlib.nullcontext():
+        return (yield)
 
 
 def pytest_collection_finish():
@@ -40,23 +70,12 @@ def pytest_configure(config):
 
 def compile_one_at_a_time():
     """Let no two workers compile the same kernel: who waits for the lock finds it in the cache."""
-    with contextlib.suppress(ImportError):
-        import fcntl
+    from numba.core.dispatcher import Dispatcher
 
-        from numba.core.dispatcher import Dispatcher
+    whole = Dispatcher.compile
 
-        alone, depth = Dispatcher.compile, 0
+    def compile_alone(self, signature):
+        with alone():  # nested where a kernel calls another one
+            return whole(self, signature)
 
-        def compile_alone(self, signature):
-            nonlocal depth
-            if depth:  # a kernel that another one calls
-                return alone(self, signature)
-            depth += 1
-            try:
-                with open(__file__) as file:  # what is locked is this file
-                    fcntl.flock(file, fcntl.LOCK_EX)
-                    return alone(self, signature)
-            finally:
-                depth -= 1
-
-        Dispatcher.compile = compile_alone
+    Dispatcher.compile = compile_alone

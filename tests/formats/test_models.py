@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,13 @@ FOLDER = Path(__file__).parents[2] / "mdps"
 ANSWERS: dict[str, Any] = json.loads((FOLDER / "answers.json").read_text())
 FINITE = [name for name, answer in ANSWERS.items() if answer["exit"] == 0]
 INFINITE = [name for name, answer in ANSWERS.items() if answer["exit"] == 4]
+
+
+@functools.cache
+def solved(name: str) -> tuple[MDP, tabular_rl.Solution]:
+    """A model and its answer, which several tests look at."""
+    mdp = tabular_rl.load(FOLDER / name)
+    return mdp, tabular_rl.solve(mdp)
 
 
 def known_values(mdp: MDP, known: dict[str, Any]) -> list[list[tuple[int, Fraction]]]:
@@ -45,8 +53,7 @@ def test_there_are_at_least_30_models_and_each_has_an_answer() -> None:
 
 @pytest.mark.parametrize("name", FINITE)
 def test_the_proven_interval_contains_the_known_answer(name: str) -> None:
-    mdp = tabular_rl.load(FOLDER / name)
-    solution = tabular_rl.solve(mdp)
+    _, solution = solved(name)
     assert solution.status in (Status.CERTIFIED, Status.EXACT)
     assert solution.bound <= 1e-6
     assert_contains(solution, ANSWERS[name]["optimal"])
@@ -54,8 +61,7 @@ def test_the_proven_interval_contains_the_known_answer(name: str) -> None:
 
 @pytest.mark.parametrize("name", FINITE)
 def test_no_optimal_action_is_called_worse_and_the_chosen_one_is_optimal(name: str) -> None:
-    mdp = tabular_rl.load(FOLDER / name)
-    solution = tabular_rl.solve(mdp)
+    mdp, solution = solved(name)
     known = ANSWERS[name]["optimal"]
     tables = known.get("actions_by_time") or [known["actions"]]
     keep = np.atleast_2d(solution.optimal_actions)
@@ -95,8 +101,7 @@ def test_a_model_without_a_finite_answer_is_exit_4_and_names_its_states(
 
 @pytest.mark.parametrize("name", FINITE)
 def test_verify_accepts_the_answer_and_rejects_a_moved_value(name: str) -> None:
-    mdp = tabular_rl.load(FOLDER / name)
-    solution = tabular_rl.solve(mdp)
+    mdp, solution = solved(name)
     v = np.array(solution.v)
     _, worst = verify(mdp, v, policy=solution.policy, lower=solution.lower, upper=solution.upper)
     assert worst <= 1e-6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from fractions import Fraction
 
@@ -57,10 +58,15 @@ def test_random_models_survive_or_are_refused(format, mdp, tmp_path):
         assert not path.exists()
 
 
+@functools.cache
+def example(name):
+    return load(f"example:{name}")
+
+
 @pytest.mark.parametrize("format", list(NAMES))
 @pytest.mark.parametrize("name", shipped())
 def test_examples_survive(format, name, tmp_path):
-    mdp = load(f"example:{name}")
+    mdp = example(name)
     save(mdp, tmp_path / NAMES[format])
     same(mdp, load(tmp_path / NAMES[format]))
 

@@ -96,7 +96,7 @@ def kernels(package: Path) -> dict[str, str]:
 def functions(package: Path) -> Iterator[tuple[Path, ast.FunctionDef]]:
     for path in sorted(package.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(text)) if "kernel" in text else ():
+        for node in ast.walk(ast.parse(text)) if re.search("@.*kernel", text) else ():
             if isinstance(node, ast.FunctionDef) and any(map(is_kernel, node.decorator_list)):
                 yield path, node
 

@@ -77,11 +77,11 @@ def walk(tree: ast.AST, deferred: bool = False) -> Iterator[tuple[ast.Import | a
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield node, deferred
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             for other in node.orelse:
                 yield from walk(other, deferred)
-        else:
-            function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        elif not isinstance(node, ast.expr):  # which holds no statement
+            function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             yield from walk(node, deferred or function)
 
 
