@@ -5,7 +5,6 @@ Those that change nothing which can be seen are named in ALIKE.
 
 from __future__ import annotations
 
-import copy
 import functools
 import operator
 
@@ -14,12 +13,13 @@ import pytest
 import reference_kept_rows as reference
 from kept_rows_calls import kept_rows_calls, periodic_calls
 from mutants import Check, check_every_mistake_is_found, functions, kernels_of, plain
+from planning_calls import copied
 
 from tabular_rl.kernels import kept_rows, search_groups, search_kept_rows
 
 MODULES = {"kept_rows": kept_rows, "search_groups": search_groups, "search_kept_rows": search_kept_rows}
-CALLS = [copy.deepcopy(call) for seed in range(8) for call in kept_rows_calls(seed, (-1.0) ** seed)]
-CALLS += [copy.deepcopy(call) for seed in range(3) for call in periodic_calls(seed)]
+CALLS = [copied(call) for seed in range(8) for call in kept_rows_calls(seed, (-1.0) ** seed)]
+CALLS += [copied(call) for seed in range(3) for call in periodic_calls(seed)]
 # What is left in these arguments nobody reads: q and the rows to look at in a state.
 WORK = {"filtered_backup": {7}}
 ALIKE = {
@@ -64,7 +64,7 @@ def clear_behind(name, arguments, result):
 
 def left(call, name, arguments):
     """What a kernel returns, and leaves in copies of its arguments."""
-    own = copy.deepcopy(list(arguments))
+    own = copied(list(arguments))
     with np.errstate(all="ignore"):
         result = call(*own)
     clear_behind(name, own, result)
@@ -117,7 +117,7 @@ def test_compiled_kernels_do_as_their_twins_up_to_rounding(name):
     for called, arguments in CALLS:
         if called != name:
             continue
-        mine, twins = copy.deepcopy(arguments), copy.deepcopy(arguments)
+        mine, twins = copied(arguments), copied(arguments)
         found, expected = getattr(module, name)(*mine), getattr(reference, name)(*twins)
         for own in (mine, twins):
             clear_behind(name, own, expected)

@@ -10,11 +10,13 @@ import pytest
 import reference_ordered as reference
 from mutants import Check, check_every_mistake_is_found, functions, kernels_of, plain
 from ordered_calls import left, ordered_calls
+from planning_calls import SPAN
 
 from tabular_rl.kernels import search_kinds, search_ordered
 
 MODULES = {"search_ordered": search_ordered, "search_kinds": search_kinds}
 SEEDS = 16
+WIDTHS = {(), (4,), (8,), (4, 4), (8, 5), (8, 8)}  # each is compiled for itself, from the same text
 ALIKE = {
     # the root is met once more, deeper on the path, and then it is marked
     "put_successors_first: place[root] = -2 -> nothing",
@@ -59,7 +61,7 @@ def test_nothing_is_found_where_nothing_is_planted():
 def test_compiled_kernels_equal_their_twins_up_to_rounding(seed):
     """Sums may be reordered: what is computed is the same up to 1e-11 of its size, and what is counted is the same."""
     for name, arguments in ordered_calls(seed):
-        if any(not np.isfinite(x).all() for x in arrays(arguments)):
+        if tuple(widths(arguments)) not in WIDTHS or not all(map(is_finite, arrays(arguments))):
             continue
         mine, theirs = copied(arguments), copied(arguments)
         with np.errstate(all="ignore"):
@@ -68,8 +70,18 @@ def test_compiled_kernels_equal_their_twins_up_to_rounding(seed):
         if results[1] is None or results[1] >= 0:
             assert results[0] == results[1] or results[0] == pytest.approx(results[1], rel=1e-11)
             for x, y in zip(arrays(mine), arrays(theirs), strict=True):
-                scale = max(np.abs(y).max(initial=0.0), 1.0)
-                assert np.abs(x - y).max(initial=0.0) <= 1e-11 * scale, name
+                scale, off = max(np.abs(y).max(initial=0.0), 1.0), x != y
+                assert np.abs(x[off] - y[off]).max(initial=0.0) <= 1e-11 * scale, name
+
+
+def is_finite(x):
+    """Whether floats are finite, or a span that no state has widened yet."""
+    return np.isfinite(x).all() or tuple(x) == SPAN
+
+
+def widths(arguments):
+    """The widths of rows, which are the lengths of tuples of zeros."""
+    return (len(x) for x in arguments if isinstance(x, tuple) and isinstance(x[0], int))
 
 
 def copied(x):

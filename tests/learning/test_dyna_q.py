@@ -55,15 +55,15 @@ def test_the_model_is_drawn_from_by_its_counts():
 @pytest.mark.parametrize("seed", range(3))
 def test_ties_are_broken_at_random_with_what_is_left_of_a_uniform(seed):
     rng = np.random.default_rng(seed)
-    q = rng.integers(0, 3, (2, 12)).astype(float)
+    q, visits = rng.integers(0, 3, (2, 12)).astype(float), np.zeros((2, 12), dtype=np.int64)
     for u in rng.random(50):
         first, last = sorted(rng.choice(13, 2, replace=False))
         rows = range(first, last)
         left = (u - 0.25) / 0.75
-        found = explore(1, 0.25, first, last, q[0], q, q, 1, u)
+        found = explore(1, 0.25, first, last, q[0], q, visits, 1, u)
         assert found == (tied(q[1], rows, left) if u >= 0.25 else first + int(u / 0.25 * len(rows)))
     flat = np.zeros((1, 4))
-    found = [int(explore(1, 0.0, 0, 4, q[0], flat, flat, 0, u)) for u in (0, 0.25, 0.5, 0.75, 1 - 2**-53)]
+    found = [int(explore(1, 0.0, 0, 4, q[0], flat, visits, 0, u)) for u in (0.0, 0.25, 0.5, 0.75, 1 - 2**-53)]
     assert found == [0, 1, 2, 3, 3]
 
 

@@ -5,7 +5,6 @@ Statistical tests: five, with fresh seeds. Four have a false-alarm probability o
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 import pickle
@@ -18,6 +17,7 @@ import pytest
 import reference
 import reference_returns as twins
 from learners import settings
+from planning_calls import copied
 from random_models import random_model, random_policy
 from shown import learned_document, never_text, states_table
 
@@ -241,7 +241,7 @@ def test_log_over_again_changes_nothing():
 def same(kernel, *arguments):
     left = []
     for call in (kernel, getattr(twins, kernel.__name__)):
-        own = copy.deepcopy(arguments)
+        own = copied(arguments)
         call(*own)
         left.append(pickle.dumps(own))
     assert left[0] == left[1]

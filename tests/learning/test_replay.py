@@ -119,7 +119,9 @@ def draws(log, q, p, omega, beta, uniforms, step_size=0.5):
     top, visits = np.ones(1), np.zeros((1, mdp.L), dtype=np.int64)
     mean = Mean(np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64))
     none = np.zeros((1, 0), dtype=np.int64)
-    buffer = Buffer(True, omega, beta, np.zeros(1, dtype=np.int64), none, none, sums, least, top)
+    buffer = Buffer(
+        True, float(omega), float(beta), np.zeros(1, dtype=np.int64), none, none, sums, least, top
+    )
     replay(
         sampling_model(mdp), log.arrays(), settings(step_size=np.array([0.0, step_size, 0, 0])),
         np.array(uniforms, dtype=float).reshape(1, -1, 1), 0, None, np.zeros(1, dtype=np.int64), buffer, visits, mean,

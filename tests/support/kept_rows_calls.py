@@ -33,6 +33,8 @@ def drawn(seed, sign):
     v[np.diff(pair_ptr) == 0] = 0.0
     run = np.full(L, -7, dtype=np.int64)
     first_of_runs(row_ptr, next_state, run)
+    for array in (next_state, r, run):
+        array.setflags(write=False)
     return rng, pair_ptr, (row_ptr, next_state, prob, r, gamma, sign, run), v
 
 

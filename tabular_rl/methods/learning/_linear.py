@@ -71,7 +71,11 @@ def read_features(given: Any, entries: int, what: str) -> Features:
         )
     rows, cols = np.nonzero(matrix)
     ptr = np.searchsorted(rows, np.arange(entries + 1))
-    return Features(ptr, cols, np.ascontiguousarray(matrix[rows, cols]), matrix.shape[1])
+    listed = (
+        np.ascontiguousarray(cols),
+        np.ascontiguousarray(matrix[rows, cols]),
+    )  # as the kernel takes its own
+    return Features(ptr, *listed, matrix.shape[1])
 
 
 def _read(path: str) -> Floats:
