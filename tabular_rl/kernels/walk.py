@@ -158,16 +158,17 @@ def leftover(cum, s, u):
 
 @kernel
 def rate(schedule, n):
-    """x(n) of a schedule (kind, a, b, c), n ≥ 1: schedules.Schedule.at.
+    """x(n) of a schedule (kind, a, b, c), n > 0: schedules.Schedule.at.
 
-    Where x(1), x(2) ... follow those numbers, as far as they go, they are read: a power takes as long as half a step.
+    Where x(1), x(2) ... follow those numbers, as far as they go, they are read: a power takes as long as half a step. n
+    is whole then; without them it may be a sum of ratios.
     """
     kind = schedule[0]
     if kind == 0.0:
         return schedule[1]
     if kind == 1.0:
         return schedule[1] / n
-    if n + 3 < len(schedule):
+    if len(schedule) > 4 and n + 3 < len(schedule):
         return schedule[at(n + 3)]
     if kind == 2.0:
         return schedule[1] * math.pow(n, -schedule[2])

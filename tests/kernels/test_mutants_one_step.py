@@ -91,8 +91,11 @@ def step_sizes():
     for text in ("0.8/n", "0.9*n^-0.6"):
         own = functools.partial(tabulated, Schedule.of(text).code)
         made.append(Check(own(vars(reference_learning)), own, same_bits))
-    given = [2.0, 1.0, 0.5, 0.0, 7.0, 8.0], 2
-    return [*made, Check(8.0, lambda kernels: kernels["rate"](*given), float.__eq__)]
+    listed = [2.0, 1.0, 0.5, 0.0, 7.0, 8.0]
+    for schedule, n, x in ((listed, 2, 8.0), (listed[:5], 1, 7.0), (listed[:4], 0.25, 2.0), (listed, 4, 0.5)):
+        own = functools.partial(lambda given, kernels: kernels["rate"](*given), (schedule, n))
+        made.append(Check(x, own, float.__eq__))
+    return made
 
 
 def first_ties():

@@ -77,6 +77,19 @@ def test_constant_steps_by_hand():
     assert slow == [3.5 - 0.875 * 0.75, 2.625 + 0.75 * 0.125]
 
 
+def test_powers_of_weights_by_hand():
+    """π / b is 3/2 and 1/2, and n the sum of the ratios: 3/2, 2, 7/2 and so on; α = n^-1/2, by a log read ten times."""
+    log = [("A", 0, 1, "end"), ("A", 1, 3, "end"), ("A", 0, 2, "end")]
+    v = mass = 0.0
+    for _ in range(10):
+        for a, r in ((0, 1), (1, 3), (0, 2)):
+            rho = (1.5, 0.5)[a]
+            mass += rho
+            v += mass**-0.5 * rho * (r - v)
+    found = by_log(log, behavior=B, importance="weighted", step_size="n^-0.5", steps=30)["A"]
+    assert found == pytest.approx(v, rel=1e-12)
+
+
 def test_importance_by_hand():
     """ρ(A,0) = 3/2, ρ(A,1) = 1/2, ρ(B,0) = 1/2, ρ(B,1) = 3/2.
 

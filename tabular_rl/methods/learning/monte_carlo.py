@@ -124,6 +124,8 @@ def monte_carlo(
     )
     needed = rewards_needed(mdp.gamma)
     walk, _ = walk_of(run, rho=rho)
+    if kind == 1 and (rho != 1.0).any():  # n is a sum of ratios, for which no step size is found beforehand
+        walk = walk._replace(step_size=walk.step_size[:4])
     none = np.zeros(0, dtype=np.int64)
     if run.data is not None:
         entry = mdp.pair_state[run.data.row].astype(np.int64) if first_visit else None
