@@ -10,7 +10,7 @@ import numpy as np
 
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.rows import places
-from tabular_rl.solving.ordering import Pattern, elimination_patterns
+from tabular_rl.solving.ordering import elimination_patterns
 from tabular_rl.solving.run import Run
 
 FEW = 32  # outcomes of a row up to which all are looked at
@@ -85,13 +85,13 @@ class Facts:
         return len(np.unique(np.repeat(states, size) * mdp.S + to)) / len(states)
 
     @cached_property
-    def elimination(self) -> list[Pattern]:
-        """The pattern of the factors of its linear systems, twice where states may be taken from either end.
+    def elimination(self) -> list[float]:
+        """How many products a state an elimination takes, twice where states may be taken from either end.
 
-        None where these are neither narrow nor have few entries.
+        None where factors of its linear systems are neither narrow nor have few entries.
         """
         found = elimination_patterns(self._mdp, check=Run("auto", {}).check_stop)
-        return [found[0]()] * len(found) if found else []
+        return [found[0]().products] * len(found) if found else []
 
     @cached_property
     def thin(self) -> bool:

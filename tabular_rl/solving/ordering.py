@@ -105,7 +105,8 @@ def _natural(mdp: MDP) -> list[Made]:
             down, up, _, _ = span.tolist()
             if near == WIDE and BESIDE * mdp.S * (down + up) > mdp.K:
                 return []
-            plain, hubs = np.flatnonzero(~hub & ~mdp.terminal), np.flatnonzero(hub)
+            plain = np.flatnonzero(~hub & ~mdp.terminal).astype(np.int32)
+            hubs = np.flatnonzero(hub)
             return [
                 cache(partial(_band, mdp.S, plain, hubs, down, up)),
                 cache(partial(_band, mdp.S, plain[::-1], hubs, up, down)),

@@ -11,6 +11,7 @@ from chain_models import model, queue, ring, shuffled, tree
 from random_models import random_model, random_models
 from sized_models import garnet, gridworld
 
+from benchmarks.families import model as family_model
 from tabular_rl import (
     Policy,
     Status,
@@ -264,3 +265,27 @@ def test_a_stopped_run_returns_what_is_proven():
     assert answer.status is Status.TIME_SPENT
     assert np.isfinite(answer.lower).all()
     assert answer.lower.max() <= answer.upper.max()
+
+
+@pytest.mark.parametrize("name", ["queue-600", "ring-600", "tree-600"])
+def test_factors_that_went_before_a_proof_are_made_again(name, monkeypatch):
+    """Where a proof finds no room beside them; no bit of the answer is another, nor is there more work."""
+    mdp, answers = family_model(name, 0.999, 0), []
+    for crowded in (False, True):
+        monkeypatch.setattr(_elimination, "crowded", lambda *_, answer=crowded: answer)
+        answers.append(policy_iteration(mdp))
+    one, other = ((x.v.tolist(), x.lower.tolist(), x.policy.rows.tolist(), x.work) for x in answers)
+    assert one == other and answers[0].status is Status.CERTIFIED
+
+
+def test_factors_go_before_a_proof_where_there_is_no_room(monkeypatch):
+    monkeypatch.setattr(_elimination, "crowded", lambda *_: True)
+    mdp = family_model("ring-600", 0.999, 0)
+    used = Elimination(Sweeper(mdp), elimination_patterns(mdp))
+    v, rows = np.zeros(mdp.S), mdp.pair_ptr[:-1].copy()
+    used.solve(rows, v)
+    used.make_room()
+    assert not any(array.size for array in (*used.factors, used.work, used.x))
+    again = np.zeros(mdp.S)
+    used.solve(rows, again)
+    assert again.tolist() == v.tolist()

@@ -14,6 +14,7 @@ import numpy as np
 
 from tabular_rl.formats.memory import free_memory
 from tabular_rl.methods.exact.linear_solve import Singular
+from tabular_rl.methods.planning._ordered import crowded
 from tabular_rl.model.rounding import shared_error
 from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.solving.ordering import Made
@@ -62,8 +63,10 @@ class Elimination:
         self.sweeper, self.model, self.patterns = sweeper, sweeper.mdp, patterns
         self.kernels, first, S = search_elimination, patterns[0](), sweeper.mdp.S
         n = len(first.order)
-        self.factors = self._room(len(first.column), n)
+        self.n, self.factors = n, self._room(len(first.column), n)
         self.work, self.x = np.zeros(n), np.empty(n)
+        taken = 8 * len(first.column) + 48 * n + 16 * S + sum(x.nbytes for x in first)
+        self.crowded = crowded(sweeper.mdp, taken)
         self.factors_of: tuple[Made, float] | None = None  # the pattern, and what was taken off the rewards
         # How far the chosen row of each state is ahead of all others, and the values by which that was judged.
         self.gap = np.empty(S)
@@ -99,12 +102,15 @@ class Elimination:
         ------
         Singular : the values leave the range of floats
         """
-        n, ptr = len(self.work), self.model.pair_ptr
+        n, ptr = self.n, self.model.pair_ptr
         if margin < math.inf:
             self.patterns = [*self.patterns[1:], self.patterns[0]]
+            if self.crowded:
+                self._forget(self.patterns[1:])
         pattern = self.patterns[0]()
-        if len(pattern.column) > len(self.factors[0]):
+        if len(pattern.column) > len(self.factors[0]) or len(self.work) < n:
             self.factors = self._room(len(pattern.column), n)
+            self.work, self.x = np.zeros(n), np.empty(n)
         if self.factors_of != (self.patterns[0], shift):
             self.factors_of = self.patterns[0], shift
             self.factors[2].fill(-1)
@@ -137,6 +143,18 @@ class Elimination:
         if self.sweeper.run is not None:
             self.sweeper.run.did("linear solves")
         return count
+
+    def make_room(self) -> None:
+        """Let factors go where a proof would find no room beside them: the next linear solve makes them again."""
+        if self.crowded:
+            self.factors, self.factors_of = self._room(0, 0), None
+            self.work = self.x = self.work[:0].copy()
+            self._forget(self.patterns)
+
+    def _forget(self, patterns: list[Made]) -> None:
+        """Let patterns go that are made in one pass: the next linear solve in their order makes them again."""
+        for made in patterns:
+            getattr(made, "cache_clear", int)()
 
     def improved(self, v: Floats, chosen: Ints) -> tuple[Floats, int, float, float]:
         """Evaluate the chosen rows, and exchange those that are worse by more than rounding.
@@ -205,6 +223,7 @@ class Elimination:
                 some = range(0, model.S, max(model.S // SAMPLES, SAMPLE))
                 count = sum(improve(s, min(s + SAMPLE, model.S)) for s in some)
                 if not count:
+                    self.make_room()
                     swept = self.sweeper.backup(self.proven(v))
                     self.found = v, swept.v
                     count = self.kernels.count_better(swept.q, swept.best, margin, chosen)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tabular_rl.model.mdp import MDP
 from tabular_rl.model.rows import Floats, Ints, pointers
 from tabular_rl.solving.sweeps import Sweeper
 
@@ -453,6 +454,11 @@ def in_line(
         packed.crowded = takes + proof > room
         return packed
     return Stored(sweeper, line, v, rows)
+
+
+def crowded(mdp: MDP, taken: float) -> bool:
+    """Whether a proof would find no room in the work space of a model beside what is taken, in bytes."""
+    return taken + PROOF * mdp.S + 9 * mdp.L > SHARE * mdp.nbytes + ROOM
 
 
 def _span(span: Floats) -> tuple[float, float]:

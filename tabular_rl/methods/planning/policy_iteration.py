@@ -44,7 +44,7 @@ def cost(facts: Facts) -> Cost | None:
         return Cost(10, why, final=True)
     if not facts.elimination:
         return None
-    a_solve = facts.S * (SOLVED + facts.elimination[0].products) / (SWEPT * max(facts.K, 1))
+    a_solve = facts.S * (SOLVED + facts.elimination[0]) / (SWEPT * max(facts.K, 1))
     solves = 1 if facts.L <= facts.S else SOLVES
     # In one order news travels with it alone, and against it by a state each time: in mazes, from where states end.
     maze = len(facts.elimination) == 1 and facts.moves <= 4 * facts.S**0.5 and facts.ends
@@ -107,6 +107,14 @@ def policy_iteration(
     run = policy_iteration.run(locals())
     goal = Goal(run, mdp, threads)
     v, rows, seen = goal.start(start_from), goal.rows(), Seen()
+    solver: Elimination | None = None
+
+    def asked() -> Ints:
+        """The rows that a proof is asked for with; what it needs the room of goes."""
+        if solver is not None:
+            solver.make_room()
+        return rows
+
     run.stopped = "budget"
     try:
         with run.until_stopped():
@@ -126,13 +134,13 @@ def policy_iteration(
                 run.did("improvements")
                 # Else rounding leads it round in a circle.
                 settled = 0 if changed and not seen.again(rows, changed) else settled + 1
-                if goal.met(low, high, v, rows, run.work["improvements"]) or settled == enough:
+                if goal.met(low, high, v, asked, run.work["improvements"]) or settled == enough:
                     run.stopped = None  # without a change more work changes nothing: floats do no better
                     break
     except Singular as error:
         run.remark(f"policy iteration stopped: {error}")
         return goal.swept(SWEEPS, start_from=start_from)  # what can be proven of it is the answer
-    return goal.solution(v, rows)
+    return goal.solution(v, asked())
 
 
 def _by_chains(goal: Goal, linear_solver: str) -> Improved:
