@@ -94,9 +94,9 @@ class DiscountedCertifier(Certifier):
         """
         if v is self._checked:
             return v
-        low, high = self.sweeper.extent(v)
+        low, high = (math.nan, math.nan) if self.ends else self.sweeper.extent(v)
         middle = high / 2 + low / 2
-        if self.ends or not math.isfinite(middle):
+        if not math.isfinite(middle):
             return super().checked(v)
         if abs(middle) > (high / 2 - low / 2) / 16:
             v, low, high = (

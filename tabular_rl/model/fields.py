@@ -144,15 +144,18 @@ def finish(
     ------
     ModelError : what is wrong with the start, the final rewards or the contents
     """
-    if lazy is None:
+    later = lazy is None and start is None and not mdp.start_given
+    if lazy is None and not later:
         put_start(mdp, start)
-    else:
+    elif lazy is not None:
         put(mdp, start=None if start is None else frozen("start", start, np.float64, copy))
     if mdp.final_reward is not None and mdp.horizon is None:
         raise ModelError(NO_HORIZON)
     if lazy is None:
         complete(mdp)
         put(mdp, _facts=validate(mdp, correction))
+        if later:  # where memory was that is free by now
+            put_start(mdp, None)
         return
 
     def look(model: MDP) -> Facts:
