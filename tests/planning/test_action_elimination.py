@@ -283,6 +283,40 @@ def test_well_mixed_models_take_few_sweeps_over_all_rows():
     assert sum(again.work.values()) <= 3
 
 
+def test_the_first_sweep_keeps_two_rows_a_state_where_that_is_few(monkeypatch):
+    """They are improved over before the next sweep over all rows, so that there are fewer of those."""
+    mdp, module = model("layered-2000", 0.99, 0), sys.modules[Search.__module__]
+    counts, filtered = [], KeptRows.filtered
+
+    def counted(self, *given):
+        answer = filtered(self, *given)
+        counts.append(self.count)
+        return answer
+
+    monkeypatch.setattr(KeptRows, "filtered", counted)
+    two = action_elimination(mdp)
+    assert 1.5 * mdp.S < counts[0] < 2.5 * mdp.S
+    monkeypatch.setattr(module, "FIRST_SHARE", 0.0)
+    counts.clear()
+    best = action_elimination(mdp)
+    assert counts[0] == mdp.S
+    assert two.work["sweeps"] < best.work["sweeps"]
+
+
+@pytest.mark.parametrize(
+    ("sure", "slow", "spread", "stalls"),
+    [
+        (False, False, 0.5, False),
+        (False, False, 0.6, True),
+        (False, True, 0.5, True),
+        (True, True, 0.6, False),
+    ],
+)
+def test_rounds_over_some_of_the_rows_end_where_they_do_not_halve_the_span(sure, slow, spread, stalls):
+    search = SimpleNamespace(sure=sure, spread=spread, evaluation=SimpleNamespace(slow=slow))
+    assert Search._stalls(search, 1.0) == stalls
+
+
 def test_what_auto_is_told_of_it():
     near = MDP.from_outcomes([(s, "go", min(s + 1, 999), 1.0, 1.0) for s in range(1000)], 0.9)
     far = action_elimination.cost(Facts(garnet(1, S=300))).sweeps

@@ -108,7 +108,10 @@ def action_elimination(
 AHEAD = 3.0  # spans of a sample's changes that values are thought to move from a sweep over all rows on
 SHARE = 0.31  # of the rows: there is room for few more (KeptRows)
 WIDER = 1.05  # than the prediction: the share of rows that is kept
-ROWS_OF_A_STATE = 1.8  # that are kept at least, as long as SHARE allows
+ROWS_OF_A_STATE = 1.4  # that are kept at least, as long as SHARE allows
+FIRST_ROWS = 2.0  # of a state that the first sweep keeps, where all that may matter are more than SHARE
+FIRST_SHARE = 0.25  # of the rows that these may be
+HALVED = 0.5  # of the span at most is left by a round over rows that are not all that matter
 CLOSER = 0.4  # of the span of all actions, to which that of one policy is brought
 CLOSEST = 0.05  # the same once the policy keeps its actions
 ROUGH = 0.1  # of the span of all rows, at which that of kept rows is small enough for the next sweep over all
@@ -138,6 +141,7 @@ class Search:
         self.before: Floats | None = None  # values of which v is T, over the rows that are kept
         self.patience = SHORTEST
         self.next_solve: float = EARLIEST
+        self.sure = False  # whether what was kept is all that may matter, as far as a sample tells
         self.exact, self.spread, self.thinned, self.moved, self.closer = False, 0.0, math.inf, 0.0, CLOSER
 
     def succeeds(self) -> bool:
@@ -156,7 +160,7 @@ class Search:
             self.slack = delta
             spread = self.goal.spread(low, high)
             self._settle(spread)
-            if fits and self._partial(spread, exact=delta > 0):
+            if fits and self._partial(spread, exact=self.sure):
                 return True
         return False
 
@@ -197,9 +201,13 @@ class Search:
         return (self.gamma * low if self.gamma else 0.0) - error
 
     def _predicted(self) -> float:
-        """How far a row may be from the best one to be kept: 0 for the best alone, if that would keep too many."""
+        """How far a row may be from the best one to be kept.
+
+        Where that would keep too many, it is 0 for the best alone, and at first what keeps some rows of a state: those
+        that are the best soon are mostly among them.
+        """
         sample = self.kept.sample(self.v, self.turn)
-        n = len(sample.gaps)
+        n, self.sure = len(sample.gaps), False
         if n == 0:
             return 0.0
         spread = self.goal.spread(float(sample.changes.min()), float(sample.changes.max()))
@@ -207,8 +215,12 @@ class Search:
             AHEAD * self.reach * self.gamma * spread, 8 * backup_error(self.goal.mdp, self.goal.vmax)
         )
         share = float(np.count_nonzero(sample.gaps <= delta)) / n
-        if not share <= SHARE or not math.isfinite(delta):
-            return 0.0
+        self.sure = share <= SHARE and math.isfinite(delta)
+        if not self.sure:
+            few = FIRST_ROWS * self.kept.S / self.kept.L
+            if self.turn or few > FIRST_SHARE or self.kept.coarse or not math.isfinite(delta):
+                return 0.0
+            return float(np.partition(sample.gaps, int(few * n))[int(few * n)])
         wider = WIDER * share
         if self.turn:
             wider = max(wider, min(SHARE, ROWS_OF_A_STATE * self.kept.S / self.kept.L))
@@ -221,10 +233,10 @@ class Search:
         It ends where the rows that are kept may not be all that matter (`exact`) and the span is small beside that of
         the last sweep over all rows, `whole`.
         """
-        if not exact:
+        if not exact and self.kept.count <= self.kept.S:
             self._evaluate(self.closer * whole)
             return False
-        self.exact, self.spread, self.thinned, self.moved, self.closer = True, whole, math.inf, 0.0, CLOSER
+        self.exact, self.spread, self.thinned, self.moved, self.closer = exact, whole, math.inf, 0.0, CLOSER
         for _ in range(MOST_PARTIAL):
             met = self._round(whole) if self.done < self.budget else False
             if met is not None:
@@ -235,6 +247,8 @@ class Search:
         """Some sweeps of the policy and one over the rows that are kept: is the goal met? None: go on."""
         if self.kept.count > self.kept.S or self.evaluation.slow:
             self._evaluate(self.closer * self.spread)
+            if not self.sure and self.evaluation.spread > self.closer * self.spread:
+                return False
         old = self.spread
         low, high, moved = self.kept.improved(self.v, self.spare, self.origin)
         self._count("partial sweeps", low)
@@ -246,14 +260,18 @@ class Search:
         if self.exact:
             if self.goal.met(low, high, self.v, self.rows, self.done):
                 return True
-        elif self.goal.enough(low, high) or not self.spread > ROUGH * whole:
+        elif self.goal.enough(low, high) or not self.spread > ROUGH * whole or self._stalls(old):
             self.reach = min(max(1.0, moved / whole), FARTHEST)
             return False
-        if self.kept.count > 1.25 * self.kept.S and self.spread < 0.3 * self.thinned:
+        if self.sure and self.kept.count > 1.25 * self.kept.S and self.spread < 0.3 * self.thinned:
             self.thinned = self.spread
             moved = 0.0 if self._thin(last, self.gamma * self._coming(old, moved), lost) else moved
         self.moved = moved
         return None
+
+    def _stalls(self, old: float) -> bool:
+        """Whether a round over rows that are not all that matter leaves much of the span, or mixing is slow."""
+        return not self.sure and (self.evaluation.slow or self.spread > HALVED * old)
 
     def _settle(self, spread: float) -> None:
         """Evaluate closer where improving changed no more than evaluating did, and longer where it was little more."""
