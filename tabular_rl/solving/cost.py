@@ -28,6 +28,7 @@ class Facts:
         self._mdp = mdp
         self.S, self.L, self.K, self.horizon = mdp.S, mdp.L, mdp.K, mdp.horizon
         self.must_end = mdp.problem.must_end
+        self.slow = False  # whether sweeps of the policy were tried, and too many are missing
 
     @cached_property
     def moves(self) -> int:

@@ -64,6 +64,8 @@ def chain_solution(
     x (S,), of which nothing is claimed.
     """
     gamma = float(sweeper.rows[4])
+    if zero.all():  # there may be no row at all
+        return np.zeros(len(zero))
     if len(zero) > SMALL and policy.rows is not None:
         if b is None:
             b = sweeper.rows[5] * sweeper.rows[3][np.where(zero, 0, policy.rows)]

@@ -11,6 +11,7 @@ from sized_models import garnet
 from tabular_rl import MDP, Policy, Status, evaluate
 from tabular_rl.methods.planning import _chain
 from tabular_rl.methods.planning._chain import by_little, chain_model, fits
+from tabular_rl.solving.cost import Facts
 
 
 @pytest.fixture
@@ -61,19 +62,6 @@ def test_a_chain_that_is_eliminated_in_few_steps_is_not_planned_on(small, monkey
     assert eliminated >= 28 if thin else eliminated < 15, "without steps those without a cycle alone"
 
 
-def test_few_sweeps_are_made_first():
-    mdp = garnet(0, S=600).replace(gamma=0.25)
-    policy = Policy(mdp, rows=mdp.pair_ptr[:-1])
-    answer = evaluate(mdp, policy)
-    P_pi, r_pi = mdp.P.toarray()[policy.rows], mdp.r[policy.rows]
-    truth = np.linalg.solve(np.eye(600) - 0.25 * P_pi, r_pi)
-    assert answer.status is Status.CERTIFIED
-    assert answer.why.endswith("few sweeps suffice")
-    assert set(answer.work) == {"sweeps"}
-    assert answer.work["sweeps"] <= _chain.SOON
-    assert ((answer.lower - 1e-12 <= truth) & (truth <= answer.upper + 1e-12)).all()
-
-
 def test_a_model_that_has_ended_is_not_eliminated(small):
     mdp = MDP.from_rows(
         pair_ptr=[0, 0, 0],
@@ -103,10 +91,11 @@ def test_the_chain_has_the_rows_of_the_policy():
 def test_what_does_not_fit_is_left_to_other_methods(small):
     mdp = garnet(0, S=20)
     one = Policy(mdp, rows=mdp.pair_ptr[:-1])
-    assert fits(mdp, one)
-    assert not fits(mdp, Policy.uniform(mdp)), "it mixes rows"
-    assert not fits(mdp.replace(gamma=1), one.replace_model(mdp.replace(gamma=1))), "a total reward"
-    assert not fits(mdp.replace(horizon=3), one.replace_model(mdp.replace(horizon=3))), "a horizon"
+    total, timed = mdp.replace(gamma=1), mdp.replace(horizon=3)
+    assert fits(mdp, one, Facts(mdp))
+    assert not fits(mdp, Policy.uniform(mdp), Facts(mdp)), "it mixes rows"
+    assert not fits(total, one.replace_model(total), Facts(total)), "a total reward"
+    assert not fits(timed, one.replace_model(timed), Facts(timed)), "a horizon"
 
 
 def test_values_that_are_not_proven_soon_are_left_to_other_methods(small, monkeypatch):
@@ -140,14 +129,14 @@ def instead(poor):
     """The chooser of a method, of which the answers for a policy are replaced."""
     from tabular_rl.methods.planning.auto import quickest
 
-    return lambda mdp, policy, given: quickest(mdp, policy, given) if policy is None else poor
+    return lambda mdp, policy, *given: quickest(mdp, policy, *given) if policy is None else poor
 
 
 def spoil(wrong):
     """The chooser of a method, of which the answers for best policies are replaced."""
     from tabular_rl.methods.planning.auto import quickest
 
-    return lambda mdp, policy, given: wrong if policy is None else quickest(mdp, policy, given)
+    return lambda mdp, policy, *given: wrong if policy is None else quickest(mdp, policy, *given)
 
 
 def test_a_time_limit_of_nothing_ends_it(small):

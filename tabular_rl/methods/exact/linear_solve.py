@@ -345,14 +345,16 @@ def solve_chain(
         if free.size:
             v[free] = solve_chain(P_pi[free][:, free], r_pi[free], gamma, how, run)
         return v
-    asked = how
+    asked, shape = how, None
     if how == "auto":
-        how = "dense" if isinstance(P_pi, np.ndarray) else chosen_solver(P_pi)
+        how, shape = ("dense", None) if isinstance(P_pi, np.ndarray) else chosen_solver(P_pi)
     run = run or Run(how, {})
-    method = {"dense": _dense_solve, "sparse": sparse_solve, "iterative": _iterative_solve}[how]
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            v = method(P_pi, r_pi, gamma, run)
+            if how == "dense":
+                v = _dense_solve(P_pi, r_pi, gamma, run)
+            else:
+                v = (sparse_solve if how == "sparse" else _iterative_solve)(P_pi, r_pi, gamma, run, shape)
     except (np.linalg.LinAlgError, RuntimeError) as error:  # SuperLU says singular by RuntimeError
         if "MALLOC" in str(error):  # and so does it say that memory ends
             raise _no_memory(len(r_pi), error) from None
@@ -367,21 +369,19 @@ def solve_chain(
     return v
 
 
-def chosen_solver(P_pi: Any) -> str:
-    """Return "dense", "sparse" or "iterative" from counts and the structure of a chain, never from a clock."""
+def chosen_solver(P_pi: Any) -> tuple[str, Shape | None]:
+    """Return "dense", "sparse" or "iterative" from counts and the structure of a chain, never from a clock.
+
+    With it comes what a sparse LU would cost, where that was asked.
+    """
     n = P_pi.shape[0]
     if n <= DENSE_STATES or (P_pi.nnz > 0.1 * n * n and n <= DENSE_LARGEST // 4):
-        return "dense"
-    return "iterative" if factorization(P_pi) is None else "sparse"
+        return "dense", None
+    shape = Shape(P_pi)
+    return ("sparse" if shape.fits else "iterative"), shape
 
 
-def factorization(P_pi: Any) -> float | None:
-    """Return about how many operations a sparse LU of I - γ P_π takes; None where it fills in too much to be tried."""
-    shape = _Shape(P_pi)
-    return shape.operations if shape.entries <= FILL and shape.operations <= FLOPS else None
-
-
-class _Shape:
+class Shape:
     """What a sparse LU of I - γ P_π would cost, and an order of states that keeps neighbours together.
 
     After reverse Cuthill-McKee a graph of bandwidth w has separators of about w states; the factors of an ordering by
@@ -403,6 +403,7 @@ class _Shape:
         full = 2.0 * self.hubs * n
         self.entries = min(2 * float(reach.sum()) + n, 2.5 * (n + w * w) * float(np.log2(w + 2))) + full
         self.operations = min(2 * float((reach**2).sum()) + n, 20 * w**3 + n) + full * self.hubs
+        self.fits = self.entries <= FILL and self.operations <= FLOPS  # else it fills in too much to be tried
 
 
 def _dense_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
@@ -423,7 +424,7 @@ def _dense_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     return v + solved(r_pi - A @ v)
 
 
-def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
+def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run, shape: Shape | None = None) -> Floats:
     """Solve (I - γ P_π) v = r_π by a sparse factorization.
 
     Parameters
@@ -432,6 +433,7 @@ def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     r_pi : (S,) the right-hand side
     gamma : γ
     run : whose clock is looked at while the solver works
+    shape : of the chain, where it is known
 
     Returns
     -------
@@ -446,7 +448,7 @@ def sparse_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     A = system(P_pi, gamma).tocsc()
     # I - γP is diagonally dominant: no pivoting is needed, and the order may be that of a symmetric matrix. Minimum
     # degree takes long where there are hubs or much fill-in, and it holds the interpreter's lock: no signal is heard.
-    shape = _Shape(P_pi)
+    shape = shape or Shape(P_pi)
     _check_factors_fit(shape)
     how = NO_PIVOTS
     if shape.hubs or shape.operations > FLOPS:
@@ -465,7 +467,7 @@ class _FactorsTooLarge(MemoryError):
     """What a sparse LU needs and what there is."""
 
 
-def _check_factors_fit(shape: _Shape) -> None:
+def _check_factors_fit(shape: Shape) -> None:
     """_FactorsTooLarge where a sparse LU would not fit: an entry is a number and its row, and grows by a copy."""
     needed, free = int(2 * 12 * shape.entries), free_memory()
     if free is not None and needed > free:
@@ -482,7 +484,7 @@ def _no_memory(n: int, error: Exception) -> OptionError:
     )
 
 
-def _iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
+def _iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run, shape: Shape | None = None) -> Floats:
     """BiCGStab on the residual, again and again until that is a rounding error, with sweeps v ← r + γ P v in between.
 
     An incomplete LU goes before it where the graph has small separators (as grids have); where it has none, the chain
@@ -490,7 +492,7 @@ def _iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
     step is taken only where it lessens |r - (I - γ P) v|. Where none does, an incomplete LU with an order of its own
     is tried, then a sparse LU, then sweeps alone, which come to the solution always; `run.remarks` says so.
     """
-    solve = _Iteration(P_pi, r_pi, gamma, run)
+    solve = _Iteration(P_pi, r_pi, gamma, run, shape or Shape(P_pi))
     for name, make in (
         ("BiCGStab", solve.narrow),
         ("an incomplete LU", solve.wide),
@@ -516,8 +518,8 @@ def _iterative_solve(P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> Floats:
 class _Iteration:
     """The best x so far of A x = b, in an order of states that keeps neighbours together, and steps that better it."""
 
-    def __init__(self, P_pi: Any, r_pi: Floats, gamma: float, run: Run) -> None:
-        self.shape, self.gamma, self.run = _Shape(P_pi), gamma, run
+    def __init__(self, P_pi: Any, r_pi: Floats, gamma: float, run: Run, shape: Shape) -> None:
+        self.shape, self.gamma, self.run = shape, gamma, run
         order = self.shape.order
         self.P = P_pi[order][:, order]
         self.A, self.b = system(self.P, gamma), r_pi[order]

@@ -22,27 +22,26 @@ from tabular_rl.model.rows import pointers
 from tabular_rl.solving.cost import Facts
 from tabular_rl.solving.elimination import THIN, chain_parts
 from tabular_rl.solving.run import Run
-from tabular_rl.solving.solution import Solution, Status
+from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
 
 LONG = 16  # outcomes of a row from which sweeps take less than to make a model of them
 SHORT = 4  # outcomes of a row, on average, up to which a chain may be eliminated in few steps
 MANY = 1_000_000  # steps in all that are few
 LARGE = 20_000  # states up to which a linear solve takes less than to plan, but where moves lead anywhere
-SOON = 16  # sweeps that are made first up to there: where a model mixes well they suffice
 SWEEPS = 40  # that the values may need to be proven; where they need more, something else is quicker
 
 
-def fits(mdp: MDP, policy: Policy) -> bool:
+def fits(mdp: MDP, policy: Policy, facts: Facts) -> bool:
     """Whether a policy takes one action a state, in a discounted model that has no long rows and no quick solution."""
     plain = policy.rows is not None and not policy.timed and not mdp.problem.timed
     if not plain or mdp.gamma == 1 or mdp.S <= SMALL or LONG * mdp.L < mdp.K:
         return False
-    return mdp.S > LARGE or Facts(mdp).scattered
+    return mdp.S > LARGE or facts.scattered
 
 
 def by_little(mdp: MDP, policy: Policy, given: dict[str, Any]) -> Solution | None:
-    """The values of a policy that fits, by few sweeps or by elimination in few steps; None where neither is seen.
+    """The values of a policy that fits, by elimination in few steps; None where more would be needed.
 
     Parameters
     ----------
@@ -51,15 +50,9 @@ def by_little(mdp: MDP, policy: Policy, given: dict[str, Any]) -> Solution | Non
 
     Returns
     -------
-    Solution of policy evaluation or of a linear solve, or None.
+    Solution of a linear solve, or None.
     """
     assert policy.rows is not None
-    if mdp.S <= LARGE:
-        soon = policy_evaluation(mdp, policy, sweeps=SOON, **given)
-        if soon.status in (Status.TIME_SPENT, Status.INTERRUPTED):
-            return soon
-        if soon.status.reached:
-            return soon.but(why="the interval shrinks as the model mixes: few sweeps suffice")
     live = policy.rows >= 0
     rows = policy.rows[live]
     if not len(rows) or int((mdp.row_ptr[rows + 1] - mdp.row_ptr[rows]).sum()) > SHORT * len(rows):
@@ -78,15 +71,20 @@ def by_little(mdp: MDP, policy: Policy, given: dict[str, Any]) -> Solution | Non
     return concluded(run, judge, v).but(why=why)
 
 
-def chain_model(mdp: MDP, policy: Policy) -> MDP:
-    """The model of the rows that a policy takes, one a state."""
+def side_by_side(mdp: MDP, policy: Policy) -> Sweeper:
+    """Return a sweeper over the rows of a policy alone, copied one after the other."""
+    assert policy.rows is not None
+    return Sweeper(mdp).over(policy.rows[policy.rows >= 0])
+
+
+def chain_model(mdp: MDP, policy: Policy, alone: Sweeper | None = None) -> MDP:
+    """The model of the rows that a policy takes, one a state; `alone` is a sweeper over them, where there is one."""
     assert policy.rows is not None
     live = policy.rows >= 0
-    listed = policy.rows[live]
-    row_ptr, to, prob, r, *_ = Sweeper(mdp).over(listed).rows
+    row_ptr, to, prob, r, *_ = (alone or side_by_side(mdp, policy)).rows
     return MDP.from_rows(
         pair_ptr=pointers(live, mdp.pair_ptr.dtype), row_ptr=row_ptr,
-        pair_action=np.zeros(len(listed), dtype=mdp.pair_action.dtype),
+        pair_action=np.zeros(len(r), dtype=mdp.pair_action.dtype),
         next_state=to.view(mdp.next_state.dtype), prob=prob, r=r, gamma=mdp.gamma, states=mdp.states, actions=1,
         terminal=mdp.terminal if mdp.terminal.any() else None, sense=mdp.sense, copy=False,
     )  # fmt: skip

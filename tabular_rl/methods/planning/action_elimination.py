@@ -166,7 +166,7 @@ class Search:
 
     def _solved(self) -> bool:
         """Take the values of the greedy policy by a linear solve, where sweeps have taken as long: True where done."""
-        from tabular_rl.methods.exact.linear_solve import factorization, sparse_solve
+        from tabular_rl.methods.exact.linear_solve import Shape, sparse_solve
 
         goal, done = self.goal, self.goal.run.work.get("evaluation sweeps", 0)
         if done < self.next_solve:
@@ -177,14 +177,14 @@ class Search:
         rows = goal.rows()
         goal.sweeper.optimal(self.v, self.spare, rows)
         P_pi, r_pi = goal.sweeper.policy_system(Policy(goal.model, rows=rows))
-        operations = factorization(P_pi)
+        shape = Shape(P_pi)
         self.next_solve = (
-            math.inf if operations is None else max(2 * done, operations / (OPERATIONS * self.kept.S))
+            max(2 * done, shape.operations / (OPERATIONS * self.kept.S)) if shape.fits else math.inf
         )
         if done < self.next_solve / 2:
             return False
         with contextlib.suppress(MemoryError, RuntimeError):  # SuperLU says singular by the second
-            v = sparse_solve(P_pi, r_pi, goal.model.gamma, goal.run)
+            v = sparse_solve(P_pi, r_pi, goal.model.gamma, goal.run, shape)
             if goal.sweeper.all_finite(v):
                 self.v[:], self.low = v, -math.inf
                 goal.run.did("linear solves")

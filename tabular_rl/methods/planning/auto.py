@@ -12,6 +12,8 @@ from tabular_rl.errors import NumericalError, OptionError
 from tabular_rl.methods.exact._integers import quick_states
 from tabular_rl.methods.exact.rational import rational, rational_evaluation
 from tabular_rl.methods.planning._chain import by_chain, by_little, chain_model, fits
+from tabular_rl.methods.planning._soon import by_sweeps, copied, worth
+from tabular_rl.methods.planning.policy_evaluation import policy_evaluation
 from tabular_rl.model import hooks
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -19,6 +21,7 @@ from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import Method, method
 from tabular_rl.solving.solution import Solution, Status
+from tabular_rl.solving.sweeps import Sweeper
 
 
 @method(
@@ -65,7 +68,7 @@ def auto(
     )
 
 
-def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution:
+def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any], facts: Facts | None = None) -> Solution:
     """The answer of the method whose estimate is the least; options that it lacks are left out.
 
     An estimate may be capped: where its work is spent without an answer, the next method goes on from its values.
@@ -75,13 +78,14 @@ def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution
     mdp : the model
     policy : π, whose values are asked for; None for the best policy
     given : the options of the call, by name
+    facts : what is known of the model already
 
     Returns
     -------
     Solution, whose `why` says what the estimate rests on.
     """
     answer: Solution | None = None
-    for cost, planner in _in_turn(mdp, "control" if policy is None else "prediction"):
+    for cost, planner in _in_turn(facts or Facts(mdp), mdp, "control" if policy is None else "prediction"):
         options = {key: value for key, value in given.items() if key in planner.defaults} | dict(cost.options)
         if answer is not None:
             options |= _carried(answer, planner.defaults, given)
@@ -94,27 +98,58 @@ def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any]) -> Solution
 
 
 def _evaluated(mdp: MDP, policy: Policy, given: dict[str, Any]) -> Solution:
-    """The values of a policy: by little work or by planning on its chain where it fits, else by the least estimate."""
-    started, found = time.monotonic(), None
-    if fits(mdp, policy):
-        found = by_little(mdp, policy, given)
+    """The values of a policy: by few sweeps where these suffice, else as other methods find them."""
+    started, facts = time.monotonic(), Facts(mdp)
+    planned = fits(mdp, policy, facts)
+    most = worth(mdp, policy, facts, planned)
+    if most == 0:
+        return _otherwise(mdp, policy, given, facts, started, planned)
+    alone = copied(mdp, policy) if planned else None
+    soon, work = by_sweeps(mdp, policy, given, most, alone)
+    if soon is not None:
+        return soon
+    facts.slow, spent = True, time.monotonic() - started
+    answer = _otherwise(mdp, policy, given, facts, started, planned, alone)
+    seconds, swept = answer.seconds_of or {answer.method: answer.seconds}, policy_evaluation.name
+    both = {swept: spent, **seconds} if swept not in seconds else answer.seconds_of
+    return answer.but(work=_added(work, answer.work), seconds=spent + answer.seconds, seconds_of=both)
+
+
+def _otherwise(
+    mdp: MDP,
+    policy: Policy,
+    given: dict[str, Any],
+    facts: Facts,
+    started: float,
+    planned: bool,
+    alone: Sweeper | None = None,
+) -> Solution:
+    """The values of a policy by little elimination or by planning on its chain, or by the least estimate."""
+    found = None
+    if planned:
+        found = by_little(mdp, policy, _in_time(given, started))
         if found is not None:  # of elimination up to rounding: nothing else would be nearer
             return found
-        chain = chain_model(mdp, policy)
-        found = by_chain(mdp, policy, given, partial(quickest, chain, None))
+        chain = chain_model(mdp, policy, alone)
+        found = by_chain(mdp, policy, _in_time(given, started), partial(quickest, chain, None))
         if found.status.reached or found.status in (Status.TIME_SPENT, Status.INTERRUPTED):
             return found
-        if given["time_limit"] is not None:
-            given = {**given, "time_limit": max(given["time_limit"] - (time.monotonic() - started), 1e-3)}
-    answer = quickest(mdp, policy, given)
+    answer = quickest(mdp, policy, _in_time(given, started), facts)
     if found is not None and not answer.status.reached and found.bound < answer.bound:
         return found.but(status=answer.status, note=answer.note)
     return answer
 
 
-def _in_turn(mdp: MDP, task: str) -> Iterator[tuple[Cost, Method[..., Any]]]:
+def _in_time(given: dict[str, Any], started: float) -> dict[str, Any]:
+    """The options of a call, with the time that is left of its limit."""
+    if given["time_limit"] is None:
+        return given
+    return {**given, "time_limit": max(given["time_limit"] - (time.monotonic() - started), 1e-3)}
+
+
+def _in_turn(facts: Facts, mdp: MDP, task: str) -> Iterator[tuple[Cost, Method[..., Any]]]:
     """Yield the planners that fit, with their estimates, the least first; a final one before others are asked."""
-    facts, estimates = Facts(mdp), []
+    estimates = []
     for planner in hooks.planners():
         if planner.task != task or planner.refuses(mdp) or (cost := planner.cost(facts)) is None:
             continue
@@ -211,9 +246,9 @@ def auto_evaluation(
 ) -> Solution:
     """Find the values of a policy with the method that fits the model.
 
-    A finite horizon is evaluated backward. Where the policy takes one action a state, in a discounted model, its rows
-    are a model of their own, which is solved as `auto` does, and proven by a sweep. Else a model whose moves lead
-    anywhere is evaluated by sweeps, which it mixes in few of, and anything else by a linear solve. Up to
+    A finite horizon is evaluated backward. A discounted model whose moves lead anywhere is evaluated by sweeps, as long
+    as it is foreseen that few of them suffice. Else, where the policy takes one action a state, its rows are a model of
+    their own, which is solved as `auto` does, and proven by a sweep; and anything else is a linear solve. Up to
     100 states (150 with python-flint) rational arithmetic takes over where floats cannot prove the tolerance.
 
     Parameters

@@ -19,7 +19,7 @@ def cost(facts: Facts) -> Cost | None:
     """One sweep a time step; tens of sweeps where moves lead anywhere, as such models mix; else None."""
     if facts.horizon is not None:
         return Cost(facts.horizon, "the model has a horizon: one sweep a time step is the answer")
-    if facts.scattered and not facts.must_end:
+    if facts.scattered and not facts.must_end and not facts.slow:
         why = "moves lead anywhere: the interval shrinks as the model mixes"
         return Cost(30, why, {"sweeps": MOST_SWEEPS}, capped=True)
     return None

@@ -1,0 +1,162 @@
+"""Sweeps of one policy for as long as it is foreseen that they are the quickest way to its values.
+
+By how much changes shrink from sweep to sweep says how many sweeps are missing. Where a model mixes well some twenty
+suffice, and anything else would take longer; where it does not, that is seen after two to four.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from tabular_rl.methods.planning._chain import LARGE, SHORT, side_by_side
+from tabular_rl.methods.planning._goal import Goal
+from tabular_rl.methods.planning.policy_evaluation import MOST_SWEEPS, policy_evaluation
+from tabular_rl.model.mdp import MDP
+from tabular_rl.model.policy import Policy
+from tabular_rl.solving.cost import SMALL, Facts
+from tabular_rl.solving.solution import Solution
+from tabular_rl.solving.sweeps import Sweeper
+
+LOOK = 4  # sweeps until it is foreseen well how many are missing; before them, too many are a multiple
+PLAN = 48, 2_000_000  # sweeps, and outcomes of sweeps, that together take as long as to plan on a chain
+SOLVE = 16, 500_000  # that take as long as elimination where rows or moves are short
+LATEST = 3  # sweeps that say how quickly changes shrink
+CALL = 5000  # outcomes that take as long as it takes to call a sweep
+CACHE = 100_000  # outcomes of a model that take no time to be fetched
+SAMPLE = 2000  # states whose first two changes are looked at before anything is swept
+
+
+def worth(mdp: MDP, policy: Policy, facts: Facts, planned: bool) -> float:
+    """How many sweeps of a policy are no more work than what else would be done; 0 where none should be tried.
+
+    Parameters
+    ----------
+    mdp, policy : the model, and the policy
+    facts : of the model
+    planned : whether its chain would be planned on instead
+
+    Returns
+    -------
+    A number of sweeps.
+    """
+    if mdp.problem.timed or policy.timed or mdp.gamma == 1 or mdp.S <= SMALL or not mdp.L:
+        return 0
+    if not planned and facts.scattered:
+        return MOST_SWEEPS
+    read = mdp.K if policy.rows is None else mdp.K * mdp.S // mdp.L
+    few, outcomes = SOLVE if mdp.K <= SHORT * mdp.L or not facts.scattered else PLAN
+    most = few + outcomes / (read + CALL)
+    # Where moves are short, nothing mixes: old values fade by the discount alone.
+    if mdp.S > LARGE and mdp.gamma**most < policy_evaluation.defaults["tolerance"]:
+        return most
+    # The look costs less than to see where moves lead.
+    mixes = policy.rows is None or first_look(mdp, policy) <= most * 2.0 ** (LOOK - 2)
+    mixes = mixes and facts.scattered
+    return most if mixes else 0
+
+
+def first_look(mdp: MDP, policy: Policy) -> float:
+    """How many sweeps are missing to a change of 1e-9, by the first two changes of some states.
+
+    Parameters
+    ----------
+    mdp : the model
+    policy : of one action a state
+
+    Returns
+    -------
+    A number, as of `missing`.
+    """
+    assert policy.rows is not None
+    r = np.where(policy.rows >= 0, mdp.r[policy.rows], 0.0)
+    states = np.arange(0, mdp.S, mdp.S // SAMPLE + 1)
+    states = states[policy.rows[states] >= 0]
+    if not len(states):
+        return 0.0
+    sweeper = Sweeper(mdp)
+    changes = sweeper.listed(policy.rows[states], sweeper.rows[5] * r) - sweeper.rows[5] * r[states]
+    first, then = float(np.ptp(r[states])), float(np.ptp(changes))
+    return missing([first, then], 1e-9 * first)
+
+
+def copied(mdp: MDP, policy: Policy) -> Sweeper | None:
+    """A sweeper over the rows of a policy of one action a state, side by side, where these are far apart in memory."""
+    return side_by_side(mdp, policy) if mdp.K > max(CACHE, SHORT * mdp.L) else None
+
+
+def by_sweeps(
+    mdp: MDP, policy: Policy, given: dict[str, Any], most: float, alone: Sweeper | None = None
+) -> tuple[Solution | None, dict[str, int]]:
+    """The values of a policy by sweeps, while no more than `most` are foreseen; None where more are, and the work.
+
+    Parameters
+    ----------
+    mdp, policy : a discounted model, and the policy
+    given : tolerance, relative and time_limit
+    most : sweeps that are missing, from which on something else is quicker
+    alone : over the rows of the policy, where these are side by side
+
+    Returns
+    -------
+    Solution of policy evaluation, or None; what was done.
+    """
+    run = policy_evaluation.run(policy_evaluation.defaults | given)
+    goal = Goal(run, mdp, 1, policy)
+    v, rows, spreads = goal.start(), goal.rows(), list[float]()
+    sweeper, own = (goal.sweeper, policy) if alone is None else (alone, counted_alone(policy))
+    spare = np.empty_like(v)
+    with run.until_stopped():
+        for sweep in itertools.count(1):
+            low, high = sweeper.policy(own, v, spare)
+            v, spare = spare, v
+            run.did("sweeps")
+            if goal.met(low, high, v, rows, sweep):
+                break
+            run.check_stop()
+            spreads.append(goal.spread(low, high))
+            enough = goal.wanted / goal.factor if goal.factor else math.inf
+            left = missing(spreads, enough) if sweep > 1 else 0.0
+            if left > most * max(2.0 ** (LOOK - sweep), 1.0) or sweep > 2 * most:
+                return None, run.work
+    if run.stopped is None and not goal.reached:  # floats can prove no more, or not so
+        return None, run.work
+    why = "the interval shrinks as the model mixes: few sweeps suffice"
+    return goal.solution(v, rows).but(why=why), run.work
+
+
+def counted_alone(policy: Policy) -> Policy:
+    """The same policy over its own rows alone, in a model where there are no others."""
+    assert policy.rows is not None
+    live = policy.rows >= 0
+    own = np.where(live, np.cumsum(live) - 1, -1).astype(policy.rows.dtype)
+    return Policy.partial(policy.mdp, rows=own)
+
+
+def missing(spreads: list[float], wanted: float) -> float:
+    """How many sweeps more bring the changes to what is wanted, if they go on to shrink as in the last few sweeps.
+
+    Parameters
+    ----------
+    spreads : of the changes of each sweep so far, two or more
+    wanted : the spread at which the work is done
+
+    Returns
+    -------
+    A number, 0 where they are that small, infinite where they do not shrink.
+
+    Examples
+    --------
+    >>> missing([8.0, 4.0, 2.0, 1.0], 0.25)
+    2.0
+    """
+    back = min(len(spreads) // 2, LATEST)
+    now, before = spreads[-1], spreads[-1 - back]
+    if now <= wanted:
+        return 0.0
+    if not 0.0 < wanted < now < before:
+        return math.inf
+    return math.log(now / wanted) / math.log(before / now) * back

@@ -1,0 +1,178 @@
+"""Policies evaluated by sweeps that are foreseen to suffice: proven values, and little work where they do not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import reference
+from random_models import random_model, random_policy
+from sized_models import garnet
+
+from tabular_rl import MDP, Policy, Status, evaluate, policy_evaluation
+from tabular_rl.methods.planning import _soon, auto
+from tabular_rl.methods.planning._chain import side_by_side
+from tabular_rl.methods.planning._soon import (
+    LOOK,
+    by_sweeps,
+    copied,
+    counted_alone,
+    first_look,
+    missing,
+    worth,
+)
+from tabular_rl.solving.cost import Facts
+from tabular_rl.solving.sweeps import Sweeper
+
+GIVEN = {"tolerance": 1e-6, "relative": False, "time_limit": None}
+
+
+def first_rows(mdp):
+    return Policy(mdp, rows=np.where(mdp.terminal, -1, mdp.pair_ptr[:-1]))
+
+
+def steps_of(n, step, gamma):
+    """States that lead on by `step` in a circle."""
+    return MDP.from_rows(
+        pair_ptr=np.arange(n + 1), pair_action=np.zeros(n, dtype=int), row_ptr=np.arange(n + 1),
+        next_state=(np.arange(n) + step) % n, prob=np.ones(n), r=np.arange(n) % 7.0, gamma=gamma,
+    )  # fmt: skip
+
+
+@pytest.mark.small
+def test_what_is_missing_follows_from_how_changes_shrink():
+    assert missing([100.0, 10.0], 1.0) == pytest.approx(1.0)
+    assert missing([512.0, 512.0, 16.0, 8.0, 4.0], 0.25) == pytest.approx(4.0), "by the last few"
+    assert missing([4.0, 2.0], 3.0) == 0.0
+    assert missing([4.0, 4.0], 1.0) == math.inf
+    assert missing([4.0, 5.0], 1.0) == math.inf
+    assert missing([4.0, 2.0], 0.0) == math.inf
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_intervals_hold_the_exact_values(copied):
+    found = 0
+    for seed in range(24):
+        sense = ("max", "min")[seed % 3 == 0]
+        mdp = random_model(seed, exact=seed % 2 == 0, sense=sense, S=2 + seed % 6)
+        policy = random_policy(mdp, seed, stochastic=seed % 4 == 0 and not copied)
+        alone = side_by_side(mdp, policy) if copied else None
+        answer, work = by_sweeps(mdp, policy, GIVEN, 1e9, alone)
+        if answer is None:  # changes did not shrink for two sweeps
+            continue
+        found += 1
+        truth = [float(x) for x in reference.exact_policy_value(mdp, policy)]
+        assert answer.status is Status.CERTIFIED
+        assert np.all(answer.lower <= np.nextafter(truth, np.inf))
+        assert np.all(answer.upper >= np.nextafter(truth, -np.inf))
+        assert answer.work == work
+    assert found > 12
+
+
+def test_a_model_that_mixes_takes_the_sweeps_of_policy_evaluation():
+    mdp = garnet(0, S=600).replace(gamma=0.25)
+    for policy in (first_rows(mdp), Policy.uniform(mdp)):
+        answer, alone = evaluate(mdp, policy), policy_evaluation(mdp, policy)
+        assert answer.status is Status.CERTIFIED
+        assert answer.why.endswith("few sweeps suffice")
+        assert answer.work == alone.work
+        assert (answer.v == alone.v).all()
+
+
+def test_where_changes_do_not_shrink_few_sweeps_are_lost():
+    mdp = steps_of(1000, 500, 0.9999)
+    answer = evaluate(mdp, Policy.uniform(mdp))
+    assert answer.status is Status.CERTIFIED
+    assert 1 < answer.work["sweeps"] <= LOOK
+    assert set(answer.seconds_of) == {"policy-evaluation", answer.method}
+    assert answer.seconds == pytest.approx(sum(answer.seconds_of.values()))
+    assert first_look(mdp, first_rows(mdp)) > 1e5, "nor is anything swept for one action a state"
+    assert worth(mdp, first_rows(mdp), Facts(mdp), True) == 0
+
+
+def test_a_first_look_is_that_of_two_sweeps():
+    mdp = garnet(0, S=600).replace(gamma=0.5)
+    policy = first_rows(mdp)
+    v = mdp.r[policy.rows]
+    changes = 0.5 * (mdp.P.toarray()[policy.rows] @ v)
+    shrunk = np.ptp(v) / np.ptp(changes)
+    assert first_look(mdp, policy) == pytest.approx(math.log(1e9 / shrunk) / math.log(shrunk))
+    assert first_look(mdp.replace(sense="min"), policy) == first_look(mdp, policy)
+
+
+def test_states_that_end_and_a_discount_of_nothing_are_no_work():
+    ended = MDP.from_rows(
+        pair_ptr=np.zeros(601, dtype=int), pair_action=[], row_ptr=[0], next_state=[], prob=[], reward=[], gamma=0.9,
+        terminal=np.ones(600, dtype=bool),
+    )  # fmt: skip
+    answer = evaluate(ended, Policy(ended, rows=np.full(600, -1)))
+    assert not answer.v.any()
+    assert answer.bound == 0
+    mdp = garnet(0, S=600).replace(gamma=0)
+    policy = first_rows(mdp)
+    assert evaluate(mdp, policy).v == pytest.approx(mdp.r[policy.rows])
+    answer, _ = by_sweeps(mdp, policy, GIVEN | {"tolerance": 1e-300}, math.inf)
+    assert answer is None or answer.bound <= 1e-300
+
+
+def test_more_sweeps_than_they_are_worth_are_not_made():
+    mdp = garnet(0, S=600).replace(gamma=0.99)
+    policy = first_rows(mdp)
+    whole, work = by_sweeps(mdp, policy, GIVEN, math.inf)
+    needed = work["sweeps"]
+    assert whole.status is Status.CERTIFIED
+    answer, work = by_sweeps(mdp, policy, GIVEN, needed / 3)
+    assert answer is None
+    assert 1 < work["sweeps"] < needed
+
+
+def test_what_floats_cannot_prove_is_left_to_other_methods():
+    mdp = garnet(0, S=600).replace(gamma=0.25)
+    answer, work = by_sweeps(mdp, first_rows(mdp), GIVEN | {"tolerance": 1e-18}, math.inf)
+    assert answer is None
+    assert work["sweeps"] > LOOK
+
+
+def test_time_that_is_over_ends_it_with_what_is_proven():
+    mdp = garnet(0, S=600)
+    answer, _ = by_sweeps(mdp, first_rows(mdp), GIVEN | {"time_limit": 1e-9}, math.inf)
+    assert answer.status is Status.TIME_SPENT
+    assert (answer.lower <= answer.upper).all()
+
+
+def test_what_comes_after_has_the_time_that_is_left(monkeypatch):
+    monkeypatch.setattr(auto.time, "monotonic", lambda: 107.0)
+    assert auto._in_time({"time_limit": 10.0, "tolerance": 1.0}, 100.0) == {
+        "time_limit": 3.0,
+        "tolerance": 1.0,
+    }
+    assert 0 < auto._in_time({"time_limit": 5.0}, 100.0)["time_limit"] < 0.01
+    assert auto._in_time({"time_limit": None}, 100.0) == {"time_limit": None}
+
+
+def test_how_many_sweeps_are_worth_it_follows_the_structure():
+    def of(mdp, policy=first_rows, planned=True):
+        return worth(mdp, policy(mdp), Facts(mdp), planned)
+
+    mixing = garnet(0, S=600)
+    assert of(mixing, Policy.uniform, planned=False) > of(mixing) > 32
+    assert of(garnet(0, S=400)) == 0, "a dense solve is quicker"
+    assert of(mixing.replace(gamma=1)) == of(mixing.replace(horizon=4)) == 0
+    assert of(steps_of(30_000, 1, 0.99)) == 0, "nothing mixes"
+    assert of(steps_of(30_000, 1, 0.5)) > 16
+    assert of(steps_of(10_000, 1, 0.5)) == 0, "a linear solve is quicker"
+
+
+def test_rows_side_by_side_are_those_of_the_policy(monkeypatch):
+    mdp = random_model(5, S=6)
+    policy = random_policy(mdp, 5, stochastic=False)
+    v, out, other = np.arange(6.0), np.zeros(6), np.zeros(6)
+    span = Sweeper(mdp).policy(policy, v, out)
+    assert copied(mdp, policy) is None, "all of it is near"
+    monkeypatch.setattr(_soon, "CACHE", 0)
+    monkeypatch.setattr(_soon, "SHORT", 0)
+    alone = copied(mdp, policy)
+    assert alone.policy(counted_alone(policy), v, other) == span
+    assert (out == other).all()
+    assert len(alone.rows[3]) == (policy.rows >= 0).sum() < mdp.L
