@@ -55,6 +55,8 @@ class Certifier:
     wanted = math.inf
     # Whether one that is just as wide as that will do, where to make it narrower takes more work.
     quick = False
+    # Whether the search goes on, so that an interval that takes much work may be refused.
+    early = False
     # Whether an interval that is wider than wanted is of no use. Then the work ends as soon as that is seen, and `wide`
     # says about how wide it would be. Of this nothing is claimed.
     hurried, wide = False, 0.0

@@ -193,7 +193,7 @@ class TotalCertifier(Certifier):
             found = self._bent(v, lowered)
             if found is not None:
                 return found
-            if self._too_early(lowered):
+            if self.early and self._too_early(lowered):
                 none = np.where(self.mdp.terminal, 0.0, math.inf)
                 return Certificate(-none, none)
         if not self._checked:

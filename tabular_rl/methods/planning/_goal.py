@@ -118,16 +118,16 @@ class Goal:
         self.run.record(sweep, spread, wanted / self.factor if self.factor else 0.0)
         noise = self._only_rounding(spread, v, sweep)
         if noise or self._worth_asking(spread):
+            near = spread <= NEAR * self.certifier.noise(self.model, self.vmax)
             self.certifier.quick, self.certifier.hurried = (
                 not noise and self.model.L > x for x in (QUICK, CHAINS)
             )
-            self.certifier.wide = 0.0
+            self.certifier.early, self.certifier.wide = not (noise or near), 0.0
             rows = rows() if callable(rows) else rows
             # A policy that must end takes a proof of its own: that of the one to be answered is asked for first.
-            near = NEAR * self.certifier.noise(self.model, self.vmax)
-            self.tidy = self.mdp.problem.must_end and spread <= near
+            self.tidy = self.mdp.problem.must_end and near
             certificate = (self.tidy and self._of_lowest(v, rows)) or self.certificate(v, rows)
-            self.certifier.quick = self.certifier.hurried = False
+            self.certifier.quick = self.certifier.hurried = self.certifier.early = False
             if certificate.width <= wanted:
                 self.reached = True
                 self.proof = certificate
