@@ -30,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -266,18 +267,24 @@ def output_of(line: str, folder: Path) -> tuple[int, str]:
     A command of the program alone runs in this process, which is quick; what needs a shell, or Python, gets one.
     """
     words = shlex.split(line, comments=True)
-    if words[:1] == ["tabular-rl"] and not set(line) & set("|&;<>$`*?~(){}\n"):
+    plain = re.sub(r'"[^"$`\\\n]*"', "", line)  # what is quoted means nothing to a shell
+    if words[:1] == ["tabular-rl"] and not set(plain) & set("|&;<>$`*?~(){}\n"):
         from unittest import mock
 
-        from tabular_rl.commands import run
+        from tabular_rl.commands import _warn, run
 
         printed = io.StringIO()
         with (
+            warnings.catch_warnings(),
             mock.patch.dict(os.environ, environment(folder), clear=True),
             mock.patch("sys.stdin", io.StringIO()),
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(printed),
         ):
+            warnings.resetwarnings()
+            for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+                warnings.simplefilter("ignore", kind)  # as Python does by itself
+            warnings.showwarning = _warn
             return run(words[1:]), printed.getvalue()
     done = subprocess.run(
         ["bash", "-c", line],
