@@ -30,6 +30,7 @@ FEW = 12  # one state in so many may be mended, where fewer need it each time th
 MOST = 3  # and one in so many else
 FALLING = 0.7  # of the states that needed it the last time: fewer will, soon
 ROUNDS = 20  # of mending
+RINGS = 2  # of neighbours of states that are to be mended: with one there are twice as many rounds
 REACH = 16  # steps between states that are mended together, at most
 IMPROVEMENTS = 20  # of a policy, in one round
 SETTLED = 0.2  # of 2 E: what d may fall short by
@@ -122,10 +123,13 @@ class ConcaveBounds:
         return None
 
     def _around(self, bad: Mask, ends: Mask, mended: Mask, policy: Policy | None) -> Ints:
-        """The states that are bad, those that they lead to, and what was mended within reach of these."""
+        """The states that are bad, those up to two steps from them, and what was mended within reach of these."""
         marked = bad.copy()
-        marked[self._next(np.flatnonzero(bad), policy)] = True
-        marked &= ~ends
+        for _ in range(RINGS):
+            states = np.flatnonzero(marked)
+            if len(states) * MOST <= self.mdp.S:
+                marked[self._next(states, policy)] = True
+                marked &= ~ends
         states = np.flatnonzero(marked)
         for _ in range(REACH):
             new = np.zeros_like(marked)

@@ -292,6 +292,16 @@ def by_state(place, line, out):
 
 
 @search_kernel
+def stored_rows(pair_ptr, place, ptr, chosen, rows):
+    """rows(s) ← the row of s, as it is stored, that is chosen at its place; -1 where s has none."""
+    for s in range(len(place)):
+        t = place[at(s)]
+        rows[at(s)] = -1
+        if pair_ptr[at(s)] < pair_ptr[at(s + 1)]:
+            rows[at(s)] = pair_ptr[at(s)] + chosen[at(t)] - ptr[at(t)]
+
+
+@search_kernel
 def first_values(width, ptr, packed, first, last, chosen, v):
     """v(t) ← its best row where outcomes that stand later are foreseen, for the states first ≤ t < last.
 

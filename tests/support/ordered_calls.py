@@ -154,6 +154,11 @@ def packed_calls(seed):
     to = ptr[place]
     room = np.full(L * W, 7, dtype=np.uint32), np.full(L * W, 7.0), np.full(L, 7.0)
     yield "by_state", (place, ptr, np.full(S, 7, dtype=np.int32))
+    nth = np.arange(seed, seed + S) % np.maximum(np.diff(ptr), 1)
+    yield (
+        "stored_rows",
+        (pair_ptr, place, ptr, (ptr[:-1] + nth).astype(np.int32), np.full(S, 7, dtype=np.int32)),
+    )
     yield "pack", (width, pair_ptr, rows, place, to, 0, S, *room)
     yield "pack", (width, pair_ptr, rows, place, to, 2, 5, *room)
     reference.pack(width, pair_ptr, rows, place, to, 0, S, *room)

@@ -269,6 +269,12 @@ def pack_kinds(width, pair_ptr, rows, place, to, first, last, next_place, kind, 
     return size
 
 
+def stored_rows(pair_ptr, place, ptr, chosen, rows):
+    for s, t in enumerate(place.tolist()):
+        nth = int(chosen[t]) - int(ptr[t])
+        rows[s] = -1 if pair_ptr[s] == pair_ptr[s + 1] else int(pair_ptr[s]) + nth
+
+
 def by_state(place, line, out):
     out[:] = [line[t] for t in place]
 

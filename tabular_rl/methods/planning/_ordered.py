@@ -402,10 +402,8 @@ class Packed(Sweeps):
         """Return the chosen row (S,) of each state."""
         if self.held is not None:
             return self.held
-        order, rows = self.line.order, np.full(len(self.chosen), -1, dtype=self.chosen.dtype)
-        places = slice(self.line.without_rows, None)
-        first = self.sweeper.mdp.pair_ptr[order[places]]
-        rows[order[places]] = self.chosen[places] - self.ptr[:-1][places] + first
+        mdp, rows = self.sweeper.mdp, np.empty_like(self.chosen)
+        self.kernels.stored_rows(mdp.pair_ptr, self.line.place, self.ptr, self.chosen, rows)
         return rows
 
 
