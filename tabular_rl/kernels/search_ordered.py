@@ -421,12 +421,13 @@ def evaluate(width, own, first, last, span, omega, v):
     low, high = span[0], span[1]
     for t in range(first, last):
         number = number_of(own, t)
+        old = v[at(t)]
         q = reward[at(number)]
         for k in range(len(width)):
             q += weight[at(number * len(width) + k)] * v[next_place[at(t * len(width) + k)]]
-        low = min(low, q - v[at(t)])
-        high = max(high, q - v[at(t)])
-        v[at(t)] = q + (omega - 1.0) * (q - v[at(t)])
+        low = min(low, q - old)
+        high = max(high, q - old)
+        v[at(t)] = omega * q + (1.0 - omega) * old  # sooner known, where the next state waits for it
     span[0], span[1] = low, high
 
 

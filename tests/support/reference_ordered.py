@@ -344,9 +344,9 @@ def improve(width, ptr, packed, first, last, span, chosen, changed, v):
 
 def evaluate(width, own, first, last, span, omega, v):
     for t in range(first, last):
-        q = packed_value(width, own, t, t, v)
-        widen(span, q - float(v[t]))
-        v[t] = relaxed(omega, float(v[t]), q)
+        q, old = packed_value(width, own, t, t, v), float(v[t])
+        widen(span, q - old)
+        v[t] = omega * q + (1 - omega) * old
 
 
 def evaluate_often(width, own, first, last, omega, limits, span, changes, v):
