@@ -325,22 +325,16 @@ class Packed(Sweeps):
         return _span(span)
 
     def evaluate_often(
-        self,
-        most: int,
-        omega: float,
-        limit: float,
-        growth: float = math.inf,
-        part: tuple[int, int] | None = None,
+        self, most: int, omega: float, limit: float, growth: float = math.inf, part: Any = None
     ) -> list[float]:
-        """As its base says, of all places or of a part of them: in one call, where a sweep is one."""
+        """As its base says; or of the places in a part (first, last). It is one call where a sweep is one."""
         if part is None and len(self.blocks) != 1:
             return super().evaluate_often(most, omega, limit, growth)
         changes, span = np.empty(most), np.empty(2)
         rows = self.own_width, self.own, *(part or self.blocks[0])
         count = self.kernels.evaluate_often(*rows, omega, (limit, growth), span, changes, self.v)
         self.sweeper.check_stop()
-        found: list[float] = changes[:count].tolist()
-        return found
+        return list(map(float, changes[:count]))
 
     def begin(self, fresh: bool) -> None:
         """Find the values of those that no row leaves, and `fresh` ones of all that lead there."""
