@@ -396,7 +396,7 @@ class Packed(Sweeps):
         """Return the chosen row (S,) of each state."""
         if self.held is not None:
             return self.held
-        mdp, rows = self.sweeper.mdp, np.empty_like(self.chosen)
+        mdp, rows = self.sweeper.mdp, np.empty(len(self.chosen), dtype=self.chosen.dtype)
         self.kernels.stored_rows(mdp.pair_ptr, self.line.place, self.ptr, self.chosen, rows)
         return rows
 
