@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.kernels._plain import SMALL, kernels, ready
+from tabular_rl.model.graph.total import TotalReward
 from tabular_rl.model.rounding import LONG, down, up
 from tabular_rl.model.rows import Floats
 
@@ -152,3 +153,29 @@ def largest_width(lower: Floats, upper: Floats) -> float:
     if math.isnan(width):
         return math.inf
     return float(up(width)) if width > 0 else width
+
+
+def lifted(total: TotalReward, certificate: Certificate) -> Certificate:
+    """Return what is proven of the quotient, for the states and the rows of the model.
+
+    A policy of the quotient is worth the same where it is lifted: moves inside of a merged component earn nothing, lead
+    surely to where it is left, and change nothing of what is met then.
+
+    Parameters
+    ----------
+    total : the model and its quotient
+    certificate : of the quotient, with its decisions
+
+    Returns
+    -------
+    Certificate
+    """
+    keep, proven = certificate.keep, certificate.proven_optimal
+    return Certificate(
+        total.lift_values(certificate.lower),
+        total.lift_values(certificate.upper),
+        None if keep is None else total.lift_keep(keep),
+        None if proven is None else total.lift_values(proven),
+        certificate.smallest,
+        note=certificate.note,
+    )

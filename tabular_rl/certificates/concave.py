@@ -73,7 +73,7 @@ class ConcaveBounds:
         """
         return self._mended(v, ends, away, error, short, policy)
 
-    def _bent(self, v: Floats, ends: Mask, away: float) -> Floats | None:
+    def bent(self, v: Floats, ends: Mask, away: float) -> Floats | None:
         """ε g(v), up to `away`; None where some rows earn and others cost, or nothing is known of g."""
         (low, high), size = self.sweeper.rewards(), self.sweeper.norm(v)
         if size == 0 or low < 0 < high:
@@ -98,7 +98,7 @@ class ConcaveBounds:
         policy: Policy | None = None,
     ) -> Floats | None:
         """ε g(v) made larger where it falls short, of all rows or of those of a policy, until it does nowhere."""
-        mdp, d, self.excess = self.mdp, self._bent(v, ends, away), 0.0
+        mdp, d, self.excess = self.mdp, self.bent(v, ends, away), 0.0
         mended: Mask = np.zeros(mdp.S, dtype=bool)
         if d is None:
             return None

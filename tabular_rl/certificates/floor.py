@@ -23,11 +23,11 @@ FEW = 4  # rows that are looked at one by one, before all are
 NEAR = 2.0**-40  # of the ceiling: what a floor may be below it
 
 
-def ceiling_of(mdp: MDP) -> float:
+def ceiling_of(mdp: MDP, signs: NDArray[np.int8] | None = None) -> float:
     """A number c that no value exceeds where all that is earned is earned on ending; inf where that is not so.
 
     T u ≤ u for u = c off terminals, where r(s,a) ≤ c p(end|s,a) for all rows: say, where r(s,a,s') ≤ 0 unless s'
-    ends, and then r(s,a,s') ≤ c.
+    ends, and then r(s,a,s') ≤ c. `signs` (L,) are those of `reward_signs`, where they are known.
     """
     if mdp.reward is not None:
         ends, paid = mdp.terminal[mdp.next_state], mdp.sign * mdp.reward
@@ -37,7 +37,7 @@ def ceiling_of(mdp: MDP) -> float:
         if not earned[~ends].any():
             most = float(np.max(paid, initial=0.0, where=ends))
             return float(up(most)) if earned.any() else 0.0
-    earns = reward_signs(mdp) > 0
+    earns = (reward_signs(mdp) if signs is None else signs) > 0
     if not earns.any():
         return 0.0
     for i in np.flatnonzero(earns)[:FEW].tolist():

@@ -28,9 +28,11 @@ from numpy.typing import NDArray
 from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.certificate import Certificate, largest_width
 from tabular_rl.certificates.chain import PolicyChain
+from tabular_rl.certificates.closed import ClosedBounds
 from tabular_rl.certificates.fine import FineBounds
 from tabular_rl.certificates.floor import ceiling_of, floor_of
 from tabular_rl.certificates.upper import FEW, UpperBounds
+from tabular_rl.certificates.upper import NEAR as NEAR_TOP
 from tabular_rl.kernels._plain import kernels
 from tabular_rl.model.clock import phase
 from tabular_rl.model.graph.search import Mask, policy_can_reach, repaired, row_mask_of
@@ -43,11 +45,12 @@ from tabular_rl.model.graph.total import (
 )
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rounding import up
+from tabular_rl.model.rounding import shared_error, up
 from tabular_rl.model.rows import Floats, Ints, row_sums
 from tabular_rl.solving.sweeps import Sweeper
 
 AWAY = 0.25  # of the width that is asked for: how far a concave function of v goes
+FINE, ROOM = 2.0**-10, 2.0**20  # of that width, and in E: how far it goes at first
 STEEP = 4  # changes shrink with that power of the number of states where such a function does not do
 SWEEPS = 10_000  # spent on w in one call, at most
 NEAR, MANY = 1e-3, 8  # values are looked at for being the ceiling where one in MANY is NEAR to it
@@ -74,7 +77,7 @@ class TotalCertifier(Certifier):
         self.clocked = self.sweeper.of(mdp)  # still hears of a stop when the run of `sweeper` is over
         self.sweeps = SWEEPS
         self._given: Ints | None = None
-        self._signs: NDArray[np.int8] | None = None
+        self._known_signs: NDArray[np.int8] | None = None
         self._chain: PolicyChain | None = None
         self._checked = False  # that its policy ends
         self._best: UpperBounds | None = None
@@ -88,6 +91,15 @@ class TotalCertifier(Certifier):
         if self._total is None:
             self._total = total_reward(self.clocked)
         return self._total
+
+    @property
+    def _signs(self) -> NDArray[np.int8]:
+        """The signs of the expected rewards (L,), found once."""
+        if self._known_signs is None:
+            total = self.total
+            known = None if total.merged else total.signs
+            self._known_signs = reward_signs(self.mdp) if known is None else known
+        return self._known_signs
 
     def use_what_is_known(self) -> None:
         """Make the next certificates from what is known already, without a clock: for a run that has been stopped."""
@@ -180,8 +192,14 @@ class TotalCertifier(Certifier):
         total = self.total
         if self._best is None:
             self._best = UpperBounds(total, self.clocked.of(total.quotient))
-        best = self._best
         lowered = np.where(total.quotient.terminal, 0.0, total.lower_values(v))
+        found = self._closed(v, rows) if self.quick else None
+        return found or self._by_time(v, lowered, rows)
+
+    def _by_time(self, v: Floats, lowered: Floats, rows: Ints | None) -> Certificate:
+        """The certificate of concave functions of v mended where they do not do, or of a time to the end."""
+        total, best = self.total, self._best
+        assert best is not None
         asked, span = rows is not None, None
         if rows is None:
             span = best.look(lowered)
@@ -229,6 +247,31 @@ class TotalCertifier(Certifier):
             smallest,
             note="; ".join(filter(None, (note, _note(self.mdp, lower, lifted)))),
         )
+
+    def _closed(self, v: Floats, rows: Ints | None) -> Certificate | None:
+        """The certificate of bounds that no backup moves outward, near enough to v; None where there is none.
+
+        That the policy ends need not be looked at where all do, or where no row earns: in states that recur some row
+        pays then, so that T_π l - l would be negative on average.
+        """
+        total, best = self.total, self._best
+        assert best is not None
+        if rows is None or total.merged or not (total.must_end or (self._signs <= 0).all()):
+            return None
+        high = best.at_ceiling(v, NEAR_TOP * best.ceiling if best.ceiling < math.inf else 0.0, None)
+        top, held = np.where(high, best.ceiling, v), self.mdp.terminal | high
+        closed = ClosedBounds(self.sweeper, self._signs)
+        fine = max(FINE * self.wanted, ROOM * shared_error(self.mdp, self.sweeper.norm(v)))
+        for away in (fine, AWAY * self.wanted) if fine < AWAY * self.wanted else (AWAY * self.wanted,):
+            bent = best.concave.bent(v, self.mdp.terminal, away)
+            if bent is None:
+                break
+            x = np.minimum(top + np.where(held, 0.0, bent), best.ceiling)
+            found = closed.certificate((x, v - bent), rows, best.ceiling, held, self.wanted)
+            if found is not None:
+                self.rows = np.array(rows)
+                return found
+        return None
 
     def _bent(self, v: Floats, lowered: Floats) -> Certificate | None:
         """The certificate from concave functions of the values; None where they take much work, or π was mended.
@@ -347,8 +390,6 @@ class TotalCertifier(Certifier):
         Where it is `trusted`, no row earns and no component is merged, it is not looked at. A verified l then shows
         that it ends: in states that recur some row pays, so that T_π l - l is negative on average.
         """
-        if self._signs is None:
-            self._signs = reward_signs(self.mdp) if self.total.signs is None else self.total.signs
         self.rows, zero = rows, self.mdp.terminal.copy()
         self._checked = not (trusted and not self.total.merged and (self._signs <= 0).all())
         if self._checked and (self.total.merged or not self.total.must_end):

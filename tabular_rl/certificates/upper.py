@@ -137,7 +137,7 @@ class UpperBounds:
     @cached_property
     def ceiling(self) -> float:
         """What no value exceeds, inf where nothing is known: see `ceiling_of`."""
-        return ceiling_of(self.mdp)
+        return ceiling_of(self.mdp, None if self.total.merged else self.total.signs)
 
     def _descended(self, v: Floats, rise: float, fall: float, sweeps: int) -> tuple[Floats, Floats, float]:
         """What `bound` returns, from a u ≥ T u not far above v."""

@@ -2,6 +2,9 @@
 
 The next float above or below x is x ± (STEP |x| + TINY), as in model/rounding.py, where it is said why. What is not
 finite is not for these kernels: they return a width that is not finite, and NumPy does the same again.
+
+At γ = 1 bounds are verified that no backup moves outward (certificates/closed.py). Rows begin(s) to end(s) are those of
+s, `rows` is the tuple of kernels/bellman.py, and unpaid(i) says that r(i) ≤ 0.
 """
 
 from __future__ import annotations
@@ -118,3 +121,59 @@ def decide(pair_ptr, q, lower, off, chosen, listed, keep, sole):
         sole[s] = alone
         doubts += 0 if alone else 1
     return doubts
+
+
+@kernel
+def row_above(rows, i, unpaid, error, u):
+    """The most that r(i) + Σ p u(s') can be: what is computed and its error; where r(i) ≤ 0, the largest u(s')."""
+    row_ptr, next_state, prob, r, gamma, sign, _ = rows
+    first, last = at(row_ptr[at(i)]), at(row_ptr[at(i + 1)])
+    expected, most = 0.0, u[next_state[first]]
+    for k in range(first, last):
+        x = u[next_state[k]]
+        expected += prob[k] * x
+        most = x if x > most else most
+    q = next_up(sign * r[at(i)] + gamma * expected + error)
+    return most if unpaid and most < q else q
+
+
+@kernel
+def lift(order, begin, end, rows, unpaid, error, most, held, u):
+    """u(s) ← the most that a row of s can be worth, up to `most` and where that is more; in turn.
+
+    States that are held keep theirs. Returns how many rose.
+    """
+    rose = 0
+    for j in range(len(order)):
+        s = order[j]
+        if not held[s]:
+            best = u[s]
+            for i in range(begin[s], end[s]):
+                q = row_above(rows, i, unpaid[i], error, u)
+                best = q if q > best else best
+            best = most if best > most else best
+            rose += 1 if best > u[s] else 0
+            u[s] = best
+    return rose
+
+
+@kernel
+def close(begin, end, rows, unpaid, error, most, u, of_rows, out):
+    """out(s) ← the most that a row of s can be worth, up to `most`; u(s) where there is none.
+
+    of_rows(i) ← that of each row, unless it is empty. Returns how many states have a row that may be worth more than
+    u(s), where that is not `most`.
+    """
+    left = 0
+    for s in range(len(out)):
+        best = u[s]
+        closed = best <= most
+        for i in range(begin[s], end[s]):
+            q = row_above(rows, i, unpaid[i], error, u)
+            if len(of_rows) > 0:
+                of_rows[i] = q
+            closed = closed and (q <= u[s] or u[s] == most)
+            best = q if i == begin[s] or q > best else best
+        out[s] = most if best > most else best
+        left += 0 if closed else 1
+    return left

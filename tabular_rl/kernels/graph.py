@@ -285,3 +285,47 @@ def isolate(pair_ptr, in_ptr, in_row, edges, row_state, away, into, queue, left,
         for j in range(in_ptr[s], in_ptr[s + 1]):
             size = drop_move(edges, row_state, in_row[j], away, into, queue, size, left, use)
     return size
+
+
+@kernel
+def count_rows(pair_ptr, gone, of_state, count):
+    """count(of_state(s)), 0 at first, ← how many rows of s, and of the states that are merged with it, are not gone."""
+    for s in range(len(of_state)):
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            if not gone[i]:
+                count[of_state[s]] += 1
+
+
+@kernel
+def list_rows(pair_ptr, gone, of_state, at, row_of):
+    """row_of ← the rows that are not gone, in the order of storage, those of of_state(s) from at(of_state(s)) on."""
+    for s in range(len(of_state)):
+        for i in range(pair_ptr[s], pair_ptr[s + 1]):
+            if not gone[i]:
+                row_of[at[of_state[s]]] = i
+                at[of_state[s]] += 1
+
+
+@kernel
+def take_rows(rows, given, of_state, last, ptr, to, chance, paid):
+    """Copy rows side by side, each to its place ptr(j), with of_state(s') for s' and 0 where that is -1.
+
+    `given` is (row_ptr, next_state, prob, reward), whose last is empty where outcomes have none. A row -1 leads to the
+    state `last`, and earns 0.
+    """
+    row_ptr, next_state, prob, reward = given
+    for j in range(len(rows)):
+        i = rows[j]
+        k2 = ptr[j]
+        if i < 0:
+            to[k2] = last
+            chance[k2] = 1.0
+            if len(reward) > 0:
+                paid[k2] = 0.0
+        else:
+            for k in range(row_ptr[i], row_ptr[i + 1]):
+                to[k2] = max(of_state[next_state[k]], 0)
+                chance[k2] = prob[k]
+                if len(reward) > 0:
+                    paid[k2] = reward[k]
+                k2 += 1

@@ -25,6 +25,10 @@ class Flow:
         """The states (S,), each after those that it leads to, but for ways that lead back to it."""
         return flow_order(self.mdp)
 
+    def know(self, order: Ints) -> None:
+        """Take an order (S,) that is known, in place of a search."""
+        self.__dict__["order"] = order
+
     @property
     def known_order(self) -> Ints | None:
         """The order where it was asked for: for a chain alone it is not worth a search."""

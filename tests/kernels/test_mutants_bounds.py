@@ -20,7 +20,14 @@ ALIKE = {
     # what is given is a number of states and of rows
     "decide: i = at(pair_ptr[0]) -> i = at(pair_ptr[1])",
 }
-BELOW = {"interval": ("next_up", "next_down"), "decide": ("next_down",), "step_up": ("next_up",)}
+BELOW = {
+    "interval": ("next_up", "next_down"),
+    "decide": ("next_down",),
+    "step_up": ("next_up",),
+    "row_above": ("next_up",),
+    "lift": ("next_up", "row_above"),
+    "close": ("next_up", "row_above"),
+}
 
 
 def calls(seed):
@@ -58,6 +65,7 @@ def calls(seed):
     )
     yield from decide_calls(rng, best, odd)
     yield from step_calls(seed)
+    yield from closing_calls(seed)
 
 
 def step_calls(seed):
@@ -93,6 +101,33 @@ def decide_calls(rng, best, odd):
         yield "decide", (pair_ptr, q, lower, off, chosen, listed, rng.random(2 * L) < 0.5, sole)
     one = np.array([0, 1], dtype=np.int32), q[:1], best[:1], off, np.zeros(1, dtype=np.int32)
     yield "decide", (*one, np.array([2]), np.array([False, True, True]), sole[:1])
+
+
+def closing_calls(seed):
+    """Values of a few sizes, so that many tie; all rows, or one a state; some held, some at the most or above it."""
+    rng, pair_ptr, row_ptr, next_state, prob, r = numbers(seed, S=8)
+    S, L = len(pair_ptr) - 1, len(r)
+    rows = row_ptr, next_state, np.round(4 * prob) / 4, np.round(r), (1.0, 0.5)[seed % 2], (-1.0) ** seed, ()
+    order, unpaid, begin = rng.permutation(S).astype(np.int32), rng.random(L) < 0.6, pair_ptr[:-1]
+    for u in (
+        rng.integers(0, 4, S) / 4,
+        rng.integers(-3, 2, S) + 0.0,
+        np.full(S, 2.0),
+        np.arange(S, 0.0, -1.0),
+    ):
+        for i in (0, L - 1, int(rng.integers(L))):
+            yield "row_above", (rows, i, bool(rng.random() < 0.5), 0.25 * (seed % 3), u)
+        for most in (0.0, 0.5, 2.0, math.inf):
+            for end in (pair_ptr[1:], np.minimum(begin + 1, pair_ptr[1:])):
+                span, error = (begin, end, rows, unpaid), 0.25 * float(rng.integers(0, 2))
+                yield "lift", (order, *span, error, most, rng.random(S) < 0.3, u)
+                for of_rows in (np.full(L, 7.0), np.zeros(0)):
+                    yield "close", (*span, error, most, u, of_rows, np.full(S, 7.0))
+        high = np.minimum(u + 9 * (rng.random(S) < 0.7), 9.0)
+        yield "close", (begin, pair_ptr[1:], rows, unpaid, 0.0, 9.0, high, np.zeros(0), np.full(S, 7.0))
+    one, alone = np.zeros(1, dtype=np.int32), (np.array([0, 1]), np.zeros(1, dtype=np.int32), np.ones(1))
+    single = (*alone, np.ones(1), 1.0, 1.0, ())
+    yield "close", (one, one + 1, single, unpaid[:1], 0.0, 9.0, np.ones(1), np.zeros(1), np.zeros(1))
 
 
 @functools.cache

@@ -165,6 +165,28 @@ def graph_calls(seed):
     label = rng.integers(0, 3, S).astype(np.int32)
     yield from move_calls(pair_ptr, in_ptr, in_row, edges, row_state, use)
     yield "drop_leaving", (*edges, row_state, label, np.full(S, -1, dtype=np.int32), left, use)
+    yield from merge_calls(rng, pair_ptr, row_ptr, next_state, weight)
+
+
+def merge_calls(rng, pair_ptr, row_ptr, next_state, prob):
+    """Yield the calls that make a model of some rows, where states are merged and some are not kept."""
+    S, L = len(pair_ptr) - 1, len(row_ptr) - 1
+    gone, of_state = rng.random(L) < 0.3, rng.integers(0, S // 2, S).astype(np.int32)
+    yield "count_rows", (pair_ptr, gone, of_state, np.zeros(S, dtype=np.int32))
+    count = np.bincount(np.repeat(of_state, np.diff(pair_ptr))[~gone], minlength=S)
+    first = (np.cumsum(count) - count).astype(np.int32)
+    yield "list_rows", (pair_ptr, gone, of_state, first, np.full(int(count.sum()), -7, dtype=np.int32))
+    rows = np.where(rng.random(L) < 0.3, -1, rng.integers(0, L, L)).astype(np.int32)
+    ptr = np.append(0, np.cumsum(np.where(rows < 0, 1, np.diff(row_ptr)[rows]))).astype(np.int32)
+    named = np.where(rng.random(S) < 0.3, -1, of_state).astype(np.int32)
+    for reward in (prob[:0], rng.normal(size=len(prob))):
+        made = np.full(int(ptr[-1]), -7, dtype=np.int32), np.full(int(ptr[-1]), 7.0)
+        paid = np.full(int(ptr[-1]) * bool(len(reward)), 7.0)
+        yield "take_rows", (rows, (row_ptr, next_state, prob, reward), named, S - 1, ptr, *made, paid)
+    zero, one = np.zeros(1, dtype=np.int32), np.ones(1)
+    for row in (zero, zero - 1):
+        given = np.array([0, 1]), zero, one, one + 1
+        yield "take_rows", (row, given, zero, 0, np.array([0, 1]), zero + 3, one + 3, one + 4)
 
 
 def flow_calls(seed):

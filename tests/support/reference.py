@@ -349,6 +349,37 @@ def isolate(pair_ptr, in_ptr, in_row, edges_, row_state, away, into, queue, left
     return len(lonely())
 
 
+def kept_rows(pair_ptr, gone, of_state):
+    """The rows that are not gone, each with the state that owns it now."""
+    owned = ((i, of_state[s]) for s in range(len(of_state)) for i in range(pair_ptr[s], pair_ptr[s + 1]))
+    return [(i, owner) for i, owner in owned if not gone[i]]
+
+
+def count_rows(pair_ptr, gone, of_state, count):
+    for _, owner in kept_rows(pair_ptr, gone, of_state):
+        count[owner] += 1
+
+
+def list_rows(pair_ptr, gone, of_state, at, row_of):
+    for i, owner in kept_rows(pair_ptr, gone, of_state):
+        row_of[at[owner]] = i
+        at[owner] += 1
+
+
+def take_rows(rows, given, of_state, last, ptr, to, chance, paid):
+    row_ptr, next_state, prob, reward = given
+    for i, first in zip(rows, ptr[:-1], strict=True):
+        outcomes = [(last, 1.0, 0.0)]
+        if i >= 0:
+            k = slice(row_ptr[i], row_ptr[i + 1])
+            earned = reward[k] if len(reward) else prob[k]
+            named = [max(of_state[s2], 0) for s2 in next_state[k]]
+            outcomes = [*zip(named, prob[k], earned, strict=True)]
+        for place, (s2, p, r) in enumerate(outcomes, first):
+            to[place], chance[place] = s2, p
+            paid[place : place + 1] = r
+
+
 # -- twins of kernels/episodes.py -----------------------------------------------------------------------------------
 
 

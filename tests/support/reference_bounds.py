@@ -66,3 +66,38 @@ def decide(pair_ptr, q, lower, off, chosen, listed, keep, sole):
             keep[rows[i]] = i in kept
         sole[s] = kept == [own] or own < 0
     return len(sole) - int(sole.sum())
+
+
+def row_above(rows, i, unpaid, error, u):
+    """The computed backup and its error, or the largest u(s') where nothing is earned and that is less."""
+    row_ptr, next_state, prob, r, gamma, sign, _ = rows
+    met = [(float(prob[k]), float(u[next_state[k]])) for k in range(row_ptr[i], row_ptr[i + 1])]
+    q = next_up(sign * r[i] + gamma * sum(p * x for p, x in met) + error)
+    return min([q, *[max(x for _, x in met)] * bool(unpaid)])
+
+
+def of_state(s, begin, end, rows, unpaid, error, u):
+    return {i: row_above(rows, i, unpaid[i], error, u) for i in range(begin[s], end[s])}
+
+
+def lift(order, begin, end, rows, unpaid, error, most, held, u):
+    """Each state that is not held takes its best row where that is more, but no more than `most`."""
+    rose = 0
+    for s in order:
+        if not held[s]:
+            x = min(most, max([u[s], *of_state(s, begin, end, rows, unpaid, error, u).values()]))
+            rose += x > u[s]
+            u[s] = x
+    return rose
+
+
+def close(begin, end, rows, unpaid, error, most, u, of_rows, out):
+    """The best row of each state, up to `most`, and how many states have a row that is not known to be worth less."""
+    left = 0
+    for s in range(len(out)):
+        q = of_state(s, begin, end, rows, unpaid, error, u)
+        for i, x in q.items():
+            of_rows[i : i + 1] = x
+        out[s] = min(most, max(q.values(), default=u[s]))
+        left += not (u[s] == most or (u[s] < most and all(x <= u[s] for x in q.values())))
+    return left

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.certificates import certifier
-from tabular_rl.certificates.certificate import Certificate
+from tabular_rl.certificates.certificate import Certificate, lifted
 from tabular_rl.certificates.conclusion import conclude
 from tabular_rl.errors import NumericalError
 from tabular_rl.model.graph.reduction import reduced, unreduced, zero_states
@@ -51,9 +51,10 @@ class Goal:
         self.sweeper = Sweeper(mdp, run, threads)
         self.total = reduced(self.sweeper, later=True) if policy is None else unreduced(mdp)
         self.model = self.total.quotient
-        self.certifier = certifier(mdp, policy, sweeper=self.sweeper, total=self.total)
         if self.model is not mdp:
             self.sweeper = self.sweeper.of(self.model)
+        # What is proven of the quotient holds in the model: `solution` lifts it.
+        self.certifier = certifier(self.model, policy, sweeper=self.sweeper, total=self.total.of_quotient())
         self.ends = bool(self.model.terminal.any())
         self.factor = mdp.problem.factor(mdp.gamma)
         self.reached, self.tidy = False, False  # tidy: the lowest of tying rows were tried
@@ -73,7 +74,7 @@ class Goal:
         """
         v, g = np.zeros(self.model.S), self.mdp.gamma
         if start_from is not None:
-            v = self.total.lower_values(self._tamed(checked_values(self.mdp, start_from)))
+            v = self._tamed(self.total.lower_values(checked_values(self.mdp, start_from)))
         elif self.ends and g < 1:
             worst = min(self.sweeper.rewards()[0], 0.0) / (1 - g)
             if worst < -FAR and self.policy is None:
@@ -89,7 +90,7 @@ class Goal:
             cut = np.clip(v, *self.certifier.limits())
         except Stop:
             return v
-        return np.where(self.mdp.terminal, 0.0, cut)
+        return np.where(self.model.terminal, 0.0, cut)
 
     def rows(self) -> Ints:
         """A policy to start from, should the run stop before its first sweep is over: one that ends, at γ = 1.
@@ -119,10 +120,9 @@ class Goal:
         noise = self._only_rounding(spread, v, sweep)
         if noise or self._worth_asking(spread):
             near = spread <= NEAR * self.certifier.noise(self.model, self.vmax)
-            self.certifier.quick, self.certifier.hurried = (
-                not noise and self.model.L > x for x in (QUICK, CHAINS)
-            )
-            self.certifier.early, self.certifier.wide = not (noise or near), 0.0
+            self.certifier.quick, self.certifier.early = self.model.L > QUICK, not (noise or near)
+            self.certifier.hurried = not noise and self.model.L > CHAINS
+            self.certifier.wide = 0.0
             rows = rows() if callable(rows) else rows
             # A policy that must end takes a proof of its own: that of the one to be answered is asked for first.
             self.tidy = self.mdp.problem.must_end and near
@@ -177,12 +177,12 @@ class Goal:
         v : (S') the values
         rows : (S') those that are, or would be, proven else; None for none
         """
-        model, total, judge = self.model, self.total, self.certifier
+        model, judge = self.model, self.certifier
         most = CHAINS if model.problem.must_end else TIDY
         if self.policy is not None or rows is None or not 0 < model.L <= most:
             return None
-        # The values that the certificate sweeps from, where it is of the model: nothing is swept again.
-        swept = judge.checked(v) if model is self.mdp else v
+        # The values that the certificate sweeps from: nothing is swept again.
+        swept = judge.checked(v)
         swept, _, best, chosen, low, high, _ = self.sweeper.backup(swept)
         margin = 2 * shared_error(model, self.sweeper.norm(swept)) + 2 * self.spread(low, high)
         near = self.sweeper.not_worse(swept, best - min(margin, 1e-3 * self.wanted))
@@ -191,8 +191,8 @@ class Goal:
         lowest = lowest_rows(model, near)
         if np.array_equal(lowest, rows):
             return None
-        before, lowest = (judge.rows, judge.last), total.lift_rows(lowest)
-        tidy = judge.certificate(total.lift_values(v), lowest)
+        before = judge.rows, judge.last
+        tidy = judge.certificate(v, lowest)
         used = judge.rows
         if tidy.width <= self.wanted and used is not None and np.array_equal(used, lowest):
             return tidy
@@ -226,8 +226,7 @@ class Goal:
 
     def certificate(self, v: Floats, rows: Ints) -> Certificate:
         """What is proven from values and, where a policy must end, from its rows."""
-        lifted = self.total.lift_rows(rows) if self.mdp.problem.must_end else None
-        return self.certifier.certificate(self.total.lift_values(v), lifted)
+        return self.certifier.certificate(v, rows if self.mdp.problem.must_end else None)
 
     def swept(self, sweeps: int, in_place: bool = False, start_from: Any = None) -> Solution:
         """The answer after sweeps of T, or of T_π, forward and backward in turn, until one is enough."""
@@ -267,11 +266,16 @@ class Goal:
         sole = certificate.proven_optimal is not None and certificate.proven_optimal.all()
         if self.reached and not self.tidy and not sole:
             own = rows if self.mdp.problem.must_end else self.certifier.rows
+            self.certifier.quick = self.model.L > QUICK
             tidy = self._of_lowest(v, own)
+            self.certifier.quick = False
             certificate = certificate if tidy is None else self.certifier.decided(tidy)
+        found = self.certifier.rows
         self.certifier.last = self.best = None  # with what was backed up they take more than the answer
         self.certifier.sweeper.close()
-        policy = self.policy or _found(self.mdp, self.certifier.rows)
+        if self.model is not self.mdp and found is not None:
+            certificate, found = lifted(self.total, certificate), self.total.lift_rows(found)
+        policy = self.policy or _found(self.mdp, found)
         task = "control" if self.policy is None else "prediction"
         return conclude(
             self.run, self.mdp, certificate, task=task, policy=policy, v=self.total.lift_values(v)

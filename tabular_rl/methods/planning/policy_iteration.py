@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tabular_rl.methods.planning._goal import Goal
+from tabular_rl.methods.planning._goal import QUICK, Goal
 from tabular_rl.methods.planning._lists import Lists
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rounding import shared_error
 from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
@@ -144,19 +145,35 @@ def policy_iteration(
 
 
 def _by_chains(goal: Goal, linear_solver: str) -> Improved:
-    """Evaluate the chain of each policy, then improve it."""
-    from tabular_rl.methods.exact.linear_solve import chain_values, improve
+    """Evaluate the chain of each policy, then improve it.
 
-    ahead = goal.mdp.problem.must_end and goal.model.S > AHEAD
+    At γ = 1 better values are carried back along paths by sweeps in place, in the order in which value flows, and the
+    rows that gain by them are exchanged too. Where that comes to rest, its values are looked at before one more chain
+    is solved.
+    """
+    from tabular_rl.methods.exact.linear_solve import CARRIED, chain_values, improve
+
+    model, sweeper = goal.model, goal.sweeper
+    ahead = goal.mdp.problem.must_end and model.S > AHEAD
     centred = not (goal.ends or goal.relative or goal.mdp.problem.must_end)
+    rested: Floats | None = None
 
     def improved(_: Floats, rows: Ints) -> tuple[Floats, bool, float, float]:
-        policy = Policy.partial(goal.model, rows=rows)  # its rows are those of sweeps
-        v = chain_values(goal.sweeper, policy, linear_solver, goal.run)
+        nonlocal rested
+        v, by_sweeps = rested, rested is not None
+        if v is None:
+            policy = Policy.partial(model, rows=rows)  # its rows are those of sweeps
+            v = chain_values(sweeper, policy, linear_solver, goal.run)
+            goal.run.did("linear solves")
         if centred:  # as the certificate does it, whose sweep is then the one that improves
             v -= v.max() / 2 + v.min() / 2
-        goal.run.did("linear solves")
-        return v, *improve(goal.sweeper, v, rows, ahead)
+        changed, low, high = improve(sweeper, v, rows)
+        rested = None
+        if ahead and changed:
+            noise, carried = 2 * shared_error(model, sweeper.norm(v)), v.copy()
+            if sweeper.carry_back(carried, rows, noise, CARRIED) and model.L > QUICK and not by_sweeps:
+                rested = carried
+        return v, changed or by_sweeps, low, high
 
     return improved
 

@@ -226,10 +226,15 @@ def flow_order(mdp: MDP) -> Ints:
     >>> flow_order(MDP([[[0, 1, 0]], [[0, 0, 1]], [[0, 0, 0]]], [[0], [0], [0]], 1, terminal=[2])).tolist()
     [2, 1, 0]
     """
-    _, _, place = Graph(mdp).searched()
+    place = flow_places(mdp)
     order = np.empty_like(place)
     order[place] = np.arange(mdp.S, dtype=order.dtype)
     return order
+
+
+def flow_places(mdp: MDP) -> Ints:
+    """Return the place of each state (S,) in the order of `flow_order`."""
+    return Graph(mdp).searched()[2]
 
 
 def end_components(mdp: MDP, row_mask: Mask | None = None) -> tuple[Ints, Mask]:
@@ -254,8 +259,10 @@ def end_components(mdp: MDP, row_mask: Mask | None = None) -> tuple[Ints, Mask]:
         if int(left.sum()) == before:
             break
     live = left > 0
-    out = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
-    out[live] = np.unique(labels[live], return_inverse=True)[1]
+    met = np.zeros(mdp.S + 1, dtype=bool)
+    met[labels[live]] = True
+    out = (np.cumsum(met, dtype=labels.dtype) - 1)[labels]
+    out[~live] = -1
     return out, graph.use
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_rl.errors import NoFiniteAnswer, NumericalError, quoted
+from tabular_rl.kernels._plain import kernels
 from tabular_rl.model.clock import phase
 from tabular_rl.model.fields import put, put_start
 from tabular_rl.model.graph.mean import largest_mean_sign
@@ -24,16 +25,19 @@ from tabular_rl.model.graph.search import (
     almost_surely_reaching,
     edges,
     end_components,
+    flow_places,
     recurring,
 )
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import Exact, RationalArray
-from tabular_rl.model.rows import Floats, Ints, lowest_rows, pointers, row_blocks
+from tabular_rl.model.rows import Floats, Ints, lowest_rows, places, pointers, row_blocks
 from tabular_rl.model.validation import facts_of_part
 
 if TYPE_CHECKING:
     from tabular_rl.solving.sweeps import Sweeper
+
+LARGE = 10_000  # states from which a sweep in another order than that of storage waits for what it reads
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +54,7 @@ class TotalReward:
     of_state (S,) the quotient's state of each state; row_of (L',) the row of each of its rows, -1 for staying;
     internal (L,) the rows inside of merged components; `must_end` says that every policy of the quotient ends surely,
     as far as is known: no end component is left. `signs` (L,) are those of the rewards, as `reward_signs` gives them.
+    `ordered` says that the states of the quotient stand in the order in which value flows.
     """
 
     mdp: MDP
@@ -59,18 +64,22 @@ class TotalReward:
     internal: Mask
     must_end: bool = False
     signs: NDArray[np.int8] | None = None
+    ordered: bool = False
 
     @cached_property
     def proper_rows(self) -> Ints:
-        """Rows (S',) of a policy that ends surely, by the shortest ways there are.
+        """Rows (S',) of a policy that ends surely: the first where all do, else by the shortest ways there are.
 
         Raises
         ------
         NoFiniteAnswer : with the states from which none does, and every policy pays without end
         """
-        mdp = self.mdp
+        mdp, quotient = self.mdp, self.quotient
+        if self.must_end:
+            first = np.where(quotient.terminal, -1, quotient.pair_ptr[:-1])
+            return first.astype(quotient.pair_ptr.dtype)
         with phase("graph"):
-            sure, proper = almost_surely_reaching(self.quotient, self.quotient.terminal)
+            sure, proper = almost_surely_reaching(quotient, quotient.terminal)
         if sure.all():
             return proper
         what = (
@@ -85,7 +94,20 @@ class TotalReward:
         """True where the quotient is not the model itself."""
         return self.quotient is not self.mdp
 
-    def lift_values(self, v: Floats) -> Floats:
+    def of_quotient(self) -> TotalReward:
+        """Return the same of the quotient, in which nothing is to be merged any more."""
+        if not self.merged:
+            return self
+        mdp, small = self.quotient, self.quotient.pair_ptr.dtype
+        states, rows = (np.arange(n, dtype=small) for n in (mdp.S, mdp.L))
+        none = np.zeros(mdp.L, dtype=bool)
+        signs = None if self.signs is None else np.append(self.signs, np.int8(0))[self.row_of]
+        made = TotalReward(mdp, mdp, states, rows, none, self.must_end, signs)
+        if "proper_rows" in self.__dict__:
+            made.__dict__["proper_rows"] = self.proper_rows
+        return made
+
+    def lift_values(self, v: NDArray[Any]) -> NDArray[Any]:
         """Return values of the quotient (S',) for each state of the model (S,)."""
         return v[self.of_state] if self.merged else v
 
@@ -106,13 +128,16 @@ class TotalReward:
         if not self.merged:
             return rows
         mdp = self.mdp
-        chosen = self.row_of[rows[rows >= 0]]
+        chosen = np.full(len(rows), -1, dtype=mdp.pair_ptr.dtype)
+        chosen[rows >= 0] = self.row_of[rows[rows >= 0]]
         leaves = chosen[chosen >= 0]
         at = mdp.pair_state[leaves]
         target = np.zeros(mdp.S, dtype=bool)
         target[at] = True
-        _, inside = almost_surely_reaching(mdp, target, self.internal)
-        out = np.where(inside >= 0, inside, lowest_rows(mdp, self.internal))
+        out = lowest_rows(mdp, self.internal)
+        if ((out >= 0) & ~target & (chosen >= 0)[self.of_state]).any():  # ways to where a component is left
+            _, inside = almost_surely_reaching(mdp, target, self.internal)
+            out = np.where(inside >= 0, inside, out)
         out[at] = leaves
         return out.astype(mdp.pair_ptr.dtype)
 
@@ -174,6 +199,9 @@ def total_reward(sweeper: Sweeper, exactly: bool = False, later: bool = False) -
         _refuse_recurring(total, signs, sweeper, exactly)
     if not (ends or (later and (signs < 0).all())):
         total.proper_rows  # noqa: B018  (it raises where there are none)
+    if total.ordered:
+        quotient = total.quotient
+        sweeper.of(quotient).flow.know(np.arange(quotient.S, dtype=quotient.pair_ptr.dtype))
     return total
 
 
@@ -241,95 +269,95 @@ def _names(mdp: MDP, mask: Mask) -> list[str]:
 
 
 def _merge(mdp: MDP, label: Ints, internal: Mask) -> TotalReward:
-    """Merge each component into its lowest state; `internal` (L,) are its rows that go."""
+    """Merge each component into one state; `internal` (L,) are its rows that go.
+
+    States keep their order. Those of a large model stand in the order in which value flows, so that a sweep in that
+    order reads what lies side by side.
+    """
     small = mdp.pair_ptr.dtype
     if not internal.any():
         every = np.arange(mdp.S, dtype=small)
         return TotalReward(mdp, mdp, every, np.arange(mdp.L, dtype=small), internal)
+    ordered = mdp.S > LARGE
+    place = flow_places(mdp) if ordered else np.arange(mdp.S, dtype=small)
     member = np.flatnonzero(label >= 0)
-    lowest = np.full(int(label.max()) + 1, mdp.S, dtype=np.int64)
-    np.minimum.at(lowest, label[member], member)
-    head = np.arange(mdp.S)
-    head[member] = lowest[label[member]]
-    heads = np.flatnonzero(head == np.arange(mdp.S))
-    new = np.full(mdp.S, -1, dtype=small)
-    new[heads] = np.arange(len(heads), dtype=small)
-    of_state = new[head]
+    first = np.full(int(label.max()) + 1, -1 if ordered else mdp.S, dtype=small)
+    (np.maximum if ordered else np.minimum).at(first, label[member], place[member])
+    at = place.copy()
+    at[member] = first[label[member]]
+    heads = np.zeros(mdp.S, dtype=bool)
+    heads[at] = True
+    of_state = (np.cumsum(heads, dtype=small) - 1)[at].astype(small)
+    states = int(of_state.max()) + 1
 
-    rows = np.flatnonzero(~internal)
-    owner = of_state[mdp.pair_state[rows]]
-    left = np.bincount(owner, minlength=len(heads))
-    component = label[heads] >= 0
-    stays = np.flatnonzero(component & (left > 0))
-    terminal = mdp.terminal[heads] | (component & (left == 0))
+    left = np.zeros(states + 1, dtype=small)
+    search = kernels("graph", mdp.K, mdp.L)
+    search.count_rows(mdp.pair_ptr, internal, of_state, left)
+    component, terminal = np.zeros(states, dtype=bool), np.zeros(states, dtype=bool)
+    component[of_state[member]] = True
+    terminal[of_state[mdp.terminal]] = True
+    terminal |= component & (left[:-1] == 0)
+    stays = np.flatnonzero(component & (left[:-1] > 0))
+    left[stays] += 1
     if stays.size:  # to one more state, that stands for staying
-        rows = np.concatenate([rows, np.full(len(stays), -1)])
-        owner = np.concatenate([owner, stays.astype(small)])
-        terminal = np.append(terminal, True)
-    order = np.argsort(owner, kind="stable")
-    rows, owner = rows[order], owner[order]
+        left, terminal = np.append(left, left[-1:]), np.append(terminal, True)
+    pair_ptr = pointers(left[:-1], small)
+    row_of = np.full(int(pair_ptr[-1]), -1, dtype=small)
+    search.list_rows(mdp.pair_ptr, internal, of_state, pair_ptr[:-1].copy(), row_of)
     names = None
     if mdp.states.given and mdp.S <= 100_000:
-        names = [mdp.states[s] for s in heads.tolist()]
+        names = [""] * states
+        for s in range(mdp.S - 1, -1, -1):  # a component has the name of its first state
+            names[of_state[s]] = mdp.states[s]
         if stays.size:
             names.append(next(n for n in ("stay" + "'" * i for i in range(mdp.S + 1)) if n not in mdp.states))
-    quotient = _made_of(mdp, rows, owner, of_state, terminal, names)
-    return TotalReward(mdp, quotient, of_state, rows.astype(small), internal)
+    quotient = _made_of(mdp, row_of, pair_ptr, of_state, terminal, names)
+    return TotalReward(mdp, quotient, of_state, row_of, internal, ordered=ordered)
 
 
 def _part(mdp: MDP, states: Ints, rows: Ints) -> MDP:
     """The states of an end component and its rows as a model of its own."""
     of_state = np.full(mdp.S, -1, dtype=mdp.pair_ptr.dtype)
     of_state[states] = np.arange(len(states))
-    owner = of_state[mdp.pair_state[rows]]
-    return _made_of(mdp, rows, owner, of_state, np.zeros(len(states), dtype=bool), None)
+    pair_ptr = pointers(
+        np.bincount(of_state[mdp.pair_state[rows]], minlength=len(states)), mdp.pair_ptr.dtype
+    )
+    rows = rows.astype(mdp.pair_ptr.dtype)
+    return _made_of(mdp, rows, pair_ptr, of_state, np.zeros(len(states), dtype=bool), None)
 
 
 def _made_of(
-    mdp: MDP, rows: Ints, owner: Ints, of_state: Ints, terminal: Mask, names: list[str] | None
+    mdp: MDP, rows: Ints, pair_ptr: Ints, of_state: Ints, terminal: Mask, names: list[str] | None
 ) -> MDP:
-    """The model of some rows (-1: reward 0 to the last state) of the states `owner`, its next states renamed.
+    """The model of some rows (-1: reward 0 to the last state), those of each state side by side.
 
-    An impossible outcome to a state that is not kept goes to state 0.
+    Next states are renamed. An impossible outcome to a state that is not kept goes to state 0.
     """
-    S = len(terminal)
-    real = rows >= 0
-    at = np.where(real, rows, 0)
-    length = np.where(real, (mdp.row_ptr[at + 1] - mdp.row_ptr[at]).astype(np.int64), 1)
-    row_ptr = pointers(length)
-    begin = np.where(real, mdp.row_ptr[at].astype(np.int64), mdp.K)
-    # Outcome mdp.K stands for the one of staying.
-    source = np.repeat(begin - row_ptr[:-1], length) + np.arange(row_ptr[-1])
-    new = np.full(len(source), S - 1, dtype=mdp.pair_ptr.dtype)
-    old = source < mdp.K
-    new[old] = of_state[mdp.next_state[source[old]]]
-    new[new < 0] = 0
-
-    def taken(array: Any, index: Ints, ok: Mask, other: Any) -> Any:
-        if array is None:
-            return None
-        if isinstance(array, RationalArray):
-            return RationalArray(taken(array.num, index, ok, other), taken(array.den, index, ok, 1))
-        out = np.full(len(index), other, dtype=array.dtype)
-        out[ok] = array[index[ok]]
-        return out
-
-    exact = mdp.exact
+    S, real, exact = len(terminal), rows >= 0, mdp.exact
+    size = np.where(real, (mdp.row_ptr[1:] - mdp.row_ptr[:-1])[rows], 1)
+    row_ptr = pointers(size, mdp.row_ptr.dtype)
+    new, prob = np.empty(int(row_ptr[-1]), dtype=mdp.pair_ptr.dtype), np.empty(int(row_ptr[-1]))
+    paid = mdp.reward is not None
+    reward = np.empty(len(new) if paid else 0)
+    given = mdp.row_ptr, mdp.next_state, mdp.prob, mdp.reward if paid else mdp.r[:0]
+    kernels("graph", mdp.K, mdp.L).take_rows(rows, given, of_state, S - 1, row_ptr, new, prob, reward)
     if exact is not None:
+        at = np.where(real, mdp.row_ptr[:-1][rows], mdp.K).astype(np.int64)
+        source = places(at, size)  # outcome mdp.K stands for the one of staying
+        old = source < mdp.K
         exact = Exact(
-            prob=taken(exact.prob, source, old, 1),
-            reward=taken(exact.reward, source, old, 0),
-            r=taken(exact.r, rows, real, 0),
+            prob=_taken(exact.prob, source, old, 1),
+            reward=_taken(exact.reward, source, old, 0),
+            r=_taken(exact.r, rows, real, 0),
         )
-    pair_ptr = pointers(np.bincount(owner, minlength=S))
     made = MDP.from_rows(
         pair_ptr=pair_ptr,
-        pair_action=np.arange(len(rows)) - pair_ptr[owner],
+        pair_action=np.arange(len(rows), dtype=pair_ptr.dtype) - pair_ptr[:-1].repeat(np.diff(pair_ptr)),
         row_ptr=row_ptr,
         next_state=new,
-        prob=taken(mdp.prob, source, old, 1.0),
-        reward=taken(mdp.reward, source, old, 0.0),
-        r=taken(mdp.r, rows, real, 0.0),
+        prob=prob,
+        reward=reward if paid else None,
+        r=np.where(real, mdp.r[rows], 0.0),
         gamma=mdp.gamma_exact,
         terminal=terminal,
         states=names,
@@ -343,6 +371,15 @@ def _made_of(
     put_start(made, None)
     put(made, _facts=facts_of_part(made, mdp))
     return made
+
+
+def _taken(array: Any, index: Ints, real: Mask, other: int) -> Any:
+    """The rationals at places that are real, and another number at those that are not."""
+    if array is None:
+        return None
+    num, den = (np.full(len(index), x, dtype=part.dtype) for x, part in ((other, array.num), (1, array.den)))
+    num[real], den[real] = array.num[index[real]], array.den[index[real]]
+    return RationalArray(num, den)
 
 
 # -- a given policy ---------------------------------------------------------------------------------------------
