@@ -109,19 +109,13 @@ class ClosedBounds:
         vmax = GROWN * sweeper.norm(u)
         if not math.isfinite(vmax) or self.large.beyond(shared_reward(mdp, vmax))[0].size:
             return None  # rows with an error of their own
-        error, unpaid = shared_error(mdp, vmax), side * self.signs <= 0
-        *read, sign, width = sweeper.read
-        rows, kernel = (*read, side * sign, width), kernels("bounds", mdp.K, mdp.L)
-        before = math.inf
+        closing, before = (side * self.signs <= 0, shared_error(mdp, vmax), most, held), math.inf
         for sweep in range(SWEEPS):
-            rose = kernel.lift(self.order, *span, rows, unpaid, error, most, held, u)
-            sweeper.check_stop()
+            rose = sweeper.lift(self.order, span, side, closing, u)
             if not rose or (sweep >= SEEN and rose * FEW > mdp.S and rose > FALLING * before):
                 break
             before = rose
         if rose or not sweeper.norm(u) <= vmax:
             return None
         out = np.empty(mdp.S)
-        left = kernel.close(*span, rows, unpaid, error, most, u, of_rows, out)
-        sweeper.check_stop()
-        return None if left else out
+        return None if sweeper.exceeding(span, side, closing, u, of_rows, out) else out

@@ -165,7 +165,7 @@ class Sweeper:
     # -- backups ------------------------------------------------------------------------------------------------
 
     @property
-    def read(self) -> tuple[Any, ...]:
+    def _read(self) -> tuple[Any, ...]:
         """The rows as the kernels of backups read them: one tuple, so that what is made of it can be kept."""
         if self._of is not self.rows:
             self._of, self._tuple = self.rows, (*self.rows, self.width)
@@ -189,7 +189,7 @@ class Sweeper:
         Where `out` is v itself, states are backed up in turn, in one direction or the other, and each new value is
         used at once (Gauss-Seidel). So it is in `policy`.
         """
-        backup, ptr, rows = self.kernels.optimal_backup, self.pair_ptr, self.read
+        backup, ptr, rows = self.kernels.optimal_backup, self.pair_ptr, self._read
         return self.each(lambda *block: backup(ptr, rows, v, *block, chosen, out), out is v, forward)
 
     def knows(self, v: Floats) -> bool:
@@ -204,7 +204,7 @@ class Sweeper:
         """Sweep once from v (S,), and keep all that it says: what is asked of the same values next costs no sweep."""
         if self.last is not None and self.knows(v):
             return self.last
-        S, rows, ptr, full, seen = self.mdp.S, self.read, self.pair_ptr, self.kernels.full_backup, v
+        S, rows, ptr, full, seen = self.mdp.S, self._read, self.pair_ptr, self.kernels.full_backup, v
         q, best, chosen = np.empty(len(rows[3])), np.empty(S), np.empty(S, dtype=ptr.dtype)
         kinds = self.kinds
         if kinds is not None:
@@ -258,7 +258,7 @@ class Sweeper:
 
     def policy(self, policy: Policy, v: Floats, out: Floats, forward: bool = True) -> tuple[float, float]:
         """out ← T_π v; return min and max of T_π v - v over states with actions."""
-        rows = self.read
+        rows = self._read
         if policy.rows is not None:
             backup, chosen = self.kernels.chosen_backup, policy.rows
             return self.each(lambda *block: backup(rows, chosen, v, *block, out), out is v, forward)
@@ -300,7 +300,7 @@ class Sweeper:
         """The backed-up values of the rows of states first ≤ s < last."""
         ptr = self.pair_ptr
         q = np.empty(int(ptr[last]) - int(ptr[first]))
-        self.kernels.row_backup(ptr, self.read, v, first, last, q)
+        self.kernels.row_backup(ptr, self._read, v, first, last, q)
         return q
 
     def step_up(self, u: Floats, error: float, own: Floats, q: Floats, upper: Floats) -> None:
@@ -312,14 +312,54 @@ class Sweeper:
         error, own : E of all rows; or own (L,) of each, where that is not empty
         q, upper : (L,) and (S,), which are filled
         """
-        step_up, ptr, rows = kernels("bounds", self.mdp.K, self.mdp.L).step_up, self.pair_ptr, self.read
+        step_up, ptr, rows = kernels("bounds", self.mdp.K, self.mdp.L).step_up, self.pair_ptr, self._read
         self.each(lambda first, last, _step, _span: step_up(ptr, rows, u, first, last, error, own, q, upper))
+
+    def lift(
+        self, order: NDArray[Any], span: tuple[Any, Any], side: int, closing: tuple[Any, ...], u: Floats
+    ) -> int:
+        """u(s) ← the most that one of its rows can be worth, where that is more, in turn; return how many rose.
+
+        Parameters
+        ----------
+        order : (S,) the states
+        span : (S,) and (S,): the first row of each state that counts, and the one after the last
+        side : -1 turns the signs of rewards, and so makes lower bounds -u
+        closing : rows (L,) that earn nothing, E of all rows, what no u(s) exceeds, and states (S,) that are left
+        u : (S,) changed in place
+        """
+        lift = kernels("bounds", self.mdp.K, self.mdp.L).lift
+        unpaid, error, most, held = closing
+        rose: int = lift(order, *span, self._sided(side), unpaid, error, most, held, u)
+        self.check_stop()
+        return rose
+
+    def exceeding(
+        self, span: tuple[Any, Any], side: int, closing: tuple[Any, ...], u: Floats, q: Floats, out: Floats
+    ) -> int:
+        """out(s) ← the most that one of its rows can be worth, q that of each; return how many exceed u(s).
+
+        Parameters
+        ----------
+        span, side, closing, u : as in `lift`
+        q, out : (L,), or an empty one for none, and (S,), which are filled
+        """
+        close = kernels("bounds", self.mdp.K, self.mdp.L).close
+        unpaid, error, most, _ = closing
+        left: int = close(*span, self._sided(side), unpaid, error, most, u, q, out)
+        self.check_stop()
+        return left
+
+    def _sided(self, side: int) -> tuple[Any, ...]:
+        """The rows with rewards in the sign of maximisation, or against it (-1)."""
+        *rows, sign, width = self._read
+        return (*rows, side * sign, width)
 
     def changes(self, v: Floats) -> tuple[Floats, Floats]:
         """r + γ Σ p (v(s') - v(s)) of all rows (L,), and γ Σ p |v(s') - v(s)|, of which it is rounded by some ulps."""
         change, met = np.empty(len(self.rows[3])), np.empty(len(self.rows[3]))
         for first, last in self.blocks:
-            self.kernels.row_changes(self.pair_ptr, self.read, v, first, last, change, met)
+            self.kernels.row_changes(self.pair_ptr, self._read, v, first, last, change, met)
             self.check_stop()
         return change, met
 
@@ -329,7 +369,7 @@ class Sweeper:
             return np.asarray(self.last.q[rows])
         q, step = np.empty(len(rows)), 1 << 16
         for i in range(0, len(rows), step):
-            self.kernels.listed_backup(self.read, rows[i : i + step], v, q[i : i + step])
+            self.kernels.listed_backup(self._read, rows[i : i + step], v, q[i : i + step])
             self.check_stop()
         return q
 
