@@ -28,6 +28,10 @@ def reduced(sweeper: Sweeper, exactly: bool = False, later: bool = False) -> Tot
     exactly : decide in rational arithmetic what floats leave open
     later : where every row pays, leave it to `proper_rows`, when that is asked for, to raise
 
+    Returns
+    -------
+    TotalReward, whose `quotient` is that model.
+
     Raises
     ------
     NoFiniteAnswer : with the states where the optimal value is not finite

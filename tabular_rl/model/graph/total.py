@@ -167,6 +167,10 @@ def total_reward(sweeper: Sweeper, exactly: bool = False, later: bool = False) -
     exactly : slow, for components of many states
     later : where every row pays, leave it to `proper_rows`, when that is asked for, to raise
 
+    Returns
+    -------
+    TotalReward, whose `quotient` is that model.
+
     Raises
     ------
     NoFiniteAnswer : with the states of a component whose largest mean reward is positive (+∞), or exactly 0 with
