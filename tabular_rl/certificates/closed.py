@@ -28,10 +28,8 @@ from tabular_rl.solving.sweeps import Sweeper
 
 SWEEPS = 40  # that carry back what is missing, at most
 SEEN = 2  # sweeps before their speed is judged
-FEW, FALLING = (
-    12,
-    0.9,
-)  # one state in so many may rise again and again; of more, fewer have to from sweep to sweep
+FEW = 12  # one state in so many may rise again and again
+FALLING = 0.9  # of the states that rise may rise in the next sweep, where they are more
 GROWN = 1 + 2.0**-10  # times the largest value of a bound, at most, as it rises
 
 
@@ -47,10 +45,8 @@ class ClosedBounds:
     def __init__(self, sweeper: Sweeper, signs: NDArray[np.int8]) -> None:
         self.sweeper, self.mdp, self.signs = sweeper, sweeper.mdp, signs
         self.large = LargeRewards(self.mdp)
-        order = sweeper.flow.known_order
-        self.order = (
-            np.arange(self.mdp.S - 1, -1, -1, dtype=self.mdp.pair_ptr.dtype) if order is None else order
-        )
+        order, backward = sweeper.flow.known_order, np.arange(self.mdp.S - 1, -1, -1)
+        self.order = backward.astype(self.mdp.pair_ptr.dtype) if order is None else order
 
     def certificate(
         self, x: tuple[Floats, Floats], rows: Ints, ceiling: float, held: Mask, wanted: float

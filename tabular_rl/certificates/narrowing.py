@@ -32,10 +32,8 @@ class Narrowing:
         self.ends = bool(sweeper.mdp.terminal.any())
         self.gamma = float(up(sweeper.mdp.gamma)) if sweeper.mdp.gamma < 1 else 1.0
         self.listed: Ints | None = None
-        self.origin, self.slack = (
-            np.zeros(0),
-            0.0,
-        )  # the rows left out are more than slack below the best there
+        # The rows left out are more than `slack` below the best at `origin`.
+        self.origin, self.slack = np.zeros(0), 0.0
         self.spread = self.looked = math.inf
         self.wider = WIDER
 

@@ -21,9 +21,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
 
 TINY = 128  # outcomes up to which plain Python looks at a model more quickly than NumPy does
-FEW = (
-    20_000  # outcomes from which on kernels save more time than it takes to load them, where Numba is loaded,
-)
+FEW = 20_000  # outcomes from which on kernels save more time than it takes to load them, where Numba is,
 MANY = 100_000  # and where it is not
 BLOCK = 1 << 18  # outcomes looked at together when a model is validated: the processor's cache holds them
 LARGEST = 1e300  # rewards beyond it overflow in sums

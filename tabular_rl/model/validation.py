@@ -148,9 +148,8 @@ class _Look:
         self.pairs()
         self.least = np.full(mdp.S, math.inf)  # R_i of the row of each state where it is smallest
         kinds = mdp.kinds if self.kernels and mdp.K >= FEW else None
-        self.known = (
-            np.zeros(0, dtype=bool) if kinds is None else kinds.known
-        )  # their sums are those of earlier rows
+        # Rows whose sums are those of earlier rows.
+        self.known = np.zeros(0, dtype=bool) if kinds is None else kinds.known
 
     def place(self, row: int) -> dict[str, Any]:
         mdp, a = self.mdp, int(self.mdp.pair_action[row])

@@ -299,9 +299,8 @@ def _bound_text(solution: Solution) -> str:
     if tolerance is not None:
         relative = " of the largest value" if solution.options.get("relative") else ""
         wide = interval_width(solution)
-        size = (
-            f"interval {rounded_up(wide)} wide, " if wide >= TINY else ""
-        )  # below, it would repeat the bound
+        # Below, it would repeat the bound.
+        size = f"interval {rounded_up(wide)} wide, " if wide >= TINY else ""
         asked = f" ({size}tolerance {spell_float(tolerance)}{relative})"
     if not math.isfinite(solution.bound):
         sides = [x for x in (solution.lower, solution.upper) if x is not None]

@@ -11,7 +11,7 @@ import math
 import weakref
 from collections import Counter
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,7 +53,22 @@ class Pattern(NamedTuple):
         return self.entries * len(self.earlier) / max(len(self.order), 1)
 
 
-Made = Callable[[], Pattern]
+class Made:
+    """A pattern that is made when it is first called for, and kept until it is to be forgotten."""
+
+    def __init__(self, make: Callable[[], Pattern]) -> None:
+        self._make = make
+        self._pattern: Pattern | None = None
+
+    def __call__(self) -> Pattern:
+        """Return the pattern."""
+        if self._pattern is None:
+            self._pattern = self._make()
+        return self._pattern
+
+    def forget(self) -> None:
+        """Let the pattern go; it is made again when it is called for."""
+        self._pattern = None
 
 
 def elimination_patterns(
@@ -108,8 +123,8 @@ def _natural(mdp: MDP) -> list[Made]:
             plain = np.flatnonzero(~hub & ~mdp.terminal).astype(np.int32)
             hubs = np.flatnonzero(hub)
             return [
-                cache(partial(_band, mdp.S, plain, hubs, down, up)),
-                cache(partial(_band, mdp.S, plain[::-1], hubs, up, down)),
+                Made(partial(_band, mdp.S, plain, hubs, down, up)),
+                Made(partial(_band, mdp.S, plain[::-1], hubs, up, down)),
             ]
     return []
 
@@ -171,7 +186,7 @@ def _of_least_degree(mdp: MDP, most: int | None, check: Callable[[], None]) -> l
     outside, hubs = hub | mdp.terminal, np.flatnonzero(hub).astype(np.int32)
     most = FEW * S if most is None else most
     pattern = least_degree_pattern(ptr, out, outside, most, check, hubs, EDGES if few else math.inf)
-    return [] if pattern is None else [lambda: pattern]
+    return [] if pattern is None else [Made(lambda: pattern)]
 
 
 def least_degree_pattern(

@@ -59,7 +59,7 @@ def read_umb(file: BinaryIO, asked: Asked) -> MDP:
 def _opened(file: BinaryIO) -> Any:
     """Return what umbi reads; it takes the name of a file."""
     try:
-        from umbi import umb  # type: ignore[import-not-found,unused-ignore]
+        from umbi import umb  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
         raise MissingExtra(EXTRA) from None
     name = getattr(file, "name", None)

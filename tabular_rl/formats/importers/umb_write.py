@@ -29,7 +29,7 @@ def write_umb(mdp: MDP, file: BinaryIO) -> None:
     ModelError : umbi cannot write it, such as fractions with too many digits
     """
     try:
-        from umbi import ats  # type: ignore[import-not-found,unused-ignore]
+        from umbi import ats  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
         raise MissingExtra(EXTRA) from None
     with tempfile.TemporaryDirectory() as folder:

@@ -106,7 +106,8 @@ class Elimination:
         if margin < math.inf:
             self.patterns = [*self.patterns[1:], self.patterns[0]]
             if self.crowded:
-                self._forget(self.patterns[1:])
+                for other in self.patterns[1:]:
+                    other.forget()
         pattern = self.patterns[0]()
         if len(pattern.column) > len(self.factors[0]) or len(self.work) < n:
             self.factors = self._room(len(pattern.column), n)
@@ -149,12 +150,8 @@ class Elimination:
         if self.crowded:
             self.factors, self.factors_of = self._room(0, 0), None
             self.work = self.x = self.work[:0].copy()
-            self._forget(self.patterns)
-
-    def _forget(self, patterns: list[Made]) -> None:
-        """Let patterns go that are made in one pass: the next linear solve in their order makes them again."""
-        for made in patterns:
-            getattr(made, "cache_clear", int)()
+            for made in self.patterns:
+                made.forget()
 
     def improved(self, v: Floats, chosen: Ints) -> tuple[Floats, int, float, float]:
         """Evaluate the chosen rows, and exchange those that are worse by more than rounding.

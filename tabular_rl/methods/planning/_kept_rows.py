@@ -22,10 +22,8 @@ SOON = 2  # the same where many are to come
 TINY = 1e-200  # a step of codes that is not below it can be divided by
 COARSE = 1 << 18  # states from which values leave a processor's cache, and codes of one or two bytes do not
 STEPS = 255  # from the least to the largest code of a change
-FINE_STEPS, FINE = (
-    65535,
-    0.01,
-)  # the same of values, and the share of a span of changes that such a step may be
+FINE_STEPS = 65535  # the same of values
+FINE = 0.01  # of a span of changes: so large may such a step be
 
 
 class Sample(NamedTuple):

@@ -17,10 +17,8 @@ ROUNDS = 20  # of looking for states that some row may lead to one in line
 OUTCOMES_OF_A_CALL = 1 << 20
 SHARE = 0.5  # of what the model takes that may be work space: rows of a grid of any size find room in it
 ROOM = 150_000_000  # bytes beside that; with compiled code they are 200 MB
-VALUES, PROOF = (
-    64,
-    64,
-)  # bytes a state that the search takes beside packed rows; that a proof takes, and 9 a row
+VALUES = 64  # bytes a state that the search takes beside packed rows
+PROOF = 64  # bytes a state that a proof takes, and 9 a row
 KINDS = 256  # of rows, at most: their numbers stay in the cache
 
 
@@ -225,12 +223,10 @@ class Packed(Sweeps):
         self.by_state, self.index = v, np.uint32 if mdp.next_state.dtype == np.int32 else np.uint64
         self.packed: Any = None
         self.own: Any = None
-        self.of_kinds = self.crowded = (
-            False  # whether rows are kinds; whether a proof finds no room beside all this
-        )
-        self.held: Ints | None = (
-            None  # the chosen row of each state, where all that can be made again was let go
-        )
+        # Whether rows are kinds; whether a proof finds no room beside all this.
+        self.of_kinds = self.crowded = False
+        # The chosen row of each state, where all that can be made again was let go.
+        self.held: Ints | None = None
         self._begin(mdp.pair_ptr[:-1])
         self.blocks = blocks(self.ptr.astype(np.int64) * W, line.without_rows, mdp.S)
 
