@@ -94,16 +94,14 @@ class DiscountedCertifier(Certifier):
         """
         if v is self._checked:
             return v
+        v = np.asarray(v, dtype=np.float64)
         low, high = (math.nan, math.nan) if self.ends else self.sweeper.extent(v)
         middle = high / 2 + low / 2
         if not math.isfinite(middle):
             return super().checked(v)
         if abs(middle) > (high / 2 - low / 2) / 16:
-            v, low, high = (
-                v - middle,
-                low - middle,
-                high - middle,
-            )  # to subtract a number is monotonic, rounded or not
+            # Subtraction is monotonic, rounded or not.
+            v, low, high = v - middle, low - middle, high - middle
         else:
             v = np.array(v, dtype=np.float64)
         self._checked = self.sweeper.keep(v, (low, high))

@@ -511,9 +511,8 @@ class Sweeper:
             return self._known[1]
         if not v.size:
             return 0.0, 0.0
-        return float(np.minimum.reduce(v)), float(
-            np.maximum.reduce(v)
-        )  # np.max would look twice at a small v
+        # np.max would look twice at a small v.
+        return float(np.minimum.reduce(v)), float(np.maximum.reduce(v))
 
     def keep(self, v: Floats, extent: tuple[float, float]) -> Floats:
         """Make v read-only, and remember its least and its largest value."""

@@ -66,6 +66,8 @@ def monte_carlo_checks(seed, importance, first, restart):
     mdp, S, longest = case.mdp, case.mdp.S, (2, 4, 20)[seed % 3]
     rho = np.where(rng.random(mdp.L) < 0.2, 0.0, case.rho) if seed % 4 == 3 else case.rho
     walk = case.walk(per_step=per_step, rho=rho, episode_steps=longest * restart)
+    if importance == 1:  # n is a sum of ratios
+        walk = walk._replace(step_size=walk.step_size[:4])
     tables, zeros, none = case.copied(), np.zeros(2, dtype=np.int64), np.zeros(0, dtype=np.int64)
     counts = monte_carlo.Counts(np.zeros((2, S)), tables["visits"], tables["total"], tables["since"])
     rows, rewards = rng.integers(0, mdp.L, (2, longest)), rng.normal(size=(2, longest))

@@ -33,7 +33,17 @@ SWEEPS = 40  # that the values may need to be proven; where they need more, some
 
 
 def fits(mdp: MDP, policy: Policy, facts: Facts) -> bool:
-    """Whether a policy takes one action a state, in a discounted model that has no long rows and no quick solution."""
+    """Return whether a policy takes one action a state, in a discounted model without long rows or a quick solution.
+
+    Parameters
+    ----------
+    mdp, policy : the model, and the policy whose values are meant
+    facts : what `auto` knows of the model: a model that is not scattered is solved quickly
+
+    Returns
+    -------
+    True where `by_little` and `by_chain` take the policy.
+    """
     plain = policy.rows is not None and not policy.timed and not mdp.problem.timed
     if not plain or mdp.gamma == 1 or mdp.S <= SMALL or LONG * mdp.L < mdp.K:
         return False
@@ -78,7 +88,17 @@ def side_by_side(mdp: MDP, policy: Policy) -> Sweeper:
 
 
 def chain_model(mdp: MDP, policy: Policy, alone: Sweeper | None = None) -> MDP:
-    """The model of the rows that a policy takes, one a state; `alone` is a sweeper over them, where there is one."""
+    """Return the model of the rows that a policy takes, one a state.
+
+    Parameters
+    ----------
+    mdp, policy : the model, and one action a state
+    alone : a sweeper over those rows, where there is one
+
+    Returns
+    -------
+    MDP of one action, whose optimal values are those of the policy.
+    """
     assert policy.rows is not None
     live = policy.rows >= 0
     row_ptr, to, prob, r, *_ = (alone or side_by_side(mdp, policy)).rows
