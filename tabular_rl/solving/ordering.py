@@ -27,6 +27,7 @@ HUBS = 8  # at most: each is a row and a column of the factors
 FEW = 6  # entries of a factor, a state, up to which it is worth having
 EDGES = 1.25  # pairs of neighbours, a state, up to which the order of least degree is tried
 SAMPLE = 500  # states whose successors are counted first
+CLEARLY, MET = 1.1, 4  # times as many in a sample, of states that are met at most so often in it
 READ = 1 << 21  # list entries read between two looks at the clock
 
 _last: tuple[Any, ...] = ()  # what was found last, and for which arrays
@@ -170,7 +171,7 @@ def _place(S: int, order: Ints) -> Ints:
 def _of_least_degree(mdp: MDP, most: int | None, check: Callable[[], None]) -> list[Made]:
     """The order that takes next a state with the fewest neighbours; nothing where there would be too many entries."""
     S, few = mdp.S, most is None
-    if few and _successors(mdp, max(S // SAMPLE, 1), FEW) is None:
+    if few and _crowded(mdp):
         return []
     found = _successors(mdp, 1, FEW if few else None)
     if found is None:
@@ -187,6 +188,20 @@ def _of_least_degree(mdp: MDP, most: int | None, check: Callable[[], None]) -> l
     most = FEW * S if most is None else most
     pattern = least_degree_pattern(ptr, out, outside, most, check, hubs, EDGES if few else math.inf)
     return [] if pattern is None else [Made(lambda: pattern)]
+
+
+def _crowded(mdp: MDP) -> bool:
+    """Whether a sample tells that there are too many pairs of neighbours: a pair may be met from either state.
+
+    Terminal states count for none, and neither do those that many states lead to, which may be hubs.
+    """
+    found = _successors(mdp, max(mdp.S // SAMPLE, 1), FEW)
+    if found is None:
+        return True
+    ptr, out = found
+    met, times = np.unique(out, return_counts=True)
+    plain = int(times[(times <= MET) & ~mdp.terminal[met]].sum()) - MET * HUBS
+    return plain > 2 * CLEARLY * EDGES * (len(ptr) - 1)
 
 
 def least_degree_pattern(

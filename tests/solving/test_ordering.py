@@ -101,6 +101,40 @@ def test_a_grid_is_given_up_before_it_is_ordered(monkeypatch):
 
 
 @pytest.mark.small
+def test_a_large_grid_is_given_up_after_a_sample(monkeypatch):
+    """A state leads to four others: pairs of neighbours are no fewer than two a state."""
+    asked = []
+    found = kernels.successors
+    monkeypatch.setattr(kernels, "successors", lambda *a: asked.append(len(a[3])) or found(*a))
+    assert elimination_patterns(gridworld(50)) == []
+    assert asked == [500]
+
+
+@pytest.mark.small
+def test_hubs_and_terminal_states_are_no_neighbours_in_a_sample():
+    """From 5,000 states in a random line to the next one, to three hubs and to one of two ends: no crowd."""
+    S, rng = 5000, np.random.default_rng(0)
+    line = rng.permutation(S)
+    place = np.argsort(line)
+    others = np.stack(
+        [line[place[:-5] - 1], np.full(S - 5, S - 5), np.full(S - 5, S - 4), np.full(S - 5, S - 3)], axis=1
+    )
+    to = np.sort(np.column_stack([others, S - 2 + rng.integers(0, 2, S - 5)]), axis=1)
+    rows = [np.unique(one) for one in to]
+    sizes = np.array([len(one) for one in rows])
+    live = np.append(np.arange(S - 5), [S - 5, S - 4, S - 3])
+    next_state = np.concatenate([*rows, live[:3]])
+    sizes = np.append(sizes, [1, 1, 1])
+    mdp = MDP.from_rows(
+        pair_ptr=np.append(np.arange(S - 1), [S - 2, S - 2]), pair_action=np.zeros(S - 2, dtype=int),
+        row_ptr=np.append(0, np.cumsum(sizes)), next_state=next_state, prob=np.repeat(1 / sizes, sizes),
+        r=np.ones(S - 2), gamma=0.9, terminal=np.arange(S) >= S - 2,
+    )  # fmt: skip
+    assert len(np.unique(sizes)) > 1 and sizes.max() == 5
+    assert len(elimination_patterns(mdp)) == 1
+
+
+@pytest.mark.small
 def test_entries_that_are_allowed_by_name_may_be_many():
     mdp = gridworld(20)
     assert elimination_patterns(mdp) == []
