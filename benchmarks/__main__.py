@@ -5,6 +5,7 @@
     python -m benchmarks --size small --rivals none
     python -m benchmarks --growth                                   # cost against size, and its picture
 
+A run of a part shows its tables, and writes them only with --output.
 A rival that pip cannot install, that fails, stops early or does not finish is recorded as such.
 """
 
@@ -20,7 +21,7 @@ import time
 from pathlib import Path
 
 from benchmarks.families import FAMILIES, model, parse, size_text
-from benchmarks.page import LARGE, RACES, RESULTS, replace_part
+from benchmarks.page import A_PART, LARGE, RACES, RESULTS, replace_part
 from benchmarks.race import RIVALS, Entry, Options, Racer, race, write_model
 from benchmarks.report import Row, races_page
 from benchmarks.truth import truth_of
@@ -38,6 +39,7 @@ DEFAULT = """
 """
 LARGER = "garnet-1e6 grid-300@.99 grid-1000@.9999 maze-300@.999 horizon-1e5 paths-500@1"
 METHODS = "policy-iteration,ordered-gauss-seidel,action-elimination,modified-policy-iteration"
+LARGEST = 1e6
 WARM_UP = 0.9  # the discount of a warm-up, which compiles the same and ends sooner
 MODEL, FIRST, WARM = "model.npz", "first.npz", "warm.npz"
 
@@ -111,9 +113,9 @@ def parser() -> argparse.ArgumentParser:
     add("--limit", type=float, help="CPU seconds of a call: 2, of large models and --growth 60")
     add("--memory", type=float, default=12.0, help="GB that an entrant may ask for")
     add("--remark", default="", help="a sentence about the run, for the page")
-    add("--output", type=Path, default=RESULTS, help="the page whose part is rewritten")
+    add("--output", type=Path, help="the page whose part is rewritten: results.md, of a whole run")
     add("--growth", action="store_true", help="cost against size instead, and its picture")
-    add("--largest", type=float, default=1e6, help="most states of --growth")
+    add("--largest", type=float, default=LARGEST, help="most states of --growth")
     return known
 
 
@@ -186,10 +188,26 @@ def check(asked: argparse.Namespace) -> None:
         planner_of(name, "control")
 
 
+def page_for(asked: argparse.Namespace) -> Path | None:
+    """Return the page that a run rewrites; None where it is a part of the benchmarks, and no page is given."""
+    whole = asked.rivals == "all" and (
+        asked.largest >= LARGEST
+        if asked.growth
+        else not asked.families
+        and not asked.gamma
+        and asked.size != "small"
+        and asked.methods in (METHODS, "all")
+    )
+    return asked.output or (RESULTS if whole else None)
+
+
 def run(asked: argparse.Namespace, arguments: list[str] | None) -> None:
     """Make the run that is asked for."""
     given = arguments if arguments is not None else sys.argv[1:]
     asked.command = shlex.join(["python", "-m", "benchmarks", *given])
+    asked.output = page_for(asked)
+    if asked.output is None:
+        print(A_PART, file=sys.stderr)
     if asked.growth:
         from benchmarks.growth import grow
 
@@ -198,6 +216,7 @@ def run(asked: argparse.Namespace, arguments: list[str] | None) -> None:
     remarks = [f"Seed {asked.seed}.", *([asked.remark] if asked.remark else [])]
     title = LARGE if asked.size == "large" and not asked.families else RACES
     rows: list[Row] = []
+    page = ""
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(asked, Path(folder))
@@ -206,12 +225,14 @@ def run(asked: argparse.Namespace, arguments: list[str] | None) -> None:
                 rows.append(runner.row(name, gamma))
                 print(f"{runner.used():5.0f} s  {progress(rows[-1])}", file=sys.stderr, flush=True)
                 # After each model: a run that is ended has its tables all the same.
-                page = races_page(
-                    rows, runner.options, asked.command, remarks, title, asked.output.resolve().parent
-                )
-                replace_part(asked.output, title, page)
+                at = (asked.output or RESULTS).resolve().parent
+                page = races_page(rows, runner.options, asked.command, remarks, title, at)
+                if asked.output is not None:
+                    replace_part(asked.output, title, page)
         finally:
             runner.stop()
+            if asked.output is None and page:
+                print(page.strip())
     used = sum(os.times()[:4])
     print(f"{time.monotonic() - start:.0f} s, of which {used:.0f} s of CPU in all processes", file=sys.stderr)
 

@@ -31,7 +31,7 @@ import numpy as np
 import tabular_rl
 from benchmarks.entrants.ours import checked_model
 from benchmarks.environments import NotInstalled, python_for
-from benchmarks.page import CHECKING, RESULTS, count_text, machine, replace_part, seconds_text, table
+from benchmarks.page import A_PART, CHECKING, RESULTS, count_text, machine, replace_part, seconds_text, table
 from benchmarks.race import HERE, ONE_THREAD, RIVALS, Entry, Options, Racer, Times, take_turn
 from benchmarks.truth import Truth
 from tabular_rl import MDP
@@ -304,7 +304,7 @@ def parser() -> argparse.ArgumentParser:
     add("--tolerance", type=float, default=1e-6)
     add("--calls", type=int, default=5, help="most calls of an entrant on a property")
     add("--limit", type=float, default=20.0, help="CPU seconds of a call")
-    add("--output", type=Path, default=RESULTS, help="the page whose part is rewritten")
+    add("--output", type=Path, help="the page whose part is rewritten: results.md, of a whole run")
     return known
 
 
@@ -321,6 +321,10 @@ def main(arguments: list[str] | None = None) -> None:
     given = arguments if arguments is not None else sys.argv[1:]
     command = "python -m benchmarks.checking " + " ".join([asked.folder.name, *given[1:]])
     options = Options(asked.tolerance, asked.calls, asked.limit)
+    whole = (asked.models, asked.properties) == ("*", "*")
+    output = asked.output or (RESULTS if whole else None)
+    if output is None:
+        print(A_PART, file=sys.stderr)
     rows: list[Row] = []
     unasked: dict[str, list[str]] = {}
     start = time.monotonic()
@@ -331,12 +335,15 @@ def main(arguments: list[str] | None = None) -> None:
                 for row in answered(checker, one, asked.properties.split(","), unasked):
                     rows.append(row)
                     print(f"{time.monotonic() - start:5.0f} s  {progress(row)}", file=sys.stderr, flush=True)
-                replace_part(asked.output, CHECKING, page(rows, unasked, options, command))
+                if output is not None:
+                    replace_part(output, CHECKING, page(rows, unasked, options, command))
         finally:
             checker.stop()
             # In the middle of a model too: a run that is ended has its table all the same.
-            if rows:
-                replace_part(asked.output, CHECKING, page(rows, unasked, options, command))
+            if rows and output is not None:
+                replace_part(output, CHECKING, page(rows, unasked, options, command))
+            elif rows:
+                print(page(rows, unasked, options, command).strip())
     print(*sums(answered_by_all(rows), len(rows)), file=sys.stderr)
 
 

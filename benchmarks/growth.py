@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.families import FAMILIES
-from benchmarks.page import GROWTH, machine, replace_part, seconds_text, table
+from benchmarks.page import GROWTH, RESULTS, machine, replace_part, seconds_text, table
 from benchmarks.picture import Line, Panel, draw
 from benchmarks.race import RIVALS, Entry
 from benchmarks.report import Row
@@ -33,12 +33,16 @@ CLOCK = 1e-4  # seconds below which a floor is not drawn
 
 
 def grow(asked: argparse.Namespace) -> None:
-    """Race on growing models of up to `--largest` states; write the table and the picture after each."""
+    """Race on growing models of up to `--largest` states; write the table and the picture after each.
+
+    Without a page to write, the table is printed at the end.
+    """
     from benchmarks.__main__ import Runner
 
     rivals = [] if asked.rivals == "none" else list(RIVALS["quantecon"])
     names = [entry.name for entry in (AUTO, *rivals)]
-    picture = asked.output.with_name("growth.svg")
+    picture = (asked.output or RESULTS).with_name("growth.svg")
+    page = ""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(asked, Path(folder))
@@ -48,11 +52,16 @@ def grow(asked: argparse.Namespace) -> None:
                     rows.append(row)
                     line = " ".join(cells(row, names))
                     print(f"{runner.used():5.0f} s  {line}", file=sys.stderr, flush=True)
-                    replace_part(asked.output, GROWTH, growth_page(rows, names, asked, picture.name))
+                    page = growth_page(rows, names, asked, picture.name)
+                    if asked.output is None:
+                        continue
+                    replace_part(asked.output, GROWTH, page)
                     panels, title = panels_of(rows, names), "An answer within 1e-6, one thread"
                     draw(picture, panels, "outcomes of the model", "CPU seconds to solve", title)
         finally:
             runner.stop()
+            if asked.output is None and page:
+                print(page.strip())
 
 
 def growing(runner: Runner, family: str, rivals: list[Entry], asked: argparse.Namespace):

@@ -12,6 +12,7 @@ import numpy as np
 RESULTS = Path(__file__).with_name("results.md")
 RACES, LARGE, CHECKING = "# Benchmarks", "# Large models", "# Model checking"
 GROWTH, LEARNERS = "# Cost against size", "# Benchmarks of learners"
+A_PART = "a part of the benchmarks: nothing is written without --output, the tables follow on stdout"
 TITLES = (RACES, LARGE, CHECKING, GROWTH, LEARNERS)
 
 

@@ -14,11 +14,11 @@ import pytest
 
 import benchmarks
 import tabular_rl
-from benchmarks.__main__ import chosen_models, main, parser
+from benchmarks.__main__ import chosen_models, main, page_for, parser
 from benchmarks.families import FAMILIES, model, parse, size_text
 from benchmarks.goals import goal_text, goals_of, goals_table, links
 from benchmarks.growth import AUTO, panels_of, power
-from benchmarks.page import read_parts, replace_part, seconds_text
+from benchmarks.page import RESULTS, read_parts, replace_part, seconds_text
 from benchmarks.picture import Line, Panel, draw
 from benchmarks.race import RIVALS, Entry, Options, Race, Times, read_model, write_model
 from benchmarks.report import Row, rivals_table
@@ -129,6 +129,38 @@ def test_a_run_writes_its_part_of_the_page(page):
     assert text.count("# Benchmarks\n") == 1
     for name in ("three-3", "garnet-60", "grid-5", "queue-30", "lake-4", "horizon-20"):
         assert f"\n| {name}, γ " in text
+
+
+@pytest.mark.parametrize(
+    ("words", "rewritten"),
+    [
+        ("", True),
+        ("--methods all --remark quiet", True),
+        ("--size large", True),
+        ("--growth", True),
+        ("--growth --largest 1e7 --memory 20", True),
+        ("--families three-3", False),
+        ("--size small --rivals none", False),
+        ("--rivals none", False),
+        ("--rivals quantecon,storm", False),
+        ("--methods auto", False),
+        ("--gamma .9", False),
+        ("--growth --largest 1e4", False),
+        ("--growth --rivals none", False),
+    ],
+)
+def test_only_a_whole_run_rewrites_the_page_unasked(words, rewritten):
+    assert page_for(parser().parse_args(words.split())) == (RESULTS if rewritten else None)
+    assert page_for(parser().parse_args([*words.split(), "--output", "some.md"])) == Path("some.md")
+
+
+def test_a_run_of_a_part_shows_its_page_and_leaves_the_whole_one(capsys):
+    before = RESULTS.read_bytes()
+    main(["--families", "three-3", "--rivals", "none", "--methods", "auto", "--calls", "1"])
+    done = capsys.readouterr()
+    assert RESULTS.read_bytes() == before
+    assert done.out.startswith("# Benchmarks\n") and "\n| three-3, γ " in done.out
+    assert "a part of the benchmarks: nothing is written without --output" in done.err
 
 
 def test_true_errors_are_within_the_bounds(page):

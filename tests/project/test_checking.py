@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks import checking
 from benchmarks.checking import AUTO, FAST, SOUND, WARM, Row, instances, main, page, true_values
 from benchmarks.entrants import ours, protocol
 from benchmarks.page import CHECKING
@@ -54,6 +55,30 @@ def test_a_folder_without_models_is_refused(tmp_path, monkeypatch, given, told):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match=told):
         main([given])
+
+
+@pytest.mark.parametrize(
+    "words", [("--models", "a*"), ("--properties", "r"), ("--models", "a*", "--output", "some.md"), ()]
+)
+def test_only_a_whole_run_rewrites_the_page_unasked(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.drn", "a.props"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    fakes = {
+        "Checker": lambda *_: argparse.Namespace(stop=lambda: None),
+        "answered": lambda *_: iter(["row"]),
+        "page": lambda *_: f"{CHECKING}\n\nfound",
+        "progress": str,
+        "answered_by_all": list,
+        "sums": lambda *_: [],
+        "RESULTS": tmp_path / "results.md",
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setattr(checking, name, fake)
+    main([".", *words])
+    written = {path.name for path in tmp_path.glob("*.md")}
+    assert written == ({"some.md"} if "--output" in words else set() if words else {"results.md"})
+    assert ("found" in capsys.readouterr().out) is not bool(written)
 
 
 def test_ours_is_asked_as_the_checker_is(question):
