@@ -148,6 +148,7 @@ class Racer:
         self.child: int | None = None
         self.warmed = False
         self.mark = 0  # where in the log the call begins
+        self.last: dict[str, Any] = {}  # the last answer: how the process has ended, where it has
 
     def meet(self, model: Path, warm: Path, first: Path | None = None) -> None:
         """Have a model read and built, after a warm-up on a small one; what comes of it goes to new times.
@@ -170,10 +171,13 @@ class Racer:
             first is not None and not self.warmed and size >= TINY
         ):  # small models are solved by those who have seen no others
             self.warmed = True
-            self.ask(f"warm\t{first}", 8 * COMPILING)
+            answer = self.ask(f"warm\t{first}", 8 * COMPILING)
+            if self.process is None:
+                self.accept(answer)
+                return
         reading = size / READING
         answer = self.load(model, warm, WARM + reading)
-        if answer.get("late"):  # its warm-up does not end; this model may
+        if answer.get("late") and self.process is not None:  # its warm-up does not end; this model may
             answer = self.load(model, "", WARM + reading)
         if self.accept(answer):
             answer = self.ask("build", max(BUILD, self.options.limit))
@@ -205,7 +209,7 @@ class Racer:
         answer = self.ask(f"load\t{model}\t{warm}", limit)
         if "pid" in answer:
             self.child = answer["pid"]
-            return self.wait(limit, "load")
+            answer = self.last = self.wait(limit, "load")
         return answer
 
     def cpu(self) -> float:
@@ -227,14 +231,20 @@ class Racer:
             return 0.0
 
     def ask(self, command: str, limit: float) -> dict[str, Any]:
-        """Send a command and return the answer, if it comes within so many CPU seconds."""
-        assert self.process is not None and self.process.stdin is not None
+        """Send a command and return the answer, if it comes within so many CPU seconds.
+
+        Where the process has ended, the answer is how it ended.
+        """
+        if self.process is None or self.process.stdin is None:
+            return self.last
         try:
             self.process.stdin.write(f"{command}\n".encode())
             self.process.stdin.flush()
         except BrokenPipeError:
-            return self.died(None)
-        return self.wait(limit, command.partition("\t")[0])
+            self.last = self.died(None)
+        else:
+            self.last = self.wait(limit, command.partition("\t")[0])
+        return self.last
 
     def line(self, seconds: float | None = None) -> bytes | None:
         """Return the next line of its answers; nothing where it has ended, None where there is none in some seconds."""

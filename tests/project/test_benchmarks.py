@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import benchmarks
+import benchmarks.race as racing
 import tabular_rl
 from benchmarks.__main__ import chosen_models, main, page_for, parser
 from benchmarks.families import FAMILIES, model, parse, size_text
@@ -250,6 +251,43 @@ def test_highs_is_right(entrants, tmp_path, name):
     v = rival.solve(rival.build(m), m, 1e-6)
     # Its own tolerance is 1e-7 for each inequality, and values add up 1 / (1 - γ) = 100 of them.
     assert np.allclose(v, tabular_rl.solve(mdp).v, atol=1e-3)
+
+
+ENDS = """
+import os, sys
+for line in sys.stdin:
+    if line.startswith(%r):
+        print("out of luck", file=sys.stderr)
+        os._exit(3)
+    said = '{"seconds": 0.1, "keeps": false}'
+    print('{"pid": %%d}\\n' %% os.getpid() + said if line.startswith("load") else said, flush=True)
+"""
+
+
+@pytest.mark.parametrize("command", ["warm", "load", "build", "solve"])
+def test_an_entrant_whose_process_ends_says_so_and_is_not_asked_again(monkeypatch, tmp_path, command):
+    (tmp_path / "fake.py").write_text(ENDS % command, encoding="utf-8")
+    monkeypatch.setattr(racing, "HERE", tmp_path)
+    monkeypatch.setattr(racing, "python_for", lambda _: sys.executable)
+    write_model(tmp_path / "m.npz", model("garnet-60"))
+    monkeypatch.setattr(racing.Racer, "kill_child", lambda racer: setattr(racer, "child", None))
+    racer = racing.Racer(Entry("fake", "any", "Fake"), tmp_path, Options())
+    paths = tmp_path / "m.npz", tmp_path / "m.npz", tmp_path / "m.npz"
+    for _ in range(2):  # the next model finds a process that is started again
+        found = racing.race("garnet-60", paths, [racer], Options(calls=1)).times["Fake"]
+        assert found.said == "ended with 3: out of luck" and not found.solves
+        assert not racer.running and racer.ask("solve", 1.0)["failed"] == found.said
+
+
+def test_a_warm_up_that_does_not_end_is_said(monkeypatch, tmp_path):
+    (tmp_path / "fake.py").write_text("while True:\n    pass\n", encoding="utf-8")
+    monkeypatch.setattr(racing, "HERE", tmp_path)
+    monkeypatch.setattr(racing, "python_for", lambda _: sys.executable)
+    monkeypatch.setattr(racing, "COMPILING", 0.01)
+    write_model(tmp_path / "m.npz", model("garnet-60"))
+    racer = racing.Racer(Entry("fake", "any", "Fake"), tmp_path, Options())
+    racer.meet(tmp_path / "m.npz", tmp_path / "m.npz", tmp_path / "m.npz")
+    assert racer.times.said == "none in 0.08 s" and racer.process is None
 
 
 def test_a_rival_is_shown_as_what_it_is():
