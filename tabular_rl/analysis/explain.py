@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.analysis.iterates import iterates
-from tabular_rl.analysis.update import Update, explain_update
-from tabular_rl.errors import NotAnswerable, OptionError, escape, quoted
+from tabular_rl.analysis.update import ONE_STEP, Update, explain_update
+from tabular_rl.errors import NoSuchName, NotAnswerable, OptionError, escape, quoted
 from tabular_rl.methods.ask import RATIONAL_STATES, reference
 from tabular_rl.methods.lookup import canonical
 from tabular_rl.model import hooks
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.names import few_text
 from tabular_rl.model.policy import Policy
 
 METHODS = ("value-iteration", "policy-iteration", "policy-evaluation")
@@ -157,7 +158,10 @@ def explain(
             f"explain: found {next(iter(learner))} without a transition or a step, expected both"
         )
     if state is None:
-        raise OptionError("explain: found no state, expected one, or a transition or a step of a learner")
+        raise OptionError(
+            f"explain: found no state, expected --state with one such as {few_text(mdp.states)}, or --transition or "
+            "--step of a learner"
+        )
     s = mdp.states.at(state, "state")
     pi = None if policy is None else Policy.of(mdp, policy)
     swept = {
@@ -166,8 +170,8 @@ def explain(
         "start_from": start_from,
         "start_policy": start_policy,
     }
-    if sweep is None and (given := [name for name, x in swept.items() if x is not None]):
-        raise OptionError(f"explain: found {given[0]} without a sweep, expected both")
+    if sweep is None:
+        _check_without_sweep(swept)
     if time is not None and not mdp.problem.timed:
         raise NotAnswerable("explain: found a time, and the model has no horizon")
     if sweep is not None:
@@ -180,6 +184,37 @@ def explain(
     return _explained(mdp, s, action, pi, (made, used, source), v)
 
 
+def _check_without_sweep(swept: dict[str, Any]) -> None:
+    """Raise where options of sweeps are given without one: for a learner, an unknown method, or any other."""
+    given = [name for name, x in swept.items() if x is not None]
+    if not given:
+        return
+    if swept["method"] is not None and _name_of(swept["method"]) in ONE_STEP:
+        learner = _name_of(swept["method"])
+        raise OptionError(f"explain: {learner} learns, expected --step 1 or --transition, an update of it")
+    if swept["method"] is not None:
+        _checked(swept["method"])
+    first = given[0]
+    raise OptionError(
+        f"explain: found {first} without a sweep, expected both: add --sweep 1, or leave {first} out for the solution"
+    )
+
+
+def _name_of(method: Any) -> str:
+    return canonical(str(getattr(method, "name", method)))
+
+
+def _checked(given: Any) -> str:
+    """Return the name of a method that has sweeps; OptionError with those that there are."""
+    method = _name_of(given)
+    if method not in METHODS:
+        raise OptionError(
+            f"explain: found method {quoted(method)}, expected one of {', '.join(METHODS)} with --sweep, or one of "
+            f"{', '.join(ONE_STEP)} with --step or --transition"
+        )
+    return method
+
+
 def _of_sweep(
     mdp: MDP, s: int, sweep: Any, pi: Policy | None, options: dict[str, Any]
 ) -> tuple[str, str, str, Sequence[Number]]:
@@ -188,9 +223,7 @@ def _of_sweep(
         raise OptionError(f"sweep: found {quoted(sweep)}, expected a whole number from 1")
     sweep = int(sweep)
     usual = "value-iteration" if pi is None else "policy-evaluation"
-    method = canonical(str(getattr(options["method"], "name", options["method"] or usual)))
-    if method not in METHODS:
-        raise OptionError(f"explain: found method {quoted(method)}, expected one of {', '.join(METHODS)}")
+    method = _checked(options["method"] or usual)
     in_place, exact = bool(options["in_place"]), mdp.S <= RATIONAL_STATES
     steps = iterates(
         mdp, method, sweep if in_place else sweep - 1, policy=pi, exact=exact, in_place=in_place,
@@ -250,11 +283,18 @@ def _explained(
 
 def _row_of(mdp: MDP, s: int, action: Any) -> int:
     """The row of an action of a state; OptionError where it has none."""
-    a = mdp.actions.at(action, "action")
-    for i in mdp.rows(s):
-        if mdp.pair_action[i] == a:
-            return int(i)
-    raise OptionError(f"action: {quoted(mdp.actions[a])} is not available in state {quoted(mdp.states[s])}")
+    own = {int(mdp.pair_action[i]): int(i) for i in mdp.rows(s)}
+    state, has = quoted(mdp.states[s]), few_text([mdp.actions[a] for a in own], 9) or "none"
+    try:
+        a = mdp.actions.at(action, "action")
+    except NoSuchName as error:
+        dot = "" if str(error).endswith("?") else "."
+        raise NoSuchName(f"{error}{dot} State {state} has {has}.") from None
+    if a not in own:
+        raise OptionError(
+            f"action: {quoted(mdp.actions[a])} is not available in state {state}, which has {has}"
+        )
+    return own[a]
 
 
 def _backup(mdp: MDP, i: int, pi: Policy | None, v: Sequence[Number], exact: bool) -> Backup:

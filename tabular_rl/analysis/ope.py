@@ -20,7 +20,7 @@ from tabular_rl.analysis.off_policy.remarks import warnings_of
 from tabular_rl.analysis.off_policy.sums import sums_of
 from tabular_rl.analysis.off_policy.truth import Moments, law_moments, log_moments
 from tabular_rl.analysis.simulation import LEVEL
-from tabular_rl.errors import ModelError, NotAnswerable, OptionError, closest, quoted, spoken
+from tabular_rl.errors import ModelError, NotAnswerable, OptionError, closest, kind_text, quoted, spoken
 from tabular_rl.formats.logs import given_transitions, log_of
 from tabular_rl.model import hooks
 from tabular_rl.model.calls import Option, public
@@ -273,8 +273,9 @@ def _rewards(given: Any) -> Pair | None:
     except (TypeError, ValueError):
         low, high = math.nan, math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        pair = f"{low:g} to {high:g}" if low == low and high == high else kind_text(given)
         raise OptionError(
-            f"--reward-range: found {quoted(given)}, expected the least and the largest, two finite numbers"
+            f"--reward-range: found {pair}, expected the least and the largest reward, two finite numbers in this order"
         )
     return low, high
 

@@ -14,7 +14,7 @@ from typing import Any, overload
 
 from tabular_rl.commands._memory import check_states
 from tabular_rl.commands._options import ANSWER_FOLDERS
-from tabular_rl.errors import OptionError, OutputError, closest, escape, path_text, quoted
+from tabular_rl.errors import OptionError, OutputError, closest, path_text, quoted
 from tabular_rl.formats import format_of, load
 from tabular_rl.formats.answer_npy import is_answer
 from tabular_rl.formats.answers import read_answer
@@ -26,6 +26,7 @@ from tabular_rl.formats.output import place_of, probe, reporting
 from tabular_rl.formats.registry import ANSWERS, MODELS
 from tabular_rl.formats.remarks import heard
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.names import few_text
 from tabular_rl.model.numbers import rounded_up
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import fraction
@@ -34,7 +35,6 @@ from tabular_rl.report.render.picture import SUFFIXES, require_plot
 from tabular_rl.report.screen import note
 from tabular_rl.solving import run as running
 
-FEW = 5  # names of states in a message
 SHORTEST = 1.0  # seconds that reading a model may always take
 
 
@@ -147,11 +147,7 @@ def named_state(mdp: MDP, name: str, option: str) -> int:
         return at
     if _is_wall(mdp, name):
         raise OptionError(f"{option}: found {quoted(name)}, which is a wall, expected a state")
-    few = mdp.states[:FEW]
-    more = ", ..." if len(few) < mdp.S else ""
-    way_out = (
-        closest(name, mdp.states[:10_000]) or f", expected one such as {', '.join(map(escape, few))}{more}"
-    )
+    way_out = closest(name, mdp.states[:10_000]) or f", expected one such as {few_text(mdp.states)}"
     raise OptionError(f"{option}: no state {quoted(name)}{way_out}")
 
 

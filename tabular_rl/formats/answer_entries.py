@@ -17,6 +17,10 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import DECIMAL, fraction, nearest
 
 Floats = NDArray[np.float64]
+A_MODEL = (
+    "found a model, expected an answer or a policy: a value or an action for each state, as "
+    "`tabular-rl solve MODEL -o answer.json` writes"
+)
 EMPTY = "empty, expected an answer (JSON or CSV)"
 CLAIMS = (
     "status",

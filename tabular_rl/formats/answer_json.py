@@ -11,6 +11,7 @@ import numpy as np
 
 from tabular_rl.errors import Fault, ModelError, quoted
 from tabular_rl.formats.answer_entries import (
+    A_MODEL,
     CLAIMS,
     Answer,
     Floats,
@@ -54,6 +55,8 @@ def read_answer_json(text: str, mdp: MDP, policy_only: bool = False) -> Answer:
     ModelError : the key or state, and what was found and expected there
     """
     found = read_json(text, _Spelled)
+    if isinstance(found, dict) and "P" in found and mdp.states.find("P") is None:
+        raise ModelError(A_MODEL)
     columns = None if mdp.states.find("state") is not None else _columns(found)
     if columns is not None:
         return answer_of_lines(AnswerLines.of_columns(columns), mdp, policy_only)

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from tabular_rl.errors import ModelError, OptionError, kind_text, path_text, quoted
-from tabular_rl.formats.answer_entries import EMPTY, Answer, Table, state_of
+from tabular_rl.formats.answer_entries import A_MODEL, EMPTY, Answer, Table, state_of
 from tabular_rl.formats.answer_lines import AnswerLines, answer_of_lines
 from tabular_rl.formats.frames import columns_of, is_frame
 from tabular_rl.formats.input import decode, plain_ends, read_all, reporting, source_of, standard_input
-from tabular_rl.formats.registry import ANSWERS, function
+from tabular_rl.formats.registry import ANSWERS, MODELS, function
 from tabular_rl.model.decisions import array_of
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
@@ -80,16 +80,42 @@ def _answer_of(path: str, mdp: MDP, policy_only: bool) -> Answer:
         format.check_needs(f"{path_text(source_of(path))}: {format.content}")
         found = function(format.read)(data, mdp, policy_only)
         return found
-    text = plain_ends(decode(data))
+    text = plain_ends(_text_of(data, path))
     if not text.strip():
         raise ModelError(EMPTY)
     first = text.lstrip().partition("\n")[0]
+    table = "state" in first.split(",")
+    if not first.startswith("{") and _is_model(text, table, path):
+        raise ModelError(A_MODEL)
     # A table with its columns is one whatever the file is called; of anything else the name decides.
-    named = None if "state" in first.split(",") else ANSWERS.of(path)
+    named = None if table else ANSWERS.of(path)
     named = None if named is not None and named.needs is not None else named
     format = ANSWERS.of_bytes(first[:8].encode()) or named or ANSWERS.named("csv")
     found = function(format.read)(text, mdp, policy_only)
     return found
+
+
+def _text_of(data: bytes, path: str) -> str:
+    """Return the text of a file; ModelError with what its name promises, where it holds none."""
+    try:
+        return decode(data)
+    except ModelError:
+        named = ANSWERS.of(path)
+        if named is not None and named.magic and named.needs is not None:
+            raise ModelError(
+                f"found other bytes than {named.content} has, expected one, or JSON or CSV"
+            ) from None
+        if named is None and MODELS.of(path) is not None:
+            raise ModelError(A_MODEL) from None
+        raise
+
+
+def _is_model(text: str, table: bool, path: str) -> bool:
+    """Whether a text is a model, by its columns, or by the name of the file where it is no table of states."""
+    if not table and ANSWERS.of(path) is None and MODELS.of(path) is not None:
+        return True
+    lines = (line for line in text[:100_000].splitlines() if not line.startswith("#"))
+    return {"state", "next_state", "probability"} <= set(next(lines, "").split(","))
 
 
 def _data_of(path: str) -> bytes:

@@ -139,7 +139,7 @@ def example_path(name: str) -> Path:
     name = ALIASES.get(name, name)
     if name not in known:
         near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4)
-        some = f"; the nearest are {', '.join(near)}" if near else ""
+        some = f"; the nearest {'is' if len(near) == 1 else 'are'} {', '.join(near)}" if near else ""
         way_out = closest(name, known) or f"{some}. `tabular-rl examples` lists all {len(known)}."
         raise OptionError(f"no example {quoted(name)}{way_out}")
     return next(path for s in MODELS.suffixes if (path := examples_folder() / f"{name}{s}").is_file())

@@ -183,5 +183,5 @@ def write_log(transitions: Transitions, path: str | os.PathLike[str]) -> None:
     format = LOGS.formats[0] if os.fspath(path) == "-" else LOGS.of(path)
     if format is None:
         suffix = quoted(Path(path).suffix)
-        raise OptionError(f"log: found suffix {suffix}, expected one of {LOGS.endings}")
+        raise OptionError(f"--log: found suffix {suffix}, expected one of {LOGS.endings}")
     LOGS.write(transitions, path, format)

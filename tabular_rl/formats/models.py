@@ -121,7 +121,7 @@ def _of_gymnasium(name: str, format: str | None, asked: Asked) -> MDP:
     from tabular_rl.formats.importers.gymnasium import read_gymnasium
 
     given = {"horizon": asked.horizon, "sense": asked.sense, "gamma": asked.gamma}
-    with reporting(name):
+    with reporting(name.rstrip(":")):
         mdp = read_gymnasium(
             name, **{key: x for key, x in given.items() if x is not None}, normalize=asked.normalize
         )

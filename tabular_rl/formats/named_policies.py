@@ -13,6 +13,7 @@ POLICY is again any of these. A file whose name begins like a keyword is written
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 
 import numpy as np
 
@@ -22,8 +23,9 @@ from tabular_rl.formats.input import near
 from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.model import hooks
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.names import few_text
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rationals import RationalArray
+from tabular_rl.model.rationals import RationalArray, fraction
 from tabular_rl.solving.solution import Floats
 
 KEYWORDS = ("uniform", "optimal", "greedy", "greedy:FILE", "epsilon-greedy:E:POLICY", "action:NAME")
@@ -81,10 +83,16 @@ def _policy_of_file(mdp: MDP, text: str) -> Policy:
 
 def _epsilon_greedy(mdp: MDP, text: str) -> Policy:
     """Return a policy that takes any action with probability epsilon: E:POLICY."""
-    epsilon, second, policy = text.partition(":")
-    if not second:
-        found = quoted(f"epsilon-greedy:{text}")
-        raise OptionError(f"--policy: found {found}, expected epsilon-greedy:E:POLICY")
+    epsilon, _, policy = text.partition(":")
+    try:
+        share = fraction(epsilon)
+    except ValueError:
+        share = Fraction(-1)
+    if not policy or not 0 <= share <= 1:
+        raise OptionError(
+            f"--policy: found {quoted(f'epsilon-greedy:{text}')}, expected epsilon-greedy:E:POLICY, with E from 0 to 1 "
+            "and a policy that is followed otherwise, as in epsilon-greedy:0.1:optimal"
+        )
     return Policy.epsilon_greedy(mdp, read_policy(policy, mdp), epsilon)
 
 
@@ -111,7 +119,8 @@ def _same_action(mdp: MDP, name: str) -> Policy:
     """Return one action wherever it is available, elsewhere each available one equally often."""
     a = mdp.actions.find(name)
     if a is None:
-        raise OptionError(f"--policy: no action {quoted(name)}{closest(name, mdp.actions[:1000])}")
+        way_out = closest(name, mdp.actions[:1000]) or f", expected one such as {few_text(mdp.actions)}"
+        raise OptionError(f"--policy: no action {quoted(name)}{way_out}")
     hits = mdp.pair_action == a
     has = np.bincount(mdp.pair_state[hits], minlength=mdp.S) > 0
     if has[~mdp.terminal].all():

@@ -29,11 +29,10 @@ class Format:
 
     `read` takes an open binary file and what the caller asks for, `write` what there is to write and an open binary
     file; a format without suffixes is a directory and both take its path. A function is named as "module.function" of
-    this folder, so that it is imported when it is first called; without `write` it is only
-    read. `magic` are the first bytes of a file, none for text,
-    `content` what messages call what such a file holds, `purpose` what it is for. `partial` says that `write` refuses
-    models which the format cannot hold, `arrays` that `read` takes `asked.arrays`. `needs` is a package that reads and
-    writes it, and the extra that brings it.
+    this folder, so that it is imported when it is first called; without `write` it is only read. `magic` are the first
+    bytes of a file, none for text, `content` what messages call what such a file holds, `example` one of them,
+    `purpose` what it is for. `partial` says that `write` refuses models which the format cannot hold, `arrays` that
+    `read` takes `asked.arrays`. `needs` is a package that reads and writes it, and the extra that brings it.
     """
 
     name: str
@@ -48,6 +47,7 @@ class Format:
     family: bool = False  # several files, whose writer takes the path of the first
     arrays: bool = False
     needs: tuple[str, str] | None = None
+    example: str = ""
 
     def check_needs(self, what: str) -> None:
         """Raise MissingExtra where the package that it needs is not there; `what` asks for it."""
@@ -255,7 +255,11 @@ class Formats:
         chosen = format or found or self.formats[0]
         if chosen.magic and found is not chosen:
             holds = input.kind_of(head) if found is None else found.content
-            raise ModelError(f"found {holds}, expected {chosen.content}")
+            if holds == "text" and head.lstrip().startswith(b"["):
+                holds = "a list"
+            raise ModelError(
+                f"found {holds}, expected {chosen.content}{chosen.example and ' such as ' + chosen.example}"
+            )
         if found is not None and found is not chosen and found.binary:
             raise ModelError(f"found {found.content}, expected {chosen.title}. Name it {found.suffixes[0]}.")
         _check_arrays(chosen, given)
@@ -288,7 +292,8 @@ MODELS = Formats(
            purpose="models larger than comfortable: mapped, not read"),
     Format("json", (".json",), "importers.dictionary_json.read_dictionary_json",
            "importers.dictionary_write.write_dictionary_json", (b"{",), "a JSON object",
-           purpose="dictionaries of Gymnasium and of courses", arrays=True),
+           purpose="dictionaries of Gymnasium and of courses", arrays=True,
+           example='{"gamma": 0.9, "P": {STATE: {ACTION: [[PROBABILITY, NEXT_STATE, REWARD, DONE]]}}}'),
     Format("mdp", (".mdp", ".pomdp"), "importers.cassandra.read_cassandra",
            "importers.cassandra_write.write_cassandra",
            purpose="pomdp-solve and its kin: Cassandra's files, fully observable", partial=True),

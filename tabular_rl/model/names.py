@@ -10,7 +10,7 @@ from numbers import Integral
 from operator import eq
 from typing import Any, overload
 
-from tabular_rl.errors import ModelError, NoSuchName, OptionError, closest, kind_text, quoted
+from tabular_rl.errors import ModelError, NoSuchName, OptionError, closest, escape, kind_text, quoted
 
 INDEX = re.compile(r"0|[1-9][0-9]*")
 LONGEST_NAME = 10_000
@@ -117,6 +117,26 @@ class Names(Sequence[str]):
 
     def __repr__(self) -> str:
         return f"Names({self._size if self._names is None else list(self[:6])!r})"
+
+
+def few_text(names: Sequence[str], most: int = 5) -> str:
+    """Return the first names of a list for a message.
+
+    Parameters
+    ----------
+    names : those that there are
+    most : how many are named
+
+    Returns
+    -------
+    The names, escaped, and three points where there are more.
+
+    Examples
+    --------
+    >>> few_text(["low", "high"]), few_text(Names(100), 2)
+    ('low, high', '0, 1, ...')
+    """
+    return ", ".join(map(escape, names[:most])) + ", ..." * (len(names) > most)
 
 
 def state_at(names: Names, state: Any, what: str, *, by_name: bool = False) -> int:

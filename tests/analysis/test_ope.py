@@ -348,7 +348,7 @@ def test_a_log_that_the_model_cannot_have_made_gives_no_bound():
         (dict(behavior="action:y"), "behavior: state 'a', action 'x': found probability 0, expected more"),
         (dict(estimators=["direkt"]), "estimators of ope: found 'direkt'; did you mean 'direct'?, expected some of"),
         (dict(level=2), "level: found '2', expected a number from 0.5 to 0.999999"),
-        (dict(reward_range=(3, 1)), "reward_range: found '(3, 1)', expected the least and the largest, two finite"),
+        (dict(reward_range=(3, 1)), "reward_range: found 3 to 1, expected the least and the largest reward"),
         (dict(reward_range=(0, 1)), "reward_range: found a reward of 3 in the log, expected all from 0 to 1"),
         (dict(gamma=0.5), "gamma: found with a model, expected one of them. mdp.replace(gamma=...) changes it."),
         (dict(mdp=chain("1/2").replace(horizon=2)), None),

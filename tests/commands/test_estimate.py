@@ -157,7 +157,7 @@ def test_a_policy_and_a_start_for_the_log(capsys):
             2,
             "--time-limit: found --log too, which estimates nothing, expected one of them",
         ),
-        (["--log", "log.txt"], 2, "log: found suffix '.txt', expected one of .csv, .npz, .parquet"),
+        (["--log", "log.txt"], 2, "--log: found suffix '.txt', expected one of .csv, .npz, .parquet"),
         (["--log", "no/log.csv"], 5, "no/log.csv: cannot be written: no such folder no"),
     ],
 )

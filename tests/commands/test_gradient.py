@@ -163,8 +163,8 @@ def test_long_episodes_are_not_played_unasked(capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "expected"),
     [
-        (["--estimator", "reward"], 2, "estimator: found 'reward', expected one of return, return-mean"),
-        (["--estimator", "gae:2"], 2, "estimator: found 'gae:2', expected gae:λ with λ from 0 to 1"),
+        (["--estimator", "reward"], 2, "--estimator: found 'reward', expected one of return, return-mean"),
+        (["--estimator", "gae:2"], 2, "--estimator: found 'gae:2', expected gae:λ with λ from 0 to 1"),
         (["--policy", "action:search"], 2, "policy: state 'high', action 'wait': found probability 0"),
         (["--axis", "high", "search"], 2, "--axis: found no --plot, expected one: it says what is drawn"),
         (["--plot", "g.svg", "--axis", "high", "search"], 2, "--axis: expected two different entries"),

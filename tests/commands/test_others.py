@@ -387,7 +387,11 @@ def test_simulate_as_json(capsys):
         (["--seed", "1.5"], 2, "--seed: found '1.5'"),
         (["--level", "1"], 2, "--level"),
         (["--policy", "action:up"], 4, "never terminates"),
-        (["--policy", "epsilon-greedy:2:uniform"], 2, "epsilon: found '2', expected a number from 0 to 1"),
+        (
+            ["--policy", "epsilon-greedy:2:uniform"],
+            2,
+            "--policy: found 'epsilon-greedy:2:uniform', expected epsilon-gr",
+        ),
     ],
 )
 def test_simulate_refuses_what_makes_no_sense(capsys, arguments, code, says):

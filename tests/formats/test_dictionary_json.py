@@ -144,7 +144,8 @@ def test_what_is_wrong_beside_P_is_told(change, found, written):
         ('{"gamma": 1, "name": [7], "P": {"s": {"a": [[1, "s", 0, false]]}}}', "name: expected a text"),
         ('{"s": {"a": []},\n"s": {}}', ":2: key 's': found twice, first on line 1, expected once"),
         ('{"s": ', "not valid JSON"),
-        ("[1]", "found text, expected a JSON object"),
+        ("[1]", "found a list, expected a JSON object such as {"),
+        ("hello", "found text, expected a JSON object such as {"),
         ("", "empty, expected a model"),
     ],
 )  # fmt: skip

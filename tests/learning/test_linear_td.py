@@ -218,10 +218,10 @@ def test_features_that_do_not_fit_are_refused(features, message):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", b"1,2\n3,x\n", "expected a matrix of numbers"),
+        ("a.csv", b"1,2\n3,x\n", r"a.csv:2: found 'x', expected a number: .* Give a matrix of numbers"),
         ("a.csv", b"1,nan\n3,4\n", "row 1: found nan or inf"),
-        ("a.csv", b"", "expected a matrix of numbers"),
-        ("a.npy", b"not an array", "expected a matrix of numbers"),
+        ("a.csv", b"", "Give a matrix of numbers"),
+        ("a.npy", b"not an array", "Give a matrix of numbers"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:loadtxt")

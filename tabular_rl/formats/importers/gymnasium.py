@@ -357,8 +357,12 @@ def made(text: str) -> Any:
 def _made(ID: str, texts: dict[str, str]) -> Any:
     """The environment of an ID and the texts of its arguments."""
     gymnasium = required("gymnasium", f"{GYMNASIUM}{escape(ID)}", "gymnasium")
-    if not ID:
+    if not ID.strip(":"):
         raise ModelError(f"found no ID, expected one, as in {GYMNASIUM}FrozenLake-v1")
+    if ID.startswith(":"):
+        raise ModelError(
+            f"found two colons before the ID; did you mean {quoted(GYMNASIUM + ID.lstrip(':'))}?"
+        )
     takes, others = taken_by(gymnasium, ID)
     arguments = values_of(texts, takes)
     with warnings.catch_warnings(record=True) as caught:

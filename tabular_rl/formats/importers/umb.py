@@ -75,7 +75,7 @@ def _opened(file: BinaryIO) -> Any:
     except Exception as error:  # whatever it raises of damaged bytes
         reason = escape(str(error).splitlines()[0] if str(error) else type(error).__name__, LONGEST)
         raise ModelError(
-            f"umbi cannot read it: {reason.rstrip('.')}. Is the file cut off or damaged?"
+            f"umbi cannot read it: {reason.rstrip(' .:')}. Is the file cut off or damaged?"
         ) from None
 
 

@@ -95,12 +95,12 @@ def checked_name(name: str) -> tuple[str, float]:
         except ValueError:
             trace = -1.0
         if not 0.0 <= trace <= 1.0:
-            raise OptionError(f"estimator: found {quoted(name)}, expected gae:λ with λ from 0 to 1")
+            raise OptionError(f"--estimator: found {quoted(name)}, expected gae:λ with λ from 0 to 1")
         return kind, trace
     if name not in ESTIMATORS:
         known = [*ESTIMATORS[:-1], "gae:LAMBDA"]
         raise OptionError(
-            f"estimator: found {quoted(name)}, expected one of {', '.join(known)}{closest(str(name), known)}"
+            f"--estimator: found {quoted(name)}, expected one of {', '.join(known)}{closest(str(name), known)}"
         )
     return kind, 0.0
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_rl.errors import NumericalError, OptionError, escape, path_text
-from tabular_rl.formats.input import open_file
+from tabular_rl.errors import Fault, ModelError, NumericalError, OptionError, escape, path_text, quoted
+from tabular_rl.formats.input import decode, open_file
 from tabular_rl.formats.npy import read_npy_header
 from tabular_rl.methods.learning._answer import mean_values
 from tabular_rl.methods.learning._learning import Learning
@@ -20,6 +21,7 @@ from tabular_rl.solving.sampling import Floats
 if TYPE_CHECKING:
     from tabular_rl.kernels.linear import Features
 
+A_MATRIX = "Give a matrix of numbers, .csv or .npy, with a row for each state or pair, in their order"
 MOST_CELLS = 2**28  # of a matrix of features
 DENSE = 300  # entries up to which the mean update is looked at before a run
 
@@ -89,18 +91,45 @@ def _read(path: str) -> Floats:
                 read_npy_header(file, "header")
             matrix = np.load(path, allow_pickle=False, mmap_mode="r")
         else:
-            matrix = np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")
+            with open_file(path) as file:
+                text = decode(file.read())
+            try:
+                matrix = np.loadtxt(io.StringIO(text), delimiter=",", ndmin=2)
+            except ValueError:
+                _check_rows(text)
+                raise
         if matrix.dtype.kind not in "iufb" or matrix.ndim != 2 or not 0 < matrix.size <= MOST_CELLS:
             raise ValueError(f"found {matrix.dtype} {matrix.shape}")
         matrix = np.array(matrix, dtype=np.float64)
     except (ValueError, OSError, EOFError, UnicodeDecodeError) as error:
-        raise OptionError(
-            f"{path_text(path)}: {escape(' '.join(str(error).split()), 300)}; expected a matrix of numbers"
-        ) from None
+        found = f"{path_text(path)}: {escape(' '.join(str(error).split()), 300)}"
+        if isinstance(error, ModelError):
+            found = str(error.at(path))
+        raise OptionError(f"{found}. {A_MATRIX}") from None
     if not np.isfinite(matrix).all():
         at = int(np.argwhere(~np.isfinite(matrix))[0][0])
         raise OptionError(f"{path_text(path)}: row {at + 1}: found nan or inf, expected finite numbers")
     return matrix
+
+
+def _check_rows(text: str) -> None:
+    """Raise for the first line of a matrix in CSV that does not fit."""
+    width = 0
+    for line, row in enumerate(text.splitlines(), 1):
+        cells = [cell.strip() for cell in row.partition("#")[0].split(",")]
+        if cells == [""]:
+            continue
+        for cell in cells:
+            try:
+                float(cell)
+            except ValueError:
+                what = f"found {quoted(cell)}, expected a number: rows and columns have no names"
+                raise ModelError(Fault(what, line=line)) from None
+        if width not in (0, len(cells)):
+            raise ModelError(
+                Fault(f"found a row of length {len(cells)}, expected {width} as before", line=line)
+            )
+        width = len(cells)
 
 
 class LinearLearning(Learning):
