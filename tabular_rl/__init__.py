@@ -174,4 +174,4 @@ if not TYPE_CHECKING:  # which knows the names, and so that any other is none
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME, *_MODULES})
+    return sorted({*__all__, *_MODULES, "graph", "__all__", "__doc__", "__version__"})

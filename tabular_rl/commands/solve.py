@@ -123,5 +123,5 @@ def _say_rest(solution: Solution, given: dict[str, Any]) -> None:
         did = work_text(solution)
         parts = [f"{name} {seconds_text(x)}" for name, x in solution.seconds_of.items()]
         spent = seconds_text(solution.seconds) + (f" ({', '.join(parts)})" if parts else "")
-        note(f"{solution.method}: {did + ' ' if did else ''}in {spent}\n")
+        note(f"{solution.method}: {f'{did} in ' if did else ''}{spent}\n")
     note_written(quiet, output, given["plot"])

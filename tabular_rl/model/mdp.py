@@ -1130,13 +1130,18 @@ class MDP(Model, hooks.Drawn):
         )
 
     def __str__(self) -> str:
+
+        def counted(n: int, what: str) -> str:
+            return f"{n} {what}{'s' * (n != 1)}"
+
         ends = int(self.terminal.sum())
         problem = self.problem.text(self, f"γ = {spell_short(self.gamma_exact)}", self.problem.long)
         kind = "costs are minimised" if self.sense == "min" else "rewards are maximised"
         lines = [
             self.name or "a Markov decision process",
             f"  {problem}; {kind}",
-            f"  {self.S} states ({ends} terminal), {self.A} actions, {self.L} pairs, {self.K} outcomes",
+            f"  {counted(self.S, 'state')} ({ends} terminal), {counted(self.A, 'action')}, {counted(self.L, 'pair')}, "
+            f"{counted(self.K, 'outcome')}",
             f"  numbers: {'exact rationals' if self.exact else 'float64'}; arrays {size_text(self.nbytes)}",
         ]
         if self.averaged:

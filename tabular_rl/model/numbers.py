@@ -224,6 +224,8 @@ def fraction_text(value: Fraction, longest: int = LONGEST_FRACTION) -> str:
     ('2/3', '1/2')
     >>> fraction_text(Fraction(10**50, 3))
     '(51 digits)/(1 digit)'
+    >>> fraction_text(Fraction(-(10**300)))
+    '-(301 digits)'
     """
     if max(value.numerator.bit_length(), value.denominator.bit_length()) < 4 * longest:
         text = str(value)
@@ -234,7 +236,8 @@ def fraction_text(value: Fraction, longest: int = LONGEST_FRACTION) -> str:
         digits = len(decimal_text(abs(n)))
         return f"({digits} digit{'s' * (digits != 1)})"
 
-    return f"{'-' if value < 0 else ''}{count(value.numerator)}/{count(value.denominator)}"
+    below = "" if value.denominator == 1 else f"/{count(value.denominator)}"
+    return f"{'-' if value < 0 else ''}{count(value.numerator)}{below}"
 
 
 def general(value: float, digits: int = 6) -> str:

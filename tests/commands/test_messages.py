@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
 from program import inside, one_line
 
-from tabular_rl import OptionError
+import tabular_rl.commands.solve as saying
+from tabular_rl import OptionError, load, solve
 from tabular_rl.formats import bundled
 
 GRID = """discount = 0.9
@@ -221,3 +223,23 @@ def test_a_range_of_rewards_is_shown_as_it_is_written(capsys, inputs):
     assert one_line(done.err) == (
         "--reward-range: found 5 to 1, expected the least and the largest reward, two finite numbers in this order"
     )
+
+
+def test_without_work_the_time_stands_alone(capsys):
+    answer = solve(load(FOREST))
+    saying._say_rest(
+        dataclasses.replace(answer, work={}, seconds=0.25),
+        {"output": None, "quiet": False, "as_json": False, "plot": None},
+    )
+    assert "policy-iteration: 0.25 s\n" in capsys.readouterr().err
+
+
+def test_one_of_a_kind_is_told_in_the_singular(capsys, inputs):
+    done = inside(capsys, "check", "one.toml")
+    assert "\n  1 state (0 terminal), 1 action, 1 pair, 1 outcome\n" in done.out
+
+
+def test_a_long_whole_number_has_no_denominator(capsys, inputs):
+    # 1e300 / (1 - 0.9) = 1e301, of 302 digits.
+    done = inside(capsys, "solve", "one.toml", "--exact")
+    assert "(302 digits)  " in done.out and "/(1 digit)" not in done.out

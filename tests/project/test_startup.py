@@ -68,6 +68,8 @@ def test_later_names_are_those_that_type_checkers_see():
     )
     names = {(alias.name, node.module) for node in seen.body for alias in node.names}
     assert names == set(tabular_rl._HOME.items())
+    assert not {"Any", "TYPE_CHECKING", "annotations", "import_module"} & set(dir(tabular_rl))
+    assert set(tabular_rl.__all__) <= set(dir(tabular_rl))
     assert all(hasattr(tabular_rl, name) and name in dir(tabular_rl) for name, _ in names)
     assert {module: getattr(tabular_rl, module).__name__ for module in tabular_rl._MODULES} == {
         "environments": "tabular_rl.environments",

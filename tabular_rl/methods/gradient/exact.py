@@ -103,7 +103,7 @@ def exact_gradient(policy: SoftmaxPolicy | Policy, *, horizon: int | None = None
 
     Parameters
     ----------
-    policy : a SoftmaxPolicy, or a Policy with positive probabilities
+    policy : a SoftmaxPolicy, or a Policy with positive probabilities; or mdp, policy: any policy of a model
     horizon : number of steps T; default that of the model. The policy is the same at all steps.
 
     Returns

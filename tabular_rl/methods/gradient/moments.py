@@ -98,7 +98,7 @@ def estimator_moments(
 
     Parameters
     ----------
-    policy : a SoftmaxPolicy, or a Policy with positive probabilities
+    policy : a SoftmaxPolicy, or a Policy with positive probabilities; or mdp, policy: any policy of a model
     estimator : a name of `estimators`
     discounted : the weight γ^t, without which the forms that have it are biased at γ < 1
     horizon : number of steps T; default that of the model
@@ -153,7 +153,7 @@ def all_moments(
 
     Parameters
     ----------
-    policy : a SoftmaxPolicy, or a Policy with positive probabilities
+    policy : a SoftmaxPolicy, or a Policy with positive probabilities; or mdp, policy: any policy of a model
     estimators : their names, such as "return" or "gae:0.95"; default ESTIMATORS
     discounted, horizon, stopping, steps : as in estimator_moments
 

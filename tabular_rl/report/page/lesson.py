@@ -16,6 +16,7 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import spell_short
 from tabular_rl.report.page.data import data_text, lesson_data
 from tabular_rl.report.page.join import joined
+from tabular_rl.report.words import plural
 
 MOST_STATES = 500
 HERE = Path(__file__).parent
@@ -115,5 +116,7 @@ def _facts(mdp: MDP) -> str:
     kind = "costs are minimised" if mdp.sense == "min" else "rewards are maximised"
     discount = f"γ = {spell_short(mdp.gamma_exact)}"
     problem = mdp.problem.text(mdp, discount, mdp.problem.long)
-    facts = html.escape(f"{mdp.S} states ({ends} terminal), {mdp.A} actions, {problem}; {kind}")
+    facts = html.escape(
+        f"{plural(mdp.S, 'state')} ({ends} terminal), {plural(mdp.A, 'action')}, {problem}; {kind}"
+    )
     return facts.replace(discount, f'<span data-fact="gamma">{discount}</span>', 1)
