@@ -110,7 +110,8 @@ class MDP(Model, hooks.Drawn):
     Parameters
     ----------
     P : transition probabilities, dense (S, A, S), (A, S, S) or (S, S, A), or sparse: a list of scipy.sparse matrices
-        (S, S), one an action, or one matrix (S·A, S) whose row s·A + a is that of state s and action a
+        (S, S), one an action, or one matrix (S·A, S) whose row s·A + a is that of state s and action a. In dense P and
+        R texts such as "1/3" are exact.
     R : rewards (S, A, S), (S, A) or (S,), dense, or sparse in the form of P
     gamma : discount, 0 ≤ γ ≤ 1; a text such as "9/10" is that exact rational
     axes : "sas" for P[s, a, s'], "ass" for P[a, s, s'], "ssa" for P[s, s', a]; "s'as", "as's", "s'sa" where the next
@@ -327,6 +328,8 @@ class MDP(Model, hooks.Drawn):
         actions as states. Without `reward_axes` a matrix is (S, A), or (A, S) where that is another shape, and a tensor
         has the axes of P. One sparse matrix (S·A, S) goes by states: its row s·A + a is P[s, a]. With axes="ass" it
         goes by actions, a·S + s, as scipy.sparse.vstack makes it of a list.
+
+        Texts such as "1/3" and fractions in dense P and R are exact; where one number is a float, all are.
 
         Rows of float32 numbers that sum to 1 as such do, within n · 2^-24, are divided by their sum, which a warning
         says.

@@ -21,11 +21,13 @@ from tabular_rl.model.blocks import (
     pairs_of,
     sheets_of,
 )
+from tabular_rl.model.build import Row, arrays_of_rows
 from tabular_rl.model.names import Names, state_at
 from tabular_rl.model.on_entry import ON_ENTRY, terminal_reward, with_entry
 from tabular_rl.model.outcomes import A_DICTIONARY
 from tabular_rl.model.rationals import UNDERFLOWS
 from tabular_rl.model.rows import Floats, Ints, row_sums
+from tabular_rl.model.spelled import Spelled, has_texts, spelled
 from tabular_rl.model.unavailable import mark_of, unmarked, without_unavailable
 
 WAY_OUT = 'Say axes="sas" for P[s, a, s2], axes="ass" for P[a, s, s2] or axes="ssa" for P[s, s2, a].'
@@ -35,6 +37,10 @@ TURNED = {"s'as": "sas", "as's": "ass", "s'sa": "ssa"}
 SHEETS = (
     "a list with one (S, S) matrix an action, or one (S*A, S) matrix, row s*A + a for state s and action a"
 )
+
+
+class _Texts(ModelError):
+    """There are texts or fractions among the entries of a tensor."""
 
 
 class Entries(NamedTuple):
@@ -89,6 +95,63 @@ def arrays_of_tensors(
     ------
     ModelError : axes that could be several, shapes that do not fit, or a reward of a terminal state
     """
+    given = terminal, terminal_rewards, unavailable, options
+    try:
+        return _arrays(P, R, gamma, axes, reward_axes, *given)
+    except _Texts:
+        p, r = spelled(P, "P"), spelled(R, "R")
+    arrays = _arrays(p.floats, r.floats, gamma, axes, reward_axes, *given)
+    if p.exact is None or r.exact is None:
+        return arrays
+    exact = arrays_of_rows(
+        _exact_rows(p, r, axes, reward_axes, arrays),
+        gamma,
+        arrays["states"],
+        arrays["actions"],
+        terminal=np.flatnonzero(arrays["terminal"]).tolist(),
+        normalize=bool(options.get("normalize")),
+    )
+    others = ("gamma", "start", "final_reward", "copy")
+    return arrays | {"normalize": False} | {key: x for key, x in exact.items() if key not in others}
+
+
+def _exact_rows(
+    p: Spelled, r: Spelled, axes: str | None, reward_axes: str | None, arrays: dict[str, Any]
+) -> list[Row]:
+    """Return the rows of P and R, all of whose entries are rationals; `arrays` are those of their floats."""
+    if arrays["on_entry"]:
+        raise ModelError(
+            f"terminal_rewards: found {ON_ENTRY!r} with texts or fractions in P and R, expected floats. Without it, "
+            "add gamma times the reward to that of each transition that leads there"
+        )
+    order, P, R, own = _state_first(axes, p.floats, r.floats, reward_axes)
+    order = order or _axes(_entries(P, "P", None), R, own)
+    _, P, R, own = _state_first(axes, p.places, r.places, reward_axes)
+    found = _all_rows(P, R, order, own)
+    of_state = np.repeat(np.arange(found.S), np.diff(found.pair_ptr)).tolist()
+    ends, to, prob = found.row_ptr.tolist(), found.next_state.tolist(), p.at(found.prob)
+    reward = [None] * len(to) if found.reward is None else r.at(found.reward)
+    own_r = [None] * len(of_state) if found.r is None else r.at(found.r)
+    return [
+        Row(state, action, list(zip(to[a:b], prob[a:b], reward[a:b], strict=True)), x)
+        for state, action, a, b, x in zip(
+            of_state, found.pair_action.tolist(), ends[:-1], ends[1:], own_r, strict=True
+        )
+    ]
+
+
+def _arrays(
+    P: Any,
+    R: Any,
+    gamma: Fraction,
+    axes: str | None,
+    reward_axes: str | None,
+    terminal: Iterable[Any] | None,
+    terminal_rewards: str | None,
+    unavailable: Any,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """Return what arrays_of_tensors does, of tensors of numbers."""
     axes, P, R, reward_axes = _state_first(axes, P, R, reward_axes)
     if axes is not None and axes not in ORDER:
         turned = 'For P[s2, a, s] say "s\'as".'
@@ -449,10 +512,8 @@ def _array(values: Any, what: str) -> NDArray[Any]:
     except (ValueError, TypeError):
         raise ModelError(f"{what}: found lists of different lengths, expected a rectangular tensor") from None
     if array.dtype.kind not in "iuf" and array.size:
-        found = f"{array.dtype} entries"
-        if array.dtype == object:
-            found = kind_text(values)
-        raise ModelError(f"{what}: found {found}, expected numbers")
+        found = kind_text(values) if array.dtype == object else f"{array.dtype} entries"
+        raise (_Texts if has_texts(array) else ModelError)(f"{what}: found {found}, expected numbers")
     return array
 
 

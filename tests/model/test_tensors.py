@@ -139,7 +139,7 @@ def test_terminal_states_by_index_name_or_mask(terminal):
         ((sparse.csr_array(P[0, :2]), R, 0.9), {}, "P: found one sparse matrix of shape 2 x 3, expected a list"),
         (([sparse.eye(3), sparse.eye(2)], R, 0.9), {"axes": "ass"}, "P[1]: found shape (2, 2), expected (3, 3)"),
         (([[[1.0, 0.0]], [[1.0]]], R, 0.9), {}, "P: found lists of different lengths, expected a rectangular tensor"),
-        (([[["x"]]], [[1.0]], 0.9), {}, "P: found <U1 entries, expected numbers"),
+        (([[["x"]]], [[1.0]], 0.9), {}, "P: found 'x' at [0, 0, 0], expected a number such as 1, 0.5 or \"2/3\""),
         (([[[True]]], [[1.0]], 0.9), {}, "P: found bool entries, expected numbers"),
         ((P.astype(complex), R, 0.9), {"axes": "ass"}, "P: found complex128 entries, expected numbers"),
         ((P, R[:2], 0.9), {"axes": "ass"}, "R: found shape (2, 2), expected (3, 2) under reward_axes='sa'"),
