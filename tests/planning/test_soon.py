@@ -15,6 +15,7 @@ from tabular_rl.methods.planning import _soon, auto
 from tabular_rl.methods.planning._chain import side_by_side
 from tabular_rl.methods.planning._soon import (
     LOOK,
+    PATIENT,
     by_sweeps,
     copied,
     counted_alone,
@@ -125,6 +126,47 @@ def test_more_sweeps_than_they_are_worth_are_not_made():
     answer, work = by_sweeps(mdp, policy, GIVEN, needed / 3)
     assert answer is None
     assert 1 < work["sweeps"] < needed
+
+
+def rare(S=1310, gamma=0.99, scale=1.0):
+    """Two outcomes a row, drawn at random; one state in ten is paid."""
+    rng = np.random.default_rng(1)
+    first = rng.integers(1, 6, S) / 10
+    to = rng.permuted(np.tile(np.arange(S), (2, 1)), axis=1).T
+    return MDP.from_rows(
+        pair_ptr=np.arange(S + 1), pair_action=np.zeros(S, dtype=int), row_ptr=2 * np.arange(S + 1),
+        next_state=to.ravel(), prob=np.stack([first, 1 - first], axis=1).ravel(),
+        r=scale * (rng.random(S) < 0.1), gamma=gamma,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("gamma", [0.99, 0.999, 0.99999])
+def test_rare_rewards_are_swept_though_the_first_spans_do_not_shrink(gamma):
+    mdp = rare(gamma=gamma)
+    policy = Policy.uniform(mdp)
+    P, r = mdp.P.toarray(), mdp.r
+    assert np.ptp(P @ r) == 1, "some state meets pay alone, and some none"
+    answer = evaluate(mdp, policy)
+    assert answer.status is Status.CERTIFIED
+    assert "linear solves" not in answer.work
+    assert answer.work == policy_evaluation(mdp, policy).work
+    truth = np.linalg.solve(np.eye(mdp.S) - gamma * P, r)
+    assert np.abs(answer.v - truth).max() <= answer.bound + 1e-9
+
+
+def test_one_state_that_stays_costs_no_more_than_patience():
+    """The usual change shrinks, as all others mix; the largest never does."""
+    mdp = rare(S=4000, gamma=0.9999)
+    prob, to, r = mdp.prob.copy(), mdp.next_state.copy(), mdp.r.copy()
+    to[0], prob[:2], r[:] = 0, (1 - 1e-6, 1e-6), r * 0.5
+    r[0] = 1.0
+    slow = MDP.from_rows(
+        pair_ptr=mdp.pair_ptr, pair_action=mdp.pair_action, row_ptr=mdp.row_ptr, next_state=to, prob=prob, r=r,
+        gamma=mdp.gamma,
+    )  # fmt: skip
+    answer, work = by_sweeps(slow, Policy.uniform(slow), GIVEN, 300)
+    assert answer is None
+    assert LOOK < work["sweeps"] <= PATIENT
 
 
 def test_what_floats_cannot_prove_is_left_to_other_methods():

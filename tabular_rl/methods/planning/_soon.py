@@ -1,7 +1,9 @@
 """Sweeps of one policy for as long as it is foreseen that they are the quickest way to its values.
 
 By how much changes shrink from sweep to sweep says how many sweeps are missing. Where a model mixes well some twenty
-suffice, and anything else would take longer; where it does not, that is seen after two to four.
+suffice, and anything else would take longer; where it does not, that is seen after three or four. How far apart the
+largest and the least change are shrinks late where rewards are rare, as some state has met nothing else yet: there the
+usual change is looked at for a few sweeps more.
 """
 
 from __future__ import annotations
@@ -17,17 +19,23 @@ from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.methods.planning.policy_evaluation import MOST_SWEEPS, policy_evaluation
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
+from tabular_rl.model.rows import Floats
 from tabular_rl.solving.cost import SMALL, Facts
 from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
 
 LOOK = 4  # sweeps until it is foreseen well how many are missing; before them, too many are a multiple
+PATIENT = 6  # sweeps up to which they go on where the usual change shrinks, though the largest does not yet
+USUAL = (
+    0.5  # of the sweeps that are worth it: so many may be missing by the usual change, which shrinks sooner
+)
 PLAN = 48, 2_000_000  # sweeps, and outcomes of sweeps, that together take as long as to plan on a chain
 SOLVE = 16, 500_000  # that take as long as elimination where rows or moves are short
 LATEST = 3  # sweeps that say how quickly changes shrink
 CALL = 5000  # outcomes that take as long as it takes to call a sweep
 CACHE = 100_000  # outcomes of a model that take no time to be fetched
 SAMPLE = 2000  # states whose first two changes are looked at before anything is swept
+WHY = "the interval shrinks as the model mixes: few sweeps suffice"
 
 
 def worth(mdp: MDP, policy: Policy, facts: Facts, planned: bool) -> float:
@@ -106,7 +114,7 @@ def by_sweeps(
     """
     run = policy_evaluation.run(policy_evaluation.defaults | given)
     goal = Goal(run, mdp, 1, policy)
-    v, rows, spreads = goal.start(), goal.rows(), list[float]()
+    v, rows, outlook = goal.start(), goal.rows(), Outlook(goal, most)
     sweeper, own = (goal.sweeper, policy) if alone is None else (alone, counted_alone(policy))
     spare = np.empty_like(v)
     with run.until_stopped():
@@ -117,15 +125,82 @@ def by_sweeps(
             if goal.met(low, high, v, rows, sweep):
                 break
             run.check_stop()
-            spreads.append(goal.spread(low, high))
-            enough = goal.wanted / goal.factor if goal.factor else math.inf
-            left = missing(spreads, enough) if sweep > 1 else 0.0
-            if left > most * max(2.0 ** (LOOK - sweep), 1.0) or sweep > 2 * most:
+            if not outlook.good(goal.spread(low, high), v, spare):
                 return None, run.work
     if run.stopped is None and not goal.reached:  # floats can prove no more, or not so
         return None, run.work
-    why = "the interval shrinks as the model mixes: few sweeps suffice"
-    return goal.solution(v, rows).but(why=why), run.work
+    return goal.solution(v, rows).but(why=WHY), run.work
+
+
+class Outlook:
+    """What the changes of the sweeps so far say of those that are missing.
+
+    Their spread is what the tolerance asks about, and decides. Where it foresees too many in one of the first sweeps,
+    the usual change of a state is asked as well, and the spread again after each sweep up to `PATIENT`.
+
+    Parameters
+    ----------
+    goal : of the sweeps
+    most : how many missing sweeps are worth it
+    """
+
+    def __init__(self, goal: Goal, most: float) -> None:
+        self.goal, self.most = goal, most
+        self.spreads: list[float] = []
+        self.usual: list[float] = []  # of the last sweeps, while too many are missing by the spread
+
+    def good(self, spread: float, v: Floats, before: Floats) -> bool:
+        """Whether to go on, after one more sweep.
+
+        Parameters
+        ----------
+        spread : of its changes
+        v, before : (S,) the values after and before it
+        """
+        self.spreads.append(spread)
+        sweep, goal = len(self.spreads), self.goal
+        if sweep == 1:
+            return True
+        enough = goal.wanted / goal.factor if goal.factor else math.inf
+        enough = max(
+            enough, goal.certifier.noise(goal.model, goal.vmax)
+        )  # where sweeps stop, whatever is wanted
+        few = self.most * max(2.0 ** (LOOK - sweep), 1.0)
+        # Where they have just begun to shrink, the last sweep alone says how quickly.
+        late = self.spreads[-2:] if self.usual else self.spreads
+        soon = missing(late, enough) <= few and sweep <= 2 * self.most
+        if soon and not self.usual:
+            return True
+        if not soon and (sweep >= PATIENT or (sweep >= LOOK and not self.usual)):
+            return False
+        share = usual_share(v, before, spread, goal.ends)
+        self.usual.append(share * spread)
+        if len(self.usual) > 1 and missing(self.usual, share * enough) > USUAL * self.most:
+            return False
+        if soon:
+            self.usual.clear()
+        return True
+
+
+def usual_share(v: Floats, before: Floats, spread: float, ends: bool) -> float:
+    """How large the change of a state usually is, in the square mean, as a share of their spread.
+
+    Parameters
+    ----------
+    v, before : (S,) values after and before the sweep
+    spread : of the changes
+    ends : whether a state ends; if none does, it does not count what all states change by alike
+
+    Returns
+    -------
+    A share, from 0 to 1.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # what is no number then is no share that shrinks
+        change = v - before
+        if not ends:
+            change -= change.mean()
+        change /= spread
+        return math.sqrt(float(np.mean(change * change)))
 
 
 def counted_alone(policy: Policy) -> Policy:
