@@ -10,7 +10,7 @@ import reference
 from random_models import random_model, random_policy
 from sized_models import garnet
 
-from tabular_rl import MDP, Policy, Status, evaluate, policy_evaluation
+from tabular_rl import MDP, Policy, Status, evaluate, linear_solve, policy_evaluation
 from tabular_rl.methods.planning import _soon, auto
 from tabular_rl.methods.planning._chain import side_by_side
 from tabular_rl.methods.planning._soon import (
@@ -114,7 +114,8 @@ def test_states_that_end_and_a_discount_of_nothing_are_no_work():
     policy = first_rows(mdp)
     assert evaluate(mdp, policy).v == pytest.approx(mdp.r[policy.rows])
     answer, _ = by_sweeps(mdp, policy, GIVEN | {"tolerance": 1e-300}, math.inf)
-    assert answer is None or answer.bound <= 1e-300
+    assert answer.status is Status.FLOATS_SPENT
+    assert answer.bound < 1e-14
 
 
 def test_more_sweeps_than_they_are_worth_are_not_made():
@@ -169,11 +170,48 @@ def test_one_state_that_stays_costs_no_more_than_patience():
     assert LOOK < work["sweeps"] <= PATIENT
 
 
-def test_what_floats_cannot_prove_is_left_to_other_methods():
+@pytest.mark.parametrize("kind", [first_rows, Policy.uniform])
+def test_a_tolerance_beyond_floats_is_answered_by_the_sweeps(kind):
     mdp = garnet(0, S=600).replace(gamma=0.25)
-    answer, work = by_sweeps(mdp, first_rows(mdp), GIVEN | {"tolerance": 1e-18}, math.inf)
-    assert answer is None
-    assert work["sweeps"] > LOOK
+    policy = kind(mdp)
+    answer, other = evaluate(mdp, policy, tolerance=1e-18), linear_solve(mdp, policy, tolerance=1e-18)
+    assert answer.status is other.status is Status.FLOATS_SPENT
+    assert "linear solves" not in answer.work
+    assert answer.work["sweeps"] > LOOK
+    assert answer.bound <= 1.1 * other.bound
+    assert (answer.lower <= other.upper).all()
+    assert (other.lower <= answer.upper).all()
+
+
+@pytest.mark.parametrize("gamma", [0.3, 0.9, 0.999])
+@pytest.mark.parametrize("relative", [False, True])
+@pytest.mark.parametrize("ends", [0, 1])
+def test_what_a_linear_solve_certifies_is_certified(gamma, relative, ends):
+    """At tolerances just above and below the least width that rounding leaves."""
+    mdp = garnet(3, S=520, ends=ends).replace(gamma=gamma)
+    for policy in (first_rows(mdp), Policy.uniform(mdp)):
+        asked = {"relative": relative}
+        solved = linear_solve(mdp, policy, tolerance=1e-30, **asked)
+        width = 2 * solved.bound / (np.abs(solved.v).max() if relative else 1.0)
+        reached = 0
+        for share in (0.8, 0.9, 0.95, 0.99, 1.0, 1.01, 1.05, 1.2):
+            other = linear_solve(mdp, policy, tolerance=share * width, **asked)
+            answer = evaluate(mdp, policy, tolerance=share * width, **asked)
+            reached += other.status is Status.CERTIFIED
+            assert answer.status is Status.CERTIFIED or other.status is not Status.CERTIFIED
+        assert 1 <= reached < 8
+
+
+def test_what_other_values_may_prove_is_left_to_other_methods():
+    mdp = garnet(0, S=600).replace(gamma=0.25)
+    policy = first_rows(mdp)
+    answer, _ = by_sweeps(mdp, policy, GIVEN | {"tolerance": 1e-18}, math.inf)
+    for share in np.arange(1.0, 0.9, -0.01):
+        near, _ = by_sweeps(mdp, policy, GIVEN | {"tolerance": share * 2 * answer.bound}, math.inf)
+        if near is None:
+            break
+        assert near.status is Status.CERTIFIED
+    assert near is None, "at the first tolerance that is not proven"
 
 
 def test_time_that_is_over_ends_it_with_what_is_proven():

@@ -19,23 +19,21 @@ from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.methods.planning.policy_evaluation import MOST_SWEEPS, policy_evaluation
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rows import Floats
+from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.solving.cost import SMALL, Facts
 from tabular_rl.solving.solution import Solution
 from tabular_rl.solving.sweeps import Sweeper
 
 LOOK = 4  # sweeps until it is foreseen well how many are missing; before them, too many are a multiple
 PATIENT = 6  # sweeps up to which they go on where the usual change shrinks, though the largest does not yet
-USUAL = (
-    0.5  # of the sweeps that are worth it: so many may be missing by the usual change, which shrinks sooner
-)
+USUAL = 0.5  # of the sweeps that are worth it: more may not be missing by the usual change
 PLAN = 48, 2_000_000  # sweeps, and outcomes of sweeps, that together take as long as to plan on a chain
 SOLVE = 16, 500_000  # that take as long as elimination where rows or moves are short
+CENTRED = 0.9  # of the least width of an interval: values that are off by a constant may leave a little less
 LATEST = 3  # sweeps that say how quickly changes shrink
 CALL = 5000  # outcomes that take as long as it takes to call a sweep
 CACHE = 100_000  # outcomes of a model that take no time to be fetched
 SAMPLE = 2000  # states whose first two changes are looked at before anything is swept
-WHY = "the interval shrinks as the model mixes: few sweeps suffice"
 
 
 def worth(mdp: MDP, policy: Policy, facts: Facts, planned: bool) -> float:
@@ -127,9 +125,32 @@ def by_sweeps(
             run.check_stop()
             if not outlook.good(goal.spread(low, high), v, spare):
                 return None, run.work
-    if run.stopped is None and not goal.reached:  # floats can prove no more, or not so
-        return None, run.work
-    return goal.solution(v, rows).but(why=WHY), run.work
+    return swept_answer(goal, v, rows), run.work
+
+
+def swept_answer(goal: Goal, v: Floats, rows: Ints) -> Solution | None:
+    """The answer of sweeps that are over; None where other values may be proven to the tolerance, and these are not.
+
+    The rounding of one sweep from values as large makes an interval as wide as `smallest`, whichever method finds them.
+    Where that is wider than the tolerance, nothing else would be nearer.
+
+    Parameters
+    ----------
+    goal : of the sweeps
+    v, rows : the last values, and the rows that go with them
+
+    Returns
+    -------
+    Solution, or None.
+    """
+    least = 0.0 if goal.best is None else goal.best[0].smallest
+    answer = goal.solution(v, rows)
+    if goal.run.stopped is not None or answer.status.reached:
+        return answer.but(why="the interval shrinks as the model mixes: few sweeps suffice")
+    wanted = goal.tolerance * (float(np.max(np.abs(answer.v))) if goal.relative else 1.0)
+    if CENTRED * least > wanted:
+        return answer.but(why="the interval shrinks until sweeps change rounding errors alone")
+    return None
 
 
 class Outlook:
