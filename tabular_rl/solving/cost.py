@@ -12,12 +12,14 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.rows import places
 from tabular_rl.solving.ordering import elimination_patterns
 from tabular_rl.solving.run import Run
+from tabular_rl.solving.sweeps import Sweeper
 
 FEW = 32  # outcomes of a row up to which all are looked at
 MOVES = 1024  # rows whose moves are looked at: each costs a state, its outcomes and their states
 HUB = 0.05  # of the rows that lead to a hub
 LOOK = 100  # outcomes of a state that are looked at
 SMALL = 500  # states up to which a dense linear solve takes no time
+DENSE = 3000  # up to which it takes a second: where sweeps do not do
 FILLS_IN = 1000  # states up to which a chain that fills in takes no longer than sweeps
 
 
@@ -74,6 +76,16 @@ class Facts:
             away = (mdp.next_state[ptr[:-1]] != state) | (mdp.next_state[ptr[1:] - 1] != state)
             leaves[state[away]] = True
         return not bool(leaves.all())
+
+    @cached_property
+    def acyclic(self) -> bool:
+        """Whether no way leads back to a state that was left: most ways that do are found at once."""
+        from tabular_rl.kernels.search_ordered import put_successors_first
+
+        mdp, S, small = self._mdp, self.S, self._mdp.pair_ptr.dtype
+        path, at, order = np.empty(S, dtype=small), np.empty(S, dtype=np.int64), np.empty(S, dtype=small)
+        place = np.full(S, -1, dtype=small)
+        return bool(put_successors_first(mdp.pair_ptr, Sweeper(mdp).rows, path, at, place, order) == S)
 
     @cached_property
     def successors(self) -> float:

@@ -520,3 +520,15 @@ def test_digits_past_the_memory_are_an_error(monkeypatch, horizon):
     outcomes = [(s, "go", s2, "1/2", 1) for s in range(50) for s2 in (s, s + 1)]
     with pytest.raises(OptionError, match="values of more than 1 GB"):
         rational(MDP.from_outcomes(outcomes, "1/2", terminal=[50], horizon=horizon))
+
+
+def test_a_policy_on_the_way_that_loses_more_than_floats_hold():
+    """The way with the fewest steps costs 1 a try and succeeds once in 10^330; the other costs 1 a step."""
+    tries = 10**330
+    slow = [("a", "try", "end", F(1, tries), -1), ("a", "try", "a", 1 - F(1, tries), -1)]
+    quick = [("a", "walk", "b", 1, -1), ("b", "walk", "end", 1, -1)]
+    mdp = MDP.from_outcomes([*slow, *quick], 1, terminal=["end"])
+    answer = rational(mdp)
+    assert list(answer.exact) == [F(-2), F(-1), F(0)]
+    assert answer.optimal_actions.tolist() == [False, True, True]
+    assert rational_values(mdp, Policy(mdp, rows=np.array([0, 2, -1])))[0] == -tries

@@ -297,3 +297,36 @@ def test_a_named_method_that_falls_short_says_which_would_do():
 def test_exact_discount_below_one_that_is_one_as_a_float():
     mdp = ONE.replace(gamma=1 - Fraction(1, 10**30))
     assert solve(mdp).exact == (Fraction(10**30),)
+
+
+def retries(n, back=0.0):
+    """A state is left once in 2^20 tries, each of which earns 1, to one of two lower ones; `back` is the share to n."""
+    rng, to = np.random.default_rng(0), []
+    for s in range(1, n + 1):
+        away, lower = 2.0**-20, rng.integers(max(0, s - n // 4), s, 2).tolist()
+        up = [(s, "go", n, away * back, 1)] if back and s < n else []
+        kept = away * (1 - back) if up else away
+        to += [(s, "go", s, 1 - away, 1), *up, *((s, "go", x, kept / 2, 1) for x in lower)]
+    return MDP.from_outcomes(to, 1, states=range(n + 1), terminal=[0])
+
+
+def test_what_is_seldom_left_is_swept_once_where_no_way_leads_back():
+    """Each visit earns 2^20 on average; the last state but the end is visited once."""
+    mdp = retries(600)
+    answer = solve(mdp, relative=True)
+    assert answer.status is Status.CERTIFIED and answer.method == "ordered-gauss-seidel"
+    assert answer.work == {"sweeps": 1}
+    assert answer.lower[1] <= 2**20 <= answer.upper[1]
+
+
+def test_what_is_seldom_left_is_solved_where_sweeps_do_not_do():
+    """Where ways lead back the values, by the same visits, are those of linear solves."""
+    mdp = retries(600, back=0.5)
+    answer = solve(mdp, relative=True)
+    assert answer.status is Status.CERTIFIED and answer.method == "policy-iteration"
+    assert answer.work["linear solves"] <= 5
+    P = mdp.P.toarray()
+    P[np.arange(600), np.arange(1, 601)] = 0
+    visits = (P / P.sum(axis=1, keepdims=True))[:, 1:]  # of the state that comes next
+    v = np.linalg.solve(np.eye(600) - visits, np.full(600, 2.0**20))
+    assert answer.v[1:] == pytest.approx(v, rel=1e-9)

@@ -20,7 +20,7 @@ from tabular_rl.methods.exact.linear_solve import polish
 from tabular_rl.model.graph.reduction import reduced, zero_states
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
-from tabular_rl.model.rows import lowest_rows
+from tabular_rl.model.rows import LARGEST, lowest_rows
 from tabular_rl.solving import options as o
 from tabular_rl.solving.method import method
 from tabular_rl.solving.run import Run
@@ -188,7 +188,8 @@ def _improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[An
     """Policy iteration in rationals from `rows` (S,): v*, the lowest optimal row of each state, and all ties (L,).
 
     Where rows are better by less than floats could see, there may be one after the other. So what they gain is
-    improved in floats for its own sake, some times: the next policy is off by a part of that only.
+    improved in floats for its own sake, some times: the next policy is off by a part of that only. Where a policy on
+    the way loses more than floats hold, it is not.
     """
     integers = Rows(mdp)
     gamma = mdp.gamma_exact
@@ -209,7 +210,7 @@ def _improve(mdp: MDP, rows: NDArray[Any], run: Run) -> tuple[Values, NDArray[An
             ties = gaps == 0
             return x, lowest_rows(mdp, ties), ties
         run.did("rational improvements")
-        if tried < REFINED:
+        if tried < REFINED and np.abs(gaps).max() <= LARGEST:
             gains = mdp.replace(r=mdp.sign * gaps)
             _, rows = polish(Sweeper(gains, run), run, rows, rows)
     raise AssertionError

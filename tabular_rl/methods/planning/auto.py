@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -91,7 +92,7 @@ def quickest(mdp: MDP, policy: Policy | None, given: dict[str, Any], facts: Fact
             options |= _carried(answer, planner.defaults, given)
         found: Solution = planner.ask(mdp, policy, **options).but(why=cost.why)
         answer = found if answer is None else _followed(answer, found)
-        if not cost.capped or answer.status is not Status.BUDGET_SPENT:
+        if not (cost.capped and _spent(answer, cost)):
             break
     assert answer is not None
     return answer
@@ -158,6 +159,15 @@ def _in_turn(facts: Facts, mdp: MDP, task: str) -> Iterator[tuple[Cost, Method[.
         else:
             estimates.append((cost, planner))
     yield from sorted(estimates, key=lambda found: found[0].sweeps)
+
+
+def _spent(answer: Solution, cost: Cost) -> bool:
+    """Whether all that a method may take is spent. What floats can prove from there may not be all that they can."""
+    if answer.status is Status.FLOATS_SPENT:
+        return sum(n for unit, n in answer.work.items() if "sweep" in unit) >= cost.options.get(
+            "sweeps", math.inf
+        )
+    return answer.status is Status.BUDGET_SPENT
 
 
 def _carried(answer: Solution, defaults: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -11,19 +11,25 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rows import Floats
 from tabular_rl.solving import options as o
-from tabular_rl.solving.cost import Cost, Facts
+from tabular_rl.solving.cost import DENSE, Cost, Facts
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
 from tabular_rl.solving.solution import Solution
 
+CAP = 20_000  # sweeps, before `auto` goes on by linear solves
 MOST_INNER = 512
 ROUGH_SWEEPS = 100
 
 
 def cost(facts: Facts) -> Cost:
-    """Some hundreds of sweeps, Gauss-Seidel where states are reached by short moves."""
-    if facts.moves <= 4 * facts.S**0.5:
-        return Cost(200, "moves lead nearby: values travel along them in place", {"in_place": True})
-    return Cost(200, "moves lead anywhere: the interval shrinks as the model mixes", {"in_place": False})
+    """Some hundreds of sweeps, Gauss-Seidel where states are reached by short moves.
+
+    Capped where policy iteration can go on: a state that is left seldom holds up all sweeps.
+    """
+    near, capped = facts.moves <= 4 * facts.S**0.5, facts.must_end and facts.S <= DENSE
+    options = {"in_place": near, "sweeps": CAP} if capped else {"in_place": near}
+    if near:
+        return Cost(200, "moves lead nearby: values travel along them in place", options, capped)
+    return Cost(200, "moves lead anywhere: the interval shrinks as the model mixes", options, capped)
 
 
 @method(

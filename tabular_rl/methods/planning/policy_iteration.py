@@ -14,7 +14,7 @@ from tabular_rl.model.policy import Policy
 from tabular_rl.model.rounding import shared_error
 from tabular_rl.model.rows import Floats, Ints
 from tabular_rl.solving import options as o
-from tabular_rl.solving.cost import Cost, Facts
+from tabular_rl.solving.cost import DENSE, Cost, Facts
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
 from tabular_rl.solving.ordering import elimination_patterns
 from tabular_rl.solving.solution import Solution
@@ -30,6 +30,7 @@ SOLVES = 5  # linear solves and sweeps that it takes to the end, most often
 SOLVED, SWEPT = 16, 3  # a state of an elimination, an outcome of a sweep, in products
 SURE = 20  # sweeps below which nothing else is quicker
 MAZE = 60  # sweeps that a method may take which begins where states end
+LAST = 1e6  # sweeps that everything else takes before
 MOST_IMPROVEMENTS = 50  # before `auto` goes on by another method
 
 # From values and rows: those of the rows, how many were exchanged or whether, and the least and the largest T v - v.
@@ -44,6 +45,8 @@ def cost(facts: Facts) -> Cost | None:
         why = "rows lead to two states at most on average: chains are solved by elimination"
         return Cost(10, why, final=True)
     if not facts.elimination:
+        if facts.must_end and facts.S <= DENSE:
+            return Cost(LAST, "linear solves do where states are seldom left")
         return None
     a_solve = facts.S * (SOLVED + facts.elimination[0]) / (SWEPT * max(facts.K, 1))
     solves = 1 if facts.L <= facts.S else SOLVES
