@@ -124,12 +124,17 @@ class ConcaveBounds:
 
     def _around(self, bad: Mask, ends: Mask, mended: Mask, policy: Policy | None) -> Ints:
         """The states that are bad, those up to two steps from them, and what was mended within reach of these."""
-        marked = bad.copy()
+        marked = bad
         for _ in range(RINGS):
             states = np.flatnonzero(marked)
-            if len(states) * MOST <= self.mdp.S:
-                marked[self._next(states, policy)] = True
-                marked &= ~ends
+            if len(states) * MOST > self.mdp.S:
+                break
+            wider = marked.copy()
+            wider[self._next(states, policy)] = True
+            wider &= ~ends
+            if np.count_nonzero(wider) * MOST > self.mdp.S:
+                break  # with it more would be mended than may be
+            marked = wider
         states = np.flatnonzero(marked)
         for _ in range(REACH):
             new = np.zeros_like(marked)
@@ -138,7 +143,7 @@ class ConcaveBounds:
             states = np.flatnonzero(new)
             if not states.size:
                 break
-            marked |= new
+            marked = marked | new
         return np.flatnonzero(marked)
 
     def _next(self, states: Ints, policy: Policy | None) -> Ints:

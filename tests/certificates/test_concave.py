@@ -152,6 +152,19 @@ def test_values_that_are_far_off_are_given_up_at_once():
     assert above(mixed, v, 1e-3, bounds=bounds) is None and bounds.excess == 0
 
 
+def test_few_states_are_mended_where_their_neighbours_lead_to_too_many():
+    """One step before a gamble all is worth the same. Most of the states are where the gamble leads."""
+    bets = [(str(k), "bet", "won", f"{k}/10", 1) for k in range(1, 9)]
+    bets += [(str(k), "bet", "lost", f"{10 - k}/10", 0) for k in range(1, 9)]
+    draws = [("draw", "go", str(k), "1/8", 0) for k in range(1, 9)]
+    mdp = MDP.from_outcomes([("first", "go", "draw", 1, 0), *draws, *bets], 1, terminal=["won", "lost"])
+    chance = {str(k): k / 10 for k in range(1, 9)} | {"draw": 0.45, "first": 0.45}
+    v = np.array([chance.get(x, 0.0) for x in mdp.states])
+    assert (len(chance) - 1) * concave.MOST > mdp.S
+    d = above(mdp, v, 1e-3)
+    assert fallen_short(mdp, v, d, range(mdp.L), 1) <= F(-ERROR)
+
+
 def test_a_policy_that_never_ends_is_not_trusted():
     """To turn round and round costs 1 a step: no bound of it is below the truth, which is -∞."""
     steps = [(a, "turn", b, 1, -1) for a, b in (("a", "b"), ("b", "a"))] + [("a", "leave", "end", 1, -5)]
