@@ -194,3 +194,30 @@ def test_looking_ahead_is_right(sense, monkeypatch):
         values = best if sense == "max" else [-x for x in best]
         assert all(lo <= x <= hi for lo, x, hi in zip(answer.lower, values, answer.upper, strict=True))
         assert answer.bound <= 1e-6
+
+
+def cliff(width, height, leak):
+    """Each step costs 1, beside the edge 100 to step off and back to the first cell; and it may be the last one."""
+    cell, steps = {(x, y): f"{x} {y}" for y in range(height) for x in range(width)}, []
+    goal = (width - 1, height - 1)
+    for (x, y), name in cell.items():
+        for action, (i, j) in enumerate(((1, 0), (-1, 0), (0, 1), (0, -1)) if (x, y) != goal else ()):
+            to, cost = (min(max(x + i, 0), width - 1), min(max(y + j, 0), height - 1)), -1
+            if to[1] == height - 1 and 0 < to[0] < width - 1:
+                to, cost = (0, height - 1), -100
+            steps += [(name, action, cell[to], 1 - leak, cost), (name, action, "end", leak, cost)]
+    return MDP.from_outcomes(steps, 1, terminal=[cell[goal], "end"], states=[*cell.values(), "end"])
+
+
+def test_where_all_policies_end_the_shortest_ways_are_tried_soon():
+    """First rows lead away from the goal; to turn round would take some twenty improvements, a few columns each."""
+    mdp = cliff(94, 31, Fraction(1, 301))
+    answer = policy_iteration(mdp)
+    assert answer.status is Status.CERTIFIED and answer.work["linear solves"] <= 4
+    # One step down from the goal's own column is the last one: -1, however likely it was to end.
+    above = int(mdp.states.find("93 29"))
+    assert answer.lower[above] <= -1 <= answer.upper[above]
+    # From there to the left each step more is taken if the one before was not the last.
+    along = [-(1 - Fraction(300, 301) ** k) * 301 for k in range(1, 94)]
+    own = [mdp.states.find(f"{94 - k} 29") for k in range(1, 94)]
+    assert all(answer.lower[s] <= x <= answer.upper[s] for s, x in zip(own, along, strict=True))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tabular_rl.errors import NumericalError
 from tabular_rl.methods.planning._goal import QUICK, Goal
 from tabular_rl.methods.planning._lists import Lists
 from tabular_rl.model.mdp import MDP
@@ -31,6 +34,7 @@ SOLVED, SWEPT = 16, 3  # a state of an elimination, an outcome of a sweep, in pr
 SURE = 20  # sweeps below which nothing else is quicker
 MAZE = 60  # sweeps that a method may take which begins where states end
 LAST = 1e6  # sweeps that everything else takes before
+SLOW = 0.25  # of the largest gain of an improvement, at which the next one is slow: near to the best, gains fall fast
 MOST_IMPROVEMENTS = 50  # before `auto` goes on by another method
 
 # From values and rows: those of the rows, how many were exchanged or whether, and the least and the largest T v - v.
@@ -152,7 +156,8 @@ def _by_chains(goal: Goal, linear_solver: str) -> Improved:
 
     At γ = 1 better values are carried back along paths by sweeps in place, in the order in which value flows, and the
     rows that gain by them are exchanged too. Where that comes to rest, its values are looked at before one more chain
-    is solved.
+    is solved. Where all policies end, and the first rows of all states are improved slowly, the shortest ways are
+    looked at too, once: what is better of two policies is better than both.
     """
     from tabular_rl.methods.exact.linear_solve import CARRIED, chain_values, improve
 
@@ -160,9 +165,10 @@ def _by_chains(goal: Goal, linear_solver: str) -> Improved:
     ahead = goal.mdp.problem.must_end and model.S > AHEAD
     centred = not (goal.ends or goal.relative or goal.mdp.problem.must_end)
     rested: Floats | None = None
+    gain, looks = math.inf, goal.total.must_end  # of the last improvement; whether to look at one more policy
 
     def improved(_: Floats, rows: Ints) -> tuple[Floats, bool, float, float]:
-        nonlocal rested
+        nonlocal rested, gain, looks
         v, by_sweeps = rested, rested is not None
         if v is None:
             policy = Policy.partial(model, rows=rows)  # its rows are those of sweeps
@@ -174,6 +180,17 @@ def _by_chains(goal: Goal, linear_solver: str) -> Improved:
         rested = None
         if ahead and changed:
             noise, carried = 2 * shared_error(model, sweeper.norm(v)), v.copy()
+            slow, gain = high > SLOW * gain, high
+            if slow and looks:
+                looks = False
+                with suppress(NumericalError):  # they need not be looked at
+                    nearest = goal.total.nearest_rows
+                    other = chain_values(
+                        sweeper, Policy.partial(model, rows=nearest), linear_solver, goal.run
+                    )
+                    goal.run.did("linear solves")
+                    better = other > v + noise
+                    rows[better], carried[better] = nearest[better], other[better]
             if sweeper.carry_back(carried, rows, noise, CARRIED) and model.L > QUICK and not by_sweeps:
                 rested = carried
         return v, changed or by_sweeps, low, high

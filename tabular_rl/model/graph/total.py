@@ -68,16 +68,27 @@ class TotalReward:
 
     @cached_property
     def proper_rows(self) -> Ints:
-        """Rows (S',) of a policy that ends surely: the first where all do, else by the shortest ways there are.
+        """Rows (S',) of a policy that ends surely: the first where all do, else `nearest_rows`.
+
+        Raises
+        ------
+        NoFiniteAnswer : as there
+        """
+        quotient = self.quotient
+        if self.must_end:
+            first = np.where(quotient.terminal, -1, quotient.pair_ptr[:-1])
+            return first.astype(quotient.pair_ptr.dtype)
+        return self.nearest_rows
+
+    @cached_property
+    def nearest_rows(self) -> Ints:
+        """Rows (S',) of the policy that ends surely by the shortest ways there are.
 
         Raises
         ------
         NoFiniteAnswer : with the states from which none does, and every policy pays without end
         """
         mdp, quotient = self.mdp, self.quotient
-        if self.must_end:
-            first = np.where(quotient.terminal, -1, quotient.pair_ptr[:-1])
-            return first.astype(quotient.pair_ptr.dtype)
         with phase("graph"):
             sure, proper = almost_surely_reaching(quotient, quotient.terminal)
         if sure.all():
