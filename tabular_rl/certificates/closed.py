@@ -30,6 +30,8 @@ SWEEPS = 40  # that carry back what is missing, at most
 SEEN = 2  # sweeps before their speed is judged
 FEW = 12  # one state in so many may rise again and again
 FALLING = 0.9  # of the states that rise may rise in the next sweep, where they are more
+SOON = 6  # sweeps until what rises must halve, where there may be a quicker way than SWEEPS
+LAG = 2  # sweeps that it may take to do so
 GROWN = 1 + 2.0**-10  # times the largest value of a bound, at most, as it rises
 
 
@@ -40,10 +42,13 @@ class ClosedBounds:
     ----------
     sweeper : of the model, in which no policy stays without end and without a cost
     signs : (L,) of the expected rewards, in the sign of maximisation
+
+    What does not settle quickly from sweep `soon` on is given up, and `slow` is set.
     """
 
     def __init__(self, sweeper: Sweeper, signs: NDArray[np.int8]) -> None:
         self.sweeper, self.mdp, self.signs = sweeper, sweeper.mdp, signs
+        self.soon, self.slow = SWEEPS, False
         self.large = LargeRewards(self.mdp)
         order, backward = sweeper.flow.known_order, np.arange(self.mdp.S - 1, -1, -1)
         self.order = backward.astype(self.mdp.pair_ptr.dtype) if order is None else order
@@ -105,13 +110,20 @@ class ClosedBounds:
         vmax = GROWN * sweeper.norm(u)
         if not math.isfinite(vmax) or self.large.beyond(shared_reward(mdp, vmax))[0].size:
             return None  # rows with an error of their own
-        closing, before = (side * self.signs <= 0, shared_error(mdp, vmax), most, held), math.inf
-        for sweep in range(SWEEPS):
-            rose = sweeper.lift(self.order, span, side, closing, u)
-            if not rose or (sweep >= SEEN and rose * FEW > mdp.S and rose > FALLING * before):
+        closing, rises = (side * self.signs <= 0, shared_error(mdp, vmax), most, held), list[int]()
+        while len(rises) < SWEEPS and not self._given_up(rises):
+            rises.append(sweeper.lift(self.order, span, side, closing, u))
+            if not rises[-1]:
                 break
-            before = rose
-        if rose or not sweeper.norm(u) <= vmax:
+        if rises[-1] or not sweeper.norm(u) <= vmax:
             return None
         out = np.empty(mdp.S)
         return None if sweeper.exceeding(span, side, closing, u, of_rows, out) else out
+
+    def _given_up(self, rises: list[int]) -> bool:
+        """Whether too many states rise to go on, or few and the same number sweep for sweep (`slow`)."""
+        sweeps, self.slow = len(rises), False
+        if sweeps > SEEN and rises[-1] * FEW > self.mdp.S and rises[-1] > FALLING * rises[-2]:
+            return True
+        self.slow = sweeps >= self.soon and 2 * rises[-1] > rises[-1 - LAG]
+        return self.slow

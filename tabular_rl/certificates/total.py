@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from tabular_rl.certificates.base import Certifier
 from tabular_rl.certificates.certificate import Certificate, largest_width
 from tabular_rl.certificates.chain import PolicyChain
-from tabular_rl.certificates.closed import ClosedBounds
+from tabular_rl.certificates.closed import SOON, ClosedBounds
+from tabular_rl.certificates.closed import SWEEPS as PATIENT
 from tabular_rl.certificates.fine import FineBounds
 from tabular_rl.certificates.floor import ceiling_of, floor_of
 from tabular_rl.certificates.upper import FEW, UpperBounds
@@ -81,6 +82,8 @@ class TotalCertifier(Certifier):
         self._chain: PolicyChain | None = None
         self._checked = False  # that its policy ends
         self._best: UpperBounds | None = None
+        self._closing: ClosedBounds | None = None
+        self._followed: Ints | None = None  # the policy whose chain is at hand
         self._fines: dict[int, FineBounds] = {}  # by the model, which is this one or its quotient
 
     _total: TotalReward | None
@@ -193,8 +196,13 @@ class TotalCertifier(Certifier):
         if self._best is None:
             self._best = UpperBounds(total, self.clocked.of(total.quotient))
         lowered = np.where(total.quotient.terminal, 0.0, total.lower_values(v))
-        found = self._closed(v, rows) if self.quick else None
+        found = self._closed(v, rows) if self.quick and not self._slow else None
         return found or self._by_time(v, lowered, rows)
+
+    @property
+    def _slow(self) -> bool:
+        """Whether closed bounds were given up as slow the last time, and others found: these are tried first then."""
+        return self._closing is not None and self._closing.slow
 
     def _by_time(self, v: Floats, lowered: Floats, rows: Ints | None) -> Certificate:
         """The certificate of concave functions of v mended where they do not do, or of a time to the end."""
@@ -207,8 +215,11 @@ class TotalCertifier(Certifier):
         if self._given is None or not np.array_equal(rows, self._given):
             self._given = np.array(rows)
             self._follow(self._given, v, trusted=self.quick)
+        self.rows = self._followed
         if self.quick:
             found = self._bent(v, lowered)
+            if found is None and self._slow:
+                found = self._closed(v, rows, patient=True)
             if found is not None:
                 return found
             if self.early and self._too_early(lowered):
@@ -248,11 +259,12 @@ class TotalCertifier(Certifier):
             note="; ".join(filter(None, (note, _note(self.mdp, lower, lifted)))),
         )
 
-    def _closed(self, v: Floats, rows: Ints | None) -> Certificate | None:
+    def _closed(self, v: Floats, rows: Ints | None, patient: bool = False) -> Certificate | None:
         """The certificate of bounds that no backup moves outward, near enough to v; None where there is none.
 
-        That the policy ends need not be looked at where all do, or where no row earns: in states that recur some row
-        pays then, so that T_π l - l would be negative on average.
+        Unless `patient` it gives up where more than a few sweeps are needed, as others may be found sooner. That the
+        policy ends need not be looked at where all do, or where no row earns: in states that recur some row pays then,
+        so that T_π l - l would be negative on average.
         """
         total, best = self.total, self._best
         assert best is not None
@@ -260,9 +272,11 @@ class TotalCertifier(Certifier):
             return None
         high = best.at_ceiling(v, NEAR_TOP * best.ceiling if best.ceiling < math.inf else 0.0, None)
         top, held = np.where(high, best.ceiling, v), self.mdp.terminal | high
-        closed = ClosedBounds(self.sweeper, self._signs)
+        self._closing = closed = ClosedBounds(self.sweeper, self._signs)
+        closed.soon = PATIENT if patient else SOON
         fine = max(FINE * self.wanted, ROOM * shared_error(self.mdp, self.sweeper.norm(v)))
-        for away in (fine, AWAY * self.wanted) if fine < AWAY * self.wanted else (AWAY * self.wanted,):
+        far = AWAY * self.wanted
+        for away in (fine, far) if fine < far and not patient else (far,):
             bent = best.concave.bent(v, self.mdp.terminal, away)
             if bent is None:
                 break
@@ -271,6 +285,7 @@ class TotalCertifier(Certifier):
             if found is not None:
                 self.rows = np.array(rows)
                 return found
+            closed.soon = closed.soon // 2 if closed.slow else closed.soon
         return None
 
     def _bent(self, v: Floats, lowered: Floats) -> Certificate | None:
@@ -405,7 +420,7 @@ class TotalCertifier(Certifier):
         assert self._best is not None
         high = np.count_nonzero(v >= self._best.ceiling * (1 - NEAR)) * MANY > self.mdp.S
         floor = floor_of(self.mdp, self.rows, zero, self._best.ceiling if high else math.inf, self._signs)
-        policy = Policy(self.mdp, rows=self.rows)
+        policy, self._followed = Policy(self.mdp, rows=self.rows), self.rows
         self._chain = PolicyChain(self.clocked.of(self.mdp), policy, zero, time, floor)
 
     def _proven(self, keep: Mask) -> Mask:

@@ -164,9 +164,8 @@ def _in_turn(facts: Facts, mdp: MDP, task: str) -> Iterator[tuple[Cost, Method[.
 def _spent(answer: Solution, cost: Cost) -> bool:
     """Whether all that a method may take is spent. What floats can prove from there may not be all that they can."""
     if answer.status is Status.FLOATS_SPENT:
-        return sum(n for unit, n in answer.work.items() if "sweep" in unit) >= cost.options.get(
-            "sweeps", math.inf
-        )
+        swept = sum(n for unit, n in answer.work.items() if "sweep" in unit)
+        return bool(swept >= cost.options.get("sweeps", math.inf))
     return answer.status is Status.BUDGET_SPENT
 
 
