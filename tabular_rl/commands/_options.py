@@ -71,7 +71,9 @@ ITERATES = Option("iterates", int, "number of steps", low=0, high=1_000_000)
 GAMMA = Option(
     "gamma", float, "", parse=checked_gamma, grammar="a number from 0 to 1, such as 0.9, 9/10 or 1/1.02"
 )
-HORIZON = Option("horizon", int, "", parse=_decisions, grammar="a whole number of decisions, 1 or more")
+HORIZON = Option(
+    "horizon", int, "", parse=_decisions, grammar=f"a whole number of decisions, 1 to {2**31 - 1}"
+)
 
 
 def together(*decorators: Callable[[Any], Any]) -> Callable[[C], C]:

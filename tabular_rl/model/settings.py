@@ -65,7 +65,9 @@ def checked_horizon(horizon: Any) -> int | None:
         return None
     whole = isinstance(horizon, (int, np.integer)) and not isinstance(horizon, bool)
     if not whole or not 0 < int(horizon) < 2**31:
-        raise ModelError(f"horizon: found {quoted(horizon)}, expected a whole number of decisions, 1 or more")
+        raise ModelError(
+            f"horizon: found {quoted(horizon)}, expected a whole number of decisions, 1 to {2**31 - 1}"
+        )
     return int(horizon)
 
 

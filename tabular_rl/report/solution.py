@@ -307,7 +307,8 @@ def _bound_text(solution: Solution) -> str:
         one = any(bool(np.isfinite(x[..., ~solution.mdp.terminal]).any()) for x in sides)
         return f"bound: none, {'as intervals are open on a side' if one else 'nothing is proven of these values'}"
     if solution.exact is not None:
-        return "bound: 0, the fractions are the values"
+        shown_too = not solution.mdp.problem.timed  # beside their decimals
+        return f"bound: 0{'' if shown_too else ' before rounding to the digits shown'}, the fractions are the values"
     if solution.bound == 0:
         return "bound: 0, the values are exact" + asked
     return f"bound: {rounded_up(solution.bound)} before rounding to the digits shown{asked}"

@@ -32,7 +32,8 @@ class Status(Enum):
         "not converged: the budget is spent; raise --sweeps (or --improvements) or loosen --tolerance"
     )
     FLOATS_SPENT = (
-        "not reached: floating-point numbers cannot prove this tolerance; loosen --tolerance or use --exact"
+        "not reached: this method cannot prove this tolerance in floating point; loosen --tolerance, take another "
+        "--method, or use --exact where the model is small"
     )
     TIME_SPENT = "not reached: the time limit is over; raise --time-limit or loosen --tolerance"
     SAMPLED = "no certificate: the answer comes from samples; compare it with an exact method"

@@ -1026,7 +1026,7 @@ WRONG_OPTIONS = [
     *(("solve --method value-iteration --sweeps", x, f"{WHOLE} from 1 to") for x in ("0", "-1", "1.5", "nan", "1e400")),
     *(("solve --threads", x, f"{WHOLE} from 1 to 1024") for x in ("0", "-1", "1.5", "5000")),
     *(("solve --time-limit", x, "expected a number from 0 to") for x in ("-1", "nan", "inf")),
-    *(("solve --horizon", x, f"{WHOLE} of decisions, 1 or more") for x in ("0", "-1", "1.5", "99999999999")),
+    *(("solve --horizon", x, f"{WHOLE} of decisions, 1 to 2147483647") for x in ("0", "-1", "1.5", "99999999999")),
     *(("simulate --episodes", x, f"{WHOLE} from 1 to") for x in ("0", "-1", "1e18", "1.5")),
     *(("simulate --seed", x, f"{WHOLE} from 0 to") for x in ("-1", "0.5", "1e30", "nan")),
     *(("simulate --level", x, "expected a number") for x in ("0", "1", "nan")),

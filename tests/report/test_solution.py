@@ -268,3 +268,11 @@ def test_a_share_of_small_values_that_is_0_as_a_float_is_shown():
     mdp = MDP.from_outcomes([("s", "go", "end", 1, "1e-30")], 1, terminal=["end"])
     answer = tabular_rl.policy_iteration(mdp, tolerance=1e-300, relative=True)
     assert re.search(r"^s +1\.0+e-30 ", answer_text(answer), re.M)
+
+
+def test_decimals_of_a_finite_horizon_are_not_called_fractions():
+    """Without one they stand beside the fractions."""
+    mdp = MDP([[["1/3", "2/3"]], [[0, 1]]], [[1], [0]], "1/2")
+    assert "\nbound: 0, the fractions are the values\n" in str(tabular_rl.solve(mdp, method="rational"))
+    timed = str(tabular_rl.solve(mdp.replace(horizon=2), method="rational"))
+    assert "\nbound: 0 before rounding to the digits shown, the fractions are the values\n" in timed
