@@ -197,7 +197,10 @@ class TotalCertifier(Certifier):
             self._best = UpperBounds(total, self.clocked.of(total.quotient))
         lowered = np.where(total.quotient.terminal, 0.0, total.lower_values(v))
         found = self._closed(v, rows) if self.quick and not self._slow else None
-        return found or self._by_time(v, lowered, rows)
+        found = found or self._by_time(v, lowered, rows)
+        if not (self.quick or self.early) and found.width > self.wanted:  # a policy may take very long to end
+            return self._closed(v, rows, patient=True) or found
+        return found
 
     @property
     def _slow(self) -> bool:

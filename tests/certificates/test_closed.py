@@ -119,6 +119,18 @@ def corridors(n):
     ), np.append(cell / 10, [0.0, 0.0])
 
 
+def test_a_small_model_that_takes_very_long_to_end_is_proven():
+    """Heads sixty times in a row are sure to come, after some 2^61 throws: no time to the end proves that."""
+    throws = [(s, "throw", 0, "1/2", 0) for s in range(60)]
+    throws += [(s, "throw", s + 1, "1/2", int(s == 59)) for s in range(60)]
+    mdp = MDP.from_outcomes([*throws, ("better", "take", 60, 1, 2)], 1, terminal=[60])
+    answer = solve(mdp, method="policy-iteration")
+    assert answer.status is Status.CERTIFIED
+    values = np.where(mdp.terminal, 0.0, 1.0)
+    values[mdp.states.find("better")] = 2.0
+    assert (answer.lower <= values).all() and (values <= answer.upper).all()
+
+
 @pytest.mark.parametrize("large", [0, 10**9])
 def test_models_with_idle_loops_are_proven_without_a_chain(monkeypatch, large):
     """A fair walk leaves at the far end with a chance of cell / 10, whatever order the states are put in."""
