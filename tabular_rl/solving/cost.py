@@ -17,6 +17,7 @@ from tabular_rl.solving.sweeps import Sweeper
 FEW = 32  # outcomes of a row up to which all are looked at
 MOVES = 1024  # rows whose moves are looked at: each costs a state, its outcomes and their states
 HUB = 0.05  # of the rows that lead to a hub
+WALKS, STEPS = 4, 4000  # that mostly meet a state again where ways lead back
 LOOK = 100  # outcomes of a state that are looked at
 SMALL = 500  # states up to which a dense linear solve takes no time
 DENSE = 3000  # up to which it takes a second: where sweeps do not do
@@ -79,13 +80,33 @@ class Facts:
 
     @cached_property
     def acyclic(self) -> bool:
-        """Whether no way leads back to a state that was left: most ways that do are found at once."""
+        """Whether no way leads back to a state that was left. A walk mostly finds one that does."""
+        if self._walk_returns():
+            return False
         from tabular_rl.kernels.search_ordered import put_successors_first
 
         mdp, S, small = self._mdp, self.S, self._mdp.pair_ptr.dtype
         path, at, order = np.empty(S, dtype=small), np.empty(S, dtype=np.int64), np.empty(S, dtype=small)
         place = np.full(S, -1, dtype=small)
         return bool(put_successors_first(mdp.pair_ptr, Sweeper(mdp).rows, path, at, place, order) == S)
+
+    def _walk_returns(self) -> bool:
+        """Whether one of some walks, each to the first other state that there is, meets a state again."""
+        mdp = self._mdp
+        pair_ptr, row_ptr, next_state, prob = mdp.pair_ptr, mdp.row_ptr, mdp.next_state, mdp.prob
+        for start in np.linspace(0, self.S - 1, WALKS).astype(np.int64).tolist():
+            s, met = start, set[int]()
+            while len(met) < STEPS:
+                if s in met:
+                    return True
+                met.add(s)
+                k, end = int(row_ptr[pair_ptr[s]]), int(row_ptr[pair_ptr[s + 1]])
+                while k < end and (next_state[k] == s or prob[k] <= 0):
+                    k += 1
+                if k == end:
+                    break
+                s = int(next_state[k])
+        return False
 
     @cached_property
     def successors(self) -> float:

@@ -310,13 +310,15 @@ def retries(n, back=0.0):
     return MDP.from_outcomes(to, 1, states=range(n + 1), terminal=[0])
 
 
-def test_what_is_seldom_left_is_swept_once_where_no_way_leads_back():
+@pytest.mark.parametrize("gamma", ["1", "0.99999"])
+def test_what_is_seldom_left_is_swept_once_where_no_way_leads_back(gamma):
     """Each visit earns 2^20 on average; the last state but the end is visited once."""
-    mdp = retries(600)
+    mdp = retries(600).replace(gamma=gamma)
     answer = solve(mdp, relative=True)
     assert answer.status is Status.CERTIFIED and answer.method == "ordered-gauss-seidel"
     assert answer.work == {"sweeps": 1}
-    assert answer.lower[1] <= 2**20 <= answer.upper[1]
+    stays = Fraction(gamma) * (1 - Fraction(1, 2**20))
+    assert answer.lower[1] <= 1 / (1 - stays) <= answer.upper[1]
 
 
 def test_what_is_seldom_left_is_solved_where_sweeps_do_not_do():
@@ -330,3 +332,13 @@ def test_what_is_seldom_left_is_solved_where_sweeps_do_not_do():
     visits = (P / P.sum(axis=1, keepdims=True))[:, 1:]  # of the state that comes next
     v = np.linalg.solve(np.eye(600) - visits, np.full(600, 2.0**20))
     assert answer.v[1:] == pytest.approx(v, rel=1e-9)
+
+
+def test_ways_that_lead_back_are_found_by_a_walk_or_by_a_search():
+    """Loops and what never happens are no ways; the only way back may be the last that is looked at."""
+    line = [(s, "go", s + 1, 1 / 2, 0) for s in range(5)] + [(s, "go", s, 1 / 2, 0) for s in range(5)]
+    assert Facts(MDP.from_outcomes(line, 1, terminal=[5])).acyclic
+    back = [*line, (4, "back", 5, 1 / 2, 0), (4, "back", 0, 1 / 2, 0)]
+    facts = Facts(MDP.from_outcomes(back, 1, terminal=[5]))
+    assert not facts._walk_returns() and not facts.acyclic
+    assert Facts(MDP.from_outcomes([*line, (5, "go", 0, 1, 0)], 1))._walk_returns()

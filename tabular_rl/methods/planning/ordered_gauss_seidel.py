@@ -25,12 +25,11 @@ PATIENCE = 30  # improvements without smaller changes, after which policies are 
 def cost(facts: Facts) -> Cost | None:
     """Some sixty sweeps where states end and few, nearby, lead to each; capped: they may lead there seldom.
 
-    At γ = 1 one sweep where no way leads back. There a state that is left seldom holds up all other sweeps.
+    One sweep where no way leads back. There a state that is seldom left holds up all other sweeps.
     """
     near = 4 * facts.S**0.5
     if (facts.S > near and facts.moves > near) or facts.successors > 8 or not facts.ends:
-        once = facts.must_end and facts.acyclic
-        return Cost(1, "no way leads back: values flow backward in one sweep") if once else None
+        return Cost(1, "no way leads back: values flow backward in one sweep") if facts.acyclic else None
     # At γ = 1 nothing else goes on faster.
     cap: dict[str, Any] = {} if facts.must_end else {"sweeps": 3000}
     return Cost(60, "states end: values flow backward from those", cap, capped=not facts.must_end)
