@@ -12,7 +12,6 @@ from tabular_rl.model.mdp import MDP
 from tabular_rl.model.rows import places
 from tabular_rl.solving.ordering import elimination_patterns
 from tabular_rl.solving.run import Run
-from tabular_rl.solving.sweeps import Sweeper
 
 FEW = 32  # outcomes of a row up to which all are looked at
 MOVES = 1024  # rows whose moves are looked at: each costs a state, its outcomes and their states
@@ -28,7 +27,7 @@ class Facts:
     """What estimates are made of. Those that take a look at the rows are found when they are first asked for."""
 
     def __init__(self, mdp: MDP) -> None:
-        self._mdp = mdp
+        self.mdp = mdp
         self.S, self.L, self.K, self.horizon = mdp.S, mdp.L, mdp.K, mdp.horizon
         self.must_end = mdp.problem.must_end
         self.slow = False  # whether sweeps of the policy were tried, and too many are missing
@@ -40,7 +39,7 @@ class Facts:
         Hubs, which many rows lead to, such as a state where all begins again, are no successors in this. Where moves
         lead far and there are no hubs, the first and the last outcome of a row stand for all.
         """
-        mdp = self._mdp
+        mdp = self.mdp
         if mdp.L == 0:
             return 0
         rows = np.linspace(0, mdp.L - 1, min(mdp.L, MOVES)).astype(np.int64)
@@ -67,7 +66,7 @@ class Facts:
     @cached_property
     def ends(self) -> bool:
         """Whether a state ends: it has no rows, or none whose first or last outcome leads elsewhere."""
-        mdp = self._mdp
+        mdp = self.mdp
         if mdp.terminal.any():
             return True
         leaves = np.zeros(mdp.S, dtype=bool)
@@ -79,20 +78,9 @@ class Facts:
         return not bool(leaves.all())
 
     @cached_property
-    def acyclic(self) -> bool:
-        """Whether no way leads back to a state that was left. A walk mostly finds one that does."""
-        if self._walk_returns():
-            return False
-        from tabular_rl.kernels.search_ordered import put_successors_first
-
-        mdp, S, small = self._mdp, self.S, self._mdp.pair_ptr.dtype
-        path, at, order = np.empty(S, dtype=small), np.empty(S, dtype=np.int64), np.empty(S, dtype=small)
-        place = np.full(S, -1, dtype=small)
-        return bool(put_successors_first(mdp.pair_ptr, Sweeper(mdp).rows, path, at, place, order) == S)
-
-    def _walk_returns(self) -> bool:
+    def returns(self) -> bool:
         """Whether one of some walks, each to the first other state that there is, meets a state again."""
-        mdp = self._mdp
+        mdp = self.mdp
         pair_ptr, row_ptr, next_state, prob = mdp.pair_ptr, mdp.row_ptr, mdp.next_state, mdp.prob
         for start in np.linspace(0, self.S - 1, WALKS).astype(np.int64).tolist():
             s, met = start, set[int]()
@@ -111,7 +99,7 @@ class Facts:
     @cached_property
     def successors(self) -> float:
         """How many states one of 500 leads to on average, by up to LOOK of its outcomes."""
-        mdp = self._mdp
+        mdp = self.mdp
         states = np.linspace(0, mdp.S - 1, min(mdp.S, 500)).astype(np.int64)
         first = mdp.row_ptr[mdp.pair_ptr[states]].astype(np.int64)
         size = np.minimum(mdp.row_ptr[mdp.pair_ptr[states + 1]] - first, LOOK)
@@ -124,7 +112,7 @@ class Facts:
 
         None where factors of its linear systems are neither narrow nor have few entries.
         """
-        found = elimination_patterns(self._mdp, check=Run("auto", {}).check_stop)
+        found = elimination_patterns(self.mdp, check=Run("auto", {}).check_stop)
         return [found[0]().products] * len(found) if found else []
 
     @cached_property
@@ -135,7 +123,7 @@ class Facts:
         """
         from tabular_rl.solving.elimination import first_rows_are_thin
 
-        return self.L < self.K <= 2 * self.L and (self.S <= FILLS_IN or first_rows_are_thin(self._mdp))
+        return self.L < self.K <= 2 * self.L and (self.S <= FILLS_IN or first_rows_are_thin(self.mdp))
 
 
 class Cost(NamedTuple):

@@ -27,9 +27,11 @@ from tabular_rl import (
 from tabular_rl.methods.exact import _lifting, linear_solve
 from tabular_rl.methods.exact._integers import OWN_STATES, QUICK_STATES, quick_states
 from tabular_rl.methods.lookup import METHODS, PLANNERS
+from tabular_rl.methods.planning._ordered import successors_first
 from tabular_rl.methods.planning.auto import auto, auto_evaluation
 from tabular_rl.methods.planning.policy_iteration import SMALL, policy_iteration
 from tabular_rl.solving.cost import Cost, Facts
+from tabular_rl.solving.sweeps import Sweeper
 
 ONE = MDP([[[1.0]]], [[1.0]], "1/2")
 
@@ -337,8 +339,12 @@ def test_what_is_seldom_left_is_solved_where_sweeps_do_not_do():
 def test_ways_that_lead_back_are_found_by_a_walk_or_by_a_search():
     """Loops and what never happens are no ways; the only way back may be the last that is looked at."""
     line = [(s, "go", s + 1, 1 / 2, 0) for s in range(5)] + [(s, "go", s, 1 / 2, 0) for s in range(5)]
-    assert Facts(MDP.from_outcomes(line, 1, terminal=[5])).acyclic
     back = [*line, (4, "back", 5, 1 / 2, 0), (4, "back", 0, 1 / 2, 0)]
-    facts = Facts(MDP.from_outcomes(back, 1, terminal=[5]))
-    assert not facts._walk_returns() and not facts.acyclic
-    assert Facts(MDP.from_outcomes([*line, (5, "go", 0, 1, 0)], 1))._walk_returns()
+    for outcomes, ends, walked, searched in (
+        (line, [5], False, False),
+        (back, [5], False, True),
+        ([*line, (5, "go", 0, 1, 0)], [], True, True),
+    ):
+        mdp = MDP.from_outcomes(outcomes, 1, terminal=ends)
+        assert Facts(mdp).returns == walked
+        assert (successors_first(Sweeper(mdp)) is None) == searched

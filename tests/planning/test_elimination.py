@@ -125,7 +125,8 @@ def test_auto_takes_it_and_solves_few_systems(mdp):
 @pytest.mark.parametrize("mdp", [garnet(0, S=600), gridworld(40)])
 def test_auto_leaves_what_fills_in(mdp):
     assert Facts(mdp).elimination == []
-    assert policy_iteration.cost(Facts(mdp)) is None
+    last = policy_iteration.cost(Facts(mdp))  # at γ = 1 it takes dense solves, after all else
+    assert last is None if mdp.gamma < 1 else last.sweeps > modified_policy_iteration.cost(Facts(mdp)).sweeps
 
 
 def test_auto_leaves_mazes_to_sweeps_from_their_ends():

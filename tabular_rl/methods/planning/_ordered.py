@@ -46,6 +46,22 @@ class Line(NamedTuple):
         return not self.acyclic and self.ends == self.without_rows and self.reached == len(self.order)
 
 
+def successors_first(sweeper: Sweeper) -> tuple[Ints, Ints] | None:
+    """Return order and place of the states where all stand after those that they lead to; None where a way leads back.
+
+    Most that do are found at once.
+    """
+    from tabular_rl.kernels.search_ordered import put_successors_first
+
+    mdp = sweeper.mdp
+    S, small = mdp.S, mdp.pair_ptr.dtype
+    place, order = np.full(S, -1, dtype=small), np.empty(S, dtype=small)
+    path, at = np.empty(S, dtype=small), np.empty(S, dtype=np.int64)
+    if put_successors_first(mdp.pair_ptr, sweeper.rows, path, at, place, order) < S:
+        return None
+    return order, place
+
+
 def line_up(sweeper: Sweeper) -> Line:
     """Return the states of a model in the order in which value flows.
 
@@ -56,12 +72,9 @@ def line_up(sweeper: Sweeper) -> Line:
 
     mdp, rows = sweeper.mdp, sweeper.rows
     S, small = mdp.S, mdp.pair_ptr.dtype
+    if (found := successors_first(sweeper)) is not None:
+        return Line(*found, 0, 0, S, True, 0, found[0][:0])
     place, order = np.full(S, -1, dtype=small), np.empty(S, dtype=small)
-    path, at = np.empty(S, dtype=small), np.empty(S, dtype=np.int64)
-    # Most cycles are found at once.
-    if kernels.put_successors_first(mdp.pair_ptr, rows, path, at, place, order) == S:
-        return Line(order, place, 0, 0, S, True, 0, order[:0])
-    del path, at
     main, longest = np.empty(mdp.L, dtype=small), 0
     for first, last in sweeper.blocks:
         longest = max(longest, kernels.likeliest(mdp.pair_ptr, rows, first, last, main))

@@ -10,7 +10,7 @@ from tabular_rl.methods.planning._chains import Chains
 from tabular_rl.methods.planning._front import follow_front
 from tabular_rl.methods.planning._goal import Goal
 from tabular_rl.methods.planning._growth import Growth, by_distance
-from tabular_rl.methods.planning._ordered import Packed, Stored, in_line, line_up
+from tabular_rl.methods.planning._ordered import Packed, Stored, in_line, line_up, successors_first
 from tabular_rl.methods.planning._relaxation import MOST_INNER, Evaluation
 from tabular_rl.model.mdp import MDP
 from tabular_rl.model.rows import Ints
@@ -18,6 +18,7 @@ from tabular_rl.solving import options as o
 from tabular_rl.solving.cost import Cost, Facts
 from tabular_rl.solving.method import DISCOUNTED, TOTAL, method
 from tabular_rl.solving.solution import Solution
+from tabular_rl.solving.sweeps import Sweeper
 
 PATIENCE = 30  # improvements without smaller changes, after which policies are not evaluated
 
@@ -29,7 +30,8 @@ def cost(facts: Facts) -> Cost | None:
     """
     near = 4 * facts.S**0.5
     if (facts.S > near and facts.moves > near) or facts.successors > 8 or not facts.ends:
-        return Cost(1, "no way leads back: values flow backward in one sweep") if facts.acyclic else None
+        once = not facts.returns and successors_first(Sweeper(facts.mdp)) is not None
+        return Cost(1, "no way leads back: values flow backward in one sweep") if once else None
     # At γ = 1 nothing else goes on faster.
     cap: dict[str, Any] = {} if facts.must_end else {"sweeps": 3000}
     return Cost(60, "states end: values flow backward from those", cap, capped=not facts.must_end)
