@@ -103,7 +103,7 @@ class DiscountedCertifier(Certifier):
             # Subtraction is monotonic, rounded or not.
             v, low, high = v - middle, low - middle, high - middle
         else:
-            v = np.array(v, dtype=np.float64)
+            v = v.copy()
         self._checked = self.sweeper.keep(v, (low, high))
         return v
 

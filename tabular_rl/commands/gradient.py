@@ -29,11 +29,12 @@ from tabular_rl.formats.output import all_or_none
 from tabular_rl.formats.registry import ANSWERS
 from tabular_rl.methods.gradient.estimators import ESTIMATORS, checked_name
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import plural
 from tabular_rl.report.gradient import GradientReport
 from tabular_rl.report.render.files import write_report
 from tabular_rl.report.render.picture import write_picture
 from tabular_rl.report.screen import note, warn
-from tabular_rl.report.words import plural, seconds_text, stopped_text
+from tabular_rl.report.words import seconds_text, stopped_text
 from tabular_rl.solving.options import EPISODES, OPTIONS
 
 

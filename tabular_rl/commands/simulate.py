@@ -15,10 +15,11 @@ from tabular_rl.errors import OptionError, path_text
 from tabular_rl.formats.logs import write_log
 from tabular_rl.formats.named_policies import read_policy
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import plural
 from tabular_rl.model.policy import Policy
 from tabular_rl.report.screen import note
 from tabular_rl.report.simulation import SimulationReport
-from tabular_rl.report.words import plural, seconds_text
+from tabular_rl.report.words import seconds_text
 from tabular_rl.solving.options import EPISODES, OPTIONS
 
 MOST_LOGGED = 10_000_000

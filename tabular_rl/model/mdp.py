@@ -33,7 +33,7 @@ from tabular_rl.model.functions import MOST, name_of, read_functions
 from tabular_rl.model.kinds import Kinds, kinds_of, runs_of
 from tabular_rl.model.layout import Layout
 from tabular_rl.model.names import Names
-from tabular_rl.model.numbers import size_text
+from tabular_rl.model.numbers import plural, size_text
 from tabular_rl.model.outcomes import arrays_of_outcomes
 from tabular_rl.model.problem import Problem, problem_of
 from tabular_rl.model.rationals import (
@@ -1133,18 +1133,14 @@ class MDP(Model, hooks.Drawn):
         )
 
     def __str__(self) -> str:
-
-        def counted(n: int, what: str) -> str:
-            return f"{n} {what}{'s' * (n != 1)}"
-
         ends = int(self.terminal.sum())
         problem = self.problem.text(self, f"γ = {spell_short(self.gamma_exact)}", self.problem.long)
         kind = "costs are minimised" if self.sense == "min" else "rewards are maximised"
         lines = [
             self.name or "a Markov decision process",
             f"  {problem}; {kind}",
-            f"  {counted(self.S, 'state')} ({ends} terminal), {counted(self.A, 'action')}, {counted(self.L, 'pair')}, "
-            f"{counted(self.K, 'outcome')}",
+            f"  {plural(self.S, 'state')} ({ends} terminal), {plural(self.A, 'action')}, {plural(self.L, 'pair')}, "
+            f"{plural(self.K, 'outcome')}",
             f"  numbers: {'exact rationals' if self.exact else 'float64'}; arrays {size_text(self.nbytes)}",
         ]
         if self.averaged:

@@ -280,3 +280,24 @@ def size_text(nbytes: float) -> str:
         if nbytes >= scale:
             return f"{nbytes / scale:.1f} {unit}"
     return f"{int(nbytes)} bytes"
+
+
+def plural(count: int, what: str, form: str = "") -> str:
+    """Return a count and its noun.
+
+    Parameters
+    ----------
+    count : how many
+    what : the noun, in the singular
+    form : how the count is formatted, "," for groups of three digits
+
+    Returns
+    -------
+    Both as text.
+
+    Examples
+    --------
+    >>> plural(1, "state"), plural(1200, "sweep"), plural(1200, "step", ",")
+    ('1 state', '1200 sweeps', '1,200 steps')
+    """
+    return f"{count:{form}} {what}" + ("s" if count != 1 else "")

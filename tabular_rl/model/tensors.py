@@ -141,17 +141,10 @@ def _exact_rows(
 
 
 def _arrays(
-    P: Any,
-    R: Any,
-    gamma: Fraction,
-    axes: str | None,
-    reward_axes: str | None,
-    terminal: Iterable[Any] | None,
-    terminal_rewards: str | None,
-    unavailable: Any,
-    options: dict[str, Any],
+    P: Any, R: Any, gamma: Fraction, axes: str | None, reward_axes: str | None, *given: Any
 ) -> dict[str, Any]:
-    """Return what arrays_of_tensors does, of tensors of numbers."""
+    """Return what arrays_of_tensors does, of tensors of numbers; `given` are its last four arguments."""
+    terminal, terminal_rewards, unavailable, options = given
     axes, P, R, reward_axes = _state_first(axes, P, R, reward_axes)
     if axes is not None and axes not in ORDER:
         turned = 'For P[s2, a, s] say "s\'as".'

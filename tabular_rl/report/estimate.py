@@ -11,8 +11,9 @@ import numpy as np
 from tabular_rl.analysis.confidence import Confidence
 from tabular_rl.analysis.estimation import Estimate
 from tabular_rl.errors import escape
+from tabular_rl.model.numbers import plural
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
-from tabular_rl.report.words import listed, pair_of, plural, some
+from tabular_rl.report.words import listed, pair_of, some
 
 SHOWN = 12  # pairs that are listed
 

@@ -12,9 +12,10 @@ from tabular_rl.analysis.exercises.grading import MISSING, RIGHT, UNREAD, Graded
 from tabular_rl.analysis.exercises.posed import MISTAKES, Value
 from tabular_rl.analysis.exercises.prose import Formula, Given, Part, Say, shown, span_line
 from tabular_rl.errors import escape
+from tabular_rl.model.numbers import plural
 from tabular_rl.model.rationals import nearest
 from tabular_rl.report.blocks import Block, Heading, Lines, Prose, Report, Sheet, Table, Typed
-from tabular_rl.report.words import heading, plural
+from tabular_rl.report.words import heading
 
 DRAWN = "The numbers are made up. What leads where is as in the model."
 

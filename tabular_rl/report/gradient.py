@@ -12,19 +12,10 @@ import numpy as np
 from tabular_rl.analysis.gradient import Estimator, GradientStudy, without_rounding
 from tabular_rl.errors import OptionError, escape, quoted, spoken
 from tabular_rl.methods.gradient.sampled import Sampled
-from tabular_rl.model.numbers import general, share_text
+from tabular_rl.model.numbers import general, plural, share_text
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
 from tabular_rl.report.plane import gradient_curve
-from tabular_rl.report.words import (
-    header,
-    heading,
-    names_of,
-    pair_of,
-    plural,
-    problem_text,
-    start_where,
-    title,
-)
+from tabular_rl.report.words import header, heading, names_of, pair_of, problem_text, start_where, title
 from tabular_rl.solving.solution import Floats
 
 LARGEST = 12  # entries of the gradient that are shown

@@ -12,11 +12,11 @@ import numpy as np
 from tabular_rl.analysis.iterates import Iterate, Iterates
 from tabular_rl.errors import escape
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.numbers import aligned, exact_or_decimal, fraction_text
+from tabular_rl.model.numbers import aligned, exact_or_decimal, fraction_text, plural
 from tabular_rl.model.rationals import nearest, spell
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
 from tabular_rl.report.views import iterates_picture
-from tabular_rl.report.words import action_of, header, listed, plural
+from tabular_rl.report.words import action_of, header, listed
 
 DIGITS = 10  # of a number that is shown; all are in JSON
 SHOWN = 200  # states that are shown without --all

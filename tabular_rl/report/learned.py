@@ -14,7 +14,7 @@ from tabular_rl.analysis.regret import Regret
 from tabular_rl.errors import escape
 from tabular_rl.methods.lookup import METHODS
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.numbers import general, rounded_up, shown
+from tabular_rl.model.numbers import general, plural, rounded_up, shown
 from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.blocks import Block, Column, Lines, Report, Sheet, Table, under
 from tabular_rl.report.columns import answer_entries, answer_sheet, q_column
@@ -28,7 +28,7 @@ from tabular_rl.report.screen import signs
 from tabular_rl.report.solution import proven_text, start_value
 from tabular_rl.report.subject import decimals_of
 from tabular_rl.report.views import learned_picture, shown_maps
-from tabular_rl.report.words import cut_short, header, listed, names_of, plural, rate_text, seconds_text
+from tabular_rl.report.words import cut_short, header, listed, names_of, rate_text, seconds_text
 from tabular_rl.solving.learned import Learned
 from tabular_rl.solving.options import OPTIONS
 from tabular_rl.solving.solution import Status

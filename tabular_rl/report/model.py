@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from tabular_rl.errors import Fault, escape
 from tabular_rl.model.graph.search import edges, reachable, starts
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.numbers import aligned, exact_or_decimal, general
+from tabular_rl.model.numbers import aligned, exact_or_decimal, general, plural
 from tabular_rl.report.blocks import Block, Lines, Report, Table
 from tabular_rl.report.layout import rows_shown
 from tabular_rl.report.maps import model_map
 from tabular_rl.report.page.lesson import MOST_STATES as PAGE
 from tabular_rl.report.screen import spelled
 from tabular_rl.report.views import MOST_CELLS, model_picture
-from tabular_rl.report.words import FEW, LISTED, listed, names_of, plural, some, title
+from tabular_rl.report.words import FEW, LISTED, listed, names_of, some, title
 
 
 @dataclass(frozen=True)

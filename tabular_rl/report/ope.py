@@ -11,13 +11,13 @@ from tabular_rl.analysis.off_policy.ranges import Pair
 from tabular_rl.analysis.off_policy.truth import ENUMERATED, LAW, SIMULATED
 from tabular_rl.analysis.ope import Evaluated, OffPolicy
 from tabular_rl.errors import escape, spoken
-from tabular_rl.model.numbers import aligned, general, sampled_places, shown
+from tabular_rl.model.numbers import aligned, general, plural, sampled_places, shown
 from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.blocks import Block, Lines, Report, Sheet, Table
 from tabular_rl.report.screen import signs
 from tabular_rl.report.simulation import policy_name
 from tabular_rl.report.solution import start_value
-from tabular_rl.report.words import heading, plural, problem_text, start_where, title
+from tabular_rl.report.words import heading, problem_text, start_where, title
 from tabular_rl.solving.solution import good_enough
 
 HOW = {

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tabular_rl.analysis.gradient import GradientStudy
+from tabular_rl.model.numbers import plural
 from tabular_rl.report.blocks import Curve, Series
-from tabular_rl.report.words import names_of, plural
+from tabular_rl.report.words import names_of
 from tabular_rl.solving.solution import Floats
 
 LEVEL = 0.95

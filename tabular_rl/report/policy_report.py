@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabular_rl.errors import escape
-from tabular_rl.model.numbers import exact_or_decimal
+from tabular_rl.model.numbers import exact_or_decimal, plural
 from tabular_rl.model.policy import Policy
 from tabular_rl.report.blocks import Block, Lines, Report, Table
 from tabular_rl.report.frames import policy_columns
@@ -15,7 +15,7 @@ from tabular_rl.report.layout import rows_shown
 from tabular_rl.report.maps import value_map
 from tabular_rl.report.subject import layout_of, subject_of_policy
 from tabular_rl.report.views import MOST_CELLS, policy_picture
-from tabular_rl.report.words import action_of, plural, title
+from tabular_rl.report.words import action_of, title
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from typing import Any
 from tabular_rl.analysis.simulation import Simulation
 from tabular_rl.certificates.intervals import start_bounds
 from tabular_rl.errors import escape, spoken
-from tabular_rl.model.numbers import interval_text, rounded_up, sampled_places, shown
+from tabular_rl.model.numbers import interval_text, plural, rounded_up, sampled_places, shown
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import spell_float
 from tabular_rl.report.blocks import Block, Lines, Report
 from tabular_rl.report.screen import signs
 from tabular_rl.report.solution import start_value
-from tabular_rl.report.words import heading, plural, problem_text, start_where, stopped_text, title
+from tabular_rl.report.words import heading, problem_text, start_where, stopped_text, title
 from tabular_rl.solving.solution import Solution, good_enough
 
 ROUGH = 30  # episodes below which the normal approximation is rough

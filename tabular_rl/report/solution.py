@@ -20,6 +20,7 @@ from tabular_rl.model.numbers import (
     general,
     interval_text,
     places,
+    plural,
     plus_minus,
     rounded_up,
     shown,
@@ -38,7 +39,7 @@ from tabular_rl.report.q import q_blocks
 from tabular_rl.report.render.text import fits
 from tabular_rl.report.screen import signs
 from tabular_rl.report.views import shown_maps, solution_picture
-from tabular_rl.report.words import header, listed, plural, start_fractions, start_where
+from tabular_rl.report.words import header, listed, start_fractions, start_where
 from tabular_rl.solving.solution import Solution, Status
 
 LEAST_TIMES = 4  # columns of a finite horizon: the first, a gap, and the last two

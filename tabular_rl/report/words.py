@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tabular_rl.errors import escape, spoken
 from tabular_rl.model.graph.search import starts
 from tabular_rl.model.mdp import MDP
-from tabular_rl.model.numbers import exact_or_decimal, share_text
+from tabular_rl.model.numbers import exact_or_decimal, plural, share_text
 from tabular_rl.model.rationals import spell_short
 from tabular_rl.report.screen import signs
 from tabular_rl.solving.learned import Learned
@@ -20,27 +20,6 @@ from tabular_rl.solving.solution import Status
 
 LISTED = 8  # states that are listed by name in a sentence
 FEW = 4  # with a number each
-
-
-def plural(count: int, what: str, form: str = "") -> str:
-    """Return a count and its noun.
-
-    Parameters
-    ----------
-    count : how many
-    what : the noun, in the singular
-    form : how the count is formatted, "," for groups of three digits
-
-    Returns
-    -------
-    Both as text.
-
-    Examples
-    --------
-    >>> plural(1, "state"), plural(1200, "sweep"), plural(1200, "step", ",")
-    ('1 state', '1200 sweeps', '1,200 steps')
-    """
-    return f"{count:{form}} {what}" + ("s" if count != 1 else "")
 
 
 def some(names: list[str], most: int, count: int) -> str:

@@ -16,9 +16,10 @@ from tabular_rl.formats import load
 from tabular_rl.methods.learning.batch_td import certainty_equivalence
 from tabular_rl.methods.learning.q_learning import q_learning
 from tabular_rl.methods.learning.td0 import td0
+from tabular_rl.model.numbers import plural
 from tabular_rl.report.curves import error_at, shown_steps, spread
 from tabular_rl.report.learned import decimals_of, option_text, options_text, work_line
-from tabular_rl.report.words import cut_short, plural, rate_text
+from tabular_rl.report.words import cut_short, rate_text
 
 
 @pytest.fixture(scope="module")

@@ -182,10 +182,8 @@ class Outlook:
         sweep, goal = len(self.spreads), self.goal
         if sweep == 1:
             return True
-        enough = goal.wanted / goal.factor if goal.factor else math.inf
-        enough = max(
-            enough, goal.certifier.noise(goal.model, goal.vmax)
-        )  # where sweeps stop, whatever is wanted
+        noise = goal.certifier.noise(goal.model, goal.vmax)  # where sweeps stop, whatever is wanted
+        enough = max(goal.wanted / goal.factor if goal.factor else math.inf, noise)
         few = self.most * max(2.0 ** (LOOK - sweep), 1.0)
         # Where they have just begun to shrink, the last sweep alone says how quickly.
         late = self.spreads[-2:] if self.usual else self.spreads

@@ -12,11 +12,11 @@ from tabular_rl.formats.output import write_parts
 from tabular_rl.methods.ask import reference
 from tabular_rl.model.calls import public
 from tabular_rl.model.mdp import MDP
+from tabular_rl.model.numbers import plural
 from tabular_rl.model.policy import Policy
 from tabular_rl.model.rationals import spell_short
 from tabular_rl.report.page.data import data_text, lesson_data
 from tabular_rl.report.page.join import joined
-from tabular_rl.report.words import plural
 
 MOST_STATES = 500
 HERE = Path(__file__).parent
